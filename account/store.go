@@ -1,0 +1,53 @@
+package account
+
+import "context"
+
+// Query selects users for [Store.List].
+type Query struct {
+	Search string // part of the username, e-mail or name, without regard to case; empty: everybody
+	After  string // only users that come after the one with this ID, in the order of their IDs; for paging
+	Limit  int    // 0: all
+}
+
+// Store keeps users and groups. Implementations are safe for concurrent use, never read the clock, keep each promise
+// that a session.Store keeps about durability and steps, and copy what they take and give.
+//
+// Uniqueness is by [Key]: no two users share a key, be it that of a username or of an e-mail address.
+type Store interface {
+	// Create adds a user and sets u.ID. *TakenError if the username or e-mail is somebody's.
+	// Groups that don't exist: ErrNotFound. Permissions are created by being named.
+	Create(ctx context.Context, u *User) error
+
+	// CreateFirst adds the first user, in one step with checking that there is none yet and that the set-up secret with
+	// this hash is valid at now (seconds), and with spending it. ErrSetupSpent if either doesn't hold.
+	CreateFirst(ctx context.Context, u *User, secretHash [32]byte, now int64) error
+
+	// SetSetup stores the hash of the set-up secret and when it expires, in place of any earlier one.
+	SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error
+
+	// Load returns the user with this ID. ErrNotFound.
+	Load(ctx context.Context, id string) (*User, error)
+
+	// Find returns the user whose username or e-mail has this key (see [Key]). ErrNotFound.
+	Find(ctx context.Context, key string) (*User, error)
+
+	// Change reads a user, lets change alter it, and writes it back, in one step that no other write to this user
+	// comes between. An error of change is returned as it is, and nothing is written. change must be quick, do no I/O,
+	// and may be called more than once. ErrNotFound, *TakenError.
+	Change(ctx context.Context, id string, change func(*User) error) (*User, error)
+
+	// Delete removes a user. ErrNotFound if there is none.
+	Delete(ctx context.Context, id string) error
+
+	// List returns the selected users in the order of their IDs (decimal IDs by value).
+	List(ctx context.Context, q Query) ([]*User, error)
+
+	// Groups returns all groups in the order of their names.
+	Groups(ctx context.Context) ([]Group, error)
+
+	// SetGroup creates the group or gives it exactly these permissions.
+	SetGroup(ctx context.Context, g Group) error
+
+	// DeleteGroup removes a group; its members lose it. ErrNotFound.
+	DeleteGroup(ctx context.Context, name string) error
+}
