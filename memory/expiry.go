@@ -1,0 +1,52 @@
+package memory
+
+import "container/heap"
+
+// expiring is something that ends, and remembers its place in the queue it stands in.
+type expiring interface {
+	comparable
+	end() int64
+	place() *int
+}
+
+// expiries is a queue of what ends, the earliest first. Each step costs the logarithm of its length.
+type expiries[T expiring] struct{ line line[T] }
+
+func (e *expiries[T]) add(item T)    { heap.Push(&e.line, item) }
+func (e *expiries[T]) moved(item T)  { heap.Fix(&e.line, *item.place()) }
+func (e *expiries[T]) remove(item T) { heap.Remove(&e.line, *item.place()) }
+
+// first returns what ends next, if that is not after now.
+func (e *expiries[T]) first(now int64) (item T, ok bool) {
+	if len(e.line) == 0 || e.line[0].end() > now {
+		return item, false
+	}
+	return e.line[0], true
+}
+
+// line is the heap.Interface of expiries.
+type line[T expiring] []T
+
+func (l line[T]) Len() int           { return len(l) }
+func (l line[T]) Less(i, j int) bool { return l[i].end() < l[j].end() }
+
+func (l line[T]) Swap(i, j int) {
+	l[i], l[j] = l[j], l[i]
+	*l[i].place(), *l[j].place() = i, j
+}
+
+func (l *line[T]) Push(x any) {
+	item := x.(T)
+	*item.place() = len(*l)
+	*l = append(*l, item)
+}
+
+func (l *line[T]) Pop() any {
+	old := *l
+	last := len(old) - 1
+	item := old[last]
+	var none T
+	old[last] = none
+	*l = old[:last]
+	return item
+}

@@ -1,0 +1,48 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var all []account.Group
+	for _, name := range slices.Sorted(maps.Keys(a.groups)) {
+		all = append(all, account.Group{Name: name, Permissions: slices.Clone(a.groups[name])})
+	}
+	return all, nil
+}
+
+func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.groups[g.Name] = set(g.Permissions)
+	return nil
+}
+
+func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := a.groups[name]; !ok {
+		return account.ErrNotFound
+	}
+	delete(a.groups, name)
+	for _, u := range a.users {
+		u.Groups = slices.DeleteFunc(u.Groups, func(member string) bool { return member == name })
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+type sessions struct {
+	mu       sync.RWMutex
+	byID     map[session.ID]*entry
+	byPublic map[string]*entry
+	byUser   map[string]map[*entry]struct{}
+	ends     expiries[*entry]
+	version  uint64 // of the last write; never used twice, so a session created anew is not mistaken for its predecessor
+}
+
+type entry struct {
+	session.Record
+	at int
+}
+
+func (e *entry) end() int64  { return e.Expires }
+func (e *entry) place() *int { return &e.at }
+
+// copy returns a Record that shares nothing with the entry.
+func (e *entry) copy() *session.Record {
+	r := e.Record
+	r.Values = bytes.Clone(r.Values)
+	return &r
+}
+
+func newSessions() *sessions {
+	return &sessions{
+		byID:     map[session.ID]*entry{},
+		byPublic: map[string]*entry{},
+		byUser:   map[string]map[*entry]struct{}{},
+	}
+}
+
+func (s *sessions) Create(ctx context.Context, r *session.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken(r, nil) {
+		return session.ErrExists
+	}
+	s.add(r)
+	return nil
+}
+
+func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok := s.byID[id]
+	if !ok {
+		return nil, session.ErrNotFound
+	}
+	return e.copy(), nil
+}
+
+func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byID[old.ID]
+	switch {
+	case !ok:
+		return session.ErrNotFound
+	case e.Version != old.Version:
+		return session.ErrConflict
+	case s.taken(new, e):
+		return session.ErrExists
+	}
+	next := *new
+	if new.ID == old.ID {
+		next.Seen = max(new.Seen, e.Seen)
+		next.Expires = max(new.Expires, e.Expires)
+	}
+	s.remove(e)
+	s.add(&next)
+	new.Version = next.Version
+	return nil
+}
+
+func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, use := range uses {
+		e, ok := s.byID[use.ID]
+		if !ok || use.At <= e.Seen || use.At >= e.Expires {
+			continue
+		}
+		e.Seen, e.Expires = use.At, use.Expires
+		s.ends.moved(e)
+	}
+	return nil
+}
+
+func (s *sessions) Delete(ctx context.Context, id session.ID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.byID[id]; ok {
+		s.remove(e)
+	}
+	return nil
+}
+
+func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for e := range s.byUser[user] {
+		if e.ID == except && except != (session.ID{}) {
+			continue
+		}
+		s.remove(e)
+		n++
+	}
+	return n, nil
+}
+
+func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found := s.candidates(q)
+	found = slices.DeleteFunc(found, func(e *entry) bool {
+		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After
+	})
+	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.PublicID, b.PublicID) })
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	records := make([]*session.Record, len(found))
+	for i, e := range found {
+		records[i] = e.copy()
+	}
+	return records, nil
+}
+
+// candidates narrows a query down by the best index there is for it.
+func (s *sessions) candidates(q session.Query) []*entry {
+	var found []*entry
+	switch {
+	case q.PublicID != "":
+		if e, ok := s.byPublic[q.PublicID]; ok {
+			found = append(found, e)
+		}
+	case q.User != "":
+		for e := range s.byUser[q.User] {
+			found = append(found, e)
+		}
+	default:
+		for _, e := range s.byID {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range max(limit, 0) {
+		e, ok := s.ends.first(now)
+		if !ok {
+			return n, nil
+		}
+		s.remove(e)
+	}
+	return max(limit, 0), nil
+}
+
+// taken reports whether the ID or public ID of r belongs to another entry than mine.
+func (s *sessions) taken(r *session.Record, mine *entry) bool {
+	byID, isID := s.byID[r.ID]
+	byPublic, isPublic := s.byPublic[r.PublicID]
+	return isID && byID != mine || isPublic && byPublic != mine
+}
+
+// add stores a copy of r under a new version, which it sets in r as well.
+func (s *sessions) add(r *session.Record) {
+	s.version++
+	r.Version = strconv.FormatUint(s.version, 10)
+	e := &entry{Record: *r}
+	e.Values = bytes.Clone(r.Values)
+	s.byID[e.ID] = e
+	s.byPublic[e.PublicID] = e
+	if s.byUser[e.User] == nil {
+		s.byUser[e.User] = map[*entry]struct{}{}
+	}
+	s.byUser[e.User][e] = struct{}{}
+	s.ends.add(e)
+}
+
+func (s *sessions) remove(e *entry) {
+	delete(s.byID, e.ID)
+	delete(s.byPublic, e.PublicID)
+	delete(s.byUser[e.User], e)
+	if len(s.byUser[e.User]) == 0 {
+		delete(s.byUser, e.User)
+	}
+	s.ends.remove(e)
+}
