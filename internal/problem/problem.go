@@ -1,0 +1,62 @@
+// Package problem answers with errors that a program can branch on and a person can act on: RFC 9457,
+// application/problem+json, with a stable code.
+package problem
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+)
+
+// Problem is an error as the network sees it.
+type Problem struct {
+	Status     int
+	Code       string              // stable; what programs branch on
+	Detail     string              // a sentence for a person
+	Fields     map[string][]string // which fields are wrong, and why
+	RetryAfter time.Duration       // sent rounded up to seconds; 0: not sent
+}
+
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
+// New returns a problem without further members.
+func New(status int, code, detail string) *Problem {
+	return &Problem{Status: status, Code: code, Detail: detail}
+}
+
+type body struct {
+	Type      string              `json:"type"`
+	Title     string              `json:"title"`
+	Status    int                 `json:"status"`
+	Detail    string              `json:"detail"`
+	Code      string              `json:"code"`
+	RequestID string              `json:"request_id"`
+	Errors    map[string][]string `json:"errors,omitempty"`
+}
+
+// Write answers the request with p. A 401 names the scheme "Session", which no browser knows, so none pops up a box.
+func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Session")
+	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	}
+	w.WriteHeader(p.Status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	// The client may be gone by now; there is nobody left to tell.
+	_ = json.NewEncoder(w).Encode(body{
+		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
+		Detail: p.Detail, Code: p.Code, RequestID: requestid.From(r.Context()), Errors: p.Fields,
+	})
+}

@@ -1,0 +1,77 @@
+package session
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// CookieName is the default name of the session cookie. Browsers let a cookie with this prefix be set only by a server,
+// over https, for one host and the path "/" (draft-ietf-httpbis-layered-cookies; those that don't know "__Host-Http-"
+// still enforce "__Host-").
+const CookieName = "__Host-Http-sessionid"
+
+// PlainCookieName is the default name where InsecureHTTP is set, since a browser refuses the prefix without https.
+const PlainCookieName = "sessionid"
+
+func (m *Manager) cookieName() string {
+	switch {
+	case m.CookieName != "":
+		return m.CookieName
+	case m.InsecureHTTP:
+		return PlainCookieName
+	}
+	return CookieName
+}
+
+func (m *Manager) cookie(value string) *http.Cookie {
+	c := &http.Cookie{
+		Name: m.cookieName(), Value: value, Path: "/",
+		HttpOnly: true, Secure: !m.InsecureHTTP, SameSite: m.SameSite,
+	}
+	if c.SameSite == 0 {
+		c.SameSite = http.SameSiteLaxMode
+	}
+	return c
+}
+
+func (m *Manager) setCookie(w http.ResponseWriter, ticket string, browser bool) {
+	c := m.cookie(ticket)
+	if !browser {
+		c.MaxAge = int(m.lifetime(false) / time.Second)
+	}
+	writeCookie(w, c)
+}
+
+func (m *Manager) deleteCookie(w http.ResponseWriter) {
+	c := m.cookie("")
+	c.MaxAge = -1
+	c.Expires = time.Unix(1, 0)
+	writeCookie(w, c)
+}
+
+// writeCookie keeps shared caches away from the answer, too.
+func writeCookie(w http.ResponseWriter, c *http.Cookie) {
+	http.SetCookie(w, c)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Add("Vary", "Cookie")
+}
+
+// cookieValues returns the values of the cookies with exactly this name, at most max of them.
+//
+// net/http's parser is not used: it trims blanks around names and strips quotes from values, and a name that only looks
+// like ours must not count (RFC 6265bis, section 5.7: names are compared as they are).
+func cookieValues(h http.Header, name string, max int) []string {
+	var found []string
+	for _, line := range h["Cookie"] {
+		for line != "" && len(found) < max {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			key, value, ok := strings.Cut(strings.TrimLeft(pair, " "), "=")
+			if ok && key == name {
+				found = append(found, strings.TrimRight(value, " "))
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+type contextKey struct{}
+
+// request is what is known of the session of one request.
+type request struct {
+	m      *Manager
+	use    bool // counts as a use of the session
+	ticket bool // came with one well-formed ticket
+	id     ID
+
+	mu      sync.Mutex
+	settled bool
+	session *Session
+}
+
+// Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := &request{m: m, use: m.Passive == nil || !m.Passive(r)}
+		if ids := m.presented(r); len(ids) == 1 {
+			q.id, q.ticket = ids[0], true
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, q)))
+	})
+}
+
+// maxNamed bounds the session cookies of one request that are looked at.
+const maxNamed = 4
+
+// named returns the sessions that the request's cookies name.
+func (m *Manager) named(r *http.Request) []ID {
+	var ids []ID
+	for _, value := range cookieValues(r.Header, m.cookieName(), maxNamed) {
+		if id, ok := m.tickets().ID(value); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// presented returns the one session that the request's cookie names, or none: of two cookies with the name, either
+// might have been planted by another host of the site.
+func (m *Manager) presented(r *http.Request) []ID {
+	values := cookieValues(r.Header, m.cookieName(), 2)
+	if len(values) != 1 {
+		return nil
+	}
+	if id, ok := m.tickets().ID(values[0]); ok {
+		return []ID{id}
+	}
+	return nil
+}
+
+// FromContext returns the live session of the request, and loads it on the first call. nil and no error: anonymous.
+// An error means that nothing is known: answer 503, and leave the cookie alone. The context must come from a request
+// that passed [Manager.Handler]. Safe for concurrent use.
+func FromContext(ctx context.Context) (*Session, error) {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	if !ok {
+		return nil, errors.New("session: the request did not pass Manager.Handler")
+	}
+	if !q.ticket {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.session, nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.settled {
+		return q.session, nil
+	}
+	s, err := q.m.check(ctx, q.id, q.use)
+	if err != nil {
+		return nil, err
+	}
+	q.session, q.settled = s, true
+	return s, nil
+}
+
+// Presented reports whether the request came with a ticket, be its session alive or not: it tells "your session has
+// ended" from "you never signed in".
+func Presented(ctx context.Context) bool {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	return ok && q.ticket
+}
+
+// remember makes s the session of the request from now on.
+func remember(ctx context.Context, s *Session) {
+	if q, ok := ctx.Value(contextKey{}).(*request); ok {
+		q.mu.Lock()
+		q.session, q.settled = s, true
+		q.mu.Unlock()
+	}
+}
+
+// check returns the live session with this ID; nil if there is none.
+func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error) {
+	r, err := m.Store.Load(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		m.suspect(ctx, "unknown", nil)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	now := time.Now().Unix()
+	if over(r, now) {
+		m.suspect(ctx, "expired", r)
+		return nil, nil
+	}
+	live, err := m.current(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !live {
+		m.suspect(ctx, "revoked", r)
+		return nil, nil
+	}
+	if used {
+		m.touch(ctx, r, now)
+	}
+	return newSession(r)
+}
+
+// over reports whether either limit has passed. The clock may have stepped back since the last use, so the deadline is
+// looked at on its own.
+func over(r *Record, now int64) bool { return now >= r.Expires || now >= r.Deadline }
+
+// current reports whether the account behind the session is still at the session's epoch.
+func (m *Manager) current(ctx context.Context, r *Record) (bool, error) {
+	if m.Accounts == nil {
+		return true, nil
+	}
+	epoch, err := m.Accounts.Epoch(ctx, r.User)
+	if errors.Is(err, ErrNoAccount) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("load epoch: %w", err)
+	}
+	return epoch == r.Epoch, nil
+}
+
+// suspect logs a ticket that names no live session. The ticket itself stays out of the log.
+func (m *Manager) suspect(ctx context.Context, why string, r *Record) {
+	if m.Log == nil {
+		return
+	}
+	attrs := []slog.Attr{slog.String("reason", why)}
+	if r != nil {
+		attrs = append(attrs, slog.String("user", r.User), slog.String("session", r.PublicID))
+	}
+	m.Log.LogAttrs(ctx, slog.LevelInfo, "session_use_after_expire", attrs...)
+}
+
+func address(given string, r *http.Request) string {
+	if given != "" {
+		return given
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
+}
+
+// maxAgent bounds what is kept of a User-Agent, in bytes.
+const maxAgent = 512
+
+func agent(r *http.Request) string {
+	a := strings.ToValidUTF8(r.UserAgent(), "�")
+	if len(a) <= maxAgent {
+		return a
+	}
+	cut := maxAgent
+	for !utf8.RuneStart(a[cut]) {
+		cut--
+	}
+	return a[:cut]
+}

@@ -1,0 +1,62 @@
+package session
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+)
+
+// Tickets makes the secrets that name sessions.
+//
+// ID reports false for a text that can't be a ticket, which then never reaches the store. Two tickets never share an ID,
+// and an ID should not tell its ticket.
+type Tickets interface {
+	New() string
+	ID(ticket string) (ID, bool)
+}
+
+// randomTickets are 256 random bits in the unpadded URL alphabet of base64 (RFC 4648, section 5), known by their SHA-256.
+type randomTickets struct{}
+
+const ticketLength = 43
+
+var ticketEncoding = base64.RawURLEncoding.Strict()
+
+// New panics if the operating system gives no randomness: there is no safe ticket then.
+func (randomTickets) New() string {
+	var secret [32]byte
+	fill(secret[:])
+	return ticketEncoding.EncodeToString(secret[:])
+}
+
+// ID accepts exactly what New makes: the decoder ignores line breaks, so they are looked for first.
+func (randomTickets) ID(ticket string) (ID, bool) {
+	if len(ticket) != ticketLength {
+		return ID{}, false
+	}
+	for i := range len(ticket) {
+		if ticket[i] == '\n' || ticket[i] == '\r' {
+			return ID{}, false
+		}
+	}
+	var secret [33]byte // the decoder wants room for 43 × 6 bits, rounded up
+	if n, err := ticketEncoding.Decode(secret[:], []byte(ticket)); err != nil || n != 32 {
+		return ID{}, false
+	}
+	return sha256.Sum256(secret[:32]), true
+}
+
+// newPublicID is 128 random bits: enough to be unique, and it opens nothing.
+func newPublicID() string {
+	var b [16]byte
+	fill(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// fill reads from rand.Reader rather than calling rand.Read, which would end the process where the request can fail.
+func fill(b []byte) {
+	if _, err := io.ReadFull(rand.Reader, b); err != nil {
+		panic("session: no randomness: " + err.Error())
+	}
+}

@@ -1,0 +1,98 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// Values is what a program keeps in a session: a JSON object. Keys that a program doesn't know are kept as they are.
+type Values map[string]json.RawMessage
+
+// Get decodes the value of a key, and reports whether there is one.
+func (v Values) Get(key string, into any) (bool, error) {
+	raw, ok := v[key]
+	if !ok {
+		return false, nil
+	}
+	return true, json.Unmarshal(raw, into)
+}
+
+// Set encodes a value under a key.
+func (v Values) Set(key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode session value %q: %w", key, err)
+	}
+	v[key] = raw
+	return nil
+}
+
+// maxValues bounds the encoded values of one session, in bytes.
+const maxValues = 64 << 10
+
+// ErrTooLarge says that the values of a session, encoded, are over 64 KiB.
+var ErrTooLarge = errors.New("session values are over 64 KiB")
+
+func (v Values) encode() ([]byte, error) {
+	if len(v) == 0 {
+		return nil, nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode session values: %w", err)
+	}
+	if len(b) > maxValues {
+		return nil, ErrTooLarge
+	}
+	return b, nil
+}
+
+func decodeValues(b []byte) (Values, error) {
+	v := Values{}
+	if len(b) == 0 {
+		return v, nil
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return nil, fmt.Errorf("decode session values: %w", err)
+	}
+	return v, nil
+}
+
+// Session is a live session at the moment of the check. It never changes, so it is safe to share.
+type Session struct {
+	ID         string // names it in lists and logs; not the ticket, and of no use as one
+	User       string
+	Method     string // how the user signed in
+	Browser    bool   // the cookie ends with the browser
+	CreatedAt  time.Time
+	FreshAt    time.Time // when a password was last typed into this session; zero: never
+	LastSeenAt time.Time // exact to a minute
+	ExpiresAt  time.Time // as things stand
+	IP         string    // at sign-in
+	UserAgent  string    // at sign-in
+
+	record Record
+	values Values
+}
+
+// Values returns a copy of the session's values; to change them use [Manager.Update].
+func (s *Session) Values() Values { return maps.Clone(s.values) }
+
+func newSession(r *Record) (*Session, error) {
+	values, err := decodeValues(r.Values)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{
+		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent,
+		CreatedAt: time.Unix(r.Created, 0).UTC(), LastSeenAt: time.Unix(r.Seen, 0).UTC(),
+		ExpiresAt: time.Unix(r.Expires, 0).UTC(), record: *r, values: values,
+	}
+	if r.Fresh != 0 {
+		s.FreshAt = time.Unix(r.Fresh, 0).UTC()
+	}
+	return s, nil
+}
