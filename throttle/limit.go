@@ -1,0 +1,75 @@
+package throttle
+
+// limit is how many tries go into a window, and what reaching that number costs. All times are in seconds.
+type limit struct {
+	tries  int   // in a window
+	again  int   // in a window after the limit has been reached
+	window int64 // its length
+	first  int64 // the first wait; each further one is twice as long, up to longest
+}
+
+const (
+	longest = 60 * 60      // no wait is longer
+	memory  = 24 * 60 * 60 // how long a reached limit counts for the next wait
+)
+
+var (
+	hasty    = limit{tries: 10, again: 1, window: 15 * 60, first: 60}
+	patient  = limit{tries: 100, again: 1, window: memory, first: longest}
+	spraying = limit{tries: 100, again: 10, window: 15 * 60, first: 60}
+)
+
+func (l *limit) allowance(level int) int {
+	if level == 0 {
+		return l.tries
+	}
+	return l.again
+}
+
+func (l *limit) wait(level int) int64 {
+	wait := l.first
+	for ; level > 1 && wait < longest; level-- {
+		wait *= 2
+	}
+	return min(wait, longest)
+}
+
+// wait returns for how many seconds no try is let through.
+func (c *Counter) wait(now int64) int64 { return max(0, c.Until-now) }
+
+// take counts a try. The caller has made sure that none is being waited for.
+func (c *Counter) take(l *limit, now int64) {
+	if now >= c.Ends {
+		*c = Counter{}
+	}
+	if c.Tries == 0 || c.Until != 0 || now >= c.Since+l.window {
+		c.Tries, c.Since, c.Until = 0, now, 0
+	}
+	c.Tries++
+	c.Ends = max(c.Ends, c.Since+l.window)
+	if c.Tries >= l.allowance(c.Level) {
+		c.Level++
+		c.Until = now + l.wait(c.Level)
+		c.Ends = c.Until + memory
+	}
+}
+
+// giveBack undoes take for a try of the window that began at since. If the window is over, there is nothing to undo.
+func (c *Counter) giveBack(l *limit, since int64) {
+	if c.Since != since || c.Tries == 0 {
+		return
+	}
+	c.Tries--
+	if c.Until != 0 {
+		// This window reached the limit, and without this try it wouldn't have.
+		c.Level--
+		c.Until = 0
+	}
+	switch {
+	case c.Level > 0:
+	case c.Tries == 0:
+		*c = Counter{}
+	default:
+		c.Ends = c.Since + l.window
+	}
+}
