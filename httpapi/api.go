@@ -1,0 +1,179 @@
+// Package httpapi is the JSON API: the table of routes is in routes.go, the table of errors in problem.go, and
+// openapi.yaml describes both.
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// API answers the routes of this package. All fields but Pages and HSTS are needed; set them before Handler.
+// An API is safe for concurrent use.
+type API struct {
+	Sessions *session.Manager
+	Accounts *account.Service
+	Auth     *auth.Resolver
+	CSRF     *csrf.Protection
+	Client   clientip.Trust
+	Keys     *keyring.Ring
+	Pages    Pages                       // nil: none
+	Healthy  func(context.Context) error // nil error: the store can be read and written
+	Secure   bool                        // the public URL is https
+	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
+	Log      *slog.Logger
+
+	handlers []http.Handler
+	draining atomic.Bool
+}
+
+// Pages are the HTML pages and their files.
+type Pages interface {
+	http.Handler
+	Match(path string) bool
+}
+
+// Drain makes /readyz answer 503 from now on, so that load balancers send no more requests.
+func (a *API) Drain() { a.draining.Store(true) }
+
+// Handler answers the API's routes and passes everything else to next, with the identity in the context and after the
+// same checks of host, origin and CSRF. next may be nil: then everything else is 404, and "/" leads to the account page.
+func (a *API) Handler(next http.Handler) http.Handler {
+	a.handlers = make([]http.Handler, len(routes))
+	for i, t := range routes {
+		a.handlers[i] = t.handler(a)
+	}
+	if next == nil {
+		next = http.HandlerFunc(a.nothing)
+	}
+	h := a.route(next)
+	h = a.Auth.Handler(a.sameOrigin(h))
+	h = a.CSRF.CORS(h)
+	h = a.knownHost(h)
+	return a.outermost(h)
+}
+
+// outermost names the request, keeps a panic to itself, and sets the headers that every answer has.
+func (a *API) outermost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(requestid.New(r.Context(), a.Client.Addr(r).String()))
+		h := w.Header()
+		h.Set("X-Request-Id", requestid.From(r.Context()))
+		if a.HSTS != "" {
+			h.Set("Strict-Transport-Security", a.HSTS)
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				a.panicked(w, r, v)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (a *API) panicked(w http.ResponseWriter, r *http.Request, v any) {
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	a.Log.LogAttrs(r.Context(), slog.LevelError, "sys_crash",
+		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	w.Header().Del("Set-Cookie")
+	problem.Write(w, r, errServer)
+}
+
+// knownHost refuses requests for a host that nobody configured. Health checks come by address, so they are exempt.
+func (a *API) knownHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
+		if path != "/healthz" && path != "/readyz" && !a.CSRF.AllowedHost(r.Host) {
+			problem.Write(w, r, errMisdirected)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sameOrigin refuses unsafe requests that another site's page may have sent.
+func (a *API) sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := a.CSRF.Check(r, session.Presented(r.Context()), func() (string, error) {
+			s, err := session.FromContext(r.Context())
+			if err != nil || s == nil {
+				return "", err
+			}
+			return s.ID, nil
+		})
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// route finds who answers.
+func (a *API) route(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		if a.Pages != nil && a.Pages.Match(path) {
+			a.Pages.ServeHTTP(w, r)
+			return
+		}
+		h, id, methods := a.find(r)
+		if h == nil && methods == nil && !ours(path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		protect(w.Header())
+		switch {
+		case h != nil:
+			r.SetPathValue("id", id)
+			h.ServeHTTP(w, r)
+		case methods != nil && r.Method == http.MethodOptions:
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			w.WriteHeader(http.StatusNoContent)
+		case methods != nil:
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "method_not_allowed",
+				fmt.Sprintf("Method %q not allowed.", r.Method)))
+		default:
+			problem.Write(w, r, errNotFound)
+		}
+	})
+}
+
+// protect sets the headers of every answer that is ours: never cached, never sniffed, never loaded into another site's
+// page, and inert if a browser should show it.
+func protect(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Cookie")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+}
+
+// nothing answers what is neither ours nor anybody's.
+func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
+	if a.Pages != nil && r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, "/auth/account", http.StatusSeeOther)
+		return
+	}
+	protect(w.Header())
+	problem.Write(w, r, errNotFound)
+}

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"context"
+	_ "embed"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+)
+
+type statusOut struct {
+	Status string `json:"status"`
+}
+
+// alive says that the process runs, whatever the store does: restarting it would not help.
+func alive(*API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, r, http.StatusOK, statusOut{"ok"})
+	})
+}
+
+// ready says whether requests are welcome: the store can be read and written, and the server isn't stopping.
+func ready(a *API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if a.draining.Load() {
+			problem.Write(w, r, &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping",
+				Detail: "The server is stopping.", RetryAfter: time.Second})
+			return
+		}
+		if err := a.Healthy(ctx); err != nil {
+			a.Log.LogAttrs(r.Context(), slog.LevelError, "not ready", slog.Any("error", err))
+			problem.Write(w, r, auth.Unavailable)
+			return
+		}
+		writeJSON(w, r, http.StatusOK, statusOut{"ok"})
+	})
+}
+
+//go:embed openapi.yaml
+var openAPIDocument []byte
+
+func openAPI(*API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+		if r.Method != http.MethodHead {
+			_, _ = w.Write(openAPIDocument)
+		}
+	})
+}

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// userOut is a user on the wire: the article's six fields, and what Django has besides.
+type userOut struct {
+	ID          json.RawMessage `json:"id"`
+	Username    string          `json:"username"`
+	Email       string          `json:"email"`
+	FirstName   string          `json:"first_name"`
+	LastName    string          `json:"last_name"`
+	DateJoined  time.Time       `json:"date_joined"`
+	LastLogin   *time.Time      `json:"last_login"`
+	IsStaff     bool            `json:"is_staff"`
+	IsSuperuser bool            `json:"is_superuser"`
+	Groups      []string        `json:"groups"`
+	Permissions []string        `json:"permissions"`
+}
+
+func newUserOut(u *account.User) userOut {
+	out := userOut{
+		ID: jsonID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		DateJoined: time.Unix(u.DateJoined, 0).UTC(), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
+		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
+	}
+	if u.LastLogin != 0 {
+		at := time.Unix(u.LastLogin, 0).UTC()
+		out.LastLogin = &at
+	}
+	return out
+}
+
+// jsonID writes a decimal ID as a number, as Django does, and any other as a string.
+func jsonID(id string) json.RawMessage {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && strconv.FormatInt(n, 10) == id {
+		return json.RawMessage(id)
+	}
+	return json.RawMessage(strconv.Quote(id))
+}
+
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func me(c *call, _ none) (userOut, error) { return newUserOut(c.who.User), nil }

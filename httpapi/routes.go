@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// route is one line of the table below. Paths are matched exactly, as sent, with or without a trailing slash;
+// {id} stands for one segment. GET routes answer HEAD as well.
+type route struct {
+	method, path string
+	handler      func(*API) http.Handler
+}
+
+// routes is everything that the API answers.
+var routes = []route{
+	{"POST", "/api/auth/login", serve(anybody, login)},
+	{"POST", "/api/auth/logout", serve(anybody, logout)},
+	{"GET", "/api/me", serve(signedIn, me)},
+	{"GET", "/api/auth/me", serve(signedIn, me)},
+	{"GET", "/api/auth/csrf", serve(anybody, csrfToken)},
+	{"GET", "/api/auth/sessions", serve(signedIn, listSessions)},
+	{"DELETE", "/api/auth/sessions", serve(fresh, endOtherSessions)},
+	{"DELETE", "/api/auth/sessions/{id}", serve(signedIn, endSession)},
+	{"POST", "/api/auth/reauthenticate", serve(signedIn, reauthenticate)},
+	{"POST", "/api/auth/password/change", serve(signedIn, changePassword)},
+	{"GET", "/api/auth/setup", serve(anybody, setupState)},
+	{"POST", "/api/auth/setup", serve(anybody, setUp)},
+	{"GET", "/api/auth/openapi.yaml", openAPI},
+	{"GET", "/healthz", alive},
+	{"GET", "/readyz", ready},
+}
+
+// reserved are the prefixes under which an unknown path is ours to refuse; all else belongs to the app.
+var reserved = []string{"/api/auth", "/api/me", "/api/authz", "/auth", "/signin", "/healthz", "/readyz"}
+
+// ours reports whether a path is under one of our prefixes.
+func ours(path string) bool {
+	for _, prefix := range reserved {
+		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// match reports whether the path is the route's, and the segment that stands for {id}.
+func (t route) match(path string) (id string, ok bool) {
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	before, _, wild := strings.Cut(t.path, "{id}")
+	if !wild {
+		return "", path == t.path
+	}
+	id, ok = strings.CutPrefix(path, before)
+	return id, ok && id != "" && !strings.Contains(id, "/")
+}
+
+func (t route) allows(method string) bool {
+	return method == t.method || (method == http.MethodHead && t.method == http.MethodGet)
+}
+
+// find returns the handler of a request, or the methods that its path has if it is a path of ours.
+func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string) {
+	path := r.URL.EscapedPath()
+	for i, t := range routes {
+		segment, ok := t.match(path)
+		if !ok {
+			continue
+		}
+		if t.allows(r.Method) {
+			return a.handlers[i], segment, nil
+		}
+		methods = append(methods, t.method)
+		if t.method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+	}
+	if methods != nil {
+		methods = append(methods, http.MethodOptions)
+		slices.Sort(methods)
+	}
+	return nil, "", methods
+}

@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+type sessionOut struct {
+	ID         string    `json:"id"`
+	Current    bool      `json:"current"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	IP         string    `json:"ip"`
+	UserAgent  string    `json:"user_agent"`
+	Method     string    `json:"method"`
+}
+
+type sessionsOut struct {
+	Sessions []sessionOut `json:"sessions"`
+}
+
+func listSessions(c *call, _ none) (sessionsOut, error) {
+	all, err := c.api.Sessions.List(c.ctx(), c.who.User.ID)
+	if err != nil {
+		return sessionsOut{}, err
+	}
+	out := sessionsOut{Sessions: []sessionOut{}}
+	for _, s := range all {
+		out.Sessions = append(out.Sessions, sessionOut{
+			ID: s.ID, Current: s.ID == c.who.Session.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
+			ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method,
+		})
+	}
+	return out, nil
+}
+
+// endSession ends one session of the caller's. Ending one's own is a sign-out; ending another asks for a fresh sign-in,
+// so that a stolen ticket can't be used to throw its owner out (ASVS 7.5.2).
+func endSession(c *call, _ none) (none, error) {
+	id := c.r.PathValue("id")
+	if id == c.who.Session.ID {
+		return none{}, c.signOut()
+	}
+	if !c.who.Fresh() {
+		return none{}, auth.ErrFreshSignInRequired
+	}
+	err := c.api.Sessions.Revoke(c.ctx(), c.who.User.ID, id)
+	if errors.Is(err, session.ErrEnded) {
+		return none{}, errNotFound
+	}
+	return none{}, err
+}
+
+type endedOut struct {
+	Ended int `json:"ended"`
+}
+
+func endOtherSessions(c *call, _ none) (endedOut, error) {
+	n, err := c.api.Sessions.RevokeAll(c.ctx(), c.who.User.ID, c.who.Session)
+	return endedOut{n}, err
+}

@@ -1,0 +1,40 @@
+package httpapi
+
+import (
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+type setupOut struct {
+	Needed    bool `json:"needed"`
+	MinLength int  `json:"password_min_length"`
+}
+
+// setupState tells whether there is no user yet.
+func setupState(c *call, _ none) (setupOut, error) {
+	needed, err := c.api.Accounts.NeedsSetup(c.ctx())
+	return setupOut{Needed: needed, MinLength: c.api.Accounts.Policy.Length()}, err
+}
+
+type setupIn struct {
+	Secret   *string `json:"secret"`
+	Username *string `json:"username"`
+	Email    *string `json:"email"`
+	Password *string `json:"password"`
+}
+
+// setUp makes the first administrator of whoever holds the one-time link, and signs them in.
+func setUp(c *call, in setupIn) (userOut, error) {
+	err := required(map[string]*string{"secret": in.Secret, "username": in.Username, "password": in.Password})
+	if err != nil {
+		return userOut{}, err
+	}
+	first := account.New{Username: *in.Username, Password: *in.Password}
+	if in.Email != nil {
+		first.Email = *in.Email
+	}
+	u, err := c.api.Accounts.CreateFirst(c.ctx(), *in.Secret, first)
+	if err != nil {
+		return userOut{}, err
+	}
+	return newUserOut(u), c.signIn(u, "setup", true)
+}

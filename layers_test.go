@@ -1,0 +1,138 @@
+package cloakroom_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/cloakroom-auth/cloakroom"
+
+// layer is what a package may import besides the standard library: packages of this module by their paths in it, and
+// modules of others by their import paths or a prefix of them.
+type layer struct {
+	own    []string
+	others []string
+}
+
+// layers is the house: arrows only go down. A new package fails the test until it has its line here.
+var layers = map[string]layer{
+	// The domain knows no database and no network.
+	"session":            {},
+	"password":           {others: []string{"golang.org/x/"}},
+	"throttle":           {},
+	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
+	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
+	"auth":               {own: []string{"account", "session", "internal/problem"}},
+	"internal/clientip":  {},
+	"internal/keyring":   {},
+	"internal/requestid": {},
+	"internal/problem":   {own: []string{"internal/requestid"}},
+
+	// Where things are kept.
+	"internal/sqlstore": {
+		own:    []string{"account", "session", "throttle", "internal/keyring"},
+		others: []string{"github.com/pressly/goose/v3"},
+	},
+	"memory": {own: []string{"account", "session", "throttle", "internal/keyring"}},
+	"sqlite": {
+		own:    []string{"account", "session", "throttle", "internal/keyring", "internal/sqlstore"},
+		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
+	},
+	"storetest": {
+		own:    []string{"account", "session", "throttle", "internal/keyring"},
+		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
+	},
+
+	// What the network sees.
+	"web/pages": {},
+	"httpapi": {own: []string{
+		"account", "auth", "csrf", "password", "session", "throttle",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
+	}},
+
+	// The whole.
+	"": {
+		own: []string{
+			"account", "auth", "csrf", "httpapi", "password", "session", "sqlite", "throttle", "web/pages",
+			"internal/clientip", "internal/keyring", "internal/requestid",
+		},
+		others: []string{"golang.org/x/sync"},
+	},
+	"cmd/cloakroom": {
+		own:    []string{"", "account", "csrf", "session", "sqlite", "internal/keyring"},
+		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
+	},
+}
+
+// outside are programs that use the module as anybody could, so nothing forbids them any of it.
+var outside = []string{"examples/"}
+
+func TestArrowsOnlyGoDown(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && file != ".") {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") {
+			checkFile(t, filepath.ToSlash(file), seen)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range layers {
+		if !seen[name] {
+			t.Errorf("the table has a line for %q, and there is no such package", name)
+		}
+	}
+}
+
+func checkFile(t *testing.T, file string, seen map[string]bool) {
+	name := strings.TrimPrefix(path.Dir(file), ".")
+	if slices.ContainsFunc(outside, func(prefix string) bool { return strings.HasPrefix(name+"/", prefix) }) {
+		return
+	}
+	seen[name] = true
+	allowed, placed := layers[name]
+	if !placed {
+		t.Errorf("%s: package %q has no place yet; give it a line in layers", file, name)
+		return
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash(file), nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range parsed.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !allowed.permits(imported) {
+			t.Errorf("%s imports %s, which is not below it", file, imported)
+		}
+	}
+}
+
+func (l layer) permits(imported string) bool {
+	if imported == module {
+		return slices.Contains(l.own, "")
+	}
+	if own, ok := strings.CutPrefix(imported, module+"/"); ok {
+		return slices.Contains(l.own, own)
+	}
+	if !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(l.others, func(prefix string) bool { return strings.HasPrefix(imported, prefix) })
+}
