@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What a change must pass before it is proposed: format, vet, staticcheck, the race detector, a short fuzz of each target.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/tools.sh
+seconds=${FUZZ_SECONDS:-10}
+
+say "format"
+unformatted=$(git ls-files '*.go' | xargs gofmt -l)
+[ -z "$unformatted" ] || { echo "gofmt these files: $unformatted" >&2; exit 1; }
+
+say "vet and staticcheck"
+go vet ./...
+go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+say "race detector"
+need gcc gcc libc6-dev
+go test -race ./...
+
+say "fuzz, $seconds s a target"
+go list -f '{{$p := .ImportPath}}{{$d := .Dir}}{{range .TestGoFiles}}{{$p}} {{$d}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p}} {{$d}}/{{.}}{{"\n"}}{{end}}' ./... |
+  while read -r package file; do
+    [ -n "${file:-}" ] || continue
+    { grep -ho '^func Fuzz[A-Za-z0-9_]*' "$file" || true; } | sed 's/^func //' | while read -r target; do
+      echo "$package $target"
+      go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" "$package" </dev/null
+    done
+  done
+say "all checks passed"

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Everything that CI runs. With --long also what takes more than a few minutes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/tools.sh
+
+command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/dl/" >&2; exit 1; }
+
+say "Go: vet and tests"
+go vet ./...
+go test ./...
+
+need_node
+say "pages: types, tests, and a build that must equal the committed one"
+bash scripts/web.sh
+git diff --exit-code --stat -- web/pages/dist || {
+  echo "web/pages/dist differs from a fresh build; run 'make web' and commit it" >&2
+  exit 1
+}
+
+need chromium chromium
+say "browser: the real server, driven in Chromium"
+bash e2e/run.sh
+
+if [ "${1:-}" = --long ]; then
+  say "longer runs"
+  bash scripts/long.sh
+fi
+say "all tests passed"
