@@ -65,6 +65,7 @@ var layers = map[string]layer{
 		},
 		others: []string{"golang.org/x/sync"},
 	},
+	"faults": {},
 	"cmd/cloakroom": {
 		own:    []string{"", "account", "csrf", "session", "sqlite", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},

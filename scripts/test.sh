@@ -9,6 +9,7 @@ command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/d
 say "Go: vet and tests"
 go vet ./...
 go test ./...
+go run ./faults -check
 
 need_node
 say "pages: types, tests, and a build that must equal the committed one"
