@@ -1,0 +1,181 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+type accounts struct {
+	read, write *sql.DB
+	dialect     Dialect
+	groups      groups
+
+	load, find                                             *sql.Stmt // in read
+	reload                                                 *sql.Stmt // in write, and keeps others from changing the row
+	create, save, delete                                   *sql.Stmt
+	addLogin, dropLogin                                    *sql.Stmt
+	addMember, dropMembers, addPermission, dropPermissions *sql.Stmt
+	lockUsers, anybody, putSetup, spendSetup               *sql.Stmt
+}
+
+func newAccounts(p *preparer) *accounts {
+	user := selectUser(p.dialect)
+	return &accounts{
+		read: p.read, write: p.write, dialect: p.dialect,
+		groups: newGroups(p),
+
+		load:   p.reading(user + ` WHERE u.id = $1`),
+		find:   p.reading(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),
+		reload: p.writing(user + ` WHERE u.id = $1` + p.dialect.ForUpdate),
+
+		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
+			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`),
+		save: p.writing(`UPDATE users SET username = $1, email = $2, first_name = $3, last_name = $4, password = $5,
+			is_active = $6, is_staff = $7, is_superuser = $8, date_joined = $9, last_login = $10, epoch = $11, search = $12
+			WHERE id = $13`),
+		delete: p.writing(`DELETE FROM users WHERE id = $1`),
+
+		addLogin:  p.writing(`INSERT INTO logins (key, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
+		dropLogin: p.writing(`DELETE FROM logins WHERE key = $1 AND user_id = $2`),
+
+		addMember:       p.writing(`INSERT INTO members (user_id, group_id) SELECT $1, id FROM groups WHERE name = $2`),
+		dropMembers:     p.writing(`DELETE FROM members WHERE user_id = $1`),
+		addPermission:   p.writing(`INSERT INTO user_permissions (user_id, permission) VALUES ($1, $2)`),
+		dropPermissions: p.writing(`DELETE FROM user_permissions WHERE user_id = $1`),
+
+		lockUsers: p.locking(p.dialect.LockUsers),
+		anybody:   p.writing(`SELECT EXISTS (SELECT 1 FROM users)`),
+		putSetup: p.writing(`INSERT INTO setup (id, hash, expires) VALUES (1, $1, $2)
+			ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, expires = excluded.expires`),
+		spendSetup: p.writing(`DELETE FROM setup WHERE hash = $1 AND expires > $2`),
+	}
+}
+
+// selectUser reads a user u with groups and permissions in one statement, and so from one state of the database.
+func selectUser(d Dialect) string {
+	list := func(query string) string {
+		return `(SELECT ` + d.JSONArray + `(item) FROM (` + query + ` ORDER BY 1) AS items)`
+	}
+	return `SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.password,
+		u.is_active, u.is_staff, u.is_superuser, u.date_joined, u.last_login, u.epoch, ` +
+		list(`SELECT g.name AS item FROM members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id`) + `, ` +
+		list(`SELECT permission AS item FROM user_permissions WHERE user_id = u.id`) + `, ` +
+		list(`SELECT permission AS item FROM user_permissions WHERE user_id = u.id UNION
+			SELECT p.permission FROM members m JOIN group_permissions p ON p.group_id = m.group_id WHERE m.user_id = u.id`) +
+		` FROM users u`
+}
+
+func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
+	n, ok := number(id)
+	if !ok {
+		return nil, account.ErrNotFound
+	}
+	return found(scanUser(a.load.QueryRowContext(ctx, n)))
+}
+
+func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
+	return found(scanUser(a.find.QueryRowContext(ctx, key)))
+}
+
+func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
+	query, args, ok := a.listing(q)
+	if !ok {
+		return nil, nil
+	}
+	rows, err := a.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	defer rows.Close()
+	var all []*account.User
+	for rows.Next() {
+		u, err := scanUser(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list users: %w", err)
+		}
+		all = append(all, u)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return all, nil
+}
+
+// listing returns the statement for a query, and false if nobody comes after q.After, as it is no ID of ours.
+func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) {
+	after, ok := number(q.After)
+	if !ok && q.After != "" {
+		return "", nil, false
+	}
+	query = selectUser(a.dialect) + ` WHERE u.id > $1`
+	args = []any{after}
+	if search := account.Key(q.Search); search != "" {
+		query += ` AND ` + a.dialect.Position + `(u.search, $2) > 0`
+		args = append(args, search)
+	}
+	query += ` ORDER BY u.id`
+	if q.Limit > 0 {
+		query += ` LIMIT ` + strconv.Itoa(q.Limit)
+	}
+	return query, args, true
+}
+
+// searchable is what a search looks through: the keys of a user's names, a line each.
+func searchable(u *account.User) string {
+	return strings.Join([]string{
+		account.Key(u.Username), account.Key(u.Email), account.Key(u.FirstName + " " + u.LastName),
+	}, "\n")
+}
+
+// number returns the ID as the database has it. Only the one spelling that this package gave out is an ID.
+func number(id string) (int64, bool) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == id
+}
+
+func found(u *account.User, err error) (*account.User, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, account.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load user: %w", err)
+	}
+	return u, nil
+}
+
+func scanUser(row scanner) (*account.User, error) {
+	var u account.User
+	var id int64
+	var groups, direct, all []byte
+	err := row.Scan(&id, &u.Username, &u.Email, &u.FirstName, &u.LastName, &u.Password,
+		&u.IsActive, &u.IsStaff, &u.IsSuperuser, &u.DateJoined, &u.LastLogin, &u.Epoch, &groups, &direct, &all)
+	if err != nil {
+		return nil, err
+	}
+	u.ID = strconv.FormatInt(id, 10)
+	for _, list := range []struct {
+		json []byte
+		into *[]string
+	}{{groups, &u.Groups}, {direct, &u.Direct}, {all, &u.Permissions}} {
+		if err := names(list.json, list.into); err != nil {
+			return nil, fmt.Errorf("read the lists of user %d: %w", id, err)
+		}
+	}
+	return &u, nil
+}
+
+// names reads a JSON array of strings; empty, null and [] are all no names.
+func names(array []byte, into *[]string) error {
+	if len(array) == 0 || string(array) == "[]" {
+		return nil
+	}
+	return json.Unmarshal(array, into)
+}

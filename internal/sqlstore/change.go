@@ -1,0 +1,232 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+func (a *accounts) Create(ctx context.Context, u *account.User) error {
+	var id string
+	err := transaction(ctx, a.write, func(t tx) (err error) {
+		id, err = a.insert(t, u)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	u.ID = id
+	return nil
+}
+
+func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash [32]byte, now int64) error {
+	var id string
+	err := transaction(ctx, a.write, func(t tx) (err error) {
+		if err := a.spend(t, secretHash, now); err != nil {
+			return err
+		}
+		id, err = a.insert(t, u)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	u.ID = id
+	return nil
+}
+
+// spend uses the set-up secret up, if it is right and nobody is there yet.
+func (a *accounts) spend(t tx, secretHash [32]byte, now int64) error {
+	if _, err := t.exec(a.lockUsers); err != nil {
+		return fmt.Errorf("lock users: %w", err)
+	}
+	n, err := t.exec(a.spendSetup, secretHash[:], now)
+	if err != nil {
+		return fmt.Errorf("spend set-up secret: %w", err)
+	}
+	var anybody bool
+	if err := t.queryRow(a.anybody).Scan(&anybody); err != nil {
+		return fmt.Errorf("look for users: %w", err)
+	}
+	if n == 0 || anybody {
+		return account.ErrSetupSpent
+	}
+	return nil
+}
+
+func (a *accounts) SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error {
+	if _, err := a.putSetup.ExecContext(ctx, secretHash[:], expires); err != nil {
+		return fmt.Errorf("store set-up secret: %w", err)
+	}
+	return nil
+}
+
+func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
+	n, ok := number(id)
+	if !ok {
+		return nil, account.ErrNotFound
+	}
+	var changed *account.User
+	err := transaction(ctx, a.write, func(t tx) error {
+		before, err := found(scanUser(t.queryRow(a.reload, n)))
+		if err != nil {
+			return err
+		}
+		after := copyUser(before)
+		if err := change(after); err != nil {
+			return err
+		}
+		if err := a.update(t, n, before, after); err != nil {
+			return err
+		}
+		changed, err = found(scanUser(t.queryRow(a.reload, n)))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, nil
+}
+
+func (a *accounts) Delete(ctx context.Context, id string) error {
+	number, ok := number(id)
+	if !ok {
+		return account.ErrNotFound
+	}
+	n, err := affected(a.delete.ExecContext(ctx, number))
+	if err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	if n == 0 {
+		return account.ErrNotFound
+	}
+	return nil
+}
+
+// insert adds a user with all that belongs to it, and returns its ID.
+func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
+	var n int64
+	if err := t.queryRow(a.create, columns(u)...).Scan(&n); err != nil {
+		return "", fmt.Errorf("create user: %w", err)
+	}
+	if err := a.addLogins(t, n, logins(u)); err != nil {
+		return "", err
+	}
+	if err := a.addMembers(t, n, u.Groups); err != nil {
+		return "", err
+	}
+	if err := a.addPermissions(t, n, u.Direct); err != nil {
+		return "", err
+	}
+	return strconv.FormatInt(n, 10), nil
+}
+
+// update writes what is different in after.
+func (a *accounts) update(t tx, id int64, before, after *account.User) error {
+	if _, err := t.exec(a.save, append(columns(after), id)...); err != nil {
+		return fmt.Errorf("change user: %w", err)
+	}
+	if err := a.moveLogins(t, id, logins(before), logins(after)); err != nil {
+		return err
+	}
+	if !slices.Equal(before.Groups, after.Groups) {
+		if _, err := t.exec(a.dropMembers, id); err != nil {
+			return fmt.Errorf("change groups of a user: %w", err)
+		}
+		if err := a.addMembers(t, id, after.Groups); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(before.Direct, after.Direct) {
+		if _, err := t.exec(a.dropPermissions, id); err != nil {
+			return fmt.Errorf("change permissions of a user: %w", err)
+		}
+		return a.addPermissions(t, id, after.Direct)
+	}
+	return nil
+}
+
+// login is a key to sign in with, and the field it comes from.
+type login struct{ field, key string }
+
+// logins returns the keys of a user, each once.
+func logins(u *account.User) []login {
+	all := []login{{"username", account.Key(u.Username)}}
+	if key := account.Key(u.Email); u.Email != "" && key != all[0].key {
+		all = append(all, login{"email", key})
+	}
+	return all
+}
+
+func hasKey(all []login, key string) bool {
+	return slices.ContainsFunc(all, func(l login) bool { return l.key == key })
+}
+
+func (a *accounts) moveLogins(t tx, id int64, before, after []login) error {
+	for _, l := range before {
+		if hasKey(after, l.key) {
+			continue
+		}
+		if _, err := t.exec(a.dropLogin, l.key, id); err != nil {
+			return fmt.Errorf("drop login name: %w", err)
+		}
+	}
+	return a.addLogins(t, id, slices.DeleteFunc(after, func(l login) bool { return hasKey(before, l.key) }))
+}
+
+func (a *accounts) addLogins(t tx, id int64, all []login) error {
+	for _, l := range all {
+		n, err := t.exec(a.addLogin, l.key, id)
+		if err != nil {
+			return fmt.Errorf("add login name: %w", err)
+		}
+		if n == 0 {
+			return &account.TakenError{Field: l.field}
+		}
+	}
+	return nil
+}
+
+func (a *accounts) addMembers(t tx, id int64, groups []string) error {
+	for _, name := range set(groups) {
+		n, err := t.exec(a.addMember, id, name)
+		if err != nil {
+			return fmt.Errorf("add user to group: %w", err)
+		}
+		if n == 0 {
+			return account.ErrNotFound
+		}
+	}
+	return nil
+}
+
+func (a *accounts) addPermissions(t tx, id int64, permissions []string) error {
+	for _, permission := range set(permissions) {
+		if _, err := t.exec(a.addPermission, id, permission); err != nil {
+			return fmt.Errorf("give permission to user: %w", err)
+		}
+	}
+	return nil
+}
+
+// set returns the names sorted and each once, in a slice of its own.
+func set(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// columns returns the fields of a user in the order of the statements create and save.
+func columns(u *account.User) []any {
+	return []any{u.Username, u.Email, u.FirstName, u.LastName, u.Password,
+		u.IsActive, u.IsStaff, u.IsSuperuser, u.DateJoined, u.LastLogin, u.Epoch, searchable(u)}
+}
+
+func copyUser(u *account.User) *account.User {
+	next := *u
+	next.Groups, next.Direct, next.Permissions = slices.Clone(u.Groups), slices.Clone(u.Direct), slices.Clone(u.Permissions)
+	return &next
+}

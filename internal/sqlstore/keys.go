@@ -1,0 +1,81 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+)
+
+type keys struct {
+	write               *sql.DB
+	all, put, add, load *sql.Stmt
+}
+
+func newKeys(p *preparer) *keys {
+	return &keys{
+		write: p.write,
+
+		all:  p.reading(`SELECT name, box FROM sealed ORDER BY name`),
+		put:  p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET box = excluded.box`),
+		add:  p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
+		load: p.writing(`SELECT box FROM sealed WHERE name = $1`),
+	}
+}
+
+func (k *keys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+	rows, err := k.all.QueryContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load sealed secrets: %w", err)
+	}
+	defer rows.Close()
+	var all []keyring.Sealed
+	for rows.Next() {
+		var s keyring.Sealed
+		if err := rows.Scan(&s.Name, &s.Box); err != nil {
+			return nil, fmt.Errorf("load sealed secrets: %w", err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("load sealed secrets: %w", err)
+	}
+	return all, nil
+}
+
+func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
+	return transaction(ctx, k.write, func(t tx) error {
+		for _, s := range sealed {
+			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
+				return fmt.Errorf("store sealed secret: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (k *keys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed, error) {
+	there := keyring.Sealed{Name: s.Name}
+	err := transaction(ctx, k.write, func(t tx) error {
+		if _, err := t.exec(k.add, s.Name, box(s)); err != nil {
+			return fmt.Errorf("add sealed secret: %w", err)
+		}
+		if err := t.queryRow(k.load, s.Name).Scan(&there.Box); err != nil {
+			return fmt.Errorf("load sealed secret: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return keyring.Sealed{}, err
+	}
+	return there, nil
+}
+
+// box returns the bytes of a sealed secret, never nil: that would be NULL.
+func box(s keyring.Sealed) []byte {
+	if s.Box == nil {
+		return []byte{}
+	}
+	return s.Box
+}

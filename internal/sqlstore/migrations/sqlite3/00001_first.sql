@@ -1,0 +1,102 @@
+-- All times are whole seconds since 1970 UTC.
+
+-- +goose Up
+
+-- The ID is a hash of the ticket, which is stored nowhere.
+CREATE TABLE sessions (
+	id        BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+	public_id TEXT    NOT NULL UNIQUE,
+	user_id   TEXT    NOT NULL,
+	epoch     TEXT    NOT NULL,
+	method    TEXT    NOT NULL,
+	browser   INTEGER NOT NULL,
+	created   INTEGER NOT NULL,
+	fresh     INTEGER NOT NULL,
+	seen      INTEGER NOT NULL,
+	idle      INTEGER NOT NULL,
+	deadline  INTEGER NOT NULL,
+	expires   INTEGER NOT NULL,
+	ip        TEXT    NOT NULL,
+	agent     TEXT    NOT NULL,
+	data      BLOB    NOT NULL,
+	version   TEXT    NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_user ON sessions (user_id, public_id);
+CREATE INDEX sessions_by_end ON sessions (expires);
+
+-- AUTOINCREMENT: an ID that was deleted is never given to somebody else.
+CREATE TABLE users (
+	id           INTEGER PRIMARY KEY AUTOINCREMENT,
+	username     TEXT    NOT NULL,
+	email        TEXT    NOT NULL,
+	first_name   TEXT    NOT NULL,
+	last_name    TEXT    NOT NULL,
+	password     TEXT    NOT NULL,
+	is_active    INTEGER NOT NULL,
+	is_staff     INTEGER NOT NULL,
+	is_superuser INTEGER NOT NULL,
+	date_joined  INTEGER NOT NULL,
+	last_login   INTEGER NOT NULL,
+	epoch        TEXT    NOT NULL,
+	search       TEXT    NOT NULL
+) STRICT;
+
+-- The keys of all usernames and e-mail addresses: one table, so that nobody's username is another's address.
+CREATE TABLE logins (
+	key     TEXT    NOT NULL PRIMARY KEY,
+	user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logins_by_user ON logins (user_id);
+
+CREATE TABLE user_permissions (
+	user_id    INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+	permission TEXT    NOT NULL,
+	PRIMARY KEY (user_id, permission)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE groups (
+	id   INTEGER PRIMARY KEY,
+	name TEXT    NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE group_permissions (
+	group_id   INTEGER NOT NULL REFERENCES groups ON DELETE CASCADE,
+	permission TEXT    NOT NULL,
+	PRIMARY KEY (group_id, permission)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE members (
+	user_id  INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+	group_id INTEGER NOT NULL REFERENCES groups ON DELETE CASCADE,
+	PRIMARY KEY (user_id, group_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_group ON members (group_id);
+
+-- The hash of the secret with which the first administrator is made; no row: none, or spent.
+CREATE TABLE setup (
+	id      INTEGER PRIMARY KEY CHECK (id = 1),
+	hash    BLOB    NOT NULL,
+	expires INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE counters (
+	key     TEXT    NOT NULL PRIMARY KEY,
+	tries   INTEGER NOT NULL,
+	since   INTEGER NOT NULL,
+	blocked INTEGER NOT NULL,
+	level   INTEGER NOT NULL,
+	ends    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX counters_by_end ON counters (ends);
+
+CREATE TABLE sealed (
+	name TEXT NOT NULL PRIMARY KEY,
+	box  BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row, written by each health check: whether a disk takes writes is known only by writing.
+CREATE TABLE health (
+	id    INTEGER PRIMARY KEY CHECK (id = 1),
+	beats INTEGER NOT NULL
+) STRICT;
+INSERT INTO health VALUES (1, 0);

@@ -1,0 +1,235 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+type sessions struct {
+	read, write *sql.DB
+	dialect     Dialect
+
+	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *sql.Stmt
+}
+
+const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
+	ip, agent, data, version`
+
+func newSessions(p *preparer) *sessions {
+	return &sessions{
+		read: p.read, write: p.write, dialect: p.dialect,
+
+		create: p.writing(`INSERT INTO sessions (` + sessionColumns + `)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`),
+
+		load: p.reading(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
+
+		// On the right of a SET, columns have their old values.
+		replace: p.writing(`UPDATE sessions SET id = $1, public_id = $2, user_id = $3, epoch = $4, method = $5, browser = $6,
+			created = $7, fresh = $8,
+			seen = CASE WHEN id = $1 AND seen > $9 THEN seen ELSE $9 END,
+			idle = $10, deadline = $11,
+			expires = CASE WHEN id = $1 AND expires > $12 THEN expires ELSE $12 END,
+			ip = $13, agent = $14, data = $15, version = $16
+			WHERE id = $17 AND version = $18`),
+
+		exists: p.writing(`SELECT 1 FROM sessions WHERE id = $1`),
+
+		touch: p.writing(`UPDATE sessions SET seen = $2, expires = $3 WHERE id = $1 AND seen < $2 AND expires > $2`),
+
+		delete: p.writing(`DELETE FROM sessions WHERE id = $1`),
+
+		deleteUser: p.writing(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`),
+
+		// The condition stands twice: a session may be used between the selection and the deletion.
+		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND id IN
+			(SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2)`),
+	}
+}
+
+// newVersion never returns the same text twice, so that a session created anew is not mistaken for its predecessor.
+func newVersion() string { return rand.Text()[:16] }
+
+func (s *sessions) Create(ctx context.Context, r *session.Record) error {
+	version := newVersion()
+	n, err := affected(s.create.ExecContext(ctx, s.values(r, version)...))
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	if n == 0 {
+		return session.ErrExists
+	}
+	r.Version = version
+	return nil
+}
+
+func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	r, err := scanSession(s.load.QueryRowContext(ctx, id[:]))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, session.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	return r, nil
+}
+
+func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
+	version := newVersion()
+	args := append(s.values(new, version), old.ID[:], old.Version)
+	err := transaction(ctx, s.write, func(t tx) error {
+		n, err := t.exec(s.replace, args...)
+		switch {
+		case err != nil && s.dialect.Unique(err):
+			return session.ErrExists
+		case err != nil:
+			return fmt.Errorf("replace session: %w", err)
+		case n == 0:
+			return s.whyNot(t, old.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	new.Version = version
+	return nil
+}
+
+// whyNot finds out why no row had the expected ID and version.
+func (s *sessions) whyNot(t tx, id session.ID) error {
+	var one int
+	err := t.queryRow(s.exists, id[:]).Scan(&one)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return session.ErrNotFound
+	case err != nil:
+		return fmt.Errorf("replace session: %w", err)
+	}
+	return session.ErrConflict
+}
+
+func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+	if len(uses) == 0 {
+		return ctx.Err()
+	}
+	// In one order everywhere, or two batches could wait for each other.
+	uses = slices.Clone(uses)
+	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return transaction(ctx, s.write, func(t tx) error {
+		touch := t.sql.StmtContext(ctx, s.touch)
+		for _, use := range uses {
+			if _, err := touch.ExecContext(ctx, use.ID[:], use.At, use.Expires); err != nil {
+				return fmt.Errorf("touch session: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *sessions) Delete(ctx context.Context, id session.ID) error {
+	if _, err := s.delete.ExecContext(ctx, id[:]); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	spared := except[:]
+	if except == (session.ID{}) {
+		spared = []byte{} // no ID is as short
+	}
+	n, err := affected(s.deleteUser.ExecContext(ctx, s.dialect.Bytes(user), spared))
+	if err != nil {
+		return 0, fmt.Errorf("delete sessions of a user: %w", err)
+	}
+	return n, nil
+}
+
+func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	query, args := s.listing(q)
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	defer rows.Close()
+	var found []*session.Record
+	for rows.Next() {
+		r, err := scanSession(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list sessions: %w", err)
+		}
+		found = append(found, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return found, nil
+}
+
+// listing names only the columns that the query is about, so that the database picks the index for them.
+func (s *sessions) listing(q session.Query) (query string, args []any) {
+	var where []string
+	condition := func(left, text string) {
+		if text != "" {
+			args = append(args, s.dialect.Bytes(text))
+			where = append(where, left+" $"+strconv.Itoa(len(args)))
+		}
+	}
+	condition("user_id =", q.User)
+	condition("public_id =", q.PublicID)
+	condition("public_id >", q.After)
+	query = `SELECT ` + sessionColumns + ` FROM sessions`
+	if len(where) > 0 {
+		query += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	query += ` ORDER BY public_id`
+	if q.Limit > 0 {
+		query += ` LIMIT ` + strconv.Itoa(q.Limit)
+	}
+	return query, args
+}
+
+func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	n, err := affected(s.deleteExpired.ExecContext(ctx, now, max(limit, 0)))
+	if err != nil {
+		return 0, fmt.Errorf("delete expired sessions: %w", err)
+	}
+	return n, nil
+}
+
+// values returns a record's fields in the order of sessionColumns.
+func (s *sessions) values(r *session.Record, version string) []any {
+	text := s.dialect.Bytes
+	data := r.Values
+	if data == nil {
+		data = []byte{} // nil would be NULL
+	}
+	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.Fresh,
+		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), data, version}
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scanSession(row scanner) (*session.Record, error) {
+	var r session.Record
+	var id []byte
+	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &r.Method, &r.Browser, &r.Created, &r.Fresh,
+		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &r.Agent, &r.Values, &r.Version)
+	if err != nil {
+		return nil, err
+	}
+	if len(id) != len(r.ID) {
+		return nil, fmt.Errorf("stored session ID has %d bytes", len(id))
+	}
+	r.ID = session.ID(id)
+	return &r, nil
+}

@@ -1,0 +1,140 @@
+// Package sqlstore is the SQL of the stores, written once for SQLite and PostgreSQL.
+//
+// Statements use the parameters $1, $2 …, which both know. What else differs is in [Dialect].
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// Dialect is how one database's SQL differs from the other's.
+type Dialect struct {
+	Name string // of the folder of its migrations, and goose's name for the database
+
+	// Bytes turns a text that may hold any bytes at all, NUL and broken UTF-8 too, into an argument for its column.
+	Bytes func(text string) any
+
+	// Unique reports whether err says that a row with a unique key exists already.
+	Unique func(err error) bool
+
+	JSONArray   string // the aggregate function that makes a JSON array
+	Position    string // the function that finds its second argument within its first; 0: not there
+	ForUpdate   string // at the end of a SELECT of users u: nobody else changes the row before the transaction ends; may be empty
+	LockUsers   string // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
+	LockCounter string // a statement: none works on the counter with the key $1, be it there or not; likewise
+}
+
+// DB is a set of stores in one database. It is safe for concurrent use.
+type DB struct {
+	sessions  *sessions
+	accounts  *accounts
+	throttles *throttles
+	keys      *keys
+	health    *health
+}
+
+// New prepares the statements of all stores. The database must be migrated. Writes go through write, where BeginTx
+// must begin a transaction that can write; everything else through read. They may be one and the same.
+// The caller closes both.
+func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
+	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
+	db := &DB{newSessions(p), newAccounts(p), newThrottles(p), newKeys(p), newHealth(p)}
+	if p.err != nil {
+		return nil, fmt.Errorf("prepare statement: %w", p.err)
+	}
+	return db, nil
+}
+
+// Sessions returns the sessions of this database.
+func (db *DB) Sessions() session.Store { return db.sessions }
+
+// Accounts returns the users and groups of this database.
+func (db *DB) Accounts() account.Store { return db.accounts }
+
+// Throttles returns the counters of this database.
+func (db *DB) Throttles() throttle.Store { return db.throttles }
+
+// Keys returns the sealed secrets of this database.
+func (db *DB) Keys() keyring.Store { return db.keys }
+
+// Ping reads from the database and commits a write to it. An error says that one or the other is not possible now.
+func (db *DB) Ping(ctx context.Context) error { return db.health.ping(ctx) }
+
+// preparer prepares statements and keeps the first error.
+type preparer struct {
+	ctx         context.Context
+	read, write *sql.DB
+	dialect     Dialect
+	err         error
+}
+
+func (p *preparer) reading(query string) *sql.Stmt { return p.prepare(p.read, query) }
+func (p *preparer) writing(query string) *sql.Stmt { return p.prepare(p.write, query) }
+
+func (p *preparer) prepare(db *sql.DB, query string) *sql.Stmt {
+	if p.err != nil {
+		return nil
+	}
+	statement, err := db.PrepareContext(p.ctx, query)
+	if err != nil {
+		p.err = err
+	}
+	return statement
+}
+
+// locking is a statement that a dialect may not need.
+func (p *preparer) locking(query string) *sql.Stmt {
+	if query == "" {
+		return nil
+	}
+	return p.writing(query)
+}
+
+// transaction runs do in a transaction that can write, and commits it if do returns no error.
+func transaction(ctx context.Context, db *sql.DB, do func(t tx) error) error {
+	sqlTx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer sqlTx.Rollback()
+	if err := do(tx{ctx, sqlTx}); err != nil {
+		return err
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// tx is a transaction and the context that it lives in.
+type tx struct {
+	ctx context.Context
+	sql *sql.Tx
+}
+
+// exec runs a prepared statement and returns how many rows it affected. A nil statement does nothing.
+func (t tx) exec(statement *sql.Stmt, args ...any) (int, error) {
+	if statement == nil {
+		return 0, nil
+	}
+	return affected(t.sql.StmtContext(t.ctx, statement).ExecContext(t.ctx, args...))
+}
+
+func (t tx) queryRow(statement *sql.Stmt, args ...any) *sql.Row {
+	return t.sql.StmtContext(t.ctx, statement).QueryRowContext(t.ctx, args...)
+}
+
+func affected(result sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}

@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
+)
+
+var dialect = sqlstore.Dialect{
+	Name:      "sqlite3",
+	Bytes:     func(text string) any { return text },
+	Unique:    isUnique,
+	JSONArray: "json_group_array",
+	Position:  "instr",
+}
+
+func isUnique(err error) bool {
+	return hasCode(err, sqlitelib.SQLITE_CONSTRAINT_UNIQUE, sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// hasCode reports whether err is SQLite's with one of these codes. A code without extension stands for all its extensions.
+func hasCode(err error, codes ...int) bool {
+	var e *sqlite3.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return slices.Contains(codes, e.Code()) || slices.Contains(codes, e.Code()&0xff)
+}
+
+// setting is a PRAGMA of every connection: what it is set to, and how that reads.
+type setting struct{ name, value, reads string }
+
+// settings hold for reading and writing.
+var settings = []setting{
+	{"busy_timeout", "5000", "5000"},
+	{"journal_mode", "wal", "wal"},
+	{"synchronous", "full", "2"}, // a commit waits for the disk
+	{"foreign_keys", "on", "1"},  // off by default, on each connection anew
+	{"trusted_schema", "off", "0"},
+	{"secure_delete", "fast", "2"}, // what was deleted is overwritten where that costs no extra write
+	{"wal_autocheckpoint", "1000", "1000"},
+	{"journal_size_limit", "67108864", "67108864"}, // the WAL shrinks again after a long read had let it grow
+}
+
+// use is what a connection is for: how its transactions begin, and which settings it needs besides.
+type use struct {
+	transactions string
+	settings     []setting
+}
+
+var (
+	reading = use{"deferred", append(slices.Clone(settings), setting{"query_only", "on", "1"})}
+	writing = use{"immediate", append(slices.Clone(settings), setting{"query_only", "off", "0"})}
+)
+
+// pool returns a pool of connections that all have the settings of their use. It opens none yet.
+func pool(path string, u use) *sql.DB {
+	return sql.OpenDB(connector{path, u})
+}
+
+// connector makes connections and reads back what they were told: SQLite ignores a PRAGMA that it can't carry out.
+type connector struct {
+	path string
+	use  use
+}
+
+func (c connector) Driver() driver.Driver { return &sqlite3.Driver{} }
+
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	name, err := c.name()
+	if err != nil {
+		return nil, err
+	}
+	base, err := sqlite3.NewConnector(name)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := base.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range c.use.settings {
+		if err := check(ctx, conn, s); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("connect to %s: %w", c.path, err)
+		}
+	}
+	return conn, nil
+}
+
+// name returns the connection as a URI. mode=rw: a file that went missing is an error, not an empty database.
+func (c connector) name() (string, error) {
+	query := url.Values{"mode": {"rw"}, "_txlock": {c.use.transactions}, "_dqs": {"0"}, "_defensive": {"1"}, "_error_rc": {"1"}}
+	for _, s := range c.use.settings {
+		query.Add("_pragma", s.name+"("+s.value+")")
+	}
+	path, err := filepath.Abs(c.path)
+	if err != nil {
+		return "", err
+	}
+	if path = filepath.ToSlash(path); path[0] != '/' {
+		path = "/" + path // C:/…
+	}
+	escape := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
+	return "file:" + escape.Replace(path) + "?" + query.Encode(), nil
+}
+
+func check(ctx context.Context, conn driver.Conn, s setting) error {
+	rows, err := conn.(driver.QueryerContext).QueryContext(ctx, "PRAGMA "+s.name, nil)
+	if err != nil {
+		return fmt.Errorf("read back %s: %w", s.name, err)
+	}
+	defer rows.Close()
+	value := make([]driver.Value, len(rows.Columns()))
+	if err := rows.Next(value); err != nil && err != io.EOF {
+		return fmt.Errorf("read back %s: %w", s.name, err)
+	}
+	if len(value) != 1 || fmt.Sprint(value[0]) != s.reads {
+		return fmt.Errorf("%s is %v, but must be %s", s.name, value, s.reads)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	sqlitelib "modernc.org/sqlite/lib"
+)
+
+// applicationID is in the header of each of our files: "Cloa", read as a number.
+const applicationID = 0x436c6f61
+
+// migrating is the use of a connection that changes the schema. Foreign keys are checked at the end: a table can't be
+// made anew while they are on.
+var migrating = use{"immediate", []setting{
+	{"busy_timeout", "5000", "5000"}, {"journal_mode", "wal", "wal"}, {"synchronous", "full", "2"},
+	{"foreign_keys", "off", "0"}, {"trusted_schema", "off", "0"},
+}}
+
+// looking is the use of a connection to a file that may not be ours.
+var looking = use{"deferred", []setting{
+	{"busy_timeout", "5000", "5000"}, {"query_only", "on", "1"}, {"trusted_schema", "off", "0"},
+}}
+
+// Migrate brings the schema of the file up to date, making the file if there is none, and returns the names of the
+// migrations it applied. All of them are one transaction, so processes that start together don't get in each other's
+// way, and one that is stopped in the middle has done nothing. A schema newer than this program's is an error.
+func Migrate(ctx context.Context, path string) (applied []string, err error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
+	// Turning WAL on can fail with "locked" while another process does the same, without any waiting.
+	for wait := time.Millisecond; ; wait *= 2 {
+		applied, err = migrate(ctx, path)
+		if !hasCode(err, sqlitelib.SQLITE_BUSY) || wait > 2*time.Second {
+			break
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return applied, nil
+}
+
+// Pending returns the names of the migrations that [Migrate] would apply: all if there is no file. It changes nothing.
+func Pending(ctx context.Context, path string) ([]string, error) {
+	have := int64(0)
+	if _, err := os.Stat(path); err == nil {
+		if have, err = look(ctx, path); err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return after(have)
+}
+
+// after returns the names of the migrations that a file with this version lacks.
+func after(have int64) ([]string, error) {
+	all, err := dialect.Migrations()
+	if err != nil {
+		return nil, err
+	}
+	if newest := all[len(all)-1].Version; have > newest {
+		return nil, fmt.Errorf("its schema has version %d, but this program knows only up to %d; use a newer one", have, newest)
+	}
+	var names []string
+	for _, m := range all {
+		if m.Version > have {
+			names = append(names, m.Name)
+		}
+	}
+	return names, nil
+}
+
+func migrate(ctx context.Context, path string) ([]string, error) {
+	// Before anything else, so that a stranger's file is not even turned to WAL.
+	have, err := look(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if missing, err := after(have); err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	db := sql.OpenDB(oneTransaction{connector{path, migrating}})
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	applied, err := apply(ctx, db)
+	if err != nil {
+		return nil, err // closing the connection rolls back
+	}
+	if _, err := db.ExecContext(ctx, "COMMIT"); err != nil {
+		return nil, err
+	}
+	return applied, nil
+}
+
+// apply does the work of a migration within the transaction that db's one connection is in.
+func apply(ctx context.Context, db *sql.DB) ([]string, error) {
+	have, err := version(ctx, db) // again: now nobody else changes it
+	if err != nil {
+		return nil, err
+	}
+	missing, err := after(have)
+	if err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	migrator, err := dialect.Migrator(db)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := migrator.Up(ctx); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	reached, err := migrator.GetDBVersion(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	return missing, seal(ctx, db, reached)
+}
+
+// seal checks the foreign keys and writes into the header whose file this is and which version it has.
+func seal(ctx context.Context, db *sql.DB, version int64) error {
+	var table string
+	err := db.QueryRowContext(ctx, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`).Scan(&table)
+	if err == nil {
+		return fmt.Errorf("migrate: table %s refers to rows that are not there", table)
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("check foreign keys: %w", err)
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
+	return err
+}
+
+// look returns the version of a file, without changing anything.
+func look(ctx context.Context, path string) (int64, error) {
+	db := pool(path, looking)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	have, err := version(ctx, db)
+	if hasCode(err, sqlitelib.SQLITE_NOTADB) {
+		return 0, fmt.Errorf("this is not an SQLite database: %w", err)
+	}
+	return have, err
+}
+
+// version returns the version of the schema: 0 for an empty file. A file that isn't ours is an error.
+func version(ctx context.Context, db *sql.DB) (have int64, err error) {
+	var id, tables int64
+	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+		FROM pragma_application_id, pragma_user_version`).Scan(&id, &have, &tables)
+	switch {
+	case err != nil:
+		return 0, err
+	case id == 0 && have == 0 && tables == 0:
+		return 0, nil
+	case id != applicationID:
+		return 0, errors.New("this is another program's database")
+	}
+	return have, nil
+}

@@ -1,0 +1,72 @@
+// Package sqlite keeps everything in one SQLite file.
+//
+// What a method acknowledged is on the disk: the file runs in WAL mode with synchronous=FULL, and a connection that
+// does not have these and the other settings of this package is an error. Several processes may use the file at once,
+// and see each other's commits with their next read. They must be on one machine: not on a network file system.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// DB is a set of stores in one file. It is safe for concurrent use.
+//
+// Writes queue for one connection; reads wait for nobody. While another process writes, a write waits until its context
+// is done, but no longer than five seconds. A write that fails, because the disk is full, say, leaves nothing behind,
+// and the next one is tried afresh. A write whose context ends while it is being committed returns an error although
+// it may have been done.
+type DB struct {
+	stores      *sqlstore.DB
+	read, write *sql.DB
+}
+
+// Open opens the file, which it makes (0600, its directory 0700) if there is none, and brings its schema up to date
+// as [Migrate] does. A file that is not a database of this program's is an error and is left as it is.
+func Open(ctx context.Context, path string) (*DB, error) {
+	if _, err := Migrate(ctx, path); err != nil {
+		return nil, err
+	}
+	db := &DB{read: pool(path, reading), write: pool(path, writing)}
+	db.write.SetMaxOpenConns(1)
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	db.read.SetMaxOpenConns(readers)
+	db.read.SetMaxIdleConns(readers)
+	stores, err := sqlstore.New(ctx, db.read, db.write, dialect)
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.stores = stores
+	return db, nil
+}
+
+// Close ends all connections. The DB must not be used afterwards.
+func (db *DB) Close() error {
+	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Ping reads from the file and commits a small write to it, which waits for the disk like any other: nothing less tells
+// whether sign-ins and sign-outs are possible. Callers that strangers can reach should ask at most once a second.
+func (db *DB) Ping(ctx context.Context) error { return db.stores.Ping(ctx) }
+
+// Sessions returns the sessions in this file.
+func (db *DB) Sessions() session.Store { return db.stores.Sessions() }
+
+// Accounts returns the users and groups in this file. A user's ID is never used again, not even after a deletion.
+func (db *DB) Accounts() account.Store { return db.stores.Accounts() }
+
+// Throttles returns the counters in this file.
+func (db *DB) Throttles() throttle.Store { return db.stores.Throttles() }
+
+// Keys returns the sealed secrets in this file.
+func (db *DB) Keys() keyring.Store { return db.stores.Keys() }
