@@ -96,8 +96,9 @@ func reserve(counters []Counter, counts []count, now int64) error {
 		return &Error{RetryAfter: time.Duration(wait) * time.Second}
 	}
 	for i := range counters {
+		counts[i].before = counters[i]
 		counters[i].take(counts[i].limit, now)
-		counts[i].since = counters[i].Since
+		counts[i].after = counters[i]
 	}
 	return nil
 }
@@ -117,9 +118,9 @@ func (g *Guard) Purge(ctx context.Context) error {
 
 // count is one counter's part in a try.
 type count struct {
-	key   string
-	limit *limit
-	since int64 // the window the try was counted in
+	key           string
+	limit         *limit
+	before, after Counter
 }
 
 // counts names the counters of an attempt. They come in the same order for everybody, so that a store that locks them

@@ -54,22 +54,26 @@ func (c *Counter) take(l *limit, now int64) {
 	}
 }
 
-// giveBack undoes take for a try of the window that began at since. If the window is over, there is nothing to undo.
-func (c *Counter) giveBack(l *limit, since int64) {
-	if c.Since != since || c.Tries == 0 {
-		return
+// giveBack undoes a take. If the window of that try is over, there is nothing to undo.
+func (c *Counter) giveBack(try count) {
+	switch {
+	case *c == try.after:
+		*c = try.before
+	case c.Since != try.after.Since || c.Tries == 0:
+	default:
+		c.drop()
 	}
+}
+
+// drop takes one of several tries out of the window.
+func (c *Counter) drop() {
 	c.Tries--
 	if c.Until != 0 {
-		// This window reached the limit, and without this try it wouldn't have.
+		// This window reached the limit, and without the try it wouldn't have.
 		c.Level--
 		c.Until = 0
 	}
-	switch {
-	case c.Level > 0:
-	case c.Tries == 0:
+	if c.Tries == 0 && c.Level == 0 {
 		*c = Counter{}
-	default:
-		c.Ends = c.Since + l.window
 	}
 }

@@ -24,7 +24,7 @@ type Try struct {
 func (t *Try) Succeeded(ctx context.Context) error {
 	return t.settle(ctx, func(c *Counter, of count) {
 		if of.limit == &spraying {
-			c.giveBack(of.limit, of.since)
+			c.giveBack(of)
 		} else {
 			*c = Counter{}
 		}
@@ -40,7 +40,7 @@ func (t *Try) Failed(context.Context) error {
 // Undo gives the try back: the secret was not looked at, because the server was busy, the store was out, or the client
 // had gone. It must not be called once the secret has been compared.
 func (t *Try) Undo(ctx context.Context) error {
-	return t.settle(ctx, func(c *Counter, of count) { c.giveBack(of.limit, of.since) })
+	return t.settle(ctx, func(c *Counter, of count) { c.giveBack(of) })
 }
 
 func (t *Try) settle(ctx context.Context, change func(*Counter, count)) error {
