@@ -62,6 +62,7 @@ type Server struct {
 	api      *httpapi.API
 	db       *sqlite.DB
 	throttle *throttle.Guard
+	log      *slog.Logger
 }
 
 // New opens the database, which it creates and migrates if needed, and the server secret. It refuses what is unsafe and
@@ -154,7 +155,7 @@ func assemble(ctx context.Context, c Config, base *url.URL, trust clientip.Trust
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{url: c.URL, Keys: ring, db: db}
+	s := &Server{url: c.URL, Keys: ring, db: db, log: c.Log}
 	s.throttle = &throttle.Guard{Store: db.Throttles(), Key: ring.Derive("throttle")[0]}
 	s.Accounts = &account.Service{
 		Store: db.Accounts(), Hasher: &password.Hasher{}, Guard: s.throttle,
@@ -194,8 +195,22 @@ func (s *Server) Handler(next http.Handler) http.Handler { return s.api.Handler(
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Sessions.Run(ctx) })
-	g.Go(func() error { return s.throttle.Run(ctx) })
+	g.Go(func() error { return s.purgeThrottle(ctx) })
 	return g.Wait()
+}
+
+// purgeThrottle forgets old counts of failed guesses. What fails is tried again at the next turn.
+func (s *Server) purgeThrottle(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(10 * time.Minute):
+		}
+		if err := s.throttle.Purge(ctx); err != nil && ctx.Err() == nil {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "throttle purge failed", slog.Any("error", err))
+		}
+	}
 }
 
 // Drain makes /readyz answer 503, so that a load balancer sends no more requests. Those that come are still answered.

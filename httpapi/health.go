@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
@@ -24,21 +25,41 @@ func alive(*API) http.Handler {
 
 // ready says whether requests are welcome: the store can be read and written, and the server isn't stopping.
 func ready(a *API) http.Handler {
+	health := &health{ask: a.Healthy}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
 		if a.draining.Load() {
 			problem.Write(w, r, &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping",
 				Detail: "The server is stopping.", RetryAfter: time.Second})
 			return
 		}
-		if err := a.Healthy(ctx); err != nil {
+		if err := health.check(r.Context()); err != nil {
 			a.Log.LogAttrs(r.Context(), slog.LevelError, "not ready", slog.Any("error", err))
 			problem.Write(w, r, auth.Unavailable)
 			return
 		}
 		writeJSON(w, r, http.StatusOK, statusOut{"ok"})
 	})
+}
+
+// health asks at most once a second: the question costs a write, and strangers can put it.
+type health struct {
+	ask   func(context.Context) error
+	mu    sync.Mutex
+	asked time.Time
+	err   error
+}
+
+func (h *health) check(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.asked) < time.Second {
+		return h.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	h.err = h.ask(ctx)
+	h.asked = time.Now()
+	return h.err
 }
 
 //go:embed openapi.yaml

@@ -1,0 +1,29 @@
+// Command assembled is a Go API with the whole of Cloakroom in it: users, sign-in pages, sessions.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/auth"
+)
+
+func main() {
+	srv, err := cloakroom.New(context.Background(), cloakroom.Config{URL: "http://localhost:8000"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	link, _ := srv.SetupLink(context.Background())
+	fmt.Println("make the first administrator:", link)
+	http.Handle("GET /api/hello", auth.Require(http.HandlerFunc(hello)))
+	go srv.Run(context.Background())
+	log.Fatal(http.ListenAndServe("localhost:8000", srv.Handler(http.DefaultServeMux)))
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	who, _ := auth.FromContext(r.Context()) // auth.Require has seen to it
+	fmt.Fprintln(w, "hello,", who.User.Username)
+}
