@@ -1,0 +1,251 @@
+package pages_test
+
+import (
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/web/pages"
+)
+
+func do(t *testing.T, method, path string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, "/", nil)
+	r.URL.Path = path
+	w := httptest.NewRecorder()
+	pages.Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/", "/auth/setup", "/auth/setup/"}
+
+// built lists the files of the build as the paths they are served at.
+func built(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("dist/assets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, "/auth/assets/"+e.Name())
+	}
+	if len(out) < 3 {
+		t.Fatalf("the build has only %q", out)
+	}
+	return out
+}
+
+func TestPagesAreTheDocument(t *testing.T) {
+	for _, path := range pagePaths {
+		if !pages.Match(path) {
+			t.Errorf("Match(%q) is false", path)
+		}
+		resp := do(t, "GET", path)
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, resp.Header.Get("Content-Type"))
+		}
+		if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("%s: Cache-Control %q", path, got)
+		}
+		if !strings.Contains(body(t, resp), `<div id="page">`) {
+			t.Errorf("%s is not the document", path)
+		}
+	}
+}
+
+func TestDocumentRefersToTheBuildAndToNothingElse(t *testing.T) {
+	html := body(t, do(t, "GET", "/signin"))
+	refs := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(html, -1)
+	if len(refs) < 3 {
+		t.Fatalf("the document refers to %q only", refs)
+	}
+	for _, ref := range refs {
+		if !strings.HasPrefix(ref[1], "/auth/assets/") || !pages.Match(ref[1]) {
+			t.Errorf("the document refers to %q, which is not served", ref[1])
+		}
+	}
+	// What the policy would refuse to run.
+	if m := regexp.MustCompile(`<script>|<style|\sstyle=|\son\w+=`).FindString(html); m != "" {
+		t.Errorf("the document has inline code: %q", m)
+	}
+}
+
+func TestBuiltFilesMayBeKept(t *testing.T) {
+	types := map[string]string{"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml; charset=utf-8"}
+	for _, path := range built(t) {
+		if !pages.Match(path) {
+			t.Errorf("Match(%q) is false: a file of the build is not served", path)
+			continue
+		}
+		resp := do(t, "GET", path)
+		if got := resp.Header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+			t.Errorf("%s: Cache-Control %q", path, got)
+		}
+		if got, want := resp.Header.Get("Content-Type"), types[path[strings.LastIndex(path, ".")+1:]]; got == "" || got != want {
+			t.Errorf("%s: Content-Type %q, want %q", path, got, want)
+		}
+		// Only a name that changes with the content may be kept for a year.
+		if !regexp.MustCompile(`-[\w-]{8}\.\w+$`).MatchString(path) {
+			t.Errorf("%s carries no hash", path)
+		}
+	}
+}
+
+func TestNothingElseIsServed(t *testing.T) {
+	for _, path := range []string{
+		"", "/", "/auth", "/auth/", "/signin/x", "/signin//", "/Signin", "/auth/admin", "/auth/reset", "/auth/accounts",
+		"/auth/assets", "/auth/assets/", "/auth/assets/x.js", "/auth/assets/../index.html", "/auth/assets/./x.js",
+		"/auth/assets/../../pages.go", "/auth/assets//etc/passwd.js", "/auth/assets/\x00.js", `/auth/assets/..\index.html`,
+		"/auth/index.html", "/auth/licenses.md", "/auth/assets/../licenses.md", "/index.html", "//signin", "/./signin",
+	} {
+		if pages.Match(path) {
+			t.Errorf("Match(%q) is true", path)
+		}
+		if resp := do(t, "GET", path); resp.StatusCode != 404 || resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%q: %d, Cache-Control %q", path, resp.StatusCode, resp.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestOnlyReading(t *testing.T) {
+	for _, path := range append(built(t), pagePaths...) {
+		get, head := do(t, "GET", path), do(t, "HEAD", path)
+		if head.StatusCode != 200 {
+			t.Errorf("HEAD %s: %d", path, head.StatusCode)
+		}
+		for name := range get.Header {
+			if get.Header.Get(name) != head.Header.Get(name) {
+				t.Errorf("HEAD %s: %s is %q, with GET %q", path, name, head.Header.Get(name), get.Header.Get(name))
+			}
+		}
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X"} {
+			resp := do(t, method, path)
+			if resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: %d, Allow %q", method, path, resp.StatusCode, resp.Header.Get("Allow"))
+			}
+		}
+	}
+}
+
+func TestHEADSendsNoBody(t *testing.T) {
+	server := httptest.NewServer(pages.Handler())
+	defer server.Close()
+	resp, err := http.Head(server.URL + "/signin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.ContentLength <= 0 || body(t, resp) != "" {
+		t.Errorf("Content-Length %d, body %q", resp.ContentLength, body(t, resp))
+	}
+}
+
+// everyAnswer has one path for each kind of answer.
+func everyAnswer(t *testing.T) []*http.Response {
+	return []*http.Response{
+		do(t, "GET", "/signin"), do(t, "HEAD", "/auth/account"), do(t, "GET", built(t)[0]),
+		do(t, "GET", "/auth/assets/none.js"), do(t, "POST", "/signin"),
+	}
+}
+
+func TestH02_ThePolicyAllowsOnlyOurOwnFiles(t *testing.T) {
+	for _, resp := range everyAnswer(t) {
+		policy := map[string]string{}
+		for directive := range strings.SplitSeq(resp.Header.Get("Content-Security-Policy"), "; ") {
+			name, value, _ := strings.Cut(directive, " ")
+			policy[name] = value
+		}
+		for name, want := range map[string]string{
+			"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'", "font-src": "'self'",
+			"img-src": "'self' data:", "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'", "object-src": "'none'",
+			"require-trusted-types-for": "'script'", "trusted-types": "'none'",
+		} {
+			if policy[name] != want {
+				t.Errorf("%s is %q, want %q", name, policy[name], want)
+			}
+		}
+		if len(resp.Header.Values("Content-Security-Policy")) != 1 {
+			t.Errorf("%d policies", len(resp.Header.Values("Content-Security-Policy")))
+		}
+	}
+}
+
+func TestH03_TypesAreNotGuessed(t *testing.T) {
+	for _, resp := range everyAnswer(t) {
+		if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+			t.Errorf("X-Content-Type-Options %q", got)
+		}
+		if got := resp.Header.Get("Content-Type"); !strings.HasSuffix(got, "; charset=utf-8") {
+			t.Errorf("Content-Type %q", got)
+		}
+	}
+}
+
+func TestH04_NoAddressIsToldToOtherSites(t *testing.T) {
+	for _, resp := range everyAnswer(t) {
+		if got := resp.Header.Get("Referrer-Policy"); got != "same-origin" && got != "no-referrer" {
+			t.Errorf("Referrer-Policy %q", got)
+		}
+	}
+}
+
+func TestH05_OtherSitesGetNoHandleOnTheWindow(t *testing.T) {
+	for _, resp := range everyAnswer(t) {
+		if got := resp.Header.Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
+			t.Errorf("Cross-Origin-Opener-Policy %q", got)
+		}
+		if got := resp.Header.Get("Permissions-Policy"); !strings.Contains(got, "camera=()") {
+			t.Errorf("Permissions-Policy %q", got)
+		}
+	}
+}
+
+func TestLicencesOfTheBuildAreKept(t *testing.T) {
+	text, err := fs.ReadFile(os.DirFS("dist"), "licenses.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"## react -", "## react-dom -", "## scheduler -"} {
+		if !strings.Contains(string(text), part) {
+			t.Errorf("dist/licenses.md has no %q", part)
+		}
+	}
+}
+
+func FuzzMatch(f *testing.F) {
+	for _, path := range append(pagePaths, "/auth/assets/../index.html", "/auth/assets/a/b.js", "/auth/assets/") {
+		f.Add(path)
+	}
+	entries, err := os.ReadDir("dist/assets")
+	if err != nil {
+		f.Fatal(err)
+	}
+	served := map[string]bool{}
+	for _, path := range pagePaths {
+		served[path] = true
+	}
+	for _, e := range entries {
+		served["/auth/assets/"+e.Name()] = true
+		f.Add("/auth/assets/" + e.Name())
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		if got := pages.Match(path); got != served[path] {
+			t.Errorf("Match(%q) is %t", path, got)
+		}
+	})
+}

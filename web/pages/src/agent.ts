@@ -1,0 +1,54 @@
+/** Puts a User-Agent header into words. The header is whatever the client chose to send: a hint, never proof. */
+
+type Rule = readonly [name: string, mark: RegExp];
+
+// In order: the browsers built on Chromium also say "Chrome", and all of them say "Safari".
+const browsers: readonly Rule[] = [
+  ["Edge", /\bEdg(?:e|A|iOS)?\//],
+  ["Opera", /\bOPR\/|\bOpera\b/],
+  ["Samsung Internet", /\bSamsungBrowser\//],
+  ["Vivaldi", /\bVivaldi\//],
+  ["Firefox", /\b(?:Firefox|FxiOS)\//],
+  ["Chrome", /\b(?:HeadlessChrome|Chrome|CriOS|Chromium)\//],
+  ["Safari", /\bVersion\/[\d.]+ .*Safari\//],
+];
+
+// iPhones say "like Mac OS X", Android and ChromeOS say "Linux" or "X11".
+const systems: readonly Rule[] = [
+  ["iPhone", /\biPhone\b/],
+  ["iPad", /\biPad\b/],
+  ["Android", /\bAndroid\b/],
+  ["ChromeOS", /\bCrOS\b/],
+  ["Windows", /\bWindows\b/],
+  ["macOS", /\bMac(?:intosh| OS X)\b/],
+  ["Linux", /\bLinux\b|\bX11\b/],
+];
+
+const programs: readonly Rule[] = [
+  ["curl", /^curl\//],
+  ["Wget", /^Wget\//],
+  ["HTTPie", /^HTTPie\//],
+  ["Postman", /^PostmanRuntime\//],
+  ["a Go program", /^Go-http-client\//],
+  ["a Python program", /^(?:python-requests|Python-urllib|python-httpx|aiohttp)\b/i],
+  ["a Node program", /^(?:node|undici|axios\/|node-fetch)/],
+  ["a Java or Android program", /^(?:okhttp|Java|Apache-HttpClient)\//],
+];
+
+/** "Chrome on Linux", "curl", or undefined when the header says nothing we know. */
+export function describeAgent(header: string): string | undefined {
+  const browser = first(browsers, header);
+  const system = first(systems, header);
+  if (browser && system) return `${browser} on ${system}`;
+  return browser ?? first(programs, header) ?? system;
+}
+
+/** Which drawing fits: a thing held in the hand, a screen on a desk, or a program. */
+export function agentKind(header: string): "hand" | "desk" | "program" {
+  if (/\b(?:iPhone|iPad|Android|Mobile)\b/.test(header)) return "hand";
+  return first(systems, header) ? "desk" : "program";
+}
+
+function first(rules: readonly Rule[], header: string): string | undefined {
+  return rules.find(([, mark]) => mark.test(header))?.[0];
+}

@@ -1,0 +1,55 @@
+import { useState } from "react";
+import { useAction, useWait } from "./action.ts";
+import { api, type PasswordChange } from "./api.ts";
+import { Button } from "./parts/button.tsx";
+import { declined, useFresh } from "./parts/confirm-password.tsx";
+import { PasswordField } from "./parts/field.tsx";
+import { Form } from "./parts/form.tsx";
+import { Notice, Problem } from "./parts/notice.tsx";
+import { texts } from "./texts.ts";
+
+const t = texts.password;
+
+interface ChangePasswordProps {
+  username: string;
+  min: number | undefined;
+  /** Called when it is changed, and so all other devices are signed out. */
+  onChanged: () => Promise<void>;
+}
+
+export function ChangePassword({ username, min, onChanged }: ChangePasswordProps) {
+  const fresh = useFresh();
+  // Each change gives an empty form: another key is another form.
+  const [changes, setChanges] = useState(0);
+  const change = useAction(async (passwords: PasswordChange) => {
+    const said = await fresh.run(() => api.changePassword(passwords));
+    if (said === declined) return;
+    setChanges((n) => n + 1);
+    await onChanged();
+  });
+  const wait = useWait(change.error);
+  const off = change.sending || (change.error?.status === 429 && wait > 0);
+  const errors = change.error?.errors ?? {};
+  const wrong = change.error?.code === "invalid_credentials" ? [texts.problem.wrongPassword] : errors["current_password"];
+  return (
+    <section aria-labelledby="password-heading">
+      <h2 id="password-heading">{t.heading}</h2>
+      <p className="intro">{t.intro}</p>
+      {changes > 0 && !change.sending && !change.error && <Notice tone="good">{t.changed}</Notice>}
+      <Form
+        key={changes}
+        error={change.error}
+        sending={off}
+        onSend={(field) => void change.run({ current_password: field("current_password"), new_password: field("new_password") })}
+      >
+        <Problem error={change.error} fields={["current_password", "new_password"]} credentials={texts.problem.fields} />
+        {/* Tells a password manager whose password this is. */}
+        <input className="for-managers" type="text" name="username" autoComplete="username" value={username} readOnly tabIndex={-1} aria-hidden="true" />
+        <PasswordField name="current_password" label={texts.field.currentPassword} autoComplete="current-password" errors={wrong} />
+        <PasswordField name="new_password" label={texts.field.newPassword} autoComplete="new-password" min={min} errors={errors["new_password"]} />
+        <Button type="submit" look="main" off={off}>{change.sending ? t.sending : t.submit}</Button>
+      </Form>
+      {fresh.dialog}
+    </section>
+  );
+}

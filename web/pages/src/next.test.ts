@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { home, safeNext } from "./next.ts";
+
+const origin = "https://app.example.com";
+
+test("follows a path of this site", () => {
+  for (const next of ["/", "/orders", "/orders?page=2#top", "/a/../b", "/%E2%9C%93", "/x?next=https://evil.example"]) {
+    const want = next === "/a/../b" ? "/b" : next;
+    assert.equal(safeNext(next, origin), want);
+  }
+});
+
+test("never leaves this site", () => {
+  const traps = [
+    null, "", "orders", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example",
+    "https://evil.example/", "https:evil.example", "javascript:alert(1)", "data:text/html,x",
+    "/\t/evil.example", "/\n/evil.example", "\t//evil.example", " //evil.example", "/ /evil.example",
+    "/.//evil.example", "/..//evil.example", "/%2e//evil.example", "/a\\b", "/\u0000", "/\u2028", "/é",
+    "@evil.example", "https://app.example.com.evil.example/", "https://app.example.com@evil.example/",
+  ];
+  for (const next of traps) assert.equal(safeNext(next, origin), home, JSON.stringify(next));
+});
+
+test("does not come back to the sign-in page", () => {
+  assert.equal(safeNext("/signin?next=/orders", origin), home);
+  assert.equal(safeNext("/x/../signin/", origin), home);
+});

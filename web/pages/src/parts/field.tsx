@@ -1,0 +1,102 @@
+import { useId, useState, type HTMLAttributes, type ReactNode } from "react";
+import { texts } from "../texts.ts";
+
+interface FieldProps {
+  name: string;
+  label: string;
+  autoComplete: string;
+  type?: "text" | "email";
+  note?: string;
+  hint?: ReactNode;
+  errors?: readonly string[] | undefined;
+  required?: boolean;
+  autoFocus?: boolean;
+  maxLength?: number;
+}
+
+/** A labelled input; its errors and its hint are read with it. */
+export function Field({ name, label, note, hint, errors, required = true, type = "text", ...rest }: FieldProps) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>
+        {label}
+        {note && <span className="field-note"> ({note})</span>}
+      </label>
+      <input id={id} name={name} type={type} required={required} {...plain} {...rest} {...describe(id, hint, errors)} />
+      <Below id={id} hint={hint} errors={errors} />
+    </div>
+  );
+}
+
+interface PasswordFieldProps {
+  name: string;
+  label: string;
+  autoComplete: "current-password" | "new-password";
+  /** For a new password: the length that is asked for, which shows a hint that counts along. */
+  min?: number | undefined;
+  errors?: readonly string[] | undefined;
+  autoFocus?: boolean;
+}
+
+/** A password input that can be looked at. Pasting is welcome, and nothing is said while the person still types. */
+export function PasswordField({ name, label, min, errors, ...rest }: PasswordFieldProps) {
+  const id = useId();
+  const [shown, setShown] = useState(false);
+  const [length, setLength] = useState(0);
+  const hint = min === undefined ? undefined : <LengthHint has={length} min={min} />;
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <div className="field-box">
+        <input
+          id={id}
+          name={name}
+          type={shown ? "text" : "password"}
+          required
+          onInput={(event) => setLength([...event.currentTarget.value].length)}
+          {...plain}
+          {...rest}
+          {...describe(id, hint, errors)}
+        />
+        <button
+          type="button"
+          className="peek"
+          aria-label={texts.field.showPassword}
+          aria-pressed={shown}
+          aria-controls={id}
+          onClick={() => setShown(!shown)}
+        >
+          {shown ? texts.field.hide : texts.field.show}
+        </button>
+      </div>
+      <Below id={id} hint={hint} errors={errors} />
+    </div>
+  );
+}
+
+function LengthHint({ has, min }: { has: number; min: number }) {
+  if (has === 0) return texts.field.length(min);
+  if (has < min) return texts.field.lengthSoFar(has, min);
+  return <span className="enough">{texts.field.lengthEnough(has)}</span>;
+}
+
+function Below({ id, hint, errors }: { id: string; hint: ReactNode; errors: readonly string[] | undefined }) {
+  return (
+    <>
+      {errors && (
+        <ul id={`${id}-errors`} className="field-errors">
+          {errors.map((text) => <li key={text}>{text}</li>)}
+        </ul>
+      )}
+      {hint && <p id={`${id}-hint`} className="field-hint">{hint}</p>}
+    </>
+  );
+}
+
+const plain = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false } as const;
+
+function describe(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLInputElement> {
+  const ids = [errors && `${id}-errors`, hint && `${id}-hint`].filter(Boolean).join(" ");
+  return { ...(ids && { "aria-describedby": ids }), ...(errors && { "aria-invalid": true }) };
+}

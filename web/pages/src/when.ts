@@ -1,0 +1,36 @@
+import { locale } from "./texts.ts";
+
+const steps: readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
+  ["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60],
+];
+
+/** "3 hours ago", or undefined under a minute, and for a moment that isn't one. A future moment counts as now. */
+export function ago(moment: string, now: number): string | undefined {
+  const seconds = (now - Date.parse(moment)) / 1000;
+  const step = steps.find(([, size]) => seconds >= size);
+  if (!step) return undefined;
+  return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-Math.floor(seconds / step[1]), step[0]);
+}
+
+/** "3 March 2026", in the reader's time zone; "" for a moment that isn't one. */
+export function day(moment: string): string {
+  return format(moment, { dateStyle: "long" });
+}
+
+/** "Tuesday, 3 March 2026 at 14:02:07 CET", in the reader's time zone; "" for a moment that isn't one. */
+export function exactly(moment: string): string {
+  return format(moment, { dateStyle: "full", timeStyle: "long" });
+}
+
+function format(moment: string, style: Intl.DateTimeFormatOptions): string {
+  const at = Date.parse(moment);
+  return Number.isNaN(at) ? "" : new Intl.DateTimeFormat(locale, style).format(at);
+}
+
+/** A wait in seconds as "45 s", "2 min 5 s" or "1 h 5 min". */
+export function wait(seconds: number): string {
+  const [h, min, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
+  if (h > 0) return min > 0 ? `${h} h ${min} min` : `${h} h`;
+  if (min > 0) return s > 0 ? `${min} min ${s} s` : `${min} min`;
+  return `${s} s`;
+}
