@@ -43,22 +43,24 @@ var headers = map[string]string{
 	"X-Content-Type-Options":       "nosniff",
 }
 
-// Match reports whether path is one that Handler serves: a page, with or without a slash at its
+// Site serves the pages. Its zero value is ready, and safe for concurrent use.
+type Site struct{}
+
+// Handler returns the pages.
+func Handler() Site { return Site{} }
+
+// Match reports whether path is one that ServeHTTP serves: a page, with or without a slash at its
 // end, or a file of the build. The path is compared as it is; one that needs cleaning is none.
-func Match(path string) bool {
+func (Site) Match(path string) bool {
 	_, ok := file(path)
 	return ok
 }
 
-// Handler serves the paths that Match reports, to GET and HEAD. A file whose name carries the hash of its
-// content may be kept for a year, a document is not stored at all. For every other path it answers
-// 404 and for every other method 405, both with a plain sentence: a caller that has an error form of
-// its own asks Match and looks at the method first. It is safe for concurrent use.
-func Handler() http.Handler {
-	return http.HandlerFunc(serve)
-}
-
-func serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP serves the paths that Match reports, to GET and HEAD. A file whose name carries the
+// hash of its content may be kept for a year, a document is not stored at all. For every other path
+// it answers 404 and for every other method 405, both with a plain sentence: a caller that has an
+// error form of its own asks Match and looks at the method first.
+func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
 	}

@@ -52,7 +52,7 @@ func built(t *testing.T) []string {
 
 func TestPagesAreTheDocument(t *testing.T) {
 	for _, path := range pagePaths {
-		if !pages.Match(path) {
+		if !pages.Handler().Match(path) {
 			t.Errorf("Match(%q) is false", path)
 		}
 		resp := do(t, "GET", path)
@@ -75,7 +75,7 @@ func TestDocumentRefersToTheBuildAndToNothingElse(t *testing.T) {
 		t.Fatalf("the document refers to %q only", refs)
 	}
 	for _, ref := range refs {
-		if !strings.HasPrefix(ref[1], "/auth/assets/") || !pages.Match(ref[1]) {
+		if !strings.HasPrefix(ref[1], "/auth/assets/") || !pages.Handler().Match(ref[1]) {
 			t.Errorf("the document refers to %q, which is not served", ref[1])
 		}
 	}
@@ -88,7 +88,7 @@ func TestDocumentRefersToTheBuildAndToNothingElse(t *testing.T) {
 func TestBuiltFilesMayBeKept(t *testing.T) {
 	types := map[string]string{"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml; charset=utf-8"}
 	for _, path := range built(t) {
-		if !pages.Match(path) {
+		if !pages.Handler().Match(path) {
 			t.Errorf("Match(%q) is false: a file of the build is not served", path)
 			continue
 		}
@@ -113,7 +113,7 @@ func TestNothingElseIsServed(t *testing.T) {
 		"/auth/assets/../../pages.go", "/auth/assets//etc/passwd.js", "/auth/assets/\x00.js", `/auth/assets/..\index.html`,
 		"/auth/index.html", "/auth/licenses.md", "/auth/assets/../licenses.md", "/index.html", "//signin", "/./signin",
 	} {
-		if pages.Match(path) {
+		if pages.Handler().Match(path) {
 			t.Errorf("Match(%q) is true", path)
 		}
 		if resp := do(t, "GET", path); resp.StatusCode != 404 || resp.Header.Get("Cache-Control") != "no-store" {
@@ -244,7 +244,7 @@ func FuzzMatch(f *testing.F) {
 		f.Add("/auth/assets/" + e.Name())
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		if got := pages.Match(path); got != served[path] {
+		if got := pages.Handler().Match(path); got != served[path] {
 			t.Errorf("Match(%q) is %t", path, got)
 		}
 	})
