@@ -4,6 +4,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -63,10 +64,7 @@ func (a *Resolver) Handler(next http.Handler) http.Handler {
 
 // Epoch implements session.Accounts, and keeps the user for [FromContext].
 func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
-	u, err := a.accounts.Load(ctx, id)
-	if errors.Is(err, account.ErrNotFound) || (err == nil && !u.IsActive) {
-		return "", session.ErrNoAccount
-	}
+	u, err := a.load(ctx, id)
 	if err != nil {
 		return "", err
 	}
@@ -76,6 +74,15 @@ func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
 		q.mu.Unlock()
 	}
 	return u.Epoch, nil
+}
+
+// load returns a user who may be signed in, and is the one place that decides who may.
+func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
+	u, err := a.accounts.Load(ctx, id)
+	if errors.Is(err, account.ErrNotFound) || (err == nil && !u.IsActive) {
+		return nil, session.ErrNoAccount
+	}
+	return u, err
 }
 
 // FromContext returns who is asking; nil and no error: nobody. An error means that nothing is known: answer 503.
@@ -91,7 +98,7 @@ func FromContext(ctx context.Context) (*Identity, error) {
 		return nil, err
 	}
 	u, err := q.account(ctx, s.User)
-	if errors.Is(err, account.ErrNotFound) {
+	if errors.Is(err, session.ErrNoAccount) {
 		return nil, nil
 	}
 	if err != nil {
@@ -108,7 +115,7 @@ func (q *request) account(ctx context.Context, id string) (*account.User, error)
 	if u != nil && u.ID == id {
 		return u, nil
 	}
-	return q.resolver.accounts.Load(ctx, id)
+	return q.resolver.load(ctx, id)
 }
 
 func authenticated(s *session.Session) time.Time {
@@ -191,8 +198,20 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 	p, ok := errors.AsType[*problem.Problem](err)
 	if !ok {
 		p = Unavailable
+		report(r.Context(), err)
 	}
 	problem.Write(w, r, p)
+}
+
+// report tells the operator about an outage; that the client went away is none.
+func report(ctx context.Context, err error) {
+	log := slog.Default() // who forgot the Handler must learn of it somewhere
+	if q, ok := ctx.Value(contextKey{}).(*request); ok {
+		log = q.resolver.sessions.Log
+	}
+	if log != nil && ctx.Err() == nil {
+		log.LogAttrs(ctx, slog.LevelError, "unavailable", slog.Any("error", err))
+	}
 }
 
 // Unavailable is the answer while a store can't be asked.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -35,10 +36,13 @@ func (m *Manager) cookie(value string) *http.Cookie {
 	return c
 }
 
+// maxCookieAge is the longest that browsers keep a cookie (RFC 6265bis, section 5.5): 400 days.
+const maxCookieAge = 400 * 24 * time.Hour
+
 func (m *Manager) setCookie(w http.ResponseWriter, ticket string, browser bool) {
 	c := m.cookie(ticket)
 	if !browser {
-		c.MaxAge = int(m.lifetime(false) / time.Second)
+		c.MaxAge = int(min(m.lifetime(false), maxCookieAge) / time.Second)
 	}
 	writeCookie(w, c)
 }
@@ -57,21 +61,19 @@ func writeCookie(w http.ResponseWriter, c *http.Cookie) {
 	w.Header().Add("Vary", "Cookie")
 }
 
-// cookieValues returns the values of the cookies with exactly this name, at most max of them.
+// cookieValues goes through the values of the cookies with exactly this name.
 //
 // net/http's parser is not used: it trims blanks around names and strips quotes from values, and a name that only looks
 // like ours must not count (RFC 6265bis, section 5.7: names are compared as they are).
-func cookieValues(h http.Header, name string, max int) []string {
-	var found []string
-	for _, line := range h["Cookie"] {
-		for line != "" && len(found) < max {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			key, value, ok := strings.Cut(strings.TrimLeft(pair, " "), "=")
-			if ok && key == name {
-				found = append(found, strings.TrimRight(value, " "))
+func cookieValues(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h["Cookie"] {
+			for pair := range strings.SplitSeq(line, ";") {
+				key, value, ok := strings.Cut(strings.TrimLeft(pair, " "), "=")
+				if ok && key == name && !yield(strings.TrimRight(value, " ")) {
+					return
+				}
 			}
 		}
 	}
-	return found
 }

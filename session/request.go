@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,38 +32,42 @@ type request struct {
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{m: m, use: m.Passive == nil || !m.Passive(r)}
-		if ids := m.presented(r); len(ids) == 1 {
-			q.id, q.ticket = ids[0], true
-		}
+		q.id, q.ticket = m.presented(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, q)))
 	})
 }
 
-// maxNamed bounds the session cookies of one request that are looked at.
-const maxNamed = 4
-
-// named returns the sessions that the request's cookies name.
-func (m *Manager) named(r *http.Request) []ID {
-	var ids []ID
-	for _, value := range cookieValues(r.Header, m.cookieName(), maxNamed) {
-		if id, ok := m.tickets().ID(value); ok {
-			ids = append(ids, id)
+// presented returns the one session that the request's cookie names, if any: of two cookies with the name, either
+// might have been planted by another host of the site.
+func (m *Manager) presented(r *http.Request) (id ID, ok bool) {
+	count := 0
+	for value := range cookieValues(r.Header, m.cookieName()) {
+		if count++; count > 1 {
+			m.log(r.Context(), slog.LevelInfo, "input_validation_fail", slog.String("reason", "two session cookies"))
+			return ID{}, false
 		}
+		id, ok = m.tickets().ID(value)
 	}
-	return ids
+	return id, ok
 }
 
-// presented returns the one session that the request's cookie names, or none: of two cookies with the name, either
-// might have been planted by another host of the site.
-func (m *Manager) presented(r *http.Request) []ID {
-	values := cookieValues(r.Header, m.cookieName(), 2)
-	if len(values) != 1 {
-		return nil
+// maxNamed bounds the sessions that one request can name.
+const maxNamed = 16
+
+// named returns the sessions that the request's cookies name, however many.
+func (m *Manager) named(r *http.Request) ([]ID, error) {
+	var ids []ID
+	for value := range cookieValues(r.Header, m.cookieName()) {
+		id, ok := m.tickets().ID(value)
+		if !ok || slices.Contains(ids, id) {
+			continue
+		}
+		if len(ids) == maxNamed {
+			return nil, errors.New("session: too many session cookies in one request")
+		}
+		ids = append(ids, id)
 	}
-	if id, ok := m.tickets().ID(values[0]); ok {
-		return []ID{id}
-	}
-	return nil
+	return ids, nil
 }
 
 // FromContext returns the live session of the request, and loads it on the first call. nil and no error: anonymous.
@@ -73,14 +78,9 @@ func FromContext(ctx context.Context) (*Session, error) {
 	if !ok {
 		return nil, errors.New("session: the request did not pass Manager.Handler")
 	}
-	if !q.ticket {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return q.session, nil
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.settled {
+	if q.settled || !q.ticket {
 		return q.session, nil
 	}
 	s, err := q.m.check(ctx, q.id, q.use)
@@ -107,6 +107,17 @@ func remember(ctx context.Context, s *Session) {
 	}
 }
 
+// remembered returns the session of the request as far as it is known, and asks no store.
+func remembered(ctx context.Context) *Session {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	if !ok {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.session
+}
+
 // check returns the live session with this ID; nil if there is none.
 func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error) {
 	r, err := m.Store.Load(ctx, id)
@@ -130,14 +141,15 @@ func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error)
 		m.suspect(ctx, "revoked", r)
 		return nil, nil
 	}
-	if used {
-		m.touch(ctx, r, now)
+	s, err := newSession(r)
+	if err == nil && used {
+		m.touch(ctx, s, now)
 	}
-	return newSession(r)
+	return s, err
 }
 
-// over reports whether either limit has passed. The clock may have stepped back since the last use, so the deadline is
-// looked at on its own.
+// over reports whether either limit has passed. Expires is never after Deadline in a record that this package made; that
+// both are looked at holds the absolute limit against whatever else writes to the store.
 func over(r *Record, now int64) bool { return now >= r.Expires || now >= r.Deadline }
 
 // current reports whether the account behind the session is still at the session's epoch.
@@ -145,14 +157,20 @@ func (m *Manager) current(ctx context.Context, r *Record) (bool, error) {
 	if m.Accounts == nil {
 		return true, nil
 	}
-	epoch, err := m.Accounts.Epoch(ctx, r.User)
+	epoch, err := m.epoch(ctx, r.User)
+	return err == nil && epoch != "" && epoch == r.Epoch, err
+}
+
+// epoch returns the user's present epoch; "", which no session has, if nobody may be signed in as that user.
+func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
+	epoch, err := m.Accounts.Epoch(ctx, user)
 	if errors.Is(err, ErrNoAccount) {
-		return false, nil
+		return "", nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("load epoch: %w", err)
+		return "", fmt.Errorf("load epoch: %w", err)
 	}
-	return epoch == r.Epoch, nil
+	return epoch, nil
 }
 
 // suspect logs a ticket that names no live session. The ticket itself stays out of the log.
@@ -162,9 +180,9 @@ func (m *Manager) suspect(ctx context.Context, why string, r *Record) {
 	}
 	attrs := []slog.Attr{slog.String("reason", why)}
 	if r != nil {
-		attrs = append(attrs, slog.String("user", r.User), slog.String("session", r.PublicID))
+		attrs = append(attrs, about(r)...)
 	}
-	m.Log.LogAttrs(ctx, slog.LevelInfo, "session_use_after_expire", attrs...)
+	m.log(ctx, slog.LevelInfo, "session_use_after_expire", attrs...)
 }
 
 func address(given string, r *http.Request) string {

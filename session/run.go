@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 )
@@ -26,27 +25,42 @@ type use struct {
 	end  int64 // when the session would have expired without it
 }
 
-// touch notes a use, if the last one known is long enough ago. The record is brought up to date with it.
-func (m *Manager) touch(ctx context.Context, r *Record, now int64) {
-	every := min(int64(touchEvery/time.Second), r.Idle/10)
-	if now-r.Seen < every || now == r.Seen {
+// touch notes a use, if the last one known is long enough ago.
+//
+// s shows the use at once, but its record stays as the store knows it: an Update must not write an expiry that a lost
+// batch never set.
+func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
+	r := s.record
+	every := max(1, min(int64(touchEvery/time.Second), r.Idle/10))
+	if now-r.Seen < every {
 		return
 	}
 	u := use{seen: Seen{ID: r.ID, At: now, Expires: min(now+r.Idle, r.Deadline)}, end: r.Expires}
-	r.Seen, r.Expires = u.seen.At, u.seen.Expires
-	if !m.running.Load() {
-		m.write(ctx, []Seen{u.seen})
+	s.LastSeenAt, s.ExpiresAt = at(u.seen.At), at(u.seen.Expires)
+	if m.wait(u, now) {
 		return
 	}
+	// The write is through before the session would have expired, or not at all: what another check has seen expired
+	// must not come back.
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(storeTimeout/time.Second))))
+	defer cancel()
+	m.write(ctx, []Seen{u.seen})
+}
+
+// wait puts a use into the next batch, unless there is none or it might come too late.
+func (m *Manager) wait(u use, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, waiting := m.pending[r.ID]; waiting {
-		return
+	if !m.running || u.end-now <= int64((flushEvery+storeTimeout)/time.Second) {
+		return false
 	}
 	if m.pending == nil {
 		m.pending = make(map[ID]use)
 	}
-	m.pending[r.ID] = u
+	if _, waiting := m.pending[u.seen.ID]; !waiting {
+		m.pending[u.seen.ID] = u
+	}
+	return true
 }
 
 // forget drops a waiting use of a session that is over.
@@ -61,33 +75,37 @@ func (m *Manager) write(ctx context.Context, uses []Seen) {
 	if len(uses) == 0 {
 		return
 	}
-	if err := m.Store.Touch(ctx, uses); err != nil && m.Log != nil {
-		m.Log.LogAttrs(ctx, slog.LevelWarn, "session touch failed", slog.Int("sessions", len(uses)), slog.Any("error", err))
+	if err := m.Store.Touch(ctx, uses); err != nil {
+		m.log(ctx, slog.LevelWarn, "session touch failed", slog.Int("sessions", len(uses)), slog.Any("error", err))
 	}
 }
 
 // Run writes the noted uses in batches and removes expired sessions from the store, until ctx ends; then it writes what
 // is left and returns nil. Run it once per Manager. Without it each use is written at once, and nothing is removed.
 func (m *Manager) Run(ctx context.Context) error {
-	m.running.Store(true)
+	m.batch(true)
 	flush, purge := time.NewTicker(flushEvery), time.NewTimer(0)
 	defer flush.Stop()
 	defer purge.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			m.running.Store(false)
+			m.batch(false)
 			m.flush(context.WithoutCancel(ctx))
 			return nil
 		case <-flush.C:
 			m.flush(ctx)
 		case <-purge.C:
-			if err := m.purge(ctx); err != nil && ctx.Err() == nil && m.Log != nil {
-				m.Log.LogAttrs(ctx, slog.LevelWarn, "session purge failed", slog.Any("error", err))
-			}
-			purge.Reset(purgeEvery)
+			purge.Reset(m.purge(ctx))
 		}
 	}
+}
+
+// batch says whether uses wait for a batch from now on.
+func (m *Manager) batch(running bool) {
+	m.mu.Lock()
+	m.running = running
+	m.mu.Unlock()
 }
 
 // flush writes the waiting uses. One whose session may expire before the write is through is dropped: a check elsewhere
@@ -109,20 +127,17 @@ func (m *Manager) flush(ctx context.Context) {
 	m.write(ctx, uses)
 }
 
-// purge removes expired sessions in small batches with pauses, so that it holds nobody up.
-func (m *Manager) purge(ctx context.Context) error {
-	for {
-		n, err := m.Store.DeleteExpired(ctx, time.Now().Unix(), purgeBatch)
-		if err != nil {
-			return fmt.Errorf("remove expired sessions: %w", err)
-		}
-		if n < purgeBatch {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(purgePause):
-		}
+// purge removes a batch of expired sessions, and returns how long to wait before the next: a small batch and a pause
+// hold nobody up.
+func (m *Manager) purge(ctx context.Context) time.Duration {
+	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	n, err := m.Store.DeleteExpired(bounded, time.Now().Unix(), purgeBatch)
+	if err != nil && ctx.Err() == nil {
+		m.log(ctx, slog.LevelWarn, "session purge failed", slog.Any("error", err))
 	}
+	if err != nil || n < purgeBatch {
+		return purgeEvery
+	}
+	return purgePause
 }

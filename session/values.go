@@ -1,10 +1,10 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -58,6 +58,9 @@ func decodeValues(b []byte) (Values, error) {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return nil, fmt.Errorf("decode session values: %w", err)
 	}
+	if v == nil { // the JSON was null
+		v = Values{}
+	}
 	return v, nil
 }
 
@@ -74,25 +77,36 @@ type Session struct {
 	IP         string    // at sign-in
 	UserAgent  string    // at sign-in
 
-	record Record
+	record *Record // as the store had it; never changed
 	values Values
 }
 
 // Values returns a copy of the session's values; to change them use [Manager.Update].
-func (s *Session) Values() Values { return maps.Clone(s.values) }
+func (s *Session) Values() Values {
+	values := make(Values, len(s.values))
+	for key, raw := range s.values {
+		values[key] = bytes.Clone(raw)
+	}
+	return values
+}
 
 func newSession(r *Record) (*Session, error) {
+	s := &Session{
+		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent,
+		CreatedAt: at(r.Created), LastSeenAt: at(r.Seen), ExpiresAt: at(r.Expires), record: r,
+	}
+	if r.Fresh != 0 {
+		s.FreshAt = at(r.Fresh)
+	}
+	if len(r.Values) == 0 {
+		return s, nil
+	}
 	values, err := decodeValues(r.Values)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{
-		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent,
-		CreatedAt: time.Unix(r.Created, 0).UTC(), LastSeenAt: time.Unix(r.Seen, 0).UTC(),
-		ExpiresAt: time.Unix(r.Expires, 0).UTC(), record: *r, values: values,
-	}
-	if r.Fresh != 0 {
-		s.FreshAt = time.Unix(r.Fresh, 0).UTC()
-	}
+	s.values = values
 	return s, nil
 }
+
+func at(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -1,0 +1,141 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+)
+
+// SignOut ends the request's session and deletes its cookie. It is no error if the session is over already. On an error
+// nothing is known to have ended, the cookie stays, and the answer must be 503.
+func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
+	defer cancel()
+	// With two cookies of the name neither counts as signed in, but whoever holds them may end what they name.
+	ids, err := m.named(r)
+	if err != nil {
+		return err
+	}
+	if s := remembered(r.Context()); s != nil {
+		ids = slices.DeleteFunc(ids, func(id ID) bool { return id == s.record.ID })
+		if err := m.signOut(ctx, s.record); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		record, err := m.Store.Load(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("load session: %w", err)
+		}
+		if err := m.signOut(ctx, record); err != nil {
+			return err
+		}
+	}
+	m.deleteCookie(w)
+	remember(r.Context(), nil)
+	return nil
+}
+
+func (m *Manager) signOut(ctx context.Context, r *Record) error {
+	if err := m.end(ctx, r); err != nil {
+		return err
+	}
+	m.ended(ctx, "logout", about(r)...)
+	return nil
+}
+
+// Revoke ends the session with this ID; user must be its user unless empty. ErrEnded if there is none.
+// On any other error nothing is known to have ended.
+func (m *Manager) Revoke(ctx context.Context, user, id string) error {
+	if id == "" {
+		return ErrEnded
+	}
+	r, err := m.find(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		return ErrEnded
+	}
+	if err := m.end(ctx, r); err != nil {
+		return err
+	}
+	m.ended(ctx, "revoked", about(r)...)
+	return nil
+}
+
+// end deletes the session that r is or was. A rotation may carry it to another ticket between the look and the deed, so
+// it looks again until the session is gone.
+func (m *Manager) end(ctx context.Context, r *Record) error {
+	for r != nil {
+		m.forget(r.ID)
+		if err := m.Store.Delete(ctx, r.ID); err != nil {
+			return fmt.Errorf("end session: %w", err)
+		}
+		var err error
+		if r, err = m.find(ctx, r.User, r.PublicID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the session with this public ID; nil if there is none, or it isn't the user's.
+func (m *Manager) find(ctx context.Context, user, id string) (*Record, error) {
+	records, err := m.Store.List(ctx, Query{User: user, PublicID: id, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("find session: %w", err)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	return records[0], nil
+}
+
+// RevokeAll ends all sessions of a user, except one if that isn't nil, and returns how many.
+// On an error nothing is known to have ended.
+func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (int, error) {
+	if user == "" {
+		return 0, errors.New("session: RevokeAll needs a user")
+	}
+	var spared ID
+	if except != nil {
+		spared = except.record.ID
+	}
+	n, err := m.Store.DeleteUser(ctx, user, spared)
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	if n > 0 {
+		m.ended(ctx, "revoked", slog.String("user", user), slog.Int("sessions", n))
+	}
+	return n, nil
+}
+
+// trim ends the oldest sessions of the user of s beyond MaxSessions. A failure leaves the sign-in as it is: the next one
+// tries again.
+func (m *Manager) trim(ctx context.Context, s *Session) {
+	if m.MaxSessions <= 0 {
+		return
+	}
+	sessions, err := m.List(ctx, s.User)
+	others := slices.DeleteFunc(sessions, func(o *Session) bool { return o.ID == s.ID })
+	for i := m.MaxSessions - 1; i < len(others) && err == nil; i++ {
+		if err = m.Revoke(ctx, s.User, others[i].ID); errors.Is(err, ErrEnded) {
+			err = nil
+		}
+	}
+	if err != nil {
+		m.log(ctx, slog.LevelWarn, "session limit not enforced", slog.String("user", s.User), slog.Any("error", err))
+	}
+}
+
+func (m *Manager) ended(ctx context.Context, reason string, about ...slog.Attr) {
+	m.log(ctx, slog.LevelInfo, "session_expired", append(about, slog.String("reason", reason))...)
+}

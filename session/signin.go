@@ -1,0 +1,177 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// SignIn describes who has just proved who they are, and how.
+type SignIn struct {
+	User           string
+	Epoch          string // read together with the proof (the password hash); needed if Manager.Accounts is set
+	Method         string // for lists and logs: "password", "basic" …
+	Fresh          bool   // a password was typed just now
+	BrowserSession bool   // a cookie that ends with the browser, and the shorter limits
+	Address        string // the client's; "": the request's RemoteAddr
+	Values         Values
+}
+
+// SignIn starts a session and sets its cookie. The ticket is always new. A session that the request came with ends in
+// the same step, whoever's it was, and nothing of it is carried over.
+func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
+	if in.User == "" || (in.Epoch == "" && m.Accounts != nil) {
+		return nil, errors.New("session: SignIn needs User, and Epoch where there are accounts")
+	}
+	ticket, record, err := m.newRecord(r, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.start(r, record); err != nil {
+		return nil, fmt.Errorf("start session: %w", err)
+	}
+	s, err := newSession(record)
+	if err != nil {
+		return nil, err
+	}
+	m.setCookie(w, ticket, record.Browser)
+	remember(r.Context(), s)
+	m.log(r.Context(), slog.LevelInfo, "session_created", about(record)...)
+	m.trim(r.Context(), s)
+	return s, nil
+}
+
+func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error) {
+	ticket, id, err := m.newTicket()
+	if err != nil {
+		return "", nil, err
+	}
+	values, err := in.Values.encode()
+	if err != nil {
+		return "", nil, err
+	}
+	now := time.Now().Unix()
+	record := &Record{
+		ID: id, PublicID: newPublicID(), User: in.User, Epoch: in.Epoch, Method: in.Method, Browser: in.BrowserSession,
+		Created: now, IP: address(in.Address, r), Agent: agent(r), Values: values,
+	}
+	if in.Fresh {
+		record.Fresh = now
+	}
+	m.restart(record, now)
+	return ticket, record, nil
+}
+
+func (m *Manager) newTicket() (string, ID, error) {
+	ticket := m.tickets().New()
+	id, ok := m.tickets().ID(ticket)
+	if !ok {
+		return "", ID{}, errors.New("session: Tickets doesn't accept its own ticket")
+	}
+	return ticket, id, nil
+}
+
+// restart counts both limits from now.
+func (m *Manager) restart(r *Record, now int64) {
+	r.Seen = now
+	r.Idle = int64(m.idle(r.Browser) / time.Second)
+	r.Deadline = now + int64(m.lifetime(r.Browser)/time.Second)
+	r.Expires = min(now+r.Idle, r.Deadline)
+}
+
+// start creates the session, in the place of the one that the request came with if there is one.
+func (m *Manager) start(r *http.Request, record *Record) error {
+	ctx := r.Context()
+	if id, ok := m.presented(r); ok {
+		old, err := m.swap(ctx, id, func(*Record) (*Record, error) { return record, nil })
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if old != nil {
+			if err := m.end(ctx, old); err != nil {
+				return err
+			}
+		}
+	}
+	return m.Store.Create(ctx, record)
+}
+
+// swap replaces the session by what next makes of it, and tries again when another request has changed it meanwhile.
+// It returns the session as it was last seen; with ErrNotFound and a session, another request has rotated or ended it.
+func (m *Manager) swap(ctx context.Context, id ID, next func(old *Record) (*Record, error)) (*Record, error) {
+	var seen *Record
+	for {
+		old, err := m.Store.Load(ctx, id)
+		if err != nil {
+			return seen, err
+		}
+		seen = old
+		record, err := next(old)
+		if err != nil {
+			return seen, err
+		}
+		err = m.Store.Replace(ctx, old, record)
+		if err == nil {
+			m.forget(id)
+		}
+		if !errors.Is(err, ErrConflict) {
+			return seen, err
+		}
+		if err := ctx.Err(); err != nil {
+			return seen, err
+		}
+	}
+}
+
+// Reauthenticate gives the request's session a new ticket after its user has proved again who they are: the old ticket
+// is dead from the same step on, the session is fresh, and both limits count from now. epoch is the account's, read with
+// the proof; a password change passes the new one. ErrEnded if the session is over, or another request was faster.
+func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch string) (*Session, error) {
+	if epoch == "" && m.Accounts != nil {
+		return nil, errors.New("session: Reauthenticate needs the epoch where there are accounts")
+	}
+	s, err := FromContext(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return nil, ErrEnded
+	}
+	ticket, renewed, err := m.renew(r.Context(), s.record.ID, epoch)
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrEnded
+	}
+	if err != nil {
+		return nil, fmt.Errorf("renew session: %w", err)
+	}
+	if s, err = newSession(renewed); err != nil {
+		return nil, err
+	}
+	m.setCookie(w, ticket, renewed.Browser)
+	remember(r.Context(), s)
+	m.log(r.Context(), slog.LevelInfo, "session_renewed", about(renewed)...)
+	return s, nil
+}
+
+// renew puts the session under a new ticket.
+func (m *Manager) renew(ctx context.Context, id ID, epoch string) (ticket string, renewed *Record, err error) {
+	ticket, next, err := m.newTicket()
+	if err != nil {
+		return "", nil, err
+	}
+	_, err = m.swap(ctx, id, func(old *Record) (*Record, error) {
+		now := time.Now().Unix()
+		if over(old, now) {
+			return nil, ErrNotFound
+		}
+		r := *old
+		r.ID, r.Epoch, r.Fresh = next, epoch, now
+		m.restart(&r, now)
+		renewed = &r
+		return renewed, nil
+	})
+	return ticket, renewed, err
+}
