@@ -59,6 +59,7 @@ type Server struct {
 	Keys     *keyring.Ring
 
 	url      string
+	keyFile  string
 	api      *httpapi.API
 	db       *sqlite.DB
 	throttle *throttle.Guard
@@ -232,3 +233,22 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 
 // Close closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error { return s.db.Close() }
+
+// Files says where a [Server] keeps what it must not lose.
+type Files struct {
+	Database string
+	Key      string // the server secret
+}
+
+// Files returns the paths that New uses with this Config.
+func (c Config) Files() (Files, error) {
+	c.fill()
+	database, err := c.databasePath()
+	return Files{Database: database, Key: c.KeyFile}, err
+}
+
+// RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it.
+// Other processes that use the key file notice by themselves.
+func (s *Server) RotateKey(ctx context.Context) error {
+	return keyring.Rotate(ctx, s.keyFile, s.db.Keys())
+}
