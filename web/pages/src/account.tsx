@@ -55,7 +55,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
         <Heading page={t.page}>{t.heading}</Heading>
         <WhoYouAre user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
-        {devices && <Devices devices={devices} onChange={load.run} />}
+        {devices && <Devices username={user.username} devices={devices} onChange={load.run} />}
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
       </main>
     </>

@@ -3,7 +3,7 @@ import { useAction, useWait } from "./action.ts";
 import { api, type PasswordChange } from "./api.ts";
 import { Button } from "./parts/button.tsx";
 import { declined, useFresh } from "./parts/confirm-password.tsx";
-import { PasswordField } from "./parts/field.tsx";
+import { PasswordField, UsernameForManagers } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { texts } from "./texts.ts";
@@ -18,7 +18,7 @@ interface ChangePasswordProps {
 }
 
 export function ChangePassword({ username, min, onChanged }: ChangePasswordProps) {
-  const fresh = useFresh();
+  const fresh = useFresh(username);
   // Each change gives an empty form: another key is another form.
   const [changes, setChanges] = useState(0);
   const change = useAction(async (passwords: PasswordChange) => {
@@ -43,8 +43,7 @@ export function ChangePassword({ username, min, onChanged }: ChangePasswordProps
         onSend={(field) => void change.run({ current_password: field("current_password"), new_password: field("new_password") })}
       >
         <Problem error={change.error} fields={["current_password", "new_password"]} credentials={texts.problem.fields} />
-        {/* Tells a password manager whose password this is. */}
-        <input className="for-managers" type="text" name="username" autoComplete="username" value={username} readOnly tabIndex={-1} aria-hidden="true" />
+        <UsernameForManagers username={username} />
         <PasswordField name="current_password" label={texts.field.currentPassword} autoComplete="current-password" errors={wrong} />
         <PasswordField name="new_password" label={texts.field.newPassword} autoComplete="new-password" min={min} errors={errors["new_password"]} />
         <Button type="submit" look="main" off={off}>{change.sending ? t.sending : t.submit}</Button>

@@ -11,13 +11,14 @@ import { ago, day, exactly } from "./when.ts";
 const t = texts.devices;
 
 interface DevicesProps {
+  username: string;
   devices: readonly Device[];
   /** Called when the list is no longer true. */
   onChange: () => Promise<void>;
 }
 
-export function Devices({ devices, onChange }: DevicesProps) {
-  const fresh = useFresh();
+export function Devices({ username, devices, onChange }: DevicesProps) {
+  const fresh = useFresh(username);
   const heading = useRef<HTMLHeadingElement>(null);
   const [done, setDone] = useState("");
   const [target, setTarget] = useState("");

@@ -56,7 +56,7 @@ export const texts = {
     already: "You’re signed in",
     alreadyAs: (name: string) => `This browser is signed in as ${name}.`,
     goOn: "Continue",
-    another: "Sign out and use another account",
+    another: "Use another account",
     setupNeeded: "There are no accounts here yet. Open the setup link that the server printed when it started to make the first one.",
   },
 
@@ -80,7 +80,7 @@ export const texts = {
     now: "now",
     justNow: "just now",
     signedIn: "Signed in",
-    until: (day: string) => `until ${day} at the latest`,
+    until: (day: string) => `until ${day}`,
     address: "Address",
     methods: { password: "with a password", basic: "with a password", setup: "at first setup" } as Readonly<Record<string, string>>,
     method: (name: string) => `by ${name.replaceAll("_", " ")}`,
@@ -108,7 +108,7 @@ export const texts = {
 
   confirm: {
     heading: "Is it you?",
-    body: "Enter your password once more to go on.",
+    body: (name: string) => `Enter the password of ${name} once more to go on.`,
     submit: "Go on",
     sending: "Checking…",
     cancel: "Cancel",

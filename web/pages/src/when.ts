@@ -12,9 +12,9 @@ export function ago(moment: string, now: number): string | undefined {
   return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-Math.floor(seconds / step[1]), step[0]);
 }
 
-/** "3 March 2026", in the reader's time zone; "" for a moment that isn't one. */
+/** "3 Mar 2026", in the reader's time zone; "" for a moment that isn't one. */
 export function day(moment: string): string {
-  return format(moment, { dateStyle: "long" });
+  return format(moment, { dateStyle: "medium" });
 }
 
 /** "Tuesday, 3 March 2026 at 14:02:07 CET", in the reader's time zone; "" for a moment that isn't one. */

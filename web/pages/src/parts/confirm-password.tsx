@@ -3,7 +3,7 @@ import { useAction, useWait } from "../action.ts";
 import { api, AuthError } from "../api.ts";
 import { texts } from "../texts.ts";
 import { Button } from "./button.tsx";
-import { PasswordField } from "./field.tsx";
+import { PasswordField, UsernameForManagers } from "./field.tsx";
 import { Form } from "./form.tsx";
 import { Problem } from "./notice.tsx";
 
@@ -19,7 +19,7 @@ export interface Fresh {
   dialog: ReactNode;
 }
 
-export function useFresh(): Fresh {
+export function useFresh(username: string): Fresh {
   const [answer, setAnswer] = useState<(ok: boolean) => void>();
   const ask = useCallback(async () => {
     const ok = await new Promise<boolean>((resolve) => setAnswer(() => resolve));
@@ -34,10 +34,10 @@ export function useFresh(): Fresh {
       return (await ask()) ? deed() : declined;
     }
   }, [ask]);
-  return { run, dialog: answer && <ConfirmPassword onAnswer={answer} /> };
+  return { run, dialog: answer && <ConfirmPassword username={username} onAnswer={answer} /> };
 }
 
-function ConfirmPassword({ onAnswer }: { onAnswer: (ok: boolean) => void }) {
+function ConfirmPassword({ username, onAnswer }: { username: string; onAnswer: (ok: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const confirm = useAction(async (password: string) => {
     await api.confirmPassword(password);
@@ -53,9 +53,10 @@ function ConfirmPassword({ onAnswer }: { onAnswer: (ok: boolean) => void }) {
   return (
     <dialog ref={dialog} aria-labelledby="confirm-heading" onCancel={() => onAnswer(false)}>
       <h2 id="confirm-heading">{t.heading}</h2>
-      <p>{t.body}</p>
+      <p>{t.body(username)}</p>
       <Form error={confirm.error} sending={off} retype="password" onSend={(field) => void confirm.run(field("password"))}>
         <Problem error={confirm.error} fields={["password"]} credentials={texts.problem.wrongPassword} />
+        <UsernameForManagers username={username} />
         <PasswordField
           name="password"
           label={texts.field.password}

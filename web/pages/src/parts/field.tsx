@@ -75,6 +75,13 @@ export function PasswordField({ name, label, min, errors, ...rest }: PasswordFie
   );
 }
 
+/** Tells a password manager whose password a form is about. It is neither seen nor reached by the keyboard. */
+export function UsernameForManagers({ username }: { username: string }) {
+  return (
+    <input className="for-managers" type="text" name="username" autoComplete="username" value={username} readOnly tabIndex={-1} aria-hidden="true" />
+  );
+}
+
 function LengthHint({ has, min }: { has: number; min: number }) {
   if (has === 0) return texts.field.length(min);
   if (has < min) return texts.field.lengthSoFar(has, min);
