@@ -1,0 +1,91 @@
+package keyring
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const keepOld = 3
+
+// Rotate puts a new secret at the top of the file at path, keeps the three that were in use before it, and seals
+// everything in store under the new one. Servers that use the file notice by themselves. It refuses if the file's secrets
+// don't open all that is in store ([ErrWrongSecret]).
+//
+// It can be broken off at any moment, by an error or a crash: the file then still opens all that is in store, and Rotate
+// can be called again. Two calls for one file wait for each other. Nobody else may replace what is in store meanwhile;
+// adding to it does no harm.
+func Rotate(ctx context.Context, path string, store Store) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("server secret: %w", err)
+	}
+	locked, err := lockFile(path)
+	if err != nil {
+		return fmt.Errorf("lock server secret: %w", err)
+	}
+	defer locked.Close()
+	old, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	// What a broken-off rotation left sealed under an older secret must not lose that one now.
+	if err := reseal(ctx, store, old.secrets); err != nil {
+		return err
+	}
+	secrets := append([][]byte{newSecret()}, old.secrets[:min(keepOld, len(old.secrets))]...)
+	if err := replaceFile(path, secrets, old.info); err != nil {
+		return err
+	}
+	return reseal(ctx, store, secrets)
+}
+
+// lockFile locks the file that has this name now. Who had to wait may hold one that has been replaced since.
+func lockFile(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err := lock(f); err != nil {
+			f.Close()
+			return nil, err
+		}
+		mine, err := f.Stat()
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		if named, err := os.Stat(path); err == nil && os.SameFile(mine, named) {
+			return f, nil
+		}
+		f.Close()
+	}
+}
+
+// reseal seals under the first secret what only the others open.
+func reseal(ctx context.Context, store Store, secrets [][]byte) error {
+	all, err := store.Sealed(ctx)
+	if err != nil {
+		return fmt.Errorf("read sealed secrets: %w", err)
+	}
+	var again []Sealed
+	for _, s := range all {
+		if _, err := open(secrets[:1], s); err == nil {
+			continue
+		}
+		plain, err := open(secrets, s)
+		if err != nil {
+			return err
+		}
+		again = append(again, seal(secrets[0], s.Name, plain))
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	if err := store.PutSealed(ctx, again); err != nil {
+		return fmt.Errorf("write sealed secrets: %w", err)
+	}
+	return nil
+}
