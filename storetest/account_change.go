@@ -1,0 +1,140 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+var errRefused = errors.New("refused by the callback")
+
+var accountChangeCases = []testCase[account.Store]{
+	{
+		"Change writes every field and returns the user as it then is", "Change reads a user, lets change alter it, and writes it back",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "staff", "app.see")
+			u := enrolled(t, s, user("ann"))
+			other := enrolled(t, s, user("bob"))
+			want := &account.User{
+				ID: u.ID, Username: "Anne", Email: "Anne@example.org", FirstName: "Anne", LastName: "Other", Password: "!",
+				IsActive: false, IsStaff: true, IsSuperuser: true, DateJoined: 2_000, LastLogin: 2_001, Epoch: "second",
+				Groups: []string{"staff"}, Direct: []string{"app.do"}, Permissions: []string{"app.do", "app.see"},
+			}
+			got := alters(t, s, u.ID, func(u *account.User) { *u = *want })
+			if !sameUser(got, want) {
+				t.Fatalf("Change returned %+v\nwant %+v", *got, *want)
+			}
+			has(t, s, want)
+			has(t, s, other)
+		},
+	},
+	{
+		"change sees the user as it is", "Change reads the user",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "staff", "app.see")
+			u := user("ann")
+			u.Groups = []string{"staff"}
+			enrolled(t, s, u)
+			u.Permissions = []string{"app.see"}
+			alters(t, s, u.ID, func(got *account.User) {
+				if !sameUser(got, u) {
+					t.Errorf("change sees %+v, want %+v", *got, *u)
+				}
+			})
+			has(t, s, u)
+		},
+	},
+	{
+		"an error of change comes back as it is, and nothing is written", "an error of change is returned as it is, and nothing is written",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			_, err := s.Change(t.Context(), u.ID, func(u *account.User) error {
+				u.Username, u.Epoch, u.Direct = "eve", "second", []string{"app.do"}
+				return errRefused
+			})
+			if err != errRefused { //nolint:errorlint // as it is
+				t.Fatalf("error is %v", err)
+			}
+			has(t, s, u)
+			nobody(t, s, "eve")
+		},
+	},
+	{
+		"a panic of change writes nothing and blocks nobody", "no step is taken halfway",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("the panic was swallowed")
+					}
+				}()
+				_, err := s.Change(t.Context(), u.ID, func(u *account.User) error { u.Username = "eve"; panic("oh") })
+				t.Errorf("Change returned %v", err)
+			}()
+			has(t, s, u)
+			has(t, s, alters(t, s, u.ID, func(u *account.User) { u.Epoch = "second" }))
+		},
+	},
+	{
+		"a refused change writes nothing at all", "Change takes effect in one step or not at all",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "staff", "app.see")
+			enrolled(t, s, user("bob"))
+			u := user("ann")
+			u.Groups, u.Direct = []string{"staff"}, []string{"app.do"}
+			enrolled(t, s, u)
+			u.Permissions = []string{"app.do", "app.see"}
+			_, err := s.Change(t.Context(), u.ID, func(u *account.User) error {
+				u.Epoch, u.Email, u.Username, u.Groups, u.Direct = "second", "a@example.org", "BOB", nil, nil
+				return nil
+			})
+			taken(t, err, "username")
+			_, err = s.Change(t.Context(), u.ID, func(u *account.User) error {
+				u.Epoch, u.Username, u.Direct, u.Groups = "second", "anne", nil, []string{"nowhere", "staff"}
+				return nil
+			})
+			fails(t, err, account.ErrNotFound)
+			has(t, s, u)
+			nobody(t, s, "a@example.org")
+			nobody(t, s, "anne")
+		},
+	},
+	{
+		"Change of nobody is not found, and asks nobody", "Change: ErrNotFound",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.Delete(t.Context(), u.ID))
+			_, err := s.Change(t.Context(), u.ID, func(*account.User) error { t.Error("change was called"); return nil })
+			fails(t, err, account.ErrNotFound)
+			picks(t, s, account.Query{})
+		},
+	},
+	{
+		"a user's ID can't be changed", "IDs are assigned by the Store",
+		func(t *testing.T, s account.Store) {
+			a, b := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			got := alters(t, s, a.ID, func(u *account.User) { u.ID, u.Epoch = b.ID, "second" })
+			if got.ID != a.ID || got.Epoch != "second" {
+				t.Fatalf("Change returned %+v", *got)
+			}
+			has(t, s, got)
+			has(t, s, b)
+		},
+	},
+	{
+		"permissions that are written into Permissions are not given", "Permissions is computed on reading, ignored on writing",
+		func(t *testing.T, s account.Store) {
+			u := user("ann")
+			u.Permissions = []string{"app.do"}
+			enrolled(t, s, u)
+			got := alters(t, s, u.ID, func(u *account.User) { u.Permissions = []string{"app.do"} })
+			u.Permissions = nil
+			if !sameUser(got, u) {
+				t.Fatalf("Change returned %+v", *got)
+			}
+			has(t, s, u)
+		},
+	},
+}

@@ -1,0 +1,190 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// eachAccountCall returns every method of an account.Store as a call that would do something to the user.
+func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx context.Context) error {
+	return map[string]func(ctx context.Context) error{
+		"Create":      func(ctx context.Context) error { return s.Create(ctx, user("new")) },
+		"CreateFirst": func(ctx context.Context) error { return s.CreateFirst(ctx, user("new"), secret, 1_000) },
+		"SetSetup":    func(ctx context.Context) error { return s.SetSetup(ctx, secret, 2_000) },
+		"Load":        func(ctx context.Context) error { _, err := s.Load(ctx, u.ID); return err },
+		"Find":        func(ctx context.Context) error { _, err := s.Find(ctx, account.Key(u.Username)); return err },
+		"Change": func(ctx context.Context) error {
+			_, err := s.Change(ctx, u.ID, func(u *account.User) error { u.Epoch = "second"; return nil })
+			return err
+		},
+		"Delete":      func(ctx context.Context) error { return s.Delete(ctx, u.ID) },
+		"List":        func(ctx context.Context) error { _, err := s.List(ctx, account.Query{}); return err },
+		"Groups":      func(ctx context.Context) error { _, err := s.Groups(ctx); return err },
+		"SetGroup":    func(ctx context.Context) error { return s.SetGroup(ctx, account.Group{Name: "staff"}) },
+		"DeleteGroup": func(ctx context.Context) error { return s.DeleteGroup(ctx, "staff") },
+	}
+}
+
+var accountContextCases = []testCase[account.Store]{
+	{
+		"a call whose context has ended is an outage and does nothing", "any other error is an outage; no step is taken halfway",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "staff", "app.see")
+			u := user("ann")
+			u.Groups = []string{"staff"}
+			enrolled(t, s, u)
+			u.Permissions = []string{"app.see"}
+			for name, call := range eachAccountCall(s, u) {
+				err := call(ended())
+				var e *account.TakenError
+				if err == nil || errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrSetupSpent) || errors.As(err, &e) {
+					t.Errorf("%s returned %v", name, err)
+				}
+				has(t, s, u)
+			}
+			picks(t, s, account.Query{}, "ann")
+			ok(t, s.Delete(t.Context(), u.ID))
+			spent(t, s, secret, 1_000) // SetSetup did nothing
+		},
+	},
+}
+
+var accountParallelCases = []testCase[account.Store]{
+	{
+		"of 32 changes at once none is lost", "no other write to this user comes between",
+		func(t *testing.T, s account.Store) {
+			u := user("ann")
+			u.FirstName = "0"
+			enrolled(t, s, u)
+			other := enrolled(t, s, user("bob"))
+			together(32, func(int) {
+				_, err := s.Change(t.Context(), u.ID, func(u *account.User) error {
+					n, err := strconv.Atoi(u.FirstName)
+					u.FirstName = strconv.Itoa(n + 1)
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			u.FirstName = "32"
+			has(t, s, u)
+			has(t, s, other)
+		},
+	},
+	{
+		"of many who want one name at once one gets it", "no two users share a key",
+		func(t *testing.T, s account.Store) {
+			for round := range 5 {
+				name := fmt.Sprintf("name%d", round)
+				var won atomic.Int32
+				together(12, func(i int) {
+					u := user([]string{name, fmt.Sprintf("Name%d", round), fmt.Sprintf("u%d.%d", round, i)}[i%3])
+					if i%3 == 2 {
+						u.Email = name
+					}
+					var e *account.TakenError
+					switch err := s.Create(t.Context(), u); {
+					case err == nil:
+						won.Add(1)
+					case !errors.As(err, &e):
+						t.Error(err)
+					}
+				})
+				all, err := s.List(t.Context(), account.Query{})
+				ok(t, err)
+				if won.Load() != 1 || len(all) != round+1 {
+					t.Fatalf("round %d: %d were created, %d are there", round, won.Load(), len(all))
+				}
+			}
+		},
+	},
+	{
+		"two who swap names at once end up with one each", "no two users share a key",
+		func(t *testing.T, s account.Store) {
+			users := []*account.User{enrolled(t, s, user("a")), enrolled(t, s, user("b"))}
+			together(8, func(i int) {
+				for round := range 6 {
+					name := []string{"a", "b", "c"}[(i+round)%3]
+					_, err := s.Change(t.Context(), users[i%2].ID, func(u *account.User) error { u.Username = name; return nil })
+					var e *account.TakenError
+					if err != nil && !errors.As(err, &e) {
+						t.Error(err)
+					}
+				}
+			})
+			all, err := s.List(t.Context(), account.Query{})
+			ok(t, err)
+			if len(all) != 2 || all[0].Username == all[1].Username {
+				t.Fatalf("there are %s", usernames(all))
+			}
+			for _, u := range all {
+				has(t, s, u)
+			}
+		},
+	},
+	{
+		"a user who is being deleted is changed before, or not at all", "Change and Delete take effect one after the other",
+		func(t *testing.T, s account.Store) {
+			for range 10 {
+				u := enrolled(t, s, user("ann"))
+				together(3, func(i int) {
+					if i == 0 {
+						if err := s.Delete(t.Context(), u.ID); err != nil {
+							t.Error(err)
+						}
+						return
+					}
+					_, err := s.Change(t.Context(), u.ID, func(u *account.User) error { u.Email = "ann@example.org"; return nil })
+					if err != nil && !errors.Is(err, account.ErrNotFound) {
+						t.Error(err)
+					}
+				})
+				nobody(t, s, "ann")
+				nobody(t, s, "ann@example.org")
+				picks(t, s, account.Query{})
+			}
+		},
+	},
+	{
+		"a reader sees a user before or after a change, never in between", "Load is one step; Change is one step",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "g0", "app.p0")
+			grouped(t, s, "g1", "app.p1")
+			u := user("ann")
+			u.Epoch, u.Groups = "0", []string{"g0"}
+			enrolled(t, s, u)
+			together(4, func(i int) {
+				for round := range 20 {
+					if i == 0 {
+						alter := func(u *account.User) error {
+							u.Epoch = strconv.Itoa(round % 2)
+							u.Groups, u.Direct = []string{"g" + u.Epoch}, []string{"d" + u.Epoch}
+							return nil
+						}
+						if _, err := s.Change(t.Context(), u.ID, alter); err != nil {
+							t.Error(err)
+						}
+						continue
+					}
+					got, err := s.Load(t.Context(), u.ID)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					torn := got.Groups[0] != "g"+got.Epoch || got.Permissions[0] != "app.p"+got.Epoch ||
+						len(got.Direct) == 1 && got.Direct[0] != "d"+got.Epoch
+					if torn {
+						t.Errorf("torn: %+v", *got)
+					}
+				}
+			})
+		},
+	},
+}

@@ -1,0 +1,164 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// deletes ends the test unless DeleteUser removes so many.
+func deletes(t testing.TB, s session.Store, user string, except session.ID, want int) {
+	t.Helper()
+	n, err := s.DeleteUser(t.Context(), user, except)
+	ok(t, err)
+	if n != want {
+		t.Fatalf("deleted %d sessions of %q, want %d", n, user, want)
+	}
+}
+
+// expirer is what session.Store and throttle.Store have in common.
+type expirer interface {
+	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
+}
+
+// purges ends the test unless DeleteExpired removes so many.
+func purges(t testing.TB, s expirer, now int64, limit, want int) {
+	t.Helper()
+	n, err := s.DeleteExpired(t.Context(), now, limit)
+	ok(t, err)
+	if n != want {
+		t.Fatalf("deleted %d, want %d", n, want)
+	}
+}
+
+var sessionDeleteCases = []testCase[session.Store]{
+	{
+		"a deleted session is not found", "Delete removes a session",
+		func(t *testing.T, s session.Store) {
+			created(t, s, 1, "ann")
+			other := created(t, s, 2, "ann")
+			ok(t, s.Delete(t.Context(), id(1)))
+			gone(t, s, 1)
+			lists(t, s, session.Query{}, other)
+			lists(t, s, session.Query{PublicID: record(1, "").PublicID})
+		},
+	},
+	{
+		"deleting what is not there is fine", "it is no error if there is none",
+		func(t *testing.T, s session.Store) {
+			r := created(t, s, 1, "ann")
+			ok(t, s.Delete(t.Context(), id(2)))
+			ok(t, s.Delete(t.Context(), id(2)))
+			ok(t, s.Delete(t.Context(), session.ID{}))
+			loads(t, s, r)
+		},
+	},
+	{
+		"DeleteUser removes all sessions of the user and says how many", "DeleteUser removes all sessions of a user, and returns how many",
+		func(t *testing.T, s session.Store) {
+			created(t, s, 1, "ann")
+			other := created(t, s, 2, "bob")
+			created(t, s, 3, "ann")
+			deletes(t, s, "ann", session.ID{}, 2)
+			gone(t, s, 1)
+			gone(t, s, 3)
+			loads(t, s, other)
+			deletes(t, s, "ann", session.ID{}, 0)
+		},
+	},
+	{
+		"DeleteUser spares the session it is told to", "… but the one with the ID except",
+		func(t *testing.T, s session.Store) {
+			created(t, s, 1, "ann")
+			mine := created(t, s, 2, "ann")
+			created(t, s, 3, "ann")
+			deletes(t, s, "ann", mine.ID, 2)
+			lists(t, s, session.Query{}, mine)
+		},
+	},
+	{
+		"DeleteUser spares none for an ID that is nobody's or somebody else's", "… but the one with the ID except",
+		func(t *testing.T, s session.Store) {
+			created(t, s, 1, "ann")
+			other := created(t, s, 2, "bob")
+			deletes(t, s, "ann", other.ID, 1)
+			created(t, s, 1, "ann")
+			deletes(t, s, "ann", id(99), 1)
+			lists(t, s, session.Query{}, other)
+		},
+	},
+	{
+		"DeleteUser with the zero ID spares not even a session that has it", "the zero ID spares none",
+		func(t *testing.T, s session.Store) {
+			r := record(1, "ann")
+			r.ID = session.ID{}
+			ok(t, s.Create(t.Context(), r))
+			deletes(t, s, "ann", session.ID{}, 1)
+		},
+	},
+	{
+		"the sessions of nobody in particular are one user's, not everybody's", "the empty user is a user for DeleteUser",
+		func(t *testing.T, s session.Store) {
+			ann := created(t, s, 1, "ann")
+			created(t, s, 2, "")
+			deletes(t, s, "", session.ID{}, 1)
+			lists(t, s, session.Query{}, ann)
+		},
+	},
+	{
+		"a user's name is no pattern", "users are compared byte for byte",
+		func(t *testing.T, s session.Store) {
+			r := created(t, s, 1, "ann")
+			for _, user := range []string{"%", "a%", "_nn", "*", "ANN", "ann\x00", "an", "ann' OR '1'='1"} {
+				deletes(t, s, user, session.ID{}, 0)
+			}
+			loads(t, s, r)
+		},
+	},
+	{
+		"DeleteExpired removes what ends now or earlier", "DeleteExpired removes sessions with Expires <= now",
+		func(t *testing.T, s session.Store) {
+			for n := range 5 {
+				r := record(n, "ann")
+				r.Expires = int64(100 + n)
+				ok(t, s.Create(t.Context(), r))
+			}
+			purges(t, s, 99, 100, 0)
+			purges(t, s, 102, 100, 3)
+			gone(t, s, 2)
+			all, err := s.List(t.Context(), session.Query{})
+			ok(t, err)
+			if len(all) != 2 || all[0].Expires != 103 || all[1].Expires != 104 {
+				t.Fatalf("left: %+v", all)
+			}
+		},
+	},
+	{
+		"DeleteExpired keeps to its limit, and ends", "DeleteExpired removes at most limit sessions, and returns how many",
+		func(t *testing.T, s session.Store) {
+			for n := range 25 {
+				created(t, s, n, "ann")
+			}
+			purges(t, s, 5_000, 0, 0)
+			for _, want := range []int{10, 10, 5, 0} {
+				purges(t, s, 5_000, 10, want)
+			}
+			lists(t, s, session.Query{})
+		},
+	},
+	{
+		"DeleteExpired goes by the last use and the last change", "Expires is as Touch and Replace left it",
+		func(t *testing.T, s session.Store) {
+			created(t, s, 1, "ann")
+			b := created(t, s, 2, "ann")
+			c := created(t, s, 3, "ann")
+			touched(t, s, 1, 1_100, 9_000)
+			ok(t, s.Replace(t.Context(), b, changed(b, func(r *session.Record) { r.Expires = 9_000 })))
+			ok(t, s.Replace(t.Context(), c, changed(c, func(r *session.Record) { r.ID, r.Expires = id(4), 10 })))
+			purges(t, s, 1_502, 100, 1)
+			gone(t, s, 4)
+			purges(t, s, 9_000, 100, 2)
+		},
+	},
+}

@@ -1,0 +1,191 @@
+package storetest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// wardrobe stores 30 sessions, the tens of three users in turn, in an order that is not that of their public IDs,
+// and returns them in that order.
+func wardrobe(t testing.TB, s session.Store) []*session.Record {
+	t.Helper()
+	all := make([]*session.Record, 30)
+	for i := range all {
+		n := i * 7 % 30
+		all[n] = created(t, s, n, []string{"ann", "bob", "cy"}[n%3])
+	}
+	return all
+}
+
+// of returns a user's sessions.
+func of(all []*session.Record, user string) []*session.Record {
+	return slices.DeleteFunc(slices.Clone(all), func(r *session.Record) bool { return r.User != user })
+}
+
+var sessionListCases = []testCase[session.Store]{
+	{
+		"an empty store lists nothing", "List returns the selected sessions",
+		func(t *testing.T, s session.Store) {
+			lists(t, s, session.Query{})
+			lists(t, s, session.Query{User: "ann", PublicID: "p", After: "a", Limit: 1})
+		},
+	},
+	{
+		"a query of zero fields lists everything in the order of public IDs", "zero fields select everything",
+		func(t *testing.T, s session.Store) {
+			lists(t, s, session.Query{}, wardrobe(t, s)...)
+		},
+	},
+	{
+		"User selects one user's sessions", "Query.User: only this user's",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			lists(t, s, session.Query{User: "bob"}, of(all, "bob")...)
+			lists(t, s, session.Query{User: "dan"})
+		},
+	},
+	{
+		"PublicID selects one session", "Query.PublicID: only this one",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			lists(t, s, session.Query{PublicID: all[4].PublicID}, all[4])
+			lists(t, s, session.Query{PublicID: "public"})
+		},
+	},
+	{
+		"a public ID is found for its own user only", "the conditions of a query hold together",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			lists(t, s, session.Query{User: "ann", PublicID: all[3].PublicID}, all[3])
+			lists(t, s, session.Query{User: "bob", PublicID: all[3].PublicID})
+			lists(t, s, session.Query{PublicID: all[3].PublicID, After: all[3].PublicID})
+			lists(t, s, session.Query{PublicID: all[3].PublicID, After: all[2].PublicID}, all[3])
+		},
+	},
+	{
+		"After leaves out what comes before, and the one it names", "Query.After: only those whose public ID sorts after this one",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			lists(t, s, session.Query{After: all[11].PublicID}, all[12:]...)
+			lists(t, s, session.Query{After: all[29].PublicID})
+			lists(t, s, session.Query{User: "ann", After: all[11].PublicID}, of(all[12:], "ann")...)
+		},
+	},
+	{
+		"After need not name a session that is there", "paging goes on although the last one of a page has ended",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			ok(t, s.Delete(t.Context(), all[11].ID))
+			lists(t, s, session.Query{After: all[11].PublicID}, all[12:]...)
+			lists(t, s, session.Query{After: all[11].PublicID + "x"}, all[12:]...)
+		},
+	},
+	{
+		"Limit cuts the list short", "Query.Limit: at most so many; 0: all",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			lists(t, s, session.Query{Limit: 1}, all[0])
+			lists(t, s, session.Query{Limit: 30}, all...)
+			lists(t, s, session.Query{Limit: 31}, all...)
+			lists(t, s, session.Query{User: "cy", Limit: 3}, of(all, "cy")[:3]...)
+		},
+	},
+	{
+		"pages make up the whole, each session once", "After and Limit are for paging",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			for _, user := range []string{"", "bob"} {
+				want := all
+				if user != "" {
+					want = of(all, user)
+				}
+				after := ""
+				for page := range slices.Chunk(want, 4) {
+					lists(t, s, session.Query{User: user, After: after, Limit: 4}, page...)
+					after = page[len(page)-1].PublicID
+				}
+				lists(t, s, session.Query{User: user, After: after, Limit: 4})
+			}
+		},
+	},
+	{
+		"public IDs are in the order of their bytes", "no language's order, which differs from machine to machine",
+		func(t *testing.T, s session.Store) {
+			texts := []string{"_", "a", "A", "Z", "z", "ä", "~", "-", "0", "10", "9", "é", "ﬁ", "👩", "a b", "ab", "aB"}
+			for n, text := range texts {
+				r := record(n, "ann")
+				r.PublicID = text
+				ok(t, s.Create(t.Context(), r))
+			}
+			slices.SortFunc(texts, strings.Compare)
+			for i, after := range texts {
+				got, err := s.List(t.Context(), session.Query{After: after})
+				ok(t, err)
+				var order []string
+				for _, r := range got {
+					order = append(order, r.PublicID)
+				}
+				if !slices.Equal(order, texts[i+1:]) {
+					t.Fatalf("after %q come %q, want %q", after, order, texts[i+1:])
+				}
+			}
+		},
+	},
+}
+
+var sessionCopyCases = []testCase[session.Store]{
+	{
+		"what the caller does to a record after Create stays with the caller", "a Store copies what it is given",
+		func(t *testing.T, s session.Store) {
+			r := created(t, s, 1, "ann")
+			want := changed(r, func(*session.Record) {})
+			r.User, r.Values[0] = "eve", 'X'
+			loads(t, s, want)
+		},
+	},
+	{
+		"what the caller does to a record after Replace stays with the caller", "a Store copies what it is given",
+		func(t *testing.T, s session.Store) {
+			old := created(t, s, 1, "ann")
+			next := changed(old, func(r *session.Record) { r.ID = id(2) })
+			ok(t, s.Replace(t.Context(), old, next))
+			want := changed(next, func(*session.Record) {})
+			next.User, next.Values[0], old.Values[0] = "eve", 'X', 'Y'
+			loads(t, s, want)
+		},
+	},
+	{
+		"what the caller does to a loaded record stays with the caller", "a Store copies what it hands out",
+		func(t *testing.T, s session.Store) {
+			want := created(t, s, 1, "ann")
+			got, err := s.Load(t.Context(), want.ID)
+			ok(t, err)
+			got.User, got.Values[0] = "eve", 'X'
+			loads(t, s, want)
+		},
+	},
+	{
+		"what the caller does to listed records stays with the caller", "a Store copies what it hands out",
+		func(t *testing.T, s session.Store) {
+			want := created(t, s, 1, "ann")
+			got, err := s.List(t.Context(), session.Query{User: "ann"})
+			ok(t, err)
+			got[0].User, got[0].Values[0] = "eve", 'X'
+			lists(t, s, session.Query{User: "ann"}, want)
+		},
+	},
+	{
+		"Replace leaves the old record as the caller had it", "the caller owns every Record it passes",
+		func(t *testing.T, s session.Store) {
+			old := created(t, s, 1, "ann")
+			before := changed(old, func(*session.Record) {})
+			ok(t, s.Replace(t.Context(), old, changed(old, func(r *session.Record) { r.ID, r.User = id(2), "bob" })))
+			if !same(old, before) {
+				t.Fatalf("old is now %+v", old)
+			}
+		},
+	},
+}

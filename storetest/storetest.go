@@ -1,0 +1,127 @@
+// Package storetest holds the promises of the Store interfaces as tests that any implementation runs:
+//
+//	func TestStores(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
+//	}
+//
+// Who implements only one of the interfaces runs [Sessions], [Accounts], [Throttles] or [Keys]. Each case is a subtest
+// with a sentence for a name, gets an empty store of its own, and says which promise is broken when it fails.
+//
+// [Faulty] wraps stores so that a chosen call fails, to test what uses them.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// Stores are the stores of one database.
+type Stores struct {
+	Sessions  session.Store
+	Accounts  account.Store
+	Throttles throttle.Store
+	Keys      keyring.Store
+
+	// Reopen closes the stores, as the end of a process would, and opens the same database anew.
+	// Nil says that nothing is meant to outlive the process; the cases about that are then not part of the list.
+	Reopen func(t *testing.T) Stores
+}
+
+// Run runs all cases. open returns empty stores, and arranges with t.Cleanup for their end.
+func Run(t *testing.T, open func(t *testing.T) Stores) {
+	t.Run("sessions", func(t *testing.T) {
+		Sessions(t, func(t *testing.T) session.Store { return open(t).Sessions })
+	})
+	t.Run("accounts", func(t *testing.T) {
+		Accounts(t, func(t *testing.T) account.Store { return open(t).Accounts })
+	})
+	t.Run("throttles", func(t *testing.T) {
+		Throttles(t, func(t *testing.T) throttle.Store { return open(t).Throttles })
+	})
+	t.Run("keys", func(t *testing.T) {
+		Keys(t, func(t *testing.T) keyring.Store { return open(t).Keys })
+	})
+	if open(t).Reopen != nil {
+		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases) })
+	}
+}
+
+// Sessions runs the cases of a session.Store. open returns an empty one.
+func Sessions(t *testing.T, open func(t *testing.T) session.Store) {
+	run(t, open, sessionCreateCases, sessionReplaceCases, sessionTouchCases, sessionDeleteCases, sessionListCases,
+		sessionCopyCases, sessionContextCases, sessionParallelCases, sessionModelCases)
+}
+
+// Accounts runs the cases of an account.Store. open returns an empty one.
+func Accounts(t *testing.T, open func(t *testing.T) account.Store) {
+	run(t, open, accountCreateCases, accountNameCases, accountChangeCases, accountListCases, accountSetupCases,
+		groupCases, accountContextCases, accountParallelCases, accountModelCases)
+}
+
+// Throttles runs the cases of a throttle.Store. open returns an empty one.
+func Throttles(t *testing.T, open func(t *testing.T) throttle.Store) {
+	run(t, open, throttleCases)
+}
+
+// Keys runs the cases of a store of sealed secrets. open returns an empty one.
+func Keys(t *testing.T, open func(t *testing.T) keyring.Store) {
+	run(t, open, keyCases)
+}
+
+// testCase is one promise of a store S.
+type testCase[S any] struct {
+	name    string
+	promise string // where it is made
+	check   func(t *testing.T, store S)
+}
+
+func run[S any](t *testing.T, open func(t *testing.T) S, lists ...[]testCase[S]) {
+	for _, list := range lists {
+		for _, c := range list {
+			t.Run(c.name, func(t *testing.T) {
+				t.Cleanup(func() {
+					if t.Failed() {
+						t.Logf("the promise: %s", c.promise)
+					}
+				})
+				c.check(t, open(t))
+			})
+		}
+	}
+}
+
+// tb is what the cases need of a *testing.T, and what a *rapid.T has as well.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// ok ends the test at an error.
+func ok(t tb, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fails ends the test unless err is the expected one.
+func fails(t tb, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error is %v, want: %v", err, want)
+	}
+}
+
+// ended returns a context that is done already.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
