@@ -1,0 +1,151 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// ErrInvalidCredentials is the one answer to a wrong password, an unknown name and a disabled account.
+var ErrInvalidCredentials = errors.New("invalid username or password")
+
+// Attempt is one check of a password.
+type Attempt struct {
+	Login    string // the username or e-mail address as typed; not looked at where the user is known already
+	Password string
+	Address  netip.Addr               // the client's
+	Device   func(user string) string // the ID of a device that this user has signed in from before, or ""; may be nil
+}
+
+// Service is what can be done with accounts, for the command line and the network alike. Set its fields before use; after
+// that it is safe for concurrent use. Besides the errors that are named, its methods return those of the stores, which
+// mean that nothing is known, and *password.BusyError where a password is hashed.
+type Service struct {
+	Store  Store
+	Hasher *password.Hasher
+	Policy password.Policy
+	Guard  *throttle.Guard
+}
+
+// Authenticate returns the user whose name and password these are, and notes the sign-in. The user's Epoch is the one
+// read with the hash that was verified. ErrInvalidCredentials, *throttle.Error.
+//
+// An unknown name, a disabled account and a wrong password cost the same work. A hash that is weaker than those made
+// today is replaced; that moves no epoch.
+func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
+	u, err := s.find(ctx, a.Login)
+	if err != nil {
+		return nil, err
+	}
+	weak, err := s.prove(ctx, u, a)
+	if err != nil {
+		return nil, err
+	}
+	return s.signedIn(ctx, u, a.Password, weak)
+}
+
+// Confirm returns the user with this ID if the password is theirs. ErrInvalidCredentials, *throttle.Error.
+func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {
+	u, err := s.Store.Load(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrInvalidCredentials
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.prove(ctx, u, a)
+	return u, err
+}
+
+// maxLogin bounds the name that is looked for, in bytes: no username or address is as long.
+const maxLogin = 4 * maxEmail
+
+// find returns the user of a name as typed; nil if there is none.
+func (s *Service) find(ctx context.Context, login string) (*User, error) {
+	key := loginKey(login)
+	if key == "" {
+		return nil, nil
+	}
+	u, err := s.Store.Find(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find user: %w", err)
+	}
+	return u, nil
+}
+
+func loginKey(login string) string {
+	if len(login) > maxLogin {
+		return ""
+	}
+	return Key(normalizeEmail(login))
+}
+
+// prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
+// so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back.
+func (s *Service) prove(ctx context.Context, u *User, a Attempt) (weak bool, err error) {
+	try, err := s.Guard.Reserve(ctx, counted(u, a))
+	if err != nil {
+		return false, err
+	}
+	defer try.Undo(ctx)
+	encoded := ""
+	if u != nil {
+		encoded = u.Password
+	}
+	result, err := s.Hasher.Verify(ctx, encoded, a.Password)
+	if err != nil {
+		return false, err
+	}
+	if u == nil || !u.IsActive || !result.Match {
+		return false, errors.Join(ErrInvalidCredentials, try.Failed(ctx))
+	}
+	return result.Weak, try.Succeeded(ctx)
+}
+
+// counted says whom an attempt is counted against: a user however the name was typed, or the name if it is nobody's.
+func counted(u *User, a Attempt) throttle.Attempt {
+	t := throttle.Attempt{Address: a.Address}
+	if u == nil {
+		t.Account = "name:" + loginKey(a.Login)
+		return t
+	}
+	t.Account = "user:" + u.ID
+	if a.Device != nil {
+		t.Device = a.Device(u.ID)
+	}
+	return t
+}
+
+// signedIn notes a sign-in, and replaces a weak hash if it is still the one that was verified. The user is returned with
+// the epoch from before: if it has moved since, the session that is about to begin must be dead.
+func (s *Service) signedIn(ctx context.Context, u *User, typed string, weak bool) (*User, error) {
+	better := ""
+	if weak {
+		// Without room in the pool the weak hash serves until the next sign-in.
+		better, _ = s.Hasher.Hash(ctx, typed)
+	}
+	now := time.Now().Unix()
+	changed, err := s.Store.Change(ctx, u.ID, func(c *User) error {
+		c.LastLogin = now
+		if better != "" && c.Password == u.Password {
+			c.Password = better
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrInvalidCredentials
+	}
+	if err != nil {
+		return nil, fmt.Errorf("note sign-in: %w", err)
+	}
+	changed.Epoch = u.Epoch
+	return changed, nil
+}
