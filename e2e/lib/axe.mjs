@@ -1,0 +1,16 @@
+// Asks axe-core what is wrong with a page for people who don't see it, or use no mouse.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+
+const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Fails on any violation of WCAG 2.2 A or AA, or of axe's own best practices. `where` is told on failure. */
+export async function checkAccessible(page, where) {
+  await page.evaluate(source);
+  const { violations, passes } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations", "passes"] }));
+  assert.ok(passes.length > 10, `${where}: axe checked next to nothing`);
+  const found = violations.map(({ id, impact, help, nodes }) => `${id} (${impact}): ${help}\n  ${nodes.map((n) => n.html).join("\n  ")}`);
+  assert.deepEqual(found, [], where);
+}

@@ -1,0 +1,77 @@
+// Drives Debian's Chromium. Every page it opens is watched: a script error or a breach of the
+// Content-Security-Policy fails the test.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { admin } from "./server.mjs";
+
+export async function startBrowser(t) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync",
+    ],
+  });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * Opens a page in a context of its own, which is a device of its own. `faults` of it are checked
+ * when the test `t` ends; a page that is meant to break rules sets `tolerant`.
+ */
+export async function openPage(t, browser, { tolerant = false, ...options } = {}) {
+  const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce", ...options });
+  context.setDefaultTimeout(10_000);
+  const faults = [];
+  context.on("page", (page) => {
+    page.on("pageerror", (error) => faults.push(String(error)));
+    page.on("console", (message) => {
+      if (/Content Security Policy|Trusted ?Type/i.test(message.text())) faults.push(message.text());
+    });
+  });
+  t.after(async () => {
+    await context.close();
+    if (!tolerant) assert.deepEqual(faults, []);
+  });
+  return context.newPage();
+}
+
+/** Signs the administrator in on the sign-in page, and waits for the account page. */
+export async function signIn(page, server, { password = admin.password, remember = true } = {}) {
+  await page.goto(`${server.url}/signin`);
+  await page.getByLabel("Username").fill(admin.username);
+  await fillPassword(page, "Password", password);
+  if (!remember) await page.getByLabel("Keep me signed in").uncheck();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await atAccount(page);
+}
+
+/** The label of the button beside the field has the same word in it, so the field's must match whole. */
+export function fillPassword(page, label, password) {
+  return page.getByLabel(label, { exact: true }).fill(password);
+}
+
+export async function atAccount(page) {
+  await page.waitForURL("**/auth/account");
+  await page.getByRole("heading", { name: "Your account" }).waitFor();
+}
+
+export async function atSignIn(page) {
+  await page.waitForURL("**/signin*");
+  await page.getByLabel("Username").waitFor();
+}
+
+/** The session's cookie in the page's browser, or undefined. */
+export async function ticket(page) {
+  return (await page.context().cookies()).find((cookie) => cookie.name === "sessionid");
+}
+
+/** Asks the server from within the page, as its script would. */
+export function ask(page, path, init) {
+  return page.evaluate(async ([path, init]) => {
+    const response = await fetch(path, init);
+    return { status: response.status, body: await response.text() };
+  }, [path, init]);
+}

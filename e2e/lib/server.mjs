@@ -1,0 +1,112 @@
+// Starts the real binary on a free port of 127.0.0.1, with a data directory of its own.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+
+/** The account that `server.makeAdmin` makes. */
+export const admin = { username: "ada", email: "ada@example.com", password: "a hanger for each coat" };
+
+export async function freePort() {
+  const probe = net.createServer();
+  await new Promise((resolve, reject) => probe.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+/**
+ * Starts a server and has it stopped, and its data removed, when the test or suite `t` ends.
+ * `flags` are added to its command line.
+ */
+export async function startServer(t, flags = []) {
+  const binary = process.env.CLOAKROOM_BIN;
+  if (!binary) throw new Error("CLOAKROOM_BIN names no binary: run the tests with e2e/run.sh");
+  const data = await mkdtemp(path.join(os.tmpdir(), "cloakroom-e2e-"));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const args = ["serve", "--listen", `127.0.0.1:${port}`, "--url", url, "--data", data, ...flags];
+  let child;
+  let exited;
+
+  const server = {
+    url,
+    /** Everything that the server wrote to its terminal. */
+    log: "",
+
+    async start() {
+      child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: withoutSettings() });
+      exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
+      child.once("error", (error) => (server.log += error));
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (server.log += chunk));
+      await ready(url, exited, () => server.log);
+    },
+
+    /** Ends it as an operator would, and demands that it goes in good order. */
+    async stop() {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), 30_000);
+      const code = await exited;
+      clearTimeout(late);
+      if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.log}`);
+    },
+
+    /** The one-time link on which the first administrator is made. */
+    async setupLink() {
+      return (await readFile(path.join(data, "setup-link"), "utf8")).trim();
+    },
+
+    /** Makes the first administrator without a browser. */
+    async makeAdmin() {
+      const secret = new URL(await server.setupLink()).hash.slice(1);
+      const response = await server.post("/api/auth/setup", { secret, ...admin });
+      if (!response.ok) throw new Error(`setup: ${response.status} ${await response.text()}`);
+    },
+
+    /** Sends a request as a program does: without Origin and without cookies. */
+    post(path, body, headers = {}) {
+      return fetch(url + path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      });
+    },
+  };
+
+  const kill = () => child?.kill("SIGKILL");
+  process.once("exit", kill);
+  t.after(async () => {
+    try {
+      await server.stop();
+    } finally {
+      process.removeListener("exit", kill);
+      await rm(data, { recursive: true, force: true });
+    }
+  });
+  await server.start();
+  return server;
+}
+
+async function ready(url, exited, log) {
+  let over = false;
+  void exited.then(() => (over = true));
+  for (const end = Date.now() + 30_000; Date.now() < end && !over; ) {
+    try {
+      const response = await fetch(`${url}/readyz`);
+      await response.arrayBuffer();
+      if (response.ok) return;
+    } catch {
+      // not listening yet
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the server did not get ready:\n${log()}`);
+}
+
+/** Our own environment without the variables that would configure the server. */
+function withoutSettings() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CLOAKROOM_") || name === "CLOAKROOM_E2E"));
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Builds the binary and drives its pages in Debian's Chromium. Nothing it starts outlives it.
+#
+#   bash e2e/run.sh                      runs everything
+#   bash e2e/run.sh test/signin.test.mjs only these files
+#   CLOAKROOM_BIN=path                   takes this binary in place of a fresh build
+#   CHROMIUM=path                        takes this browser in place of /usr/bin/chromium
+#   UPDATE_SCREENSHOTS=1                 writes docs/screenshots anew
+set -euo pipefail
+cd "$(dirname "$0")"
+
+export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+if ! [ -x "$CHROMIUM" ]; then
+  echo "there is no browser at $CHROMIUM: install Debian's package 'chromium', or name another with CHROMIUM=PATH" >&2
+  exit 1
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [ -z "${CLOAKROOM_BIN:-}" ]; then
+  export CLOAKROOM_BIN=$work/cloakroom
+  (cd .. && go build -o "$CLOAKROOM_BIN" ./cmd/cloakroom)
+fi
+npm ci --silent --no-audit --no-fund
+(cd ../examples/react && npm ci --silent --no-audit --no-fund)
+
+# Every process of the run inherits this mark, by which those that stay behind are found.
+mark=$work
+export CLOAKROOM_E2E=$mark TMPDIR=$work
+status=0
+if [ $# -gt 0 ]; then
+  node --test --test-reporter=spec --test-concurrency=1 "$@" || status=$?
+else
+  npm test --silent || status=$?
+fi
+unset CLOAKROOM_E2E
+
+left() {
+  local proc
+  for proc in /proc/[0-9]*; do
+    if grep -qz "^CLOAKROOM_E2E=$mark\$" "$proc/environ" 2>/dev/null; then
+      echo "${proc#/proc/} $(tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | cut -c1-200)"
+    fi
+  done
+}
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  [ -z "$(left)" ] && exit "$status"
+  sleep 0.5
+done
+echo "these processes outlived the tests:" >&2
+left >&2
+exit 1

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ask, atAccount, atSignIn, fillPassword, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+
+const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Gecko/20100101 Firefox/146.0";
+const safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1";
+
+test("one's account", async (t) => {
+  const server = await startServer(t);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const devices = (page) => page.locator("li.device");
+  const device = (page, name) => devices(page).filter({ hasText: name });
+
+  await t.test("another device is ended from this one", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    await device(page, "This device").getByText("Chrome on Linux").waitFor();
+    await device(page, "This device").getByText("127.0.0.1").waitFor();
+    assert.equal(await device(page, "This device").getByRole("button").count(), 0, "one's own device can be ended");
+
+    const other = await openPage(t, browser, { userAgent: firefox });
+    await signIn(other, server);
+    await page.reload();
+    const row = device(page, "Firefox on Windows");
+    const end = row.getByRole("button", { name: "End Firefox on Windows" });
+
+    await end.click();
+    await page.keyboard.press("Escape"); // thinks better of it
+    await end.waitFor();
+    assert.ok(await end.evaluate((button) => button === document.activeElement), "the focus got lost");
+    assert.equal((await ask(other, "/api/me")).status, 200);
+
+    await end.click();
+    await row.getByRole("button", { name: "End it" }).click();
+    await page.getByRole("status").getByText("Firefox on Windows has been signed out.").waitFor();
+    assert.equal(await row.count(), 0);
+
+    const me = await ask(other, "/api/me");
+    assert.equal(me.status, 401);
+    assert.equal(JSON.parse(me.body).code, "session_ended");
+    await other.getByRole("button", { name: "Sign out all other devices" }).click();
+    await other.getByRole("button", { name: "Sign them out" }).click(); // its next step, whatever it is
+    await atSignIn(other);
+    await other.getByText("You are no longer signed in here").waitFor();
+    assert.equal((await ask(page, "/api/me")).status, 200);
+  });
+
+  await t.test("all other devices are ended at once", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const others = [await openPage(t, browser, { userAgent: firefox }), await openPage(t, browser, { userAgent: safari })];
+    for (const other of others) await signIn(other, server);
+    await page.reload();
+    await device(page, "Safari on iPhone").waitFor();
+    await page.getByRole("button", { name: "Sign out all other devices" }).click();
+    await page.getByRole("button", { name: "Sign them out" }).click();
+    await page.getByRole("status").getByText(/other devices? signed out/).waitFor();
+    assert.equal(await devices(page).count(), 1);
+    for (const other of others) assert.equal((await ask(other, "/api/me")).status, 401);
+    assert.equal((await ask(page, "/api/me")).status, 200);
+  });
+
+  await t.test("where the server wants the password once more, the page asks and then goes on", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const other = await openPage(t, browser, { userAgent: firefox });
+    await signIn(other, server);
+    await page.reload();
+    let stale = true;
+    await page.route("**/api/auth/sessions/*", (route) => {
+      if (!stale) return route.continue();
+      return route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' });
+    });
+    const end = async () => {
+      await device(page, "Firefox on Windows").getByRole("button", { name: "End Firefox on Windows" }).click();
+      await device(page, "Firefox on Windows").getByRole("button", { name: "End it" }).click();
+    };
+    const dialog = page.getByRole("dialog");
+
+    await end();
+    await dialog.getByLabel("Password", { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await device(page, "Firefox on Windows").getByRole("button", { name: "Keep it" }).click();
+    assert.equal((await ask(other, "/api/me")).status, 200);
+
+    await end();
+    await dialog.getByLabel("Password", { exact: true }).fill("not her password, at all");
+    await dialog.getByRole("button", { name: "Go on" }).click();
+    await dialog.locator('[aria-invalid="true"]').waitFor();
+    await dialog.getByLabel("Password", { exact: true }).fill(admin.password);
+    const before = await ticket(page);
+    stale = false;
+    await dialog.getByRole("button", { name: "Go on" }).click();
+    await page.getByRole("status").getByText("Firefox on Windows has been signed out.").waitFor();
+    assert.equal(await dialog.count(), 0);
+    assert.notEqual((await ticket(page)).value, before.value, "S05: entering the password again gives a new ticket");
+    assert.equal((await ask(other, "/api/me")).status, 401);
+  });
+
+  await t.test("a sign-out ends this session in every tab, and Back shows nothing of it", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const tab = await page.context().newPage();
+    await tab.goto(`${server.url}/auth/account`);
+    await atAccount(tab);
+    await page.bringToFront();
+    const old = await ticket(page);
+
+    await page.goto(`${server.url}/healthz`);
+    await page.goBack();
+    await atAccount(page);
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await atSignIn(page);
+    assert.equal(await ticket(page), undefined, "the cookie is still there");
+    assert.equal(await page.getByText("You are no longer signed in here").count(), 0);
+    const again = await fetch(`${server.url}/api/me`, { headers: { Cookie: `sessionid=${old.value}` } });
+    assert.equal(again.status, 401, "X01: the old ticket still opens");
+
+    await page.goBack();
+    await page.waitForLoadState();
+    await page.waitForTimeout(500);
+    assert.equal(await page.getByText(admin.email).count(), 0, "Back shows the account");
+    await tab.bringToFront();
+    await atSignIn(tab);
+  });
+
+  await t.test("changing the password", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const other = await openPage(t, browser, { userAgent: firefox });
+    await signIn(other, server);
+    await page.reload();
+    await device(page, "Firefox on Windows").waitFor();
+    const form = page.getByRole("region", { name: "Change your password" });
+    const send = form.getByRole("button", { name: "Change password" });
+    const wrong = (name) => form.locator(`input[name="${name}"][aria-invalid="true"]`);
+    const changed = "two hangers for each coat";
+
+    await fillPassword(form, "Current password", "not her password, at all");
+    await fillPassword(form, "New password", changed);
+    await send.click();
+    await wrong("current_password").waitFor();
+    assert.equal(await wrong("new_password").count(), 0);
+
+    await fillPassword(form, "Current password", admin.password);
+    await fillPassword(form, "New password", "passwordpassword");
+    await send.click();
+    await wrong("new_password").waitFor();
+    await fillPassword(form, "New password", "short");
+    await send.click();
+    await form.locator(".field-errors").getByText(/15 characters/).waitFor();
+    assert.equal((await ask(other, "/api/me")).status, 200, "a refused change ended another device");
+
+    const before = await ticket(page);
+    await fillPassword(form, "New password", changed);
+    await send.click();
+    await form.getByRole("status").getByText("Your password is changed").waitFor();
+    assert.notEqual((await ticket(page)).value, before.value, "S05: the ticket is the same");
+    await device(page, "Firefox on Windows").waitFor({ state: "detached" });
+    assert.equal(await form.getByLabel("New password").first().inputValue(), "");
+
+    await other.reload();
+    await atSignIn(other);
+    await page.reload();
+    await atAccount(page);
+    assert.equal((await server.post("/api/auth/login", { username: admin.username, password: admin.password })).status, 401);
+    await signIn(other, server, { password: changed });
+  });
+});

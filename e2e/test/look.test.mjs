@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { checkAccessible } from "../lib/axe.mjs";
+import { atAccount, atSignIn, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+
+const sizes = { desktop: { width: 1200, height: 800 }, phone: { width: 390, height: 844 } };
+const looks = Object.keys(sizes).flatMap((size) => ["light", "dark"].map((scheme) => [size, scheme]));
+
+// Devices as other people's browsers name themselves, and where they might be.
+const elsewhere = [
+  ["203.0.113.24", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Gecko/20100101 Firefox/146.0"],
+  ["2001:db8:7:12::c0a7", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1"],
+  ["198.51.100.7", "curl/8.14.1"],
+];
+
+test("how the pages look", async (t) => {
+  const server = await startServer(t, ["--trusted-proxy", "127.0.0.1/32"]);
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+
+  /** Checks what the page shows in both themes and on both sizes. */
+  async function look(t, name, { pictures = false } = {}) {
+    for (const [size, scheme] of looks) {
+      await t.test(`${name}, ${size}, ${scheme}`, async () => {
+        await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+        await page.setViewportSize(sizes[size]);
+        await checkAccessible(page, name);
+        if (pictures) await picture(page, `${name}-${size}-${scheme}`);
+      });
+    }
+    await t.test(`${name} fits a narrow screen, and twice the text size`, async () => {
+      for (const [width, zoom] of [[320, "100%"], [640, "200%"]]) {
+        await page.setViewportSize({ width, height: 640 });
+        await page.evaluate((zoom) => (document.documentElement.style.fontSize = zoom), zoom);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        await page.evaluate(() => (document.documentElement.style.fontSize = ""));
+        assert.equal(wide, 0, `${width} px at ${zoom}: it has to be scrolled sideways`);
+      }
+      await page.setViewportSize(sizes.desktop);
+    });
+  }
+
+  await t.test("setup", async (t) => {
+    await page.goto(await server.setupLink());
+    await page.getByLabel("Username").fill(admin.username);
+    await look(t, "setup", { pictures: true });
+    await fillPassword(page, "Password", "short");
+    await page.getByRole("button", { name: "Create the account" }).click();
+    await page.locator('[aria-invalid="true"]').waitFor();
+    await look(t, "setup-refused");
+    await page.goto(`${server.url}/auth/setup`);
+    await page.getByRole("heading", { name: "Open the whole setup link" }).waitFor();
+    await look(t, "setup-no-secret");
+  });
+
+  await server.makeAdmin();
+
+  await t.test("sign-in", async (t) => {
+    await page.goto(`${server.url}/signin`);
+    await atSignIn(page);
+    await look(t, "signin", { pictures: true });
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", "not her password, at all");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").waitFor();
+    await look(t, "signin-refused");
+  });
+
+  await t.test("account", async (t) => {
+    for (const [address, agent] of elsewhere) {
+      const { username, password } = admin;
+      const response = await server.post("/api/auth/login", { username, password }, { "User-Agent": agent, "X-Forwarded-For": address });
+      assert.equal(response.status, 200);
+    }
+    await signIn(page, server);
+    await page.getByText("Firefox on Windows").waitFor();
+    await page.getByText("198.51.100.7").waitFor();
+    await look(t, "account", { pictures: true });
+    await page.getByRole("button", { name: "End curl" }).click();
+    await fillPassword(page, "Current password", "x");
+    await fillPassword(page, "New password", "short");
+    await page.getByRole("button", { name: "Change password" }).click();
+    await page.locator('[aria-invalid="true"]').first().waitFor();
+    await look(t, "account-asking");
+  });
+
+  await t.test("the question for the password", async (t) => {
+    await page.route("**/api/auth/sessions/*", (route) =>
+      route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' }));
+    await page.getByRole("button", { name: "End it" }).click();
+    await page.getByRole("dialog").waitFor();
+    await look(t, "confirm");
+    await page.keyboard.press("Escape");
+  });
+
+  await t.test("an outage", async (t) => {
+    await page.route("**/api/**", (route) => route.abort());
+    await page.reload();
+    await page.getByRole("heading", { name: "Can’t reach the server" }).waitFor();
+    await look(t, "outage");
+    await page.unrouteAll();
+    await page.reload();
+    await atAccount(page);
+  });
+
+  await t.test("each page has a title of its own", async () => {
+    assert.equal(await page.title(), "Your account · Cloakroom");
+    await page.goto(`${server.url}/signin`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    assert.equal(await page.title(), "Sign in · Cloakroom");
+    await page.goto(`${server.url}/auth/setup`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    assert.equal(await page.title(), "Set up · Cloakroom");
+  });
+});
+
+/** Writes docs/screenshots/NAME.png, if asked to: an ordinary run leaves the tree as it is. */
+async function picture(page, name) {
+  if (!process.env.UPDATE_SCREENSHOTS) return;
+  const folder = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
+  await mkdir(folder, { recursive: true });
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: `${folder}${name}.png`, caret: "hide" });
+}

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ask, atAccount, atSignIn, fillPassword, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+
+test("signing in", async (t) => {
+  const server = await startServer(t);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const submit = (page) => page.getByRole("button", { name: "Sign in" });
+
+  await t.test("a wrong password is told, kept secret, and can be typed anew", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", "not her password, at all");
+    await submit(page).click();
+    await page.getByRole("alert").getByText("don’t go together").waitFor();
+    assert.equal(await page.getByLabel("Username").inputValue(), admin.username);
+    const password = page.getByLabel("Password", { exact: true });
+    assert.ok(await password.evaluate((field) => field === document.activeElement));
+    assert.equal(await ticket(page), undefined);
+    await page.keyboard.type(admin.password); // the wrong one is selected, so typing replaces it
+    await page.keyboard.press("Enter");
+    await atAccount(page);
+  });
+
+  await t.test("a reload stays signed in", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    await page.reload();
+    await atAccount(page);
+    await page.getByText(admin.email).waitFor();
+  });
+
+  await t.test("the keyboard alone is enough", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await page.getByLabel("Username").waitFor();
+    const at = () => page.evaluate(() => document.activeElement.name || document.activeElement.innerText);
+    const visited = [await at()];
+    await page.keyboard.type(admin.username);
+    await page.keyboard.press("Tab");
+    visited.push(await at());
+    await page.keyboard.type(admin.password);
+    for (let i = 0; i < 3; i++) {
+      await page.keyboard.press("Tab");
+      visited.push(await at());
+    }
+    assert.deepEqual(visited, ["username", "password", "Show", "remember", "Sign in"]);
+    await page.keyboard.press("Space");
+    await atAccount(page);
+  });
+
+  await t.test("focus can be seen on everything that takes it", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await page.getByLabel("Username").waitFor();
+    for (let i = 0; i < 5; i++) {
+      const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+      assert.notEqual(outline, "none", `stop ${i}`);
+      await page.keyboard.press("Tab");
+    }
+  });
+
+  await t.test("the password can be looked at and pasted, and its manager is told what it is", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    const password = page.getByLabel("Password", { exact: true });
+    await password.fill("x");
+    assert.equal(await password.getAttribute("type"), "password");
+    await page.getByRole("button", { name: "Show the password" }).click();
+    assert.equal(await password.getAttribute("type"), "text");
+    assert.equal(await password.getAttribute("autocomplete"), "current-password");
+    assert.equal(await page.getByLabel("Username").getAttribute("autocomplete"), "username");
+    const pasted = await password.evaluate((field) =>
+      field.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, cancelable: true })));
+    assert.ok(pasted, "a paste is stopped");
+  });
+
+  await t.test("keep me signed in decides whether the cookie outlives the browser", async (t) => {
+    const kept = await openPage(t, browser);
+    await signIn(kept, server);
+    const days = ((await ticket(kept)).expires - Date.now() / 1000) / 86_400;
+    assert.ok(days > 29 && days <= 30, `${days} days`);
+    const passing = await openPage(t, browser);
+    await signIn(passing, server, { remember: false });
+    assert.equal((await ticket(passing)).expires, -1);
+  });
+
+  await t.test("it goes on to where the person was going, on this site only", async (t) => {
+    const cases = [
+      ["/healthz?from=signin", "/healthz?from=signin"],
+      ["//evil.example/", "/auth/account"],
+      ["/\\evil.example/", "/auth/account"],
+      ["https://evil.example/", "/auth/account"],
+      ["/\t/evil.example/", "/auth/account"],
+      ["/.//evil.example/", "/auth/account"],
+      ["javascript:document.title='owned'", "/auth/account"],
+    ];
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    for (const [next, want] of cases) {
+      await page.goto(`${server.url}/signin?next=${encodeURIComponent(next)}`);
+      await page.getByRole("heading", { name: "You’re signed in" }).waitFor();
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.waitForURL(server.url + want);
+    }
+    await page.goto(`${server.url}/signin`);
+    await page.getByRole("button", { name: "Use another account" }).click();
+    await atSignIn(page);
+    await page.goto(`${server.url}/signin?next=${encodeURIComponent("/healthz")}`);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await submit(page).click();
+    await page.waitForURL(`${server.url}/healthz`);
+  });
+
+  await t.test("an account page asked for while signed out leads to sign-in and back", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/auth/account`);
+    await atSignIn(page);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await submit(page).click();
+    await atAccount(page);
+  });
+
+  await t.test("an outage is not a sign-out", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const before = await ticket(page);
+    const waiting = await openPage(t, browser);
+    await waiting.goto(`${server.url}/signin`);
+    await waiting.getByLabel("Username").fill(admin.username);
+    await fillPassword(waiting, "Password", admin.password);
+
+    await server.stop();
+    await submit(waiting).click();
+    await waiting.getByRole("alert").getByText("Can’t reach the server").waitFor();
+    assert.equal(await waiting.getByLabel("Username").inputValue(), admin.username);
+    assert.equal(await waiting.getByLabel("Password", { exact: true }).inputValue(), admin.password);
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await page.getByRole("alert").getByText("You are not signed out yet").waitFor();
+    assert.equal(new URL(page.url()).pathname, "/auth/account");
+
+    await server.start();
+    await submit(waiting).click();
+    await atAccount(waiting);
+    await page.reload();
+    await atAccount(page);
+    assert.deepEqual(await ticket(page), before, "the cookie changed");
+  });
+
+  await t.test("a 503 is told with a countdown, and the page mends itself", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    let down = true;
+    await page.route("**/api/**", (route) => down
+      ? route.fulfill({
+        status: 503, headers: { "Retry-After": "2" }, contentType: "application/problem+json",
+        body: JSON.stringify({ type: "about:blank", title: "Service Unavailable", status: 503, code: "unavailable", detail: "Later." }),
+      })
+      : route.continue());
+    await page.reload();
+    await page.getByRole("heading", { name: "Can’t reach the server" }).waitFor();
+    await page.getByText("You are still signed in").waitFor();
+    await page.getByText(/Trying again in [12] s/).waitFor();
+    down = false;
+    await atAccount(page);
+    assert.ok(await ticket(page));
+  });
+
+  await t.test("too many tries: told with a countdown, and what was typed stays", async (t) => {
+    for (let i = 0; i < 10; i++) {
+      const response = await server.post("/api/auth/login", { username: admin.username, password: `wrong ${i}` });
+      assert.equal(response.status, 401);
+    }
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await submit(page).click();
+    await page.getByRole("alert").getByText("Too many tries").waitFor();
+    await page.getByText(/Try again in (\d+ h )?\d+ min/).waitFor();
+    assert.equal(await submit(page).getAttribute("aria-disabled"), "true");
+    assert.equal(await page.getByLabel("Password", { exact: true }).inputValue(), admin.password);
+    assert.equal((await ask(page, "/api/me")).status, 401);
+  });
+});
