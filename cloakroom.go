@@ -13,8 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -23,7 +21,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
@@ -32,145 +29,83 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says how to assemble a [Server]. Zero fields are the documented, safe defaults.
-type Config struct {
-	URL            string   // the public address, scheme and host; "": http://localhost:8000
-	Data           string   // the directory of the database and the key file; "": cloakroom-data
-	DB             string   // "sqlite:PATH"; "": cloakroom.db in Data
-	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
-	Origins        []string // other origins whose pages may call us, of the same site as URL
-	TrustedProxies []string // networks whose X-Forwarded-For is believed; none: nobody's
-	InsecureHTTP   bool     // accepts a plain http URL that isn't on this machine
-
-	Idle              time.Duration // the longest pause between two uses of a session; 0: 14 days
-	Lifetime          time.Duration // the end of a session, whatever happens; 0: 30 days
-	MaxSessions       int           // of one user; 0: no limit
-	PasswordMinLength int           // in characters; 0: 15
-	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
-	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
-
-	Log *slog.Logger // nil: slog.Default()
-}
-
 // Server is Cloakroom, ready to serve. Safe for concurrent use.
 type Server struct {
 	Accounts *account.Service
 	Sessions *session.Manager
-	Keys     *keyring.Ring
 
 	url      string
 	keyFile  string
+	keys     *keyring.Ring
 	api      *httpapi.API
 	db       *sqlite.DB
 	throttle *throttle.Guard
 	log      *slog.Logger
 }
 
-// New opens the database, which it creates and migrates if needed, and the server secret. It refuses what is unsafe and
-// says what would allow it. Close the Server when done.
+// New opens the database, which it creates and migrates if needed, and the server secret. It refuses what is unsafe,
+// before it makes any file, and says what would allow it. Close the Server when done.
 func New(ctx context.Context, c Config) (*Server, error) {
 	c.fill()
 	base, err := publicURL(c)
 	if err != nil {
 		return nil, err
 	}
+	s := &Server{url: c.URL, keyFile: c.KeyFile, log: c.Log}
+	guard, err := csrf.New(csrf.Config{
+		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
+		Keys: func() [][]byte { return s.keys.Derive("csrf") },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--origin: %w", err)
+	}
 	trust, err := clientip.ParseTrust(c.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-proxy: %w", err)
 	}
-	path, err := c.databasePath()
-	if err != nil {
+	if err := s.open(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
-	}
-	ring, err := keyring.Load(c.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("server secret: %w", err)
-	}
-	db, err := sqlite.Open(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	s, err := assemble(ctx, c, base, trust, ring, db)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
+	s.assemble(c, base, guard, trust)
 	return s, nil
 }
 
-func (c *Config) fill() {
-	c.URL = strings.TrimSuffix(or(c.URL, "http://localhost:8000"), "/")
-	c.Data = or(c.Data, "cloakroom-data")
-	c.KeyFile = or(c.KeyFile, filepath.Join(c.Data, "secret.key"))
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	c.Log = slog.New(requestid.LogHandler(c.Log.Handler()))
-}
-
-func or(s, standard string) string {
-	if s == "" {
-		return standard
-	}
-	return s
-}
-
-func (c *Config) databasePath() (string, error) {
-	if c.DB == "" {
-		return filepath.Join(c.Data, "cloakroom.db"), nil
-	}
-	path, ok := strings.CutPrefix(c.DB, "sqlite:")
-	if !ok || path == "" {
-		return "", fmt.Errorf("--db %q is not of the form sqlite:PATH", c.DB)
-	}
-	return path, nil
-}
-
-// publicURL refuses an address over which a ticket would travel in the clear.
-func publicURL(c Config) (*url.URL, error) {
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return nil, fmt.Errorf("--url %q is not an address such as https://app.example.com", c.URL)
-	}
-	if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, fmt.Errorf("--url %q must be scheme and host alone", c.URL)
-	}
-	if u.Scheme == "http" && !csrf.Loopback(u.Hostname()) && !c.InsecureHTTP {
-		return nil, fmt.Errorf("--url %s is plain http: whoever listens on the way could take people's sessions. "+
-			"Use https, or allow it with --insecure-http", c.URL)
-	}
-	return u, nil
-}
-
-func assemble(ctx context.Context, c Config, base *url.URL, trust clientip.Trust, ring *keyring.Ring, db *sqlite.DB) (*Server, error) {
-	if err := ring.Check(ctx, db.Keys()); err != nil {
-		return nil, fmt.Errorf("server secret %s: %w", c.KeyFile, err)
-	}
-	secure := base.Scheme == "https"
-	guard, err := csrf.New(csrf.Config{
-		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
-		Keys: func() [][]byte { return ring.Derive("csrf") },
-	})
+// open opens the server secret and the database, and sees that they belong together.
+func (s *Server) open(ctx context.Context, c Config) error {
+	path, err := c.databasePath()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{url: c.URL, Keys: ring, db: db, log: c.Log}
-	s.throttle = &throttle.Guard{Store: db.Throttles(), Key: ring.Derive("throttle")[0]}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	if s.keys, err = keyring.Create(c.KeyFile); err != nil {
+		return fmt.Errorf("server secret: %w", err)
+	}
+	if s.db, err = sqlite.Open(ctx, path); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if err := s.keys.Check(ctx, s.db.Keys()); err != nil {
+		return errors.Join(fmt.Errorf("server secret %s: %w", c.KeyFile, err), s.db.Close())
+	}
+	return nil
+}
+
+func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
+	secure := base.Scheme == "https"
+	s.throttle = &throttle.Guard{Store: s.db.Throttles(), Key: s.keys.Derive("throttle")[0]}
 	s.Accounts = &account.Service{
-		Store: db.Accounts(), Hasher: &password.Hasher{}, Guard: s.throttle,
+		Store: s.db.Accounts(), Hasher: &password.Hasher{}, Guard: s.throttle,
 		Policy: password.Policy{MinLength: c.PasswordMinLength},
 	}
 	s.Sessions = &session.Manager{
-		Store: db.Sessions(), InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+		Store: s.db.Sessions(), InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		Passive: passive, Log: c.Log,
 	}
 	s.api = &httpapi.API{
-		Sessions: s.Sessions, Accounts: s.Accounts, Auth: auth.New(s.Sessions, db.Accounts()), CSRF: guard, Client: trust,
-		Keys: ring, Pages: pages.Handler(), Healthy: db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Sessions: s.Sessions, Accounts: s.Accounts, Auth: auth.New(s.Sessions, s.db.Accounts()), CSRF: guard, Client: trust,
+		Keys: s.keys, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
-	return s, nil
 }
 
 // passive requests ask who is signed in without keeping them signed in.
@@ -233,19 +168,6 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 
 // Close closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error { return s.db.Close() }
-
-// Files says where a [Server] keeps what it must not lose.
-type Files struct {
-	Database string
-	Key      string // the server secret
-}
-
-// Files returns the paths that New uses with this Config.
-func (c Config) Files() (Files, error) {
-	c.fill()
-	database, err := c.databasePath()
-	return Files{Database: database, Key: c.KeyFile}, err
-}
 
 // RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it.
 // Other processes that use the key file notice by themselves.

@@ -109,13 +109,13 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 // sameOrigin refuses unsafe requests that another site's page may have sent.
 func (a *API) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := a.CSRF.Check(r, session.Presented(r.Context()), func() (string, error) {
+		err := a.CSRF.Check(r, csrf.Caller{Ticket: session.Presented(r.Context()), Binding: func() (string, error) {
 			s, err := session.FromContext(r.Context())
 			if err != nil || s == nil {
 				return "", err
 			}
 			return s.ID, nil
-		})
+		}})
 		if err != nil {
 			a.fail(w, r, err)
 			return

@@ -29,10 +29,8 @@ func (a *API) rememberDevice(w http.ResponseWriter, r *http.Request, user string
 	})
 }
 
-// devices returns what tells the account which of its own devices, if any, a guess comes from.
-func (c *call) devices() func(user string) string {
-	return func(user string) string { return known(c.r, c.api.Keys.Derive("device"), user) }
-}
+// device returns which of a user's own devices a guess comes from; "" if none.
+func (c *call) device(user string) string { return known(c.r, c.api.Keys.Derive("device"), user) }
 
 // known returns the device's random ID if the request's cookie was made for this user.
 func known(r *http.Request, keys [][]byte, user string) string {

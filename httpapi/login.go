@@ -34,7 +34,7 @@ func login(c *call, in loginIn) (userOut, error) {
 		return userOut{}, err
 	}
 	u, err := c.api.Accounts.Authenticate(c.ctx(), account.Attempt{
-		Login: *in.Username, Password: *in.Password, Address: c.address(), Devices: c.devices(),
+		Login: *in.Username, Password: *in.Password, Address: c.address(), Device: c.device,
 	})
 	c.logAttempt("authn_login", *in.Username, err)
 	if err != nil {

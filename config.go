@@ -1,0 +1,95 @@
+package cloakroom
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+)
+
+// Config says how to assemble a [Server]. Zero fields are the documented, safe defaults.
+type Config struct {
+	URL            string   // the public address, scheme and host; "": http://localhost:8000
+	Data           string   // the directory of the database and the key file; "": cloakroom-data
+	DB             string   // "sqlite:PATH"; "": cloakroom.db in Data
+	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
+	Origins        []string // other origins whose pages may call us, of the same site as URL
+	TrustedProxies []string // networks whose X-Forwarded-For is believed; none: nobody's
+	InsecureHTTP   bool     // accepts a plain http URL that isn't on this machine
+
+	Idle              time.Duration // the longest pause between two uses of a session; 0: 14 days
+	Lifetime          time.Duration // the end of a session, whatever happens; 0: 30 days
+	MaxSessions       int           // of one user; 0: no limit
+	PasswordMinLength int           // in characters; 0: 15
+	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
+	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
+
+	Log *slog.Logger // nil: slog.Default()
+}
+
+func (c *Config) fill() {
+	c.URL = strings.TrimSuffix(or(c.URL, "http://localhost:8000"), "/")
+	c.Data = or(c.Data, "cloakroom-data")
+	c.KeyFile = or(c.KeyFile, filepath.Join(c.Data, "secret.key"))
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	c.Log = slog.New(requestid.LogHandler(c.Log.Handler()))
+}
+
+func or(s, standard string) string {
+	if s == "" {
+		return standard
+	}
+	return s
+}
+
+func (c *Config) databasePath() (string, error) {
+	if c.DB == "" {
+		return filepath.Join(c.Data, "cloakroom.db"), nil
+	}
+	path, ok := strings.CutPrefix(c.DB, "sqlite:")
+	if !ok || path == "" {
+		return "", fmt.Errorf("--db %q is not of the form sqlite:PATH", c.DB)
+	}
+	return path, nil
+}
+
+// publicURL refuses an address over which a ticket would travel in the clear.
+func publicURL(c Config) (*url.URL, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("--url %q is not an address such as https://app.example.com", c.URL)
+	}
+	if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, fmt.Errorf("--url %q must be scheme and host alone", c.URL)
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {
+		return nil, fmt.Errorf("--url %s is plain http: whoever listens on the way could take people's sessions. "+
+			"Use https, or allow it with --insecure-http", c.URL)
+	}
+	return u, nil
+}
+
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && address.IsLoopback())
+}
+
+// Files says where a [Server] keeps what it must not lose.
+type Files struct {
+	Database string
+	Key      string // the server secret
+}
+
+// Files returns the paths that New uses with this Config.
+func (c Config) Files() (Files, error) {
+	c.fill()
+	database, err := c.databasePath()
+	return Files{Database: database, Key: c.KeyFile}, err
+}
