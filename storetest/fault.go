@@ -1,0 +1,101 @@
+package storetest
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+)
+
+// ErrFault is the error of a call that a [Plan] lets fail, unless the plan has one of its own.
+var ErrFault = errors.New("the store failed because a test asked for it")
+
+// Plan says which call to the stores of [Faulty] fails, and how. The zero Plan lets none fail and counts them.
+// Its fields must not change once a store uses it; otherwise it is safe for concurrent use.
+//
+// To test a handler for every single fault:
+//
+//	for n := 1; ; n++ {
+//		plan := &storetest.Plan{Call: n}
+//		stores := storetest.Faulty(fresh(t), plan)
+//		// … set up with other stores, call the handler with these, check what it answers and what is stored …
+//		if len(plan.Calls()) < n {
+//			break // the handler makes fewer calls
+//		}
+//	}
+type Plan struct {
+	Call  int   // the number of the call that fails, counted from 1 over all stores; 0: none
+	Rest  bool  // the calls after it fail as well: an outage
+	After bool  // what fails is done first, and then reported as failed: an outcome that the caller can't know
+	Err   error // what it returns; nil: ErrFault
+
+	mu    sync.Mutex
+	calls []string
+}
+
+// Calls returns the calls so far, failed ones too, in the order in which they began: "session.Load", "throttle.Update" ….
+func (p *Plan) Calls() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// fails counts a call and reports whether it is one to fail.
+func (p *Plan) fails(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = append(p.calls, name)
+	n := len(p.calls)
+	return p.Call > 0 && (n == p.Call || n > p.Call && p.Rest)
+}
+
+// Faulty returns stores that do what the given ones do, but for the calls that the plan lets fail: these return an
+// error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil
+// stays nil. The stores know nothing of Reopen.
+func Faulty(s Stores, p *Plan) Stores {
+	var faulty Stores
+	if s.Sessions != nil {
+		faulty.Sessions = faultySessions{s.Sessions, p}
+	}
+	if s.Accounts != nil {
+		faulty.Accounts = faultyAccounts{s.Accounts, p}
+	}
+	if s.Throttles != nil {
+		faulty.Throttles = faultyThrottles{s.Throttles, p}
+	}
+	if s.Keys != nil {
+		faulty.Keys = faultyKeys{s.Keys, p}
+	}
+	return faulty
+}
+
+// value carries a call out as the plan says.
+func value[T any](p *Plan, name string, call func() (T, error)) (result T, err error) {
+	fault := p.fails(name)
+	if !fault {
+		return call()
+	}
+	if p.After {
+		call() // what it returns, the caller does not get to know
+	}
+	return result, cmp.Or(p.Err, ErrFault)
+}
+
+// deed is like value for a call that returns only an error.
+func deed(p *Plan, name string, call func() error) error {
+	_, err := value(p, name, func() (struct{}, error) { return struct{}{}, call() })
+	return err
+}
+
+// stored is like deed for a call that sets something in a record of the caller's.
+func stored[R any](p *Plan, name string, record *R, call func(record *R) error) error {
+	set, err := value(p, name, func() (R, error) {
+		r := *record
+		err := call(&r)
+		return r, err
+	})
+	if err == nil {
+		*record = set
+	}
+	return err
+}

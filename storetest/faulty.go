@@ -1,0 +1,128 @@
+package storetest
+
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+type faultySessions struct {
+	store session.Store
+	plan  *Plan
+}
+
+func (f faultySessions) Create(ctx context.Context, r *session.Record) error {
+	return stored(f.plan, "session.Create", r, func(r *session.Record) error { return f.store.Create(ctx, r) })
+}
+
+func (f faultySessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	return value(f.plan, "session.Load", func() (*session.Record, error) { return f.store.Load(ctx, id) })
+}
+
+func (f faultySessions) Replace(ctx context.Context, old, new *session.Record) error {
+	return stored(f.plan, "session.Replace", new, func(new *session.Record) error { return f.store.Replace(ctx, old, new) })
+}
+
+func (f faultySessions) Touch(ctx context.Context, uses []session.Seen) error {
+	return deed(f.plan, "session.Touch", func() error { return f.store.Touch(ctx, uses) })
+}
+
+func (f faultySessions) Delete(ctx context.Context, id session.ID) error {
+	return deed(f.plan, "session.Delete", func() error { return f.store.Delete(ctx, id) })
+}
+
+func (f faultySessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	return value(f.plan, "session.DeleteUser", func() (int, error) { return f.store.DeleteUser(ctx, user, except) })
+}
+
+func (f faultySessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	return value(f.plan, "session.List", func() ([]*session.Record, error) { return f.store.List(ctx, q) })
+}
+
+func (f faultySessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	return value(f.plan, "session.DeleteExpired", func() (int, error) { return f.store.DeleteExpired(ctx, now, limit) })
+}
+
+type faultyAccounts struct {
+	store account.Store
+	plan  *Plan
+}
+
+func (f faultyAccounts) Create(ctx context.Context, u *account.User) error {
+	return stored(f.plan, "account.Create", u, func(u *account.User) error { return f.store.Create(ctx, u) })
+}
+
+func (f faultyAccounts) CreateFirst(ctx context.Context, u *account.User, secretHash [32]byte, now int64) error {
+	return stored(f.plan, "account.CreateFirst", u, func(u *account.User) error {
+		return f.store.CreateFirst(ctx, u, secretHash, now)
+	})
+}
+
+func (f faultyAccounts) SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error {
+	return deed(f.plan, "account.SetSetup", func() error { return f.store.SetSetup(ctx, secretHash, expires) })
+}
+
+func (f faultyAccounts) Load(ctx context.Context, id string) (*account.User, error) {
+	return value(f.plan, "account.Load", func() (*account.User, error) { return f.store.Load(ctx, id) })
+}
+
+func (f faultyAccounts) Find(ctx context.Context, key string) (*account.User, error) {
+	return value(f.plan, "account.Find", func() (*account.User, error) { return f.store.Find(ctx, key) })
+}
+
+func (f faultyAccounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
+	return value(f.plan, "account.Change", func() (*account.User, error) { return f.store.Change(ctx, id, change) })
+}
+
+func (f faultyAccounts) Delete(ctx context.Context, id string) error {
+	return deed(f.plan, "account.Delete", func() error { return f.store.Delete(ctx, id) })
+}
+
+func (f faultyAccounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
+	return value(f.plan, "account.List", func() ([]*account.User, error) { return f.store.List(ctx, q) })
+}
+
+func (f faultyAccounts) Groups(ctx context.Context) ([]account.Group, error) {
+	return value(f.plan, "account.Groups", func() ([]account.Group, error) { return f.store.Groups(ctx) })
+}
+
+func (f faultyAccounts) SetGroup(ctx context.Context, g account.Group) error {
+	return deed(f.plan, "account.SetGroup", func() error { return f.store.SetGroup(ctx, g) })
+}
+
+func (f faultyAccounts) DeleteGroup(ctx context.Context, name string) error {
+	return deed(f.plan, "account.DeleteGroup", func() error { return f.store.DeleteGroup(ctx, name) })
+}
+
+type faultyThrottles struct {
+	store throttle.Store
+	plan  *Plan
+}
+
+func (f faultyThrottles) Update(ctx context.Context, keys []string, change func([]throttle.Counter) error) error {
+	return deed(f.plan, "throttle.Update", func() error { return f.store.Update(ctx, keys, change) })
+}
+
+func (f faultyThrottles) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	return value(f.plan, "throttle.DeleteExpired", func() (int, error) { return f.store.DeleteExpired(ctx, now, limit) })
+}
+
+type faultyKeys struct {
+	store keyring.Store
+	plan  *Plan
+}
+
+func (f faultyKeys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+	return value(f.plan, "keyring.Sealed", func() ([]keyring.Sealed, error) { return f.store.Sealed(ctx) })
+}
+
+func (f faultyKeys) PutSealed(ctx context.Context, s []keyring.Sealed) error {
+	return deed(f.plan, "keyring.PutSealed", func() error { return f.store.PutSealed(ctx, s) })
+}
+
+func (f faultyKeys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed, error) {
+	return value(f.plan, "keyring.AddSealed", func() (keyring.Sealed, error) { return f.store.AddSealed(ctx, s) })
+}
