@@ -48,7 +48,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 	}
 	if e, ok := errors.AsType[*csrf.Error](err); ok {
 		a.Log.LogAttrs(r.Context(), slog.LevelWarn, "malicious_csrf", slog.String("reason", e.Code))
-		return problem.New(http.StatusForbidden, e.Code, e.Error())
+		return problem.New(http.StatusForbidden, e.Code, e.Detail)
 	}
 	if e, ok := errors.AsType[*account.InvalidError](err); ok {
 		return invalidFields(e)
