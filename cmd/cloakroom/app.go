@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"golang.org/x/term"
+)
+
+// globals are the flags of every command.
+type globals struct {
+	Data    string   `default:"cloakroom-data" placeholder:"DIR" help:"The directory of the database and the server secret."`
+	DB      string   `name:"db" placeholder:"sqlite:PATH" standard:"cloakroom.db in --data" help:"The database."`
+	KeyFile string   `placeholder:"FILE" standard:"secret.key in --data" help:"The server secret."`
+	JSON    bool     `name:"json" help:"Print JSON instead of text."`
+	Help    helpFlag `short:"h" help:"Show this."`
+}
+
+// app is what a command works with.
+type app struct {
+	*globals
+	in       io.Reader
+	out, err io.Writer
+}
+
+var (
+	// errAnswered ends a command that has said on its own why it fails.
+	errAnswered = errors.New("already answered")
+	// errUsage is in the chain of an error that another command line would mend.
+	errUsage = errors.New("usage")
+)
+
+// usageError is an error that another command line would mend.
+type usageError string
+
+func (e usageError) Error() string        { return string(e) }
+func (e usageError) Is(target error) bool { return target == errUsage }
+
+// config is the part that all commands share.
+func (a *app) config() cloakroom.Config {
+	return cloakroom.Config{Data: a.Data, DB: a.DB, KeyFile: a.KeyFile, Log: a.quiet()}
+}
+
+// quiet logs only what somebody should see who called a command, and not a server.
+func (a *app) quiet() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// open opens the database that is there. A command that only looks must not leave an empty one behind because it was
+// called in the wrong directory.
+func (a *app) open(ctx context.Context) (*cloakroom.Server, error) {
+	files, err := a.config().Files()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(files.Database); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database %s. Name the server's directory with --data, or make a new one: "+
+			"cloakroom serve or cloakroom user add", files.Database)
+	}
+	return a.create(ctx)
+}
+
+// create opens the database, and makes it if there is none.
+func (a *app) create(ctx context.Context) (*cloakroom.Server, error) {
+	return cloakroom.New(ctx, a.config())
+}
+
+// with calls do with the database open, and closes it.
+func with(ctx context.Context, open func(context.Context) (*cloakroom.Server, error), do func(*cloakroom.Server) error) error {
+	s, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.Close())
+}
+
+// terminal returns the descriptor of a stream that is a terminal.
+func terminal(stream any) (fd int, ok bool) {
+	f, ok := stream.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}

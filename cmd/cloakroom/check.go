@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+)
+
+type checkCmd struct {
+	settings
+	Deploy bool `env:"-" help:"Look also for what is fine on a developer's machine and not where people sign in."`
+}
+
+func (checkCmd) Help() string {
+	return `Takes the flags and variables of serve, and says what serve would refuse and what is unsafe. It changes nothing and
+can run beside the server. Exits with 1 if there is an error or a warning. The numbers of issues never change their
+meaning.
+
+Examples:
+  cloakroom check
+  cloakroom check --deploy --url https://app.example.com --trusted-proxy 10.0.0.5`
+}
+
+// issue is something that check has to say.
+type issue struct {
+	ID    string `json:"id"`
+	Level string `json:"level"` // "error": serve refuses. "warning": unsafe. "info": to be considered
+	About string `json:"about"`
+	Hint  string `json:"hint"` // what to do
+}
+
+var levels = map[byte]string{'E': "error", 'W': "warning", 'I': "info"}
+
+func newIssue(number, about, hint string) issue {
+	return issue{ID: "cloakroom." + number, Level: levels[number[0]], About: about, Hint: hint}
+}
+
+func (c *checkCmd) Run(ctx context.Context, a *app) error {
+	issues, err := c.look(ctx, a)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		err = a.json(append([]issue{}, issues...))
+	} else {
+		a.printIssues(issues)
+	}
+	for _, i := range issues {
+		if err == nil && i.Level != "info" {
+			err = errAnswered
+		}
+	}
+	return err
+}
+
+func (c *checkCmd) look(ctx context.Context, a *app) ([]issue, error) {
+	issues := strangeVariables(os.Environ())
+	if _, err := c.prepare(ctx, a); err != nil {
+		issues = append(issues, newIssue("E001", "serve would not start: "+err.Error(), ""))
+	}
+	files, err := a.config().Files()
+	if err != nil {
+		return append(issues, newIssue("E002", err.Error(), "")), nil
+	}
+	pending, err := sqlite.Pending(ctx, files.Database)
+	if err != nil {
+		return append(issues, newIssue("E003", "the database can't be used: "+err.Error(), "")), nil
+	}
+	found, err := c.try(ctx, a, files, len(pending) > 0)
+	if err != nil {
+		return nil, err
+	}
+	issues = append(issues, found...)
+	if len(pending) > 0 {
+		issues = append(issues, c.notYet(files, pending))
+	}
+	if c.Deploy {
+		issues = append(issues, c.deployment(files)...)
+	}
+	return issues, nil
+}
+
+// try assembles the server as serve would. In the place of a database that serve would make or migrate it takes an empty
+// one, so that nothing is changed.
+func (c *checkCmd) try(ctx context.Context, a *app, files cloakroom.Files, elsewhere bool) (issues []issue, err error) {
+	p, err := parsePlace(ctx, c.Listen)
+	if err != nil {
+		return nil, nil // has been said
+	}
+	config := c.config(a, c.publicURL(p.addrs[0].Port()), a.quiet())
+	if elsewhere {
+		temp, err := os.MkdirTemp("", "cloakroom-check-*")
+		if err != nil {
+			return nil, fmt.Errorf("make a directory to try in: %w", err)
+		}
+		defer os.RemoveAll(temp)
+		config.Data, config.DB, config.KeyFile = temp, "", ""
+	}
+	s, err := cloakroom.New(ctx, config)
+	if err != nil {
+		return []issue{newIssue("E004", "serve would not start: "+err.Error(), "")}, nil
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if !c.Deploy {
+		return nil, nil
+	}
+	needed, err := s.Accounts.NeedsSetup(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for users: %w", err)
+	}
+	if needed {
+		issues = append(issues, newIssue("W006", "There is no user yet: whoever gets hold of a set-up link becomes the administrator.",
+			"Open the link that serve gives, or run: cloakroom user add NAME --superuser"))
+	}
+	return issues, nil
+}
+
+// notYet says what serve will do first.
+func (c *checkCmd) notYet(files cloakroom.Files, pending []string) issue {
+	if _, err := os.Stat(files.Database); errors.Is(err, fs.ErrNotExist) {
+		return newIssue("I003", "There is no database yet: "+files.Database, "serve makes it. If there should be one, check --data and --db.")
+	}
+	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate")
+}
+
+// strangeVariables finds variables that look like flags and are none, so that their author believes in a setting that
+// isn't there.
+func strangeVariables(environ []string) []issue {
+	known := map[string]bool{}
+	for _, name := range variables() {
+		known[name] = true
+	}
+	var issues []issue
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, variablePrefix) && !known[name] && !kubernetes(name) {
+			issues = append(issues, newIssue("W013", "The variable "+name+" is not a setting of this program.",
+				"Correct its name (cloakroom serve --help has them all), or remove it."))
+		}
+	}
+	return issues
+}
+
+// kubernetes reports whether Kubernetes sets the variable, for a service of our name.
+func kubernetes(name string) bool {
+	rest := strings.TrimPrefix(name, variablePrefix)
+	return rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_")
+}
+
+func (a *app) printIssues(issues []issue) {
+	if len(issues) == 0 {
+		a.say("no issues")
+		return
+	}
+	h := &help{out: a.out, width: helpWidth(a.out)}
+	for i, one := range issues {
+		if i > 0 {
+			h.line("")
+		}
+		a.printIssue(h, one)
+	}
+}
+
+func (a *app) printIssue(h *help, one issue) {
+	first := fmt.Sprintf("%s  %-7s  ", one.ID, one.Level)
+	for _, line := range strings.Split(one.About+"\n"+one.Hint, "\n") {
+		if line != "" {
+			h.wrap(first, printable(line))
+			first = strings.Repeat(" ", len(first))
+		}
+	}
+}

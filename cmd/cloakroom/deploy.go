@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+)
+
+// day is how long days are in this file's sentences.
+const day = 24 * time.Hour
+
+// longest is how long NIST SP 800-63B-4 lets anybody go without signing in again (AAL1, section 2.1.3).
+const longest = 30 * day
+
+// deployment is what is fine on a developer's machine, and not where people sign in.
+func (c *checkCmd) deployment(files cloakroom.Files) []issue {
+	var issues []issue
+	for _, look := range []func(cloakroom.Files) []issue{c.transport, c.proxies, c.limits, c.storage, c.process} {
+		issues = append(issues, look(files)...)
+	}
+	return issues
+}
+
+// transport looks at the way between browsers and the server.
+func (c *checkCmd) transport(cloakroom.Files) (issues []issue) {
+	secure := strings.HasPrefix(c.URL, "https://")
+	if !secure {
+		issues = append(issues, newIssue("W001", "The address that browsers use is plain http.",
+			"Put a proxy in front that speaks https, and give its address: --url https://app.example.com"))
+	}
+	if c.InsecureHTTP {
+		issues = append(issues, newIssue("W002", "--insecure-http lets sessions and passwords travel in the clear.",
+			"Leave it away. With an https --url the way between proxy and server may still be plain http."))
+	}
+	for _, origin := range c.Origin {
+		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && (secure || !onThisMachine(u.Hostname())) {
+			issues = append(issues, newIssue("W010", fmt.Sprintf("--origin %s is plain http: whoever changes its pages on "+
+				"the way can act as its visitors here.", origin), "Serve that origin by https, or remove it."))
+		}
+	}
+	if secure && !c.HSTSSubdomains {
+		issues = append(issues, newIssue("I001", "Browsers are told to insist on https for this host, and not for its subdomains.",
+			"If all of them speak https: --hsts-subdomains"))
+	}
+	if c.CSRF == "auto" {
+		issues = append(issues, newIssue("I002", "Requests are judged by their origin; a CSRF token is checked only where one is sent.",
+			"That is enough for current browsers. To demand the token as Django does: --csrf strict"))
+	}
+	return issues
+}
+
+// proxies looks at who may say where a request comes from.
+func (c *checkCmd) proxies(cloakroom.Files) (issues []issue) {
+	if strings.HasPrefix(c.URL, "https://") && len(c.TrustedProxy) == 0 {
+		issues = append(issues, newIssue("W014", "There must be a proxy that speaks https, and none is trusted: everybody seems "+
+			"to come from its address, so that one person's failed sign-ins count against all.",
+			"Name the proxy's address: --trusted-proxy 127.0.0.1"))
+	}
+	for _, text := range c.TrustedProxy {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			continue // a single address, or refused by serve
+		}
+		if hosts := p.Addr().BitLen() - p.Bits(); !p.Addr().IsLoopback() && (hosts > 64 || (p.Addr().Is4() && hosts > 16)) {
+			issues = append(issues, newIssue("W003", fmt.Sprintf("--trusted-proxy %s: every machine in this large network can "+
+				"claim to be any client.", text), "Name the proxies' own addresses, or a network that holds nothing else."))
+		}
+	}
+	return issues
+}
+
+// limits looks at sessions, passwords and the log.
+func (c *checkCmd) limits(cloakroom.Files) (issues []issue) {
+	if c.Lifetime > longest {
+		issues = append(issues, newIssue("W007", fmt.Sprintf("--lifetime %v: people sign in again only after %d days.",
+			c.Lifetime, c.Lifetime/day), "NIST SP 800-63B-4 allows 30 days at most: --lifetime 720h"))
+	}
+	if c.Idle > longest {
+		issues = append(issues, newIssue("W015", fmt.Sprintf("--idle %v: a session that nobody uses lives for %d days.",
+			c.Idle, c.Idle/day), "Two weeks is the default: --idle 336h"))
+	}
+	if c.PasswordMinLength < 15 {
+		issues = append(issues, newIssue("W008", fmt.Sprintf("--password-min-length %d: new passwords may be shorter than 15 "+
+			"characters.", c.PasswordMinLength), "NIST SP 800-63B-4 asks for 15 where the password is the only factor: leave the flag away."))
+	}
+	if c.LogLevel == "debug" {
+		issues = append(issues, newIssue("W009", "--log-level debug writes more about people than is needed to run the server.",
+			"Leave it away: info has all security events."))
+	}
+	return issues
+}
+
+// storage looks at the files.
+func (c *checkCmd) storage(files cloakroom.Files) (issues []issue) {
+	look := []string{filepath.Dir(files.Database), filepath.Dir(files.Key), files.Database, files.Database + "-wal", files.Key}
+	seen := map[string]bool{}
+	for _, path := range look {
+		info, err := os.Stat(path)
+		if err != nil || seen[path] || runtime.GOOS == "windows" {
+			continue
+		}
+		seen[path] = true
+		if perm := info.Mode().Perm(); perm&0o077 != 0 {
+			issues = append(issues, newIssue("W005", fmt.Sprintf("Others can use %s (mode %#o).", path, perm),
+				fmt.Sprintf("Run: chmod go= %s", path)))
+		}
+	}
+	if name := networkFileSystem(filepath.Dir(files.Database)); name != "" {
+		issues = append(issues, newIssue("W012", fmt.Sprintf("The database is on a network file system (%s), where SQLite's "+
+			"locks don't hold: it can be damaged, and sessions that have ended can come back.", name),
+			"Move it to a disk of this machine: --data or --db"))
+	}
+	return issues
+}
+
+// process looks at how the server runs.
+func (c *checkCmd) process(cloakroom.Files) (issues []issue) {
+	if os.Geteuid() == 0 {
+		issues = append(issues, newIssue("W011", "This runs as root.",
+			"Give the server a user of its own, who owns the data directory; run check as that user too."))
+	}
+	return issues
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+)
+
+type keyCmd struct {
+	Show   keyShow   `cmd:"" help:"Show the fingerprints of the server secrets."`
+	Rotate keyRotate `cmd:"" help:"Make a new server secret; older ones are still accepted."`
+}
+
+type keyOut struct {
+	Fingerprint string `json:"fingerprint"` // tells secrets apart, and nothing else about them
+	Current     bool   `json:"current"`
+}
+
+// printKeys reads the key file and prints what may be known about it.
+func (a *app) printKeys() error {
+	files, err := a.config().Files()
+	if err != nil {
+		return err
+	}
+	ring, err := keyring.Load(files.Key)
+	if err != nil {
+		return err
+	}
+	var out []keyOut
+	for i, key := range ring.Derive("fingerprint") {
+		out = append(out, keyOut{hex.EncodeToString(key[:8]), i == 0})
+	}
+	if a.JSON {
+		return a.json(out)
+	}
+	var rows [][]string
+	for _, k := range out {
+		use := "accepted"
+		if k.Current {
+			use = "current"
+		}
+		rows = append(rows, []string{k.Fingerprint, use})
+	}
+	return a.table([]string{"FINGERPRINT", "USE"}, rows)
+}
+
+type keyShow struct{}
+
+func (keyShow) Help() string {
+	return `The secrets themselves are never shown. Servers that share a database must show the same fingerprints.
+
+Example:
+  cloakroom key show`
+}
+
+func (keyShow) Run(a *app) error { return a.printKeys() }
+
+type keyRotate struct{}
+
+func (keyRotate) Help() string {
+	return `Nobody is signed out, and running servers notice within a second. After a leak of the key file, rotate until
+the leaked secret is gone from the list.
+
+Example:
+  cloakroom key rotate`
+}
+
+func (keyRotate) Run(ctx context.Context, a *app) error {
+	rotate := func(s *cloakroom.Server) error { return s.RotateKey(ctx) }
+	if err := with(ctx, a.open, rotate); err != nil {
+		return err
+	}
+	return a.printKeys()
+}

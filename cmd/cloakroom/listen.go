@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+)
+
+// place is where the server listens.
+type place struct {
+	host  string // as it was named
+	addrs []netip.AddrPort
+}
+
+// parsePlace reads HOST:PORT. localhost stands for 127.0.0.1 and [::1]: browsers try both, and who has only one of them
+// leaves the other to any program on the machine.
+func parsePlace(ctx context.Context, s string) (place, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return place{}, usageError(fmt.Sprintf("--listen %q is not of the form HOST:PORT, such as localhost:8000", s))
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return place{}, usageError(fmt.Sprintf("--listen %q: the port is not a number from 0 to 65535", s))
+	}
+	p := place{host: host}
+	ips, err := lookup(ctx, host)
+	if err != nil {
+		return place{}, fmt.Errorf("--listen %q: %w", s, err)
+	}
+	for _, ip := range ips {
+		p.addrs = append(p.addrs, netip.AddrPortFrom(ip, uint16(n)))
+	}
+	return p, nil
+}
+
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	switch host {
+	case "":
+		return []netip.Addr{netip.IPv6Unspecified()}, nil // which takes IPv4 as well
+	case "localhost":
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	return ips[:1], nil
+}
+
+// loopback reports whether only programs on this machine can reach the place.
+func (p place) loopback() bool {
+	for _, addr := range p.addrs {
+		if !addr.Addr().Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// onThisMachine reports whether a host name of a URL stands for this machine alone.
+func onThisMachine(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && address.IsLoopback())
+}
+
+// listen opens the place. Where localhost has only one of its addresses, that is enough.
+func (p place) listen(ctx context.Context) ([]net.Listener, error) {
+	if p.host == "" {
+		return p.listenEverywhere(ctx)
+	}
+	// Of a port that the system picks for one address, the other may be taken.
+	for try := 0; ; try++ {
+		listeners, err := p.listenOnce(ctx)
+		if err == nil || p.addrs[0].Port() != 0 || try == 10 {
+			return listeners, err
+		}
+	}
+}
+
+// listenEverywhere leaves it to the system whether there is IPv6.
+func (p place) listenEverywhere(ctx context.Context) ([]net.Listener, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", ":"+strconv.Itoa(int(p.addrs[0].Port())))
+	if err != nil {
+		return nil, p.refused(p.addrs[0], err)
+	}
+	return []net.Listener{l}, nil
+}
+
+func (p place) listenOnce(ctx context.Context) (listeners []net.Listener, err error) {
+	var absent error
+	port := p.addrs[0].Port()
+	for _, addr := range p.addrs {
+		var c net.ListenConfig
+		l, err := c.Listen(ctx, "tcp", netip.AddrPortFrom(addr.Addr(), port).String())
+		switch {
+		case err == nil:
+			listeners = append(listeners, l)
+			port = portOf(l)
+		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
+			absent = p.refused(addr, err)
+		default:
+			closeAll(listeners)
+			return nil, p.refused(netip.AddrPortFrom(addr.Addr(), port), err)
+		}
+	}
+	if len(listeners) == 0 {
+		return nil, absent
+	}
+	return listeners, nil
+}
+
+// refused says why the system doesn't let us listen there, and what to do.
+func (p place) refused(addr netip.AddrPort, err error) error {
+	port := addr.Port()
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %d of %s is in use by another program, perhaps another cloakroom. Stop that one, "+
+			"or choose another port: --listen %s", port, addr.Addr(), net.JoinHostPort(p.host, strconv.Itoa(int(port)+1)))
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("the system doesn't allow this user to listen on port %d. Choose one above 1023, "+
+			"such as --listen %s", port, net.JoinHostPort(p.host, "8000"))
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("--listen %s: this machine doesn't have that address", addr)
+	}
+	return fmt.Errorf("--listen %s: %w", addr, err)
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+func portOf(l net.Listener) uint16 { return l.Addr().(*net.TCPAddr).AddrPort().Port() }

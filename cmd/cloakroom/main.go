@@ -1,0 +1,121 @@
+// Command cloakroom is sign-in for single-page apps: the server, and the tools of whoever runs it.
+//
+// Every command works on the data directory itself, also beside a running server, which honours at the next request
+// what a command has done.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it didn't work, or what was asked about isn't so
+	exitUsage  = 2 // the command line is wrong
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	dropEmptyVariables()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// dropEmptyVariables makes an empty variable mean what an absent one does, as whoever writes ${URL:-} expects.
+func dropEmptyVariables() {
+	for _, entry := range os.Environ() {
+		if name, empty := strings.CutSuffix(entry, "="); empty && strings.HasPrefix(name, variablePrefix) {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+// cli is the grammar: the flags of all commands, and the commands.
+type cli struct {
+	globals
+
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	User        userCmd        `cmd:"" help:"Add, show, change and remove users."`
+	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
+	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
+	Check       checkCmd       `cmd:"" help:"Look for what keeps the server from starting, or makes it unsafe."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+// run is the whole program. It returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	var c cli
+	a := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
+	parser, err := newParser(&c, stdout, stderr, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
+	if err != nil {
+		panic(err) // the grammar is wrong
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case errors.Is(err, errHelped):
+		return exitOK
+	case err != nil:
+		return a.usage(err)
+	}
+	return a.finish(ctx, command.Run())
+}
+
+func newParser(c *cli, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(more, kong.Name("cloakroom"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.NoDefaultHelp(), kong.DefaultEnvars(strings.TrimSuffix(variablePrefix, "_")))...)
+}
+
+// usage complains about the command line.
+func (a *app) usage(err error) int {
+	at := "cloakroom"
+	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
+		at = e.Context.Selected().FullPath()
+	}
+	fmt.Fprintf(a.err, "cloakroom: %s\nSee %s --help\n", printable(err.Error()), at)
+	return exitUsage
+}
+
+// finish complains about what went wrong, and returns the exit code.
+func (a *app) finish(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errAnswered):
+		return exitFailed
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(a.err, "cloakroom: interrupted")
+		return exitFailed
+	}
+	a.complain(err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// complain prints an error, each of its lines made safe for a terminal.
+func (a *app) complain(err error) {
+	for i, line := range strings.Split(explain(err), "\n") {
+		prefix := "cloakroom: "
+		if i > 0 {
+			prefix = "  "
+		}
+		fmt.Fprintln(a.err, prefix+printable(line))
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// maxPassword bounds what is read as a password, in bytes; the policy's own limit is lower.
+const maxPassword = 4096
+
+// newPassword asks for a password twice, or takes it from standard input.
+func (a *app) newPassword(ctx context.Context, fromInput bool) (string, error) {
+	if fromInput {
+		return a.passwordInput()
+	}
+	fd, ok := terminal(a.in)
+	if !ok {
+		return "", usageError("there is no terminal to ask for the password on: pass it on standard input, with --password-stdin")
+	}
+	for range 3 {
+		first, err := a.askHidden(ctx, fd, "New password: ")
+		if err != nil {
+			return "", err
+		}
+		again, err := a.askHidden(ctx, fd, "The same again: ")
+		if err != nil {
+			return "", err
+		}
+		if first == again {
+			return checkedPassword(first)
+		}
+		fmt.Fprintln(a.err, "These were not the same. Once more, please.")
+	}
+	return "", errors.New("the two passwords were never the same; nothing was changed")
+}
+
+// passwordInput reads all of standard input. One line end after the password is not part of it.
+func (a *app) passwordInput() (string, error) {
+	b, err := io.ReadAll(io.LimitReader(a.in, maxPassword+1))
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case len(b) > maxPassword:
+		return "", errors.New("standard input is too long for a password")
+	case strings.ContainsAny(password, "\r\n"):
+		return "", errors.New("standard input has more than one line; a password is one")
+	}
+	return checkedPassword(password)
+}
+
+func checkedPassword(password string) (string, error) {
+	switch {
+	case password == "":
+		return "", errors.New("the password is empty; nothing was changed")
+	case !utf8.ValidString(password):
+		return "", errors.New("the password is not UTF-8; nothing was changed")
+	}
+	return password, nil
+}
+
+// askHidden reads a line that the terminal doesn't show. An interrupt ends it, with the terminal as it was.
+func (a *app) askHidden(ctx context.Context, fd int, question string) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("ask for a password: %w", err)
+	}
+	fmt.Fprint(a.err, question)
+	line, err := interruptible(ctx, func() (string, error) {
+		b, err := term.ReadPassword(fd)
+		return string(b), err
+	})
+	fmt.Fprintln(a.err)
+	if ctx.Err() != nil {
+		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+	}
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return line, nil
+}
+
+// confirm asks whether to go on with what can't be undone.
+func (a *app) confirm(ctx context.Context, yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if _, ok := terminal(a.in); !ok {
+		return usageError("this can't be undone, and there is no terminal to ask on: confirm with --yes")
+	}
+	fmt.Fprint(a.err, question+" [y/N] ")
+	answer, err := interruptible(ctx, func() (string, error) { return bufio.NewReader(a.in).ReadString('\n') })
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("not confirmed; nothing was changed")
+}
+
+// interruptible waits for read, or for the end of ctx. A read can't be broken off; the program ends before it does.
+func interruptible(ctx context.Context, read func() (string, error)) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := read()
+		done <- result{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-done:
+		return r.line, r.err
+	}
+}

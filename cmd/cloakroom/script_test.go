@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts run the real program, in processes of its own. Besides the commands that package testscript has:
+//
+//	exits CODE PROGRAM ARGS…         the program ends with this exit code
+//	serve [-tty] ARGS…               starts cloakroom serve and waits until it is ready; sets $URL
+//	endserve [-kill | -int]          ends it with SIGTERM, or otherwise; its output is in serve.out and serve.err
+//	http STATUS METHOD PATH [JSON]   asks the server, with the cookies so far; the answer is in the file body
+//	forget                           throws the cookies away
+//	inflight begin | end STATUS      a request whose body is still on its way
+//	capture VARIABLE REGEXP FILE     sets the variable to what the first group matches
+//	tty ANSWERS PROGRAM ARGS…        runs a program on a terminal, typing the lines of the file ANSWERS, one to each
+//	                                 question; what it showed is in the file tty
+//
+// With UPDATE_SCRIPTS=1 in the environment, what cmp compares with is brought up to date.
+func TestScripts(t *testing.T) { runScripts(t, testscript.Params{Dir: "testdata/script"}) }
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"cloakroom": main}) }
+
+func TestC16_StartIsRefusedWithoutTheSecret(t *testing.T) { runRow(t, "c16") }
+
+func TestG09_NobodyCanSignInBeforeTheFirstUserIsMade(t *testing.T) { runRow(t, "g09") }
+
+func TestL03_NoSecretIsInAnyLog(t *testing.T) { runRow(t, "l03") }
+
+func TestC9_NobodyIsTrustedUnlessNamed(t *testing.T) { runRow(t, "c9") }
+
+func runRow(t *testing.T, name string) {
+	runScripts(t, testscript.Params{Files: []string{"testdata/rows/" + name + ".txtar"}})
+}
+
+func runScripts(t *testing.T, p testscript.Params) {
+	t.Parallel()
+	p.RequireExplicitExec = true
+	p.RequireUniqueNames = true
+	p.UpdateScripts = os.Getenv("UPDATE_SCRIPTS") != ""
+	p.Setup = func(e *testscript.Env) error {
+		e.Values[serverKey{}] = newScriptServer()
+		e.Setenv("TZ", "UTC")
+		e.Setenv("ESC", "\x1b")
+		return nil
+	}
+	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
+		"inflight": inflight, "capture": capture, "tty": tty,
+	}
+	testscript.Run(t, p)
+}
+
+// exits runs a program and compares its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// capture sets a variable to what a file says.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: capture VARIABLE REGEXP FILE")
+	}
+	value, err := firstGroup(args[1], ts.ReadFile(args[2]))
+	if err != nil {
+		ts.Fatalf("%s: %v", args[2], err)
+	}
+	ts.Setenv(args[0], value)
+}
+
+func TestPrintableLeavesNoControlCharacters(t *testing.T) {
+	for in, want := range map[string]string{
+		"Ada Lovelace":              "Ada Lovelace",
+		"Žofie 张伟 🙂":                "Žofie 张伟 🙂",
+		"\x1b[2J\x1b[31mroot":       `\x1b[2J\x1b[31mroot`,
+		"a\nb\tc\r":                 `a\nb\tc\r`,
+		"\u009b2J":                  `\u009b2J`,
+		"admin\u202etxt.exe":        `admin\u202etxt.exe`,
+		"zero\u200bwidth":           `zero\u200bwidth`,
+		"bad \xff\xfe utf-8 \ufffd": `bad \xff\xfe utf-8 ` + "\ufffd",
+		"\u2028line":                `\u2028line`,
+		"tag \U000e0041":            `tag \U000e0041`,
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("printable(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	for _, s := range []string{"", "a", "\x1b[0m", "\u202e", "\xff", "\U000e0041\u009b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := printable(s)
+		for _, r := range got {
+			if !strconv.IsPrint(r) {
+				t.Errorf("printable(%q) = %q holds %U", s, got, r)
+			}
+		}
+		if printable(got) != got {
+			t.Errorf("printable changes its own %q", got)
+		}
+		// An escaped text still means the same.
+		if !strings.ContainsAny(s, "\\\"") {
+			if back, err := strconv.Unquote(`"` + got + `"`); err != nil || back != s {
+				t.Errorf("printable(%q) = %s, which reads as %q, %v", s, got, back, err)
+			}
+		}
+		sameJSON(t, s)
+	})
+}
+
+// sameJSON checks that the escaping of JSON changes neither its meaning nor lets anything through.
+func sameJSON(t *testing.T, s string) {
+	quoted := fmt.Sprintf("%q", s) // any text that may stand in a JSON document
+	got := escapeJSON(quoted + s + "\n")
+	for _, r := range got {
+		if r != '\n' && !strconv.IsPrint(r) {
+			t.Errorf("escapeJSON(%q) = %q holds %U", s, got, r)
+		}
+	}
+}

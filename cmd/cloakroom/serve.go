@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"golang.org/x/sync/errgroup"
+)
+
+type serveCmd struct {
+	settings
+}
+
+func (serveCmd) Help() string {
+	return `Makes the data directory at the first start, and brings the database up to date at each. While there is no user,
+it gives a one-time link on which the first administrator is made: on the terminal, or if the output isn't one, in
+the file setup-link in the data directory.
+
+Examples:
+  cloakroom serve
+  cloakroom serve --listen localhost:9000 --origin http://localhost:3000
+  cloakroom serve --listen 0.0.0.0:8000 --url https://app.example.com --trusted-proxy 10.0.0.5
+
+Ctrl-C or SIGTERM stops it, after the requests in flight; a second Ctrl-C at once.`
+}
+
+const (
+	headerTimeout  = 10 * time.Second
+	requestTimeout = 30 * time.Second // to read one
+	answerTimeout  = time.Minute      // to read a request, and to send its answer
+	idleTimeout    = 2 * time.Minute  // between two requests of a connection
+	stopTimeout    = 20 * time.Second // for the requests in flight when the server stops
+
+	// maxHeader bounds a request's header, in bytes; net/http adds 4 KiB. A browser with more cookies gets 431.
+	maxHeader = 64 << 10
+)
+
+func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	log := c.logger(a.err)
+	where, err := c.prepare(ctx, a)
+	if err != nil {
+		return err
+	}
+	listeners, err := where.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	config := c.config(a, c.publicURL(portOf(listeners[0])), log)
+	s, err := cloakroom.New(ctx, config)
+	if err != nil {
+		return err
+	}
+	started, err := welcome(ctx, s, config, listeners)
+	if err == nil {
+		err = a.announce(ctx, started, log)
+	}
+	if err == nil {
+		err = a.serve(ctx, s, listeners, log)
+	}
+	return errors.Join(err, s.Close())
+}
+
+// serve answers requests until ctx ends, and then those in flight.
+func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Listener, log *slog.Logger) error {
+	server := &http.Server{
+		Handler: s.Handler(nil), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+	}
+	// The work in the background goes on until the last request is answered.
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		g.Go(func() error {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("listen on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	g.Go(func() error { return s.Run(background) })
+	g.Go(func() error {
+		<-ctx.Done()
+		log.LogAttrs(ctx, slog.LevelInfo, "sys_shutdown", slog.String("reason", context.Cause(ctx).Error()))
+		a.goodbye()
+		s.Drain()
+		finish(server, log)
+		stopBackground()
+		return nil
+	})
+	return g.Wait()
+}
+
+// finish stops accepting, and waits for the requests in flight.
+func finish(server *http.Server, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "requests cut off", slog.Duration("after", stopTimeout), slog.Any("error", err))
+		_ = server.Close() // there is nobody left to tell
+	}
+}

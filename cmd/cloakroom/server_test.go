@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience is how long the scripts wait for what should take moments.
+const patience = 30 * time.Second
+
+type serverKey struct{}
+
+// scriptServer is the server that a script has started, and the browser that talks to it.
+type scriptServer struct {
+	command *exec.Cmd
+	done    chan error
+	client  *http.Client
+	body    *io.PipeWriter      // of the request in flight
+	answer  chan *http.Response // to it
+	secrets []string            // what must be in no output: passwords, tickets, set-up links
+}
+
+func newScriptServer() *scriptServer {
+	s := &scriptServer{}
+	s.forget()
+	return s
+}
+
+func (s *scriptServer) forget() {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic(err)
+	}
+	s.client = &http.Client{Jar: jar, Timeout: patience}
+}
+
+func serverOf(ts *testscript.TestScript) *scriptServer { return ts.Value(serverKey{}).(*scriptServer) }
+
+// output is a file that can be read while a process writes it.
+type output struct {
+	mu   sync.Mutex
+	file *os.File
+	all  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all.Write(p)
+	return o.file.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
+}
+
+func newOutput(ts *testscript.TestScript, name string) *output {
+	f, err := os.Create(ts.MkAbs(name))
+	ts.Check(err)
+	ts.Defer(func() { f.Close() })
+	return &output{file: f}
+}
+
+// serve starts the server and waits until it is ready.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	s := serverOf(ts)
+	if neg || s.command != nil {
+		ts.Fatalf("usage: serve ARGS…, one server at a time")
+	}
+	onTerminal := len(args) > 0 && args[0] == "-tty"
+	if onTerminal {
+		args = args[1:]
+	}
+	path := filepath.SplitList(ts.Getenv("PATH"))[0]
+	s.command = exec.Command(filepath.Join(path, "cloakroom"), append([]string{"serve"}, args...)...)
+	s.command.Dir = ts.MkAbs(".")
+	s.command.Env = environment(ts)
+	out, log := newOutput(ts, "serve.out"), newOutput(ts, "serve.err")
+	s.command.Stdout, s.command.Stderr = out, log
+	wait := s.command.Wait
+	if onTerminal {
+		wait = onPTY(ts, s.command, out)
+	}
+	ts.Check(s.command.Start())
+	s.done = make(chan error, 1)
+	go func() { s.done <- wait() }()
+	ts.Defer(func() {
+		if s.command != nil {
+			_ = s.command.Process.Kill()
+			<-s.done
+		}
+	})
+	ts.Setenv("URL", s.waitReady(ts, log))
+	ts.Setenv("PORT", ts.Getenv("URL")[strings.LastIndex(ts.Getenv("URL"), ":")+1:])
+}
+
+// environment returns the script's variables.
+func environment(ts *testscript.TestScript) []string {
+	var env []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	for _, name := range append(variables(), "TZ", "HOME") {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+var readyLine = regexp.MustCompile(`sys_startup"?,? ?"?url"?[=:]"?(https?://[^" ]+)"? ?.*listen"?[=:]"?([^" ]+)`)
+
+// waitReady returns the address on this machine.
+func (s *scriptServer) waitReady(ts *testscript.TestScript, log *output) string {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if m := readyLine.FindStringSubmatch(log.String()); m != nil {
+			return "http://" + m[2]
+		}
+		select {
+		case err := <-s.done:
+			s.command = nil
+			ts.Fatalf("the server ended: %v\n%s", err, log)
+		default:
+		}
+	}
+	ts.Fatalf("the server is not ready in time:\n%s", log)
+	return ""
+}
+
+// endServe ends the server and checks that its output holds no secret.
+func endServe(ts *testscript.TestScript, neg bool, args []string) {
+	s := serverOf(ts)
+	if neg || s.command == nil || len(args) > 1 {
+		ts.Fatalf("usage: endserve [-kill | -int], with a server running")
+	}
+	sig := os.Signal(syscall.SIGTERM)
+	switch {
+	case slices.Contains(args, "-kill"):
+		sig = os.Kill
+	case slices.Contains(args, "-int"):
+		sig = os.Interrupt
+	}
+	// It may be about to end already.
+	_ = s.command.Process.Signal(sig)
+	select {
+	case err := <-s.done:
+		s.command = nil
+		if err != nil && sig != os.Kill {
+			ts.Fatalf("the server ended with %v:\n%s", err, ts.ReadFile("serve.err"))
+		}
+	case <-time.After(patience):
+		ts.Fatalf("the server doesn't end:\n%s", ts.ReadFile("serve.err"))
+	}
+	s.checkSecrets(ts)
+}
+
+func (s *scriptServer) checkSecrets(ts *testscript.TestScript) {
+	log := ts.ReadFile("serve.err")
+	for _, secret := range s.secrets {
+		if strings.Contains(log, secret) {
+			ts.Fatalf("the log holds the secret %q:\n%s", secret, log)
+		}
+	}
+}
+
+// request asks the server and compares the status.
+func request(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: http STATUS METHOD PATH [JSON]")
+	}
+	s := serverOf(ts)
+	var body io.Reader
+	if len(args) == 4 {
+		body = strings.NewReader(args[3])
+		s.noteSecrets(args[3])
+	}
+	r, err := http.NewRequest(args[1], ts.Getenv("URL")+args[2], body)
+	ts.Check(err)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	s.authenticate(r)
+	answer, err := s.client.Do(r)
+	ts.Check(err)
+	s.save(ts, answer, args[0])
+}
+
+// authenticate does what a page does to be believed: it sends its origin.
+func (s *scriptServer) authenticate(r *http.Request) {
+	r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host)
+	r.Header.Set("User-Agent", "script/1.0")
+}
+
+var passwordField = regexp.MustCompile(`"(?:[a-z_]*password|secret)"\s*:\s*"([^"]+)"`)
+
+func (s *scriptServer) noteSecrets(body string) {
+	for _, m := range passwordField.FindAllStringSubmatch(body, -1) {
+		s.secrets = append(s.secrets, m[1])
+	}
+}
+
+func (s *scriptServer) save(ts *testscript.TestScript, answer *http.Response, status string) {
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	for _, c := range answer.Cookies() {
+		if c.Value != "" {
+			s.secrets = append(s.secrets, c.Value)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("body"), body, 0o600))
+	if strconv.Itoa(answer.StatusCode) != status {
+		ts.Fatalf("status %d, want %s:\n%s", answer.StatusCode, status, body)
+	}
+}
+
+func forget(ts *testscript.TestScript, neg bool, args []string) { serverOf(ts).forget() }
+
+// inflight is a request whose body stays on its way until the script lets it arrive.
+func inflight(ts *testscript.TestScript, neg bool, args []string) {
+	s := serverOf(ts)
+	switch {
+	case neg || len(args) == 0:
+		ts.Fatalf("usage: inflight begin | end STATUS")
+	case args[0] == "begin":
+		s.begin(ts)
+	default:
+		_, err := io.WriteString(s.body, `"}`)
+		ts.Check(err)
+		ts.Check(s.body.Close())
+		answer, ok := <-s.answer
+		if !ok {
+			ts.Fatalf("the request in flight was cut off")
+		}
+		s.save(ts, answer, args[1])
+	}
+}
+
+func (s *scriptServer) begin(ts *testscript.TestScript) {
+	body, w := io.Pipe()
+	s.body, s.answer = w, make(chan *http.Response, 1)
+	r, err := http.NewRequest("POST", ts.Getenv("URL")+"/api/auth/login", body)
+	ts.Check(err)
+	r.Header.Set("Content-Type", "application/json")
+	s.authenticate(r)
+	go func() {
+		defer close(s.answer)
+		if answer, err := s.client.Do(r); err == nil {
+			s.answer <- answer
+		}
+	}()
+	// Once the first bytes are taken, the request is on its way; a moment later the server is reading it.
+	_, err = io.WriteString(w, `{"username":"nobody","password":"`)
+	ts.Check(err)
+	time.Sleep(200 * time.Millisecond)
+}
+
+func firstGroup(expression, text string) (string, error) {
+	compiled, err := regexp.Compile(expression)
+	if err != nil {
+		return "", err
+	}
+	m := compiled.FindStringSubmatch(text)
+	if len(m) < 2 {
+		return "", fmt.Errorf("nothing matches %s in:\n%s", expression, text)
+	}
+	return m[1], nil
+}

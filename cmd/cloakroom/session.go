@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+type sessionCmd struct {
+	List      sessionList      `cmd:"" help:"List the live sessions, the newest first."`
+	Revoke    sessionRevoke    `cmd:"" help:"End a session."`
+	RevokeAll sessionRevokeAll `cmd:"" help:"End all sessions of a user."`
+}
+
+// sessionOut is a session as JSON: as the API has it, and whose it is.
+type sessionOut struct {
+	ID         string          `json:"id"`
+	UserID     json.RawMessage `json:"user_id"`
+	Username   string          `json:"username"`
+	CreatedAt  time.Time       `json:"created_at"`
+	LastSeenAt time.Time       `json:"last_seen_at"`
+	ExpiresAt  time.Time       `json:"expires_at"`
+	IP         string          `json:"ip"`
+	UserAgent  string          `json:"user_agent"`
+	Method     string          `json:"method"`
+}
+
+type endedOut struct {
+	Ended int `json:"ended"`
+}
+
+type sessionList struct {
+	User string `arg:"" optional:"" help:"Only those of this user: a username, e-mail address or ID."`
+}
+
+func (sessionList) Help() string {
+	return `Examples:
+  cloakroom session list
+  cloakroom session list ada`
+}
+
+func (c *sessionList) Run(ctx context.Context, a *app) error {
+	if c.User != "" {
+		return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+			return a.listSessions(ctx, s, u.ID)
+		})
+	}
+	return with(ctx, a.open, func(s *cloakroom.Server) error { return a.listSessions(ctx, s, "") })
+}
+
+// listSessions lists those of a user, or of all if user is empty.
+func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string) error {
+	sessions, err := s.Sessions.List(ctx, user)
+	if err != nil {
+		return err
+	}
+	names, err := usernames(ctx, s, sessions)
+	if err != nil {
+		return err
+	}
+	out := []sessionOut{}
+	for _, one := range sessions {
+		out = append(out, sessionOut{
+			ID: one.ID, UserID: jsonID(one.User), Username: names[one.User], CreatedAt: one.CreatedAt.UTC(),
+			LastSeenAt: one.LastSeenAt.UTC(), ExpiresAt: one.ExpiresAt.UTC(), IP: one.IP, UserAgent: one.UserAgent,
+			Method: one.Method,
+		})
+	}
+	if a.JSON {
+		return a.json(out)
+	}
+	return a.printSessions(out)
+}
+
+// usernames returns the names of the sessions' users by their IDs.
+func usernames(ctx context.Context, s *cloakroom.Server, sessions []*session.Session) (map[string]string, error) {
+	names := map[string]string{}
+	for _, one := range sessions {
+		if _, known := names[one.User]; known {
+			continue
+		}
+		u, err := s.Accounts.Store.Load(ctx, one.User)
+		switch {
+		case err == nil:
+			names[one.User] = u.Username
+		case errors.Is(err, account.ErrNotFound):
+			names[one.User] = ""
+		default:
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func (a *app) printSessions(sessions []sessionOut) error {
+	if len(sessions) == 0 {
+		a.say("Nobody is signed in.")
+		return nil
+	}
+	now := time.Now()
+	var rows [][]string
+	for _, s := range sessions {
+		rows = append(rows, []string{s.ID, s.Username, distance(s.CreatedAt, now), distance(s.LastSeenAt, now),
+			distance(s.ExpiresAt, now), s.IP, s.Method, shorten(s.UserAgent, 60)})
+	}
+	return a.table([]string{"ID", "USER", "SIGNED IN", "LAST SEEN", "ENDS", "ADDRESS", "METHOD", "BROWSER"}, rows)
+}
+
+type sessionRevoke struct {
+	ID string `arg:"" name:"id" help:"The session's ID, from cloakroom session list."`
+}
+
+func (sessionRevoke) Help() string {
+	return `The next request with the session's cookie is answered 401.
+
+Example:
+  cloakroom session revoke 4QZ6T5NS3W2LKD7V`
+}
+
+func (c *sessionRevoke) Run(ctx context.Context, a *app) error {
+	return with(ctx, a.open, func(s *cloakroom.Server) error {
+		err := s.Sessions.Revoke(ctx, "", c.ID)
+		if errors.Is(err, session.ErrEnded) {
+			return fmt.Errorf("there is no session %q; cloakroom session list shows all", c.ID)
+		}
+		if err != nil {
+			return err
+		}
+		return a.printEnded(1, "ended the session")
+	})
+}
+
+type sessionRevokeAll struct {
+	User string `arg:"" help:"A username, e-mail address or ID."`
+}
+
+func (sessionRevokeAll) Help() string {
+	return `The user can sign in again at once; see cloakroom user disable.
+
+Example:
+  cloakroom session revoke-all ada`
+}
+
+func (c *sessionRevokeAll) Run(ctx context.Context, a *app) error {
+	return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		n, err := s.Sessions.RevokeAll(ctx, u.ID, nil)
+		if err != nil {
+			return err
+		}
+		return a.printEnded(n, "ended %s of %s", count(n, "session"), printable(u.Username))
+	})
+}
+
+func (a *app) printEnded(n int, format string, args ...any) error {
+	if a.JSON {
+		return a.json(endedOut{n})
+	}
+	a.say(format, args...)
+	return nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+)
+
+// settings are the flags of the server; check takes them too, to say what it thinks of them.
+type settings struct {
+	Listen       string   `default:"localhost:8000" placeholder:"HOST:PORT" help:"Where to listen. localhost is 127.0.0.1 and [::1] both; port 0 is one that is free."`
+	URL          string   `name:"url" placeholder:"URL" standard:"http://localhost with --listen's port" help:"The public address, scheme and host, as browsers see it."`
+	Origin       []string `placeholder:"URL" help:"Another origin of the same site whose pages may call this server. Repeat it or separate by commas."`
+	TrustedProxy []string `placeholder:"CIDR" help:"A proxy, or a network of proxies, whose X-Forwarded-For is believed. Repeat it or separate by commas."`
+	InsecureHTTP bool     `name:"insecure-http" help:"Allow plain http beyond this machine. Whoever listens on the way can take sessions and passwords."`
+
+	Idle              time.Duration `default:"336h" placeholder:"TIME" help:"End a session that hasn't been used for so long."`
+	Lifetime          time.Duration `default:"720h" placeholder:"TIME" help:"End a session so long after sign-in, whatever happens."`
+	MaxSessions       int           `placeholder:"N" standard:"no limit" help:"End a user's oldest session at the sign-in that would be one too many."`
+	PasswordMinLength int           `default:"15" placeholder:"N" help:"How many characters a new password needs."`
+	CSRF              string        `name:"csrf" enum:"auto,strict" default:"auto" placeholder:"MODE" help:"auto judges requests by their origin; strict demands X-CSRFToken as well."`
+	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
+
+	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"text or json, to standard error."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
+}
+
+// longestPause bounds what the limits may be, so that sums of times don't run over.
+const longestPause = 100 * 365 * 24 * time.Hour
+
+// Validate is called by kong.
+func (s *settings) Validate() error {
+	switch {
+	case s.Idle < time.Minute || s.Idle > longestPause:
+		return fmt.Errorf("--idle %v: a session must be allowed a pause of at least 1m, and at most 100 years", s.Idle)
+	case s.Lifetime < time.Minute || s.Lifetime > longestPause:
+		return fmt.Errorf("--lifetime %v: a session must live at least 1m, and at most 100 years", s.Lifetime)
+	case s.MaxSessions < 0:
+		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
+	}
+	return checkMinLength(s.PasswordMinLength)
+}
+
+// checkMinLength keeps the policy between what NIST allows at all and what people can type.
+func checkMinLength(n int) error {
+	if n < 8 || n > 64 {
+		return fmt.Errorf("--password-min-length %d: give a number from 8 to 64 (NIST SP 800-63B-4 asks for 15 "+
+			"where the password is the only factor)", n)
+	}
+	return nil
+}
+
+// config is what the server is assembled from.
+func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.Config {
+	c := a.config()
+	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
+	c.Idle, c.Lifetime, c.MaxSessions = s.Idle, s.Lifetime, s.MaxSessions
+	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
+	c.Log = log
+	return c
+}
+
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		panic(err) // kong lets only levels pass
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// publicURL is --url, or the address on this machine.
+func (s *settings) publicURL(port uint16) string {
+	if s.URL != "" {
+		return s.URL
+	}
+	return "http://localhost:" + strconv.Itoa(int(port))
+}
+
+// exposed says why the place is too open for plain http.
+func (s *settings) exposed(p place) error {
+	public := s.publicURL(p.addrs[0].Port())
+	u, err := url.Parse(public)
+	if err != nil || u.Scheme != "http" || s.InsecureHTTP {
+		return nil // what is wrong with the URL itself, New says
+	}
+	switch {
+	case !p.loopback():
+		return fmt.Errorf("--listen %s lets other machines in, and --url %s is plain http: whoever listens on the way could "+
+			"take sessions and passwords.\nPut a proxy in front that speaks https, and give the address that browsers see: "+
+			"--url https://app.example.com\nOr listen on this machine alone: --listen localhost:8000\n"+
+			"Or allow it: --insecure-http", s.Listen, public)
+	case !onThisMachine(u.Hostname()):
+		return fmt.Errorf("--url %s is plain http: whoever listens on the way could take sessions and passwords.\n"+
+			"Use https, or allow it: --insecure-http", public)
+	}
+	return nil
+}
+
+// openDirectory says that others can look into the data directory.
+func openDirectory(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it will be made
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("--data %s is not a directory", dir)
+	case info.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows":
+		return fmt.Errorf("others can use the data directory %s (mode %#o). Run: chmod 700 %s", dir, info.Mode().Perm(), dir)
+	}
+	return nil
+}
+
+// prepare checks what can be checked before anything is opened.
+func (s *settings) prepare(ctx context.Context, a *app) (place, error) {
+	p, err := parsePlace(ctx, s.Listen)
+	if err != nil {
+		return place{}, err
+	}
+	if err := s.exposed(p); err != nil {
+		return place{}, err
+	}
+	return p, openDirectory(a.Data)
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// passwordFlags are those of the commands that set a password.
+type passwordFlags struct {
+	Stdin     bool `name:"password-stdin" env:"-" help:"Read the password from standard input instead of asking for it."`
+	MinLength int  `name:"password-min-length" default:"15" placeholder:"N" help:"How many characters the password needs; the same as serve's."`
+}
+
+// Validate is called by kong.
+func (p *passwordFlags) Validate() error { return checkMinLength(p.MinLength) }
+
+// policy makes the server's policy that of the command.
+func (p *passwordFlags) policy(s *cloakroom.Server) { s.Accounts.Policy.MinLength = p.MinLength }
+
+type userAdd struct {
+	Name      string `arg:"" help:"The username."`
+	Email     string `env:"-" placeholder:"ADDRESS" help:"An e-mail address, with which the user can sign in too."`
+	FirstName string `env:"-" placeholder:"NAME" help:"The first name."`
+	LastName  string `env:"-" placeholder:"NAME" help:"The last name."`
+	Staff     bool   `env:"-" help:"May use the administration."`
+	Superuser bool   `env:"-" help:"Has every permission, and is staff."`
+	passwordFlags
+}
+
+func (userAdd) Help() string {
+	return `Asks for the password. Makes the database if there is none.
+
+Examples:
+  cloakroom user add ada --superuser
+  cloakroom user add bob --email bob@example.com
+  openssl rand -base64 24 | tee /dev/tty | cloakroom user add bob --password-stdin`
+}
+
+func (c *userAdd) Run(ctx context.Context, a *app) error {
+	password, err := a.newPassword(ctx, c.Stdin)
+	if err != nil {
+		return err
+	}
+	return with(ctx, a.create, func(s *cloakroom.Server) error {
+		c.policy(s)
+		u, err := s.Accounts.Create(ctx, account.New{
+			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
+			IsStaff: c.Staff || c.Superuser, IsSuperuser: c.Superuser,
+		})
+		if err != nil {
+			return err
+		}
+		return a.printUser(u, "added %s", printable(u.Username))
+	})
+}
+
+type userSet struct {
+	named
+	Username  *string  `env:"-" placeholder:"NAME" help:"Another username."`
+	Email     *string  `env:"-" placeholder:"ADDRESS" help:"Another e-mail address; empty: none."`
+	FirstName *string  `env:"-" placeholder:"NAME" help:"Another first name; empty: none."`
+	LastName  *string  `env:"-" placeholder:"NAME" help:"Another last name; empty: none."`
+	Staff     *bool    `env:"-" negatable:"" help:"May use the administration, or may not."`
+	Superuser *bool    `env:"-" negatable:"" help:"Has every permission, or only those that were given."`
+	Grant     []string `env:"-" placeholder:"PERMISSION" help:"Give a permission such as blog.add_post. Repeat it or separate by commas."`
+	Revoke    []string `env:"-" placeholder:"PERMISSION" help:"Take away a permission that was given to the user directly."`
+}
+
+func (userSet) Help() string {
+	return `What isn't named stays as it is. Nobody is signed out; rights count from the next request on.
+
+Examples:
+  cloakroom user set bob --email bob@example.org --last-name Brown
+  cloakroom user set bob --staff --no-superuser
+  cloakroom user set bob --grant blog.add_post,blog.change_post`
+}
+
+// Validate is called by kong.
+func (c *userSet) Validate() error {
+	if c.Username == nil && c.Email == nil && c.FirstName == nil && c.LastName == nil && c.Staff == nil &&
+		c.Superuser == nil && len(c.Grant)+len(c.Revoke) == 0 {
+		return errors.New("nothing to set: say what, for example --email ADDRESS")
+	}
+	return nil
+}
+
+func (c *userSet) Run(ctx context.Context, a *app) error {
+	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		changed, err := s.Accounts.Edit(ctx, u.ID, c.change)
+		if err != nil {
+			return err
+		}
+		return a.printUser(changed, "changed %s", printable(changed.Username))
+	})
+}
+
+func (c *userSet) change(u *account.User) error {
+	set(&u.Username, c.Username)
+	set(&u.Email, c.Email)
+	set(&u.FirstName, c.FirstName)
+	set(&u.LastName, c.LastName)
+	set(&u.IsStaff, c.Staff)
+	set(&u.IsSuperuser, c.Superuser)
+	for _, p := range c.Revoke {
+		if !slices.Contains(u.Direct, p) {
+			return fmt.Errorf("%s doesn't have the permission %q directly; nothing was changed", u.Username, p)
+		}
+	}
+	u.Direct = slices.DeleteFunc(slices.Concat(u.Direct, c.Grant), func(p string) bool { return slices.Contains(c.Revoke, p) })
+	return nil
+}
+
+// set changes a field if a value for it was given.
+func set[T any](field *T, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+type userPassword struct {
+	named
+	passwordFlags
+}
+
+func (userPassword) Help() string {
+	return `Every session of the user ends with it.
+
+Examples:
+  cloakroom user password ada
+  cloakroom user password ada --password-stdin < password.txt`
+}
+
+func (c *userPassword) Run(ctx context.Context, a *app) error {
+	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		password, err := a.newPassword(ctx, c.Stdin)
+		if err != nil {
+			return err
+		}
+		c.policy(s)
+		if err := s.Accounts.SetPassword(ctx, u.ID, password); err != nil {
+			return err
+		}
+		return a.signedOut(ctx, s, u, "changed the password of %s")
+	})
+}
+
+type userDisable struct{ named }
+
+func (userDisable) Help() string {
+	return `Nothing is deleted; cloakroom user enable lets the user sign in again.
+
+Example:
+  cloakroom user disable bob`
+}
+
+func (c *userDisable) Run(ctx context.Context, a *app) error {
+	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		if err := s.Accounts.SetActive(ctx, u.ID, false); err != nil {
+			return err
+		}
+		u.IsActive = false
+		return a.signedOut(ctx, s, u, "disabled %s")
+	})
+}
+
+type userEnable struct{ named }
+
+func (userEnable) Help() string {
+	return `Sessions from before don't come back.
+
+Example:
+  cloakroom user enable bob`
+}
+
+func (c *userEnable) Run(ctx context.Context, a *app) error {
+	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		if err := s.Accounts.SetActive(ctx, u.ID, true); err != nil {
+			return err
+		}
+		u.IsActive = true
+		return a.printUser(u, "enabled %s", printable(u.Username))
+	})
+}
+
+type userDelete struct {
+	named
+	Yes bool `short:"y" env:"-" help:"Don't ask."`
+}
+
+func (userDelete) Help() string {
+	return `Can't be undone; cloakroom user disable can. Asks first.
+
+Examples:
+  cloakroom user delete bob
+  cloakroom user delete bob --yes`
+}
+
+func (c *userDelete) Run(ctx context.Context, a *app) error {
+	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		question := fmt.Sprintf("Delete the user %s for good?", printable(u.Username))
+		if err := a.confirm(ctx, c.Yes, question); err != nil {
+			return err
+		}
+		if err := s.Accounts.Delete(ctx, u.ID); err != nil {
+			return err
+		}
+		return a.signedOut(ctx, s, u, "deleted %s")
+	})
+}
+
+// signedOut finishes a command that has ended every session of a user. They are dead whatever happens here, since the
+// account has moved on; removing them only clears the lists.
+func (a *app) signedOut(ctx context.Context, s *cloakroom.Server, u *account.User, done string) error {
+	n, err := s.Sessions.RevokeAll(ctx, u.ID, nil)
+	if err != nil {
+		a.complain(fmt.Errorf("the user's sessions are dead, but could not be removed from the lists: %w", err))
+	}
+	if a.JSON {
+		return a.json(newUserOut(u))
+	}
+	if n > 0 {
+		done += ", and ended " + count(n, "session")
+	}
+	a.say(done, printable(u.Username))
+	return nil
+}
