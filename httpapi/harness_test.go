@@ -115,7 +115,7 @@ func start(t *testing.T, o options) *server {
 
 func assemble(t *testing.T, st stores, base string, o options, log io.Writer) *httpapi.API {
 	t.Helper()
-	ring, err := keyring.Load(filepath.Join(t.TempDir(), "secret.key"))
+	ring, err := keyring.Create(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,12 +156,13 @@ func (s *server) user(name string) *account.User {
 	return u
 }
 
-// client is a browser without scripts: it keeps cookies and follows no redirect. Every answer under /api is checked
-// against openapi.yaml.
+// client is a browser without scripts: it keeps cookies, says where its unsafe requests come from unless the test does,
+// and follows no redirect. Every answer under /api is checked against openapi.yaml.
 type client struct {
 	*http.Client
-	s   *server
-	jar *cookiejar.Jar
+	s       *server
+	jar     *cookiejar.Jar
+	program bool // says nothing of itself, as programs do
 }
 
 func (s *server) client() *client {
@@ -172,7 +173,7 @@ func (s *server) client() *client {
 	c := *s.Server.Client()
 	c.Jar = jar
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{&c, s, jar}
+	return &client{Client: &c, s: s, jar: jar}
 }
 
 // signedIn returns a client that has just signed in.
@@ -267,6 +268,12 @@ func (c *client) raw(method, path string, body io.Reader, header ...string) *ans
 		} else {
 			r.Header.Add(name, value)
 		}
+	}
+	_, site := r.Header["Sec-Fetch-Site"]
+	_, origin := r.Header["Origin"]
+	if !c.program && !site && !origin && method != http.MethodGet && method != http.MethodHead {
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Origin", c.s.URL)
 	}
 	return c.do(r)
 }
