@@ -30,8 +30,8 @@ func (m *Manager) cookie(value string) *http.Cookie {
 		Name: m.cookieName(), Value: value, Path: "/",
 		HttpOnly: true, Secure: !m.InsecureHTTP, SameSite: m.SameSite,
 	}
-	if c.SameSite == 0 {
-		c.SameSite = http.SameSiteLaxMode
+	if c.SameSite != http.SameSiteStrictMode && c.SameSite != http.SameSiteNoneMode {
+		c.SameSite = http.SameSiteLaxMode // said aloud: browsers treat a cookie without the attribute more laxly
 	}
 	return c
 }

@@ -57,9 +57,7 @@ func (m *Manager) wait(u use, now int64) bool {
 	if m.pending == nil {
 		m.pending = make(map[ID]use)
 	}
-	if _, waiting := m.pending[u.seen.ID]; !waiting {
-		m.pending[u.seen.ID] = u
-	}
+	m.pending[u.seen.ID] = u
 	return true
 }
 

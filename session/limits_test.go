@@ -1,0 +1,237 @@
+package session_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const day = 24 * time.Hour
+
+// passive makes every check of the Manager no use of the session.
+func passive(m *session.Manager) *session.Manager {
+	return &session.Manager{
+		Store: m.Store, Accounts: m.Accounts, Passive: func(*http.Request) bool { return true },
+		Idle: m.Idle, Lifetime: m.Lifetime, BrowserIdle: m.BrowserIdle, BrowserLifetime: m.BrowserLifetime,
+	}
+}
+
+func TestT01_TheIdleLimitIsKeptByTheServer(t *testing.T) {
+	for _, idle := range []time.Duration{10 * time.Second, 15 * time.Minute, time.Hour, 14 * day} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newManager()
+			m.Idle, m.Lifetime = idle, 100*idle
+			v := &visitor{t: t, m: m} // a browser that never forgets a cookie
+			v.signIn(session.SignIn{User: "1"})
+			for range 3 { // each use counts anew
+				time.Sleep(idle - time.Second)
+				if !v.alive() {
+					t.Fatalf("idle limit %v: over a second early", idle)
+				}
+			}
+			time.Sleep(idle + time.Second)
+			if v.alive() {
+				t.Fatalf("idle limit %v: alive a second late", idle)
+			}
+		})
+	}
+}
+
+func TestT02_TheAbsoluteLimitFiresDespiteUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.Idle, m.Lifetime = time.Hour, 8*time.Hour
+		v := &visitor{t: t, m: m}
+		use := func(total time.Duration) {
+			for range int(total / (10 * time.Minute)) {
+				if !v.alive() {
+					t.Fatal("over although in use")
+				}
+				time.Sleep(10 * time.Minute)
+			}
+		}
+		v.signIn(session.SignIn{User: "1"})
+		use(7 * time.Hour)
+		if _, err := v.reauthenticate(""); err != nil { // counts both limits from now
+			t.Fatal(err)
+		}
+		s, err := v.look()
+		if err != nil || s.ExpiresAt.Sub(time.Now()) != time.Hour {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		use(8*time.Hour - 10*time.Minute)
+		time.Sleep(10*time.Minute - time.Second)
+		if !v.alive() {
+			t.Fatal("over a second early")
+		}
+		time.Sleep(time.Second)
+		if v.alive() {
+			t.Fatal("alive at the absolute limit")
+		}
+	})
+}
+
+func TestT03_TheDefaultsAreThePresets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		for _, c := range []struct {
+			browser        bool
+			idle, lifetime time.Duration
+		}{
+			{false, 14 * day, 30 * day},       // NIST SP 800-63B-4, AAL1: at most 30 days
+			{true, time.Hour, 12 * time.Hour}, // AAL2: at most an hour idle, 24 hours overall
+		} {
+			v := &visitor{t: t, m: m}
+			v.signIn(session.SignIn{User: "1", BrowserSession: c.browser})
+			r, err := m.Store.List(t.Context(), session.Query{User: "1"})
+			if err != nil || len(r) != 1 {
+				t.Fatal(r, err)
+			}
+			idle, lifetime := time.Duration(r[0].Idle)*time.Second, time.Duration(r[0].Deadline-r[0].Created)*time.Second
+			if idle != c.idle || lifetime != c.lifetime || r[0].Expires != r[0].Created+r[0].Idle {
+				t.Errorf("browser session %v: idle %v, lifetime %v, %+v", c.browser, idle, lifetime, r[0])
+			}
+			if _, err := v.signOut(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestB13_EachLimitEndsToTheSecond(t *testing.T) {
+	limits := session.Manager{Idle: 100 * time.Second, Lifetime: 1000 * time.Second, BrowserIdle: 70 * time.Second, BrowserLifetime: 700 * time.Second}
+	for name, c := range map[string]struct {
+		browser bool
+		used    time.Duration // how often; 0: never
+		end     time.Duration
+	}{
+		"idle": {false, 0, limits.Idle}, "lifetime": {false, 50 * time.Second, limits.Lifetime},
+		"browser idle": {true, 0, limits.BrowserIdle}, "browser lifetime": {true, 35 * time.Second, limits.BrowserLifetime},
+	} {
+		for _, off := range []time.Duration{-time.Second, 0, time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				m := passive(&limits)
+				m.Passive, m.Store = nil, newManager().Store
+				v := &visitor{t: t, m: m}
+				v.signIn(session.SignIn{User: "1", BrowserSession: c.browser})
+				end := time.Now().Add(c.end)
+				for c.used > 0 && time.Until(end) > c.used {
+					time.Sleep(c.used)
+					if !v.alive() {
+						t.Fatalf("%s: over %v before the end", name, time.Until(end))
+					}
+				}
+				time.Sleep(time.Until(end) + off)
+				if got, want := v.alive(), off < 0; got != want {
+					t.Errorf("%s %+v: alive is %v", name, off, got)
+				}
+			})
+		}
+	}
+}
+
+func TestT06_ARotatedTicketHasNoGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &visitor{t: t, m: newManager()}
+		v.signIn(session.SignIn{User: "1"})
+		for range 10 {
+			old := *v
+			if _, err := v.reauthenticate(""); err != nil {
+				t.Fatal(err)
+			}
+			if old.alive() || !v.alive() {
+				t.Fatal("the old ticket lives beside the new one, or neither does")
+			}
+		}
+	})
+}
+
+func TestT08_ASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
+	// A clock that was an hour ahead has left its times in the store; then it was set right.
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		v := &visitor{t: t, m: m}
+		v.signIn(session.SignIn{User: "1"})
+		deadline := time.Now().Add(30 * day)
+		r := rows(t, m.Store)[0]
+		ahead := time.Now().Add(time.Hour).Unix()
+		if err := m.Store.Touch(t.Context(), []session.Seen{{ID: r.ID, At: ahead, Expires: min(ahead+r.Idle, r.Deadline)}}); err != nil {
+			t.Fatal(err)
+		}
+		if !v.alive() {
+			t.Fatal("ended by the step back")
+		}
+		for time.Until(deadline) > 10*day {
+			time.Sleep(10 * day)
+			if !v.alive() {
+				t.Fatal("over although in use")
+			}
+		}
+		time.Sleep(time.Until(deadline))
+		if v.alive() {
+			t.Fatal("the step extended the absolute limit")
+		}
+	})
+	// Another writer's clock, or hand, has set an end that lies after the deadline: the deadline counts.
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		v := &visitor{t: t, m: m}
+		v.signIn(session.SignIn{User: "1"})
+		old := rows(t, m.Store)[0]
+		wrong := *old
+		wrong.Expires = old.Deadline + 3600
+		if err := m.Store.Replace(t.Context(), old, &wrong); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30*day - time.Second)
+		if !v.alive() {
+			t.Fatal("over a second early")
+		}
+		time.Sleep(time.Second)
+		if v.alive() {
+			t.Fatal("alive after the deadline")
+		}
+	})
+	// A step forward of an hour ends only what had less than an hour left, also for the purge.
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		long, short := &visitor{t: t, m: m}, &visitor{t: t, m: m}
+		long.signIn(session.SignIn{User: "1"})
+		short.signIn(session.SignIn{User: "1", BrowserSession: true})
+		time.Sleep(time.Hour)
+		if _, err := m.Store.DeleteExpired(t.Context(), time.Now().Unix(), 100); err != nil {
+			t.Fatal(err)
+		}
+		if !long.alive() || short.alive() {
+			t.Error("the long session ended, or the short one did not")
+		}
+	})
+}
+
+func TestPassiveRequestsAreNoUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.Idle = 10 * time.Minute
+		m.Passive = func(r *http.Request) bool { return strings.Contains(r.URL.RawQuery, "slide=false") }
+		v := &visitor{t: t, m: m}
+		v.signIn(session.SignIn{User: "1"})
+		before := *rows(t, m.Store)[0]
+		for range 9 {
+			time.Sleep(time.Minute)
+			if s, err := v.poll(); err != nil || s == nil || s.LastSeenAt.Unix() != before.Seen || s.ExpiresAt.Unix() != before.Expires {
+				t.Fatalf("%+v, %v", s, err)
+			}
+		}
+		if after := rows(t, m.Store)[0]; after.Seen != before.Seen || after.Expires != before.Expires {
+			t.Errorf("polling counted as use: %+v", after)
+		}
+		time.Sleep(time.Minute)
+		if s, err := v.poll(); err != nil || s != nil {
+			t.Errorf("polling kept the session alive: %+v, %v", s, err)
+		}
+	})
+}
