@@ -1,0 +1,138 @@
+package csrf
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// What Django calls CSRF_COOKIE_NAME and so on, with its defaults. The cookie is for scripts to read, so it is not
+// HttpOnly; it carries nothing that opens anything.
+const (
+	cookieName     = "csrftoken"
+	cookiePath     = "/"
+	cookieAge      = 31449600 // seconds: 364 days
+	cookieSameSite = http.SameSiteLaxMode
+)
+
+const (
+	alphabet  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" // Django's, in its order
+	tokenSize = 32
+	nonceSize = 16 // of a token without a session: so much is random, the rest is its seal
+)
+
+// Issue returns the token of the session with this public ID, or with "" that of a visitor without one, and sets it as
+// the cookie csrftoken. A visitor keeps the token that the request carries, so that other open pages go on working. The
+// answer must not be kept by a cache, and says so.
+func (p *Protection) Issue(w http.ResponseWriter, r *http.Request, binding string) string {
+	token := p.token(r, binding)
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: token, Path: cookiePath, MaxAge: cookieAge, SameSite: cookieSameSite, Secure: p.secure,
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	if !slices.Contains(w.Header().Values("Vary"), "Cookie") {
+		w.Header().Add("Vary", "Cookie")
+	}
+	return token
+}
+
+func (p *Protection) token(r *http.Request, binding string) string {
+	if binding != "" {
+		return derive(p.keys()[0], "session", binding, tokenSize)
+	}
+	if token, ok := cookie(r); ok && p.sealed(token) {
+		return token
+	}
+	random := make([]byte, sha256.Size)
+	rand.Read(random) // ends the program rather than fail
+	nonce := derive(random, "nonce", "", nonceSize)
+	return nonce + derive(p.keys()[0], "visitor", nonce, tokenSize-nonceSize)
+}
+
+// sealed reports whether a token is one that Issue makes for a visitor without a session.
+func (p *Protection) sealed(token string) bool {
+	if wellFormed(token) != "" {
+		return false
+	}
+	nonce, seal := token[:nonceSize], token[nonceSize:]
+	return p.equalsAny(seal, "visitor", nonce, tokenSize-nonceSize)
+}
+
+// checkToken compares a token that came from the place of that name with what it must be.
+func (p *Protection) checkToken(r *http.Request, c Caller, token, from string) error {
+	if flaw := wellFormed(token); flaw != "" {
+		return failed("CSRF token %s %s.", from, flaw)
+	}
+	binding := ""
+	if c.Binding != nil {
+		var err error
+		if binding, err = c.Binding(); err != nil {
+			return err
+		}
+	}
+	if binding != "" {
+		if !p.equalsAny(token, "session", binding, tokenSize) {
+			return failed("CSRF token %s incorrect.", from)
+		}
+		return nil
+	}
+	want, ok := cookie(r)
+	if !ok {
+		return failed("CSRF cookie not set.")
+	}
+	if subtle.ConstantTimeCompare([]byte(token), []byte(want)) != 1 || !p.sealed(token) {
+		return failed("CSRF token %s incorrect.", from)
+	}
+	return nil
+}
+
+// wellFormed returns what is wrong with the form of a token, in Django's words, or "".
+func wellFormed(token string) string {
+	switch {
+	case len(token) != tokenSize:
+		return "has incorrect length"
+	case !consistsOf(token, alphabet):
+		return "has invalid characters"
+	}
+	return ""
+}
+
+func consistsOf(s, characters string) bool { return strings.Trim(s, characters) == "" }
+
+// cookie returns the csrftoken of a request. Two of them are none: one may have been planted by a sibling domain.
+func cookie(r *http.Request) (string, bool) {
+	all := r.CookiesNamed(cookieName)
+	if len(all) != 1 {
+		return "", false
+	}
+	return all[0].Value, true
+}
+
+func (p *Protection) equalsAny(got, purpose, text string, size int) bool {
+	equal := 0
+	for _, key := range p.keys() {
+		equal |= subtle.ConstantTimeCompare([]byte(got), []byte(derive(key, purpose, text, size)))
+	}
+	return equal == 1
+}
+
+// derive writes HMAC-SHA256 of a text, continued by a counter as long as is needed, as characters of the alphabet. Bytes
+// from 248 on are passed over, since 248 is the last multiple of 62: with them some characters would be likelier.
+func derive(key []byte, purpose, text string, size int) string {
+	out := make([]byte, 0, size)
+	for counter := byte(0); len(out) < size; counter++ {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte{counter})
+		h.Write([]byte(purpose + "\x00" + text))
+		for _, b := range h.Sum(nil) {
+			if b < 248 && len(out) < size {
+				out = append(out, alphabet[b%62])
+			}
+		}
+	}
+	return string(out)
+}
