@@ -1,0 +1,211 @@
+//go:build linux
+
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+)
+
+// ledger is what clients were told about sessions. A session with a call under way may be there or not.
+type ledger struct {
+	mu      sync.Mutex
+	entries map[int]entry
+}
+
+type entry struct {
+	there bool // as last acknowledged
+	calls int  // begun
+	open  int  // begun and not answered
+}
+
+// note carries a call about session n out, and writes the answer down.
+func (l *ledger) note(n int, there bool, call func() error) error {
+	l.set(n, func(e *entry) { e.calls++; e.open++ })
+	err := call()
+	l.set(n, func(e *entry) {
+		e.open--
+		if err == nil {
+			e.there = there
+		}
+	})
+	return err
+}
+
+func (l *ledger) set(n int, change func(e *entry)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[n]
+	change(&e)
+	l.entries[n] = e
+}
+
+func (l *ledger) copy() map[int]entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entries := map[int]entry{}
+	for n, e := range l.entries {
+		entries[n] = e
+	}
+	return entries
+}
+
+// certain returns what must hold of a disk that was looked at between before and after.
+func certain(before, after map[int]entry) map[int]bool {
+	sure := map[int]bool{}
+	for n, e := range before {
+		if e.open == 0 && e == after[n] {
+			sure[n] = e.there
+		}
+	}
+	return sure
+}
+
+// ticket returns the n-th session.
+func ticket(n int) *session.Record {
+	return &session.Record{
+		ID: session.ID{byte(n), byte(n >> 8), byte(n >> 16), 1}, PublicID: fmt.Sprint("p", n), User: fmt.Sprint("u", n%7),
+		Seen: 1, Expires: 1 << 40, Values: []byte(strings.Repeat("x", n%3000)),
+	}
+}
+
+// trade lets clients create and delete sessions until they are told to stop.
+func trade(ctx context.Context, t *testing.T, s session.Store, l *ledger, clients int) {
+	var all sync.WaitGroup
+	for client := range clients {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(client)))
+			for n := client; ctx.Err() == nil; n += clients {
+				r := ticket(n)
+				err := l.note(n, true, func() error { return s.Create(context.WithoutCancel(ctx), r) })
+				if victim := random.IntN(n+1)/clients*clients + client; err == nil && n%2 == 1 {
+					err = l.note(victim, false, func() error { return s.Delete(context.WithoutCancel(ctx), ticket(victim).ID) })
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// accident is a power cut: what the disk holds, and what must be found on it.
+type accident struct {
+	wreck wreck
+	sure  map[int]bool
+}
+
+// cutPower has clients trade on a database and cuts its power so many times, at writes chosen by chance.
+func cutPower(t *testing.T, d *disk, cuts int) []accident {
+	t.Helper()
+	dir := t.TempDir()
+	watch(t, dir, d)
+	db := open(t, filepath.Join(dir, "cloakroom.db"))
+	l := &ledger{entries: map[int]entry{}}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	random := rand.New(rand.NewPCG(3, 4))
+	var accidents []accident
+	next := 0
+	d.mu.Lock()
+	d.after = func(writes int) {
+		if writes < next || len(accidents) == cuts {
+			return
+		}
+		next = writes + 1 + random.IntN(60)
+		before := l.copy()
+		w := d.cut(random)
+		if accidents = append(accidents, accident{w, certain(before, l.copy())}); len(accidents) == cuts {
+			stop()
+		}
+	}
+	d.mu.Unlock()
+	trade(ctx, t, db.Sessions(), l, 3)
+	return accidents
+}
+
+// losses opens what a power cut has left and returns what is not as it was acknowledged.
+func (a accident) losses(t *testing.T) (lost []string) {
+	t.Helper()
+	path := filepath.Join(a.wreck.salvage(t), "cloakroom.db")
+	db, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer db.Close()
+	for n, there := range a.sure {
+		r, err := db.Sessions().Load(t.Context(), ticket(n).ID)
+		switch {
+		case there && err != nil:
+			lost = append(lost, fmt.Sprintf("session %d was created: %v", n, err))
+		case there && string(r.Values) != string(ticket(n).Values):
+			lost = append(lost, fmt.Sprintf("session %d has other values", n))
+		case !there && !errors.Is(err, session.ErrNotFound):
+			lost = append(lost, fmt.Sprintf("session %d was deleted: Load returns %v", n, err))
+		}
+	}
+	return append(lost, damage(t, path)...)
+}
+
+// damage asks SQLite whether a file is sound.
+func damage(t *testing.T, path string) []string {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var report string
+	if err := db.QueryRow("PRAGMA integrity_check").Scan(&report); err != nil {
+		return []string{err.Error()}
+	}
+	if report != "ok" {
+		return []string{report}
+	}
+	return nil
+}
+
+func TestPowerCutForgetsNothingThatWasAcknowledged(t *testing.T) {
+	created, deleted, open := 0, 0, 0
+	for i, a := range cutPower(t, newDisk(), 300) {
+		for _, there := range a.sure {
+			if there {
+				created++
+			} else {
+				deleted++
+			}
+		}
+		open += len(a.wreck)
+		if lost := a.losses(t); len(lost) > 0 {
+			t.Fatalf("cut %d: %d of %d lost, such as: %s", i, len(lost), len(a.sure), lost[0])
+		}
+	}
+	t.Logf("300 cuts, %d creations and %d deletions found as acknowledged", created, deleted)
+	if created == 0 || deleted == 0 {
+		t.Error("nothing was tested")
+	}
+}
+
+// A check must be able to fail: a disk that says it has synced and has not loses what was acknowledged.
+func TestPowerCutTestFindsDiskThatLies(t *testing.T) {
+	d := newDisk()
+	d.lies = func(path string) bool { return strings.HasSuffix(path, "-wal") }
+	for _, a := range cutPower(t, d, 60) {
+		if len(a.losses(t)) > 0 {
+			return
+		}
+	}
+	t.Error("the disk forgot synced writes, and nothing was missed")
+}
