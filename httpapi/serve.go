@@ -56,7 +56,14 @@ func (c *call) current() *session.Session {
 	return s
 }
 
-func (c *call) signOut() error { return c.api.Sessions.SignOut(c.w, c.r) }
+// signOut ends the session. The page goes on as a visitor, with a csrftoken of its own.
+func (c *call) signOut() error {
+	if err := c.api.Sessions.SignOut(c.w, c.r); err != nil {
+		return err
+	}
+	c.api.CSRF.Issue(c.w, c.r, "")
+	return nil
+}
 
 // need is what a route asks of the caller.
 type need int
