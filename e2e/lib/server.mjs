@@ -38,15 +38,17 @@ export async function startServer(t, flags = []) {
 
     async start() {
       child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: withoutSettings() });
-      exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
-      child.once("error", (error) => (server.log += error));
+      exited = new Promise((resolve) => {
+        child.once("exit", (code, signal) => resolve(signal ?? code));
+        child.once("error", (error) => resolve((server.log += error))); // it never ran
+      });
       for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (server.log += chunk));
       await ready(url, exited, () => server.log);
     },
 
     /** Ends it as an operator would, and demands that it goes in good order. */
     async stop() {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");
       const late = setTimeout(() => child.kill("SIGKILL"), 30_000);
       const code = await exited;

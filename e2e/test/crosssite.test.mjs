@@ -107,6 +107,7 @@ test("pages that aren't ours", async (t) => {
         pages["/attack"] = `<!doctype html><iframe src="${server.url}${path}"></iframe>`;
         await page.goto(`${origin}/attack`);
         const frame = page.frames().find((f) => f !== page.mainFrame());
+        await frame.waitForURL((url) => url.protocol !== "about:");
         assert.match(frame.url(), /^chrome-error:/, path);
       }
     });

@@ -7,6 +7,7 @@ package pages
 
 import (
 	"embed"
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"path"
@@ -58,8 +59,7 @@ func (Site) Match(path string) bool {
 
 // ServeHTTP serves the paths that Match reports, to GET and HEAD. A file whose name carries the
 // hash of its content may be kept for a year, a document is not stored at all. For every other path
-// it answers 404 and for every other method 405, both with a plain sentence: a caller that has an
-// error form of its own asks Match and looks at the method first.
+// it answers 404 and for every other method 405, as application/problem+json with a code.
 func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
@@ -67,17 +67,17 @@ func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	name, ok := file(r.URL.Path)
 	if !ok {
-		http.Error(w, "There is no such page.", http.StatusNotFound)
+		refuse(w, http.StatusNotFound, "not_found", "There is no such page.")
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "This page can only be read.", http.StatusMethodNotAllowed)
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "This page can only be read.")
 		return
 	}
 	body, err := dist.ReadFile(name)
 	if err != nil {
-		http.Error(w, "The page could not be read.", http.StatusInternalServerError)
+		refuse(w, http.StatusInternalServerError, "server_error", "The page could not be read.")
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, assets) {
@@ -86,6 +86,17 @@ func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contentTypes[path.Ext(name)])
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Write(body) // net/http drops the body of an answer to HEAD
+}
+
+// refuse answers as the API does. The request's name is the one that the answer already has, if any.
+func refuse(w http.ResponseWriter, status int, code, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	// The client may be gone by now; there is nobody left to tell.
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"type": "about:blank", "title": http.StatusText(status), "status": status,
+		"code": code, "detail": detail, "request_id": w.Header().Get("X-Request-Id"),
+	})
 }
 
 // file finds what is served at a path. Only regular files of a known type count: a folder, the

@@ -142,6 +142,20 @@ func TestOnlyReading(t *testing.T) {
 	}
 }
 
+func TestRefusalsAreProblems(t *testing.T) {
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/auth/assets/none.js", `{"code":"not_found","detail":"There is no such page.","request_id":"R1","status":404,"title":"Not Found","type":"about:blank"}`},
+		{"POST", "/signin", `{"code":"method_not_allowed","detail":"This page can only be read.","request_id":"R1","status":405,"title":"Method Not Allowed","type":"about:blank"}`},
+	} {
+		w := httptest.NewRecorder()
+		w.Header().Set("X-Request-Id", "R1")
+		pages.Handler().ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
+		if got := strings.TrimSpace(w.Body.String()); got != c.want || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s: %s %s, want %s", c.method, c.path, w.Header().Get("Content-Type"), got, c.want)
+		}
+	}
+}
+
 func TestHEADSendsNoBody(t *testing.T) {
 	server := httptest.NewServer(pages.Handler())
 	defer server.Close()
@@ -150,8 +164,8 @@ func TestHEADSendsNoBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.ContentLength <= 0 || body(t, resp) != "" {
-		t.Errorf("Content-Length %d, body %q", resp.ContentLength, body(t, resp))
+	if got := body(t, resp); resp.ContentLength <= 0 || got != "" {
+		t.Errorf("Content-Length %d, body %q", resp.ContentLength, got)
 	}
 }
 
@@ -190,7 +204,7 @@ func TestH03_TypesAreNotGuessed(t *testing.T) {
 		if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("X-Content-Type-Options %q", got)
 		}
-		if got := resp.Header.Get("Content-Type"); !strings.HasSuffix(got, "; charset=utf-8") {
+		if got := resp.Header.Get("Content-Type"); !strings.HasSuffix(got, "; charset=utf-8") && got != "application/problem+json" {
 			t.Errorf("Content-Type %q", got)
 		}
 	}

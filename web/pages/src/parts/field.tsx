@@ -11,7 +11,6 @@ interface FieldProps {
   errors?: readonly string[] | undefined;
   required?: boolean;
   autoFocus?: boolean;
-  maxLength?: number;
 }
 
 /** A labelled input; its errors and its hint are read with it. */
