@@ -1,0 +1,228 @@
+package session_test
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func TestS05_EveryRaiseOfPrivilegeIssuesANewTicket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		epochs := &accounts{epochs: map[string]string{"1": "1"}}
+		m.Accounts = epochs
+		v := &visitor{t: t, m: m}
+		v.signIn(session.SignIn{User: "1"})
+		for name, raise := range map[string]func() error{
+			"sign-in":           func() error { v.signIn(session.SignIn{User: "1", Epoch: epochs.epochs["1"]}); return nil },
+			"re-authentication": func() error { _, err := v.reauthenticate(epochs.epochs["1"]); return err },
+			"password change": func() error {
+				next := epochs.epochs["1"] + "+"
+				v.serve(func(w http.ResponseWriter, r *http.Request) {
+					if _, err := session.FromContext(r.Context()); err != nil {
+						t.Error(err)
+					}
+					epochs.move("1", next)
+					if _, err := m.Reauthenticate(w, r, next); err != nil {
+						t.Error(err)
+					}
+				})
+				return nil
+			},
+		} {
+			old := *v
+			if err := raise(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if v.cookie == old.cookie {
+				t.Errorf("%s: the ticket stays", name)
+			}
+			if old.alive() {
+				t.Errorf("%s: the old ticket lives", name)
+			}
+			if !v.alive() {
+				t.Errorf("%s: the new one doesn't", name)
+			}
+			if n := len(rows(t, m.Store)); n != 1 {
+				t.Errorf("%s: %d sessions", name, n)
+			}
+		}
+	})
+}
+
+func TestA2_NothingOfTheOldSessionIsCarriedIntoASignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.MaxSessions = 5
+		v := &visitor{t: t, m: m}
+		planted := v.signIn(session.SignIn{
+			User: "eve", Method: "basic", Fresh: true, BrowserSession: true, Address: "192.0.2.66",
+			Values: session.Values{"cart": []byte(`["planted"]`), "admin": []byte("true")},
+		})
+		time.Sleep(time.Minute)
+		s := v.signIn(session.SignIn{User: "ann", Method: "password", Address: "192.0.2.1"})
+		if s.ID == planted.ID || s.User != "ann" || s.Method != "password" || s.Browser || s.IP != "192.0.2.1" ||
+			!s.FreshAt.IsZero() || len(s.Values()) != 0 || !s.CreatedAt.Equal(time.Now()) {
+			t.Errorf("carried over: %+v %v", s, s.Values())
+		}
+		if again, err := v.look(); err != nil || again.ID != s.ID || len(again.Values()) != 0 {
+			t.Errorf("the next request finds %+v, %v", again, err)
+		}
+		if all := rows(t, m.Store); len(all) != 1 {
+			t.Errorf("%d sessions, the planted one lives", len(all))
+		}
+	})
+}
+
+func TestReauthenticationKeepsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		v := &visitor{t: t, m: m}
+		before := v.signIn(session.SignIn{User: "1", Method: "password", BrowserSession: true, Values: session.Values{"k": []byte("1")}})
+		time.Sleep(30 * time.Minute)
+		s, err := v.reauthenticate("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		if s.ID != before.ID || s.User != "1" || !s.Browser || !s.CreatedAt.Equal(before.CreatedAt) || string(s.Values()["k"]) != "1" {
+			t.Errorf("it was %+v, it is %+v", before, s)
+		}
+		if !s.FreshAt.Equal(now) || !s.ExpiresAt.Equal(now.Add(time.Hour)) {
+			t.Errorf("fresh at %v, ends at %v, now it is %v", s.FreshAt, s.ExpiresAt, now)
+		}
+		if again, err := v.look(); err != nil || !again.FreshAt.Equal(now) {
+			t.Errorf("the next request finds %+v, %v", again, err)
+		}
+	})
+}
+
+func TestReauthenticationNeedsALiveSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.Idle = time.Hour
+		epochs := &accounts{epochs: map[string]string{"1": "1"}}
+		m.Accounts = epochs
+		v := &visitor{t: t, m: m}
+		for name, cookie := range map[string]string{"anonymous": "", "unknown": session.CookieName + "=" + unknownTicket} {
+			v.cookie = cookie
+			if _, err := v.reauthenticate("1"); !errors.Is(err, session.ErrEnded) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		v.signIn(session.SignIn{User: "1"})
+		if _, err := v.reauthenticate(""); err == nil || errors.Is(err, session.ErrEnded) {
+			t.Errorf("without an epoch: %v", err)
+		}
+		slow := *v
+		slow.serve(func(w http.ResponseWriter, r *http.Request) {
+			if s, err := session.FromContext(r.Context()); s == nil || err != nil {
+				t.Errorf("%v, %v", s, err)
+			}
+			time.Sleep(time.Hour) // the password is looked at very slowly
+			if _, err := m.Reauthenticate(w, r, "1"); !errors.Is(err, session.ErrEnded) {
+				t.Errorf("a session that ran out meanwhile is renewed: %v", err)
+			}
+		})
+		if v.alive() || slow.alive() {
+			t.Error("it is back")
+		}
+	})
+}
+
+func TestOfTwoRenewalsOneWins(t *testing.T) {
+	for range 50 {
+		m := newManager()
+		v := &visitor{t: t, m: m}
+		v.signIn(session.SignIn{User: "1"})
+		tabs := make([]visitor, 8)
+		results := make([]error, len(tabs))
+		var group sync.WaitGroup
+		for i := range tabs {
+			tabs[i] = *v
+			group.Go(func() { _, results[i] = tabs[i].reauthenticate("") })
+		}
+		group.Wait()
+		winners := 0
+		for i, err := range results {
+			switch {
+			case err == nil:
+				winners++
+				if !tabs[i].alive() {
+					t.Error("the winner's ticket is dead")
+				}
+			case !errors.Is(err, session.ErrEnded):
+				t.Errorf("a loser hears %v", err)
+			case tabs[i].cookie != v.cookie:
+				t.Error("a loser's cookie is touched")
+			}
+		}
+		if all := rows(t, m.Store); winners != 1 || len(all) != 1 {
+			t.Fatalf("%d winners, %d tickets alive", winners, len(all))
+		}
+	}
+}
+
+func TestASignInThatOverlapsAPasswordChangeIsBornDead(t *testing.T) {
+	m := newManager()
+	epochs := &accounts{epochs: map[string]string{"1": "before"}}
+	m.Accounts = epochs
+	slow, quick := &visitor{t: t, m: m}, &visitor{t: t, m: m}
+	quick.signIn(session.SignIn{User: "1", Epoch: "before"})
+	renewing := *quick
+	verified := epochs.epochs["1"] // the old password was right when it was looked at …
+	epochs.move("1", "after")      // … and then it was changed
+	slow.signIn(session.SignIn{User: "1", Epoch: verified})
+	if slow.alive() || quick.alive() {
+		t.Error("the old password opened a session that lives")
+	}
+	if _, err := renewing.reauthenticate(verified); !errors.Is(err, session.ErrEnded) {
+		t.Errorf("the old password renewed a session: %v", err)
+	}
+	if all, err := m.List(t.Context(), "1"); err != nil || len(all) != 0 {
+		t.Errorf("listed: %v, %v", all, err)
+	}
+}
+
+func TestASignInOverAnotherTabsRenewalLeavesOneSession(t *testing.T) {
+	m := newManager()
+	v := &visitor{t: t, m: m}
+	v.signIn(session.SignIn{User: "1"})
+	other := *v
+	other.m = &session.Manager{Store: m.Store}
+	inner, raced := m.Store, false
+	m.Store = &watched{Store: inner, before: func(method string) error {
+		if method == "Replace" && !raced {
+			raced = true
+			if _, err := other.reauthenticate(""); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}}
+	s := v.signIn(session.SignIn{User: "2"})
+	if all := rows(t, inner); len(all) != 1 || all[0].PublicID != s.ID || other.alive() {
+		t.Errorf("left in the store: %v", all)
+	}
+}
+
+func TestSignInNeedsAUserAndAnEpoch(t *testing.T) {
+	m := newManager()
+	m.Accounts = &accounts{epochs: map[string]string{"1": "1"}}
+	v := &visitor{t: t, m: m}
+	for _, in := range []session.SignIn{{}, {Epoch: "1"}, {User: "1"}} {
+		answer := v.serve(func(w http.ResponseWriter, r *http.Request) {
+			if s, err := m.SignIn(w, r, in); s != nil || err == nil {
+				t.Errorf("%+v: %v, %v", in, s, err)
+			}
+		})
+		if len(answer.Header) != 0 || len(rows(t, m.Store)) != 0 {
+			t.Errorf("%+v: %v", in, answer.Header)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package session_test
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func TestX04_OneUsersSessionsEndAtOnce(t *testing.T) {
+	m := newManager()
+	var anns [5]visitor
+	var sessions [5]*session.Session
+	for i := range anns {
+		anns[i] = visitor{t: t, m: m}
+		sessions[i] = anns[i].signIn(session.SignIn{User: "ann"})
+	}
+	bob := &visitor{t: t, m: m}
+	bob.signIn(session.SignIn{User: "bob"})
+	if n, err := m.RevokeAll(t.Context(), "ann", sessions[2]); n != 4 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	for i := range anns {
+		if got := anns[i].alive(); got != (i == 2) {
+			t.Errorf("session %d: alive is %v", i, got)
+		}
+	}
+	if n, err := m.RevokeAll(t.Context(), "ann", nil); n != 1 || err != nil || anns[2].alive() {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if n, err := m.RevokeAll(t.Context(), "ann", nil); n != 0 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if _, err := m.RevokeAll(t.Context(), "", nil); err == nil || !bob.alive() {
+		t.Errorf("all of nobody's: %v", err)
+	}
+}
+
+func TestB9_EachDeviceHasATicketOfItsOwn(t *testing.T) {
+	m := newManager()
+	phone, laptop := &visitor{t: t, m: m}, &visitor{t: t, m: m}
+	s := phone.signIn(session.SignIn{User: "1"})
+	laptop.signIn(session.SignIn{User: "1"})
+	if phone.cookie == laptop.cookie {
+		t.Fatal("two devices, one ticket")
+	}
+	if err := m.Revoke(t.Context(), "1", s.ID); err != nil || phone.alive() || !laptop.alive() {
+		t.Errorf("%v", err)
+	}
+	if err := m.Revoke(t.Context(), "1", s.ID); !errors.Is(err, session.ErrEnded) {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+func TestNobodyEndsAnothersSession(t *testing.T) {
+	m := newManager()
+	ann := &visitor{t: t, m: m}
+	s := ann.signIn(session.SignIn{User: "ann"})
+	for _, c := range [][2]string{{"eve", s.ID}, {"ann", ""}, {"", ""}, {"ann", "x"}, {"ann", ann.ticket()}} {
+		if err := m.Revoke(t.Context(), c[0], c[1]); !errors.Is(err, session.ErrEnded) {
+			t.Errorf("%q: %v", c, err)
+		}
+	}
+	if !ann.alive() {
+		t.Fatal("it ended")
+	}
+	if err := m.Revoke(t.Context(), "", s.ID); err != nil || ann.alive() { // an administrator
+		t.Errorf("%v", err)
+	}
+}
+
+// TestARevocationIsNotOutrunByARotation ends a session while another tab keeps giving it new tickets: once the end is
+// acknowledged, no ticket of it lives.
+func TestARevocationIsNotOutrunByARotation(t *testing.T) {
+	for name, end := range map[string]func(m *session.Manager, s *session.Session) error{
+		"revoke": func(m *session.Manager, s *session.Session) error { return m.Revoke(t.Context(), s.User, s.ID) },
+		"revoke all": func(m *session.Manager, s *session.Session) error {
+			_, err := m.RevokeAll(t.Context(), s.User, nil)
+			return err
+		},
+	} {
+		for range 200 {
+			m := newManager()
+			tab := &visitor{t: t, m: m}
+			s := tab.signIn(session.SignIn{User: "1"})
+			started := make(chan bool)
+			var group sync.WaitGroup
+			group.Go(func() {
+				defer close(started)
+				for i := 0; ; i++ {
+					if _, err := tab.reauthenticate(""); errors.Is(err, session.ErrEnded) {
+						return
+					}
+					if i == 1 {
+						started <- true
+					}
+				}
+			})
+			<-started
+			err := end(m, s)
+			if left := len(rows(t, m.Store)); err != nil || left != 0 {
+				t.Fatalf("%s: %v, and %d sessions are left", name, err, left)
+			}
+			group.Wait()
+		}
+	}
+}
+
+// TestASignOutIsNotOutrunByARotation rotates at the worst moments: between what the sign-out reads and what it deletes.
+func TestASignOutIsNotOutrunByARotation(t *testing.T) {
+	for _, moment := range []string{"Delete", "List"} {
+		for _, looked := range []bool{false, true} {
+			m := newManager()
+			inner := m.Store
+			v := &visitor{t: t, m: m}
+			v.signIn(session.SignIn{User: "1"})
+			other := &visitor{t: t, m: &session.Manager{Store: inner}, cookie: v.cookie}
+			rotated := false
+			m.Store = &watched{Store: inner, before: func(method string) error {
+				if method == moment && !rotated {
+					rotated = true
+					if _, err := other.reauthenticate(""); err != nil && !errors.Is(err, session.ErrEnded) {
+						t.Error(err)
+					}
+				}
+				return nil
+			}}
+			v.serve(func(w http.ResponseWriter, r *http.Request) {
+				if looked {
+					if s, err := session.FromContext(r.Context()); s == nil || err != nil {
+						t.Errorf("%v, %v", s, err)
+					}
+				}
+				if err := m.SignOut(w, r); err != nil {
+					t.Error(err)
+				}
+			})
+			if !rotated || other.alive() || len(rows(t, inner)) != 0 {
+				t.Errorf("looked %v, rotated %v before %s: the session lives under its new ticket", looked, rotated, moment)
+			}
+		}
+	}
+}
