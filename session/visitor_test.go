@@ -103,6 +103,17 @@ func (v *visitor) alive() bool {
 	return s != nil
 }
 
+// ended returns a session that was live once, of the visitor's manager, and leaves nothing in the store.
+func (v *visitor) ended() *session.Session {
+	v.t.Helper()
+	guest := &visitor{t: v.t, m: v.m}
+	s := guest.signIn(session.SignIn{User: "guest"})
+	if _, err := guest.signOut(); err != nil {
+		v.t.Fatal(err)
+	}
+	return s
+}
+
 func (v *visitor) reauthenticate(epoch string) (s *session.Session, err error) {
 	v.serve(func(w http.ResponseWriter, r *http.Request) { s, err = v.m.Reauthenticate(w, r, epoch) })
 	return s, err

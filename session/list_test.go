@@ -1,0 +1,219 @@
+package session_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func TestS10_AUserSeesAndEndsTheirSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		begin := time.Now()
+		phone, laptop, other := &visitor{t: t, m: m}, &visitor{t: t, m: m}, &visitor{t: t, m: m}
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("User-Agent", "Phone/1")
+		r.RemoteAddr = "[2001:db8::1]:4711"
+		phone.send(r, func(w http.ResponseWriter, r *http.Request) {
+			if _, err := m.SignIn(w, r, session.SignIn{User: "1", Method: "password", Fresh: true}); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(time.Hour)
+		s := laptop.signIn(session.SignIn{User: "1", Method: "basic", Address: "192.0.2.7", BrowserSession: true})
+		other.signIn(session.SignIn{User: "2"})
+		time.Sleep(10 * time.Minute)
+		phone.alive()
+		listed, err := m.List(t.Context(), "1")
+		if err != nil || len(listed) != 2 {
+			t.Fatalf("%v, %v", listed, err)
+		}
+		l, p := listed[0], listed[1] // the newest first
+		if l.ID != s.ID || l.IP != "192.0.2.7" || l.Method != "basic" || !l.Browser || !l.FreshAt.IsZero() || !l.CreatedAt.Equal(begin.Add(time.Hour)) {
+			t.Errorf("laptop: %+v", l)
+		}
+		if p.UserAgent != "Phone/1" || p.IP != "2001:db8::1" || !p.FreshAt.Equal(begin) || !p.LastSeenAt.Equal(time.Now()) || !p.ExpiresAt.Equal(time.Now().Add(14*day)) {
+			t.Errorf("phone: %+v", p)
+		}
+		if everybody, err := m.List(t.Context(), ""); err != nil || len(everybody) != 3 {
+			t.Errorf("everybody's: %v, %v", everybody, err)
+		}
+		if err := m.Revoke(t.Context(), "1", l.ID); err != nil || laptop.alive() || !phone.alive() || !other.alive() {
+			t.Errorf("end of one: %v", err)
+		}
+		if _, err := m.RevokeAll(t.Context(), "1", nil); err != nil || phone.alive() || !other.alive() {
+			t.Errorf("end of all: %v", err)
+		}
+	})
+}
+
+func TestDeadSessionsAreNotListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		epochs := &accounts{epochs: map[string]string{"1": "1", "2": "1", "gone": "1"}}
+		m.Accounts = epochs
+		for _, in := range []session.SignIn{
+			{User: "1", Method: "expired", BrowserSession: true}, {User: "1", Method: "outdated", Epoch: "0"}, {User: "1", Method: "outdated", Epoch: "0"},
+			{User: "1", Method: "live"}, {User: "1", Method: "live"}, {User: "2", Method: "live"}, {User: "gone", Method: "orphaned"}, {User: "gone", Method: "orphaned"},
+		} {
+			(&visitor{t: t, m: m}).signIn(in)
+		}
+		delete(epochs.epochs, "gone")
+		time.Sleep(time.Hour)
+		for user, want := range map[string]int{"1": 2, "2": 1, "gone": 0, "": 3} {
+			epochs.asked = 0
+			listed, err := m.List(t.Context(), user)
+			if err != nil || len(listed) != want {
+				t.Errorf("%q has %d sessions, want %d; %v", user, len(listed), want, err)
+			}
+			for _, s := range listed {
+				if s.Method != "live" {
+					t.Errorf("%s session is listed", s.Method)
+				}
+			}
+			if most := 3; epochs.asked > most || (user != "" && epochs.asked > 1) {
+				t.Errorf("%q: %d look-ups of the epoch", user, epochs.asked)
+			}
+		}
+	})
+}
+
+func TestS11_ASignInTooManyEndsTheOldest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.MaxSessions = 3
+		bob := &visitor{t: t, m: m}
+		bob.signIn(session.SignIn{User: "bob"})
+		var anns []*visitor
+		for i := range 6 {
+			ann := &visitor{t: t, m: m}
+			ann.signIn(session.SignIn{User: "ann"})
+			anns = append(anns, ann)
+			time.Sleep(time.Second)
+			for j, before := range anns {
+				if got, want := before.alive(), i-j < m.MaxSessions; got != want {
+					t.Errorf("after sign-in %d: session %d alive is %v", i+1, j+1, got)
+				}
+			}
+		}
+		anns[5].signIn(session.SignIn{User: "ann"}) // over one's own session: that is not one more
+		if !anns[3].alive() || !anns[4].alive() || !anns[5].alive() || !bob.alive() {
+			t.Error("a sign-in in the place of a session ended another")
+		}
+	})
+}
+
+func TestALimitOfOneLeavesTheNewSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.MaxSessions = 1
+		first, second := &visitor{t: t, m: m}, &visitor{t: t, m: m}
+		for range 20 { // within the same second, in which no clock tells who came first
+			first.signIn(session.SignIn{User: "1"})
+			second.signIn(session.SignIn{User: "1"})
+			if first.alive() || !second.alive() {
+				t.Fatal("the session that was just started ended")
+			}
+		}
+	})
+}
+
+func TestS12_OnlySignInStartsASession(t *testing.T) {
+	m := newManager()
+	v := &visitor{t: t, m: m}
+	v.alive()
+	if _, err := v.reauthenticate(""); err == nil {
+		t.Error("a renewal of nothing")
+	}
+	if _, err := v.signOut(); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.List(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Update(t.Context(), v.ended(), func(session.Values) error { return nil }); err == nil {
+		t.Error("an update of nothing")
+	}
+	if all := rows(t, m.Store); len(all) != 0 {
+		t.Errorf("sessions that nobody started: %v", all)
+	}
+}
+
+func TestS14_B14_StrangersLeaveNoTrace(t *testing.T) {
+	m := newManager()
+	ann := &visitor{t: t, m: m}
+	ann.signIn(session.SignIn{User: "1"})
+	before := fmt.Sprint(*rows(t, m.Store)[0])
+	looks := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if s, err := session.FromContext(r.Context()); s != nil || err != nil {
+			t.Errorf("%v, %v", s, err)
+		}
+	})
+	h := m.Handler(looks)
+	for i := range 100_000 {
+		r := &http.Request{Method: "GET", Header: http.Header{}}
+		switch i % 4 {
+		case 1:
+			r.Header.Set("Cookie", session.CookieName+"=garbage")
+		case 2:
+			r.Header.Set("Cookie", fmt.Sprintf("%s=%s%05d%s", session.CookieName, unknownTicket[:20], i, unknownTicket[25:]))
+		case 3:
+			if err := m.SignOut(nowhere{http.Header{}}, r); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		h.ServeHTTP(nowhere{}, r)
+	}
+	if all := rows(t, m.Store); len(all) != 1 || fmt.Sprint(*all[0]) != before {
+		t.Errorf("the store holds %d rows: %v", len(all), all)
+	}
+}
+
+func TestS15_BeforeSignInThereIsNoCookieOfOurs(t *testing.T) {
+	m := newManager()
+	v := &visitor{t: t, m: m}
+	answer := v.serve(func(_ http.ResponseWriter, r *http.Request) { _, _ = session.FromContext(r.Context()) })
+	if len(answer.Header) != 0 {
+		t.Errorf("an anonymous request is answered with %v", answer.Header)
+	}
+}
+
+func TestTheAgentIsKeptWithinBounds(t *testing.T) {
+	m := newManager()
+	for _, agent := range []string{"", "Phone/1", strings.Repeat("ä", 256), "x" + strings.Repeat("ä", 256), strings.Repeat("x", 1<<20), "\xff\xfe broken", strings.Repeat("\xff", 600)} {
+		v := &visitor{t: t, m: m}
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("User-Agent", agent)
+		v.send(r, func(w http.ResponseWriter, r *http.Request) {
+			s, err := m.SignIn(w, r, session.SignIn{User: "1"})
+			if err != nil || len(s.UserAgent) > 512 || !utf8.ValidString(s.UserAgent) || (agent != "" && s.UserAgent == "") {
+				t.Errorf("%.20q… became %q, %v", agent, s.UserAgent, err)
+			}
+			if len(agent) <= 512 && utf8.ValidString(agent) && s.UserAgent != agent {
+				t.Errorf("%q became %q", agent, s.UserAgent)
+			}
+		})
+	}
+	addresses := []string{}
+	for _, remote := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "@", ""} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.RemoteAddr = remote
+		s, err := m.SignIn(nowhere{http.Header{}}, r, session.SignIn{User: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses = append(addresses, s.IP)
+	}
+	if !slices.Equal(addresses, []string{"192.0.2.1", "2001:db8::1", "@", ""}) {
+		t.Errorf("addresses: %q", addresses)
+	}
+}
