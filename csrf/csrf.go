@@ -7,8 +7,9 @@
 // Besides there is Django's csrftoken, for clients that send it anyway, for requests whose headers were stripped on the
 // way, and for strict mode: NIST SP 800-63B-4 section 5.1 asks for a value bound to the session. Such a token is 32
 // characters of a-z, A-Z and 0-9. That of a session is derived from the session's public ID with a key that only the
-// server has, so a cookie planted by a sibling domain is worth nothing; without a session the token is random, carries a
-// seal of its own, and the header has to repeat the cookie. A token is never taken from a query string.
+// server has, so a cookie planted by a sibling domain is worth nothing; without a session the token is random, the
+// header has to repeat the cookie, and in strict mode it must carry a seal of ours. A token is never taken from a query
+// string.
 package csrf
 
 import (

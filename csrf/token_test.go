@@ -104,11 +104,27 @@ func TestA3_TokensDoNotOutliveASignInOrASignOut(t *testing.T) {
 	if got := code(p.Check(sent(before, "csrftoken="+before), signedIn)); got != "csrf_failed" {
 		t.Errorf("a token from before the sign-in: %q", got)
 	}
-	if got := code(p.Check(sent(after, "csrftoken="+after), csrf.Caller{Binding: session("")})); got != "csrf_failed" {
+	strict := protection(t, csrf.Config{Strict: true})
+	if got := code(strict.Check(sent(after, "csrftoken="+after), csrf.Caller{Binding: session("")})); got != "csrf_failed" {
 		t.Errorf("a session's token after the sign-out: %q", got)
+	}
+	visitor := issue(p, "", "Cookie", "csrftoken="+after)
+	if got := code(p.Check(sent(after, "csrftoken="+visitor), csrf.Caller{Binding: session("")})); got != "csrf_failed" {
+		t.Errorf("a session's token after the sign-out has set another: %q", got)
 	}
 	if got := issue(p, "", "Cookie", "csrftoken="+after); got == after {
 		t.Error("the session's token is issued again after the sign-out")
+	}
+}
+
+// A session that ended elsewhere leaves its token in the browser, whose page sends it along with the next sign-in.
+func TestAStaleTokenDoesNotStandInTheWayOfASignIn(t *testing.T) {
+	p := protection(t, csrf.Config{})
+	stale := issue(p, "s1")
+	for _, caller := range []csrf.Caller{{}, {Ticket: true, Binding: session("")}} {
+		if err := p.Check(sent(stale, "csrftoken="+stale), caller); err != nil {
+			t.Errorf("%+v: %v", caller, err)
+		}
 	}
 }
 
@@ -129,7 +145,7 @@ func TestAVisitorKeepsAToken(t *testing.T) {
 }
 
 func TestF03_WithoutASessionTheHeaderRepeatsTheCookie(t *testing.T) {
-	p := protection(t, csrf.Config{})
+	p := protection(t, csrf.Config{Strict: true})
 	a, b := issue(p, ""), issue(p, "")
 	for _, c := range []struct {
 		name, header string
@@ -258,7 +274,7 @@ func TestTokensUseTheAlphabetEvenly(t *testing.T) {
 }
 
 func FuzzCSRFToken(f *testing.F) {
-	p := protection(f, csrf.Config{})
+	p := protection(f, csrf.Config{Strict: true})
 	mine, visitor := issue(p, "s1"), issue(p, "")
 	for _, s := range []string{mine, visitor, mine + mine, mine[:31], mine + "a", strings.Repeat("a", 64), "", "\x00"} {
 		f.Add(s, s)
@@ -266,12 +282,12 @@ func FuzzCSRFToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, cookie string) {
 		r := request("Sec-Fetch-Site", "same-origin", "X-CSRFToken", header, "Cookie", "csrftoken="+cookie)
 		passed := p.Check(r, csrf.Caller{Ticket: true, Binding: session("s1")}) == nil
-		if passed != (header == mine || header == "") {
+		if passed != (header == mine) {
 			t.Fatalf("%q for the session: passed %v", header, passed)
 		}
 		passed = p.Check(r, csrf.Caller{}) == nil
 		ours := issue(p, "", "Cookie", "csrftoken="+header) == header
-		if want := ours && strings.Trim(cookie, ` "`) == header; passed && !want && header != "" {
+		if want := ours && strings.Trim(cookie, ` "`) == header; passed && !want {
 			t.Fatalf("%q with cookie %q passed", header, cookie)
 		}
 		if ours && cookie == header && !passed {

@@ -166,7 +166,7 @@ func parse(entry string) (fault, error) {
 		return fault{}, fmt.Errorf("entry without old and new text: %.60q", entry)
 	}
 	lines := strings.Split(head, "\n")
-	f := fault{title: lines[0], old: strings.TrimSuffix(old, "\n"), new: strings.TrimRight(replacement, "\n")}
+	f := fault{title: lines[0], old: strings.TrimSuffix(old, "\n"), new: strings.TrimSuffix(replacement, "\n")}
 	for _, line := range lines[1:] {
 		word, rest, _ := strings.Cut(line, " ")
 		switch word {
