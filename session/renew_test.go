@@ -189,28 +189,6 @@ func TestASignInThatOverlapsAPasswordChangeIsBornDead(t *testing.T) {
 	}
 }
 
-func TestASignInOverAnotherTabsRenewalLeavesOneSession(t *testing.T) {
-	m := newManager()
-	v := &visitor{t: t, m: m}
-	v.signIn(session.SignIn{User: "1"})
-	other := *v
-	other.m = &session.Manager{Store: m.Store}
-	inner, raced := m.Store, false
-	m.Store = &watched{Store: inner, before: func(method string) error {
-		if method == "Replace" && !raced {
-			raced = true
-			if _, err := other.reauthenticate(""); err != nil {
-				t.Error(err)
-			}
-		}
-		return nil
-	}}
-	s := v.signIn(session.SignIn{User: "2"})
-	if all := rows(t, inner); len(all) != 1 || all[0].PublicID != s.ID || other.alive() {
-		t.Errorf("left in the store: %v", all)
-	}
-}
-
 func TestSignInNeedsAUserAndAnEpoch(t *testing.T) {
 	m := newManager()
 	m.Accounts = &accounts{epochs: map[string]string{"1": "1"}}

@@ -84,44 +84,35 @@ func (m *Manager) restart(r *Record, now int64) {
 
 // start creates the session, in the place of the one that the request came with if there is one.
 func (m *Manager) start(r *http.Request, record *Record) error {
-	ctx := r.Context()
 	if id, ok := m.presented(r); ok {
-		old, err := m.swap(ctx, id, func(*Record) (*Record, error) { return record, nil })
+		err := m.swap(r.Context(), id, func(*Record) (*Record, error) { return record, nil })
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if old != nil {
-			if err := m.end(ctx, old); err != nil {
-				return err
-			}
-		}
 	}
-	return m.Store.Create(ctx, record)
+	return m.Store.Create(r.Context(), record)
 }
 
 // swap replaces the session by what next makes of it, and tries again when another request has changed it meanwhile.
-// It returns the session as it was last seen; with ErrNotFound and a session, another request has rotated or ended it.
-func (m *Manager) swap(ctx context.Context, id ID, next func(old *Record) (*Record, error)) (*Record, error) {
-	var seen *Record
+func (m *Manager) swap(ctx context.Context, id ID, next func(old *Record) (*Record, error)) error {
 	for {
 		old, err := m.Store.Load(ctx, id)
 		if err != nil {
-			return seen, err
+			return err
 		}
-		seen = old
 		record, err := next(old)
 		if err != nil {
-			return seen, err
+			return err
 		}
 		err = m.Store.Replace(ctx, old, record)
 		if err == nil {
 			m.forget(id)
 		}
 		if !errors.Is(err, ErrConflict) {
-			return seen, err
+			return err
 		}
 		if err := ctx.Err(); err != nil {
-			return seen, err
+			return err
 		}
 	}
 }
@@ -162,7 +153,7 @@ func (m *Manager) renew(ctx context.Context, id ID, epoch string) (ticket string
 	if err != nil {
 		return "", nil, err
 	}
-	_, err = m.swap(ctx, id, func(old *Record) (*Record, error) {
+	err = m.swap(ctx, id, func(old *Record) (*Record, error) {
 		now := time.Now().Unix()
 		if over(old, now) {
 			return nil, ErrNotFound
