@@ -46,6 +46,9 @@ func Migrate(ctx context.Context, path string) (applied []string, err error) {
 			return nil, ctx.Err()
 		}
 	}
+	if hasCode(err, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY) {
+		err = fmt.Errorf("%w; the file and its directory must be writable", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

@@ -71,25 +71,17 @@ func certain(before, after map[int]entry) map[int]bool {
 	return sure
 }
 
-// ticket returns the n-th session.
-func ticket(n int) *session.Record {
-	return &session.Record{
-		ID: session.ID{byte(n), byte(n >> 8), byte(n >> 16), 1}, PublicID: fmt.Sprint("p", n), User: fmt.Sprint("u", n%7),
-		Seen: 1, Expires: 1 << 40, Values: []byte(strings.Repeat("x", n%3000)),
-	}
-}
-
 // trade lets clients create and delete sessions until they are told to stop.
 func trade(ctx context.Context, t *testing.T, s session.Store, l *ledger, clients int) {
 	var all sync.WaitGroup
 	for client := range clients {
 		all.Go(func() {
-			random := rand.New(rand.NewPCG(1, uint64(client)))
+			random := newRandom(uint64(client))
 			for n := client; ctx.Err() == nil; n += clients {
 				r := ticket(n)
 				err := l.note(n, true, func() error { return s.Create(context.WithoutCancel(ctx), r) })
 				if victim := random.IntN(n+1)/clients*clients + client; err == nil && n%2 == 1 {
-					err = l.note(victim, false, func() error { return s.Delete(context.WithoutCancel(ctx), ticket(victim).ID) })
+					err = l.note(victim, false, func() error { return s.Delete(context.WithoutCancel(ctx), ticketID(victim)) })
 				}
 				if err != nil {
 					t.Error(err)
@@ -113,10 +105,11 @@ func cutPower(t *testing.T, d *disk, cuts int) []accident {
 	dir := t.TempDir()
 	watch(t, dir, d)
 	db := open(t, filepath.Join(dir, "cloakroom.db"))
+	checkpointOften(t, db)
 	l := &ledger{entries: map[int]entry{}}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	random := rand.New(rand.NewPCG(3, 4))
+	random := newRandom(3)
 	var accidents []accident
 	next := 0
 	d.mu.Lock()
@@ -146,7 +139,7 @@ func (a accident) losses(t *testing.T) (lost []string) {
 	}
 	defer db.Close()
 	for n, there := range a.sure {
-		r, err := db.Sessions().Load(t.Context(), ticket(n).ID)
+		r, err := db.Sessions().Load(t.Context(), ticketID(n))
 		switch {
 		case there && err != nil:
 			lost = append(lost, fmt.Sprintf("session %d was created: %v", n, err))
@@ -209,3 +202,5 @@ func TestPowerCutTestFindsDiskThatLies(t *testing.T) {
 	}
 	t.Error("the disk forgot synced writes, and nothing was missed")
 }
+
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 4)) }

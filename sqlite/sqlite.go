@@ -41,7 +41,9 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
-	stores, err := sqlstore.New(ctx, db.read, db.write, dialect)
+	d := dialect
+	d.Enter = newGate(readers).enter
+	stores, err := sqlstore.New(ctx, db.read, db.write, d)
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)

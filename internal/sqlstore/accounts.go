@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -78,11 +77,11 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	if !ok {
 		return nil, account.ErrNotFound
 	}
-	return found(scanUser(a.load.QueryRowContext(ctx, n)))
+	return loaded(one(ctx, a.dialect, a.load, scanUser, account.ErrNotFound, n))
 }
 
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
-	return found(scanUser(a.find.QueryRowContext(ctx, key)))
+	return loaded(one(ctx, a.dialect, a.find, scanUser, account.ErrNotFound, key))
 }
 
 func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
@@ -90,23 +89,11 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	if !ok {
 		return nil, nil
 	}
-	rows, err := a.read.QueryContext(ctx, query, args...)
+	found, err := all(ctx, a.dialect, func() (*sql.Rows, error) { return a.read.QueryContext(ctx, query, args...) }, scanUser)
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}
-	defer rows.Close()
-	var all []*account.User
-	for rows.Next() {
-		u, err := scanUser(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list users: %w", err)
-		}
-		all = append(all, u)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list users: %w", err)
-	}
-	return all, nil
+	return found, nil
 }
 
 // listing returns the statement for a query, and false if nobody comes after q.After, as it is no ID of ours.
@@ -141,10 +128,8 @@ func number(id string) (int64, bool) {
 	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == id
 }
 
-func found(u *account.User, err error) (*account.User, error) {
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, account.ErrNotFound
-	}
+// loaded says what was tried when it failed.
+func loaded(u *account.User, err error) (*account.User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load user: %w", err)
 	}

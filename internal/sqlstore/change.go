@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -71,7 +73,7 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 	}
 	var changed *account.User
 	err := transaction(ctx, a.write, func(t tx) error {
-		before, err := found(scanUser(t.queryRow(a.reload, n)))
+		before, err := a.again(t, n)
 		if err != nil {
 			return err
 		}
@@ -82,13 +84,22 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 		if err := a.update(t, n, before, after); err != nil {
 			return err
 		}
-		changed, err = found(scanUser(t.queryRow(a.reload, n)))
+		changed, err = a.again(t, n)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return changed, nil
+}
+
+// again reads a user within a transaction.
+func (a *accounts) again(t tx, id int64) (*account.User, error) {
+	u, err := scanUser(t.queryRow(a.reload, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = account.ErrNotFound
+	}
+	return loaded(u, err)
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {

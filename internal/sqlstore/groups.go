@@ -30,27 +30,21 @@ func newGroups(p *preparer) groups {
 }
 
 func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
-	rows, err := a.groups.all.QueryContext(ctx)
+	query := func() (*sql.Rows, error) { return a.groups.all.QueryContext(ctx) }
+	found, err := all(ctx, a.dialect, query, scanGroup)
 	if err != nil {
 		return nil, fmt.Errorf("list groups: %w", err)
 	}
-	defer rows.Close()
-	var all []account.Group
-	for rows.Next() {
-		var g account.Group
-		var permissions []byte
-		if err := rows.Scan(&g.Name, &permissions); err != nil {
-			return nil, fmt.Errorf("list groups: %w", err)
-		}
-		if err := names(permissions, &g.Permissions); err != nil {
-			return nil, fmt.Errorf("read permissions of a group: %w", err)
-		}
-		all = append(all, g)
+	return found, nil
+}
+
+func scanGroup(row scanner) (g account.Group, err error) {
+	var permissions []byte
+	if err := row.Scan(&g.Name, &permissions); err != nil {
+		return g, err
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list groups: %w", err)
-	}
-	return all, nil
+	err = names(permissions, &g.Permissions)
+	return g, err
 }
 
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {

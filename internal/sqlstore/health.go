@@ -6,22 +6,35 @@ import (
 	"fmt"
 )
 
-type health struct{ read, beat *sql.Stmt }
+type health struct {
+	dialect    Dialect
+	read, beat *sql.Stmt
+}
 
 func newHealth(p *preparer) *health {
 	return &health{
+		dialect: p.dialect,
+
 		read: p.reading(`SELECT beats FROM health WHERE id = 1`),
 		beat: p.writing(`UPDATE health SET beats = beats + 1 WHERE id = 1`),
 	}
 }
 
 func (h *health) ping(ctx context.Context) error {
-	var beats int64
-	if err := h.read.QueryRowContext(ctx).Scan(&beats); err != nil {
+	if _, err := one(ctx, h.dialect, h.read, scanNumber, sql.ErrNoRows); err != nil {
 		return fmt.Errorf("read from the database: %w", err)
 	}
-	if _, err := h.beat.ExecContext(ctx); err != nil {
+	n, err := affected(h.beat.ExecContext(ctx))
+	if err == nil && n != 1 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
 		return fmt.Errorf("write to the database: %w", err)
 	}
 	return nil
+}
+
+func scanNumber(row scanner) (n int64, err error) {
+	err = row.Scan(&n)
+	return n, err
 }

@@ -10,12 +10,13 @@ import (
 
 type keys struct {
 	write               *sql.DB
+	dialect             Dialect
 	all, put, add, load *sql.Stmt
 }
 
 func newKeys(p *preparer) *keys {
 	return &keys{
-		write: p.write,
+		write: p.write, dialect: p.dialect,
 
 		all:  p.reading(`SELECT name, box FROM sealed ORDER BY name`),
 		put:  p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET box = excluded.box`),
@@ -25,23 +26,16 @@ func newKeys(p *preparer) *keys {
 }
 
 func (k *keys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
-	rows, err := k.all.QueryContext(ctx)
+	found, err := all(ctx, k.dialect, func() (*sql.Rows, error) { return k.all.QueryContext(ctx) }, scanSealed)
 	if err != nil {
 		return nil, fmt.Errorf("load sealed secrets: %w", err)
 	}
-	defer rows.Close()
-	var all []keyring.Sealed
-	for rows.Next() {
-		var s keyring.Sealed
-		if err := rows.Scan(&s.Name, &s.Box); err != nil {
-			return nil, fmt.Errorf("load sealed secrets: %w", err)
-		}
-		all = append(all, s)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("load sealed secrets: %w", err)
-	}
-	return all, nil
+	return found, nil
+}
+
+func scanSealed(row scanner) (s keyring.Sealed, err error) {
+	err = row.Scan(&s.Name, &s.Box)
+	return s, err
 }
 
 func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {

@@ -72,10 +72,7 @@ func (s *sessions) Create(ctx context.Context, r *session.Record) error {
 }
 
 func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
-	r, err := scanSession(s.load.QueryRowContext(ctx, id[:]))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, session.ErrNotFound
-	}
+	r, err := one(ctx, s.dialect, s.load, scanSession, session.ErrNotFound, id[:])
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
@@ -156,20 +153,8 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 
 func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
 	query, args := s.listing(q)
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, query, args...) }, scanSession)
 	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	defer rows.Close()
-	var found []*session.Record
-	for rows.Next() {
-		r, err := scanSession(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list sessions: %w", err)
-		}
-		found = append(found, r)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
 	return found, nil
@@ -216,8 +201,6 @@ func (s *sessions) values(r *session.Record, version string) []any {
 	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.Fresh,
 		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), data, version}
 }
-
-type scanner interface{ Scan(dest ...any) error }
 
 func scanSession(row scanner) (*session.Record, error) {
 	var r session.Record

@@ -29,6 +29,17 @@ type Dialect struct {
 	ForUpdate   string // at the end of a SELECT of users u: nobody else changes the row before the transaction ends; may be empty
 	LockUsers   string // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
 	LockCounter string // a statement: none works on the counter with the key $1, be it there or not; likewise
+
+	// Enter waits until there is a connection to read with, and returns the context to read a single row under, and what
+	// to call afterwards. Nil: reads queue for connections by themselves, and are ended by their own contexts.
+	Enter func(ctx context.Context) (quick context.Context, leave func(), err error)
+}
+
+func (d Dialect) enter(ctx context.Context) (quick context.Context, leave func(), err error) {
+	if d.Enter == nil {
+		return ctx, func() {}, nil
+	}
+	return d.Enter(ctx)
 }
 
 // DB is a set of stores in one database. It is safe for concurrent use.

@@ -1,0 +1,48 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// scanner is a *sql.Row or *sql.Rows.
+type scanner interface{ Scan(dest ...any) error }
+
+// one reads a single row. There is none: missing.
+func one[T any](ctx context.Context, d Dialect, statement *sql.Stmt, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
+	var none T
+	quick, leave, err := d.enter(ctx)
+	if err != nil {
+		return none, err
+	}
+	defer leave()
+	value, err := scan(statement.QueryRowContext(quick, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return none, missing
+	}
+	return value, err
+}
+
+// all reads every row that query returns.
+func all[T any](ctx context.Context, d Dialect, query func() (*sql.Rows, error), scan func(scanner) (T, error)) ([]T, error) {
+	_, leave, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	rows, err := query()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var values []T
+	for rows.Next() {
+		value, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, rows.Err()
+}

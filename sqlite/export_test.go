@@ -1,0 +1,18 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Pools are the connections of a DB.
+func (db *DB) Pools() (read, write *sql.DB) { return db.read, db.write }
+
+// ConnectWith connects with one setting more than usual, which must read as given.
+func ConnectWith(ctx context.Context, path, name, value, reads string) error {
+	u := reading
+	u.settings = append([]setting{{name, value, reads}}, u.settings...)
+	db := pool(path, u)
+	defer db.Close()
+	return db.PingContext(ctx)
+}
