@@ -1,0 +1,125 @@
+package password
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"io"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// common.txt.gz is the list of common passwords that Django ships (django/contrib/auth/common-passwords.txt.gz, made by
+// Royce Williams from the breach corpus Pwned Passwords): one a line, in lower case. Few of them have fifteen characters,
+// so what people make of them to fill up a longer field is found by rule.
+//
+//go:embed common.txt.gz
+var commonList []byte
+
+var commonWords = sync.OnceValue(func() map[string]bool {
+	r, err := gzip.NewReader(bytes.NewReader(commonList))
+	if err != nil {
+		panic(err) // embedded, and read by a test
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	words := make(map[string]bool, 20_000)
+	for line := range strings.Lines(string(text)) {
+		words[strings.TrimSpace(line)] = true
+	}
+	return words
+})
+
+// walks are what fingers do by themselves. They count in both directions, and going round.
+var walks = []string{
+	"abcdefghijklmnopqrstuvwxyz", "0123456789", "1234567890", "qwertyuiopasdfghjklzxcvbnm", "qwertyuiop", "asdfghjkl",
+	"zxcvbnm", "azertyuiopqsdfghjklmwxcvbn", "qwertzuiopasdfghjklyxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+	"qazwsxedcrfvtgbyhnujmikolp", "!@#$%^&*()", "1q2w3e4r5t6y7u8i9o0p",
+}
+
+// least is how long a word must be to count in a password that is put together.
+const least = 4
+
+// common reports whether a password is a common one, or nothing but common ones and words about the user one after the
+// other, walks over the keyboard, and repetitions.
+func common(password string, about []Attribute) bool {
+	p := strings.ToLower(strings.TrimSpace(password))
+	if commonWords()[p] {
+		return true
+	}
+	known := map[string]bool{"cloakroom": true}
+	for _, a := range about {
+		value, _, _ := strings.Cut(strings.ToLower(a.Value), "@")
+		if utf8.RuneCountInString(value) >= least {
+			known[value] = true
+		}
+	}
+	return madeOf(p, known)
+}
+
+// longest bounds what is cut into pieces, in bytes; a longer password is only looked at for repetition.
+const longest = 72
+
+// madeOf reports whether p is one or two pieces of the kinds that common names. More words than two make a phrase, which
+// is a good password, be each of them as common as it likes.
+func madeOf(p string, known map[string]bool) bool {
+	if piece(p, known) {
+		return true
+	}
+	for i := 1; i < len(p) && len(p) <= longest; i++ {
+		if piece(p[:i], known) && piece(p[i:], known) {
+			return true
+		}
+	}
+	return false
+}
+
+func piece(s string, known map[string]bool) bool {
+	n := period(s)
+	switch {
+	case 3*n <= len(s):
+		return true
+	case 2*n == len(s):
+		return n < least || piece(s[:n], known)
+	}
+	return len(s) < 2 || (len(s) >= least && (known[s] || commonWords()[s] || walk(s)))
+}
+
+// period returns the least number of bytes after which s repeats itself, be it that its end is cut off.
+func period(s string) int {
+	border := make([]int, len(s)+1) // the longest proper prefix of s[:i] that is its suffix too
+	for i, k := 1, 0; i < len(s); i++ {
+		for k > 0 && s[i] != s[k] {
+			k = border[k]
+		}
+		if s[i] == s[k] {
+			k++
+		}
+		border[i+1] = k
+	}
+	return len(s) - border[len(s)]
+}
+
+func walk(s string) bool {
+	if len(s) > longest {
+		return false
+	}
+	for _, w := range walks {
+		round := strings.Repeat(w, 2+len(s)/len(w))
+		if strings.Contains(round, s) || strings.Contains(reversed(round), s) {
+			return true
+		}
+	}
+	return false
+}
+
+func reversed(ascii string) string {
+	b := []byte(ascii)
+	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
+		b[i], b[j] = b[j], b[i]
+	}
+	return string(b)
+}

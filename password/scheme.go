@@ -1,0 +1,36 @@
+package password
+
+import "strings"
+
+// scheme is one parsed hash.
+type scheme interface {
+	verify(password string) bool
+	weak() bool     // should be replaced by current
+	cheap() bool    // takes less work than current
+	imported() bool // made by another program, from the bytes as they came
+	weight() int64  // its memory, in units of current's
+}
+
+// parsers is the table of the forms that are understood, by how they begin.
+var parsers = []struct {
+	prefix string
+	parse  func(encoded string) (scheme, bool)
+}{
+	{"$argon2id$", parseArgon2id},
+	{"pbkdf2_sha256$", parsePBKDF2},
+}
+
+// maxEncoded bounds what is parsed, in bytes.
+const maxEncoded = 512
+
+func parse(encoded string) (scheme, bool) {
+	if len(encoded) > maxEncoded {
+		return nil, false
+	}
+	for _, p := range parsers {
+		if strings.HasPrefix(encoded, p.prefix) {
+			return p.parse(encoded)
+		}
+	}
+	return nil, false
+}
