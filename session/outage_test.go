@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
 func TestAnOutageIsNeitherASignOutNorASignIn(t *testing.T) {
@@ -198,37 +199,28 @@ func TestWhateverCallFailsTheStateIsBeforeOrAfter(t *testing.T) {
 }
 
 func failEach(t *testing.T, do func(s *scene, w http.ResponseWriter, r *http.Request) error) {
-	for _, effect := range []bool{false, true} {
+	for _, mode := range []*storetest.Plan{{}, {After: true}, {Rest: true}} {
 		for n := 1; ; n++ {
 			s := newScene(t)
-			inner, before, cookie, calls := s.m.Store, s.state(s.m.Store), s.phone.cookie, 0
-			nth := func(string) error {
-				if calls++; calls == n {
-					return errOutage
-				}
-				return nil
-			}
-			if effect {
-				s.m.Store = &watched{Store: inner, after: nth}
-			} else {
-				s.m.Store = &watched{Store: inner, before: nth}
-			}
+			inner, before, cookie := s.m.Store, s.state(s.m.Store), s.phone.cookie
+			plan := &storetest.Plan{Call: n, After: mode.After, Rest: mode.Rest}
+			s.m.Store = storetest.Faulty(storetest.Stores{Sessions: inner}, plan).Sessions
 			var err error
 			answer := s.phone.serve(func(w http.ResponseWriter, r *http.Request) { err = do(s, w, r) })
 			state := s.state(inner)
-			if calls < n { // no call was left to fail
+			if len(plan.Calls()) < n { // no call was left to fail
 				if err != nil {
 					t.Fatalf("nothing fails, and it returns %v", err)
 				}
 				break
 			}
-			if !errors.Is(err, errOutage) || len(answer.Header) != 0 || s.phone.cookie != cookie {
-				t.Errorf("call %d fails: error %v, header %v", n, err, answer.Header)
+			if !errors.Is(err, storetest.ErrFault) || len(answer.Header) != 0 || s.phone.cookie != cookie {
+				t.Errorf("%v fails: error %v, header %v", plan.Calls(), err, answer.Header)
 			}
 			if after := s.done(t, do); state != before && state != after {
-				t.Errorf("call %d fails, effect %v:\nbefore %s\nnow    %s\nafter  %s", n, effect, before, state, after)
-			} else if !effect && n == 1 && state != before {
-				t.Errorf("the first call fails without effect: %s", state)
+				t.Errorf("%v fails, effect %v:\nbefore %s\nnow    %s\nafter  %s", plan.Calls(), mode.After, before, state, after)
+			} else if !mode.After && n == 1 && state != before {
+				t.Errorf("%v fails without effect: %s", plan.Calls(), state)
 			}
 		}
 	}
