@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -58,6 +60,8 @@ func (a *API) Handler(next http.Handler) http.Handler {
 	}
 	if next == nil {
 		next = http.HandlerFunc(a.nothing)
+	} else {
+		next = a.app(next)
 	}
 	h := a.route(next)
 	h = a.Auth.Handler(a.sameOrigin(h))
@@ -69,7 +73,7 @@ func (a *API) Handler(next http.Handler) http.Handler {
 // outermost names the request, keeps a panic to itself, and sets the headers that every answer has.
 func (a *API) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(requestid.New(r.Context(), a.Client.Addr(r).String()))
+		r = r.WithContext(requestid.New(r.Context(), text(a.Client.Addr(r))))
 		h := w.Header()
 		h.Set("X-Request-Id", requestid.From(r.Context()))
 		if a.HSTS != "" {
@@ -84,14 +88,43 @@ func (a *API) outermost(next http.Handler) http.Handler {
 	})
 }
 
+// panicked answers 500. It may: our own handlers write nothing before they are done.
 func (a *API) panicked(w http.ResponseWriter, r *http.Request, v any) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
+	a.crashed(r, v)
+	w.Header().Del("Set-Cookie")
+	refuse(w, r, errServer)
+}
+
+func (a *API) crashed(r *http.Request, v any) {
 	a.Log.LogAttrs(r.Context(), slog.LevelError, "sys_crash",
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
-	w.Header().Del("Set-Cookie")
-	problem.Write(w, r, errServer)
+}
+
+// app cuts the connection when the app's handler panics, as net/http does: half an answer may be on its way already, and
+// must not look like a whole one.
+func (a *API) app(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if v != http.ErrAbortHandler {
+					a.crashed(r, v)
+				}
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// text writes an address; "" if there is none, as on a Unix socket.
+func text(address netip.Addr) string {
+	if !address.IsValid() {
+		return ""
+	}
+	return address.String()
 }
 
 // knownHost refuses requests for a host that nobody configured. Health checks come by address, so they are exempt.
@@ -99,7 +132,7 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
 		if path != "/healthz" && path != "/readyz" && !a.CSRF.AllowedHost(r.Host) {
-			problem.Write(w, r, errMisdirected)
+			refuse(w, r, errMisdirected)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -109,19 +142,27 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 // sameOrigin refuses unsafe requests that another site's page may have sent.
 func (a *API) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := a.CSRF.Check(r, csrf.Caller{Ticket: session.Presented(r.Context()), Binding: func() (string, error) {
-			s, err := session.FromContext(r.Context())
-			if err != nil || s == nil {
-				return "", err
-			}
-			return s.ID, nil
-		}})
+		err := a.CSRF.Check(r, csrf.Caller{
+			Ticket: session.Presented(r.Context()), FormToken: formToken(w, r),
+			Binding: func() (string, error) { return binding(r.Context()) },
+		})
 		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// binding returns the public ID of the request's session; "" if there is none.
+func binding(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	s, err := session.FromContext(ctx)
+	if err != nil || s == nil {
+		return "", err
+	}
+	return s.ID, nil
 }
 
 // route finds who answers.
@@ -133,7 +174,7 @@ func (a *API) route(next http.Handler) http.Handler {
 			return
 		}
 		h, id, methods := a.find(r)
-		if h == nil && methods == nil && !ours(path) {
+		if h == nil && methods == nil && !ours(path) && !ours(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -147,10 +188,10 @@ func (a *API) route(next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		case methods != nil:
 			w.Header().Set("Allow", strings.Join(methods, ", "))
-			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "method_not_allowed",
+			refuse(w, r, problem.New(http.StatusMethodNotAllowed, "method_not_allowed",
 				fmt.Sprintf("Method %q not allowed.", r.Method)))
 		default:
-			problem.Write(w, r, errNotFound)
+			refuse(w, r, errNotFound)
 		}
 	})
 }
@@ -159,7 +200,9 @@ func (a *API) route(next http.Handler) http.Handler {
 // page, and inert if a browser should show it.
 func protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Cookie")
+	if !slices.Contains(h.Values("Vary"), "Cookie") {
+		h.Add("Vary", "Cookie")
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -170,10 +213,15 @@ func protect(h http.Header) {
 // nothing answers what is neither ours nor anybody's.
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 	if a.Pages != nil && r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		w.Header().Set("Cache-Control", "no-store")
+		protect(w.Header())
 		http.Redirect(w, r, "/auth/account", http.StatusSeeOther)
 		return
 	}
+	refuse(w, r, errNotFound)
+}
+
+// refuse answers with p, which is ours wherever the request was going.
+func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	protect(w.Header())
-	problem.Write(w, r, errNotFound)
+	problem.Write(w, r, p)
 }

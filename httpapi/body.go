@@ -1,17 +1,14 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
@@ -40,6 +37,9 @@ func decode(w http.ResponseWriter, r *http.Request, in any) error {
 	values, err := parse(r, body, formAllowed(in))
 	if err != nil {
 		return err
+	}
+	if isForm(r) {
+		delete(values, formTokenField)
 	}
 	return fields.set(values)
 }
@@ -79,86 +79,6 @@ func malformed(format string, args ...any) error {
 	return problem.New(http.StatusBadRequest, "malformed_body", fmt.Sprintf(format, args...))
 }
 
-// parseJSON accepts one flat object. encoding/json alone would let a repeated key's last value win and replace bad UTF-8.
-func parseJSON(body []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(body) {
-		return nil, malformed("JSON parse error - the body is not UTF-8.")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	start, err := d.Token()
-	if err != nil {
-		return nil, malformed("JSON parse error - %v.", err)
-	}
-	if start != json.Delim('{') {
-		return nil, malformed("Invalid data. Expected an object.")
-	}
-	values := map[string]json.RawMessage{}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, malformed("JSON parse error - %v.", err)
-		}
-		name := key.(string) // the decoder lets nothing else be a key
-		if _, twice := values[name]; twice {
-			return nil, malformed("The field %q is there twice.", name)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, malformed("JSON parse error - %v.", err)
-		}
-		values[name] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, malformed("JSON parse error - %v.", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed("JSON parse error - there is something after the object.")
-	}
-	return values, nil
-}
-
-func parseForm(body []byte) (map[string]json.RawMessage, error) {
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, malformed("Form parse error - %v.", err)
-	}
-	return fromForm(form)
-}
-
-func parseMultipart(body []byte, boundary string) (map[string]json.RawMessage, error) {
-	r := &http.Request{
-		Method: http.MethodPost, Body: io.NopCloser(bytes.NewReader(body)),
-		Header: http.Header{"Content-Type": {mime.FormatMediaType("multipart/form-data", map[string]string{"boundary": boundary})}},
-	}
-	if err := r.ParseMultipartForm(maxBody); err != nil {
-		return nil, malformed("Multipart parse error - %v.", err)
-	}
-	defer r.MultipartForm.RemoveAll()
-	if len(r.MultipartForm.File) > 0 {
-		return nil, malformed("Files are not taken here.")
-	}
-	return fromForm(r.MultipartForm.Value)
-}
-
-// fromForm turns what a form says into the JSON that would say the same. Boxes send "on", and "true" as Django reads it.
-func fromForm(form url.Values) (map[string]json.RawMessage, error) {
-	values := map[string]json.RawMessage{}
-	for name, all := range form {
-		if len(all) != 1 {
-			return nil, malformed("The field %q is there twice.", name)
-		}
-		if !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
-			return nil, malformed("Form parse error - the body is not UTF-8.")
-		}
-		quoted, err := json.Marshal(all[0])
-		if err != nil {
-			return nil, malformed("Form parse error - %v.", err)
-		}
-		values[name] = quoted
-	}
-	return values, nil
-}
-
 // fields are the places of an input struct by their names on the wire.
 type fields map[string]reflect.Value
 
@@ -190,56 +110,6 @@ func (f fields) set(values map[string]json.RawMessage) error {
 		return invalid(wrong)
 	}
 	return nil
-}
-
-// put decodes one value, and returns what is wrong with it in DRF's words.
-func put(place reflect.Value, raw json.RawMessage) string {
-	if string(raw) == "null" {
-		return "This field may not be null."
-	}
-	switch into := place.Addr().Interface().(type) {
-	case **string:
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return "Not a valid string."
-		}
-		if strings.ContainsRune(s, 0) {
-			return "Null characters are not allowed."
-		}
-		if strings.ContainsRune(s, utf8.RuneError) && hasLoneSurrogate(raw) {
-			return "Not a valid string."
-		}
-		*into = &s
-	case **bool:
-		b, ok := boolean(raw)
-		if !ok {
-			return "Must be a valid boolean."
-		}
-		*into = &b
-	default:
-		panic("httpapi: an input field is neither *string nor *bool")
-	}
-	return ""
-}
-
-// boolean reads JSON's booleans, and as strings the words that HTML forms and DRF's BooleanField use.
-func boolean(raw json.RawMessage) (value, ok bool) {
-	switch strings.ToLower(string(raw)) {
-	case `true`, `"true"`, `"on"`, `"1"`:
-		return true, true
-	case `false`, `"false"`, `"off"`, `"0"`, `""`:
-		return false, true
-	}
-	return false, false
-}
-
-// hasLoneSurrogate reports whether a JSON string holds a \u escape that is half a character: decoding turns those into
-// U+FFFD, and two different passwords into one. An honest U+FFFD stands there as itself or as its own escape.
-func hasLoneSurrogate(raw json.RawMessage) bool {
-	lower := strings.ToLower(string(raw))
-	honest := strings.Count(lower, "�") + strings.Count(lower, `\ufffd`)
-	var s string
-	return json.Unmarshal(raw, &s) != nil || strings.Count(s, "�") != honest
 }
 
 func invalid(wrong map[string][]string) error {

@@ -19,7 +19,7 @@ type statusOut struct {
 // alive says that the process runs, whatever the store does: restarting it would not help.
 func alive(*API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, r, http.StatusOK, statusOut{"ok"})
+		writeJSON(w, http.StatusOK, statusOut{"ok"})
 	})
 }
 
@@ -28,16 +28,16 @@ func ready(a *API) http.Handler {
 	health := &health{ask: a.Healthy}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.draining.Load() {
-			problem.Write(w, r, &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping",
+			refuse(w, r, &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping",
 				Detail: "The server is stopping.", RetryAfter: time.Second})
 			return
 		}
 		if err := health.check(r.Context()); err != nil {
 			a.Log.LogAttrs(r.Context(), slog.LevelError, "not ready", slog.Any("error", err))
-			problem.Write(w, r, auth.Unavailable)
+			refuse(w, r, auth.Unavailable)
 			return
 		}
-		writeJSON(w, r, http.StatusOK, statusOut{"ok"})
+		writeJSON(w, http.StatusOK, statusOut{"ok"})
 	})
 }
 
@@ -68,8 +68,6 @@ var openAPIDocument []byte
 func openAPI(*API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
-		if r.Method != http.MethodHead {
-			_, _ = w.Write(openAPIDocument)
-		}
+		_, _ = w.Write(openAPIDocument)
 	})
 }

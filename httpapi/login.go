@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -108,14 +109,23 @@ func (c *call) logAttempt(event, login string, err error) {
 	c.api.Log.LogAttrs(c.ctx(), level, event, slog.String("login", shorten(login)))
 }
 
-// shorten keeps a stranger's text from filling the log.
+// shorten keeps a stranger's text from filling the log, and from doing anything to the terminal that shows it: JSON
+// leaves characters such as U+009B, which begins a control sequence, and U+202E, which turns the line around, as they are.
 func shorten(s string) string {
 	const most = 150
-	runes := []rune(strings.ToValidUTF8(s, "�"))
-	if len(runes) > most {
-		return string(runes[:most]) + "…"
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > most {
+			b.WriteRune('…')
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = utf8.RuneError
+		}
+		b.WriteRune(r)
 	}
-	return string(runes)
+	return b.String()
 }
 
 func logout(c *call, _ none) (none, error) { return none{}, c.signOut() }

@@ -36,12 +36,20 @@ func newUserOut(u *account.User) userOut {
 	return out
 }
 
+// maxSafeInteger is the largest number up to which JavaScript knows all whole ones (ECMA-262, Number.MAX_SAFE_INTEGER).
+const maxSafeInteger = 1<<53 - 1
+
 // jsonID writes a decimal ID as a number, as Django does, and any other as a string.
 func jsonID(id string) json.RawMessage {
-	if n, err := strconv.ParseInt(id, 10, 64); err == nil && strconv.FormatInt(n, 10) == id {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err == nil && strconv.FormatInt(n, 10) == id && 0 < n && n <= maxSafeInteger {
 		return json.RawMessage(id)
 	}
-	return json.RawMessage(strconv.Quote(id))
+	quoted, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // a string always encodes
+	}
+	return quoted
 }
 
 func orEmpty(s []string) []string {

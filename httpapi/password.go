@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 type reauthenticateIn struct {
@@ -49,23 +50,47 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 		return none{}, err
 	}
 	u, err := c.api.Accounts.ChangePassword(c.ctx(), c.who.User.ID, c.attempt(*in.Current), *in.New)
-	if err != nil {
-		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "authn_password_change_fail", slog.String("user", c.who.User.ID))
-	}
+	c.logPasswordChange(err)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return none{}, invalid(wrongPassword("current_password"))
 	}
 	if err != nil {
 		return none{}, err
 	}
-	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "authn_password_change", slog.String("user", u.ID))
 	if err := c.rotate(u.Epoch); err != nil {
 		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "session not renewed after a password change", slog.Any("error", err))
 		return none{}, nil
 	}
 	c.api.rememberDevice(c.w, c.r, u.ID)
-	if _, err := c.api.Sessions.RevokeAll(context.WithoutCancel(c.ctx()), u.ID, c.current()); err != nil {
-		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
-	}
+	c.removeDead(u.ID)
 	return none{}, nil
+}
+
+// removeDead takes the user's other sessions out of the store. The epoch has ended them already, so a failure harms nobody.
+func (c *call) removeDead(user string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	defer cancel()
+	if _, err := c.api.Sessions.RevokeAll(ctx, user, c.current()); err != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
+	}
+}
+
+// logPasswordChange logs how a change of the password ended, under OWASP's names. An outage is logged as one, elsewhere.
+func (c *call) logPasswordChange(err error) {
+	_, throttled := errors.AsType[*throttle.Error](err)
+	_, refused := errors.AsType[*account.InvalidError](err)
+	event, level, reason := "authn_password_change_fail", slog.LevelWarn, ""
+	switch {
+	case err == nil:
+		event, level = "authn_password_change", slog.LevelInfo
+	case throttled:
+		reason = "throttled"
+	case refused:
+		reason = "new password refused"
+	case errors.Is(err, account.ErrInvalidCredentials):
+		reason = "wrong password"
+	default:
+		return
+	}
+	c.api.Log.LogAttrs(c.ctx(), level, event, slog.String("user", c.who.User.ID), slog.String("reason", reason))
 }

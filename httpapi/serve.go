@@ -3,17 +3,19 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// callTimeout bounds everything that one call waits for; a store that takes longer is an outage.
+// callTimeout bounds what one call waits for, first to learn who is asking and then to do its work; a store that takes
+// longer is an outage. The time in which the client sends the body doesn't count: that is the client's own.
 const callTimeout = 5 * time.Second
 
 // call is one request to the API. Only the methods below write to the response: sign-in, sign-out and rotation.
@@ -31,7 +33,7 @@ func (c *call) address() netip.Addr { return c.api.Client.Addr(c.r) }
 // signIn starts a session for a user who has just typed the password.
 func (c *call) signIn(u *account.User, method string, remember bool) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
-		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, Address: c.address().String(),
+		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, Address: text(c.address()),
 	})
 	if err != nil {
 		return err
@@ -57,10 +59,15 @@ func (c *call) current() *session.Session {
 }
 
 // signOut ends the session. The page goes on as a visitor, with a csrftoken of its own.
+//
+// The browser is told to drop what pages of this origin have stored, since that was the user's and the next user of the
+// browser must not find it (ASVS 5.0, 14.3.1). It isn't told to drop cookies: the session's is deleted by name, and
+// cloakroom_device must stay, without which strangers could lock the user out. Nor its cache: nothing of ours is in it.
 func (c *call) signOut() error {
 	if err := c.api.Sessions.SignOut(c.w, c.r); err != nil {
 		return err
 	}
+	c.w.Header().Set("Clear-Site-Data", `"storage"`)
 	c.api.CSRF.Issue(c.w, c.r, "")
 	return nil
 }
@@ -78,22 +85,21 @@ const (
 func serve[In, Out any](needs need, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
-			defer cancel()
-			c := &call{api: a, w: w, r: r.WithContext(ctx)}
+			c := &call{api: a, w: w, r: r}
 			out, err := answer(c, needs, f)
 			if err != nil {
+				c.logRefusal(err)
 				a.fail(w, r, err)
 				return
 			}
-			writeJSON(w, r, http.StatusOK, out)
+			writeJSON(w, http.StatusOK, out)
 		})
 	}
 }
 
 func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) (out Out, err error) {
 	if needs != anybody {
-		if c.who, err = auth.Check(c.ctx()); err != nil {
+		if c.who, err = c.identify(); err != nil {
 			return out, err
 		}
 	}
@@ -104,27 +110,52 @@ func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error
 	if err := decode(c.w, c.r, &in); err != nil {
 		return out, err
 	}
+	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
+	defer cancel()
+	c.r = c.r.WithContext(ctx)
 	return f(c, in)
+}
+
+func (c *call) identify() (*auth.Identity, error) {
+	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
+	defer cancel()
+	return auth.Check(ctx)
+}
+
+// logRefusal logs that somebody may not do what they asked for, under OWASP's name. Refusals of the origin are logged
+// where they are judged, and wrong passwords where they are counted.
+func (c *call) logRefusal(err error) {
+	reason := ""
+	switch {
+	case errors.Is(err, auth.ErrFreshSignInRequired):
+		reason = auth.ErrFreshSignInRequired.Error()
+	case errors.Is(err, account.ErrSetupSpent):
+		reason = account.ErrSetupSpent.Error()
+	default:
+		return
+	}
+	about := []slog.Attr{slog.String("path", c.r.URL.Path), slog.String("reason", reason)}
+	if c.who != nil {
+		about = append(about, slog.String("user", c.who.User.ID))
+	}
+	c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "authz_fail", about...)
 }
 
 // none is the input of a route that takes no body, or the output of one that has nothing to say.
 type none struct{}
 
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // our own types always encode
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		// The client may be gone by now; there is nobody left to tell.
-		_, _ = w.Write(append(b, '\n'))
-	}
+	// net/http drops the body of an answer to HEAD. The client may be gone by now; there is nobody left to tell.
+	_, _ = w.Write(append(b, '\n'))
 }
 
 // fail answers with what the table makes of err, and logs what the table doesn't know.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := a.problem(r, err)
-	problem.Write(w, r, p)
+	refuse(w, r, a.problem(r, err))
 }

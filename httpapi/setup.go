@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"log/slog"
+
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
@@ -36,5 +38,7 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
+	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "user_created", slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
+		slog.Bool("superuser", u.IsSuperuser))
 	return newUserOut(u), c.signIn(u, "setup", true)
 }

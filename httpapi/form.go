@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+)
+
+func parseForm(body []byte) (map[string]json.RawMessage, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, malformed("Form parse error - %v.", err)
+	}
+	return fromForm(form)
+}
+
+func parseMultipart(body []byte, boundary string) (map[string]json.RawMessage, error) {
+	r := &http.Request{
+		Method: http.MethodPost, Body: io.NopCloser(bytes.NewReader(body)),
+		Header: http.Header{"Content-Type": {mime.FormatMediaType("multipart/form-data", map[string]string{"boundary": boundary})}},
+	}
+	if err := r.ParseMultipartForm(maxBody); err != nil {
+		return nil, malformed("Multipart parse error - %v.", err)
+	}
+	defer r.MultipartForm.RemoveAll()
+	if len(r.MultipartForm.File) > 0 {
+		return nil, malformed("Files are not taken here.")
+	}
+	return fromForm(r.MultipartForm.Value)
+}
+
+// fromForm turns what a form says into the JSON that would say the same. Boxes send "on", and "true" as Django reads it.
+func fromForm(form url.Values) (map[string]json.RawMessage, error) {
+	values := map[string]json.RawMessage{}
+	for name, all := range form {
+		if len(all) != 1 {
+			return nil, malformed("The field %q is there twice.", name)
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
+			return nil, malformed("Form parse error - the body is not UTF-8.")
+		}
+		quoted, err := json.Marshal(all[0])
+		if err != nil {
+			return nil, malformed("Form parse error - %v.", err)
+		}
+		values[name] = quoted
+	}
+	return values, nil
+}
+
+func isForm(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data"
+}
+
+// formTokenField is where Django's forms carry the csrftoken. It has been judged by the time the body is decoded.
+const formTokenField = "csrfmiddlewaretoken"
+
+// formToken returns the csrftoken in a form that is posted to one of our routes; "" if there is none, or the form is
+// malformed. The body is left to be read again.
+func formToken(w http.ResponseWriter, r *http.Request) string {
+	if r.Method != http.MethodPost || !isForm(r) || !ours(r.URL.EscapedPath()) {
+		return ""
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), ending{err}))
+	if err != nil {
+		return ""
+	}
+	values, err := parse(r, body, true)
+	var token string
+	if err != nil || json.Unmarshal(values[formTokenField], &token) != nil {
+		return ""
+	}
+	return token
+}
+
+// ending is how a body ended when it was read before.
+type ending struct{ err error }
+
+func (e ending) Read([]byte) (int, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	return 0, io.EOF
+}
