@@ -94,7 +94,6 @@ function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onE
             <dd>
               <time dateTime={device.created_at} title={exactly(device.created_at)}>{day(device.created_at)}</time>
               {device.method && ` ${t.methods[device.method] ?? t.method(device.method)}`}
-              {device.expires_at && <>, <time dateTime={device.expires_at} title={exactly(device.expires_at)}>{t.until(day(device.expires_at))}</time></>}
             </dd>
           </div>
           {device.ip && (

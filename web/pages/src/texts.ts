@@ -80,7 +80,6 @@ export const texts = {
     now: "now",
     justNow: "just now",
     signedIn: "Signed in",
-    until: (day: string) => `until ${day}`,
     address: "Address",
     methods: { password: "with a password", basic: "with a password", setup: "at first setup" } as Readonly<Record<string, string>>,
     method: (name: string) => `by ${name.replaceAll("_", " ")}`,
