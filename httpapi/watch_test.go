@@ -1,0 +1,195 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// What the harness looks at in every test, whatever the test is about.
+
+// watchHeaders fails the test if the handler changes the header after it has sent it: a cookie that is deleted then stays
+// (A15).
+func (s *server) watchHeaders(handler http.Handler, w http.ResponseWriter, r *http.Request) {
+	watched := &watchedWriter{ResponseWriter: w}
+	handler.ServeHTTP(watched, r)
+	if watched.sent != nil && !maps.EqualFunc(watched.sent, w.Header(), slices.Equal) {
+		s.t.Errorf("%s %s: the header was changed after it had been sent:\n%v\n%v", r.Method, r.URL.Path, watched.sent, w.Header())
+	}
+}
+
+type watchedWriter struct {
+	http.ResponseWriter
+	sent http.Header
+}
+
+func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *watchedWriter) WriteHeader(status int) {
+	if w.sent == nil && status >= 200 {
+		w.sent = w.Header().Clone()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *watchedWriter) Write(b []byte) (int, error) {
+	if w.sent == nil {
+		w.sent = w.Header().Clone()
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// secrets are what must never be logged, and never be in a body: what people typed, what cookies hold, and what the store
+// keeps of either. The zero value is ready; safe for concurrent use.
+type secrets struct {
+	mu     sync.Mutex
+	all    map[string]bool
+	ticket map[string]bool
+}
+
+// add notes secrets. Short ones would be found by chance.
+func (s *secrets) add(texts ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all, s.ticket = map[string]bool{}, map[string]bool{}
+	}
+	for _, text := range texts {
+		if len(text) >= 12 {
+			s.all[text] = true
+		}
+	}
+}
+
+// sent notes what is secret in a JSON body.
+func (s *secrets) sent(body []byte) {
+	var fields map[string]any
+	if json.Unmarshal(body, &fields) != nil {
+		return
+	}
+	for _, name := range []string{"password", "current_password", "new_password", "secret"} {
+		if text, ok := fields[name].(string); ok {
+			s.add(text)
+		}
+	}
+}
+
+// seen notes the cookies that an answer sets, and looks for tickets in its body and in any header but Set-Cookie.
+func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
+	t.Helper()
+	_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	s.add(basic)
+	for _, c := range a.Cookies() {
+		s.add(c.Value)
+		if c.Name == session.CookieName || c.Name == session.PlainCookieName {
+			s.mu.Lock()
+			s.ticket[c.Value] = c.Value != ""
+			s.mu.Unlock()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	header := a.Header.Clone()
+	header.Del("Set-Cookie")
+	var rest bytes.Buffer
+	_ = header.Write(&rest) // a Buffer takes everything
+	rest.Write(a.body)
+	for ticket := range s.ticket {
+		if ticket != "" && bytes.Contains(rest.Bytes(), []byte(ticket)) {
+			t.Errorf("%s %s: the answer shows a ticket outside of Set-Cookie (K04):\n%s", r.Method, r.URL.Path, rest.Bytes())
+		}
+	}
+}
+
+// searchLog looks for secrets in what was logged during the test (L03), and for what only a defect logs.
+func (s *server) searchLog() {
+	log := s.log.String()
+	s.secret.mu.Lock()
+	defer s.secret.mu.Unlock()
+	for secret := range s.secret.all {
+		if i := strings.Index(log, secret); i >= 0 {
+			s.t.Errorf("the log shows the secret %q (L03): …%s", secret, log[max(0, i-200):i+len(secret)])
+		}
+	}
+	if strings.Contains(log, "superfluous") {
+		s.t.Errorf("a header was sent twice:\n%s", log)
+	}
+}
+
+// described checks an answer against openapi.yaml: its status is listed for the route, and headers and body fit.
+func described(t *testing.T, r *http.Request, a *answer) {
+	t.Helper()
+	document := openAPIRouter()
+	at := *r
+	at.URL = &url.URL{Path: strings.TrimSuffix(r.URL.EscapedPath(), "/"), RawQuery: r.URL.RawQuery}
+	if at.Method == http.MethodHead {
+		return
+	}
+	route, params, err := document.FindRoute(&at)
+	if err != nil {
+		return // not a route of the document, or not a method of it: 404 or 405, which other tests look at
+	}
+	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: &at, PathParams: params, Route: route},
+		Status:                 a.StatusCode, Header: a.Header, Body: io.NopCloser(bytes.NewReader(a.body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		t.Errorf("%s %s: the answer is not as openapi.yaml says: %v\n%d %s", r.Method, r.URL.Path, err, a.StatusCode, a.body)
+	}
+}
+
+var openAPIRouter = sync.OnceValue(func() routers.Router {
+	text, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		panic(err)
+	}
+	document, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		panic(err)
+	}
+	if err := document.Validate(context.Background()); err != nil {
+		panic(err)
+	}
+	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.PlainBodyDecoder)
+	router, err := gorillamux.NewRouter(document)
+	if err != nil {
+		panic(err)
+	}
+	return router
+})
+
+// safeBuffer is a buffer that a server may write to while a test reads it.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
