@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -16,10 +17,13 @@ import (
 //
 //	exits CODE PROGRAM ARGS…         the program ends with this exit code
 //	serve [-tty] ARGS…               starts cloakroom serve and waits until it is ready; sets $URL
-//	endserve [-kill | -int]          ends it with SIGTERM, or otherwise; its output is in serve.out and serve.err
+//	endserve [-int]                  ends it with SIGTERM, or an interrupt; its output is in serve.out and serve.err
+//	endserve -begin | -wait          the same in two steps: it stops accepting; it has ended
+//	endserve -twice                  interrupts it twice; it must end at once
 //	http STATUS METHOD PATH [JSON]   asks the server, with the cookies so far; the answer is in the file body
 //	forget                           throws the cookies away
 //	inflight begin | end STATUS      a request whose body is still on its way
+//	newer FILE                       makes a database that of a later version
 //	capture VARIABLE REGEXP FILE     sets the variable to what the first group matches
 //	tty ANSWERS PROGRAM ARGS…        runs a program on a terminal, typing the lines of the file ANSWERS, one to each
 //	                                 question; what it showed is in the file tty
@@ -50,11 +54,19 @@ func runScripts(t *testing.T, p testscript.Params) {
 		e.Values[serverKey{}] = newScriptServer()
 		e.Setenv("TZ", "UTC")
 		e.Setenv("ESC", "\x1b")
+		e.Setenv("CSI", "\u009b") // ESC [ in one character
+		e.Setenv("RLO", "\u202e") // turns the direction of writing
 		return nil
 	}
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
-		"inflight": inflight, "capture": capture, "tty": tty,
+		"inflight": inflight, "capture": capture, "newer": newer, "tty": tty,
+	}
+	p.Condition = func(name string) (bool, error) {
+		if name == "root" {
+			return os.Geteuid() == 0, nil
+		}
+		return false, fmt.Errorf("unknown condition %q", name)
 	}
 	testscript.Run(t, p)
 }
@@ -74,6 +86,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// newer writes a version that nobody has made yet into the header of a database file, where PRAGMA user_version is.
+func newer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: newer FILE")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	_, err = f.WriteAt(binary.BigEndian.AppendUint32(nil, 999999), 60)
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 // capture sets a variable to what a file says.

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,6 +104,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() {
 		if s.command != nil {
 			_ = s.command.Process.Kill()
+			s.command = nil
 			<-s.done
 		}
 	})
@@ -145,31 +146,58 @@ func (s *scriptServer) waitReady(ts *testscript.TestScript, log *output) string 
 	return ""
 }
 
-// endServe ends the server and checks that its output holds no secret.
+// endServe ends the server and checks that its log holds no secret.
 func endServe(ts *testscript.TestScript, neg bool, args []string) {
 	s := serverOf(ts)
-	if neg || s.command == nil || len(args) > 1 {
-		ts.Fatalf("usage: endserve [-kill | -int], with a server running")
+	how := strings.Join(args, " ")
+	if neg || s.command == nil {
+		ts.Fatalf("usage: endserve [-int | -begin | -wait | -twice], with a server running")
 	}
-	sig := os.Signal(syscall.SIGTERM)
-	switch {
-	case slices.Contains(args, "-kill"):
-		sig = os.Kill
-	case slices.Contains(args, "-int"):
-		sig = os.Interrupt
+	switch how {
+	case "", "-begin":
+		ts.Check(s.command.Process.Signal(syscall.SIGTERM))
+	case "-int", "-twice":
+		ts.Check(s.command.Process.Signal(os.Interrupt))
 	}
-	// It may be about to end already.
-	_ = s.command.Process.Signal(sig)
+	switch how {
+	case "-begin":
+		s.awaitClosed(ts)
+		return
+	case "-twice":
+		s.awaitClosed(ts)
+		ts.Check(s.command.Process.Signal(os.Interrupt))
+	}
+	s.awaitEnd(ts, how == "-twice")
+	s.checkSecrets(ts)
+}
+
+// awaitClosed waits until the server accepts no connections.
+func (s *scriptServer) awaitClosed(ts *testscript.TestScript) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		c, err := net.Dial("tcp", strings.TrimPrefix(ts.Getenv("URL"), "http://"))
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
+	ts.Fatalf("the server doesn't stop accepting")
+}
+
+// awaitEnd waits for the end of the process, which must be in order unless it was hurried.
+func (s *scriptServer) awaitEnd(ts *testscript.TestScript, hurried bool) {
+	wait := patience
+	if hurried {
+		wait = 5 * time.Second // far less than the server gives the requests in flight
+	}
 	select {
 	case err := <-s.done:
 		s.command = nil
-		if err != nil && sig != os.Kill {
+		if (err != nil) != hurried {
 			ts.Fatalf("the server ended with %v:\n%s", err, ts.ReadFile("serve.err"))
 		}
-	case <-time.After(patience):
+	case <-time.After(wait):
 		ts.Fatalf("the server doesn't end:\n%s", ts.ReadFile("serve.err"))
 	}
-	s.checkSecrets(ts)
 }
 
 func (s *scriptServer) checkSecrets(ts *testscript.TestScript) {
@@ -183,33 +211,42 @@ func (s *scriptServer) checkSecrets(ts *testscript.TestScript) {
 
 // request asks the server and compares the status.
 func request(ts *testscript.TestScript, neg bool, args []string) {
+	header := http.Header{"User-Agent": {"script/1.0"}}
+	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
+		switch args[0] {
+		case "-agent":
+			header.Set("User-Agent", args[1])
+		case "-forwarded":
+			header.Set("X-Forwarded-For", args[1])
+		case "-cookies":
+			n, err := strconv.Atoi(args[1])
+			ts.Check(err)
+			header.Set("Cookie", "stuffing="+strings.Repeat("x", n))
+		}
+		args = args[2:]
+	}
 	if neg || len(args) < 3 || len(args) > 4 {
-		ts.Fatalf("usage: http STATUS METHOD PATH [JSON]")
+		ts.Fatalf("usage: http [-agent NAME] [-forwarded ADDRESS] [-cookies BYTES] STATUS METHOD PATH [JSON]")
 	}
 	s := serverOf(ts)
-	var body io.Reader
-	if len(args) == 4 {
-		body = strings.NewReader(args[3])
-		s.noteSecrets(args[3])
-	}
-	r, err := http.NewRequest(args[1], ts.Getenv("URL")+args[2], body)
+	body := strings.Join(args[3:], "")
+	s.noteSecrets(body)
+	r, err := http.NewRequest(args[1], ts.Getenv("URL")+args[2], strings.NewReader(body))
 	ts.Check(err)
-	if body != nil {
+	r.Header = header
+	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	s.authenticate(r)
+	authenticate(r)
 	answer, err := s.client.Do(r)
 	ts.Check(err)
 	s.save(ts, answer, args[0])
 }
 
 // authenticate does what a page does to be believed: it sends its origin.
-func (s *scriptServer) authenticate(r *http.Request) {
-	r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host)
-	r.Header.Set("User-Agent", "script/1.0")
-}
+func authenticate(r *http.Request) { r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host) }
 
-var passwordField = regexp.MustCompile(`"(?:[a-z_]*password|secret)"\s*:\s*"([^"]+)"`)
+var passwordField = regexp.MustCompile(`"(?:[a-z_]*password|secret)"\s*:\s*"([^"]{12,})"`) // shorter ones may be words of the log
 
 func (s *scriptServer) noteSecrets(body string) {
 	for _, m := range passwordField.FindAllStringSubmatch(body, -1) {
@@ -260,7 +297,7 @@ func (s *scriptServer) begin(ts *testscript.TestScript) {
 	r, err := http.NewRequest("POST", ts.Getenv("URL")+"/api/auth/login", body)
 	ts.Check(err)
 	r.Header.Set("Content-Type", "application/json")
-	s.authenticate(r)
+	authenticate(r)
 	go func() {
 		defer close(s.answer)
 		if answer, err := s.client.Do(r); err == nil {
