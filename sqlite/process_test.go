@@ -108,10 +108,10 @@ func TestProcessesWriteSideBySide(t *testing.T) {
 }
 
 func TestProcessesThatStartTogetherAllSucceed(t *testing.T) {
-	for range 3 {
+	for range 8 {
 		path := filepath.Join(t.TempDir(), "new", "cloakroom.db")
 		var all []*child
-		for range 6 {
+		for range 8 {
 			all = append(all, start(t, "open", path))
 		}
 		for _, c := range all {

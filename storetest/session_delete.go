@@ -161,4 +161,17 @@ var sessionDeleteCases = []testCase[session.Store]{
 			purges(t, s, 9_000, 100, 2)
 		},
 	},
+	{
+		"a session that was kept alive hides none that has ended", "Expires is as Touch left it",
+		func(t *testing.T, s session.Store) {
+			for kept := range 5 {
+				for n := range 5 {
+					created(t, s, n, "ann")
+				}
+				touched(t, s, kept, 1_100, 9_000)
+				purges(t, s, 1_502, 100, 4)
+				purges(t, s, 9_000, 100, 1)
+			}
+		},
+	},
 }

@@ -1,0 +1,62 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// What one process does in one step stays one step beside another process: here two handles, which share no connection.
+func TestStepsOfTwoHandlesDoNotMix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cloakroom.db")
+	handles := []*sqlite.DB{open(t, path), open(t, path)}
+	u := &account.User{Username: "ann", FirstName: "0"}
+	if err := handles[0].Accounts().Create(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	const each = 40
+	var all sync.WaitGroup
+	for _, db := range handles {
+		for range 2 {
+			all.Go(func() {
+				for range each {
+					_, changeErr := db.Accounts().Change(t.Context(), u.ID, increment)
+					updateErr := db.Throttles().Update(t.Context(), []string{"k"}, func(c []throttle.Counter) error {
+						c[0].Tries++
+						return nil
+					})
+					if changeErr != nil || updateErr != nil {
+						t.Errorf("%v, %v", changeErr, updateErr)
+						return
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	got, err := handles[1].Accounts().Load(t.Context(), u.ID)
+	if err != nil || got.FirstName != fmt.Sprint(4*each) {
+		t.Errorf("%s changes were kept, want %d (%v)", got.FirstName, 4*each, err)
+	}
+	err = handles[0].Throttles().Update(t.Context(), []string{"k"}, func(c []throttle.Counter) error {
+		if c[0].Tries != 4*each {
+			t.Errorf("%d tries were counted, want %d", c[0].Tries, 4*each)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func increment(u *account.User) error {
+	n, err := strconv.Atoi(u.FirstName)
+	u.FirstName = strconv.Itoa(n + 1)
+	return err
+}
