@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"io"
 )
@@ -47,12 +48,15 @@ func (randomTickets) ID(ticket string) (ID, bool) {
 	return sha256.Sum256(secret[:32]), true
 }
 
-// newPublicID is 128 random bits: enough to be unique, and it opens nothing.
+// newPublicID is 128 random bits: enough to be unique, and it opens nothing. It is letters and digits alone (RFC 4648,
+// section 6), since on a command line a text that begins with "-" is a flag.
 func newPublicID() string {
 	var b [16]byte
 	fill(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return publicEncoding.EncodeToString(b[:])
 }
+
+var publicEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // fill reads from rand.Reader rather than calling rand.Read, which would end the process where the request can fail.
 func fill(b []byte) {

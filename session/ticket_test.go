@@ -251,3 +251,14 @@ func (a *asking) Load(_ context.Context, id session.ID) (*session.Record, error)
 	a.id = id
 	return nil, session.ErrNotFound
 }
+
+// TestPublicIDsAreNoFlags: people give them to commands, where a text that begins with "-" is something else.
+func TestPublicIDsAreNoFlags(t *testing.T) {
+	m := &session.Manager{Store: accepting{}}
+	for range 1000 {
+		s := (&visitor{t: t, m: m}).signIn(session.SignIn{User: "1"})
+		if len(s.ID) != 26 || strings.Trim(s.ID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+			t.Fatalf("public ID %q", s.ID)
+		}
+	}
+}
