@@ -1,0 +1,49 @@
+package servertest_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// memory is what a process has in the machine's memory, in bytes.
+type memory struct{ resident, peak int64 }
+
+func (s *server) memory() memory {
+	s.t.Helper()
+	status, err := os.ReadFile(s.proc("status"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var m memory
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		switch name {
+		case "VmRSS":
+			m.resident = n << 10
+		case "VmHWM":
+			m.peak = n << 10
+		}
+	}
+	if m.resident == 0 || m.peak == 0 {
+		s.t.Fatalf("no memory in:\n%s", status)
+	}
+	return m
+}
+
+// files counts the files and connections that the server has open.
+func (s *server) files() int {
+	s.t.Helper()
+	open, err := filepath.Glob(s.proc("fd/*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(open)
+}
+
+func (s *server) proc(name string) string {
+	return fmt.Sprintf("/proc/%d/%s", s.command.Process.Pid, name)
+}
