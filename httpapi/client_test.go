@@ -93,8 +93,9 @@ func (c *client) ticket() string {
 	return ""
 }
 
+// base is where the jar keeps the cookies.
 func (c *client) base() *url.URL {
-	u, err := url.Parse(c.s.URL)
+	u, err := url.Parse(c.s.public)
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
@@ -161,6 +162,9 @@ func (c *client) raw(method, path string, body io.Reader, header ...string) *ans
 		name, value, _ := strings.Cut(line, ": ")
 		if name == "Host" {
 			r.Host = value
+			for _, cookie := range c.jar.Cookies(c.base()) {
+				r.AddCookie(cookie) // the jar gives none to another host
+			}
 		} else {
 			r.Header.Add(name, value)
 		}

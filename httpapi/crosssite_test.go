@@ -1,0 +1,266 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// snapshot is all that is stored, but for when sessions were last used.
+func snapshot(t *testing.T, st stores) string {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	var b strings.Builder
+	sessions, err := st.Sessions.List(ctx, session.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range sessions {
+		r.Seen, r.Expires, r.Version = 0, 0, ""
+		fmt.Fprintf(&b, "%+v\n", *r)
+	}
+	users, err := st.Accounts.List(ctx, account.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		fmt.Fprintf(&b, "%+v\n", *u)
+	}
+	groups, err := st.Accounts.Groups(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&b, "%+v\n", groups)
+	return b.String()
+}
+
+// foreign are the ways in which a page that isn't ours makes a browser send a request, by the header lines that tell.
+var foreign = map[string][]string{
+	"a form of another site":           {"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"},
+	"a form of a sibling domain":       {"Sec-Fetch-Site: same-site", "Origin: https://sibling.example.com"},
+	"a sandboxed frame":                {"Sec-Fetch-Site: cross-site", "Origin: null"},
+	"a sandboxed frame, old browser":   {"Origin: null"},
+	"another site, old browser":        {"Origin: https://evil.example"},
+	"another site, no Origin":          {"Sec-Fetch-Site: cross-site"},
+	"a sibling, no Origin":             {"Sec-Fetch-Site: same-site"},
+	"a Sec-Fetch-Site of its own make": {"Sec-Fetch-Site: Same-Origin", "Origin: https://evil.example"},
+	"an empty site and another origin": {"Sec-Fetch-Site: ", "Origin: https://evil.example"},
+	"our name with more after it":      {"Origin: http://127.0.0.1.evil.example"},
+	"a forged Referer":                 {"Origin: https://evil.example", "Referer: http://127.0.0.1/"},
+	"a header that scripts add":        {"Sec-Fetch-Site: cross-site", "Origin: https://evil.example", "X-Requested-With: XMLHttpRequest"},
+}
+
+// kinds are the bodies that forms and simple requests can have, and JSON.
+var kinds = map[string]string{
+	"Content-Type: application/x-www-form-urlencoded": "username=ada&password=" + strings.ReplaceAll(goodPassword, " ", "+"),
+	"Content-Type: text/plain":                        `{"username":"ada","password":"` + goodPassword + `"}`,
+	"Content-Type: application/json":                  `{"username":"ada","password":"` + goodPassword + `"}`,
+	"X-Nothing: at all":                               "",
+}
+
+// TestF01_F10_E12_ForeignPagesCanDoNothing: each route that may change something refuses each foreign page, whether or not
+// somebody is signed in, whatever the body; signing in above all.
+func TestF01_F10_E12_ForeignPagesCanDoNothing(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	user, visitor := s.as(u), s.client()
+	before := snapshot(t, s.stores)
+	for name, header := range foreign {
+		for who, c := range map[string]*client{"a user": user, "a visitor": visitor} {
+			for _, route := range unsafe() {
+				for kind, body := range kinds {
+					r := c.raw(route.Method, at(route), strings.NewReader(body), append([]string{kind}, header...)...)
+					if !isProblem(r, 403, "csrf_failed") || len(r.Cookies()) > 0 {
+						t.Errorf("%s of %s by %s, %s: %d %s", route, who, name, kind, r.StatusCode, r.body)
+					}
+				}
+			}
+		}
+	}
+	if after := snapshot(t, s.stores); after != before {
+		t.Errorf("something changed:\n%s\n%s", before, after)
+	}
+	if !s.logged(`"msg":"malicious_csrf"`, `"source_ip":"127.0.0.1"`) {
+		t.Error("nothing was logged")
+	}
+}
+
+// TestE1_F01_PlainHTTPPagesOfOurOwnHostAreForeign: who can change what http pages say must not speak to https, be it that
+// the browser tells the site or only the origin.
+func TestE1_F01_PlainHTTPPagesOfOurOwnHostAreForeign(t *testing.T) {
+	s := start(t, options{tls: true})
+	c := s.as(s.user("ada"))
+	plain := "Origin: http://" + strings.TrimPrefix(s.URL, "https://")
+	for _, header := range [][]string{
+		{plain},
+		{plain, "Sec-Fetch-Site: cross-site"},
+		{plain, "Referer: " + s.URL + "/signin"},
+		{"Origin: " + strings.ToUpper(s.URL)},
+		{"Origin: " + s.URL + "/"},
+		{"Origin: " + s.URL + ".evil.example"},
+	} {
+		for _, route := range unsafe() {
+			if r := c.send(route.Method, at(route), nil, header...); !isProblem(r, 403, "csrf_failed") {
+				t.Errorf("%s with %q: %d %s", route, header, r.StatusCode, r.body)
+			}
+		}
+	}
+	if r := c.send("POST", "/api/auth/logout", nil, "Origin: "+s.URL); r.StatusCode != 200 {
+		t.Errorf("an old browser of ours: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// TestE2_TrustedOriginsAreTrustedWithTheirScheme: the list names origins, not hosts.
+func TestE2_TrustedOriginsAreTrustedWithTheirScheme(t *testing.T) {
+	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{"https://app.example.com"}})
+	c := s.client()
+	for origin, status := range map[string]int{
+		"https://auth.example.com": 200, "https://app.example.com": 200,
+		"http://auth.example.com": 403, "http://app.example.com": 403, "https://app.example.com:444": 403,
+		"https://app.example.com.": 403, "https://APP.example.com": 403, "https://x.app.example.com": 403,
+		"https://example.com": 403, "app.example.com": 403, "https://app.example.comx": 403, "https://xapp.example.com": 403,
+	} {
+		for _, site := range []string{"", "same-site", "cross-site"} {
+			header := []string{"Origin: " + origin}
+			if site != "" {
+				header = append(header, "Sec-Fetch-Site: "+site)
+			}
+			if r := c.send("POST", "/api/auth/logout", nil, header...); r.StatusCode != status {
+				t.Errorf("%s, %q: %d, not %d", origin, site, r.StatusCode, status)
+			}
+		}
+	}
+}
+
+// TestE3_NoSpellingOfAPathEscapesTheCheck: what is refused is refused before anybody looks at the path.
+func TestE3_NoSpellingOfAPathEscapesTheCheck(t *testing.T) {
+	s := start(t, options{next: appBehind(t)})
+	c := s.as(s.user("ada"))
+	for _, path := range []string{
+		"/api/auth/logout", "/api/auth/logout/", "/api/auth//logout", "//api/auth/logout", "/api/auth/./logout", "/api/auth/x/../logout",
+		"/%61pi/auth/logout", "/api/auth/log%6fut", "/api/auth%2Flogout", "/API/auth/logout", "/healthz", "/readyz/", "/signin",
+		"/api/auth/logout?x=/healthz", "/healthz/../api/auth/logout", "/orders", "/",
+	} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "get", "QUERY", "TRACE", "BREW"} {
+			if r := c.send(method, path, nil, "Sec-Fetch-Site: cross-site", "Origin: https://evil.example"); r.StatusCode != 403 {
+				t.Errorf("%s %s: %d", method, path, r.StatusCode)
+			}
+		}
+	}
+	if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+		t.Errorf("signed out: %d", r.StatusCode)
+	}
+}
+
+// TestF04_WithoutHeadersOnlyProgramsAreBelieved: a request that says nothing of where it comes from passes without a
+// session cookie; with one it needs the csrftoken.
+func TestF04_WithoutHeadersOnlyProgramsAreBelieved(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	program := s.program()
+	if r := program.login("ada", goodPassword); r.StatusCode != 200 {
+		t.Fatalf("sign-in of a program: %d %s", r.StatusCode, r.body)
+	}
+	before := snapshot(t, s.stores)
+	for _, route := range unsafe() {
+		if r := program.send(route.Method, at(route), nil); !isProblem(r, 403, "origin_required") {
+			t.Errorf("%s: %d %s", route, r.StatusCode, r.body)
+		}
+	}
+	if after := snapshot(t, s.stores); after != before {
+		t.Errorf("something changed:\n%s\n%s", before, after)
+	}
+	token := "X-CSRFToken: " + program.cookie("csrftoken")
+	if r := program.send("POST", "/api/auth/logout", nil, token); r.StatusCode != 200 {
+		t.Errorf("with its csrftoken: %d %s", r.StatusCode, r.body)
+	}
+	if n := sessionsOf(t, s, u.ID); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// cookie returns the value of a cookie of the client's; "" if it has none of the name.
+func (c *client) cookie(name string) string {
+	for _, cookie := range c.jar.Cookies(c.base()) {
+		if cookie.Name == name {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
+// sessionsOf counts the stored sessions of a user; of all if user is empty.
+func sessionsOf(t *testing.T, s *server, user string) int {
+	t.Helper()
+	all, err := s.stores.Sessions.List(t.Context(), session.Query{User: user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestX06_SignOutIsAPostOfOurs: no link, no image and no other page can sign anybody out, and it works twice.
+func TestX06_SignOutIsAPostOfOurs(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.as(u)
+	ticket := c.ticket()
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "PUT", "DELETE"} {
+		c.send(method, "/api/auth/logout", nil)
+	}
+	c.send("POST", "/api/auth/logout", nil, "Sec-Fetch-Site: cross-site", "Origin: https://evil.example")
+	if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+		t.Fatalf("signed out: %d", r.StatusCode)
+	}
+	for _, who := range []*client{c, c, s.client().hold(ticket), s.client().hold(anyTicket()), s.client()} {
+		if r := who.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 || string(r.body) != "{}\n" {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	if n := sessionsOf(t, s, u.ID); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// TestE5_AHeaderThatScriptsAddProvesNothing: not by itself, and no foreign page gets leave to add it.
+func TestE5_AHeaderThatScriptsAddProvesNothing(t *testing.T) {
+	s := start(t, options{})
+	c := s.as(s.user("ada"))
+	for _, origin := range []string{"https://evil.example", "null", "http://localhost.evil.example"} {
+		for _, header := range []string{"X-Requested-With: XMLHttpRequest", "X-CSRFToken: " + c.cookie("csrftoken"), "Authorization: Bearer x"} {
+			if r := c.send("POST", "/api/auth/logout", nil, "Origin: "+origin, header); !isProblem(r, 403, "csrf_failed") {
+				t.Errorf("%s with %s: %d", origin, header, r.StatusCode)
+			}
+			name, _, _ := strings.Cut(header, ":")
+			r := c.send("OPTIONS", "/api/auth/logout", nil, "Origin: "+origin,
+				"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+strings.ToLower(name))
+			for name := range r.Header {
+				if strings.HasPrefix(name, "Access-Control-Allow") {
+					t.Errorf("preflight of %s for %s: %s: %s", origin, header, name, r.Header.Get(name))
+				}
+			}
+		}
+	}
+}
+
+// TestE9_ARefusedRequestIsNotDoneLater: what was refused to a visitor isn't kept for after the sign-in.
+func TestE9_ARefusedRequestIsNotDoneLater(t *testing.T) {
+	s := start(t, options{})
+	s.user("ada")
+	c := s.client()
+	change := map[string]string{"current_password": goodPassword, "new_password": "another battery altogether"}
+	if r := c.send("POST", "/api/auth/password/change", change); r.StatusCode != 401 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	if r := c.login("ada", goodPassword); r.StatusCode != 200 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	if r := c.login("ada", goodPassword); r.StatusCode != http.StatusOK {
+		t.Errorf("the password has changed: %d", r.StatusCode)
+	}
+}
