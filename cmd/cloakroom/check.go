@@ -72,28 +72,47 @@ func (c *checkCmd) look(ctx context.Context, a *app) ([]issue, error) {
 	if err != nil {
 		return append(issues, newIssue("E003", "the database can't be used: "+err.Error(), "")), nil
 	}
+	if len(pending) > 0 {
+		issues = append(issues, notYet(files, pending))
+	}
 	found, err := c.try(ctx, a, files, len(pending) > 0)
 	if err != nil {
 		return nil, err
 	}
 	issues = append(issues, found...)
-	if len(pending) > 0 {
-		issues = append(issues, c.notYet(files, pending))
-	}
 	if c.Deploy {
 		issues = append(issues, c.deployment(files)...)
 	}
 	return issues, nil
 }
 
-// try assembles the server as serve would. In the place of a database that serve would make or migrate it takes an empty
-// one, so that nothing is changed.
+// notYet says what serve will do first.
+func notYet(files cloakroom.Files, pending []string) issue {
+	if missing(files.Database) {
+		return newIssue("I003", "There is no database yet: "+files.Database, "serve makes it. If there should be one, check --data and --db.")
+	}
+	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate")
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// try assembles the server as serve would. What serve would make or migrate is made elsewhere and thrown away, so that
+// nothing is changed.
 func (c *checkCmd) try(ctx context.Context, a *app, files cloakroom.Files, elsewhere bool) (issues []issue, err error) {
 	p, err := parsePlace(ctx, c.Listen)
 	if err != nil {
 		return nil, nil // has been said
 	}
 	config := c.config(a, c.publicURL(p.addrs[0].Port()), a.quiet())
+	if missing(files.Key) && !elsewhere {
+		elsewhere = true
+		if issues, err = lostSecret(ctx, files); err != nil {
+			return nil, err
+		}
+	}
 	if elsewhere {
 		temp, err := os.MkdirTemp("", "cloakroom-check-*")
 		if err != nil {
@@ -104,29 +123,29 @@ func (c *checkCmd) try(ctx context.Context, a *app, files cloakroom.Files, elsew
 	}
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
-		return []issue{newIssue("E004", "serve would not start: "+err.Error(), "")}, nil
+		return append(issues, newIssue("E004", "serve would not start: "+explain(err), "")), nil
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if !c.Deploy {
-		return nil, nil
-	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("look for users: %w", err)
-	}
-	if needed {
+	if needed && c.Deploy && len(issues) == 0 {
 		issues = append(issues, newIssue("W006", "There is no user yet: whoever gets hold of a set-up link becomes the administrator.",
 			"Open the link that serve gives, or run: cloakroom user add NAME --superuser"))
 	}
-	return issues, nil
+	return issues, err
 }
 
-// notYet says what serve will do first.
-func (c *checkCmd) notYet(files cloakroom.Files, pending []string) issue {
-	if _, err := os.Stat(files.Database); errors.Is(err, fs.ErrNotExist) {
-		return newIssue("I003", "There is no database yet: "+files.Database, "serve makes it. If there should be one, check --data and --db.")
+// lostSecret looks for what only a missing server secret opens.
+func lostSecret(ctx context.Context, files cloakroom.Files) ([]issue, error) {
+	db, err := sqlite.Open(ctx, files.Database)
+	if err != nil {
+		return nil, err
 	}
-	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate")
+	sealed, err := db.Keys().Sealed(ctx)
+	if err := errors.Join(err, db.Close()); err != nil || len(sealed) == 0 {
+		return nil, err
+	}
+	return []issue{newIssue("E005", "serve would not start: there is no server secret "+files.Key+", and the database was begun with one.",
+		"Put the file back, or name it with --key-file.")}, nil
 }
 
 // strangeVariables finds variables that look like flags and are none, so that their author believes in a setting that

@@ -9,11 +9,34 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"golang.org/x/term"
 )
 
 // maxPassword bounds what is read as a password, in bytes; the policy's own limit is lower.
 const maxPassword = 4096
+
+// withPassword calls use with a new password. A person at a terminal who has chosen one that isn't accepted is told why,
+// and asked for another.
+func (a *app) withPassword(ctx context.Context, fromInput bool, use func(password string) error) error {
+	for try := 1; ; try++ {
+		password, err := a.newPassword(ctx, fromInput)
+		if err != nil {
+			return err
+		}
+		err = use(password)
+		if fromInput || try == 3 || !onlyPassword(err) {
+			return err
+		}
+		a.complain(err)
+	}
+}
+
+// onlyPassword reports whether another password would mend err.
+func onlyPassword(err error) bool {
+	e, ok := errors.AsType[*account.InvalidError](err)
+	return ok && len(e.Fields) == 1 && len(e.Fields["password"]) > 0
+}
 
 // newPassword asks for a password twice, or takes it from standard input.
 func (a *app) newPassword(ctx context.Context, fromInput bool) (string, error) {

@@ -24,6 +24,7 @@ import (
 //	forget                           throws the cookies away
 //	inflight begin | end STATUS      a request whose body is still on its way
 //	newer FILE                       makes a database that of a later version
+//	stranger STATUS                  starts another server, which always answers so, or never if 0; sets $URL
 //	capture VARIABLE REGEXP FILE     sets the variable to what the first group matches
 //	tty ANSWERS PROGRAM ARGS…        runs a program on a terminal, typing the lines of the file ANSWERS, one to each
 //	                                 question; what it showed is in the file tty
@@ -60,7 +61,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 	}
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
-		"inflight": inflight, "capture": capture, "newer": newer, "tty": tty,
+		"inflight": inflight, "capture": capture, "newer": newer, "stranger": stranger, "tty": tty,
 	}
 	p.Condition = func(name string) (bool, error) {
 		if name == "root" {

@@ -120,7 +120,7 @@ func (sessionRevoke) Help() string {
 	return `The next request with the session's cookie is answered 401.
 
 Example:
-  cloakroom session revoke 4QZ6T5NS3W2LKD7V`
+  cloakroom session revoke E4YHMBPFRL5L5ZF3QUZWYGN6QA`
 }
 
 func (c *sessionRevoke) Run(ctx context.Context, a *app) error {

@@ -42,21 +42,21 @@ Examples:
 }
 
 func (c *userAdd) Run(ctx context.Context, a *app) error {
-	password, err := a.newPassword(ctx, c.Stdin)
+	return a.withPassword(ctx, c.Stdin, func(password string) error {
+		return with(ctx, a.create, func(s *cloakroom.Server) error { return c.add(ctx, a, s, password) })
+	})
+}
+
+func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password string) error {
+	c.policy(s)
+	u, err := s.Accounts.Create(ctx, account.New{
+		Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
+		IsStaff: c.Staff || c.Superuser, IsSuperuser: c.Superuser,
+	})
 	if err != nil {
 		return err
 	}
-	return with(ctx, a.create, func(s *cloakroom.Server) error {
-		c.policy(s)
-		u, err := s.Accounts.Create(ctx, account.New{
-			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
-			IsStaff: c.Staff || c.Superuser, IsSuperuser: c.Superuser,
-		})
-		if err != nil {
-			return err
-		}
-		return a.printUser(u, "added %s", printable(u.Username))
-	})
+	return a.printUser(u, "added %s", printable(u.Username))
 }
 
 type userSet struct {
@@ -137,12 +137,9 @@ Examples:
 
 func (c *userPassword) Run(ctx context.Context, a *app) error {
 	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
-		password, err := a.newPassword(ctx, c.Stdin)
-		if err != nil {
-			return err
-		}
 		c.policy(s)
-		if err := s.Accounts.SetPassword(ctx, u.ID, password); err != nil {
+		err := a.withPassword(ctx, c.Stdin, func(password string) error { return s.Accounts.SetPassword(ctx, u.ID, password) })
+		if err != nil {
 			return err
 		}
 		return a.signedOut(ctx, s, u, "changed the password of %s")
