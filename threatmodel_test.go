@@ -11,8 +11,8 @@ import (
 
 var (
 	goTest      = regexp.MustCompile(`(?m)^func (Test[A-Z]+\d+_\w+)\(`)
-	browserTest = regexp.MustCompile(`(?m)\btest\(\s*['"` + "`" + `]([A-Z]+\d+_\w+)`)
-	listedTest  = regexp.MustCompile("`((?:Test)?[A-Z]+\\d+_\\w+)`")
+	browserTest = regexp.MustCompile(`\btest\(\s*["` + "'`" + `]((?:[A-Z]+\d+ )+)`)
+	listedTest  = regexp.MustCompile("`(Test[A-Z]+\\d+_\\w+|e2e [A-Z]+\\d+)`")
 )
 
 // TestThreatModelNamesEveryTest holds docs/threat-model.md against the code: each test that it names exists, and each
@@ -42,7 +42,8 @@ func TestThreatModelNamesEveryTest(t *testing.T) {
 	}
 }
 
-// rowTests returns the tests that carry a row's name, with their files.
+// rowTests returns the tests that carry a row's name, with their files. Those in the browser begin with their rows, and
+// are listed as "e2e" and the row.
 func rowTests(t *testing.T) map[string]string {
 	found := map[string]string{}
 	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
@@ -52,20 +53,24 @@ func rowTests(t *testing.T) map[string]string {
 		if entry.IsDir() && (entry.Name() == "node_modules" || strings.HasPrefix(entry.Name(), ".") && file != ".") {
 			return filepath.SkipDir
 		}
-		pattern := goTest
-		switch {
-		case strings.HasSuffix(file, "_test.go"), strings.HasPrefix(file, "storetest") && strings.HasSuffix(file, ".go"):
-		case strings.HasPrefix(file, "e2e") && (strings.HasSuffix(file, ".mjs") || strings.HasSuffix(file, ".ts") || strings.HasSuffix(file, ".js")):
-			pattern = browserTest
-		default:
+		browser := strings.HasPrefix(file, "e2e") && strings.HasSuffix(file, ".mjs")
+		if !browser && !strings.HasSuffix(file, "_test.go") && !(strings.HasPrefix(file, "storetest") && strings.HasSuffix(file, ".go")) {
 			return nil
 		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		for _, m := range pattern.FindAllStringSubmatch(string(text), -1) {
-			found[m[1]] = file
+		if !browser {
+			for _, m := range goTest.FindAllStringSubmatch(string(text), -1) {
+				found[m[1]] = file
+			}
+			return nil
+		}
+		for _, m := range browserTest.FindAllStringSubmatch(string(text), -1) {
+			for row := range strings.FieldsSeq(m[1]) {
+				found["e2e "+row] = file
+			}
 		}
 		return nil
 	})

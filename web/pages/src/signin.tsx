@@ -51,7 +51,7 @@ function SignInForm({ ended }: { ended: boolean }) {
         onSend={(field) => void signIn.run(field("username"), field("password"), field("remember") === "on")}
       >
         <Problem error={signIn.error} fields={["username", "password"]} />
-        <Field name="username" label={texts.field.username} autoComplete="username" errors={errors["username"]} autoFocus />
+        <Field name="username" label={texts.field.login} autoComplete="username" errors={errors["username"]} autoFocus />
         <PasswordField name="password" label={texts.field.password} autoComplete="current-password" errors={errors["password"]} />
         <label className="tick">
           <input type="checkbox" name="remember" defaultChecked aria-describedby="remember-hint" />

@@ -13,6 +13,7 @@ export const texts = {
 
   field: {
     username: "Username",
+    login: "Username or e-mail",
     email: "E-mail",
     optional: "optional",
     password: "Password",
