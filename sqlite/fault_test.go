@@ -9,15 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
-	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 const always = 1 << 30
@@ -35,50 +31,6 @@ var ailments = map[string]struct {
 	"no memory to write": {"write", sqlite3.SQLITE_NOMEM},
 }
 
-// writes is one write of each kind to each store. It needs the sessions that prepare has made for the same n.
-func writes(ctx context.Context, db *sqlite.DB, n int) map[string]error {
-	replaced, err := db.Sessions().Load(context.WithoutCancel(ctx), ticketID(n*100+1))
-	if err != nil {
-		return map[string]error{"Load": fmt.Errorf("%w, which must be possible", err)}
-	}
-	next := *replaced
-	next.ID = session.ID{byte(n), 0, 0, 2}
-	results := map[string]error{
-		"session.Create":  db.Sessions().Create(ctx, ticket(n*100)),
-		"session.Replace": db.Sessions().Replace(ctx, replaced, &next),
-		"session.Touch":   db.Sessions().Touch(ctx, []session.Seen{{ID: ticketID(n*100 + 2), At: 2, Expires: 1 << 41}}),
-		"session.Delete":  db.Sessions().Delete(ctx, ticketID(n*100+3)),
-		"account.Create":  db.Accounts().Create(ctx, &account.User{Username: fmt.Sprint("user", n)}),
-		"SetGroup":        db.Accounts().SetGroup(ctx, account.Group{Name: "g", Permissions: []string{fmt.Sprint("a.", n)}}),
-		"PutSealed":       db.Keys().PutSealed(ctx, []keyring.Sealed{{Name: fmt.Sprint(n)}}),
-		"Ping":            db.Ping(ctx),
-		"throttle.Update": db.Throttles().Update(ctx, []string{"k"}, func(c []throttle.Counter) error {
-			c[0].Tries++
-			return nil
-		}),
-	}
-	_, results["DeleteUser"] = db.Sessions().DeleteUser(ctx, fmt.Sprint("gone", n), session.ID{})
-	_, results["account.Change"] = db.Accounts().Change(ctx, "1", func(u *account.User) error {
-		u.FirstName = fmt.Sprint(n)
-		return nil
-	})
-	return results
-}
-
-// prepare makes the sessions that writes will work on.
-func prepare(t *testing.T, db *sqlite.DB, n int) {
-	t.Helper()
-	for i := 1; i <= 4; i++ {
-		r := ticket(n*100 + i)
-		if i == 4 {
-			r.User = fmt.Sprint("gone", n)
-		}
-		if err := db.Sessions().Create(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // settled makes a database that has a first user and a few sessions, on a disk that may fall ill.
 func settled(t *testing.T) (*sqlite.DB, *sickness) {
 	t.Helper()
@@ -88,30 +40,6 @@ func settled(t *testing.T) (*sqlite.DB, *sickness) {
 	db := open(t, filepath.Join(dir, "cloakroom.db"))
 	succeed(t, db, 0)
 	return db, disk
-}
-
-// succeed ends the test unless all writes are possible.
-func succeed(t *testing.T, db *sqlite.DB, n int) {
-	t.Helper()
-	prepare(t, db, n)
-	for name, err := range writes(t.Context(), db, n) {
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
-}
-
-// reads ends the test unless all stores can be read.
-func reads(t *testing.T, db *sqlite.DB) {
-	t.Helper()
-	_, loadErr := db.Sessions().Load(t.Context(), ticketID(0))
-	_, userErr := db.Accounts().Load(t.Context(), "1")
-	_, findErr := db.Accounts().Find(t.Context(), "user0")
-	_, listErr := db.Sessions().List(t.Context(), session.Query{})
-	_, keysErr := db.Keys().Sealed(t.Context())
-	if err := errors.Join(loadErr, userErr, findErr, listErr, keysErr); err != nil {
-		t.Fatalf("reading: %v", err)
-	}
 }
 
 func TestSickDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
@@ -136,13 +64,6 @@ func TestSickDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
 			}
 		})
 	}
-}
-
-// isOutage reports whether err says that nothing is known.
-func isOutage(err error) bool {
-	var taken *account.TakenError
-	return err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrExists) &&
-		!errors.Is(err, session.ErrConflict) && !errors.Is(err, account.ErrNotFound) && !errors.As(err, &taken)
 }
 
 // TestEachSingleFaultOfTheDiskIsSurvived lets the n-th call to the disk fail, for each n, while sessions come and go.
@@ -260,44 +181,6 @@ func TestPowerCutWhileTheFileIsMadeLeavesOneThatOpens(t *testing.T) {
 	if len(wrecks) < 20 {
 		t.Errorf("only %d cuts", len(wrecks))
 	}
-}
-
-func TestWriteWaitsForAnotherProcessNoLongerThanItsContext(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	db := open(t, path)
-	succeed(t, db, 0)
-	prepare(t, db, 2)
-	_, other := open(t, path).Pools()
-	lock, err := other.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Rollback()
-
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	results := writes(ctx, db, 2) // one after the other, all by the same deadline
-	if waited := time.Since(began); waited > 2*time.Second {
-		t.Errorf("waited %v", waited)
-	}
-	for name, err := range results {
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s returns %v", name, err)
-		}
-	}
-	reads(t, db)
-
-	done := make(chan error)
-	go func() { done <- db.Sessions().Delete(context.Background(), ticketID(0)) }()
-	time.Sleep(20 * time.Millisecond)
-	if err := lock.Rollback(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Errorf("a write that could wait returned %v", err)
-	}
-	succeed(t, db, 3)
 }
 
 func TestErrorsSayWhatWasTried(t *testing.T) {

@@ -1,11 +1,14 @@
 package sqlite_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
@@ -13,7 +16,7 @@ import (
 )
 
 // What one process does in one step stays one step beside another process: here two handles, which share no connection.
-func TestStepsOfTwoHandlesDoNotMix(t *testing.T) {
+func TestL06_StepsOfTwoHandlesDoNotMix(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	handles := []*sqlite.DB{open(t, path), open(t, path)}
 	u := &account.User{Username: "ann", FirstName: "0"}
@@ -59,4 +62,42 @@ func increment(u *account.User) error {
 	n, err := strconv.Atoi(u.FirstName)
 	u.FirstName = strconv.Itoa(n + 1)
 	return err
+}
+
+func TestWriteWaitsForAnotherProcessNoLongerThanItsContext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cloakroom.db")
+	db := open(t, path)
+	succeed(t, db, 0)
+	prepare(t, db, 2)
+	_, other := open(t, path).Pools()
+	lock, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	results := writes(ctx, db, 2) // one after the other, all by the same deadline
+	if waited := time.Since(began); waited > 2*time.Second {
+		t.Errorf("waited %v", waited)
+	}
+	for name, err := range results {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s returns %v", name, err)
+		}
+	}
+	reads(t, db)
+
+	done := make(chan error)
+	go func() { done <- db.Sessions().Delete(context.Background(), ticketID(0)) }()
+	time.Sleep(20 * time.Millisecond)
+	if err := lock.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("a write that could wait returned %v", err)
+	}
+	succeed(t, db, 3)
 }
