@@ -111,7 +111,7 @@ func start(t *testing.T, o options) *server {
 	return s
 }
 
-func assemble(t *testing.T, st stores, base string, o options, log io.Writer) *httpapi.API {
+func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *httpapi.API {
 	t.Helper()
 	ring, err := keyring.Create(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
