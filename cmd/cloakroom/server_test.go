@@ -110,6 +110,9 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	})
 	ts.Setenv("URL", s.waitReady(ts, log))
+	if onTerminal {
+		awaitText(ts, out, "Ctrl-C stops it.")
+	}
 	ts.Setenv("PORT", ts.Getenv("URL")[strings.LastIndex(ts.Getenv("URL"), ":")+1:])
 }
 
@@ -145,6 +148,15 @@ func (s *scriptServer) waitReady(ts *testscript.TestScript, log *output) string 
 	}
 	ts.Fatalf("the server is not ready in time:\n%s", log)
 	return ""
+}
+
+// awaitText waits for what comes by another way than the line that says that the server is ready.
+func awaitText(ts *testscript.TestScript, out *output, text string) {
+	for deadline := time.Now().Add(patience); !strings.Contains(out.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no %q in time:\n%s", text, out)
+		}
+	}
 }
 
 // endServe ends the server and checks that its log holds no secret.
