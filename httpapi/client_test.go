@@ -162,8 +162,10 @@ func (c *client) raw(method, path string, body io.Reader, header ...string) *ans
 		name, value, _ := strings.Cut(line, ": ")
 		if name == "Host" {
 			r.Host = value
-			for _, cookie := range c.jar.Cookies(c.base()) {
-				r.AddCookie(cookie) // the jar gives none to another host
+			if value != c.base().Host {
+				for _, cookie := range c.jar.Cookies(c.base()) {
+					r.AddCookie(cookie) // the jar gives none to another host
+				}
 			}
 		} else {
 			r.Header.Add(name, value)
