@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/argon2"
 )
 
 // An argon2id hash is a PHC string: $argon2id$v=19$m=KIB,t=PASSES,p=LANES$SALT$TAG, salt and tag in base64 without
@@ -19,8 +17,7 @@ const (
 )
 
 type argon2idParams struct {
-	memory, passes uint32 // memory in KiB
-	lanes          uint8
+	memory, passes, lanes uint32 // memory in KiB
 }
 
 // current is how new hashes are made.
@@ -33,6 +30,9 @@ const (
 	maxLanes  = 16
 )
 
+// onePass is the memory from which on OWASP lets a single pass do, in KiB.
+const onePass = 47104
+
 type argon2idHash struct {
 	argon2idParams
 	salt, tag string
@@ -41,28 +41,34 @@ type argon2idHash struct {
 // dummy is what a password is compared with that belongs to nobody. Nothing matches it.
 var dummy scheme = argon2idHash{current, strings.Repeat("\x00", saltLength), strings.Repeat("\x00", tagLength)}
 
-func (p argon2idParams) tag(password string, salt []byte, length uint32) []byte {
-	return argon2.IDKey([]byte(password), salt, p.passes, p.memory, p.lanes, length)
+// padding is a hash that costs about as much as is said, and no more than a current one.
+func padding(cost int64) scheme {
+	p := argon2idParams{memory: uint32(cost), passes: 1, lanes: 1}
+	if p.memory > current.memory {
+		p.memory, p.passes = p.memory/2, 2
+	}
+	p.memory = min(max(p.memory, 8), current.memory)
+	return argon2idHash{p, strings.Repeat("\x00", saltLength), strings.Repeat("\x00", tagLength)}
 }
 
-func (p argon2idParams) encode(password string, salt []byte) string {
+func (p argon2idParams) encode(m *memory, password, salt string) string {
 	b64 := base64.RawStdEncoding.EncodeToString
+	tag := p.argon2id(m.take(p.memory), password, salt, tagLength)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
-		argon2.Version, p.memory, p.passes, p.lanes, b64(salt), b64(p.tag(password, salt, tagLength)))
+		argon2Version, p.memory, p.passes, p.lanes, b64([]byte(salt)), b64(tag))
 }
 
-func (h argon2idHash) verify(password string) bool {
-	computed := h.argon2idParams.tag(password, []byte(h.salt), uint32(len(h.tag)))
+func (h argon2idHash) verify(m *memory, password string) bool {
+	computed := h.argon2id(m.take(h.memory), password, h.salt, len(h.tag))
 	return subtle.ConstantTimeCompare(computed, []byte(h.tag)) == 1
 }
 
-func (h argon2idHash) work() uint64   { return uint64(h.memory) * uint64(h.passes) }
-func (h argon2idHash) cheap() bool    { return h.work() < argon2idHash{argon2idParams: current}.work() }
+func (p argon2idParams) cost() int64  { return int64(p.memory) * int64(p.passes) }
 func (h argon2idHash) imported() bool { return false }
 
 // weak leaves a stronger hash of another program alone.
 func (h argon2idHash) weak() bool {
-	return h.memory < current.memory || h.passes < current.passes && h.memory < 47104 || len(h.salt) < saltLength ||
+	return h.memory < current.memory || h.passes < current.passes && h.memory < onePass || len(h.salt) < saltLength ||
 		len(h.tag) < tagLength
 }
 
@@ -72,7 +78,7 @@ func (h argon2idHash) weight() int64 {
 
 func parseArgon2id(encoded string) (scheme, bool) {
 	parts := strings.Split(encoded, "$")
-	if len(parts) != 6 || parts[2] != "v="+strconv.Itoa(argon2.Version) {
+	if len(parts) != 6 || parts[2] != "v="+strconv.Itoa(argon2Version) {
 		return nil, false
 	}
 	params := strings.Split(parts[3], ",")
@@ -82,16 +88,15 @@ func parseArgon2id(encoded string) (scheme, bool) {
 	memory, ok1 := number(params[0], "m=", maxMemory)
 	passes, ok2 := number(params[1], "t=", maxPasses)
 	lanes, ok3 := number(params[2], "p=", maxLanes)
-	salt, err1 := base64.RawStdEncoding.Strict().DecodeString(parts[4])
-	tag, err2 := base64.RawStdEncoding.Strict().DecodeString(parts[5])
-	if !ok1 || !ok2 || !ok3 || err1 != nil || err2 != nil || strings.ContainsAny(encoded, "\r\n") {
+	salt, ok4 := unbase64(base64.RawStdEncoding, parts[4])
+	tag, ok5 := unbase64(base64.RawStdEncoding, parts[5])
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
 		return nil, false
 	}
 	if memory < 8*lanes || !between(len(salt), 8, 64) || !between(len(tag), 16, 64) {
 		return nil, false
 	}
-	p := argon2idParams{memory: uint32(memory), passes: uint32(passes), lanes: uint8(lanes)}
-	return argon2idHash{p, string(salt), string(tag)}, true
+	return argon2idHash{argon2idParams{uint32(memory), uint32(passes), uint32(lanes)}, salt, tag}, true
 }
 
 // number reads a decimal number from 1 to most, without sign or leading zeros, after a prefix.
@@ -99,6 +104,12 @@ func number(s, prefix string, most int) (int, bool) {
 	digits, ok := strings.CutPrefix(s, prefix)
 	n, err := strconv.Atoi(digits)
 	return n, ok && err == nil && n >= 1 && n <= most && strconv.Itoa(n) == digits
+}
+
+// unbase64 accepts the one text that a value has: no line breaks, which the standard library skips, and no stray bits.
+func unbase64(e *base64.Encoding, s string) (string, bool) {
+	b, err := e.Strict().DecodeString(s)
+	return string(b), err == nil && e.EncodeToString(b) == s
 }
 
 func between(n, least, most int) bool { return n >= least && n <= most }

@@ -7,12 +7,14 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
-// common.txt.gz is the list of common passwords that Django ships (django/contrib/auth/common-passwords.txt.gz, made by
-// Royce Williams from the breach corpus Pwned Passwords): one a line, in lower case. Few of them have fifteen characters,
-// so what people make of them to fill up a longer field is found by rule.
+// common.txt.gz is the list of common passwords that Django ships, django/contrib/auth/common-passwords.txt.gz (Copyright
+// Django Software Foundation and individual contributors, 3-clause BSD licence; Royce Williams made it from the breach
+// corpus Pwned Passwords): one a line, in lower case. Few of them have fifteen characters, so what people make of them to
+// fill up a longer field is found by rule.
 //
 //go:embed common.txt.gz
 var commonList []byte
@@ -43,21 +45,42 @@ var walks = []string{
 // least is how long a word must be to count in a password that is put together.
 const least = 4
 
-// common reports whether a password is a common one, or nothing but common ones and words about the user one after the
-// other, walks over the keyboard, and repetitions.
-func common(password string, about []Attribute) bool {
-	p := strings.ToLower(strings.TrimSpace(password))
-	if commonWords()[p] {
+// common reports whether a password is a common one, or no more than two pieces that are common or known about the user
+// and this place, dates, walks over the keyboard, or repetitions, with
+// a little punctuation anywhere.
+func (p Policy) common(password string, about []Attribute) bool {
+	password = strings.ToLower(strings.TrimSpace(password))
+	if commonWords()[password] {
 		return true
 	}
+	known := p.known(about)
+	bare := strings.Map(letterOrDigit, password)
+	return madeOf(password, known) || 3*len(bare) >= 2*len(password) && madeOf(bare, known)
+}
+
+// known returns the words that whoever knows the user and the place would try.
+func (p Policy) known(about []Attribute) map[string]bool {
 	known := map[string]bool{"cloakroom": true}
+	words := p.Words
 	for _, a := range about {
-		value, _, _ := strings.Cut(strings.ToLower(a.Value), "@")
-		if utf8.RuneCountInString(value) >= least {
-			known[value] = true
+		local, _, _ := strings.Cut(a.Value, "@")
+		words = append(words[:len(words):len(words)], a.Value, local)
+	}
+	for _, w := range words {
+		for _, form := range []string{w, strings.Map(letterOrDigit, w)} {
+			if utf8.RuneCountInString(form) >= least {
+				known[strings.ToLower(form)] = true
+			}
 		}
 	}
-	return madeOf(p, known)
+	return known
+}
+
+func letterOrDigit(r rune) rune {
+	if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) {
+		return r
+	}
+	return -1
 }
 
 // longest bounds what is cut into pieces, in bytes; a longer password is only looked at for repetition.
@@ -85,7 +108,13 @@ func piece(s string, known map[string]bool) bool {
 	case 2*n == len(s):
 		return n < least || piece(s[:n], known)
 	}
-	return len(s) < 2 || (len(s) >= least && (known[s] || commonWords()[s] || walk(s)))
+	return len(s) < 2 || (len(s) >= least && (known[s] || commonWords()[s] || date(s) || walk(s)))
+}
+
+// date accepts a year, and a day of one as people write it: 1999, 311299, 31121999, 19991231. Which numbers can be days
+// isn't worth telling apart.
+func date(s string) bool {
+	return len(s) <= len("19991231") && len(s)%2 == 0 && strings.Trim(s, "0123456789") == ""
 }
 
 // period returns the least number of bytes after which s repeats itself, be it that its end is cut off.

@@ -14,21 +14,21 @@ import (
 // maxIterations is the most that a stored hash may ask for.
 const maxIterations = 10_000_000
 
-// cheapIterations is about as much work as a current hash.
-const cheapIterations = 150_000
+// iterationsPerKiB is how many iterations take about as long as a pass over 1 KiB does in Argon2.
+const iterationsPerKiB = 5
 
 type pbkdf2Hash struct {
 	iterations int
 	salt, key  string
 }
 
-func (h pbkdf2Hash) verify(password string) bool {
+func (h pbkdf2Hash) verify(_ *memory, password string) bool {
 	key, err := pbkdf2.Key(sha256.New, password, []byte(h.salt), h.iterations, len(h.key))
 	return err == nil && subtle.ConstantTimeCompare(key, []byte(h.key)) == 1
 }
 
 func (h pbkdf2Hash) weak() bool     { return true }
-func (h pbkdf2Hash) cheap() bool    { return h.iterations < cheapIterations }
+func (h pbkdf2Hash) cost() int64    { return int64(h.iterations / iterationsPerKiB) }
 func (h pbkdf2Hash) imported() bool { return true }
 func (h pbkdf2Hash) weight() int64  { return 1 }
 
@@ -37,10 +37,10 @@ func parsePBKDF2(encoded string) (scheme, bool) {
 	if len(parts) != 4 {
 		return nil, false
 	}
-	iterations, ok := number(parts[1], "", maxIterations)
-	key, err := base64.StdEncoding.Strict().DecodeString(parts[3])
-	if !ok || err != nil || len(key) != sha256.Size || !between(len(parts[2]), 1, 128) || strings.ContainsAny(encoded, "\r\n") {
+	iterations, ok1 := number(parts[1], "", maxIterations)
+	key, ok2 := unbase64(base64.StdEncoding, parts[3])
+	if !ok1 || !ok2 || len(key) != sha256.Size || !between(len(parts[2]), 1, 128) {
 		return nil, false
 	}
-	return pbkdf2Hash{iterations, parts[2], string(key)}, true
+	return pbkdf2Hash{iterations, parts[2], key}, true
 }

@@ -29,6 +29,9 @@ type Policy struct {
 	// MinLength is the least number of characters (code points). 0: 15, NIST's minimum where the password is the only
 	// factor.
 	MinLength int
+
+	// Words are what everybody would guess here, such as the service's name. They count as common passwords.
+	Words []string
 }
 
 // Length returns the least number of characters.
@@ -46,6 +49,9 @@ func (p Policy) Check(password string, about ...Attribute) []Problem {
 	if len(password) > MaxLength {
 		return []Problem{{"password_too_long", fmt.Sprintf("This password is too long. It must contain at most %d bytes.", MaxLength)}}
 	}
+	if !utf8.ValidString(password) || strings.ContainsRune(password, 0) {
+		return []Problem{{"null_characters_not_allowed", "Null characters and bytes that are no text are not allowed."}}
+	}
 	password = norm.NFC.String(password)
 	var found []Problem
 	for _, a := range about {
@@ -57,54 +63,11 @@ func (p Policy) Check(password string, about ...Attribute) []Problem {
 		found = append(found, Problem{"password_too_short",
 			fmt.Sprintf("This password is too short. It must contain at least %d characters.", p.Length())})
 	}
-	if common(password, about) {
+	if p.common(password, about) {
 		found = append(found, Problem{"password_too_common", "This password is too common."})
 	}
 	if password != "" && !strings.ContainsFunc(password, func(r rune) bool { return !unicode.IsDigit(r) }) {
 		found = append(found, Problem{"password_entirely_numeric", "This password is entirely numeric."})
 	}
 	return found
-}
-
-// maxSimilarity is Django's max_similarity.
-const maxSimilarity = 0.7
-
-// similar applies Django's UserAttributeSimilarityValidator to a value and to each of its words.
-func similar(password, value string) bool {
-	password, value = strings.ToLower(password), strings.ToLower(value)
-	words := strings.FieldsFunc(value, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '_'
-	})
-	for _, word := range append(words, value) {
-		if word != "" && comparable(password, word) && likeness(password, word) >= maxSimilarity {
-			return true
-		}
-	}
-	return false
-}
-
-// comparable is false where a long password can't be similar to a short word.
-func comparable(password, word string) bool {
-	p, w := utf8.RuneCountInString(password), utf8.RuneCountInString(word)
-	return p < 10*w || float64(w) >= maxSimilarity/2*float64(p)
-}
-
-// likeness is twice the number of characters that the two have in common, in any order, over the number they have
-// together (difflib's quick_ratio).
-func likeness(a, b string) float64 {
-	left := map[rune]int{}
-	total := 0
-	for _, r := range b {
-		left[r]++
-		total++
-	}
-	same := 0
-	for _, r := range a {
-		total++
-		if left[r] > 0 {
-			left[r]--
-			same++
-		}
-	}
-	return 2 * float64(same) / float64(total)
 }

@@ -1,0 +1,27 @@
+package password_test
+
+import (
+	"testing"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/cloakroom-auth/cloakroom/password"
+)
+
+// BenchmarkHash compares a hash with golang.org/x/crypto's, which takes fresh memory each time.
+func BenchmarkHash(b *testing.B) {
+	b.Run("Hasher", func(b *testing.B) {
+		var h password.Hasher
+		for b.Loop() {
+			if _, err := h.Hash(b.Context(), "correct horse battery staple"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("x/crypto", func(b *testing.B) {
+		salt := make([]byte, 16)
+		for b.Loop() {
+			argon2.IDKey([]byte("correct horse battery staple"), salt, 2, 19456, 1, 32)
+		}
+	})
+}

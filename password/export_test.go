@@ -1,0 +1,71 @@
+package password
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+)
+
+var (
+	bg    = context.Background()
+	raw64 = func(s string) string { return base64.RawStdEncoding.EncodeToString([]byte(s)) }
+	std64 = func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+)
+
+// Spent returns the work of all hashes that h has computed, in parts of a current one's.
+func (h *Hasher) Spent() float64 { return float64(h.pool.spent.Load()) / float64(current.cost()) }
+
+// Waiting returns how many wait for their turn.
+func (h *Hasher) Waiting() int {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	return len(h.pool.queue)
+}
+
+// Hold takes the place of n workers until release is called.
+func (h *Hasher) Hold(n int) (release func()) {
+	entered, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		err := h.run(bg, int64(n), func(*memory) {
+			close(entered)
+			<-done
+		})
+		if err != nil {
+			panic(err)
+		}
+	}()
+	<-entered
+	return func() { close(done) }
+}
+
+// Form is what a text was understood as.
+type Form struct {
+	Memory, Passes, Lanes, Iterations, Salt, Tag int
+	Text                                         string // written anew
+}
+
+// Parse reads an encoded hash.
+func Parse(encoded string) (Form, bool) {
+	s, ok := parse(encoded)
+	if !ok {
+		return Form{}, false
+	}
+	switch h := s.(type) {
+	case argon2idHash:
+		text := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", h.memory, h.passes, h.lanes, raw64(h.salt), raw64(h.tag))
+		return Form{int(h.memory), int(h.passes), int(h.lanes), 0, len(h.salt), len(h.tag), text}, true
+	case pbkdf2Hash:
+		text := fmt.Sprintf("pbkdf2_sha256$%d$%s$%s", h.iterations, h.salt, std64(h.key))
+		return Form{0, 0, 0, h.iterations, len(h.salt), len(h.key), text}, true
+	}
+	panic("a scheme without a form")
+}
+
+// Argon2id computes a tag in memory that isn't empty.
+func Argon2id(memory, passes, lanes uint32, password, salt string, length int) []byte {
+	used := make([]block, memory+1)
+	for i := range used {
+		used[i][i%128] = 1
+	}
+	return argon2idParams{memory, passes, lanes}.argon2id(used, password, salt, length)
+}

@@ -1,0 +1,134 @@
+package password_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/password"
+)
+
+func TestP10_WhoWouldWaitTooLongIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 2, Wait: 300 * time.Millisecond}
+		release := h.Hold(2)
+		defer release()
+		began := time.Now()
+		_, err := h.Verify(t.Context(), "", good)
+		busy, ok := errors.AsType[*password.BusyError](err)
+		if !ok || busy.RetryAfter < time.Second {
+			t.Fatalf("%v, want a BusyError that says when to come back", err)
+		}
+		if waited := time.Since(began); waited != 300*time.Millisecond {
+			t.Errorf("refused after %v", waited)
+		}
+		if h.Spent() != 0 {
+			t.Error("something was computed")
+		}
+	})
+}
+
+func TestP10_TheQueueIsBoundedByTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 1, Wait: 500 * time.Millisecond}
+		release := h.Hold(1)
+		began := time.Now()
+		var atOnce, late atomic.Int64
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() {
+				if _, err := h.Hash(t.Context(), good); err == nil {
+					t.Error("computed where there was no room")
+				}
+				if time.Since(began) == 0 {
+					atOnce.Add(1)
+				} else {
+					late.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		release()
+		if n := late.Load(); n < 10 || n > 30 {
+			t.Errorf("%d waited, %d were refused at once", n, atOnce.Load())
+		}
+		if waited := time.Since(began); waited > time.Second {
+			t.Errorf("the last was answered after %v", waited)
+		}
+	})
+}
+
+func TestP10_WhoGoesAwayLeavesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 1}
+		release := h.Hold(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		refused := make(chan error)
+		go func() {
+			_, err := h.Hash(ctx, good)
+			refused <- err
+		}()
+		synctest.Wait()
+		if h.Waiting() != 1 {
+			t.Fatalf("%d wait", h.Waiting())
+		}
+		cancel()
+		if err := <-refused; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		if h.Waiting() != 0 {
+			t.Errorf("%d wait after the only one has gone", h.Waiting())
+		}
+		release()
+		synctest.Wait()
+		if _, err := h.Hash(t.Context(), good); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestP10_LargeHashesTakeTheRoomOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 4, Wait: 100 * time.Millisecond}
+		release := h.Hold(3)
+		defer release()
+		large := "$argon2id$v=19$m=77824,t=1,p=1$" + salt16 + "$" + tag32 // four times 19 MiB
+		if _, err := h.Verify(t.Context(), large, good); !isBusy(err) {
+			t.Errorf("76 MiB in the room of one: %v", err)
+		}
+		if _, err := h.Verify(t.Context(), "", good); err != nil {
+			t.Errorf("19 MiB in the room of one: %v", err)
+		}
+	})
+}
+
+func TestP10_NoMoreThanTheWorkersComputeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 3, Wait: time.Minute}
+		var done atomic.Int64
+		var all sync.WaitGroup
+		release := h.Hold(2)
+		for range 5 {
+			all.Go(func() {
+				if _, err := h.Hash(t.Context(), good); err != nil {
+					t.Error(err)
+				}
+				done.Add(1)
+			})
+		}
+		all.Wait() // by the one worker that is left
+		release()
+		if done.Load() != 5 || h.Spent() != 5 {
+			t.Errorf("%d answered, %v computed", done.Load(), h.Spent())
+		}
+	})
+}
+
+func isBusy(err error) bool {
+	_, ok := errors.AsType[*password.BusyError](err)
+	return ok
+}

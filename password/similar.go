@@ -1,0 +1,50 @@
+package password
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxSimilarity is Django's max_similarity.
+const maxSimilarity = 0.7
+
+// similar applies Django's UserAttributeSimilarityValidator to a value and to each of its words.
+func similar(password, value string) bool {
+	password, value = strings.ToLower(password), strings.ToLower(value)
+	words := strings.FieldsFunc(value, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '_'
+	})
+	for _, word := range append(words, value) {
+		if word != "" && comparable(password, word) && likeness(password, word) >= maxSimilarity {
+			return true
+		}
+	}
+	return false
+}
+
+// comparable is false where a long password can't be similar to a short word.
+func comparable(password, word string) bool {
+	p, w := utf8.RuneCountInString(password), utf8.RuneCountInString(word)
+	return p < 10*w || float64(w) >= maxSimilarity/2*float64(p)
+}
+
+// likeness is twice the number of characters that the two have in common, in any order, over the number they have
+// together (difflib's quick_ratio).
+func likeness(a, b string) float64 {
+	left := map[rune]int{}
+	total := 0
+	for _, r := range b {
+		left[r]++
+		total++
+	}
+	same := 0
+	for _, r := range a {
+		total++
+		if left[r] > 0 {
+			left[r]--
+			same++
+		}
+	}
+	return 2 * float64(same) / float64(total)
+}
