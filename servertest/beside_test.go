@@ -6,35 +6,32 @@ import (
 	"testing"
 )
 
-// TestCommandsAreHonouredAtTheNextRequest works on the data directory with the command line while the server runs on it.
-func TestCommandsAreHonouredAtTheNextRequest(t *testing.T) {
+// TestX02_CommandsAreHonouredAtTheNextRequest works on the data directory with the command line while the server runs
+// on it.
+func TestX02_CommandsAreHonouredAtTheNextRequest(t *testing.T) {
 	s := start(t)
-	for _, c := range []struct {
-		name    string
-		command func(user string, v *visitor)
-	}{
-		{"user disable", func(user string, _ *visitor) { s.run("user", "disable", user) }},
-		{"user delete", func(user string, _ *visitor) { s.run("user", "delete", user, "--yes") }},
-		{"user password", func(user string, _ *visitor) {
+	for name, command := range map[string]func(user string, v *visitor){
+		"disable":    func(user string, _ *visitor) { s.run("user", "disable", user) },
+		"delete":     func(user string, _ *visitor) { s.run("user", "delete", user, "--yes") },
+		"revoke":     func(_ string, v *visitor) { s.run("session", "revoke", v.session()) },
+		"revoke-all": func(user string, _ *visitor) { s.run("session", "revoke-all", user) },
+		"password": func(user string, _ *visitor) {
 			s.runWith("another horse battery staple\n", "user", "password", user, "--password-stdin")
-		}},
-		{"session revoke", func(_ string, v *visitor) { s.run("session", "revoke", v.session()) }},
-		{"session revoke-all", func(user string, _ *visitor) { s.run("session", "revoke-all", user) }},
+		},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			user := s.person(t.Name())
-			v, other := s.signedIn(user.Username), s.holding(s.give(user)[0])
-			v.demand(http.StatusOK, "before")
-			c.command(user.Username, v)
-			if a := v.demand(http.StatusUnauthorized, "after the command"); a.code() != "session_ended" {
-				t.Errorf("after the command: %s", a)
-			}
-			if c.name == "session revoke" {
-				other.demand(http.StatusOK, "the other session")
-			} else {
-				other.demand(http.StatusUnauthorized, "the other session")
-			}
-		})
+		user := s.person(name)
+		v, other := s.signedIn(user.Username), s.holding(s.give(user)[0])
+		v.demand(http.StatusOK, "before "+name)
+		other.demand(http.StatusOK, "before "+name)
+		command(user.Username, v)
+		if a := v.demand(http.StatusUnauthorized, "after "+name); a.code() != "session_ended" {
+			t.Errorf("after %s: %s", name, a)
+		}
+		if name == "revoke" {
+			other.demand(http.StatusOK, "the other session after "+name)
+		} else {
+			other.demand(http.StatusUnauthorized, "the other session after "+name)
+		}
 	}
 }
 
@@ -51,7 +48,7 @@ func TestEnablingAUserBringsNoSessionBack(t *testing.T) {
 	s.signedIn(user).demand(http.StatusOK, "signed in anew")
 }
 
-func TestRightsGivenOnTheCommandLineShowInTheNextAnswer(t *testing.T) {
+func TestX09_RightsGivenOnTheCommandLineShowInTheNextAnswer(t *testing.T) {
 	s := start(t)
 	user := s.person("bob").Username
 	v := s.signedIn(user)

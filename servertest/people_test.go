@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,11 +56,8 @@ func (s *server) people(name string, n int) (all []*account.User) {
 	return all
 }
 
-// person makes one user. What can't be in a name is left out.
-func (s *server) person(name string) *account.User {
-	s.t.Helper()
-	return s.people(strings.NewReplacer("/", "-", " ", "_").Replace(name), 1)[0]
-}
+// person makes one user.
+func (s *server) person(name string) *account.User { return s.people(name, 1)[0] }
 
 // give makes a session for each of the users in the server's file, as a sign-in would, and returns the tickets.
 func (s *server) give(users ...*account.User) (tickets []string) {

@@ -178,7 +178,7 @@ func (s *server) end() {
 		}
 	}
 	if s.t.Failed() {
-		s.t.Logf("the end of the log:\n%s", s.log.tail(40))
+		s.t.Logf("the end of the log:\n%s", s.log.tail(15))
 	}
 }
 
