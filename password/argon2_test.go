@@ -10,9 +10,6 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/argon2"
-	"pgregory.net/rapid"
-
-	"github.com/cloakroom-auth/cloakroom/password"
 )
 
 // reference encodes a hash that golang.org/x/crypto computed.
@@ -36,21 +33,6 @@ func django(t testing.TB, iterations int, plain string) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("pbkdf2_sha256$%d$seasalt$%s", iterations, base64.StdEncoding.EncodeToString(key))
-}
-
-func TestArgon2idIsThatOfOthers(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		lanes := rapid.Uint32Range(1, 16).Draw(r, "lanes")
-		memory := rapid.Uint32Range(8*lanes, 8*lanes+700).Draw(r, "memory")
-		passes := rapid.Uint32Range(1, 10).Draw(r, "passes")
-		tag := rapid.Uint32Range(16, 64).Draw(r, "tag")
-		salt := rapid.SliceOfN(rapid.Byte(), 8, 64).Draw(r, "salt")
-		plain := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(r, "password")
-		want := argon2.IDKey(plain, salt, passes, memory, uint8(lanes), tag)
-		if got := password.Argon2id(memory, passes, lanes, string(plain), string(salt), int(tag)); !bytes.Equal(got, want) {
-			r.Errorf("%x, want %x", got, want)
-		}
-	})
 }
 
 func TestOthersVerifyNewHashes(t *testing.T) {

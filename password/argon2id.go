@@ -4,8 +4,12 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+
+	"golang.org/x/crypto/argon2"
 )
 
 // An argon2id hash is a PHC string: $argon2id$v=19$m=KIB,t=PASSES,p=LANES$SALT$TAG, salt and tag in base64 without
@@ -51,15 +55,30 @@ func padding(cost int64) scheme {
 	return argon2idHash{p, strings.Repeat("\x00", saltLength), strings.Repeat("\x00", tagLength)}
 }
 
-func (p argon2idParams) encode(m *memory, password, salt string) string {
-	b64 := base64.RawStdEncoding.EncodeToString
-	tag := p.argon2id(m.take(p.memory), password, salt, tagLength)
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
-		argon2Version, p.memory, p.passes, p.lanes, b64([]byte(salt)), b64(tag))
+// tag computes, and has the memory collected at once: as garbage, that of a few hashes would be several times what the
+// pool has. Where the heap is large anyway a collection costs more than it saves, and the collector's own pace will do.
+func (p argon2idParams) tag(password, salt string, length int) []byte {
+	tag := argon2.IDKey([]byte(password), []byte(salt), p.passes, p.memory, uint8(p.lanes), uint32(length))
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	if live[0].Value.Uint64() < largeHeap {
+		runtime.GC()
+	}
+	return tag
 }
 
-func (h argon2idHash) verify(m *memory, password string) bool {
-	computed := h.argon2id(m.take(h.memory), password, h.salt, len(h.tag))
+// largeHeap is in bytes.
+const largeHeap = 256 << 20
+
+func (p argon2idParams) encode(password, salt string) string {
+	b64 := base64.RawStdEncoding.EncodeToString
+	tag := p.tag(password, salt, tagLength)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
+		argon2.Version, p.memory, p.passes, p.lanes, b64([]byte(salt)), b64(tag))
+}
+
+func (h argon2idHash) verify(password string) bool {
+	computed := h.argon2idParams.tag(password, h.salt, len(h.tag))
 	return subtle.ConstantTimeCompare(computed, []byte(h.tag)) == 1
 }
 
@@ -78,7 +97,7 @@ func (h argon2idHash) weight() int64 {
 
 func parseArgon2id(encoded string) (scheme, bool) {
 	parts := strings.Split(encoded, "$")
-	if len(parts) != 6 || parts[2] != "v="+strconv.Itoa(argon2Version) {
+	if len(parts) != 6 || parts[2] != "v="+strconv.Itoa(argon2.Version) {
 		return nil, false
 	}
 	params := strings.Split(parts[3], ",")

@@ -26,7 +26,7 @@ func (h *Hasher) Waiting() int {
 func (h *Hasher) Hold(n int) (release func()) {
 	entered, done := make(chan struct{}), make(chan struct{})
 	go func() {
-		err := h.run(bg, int64(n), func(*memory) {
+		err := h.run(bg, int64(n), func() {
 			close(entered)
 			<-done
 		})
@@ -59,13 +59,4 @@ func Parse(encoded string) (Form, bool) {
 		return Form{0, 0, 0, h.iterations, len(h.salt), len(h.key), text}, true
 	}
 	panic("a scheme without a form")
-}
-
-// Argon2id computes a tag in memory that isn't empty.
-func Argon2id(memory, passes, lanes uint32, password, salt string, length int) []byte {
-	used := make([]block, memory+1)
-	for i := range used {
-		used[i][i%128] = 1
-	}
-	return argon2idParams{memory, passes, lanes}.argon2id(used, password, salt, length)
 }

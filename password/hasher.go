@@ -23,11 +23,6 @@ const MaxLength = 1024
 
 // Hasher computes hashes in a bounded pool, so that a flood of sign-ins takes neither all memory nor all processors. Set
 // its fields before first use; the zero value is ready. Safe for concurrent use.
-//
-// A worker is a thread of its own with a low priority, where the system has such a thing for threads (Linux), and the
-// memory of one hash serves the next; it is given up when there has been nothing to hash for ten seconds. Measured against
-// ordinary goroutines and golang.org/x/crypto/argon2, on two processors with 200 sign-ins at a time: a third of the memory,
-// and the requests beside them that have to wait are fewer by several times.
 type Hasher struct {
 	// Workers is how many hashes are computed at the same time, each with about 20 MB of memory. A hash of another
 	// program that needs more takes the place of as many as its memory would serve, at most of all.
@@ -62,9 +57,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	var encoded string
-	err := h.run(ctx, 1, func(m *memory) {
+	err := h.run(ctx, 1, func() {
 		h.pool.count(current.cost())
-		encoded = current.encode(m, norm.NFC.String(password), string(salt))
+		encoded = current.encode(norm.NFC.String(password), string(salt))
 	})
 	return encoded, err
 }
@@ -84,27 +79,27 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Result, 
 		stored, password = dummy, "no password"
 	}
 	var match bool
-	err := h.run(ctx, stored.weight(), func(m *memory) { match = h.compare(m, stored, password) })
+	err := h.run(ctx, stored.weight(), func() { match = h.compare(stored, password) })
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{Match: match, Weak: match && stored.weak()}, nil
 }
 
-func (h *Hasher) compare(m *memory, stored scheme, password string) bool {
+func (h *Hasher) compare(stored scheme, password string) bool {
 	composed := norm.NFC.String(password)
-	match := h.compareOnce(m, stored, composed)
-	if composed != password && h.compareOnce(m, stored, password) && stored.imported() {
+	match := h.compareOnce(stored, composed)
+	if composed != password && h.compareOnce(stored, password) && stored.imported() {
 		match = true
 	}
 	return match && stored != dummy
 }
 
-func (h *Hasher) compareOnce(m *memory, stored scheme, password string) bool {
-	match := stored.verify(m, password)
+func (h *Hasher) compareOnce(stored scheme, password string) bool {
+	match := stored.verify(password)
 	h.pool.count(stored.cost())
 	if missing := current.cost() - stored.cost(); missing > 0 {
-		padding(missing).verify(m, password)
+		padding(missing).verify(password)
 		h.pool.count(missing)
 	}
 	return match

@@ -22,7 +22,7 @@ type pbkdf2Hash struct {
 	salt, key  string
 }
 
-func (h pbkdf2Hash) verify(_ *memory, password string) bool {
+func (h pbkdf2Hash) verify(password string) bool {
 	key, err := pbkdf2.Key(sha256.New, password, []byte(h.salt), h.iterations, len(h.key))
 	return err == nil && subtle.ConstantTimeCompare(key, []byte(h.key)) == 1
 }

@@ -19,14 +19,11 @@ type pool struct {
 	room  int64 // in units of a current hash's memory
 	free  int64 // how much of it isn't taken
 	queue []*job
-
-	spare []*memory // of workers that have gone
-	lent  int       // how many times spare was taken from
 }
 
 type job struct {
 	weight  int64 // how much room it takes
-	compute func(*memory)
+	compute func()
 	done    chan struct{}
 }
 
@@ -34,13 +31,12 @@ const (
 	defaultWait = 500 * time.Millisecond
 	firstPace   = 30 * time.Millisecond
 	retryAfter  = 2 * time.Second
-	linger      = 10 * time.Second // how long unused memory is kept
 )
 
 func (p *pool) count(cost int64) { p.spent.Add(cost) }
 
 // run waits until there is as much room as weight says, and then for compute to end, which nothing interrupts.
-func (h *Hasher) run(ctx context.Context, weight int64, compute func(*memory)) error {
+func (h *Hasher) run(ctx context.Context, weight int64, compute func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -116,21 +112,15 @@ func (p *pool) next() *job {
 	return j
 }
 
-// work computes one job after the other until none waits. It has a thread of its own, which ends with it: a thread that
-// has lowered its priority can't raise it again.
+// work computes one job after the other until none waits.
 func (p *pool) work(j *job) {
-	runtime.LockOSThread()
-	lowerPriority()
-	m := p.borrow()
 	for j != nil {
 		began := time.Now()
-		j.compute(m)
-		m.tidy()
+		j.compute()
 		p.pace.Store((7*p.pace.Load() + int64(time.Since(began))/j.weight) / 8)
 		close(j.done)
 		j = p.finish(j)
 	}
-	p.giveBack(m)
 }
 
 // finish frees a job's room, and returns the next job for the same worker. Those for which there is room besides get

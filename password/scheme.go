@@ -4,7 +4,7 @@ import "strings"
 
 // scheme is one parsed hash. Its kinds can be compared with ==.
 type scheme interface {
-	verify(m *memory, password string) bool
+	verify(password string) bool
 	weak() bool     // should be replaced by a current one
 	imported() bool // made by another program, from the bytes as they came
 	cost() int64    // the work of a verification, in passes over 1 KiB of Argon2's
