@@ -1,5 +1,7 @@
 package httpapi
 
+import "net/http"
+
 // Route is a line of the table of routes.
 type Route struct{ Method, Path string }
 
@@ -10,4 +12,24 @@ func Routes() []Route {
 		all[i] = Route{t.method, t.path}
 	}
 	return all
+}
+
+// Login is what the body of a sign-in says; nil fields were not there.
+type Login struct {
+	Username, Password *string
+	Remember           *bool
+}
+
+// DecodeLogin reads the body of a sign-in.
+func DecodeLogin(w http.ResponseWriter, r *http.Request) (Login, error) {
+	var in loginIn
+	err := decode(w, r, &in)
+	return Login{in.Username, in.Password, in.Remember}, err
+}
+
+// BasicLogin reads the credentials of HTTP Basic.
+func BasicLogin(r *http.Request) (Login, error) {
+	var in loginIn
+	err := in.fromBasic(r)
+	return Login{in.Username, in.Password, in.Remember}, err
 }

@@ -82,10 +82,20 @@ func put(place reflect.Value, raw json.RawMessage) string {
 
 // boolean reads JSON's booleans, and as strings the words that HTML forms and DRF's BooleanField use.
 func boolean(raw json.RawMessage) (value, ok bool) {
-	switch strings.ToLower(string(raw)) {
-	case `true`, `"true"`, `"on"`, `"1"`:
+	switch string(raw) {
+	case "true":
 		return true, true
-	case `false`, `"false"`, `"off"`, `"0"`, `""`:
+	case "false":
+		return false, true
+	}
+	var word string
+	if json.Unmarshal(raw, &word) != nil {
+		return false, false
+	}
+	switch strings.ToLower(word) {
+	case "true", "on", "1":
+		return true, true
+	case "false", "off", "0", "":
 		return false, true
 	}
 	return false, false
