@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -22,9 +23,11 @@ type Attempt struct {
 	Device   func(user string) string // the ID of a device that this user has signed in from before, or ""; may be nil
 }
 
-// Service is what can be done with accounts, for the command line and the network alike. Set its fields before use; after
-// that it is safe for concurrent use. Besides the errors that are named, its methods return those of the stores, which
-// mean that nothing is known, and *password.BusyError where a password is hashed.
+// Service is what can be done with accounts, for the command line and the network alike. Store, Hasher and Guard are
+// required, and the fields must not change once it is in use; it is then safe for concurrent use.
+//
+// Besides the errors that are named, its methods return *[password.BusyError] where a password is hashed, and those of
+// the stores, which mean that nothing is known. With an error nothing else is returned.
 type Service struct {
 	Store  Store
 	Hasher *password.Hasher
@@ -32,11 +35,12 @@ type Service struct {
 	Guard  *throttle.Guard
 }
 
-// Authenticate returns the user whose name and password these are, and notes the sign-in. The user's Epoch is the one
-// read with the hash that was verified. ErrInvalidCredentials, *throttle.Error.
+// Authenticate returns the user whose name and password these are, and notes the sign-in. [ErrInvalidCredentials],
+// *[throttle.Error].
 //
-// An unknown name, a disabled account and a wrong password cost the same work. A hash that is weaker than those made
-// today is replaced; that moves no epoch.
+// The user's Epoch is the one that was read with the hash that was verified: a session that is given it is dead from the
+// start if the account has moved on since. An unknown name, a disabled account and a wrong password cost the same work.
+// A hash that is weaker than those made today is replaced, which moves no epoch.
 func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	u, err := s.find(ctx, a.Login)
 	if err != nil {
@@ -49,7 +53,8 @@ func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	return s.signedIn(ctx, u, a.Password, weak)
 }
 
-// Confirm returns the user with this ID if the password is theirs. ErrInvalidCredentials, *throttle.Error.
+// Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
+// *[throttle.Error].
 func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {
 	u, err := s.Store.Load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
@@ -58,8 +63,10 @@ func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, err
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.prove(ctx, u, a)
-	return u, err
+	if _, err := s.prove(ctx, u, a); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 // maxLogin bounds the name that is looked for, in bytes: no username or address is as long.
@@ -81,11 +88,12 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 	return u, nil
 }
 
+// loginKey returns "", which is nobody's key, for what is too long to be a name.
 func loginKey(login string) string {
 	if len(login) > maxLogin {
 		return ""
 	}
-	return Key(normalizeEmail(login))
+	return Key(strings.TrimSpace(login))
 }
 
 // prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
@@ -105,7 +113,8 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt) (weak bool, err
 		return false, err
 	}
 	if u == nil || !u.IsActive || !result.Match {
-		return false, errors.Join(ErrInvalidCredentials, try.Failed(ctx))
+		_ = try.Failed(ctx) // needs no store: its error is always nil
+		return false, ErrInvalidCredentials
 	}
 	return result.Weak, try.Succeeded(ctx)
 }
@@ -125,7 +134,7 @@ func counted(u *User, a Attempt) throttle.Attempt {
 }
 
 // signedIn notes a sign-in, and replaces a weak hash if it is still the one that was verified. The user is returned with
-// the epoch from before: if it has moved since, the session that is about to begin must be dead.
+// the epoch from before.
 func (s *Service) signedIn(ctx context.Context, u *User, typed string, weak bool) (*User, error) {
 	better := ""
 	if weak {

@@ -8,14 +8,17 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// InvalidError says which fields of a user are wrong, and why: all of them together.
+// InvalidError says which fields of a user are wrong, and why: all of them together. Codes and messages are those of
+// Django and Django REST Framework, where these have the rule.
 type InvalidError struct {
-	Fields map[string][]password.Problem
+	Fields map[string][]password.Problem // by the names that the fields have in JSON
 }
 
 func (e *InvalidError) Error() string {
@@ -45,31 +48,47 @@ func (p problems) err() error {
 const (
 	maxUsername = 150 // characters, as in Django
 	maxName     = 150
-	maxEmail    = 254
+	maxEmail    = 254 // bytes
 )
 
-// normalize brings a user's texts into the form in which they are stored, and says what is wrong with them.
-func normalize(u *User, wrong problems) {
-	u.Username = norm.NFKC.String(u.Username)
-	u.Email = normalizeEmail(u.Email)
-	u.FirstName, u.LastName = strings.TrimSpace(u.FirstName), strings.TrimSpace(u.LastName)
-	checkUsername(u.Username, wrong)
-	if u.Email != "" && !validEmail(u.Email) {
-		wrong.add("email", "invalid", "Enter a valid email address.")
+// normalize brings those texts of a user that aren't as before into the form in which they are stored, and says what is
+// wrong with them. before is the zero User for a new one.
+func normalize(u *User, before User, wrong problems) {
+	created := before.ID == ""
+	if created || u.Username != before.Username {
+		u.Username = normalizeUsername(u.Username)
+		checkUsername(u.Username, wrong)
 	}
-	checkName("first_name", u.FirstName, wrong)
-	checkName("last_name", u.LastName, wrong)
+	if created || u.Email != before.Email {
+		u.Email = normalizeEmail(u.Email)
+		checkEmail(u.Email, wrong)
+	}
+	if created || u.FirstName != before.FirstName {
+		u.FirstName = strings.TrimSpace(u.FirstName)
+		checkName("first_name", u.FirstName, wrong)
+	}
+	if created || u.LastName != before.LastName {
+		u.LastName = strings.TrimSpace(u.LastName)
+		checkName("last_name", u.LastName, wrong)
+	}
 	u.Groups, u.Direct = sorted(u.Groups), sorted(u.Direct)
-	for _, p := range u.Direct {
-		if !validPermission(p) {
-			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
-		}
+	if created || !slices.Equal(u.Direct, before.Direct) {
+		checkPermissions(u.Direct, wrong)
 	}
 }
 
 func sorted(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }
 
-// checkUsername applies Django's UnicodeUsernameValidator: letters, digits and @ . + - _ of any script.
+// normalizeUsername is Django's NFKC. What is too long anyway isn't worth the work.
+func normalizeUsername(s string) string {
+	if utf8.RuneCountInString(s) > maxUsername {
+		return s
+	}
+	return norm.NFKC.String(s)
+}
+
+// checkUsername applies Django's UnicodeUsernameValidator: letters and digits of any script, and @ . + - _. Unlike
+// Django's it refuses letters that can't be seen, such as the Hangul fillers.
 func checkUsername(s string, wrong problems) {
 	switch {
 	case s == "":
@@ -83,7 +102,12 @@ func checkUsername(s string, wrong problems) {
 }
 
 func notInUsername(r rune) bool {
-	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("_.@+-", r)
+	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("_.@+-", r) || invisible(r)
+}
+
+// invisible reports whether a letter or mark shows nothing (Unicode's Default_Ignorable_Code_Point).
+func invisible(r rune) bool {
+	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func checkName(field, s string, wrong problems) {
@@ -95,22 +119,32 @@ func checkName(field, s string, wrong problems) {
 	}
 }
 
-// normalizeEmail trims blanks and lower-cases the domain, as Django does. What is before the last @ belongs to the
-// domain's owner and stays.
+// normalizeEmail trims blanks and lower-cases the domain, as Django does, and composes characters. What is before the last
+// @ belongs to the domain's owner and stays.
 func normalizeEmail(s string) string {
 	s = strings.TrimSpace(s)
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 {
+	if len(s) > 4*maxEmail || !utf8.ValidString(s) {
 		return s
 	}
-	return s[:at] + strings.ToLower(s[at:])
+	local, domain := s, ""
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		local, domain = s[:at], cases.Lower(language.Und).String(s[at:])
+	}
+	return norm.NFC.String(local + domain)
+}
+
+func checkEmail(s string, wrong problems) {
+	if s != "" && !validEmail(s) {
+		wrong.add("email", "invalid", "Enter a valid email address.")
+	}
 }
 
 // validEmail accepts one plain address: nothing quoted, no comments, no list, nothing that a mailer could read as two
-// addresses or as a header.
+// addresses or as a header. It must be in the form NFKC, so that no mailer makes another address of it: the single
+// character "1." (U+2488) in a domain is a digit and a dot to some.
 func validEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
-	if !ok || local == "" || len(local) > 64 || len(s) > maxEmail || !utf8.ValidString(s) || !norm.NFC.IsNormalString(s) {
+	if !ok || local == "" || len(local) > 64 || len(s) > maxEmail || !utf8.ValidString(s) || !norm.NFKC.IsNormalString(s) {
 		return false
 	}
 	if strings.ContainsFunc(local, notInLocalPart) || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") ||
@@ -122,14 +156,24 @@ func validEmail(s string) bool {
 }
 
 func notInLocalPart(r rune) bool {
-	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)
+	return notInWord(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)
 }
 
 func notALabel(label string) bool {
 	return label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-		strings.ContainsFunc(label, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) && r != '-'
-		})
+		strings.ContainsFunc(label, func(r rune) bool { return notInWord(r) && r != '-' })
+}
+
+func notInWord(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) || invisible(r)
+}
+
+func checkPermissions(all []string, wrong problems) {
+	for _, p := range all {
+		if !validPermission(p) {
+			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
+		}
+	}
 }
 
 // validPermission accepts "app.codename", as Django's has_perm takes it.

@@ -3,9 +3,9 @@ package account
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -14,7 +14,7 @@ import (
 // New describes a user to be made.
 type New struct {
 	Username    string
-	Email       string
+	Email       string // may be empty
 	FirstName   string
 	LastName    string
 	Password    string
@@ -22,28 +22,16 @@ type New struct {
 	IsSuperuser bool
 }
 
-// Create makes a user. *InvalidError.
+// Create makes a user, who is active. *[InvalidError], also for names that are somebody's already.
 func (s *Service) Create(ctx context.Context, n New) (*User, error) {
 	u, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	return u, s.taken(s.Store.Create(ctx, u))
-}
-
-// CreateFirst makes the first user, an administrator, of whoever knows the set-up secret. ErrSetupSpent, *InvalidError.
-func (s *Service) CreateFirst(ctx context.Context, secret string, n New) (*User, error) {
-	n.IsStaff, n.IsSuperuser = true, true
-	if needed, err := s.NeedsSetup(ctx); err != nil {
-		return nil, err
-	} else if !needed {
-		return nil, ErrSetupSpent // before anything is hashed for a stranger
+	if err := s.Store.Create(ctx, u); err != nil {
+		return nil, invalidIfTaken(err)
 	}
-	u, err := s.prepare(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	return u, s.taken(s.Store.CreateFirst(ctx, u, sha256.Sum256([]byte(secret)), u.DateJoined))
+	return u, nil
 }
 
 // prepare returns the user that n describes, with all that is wrong about it said together.
@@ -53,7 +41,10 @@ func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
 		IsActive: true, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, DateJoined: time.Now().Unix(), Epoch: newEpoch(),
 	}
 	wrong := problems{}
-	normalize(u, wrong)
+	normalize(u, User{}, wrong)
+	if err := s.checkFree(ctx, u, wrong); err != nil {
+		return nil, err
+	}
 	if found := s.Policy.Check(n.Password, attributes(u)...); len(found) > 0 {
 		wrong["password"] = found
 	}
@@ -63,6 +54,42 @@ func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
 	var err error
 	u.Password, err = s.Hasher.Hash(ctx, n.Password)
 	return u, err
+}
+
+// checkFree says which of the names are somebody's. The store has the last word; it is asked beforehand so that this is
+// said together with the rest, and nothing is hashed for nothing.
+func (s *Service) checkFree(ctx context.Context, u *User, wrong problems) error {
+	for field, name := range map[string]string{"username": u.Username, "email": u.Email} {
+		if name == "" || len(wrong[field]) > 0 {
+			continue
+		}
+		switch _, err := s.Store.Find(ctx, Key(name)); {
+		case err == nil:
+			wrong.addTaken(field)
+		case !errors.Is(err, ErrNotFound):
+			return fmt.Errorf("find user: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p problems) addTaken(field string) {
+	name := field
+	if field == "email" {
+		name = "email address"
+	}
+	p.add(field, "unique", "A user with that "+name+" already exists.")
+}
+
+// invalidIfTaken turns the store's word for a clash of names into a wrong field.
+func invalidIfTaken(err error) error {
+	e, ok := errors.AsType[*TakenError](err)
+	if !ok {
+		return err
+	}
+	wrong := problems{}
+	wrong.addTaken(e.Field)
+	return wrong.err()
 }
 
 func attributes(u *User) []password.Attribute {
@@ -75,46 +102,12 @@ func attributes(u *User) []password.Attribute {
 // newEpoch is never the same twice, so that no session from before fits by chance.
 func newEpoch() string { return rand.Text() }
 
-// taken turns a clash of names into a wrong field.
-func (s *Service) taken(err error) error {
-	e, ok := errors.AsType[*TakenError](err)
-	if !ok {
-		return err
-	}
-	wrong := problems{}
-	if e.Field == "email" {
-		wrong.add("email", "unique", "A user with that email address already exists.")
-	} else {
-		wrong.add("username", "unique", "A user with that username already exists.")
-	}
-	return wrong.err()
-}
-
-// setupLife is how long a set-up secret is good for.
-const setupLife = 30 * time.Minute
-
-// SetupSecret returns a secret of 128 bits with which the first user can be made within 30 minutes, once. An earlier one
-// is void from then on. Only its hash is kept.
-func (s *Service) SetupSecret(ctx context.Context) (string, error) {
-	secret := rand.Text()
-	err := s.Store.SetSetup(ctx, sha256.Sum256([]byte(secret)), time.Now().Add(setupLife).Unix())
-	if err != nil {
-		return "", fmt.Errorf("store set-up secret: %w", err)
-	}
-	return secret, nil
-}
-
-// NeedsSetup reports whether there is no user yet.
-func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
-	users, err := s.Store.List(ctx, Query{Limit: 1})
-	if err != nil {
-		return false, fmt.Errorf("look for users: %w", err)
-	}
-	return len(users) == 0, nil
-}
-
 // ChangePassword gives the user with this ID a new password after checking the present one, a.Password. The epoch moves
-// with the hash. ErrInvalidCredentials, *throttle.Error, *InvalidError with the field new_password.
+// with the hash, in one step; the user is returned with the new one. [ErrInvalidCredentials], *[throttle.Error],
+// *[InvalidError] with the field new_password.
+//
+// If the account has moved on since the present password was checked, it is not the present one any more:
+// ErrInvalidCredentials.
 func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new string) (*User, error) {
 	u, err := s.Confirm(ctx, id, a)
 	if err != nil {
@@ -124,17 +117,21 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	if err != nil {
 		return nil, err
 	}
-	return s.Store.Change(ctx, id, func(c *User) error {
+	changed, err := s.Store.Change(ctx, id, func(c *User) error {
 		if c.Epoch != u.Epoch {
-			return ErrInvalidCredentials // the password that was checked is no longer the password
+			return ErrInvalidCredentials
 		}
 		c.Password, c.Epoch = hash, newEpoch()
 		return nil
 	})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrInvalidCredentials
+	}
+	return changed, err
 }
 
-// SetPassword gives a user a new password on an administrator's word. It ends everything of the user's.
-// ErrNotFound, *InvalidError with the field password.
+// SetPassword gives a user a new password on an administrator's word, which ends everything of the user's.
+// [ErrNotFound], *[InvalidError] with the field password.
 func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	u, err := s.Store.Load(ctx, id)
 	if err != nil {
@@ -161,14 +158,17 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 // SetActive enables a user, or disables one, which ends everything of theirs; enabling brings none of it back.
 // ErrNotFound.
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
-	_, err := s.Edit(ctx, id, func(u *User) error {
+	_, err := s.Store.Change(ctx, id, func(u *User) error {
+		if u.IsActive && !active {
+			u.Epoch = newEpoch()
+		}
 		u.IsActive = active
 		return nil
 	})
 	return err
 }
 
-// EndEverything moves a user's epoch, which ends every session and token of theirs at once. ErrNotFound.
+// EndEverything moves a user's epoch, which ends every session and token of theirs at once. [ErrNotFound].
 func (s *Service) EndEverything(ctx context.Context, id string) error {
 	_, err := s.Store.Change(ctx, id, func(u *User) error {
 		u.Epoch = newEpoch()
@@ -178,10 +178,15 @@ func (s *Service) EndEverything(ctx context.Context, id string) error {
 }
 
 // Edit changes a user's names, flags, groups and permissions. Hash, epoch and ID stay as they are, whatever change makes
-// of them; but who becomes inactive is signed out everywhere. ErrNotFound, *InvalidError.
+// of them; but who becomes inactive is signed out everywhere. Only what change has altered is judged, so that a name which
+// another program once let in stands in the way of nothing else. change may be called more than once; its error comes back
+// as it is. ErrNotFound, *InvalidError.
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (*User, error) {
+	found := false
 	u, err := s.Store.Change(ctx, id, func(u *User) error {
+		found = true
 		before := *u
+		before.Groups, before.Direct = slices.Clone(u.Groups), slices.Clone(u.Direct)
 		if err := change(u); err != nil {
 			return err
 		}
@@ -190,16 +195,26 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 			u.Epoch = newEpoch()
 		}
 		wrong := problems{}
-		normalize(u, wrong)
+		normalize(u, before, wrong)
 		return wrong.err()
 	})
-	return u, s.taken(err)
+	if found && errors.Is(err, ErrNotFound) {
+		wrong := problems{}
+		wrong.add("groups", "does_not_exist", "One of the groups does not exist.")
+		return nil, wrong.err()
+	}
+	if err != nil {
+		return nil, invalidIfTaken(err)
+	}
+	return u, nil
 }
 
-// Delete removes a user; every session of theirs is dead from then on. ErrNotFound.
+// Delete removes a user; every session of theirs is dead from then on. Nobody is spared, not even the last superuser:
+// whoever may delete users decides. [ErrNotFound].
 func (s *Service) Delete(ctx context.Context, id string) error { return s.Store.Delete(ctx, id) }
 
-// Lookup returns the user with this username, e-mail address or, if it is nobody's name, ID. ErrNotFound.
+// Lookup returns the user with this username or e-mail address or, if it is nobody's name, with this ID: of a user called
+// "7" and another whose ID is 7, the one who is called so. [ErrNotFound].
 func (s *Service) Lookup(ctx context.Context, name string) (*User, error) {
 	u, err := s.find(ctx, name)
 	if err != nil || u != nil {

@@ -1,0 +1,200 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+const (
+	good   = "correct horse battery staple"
+	better = "another horse battery staple"
+	wrong  = "wrong horse battery staple"
+)
+
+var home = netip.MustParseAddr("198.51.100.7")
+
+// goodHash is the hash of good, as Hash makes it.
+var goodHash = sync.OnceValue(func() string {
+	hash, err := new(password.Hasher).Hash(context.Background(), good)
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})
+
+// noRoom refuses every password at once, so that it shows who would have had one hashed.
+func noRoom() *password.Hasher { return &password.Hasher{Wait: -1} }
+
+type service struct {
+	*account.Service
+	t *testing.T
+}
+
+func newService(t *testing.T, s storetest.Stores) service {
+	return service{&account.Service{
+		Store: s.Accounts, Hasher: new(password.Hasher), Guard: &throttle.Guard{Store: s.Throttles},
+	}, t}
+}
+
+func inMemory() storetest.Stores {
+	m := memory.New()
+	return storetest.Stores{Accounts: m.Accounts(), Throttles: m.Throttles()}
+}
+
+func inSQLite(t *testing.T) storetest.Stores {
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "cloakroom.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return storetest.Stores{Accounts: db.Accounts(), Throttles: db.Throttles()}
+}
+
+// each runs a test on each kind of store.
+func each(t *testing.T, test func(t *testing.T, stores storetest.Stores)) {
+	t.Run("memory", func(t *testing.T) { test(t, inMemory()) })
+	t.Run("sqlite", func(t *testing.T) { test(t, inSQLite(t)) })
+}
+
+// ann is the user of most tests, with the password good.
+func ann() *account.User {
+	return &account.User{Username: "ann", Email: "ann@example.org", Password: goodHash(), IsActive: true, Epoch: "the first epoch"}
+}
+
+func (s service) enrol(u *account.User) *account.User {
+	s.t.Helper()
+	if err := s.Store.Create(s.t.Context(), u); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.load(u.ID)
+}
+
+func (s service) load(id string) *account.User {
+	s.t.Helper()
+	u, err := s.Store.Load(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}
+
+func (s service) signIn(login, password string) (*account.User, error) {
+	return s.Authenticate(s.t.Context(), attempt(login, password))
+}
+
+func attempt(login, password string) account.Attempt {
+	return account.Attempt{Login: login, Password: password, Address: home}
+}
+
+// signsIn demands that a password is the user's.
+func (s service) signsIn(login, password string) *account.User {
+	s.t.Helper()
+	u, err := s.signIn(login, password)
+	if err != nil {
+		s.t.Fatalf("%q can't sign in with %q: %v", login, password, err)
+	}
+	return u
+}
+
+// refused demands that a password is not the user's.
+func (s service) refused(login, password string) {
+	s.t.Helper()
+	u, err := s.signIn(login, password)
+	if err != account.ErrInvalidCredentials || u != nil {
+		s.t.Fatalf("%.80q with %.80q: user %v, error %v", login, password, u, err)
+	}
+}
+
+func throttled(err error) bool {
+	_, ok := errors.AsType[*throttle.Error](err)
+	return ok
+}
+
+func busy(err error) bool {
+	_, ok := errors.AsType[*password.BusyError](err)
+	return ok
+}
+
+// codes returns the fields that are wrong and the codes of the reasons, "field code", sorted.
+func codes(t *testing.T, err error) []string {
+	t.Helper()
+	e, ok := errors.AsType[*account.InvalidError](err)
+	if !ok {
+		t.Fatalf("error %v, want an InvalidError", err)
+	}
+	var all []string
+	for field, problems := range e.Fields {
+		for _, p := range problems {
+			all = append(all, field+" "+p.Code)
+			if p.Message == "" || !strings.Contains(err.Error(), p.Message) {
+				t.Errorf("message %q is not in %q", p.Message, err)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func wantCodes(t *testing.T, err error, want ...string) {
+	t.Helper()
+	if got := codes(t, err); !slices.Equal(got, want) {
+		t.Errorf("wrong: %q, want %q", got, want)
+	}
+}
+
+// between is a store in which something happens between two calls of the service. Each hook is called once.
+type between struct {
+	account.Store
+	afterFind, beforeChange func()
+}
+
+func (b *between) Find(ctx context.Context, key string) (*account.User, error) {
+	u, err := b.Store.Find(ctx, key)
+	once(&b.afterFind)
+	return u, err
+}
+
+func (b *between) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
+	once(&b.beforeChange)
+	return b.Store.Change(ctx, id, change)
+}
+
+func once(hook *func()) {
+	if f := *hook; f != nil {
+		*hook = nil
+		f()
+	}
+}
+
+// with returns the service on a store in which things happen in between.
+func (s service) with(b *between) service {
+	b.Store = s.Store
+	other := *s.Service
+	other.Store = b
+	return service{&other, s.t}
+}
+
+// must stops the test at an error of a call that is only there to set it up.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,56 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
+
+// setupLife is how long a set-up secret is good for.
+const setupLife = 30 * time.Minute
+
+// SetupSecret returns a secret of 130 random bits, with which the first user can be made within 30 minutes, once. An
+// earlier one is void from then on. Only its hash is kept.
+func (s *Service) SetupSecret(ctx context.Context) (string, error) {
+	secret := rand.Text()
+	err := s.Store.SetSetup(ctx, sha256.Sum256([]byte(secret)), time.Now().Add(setupLife).Unix())
+	if err != nil {
+		return "", fmt.Errorf("store set-up secret: %w", err)
+	}
+	return secret, nil
+}
+
+// NeedsSetup reports whether there is no user yet.
+func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
+	users, err := s.Store.List(ctx, Query{Limit: 1})
+	if err != nil {
+		return false, fmt.Errorf("look for users: %w", err)
+	}
+	return len(users) == 0, nil
+}
+
+// CreateFirst makes the first user, an administrator, for whoever knows the set-up secret. [ErrSetupSpent],
+// *[InvalidError], which spends nothing.
+//
+// The store looks at the secret and spends it in the step that makes the user, so the password is hashed before. Once
+// there is a user, nothing is hashed for strangers any more; until then the Hasher's pool bounds what they can cost.
+func (s *Service) CreateFirst(ctx context.Context, secret string, n New) (*User, error) {
+	needed, err := s.NeedsSetup(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !needed {
+		return nil, ErrSetupSpent
+	}
+	n.IsStaff, n.IsSuperuser = true, true
+	u, err := s.prepare(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Store.CreateFirst(ctx, u, sha256.Sum256([]byte(secret)), time.Now().Unix()); err != nil {
+		return nil, invalidIfTaken(err)
+	}
+	return u, nil
+}
