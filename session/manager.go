@@ -35,7 +35,7 @@ type Manager struct {
 	Lifetime        time.Duration // the end after sign-in, whatever happens; 0: 30 days
 	BrowserIdle     time.Duration // Idle of a session that ends with the browser; 0: 1 hour
 	BrowserLifetime time.Duration // Lifetime of such a session; 0: 12 hours
-	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest. 0: no limit
+	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one just made beside it. 0: no limit
 
 	Passive func(*http.Request) bool // requests that are no use of the session; nil: none
 	Log     *slog.Logger             // nil: silent. Never sees a ticket

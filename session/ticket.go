@@ -31,15 +31,10 @@ func (randomTickets) New() string {
 	return ticketEncoding.EncodeToString(secret[:])
 }
 
-// ID accepts exactly what New makes: the decoder ignores line breaks, so they are looked for first.
+// ID accepts exactly what New makes. The decoder skips line breaks, but with one of them too few bytes come out.
 func (randomTickets) ID(ticket string) (ID, bool) {
 	if len(ticket) != ticketLength {
 		return ID{}, false
-	}
-	for i := range len(ticket) {
-		if ticket[i] == '\n' || ticket[i] == '\r' {
-			return ID{}, false
-		}
 	}
 	var secret [33]byte // the decoder wants room for 43 × 6 bits, rounded up
 	if n, err := ticketEncoding.Decode(secret[:], []byte(ticket)); err != nil || n != 32 {

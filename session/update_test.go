@@ -44,44 +44,48 @@ func TestParallelUpdatesToDifferentKeysAllSurvive(t *testing.T) {
 
 func TestValuesComeBackAsTheyWere(t *testing.T) {
 	m := newManager()
-	v := &visitor{t: t, m: m}
-	const unknown = `{"nested":[1e400,12345678901234567890.123456789,"\u2028<&>",null,{"a":{}}]}`
-	s := v.signIn(session.SignIn{User: "1", Values: session.Values{"theirs": []byte(unknown), "": []byte("null"), "ä": []byte(`"ö"`)}})
 	const large = int64(9007199254740993) // 2⁵³+1, which a float64 can't hold
-	if _, err := m.Update(t.Context(), s, func(v session.Values) error { return v.Set("mine", large) }); err != nil {
-		t.Fatal(err)
-	}
-	s, err := v.look()
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := s.Values()
-	var n int64
-	if ok, err := values.Get("mine", &n); !ok || err != nil || n != large {
-		t.Errorf("%d, %v, %v", n, ok, err)
-	}
-	var want, got any
-	decode := func(text string, into *any) {
-		d := json.NewDecoder(strings.NewReader(text))
-		d.UseNumber()
-		if err := d.Decode(into); err != nil {
+	for _, theirs := range []string{
+		`12345678901234567890.123456789`, `9007199254740993`, `[1e400,-0.0,1E-7]`, `{"b":[{"a":{}}],"a":null}`, `"\u2028<&>ä\ud83d\ude00"`,
+	} {
+		v := &visitor{t: t, m: m}
+		s := v.signIn(session.SignIn{User: "1", Values: session.Values{"theirs": []byte(theirs), "": []byte("null"), "ä": []byte(`"ö"`)}})
+		if _, err := m.Update(t.Context(), s, func(v session.Values) error { return v.Set("mine", large) }); err != nil {
 			t.Fatal(err)
 		}
+		s, err := v.look()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := s.Values()
+		var n int64
+		if ok, err := values.Get("mine", &n); !ok || err != nil || n != large {
+			t.Errorf("%d, %v, %v", n, ok, err)
+		}
+		if got, want := exactly(t, string(values["theirs"])), exactly(t, theirs); got != want {
+			t.Errorf("a key that nobody knows came back as %s, it was %s", got, want)
+		}
+		if string(values[""]) != "null" || string(values["ä"]) != `"ö"` || len(values) != 4 {
+			t.Errorf("%v", values)
+		}
+		if ok, err := values.Get("nothing", &n); ok || err != nil {
+			t.Errorf("a key that isn't there: %v, %v", ok, err)
+		}
+		if ok, err := values.Get("ä", &n); !ok || err == nil {
+			t.Errorf("a value of another type: %v, %v", ok, err)
+		}
 	}
-	decode(unknown, &want)
-	decode(string(values["theirs"]), &got)
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("a key that nobody knows came back as %s", values["theirs"])
+}
+
+// exactly renders JSON with its numbers as they are written.
+func exactly(t *testing.T, text string) string {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatal(err)
 	}
-	if string(values[""]) != "null" || string(values["ä"]) != `"ö"` || len(values) != 4 {
-		t.Errorf("%v", values)
-	}
-	if ok, err := values.Get("nothing", &n); ok || err != nil {
-		t.Errorf("a key that isn't there: %v, %v", ok, err)
-	}
-	if ok, err := values.Get("ä", &n); !ok || err == nil {
-		t.Errorf("a value of another type: %v, %v", ok, err)
-	}
+	return fmt.Sprintf("%q", v)
 }
 
 func TestASessionNeverChanges(t *testing.T) {
@@ -235,7 +239,7 @@ func TestAnUpdateDoesNotReviveWhatExpired(t *testing.T) {
 		elsewhere.cookie = v.cookie
 		time.Sleep(30 * time.Minute)
 		s, err := v.look()
-		if err != nil || s.ExpiresAt.Sub(time.Now()) != time.Hour {
+		if err != nil || time.Until(s.ExpiresAt) != time.Hour {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		time.Sleep(30 * time.Minute)
