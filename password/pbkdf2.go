@@ -15,7 +15,7 @@ import (
 const maxIterations = 10_000_000
 
 // iterationsPerKiB is how many iterations take about as long as a pass over 1 KiB does in Argon2.
-const iterationsPerKiB = 5
+const iterationsPerKiB = 4
 
 type pbkdf2Hash struct {
 	iterations int
