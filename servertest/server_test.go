@@ -25,8 +25,8 @@ const patience = 60 * time.Second
 type server struct {
 	t    *testing.T
 	data string
-	base string // http://127.0.0.1:PORT
-	args []string
+	base string   // http://127.0.0.1:PORT
+	args []string // of serve; ADDRESS in them stands for 127.0.0.1 and the port
 	log  *output
 
 	transport *http.Transport
@@ -69,7 +69,10 @@ func (s *server) start() {
 
 func (s *server) launch(address string) {
 	s.t.Helper()
-	args := append([]string{"serve", "--data", s.data, "--listen", address, "--trusted-proxy", "127.0.0.1/32", "--log-format", "json"}, s.args...)
+	args := []string{"serve", "--data", s.data, "--listen", address, "--trusted-proxy", "127.0.0.1/32", "--log-format", "json"}
+	for _, arg := range s.args {
+		args = append(args, strings.ReplaceAll(arg, "ADDRESS", address))
+	}
 	s.command = exec.Command(program(s.t, "cmd/cloakroom"), args...)
 	s.command.Env = environment()
 	s.command.Stderr, s.command.Stdout = s.log, s.log
