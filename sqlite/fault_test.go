@@ -68,11 +68,15 @@ func TestSickDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
 
 // TestEachSingleFaultOfTheDiskIsSurvived lets the n-th call to the disk fail, for each n, while sessions come and go.
 func TestEachSingleFaultOfTheDiskIsSurvived(t *testing.T) {
+	faults := 40
+	if testing.Short() {
+		faults = 10
+	}
 	for name, ailment := range ailments {
 		t.Run(name, func(t *testing.T) {
 			db, disk := settled(t)
 			checkpointOften(t, db)
-			for n := 1; n <= 60; n++ {
+			for n := 1; n <= faults; n++ {
 				disk.strike(ailment.op, ailment.code, n, n)
 				told := comeAndGo(t.Context(), db.Sessions(), 1_000*n)
 				disk.heal()

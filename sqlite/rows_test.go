@@ -86,7 +86,7 @@ func TestF7_ACounterOutlivesAFloodAndARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	victim := throttle.Counter{Tries: 9, Since: 1, Until: 2, Level: 3, Ends: 4}
 	flood := func(db *sqlite.DB, prefix string) error {
-		for batch := range 50 {
+		for batch := range 20 {
 			var keys []string
 			for n := range 1_000 {
 				keys = append(keys, fmt.Sprint(prefix, batch, ".", n))

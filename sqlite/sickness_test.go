@@ -49,5 +49,10 @@ func (s *sickness) write(_ string, _ int64, _ []byte, do func() int32) int32 {
 	return s.call("write", do)
 }
 func (s *sickness) truncate(_ string, _ int64, do func() int32) int32 { return s.call("truncate", do) }
-func (s *sickness) sync(_ string, do func() int32) int32              { return s.call("sync", do) }
-func (s *sickness) delete(_ string, _ bool, do func() int32) int32    { return do() }
+
+// sync does not ask the real disk, which would only take time.
+func (s *sickness) sync(string, func() int32) int32 {
+	return s.call("sync", func() int32 { return 0 })
+}
+
+func (s *sickness) delete(_ string, _ bool, do func() int32) int32 { return do() }

@@ -38,10 +38,8 @@ type shimVFS struct {
 	once     sync.Once
 	watchers sync.Map // of watcher, by directory
 	files    sync.Map // of openFile, by the address of the sqlite3_file
-	tables   sync.Map // of *sqlite3.Tsqlite3_io_methods, by the address of the table they stand in for
-	vfs      sqlite3.Tsqlite3_vfs
-	base     uintptr
-	name     [5]byte
+	tables   sync.Map // addresses of our tables of methods, by the addresses of those they stand in for
+	base     uintptr  // SQLite's own sqlite3_vfs
 }
 
 type openFile struct {
@@ -63,12 +61,18 @@ func (s *shimVFS) register() {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	s.base = sqlite3.Xsqlite3_vfs_find(tls, 0)
-	s.vfs = *at[sqlite3.Tsqlite3_vfs](s.base)
-	copy(s.name[:], "shim\x00")
-	s.vfs.FzName = uintptr(unsafe.Pointer(&s.name))
-	s.vfs.FxOpen = pointer(shimOpen)
-	s.vfs.FxDelete = pointer(shimDelete)
-	sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&s.vfs)), 1)
+	vfs := *at[sqlite3.Tsqlite3_vfs](s.base)
+	vfs.FzName, _ = libc.CString("shim")
+	vfs.FxOpen = pointer(shimOpen)
+	vfs.FxDelete = pointer(shimDelete)
+	sqlite3.Xsqlite3_vfs_register(tls, kept(tls, vfs), 1)
+}
+
+// kept copies a value to where C finds it for ever.
+func kept[T any](tls *libc.TLS, value T) uintptr {
+	address := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(value)))
+	*at[T](address) = value
+	return address
 }
 
 func (s *shimVFS) watcher(path string) (found watcher) {
@@ -87,14 +91,17 @@ func (s *shimVFS) file(address uintptr) openFile {
 }
 
 // table returns SQLite's own methods with ours in their place.
-func (s *shimVFS) table(own uintptr) *sqlite3.Tsqlite3_io_methods {
+func (s *shimVFS) table(tls *libc.TLS, own uintptr) uintptr {
+	if table, ok := s.tables.Load(own); ok {
+		return table.(uintptr)
+	}
 	methods := *at[sqlite3.Tsqlite3_io_methods](own)
 	methods.FxClose = pointer(shimClose)
 	methods.FxWrite = pointer(shimWrite)
 	methods.FxTruncate = pointer(shimTruncate)
 	methods.FxSync = pointer(shimSync)
-	table, _ := s.tables.LoadOrStore(own, &methods)
-	return table.(*sqlite3.Tsqlite3_io_methods)
+	table, _ := s.tables.LoadOrStore(own, kept(tls, methods))
+	return table.(uintptr)
 }
 
 func shimOpen(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintptr) int32 {
@@ -106,7 +113,7 @@ func shimOpen(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintpt
 	}
 	path := libc.GoString(name)
 	shim.files.Store(file, openFile{path, at[sqlite3.Tsqlite3_io_methods](own), shim.watcher(path)})
-	at[sqlite3.Tsqlite3_file](file).FpMethods = uintptr(unsafe.Pointer(shim.table(own)))
+	at[sqlite3.Tsqlite3_file](file).FpMethods = shim.table(tls, own)
 	return code
 }
 
