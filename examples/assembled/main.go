@@ -2,17 +2,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
 func main() {
-	srv, err := cloakroom.New(context.Background(), cloakroom.Config{URL: "http://localhost:8000"})
+	listen := cmp.Or(os.Getenv("LISTEN"), "localhost:8000")
+	srv, err := cloakroom.New(context.Background(), cloakroom.Config{URL: "http://" + listen})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -20,7 +23,7 @@ func main() {
 	fmt.Println("make the first administrator:", link)
 	http.Handle("GET /api/hello", auth.Require(http.HandlerFunc(hello)))
 	go srv.Run(context.Background())
-	log.Fatal(http.ListenAndServe("localhost:8000", srv.Handler(http.DefaultServeMux)))
+	log.Fatal(http.ListenAndServe(listen, srv.Handler(http.DefaultServeMux)))
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {

@@ -2,9 +2,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log"
 	"net/http"
+	"os"
 
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
@@ -36,5 +38,5 @@ func main() {
 		answer(w, "changed", err)
 	}))
 	handler := http.NewCrossOriginProtection().Handler(m.Handler(http.DefaultServeMux))
-	log.Fatal(http.ListenAndServe("localhost:8080", handler))
+	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("LISTEN"), "localhost:8080"), handler))
 }
