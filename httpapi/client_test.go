@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -195,4 +196,14 @@ func (c *client) do(r *http.Request) *answer {
 	c.s.secret.seen(c.s.t, r, a)
 	described(c.s.t, r, a)
 	return a
+}
+
+// records returns the stored sessions of a user.
+func (s *server) records(user string) []*session.Record {
+	s.t.Helper()
+	all, err := s.stores.Sessions.List(context.WithoutCancel(s.t.Context()), session.Query{User: user})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
 }

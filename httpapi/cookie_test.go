@@ -1,0 +1,278 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/web/pages"
+)
+
+// scheme is a server with what its cookies must look like.
+type scheme struct {
+	name            string
+	options         options
+	session, secure string
+}
+
+var schemes = []scheme{
+	{"https", options{tls: true}, "__Host-Http-sessionid", "Secure; "},
+	{"http", options{}, "sessionid", ""},
+}
+
+// setCookie returns the line that sets a cookie, with its value replaced by V; "" if the answer has none or two.
+func (a *answer) setCookie(t *testing.T, name, value string) string {
+	t.Helper()
+	found := ""
+	for _, line := range a.Header.Values("Set-Cookie") {
+		rest, ok := strings.CutPrefix(line, name+"=")
+		if !ok {
+			continue
+		}
+		got, attributes, _ := strings.Cut(rest, ";")
+		if found != "" || !regexp.MustCompile("^"+value+"$").MatchString(got) {
+			t.Errorf("the cookie %s has the value %q, or is set twice", name, got)
+		}
+		found = "V;" + attributes
+	}
+	return found
+}
+
+const (
+	ticketForm = `[A-Za-z0-9_-]{43}`
+	tokenForm  = `[A-Za-z0-9]{32}`
+	deviceForm = `[A-Z2-7]{26}\.[A-Za-z0-9_-]{43}`
+)
+
+// TestK01_K02_K03_K08_CookiesHaveTheirAttributes: to the letter, and none that isn't there on purpose.
+func TestK01_K02_K03_K08_CookiesHaveTheirAttributes(t *testing.T) {
+	for _, scheme := range schemes {
+		t.Run(scheme.name, func(t *testing.T) {
+			s := start(t, scheme.options)
+			s.user("ada")
+			r := s.client().login("ada", goodPassword)
+			for name, want := range map[string][2]string{
+				scheme.session:     {ticketForm, "V; Path=/; Max-Age=2592000; HttpOnly; " + scheme.secure + "SameSite=Lax"},
+				"csrftoken":        {tokenForm, "V; Path=/; Max-Age=31449600; " + scheme.secure + "SameSite=Lax"},
+				"cloakroom_device": {deviceForm, "V; Path=/; Max-Age=31536000; HttpOnly; " + scheme.secure + "SameSite=Lax"},
+			} {
+				if got := r.setCookie(t, name, want[0]); got != want[1] {
+					t.Errorf("%s:\n%q, not\n%q", name, got, want[1])
+				}
+			}
+			if n := len(r.Header.Values("Set-Cookie")); n != 3 {
+				t.Errorf("%d cookies: %v", n, r.Header.Values("Set-Cookie"))
+			}
+			for _, c := range r.Cookies() {
+				if len(c.Name)+len(c.Value) > 4096 || c.MaxAge > 34560000 {
+					t.Errorf("%s is more than browsers keep", c.Name)
+				}
+			}
+		})
+	}
+}
+
+// TestK09_WithoutRememberTheCookieEndsWithTheBrowser: neither Max-Age nor Expires, after a rotation too, and the server's
+// own limits are the shorter ones.
+func TestK09_WithoutRememberTheCookieEndsWithTheBrowser(t *testing.T) {
+	for _, scheme := range schemes {
+		t.Run(scheme.name, func(t *testing.T) {
+			s := start(t, scheme.options)
+			u := s.user("ada")
+			c := s.client()
+			want := "V; Path=/; HttpOnly; " + scheme.secure + "SameSite=Lax"
+			r := c.send("POST", "/api/auth/login", map[string]any{"username": "ada", "password": goodPassword, "remember": false})
+			if got := r.setCookie(t, scheme.session, ticketForm); got != want {
+				t.Errorf("sign-in: %q", got)
+			}
+			r = c.send("POST", "/api/auth/reauthenticate", map[string]any{"password": goodPassword})
+			if got := r.setCookie(t, scheme.session, ticketForm); got != want {
+				t.Errorf("re-authentication: %q", got)
+			}
+			for _, record := range s.records(u.ID) {
+				if !record.Browser || record.Idle != 3600 || record.Deadline-record.Created > 12*3600+60 {
+					t.Errorf("%+v", record)
+				}
+			}
+		})
+	}
+}
+
+// TestX05_SignOutDeletesTheCookieAsItWasSet: same name, path and attributes, or the browser keeps it; the origin's storage
+// goes as well, and the device's cookie stays.
+func TestX05_SignOutDeletesTheCookieAsItWasSet(t *testing.T) {
+	for _, scheme := range schemes {
+		t.Run(scheme.name, func(t *testing.T) {
+			s := start(t, scheme.options)
+			u := s.user("ada")
+			id := func(*client) string { return s.records(u.ID)[0].PublicID }
+			for name, end := range map[string]func(c *client) *answer{
+				"sign-out":        func(c *client) *answer { return c.send("POST", "/api/auth/logout", nil) },
+				"ending this one": func(c *client) *answer { return c.send("DELETE", "/api/auth/sessions/"+id(c), nil) },
+			} {
+				c := s.client()
+				if r := c.login("ada", goodPassword); r.StatusCode != 200 {
+					t.Fatal(r.StatusCode)
+				}
+				r := end(c)
+				want := "V; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; " + scheme.secure + "SameSite=Lax"
+				if got := r.setCookie(t, scheme.session, ""); r.StatusCode != 200 || got != want {
+					t.Errorf("%s: %d %q", name, r.StatusCode, got)
+				}
+				if r.Header.Get("Clear-Site-Data") != `"storage"` || r.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s: %v", name, r.Header)
+				}
+				if c.ticket() != "" || c.cookie("cloakroom_device") == "" || c.cookie("csrftoken") == "" {
+					t.Errorf("%s: left are %v", name, c.jar.Cookies(c.base()))
+				}
+			}
+			// Storage goes when the session had ended before, too: that is when nobody has cleared it.
+			if r := s.client().hold(anyTicket()).send("POST", "/api/auth/logout", nil); r.Header.Get("Clear-Site-Data") != `"storage"` {
+				t.Errorf("an ended session: %v", r.Header)
+			}
+		})
+	}
+	for _, a := range everyAnswer(t) {
+		signOut := a.StatusCode == 200 && strings.HasPrefix(a.label, "POST /api/auth/logout")
+		if (a.Header.Get("Clear-Site-Data") != "") != signOut {
+			t.Errorf("%s: %d with Clear-Site-Data %q", a.label, a.StatusCode, a.Header.Get("Clear-Site-Data"))
+		}
+	}
+}
+
+// TestTheTicketIsSetByThreeRoutesOnly: sign-in, rotation and sign-out. No answer that merely used a session sets its
+// cookie, no refusal, and none for a session that is unknown.
+func TestTheTicketIsSetByThreeRoutesOnly(t *testing.T) {
+	for _, a := range everyAnswer(t) {
+		set := a.cookie("sessionid") != nil
+		mayBe := a.StatusCode == 200 && (strings.HasPrefix(a.label, "POST /api/auth/logout") || strings.HasPrefix(a.label, "sign-in") ||
+			a.label == "re-authentication" || a.label == "password change")
+		if set != mayBe {
+			t.Errorf("%s: %d sets %v", a.label, a.StatusCode, a.Cookies())
+		}
+	}
+}
+
+// TestK05_AnswersWithCookiesAreKeptByNobody also plays a cache that looks at nothing but Cache-Control, as bad ones do: no
+// cookie of one user ever reaches another through it.
+func TestK05_AnswersWithCookiesAreKeptByNobody(t *testing.T) {
+	for _, a := range everyAnswer(t) {
+		if len(a.Cookies()) > 0 && (a.Header.Get("Cache-Control") != "no-store" || !strings.Contains(strings.Join(a.Header.Values("Vary"), ","), "Cookie")) {
+			t.Errorf("%s: %v", a.label, a.Header)
+		}
+	}
+	s := start(t, options{pages: pages.Handler(), url: "http://localhost:8000"})
+	s.user("ada")
+	s.user("bob")
+	cache := newBadCache(t, s.URL)
+	paths := []string{"/", "/signin", "/auth/account", "/api/me", "/api/auth/me", "/api/auth/csrf", "/api/auth/sessions", "/api/auth/setup", "/api/auth/x"}
+	seen := map[string]string{}
+	for _, name := range []string{"ada", "bob", "a visitor"} {
+		c := s.client()
+		c.Transport = cache
+		if r := c.login(name, goodPassword); r.StatusCode != 200 && name != "a visitor" {
+			t.Fatal(r.StatusCode)
+		}
+		for range 2 {
+			for _, path := range paths {
+				r := c.send("GET", path, nil)
+				for _, set := range r.Cookies() {
+					if owner := seen[set.Value]; owner != "" && owner != name {
+						t.Errorf("%s got a cookie of %s's from %s", name, owner, path)
+					}
+					seen[set.Value] = name
+				}
+				if who := r.field("username"); who != nil && who != name {
+					t.Errorf("%s was shown %v at %s", name, who, path)
+				}
+			}
+		}
+	}
+	if script := regexp.MustCompile(`/auth/assets/[^"]+\.js`).FindString(string(s.client().send("GET", "/signin", nil).body)); script != "" {
+		c := s.client()
+		c.Transport = cache
+		c.send("GET", script, nil)
+		c.send("GET", script, nil)
+	}
+	if cache.hits != 1 {
+		t.Errorf("the cache answered %d times; it should have kept the script and nothing else", cache.hits)
+	}
+}
+
+// badCache keeps whatever Cache-Control doesn't forbid, for everybody.
+type badCache struct {
+	through http.RoundTripper
+	mu      sync.Mutex
+	kept    map[string][]byte
+	hits    int
+}
+
+func newBadCache(t *testing.T, base string) *badCache {
+	t.Helper()
+	at, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &badCache{kept: map[string][]byte{}, through: roundTripper(func(r *http.Request) (*http.Response, error) {
+		r.URL.Host = at.Host
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (c *badCache) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if whole := c.kept[r.URL.Path]; whole != nil && r.Method == http.MethodGet {
+		c.hits++
+		return readAnswer(whole, r)
+	}
+	answer, err := c.through.RoundTrip(r)
+	if err != nil || r.Method != http.MethodGet {
+		return answer, err
+	}
+	defer answer.Body.Close()
+	whole, err := httputil.DumpResponse(answer, true)
+	if err != nil {
+		return nil, err
+	}
+	if control := answer.Header.Get("Cache-Control"); !strings.Contains(control, "no-store") && !strings.Contains(control, "private") {
+		c.kept[r.URL.Path] = whole
+	}
+	return readAnswer(whole, r)
+}
+
+func readAnswer(whole []byte, r *http.Request) (*http.Response, error) {
+	return http.ReadResponse(bufio.NewReader(bytes.NewReader(whole)), r)
+}
+
+// TestE11_NoReadableAnswerHoldsASecret crawls everything that a signed-in browser can read.
+func TestE11_NoReadableAnswerHoldsASecret(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.signedIn("ada")
+	record := s.records(u.ID)[0]
+	for _, route := range reads() {
+		r := c.send("GET", route.Path, nil)
+		whole := string(r.body)
+		for name, values := range r.Header {
+			whole += name + strings.Join(values, "")
+		}
+		for name, secret := range map[string]string{
+			"ticket": c.ticket(), "device": c.cookie("cloakroom_device"), "hash": u.Password, "epoch": u.Epoch, "ID": string(record.ID[:]),
+		} {
+			if secret == "" || strings.Contains(whole, secret) {
+				t.Errorf("%s shows the %s", route.Path, name)
+			}
+		}
+	}
+}
