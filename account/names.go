@@ -8,8 +8,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -72,8 +70,10 @@ func normalize(u *User, before User, wrong problems) {
 		checkName("last_name", u.LastName, wrong)
 	}
 	u.Groups, u.Direct = sorted(u.Groups), sorted(u.Direct)
-	if created || !slices.Equal(u.Direct, before.Direct) {
-		checkPermissions(u.Direct, wrong)
+	for _, p := range u.Direct {
+		if !slices.Contains(before.Direct, p) && !validPermission(p) {
+			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
+		}
 	}
 }
 
@@ -123,12 +123,12 @@ func checkName(field, s string, wrong problems) {
 // @ belongs to the domain's owner and stays.
 func normalizeEmail(s string) string {
 	s = strings.TrimSpace(s)
-	if len(s) > 4*maxEmail || !utf8.ValidString(s) {
+	if len(s) > maxLogin || !utf8.ValidString(s) {
 		return s
 	}
 	local, domain := s, ""
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
-		local, domain = s[:at], cases.Lower(language.Und).String(s[at:])
+		local, domain = s[:at], strings.ToLower(s[at:])
 	}
 	return norm.NFC.String(local + domain)
 }
@@ -166,14 +166,6 @@ func notALabel(label string) bool {
 
 func notInWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) || invisible(r)
-}
-
-func checkPermissions(all []string, wrong problems) {
-	for _, p := range all {
-		if !validPermission(p) {
-			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
-		}
-	}
 }
 
 // validPermission accepts "app.codename", as Django's has_perm takes it.

@@ -156,13 +156,12 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 }
 
 // SetActive enables a user, or disables one, which ends everything of theirs; enabling brings none of it back.
-// ErrNotFound.
+// [ErrNotFound].
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
 	_, err := s.Store.Change(ctx, id, func(u *User) error {
-		if u.IsActive && !active {
-			u.Epoch = newEpoch()
+		if u.IsActive != active {
+			u.IsActive, u.Epoch = active, newEpoch()
 		}
-		u.IsActive = active
 		return nil
 	})
 	return err
@@ -178,35 +177,32 @@ func (s *Service) EndEverything(ctx context.Context, id string) error {
 }
 
 // Edit changes a user's names, flags, groups and permissions. Hash, epoch and ID stay as they are, whatever change makes
-// of them; but who becomes inactive is signed out everywhere. Only what change has altered is judged, so that a name which
-// another program once let in stands in the way of nothing else. change may be called more than once; its error comes back
-// as it is. ErrNotFound, *InvalidError.
+// of them; but as with SetActive, who is disabled is signed out everywhere. Only what change has altered is judged, so
+// that a name which another program once let in stands in the way of nothing else. change must be quick, do no I/O, and
+// may be called more than once; its error comes back as it is. [ErrNotFound], *[InvalidError].
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (*User, error) {
-	found := false
+	edited := false
 	u, err := s.Store.Change(ctx, id, func(u *User) error {
-		found = true
 		before := *u
-		before.Groups, before.Direct = slices.Clone(u.Groups), slices.Clone(u.Direct)
+		before.Direct = slices.Clone(u.Direct)
 		if err := change(u); err != nil {
 			return err
 		}
+		edited = true
 		u.ID, u.Password, u.Epoch = before.ID, before.Password, before.Epoch
-		if before.IsActive && !u.IsActive {
+		if u.IsActive != before.IsActive {
 			u.Epoch = newEpoch()
 		}
 		wrong := problems{}
 		normalize(u, before, wrong)
 		return wrong.err()
 	})
-	if found && errors.Is(err, ErrNotFound) {
+	if edited && errors.Is(err, ErrNotFound) {
 		wrong := problems{}
 		wrong.add("groups", "does_not_exist", "One of the groups does not exist.")
 		return nil, wrong.err()
 	}
-	if err != nil {
-		return nil, invalidIfTaken(err)
-	}
-	return u, nil
+	return u, invalidIfTaken(err)
 }
 
 // Delete removes a user; every session of theirs is dead from then on. Nobody is spared, not even the last superuser:
