@@ -1,0 +1,117 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+)
+
+// TestA5_A6_A8_OnlyTheExactNameCounts holds the Cookie header of the wire against the name, byte for byte (K06), in each
+// way that has fooled a parser: Rack, Werkzeug, PHP, Django, legacy cookies.
+func TestA5_A6_A8_OnlyTheExactNameCounts(t *testing.T) {
+	for _, scheme := range schemes {
+		t.Run(scheme.name, func(t *testing.T) {
+			s := start(t, scheme.options)
+			ticket := s.as(s.user("ada")).ticket()
+			name := scheme.session
+			ask := func(cookies string) *answer {
+				return s.wire(t, "GET /api/me HTTP/1.1\r\nHost: "+s.host()+"\r\n"+cookies+"Connection: close\r\n\r\n")
+			}
+			for _, cookie := range []string{
+				strings.ToUpper(name) + "=" + ticket, strings.ToLower(name) + "X=" + ticket, "x" + name + "=" + ticket, "=" + name + "=" + ticket,
+				strings.Replace(name, "s", "%73", 1) + "=" + ticket, strings.Replace(name, "s", "%5f", 1) + "=" + ticket, ".." + name + "=" + ticket,
+				"\u2000" + name + "=" + ticket, "\u00a0" + name + "=" + ticket, "\u0085" + name + "=" + ticket, "\xa0" + name + "=" + ticket,
+				"a=b;\t" + name + "=" + ticket, name + " =" + ticket, name + "\t=" + ticket, "$Version=1, " + name + "=" + ticket,
+				"a=b, " + name + "=" + ticket, "a=[" + name + "=" + ticket + "]", "a=b&" + name + "=" + ticket, "a=b|" + name + "=" + ticket,
+				`a="b; ` + name + "=" + ticket[:42], name + ticket, name, name + "=", name + `=""`, name + `="` + ticket + `"`, name + "='" + ticket + "'",
+				name + "[]=" + ticket, "{" + name + "}=" + ticket, name + "==" + ticket, name + "=\t" + ticket,
+			} {
+				if r := ask("Cookie: " + cookie + "\r\n"); r.StatusCode != 401 {
+					t.Errorf("%q: %d", cookie, r.StatusCode)
+				}
+			}
+			for _, cookies := range []string{
+				"Cookie: " + name + "=" + ticket + "\r\n",
+				"cookie: " + name + "=" + ticket + "\r\n",
+				"Cookie: a=b; " + name + "=" + ticket + "; c=d\r\n",
+				"Cookie: a=b;" + name + "=" + ticket + ";\r\n",
+				"Cookie: a=\"b; " + name + "=" + ticket + "\r\n",
+				"Cookie: a=b,c; " + name + "=" + ticket + "\r\n",
+				"Cookie: a=b\r\nCookie: " + name + "=" + ticket + "\r\n",
+				"Cookie: " + strings.ToUpper(name) + "=x; " + name + "=" + ticket + "\r\n",
+			} {
+				if r := ask(cookies); r.StatusCode != 200 {
+					t.Errorf("%q: %d %s", cookies, r.StatusCode, r.body)
+				}
+			}
+		})
+	}
+}
+
+// TestA4_K06_TwoTicketsAreNone: one of them may have been planted by a sibling domain, and nobody knows which.
+func TestA4_K06_TwoTicketsAreNone(t *testing.T) {
+	for _, scheme := range schemes {
+		t.Run(scheme.name, func(t *testing.T) {
+			s := start(t, scheme.options)
+			ada, bob := s.as(s.user("ada")).ticket(), s.as(s.user("bob")).ticket()
+			name := scheme.session + "="
+			for _, cookies := range []string{
+				name + ada + "; " + name + bob, name + bob + "; " + name + ada, name + ada + "; " + name + ada, name + ada + "; " + name,
+				name + "; " + name + ada, name + ada + "; x=y; " + name + "junk", name + ada + "\r\nCookie: " + name + bob,
+			} {
+				r := s.wire(t, "GET /api/me HTTP/1.1\r\nHost: "+s.host()+"\r\nCookie: "+cookies+"\r\nConnection: close\r\n\r\n")
+				if !isProblem(&answer{Response: withRequest(r), body: r.body}, 401, "not_authenticated") || len(r.Cookies()) > 0 {
+					t.Errorf("%q: %d %s", cookies, r.StatusCode, r.body)
+				}
+			}
+			if !s.logged(`"msg":"input_validation_fail"`, "two session cookies") {
+				t.Error("nothing was logged")
+			}
+			for _, ticket := range []string{ada, bob} {
+				if r := s.client().hold(ticket).send("GET", "/api/me", nil); !isSignedIn(r) {
+					t.Errorf("the session ended: %d", r.StatusCode)
+				}
+			}
+		})
+	}
+}
+
+// withRequest gives an answer from the wire a request to be judged by.
+func withRequest(a *answer) *http.Response {
+	a.Response.Request = &http.Request{Method: http.MethodGet}
+	return a.Response
+}
+
+// TestA7_FloodsOfCookiesAreCheap: thousands of cookies are read past; more bytes than a header may have are 431.
+func TestA7_FloodsOfCookiesAreCheap(t *testing.T) {
+	open, plan := counting(t)
+	s := start(t, options{stores: open})
+	ticket := s.as(s.user("ada")).ticket()
+	ask := func(cookies string) *answer {
+		return s.wire(t, "GET /api/me HTTP/1.1\r\nHost: "+s.host()+"\r\nCookie: "+cookies+"\r\nConnection: close\r\n\r\n")
+	}
+	for name, row := range map[string]struct {
+		cookies string
+		status  int
+	}{
+		"5000 cookies":               {strings.Repeat("a=;", 5000), 401},
+		"5000 and the ticket":        {strings.Repeat("a=;", 5000) + " sessionid=" + ticket, 200},
+		"20000 semicolons":           {strings.Repeat(";", 20000), 401},
+		"20000 blanks":               {"a=b;" + strings.Repeat(" ", 20000) + "c=d", 401},
+		"5000 session cookies":       {strings.Repeat("sessionid="+ticket[:1]+";", 5000), 401},
+		"1000 tickets":               {strings.Repeat("sessionid="+ticket+";", 1000), 401},
+		"a megabyte":                 {"a=" + strings.Repeat("b", 1<<20), 431},
+		"a megabyte of cookies":      {strings.Repeat("a=;", 1<<20/3), 431},
+		"a megabyte in one csrf one": {"csrftoken=" + strings.Repeat("b", 1<<20), 431},
+	} {
+		calls := since(plan, func() {
+			if r := ask(row.cookies); r.StatusCode != row.status {
+				t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			}
+		})
+		if row.status != 200 && len(calls) > 0 {
+			t.Errorf("%s: %q", name, calls)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+)
+
+// TestS09_A12_TheDatabaseOpensNothing: neither a ticket nor what it encodes is in any file of the database.
+func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, options{stores: func(t *testing.T) stores {
+		db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		return stores{db.Sessions(), db.Accounts(), db.Throttles(), db.Keys()}
+	}})
+	u := s.user("ada")
+	c := s.signedIn("ada")
+	secrets := [][]byte{[]byte(c.ticket()), []byte(c.cookie("csrftoken")), []byte(c.cookie("cloakroom_device")), []byte(goodPassword)}
+	c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword})
+	raw, err := base64.RawURLEncoding.DecodeString(c.ticket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets = append(secrets, []byte(c.ticket()), raw)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || bytes.Contains(text, []byte(s.records(u.ID)[0].PublicID))
+		for _, secret := range secrets {
+			if bytes.Contains(text, secret) {
+				t.Errorf("%s holds %q", file, secret)
+			}
+		}
+	}
+	if !found {
+		t.Error("the session is in none of the files, so nothing was looked for")
+	}
+}
+
+// TestA13_WithoutRandomnessNobodySignsIn: no ticket that could be foreseen, and no other way to carry on.
+func TestA13_WithoutRandomnessNobodySignsIn(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.client()
+	healthy := rand.Reader
+	rand.Reader = dry{healthy}
+	r := c.login("ada", goodPassword)
+	rand.Reader = healthy
+	if !isProblem(r, 500, "server_error") || len(r.Cookies()) > 0 {
+		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Cookies())
+	}
+	if n := len(s.records(u.ID)); n != 0 {
+		t.Errorf("%d sessions", n)
+	}
+	if !s.logged(`"msg":"sys_crash"`, "no randomness") {
+		t.Error("nothing was logged")
+	}
+	if r := c.login("ada", goodPassword); r.StatusCode != 200 {
+		t.Errorf("afterwards: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// dry is a source of randomness that gives out where 32 bytes are asked for, as a ticket does.
+type dry struct{ io.Reader }
+
+func (d dry) Read(b []byte) (int, error) {
+	if len(b) == 32 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return d.Reader.Read(b)
+}
+
+// TestS03_S04_NothingMadeWithoutTheStoreIsASession: no constant, no all-zero ticket, no public ID and no hash.
+func TestS03_S04_NothingMadeWithoutTheStoreIsASession(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.signedIn("ada")
+	record := s.records(u.ID)[0]
+	encode := base64.RawURLEncoding.EncodeToString
+	for name, guess := range map[string]string{
+		"zeros": strings.Repeat("A", 43), "the hash": encode(record.ID[:]), "the public ID": record.PublicID, "the epoch": u.Epoch,
+		"the public ID, filled up": (record.PublicID + strings.Repeat("A", 43))[:43], "the csrftoken": c.cookie("csrftoken"),
+		"the device": c.cookie("cloakroom_device"), "the user": u.ID,
+	} {
+		if r := s.client().hold(guess).send("GET", "/api/me", nil); isSignedIn(r) {
+			t.Errorf("%s is a session", name)
+		}
+	}
+	if id := c.ticket(); strings.Contains(id, session.CookieName) || strings.Contains(id, u.Username) {
+		t.Errorf("the ticket says something: %q", id)
+	}
+}
