@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -64,8 +65,12 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"inflight": inflight, "capture": capture, "newer": newer, "stranger": stranger, "tty": tty,
 	}
 	p.Condition = func(name string) (bool, error) {
-		if name == "root" {
+		switch name {
+		case "root":
 			return os.Geteuid() == 0, nil
+		case "ipv6":
+			l, err := net.Listen("tcp", "[::1]:0")
+			return err == nil && l.Close() == nil, nil
 		}
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
