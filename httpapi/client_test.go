@@ -207,3 +207,19 @@ func (s *server) records(user string) []*session.Record {
 	}
 	return all
 }
+
+// change alters the stored sessions of a user.
+func (s *server) change(user string, alter func(*session.Record)) {
+	s.t.Helper()
+	for _, old := range s.records(user) {
+		r := *old
+		alter(&r)
+		// Under an unchanged ID the use and the end never go back, so the record is made anew.
+		if err := s.stores.Sessions.Delete(context.Background(), old.ID); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := s.stores.Sessions.Create(context.Background(), &r); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}

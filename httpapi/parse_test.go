@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
 )
 
 // TestA5_A6_A8_OnlyTheExactNameCounts holds the Cookie header of the wire against the name, byte for byte (K06), in each
