@@ -30,6 +30,7 @@ type server struct {
 	log  *output
 
 	transport *http.Transport
+	through   http.RoundTripper // what visitors use; the transport, or something in front of it
 	command   *exec.Cmd
 	done      chan struct{} // closed when the process has ended
 }
@@ -46,6 +47,7 @@ func startOn(t *testing.T, data string, args ...string) *server {
 		t: t, data: data, args: args, log: &output{},
 		transport: &http.Transport{MaxIdleConnsPerHost: 2000, DisableCompression: true},
 	}
+	s.through = s.transport
 	t.Cleanup(s.end)
 	s.start()
 	return s

@@ -101,7 +101,7 @@ func (v *visitor) do(r *http.Request) (answer, error) {
 	for _, name := range slices.Sorted(maps.Keys(v.cookies)) {
 		r.AddCookie(&http.Cookie{Name: name, Value: v.cookies[name]})
 	}
-	client := http.Client{Transport: v.s.transport, Timeout: patience}
+	client := http.Client{Transport: v.s.through, Timeout: patience}
 	response, err := client.Do(r)
 	if err != nil {
 		return answer{}, err
