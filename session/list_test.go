@@ -217,3 +217,27 @@ func TestTheAgentIsKeptWithinBounds(t *testing.T) {
 		t.Errorf("addresses: %q", addresses)
 	}
 }
+
+func TestALimitThatCannotBeKeptLeavesTheSignIn(t *testing.T) {
+	m := newManager()
+	m.MaxSessions = 1
+	log := logTo(m)
+	inner := m.Store
+	first, second := &visitor{t: t, m: m}, &visitor{t: t, m: m}
+	first.signIn(session.SignIn{User: "1"})
+	m.Store = &watched{Store: inner, before: func(method string) error {
+		if method == "List" {
+			return errOutage
+		}
+		return nil
+	}}
+	second.signIn(session.SignIn{User: "1"})
+	if !second.alive() || !strings.Contains(log.String(), "session limit not enforced") {
+		t.Errorf("the log: %s", log)
+	}
+	m.Store = inner
+	(&visitor{t: t, m: m}).signIn(session.SignIn{User: "1"})
+	if first.alive() || second.alive() {
+		t.Error("the next sign-in doesn't make up for it")
+	}
+}

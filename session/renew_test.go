@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -231,3 +233,42 @@ func TestSignInNeedsAUserAndAnEpoch(t *testing.T) {
 		}
 	}
 }
+
+func TestABrokenPartIsAnErrorAndNoLoop(t *testing.T) {
+	m := newManager()
+	v := &visitor{t: t, m: m}
+	v.signIn(session.SignIn{User: "1"})
+	inner := m.Store
+	ctx, cancel := context.WithCancel(t.Context())
+	conflicts := 0
+	m.Store = &watched{Store: inner, before: func(method string) error {
+		if conflicts++; conflicts > 10 {
+			cancel() // the client has given up
+		}
+		if method == "Replace" {
+			return session.ErrConflict
+		}
+		return nil
+	}}
+	v.send(httptest.NewRequestWithContext(ctx, "POST", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+		if s, err := m.Reauthenticate(w, r, ""); s != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("a store that is never at peace: %v, %v", s, err)
+		}
+	})
+	m.Store = inner
+	m.Tickets = refusing{}
+	v.serve(func(w http.ResponseWriter, r *http.Request) {
+		if s, err := m.SignIn(w, r, session.SignIn{User: "1"}); s != nil || err == nil {
+			t.Errorf("Tickets that refuse their own: %v, %v", s, err)
+		}
+	})
+	if len(rows(t, inner)) != 1 {
+		t.Errorf("rows: %v", rows(t, inner))
+	}
+}
+
+// refusing makes tickets that it doesn't accept.
+type refusing struct{}
+
+func (refusing) New() string                        { return "ticket" }
+func (refusing) ID(string) (id session.ID, ok bool) { return id, false }
