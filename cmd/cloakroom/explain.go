@@ -2,13 +2,14 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// explain returns what a person reads about an error: its chain, or what is wrong field by field.
+// explain returns what a person reads about an error: its chain and what to do, or what is wrong field by field.
 func explain(err error) string {
 	if e, ok := errors.AsType[*account.InvalidError](err); ok {
 		text := "not accepted; nothing was changed:"
@@ -18,6 +19,9 @@ func explain(err error) string {
 			}
 		}
 		return text
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return err.Error() + "\nRun this as the user who owns the data directory, or make this one its owner."
 	}
 	return err.Error()
 }

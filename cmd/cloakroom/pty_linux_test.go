@@ -85,7 +85,7 @@ func tty(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // awaitQuestion waits until the screen ends with one that hasn't been answered.
-func awaitQuestion(ts *testscript.TestScript, screen *output, shown <-chan struct{}) {
+func awaitQuestion(ts *testscript.TestScript, screen output, shown <-chan struct{}) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if s := screen.String(); strings.HasSuffix(s, ": ") || strings.HasSuffix(s, "] ") {
 			// The question is out a moment before the terminal stops showing what is typed.

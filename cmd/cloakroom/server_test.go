@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -53,30 +51,21 @@ func (s *scriptServer) forget() {
 func serverOf(ts *testscript.TestScript) *scriptServer { return ts.Value(serverKey{}).(*scriptServer) }
 
 // output is a file that can be read while a process writes it.
-type output struct {
-	mu   sync.Mutex
-	file *os.File
-	all  bytes.Buffer
+type output struct{ *os.File }
+
+func (o output) String() string {
+	text, err := os.ReadFile(o.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.all.Write(p)
-	return o.file.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.String()
-}
-
-func newOutput(ts *testscript.TestScript, name string) *output {
+func newOutput(ts *testscript.TestScript, name string) output {
 	f, err := os.Create(ts.MkAbs(name))
 	ts.Check(err)
 	ts.Defer(func() { f.Close() })
-	return &output{file: f}
+	return output{f}
 }
 
 // serve starts the server and waits until it is ready.
@@ -94,7 +83,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	s.command.Dir = ts.MkAbs(".")
 	s.command.Env = environment(ts)
 	out, log := newOutput(ts, "serve.out"), newOutput(ts, "serve.err")
-	s.command.Stdout, s.command.Stderr = out, log
+	s.command.Stdout, s.command.Stderr = out.File, log.File
 	wait := s.command.Wait
 	if onTerminal {
 		wait = onPTY(ts, s.command, out)
@@ -134,7 +123,7 @@ func environment(ts *testscript.TestScript) []string {
 var readyLine = regexp.MustCompile(`sys_startup"?,? ?"?url"?[=:]"?(https?://[^" ]+)"? ?.*listen"?[=:]"?([^" ]+)`)
 
 // waitReady returns the address on this machine.
-func (s *scriptServer) waitReady(ts *testscript.TestScript, log *output) string {
+func (s *scriptServer) waitReady(ts *testscript.TestScript, log output) string {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if m := readyLine.FindStringSubmatch(log.String()); m != nil {
 			return "http://" + m[2]
@@ -151,7 +140,7 @@ func (s *scriptServer) waitReady(ts *testscript.TestScript, log *output) string 
 }
 
 // awaitText waits for what comes by another way than the line that says that the server is ready.
-func awaitText(ts *testscript.TestScript, out *output, text string) {
+func awaitText(ts *testscript.TestScript, out output, text string) {
 	for deadline := time.Now().Add(patience); !strings.Contains(out.String(), text); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("no %q in time:\n%s", text, out)
