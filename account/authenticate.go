@@ -97,8 +97,14 @@ func loginKey(login string) string {
 }
 
 // prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
-// so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back.
+// so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back. What the
+// hasher has no room for isn't even counted, so that a flood costs the store nothing.
 func (s *Service) prove(ctx context.Context, u *User, a Attempt) (weak bool, err error) {
+	release, err := s.Hasher.Admit()
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	try, err := s.Guard.Reserve(ctx, counted(u, a))
 	if err != nil {
 		return false, err

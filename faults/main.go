@@ -97,7 +97,10 @@ func (f fault) plant(faulty string) error {
 		return err
 	}
 	pattern := "^" + strings.ReplaceAll(f.test, "/", "$/^") + "$"
-	out, err := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-timeout=120s", "-run", pattern, "./"+f.pkg).CombinedOutput()
+	command := exec.Command("go", "test", "-count=1", "-timeout=120s", "-run", pattern, "./"+f.pkg)
+	// By way of the environment it reaches the programs too that a test builds.
+	command.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
+	out, err := command.CombinedOutput()
 	switch {
 	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
 		return fmt.Errorf("the faulty code doesn't build:\n%s", out)

@@ -19,6 +19,8 @@ type pool struct {
 	room  int64 // in units of a current hash's memory
 	free  int64 // how much of it isn't taken
 	queue []*job
+
+	admitted int64 // checks that have been let in and aren't through
 }
 
 type job struct {
@@ -33,6 +35,32 @@ const (
 	retryAfter  = 2 * time.Second
 )
 
+// Admit lets a check of a password in, or refuses it with *[BusyError], before it costs anything: what a check needs besides
+// the hash, such as counting it, is then spared for those that would be refused in the end. Call release when the check is
+// through.
+func (h *Hasher) Admit() (release func(), err error) {
+	p := &h.pool
+	p.once.Do(func() { p.start(h.Workers) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if (p.admitted-p.room)*p.pace.Load() > int64(h.wait())*p.room {
+		return nil, &BusyError{RetryAfter: retryAfter}
+	}
+	p.admitted++
+	return func() {
+		p.mu.Lock()
+		p.admitted--
+		p.mu.Unlock()
+	}, nil
+}
+
+func (h *Hasher) wait() time.Duration {
+	if h.Wait == 0 {
+		return defaultWait
+	}
+	return h.Wait
+}
+
 func (p *pool) count(cost int64) { p.spent.Add(cost) }
 
 // run waits until there is as much room as weight says, and then for compute to end, which nothing interrupts.
@@ -42,10 +70,7 @@ func (h *Hasher) run(ctx context.Context, weight int64, compute func()) error {
 	}
 	p := &h.pool
 	p.once.Do(func() { p.start(h.Workers) })
-	wait := h.Wait
-	if wait == 0 {
-		wait = defaultWait
-	}
+	wait := h.wait()
 	j := &job{min(weight, p.room), compute, make(chan struct{})}
 	if !p.enter(j, wait) {
 		return &BusyError{RetryAfter: retryAfter}
