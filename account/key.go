@@ -1,6 +1,9 @@
 package account
 
 import (
+	"strings"
+	"unicode"
+
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -8,13 +11,26 @@ import (
 // Key is the form in which a username or e-mail address is compared: NFKC and case-folded, so that two texts which a
 // person would take for the same name have the same key. Key(Key(s)) == Key(s).
 func Key(s string) string {
-	fold := cases.Fold()
-	for {
-		// Folding can undo NFKC and NFKC can undo folding; a few characters need a second round.
-		next := norm.NFKC.String(fold.String(norm.NFKC.String(s)))
+	// Folding can undo NFKC and NFKC can undo folding; a few characters need a second round, and none a third. The
+	// text is a stranger's, so nothing may depend on that.
+	for range 4 {
+		next := norm.NFKC.String(fold(norm.NFKC.String(s)))
 		if next == s {
-			return s
+			break
 		}
 		s = next
 	}
+	return s
+}
+
+// fold is Unicode's full case folding. The library's swaps the two cases of Cherokee instead of folding the lower one to
+// the upper one.
+func fold(s string) string {
+	fold := cases.Fold()
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cherokee, r) {
+			return unicode.ToUpper(r)
+		}
+		return r
+	}, fold.String(s))
 }

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -120,7 +122,8 @@ func checkName(field, s string, wrong problems) {
 }
 
 // normalizeEmail trims blanks and lower-cases the domain, as Django does, and composes characters. What is before the last
-// @ belongs to the domain's owner and stays.
+// @ belongs to the domain's owner and stays. The standard library would make an i of a capital one with a dot (U+0130),
+// and so another domain.
 func normalizeEmail(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > maxLogin || !utf8.ValidString(s) {
@@ -128,7 +131,7 @@ func normalizeEmail(s string) string {
 	}
 	local, domain := s, ""
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
-		local, domain = s[:at], strings.ToLower(s[at:])
+		local, domain = s[:at], cases.Lower(language.Und).String(s[at:])
 	}
 	return norm.NFC.String(local + domain)
 }

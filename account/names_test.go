@@ -1,0 +1,238 @@
+package account_test
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// named creates a user by the names alone, without hashing anything, and returns the user or what is wrong.
+func (s service) named(username, email string) (*account.User, error) {
+	s.t.Helper()
+	u := s.enrol(&account.User{Username: "x y", IsActive: true, Epoch: "e"}) // a name that nobody can choose
+	named, err := s.Edit(s.t.Context(), u.ID, func(u *account.User) error {
+		u.Username, u.Email = username, email
+		return nil
+	})
+	if err != nil {
+		must(s.t, s.Delete(s.t.Context(), u.ID))
+	}
+	return named, err
+}
+
+// TestUsernames follows Django's UnicodeUsernameValidator, and NFKC as UsernameField has it.
+func TestUsernames(t *testing.T) {
+	s := newService(t, inMemory())
+	for typed, want := range map[string]string{
+		"ann":                    "ann",
+		"Ann_1.2+3-4@home":       "Ann_1.2+3-4@home",
+		"a@b@c":                  "a@b@c",
+		"7":                      "7",
+		"ｗｉｄｅ":                   "wide",
+		"Ωmega":                  "Ωmega",
+		"ﬁnn":                    "finn",
+		"\u212bngstro\u0308m":    "\u00c5ngstr\u00f6m",
+		"李雷":                     "李雷",
+		"أحمد":                   "أحمد",
+		"Σίσυφος":                "Σίσυφος",
+		"m²":                     "m2",
+		"Ⅻth":                    "XIIth",
+		"ⓐ":                      "a",
+		strings.Repeat("é", 150): strings.Repeat("é", 150),
+	} {
+		if u, err := s.named(typed, ""); err != nil || u.Username != want {
+			t.Errorf("%q: user %v, error %v", typed, u, err)
+		}
+	}
+}
+
+func TestBadUsernames(t *testing.T) {
+	s := newService(t, inMemory())
+	for typed, code := range map[string]string{
+		"":                             "blank",
+		" ":                            "invalid",
+		" ann":                         "invalid",
+		"ann\n":                        "invalid",
+		"an n":                         "invalid",
+		"an\u00a0n":                    "invalid",
+		"ann\x00":                      "invalid",
+		"ann\xff":                      "invalid",
+		"ann\ufffd":                    "invalid",
+		"ann\u200b":                    "invalid", // zero-width space
+		"a\u202enn":                    "invalid", // turns the line around
+		"a\u00adnn":                    "invalid", // soft hyphen
+		"\u3164":                       "invalid", // Hangul filler: a letter that shows nothing
+		"ann\uffa0":                    "invalid",
+		"ann\u115f":                    "invalid",
+		"a\u0301\u0302nn\u0302":        "invalid", // marks are no part of \w
+		"ann!":                         "invalid",
+		"<ann>":                        "invalid",
+		"ann/../bob":                   "invalid",
+		"ann'--":                       "invalid",
+		"№1€":                          "invalid",
+		"☺":                            "invalid",
+		strings.Repeat("é", 151):       "max_length",
+		strings.Repeat("\ufdfa", 9):    "max_length", // becomes 162 characters
+		strings.Repeat("x", 1_000_000): "max_length",
+	} {
+		_, err := s.named(typed, "")
+		if got := codes(t, err); len(got) != 1 || got[0] != "username "+code {
+			t.Errorf("%.20q: %q, want %s", typed, got, code)
+		}
+	}
+}
+
+func TestEmailAddresses(t *testing.T) {
+	s := newService(t, inMemory())
+	for typed, want := range map[string]string{
+		"":                              "",
+		"  ":                            "",
+		"ann@example.org":               "ann@example.org",
+		" Ann@EXAMPLE.Org\t":            "Ann@example.org",
+		"ann+news@sub.example.org":      "ann+news@sub.example.org",
+		"o'hara_{x}=!#$%&*/?^`|~-@a.bc": "o'hara_{x}=!#$%&*/?^`|~-@a.bc",
+		"ann@localhost":                 "ann@localhost",
+		"joe\u0301@exämple.ORG":         "jo\u00e9@exämple.org",
+		"李雷@例え.テスト":                     "李雷@例え.テスト",
+		"ann@xn--exmple-cua.org":        "ann@xn--exmple-cua.org",
+		"a@b.c":                         "a@b.c",
+		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." + strings.Repeat("d", 61): strings.Repeat("a", 64) +
+			"@" + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." + strings.Repeat("d", 61),
+	} {
+		u, err := s.named("ann", typed)
+		if err != nil || u.Email != want {
+			t.Errorf("%q: user %v, error %v", typed, u, err)
+			continue
+		}
+		must(t, s.Delete(t.Context(), u.ID))
+	}
+}
+
+// TestG4_AnAddressIsOneAddress refuses lists, headers, and whatever a mailer could take for more than one address.
+func TestG4_AnAddressIsOneAddress(t *testing.T) {
+	s := newService(t, inMemory())
+	for _, typed := range []string{
+		"ann", "@", "ann@", "@example.org", "ann@example", "ann@.org", "ann@example.", "ann@example..org", ".ann@example.org",
+		"ann.@example.org", "an..n@example.org", "ann@-example.org", "ann@example-.org", "ann@exa_mple.org",
+		"ann@example.org,eve@example.org", "ann@example.org;eve@example.org", "ann@example.org eve@example.org",
+		"ann@example.org@example.net", "ann@eve@example.org", `"ann@eve"@example.org`, `"ann"@example.org`,
+		"ann@example.org\nBcc: eve@example.org", "ann@example.org\r\n", "ann\x00@example.org", "ann@example.org%0abcc:eve@x.org",
+		"Ann <ann@example.org>", "<ann@example.org>", "ann(comment)@example.org", "ann@[127.0.0.1]", "ann@example.org?cc=eve@x.org",
+		"ann\\@example.org", "ann:eve@example.org", "ann@example.org:25", "[\"ann@example.org\",\"eve@example.org\"]",
+		"ann＠example.org", "ann@eve＠example.org", "ann﹫example.org", "ann@example。org", "ann@1⒈org",
+		"ann\u200b@example.org", "an\u034fn@example.org", "ann\ufe0f@example.org", "\u3164@example.org", "ann@example.org\u202e",
+		"ann\xff@example.org", "ann@exa\xffmple.org", strings.Repeat("a", 65) + "@example.org",
+		"ann@" + strings.Repeat("a", 64) + ".org", "ann@" + strings.Repeat("a.", 125) + "org", strings.Repeat("a", 1_000_000) + "@example.org",
+	} {
+		if strings.TrimSpace(typed) != typed {
+			typed += "x"
+		}
+		_, err := s.named("ann", typed)
+		if got := codes(t, err); len(got) != 1 || got[0] != "email invalid" {
+			t.Errorf("%.60q: %q", typed, got)
+		}
+	}
+}
+
+// TestG3_LookAlikeAddressesAreRefusedOrTheSame has the characters of CVE-2019-19844 and its kind: either they can't be
+// told from the victim's, and then the address is taken; or they differ, and then they lead to another user or nobody.
+func TestG3_LookAlikeAddressesAreRefusedOrTheSame(t *testing.T) {
+	s := newService(t, inMemory())
+	victims := map[string]*account.User{}
+	for _, name := range []string{"mike", "kim", "strasse", "jim"} {
+		u := s.enrol(&account.User{Username: name, Email: name + "@example.org", IsActive: true, Epoch: "e"})
+		victims[name] = u
+	}
+	for _, c := range []struct {
+		typed, codes string
+		finds        *account.User
+	}{
+		{"\u212aim@example.org", "email unique", victims["kim"]}, // the Kelvin sign
+		{"straße@example.org", "email unique", victims["strasse"]},
+		{"ⓜike@example.org", "email invalid", victims["mike"]},
+		{"ｍike@example.org", "email invalid", victims["mike"]},
+		{"mike@ⓔxample.org", "email invalid", victims["mike"]},
+		{"ſtrasse@example.org", "email invalid", victims["strasse"]}, // the long s
+		{"mıke@example.org", "", nil},                                // the dotless i is another letter
+		{"mİke@example.org", "", nil},
+		{"mi\u0307ke@example.org", "", nil},
+		{"jim@example.org\u200b", "email invalid", nil},
+		{"j\u0456m@example.org", "", nil}, // Cyrillic
+	} {
+		found, err := s.Lookup(t.Context(), c.typed)
+		switch {
+		case c.finds == nil && err == nil && found.Username != "eve":
+			t.Errorf("%q finds %s", c.typed, found.Username)
+		case c.finds != nil && (err != nil || found.ID != c.finds.ID || found.Email != c.finds.Email):
+			t.Errorf("%q finds %v, error %v", c.typed, found, err)
+		}
+		eve, err := s.named("eve", c.typed)
+		if c.codes != "" {
+			if got := codes(t, err); len(got) != 1 || got[0] != c.codes {
+				t.Errorf("%q: %q, want %q", c.typed, got, c.codes)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", c.typed, err)
+			continue
+		}
+		must(t, s.Delete(t.Context(), eve.ID))
+	}
+}
+
+func TestPermissionsAreOfDjangosForm(t *testing.T) {
+	s := newService(t, inMemory())
+	id := s.enrol(ann()).ID
+	for _, p := range []string{"blog.add_post", "a.b", "my-app.can.publish", "ünïcode.ändern"} {
+		must(t, s.edit(id, func(u *account.User) { u.Direct = []string{p} })())
+		if u := s.load(id); !u.Has(p) {
+			t.Errorf("%q was given, and %q are there", p, u.Permissions)
+		}
+	}
+	for _, p := range []string{"", ".", "blog", "blog.", ".add_post", "blog.add post", "blog.*", "*", "a.b\n", "a.b,c.d", "a." + strings.Repeat("b", 199)} {
+		wantCodes(t, s.edit(id, func(u *account.User) { u.Direct = append(u.Direct, p) })(), "permissions invalid")
+	}
+}
+
+func TestKeysOfOneName(t *testing.T) {
+	for _, names := range [][]string{
+		{"ann", "ANN", "Ann", "ａｎｎ", "ⓐⓝⓝ"},
+		{"straße", "STRASSE", "strasse", "STRAẞE"},
+		{"\u00e9lan", "e\u0301lan", "\u00c9LAN"},
+		{"find", "ﬁnd", "FIND"},
+		{"kim", "\u212aim"},
+		{"σσ", "ΣΣ", "σς"},
+		{"\u1fb3", "\u03b1\u03b9", "\u1fbc"}, // iota subscript
+		{"\u0390", "\u1fd3"},
+		{"\u13a0", "\uab70"}, // Cherokee folds to upper case
+	} {
+		for _, name := range names {
+			if account.Key(name) != account.Key(names[0]) {
+				t.Errorf("%q is %q, and %q is %q", name, account.Key(name), names[0], account.Key(names[0]))
+			}
+		}
+	}
+	for _, names := range [][2]string{{"ann", "anna"}, {"mike", "mıke"}, {"ann", "a nn"}, {"o", "0"}, {"a", "\u0430"}, {"é", "e"}} {
+		if account.Key(names[0]) == account.Key(names[1]) {
+			t.Errorf("%q and %q have one key", names[0], names[1])
+		}
+	}
+}
+
+func TestEveryCharacterHasOneKeyInBothCases(t *testing.T) {
+	for r := range unicode.MaxRune + 1 {
+		s := string(r)
+		key := account.Key(s)
+		if again := account.Key(key); again != key {
+			t.Errorf("the key of %U is %+q, and its key %+q", r, key, again)
+		}
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			if account.Key(string(other)) != key {
+				t.Errorf("the key of %U is %+q, and of %U it is %+q", r, key, other, account.Key(string(other)))
+			}
+		}
+	}
+}
