@@ -90,11 +90,17 @@ func orDash(s string) string {
 	return s
 }
 
-// say prints a sentence, unless JSON was asked for.
+// say prints a sentence, unless JSON was asked for. Texts in it are made safe for a terminal.
 func (a *app) say(format string, args ...any) {
-	if !a.JSON {
-		fmt.Fprintf(a.out, format+"\n", args...)
+	if a.JSON {
+		return
 	}
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = printable(text)
+		}
+	}
+	fmt.Fprintf(a.out, format+"\n", args...)
 }
 
 // when prints a time for people: the local time, and how far away it is.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -160,13 +161,18 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
-// sameJSON checks that the escaping of JSON changes neither its meaning nor lets anything through.
+// sameJSON checks that escaping a JSON document doesn't change what it says, and lets nothing through.
 func sameJSON(t *testing.T, s string) {
-	quoted := fmt.Sprintf("%q", s) // any text that may stand in a JSON document
-	got := escapeJSON(quoted + s + "\n")
-	for _, r := range got {
-		if r != '\n' && !strconv.IsPrint(r) {
-			t.Errorf("escapeJSON(%q) = %q holds %U", s, got, r)
-		}
+	document, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	escaped := escapeJSON(string(document))
+	var before, after string
+	if err := errors.Join(json.Unmarshal(document, &before), json.Unmarshal([]byte(escaped), &after)); err != nil || before != after {
+		t.Errorf("escapeJSON(%s) = %s says %q, want %q (%v)", document, escaped, after, before, err)
+	}
+	if printable(escaped) != escaped {
+		t.Errorf("escapeJSON(%s) = %q is not printable", document, escaped)
 	}
 }

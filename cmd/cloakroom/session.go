@@ -153,7 +153,7 @@ func (c *sessionRevokeAll) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.printEnded(n, "ended %s of %s", count(n, "session"), printable(u.Username))
+		return a.printEnded(n, "ended %s of %s", count(n, "session"), u.Username)
 	})
 }
 

@@ -56,7 +56,7 @@ func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password
 	if err != nil {
 		return err
 	}
-	return a.printUser(u, "added %s", printable(u.Username))
+	return a.printUser(u, "added %s", u.Username)
 }
 
 type userSet struct {
@@ -95,7 +95,7 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.printUser(changed, "changed %s", printable(changed.Username))
+		return a.printUser(changed, "changed %s", changed.Username)
 	})
 }
 
@@ -180,7 +180,7 @@ func (c *userEnable) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		u.IsActive = true
-		return a.printUser(u, "enabled %s", printable(u.Username))
+		return a.printUser(u, "enabled %s", u.Username)
 	})
 }
 
@@ -223,6 +223,6 @@ func (a *app) signedOut(ctx context.Context, s *cloakroom.Server, u *account.Use
 	if n > 0 {
 		done += ", and ended " + count(n, "session")
 	}
-	a.say(done, printable(u.Username))
+	a.say(done, u.Username)
 	return nil
 }

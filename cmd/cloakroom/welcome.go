@@ -96,7 +96,7 @@ func writePrivate(path, content string) error {
 func (a *app) banner(w started) {
 	a.say("\n  Cloakroom is ready:  %s\n", w.URL)
 	a.say("  Listening on   %s", strings.Join(w.Listen, ", "))
-	a.say("  Data in        %s", printable(w.Data))
+	a.say("  Data in        %s", w.Data)
 	if w.Link != "" {
 		a.say("\n  There is no user yet. Make the first administrator on this page; the link works once, until %s:\n\n  %s",
 			w.Expires.Local().Format("15:04"), w.Link)
