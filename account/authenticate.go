@@ -15,10 +15,15 @@ import (
 // ErrInvalidCredentials is the one answer to a wrong password, an unknown name and a disabled account.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
+// ErrMoved says that the account's epoch is no longer the one that the attempt came with: whoever asks has been signed
+// out since.
+var ErrMoved = errors.New("the account has moved on")
+
 // Attempt is one check of a password.
 type Attempt struct {
 	Login    string // the username or e-mail address as typed; not looked at where the user is known already
 	Password string
+	Epoch    string                   // the epoch of the session that asks; "": none does
 	Address  netip.Addr               // the client's
 	Device   func(user string) string // the ID of a device that this user has signed in from before, or ""; may be nil
 }
@@ -40,8 +45,14 @@ type Service struct {
 //
 // The user's Epoch is the one that was read with the hash that was verified: a session that is given it is dead from the
 // start if the account has moved on since. An unknown name, a disabled account and a wrong password cost the same work.
-// A hash that is weaker than those made today is replaced, which moves no epoch.
+// A hash that is weaker than those made today is replaced, which moves no epoch. What the hasher has no room for is refused
+// before anything else, so that a flood costs the store nothing.
 func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
+	release, err := s.Hasher.Admit()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	u, err := s.find(ctx, a.Login)
 	if err != nil {
 		return nil, err
@@ -54,14 +65,22 @@ func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 }
 
 // Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
-// *[throttle.Error].
+// *[throttle.Error], [ErrMoved].
 func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {
+	release, err := s.Hasher.Admit()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	u, err := s.Store.Load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidCredentials
 	}
 	if err != nil {
 		return nil, err
+	}
+	if a.Epoch != "" && a.Epoch != u.Epoch {
+		return nil, ErrMoved
 	}
 	if _, err := s.prove(ctx, u, a); err != nil {
 		return nil, err
@@ -97,14 +116,8 @@ func loginKey(login string) string {
 }
 
 // prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
-// so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back. What the
-// hasher has no room for isn't even counted, so that a flood costs the store nothing.
+// so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back.
 func (s *Service) prove(ctx context.Context, u *User, a Attempt) (weak bool, err error) {
-	release, err := s.Hasher.Admit()
-	if err != nil {
-		return false, err
-	}
-	defer release()
 	try, err := s.Guard.Reserve(ctx, counted(u, a))
 	if err != nil {
 		return false, err

@@ -30,7 +30,9 @@ func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 }
 
 func (c *call) attempt(password string) account.Attempt {
-	return account.Attempt{Login: c.who.User.Username, Password: password, Address: c.address(), Device: c.device}
+	return account.Attempt{
+		Login: c.who.User.Username, Password: password, Epoch: c.who.User.Epoch, Address: c.address(), Device: c.device,
+	}
 }
 
 // wrongPassword is a 400 and not a 401: the session is alive, and a client that saw 401 would sign the person out.

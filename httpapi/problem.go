@@ -21,6 +21,7 @@ import (
 // The errors of this package's own.
 var (
 	errInvalidCredentials = problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password.")
+	errSessionEnded       = problem.New(http.StatusUnauthorized, "session_ended", "Your session has ended. Sign in again.")
 	errNotFound           = problem.New(http.StatusNotFound, "not_found", "Not found.")
 	errMisdirected        = problem.New(http.StatusMisdirectedRequest, "unknown_host",
 		"This server doesn't answer to that host name. Use the address that it was started with (--url).")
@@ -36,8 +37,9 @@ var sentinels = []struct {
 	{account.ErrInvalidCredentials, errInvalidCredentials},
 	{account.ErrSetupSpent, problem.New(http.StatusForbidden, "setup_link_invalid",
 		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
+	{account.ErrMoved, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
-	{session.ErrEnded, problem.New(http.StatusUnauthorized, "session_ended", "Your session has ended. Sign in again.")},
+	{session.ErrEnded, errSessionEnded},
 	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The session holds too much.")},
 }
 
