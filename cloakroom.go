@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -96,7 +97,9 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.throttle = &throttle.Guard{Store: s.db.Throttles(), Key: s.keys.Derive("throttle")[0]}
 	s.Accounts = &account.Service{
 		Store: s.db.Accounts(), Hasher: &password.Hasher{}, Guard: s.throttle,
-		Policy: password.Policy{MinLength: c.PasswordMinLength},
+		Policy: password.Policy{
+			MinLength: c.PasswordMinLength, Words: append(strings.Split(base.Hostname(), "."), "cloakroom"),
+		},
 	}
 	s.Sessions = &session.Manager{
 		Store: s.db.Sessions(), InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
