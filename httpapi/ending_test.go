@@ -1,0 +1,250 @@
+package httpapi_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+)
+
+// ending is one way in which sessions end.
+type ending struct {
+	name string
+	// end ends what it ends: the session here, the one elsewhere, or both.
+	end             func(t *testing.T, s *server, u *account.User, here, elsewhere *client)
+	here, elsewhere bool // which of them end
+}
+
+func ok(t *testing.T, r *answer) {
+	t.Helper()
+	if r.StatusCode != 200 {
+		t.Errorf("%s %s: %d %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, r.body)
+	}
+}
+
+func idOf(c *client, current bool) string {
+	for _, d := range c.devices() {
+		if d.Current == current {
+			return d.ID
+		}
+	}
+	return ""
+}
+
+var endings = []ending{
+	{"sign-out", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
+		ok(t, here.send("POST", "/api/auth/logout", nil))
+	}, true, false},
+	{"sign-out by a form", func(t *testing.T, s *server, _ *account.User, here, _ *client) {
+		ok(t, here.raw("POST", "/api/auth/logout", nil, "Content-Type: application/x-www-form-urlencoded"))
+	}, true, false},
+	{"ending this session", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
+		ok(t, here.send("DELETE", "/api/auth/sessions/"+idOf(here, true), nil))
+	}, true, false},
+	{"ending the other", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
+		ok(t, here.send("DELETE", "/api/auth/sessions/"+idOf(here, false), nil))
+	}, false, true},
+	{"ending all others", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
+		ok(t, here.send("DELETE", "/api/auth/sessions", nil))
+	}, false, true},
+	{"a new password", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
+		ok(t, here.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}))
+	}, true, true},
+	{"an administrator's new password", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		if err := s.api.Accounts.SetPassword(t.Context(), u.ID, newPassword); err != nil {
+			t.Error(err)
+		}
+	}, true, true},
+	{"disabling the user", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		if err := s.api.Accounts.SetActive(t.Context(), u.ID, false); err != nil {
+			t.Error(err)
+		}
+	}, true, true},
+	{"disabling and enabling", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		for _, active := range []bool{false, true} {
+			if err := s.api.Accounts.SetActive(t.Context(), u.ID, active); err != nil {
+				t.Error(err)
+			}
+		}
+	}, true, true},
+	{"deleting the user", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		if err := s.api.Accounts.Delete(t.Context(), u.ID); err != nil {
+			t.Error(err)
+		}
+	}, true, true},
+	{"ending everything", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		if err := s.api.Accounts.EndEverything(t.Context(), u.ID); err != nil {
+			t.Error(err)
+		}
+	}, true, true},
+	{"an administrator's revocation of all", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		if _, err := s.api.Sessions.RevokeAll(t.Context(), u.ID, nil); err != nil {
+			t.Error(err)
+		}
+	}, true, true},
+	{"an administrator's revocation of one", func(t *testing.T, s *server, _ *account.User, here, _ *client) {
+		if err := s.api.Sessions.Revoke(t.Context(), "", idOf(here, true)); err != nil {
+			t.Error(err)
+		}
+	}, true, false},
+}
+
+// TestX01_X02_X03_X04_B2_B3_B7_B15_WhatHasEndedIsDead ends sessions in each way, in each store, and of each kind of cookie:
+// the saved ticket is worth nothing on any route from then on, another user's session goes on, and so does what the way
+// doesn't end.
+func TestX01_X02_X03_X04_B2_B3_B7_B15_WhatHasEndedIsDead(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		bystander := s.as(s.user("bob"))
+		for n, e := range endings {
+			t.Run(e.name, func(t *testing.T) {
+				u := s.user("ada" + string(rune('a'+n)))
+				here, elsewhere := s.as(u), s.client()
+				r := elsewhere.send("POST", "/api/auth/login", map[string]any{"username": u.Username, "password": goodPassword, "remember": false})
+				ok(t, r)
+				tickets := []string{here.ticket(), elsewhere.ticket()}
+				s.alive(t, "before", tickets[0])
+				s.alive(t, "before", tickets[1])
+				e.end(t, s, u, here, elsewhere)
+				for n, ended := range []bool{e.here, e.elsewhere} {
+					if !ended {
+						s.alive(t, e.name, tickets[n])
+						continue
+					}
+					s.deadEverywhere(t, e.name, tickets[n])
+				}
+				s.alive(t, "the bystander", bystander.ticket())
+			})
+		}
+	})
+}
+
+// deadEverywhere fails the test if a ticket still does anything.
+func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
+	t.Helper()
+	s.dead(t, what, ticket)
+	for _, route := range []struct{ method, path string }{
+		{"GET", "/api/auth/me"}, {"GET", "/api/me?slide=false"}, {"HEAD", "/api/me"}, {"GET", "/api/auth/sessions"},
+		{"DELETE", "/api/auth/sessions"}, {"DELETE", "/api/auth/sessions/x"},
+		{"POST", "/api/auth/reauthenticate"}, {"POST", "/api/auth/password/change"},
+	} {
+		if r := s.client().hold(ticket).send(route.method, route.path, nil); !isProblem(r, 401, "session_ended") {
+			t.Errorf("%s: %s %s: %d %s", what, route.method, route.path, r.StatusCode, r.body)
+		}
+	}
+}
+
+// TestB4_ASignOutThatWasNotStoredIsNoSignOut: 503, the cookie stays, and the next try does it.
+func TestB4_ASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
+	for _, failing := range []string{"session.Load", "session.Delete"} {
+		prepare := func(plan *storetest.Plan) (*server, *client) {
+			inner := inMemory(t)
+			s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+			return s, s.as(s.user("ada"))
+		}
+		rehearsal := &storetest.Plan{}
+		_, c := prepare(rehearsal)
+		before := len(rehearsal.Calls())
+		c.send("POST", "/api/auth/logout", nil)
+		s, c := prepare(&storetest.Plan{Call: before + slices.Index(rehearsal.Calls()[before:], failing) + 1})
+		ticket := c.ticket()
+		r := c.send("POST", "/api/auth/logout", nil)
+		if !isProblem(r, 503, "unavailable") || len(r.Cookies()) > 0 || c.ticket() != ticket || r.Header.Get("Clear-Site-Data") != "" {
+			t.Errorf("%s fails: %d %s, cookies %v", failing, r.StatusCode, r.body, r.Cookies())
+		}
+		s.alive(t, "after the failure", ticket)
+		if r := c.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 || c.ticket() != "" {
+			t.Errorf("the next try: %d %s", r.StatusCode, r.body)
+		}
+		s.dead(t, "after the next try", ticket)
+	}
+}
+
+// TestB11_DisabledMeansOut: at the sign-in, by every way in, and nothing enables the account again.
+func TestB11_DisabledMeansOut(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.as(u)
+	if err := s.api.Accounts.SetActive(t.Context(), u.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	credentials := map[string]string{"username": "ada", "password": goodPassword}
+	for name, r := range map[string]*answer{
+		"JSON":  c.send("POST", "/api/auth/login", credentials),
+		"Basic": s.client().send("POST", "/api/auth/login", nil, basic("ada@example.com", goodPassword)),
+		"form":  s.client().raw("POST", "/api/auth/login", nil, basic("ada", goodPassword), "Content-Type: application/x-www-form-urlencoded"),
+	} {
+		if !isProblem(r, 401, "invalid_credentials") || len(r.Cookies()) > 0 {
+			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+		}
+	}
+	s.deadEverywhere(t, "disabled", c.ticket())
+	if after, err := s.stores.Accounts.Load(t.Context(), u.ID); err != nil || after.IsActive {
+		t.Errorf("%+v %v", after, err)
+	}
+}
+
+// TestX09_B12_RightsAreReadOnEachRequest: what is given or taken counts for the next request, in the same session.
+func TestX09_B12_RightsAreReadOnEachRequest(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		u := s.user("ada")
+		c := s.as(u)
+		ctx := context.Background()
+		shows := func(what, field, want string) {
+			t.Helper()
+			r := c.send("GET", "/api/me", nil)
+			all, _ := r.field(field).([]any)
+			if got := slices.Contains(all, any(want)); got != (what == "given") || r.StatusCode != 200 {
+				t.Errorf("%s %s: %d %s", want, what, r.StatusCode, r.body)
+			}
+		}
+		edit := func(change func(*account.User)) {
+			t.Helper()
+			if _, err := s.api.Accounts.Edit(ctx, u.ID, func(u *account.User) error { change(u); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		group := func(permissions ...string) {
+			t.Helper()
+			if err := s.stores.Accounts.SetGroup(ctx, account.Group{Name: "readers", Permissions: permissions}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shows("not yet", "permissions", "app.read")
+		edit(func(u *account.User) { u.Direct = []string{"app.read"} })
+		shows("given", "permissions", "app.read")
+		edit(func(u *account.User) { u.Direct = nil })
+		shows("taken", "permissions", "app.read")
+		group("app.list")
+		edit(func(u *account.User) { u.Groups = []string{"readers"} })
+		shows("given", "permissions", "app.list")
+		shows("given", "groups", "readers")
+		group()
+		shows("taken", "permissions", "app.list")
+		group("app.list")
+		shows("given", "permissions", "app.list")
+		if err := s.stores.Accounts.DeleteGroup(ctx, "readers"); err != nil {
+			t.Fatal(err)
+		}
+		shows("taken", "groups", "readers")
+		edit(func(u *account.User) { u.IsStaff = true })
+		if r := c.send("GET", "/api/me", nil); r.field("is_staff") != true {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	})
+}
+
+// TestSignOutWithTwoCookiesEndsBoth: whoever holds them may end what they name, though neither counts as signed in.
+func TestSignOutWithTwoCookiesEndsBoth(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	one, two := s.as(u).ticket(), s.as(u).ticket()
+	name := session.PlainCookieName + "="
+	ok(t, s.client().send("POST", "/api/auth/logout", nil, "Cookie: "+name+one+"; "+name+two))
+	s.dead(t, "the first", one)
+	s.dead(t, "the second", two)
+}
