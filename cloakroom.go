@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -80,14 +81,22 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	if s.keys, err = keyring.Create(c.KeyFile); err != nil {
-		return fmt.Errorf("server secret: %w", err)
+	// A database without its secret is not a first start: a new secret would open nothing in it.
+	secret := keyring.Create
+	if _, err := os.Stat(path); err == nil {
+		secret = keyring.Load
+	}
+	if s.keys, err = secret(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: the database was begun with a secret that is no longer there; put the file back", err)
+	}
+	if err != nil {
+		return err
 	}
 	if s.db, err = sqlite.Open(ctx, path); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	if err := s.keys.Check(ctx, s.db.Keys()); err != nil {
-		return errors.Join(fmt.Errorf("server secret %s: %w", c.KeyFile, err), s.db.Close())
+		return errors.Join(fmt.Errorf("%s: %w", c.KeyFile, err), s.db.Close())
 	}
 	return nil
 }
