@@ -81,24 +81,37 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	// A database without its secret is not a first start: a new secret would open nothing in it.
-	secret := keyring.Create
-	if _, err := os.Stat(path); err == nil {
-		secret = keyring.Load
-	}
-	if s.keys, err = secret(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: the database was begun with a secret that is no longer there; put the file back", err)
-	}
-	if err != nil {
-		return err
-	}
 	if s.db, err = sqlite.Open(ctx, path); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	if err := s.keys.Check(ctx, s.db.Keys()); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", c.KeyFile, err), s.db.Close())
+	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {
+		return errors.Join(err, s.db.Close())
 	}
 	return nil
+}
+
+// secret makes the server secret for a database that holds nothing sealed yet, and loads it for any other: a new one would
+// open nothing there.
+func secret(ctx context.Context, file string, store keyring.Store) (*keyring.Ring, error) {
+	sealed, err := store.Sealed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read database: %w", err)
+	}
+	get := keyring.Create
+	if len(sealed) > 0 {
+		get = keyring.Load
+	}
+	ring, err := get(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: the database was begun with a secret that is no longer there; put the file back", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := ring.Check(ctx, store); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return ring, nil
 }
 
 func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
