@@ -16,11 +16,7 @@ var (
 func (h *Hasher) Spent() float64 { return float64(h.pool.spent.Load()) / float64(current.cost()) }
 
 // Waiting returns how many wait for their turn.
-func (h *Hasher) Waiting() int {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	return len(h.pool.queue)
-}
+func (h *Hasher) Waiting() int { return int(h.pool.waiting.Load()) }
 
 // Hold takes the place of n workers until release is called.
 func (h *Hasher) Hold(n int) (release func()) {

@@ -58,7 +58,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	}
 	var encoded string
 	err := h.run(ctx, 1, func() {
-		h.pool.count(current.cost())
+		h.pool.spent.Add(current.cost())
 		encoded = current.encode(norm.NFC.String(password), string(salt))
 	})
 	return encoded, err
@@ -97,10 +97,10 @@ func (h *Hasher) compare(stored scheme, password string) bool {
 
 func (h *Hasher) compareOnce(stored scheme, password string) bool {
 	match := stored.verify(password)
-	h.pool.count(stored.cost())
+	h.pool.spent.Add(stored.cost())
 	if missing := current.cost() - stored.cost(); missing > 0 {
 		padding(missing).verify(password)
-		h.pool.count(missing)
+		h.pool.spent.Add(missing)
 	}
 	return match
 }

@@ -3,30 +3,22 @@ package password
 import (
 	"context"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
-// pool is who computes, and who waits for it.
+// pool bounds what is computed at a time, and who waits for it.
 type pool struct {
-	once  sync.Once
-	pace  atomic.Int64 // nanoseconds that a unit of room is taken for, of late
-	spent atomic.Int64 // the cost of all that was computed
-
-	mu    sync.Mutex
-	room  int64 // in units of a current hash's memory
-	free  int64 // how much of it isn't taken
-	queue []*job
-
-	admitted int64 // checks that have been let in and aren't through
-}
-
-type job struct {
-	weight  int64 // how much room it takes
-	compute func()
-	done    chan struct{}
+	once     sync.Once
+	workers  int64
+	room     *semaphore.Weighted // in units of a current hash's memory; first come, first served
+	waiting  atomic.Int64
+	admitted atomic.Int64
+	pace     atomic.Int64 // nanoseconds that a hash takes of late
+	spent    atomic.Int64 // the cost of all that was computed
 }
 
 const (
@@ -35,23 +27,29 @@ const (
 	retryAfter  = 2 * time.Second
 )
 
-// Admit lets a check of a password in, or refuses it with *[BusyError], before it costs anything: what a check needs besides
-// the hash, such as counting it, is then spared for those that would be refused in the end. Call release when the check is
-// through.
+// Admit lets a check of a password in, or refuses it with *[BusyError] before it costs anything: what a check needs besides
+// the hash, such as counting it, is then spared for those that would be refused in the end. The caller calls release once,
+// when the check is through.
 func (h *Hasher) Admit() (release func(), err error) {
-	p := &h.pool
-	p.once.Do(func() { p.start(h.Workers) })
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if (p.admitted-p.room)*p.pace.Load() > int64(h.wait())*p.room {
+	p := h.started()
+	if h.tooLong(p.admitted.Add(1) - 1 - p.workers) {
+		p.admitted.Add(-1)
 		return nil, &BusyError{RetryAfter: retryAfter}
 	}
-	p.admitted++
-	return func() {
-		p.mu.Lock()
-		p.admitted--
-		p.mu.Unlock()
-	}, nil
+	return func() { p.admitted.Add(-1) }, nil
+}
+
+func (h *Hasher) started() *pool {
+	p := &h.pool
+	p.once.Do(func() {
+		p.workers = int64(h.Workers)
+		if h.Workers <= 0 {
+			p.workers = int64(max(1, runtime.GOMAXPROCS(0)-1))
+		}
+		p.room = semaphore.NewWeighted(p.workers)
+		p.pace.Store(int64(firstPace))
+	})
+	return p
 }
 
 func (h *Hasher) wait() time.Duration {
@@ -61,102 +59,40 @@ func (h *Hasher) wait() time.Duration {
 	return h.Wait
 }
 
-func (p *pool) count(cost int64) { p.spent.Add(cost) }
+// tooLong reports whether a turn after so many others won't come within the wait, going by what hashes have taken of late.
+// Nobody waits for nobody: however slow the last hashes were, somebody is let in to be measured.
+func (h *Hasher) tooLong(ahead int64) bool {
+	return ahead*h.pool.pace.Load() > int64(h.wait())*h.pool.workers
+}
 
-// run waits until there is as much room as weight says, and then for compute to end, which nothing interrupts.
+// run waits until there is as much room as weight says, and then computes, which nothing interrupts.
 func (h *Hasher) run(ctx context.Context, weight int64, compute func()) error {
-	if err := ctx.Err(); err != nil {
+	p := h.started()
+	weight = min(weight, p.workers)
+	if err := h.enter(ctx, weight); err != nil {
 		return err
 	}
-	p := &h.pool
-	p.once.Do(func() { p.start(h.Workers) })
-	wait := h.wait()
-	j := &job{min(weight, p.room), compute, make(chan struct{})}
-	if !p.enter(j, wait) {
-		return &BusyError{RetryAfter: retryAfter}
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	var err error
-	select {
-	case <-j.done:
-		return nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-timer.C:
-		err = &BusyError{RetryAfter: retryAfter}
-	}
-	if p.leave(j) {
-		return err
-	}
-	<-j.done
+	defer p.room.Release(weight)
+	began := time.Now()
+	compute()
+	p.pace.Store((7*p.pace.Load() + int64(time.Since(began))) / 8)
 	return nil
 }
 
-func (p *pool) start(workers int) {
-	if workers <= 0 {
-		workers = max(1, runtime.GOMAXPROCS(0)-1)
+func (h *Hasher) enter(ctx context.Context, weight int64) error {
+	p := &h.pool
+	ahead := p.waiting.Add(1) - 1
+	defer p.waiting.Add(-1)
+	if h.tooLong(ahead) {
+		return &BusyError{RetryAfter: retryAfter}
 	}
-	p.room, p.free = int64(workers), int64(workers)
-	p.pace.Store(int64(firstPace))
-}
-
-// enter queues a job, or refuses it if its turn won't come within the wait, going by what hashes have taken of late.
-func (p *pool) enter(j *job, wait time.Duration) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if int64(len(p.queue))*p.pace.Load() > int64(wait)*p.room {
-		return false
+	waiting, cancel := context.WithTimeout(ctx, h.wait())
+	defer cancel()
+	if err := p.room.Acquire(waiting, weight); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &BusyError{RetryAfter: retryAfter}
 	}
-	p.queue = append(p.queue, j)
-	for next := p.next(); next != nil; next = p.next() {
-		go p.work(next)
-	}
-	return true
-}
-
-// leave takes a job off the queue; false if it isn't there any more.
-func (p *pool) leave(j *job) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	i := slices.Index(p.queue, j)
-	if i >= 0 {
-		p.queue = slices.Delete(p.queue, i, i+1)
-	}
-	return i >= 0
-}
-
-// next takes the first job off the queue if there is room for it.
-func (p *pool) next() *job {
-	if len(p.queue) == 0 || p.queue[0].weight > p.free {
-		return nil
-	}
-	j := p.queue[0]
-	p.queue = slices.Delete(p.queue, 0, 1)
-	p.free -= j.weight
-	return j
-}
-
-// work computes one job after the other until none waits.
-func (p *pool) work(j *job) {
-	for j != nil {
-		began := time.Now()
-		j.compute()
-		p.pace.Store((7*p.pace.Load() + int64(time.Since(began))/j.weight) / 8)
-		close(j.done)
-		j = p.finish(j)
-	}
-}
-
-// finish frees a job's room, and returns the next job for the same worker. Those for which there is room besides get
-// workers of their own.
-func (p *pool) finish(j *job) *job {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.free += j.weight
-	mine := p.next()
-	for other := p.next(); other != nil; other = p.next() {
-		go p.work(other)
-	}
-	return mine
+	return nil
 }
