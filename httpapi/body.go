@@ -17,8 +17,8 @@ import (
 const maxBody = 64 << 10
 
 // decode reads a request's body into a struct whose fields are pointers to string or bool with a json tag. An object
-// with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that embeds
-// formToo takes HTML forms as well. An absent body leaves the struct as it is.
+// with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that is
+// a formTaker takes HTML forms as well. An absent body leaves the struct as it is.
 func decode(w http.ResponseWriter, r *http.Request, in any) error {
 	fields := fieldsOf(in)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -34,7 +34,8 @@ func decode(w http.ResponseWriter, r *http.Request, in any) error {
 	if len(body) == 0 {
 		return nil
 	}
-	values, err := parse(r, body, formAllowed(in))
+	_, form := in.(formTaker)
+	values, err := parse(r, body, form)
 	if err != nil {
 		return err
 	}
@@ -44,13 +45,8 @@ func decode(w http.ResponseWriter, r *http.Request, in any) error {
 	return fields.set(values)
 }
 
-// formToo marks the input of a route that an HTML form may post to.
-type formToo struct{}
-
-func formAllowed(in any) bool {
-	_, ok := reflect.TypeOf(in).Elem().FieldByName("formToo")
-	return ok
-}
+// formTaker is the input of a route that an HTML form may post to.
+type formTaker interface{ takesForms() }
 
 // parse returns the body's fields as JSON values.
 func parse(r *http.Request, body []byte, form bool) (map[string]json.RawMessage, error) {

@@ -16,11 +16,12 @@ import (
 )
 
 type loginIn struct {
-	formToo
 	Username *string `json:"username"`
 	Password *string `json:"password"`
 	Remember *bool   `json:"remember"`
 }
+
+func (*loginIn) takesForms() {}
 
 // login signs in with a JSON or form body, or with HTTP Basic and no body.
 func login(c *call, in loginIn) (userOut, error) {
