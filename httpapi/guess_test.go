@@ -1,0 +1,221 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// fail uses up tries of an account from an address, without the work of a hash.
+func (s *server) fail(n int, accountKey, address string) {
+	s.t.Helper()
+	for range n {
+		a := throttle.Attempt{Account: accountKey, Address: netip.MustParseAddr(address)}
+		if _, err := s.api.Accounts.Guard.Reserve(s.t.Context(), a); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// TestG01_SuccessForgetsFailures: nine wrong, one right, and so on without end.
+func TestG01_SuccessForgetsFailures(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	for range 3 {
+		s.fail(9, "user:"+u.ID, "127.0.0.1")
+		if r := s.client().login("ada", goodPassword); r.StatusCode != 200 {
+			t.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	s.fail(9, "user:"+u.ID, "127.0.0.1")
+	if r := s.client().login("ada", "wrong"); r.StatusCode != 401 {
+		t.Errorf("the tenth: %d", r.StatusCode)
+	}
+	r := s.client().login("ada", goodPassword)
+	if !isProblem(r, 429, "throttled") || r.Header.Get("Retry-After") != "60" ||
+		r.field("detail") != "Request was throttled. Expected available in 60 seconds." {
+		t.Errorf("the eleventh: %d %s, Retry-After %q", r.StatusCode, r.body, r.Header.Get("Retry-After"))
+	}
+}
+
+// TestG02_F6_ParallelGuessesCantOutrunTheCount: of 200 wrong ones at once, ten are looked at.
+func TestG02_F6_ParallelGuessesCantOutrunTheCount(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		s.api.Accounts.Hasher = &password.Hasher{Wait: time.Minute}
+		s.user("ada")
+		s.client().send("GET", "/healthz", nil)
+		var looked, refused atomic.Int32
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() {
+				switch r := s.client().login("ada", "wrong"); r.StatusCode {
+				case 401:
+					looked.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
+					t.Errorf("%d %s", r.StatusCode, r.body)
+				}
+			})
+		}
+		all.Wait()
+		if looked.Load() != 10 || refused.Load() != 190 {
+			t.Errorf("%d looked at, %d refused", looked.Load(), refused.Load())
+		}
+	})
+}
+
+// TestF5_EverySpellingOfANameHasOneCount: username or e-mail address, in any case, width or composition, with blanks.
+func TestF5_EverySpellingOfANameHasOneCount(t *testing.T) {
+	s := start(t, options{})
+	s.user("josé")
+	u, err := s.stores.Accounts.Find(t.Context(), account.Key("josé"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fail(10, "user:"+u.ID, "192.0.2.1")
+	for _, login := range []string{
+		"josé", "JOSÉ", "Jose\u0301", "ｊｏｓé", "josé@example.com", "JOSÉ@EXAMPLE.COM", "josé@EXAMPLE.com", " josé@example.com ", "Jo\u017fé",
+	} {
+		for _, r := range []*answer{s.client().login(login, goodPassword), s.client().send("POST", "/api/auth/login", nil, basic(login, goodPassword))} {
+			if r.StatusCode != 429 {
+				t.Errorf("%q: %d %s", login, r.StatusCode, r.body)
+			}
+		}
+	}
+	other := start(t, options{})
+	other.user("ada")
+	other.fail(10, "name:nobody", "192.0.2.1")
+	for _, login := range []string{"nobody", "NoBody", "ＮＯＢＯＤＹ"} { // unknown names are counted likewise
+		if r := other.client().login(login, "x"); r.StatusCode != 429 {
+			t.Errorf("%q: %d", login, r.StatusCode)
+		}
+	}
+}
+
+// TestG03_SprayingIsCountedByAddress: a hundred failures from one address, whatever the names; another address of the same
+// client's is told from it only behind a trusted proxy, and the header of a stranger counts for nothing.
+func TestG03_SprayingIsCountedByAddress(t *testing.T) {
+	for name, trusted := range map[string][]string{"behind a trusted proxy": {"127.0.0.1"}, "directly": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, options{trusted: trusted})
+			s.user("ada")
+			peer := "127.0.0.1"
+			if trusted != nil {
+				peer = "192.0.2.7"
+			}
+			for n := range 100 {
+				s.fail(1, fmt.Sprint("name:", n), peer)
+			}
+			from := func(header ...string) int {
+				return s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": goodPassword}, header...).StatusCode
+			}
+			if got := from("X-Forwarded-For: 192.0.2.7"); got != 429 {
+				t.Errorf("the same address: %d", got)
+			}
+			elsewhere := from("X-Forwarded-For: 192.0.2.8")
+			if trusted != nil && elsewhere != 200 || trusted == nil && elsewhere != 429 {
+				t.Errorf("another address: %d", elsewhere)
+			}
+			for _, header := range []string{"X-Real-IP: 192.0.2.9", "Forwarded: for=192.0.2.9", "True-Client-IP: 192.0.2.9", "X_Forwarded_For: 192.0.2.9", "Client-IP: 192.0.2.9"} {
+				if got := from(header, "X-Forwarded-For: 192.0.2.7"); got != 429 {
+					t.Errorf("%s: %d", header, got)
+				}
+			}
+			if got := from("X-Forwarded-For: 192.0.2.9, 192.0.2.7"); got != 429 {
+				t.Errorf("a forged entry: %d", got)
+			}
+		})
+	}
+}
+
+// TestG04_A16_TheOwnersDeviceCantBeLockedOut: a browser that has signed in before gets in though strangers have used up
+// the tries of the account and of the address. Its cookie can't be made up, and is no use for another account.
+func TestG04_A16_TheOwnersDeviceCantBeLockedOut(t *testing.T) {
+	s := start(t, options{})
+	ada, bob := s.user("ada"), s.user("bob")
+	device := s.signedIn("ada").cookie("cloakroom_device")
+	id, mac, _ := strings.Cut(device, ".")
+	bobs := s.signedIn("bob").cookie("cloakroom_device")
+	s.fail(10, "user:"+ada.ID, "192.0.2.1")
+	s.fail(10, "user:"+bob.ID, "192.0.2.1")
+	login := func(cookie string) *answer {
+		return s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": goodPassword}, "Cookie: "+cookie)
+	}
+	const name = "cloakroom_device="
+	none := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	for what, cookie := range map[string]string{
+		"none": "x=y", "another user's": name + bobs, "a MAC of nothing": name + id + "." + none, "no MAC": name + id, "an empty MAC": name + id + ".",
+		"no ID": name + "." + mac, "a cut MAC": name + id + "." + mac[:42], "another ID": name + "A" + id[1:] + "." + mac, "the user": name + ada.ID + "." + ada.Username,
+		"two": name + device + "; " + name + device, "one of two": name + bobs + "; " + name + device, "a longer ID": name + id + "." + ada.ID + "." + mac,
+		"in capitals": strings.ToUpper(name) + device,
+	} {
+		if r := login(cookie); !isProblem(r, 429, "throttled") {
+			t.Errorf("%s: %d %s", what, r.StatusCode, r.body)
+		}
+	}
+	r := login(name + device)
+	if r.StatusCode != 200 || r.cookie("cloakroom_device") != nil {
+		t.Errorf("the device: %d %s, and is made known again: %v", r.StatusCode, r.body, r.cookie("cloakroom_device"))
+	}
+	for n := range 11 { // the device has tries of its own, and they end too
+		r = s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": "wrong"}, "Cookie: "+name+device)
+		if (n < 10 && r.StatusCode != 401) || (n == 10 && r.StatusCode != 429) {
+			t.Errorf("wrong password %d: %d", n+1, r.StatusCode)
+		}
+	}
+}
+
+// TestF8_EveryPasswordCheckIsCounted: sign-in, re-authentication and change draw on the same tries.
+func TestF8_EveryPasswordCheckIsCounted(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.as(u)
+	ways := map[string]func(password string) *answer{
+		"sign-in": func(p string) *answer { return s.client().login("ada", p) },
+		"Basic":   func(p string) *answer { return s.client().send("POST", "/api/auth/login", nil, basic("ada", p)) },
+		"re-authentication": func(p string) *answer {
+			return c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": p})
+		},
+		"change": func(p string) *answer {
+			return c.send("POST", "/api/auth/password/change", map[string]string{"current_password": p, "new_password": newPassword})
+		},
+	}
+	for range 2 {
+		for name, try := range ways {
+			if r := try("wrong"); r.StatusCode != 401 && r.StatusCode != 400 {
+				t.Errorf("%s: %d", name, r.StatusCode)
+			}
+		}
+	}
+	s.fail(2, "user:"+u.ID, "127.0.0.1")
+	for name, try := range ways {
+		if r := try(goodPassword); !isProblem(r, 429, "throttled") {
+			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+		}
+	}
+	s.alive(t, "the session", c.ticket())
+}
+
+// TestF7_TheCountSurvivesARestart.
+func TestF7_TheCountSurvivesARestart(t *testing.T) {
+	shared := inSQLite(t)
+	same := func(*testing.T) stores { return shared }
+	before := start(t, options{stores: same})
+	u := before.user("ada")
+	before.fail(10, "user:"+u.ID, "192.0.2.1")
+	before.Close()
+	if r := start(t, options{stores: same}).client().login("ada", goodPassword); r.StatusCode != 429 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
