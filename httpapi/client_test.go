@@ -223,3 +223,13 @@ func (s *server) change(user string, alter func(*session.Record)) {
 		}
 	}
 }
+
+// load returns a user as stored now.
+func (s *server) load(id string) *account.User {
+	s.t.Helper()
+	u, err := s.stores.Accounts.Load(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}

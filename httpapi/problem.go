@@ -71,7 +71,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		level = slog.LevelDebug // the client went away
 	}
-	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", r.URL.Path))
+	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
 	return auth.Unavailable
 }
 

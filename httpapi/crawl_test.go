@@ -1,0 +1,204 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/web/pages"
+)
+
+// TestF02_ReadingChangesNothing crawls everything with GET, HEAD and OPTIONS, signed in and not, with bodies and queries
+// that would do something elsewhere: no store is asked to write anything but when a session was last used.
+func TestF02_ReadingChangesNothing(t *testing.T) {
+	open, plan := counting(t)
+	s := start(t, options{stores: open, pages: pages.Handler()})
+	u := s.user("ada")
+	s.setupSecret()
+	user, other := s.as(u), s.as(u)
+	s.change(u.ID, func(r *session.Record) { r.Seen -= 300 })
+	before := snapshot(t, s.stores)
+	paths := []string{"/", "/signin", "/auth/account", "/auth/setup", "/auth/assets/x.js", "/x"}
+	for path := range methods() {
+		paths = append(paths, path, path+"/", path+"/x")
+	}
+	paths = append(paths, "/api/auth/sessions/"+idOf(other, true))
+	credentials := `{"username":"ada","password":"` + goodPassword + `","current_password":"` + goodPassword + `","new_password":"` + newPassword + `"}`
+	calls := since(plan, func() {
+		for _, c := range []*client{user, s.client(), s.client().hold(anyTicket())} {
+			for _, path := range paths {
+				for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
+					c.send(method, path+"?username=ada&password=x&_method=DELETE&logout=1", nil, basic("ada", goodPassword))
+					c.raw(method, path, strings.NewReader(credentials), "Content-Type: application/json")
+				}
+			}
+		}
+	})
+	if after := snapshot(t, s.stores); after != before {
+		t.Errorf("something changed:\n%s\n%s", before, after)
+	}
+	reading := []string{"session.Load", "session.List", "account.Load", "account.List", "keyring.Sealed", "session.Touch"}
+	for _, call := range slices.Compact(slices.Sorted(slices.Values(calls))) {
+		if !slices.Contains(reading, call) {
+			t.Errorf("%s was called", call)
+		}
+	}
+	if !slices.Contains(calls, "session.Load") || len(s.records(u.ID)) != 2 {
+		t.Errorf("nothing was read, or a session ended: %q", calls)
+	}
+}
+
+// TestS12_NobodyIsSignedInByAGet: nor by a link, a picture or a page, whatever credentials the request has.
+func TestS12_NobodyIsSignedInByAGet(t *testing.T) {
+	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
+	u := s.user("ada")
+	for _, path := range []string{"/signin", "/auth/account", "/", "/api/auth/login", "/api/auth/login/", "/api/me", "/api/auth/csrf", "/api/auth/reauthenticate", "/orders"} {
+		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
+			r := s.client().send(method, path+"?username=ada&password=correct+horse+battery+staple", nil, basic("ada", goodPassword))
+			if r.cookie(session.PlainCookieName) != nil {
+				t.Errorf("%s %s: %v", method, path, r.Cookies())
+			}
+		}
+	}
+	if n := len(s.records(u.ID)); n != 0 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
+// TestA14_NoMalformedCookieIsLetThrough: where an app asks who is there, a cookie that is broken in any way is nobody's,
+// and never an error that looks like leave.
+func TestA14_NoMalformedCookieIsLetThrough(t *testing.T) {
+	asked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			who, err := auth.FromContext(r.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			w.Header().Set("X-User", who.User.Username)
+			w.WriteHeader(http.StatusOK)
+		})).ServeHTTP(w, r)
+	})
+	s := start(t, options{next: asked})
+	ticket := s.as(s.user("ada")).ticket()
+	if r := s.client().hold(ticket).send("GET", "/x", nil); r.StatusCode != 200 || r.Header.Get("X-User") != "ada" {
+		t.Fatalf("%d %v", r.StatusCode, r.Header)
+	}
+	values := []string{"", "{", "null", "0", "true", "a:2:{}", "gASV", "eyJhbGciOiJub25lIn0.e30.", "%00", "..", strings.Repeat("A", 5000), ticket + "\x80", ticket[:42] + "\xff"}
+	for n := range ticket {
+		values = append(values, ticket[:n]+"\x01"+ticket[n+1:], ticket[:n]+ticket[n+1:], ticket[:n]+"~"+ticket[n:])
+	}
+	for _, value := range values {
+		for _, path := range []string{"/x", "/api/me", "/api/auth/sessions"} {
+			r := s.wire(t, "GET "+path+" HTTP/1.1\r\nHost: "+s.host()+"\r\nCookie: sessionid="+value+"\r\nConnection: close\r\n\r\n")
+			if r.StatusCode != 401 && (r.StatusCode != 400 || !strings.ContainsAny(value, "\x01\x80\xff")) || r.Header.Get("X-User") != "" {
+				t.Errorf("%q at %s: %d %v", value, path, r.StatusCode, r.Header)
+			}
+		}
+	}
+}
+
+// TestA15_TheDeletionReallyGoesOut: the harness fails any test in which a header is set after it was sent; here the answer
+// to a sign-out is read off the wire.
+func TestA15_TheDeletionReallyGoesOut(t *testing.T) {
+	s := start(t, options{})
+	ticket := s.as(s.user("ada")).ticket()
+	r := s.wire(t, "POST /api/auth/logout HTTP/1.1\r\nHost: "+s.host()+"\r\nOrigin: "+s.URL+"\r\nContent-Length: 0\r\nCookie: sessionid="+ticket+"\r\nConnection: close\r\n\r\n")
+	if set := r.cookie(session.PlainCookieName); r.StatusCode != 200 || set == nil || set.Value != "" || set.MaxAge >= 0 {
+		t.Errorf("%d %v", r.StatusCode, r.Header)
+	}
+	s.dead(t, "sign-out", ticket)
+}
+
+// TestA17_TheSchemeIsConfigured: no header of a proxy, trusted or not, takes Secure off a cookie or puts it on, nor moves
+// anything else.
+func TestA17_TheSchemeIsConfigured(t *testing.T) {
+	for _, scheme := range schemes {
+		for _, trusted := range [][]string{nil, {"127.0.0.1"}} {
+			o := scheme.options
+			o.trusted = trusted
+			s := start(t, o)
+			s.user("ada")
+			for _, header := range [][]string{
+				{"X-Forwarded-Proto: http"}, {"X-Forwarded-Proto: https"}, {"Forwarded: proto=http;host=evil.example"}, {"X-Forwarded-Ssl: off"},
+				{"X-Forwarded-Ssl: on"}, {"Front-End-Https: off"}, {"X-Url-Scheme: http"}, {"X-Forwarded-Scheme: http"}, {"X-Forwarded-Port: 80"},
+				{"X-Forwarded-Host: evil.example"}, {"X-Forwarded-Prefix: /evil"}, {"X-Original-Url: /healthz"}, {"X-Rewrite-Url: /healthz"},
+			} {
+				r := s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": goodPassword}, header...)
+				for _, cookie := range r.Cookies() {
+					if cookie.Secure != o.tls || cookie.Domain != "" || cookie.Path != "/" {
+						t.Errorf("%s, trusted %v, %q: %v", scheme.name, trusted, header, cookie)
+					}
+				}
+				if r.cookie(scheme.session) == nil {
+					t.Errorf("%s, trusted %v, %q: %d %s", scheme.name, trusted, header, r.StatusCode, r.body)
+				}
+			}
+		}
+	}
+}
+
+// TestC7_C13_C18_NoHeaderOpensAnything: what other systems have let through by.
+func TestC7_C13_C18_NoHeaderOpensAnything(t *testing.T) {
+	s := start(t, options{trusted: []string{"127.0.0.1"}})
+	s.user("ada")
+	for _, header := range []string{
+		"User-Agent: GoogleHC/1.0", "User-Agent: kube-probe/1.30", "X-Middleware-Subrequest: middleware:middleware", "Remote-User: ada", "Remote_user: ada",
+		"X-Forwarded-User: ada", "X_Forwarded_User: ada", "X-Auth-Request-User: ada", "X-Remote-User: ada", "X-Forwarded-For: x", "X-Forwarded-For: ::ffff:",
+		"X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: " + strings.Repeat("1.2.3.4,", 6000), "X-Original-Method: OPTIONS", "Sec-Fetch-Mode: navigate",
+		"Connection: Cookie", "X-Api-Key: x", "Authorization: Negotiate x", "X-Cloakroom-User: ada", "Impersonate-User: ada", "Upgrade: websocket",
+	} {
+		for path, want := range map[string]int{"/api/me": 401, "/api/auth/sessions": 401, "/api/auth/csrf": 200} {
+			if r := s.client().send("GET", path, nil, header); r.StatusCode != want {
+				t.Errorf("%.60s: GET %s: %d", header, path, r.StatusCode)
+			}
+		}
+		s.forgive()
+		if r := s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": "wrong"}, header); r.StatusCode != 401 {
+			t.Errorf("%.60s: a wrong password: %d", header, r.StatusCode)
+		}
+	}
+}
+
+// TestJ1_EachAnswerIsOnesOwn: many users at once, some of whom hang up or make the app panic in the middle; each is told of
+// nobody but themselves.
+func TestJ1_EachAnswerIsOnesOwn(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("in the middle") })})
+		var all sync.WaitGroup
+		for n := range 40 {
+			name := "user" + string(rune('a'+n/26)) + string(rune('a'+n%26))
+			u := &account.User{Username: name, Email: name + "@example.com", Password: "!", IsActive: true, Epoch: name}
+			if err := s.stores.Accounts.Create(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			c := s.as(u)
+			all.Go(func() {
+				for n := range 15 {
+					if r := c.send("GET", "/api/me", nil); r.field("username") != name || r.field("email") != name+"@example.com" {
+						t.Errorf("%s was told: %d %s", name, r.StatusCode, r.body)
+					}
+					if d := c.devices(); len(d) != 1 || !d[0].Current {
+						t.Errorf("%s was shown %+v", name, d)
+					}
+					ctx, hangUp := context.WithCancel(t.Context())
+					r, err := http.NewRequestWithContext(ctx, "GET", s.URL+[]string{"/api/me", "/panic"}[n%2], nil)
+					if err != nil {
+						t.Error(err)
+					}
+					go hangUp()
+					if a, err := c.Do(r); err == nil {
+						a.Body.Close()
+					}
+				}
+			})
+		}
+		all.Wait()
+	})
+}
