@@ -1,6 +1,8 @@
 package account_test
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"unicode"
@@ -80,6 +82,23 @@ func TestBadUsernames(t *testing.T) {
 		_, err := s.named(typed, "")
 		if got := codes(t, err); len(got) != 1 || got[0] != "username "+code {
 			t.Errorf("%.20q: %q, want %s", typed, got, code)
+		}
+	}
+}
+
+// TestDjangoTakesTheSameUsernames compares with what Django 3.2 makes of NFKC and UnicodeUsernameValidator; null: refused.
+func TestDjangoTakesTheSameUsernames(t *testing.T) {
+	text, err := os.ReadFile("testdata/django_usernames.json")
+	must(t, err)
+	var rows [][2]*string
+	must(t, json.Unmarshal(text, &rows))
+	for _, row := range rows {
+		u, err := newService(t, inMemory()).named(*row[0], "")
+		switch {
+		case row[1] == nil && err == nil:
+			t.Errorf("%+q is stored as %+q; Django refuses it", *row[0], u.Username)
+		case row[1] != nil && (err != nil || u.Username != *row[1]):
+			t.Errorf("%+q: user %v, error %v; Django stores %+q", *row[0], u, err, *row[1])
 		}
 	}
 }

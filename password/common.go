@@ -46,8 +46,7 @@ var walks = []string{
 const least = 4
 
 // common reports whether a password is a common one, or no more than two pieces that are common or known about the user
-// and this place, dates, walks over the keyboard, or repetitions, with
-// a little punctuation anywhere.
+// and this place, dates, walks over the keyboard, or repetitions, with a little punctuation anywhere.
 func (p Policy) common(password string, about []Attribute) bool {
 	password = strings.ToLower(strings.TrimSpace(password))
 	if commonWords()[password] {
@@ -132,18 +131,17 @@ func period(s string) int {
 	return len(s) - border[len(s)]
 }
 
-func walk(s string) bool {
-	if len(s) > longest {
-		return false
-	}
+func walk(s string) bool { return len(s) <= longest && strings.Contains(rounds(), s) }
+
+// rounds is all walks in both directions, a line each, as long as a walk in a password may be from any of its steps.
+var rounds = sync.OnceValue(func() string {
+	var lines []string
 	for _, w := range walks {
-		round := strings.Repeat(w, 2+len(s)/len(w))
-		if strings.Contains(round, s) || strings.Contains(reversed(round), s) {
-			return true
-		}
+		round := strings.Repeat(w, 2+longest/len(w))
+		lines = append(lines, round, reversed(round))
 	}
-	return false
-}
+	return strings.Join(lines, "\n")
+})
 
 func reversed(ascii string) string {
 	b := []byte(ascii)

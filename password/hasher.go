@@ -5,8 +5,8 @@
 // sign-in: argon2id with other parameters, and Django's pbkdf2_sha256.
 //
 // A password is Unicode: it is brought into the form NFC before it is hashed (NIST SP 800-63B-4, section 3.1.1.2), never
-// cut, and its blanks and case count. Hashes of other programs were made from the bytes as they came, so these are tried
-// as well.
+// cut, and its blanks and case count. Other programs have made their hashes from the bytes as they came, so these are
+// tried as well.
 package password
 
 import (
@@ -86,11 +86,12 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Result, 
 	return Result{Match: match, Weak: match && stored.weak()}, nil
 }
 
+// compare tries the password composed and, where that is something else, as it came.
 func (h *Hasher) compare(stored scheme, password string) bool {
 	composed := norm.NFC.String(password)
 	match := h.compareOnce(stored, composed)
-	if composed != password && h.compareOnce(stored, password) && stored.imported() {
-		match = true
+	if composed != password {
+		match = h.compareOnce(stored, password) || match
 	}
 	return match && stored != dummy
 }

@@ -126,21 +126,25 @@ func TestP02_TwoWaysToTypeACharacterAreOnePassword(t *testing.T) {
 	}
 }
 
-// Django hashes what the browser sent.
-func TestP02_ImportedHashesMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
+// Other programs hash what the browser sent.
+func TestP02_HashesOfOthersMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
 	const composed, decomposed = "l\u00e8tmein", "le\u0300tmein"
-	ofComposed, ofDecomposed := django(t, 10, composed), django(t, 10, decomposed)
-	for _, c := range []struct {
-		stored, typed string
-		want          password.Result
-	}{
-		{ofComposed, composed, yesWeak},
-		{ofComposed, decomposed, yesWeak},
-		{ofDecomposed, decomposed, yesWeak},
-		{ofDecomposed, composed, no},
+	for name, made := range map[string]func(plain string) string{
+		"Django": func(plain string) string { return django(t, 10, plain) },
+		"argon2": func(plain string) string { return reference(t, "m=64,t=1,p=1", 16, 32, plain) },
 	} {
-		if got := verify(t, c.stored, c.typed); got != c.want {
-			t.Errorf("%s with %+q: %+v, want %+v", c.stored, c.typed, got, c.want)
+		for _, c := range []struct {
+			stored, typed string
+			want          password.Result
+		}{
+			{composed, composed, yesWeak},
+			{composed, decomposed, yesWeak},
+			{decomposed, decomposed, yesWeak},
+			{decomposed, composed, no},
+		} {
+			if got := verify(t, made(c.stored), c.typed); got != c.want {
+				t.Errorf("%s, hash of %+q with %+q: %+v, want %+v", name, c.stored, c.typed, got, c.want)
+			}
 		}
 	}
 }

@@ -27,10 +27,9 @@ func (h pbkdf2Hash) verify(password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(key, []byte(h.key)) == 1
 }
 
-func (h pbkdf2Hash) weak() bool     { return true }
-func (h pbkdf2Hash) cost() int64    { return int64(h.iterations / iterationsPerKiB) }
-func (h pbkdf2Hash) imported() bool { return true }
-func (h pbkdf2Hash) weight() int64  { return 1 }
+func (h pbkdf2Hash) weak() bool    { return true }
+func (h pbkdf2Hash) cost() int64   { return int64(h.iterations / iterationsPerKiB) }
+func (h pbkdf2Hash) weight() int64 { return 1 }
 
 func parsePBKDF2(encoded string) (scheme, bool) {
 	parts := strings.Split(encoded, "$")

@@ -1,6 +1,8 @@
 package password_test
 
 import (
+	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -167,4 +169,66 @@ func TestTheListIsThereInFull(t *testing.T) {
 			t.Errorf("%q: %q", plain, got)
 		}
 	}
+}
+
+// TestDjangoSaysNothingElse compares with the verdicts of Django 3.2's validators, whose rules haven't changed since, with a
+// least length of 15. Of several attributes that the password is similar to, Django names the first; and what is common to
+// Django is common here, but not the other way round.
+func TestDjangoSaysNothingElse(t *testing.T) {
+	for _, v := range djangoVectors(t) {
+		found := (password.Policy{}).Check(v.plain, v.about...)
+		similar, common := 0, false
+		got := slices.DeleteFunc(slices.Clone(found), func(p password.Problem) bool {
+			if p.Code == "password_too_similar" {
+				similar++
+				return similar > 1
+			}
+			common = common || p.Code == "password_too_common"
+			return p.Code == "password_too_common"
+		})
+		want := slices.DeleteFunc(slices.Clone(v.found), func(p password.Problem) bool { return p.Code == "password_too_common" })
+		if !slices.Equal(got, want) || len(want) < len(v.found) && !common {
+			t.Errorf("%q of %v:\n    got %v\n Django %v", v.plain, v.about, found, v.found)
+		}
+	}
+}
+
+type djangoVector struct {
+	plain string
+	about []password.Attribute
+	found []password.Problem
+}
+
+// djangoVectors reads [password, username, first name, last name, e-mail, [[code, message], …]].
+func djangoVectors(t *testing.T) []djangoVector {
+	text, err := os.ReadFile("testdata/django_validators.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][6]json.RawMessage
+	if err := json.Unmarshal(text, &rows); err != nil {
+		t.Fatal(err)
+	}
+	var all []djangoVector
+	for _, row := range rows {
+		var texts [5]string
+		for i := range texts {
+			if err := json.Unmarshal(row[i], &texts[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var found [][2]string
+		if err := json.Unmarshal(row[5], &found); err != nil {
+			t.Fatal(err)
+		}
+		v := djangoVector{plain: texts[0]}
+		for i, a := range alice {
+			v.about = append(v.about, password.Attribute{Name: a.Name, Value: texts[i+1]})
+		}
+		for _, f := range found {
+			v.found = append(v.found, password.Problem{Code: f[0], Message: f[1]})
+		}
+		all = append(all, v)
+	}
+	return all
 }

@@ -128,6 +128,98 @@ func TestP10_NoMoreThanTheWorkersComputeAtATime(t *testing.T) {
 	})
 }
 
+func TestP10_WhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 4, Wait: time.Minute}
+		release := h.Hold(3)
+		ctx, giveUp := context.WithTimeout(t.Context(), time.Second)
+		defer giveUp()
+		large := make(chan error)
+		go func() {
+			_, err := h.Verify(ctx, "$argon2id$v=19$m=77824,t=1,p=1$"+salt16+"$"+tag32, good)
+			large <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		small := make(chan error)
+		go func() {
+			_, err := h.Verify(t.Context(), "", good)
+			small <- err
+		}()
+		if err := <-large; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("76 MiB where there was room for 19: %v", err)
+		}
+		if err := <-small; err != nil || time.Since(began) != time.Second {
+			t.Errorf("19 MiB, after %v: %v", time.Since(began), err)
+		}
+		release()
+	})
+}
+
+func TestP10_OneSlowHashKeepsNobodyOutForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &password.Hasher{Workers: 1}
+		release := h.Hold(1)
+		time.Sleep(10 * time.Second) // what an imported hash may take that asks for the most iterations
+		release()
+		synctest.Wait()
+		if n := admitted(h); n > 2 {
+			t.Errorf("%d are admitted at a time when a hash takes more than a second", n)
+		}
+		for range 30 { // none of which takes any time here
+			if _, err := h.Hash(t.Context(), good); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := admitted(h); n < 10 {
+			t.Errorf("only %d are admitted at a time when hashes are quick again", n)
+		}
+	})
+}
+
+// admitted returns how many are admitted at a time.
+func admitted(h *password.Hasher) int {
+	for n := 0; ; n++ {
+		release, err := h.Admit()
+		if err != nil || n > 1000 {
+			return n
+		}
+		defer release()
+	}
+}
+
+func TestP10_WhoIsNotAdmittedCostsNothing(t *testing.T) {
+	h := &password.Hasher{Workers: 2, Wait: 300 * time.Millisecond}
+	var releases []func()
+	for {
+		release, err := h.Admit()
+		if err != nil {
+			if !isBusy(err) {
+				t.Fatal(err)
+			}
+			break
+		}
+		if releases = append(releases, release); len(releases) > 1000 {
+			t.Fatal("everybody is admitted")
+		}
+	}
+	if n := len(releases); n < 2+300/30 || n > 2+2*300/20 {
+		t.Errorf("%d are admitted to 2 workers, who need 30 ms each, within 300 ms", n)
+	}
+	for range 100 {
+		if _, err := h.Admit(); !isBusy(err) {
+			t.Fatalf("one more: %v", err)
+		}
+	}
+	releases[0]()
+	if _, err := h.Admit(); err != nil {
+		t.Errorf("after one has gone: %v", err)
+	}
+	if h.Spent() != 0 {
+		t.Error("something was computed")
+	}
+}
+
 func isBusy(err error) bool {
 	_, ok := errors.AsType[*password.BusyError](err)
 	return ok

@@ -5,10 +5,9 @@ import "strings"
 // scheme is one parsed hash. Its kinds can be compared with ==.
 type scheme interface {
 	verify(password string) bool
-	weak() bool     // should be replaced by a current one
-	imported() bool // made by another program, from the bytes as they came
-	cost() int64    // the work of a verification, in passes over 1 KiB of Argon2's
-	weight() int64  // its memory, in units of a current one's
+	weak() bool    // should be replaced by a current one
+	cost() int64   // the work of a verification, in passes over 1 KiB of Argon2's
+	weight() int64 // its memory, in units of a current one's
 }
 
 // parsers is the table of the forms that are understood, by how they begin.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxSimilarity is Django's max_similarity.
@@ -11,20 +13,20 @@ const maxSimilarity = 0.7
 
 // similar applies Django's UserAttributeSimilarityValidator to a value and to each of its words.
 func similar(password, value string) bool {
-	password, value = strings.ToLower(password), strings.ToLower(value)
+	password, value = strings.ToLower(password), strings.ToLower(norm.NFC.String(value))
 	words := strings.FieldsFunc(value, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '_'
 	})
 	for _, word := range append(words, value) {
-		if word != "" && comparable(password, word) && likeness(password, word) >= maxSimilarity {
+		if word != "" && worthComparing(password, word) && likeness(password, word) >= maxSimilarity {
 			return true
 		}
 	}
 	return false
 }
 
-// comparable is false where a long password can't be similar to a short word.
-func comparable(password, word string) bool {
+// worthComparing is false where a long password can't be similar to a short word.
+func worthComparing(password, word string) bool {
 	p, w := utf8.RuneCountInString(password), utf8.RuneCountInString(word)
 	return p < 10*w || float64(w) >= maxSimilarity/2*float64(p)
 }
