@@ -127,8 +127,8 @@ func TestTheArticlesAppRunsUnchanged(t *testing.T) {
 	}
 }
 
-// TestOtherOriginsAreNotServed: the same app from a port that nobody has named.
-func TestOtherOriginsAreNotServed(t *testing.T) {
+// TestF05_OtherOriginsAreNotServed: the same app from a port that nobody has named.
+func TestF05_OtherOriginsAreNotServed(t *testing.T) {
 	s := start(t, "--url", apiURL, "--origin", appOrigin)
 	s.people("ada", 1)
 	a := newArticle(t, s)

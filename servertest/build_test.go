@@ -67,7 +67,7 @@ func build(folder string) (string, error) {
 	}
 	out, err := exec.Command("go", append(args, "./"+filepath.ToSlash(source))...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", folder, err, out)
+		return "", fmt.Errorf("[build failed] %s: %w\n%s", folder, err, out)
 	}
 	return file, nil
 }

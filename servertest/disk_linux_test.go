@@ -76,21 +76,24 @@ func fill(t *testing.T, dir string) (release func()) {
 	}
 }
 
-// TestAFullDiskIsAnOutageAndNoSignOut fills the disk under traffic, and gives the room back.
-func TestAFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
+// TestL04_AFullDiskIsAnOutageAndNoSignOut fills the disk under traffic, and gives the room back.
+func TestL04_AFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
 	onDisk(t, func(s *server, dir string) {
 		suffer(s, func() (heal func()) { return fill(t, dir) })
 	})
 }
 
-// TestADiskThatRefusesIsAnOutageAndNoSignOut lets the system refuse the server's calls for a while, as it does when a disk
+// TestL04_ADiskThatRefusesIsAnOutageAndNoSignOut lets the system refuse the server's calls for a while, as it does when a disk
 // has failed or was made read-only. What can't be read is an outage too.
-func TestADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
+func TestL04_ADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
 	for _, fault := range []string{"pwrite64:error=EROFS", "fsync:error=EIO", "pread64:error=EIO"} {
-		s := start(t)
-		suffer(s, func() (heal func()) { return s.inject(fault) })
-		s.stop()
-		whole(t, s.database())
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			suffer(s, func() (heal func()) { return s.inject(fault) })
+			s.stop()
+			whole(t, s.database())
+		})
 	}
 }
 

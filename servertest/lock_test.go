@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestAnotherProcessThatHoldsTheFileIsAnOutage lets another program hold a transaction on the file that writes. Nobody
+// TestL04_AnotherProcessThatHoldsTheFileIsAnOutage lets another program hold a transaction on the file that writes. Nobody
 // waits for its end: the file is released only when everybody has been answered.
-func TestAnotherProcessThatHoldsTheFileIsAnOutage(t *testing.T) {
+func TestL04_AnotherProcessThatHoldsTheFileIsAnOutage(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	users := s.people("lea", 10)

@@ -1,6 +1,7 @@
 package servertest_test
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,27 +26,46 @@ func TestRestartKeepsSessions(t *testing.T) {
 	}
 }
 
-// TestStartIsRefusedWithAnotherSecret: what the database holds under the old secret must not quietly become unusable.
-func TestStartIsRefusedWithAnotherSecret(t *testing.T) {
+// TestC16_StartIsRefusedWithAnotherSecret: what the database holds under the old secret must not quietly become unusable.
+func TestC16_StartIsRefusedWithAnotherSecret(t *testing.T) {
+	stranger := start(t)
+	stranger.stop()
 	s := start(t)
 	s.people("ann", 1)
 	v := s.signedIn("ann0")
 	s.stop()
-	key := filepath.Join(s.data, "secret.key")
-	away := filepath.Join(t.TempDir(), "secret.key")
-	if err := os.Rename(key, away); err != nil {
-		t.Fatal(err)
+
+	key, safe := filepath.Join(s.data, "secret.key"), filepath.Join(t.TempDir(), "secret.key")
+	rename(t, key, safe)
+	s.refuses(key)
+	if _, err := os.Stat(key); err == nil {
+		t.Error("another secret was made, and could be taken for the right one")
 	}
-	out, err := exec.Command(program(t, "cmd/cloakroom"), "serve", "--data", s.data, "--listen", "127.0.0.1:0").CombinedOutput()
-	if err == nil {
-		t.Fatalf("the server started with a new secret:\n%s", out)
-	}
-	if !strings.Contains(string(out), key) || strings.Contains(string(out), "goroutine ") {
-		t.Errorf("the refusal doesn't say which file is wrong:\n%s", out)
-	}
-	if err := os.Rename(away, key); err != nil {
-		t.Fatal(err)
-	}
+	rename(t, filepath.Join(stranger.data, "secret.key"), key)
+	s.refuses(key)
+
+	rename(t, safe, key)
 	s.start()
 	v.demand(http.StatusOK, "with the right secret again")
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refuses checks that the server doesn't start, and says which file is wrong.
+func (s *server) refuses(file string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience/2)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program(s.t, "cmd/cloakroom"), "serve", "--data", s.data, "--listen", "127.0.0.1:0").CombinedOutput()
+	switch {
+	case ctx.Err() != nil || err == nil:
+		s.t.Fatalf("the server started:\n%s", out)
+	case !strings.Contains(string(out), file) || strings.Contains(string(out), "goroutine "):
+		s.t.Errorf("the refusal doesn't say which file is wrong:\n%s", out)
+	}
 }

@@ -169,6 +169,9 @@ func (s *server) stop() {
 
 // end is what every test ends with: nothing has crashed, whatever was done to the program.
 func (s *server) end() {
+	if s.done == nil {
+		return // it never started
+	}
 	select {
 	case <-s.done:
 	default:

@@ -2,10 +2,12 @@ package servertest_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,6 +44,9 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 		statuses[<-one.status]++
 	}
 	t.Logf("answered: %v", statuses)
+	if statuses[endless] > 0 {
+		t.Errorf("%d slow clients could have gone on for ever", statuses[endless])
+	}
 	s.transport.CloseIdleConnections()
 	eventually(t, "the slow clients' connections are closed", func() bool { return s.files() <= files+5 })
 	v.demand(http.StatusOK, "afterwards")
@@ -50,8 +55,8 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// TestTooLongAHeaderIsRefused: a browser with too many cookies is told so, and costs nothing.
-func TestTooLongAHeaderIsRefused(t *testing.T) {
+// TestA7_TooLongAHeaderIsRefused: a browser with too many cookies is told so, and costs nothing.
+func TestA7_TooLongAHeaderIsRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	before := s.memory()
@@ -83,7 +88,12 @@ func TestTooLongAHeaderIsRefused(t *testing.T) {
 }
 
 // trickle is a connection on which a byte comes now and then.
-type trickle struct{ status chan int } // of the answer; 0: none
+type trickle struct{ status chan int } // of the answer
+
+const (
+	cutOff  = 0  // the server closed the connection without one
+	endless = -1 // it would have gone on for ever
+)
 
 // trickle opens a connection, sends the start of a request, and then one piece each second.
 func (s *server) trickle(begin, piece string) *trickle {
@@ -105,12 +115,15 @@ func (s *server) trickle(begin, piece string) *trickle {
 		defer conn.Close()
 		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			c.status <- 0
-			return
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			c.status <- endless
+		case err != nil:
+			c.status <- cutOff
+		default:
+			c.status <- response.StatusCode
+			response.Body.Close()
 		}
-		c.status <- response.StatusCode
-		response.Body.Close()
 	}()
 	return c
 }
