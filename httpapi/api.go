@@ -181,7 +181,9 @@ func (a *API) route(next http.Handler) http.Handler {
 		protect(w.Header())
 		switch {
 		case h != nil:
-			r.SetPathValue("id", id)
+			if id != "" {
+				r.SetPathValue("id", id)
+			}
 			h.ServeHTTP(w, r)
 		case methods != nil && r.Method == http.MethodOptions:
 			w.Header().Set("Allow", strings.Join(methods, ", "))
@@ -196,18 +198,27 @@ func (a *API) route(next http.Handler) http.Handler {
 	})
 }
 
-// protect sets the headers of every answer that is ours: never cached, never sniffed, never loaded into another site's
-// page, and inert if a browser should show it.
+// protective are the headers of every answer that is ours: never cached, never sniffed, never loaded into another site's
+// page, and inert if a browser should show it. The names are canonical, and the values are shared by all answers.
+var protective = []struct {
+	name   string
+	values []string
+}{
+	{"Cache-Control", []string{"no-store"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Referrer-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}},
+}
+
 func protect(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	if !slices.Contains(h.Values("Vary"), "Cookie") {
+	for _, p := range protective {
+		h[p.name] = p.values
+	}
+	if !slices.Contains(h["Vary"], "Cookie") {
 		h.Add("Vary", "Cookie")
 	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 }
 
 // nothing answers what is neither ours nor anybody's.

@@ -20,7 +20,6 @@ const maxBody = 64 << 10
 // with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that is
 // a formTaker takes HTML forms as well. An absent body leaves the struct as it is.
 func decode(w http.ResponseWriter, r *http.Request, in any) error {
-	fields := fieldsOf(in)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
@@ -42,7 +41,7 @@ func decode(w http.ResponseWriter, r *http.Request, in any) error {
 	if isForm(r) {
 		delete(values, formTokenField)
 	}
-	return fields.set(values)
+	return fieldsOf(in).set(values)
 }
 
 // formTaker is the input of a route that an HTML form may post to.

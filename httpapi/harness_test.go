@@ -35,12 +35,16 @@ type stores struct {
 	Keys      keyring.Store
 }
 
-func inMemory(*testing.T) stores {
+func inMemory(t *testing.T) stores { return memoryStores(t) }
+
+func inSQLite(t *testing.T) stores { return sqliteStores(t) }
+
+func memoryStores(testing.TB) stores {
 	db := memory.New()
 	return stores{db.Sessions(), db.Accounts(), db.Throttles(), db.Keys()}
 }
 
-func inSQLite(t *testing.T) stores {
+func sqliteStores(t testing.TB) stores {
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
 		t.Fatal(err)

@@ -163,7 +163,7 @@ func FuzzHostHeader(f *testing.F) {
 		f.Add(host, "/healthz")
 	}
 	var log safeBuffer
-	api := assemble(f, inMemory(nil), "https://auth.example.com", options{tls: true, origins: []string{trustedOrigin}}, &log)
+	api := assemble(f, memoryStores(f), "https://auth.example.com", options{tls: true, origins: []string{trustedOrigin}}, &log)
 	handler := api.Handler(nil)
 	f.Fuzz(func(t *testing.T, host, path string) {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -103,6 +103,7 @@ func (c *client) visitor() *client { return c.s.client() }
 func TestB4_L04_EveryFaultOfEveryStoreIsA503(t *testing.T) {
 	for _, sc := range scenes {
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
 			before := newWorld(t, sc.user).facts()
 			usual, after, calls := sc.run(t, &storetest.Plan{})
 			if usual.StatusCode == 503 || len(calls) == 0 {
