@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/dl/" >&2; exit 1; }
 
 say "Go: vet and tests"
+need strace strace # with which servertest makes the disk fail
 go vet ./...
 go test ./...
 go run ./faults -check

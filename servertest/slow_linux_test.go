@@ -155,3 +155,24 @@ func (s *server) goroutines() int {
 	s.ended()
 	return strings.Count(s.log.String(), "\ngoroutine ")
 }
+
+// TestASlowBodyIsNoOutage: somebody on a bad line takes longer to send a password than a store may take to answer.
+func TestASlowBodyIsNoOutage(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	user := s.person("sal")
+	body := fmt.Sprintf(`{"username":%q,"password":%q}`, user.Username, goodPassword)
+	conn, err := net.Dial("tcp", s.host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	head, _ := strings.CutSuffix(s.bodyOf(len(body)), "{")
+	fmt.Fprint(conn, head+body[:20])
+	time.Sleep(6 * time.Second)
+	fmt.Fprint(conn, body[20:])
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("a body that took 6 s is answered %v, %v", response, err)
+	}
+}
