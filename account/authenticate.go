@@ -15,8 +15,8 @@ import (
 // ErrInvalidCredentials is the one answer to a wrong password, an unknown name and a disabled account.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
-// ErrMoved says that the account's epoch is no longer the one that the attempt came with: whoever asks has been signed
-// out since.
+// ErrMoved says that the account's epoch is no longer the one that the attempt came with, or that the account is gone:
+// whoever asks has been signed out since.
 var ErrMoved = errors.New("the account has moved on")
 
 // Attempt is one check of a password.
@@ -74,7 +74,7 @@ func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, err
 	defer release()
 	u, err := s.Store.Load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
-		return nil, ErrInvalidCredentials
+		return nil, ErrMoved
 	}
 	if err != nil {
 		return nil, err

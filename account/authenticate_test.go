@@ -388,10 +388,30 @@ func TestAUserDeletedMeanwhileIsNobody(t *testing.T) {
 		if u, err := s.with(b).signIn("ann", good); u != nil || err != account.ErrInvalidCredentials {
 			t.Errorf("%s: user %v, error %v", name, u, err)
 		}
-		if u, err := s.Confirm(t.Context(), id, attempt("", good)); u != nil || err != account.ErrInvalidCredentials {
+		if u, err := s.Confirm(t.Context(), id, attempt("", good)); u != nil || err != account.ErrMoved {
 			t.Errorf("%s: Confirm: user %v, error %v", name, u, err)
 		}
 	}
+}
+
+func TestB1_WhoWasSignedOutMeanwhileConfirmsNothing(t *testing.T) {
+	each(t, func(t *testing.T, stores storetest.Stores) {
+		s := newService(t, stores)
+		id := s.enrol(ann()).ID
+		a := attempt("", good)
+		a.Epoch = "the first epoch"
+		if _, err := s.Confirm(t.Context(), id, a); err != nil {
+			t.Errorf("with the epoch as it is: %v", err)
+		}
+		must(t, s.EndEverything(t.Context(), id))
+		if u, err := s.Confirm(t.Context(), id, a); u != nil || err != account.ErrMoved {
+			t.Errorf("Confirm: user %v, error %v", u, err)
+		}
+		if u, err := s.ChangePassword(t.Context(), id, a, better); u != nil || err != account.ErrMoved {
+			t.Errorf("ChangePassword: user %v, error %v", u, err)
+		}
+		s.signsIn("ann", good)
+	})
 }
 
 func TestConfirmLooksAtTheIDAlone(t *testing.T) {

@@ -101,7 +101,7 @@ func TestOfTwoChangesOfOnePasswordOneCounts(t *testing.T) {
 			id := s.enrol(u).ID
 			b := &between{beforeChange: func() { must(t, first(s, id)) }}
 			changed, err := s.with(b).ChangePassword(t.Context(), id, attempt("", good), "a third horse battery staple")
-			if changed != nil || err != account.ErrInvalidCredentials {
+			if changed != nil || err != account.ErrMoved {
 				t.Errorf("%s meanwhile: user %v, error %v", what, changed, err)
 			}
 			if what == "changed" || what == "set" {

@@ -104,10 +104,8 @@ func newEpoch() string { return rand.Text() }
 
 // ChangePassword gives the user with this ID a new password after checking the present one, a.Password. The epoch moves
 // with the hash, in one step; the user is returned with the new one. [ErrInvalidCredentials], *[throttle.Error],
-// *[InvalidError] with the field new_password.
-//
-// If the account has moved on since the present password was checked, it is not the present one any more:
-// ErrInvalidCredentials.
+// *[InvalidError] with the field new_password; [ErrMoved] also if the account has moved on since the present password was
+// checked, which is then perhaps not the present one any more.
 func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new string) (*User, error) {
 	u, err := s.Confirm(ctx, id, a)
 	if err != nil {
@@ -119,13 +117,13 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	}
 	changed, err := s.Store.Change(ctx, id, func(c *User) error {
 		if c.Epoch != u.Epoch {
-			return ErrInvalidCredentials
+			return ErrMoved
 		}
 		c.Password, c.Epoch = hash, newEpoch()
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
-		err = ErrInvalidCredentials
+		err = ErrMoved
 	}
 	return changed, err
 }
