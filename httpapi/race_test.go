@@ -161,9 +161,9 @@ func TestB1_ASlowRequestOfTheAppStaysSignedOut(t *testing.T) {
 	})
 }
 
-// TestL06_ParallelRotationsLeaveOneTicket: of many that type the password at once with the same ticket, one gets the new
+// TestL06_B6_ParallelRotationsLeaveOneTicket: of many that type the password at once with the same ticket, one gets the new
 // one, and the others are told that theirs has ended; no two tickets live at any time.
-func TestL06_ParallelRotationsLeaveOneTicket(t *testing.T) {
+func TestL06_B6_ParallelRotationsLeaveOneTicket(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.api.Accounts.Hasher.Wait = time.Minute
