@@ -59,6 +59,7 @@ func (c *client) login(name, password string) *answer {
 
 // hold puts a ticket into the client's jar, as if it had been copied there.
 func (c *client) hold(ticket string) *client {
+	c.s.secret.add(ticket)
 	c.jar.SetCookies(c.base(), []*http.Cookie{{Name: c.cookieName(), Value: ticket, Path: "/"}})
 	return c
 }

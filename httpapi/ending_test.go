@@ -50,8 +50,11 @@ var endings = []ending{
 	{"ending all others", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
 		ok(t, here.send("DELETE", "/api/auth/sessions", nil))
 	}, false, true},
-	{"a new password", func(t *testing.T, _ *server, _ *account.User, here, _ *client) {
-		ok(t, here.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}))
+	{"a new password", func(t *testing.T, s *server, u *account.User, here, _ *client) {
+		ok(t, here.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword)))
+		if n := len(s.records(u.ID)); n != 1 {
+			t.Errorf("%d sessions are stored", n)
+		}
 	}, true, true},
 	{"an administrator's new password", func(t *testing.T, s *server, u *account.User, _, _ *client) {
 		if err := s.api.Accounts.SetPassword(t.Context(), u.ID, newPassword); err != nil {
@@ -60,6 +63,12 @@ var endings = []ending{
 	}, true, true},
 	{"disabling the user", func(t *testing.T, s *server, u *account.User, _, _ *client) {
 		if err := s.api.Accounts.SetActive(t.Context(), u.ID, false); err != nil {
+			t.Error(err)
+		}
+	}, true, true},
+	{"disabling in the database", func(t *testing.T, s *server, u *account.User, _, _ *client) {
+		_, err := s.stores.Accounts.Change(t.Context(), u.ID, func(u *account.User) error { u.IsActive = false; return nil })
+		if err != nil {
 			t.Error(err)
 		}
 	}, true, true},

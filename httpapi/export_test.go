@@ -33,3 +33,6 @@ func BasicLogin(r *http.Request) (Login, error) {
 	err := in.fromBasic(r)
 	return Login{in.Username, in.Password, in.Remember}, err
 }
+
+// JSONID writes a user's ID.
+func JSONID(id string) string { return string(jsonID(id)) }

@@ -2,11 +2,15 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/httpapi"
 )
 
 func TestH03_F08_EveryAnswerIsInertElsewhere(t *testing.T) {
@@ -148,4 +152,24 @@ func TestL04_ACrashOfTheAppCutsTheConnection(t *testing.T) {
 	if r := s.client().send("GET", "/healthz", nil); r.StatusCode != 200 {
 		t.Errorf("/healthz: %d", r.StatusCode)
 	}
+}
+
+// TestL04_ACrashTakesItsCookiesBack: what was to be set before the crash isn't set by the answer to it.
+func TestL04_ACrashTakesItsCookiesBack(t *testing.T) {
+	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Log = slog.New(brittle{api.Log.Handler()}) }})
+	s.user("ada")
+	c := s.client()
+	if r := c.login("ada", goodPassword); !isProblem(r, 500, "server_error") || len(r.Cookies()) > 0 || c.ticket() != "" {
+		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Cookies())
+	}
+}
+
+// brittle is a log that breaks when it is told of a new session, the cookie of which is set already.
+type brittle struct{ slog.Handler }
+
+func (b brittle) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "session_created" {
+		panic("the log's defect")
+	}
+	return b.Handler.Handle(ctx, r)
 }

@@ -1,0 +1,128 @@
+package httpapi_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/httpapi"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// TestReadiness: ready while the store answers and the server isn't stopping; alive all the while.
+func TestReadiness(t *testing.T) {
+	s := start(t, options{})
+	c := s.client()
+	if r := c.send("GET", "/readyz", nil); r.StatusCode != 200 || string(r.body) != "{\"status\":\"ok\"}\n" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	s.api.Drain()
+	if r := c.send("GET", "/readyz", nil); !isProblem(r, 503, "stopping") || r.Header.Get("Retry-After") == "" {
+		t.Errorf("stopping: %d %s", r.StatusCode, r.body)
+	}
+	if r := c.send("GET", "/healthz", nil); r.StatusCode != 200 {
+		t.Errorf("stopping, but alive: %d", r.StatusCode)
+	}
+	if r := c.send("GET", "/api/auth/setup", nil); r.StatusCode != 200 {
+		t.Errorf("stopping, but answering: %d", r.StatusCode)
+	}
+}
+
+// TestReadinessAsksOnceASecond: strangers can put the question, and it costs the store a write.
+func TestReadinessAsksOnceASecond(t *testing.T) {
+	plan, inner := &storetest.Plan{Call: 1}, inMemory(t)
+	s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+	c := s.client()
+	began := time.Now()
+	for range 20 {
+		if r := c.send("GET", "/readyz", nil); !isProblem(r, 503, "unavailable") && time.Since(began) < time.Second {
+			t.Errorf("while the store is out: %d", r.StatusCode)
+		}
+	}
+	if n, most := len(plan.Calls()), 1+int(time.Since(began)/time.Second); n > most {
+		t.Errorf("%d questions to the store", n)
+	}
+	time.Sleep(time.Until(began.Add(1100 * time.Millisecond)))
+	if r := c.send("GET", "/readyz", nil); r.StatusCode != 200 {
+		t.Errorf("when it is back: %d", r.StatusCode)
+	}
+}
+
+// TestL05_AStoreThatHangsIsOut: after some seconds the answer is 503, on each route that needs a store, and nothing is left
+// waiting.
+func TestL05_AStoreThatHangsIsOut(t *testing.T) {
+	t.Parallel()
+	inner := inMemory(t)
+	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungThrottles{inner.Throttles}, inner.Keys}
+	s := start(t, options{stores: func(*testing.T) stores { return hung }})
+	var all sync.WaitGroup
+	for _, route := range httpapi.Routes() {
+		body := map[string]any(nil)
+		switch route.Path {
+		case "/healthz", "/readyz", "/api/auth/openapi.yaml":
+			continue
+		case "/api/auth/login":
+			body = map[string]any{"username": "ada", "password": goodPassword}
+		case "/api/auth/setup":
+			if route.Method == "POST" {
+				body = map[string]any{"secret": "x", "username": "ada", "password": goodPassword}
+			}
+		}
+		all.Go(func() {
+			began := time.Now()
+			c, r := s.client().hold(anyTicket()), (*answer)(nil)
+			if body == nil {
+				r = c.send(route.Method, at(route), nil)
+			} else {
+				r = c.send(route.Method, at(route), body)
+			}
+			if spent := time.Since(began); !isProblem(r, 503, "unavailable") || len(r.Cookies()) > 0 || spent > 20*time.Second {
+				t.Errorf("%s: %d %s after %v", route, r.StatusCode, r.body, spent)
+			}
+		})
+	}
+	all.Wait()
+}
+
+type hungSessions struct{ session.Store }
+
+func (hungSessions) Load(ctx context.Context, _ session.ID) (*session.Record, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+type hungAccounts struct{ account.Store }
+
+func (hungAccounts) Find(ctx context.Context, _ string) (*account.User, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hungAccounts) List(ctx context.Context, _ account.Query) ([]*account.User, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+type hungThrottles struct{ throttle.Store }
+
+func (hungThrottles) Update(ctx context.Context, _ []string, _ func([]throttle.Counter) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestIDsAreWrittenAsScriptsCanReadThem: a number as Django writes it, while JavaScript knows it exactly; else a string.
+func TestIDsAreWrittenAsScriptsCanReadThem(t *testing.T) {
+	for id, want := range map[string]string{
+		"1": "1", "9007199254740991": "9007199254740991", "9007199254740992": `"9007199254740992"`, "9223372036854775807": `"9223372036854775807"`,
+		"0": `"0"`, "-1": `"-1"`, "01": `"01"`, "+1": `"+1"`, "1e3": `"1e3"`, "": `""`, "\x01\"<é": `"\u0001\"\u003cé"`,
+		"c3a0a9a4-6c1e-4a3c-8f1e-0d6c6f0e9b11": `"c3a0a9a4-6c1e-4a3c-8f1e-0d6c6f0e9b11"`,
+	} {
+		if got := httpapi.JSONID(id); got != want {
+			t.Errorf("%q: %s, not %s", id, got, want)
+		}
+	}
+}
