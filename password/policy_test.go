@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/cloakroom-auth/cloakroom/password"
 )
@@ -231,4 +234,34 @@ func djangoVectors(t *testing.T) []djangoVector {
 		all = append(all, v)
 	}
 	return all
+}
+
+// FuzzCheck: what is accepted keeps to the rules that need no list, and the rest is refused with a reason.
+func FuzzCheck(f *testing.F) {
+	f.Add("alice", good)
+	f.Add("wonderland.alice", "liddell123456789")
+	f.Add("e\u0301", "passwordpassword")
+	f.Add("a-b-c", "12341234123412341234")
+	f.Add("", "\xff\x00                 ")
+	f.Fuzz(func(t *testing.T, value, plain string) {
+		found := (password.Policy{}).Check(plain, password.Attribute{Name: "username", Value: value})
+		for _, p := range found {
+			if p.Code == "" || !strings.HasSuffix(p.Message, ".") {
+				t.Errorf("%q: %+v", plain, p)
+			}
+		}
+		if len(found) > 0 {
+			return
+		}
+		composed := norm.NFC.String(plain)
+		switch {
+		case len(plain) > password.MaxLength, !utf8.ValidString(plain), utf8.RuneCountInString(composed) < 15,
+			strings.Trim(composed, "0123456789") == "", strings.TrimSpace(composed) == "",
+			value != "" && strings.EqualFold(composed, value):
+			t.Errorf("%q will do", plain)
+		}
+		if again := (password.Policy{}).Check(composed, password.Attribute{Name: "username", Value: value}); len(again) > 0 {
+			t.Errorf("%q will do and, composed, will not: %v", plain, again)
+		}
+	})
 }

@@ -18,7 +18,7 @@ func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	if long {
 		lives, each = 20, 10*time.Second
 	}
-	for range lives {
+	for life := 0; life < lives || (life < 10*lives && !w.did(passed, refusedDead, began, renewed, left, endedOthers)); life++ {
 		w.live(each, s.kill)
 		s.start()
 	}
@@ -27,10 +27,8 @@ func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	if result := w.judge(t); result != porcupine.Ok {
 		t.Errorf("the history is %s", result)
 	}
-	for _, k := range []kind{passed, refusedDead, began, renewed, left} {
-		if w.counts[k] == 0 {
-			t.Errorf("nobody did this: %s", k)
-		}
+	if !w.did(passed, refusedDead, began, renewed, left, endedOthers) {
+		t.Error("too little has happened")
 	}
 }
 

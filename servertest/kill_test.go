@@ -18,7 +18,7 @@ func TestB5_KillForgetsNothingThatWasAcknowledged(t *testing.T) {
 	if long {
 		lives = 200
 	}
-	for range lives {
+	for life := 0; life < lives || (life < 10*lives && !crowd.busy()); life++ {
 		crowd.seed()
 		first := sync.OnceFunc(func() { time.AfterFunc(rand.N(1500*time.Millisecond), s.kill) })
 		crowd.work(func() bool {
@@ -30,9 +30,9 @@ func TestB5_KillForgetsNothingThatWasAcknowledged(t *testing.T) {
 		crowd.check()
 	}
 	crowd.checkDead()
-	t.Logf("%d lives: %d sign-ins, %d rotations and %d sign-outs acknowledged, %d answers lost",
-		lives, crowd.ins.Load(), crowd.rotations.Load(), crowd.outs.Load(), crowd.lost.Load())
-	if crowd.ins.Load() == 0 || crowd.rotations.Load() == 0 || crowd.outs.Load() == 0 || crowd.lost.Load() == 0 {
+	t.Logf("%d sign-ins, %d rotations and %d sign-outs acknowledged, %d answers lost",
+		crowd.ins.Load(), crowd.rotations.Load(), crowd.outs.Load(), crowd.lost.Load())
+	if !crowd.busy() {
 		t.Error("the server was never killed in the middle of things")
 	}
 	s.stop()

@@ -48,7 +48,7 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 		t.Errorf("%d slow clients could have gone on for ever", statuses[endless])
 	}
 	s.transport.CloseIdleConnections()
-	eventually(t, "the slow clients' connections are closed", func() bool { return s.files() <= files+5 })
+	eventually(t, "the slow clients' connections are closed", func() bool { return s.files() < files+each/2 })
 	v.demand(http.StatusOK, "afterwards")
 	if stuck := s.goroutines(); stuck > 40 {
 		t.Errorf("%d goroutines are left:\n%s", stuck, s.log.tail(400))
@@ -57,11 +57,10 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 
 // TestA7_TooLongAHeaderIsRefused: a browser with too many cookies is told so, and costs nothing.
 func TestA7_TooLongAHeaderIsRefused(t *testing.T) {
-	t.Parallel()
 	s := start(t)
 	before := s.memory()
 	var group sync.WaitGroup
-	for range 50 {
+	for range 10 {
 		group.Go(func() {
 			conn, err := net.Dial("tcp", s.host())
 			if err != nil {

@@ -88,6 +88,11 @@ func (w *world) judge(t *testing.T) porcupine.CheckResult {
 	return result
 }
 
+// did reports whether each of these has happened.
+func (w *world) did(kinds ...kind) bool {
+	return !slices.ContainsFunc(kinds, func(k kind) bool { return w.counts[k] == 0 })
+}
+
 func (w *world) summary() string {
 	parts := []string{fmt.Sprintf("%d deeds", len(w.history))}
 	for _, k := range slices.Sorted(maps.Keys(w.counts)) {
