@@ -24,14 +24,14 @@ type Login struct {
 func DecodeLogin(w http.ResponseWriter, r *http.Request) (Login, error) {
 	var in loginIn
 	err := decode(w, r, &in)
-	return Login{in.Username, in.Password, in.Remember}, err
+	return Login(in), err
 }
 
 // BasicLogin reads the credentials of HTTP Basic.
 func BasicLogin(r *http.Request) (Login, error) {
 	var in loginIn
 	err := in.fromBasic(r)
-	return Login{in.Username, in.Password, in.Remember}, err
+	return Login(in), err
 }
 
 // JSONID writes a user's ID.
