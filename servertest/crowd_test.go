@@ -177,8 +177,13 @@ func (c *crowd) checkDead() {
 
 func (c *crowd) eachMember(do func(*member)) {
 	var group sync.WaitGroup
+	turn := make(chan struct{}, 20)
 	for _, m := range c.members {
-		group.Go(func() { do(m) })
+		turn <- struct{}{}
+		group.Go(func() {
+			do(m)
+			<-turn
+		})
 	}
 	group.Wait()
 }
@@ -189,6 +194,7 @@ func (m *member) settle(ticket string, f fate) {
 	switch {
 	case err != nil || (!alive && a.status != http.StatusUnauthorized):
 		m.s.t.Errorf("/api/me afterwards: %s, %v", a, err)
+		return
 	case alive && f == fails:
 		m.s.t.Errorf("a session of %s that had ended is alive", m.user.Username)
 	case !alive && f == passes:
