@@ -86,6 +86,12 @@ func (h *Hasher) enter(ctx context.Context, weight int64) error {
 	if h.tooLong(ahead) {
 		return &BusyError{RetryAfter: retryAfter}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if p.room.TryAcquire(weight) {
+		return nil
+	}
 	waiting, cancel := context.WithTimeout(ctx, h.wait())
 	defer cancel()
 	if err := p.room.Acquire(waiting, weight); err != nil {

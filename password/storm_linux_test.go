@@ -1,4 +1,6 @@
-//go:build linux
+//go:build linux && !race
+
+// The race detector takes several times the memory.
 
 package password_test
 
