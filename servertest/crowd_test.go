@@ -65,7 +65,7 @@ func (c *crowd) seed() {
 
 // busy reports whether enough was acknowledged, and enough was not.
 func (c *crowd) busy() bool {
-	return c.ins.Load() > 5 && c.rotations.Load() > 0 && c.outs.Load() > 5 && c.lost.Load() > 5
+	return c.ins.Load()+c.rotations.Load() > 3 && c.outs.Load() > 3 && c.lost.Load() > 3
 }
 
 // work lets all clients work at once, for as long as answers come and on, which is asked after each, wants more.
