@@ -149,6 +149,17 @@ func TestP02_HashesOfOthersMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
 	}
 }
 
+// Neither takes longer than a short password: TestF1_F2_G05_RefusalsCostTheSameWork counts the work.
+func TestF10_AMegabyteIsNeitherAcceptedNorVerified(t *testing.T) {
+	long := strings.Repeat("correct horse ", 75_000)
+	if got := codes(password.Policy{}.Check(long)); got != "too_long" {
+		t.Errorf("for a new password: %q", got)
+	}
+	if got := verify(t, hash(t, long), long); got != no {
+		t.Errorf("for a password: %+v", got)
+	}
+}
+
 func TestF12_BlankPasswordsNeverMatch(t *testing.T) {
 	for _, plain := range []string{"", "\t \n", "\u00a0\u2003"} {
 		for _, stored := range []string{hash(t, plain), django(t, 10, plain)} {
