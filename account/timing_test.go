@@ -12,7 +12,7 @@ import (
 )
 
 // TestG06_RefusalsTakeTheSameTime compares the times of those who can't sign in with those of a wrong password, by Welch's t
-// over 2,000 interleaved samples each, the slowest twentieth left out. It needs ten minutes and a quiet machine; the tests
+// over 2,000 interleaved samples each, the slowest twentieth left out. It needs -timeout 30m and a quiet machine; the tests
 // that count the work need neither.
 func TestG06_RefusalsTakeTheSameTime(t *testing.T) {
 	if os.Getenv("CLOAKROOM_LONG") == "" {
