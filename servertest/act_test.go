@@ -35,11 +35,11 @@ func (a *act) do() bool {
 		a.renew()
 	case n < 24:
 		a.signOut()
-	case n < 25:
-		a.endOthers()
 	case n < 27:
+		a.endOthers()
+	case n < 30:
 		a.endOne()
-	case n < 34:
+	case n < 36:
 		a.changePassword()
 	default:
 		a.check()
@@ -191,6 +191,10 @@ func (a *act) endOthers() {
 	case http.StatusOK:
 		a.note(passed, deed{})
 		a.note(endedOthers, deed{})
+		for _, other := range a.p.last() {
+			a.with = other
+			a.check()
+		}
 	case http.StatusUnauthorized:
 		a.dead()
 	case unknown:
@@ -211,6 +215,8 @@ func (a *act) endOne() {
 	case http.StatusOK:
 		a.note(passed, deed{})
 		a.note(endedOne, that)
+		a.with = other
+		a.check()
 	case http.StatusNotFound:
 		a.note(passed, deed{})
 		a.note(foundNone, that)

@@ -101,15 +101,20 @@ func (w *world) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// pick returns one of the tickets that were told last.
-func (p *person) pick() (known, bool) {
+// last returns the tickets that were told last.
+func (p *person) last() []known {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.tickets)
-	if n == 0 {
+	return slices.Clone(p.tickets[max(0, len(p.tickets)-6):])
+}
+
+// pick returns one of them.
+func (p *person) pick() (known, bool) {
+	all := p.last()
+	if len(all) == 0 {
 		return known{}, false
 	}
-	return p.tickets[n-1-rand.IntN(min(n, 6))], true
+	return all[rand.IntN(len(all))], true
 }
 
 func (p *person) know(k known) {
