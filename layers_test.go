@@ -27,6 +27,7 @@ var layers = map[string]layer{
 	"session":            {},
 	"password":           {others: []string{"golang.org/x/"}},
 	"throttle":           {},
+	"feed":               {},
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"auth":               {own: []string{"account", "session", "internal/problem"}},
@@ -40,13 +41,13 @@ var layers = map[string]layer{
 		own:    []string{"account", "session", "throttle", "internal/keyring"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
-	"memory": {own: []string{"account", "session", "throttle", "internal/keyring"}},
+	"memory": {own: []string{"account", "feed", "session", "throttle", "internal/keyring"}},
 	"sqlite": {
 		own:    []string{"account", "session", "throttle", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"storetest": {
-		own:    []string{"account", "session", "throttle", "internal/keyring"},
+		own:    []string{"account", "feed", "session", "throttle", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 

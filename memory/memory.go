@@ -6,6 +6,7 @@ package memory
 
 import (
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -17,11 +18,12 @@ type DB struct {
 	accounts  *accounts
 	throttles *throttles
 	keys      *keys
+	feed      *broadcast
 }
 
 // New returns an empty DB.
 func New() *DB {
-	return &DB{newSessions(), newAccounts(), newThrottles(), newKeys()}
+	return &DB{newSessions(), newAccounts(), newThrottles(), newKeys(), newBroadcast()}
 }
 
 // Sessions returns the sessions of this DB.
@@ -35,3 +37,7 @@ func (db *DB) Throttles() throttle.Store { return db.throttles }
 
 // Keys returns the sealed secrets of this DB.
 func (db *DB) Keys() keyring.Store { return db.keys }
+
+// Feed returns the feed of this DB, between whoever shares the DB. A listener who falls thousands of messages behind goes
+// down.
+func (db *DB) Feed() feed.Feed { return db.feed }
