@@ -25,7 +25,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 	"golang.org/x/sync/errgroup"
@@ -40,7 +39,7 @@ type Server struct {
 	keyFile  string
 	keys     *keyring.Ring
 	api      *httpapi.API
-	db       *sqlite.DB
+	db       database
 	throttle *throttle.Guard
 	log      *slog.Logger
 }
@@ -74,14 +73,14 @@ func New(ctx context.Context, c Config) (*Server, error) {
 
 // open opens the server secret and the database, and sees that they belong together.
 func (s *Server) open(ctx context.Context, c Config) error {
-	path, err := c.databasePath()
+	engine, err := c.engine()
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	if s.db, err = sqlite.Open(ctx, path); err != nil {
+	if s.db, err = engine.open(ctx); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {

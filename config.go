@@ -49,17 +49,6 @@ func or(s, standard string) string {
 	return s
 }
 
-func (c *Config) databasePath() (string, error) {
-	if c.DB == "" {
-		return filepath.Join(c.Data, "cloakroom.db"), nil
-	}
-	path, ok := strings.CutPrefix(c.DB, "sqlite:")
-	if !ok || path == "" {
-		return "", fmt.Errorf("--db %q is not of the form sqlite:PATH", c.DB)
-	}
-	return path, nil
-}
-
 // publicURL refuses an address over which a ticket would travel in the clear.
 func publicURL(c Config) (*url.URL, error) {
 	u, err := url.Parse(c.URL)
@@ -81,15 +70,8 @@ func loopback(host string) bool {
 	return host == "localhost" || (err == nil && address.IsLoopback())
 }
 
-// Files says where a [Server] keeps what it must not lose.
-type Files struct {
-	Database string
-	Key      string // the server secret
-}
-
-// Files returns the paths that New uses with this Config.
-func (c Config) Files() (Files, error) {
+// SecretFile returns the path of the server secret that New uses with this Config.
+func (c Config) SecretFile() string {
 	c.fill()
-	database, err := c.databasePath()
-	return Files{Database: database, Key: c.KeyFile}, err
+	return c.KeyFile
 }

@@ -68,7 +68,7 @@ var layers = map[string]layer{
 	},
 	"faults": {},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "csrf", "session", "sqlite", "internal/keyring"},
+		own:    []string{"", "account", "csrf", "session", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 
@@ -55,13 +54,17 @@ func (a *app) quiet() *slog.Logger {
 // open opens the database that is there. A command that only looks must not leave an empty one behind because it was
 // called in the wrong directory.
 func (a *app) open(ctx context.Context) (*cloakroom.Server, error) {
-	files, err := a.config().Files()
+	db, err := a.config().Database()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(files.Database); errors.Is(err, fs.ErrNotExist) {
+	missing, err := db.Missing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if missing {
 		return nil, fmt.Errorf("there is no database %s. Name the server's directory with --data, or make a new one: "+
-			"cloakroom serve or cloakroom user add", files.Database)
+			"cloakroom serve or cloakroom user add", db)
 	}
 	return a.create(ctx)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
-	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
 type checkCmd struct {
@@ -64,52 +63,70 @@ func (c *checkCmd) look(ctx context.Context, a *app) ([]issue, error) {
 	if _, err := c.prepare(ctx, a); err != nil {
 		issues = append(issues, newIssue("E001", "serve would not start: "+err.Error(), ""))
 	}
-	files, err := a.config().Files()
+	kept, err := a.kept()
 	if err != nil {
 		return append(issues, newIssue("E002", err.Error(), "")), nil
 	}
-	pending, err := sqlite.Pending(ctx, files.Database)
+	pending, err := kept.db.Pending(ctx)
 	if err != nil {
 		return append(issues, newIssue("E003", "the database can't be used: "+err.Error(), "")), nil
 	}
 	if len(pending) > 0 {
-		issues = append(issues, notYet(files, pending))
+		issue, err := notYet(ctx, kept.db, pending)
+		if err != nil {
+			return nil, err
+		}
+		issues = append(issues, issue)
 	}
-	found, err := c.try(ctx, a, files, len(pending) > 0)
+	found, err := c.try(ctx, a, kept, len(pending) > 0)
 	if err != nil {
 		return nil, err
 	}
 	issues = append(issues, found...)
 	if c.Deploy {
-		issues = append(issues, c.deployment(files)...)
+		issues = append(issues, c.deployment(kept)...)
 	}
 	return issues, nil
 }
 
 // notYet says what serve will do first.
-func notYet(files cloakroom.Files, pending []string) issue {
-	if missing(files.Database) {
-		return newIssue("I003", "There is no database yet: "+files.Database, "serve makes it. If there should be one, check --data and --db.")
+func notYet(ctx context.Context, db cloakroom.Database, pending []string) (issue, error) {
+	missing, err := db.Missing(ctx)
+	if missing {
+		return newIssue("I003", "There is no database yet: "+db.String(), "serve makes it. If there should be one, check --data and --db."), err
 	}
-	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate")
+	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate"), err
 }
 
-func missing(path string) bool {
-	_, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist)
+// kept is where the server keeps what it must not lose.
+type kept struct {
+	db     cloakroom.Database
+	secret string // the file
+}
+
+func (a *app) kept() (kept, error) {
+	c := a.config()
+	db, err := c.Database()
+	return kept{db, c.SecretFile()}, err
+}
+
+// hasSecret reports whether there is a server secret, or something in its place.
+func (k kept) hasSecret() bool {
+	_, err := os.Stat(k.secret)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // try assembles the server as serve would. What serve would make or migrate is made elsewhere and thrown away, so that
 // nothing is changed.
-func (c *checkCmd) try(ctx context.Context, a *app, files cloakroom.Files, elsewhere bool) (issues []issue, err error) {
+func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (issues []issue, err error) {
 	p, err := parsePlace(ctx, c.Listen)
 	if err != nil {
 		return nil, nil // has been said
 	}
 	config := c.config(a, c.publicURL(p.addrs[0].Port()), a.quiet())
-	if missing(files.Key) && !elsewhere {
+	if !k.hasSecret() && !elsewhere {
 		elsewhere = true
-		if issues, err = lostSecret(ctx, files); err != nil {
+		if issues, err = lostSecret(ctx, k); err != nil {
 			return nil, err
 		}
 	}
@@ -135,16 +152,12 @@ func (c *checkCmd) try(ctx context.Context, a *app, files cloakroom.Files, elsew
 }
 
 // lostSecret looks for what only a missing server secret opens.
-func lostSecret(ctx context.Context, files cloakroom.Files) ([]issue, error) {
-	db, err := sqlite.Open(ctx, files.Database)
-	if err != nil {
+func lostSecret(ctx context.Context, k kept) ([]issue, error) {
+	sealed, err := k.db.Sealed(ctx)
+	if err != nil || !sealed {
 		return nil, err
 	}
-	sealed, err := db.Keys().Sealed(ctx)
-	if err := errors.Join(err, db.Close()); err != nil || len(sealed) == 0 {
-		return nil, err
-	}
-	return []issue{newIssue("E005", "serve would not start: there is no server secret "+files.Key+", and the database was begun with one.",
+	return []issue{newIssue("E005", "serve would not start: there is no server secret "+k.secret+", and the database was begun with one.",
 		"Put the file back, or name it with --key-file.")}, nil
 }
 

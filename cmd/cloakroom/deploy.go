@@ -9,8 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"time"
-
-	"github.com/cloakroom-auth/cloakroom"
 )
 
 // day is how long days are in this file's sentences.
@@ -20,16 +18,16 @@ const day = 24 * time.Hour
 const longest = 30 * day
 
 // deployment is what is fine on a developer's machine, and not where people sign in.
-func (c *checkCmd) deployment(files cloakroom.Files) []issue {
+func (c *checkCmd) deployment(k kept) []issue {
 	var issues []issue
-	for _, look := range []func(cloakroom.Files) []issue{c.transport, c.proxies, c.limits, c.storage, c.process} {
-		issues = append(issues, look(files)...)
+	for _, look := range []func(kept) []issue{c.transport, c.proxies, c.limits, c.storage, c.process} {
+		issues = append(issues, look(k)...)
 	}
 	return issues
 }
 
 // transport looks at the way between browsers and the server.
-func (c *checkCmd) transport(cloakroom.Files) (issues []issue) {
+func (c *checkCmd) transport(kept) (issues []issue) {
 	secure := strings.HasPrefix(c.URL, "https://")
 	if !secure {
 		issues = append(issues, newIssue("W001", "The address that browsers use is plain http.",
@@ -57,7 +55,7 @@ func (c *checkCmd) transport(cloakroom.Files) (issues []issue) {
 }
 
 // proxies looks at who may say where a request comes from.
-func (c *checkCmd) proxies(cloakroom.Files) (issues []issue) {
+func (c *checkCmd) proxies(kept) (issues []issue) {
 	if strings.HasPrefix(c.URL, "https://") && len(c.TrustedProxy) == 0 {
 		issues = append(issues, newIssue("W014", "There must be a proxy that speaks https, and none is trusted: everybody seems "+
 			"to come from its address, so that one person's failed sign-ins count against all.",
@@ -77,7 +75,7 @@ func (c *checkCmd) proxies(cloakroom.Files) (issues []issue) {
 }
 
 // limits looks at sessions, passwords and the log.
-func (c *checkCmd) limits(cloakroom.Files) (issues []issue) {
+func (c *checkCmd) limits(kept) (issues []issue) {
 	if c.Lifetime > longest {
 		issues = append(issues, newIssue("W007", fmt.Sprintf("--lifetime %v: people sign in again only after %d days.",
 			c.Lifetime, c.Lifetime/day), "NIST SP 800-63B-4 allows 30 days at most: --lifetime 720h"))
@@ -98,8 +96,12 @@ func (c *checkCmd) limits(cloakroom.Files) (issues []issue) {
 }
 
 // storage looks at the files.
-func (c *checkCmd) storage(files cloakroom.Files) (issues []issue) {
-	look := []string{filepath.Dir(files.Database), filepath.Dir(files.Key), files.Database, files.Database + "-wal", files.Key}
+func (c *checkCmd) storage(k kept) (issues []issue) {
+	file := k.db.File()
+	look := []string{filepath.Dir(k.secret), k.secret}
+	if file != "" {
+		look = append(look, filepath.Dir(file), file, file+"-wal")
+	}
 	seen := map[string]bool{}
 	for _, path := range look {
 		info, err := os.Stat(path)
@@ -112,7 +114,10 @@ func (c *checkCmd) storage(files cloakroom.Files) (issues []issue) {
 				fmt.Sprintf("Run: chmod go= %s", path)))
 		}
 	}
-	if name := networkFileSystem(filepath.Dir(files.Database)); name != "" {
+	if file == "" {
+		return issues
+	}
+	if name := networkFileSystem(filepath.Dir(file)); name != "" {
 		issues = append(issues, newIssue("W012", fmt.Sprintf("The database is on a network file system (%s), where SQLite's "+
 			"locks don't hold: it can be damaged, and sessions that have ended can come back.", name),
 			"Move it to a disk of this machine: --data or --db"))
@@ -121,7 +126,7 @@ func (c *checkCmd) storage(files cloakroom.Files) (issues []issue) {
 }
 
 // process looks at how the server runs.
-func (c *checkCmd) process(cloakroom.Files) (issues []issue) {
+func (c *checkCmd) process(kept) (issues []issue) {
 	if os.Geteuid() == 0 {
 		issues = append(issues, newIssue("W011", "This runs as root.",
 			"Give the server a user of its own, who owns the data directory; run check as that user too."))

@@ -20,11 +20,7 @@ type keyOut struct {
 
 // printKeys reads the key file and prints what may be known about it.
 func (a *app) printKeys() error {
-	files, err := a.config().Files()
-	if err != nil {
-		return err
-	}
-	ring, err := keyring.Load(files.Key)
+	ring, err := keyring.Load(a.config().SecretFile())
 	if err != nil {
 		return err
 	}

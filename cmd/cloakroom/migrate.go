@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom"
 )
 
 type migrateCmd struct {
@@ -28,30 +28,30 @@ type pendingOut struct {
 }
 
 func (c *migrateCmd) Run(ctx context.Context, a *app) error {
-	files, err := a.config().Files()
+	db, err := a.config().Database()
 	if err != nil {
 		return err
 	}
 	if c.Check {
-		return a.pending(ctx, files.Database)
+		return a.pending(ctx, db)
 	}
-	applied, err := sqlite.Migrate(ctx, files.Database)
+	applied, err := db.Migrate(ctx)
 	switch {
 	case err != nil:
 		return err
 	case a.JSON:
 		return a.json(appliedOut{append([]string{}, applied...)})
 	case len(applied) == 0:
-		a.say("%s is up to date", files.Database)
+		a.say("%s is up to date", db)
 	default:
-		a.say("%s: applied %s", files.Database, strings.Join(applied, ", "))
+		a.say("%s: applied %s", db, strings.Join(applied, ", "))
 	}
 	return nil
 }
 
 // pending says what is to be done; errAnswered if there is anything.
-func (a *app) pending(ctx context.Context, database string) error {
-	pending, err := sqlite.Pending(ctx, database)
+func (a *app) pending(ctx context.Context, db cloakroom.Database) error {
+	pending, err := db.Pending(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,9 +61,9 @@ func (a *app) pending(ctx context.Context, database string) error {
 		}
 	}
 	if len(pending) == 0 {
-		a.say("%s is up to date", database)
+		a.say("%s is up to date", db)
 		return nil
 	}
-	a.say("%s: to be applied: %s", database, strings.Join(pending, ", "))
+	a.say("%s: to be applied: %s", db, strings.Join(pending, ", "))
 	return errAnswered
 }
