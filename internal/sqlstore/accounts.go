@@ -16,12 +16,12 @@ type accounts struct {
 	dialect     Dialect
 	groups      groups
 
-	load, find                                             *sql.Stmt // in read
-	reload                                                 *sql.Stmt // in write, and keeps others from changing the row
-	create, save, delete                                   *sql.Stmt
-	addLogin, dropLogin                                    *sql.Stmt
-	addMember, dropMembers, addPermission, dropPermissions *sql.Stmt
-	lockUsers, anybody, putSetup, spendSetup               *sql.Stmt
+	load, find                                             *statement // in read
+	reload                                                 *statement // in write, and keeps others from changing the row
+	create, save, delete                                   *statement
+	addLogin, dropLogin                                    *statement
+	addMember, dropMembers, addPermission, dropPermissions *statement
+	lockUsers, anybody, putSetup, spendSetup               *statement
 }
 
 func newAccounts(p *preparer) *accounts {

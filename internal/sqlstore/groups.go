@@ -9,9 +9,9 @@ import (
 )
 
 type groups struct {
-	all                            *sql.Stmt
-	put, delete                    *sql.Stmt
-	addPermission, dropPermissions *sql.Stmt
+	all                            *statement
+	put, delete                    *statement
+	addPermission, dropPermissions *statement
 }
 
 func newGroups(p *preparer) groups {

@@ -8,7 +8,7 @@ import (
 
 type health struct {
 	dialect    Dialect
-	read, beat *sql.Stmt
+	read, beat *statement
 }
 
 func newHealth(p *preparer) *health {

@@ -11,7 +11,7 @@ import (
 type keys struct {
 	write               *sql.DB
 	dialect             Dialect
-	all, put, add, load *sql.Stmt
+	all, put, add, load *statement
 }
 
 func newKeys(p *preparer) *keys {

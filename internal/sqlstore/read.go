@@ -10,7 +10,7 @@ import (
 type scanner interface{ Scan(dest ...any) error }
 
 // one reads a single row. There is none: missing.
-func one[T any](ctx context.Context, d Dialect, statement *sql.Stmt, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
+func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
 	var none T
 	quick, leave, err := d.enter(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ type sessions struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *sql.Stmt
+	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *statement
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
@@ -122,7 +122,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return transaction(ctx, s.write, func(t tx) error {
-		touch := t.sql.StmtContext(ctx, s.touch)
+		touch := s.touch.within(t)
 		for _, use := range uses {
 			if _, err := touch.ExecContext(ctx, use.ID[:], use.At, use.Expires); err != nil {
 				return fmt.Errorf("touch session: %w", err)

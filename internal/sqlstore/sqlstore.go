@@ -30,6 +30,9 @@ type Dialect struct {
 	LockUsers   string // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
 	LockCounter string // a statement: none works on the counter with the key $1, be it there or not; likewise
 
+	// Unprepared leaves it to the driver how statements are run.
+	Unprepared bool
+
 	// Enter waits until there is a connection to read with, and returns the context to read a single row under, and what
 	// to call afterwards. Nil: reads queue for connections by themselves, and are ended by their own contexts.
 	Enter func(ctx context.Context) (quick context.Context, leave func(), err error)
@@ -51,7 +54,7 @@ type DB struct {
 	health    *health
 }
 
-// New prepares the statements of all stores. The database must be migrated. Writes go through write, where BeginTx
+// New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes go through write, where BeginTx
 // must begin a transaction that can write; everything else through read. They may be one and the same.
 // The caller closes both.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
@@ -86,22 +89,19 @@ type preparer struct {
 	err         error
 }
 
-func (p *preparer) reading(query string) *sql.Stmt { return p.prepare(p.read, query) }
-func (p *preparer) writing(query string) *sql.Stmt { return p.prepare(p.write, query) }
+func (p *preparer) reading(query string) *statement { return p.prepare(p.read, query) }
+func (p *preparer) writing(query string) *statement { return p.prepare(p.write, query) }
 
-func (p *preparer) prepare(db *sql.DB, query string) *sql.Stmt {
-	if p.err != nil {
-		return nil
+func (p *preparer) prepare(db *sql.DB, query string) *statement {
+	s := &statement{db: db, query: query}
+	if p.err == nil && !p.dialect.Unprepared {
+		s.prepared, p.err = db.PrepareContext(p.ctx, query)
 	}
-	statement, err := db.PrepareContext(p.ctx, query)
-	if err != nil {
-		p.err = err
-	}
-	return statement
+	return s
 }
 
 // locking is a statement that a dialect may not need.
-func (p *preparer) locking(query string) *sql.Stmt {
+func (p *preparer) locking(query string) *statement {
 	if query == "" {
 		return nil
 	}
@@ -131,15 +131,15 @@ type tx struct {
 }
 
 // exec runs a prepared statement and returns how many rows it affected. A nil statement does nothing.
-func (t tx) exec(statement *sql.Stmt, args ...any) (int, error) {
+func (t tx) exec(statement *statement, args ...any) (int, error) {
 	if statement == nil {
 		return 0, nil
 	}
-	return affected(t.sql.StmtContext(t.ctx, statement).ExecContext(t.ctx, args...))
+	return affected(statement.within(t).ExecContext(t.ctx, args...))
 }
 
-func (t tx) queryRow(statement *sql.Stmt, args ...any) *sql.Row {
-	return t.sql.StmtContext(t.ctx, statement).QueryRowContext(t.ctx, args...)
+func (t tx) queryRow(statement *statement, args ...any) *sql.Row {
+	return statement.within(t).QueryRowContext(t.ctx, args...)
 }
 
 func affected(result sql.Result, err error) (int, error) {

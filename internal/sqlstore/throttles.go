@@ -14,7 +14,7 @@ type throttles struct {
 	write   *sql.DB
 	dialect Dialect
 
-	lock, load, put, delete, deleteExpired *sql.Stmt
+	lock, load, put, delete, deleteExpired *statement
 }
 
 func newThrottles(p *preparer) *throttles {
