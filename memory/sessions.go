@@ -16,13 +16,15 @@ type sessions struct {
 	byID     map[session.ID]*entry
 	byPublic map[string]*entry
 	byUser   map[string]map[*entry]struct{}
+	retired  map[session.ID]*entry // by the IDs that sessions had before rotations
 	ends     expiries[*entry]
 	version  uint64 // of the last write; never used twice, so a session created anew is not mistaken for its predecessor
 }
 
 type entry struct {
 	session.Record
-	at int
+	retired []session.ID // IDs from before rotations, the oldest first
+	at      int
 }
 
 func (e *entry) end() int64  { return e.Expires }
@@ -40,6 +42,7 @@ func newSessions() *sessions {
 		byID:     map[session.ID]*entry{},
 		byPublic: map[string]*entry{},
 		byUser:   map[string]map[*entry]struct{}{},
+		retired:  map[session.ID]*entry{},
 	}
 }
 
@@ -89,8 +92,15 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 		next.Seen = max(new.Seen, e.Seen)
 		next.Expires = max(new.Expires, e.Expires)
 	}
+	retired := e.retired
+	if new.ID != old.ID {
+		retired = append(retired, old.ID)
+	}
 	s.remove(e)
-	s.add(&next)
+	added := s.add(&next)
+	if new.PublicID == e.PublicID {
+		s.retire(added, retired)
+	}
 	new.Version = next.Version
 	return nil
 }
@@ -149,7 +159,8 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	defer s.mu.RUnlock()
 	found := s.candidates(q)
 	found = slices.DeleteFunc(found, func(e *entry) bool {
-		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After
+		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After ||
+			q.Was != (session.ID{}) && e.ID != q.Was && s.retired[q.Was] != e
 	})
 	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.PublicID, b.PublicID) })
 	if q.Limit > 0 && len(found) > q.Limit {
@@ -169,6 +180,12 @@ func (s *sessions) candidates(q session.Query) []*entry {
 	case q.PublicID != "":
 		if e, ok := s.byPublic[q.PublicID]; ok {
 			found = append(found, e)
+		}
+	case q.Was != (session.ID{}):
+		for _, e := range []*entry{s.byID[q.Was], s.retired[q.Was]} {
+			if e != nil && !slices.Contains(found, e) {
+				found = append(found, e)
+			}
 		}
 	case q.User != "":
 		for e := range s.byUser[q.User] {
@@ -205,8 +222,19 @@ func (s *sessions) taken(r *session.Record, mine *entry) bool {
 	return isID && byID != mine || isPublic && byPublic != mine
 }
 
+// retire notes the IDs under which a session is no longer known.
+func (s *sessions) retire(e *entry, ids []session.ID) {
+	for _, id := range ids {
+		if former := s.retired[id]; former != nil && former != e {
+			former.retired = slices.DeleteFunc(former.retired, func(other session.ID) bool { return other == id })
+		}
+		s.retired[id] = e
+	}
+	e.retired = ids
+}
+
 // add stores a copy of r under a new version, which it sets in r as well.
-func (s *sessions) add(r *session.Record) {
+func (s *sessions) add(r *session.Record) *entry {
 	s.version++
 	r.Version = strconv.FormatUint(s.version, 10)
 	e := &entry{Record: *r}
@@ -218,9 +246,13 @@ func (s *sessions) add(r *session.Record) {
 	}
 	s.byUser[e.User][e] = struct{}{}
 	s.ends.add(e)
+	return e
 }
 
 func (s *sessions) remove(e *entry) {
+	for _, id := range e.retired {
+		delete(s.retired, id)
+	}
 	delete(s.byID, e.ID)
 	delete(s.byPublic, e.PublicID)
 	delete(s.byUser[e.User], e)

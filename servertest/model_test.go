@@ -75,11 +75,7 @@ func (w truth) then(d deed) []truth {
 	case mayRenew:
 		return append(w.provided(true), w.holding(ticket{d.with.session, unheard}).provided(passes)...)
 	case left:
-		if passes {
-			return w.without(d.with.session).provided(true)
-		}
-		// It may have been rotated since the server looked at it, and is followed then.
-		return append(w.provided(true), w.without(d.with.session))
+		return w.without(d.with.session).provided(true) // under whatever ticket it is by now
 	case mayLeave:
 		return append(w.provided(true), w.without(d.with.session))
 	case endedOthers:

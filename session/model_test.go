@@ -43,12 +43,9 @@ func (c rail) passes(t ticket) bool {
 	return ok && h.epoch == c.epoch
 }
 
-// endings returns how things may be after the end of what a ticket names: a rotation at the same time may have come before,
-// and the end may or may not have followed the session to its new ticket.
-func (c rail) endings(t ticket) []rail {
-	return []rail{
-		c.without(func(h held) bool { return h.ticket == t }), c.without(func(h held) bool { return h.session == t.session }),
-	}
+// end returns how things are after the end of the session that a ticket names or named, under whatever ticket it is by now.
+func (c rail) end(t ticket) rail {
+	return c.without(func(h held) bool { return h.session == t.session })
 }
 
 // call is a call of one client; answer is what it was told.
@@ -79,7 +76,7 @@ func (c rail) next(in call, out answer) []rail {
 			return []rail{c}
 		}
 	case "sign in": // in the place of the session that it came with
-		return []rail{c.without(func(h held) bool { return h.ticket == in.old }).with(held{in.new, in.epoch})}
+		return []rail{c.end(in.old).with(held{in.new, in.epoch})}
 	case "rotate":
 		if !done && !c.passes(in.old) {
 			return []rail{c}
@@ -88,7 +85,7 @@ func (c rail) next(in call, out answer) []rail {
 			return []rail{c.without(func(h held) bool { return h.ticket == in.old }).with(held{in.new, in.epoch})}
 		}
 	case "sign out":
-		return c.endings(in.old)
+		return []rail{c.end(in.old)}
 	case "end all":
 		if out.number < 0 || out.number == len(c.held) {
 			return []rail{{epoch: c.epoch}}

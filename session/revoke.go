@@ -26,15 +26,15 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, id := range ids {
-		record, err := m.Store.Load(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
+		// A rotation whose answer the browser hasn't seen yet may have taken the session to another ticket: it ends all the same.
+		records, err := m.Store.List(ctx, Query{Was: id})
 		if err != nil {
-			return fmt.Errorf("load session: %w", err)
+			return fmt.Errorf("find session: %w", err)
 		}
-		if err := m.signOut(ctx, record); err != nil {
-			return err
+		for _, record := range records {
+			if err := m.signOut(ctx, record); err != nil {
+				return err
+			}
 		}
 	}
 	m.deleteCookie(w)

@@ -108,6 +108,33 @@ func TestARevocationIsNotOutrunByARotation(t *testing.T) {
 	}
 }
 
+// TestASignOutWithATicketFromBeforeARotationEndsTheSession: the rotation's answer is still on its way when the page signs
+// out, and must not bring a living ticket afterwards. The same for a sign-in that comes in between.
+func TestASignOutWithATicketFromBeforeARotationEndsTheSession(t *testing.T) {
+	for name, end := range map[string]func(v *visitor) error{
+		"sign-out": func(v *visitor) error { _, err := v.signOut(); return err },
+		"sign-in":  func(v *visitor) error { v.signIn(session.SignIn{User: "2"}); return nil },
+	} {
+		for rotations := range 4 {
+			m := newManager()
+			page := &visitor{t: t, m: m}
+			page.signIn(session.SignIn{User: "1"})
+			answer := &visitor{t: t, m: m, cookie: page.cookie}
+			for range rotations {
+				if _, err := answer.reauthenticate(""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := end(page); err != nil {
+				t.Fatal(err)
+			}
+			if answer.alive() {
+				t.Errorf("%s after %d rotations: the session lives under the ticket of the late answer", name, rotations)
+			}
+		}
+	}
+}
+
 // TestASignOutIsNotOutrunByARotation rotates at the worst moments: between what the sign-out reads and what it deletes.
 func TestASignOutIsNotOutrunByARotation(t *testing.T) {
 	for _, moment := range []string{"Delete", "List"} {

@@ -84,10 +84,19 @@ func (m *Manager) restart(r *Record, now int64) {
 
 // start creates the session, in the place of the one that the request came with if there is one.
 func (m *Manager) start(r *http.Request, record *Record) error {
-	if id, ok := m.presented(r); ok {
+	id, ok := m.presented(r)
+	for ok {
 		err := m.swap(r.Context(), id, func(*Record) (*Record, error) { return record, nil })
 		if !errors.Is(err, ErrNotFound) {
 			return err
+		}
+		// Perhaps it was rotated, and the browser hasn't seen the answer yet.
+		records, err := m.Store.List(r.Context(), Query{Was: id, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if ok = len(records) > 0; ok {
+			id = records[0].ID
 		}
 	}
 	return m.Store.Create(r.Context(), record)

@@ -53,6 +53,7 @@ type Seen struct {
 type Query struct {
 	User     string // only this user's
 	PublicID string // only this one
+	Was      ID     // only the one that has this ID, or had it before a rotation
 	After    string // only those whose public ID sorts after this one; for paging
 	Limit    int    // at most so many; 0: all
 }
@@ -75,7 +76,8 @@ type Store interface {
 
 	// Replace puts new in the place of old, if old is still there at old.Version, and sets new.Version.
 	// If new has another ID, the ticket is rotated: the old ID is unknown and the new one known from one step to the next.
-	// The public ID may change as well. Under an unchanged ID, Seen and Expires never go back.
+	// If the public ID stays, the old ID leads to the session in List until it ends: see Query.Was. The public ID may change
+	// as well: then it is another session. Under an unchanged ID, Seen and Expires never go back.
 	// ErrNotFound if old is gone, ErrConflict if it is at another version, ErrExists if the new ID or public ID is taken.
 	Replace(ctx context.Context, old, new *Record) error
 

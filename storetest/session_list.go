@@ -56,6 +56,52 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
+		"Was selects a session by the ID that it has", "Query.Was: the one that has this ID",
+		func(t *testing.T, s session.Store) {
+			all := wardrobe(t, s)
+			lists(t, s, session.Query{Was: all[4].ID}, all[4])
+			lists(t, s, session.Query{Was: id(99)})
+			lists(t, s, session.Query{Was: all[4].ID, User: all[5].User})
+		},
+	},
+	{
+		"Was selects a session by each ID that it had before a rotation", "the old ID leads to the session until it ends",
+		func(t *testing.T, s session.Store) {
+			first := created(t, s, 1, "ann")
+			second := changed(first, func(r *session.Record) { r.ID = id(2) })
+			ok(t, s.Replace(t.Context(), first, second))
+			third := changed(second, func(r *session.Record) { r.ID = id(3) })
+			ok(t, s.Replace(t.Context(), second, third))
+			other := created(t, s, 4, "ann")
+			for n := 1; n <= 3; n++ {
+				lists(t, s, session.Query{Was: id(n)}, third)
+			}
+			gone(t, s, 1)
+			gone(t, s, 2)
+			next := changed(third, func(r *session.Record) { r.Values = nil })
+			ok(t, s.Replace(t.Context(), third, next))
+			lists(t, s, session.Query{Was: id(1)}, next)
+			ok(t, s.Delete(t.Context(), id(3)))
+			for n := 1; n <= 3; n++ {
+				lists(t, s, session.Query{Was: id(n)})
+			}
+			lists(t, s, session.Query{Was: id(4)}, other)
+		},
+	},
+	{
+		"former IDs of a session don't lead to what took its place", "with another public ID it is another session",
+		func(t *testing.T, s session.Store) {
+			first := created(t, s, 1, "ann")
+			second := changed(first, func(r *session.Record) { r.ID = id(2) })
+			ok(t, s.Replace(t.Context(), first, second))
+			bobs := record(3, "bob")
+			ok(t, s.Replace(t.Context(), second, bobs))
+			lists(t, s, session.Query{Was: id(1)})
+			lists(t, s, session.Query{Was: id(2)})
+			lists(t, s, session.Query{Was: id(3)}, bobs)
+		},
+	},
+	{
 		"a public ID is found for its own user only", "the conditions of a query hold together",
 		func(t *testing.T, s session.Store) {
 			all := wardrobe(t, s)

@@ -21,7 +21,7 @@ var sessionModelCases = []testCase[session.Store]{
 		func(t *testing.T, s session.Store) {
 			rapid.Check(t, func(rt *rapid.T) {
 				ok(rt, clearSessions(t, s))
-				m := &sessionModel{store: s, records: map[session.ID]*session.Record{}, context: t}
+				m := &sessionModel{store: s, records: map[session.ID]*session.Record{}, retired: map[session.ID]string{}, context: t}
 				rt.Repeat(map[string]func(*rapid.T){
 					"": m.compare, "create": m.create, "replace": m.replace, "rotate": m.rotate, "touch": m.touch,
 					"delete": m.delete, "deleteUser": m.deleteUser, "list": m.list, "deleteExpired": m.deleteExpired,
@@ -48,6 +48,7 @@ type sessionModel struct {
 	store   session.Store
 	context *testing.T
 	records map[session.ID]*session.Record
+	retired map[session.ID]string // public IDs of the sessions that had these IDs before rotations
 	seen    []*session.Record // as they were at some time, for calls with what a slow request knows
 }
 
@@ -118,7 +119,30 @@ func (m *sessionModel) exchange(rt *rapid.T, keepID bool) {
 		}
 		delete(m.records, old.ID)
 		m.put(next)
+		m.follow(old, next)
 	}
+}
+
+// follow notes what a replacement does to the IDs from before rotations.
+func (m *sessionModel) follow(old, next *session.Record) {
+	switch {
+	case next.PublicID != old.PublicID:
+		m.forget()
+	case next.ID != old.ID:
+		m.retired[old.ID] = old.PublicID
+	}
+}
+
+// forget drops the IDs of sessions that are gone.
+func (m *sessionModel) forget() {
+	maps.DeleteFunc(m.retired, func(_ session.ID, public string) bool {
+		for _, r := range m.records {
+			if r.PublicID == public {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (m *sessionModel) touch(rt *rapid.T) {
@@ -141,12 +165,14 @@ func (m *sessionModel) delete(rt *rapid.T) {
 	r := m.draw(rt)
 	ok(rt, m.store.Delete(m.context.Context(), r.ID))
 	delete(m.records, r.ID)
+	m.forget()
 }
 
 func (m *sessionModel) deleteUser(rt *rapid.T) {
 	r := m.draw(rt)
 	before := len(m.records)
 	maps.DeleteFunc(m.records, func(id session.ID, other *session.Record) bool { return other.User == r.User && id != r.ID })
+	m.forget()
 	deleted, err := m.store.DeleteUser(m.context.Context(), r.User, r.ID)
 	ok(rt, err)
 	if want := before - len(m.records); deleted != want {
@@ -159,6 +185,9 @@ func (m *sessionModel) list(rt *rapid.T) {
 	q := session.Query{Limit: rapid.IntRange(0, 3).Draw(rt, "limit"), User: r.User}
 	if rapid.Bool().Draw(rt, "by public ID") {
 		q.PublicID = r.PublicID
+	}
+	if rapid.Bool().Draw(rt, "by ID") {
+		q.Was = r.ID
 	}
 	if rapid.Bool().Draw(rt, "after") {
 		q.After = rapid.SampledFrom([]string{"a", "b", "c", "z"}).Draw(rt, "after")
@@ -173,6 +202,9 @@ func (m *sessionModel) list(rt *rapid.T) {
 func (m *sessionModel) selected(q session.Query) []*session.Record {
 	var found []*session.Record
 	for _, r := range m.records {
+		if q.Was != (session.ID{}) && r.ID != q.Was && m.retired[q.Was] != r.PublicID {
+			continue
+		}
 		if (q.User == "" || r.User == q.User) && (q.PublicID == "" || r.PublicID == q.PublicID) && r.PublicID > q.After {
 			found = append(found, r)
 		}
@@ -203,6 +235,7 @@ func (m *sessionModel) deleteExpired(rt *rapid.T) {
 			deleted--
 		}
 	}
+	m.forget()
 	if deleted != 0 {
 		rt.Fatalf("%d more are missing than were deleted", -deleted)
 	}

@@ -18,6 +18,7 @@ type sessions struct {
 	dialect     Dialect
 
 	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *statement
+	retire, forget                                                          *statement
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
@@ -42,6 +43,11 @@ func newSessions(p *preparer) *sessions {
 			WHERE id = $17 AND version = $18`),
 
 		exists: p.writing(`SELECT 1 FROM sessions WHERE id = $1`),
+
+		retire: p.writing(`INSERT INTO retired (id, public_id) VALUES ($1, $2)
+			ON CONFLICT (id) DO UPDATE SET public_id = excluded.public_id`),
+
+		forget: p.writing(`DELETE FROM retired WHERE public_id = $1`),
 
 		touch: p.writing(`UPDATE sessions SET seen = $2, expires = $3 WHERE id = $1 AND seen < $2 AND expires > $2`),
 
@@ -83,6 +89,12 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	version := newVersion()
 	args := append(s.values(new, version), old.ID[:], old.Version)
 	err := transaction(ctx, s.write, func(t tx) error {
+		// What becomes another session takes no former tickets with it.
+		if new.PublicID != old.PublicID {
+			if _, err := t.exec(s.forget, s.dialect.Bytes(old.PublicID)); err != nil {
+				return fmt.Errorf("replace session: %w", err)
+			}
+		}
 		n, err := t.exec(s.replace, args...)
 		switch {
 		case err != nil && s.dialect.Unique(err):
@@ -91,6 +103,10 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 			return fmt.Errorf("replace session: %w", err)
 		case n == 0:
 			return s.whyNot(t, old.ID)
+		case new.ID != old.ID && new.PublicID == old.PublicID:
+			if _, err := t.exec(s.retire, old.ID[:], s.dialect.Bytes(old.PublicID)); err != nil {
+				return fmt.Errorf("retire session ID: %w", err)
+			}
 		}
 		return nil
 	})
@@ -172,6 +188,11 @@ func (s *sessions) listing(q session.Query) (query string, args []any) {
 	condition("user_id =", q.User)
 	condition("public_id =", q.PublicID)
 	condition("public_id >", q.After)
+	if q.Was != (session.ID{}) {
+		args = append(args, q.Was[:])
+		parameter := "$" + strconv.Itoa(len(args))
+		where = append(where, `(id = `+parameter+` OR public_id = (SELECT public_id FROM retired WHERE id = `+parameter+`))`)
+	}
 	query = `SELECT ` + sessionColumns + ` FROM sessions`
 	if len(where) > 0 {
 		query += ` WHERE ` + strings.Join(where, ` AND `)

@@ -24,6 +24,13 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, public_id);
 CREATE INDEX sessions_by_end ON sessions (expires);
 
+-- The IDs that sessions had before rotations, so that a sign-out which was on its way meanwhile finds its session.
+CREATE TABLE retired (
+	id        BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+	public_id TEXT NOT NULL REFERENCES sessions (public_id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retired_by_session ON retired (public_id);
+
 -- AUTOINCREMENT: an ID that was deleted is never given to somebody else.
 CREATE TABLE users (
 	id           INTEGER PRIMARY KEY AUTOINCREMENT,
