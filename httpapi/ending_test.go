@@ -148,7 +148,7 @@ func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 
 // TestB4_ASignOutThatWasNotStoredIsNoSignOut: 503, the cookie stays, and the next try does it.
 func TestB4_ASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
-	for _, failing := range []string{"session.Load", "session.Delete"} {
+	for _, failing := range []string{"session.List", "session.Delete"} {
 		prepare := func(plan *storetest.Plan) (*server, *client) {
 			inner := inMemory(t)
 			s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})

@@ -95,6 +95,11 @@ func (hungSessions) Load(ctx context.Context, _ session.ID) (*session.Record, er
 	return nil, ctx.Err()
 }
 
+func (hungSessions) List(ctx context.Context, _ session.Query) ([]*session.Record, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 type hungAccounts struct{ account.Store }
 
 func (hungAccounts) Find(ctx context.Context, _ string) (*account.User, error) {
