@@ -49,7 +49,7 @@ type sessionModel struct {
 	context *testing.T
 	records map[session.ID]*session.Record
 	retired map[session.ID]string // public IDs of the sessions that had these IDs before rotations
-	seen    []*session.Record // as they were at some time, for calls with what a slow request knows
+	seen    []*session.Record     // as they were at some time, for calls with what a slow request knows
 }
 
 func (m *sessionModel) draw(rt *rapid.T) *session.Record {
