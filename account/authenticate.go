@@ -38,6 +38,11 @@ type Service struct {
 	Hasher *password.Hasher
 	Policy password.Policy
 	Guard  *throttle.Guard
+
+	// Like returns an encoded hash that a new one of this user's is to be made like (see [password.Hasher.HashLike]).
+	// It is for users that Cloakroom shares with Django, which must read the hash, and hashes anew what has not the
+	// parameters it expects. With it no weak hash is replaced. nil: new hashes are made as Hasher makes them.
+	Like func(ctx context.Context, u *User) (encoded string, err error)
 }
 
 // Authenticate returns the user whose name and password these are, and notes the sign-in. [ErrInvalidCredentials],
@@ -97,7 +102,7 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 	if key == "" {
 		return nil, nil
 	}
-	u, err := s.Store.Find(ctx, key)
+	u, err := findTyped(ctx, s.Store, strings.TrimSpace(login), key)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -105,6 +110,13 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 		return nil, fmt.Errorf("find user: %w", err)
 	}
 	return u, nil
+}
+
+func findTyped(ctx context.Context, store Store, typed, key string) (*User, error) {
+	if store, ok := store.(TypedFinder); ok {
+		return store.FindTyped(ctx, typed)
+	}
+	return store.Find(ctx, key)
 }
 
 // loginKey returns "", which is nobody's key, for what is too long to be a name.
@@ -156,7 +168,7 @@ func counted(u *User, a Attempt) throttle.Attempt {
 // the epoch from before.
 func (s *Service) signedIn(ctx context.Context, u *User, typed string, weak bool) (*User, error) {
 	better := ""
-	if weak {
+	if weak && s.Like == nil {
 		// Without room in the pool the weak hash serves until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}

@@ -52,8 +52,26 @@ func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
 		return nil, err
 	}
 	var err error
-	u.Password, err = s.Hasher.Hash(ctx, n.Password)
+	u.Password, err = s.hash(ctx, u, "password", n.Password)
 	return u, err
+}
+
+// hash returns the hash of a new password of u. A password that the algorithm would cut is a wrong field.
+func (s *Service) hash(ctx context.Context, u *User, field, new string) (string, error) {
+	if s.Like == nil {
+		return s.Hasher.Hash(ctx, new)
+	}
+	example, err := s.Like(ctx, u)
+	if err != nil {
+		return "", fmt.Errorf("find out how passwords are hashed: %w", err)
+	}
+	encoded, err := s.Hasher.HashLike(ctx, example, new)
+	if e, ok := errors.AsType[*password.TooLongError](err); ok {
+		wrong := problems{}
+		wrong.add(field, "password_too_long", fmt.Sprintf("This password is too long. It must contain at most %d bytes.", e.Max))
+		return "", wrong.err()
+	}
+	return encoded, err
 }
 
 // checkFree says which of the names are somebody's. The store has the last word; it is asked beforehand so that this is
@@ -150,7 +168,7 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 	if found := s.Policy.Check(new, attributes(u)...); len(found) > 0 {
 		return "", &InvalidError{Fields: map[string][]password.Problem{field: found}}
 	}
-	return s.Hasher.Hash(ctx, new)
+	return s.hash(ctx, u, field, new)
 }
 
 // SetActive enables a user, or disables one, which ends everything of theirs; enabling brings none of it back.

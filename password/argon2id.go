@@ -13,7 +13,8 @@ import (
 )
 
 // An argon2id hash is a PHC string: $argon2id$v=19$m=KIB,t=PASSES,p=LANES$SALT$TAG, salt and tag in base64 without
-// padding. Numbers have no leading zeros, and the base64 is canonical, so each hash has one text.
+// padding. Numbers have no leading zeros, and the base64 is canonical, so each hash has one text. Django puts the word
+// argon2 in front, and before version 3.2 used argon2i.
 
 const (
 	saltLength = 16
@@ -45,8 +46,11 @@ type argon2idHash struct {
 // dummy is what a password is compared with that belongs to nobody. Nothing matches it.
 var dummy scheme = argon2idHash{current, strings.Repeat("\x00", saltLength), strings.Repeat("\x00", tagLength)}
 
-// padding is a hash that costs about as much as is said, and no more than a current one.
+// padding is a hash that costs about as much as is said.
 func padding(cost int64) scheme {
+	if cost > current.cost() {
+		return pbkdf2Hash{algorithm: "pbkdf2_sha256", iterations: int(cost) * iterationsPerKiB}
+	}
 	p := argon2idParams{memory: uint32(cost), passes: 1, lanes: 1}
 	if p.memory > current.memory {
 		p.memory, p.passes = p.memory/2, 2

@@ -36,7 +36,7 @@ func (h *Hasher) Hold(n int) (release func()) {
 
 // Form is what a text was understood as.
 type Form struct {
-	Memory, Passes, Lanes, Iterations, Salt, Tag int
+	Memory, Passes, Lanes, Iterations, Salt, Tag int    // Iterations: of PBKDF2; of bcrypt, 256 for each round
 	Text                                         string // written anew
 }
 
@@ -50,9 +50,26 @@ func Parse(encoded string) (Form, bool) {
 	case argon2idHash:
 		text := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", h.memory, h.passes, h.lanes, raw64(h.salt), raw64(h.tag))
 		return Form{int(h.memory), int(h.passes), int(h.lanes), 0, len(h.salt), len(h.tag), text}, true
+	case djangoArgon2Hash:
+		text := fmt.Sprintf("argon2$%s$v=19$m=%d,t=%d,p=%d$%s$%s", h.kind(), h.memory, h.passes, h.lanes, raw64(h.salt), raw64(h.tag))
+		return Form{int(h.memory), int(h.passes), int(h.lanes), 0, len(h.salt), len(h.tag), text}, true
 	case pbkdf2Hash:
-		text := fmt.Sprintf("pbkdf2_sha256$%d$%s$%s", h.iterations, h.salt, std64(h.key))
+		text := fmt.Sprintf("%s$%d$%s$%s", h.algorithm, h.iterations, h.salt, std64(h.key))
 		return Form{0, 0, 0, h.iterations, len(h.salt), len(h.key), text}, true
+	case scryptHash:
+		text := fmt.Sprintf("scrypt$%d$%s$%d$%d$%s", h.n, h.salt, h.r, h.p, std64(h.key))
+		return Form{int(h.kib()), h.p, 0, 0, len(h.salt), len(h.key), text}, true
+	case bcryptHash:
+		return Form{0, 0, 0, 256 << h.rounds, 16, 23, h.algorithm + "$" + h.text}, true
+	case digestHash:
+		return Form{0, 0, 0, 0, len(h.salt), len(h.sum), h.encode()}, true
 	}
 	panic("a scheme without a form")
+}
+
+func (h digestHash) encode() string {
+	if h.bare {
+		return fmt.Sprintf("%x", h.sum)
+	}
+	return fmt.Sprintf("%s$%s$%x", h.algorithm, h.salt, h.sum)
 }

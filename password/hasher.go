@@ -2,7 +2,7 @@
 //
 // New hashes are argon2id with 19 MiB, two passes and one lane (OWASP Password Storage Cheat Sheet), in the PHC string
 // format. Hashes of other programs are verified too, and reported as weak so that they can be replaced at the next
-// sign-in: argon2id with other parameters, and Django's pbkdf2_sha256.
+// sign-in: argon2id with other parameters, and all that Django has made since its first version but crypt's.
 //
 // A password is Unicode: it is brought into the form NFC before it is hashed (NIST SP 800-63B-4, section 3.1.1.2), never
 // cut, and its blanks and case count. Other programs have made their hashes from the bytes as they came, so these are
@@ -32,6 +32,10 @@ type Hasher struct {
 	// Wait is the longest that a caller waits for its turn; who would have to wait longer is refused, where that can
 	// be told at once. 0: half a second.
 	Wait time.Duration
+
+	// Standard is an encoded hash whose work each verification comes to, at the least: what can't match costs as much,
+	// and cheaper hashes are topped up. It should be as the hashes of most users are. "": those that Hash makes.
+	Standard string
 
 	pool pool
 }
@@ -67,23 +71,30 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // Verify compares a password with an encoded hash. *[BusyError], or the error of ctx while waiting.
 //
 // What can't match costs the same work as what could: an encoded hash that is empty, marked as unusable or not
-// understood, and a password that is blank or over MaxLength bytes. A hash that is cheaper than those made today is
-// topped up to their cost; one that is dearer shows. A password that isn't in the form NFC costs twice as much, whoever's
-// it is.
+// understood, and a password that is blank or over MaxLength bytes. A hash that is cheaper than the Standard is topped up
+// to its cost; one that is dearer shows. A password that isn't in the form NFC costs twice as much, whoever's it is.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Result, error) {
+	standard := h.standard()
 	stored, ok := parse(encoded)
 	if !ok {
-		stored = dummy
+		stored = standard
 	}
 	if len(password) > MaxLength || strings.TrimSpace(password) == "" {
-		stored, password = dummy, "no password"
+		stored, ok, password = standard, false, "no password"
 	}
 	var match bool
-	err := h.run(ctx, stored.weight(), func() { match = h.compare(stored, password) })
+	err := h.run(ctx, stored.weight(), func() { match = h.compare(stored, password) && ok })
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{Match: match, Weak: match && stored.weak()}, nil
+}
+
+func (h *Hasher) standard() scheme {
+	if s, ok := parse(h.Standard); ok {
+		return s
+	}
+	return dummy
 }
 
 // compare tries the password composed and, where that is something else, as it came.
@@ -93,13 +104,13 @@ func (h *Hasher) compare(stored scheme, password string) bool {
 	if composed != password {
 		match = h.compareOnce(stored, password) || match
 	}
-	return match && stored != dummy
+	return match
 }
 
 func (h *Hasher) compareOnce(stored scheme, password string) bool {
 	match := stored.verify(password)
 	h.pool.spent.Add(stored.cost())
-	if missing := current.cost() - stored.cost(); missing > 0 {
+	if missing := h.standard().cost() - stored.cost(); missing > 0 {
 		padding(missing).verify(password)
 		h.pool.spent.Add(missing)
 	}

@@ -2,14 +2,17 @@ package password
 
 import (
 	"crypto/pbkdf2"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
+	"hash"
 	"strings"
 )
 
 // Django's pbkdf2_sha256 is pbkdf2_sha256$ITERATIONS$SALT$KEY: the salt as it is, the 32 bytes of the key in base64 with
-// padding. Django hashes the password's UTF-8 without normalising it.
+// padding; pbkdf2_sha1 has 20 bytes. Django hashes the password's UTF-8 without normalising it.
 
 // maxIterations is the most that a stored hash may ask for.
 const maxIterations = 10_000_000
@@ -18,13 +21,34 @@ const maxIterations = 10_000_000
 const iterationsPerKiB = 4
 
 type pbkdf2Hash struct {
+	algorithm  string
 	iterations int
 	salt, key  string
 }
 
+// pbkdf2Digests are the algorithms by Django's names.
+var pbkdf2Digests = map[string]struct {
+	new  func() hash.Hash
+	size int
+}{
+	"pbkdf2_sha256": {sha256.New, sha256.Size},
+	"pbkdf2_sha1":   {sha1.New, sha1.Size},
+}
+
+func (h pbkdf2Hash) derive(password string) ([]byte, error) {
+	digest := pbkdf2Digests[h.algorithm]
+	return pbkdf2.Key(digest.new, password, []byte(h.salt), h.iterations, digest.size)
+}
+
 func (h pbkdf2Hash) verify(password string) bool {
-	key, err := pbkdf2.Key(sha256.New, password, []byte(h.salt), h.iterations, len(h.key))
+	key, err := h.derive(password)
 	return err == nil && subtle.ConstantTimeCompare(key, []byte(h.key)) == 1
+}
+
+func (h pbkdf2Hash) again(password string) (string, error) {
+	h.salt = djangoSalt()
+	key, err := h.derive(password)
+	return fmt.Sprintf("%s$%d$%s$%s", h.algorithm, h.iterations, h.salt, base64.StdEncoding.EncodeToString(key)), err
 }
 
 func (h pbkdf2Hash) weak() bool    { return true }
@@ -38,8 +62,8 @@ func parsePBKDF2(encoded string) (scheme, bool) {
 	}
 	iterations, ok1 := number(parts[1], "", maxIterations)
 	key, ok2 := unbase64(base64.StdEncoding, parts[3])
-	if !ok1 || !ok2 || len(key) != sha256.Size || !between(len(parts[2]), 1, 128) {
+	if !ok1 || !ok2 || len(key) != pbkdf2Digests[parts[0]].size || !between(len(parts[2]), 1, 128) {
 		return nil, false
 	}
-	return pbkdf2Hash{iterations, parts[2], key}, true
+	return pbkdf2Hash{parts[0], iterations, parts[2], key}, true
 }

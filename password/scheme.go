@@ -17,6 +17,14 @@ var parsers = []struct {
 }{
 	{"$argon2id$", parseArgon2id},
 	{"pbkdf2_sha256$", parsePBKDF2},
+	{"pbkdf2_sha1$", parsePBKDF2},
+	{"argon2$", parseDjangoArgon2},
+	{"bcrypt_sha256$", parseBcrypt},
+	{"bcrypt$", parseBcrypt},
+	{"scrypt$", parseScrypt},
+	{"md5$", parseDigest},
+	{"sha1$", parseDigest},
+	{"", parseBareMD5},
 }
 
 // maxEncoded bounds what is parsed, in bytes.
