@@ -28,6 +28,7 @@ var layers = map[string]layer{
 	"password":           {others: []string{"golang.org/x/"}},
 	"throttle":           {},
 	"feed":               {},
+	"token":              {},
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"auth":               {own: []string{"account", "session", "internal/problem"}},
@@ -38,16 +39,16 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "session", "throttle", "internal/keyring"},
+		own:    []string{"account", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
-	"memory": {own: []string{"account", "feed", "session", "throttle", "internal/keyring"}},
+	"memory": {own: []string{"account", "feed", "session", "throttle", "token", "internal/keyring"}},
 	"sqlite": {
-		own:    []string{"account", "session", "throttle", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"storetest": {
-		own:    []string{"account", "feed", "session", "throttle", "internal/keyring"},
+		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 

@@ -10,12 +10,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // DB is a set of stores. All of them are safe for concurrent use; the zero value is not usable.
 type DB struct {
 	sessions  *sessions
 	accounts  *accounts
+	tokens    *tokens
 	throttles *throttles
 	keys      *keys
 	feed      *broadcast
@@ -23,7 +25,7 @@ type DB struct {
 
 // New returns an empty DB.
 func New() *DB {
-	return &DB{newSessions(), newAccounts(), newThrottles(), newKeys(), newBroadcast()}
+	return &DB{newSessions(), newAccounts(), newTokens(), newThrottles(), newKeys(), newBroadcast()}
 }
 
 // Sessions returns the sessions of this DB.
@@ -31,6 +33,9 @@ func (db *DB) Sessions() session.Store { return db.sessions }
 
 // Accounts returns the users and groups of this DB. A user's ID is never used again, not even after a deletion.
 func (db *DB) Accounts() account.Store { return db.accounts }
+
+// Tokens returns the tokens of this DB.
+func (db *DB) Tokens() token.Store { return db.tokens }
 
 // Throttles returns the counters of this DB. They are lost with the process, so a restart forgives every failed try.
 func (db *DB) Throttles() throttle.Store { return db.throttles }

@@ -17,6 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // DB is a set of stores in one file. It is safe for concurrent use.
@@ -66,6 +67,9 @@ func (db *DB) Sessions() session.Store { return db.stores.Sessions() }
 
 // Accounts returns the users and groups in this file. A user's ID is never used again, not even after a deletion.
 func (db *DB) Accounts() account.Store { return db.stores.Accounts() }
+
+// Tokens returns the tokens of this database.
+func (db *DB) Tokens() token.Store { return db.stores.Tokens() }
 
 // Throttles returns the counters in this file.
 func (db *DB) Throttles() throttle.Store { return db.stores.Throttles() }

@@ -60,6 +60,9 @@ func Faulty(s Stores, p *Plan) Stores {
 	if s.Accounts != nil {
 		faulty.Accounts = faultyAccounts{s.Accounts, p}
 	}
+	if s.Tokens != nil {
+		faulty.Tokens = faultyTokens{s.Tokens, p}
+	}
 	if s.Throttles != nil {
 		faulty.Throttles = faultyThrottles{s.Throttles, p}
 	}

@@ -13,11 +13,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 func fresh(*testing.T) storetest.Stores {
 	db := memory.New()
-	return storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Throttles: db.Throttles(), Keys: db.Keys()}
+	return storetest.Stores{
+		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(),
+	}
 }
 
 func TestStoresWithoutFaultsKeepAllPromises(t *testing.T) {
@@ -60,6 +63,21 @@ func everyCall(ctx context.Context, s storetest.Stores) (errs []error) {
 	_, err = s.Accounts.Groups(ctx)
 	note(err)
 	note(s.Accounts.DeleteGroup(ctx, "g"))
+
+	k := &token.Record{ID: token.ID{1}, PublicID: "k", User: "u", Kind: token.DRF}
+	note(s.Tokens.Create(ctx, k, token.Limit{}))
+	_, err = s.Tokens.Load(ctx, k.ID)
+	note(err)
+	changed := *k
+	note(s.Tokens.Replace(ctx, k, &changed))
+	note(s.Tokens.Touch(ctx, []token.Used{{ID: k.ID, At: 1}}))
+	_, err = s.Tokens.List(ctx, token.Query{})
+	note(err)
+	note(s.Tokens.Delete(ctx, k.ID))
+	_, err = s.Tokens.DeleteUser(ctx, "u")
+	note(err)
+	_, err = s.Tokens.DeleteExpired(ctx, 1, 1)
+	note(err)
 
 	note(s.Throttles.Update(ctx, []string{"k"}, func(c []throttle.Counter) error { c[0].Tries++; return nil }))
 	_, err = s.Throttles.DeleteExpired(ctx, 1, 1)
@@ -141,7 +159,7 @@ func TestOneOfManyParallelCallsFails(t *testing.T) {
 
 func TestStoreThatIsMissingStaysMissing(t *testing.T) {
 	faulty := storetest.Faulty(storetest.Stores{}, &storetest.Plan{})
-	if faulty.Sessions != nil || faulty.Accounts != nil || faulty.Throttles != nil || faulty.Keys != nil {
+	if faulty.Sessions != nil || faulty.Accounts != nil || faulty.Tokens != nil || faulty.Throttles != nil || faulty.Keys != nil {
 		t.Errorf("%+v", faulty)
 	}
 }

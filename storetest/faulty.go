@@ -7,6 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 type faultySessions struct {
@@ -95,6 +96,43 @@ func (f faultyAccounts) SetGroup(ctx context.Context, g account.Group) error {
 
 func (f faultyAccounts) DeleteGroup(ctx context.Context, name string) error {
 	return deed(f.plan, "account.DeleteGroup", func() error { return f.store.DeleteGroup(ctx, name) })
+}
+
+type faultyTokens struct {
+	store token.Store
+	plan  *Plan
+}
+
+func (f faultyTokens) Create(ctx context.Context, r *token.Record, limit token.Limit) error {
+	return stored(f.plan, "token.Create", r, func(r *token.Record) error { return f.store.Create(ctx, r, limit) })
+}
+
+func (f faultyTokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
+	return value(f.plan, "token.Load", func() (*token.Record, error) { return f.store.Load(ctx, id) })
+}
+
+func (f faultyTokens) Replace(ctx context.Context, old, new *token.Record) error {
+	return stored(f.plan, "token.Replace", new, func(new *token.Record) error { return f.store.Replace(ctx, old, new) })
+}
+
+func (f faultyTokens) Touch(ctx context.Context, uses []token.Used) error {
+	return deed(f.plan, "token.Touch", func() error { return f.store.Touch(ctx, uses) })
+}
+
+func (f faultyTokens) Delete(ctx context.Context, id token.ID) error {
+	return deed(f.plan, "token.Delete", func() error { return f.store.Delete(ctx, id) })
+}
+
+func (f faultyTokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind) (int, error) {
+	return value(f.plan, "token.DeleteUser", func() (int, error) { return f.store.DeleteUser(ctx, user, kinds...) })
+}
+
+func (f faultyTokens) List(ctx context.Context, q token.Query) ([]*token.Record, error) {
+	return value(f.plan, "token.List", func() ([]*token.Record, error) { return f.store.List(ctx, q) })
+}
+
+func (f faultyTokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	return value(f.plan, "token.DeleteExpired", func() (int, error) { return f.store.DeleteExpired(ctx, now, limit) })
 }
 
 type faultyThrottles struct {

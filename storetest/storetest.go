@@ -4,7 +4,7 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// Who implements only one of the interfaces runs [Sessions], [Accounts], [Throttles] or [Keys]. Each case is a subtest
+// Who implements only one of the interfaces runs [Sessions], [Accounts], [Tokens], [Throttles] or [Keys]. Each case is a subtest
 // with a sentence for a name, gets an empty store of its own, and says which promise is broken when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test what uses them.
@@ -19,12 +19,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // Stores are the stores of one database.
 type Stores struct {
 	Sessions  session.Store
 	Accounts  account.Store
+	Tokens    token.Store
 	Throttles throttle.Store
 	Keys      keyring.Store
 
@@ -41,6 +43,9 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("accounts", func(t *testing.T) {
 		Accounts(t, func(t *testing.T) account.Store { return open(t).Accounts })
 	})
+	t.Run("tokens", func(t *testing.T) {
+		Tokens(t, func(t *testing.T) token.Store { return open(t).Tokens })
+	})
 	t.Run("throttles", func(t *testing.T) {
 		Throttles(t, func(t *testing.T) throttle.Store { return open(t).Throttles })
 	})
@@ -48,7 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		Keys(t, func(t *testing.T) keyring.Store { return open(t).Keys })
 	})
 	if open(t).Reopen != nil {
-		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases) })
+		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases) })
 	}
 }
 
@@ -62,6 +67,11 @@ func Sessions(t *testing.T, open func(t *testing.T) session.Store) {
 func Accounts(t *testing.T, open func(t *testing.T) account.Store) {
 	run(t, open, accountCreateCases, accountNameCases, accountChangeCases, accountListCases, accountSetupCases,
 		groupCases, accountContextCases, accountParallelCases, accountModelCases)
+}
+
+// Tokens runs the cases of a token.Store. open returns an empty one.
+func Tokens(t *testing.T, open func(t *testing.T) token.Store) {
+	run(t, open, tokenCases)
 }
 
 // Throttles runs the cases of a throttle.Store. open returns an empty one.

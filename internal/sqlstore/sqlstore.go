@@ -12,6 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // Dialect is how one database's SQL differs from the other's.
@@ -29,6 +30,7 @@ type Dialect struct {
 	ForUpdate   string // at the end of a SELECT of users u: nobody else changes the row before the transaction ends; may be empty
 	LockUsers   string // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
 	LockCounter string // a statement: none works on the counter with the key $1, be it there or not; likewise
+	LockTokens  string // a statement: no other transaction counts the tokens of the user $1 before this one ends; likewise
 
 	// Unprepared leaves it to the driver how statements are run.
 	Unprepared bool
@@ -49,6 +51,7 @@ func (d Dialect) enter(ctx context.Context) (quick context.Context, leave func()
 type DB struct {
 	sessions  *sessions
 	accounts  *accounts
+	tokens    *tokens
 	throttles *throttles
 	keys      *keys
 	health    *health
@@ -59,7 +62,7 @@ type DB struct {
 // The caller closes both.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
-	db := &DB{newSessions(p), newAccounts(p), newThrottles(p), newKeys(p), newHealth(p)}
+	db := &DB{newSessions(p), newAccounts(p), newTokens(p), newThrottles(p), newKeys(p), newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)
 	}
@@ -71,6 +74,9 @@ func (db *DB) Sessions() session.Store { return db.sessions }
 
 // Accounts returns the users and groups of this database.
 func (db *DB) Accounts() account.Store { return db.accounts }
+
+// Tokens returns the tokens of this database.
+func (db *DB) Tokens() token.Store { return db.tokens }
 
 // Throttles returns the counters of this database.
 func (db *DB) Throttles() throttle.Store { return db.throttles }

@@ -31,6 +31,27 @@ CREATE TABLE retired (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX retired_by_session ON retired (public_id);
 
+-- The ID is a hash of the token, which is stored nowhere. The number keeps the order in which tokens were made.
+CREATE TABLE tokens (
+	number    INTEGER PRIMARY KEY AUTOINCREMENT,
+	id        BLOB    NOT NULL UNIQUE CHECK (length(id) = 32),
+	public_id TEXT    NOT NULL UNIQUE,
+	user_id   TEXT    NOT NULL,
+	epoch     TEXT    NOT NULL,
+	kind      TEXT    NOT NULL,
+	name      TEXT    NOT NULL,
+	scopes    BLOB    NOT NULL,
+	created   INTEGER NOT NULL,
+	used      INTEGER NOT NULL,
+	expires   INTEGER NOT NULL,
+	ip        TEXT    NOT NULL,
+	agent     TEXT    NOT NULL,
+	data      BLOB    NOT NULL,
+	version   TEXT    NOT NULL
+) STRICT;
+CREATE INDEX tokens_by_user ON tokens (user_id, kind, created);
+CREATE INDEX tokens_by_end ON tokens (expires) WHERE expires > 0;
+
 -- AUTOINCREMENT: an ID that was deleted is never given to somebody else.
 CREATE TABLE users (
 	id           INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,227 @@
+// Package token keeps opaque bearer tokens for programs: named, known to the store by their hashes, expiring.
+//
+// It knows no accounts and no HTTP: who asks for a token says whose it is, and who checks one compares its epoch with the
+// account's.
+package token
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ErrInvalid says that a text is no live token.
+var ErrInvalid = errors.New("invalid token")
+
+// Token is a live token at the moment of the check. It never changes, so it is safe to share.
+type Token struct {
+	ID         string // names it in lists and logs; not its text, and of no use as one
+	User       string
+	Epoch      string // the account's when it was made: the token is dead once that has moved
+	Kind       Kind
+	Name       string
+	Scopes     []string // none: everything its owner may
+	CreatedAt  time.Time
+	LastUsedAt time.Time // zero: never; exact to a minute
+	ExpiresAt  time.Time // zero: never
+	IP         string    // of who asked for it
+	UserAgent  string    // of who asked for it
+
+	id ID
+}
+
+// Allows reports whether the token's scopes hold a permission. Whether its owner has it is another question.
+func (t *Token) Allows(permission string) bool {
+	return len(t.Scopes) == 0 || slices.Contains(t.Scopes, permission)
+}
+
+// New describes a token to be made.
+type New struct {
+	User, Epoch string
+	Kind        Kind
+	Name        string
+	Scopes      []string      // none: everything the owner may
+	TTL         time.Duration // 0: no end
+	Limit       int           // of the owner's tokens of this kind that have not expired, this one included; 0: none
+	Evict       bool          // the oldest make room, rather than ErrLimit
+	IP, Agent   string
+}
+
+// Service makes tokens and checks them. Only Store is needed; set the fields before first use. It is then safe for
+// concurrent use.
+type Service struct {
+	Store Store
+	ID    func(kind Kind, text string) (ID, bool) // nil: hashes; false: can't be a token's text
+	Log   *slog.Logger                            // nil: silent. Never sees a token
+
+	mu      sync.Mutex
+	running bool
+	pending map[ID]int64
+}
+
+func (s *Service) id(kind Kind, text string) (ID, bool) {
+	if s.ID != nil {
+		return s.ID(kind, text)
+	}
+	return hashed(kind, text)
+}
+
+// Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit].
+func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err error) {
+	if n.User == "" || n.Epoch == "" {
+		return "", nil, errors.New("token: Create needs User and Epoch")
+	}
+	text = newText(n.Kind)
+	id, ok := s.id(n.Kind, text)
+	if !ok {
+		return "", nil, errors.New("token: ID doesn't accept a new token")
+	}
+	now := time.Now().Unix()
+	r := &Record{
+		ID: id, PublicID: NewPublicID(), User: n.User, Epoch: n.Epoch, Kind: n.Kind, Name: n.Name, Scopes: set(n.Scopes),
+		Created: now, IP: n.IP, Agent: n.Agent,
+	}
+	if n.TTL > 0 {
+		r.Expires = now + max(1, int64(n.TTL/time.Second))
+	}
+	err = s.Store.Create(ctx, r, Limit{Max: n.Limit, Now: now, Evict: n.Evict})
+	if errors.Is(err, ErrLimit) {
+		return "", nil, err
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("create token: %w", err)
+	}
+	s.log(ctx, "authn_token_created", about(r)...)
+	return text, newToken(r), nil
+}
+
+// Check returns the live token with this text, of one of these kinds. [ErrInvalid]; any other error is an outage.
+// Whether the account is still at the token's epoch is for the caller to see.
+func (s *Service) Check(ctx context.Context, text string, kinds ...Kind) (*Token, error) {
+	kind, ok := kindOf(text)
+	if !ok || !slices.Contains(kinds, kind) {
+		return nil, ErrInvalid
+	}
+	id, ok := s.id(kind, text)
+	if !ok {
+		return nil, ErrInvalid
+	}
+	r, err := s.Store.Load(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrInvalid
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load token: %w", err)
+	}
+	now := time.Now().Unix()
+	if r.Kind != kind || over(r, now) {
+		return nil, ErrInvalid
+	}
+	return newToken(r), nil
+}
+
+// Use notes a use of a token, if the last one known is a minute ago or more. Call it once the caller is let in.
+func (s *Service) Use(ctx context.Context, t *Token) {
+	now := time.Now().Unix()
+	if now-t.LastUsedAt.Unix() < int64(touchEvery/time.Second) || s.wait(t.id, now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	s.write(ctx, []Used{{ID: t.id, At: now}})
+}
+
+func over(r *Record, now int64) bool { return r.Expires != 0 && now >= r.Expires }
+
+// List returns the live tokens of a user of these kinds, or of all kinds that people know, the newest first.
+func (s *Service) List(ctx context.Context, user string, kinds ...Kind) ([]*Token, error) {
+	records, err := s.Store.List(ctx, Query{User: user})
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	if len(kinds) == 0 {
+		kinds = []Kind{DRF, Knox, Personal, Refresh}
+	}
+	now := time.Now().Unix()
+	records = slices.DeleteFunc(records, func(r *Record) bool { return over(r, now) || !slices.Contains(kinds, r.Kind) })
+	slices.SortStableFunc(records, func(a, b *Record) int { return cmp.Compare(b.Created, a.Created) })
+	tokens := make([]*Token, len(records))
+	for i, r := range records {
+		tokens[i] = newToken(r)
+	}
+	return tokens, nil
+}
+
+// Revoke ends the token with this public ID; user must be its owner unless empty. [ErrNotFound] if there is none.
+// On any other error nothing is known to have ended.
+func (s *Service) Revoke(ctx context.Context, user, id string) error {
+	if id == "" {
+		return ErrNotFound
+	}
+	records, err := s.Store.List(ctx, Query{User: user, PublicID: id, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("find token: %w", err)
+	}
+	if len(records) == 0 || records[0].Kind == Spent {
+		return ErrNotFound
+	}
+	return s.end(ctx, records[0])
+}
+
+func (s *Service) end(ctx context.Context, r *Record) error {
+	if err := s.Store.Delete(ctx, r.ID); err != nil {
+		return fmt.Errorf("end token: %w", err)
+	}
+	s.log(ctx, "authn_token_revoked", about(r)...)
+	return nil
+}
+
+// RevokeAll ends the tokens of a user of these kinds, or of all kinds, and returns how many. On an error nothing is known
+// to have ended.
+func (s *Service) RevokeAll(ctx context.Context, user string, kinds ...Kind) (int, error) {
+	if user == "" {
+		return 0, errors.New("token: RevokeAll needs a user")
+	}
+	n, err := s.Store.DeleteUser(ctx, user, kinds...)
+	if err != nil {
+		return 0, fmt.Errorf("end tokens: %w", err)
+	}
+	if n > 0 {
+		s.log(ctx, "authn_token_revoked", slog.String("user", user), slog.Int("tokens", n))
+	}
+	return n, nil
+}
+
+// log writes what happened, under the name that OWASP's logging vocabulary has for it.
+func (s *Service) log(ctx context.Context, event string, about ...slog.Attr) {
+	if s.Log != nil {
+		s.Log.LogAttrs(ctx, slog.LevelInfo, event, about...)
+	}
+}
+
+// about names a token in the log.
+func about(r *Record) []slog.Attr {
+	return []slog.Attr{slog.String("user", r.User), slog.String("token", r.PublicID), slog.String("kind", string(r.Kind))}
+}
+
+func newToken(r *Record) *Token {
+	return &Token{
+		ID: r.PublicID, User: r.User, Epoch: r.Epoch, Kind: r.Kind, Name: r.Name, Scopes: r.Scopes,
+		CreatedAt: at(r.Created), LastUsedAt: at(r.Used), ExpiresAt: at(r.Expires), IP: r.IP, UserAgent: r.Agent, id: r.ID,
+	}
+}
+
+// at turns seconds into a time; 0 into the zero time.
+func at(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}
+
+func set(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
