@@ -47,6 +47,7 @@ var layers = map[string]layer{
 		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
+	"redis": {own: []string{"session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
 	"storetest": {
 		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
@@ -67,7 +68,9 @@ var layers = map[string]layer{
 		},
 		others: []string{"golang.org/x/sync"},
 	},
-	"faults": {},
+	"faults":               {},
+	"internal/badnet":      {},
+	"internal/redisserver": {},
 	"cmd/cloakroom": {
 		own:    []string{"", "account", "csrf", "session", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},

@@ -16,6 +16,7 @@ go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 say "race detector"
 need gcc gcc libc6-dev
 need strace strace
+need redis-server redis-server
 go test -race ./...
 
 say "fuzz, $seconds s a target"

@@ -8,6 +8,7 @@ command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/d
 
 say "Go: vet and tests"
 need strace strace # with which servertest makes the disk fail
+need redis-server redis-server
 go vet ./...
 go test ./...
 go run ./faults -check

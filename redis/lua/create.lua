@@ -1,0 +1,5 @@
+-- ARGV: the session. Returns 0, or 1 if its ID or public ID is taken.
+local new = unpack_session(ARGV[1])
+if taken(new, nil) then return 1 end
+put(new)
+return 0

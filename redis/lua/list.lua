@@ -1,0 +1,18 @@
+-- ARGV: the user or '', the first name that may be there, the first that may not, limit, which is at least 1.
+-- Returns the sessions, and before them the name to go on behind, or '' at the end.
+local index, from, found = BY_NAME, ARGV[2], { '' }
+if ARGV[1] ~= '' then index = OF_USER .. ARGV[1] end
+local limit = tonumber(ARGV[4])
+repeat
+  local names = redis.call('ZRANGE', index, from, ARGV[3], 'BYLEX', 'LIMIT', 0, limit)
+  for _, name in ipairs(names) do
+    local text = redis.call('GET', SESSION .. name:sub(-32))
+    if text then found[#found + 1] = text end
+    from = '(' .. name
+    if #found > limit then
+      found[1] = name
+      return found
+    end
+  end
+until #names < limit
+return found

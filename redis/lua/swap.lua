@@ -1,0 +1,24 @@
+-- ARGV: for each counter its key, what it was, what it is to be ('' is none), and when that ends.
+-- Returns nothing, or what the counters are by now if one isn't what it was.
+local now, same = {}, true
+for i = 1, #ARGV, 4 do
+  local value = redis.call('GET', COUNTER .. ARGV[i]) or ''
+  now[#now + 1] = value
+  same = same and value == ARGV[i + 1]
+end
+if not same then return now end
+local clock = tonumber(redis.call('TIME')[1])
+for i = 1, #ARGV, 4 do
+  local name, value, ends = ARGV[i], ARGV[i + 2], tonumber(ARGV[i + 3])
+  if value == '' then
+    redis.call('DEL', COUNTER .. name)
+    redis.call('ZREM', BY_END, name)
+  else
+    redis.call('SET', COUNTER .. name, value)
+    -- As with sessions: Redis's own clock only cleans up after a server that is gone.
+    local forget = math.max(ends, clock) + 86400
+    if forget < 1e11 then redis.call('EXPIREAT', COUNTER .. name, forget) end
+    redis.call('ZADD', BY_END, ends, name)
+  end
+end
+return {}

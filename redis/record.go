@@ -1,0 +1,138 @@
+package redis
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// A session is stored as one string, whose beginning the scripts know (lua/session.lua):
+//
+//	format   1 byte, '1'
+//	version  16 bytes
+//	seen     8 bytes, big-endian like all numbers
+//	expires  8 bytes
+//	place    4 bytes: length of name; 4 bytes: length of user; name; user
+//	numbers  created, fresh, idle, deadline, 8 bytes each; 1 byte: browser
+//	texts    epoch, method, IP, agent, values: 4 bytes of length, and the bytes, each
+//
+// The ID is in the name, so that whoever reads an answer can tell whether it is to the question that was asked.
+const (
+	format      = '1'
+	versionSize = 16
+	placeAt     = 1 + versionSize + 8 + 8
+)
+
+// end sorts behind no byte of a public ID: a NUL in one is followed by \xff.
+const end = "\x00\x01"
+
+var escaper = strings.NewReplacer("\x00", "\x00\xff")
+
+// name is what the indexes call a session. Names sort as the public IDs do.
+func name(publicID string, id session.ID) string {
+	return escaper.Replace(publicID) + end + string(id[:])
+}
+
+// encode writes a record with a version.
+func encode(r *session.Record, version string) string {
+	n := name(r.PublicID, r.ID)
+	texts := []string{r.Epoch, r.Method, r.IP, r.Agent, string(r.Values)}
+	size := placeAt + 8 + len(n) + len(r.User) + 4*8 + 1
+	for _, t := range texts {
+		size += 4 + len(t)
+	}
+	b := append(make([]byte, 0, size), format)
+	b = append(b, version...)
+	b = append(b, times(r.Seen, r.Expires)...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(n)))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(r.User)))
+	b = append(append(b, n...), r.User...)
+	b = append(b, times(r.Created, r.Fresh, r.Idle, r.Deadline)...)
+	b = append(b, flag(r.Browser))
+	for _, t := range texts {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
+	}
+	return string(b)
+}
+
+func times(seconds ...int64) []byte {
+	var b []byte
+	for _, s := range seconds {
+		b = binary.BigEndian.AppendUint64(b, uint64(s))
+	}
+	return b
+}
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// decode reads what encode wrote.
+func decode(text string) (*session.Record, error) {
+	d := decoder{rest: text}
+	if d.take(1) != string(rune(format)) {
+		return nil, errDamaged
+	}
+	r := &session.Record{Version: d.take(versionSize), Seen: d.number(), Expires: d.number()}
+	nameSize, userSize := d.size(), d.size()
+	d.name(r, d.take(nameSize))
+	r.User = d.take(userSize)
+	r.Created, r.Fresh, r.Idle, r.Deadline = d.number(), d.number(), d.number(), d.number()
+	r.Browser = d.take(1) == "\x01"
+	r.Epoch, r.Method, r.IP, r.Agent = d.text(), d.text(), d.text(), d.text()
+	if values := d.text(); values != "" {
+		r.Values = []byte(values)
+	}
+	if d.short || d.rest != "" {
+		return nil, errDamaged
+	}
+	return r, nil
+}
+
+// decoder takes a text apart. Once it was too short, everything it returns is empty.
+type decoder struct {
+	rest  string
+	short bool
+}
+
+func (d *decoder) take(n int) string {
+	if d.short = d.short || n > len(d.rest); d.short {
+		return ""
+	}
+	taken := d.rest[:n]
+	d.rest = d.rest[n:]
+	return taken
+}
+
+func (d *decoder) number() int64 {
+	b := d.take(8)
+	if d.short {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64([]byte(b)))
+}
+
+func (d *decoder) size() int {
+	b := d.take(4)
+	if d.short {
+		return 0
+	}
+	return int(binary.BigEndian.Uint32([]byte(b)))
+}
+
+func (d *decoder) text() string { return d.take(d.size()) }
+
+// name takes public ID and ID out of a session's name.
+func (d *decoder) name(r *session.Record, text string) {
+	at := len(text) - len(r.ID) - len(end)
+	if at < 0 || text[at:at+len(end)] != end {
+		d.short = true
+		return
+	}
+	r.PublicID = strings.ReplaceAll(text[:at], "\x00\xff", "\x00")
+	copy(r.ID[:], text[at+len(end):])
+}

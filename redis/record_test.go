@@ -1,0 +1,80 @@
+package redis_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const aVersion = "ABCDEFGHIJKLMNOP"
+
+func drawRecord(t *rapid.T) *session.Record {
+	text := func(label string) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, label)) }
+	r := &session.Record{
+		PublicID: text("public"), User: text("user"), Epoch: text("epoch"), Method: text("method"), Browser: rapid.Bool().Draw(t, "browser"),
+		Created: rapid.Int64().Draw(t, "created"), Fresh: rapid.Int64().Draw(t, "fresh"), Seen: rapid.Int64().Draw(t, "seen"),
+		Idle: rapid.Int64().Draw(t, "idle"), Deadline: rapid.Int64().Draw(t, "deadline"), Expires: rapid.Int64().Draw(t, "expires"),
+		IP: text("ip"), Agent: text("agent"), Version: aVersion,
+	}
+	copy(r.ID[:], text("id"))
+	if values := text("values"); values != "" {
+		r.Values = []byte(values)
+	}
+	return r
+}
+
+func TestRecordsComeBackAsTheyWere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawRecord(t)
+		got, err := redis.Decode(redis.Encode(want, aVersion))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%v, %+v\nwant %+v", err, got, want)
+		}
+	})
+}
+
+func TestNamesSortAsPublicIDsDo(t *testing.T) {
+	few := rapid.StringOfN(rapid.RuneFrom([]rune{0, 1, 2, 'a', 255}), 0, 4, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := few.Draw(t, "a"), few.Draw(t, "b")
+		x, y := session.ID{rapid.Byte().Draw(t, "x")}, session.ID{rapid.Byte().Draw(t, "y")}
+		if got, want := strings.Compare(redis.Name(a, x), redis.Name(b, y)), strings.Compare(a, b); want != 0 && got != want {
+			t.Fatalf("%q and %q: %d, want %d", a, b, got, want)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	whole := redis.Encode(&session.Record{PublicID: "p\x00q", User: "ann", Values: []byte("{}")}, aVersion)
+	for n := range len(whole) + 1 {
+		f.Add(whole[:n])
+	}
+	f.Add(whole + "x")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := redis.Decode(text)
+		if err != nil {
+			return
+		}
+		again, err := redis.Decode(redis.Encode(r, r.Version))
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Fatalf("%v: %+v is not %+v", err, again, r)
+		}
+	})
+}
+
+func TestACutRecordIsAnError(t *testing.T) {
+	whole := redis.Encode(&session.Record{PublicID: "p", User: "ann", Values: []byte("{}")}, aVersion)
+	for n := range len(whole) {
+		if r, err := redis.Decode(whole[:n]); err == nil {
+			t.Fatalf("%d of %d bytes make %+v", n, len(whole), r)
+		}
+	}
+	if _, err := redis.Decode(whole + "x"); err == nil {
+		t.Fatal("a byte too many passed")
+	}
+}

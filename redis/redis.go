@@ -1,0 +1,120 @@
+// Package redis keeps sessions and the counters of failed tries in Redis 7 or later, or Valkey: in one primary, without
+// Redis Cluster.
+//
+// Each method is one step there, a command or a script, with two exceptions that no promise leans on: Touch and a list
+// of everybody's sessions go in pieces. What was acknowledged is as safe as the server keeps it; [DB.Durable] asks.
+//
+// Every key begins with "cloakroom:". A session is one key. Three sorted sets find it by user, by public ID and by its
+// end; none of them is asked about a ticket. Redis drops a session by itself a day after its end, by its own clock, so
+// that nothing piles up if this program is gone for good; what is left of it in the sorted sets DeleteExpired clears
+// away. DeleteUser costs in proportion to the user's sessions, everything else grows at most with the logarithm of all.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+const (
+	dialTimeout = 1500 * time.Millisecond
+	// aliveEvery is how often a connection on which nothing arrives is tried.
+	aliveEvery = 250 * time.Millisecond
+	// answerTimeout is how long an answer may take before its connection is given up, and every call that waits on it.
+	answerTimeout = 1500 * time.Millisecond
+	// callTimeout bounds a call whose context doesn't.
+	callTimeout = 5 * time.Second
+)
+
+// DB is a set of stores in one Redis database. It is safe for concurrent use.
+//
+// Calls share a few connections, on which answers come in the order of the questions; a call that is given up leaves
+// its answer to be read and thrown away. A connection that is lost, or on which nothing comes for about two seconds,
+// fails every call that waits on it, whose writes may have been done; the next call makes a new one. Nothing is tried
+// twice.
+type DB struct {
+	client    rueidis.Client
+	sessions  *sessions
+	throttles *throttles
+}
+
+// Open connects to the server that url names: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or
+// unix://[USER:PASSWORD@]/PATH[?db=DATABASE]. A server that is older than Redis 7, a replica or part of a Redis Cluster is
+// an error. No error shows the password.
+func Open(ctx context.Context, url string) (*DB, error) {
+	option, err := options(url)
+	if err != nil {
+		return nil, err
+	}
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, fmt.Errorf("connect to redis: %w", err)
+	}
+	db := &DB{client: client, sessions: &sessions{client: client}, throttles: newThrottles(client)}
+	if err := db.fit(ctx); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// Close ends all connections. The DB must not be used afterwards.
+func (db *DB) Close() error {
+	db.client.Close()
+	return nil
+}
+
+// Sessions returns the sessions in this database.
+func (db *DB) Sessions() session.Store { return db.sessions }
+
+// Throttles returns the counters in this database.
+func (db *DB) Throttles() throttle.Store { return db.throttles }
+
+// Ping writes a key: nothing less tells whether the server takes writes. Callers that strangers can reach should ask at
+// most once a second.
+func (db *DB) Ping(ctx context.Context) error {
+	_, err := do(ctx, db.client, db.client.B().Set().Key("cloakroom:health").Value("1").Build())
+	if err != nil {
+		return fmt.Errorf("write to redis: %w", err)
+	}
+	return nil
+}
+
+// do runs one command. A context that has ended is an error, and nothing is sent.
+func do(ctx context.Context, client rueidis.Client, command rueidis.Completed) (rueidis.RedisMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return client.Do(ctx, command).ToMessage()
+}
+
+// run runs a script.
+func run(ctx context.Context, client rueidis.Client, script *rueidis.Lua, args ...string) (rueidis.RedisMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return rueidis.RedisMessage{}, err
+	}
+	m, err := script.Exec(ctx, client, nil, args).ToMessage()
+	if rueidis.IsRedisNil(err) {
+		return m, nil // a script that returns nothing
+	}
+	return m, err
+}
+
+// number runs a script that returns one.
+func number(ctx context.Context, client rueidis.Client, script *rueidis.Lua, args ...string) (int, error) {
+	m, err := run(ctx, client, script, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := m.AsInt64()
+	return int(n), err
+}
+
+var errDamaged = errors.New("what redis holds is no session of this program's")

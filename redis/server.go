@@ -1,0 +1,92 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// A LossError says what the server might lose of what it has acknowledged.
+type LossError struct {
+	Reason string // a sentence without its full stop
+}
+
+func (e *LossError) Error() string { return "redis may forget what it has acknowledged: " + e.Reason }
+
+// fit refuses a server on which this package can't keep its promises at all.
+func (db *DB) fit(ctx context.Context) error {
+	info, err := db.info(ctx)
+	if err != nil {
+		return err
+	}
+	major, _, _ := strings.Cut(info["redis_version"], ".")
+	n, err := strconv.Atoi(major)
+	switch {
+	case err != nil || n < 7:
+		return fmt.Errorf("redis is version %q; this needs Redis 7 or later, or Valkey", info["redis_version"])
+	case info["cluster_enabled"] == "1":
+		return fmt.Errorf("redis is part of a Redis Cluster; this needs one primary")
+	case info["role"] != "master":
+		return fmt.Errorf("redis is a replica (role %q); this needs the primary", info["role"])
+	}
+	return nil
+}
+
+// info returns the sections of INFO that are about what the server is.
+func (db *DB) info(ctx context.Context) (map[string]string, error) {
+	command := db.client.B().Info().Section("server", "cluster", "replication").Build()
+	m, err := do(ctx, db.client, command)
+	if err != nil {
+		return nil, fmt.Errorf("ask redis what it is: %w", err)
+	}
+	text, err := m.ToString()
+	if err != nil {
+		return nil, fmt.Errorf("ask redis what it is: %w", err)
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	return fields, nil
+}
+
+// durable is how a server must be set so that it loses nothing it has acknowledged, and why.
+var durable = []struct{ setting, value, otherwise string }{
+	{"appendonly", "yes", "it keeps no append-only file (appendonly no), so a crash loses what was written since its last snapshot"},
+	{"appendfsync", "always", "it doesn't wait for the disk (appendfsync isn't always), so a crash can lose a second and more"},
+	{"no-appendfsync-on-rewrite", "no", "it doesn't wait for the disk while it rewrites its file (no-appendfsync-on-rewrite yes)"},
+	{"maxmemory-policy", "noeviction", "it throws sessions away when its memory is full (maxmemory-policy isn't noeviction)"},
+}
+
+// Durable asks the server how it keeps what it acknowledges. A *[LossError] says that a crash of the server could lose some
+// of it, so that a sign-out is forgotten or a session lost, or that the server doesn't say; any other error is an outage.
+// Whatever the answer, a failover to a replica can lose what the replica hadn't received: no setting prevents that.
+func (db *DB) Durable(ctx context.Context) error {
+	for _, d := range durable {
+		value, err := db.setting(ctx, d.setting)
+		if err != nil {
+			return err
+		}
+		if value != d.value {
+			return &LossError{Reason: d.otherwise}
+		}
+	}
+	return nil
+}
+
+func (db *DB) setting(ctx context.Context, name string) (string, error) {
+	m, err := do(ctx, db.client, db.client.B().ConfigGet().Parameter(name).Build())
+	if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
+		return "", fmt.Errorf("ask redis for %s: %w", name, err)
+	}
+	values, unread := m.AsStrMap()
+	if err != nil || unread != nil || values[name] == "" {
+		return "", &LossError{Reason: "it doesn't say how " + name + " is set (CONFIG GET)"}
+	}
+	return values[name], nil
+}

@@ -1,0 +1,195 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const (
+	// touchPiece is how many uses one script notes, and listPiece how many sessions it reads, so that no other call
+	// waits long for it: Redis does one thing at a time.
+	touchPiece = 200
+	listPiece  = 500
+)
+
+type sessions struct{ client rueidis.Client }
+
+// What create.lua and replace.lua return.
+const (
+	done = iota
+	exists
+	missing
+	changed
+)
+
+// newVersion never returns the same text twice, so that a session created anew is not mistaken for its predecessor.
+func newVersion() string { return rand.Text()[:versionSize] }
+
+func (s *sessions) Create(ctx context.Context, r *session.Record) error {
+	version := newVersion()
+	result, err := number(ctx, s.client, createScript, encode(r, version))
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	if result == exists {
+		return session.ErrExists
+	}
+	r.Version = version
+	return nil
+}
+
+func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	m, err := do(ctx, s.client, s.client.B().Get().Key("cloakroom:s:"+string(id[:])).Build())
+	if rueidis.IsRedisNil(err) {
+		return nil, session.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	r, err := record(m)
+	if err == nil && r.ID != id {
+		err = fmt.Errorf("the answer is about another session")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	return r, nil
+}
+
+func record(m rueidis.RedisMessage) (*session.Record, error) {
+	text, err := m.ToString()
+	if err != nil {
+		return nil, err
+	}
+	return decode(text)
+}
+
+func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
+	version := newVersion()
+	result, err := number(ctx, s.client, replaceScript, string(old.ID[:]), old.Version, encode(new, version))
+	switch {
+	case err != nil:
+		return fmt.Errorf("replace session: %w", err)
+	case result == exists:
+		return session.ErrExists
+	case result == missing:
+		return session.ErrNotFound
+	case result == changed:
+		return session.ErrConflict
+	}
+	new.Version = version
+	return nil
+}
+
+func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+	if len(uses) == 0 {
+		return ctx.Err()
+	}
+	for piece := range slices.Chunk(uses, touchPiece) {
+		args := make([]string, 0, 2*len(piece))
+		for _, use := range piece {
+			args = append(args, string(use.ID[:]), string(times(use.At, use.Expires)))
+		}
+		if _, err := run(ctx, s.client, touchScript, args...); err != nil {
+			return fmt.Errorf("touch session: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *sessions) Delete(ctx context.Context, id session.ID) error {
+	if _, err := run(ctx, s.client, deleteScript, string(id[:])); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	spared := string(except[:])
+	if except == (session.ID{}) {
+		spared = "" // no ID is as short
+	}
+	n, err := number(ctx, s.client, deleteUserScript, user, spared)
+	if err != nil {
+		return 0, fmt.Errorf("delete sessions of a user: %w", err)
+	}
+	return n, nil
+}
+
+func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	if q.PublicID != "" && q.After >= q.PublicID {
+		return nil, ctx.Err()
+	}
+	var found []*session.Record
+	for from, to := bounds(q); from != ""; {
+		piece, next, err := s.piece(ctx, q, from, to, len(found))
+		if err != nil {
+			return nil, fmt.Errorf("list sessions: %w", err)
+		}
+		found = append(found, piece...)
+		from = next
+		if q.Limit > 0 && len(found) >= q.Limit {
+			break
+		}
+	}
+	return found, nil
+}
+
+// bounds returns the first name of a query and the first behind it, as ZRANGE BYLEX takes them.
+func bounds(q session.Query) (from, to string) {
+	from, to = "-", "+"
+	switch {
+	case q.PublicID != "":
+		public := escaper.Replace(q.PublicID)
+		from, to = "["+public+end, "("+public+"\x00\x02"
+	case q.After != "":
+		from = "[" + escaper.Replace(q.After) + "\x00\x02"
+	}
+	return from, to
+}
+
+// piece reads the next part of a list. next is "" at the end. One user's sessions are one piece, so that their list is
+// as it was at one moment.
+func (s *sessions) piece(ctx context.Context, q session.Query, from, to string, have int) (found []*session.Record, next string, err error) {
+	limit := listPiece
+	if q.User != "" {
+		limit = 1 << 30
+	}
+	if q.Limit > 0 {
+		limit = min(limit, q.Limit-have)
+	}
+	m, err := run(ctx, s.client, listScript, q.User, from, to, strconv.Itoa(limit))
+	if err != nil {
+		return nil, "", err
+	}
+	texts, err := m.AsStrSlice()
+	if err != nil || len(texts) == 0 {
+		return nil, "", fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	for _, text := range texts[1:] {
+		r, err := decode(text)
+		if err != nil {
+			return nil, "", err
+		}
+		found = append(found, r)
+	}
+	if texts[0] != "" {
+		next = "(" + texts[0]
+	}
+	return found, next, nil
+}
+
+func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	n, err := number(ctx, s.client, deleteExpiredScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)))
+	if err != nil {
+		return 0, fmt.Errorf("delete expired sessions: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,88 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// errURL doesn't wrap what net/url says, which quotes the password.
+var errURL = errors.New("not an address such as redis://localhost:6379/0, rediss://USER:PASSWORD@HOST/0 or unix:///PATH")
+
+// IsURL reports whether the scheme of a URL is one that [Open] knows.
+func IsURL(text string) bool {
+	scheme, _, _ := strings.Cut(text, ":")
+	return scheme == "redis" || scheme == "rediss" || scheme == "unix"
+}
+
+// options reads a URL strictly: an option that would be ignored is an error.
+func options(text string) (rueidis.ClientOption, error) {
+	u, err := url.Parse(text)
+	if err != nil || !IsURL(text) || u.Opaque != "" || u.Fragment != "" {
+		return rueidis.ClientOption{}, errURL
+	}
+	o := base()
+	if u.User != nil {
+		o.Username = u.User.Username()
+		o.Password, _ = u.User.Password()
+	}
+	if u.Scheme == "unix" {
+		return unixOptions(o, u)
+	}
+	if u.RawQuery != "" || u.Hostname() == "" {
+		return rueidis.ClientOption{}, errURL
+	}
+	if u.Scheme == "rediss" {
+		o.TLSConfig = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	}
+	port := u.Port()
+	if port == "" {
+		port = "6379"
+	}
+	o.InitAddress = []string{net.JoinHostPort(u.Hostname(), port)}
+	o.SelectDB, err = database(strings.TrimPrefix(u.Path, "/"))
+	return o, err
+}
+
+func unixOptions(o rueidis.ClientOption, u *url.URL) (rueidis.ClientOption, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || u.Host != "" || u.Path == "" || len(query) > 1 || len(query) == 1 && !query.Has("db") {
+		return o, errURL
+	}
+	o.InitAddress = []string{u.Path}
+	o.DialCtxFn = func(ctx context.Context, path string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", path)
+	}
+	o.SelectDB, err = database(query.Get("db"))
+	return o, err
+}
+
+func database(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, errURL
+	}
+	return n, nil
+}
+
+// base is what all connections have in common.
+func base() rueidis.ClientOption {
+	return rueidis.ClientOption{
+		ClientName:        "cloakroom",
+		Dialer:            net.Dialer{Timeout: dialTimeout, KeepAlive: aliveEvery},
+		ConnWriteTimeout:  answerTimeout,
+		ForceSingleClient: true, // Redis Cluster is refused, not found out about
+		DisableCache:      true,
+		DisableRetry:      true, // an outage is answered at once, and nothing is done twice
+		AlwaysPipelining:  true, // a call that is given up doesn't cost the others their connection
+	}
+}
