@@ -1,0 +1,242 @@
+package jwt
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// Pair is what a sign-in and each refresh bring.
+type Pair struct {
+	Access  string
+	Refresh string
+}
+
+// SignIn describes who has just proved who they are.
+type SignIn struct {
+	User    string
+	Epoch   string // the account's, read together with the proof
+	Address string // the client's
+	Agent   string // its User-Agent
+}
+
+// family is a record and what it says.
+type family struct {
+	*token.Record
+	state
+}
+
+// state is what a family's record keeps besides the columns: JSON. It holds no token, and nothing to make one with.
+type state struct {
+	Current string    `json:"current"`           // the jti of the refresh token that is to be used next
+	Retired []retired `json:"retired,omitempty"` // the latest ones before it, the oldest first
+}
+
+type retired struct {
+	ID string `json:"jti"`
+	At int64  `json:"at"` // milliseconds since 1970
+}
+
+// maxRetired bounds what a family remembers. Who refreshes more often within the grace period has no use for it.
+const maxRetired = 16
+
+// familyID is where the family of a sid is kept. No credential of any kind begins with a NUL, so none has this hash.
+func familyID(sid string) token.ID { return sha256.Sum256([]byte("\x00jwt family\x00" + sid)) }
+
+// Create starts a family for a user who has just signed in, and returns its first pair.
+func (s *Service) Create(ctx context.Context, in SignIn) (Pair, error) {
+	if in.User == "" || in.Epoch == "" {
+		return Pair{}, errors.New("jwt: Create needs User and Epoch")
+	}
+	now := time.Now()
+	sid := token.NewPublicID()
+	f := family{Record: &token.Record{
+		ID: familyID(sid), PublicID: sid, User: in.User, Epoch: in.Epoch, Kind: token.Refresh,
+		Created: now.Unix(), IP: in.Address, Agent: in.Agent,
+	}}
+	pair, err := s.next(ctx, &f, now)
+	if err != nil {
+		return Pair{}, err
+	}
+	if err := s.Store.Create(ctx, f.Record, token.Limit{}); err != nil {
+		return Pair{}, fmt.Errorf("start family of tokens: %w", err)
+	}
+	s.log(ctx, slog.LevelInfo, "authn_token_created", f.Record, "sign-in")
+	return pair, nil
+}
+
+// next moves f on to its next pair.
+func (s *Service) next(ctx context.Context, f *family, now time.Time) (Pair, error) {
+	if f.Current != "" {
+		f.Retired = append(f.Retired, retired{f.Current, now.UnixMilli()})
+		f.Retired = f.Retired[max(0, len(f.Retired)-maxRetired):]
+		f.Retired = slices.DeleteFunc(f.Retired, func(r retired) bool { return !s.justUsed(r, now) })
+	}
+	f.Current = newID()
+	f.Used = now.Unix()
+	f.Expires = min(now.Add(s.refreshFor()).Unix(), f.Created+int64(s.lifetime()/time.Second))
+	data, err := json.Marshal(f.state)
+	if err != nil {
+		return Pair{}, fmt.Errorf("encode family of tokens: %w", err)
+	}
+	f.Data = data
+	c := claims{
+		Expires: f.Expires, Issued: now.Unix(), ID: f.Current, User: f.User, Issuer: s.Issuer, Audience: s.Issuer,
+		Session: f.PublicID, AuthenticatedAt: f.Created,
+	}
+	var pair Pair
+	if pair.Refresh, err = s.sign(ctx, refresh, c); err != nil {
+		return Pair{}, err
+	}
+	c.ID, c.Expires = newID(), min(now.Add(s.accessFor()).Unix(), f.Expires)
+	pair.Access, err = s.sign(ctx, access, c)
+	return pair, err
+}
+
+func (s *Service) justUsed(r retired, now time.Time) bool {
+	return now.UnixMilli()-r.At < s.grace().Milliseconds()
+}
+
+// Refresh uses up a refresh token and returns its successors. *[Refusal], [ErrNoAccount].
+//
+// Of any number of uses at the same time one succeeds. The others, and any within the grace period, get [ErrJustUsed], and
+// nothing ends. A later one is a sign that two parties hold the token: it ends the family, and gets [ErrEnded].
+func (s *Service) Refresh(ctx context.Context, text string) (Pair, error) {
+	c, err := s.read(ctx, text, refresh)
+	if err != nil {
+		return Pair{}, err
+	}
+	for {
+		pair, err := s.refresh(ctx, c)
+		if !errors.Is(err, token.ErrConflict) {
+			return pair, err
+		}
+		if err := ctx.Err(); err != nil {
+			return Pair{}, err
+		}
+	}
+}
+
+// refresh is Refresh, unless another request changes the family meanwhile: token.ErrConflict.
+func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
+	f, err := s.live(ctx, c)
+	if err != nil {
+		return Pair{}, err
+	}
+	now := time.Now()
+	if c.ID != f.Current {
+		return Pair{}, s.reused(ctx, f, c.ID, now)
+	}
+	renewed := *f.Record
+	next := family{&renewed, f.state}
+	pair, err := s.next(ctx, &next, now)
+	if err != nil {
+		return Pair{}, err
+	}
+	err = s.Store.Replace(ctx, f.Record, next.Record)
+	if errors.Is(err, token.ErrNotFound) {
+		return Pair{}, ErrEnded
+	}
+	if err != nil {
+		return Pair{}, fmt.Errorf("refresh tokens: %w", err)
+	}
+	return pair, nil
+}
+
+// reused judges a refresh token that was used before.
+func (s *Service) reused(ctx context.Context, f *family, id string, now time.Time) error {
+	for _, r := range f.Retired {
+		if r.ID == id && s.justUsed(r, now) {
+			return ErrJustUsed
+		}
+	}
+	if err := s.Store.Delete(ctx, f.ID); err != nil {
+		return fmt.Errorf("end family of tokens: %w", err)
+	}
+	s.log(ctx, slog.LevelWarn, "authn_token_reuse", f.Record, "a refresh token was used again: its family is over")
+	return ErrEnded
+}
+
+// read opens a token of ours that must be of one kind.
+func (s *Service) read(ctx context.Context, text string, want kind) (*claims, error) {
+	c, of, err := s.open(ctx, text, s.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	if of != want {
+		return nil, ErrWrongType
+	}
+	return c, nil
+}
+
+// find returns the family of a token as it is stored. ErrEnded if there is none, or its end has come.
+func (s *Service) find(ctx context.Context, c *claims) (*family, error) {
+	r, err := s.Store.Load(ctx, familyID(c.Session))
+	if errors.Is(err, token.ErrNotFound) {
+		return nil, ErrEnded
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load family of tokens: %w", err)
+	}
+	if r.Kind != token.Refresh || r.User != c.User || r.Expires <= time.Now().Unix() {
+		return nil, ErrEnded
+	}
+	f := &family{Record: r}
+	if err := json.Unmarshal(r.Data, &f.state); err != nil {
+		return nil, fmt.Errorf("decode family of tokens: %w", err)
+	}
+	return f, nil
+}
+
+// live is find for a family whose account is still at its epoch. [ErrNoAccount] if there is none any more.
+func (s *Service) live(ctx context.Context, c *claims) (*family, error) {
+	epoch, err := s.epoch(ctx, c.User)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.find(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if epoch == "" || epoch != f.Epoch {
+		return nil, ErrEnded
+	}
+	return f, nil
+}
+
+// epoch returns the user's present epoch. [ErrNoAccount].
+func (s *Service) epoch(ctx context.Context, user string) (string, error) {
+	epoch, err := s.Accounts.Epoch(ctx, user)
+	if errors.Is(err, session.ErrNoAccount) {
+		return "", ErrNoAccount
+	}
+	if err != nil {
+		return "", fmt.Errorf("load epoch: %w", err)
+	}
+	return epoch, nil
+}
+
+// Blacklist ends the family of a refresh token, also of one that was used before. *[Refusal].
+func (s *Service) Blacklist(ctx context.Context, text string) error {
+	c, err := s.read(ctx, text, refresh)
+	if err != nil {
+		return err
+	}
+	f, err := s.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := s.Store.Delete(ctx, f.ID); err != nil {
+		return fmt.Errorf("end family of tokens: %w", err)
+	}
+	s.log(ctx, slog.LevelInfo, "authn_token_revoked", f.Record, "logout")
+	return nil
+}
