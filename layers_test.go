@@ -29,6 +29,7 @@ var layers = map[string]layer{
 	"throttle":           {},
 	"feed":               {},
 	"token":              {},
+	"jwt":                {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"auth":               {own: []string{"account", "session", "internal/problem"}},

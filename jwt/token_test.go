@@ -103,8 +103,8 @@ func TestOthersCanVerifyOurTokens(t *testing.T) {
 	}
 }
 
-// TestRFC8037_TheKeyOfTheStandardHasItsThumbprint: appendix A.2 and A.3.
-func TestRFC8037_TheKeyOfTheStandardHasItsThumbprint(t *testing.T) {
+// TestTheKeyOfRFC8037HasItsThumbprint: appendix A.2 and A.3.
+func TestTheKeyOfRFC8037HasItsThumbprint(t *testing.T) {
 	w := newWorld(t)
 	seed, err := base64.RawURLEncoding.DecodeString("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
 	if err != nil {
