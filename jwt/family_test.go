@@ -390,7 +390,9 @@ func (f *failing) Delete(ctx context.Context, id token.ID) error {
 // TestB4_AnOutageIsNeitherARefusalNorAnEnd: each call to the store fails in turn.
 func TestB4_AnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 	for what, do := range map[string]func(w *world, p jwt.Pair, used jwt.Pair) error{
-		"create":       func(w *world, _, _ jwt.Pair) error { return second(w.Create(w.t.Context(), jwt.SignIn{User: "1", Epoch: "first"})) },
+		"create": func(w *world, _, _ jwt.Pair) error {
+			return second(w.Create(w.t.Context(), jwt.SignIn{User: "1", Epoch: "first"}))
+		},
 		"refresh":      func(w *world, p, _ jwt.Pair) error { return second(w.Refresh(w.t.Context(), p.Refresh)) },
 		"a re-use":     func(w *world, _, u jwt.Pair) error { return second(w.Refresh(w.t.Context(), u.Refresh)) },
 		"blacklist":    func(w *world, p, _ jwt.Pair) error { return w.Blacklist(w.t.Context(), p.Refresh) },

@@ -443,7 +443,7 @@ func TestI5_AMegabyteOfDotsCostsNothing(t *testing.T) {
 		"dots": strings.Repeat(".", 1<<20), "header dots": parts[0] + strings.Repeat(".", 1<<20), "letters": strings.Repeat("A", 1<<20),
 		"a payload of a megabyte": parts[0] + "." + strings.Repeat("A", 1<<20) + "." + parts[2],
 		"a header of a megabyte":  strings.Repeat("A", 1<<20) + "." + parts[1] + "." + parts[2],
-		"braces": encode([]byte(strings.Repeat("{", 1<<20))), "4096 dots": strings.Repeat(".", jwt.MaxLength),
+		"braces":                  encode([]byte(strings.Repeat("{", 1<<20))), "4096 dots": strings.Repeat(".", jwt.MaxLength),
 	} {
 		w.refused(name, text, jwt.ErrInvalid)
 		if n := testing.AllocsPerRun(10, func() { _ = w.Verify(t.Context(), text, "") }); n > 3 {
