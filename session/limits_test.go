@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -233,6 +234,41 @@ func TestPassiveRequestsAreNoUse(t *testing.T) {
 		time.Sleep(time.Minute)
 		if s, err := v.poll(); err != nil || s != nil {
 			t.Errorf("polling kept the session alive: %+v, %v", s, err)
+		}
+	})
+}
+
+// TestS13_T02_ASessionCountsFromTheProof, where somebody else vouches for one that was given earlier.
+func TestS13_T02_ASessionCountsFromTheProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.Idle, m.Lifetime = time.Hour, 8*time.Hour
+		v := &visitor{t: t, m: m}
+		proved := time.Now()
+		time.Sleep(7*time.Hour + 30*time.Minute)
+		s := v.signIn(session.SignIn{User: "1", AuthenticatedAt: proved})
+		if !s.CreatedAt.Equal(proved) || time.Until(s.ExpiresAt) != 30*time.Minute || !s.FreshAt.IsZero() {
+			t.Fatalf("%+v", s)
+		}
+		time.Sleep(30*time.Minute - time.Second)
+		if !v.alive() {
+			t.Error("over a second early")
+		}
+		time.Sleep(time.Second)
+		if v.alive() {
+			t.Error("it outlives its lifetime")
+		}
+		v.serve(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := m.SignIn(w, r, session.SignIn{User: "1", AuthenticatedAt: proved}); !errors.Is(err, session.ErrEnded) {
+				t.Errorf("a proof of long ago: %v", err)
+			}
+			if len(w.Header()["Set-Cookie"]) > 0 {
+				t.Error("a cookie for it")
+			}
+		})
+		ahead := time.Now().Add(time.Hour)
+		if s := v.signIn(session.SignIn{User: "1", AuthenticatedAt: ahead}); s.CreatedAt.After(time.Now()) || time.Until(s.ExpiresAt) != time.Hour {
+			t.Errorf("a proof of the future: %+v", s)
 		}
 	})
 }

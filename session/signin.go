@@ -18,10 +18,15 @@ type SignIn struct {
 	BrowserSession bool   // a cookie that ends with the browser, and the shorter limits
 	Address        string // the client's; "": the request's RemoteAddr
 	Values         Values
+
+	// AuthenticatedAt is when the proof was given, where that was earlier, to whoever vouches for it now: the session
+	// counts as begun then, and its lifetime from then. Zero: now.
+	AuthenticatedAt time.Time
 }
 
 // SignIn starts a session and sets its cookie. The ticket is always new. A session that the request came with ends in
-// the same step, whoever's it was, and nothing of it is carried over.
+// the same step, whoever's it was, and nothing of it is carried over. ErrEnded if the proof is so old that the session would
+// be over.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
 	if in.User == "" || (in.Epoch == "" && m.Accounts != nil) {
 		return nil, errors.New("session: SignIn needs User, and Epoch where there are accounts")
@@ -62,6 +67,14 @@ func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error)
 		record.Fresh = now
 	}
 	m.restart(record, now)
+	if !in.AuthenticatedAt.IsZero() {
+		record.Created = min(now, in.AuthenticatedAt.Unix())
+		record.Deadline -= now - record.Created
+		record.Expires = min(record.Expires, record.Deadline)
+	}
+	if over(record, now) {
+		return "", nil, ErrEnded
+	}
 	return ticket, record, nil
 }
 
