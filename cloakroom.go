@@ -83,6 +83,9 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if s.db, err = engine.open(ctx); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
+	if s.db, err = c.withSessions(ctx, s.db); err != nil {
+		return err
+	}
 	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {
 		return errors.Join(err, s.db.Close())
 	}

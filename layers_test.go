@@ -64,7 +64,7 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "httpapi", "password", "session", "sqlite", "throttle", "web/pages",
+			"account", "auth", "csrf", "httpapi", "password", "redis", "session", "sqlite", "throttle", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},

@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/rueidis"
 )
 
 // A LossError says what the server might lose of what it has acknowledged.
 type LossError struct {
-	Reason string // a sentence without its full stop
+	Reason string        // a sentence without its full stop
+	Most   time.Duration // the last so much, by the server's manual; [Anything]; 0: the server doesn't say
 }
+
+// Anything is a loss that nothing bounds.
+const Anything = 24 * time.Hour
 
 func (e *LossError) Error() string { return "redis may forget what it has acknowledged: " + e.Reason }
 
@@ -56,27 +61,60 @@ func (db *DB) info(ctx context.Context) (map[string]string, error) {
 }
 
 // durable is how a server must be set so that it loses nothing it has acknowledged, and why.
-var durable = []struct{ setting, value, otherwise string }{
-	{"appendonly", "yes", "it keeps no append-only file (appendonly no), so a crash loses what was written since its last snapshot"},
-	{"appendfsync", "always", "it doesn't wait for the disk (appendfsync isn't always), so a crash can lose a second and more"},
-	{"no-appendfsync-on-rewrite", "no", "it doesn't wait for the disk while it rewrites its file (no-appendfsync-on-rewrite yes)"},
-	{"maxmemory-policy", "noeviction", "it throws sessions away when its memory is full (maxmemory-policy isn't noeviction)"},
+var durable = []struct {
+	setting, value string
+	otherwise      func(value string) *LossError
+}{
+	{"appendonly", "yes", func(string) *LossError {
+		return &LossError{"it keeps no append-only file (appendonly no), so that a crash loses everything since its last snapshot", Anything}
+	}},
+	{"maxmemory-policy", "noeviction", func(value string) *LossError {
+		return &LossError{"it throws sessions away when its memory is full (maxmemory-policy " + value + ")", Anything}
+	}},
+	{"appendfsync", "always", unsynced},
+	{"no-appendfsync-on-rewrite", "no", func(value string) *LossError {
+		return &LossError{"it doesn't wait for the disk while it rewrites its file (no-appendfsync-on-rewrite " + value + ")", delayed}
+	}},
+}
+
+// delayed is what Linux keeps of a file in memory before it writes it, by default.
+const delayed = 30 * time.Second
+
+func unsynced(value string) *LossError {
+	loss := &LossError{"it acknowledges before the disk has it (appendfsync " + value + ")", delayed}
+	if value == "everysec" {
+		loss.Most = time.Second
+	}
+	return loss
 }
 
 // Durable asks the server how it keeps what it acknowledges. A *[LossError] says that a crash of the server could lose some
-// of it, so that a sign-out is forgotten or a session lost, or that the server doesn't say; any other error is an outage.
+// of it, so that a sign-out is forgotten or a session lost, or that the server doesn't say; if there are several reasons, it
+// names the worst. Any other error is an outage.
+//
 // Whatever the answer, a failover to a replica can lose what the replica hadn't received: no setting prevents that.
 func (db *DB) Durable(ctx context.Context) error {
+	var worst *LossError
 	for _, d := range durable {
 		value, err := db.setting(ctx, d.setting)
 		if err != nil {
 			return err
 		}
 		if value != d.value {
-			return &LossError{Reason: d.otherwise}
+			worst = worse(worst, d.otherwise(value))
 		}
 	}
+	if worst != nil {
+		return worst
+	}
 	return nil
+}
+
+func worse(a, b *LossError) *LossError {
+	if a != nil && a.Most >= b.Most {
+		return a
+	}
+	return b
 }
 
 func (db *DB) setting(ctx context.Context, name string) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"golang.org/x/term"
@@ -14,11 +15,13 @@ import (
 
 // globals are the flags of every command.
 type globals struct {
-	Data    string   `default:"cloakroom-data" placeholder:"DIR" help:"The directory of the database and the server secret."`
-	DB      string   `name:"db" placeholder:"sqlite:PATH" standard:"cloakroom.db in --data" help:"The database."`
-	KeyFile string   `placeholder:"FILE" standard:"secret.key in --data" help:"The server secret."`
-	JSON    bool     `name:"json" help:"Print JSON instead of text."`
-	Help    helpFlag `short:"h" help:"Show this."`
+	Data         string   `default:"cloakroom-data" placeholder:"DIR" help:"The directory of the database and the server secret."`
+	DB           string   `name:"db" placeholder:"sqlite:PATH" standard:"cloakroom.db in --data" help:"The database."`
+	Sessions     string   `name:"sessions" placeholder:"URL" standard:"in --db" xor:"sessions" help:"Keep the sessions in Redis 7 or later, or Valkey: redis://HOST:PORT/DATABASE."`
+	SessionsFile textFile `name:"sessions-file" placeholder:"FILE" xor:"sessions" help:"A file that holds --sessions: other users of the machine can read a command line."`
+	KeyFile      string   `placeholder:"FILE" standard:"secret.key in --data" help:"The server secret."`
+	JSON         bool     `name:"json" help:"Print JSON instead of text."`
+	Help         helpFlag `short:"h" help:"Show this."`
 }
 
 // app is what a command works with.
@@ -43,7 +46,26 @@ func (e usageError) Is(target error) bool { return target == errUsage }
 
 // config is the part that all commands share.
 func (a *app) config() cloakroom.Config {
-	return cloakroom.Config{Data: a.Data, DB: a.DB, KeyFile: a.KeyFile, Log: a.quiet()}
+	return cloakroom.Config{
+		Data: a.Data, DB: a.DB, Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.quiet(),
+		RedisMayLose: longestPause, // what is risked, the server has been told
+	}
+}
+
+// sessions is --sessions, wherever it stands.
+func (a *app) sessions() string { return a.Sessions + string(a.SessionsFile) }
+
+// textFile is what a file holds, whose path is given.
+type textFile string
+
+// UnmarshalText is called by kong with the path.
+func (t *textFile) UnmarshalText(path []byte) error {
+	text, err := os.ReadFile(string(path))
+	*t = textFile(strings.TrimSpace(string(text)))
+	if err == nil && *t == "" {
+		err = fmt.Errorf("%s is empty", path)
+	}
+	return err
 }
 
 // quiet logs only what somebody should see who called a command, and not a server.

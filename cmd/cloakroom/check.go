@@ -100,14 +100,15 @@ func notYet(ctx context.Context, db cloakroom.Database, pending []string) (issue
 
 // kept is where the server keeps what it must not lose.
 type kept struct {
-	db     cloakroom.Database
-	secret string // the file
+	db       cloakroom.Database
+	secret   string // the file
+	sessions string // the URL of --sessions; "": they are in the database
 }
 
 func (a *app) kept() (kept, error) {
 	c := a.config()
 	db, err := c.Database()
-	return kept{db, c.SecretFile()}, err
+	return kept{db, c.SecretFile(), c.Sessions}, err
 }
 
 // hasSecret reports whether there is a server secret, or something in its place.

@@ -20,7 +20,7 @@ const longest = 30 * day
 // deployment is what is fine on a developer's machine, and not where people sign in.
 func (c *checkCmd) deployment(k kept) []issue {
 	var issues []issue
-	for _, look := range []func(kept) []issue{c.transport, c.proxies, c.limits, c.storage, c.process} {
+	for _, look := range []func(kept) []issue{c.transport, c.proxies, c.limits, c.storage, c.redis, c.process} {
 		issues = append(issues, look(k)...)
 	}
 	return issues
@@ -123,6 +123,23 @@ func (c *checkCmd) storage(k kept) (issues []issue) {
 			"Move it to a disk of this machine: --data or --db"))
 	}
 	return issues
+}
+
+// redis looks at where the sessions are, if they aren't in the database.
+func (c *checkCmd) redis(k kept) (issues []issue) {
+	if k.sessions == "" {
+		return nil
+	}
+	if c.RedisMayLose > 0 {
+		issues = append(issues, newIssue("W018", fmt.Sprintf("--redis-may-lose %v: after a crash of Redis a sign-out of the "+
+			"last %[1]v may not have happened.", c.RedisMayLose), "Set appendonly yes and appendfsync always in Redis, and leave the flag away."))
+	}
+	if u, err := url.Parse(k.sessions); err == nil && u.Scheme == "redis" && !onThisMachine(u.Hostname()) {
+		issues = append(issues, newIssue("W019", "The way to the Redis of --sessions is not encrypted: whoever listens there "+
+			"can take its password, and change who is signed in.", "Let Redis speak TLS: --sessions rediss://…"))
+	}
+	return append(issues, newIssue("I005", "If a replica of the Redis of --sessions takes its place, what it hadn't received is "+
+		"lost, whatever the settings: sign-outs too.", "Let it be promoted by hand, or end all sessions afterwards."))
 }
 
 // process looks at how the server runs.

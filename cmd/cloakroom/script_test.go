@@ -27,6 +27,7 @@ import (
 //	inflight begin | end STATUS      a request whose body is still on its way
 //	newer FILE                       makes a database that of a later version
 //	stranger STATUS                  starts another server, which always answers so, or never if 0; sets $URL
+//	redis SETTINGS…                  starts a Redis with these settings; sets $REDIS to its HOST:PORT
 //	capture VARIABLE REGEXP FILE     sets the variable to what the first group matches
 //	tty ANSWERS PROGRAM ARGS…        runs a program on a terminal, typing the lines of the file ANSWERS, one to each
 //	                                 question; what it showed is in the file tty
@@ -50,11 +51,17 @@ func runRow(t *testing.T, name string) {
 
 func runScripts(t *testing.T, p testscript.Params) {
 	t.Parallel()
+	runScriptsIn(t, p)
+}
+
+// runScriptsIn runs scripts with some more variables.
+func runScriptsIn(t *testing.T, p testscript.Params, variables ...string) {
 	p.RequireExplicitExec = true
 	p.RequireUniqueNames = true
 	p.UpdateScripts = os.Getenv("UPDATE_SCRIPTS") != ""
 	p.Setup = func(e *testscript.Env) error {
 		e.Values[serverKey{}] = newScriptServer()
+		e.Vars = append(e.Vars, variables...)
 		e.Setenv("TZ", "UTC")
 		e.Setenv("ESC", "\x1b")
 		e.Setenv("CSI", "\u009b") // ESC [ in one character
@@ -64,6 +71,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
 		"inflight": inflight, "capture": capture, "newer": newer, "stranger": stranger, "tty": tty,
+		"redis": startRedis,
 	}
 	p.Condition = func(name string) (bool, error) {
 		switch name {

@@ -31,6 +31,8 @@ type settings struct {
 	CSRF              string        `name:"csrf" enum:"auto,strict" default:"auto" placeholder:"MODE" help:"auto judges requests by their origin; strict demands X-CSRFToken as well."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
 
+	RedisMayLose time.Duration `placeholder:"TIME" standard:"nothing" help:"Serve although the Redis of --sessions may forget so much of what it acknowledged when it crashes."`
+
 	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"text or json, to standard error."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
 }
@@ -45,6 +47,8 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--idle %v: a session must be allowed a pause of at least 1m, and at most 100 years", s.Idle)
 	case s.Lifetime < time.Minute || s.Lifetime > longestPause:
 		return fmt.Errorf("--lifetime %v: a session must live at least 1m, and at most 100 years", s.Lifetime)
+	case s.RedisMayLose < 0:
+		return fmt.Errorf("--redis-may-lose %v: give a time such as 1s", s.RedisMayLose)
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
 	}
@@ -66,7 +70,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
 	c.Idle, c.Lifetime, c.MaxSessions = s.Idle, s.Lifetime, s.MaxSessions
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
-	c.Log = log
+	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	return c
 }
 
