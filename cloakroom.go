@@ -23,6 +23,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/live"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -41,6 +42,7 @@ type Server struct {
 	api      *httpapi.API
 	db       database
 	throttle *throttle.Guard
+	live     *live.Hub
 	log      *slog.Logger
 }
 
@@ -127,17 +129,15 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}
 	s.Sessions = &session.Manager{
 		Store: s.db.Sessions(), InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
-		Passive: passive, Log: c.Log,
+		Passive: httpapi.Passive, Log: c.Log,
 	}
+	who := auth.New(s.Sessions, s.db.Accounts())
+	s.live = &live.Hub{Auth: who, Version: s.db.Foreign, Log: c.Log}
+	s.Sessions.Ended, s.Accounts.Changed = s.live.Ended, s.live.Wake
 	s.api = &httpapi.API{
-		Sessions: s.Sessions, Accounts: s.Accounts, Auth: auth.New(s.Sessions, s.db.Accounts()), CSRF: guard, Client: trust,
-		Keys: s.keys, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Sessions: s.Sessions, Accounts: s.Accounts, Auth: who, CSRF: guard, Client: trust,
+		Keys: s.keys, Live: s.live, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
-}
-
-// passive requests ask who is signed in without keeping them signed in.
-func passive(r *http.Request) bool {
-	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false"
 }
 
 func hsts(secure, subDomains bool) string {
@@ -158,6 +158,7 @@ func (s *Server) Handler(next http.Handler) http.Handler { return s.api.Handler(
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Sessions.Run(ctx) })
+	g.Go(func() error { return s.live.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	return g.Wait()
 }
@@ -176,7 +177,8 @@ func (s *Server) purgeThrottle(ctx context.Context) error {
 	}
 }
 
-// Drain makes /readyz answer 503, so that a load balancer sends no more requests. Those that come are still answered.
+// Drain makes /readyz answer 503, so that a load balancer sends no more requests, and ends the events streams. Requests
+// that come are still answered.
 func (s *Server) Drain() { s.api.Drain() }
 
 // SetupLink returns a one-time link, good for 30 minutes, on which the first administrator is made; "" if there is a

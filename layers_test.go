@@ -32,6 +32,7 @@ var layers = map[string]layer{
 	"jwt":                {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
+	"live":               {own: []string{"account", "auth", "session"}},
 	"auth":               {own: []string{"account", "session", "internal/problem"}},
 	"internal/clientip":  {},
 	"internal/keyring":   {},
@@ -57,14 +58,14 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {},
 	"httpapi": {own: []string{
-		"account", "auth", "csrf", "password", "session", "throttle",
+		"account", "auth", "csrf", "live", "password", "session", "throttle",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
 	}},
 
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "httpapi", "password", "redis", "session", "sqlite", "throttle", "web/pages",
+			"account", "auth", "csrf", "httpapi", "live", "password", "redis", "session", "sqlite", "throttle", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},

@@ -43,6 +43,16 @@ type Service struct {
 	// It is for users that Cloakroom shares with Django, which must read the hash, and hashes anew what has not the
 	// parameters it expects. With it no weak hash is replaced. nil: new hashes are made as Hasher makes them.
 	Like func(ctx context.Context, u *User) (encoded string, err error)
+
+	// Changed is told whose rights, name or epoch this Service has changed, once it is done; "": anybody's. It must not
+	// block. Nil: nobody is told.
+	Changed func(id string)
+}
+
+func (s *Service) changed(id string) {
+	if s.Changed != nil {
+		s.Changed(id)
+	}
 }
 
 // Authenticate returns the user whose name and password these are, and notes the sign-in. [ErrInvalidCredentials],

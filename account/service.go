@@ -143,6 +143,9 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	if errors.Is(err, ErrNotFound) {
 		err = ErrMoved
 	}
+	if err == nil {
+		s.changed(id)
+	}
 	return changed, err
 }
 
@@ -157,10 +160,18 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Store.Change(ctx, id, func(c *User) error {
-		c.Password, c.Epoch = hash, newEpoch()
+	return s.change(ctx, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() })
+}
+
+// change alters a user and passes on that it has.
+func (s *Service) change(ctx context.Context, id string, alter func(*User)) error {
+	_, err := s.Store.Change(ctx, id, func(u *User) error {
+		alter(u)
 		return nil
 	})
+	if err == nil {
+		s.changed(id)
+	}
 	return err
 }
 
@@ -174,22 +185,16 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 // SetActive enables a user, or disables one, which ends everything of theirs; enabling brings none of it back.
 // [ErrNotFound].
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
-	_, err := s.Store.Change(ctx, id, func(u *User) error {
+	return s.change(ctx, id, func(u *User) {
 		if u.IsActive != active {
 			u.IsActive, u.Epoch = active, newEpoch()
 		}
-		return nil
 	})
-	return err
 }
 
 // EndEverything moves a user's epoch, which ends every session and token of theirs at once. [ErrNotFound].
 func (s *Service) EndEverything(ctx context.Context, id string) error {
-	_, err := s.Store.Change(ctx, id, func(u *User) error {
-		u.Epoch = newEpoch()
-		return nil
-	})
-	return err
+	return s.change(ctx, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
 // Edit changes a user's names, flags, groups and permissions. Hash, epoch and ID stay as they are, whatever change makes
@@ -218,12 +223,21 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 		wrong.add("groups", "does_not_exist", "One of the groups does not exist.")
 		return nil, wrong.err()
 	}
+	if err == nil {
+		s.changed(id)
+	}
 	return u, invalidIfTaken(err)
 }
 
 // Delete removes a user; every session of theirs is dead from then on. Nobody is spared, not even the last superuser:
 // whoever may delete users decides. [ErrNotFound].
-func (s *Service) Delete(ctx context.Context, id string) error { return s.Store.Delete(ctx, id) }
+func (s *Service) Delete(ctx context.Context, id string) error {
+	err := s.Store.Delete(ctx, id)
+	if err == nil {
+		s.changed(id)
+	}
+	return err
+}
 
 // Lookup returns the user with this username or e-mail address or, if it is nobody's name, with this ID: of a user called
 // "7" and another whose ID is 7, the one who is called so. [ErrNotFound].

@@ -145,6 +145,14 @@ const fromHeader = "from the 'X-Csrftoken' HTTP header" // Django's spelling, wh
 
 var headerKey = textproto.CanonicalMIMEHeaderKey("X-CSRFToken")
 
+// CheckOrigin judges a request by where it comes from, as Check judges an unsafe one, whatever its method. It is for
+// requests that change nothing but hold on to something. The error is an *[Error].
+func (p *Protection) CheckOrigin(r *http.Request) error {
+	asked := *r
+	asked.Method = http.MethodPost
+	return p.checkOrigin(&asked)
+}
+
 func (p *Protection) checkOrigin(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
 	err := p.fetch.Check(r)

@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/live"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -32,6 +33,7 @@ type API struct {
 	CSRF     *csrf.Protection
 	Client   clientip.Trust
 	Keys     *keyring.Ring
+	Live     *live.Hub                   // of the same Auth
 	Pages    Pages                       // nil: none
 	Healthy  func(context.Context) error // nil error: the store can be read and written
 	Secure   bool                        // the public URL is https
@@ -48,8 +50,12 @@ type Pages interface {
 	Match(path string) bool
 }
 
-// Drain makes /readyz answer 503 from now on, so that load balancers send no more requests.
-func (a *API) Drain() { a.draining.Store(true) }
+// Drain makes /readyz answer 503 from now on, so that load balancers send no more requests, and ends the events streams,
+// so that their clients connect elsewhere.
+func (a *API) Drain() {
+	a.draining.Store(true)
+	a.Live.Stop()
+}
 
 // Handler answers the API's routes and passes everything else to next, with the identity in the context and after the
 // same checks of host, origin and CSRF. next may be nil: then everything else is 404, and "/" leads to the account page.

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -189,7 +190,7 @@ func (c *client) do(r *http.Request) *answer {
 		c.s.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	b, err := io.ReadAll(response.Body)
+	b, err := whole(response)
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
@@ -197,6 +198,21 @@ func (c *client) do(r *http.Request) *answer {
 	c.s.secret.seen(c.s.t, r, a)
 	described(c.s.t, r, a)
 	return a
+}
+
+// whole reads an answer to its end; of a stream of events, which has none, the first block.
+func whole(response *http.Response) ([]byte, error) {
+	if response.Header.Get("Content-Type") != "text/event-stream" {
+		return io.ReadAll(response.Body)
+	}
+	var b []byte
+	lines := bufio.NewReader(response.Body)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if b = append(b, line...); err != nil || len(line) == 1 {
+			return b, nil //nolint:nilerr // a stream may end at any time
+		}
+	}
 }
 
 // records returns the stored sessions of a user.

@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/live"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -135,18 +136,33 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	}
 	logger := slog.New(requestid.LogHandler(lines))
 	sessions := &session.Manager{
-		Store: st.Sessions, InsecureHTTP: !o.tls, Log: logger,
-		Passive: func(r *http.Request) bool { return r.URL.Query().Get("slide") == "false" },
+		Store: st.Sessions, InsecureHTTP: !o.tls, Log: logger, Passive: httpapi.Passive,
 	}
+	accounts := &account.Service{
+		Store: st.Accounts, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
+	}
+	who := auth.New(sessions, st.Accounts)
+	hub := &live.Hub{Auth: who, Log: logger}
+	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
+	inBackground(t, hub.Run)
 	return &httpapi.API{
-		Sessions: sessions,
-		Accounts: &account.Service{
-			Store: st.Accounts, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
-		},
-		Auth: auth.New(sessions, st.Accounts), CSRF: guard, Client: trust, Keys: ring, Pages: o.pages,
+		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Pages: o.pages,
 		Healthy: func(ctx context.Context) error { _, err := st.Keys.Sealed(ctx); return err },
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,
 	}
+}
+
+// inBackground runs something until the test ends.
+func inBackground(t testing.TB, run func(context.Context) error) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // goodPassword passes the policy.

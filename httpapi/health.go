@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
 type statusOut struct {
@@ -28,8 +27,7 @@ func ready(a *API) http.Handler {
 	health := &health{ask: a.Healthy}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.draining.Load() {
-			refuse(w, r, &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping",
-				Detail: "The server is stopping.", RetryAfter: time.Second})
+			refuse(w, r, errStopping)
 			return
 		}
 		if err := health.check(r.Context()); err != nil {

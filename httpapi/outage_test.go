@@ -67,6 +67,7 @@ var scenes = []scene{
 	{"who is it", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/me", nil) }, never, nil},
 	{"who is it, again", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/me?slide=false", nil) }, never, nil},
 	{"csrftoken", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/csrf", nil) }, never, nil},
+	{"events", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/events", nil) }, never, nil},
 	{"devices", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/sessions", nil) }, never, nil},
 	{"end all others", true, func(c *client, _ *world) *answer { return c.send("DELETE", "/api/auth/sessions", nil) }, never, nil},
 	{"end another", true, func(c *client, w *world) *answer { return c.send("DELETE", "/api/auth/sessions/"+w.otherID, nil) }, never, nil},

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -72,7 +74,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 func (c *call) removeDead(user string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
 	defer cancel()
-	if _, err := c.api.Sessions.RevokeAll(ctx, user, c.current()); err != nil {
+	if _, err := c.api.Sessions.RevokeAll(session.Because(ctx, auth.PasswordChanged), user, c.current()); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 	}
 }

@@ -25,6 +25,7 @@ var routes = []route{
 	{"DELETE", "/api/auth/sessions/{id}", serve(signedIn, endSession)},
 	{"POST", "/api/auth/reauthenticate", serve(signedIn, reauthenticate)},
 	{"POST", "/api/auth/password/change", serve(signedIn, changePassword)},
+	{"GET", eventsPath, events},
 	{"GET", "/api/auth/setup", serve(anybody, setupState)},
 	{"POST", "/api/auth/setup", serve(anybody, setUp)},
 	{"GET", "/api/auth/openapi.yaml", openAPI},

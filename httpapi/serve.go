@@ -18,7 +18,7 @@ import (
 // longer is an outage. The time in which the client sends the body doesn't count: that is the client's own.
 const callTimeout = 5 * time.Second
 
-// call is one request to the API. Only the methods below write to the response: sign-in, sign-out and rotation.
+// call is one request to the API. Only the methods below and stream write to the response.
 type call struct {
 	api *API
 	w   http.ResponseWriter

@@ -168,6 +168,7 @@ var openAPIRouter = sync.OnceValue(func() routers.Router {
 		panic(err)
 	}
 	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.PlainBodyDecoder)
 	router, err := gorillamux.NewRouter(document)
 	if err != nil {

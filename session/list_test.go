@@ -1,11 +1,13 @@
 package session_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +126,67 @@ func TestALimitOfOneLeavesTheNewSession(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestS11_SignInsAtOnceDoNotEndEachOther: of many at the same time as many live on as may.
+func TestS11_SignInsAtOnceDoNotEndEachOther(t *testing.T) {
+	for _, most := range []int{1, 3} {
+		m := newManager()
+		m.MaxSessions = most
+		var anns [20]*visitor
+		var all sync.WaitGroup
+		for i := range anns {
+			anns[i] = &visitor{t: t, m: m}
+			all.Go(func() { anns[i].signIn(session.SignIn{User: "ann"}) })
+		}
+		all.Wait()
+		alive := 0
+		for _, ann := range anns {
+			if ann.alive() {
+				alive++
+			}
+		}
+		if alive != most {
+			t.Errorf("%d sessions live, of %d allowed", alive, most)
+		}
+	}
+}
+
+// TestWhoeverListensIsToldWhatEnded: each ending once, after it is done.
+func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
+	m := newManager()
+	var told []session.Ending
+	m.Ended = func(e session.Ending) {
+		if e.ID != "" && slices.ContainsFunc(rows(t, m.Store), func(r *session.Record) bool { return r.PublicID == e.ID }) {
+			t.Errorf("%+v is still there", e)
+		}
+		told = append(told, e)
+	}
+	a, b, c := &visitor{t: t, m: m}, &visitor{t: t, m: m}, &visitor{t: t, m: m}
+	first := a.signIn(session.SignIn{User: "1"})
+	second := a.signIn(session.SignIn{User: "1"})
+	if _, err := a.signOut(); err != nil {
+		t.Fatal(err)
+	}
+	third, fourth := b.signIn(session.SignIn{User: "1"}), c.signIn(session.SignIn{User: "1"})
+	if _, err := m.RevokeAll(session.Because(t.Context(), "disabled"), "1", fourth); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Revoke(t.Context(), "1", fourth.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Revoke(t.Context(), "1", third.ID); !errors.Is(err, session.ErrEnded) {
+		t.Fatal(err)
+	}
+	want := []session.Ending{
+		{User: "1", ID: first.ID, Reason: session.SignedInAgain},
+		{User: "1", ID: second.ID, Reason: session.SignedOut},
+		{User: "1", Except: fourth.ID, Reason: "disabled"},
+		{User: "1", ID: fourth.ID, Reason: session.EndedElsewhere},
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("told\n%+v, want\n%+v", told, want)
+	}
 }
 
 func TestS12_OnlySignInStartsASession(t *testing.T) {

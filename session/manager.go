@@ -35,10 +35,13 @@ type Manager struct {
 	Lifetime        time.Duration // the end after sign-in, whatever happens; 0: 30 days
 	BrowserIdle     time.Duration // Idle of a session that ends with the browser; 0: 1 hour
 	BrowserLifetime time.Duration // Lifetime of such a session; 0: 12 hours
-	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one just made beside it. 0: no limit
+	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one that another process has just made. 0: no limit
 
 	Passive func(*http.Request) bool // requests that are no use of the session; nil: none
+	Ended   func(Ending)             // told what this Manager has ended, once it is; mustn't block. nil: nobody is
 	Log     *slog.Logger             // nil: silent. Never sees a ticket
+
+	turns turns // of users who sign in, where MaxSessions is set
 
 	mu      sync.Mutex
 	running bool

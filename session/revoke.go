@@ -47,11 +47,12 @@ func (m *Manager) signOut(ctx context.Context, r *Record) error {
 		return err
 	}
 	m.ended(ctx, "logout", about(r)...)
+	m.tell(Ending{User: r.User, ID: r.PublicID, Reason: SignedOut})
 	return nil
 }
 
 // Revoke ends the session with this ID; user must be its user unless empty. ErrEnded if there is none.
-// On any other error nothing is known to have ended.
+// On any other error nothing is known to have ended. Unless the context says [Because] of what, it was [EndedElsewhere].
 func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	if id == "" {
 		return ErrEnded
@@ -67,6 +68,7 @@ func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 		return err
 	}
 	m.ended(ctx, "revoked", about(r)...)
+	m.tell(Ending{User: r.User, ID: r.PublicID, Reason: reason(ctx, EndedElsewhere)})
 	return nil
 }
 
@@ -99,19 +101,21 @@ func (m *Manager) find(ctx context.Context, user, id string) (*Record, error) {
 }
 
 // RevokeAll ends all sessions of a user, except one if that isn't nil, and returns how many.
-// On an error nothing is known to have ended.
+// On an error nothing is known to have ended. The reason is as for Revoke.
 func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (int, error) {
 	if user == "" {
 		return 0, errors.New("session: RevokeAll needs a user")
 	}
 	var spared ID
+	over := Ending{User: user, Reason: reason(ctx, EndedElsewhere)}
 	if except != nil {
-		spared = except.record.ID
+		spared, over.Except = except.record.ID, except.ID
 	}
 	n, err := m.Store.DeleteUser(ctx, user, spared)
 	if err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
+	m.tell(over) // also if there were none: the account may have moved on, and pages don't know yet
 	if n > 0 {
 		m.ended(ctx, "revoked", slog.String("user", user), slog.Int("sessions", n))
 	}
@@ -127,7 +131,7 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 	sessions, err := m.List(ctx, s.User)
 	others := slices.DeleteFunc(sessions, func(o *Session) bool { return o.ID == s.ID })
 	for i := m.MaxSessions - 1; i < len(others) && err == nil; i++ {
-		if err = m.Revoke(ctx, s.User, others[i].ID); errors.Is(err, ErrEnded) {
+		if err = m.Revoke(Because(ctx, Replaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
 			err = nil
 		}
 	}

@@ -35,6 +35,14 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	if err != nil {
 		return nil, err
 	}
+	if m.MaxSessions > 0 {
+		// Of two sign-ins at once the later one ends the earlier, and not each the other.
+		end, err := m.turns.take(r.Context(), in.User)
+		if err != nil {
+			return nil, fmt.Errorf("start session: %w", err)
+		}
+		defer end()
+	}
 	if err := m.start(r, record); err != nil {
 		return nil, fmt.Errorf("start session: %w", err)
 	}
@@ -99,7 +107,14 @@ func (m *Manager) restart(r *Record, now int64) {
 func (m *Manager) start(r *http.Request, record *Record) error {
 	id, ok := m.presented(r)
 	for ok {
-		err := m.swap(r.Context(), id, func(*Record) (*Record, error) { return record, nil })
+		var before *Record
+		err := m.swap(r.Context(), id, func(old *Record) (*Record, error) {
+			before = old
+			return record, nil
+		})
+		if err == nil {
+			m.tell(Ending{User: before.User, ID: before.PublicID, Reason: SignedInAgain})
+		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}

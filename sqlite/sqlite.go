@@ -62,6 +62,15 @@ func (db *DB) Close() error {
 // whether sign-ins and sign-outs are possible. Callers that strangers can reach should ask at most once a second.
 func (db *DB) Ping(ctx context.Context) error { return db.stores.Ping(ctx) }
 
+// Foreign returns a number that moves when somebody else has committed to the file: another process, or another DB.
+func (db *DB) Foreign(ctx context.Context) (version int64, err error) {
+	// Only other connections' commits move it, and the one that writes is the only one of ours that commits.
+	if err := db.write.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("ask who has written: %w", err)
+	}
+	return version, nil
+}
+
 // Sessions returns the sessions in this file.
 func (db *DB) Sessions() session.Store { return db.stores.Sessions() }
 

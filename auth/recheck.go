@@ -1,0 +1,57 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Why a session is over, where the store shows it; package session has those that an act of somebody's brings about.
+const (
+	Expired         = "expired"
+	PasswordChanged = "password_changed"
+	Disabled        = "disabled"
+	Deleted         = "deleted"
+	Administrator   = "administrator" // by somebody who may
+)
+
+// Recheck returns an identity with a session as it is now; or nil, and why the session is over, as far as the stores show
+// it. Looking is no use of the session.
+func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why string, err error) {
+	q := &request{resolver: a}
+	ctx = context.WithValue(ctx, contextKey{}, q)
+	s, err := a.sessions.Recheck(ctx, i.Session)
+	if err == nil {
+		var u *account.User
+		if u, err = q.account(ctx, s.User); err == nil {
+			return &Identity{User: u, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}, "", nil
+		}
+	}
+	if errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrNoAccount) {
+		why, err = a.why(ctx, i)
+	}
+	return nil, why, err
+}
+
+// why finds out what has become of an identity that is over.
+func (a *Resolver) why(ctx context.Context, i *Identity) (string, error) {
+	u, err := a.accounts.Load(ctx, i.User.ID)
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		return Deleted, nil
+	case err != nil:
+		return "", err
+	case !u.IsActive:
+		return Disabled, nil
+	case u.Epoch != i.User.Epoch && u.Password != i.User.Password:
+		return PasswordChanged, nil
+	case u.Epoch != i.User.Epoch:
+		return Administrator, nil
+	case !time.Now().Before(i.Session.ExpiresAt):
+		return Expired, nil
+	}
+	return session.EndedElsewhere, nil
+}

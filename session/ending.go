@@ -1,0 +1,40 @@
+package session
+
+import "context"
+
+// Ending says which sessions have ended, and why. One by one, for [Manager.Ended].
+type Ending struct {
+	User   string
+	ID     string // the session's public ID; "": all sessions of the user
+	Except string // the public ID of the one that was spared; "": none was
+	Reason string // one of those below, or what [Because] said
+}
+
+// Why sessions end, in words for programs.
+const (
+	SignedOut      = "signed_out"
+	SignedInAgain  = "signed_in_again" // the browser signed in over it
+	EndedElsewhere = "ended_elsewhere" // by its user, from another session
+	Replaced       = "replaced"        // by a newer one: MaxSessions
+)
+
+type reasonKey struct{}
+
+// Because returns a context under which what Revoke and RevokeAll end, ends for this reason.
+func Because(ctx context.Context, reason string) context.Context {
+	return context.WithValue(ctx, reasonKey{}, reason)
+}
+
+func reason(ctx context.Context, standard string) string {
+	if said, ok := ctx.Value(reasonKey{}).(string); ok {
+		return said
+	}
+	return standard
+}
+
+// tell passes on that sessions have ended.
+func (m *Manager) tell(e Ending) {
+	if m.Ended != nil {
+		m.Ended(e)
+	}
+}
