@@ -132,7 +132,12 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Passive: httpapi.Passive, Log: c.Log,
 	}
 	who := auth.New(s.Sessions, s.db.Accounts())
-	s.live = &live.Hub{Auth: who, Version: s.db.Foreign, Log: c.Log}
+	s.live = &live.Hub{Auth: who, Log: c.Log}
+	if db, ok := s.db.(interface {
+		Foreign(context.Context) (int64, error)
+	}); ok {
+		s.live.Version = db.Foreign
+	}
 	s.Sessions.Ended, s.Accounts.Changed = s.live.Ended, s.live.Wake
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: who, CSRF: guard, Client: trust,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -274,6 +275,8 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	ada, bob := s.user("ada"), s.user("bob")
 	a, b := s.as(ada).listens(), s.as(bob).listens()
 	time.Sleep(time.Second) // what our own process has done is over
+	var took []time.Duration
+	began := time.Now()
 	_, err := theirs.Accounts().Change(t.Context(), bob.ID, func(u *account.User) error { u.Direct = []string{"blog.add_post"}; return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -281,12 +284,17 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	if got := b.next(); got != "permissions.changed {}" {
 		t.Errorf("rights of another process: %q", got)
 	}
-	began := time.Now()
+	took = append(took, time.Since(began))
+	began = time.Now()
 	if _, err := theirs.Sessions().DeleteUser(t.Context(), ada.ID, session.ID{}); err != nil {
 		t.Fatal(err)
 	}
 	a.ends("deleted by another process", "ended_elsewhere")
-	t.Logf("noticed after %v", time.Since(began))
+	took = append(took, time.Since(began))
+	t.Logf("noticed after %v", took)
+	if slices.Max(took) > 8*time.Second { // all are looked at every 15 seconds anyway
+		t.Error("too late")
+	}
 	b.quiet("the other user's stream")
 }
 

@@ -75,13 +75,14 @@ func (p *page) send(b []byte) error {
 // serve begins the answer. gone is called when the page is.
 func (p *page) serve(w http.ResponseWriter, r *http.Request, gone func()) {
 	controller := http.NewResponseController(w)
-	conn, _, err := controller.Hijack()
-	if err != nil {
-		p.stay(w, r, controller)
-		gone()
-		return
+	if r.ContentLength == 0 { // else the rest of the body would have to be read
+		if conn, _, err := controller.Hijack(); err == nil {
+			p.take(conn, w.Header(), gone)
+			return
+		}
 	}
-	p.take(conn, w.Header(), gone)
+	p.stay(w, r, controller)
+	gone()
 }
 
 // take answers on a connection that is ours alone from now on. It ends with the answer, so that needs no length.

@@ -133,6 +133,7 @@ func TestS11_SignInsAtOnceDoNotEndEachOther(t *testing.T) {
 	for _, most := range []int{1, 3} {
 		m := newManager()
 		m.MaxSessions = most
+		m.Store = &watched{Store: m.Store, before: func(string) error { time.Sleep(time.Millisecond); return nil }}
 		var anns [20]*visitor
 		var all sync.WaitGroup
 		for i := range anns {
