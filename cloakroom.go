@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/gateway"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -41,6 +42,7 @@ type Server struct {
 	keys     *keyring.Ring
 	api      *httpapi.API
 	db       database
+	gateway  *gateway.Gateway
 	throttle *throttle.Guard
 	live     *live.Hub
 	log      *slog.Logger
@@ -70,6 +72,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s.assemble(c, base, guard, trust)
+	if err := s.standInFront(c, base, guard, trust); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -145,6 +150,24 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}
 }
 
+// standInFront puts the gateway in its place.
+func (s *Server) standInFront(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) (err error) {
+	ticket := session.CookieName
+	if base.Scheme != "https" {
+		ticket = session.PlainCookieName
+	}
+	s.gateway, err = gateway.New(gateway.Config{
+		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
+		URL: c.URL, Owns: httpapi.Owns, Cookies: []string{ticket, httpapi.DeviceCookie},
+		Auth: s.api.Auth, CSRF: guard, Client: trust, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	s.api.Authz = s.gateway.ForwardAuth()
+	return nil
+}
+
 func hsts(secure, subDomains bool) string {
 	switch {
 	case !secure:
@@ -156,8 +179,13 @@ func hsts(secure, subDomains bool) string {
 }
 
 // Handler answers Cloakroom's routes and passes everything else to next, which finds out with package auth who is asking.
-// next may be nil.
-func (s *Server) Handler(next http.Handler) http.Handler { return s.api.Handler(next) }
+// If next is nil, what the Config names as App and Upstreams answers.
+func (s *Server) Handler(next http.Handler) http.Handler {
+	if next == nil && s.gateway.Serves() {
+		next = s.gateway
+	}
+	return s.api.Handler(next)
+}
 
 // Run does the work in the background, such as removing expired sessions, until ctx ends. Run it once.
 func (s *Server) Run(ctx context.Context) error {
@@ -165,6 +193,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.Sessions.Run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
+	g.Go(func() error { return s.gateway.Run(ctx) })
 	return g.Wait()
 }
 
@@ -182,9 +211,12 @@ func (s *Server) purgeThrottle(ctx context.Context) error {
 	}
 }
 
-// Drain makes /readyz answer 503, so that a load balancer sends no more requests, and ends the events streams. Requests
-// that come are still answered.
-func (s *Server) Drain() { s.api.Drain() }
+// Drain makes /readyz answer 503, so that a load balancer sends no more requests, and ends the events streams, and the
+// WebSockets and streams of upstreams. Requests that come are still answered.
+func (s *Server) Drain() {
+	s.api.Drain()
+	s.gateway.Drain()
+}
 
 // SetupLink returns a one-time link, good for 30 minutes, on which the first administrator is made; "" if there is a
 // user already. Earlier links are void from then on.

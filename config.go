@@ -34,6 +34,11 @@ type Config struct {
 	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
 	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
 
+	App             string        // the folder of a built single-page app to serve; "": none
+	Upstreams       []string      // [PREFIX=]URL of servers that the rest is passed on to
+	Rules           []string      // "LEVEL [METHOD,…] PATH": who may have what of App and Upstreams
+	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
+
 	Log *slog.Logger // nil: slog.Default()
 }
 

@@ -57,6 +57,9 @@ var layers = map[string]layer{
 
 	// What the network sees.
 	"web/pages": {},
+	"gateway": {own: []string{
+		"auth", "csrf", "session", "internal/clientip", "internal/problem", "internal/requestid",
+	}},
 	"httpapi": {own: []string{
 		"account", "auth", "csrf", "live", "password", "session", "throttle",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
@@ -65,7 +68,8 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "httpapi", "live", "password", "redis", "session", "sqlite", "throttle", "web/pages",
+			"account", "auth", "csrf", "gateway", "httpapi", "live", "password", "redis", "session", "sqlite", "throttle",
+			"web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},

@@ -141,6 +141,23 @@ func (p *Protection) Check(r *http.Request, c Caller) error {
 	return nil
 }
 
+// CheckHandshake reports whether a request may begin a WebSocket; ticket: it carries a session cookie. Any page can begin
+// one, with the visitor's cookies, and nothing keeps it from reading what comes, so the GET is judged like an unsafe
+// request. No token is asked for, even in strict mode: a page can't send headers of its own here. The error is an *[Error].
+func (p *Protection) CheckHandshake(r *http.Request, ticket bool) error {
+	unsafe := new(http.Request)
+	*unsafe = *r
+	unsafe.Method = http.MethodPost
+	if err := p.checkOrigin(unsafe); err != nil {
+		return err
+	}
+	if ticket && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+		return &Error{"origin_required", "This WebSocket has a session cookie, but neither Origin nor Sec-Fetch-Site says " +
+			"where it comes from. Send Origin, or authenticate with a token instead of the cookie."}
+	}
+	return nil
+}
+
 const fromHeader = "from the 'X-Csrftoken' HTTP header" // Django's spelling, whatever the client's
 
 var headerKey = textproto.CanonicalMIMEHeaderKey("X-CSRFToken")

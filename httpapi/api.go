@@ -24,7 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// API answers the routes of this package. All fields but Pages and HSTS are needed; set them before Handler.
+// API answers the routes of this package. All fields but Pages, Authz and HSTS are needed; set them before Handler.
 // An API is safe for concurrent use.
 type API struct {
 	Sessions *session.Manager
@@ -35,6 +35,7 @@ type API struct {
 	Keys     *keyring.Ring
 	Live     *live.Hub                   // of the same Auth
 	Pages    Pages                       // nil: none
+	Authz    http.Handler                // answers other proxies under /api/authz; nil: nobody does
 	Healthy  func(context.Context) error // nil error: the store can be read and written
 	Secure   bool                        // the public URL is https
 	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
@@ -73,7 +74,24 @@ func (a *API) Handler(next http.Handler) http.Handler {
 	h = a.Auth.Handler(a.sameOrigin(h))
 	h = a.CSRF.CORS(h)
 	h = a.knownHost(h)
-	return a.outermost(h)
+	return a.outermost(a.forProxies(h))
+}
+
+// forProxies answers a proxy that asks about somebody else's request. The question itself comes to whatever host the proxy
+// knows us by, and from no page, so it isn't judged by its host and origin: Authz judges what is asked about.
+func (a *API) forProxies(next http.Handler) http.Handler {
+	if a.Authz == nil {
+		return next
+	}
+	authz := a.Auth.Handler(a.Authz)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !under(r.URL.EscapedPath(), "/api/authz") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		protect(w.Header())
+		authz.ServeHTTP(w, r)
+	})
 }
 
 // outermost names the request, keeps a panic to itself, and sets the headers that every answer has.

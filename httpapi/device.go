@@ -9,11 +9,14 @@ import (
 	"strings"
 )
 
+// DeviceCookie is the name of the cookie by which a browser is known from which a user has signed in before.
+const DeviceCookie = "cloakroom_device"
+
 // The device cookie says that somebody has signed in to an account from this browser before. It opens nothing: it only
 // gives the browser a count of failed guesses of its own, which strangers can't fill. It is "<random>.<MAC>", the MAC
 // over the random part and the account's ID, and lives a year.
 const (
-	deviceCookie = "cloakroom_device"
+	deviceCookie = DeviceCookie
 	deviceMaxAge = 365 * 24 * 60 * 60
 )
 

@@ -38,13 +38,18 @@ var reserved = []string{"/api/auth", "/api/me", "/api/authz", "/auth", "/signin"
 
 // ours reports whether a path is under one of our prefixes.
 func ours(path string) bool {
-	for _, prefix := range reserved {
-		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(reserved, func(prefix string) bool { return under(path, prefix) })
 }
+
+// under reports whether a path is the prefix or below it.
+func under(path, prefix string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// Owns reports whether a decoded path is answered here, whatever it is, and never by the handler that was passed to
+// [API.Handler].
+func Owns(path string) bool { return ours(path) || path == "/.well-known/jwks.json" }
 
 // match reports whether the path is the route's, and the segment that stands for {id}.
 func (t route) match(path string) (id string, ok bool) {

@@ -9,8 +9,12 @@ command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/d
 say "Go: vet and tests"
 need strace strace # with which servertest makes the disk fail
 need redis-server redis-server
+need nginx nginx-light # in front of which, and of Caddy, fronttest puts the program
+need caddy caddy
+need /usr/bin/python3 python3
+[ -d /usr/lib/python3/dist-packages/cryptography ] || need no-such-command python3-cryptography
 go vet ./...
-go test ./...
+CLOAKROOM_TESTS_NEED_ALL=1 go test ./...
 go run ./faults -check
 
 need_node

@@ -139,6 +139,11 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 		defer os.RemoveAll(temp)
 		config.Data, config.DB, config.KeyFile = temp, "", ""
 	}
+	if c.TLSCert != "" {
+		if _, err := loadCertificate(c.TLSCert, c.TLSKey, config.Log); err != nil {
+			issues = append(issues, newIssue("E006", "serve would not start: "+err.Error(), ""))
+		}
+	}
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
 		return append(issues, newIssue("E004", "serve would not start: "+explain(err), "")), nil

@@ -20,7 +20,7 @@ const longest = 30 * day
 // deployment is what is fine on a developer's machine, and not where people sign in.
 func (c *checkCmd) deployment(k kept) []issue {
 	var issues []issue
-	for _, look := range []func(kept) []issue{c.transport, c.proxies, c.limits, c.storage, c.redis, c.process} {
+	for _, look := range []func(kept) []issue{c.transport, c.proxies, c.upstreams, c.limits, c.storage, c.redis, c.process} {
 		issues = append(issues, look(k)...)
 	}
 	return issues
@@ -29,7 +29,7 @@ func (c *checkCmd) deployment(k kept) []issue {
 // transport looks at the way between browsers and the server.
 func (c *checkCmd) transport(kept) (issues []issue) {
 	secure := strings.HasPrefix(c.URL, "https://")
-	if !secure {
+	if !secure && c.TLSCert == "" {
 		issues = append(issues, newIssue("W001", "The address that browsers use is plain http.",
 			"Put a proxy in front that speaks https, and give its address: --url https://app.example.com"))
 	}
@@ -56,7 +56,7 @@ func (c *checkCmd) transport(kept) (issues []issue) {
 
 // proxies looks at who may say where a request comes from.
 func (c *checkCmd) proxies(kept) (issues []issue) {
-	if strings.HasPrefix(c.URL, "https://") && len(c.TrustedProxy) == 0 {
+	if strings.HasPrefix(c.URL, "https://") && len(c.TrustedProxy) == 0 && c.TLSCert == "" {
 		issues = append(issues, newIssue("W014", "There must be a proxy that speaks https, and none is trusted: everybody seems "+
 			"to come from its address, so that one person's failed sign-ins count against all.",
 			"Name the proxy's address: --trusted-proxy 127.0.0.1"))
@@ -69,6 +69,28 @@ func (c *checkCmd) proxies(kept) (issues []issue) {
 		if hosts := p.Addr().BitLen() - p.Bits(); !p.Addr().IsLoopback() && (hosts > 64 || (p.Addr().Is4() && hosts > 16)) {
 			issues = append(issues, newIssue("W003", fmt.Sprintf("--trusted-proxy %s: every machine in this large network can "+
 				"claim to be any client.", text), "Name the proxies' own addresses, or a network that holds nothing else."))
+		}
+	}
+	return issues
+}
+
+// upstreams looks at what is passed on, to whom and for whom.
+func (c *checkCmd) upstreams(kept) (issues []issue) {
+	for _, text := range c.Upstream {
+		_, address, prefixed := strings.Cut(text, "=")
+		if !prefixed || !strings.HasPrefix(text, "/") {
+			address = text
+		}
+		if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "h2c") && !onThisMachine(u.Hostname()) {
+			issues = append(issues, newIssue("W016", fmt.Sprintf("--upstream %s is reached over a network by plain http: whoever is on "+
+				"it can read what people do, and whoever reaches the upstream can say in Remote-User to be anybody.", text),
+				"Use https, or let the upstream listen on this machine alone; or let it verify Cloakroom-Assertion (docs/deploy.md)."))
+		}
+	}
+	for _, rule := range c.Rule {
+		if words := strings.Fields(rule); len(words) == 2 && words[0] == "public" && words[1] == "/*" {
+			issues = append(issues, newIssue("I005", fmt.Sprintf("--rule %q lets everybody have whatever no earlier rule covers.", rule),
+				"That is right if the upstream looks itself at who is asking. Else leave the rule away: who isn't signed in gets 401."))
 		}
 	}
 	return issues

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,9 @@ Examples:
   cloakroom serve
   cloakroom serve --listen localhost:9000 --origin http://localhost:3000
   cloakroom serve --listen 0.0.0.0:8000 --url https://app.example.com --trusted-proxy 10.0.0.5
+  cloakroom serve --app ./dist --upstream http://127.0.0.1:3000
+  cloakroom serve --app ./dist --upstream /api=http://127.0.0.1:3000 --rule 'public GET /api/products/*' \
+    --listen :443 --url https://app.example.com --tls-cert fullchain.pem --tls-key privkey.pem
 
 Ctrl-C or SIGTERM stops it, after the requests in flight; a second Ctrl-C at once.`
 }
@@ -52,6 +56,12 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer closeAll(listeners)
+	var pair *certificate
+	if c.TLSCert != "" {
+		if pair, err = loadCertificate(c.TLSCert, c.TLSKey, log); err != nil {
+			return err
+		}
+	}
 	config := c.config(a, c.publicURL(portOf(listeners[0])), log)
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
@@ -62,17 +72,20 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		err = a.announce(ctx, started, log)
 	}
 	if err == nil {
-		err = a.serve(ctx, s, listeners, log)
+		err = a.serve(ctx, s, listeners, pair, log)
 	}
 	return errors.Join(err, s.Close())
 }
 
-// serve answers requests until ctx ends, and then those in flight.
-func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Listener, log *slog.Logger) error {
+// serve answers requests until ctx ends, and then those in flight. pair is nil for plain http.
+func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Listener, pair *certificate, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: s.Handler(nil), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
+	}
+	if pair != nil {
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
 	}
 	// The work in the background goes on until the last request is answered.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -80,7 +93,7 @@ func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Li
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		g.Go(func() error {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := listenAndServe(server, l, pair); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("listen on %s: %w", l.Addr(), err)
 			}
 			return nil
@@ -97,6 +110,14 @@ func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Li
 		return nil
 	})
 	return g.Wait()
+}
+
+// listenAndServe speaks https, in HTTP/2 and HTTP/1.1, where there is a certificate.
+func listenAndServe(server *http.Server, l net.Listener, pair *certificate) error {
+	if pair != nil {
+		return server.ServeTLS(l, "", "")
+	}
+	return server.Serve(l)
 }
 
 // finish stops accepting, and waits for the requests in flight.

@@ -19,7 +19,7 @@ import (
 // settings are the flags of the server; check takes them too, to say what it thinks of them.
 type settings struct {
 	Listen       string   `default:"localhost:8000" placeholder:"HOST:PORT" help:"Where to listen. localhost is 127.0.0.1 and [::1] both; port 0 is one that is free."`
-	URL          string   `name:"url" placeholder:"URL" standard:"http://localhost with --listen's port" help:"The public address, scheme and host, as browsers see it."`
+	URL          string   `name:"url" placeholder:"URL" standard:"http(s)://localhost with --listen's port" help:"The public address, scheme and host, as browsers see it."`
 	Origin       []string `placeholder:"URL" help:"Another origin of the same site whose pages may call this server. Repeat it or separate by commas."`
 	TrustedProxy []string `placeholder:"CIDR" help:"A proxy, or a network of proxies, whose X-Forwarded-For is believed. Repeat it or separate by commas."`
 	InsecureHTTP bool     `name:"insecure-http" help:"Allow plain http beyond this machine. Whoever listens on the way can take sessions and passwords."`
@@ -32,6 +32,13 @@ type settings struct {
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
 
 	RedisMayLose time.Duration `placeholder:"TIME" standard:"nothing" help:"Serve although the Redis of --sessions may forget so much of what it acknowledged when it crashes."`
+
+	App             string        `type:"path" placeholder:"DIR" help:"Serve the single-page app that was built into this folder."`
+	Upstream        []string      `placeholder:"[PREFIX=]URL" help:"Pass the rest on to this server, or only paths below the prefix. Repeat it or separate by commas."`
+	UpstreamTimeout time.Duration `default:"1m" placeholder:"TIME" help:"How long an upstream may take until its answer begins."`
+	Rule            []string      `sep:";" placeholder:"RULE" help:"Who may have what of the app and the upstreams: LEVEL [METHOD,...] PATH, where LEVEL is public, signed-in, fresh or permission:NAME. The first that fits counts. Repeat it or separate by semicolons."`
+	TLSCert         string        `name:"tls-cert" placeholder:"FILE" help:"Speak https with this certificate, in PEM, chain included. Read again when it changes."`
+	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The certificate's private key, in PEM."`
 
 	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"text or json, to standard error."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
@@ -49,6 +56,10 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--lifetime %v: a session must live at least 1m, and at most 100 years", s.Lifetime)
 	case s.RedisMayLose < 0:
 		return fmt.Errorf("--redis-may-lose %v: give a time such as 1s", s.RedisMayLose)
+	case (s.TLSCert == "") != (s.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case s.UpstreamTimeout < time.Second || s.UpstreamTimeout > time.Hour:
+		return fmt.Errorf("--upstream-timeout %v: give a time from 1s to 1h", s.UpstreamTimeout)
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
 	}
@@ -70,6 +81,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
 	c.Idle, c.Lifetime, c.MaxSessions = s.Idle, s.Lifetime, s.MaxSessions
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
+	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	return c
 }
@@ -90,6 +102,9 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 func (s *settings) publicURL(port uint16) string {
 	if s.URL != "" {
 		return s.URL
+	}
+	if s.TLSCert != "" {
+		return "https://localhost:" + strconv.Itoa(int(port))
 	}
 	return "http://localhost:" + strconv.Itoa(int(port))
 }
@@ -130,6 +145,10 @@ func (s *settings) prepare(ctx context.Context, a *app) (place, error) {
 	}
 	if err := s.exposed(p); err != nil {
 		return place{}, err
+	}
+	if s.TLSCert != "" && strings.HasPrefix(s.publicURL(p.addrs[0].Port()), "http:") {
+		return place{}, fmt.Errorf("--tls-cert makes this server speak https, and --url %s is plain http. Give the address "+
+			"that browsers see: --url https://app.example.com", s.URL)
 	}
 	return p, openDirectory(a.Data)
 }

@@ -91,6 +91,12 @@ func (t Trust) Addr(r *http.Request) netip.Addr {
 	return client
 }
 
+// TrustsPeer reports whether the request itself comes from a trusted proxy, whomever it forwards.
+func (t Trust) TrustsPeer(r *http.Request) bool {
+	peer, ok := parseAddr(r.RemoteAddr)
+	return ok && t.contains(peer)
+}
+
 func (t Trust) contains(addr netip.Addr) bool {
 	for _, p := range t.prefixes {
 		if p.Contains(addr) {

@@ -19,6 +19,7 @@ type Problem struct {
 	Detail     string              // a sentence for a person
 	Fields     map[string][]string // which fields are wrong, and why
 	RetryAfter time.Duration       // sent rounded up to seconds; 0: not sent
+	LoginURL   string              // where to sign in; "": not said
 }
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
@@ -36,6 +37,7 @@ type body struct {
 	Code      string              `json:"code"`
 	RequestID string              `json:"request_id"`
 	Errors    map[string][]string `json:"errors,omitempty"`
+	LoginURL  string              `json:"login_url,omitempty"`
 }
 
 // Write answers the request with p. A 401 names the scheme "Session", which no browser knows, so none pops up a box.
@@ -57,6 +59,6 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
 	// The client may be gone by now; there is nobody left to tell.
 	_ = json.NewEncoder(w).Encode(body{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
-		Detail: p.Detail, Code: p.Code, RequestID: requestid.From(r.Context()), Errors: p.Fields,
+		Detail: p.Detail, Code: p.Code, RequestID: requestid.From(r.Context()), Errors: p.Fields, LoginURL: p.LoginURL,
 	})
 }

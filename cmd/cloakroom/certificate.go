@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// certificate is one in two files, which are read again when they change. Safe for concurrent use.
+type certificate struct {
+	certFile, keyFile string
+	log               *slog.Logger
+
+	mu     sync.Mutex
+	pair   *tls.Certificate
+	read   [2]version
+	looked time.Time
+}
+
+// version tells one content of a file from the next, also behind the links that Kubernetes and certbot put.
+type version struct {
+	modified time.Time
+	size     int64
+}
+
+// lookEvery bounds how often the files are looked at.
+const lookEvery = time.Second
+
+// loadCertificate fails unless the files are there and belong together.
+func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
+	var err error
+	if c.read, err = c.versions(); err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert %s, --tls-key %s: %w", certFile, keyFile, err)
+	}
+	c.pair = &pair
+	return c, nil
+}
+
+func (c *certificate) versions() (now [2]version, err error) {
+	for i, file := range []string{c.certFile, c.keyFile} {
+		info, err := os.Stat(file)
+		if err != nil {
+			return now, fmt.Errorf("certificate: %w", err)
+		}
+		now[i] = version{info.ModTime(), info.Size()}
+	}
+	return now, nil
+}
+
+// get is tls.Config.GetCertificate. New files that don't belong together, as while they are being replaced, change nothing.
+func (c *certificate) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.looked) >= lookEvery {
+		c.looked = time.Now()
+		c.look(hello.Context())
+	}
+	return c.pair, nil
+}
+
+func (c *certificate) look(ctx context.Context) {
+	now, err := c.versions()
+	if err == nil && now == c.read {
+		return
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	}
+	if err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "the new certificate can't be read; the one before is used", slog.Any("error", err))
+		return
+	}
+	c.pair, c.read = &pair, now
+	c.log.LogAttrs(ctx, slog.LevelInfo, "certificate read again", slog.Time("expires", pair.Leaf.NotAfter))
+}

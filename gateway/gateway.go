@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Config says what stands behind a [Gateway], and who may have it.
+type Config struct {
+	App             string        // the folder of a built single-page app; "": none
+	Upstreams       []string      // [PREFIX=]URL; see [New]
+	Rules           []string      // "LEVEL [METHOD,…] PATH"; the first that covers a request counts
+	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
+
+	URL     string                 // the public one, scheme and host
+	Owns    func(path string) bool // paths that never get here, since they are answered before; nil: none
+	Cookies []string               // names of our own, which upstreams neither see nor set
+
+	Auth   *auth.Resolver
+	CSRF   *csrf.Protection
+	Client clientip.Trust
+	Signer Signer       // nil: no assertions
+	Log    *slog.Logger // nil: slog.Default()
+}
+
+// Gateway answers with the app's files and the upstreams' answers. It is safe for concurrent use.
+type Gateway struct {
+	c          Config
+	app        *app // nil: none
+	upstreams  []*upstream
+	rules      rules
+	assertions assertions
+	streams    streams
+}
+
+// New returns a Gateway, or an error that says which part of the configuration is wrong, in the terms of the command line.
+//
+// An upstream is http://HOST:PORT, https://HOST, h2c://HOST:PORT (HTTP/2 without TLS) or unix:PATH. With a prefix, as in
+// /api=http://…, it has the paths below that prefix; of several prefixes the longest counts. It gets each path as it came.
+// Without a prefix it has what is left.
+func New(c Config) (*Gateway, error) {
+	g := &Gateway{c: c, assertions: assertions{signer: c.Signer}}
+	if g.c.Log == nil {
+		g.c.Log = slog.Default()
+	}
+	if g.c.UpstreamTimeout == 0 {
+		g.c.UpstreamTimeout = time.Minute
+	}
+	var err error
+	if g.rules, err = parseRules(c.Rules); err != nil {
+		return nil, err
+	}
+	for i, r := range g.rules {
+		if path := "/" + strings.Join(r.path, "/"); len(r.path) > 0 && g.owns(path) {
+			return nil, fmt.Errorf("--rule %q: %s is Cloakroom's own, and has its own rules", c.Rules[i], path)
+		}
+	}
+	if c.App != "" {
+		if g.app, err = openApp(c.App); err != nil {
+			return nil, fmt.Errorf("--app: %w", err)
+		}
+	}
+	if g.upstreams, err = g.openUpstreams(c.Upstreams); err != nil {
+		return nil, fmt.Errorf("--upstream: %w", err)
+	}
+	return g, nil
+}
+
+func (g *Gateway) owns(path string) bool { return g.c.Owns != nil && g.c.Owns(path) }
+
+// Serves reports whether there is an app or an upstream. Without either, a Gateway still decides for other proxies.
+func (g *Gateway) Serves() bool { return g.app != nil || len(g.upstreams) > 0 }
+
+// ServeHTTP answers a request that passed auth.Resolver.Handler and the check of its host and origin.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, err := target(r)
+	if err != nil {
+		g.deny(w, r, err)
+		return
+	}
+	behind := g.choose(r, path)
+	c, err := g.admit(r, path, behind.standard())
+	if err != nil {
+		g.deny(w, r, err)
+		return
+	}
+	behind.serve(w, r, c)
+}
+
+// caller is somebody who may have what they ask for.
+type caller struct {
+	path   string         // what they ask for, decoded
+	who    *auth.Identity // nil: nobody, and nobody needs to be
+	demand demand
+}
+
+// behind is who answers once the caller is admitted.
+type behind interface {
+	standard() demand // where no rule covers the request
+	serve(w http.ResponseWriter, r *http.Request, c caller)
+}
+
+// choose finds who answers: the upstream with the longest prefix of the path; or the app, where it has such a file, or
+// where a browser asks for a page and its scripts will know which; or the upstream without a prefix.
+func (g *Gateway) choose(r *http.Request, path string) behind {
+	var rest *upstream
+	for _, u := range g.upstreams { // the longest prefix first
+		if u.prefix == "" {
+			rest = u
+		} else if u.covers(path) {
+			return u
+		}
+	}
+	if g.app != nil && (rest == nil || g.app.takes(r, path)) {
+		return g.app
+	}
+	if rest != nil {
+		return rest
+	}
+	return nobody{}
+}
+
+// nobody answers where there is neither an app nor an upstream for the path.
+type nobody struct{}
+
+func (nobody) standard() demand { return demand{} }
+
+func (nobody) serve(w http.ResponseWriter, r *http.Request, _ caller) {
+	refuse(w, r, errNotFound)
+}
+
+// checkTimeout bounds what it takes to learn who is asking; a store that takes longer is an outage.
+const checkTimeout = 5 * time.Second
+
+// admit lets in who may have what they ask for.
+func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, error) {
+	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
+		if err := g.c.CSRF.CheckHandshake(r, session.Presented(r.Context())); err != nil {
+			return caller{}, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+	defer cancel()
+	c := caller{path: path, demand: g.rules.of(r.Method, path, standard)}
+	var err error
+	if !c.demand.signedIn {
+		c.who, err = auth.FromContext(ctx)
+		return c, err
+	}
+	if c.who, err = auth.Check(ctx); err != nil {
+		return caller{}, err
+	}
+	return c, c.demand.of(c.who)
+}
+
+var (
+	errNotFound = problem.New(http.StatusNotFound, "not_found", "Not found.")
+	errReadOnly = problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "This file can only be read.")
+)
+
+// deny answers why the caller isn't let in. A browser that shows a page is led to the sign-in instead; a script is not,
+// since it could not follow, and is told where the sign-in is.
+func (g *Gateway) deny(w http.ResponseWriter, r *http.Request, err error) {
+	p := g.problem(r, err)
+	if p.Status != http.StatusUnauthorized {
+		refuse(w, r, p)
+		return
+	}
+	if navigates(r) {
+		protect(w.Header())
+		w.Header().Set("Location", g.signIn(r))
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	answer := *p
+	answer.LoginURL = g.c.URL + "/signin"
+	refuse(w, r, &answer)
+}
+
+// problem returns the answer to err. Whatever isn't a refusal is an outage: nothing is known, and nobody gets in.
+func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return p
+	}
+	if e, ok := errors.AsType[*csrf.Error](err); ok {
+		g.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "malicious_csrf", slog.String("reason", e.Code))
+		return problem.New(http.StatusForbidden, e.Code, e.Detail)
+	}
+	level := slog.LevelError
+	if r.Context().Err() != nil {
+		level = slog.LevelDebug // the client went away
+	}
+	g.c.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err))
+	return auth.Unavailable
+}
+
+// refuse answers with p, which depends on the cookie and is for nobody else.
+func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	protect(w.Header())
+	problem.Write(w, r, p)
+}
+
+func protect(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Add("Vary", "Cookie, Accept, Sec-Fetch-Mode, Sec-Fetch-Dest")
+}

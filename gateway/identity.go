@@ -1,0 +1,188 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+)
+
+// The headers that tell an upstream who is asking. All of them are always set, empty where nothing is known, so that none
+// is ever the client's own. Texts are UTF-8.
+const (
+	headerUser      = "Remote-User"   // the username
+	headerGroups    = "Remote-Groups" // names, separated by commas; a comma or percent sign in a name is percent-encoded
+	headerEmail     = "Remote-Email"
+	headerName      = "Remote-Name"         // first and last name
+	headerAssertion = "Cloakroom-Assertion" // the same as a JWT, for an upstream that others can reach too
+)
+
+// identityHeaders are those five.
+var identityHeaders = []string{headerUser, headerGroups, headerEmail, headerName, headerAssertion}
+
+// describe sets the headers.
+func describe(h http.Header, who *auth.Identity, assertion string) {
+	for _, name := range identityHeaders {
+		h[name] = []string{""}
+	}
+	if who == nil {
+		return
+	}
+	u := who.User
+	groups := make([]string, len(u.Groups))
+	for i, g := range u.Groups {
+		groups[i] = listed(g)
+	}
+	h.Set(headerUser, oneLine(u.Username))
+	h.Set(headerGroups, strings.Join(groups, ","))
+	h.Set(headerEmail, oneLine(u.Email))
+	h.Set(headerName, oneLine(strings.TrimSpace(u.FirstName+" "+u.LastName)))
+	h.Set(headerAssertion, assertion)
+}
+
+// oneLine keeps a text from ending its header.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// listed writes a name such that it is one entry of a comma-separated list.
+func listed(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		edge := r == ' ' && (i == 0 || i == len(name)-1)
+		if r == ',' || r == '%' || edge || unicode.IsControl(r) {
+			b.WriteString(strings.ReplaceAll(url.QueryEscape(string(r)), "+", "%20"))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// never are headers of a client that no upstream gets to see, or prefixes of them that end with a hyphen: in lower case.
+// They speak for a proxy in front of us, about whom or what the request is; what we know ourselves is set instead. Some
+// upstreams would take another method or path from them than the one that was judged.
+var never = []string{
+	"cloakroom-", "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-authentik-", "x-authenticated-",
+	"forwarded", "x-forwarded", "x-forwarded-", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
+	"fastly-client-ip", "fly-client-ip", "x-envoy-external-address", "x-host", "x-http-host-override", "x-url-scheme",
+	"front-end-https", "x-script-name", "script-name", "path-info",
+	"x-original-", "x-rewrite-url", "x-http-method", "x-http-method-override", "x-method-override",
+	"proxy", "x-request-id", "x-session-token", "http2-settings",
+}
+
+// neverNames and neverPrefixes are the same, to be looked up.
+var neverNames, neverPrefixes = func() (names map[string]bool, prefixes []string) {
+	names = map[string]bool{}
+	for _, n := range never {
+		if strings.HasSuffix(n, "-") {
+			prefixes = append(prefixes, n)
+		} else {
+			names[n] = true
+		}
+	}
+	return names, prefixes
+}()
+
+// scrub removes from a request's header what must not reach an upstream. Names with other characters than letters, digits
+// and hyphens go, too: in CGI and all that came after it, "Remote_User" and "Remote.User" are the variable of
+// "Remote-User" (RFC 3875 section 4.1.18), and no browser sends them.
+func scrub(h http.Header) {
+	for name := range h {
+		if !plainName(name) || forbidden(strings.ToLower(name)) {
+			delete(h, name)
+		}
+	}
+}
+
+func plainName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if c != '-' && (!unreserved(c) || c == '.' || c == '_' || c == '~') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func forbidden(lower string) bool {
+	return neverNames[lower] || slices.ContainsFunc(neverPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) })
+}
+
+// withoutCookies removes from Cookie lines the cookies with these names, in whatever case and between whatever blanks:
+// another server may be less exact about names than we are.
+func withoutCookies(lines []string, names []string) []string {
+	var kept []string
+	for _, line := range lines {
+		var pairs []string
+		for pair := range strings.SplitSeq(line, ";") {
+			name, _, _ := strings.Cut(pair, "=")
+			if pair = strings.TrimSpace(pair); pair != "" && !named(name, names) {
+				pairs = append(pairs, pair)
+			}
+		}
+		if len(pairs) > 0 {
+			kept = append(kept, strings.Join(pairs, "; "))
+		}
+	}
+	return kept
+}
+
+func named(name string, names []string) bool {
+	name = strings.TrimSpace(name)
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// hideCredentials removes what the caller proved their identity with.
+func hideCredentials(h http.Header, cookies []string, who *auth.Identity) {
+	if lines := h["Cookie"]; lines != nil {
+		if kept := withoutCookies(lines, cookies); kept != nil {
+			h["Cookie"] = kept
+		} else {
+			delete(h, "Cookie")
+		}
+	}
+	if who != nil && who.Session == nil {
+		delete(h, "Authorization") // it was ours
+	}
+}
+
+// claims are what an assertion says besides its times.
+type claims struct {
+	Issuer   string   `json:"iss"`
+	Audience string   `json:"aud"`
+	Subject  string   `json:"sub"`           // the user's ID
+	Session  string   `json:"sid,omitempty"` // the session's public ID; "": another credential than a session
+	Method   string   `json:"htm"`           // as RFC 9449 names it
+	Path     string   `json:"path"`          // as it was sent, without the query
+	Username string   `json:"username"`
+	Email    string   `json:"email"`
+	Groups   []string `json:"groups"`
+}
+
+func (g *Gateway) assertion(r *http.Request, who *auth.Identity) (string, error) {
+	if who == nil || g.c.Signer == nil {
+		return "", nil
+	}
+	c := claims{
+		Issuer: g.c.URL, Audience: g.c.URL, Subject: who.User.ID, Method: r.Method, Path: r.URL.EscapedPath(),
+		Username: who.User.Username, Email: who.User.Email, Groups: who.User.Groups,
+	}
+	if who.Session != nil {
+		c.Session = who.Session.ID
+	}
+	text, err := g.assertions.of(r.Context(), c)
+	if err != nil {
+		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	return text, nil
+}

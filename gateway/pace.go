@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// pace replaces the server's limits on the time that a whole request takes by limits on standing still.
+type pace struct {
+	rc *http.ResponseController
+	h2 bool
+
+	mu    sync.Mutex
+	over  bool // the connection is no longer this request's
+	moved time.Time
+}
+
+func newPace(w http.ResponseWriter, major int) *pace {
+	return &pace{rc: http.NewResponseController(w), h2: major >= 2}
+}
+
+// reading gives the client until stall to send more; false: nothing more is expected. What doesn't know deadlines, such as
+// a recorder in a test, does without.
+func (p *pace) reading(more bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	switch {
+	case p.over:
+	case !more:
+		_ = p.rc.SetReadDeadline(time.Time{})
+	case now.Sub(p.moved) > time.Second:
+		p.moved = now
+		_ = p.rc.SetReadDeadline(now.Add(stall))
+	}
+}
+
+// writing gives the client until stall to take what is written by f.
+func (p *pace) writing(f func() error) error {
+	_ = p.rc.SetWriteDeadline(time.Now().Add(stall))
+	err := f()
+	if p.h2 {
+		// HTTP/2 ends the stream at the deadline even if there is nothing to write.
+		_ = p.rc.SetWriteDeadline(time.Time{})
+	}
+	return err
+}
+
+// end leaves the connection to the server, with the time to take the last bytes.
+func (p *pace) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	_ = p.rc.SetWriteDeadline(time.Now().Add(stall))
+}
+
+// answer is the ResponseWriter that an upstream's answer is copied to. Headers that are ours already stay as they are.
+type answer struct {
+	http.ResponseWriter
+	pace   *pace
+	header http.Header // the upstream's
+	begun  bool
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader keeps informational answers to itself: what follows one would be ours without our headers.
+func (a *answer) WriteHeader(status int) {
+	if status < 200 || a.begun {
+		return
+	}
+	a.begun = true
+	real := a.ResponseWriter.Header()
+	for name, values := range a.header {
+		switch {
+		case name == "Vary":
+			real[name] = append(real[name], values...)
+		case real[name] == nil:
+			real[name] = values
+		}
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (n int, err error) {
+	a.WriteHeader(http.StatusOK)
+	return n, a.pace.writing(func() error {
+		n, err = a.ResponseWriter.Write(b)
+		return err
+	})
+}
+
+func (a *answer) FlushError() error {
+	a.WriteHeader(http.StatusOK)
+	return a.pace.writing(a.pace.rc.Flush)
+}
+
+// trailers passes on what came after the body.
+func (a *answer) trailers() {
+	if !a.begun {
+		return
+	}
+	announced := strings.Join(a.header["Trailer"], ",")
+	for name, values := range maps.All(a.header) {
+		if strings.HasPrefix(name, http.TrailerPrefix) || slices.ContainsFunc(strings.Split(announced, ","),
+			func(t string) bool { return strings.EqualFold(strings.TrimSpace(t), name) }) {
+			a.ResponseWriter.Header()[name] = values
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+)
+
+// demand is what is asked of a caller. The zero demand asks nothing.
+type demand struct {
+	signedIn    bool
+	fresh       bool
+	permissions []string
+}
+
+func (d demand) and(e demand) demand {
+	return demand{
+		signedIn: d.signedIn || e.signedIn, fresh: d.fresh || e.fresh,
+		permissions: append(slices.Clip(d.permissions), e.permissions...),
+	}
+}
+
+// of says why who may not do what demands d; nil if they may.
+func (d demand) of(who *auth.Identity) error {
+	if d.lost(who) {
+		return auth.ErrPermissionDenied
+	}
+	if d.fresh && !who.Fresh() {
+		return auth.ErrFreshSignInRequired
+	}
+	return nil
+}
+
+// lost reports whether somebody who was let in has lost a right that was asked for.
+func (d demand) lost(who *auth.Identity) bool {
+	return slices.ContainsFunc(d.permissions, func(p string) bool { return !who.User.Has(p) })
+}
+
+// rule says what is asked of whoever wants these paths by these methods.
+type rule struct {
+	demand  demand
+	methods []string // none: all
+	path    []string // its segments; "*" stands for any one
+	folded  []string // the same, folded
+	below   bool     // the path and everything below it
+}
+
+const ruleForm = `want "LEVEL [METHOD,…] PATH", such as "public GET /api/products/*" or "permission:shop.view_order /api/orders/*"`
+
+// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, fresh, or permission: and the permission. In PATH,
+// a segment "*" stands for any one segment, and a last segment "*" for all that is below, and the path itself.
+func parseRule(text string) (rule, error) {
+	words := strings.Fields(text)
+	if len(words) != 2 && len(words) != 3 {
+		return rule{}, errors.New(ruleForm)
+	}
+	var r rule
+	var err error
+	if r.demand, err = parseLevel(words[0]); err != nil {
+		return rule{}, err
+	}
+	if len(words) == 3 {
+		if r.methods, err = parseMethods(words[1]); err != nil {
+			return rule{}, err
+		}
+	}
+	return r, r.parsePath(words[len(words)-1])
+}
+
+func parseLevel(word string) (demand, error) {
+	permission, isPermission := strings.CutPrefix(word, "permission:")
+	app, codename, ok := strings.Cut(permission, ".")
+	switch {
+	case word == "public":
+		return demand{}, nil
+	case word == "signed-in":
+		return demand{signedIn: true}, nil
+	case word == "fresh":
+		return demand{signedIn: true, fresh: true}, nil
+	case isPermission && ok && app != "" && codename != "":
+		return demand{signedIn: true, permissions: []string{permission}}, nil
+	case isPermission:
+		return demand{}, fmt.Errorf("the permission %q is not of the form app.codename", permission)
+	}
+	return demand{}, fmt.Errorf("%q is no level: want public, signed-in, fresh or permission:app.codename", word)
+}
+
+func parseMethods(word string) ([]string, error) {
+	methods := strings.Split(word, ",")
+	for _, m := range methods {
+		if m == "" || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+			return nil, fmt.Errorf("%q is no list of methods such as GET,POST", word)
+		}
+	}
+	return methods, nil
+}
+
+func (r *rule) parsePath(word string) error {
+	path, err := plainPath(word)
+	if err != nil {
+		return fmt.Errorf("%q is no path that a rule can name, such as /api/orders/*", word)
+	}
+	path, r.below = strings.CutSuffix(path, "/*")
+	r.path, r.folded = split(path), split(folded(path))
+	for _, s := range r.path {
+		if s != "*" && strings.Contains(s, "*") {
+			return fmt.Errorf("%q: * stands for a whole segment", word)
+		}
+	}
+	return nil
+}
+
+// split returns the segments of a path; the last one is empty if a slash is at the end.
+func split(path string) []string { return strings.Split(path, "/")[1:] }
+
+func (r rule) allows(method string) bool {
+	if method == "HEAD" && slices.Contains(r.methods, "GET") {
+		return true
+	}
+	return r.methods == nil || slices.Contains(r.methods, method)
+}
+
+// covers compares a path with a rule's, segment by segment.
+func covers(pattern, path []string, below bool) bool {
+	if len(path) < len(pattern) || len(path) > len(pattern) && !below {
+		return false
+	}
+	for i, s := range pattern {
+		if s != "*" && s != path[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// rules are in the order in which they were given: the first that covers a request counts.
+type rules []rule
+
+func parseRules(texts []string) (rules, error) {
+	var all rules
+	for _, text := range texts {
+		r, err := parseRule(text)
+		if err != nil {
+			return nil, fmt.Errorf("--rule %q: %w", text, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// of returns what is demanded of a request; standard is what is where no rule covers it.
+//
+// The upstream may not tell /Admin or /admin/ from /admin, or it may. So a path is judged twice, as it is and folded, and
+// what both rules demand is demanded: no other spelling opens more than the rule's own.
+func (all rules) of(method, path string, standard demand) demand {
+	if len(all) == 0 {
+		return standard
+	}
+	asIs, fold := standard, standard
+	segments := split(path)
+	for _, r := range all {
+		if r.allows(method) && covers(r.path, segments, r.below) {
+			asIs = r.demand
+			break
+		}
+	}
+	segments = split(folded(path))
+	for _, r := range all {
+		if r.allows(method) && covers(r.folded, segments, r.below) {
+			fold = r.demand
+			break
+		}
+	}
+	return asIs.and(fold)
+}

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// upstream is a server that gets what is passed on.
+type upstream struct {
+	g         *Gateway
+	name      string // as it was configured, without the prefix
+	prefix    string // "": whatever no other takes
+	scheme    string // http or https
+	host      string
+	transport *http.Transport
+}
+
+// openUpstreams sorts those with the longest prefix first.
+func (g *Gateway) openUpstreams(texts []string) ([]*upstream, error) {
+	var all []*upstream
+	for _, text := range texts {
+		u, err := g.parseUpstream(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", text, err)
+		}
+		if slices.ContainsFunc(all, func(o *upstream) bool { return o.prefix == u.prefix }) {
+			return nil, fmt.Errorf("%q: there is another upstream for the same paths", text)
+		}
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b *upstream) int { return len(b.prefix) - len(a.prefix) })
+	return all, nil
+}
+
+func (g *Gateway) parseUpstream(text string) (*upstream, error) {
+	u := &upstream{g: g, name: text}
+	if strings.HasPrefix(text, "/") {
+		prefix, address, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, errors.New("want [PREFIX=]URL, such as http://127.0.0.1:3000 or /api=http://127.0.0.1:3000")
+		}
+		path, err := plainPath(prefix)
+		if err != nil {
+			return nil, fmt.Errorf("the prefix %s is no plain path", prefix)
+		}
+		u.name, u.prefix = address, strings.TrimSuffix(path, "/")
+		if u.prefix != "" && g.owns(u.prefix) {
+			return nil, fmt.Errorf("%s is Cloakroom's own", u.prefix)
+		}
+	}
+	return u, u.connect(g.c.UpstreamTimeout)
+}
+
+// connect makes the transport.
+func (u *upstream) connect(timeout time.Duration) error {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	u.transport = &http.Transport{
+		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: timeout,
+		ExpectContinueTimeout: time.Second, MaxIdleConnsPerHost: 256, IdleConnTimeout: idleUpstream,
+		MaxResponseHeaderBytes: 256 << 10, DisableCompression: true, ForceAttemptHTTP2: true,
+	}
+	if path, ok := strings.CutPrefix(u.name, "unix:"); ok {
+		if path == "" {
+			return errors.New("want unix:PATH")
+		}
+		u.scheme, u.host = "http", "localhost"
+		u.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", path)
+		}
+		return nil
+	}
+	at, err := url.Parse(u.name)
+	if err != nil || at.Host == "" || at.Opaque != "" || !slices.Contains([]string{"http", "https", "h2c"}, at.Scheme) {
+		return errors.New("not an address such as http://127.0.0.1:3000, https://api.internal, h2c://127.0.0.1:3000 or unix:/run/app.sock")
+	}
+	if at.Path != "" && at.Path != "/" || at.RawQuery != "" || at.Fragment != "" || at.User != nil {
+		return errors.New("must be scheme, host and port alone: an upstream gets each path as it came")
+	}
+	u.scheme, u.host = at.Scheme, at.Host
+	if at.Scheme == "h2c" {
+		u.scheme = "http"
+		u.transport.Protocols = new(http.Protocols)
+		u.transport.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return nil
+}
+
+// idleUpstream is how long a connection to an upstream is kept for the next request. It is shorter than what usual servers
+// allow (gunicorn 2 s, Node and uvicorn 5 s): a request with a body that meets the end of its connection can't be repeated.
+const idleUpstream = 1500 * time.Millisecond
+
+func (u *upstream) covers(path string) bool {
+	rest, ok := strings.CutPrefix(path, u.prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// standard is that whoever wants what is passed on must be signed in.
+func (*upstream) standard() demand { return demand{signedIn: true} }
+
+func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
+	assertion, err := u.g.assertion(r, c.who)
+	if err != nil {
+		u.g.deny(w, r, err)
+		return
+	}
+	x := &exchange{u: u, caller: c, assertion: assertion}
+	x.serve(w, r)
+}
+
+// buffers carry the bodies of answers.
+var buffers = &bufferPool{pool: sync.Pool{New: func() any { return new([16 << 10]byte) }}}
+
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) Get() []byte { return p.pool.Get().(*[16 << 10]byte)[:] }
+
+func (p *bufferPool) Put(b []byte) { p.pool.Put((*[16 << 10]byte)(b)) }
