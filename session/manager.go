@@ -37,9 +37,11 @@ type Manager struct {
 	BrowserLifetime time.Duration // Lifetime of such a session; 0: 12 hours
 	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one that another process has just made. 0: no limit
 
-	Passive func(*http.Request) bool // requests that are no use of the session; nil: none
-	Ended   func(Ending)             // told what this Manager has ended, once it is; mustn't block. nil: nobody is
-	Log     *slog.Logger             // nil: silent. Never sees a ticket
+	AppTokens bool                     // programs that are no browsers may have sessions, with the ticket in AppHeader
+	Passive   func(*http.Request) bool // requests that are no use of the session; nil: none
+	Skip      func(*http.Request) bool // requests judged by another credential, whose ticket isn't looked at; nil: none
+	Ended     func(Ending)             // told what this Manager has ended, once it is; mustn't block. nil: nobody is
+	Log       *slog.Logger             // nil: silent. Never sees a ticket
 
 	turns turns // of users who sign in, where MaxSessions is set
 

@@ -21,6 +21,7 @@ type request struct {
 	m      *Manager
 	use    bool // counts as a use of the session
 	ticket bool // came with one well-formed ticket
+	app    bool // in the header for programs
 	id     ID
 
 	mu      sync.Mutex
@@ -32,6 +33,7 @@ type request struct {
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{m: m, use: m.Passive == nil || !m.Passive(r)}
+		q.app = m.fromApp(r)
 		q.id, q.ticket = m.presented(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, q)))
 	})
@@ -40,6 +42,12 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 // presented returns the one session that the request's cookie names, if any: of two cookies with the name, either
 // might have been planted by another host of the site.
 func (m *Manager) presented(r *http.Request) (id ID, ok bool) {
+	switch {
+	case m.skips(r):
+		return ID{}, false
+	case m.fromApp(r):
+		return appTicket(r)
+	}
 	count := 0
 	for value := range cookieValues(r.Header, m.cookieName()) {
 		if count++; count > 1 {
@@ -51,11 +59,19 @@ func (m *Manager) presented(r *http.Request) (id ID, ok bool) {
 	return id, ok
 }
 
+func (m *Manager) skips(r *http.Request) bool { return m.Skip != nil && m.Skip(r) }
+
 // maxNamed bounds the sessions that one request can name.
 const maxNamed = 16
 
 // named returns the sessions that the request's cookies name, however many.
 func (m *Manager) named(r *http.Request) ([]ID, error) {
+	if m.skips(r) || m.fromApp(r) {
+		if id, ok := m.presented(r); ok {
+			return []ID{id}, nil
+		}
+		return nil, nil
+	}
 	var ids []ID
 	for value := range cookieValues(r.Header, m.cookieName()) {
 		id, ok := m.tickets().ID(value)
@@ -96,6 +112,12 @@ func FromContext(ctx context.Context) (*Session, error) {
 func Presented(ctx context.Context) bool {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	return ok && q.ticket
+}
+
+// FromApp reports whether the request is judged by its [AppHeader], which no page can make a browser send.
+func FromApp(ctx context.Context) bool {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	return ok && q.app
 }
 
 // remember makes s the session of the request from now on.

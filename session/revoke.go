@@ -37,7 +37,9 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	m.deleteCookie(w)
+	if !m.fromApp(r) {
+		m.deleteCookie(w)
+	}
 	remember(r.Context(), nil)
 	return nil
 }

@@ -16,6 +16,7 @@ type SignIn struct {
 	Method         string // for lists and logs: "password", "basic" …
 	Fresh          bool   // a password was typed just now
 	BrowserSession bool   // a cookie that ends with the browser, and the shorter limits
+	App            bool   // the ticket goes to a program that is no browser, in AppHeader; needs Manager.AppTokens
 	Address        string // the client's; "": the request's RemoteAddr
 	Values         Values
 
@@ -50,7 +51,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	if err != nil {
 		return nil, err
 	}
-	m.setCookie(w, ticket, record.Browser)
+	m.issue(w, ticket, in.App, record.Browser)
 	remember(r.Context(), s)
 	m.log(r.Context(), slog.LevelInfo, "session_created", about(record)...)
 	m.trim(r.Context(), s)
@@ -58,7 +59,10 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 }
 
 func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error) {
-	ticket, id, err := m.newTicket()
+	if in.App && !m.AppTokens {
+		return "", nil, errors.New("session: SignIn for an app needs Manager.AppTokens")
+	}
+	ticket, id, err := m.newTicket(in.App)
 	if err != nil {
 		return "", nil, err
 	}
@@ -86,9 +90,13 @@ func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error)
 	return ticket, record, nil
 }
 
-func (m *Manager) newTicket() (string, ID, error) {
-	ticket := m.tickets().New()
-	id, ok := m.tickets().ID(ticket)
+func (m *Manager) newTicket(app bool) (string, ID, error) {
+	tickets := m.tickets()
+	if app {
+		tickets = appTickets{}
+	}
+	ticket := tickets.New()
+	id, ok := tickets.ID(ticket)
 	if !ok {
 		return "", ID{}, errors.New("session: Tickets doesn't accept its own ticket")
 	}
@@ -168,7 +176,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	if s == nil {
 		return nil, ErrEnded
 	}
-	ticket, renewed, err := m.renew(r.Context(), s.record.ID, epoch)
+	ticket, renewed, err := m.renew(r.Context(), m.fromApp(r), s.record.ID, epoch)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrEnded
 	}
@@ -178,15 +186,15 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	if s, err = newSession(renewed); err != nil {
 		return nil, err
 	}
-	m.setCookie(w, ticket, renewed.Browser)
+	m.issue(w, ticket, m.fromApp(r), renewed.Browser)
 	remember(r.Context(), s)
 	m.log(r.Context(), slog.LevelInfo, "session_renewed", about(renewed)...)
 	return s, nil
 }
 
 // renew puts the session under a new ticket.
-func (m *Manager) renew(ctx context.Context, id ID, epoch string) (ticket string, renewed *Record, err error) {
-	ticket, next, err := m.newTicket()
+func (m *Manager) renew(ctx context.Context, app bool, id ID, epoch string) (ticket string, renewed *Record, err error) {
+	ticket, next, err := m.newTicket(app)
 	if err != nil {
 		return "", nil, err
 	}
