@@ -33,7 +33,7 @@ var layers = map[string]layer{
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"live":               {own: []string{"account", "auth", "session"}},
-	"auth":               {own: []string{"account", "session", "internal/problem"}},
+	"auth":               {own: []string{"account", "session", "token", "internal/problem"}},
 	"internal/clientip":  {},
 	"internal/keyring":   {},
 	"internal/requestid": {},

@@ -79,6 +79,23 @@ func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	return s.signedIn(ctx, u, a.Password, weak)
 }
 
+// Verify is Authenticate for who sends name and password with every request: it notes no sign-in and replaces no hash.
+func (s *Service) Verify(ctx context.Context, a Attempt) (*User, error) {
+	release, err := s.Hasher.Admit()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	u, err := s.find(ctx, a.Login)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.prove(ctx, u, a); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
 // Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
 // *[throttle.Error], [ErrMoved].
 func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {

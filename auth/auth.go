@@ -1,10 +1,19 @@
 // Package auth tells who is asking: it turns the credential of a request into an [Identity] in its context.
+//
+// A request is judged by one credential, in this order:
+//
+//   - X-Session-Token, where programs may have sessions (session.Manager.AppTokens);
+//   - Authorization: Token, a token of Django REST framework's or knox's kind, and Authorization: Bearer, a personal token
+//     or a JWT;
+//   - Authorization: Basic, but only where [Resolver].Basic is set;
+//   - the session cookie.
+//
+// A credential that is no good is refused, rather than passed over for the next. Other schemes are none.
 package auth
 
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -12,6 +21,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // FreshFor is how long after its password was typed a session counts as fresh.
@@ -20,9 +30,10 @@ const FreshFor = 10 * time.Minute
 // Identity is who is asking.
 type Identity struct {
 	User            *account.User
-	Method          string           // how they proved it: the session's method
-	Session         *session.Session // the session behind the request
-	AuthenticatedAt time.Time        // when they last proved it
+	Method          string           // how they proved it: the session's method, the token's kind, "jwt" or "basic"
+	Session         *session.Session // the session behind the request; nil: none
+	Token           *token.Token     // the token behind the request; nil: none
+	AuthenticatedAt time.Time        // when they last proved it; of a token, when it was made
 }
 
 // Fresh reports whether the user's password was typed into this session within [FreshFor].
@@ -30,9 +41,22 @@ func (i *Identity) Fresh() bool {
 	return i.Session != nil && !i.Session.FreshAt.IsZero() && time.Since(i.Session.FreshAt) < FreshFor
 }
 
+// Has reports whether the request may use a permission such as "app.codename": the user has it, and so has the token if
+// there is one.
+func (i *Identity) Has(permission string) bool {
+	return i.User.Has(permission) && (i.Token == nil || i.Token.Allows(permission))
+}
+
 // Resolver finds out who is asking. It is the session.Accounts of its Sessions: [New] sees to that, so that one look-up
-// of the account serves both the check of the epoch and the identity. Safe for concurrent use.
+// of the account serves both the check of the epoch and the identity. Set the fields before first use; after that it is
+// safe for concurrent use.
 type Resolver struct {
+	Tokens *token.Service // nil: no tokens count
+
+	// Basic returns the user whose name and password a request brings; nil: HTTP Basic is no credential. Its errors are
+	// answered as they are.
+	Basic func(r *http.Request, login, password string) (*account.User, error)
+
 	sessions *session.Manager
 	accounts account.Store
 }
@@ -41,6 +65,7 @@ type Resolver struct {
 func New(sessions *session.Manager, accounts account.Store) *Resolver {
 	a := &Resolver{sessions: sessions, accounts: accounts}
 	sessions.Accounts = a
+	sessions.Skip = func(r *http.Request) bool { return of(r).judgedBy() != nil }
 	return a
 }
 
@@ -49,16 +74,39 @@ type contextKey struct{}
 // request is what is known of the identity behind one request.
 type request struct {
 	resolver *Resolver
-	mu       sync.Mutex
-	user     *account.User
+	http     *http.Request
+	header   credential // what the request is judged by instead of its session; nil: nothing
+
+	mu   sync.Mutex
+	user *account.User // that the check of a session has loaded
+
+	settling sync.Mutex // held while the credential is looked up
+	settled  bool
+	identity *Identity
+	refusal  error
+}
+
+// of returns what Handler has noted; nil if the request didn't pass it.
+func of(r *http.Request) *request {
+	q, _ := r.Context().Value(contextKey{}).(*request)
+	return q
+}
+
+func (q *request) judgedBy() credential {
+	if q == nil {
+		return nil
+	}
+	return q.header
 }
 
 // Handler notes the credential of each request for [FromContext]. It asks no store.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
 	inner := a.sessions.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := context.WithValue(r.Context(), contextKey{}, &request{resolver: a})
-		inner.ServeHTTP(w, r.WithContext(ctx))
+		q := &request{resolver: a, header: a.credential(r)}
+		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, q))
+		q.http = r
+		inner.ServeHTTP(w, r)
 	})
 }
 
@@ -85,26 +133,63 @@ func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
 	return u, err
 }
 
-// FromContext returns who is asking; nil and no error: nobody. An error means that nothing is known: answer 503.
-// The context must come from a request that passed [Resolver.Handler]. Safe for concurrent use; the Identity is shared,
-// so don't change it.
+// FromContext returns who is asking; nil and no error: nobody, or somebody whose credential is no good. An error means
+// that nothing is known: answer 503. The context must come from a request that passed [Resolver.Handler]. Safe for
+// concurrent use; the Identity is shared, so don't change it.
 func FromContext(ctx context.Context) (*Identity, error) {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	if !ok {
-		return nil, errors.New("auth: the request did not pass Resolver.Handler")
+	i, err := Check(ctx)
+	if p, refused := errors.AsType[*problem.Problem](err); refused && p.Status == http.StatusUnauthorized {
+		return nil, nil
 	}
+	return i, err
+}
+
+// Check returns the identity behind a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded], what is
+// wrong with another credential, or an outage.
+func Check(ctx context.Context) (*Identity, error) {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	switch {
+	case !ok:
+		return nil, errors.New("auth: the request did not pass Resolver.Handler")
+	case q.header != nil:
+		return q.byHeader(ctx)
+	}
+	return q.bySession(ctx)
+}
+
+func (q *request) bySession(ctx context.Context) (*Identity, error) {
 	s, err := session.FromContext(ctx)
-	if err != nil || s == nil {
+	if err != nil {
 		return nil, err
+	}
+	if s == nil && session.Presented(ctx) {
+		return nil, ErrSessionEnded
+	}
+	if s == nil {
+		return nil, ErrNotAuthenticated
 	}
 	u, err := q.account(ctx, s.User)
 	if errors.Is(err, session.ErrNoAccount) {
-		return nil, nil
+		return nil, ErrSessionEnded
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &Identity{User: u, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}, nil
+}
+
+// byHeader looks the credential up on the first call. An outage is not remembered.
+func (q *request) byHeader(ctx context.Context) (*Identity, error) {
+	q.settling.Lock()
+	defer q.settling.Unlock()
+	if q.settled {
+		return q.identity, q.refusal
+	}
+	i, err := q.header.identify(ctx, q)
+	if _, refused := errors.AsType[*problem.Problem](err); err == nil || refused {
+		q.identity, q.refusal, q.settled = i, err, true
+	}
+	return i, err
 }
 
 // account returns the user that the check of the session has just loaded, or loads it.
@@ -125,97 +210,12 @@ func authenticated(s *session.Session) time.Time {
 	return s.CreatedAt
 }
 
-// The refusals of this package, as they go over the wire. Sentences are Django REST Framework's where it has one.
-var (
-	ErrNotAuthenticated = error(problem.New(http.StatusUnauthorized, "not_authenticated",
-		"Authentication credentials were not provided."))
-	ErrSessionEnded = error(problem.New(http.StatusUnauthorized, "session_ended",
-		"Your session has ended. Sign in again."))
-	ErrPermissionDenied = error(problem.New(http.StatusForbidden, "permission_denied",
-		"You do not have permission to perform this action."))
-	ErrFreshSignInRequired = error(problem.New(http.StatusForbidden, "fresh_sign_in_required",
-		"Enter your password again to do this."))
-)
-
-// Check returns the identity behind a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
-// or an outage.
-func Check(ctx context.Context) (*Identity, error) {
-	i, err := FromContext(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case i != nil:
-		return i, nil
-	case session.Presented(ctx):
-		return nil, ErrSessionEnded
+// ByHeader reports whether the request is judged by a credential in a header that no page can make a browser send, so that
+// it needs no csrftoken. HTTP Basic is not one: browsers send it by themselves.
+func ByHeader(ctx context.Context) bool {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	if ok && q.header != nil {
+		return !q.header.sentByBrowsers()
 	}
-	return nil, ErrNotAuthenticated
-}
-
-// Require lets only signed-in users through; others get 401.
-func Require(next http.Handler) http.Handler {
-	return require(next, func(*Identity) error { return nil })
-}
-
-// RequirePermission lets only users through who have the permission, such as "app.codename"; others get 401 or 403.
-func RequirePermission(permission string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return require(next, func(i *Identity) error {
-			if !i.User.Has(permission) {
-				return ErrPermissionDenied
-			}
-			return nil
-		})
-	}
-}
-
-// RequireFresh lets only sessions through whose password was typed within [FreshFor]; others get 401 or 403.
-func RequireFresh(next http.Handler) http.Handler {
-	return require(next, func(i *Identity) error {
-		if !i.Fresh() {
-			return ErrFreshSignInRequired
-		}
-		return nil
-	})
-}
-
-func require(next http.Handler, allowed func(*Identity) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i, err := Check(r.Context())
-		if err == nil {
-			err = allowed(i)
-		}
-		if err != nil {
-			deny(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// deny answers 503 to whatever isn't one of this package's refusals: nothing is known then, and nobody gets in.
-func deny(w http.ResponseWriter, r *http.Request, err error) {
-	p, ok := errors.AsType[*problem.Problem](err)
-	if !ok {
-		p = Unavailable
-		report(r.Context(), err)
-	}
-	problem.Write(w, r, p)
-}
-
-// report tells the operator about an outage; that the client went away is none.
-func report(ctx context.Context, err error) {
-	log := slog.Default() // who forgot the Handler must learn of it somewhere
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
-		log = q.resolver.sessions.Log
-	}
-	if log != nil && ctx.Err() == nil {
-		log.LogAttrs(ctx, slog.LevelError, "unavailable", slog.Any("error", err))
-	}
-}
-
-// Unavailable is the answer while a store can't be asked.
-var Unavailable = &problem.Problem{
-	Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
-	Detail: "The service can't answer just now. You are still signed in; try again shortly.",
+	return session.FromApp(ctx)
 }

@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -18,6 +19,7 @@ type Problem struct {
 	Code       string              // stable; what programs branch on
 	Detail     string              // a sentence for a person
 	Fields     map[string][]string // which fields are wrong, and why
+	Challenge  string              // the scheme that a 401 names; "": Session, which no browser knows, so none pops up a box
 	RetryAfter time.Duration       // sent rounded up to seconds; 0: not sent
 	LoginURL   string              // where to sign in; "": not said
 }
@@ -40,18 +42,10 @@ type body struct {
 	LoginURL  string              `json:"login_url,omitempty"`
 }
 
-// Write answers the request with p. A 401 names the scheme "Session", which no browser knows, so none pops up a box.
+// Write answers the request with p.
 func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if p.Status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", "Session")
-	}
-	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
-	}
+	p.SetHeader(w.Header())
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	if r.Method == http.MethodHead {
 		return
@@ -61,4 +55,16 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
 		Detail: p.Detail, Code: p.Code, RequestID: requestid.From(r.Context()), Errors: p.Fields, LoginURL: p.LoginURL,
 	})
+}
+
+// SetHeader sets the headers that an answer with p has, whatever form its body takes.
+func (p *Problem) SetHeader(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", cmp.Or(p.Challenge, "Session"))
+	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	}
 }

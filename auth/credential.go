@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// credential is what a request is judged by instead of its session.
+type credential interface {
+	// identify returns who it makes the caller, a refusal, or an outage.
+	identify(ctx context.Context, q *request) (*Identity, error)
+	sentByBrowsers() bool
+}
+
+// credential returns what the Authorization header brings; nil: nothing that counts here.
+func (a *Resolver) credential(r *http.Request) credential {
+	lines := r.Header["Authorization"]
+	for _, line := range lines {
+		c := a.parse(line)
+		if c == nil {
+			continue
+		}
+		if len(lines) > 1 {
+			return refused{errTwoCredentials}
+		}
+		return c
+	}
+	return nil
+}
+
+func (a *Resolver) parse(line string) credential {
+	words := strings.FieldsFunc(line, blank)
+	if len(words) == 0 {
+		return nil
+	}
+	switch strings.ToLower(words[0]) {
+	case "token":
+		if a.Tokens != nil {
+			return opaque(words[1:])
+		}
+	case "bearer":
+		if a.Tokens != nil {
+			return bearer(words[1:])
+		}
+	case "basic":
+		if a.Basic != nil {
+			return basic{line}
+		}
+	}
+	return nil
+}
+
+// blank reports what Python's bytes.split takes for white space, and so Django REST framework.
+func blank(r rune) bool { return strings.ContainsRune(" \t\n\r\v\f", r) }
+
+// refused is a credential that is no good at first sight.
+type refused struct{ err error }
+
+func (c refused) identify(context.Context, *request) (*Identity, error) { return nil, c.err }
+func (refused) sentByBrowsers() bool                                    { return false }
+
+// opaque returns what "Authorization: Token" brings, with the refusals of Django REST framework's TokenAuthentication.
+func opaque(words []string) credential {
+	switch {
+	case len(words) == 0:
+		return refused{badToken("Invalid token header. No credentials provided.")}
+	case len(words) > 1:
+		return refused{badToken("Invalid token header. Token string should not contain spaces.")}
+	case !utf8.ValidString(words[0]):
+		return refused{badToken("Invalid token header. Token string should not contain invalid characters.")}
+	}
+	return opaqueToken{words[0], "Token", []token.Kind{token.DRF, token.Knox}}
+}
+
+// bearer returns what "Authorization: Bearer" (RFC 6750) brings, with the refusal of simplejwt.
+func bearer(words []string) credential {
+	if len(words) != 1 {
+		return refused{errBearerHeader}
+	}
+	return opaqueToken{words[0], bearerChallenge, []token.Kind{token.Personal}}
+}
+
+// opaqueToken is a token of package token.
+type opaqueToken struct {
+	text, challenge string
+	kinds           []token.Kind
+}
+
+func (opaqueToken) sentByBrowsers() bool { return false }
+
+func (c opaqueToken) identify(ctx context.Context, q *request) (*Identity, error) {
+	tokens := q.resolver.Tokens
+	t, err := tokens.Check(ctx, c.text, c.kinds...)
+	if errors.Is(err, token.ErrInvalid) {
+		return nil, challenged(c.challenge, "Invalid token.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	u, err := q.account(ctx, t.User)
+	if errors.Is(err, session.ErrNoAccount) {
+		return nil, challenged(c.challenge, "User inactive or deleted.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.Epoch != u.Epoch {
+		return nil, challenged(c.challenge, "Invalid token.")
+	}
+	tokens.Use(ctx, t)
+	return &Identity{User: u, Method: string(t.Kind), Token: t, AuthenticatedAt: t.CreatedAt}, nil
+}
+
+// basic is an Authorization header with the scheme Basic.
+type basic struct{ line string }
+
+func (basic) sentByBrowsers() bool { return true }
+
+func (c basic) identify(ctx context.Context, q *request) (*Identity, error) {
+	login, password, err := ParseBasic(c.line)
+	if err != nil {
+		return nil, err
+	}
+	u, err := q.resolver.Basic(q.http.WithContext(ctx), login, password)
+	if err != nil {
+		return nil, err
+	}
+	return &Identity{User: u, Method: "basic", AuthenticatedAt: time.Now()}, nil
+}
+
+// ParseBasic returns what an Authorization header with the scheme Basic brings (RFC 7617): UTF-8, or else Latin-1, as
+// Django REST framework reads it. The errors are its refusals; [ErrNotAuthenticated] for another scheme.
+func ParseBasic(line string) (login, password string, err error) {
+	scheme, rest, _ := strings.Cut(line, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return "", "", ErrNotAuthenticated
+	}
+	rest = strings.Trim(rest, " ")
+	switch {
+	case rest == "":
+		return "", "", badBasic("No credentials provided.")
+	case strings.Contains(rest, " "):
+		return "", "", badBasic("Credentials string should not contain spaces.")
+	}
+	plain, err := base64.StdEncoding.DecodeString(rest)
+	if err != nil {
+		return "", "", badBasic("Credentials not correctly base64 encoded.")
+	}
+	login, password, ok := strings.Cut(utf8OrLatin1(plain), ":")
+	if !ok {
+		return "", "", badBasic("Credentials not correctly base64 encoded.")
+	}
+	if strings.ContainsRune(login+password, 0) {
+		return "", "", badBasic("Null characters are not allowed.")
+	}
+	return login, password, nil
+}
+
+func utf8OrLatin1(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	runes := make([]rune, len(b))
+	for i, c := range b {
+		runes[i] = rune(c)
+	}
+	return string(runes)
+}

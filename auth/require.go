@@ -1,0 +1,145 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+)
+
+// The refusals of this package, as they go over the wire. Sentences are Django REST Framework's where it has one.
+var (
+	ErrNotAuthenticated = error(problem.New(http.StatusUnauthorized, "not_authenticated",
+		"Authentication credentials were not provided."))
+	ErrSessionEnded = error(problem.New(http.StatusUnauthorized, "session_ended",
+		"Your session has ended. Sign in again."))
+	ErrPermissionDenied = error(problem.New(http.StatusForbidden, "permission_denied",
+		"You do not have permission to perform this action."))
+	ErrFreshSignInRequired = error(problem.New(http.StatusForbidden, "fresh_sign_in_required",
+		"Enter your password again to do this."))
+	ErrSessionRequired = error(problem.New(http.StatusForbidden, "session_required",
+		"A token can't do this. Sign in, and use the session."))
+	ErrInsufficientScope = error(problem.New(http.StatusForbidden, "insufficient_scope",
+		"This token was not made for that. Make one with the scope it needs."))
+)
+
+// bearerChallenge is simplejwt's.
+const bearerChallenge = `Bearer realm="api"`
+
+var (
+	errTwoCredentials = badToken("Only one Authorization header, please.")
+	errBearerHeader   = error(&problem.Problem{
+		Status: http.StatusUnauthorized, Code: "bad_authorization_header", Challenge: bearerChallenge,
+		Detail: "Authorization header must contain two space-delimited values",
+	})
+)
+
+// challenged refuses a token; the answer names the scheme that it came with.
+func challenged(challenge, detail string) error {
+	return &problem.Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Detail: detail, Challenge: challenge}
+}
+
+func badToken(detail string) error { return challenged("Token", detail) }
+
+func badBasic(why string) error {
+	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
+}
+
+// Require lets only callers through who are somebody; others get 401.
+func Require(next http.Handler) http.Handler {
+	return require(next, func(*Identity) error { return nil })
+}
+
+// RequirePermission lets only callers through who may use the permission, such as "app.codename"; others get 401 or 403.
+func RequirePermission(permission string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return require(next, func(i *Identity) error {
+			if !i.Has(permission) {
+				return ErrPermissionDenied
+			}
+			return nil
+		})
+	}
+}
+
+// RequireScope lets sessions through, and tokens only if they may use the scope: it is among theirs, or they are made for
+// everything, and their owner has the permission of that name still. Others get 401 or 403.
+func RequireScope(scope string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return require(next, func(i *Identity) error {
+			if i.Token != nil && !i.Has(scope) {
+				return ErrInsufficientScope
+			}
+			return nil
+		})
+	}
+}
+
+// RequireFresh lets only sessions through whose password was typed within [FreshFor]; others get 401 or 403.
+func RequireFresh(next http.Handler) http.Handler {
+	return require(next, CheckFresh)
+}
+
+// CheckSession returns [ErrSessionRequired] for a caller who has no session.
+func CheckSession(i *Identity) error {
+	if i.Session == nil {
+		return ErrSessionRequired
+	}
+	return nil
+}
+
+// CheckFresh returns [ErrSessionRequired] for a caller who has no session, and [ErrFreshSignInRequired] for one whose
+// password was typed too long ago.
+func CheckFresh(i *Identity) error {
+	if err := CheckSession(i); err != nil {
+		return err
+	}
+	if !i.Fresh() {
+		return ErrFreshSignInRequired
+	}
+	return nil
+}
+
+func require(next http.Handler, allowed func(*Identity) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i, err := Check(r.Context())
+		if err == nil {
+			err = allowed(i)
+		}
+		if err != nil {
+			deny(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// deny answers 503 to whatever isn't one of this package's refusals: nothing is known then, and nobody gets in.
+func deny(w http.ResponseWriter, r *http.Request, err error) {
+	p, ok := errors.AsType[*problem.Problem](err)
+	if !ok {
+		p = Unavailable
+		report(r.Context(), err)
+	}
+	problem.Write(w, r, p)
+}
+
+// report tells the operator about an outage; that the client went away is none.
+func report(ctx context.Context, err error) {
+	log := slog.Default() // who forgot the Handler must learn of it somewhere
+	if q, ok := ctx.Value(contextKey{}).(*request); ok {
+		log = q.resolver.sessions.Log
+	}
+	if log != nil && ctx.Err() == nil {
+		log.LogAttrs(ctx, slog.LevelError, "unavailable", slog.Any("error", err))
+	}
+}
+
+// Unavailable is the answer while a store can't be asked.
+var Unavailable = &problem.Problem{
+	Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
+	Detail: "The service can't answer just now. You are still signed in; try again shortly.",
+}
