@@ -28,6 +28,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 	"golang.org/x/sync/errgroup"
 )
@@ -36,6 +37,8 @@ import (
 type Server struct {
 	Accounts *account.Service
 	Sessions *session.Manager
+	Tokens   *token.Service
+	Auth     *auth.Resolver
 
 	url      string
 	keyFile  string
@@ -134,10 +137,12 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}
 	s.Sessions = &session.Manager{
 		Store: s.db.Sessions(), InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
-		Passive: httpapi.Passive, Log: c.Log,
+		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
-	who := auth.New(s.Sessions, s.db.Accounts())
-	s.live = &live.Hub{Auth: who, Log: c.Log}
+	s.Tokens = &token.Service{Store: s.db.Tokens(), Log: c.Log}
+	s.Auth = auth.New(s.Sessions, s.db.Accounts())
+	s.Auth.Tokens = s.Tokens
+	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)
 	}); ok {
@@ -145,7 +150,8 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}
 	s.Sessions.Ended, s.Accounts.Changed = s.live.Ended, s.live.Wake
 	s.api = &httpapi.API{
-		Sessions: s.Sessions, Accounts: s.Accounts, Auth: who, CSRF: guard, Client: trust,
+		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
+		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
 		Keys: s.keys, Live: s.live, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
 }
@@ -192,6 +198,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Sessions.Run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
+	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
 	return g.Wait()

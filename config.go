@@ -34,6 +34,11 @@ type Config struct {
 	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
 	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
 
+	Basic     bool          // HTTP Basic counts on every route, not at sign-in alone
+	AppTokens bool          // programs that are no browsers may have sessions, with the ticket in a header
+	KnoxTTL   time.Duration // how long a token of django-rest-knox's kind lives; 0: 10 hours; negative: no end
+	KnoxLimit int           // how many of these a user has at a time; 0: no limit
+
 	App             string        // the folder of a built single-page app to serve; "": none
 	Upstreams       []string      // [PREFIX=]URL of servers that the rest is passed on to
 	Rules           []string      // "LEVEL [METHOD,…] PATH": who may have what of App and Upstreams

@@ -14,12 +14,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // database is the stores that a [Server] works with.
 type database interface {
 	Sessions() session.Store
 	Accounts() account.Store
+	Tokens() token.Store
 	Throttles() throttle.Store
 	Keys() keyring.Store
 	Ping(ctx context.Context) error

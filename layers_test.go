@@ -33,7 +33,7 @@ var layers = map[string]layer{
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"live":               {own: []string{"account", "auth", "session"}},
-	"auth":               {own: []string{"account", "session", "token", "internal/problem"}},
+	"auth":               {own: []string{"account", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":  {},
 	"internal/keyring":   {},
 	"internal/requestid": {},
@@ -61,7 +61,7 @@ var layers = map[string]layer{
 		"auth", "csrf", "session", "internal/clientip", "internal/problem", "internal/requestid",
 	}},
 	"httpapi": {own: []string{
-		"account", "auth", "csrf", "live", "password", "session", "throttle",
+		"account", "auth", "csrf", "live", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
 	}},
 
@@ -69,7 +69,7 @@ var layers = map[string]layer{
 	"": {
 		own: []string{
 			"account", "auth", "csrf", "gateway", "httpapi", "live", "password", "redis", "session", "sqlite", "throttle",
-			"web/pages",
+			"token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},
@@ -78,7 +78,7 @@ var layers = map[string]layer{
 	"internal/badnet":      {},
 	"internal/redisserver": {},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "csrf", "session", "internal/keyring"},
+		own:    []string{"", "account", "auth", "csrf", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -73,7 +73,7 @@ func normalize(u *User, before User, wrong problems) {
 	}
 	u.Groups, u.Direct = sorted(u.Groups), sorted(u.Direct)
 	for _, p := range u.Direct {
-		if !slices.Contains(before.Direct, p) && !validPermission(p) {
+		if !slices.Contains(before.Direct, p) && !ValidPermission(p) {
 			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
 		}
 	}
@@ -171,8 +171,8 @@ func notInWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) || invisible(r)
 }
 
-// validPermission accepts "app.codename", as Django's has_perm takes it.
-func validPermission(s string) bool {
+// ValidPermission reports whether a text has the form "app.codename", as Django's has_perm takes it.
+func ValidPermission(s string) bool {
 	app, codename, ok := strings.Cut(s, ".")
 	return ok && app != "" && codename != "" && len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '_' && r != '.' && r != '-'

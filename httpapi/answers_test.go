@@ -14,12 +14,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // faulty returns stores that fail as the plan says.
 func faulty(st stores, plan *storetest.Plan) stores {
-	f := storetest.Faulty(storetest.Stores{Sessions: st.Sessions, Accounts: st.Accounts, Throttles: st.Throttles, Keys: st.Keys}, plan)
-	return stores{f.Sessions, f.Accounts, f.Throttles, f.Keys}
+	f := storetest.Faulty(storetest.Stores{Sessions: st.Sessions, Accounts: st.Accounts, Tokens: st.Tokens, Throttles: st.Throttles, Keys: st.Keys}, plan)
+	return stores{f.Sessions, f.Accounts, f.Tokens, f.Throttles, f.Keys}
 }
 
 // noStores are stores that fail every call.
@@ -29,7 +30,7 @@ func noStores(t *testing.T) stores {
 
 // crashing are stores whose every call panics.
 func crashing(*testing.T) stores {
-	return stores{struct{ session.Store }{}, struct{ account.Store }{}, struct{ throttle.Store }{}, struct{ keyring.Store }{}}
+	return stores{struct{ session.Store }{}, struct{ account.Store }{}, struct{ token.Store }{}, struct{ throttle.Store }{}, struct{ keyring.Store }{}}
 }
 
 // anyTicket returns a well-formed ticket that names no session.

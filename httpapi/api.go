@@ -24,7 +24,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// API answers the routes of this package. All fields but Pages, Authz and HSTS are needed; set them before Handler.
+// API answers the routes of this package. Needed are all fields that have no meaning for their zero value, and Auth.Tokens;
+// set them before Handler.
 // An API is safe for concurrent use.
 type API struct {
 	Sessions *session.Manager
@@ -38,6 +39,8 @@ type API struct {
 	Authz    http.Handler                // answers other proxies under /api/authz; nil: nobody does
 	Healthy  func(context.Context) error // nil error: the store can be read and written
 	Secure   bool                        // the public URL is https
+	Basic    bool                        // HTTP Basic counts on every route, not at sign-in alone
+	Knox     Knox                        // the settings of django-rest-knox
 	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
 	Log      *slog.Logger
 
@@ -61,6 +64,9 @@ func (a *API) Drain() {
 // Handler answers the API's routes and passes everything else to next, with the identity in the context and after the
 // same checks of host, origin and CSRF. next may be nil: then everything else is 404, and "/" leads to the account page.
 func (a *API) Handler(next http.Handler) http.Handler {
+	if a.Basic {
+		a.Auth.Basic = a.verifyBasic
+	}
 	a.handlers = make([]http.Handler, len(routes))
 	for i, t := range routes {
 		a.handlers[i] = t.handler(a)
@@ -167,8 +173,9 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 func (a *API) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := a.CSRF.Check(r, csrf.Caller{
-			Ticket: session.Presented(r.Context()), FormToken: formToken(w, r),
-			Binding: func() (string, error) { return binding(r.Context()) },
+			Ticket: session.Presented(r.Context()) && !auth.ByHeader(r.Context()), Header: auth.ByHeader(r.Context()),
+			FormToken: formToken(w, r),
+			Binding:   func() (string, error) { return binding(r.Context()) },
 		})
 		if err != nil {
 			a.fail(w, r, err)
@@ -197,7 +204,7 @@ func (a *API) route(next http.Handler) http.Handler {
 			a.Pages.ServeHTTP(w, r)
 			return
 		}
-		h, id, methods := a.find(r)
+		h, id, methods, other := a.find(r)
 		if h == nil && methods == nil && !ours(path) && !ours(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
@@ -209,13 +216,14 @@ func (a *API) route(next http.Handler) http.Handler {
 				r.SetPathValue("id", id)
 			}
 			h.ServeHTTP(w, r)
+		case other != nil && r.Method != http.MethodOptions:
+			other.wrongMethod(w, r)
 		case methods != nil && r.Method == http.MethodOptions:
 			w.Header().Set("Allow", strings.Join(methods, ", "))
 			w.WriteHeader(http.StatusNoContent)
 		case methods != nil:
 			w.Header().Set("Allow", strings.Join(methods, ", "))
-			refuse(w, r, problem.New(http.StatusMethodNotAllowed, "method_not_allowed",
-				fmt.Sprintf("Method %q not allowed.", r.Method)))
+			refuse(w, r, methodNotAllowed(r))
 		default:
 			refuse(w, r, errNotFound)
 		}

@@ -16,10 +16,11 @@ import (
 // maxBody bounds a request's body, in bytes.
 const maxBody = 64 << 10
 
-// decode reads a request's body into a struct whose fields are pointers to string or bool with a json tag. An object
+// decode reads a request's body into a struct whose fields are pointers to string, bool, int64 or a list of strings, with a json tag. An object
 // with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that is
-// a formTaker takes HTML forms as well. An absent body leaves the struct as it is.
-func decode(w http.ResponseWriter, r *http.Request, in any) error {
+// a formTaker takes HTML forms as well. An absent body leaves the struct as it is. A lenient decode passes over fields that
+// the struct doesn't have.
+func decode(w http.ResponseWriter, r *http.Request, in any, lenient bool) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
@@ -41,7 +42,7 @@ func decode(w http.ResponseWriter, r *http.Request, in any) error {
 	if isForm(r) {
 		delete(values, formTokenField)
 	}
-	return fieldsOf(in).set(values)
+	return fieldsOf(in).set(values, lenient)
 }
 
 // formTaker is the input of a route that an HTML form may post to.
@@ -89,10 +90,13 @@ func fieldsOf(in any) fields {
 }
 
 // set puts the values in their places. What is wrong with them is said all at once.
-func (f fields) set(values map[string]json.RawMessage) error {
+func (f fields) set(values map[string]json.RawMessage, lenient bool) error {
 	wrong := map[string][]string{}
 	for name, raw := range values {
 		place, known := f[name]
+		if !known && lenient {
+			continue
+		}
 		if !known {
 			wrong[name] = []string{"Unknown field."}
 			continue

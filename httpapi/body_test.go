@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,12 +64,17 @@ var malformed = map[string]struct {
 	"a megabyte":                  {`{"password":"` + strings.Repeat("a", 1<<20) + `"}`, 413, "body_too_large"},
 }
 
+// ownRoutes are those that may change something and don't speak as another package does.
+func ownRoutes() []httpapi.Route {
+	return slices.DeleteFunc(unsafe(), func(r httpapi.Route) bool { return r.Plain })
+}
+
 // TestF06_NoRouteTakesAMalformedBody: each gets its code, on each route, and nothing happens.
 func TestF06_NoRouteTakesAMalformedBody(t *testing.T) {
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	before := snapshot(t, s.stores)
-	for _, route := range unsafe() {
+	for _, route := range ownRoutes() {
 		for name, m := range malformed {
 			r := c.raw(route.Method, at(route), strings.NewReader(m.body), "Content-Type: application/json")
 			if !isProblem(r, m.status, m.code) || len(r.Cookies()) > 0 {
@@ -94,7 +100,7 @@ func TestF06_OtherMediaTypesAreRefused(t *testing.T) {
 		"text/plain; x=application/json",
 	}
 	forms := []string{"application/x-www-form-urlencoded", "multipart/form-data; boundary=edge", "multipart/form-data", "multipart/mixed; boundary=edge"}
-	for _, route := range unsafe() {
+	for _, route := range ownRoutes() {
 		kinds := refused
 		if route.Path != "/api/auth/login" {
 			kinds = append(kinds, forms...)

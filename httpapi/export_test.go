@@ -3,13 +3,19 @@ package httpapi
 import "net/http"
 
 // Route is a line of the table of routes.
-type Route struct{ Method, Path string }
+type Route struct {
+	Method, Path string
+	Plain        bool // speaks as a Django package does
+}
+
+func (r Route) String() string { return r.Method + " " + r.Path }
 
 // Routes returns the table of routes.
 func Routes() []Route {
 	all := make([]Route, len(routes))
 	for i, t := range routes {
-		all[i] = Route{t.method, t.path}
+		_, plain := t.handler(&API{}).(compatHandler)
+		all[i] = Route{t.method, t.path, plain}
 	}
 	return all
 }
@@ -17,13 +23,13 @@ func Routes() []Route {
 // Login is what the body of a sign-in says; nil fields were not there.
 type Login struct {
 	Username, Password *string
-	Remember           *bool
+	Remember, App      *bool
 }
 
 // DecodeLogin reads the body of a sign-in.
 func DecodeLogin(w http.ResponseWriter, r *http.Request) (Login, error) {
 	var in loginIn
-	err := decode(w, r, &in)
+	err := decode(w, r, &in, false)
 	return Login(in), err
 }
 

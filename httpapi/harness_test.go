@@ -26,12 +26,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // stores are what a server keeps its things in.
 type stores struct {
 	Sessions  session.Store
 	Accounts  account.Store
+	Tokens    token.Store
 	Throttles throttle.Store
 	Keys      keyring.Store
 }
@@ -42,7 +44,7 @@ func inSQLite(t *testing.T) stores { return sqliteStores(t) }
 
 func memoryStores(testing.TB) stores {
 	db := memory.New()
-	return stores{db.Sessions(), db.Accounts(), db.Throttles(), db.Keys()}
+	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
 }
 
 func sqliteStores(t testing.TB) stores {
@@ -51,7 +53,7 @@ func sqliteStores(t testing.TB) stores {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return stores{db.Sessions(), db.Accounts(), db.Throttles(), db.Keys()}
+	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
 }
 
 // onEachStore runs a test against every store that there is.
@@ -62,17 +64,18 @@ func onEachStore(t *testing.T, test func(t *testing.T, open func(*testing.T) sto
 
 // options change how the server under test is put together.
 type options struct {
-	stores  func(*testing.T) stores // nil: inMemory
-	tls     bool                    // https, with a certificate that clients of the harness trust
-	url     string                  // the public URL, where it isn't the address that the server listens on
-	text    bool                    // log lines of text instead of JSON
-	origins []string
-	strict  bool
-	trusted []string
-	hsts    string
-	pages   httpapi.Pages
-	next    http.Handler
-	change  func(*httpapi.API)
+	stores    func(*testing.T) stores // nil: inMemory
+	tls       bool                    // https, with a certificate that clients of the harness trust
+	url       string                  // the public URL, where it isn't the address that the server listens on
+	text      bool                    // log lines of text instead of JSON
+	origins   []string
+	strict    bool
+	appTokens bool
+	trusted   []string
+	hsts      string
+	pages     httpapi.Pages
+	next      http.Handler
+	change    func(*httpapi.API)
 }
 
 // server is the real API on a real port.
@@ -136,12 +139,13 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	}
 	logger := slog.New(requestid.LogHandler(lines))
 	sessions := &session.Manager{
-		Store: st.Sessions, InsecureHTTP: !o.tls, Log: logger, Passive: httpapi.Passive,
+		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Log: logger, Passive: httpapi.Passive,
 	}
 	accounts := &account.Service{
 		Store: st.Accounts, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
 	}
 	who := auth.New(sessions, st.Accounts)
+	who.Tokens = &token.Service{Store: st.Tokens, Log: logger}
 	hub := &live.Hub{Auth: who, Log: logger}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	inBackground(t, hub.Run)

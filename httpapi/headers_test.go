@@ -32,6 +32,7 @@ func TestH03_F08_EveryAnswerIsInertElsewhere(t *testing.T) {
 		case a.StatusCode == 204 && kind == "":
 		case a.StatusCode >= 400 && kind == "application/problem+json":
 		case a.StatusCode == 200 && kind == "text/event-stream" && strings.HasPrefix(a.label, "GET /api/auth/events "):
+		case a.StatusCode >= 400 && kind == "application/json" && isPlain(a.Request.URL.Path):
 		case a.StatusCode == 200 && (kind == "application/json" || kind == "application/yaml; charset=utf-8"):
 		default:
 			t.Errorf("%s: %d with Content-Type %q", a.label, a.StatusCode, kind)
@@ -70,6 +71,12 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 		}
 		names[id] = true
 		if a.StatusCode < 400 {
+			continue
+		}
+		if isPlain(a.Request.URL.Path) && a.Header.Get("Content-Type") == "application/json" {
+			if a.StatusCode == 401 && !slices.Contains([]string{"Session", "Token"}, a.Header.Get("WWW-Authenticate")) || len(a.body) < 3 {
+				t.Errorf("%s: %d %s", a.label, a.StatusCode, a.body)
+			}
 			continue
 		}
 		if a.code() == "" || a.field("detail") == "" || a.field("request_id") != id || a.field("status") != float64(a.StatusCode) ||

@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // TestReadiness: ready while the store answers and the server isn't stopping; alive all the while.
@@ -57,7 +58,7 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 func TestL05_AStoreThatHangsIsOut(t *testing.T) {
 	t.Parallel()
 	inner := inMemory(t)
-	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungThrottles{inner.Throttles}, inner.Keys}
+	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungTokens{inner.Tokens}, hungThrottles{inner.Throttles}, inner.Keys}
 	s := start(t, options{stores: func(*testing.T) stores { return hung }})
 	var all sync.WaitGroup
 	for _, route := range httpapi.Routes() {
@@ -65,7 +66,7 @@ func TestL05_AStoreThatHangsIsOut(t *testing.T) {
 		switch route.Path {
 		case "/healthz", "/readyz", "/api/auth/openapi.yaml":
 			continue
-		case "/api/auth/login":
+		case "/api/auth/login", "/api/auth/token", "/api-token-auth":
 			body = map[string]any{"username": "ada", "password": goodPassword}
 		case "/api/auth/setup":
 			if route.Method == "POST" {
@@ -108,6 +109,13 @@ func (hungAccounts) Find(ctx context.Context, _ string) (*account.User, error) {
 }
 
 func (hungAccounts) List(ctx context.Context, _ account.Query) ([]*account.User, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+type hungTokens struct{ token.Store }
+
+func (hungTokens) Load(ctx context.Context, _ token.ID) (*token.Record, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }

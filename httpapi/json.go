@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
+	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
 // parseJSON accepts one flat object. encoding/json alone would let a repeated key's last value win and replace bad UTF-8.
@@ -23,7 +27,7 @@ func parseJSON(body []byte) (map[string]json.RawMessage, error) {
 		return nil, malformed("JSON parse error - %v.", err)
 	}
 	if start != json.Delim('{') {
-		return nil, malformed("Invalid data. Expected an object.")
+		return nil, notAnObject(start)
 	}
 	values := map[string]json.RawMessage{}
 	for d.More() {
@@ -50,6 +54,26 @@ func parseJSON(body []byte) (map[string]json.RawMessage, error) {
 	return values, nil
 }
 
+// notAnObject refuses a body that is some other value. The compatibility routes say so in Django REST framework's words.
+func notAnObject(start json.Token) error {
+	kind := "NoneType"
+	switch v := start.(type) {
+	case json.Delim:
+		kind = "list"
+	case string:
+		kind = "str"
+	case bool:
+		kind = "bool"
+	case float64:
+		if kind = "int"; v != math.Trunc(v) {
+			kind = "float"
+		}
+	}
+	p := problem.New(http.StatusBadRequest, "malformed_body", "Invalid data. Expected an object.")
+	p.Plain = map[string]any{"non_field_errors": []string{"Invalid data. Expected a dictionary, but got " + kind + "."}}
+	return p
+}
+
 // put decodes one value, and returns what is wrong with it in DRF's words.
 func put(place reflect.Value, raw json.RawMessage) string {
 	if string(raw) == "null" {
@@ -57,17 +81,30 @@ func put(place reflect.Value, raw json.RawMessage) string {
 	}
 	switch into := place.Addr().Interface().(type) {
 	case **string:
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return "Not a valid string."
-		}
-		if strings.ContainsRune(s, 0) {
-			return "Null characters are not allowed."
-		}
-		if hasLoneSurrogate(raw) {
-			return "Not a valid string."
+		s, sentence := str(raw)
+		if sentence != "" {
+			return sentence
 		}
 		*into = &s
+	case **[]string:
+		var items []json.RawMessage
+		if json.Unmarshal(raw, &items) != nil {
+			return "Expected a list of items."
+		}
+		list := make([]string, len(items))
+		for i, item := range items {
+			var sentence string
+			if list[i], sentence = str(item); sentence != "" {
+				return sentence
+			}
+		}
+		*into = &list
+	case **int64:
+		n, err := strconv.ParseInt(string(raw), 10, 64)
+		if err != nil {
+			return "A valid integer is required."
+		}
+		*into = &n
 	case **bool:
 		b, ok := boolean(raw)
 		if !ok {
@@ -75,9 +112,23 @@ func put(place reflect.Value, raw json.RawMessage) string {
 		}
 		*into = &b
 	default:
-		panic("httpapi: an input field is neither *string nor *bool")
+		panic("httpapi: an input field is of no type that can be read")
 	}
 	return ""
+}
+
+// str decodes a string, and returns what is wrong with it.
+func str(raw json.RawMessage) (s, sentence string) {
+	if string(raw) == "null" || json.Unmarshal(raw, &s) != nil {
+		return "", "Not a valid string."
+	}
+	if strings.ContainsRune(s, 0) {
+		return "", "Null characters are not allowed."
+	}
+	if hasLoneSurrogate(raw) {
+		return "", "Not a valid string."
+	}
+	return s, ""
 }
 
 // boolean reads JSON's booleans, and as strings the words that HTML forms and DRF's BooleanField use.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,19 +11,26 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 type loginIn struct {
 	Username *string `json:"username"`
 	Password *string `json:"password"`
 	Remember *bool   `json:"remember"`
+	App      *bool   `json:"app"`
 }
 
 func (*loginIn) takesForms() {}
 
 // login signs in with a JSON or form body, or with HTTP Basic and no body.
 func login(c *call, in loginIn) (userOut, error) {
+	app, err := c.forApp(in.App)
+	if err != nil {
+		return userOut{}, err
+	}
 	method := "password"
 	if in.Username == nil && in.Password == nil && in.Remember == nil {
 		method = "basic"
@@ -32,66 +38,74 @@ func login(c *call, in loginIn) (userOut, error) {
 			return userOut{}, err
 		}
 	}
-	if err := required(map[string]*string{"username": in.Username, "password": in.Password}); err != nil {
-		return userOut{}, err
+	if app {
+		method = "app"
 	}
-	u, err := c.api.Accounts.Authenticate(c.ctx(), account.Attempt{
-		Login: *in.Username, Password: *in.Password, Address: c.address(), Device: c.device,
-	})
-	c.logAttempt("authn_login", *in.Username, err)
+	u, err := c.authenticate(in.Username, in.Password)
 	if err != nil {
 		return userOut{}, err
 	}
-	return newUserOut(u), c.signIn(u, method, in.Remember == nil || *in.Remember)
+	return newUserOut(u), c.signIn(u, method, in.Remember == nil || *in.Remember, app)
 }
 
-// fromBasic takes the credentials of RFC 7617: UTF-8, or else Latin-1, as Django REST Framework reads them.
+// authenticate checks a name and a password, and logs how that ended.
+func (c *call) authenticate(username, password *string) (*account.User, error) {
+	if err := required(map[string]*string{"username": username, "password": password}); err != nil {
+		return nil, err
+	}
+	u, err := c.api.Accounts.Authenticate(c.ctx(), account.Attempt{
+		Login: *username, Password: *password, Address: c.address(), Device: c.device,
+	})
+	c.logAttempt("authn_login", *username, err)
+	return u, err
+}
+
+// verifyBasic is how a request is judged by HTTP Basic where that counts on every route. A refusal is a *problem.Problem.
+func (a *API) verifyBasic(r *http.Request, login, password string) (*account.User, error) {
+	c := &call{api: a, r: r}
+	u, err := a.Accounts.Verify(r.Context(), account.Attempt{
+		Login: login, Password: password, Address: c.address(), Device: c.device,
+	})
+	if err != nil {
+		c.logAttempt("authn_login", login, err)
+		return nil, a.problem(r, err)
+	}
+	return u, nil
+}
+
+// forApp reports whether the ticket is to go to a program that is no browser. A page must never see one, so whoever may be
+// a page gets none: browsers send Origin or Sec-Fetch-* with each such request, and a page would bring its cookies.
+func (c *call) forApp(asked *bool) (bool, error) {
+	if !session.FromApp(c.ctx()) && (asked == nil || !*asked) {
+		return false, nil
+	}
+	if !c.api.Sessions.AppTokens {
+		return false, errNoAppTokens
+	}
+	for name := range c.r.Header {
+		if name == "Origin" || name == "Cookie" || strings.HasPrefix(name, "Sec-Fetch-") {
+			return false, errNotAnApp
+		}
+	}
+	return true, nil
+}
+
+// fromBasic takes the credentials from the Authorization header.
 func (in *loginIn) fromBasic(r *http.Request) error {
 	lines := r.Header.Values("Authorization")
 	if len(lines) == 0 {
 		return auth.ErrNotAuthenticated
 	}
-	scheme, rest, _ := strings.Cut(lines[0], " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return auth.ErrNotAuthenticated
-	}
-	rest = strings.Trim(rest, " ")
-	switch {
-	case len(lines) > 1:
-		return badBasic("Only one Authorization header, please.")
-	case rest == "":
-		return badBasic("No credentials provided.")
-	case strings.Contains(rest, " "):
-		return badBasic("Credentials string should not contain spaces.")
-	}
-	plain, err := base64.StdEncoding.DecodeString(rest)
+	username, password, err := auth.ParseBasic(lines[0])
 	if err != nil {
-		return badBasic("Credentials not correctly base64 encoded.")
+		return err
 	}
-	username, password, ok := strings.Cut(utf8OrLatin1(plain), ":")
-	if !ok {
-		return badBasic("Credentials not correctly base64 encoded.")
-	}
-	if strings.ContainsRune(username+password, 0) {
-		return badBasic("Null characters are not allowed.")
+	if len(lines) > 1 {
+		return problem.New(http.StatusUnauthorized, "invalid_credentials",
+			"Invalid basic header. Only one Authorization header, please.")
 	}
 	in.Username, in.Password = &username, &password
 	return nil
-}
-
-func badBasic(why string) error {
-	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
-}
-
-func utf8OrLatin1(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	runes := make([]rune, len(b))
-	for i, c := range b {
-		runes[i] = rune(c)
-	}
-	return string(runes)
 }
 
 // logAttempt logs how the check of a password ended, under OWASP's names.
@@ -129,7 +143,44 @@ func shorten(s string) string {
 	return b.String()
 }
 
-func logout(c *call, _ none) (none, error) { return none{}, c.signOut() }
+type logoutIn struct {
+	Everywhere *bool `json:"everywhere"`
+}
+
+// logout ends what the request is judged by: the session, or the token. Everywhere ends all sessions of the user's besides,
+// and the tokens that stand for a sign-in; those that programs were given stay.
+func logout(c *call, in logoutIn) (none, error) {
+	everywhere := in.Everywhere != nil && *in.Everywhere
+	if !everywhere && (!auth.ByHeader(c.ctx()) || session.FromApp(c.ctx())) {
+		return none{}, c.signOut()
+	}
+	who, err := c.identify()
+	if err != nil {
+		return none{}, err
+	}
+	if !everywhere {
+		return none{}, c.endToken(who)
+	}
+	if err := auth.CheckSession(who); err != nil {
+		return none{}, err
+	}
+	if _, err := c.api.Auth.SignOutEverywhere(c.ctx(), who.User.ID); err != nil {
+		return none{}, err
+	}
+	return none{}, c.signOut()
+}
+
+// endToken ends the token that the request is judged by; it is no error if it has ended meanwhile.
+func (c *call) endToken(who *auth.Identity) error {
+	if who.Token == nil {
+		return nil
+	}
+	err := c.api.Auth.Tokens.Revoke(c.ctx(), who.User.ID, who.Token.ID)
+	if errors.Is(err, token.ErrNotFound) {
+		return nil
+	}
+	return err
+}
 
 type csrfOut struct {
 	Token string `json:"csrftoken"`
@@ -142,7 +193,7 @@ func csrfToken(c *call, _ none) (csrfOut, error) {
 		return csrfOut{}, err
 	}
 	binding := ""
-	if i != nil {
+	if i != nil && i.Session != nil {
 		binding = i.Session.ID
 	}
 	return csrfOut{c.api.CSRF.Issue(c.w, c.r, binding)}, nil

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,4 +60,9 @@ func orEmpty(s []string) []string {
 	return s
 }
 
-func me(c *call, _ none) (userOut, error) { return newUserOut(c.who.User), nil }
+// me tells a program that holds a token only of the permissions that the token may use.
+func me(c *call, _ none) (userOut, error) {
+	out := newUserOut(c.who.User)
+	out.Permissions = slices.DeleteFunc(slices.Clone(out.Permissions), func(p string) bool { return !c.who.Has(p) })
+	return out, nil
+}

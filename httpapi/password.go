@@ -70,11 +70,11 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	return none{}, nil
 }
 
-// removeDead takes the user's other sessions out of the store. The epoch has ended them already, so a failure harms nobody.
+// removeDead takes the user's other sessions and the tokens out of the store. The epoch has ended them already, so a failure harms nobody.
 func (c *call) removeDead(user string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
 	defer cancel()
-	if _, err := c.api.Sessions.RevokeAll(session.Because(ctx, auth.PasswordChanged), user, c.current()); err != nil {
+	if err := c.api.Auth.RemoveDead(session.Because(ctx, auth.PasswordChanged), user, c.current()); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 	}
 }

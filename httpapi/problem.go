@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // The errors of this package's own.
@@ -25,6 +26,12 @@ var (
 	errNotFound           = problem.New(http.StatusNotFound, "not_found", "Not found.")
 	errMisdirected        = problem.New(http.StatusMisdirectedRequest, "unknown_host",
 		"This server doesn't answer to that host name. Use the address that it was started with (--url).")
+	errNoAppTokens = problem.New(http.StatusBadRequest, "app_tokens_off",
+		"This server gives no sessions to apps. It must be started with --app-tokens.")
+	errNotAnApp = problem.New(http.StatusForbidden, "not_an_app",
+		"A session token is for programs that are no browsers: send neither Origin, Sec-Fetch headers nor cookies.")
+	errTooManyTokens = problem.New(http.StatusConflict, "too_many_tokens",
+		"You have as many tokens as are allowed. End one that is no longer needed.")
 	errServer = problem.New(http.StatusInternalServerError, "server_error",
 		"Something went wrong here. The operator finds it in the log under the request_id.")
 )
@@ -40,6 +47,8 @@ var sentinels = []struct {
 	{account.ErrMoved, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
+	{token.ErrNotFound, errNotFound},
+	{token.ErrLimit, errTooManyTokens},
 	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The session holds too much.")},
 }
 

@@ -17,8 +17,8 @@ type route struct {
 var routes = []route{
 	{"POST", "/api/auth/login", serve(anybody, login)},
 	{"POST", "/api/auth/logout", serve(anybody, logout)},
-	{"GET", "/api/me", serve(signedIn, me)},
-	{"GET", "/api/auth/me", serve(signedIn, me)},
+	{"GET", "/api/me", serve(identified, me)},
+	{"GET", "/api/auth/me", serve(identified, me)},
 	{"GET", "/api/auth/csrf", serve(anybody, csrfToken)},
 	{"GET", "/api/auth/sessions", serve(signedIn, listSessions)},
 	{"DELETE", "/api/auth/sessions", serve(fresh, endOtherSessions)},
@@ -26,6 +26,14 @@ var routes = []route{
 	{"POST", "/api/auth/reauthenticate", serve(signedIn, reauthenticate)},
 	{"POST", "/api/auth/password/change", serve(signedIn, changePassword)},
 	{"GET", eventsPath, events},
+	{"GET", "/api/auth/tokens", serve(fresh, listTokens)},
+	{"POST", "/api/auth/tokens", serve(fresh, createToken)},
+	{"DELETE", "/api/auth/tokens/{id}", serve(fresh, endToken)},
+	{"POST", "/api/auth/token", compat(anybody, http.StatusOK, obtainToken)},
+	{"POST", "/api-token-auth", compat(anybody, http.StatusOK, obtainToken)},
+	{"POST", "/api/auth/knox/login", compat(anybody, http.StatusOK, knoxLogin)},
+	{"POST", "/api/auth/knox/logout", compat(knoxToken, http.StatusNoContent, knoxLogout)},
+	{"POST", "/api/auth/knox/logoutall", compat(knoxToken, http.StatusNoContent, knoxLogoutAll)},
 	{"GET", "/api/auth/setup", serve(anybody, setupState)},
 	{"POST", "/api/auth/setup", serve(anybody, setUp)},
 	{"GET", "/api/auth/openapi.yaml", openAPI},
@@ -34,7 +42,7 @@ var routes = []route{
 }
 
 // reserved are the prefixes under which an unknown path is ours to refuse; all else belongs to the app.
-var reserved = []string{"/api/auth", "/api/me", "/api/authz", "/auth", "/signin", "/healthz", "/readyz"}
+var reserved = []string{"/api/auth", "/api/me", "/api-token-auth", "/api/authz", "/auth", "/signin", "/healthz", "/readyz"}
 
 // ours reports whether a path is under one of our prefixes.
 func ours(path string) bool {
@@ -68,8 +76,9 @@ func (t route) allows(method string) bool {
 	return method == t.method || (method == http.MethodHead && t.method == http.MethodGet)
 }
 
-// find returns the handler of a request, or the methods that its path has if it is a path of ours.
-func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string) {
+// find returns the handler of a request, or the methods that its path has if it is a path of ours, and the compatibility
+// route that refuses others if it is one of these.
+func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string, other *compatHandler) {
 	path := r.URL.EscapedPath()
 	for i, t := range routes {
 		segment, ok := t.match(path)
@@ -77,9 +86,12 @@ func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string
 			continue
 		}
 		if t.allows(r.Method) {
-			return a.handlers[i], segment, nil
+			return a.handlers[i], segment, nil, nil
 		}
 		methods = append(methods, t.method)
+		if h, ok := a.handlers[i].(compatHandler); ok {
+			other = &h
+		}
 		if t.method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
 		}
@@ -88,5 +100,5 @@ func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string
 		methods = append(methods, http.MethodOptions)
 		slices.Sort(methods)
 	}
-	return nil, "", methods
+	return nil, "", methods, other
 }

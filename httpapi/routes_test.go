@@ -42,6 +42,12 @@ func methods() map[string][]string {
 	return all
 }
 
+func isPlain(path string) bool {
+	return slices.ContainsFunc(httpapi.Routes(), func(r httpapi.Route) bool {
+		return r.Plain && r.Path == strings.TrimSuffix(path, "/")
+	})
+}
+
 // appBehind is an app that answers everything with a page.
 func appBehind(t *testing.T) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +60,11 @@ func appBehind(t *testing.T) http.Handler {
 }
 
 // isProblem reports whether an answer is a problem with this status and code, which an answer to HEAD doesn't show.
+// The routes that speak as Django packages do have no code in their bodies.
 func isProblem(a *answer, status int, code string) bool {
+	if a.Request != nil && a.Request.URL != nil && isPlain(a.Request.URL.Path) && a.Header.Get("Content-Type") == "application/json" {
+		return a.StatusCode == status
+	}
 	shown := a.code() == code || a.Request.Method == http.MethodHead && len(a.body) == 0
 	return a.StatusCode == status && shown && a.Header.Get("Content-Type") == "application/problem+json"
 }
@@ -66,13 +76,18 @@ func TestH07_OnlyListedMethodsAreAccepted(t *testing.T) {
 	for path, allowed := range methods() {
 		for _, method := range every {
 			r := c.send(method, path, nil)
+			allow := strings.Join(allowed, ", ")
+			if isPlain(path) {
+				allow = "POST, OPTIONS" // as Django REST framework orders them
+			}
 			switch {
+			case isPlain(path) && r.StatusCode == 401 && !slices.Contains(allowed, method): // it looks at the caller first
 			case slices.Contains(allowed, method) && r.StatusCode == 405:
 				t.Errorf("%s %s: refused", method, path)
 			case !slices.Contains(allowed, method) && !isProblem(r, 405, "method_not_allowed"):
 				t.Errorf("%s %s: %d %s", method, path, r.StatusCode, r.body)
-			case r.StatusCode == 405 && r.Header.Get("Allow") != strings.Join(allowed, ", "):
-				t.Errorf("%s %s: Allow %q, not %q", method, path, r.Header.Get("Allow"), allowed)
+			case r.StatusCode == 405 && r.Header.Get("Allow") != allow:
+				t.Errorf("%s %s: Allow %q, not %q", method, path, r.Header.Get("Allow"), allow)
 			}
 		}
 		if r := c.send("OPTIONS", path, nil); r.StatusCode != 204 || r.Header.Get("Allow") != strings.Join(allowed, ", ") {

@@ -23,7 +23,7 @@ func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
-		return stores{db.Sessions(), db.Accounts(), db.Throttles(), db.Keys()}
+		return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
 	}})
 	u := s.user("ada")
 	c := s.signedIn("ada")

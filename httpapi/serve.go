@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -24,18 +25,20 @@ type call struct {
 	w   http.ResponseWriter
 	r   *http.Request
 	who *auth.Identity // nil on routes that need nobody
+
+	lenient bool // fields that nobody knows are passed over
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
 func (c *call) address() netip.Addr { return c.api.Client.Addr(c.r) }
 
-// signIn starts a session for a user who has just typed the password.
-func (c *call) signIn(u *account.User, method string, remember bool) error {
+// signIn starts a session for a user who has just typed the password. An app gets its ticket in a header, and no cookie.
+func (c *call) signIn(u *account.User, method string, remember, app bool) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
-		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, Address: text(c.address()),
+		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, App: app, Address: text(c.address()),
 	})
-	if err != nil {
+	if err != nil || app {
 		return err
 	}
 	c.api.CSRF.Issue(c.w, c.r, s.ID)
@@ -67,6 +70,9 @@ func (c *call) signOut() error {
 	if err := c.api.Sessions.SignOut(c.w, c.r); err != nil {
 		return err
 	}
+	if session.FromApp(c.ctx()) {
+		return nil
+	}
 	c.w.Header().Set("Clear-Site-Data", `"storage"`)
 	c.api.CSRF.Issue(c.w, c.r, "")
 	return nil
@@ -76,9 +82,11 @@ func (c *call) signOut() error {
 type need int
 
 const (
-	anybody need = iota
-	signedIn
-	fresh // signed in, and the password typed a short while ago
+	anybody    need = iota
+	identified      // by whatever credential
+	signedIn        // with a session, be it a browser's or an app's
+	fresh           // signed in, and the password typed a short while ago
+	knoxToken       // with a token of django-rest-knox's kind
 )
 
 // serve makes a handler of a function that knows nothing of HTTP but its input, its output and its errors.
@@ -103,17 +111,40 @@ func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error
 			return out, err
 		}
 	}
-	if needs == fresh && !c.who.Fresh() {
-		return out, auth.ErrFreshSignInRequired
+	if err := needs.check(c.who); err != nil {
+		return out, err
 	}
 	var in In
-	if err := decode(c.w, c.r, &in); err != nil {
+	if err := decode(c.w, c.r, &in, c.lenient); err != nil {
 		return out, err
 	}
 	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
 	defer cancel()
 	c.r = c.r.WithContext(ctx)
 	return f(c, in)
+}
+
+// check returns why a caller who is somebody may not call the route.
+func (n need) check(who *auth.Identity) error {
+	switch n {
+	case signedIn:
+		return auth.CheckSession(who)
+	case fresh:
+		return auth.CheckFresh(who)
+	case knoxToken:
+		return checkKnox(who)
+	}
+	return nil
+}
+
+// challenge names the scheme that a compatibility route asks for, where the refusal names none.
+func (n need) challenge(p *problem.Problem) *problem.Problem {
+	if n != knoxToken || p.Challenge != "" {
+		return p
+	}
+	with := *p
+	with.Challenge = "Token"
+	return &with
 }
 
 func (c *call) identify() (*auth.Identity, error) {
@@ -127,8 +158,8 @@ func (c *call) identify() (*auth.Identity, error) {
 func (c *call) logRefusal(err error) {
 	reason := ""
 	switch {
-	case errors.Is(err, auth.ErrFreshSignInRequired):
-		reason = auth.ErrFreshSignInRequired.Error()
+	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), errors.Is(err, auth.ErrPermissionDenied):
+		reason = err.Error()
 	case errors.Is(err, account.ErrSetupSpent):
 		reason = account.ErrSetupSpent.Error()
 	default:

@@ -40,5 +40,5 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	}
 	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "user_created", slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
 		slog.Bool("superuser", u.IsSuperuser))
-	return newUserOut(u), c.signIn(u, "setup", true)
+	return newUserOut(u), c.signIn(u, "setup", true, false)
 }

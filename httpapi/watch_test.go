@@ -90,11 +90,26 @@ func (s *secrets) sent(body []byte) {
 	}
 }
 
+// issued notes the tokens that an answer gives, in its header or its body.
+func (s *secrets) issued(a *answer) {
+	s.add(a.Header.Get(session.AppHeader))
+	var fields map[string]any
+	if json.Unmarshal(a.body, &fields) != nil {
+		return
+	}
+	for _, name := range []string{"token", "access", "refresh"} {
+		if text, ok := fields[name].(string); ok {
+			s.add(text)
+		}
+	}
+}
+
 // seen notes the cookies that an answer sets, and looks for tickets in its body and in any header but Set-Cookie.
 func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
 	_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	s.add(basic)
+	s.add(basic, r.Header.Get(session.AppHeader))
+	s.issued(a)
 	for _, c := range a.Cookies() {
 		s.add(c.Value)
 		if c.Name == session.CookieName || c.Name == session.PlainCookieName {

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// StandardTTL is how long a personal token lives unless its owner says otherwise.
+const StandardTTL = 90 * 24 * time.Hour
+
 // ErrInvalid says that a text is no live token.
 var ErrInvalid = errors.New("invalid token")
 

@@ -59,6 +59,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	User        userCmd        `cmd:"" help:"Add, show, change and remove users."`
 	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
+	Token       tokenCmd       `cmd:"" help:"Make, list and end tokens for programs."`
 	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Check       checkCmd       `cmd:"" help:"Look for what keeps the server from starting, or makes it unsafe."`

@@ -141,7 +141,8 @@ type sessionRevokeAll struct {
 }
 
 func (sessionRevokeAll) Help() string {
-	return `The user can sign in again at once; see cloakroom user disable.
+	return `Ends the tokens that stand for a sign-in too, knox's and refreshable JWTs; those made for programs stay. The user can
+sign in again at once; see cloakroom user disable.
 
 Example:
   cloakroom session revoke-all ada`
@@ -149,7 +150,7 @@ Example:
 
 func (c *sessionRevokeAll) Run(ctx context.Context, a *app) error {
 	return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
-		n, err := s.Sessions.RevokeAll(ctx, u.ID, nil)
+		n, err := s.Auth.SignOutEverywhere(ctx, u.ID)
 		if err != nil {
 			return err
 		}

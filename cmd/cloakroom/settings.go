@@ -29,6 +29,10 @@ type settings struct {
 	MaxSessions       int           `placeholder:"N" standard:"no limit" help:"End a user's oldest session at the sign-in that would be one too many."`
 	PasswordMinLength int           `default:"15" placeholder:"N" help:"How many characters a new password needs."`
 	CSRF              string        `name:"csrf" enum:"auto,strict" default:"auto" placeholder:"MODE" help:"auto judges requests by their origin; strict demands X-CSRFToken as well."`
+	Basic             bool          `help:"Let name and password in HTTP Basic count on every route, not at sign-in alone. Each request costs a password hash."`
+	AppTokens         bool          `help:"Give sessions to programs that are no browsers: the ticket travels in the header X-Session-Token."`
+	KnoxTTL           time.Duration `name:"knox-ttl" default:"10h" placeholder:"TIME" help:"End a token of django-rest-knox's kind so long after it was made; 0: never."`
+	KnoxLimit         int           `name:"knox-limit" placeholder:"N" standard:"no limit" help:"How many of these tokens a user may have at a time."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
 
 	RedisMayLose time.Duration `placeholder:"TIME" standard:"nothing" help:"Serve although the Redis of --sessions may forget so much of what it acknowledged when it crashes."`
@@ -63,6 +67,12 @@ func (s *settings) Validate() error {
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
 	}
+	switch {
+	case s.KnoxTTL < 0 || s.KnoxTTL > longestPause:
+		return fmt.Errorf("--knox-ttl %v: give a time of at most 100 years, or 0 for tokens without an end", s.KnoxTTL)
+	case s.KnoxLimit < 0:
+		return fmt.Errorf("--knox-limit %d: give a positive number, or leave it away for no limit", s.KnoxLimit)
+	}
 	return checkMinLength(s.PasswordMinLength)
 }
 
@@ -82,6 +92,10 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.Idle, c.Lifetime, c.MaxSessions = s.Idle, s.Lifetime, s.MaxSessions
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
+	c.Basic, c.AppTokens, c.KnoxTTL, c.KnoxLimit = s.Basic, s.AppTokens, s.KnoxTTL, s.KnoxLimit
+	if c.KnoxTTL == 0 {
+		c.KnoxTTL = -1 // no end
+	}
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	return c
 }

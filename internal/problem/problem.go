@@ -19,6 +19,8 @@ type Problem struct {
 	Code       string              // stable; what programs branch on
 	Detail     string              // a sentence for a person
 	Fields     map[string][]string // which fields are wrong, and why
+	Members    map[string]any      // further members of the body (RFC 9457, section 3.2)
+	Plain      map[string]any      // the body where Django REST framework's form is spoken, if it isn't made of the above
 	Challenge  string              // the scheme that a 401 names; "": Session, which no browser knows, so none pops up a box
 	RetryAfter time.Duration       // sent rounded up to seconds; 0: not sent
 	LoginURL   string              // where to sign in; "": not said
@@ -50,11 +52,27 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	// The client may be gone by now; there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(body{
+	b, err := json.Marshal(body{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
 		Detail: p.Detail, Code: p.Code, RequestID: requestid.From(r.Context()), Errors: p.Fields, LoginURL: p.LoginURL,
 	})
+	if err == nil && len(p.Members) > 0 {
+		b, err = with(b, p.Members)
+	}
+	if err != nil {
+		panic(err) // our own types always encode
+	}
+	// The client may be gone by now; there is nobody left to tell.
+	_, _ = w.Write(append(b, '\n'))
+}
+
+// with adds members to a JSON object.
+func with(object []byte, members map[string]any) ([]byte, error) {
+	more, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(object[:len(object)-1], ','), more[1:]...), nil
 }
 
 // SetHeader sets the headers that an answer with p has, whatever form its body takes.

@@ -1,0 +1,63 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+const (
+	maxPersonal     = 100 // tokens of one user
+	maxPersonalName = 100 // characters
+
+	// MaxTokenTTL is the longest that a personal token can live, unless it has no end.
+	MaxTokenTTL = 10 * 365 * 24 * time.Hour
+)
+
+// Personal describes a personal token.
+type Personal struct {
+	Name      string
+	Scopes    []string      // permissions that the owner has; none: everything the owner may
+	TTL       time.Duration // 0: no end
+	IP, Agent string        // of who asks for it
+}
+
+// NewPersonal makes a personal token for its owner, and returns the text that opens it, which is known to nobody else.
+// *[account.InvalidError], [token.ErrLimit].
+func (a *Resolver) NewPersonal(ctx context.Context, owner *account.User, p Personal) (string, *token.Token, error) {
+	p.Name = strings.TrimSpace(p.Name)
+	wrong := map[string][]password.Problem{}
+	add := func(field, code, message string) {
+		wrong[field] = append(wrong[field], password.Problem{Code: code, Message: message})
+	}
+	switch {
+	case p.Name == "":
+		add("name", "blank", "This field may not be blank.")
+	case utf8.RuneCountInString(p.Name) > maxPersonalName:
+		add("name", "max_length", fmt.Sprintf("Ensure this field has no more than %d characters.", maxPersonalName))
+	case !utf8.ValidString(p.Name) || strings.ContainsFunc(p.Name, unicode.IsControl):
+		add("name", "invalid", "Control characters are not allowed.")
+	}
+	if p.TTL < 0 || p.TTL > MaxTokenTTL || (p.TTL > 0 && p.TTL < time.Second) {
+		add("ttl", "invalid", "A token lives from a second to ten years, or with 0 for ever.")
+	}
+	for _, scope := range p.Scopes {
+		if !account.ValidPermission(scope) || !owner.Has(scope) {
+			add("scopes", "invalid_choice", fmt.Sprintf("%q is no permission that %s has.", scope, owner.Username))
+		}
+	}
+	if len(wrong) > 0 {
+		return "", nil, &account.InvalidError{Fields: wrong}
+	}
+	return a.Tokens.Create(ctx, token.New{
+		User: owner.ID, Epoch: owner.Epoch, Kind: token.Personal, Name: p.Name, Scopes: p.Scopes, TTL: p.TTL,
+		Limit: maxPersonal, IP: p.IP, Agent: p.Agent,
+	})
+}

@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// maxDRFTokens is how many tokens of Django REST framework's kind a user has: there the one token is handed out again and
+// again, which needs it in the clear. Here each call makes one, and the newest stay.
+const maxDRFTokens = 10
+
+var (
+	errNoToken = error(&problem.Problem{Status: http.StatusUnauthorized, Code: "not_authenticated", Challenge: "Token",
+		Detail: "Authentication credentials were not provided."})
+	errNotKnox = error(&problem.Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Challenge: "Token",
+		Detail: "Invalid token."})
+	errUnableToLogIn = error(&problem.Problem{Status: http.StatusBadRequest, Code: "invalid_credentials",
+		Fields: map[string][]string{"non_field_errors": {"Unable to log in with provided credentials."}}})
+	errTooManyKnox = error(&problem.Problem{Status: http.StatusForbidden, Code: "too_many_tokens",
+		Plain: map[string]any{"error": "Maximum amount of tokens allowed per user exceeded."}})
+)
+
+type credentialsIn struct {
+	Username *string `json:"username"`
+	Password *string `json:"password"`
+}
+
+func (*credentialsIn) takesForms() {}
+
+// blank returns what is missing or empty, in Django REST framework's words. It trims the username, and not the password.
+func (in *credentialsIn) blank() error {
+	if in.Username != nil {
+		trimmed := strings.TrimSpace(*in.Username)
+		in.Username = &trimmed
+	}
+	wrong := map[string][]string{}
+	for name, value := range map[string]*string{"username": in.Username, "password": in.Password} {
+		switch {
+		case value == nil:
+			wrong[name] = []string{"This field is required."}
+		case *value == "":
+			wrong[name] = []string{"This field may not be blank."}
+		}
+	}
+	if len(wrong) > 0 {
+		return invalid(wrong)
+	}
+	return nil
+}
+
+type obtainedToken struct {
+	Token string `json:"token"`
+}
+
+// obtainToken is rest_framework.authtoken.views.obtain_auth_token.
+func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
+	if err := in.blank(); err != nil {
+		return obtainedToken{}, err
+	}
+	u, err := c.authenticate(in.Username, in.Password)
+	if errors.Is(err, account.ErrInvalidCredentials) {
+		return obtainedToken{}, errUnableToLogIn
+	}
+	if err != nil {
+		return obtainedToken{}, err
+	}
+	text, _, err := c.newToken(u, token.New{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
+	return obtainedToken{text}, err
+}
+
+// newToken makes a token for a user, at the epoch that was read with their proof.
+func (c *call) newToken(u *account.User, n token.New) (string, *token.Token, error) {
+	n.User, n.Epoch, n.IP, n.Agent = u.ID, u.Epoch, text(c.address()), agent(c.r)
+	return c.api.Auth.Tokens.Create(c.ctx(), n)
+}
+
+type knoxOut struct {
+	Expiry *time.Time `json:"expiry"`
+	Token  string     `json:"token"`
+}
+
+// knoxLogin is knox's LoginView behind Basic and session authentication. Name and password in the body count as well.
+func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
+	u, err := c.knoxUser(in)
+	if err != nil {
+		return knoxOut{}, err
+	}
+	text, t, err := c.newToken(u, token.New{Kind: token.Knox, TTL: c.api.Knox.ttl(), Limit: c.api.Knox.Limit})
+	if errors.Is(err, token.ErrLimit) {
+		return knoxOut{}, errTooManyKnox
+	}
+	if err != nil {
+		return knoxOut{}, err
+	}
+	out := knoxOut{Token: text}
+	if !t.ExpiresAt.IsZero() {
+		out.Expiry = &t.ExpiresAt
+	}
+	return out, nil
+}
+
+func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
+	scheme, _, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	switch {
+	case in.Username != nil || in.Password != nil:
+		if err := in.blank(); err != nil {
+			return nil, err
+		}
+		return c.authenticate(in.Username, in.Password)
+	case strings.EqualFold(scheme, "Basic"):
+		basic := loginIn{}
+		if err := basic.fromBasic(c.r); err != nil {
+			return nil, err
+		}
+		return c.authenticate(basic.Username, basic.Password)
+	}
+	who, err := c.identify()
+	if err != nil {
+		return nil, err
+	}
+	if who.Session == nil {
+		return nil, auth.ErrNotAuthenticated
+	}
+	return who.User, nil
+}
+
+func knoxLogout(c *call, _ none) (none, error) { return none{}, c.endToken(c.who) }
+
+func knoxLogoutAll(c *call, _ none) (none, error) {
+	_, err := c.api.Auth.Tokens.RevokeAll(c.ctx(), c.who.User.ID, token.Knox)
+	return none{}, err
+}
+
+// Knox is how django-rest-knox is set up.
+type Knox struct {
+	TTL   time.Duration // of a token; 0: 10 hours, as there; negative: no end
+	Limit int           // of a user's tokens that have not expired; 0: none
+}
+
+func (k Knox) ttl() time.Duration {
+	switch {
+	case k.TTL == 0:
+		return 10 * time.Hour
+	case k.TTL < 0:
+		return 0
+	}
+	return k.TTL
+}

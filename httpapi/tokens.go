@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// tokenOut is a token as its owner sees it. Its text is shown once, by the answer that makes it.
+type tokenOut struct {
+	ID         string     `json:"id"`
+	Kind       token.Kind `json:"kind"`
+	Name       string     `json:"name"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	IP         string     `json:"ip"`
+	UserAgent  string     `json:"user_agent"`
+	Token      string     `json:"token,omitempty"`
+}
+
+func newTokenOut(t *token.Token) tokenOut {
+	return tokenOut{
+		ID: t.ID, Kind: t.Kind, Name: t.Name, Scopes: orEmpty(t.Scopes), CreatedAt: t.CreatedAt,
+		LastUsedAt: orNull(t.LastUsedAt), ExpiresAt: orNull(t.ExpiresAt), IP: t.IP, UserAgent: t.UserAgent,
+	}
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+type tokensOut struct {
+	Tokens []tokenOut `json:"tokens"`
+}
+
+// listTokens shows the caller's tokens of all kinds, those that ended with an earlier epoch not among them.
+func listTokens(c *call, _ none) (tokensOut, error) {
+	return c.tokensOf(c.who.User)
+}
+
+func (c *call) tokensOf(u *account.User) (tokensOut, error) {
+	all, err := c.api.Auth.Tokens.List(c.ctx(), u.ID)
+	if err != nil {
+		return tokensOut{}, err
+	}
+	out := tokensOut{Tokens: []tokenOut{}}
+	for _, t := range all {
+		if t.Epoch == u.Epoch {
+			out.Tokens = append(out.Tokens, newTokenOut(t))
+		}
+	}
+	return out, nil
+}
+
+type createTokenIn struct {
+	Name   *string   `json:"name"`
+	Scopes *[]string `json:"scopes"`
+	TTL    *int64    `json:"ttl"`
+}
+
+// createToken makes a personal token. Its scopes are permissions that its owner has; without any it may what its owner may.
+func createToken(c *call, in createTokenIn) (tokenOut, error) {
+	if err := required(map[string]*string{"name": in.Name}); err != nil {
+		return tokenOut{}, err
+	}
+	p := auth.Personal{Name: *in.Name, TTL: token.StandardTTL, IP: text(c.address()), Agent: agent(c.r)}
+	if in.Scopes != nil {
+		p.Scopes = *in.Scopes
+	}
+	if in.TTL != nil {
+		p.TTL = seconds(*in.TTL)
+	}
+	text, t, err := c.api.Auth.NewPersonal(c.ctx(), c.who.User, p)
+	if err != nil {
+		return tokenOut{}, err
+	}
+	out := newTokenOut(t)
+	out.Token = text
+	return out, nil
+}
+
+// seconds is a duration that doesn't run over.
+func seconds(n int64) time.Duration {
+	const most = int64(2 * auth.MaxTokenTTL / time.Second)
+	return time.Duration(min(max(n, -1), most)) * time.Second
+}
+
+func endToken(c *call, _ none) (none, error) {
+	return none{}, c.api.Auth.Tokens.Revoke(c.ctx(), c.who.User.ID, c.r.PathValue("id"))
+}
+
+// maxAgent bounds what is kept of a User-Agent, in bytes.
+const maxAgent = 512
+
+func agent(r *http.Request) string {
+	a := strings.ToValidUTF8(r.UserAgent(), "\uFFFD")
+	if len(a) > maxAgent {
+		a = strings.ToValidUTF8(a[:maxAgent], "")
+	}
+	return a
+}
