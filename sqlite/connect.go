@@ -23,7 +23,7 @@ var dialect = sqlstore.Dialect{
 	Bytes:     func(text string) any { return text },
 	Unique:    isUnique,
 	JSONArray: "json_group_array",
-	Position:  "instr",
+	Position:  func(text, part string) string { return "instr(" + text + ", " + part + ")" },
 }
 
 func isUnique(err error) bool {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
 // applicationID is in the header of each of our files: "Cloa", read as a number.
@@ -65,25 +67,7 @@ func Pending(ctx context.Context, path string) ([]string, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return after(have)
-}
-
-// after returns the names of the migrations that a file with this version lacks.
-func after(have int64) ([]string, error) {
-	all, err := dialect.Migrations()
-	if err != nil {
-		return nil, err
-	}
-	if newest := all[len(all)-1].Version; have > newest {
-		return nil, fmt.Errorf("its schema has version %d, but this program knows only up to %d; use a newer one", have, newest)
-	}
-	var names []string
-	for _, m := range all {
-		if m.Version > have {
-			names = append(names, m.Name)
-		}
-	}
-	return names, nil
+	return dialect.Missing(have)
 }
 
 func migrate(ctx context.Context, path string) ([]string, error) {
@@ -92,10 +76,10 @@ func migrate(ctx context.Context, path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if missing, err := after(have); err != nil || len(missing) == 0 {
+	if missing, err := dialect.Missing(have); err != nil || len(missing) == 0 {
 		return nil, err
 	}
-	db := sql.OpenDB(oneTransaction{connector{path, migrating}})
+	db := sql.OpenDB(sqlstore.OneTransaction(connector{path, migrating}))
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	if _, err := db.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
@@ -117,7 +101,7 @@ func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	missing, err := after(have)
+	missing, err := dialect.Missing(have)
 	if err != nil || len(missing) == 0 {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 }
 
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
-	return loaded(one(ctx, a.dialect, a.find, scanUser, account.ErrNotFound, key))
+	return loaded(one(ctx, a.dialect, a.find, scanUser, account.ErrNotFound, a.dialect.Bytes(key)))
 }
 
 func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
@@ -105,8 +105,8 @@ func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) 
 	query = selectUser(a.dialect) + ` WHERE u.id > $1`
 	args = []any{after}
 	if search := account.Key(q.Search); search != "" {
-		query += ` AND ` + a.dialect.Position + `(u.search, $2) > 0`
-		args = append(args, search)
+		query += ` AND ` + a.dialect.Position(`u.search`, `$2`) + ` > 0`
+		args = append(args, a.dialect.Bytes(search))
 	}
 	query += ` ORDER BY u.id`
 	if q.Limit > 0 {

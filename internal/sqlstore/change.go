@@ -13,7 +13,7 @@ import (
 
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
 	var id string
-	err := transaction(ctx, a.write, func(t tx) (err error) {
+	err := a.dialect.transaction(ctx, a.write, func(t tx) (err error) {
 		id, err = a.insert(t, u)
 		return err
 	})
@@ -26,7 +26,7 @@ func (a *accounts) Create(ctx context.Context, u *account.User) error {
 
 func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash [32]byte, now int64) error {
 	var id string
-	err := transaction(ctx, a.write, func(t tx) (err error) {
+	err := a.dialect.transaction(ctx, a.write, func(t tx) (err error) {
 		if err := a.spend(t, secretHash, now); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 		return nil, account.ErrNotFound
 	}
 	var changed *account.User
-	err := transaction(ctx, a.write, func(t tx) error {
+	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
 		before, err := a.again(t, n)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 // insert adds a user with all that belongs to it, and returns its ID.
 func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
 	var n int64
-	if err := t.queryRow(a.create, columns(u)...).Scan(&n); err != nil {
+	if err := t.queryRow(a.create, a.columns(u)...).Scan(&n); err != nil {
 		return "", fmt.Errorf("create user: %w", err)
 	}
 	if err := a.addLogins(t, n, logins(u)); err != nil {
@@ -137,7 +137,7 @@ func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
 
 // update writes what is different in after.
 func (a *accounts) update(t tx, id int64, before, after *account.User) error {
-	if _, err := t.exec(a.save, append(columns(after), id)...); err != nil {
+	if _, err := t.exec(a.save, append(a.columns(after), id)...); err != nil {
 		return fmt.Errorf("change user: %w", err)
 	}
 	if err := a.moveLogins(t, id, logins(before), logins(after)); err != nil {
@@ -181,7 +181,7 @@ func (a *accounts) moveLogins(t tx, id int64, before, after []login) error {
 		if hasKey(after, l.key) {
 			continue
 		}
-		if _, err := t.exec(a.dropLogin, l.key, id); err != nil {
+		if _, err := t.exec(a.dropLogin, a.dialect.Bytes(l.key), id); err != nil {
 			return fmt.Errorf("drop login name: %w", err)
 		}
 	}
@@ -190,7 +190,7 @@ func (a *accounts) moveLogins(t tx, id int64, before, after []login) error {
 
 func (a *accounts) addLogins(t tx, id int64, all []login) error {
 	for _, l := range all {
-		n, err := t.exec(a.addLogin, l.key, id)
+		n, err := t.exec(a.addLogin, a.dialect.Bytes(l.key), id)
 		if err != nil {
 			return fmt.Errorf("add login name: %w", err)
 		}
@@ -203,6 +203,9 @@ func (a *accounts) addLogins(t tx, id int64, all []login) error {
 
 func (a *accounts) addMembers(t tx, id int64, groups []string) error {
 	for _, name := range set(groups) {
+		if !a.dialect.holds(name) {
+			return account.ErrNotFound
+		}
 		n, err := t.exec(a.addMember, id, name)
 		if err != nil {
 			return fmt.Errorf("add user to group: %w", err)
@@ -231,9 +234,9 @@ func set(names []string) []string {
 }
 
 // columns returns the fields of a user in the order of the statements create and save.
-func columns(u *account.User) []any {
+func (a *accounts) columns(u *account.User) []any {
 	return []any{u.Username, u.Email, u.FirstName, u.LastName, u.Password,
-		u.IsActive, u.IsStaff, u.IsSuperuser, u.DateJoined, u.LastLogin, u.Epoch, searchable(u)}
+		u.IsActive, u.IsStaff, u.IsSuperuser, u.DateJoined, u.LastLogin, u.Epoch, a.dialect.Bytes(searchable(u))}
 }
 
 func copyUser(u *account.User) *account.User {

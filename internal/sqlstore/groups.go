@@ -48,7 +48,7 @@ func scanGroup(row scanner) (g account.Group, err error) {
 }
 
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
-	return transaction(ctx, a.write, func(t tx) error {
+	return a.dialect.transaction(ctx, a.write, func(t tx) error {
 		var id int64
 		if err := t.queryRow(a.groups.put, g.Name).Scan(&id); err != nil {
 			return fmt.Errorf("set group: %w", err)
@@ -66,6 +66,9 @@ func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
 }
 
 func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
+	if !a.dialect.holds(name) {
+		return account.ErrNotFound
+	}
 	n, err := affected(a.groups.delete.ExecContext(ctx, name))
 	if err != nil {
 		return fmt.Errorf("delete group: %w", err)

@@ -39,7 +39,7 @@ func scanSealed(row scanner) (s keyring.Sealed, err error) {
 }
 
 func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
-	return transaction(ctx, k.write, func(t tx) error {
+	return k.dialect.transaction(ctx, k.write, func(t tx) error {
 		for _, s := range sealed {
 			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
 				return fmt.Errorf("store sealed secret: %w", err)
@@ -51,7 +51,7 @@ func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
 
 func (k *keys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed, error) {
 	there := keyring.Sealed{Name: s.Name}
-	err := transaction(ctx, k.write, func(t tx) error {
+	err := k.dialect.transaction(ctx, k.write, func(t tx) error {
 		if _, err := t.exec(k.add, s.Name, box(s)); err != nil {
 			return fmt.Errorf("add sealed secret: %w", err)
 		}

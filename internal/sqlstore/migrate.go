@@ -36,11 +36,34 @@ func (d Dialect) Migrations() ([]Migration, error) {
 	return all, nil
 }
 
+// Missing returns the names of the migrations that a database with this version lacks. A version that is newer than all
+// of them is an error.
+func (d Dialect) Missing(have int64) ([]string, error) {
+	all, err := d.Migrations()
+	if err != nil {
+		return nil, err
+	}
+	if newest := all[len(all)-1].Version; have > newest {
+		return nil, fmt.Errorf("its schema has version %d, but this program knows only up to %d; use a newer one", have, newest)
+	}
+	var names []string
+	for _, m := range all {
+		if m.Version > have {
+			names = append(names, m.Name)
+		}
+	}
+	return names, nil
+}
+
 // Migrator returns what applies the migrations of a dialect to db. It logs nothing. Locking is up to the caller.
 func (d Dialect) Migrator(db *sql.DB) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, path.Join("migrations", d.Name))
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	return goose.NewProvider(goose.Dialect(d.Name), db, files, goose.WithDisableGlobalRegistry(true))
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if d.Versions != "" {
+		options = append(options, goose.WithTableName(d.Versions))
+	}
+	return goose.NewProvider(goose.Dialect(d.Name), db, files, options...)
 }

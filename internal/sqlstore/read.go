@@ -17,7 +17,11 @@ func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(
 		return none, err
 	}
 	defer leave()
-	value, err := scan(statement.QueryRowContext(quick, args...))
+	var value T
+	err = again(ctx, d.Lost, func() (err error) {
+		value, err = scan(statement.QueryRowContext(quick, args...))
+		return err
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return none, missing
 	}
@@ -31,6 +35,15 @@ func all[T any](ctx context.Context, d Dialect, query func() (*sql.Rows, error),
 		return nil, err
 	}
 	defer leave()
+	var values []T
+	err = again(ctx, d.Lost, func() (err error) {
+		values, err = collect(query, scan)
+		return err
+	})
+	return values, err
+}
+
+func collect[T any](query func() (*sql.Rows, error), scan func(scanner) (T, error)) ([]T, error) {
 	rows, err := query()
 	if err != nil {
 		return nil, err

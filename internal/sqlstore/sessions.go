@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,7 @@ type sessions struct {
 	dialect     Dialect
 
 	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *statement
-	retire, forget                                                          *statement
+	retire, forget, lockUser, touchAll                                      *statement
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
@@ -53,11 +52,14 @@ func newSessions(p *preparer) *sessions {
 
 		delete: p.writing(`DELETE FROM sessions WHERE id = $1`),
 
+		touchAll: p.locking(p.dialect.Touch),
+
+		lockUser:   p.locking(p.dialect.LockSessions),
 		deleteUser: p.writing(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`),
 
 		// The condition stands twice: a session may be used between the selection and the deletion.
 		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND id IN
-			(SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2)`),
+			(SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
 	}
 }
 
@@ -88,7 +90,7 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
 	version := newVersion()
 	args := append(s.values(new, version), old.ID[:], old.Version)
-	err := transaction(ctx, s.write, func(t tx) error {
+	err := s.dialect.transaction(ctx, s.write, func(t tx) error {
 		// What becomes another session takes no former tickets with it.
 		if new.PublicID != old.PublicID {
 			if _, err := t.exec(s.forget, s.dialect.Bytes(old.PublicID)); err != nil {
@@ -130,26 +132,13 @@ func (s *sessions) whyNot(t tx, id session.ID) error {
 	return session.ErrConflict
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
-	if len(uses) == 0 {
-		return ctx.Err()
-	}
-	// In one order everywhere, or two batches could wait for each other.
-	uses = slices.Clone(uses)
-	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
-	return transaction(ctx, s.write, func(t tx) error {
-		touch := s.touch.within(t)
-		for _, use := range uses {
-			if _, err := touch.ExecContext(ctx, use.ID[:], use.At, use.Expires); err != nil {
-				return fmt.Errorf("touch session: %w", err)
-			}
-		}
-		return nil
-	})
-}
-
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	if _, err := s.delete.ExecContext(ctx, id[:]); err != nil {
+	delete := func() error {
+		_, err := s.delete.ExecContext(ctx, id[:])
+		return err
+	}
+	// Whether it was done or not before a connection was lost, the session is to go.
+	if err := again(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil
@@ -160,11 +149,27 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 	if except == (session.ID{}) {
 		spared = []byte{} // no ID is as short
 	}
-	n, err := affected(s.deleteUser.ExecContext(ctx, s.dialect.Bytes(user), spared))
+	n, err := s.deleteAll(ctx, s.dialect.Bytes(user), spared)
 	if err != nil {
 		return 0, fmt.Errorf("delete sessions of a user: %w", err)
 	}
 	return n, nil
+}
+
+// deleteAll locks the rows in the order of IDs before it deletes them, where locks are taken row by row: or it and a
+// batch of Touch could wait for each other.
+func (s *sessions) deleteAll(ctx context.Context, user any, spared []byte) (n int, err error) {
+	if s.lockUser == nil {
+		return affected(s.deleteUser.ExecContext(ctx, user, spared))
+	}
+	err = s.dialect.transaction(ctx, s.write, func(t tx) error {
+		if _, err := t.exec(s.lockUser, user); err != nil {
+			return err
+		}
+		n, err = t.exec(s.deleteUser, user, spared)
+		return err
+	})
+	return n, err
 }
 
 func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {

@@ -17,20 +17,34 @@ import (
 
 // Dialect is how one database's SQL differs from the other's.
 type Dialect struct {
-	Name string // of the folder of its migrations, and goose's name for the database
+	Name     string // of the folder of its migrations, and goose's name for the database
+	Versions string // the table of the migrations that were applied; "": goose's own
 
 	// Bytes turns a text that may hold any bytes at all, NUL and broken UTF-8 too, into an argument for its column.
 	Bytes func(text string) any
 
+	// Holds reports whether a text column may hold the text; nil: any.
+	Holds func(text string) bool
+
 	// Unique reports whether err says that a row with a unique key exists already.
 	Unique func(err error) bool
 
-	JSONArray   string // the aggregate function that makes a JSON array
-	Position    string // the function that finds its second argument within its first; 0: not there
-	ForUpdate   string // at the end of a SELECT of users u: nobody else changes the row before the transaction ends; may be empty
-	LockUsers   string // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
-	LockCounter string // a statement: none works on the counter with the key $1, be it there or not; likewise
-	LockTokens  string // a statement: no other transaction counts the tokens of the user $1 before this one ends; likewise
+	// Undone reports whether err says that the database has undone a transaction that did nothing wrong, such as one of two
+	// that waited for each other. Lost reports whether err says that the connection ended, so that what was under way
+	// may have been done or not, except that nothing is done in a transaction before its commit. Nil: no error does.
+	Undone, Lost func(err error) bool
+
+	JSONArray   string                         // the aggregate function that makes a JSON array
+	Position    func(text, part string) string // where a column of Bytes holds a part; 0: nowhere
+	ForUpdate   string                         // at the end of a SELECT of users u: nobody else changes the row before the transaction ends; may be empty
+	SkipLocked  string                         // at the end of another SELECT: rows that others are changing are left out; likewise
+	LockUsers   string                         // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
+	LockCounter string                         // a statement: none works on the counter with the key $1, be it there or not; likewise
+	LockTokens  string                         // a statement: no other transaction counts the tokens of the user $1 before this one ends; likewise
+
+	LockSessions string // a statement: nobody else changes the sessions of the user $1, taken in the order of IDs; likewise
+	Touch        string // a statement: the UPDATE of sessions.touch, for all of the arrays $1, $2 and $3 at once; empty: one by one
+	Alone        string // a condition: no other transaction in which it was asked is under way; empty: as LockUsers
 
 	// Unprepared leaves it to the driver how statements are run.
 	Unprepared bool
@@ -39,6 +53,8 @@ type Dialect struct {
 	// to call afterwards. Nil: reads queue for connections by themselves, and are ended by their own contexts.
 	Enter func(ctx context.Context) (quick context.Context, leave func(), err error)
 }
+
+func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }
 
 func (d Dialect) enter(ctx context.Context) (quick context.Context, leave func(), err error) {
 	if d.Enter == nil {
@@ -57,9 +73,9 @@ type DB struct {
 	health    *health
 }
 
-// New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes go through write, where BeginTx
-// must begin a transaction that can write; everything else through read. They may be one and the same.
-// The caller closes both.
+// New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes go
+// through write, where BeginTx must begin a transaction that can write; everything else through read. They may be one and
+// the same. The caller closes both.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
 	db := &DB{newSessions(p), newAccounts(p), newTokens(p), newThrottles(p), newKeys(p), newHealth(p)}
@@ -99,11 +115,19 @@ func (p *preparer) reading(query string) *statement { return p.prepare(p.read, q
 func (p *preparer) writing(query string) *statement { return p.prepare(p.write, query) }
 
 func (p *preparer) prepare(db *sql.DB, query string) *statement {
-	s := &statement{db: db, query: query}
+	s := &statement{db: db, query: query, undone: p.dialect.Undone}
 	if p.err == nil && !p.dialect.Unprepared {
 		s.prepared, p.err = db.PrepareContext(p.ctx, query)
 	}
 	return s
+}
+
+// alone is the condition of a statement that is not to run twice at a time.
+func (p *preparer) alone() string {
+	if p.dialect.Alone == "" {
+		return ""
+	}
+	return " AND " + p.dialect.Alone
 }
 
 // locking is a statement that a dialect may not need.
@@ -114,20 +138,29 @@ func (p *preparer) locking(query string) *statement {
 	return p.writing(query)
 }
 
-// transaction runs do in a transaction that can write, and commits it if do returns no error.
-func transaction(ctx context.Context, db *sql.DB, do func(t tx) error) error {
-	sqlTx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+// transaction runs do in a transaction that can write, and commits it if do returns no error. What ended without a commit
+// is run again where the dialect says that it may succeed then.
+func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) error) error {
+	asked := false // for a commit
+	may := func(err error) bool {
+		return d.Undone != nil && d.Undone(err) || d.Lost != nil && d.Lost(err) && !asked
 	}
-	defer sqlTx.Rollback()
-	if err := do(tx{ctx, sqlTx}); err != nil {
-		return err
-	}
-	if err := sqlTx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return again(ctx, may, func() error {
+		asked = false
+		sqlTx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		defer sqlTx.Rollback()
+		if err := do(tx{ctx, sqlTx}); err != nil {
+			return err
+		}
+		asked = true
+		if err := sqlTx.Commit(); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		return nil
+	})
 }
 
 // tx is a transaction and the context that it lives in.

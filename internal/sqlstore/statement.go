@@ -10,13 +10,18 @@ type statement struct {
 	db       *sql.DB
 	query    string
 	prepared *sql.Stmt // nil: it isn't
+	undone   func(error) bool
 }
 
-func (s *statement) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+func (s *statement) ExecContext(ctx context.Context, args ...any) (result sql.Result, err error) {
 	if s.prepared != nil {
 		return s.prepared.ExecContext(ctx, args...)
 	}
-	return s.db.ExecContext(ctx, s.query, args...)
+	err = again(ctx, s.undone, func() error {
+		result, err = s.db.ExecContext(ctx, s.query, args...)
+		return err
+	})
+	return result, err
 }
 
 func (s *statement) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {

@@ -28,12 +28,12 @@ func newThrottles(p *preparer) *throttles {
 			level = excluded.level, ends = excluded.ends`),
 		delete: p.writing(`DELETE FROM counters WHERE key = $1`),
 		deleteExpired: p.writing(`DELETE FROM counters WHERE ends <= $1 AND key IN
-			(SELECT key FROM counters WHERE ends <= $1 ORDER BY ends LIMIT $2)`),
+			(SELECT key FROM counters WHERE ends <= $1 ORDER BY ends LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
 	}
 }
 
 func (h *throttles) Update(ctx context.Context, keys []string, change func([]throttle.Counter) error) error {
-	return transaction(ctx, h.write, func(t tx) error {
+	return h.dialect.transaction(ctx, h.write, func(t tx) error {
 		if err := h.lockAll(t, keys); err != nil {
 			return err
 		}

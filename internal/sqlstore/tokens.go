@@ -48,7 +48,7 @@ func newTokens(p *preparer) *tokens {
 		delete: p.writing(`DELETE FROM tokens WHERE id = $1`),
 
 		deleteExpired: p.writing(`DELETE FROM tokens WHERE id IN
-			(SELECT id FROM tokens WHERE expires > 0 AND expires <= $1 ORDER BY expires LIMIT $2)`),
+			(SELECT id FROM tokens WHERE expires > 0 AND expires <= $1 ORDER BY expires LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
 	}
 }
 
@@ -58,7 +58,7 @@ func (s *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit)
 	if err != nil {
 		return err
 	}
-	err = transaction(ctx, s.write, func(t tx) error {
+	err = s.dialect.transaction(ctx, s.write, func(t tx) error {
 		if err := s.lockUser(t, r, limit); err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	if err != nil {
 		return err
 	}
-	err = transaction(ctx, s.write, func(t tx) error {
+	err = s.dialect.transaction(ctx, s.write, func(t tx) error {
 		n, err := t.exec(s.replace, append(values[2:], old.ID[:], old.Version)...)
 		if err != nil {
 			return fmt.Errorf("replace token: %w", err)
@@ -162,7 +162,7 @@ func (s *tokens) Touch(ctx context.Context, uses []token.Used) error {
 	// In one order everywhere, or two batches could wait for each other.
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b token.Used) int { return slices.Compare(a.ID[:], b.ID[:]) })
-	return transaction(ctx, s.write, func(t tx) error {
+	return s.dialect.transaction(ctx, s.write, func(t tx) error {
 		for _, use := range uses {
 			if _, err := t.exec(s.touch, use.ID[:], use.At); err != nil {
 				return fmt.Errorf("touch token: %w", err)
@@ -173,7 +173,12 @@ func (s *tokens) Touch(ctx context.Context, uses []token.Used) error {
 }
 
 func (s *tokens) Delete(ctx context.Context, id token.ID) error {
-	if _, err := s.delete.ExecContext(ctx, id[:]); err != nil {
+	delete := func() error {
+		_, err := s.delete.ExecContext(ctx, id[:])
+		return err
+	}
+	// Whether it was done or not before a connection was lost, the token is to go.
+	if err := again(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
 	return nil

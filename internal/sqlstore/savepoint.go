@@ -1,35 +1,36 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
 	"database/sql/driver"
 )
 
-// oneTransaction makes connections whose transactions are savepoints, so that everything done on one of them, by a
-// library that begins and commits as it likes, can be wrapped into a single transaction.
-type oneTransaction struct{ connector }
+// OneTransaction returns a connector whose connections' transactions are savepoints, so that everything done on one of
+// them, by a library that begins and commits as it likes, can be wrapped into a single transaction.
+func OneTransaction(c driver.Connector) driver.Connector { return oneTransaction{c} }
+
+type oneTransaction struct{ driver.Connector }
 
 func (c oneTransaction) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.connector.Connect(ctx)
+	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return nesting{conn.(fullConn)}, nil
+	return nesting{conn.(nestable)}, nil
 }
 
-// fullConn is all that the driver's connections can do and that database/sql would miss.
-type fullConn interface {
+// nestable is all that the drivers' connections can do and that database/sql would miss here. They aren't asked to reset
+// themselves between two uses: in the middle of a transaction one would refuse.
+type nestable interface {
 	driver.Conn
 	driver.ConnBeginTx
 	driver.ConnPrepareContext
 	driver.ExecerContext
 	driver.QueryerContext
 	driver.Pinger
-	driver.SessionResetter
-	driver.Validator
 }
 
-type nesting struct{ fullConn }
+type nesting struct{ nestable }
 
 func (n nesting) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
 	if _, err := n.ExecContext(ctx, "SAVEPOINT nested", nil); err != nil {

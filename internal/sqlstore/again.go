@@ -1,0 +1,32 @@
+package sqlstore
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// tries bounds how often something is tried, the first time included.
+const tries = 4
+
+// again does something, and does it again while it fails with an error after which may says that nobody could tell it was
+// tried before. may may be nil: never.
+func again(ctx context.Context, may func(error) bool, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil || may == nil || try == tries || !may(err) || ctx.Err() != nil {
+			return err
+		}
+		// Those that got in each other's way must not meet again at once.
+		select {
+		case <-time.After(rand.N(time.Duration(try) * 5 * time.Millisecond)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// either reports what one or the other does; each may be nil.
+func either(one, other func(error) bool) func(error) bool {
+	return func(err error) bool { return one != nil && one(err) || other != nil && other(err) }
+}

@@ -1,0 +1,131 @@
+-- All times are whole seconds since 1970 UTC. Texts that a stranger may have chosen byte by byte are BYTEA, since TEXT
+-- holds neither NUL nor broken UTF-8. Names sort by their bytes, whatever the database's collation.
+
+-- +goose Up
+
+-- The ID is a hash of the ticket, which is stored nowhere.
+CREATE TABLE sessions (
+	id        BYTEA   NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+	public_id BYTEA   NOT NULL UNIQUE,
+	user_id   BYTEA   NOT NULL,
+	epoch     BYTEA   NOT NULL,
+	method    BYTEA   NOT NULL,
+	browser   BOOLEAN NOT NULL,
+	created   BIGINT  NOT NULL,
+	fresh     BIGINT  NOT NULL,
+	seen      BIGINT  NOT NULL,
+	idle      BIGINT  NOT NULL,
+	deadline  BIGINT  NOT NULL,
+	expires   BIGINT  NOT NULL,
+	ip        BYTEA   NOT NULL,
+	agent     BYTEA   NOT NULL,
+	data      BYTEA   NOT NULL,
+	version   TEXT    NOT NULL
+);
+CREATE INDEX sessions_by_user ON sessions (user_id, public_id);
+CREATE INDEX sessions_by_end ON sessions (expires);
+
+-- The IDs that sessions had before rotations, so that a sign-out which was on its way meanwhile finds its session.
+CREATE TABLE retired (
+	id        BYTEA NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+	public_id BYTEA NOT NULL REFERENCES sessions (public_id) ON DELETE CASCADE
+);
+CREATE INDEX retired_by_session ON retired (public_id);
+
+-- The ID is a hash of the token, which is stored nowhere. The number keeps the order in which tokens were made.
+CREATE TABLE tokens (
+	number    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id        BYTEA  NOT NULL UNIQUE CHECK (length(id) = 32),
+	public_id BYTEA  NOT NULL UNIQUE,
+	user_id   BYTEA  NOT NULL,
+	epoch     BYTEA  NOT NULL,
+	kind      BYTEA  NOT NULL,
+	name      BYTEA  NOT NULL,
+	scopes    BYTEA  NOT NULL,
+	created   BIGINT NOT NULL,
+	used      BIGINT NOT NULL,
+	expires   BIGINT NOT NULL,
+	ip        BYTEA  NOT NULL,
+	agent     BYTEA  NOT NULL,
+	data      BYTEA  NOT NULL,
+	version   TEXT   NOT NULL
+);
+CREATE INDEX tokens_by_user ON tokens (user_id, kind, created);
+CREATE INDEX tokens_by_end ON tokens (expires) WHERE expires > 0;
+
+-- An identity's sequence never goes back: an ID that was deleted is never given to somebody else.
+CREATE TABLE users (
+	id           BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	username     TEXT    NOT NULL,
+	email        TEXT    NOT NULL,
+	first_name   TEXT    NOT NULL,
+	last_name    TEXT    NOT NULL,
+	password     TEXT    NOT NULL,
+	is_active    BOOLEAN NOT NULL,
+	is_staff     BOOLEAN NOT NULL,
+	is_superuser BOOLEAN NOT NULL,
+	date_joined  BIGINT  NOT NULL,
+	last_login   BIGINT  NOT NULL,
+	epoch        TEXT    NOT NULL,
+	search       BYTEA   NOT NULL
+);
+
+-- The keys of all usernames and e-mail addresses: one table, so that nobody's username is another's address.
+CREATE TABLE logins (
+	key     BYTEA  NOT NULL PRIMARY KEY,
+	user_id BIGINT NOT NULL REFERENCES users ON DELETE CASCADE
+);
+CREATE INDEX logins_by_user ON logins (user_id);
+
+CREATE TABLE user_permissions (
+	user_id    BIGINT NOT NULL REFERENCES users ON DELETE CASCADE,
+	permission TEXT   COLLATE "C" NOT NULL,
+	PRIMARY KEY (user_id, permission)
+);
+
+CREATE TABLE groups (
+	id   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name TEXT   COLLATE "C" NOT NULL UNIQUE
+);
+
+CREATE TABLE group_permissions (
+	group_id   BIGINT NOT NULL REFERENCES groups ON DELETE CASCADE,
+	permission TEXT   COLLATE "C" NOT NULL,
+	PRIMARY KEY (group_id, permission)
+);
+
+CREATE TABLE members (
+	user_id  BIGINT NOT NULL REFERENCES users ON DELETE CASCADE,
+	group_id BIGINT NOT NULL REFERENCES groups ON DELETE CASCADE,
+	PRIMARY KEY (user_id, group_id)
+);
+CREATE INDEX members_by_group ON members (group_id);
+
+-- The hash of the secret with which the first administrator is made; no row: none, or spent.
+CREATE TABLE setup (
+	id      INTEGER PRIMARY KEY CHECK (id = 1),
+	hash    BYTEA   NOT NULL,
+	expires BIGINT  NOT NULL
+);
+
+CREATE TABLE counters (
+	key     BYTEA  NOT NULL PRIMARY KEY,
+	tries   BIGINT NOT NULL,
+	since   BIGINT NOT NULL,
+	blocked BIGINT NOT NULL,
+	level   BIGINT NOT NULL,
+	ends    BIGINT NOT NULL
+);
+CREATE INDEX counters_by_end ON counters (ends);
+
+CREATE TABLE sealed (
+	name TEXT  COLLATE "C" NOT NULL PRIMARY KEY,
+	box  BYTEA NOT NULL
+);
+
+-- One row, written by each health check: whether a disk takes writes is known only by writing.
+CREATE TABLE health (
+	id    INTEGER PRIMARY KEY CHECK (id = 1),
+	beats BIGINT  NOT NULL
+);
+INSERT INTO health VALUES (1, 0);

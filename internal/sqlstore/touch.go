@@ -1,0 +1,60 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+	if len(uses) == 0 {
+		return ctx.Err()
+	}
+	// In one order everywhere, or two batches could wait for each other.
+	uses = slices.Clone(uses)
+	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	touch := s.touchEach
+	if s.touchAll != nil {
+		touch = s.touchTogether
+	}
+	return s.dialect.transaction(ctx, s.write, func(t tx) error {
+		if err := touch(t, uses); err != nil {
+			return fmt.Errorf("touch session: %w", err)
+		}
+		return nil
+	})
+}
+
+func (s *sessions) touchEach(t tx, uses []session.Seen) error {
+	touch := s.touch.within(t)
+	for _, use := range uses {
+		if _, err := touch.ExecContext(t.ctx, use.ID[:], use.At, use.Expires); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchTogether spares the way to the server for each use. One statement changes a row once, so of several uses of a
+// session each waits for the next round.
+func (s *sessions) touchTogether(t tx, uses []session.Seen) error {
+	for len(uses) > 0 {
+		var ids [][]byte
+		var seen, expires []int64
+		var later []session.Seen
+		for i, use := range uses {
+			if i > 0 && use.ID == uses[i-1].ID {
+				later = append(later, use)
+				continue
+			}
+			ids, seen, expires = append(ids, use.ID[:]), append(seen, use.At), append(expires, use.Expires)
+		}
+		if _, err := t.exec(s.touchAll, ids, seen, expires); err != nil {
+			return err
+		}
+		uses = later
+	}
+	return nil
+}
