@@ -1,0 +1,178 @@
+// Package pgserver starts throw-away PostgreSQL servers, for tests and measurements: the real server, on a port of
+// 127.0.0.1 and in a directory of its own, with fsync on. It ends, and its directory goes, with the process that started it,
+// however that ends.
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// patience is how long the server may take to begin and to end.
+const patience = 60 * time.Second
+
+// Server is a PostgreSQL server. Its methods may be called at the same time, except Start, Stop, Kill and Close.
+type Server struct {
+	Addr string // HOST:PORT; stays the same over Stop, Kill and Start
+
+	bin, dir  string
+	owner     *syscall.Credential // who the server runs as; nil: we ourselves
+	settings  []string
+	watcher   io.Closer // until it is closed, nobody removes what is ours
+	watched   *exec.Cmd
+	command   *exec.Cmd
+	ended     chan struct{}
+	databases atomic.Int64
+}
+
+// New makes a server in a new directory, and starts it. settings are more of its own, such as "max_connections=20".
+// Close it when done.
+func New(ctx context.Context, settings ...string) (*Server, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: bin}
+	if s.owner, err = owner(); err != nil {
+		return nil, err
+	}
+	if err := s.make(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	for try := 0; ; try++ {
+		port, err := freePort()
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		s.settings = append([]string{
+			"port=" + strconv.Itoa(port), "listen_addresses=127.0.0.1", "unix_socket_directories=" + s.dir, "max_connections=200",
+			"shared_buffers=64MB", "fsync=on", "synchronous_commit=on", "logging_collector=off", "log_min_messages=warning",
+		}, settings...)
+		if err = s.Start(ctx); err == nil {
+			return s, nil
+		}
+		if try == 5 || !strings.Contains(s.log(), "Address already in use") {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+}
+
+// binaries returns the directory of the server's programs.
+func binaries() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	// Debian keeps them out of the way.
+	for version := 30; version >= 13; version-- {
+		dir := fmt.Sprintf("/usr/lib/postgresql/%d/bin", version)
+		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.New("the PostgreSQL server is needed and not here; on Debian: apt-get install postgresql-15")
+}
+
+// make makes the directory, sees to its end, and has the files of a server put into it.
+func (s *Server) make(ctx context.Context) (err error) {
+	if s.dir, err = os.MkdirTemp("", "cloakroom-postgres-*"); err != nil {
+		return fmt.Errorf("make a directory for PostgreSQL: %w", err)
+	}
+	if s.owner != nil {
+		if err := os.Chown(s.dir, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
+			return fmt.Errorf("give the directory to PostgreSQL's user: %w", err)
+		}
+	}
+	if err := s.watch(); err != nil {
+		return err
+	}
+	initdb := s.program(ctx, "initdb", "--pgdata", s.data(), "--username", "postgres", "--auth", "trust",
+		"--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// watch starts a process that waits for the end of this one, and then ends the server and removes its directory. It
+// notices by the end of a pipe, which the system closes even if we are killed.
+func (s *Server) watch() error {
+	const script = `read -r _
+pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null
+while [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+rm -rf "$0"`
+	s.watched = exec.Command("/bin/sh", "-c", script, s.dir)
+	s.watched.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C on a terminal is not for it
+	pipe, err := s.watched.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("watch over PostgreSQL: %w", err)
+	}
+	if err := s.watched.Start(); err != nil {
+		return fmt.Errorf("watch over PostgreSQL: %w", err)
+	}
+	s.watcher = pipe
+	return nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) log() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+	return string(text)
+}
+
+// program prepares one of PostgreSQL's programs to be run by the server's user.
+func (s *Server) program(ctx context.Context, name string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	command.Dir = s.dir
+	command.Env = append(os.Environ(), "LC_ALL=C")
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.owner}
+	return command
+}
+
+// URL returns the address of a database on this server.
+func (s *Server) URL(name string) string { return "postgres://postgres@" + s.Addr + "/" + name }
+
+// Database makes a new, empty database and returns its address.
+func (s *Server) Database(ctx context.Context) (url string, err error) {
+	name := fmt.Sprintf("test%d", s.databases.Add(1))
+	return s.URL(name), s.run(ctx, "CREATE DATABASE "+name)
+}
+
+// Drop removes a database that Database made, and ends all connections to it.
+func (s *Server) Drop(ctx context.Context, url string) error {
+	name := url[strings.LastIndexByte(url, '/')+1:]
+	return s.run(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+}
+
+// run runs a statement as the server's administrator.
+func (s *Server) run(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, statement)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
