@@ -50,6 +50,10 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"redis": {own: []string{"session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"postgres": {
+		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
+	},
 	"storetest": {
 		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
@@ -68,8 +72,8 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "gateway", "httpapi", "live", "password", "redis", "session", "sqlite", "throttle",
-			"token", "web/pages",
+			"account", "auth", "csrf", "gateway", "httpapi", "live", "password", "postgres",
+			"redis", "session", "sqlite", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},
@@ -77,6 +81,7 @@ var layers = map[string]layer{
 	"faults":               {},
 	"internal/badnet":      {},
 	"internal/redisserver": {},
+	"internal/pgserver":    {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
 		own:    []string{"", "account", "auth", "csrf", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},

@@ -17,6 +17,8 @@ say "race detector"
 need gcc gcc libc6-dev
 need strace strace
 need redis-server redis-server
+need_postgres
+need /usr/sbin/pgbouncer pgbouncer
 go test -race ./...
 
 say "fuzz, $seconds s a target"

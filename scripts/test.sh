@@ -9,6 +9,8 @@ command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/d
 say "Go: vet and tests"
 need strace strace # with which servertest makes the disk fail
 need redis-server redis-server
+need_postgres
+need /usr/sbin/pgbouncer pgbouncer # through which the stores must work, too
 need nginx nginx-light # in front of which, and of Caddy, fronttest puts the program
 need caddy caddy
 need /usr/bin/python3 python3

@@ -3,7 +3,8 @@
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 
-# need COMMAND PACKAGE...: installs the Debian packages unless the command is there.
+# need COMMAND PACKAGE...: installs the Debian packages unless the command is there. No service is started: the tests start
+# what they need by themselves.
 need() {
   local command=$1
   shift
@@ -15,7 +16,29 @@ need() {
     $sudo apt-get update -q
     apt_updated=1
   fi
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [ ! -e "$policy" ]; then
+    ours=1
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 755 "$policy"
+  fi
+  local failed=0
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" || failed=$?
+  [ -z "$ours" ] || $sudo rm -f "$policy"
+  return "$failed"
+}
+
+# need_postgres installs the PostgreSQL server, whose programs Debian keeps out of the PATH, without a cluster of the system.
+need_postgres() {
+  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
+  command -v initdb >/dev/null && return
+  local sudo=
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    $sudo mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+  need initdb postgresql
 }
 
 # node_is_new tells whether the node at hand can run the tools of the pages (Vite: 20.19, or 22.12 and later).

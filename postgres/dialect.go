@@ -1,0 +1,66 @@
+package postgres
+
+import (
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Our advisory locks. They are numbers that another program in the same database is unlikely to use.
+const (
+	lockMigration = "7020664101" // "Cloa" as a number, and one more digit
+	lockPurge     = "7020664102"
+	seedCounter   = "7020664103" // of the hash of a counter's key
+	seedTokens    = "7020664104" // of the hash of a user's ID
+)
+
+var dialect = sqlstore.Dialect{
+	Name:         "postgres",
+	Versions:     "cloakroom_migrations",
+	Unprepared:   true, // pgx prepares by itself, where that is possible
+	Bytes:        func(text string) any { return []byte(text) },
+	Unique:       func(err error) bool { return hasCode(err, "23505") },
+	Undone:       func(err error) bool { return hasCode(err, "40001", "40P01") }, // serialization failure, deadlock
+	Lost:         isLost,
+	JSONArray:    "json_agg",
+	Position:     func(text, part string) string { return "position(" + part + " in " + text + ")" },
+	Holds:        func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
+	ForUpdate:    " FOR UPDATE OF u",
+	SkipLocked:   " FOR UPDATE SKIP LOCKED",
+	LockUsers:    "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
+	LockTokens:   "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
+	LockCounter:  "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + "))",
+	LockSessions: "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY id FOR UPDATE",
+	Alone:        "(SELECT pg_try_advisory_xact_lock(" + lockPurge + "))",
+	Touch: `UPDATE sessions s SET seen = u.seen, expires = u.expires
+		FROM (SELECT s.id, u.seen, u.expires FROM sessions s
+			JOIN unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS u (id, seen, expires) ON u.id = s.id
+			ORDER BY s.id FOR NO KEY UPDATE OF s) AS u
+		WHERE s.id = u.id AND s.seen < u.seen AND s.expires > u.seen`,
+}
+
+// hasCode reports whether err is the server's with one of these SQLSTATEs.
+func hasCode(err error, codes ...string) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(codes, e.Code)
+}
+
+// isLost reports whether err says that the connection ended while it was in use. One that could not even be made is
+// another matter: trying again at once would not help.
+func isLost(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return false
+	}
+	return hasCode(err, "57P01", "57P02", "08006") || // the server shuts down, has crashed; the pooler lost it
+		pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

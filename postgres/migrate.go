@@ -1,0 +1,111 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
+)
+
+// Migrate brings the schema of the database up to date and returns the names of the migrations it applied. All of them
+// are one transaction under a lock, so processes that start together don't get in each other's way, and one that is
+// stopped in the middle has done nothing. A schema newer than this program's is an error, and so are another program's
+// tables in our place.
+func Migrate(ctx context.Context, url string) (applied []string, err error) {
+	a, err := parse(url)
+	if err != nil {
+		return nil, err
+	}
+	if applied, err = migrate(ctx, newConnector(a)); err != nil {
+		return nil, fmt.Errorf("open %s: %w", a, err)
+	}
+	return applied, nil
+}
+
+// Pending returns the names of the migrations that [Migrate] would apply, and whether these are all there are because
+// nothing of ours is there yet. It changes nothing.
+func Pending(ctx context.Context, url string) (names []string, empty bool, err error) {
+	a, err := parse(url)
+	if err != nil {
+		return nil, false, err
+	}
+	db := newConnector(a).pool()
+	defer db.Close()
+	have, err := version(ctx, db)
+	if err == nil {
+		names, err = dialect.Missing(have)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("open %s: %w", a, err)
+	}
+	return names, have == 0, nil
+}
+
+func migrate(ctx context.Context, c connector) ([]string, error) {
+	db := sql.OpenDB(sqlstore.OneTransaction(c))
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	have, err := version(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if missing, err := dialect.Missing(have); err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	if _, err := db.ExecContext(ctx, "BEGIN"); err != nil {
+		return nil, err
+	}
+	applied, err := apply(ctx, db)
+	if err != nil {
+		return nil, err // closing the connection rolls back
+	}
+	if _, err := db.ExecContext(ctx, "COMMIT"); err != nil {
+		return nil, err
+	}
+	return applied, nil
+}
+
+// apply does the work of a migration within the transaction that db's one connection is in.
+func apply(ctx context.Context, db *sql.DB) ([]string, error) {
+	if _, err := db.ExecContext(ctx, "SELECT pg_advisory_xact_lock("+lockMigration+")"); err != nil {
+		return nil, fmt.Errorf("wait for others who migrate: %w", err)
+	}
+	have, err := version(ctx, db) // again: now nobody else changes it
+	if err != nil {
+		return nil, err
+	}
+	missing, err := dialect.Missing(have)
+	if err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	migrator, err := dialect.Migrator(db)
+	if err != nil {
+		return nil, err
+	}
+	_, err = migrator.Up(ctx)
+	if hasCode(err, "42P07") { // duplicate_table
+		return nil, fmt.Errorf("another program's tables are in the way; give Cloakroom a database of its own: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	return missing, nil
+}
+
+// version returns the version of the schema: 0 if there is none.
+func version(ctx context.Context, db *sql.DB) (have int64, err error) {
+	var there bool
+	if err := db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", dialect.Versions).Scan(&there); err != nil {
+		return 0, err
+	}
+	if !there {
+		return 0, nil
+	}
+	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+dialect.Versions+" WHERE is_applied").Scan(&have)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return have, err
+}

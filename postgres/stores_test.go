@@ -1,0 +1,41 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/postgres"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+)
+
+// open opens a database for the length of the test.
+func open(t testing.TB, url string) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func stores(t *testing.T, url string) storetest.Stores {
+	db := open(t, url)
+	return storetest.Stores{
+		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(),
+		Reopen: func(t *testing.T) storetest.Stores {
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return stores(t, url)
+		},
+	}
+}
+
+func TestStores(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(t, pgserver.Test(t)) })
+}
