@@ -16,7 +16,7 @@ import (
 type Config struct {
 	URL            string   // the public address, scheme and host; "": http://localhost:8000
 	Data           string   // the directory of the database and the key file; "": cloakroom-data
-	DB             string   // "sqlite:PATH"; "": cloakroom.db in Data
+	DB             string   // "sqlite:PATH" or "postgres://USER:PASSWORD@HOST/NAME"; "": cloakroom.db in Data
 	Sessions       string   // "redis://…", "rediss://…" or "unix://…", see package redis; "": sessions are in DB
 	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
 	Origins        []string // other origins whose pages may call us, of the same site as URL

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -40,10 +41,12 @@ type engine interface {
 // engines are the kinds of databases, by how --db begins.
 var engines = []struct {
 	scheme string
-	form   string // of the whole
-	parse  func(rest string) (engine, error)
+	form   string // of the whole; "": another has been named
+	parse  func(address string) (engine, error)
 }{
 	{"sqlite:", "sqlite:PATH", parseSQLite},
+	{"postgres://", "postgres://USER@HOST/NAME", parsePostgres},
+	{"postgresql://", "", parsePostgres},
 }
 
 // engine returns what --db names.
@@ -53,10 +56,12 @@ func (c *Config) engine() (engine, error) {
 	}
 	var forms []string
 	for _, e := range engines {
-		if rest, ok := strings.CutPrefix(c.DB, e.scheme); ok {
-			return e.parse(rest)
+		if strings.HasPrefix(c.DB, e.scheme) {
+			return e.parse(c.DB)
 		}
-		forms = append(forms, e.form)
+		if e.form != "" {
+			forms = append(forms, e.form)
+		}
 	}
 	// The value may hold a password, wherever its author believes that one belongs.
 	return nil, fmt.Errorf("--db is not of the form %s", strings.Join(forms, " or "))
@@ -106,7 +111,8 @@ func (d Database) Sealed(ctx context.Context) (bool, error) {
 // sqliteFile is a database in a file.
 type sqliteFile string
 
-func parseSQLite(path string) (engine, error) {
+func parseSQLite(address string) (engine, error) {
+	path := strings.TrimPrefix(address, "sqlite:")
 	if path == "" {
 		return nil, errors.New("--db sqlite: names no file; give sqlite:PATH")
 	}
@@ -133,4 +139,39 @@ func (f sqliteFile) pending(ctx context.Context) ([]string, error) {
 func (f sqliteFile) missing(context.Context) (bool, error) {
 	_, err := os.Stat(string(f))
 	return errors.Is(err, fs.ErrNotExist), nil
+}
+
+// postgresURL is a database of a PostgreSQL server.
+type postgresURL struct{ url, name string }
+
+func parsePostgres(address string) (engine, error) {
+	name, err := postgres.Name(address)
+	if err != nil {
+		return nil, fmt.Errorf("--db: %w", err)
+	}
+	return postgresURL{address, name}, nil
+}
+
+func (p postgresURL) String() string { return p.name }
+
+func (p postgresURL) open(ctx context.Context) (database, error) {
+	db, err := postgres.Open(ctx, p.url)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func (p postgresURL) migrate(ctx context.Context) ([]string, error) {
+	return postgres.Migrate(ctx, p.url)
+}
+
+func (p postgresURL) pending(ctx context.Context) ([]string, error) {
+	names, _, err := postgres.Pending(ctx, p.url)
+	return names, err
+}
+
+func (p postgresURL) missing(ctx context.Context) (bool, error) {
+	_, empty, err := postgres.Pending(ctx, p.url)
+	return empty, err
 }

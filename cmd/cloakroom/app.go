@@ -16,7 +16,8 @@ import (
 // globals are the flags of every command.
 type globals struct {
 	Data         string   `default:"cloakroom-data" placeholder:"DIR" help:"The directory of the database and the server secret."`
-	DB           string   `name:"db" placeholder:"sqlite:PATH" standard:"cloakroom.db in --data" help:"The database."`
+	DB           string   `name:"db" placeholder:"URL" standard:"cloakroom.db in --data" xor:"db" help:"The database: sqlite:PATH or postgres://USER@HOST/NAME."`
+	DBFile       textFile `name:"db-file" placeholder:"FILE" xor:"db" help:"A file that holds --db: other users of the machine can read a command line."`
 	Sessions     string   `name:"sessions" placeholder:"URL" standard:"in --db" xor:"sessions" help:"Keep the sessions in Redis 7 or later, or Valkey: redis://HOST:PORT/DATABASE."`
 	SessionsFile textFile `name:"sessions-file" placeholder:"FILE" xor:"sessions" help:"A file that holds --sessions: other users of the machine can read a command line."`
 	KeyFile      string   `placeholder:"FILE" standard:"secret.key in --data" help:"The server secret."`
@@ -47,7 +48,7 @@ func (e usageError) Is(target error) bool { return target == errUsage }
 // config is the part that all commands share.
 func (a *app) config() cloakroom.Config {
 	return cloakroom.Config{
-		Data: a.Data, DB: a.DB, Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.quiet(),
+		Data: a.Data, DB: a.DB + string(a.DBFile), Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.quiet(),
 		RedisMayLose: longestPause, // what is risked, the server has been told
 	}
 }
