@@ -24,6 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/live"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -48,6 +49,7 @@ type Server struct {
 	gateway  *gateway.Gateway
 	throttle *throttle.Guard
 	live     *live.Hub
+	jwt      *jwt.Service
 	log      *slog.Logger
 }
 
@@ -57,6 +59,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	c.fill()
 	base, err := publicURL(c)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkAudiences(c); err != nil {
 		return nil, err
 	}
 	s := &Server{url: c.URL, keyFile: c.KeyFile, log: c.Log}
@@ -142,6 +147,10 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.Tokens = &token.Service{Store: s.db.Tokens(), Log: c.Log}
 	s.Auth = auth.New(s.Sessions, s.db.Accounts())
 	s.Auth.Tokens = s.Tokens
+	s.jwt = &jwt.Service{
+		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Keys()}, Store: s.db.Tokens(), Accounts: s.Auth, Sessions: s.Sessions,
+		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
+	}
 	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)
@@ -242,8 +251,13 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 // Close closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error { return s.db.Close() }
 
-// RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it.
-// Other processes that use the key file notice by themselves.
-func (s *Server) RotateKey(ctx context.Context) error {
+// RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
+// and publishes a new key for JWTs, which takes over some minutes later. Other processes notice by themselves. algorithm is
+// what that key is for, "EdDSA" or "ES256"; "": as before, and none is made where there is none yet.
+func (s *Server) RotateKey(ctx context.Context, algorithm string) error {
+	// In this order the new key, too, ends under the new secret.
+	if err := s.jwt.Keys.Rotate(ctx, algorithm); err != nil {
+		return err
+	}
 	return keyring.Rotate(ctx, s.keyFile, s.db.Keys())
 }

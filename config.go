@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type Config struct {
 	PasswordMinLength int           // in characters; 0: 15
 	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
 	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
+	Audiences         []string      // services that a session can get a JWT for
 
 	Basic     bool          // HTTP Basic counts on every route, not at sign-in alone
 	AppTokens bool          // programs that are no browsers may have sessions, with the ticket in a header
@@ -78,6 +80,22 @@ func publicURL(c Config) (*url.URL, error) {
 			"Use https, or allow it with --insecure-http", c.URL)
 	}
 	return u, nil
+}
+
+// checkAudiences refuses names that no service could have, and our own.
+func checkAudiences(c Config) error {
+	strange := func(r rune) bool { return r <= ' ' || r > '~' }
+	for i, name := range c.Audiences {
+		switch {
+		case name == "" || len(name) > 255 || strings.ContainsFunc(name, strange):
+			return fmt.Errorf("--audience %q: give a name of 1 to 255 letters, digits and signs of ASCII, without blanks", name)
+		case strings.TrimSuffix(name, "/") == c.URL:
+			return fmt.Errorf("--audience %s is this server itself: name the service that is to be shown the tokens", name)
+		case slices.Contains(c.Audiences[:i], name):
+			return fmt.Errorf("--audience %s is there twice", name)
+		}
+	}
+	return nil
 }
 
 func loopback(host string) bool {

@@ -72,7 +72,7 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "gateway", "httpapi", "live", "password", "postgres",
+			"account", "auth", "csrf", "gateway", "httpapi", "jwt", "live", "password", "postgres",
 			"redis", "session", "sqlite", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},

@@ -32,13 +32,19 @@ type Keys struct {
 }
 
 // Rotate adds a key. It is published at once and signs some minutes later, when all who verify know it; the one before is
-// accepted until the last token that it signed is over. algorithm is [EdDSA] or [ES256]; "": that of the latest key.
-// Without any key it does nothing: the first is made when it is needed. A rotation by somebody else at the same moment
-// counts for this one.
+// accepted until the last token that it signed is over. algorithm is [EdDSA] or [ES256]; "": that of the latest key, and
+// where there is none nothing is done, since the first is made when it is needed. A rotation by somebody else at the same
+// moment counts for this one.
 func (k *Keys) Rotate(ctx context.Context, algorithm string) error {
 	set, err := k.load(ctx)
-	if err != nil || len(set.keys) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(set.keys) == 0 {
+		if algorithm == "" {
+			return nil
+		}
+		return k.add(ctx, 1, algorithm, time.Now().Unix())
 	}
 	latest := set.keys[len(set.keys)-1]
 	if algorithm == "" {

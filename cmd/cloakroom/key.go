@@ -53,18 +53,23 @@ Example:
 
 func (keyShow) Run(a *app) error { return a.printKeys() }
 
-type keyRotate struct{}
+type keyRotate struct {
+	JWTAlgorithm string `name:"jwt-algorithm" enum:",EdDSA,ES256" default:"" placeholder:"NAME" standard:"that of the key before" help:"What the new key for JWTs signs with: EdDSA or ES256."`
+}
 
 func (keyRotate) Help() string {
 	return `Nobody is signed out, and running servers notice within a second. After a leak of the key file, rotate until
 the leaked secret is gone from the list.
 
+The new key for JWTs is published at /.well-known/jwks.json at once, and signs ten minutes later, when every service
+that checks them can know it. The one before is accepted until its last token has run out, a day later.
+
 Example:
   cloakroom key rotate`
 }
 
-func (keyRotate) Run(ctx context.Context, a *app) error {
-	rotate := func(s *cloakroom.Server) error { return s.RotateKey(ctx) }
+func (c *keyRotate) Run(ctx context.Context, a *app) error {
+	rotate := func(s *cloakroom.Server) error { return s.RotateKey(ctx, c.JWTAlgorithm) }
 	if err := with(ctx, a.open, rotate); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type settings struct {
 	AppTokens         bool          `help:"Give sessions to programs that are no browsers: the ticket travels in the header X-Session-Token."`
 	KnoxTTL           time.Duration `name:"knox-ttl" default:"10h" placeholder:"TIME" help:"End a token of django-rest-knox's kind so long after it was made; 0: never."`
 	KnoxLimit         int           `name:"knox-limit" placeholder:"N" standard:"no limit" help:"How many of these tokens a user may have at a time."`
+	Audience          []string      `placeholder:"NAME" help:"A service that a session can get a JWT for. Repeat it or separate by commas."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
 
 	RedisMayLose time.Duration `placeholder:"TIME" standard:"nothing" help:"Serve although the Redis of --sessions may forget so much of what it acknowledged when it crashes."`
@@ -91,6 +92,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
 	c.Idle, c.Lifetime, c.MaxSessions = s.Idle, s.Lifetime, s.MaxSessions
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
+	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
 	c.Basic, c.AppTokens, c.KnoxTTL, c.KnoxLimit = s.Basic, s.AppTokens, s.KnoxTTL, s.KnoxLimit
 	if c.KnoxTTL == 0 {
