@@ -49,7 +49,7 @@ var layers = map[string]layer{
 		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
-	"redis": {own: []string{"session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"redis": {own: []string{"feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
 	"postgres": {
 		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},

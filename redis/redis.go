@@ -1,5 +1,5 @@
-// Package redis keeps sessions and the counters of failed tries in Redis 7 or later, or Valkey: in one primary, without
-// Redis Cluster.
+// Package redis keeps sessions and the counters of failed tries in Redis 7 or later, or Valkey, and broadcasts there what
+// changed: in one primary, without Redis Cluster.
 //
 // Each method is one step there, a command or a script, with two exceptions that no promise leans on: Touch and a list
 // of everybody's sessions go in pieces. What was acknowledged is as safe as the server keeps it; [DB.Durable] asks.
@@ -42,6 +42,7 @@ type DB struct {
 	client    rueidis.Client
 	sessions  *sessions
 	throttles *throttles
+	feed      *broadcast
 }
 
 // Open connects to the server that url names: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or
@@ -56,7 +57,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to redis: %w", err)
 	}
-	db := &DB{client: client, sessions: &sessions{client: client}, throttles: newThrottles(client)}
+	db := &DB{client: client, sessions: &sessions{client: client}, throttles: newThrottles(client), feed: newFeed(client, option.SelectDB)}
 	if err := db.fit(ctx); err != nil {
 		client.Close()
 		return nil, err

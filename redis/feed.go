@@ -1,0 +1,114 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/cloakroom-auth/cloakroom/feed"
+)
+
+const (
+	// firstPause and longestPause bound the wait before a lost feed is listened to again.
+	firstPause   = 50 * time.Millisecond
+	longestPause = time.Second
+)
+
+// broadcast is the feed of one database. The server does one thing at a time, so that there is one order of what is
+// published, and each subscriber's connection carries it in that order or breaks.
+type broadcast struct {
+	client  rueidis.Client
+	channel string
+}
+
+// Feed returns the feed of this database: everybody who has it open, in whatever process, hears the same. Each Listen has a
+// connection of its own. Who has the server's password, and the right to publish, can send there too.
+func (db *DB) Feed() feed.Feed { return db.feed }
+
+// newFeed names the channel by the database's number: channels know no databases.
+func newFeed(client rueidis.Client, database int) *broadcast {
+	return &broadcast{client, "cloakroom:feed:" + strconv.Itoa(database)}
+}
+
+func (b *broadcast) Send(ctx context.Context, message string) error {
+	if err := feed.Check(message); err != nil {
+		return err
+	}
+	if _, err := do(ctx, b.client, b.client.B().Publish().Channel(b.channel).Message(message).Build()); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+func (b *broadcast) Listen(ctx context.Context, l feed.Listener) error {
+	pause := firstPause
+	for ctx.Err() == nil {
+		up, err := b.listen(ctx, l)
+		if forbidden(err) {
+			return err
+		}
+		if up {
+			pause = firstPause
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestPause)
+	}
+	return nil
+}
+
+// forbidden reports whether only the server's operator can mend the error.
+func forbidden(err error) bool {
+	e, ok := errors.AsType[*rueidis.RedisError](err)
+	return ok && strings.HasPrefix(e.Error(), "NOPERM")
+}
+
+var errLost = errors.New("the connection to redis is lost")
+
+// listen listens on one connection until it is lost or ctx ends. up reports whether it came that far.
+func (b *broadcast) listen(ctx context.Context, l feed.Listener) (up bool, err error) {
+	conn, release := b.client.Dedicate()
+	defer release()
+	defer conn.Close()
+	// The hooks are called one after the other as the server sent what they are about, and not any more once lost is
+	// closed. Nobody else touches up until then.
+	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{
+		OnSubscription: func(s rueidis.PubSubSubscription) {
+			if s.Kind == "subscribe" && !up {
+				up = true
+				l.Up()
+			}
+		},
+		OnMessage: func(m rueidis.PubSubMessage) { l.Message(m.Message) },
+	})
+	err = b.await(ctx, conn, lost)
+	conn.Close()
+	for range lost {
+	}
+	if up {
+		l.Down(err)
+	}
+	return up, err
+}
+
+// await subscribes, and returns when that fails, the connection is lost, or ctx ends; never nil.
+func (b *broadcast) await(ctx context.Context, conn rueidis.DedicatedClient, lost <-chan error) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := conn.Do(bounded, conn.B().Subscribe().Channel(b.channel).Build()).Error(); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-lost:
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+}

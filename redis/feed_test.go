@@ -1,0 +1,121 @@
+package redis_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/badnet"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+)
+
+func TestFeed(t *testing.T) {
+	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
+		return storetest.Broadcast{
+			Join: func(t *testing.T) feed.Feed { return open(t, shared.URL()).Feed() },
+			Cut:  func(t *testing.T) { command(t, raw(t, shared.Addr), "CLIENT", "KILL", "TYPE", "pubsub") },
+		}
+	})
+}
+
+// TestFeedThroughABadNetwork cuts everybody's connections, and not only those that listen.
+func TestFeedThroughABadNetwork(t *testing.T) {
+	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
+		p, err := badnet.New(shared.Addr)
+		must(t, err)
+		t.Cleanup(func() { must(t, p.Close()) })
+		return storetest.Broadcast{
+			Join: func(t *testing.T) feed.Feed { return open(t, "redis://"+p.Addr).Feed() },
+			Cut:  func(*testing.T) { p.Cut() },
+		}
+	})
+}
+
+// states counts what a listener is told.
+type states struct{ ups, downs, messages atomic.Int32 }
+
+func (s *states) listen(t *testing.T, f feed.Feed) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := f.Listen(ctx, feed.Listener{
+			Up: func() { s.ups.Add(1) }, Message: func(string) { s.messages.Add(1) }, Down: func(error) { s.downs.Add(1) },
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	until1(t, &s.ups)
+}
+
+// until1 waits until a count is no longer zero.
+func until1(t *testing.T, n *atomic.Int32) {
+	t.Helper()
+	for began := time.Now(); n.Load() == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+func TestAFeedOnALostConnectionGoesDownByItself(t *testing.T) {
+	db, p := through(t)
+	var s states
+	s.listen(t, db.Feed())
+	p.Lose()
+	until1(t, &s.downs)
+}
+
+func TestAFeedThatIsSilentStaysUp(t *testing.T) {
+	db, _ := through(t)
+	var s states
+	s.listen(t, db.Feed())
+	time.Sleep(3 * time.Second) // longer than a connection without answers lives
+	if s.downs.Load() > 0 {
+		t.Fatal("silence was taken for a loss")
+	}
+}
+
+func TestAFeedComesBackWithItsServer(t *testing.T) {
+	s := server(t)
+	db := open(t, s.URL())
+	var heard states
+	heard.listen(t, db.Feed())
+	s.Kill()
+	until1(t, &heard.downs)
+	heard.ups.Store(0)
+	must(t, s.Start(t.Context()))
+	until1(t, &heard.ups)
+	for db.Feed().Send(t.Context(), "hello") != nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	until1(t, &heard.messages)
+}
+
+func TestDatabasesHaveFeedsOfTheirOwn(t *testing.T) {
+	var zero, one states
+	zero.listen(t, open(t, shared.URL()).Feed())
+	one.listen(t, open(t, shared.URL()+"/1").Feed())
+	must(t, open(t, shared.URL()+"/1").Feed().Send(t.Context(), "hello"))
+	until1(t, &one.messages)
+	must(t, open(t, shared.URL()).Feed().Send(t.Context(), "hello"))
+	until1(t, &zero.messages)
+	if zero.messages.Load() != 1 || one.messages.Load() != 1 {
+		t.Fatalf("heard %d and %d", zero.messages.Load(), one.messages.Load())
+	}
+}
+
+func TestAFeedThatIsForbiddenSaysSo(t *testing.T) {
+	s := server(t, "--user", "default", "on", "nopass", "~*", "resetchannels", "+@all")
+	nothing := func() {}
+	err := open(t, s.URL()).Feed().Listen(t.Context(), feed.Listener{Up: nothing, Message: func(string) {}, Down: func(error) {}})
+	if err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Fatalf("Listen says %v", err)
+	}
+}
