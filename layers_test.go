@@ -44,7 +44,8 @@ var layers = map[string]layer{
 		own:    []string{"account", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
-	"memory": {own: []string{"account", "feed", "session", "throttle", "token", "internal/keyring"}},
+	"nearcache": {own: []string{"account", "feed", "session", "token"}},
+	"memory":    {own: []string{"account", "feed", "session", "throttle", "token", "internal/keyring"}},
 	"sqlite": {
 		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},

@@ -58,3 +58,18 @@ type TypedFinder interface {
 	// FindTyped returns the user who signs in by this name, as it was typed but for blanks around it. ErrNotFound.
 	FindTyped(ctx context.Context, name string) (*User, error)
 }
+
+// Viewer is a [Store] that can answer checks from memory.
+type Viewer interface {
+	// View is Load, for a check that must know of everything that was acknowledged before it began, but not more: a note
+	// of the last sign-in may come later. The User is shared: nobody may change it.
+	View(ctx context.Context, id string) (*User, error)
+}
+
+// View loads a user for a check, from memory where the store has one.
+func View(ctx context.Context, s Store, id string) (*User, error) {
+	if v, ok := s.(Viewer); ok {
+		return v.View(ctx, id)
+	}
+	return s.Load(ctx, id)
+}

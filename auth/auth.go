@@ -126,7 +126,7 @@ func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
 
 // load returns a user who may be signed in, and is the one place that decides who may.
 func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
-	u, err := a.accounts.Load(ctx, id)
+	u, err := account.View(ctx, a.accounts, id)
 	if errors.Is(err, account.ErrNotFound) || (err == nil && !u.IsActive) {
 		return nil, session.ErrNoAccount
 	}

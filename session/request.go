@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 )
 
@@ -142,7 +141,7 @@ func remembered(ctx context.Context) *Session {
 
 // check returns the live session with this ID; nil if there is none.
 func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error) {
-	r, err := m.Store.Load(ctx, id)
+	r, now, err := view(ctx, m.Store, id)
 	if errors.Is(err, ErrNotFound) {
 		m.suspect(ctx, "unknown", nil)
 		return nil, nil
@@ -150,7 +149,6 @@ func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error)
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
-	now := time.Now().Unix()
 	if over(r, now) {
 		m.suspect(ctx, "expired", r)
 		return nil, nil

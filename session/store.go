@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // The errors a [Store] answers with. Any other error from a Store is an outage: nothing is known about the session,
@@ -97,4 +98,22 @@ type Store interface {
 
 	// DeleteExpired removes at most limit sessions with Expires <= now, and returns how many.
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
+}
+
+// Viewer is a [Store] that can answer checks from memory.
+type Viewer interface {
+	// View is Load, for a check that must know of everything that was acknowledged before it began, but not more. The
+	// Record is shared: nobody may change it. One that has expired by now, in seconds, is as the store has it.
+	View(ctx context.Context, id ID, now int64) (*Record, error)
+}
+
+// view loads a session for a check, from memory where the store has one, and returns the time to judge it by.
+func view(ctx context.Context, s Store, id ID) (r *Record, now int64, err error) {
+	if v, ok := s.(Viewer); ok {
+		now = time.Now().Unix()
+		r, err = v.View(ctx, id, now)
+		return r, now, err
+	}
+	r, err = s.Load(ctx, id)
+	return r, time.Now().Unix(), err
 }

@@ -107,3 +107,17 @@ type Store interface {
 	// DeleteExpired removes at most limit tokens with 0 < Expires <= now, and returns how many.
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
 }
+
+// Viewer is a [Store] that can answer checks from memory.
+type Viewer interface {
+	// View is Load, for a check that must know of everything that was acknowledged before it began, but not more. The
+	// Record is shared: nobody may change it.
+	View(ctx context.Context, id ID) (*Record, error)
+}
+
+func view(ctx context.Context, s Store, id ID) (*Record, error) {
+	if v, ok := s.(Viewer); ok {
+		return v.View(ctx, id)
+	}
+	return s.Load(ctx, id)
+}

@@ -1,0 +1,127 @@
+package nearcache_test
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/nearcache"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// remembering is stores whose Load is answered from memory, so that the suites ask the memory.
+func remembering(c *nearcache.Cache, s storetest.Stores) storetest.Stores {
+	s.Sessions = sessionViews{c.Sessions(s.Sessions)}
+	s.Accounts = accountViews{c.Accounts(s.Accounts)}
+	s.Tokens = tokenViews{c.Tokens(s.Tokens)}
+	return s
+}
+
+type sessionViews struct{ session.Store }
+
+func (v sessionViews) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	r, err := v.Store.(session.Viewer).View(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	own := *r
+	own.Values = bytes.Clone(r.Values)
+	return &own, nil
+}
+
+type accountViews struct{ account.Store }
+
+func (v accountViews) Load(ctx context.Context, id string) (*account.User, error) {
+	u, err := account.View(ctx, v.Store, id)
+	if err != nil {
+		return nil, err
+	}
+	own := *u
+	own.Groups, own.Direct, own.Permissions = slices.Clone(u.Groups), slices.Clone(u.Direct), slices.Clone(u.Permissions)
+	return &own, nil
+}
+
+type tokenViews struct{ token.Store }
+
+func (v tokenViews) Load(ctx context.Context, id token.ID) (*token.Record, error) {
+	r, err := v.Store.(token.Viewer).View(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	own := *r
+	own.Scopes, own.Data = slices.Clone(r.Scopes), bytes.Clone(r.Data)
+	return &own, nil
+}
+
+// run runs a cache until the test ends.
+func run(t *testing.T, c *nearcache.Cache) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStoresBehindAMemory runs the promises of the stores with the memory of a node that has come up long ago.
+func TestStoresBehindAMemory(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T) (storetest.Stores, feed.Feed){
+		"memory": func(*testing.T) (storetest.Stores, feed.Feed) {
+			db := memory.New()
+			return stores(db), db.Feed()
+		},
+		"sqlite": func(t *testing.T) (storetest.Stores, feed.Feed) {
+			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return stores(db), memory.New().Feed()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			suites(t, func(t *testing.T) storetest.Stores {
+				s, f := open(t)
+				c := nearcache.New(nearcache.Config{Feed: f})
+				run(t, c)
+				nearcache.Settle(t, c)
+				return remembering(c, s)
+			})
+		})
+	}
+}
+
+func suites(t *testing.T, fresh func(t *testing.T) storetest.Stores) {
+	t.Run("sessions", func(t *testing.T) {
+		storetest.Sessions(t, func(t *testing.T) session.Store { return fresh(t).Sessions })
+	})
+	t.Run("accounts", func(t *testing.T) {
+		storetest.Accounts(t, func(t *testing.T) account.Store { return fresh(t).Accounts })
+	})
+	t.Run("tokens", func(t *testing.T) {
+		storetest.Tokens(t, func(t *testing.T) token.Store { return fresh(t).Tokens })
+	})
+}
+
+// database is what memory and sqlite have in common.
+type database interface {
+	Sessions() session.Store
+	Accounts() account.Store
+	Tokens() token.Store
+}
+
+func stores(db database) storetest.Stores {
+	return storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens()}
+}
