@@ -248,6 +248,16 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 	return s.url + "/auth/setup#" + secret, nil
 }
 
+// ResetLink returns a one-time link on which the user with this ID sets a new password, and its end, an hour from now.
+// Earlier ones of the user's are void from then on. [account.ErrNotFound], [account.ErrDisabled].
+func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires time.Time, err error) {
+	secret, expires, err := s.Accounts.ResetSecret(ctx, id)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return s.url + "/auth/reset#" + secret, expires, nil
+}
+
 // Close closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error { return s.db.Close() }
 

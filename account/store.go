@@ -25,6 +25,14 @@ type Store interface {
 	// SetSetup stores the hash of the set-up secret and when it expires, in place of any earlier one.
 	SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error
 
+	// SetReset stores the hash of a secret with which the user's password can be reset, and when it expires, in place of
+	// any earlier one of the user's. It is void once the user's epoch moves. ErrNotFound.
+	SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error
+
+	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and spends
+	// the secret in the same step. An error of change spends nothing. ErrResetSpent if there is no such secret.
+	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
+
 	// Load returns the user with this ID. ErrNotFound.
 	Load(ctx context.Context, id string) (*User, error)
 

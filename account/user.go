@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("account not found")
 	// ErrSetupSpent says that the one-time set-up secret is wrong, expired or spent, or that a user exists already.
 	ErrSetupSpent = errors.New("set-up link is not valid")
+	// ErrResetSpent says that a one-time reset secret is wrong, expired, spent or void.
+	ErrResetSpent = errors.New("reset link is not valid")
 )
 
 // TakenError says that a username or e-mail address belongs to somebody already, be it as username or as e-mail.

@@ -37,6 +37,7 @@ type world struct {
 	ticket, other string
 	id, otherID   string // public IDs of the two sessions
 	setup         string // the set-up secret where there is no user
+	reset         string // ada's reset secret
 }
 
 func never([]string) bool { return false }
@@ -44,6 +45,17 @@ func never([]string) bool { return false }
 // afterCommit is true for what follows the change of the account: once hash and epoch are committed, all else is tidying.
 func afterCommit(calls []string) bool {
 	return slices.Contains(calls[:len(calls)-1], "account.Change")
+}
+
+// afterReset is afterCommit for a reset, which looks at the secret before it spends it.
+func afterReset(calls []string) bool {
+	spent := 0
+	for _, call := range calls[:len(calls)-1] {
+		if call == "account.SpendReset" {
+			spent++
+		}
+	}
+	return spent == 2
 }
 
 var scenes = []scene{
@@ -87,6 +99,12 @@ var scenes = []scene{
 	}, never, nil},
 	{"a new password, too short", true, func(c *client, _ *world) *answer {
 		return c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": "short"})
+	}, never, nil},
+	{"a password reset", true, func(c *client, w *world) *answer {
+		return c.visitor().send("POST", "/api/auth/password/reset", map[string]string{"secret": w.reset, "new_password": newPassword})
+	}, afterReset, []string{"live=0 ticket=false other=false new password"}},
+	{"a password reset with a wrong link", true, func(c *client, _ *world) *answer {
+		return c.visitor().send("POST", "/api/auth/password/reset", map[string]string{"secret": "guess", "new_password": newPassword})
 	}, never, nil},
 	{"the state of the set-up", false, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/setup", nil) }, never, nil},
 	{"the set-up", false, func(c *client, w *world) *answer {
@@ -183,6 +201,11 @@ func newWorld(t *testing.T, user bool) *world {
 	if err := w.stores.Accounts.Create(t.Context(), w.ada); err != nil {
 		t.Fatal(err)
 	}
+	secret, _, err := (&account.Service{Store: w.stores.Accounts}).ResetSecret(t.Context(), w.ada.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reset = secret
 	w.ticket, w.id = w.session()
 	w.other, w.otherID = w.session()
 	return w

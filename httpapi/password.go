@@ -1,13 +1,11 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -66,17 +64,8 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 		return none{}, nil
 	}
 	c.api.rememberDevice(c.w, c.r, u.ID)
-	c.removeDead(u.ID)
+	c.remove(u.ID, auth.PasswordChanged, c.current())
 	return none{}, nil
-}
-
-// removeDead takes the user's other sessions and the tokens out of the store. The epoch has ended them already, so a failure harms nobody.
-func (c *call) removeDead(user string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
-	defer cancel()
-	if err := c.api.Auth.RemoveDead(session.Because(ctx, auth.PasswordChanged), user, c.current()); err != nil {
-		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
-	}
 }
 
 // logPasswordChange logs how a change of the password ended, under OWASP's names. An outage is logged as one, elsewhere.

@@ -44,6 +44,8 @@ var sentinels = []struct {
 	{account.ErrInvalidCredentials, errInvalidCredentials},
 	{account.ErrSetupSpent, problem.New(http.StatusForbidden, "setup_link_invalid",
 		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
+	{account.ErrResetSpent, problem.New(http.StatusForbidden, "reset_link_invalid",
+		"This link is no longer valid: it was used, replaced by another, or is over an hour old. Ask for a new one.")},
 	{account.ErrMoved, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},

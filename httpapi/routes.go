@@ -25,6 +25,7 @@ var routes = []route{
 	{"DELETE", "/api/auth/sessions/{id}", serve(signedIn, endSession)},
 	{"POST", "/api/auth/reauthenticate", serve(signedIn, reauthenticate)},
 	{"POST", "/api/auth/password/change", serve(signedIn, changePassword)},
+	{"POST", "/api/auth/password/reset", serve(anybody, resetPassword)},
 	{"GET", eventsPath, events},
 	{"GET", "/api/auth/tokens", serve(fresh, listTokens)},
 	{"POST", "/api/auth/tokens", serve(fresh, createToken)},

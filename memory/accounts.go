@@ -19,6 +19,7 @@ type accounts struct {
 	groups map[string][]string      // permissions by name
 	last   int                      // the highest ID ever given
 	setup  *setup                   // nil: none, or spent
+	resets map[string]reset         // by the user's ID
 }
 
 type setup struct {
@@ -31,6 +32,7 @@ func newAccounts() *accounts {
 		users:  map[string]*account.User{},
 		owners: map[string]string{},
 		groups: map[string][]string{},
+		resets: map[string]reset{},
 	}
 }
 
@@ -94,6 +96,10 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.change(id, change)
+}
+
+func (a *accounts) change(id string, change func(*account.User) error) (*account.User, error) {
 	u, err := a.load(id)
 	if err != nil {
 		return nil, err
@@ -121,6 +127,7 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 	}
 	a.disown(u)
 	delete(a.users, id)
+	delete(a.resets, id)
 	return nil
 }
 

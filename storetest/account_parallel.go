@@ -17,8 +17,13 @@ func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx conte
 		"Create":      func(ctx context.Context) error { return s.Create(ctx, user("new")) },
 		"CreateFirst": func(ctx context.Context) error { return s.CreateFirst(ctx, user("new"), secret, 1_000) },
 		"SetSetup":    func(ctx context.Context) error { return s.SetSetup(ctx, secret, 2_000) },
-		"Load":        func(ctx context.Context) error { _, err := s.Load(ctx, u.ID); return err },
-		"Find":        func(ctx context.Context) error { _, err := s.Find(ctx, account.Key(u.Username)); return err },
+		"SetReset":    func(ctx context.Context) error { return s.SetReset(ctx, u.ID, otherSecret, 2_000) },
+		"SpendReset": func(ctx context.Context) error {
+			_, err := s.SpendReset(ctx, secret, 1_000, func(u *account.User) error { u.Epoch = "second"; return nil })
+			return err
+		},
+		"Load": func(ctx context.Context) error { _, err := s.Load(ctx, u.ID); return err },
+		"Find": func(ctx context.Context) error { _, err := s.Find(ctx, account.Key(u.Username)); return err },
 		"Change": func(ctx context.Context) error {
 			_, err := s.Change(ctx, u.ID, func(u *account.User) error { u.Epoch = "second"; return nil })
 			return err
@@ -40,15 +45,19 @@ var accountContextCases = []testCase[account.Store]{
 			u.Groups = []string{"staff"}
 			enrolled(t, s, u)
 			u.Permissions = []string{"app.see"}
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
 			for name, call := range eachAccountCall(s, u) {
 				err := call(ended())
 				var e *account.TakenError
-				if err == nil || errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrSetupSpent) || errors.As(err, &e) {
+				if err == nil || errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrSetupSpent) ||
+					errors.Is(err, account.ErrResetSpent) || errors.As(err, &e) {
 					t.Errorf("%s returned %v", name, err)
 				}
 				has(t, s, u)
 			}
 			picks(t, s, account.Query{}, "ann")
+			void(t, s, otherSecret, 1_000) // SetReset did nothing
+			resets(t, s, secret, 1_000, u.ID)
 			ok(t, s.Delete(t.Context(), u.ID))
 			spent(t, s, secret, 1_000) // SetSetup did nothing
 		},

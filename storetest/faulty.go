@@ -66,6 +66,16 @@ func (f faultyAccounts) SetSetup(ctx context.Context, secretHash [32]byte, expir
 	return deed(f.plan, "account.SetSetup", func() error { return f.store.SetSetup(ctx, secretHash, expires) })
 }
 
+func (f faultyAccounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
+	return deed(f.plan, "account.SetReset", func() error { return f.store.SetReset(ctx, id, secretHash, expires) })
+}
+
+func (f faultyAccounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
+	return value(f.plan, "account.SpendReset", func() (*account.User, error) {
+		return f.store.SpendReset(ctx, secretHash, now, change)
+	})
+}
+
 func (f faultyAccounts) Load(ctx context.Context, id string) (*account.User, error) {
 	return value(f.plan, "account.Load", func() (*account.User, error) { return f.store.Load(ctx, id) })
 }

@@ -86,6 +86,17 @@ var persistenceCases = []testCase[Stores]{
 		},
 	},
 	{
+		"a spent reset secret is spent after a restart, and a valid one is valid", "what a method acknowledged survives",
+		func(t *testing.T, s Stores) {
+			u := enrolled(t, s.Accounts, user("ann"))
+			ok(t, s.Accounts.SetReset(t.Context(), u.ID, secret, 2_000))
+			s = s.Reopen(t)
+			resets(t, s.Accounts, secret, 1_000, u.ID)
+			s = s.Reopen(t)
+			void(t, s.Accounts, secret, 1_000)
+		},
+	},
+	{
 		"tries are counted on after a restart", "throttle.Store: survives a restart (CVE-2024-21652)",
 		func(t *testing.T, s Stores) {
 			setCounters(t, s.Throttles, []string{"a", "b"}, some, some)

@@ -65,7 +65,7 @@ func Sessions(t *testing.T, open func(t *testing.T) session.Store) {
 
 // Accounts runs the cases of an account.Store. open returns an empty one.
 func Accounts(t *testing.T, open func(t *testing.T) account.Store) {
-	run(t, open, accountCreateCases, accountNameCases, accountChangeCases, accountListCases, accountSetupCases,
+	run(t, open, accountCreateCases, accountNameCases, accountChangeCases, accountListCases, accountSetupCases, accountResetCases,
 		groupCases, accountContextCases, accountParallelCases, accountModelCases)
 }
 

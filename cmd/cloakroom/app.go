@@ -28,6 +28,7 @@ type globals struct {
 // app is what a command works with.
 type app struct {
 	*globals
+	URL      string // the public address, for links; "": nobody reads any
 	in       io.Reader
 	out, err io.Writer
 }
@@ -48,6 +49,7 @@ func (e usageError) Is(target error) bool { return target == errUsage }
 // config is the part that all commands share.
 func (a *app) config() cloakroom.Config {
 	return cloakroom.Config{
+		URL: a.URL, InsecureHTTP: true, // nobody is served
 		Data: a.Data, DB: a.DB + string(a.DBFile), Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.quiet(),
 		RedisMayLose: longestPause, // what is risked, the server has been told
 	}

@@ -58,6 +58,7 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	User        userCmd        `cmd:"" help:"Add, show, change and remove users."`
+	Group       groupCmd       `cmd:"" help:"Add, list and remove groups, and say what their members may do."`
 	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
 	Token       tokenCmd       `cmd:"" help:"Make, list and end tokens for programs."`
 	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`

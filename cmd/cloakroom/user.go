@@ -19,6 +19,7 @@ type userCmd struct {
 	Show     userShow     `cmd:"" help:"Show a user."`
 	Set      userSet      `cmd:"" help:"Change what is known about a user."`
 	Password userPassword `cmd:"" help:"Give a user a new password, and sign them out everywhere."`
+	Reset    userReset    `cmd:"" help:"Make a one-time link on which a user sets a new password."`
 	Disable  userDisable  `cmd:"" help:"Keep a user from signing in, and sign them out everywhere."`
 	Enable   userEnable   `cmd:"" help:"Let a disabled user sign in again."`
 	Delete   userDelete   `cmd:"" help:"Delete a user, and sign them out everywhere."`

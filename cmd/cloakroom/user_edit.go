@@ -69,6 +69,8 @@ type userSet struct {
 	Superuser *bool    `env:"-" negatable:"" help:"Has every permission, or only those that were given."`
 	Grant     []string `env:"-" placeholder:"PERMISSION" help:"Give a permission such as blog.add_post. Repeat it or separate by commas."`
 	Revoke    []string `env:"-" placeholder:"PERMISSION" help:"Take away a permission that was given to the user directly."`
+	Join      []string `env:"-" placeholder:"GROUP" help:"Make the user a member of a group. Repeat it or separate by commas."`
+	Leave     []string `env:"-" placeholder:"GROUP" help:"Take the user out of a group."`
 }
 
 func (userSet) Help() string {
@@ -77,13 +79,14 @@ func (userSet) Help() string {
 Examples:
   cloakroom user set bob --email bob@example.org --last-name Brown
   cloakroom user set bob --staff --no-superuser
-  cloakroom user set bob --grant blog.add_post,blog.change_post`
+  cloakroom user set bob --grant blog.add_post,blog.change_post
+  cloakroom user set bob --join editors --leave authors`
 }
 
 // Validate is called by kong.
 func (c *userSet) Validate() error {
 	if c.Username == nil && c.Email == nil && c.FirstName == nil && c.LastName == nil && c.Staff == nil &&
-		c.Superuser == nil && len(c.Grant)+len(c.Revoke) == 0 {
+		c.Superuser == nil && len(c.Grant)+len(c.Revoke)+len(c.Join)+len(c.Leave) == 0 {
 		return errors.New("nothing to set: say what, for example --email ADDRESS")
 	}
 	return nil
@@ -111,8 +114,19 @@ func (c *userSet) change(u *account.User) error {
 			return fmt.Errorf("%s doesn't have the permission %q directly; nothing was changed", u.Username, p)
 		}
 	}
-	u.Direct = slices.DeleteFunc(slices.Concat(u.Direct, c.Grant), func(p string) bool { return slices.Contains(c.Revoke, p) })
+	for _, g := range c.Leave {
+		if !slices.Contains(u.Groups, g) {
+			return fmt.Errorf("%s isn't in the group %q; nothing was changed", u.Username, g)
+		}
+	}
+	u.Direct = without(slices.Concat(u.Direct, c.Grant), c.Revoke)
+	u.Groups = without(slices.Concat(u.Groups, c.Join), c.Leave)
 	return nil
+}
+
+// without returns those of all that aren't among some.
+func without(all, some []string) []string {
+	return slices.DeleteFunc(all, func(one string) bool { return slices.Contains(some, one) })
 }
 
 // set changes a field if a value for it was given.

@@ -15,6 +15,7 @@ type accounts struct {
 	read, write *sql.DB
 	dialect     Dialect
 	groups      groups
+	resets      resets
 
 	load, find                                             *statement // in read
 	reload                                                 *statement // in write, and keeps others from changing the row
@@ -29,6 +30,7 @@ func newAccounts(p *preparer) *accounts {
 	return &accounts{
 		read: p.read, write: p.write, dialect: p.dialect,
 		groups: newGroups(p),
+		resets: newResets(p),
 
 		load:   p.reading(user + ` WHERE u.id = $1`),
 		find:   p.reading(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),

@@ -72,25 +72,30 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 		return nil, account.ErrNotFound
 	}
 	var changed *account.User
-	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
-		before, err := a.again(t, n)
-		if err != nil {
-			return err
-		}
-		after := copyUser(before)
-		if err := change(after); err != nil {
-			return err
-		}
-		if err := a.update(t, n, before, after); err != nil {
-			return err
-		}
-		changed, err = a.again(t, n)
+	err := a.dialect.transaction(ctx, a.write, func(t tx) (err error) {
+		changed, err = a.alter(t, n, change)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return changed, nil
+}
+
+// alter reads a user, lets change alter it, writes it back, and returns it as it is then.
+func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*account.User, error) {
+	before, err := a.again(t, id)
+	if err != nil {
+		return nil, err
+	}
+	after := copyUser(before)
+	if err := change(after); err != nil {
+		return nil, err
+	}
+	if err := a.update(t, id, before, after); err != nil {
+		return nil, err
+	}
+	return a.again(t, id)
 }
 
 // again reads a user within a transaction.

@@ -107,6 +107,14 @@ CREATE TABLE setup (
 	expires INTEGER NOT NULL
 ) STRICT;
 
+-- The hash of the secret with which a user's password can be reset, while the user is at this epoch.
+CREATE TABLE resets (
+	user_id INTEGER PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+	hash    BLOB    NOT NULL UNIQUE,
+	epoch   TEXT    NOT NULL,
+	expires INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE counters (
 	key     TEXT    NOT NULL PRIMARY KEY,
 	tries   INTEGER NOT NULL,

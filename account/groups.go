@@ -1,0 +1,91 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxGroup is how long the name of a group may be, in characters, as in Django.
+const maxGroup = 150
+
+// Group returns the group with this name. [ErrNotFound].
+func (s *Service) Group(ctx context.Context, name string) (Group, error) {
+	groups, err := s.Store.Groups(ctx)
+	if err != nil {
+		return Group{}, fmt.Errorf("look for a group: %w", err)
+	}
+	i := slices.IndexFunc(groups, func(g Group) bool { return g.Name == name })
+	if i < 0 {
+		return Group{}, ErrNotFound
+	}
+	return groups[i], nil
+}
+
+// AddGroup makes a group. *[InvalidError] with the fields name and permissions, also if there is one of the name.
+func (s *Service) AddGroup(ctx context.Context, g Group) error {
+	wrong := problems{}
+	checkGroupName(g.Name, wrong)
+	switch _, err := s.Group(ctx, g.Name); {
+	case err == nil:
+		wrong.add("name", "unique", "group with this name already exists.")
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	return s.setGroup(ctx, g, Group{}, wrong)
+}
+
+// EditGroup changes the permissions of a group, and so at once those of its members. Only what change has added is judged.
+// The group is returned as it is then. [ErrNotFound], *[InvalidError] with the field permissions.
+func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group) error) (Group, error) {
+	before, err := s.Group(ctx, name)
+	if err != nil {
+		return Group{}, err
+	}
+	g := Group{Name: name, Permissions: slices.Clone(before.Permissions)}
+	if err := change(&g); err != nil {
+		return Group{}, err
+	}
+	g.Name, g.Permissions = name, sorted(g.Permissions)
+	return g, s.setGroup(ctx, g, before, problems{})
+}
+
+func (s *Service) setGroup(ctx context.Context, g, before Group, wrong problems) error {
+	for _, p := range g.Permissions {
+		if !slices.Contains(before.Permissions, p) && !validPermission(p) {
+			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
+		}
+	}
+	if err := wrong.err(); err != nil {
+		return err
+	}
+	if err := s.Store.SetGroup(ctx, g); err != nil {
+		return err
+	}
+	s.changed("")
+	return nil
+}
+
+// DeleteGroup removes a group; its members lose what it gave them. [ErrNotFound].
+func (s *Service) DeleteGroup(ctx context.Context, name string) error {
+	err := s.Store.DeleteGroup(ctx, name)
+	if err == nil {
+		s.changed("")
+	}
+	return err
+}
+
+func checkGroupName(s string, wrong problems) {
+	switch {
+	case strings.TrimSpace(s) == "":
+		wrong.add("name", "blank", "This field may not be blank.")
+	case utf8.RuneCountInString(s) > maxGroup:
+		wrong.add("name", "max_length", fmt.Sprintf("Ensure this field has no more than %d characters.", maxGroup))
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || s != strings.TrimSpace(s):
+		wrong.add("name", "invalid", "Control characters, and blanks at the ends, are not allowed.")
+	}
+}

@@ -1,0 +1,96 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// resetLife is how long a reset secret is good for.
+const resetLife = time.Hour
+
+// ErrDisabled says that the user is disabled, so that nobody can sign in whatever the password.
+var ErrDisabled = errors.New("the user is disabled")
+
+// ResetSecret returns a secret of 130 random bits, with which the user's password can be reset within an hour, once, and
+// its end. Earlier ones are void from then on, and it is void once the user's epoch moves. Only its hash is kept.
+// [ErrNotFound], [ErrDisabled].
+func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, expires time.Time, err error) {
+	u, err := s.Store.Load(ctx, id)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if !u.IsActive {
+		return "", time.Time{}, ErrDisabled
+	}
+	secret, expires = rand.Text(), time.Now().Add(resetLife).Truncate(time.Second)
+	if err := s.Store.SetReset(ctx, id, sha256.Sum256([]byte(secret)), expires.Unix()); err != nil {
+		return "", time.Time{}, fmt.Errorf("store reset secret: %w", err)
+	}
+	return secret, expires.UTC(), nil
+}
+
+// errPeek ends a change that only looks.
+var errPeek = errors.New("only a look")
+
+// ResetPassword gives a new password to the user whose reset secret this is, which ends everything of the user's and
+// spends the secret. [ErrResetSpent], *[throttle.Error], *[InvalidError] with the field new_password, which spends nothing.
+//
+// Nothing is hashed for who doesn't know a valid secret. Wrong ones are counted by address.
+func (s *Service) ResetPassword(ctx context.Context, secret, new string, from netip.Addr) (*User, error) {
+	hash := sha256.Sum256([]byte(secret))
+	u, err := s.resets(ctx, hash, from)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := s.newHash(ctx, u, "new_password", new)
+	if err != nil {
+		return nil, err
+	}
+	u, err = s.Store.SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
+		if !c.IsActive {
+			return ErrResetSpent
+		}
+		c.Password, c.Epoch = encoded, newEpoch()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.changed(u.ID)
+	return u, nil
+}
+
+// resets returns the user whose password the secret with this hash resets.
+func (s *Service) resets(ctx context.Context, hash [32]byte, from netip.Addr) (u *User, err error) {
+	try, err := s.Guard.Reserve(ctx, throttle.Attempt{Account: "reset:" + hex.EncodeToString(hash[:8]), Address: from})
+	if err != nil {
+		return nil, err
+	}
+	defer try.Undo(ctx)
+	_, err = s.Store.SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
+		if !c.IsActive {
+			return ErrResetSpent
+		}
+		u = c
+		return errPeek
+	})
+	if errors.Is(err, ErrResetSpent) {
+		_ = try.Failed(ctx) // needs no store: its error is always nil
+		return nil, ErrResetSpent
+	}
+	if !errors.Is(err, errPeek) {
+		return nil, err
+	}
+	if err := try.Undo(ctx); err != nil {
+		return nil, err
+	}
+	return u, nil
+}

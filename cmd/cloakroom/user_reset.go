@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+type userReset struct {
+	named
+	URL string `name:"url" default:"http://localhost:8000" placeholder:"URL" help:"The server's public address; the same as serve's."`
+}
+
+func (userReset) Help() string {
+	return `The link is good for an hour, and once. Whoever has it can take the account over, so give it to nobody but the user.
+Until it is used nothing changes; then the user is signed out everywhere. A new link voids the older.
+
+Examples:
+  cloakroom user reset ada --url https://app.example.com
+  cloakroom user reset ada --json | jq -r .link`
+}
+
+type resetOut struct {
+	UserID    json.RawMessage `json:"user_id"`
+	Username  string          `json:"username"`
+	Link      string          `json:"link"`
+	ExpiresAt time.Time       `json:"expires_at"`
+}
+
+func (c *userReset) Run(ctx context.Context, a *app) error {
+	a.URL = c.URL
+	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		link, expires, err := s.ResetLink(ctx, u.ID)
+		if errors.Is(err, account.ErrDisabled) {
+			return fmt.Errorf("%s is disabled; first: cloakroom user enable %s", u.Username, u.Username)
+		}
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.json(resetOut{jsonID(u.ID), u.Username, link, expires})
+		}
+		a.say("On this page %s sets a new password, until %s and once:\n\n  %s", u.Username, expires.Local().Format("15:04"), link)
+		return nil
+	})
+}

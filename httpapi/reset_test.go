@@ -1,0 +1,80 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// resetSecret makes a reset secret as an administrator does.
+func (s *server) resetSecret(u *account.User) string {
+	s.t.Helper()
+	secret, _, err := s.api.Accounts.ResetSecret(s.t.Context(), u.ID)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.secret.add(secret)
+	return secret
+}
+
+func resetting(secret, next string) map[string]string {
+	return map[string]string{"secret": secret, "new_password": next}
+}
+
+// TestR04_AResetEndsEverythingAndSignsNobodyIn: not even whoever sent it.
+func TestR04_AResetEndsEverythingAndSignsNobodyIn(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		u := s.user("ada")
+		s.user("bob")
+		own, bob := s.as(u), s.signedIn("bob")
+		stream := own.listens()
+		ticket := own.ticket()
+		secret := s.resetSecret(u)
+		if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, "short")); !isProblem(r, 400, "invalid") {
+			t.Errorf("a short one: %d %s", r.StatusCode, r.body)
+		}
+		for _, bad := range []map[string]string{{}, {"secret": secret}, {"new_password": newPassword}} {
+			if r := s.client().send("POST", "/api/auth/password/reset", bad); !isProblem(r, 400, "invalid") {
+				t.Errorf("%v: %d %s", bad, r.StatusCode, r.body)
+			}
+		}
+		r := own.send("POST", "/api/auth/password/reset", resetting(secret, newPassword))
+		if r.StatusCode != 200 || strings.TrimSpace(string(r.body)) != "{}" || len(r.Cookies()) > 0 {
+			t.Fatalf("%d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
+		}
+		s.dead(t, "the session that sent it", ticket)
+		stream.ends("its page", "password_changed")
+		if r := bob.send("GET", "/api/me", nil); r.StatusCode != 200 {
+			t.Errorf("somebody else: %d", r.StatusCode)
+		}
+		if n := len(s.records(u.ID)); n != 0 {
+			t.Errorf("%d sessions of the user are left", n)
+		}
+		if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, goodPassword)); !isProblem(r, 403, "reset_link_invalid") {
+			t.Errorf("once more: %d %s", r.StatusCode, r.body)
+		}
+		if r := s.client().login("ada", newPassword); r.StatusCode != 200 {
+			t.Errorf("the new password: %d %s", r.StatusCode, r.body)
+		}
+	})
+}
+
+// TestResetsAreLogged: with the user when they work, and never with the secret, which the harness looks for.
+func TestResetsAreLogged(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	secret := s.resetSecret(u)
+	for _, row := range []struct{ secret, password, event, reason, user string }{
+		{"a guess", newPassword, "authn_password_change_fail", "reset link not valid", ""},
+		{secret, "short", "authn_password_change_fail", "new password refused", ""},
+		{secret, newPassword, "authn_password_change", "", u.ID},
+	} {
+		r := s.client().send("POST", "/api/auth/password/reset", resetting(row.secret, row.password))
+		lines := s.lines(r)
+		if len(lines) != 1 || lines[0].Event != row.event || lines[0].Reason != row.reason || lines[0].User != row.user {
+			t.Errorf("%d: %+v", r.StatusCode, lines)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+type resets struct{ put, spend *statement }
+
+func newResets(p *preparer) resets {
+	return resets{
+		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, expires) SELECT id, $2, epoch, $3 FROM users WHERE id = $1
+			ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, epoch = excluded.epoch, expires = excluded.expires`),
+		spend: p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch`),
+	}
+}
+
+func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
+	number, ok := number(id)
+	if !ok {
+		return account.ErrNotFound
+	}
+	n, err := affected(a.resets.put.ExecContext(ctx, number, secretHash[:], expires))
+	if err != nil {
+		return fmt.Errorf("store reset secret: %w", err)
+	}
+	if n == 0 {
+		return account.ErrNotFound
+	}
+	return nil
+}
+
+func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
+	var changed *account.User
+	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
+		var id int64
+		var epoch string
+		err := t.queryRow(a.resets.spend, secretHash[:], now).Scan(&id, &epoch)
+		if errors.Is(err, sql.ErrNoRows) {
+			return account.ErrResetSpent
+		}
+		if err != nil {
+			return fmt.Errorf("spend reset secret: %w", err)
+		}
+		changed, err = a.alter(t, id, func(u *account.User) error {
+			if u.Epoch != epoch {
+				return account.ErrResetSpent
+			}
+			return change(u)
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, nil
+}

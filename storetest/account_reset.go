@@ -1,0 +1,134 @@
+package storetest
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// void ends the test if the secret with this hash resets anybody's password.
+func void(t testing.TB, s account.Store, hash [32]byte, now int64) {
+	t.Helper()
+	_, err := s.SpendReset(t.Context(), hash, now, func(*account.User) error {
+		t.Error("change was called")
+		return nil
+	})
+	fails(t, err, account.ErrResetSpent)
+}
+
+// resets ends the test unless the secret with this hash resets this user's password.
+func resets(t testing.TB, s account.Store, hash [32]byte, now int64, id string) {
+	t.Helper()
+	u, err := s.SpendReset(t.Context(), hash, now, func(u *account.User) error {
+		u.Password, u.Epoch = "reset", u.Epoch+" reset"
+		return nil
+	})
+	ok(t, err)
+	if u.ID != id || u.Password != "reset" {
+		t.Fatalf("reset the password of %+v", u)
+	}
+	has(t, s, u)
+}
+
+var accountResetCases = []testCase[account.Store]{
+	{
+		"a reset secret is good once", "SpendReset changes the user and spends the secret in the same step",
+		func(t *testing.T, s account.Store) {
+			enrolled(t, s, user("bob"))
+			u := enrolled(t, s, user("ann"))
+			void(t, s, secret, 1_000)
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			void(t, s, otherSecret, 1_000)
+			resets(t, s, secret, 1_000, u.ID)
+			void(t, s, secret, 1_000)
+		},
+	},
+	{
+		"of 20 uses of a reset secret at once one counts", "SpendReset spends the secret in the same step",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			var won atomic.Int32
+			together(20, func(int) {
+				_, err := s.SpendReset(t.Context(), secret, 1_000, func(*account.User) error { return nil })
+				if err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, account.ErrResetSpent) {
+					t.Error(err)
+				}
+			})
+			if won.Load() != 1 {
+				t.Fatalf("%d were accepted", won.Load())
+			}
+		},
+	},
+	{
+		"a reset secret ends at its time", "valid at now (seconds)",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			void(t, s, secret, 2_000)
+			void(t, s, secret, 2_001)
+			resets(t, s, secret, 1_999, u.ID)
+		},
+	},
+	{
+		"a newer reset secret voids the older", "in place of any earlier one of the user's",
+		func(t *testing.T, s account.Store) {
+			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			ok(t, s.SetReset(t.Context(), other.ID, [32]byte{1}, 2_000))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			ok(t, s.SetReset(t.Context(), u.ID, otherSecret, 3_000))
+			void(t, s, secret, 1_000)
+			resets(t, s, otherSecret, 2_500, u.ID)
+			resets(t, s, [32]byte{1}, 1_000, other.ID) // each user has one
+		},
+	},
+	{
+		"a reset secret is void once the epoch has moved", "void once the user's epoch moves",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			alters(t, s, u.ID, func(u *account.User) { u.FirstName, u.LastLogin = "Ann", 900 })
+			alters(t, s, u.ID, func(u *account.User) { u.Epoch += " moved" })
+			void(t, s, secret, 1_000)
+			ok(t, s.SetReset(t.Context(), u.ID, otherSecret, 2_000))
+			resets(t, s, otherSecret, 1_000, u.ID)
+		},
+	},
+	{
+		"a change that is refused spends nothing", "an error of change is returned as it is, and spends nothing",
+		func(t *testing.T, s account.Store) {
+			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			_, err := s.SpendReset(t.Context(), secret, 1_000, func(u *account.User) error {
+				u.Password = "other"
+				return errRefused
+			})
+			if err != errRefused { //nolint:errorlint // as it is
+				t.Fatalf("error is %v", err)
+			}
+			has(t, s, u)
+			_, err = s.SpendReset(t.Context(), secret, 1_000, func(u *account.User) error { u.Username = other.Username; return nil })
+			var taken *account.TakenError
+			if !errors.As(err, &taken) {
+				t.Fatalf("error is %v", err)
+			}
+			resets(t, s, secret, 1_000, u.ID)
+		},
+	},
+	{
+		"nobody has no reset secret", "SetReset: ErrNotFound",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			ok(t, s.Delete(t.Context(), u.ID))
+			void(t, s, secret, 1_000)
+			for _, id := range []string{u.ID, "", "0", "nobody", "999999", "+1"} {
+				fails(t, s.SetReset(t.Context(), id, secret, 2_000), account.ErrNotFound)
+			}
+		},
+	},
+}
