@@ -56,7 +56,7 @@ func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group
 
 func (s *Service) setGroup(ctx context.Context, g, before Group, wrong problems) error {
 	for _, p := range g.Permissions {
-		if !slices.Contains(before.Permissions, p) && !validPermission(p) {
+		if !slices.Contains(before.Permissions, p) && !ValidPermission(p) {
 			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/live"
 )
@@ -51,6 +52,9 @@ func (c *call) stream() error {
 	}
 	var err error
 	if c.who, err = c.identify(); err != nil {
+		return err
+	}
+	if err := auth.CheckSession(c.who); err != nil {
 		return err
 	}
 	h := c.w.Header()

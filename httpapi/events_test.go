@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/live"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -499,4 +500,17 @@ func (b *breaking) Load(ctx context.Context, id session.ID) (*session.Record, er
 		return nil, errors.New("out")
 	}
 	return b.Store.Load(ctx, id)
+}
+
+// TestATokenHasNoStream: a stream is about a session.
+func TestATokenHasNoStream(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	text, _, err := s.api.Auth.NewPersonal(t.Context(), u, auth.Personal{Name: "script", TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, refusal := s.program().listen("Authorization: Bearer " + text); refusal == nil || !isProblem(refusal, 403, "session_required") {
+		t.Errorf("%+v", refusal)
+	}
 }
