@@ -13,7 +13,7 @@ type resets struct{ put, spend *statement }
 
 func newResets(p *preparer) resets {
 	return resets{
-		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, expires) SELECT id, $2, epoch, $3 FROM users WHERE id = $1
+		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, expires) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, epoch = excluded.epoch, expires = excluded.expires`),
 		spend: p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch`),
 	}
@@ -24,14 +24,16 @@ func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte,
 	if !ok {
 		return account.ErrNotFound
 	}
-	n, err := affected(a.resets.put.ExecContext(ctx, number, secretHash[:], expires))
-	if err != nil {
-		return fmt.Errorf("store reset secret: %w", err)
-	}
-	if n == 0 {
-		return account.ErrNotFound
-	}
-	return nil
+	return a.dialect.transaction(ctx, a.write, func(t tx) error {
+		u, err := a.again(t, number)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(a.resets.put, number, secretHash[:], u.Epoch, expires); err != nil {
+			return fmt.Errorf("store reset secret: %w", err)
+		}
+		return nil
+	})
 }
 
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {

@@ -108,6 +108,14 @@ CREATE TABLE setup (
 	expires BIGINT  NOT NULL
 );
 
+-- The hash of the secret with which a user's password can be reset, while the user is at this epoch.
+CREATE TABLE resets (
+	user_id BIGINT PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+	hash    BYTEA  NOT NULL UNIQUE,
+	epoch   TEXT   NOT NULL,
+	expires BIGINT NOT NULL
+);
+
 CREATE TABLE counters (
 	key     BYTEA  NOT NULL PRIMARY KEY,
 	tries   BIGINT NOT NULL,
