@@ -52,7 +52,7 @@ var layers = map[string]layer{
 	},
 	"redis": {own: []string{"feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
 	"postgres": {
-		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
 	},
 	"storetest": {

@@ -75,8 +75,18 @@ func parse(text string) (*address, error) {
 	case strings.ContainsAny(a.config.Database, ":/@?&="): // a slip of the pen may have put the password there
 		return nil, errAddress
 	}
+	a.fill()
+	return a, nil
+}
+
+// fill sets what the address and the environment leave open.
+func (a *address) fill() {
 	if a.config.ConnectTimeout == 0 {
 		a.config.ConnectTimeout = connectTimeout
 	}
-	return a, nil
+	if a.config.RuntimeParams["application_name"] == "" {
+		a.config.RuntimeParams["application_name"] = "cloakroom"
+	}
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	a.config.DialFunc = dialer.DialContext
 }

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,14 +28,17 @@ const patience = 60 * time.Second
 type Server struct {
 	Addr string // HOST:PORT; stays the same over Stop, Kill and Start
 
-	bin, dir  string
-	owner     *syscall.Credential // who the server runs as; nil: we ourselves
-	settings  []string
-	watcher   io.Closer // until it is closed, nobody removes what is ours
-	watched   *exec.Cmd
-	command   *exec.Cmd
-	ended     chan struct{}
-	databases atomic.Int64
+	bin, dir string
+	owner    *syscall.Credential // who the server runs as; nil: we ourselves
+	settings []string
+	watcher  io.Closer // until it is closed, nobody removes what is ours
+	watched  *exec.Cmd
+	command  *exec.Cmd
+	ended    chan struct{}
+
+	mu   sync.Mutex
+	made int      // databases
+	free []string // addresses of those that were given back
 }
 
 // New makes a server in a new directory, and starts it. settings are more of its own, such as "max_connections=20".
@@ -134,9 +137,12 @@ func (s *Server) log() string {
 	return string(text)
 }
 
-// program prepares one of PostgreSQL's programs to be run by the server's user.
+// program prepares one of PostgreSQL's programs, or another at a path, to be run by the server's user.
 func (s *Server) program(ctx context.Context, name string, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(s.bin, name)
+	}
+	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = s.dir
 	command.Env = append(os.Environ(), "LC_ALL=C")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.owner}
@@ -146,25 +152,46 @@ func (s *Server) program(ctx context.Context, name string, args ...string) *exec
 // URL returns the address of a database on this server.
 func (s *Server) URL(name string) string { return "postgres://postgres@" + s.Addr + "/" + name }
 
-// Database makes a new, empty database and returns its address.
+// Database returns the address of an empty database: a new one, or one that was given back.
 func (s *Server) Database(ctx context.Context) (url string, err error) {
-	name := fmt.Sprintf("test%d", s.databases.Add(1))
-	return s.URL(name), s.run(ctx, "CREATE DATABASE "+name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := len(s.free) - 1; last >= 0 {
+		url, s.free = s.free[last], s.free[:last]
+		return url, nil
+	}
+	s.made++
+	name := fmt.Sprintf("test%d", s.made)
+	return s.URL(name), run(ctx, s.URL("postgres"), "CREATE DATABASE "+name)
 }
 
-// Drop removes a database that Database made, and ends all connections to it.
-func (s *Server) Drop(ctx context.Context, url string) error {
+// GiveBack ends all connections to a database that Database returned, and empties it. To drop it would make the server
+// write everything to the disk.
+func (s *Server) GiveBack(ctx context.Context, url string) error {
 	name := url[strings.LastIndexByte(url, '/')+1:]
-	return s.run(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-}
-
-// run runs a statement as the server's administrator.
-func (s *Server) run(ctx context.Context, statement string) error {
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	err := run(ctx, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "+
+		"WHERE datname = current_database() AND pid <> pg_backend_pid()",
+		"DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "ALTER DATABASE "+name+" RESET ALL")
 	if err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, statement)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, url)
+	return nil
+}
+
+// run runs statements as the server's administrator.
+func run(ctx context.Context, url string, statements ...string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if _, failed := conn.Exec(ctx, statement); failed != nil && err == nil {
+			err = fmt.Errorf("%s: %w", statement, failed)
+		}
+	}
 	return errors.Join(err, conn.Close(ctx))
 }
 

@@ -18,23 +18,31 @@ func needed(t testing.TB) {
 	}
 }
 
-// Test returns the address of a new, empty database for the length of a test. The tests of a process share one server.
-func Test(t testing.TB) (url string) {
+// Test returns the address of an empty database for the length of a test. The tests of a process share one server.
+func Test(t testing.TB) string {
+	t.Helper()
+	s := Shared(t)
+	url, err := s.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.GiveBack(context.Background(), url); err != nil {
+			t.Error(err)
+		}
+	})
+	return url
+}
+
+// Shared returns the server that the databases of Test are on. It is everybody's: leave it running.
+func Shared(t testing.TB) *Server {
 	t.Helper()
 	needed(t)
 	s, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if url, err = s.Database(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Drop(context.Background(), url); err != nil {
-			t.Error(err)
-		}
-	})
-	return url
+	return s
 }
 
 // TestServer returns a server of the test's own, to be stopped, killed and paused.

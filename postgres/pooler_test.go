@@ -1,0 +1,82 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/postgres"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// through returns a database's address by way of a pooler.
+func through(addr, url string) string {
+	return "postgres://postgres@" + addr + url[strings.LastIndexByte(url, '/'):]
+}
+
+// TestStoresBehindAPooler runs the promises through PgBouncer in transaction mode, where each transaction may get another
+// process of the server. All of them take a while.
+func TestStoresBehindAPooler(t *testing.T) {
+	pooler := pgserver.Shared(t).TestPooler(t)
+	behind := func(t *testing.T) storetest.Stores { return stores(t, through(pooler, pgserver.Test(t))) }
+	if os.Getenv("CLOAKROOM_LONG") != "" {
+		storetest.Run(t, behind)
+		return
+	}
+	t.Run("sessions", func(t *testing.T) {
+		storetest.Sessions(t, func(t *testing.T) session.Store { return behind(t).Sessions })
+	})
+	t.Run("throttles", func(t *testing.T) {
+		storetest.Throttles(t, func(t *testing.T) throttle.Store { return behind(t).Throttles })
+	})
+}
+
+// TestAPoolerIsNoPlaceForAFeed: LISTEN would seem to work, and nothing would ever be heard.
+func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
+	pooler := pgserver.Shared(t).TestPooler(t)
+	url := pgserver.Test(t)
+	f := newFeed(t, through(pooler, url))
+	err := f.Listen(t.Context(), feed.Listener{
+		Up: func() { t.Error("up") }, Message: func(string) { t.Error("heard") }, Down: func(error) { t.Error("down") },
+	})
+	if err == nil || !strings.Contains(err.Error(), "--feed") {
+		t.Errorf("Listen through a pooler: %v", err)
+	}
+	// What is sent through it arrives all the same.
+	heard := make(chan string, 1)
+	up := make(chan bool, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	direct := newFeed(t, url)
+	go direct.Listen(ctx, feed.Listener{Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(error) {}})
+	<-up
+	if err := f.Send(ctx, "through"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case m := <-heard:
+		if m != "through" {
+			t.Errorf("heard %q", m)
+		}
+	case <-ctx.Done():
+		t.Error("nothing was heard")
+	}
+}
+
+// TestBehindAPoolerAWeakCommitIsRefused: there it can't be set right.
+func TestBehindAPoolerAWeakCommitIsRefused(t *testing.T) {
+	pooler := pgserver.Shared(t).TestPooler(t)
+	url := pgserver.Test(t)
+	open(t, url)
+	sql(t, url, `ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET synchronous_commit = off`)
+	if _, err := postgres.Open(t.Context(), through(pooler, url)); err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
+		t.Errorf("a pooler before a server that doesn't wait for the disk: %v", err)
+	}
+	open(t, url) // straight to the server it is turned on
+}
