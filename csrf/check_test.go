@@ -253,6 +253,8 @@ func TestReasonsAreThoseOfDjango(t *testing.T) {
 		{nil, a32, signedIn, "CSRF Failed: CSRF token from POST incorrect."},
 		{nil, "a", signedIn, "CSRF Failed: CSRF token from POST has incorrect length."},
 		{[]string{"X-CSRFToken", a32}, "", csrf.Caller{}, "CSRF Failed: CSRF cookie not set."},
+		{[]string{"X-CSRFToken", a32, "Cookie", "csrftoken=a"}, "", csrf.Caller{}, "CSRF Failed: CSRF cookie has incorrect length."},
+		{[]string{"X-CSRFToken", a32, "Cookie", "csrftoken=" + a32[1:] + "-"}, "", csrf.Caller{}, "CSRF Failed: CSRF cookie has invalid characters."},
 	} {
 		c.who.FormToken = c.form
 		refused := new(csrf.Error)

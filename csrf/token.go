@@ -44,8 +44,10 @@ func (p *Protection) token(r *http.Request, binding string) string {
 	if binding != "" {
 		return derive(p.keys()[0], "session", binding, tokenSize)
 	}
-	if token, ok := cookie(r); ok && p.sealed(token) {
-		return token
+	if token, ok := cookie(r); ok {
+		if token, flaw := unmasked(token); flaw == "" && p.sealed(token) {
+			return token
+		}
 	}
 	random := make([]byte, sha256.Size)
 	rand.Read(random) // ends the program rather than fail
@@ -53,18 +55,16 @@ func (p *Protection) token(r *http.Request, binding string) string {
 	return nonce + derive(p.keys()[0], "visitor", nonce, tokenSize-nonceSize)
 }
 
-// sealed reports whether a token is one that Issue makes for a visitor without a session.
+// sealed reports whether a token, unmasked, is one that Issue makes for a visitor without a session.
 func (p *Protection) sealed(token string) bool {
-	if wellFormed(token) != "" {
-		return false
-	}
 	nonce, seal := token[:nonceSize], token[nonceSize:]
 	return p.equalsAny(seal, "visitor", nonce, tokenSize-nonceSize)
 }
 
 // checkToken compares a token that came from the place of that name with what it must be.
 func (p *Protection) checkToken(r *http.Request, c Caller, token, from string) error {
-	if flaw := wellFormed(token); flaw != "" {
+	token, flaw := unmasked(token)
+	if flaw != "" {
 		return failed("CSRF token %s %s.", from, flaw)
 	}
 	binding := ""
@@ -84,6 +84,9 @@ func (p *Protection) checkToken(r *http.Request, c Caller, token, from string) e
 	if !ok {
 		return failed("CSRF cookie not set.")
 	}
+	if want, flaw = unmasked(want); flaw != "" {
+		return failed("CSRF cookie %s.", flaw)
+	}
 	// A browser keeps the token of a session that ended elsewhere, and its page sends it with the next sign-in. It is the
 	// browser's own, and the origin has been judged; strict mode asks for a seal, which no planted cookie has.
 	if subtle.ConstantTimeCompare([]byte(token), []byte(want)) != 1 || (p.strict && !p.sealed(token)) {
@@ -92,15 +95,24 @@ func (p *Protection) checkToken(r *http.Request, c Caller, token, from string) e
 	return nil
 }
 
-// wellFormed returns what is wrong with the form of a token, in Django's words, or "".
-func wellFormed(token string) string {
+// unmasked returns the token as Issue makes it, or what is wrong with its form, in Django's words. Django's own pages mask
+// a token: 32 random characters, and then each of the token's moved on in the alphabet by the place of the random one.
+func unmasked(token string) (plain, flaw string) {
 	switch {
-	case len(token) != tokenSize:
-		return "has incorrect length"
+	case len(token) != tokenSize && len(token) != 2*tokenSize:
+		return "", "has incorrect length"
 	case !consistsOf(token, alphabet):
-		return "has invalid characters"
+		return "", "has invalid characters"
+	case len(token) == tokenSize:
+		return token, ""
 	}
-	return ""
+	mask, cipher := token[:tokenSize], token[tokenSize:]
+	secret := make([]byte, tokenSize)
+	for i := range secret {
+		place := strings.IndexByte(alphabet, cipher[i]) - strings.IndexByte(alphabet, mask[i])
+		secret[i] = alphabet[(place+len(alphabet))%len(alphabet)]
+	}
+	return string(secret), ""
 }
 
 func consistsOf(s, characters string) bool { return strings.Trim(s, characters) == "" }
