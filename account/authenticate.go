@@ -76,10 +76,10 @@ func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.signedIn(ctx, u, a.Password, weak)
+	return s.settle(ctx, u, a.Password, weak, time.Now().Unix())
 }
 
-// Verify is Authenticate for who sends name and password with every request: it notes no sign-in and replaces no hash.
+// Verify is Authenticate for a proof that starts nothing: no sign-in is noted.
 func (s *Service) Verify(ctx context.Context, a Attempt) (*User, error) {
 	release, err := s.Hasher.Admit()
 	if err != nil {
@@ -90,10 +90,14 @@ func (s *Service) Verify(ctx context.Context, a Attempt) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.prove(ctx, u, a); err != nil {
+	weak, err := s.prove(ctx, u, a)
+	if err != nil {
 		return nil, err
 	}
-	return u, nil
+	if !weak {
+		return u, nil
+	}
+	return s.settle(ctx, u, a.Password, weak, u.LastLogin)
 }
 
 // Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
@@ -191,17 +195,16 @@ func counted(u *User, a Attempt) throttle.Attempt {
 	return t
 }
 
-// signedIn notes a sign-in, and replaces a weak hash if it is still the one that was verified. The user is returned with
-// the epoch from before.
-func (s *Service) signedIn(ctx context.Context, u *User, typed string, weak bool) (*User, error) {
+// settle notes the last sign-in, and replaces a weak hash if it is still the one that was verified. The user is returned
+// with the epoch from before.
+func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, lastLogin int64) (*User, error) {
 	better := ""
 	if weak && s.Like == nil {
 		// Without room in the pool the weak hash serves until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
-	now := time.Now().Unix()
 	changed, err := s.Store.Change(ctx, u.ID, func(c *User) error {
-		c.LastLogin = now
+		c.LastLogin = max(c.LastLogin, lastLogin)
 		if better != "" && c.Password == u.Password {
 			c.Password = better
 		}

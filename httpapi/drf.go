@@ -64,7 +64,7 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 	if err := in.blank(); err != nil {
 		return obtainedToken{}, err
 	}
-	u, err := c.authenticate(in.Username, in.Password)
+	u, err := c.authenticate(c.api.Accounts.Verify, in.Username, in.Password)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return obtainedToken{}, errUnableToLogIn
 	}
@@ -113,13 +113,13 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 		if err := in.blank(); err != nil {
 			return nil, err
 		}
-		return c.authenticate(in.Username, in.Password)
+		return c.authenticate(c.api.Accounts.Authenticate, in.Username, in.Password)
 	case strings.EqualFold(scheme, "Basic"):
 		basic := loginIn{}
 		if err := basic.fromBasic(c.r); err != nil {
 			return nil, err
 		}
-		return c.authenticate(basic.Username, basic.Password)
+		return c.authenticate(c.api.Accounts.Authenticate, basic.Username, basic.Password)
 	}
 	who, err := c.identify()
 	if err != nil {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -41,24 +42,27 @@ func login(c *call, in loginIn) (userOut, error) {
 	if app {
 		method = "app"
 	}
-	u, err := c.authenticate(in.Username, in.Password)
+	u, err := c.authenticate(c.api.Accounts.Authenticate, in.Username, in.Password)
 	if err != nil {
 		return userOut{}, err
 	}
 	return newUserOut(u), c.signIn(u, method, in.Remember == nil || *in.Remember, app)
 }
 
-// authenticate checks a name and a password, and logs how that ended.
-func (c *call) authenticate(username, password *string) (*account.User, error) {
+// authenticate has a name and a password checked, and logs how that ended.
+func (c *call) authenticate(check checkPassword, username, password *string) (*account.User, error) {
 	if err := required(map[string]*string{"username": username, "password": password}); err != nil {
 		return nil, err
 	}
-	u, err := c.api.Accounts.Authenticate(c.ctx(), account.Attempt{
+	u, err := check(c.ctx(), account.Attempt{
 		Login: *username, Password: *password, Address: c.address(), Device: c.device,
 	})
 	c.logAttempt("authn_login", *username, err)
 	return u, err
 }
+
+// checkPassword is account.Service's Authenticate, or Verify where no sign-in begins.
+type checkPassword func(context.Context, account.Attempt) (*account.User, error)
 
 // verifyBasic is how a request is judged by HTTP Basic where that counts on every route. A refusal is a *problem.Problem.
 func (a *API) verifyBasic(r *http.Request, login, password string) (*account.User, error) {
