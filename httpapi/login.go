@@ -151,6 +151,8 @@ type logoutIn struct {
 	Everywhere *bool `json:"everywhere"`
 }
 
+func (*logoutIn) takesForms() {}
+
 // logout ends what the request is judged by: the session, or the token. Everywhere ends all sessions of the user's besides,
 // and the tokens that stand for a sign-in; those that programs were given stay.
 func logout(c *call, in logoutIn) (none, error) {
