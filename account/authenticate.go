@@ -63,24 +63,16 @@ func (s *Service) changed(id string) {
 // A hash that is weaker than those made today is replaced, which moves no epoch. What the hasher has no room for is refused
 // before anything else, so that a flood costs the store nothing.
 func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
-	release, err := s.Hasher.Admit()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	u, err := s.find(ctx, a.Login)
-	if err != nil {
-		return nil, err
-	}
-	weak, err := s.prove(ctx, u, a)
-	if err != nil {
-		return nil, err
-	}
-	return s.settle(ctx, u, a.Password, weak, time.Now().Unix())
+	return s.authenticate(ctx, a, time.Now().Unix())
 }
 
-// Verify is Authenticate for a proof that starts nothing: no sign-in is noted.
+// Verify is Authenticate for a proof that begins nothing: no sign-in is noted.
 func (s *Service) Verify(ctx context.Context, a Attempt) (*User, error) {
+	return s.authenticate(ctx, a, 0)
+}
+
+// authenticate notes a sign-in at now, unless that is 0.
+func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User, error) {
 	release, err := s.Hasher.Admit()
 	if err != nil {
 		return nil, err
@@ -94,10 +86,10 @@ func (s *Service) Verify(ctx context.Context, a Attempt) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !weak {
+	if now == 0 && !weak {
 		return u, nil
 	}
-	return s.settle(ctx, u, a.Password, weak, u.LastLogin)
+	return s.settle(ctx, u, a.Password, weak, now)
 }
 
 // Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
@@ -195,16 +187,16 @@ func counted(u *User, a Attempt) throttle.Attempt {
 	return t
 }
 
-// settle notes the last sign-in, and replaces a weak hash if it is still the one that was verified. The user is returned
+// settle notes a sign-in, unless now is 0, and replaces a weak hash if it is still the one that was verified. The user is returned
 // with the epoch from before.
-func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, lastLogin int64) (*User, error) {
+func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, now int64) (*User, error) {
 	better := ""
 	if weak && s.Like == nil {
 		// Without room in the pool the weak hash serves until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
 	changed, err := s.Store.Change(ctx, u.ID, func(c *User) error {
-		c.LastLogin = max(c.LastLogin, lastLogin)
+		c.LastLogin = max(c.LastLogin, now)
 		if better != "" && c.Password == u.Password {
 			c.Password = better
 		}

@@ -22,6 +22,9 @@ type credential interface {
 
 // credential returns what the Authorization header brings; nil: nothing that counts here.
 func (a *Resolver) credential(r *http.Request) credential {
+	if a.sessions.AppTokens && r.Header[session.AppHeader] != nil {
+		return nil
+	}
 	lines := r.Header["Authorization"]
 	for _, line := range lines {
 		c := a.parse(line)
