@@ -133,10 +133,22 @@ func TestNothingIsLeftOfWhatIsGone(t *testing.T) {
 	for n := range 100 {
 		r := ticket(n, int64(100+n))
 		must(t, s.Create(t.Context(), r))
+		rotated := ticket(n, int64(100+n))
+		rotated.ID = ticketID(n + 2000)
+		must(t, s.Replace(t.Context(), r, rotated))
+		r = rotated
 		next := ticket(n+1000, int64(200+n))
 		next.User = "x" + r.User
 		must(t, s.Replace(t.Context(), r, next))
 		must(t, s.Touch(t.Context(), []session.Seen{{ID: next.ID, At: 50, Expires: int64(300 + n)}}))
+		if n%2 == 0 {
+			rotated := *next
+			rotated.ID = ticketID(n + 3000)
+			must(t, s.Replace(t.Context(), next, &rotated))
+			if n < 40 {
+				must(t, s.Delete(t.Context(), rotated.ID))
+			}
+		}
 	}
 	for n := range 40 {
 		must(t, s.Delete(t.Context(), ticketID(n+1000)))

@@ -24,6 +24,8 @@ var (
 	deleteExpiredLua string
 	//go:embed lua/list.lua
 	listLua string
+	//go:embed lua/was.lua
+	wasLua string
 
 	//go:embed lua/throttle.lua
 	throttleLua string
@@ -41,6 +43,7 @@ var (
 	deleteUserScript    = rueidis.NewLuaScript(sessionLua + deleteUserLua)
 	deleteExpiredScript = rueidis.NewLuaScript(sessionLua + deleteExpiredLua)
 	listScript          = rueidis.NewLuaScript(sessionLua + listLua)
+	wasScript           = rueidis.NewLuaScript(sessionLua + wasLua)
 
 	swapScript   = rueidis.NewLuaScript(throttleLua + swapLua)
 	forgetScript = rueidis.NewLuaScript(throttleLua + forgetLua)

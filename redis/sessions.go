@@ -3,9 +3,11 @@ package redis
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -127,6 +129,9 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	if q.PublicID != "" && q.After >= q.PublicID {
 		return nil, ctx.Err()
 	}
+	if q.Was != (session.ID{}) {
+		return s.was(ctx, q)
+	}
 	var found []*session.Record
 	for from, to := bounds(q); from != ""; {
 		piece, next, err := s.piece(ctx, q, from, to, len(found))
@@ -138,6 +143,42 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 		if q.Limit > 0 && len(found) >= q.Limit {
 			break
 		}
+	}
+	return found, nil
+}
+
+// was finds the session that has an ID, and the one that had it, and keeps those that the rest of the query is about.
+func (s *sessions) was(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	m, err := run(ctx, s.client, wasScript, string(q.Was[:]))
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	found, err := records(m, 0)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	found = slices.DeleteFunc(found, func(r *session.Record) bool {
+		return q.User != "" && r.User != q.User || q.PublicID != "" && r.PublicID != q.PublicID || r.PublicID <= q.After && q.After != ""
+	})
+	slices.SortFunc(found, func(a, b *session.Record) int { return strings.Compare(a.PublicID, b.PublicID) })
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	return found, nil
+}
+
+// records reads an answer that is sessions behind so many other texts.
+func records(m rueidis.RedisMessage, others int) (found []*session.Record, err error) {
+	texts, err := m.AsStrSlice()
+	if err != nil || len(texts) < others {
+		return nil, errors.Join(errDamaged, err)
+	}
+	for _, text := range texts[others:] {
+		r, err := decode(text)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, r)
 	}
 	return found, nil
 }
@@ -169,21 +210,14 @@ func (s *sessions) piece(ctx context.Context, q session.Query, from, to string, 
 	if err != nil {
 		return nil, "", err
 	}
+	if found, err = records(m, 1); err != nil {
+		return nil, "", err
+	}
 	texts, err := m.AsStrSlice()
-	if err != nil || len(texts) == 0 {
-		return nil, "", fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	for _, text := range texts[1:] {
-		r, err := decode(text)
-		if err != nil {
-			return nil, "", err
-		}
-		found = append(found, r)
-	}
-	if texts[0] != "" {
+	if err == nil && texts[0] != "" {
 		next = "(" + texts[0]
 	}
-	return found, next, nil
+	return found, next, err
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {

@@ -10,6 +10,11 @@ if new.id == old.id then
   if old.expires > new.expires then expires = old.text:sub(26, 33) end
   new = unpack_session(new.text:sub(1, 17) .. seen .. expires .. new.text:sub(34))
 end
-remove(old)
+if public_in(new.name) ~= public_in(old.name) then
+  remove(old)
+else
+  take(old)
+  if new.id ~= old.id then retire(old.id, public_in(old.name)) end
+end
 put(new)
 return 0

@@ -6,6 +6,10 @@
 -- Numbers are big-endian. Lua has doubles only, so seconds beyond 2^53 are compared as such; they are stored as they are.
 local SESSION, OF_USER, BY_NAME, BY_END = 'cloakroom:s:', 'cloakroom:u:', 'cloakroom:names', 'cloakroom:ends'
 
+-- A rotation leaves the old ID leading to the public ID, until the session ends: FORMER has public IDs by old IDs, and
+-- FORMER_OF .. public ID is the set of the old IDs.
+local FORMER, FORMER_OF = 'cloakroom:former', 'cloakroom:f:'
+
 local function unpack_place(text, at)
   local n, u = struct.unpack('>I4I4', text, at)
   local name, user = at + 8, at + 8 + n
@@ -35,18 +39,43 @@ local function put(s)
   redis.call('ZADD', BY_END, s.expires, s.place)
 end
 
--- Returns 1 if the session itself was still there.
-local function remove(s)
+-- Returns the public ID in a name, escaped and ended.
+local function public_in(name) return name:sub(1, -33) end
+
+-- Returns the name of the session with a public ID, or nil.
+local function named(public)
+  return redis.call('ZRANGE', BY_NAME, '[' .. public, '(' .. public:sub(1, -2) .. '\2', 'BYLEX', 'LIMIT', 0, 1)[1]
+end
+
+-- Remembers that a session had an ID before.
+local function retire(id, public)
+  redis.call('HSET', FORMER, id, public)
+  redis.call('SADD', FORMER_OF .. public, id)
+end
+
+local function forget_retired(public)
+  for _, id in ipairs(redis.call('SMEMBERS', FORMER_OF .. public)) do
+    if redis.call('HGET', FORMER, id) == public then redis.call('HDEL', FORMER, id) end
+  end
+  redis.call('DEL', FORMER_OF .. public)
+end
+
+-- Removes a session, but not yet what its former IDs lead to. Returns 1 if the session itself was still there.
+local function take(s)
   redis.call('ZREM', BY_NAME, s.name)
   redis.call('ZREM', OF_USER .. s.user, s.name)
   redis.call('ZREM', BY_END, s.place)
   return redis.call('DEL', SESSION .. s.id)
 end
 
+local function remove(s)
+  forget_retired(public_in(s.name))
+  return take(s)
+end
+
 -- Says whether the ID, or the public ID, is another session's than the one with the ID mine.
 local function taken(s, mine)
   if s.id ~= mine and redis.call('EXISTS', SESSION .. s.id) == 1 then return true end
-  local public = s.name:sub(1, -33)
-  local found = redis.call('ZRANGE', BY_NAME, '[' .. public, '(' .. public:sub(1, -2) .. '\2', 'BYLEX', 'LIMIT', 0, 1)
-  return found[1] ~= nil and found[1]:sub(-32) ~= mine
+  local name = named(public_in(s.name))
+  return name ~= nil and name:sub(-32) ~= mine
 end
