@@ -83,6 +83,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := s.standInFront(c, base, guard, trust); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if db, ok := s.db.(shared); ok {
+		if err := s.beside(ctx, db.django); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	return s, nil
 }
 
@@ -141,7 +146,8 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		},
 	}
 	s.Sessions = &session.Manager{
-		Store: s.db.Sessions(), InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+		Store: s.db.Sessions(), CookieName: c.Cookie.Name, CookieDomain: c.Cookie.Domain, CookiePath: c.Cookie.Path,
+		SameSite: c.Cookie.SameSite, InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
 	s.Tokens = &token.Service{Store: s.db.Tokens(), Log: c.Log}
@@ -167,13 +173,13 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 
 // standInFront puts the gateway in its place.
 func (s *Server) standInFront(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) (err error) {
-	ticket := session.CookieName
-	if base.Scheme != "https" {
-		ticket = session.PlainCookieName
+	ours := []string{httpapi.DeviceCookie}
+	if _, theirs := s.db.(shared); !theirs { // Django needs the cookie as we do
+		ours = append(ours, s.ticketCookie(base))
 	}
 	s.gateway, err = gateway.New(gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
-		URL: c.URL, Owns: httpapi.Owns, Cookies: []string{ticket, httpapi.DeviceCookie},
+		URL: c.URL, Owns: httpapi.Owns, Cookies: ours,
 		Auth: s.api.Auth, CSRF: guard, Client: trust, Log: c.Log,
 	})
 	if err != nil {
@@ -181,6 +187,17 @@ func (s *Server) standInFront(c Config, base *url.URL, guard *csrf.Protection, t
 	}
 	s.api.Authz = s.gateway.ForwardAuth()
 	return nil
+}
+
+// ticketCookie is the name of the cookie that the program behind us has no use for.
+func (s *Server) ticketCookie(base *url.URL) string {
+	switch {
+	case s.Sessions.CookieName != "":
+		return s.Sessions.CookieName
+	case base.Scheme != "https":
+		return session.PlainCookieName
+	}
+	return session.CookieName
 }
 
 func hsts(secure, subDomains bool) string {
@@ -235,8 +252,11 @@ func (s *Server) Drain() {
 }
 
 // SetupLink returns a one-time link, good for 30 minutes, on which the first administrator is made; "" if there is a
-// user already. Earlier links are void from then on.
+// user already, or if Django makes it. Earlier links are void from then on.
 func (s *Server) SetupLink(ctx context.Context) (string, error) {
+	if _, theirs := s.db.(shared); theirs {
+		return "", nil
+	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
 	if err != nil || !needed {
 		return "", err

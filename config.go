@@ -17,7 +17,7 @@ import (
 type Config struct {
 	URL            string   // the public address, scheme and host; "": http://localhost:8000
 	Data           string   // the directory of the database and the key file; "": cloakroom-data
-	DB             string   // "sqlite:PATH" or "postgres://USER:PASSWORD@HOST/NAME"; "": cloakroom.db in Data
+	DB             string   // "sqlite:PATH" "postgres://USER:PASSWORD@HOST/NAME", or Django's: "django+" and one of these; "": cloakroom.db in Data
 	Sessions       string   // "redis://…", "rediss://…" or "unix://…", see package redis; "": sessions are in DB
 	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
 	Origins        []string // other origins whose pages may call us, of the same site as URL
@@ -27,6 +27,9 @@ type Config struct {
 	// RedisMayLose is how much of what it acknowledged the Redis of Sessions may forget in a crash. 0: nothing, so New
 	// refuses one that isn't set up for that, or doesn't say. 24 hours stand for any amount.
 	RedisMayLose time.Duration
+
+	Django Django // needed where DB is Django's
+	Cookie Cookie
 
 	Idle              time.Duration // the longest pause between two uses of a session; 0: 14 days
 	Lifetime          time.Duration // the end of a session, whatever happens; 0: 30 days

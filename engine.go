@@ -54,6 +54,9 @@ func (c *Config) engine() (engine, error) {
 	if c.DB == "" {
 		return sqliteFile(filepath.Join(c.Data, "cloakroom.db")), nil
 	}
+	if strings.HasPrefix(c.DB, djangoScheme) {
+		return c.djangoEngine()
+	}
 	var forms []string
 	for _, e := range engines {
 		if strings.HasPrefix(c.DB, e.scheme) {
@@ -64,7 +67,7 @@ func (c *Config) engine() (engine, error) {
 		}
 	}
 	// The value may hold a password, wherever its author believes that one belongs.
-	return nil, fmt.Errorf("--db is not of the form %s", strings.Join(forms, " or "))
+	return nil, fmt.Errorf("--db is not of the form %s", strings.Join(append(forms, djangoForms...), " or "))
 }
 
 // Database is the database that a [Config] names.

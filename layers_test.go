@@ -55,6 +55,10 @@ var layers = map[string]layer{
 		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
 	},
+	"django": {
+		own:    []string{"account", "password", "session", "token"},
+		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
+	},
 	"storetest": {
 		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
@@ -73,18 +77,19 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "gateway", "httpapi", "jwt", "live", "password", "postgres",
+			"account", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "password", "postgres",
 			"redis", "session", "sqlite", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},
 	},
-	"faults":               {},
-	"internal/badnet":      {},
-	"internal/redisserver": {},
-	"internal/pgserver":    {others: []string{"github.com/jackc/pgx/v5"}},
+	"faults":                {},
+	"internal/djangoserver": {},
+	"internal/badnet":       {},
+	"internal/redisserver":  {},
+	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "auth", "csrf", "session", "token", "internal/keyring"},
+		own:    []string{"", "account", "auth", "csrf", "django", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -19,6 +19,7 @@ need strace strace
 need redis-server redis-server
 need_postgres
 need /usr/sbin/pgbouncer pgbouncer
+need_django
 go test -race ./...
 
 say "fuzz, $seconds s a target"

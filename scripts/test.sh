@@ -15,6 +15,7 @@ need nginx nginx-light # in front of which, and of Caddy, fronttest puts the pro
 need caddy caddy
 need /usr/bin/python3 python3
 [ -d /usr/lib/python3/dist-packages/cryptography ] || need no-such-command python3-cryptography
+need_django
 go vet ./...
 CLOAKROOM_TESTS_NEED_ALL=1 go test ./...
 go run ./faults -check

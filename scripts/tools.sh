@@ -8,7 +8,10 @@ say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 need() {
   local command=$1
   shift
-  command -v "$command" >/dev/null && return
+  command -v "$command" >/dev/null || install_packages "$@"
+}
+
+install_packages() {
   say "installing Debian packages: $*"
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
@@ -39,6 +42,13 @@ need_postgres() {
     echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
   need initdb postgresql
+}
+
+# need_django: Debian's Django, what it needs to talk to PostgreSQL and to hash, and a server for it. A Django of another
+# version is tested by naming its Python in CLOAKROOM_PYTHON.
+need_django() {
+  "${CLOAKROOM_PYTHON:-/usr/bin/python3}" -c 'import django, rest_framework, psycopg2, argon2, bcrypt, gunicorn' 2>/dev/null && return
+  install_packages python3-django python3-djangorestframework python3-psycopg2 python3-argon2 python3-bcrypt gunicorn
 }
 
 # node_is_new tells whether the node at hand can run the tools of the pages (Vite: 20.19, or 22.12 and later).

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"iter"
 	"net/http"
 	"strings"
@@ -27,7 +28,7 @@ func (m *Manager) cookieName() string {
 
 func (m *Manager) cookie(value string) *http.Cookie {
 	c := &http.Cookie{
-		Name: m.cookieName(), Value: value, Path: "/",
+		Name: m.cookieName(), Value: value, Path: cmp.Or(m.CookiePath, "/"), Domain: m.CookieDomain,
 		HttpOnly: true, Secure: !m.InsecureHTTP, SameSite: m.SameSite,
 	}
 	if c.SameSite != http.SameSiteStrictMode && c.SameSite != http.SameSiteNoneMode {

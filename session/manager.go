@@ -28,6 +28,8 @@ type Manager struct {
 	Accounts     Accounts      // nil: a session needs no account behind it
 	Tickets      Tickets       // nil: 256 random bits, known to the store by SHA-256
 	CookieName   string        // "": CookieName, or PlainCookieName with InsecureHTTP
+	CookieDomain string        // "": the host alone. Every subdomain gets the cookie, and may set it
+	CookiePath   string        // "": /
 	SameSite     http.SameSite // 0: Lax
 	InsecureHTTP bool          // leaves Secure off the cookie; only for plain http on this machine
 

@@ -21,8 +21,9 @@ type globals struct {
 	Sessions     string   `name:"sessions" placeholder:"URL" standard:"in --db" xor:"sessions" help:"Keep the sessions in Redis 7 or later, or Valkey: redis://HOST:PORT/DATABASE."`
 	SessionsFile textFile `name:"sessions-file" placeholder:"FILE" xor:"sessions" help:"A file that holds --sessions: other users of the machine can read a command line."`
 	KeyFile      string   `placeholder:"FILE" standard:"secret.key in --data" help:"The server secret."`
-	JSON         bool     `name:"json" help:"Print JSON instead of text."`
-	Help         helpFlag `short:"h" help:"Show this."`
+	djangoFlags
+	JSON bool     `name:"json" help:"Print JSON instead of text."`
+	Help helpFlag `short:"h" help:"Show this."`
 }
 
 // app is what a command works with.
@@ -52,6 +53,7 @@ func (a *app) config() cloakroom.Config {
 		URL: a.URL, InsecureHTTP: true, // nobody is served
 		Data: a.Data, DB: a.DB + string(a.DBFile), Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.quiet(),
 		RedisMayLose: longestPause, // what is risked, the server has been told
+		Django:       a.djangoFlags.config(),
 	}
 }
 

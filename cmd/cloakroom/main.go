@@ -61,6 +61,7 @@ type cli struct {
 	Group       groupCmd       `cmd:"" help:"Add, list and remove groups, and say what their members may do."`
 	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
 	Token       tokenCmd       `cmd:"" help:"Make, list and end tokens for programs."`
+	Django      djangoCmd      `cmd:"" help:"Share users and sessions with Django."`
 	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Check       checkCmd       `cmd:"" help:"Look for what keeps the server from starting, or makes it unsafe."`

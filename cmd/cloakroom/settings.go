@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"strconv"
@@ -35,6 +36,11 @@ type settings struct {
 	KnoxLimit         int           `name:"knox-limit" placeholder:"N" standard:"no limit" help:"How many of these tokens a user may have at a time."`
 	Audience          []string      `placeholder:"NAME" help:"A service that a session can get a JWT for. Repeat it or separate by commas."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
+
+	CookieName     string `placeholder:"NAME" standard:"__Host-Http-sessionid; sessionid beside Django or on http" help:"The name of the session cookie."`
+	CookieDomain   string `placeholder:"DOMAIN" standard:"this host alone" help:"Let all subdomains of a domain have the session cookie: Django's SESSION_COOKIE_DOMAIN."`
+	CookiePath     string `default:"/" placeholder:"PATH" help:"The path of the session cookie: Django's SESSION_COOKIE_PATH."`
+	CookieSamesite string `enum:"Lax,Strict,None" default:"Lax" placeholder:"MODE" help:"Lax, Strict or None: Django's SESSION_COOKIE_SAMESITE."`
 
 	RedisMayLose time.Duration `placeholder:"TIME" standard:"nothing" help:"Serve although the Redis of --sessions may forget so much of what it acknowledged when it crashes."`
 
@@ -68,6 +74,9 @@ func (s *settings) Validate() error {
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
 	}
+	if err := s.checkCookie(); err != nil {
+		return err
+	}
 	switch {
 	case s.KnoxTTL < 0 || s.KnoxTTL > longestPause:
 		return fmt.Errorf("--knox-ttl %v: give a time of at most 100 years, or 0 for tokens without an end", s.KnoxTTL)
@@ -75,6 +84,26 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--knox-limit %d: give a positive number, or leave it away for no limit", s.KnoxLimit)
 	}
 	return checkMinLength(s.PasswordMinLength)
+}
+
+// checkCookie refuses what a browser would refuse in silence (RFC 6265bis, section 4.1.3).
+func (s *settings) checkCookie() error {
+	host := strings.HasPrefix(s.CookieName, "__Host-") || s.CookieName == "" && s.CookieDomain != ""
+	switch {
+	case host && (s.CookieDomain != "" || s.CookiePath != "/"):
+		return errors.New("--cookie-domain and --cookie-path: a cookie whose name begins with __Host- has neither; " +
+			"give it another name with --cookie-name")
+	case strings.ContainsAny(s.CookieName, " \t\r\n=;,\"\\") || strings.ContainsAny(s.CookieDomain+s.CookiePath, " \t\r\n;,"):
+		return errors.New("--cookie-name, --cookie-domain and --cookie-path: blanks and the characters = ; , \" \\ can't be in a cookie's name or attributes")
+	case !strings.HasPrefix(s.CookiePath, "/"):
+		return fmt.Errorf("--cookie-path %s: a path begins with /", s.CookiePath)
+	}
+	return nil
+}
+
+// sameSites are the values of --cookie-samesite.
+var sameSites = map[string]http.SameSite{
+	"Lax": http.SameSiteLaxMode, "Strict": http.SameSiteStrictMode, "None": http.SameSiteNoneMode,
 }
 
 // checkMinLength keeps the policy between what NIST allows at all and what people can type.
@@ -99,6 +128,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 		c.KnoxTTL = -1 // no end
 	}
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
+	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}
 	return c
 }
 

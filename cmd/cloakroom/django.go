@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/django"
+)
+
+type djangoCmd struct {
+	Check djangoCheckCmd `cmd:"" help:"Say what is in Django's database, and what would not work."`
+}
+
+func (djangoCmd) Help() string { return djangoHelp }
+
+// djangoHelp tells of the flags that few need.
+const djangoHelp = `Django's database is named with --db django+sqlite:PATH or django+postgres://USER@HOST/NAME, and its key with
+--django-secret-key-file. For what isn't as Django makes it there are:
+  --django-user-table TABLE     the table of AUTH_USER_MODEL (auth_user)
+  --django-user-key COLUMN      its primary key (id)
+  --django-user-login COLUMN    its USERNAME_FIELD (username)
+  --django-session-table TABLE  (django_session)
+  --django-session-engine NAME  SESSION_ENGINE, where it can't be told: only db can be shared
+  --django-auth-backend CLASS   what sessions made here name (ModelBackend)
+  --django-hasher NAME          how a new user's password is hashed (as the newest user's is)
+  --django-time-zone ZONE       TIME_ZONE, where USE_TZ is off and the database is SQLite`
+
+type djangoCheckCmd struct{}
+
+func (djangoCheckCmd) Help() string {
+	return `Looks at all users and sessions, and changes nothing. Exits with 1 if something would not work.
+
+` + djangoHelp + `
+
+Example:
+  cloakroom django check --db django+sqlite:db.sqlite3 --django-secret-key-file django-key`
+}
+
+func (c *djangoCheckCmd) Run(ctx context.Context, a *app) error {
+	return a.withDjango(ctx, func(db *django.DB) error {
+		found, err := db.Inspect(ctx, time.Now().Unix())
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			err = a.json(found)
+		} else {
+			a.printFindings(found)
+		}
+		for _, f := range found {
+			if err == nil && f.Level != "info" {
+				err = errAnswered
+			}
+		}
+		return err
+	})
+}
+
+func (a *app) printFindings(found []django.Finding) {
+	h := &help{out: a.out, width: helpWidth(a.out)}
+	for _, f := range found {
+		label := ""
+		if f.Level != "info" {
+			label = f.Level + ": "
+		}
+		h.wrap("", printable(label+f.About))
+		if f.Hint != "" {
+			h.wrap("  ", printable(f.Hint))
+		}
+	}
+}
+
+// withDjango calls do with Django's database open, and closes it.
+func (a *app) withDjango(ctx context.Context, do func(*django.DB) error) error {
+	config, err := a.config().DjangoDatabase()
+	if err != nil {
+		return err
+	}
+	db, err := django.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(db), db.Close())
+}

@@ -1,0 +1,24 @@
+package main
+
+import "github.com/cloakroom-auth/cloakroom"
+
+// djangoFlags say what a --db of Django's is like.
+type djangoFlags struct {
+	DjangoSecretKeyFile string `placeholder:"FILE" help:"With --db django+…: a file whose first line is Django's SECRET_KEY; further lines are its fallbacks."`
+	DjangoUserTable     string `hidden:"" placeholder:"TABLE" standard:"auth_user" help:"The table of Django's AUTH_USER_MODEL."`
+	DjangoUserKey       string `hidden:"" placeholder:"COLUMN" standard:"id" help:"The primary key of that table."`
+	DjangoUserLogin     string `hidden:"" placeholder:"COLUMN" standard:"username" help:"The column of the model's USERNAME_FIELD."`
+	DjangoSessionTable  string `hidden:"" placeholder:"TABLE" standard:"django_session" help:"The table of Django's sessions."`
+	DjangoSessionEngine string `hidden:"" placeholder:"NAME" help:"Django's SESSION_ENGINE. Only db can be shared; named, it is believed."`
+	DjangoAuthBackend   string `hidden:"" placeholder:"CLASS" standard:"Django's ModelBackend" help:"The authentication backend that sessions made here name; one of Django's AUTHENTICATION_BACKENDS."`
+	DjangoHasher        string `hidden:"" placeholder:"NAME" standard:"as the newest user's password" help:"How a new user's password is hashed: pbkdf2_sha256$1000000, argon2, bcrypt_sha256, scrypt …"`
+	DjangoTimeZone      string `hidden:"" placeholder:"ZONE" standard:"USE_TZ is on" help:"Django's TIME_ZONE, where USE_TZ is off and the database is SQLite."`
+}
+
+func (f djangoFlags) config() cloakroom.Django {
+	return cloakroom.Django{
+		SecretKeyFile: f.DjangoSecretKeyFile, UserTable: f.DjangoUserTable, UserKey: f.DjangoUserKey, UserLogin: f.DjangoUserLogin,
+		SessionTable: f.DjangoSessionTable, SessionEngine: f.DjangoSessionEngine, AuthBackend: f.DjangoAuthBackend,
+		Hasher: f.DjangoHasher, TimeZone: f.DjangoTimeZone,
+	}
+}

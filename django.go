@@ -1,0 +1,144 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.
+type Django struct {
+	SecretKeyFile string // SECRET_KEY, and further lines with its fallbacks; needed
+	UserTable     string // "": auth_user
+	UserKey       string // "": id
+	UserLogin     string // "": username
+	SessionTable  string // "": django_session
+	SessionEngine string // settings.SESSION_ENGINE
+	AuthBackend   string // "": django.contrib.auth.backends.ModelBackend
+	Hasher        string // "": as the newest user's password is hashed
+	TimeZone      string // settings.TIME_ZONE, where USE_TZ is off and the database is SQLite; "": USE_TZ is on
+}
+
+// Cookie says how the session cookie differs from the safest one, to be the one that another program shares.
+type Cookie struct {
+	Name     string        // "": __Host-Http-sessionid, and sessionid beside Django or without https
+	Domain   string        // "": this host alone
+	Path     string        // "": /
+	SameSite http.SameSite // 0: Lax
+}
+
+const djangoScheme = "django+"
+
+var djangoForms = []string{"django+sqlite:PATH", "django+postgres://USER@HOST/NAME"}
+
+// errNotDjango holds nothing of the value, which may have a password in it.
+var errNotDjango = errors.New("--db is not of the form " + strings.Join(djangoForms, " or "))
+
+// shared is a database of Django's, and beside it one for what is ours alone.
+type shared struct {
+	database // ours
+	django   *django.DB
+}
+
+func (s shared) Sessions() session.Store { return s.django.Sessions() }
+func (s shared) Accounts() account.Store { return s.django.Accounts() }
+func (s shared) Close() error            { return errors.Join(s.django.Close(), s.database.Close()) }
+func (s shared) Ping(ctx context.Context) error {
+	if err := s.django.Ping(ctx); err != nil {
+		return err
+	}
+	return s.database.Ping(ctx)
+}
+
+// djangoEngine opens a database of Django's.
+type djangoEngine struct {
+	engine // of ours
+	config *Config
+}
+
+// djangoEngine returns the engine of --db django+….
+func (c *Config) djangoEngine() (engine, error) {
+	address, theirs := strings.CutPrefix(c.DB, djangoScheme)
+	path, file := strings.CutPrefix(address, "sqlite:")
+	server := strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+	if !theirs || file && path == "" || !file && !server {
+		return nil, errNotDjango
+	}
+	if c.Django.SecretKeyFile == "" {
+		return nil, errors.New("--db is Django's: its SECRET_KEY is needed, in a file that --django-secret-key-file names")
+	}
+	if c.Sessions != "" {
+		return nil, errors.New("--sessions: beside Django, sessions are where Django has them, in --db")
+	}
+	return djangoEngine{sqliteFile(filepath.Join(c.Data, "cloakroom.db")), c}, nil
+}
+
+func (e djangoEngine) String() string {
+	return "Django's " + django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)) + ", with " + e.engine.String()
+}
+
+func (e djangoEngine) open(ctx context.Context) (database, error) {
+	config, err := e.config.DjangoDatabase()
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := django.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := e.engine.open(ctx)
+	if err != nil {
+		return nil, errors.Join(err, theirs.Close())
+	}
+	return shared{ours, theirs}, nil
+}
+
+// DjangoDatabase returns what package django needs to open the DB, which is Django's.
+func (c Config) DjangoDatabase() (django.Config, error) {
+	if _, err := c.djangoEngine(); err != nil {
+		return django.Config{}, err
+	}
+	address := strings.TrimPrefix(c.DB, djangoScheme)
+	keys, err := django.ReadKeys(c.Django.SecretKeyFile)
+	if err != nil {
+		return django.Config{}, fmt.Errorf("--django-secret-key-file: %w", err)
+	}
+	config := django.Config{
+		Database: address, Keys: keys, UserTable: c.Django.UserTable, UserKey: c.Django.UserKey, UserLogin: c.Django.UserLogin,
+		SessionTable: c.Django.SessionTable, SessionEngine: c.Django.SessionEngine, AuthBackend: c.Django.AuthBackend,
+		Hasher: c.Django.Hasher, Idle: c.Idle, Lifetime: c.Lifetime,
+	}
+	if c.Django.Hasher != "" {
+		if _, err := django.Example(c.Django.Hasher); err != nil {
+			return django.Config{}, fmt.Errorf("--django-hasher: %w", err)
+		}
+	}
+	if c.Django.TimeZone != "" {
+		if config.Zone, err = time.LoadLocation(c.Django.TimeZone); err != nil {
+			return django.Config{}, fmt.Errorf("--django-time-zone: %w", err)
+		}
+	}
+	return config, nil
+}
+
+// djangoWait is how long a sign-in may wait for its turn where passwords are hashed as dear as Django does.
+const djangoWait = 5 * time.Second
+
+// beside sets up what is different beside Django: tickets are its session keys, and hashes are made as it makes them.
+func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
+	s.Sessions.Tickets = django.Tickets{}
+	s.Sessions.CookieName = or(s.Sessions.CookieName, session.PlainCookieName)
+	s.Accounts.Like = theirs.Like
+	s.Accounts.Hasher.Wait = djangoWait
+	var err error
+	s.Accounts.Hasher.Standard, err = theirs.Standard(ctx)
+	return err
+}

@@ -1,0 +1,249 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// Accounts returns Django's users and groups. A user's epoch is the hash of the password column that Django keeps in
+// sessions, so it moves with the password alone: what else moves an account's epoch deletes the user's sessions, in the
+// step that it belongs to.
+//
+// Names are compared as Django does, by their bytes, and only the column of USERNAME_FIELD is one to sign in by. Two users
+// may have one e-mail address. Permissions must be there: Django makes them when it migrates.
+func (db *DB) Accounts() account.Store { return &accounts{db, (*sessions)(db)} }
+
+type accounts struct {
+	*DB
+	sessions *sessions
+}
+
+var _ account.TypedFinder = (*accounts)(nil)
+
+// field is a column of the table of users and the part of an account.User that it holds.
+type field struct {
+	column string
+	kind   string // "text", "bool" or "time"
+	of     func(u *account.User) any
+}
+
+// fields lists the columns that the table has, in the order in which they are read.
+func (db *DB) fields() []field {
+	all := []field{
+		{db.config.UserLogin, "text", func(u *account.User) any { return &u.Username }},
+		{"password", "text", func(u *account.User) any { return &u.Password }},
+		{"email", "text", func(u *account.User) any { return &u.Email }},
+		{"first_name", "text", func(u *account.User) any { return &u.FirstName }},
+		{"last_name", "text", func(u *account.User) any { return &u.LastName }},
+		{"is_active", "bool", func(u *account.User) any { return &u.IsActive }},
+		{"is_staff", "bool", func(u *account.User) any { return &u.IsStaff }},
+		{"is_superuser", "bool", func(u *account.User) any { return &u.IsSuperuser }},
+		{"date_joined", "time", func(u *account.User) any { return &u.DateJoined }},
+		{"last_login", "time", func(u *account.User) any { return &u.LastLogin }},
+	}
+	var there []field
+	for i, f := range all {
+		if db.schema.users.has(f.column) && (i == 0 || f.column != db.config.UserLogin) {
+			there = append(there, f)
+		}
+	}
+	return there
+}
+
+// selectUser reads a user u with groups and permissions in one statement, and so from one state of the database.
+func (db *DB) selectUser() string {
+	columns := []string{`CAST(u.` + quote(db.config.UserKey) + ` AS TEXT)`}
+	for _, f := range db.fields() {
+		column := `u.` + quote(f.column)
+		if f.kind == "time" {
+			column = db.dialect.of(db.dialect.instant, column)
+		}
+		columns = append(columns, column)
+	}
+	groups, direct, all := db.rightsOf()
+	columns = append(columns, db.list(groups), db.list(direct), db.list(all))
+	return `SELECT ` + strings.Join(columns, ", ") + ` FROM ` + quote(db.config.UserTable) + ` u`
+}
+
+func (db *DB) list(query string) string {
+	if query == "" {
+		return `NULL`
+	}
+	return `(SELECT ` + db.dialect.jsonArray + `(item) FROM (` + query + ` ORDER BY 1) AS items)`
+}
+
+const permissionName = `c.app_label || '.' || p.codename AS item FROM auth_permission p
+	JOIN django_content_type c ON c.id = p.content_type_id`
+
+// rightsOf returns the queries for a user's groups, own permissions, and all permissions; "" where there are no tables.
+func (db *DB) rightsOf() (groups, direct, all string) {
+	key, member := `u.`+quote(db.config.UserKey), quote(db.schema.member)
+	if join := quote(db.schema.groups); db.schema.groups != "" {
+		groups = `SELECT g.name AS item FROM ` + join + ` m JOIN auth_group g ON g.id = m.group_id WHERE m.` + member + ` = ` + key
+		all = `SELECT ` + permissionName + ` JOIN auth_group_permissions gp ON gp.permission_id = p.id
+			JOIN ` + join + ` m ON m.group_id = gp.group_id WHERE m.` + member + ` = ` + key
+	}
+	if join := quote(db.schema.permissions); db.schema.permissions != "" {
+		direct = `SELECT ` + permissionName + ` JOIN ` + join + ` m ON m.permission_id = p.id WHERE m.` + member + ` = ` + key
+		if all != "" {
+			all += ` UNION `
+		}
+		all += direct
+	}
+	return groups, direct, all
+}
+
+func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
+	u := &account.User{IsActive: true} // AbstractBaseUser without the column is active
+	fields := db.fields()
+	times := make([]sql.NullString, len(fields))
+	texts := make([]sql.NullString, len(fields))
+	into := []any{&u.ID}
+	for i, f := range fields {
+		switch f.kind {
+		case "time":
+			into = append(into, &times[i])
+		case "text":
+			into = append(into, &texts[i])
+		default:
+			into = append(into, f.of(u))
+		}
+	}
+	var lists [3][]byte
+	if err := scan(append(into, &lists[0], &lists[1], &lists[2])...); err != nil {
+		return nil, err
+	}
+	for i, f := range fields {
+		if f.kind == "text" {
+			*f.of(u).(*string) = texts[i].String
+		}
+		if !times[i].Valid {
+			continue
+		}
+		seconds, err := db.seconds(times[i].String)
+		if err != nil {
+			return nil, fmt.Errorf("read %s of user %s: %w", f.column, u.ID, err)
+		}
+		*f.of(u).(*int64) = seconds
+	}
+	u.ID = db.id(u.ID)
+	u.Epoch = authHash(db.form.keys[0], u.Password)
+	return u, unmarshalLists(lists, &u.Groups, &u.Direct, &u.Permissions)
+}
+
+func unmarshalLists(lists [3][]byte, into ...*[]string) error {
+	for i, list := range lists {
+		if len(list) == 0 || string(list) == "[]" {
+			continue
+		}
+		if err := json.Unmarshal(list, into[i]); err != nil {
+			return fmt.Errorf("read groups and permissions: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
+	return a.load(ctx, a.read, id, "")
+}
+
+func (a *accounts) load(ctx context.Context, q querier, id, lock string) (*account.User, error) {
+	key, err := a.key(id)
+	if err != nil {
+		return nil, account.ErrNotFound
+	}
+	return a.one(ctx, q, ` WHERE u.`+quote(a.config.UserKey)+` = $1`+lock, key)
+}
+
+func (a *accounts) one(ctx context.Context, q querier, where string, args ...any) (*account.User, error) {
+	u, err := a.scanUser(q.QueryRowContext(ctx, a.selectUser()+where, args...).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, account.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load user: %w", err)
+	}
+	return u, nil
+}
+
+// FindTyped returns the user whose name this is, byte for byte, or in the form that Django's own sign-in form makes of it.
+func (a *accounts) FindTyped(ctx context.Context, name string) (*account.User, error) {
+	if name == "" || strings.ContainsRune(name, 0) {
+		return nil, account.ErrNotFound
+	}
+	where := ` WHERE u.` + quote(a.config.UserLogin) + ` = $1`
+	u, err := a.one(ctx, a.read, where, name)
+	if normal := norm.NFKC.String(name); errors.Is(err, account.ErrNotFound) && normal != name {
+		return a.one(ctx, a.read, where, normal)
+	}
+	return u, err
+}
+
+// Find returns the user whose name has this key, as far as a database can tell: the one whose name is the key, or the only
+// one whose name is it but for the case of letters.
+func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
+	if u, err := a.FindTyped(ctx, key); !errors.Is(err, account.ErrNotFound) {
+		return u, err
+	}
+	if strings.ContainsRune(key, 0) {
+		return nil, account.ErrNotFound
+	}
+	found, err := a.many(ctx, ` WHERE lower(u.`+quote(a.config.UserLogin)+`) = lower($1) LIMIT 2`, key)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, account.ErrNotFound
+	}
+	return found[0], nil
+}
+
+func (a *accounts) many(ctx context.Context, where string, args ...any) ([]*account.User, error) {
+	found, err := all(ctx, a.read, func(rows *sql.Rows) (*account.User, error) { return a.scanUser(rows.Scan) },
+		a.selectUser()+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return found, nil
+}
+
+func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
+	key := `u.` + quote(a.config.UserKey)
+	where, args := ` WHERE true`, []any{}
+	if q.After != "" {
+		after, err := a.key(q.After)
+		if err != nil {
+			return nil, ctx.Err()
+		}
+		args = append(args, after)
+		where += ` AND ` + key + ` > $1`
+	}
+	if q.Search != "" {
+		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q.Search)+"%")
+		where += fmt.Sprintf(` AND %s LIKE lower(CAST($%d AS TEXT)) ESCAPE '\'`, a.searched(), len(args))
+	}
+	where += ` ORDER BY ` + key
+	if q.Limit > 0 {
+		where += fmt.Sprintf(` LIMIT %d`, q.Limit)
+	}
+	return a.many(ctx, where, args...)
+}
+
+// searched is the text that a search looks into.
+func (a *accounts) searched() string {
+	var parts []string
+	for _, f := range a.fields() {
+		if f.kind == "text" && f.column != "password" {
+			parts = append(parts, `COALESCE(u.`+quote(f.column)+`, '')`)
+		}
+	}
+	return `lower(` + strings.Join(parts, ` || ' ' || `) + `)`
+}

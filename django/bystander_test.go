@@ -1,0 +1,147 @@
+package django_test
+
+import (
+	kdf "crypto/pbkdf2"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+)
+
+// pbkdf2 is a hash as Django makes it.
+func pbkdf2(plain string, iterations int) string {
+	const salt = "saltsaltsaltsaltsaltsa"
+	key, err := kdf.Key(sha256.New, plain, []byte(salt), iterations, 32)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("pbkdf2_sha256$%d$%s$%s", iterations, salt, base64.StdEncoding.EncodeToString(key))
+}
+
+// raw opens the database for a look past both programs.
+func (p *pair) raw(t testing.TB) *sql.DB {
+	t.Helper()
+	address := strings.TrimPrefix(p.config.DB, "django+")
+	driver := "pgx"
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		driver, address = "sqlite", path
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// row returns a row of django_session as text; "" if there is none.
+func (p *pair) row(t testing.TB, key string) string {
+	t.Helper()
+	db := p.raw(t)
+	defer db.Close()
+	var data, expires string
+	err := db.QueryRowContext(t.Context(), `SELECT session_data, CAST(expire_date AS TEXT) FROM django_session WHERE session_key = $1`, key).Scan(&data, &expires)
+	if err == sql.ErrNoRows {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data + " " + expires
+}
+
+// bystanders makes users and sessions that no test is to touch, and returns all that must stay as it is.
+func (p *pair) bystanders(t testing.TB) map[string]string {
+	t.Helper()
+	p.site.Run(t, "add", map[string]any{"name": "bystander", "password": good, "email": "by@example.com", "first_name": "Zoë"}, nil)
+	p.site.Run(t, "grant", map[string]any{"name": "bystander", "label": "auth.view_user"}, nil)
+	p.site.Run(t, "token", map[string]any{"name": "bystander"}, nil)
+	b, anonymous := p.person(t), p.person(t)
+	b.signsIn("Django", "bystander", good)
+	anonymous.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"basket": []int{1}}}, nil)
+	p.keys = []string{b.key(), anonymous.key()}
+	return p.snapshot(t)
+}
+
+// snapshot is the bystanders' rows, and the schema.
+func (p *pair) snapshot(t testing.TB) map[string]string {
+	t.Helper()
+	db := p.raw(t)
+	defer db.Close()
+	all := map[string]string{}
+	for name, query := range map[string]string{
+		"user":        `SELECT * FROM auth_user WHERE username = 'bystander'`,
+		"permissions": `SELECT m.* FROM auth_user_user_permissions m JOIN auth_user u ON u.id = m.user_id WHERE u.username = 'bystander'`,
+		"token":       `SELECT k.* FROM authtoken_token k JOIN auth_user u ON u.id = k.user_id WHERE u.username = 'bystander'`,
+		"sessions":    `SELECT * FROM django_session WHERE session_key IN ('` + strings.Join(p.keys, `', '`) + `') ORDER BY session_key`,
+		"migrations":  `SELECT * FROM django_migrations ORDER BY id`,
+		"rights":      `SELECT * FROM auth_permission ORDER BY id`,
+	} {
+		all[name] = dump(t, db, query)
+	}
+	if strings.Contains(p.config.DB, "sqlite:") {
+		all["schema"] = dump(t, db, `SELECT sql FROM sqlite_master ORDER BY name`)
+		all["journal"] = dump(t, db, `PRAGMA journal_mode`)
+		all["header"] = dump(t, db, `PRAGMA user_version`) + dump(t, db, `PRAGMA application_id`)
+	} else {
+		all["schema"] = dump(t, db, `SELECT table_name, column_name, data_type FROM information_schema.columns
+			WHERE table_schema = 'public' ORDER BY 1, 2`)
+		all["indexes"] = dump(t, db, `SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1`)
+		all["triggers"] = dump(t, db, `SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1`)
+	}
+	return all
+}
+
+func dump(t testing.TB, db *sql.DB, query string) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			fmt.Fprintf(&text, "%v|", *v.(*any))
+		}
+		text.WriteByte('\n')
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+// unchanged demands that all is as it was that nobody was to touch, and that Django finds nothing to migrate.
+func (p *pair) unchanged(t *testing.T, before map[string]string) {
+	now := p.snapshot(t)
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if before[name] == "" && name != "triggers" {
+			t.Errorf("%s: nothing to compare", name)
+		}
+		if now[name] != before[name] {
+			t.Errorf("%s was\n%sand is\n%s", name, before[name], now[name])
+		}
+	}
+	if out, err := p.site.TryManage(t, "migrate", "--check"); err != nil {
+		t.Errorf("manage.py migrate --check: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,337 @@
+package django
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Create adds a user with a value in each column that is known here: a NOT NULL column of a custom user model that isn't
+// makes it an error.
+func (a *accounts) Create(ctx context.Context, u *account.User) error {
+	var id string
+	err := a.transaction(ctx, func(t *sql.Tx) (err error) {
+		if err := a.free(ctx, t, u.Username, ""); err != nil {
+			return err
+		}
+		if id, err = a.insert(ctx, t, u); err != nil {
+			return err
+		}
+		if err := a.setGroups(ctx, t, id, u.Groups); err != nil {
+			return err
+		}
+		return a.setPermissions(ctx, t, id, u.Direct)
+	})
+	if err != nil {
+		return err
+	}
+	u.ID, u.Epoch = id, authHash(a.form.keys[0], u.Password)
+	return nil
+}
+
+// free refuses a name that is somebody's, be it with other letters' case: as Django's sign-up form does.
+func (a *accounts) free(ctx context.Context, t *sql.Tx, name, mine string) error {
+	var taken bool
+	query := `SELECT EXISTS (SELECT 1 FROM ` + quote(a.config.UserTable) + ` WHERE lower(` + quote(a.config.UserLogin) + `) = lower(CAST($1 AS TEXT))
+		AND CAST(` + quote(a.config.UserKey) + ` AS TEXT) <> $2)`
+	if err := t.QueryRowContext(ctx, query, name, mine).Scan(&taken); err != nil {
+		return fmt.Errorf("look for the name: %w", err)
+	}
+	if taken {
+		return a.taken()
+	}
+	return nil
+}
+
+func (a *accounts) taken() error {
+	if a.config.UserLogin == "email" {
+		return &account.TakenError{Field: "email"}
+	}
+	return &account.TakenError{Field: "username"}
+}
+
+func (a *accounts) insert(ctx context.Context, t *sql.Tx, u *account.User) (id string, err error) {
+	var columns, places []string
+	var args []any
+	add := func(column string, value any) {
+		columns, args = append(columns, quote(column)), append(args, value)
+		places = append(places, fmt.Sprintf("$%d", len(args)))
+	}
+	if a.schema.uuid {
+		key, err := a.key(newUUID())
+		if err != nil {
+			return "", err
+		}
+		add(a.config.UserKey, key)
+	}
+	for _, f := range a.fields() {
+		add(f.column, a.value(f, u))
+	}
+	query := `INSERT INTO ` + quote(a.config.UserTable) + ` (` + strings.Join(columns, ", ") + `) VALUES (` + strings.Join(places, ", ") +
+		`) RETURNING CAST(` + quote(a.config.UserKey) + ` AS TEXT)`
+	if err := t.QueryRowContext(ctx, query, args...).Scan(&id); err != nil {
+		return "", fmt.Errorf("create user: %w", err)
+	}
+	return a.id(id), nil
+}
+
+// value returns a field of a user as an argument for its column.
+func (a *accounts) value(f field, u *account.User) any {
+	switch v := f.of(u).(type) {
+	case *string:
+		return *v
+	case *bool:
+		return *v
+	case *int64:
+		if *v == 0 && f.column == "last_login" {
+			return nil
+		}
+		return a.stamp(*v)
+	}
+	panic("django: a field of an unknown kind")
+}
+
+// newUUID is a random one (RFC 9562, version 4), as uuid.uuid4 makes it.
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// CreateFirst and SetSetup have no place here: Django's first user is made by manage.py createsuperuser.
+func (a *accounts) CreateFirst(context.Context, *account.User, [32]byte, int64) error {
+	return account.ErrSetupSpent
+}
+
+// SetSetup refuses: see CreateFirst.
+func (a *accounts) SetSetup(context.Context, [32]byte, int64) error {
+	return errors.New("the first user is made by Django: manage.py createsuperuser")
+}
+
+// Change writes the columns that are different, and no others.
+func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
+	var changed *account.User
+	err := a.transaction(ctx, func(t *sql.Tx) error {
+		before, err := a.load(ctx, t, id, a.lockUser())
+		if err != nil {
+			return err
+		}
+		changed, err = a.changeLocked(ctx, t, before, change)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, nil
+}
+
+// changeLocked changes a user whom nobody else changes before the transaction ends.
+func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.User, change func(*account.User) error) (*account.User, error) {
+	after := *before
+	after.Groups, after.Direct, after.Permissions = slices.Clone(before.Groups), slices.Clone(before.Direct), slices.Clone(before.Permissions)
+	if err := change(&after); err != nil {
+		return nil, err
+	}
+	if err := a.update(ctx, t, before, &after); err != nil {
+		return nil, err
+	}
+	return a.load(ctx, t, before.ID, "")
+}
+
+func (a *accounts) lockUser() string {
+	if a.dialect.lock == "" {
+		return ""
+	}
+	return a.dialect.lock + " OF u"
+}
+
+func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account.User) error {
+	if after.Username != before.Username {
+		key, err := a.key(before.ID)
+		if err != nil {
+			return err
+		}
+		if err := a.free(ctx, t, after.Username, key); err != nil {
+			return err
+		}
+	}
+	if err := a.updateColumns(ctx, t, before, after); err != nil {
+		return err
+	}
+	if !slices.Equal(before.Groups, after.Groups) {
+		if err := a.setGroups(ctx, t, before.ID, after.Groups); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(before.Direct, after.Direct) {
+		if err := a.setPermissions(ctx, t, before.ID, after.Direct); err != nil {
+			return err
+		}
+	}
+	if after.Epoch == before.Epoch || after.Password != before.Password {
+		return nil
+	}
+	if err := a.drop(ctx, t, a.form.resetRow("user", before.ID)); err != nil {
+		return err
+	}
+	_, err := a.sessions.deleteUser(ctx, t, before.ID, session.ID{})
+	return err
+}
+
+func (a *accounts) updateColumns(ctx context.Context, t *sql.Tx, before, after *account.User) error {
+	key, err := a.key(before.ID)
+	if err != nil {
+		return err
+	}
+	args := []any{key}
+	var sets []string
+	for _, f := range a.fields() {
+		if value := a.value(f, after); value != a.value(f, before) {
+			args = append(args, value)
+			sets = append(sets, fmt.Sprintf("%s = $%d", quote(f.column), len(args)))
+		}
+	}
+	if after.IsActive != before.IsActive && !a.schema.users.has("is_active") {
+		return errors.New("Django's users have no column is_active, so none can be disabled")
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	_, err = t.ExecContext(ctx, `UPDATE `+quote(a.config.UserTable)+` SET `+strings.Join(sets, ", ")+` WHERE `+quote(a.config.UserKey)+` = $1`, args...)
+	if err != nil {
+		return fmt.Errorf("change user: %w", err)
+	}
+	return nil
+}
+
+func (a *accounts) setGroups(ctx context.Context, t *sql.Tx, id string, names []string) error {
+	if a.schema.groups == "" {
+		if len(names) > 0 {
+			return account.ErrNotFound
+		}
+		return nil
+	}
+	return a.setJoins(ctx, t, id, a.schema.groups, "group_id", names, func(name string) (int64, error) {
+		return a.number(ctx, t, account.ErrNotFound, `SELECT id FROM auth_group WHERE name = $1`, name)
+	})
+}
+
+func (a *accounts) setPermissions(ctx context.Context, t *sql.Tx, id string, names []string) error {
+	if a.schema.permissions == "" && len(names) == 0 {
+		return nil
+	}
+	return a.setJoins(ctx, t, id, a.schema.permissions, "permission_id", names, func(name string) (int64, error) { return a.permission(ctx, t, name) })
+}
+
+// permission returns the number of a permission, which must be there.
+func (a *accounts) permission(ctx context.Context, t *sql.Tx, name string) (int64, error) {
+	app, codename, _ := strings.Cut(name, ".")
+	missing := &account.InvalidError{Fields: map[string][]password.Problem{"permissions": {{
+		Code: "does_not_exist", Message: fmt.Sprintf("Django has no permission %q.", name),
+	}}}}
+	if a.schema.permissions == "" {
+		return 0, missing
+	}
+	return a.number(ctx, t, missing, `SELECT p.id FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
+		WHERE c.app_label = $1 AND p.codename = $2 ORDER BY p.id LIMIT 1`, app, codename)
+}
+
+func (a *accounts) number(ctx context.Context, t *sql.Tx, missing error, query string, args ...any) (n int64, err error) {
+	err = t.QueryRowContext(ctx, query, args...).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, missing
+	}
+	return n, err
+}
+
+// setJoins makes the rows that join a user with others be exactly those named, and leaves alone those that are there.
+func (a *accounts) setJoins(ctx context.Context, t *sql.Tx, id, table, column string, names []string, find func(string) (int64, error)) error {
+	key, err := a.key(id)
+	if err != nil {
+		return err
+	}
+	member := quote(a.schema.member)
+	have, err := all(ctx, t, func(rows *sql.Rows) (n int64, err error) {
+		err = rows.Scan(&n)
+		return n, err
+	}, `SELECT `+column+` FROM `+quote(table)+` WHERE `+member+` = $1`, key)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", table, err)
+	}
+	var want []int64
+	for _, name := range names {
+		n, err := find(name)
+		if err != nil {
+			return err
+		}
+		want = append(want, n)
+		if slices.Contains(have, n) || slices.Contains(want[:len(want)-1], n) {
+			continue
+		}
+		if _, err := t.ExecContext(ctx, `INSERT INTO `+quote(table)+` (`+member+`, `+column+`) VALUES ($1, $2)`, key, n); err != nil {
+			return fmt.Errorf("write %s: %w", table, err)
+		}
+	}
+	for _, n := range have {
+		if slices.Contains(want, n) {
+			continue
+		}
+		if _, err := t.ExecContext(ctx, `DELETE FROM `+quote(table)+` WHERE `+member+` = $1 AND `+column+` = $2`, key, n); err != nil {
+			return fmt.Errorf("write %s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+// Delete removes a user with what Django itself would remove along: groups, permissions, tokens, the log of the admin, and
+// sessions. Rows of a project's own tables that refer to the user make it an error.
+func (a *accounts) Delete(ctx context.Context, id string) error {
+	key, err := a.key(id)
+	if err != nil {
+		return account.ErrNotFound
+	}
+	return a.transaction(ctx, func(t *sql.Tx) error {
+		for _, statement := range a.children() {
+			if _, err := t.ExecContext(ctx, statement, key); err != nil {
+				return fmt.Errorf("delete what belongs to the user: %w", err)
+			}
+		}
+		n, err := affected(t.ExecContext(ctx, `DELETE FROM `+quote(a.config.UserTable)+` WHERE `+quote(a.config.UserKey)+` = $1`, key))
+		if err != nil {
+			return fmt.Errorf("delete user (if rows of your own refer to it, delete it in Django): %w", err)
+		}
+		if n == 0 {
+			return account.ErrNotFound
+		}
+		_, err = a.sessions.deleteUser(ctx, t, id, session.ID{})
+		return err
+	})
+}
+
+// children are the statements that remove what refers to a user.
+func (a *accounts) children() []string {
+	var statements []string
+	for _, join := range []string{a.schema.groups, a.schema.permissions} {
+		if join != "" {
+			statements = append(statements, `DELETE FROM `+quote(join)+` WHERE `+quote(a.schema.member)+` = $1`)
+		}
+	}
+	for _, table := range []string{"authtoken_token", "knox_authtoken", "django_admin_log"} {
+		if a.schema.tables[table] {
+			statements = append(statements, `DELETE FROM `+table+` WHERE user_id = $1`)
+		}
+	}
+	if a.schema.tables["token_blacklist_outstandingtoken"] {
+		statements = append(statements, `UPDATE token_blacklist_outstandingtoken SET user_id = NULL WHERE user_id = $1`)
+	}
+	return statements
+}

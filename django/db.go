@@ -1,0 +1,145 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// DB is the stores in a Django's database. It is safe for concurrent use.
+//
+// Every call goes to the database, so what Django has changed is seen at once. A write to a session is compared with the
+// data that was read, and none brings back a row that Django has deleted.
+type DB struct {
+	config      Config
+	form        form
+	dialect     dialect
+	read, write *sql.DB
+	schema      *schema
+	index       *index
+}
+
+// Open connects to Django's database, which must be there, and looks at its tables. It changes nothing. A database that
+// can't be shared is an error that says why, of type *[EngineError] if it is for where the sessions are.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	c.fill()
+	if len(c.Keys) == 0 {
+		return nil, errors.New("Django's secret key is needed: it signs the sessions")
+	}
+	if err := checkEngine(c.SessionEngine); err != nil {
+		return nil, err
+	}
+	db := &DB{config: c, form: c.form(), index: newIndex()}
+	if err := db.connect(); err != nil {
+		return nil, err
+	}
+	if err := db.look(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open Django's database %s: %w", Name(c.Database), err), db.Close())
+	}
+	return db, nil
+}
+
+func (db *DB) connect() (err error) {
+	if path, ok := strings.CutPrefix(db.config.Database, "sqlite:"); ok {
+		db.dialect = sqliteDialect
+		db.read, db.write, err = openSQLite(path)
+		return err
+	}
+	db.dialect = postgresDialect
+	db.read, err = openPostgres(db.config.Database)
+	db.write = db.read
+	return err
+}
+
+// look reads the schema and refuses what can't be shared.
+func (db *DB) look(ctx context.Context) (err error) {
+	if db.schema, err = readSchema(ctx, db.read, db.dialect, db.config); err != nil {
+		return err
+	}
+	return db.checkSessions(ctx)
+}
+
+// Close ends all connections. The DB must not be used afterwards.
+func (db *DB) Close() error {
+	if db.write == db.read {
+		return db.read.Close()
+	}
+	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Ping reads from the database. It writes nothing, since nothing in it is ours.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+quote(db.config.SessionTable)+` LIMIT 1) AS rows`).Scan(&one)
+	if err != nil {
+		return fmt.Errorf("read from Django's database: %w", err)
+	}
+	return nil
+}
+
+// Name returns what people may see of an address: no password.
+func Name(database string) string {
+	if strings.HasPrefix(database, "sqlite:") {
+		return strings.TrimPrefix(database, "sqlite:")
+	}
+	u, err := url.Parse(database)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	u.RawQuery = ""
+	return u.Redacted()
+}
+
+// transaction runs do in a transaction that can write, and commits it if do returns no error.
+func (db *DB) transaction(ctx context.Context, do func(t *sql.Tx) error) error {
+	t, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer t.Rollback()
+	if err := do(t); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// querier is a *sql.DB or a *sql.Tx.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func affected(result sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// all reads every row of a query.
+func all[T any](ctx context.Context, q querier, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var values []T
+	for rows.Next() {
+		value, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, rows.Err()
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -1,0 +1,87 @@
+package django
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Sign returns session_data that holds a JSON object, signed as of a time.
+func (k Keys) Sign(object string, at int64) (string, error) {
+	payload, err := pack([]byte(object))
+	return k.sign(payload, at), err
+}
+
+// SignAs signs like another of Django's session engines.
+func SignAs(salt, secret, text string) string {
+	return text + ":" + base64URL(salted(salt+"signer", secret, text))
+}
+
+// Open returns the JSON object in session_data as it is written, and as it is written anew, and when it was signed.
+func (k Keys) Open(data string) (object, anew string, at int64, err error) {
+	s, err := k.verify(data)
+	if err != nil {
+		return "", "", 0, err
+	}
+	text, err := unpack(s.payload)
+	if err != nil {
+		return "", "", 0, err
+	}
+	d, err := parseDict(text)
+	if err != nil {
+		return "", "", 0, err
+	}
+	return string(text), string(ascii(d.encode())), s.at, nil
+}
+
+// Read returns the session in a row.
+func (k Keys) Read(key, data string, expires int64) (*session.Record, error) {
+	c := Config{Keys: k}
+	c.fill()
+	f := c.form()
+	s, err := f.read(row{key, data, expires})
+	if err != nil {
+		return nil, err
+	}
+	return s.Record, nil
+}
+
+// Rewrite returns the data of a row after the session in it has been written anew, as an Update does.
+func (k Keys) Rewrite(key, data string, change func(r *session.Record)) (string, error) {
+	c := Config{Keys: k}
+	c.fill()
+	f := c.form()
+	s, err := f.read(row{key, data, 1 << 40})
+	if err != nil {
+		return "", err
+	}
+	next := *s.Record
+	change(&next)
+	r, _, err := f.write(&next, s)
+	return r.data, err
+}
+
+var AuthHash = authHash
+
+func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// SignRaw signs bytes that need be no ASCII.
+func (k Keys) SignRaw(object []byte, at int64) string { return k.sign(base64URL(object), at) }
+
+// SignSqueezed is SignRaw with compression, whether it pays or not.
+func (k Keys) SignSqueezed(object []byte, at int64) string {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	if _, err := w.Write(object); err != nil {
+		panic(err)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return k.sign("."+base64URL(b.Bytes()), at)
+}
+
+// ASCII writes JSON as Django does.
+func ASCII(object []byte) []byte { return ascii(object) }

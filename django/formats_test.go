@@ -1,0 +1,277 @@
+package django_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func ticket(key string) (session.ID, bool) { return django.Tickets{}.ID(key) }
+
+func TestTicketsAreDjangosKeys(t *testing.T) {
+	seen := map[string]bool{}
+	letters := map[rune]bool{}
+	for range 500 {
+		key := django.Tickets{}.New()
+		if id, ok := ticket(key); !ok || string(id[:]) != key || seen[key] {
+			t.Fatalf("%q is no ticket, or was there before", key)
+		}
+		seen[key] = true
+		for _, c := range key {
+			letters[c] = true
+		}
+	}
+	if len(letters) != 36 {
+		t.Errorf("made of %d characters, want 36", len(letters))
+	}
+	good := strings.Repeat("a1", 16)
+	for _, key := range []string{"", "short", good[1:], good + "a", strings.ToUpper(good), good[1:] + "-", good[1:] + "\x00", good[2:] + "é"} {
+		if _, ok := ticket(key); ok {
+			t.Errorf("%q is a ticket", key)
+		}
+	}
+}
+
+// TestDjangoReadsOurHashesAndWeItsOwn goes through all hashers that the running Django has.
+func TestDjangoReadsOurHashesAndWeItsOwn(t *testing.T) {
+	database := sqliteAddress(t)
+	p := newPair(t, database, nil)
+	var h password.Hasher
+	for _, hasher := range []string{"pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "md5"} {
+		t.Run(hasher, func(t *testing.T) {
+			var theirs string
+			p.site.Run(t, "make", map[string]any{"password": good, "salt": "", "hasher": hasher}, &theirs)
+			if kind := django.HashKind(theirs); kind != hasher {
+				t.Errorf("%s is of kind %s", theirs, kind)
+			}
+			result, err := h.Verify(t.Context(), theirs, good)
+			if err != nil || !result.Match {
+				t.Fatalf("%s: %+v, %v", theirs, result, err)
+			}
+			if !password.Like(theirs) {
+				return
+			}
+			ours, err := h.HashLike(t.Context(), theirs, better)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, _ := p.user(t)
+			p.site.Run(t, "set_hash", map[string]any{"name": name, "encoded": ours}, nil)
+			b := p.person(t)
+			b.signsIn("Django", name, better)
+			if hasher == "pbkdf2_sha256" && p.encoded(t, name) != ours {
+				t.Error("Django has hashed the password anew")
+			}
+		})
+	}
+}
+
+func TestDjangoTakesOurResetTokensAndWeItsOwn(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	name, id := p.user(t)
+	tokens := django.ResetTokens{Keys: keys}
+	user := func() django.ResetUser {
+		u, err := p.server.Accounts.Store.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := django.ResetUser{ID: u.ID, Password: u.Password, Email: u.Email}
+		if u.LastLogin != 0 {
+			r.LastLogin = time.Unix(u.LastLogin, 0)
+		}
+		return r
+	}
+	check := func(when string) string {
+		t.Helper()
+		var theirs string
+		p.site.Run(t, "reset_token", map[string]any{"name": name}, &theirs)
+		if !tokens.Valid(user(), theirs, time.Now(), django.ResetLife) {
+			t.Errorf("%s: Django's token %s is refused", when, theirs)
+		}
+		var ok bool
+		p.site.Run(t, "check_reset", map[string]any{"name": name, "token": tokens.New(user(), time.Now())}, &ok)
+		if !ok {
+			t.Errorf("%s: Django refuses our token", when)
+		}
+		return theirs
+	}
+	before := check("never signed in")
+	p.person(t).signsIn("Cloakroom", name, good)
+	after := check("signed in here")
+	if before == after || tokens.Valid(user(), before, time.Now(), django.ResetLife) {
+		t.Error("a sign-in leaves the token good")
+	}
+	p.person(t).signsIn("Django", name, good)
+	check("signed in at Django")
+}
+
+func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
+	database := sqliteAddress(t)
+	p := newPair(t, database, nil)
+	for _, engine := range []string{"cached_db", "cache", "file", "signed_cookies", "django.contrib.sessions.backends.cached_db",
+		"redis_sessions.session", "qsessions.backends.db", "dbx"} {
+		_, err := django.Open(t.Context(), django.Config{Database: database, Keys: keys, SessionEngine: engine})
+		if e, ok := errors.AsType[*django.EngineError](err); !ok || e.Engine != engine {
+			t.Errorf("%s: %v", engine, err)
+		}
+	}
+	for _, engine := range []string{"db", "django.contrib.sessions.backends.db"} {
+		opened(t, django.Config{Database: database, Keys: keys, SessionEngine: engine})
+	}
+	// Somebody has signed in, and there is no session in the table: Django seems to keep them elsewhere.
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	opened(t, django.Config{Database: database, Keys: keys})
+	b.django.Do(t, "POST", "/logout", map[string]any{}, nil)
+	_, err := django.Open(t.Context(), django.Config{Database: database, Keys: keys})
+	if _, ok := errors.AsType[*django.EngineError](err); !ok {
+		t.Errorf("an empty table: %v", err)
+	}
+	opened(t, django.Config{Database: database, Keys: keys, SessionEngine: "db"})
+}
+
+func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	for want, change := range map[string]func(c *django.Config){
+		"there is no table people_person": func(c *django.Config) { c.UserTable = "people_person" },
+		"has no column uid":               func(c *django.Config) { c.UserKey = "uid" },
+		"has no column nick":              func(c *django.Config) { c.UserLogin = "nick" },
+		"there is no table other_session": func(c *django.Config) { c.SessionTable = "other_session" },
+		"unable to open database file":    func(c *django.Config) { c.Database += "x" },
+		"secret key is needed":            func(c *django.Config) { c.Keys = nil },
+		"not of the form postgres://":     func(c *django.Config) { c.Database = "mysql://u:sesame@h/n" },
+	} {
+		c := django.Config{Database: strings.TrimPrefix(p.config.DB, "django+"), Keys: keys}
+		change(&c)
+		_, err := django.Open(t.Context(), c)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%q isn't said: %v", want, err)
+		}
+	}
+}
+
+func TestExamplesOfHashersAreThoseOfDjango(t *testing.T) {
+	for spec, begins := range map[string]string{
+		"pbkdf2_sha256": "pbkdf2_sha256$1000000$", "pbkdf2_sha256$600000": "pbkdf2_sha256$600000$", "pbkdf2_sha1$1000": "pbkdf2_sha1$1000$",
+		"argon2": "argon2$argon2id$v=19$m=102400,t=2,p=8$", "argon2$m=512,t=2,p=2": "argon2$argon2id$v=19$m=512,t=2,p=2$",
+		"bcrypt_sha256": "bcrypt_sha256$$2b$12$", "bcrypt$10": "bcrypt$$2b$10$", "scrypt": "scrypt$16384$", "scrypt$32768$8$1": "scrypt$32768$",
+	} {
+		if got, err := django.Example(spec); err != nil || !strings.HasPrefix(got, begins) {
+			t.Errorf("%s: %s, %v", spec, got, err)
+		}
+	}
+	for _, spec := range []string{"", "md5", "sha1", "crypt", "pbkdf2_sha256$", "pbkdf2_sha256$x", "pbkdf2_sha256$0", "bcrypt$99", "scrypt$3$8$1", "argon2$m=1"} {
+		if got, err := django.Example(spec); err == nil && spec != "pbkdf2_sha256$" {
+			t.Errorf("%q: %s", spec, got)
+		}
+	}
+}
+
+func TestInspectSaysWhatWouldNotWork(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	name, _ := p.user(t)
+	p.person(t).signsIn("Django", name, good)
+	p.person(t).signsIn("Cloakroom", name, good)
+	var ids []string
+	for other, encoded := range map[string]string{"crypted": "crypt$$ab1aXxxxxxxxx", strings.ToUpper(name): "!unusable"} {
+		var id string
+		p.site.Run(t, "add", map[string]any{"name": other, "password": good}, &id)
+		p.site.Run(t, "set_hash", map[string]any{"name": other, "encoded": encoded}, nil)
+		ids = append(ids, id)
+	}
+	p.site.Run(t, "token", map[string]any{"name": name}, nil)
+	database := strings.TrimPrefix(p.config.DB, "django+")
+	said := func(c django.Config) string {
+		found, err := opened(t, c).Inspect(t.Context(), time.Now().Unix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	right := said(django.Config{Database: database, Keys: keys})
+	for _, want := range []string{
+		"3 users in auth_user, who sign in by username and have numbers for keys", "2 live sessions of somebody, and 0 anonymous ones",
+		"1 users have a hash of pbkdf2_sha256", "1 users have a password hash that can't be verified: crypt", "1 users have no password",
+		"1 names are those of several users but for their case", "1 tokens of REST framework",
+	} {
+		if !strings.Contains(right, want) {
+			t.Errorf("%q isn't said: %s", want, right)
+		}
+	}
+	if strings.Contains(right, `"error"`) {
+		t.Errorf("an error: %s", right)
+	}
+	wrong := said(django.Config{Database: database, Keys: django.Keys{"another key"}})
+	if !strings.Contains(wrong, `"error"`) || !strings.Contains(wrong, "none of the live sessions is signed with the secret key") {
+		t.Errorf("the wrong key isn't told: %s", wrong)
+	}
+	if len(ids) != 2 {
+		t.Fatal(ids)
+	}
+}
+
+// TestCustomUserModel: a UUID for a key, an address to sign in by, a column that Cloakroom doesn't know.
+func TestCustomUserModel(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), customUser)
+		var id string
+		p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good, "first_name": "Ann"}, &id)
+		b := p.person(t)
+		b.signsIn("Django", "ann@example.com", good)
+		b.is("ann@example.com")
+		p.edit(t, id, func(u *account.User) { u.Direct = []string{"people.view_person"} })
+		b.may("people.view_person")
+		p.site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_group"}}, nil)
+		p.site.Run(t, "join", map[string]any{"name": "ann@example.com", "group": "editors"}, nil)
+		b.may("auth.view_group", "people.view_person")
+		made, err := p.server.Accounts.Create(t.Context(), account.New{Username: "bob@example.com", Email: "bob@example.com", Password: good})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(made.ID) != 36 {
+			t.Errorf("the ID is %s", made.ID)
+		}
+		other := p.person(t)
+		other.signsIn("Django", "bob@example.com", good)
+		other.is("bob@example.com")
+		if err := p.server.Accounts.SetActive(t.Context(), made.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		other.isNobody()
+		all, err := p.server.Accounts.Store.List(t.Context(), account.Query{})
+		if err != nil || len(all) != 2 || !slices.IsSortedFunc(all, func(a, b *account.User) int { return strings.Compare(a.ID, b.ID) }) {
+			t.Errorf("%d users, %v", len(all), err)
+		}
+		after, err := p.server.Accounts.Store.List(t.Context(), account.Query{After: all[0].ID, Search: "EXAMPLE"})
+		if err != nil || len(after) != 1 || after[0].ID != all[1].ID {
+			t.Errorf("%d users after the first, %v", len(after), err)
+		}
+		if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		b.isNobody()
+	})
+}
+
+func TestDjangoMakesTheFirstUser(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	if link, err := p.server.SetupLink(t.Context()); link != "" || err != nil {
+		t.Errorf("there is a link: %q, %v", link, err)
+	}
+	if err := p.server.Accounts.Store.CreateFirst(t.Context(), &account.User{Username: "eve"}, [32]byte{}, 0); !errors.Is(err, account.ErrSetupSpent) {
+		t.Errorf("somebody is the first: %v", err)
+	}
+}

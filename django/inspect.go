@@ -1,0 +1,198 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Finding is something that was found in Django's database.
+type Finding struct {
+	Level string `json:"level"` // "info"; "warning": it won't work for some; "error": it won't work
+	About string `json:"about"`
+	Hint  string `json:"hint,omitempty"` // what to do
+}
+
+// Inspect looks at all of Django's users and sessions, and says what is there and what would not work. It changes nothing.
+// now is in seconds.
+func (db *DB) Inspect(ctx context.Context, now int64) ([]Finding, error) {
+	i := &inspection{DB: db, now: now}
+	for _, look := range []func(context.Context) error{i.users, i.hashes, i.twins, i.live, i.tokens, i.writing} {
+		if err := look(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return i.found, nil
+}
+
+type inspection struct {
+	*DB
+	now   int64
+	found []Finding
+}
+
+func (i *inspection) say(level, hint, about string, args ...any) {
+	i.found = append(i.found, Finding{level, fmt.Sprintf(about, args...), hint})
+}
+
+func (i *inspection) count(ctx context.Context, query string, args ...any) (n int, err error) {
+	if err = i.read.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
+		err = fmt.Errorf("count: %w", err)
+	}
+	return n, err
+}
+
+func (i *inspection) users(ctx context.Context) error {
+	n, err := i.count(ctx, `SELECT count(*) FROM `+quote(i.config.UserTable))
+	if err != nil {
+		return err
+	}
+	kind := "numbers"
+	if i.schema.uuid {
+		kind = "UUIDs"
+	}
+	i.say("info", "", "%d users in %s, who sign in by %s and have %s for keys", n, i.config.UserTable, i.config.UserLogin, kind)
+	if i.schema.groups == "" {
+		i.say("info", "", "no groups: there is no table %s_groups", i.config.UserTable)
+	}
+	if !i.schema.users.has("is_active") {
+		i.say("warning", "Add the field is_active to the user model.", "users can't be disabled: %s has no column is_active", i.config.UserTable)
+	}
+	return nil
+}
+
+// hashes counts the users by how their passwords are hashed.
+func (i *inspection) hashes(ctx context.Context) error {
+	kinds := map[string]int{}
+	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
+		var encoded string
+		err = rows.Scan(&encoded)
+		kinds[HashKind(encoded)]++
+		return none, err
+	}, `SELECT password FROM `+quote(i.config.UserTable))
+	if err != nil {
+		return fmt.Errorf("look at the hashes: %w", err)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		switch {
+		case kind == "unknown" || kind == "crypt":
+			i.say("warning", "They need a new password, at Django or here.", "%d users have a password hash that can't be verified: %s", kinds[kind], kind)
+		case kind == "unusable":
+			i.say("info", "", "%d users have no password", kinds[kind])
+		default:
+			i.say("info", "", "%d users have a hash of %s", kinds[kind], kind)
+		}
+	}
+	return nil
+}
+
+// HashKind names the algorithm of a hash in Django's words: "unusable" for none at all, "unknown" for what no hasher of
+// Django's has made.
+func HashKind(encoded string) string {
+	algorithm, _, ok := strings.Cut(encoded, "$")
+	switch {
+	case encoded == "" || encoded[0] == '!':
+		return "unusable"
+	case !ok && len(encoded) == 32:
+		return "unsalted_md5"
+	case slices.Contains([]string{"pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "scrypt", "md5", "sha1", "crypt"}, algorithm):
+		return algorithm
+	}
+	return "unknown"
+}
+
+// twins are users whose names differ in case alone.
+func (i *inspection) twins(ctx context.Context) error {
+	n, err := i.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+quote(i.config.UserTable)+` GROUP BY lower(`+quote(i.config.UserLogin)+`) HAVING count(*) > 1) AS twins`)
+	if err == nil && n > 0 {
+		i.say("warning", "Each signs in by the exact name, as at Django. An import can take only one of them.", "%d names are those of several users but for their case", n)
+	}
+	return err
+}
+
+// live looks into all sessions that haven't expired.
+func (i *inspection) live(ctx context.Context) error {
+	var signedIn, anonymous, strange, unproved int
+	s := (*sessions)(i.DB)
+	backends := map[string]int{}
+	rows, err := all(ctx, i.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
+		`SELECT `+s.columns()+` FROM `+s.table()+` WHERE expire_date > $1`, i.stamp(i.now))
+	if err != nil {
+		return fmt.Errorf("look at the sessions: %w", err)
+	}
+	for _, r := range rows {
+		if _, err := i.form.keys.verify(r.data); err != nil {
+			strange++
+			continue
+		}
+		found, err := i.form.read(r)
+		if err != nil {
+			anonymous++
+			continue
+		}
+		signedIn++
+		backends[found.dict.text(backendKey)]++
+		password, err := i.password(ctx, found.User)
+		if err != nil {
+			return err
+		}
+		if password != "" && !i.form.keys.provesPassword(found.Epoch, password) {
+			unproved++
+		}
+	}
+	i.say("info", "", "%d live sessions of somebody, and %d anonymous ones, in %s", signedIn, anonymous, i.config.SessionTable)
+	i.judge(len(rows), strange, unproved, signedIn, backends)
+	return nil
+}
+
+func (i *inspection) judge(all, strange, unproved, signedIn int, backends map[string]int) {
+	switch {
+	case strange > 0 && strange == all:
+		i.say("error", "Put settings.SECRET_KEY on the first line of --django-secret-key-file.", "none of the live sessions is signed with the secret key that was given")
+	case strange > 0:
+		i.say("warning", "If Django has SECRET_KEY_FALLBACKS, add each as a line to --django-secret-key-file.", "%d live sessions are signed with another secret key, and count for nothing", strange)
+	}
+	if unproved > 0 {
+		i.say("info", "", "%d of %d have ended since: their users' passwords have changed", unproved, signedIn)
+	}
+	for _, backend := range slices.Sorted(maps.Keys(backends)) {
+		if backend != i.config.AuthBackend {
+			i.say("info", "", "%d sessions were begun by the backend %s; those begun here name %s", backends[backend], backend, i.config.AuthBackend)
+		}
+	}
+	i.say("info", "", "Django's engine cached_db keeps its sessions in this table, too, but believes its cache: make sure that SESSION_ENGINE "+
+		"is django.contrib.sessions.backends.db")
+}
+
+func (i *inspection) tokens(ctx context.Context) error {
+	for _, t := range []struct{ table, what string }{{"authtoken_token", "REST framework"}, {"knox_authtoken", "knox"}} {
+		if !i.schema.tables[t.table] {
+			continue
+		}
+		n, err := i.count(ctx, `SELECT count(*) FROM `+t.table)
+		if err != nil {
+			return err
+		}
+		i.say("info", "", "%d tokens of %s", n, t.what)
+	}
+	return nil
+}
+
+// writing looks whether sessions could be written, and writes none.
+func (i *inspection) writing(ctx context.Context) error {
+	t, err := i.write.BeginTx(ctx, nil)
+	if err == nil {
+		defer t.Rollback()
+		_, err = t.ExecContext(ctx, `DELETE FROM `+quote(i.config.SessionTable)+` WHERE session_key = ''`)
+	}
+	if err == nil {
+		_, err = t.ExecContext(ctx, `UPDATE `+quote(i.config.UserTable)+` SET password = password WHERE password = ''`)
+	}
+	if err != nil {
+		i.say("error", "Let the user whom Cloakroom runs as, or whom --db names, write to the database.", "the database can't be written to: %v", err)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package django_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// record returns the session in the browser's cookie as the store has it.
+func (b *person) record() *session.Record {
+	b.t.Helper()
+	id, ok := ticket(b.key())
+	if !ok {
+		b.t.Fatalf("%q is no key", b.key())
+	}
+	r, err := b.p.server.Sessions.Store.Load(b.t.Context(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+// Django knows no absolute limit, and signs a session anew each time it saves it.
+func TestTheAbsoluteLimitOfDjangosSessionsHolds(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	b.is(name) // the first use here writes it down
+	first := b.record()
+	if limit := first.Deadline - time.Now().Unix(); limit > 30*24*3600 || limit < 30*24*3600-60 {
+		t.Errorf("the session ends in %d s at the latest", limit)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	b.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"a": 1}}, nil)
+	again := b.record()
+	if again.Deadline != first.Deadline || again.Created != first.Created || again.PublicID != first.PublicID {
+		t.Errorf("the session was %+v and is %+v", first, again)
+	}
+	if again.Expires <= first.Expires-1 || again.Version == first.Version {
+		t.Errorf("Django has not saved the session: %+v", again)
+	}
+}
+
+// With Django's own settings nothing but a change of its data prolongs a session.
+func TestAUseHereProlongsDjangosSession(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	p.site.Run(t, "expire", map[string]any{"key": b.key(), "seconds": 100}, nil)
+	if status := b.ours.Do(t, "GET", "/api/me?slide=false", nil, nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if left := p.left(t, b.key()); left > 100*time.Second {
+		t.Errorf("a request that is no use has prolonged the session to %v", left)
+	}
+	b.is(name)
+	if left := p.left(t, b.key()); left < 13*24*time.Hour {
+		t.Errorf("the session ends in %v", left)
+	}
+}
+
+// left is how long Django still honours a session.
+func (p *pair) left(t testing.TB, key string) time.Duration {
+	t.Helper()
+	var text string
+	p.site.Run(t, "expires", map[string]any{"key": key}, &text)
+	end, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Until(end)
+}
+
+// TestDevices: what Django lacks, over sessions that either has made, and that Django has put under other keys since.
+func TestDevices(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		name, _ := p.user(t)
+		other, _ := p.user(t)
+		laptop, phone, work, strangers := p.person(t), p.person(t), p.person(t), p.person(t)
+		laptop.signsIn("Django", name, good)
+		phone.signsIn("Cloakroom", name, good)
+		work.signsIn("Django", name, good)
+		strangers.signsIn("Django", other, good)
+		// Another key for the phone, as by a change of password in Django.
+		phone.django.Do(t, "POST", "/password", map[string]any{"password": good}, nil)
+		for _, b := range []*person{laptop, work} {
+			b.isNobody()
+			b.signsIn("Django", name, good)
+		}
+		var devices struct {
+			Sessions []struct {
+				ID      string
+				Current bool
+			}
+		}
+		phone.ours.Do(t, "GET", "/api/auth/sessions", nil, &devices)
+		if len(devices.Sessions) != 3 {
+			t.Fatalf("%+v", devices)
+		}
+		for _, d := range devices.Sessions {
+			if d.Current {
+				continue
+			}
+			path := "/api/auth/sessions/" + d.ID
+			if status := phone.ours.Do(t, "DELETE", path, nil, nil); status >= 300 {
+				t.Fatalf("%s: %d", path, status)
+			}
+		}
+		laptop.isNobody()
+		work.isNobody()
+		phone.is(name)
+		strangers.is(other)
+		if n, err := p.server.Sessions.RevokeAll(t.Context(), phone.record().User, nil); n != 1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+		phone.isNobody()
+		strangers.is(other)
+	})
+}

@@ -1,0 +1,572 @@
+package django_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+)
+
+// cells are what either side may do, and the other must agree with on the very next request.
+var cells = []struct {
+	what                  string
+	inDjango, inCloakroom func(t *testing.T, p *pair)
+}{
+	{"sign in", signInAt("Django"), signInAt("Cloakroom")},
+	{"read", readAt("Cloakroom", "Django"), readAt("Django", "Cloakroom")},
+	{"sign out", signOutInDjango, signOutInCloakroom},
+	{"password change", passwordInDjango, passwordInCloakroom},
+	{"password change by an administrator", adminPasswordInDjango, adminPasswordInCloakroom},
+	{"disable", disableInDjango, disableInCloakroom},
+	{"permission change", permissionInDjango, permissionInCloakroom},
+	{"group change", groupInDjango, groupInCloakroom},
+	{"non-ASCII session values", valuesInDjango(strange), valuesInCloakroom(strange)},
+	{"values over the compression threshold", valuesInDjango(long), valuesInCloakroom(long)},
+	{"_session_expiry as a number", expiryInDjango, expiryInCloakroom},
+	{"_session_expiry as a date", dateInDjango, dateInCloakroom},
+	{"hash upgrade by Django", upgradeInDjango, upgradeInCloakroom},
+	{"user deleted", deleteInDjango, deleteInCloakroom},
+	{"user made", makeInDjango, makeInCloakroom},
+}
+
+// TestB7_EachSideSeesWhatTheOtherDoes is the matrix.
+func TestB7_EachSideSeesWhatTheOtherDoes(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		p := newPair(t, database, nil)
+		before := p.bystanders(t)
+		for _, c := range cells {
+			t.Run(c.what+", done in Django", func(t *testing.T) { c.inDjango(t, p) })
+			t.Run(c.what+", done in Cloakroom", func(t *testing.T) { c.inCloakroom(t, p) })
+		}
+		t.Run("nothing else has changed", func(t *testing.T) { p.unchanged(t, before) })
+	})
+}
+
+func signInAt(side string) func(t *testing.T, p *pair) {
+	return func(t *testing.T, p *pair) {
+		name, _ := p.user(t)
+		b := p.person(t)
+		b.isNobody()
+		b.signsIn(side, name, good)
+		b.is(name)
+		if status := p.person(t).signIn(side, name, better); status == http.StatusOK {
+			t.Error("a wrong password passes")
+		}
+	}
+}
+
+// readAt reads at one side, often, what the other has made. At Django the row stays as it is; here a use is written down,
+// but no more than once a minute.
+func readAt(made, read string) func(t *testing.T, p *pair) {
+	return func(t *testing.T, p *pair) {
+		name, _ := p.user(t)
+		b := p.person(t)
+		b.signsIn(made, name, good)
+		b.is(name)
+		row := p.row(t, b.key())
+		for range 5 {
+			b.is(name)
+		}
+		if now := p.row(t, b.key()); now != row {
+			t.Errorf("the row was\n%s\nand is\n%s", row, now)
+		}
+		_ = read
+	}
+}
+
+func signOutInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	b.is(name)
+	b.django.Do(t, "POST", "/logout", map[string]any{}, nil)
+	b.isNobody()
+}
+
+func signOutInCloakroom(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	b.is(name)
+	key := b.key()
+	if status := b.ours.Do(t, "POST", "/api/auth/logout", map[string]any{}, nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	b.isNobody()
+	if row := p.row(t, key); row != "" {
+		t.Errorf("the row is still there: %s", row)
+	}
+}
+
+func passwordInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b, other := p.person(t), p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	other.signsIn("Cloakroom", name, good)
+	b.django.Do(t, "POST", "/password", map[string]any{"password": better}, nil)
+	b.is(name)
+	other.isNobody()
+	other.signsIn("Cloakroom", name, better)
+	if status := p.person(t).signIn("Cloakroom", name, good); status == http.StatusOK {
+		t.Error("the old password passes")
+	}
+}
+
+func passwordInCloakroom(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b, other := p.person(t), p.person(t)
+	b.signsIn("Django", name, good)
+	other.signsIn("Django", name, good)
+	before := p.encoded(t, name)
+	status := b.ours.Do(t, "POST", "/api/auth/password/change", map[string]any{"current_password": good, "new_password": better}, nil)
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	b.is(name)
+	other.isNobody()
+	if now := p.encoded(t, name); parameters(now) != parameters(before) || now == before {
+		t.Errorf("the hash was %s and is %s", before, now)
+	}
+	other.signsIn("Django", name, better)
+	b.is(name) // Django found nothing to hash anew
+	if status := p.person(t).signIn("Django", name, good); status == http.StatusOK {
+		t.Error("the old password passes")
+	}
+}
+
+func (p *pair) encoded(t testing.TB, name string) (encoded string) {
+	t.Helper()
+	p.site.Run(t, "encoded", map[string]any{"name": name}, &encoded)
+	return encoded
+}
+
+// parameters is the algorithm of a hash and what it costs.
+func parameters(encoded string) string {
+	parts := strings.Split(encoded, "$")
+	return parts[0] + "$" + parts[1]
+}
+
+func adminPasswordInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	p.site.Run(t, "set_password", map[string]any{"name": name, "password": better}, nil)
+	b.isNobody()
+	b.signsIn("Cloakroom", name, better)
+	b.is(name)
+}
+
+func adminPasswordInCloakroom(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	if err := p.server.Accounts.SetPassword(t.Context(), id, better); err != nil {
+		t.Fatal(err)
+	}
+	b.isNobody()
+	b.signsIn("Django", name, better)
+	b.is(name)
+}
+
+func disableInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	p.site.Run(t, "set_active", map[string]any{"name": name, "active": false}, nil)
+	b.isNobody()
+	if status := p.person(t).signIn("Cloakroom", name, good); status == http.StatusOK {
+		t.Error("a disabled user signs in")
+	}
+	p.site.Run(t, "set_active", map[string]any{"name": name, "active": true}, nil)
+	b.is(name) // as Django has it: the session was not ended
+}
+
+func disableInCloakroom(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	if err := p.server.Accounts.SetActive(t.Context(), id, false); err != nil {
+		t.Fatal(err)
+	}
+	b.isNobody()
+	if status := p.person(t).signIn("Django", name, good); status == http.StatusOK {
+		t.Error("a disabled user signs in")
+	}
+	if err := p.server.Accounts.SetActive(t.Context(), id, true); err != nil {
+		t.Fatal(err)
+	}
+	b.isNobody() // as Cloakroom has it: what was ended stays ended
+	b.signsIn("Django", name, good)
+	b.is(name)
+}
+
+// may demands that both sites give the user exactly these permissions.
+func (b *person) may(permissions ...string) {
+	b.t.Helper()
+	var ours, django seen
+	b.ours.Do(b.t, "GET", "/api/me", nil, &ours)
+	b.django.Do(b.t, "GET", "/me", nil, &django)
+	if !slices.Equal(ours.Permissions, permissions) || !slices.Equal(django.Permissions, permissions) {
+		b.t.Fatalf("permissions %q at Cloakroom, %q at Django, want %q", ours.Permissions, django.Permissions, permissions)
+	}
+}
+
+func permissionInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	b.may()
+	p.site.Run(t, "grant", map[string]any{"name": name, "label": "auth.change_user"}, nil)
+	p.site.Run(t, "grant", map[string]any{"name": name, "label": "auth.add_group"}, nil)
+	b.may("auth.add_group", "auth.change_user")
+	p.site.Run(t, "withdraw", map[string]any{"name": name, "label": "auth.change_user"}, nil)
+	b.may("auth.add_group")
+}
+
+func permissionInCloakroom(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	p.edit(t, id, func(u *account.User) { u.Direct = []string{"auth.change_user", "auth.add_group"} })
+	b.may("auth.add_group", "auth.change_user")
+	p.edit(t, id, func(u *account.User) { u.Direct = []string{"auth.add_group"} })
+	b.may("auth.add_group")
+	_, err := p.server.Accounts.Edit(t.Context(), id, func(u *account.User) error {
+		u.Direct = []string{"auth.no_such"}
+		return nil
+	})
+	if err == nil {
+		t.Error("a permission that Django doesn't have is given")
+	}
+	b.may("auth.add_group")
+}
+
+func (p *pair) edit(t testing.TB, id string, change func(u *account.User)) {
+	t.Helper()
+	_, err := p.server.Accounts.Edit(t.Context(), id, func(u *account.User) error {
+		change(u)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func groupInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	p.site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_user"}}, nil)
+	p.site.Run(t, "join", map[string]any{"name": name, "group": "editors"}, nil)
+	b.may("auth.view_user")
+	p.site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_group", "auth.view_user"}}, nil)
+	b.may("auth.view_group", "auth.view_user")
+	p.site.Run(t, "leave", map[string]any{"name": name, "group": "editors"}, nil)
+	b.may()
+}
+
+func groupInCloakroom(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	store := p.server.Accounts.Store
+	if err := store.SetGroup(t.Context(), account.Group{Name: "writers", Permissions: []string{"auth.view_user"}}); err != nil {
+		t.Fatal(err)
+	}
+	p.edit(t, id, func(u *account.User) { u.Groups = []string{"writers"} })
+	b.may("auth.view_user")
+	if err := store.SetGroup(t.Context(), account.Group{Name: "writers", Permissions: []string{"auth.view_user", "auth.view_group"}}); err != nil {
+		t.Fatal(err)
+	}
+	b.may("auth.view_group", "auth.view_user")
+	if err := store.DeleteGroup(t.Context(), "writers"); err != nil {
+		t.Fatal(err)
+	}
+	b.may()
+}
+
+var (
+	strange = map[string]any{"name": "Zoë €😀 <&> \u2028", "ключ": []any{"ß", nil, true}, "big": json.Number("9007199254740993")}
+	long    = map[string]any{"text": strings.Repeat("many words, ", 1000), "list": []any{"a", "b"}}
+)
+
+// same demands that the values are those that were set, whatever else is there.
+func same(t testing.TB, got map[string]json.RawMessage, want map[string]any) {
+	t.Helper()
+	for key, value := range want {
+		expected, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !equalJSON(t, got[key], expected) {
+			t.Errorf("%q is %s, want %s", key, got[key], expected)
+		}
+	}
+}
+
+func equalJSON(t testing.TB, a, b []byte) bool {
+	t.Helper()
+	var x, y any
+	for text, into := range map[*any][]byte{&x: a, &y: b} {
+		d := json.NewDecoder(strings.NewReader(string(into)))
+		d.UseNumber()
+		if err := d.Decode(text); err != nil {
+			t.Fatalf("%s: %v", into, err)
+		}
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+func valuesInDjango(values map[string]any) func(t *testing.T, p *pair) {
+	return func(t *testing.T, p *pair) {
+		name, _ := p.user(t)
+		b := p.person(t)
+		b.signsIn("Cloakroom", name, good)
+		b.django.Do(t, "POST", "/session", map[string]any{"set": values}, nil)
+		var got map[string]json.RawMessage
+		if status := b.ours.Do(t, "GET", "/values", nil, &got); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		same(t, got, values)
+		b.is(name)
+	}
+}
+
+func valuesInCloakroom(values map[string]any) func(t *testing.T, p *pair) {
+	return func(t *testing.T, p *pair) {
+		name, _ := p.user(t)
+		b := p.person(t)
+		b.signsIn("Django", name, good)
+		b.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"theirs": "stays"}}, nil)
+		if status := b.ours.Do(t, "POST", "/values", values, nil); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		var got map[string]json.RawMessage
+		b.django.Do(t, "GET", "/session", nil, &got)
+		same(t, got, values)
+		same(t, got, map[string]any{"theirs": "stays", "_auth_user_backend": "django.contrib.auth.backends.ModelBackend"})
+		b.is(name)
+	}
+}
+
+func expiryInDjango(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	b.django.Do(t, "POST", "/session", map[string]any{"expiry": 300}, nil)
+	b.is(name)
+	all, err := p.server.Sessions.List(t.Context(), id)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	if left := time.Until(all[0].ExpiresAt); left > 301*time.Second || left < 250*time.Second {
+		t.Errorf("Cloakroom ends the session in %v", left)
+	}
+	p.site.Run(t, "expire", map[string]any{"key": b.key(), "seconds": -1}, nil)
+	b.isNobody()
+}
+
+// expiryInCloakroom: a session that ends with the browser says so to Django, and a limit that Django has set stays.
+func expiryInCloakroom(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	status := b.ours.Do(t, "POST", "/api/auth/login", map[string]any{"username": name, "password": good, "remember": false}, nil)
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	var got map[string]json.RawMessage
+	b.django.Do(t, "GET", "/session", nil, &got)
+	same(t, got, map[string]any{"_session_expiry": 0})
+	b.is(name)
+	other := p.person(t)
+	other.signsIn("Django", name, good)
+	other.django.Do(t, "POST", "/session", map[string]any{"expiry": 300}, nil)
+	other.ours.Do(t, "POST", "/values", map[string]any{"a": 1}, nil)
+	other.django.Do(t, "GET", "/session", nil, &got)
+	same(t, got, map[string]any{"_session_expiry": 300, "a": 1})
+}
+
+// signedInBy returns a session as Django 4.1 and later write it, with an end in its data: earlier ones can't.
+func (p *pair) signedInBy(t testing.TB, name, id string, end time.Time) *person {
+	t.Helper()
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	var data map[string]any
+	b.django.Do(t, "GET", "/session", nil, &data)
+	data["_session_expiry"] = end.UTC().Format("2006-01-02T15:04:05.000000+00:00")
+	key := strings.Repeat("k", 32-len(id)) + id
+	p.site.Run(t, "put_session", map[string]any{"key": key, "data": data, "expire": time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05+00:00")}, nil)
+	other := p.person(t)
+	request, err := http.NewRequest("GET", p.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.ours.Client.Jar.SetCookies(request.URL, []*http.Cookie{{Name: "sessionid", Value: key, Path: "/"}})
+	return other
+}
+
+func dateInDjango(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	p.signedInBy(t, name, id, time.Now().Add(time.Minute)).is(name)
+	name, id = p.user(t)
+	b := p.signedInBy(t, name, id, time.Now().Add(-time.Second))
+	if status := b.ours.Do(t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
+		t.Errorf("a session whose date has passed: %d", status)
+	}
+}
+
+func dateInCloakroom(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	end := time.Now().Add(time.Minute)
+	b := p.signedInBy(t, name, id, end)
+	if status := b.ours.Do(t, "POST", "/values", map[string]any{"a": 1}, nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	var got map[string]json.RawMessage
+	p.site.Run(t, "read_session", map[string]any{"key": b.key()}, &got)
+	same(t, got, map[string]any{"_session_expiry": end.UTC().Format("2006-01-02T15:04:05.000000+00:00"), "a": 1})
+	b.is(name)
+}
+
+// upgradeInDjango: the sessions that Django's new hash ends at Django it ends here.
+func upgradeInDjango(t *testing.T, p *pair) {
+	name, _ := p.outdated(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	b.is(name)
+	before := p.encoded(t, name)
+	other := p.person(t)
+	other.signsIn("Django", name, good)
+	if p.encoded(t, name) == before {
+		t.Fatal("Django has not hashed anew")
+	}
+	b.isNobody()
+	other.is(name)
+	b.signsIn("Cloakroom", name, good)
+	other.is(name)
+}
+
+// upgradeInCloakroom: there is none.
+func upgradeInCloakroom(t *testing.T, p *pair) {
+	name, id := p.outdated(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	before := p.encoded(t, name)
+	other := p.person(t)
+	other.signsIn("Cloakroom", name, good)
+	if now := p.encoded(t, name); now != before {
+		t.Errorf("the hash was %s and is %s", before, now)
+	}
+	b.is(name)
+	other.is(name)
+	if err := p.server.Accounts.SetPassword(t.Context(), id, better); err != nil {
+		t.Fatal(err)
+	}
+	if now := p.encoded(t, name); parameters(now) != parameters(before) {
+		t.Errorf("the hash was %s and is %s", before, now)
+	}
+}
+
+// outdated makes a user with fewer iterations than Django wants.
+func (p *pair) outdated(t testing.TB) (name, id string) {
+	t.Helper()
+	name, id = p.user(t)
+	p.site.Run(t, "set_hash", map[string]any{"name": name, "encoded": pbkdf2(good, 1000)}, nil)
+	return name, id
+}
+
+func deleteInDjango(t *testing.T, p *pair) {
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	p.site.Run(t, "delete", map[string]any{"name": name}, nil)
+	b.isNobody()
+}
+
+func deleteInCloakroom(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	p.site.Run(t, "grant", map[string]any{"name": name, "label": "auth.change_user"}, nil)
+	p.site.Run(t, "token", map[string]any{"name": name}, nil)
+	if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	b.isNobody()
+}
+
+func makeInDjango(t *testing.T, p *pair) {
+	name, id := p.user(t)
+	u, err := p.server.Accounts.Lookup(t.Context(), name)
+	if err != nil || u.ID != id || !u.IsActive || u.IsStaff || u.LastLogin != 0 || time.Now().Unix()-u.DateJoined > 60 {
+		t.Fatalf("%+v, %v", u, err)
+	}
+}
+
+func makeInCloakroom(t *testing.T, p *pair) {
+	newest, _ := p.user(t)
+	made, err := p.server.Accounts.Create(t.Context(), account.New{
+		Username: "made" + newest, Email: "made@Example.com", FirstName: "Zoë", Password: good, IsStaff: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := p.person(t)
+	b.signsIn("Django", made.Username, good)
+	b.is(made.Username)
+	var fields struct {
+		Active, Staff bool
+		Email         string
+		FirstName     string `json:"first_name"`
+	}
+	p.site.Run(t, "fields", map[string]any{"name": made.Username}, &fields)
+	if !fields.Active || !fields.Staff || fields.Email != "made@example.com" || fields.FirstName != "Zoë" {
+		t.Errorf("%+v", fields)
+	}
+	if now, want := p.encoded(t, made.Username), p.encoded(t, newest); parameters(now) != parameters(want) {
+		t.Errorf("the hash is %s, that of the newest user %s", now, want)
+	}
+	_, err = p.server.Accounts.Create(t.Context(), account.New{Username: strings.ToUpper(newest), Password: good})
+	if err == nil {
+		t.Error("a name that differs in case alone is given")
+	}
+}
+
+// TestKeyRotation: Django gets a new SECRET_KEY, and the old one as a fallback.
+func TestKeyRotation(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		rotated := djangoserver.Config{Keys: []string{"the new secret key, which is long enough", secret}}
+		name, id := p.user(t)
+		fromDjango, fromUs := p.person(t), p.person(t)
+		fromDjango.signsIn("Django", name, good)
+		fromUs.signsIn("Cloakroom", name, good)
+		p.site.Stop()
+		p.site = p.site.With(func(c *djangoserver.Config) { c.Keys = rotated.Keys })
+		p.site.Start(t)
+		p.config.Django.SecretKeyFile = keyFile(t, rotated.Keys)
+		p.start()
+		t.Run("key rotation with fallbacks, done in Django", func(t *testing.T) {
+			b := p.person(t)
+			b.signsIn("Django", name, good)
+			b.is(name)
+		})
+		t.Run("key rotation with fallbacks, done in Cloakroom", func(t *testing.T) {
+			// Django before 4.1 knows no fallbacks: it is signed in again by what was renewed here.
+			for _, old := range []*person{fromDjango, fromUs} {
+				b := &person{p, t, old.django.At(p.site.URL), old.ours.At(p.url)}
+				if all, err := p.server.Sessions.List(t.Context(), id); err != nil || len(all) != 3 {
+					t.Errorf("%d sessions listed, %v", len(all), err)
+				}
+				b.is(name)
+			}
+		})
+	})
+}

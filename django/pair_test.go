@@ -1,0 +1,201 @@
+package django_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const (
+	good   = "correct horse battery staple"
+	better = "another horse battery staple"
+)
+
+// pair is a Django and a Cloakroom on one database.
+type pair struct {
+	t      testing.TB
+	site   *djangoserver.Site
+	server *cloakroom.Server
+	url    string // Cloakroom's
+	config cloakroom.Config
+	keys   []string // of the sessions that no test is to touch
+}
+
+// newPair starts both. change may be nil.
+func newPair(t testing.TB, database string, change func(d *djangoserver.Config, c *cloakroom.Config)) *pair {
+	t.Helper()
+	d := djangoserver.Config{Database: database, Keys: keys}
+	c := cloakroom.Config{DB: "django+" + database, Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	if change != nil {
+		change(&d, &c)
+	}
+	c.Django.SecretKeyFile = keyFile(t, d.Keys)
+	p := &pair{t: t, site: djangoserver.New(t, d), config: c}
+	p.site.Start(t)
+	p.start()
+	return p
+}
+
+func keyFile(t testing.TB, keys []string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret-key")
+	if err := os.WriteFile(file, []byte(strings.Join(keys, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// start starts Cloakroom, with a program behind it that shows and changes a session's values.
+func (p *pair) start() {
+	p.t.Helper()
+	var handler http.Handler
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	p.url = "http://" + web.Listener.Addr().String()
+	p.config.URL = p.url
+	server, err := cloakroom.New(p.t.Context(), p.config)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.server, handler = server, server.Handler(http.HandlerFunc(p.program))
+	web.Start()
+	p.t.Cleanup(func() {
+		web.Close()
+		if err := server.Close(); err != nil {
+			p.t.Error(err)
+		}
+	})
+}
+
+// program is what a Go program does with sessions, beside Django's.
+func (p *pair) program(w http.ResponseWriter, r *http.Request) {
+	s, err := session.FromContext(r.Context())
+	if err == nil && s == nil {
+		http.Error(w, "nobody", http.StatusUnauthorized)
+		return
+	}
+	if err == nil && r.Method == http.MethodPost {
+		var set map[string]json.RawMessage
+		if err = json.NewDecoder(r.Body).Decode(&set); err == nil {
+			s, err = p.server.Sessions.Update(r.Context(), s, func(v session.Values) error {
+				for key, value := range set {
+					v[key] = value
+				}
+				return nil
+			})
+		}
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if err := json.NewEncoder(w).Encode(s.Values()); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// person is somebody with a browser, at both sites.
+type person struct {
+	p      *pair
+	t      testing.TB
+	django *djangoserver.Browser
+	ours   *djangoserver.Browser
+}
+
+func (p *pair) person(t testing.TB) *person {
+	b := p.site.Browser(t)
+	return &person{p, t, b, b.At(p.url)}
+}
+
+var people int
+
+// user makes a user at Django, and returns the name and the ID.
+func (p *pair) user(t testing.TB) (name, id string) {
+	t.Helper()
+	people++
+	name = fmt.Sprintf("ann%d", people)
+	p.site.Run(t, "add", map[string]any{"name": name, "password": good}, &id)
+	return name, id
+}
+
+// signsIn signs in at Django or at Cloakroom, and demands that it works.
+func (b *person) signsIn(at, name, password string) {
+	b.t.Helper()
+	if status := b.signIn(at, name, password); status != http.StatusOK {
+		b.t.Fatalf("sign-in of %s at %s: %d", name, at, status)
+	}
+}
+
+func (b *person) signIn(at, name, password string) (status int) {
+	b.t.Helper()
+	credentials := map[string]any{"username": name, "password": password}
+	if at == "Django" {
+		return b.django.Do(b.t, "POST", "/login", credentials, nil)
+	}
+	return b.ours.Do(b.t, "POST", "/api/auth/login", credentials, nil)
+}
+
+type seen struct {
+	ID          any
+	Username    string
+	Permissions []string
+}
+
+// is demands that both sites know the browser as this user.
+func (b *person) is(name string) {
+	b.t.Helper()
+	var ours, django seen
+	if status := b.ours.Do(b.t, "GET", "/api/me", nil, &ours); status != http.StatusOK || ours.Username != name {
+		b.t.Fatalf("Cloakroom: %d %+v, want %s", status, ours, name)
+	}
+	if status := b.django.Do(b.t, "GET", "/me", nil, &django); status != http.StatusOK || django.Username != name {
+		b.t.Fatalf("Django: %d %+v, want %s", status, django, name)
+	}
+	if fmt.Sprint(ours.ID) != fmt.Sprint(django.ID) {
+		b.t.Fatalf("ID %v at Cloakroom, %v at Django", ours.ID, django.ID)
+	}
+}
+
+// isNobody demands that neither site knows the browser. Cloakroom is asked first: Django removes a session that has
+// ended with its password.
+func (b *person) isNobody() {
+	b.t.Helper()
+	if status := b.ours.Do(b.t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
+		b.t.Fatalf("Cloakroom: %d", status)
+	}
+	if status := b.django.Do(b.t, "GET", "/me", nil, nil); status != http.StatusForbidden {
+		b.t.Fatalf("Django: %d", status)
+	}
+}
+
+// key returns the session key in the browser's cookie.
+func (b *person) key() string {
+	b.t.Helper()
+	r, err := http.NewRequest("GET", b.p.url, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, c := range b.ours.Client.Jar.Cookies(r.URL) {
+		if c.Name == "sessionid" {
+			return c.Value
+		}
+	}
+	b.t.Fatal("no session cookie")
+	return ""
+}
+
+// customUser makes the user model one with a UUID for a key, and an address to sign in by.
+func customUser(d *djangoserver.Config, c *cloakroom.Config) {
+	d.CustomUser = true
+	c.Django.UserTable, c.Django.UserKey, c.Django.UserLogin = "people_person", "uid", "email"
+}

@@ -1,0 +1,88 @@
+package django
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxPayload bounds the JSON of one session, in bytes. It is signed, so nobody but Django and we can have made it.
+const maxPayload = 16 << 20
+
+// pack makes P of JSON, which it brings into ASCII: compressed where that is at least two bytes shorter, like Django.
+func pack(json []byte) (string, error) {
+	plain := ascii(json)
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	if _, err := w.Write(plain); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	if b.Len() < len(plain)-1 {
+		return "." + base64.RawURLEncoding.EncodeToString(b.Bytes()), nil
+	}
+	return base64.RawURLEncoding.EncodeToString(plain), nil
+}
+
+// unpack makes JSON of P.
+func unpack(payload string) ([]byte, error) {
+	encoded, compressed := strings.CutPrefix(payload, ".")
+	// Python's decoder takes padding as well, and so do we: what counts is the signature.
+	data, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil {
+		return nil, fmt.Errorf("decode session data: %w", err)
+	}
+	if !compressed {
+		return fromLatin1(data), nil
+	}
+	r, err := zlib.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("decompress session data: %w", err)
+	}
+	data, err = io.ReadAll(io.LimitReader(r, maxPayload+1))
+	if err != nil {
+		return nil, fmt.Errorf("decompress session data: %w", err)
+	}
+	if len(data) > maxPayload {
+		return nil, errors.New("session data is over 16 MiB")
+	}
+	return fromLatin1(data), nil
+}
+
+// ascii writes every other character of JSON, which are all within its strings, as \uXXXX: Django reads latin-1.
+func ascii(json []byte) []byte {
+	if !bytes.ContainsFunc(json, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return json
+	}
+	out := make([]byte, 0, len(json)+len(json)/2)
+	for _, r := range string(json) { // what is no UTF-8 becomes U+FFFD
+		switch high, low := utf16.EncodeRune(r); {
+		case r < utf8.RuneSelf:
+			out = append(out, byte(r))
+		case high == utf8.RuneError:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return out
+}
+
+func fromLatin1(data []byte) []byte {
+	if !bytes.ContainsFunc(data, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return data
+	}
+	out := make([]byte, 0, 2*len(data))
+	for _, b := range data {
+		out = utf8.AppendRune(out, rune(b))
+	}
+	return out
+}

@@ -1,0 +1,219 @@
+package django
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// The keys of a session's data that Django and we give a meaning.
+const (
+	userKey    = "_auth_user_id"
+	backendKey = "_auth_user_backend"
+	hashKey    = "_auth_user_hash"
+	expiryKey  = "_session_expiry"
+
+	// MetaKey is the key under which a session's data has what Django's table has no column for.
+	MetaKey = "_cloakroom"
+)
+
+// hidden keys are not among a session's values.
+func hidden(key string) bool {
+	return strings.HasPrefix(key, "_auth_user_") || key == expiryKey || key == MetaKey
+}
+
+// meta is the value under MetaKey. When a session was last used is the time that its data is signed with, so that a use
+// changes nothing of the data itself.
+type meta struct {
+	ID       string   `json:"id"` // the public ID
+	Method   string   `json:"method"`
+	Created  int64    `json:"created"`
+	Fresh    int64    `json:"fresh"`
+	Idle     int64    `json:"idle"`
+	Deadline int64    `json:"deadline"`
+	IP       string   `json:"ip"`
+	Agent    string   `json:"agent"`
+	Was      []string `json:"was,omitempty"` // hashes of the keys that the session had before rotations
+	V        string   `json:"v"`             // random, so that no two states have one version
+}
+
+// maxWas bounds how many former keys lead to a session.
+const maxWas = 16
+
+// row is a row of django_session.
+type row struct {
+	key, data string
+	expires   int64
+}
+
+// stored is a row understood: a session that somebody is signed in with.
+type stored struct {
+	row
+	*session.Record
+	dict *dict
+	meta meta
+	born bool // by Django, and not used here yet: it has no meta
+	old  bool // signed by a fallback key
+}
+
+// form is what the meaning of rows depends on.
+type form struct {
+	keys           Keys
+	backend        string
+	idle, lifetime int64 // of the sessions that Django makes, in seconds
+	zone           *time.Location
+}
+
+// errAnonymous says that a row is no session of anybody's: nobody has signed in, or the signature is not Django's, which
+// Django, too, takes for an empty session.
+var errAnonymous = fmt.Errorf("nobody is signed in: %w", session.ErrNotFound)
+
+func (f *form) read(r row) (*stored, error) {
+	signed, err := f.keys.verify(r.data)
+	if err != nil {
+		return nil, errAnonymous
+	}
+	text, err := unpack(signed.payload)
+	if err != nil {
+		return nil, errAnonymous
+	}
+	d, err := parseDict(text)
+	if err != nil || d.text(userKey) == "" {
+		return nil, errAnonymous
+	}
+	s := &stored{row: r, dict: d, old: signed.old}
+	s.born = json.Unmarshal(d.values[MetaKey], &s.meta) != nil || s.meta.ID == ""
+	if s.born {
+		s.meta = f.bornAt(r.key, signed.at, d)
+	}
+	s.Record = &session.Record{
+		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: s.meta.Method, Browser: browser(d),
+		Created: s.meta.Created, Fresh: s.meta.Fresh, Seen: signed.at, Idle: s.meta.Idle, Deadline: s.meta.Deadline,
+		Expires: r.expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(signed.payload),
+	}
+	copy(s.ID[:], r.key)
+	if s.born {
+		// A minute back, so that the first use here is one that is written down, and with it the absolute limit.
+		s.Seen = max(0, signed.at-60)
+	}
+	return s, nil
+}
+
+// bornAt says about a session that Django has made what we would have noted: it was last written when it was signed, which
+// is the sign-in unless a program has changed it since.
+func (f *form) bornAt(key string, signedAt int64, d *dict) meta {
+	m := meta{ID: f.publicID(key), Method: "django", Created: signedAt, Idle: f.idle, Deadline: signedAt + f.lifetime}
+	var seconds int64
+	if json.Unmarshal(d.values[expiryKey], &seconds) == nil && seconds > 0 {
+		m.Idle = seconds
+	} else if end, ok := f.instant(d.text(expiryKey)); ok {
+		m.Deadline = min(m.Deadline, end)
+	}
+	return m
+}
+
+// instant reads the ISO 8601 text that set_expiry makes of a datetime.
+func (f *form) instant(text string) (int64, bool) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} { // both take a fraction
+		if t, err := time.ParseInLocation(layout, text, f.zone); err == nil {
+			return t.Unix(), true
+		}
+	}
+	return 0, false
+}
+
+// browser reports whether the cookie ends with the browser: Django's set_expiry(0).
+func browser(d *dict) bool { return string(d.values[expiryKey]) == "0" }
+
+// publicID names a session that has no name yet. Who doesn't know SECRET_KEY learns nothing from it.
+func (f *form) publicID(key string) string {
+	mac := salted("cloakroom.public_id", f.keys[0], key)
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac[:16])
+}
+
+func version(payload string) string {
+	sum := sha256.Sum256([]byte(payload))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+func formerKey(id session.ID) string {
+	sum := sha256.Sum256(id[:])
+	return hex.EncodeToString(sum[:])
+}
+
+// write makes the row of a record. from is what the session was before, whose unknown keys stay; nil: it is new.
+func (f *form) write(r *session.Record, from *stored) (row, *session.Record, error) {
+	d, m := newDict(), meta{}
+	if from != nil && from.PublicID == r.PublicID {
+		d, m.Was = from.dict, from.meta.Was
+		if from.ID != r.ID {
+			m.Was = append(slices.Clone(m.Was), formerKey(from.ID))
+			m.Was = m.Was[max(0, len(m.Was)-maxWas):]
+		}
+	}
+	if err := fill(d, r.Values); err != nil {
+		return row{}, nil, err
+	}
+	d.setText(userKey, r.User)
+	if d.text(backendKey) == "" {
+		d.setText(backendKey, f.backend)
+	}
+	d.setText(hashKey, r.Epoch)
+	if r.Browser {
+		d.set(expiryKey, json.RawMessage("0"))
+	} else if browser(d) {
+		d.drop(expiryKey)
+	}
+	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.Fresh
+	m.Idle, m.Deadline, m.IP, m.Agent, m.V = r.Idle, r.Deadline, r.IP, r.Agent, (Tickets{}).New()
+	return f.sign(d, m, r)
+}
+
+// sign makes the row of data.
+func (f *form) sign(d *dict, m meta, r *session.Record) (row, *session.Record, error) {
+	about, err := json.Marshal(m)
+	if err != nil {
+		return row{}, nil, fmt.Errorf("encode session: %w", err)
+	}
+	d.set(MetaKey, about)
+	payload, err := pack(d.encode())
+	if err != nil {
+		return row{}, nil, fmt.Errorf("encode session: %w", err)
+	}
+	written := *r
+	written.Version = version(payload)
+	return row{string(r.ID[:]), f.keys.sign(payload, r.Seen), r.Expires}, &written, nil
+}
+
+// fill puts values into data in the place of those that are there. Values that only Python can read stay.
+func fill(d *dict, values []byte) error {
+	next := newDict()
+	if len(bytes.TrimSpace(values)) > 0 {
+		var err error
+		if next, err = parseDict(values); err != nil {
+			return fmt.Errorf("encode session values: %w", err)
+		}
+	}
+	for _, key := range slices.Clone(d.keys) {
+		if _, stays := next.values[key]; !stays && !hidden(key) && json.Valid(d.values[key]) {
+			d.drop(key)
+		}
+	}
+	for _, key := range next.keys {
+		if hidden(key) {
+			return errors.New("session value " + key + " is Django's own")
+		}
+		d.set(key, next.values[key])
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// A reset secret is two rows among Django's sessions in which nobody is signed in: one is found by the hash of the secret
+// and has the user; the other is found by the user and has the hash, so that a newer secret voids it. Both end by
+// themselves, and manage.py clearsessions knows what to do with them. Their keys are keyed hashes: who reads the table
+// learns no secret from them.
+
+const resetKey = "_cloakroom_reset"
+
+// reset is the value of resetKey.
+type reset struct {
+	User  string `json:"user"`
+	Hash  string `json:"hash"`
+	Epoch string `json:"epoch"`
+}
+
+func (f *form) resetRow(kind, of string) string {
+	return hex.EncodeToString(salted("cloakroom.reset."+kind, f.keys[0], of)[:16])
+}
+
+func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
+	return a.transaction(ctx, func(t *sql.Tx) error {
+		u, err := a.load(ctx, t, id, a.lockUser())
+		if err != nil {
+			return err
+		}
+		hash := hex.EncodeToString(secretHash[:])
+		value, err := json.Marshal(reset{id, hash, u.Epoch})
+		if err != nil {
+			return err
+		}
+		d := newDict()
+		d.set(resetKey, value)
+		payload, err := pack(d.encode())
+		if err != nil {
+			return err
+		}
+		for _, key := range []string{a.form.resetRow("user", id), a.form.resetRow("secret", hash)} {
+			if err := a.drop(ctx, t, key); err != nil {
+				return err
+			}
+			if err := a.sessions.insert(ctx, t, row{key, a.form.keys.sign(payload, expires), expires}); err != nil {
+				return fmt.Errorf("store reset secret: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (a *accounts) drop(ctx context.Context, t *sql.Tx, key string) error {
+	if _, err := t.ExecContext(ctx, `DELETE FROM `+a.sessions.table()+` WHERE session_key = $1`, key); err != nil {
+		return fmt.Errorf("void reset secret: %w", err)
+	}
+	return nil
+}
+
+func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
+	hash := hex.EncodeToString(secretHash[:])
+	var changed *account.User
+	err := a.transaction(ctx, func(t *sql.Tx) error {
+		r, err := a.reset(ctx, t, a.form.resetRow("secret", hash), now)
+		if err != nil {
+			return err
+		}
+		// The user's row is the lock: a newer secret and a second use of this one come before or after.
+		u, err := a.load(ctx, t, r.User, a.lockUser())
+		if err != nil {
+			return spent(err)
+		}
+		newest, err := a.reset(ctx, t, a.form.resetRow("user", r.User), now)
+		if err != nil {
+			return err
+		}
+		if newest.Hash != hash || r.Hash != hash || u.Epoch != r.Epoch {
+			return account.ErrResetSpent
+		}
+		if changed, err = a.changeLocked(ctx, t, u, change); err != nil {
+			return err
+		}
+		if err := a.drop(ctx, t, a.form.resetRow("secret", hash)); err != nil {
+			return err
+		}
+		return a.drop(ctx, t, a.form.resetRow("user", r.User))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, nil
+}
+
+// spent turns the word for what isn't there into the word for a secret that is good for nothing.
+func spent(err error) error {
+	if errors.Is(err, account.ErrNotFound) {
+		return account.ErrResetSpent
+	}
+	return err
+}
+
+// reset reads one of the rows.
+func (a *accounts) reset(ctx context.Context, t *sql.Tx, key string, now int64) (r reset, err error) {
+	found, err := a.sessions.scan(t.QueryRowContext(ctx, `SELECT `+a.sessions.columns()+` FROM `+a.sessions.table()+` WHERE session_key = $1`, key).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, account.ErrResetSpent
+	}
+	if err != nil {
+		return r, fmt.Errorf("look for the reset secret: %w", err)
+	}
+	signed, err := a.form.keys.verify(found.data)
+	if err != nil || now >= found.expires {
+		return r, account.ErrResetSpent
+	}
+	text, err := unpack(signed.payload)
+	if err != nil {
+		return r, account.ErrResetSpent
+	}
+	d, err := parseDict(text)
+	if err != nil || json.Unmarshal(d.values[resetKey], &r) != nil {
+		return r, account.ErrResetSpent
+	}
+	return r, nil
+}

@@ -1,0 +1,183 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// schema is what was found of Django's tables.
+type schema struct {
+	tables      map[string]bool
+	users       table
+	uuid        bool   // the primary key of users is one
+	groups      string // the table that joins users and groups; "": there are none
+	permissions string // the table that joins users and permissions
+	member      string // the column of both with the user
+}
+
+// table is a table and the types of its columns.
+type table struct {
+	name    string
+	columns map[string]string
+}
+
+func (t table) has(column string) bool { return t.columns[column] != "" }
+
+func readSchema(ctx context.Context, q querier, d dialect, c Config) (*schema, error) {
+	names, err := all(ctx, q, func(rows *sql.Rows) (name string, err error) {
+		err = rows.Scan(&name)
+		return name, err
+	}, d.tables)
+	if err != nil {
+		return nil, fmt.Errorf("look at the tables: %w", err)
+	}
+	s := &schema{tables: map[string]bool{}}
+	for _, name := range names {
+		s.tables[name] = true
+	}
+	if !s.tables[c.SessionTable] {
+		return nil, fmt.Errorf("there is no table %s: run manage.py migrate with django.contrib.sessions installed, or name the table",
+			c.SessionTable)
+	}
+	if s.users, err = readTable(ctx, q, d, c.UserTable); err != nil {
+		return nil, err
+	}
+	if err := s.checkUsers(c); err != nil {
+		return nil, err
+	}
+	kind := s.users.columns[c.UserKey]
+	s.uuid = kind == "uuid" || kind == "char(32)"
+	return s, s.findJoins(ctx, q, d, c)
+}
+
+func readTable(ctx context.Context, q querier, d dialect, name string) (table, error) {
+	t := table{name, map[string]string{}}
+	_, err := all(ctx, q, func(rows *sql.Rows) (struct{}, error) {
+		var column, kind string
+		err := rows.Scan(&column, &kind)
+		t.columns[column] = kind
+		return struct{}{}, err
+	}, d.columns, name)
+	if err != nil {
+		return t, fmt.Errorf("look at table %s: %w", name, err)
+	}
+	return t, nil
+}
+
+func (s *schema) checkUsers(c Config) error {
+	if len(s.users.columns) == 0 {
+		return fmt.Errorf("there is no table %s: run manage.py migrate, or name the table of AUTH_USER_MODEL", c.UserTable)
+	}
+	for _, column := range []string{c.UserKey, c.UserLogin, "password"} {
+		if !s.users.has(column) {
+			return fmt.Errorf("table %s has no column %s, but %s", c.UserTable, column, strings.Join(s.users.names(), ", "))
+		}
+	}
+	return nil
+}
+
+func (t table) names() []string {
+	var names []string
+	for name := range t.columns {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// findJoins finds the tables of PermissionsMixin's many-to-many fields, and what the column with the user is called.
+func (s *schema) findJoins(ctx context.Context, q querier, d dialect, c Config) error {
+	if !s.tables["auth_group"] || !s.tables["auth_permission"] || !s.tables["django_content_type"] {
+		return nil
+	}
+	for _, join := range []struct {
+		name, other string
+		into        *string
+	}{{c.UserTable + "_groups", "group_id", &s.groups}, {c.UserTable + "_user_permissions", "permission_id", &s.permissions}} {
+		if !s.tables[join.name] {
+			continue
+		}
+		t, err := readTable(ctx, q, d, join.name)
+		if err != nil {
+			return err
+		}
+		*join.into = join.name
+		for column := range t.columns {
+			if column != "id" && column != join.other {
+				s.member = column
+			}
+		}
+	}
+	return nil
+}
+
+// checkSessions refuses a table in which Django keeps no sessions, as far as that can be told: it is empty, although
+// somebody has signed in lately.
+func (db *DB) checkSessions(ctx context.Context) error {
+	if db.config.SessionEngine != "" || !db.schema.users.has("last_login") {
+		return nil
+	}
+	var anything, signedIn bool
+	err := db.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+quote(db.config.SessionTable)+`),
+		EXISTS (SELECT 1 FROM `+quote(db.config.UserTable)+` WHERE last_login IS NOT NULL)`).Scan(&anything, &signedIn)
+	if err != nil {
+		return fmt.Errorf("look for sessions: %w", err)
+	}
+	if anything || !signedIn {
+		return nil
+	}
+	return &EngineError{"(unknown)", "table " + db.config.SessionTable + " is empty although people have signed in, so Django " +
+		"seems to keep sessions elsewhere. If it does keep them there, say so with --django-session-engine db"}
+}
+
+// errNoKey says that a text can't be the primary key of a user.
+var errNoKey = errors.New("not a primary key")
+
+// key returns a user's ID as the database has it. Only the one spelling that Django gives an ID is one.
+func (db *DB) key(id string) (string, error) {
+	if !db.schema.uuid {
+		if id == "" || strings.ContainsRune(id, 0) || db.schema.users.integer(db.config.UserKey) && !decimal(id) {
+			return "", errNoKey
+		}
+		return id, nil
+	}
+	if !isUUID(id) {
+		return "", errNoKey
+	}
+	if db.dialect.postgres {
+		return id, nil
+	}
+	return strings.ReplaceAll(id, "-", ""), nil
+}
+
+// id returns a user's ID as Django's sessions have it, from the primary key as text.
+func (db *DB) id(key string) string {
+	if db.schema.uuid && len(key) == 32 {
+		return key[:8] + "-" + key[8:12] + "-" + key[12:16] + "-" + key[16:20] + "-" + key[20:]
+	}
+	return key
+}
+
+func (t table) integer(column string) bool { return strings.Contains(t.columns[column], "int") }
+
+// decimal accepts a positive number below 2^63 without leading zeros.
+func decimal(s string) bool {
+	return s != "" && len(s) < 19 && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && strings.IndexByte("0123456789abcdef", c) < 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,262 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Sessions returns Django's sessions. Their IDs are those of [Tickets].
+//
+// Rows in which nobody is signed in are not found. Public IDs are not compared with those of other sessions: 128 random
+// bits never meet. List and DeleteUser look at the signatures of all rows, and read those that are new.
+func (db *DB) Sessions() session.Store { return (*sessions)(db) }
+
+type sessions DB
+
+func (s *sessions) db() *DB { return (*DB)(s) }
+
+// table is the table's quoted name.
+func (s *sessions) table() string { return quote(s.config.SessionTable) }
+
+func (s *sessions) columns() string {
+	return `session_key, session_data, ` + s.dialect.of(s.dialect.instant, "expire_date")
+}
+
+func (s *sessions) scan(scan func(...any) error) (row, error) {
+	var r row
+	var expires string
+	if err := scan(&r.key, &r.data, &expires); err != nil {
+		return row{}, err
+	}
+	var err error
+	r.expires, err = s.db().seconds(expires)
+	return r, err
+}
+
+func (s *sessions) Create(ctx context.Context, r *session.Record) error {
+	made, written, err := s.form.write(r, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.insert(ctx, s.write, made); err != nil {
+		return err
+	}
+	r.Version = written.Version
+	return nil
+}
+
+// insert adds a row, and never overwrites one.
+func (s *sessions) insert(ctx context.Context, q querier, r row) error {
+	n, err := affected(q.ExecContext(ctx, `INSERT INTO `+s.table()+` (session_key, session_data, expire_date)
+		VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, r.key, r.data, s.db().stamp(r.expires)))
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	if n == 0 {
+		return session.ErrExists
+	}
+	return nil
+}
+
+func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	for {
+		found, err := s.find(ctx, s.read, id, "")
+		if err != nil {
+			return nil, fmt.Errorf("load session: %w", err)
+		}
+		fresh, err := s.renew(ctx, found)
+		if err != nil {
+			return nil, fmt.Errorf("load session: %w", err)
+		}
+		if fresh != nil {
+			return fresh.Record, nil
+		}
+	}
+}
+
+func (s *sessions) find(ctx context.Context, q querier, id session.ID, lock string) (*stored, error) {
+	query := `SELECT ` + s.columns() + ` FROM ` + s.table() + ` WHERE session_key = $1` + lock
+	r, err := s.scan(q.QueryRowContext(ctx, query, string(id[:])).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, session.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.key != string(id[:]) {
+		return nil, session.ErrNotFound
+	}
+	return s.form.read(r)
+}
+
+// renew brings a session from before a change of SECRET_KEY under the new one, as Django does when it looks at the user,
+// but under the ticket that it has. nil: another program has changed the session meanwhile.
+func (s *sessions) renew(ctx context.Context, found *stored) (*stored, error) {
+	if len(s.form.keys) == 1 {
+		return found, nil
+	}
+	hash, err := s.currentHash(ctx, found)
+	if err != nil || hash == found.Epoch && !found.old {
+		return found, err
+	}
+	found.dict.setText(hashKey, hash)
+	payload, err := pack(found.dict.encode())
+	if err != nil {
+		return nil, err
+	}
+	n, err := affected(s.write.ExecContext(ctx, `UPDATE `+s.table()+` SET session_data = $1 WHERE session_key = $2 AND session_data = $3`,
+		s.form.keys.sign(payload, found.signedAt()), found.key, found.data))
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	found.Epoch, found.Version = hash, version(payload)
+	return found, nil
+}
+
+// signedAt is the time of the row's signature.
+func (s *stored) signedAt() int64 {
+	if s.born {
+		return s.meta.Created
+	}
+	return s.Seen
+}
+
+// currentHash returns the hash that the session should have under the present key: its own, unless a fallback key made it.
+func (s *sessions) currentHash(ctx context.Context, found *stored) (string, error) {
+	password, err := s.db().password(ctx, found.User)
+	if err != nil || password == "" {
+		return found.Epoch, err
+	}
+	current := authHash(s.form.keys[0], password)
+	if found.Epoch != current && s.form.keys[1:].provesPassword(found.Epoch, password) {
+		return current, nil
+	}
+	return found.Epoch, nil
+}
+
+// password returns the password column of a user; "" if there is no such user.
+func (db *DB) password(ctx context.Context, id string) (string, error) {
+	key, err := db.key(id)
+	if err != nil {
+		return "", nil
+	}
+	var password string
+	err = db.read.QueryRowContext(ctx, `SELECT password FROM `+quote(db.config.UserTable)+` WHERE `+quote(db.config.UserKey)+` = $1`, key).Scan(&password)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return password, err
+}
+
+func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
+	var written *session.Record
+	err := s.db().transaction(ctx, func(t *sql.Tx) error {
+		now, err := s.find(ctx, t, old.ID, s.dialect.lock)
+		if err != nil {
+			return err
+		}
+		if now.Version != old.Version {
+			return session.ErrConflict
+		}
+		next := *new
+		if new.ID == old.ID {
+			next.Seen, next.Expires = max(new.Seen, now.Seen), max(new.Expires, now.Expires)
+		}
+		var r row
+		if r, written, err = s.form.write(&next, now); err != nil {
+			return err
+		}
+		if new.ID == old.ID {
+			return s.update(ctx, t, r, now.data)
+		}
+		if err := s.insert(ctx, t, r); err != nil {
+			return err
+		}
+		return s.remove(ctx, t, old.ID)
+	})
+	if err != nil {
+		return fmt.Errorf("replace session: %w", err)
+	}
+	new.Version = written.Version
+	return nil
+}
+
+// update writes a row if it still has the data that was read.
+func (s *sessions) update(ctx context.Context, q querier, r row, read string) error {
+	n, err := affected(q.ExecContext(ctx, `UPDATE `+s.table()+` SET session_data = $1, expire_date = $2
+		WHERE session_key = $3 AND session_data = $4`, r.data, s.db().stamp(r.expires), r.key, read))
+	if err == nil && n == 0 {
+		err = session.ErrConflict
+	}
+	return err
+}
+
+func (s *sessions) remove(ctx context.Context, q querier, id session.ID) error {
+	_, err := q.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE session_key = $1`, string(id[:]))
+	return err
+}
+
+func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+	if len(uses) == 0 {
+		return ctx.Err()
+	}
+	// In one order everywhere, or two batches could wait for each other.
+	uses = slices.Clone(uses)
+	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return s.db().transaction(ctx, func(t *sql.Tx) error {
+		for _, use := range uses {
+			if err := s.touch(ctx, t, use); err != nil {
+				return fmt.Errorf("touch session: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Seen) error {
+	found, err := s.find(ctx, t, use.ID, s.dialect.lock)
+	if errors.Is(err, session.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if use.At <= found.Seen || found.Expires <= use.At {
+		return nil
+	}
+	r := *found.Record
+	r.Seen, r.Expires = use.At, use.Expires
+	m := found.meta
+	if found.born {
+		m.V = Tickets{}.New()
+	}
+	written, _, err := s.form.sign(found.dict, m, &r)
+	if err != nil {
+		return err
+	}
+	return s.update(ctx, t, written, found.data)
+}
+
+func (s *sessions) Delete(ctx context.Context, id session.ID) error {
+	if err := s.remove(ctx, s.write, id); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// DeleteExpired removes also expired sessions in which nobody was signed in: what manage.py clearsessions does.
+func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	// Times are cut to seconds here, so what ends within this second has ended.
+	n, err := affected(s.write.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE expire_date < $1 AND session_key IN
+		(SELECT session_key FROM `+s.table()+` WHERE expire_date < $1 ORDER BY expire_date LIMIT $2)`,
+		s.db().stamp(now+1), max(limit, 0)))
+	if err != nil {
+		return 0, fmt.Errorf("delete expired sessions: %w", err)
+	}
+	return n, nil
+}

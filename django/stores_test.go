@@ -1,0 +1,211 @@
+package django_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+)
+
+func TestMain(m *testing.M) { djangoserver.Main(m) }
+
+// opened opens Django's database for the length of the test.
+func opened(t testing.TB, c django.Config) *django.DB {
+	t.Helper()
+	db, err := django.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// each runs a test on each kind of database; address makes an empty one that Django has not migrated yet.
+func each(t *testing.T, test func(t *testing.T, address func(t testing.TB) string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, sqliteAddress) })
+}
+
+func sqliteAddress(t testing.TB) string {
+	return "sqlite:" + filepath.Join(t.TempDir(), "db.sqlite3")
+}
+
+// TestSessions runs the promises of a session.Store on Django's table.
+func TestSessions(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		storetest.Sessions(t, func(t *testing.T) session.Store {
+			database := address(t)
+			djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+			return &anyRecords{Store: opened(t, django.Config{Database: database, Keys: keys}).Sessions()}
+		})
+	})
+}
+
+// anyRecords keeps records of all kinds in a store of Django's: its keys are letters and digits, its values are JSON, and
+// somebody is signed in. Public IDs, which the store takes for unique since they are random, are compared here.
+type anyRecords struct {
+	session.Store
+	mu    sync.Mutex
+	names sync.Map // IDs by keys
+}
+
+func (a *anyRecords) key(id session.ID) session.ID {
+	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+	var key session.ID
+	for i, b := range sha256.Sum256(id[:]) {
+		key[i] = alphabet[int(b)%len(alphabet)]
+	}
+	a.names.Store(key, id)
+	return key
+}
+
+// wrapped is what goes into the values of a record that a program made of any bytes whatever.
+type wrapped struct {
+	Values  []byte
+	Expires int64 // beyond the year 9999 Django has no time
+}
+
+const endOfTime = 253402300799
+
+func (a *anyRecords) in(r *session.Record) *session.Record {
+	next := *r
+	next.ID, next.User = a.key(r.ID), "u"+hex.EncodeToString([]byte(r.User))
+	for _, text := range []*string{&next.Epoch, &next.Method, &next.IP, &next.Agent} {
+		*text = hex.EncodeToString([]byte(*text))
+	}
+	next.Expires = min(r.Expires, endOfTime)
+	if len(r.Values) > 0 || r.Expires > endOfTime {
+		text, err := json.Marshal(wrapped{r.Values, r.Expires})
+		if err != nil {
+			panic(err)
+		}
+		next.Values = text
+	}
+	return &next
+}
+
+func unhex(text string) string {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func (a *anyRecords) out(r *session.Record) *session.Record {
+	id, ok := a.names.Load(r.ID)
+	if !ok {
+		panic("a session that nobody made")
+	}
+	r.ID, r.User = id.(session.ID), unhex(r.User[1:])
+	for _, text := range []*string{&r.Epoch, &r.Method, &r.IP, &r.Agent} {
+		*text = unhex(*text)
+	}
+	if len(r.Values) > 0 {
+		var w wrapped
+		if err := json.Unmarshal(r.Values, &w); err != nil {
+			panic(err)
+		}
+		r.Values = w.Values
+		if r.Expires == endOfTime {
+			r.Expires = w.Expires
+		}
+	}
+	return r
+}
+
+// taken reports whether another session has the public ID.
+func (a *anyRecords) taken(ctx context.Context, r *session.Record, mine session.ID) (bool, error) {
+	found, err := a.Store.List(ctx, session.Query{PublicID: r.PublicID})
+	return len(found) > 0 && found[0].ID != a.key(mine), err
+}
+
+func (a *anyRecords) Create(ctx context.Context, r *session.Record) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if taken, err := a.taken(ctx, r, r.ID); taken || err != nil {
+		if err == nil {
+			err = session.ErrExists
+		}
+		return err
+	}
+	in := a.in(r)
+	err := a.Store.Create(ctx, in)
+	if err == nil {
+		r.Version = in.Version
+	}
+	return err
+}
+
+func (a *anyRecords) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	r, err := a.Store.Load(ctx, a.key(id))
+	if err != nil {
+		return nil, err
+	}
+	return a.out(r), nil
+}
+
+func (a *anyRecords) Replace(ctx context.Context, old, new *session.Record) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now, err := a.Store.Load(ctx, a.key(old.ID))
+	if err != nil {
+		return err
+	}
+	if taken, err := a.taken(ctx, new, old.ID); now.Version == old.Version && (taken || err != nil) {
+		if err == nil {
+			err = session.ErrExists
+		}
+		return err
+	}
+	in := a.in(new)
+	if err = a.Store.Replace(ctx, a.in(old), in); err == nil {
+		new.Version = in.Version
+	}
+	return err
+}
+
+func (a *anyRecords) Touch(ctx context.Context, uses []session.Seen) error {
+	var next []session.Seen
+	for _, use := range uses {
+		use.ID = a.key(use.ID)
+		next = append(next, use)
+	}
+	return a.Store.Touch(ctx, next)
+}
+
+func (a *anyRecords) Delete(ctx context.Context, id session.ID) error {
+	return a.Store.Delete(ctx, a.key(id))
+}
+
+func (a *anyRecords) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	if except != (session.ID{}) {
+		except = a.key(except)
+	}
+	return a.Store.DeleteUser(ctx, "u"+hex.EncodeToString([]byte(user)), except)
+}
+
+func (a *anyRecords) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	if q.User != "" {
+		q.User = "u" + hex.EncodeToString([]byte(q.User))
+	}
+	if q.Was != (session.ID{}) {
+		q.Was = a.key(q.Was)
+	}
+	found, err := a.Store.List(ctx, q)
+	for i, r := range found {
+		found[i] = a.out(r)
+	}
+	return found, err
+}

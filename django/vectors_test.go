@@ -1,0 +1,148 @@
+package django_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/django"
+)
+
+const secret = "test-secret-key-0123456789abcdefghijklmnop"
+
+const signedAt = 1700000000 // 1r31eq
+
+var keys = django.Keys{secret}
+
+// The vectors were made by Django.
+var vectors = []struct{ object, data string }{
+	{`{"_auth_user_id":"1"}`, "eyJfYXV0aF91c2VyX2lkIjoiMSJ9:1r31eq:CHtFBL9Iy4IXPDJsmBrVoXvLSnJoAfeWtPGaD1rChNU"},
+	{`{}`, "e30:1r31eq:yRRfHMtEI8WY8eFV_nXiww0tAPq6qgWIiC9UtmaUBnY"},
+	{`{"n":"Zo\u00eb \u20ac\ud83d\ude00 <&>"}`,
+		"eyJuIjoiWm9cdTAwZWIgXHUyMGFjXHVkODNkXHVkZTAwIDwmPiJ9:1r31eq:48XrDQ0ZirmKOVy_Ogfjm-PpSIXP8gEelU3usMFDkrQ"},
+}
+
+const compressed = ".eJyrVopPLC3JiC8tTi2Kz0xRslIyVNJBFktKTM5OzQNJpGQl5qXn6yXn55UUZSbpgZToQWWL9XzzU1JznKBqUQzISCzOAOo2oBAo1QIAIvYyTQ" +
+	":1r31eq:VJpk4qB4zhjQqFGFWuv52CXvoZ_zexgfphVBOCyiUDU"
+
+func TestVectorsOfSessionData(t *testing.T) {
+	for _, v := range vectors {
+		data, err := keys.Sign(v.object, signedAt)
+		if err != nil || data != v.data {
+			t.Errorf("%s is signed as\n%s, %v, want\n%s", v.object, data, err, v.data)
+		}
+		object, anew, at, err := keys.Open(v.data)
+		if err != nil || object != v.object || anew != v.object || at != signedAt {
+			t.Errorf("%s is read as %s, again %s, of %d, %v", v.data, object, anew, at, err)
+		}
+	}
+}
+
+func TestVectorWithAllCharactersIsWrittenInASCII(t *testing.T) {
+	data, err := keys.Sign(`{"n":"Zoë €😀 <&>"}`, signedAt)
+	if err != nil || data != vectors[2].data {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// Only the same zlib makes the same bytes; what counts is that each reads the other's.
+func TestVectorOfCompressedData(t *testing.T) {
+	want := `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"` +
+		strings.Repeat("0", 64) + `"}`
+	object, _, at, err := keys.Open(compressed)
+	if err != nil || object != want || at != signedAt {
+		t.Errorf("read as %s of %d, %v", object, at, err)
+	}
+	data, err := keys.Sign(want, signedAt)
+	if err != nil || !strings.HasPrefix(data, ".") {
+		t.Errorf("%s, %v", data, err)
+	}
+	if again, _, _, err := keys.Open(data); err != nil || again != want {
+		t.Errorf("reads itself as %s, %v", again, err)
+	}
+}
+
+func TestVectorOfSignedCookiesIsOfAnotherEngine(t *testing.T) {
+	const cookie = "eyJfYXV0aF91c2VyX2lkIjoiMSJ9:1r31eq:xuEru8THcLYIssNgQ2Dxg6YbHuX1lgJltRxNNVrlSEg"
+	if _, _, _, err := keys.Open(cookie); err == nil {
+		t.Error("a cookie of the engine signed_cookies passes for a row of the engine db")
+	}
+	if made := django.SignAs("django.contrib.sessions.backends.signed_cookies", secret, "eyJfYXV0aF91c2VyX2lkIjoiMSJ9:1r31eq"); made != cookie {
+		t.Errorf("made %s", made)
+	}
+}
+
+const passwordColumn = "pbkdf2_sha256$1000$saltsaltsaltsaltsaltsa$vX5mUmrCWZPcnMYg2WhIF5fOuV3ktsRGSr7gYTPoMDc="
+
+func TestVectorOfTheAuthHash(t *testing.T) {
+	const want = "62aae403740515818d618c3482deecc30e6016800323865855dc274a82da055f"
+	if got := django.AuthHash(secret, passwordColumn); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func vectorTime() time.Time { return time.Date(2023, 11, 14, 22, 13, 20, 0, time.UTC) }
+
+func TestVectorsOfResetTokens(t *testing.T) {
+	at := vectorTime()
+	tokens := django.ResetTokens{Keys: django.Keys{"new key", secret}}
+	user := django.ResetUser{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
+	login := time.Date(2023, 1, 2, 3, 4, 5, 678901000, time.UTC)
+	for token, last := range map[string]time.Time{
+		"bxodq8-c213c644b7132803578daa29c9a39827": {}, "bxodq8-7f55ceabb1ea2e682f7b5d1df6911c07": login,
+	} {
+		user.LastLogin = last
+		if made := (django.ResetTokens{Keys: keys}).New(user, at); made != token {
+			t.Errorf("made %s, want %s", made, token)
+		}
+		if !tokens.Valid(user, token, at.Add(django.ResetLife), django.ResetLife) {
+			t.Errorf("%s is refused, although a fallback key made it", token)
+		}
+		if tokens.Valid(user, token, at.Add(django.ResetLife+time.Second), django.ResetLife) {
+			t.Errorf("%s is good for longer than its life", token)
+		}
+		other := user
+		other.Email = "eve@example.com"
+		if tokens.Valid(other, token, at, django.ResetLife) {
+			t.Errorf("%s is good after a change of the address", token)
+		}
+	}
+	user.LastLogin = time.Time{}
+	for _, token := range []string{"", "-", "bxodq8", "bxodq8-", "BXODQ8-c213c644b7132803578daa29c9a39827",
+		"bxodq8-c213c644b7132803578daa29c9a39828", "0bxodq8-c213c644b7132803578daa29c9a39827", "-1-c213c644b7132803578daa29c9a39827"} {
+		if tokens.Valid(user, token, at, django.ResetLife) {
+			t.Errorf("%q is valid", token)
+		}
+	}
+}
+
+// The time in a token is the wall clock of the server's zone.
+func TestResetTokensGoByTheWallClock(t *testing.T) {
+	zone, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := django.ResetTokens{Keys: keys, Zone: zone}
+	user := django.ResetUser{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
+	if made := tokens.New(user, time.Date(2023, 11, 14, 22, 13, 20, 0, zone)); made != "bxodq8-c213c644b7132803578daa29c9a39827" {
+		t.Errorf("made %s", made)
+	}
+}
+
+func TestS04_NothingThatNobodySignedIsASession(t *testing.T) {
+	good := vectors[0].data
+	for _, data := range []string{
+		"", ":", "::", good[1:], good[:len(good)-1], "." + good, strings.Replace(good, "1r31eq", "1r31er", 1), good + "=",
+		strings.Replace(good, "eyJ", "eyK", 1), strings.ReplaceAll(good, ":", "."), good[:strings.LastIndexByte(good, ':')],
+	} {
+		if object, _, _, err := keys.Open(data); err == nil {
+			t.Errorf("%q is read as %s", data, object)
+		}
+	}
+	if _, _, _, err := (django.Keys{"another key"}).Open(good); err == nil {
+		t.Error("another key will do")
+	}
+	if _, _, _, err := (django.Keys{"another key", secret}).Open(good); err != nil {
+		t.Errorf("a fallback key won't do: %v", err)
+	}
+}

@@ -1,0 +1,281 @@
+// Package djangoserver runs a real Django for tests: a project of its own with sessions, accounts and REST framework's
+// tokens, on a database of the test's choice, served by gunicorn on a free port.
+package djangoserver
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+//go:embed all:site
+var site embed.FS
+
+// python is Debian's, for which Debian's Django is. CLOAKROOM_PYTHON names another, with a Django of its own.
+func python() string {
+	if own := os.Getenv("CLOAKROOM_PYTHON"); own != "" {
+		return own
+	}
+	return "/usr/bin/python3"
+}
+
+// Config says what Django to run.
+type Config struct {
+	Database   string   // "sqlite:PATH" or "postgres://…"
+	Keys       []string // SECRET_KEY and its fallbacks
+	Hashers    []string // PASSWORD_HASHERS; nil: all
+	CustomUser bool     // a user model with a UUID for a key, and an address to sign in by
+}
+
+// Site is a Django.
+type Site struct {
+	URL string // where it is served, after Start
+
+	config Config
+	dir    string
+	server *exec.Cmd
+	output *bytes.Buffer
+}
+
+// New makes a project and migrates its database.
+func New(t testing.TB, c Config) *Site {
+	t.Helper()
+	s := &Site{config: c, dir: files(t)}
+	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		copyFile(t, migrated(t, c.CustomUser), path)
+		return s
+	}
+	s.Manage(t, "migrate", "--verbosity", "0")
+	return s
+}
+
+// With returns the same project with another configuration, such as other keys.
+func (s *Site) With(change func(c *Config)) *Site {
+	next := &Site{config: s.config, dir: s.dir}
+	change(&next.config)
+	return next
+}
+
+var unpacked = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "cloakroom-django-*")
+	if err != nil {
+		return "", err
+	}
+	project, err := fs.Sub(site, "site")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.CopyFS(dir, project)
+})
+
+// files returns the directory of the project, one for the process.
+func files(t testing.TB) string {
+	t.Helper()
+	dir, err := unpacked()
+	if err != nil {
+		t.Fatalf("unpack the project: %v", err)
+	}
+	return dir
+}
+
+var templates sync.Map // of files, by whether the user model is custom
+
+// migrated returns an SQLite file that Django has migrated, one for the process.
+func migrated(t testing.TB, custom bool) string {
+	t.Helper()
+	once, _ := templates.LoadOrStore(custom, sync.OnceValue(func() string {
+		path := filepath.Join(files(t), fmt.Sprintf("template-%v.sqlite3", custom))
+		s := &Site{config: Config{Database: "sqlite:" + path, Keys: []string{"k"}, CustomUser: custom}, dir: files(t)}
+		s.Manage(t, "migrate", "--verbosity", "0")
+		return path
+	}))
+	return once.(func() string)()
+}
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Manage runs manage.py, and returns what it prints.
+func (s *Site) Manage(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := s.TryManage(t, args...)
+	if err != nil {
+		t.Fatalf("manage.py %s: %v\n%s\nDjango is needed; on Debian: apt-get install python3-django python3-djangorestframework "+
+			"python3-psycopg2 python3-argon2 python3-bcrypt gunicorn", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// TryManage runs manage.py, which may fail.
+func (s *Site) TryManage(t testing.TB, args ...string) (string, error) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), python(), append([]string{"manage.py"}, args...)...)
+	c.Dir, c.Env = s.dir, s.environ(t)
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+func (s *Site) environ(t testing.TB) []string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{
+		"keys": s.config.Keys, "hashers": s.config.Hashers, "custom_user": s.config.CustomUser, "database": s.database(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(os.Environ(), "SITE="+string(text), "PYTHONDONTWRITEBYTECODE=1", "DJANGO_SETTINGS_MODULE=settings")
+}
+
+// Start serves the project until the test ends or Stop is called.
+func (s *Site) Start(t testing.TB) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s.URL, s.output = "http://"+l.Addr().String(), &bytes.Buffer{}
+	s.server = exec.Command(python(), "-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "4", "--log-level", "warning", "wsgi")
+	s.server.Dir, s.server.Env, s.server.ExtraFiles = s.dir, s.environ(t), []*os.File{file}
+	s.server.Stdout, s.server.Stderr = s.output, s.output
+	s.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := s.server.Start(); err != nil {
+		t.Fatalf("start gunicorn: %v", err)
+	}
+	t.Cleanup(s.Stop)
+	s.wait(t)
+}
+
+func (s *Site) wait(t testing.TB) {
+	t.Helper()
+	client := http.Client{Timeout: 10 * time.Second}
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		answer, err := client.Get(s.URL + "/healthy")
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Django doesn't answer: %v\n%s", err, s.output)
+		}
+	}
+}
+
+// Stop ends the server.
+func (s *Site) Stop() {
+	if s.server == nil {
+		return
+	}
+	_ = syscall.Kill(-s.server.Process.Pid, syscall.SIGKILL)
+	_ = s.server.Wait()
+	s.server = nil
+}
+
+// Run calls one of the project's operations, and decodes its result unless into is nil.
+func (s *Site) Run(t testing.TB, do string, with map[string]any, into any) {
+	t.Helper()
+	b := s.Browser(t)
+	var answer struct{ Result json.RawMessage }
+	if status := b.Do(t, "POST", "/run", map[string]any{"do": do, "with": with}, &answer); status != http.StatusOK {
+		t.Fatalf("%s %v: Django answers %d\n%s", do, with, status, s.output)
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(answer.Result, into); err != nil {
+		t.Fatalf("%s: %s: %v", do, answer.Result, err)
+	}
+}
+
+// Browser is somebody with cookies.
+type Browser struct {
+	Client *http.Client
+	base   string
+}
+
+// Browser returns a new one, without cookies.
+func (s *Site) Browser(t testing.TB) *Browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Browser{&http.Client{Jar: jar, Timeout: time.Minute}, s.URL}
+}
+
+// At returns the same browser at another site. Cookies know no ports: both sites get them.
+func (b *Browser) At(base string) *Browser { return &Browser{b.Client, base} }
+
+// Do sends a request with a JSON body, unless it is nil, and decodes the answer's into answer unless that is nil.
+func (b *Browser) Do(t testing.TB, method, path string, body, answer any) (status int) {
+	t.Helper()
+	var sent io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, b.base+path, sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Origin", b.base)
+	got, err := b.Client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer == nil || got.StatusCode != http.StatusOK {
+		return got.StatusCode
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		t.Fatalf("%s %s: %s: %v", method, path, text, err)
+	}
+	return got.StatusCode
+}
+
+// Main runs the tests of a package and then removes the project: func TestMain(m *testing.M) { djangoserver.Main(m) }.
+func Main(m *testing.M) {
+	code := m.Run()
+	if dir, err := unpacked(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,78 @@
+"""What the tests do at Django's side, through Django's own interfaces."""
+import json
+
+from django.contrib import auth
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.http import HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.authentication import SessionAuthentication, TokenAuthentication
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+
+import operations
+
+
+def healthy(request):
+    return HttpResponse("ok")
+
+
+@csrf_exempt
+def login(request):
+    data = json.loads(request.body)
+    user = auth.authenticate(request, username=data["username"], password=data["password"])
+    if user is None:
+        return JsonResponse({"detail": "refused"}, status=403)
+    auth.login(request, user)
+    return JsonResponse({"id": str(user.pk)})
+
+
+@csrf_exempt
+def logout(request):
+    auth.logout(request)
+    return JsonResponse({})
+
+
+@csrf_exempt
+def password(request):
+    """The user changes the password and stays signed in, as in Django's own view."""
+    data = json.loads(request.body)
+    request.user.set_password(data["password"])
+    request.user.save()
+    auth.update_session_auth_hash(request, request.user)
+    return JsonResponse({})
+
+
+@api_view(["GET"])
+@authentication_classes([SessionAuthentication, TokenAuthentication])
+@permission_classes([IsAuthenticated])
+def me(request):
+    user = request.user
+    return Response({
+        "id": str(user.pk),
+        "username": user.get_username(),
+        "permissions": sorted(user.get_all_permissions()) if not user.is_superuser else ["*"],
+    })
+
+
+@csrf_exempt
+def session(request):
+    """GET shows the session; POST changes it."""
+    if request.method == "POST":
+        data = json.loads(request.body)
+        for key, value in data.get("set", {}).items():
+            request.session[key] = value
+        for key in data.get("drop", []):
+            request.session.pop(key, None)
+        if "expiry" in data:
+            request.session.set_expiry(data["expiry"])
+        request.session.save()
+    return HttpResponse(json.dumps(dict(request.session.items())), content_type="application/json")
+
+
+@csrf_exempt
+def run(request):
+    """Runs one of the operations, in the server's own process."""
+    data = json.loads(request.body)
+    return JsonResponse({"result": getattr(operations, data["do"])(**data["with"])})
