@@ -8,8 +8,9 @@ import (
 
 // TestX02_CommandsAreHonouredAtTheNextRequest works on the data directory with the command line while the server runs
 // on it.
-func TestX02_CommandsAreHonouredAtTheNextRequest(t *testing.T) {
-	s := start(t)
+func TestX02_CommandsAreHonouredAtTheNextRequest(t *testing.T) { honoursCommands(t, start(t)) }
+
+func honoursCommands(t *testing.T, s *server) {
 	for name, command := range map[string]func(user string, v *visitor){
 		"disable":    func(user string, _ *visitor) { s.run("user", "disable", user) },
 		"delete":     func(user string, _ *visitor) { s.run("user", "delete", user, "--yes") },

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
@@ -24,17 +25,29 @@ var goodHash = sync.OnceValues(func() (string, error) {
 	return (&password.Hasher{}).Hash(context.Background(), goodPassword)
 })
 
-// stores opens the server's file as a second server would.
-func (s *server) stores() *sqlite.DB {
+// stores are those of a database.
+type stores interface {
+	Accounts() account.Store
+	Sessions() session.Store
+	Close() error
+}
+
+// stores opens the server's database as a second server would.
+func (s *server) stores() (db stores) {
 	s.t.Helper()
-	db, err := sqlite.Open(s.t.Context(), s.database())
+	var err error
+	if s.db == "" {
+		db, err = sqlite.Open(s.t.Context(), s.database())
+	} else {
+		db, err = postgres.Open(s.t.Context(), s.db)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return db
 }
 
-// people makes users in the server's own file, beside it, all with goodPassword: name0, name1 …
+// people makes users in the server's own database, beside it, all with goodPassword: name0, name1 …
 func (s *server) people(name string, n int) (all []*account.User) {
 	s.t.Helper()
 	hash, err := goodHash()
@@ -59,7 +72,7 @@ func (s *server) people(name string, n int) (all []*account.User) {
 // person makes one user.
 func (s *server) person(name string) *account.User { return s.people(name, 1)[0] }
 
-// give makes a session for each of the users in the server's file, as a sign-in would, and returns the tickets.
+// give makes a session for each of the users in the server's database, as a sign-in would, and returns the tickets.
 func (s *server) give(users ...*account.User) (tickets []string) {
 	s.t.Helper()
 	db := s.stores()

@@ -25,6 +25,7 @@ const patience = 60 * time.Second
 type server struct {
 	t    *testing.T
 	data string
+	db   string   // --db; "": the file in data
 	base string   // http://127.0.0.1:PORT
 	args []string // of serve; ADDRESS in them stands for 127.0.0.1 and the port
 	log  *output
@@ -43,8 +44,14 @@ func start(t *testing.T, args ...string) *server {
 
 func startOn(t *testing.T, data string, args ...string) *server {
 	t.Helper()
+	return startWith(t, data, "", args...)
+}
+
+// startWith serves a data directory and a database elsewhere.
+func startWith(t *testing.T, data, db string, args ...string) *server {
+	t.Helper()
 	s := &server{
-		t: t, data: data, args: args, log: &output{},
+		t: t, data: data, db: db, args: args, log: &output{},
 		transport: &http.Transport{MaxIdleConnsPerHost: 2000, DisableCompression: true},
 	}
 	s.through = s.transport
@@ -72,6 +79,7 @@ func (s *server) start() {
 func (s *server) launch(address string) {
 	s.t.Helper()
 	args := []string{"serve", "--data", s.data, "--listen", address, "--trusted-proxy", "127.0.0.1/32", "--log-format", "json"}
+	args = append(args, s.where()...)
 	for _, arg := range s.args {
 		args = append(args, strings.ReplaceAll(arg, "ADDRESS", address))
 	}
@@ -198,7 +206,7 @@ func (s *server) run(args ...string) string {
 
 func (s *server) runWith(stdin string, args ...string) string {
 	s.t.Helper()
-	command := exec.Command(program(s.t, "cmd/cloakroom"), append(args, "--data", s.data)...)
+	command := exec.Command(program(s.t, "cmd/cloakroom"), append(append(args, "--data", s.data), s.where()...)...)
 	command.Env = environment()
 	command.Stdin = strings.NewReader(stdin)
 	var out, log bytes.Buffer
@@ -207,6 +215,14 @@ func (s *server) runWith(stdin string, args ...string) string {
 		s.t.Fatalf("cloakroom %s: %v\n%s", strings.Join(args, " "), err, log.String())
 	}
 	return out.String()
+}
+
+// where names the database, unless it is the file in the data directory.
+func (s *server) where() []string {
+	if s.db == "" {
+		return nil
+	}
+	return []string{"--db", s.db}
 }
 
 // database is the file that the server keeps everything in.
