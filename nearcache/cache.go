@@ -24,6 +24,9 @@ type Commits interface {
 	// count as one. False says that it isn't known, because one is under way, say: nothing that was read before may be
 	// believed just now. A commit that has returned, in whatever process, is counted, or makes it false.
 	Seen() (all, others uint64, ok bool)
+
+	// Run does what must be done in the background, until ctx ends.
+	Run(ctx context.Context) error
 }
 
 // Cache is what one process remembers of its stores. The methods that wrap a store are to be called once each. A Cache is

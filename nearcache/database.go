@@ -57,7 +57,4 @@ func (d *database) fence(ctx context.Context, keys []key, write func(context.Con
 	return write(ctx)
 }
 
-func (d *database) run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
+func (d *database) run(ctx context.Context) error { return d.commits.Run(ctx) }

@@ -1,6 +1,7 @@
 package nearcache_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,11 @@ type commits struct{ all, others atomic.Uint64 }
 func (c *commits) Seen() (all, others uint64, ok bool) {
 	others = c.others.Load()
 	return c.all.Load(), others, others != unknown
+}
+
+func (c *commits) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
 }
 
 // unknown stands for a commit that is under way.

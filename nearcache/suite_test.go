@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -19,22 +21,31 @@ import (
 
 // remembering is stores whose Load is answered from memory, so that the suites ask the memory.
 func remembering(c *nearcache.Cache, s storetest.Stores) storetest.Stores {
-	s.Sessions = sessionViews{c.Sessions(s.Sessions)}
+	s.Sessions = &sessionViews{Store: c.Sessions(s.Sessions)}
 	s.Accounts = accountViews{c.Accounts(s.Accounts)}
-	s.Tokens = tokenViews{c.Tokens(s.Tokens)}
+	s.Tokens = &tokenViews{Store: c.Tokens(s.Tokens)}
 	return s
 }
 
-type sessionViews struct{ session.Store }
+// sessionViews judges by the latest time that it was told of.
+type sessionViews struct {
+	session.Store
+	now atomic.Int64
+}
 
-func (v sessionViews) Load(ctx context.Context, id session.ID) (*session.Record, error) {
-	r, err := v.Store.(session.Viewer).View(ctx, id, 0)
+func (v *sessionViews) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	r, err := v.Store.(session.Viewer).View(ctx, id, v.now.Load())
 	if err != nil {
 		return nil, err
 	}
 	own := *r
 	own.Values = bytes.Clone(r.Values)
 	return &own, nil
+}
+
+func (v *sessionViews) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	v.now.Store(max(now, v.now.Load()))
+	return v.Store.DeleteExpired(ctx, now, limit)
 }
 
 type accountViews struct{ account.Store }
@@ -49,16 +60,28 @@ func (v accountViews) Load(ctx context.Context, id string) (*account.User, error
 	return &own, nil
 }
 
-type tokenViews struct{ token.Store }
+// tokenViews looks again at what has expired by the latest time that it was told of: whoever checks a token refuses it.
+type tokenViews struct {
+	token.Store
+	now atomic.Int64
+}
 
-func (v tokenViews) Load(ctx context.Context, id token.ID) (*token.Record, error) {
+func (v *tokenViews) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 	r, err := v.Store.(token.Viewer).View(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	if r.Expires != 0 && r.Expires <= v.now.Load() {
+		return v.Store.Load(ctx, id)
+	}
 	own := *r
 	own.Scopes, own.Data = slices.Clone(r.Scopes), bytes.Clone(r.Data)
 	return &own, nil
+}
+
+func (v *tokenViews) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	v.now.Store(max(now, v.now.Load()))
+	return v.Store.DeleteExpired(ctx, now, limit)
 }
 
 // run runs a cache until the test ends.
@@ -101,6 +124,27 @@ func TestStoresBehindAMemory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStoresBehindAMemoryThatSeesCommits runs them on a file of SQLite, which tells of its commits by itself.
+func TestStoresBehindAMemoryThatSeesCommits(t *testing.T) {
+	suites(t, func(t *testing.T) storetest.Stores {
+		db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		seen, err := db.Commits(t.Context())
+		if err != nil {
+			if runtime.GOOS == "linux" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+		c := nearcache.New(nearcache.Config{Commits: seen})
+		run(t, c)
+		return remembering(c, stores(db))
+	})
 }
 
 func suites(t *testing.T, fresh func(t *testing.T) storetest.Stores) {

@@ -27,8 +27,10 @@ import (
 // and the next one is tried afresh. A write whose context ends while it is being committed returns an error although
 // it may have been done.
 type DB struct {
+	path        string
 	stores      *sqlstore.DB
 	read, write *sql.DB
+	commits     *Commits
 }
 
 // Open opens the file, which it makes (0600, its directory 0700) if there is none, and brings its schema up to date
@@ -37,7 +39,8 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if _, err := Migrate(ctx, path); err != nil {
 		return nil, err
 	}
-	db := &DB{read: pool(path, reading), write: pool(path, writing)}
+	db := &DB{path: path, read: pool(path, reading), commits: &Commits{}}
+	db.write = sql.OpenDB(counting{connector{path, writing}, db.commits})
 	db.write.SetMaxOpenConns(1)
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
@@ -55,7 +58,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 
 // Close ends all connections. The DB must not be used afterwards.
 func (db *DB) Close() error {
-	return errors.Join(db.read.Close(), db.write.Close())
+	return errors.Join(db.read.Close(), db.write.Close(), db.commits.close())
 }
 
 // Ping reads from the file and commits a small write to it, which waits for the disk like any other: nothing less tells

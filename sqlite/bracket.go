@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+
+	sqlite3 "modernc.org/sqlite"
+)
+
+// counting makes connections whose commits are counted as this process's own.
+type counting struct {
+	connector
+	commits *Commits
+}
+
+func (c counting) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn.(sqlite3.HookRegisterer).RegisterCommitHook(func() int32 {
+		c.commits.commits()
+		return 0
+	})
+	return bracketed{conn.(fullConn), c.commits}, nil
+}
+
+// fullConn is all that the driver's connections can do and that database/sql would miss.
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// bracketed says when what may commit begins and ends.
+type bracketed struct {
+	fullConn
+	commits *Commits
+}
+
+func (b bracketed) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (r driver.Result, err error) {
+	b.commits.begin()
+	defer func() { b.commits.end(err) }()
+	return b.fullConn.ExecContext(ctx, query, args)
+}
+
+func (b bracketed) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := b.fullConn.BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return bracketedTx{tx, b.commits}, nil
+}
+
+type bracketedTx struct {
+	driver.Tx
+	commits *Commits
+}
+
+func (t bracketedTx) Commit() (err error) {
+	t.commits.begin()
+	defer func() { t.commits.end(err) }()
+	return t.Tx.Commit()
+}
+
+func (b bracketed) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	s, err := b.fullConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return bracketedStmt{s.(fullStmt), b.commits}, nil
+}
+
+type fullStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+type bracketedStmt struct {
+	fullStmt
+	commits *Commits
+}
+
+func (s bracketedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (r driver.Result, err error) {
+	s.commits.begin()
+	defer func() { s.commits.end(err) }()
+	return s.fullStmt.ExecContext(ctx, args)
+}
