@@ -157,6 +157,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Keys()}, Store: s.db.Tokens(), Accounts: s.Auth, Sessions: s.Sessions,
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
+	s.Auth.JWT = s.jwt
 	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)

@@ -33,7 +33,7 @@ var layers = map[string]layer{
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"live":               {own: []string{"account", "auth", "session"}},
-	"auth":               {own: []string{"account", "password", "session", "token", "internal/problem"}},
+	"auth":               {own: []string{"account", "jwt", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":  {},
 	"internal/keyring":   {},
 	"internal/requestid": {},
@@ -70,7 +70,7 @@ var layers = map[string]layer{
 		"auth", "csrf", "session", "internal/clientip", "internal/problem", "internal/requestid",
 	}},
 	"httpapi": {own: []string{
-		"account", "auth", "csrf", "live", "password", "session", "throttle", "token",
+		"account", "auth", "csrf", "jwt", "live", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
 	}},
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -33,6 +34,7 @@ type Identity struct {
 	Method          string           // how they proved it: the session's method, the token's kind, "jwt" or "basic"
 	Session         *session.Session // the session behind the request; nil: none
 	Token           *token.Token     // the token behind the request; nil: none
+	JWT             *jwt.Claims      // what the JWT behind the request proves; nil: there is none
 	AuthenticatedAt time.Time        // when they last proved it; of a token, when it was made
 }
 
@@ -52,6 +54,7 @@ func (i *Identity) Has(permission string) bool {
 // safe for concurrent use.
 type Resolver struct {
 	Tokens *token.Service // nil: no tokens count
+	JWT    *jwt.Service   // nil: no JWTs count
 
 	// Basic returns the user whose name and password a request brings; nil: HTTP Basic is no credential. Its errors are
 	// answered as they are.

@@ -50,9 +50,7 @@ func (a *Resolver) parse(line string) credential {
 			return opaque(words[1:])
 		}
 	case "bearer":
-		if a.Tokens != nil {
-			return bearer(words[1:])
-		}
+		return a.bearer(words)
 	case "basic":
 		if a.Basic != nil {
 			return basic{line}
@@ -83,12 +81,23 @@ func opaque(words []string) credential {
 	return opaqueToken{words[0], "Token", []token.Kind{token.DRF, token.Knox}}
 }
 
-// bearer returns what "Authorization: Bearer" (RFC 6750) brings, with the refusal of simplejwt.
-func bearer(words []string) credential {
-	if len(words) != 1 {
+// personalPrefix begins a personal token, so that no JWT is taken for one.
+const personalPrefix = "cloak_"
+
+// bearer returns what "Authorization: Bearer" (RFC 6750) brings, with the refusals of simplejwt. That knows the scheme by
+// its exact letters only.
+func (a *Resolver) bearer(words []string) credential {
+	switch {
+	case a.Tokens == nil && a.JWT == nil:
+		return nil
+	case len(words) != 2:
 		return refused{errBearerHeader}
+	case a.JWT == nil || a.Tokens != nil && strings.HasPrefix(words[1], personalPrefix):
+		return opaqueToken{words[1], bearerChallenge, []token.Kind{token.Personal}}
+	case words[0] != "Bearer":
+		return nil
 	}
-	return opaqueToken{words[0], bearerChallenge, []token.Kind{token.Personal}}
+	return webToken{words[1]}
 }
 
 // opaqueToken is a token of package token.

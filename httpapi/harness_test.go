@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/live"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -146,6 +147,10 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	}
 	who := auth.New(sessions, st.Accounts)
 	who.Tokens = &token.Service{Store: st.Tokens, Log: logger}
+	who.JWT = &jwt.Service{
+		Keys: &jwt.Keys{Ring: ring, Store: st.Keys}, Store: st.Tokens, Accounts: who, Sessions: sessions, Issuer: base,
+		Audiences: []string{"reports", "billing"}, Log: logger,
+	}
 	hub := &live.Hub{Auth: who, Log: logger}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	inBackground(t, hub.Run)

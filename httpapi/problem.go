@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -49,6 +50,7 @@ var sentinels = []struct {
 	{account.ErrMoved, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
+	{jwt.ErrSpent, errSpent},
 	{token.ErrNotFound, errNotFound},
 	{token.ErrLimit, errTooManyTokens},
 	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The session holds too much.")},

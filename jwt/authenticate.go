@@ -20,7 +20,8 @@ type Claims struct {
 	ExpiresAt       time.Time
 }
 
-// Authenticate returns what an access token proves, if its family is alive. *[Refusal].
+// Authenticate returns what an access token proves, if its family is alive. *[Refusal]; with [ErrEnded] it says all the same
+// whose the token was, and nothing else.
 //
 // It doesn't ask for the account: the caller must, and must compare its epoch with that of the claims.
 func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error) {
@@ -29,6 +30,9 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 		return nil, err
 	}
 	f, err := s.find(ctx, c)
+	if err == ErrEnded {
+		return &Claims{User: c.User}, ErrEnded
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +41,6 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 		AuthenticatedAt: time.Unix(c.AuthenticatedAt, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(),
 	}, nil
 }
-
-// Looks reports whether the text of a credential is meant to be a JWT. It promises nothing of one.
-func Looks(text string) bool { return len(text) > 2 && text[:2] == "ey" } // {" in base64
 
 // Spend marks an access token as exchanged until it expires. [ErrSpent] if it was before: of any number at the same time
 // one succeeds.

@@ -232,3 +232,22 @@ func TestASkippedRequestHasNoSession(t *testing.T) {
 		t.Error("a sign-out by another credential ended the session")
 	}
 }
+
+// TestASignInByAnotherCredentialTakesThePlaceOfTheCookie: the browser will send no other from then on.
+func TestASignInByAnotherCredentialTakesThePlaceOfTheCookie(t *testing.T) {
+	m := newManager()
+	m.Skip = func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
+	v := &visitor{t: t, m: m}
+	v.signIn(session.SignIn{User: "1"})
+	old := &visitor{t: t, m: m, cookie: v.cookie}
+	r := httptest.NewRequest("POST", "/", nil)
+	r.Header.Set("Authorization", "Bearer x")
+	v.send(r, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := m.SignIn(w, r, session.SignIn{User: "1", Epoch: "1"}); err != nil {
+			t.Error(err)
+		}
+	})
+	if !v.alive() || old.alive() {
+		t.Error("the session of the cookie is left behind")
+	}
+}

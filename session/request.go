@@ -38,13 +38,18 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// presented returns the one session that the request's cookie names, if any: of two cookies with the name, either
-// might have been planted by another host of the site.
+// presented returns the one session that the request is judged by, if any.
 func (m *Manager) presented(r *http.Request) (id ID, ok bool) {
-	switch {
-	case m.skips(r):
+	if m.skips(r) {
 		return ID{}, false
-	case m.fromApp(r):
+	}
+	return m.carried(r)
+}
+
+// carried returns the one session that the request's ticket names, if any, whatever it is judged by: of two cookies with
+// the name, either might have been planted by another host of the site.
+func (m *Manager) carried(r *http.Request) (id ID, ok bool) {
+	if m.fromApp(r) {
 		return appTicket(r)
 	}
 	count := 0
