@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -60,13 +61,16 @@ func TestL05_AStoreThatHangsIsOut(t *testing.T) {
 	inner := inMemory(t)
 	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungTokens{inner.Tokens}, hungThrottles{inner.Throttles}, inner.Keys}
 	s := start(t, options{stores: func(*testing.T) stores { return hung }})
+	signed := signedWith(t, s, inner)
 	var all sync.WaitGroup
 	for _, route := range httpapi.Routes() {
 		body := map[string]any(nil)
 		switch route.Path {
-		case "/healthz", "/readyz", "/api/auth/openapi.yaml":
+		case "/healthz", "/readyz", "/api/auth/openapi.yaml", "/.well-known/jwks.json":
 			continue
-		case "/api/auth/login", "/api/auth/token", "/api-token-auth":
+		case "/api/auth/jwt/refresh", "/api/auth/jwt/blacklist", "/api/auth/jwt/verify":
+			body = map[string]any{"refresh": signed.Refresh, "token": signed.Access}
+		case "/api/auth/login", "/api/auth/token", "/api-token-auth", "/api/auth/jwt/create":
 			body = map[string]any{"username": "ada", "password": goodPassword}
 		case "/api/auth/password/reset":
 			body = map[string]any{"secret": "x", "new_password": goodPassword}
@@ -89,6 +93,21 @@ func TestL05_AStoreThatHangsIsOut(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// signedWith returns JWTs with the keys of a server, whose families are in other stores.
+func signedWith(t *testing.T, s *server, st stores) jwt.Pair {
+	t.Helper()
+	u := &account.User{Username: "ada", Password: "!", IsActive: true, Epoch: "first"}
+	if err := st.Accounts.Create(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	service := &jwt.Service{Keys: s.api.Auth.JWT.Keys, Store: st.Tokens, Issuer: s.public}
+	pair, err := service.Create(t.Context(), jwt.SignIn{User: u.ID, Epoch: u.Epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
 }
 
 type hungSessions struct{ session.Store }

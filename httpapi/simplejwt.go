@@ -72,7 +72,7 @@ func createJWT(c *call, in credentialsIn) (pairOut, error) {
 	if err := in.blank(); err != nil {
 		return pairOut{}, err
 	}
-	u, err := c.authenticate(in.Username, in.Password)
+	u, err := c.authenticate(c.api.Accounts.Verify, in.Username, in.Password)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return pairOut{}, errNoActiveAccount
 	}
