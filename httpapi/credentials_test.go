@@ -51,6 +51,9 @@ var credentials = []credential{
 	{"drf", issuing("Token", token.New{Kind: token.DRF})},
 	{"knox", issuing("Token", token.New{Kind: token.Knox})},
 	{"personal", issuing("Bearer", token.New{Kind: token.Personal, Name: "x"})},
+	{"jwt", byHeader(func(s *server, u *account.User) string {
+		return "Authorization: Bearer " + s.jwtPair(u.Username).Access
+	})},
 	{"basic", byHeader(func(_ *server, u *account.User) string { return basic(u.Username, goodPassword) })},
 }
 
@@ -58,11 +61,12 @@ var credentials = []credential{
 // something isn't there or isn't right; otherwise it is the code of the refusal. A route or a credential that the table
 // doesn't have fails the test.
 var reach = map[string]map[string]string{
-	"anybody":  {"none": "in", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "basic": "in"},
-	"anyone":   {"none": "not_authenticated", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "basic": "not_authenticated"},
-	"session":  {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "basic": "not_authenticated"},
-	"knox":     {"none": "401", "session": "401", "app": "401", "drf": "401", "knox": "in", "personal": "401", "basic": "401"},
-	"knoxable": {"none": "401", "session": "in", "app": "in", "drf": "401", "knox": "401", "personal": "401", "basic": "in"},
+	"anybody":  {"none": "in", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "jwt": "in", "basic": "in"},
+	"anyone":   {"none": "not_authenticated", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "jwt": "in", "basic": "not_authenticated"},
+	"session":  {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "jwt": "session_required", "basic": "not_authenticated"},
+	"knox":     {"none": "401", "session": "401", "app": "401", "drf": "401", "knox": "in", "personal": "401", "jwt": "401", "basic": "401"},
+	"exchange": {"none": "not_authenticated", "session": "access_token_required", "app": "access_token_required", "drf": "access_token_required", "knox": "access_token_required", "personal": "access_token_required", "jwt": "in", "basic": "not_authenticated"},
+	"knoxable": {"none": "401", "session": "in", "app": "in", "drf": "401", "knox": "401", "personal": "401", "jwt": "401", "basic": "in"},
 }
 
 // levels says which line of the table a route is judged by.
@@ -87,6 +91,13 @@ var levels = map[string]string{
 	"POST /api/auth/knox/login":      "knoxable",
 	"POST /api/auth/knox/logout":     "knox",
 	"POST /api/auth/knox/logoutall":  "knox",
+	"POST /api/auth/jwt/create":      "anybody",
+	"POST /api/auth/jwt/refresh":     "anybody",
+	"POST /api/auth/jwt/verify":      "anybody",
+	"POST /api/auth/jwt/blacklist":   "anybody",
+	"POST /api/auth/jwt/exchange":    "exchange",
+	"POST /api/auth/jwt/mint":        "session",
+	"GET /.well-known/jwks.json":     "anybody",
 	"GET /api/auth/setup":            "anybody",
 	"POST /api/auth/setup":           "anybody",
 	"GET /api/auth/openapi.yaml":     "anybody",
@@ -172,12 +183,12 @@ func TestACredentialThatIsNoGoodIsNotPassedOver(t *testing.T) {
 		code   string
 	}{
 		"a bad token":         {[]string{"Authorization: Token x"}, "invalid_token"},
-		"a bad bearer":        {[]string{"Authorization: Bearer x"}, "invalid_token"},
+		"a bad bearer":        {[]string{"Authorization: Bearer x"}, "token_not_valid"},
 		"an empty bearer":     {[]string{"Authorization: Bearer"}, "bad_authorization_header"},
 		"two words":           {[]string{"Authorization: Bearer a b"}, "bad_authorization_header"},
 		"a mistyped personal": {[]string{"Authorization: Bearer cloak_" + strings.Repeat("0", 49)}, "invalid_token"},
 		"a personal as Token": {[]string{"Authorization: Token " + s.issue(u, token.New{Kind: token.Personal})}, "invalid_token"},
-		"a DRF as Bearer":     {[]string{strings.Replace(good, "Token", "Bearer", 1)}, "invalid_token"},
+		"a DRF as Bearer":     {[]string{strings.Replace(good, "Token", "Bearer", 1)}, "token_not_valid"},
 		"two headers":         {[]string{good, "Authorization: Basic eDp5"}, "invalid_token"},
 		"an app's":            {[]string{"X-Session-Token: x"}, "not_authenticated"},
 		"an app's, ended":     {[]string{"X-Session-Token: cloak_app_" + anyTicket()}, "session_ended"},
@@ -197,7 +208,7 @@ func TestATokenIsJudgedByItselfAlone(t *testing.T) {
 		s := start(t, options{strict: strict, appTokens: true})
 		u := s.user("ada")
 		for _, c := range credentials {
-			if !slices.Contains([]string{"app", "drf", "knox", "personal"}, c.name) {
+			if !slices.Contains([]string{"app", "drf", "knox", "personal", "jwt"}, c.name) {
 				continue
 			}
 			send := c.make(s, u)

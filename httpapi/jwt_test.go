@@ -233,10 +233,12 @@ func TestJ02_I7_NothingButALiveAccessTokenIsExchanged(t *testing.T) {
 	pair := s.jwtPair("ada")
 	c := s.signedIn("ada")
 	minted := c.mintJWT("reports")
-	personal := s.issueToken(u, token.New{Kind: token.Personal})
-	drf := s.issueToken(u, token.New{Kind: token.DRF})
+	personal := s.issue(u, token.New{Kind: token.Personal})
+	drf := s.issue(u, token.New{Kind: token.DRF})
 	before := len(s.records(u.ID))
-	exchange := func(c *client, header ...string) *answer { return c.send("POST", "/api/auth/jwt/exchange", nil, header...) }
+	exchange := func(c *client, header ...string) *answer {
+		return c.send("POST", "/api/auth/jwt/exchange", nil, header...)
+	}
 	for what, row := range map[string]struct {
 		r    *answer
 		code string
@@ -268,17 +270,6 @@ func TestJ02_I7_NothingButALiveAccessTokenIsExchanged(t *testing.T) {
 	if r := exchange(s.client(), "Authorization: Bearer "+pair.Access); r.StatusCode != 200 {
 		t.Errorf("the token itself: %d %s", r.StatusCode, r.body)
 	}
-}
-
-func (s *server) issueToken(u *account.User, n token.New) string {
-	s.t.Helper()
-	n.User, n.Epoch = u.ID, u.Epoch
-	text, _, err := s.api.Auth.Tokens.Create(s.t.Context(), n)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.secret.add(text)
-	return text
 }
 
 // TestTheExchangeTakesThePlaceOfTheSessionThatIsThere: of whoever's.
@@ -412,7 +403,9 @@ func TestOnlyASessionMintsTokens(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
 	c := s.as(u)
-	mint := func(c *client, body any, header ...string) *answer { return c.send("POST", "/api/auth/jwt/mint", body, header...) }
+	mint := func(c *client, body any, header ...string) *answer {
+		return c.send("POST", "/api/auth/jwt/mint", body, header...)
+	}
 	reports := map[string]string{"audience": "reports"}
 	for what, row := range map[string]struct {
 		r      *answer
@@ -421,7 +414,7 @@ func TestOnlyASessionMintsTokens(t *testing.T) {
 	}{
 		"a visitor":           {mint(s.client(), reports), 401, "not_authenticated"},
 		"an access token":     {mint(s.program(), reports, "Authorization: Bearer "+s.jwtPair("ada").Access), 403, "session_required"},
-		"a personal token":    {mint(s.program(), reports, "Authorization: Bearer "+s.issueToken(u, token.New{Kind: token.Personal})), 403, "session_required"},
+		"a personal token":    {mint(s.program(), reports, "Authorization: Bearer "+s.issue(u, token.New{Kind: token.Personal})), 403, "session_required"},
 		"no audience":         {mint(c, map[string]string{}), 400, "invalid"},
 		"an unknown audience": {mint(c, map[string]string{"audience": "evil"}), 400, "invalid"},
 		"ourselves":           {mint(c, map[string]string{"audience": s.public}), 400, "invalid"},
@@ -515,7 +508,9 @@ func TestB4_L04_NoFaultOfAStoreIsARefusalOfAJWT(t *testing.T) {
 		"refresh": func(s *server, _ *client, p jwt.Pair, _ string) *answer { return s.refreshJWT(p.Refresh) },
 		"verify":  func(s *server, _ *client, p jwt.Pair, _ string) *answer { return s.verifyJWT(p.Access, "") },
 		"minted":  func(s *server, _ *client, _ jwt.Pair, m string) *answer { return s.verifyJWT(m, "reports") },
-		"access":  func(s *server, _ *client, p jwt.Pair, _ string) *answer { return s.withAccess(p.Access, "GET", "/api/me") },
+		"access": func(s *server, _ *client, p jwt.Pair, _ string) *answer {
+			return s.withAccess(p.Access, "GET", "/api/me")
+		},
 		"mint": func(_ *server, c *client, _ jwt.Pair, _ string) *answer {
 			return c.send("POST", "/api/auth/jwt/mint", map[string]string{"audience": "reports"})
 		},

@@ -176,12 +176,18 @@ func logout(c *call, in logoutIn) (none, error) {
 	return none{}, c.signOut()
 }
 
-// endToken ends the token that the request is judged by; it is no error if it has ended meanwhile.
+// endToken ends the token that the request is judged by, or the family of its JWT; it is no error if it has ended meanwhile.
 func (c *call) endToken(who *auth.Identity) error {
-	if who.Token == nil {
+	id := ""
+	switch {
+	case who.Token != nil:
+		id = who.Token.ID
+	case who.JWT != nil:
+		id = who.JWT.Family
+	default:
 		return nil
 	}
-	err := c.api.Auth.Tokens.Revoke(c.ctx(), who.User.ID, who.Token.ID)
+	err := c.api.Auth.Tokens.Revoke(c.ctx(), who.User.ID, id)
 	if errors.Is(err, token.ErrNotFound) {
 		return nil
 	}
