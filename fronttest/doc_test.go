@@ -28,6 +28,8 @@ const patience = 60 * time.Second
 
 var long = os.Getenv("CLOAKROOM_LONG") != ""
 
+var interrupt = os.Interrupt
+
 var binary string
 
 func TestMain(m *testing.M) {

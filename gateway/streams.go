@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,22 +42,19 @@ func (s *streams) add(r *http.Request, c caller, cut context.CancelCauseFunc) (r
 	}
 }
 
-// credentials are the streams by what their callers are known by: not the session, since one that got a new ticket in
-// the meantime is known by two.
-func (s *streams) credentials() map[string][]*stream {
+// callers are the streams by who is behind them.
+func (s *streams) callers() map[string][]*stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string][]*stream{}
 	for one := range s.open {
-		key := one.key()
+		key := "token " + one.r.Header.Get("Authorization")
+		if one.who.Session != nil {
+			key = one.who.Session.ID
+		}
 		all[key] = append(all[key], one)
 	}
 	return all
-}
-
-func (one *stream) key() string {
-	h := one.r.Header
-	return strings.Join(h["Authorization"], "\n") + "\x00" + h.Get("X-Session-Token") + "\x00" + strings.Join(h["Cookie"], "\n")
 }
 
 // Run cuts streams whose caller is no longer signed in, until ctx ends. Run it once.
@@ -71,7 +67,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		for _, same := range g.streams.credentials() {
+		for _, same := range g.streams.callers() {
 			g.review(ctx, same)
 		}
 	}
@@ -80,7 +76,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 // review cuts those of one caller's streams that the caller may have no more. Not to know ends nothing: an outage is no
 // sign-out.
 func (g *Gateway) review(ctx context.Context, same []*stream) {
-	who, err := g.now(ctx, same[0].r)
+	who, err := g.now(ctx, same[0])
 	if err != nil {
 		return
 	}
@@ -91,13 +87,18 @@ func (g *Gateway) review(ctx context.Context, same []*stream) {
 	}
 }
 
-// now returns who is behind a request's credential at this moment. To ask is no use of it.
-func (g *Gateway) now(ctx context.Context, r *http.Request) (who *auth.Identity, err error) {
+// now returns who is behind a stream at this moment; nil for nobody. To ask is no use of a session, and finds it under
+// whatever ticket it has by now.
+func (g *Gateway) now(ctx context.Context, one *stream) (who *auth.Identity, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+	if one.who.Session != nil {
+		who, _, err = g.c.Auth.Recheck(ctx, one.who)
+		return who, err
+	}
 	again := &http.Request{
-		Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: "slide=false"}, Header: r.Header, Host: r.Host,
-		RemoteAddr: r.RemoteAddr, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: "slide=false"}, Header: one.r.Header, Host: one.r.Host,
+		RemoteAddr: one.r.RemoteAddr, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	g.c.Auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		who, err = auth.FromContext(r.Context())
