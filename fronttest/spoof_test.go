@@ -111,9 +111,9 @@ func TestC15_E06_WhatProvesTheIdentityStaysHere(t *testing.T) {
 		ticket := strings.TrimPrefix(cookie, "Cookie: "+sessionCookie+"=")
 		for sent, want := range map[string]string{
 			cookie: "",
-			"Cookie: a=1; " + sessionCookie + "=" + ticket + "; b=2":            "a=1; b=2",
+			"Cookie: a=1; " + sessionCookie + "=" + ticket + "; b=2":              "a=1; b=2",
 			"Cookie: a=1;" + sessionCookie + "=" + ticket + ";cloakroom_device=d": "a=1",
-			cookie + "; csrftoken=x; sessionid=of-the-application":              "csrftoken=x; sessionid=of-the-application",
+			cookie + "; csrftoken=x; sessionid=of-the-application":                "csrftoken=x; sessionid=of-the-application",
 		} {
 			r := f.send(t, protocol, ask{path: "/private", header: []string{sent, "Authorization: Basic YTpi"}})
 			s, ok := r.seen()
