@@ -12,17 +12,24 @@ import (
 // question asks the program itself, as a proxy does.
 func (f *front) question(t *testing.T, path string, lines ...string) reply {
 	t.Helper()
-	c, err := net.Dial("tcp", f.inner)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := plain(t, f.inner)
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
 	r, err := sendH1(c, ask{method: "GET", path: path, host: f.inner, header: lines})
 	if err != nil {
 		t.Fatalf("%s %q: %v", path, lines, err)
 	}
 	return r
+}
+
+// plain opens a connection without TLS.
+func plain(t testing.TB, address string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(patience))
+	return c
 }
 
 // startAlone starts the program with nothing in front of it, as the one who is asked.

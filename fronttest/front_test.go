@@ -238,6 +238,12 @@ func (f *front) signIn(t testing.TB, name string) string {
 	if r.status != 200 {
 		t.Fatalf("sign-in: %s", r)
 	}
+	return ticketOf(t, r)
+}
+
+// ticketOf returns the Cookie line that an answer asks for.
+func ticketOf(t testing.TB, r reply) string {
+	t.Helper()
 	for _, line := range r.header.Values("Set-Cookie") {
 		if value, ok := strings.CutPrefix(line, sessionCookie+"="); ok {
 			ticket, _, _ := strings.Cut(value, ";")

@@ -1,6 +1,9 @@
 package gateway
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // PlainPath is plainPath.
 var PlainPath = plainPath
@@ -43,3 +46,18 @@ var Listed = listed
 
 // WithoutCookies is withoutCookies.
 var WithoutCookies = withoutCookies
+
+// Claims is claims.
+type Claims = claims
+
+// Assertions is assertions.
+type Assertions struct{ assertions }
+
+// NewAssertions returns one with this signer.
+func NewAssertions(s Signer) *Assertions { return &Assertions{assertions{signer: s}} }
+
+// Of is of.
+func (a *Assertions) Of(ctx context.Context, c Claims) (string, error) { return a.of(ctx, c) }
+
+// Len returns how many are remembered.
+func (a *Assertions) Len() int { return len(a.young) + len(a.old) }

@@ -89,7 +89,8 @@ func (g *Gateway) judge(r *http.Request) (caller, error) {
 		return caller{}, errMisrouted
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
-		Ticket: session.Presented(r.Context()), Binding: func() (string, error) { return binding(r.Context()) },
+		Ticket: byTicket(r.Context()), Header: auth.ByHeader(r.Context()),
+		Binding: func() (string, error) { return binding(r.Context()) },
 	})
 	if err != nil {
 		return caller{}, err

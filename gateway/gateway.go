@@ -146,7 +146,7 @@ const checkTimeout = 5 * time.Second
 // admit lets in who may have what they ask for.
 func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, error) {
 	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
-		if err := g.c.CSRF.CheckHandshake(r, session.Presented(r.Context())); err != nil {
+		if err := g.c.CSRF.CheckHandshake(r, byTicket(r.Context())); err != nil {
 			return caller{}, err
 		}
 	}
@@ -163,6 +163,9 @@ func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, 
 	}
 	return c, c.demand.of(c.who)
 }
+
+// byTicket reports whether a request is judged by its session cookie.
+func byTicket(ctx context.Context) bool { return session.Presented(ctx) && !auth.ByHeader(ctx) }
 
 var (
 	errNotFound = problem.New(http.StatusNotFound, "not_found", "Not found.")

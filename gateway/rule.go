@@ -36,7 +36,7 @@ func (d demand) of(who *auth.Identity) error {
 
 // lost reports whether somebody who was let in has lost a right that was asked for.
 func (d demand) lost(who *auth.Identity) bool {
-	return slices.ContainsFunc(d.permissions, func(p string) bool { return !who.User.Has(p) })
+	return slices.ContainsFunc(d.permissions, func(p string) bool { return !who.Has(p) })
 }
 
 // rule says what is asked of whoever wants these paths by these methods.

@@ -1,0 +1,57 @@
+package jwt_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnAssertionIsSignedAndSaysWhatItWasGiven(t *testing.T) {
+	w := newWorld(t)
+	began := time.Now().Truncate(time.Second)
+	text, err := w.Keys.SignAssertion(t.Context(), []byte(`{"iss":"https://a","htm":"GET","path":"/x","groups":["a"]}`), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head := part(t, text, 0); !strings.Contains(head, `"alg":"EdDSA"`) || !strings.Contains(head, `"typ":"cloakroom-assertion+jwt"`) ||
+		!strings.Contains(head, `"kid":"`+w.published()[0]["kid"]+`"`) {
+		t.Errorf("the header is %s", head)
+	}
+	if got := seconds(t, text, "iat"); got.Before(began) || got.After(time.Now()) || seconds(t, text, "exp").Sub(got) != time.Minute {
+		t.Errorf("from %v to %v", got, seconds(t, text, "exp"))
+	}
+	for name, want := range map[string]any{"iss": "https://a", "htm": "GET", "path": "/x"} {
+		if got := claim(t, text, name); got != want {
+			t.Errorf("%s is %v", name, got)
+		}
+	}
+	public, err := base64.RawURLEncoding.DecodeString(w.published()[0]["x"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dot := strings.LastIndexByte(text, '.')
+	signature, err := base64.RawURLEncoding.DecodeString(text[dot+1:])
+	if err != nil || !ed25519.Verify(public, []byte(text[:dot]), signature) {
+		t.Errorf("the signature is wrong, %v", err)
+	}
+}
+
+func TestJ02_AnAssertionIsNoCredential(t *testing.T) {
+	w := newWorld(t)
+	pair := w.signIn()
+	text, err := w.Keys.SignAssertion(t.Context(), []byte(part(t, pair.Access, 1)), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := w.Authenticate(t.Context(), text); err == nil {
+		t.Errorf("it signs in %v", c)
+	}
+	if err := w.Verify(t.Context(), text, publicURL); err == nil {
+		t.Error("it is verified")
+	}
+	if _, err := w.Refresh(t.Context(), text); err == nil {
+		t.Error("it is refreshed")
+	}
+}
