@@ -3,6 +3,7 @@ package fronttest_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,8 +30,18 @@ type application struct {
 
 func startApplication(t testing.TB) *application {
 	a := &application{routes: map[string]http.HandlerFunc{}}
-	a.Server = httptest.NewServer(a)
-	t.Cleanup(a.Close)
+	l, err := (&net.ListenConfig{Control: likeANetwork}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Server = httptest.NewUnstartedServer(a)
+	a.Listener.Close()
+	a.Listener = l
+	a.Start()
+	t.Cleanup(func() {
+		a.CloseClientConnections()
+		a.Close()
+	})
 	return a
 }
 

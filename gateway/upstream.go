@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -116,10 +117,40 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
 }
 
 // buffers carry the bodies of answers.
-var buffers = &bufferPool{pool: sync.Pool{New: func() any { return new([16 << 10]byte) }}}
+var buffers = &bufferPool{}
 
-type bufferPool struct{ pool sync.Pool }
+// bufferPool gives out large buffers, unless many are out already: then most belong to clients that read slowly, and what
+// they hold counts for more than how often they are filled.
+type bufferPool struct {
+	large, small sync.Pool
+	out          atomic.Int64
+}
 
-func (p *bufferPool) Get() []byte { return p.pool.Get().(*[16 << 10]byte)[:] }
+const (
+	largeBuffer = 32 << 10
+	smallBuffer = 4 << 10
+	// manyBuffers is how many large buffers are out at the most, or nearly so.
+	manyBuffers = 256
+)
 
-func (p *bufferPool) Put(b []byte) { p.pool.Put((*[16 << 10]byte)(b)) }
+func (p *bufferPool) Get() []byte {
+	if p.out.Add(1) > manyBuffers {
+		if b, ok := p.small.Get().(*[smallBuffer]byte); ok {
+			return b[:]
+		}
+		return make([]byte, smallBuffer)
+	}
+	if b, ok := p.large.Get().(*[largeBuffer]byte); ok {
+		return b[:]
+	}
+	return make([]byte, largeBuffer)
+}
+
+func (p *bufferPool) Put(b []byte) {
+	p.out.Add(-1)
+	if len(b) == largeBuffer {
+		p.large.Put((*[largeBuffer]byte)(b))
+	} else {
+		p.small.Put((*[smallBuffer]byte)(b))
+	}
+}
