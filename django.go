@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -78,11 +79,49 @@ func (c *Config) djangoEngine() (engine, error) {
 	if c.Sessions != "" {
 		return nil, errors.New("--sessions: beside Django, sessions are where Django has them, in --db")
 	}
-	return djangoEngine{sqliteFile(filepath.Join(c.Data, "cloakroom.db")), c}, nil
+	if file {
+		return djangoEngine{sqliteFile(filepath.Join(c.Data, "cloakroom.db")), c}, nil
+	}
+	ours, err := parseSchema(address)
+	return djangoEngine{ours, c}, err
+}
+
+// postgresSchema is what is ours in a PostgreSQL database of Django's: a schema of its own, which Django doesn't look at.
+type postgresSchema struct{ postgresURL }
+
+func parseSchema(address string) (engine, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errNotDjango
+	}
+	options := u.Query()
+	options.Set("search_path", django.OurSchema)
+	u.RawQuery = options.Encode()
+	ours, err := parsePostgres(u.String())
+	if err != nil {
+		return nil, err
+	}
+	return postgresSchema{ours.(postgresURL)}, nil
+}
+
+func (p postgresSchema) String() string { return "the schema " + django.OurSchema + " in it" }
+
+func (p postgresSchema) open(ctx context.Context) (database, error) {
+	if err := django.MakeSchema(ctx, p.url); err != nil {
+		return nil, err
+	}
+	return p.postgresURL.open(ctx)
+}
+
+func (p postgresSchema) migrate(ctx context.Context) ([]string, error) {
+	if err := django.MakeSchema(ctx, p.url); err != nil {
+		return nil, err
+	}
+	return p.postgresURL.migrate(ctx)
 }
 
 func (e djangoEngine) String() string {
-	return "Django's " + django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)) + ", with " + e.engine.String()
+	return "Django's " + django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)) + ", and " + e.engine.String()
 }
 
 func (e djangoEngine) open(ctx context.Context) (database, error) {

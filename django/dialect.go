@@ -1,6 +1,7 @@
 package django
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"net/url"
@@ -60,9 +61,12 @@ func (db *DB) seconds(text string) (int64, error) {
 	return t.Unix(), nil
 }
 
+// endOfTime is the last second of the year 9999, beyond which Python has no time.
+const endOfTime = 253402300799
+
 // stamp returns a time as an argument for its column: on SQLite exactly Django's text, since that is how it compares.
 func (db *DB) stamp(seconds int64) string {
-	t := time.Unix(seconds, 0)
+	t := time.Unix(min(seconds, endOfTime), 0)
 	if db.dialect.postgres {
 		return t.UTC().Format(time.DateTime) + "+00"
 	}
@@ -105,6 +109,27 @@ func openSQLite(path string) (read, write *sql.DB, err error) {
 	read.SetMaxIdleConns(readers)
 	write.SetMaxOpenConns(1)
 	return read, write, nil
+}
+
+// OurSchema is the schema of a PostgreSQL database of Django's in which everything is that is ours alone.
+const OurSchema = "cloakroom"
+
+// MakeSchema makes [OurSchema], unless it is there.
+func MakeSchema(ctx context.Context, address string) error {
+	db, err := openPostgres(address)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var there bool
+	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, OurSchema).Scan(&there)
+	if err == nil && !there {
+		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+OurSchema)
+	}
+	if err != nil {
+		return fmt.Errorf("make the schema %s: %w", OurSchema, err)
+	}
+	return nil
 }
 
 func openPostgres(address string) (*sql.DB, error) {

@@ -3,14 +3,17 @@ package django_test
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
@@ -35,6 +38,22 @@ func opened(t testing.TB, c django.Config) *django.DB {
 // each runs a test on each kind of database; address makes an empty one that Django has not migrated yet.
 func each(t *testing.T, test func(t *testing.T, address func(t testing.TB) string)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, sqliteAddress) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgresAddress) })
+}
+
+func postgresAddress(t testing.TB) string {
+	address := pgserver.Test(t)
+	t.Cleanup(func() {
+		db, err := sql.Open("pgx", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec("DROP SCHEMA IF EXISTS cloakroom CASCADE"); err != nil {
+			t.Error(err)
+		}
+	})
+	return address
 }
 
 func sqliteAddress(t testing.TB) string {
@@ -44,9 +63,13 @@ func sqliteAddress(t testing.TB) string {
 // TestSessions runs the promises of a session.Store on Django's table.
 func TestSessions(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+		empty := &pair{config: cloakroom.Config{DB: "django+" + database}}
 		storetest.Sessions(t, func(t *testing.T) session.Store {
-			database := address(t)
-			djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+			if _, err := empty.raw(t).ExecContext(t.Context(), `DELETE FROM django_session`); err != nil {
+				t.Fatal(err)
+			}
 			return &anyRecords{Store: opened(t, django.Config{Database: database, Keys: keys}).Sessions()}
 		})
 	})
