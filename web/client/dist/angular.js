@@ -1,0 +1,63 @@
+import { computed, inject, InjectionToken, makeEnvironmentProviders, provideEnvironmentInitializer, signal, DestroyRef, } from "@angular/core";
+import { Router } from "@angular/router";
+import { catchError, from, mergeMap, throwError } from "rxjs";
+const token = new InjectionToken("cloakroom");
+/** Gives the application who is signed in, and keeps that true until it is destroyed. */
+export function provideAuth(auth) {
+    const useFactory = () => {
+        const state = signal(auth.getState());
+        inject(DestroyRef).onDestroy(auth.subscribe(() => state.set(auth.getState())));
+        return { ...auth, state, status: computed(() => state().status), user: computed(() => state().user) };
+    };
+    return makeEnvironmentProviders([{ provide: token, useFactory }, provideEnvironmentInitializer(() => void inject(token))]);
+}
+/** The state, `status` and `user` above all, as signals, and what to do: `login`, `logout` and the rest of the {@link Auth}. */
+export function injectAuth() {
+    return inject(token);
+}
+/**
+ * A guard that leads who isn't signed in to `signIn`, with the way back as `?next=`; also when the session ends while the
+ * route is shown. It waits until it is known who is signed in.
+ */
+export function authGuard(signIn = "/signin") {
+    let unsubscribe;
+    return async (_, { url: next }) => {
+        const [auth, router] = [injectAuth(), inject(Router)];
+        const away = router.createUrlTree([signIn], { queryParams: { next } });
+        if (!(await auth.known()).user)
+            return away;
+        unsubscribe?.();
+        unsubscribe = auth.subscribe(() => {
+            if (auth.getState().status === "anonymous" && router.url === next)
+                void router.navigateByUrl(away);
+        });
+        return true;
+    };
+}
+/**
+ * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Addresses that are not
+ * the server's pass as they are.
+ */
+export const authInterceptor = (request, next) => {
+    const auth = injectAuth();
+    if (!auth.sender.covers(request.url))
+        return next(request);
+    const tried = new Set();
+    const send = () => next(prepared(request, auth.sender.csrfToken())).pipe(catchError((error) => from(auth.recover(refused(error), tried)).pipe(mergeMap((again) => (again ? send() : throwError(() => error))))));
+    return send();
+};
+function prepared(request, csrf) {
+    const unsafe = csrf && !/^(GET|HEAD)$/.test(request.method);
+    return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
+}
+/** What was refused; of a request for text the error is text. */
+function refused({ status, error }) {
+    let code = error?.code;
+    try {
+        code ??= JSON.parse(error).code;
+    }
+    catch {
+        // not ours
+    }
+    return { status, code: typeof code === "string" ? code : `http_${status}` };
+}

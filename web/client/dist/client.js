@@ -1,0 +1,39 @@
+import { AuthError, refusal } from "./error.js";
+import { createSender } from "./send.js";
+const timeLimit = 20_000;
+/**
+ * The server's routes as functions, which keep nothing between calls. Each gives its answer or throws an {@link AuthError}.
+ * What isn't answered within 20 seconds counts as unreachable.
+ */
+export function createClient(options = {}) {
+    const sender = createSender(options);
+    return clientOf(sender, sender.recover);
+}
+/** @internal */
+export function clientOf({ url, send }, recover) {
+    async function call(method, path, body) {
+        const json = body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+        let response;
+        try {
+            response = await send(new Request(new URL(path, url), { method, cache: "no-store", ...json }), recover, timeLimit);
+            if (response.ok)
+                return await response.json();
+        }
+        catch {
+            // No answer, or one that isn't JSON and so not the server's.
+        }
+        throw response?.ok === false ? await refusal(response) : new AuthError("unreachable", 0);
+    }
+    const post = (path, body) => call("POST", "/api/auth/" + path, body);
+    return {
+        call,
+        me: ({ slide = true } = {}) => call("GET", "/api/me" + (slide ? "" : "?slide=false")),
+        login: (credentials) => post("login", credentials),
+        logout: () => post("logout"),
+        reauthenticate: (password) => post("reauthenticate", { password }),
+        changePassword: (change) => post("password/change", change),
+        sessions: async () => (await call("GET", "/api/auth/sessions")).sessions,
+        endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
+        endOtherSessions: async () => (await call("DELETE", "/api/auth/sessions")).ended,
+    };
+}

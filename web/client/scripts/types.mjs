@@ -1,0 +1,17 @@
+// Checks the types: that they say what openapi.yaml says, and that an app's compiler takes them, for the two newest
+// TypeScript majors and the two ways of resolving modules.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import openapiTS, { astToString } from "openapi-typescript";
+import { run, typescript } from "./run.mjs";
+
+const openapi = await openapiTS(new URL("../../../httpapi/openapi.yaml", import.meta.url));
+mkdirSync(".types", { recursive: true });
+writeFileSync(".types/openapi.ts", astToString(openapi));
+
+for (const version of ["typescript-6", "typescript-7"]) {
+  for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+    console.log(`types: ${version}, ${resolution}`);
+    run(typescript(version), "-p", "test/types", "--module", module, "--moduleResolution", resolution);
+  }
+}

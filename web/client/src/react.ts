@@ -1,0 +1,40 @@
+import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
+import type { Auth, AuthState } from "./auth.js";
+
+const Context = createContext<Auth | undefined>(undefined);
+
+export interface AuthProviderProps {
+  auth: Auth;
+  children?: ReactNode;
+}
+
+/** Gives the components below it who is signed in, and keeps that true while it is mounted. */
+export function AuthProvider({ auth, children }: AuthProviderProps): ReactNode {
+  useEffect(() => auth.subscribe(() => {}), [auth]);
+  return createElement(Context.Provider, { value: auth }, children);
+}
+
+/** The state, `status` and `user` above all, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+export function useAuth(): AuthState & Auth {
+  const auth = useContext(Context);
+  if (!auth) throw new Error("useAuth needs an <AuthProvider auth={…}> above it");
+  const state = useSyncExternalStore(auth.subscribe, auth.getState, auth.getState);
+  return useMemo(() => ({ ...auth, ...state }), [auth, state]);
+}
+
+export interface RequireAuthProps {
+  children?: ReactNode;
+  /** Shown when nobody is signed in: the sign-in form, or what leads to it. */
+  signIn: ReactNode;
+  /** Shown until it is known. */
+  loading?: ReactNode;
+  /** Shown when the server can't be asked and nobody was signed in before; whoever was stays in. Default: `loading`. */
+  unavailable?: ReactNode;
+}
+
+/** Shows its children to who is signed in, also through an outage. It hides; what may be read is for the server to decide. */
+export function RequireAuth({ children, signIn, loading, unavailable = loading }: RequireAuthProps): ReactNode {
+  const { status, user } = useAuth();
+  if (user) return children;
+  return status === "anonymous" ? signIn : status === "loading" ? loading : unavailable;
+}

@@ -1,0 +1,63 @@
+import { computed, inject, shallowRef, type App, type ComputedRef, type InjectionKey, type ShallowRef } from "vue";
+import type { Auth, AuthState } from "./auth.js";
+import type { User } from "./types.js";
+
+/** An {@link Auth} whose state can be watched. */
+export interface VueAuth extends Auth {
+  readonly state: Readonly<ShallowRef<AuthState>>;
+  readonly status: ComputedRef<AuthState["status"]>;
+  readonly user: ComputedRef<User | undefined>;
+}
+
+const key: InjectionKey<VueAuth> = Symbol("cloakroom");
+
+/** `app.use(authPlugin, auth)`: gives the components who is signed in, and keeps that true until the app is unmounted. */
+export const authPlugin = {
+  install(app: App, auth: Auth): void {
+    const state = shallowRef(auth.getState());
+    const unsubscribe = auth.subscribe(() => (state.value = auth.getState()));
+    app.onUnmount?.(unsubscribe);
+    const status = computed(() => state.value.status);
+    const user = computed(() => state.value.user);
+    app.provide(key, { ...auth, state, status, user });
+  },
+};
+
+/** The state, `status` and `user` above all, as refs, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+export function useAuth(): VueAuth {
+  const auth = inject(key);
+  if (!auth) throw new Error("useAuth needs app.use(authPlugin, auth)");
+  return auth;
+}
+
+/** What is asked of a router: vue-router's, 4 or 5. */
+export interface GuardedRouter<To extends GuardedRoute = GuardedRoute> {
+  readonly currentRoute: { readonly value: To };
+  beforeEach(guard: (to: To) => Promise<GuardedTarget | undefined>): unknown;
+  push(to: GuardedTarget): unknown;
+}
+export interface GuardedRoute {
+  readonly meta: Record<PropertyKey, unknown>;
+  readonly fullPath: string;
+}
+export interface GuardedTarget {
+  path: string;
+  query: { next: string };
+}
+
+/**
+ * Leads who isn't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back as `?next=`; also
+ * when the session ends while such a route is shown. A navigation waits until it is known who is signed in.
+ */
+export function guardRouter(router: GuardedRouter, auth: Auth, { signIn = "/signin" } = {}): () => void {
+  const target = (to: GuardedRoute): GuardedTarget | undefined =>
+    to.meta["requiresAuth"] && auth.getState().status === "anonymous" ? { path: signIn, query: { next: to.fullPath } } : undefined;
+  router.beforeEach(async (to) => {
+    if (to.meta["requiresAuth"]) await auth.known();
+    return target(to);
+  });
+  return auth.subscribe(() => {
+    const away = target(router.currentRoute.value);
+    if (away) void router.push(away);
+  });
+}

@@ -1,0 +1,97 @@
+import "@angular/compiler";
+import { HttpClient, HttpErrorResponse, provideHttpClient, withFetch, withInterceptors } from "@angular/common/http";
+import { provideZonelessChangeDetection } from "@angular/core";
+import { TestBed } from "@angular/core/testing";
+import { BrowserTestingModule, platformBrowserTesting } from "@angular/platform-browser/testing";
+import { provideRouter, Router } from "@angular/router";
+import { firstValueFrom } from "rxjs";
+import { beforeAll, expect, test } from "vitest";
+import { authGuard, authInterceptor, injectAuth, provideAuth } from "../src/angular.js";
+import { createAuth } from "../src/index.js";
+import { ada, asked, json, lost, next, pass, problem, server, Stream, url } from "./world.js";
+
+beforeAll(() => TestBed.initTestEnvironment(BrowserTestingModule, platformBrowserTesting()));
+
+function start() {
+  const auth = createAuth({ url });
+  TestBed.resetTestingModule().configureTestingModule({
+    providers: [
+      provideZonelessChangeDetection(),
+      provideAuth(auth),
+      provideHttpClient(withFetch(), withInterceptors([authInterceptor])),
+      provideRouter([
+        { path: "", children: [] },
+        { path: "signin", children: [] },
+        { path: "notes", children: [], canActivate: [authGuard()] },
+      ]),
+    ],
+  });
+  return { auth, it: TestBed.runInInjectionContext(injectAuth), http: TestBed.inject(HttpClient), router: TestBed.inject(Router) };
+}
+
+test("signals say who is signed in, until the application is gone", async () => {
+  const { auth, it } = start();
+  expect(it.status()).toBe("loading");
+  await pass();
+  expect(it.status()).toBe("anonymous");
+  await auth.login({ username: "ada", password: "right" });
+  expect(it.user()).toEqual(ada);
+  await pass();
+  expect(Stream.open.length).toBe(1);
+  TestBed.resetTestingModule();
+  expect(Stream.open).toEqual([]);
+});
+
+test("the guard leads to the sign-in, and away when the session ends", async () => {
+  const { auth, router } = start();
+  await router.navigateByUrl("/notes?page=2");
+  expect(router.parseUrl(router.url).queryParams).toEqual({ next: "/notes?page=2" });
+  await auth.login({ username: "ada", password: "right" });
+  await router.navigateByUrl("/notes");
+  expect(router.url).toBe("/notes");
+  server.answers.set("GET /api/me", lost);
+  await auth.refresh();
+  await pass();
+  expect(router.url).toBe("/notes");
+  await auth.logout();
+  await pass();
+  expect(router.url).toBe("/signin?next=%2Fnotes");
+  await auth.login({ username: "ada", password: "right" });
+  await router.navigateByUrl("/");
+  await auth.logout();
+  await pass();
+  expect(router.url).toBe("/");
+});
+
+test("the interceptor sends the cookie, repeats after a 401 while signed in, and sends the token that is asked for", async () => {
+  server.user = ada;
+  const { http } = start();
+  await pass();
+  next("POST /api/notes", () => problem(401, "session_ended"), () => problem(403, "csrf_failed"), async (request) =>
+    json({ body: await request.json(), token: request.headers.get("x-csrftoken") }));
+  const answer = await firstValueFrom(http.post(`${url}/api/notes`, { n: 1 }));
+  expect(answer).toEqual({ body: { n: 1 }, token: "token" });
+  expect(server.requests.at(-1)!.credentials).toBe("include");
+  expect(asked("POST /api/notes")).toBe(3);
+});
+
+test("a 401 of a session that is over reaches the app, and the state", async () => {
+  server.user = ada;
+  const { http, it } = start();
+  await pass();
+  server.user = undefined;
+  server.answers.set("GET /api/notes", () => problem(401, "not_authenticated"));
+  await expect(firstValueFrom(http.get(`${url}/api/notes`, { responseType: "text" }))).rejects.toBeInstanceOf(HttpErrorResponse);
+  expect(it.status()).toBe("anonymous");
+  expect(asked("GET /api/notes")).toBe(1);
+});
+
+test("other origins are left alone", async () => {
+  server.user = ada;
+  const { http } = start();
+  await pass();
+  server.answers.set("GET /x", () => json({}, 401));
+  await expect(firstValueFrom(http.get("http://127.0.0.1:9999/x"))).rejects.toBeInstanceOf(HttpErrorResponse);
+  expect(server.requests.at(-1)!.credentials).not.toBe("include");
+  expect(asked("GET /x")).toBe(1);
+});

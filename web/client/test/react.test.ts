@@ -1,0 +1,74 @@
+import { act, createElement as h, StrictMode, type ReactNode } from "react";
+import { createRoot } from "react-dom/client";
+import { expect, test, vi } from "vitest";
+import { createAuth } from "../src/index.js";
+import { AuthProvider, RequireAuth, useAuth } from "../src/react.js";
+import { ada, asked, finally_, lost, pass, server, Stream, url } from "./world.js";
+
+async function show(content: ReactNode, auth = createAuth({ url })) {
+  Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+  const place = document.createElement("div");
+  const root = createRoot(place);
+  const unmount = () => act(() => root.unmount());
+  finally_(unmount);
+  act(() => root.render(h(StrictMode, null, h(AuthProvider, { auth }, content))));
+  const first = place.textContent;
+  await act(() => pass());
+  return { auth, first, text: () => place.textContent, unmount };
+}
+
+const Name = () => h("b", null, useAuth().user?.username);
+const gate = h(RequireAuth, { signIn: "sign in", loading: "loading", unavailable: "unavailable" }, h(Name));
+
+test("a component sees who is signed in, and what to do about it", async () => {
+  let login: ReturnType<typeof useAuth>["login"];
+  function Page() {
+    const auth = useAuth();
+    login = auth.login;
+    return `${auth.status} ${auth.user?.username}`;
+  }
+  const { text, first } = await show(h(Page));
+  expect(first).toBe("loading undefined");
+  expect(text()).toBe("anonymous undefined");
+  await act(() => login({ username: "ada", password: "right" }));
+  expect(text()).toBe("authenticated ada");
+});
+
+test("RequireAuth shows each state, and lets whoever was in stay through an outage", async () => {
+  const { auth, first, text } = await show(gate);
+  expect(first).toBe("loading");
+  expect(text()).toBe("sign in");
+  await act(() => auth.login({ username: "ada", password: "right" }));
+  expect(text()).toBe("ada");
+  server.answers.set("GET /api/me", lost);
+  await act(() => auth.refresh());
+  expect(auth.getState().status).toBe("unavailable");
+  expect(text()).toBe("ada");
+});
+
+test("who was never seen is not led to the sign-in by an outage", async () => {
+  server.answers.set("GET /api/me", lost);
+  const { text } = await show(gate);
+  expect(text()).toBe("unavailable");
+});
+
+test("strict mode mounts twice, and asks once", async () => {
+  server.user = ada;
+  await show(gate);
+  expect(asked("GET /api/me")).toBe(1);
+  expect(Stream.open.length).toBe(1);
+});
+
+test("nothing is left when it is unmounted", async () => {
+  server.user = ada;
+  const { unmount } = await show(gate);
+  unmount();
+  expect(Stream.open).toEqual([]);
+});
+
+test("without a provider it says what is missing", async () => {
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const root = createRoot(document.createElement("div"), { onUncaughtError: () => {} });
+  expect(() => act(() => root.render(h(Name)))).toThrow("AuthProvider");
+  error.mockRestore();
+});

@@ -1,0 +1,205 @@
+import { expect, test, vi } from "vitest";
+import { AuthError } from "../src/index.js";
+import { ada, asked, bob, json, lost, next, pass, problem, server, tab, type Answer } from "./world.js";
+
+test("it asks when somebody subscribes, as a use of the session, and says who is signed in", async () => {
+  server.user = ada;
+  const { auth, states } = tab();
+  expect(auth.getState()).toEqual({ status: "loading" });
+  await pass();
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+  expect(states).toEqual(["authenticated"]);
+  expect(server.requests[0]!.url).toBe("http://127.0.0.1:8000/api/me");
+  expect(server.requests[0]!.credentials).toBe("include");
+});
+
+test("nobody signed in is anonymous, with the reason", async () => {
+  const { auth } = tab();
+  await pass();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "not_authenticated" });
+});
+
+test("listeners, streams and messages are there only while somebody is subscribed", async () => {
+  server.user = ada;
+  const live = new Map<string, number>();
+  const count = (what: string, by: number) => live.set(what, (live.get(what) ?? 0) + by);
+  const add = window.addEventListener.bind(window);
+  vi.spyOn(window, "addEventListener").mockImplementation((type, act, options) => {
+    const { signal } = options as AddEventListenerOptions;
+    count(type, 1);
+    signal!.addEventListener("abort", () => count(type, -1));
+    add(type, act as EventListener, options);
+  });
+  const closed = vi.spyOn(BroadcastChannel.prototype, "close");
+  const { auth, close } = tab();
+  const also = auth.subscribe(() => {});
+  await pass();
+  expect([...live.values()].every((n) => n === 1)).toBe(true);
+  expect([...live.keys()]).toContain("visibilitychange");
+  close();
+  expect(closed).not.toHaveBeenCalled();
+  also();
+  expect([...live.values()].every((n) => n === 0)).toBe(true);
+  expect(closed).toHaveBeenCalledOnce();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+const outages: [string, Answer, string][] = [
+  ["no answer", lost, "unreachable"],
+  ["503", () => problem(503, "unavailable", {}, { "Retry-After": "1" }), "unavailable"],
+  ["500", () => problem(500, "server_error"), "server_error"],
+  ["a proxy's own page", () => new Response("<html>", { status: 502 }), "http_502"],
+  ["a proxy's own 401", () => new Response("<html>", { status: 401 }), "http_401"],
+  ["a page in place of the answer", () => new Response("<html>"), "unreachable"],
+  ["a host that isn't configured", () => problem(421, "unknown_host"), "unknown_host"],
+];
+
+for (const [name, answer, code] of outages) {
+  test(`${name} is no sign-out, and the user stays`, async () => {
+    server.user = ada;
+    const { auth, states } = tab();
+    await pass();
+    next("GET /api/me", answer);
+    await auth.refresh();
+    expect(auth.getState()).toMatchObject({ status: "unavailable", user: ada });
+    expect(auth.getState()).toHaveProperty("error.code", code);
+    await pass(2000);
+    expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+    expect(states).toEqual(["authenticated", "unavailable", "authenticated"]);
+  });
+}
+
+test("an outage is retried ever less often, never all at once, and no longer when nobody is subscribed", async () => {
+  server.answers.set("GET /api/me", lost);
+  const times: number[] = [];
+  server.answers.set("GET /api/me", () => {
+    times.push(Date.now());
+    throw new TypeError();
+  });
+  const { close } = tab();
+  await pass(200_000);
+  const gaps = times.slice(1).map((at, i) => (at - times[i]!) / 1000);
+  gaps.slice(0, 6).forEach((gap, i) => {
+    expect(gap).toBeGreaterThanOrEqual(2 ** i / 2 - 0.001);
+    expect(gap).toBeLessThanOrEqual(0.75 * 2 ** i + 0.1);
+  });
+  for (const gap of gaps.slice(6)) expect(gap).toBeLessThan(46);
+  expect(new Set(gaps).size).toBe(gaps.length);
+  close();
+  const before = times.length;
+  await pass(200_000);
+  expect(times.length).toBe(before);
+});
+
+test("Retry-After is honoured", async () => {
+  next("GET /api/me", () => problem(503, "unavailable", {}, { "Retry-After": "20" }));
+  const { auth } = tab();
+  await pass();
+  const state = auth.getState();
+  if (state.status !== "unavailable") throw new Error(state.status);
+  expect(state.error.retryAfter).toBe(20);
+  expect(state.retryAt - Date.now()).toBeGreaterThanOrEqual(20_000 - 10);
+  await pass(19_900);
+  expect(asked("GET /api/me")).toBe(1);
+  await pass(10_200);
+  expect(asked("GET /api/me")).toBe(2);
+});
+
+test("back on the network it asks at once", async () => {
+  server.answers.set("GET /api/me", lost);
+  const { auth } = tab();
+  await pass(100_000);
+  server.answers.clear();
+  server.user = ada;
+  window.dispatchEvent(new Event("online"));
+  await pass();
+  expect(auth.getState().status).toBe("authenticated");
+});
+
+test("a look at the page asks, but is no use of the session", async () => {
+  server.user = ada;
+  tab();
+  await pass();
+  window.dispatchEvent(new Event("visibilitychange"));
+  await pass();
+  expect(server.requests.at(-1)!.url).toBe("http://127.0.0.1:8000/api/me?slide=false");
+});
+
+test("sign-in and sign-out change the state; a wrong password doesn't", async () => {
+  const { auth, states } = tab();
+  await pass();
+  await expect(auth.login({ username: "ada", password: "wrong" })).rejects.toMatchObject({ code: "invalid_credentials", status: 401 });
+  await pass();
+  expect(asked("GET /api/me")).toBe(1);
+  await expect(auth.login({ username: "ada", password: "right" })).resolves.toEqual(ada);
+  await auth.logout();
+  expect(states).toEqual(["anonymous", "authenticated", "anonymous"]);
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "signed_out" });
+  await auth.refresh();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "signed_out" });
+});
+
+test("a sign-out that fails says so, and signs nobody out", async () => {
+  server.user = ada;
+  const { auth } = tab();
+  await pass();
+  next("POST /api/auth/logout", lost);
+  await expect(auth.logout()).rejects.toBeInstanceOf(AuthError);
+  expect(auth.getState().status).toBe("authenticated");
+});
+
+test("an answer to a question from before a sign-in or a sign-out is void", async () => {
+  const { auth, states } = tab();
+  await pass();
+  for (const [deed, late] of [
+    [() => auth.login({ username: "ada", password: "right" }), problem(401, "not_authenticated")],
+    [() => auth.logout(), json(ada)],
+  ] as const) {
+    let answer!: (response: Response) => void;
+    next("GET /api/me", () => new Promise((resolve) => (answer = resolve)));
+    const question = auth.refresh();
+    await pass();
+    await deed();
+    const after = auth.getState();
+    answer(late);
+    await question;
+    await pass();
+    expect(auth.getState()).toBe(after);
+  }
+  expect(states).toEqual(["anonymous", "authenticated", "anonymous"]);
+});
+
+test("an answer that says the same is no change", async () => {
+  server.user = ada;
+  const { auth, states } = tab();
+  await pass();
+  const before = auth.getState();
+  await auth.refresh();
+  expect(auth.getState()).toBe(before);
+  server.user = { ...ada, permissions: ["shop.sell"] };
+  await auth.refresh();
+  expect(auth.getState().user!.permissions).toEqual(["shop.sell"]);
+  expect(states.length).toBe(2);
+});
+
+test("known waits for an outage to end", async () => {
+  server.answers.set("GET /api/me", lost);
+  const { auth } = tab();
+  let known;
+  void auth.known().then((state) => (known = state.status));
+  await pass(10_000);
+  expect(known).toBeUndefined();
+  server.answers.clear();
+  await pass(20_000);
+  expect(known).toBe("anonymous");
+  await expect(auth.known()).resolves.toMatchObject({ status: "anonymous" });
+});
+
+test("another way in is adopted", async () => {
+  const { auth } = tab();
+  await pass();
+  server.user = bob;
+  auth.adopt(bob);
+  await pass();
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: bob });
+});

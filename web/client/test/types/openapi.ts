@@ -1,0 +1,47 @@
+// Our hand-written types say what openapi.yaml says. Every line fails to compile when that is no longer so.
+
+import type { Client, Credentials, FirstAdministrator, KnownCode, PasswordChange, Session, Setup, Token, User } from "@cloakroom/client";
+import type { components, paths } from "../../.types/openapi.js";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Flat<T> = { [K in keyof T]: T[K] };
+declare function same<A, B>(..._: Equal<Flat<A>, Flat<B>> extends true ? [] : [ours: A, theirs: B]): void;
+declare function within<_A extends B, B>(): void;
+
+type Schema = components["schemas"];
+same<User, Schema["User"]>();
+same<Omit<Session, "method">, Omit<Schema["Session"], "method">>(); // more ways in are added
+within<Schema["Session"], Session>();
+same<Required<Token>, Required<Schema["Token"]>>();
+same<Required<Credentials>, Required<Omit<Schema["Login"], "app">>>(); // for programs that are no browsers
+within<KnownCode, Schema["Problem"]["code"]>();
+
+type Path = keyof paths;
+type JSONOf<T> = T extends { content: infer C } ? C[keyof C] : never;
+type Body<P extends Path, M extends string> = paths[P] extends Record<M, { requestBody?: infer B }>
+  ? JSONOf<Exclude<B, undefined>>
+  : never;
+type Answer<P extends Path, M extends string> = paths[P] extends Record<M, { responses: { 200: infer R } }> ? JSONOf<R> : never;
+
+same<PasswordChange, Body<"/api/auth/password/change", "post">>();
+same<FirstAdministrator, Body<"/api/auth/setup", "post">>();
+same<{ password: string }, Body<"/api/auth/reauthenticate", "post">>();
+same<Setup, Answer<"/api/auth/setup", "get">>();
+
+type Promised<K extends keyof Client> = Client[K] extends (...args: never) => Promise<infer T> ? T : never;
+same<Promised<"me">, Answer<"/api/me", "get">>();
+same<Promised<"login">, Answer<"/api/auth/login", "post">>();
+same<Promised<"reauthenticate">, Answer<"/api/auth/reauthenticate", "post">>();
+within<Answer<"/api/auth/sessions", "get">, { sessions: Promised<"sessions"> }>();
+same<{ ended: Promised<"endOtherSessions"> }, Answer<"/api/auth/sessions", "delete">>();
+same<keyof NonNullable<paths["/api/me"]["get"]["parameters"]["query"]>, "slide">();
+within<"delete", keyof paths["/api/auth/sessions/{id}"]>();
+within<"post", keyof paths["/api/auth/logout"]>();
+within<"get", keyof paths["/api/auth/csrf"]>();
+
+// @ts-expect-error `same` can fail: a field is missing
+same<Omit<User, "email">, Schema["User"]>();
+// @ts-expect-error `same` can fail: a field is of another type
+same<Omit<User, "email"> & { email: number }, Schema["User"]>();
+// @ts-expect-error `within` can fail
+within<"no_such_code", Schema["Problem"]["code"]>();

@@ -1,0 +1,196 @@
+// A server that does as it is told, and a browser's locks and event streams, which the test environment has not. What the
+// real ones do is for the tests in e2e; here it is what the client makes of every answer, and when.
+
+import { setImmediate } from "node:timers/promises";
+import { afterEach, beforeEach, vi } from "vitest";
+import "../src/stream.js"; // so that it is there when it is asked for
+import { createAuth, type Auth, type AuthOptions, type User } from "../src/index.js";
+
+export const url = "http://127.0.0.1:8000";
+
+export const ada: User = {
+  id: 1, username: "ada", email: "", first_name: "", last_name: "", date_joined: "2026-01-01T00:00:00Z", last_login: null,
+  is_staff: false, is_superuser: false, groups: [], permissions: [],
+};
+export const bob: User = { ...ada, id: 2, username: "bob" };
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": type, ...headers } });
+}
+
+export function problem(status: number, code: string, more: object = {}, headers: Record<string, string> = {}): Response {
+  return json({ status, code, detail: `${code}.`, ...more }, status, headers);
+}
+
+export type Answer = (request: Request) => Response | Promise<Response>;
+
+/** The server: who is signed in, and what to answer where that is not enough. */
+export const server = {
+  user: undefined as User | undefined,
+  ended: false,
+  /** By method and path; `once` uses each answer up. */
+  answers: new Map<string, Answer>(),
+  once: new Map<string, Answer[]>(),
+  /** What was asked, as "GET /api/me". */
+  asked: [] as string[],
+  requests: [] as Request[],
+};
+
+export function asked(what: string): number {
+  return server.asked.filter((it) => it === what).length;
+}
+
+export function next(what: string, ...answers: Answer[]): void {
+  server.once.set(what, [...(server.once.get(what) ?? []), ...answers]);
+}
+
+export const lost: Answer = () => {
+  throw new TypeError("Failed to fetch");
+};
+
+const usual: Record<string, Answer> = {
+  "GET /api/me": () => {
+    if (server.user) return json(server.user);
+    return problem(401, server.ended ? "session_ended" : "not_authenticated");
+  },
+  "POST /api/auth/login": async (request) => {
+    const { username, password } = await request.json();
+    if (password !== "right") return problem(401, "invalid_credentials");
+    return json((server.user = username === "bob" ? bob : ada));
+  },
+  "POST /api/auth/logout": () => {
+    server.user = undefined;
+    return json({});
+  },
+  "POST /api/auth/reauthenticate": () => json(server.user),
+  "GET /api/auth/csrf": () => json({ csrftoken: "token" }),
+};
+
+async function answer(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const request = new Request(input, init);
+  const { pathname } = new URL(request.url);
+  const what = `${request.method} ${pathname}`;
+  server.asked.push(what);
+  server.requests.push(request.clone());
+  const found = server.once.get(what)?.shift() ?? server.answers.get(what) ?? usual[what];
+  if (!found) return problem(404, "not_found");
+  return found(request);
+}
+
+/** Locks as the Web Locks API has them: shared and exclusive, first come, first served. */
+class Locks {
+  private held = new Map<string, { shared: boolean; count: number }>();
+  private queue: { name: string; shared: boolean; run: () => void; signal?: AbortSignal | undefined }[] = [];
+
+  request<Out>(name: string, options: LockOptions, act: () => Promise<Out>): Promise<Out> {
+    return new Promise((resolve, reject) => {
+      const shared = options.mode === "shared";
+      const entry = {
+        name, shared, signal: options.signal,
+        run: () => {
+          void act().then(resolve, reject).finally(() => {
+            const held = this.held.get(name)!;
+            if (--held.count === 0) this.held.delete(name);
+            this.next();
+          });
+        },
+      };
+      options.signal?.addEventListener("abort", () => {
+        if (!this.queue.includes(entry)) return;
+        this.queue = this.queue.filter((it) => it !== entry);
+        reject(new DOMException("aborted", "AbortError"));
+        this.next();
+      });
+      this.queue.push(entry);
+      this.next();
+    });
+  }
+
+  private next(): void {
+    const blocked = new Set<string>();
+    for (const entry of [...this.queue]) {
+      const held = this.held.get(entry.name);
+      if (blocked.has(entry.name) || (held && !(held.shared && entry.shared))) {
+        blocked.add(entry.name);
+        continue;
+      }
+      this.queue = this.queue.filter((it) => it !== entry);
+      this.held.set(entry.name, { shared: entry.shared, count: (held?.count ?? 0) + 1 });
+      entry.run();
+    }
+  }
+}
+
+export class Stream extends EventTarget {
+  static readonly CLOSED = 2;
+  static all: Stream[] = [];
+  static get open(): Stream[] {
+    return Stream.all.filter((it) => it.readyState < 2);
+  }
+  readyState = 0;
+  onopen?: () => void;
+  onerror?: () => void;
+  constructor(readonly address: URL, readonly options: EventSourceInit) {
+    super();
+    Stream.all.push(this);
+  }
+  close(): void {
+    this.readyState = 2;
+  }
+  begin(): void {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+  refuse(): void {
+    this.readyState = 2;
+    this.onerror?.();
+  }
+  send(type: string, data: object = {}): void {
+    this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data) }));
+  }
+}
+
+const ends: (() => void)[] = [];
+
+/** Has `end` called when the test is over. */
+export function finally_(end: () => void): void {
+  ends.push(end);
+}
+
+/** A tab that is subscribed until the test is over. `states` are what it went through. */
+export function tab(options: AuthOptions = {}): { auth: Auth; states: string[]; close: () => void } {
+  const auth = createAuth({ url, ...options });
+  const states: string[] = [];
+  const close = auth.subscribe(() => states.push(auth.getState().status));
+  ends.push(close);
+  return { auth, states, close };
+}
+
+/** Lets everything that is ready happen, and `ms` go by. */
+export async function pass(ms = 0): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+  // Messages between tabs come in tasks of their own, which no timer counts.
+  for (let i = 0; i < 5; i++) {
+    await setImmediate();
+    await vi.advanceTimersByTimeAsync(0);
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  vi.spyOn(console, "warn").mockImplementation(() => {}); // what explain.ts says is for its own test
+  vi.stubGlobal("fetch", answer);
+  vi.stubGlobal("EventSource", Stream);
+  Object.defineProperty(navigator, "locks", { value: new Locks(), configurable: true });
+});
+
+afterEach(async () => {
+  for (const end of ends.splice(0)) end();
+  await pass(1000);
+  Object.assign(server, { user: undefined, ended: false, answers: new Map(), once: new Map(), asked: [], requests: [] });
+  Stream.all = [];
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
