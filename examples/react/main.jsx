@@ -1,73 +1,57 @@
-import { useEffect, useState } from 'react'
+import { createAuth } from '@cloakroom/client'
+import { AuthProvider, RequireAuth, useAuth } from '@cloakroom/client/react'
+import { useState } from 'react'
 import { createRoot } from 'react-dom/client'
 
 // Where Cloakroom is. The host has to be the page's own, 127.0.0.1 and not localhost: a cookie belongs to a host.
-const API = import.meta.env.VITE_API ?? 'http://127.0.0.1:8000'
+const auth = createAuth({ url: import.meta.env.VITE_API ?? 'http://127.0.0.1:8000' })
 
-// Every request says that the session's cookie goes along. The page itself never sees it.
-async function call(method, path, headers) {
-  const response = await fetch(API + path, { method, headers, credentials: 'include' })
-  if (!response.ok) throw Object.assign(new Error(path), { status: response.status })
-  return response.json()
-}
-
-const me = () => call('GET', '/api/me')
-const signIn = (username, password) => call('POST', '/api/auth/login', { Authorization: basic(username, password) })
-const signOut = () => call('POST', '/api/auth/logout', { 'X-CSRFTOKEN': cookie('csrftoken') })
-
-// btoa alone takes no letter beyond Latin-1.
-function basic(username, password) {
-  const bytes = new TextEncoder().encode(`${username}:${password}`)
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`
-}
-
-function cookie(name) {
-  const found = document.cookie.split('; ').find((pair) => pair.startsWith(`${name}=`))
-  return found?.slice(name.length + 1) ?? ''
-}
-
-function App() {
-  const [user, setUser] = useState() // undefined: not known yet, null: signed out
+function SignIn() {
+  const { login, reason } = useAuth()
   const [problem, setProblem] = useState('')
 
-  // Only a 401 means signed out. Anything else says nothing about who you are, and so changes nothing here.
-  async function attempt(deed, on401 = '') {
-    setProblem('')
-    try {
-      setUser(await deed())
-    } catch (error) {
-      if (error.status === 401) setUser(null)
-      setProblem(error.status === 401 ? on401 : 'The server is unavailable. Try again in a moment.')
-    }
-  }
-  useEffect(() => void attempt(me), [])
-
-  function submit(event) {
+  async function submit(event) {
     event.preventDefault()
-    const fields = new FormData(event.currentTarget)
-    attempt(() => signIn(fields.get('username'), fields.get('password')), 'Wrong username or password.')
+    const { username, password } = Object.fromEntries(new FormData(event.currentTarget))
+    try {
+      await login({ username, password })
+    } catch (error) {
+      setProblem(error.code === 'invalid_credentials' ? 'Wrong username or password.' : 'Try again in a moment.')
+    }
   }
 
   return (
+    <form onSubmit={submit}>
+      {problem && <p role="alert">{problem}</p>}
+      {reason !== 'not_authenticated' && <p>You are signed out ({reason}).</p>}
+      <label>Username <input name="username" autoComplete="username" required /></label>{' '}
+      <label>Password <input name="password" type="password" autoComplete="current-password" required /></label>{' '}
+      <button>Sign in</button>
+    </form>
+  )
+}
+
+function Home() {
+  const { user, logout } = useAuth()
+  return (
+    <>
+      <p>Signed in as {user.username}, a member since {new Date(user.date_joined).toLocaleDateString()}.</p>
+      <button onClick={() => logout().catch(() => alert('You are not signed out yet. Try again.'))}>Sign out</button>
+    </>
+  )
+}
+
+function App() {
+  const { status } = useAuth()
+  return (
     <main>
       <h1>A page with sessions</h1>
-      {problem && <p role="alert">{problem}</p>}
-      {user === undefined && problem && <button onClick={() => attempt(me)}>Try again</button>}
-      {user === null && (
-        <form onSubmit={submit}>
-          <label>Username <input name="username" autoComplete="username" required /></label>{' '}
-          <label>Password <input name="password" type="password" autoComplete="current-password" required /></label>{' '}
-          <button>Sign in</button>
-        </form>
-      )}
-      {user && (
-        <>
-          <p>Signed in as {user.username}, a member since {new Date(user.date_joined).toLocaleDateString()}.</p>
-          <button onClick={() => attempt(async () => (await signOut(), null))}>Sign out</button>
-        </>
-      )}
+      {status === 'unavailable' && <p role="status">The server is unavailable. Trying again…</p>}
+      <RequireAuth signIn={<SignIn />} loading={<p>One moment…</p>} unavailable={null}>
+        <Home />
+      </RequireAuth>
     </main>
   )
 }
 
-createRoot(document.getElementById('root')).render(<App />)
+createRoot(document.getElementById('root')).render(<AuthProvider auth={auth}><App /></AuthProvider>)

@@ -1,0 +1,74 @@
+import { DatePipe } from '@angular/common'
+import { Component, effect, inject, signal } from '@angular/core'
+import { ActivatedRoute, Router, RouterOutlet } from '@angular/router'
+import { AuthError } from '@cloakroom/client'
+import { injectAuth } from '@cloakroom/client/angular'
+
+@Component({
+  selector: 'app-root',
+  imports: [RouterOutlet],
+  template: `
+    <main>
+      <h1>A page with sessions</h1>
+      @if (auth.status() === 'loading') { <p>One moment…</p> }
+      @if (auth.status() === 'unavailable') { <p role="status">The server is unavailable. Trying again…</p> }
+      <router-outlet />
+    </main>
+  `,
+})
+export class App {
+  readonly auth = injectAuth()
+}
+
+@Component({
+  imports: [DatePipe],
+  template: `
+    @if (auth.user(); as user) {
+      <p>Signed in as {{ user.username }}, a member since {{ user.date_joined | date }}.</p>
+      <button (click)="signOut()">Sign out</button>
+    }
+  `,
+})
+export class Home {
+  readonly auth = injectAuth()
+  signOut() {
+    this.auth.logout().catch(() => alert('You are not signed out yet. Try again.'))
+  }
+}
+
+@Component({
+  template: `
+    <form (submit)="$event.preventDefault(); submit(username.value, password.value)">
+      @if (problem()) { <p role="alert">{{ problem() }}</p> }
+      @if (ended(); as reason) { <p>You are signed out ({{ reason }}).</p> }
+      <label>Username <input #username autocomplete="username" required /></label>
+      <label>Password <input #password type="password" autocomplete="current-password" required /></label>
+      <button>Sign in</button>
+    </form>
+  `,
+})
+export class SignIn {
+  private readonly auth = injectAuth()
+  readonly problem = signal('')
+
+  constructor() {
+    const router = inject(Router)
+    const next = inject(ActivatedRoute).snapshot.queryParamMap.get('next') ?? '/'
+    // Somebody is signed in: by this form, or in another tab.
+    effect(() => void (this.auth.user() && router.navigateByUrl(next)))
+  }
+
+  ended() {
+    const state = this.auth.state()
+    return state.status === 'anonymous' && state.reason !== 'not_authenticated' && state.reason
+  }
+
+  async submit(username: string, password: string) {
+    try {
+      await this.auth.login({ username, password })
+    } catch (error) {
+      const wrong = error instanceof AuthError && error.code === 'invalid_credentials'
+      this.problem.set(wrong ? 'Wrong username or password.' : 'Try again in a moment.')
+    }
+  }
+}

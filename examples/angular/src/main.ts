@@ -1,0 +1,20 @@
+import { provideHttpClient, withInterceptors } from '@angular/common/http'
+import { bootstrapApplication } from '@angular/platform-browser'
+import { provideRouter } from '@angular/router'
+import { createAuth } from '@cloakroom/client'
+import { authGuard, authInterceptor, provideAuth } from '@cloakroom/client/angular'
+import { App, Home, SignIn } from './app'
+
+// Where Cloakroom is. The host has to be the page's own, 127.0.0.1 and not localhost: a cookie belongs to a host.
+declare const API: string // angular.json has it
+
+bootstrapApplication(App, {
+  providers: [
+    provideAuth(createAuth({ url: API })),
+    provideHttpClient(withInterceptors([authInterceptor])),
+    provideRouter([
+      { path: '', component: Home, canActivate: [authGuard('/login')] },
+      { path: 'login', component: SignIn },
+    ]),
+  ],
+})
