@@ -8,6 +8,7 @@
 #   UPDATE_SCREENSHOTS=1                 writes docs/screenshots anew
 set -euo pipefail
 cd "$(dirname "$0")"
+. ../scripts/tools.sh
 
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 if ! [ -x "$CHROMIUM" ]; then
@@ -16,14 +17,16 @@ if ! [ -x "$CHROMIUM" ]; then
 fi
 
 work=$(mktemp -d)
+chmod 711 "$work" # PostgreSQL is somebody else, and has its folder in there
 trap 'rm -rf "$work"' EXIT
 
 if [ -z "${CLOAKROOM_BIN:-}" ]; then
   export CLOAKROOM_BIN=$work/cloakroom
   (cd .. && go build -o "$CLOAKROOM_BIN" ./cmd/cloakroom)
 fi
-npm ci --silent --no-audit --no-fund
-(cd ../examples/react && npm ci --silent --no-audit --no-fund)
+for folder in . .. ../examples/article; do
+  (cd "$folder" && npm_ci)
+done
 
 # Every process of the run inherits this mark, by which those that stay behind are found.
 mark=$work

@@ -2,10 +2,13 @@
 
 import http from "node:http";
 
-/** Serves `pages`, path → HTML or {type, body}, and gives the port. It listens on IPv4 alone; browsers try that for localhost too. */
+/**
+ * Serves `pages`, path → HTML or {type, body}, and gives the port. The page of the path "*" stands for all others. It listens
+ * on IPv4 alone; browsers try that for localhost too.
+ */
 export async function startSite(t, pages) {
   const site = http.createServer((request, response) => {
-    const found = pages[new URL(request.url, "http://site").pathname];
+    const found = pages[new URL(request.url, "http://site").pathname] ?? pages["*"];
     if (found === undefined) return response.writeHead(404).end();
     const { type = "text/html; charset=utf-8", body = found } = typeof found === "string" ? {} : found;
     response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(body);

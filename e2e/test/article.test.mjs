@@ -1,41 +1,16 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
 import test from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { openPage, startBrowser, ticket } from "../lib/browser.mjs";
+import { buildExample, filesOf } from "../lib/example.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 
-const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8" };
-
-/** Builds examples/react for a server and gives its files, path → {type, body}. */
-async function build(t, api) {
-  const source = fileURLToPath(new URL("../../examples/react/", import.meta.url));
-  const out = await mkdtemp(path.join(os.tmpdir(), "cloakroom-example-"));
-  t.after(() => rm(out, { recursive: true, force: true }));
-  const vite = path.join(source, "node_modules/vite/bin/vite.js");
-  await promisify(execFile)(process.execPath, [vite, "build", "--outDir", out, "--emptyOutDir"], {
-    cwd: source, env: { ...process.env, VITE_API: api },
-  });
-  const files = {};
-  for (const entry of await readdir(out, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const file = path.join(entry.parentPath ?? entry.path, entry.name);
-    files[`/${path.relative(out, file)}`] = { type: types[path.extname(file)], body: await readFile(file) };
-  }
-  return files;
-}
-
-test("a page on another port: examples/react", async (t) => {
+test("a page on another port: examples/article", async (t) => {
   const pages = {};
   const site = `http://127.0.0.1:${await startSite(t, pages)}/`;
   const server = await startServer(t, ["--origin", site.slice(0, -1)]);
   await server.makeAdmin();
-  const files = await build(t, server.url);
+  const files = await filesOf(await buildExample(t, "article", server.url));
   Object.assign(pages, files, { "/": files["/index.html"] });
   const browser = await startBrowser(t);
   const page = await openPage(t, browser);

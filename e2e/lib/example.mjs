@@ -1,0 +1,47 @@
+// Builds the apps under examples/ as their own tools do, and serves them.
+
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const top = fileURLToPath(new URL("../../", import.meta.url));
+const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8" };
+
+/** Builds examples/NAME for a server at `api`, "" for the app's own origin, and gives the folder. */
+export async function buildExample(t, name, api) {
+  const cwd = path.join(top, "examples", name);
+  const out = await mkdtemp(path.join(os.tmpdir(), "cloakroom-example-"));
+  t.after(() => rm(out, { recursive: true, force: true }));
+  const [tool, ...args] = name === "angular"
+    ? ["node_modules/@angular/cli/bin/ng.js", "build", "--output-path", out, "--define", `API='${api}'`]
+    : ["node_modules/vite/bin/vite.js", "build", "--outDir", out, "--emptyOutDir"];
+  const env = { ...process.env, VITE_API: api, NG_CLI_ANALYTICS: "false", CI: "1" };
+  await promisify(execFile)(process.execPath, [await find(cwd, tool), ...args], { cwd, env });
+  return name === "angular" ? path.join(out, "browser") : out;
+}
+
+/** A tool of the example's own, or of the workspace that it is part of. */
+async function find(cwd, tool) {
+  for (const folder of [cwd, top]) {
+    const file = path.join(folder, tool);
+    if (await readFile(file).then(() => true, () => false)) return file;
+  }
+  throw new Error(`there is no ${tool}: run npm ci`);
+}
+
+/** The files of a folder as `startSite` serves them, under a prefix. */
+export async function filesOf(folder, prefix = "/") {
+  const files = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = path.join(entry.parentPath ?? entry.path, entry.name);
+    files[prefix + path.relative(folder, file)] = { type: types[path.extname(file)] ?? "text/plain", body: await readFile(file) };
+  }
+  return files;
+}
+
+/** The built client, for pages that a test makes up. */
+export const clientFolder = path.join(top, "web", "client", "dist");

@@ -1,0 +1,286 @@
+// The same story in each framework, with examples/ as they are, on the server's own origin and on another.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ask, openPage, startBrowser, ticket } from "../lib/browser.mjs";
+import { buildExample, clientFolder, filesOf } from "../lib/example.mjs";
+import { startPostgres } from "../lib/postgres.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+import { startSite } from "../lib/site.mjs";
+
+const away = Number(process.env.CLOAKROOM_AWAY ?? 10); // seconds without the database
+
+/** The app on a port of its own, and the server that allows it. */
+async function elsewhere(t, name) {
+  const pages = await filesOf(clientFolder, "/client/");
+  const site = `http://127.0.0.1:${await startSite(t, pages)}`;
+  const postgres = await startPostgres(t);
+  const server = await startServer(t, ["--origin", site, "--db", postgres.url]);
+  const files = await filesOf(await buildExample(t, name, server.url));
+  Object.assign(pages, files, { "*": files["/index.html"] });
+  return { site, server, postgres };
+}
+
+/** The app handed out by the server itself. */
+async function own(t, name) {
+  const server = await startServer(t, ["--app", await buildExample(t, name, "")]);
+  return { site: server.url, server };
+}
+
+/** Another device, which can do to the account what a person can. */
+async function device(server, password = admin.password) {
+  const response = await server.post("/api/auth/login", { username: admin.username, password });
+  assert.equal(response.status, 200, await response.text());
+  const cookies = response.headers.getSetCookie().map((line) => line.split(";")[0]);
+  const csrf = cookies.find((pair) => pair.startsWith("csrftoken=")).slice("csrftoken=".length);
+  return async (method, path, body) => {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { Cookie: cookies.join("; "), "X-CSRFToken": csrf, ...(body && { "Content-Type": "application/json" }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    assert.equal(answer.status, 200, await answer.text());
+  };
+}
+
+for (const name of ["react", "vue", "angular"]) {
+  for (const [where, start] of Object.entries({ "on another port": elsewhere, "on the server's own origin": own })) {
+    test(`examples/${name} ${where}`, async (t) => {
+      const { site, server, postgres } = await start(t, name);
+      await server.makeAdmin();
+      const browser = await startBrowser(t);
+      const page = await openPage(t, browser);
+      await page.context().addInitScript(watchForForm);
+      await tell(t, { page, site, server, postgres });
+    });
+  }
+}
+
+/** Runs in each page: notes whether a sign-in form was ever shown, however briefly. */
+function watchForForm() {
+  window.formSeen = false;
+  new MutationObserver(() => (window.formSeen ||= !!document.querySelector("form"))).observe(document, { childList: true, subtree: true });
+}
+
+async function tell(t, { page, site, server, postgres }) {
+  const form = (on = page) => on.getByRole("button", { name: "Sign in" });
+  const signedIn = (on = page) => on.getByText(`Signed in as ${admin.username}`);
+  const notice = page.getByRole("status").getByText("The server is unavailable");
+  const answer = (path, on = page) => on.waitForResponse((r) => r.url().startsWith(server.url + path) && r.request().method() !== "OPTIONS");
+  const look = () => page.evaluate(() => window.dispatchEvent(new Event("online")));
+  const me = (on = page) => ask(on, `${server.url}/api/me?slide=false`, { credentials: "include" });
+
+  const seen = [];
+  page.context().on("response", async (response) => {
+    const body = await response.body().catch(() => Buffer.alloc(0));
+    seen.push({ url: response.url(), headers: await response.headersArray().catch(() => []), body: body.toString("latin1") });
+  });
+
+  async function signIn(on = page, password = admin.password) {
+    await on.getByLabel("Username").fill(admin.username);
+    await on.getByLabel("Password").fill(password);
+    await form(on).click();
+  }
+  async function neverAsked(on, deed) {
+    await on.evaluate(() => (window.formSeen = false));
+    await deed();
+    await signedIn(on).waitFor();
+    assert.equal(await on.evaluate(() => window.formSeen), false, "the sign-in was shown");
+  }
+  /** Has something end the session, and demands that each page knows within a second. */
+  async function ends(pages, deed, reason) {
+    await deed();
+    const began = performance.now();
+    await Promise.all(pages.map((on) => on.getByText(`You are signed out (${reason})`).waitFor({ timeout: 5000 })));
+    const took = performance.now() - began;
+    t.diagnostic(`${reason}: seen after ${Math.round(took)} ms`);
+    assert.ok(took < 1000, `${reason}: seen after ${Math.round(took)} ms`);
+  }
+  const streaming = (on = page) => on.waitForRequest((r) => r.url() === `${server.url}/api/auth/events`);
+
+  await t.test("signed out it shows the sign-in, and nothing behind it", async () => {
+    const [response] = await Promise.all([answer("/api/me"), page.goto(`${site}/`)]);
+    assert.equal(response.status(), 401);
+    await form().waitFor();
+    assert.equal(await signedIn().count(), 0);
+    assert.equal(await page.getByText("You are signed out").count(), 0);
+  });
+
+  await t.test("a wrong password is told", async () => {
+    await signIn(page, "not her password, at all");
+    await page.getByRole("alert").getByText("Wrong username or password").waitFor();
+    assert.equal(await ticket(page), undefined);
+  });
+
+  await t.test("the right one signs in", async () => {
+    await Promise.all([streaming(), signIn()]);
+    await signedIn().waitFor();
+    assert.equal((await ticket(page)).httpOnly, true);
+  });
+
+  await t.test("a reload stays signed in", async () => {
+    await Promise.all([streaming(), page.reload()]);
+    await signedIn().waitFor();
+    assert.equal(await page.evaluate(() => window.formSeen), false, "the sign-in was shown");
+  });
+
+  const tab = await page.context().newPage();
+  await t.test("a second tab is signed in, and shares the stream", async () => {
+    const streams = [];
+    tab.on("request", (r) => r.url().endsWith("/api/auth/events") && streams.push(r.url()));
+    await tab.goto(`${site}/`);
+    await signedIn(tab).waitFor();
+    await tab.waitForTimeout(300);
+    assert.deepEqual(streams, []);
+  });
+
+  await t.test("no script can find the ticket", () => secrecy(page, seen));
+
+  await t.test("a sign-out in one tab is seen in the other, and so is a sign-in", async () => {
+    await ends([tab, page], () => page.getByRole("button", { name: "Sign out" }).click(), "signed_out");
+    assert.equal(await ticket(page), undefined);
+    await Promise.all([signedIn().waitFor(), signIn(tab)]);
+    await signedIn(tab).waitFor();
+  });
+
+  await t.test("a device ended elsewhere is seen in every tab within a second", async () => {
+    const other = await device(server);
+    await ends([page, tab], () => other("DELETE", "/api/auth/sessions"), "ended_elsewhere");
+    await Promise.all([streaming(tab), signIn(tab)]);
+    await signedIn().waitFor();
+  });
+
+  await t.test("a password changed elsewhere signs every tab out", async () => {
+    const changed = "two hangers for each coat";
+    const other = await device(server);
+    const change = (from, to) => ({ current_password: from, new_password: to });
+    await ends([page, tab], () => other("POST", "/api/auth/password/change", change(admin.password, changed)), "password_changed");
+    const again = await device(server, changed);
+    await again("POST", "/api/auth/password/change", change(changed, admin.password));
+    await Promise.all([streaming(tab), signIn(tab)]);
+    await signedIn().waitFor();
+  });
+  if (!postgres) return finish();
+
+  await t.test("a ticket that another tab rotates during six requests signs nobody out", async () => {
+    let refused = 0;
+    page.on("response", (r) => r.url().includes("/api/auth/sessions") && r.status() === 401 && refused++);
+    await neverAsked(page, async () => {
+      for (let round = 0; round < 20 && refused < 3; round++) {
+        const rotate = tab.evaluate(async ([url, password]) => {
+          const { createClient } = await import("/client/index.js");
+          await createClient({ url }).reauthenticate(password);
+        }, [server.url, admin.password]);
+        const statuses = await page.evaluate(async (url) => {
+          const { createAuth } = await import("/client/index.js");
+          const auth = createAuth({ url, events: false });
+          await auth.refresh();
+          const out = [];
+          for (let i = 0; i < 10; i++) { // while the password is looked at, which takes its time
+            const six = Array.from({ length: 6 }, () => auth.fetch(`${url}/api/auth/sessions`));
+            out.push(...(await Promise.all(six)).map((r) => r.status));
+          }
+          return [...new Set(out), auth.getState().status];
+        }, server.url);
+        await rotate;
+        assert.deepEqual(statuses, [200, "authenticated"]);
+      }
+    });
+    t.diagnostic(`${refused} requests came with the old ticket, and were repeated`);
+    await signedIn(tab).waitFor();
+  });
+
+  await t.test("a server that is restarted under an open page signs nobody out", async () => {
+    const before = await ticket(page);
+    await neverAsked(page, async () => {
+      await server.stop();
+      await look();
+      await notice.waitFor();
+      await signedIn().waitFor();
+      const streams = Promise.race([streaming(page), streaming(tab)]);
+      await server.start();
+      await notice.waitFor({ state: "detached", timeout: 30_000 });
+      await streams;
+    });
+    assert.deepEqual(await ticket(page), before);
+  });
+
+  await t.test(`a database that is away for ${away} s is told, signs nobody out, and is back by itself`, async () => {
+    await neverAsked(page, async () => {
+      await postgres.stop();
+      await look();
+      await notice.waitFor();
+      assert.equal((await me()).status, 503);
+      await page.waitForTimeout(away * 1000);
+      await signedIn().waitFor();
+      assert.equal(await notice.count(), 1);
+      await postgres.start();
+      await notice.waitFor({ state: "detached", timeout: 30_000 });
+    });
+  });
+
+  await t.test("a page that was frozen while the session ended knows when it is woken", async () => {
+    await tab.close();
+    const frozen = await page.context().newCDPSession(page);
+    await neverAsked(page, async () => {
+      await frozen.send("Page.setWebLifecycleState", { state: "frozen" });
+      await frozen.send("Page.setWebLifecycleState", { state: "active" });
+    });
+    const other = await device(server);
+    await frozen.send("Page.setWebLifecycleState", { state: "frozen" });
+    await other("DELETE", "/api/auth/sessions");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await frozen.send("Page.setWebLifecycleState", { state: "active" });
+    await form().waitFor({ timeout: 3000 });
+    await signIn();
+    await signedIn().waitFor();
+  });
+  await finish();
+
+  async function finish() {
+    await t.test("it signs out, and stays signed out", async () => {
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await form().waitFor();
+      assert.equal(await ticket(page), undefined);
+      await page.goto(`${site}/`);
+      await form().waitFor();
+    });
+  }
+}
+
+/** K04: searches all that a script can reach, all that came over the wire, and the script engine's own memory. */
+async function secrecy(page, seen) {
+  const secret = (await ticket(page)).value;
+  assert.ok(secret.length >= 43);
+  const kept = await page.evaluate(async () => {
+    const stores = [];
+    for (const name of await caches.keys()) {
+      const cache = await caches.open(name);
+      for (const request of await cache.keys()) stores.push(request.url, await (await cache.match(request)).text());
+    }
+    for (const { name } of await indexedDB.databases()) stores.push(name);
+    return JSON.stringify([
+      document.cookie, { ...localStorage }, { ...sessionStorage }, stores, location.href, document.documentElement.outerHTML, history.state,
+      await cookieStore.getAll(),
+    ]);
+  });
+  assert.ok(kept.includes("csrftoken"), "what scripts can reach was not looked at");
+  assert.ok(!kept.includes(secret) && !kept.includes("sessionid"));
+  assert.ok(seen.length > 5);
+  for (const { url, headers, body } of seen) {
+    const rest = headers.filter(({ name }) => name.toLowerCase() !== "set-cookie").map(({ value }) => value);
+    assert.ok(![url, body, ...rest].join("\n").includes(secret), `${url} carries the ticket`);
+  }
+  const heap = await heapSnapshot(page);
+  assert.ok(heap.includes(admin.email), "the heap was not looked at");
+  assert.ok(!heap.includes(secret), "the ticket is in the heap");
+}
+
+async function heapSnapshot(page) {
+  const session = await page.context().newCDPSession(page);
+  const chunks = [];
+  session.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => chunks.push(chunk));
+  await session.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+  await session.detach();
+  return chunks.join("");
+}
