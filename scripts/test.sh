@@ -22,10 +22,11 @@ CLOAKROOM_TESTS_NEED_ALL=1 go test ./...
 go run ./faults -check
 
 need_node
-say "pages: types, tests, and a build that must equal the committed one"
+say "client and pages: types, tests, and builds that must equal the committed ones"
 bash scripts/web.sh
-git diff --exit-code --stat -- web/pages/dist || {
-  echo "web/pages/dist differs from a fresh build; run 'make web' and commit it" >&2
+[ -z "$(git status --porcelain -- web/client/dist web/pages/dist)" ] || {
+  git status --short -- web/client/dist web/pages/dist
+  echo "web/client/dist or web/pages/dist differs from a fresh build; run 'make web' and commit it" >&2
   exit 1
 }
 

@@ -69,3 +69,9 @@ need_node() {
   hash -r
   node_is_new || { echo "node $(node --version) is too old, and a newer one could not be installed" >&2; exit 1; }
 }
+
+# npm_ci: installs what package-lock.json of this folder says, unless that is there.
+npm_ci() {
+  [ node_modules/.package-lock.json -nt package-lock.json ] && return
+  npm ci --silent --no-audit --no-fund
+}
