@@ -46,6 +46,7 @@ type Server struct {
 	keys     *keyring.Ring
 	api      *httpapi.API
 	db       database
+	near     *near
 	gateway  *gateway.Gateway
 	throttle *throttle.Guard
 	live     *live.Hub
@@ -106,8 +107,11 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if s.db, err = c.withSessions(ctx, s.db); err != nil {
 		return err
 	}
+	if s.near, err = c.remembering(ctx, s.db); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {
-		return errors.Join(err, s.db.Close())
+		return errors.Join(err, s.Close())
 	}
 	return nil
 }
@@ -140,21 +144,21 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	secure := base.Scheme == "https"
 	s.throttle = &throttle.Guard{Store: s.db.Throttles(), Key: s.keys.Derive("throttle")[0]}
 	s.Accounts = &account.Service{
-		Store: s.db.Accounts(), Hasher: &password.Hasher{}, Guard: s.throttle,
+		Store: s.near.accounts, Hasher: &password.Hasher{}, Guard: s.throttle,
 		Policy: password.Policy{
 			MinLength: c.PasswordMinLength, Words: append(strings.Split(base.Hostname(), "."), "cloakroom"),
 		},
 	}
 	s.Sessions = &session.Manager{
-		Store: s.db.Sessions(), CookieName: c.Cookie.Name, CookieDomain: c.Cookie.Domain, CookiePath: c.Cookie.Path,
+		Store: s.near.sessions, CookieName: c.Cookie.Name, CookieDomain: c.Cookie.Domain, CookiePath: c.Cookie.Path,
 		SameSite: c.Cookie.SameSite, InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
-	s.Tokens = &token.Service{Store: s.db.Tokens(), Log: c.Log}
-	s.Auth = auth.New(s.Sessions, s.db.Accounts())
+	s.Tokens = &token.Service{Store: s.near.tokens, Log: c.Log}
+	s.Auth = auth.New(s.Sessions, s.near.accounts)
 	s.Auth.Tokens = s.Tokens
 	s.jwt = &jwt.Service{
-		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Keys()}, Store: s.db.Tokens(), Accounts: s.Auth, Sessions: s.Sessions,
+		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Keys()}, Store: s.near.tokens, Accounts: s.Auth, Sessions: s.Sessions,
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
@@ -228,6 +232,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
+	for _, cache := range s.near.caches {
+		g.Go(func() error { return s.near.run(ctx, cache, s.log) })
+	}
 	return g.Wait()
 }
 
@@ -280,7 +287,7 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 }
 
 // Close closes the database. Stop serving, and Run, before.
-func (s *Server) Close() error { return s.db.Close() }
+func (s *Server) Close() error { return errors.Join(s.near.close(), s.db.Close()) }
 
 // RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
 // and publishes a new key for JWTs, which takes over some minutes later. Other processes notice by themselves. algorithm is

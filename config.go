@@ -19,6 +19,9 @@ type Config struct {
 	Data           string   // the directory of the database and the key file; "": cloakroom-data
 	DB             string   // "sqlite:PATH" "postgres://USER:PASSWORD@HOST/NAME", or Django's: "django+" and one of these; "": cloakroom.db in Data
 	Sessions       string   // "redis://…", "rediss://…" or "unix://…", see package redis; "": sessions are in DB
+	Feed           string   // "postgres://…": where nodes tell each other what has ended, if DB leads through a pooler; "": DB
+	Revocation     string   // "fenced" or "strict", which remembers nothing; "": fenced
+	MemoryBytes    int64    // of the sessions, accounts and tokens that are remembered, roughly; 0: 256 MiB
 	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
 	Origins        []string // other origins whose pages may call us, of the same site as URL
 	TrustedProxies []string // networks whose X-Forwarded-For is believed; none: nobody's

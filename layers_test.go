@@ -77,7 +77,7 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "password", "postgres",
+			"account", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "nearcache", "password", "postgres",
 			"redis", "session", "sqlite", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},

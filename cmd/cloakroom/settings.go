@@ -25,6 +25,11 @@ type settings struct {
 	TrustedProxy []string `placeholder:"CIDR" help:"A proxy, or a network of proxies, whose X-Forwarded-For is believed. Repeat it or separate by commas."`
 	InsecureHTTP bool     `name:"insecure-http" help:"Allow plain http beyond this machine. Whoever listens on the way can take sessions and passwords."`
 
+	Revocation string   `enum:"fenced,strict" default:"fenced" placeholder:"MODE" help:"fenced answers from memory, and ends nothing before every node has forgotten it; strict asks the database each time."`
+	Feed       string   `xor:"feed" placeholder:"URL" standard:"--db" help:"Where nodes tell each other what has ended, if --db leads through a pooler: postgres://USER@HOST/NAME, the server's own address."`
+	FeedFile   textFile `name:"feed-file" placeholder:"FILE" xor:"feed" help:"A file that holds --feed: other users of the machine can read a command line."`
+	MemoryMB   int64    `name:"memory-mb" default:"256" placeholder:"N" help:"How many MiB of sessions, accounts and tokens to remember."`
+
 	Idle              time.Duration `default:"336h" placeholder:"TIME" help:"End a session that hasn't been used for so long."`
 	Lifetime          time.Duration `default:"720h" placeholder:"TIME" help:"End a session so long after sign-in, whatever happens."`
 	MaxSessions       int           `placeholder:"N" standard:"no limit" help:"End a user's oldest session at the sign-in that would be one too many."`
@@ -65,6 +70,8 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--idle %v: a session must be allowed a pause of at least 1m, and at most 100 years", s.Idle)
 	case s.Lifetime < time.Minute || s.Lifetime > longestPause:
 		return fmt.Errorf("--lifetime %v: a session must live at least 1m, and at most 100 years", s.Lifetime)
+	case s.MemoryMB < 1 || s.MemoryMB > 1<<20:
+		return fmt.Errorf("--memory-mb %d: give a number from 1 to %d, or --revocation strict to remember nothing", s.MemoryMB, 1<<20)
 	case s.RedisMayLose < 0:
 		return fmt.Errorf("--redis-may-lose %v: give a time such as 1s", s.RedisMayLose)
 	case (s.TLSCert == "") != (s.TLSKey == ""):
@@ -128,6 +135,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 		c.KnoxTTL = -1 // no end
 	}
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
+	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}
 	return c
 }
