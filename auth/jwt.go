@@ -47,11 +47,16 @@ func badJWT(why *jwt.Refusal, err error) error {
 	}
 	return &problem.Problem{
 		Status: http.StatusUnauthorized, Code: "token_not_valid", Challenge: bearerChallenge,
-		Detail: "Given token not valid for any token type",
-		Members: map[string]any{"messages": []map[string]string{
-			{"token_class": "AccessToken", "token_type": "access", "message": why.Error()},
-		}},
+		Detail:  "Given token not valid for any token type",
+		Members: map[string]any{"messages": []message{{"AccessToken", "access", why.Error()}}},
 	}
+}
+
+// message is what simplejwt says for each class of tokens that it has tried. There is one.
+type message struct {
+	Class   string `json:"token_class"`
+	Type    string `json:"token_type"`
+	Message string `json:"message"`
 }
 
 func unauthorizedJWT(code, detail string) error {

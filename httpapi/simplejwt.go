@@ -16,25 +16,31 @@ import (
 const jwtChallenge = `Bearer realm="api"`
 
 var (
-	errNoActiveAccount = simpleJWTError(map[string]any{"detail": "No active account found with the given credentials"})
-	errAccountGone     = simpleJWTError(map[string]any{"detail": "No active account found for the given token."})
+	errNoActiveAccount = simpleJWTError(jwtRefusal{Detail: "No active account found with the given credentials"})
+	errAccountGone     = simpleJWTError(jwtRefusal{Detail: "No active account found for the given token."})
 	errBlacklisted     = invalid(map[string][]string{"non_field_errors": {jwt.ErrEnded.Error()}})
-	errJustUsed        = error(&problem.Problem{Status: http.StatusConflict, Code: "token_just_used", Plain: map[string]any{
-		"code":   "token_just_used",
-		"detail": "Another request has just used this refresh token, and has the new ones. Nothing has ended: use those.",
+	errJustUsed        = error(&problem.Problem{Status: http.StatusConflict, Code: "token_just_used", Plain: jwtRefusal{
+		Detail: "Another request has just used this refresh token, and has the new ones. Nothing has ended: use those.",
+		Code:   "token_just_used",
 	}})
 )
 
-func simpleJWTError(plain map[string]any) error {
+// jwtRefusal is the body of simplejwt's errors, in its order.
+type jwtRefusal struct {
+	Detail string `json:"detail"`
+	Code   string `json:"code,omitempty"`
+}
+
+func simpleJWTError(plain jwtRefusal) error {
 	return &problem.Problem{Status: http.StatusUnauthorized, Code: "token_not_valid", Challenge: jwtChallenge, Plain: plain}
 }
 
 // simpleJWT turns the errors of package jwt into those of simplejwt's views. Others stay as they are.
 func simpleJWT(err error) error {
-	refusal, refused := errors.AsType[*jwt.Refusal](err)
+	why, refused := errors.AsType[*jwt.Refusal](err)
 	switch {
 	case refused:
-		return simpleJWTError(map[string]any{"detail": refusal.Error(), "code": "token_not_valid"})
+		return simpleJWTError(jwtRefusal{why.Error(), "token_not_valid"})
 	case errors.Is(err, jwt.ErrNoAccount):
 		return errAccountGone
 	case errors.Is(err, jwt.ErrJustUsed):

@@ -20,7 +20,7 @@ type Problem struct {
 	Detail     string              // a sentence for a person
 	Fields     map[string][]string // which fields are wrong, and why
 	Members    map[string]any      // further members of the body (RFC 9457, section 3.2)
-	Plain      map[string]any      // the body where Django REST framework's form is spoken, if it isn't made of the above
+	Plain      any                 // the body where Django REST framework's form is spoken, if it isn't made of the above
 	Challenge  string              // the scheme that a 401 names; "": Session, which no browser knows, so none pops up a box
 	RetryAfter time.Duration       // sent rounded up to seconds; 0: not sent
 	LoginURL   string              // where to sign in; "": not said
