@@ -87,6 +87,9 @@ func (a *address) fill() {
 	if a.config.RuntimeParams["application_name"] == "" {
 		a.config.RuntimeParams["application_name"] = "cloakroom"
 	}
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	dialer := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3},
+		Control:         control,
+	}
 	a.config.DialFunc = dialer.DialContext
 }

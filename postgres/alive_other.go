@@ -4,5 +4,7 @@ package postgres
 
 import "github.com/jackc/pgx/v5/stdlib"
 
-// reuse leaves it to the driver, which asks the server after each pause of a second.
-func reuse() []stdlib.OptionOpenDB { return nil }
+// reuse asks the server after each pause whether a connection is still one.
+func reuse() []stdlib.OptionOpenDB {
+	return []stdlib.OptionOpenDB{stdlib.OptionShouldPing(unanswered)}
+}

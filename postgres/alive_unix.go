@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reuse looks at a connection before it is used again. In place of the driver's question to the server, which costs a
-// round trip and is asked only after a pause, each use costs one system call: whatever there is to read on a connection
-// that waits for no answer, the server's farewell or the end of the stream, means that it is over.
+// reuse looks at a connection before it is used again, which costs a system call: whatever there is to read on one that
+// waits for no answer, the server's farewell or the end of the stream, means that it is over. After a pause the server is
+// asked as well.
 func reuse() []stdlib.OptionOpenDB {
 	return []stdlib.OptionOpenDB{
-		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
+		stdlib.OptionShouldPing(unanswered),
 		stdlib.OptionResetSession(func(_ context.Context, conn *pgx.Conn) error {
 			if !quiet(conn.PgConn().Conn()) {
 				return driver.ErrBadConn

@@ -7,7 +7,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/storetest"
-	"github.com/jackc/pgx/v5"
 )
 
 func newFeed(t *testing.T, url string) *postgres.Feed {
@@ -22,19 +21,6 @@ func newFeed(t *testing.T, url string) *postgres.Feed {
 		}
 	})
 	return f
-}
-
-// sql runs a statement as an administrator would.
-func sql(t testing.TB, url, statement string) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), statement); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestFeed(t *testing.T) {

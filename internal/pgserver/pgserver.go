@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package pgserver starts throw-away PostgreSQL servers, for tests and measurements: the real server, on a port of
 // 127.0.0.1 and in a directory of its own, with fsync on. It ends, and its directory goes, with the process that started it,
 // however that ends.

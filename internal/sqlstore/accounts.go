@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -79,7 +80,11 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	if !ok {
 		return nil, account.ErrNotFound
 	}
-	return loaded(one(ctx, a.dialect, a.load, scanUser, account.ErrNotFound, n))
+	u, err := loaded(one(ctx, a.dialect, a.load, scanUser, account.ErrNotFound, n))
+	if err == nil && u.ID != id {
+		return nil, errors.New("load user: the database answers with another")
+	}
+	return u, err
 }
 
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {

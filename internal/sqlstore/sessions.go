@@ -84,6 +84,9 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
+	if r.ID != id {
+		return nil, errors.New("load session: the database answers with another")
+	}
 	return r, nil
 }
 

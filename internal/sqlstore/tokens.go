@@ -116,6 +116,9 @@ func (s *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load token: %w", err)
 	}
+	if r.ID != id {
+		return nil, errors.New("load token: the database answers with another")
+	}
 	return r, nil
 }
 
