@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
@@ -96,16 +95,15 @@ func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 
 // version returns the version of the schema: 0 if there is none.
 func version(ctx context.Context, db *sql.DB) (have int64, err error) {
-	var there bool
-	if err := db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", dialect.Versions).Scan(&there); err != nil {
+	// Not to_regclass, which within a transaction goes on saying what it said before others had made the table.
+	const there = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1)"
+	var migrated bool
+	if err := db.QueryRowContext(ctx, there, dialect.Versions).Scan(&migrated); err != nil {
 		return 0, err
 	}
-	if !there {
+	if !migrated {
 		return 0, nil
 	}
 	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+dialect.Versions+" WHERE is_applied").Scan(&have)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
 	return have, err
 }

@@ -154,3 +154,8 @@ func (s *Server) Close() error {
 	}
 	return errors.Join(err, s.watcher.Close(), s.watched.Wait())
 }
+
+// MakeStandby makes the server, which is stopped, start as a standby that never hears from a primary.
+func (s *Server) MakeStandby() error {
+	return os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644)
+}

@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Settings are what decides, on the server's side, whether the promises of a [DB] hold. Each of the zero values is a worry.
+type Settings struct {
+	Fsync          bool // commits wait for the disk, and not only for the system
+	FullPageWrites bool // a page that a power cut has torn is mended
+	Waits          bool // synchronous_commit is on where nobody sets it; a DB sets it by itself where it can
+	NoAsync        bool // no standby takes over without what was acknowledged, as far as the server tells us
+	Direct         bool // no pooler stands in between
+	Private        bool // nobody can listen on the way: it is encrypted, or doesn't leave this machine
+	Verified       bool // nobody can pose as the server, or it is on this machine
+	Ordinary       bool // the role is no superuser
+}
+
+// Inspect looks at the server of a database. A server that [Open] would refuse is an error here, too.
+func Inspect(ctx context.Context, url string) (Settings, error) {
+	a, err := parse(url)
+	if err != nil {
+		return Settings{}, err
+	}
+	s, err := a.inspect(ctx)
+	if err != nil {
+		return Settings{}, fmt.Errorf("look at %s: %w", a, err)
+	}
+	return s, nil
+}
+
+func (a *address) inspect(ctx context.Context) (s Settings, err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.config.ConnectTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, a.config.Copy())
+	if err != nil {
+		return s, err
+	}
+	defer farewell(ctx, conn)
+	err = conn.QueryRow(ctx, `SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
+		(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') <> 'off',
+		current_setting('synchronous_standby_names') <> '' OR NOT EXISTS (SELECT 1 FROM pg_stat_replication),
+		NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`, pgx.QueryExecModeExec).
+		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Ordinary)
+	if err != nil {
+		return s, err
+	}
+	pooled, err := inspect(ctx, conn)
+	s.Direct = !pooled
+	s.Private, s.Verified = a.way(conn.PgConn().Conn())
+	return s, err
+}
+
+// way tells about the way that a connection takes.
+func (a *address) way(conn net.Conn) (private, verified bool) {
+	if remote, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || remote.IP.IsLoopback() {
+		return true, true
+	}
+	if _, ok := conn.(*tls.Conn); !ok {
+		return false, false
+	}
+	c := a.config.TLSConfig
+	return true, c != nil && (!c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil)
+}
