@@ -111,6 +111,16 @@ func (d Database) Sealed(ctx context.Context) (bool, error) {
 	return len(sealed) > 0, errors.Join(err, db.Close())
 }
 
+// Postgres looks at the server of the database, and returns nil if it is none of PostgreSQL.
+func (d Database) Postgres(ctx context.Context) (*postgres.Settings, error) {
+	p, ok := d.engine.(postgresURL)
+	if !ok {
+		return nil, nil
+	}
+	s, err := postgres.Inspect(ctx, p.url)
+	return &s, err
+}
+
 // sqliteFile is a database in a file.
 type sqliteFile string
 

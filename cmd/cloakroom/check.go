@@ -85,6 +85,11 @@ func (c *checkCmd) look(ctx context.Context, a *app) ([]issue, error) {
 	issues = append(issues, found...)
 	if c.Deploy {
 		issues = append(issues, c.deployment(kept)...)
+		found, err := c.postgres(ctx, kept)
+		if err != nil {
+			return nil, err
+		}
+		issues = append(issues, found...)
 	}
 	return issues, nil
 }

@@ -160,7 +160,7 @@ func (c *checkCmd) redis(k kept) (issues []issue) {
 		issues = append(issues, newIssue("W019", "The way to the Redis of --sessions is not encrypted: whoever listens there "+
 			"can take its password, and change who is signed in.", "Let Redis speak TLS: --sessions rediss://…"))
 	}
-	return append(issues, newIssue("I005", "If a replica of the Redis of --sessions takes its place, what it hadn't received is "+
+	return append(issues, newIssue("I006", "If a replica of the Redis of --sessions takes its place, what it hadn't received is "+
 		"lost, whatever the settings: sign-outs too.", "Let it be promoted by hand, or end all sessions afterwards."))
 }
 

@@ -28,6 +28,7 @@ import (
 //	newer FILE                       makes a database that of a later version
 //	stranger STATUS                  starts another server, which always answers so, or never if 0; sets $URL
 //	redis SETTINGS…                  starts a Redis with these settings; sets $REDIS to its HOST:PORT
+//	postgres SETTINGS…               starts a PostgreSQL with these settings; sets $POSTGRES to its HOST:PORT
 //	capture VARIABLE REGEXP FILE     sets the variable to what the first group matches
 //	tty ANSWERS PROGRAM ARGS…        runs a program on a terminal, typing the lines of the file ANSWERS, one to each
 //	                                 question; what it showed is in the file tty
@@ -71,7 +72,7 @@ func runScriptsIn(t *testing.T, p testscript.Params, variables ...string) {
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
 		"inflight": inflight, "capture": capture, "newer": newer, "stranger": stranger, "tty": tty,
-		"redis": startRedis,
+		"redis": startRedis, "postgres": startPostgres,
 	}
 	p.Condition = func(name string) (bool, error) {
 		switch name {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// TestCommandsBesideAServerWithPostgres is what the commands do beside a server on PostgreSQL: the same.
+func TestCommandsBesideAServerWithPostgres(t *testing.T) {
+	p := testscript.Params{Files: []string{"testdata/script/beside.txtar"}}
+	runScriptsIn(t, p, "CLOAKROOM_DB="+pgserver.Test(t))
+}
+
+// startPostgres starts a PostgreSQL with these settings until the script ends, and sets $POSTGRES to its address.
+func startPostgres(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: postgres SETTINGS…")
+	}
+	s, err := pgserver.New(context.Background(), args...)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(s.Close()) })
+	ts.Setenv("POSTGRES", s.Addr)
+}
