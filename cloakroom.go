@@ -185,7 +185,7 @@ func (s *Server) standInFront(c Config, base *url.URL, guard *csrf.Protection, t
 	s.gateway, err = gateway.New(gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
 		URL: c.URL, Owns: httpapi.Owns, Cookies: ours,
-		Auth: s.api.Auth, CSRF: guard, Client: trust, Log: c.Log,
+		Auth: s.api.Auth, CSRF: guard, Client: trust, Signer: s.jwt.Keys, Log: c.Log,
 	})
 	if err != nil {
 		return err

@@ -115,7 +115,7 @@ func (p *process) listening(address string) {
 // need returns the path of a program that make test installs.
 func need(t testing.TB, name string) string {
 	t.Helper()
-	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/", "/sbin/"} {
+	for _, dir := range []string{"/usr/bin/", "", "/usr/sbin/", "/usr/local/sbin/", "/sbin/"} {
 		if path, err := exec.LookPath(dir + name); err == nil {
 			return path
 		}
