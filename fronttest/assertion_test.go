@@ -58,7 +58,7 @@ print(verify(*sys.argv[1:5], json.loads(sys.argv[5]))["username"])
 console.log(verify(...process.argv.slice(2, 6), JSON.parse(process.argv[6])).username);
 `, "main.mjs"},
 	} {
-		code := regexp.MustCompile("(?s)### "+v.title+"\n.*?```"+v.fence+"\n(.*?)```").FindStringSubmatch(section)
+		code := regexp.MustCompile("(?s)### " + v.title + "\n.*?```" + v.fence + "\n(.*?)```").FindStringSubmatch(section)
 		if code == nil {
 			t.Fatalf("docs/gateway.md has no verifier for %s", v.title)
 		}
