@@ -29,7 +29,7 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.find(ctx, c)
+	f, err := s.find(ctx, c, check)
 	if err == ErrEnded {
 		return &Claims{User: c.User}, ErrEnded
 	}
@@ -69,7 +69,7 @@ func (s *Service) Verify(ctx context.Context, text, audience string) error {
 	if of == minted {
 		return s.sessionLives(ctx, c)
 	}
-	f, err := s.live(ctx, c)
+	f, err := s.live(ctx, c, check)
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func (s *Service) Refresh(ctx context.Context, text string) (Pair, error) {
 
 // refresh is Refresh, unless another request changes the family meanwhile: token.ErrConflict.
 func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
-	f, err := s.live(ctx, c)
+	f, err := s.live(ctx, c, token.Store.Load)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -177,9 +177,16 @@ func (s *Service) read(ctx context.Context, text string, want kind) (*claims, er
 	return c, nil
 }
 
-// find returns the family of a token as it is stored. ErrEnded if there is none, or its end has come.
-func (s *Service) find(ctx context.Context, c *claims) (*family, error) {
-	r, err := s.Store.Load(ctx, familyID(c.Session))
+// loader is token.Store.Load where the family is to be changed, and check where it is only looked at.
+type loader func(s token.Store, ctx context.Context, id token.ID) (*token.Record, error)
+
+func check(s token.Store, ctx context.Context, id token.ID) (*token.Record, error) {
+	return token.View(ctx, s, id)
+}
+
+// find returns the family of a token. ErrEnded if there is none, or its end has come.
+func (s *Service) find(ctx context.Context, c *claims, load loader) (*family, error) {
+	r, err := load(s.Store, ctx, familyID(c.Session))
 	if errors.Is(err, token.ErrNotFound) {
 		return nil, ErrEnded
 	}
@@ -197,12 +204,12 @@ func (s *Service) find(ctx context.Context, c *claims) (*family, error) {
 }
 
 // live is find for a family whose account is still at its epoch. [ErrNoAccount] if there is none any more.
-func (s *Service) live(ctx context.Context, c *claims) (*family, error) {
+func (s *Service) live(ctx context.Context, c *claims, load loader) (*family, error) {
 	epoch, err := s.epoch(ctx, c.User)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.find(ctx, c)
+	f, err := s.find(ctx, c, load)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +237,7 @@ func (s *Service) Blacklist(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.find(ctx, c)
+	f, err := s.find(ctx, c, token.Store.Load)
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func (s *Service) Check(ctx context.Context, text string, kinds ...Kind) (*Token
 	if !ok {
 		return nil, ErrInvalid
 	}
-	r, err := view(ctx, s.Store, id)
+	r, err := View(ctx, s.Store, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalid
 	}

@@ -115,7 +115,8 @@ type Viewer interface {
 	View(ctx context.Context, id ID) (*Record, error)
 }
 
-func view(ctx context.Context, s Store, id ID) (*Record, error) {
+// View loads a token for a check, from memory where the store has one.
+func View(ctx context.Context, s Store, id ID) (*Record, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
