@@ -20,6 +20,10 @@ type New struct {
 	Password    string
 	IsStaff     bool
 	IsSuperuser bool
+
+	NoPassword  bool     // nobody can sign in before one is set; Password is not looked at
+	Groups      []string // names
+	Permissions []string // that the user has directly
 }
 
 // Create makes a user, who is active. *[InvalidError], also for names that are somebody's already.
@@ -28,10 +32,20 @@ func (s *Service) Create(ctx context.Context, n New) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.Create(ctx, u); err != nil {
+	err = s.Store.Create(ctx, u)
+	if errors.Is(err, ErrNotFound) {
+		return nil, noSuchGroup()
+	}
+	if err != nil {
 		return nil, invalidIfTaken(err)
 	}
 	return u, nil
+}
+
+func noSuchGroup() error {
+	wrong := problems{}
+	wrong.add("groups", "does_not_exist", "One of the groups does not exist.")
+	return wrong.err()
 }
 
 // prepare returns the user that n describes, with all that is wrong about it said together.
@@ -39,17 +53,22 @@ func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
 	u := &User{
 		Username: n.Username, Email: n.Email, FirstName: n.FirstName, LastName: n.LastName,
 		IsActive: true, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, DateJoined: time.Now().Unix(), Epoch: newEpoch(),
+		Groups: n.Groups, Direct: n.Permissions,
 	}
 	wrong := problems{}
 	normalize(u, User{}, wrong)
 	if err := s.checkFree(ctx, u, wrong); err != nil {
 		return nil, err
 	}
-	if found := s.Policy.Check(n.Password, attributes(u)...); len(found) > 0 {
+	if found := s.Policy.Check(n.Password, attributes(u)...); len(found) > 0 && !n.NoPassword {
 		wrong["password"] = found
 	}
 	if err := wrong.err(); err != nil {
 		return nil, err
+	}
+	if n.NoPassword {
+		u.Password = unusable()
+		return u, nil
 	}
 	var err error
 	u.Password, err = s.hash(ctx, u, "password", n.Password)
@@ -116,6 +135,9 @@ func attributes(u *User) []password.Attribute {
 		{Name: "last name", Value: u.LastName}, {Name: "email address", Value: u.Email},
 	}
 }
+
+// unusable is a hash that no password matches, in Django's form.
+func unusable() string { return "!" + rand.Text() }
 
 // newEpoch is never the same twice, so that no session from before fits by chance.
 func newEpoch() string { return rand.Text() }
@@ -219,9 +241,7 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 		return wrong.err()
 	})
 	if edited && errors.Is(err, ErrNotFound) {
-		wrong := problems{}
-		wrong.add("groups", "does_not_exist", "One of the groups does not exist.")
-		return nil, wrong.err()
+		return nil, noSuchGroup()
 	}
 	if err == nil {
 		s.changed(id)

@@ -5,6 +5,7 @@ import "context"
 // Query selects users for [Store.List].
 type Query struct {
 	Search string // part of the username, e-mail or name, without regard to case; empty: everybody
+	Group  string // only members of this group; empty: everybody
 	After  string // only users that come after the one with this ID, in the order of their IDs; for paging
 	Limit  int    // 0: all
 }

@@ -37,6 +37,7 @@ type API struct {
 	Live     *live.Hub                   // of the same Auth
 	Pages    Pages                       // nil: none
 	Authz    http.Handler                // answers other proxies under /api/authz; nil: nobody does
+	URL      string                      // the public address, for links
 	Healthy  func(context.Context) error // nil error: the store can be read and written
 	Secure   bool                        // the public URL is https
 	Basic    bool                        // HTTP Basic counts on every route, not at sign-in alone
@@ -204,7 +205,7 @@ func (a *API) route(next http.Handler) http.Handler {
 			a.Pages.ServeHTTP(w, r)
 			return
 		}
-		h, id, methods, other := a.find(r)
+		h, methods, other := a.find(r)
 		if h == nil && methods == nil && !ours(path) && !ours(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
@@ -212,9 +213,6 @@ func (a *API) route(next http.Handler) http.Handler {
 		protect(w.Header())
 		switch {
 		case h != nil:
-			if id != "" {
-				r.SetPathValue("id", id)
-			}
 			h.ServeHTTP(w, r)
 		case other != nil && r.Method != http.MethodOptions:
 			other.wrongMethod(w, r)

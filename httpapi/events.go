@@ -14,15 +14,10 @@ import (
 // Passive reports whether a request is no use of its session: it asks with slide=false, or is the events stream, which a
 // page holds open whether anybody sits in front of it or not. It is meant for session.Manager.Passive.
 func Passive(r *http.Request) bool {
-	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false" || route{path: eventsPath}.is(r)
+	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false" || route{path: eventsPath}.match(r.URL.EscapedPath())
 }
 
 const eventsPath = "/api/auth/events"
-
-func (t route) is(r *http.Request) bool {
-	_, ok := t.match(r.URL.EscapedPath())
-	return ok
-}
 
 var (
 	errTooManyStreams = &problem.Problem{Status: http.StatusTooManyRequests, Code: "too_many_streams", RetryAfter: 5 * time.Second,

@@ -156,6 +156,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	inBackground(t, hub.Run)
 	return &httpapi.API{
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Pages: o.pages,
+		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Keys.Sealed(ctx); return err },
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,
 	}

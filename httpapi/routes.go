@@ -7,7 +7,7 @@ import (
 )
 
 // route is one line of the table below. Paths are matched exactly, as sent, with or without a trailing slash;
-// {id} stands for one segment. GET routes answer HEAD as well.
+// a segment in braces stands for any one. GET routes answer HEAD as well.
 type route struct {
 	method, path string
 	handler      func(*API) http.Handler
@@ -42,6 +42,28 @@ var routes = []route{
 	{"POST", "/api/auth/jwt/exchange", serve(identified, exchangeJWT)},
 	{"POST", "/api/auth/jwt/mint", serve(signedIn, mintJWT)},
 	{"GET", "/.well-known/jwks.json", publicKeys},
+	{"GET", "/api/auth/admin/users", admin(viewUser, listUsers)},
+	{"POST", "/api/auth/admin/users", admin(addUser, createUser)},
+	{"GET", "/api/auth/admin/users/{id}", admin(viewUser, showUser)},
+	{"PATCH", "/api/auth/admin/users/{id}", admin(changeUser, editUser)},
+	{"DELETE", "/api/auth/admin/users/{id}", admin(deleteUser, removeUser)},
+	{"POST", "/api/auth/admin/users/{id}/password", admin(changeUser, setPassword)},
+	{"POST", "/api/auth/admin/users/{id}/reset", admin(changeUser, resetLink)},
+	{"POST", "/api/auth/admin/users/{id}/disable", admin(changeUser, disableUser)},
+	{"POST", "/api/auth/admin/users/{id}/enable", admin(changeUser, enableUser)},
+	{"POST", "/api/auth/admin/users/{id}/end", admin(changeUser, endEverything)},
+	{"GET", "/api/auth/admin/users/{id}/sessions", admin(viewSession, listUserSessions)},
+	{"DELETE", "/api/auth/admin/users/{id}/sessions", admin(deleteSession, endUserSessions)},
+	{"GET", "/api/auth/admin/sessions", admin(viewSession, listAllSessions)},
+	{"DELETE", "/api/auth/admin/sessions/{id}", admin(deleteSession, endAnySession)},
+	{"GET", "/api/auth/admin/groups", admin(viewGroup, listGroups)},
+	{"POST", "/api/auth/admin/groups", admin(addGroup, createGroup)},
+	{"GET", "/api/auth/admin/groups/{name}", admin(viewGroup, showGroup)},
+	{"PATCH", "/api/auth/admin/groups/{name}", admin(changeGroup, editGroup)},
+	{"DELETE", "/api/auth/admin/groups/{name}", admin(deleteGroup, removeGroup)},
+	{"PUT", "/api/auth/admin/groups/{name}/members/{id}", admin(changeUser, addMember)},
+	{"DELETE", "/api/auth/admin/groups/{name}/members/{id}", admin(changeUser, removeMember)},
+	{"GET", "/api/auth/admin/permissions", admin(viewGroup, listPermissions)},
 	{"GET", "/api/auth/setup", serve(anybody, setupState)},
 	{"POST", "/api/auth/setup", serve(anybody, setUp)},
 	{"GET", "/api/auth/openapi.yaml", openAPI},
@@ -67,17 +89,36 @@ func under(path, prefix string) bool {
 // [API.Handler].
 func Owns(path string) bool { return ours(path) || path == "/.well-known/jwks.json" }
 
-// match reports whether the path is the route's, and the segment that stands for {id}.
-func (t route) match(path string) (id string, ok bool) {
+// match reports whether the path is the route's.
+func (t route) match(path string) bool {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	before, _, wild := strings.Cut(t.path, "{id}")
-	if !wild {
-		return "", path == t.path
+	if !strings.Contains(t.path, "{") {
+		return path == t.path
 	}
-	id, ok = strings.CutPrefix(path, before)
-	return id, ok && id != "" && !strings.Contains(id, "/")
+	for pattern, more := t.path, true; more; {
+		var want, got string
+		var further bool
+		want, pattern, more = strings.Cut(pattern, "/")
+		got, path, further = strings.Cut(path, "/")
+		if more != further || want != got && (!wild(want) || got == "") {
+			return false
+		}
+	}
+	return true
+}
+
+func wild(segment string) bool { return strings.HasPrefix(segment, "{") }
+
+// bind puts the segments that stand in the place of those in braces among the request's path values.
+func (t route) bind(r *http.Request) {
+	segments := strings.Split(r.URL.EscapedPath(), "/")
+	for i, want := range strings.Split(t.path, "/") {
+		if wild(want) {
+			r.SetPathValue(strings.Trim(want, "{}"), segments[i])
+		}
+	}
 }
 
 func (t route) allows(method string) bool {
@@ -86,15 +127,15 @@ func (t route) allows(method string) bool {
 
 // find returns the handler of a request, or the methods that its path has if it is a path of ours, and the compatibility
 // route that refuses others if it is one of these.
-func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string, other *compatHandler) {
+func (a *API) find(r *http.Request) (h http.Handler, methods []string, other *compatHandler) {
 	path := r.URL.EscapedPath()
 	for i, t := range routes {
-		segment, ok := t.match(path)
-		if !ok {
+		if !t.match(path) {
 			continue
 		}
 		if t.allows(r.Method) {
-			return a.handlers[i], segment, nil, nil
+			t.bind(r)
+			return a.handlers[i], nil, nil
 		}
 		methods = append(methods, t.method)
 		if h, ok := a.handlers[i].(compatHandler); ok {
@@ -108,5 +149,5 @@ func (a *API) find(r *http.Request) (h http.Handler, id string, methods []string
 		methods = append(methods, http.MethodOptions)
 		slices.Sort(methods)
 	}
-	return nil, "", methods, other
+	return nil, methods, other
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,9 @@ import (
 )
 
 // at returns the route's path as a request writes it.
-func at(r httpapi.Route) string { return strings.ReplaceAll(r.Path, "{id}", "nobody") }
+func at(r httpapi.Route) string { return segment.ReplaceAllString(r.Path, "nobody") }
+
+var segment = regexp.MustCompile(`\{\w+\}`)
 
 // unsafe returns the routes that may change something.
 func unsafe() []httpapi.Route {

@@ -26,7 +26,8 @@ type call struct {
 	r   *http.Request
 	who *auth.Identity // nil on routes that need nobody
 
-	lenient bool // fields that nobody knows are passed over
+	lenient    bool   // fields that nobody knows are passed over
+	permission string // that the route asks an administrator for; "": it is nothing for administrators alone
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -93,16 +94,19 @@ const (
 func serve[In, Out any](needs need, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c := &call{api: a, w: w, r: r}
-			out, err := answer(c, needs, f)
-			if err != nil {
-				c.logRefusal(err)
-				a.fail(w, r, err)
-				return
-			}
-			writeJSON(w, http.StatusOK, out)
+			respond(&call{api: a, w: w, r: r}, needs, f)
 		})
 	}
+}
+
+func respond[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) {
+	out, err := answer(c, needs, f)
+	if err != nil {
+		c.logRefusal(err)
+		c.api.fail(c.w, c.r, err)
+		return
+	}
+	writeJSON(c.w, http.StatusOK, out)
 }
 
 func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) (out Out, err error) {
@@ -113,6 +117,11 @@ func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error
 	}
 	if err := needs.check(c.who); err != nil {
 		return out, err
+	}
+	if c.permission != "" {
+		if err := c.checkAdmin(); err != nil {
+			return out, err
+		}
 	}
 	var in In
 	if err := decode(c.w, c.r, &in, c.lenient); err != nil {
@@ -158,7 +167,7 @@ func (c *call) identify() (*auth.Identity, error) {
 func (c *call) logRefusal(err error) {
 	reason := ""
 	switch {
-	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), errors.Is(err, auth.ErrPermissionDenied):
+	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), denied(err):
 		reason = err.Error()
 	case errors.Is(err, account.ErrSetupSpent):
 		reason = account.ErrSetupSpent.Error()

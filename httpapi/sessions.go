@@ -19,6 +19,13 @@ type sessionOut struct {
 	Method     string    `json:"method"`
 }
 
+func newSessionOut(s, current *session.Session) sessionOut {
+	return sessionOut{
+		ID: s.ID, Current: s.ID == current.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
+		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method,
+	}
+}
+
 type sessionsOut struct {
 	Sessions []sessionOut `json:"sessions"`
 }
@@ -30,10 +37,7 @@ func listSessions(c *call, _ none) (sessionsOut, error) {
 	}
 	out := sessionsOut{Sessions: []sessionOut{}}
 	for _, s := range all {
-		out.Sessions = append(out.Sessions, sessionOut{
-			ID: s.ID, Current: s.ID == c.who.Session.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-			ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method,
-		})
+		out.Sessions = append(out.Sessions, newSessionOut(s, c.who.Session))
 	}
 	return out, nil
 }

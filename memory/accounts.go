@@ -140,7 +140,8 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	var found []*account.User
 	search := account.Key(q.Search)
 	for id, u := range a.users {
-		if (q.After == "" || compareIDs(id, q.After) > 0) && matches(u, search) {
+		member := q.Group == "" || slices.Contains(u.Groups, q.Group)
+		if (q.After == "" || compareIDs(id, q.After) > 0) && member && matches(u, search) {
 			found = append(found, a.copy(u))
 		}
 	}

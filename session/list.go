@@ -14,8 +14,62 @@ func (m *Manager) List(ctx context.Context, user string) ([]*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
-	now := time.Now().Unix()
+	sessions, err := m.alive(ctx, records, map[string]string{})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(sessions, func(a, b *Session) int { return cmp.Compare(b.record.Created, a.record.Created) })
+	return sessions, nil
+}
+
+// Page returns at most limit live sessions of all users, in the order of their IDs and after the one with the ID after, and
+// the ID to go on after; "" if there are no more.
+func (m *Manager) Page(ctx context.Context, after string, limit int) (page []*Session, next string, err error) {
 	epochs := map[string]string{}
+	for len(page) < limit {
+		records, err := m.Store.List(ctx, Query{After: after, Limit: limit})
+		if err != nil {
+			return nil, "", fmt.Errorf("list sessions: %w", err)
+		}
+		live, err := m.alive(ctx, records, epochs)
+		if err != nil {
+			return nil, "", err
+		}
+		if more := len(page) + len(live) - limit; more > 0 {
+			page = append(page, live[:len(live)-more]...)
+			return page, page[limit-1].ID, nil
+		}
+		page = append(page, live...)
+		if len(records) < limit {
+			return page, "", nil
+		}
+		after = records[len(records)-1].PublicID
+	}
+	return page, after, nil
+}
+
+// Find returns the live session with this ID, whoever's it is. ErrEnded if there is none.
+func (m *Manager) Find(ctx context.Context, id string) (*Session, error) {
+	if id == "" {
+		return nil, ErrEnded
+	}
+	records, err := m.Store.List(ctx, Query{PublicID: id, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("find session: %w", err)
+	}
+	live, err := m.alive(ctx, records, map[string]string{})
+	if err != nil {
+		return nil, err
+	}
+	if len(live) == 0 {
+		return nil, ErrEnded
+	}
+	return live[0], nil
+}
+
+// alive returns the sessions of those records that are alive.
+func (m *Manager) alive(ctx context.Context, records []*Record, epochs map[string]string) ([]*Session, error) {
+	now := time.Now().Unix()
 	sessions := make([]*Session, 0, len(records))
 	for _, r := range records {
 		live, err := m.listed(ctx, r, now, epochs)
@@ -31,7 +85,6 @@ func (m *Manager) List(ctx context.Context, user string) ([]*Session, error) {
 		}
 		sessions = append(sessions, s)
 	}
-	slices.SortStableFunc(sessions, func(a, b *Session) int { return cmp.Compare(b.record.Created, a.record.Created) })
 	return sessions, nil
 }
 

@@ -51,6 +51,29 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
+		"the members of a group are listed", "Query.Group: only members of this group",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "staff")
+			grouped(t, s, "others")
+			for _, name := range []string{"ann", "bob", "carl", "dora"} {
+				u := user(name)
+				if name != "bob" {
+					u.Groups = []string{"others", "staff"}
+				}
+				enrolled(t, s, u)
+			}
+			picks(t, s, account.Query{Group: "staff"}, "ann", "carl", "dora")
+			picks(t, s, account.Query{Group: "staff", Search: "CARL", Limit: 1}, "carl")
+			picks(t, s, account.Query{Group: "staff", Limit: 2}, "ann", "carl")
+			for _, nobody := range []string{"Staff", "staff ", "nobody", "a\x00b", "\xff"} {
+				picks(t, s, account.Query{Group: nobody})
+			}
+			ok(t, s.DeleteGroup(t.Context(), "staff"))
+			picks(t, s, account.Query{Group: "staff"})
+			picks(t, s, account.Query{Group: "others"}, "ann", "carl", "dora")
+		},
+	},
+	{
 		"a search text is no pattern", "Query.Search: part of …",
 		func(t *testing.T, s account.Store) {
 			for _, name := range []string{"50%", "a_b", `back\slash`, "axb", "a*b", "5000"} {

@@ -103,10 +103,11 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	return found, nil
 }
 
-// listing returns the statement for a query, and false if nobody comes after q.After, as it is no ID of ours.
+// listing returns the statement for a query, and false if there can be nobody, as q.After is no ID of ours or q.Group no
+// name.
 func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) {
 	after, ok := number(q.After)
-	if !ok && q.After != "" {
+	if !ok && q.After != "" || !a.dialect.holds(q.Group) {
 		return "", nil, false
 	}
 	query = selectUser(a.dialect) + ` WHERE u.id > $1`
@@ -114,6 +115,11 @@ func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) 
 	if search := account.Key(q.Search); search != "" {
 		query += ` AND ` + a.dialect.Position(`u.search`, `$2`) + ` > 0`
 		args = append(args, a.dialect.Bytes(search))
+	}
+	if q.Group != "" {
+		args = append(args, q.Group)
+		query += ` AND u.id IN (SELECT m.user_id FROM members m JOIN groups g ON g.id = m.group_id WHERE g.name = $` +
+			strconv.Itoa(len(args)) + `)`
 	}
 	query += ` ORDER BY u.id`
 	if q.Limit > 0 {

@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+)
+
+// The routes under /api/auth/admin are for whoever is staff, has the permission that the route names, and has typed the
+// password a short while ago. The permissions are called as in Django's admin. A superuser has all of them.
+//
+// Nobody gets rights there that they don't have: only a superuser makes superusers and staff, and anybody else gives only
+// permissions that they have themselves, and lays hands on nobody, and on no group, that has others.
+const (
+	viewUser      = "auth.view_user"
+	addUser       = "auth.add_user"
+	changeUser    = "auth.change_user"
+	deleteUser    = "auth.delete_user"
+	viewGroup     = "auth.view_group"
+	addGroup      = "auth.add_group"
+	changeGroup   = "auth.change_group"
+	deleteGroup   = "auth.delete_group"
+	viewSession   = "sessions.view_session"
+	deleteSession = "sessions.delete_session"
+)
+
+// permissions are those that this API knows.
+var permissions = []string{
+	addGroup, addUser, changeGroup, changeUser, deleteGroup, deleteUser, viewGroup, viewUser, deleteSession, viewSession,
+}
+
+var (
+	errOutranked = problem.New(http.StatusForbidden, "permission_denied",
+		"Only a superuser, or somebody with the same rights, may do this.")
+	errSuperuserOnly = problem.New(http.StatusForbidden, "permission_denied", "Only a superuser may do this.")
+	errOwnAccount    = problem.New(http.StatusForbidden, "permission_denied",
+		"You can't do this to your own account. Ask another administrator.")
+)
+
+// admin is serve for administrators with a permission.
+func admin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
+	return func(a *API) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			respond(&call{api: a, w: w, r: r, permission: permission}, signedIn, f)
+		})
+	}
+}
+
+// checkAdmin returns why the caller, who has a session, may not call the route. Who may not at all isn't asked for a
+// password.
+func (c *call) checkAdmin() error {
+	if !c.who.User.IsStaff || !c.who.Has(c.permission) {
+		return auth.ErrPermissionDenied
+	}
+	return auth.CheckFresh(c.who)
+}
+
+// subject returns the user whom the path names.
+func (c *call) subject() (*account.User, error) {
+	return c.api.Accounts.Store.Load(c.ctx(), c.r.PathValue("id"))
+}
+
+// inferior returns the user whom the path names, on whom the caller may act.
+func (c *call) inferior() (*account.User, error) {
+	u, err := c.subject()
+	if err != nil {
+		return nil, err
+	}
+	return u, c.outranks(u)
+}
+
+// other is inferior for what nobody should do to themselves.
+func (c *call) other() (*account.User, error) {
+	u, err := c.inferior()
+	if err == nil && u.ID == c.who.User.ID {
+		return nil, errOwnAccount
+	}
+	return u, err
+}
+
+// outranks refuses acts on somebody who may do what the caller may not.
+func (c *call) outranks(u *account.User) error {
+	if c.who.User.IsSuperuser {
+		return nil
+	}
+	if u.IsSuperuser || !c.hasAll(u.Permissions) {
+		return errOutranked
+	}
+	return nil
+}
+
+// outranksGroup refuses changes of a group that gives what the caller doesn't have.
+func (c *call) outranksGroup(g account.Group) error {
+	if !c.hasAll(g.Permissions) {
+		return errOutranked
+	}
+	return nil
+}
+
+func (c *call) hasAll(permissions []string) bool {
+	return !slices.ContainsFunc(permissions, func(p string) bool { return !c.who.Has(p) })
+}
+
+// mayGive refuses what would make more of a user than the caller may give. groups has the permissions of all groups.
+func (c *call) mayGive(before, after *account.User, groups map[string][]string) error {
+	if c.who.User.IsSuperuser {
+		return nil
+	}
+	if before.IsStaff != after.IsStaff || before.IsSuperuser != after.IsSuperuser {
+		return errSuperuserOnly
+	}
+	for _, p := range after.Direct {
+		if !slices.Contains(before.Direct, p) && !c.who.Has(p) {
+			return errOutranked
+		}
+	}
+	for _, g := range after.Groups {
+		if !slices.Contains(before.Groups, g) && !c.hasAll(groups[g]) {
+			return errOutranked
+		}
+	}
+	return nil
+}
+
+// groupPermissions returns the permissions of all groups by their names.
+func (c *call) groupPermissions() (map[string][]string, error) {
+	groups, err := c.api.Accounts.Store.Groups(c.ctx())
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]string{}
+	for _, g := range groups {
+		all[g.Name] = g.Permissions
+	}
+	return all, nil
+}
+
+// act logs what an administrator has done to a user, under OWASP's name.
+func (c *call) act(event string, subject *account.User, more ...slog.Attr) {
+	about := []slog.Attr{slog.String("actor", c.who.User.ID), slog.String("user", subject.ID), slog.String("login", shorten(subject.Username))}
+	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, event, append(about, more...)...)
+}
+
+// actOnGroup is act for a group.
+func (c *call) actOnGroup(g account.Group, deed string, more ...slog.Attr) {
+	about := []slog.Attr{slog.String("actor", c.who.User.ID), slog.String("group", shorten(g.Name)), slog.String("deed", deed)}
+	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "privilege_permissions_changed", append(about, more...)...)
+}
+
+const (
+	standardPage = 50
+	longestPage  = 200
+)
+
+// page reads the query's after and limit.
+func (c *call) page() (after string, limit int, err error) {
+	q := c.r.URL.Query()
+	limit = standardPage
+	if text := q.Get("limit"); text != "" {
+		limit, err = strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > longestPage {
+			return "", 0, invalid(map[string][]string{"limit": {fmt.Sprintf("A number from 1 to %d is required.", longestPage)}})
+		}
+	}
+	return q.Get("after"), limit, nil
+}
+
+// segment returns a part of the path that isn't an ID, such as the name of a group.
+func (c *call) segment(name string) (string, error) {
+	s, err := url.PathUnescape(c.r.PathValue(name))
+	if err != nil {
+		return "", errNotFound
+	}
+	return s, nil
+}
+
+// next is a cursor as JSON has it: null where there is nothing more.
+func next(cursor string) *string {
+	if cursor == "" {
+		return nil
+	}
+	return &cursor
+}
+
+// denied reports whether err is a refusal for want of rights.
+func denied(err error) bool {
+	p, ok := errors.AsType[*problem.Problem](err)
+	return ok && p.Code == "permission_denied"
+}
+
+type permissionsOut struct {
+	Permissions []string `json:"permissions"`
+}
+
+// listPermissions lists the permissions that there are: those of this API, and whatever others a group gives.
+func listPermissions(c *call, _ none) (permissionsOut, error) {
+	groups, err := c.groupPermissions()
+	if err != nil {
+		return permissionsOut{}, err
+	}
+	all := slices.Clone(permissions)
+	for _, some := range groups {
+		all = append(all, some...)
+	}
+	slices.Sort(all)
+	return permissionsOut{slices.Compact(all)}, nil
+}

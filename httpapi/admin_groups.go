@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+type groupOut struct {
+	Name        string   `json:"name"`
+	Permissions []string `json:"permissions"`
+}
+
+type groupsOut struct {
+	Groups []groupOut `json:"groups"`
+}
+
+func newGroupOut(g account.Group) groupOut { return groupOut{g.Name, orEmpty(g.Permissions)} }
+
+func listGroups(c *call, _ none) (groupsOut, error) {
+	groups, err := c.api.Accounts.Store.Groups(c.ctx())
+	if err != nil {
+		return groupsOut{}, err
+	}
+	out := groupsOut{Groups: []groupOut{}}
+	for _, g := range groups {
+		out.Groups = append(out.Groups, newGroupOut(g))
+	}
+	return out, nil
+}
+
+// group returns the group that the path names.
+func (c *call) group() (account.Group, error) {
+	name, err := c.segment("name")
+	if err != nil {
+		return account.Group{}, err
+	}
+	return c.api.Accounts.Group(c.ctx(), name)
+}
+
+func showGroup(c *call, _ none) (groupOut, error) {
+	g, err := c.group()
+	if err != nil {
+		return groupOut{}, err
+	}
+	return newGroupOut(g), nil
+}
+
+type createGroupIn struct {
+	Name        *string   `json:"name"`
+	Permissions *[]string `json:"permissions"`
+}
+
+func createGroup(c *call, in createGroupIn) (groupOut, error) {
+	if err := required(map[string]*string{"name": in.Name}); err != nil {
+		return groupOut{}, err
+	}
+	g := account.Group{Name: *in.Name}
+	set(&g.Permissions, in.Permissions)
+	if err := c.outranksGroup(g); err != nil {
+		return groupOut{}, err
+	}
+	if err := c.api.Accounts.AddGroup(c.ctx(), g); err != nil {
+		return groupOut{}, err
+	}
+	c.actOnGroup(g, "created", slog.String("change", shorten("+"+strings.Join(g.Permissions, " +"))))
+	g, err := c.api.Accounts.Group(c.ctx(), g.Name)
+	if err != nil {
+		return groupOut{}, err
+	}
+	return newGroupOut(g), nil
+}
+
+type editGroupIn struct {
+	Permissions *[]string `json:"permissions"`
+}
+
+// editGroup gives a group exactly these permissions.
+func editGroup(c *call, in editGroupIn) (groupOut, error) {
+	if in.Permissions == nil {
+		return groupOut{}, invalid(map[string][]string{"permissions": {"This field is required."}})
+	}
+	name, err := c.segment("name")
+	if err != nil {
+		return groupOut{}, err
+	}
+	var before account.Group
+	g, err := c.api.Accounts.EditGroup(c.ctx(), name, func(g *account.Group) error {
+		before = account.Group{Permissions: slices.Clone(g.Permissions)}
+		if err := c.outranksGroup(before); err != nil {
+			return err
+		}
+		g.Permissions = *in.Permissions
+		return c.outranksGroup(*g)
+	})
+	if err != nil {
+		return groupOut{}, err
+	}
+	change := rightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: g.Permissions})
+	c.actOnGroup(g, "changed", slog.String("change", shorten(change)))
+	return newGroupOut(g), nil
+}
+
+func removeGroup(c *call, _ none) (none, error) {
+	g, err := c.group()
+	if err != nil {
+		return none{}, err
+	}
+	if err := c.outranksGroup(g); err != nil {
+		return none{}, err
+	}
+	if err := c.api.Accounts.DeleteGroup(c.ctx(), g.Name); err != nil {
+		return none{}, err
+	}
+	c.actOnGroup(g, "deleted")
+	return none{}, nil
+}
+
+// addMember makes a user a member of a group.
+func addMember(c *call, _ none) (adminUserOut, error) {
+	g, err := c.group()
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	return c.edit(c.r.PathValue("id"), map[string][]string{g.Name: g.Permissions}, func(u *account.User) error {
+		u.Groups = append(u.Groups, g.Name)
+		return nil
+	})
+}
+
+// removeMember takes a user out of a group.
+func removeMember(c *call, _ none) (adminUserOut, error) {
+	name, err := c.segment("name")
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	return c.edit(c.r.PathValue("id"), nil, func(u *account.User) error {
+		if !slices.Contains(u.Groups, name) {
+			return errNotFound
+		}
+		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == name })
+		return nil
+	})
+}

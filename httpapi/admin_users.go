@@ -1,0 +1,312 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+)
+
+// adminUserOut is a user as an administrator sees it.
+type adminUserOut struct {
+	userOut
+	IsActive          bool     `json:"is_active"`
+	HasPassword       bool     `json:"has_password"`
+	DirectPermissions []string `json:"direct_permissions"`
+}
+
+func newAdminUserOut(u *account.User) adminUserOut {
+	return adminUserOut{
+		userOut: newUserOut(u), IsActive: u.IsActive, DirectPermissions: orEmpty(u.Direct),
+		HasPassword: u.Password != "" && !strings.HasPrefix(u.Password, "!"),
+	}
+}
+
+type usersOut struct {
+	Users []adminUserOut `json:"users"`
+	Next  *string        `json:"next"`
+}
+
+func listUsers(c *call, _ none) (usersOut, error) {
+	after, limit, err := c.page()
+	if err != nil {
+		return usersOut{}, err
+	}
+	q := c.r.URL.Query()
+	users, err := c.api.Accounts.Store.List(c.ctx(), account.Query{
+		Search: q.Get("search"), Group: q.Get("group"), After: after, Limit: limit + 1,
+	})
+	if err != nil {
+		return usersOut{}, err
+	}
+	out := usersOut{Users: []adminUserOut{}}
+	if len(users) > limit {
+		users = users[:limit]
+		out.Next = next(users[limit-1].ID)
+	}
+	for _, u := range users {
+		out.Users = append(out.Users, newAdminUserOut(u))
+	}
+	return out, nil
+}
+
+func showUser(c *call, _ none) (adminUserOut, error) {
+	u, err := c.subject()
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	return newAdminUserOut(u), nil
+}
+
+// editUserIn is what can be said about a user; what isn't said stays.
+type editUserIn struct {
+	Username    *string   `json:"username"`
+	Email       *string   `json:"email"`
+	FirstName   *string   `json:"first_name"`
+	LastName    *string   `json:"last_name"`
+	IsStaff     *bool     `json:"is_staff"`
+	IsSuperuser *bool     `json:"is_superuser"`
+	Groups      *[]string `json:"groups"`
+	Permissions *[]string `json:"direct_permissions"`
+}
+
+func (in editUserIn) apply(u *account.User) {
+	set(&u.Username, in.Username)
+	set(&u.Email, in.Email)
+	set(&u.FirstName, in.FirstName)
+	set(&u.LastName, in.LastName)
+	set(&u.IsStaff, in.IsStaff)
+	set(&u.IsSuperuser, in.IsSuperuser)
+	set(&u.Groups, in.Groups)
+	set(&u.Direct, in.Permissions)
+}
+
+// set changes a field if a value for it was given.
+func set[T any](field *T, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+type createUserIn struct {
+	Username    *string   `json:"username"`
+	Password    *string   `json:"password"`
+	Email       *string   `json:"email"`
+	FirstName   *string   `json:"first_name"`
+	LastName    *string   `json:"last_name"`
+	IsStaff     *bool     `json:"is_staff"`
+	IsSuperuser *bool     `json:"is_superuser"`
+	Groups      *[]string `json:"groups"`
+	Permissions *[]string `json:"direct_permissions"`
+}
+
+// createUser makes a user. Without a password nobody can sign in before one is set, by a reset link say.
+func createUser(c *call, in createUserIn) (adminUserOut, error) {
+	if err := required(map[string]*string{"username": in.Username}); err != nil {
+		return adminUserOut{}, err
+	}
+	var wanted account.User
+	editUserIn{in.Username, in.Email, in.FirstName, in.LastName, in.IsStaff, in.IsSuperuser, in.Groups, in.Permissions}.apply(&wanted)
+	groups, err := c.groupPermissions()
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	if err := c.mayGive(&account.User{}, &wanted, groups); err != nil {
+		return adminUserOut{}, err
+	}
+	n := account.New{
+		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
+		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.Direct,
+		NoPassword: in.Password == nil,
+	}
+	set(&n.Password, in.Password)
+	u, err := c.api.Accounts.Create(c.ctx(), n)
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	c.act("user_created", u, slog.Bool("staff", u.IsStaff), slog.Bool("superuser", u.IsSuperuser))
+	if u, err = c.api.Accounts.Store.Load(c.ctx(), u.ID); err != nil { // with what the groups give
+		return adminUserOut{}, err
+	}
+	return newAdminUserOut(u), nil
+}
+
+// editUser changes names, flags, groups and permissions. Nobody is signed out by it.
+func editUser(c *call, in editUserIn) (adminUserOut, error) {
+	groups, err := c.groupPermissions()
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	return c.edit(c.r.PathValue("id"), groups, func(u *account.User) error {
+		in.apply(u)
+		return nil
+	})
+}
+
+// edit changes a user within what the caller may do, and logs what is different then.
+func (c *call) edit(id string, groups map[string][]string, change func(*account.User) error) (adminUserOut, error) {
+	var before account.User
+	u, err := c.api.Accounts.Edit(c.ctx(), id, func(u *account.User) error {
+		before = *u
+		before.Direct, before.Groups = slices.Clone(u.Direct), slices.Clone(u.Groups)
+		if err := c.outranks(u); err != nil {
+			return err
+		}
+		if err := change(u); err != nil {
+			return err
+		}
+		if u.ID == c.who.User.ID && (before.IsStaff && !u.IsStaff || before.IsSuperuser && !u.IsSuperuser) {
+			return errOwnAccount
+		}
+		return c.mayGive(&before, u, groups)
+	})
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	c.logEdit(&before, u)
+	return newAdminUserOut(u), nil
+}
+
+func (c *call) logEdit(before, after *account.User) {
+	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
+		c.act("user_updated", after)
+	}
+	change := rightsChange(before, after)
+	if change != "" {
+		c.act("privilege_permissions_changed", after, slog.String("change", shorten(change)))
+	}
+}
+
+// rightsChange says what was given and taken, such as "+staff -blog.add_post"; "" if nothing was.
+func rightsChange(before, after *account.User) string {
+	var change []string
+	diff := func(prefix string, before, after []string) {
+		for _, name := range after {
+			if !slices.Contains(before, name) {
+				change = append(change, "+"+prefix+name)
+			}
+		}
+		for _, name := range before {
+			if !slices.Contains(after, name) {
+				change = append(change, "-"+prefix+name)
+			}
+		}
+	}
+	diff("", flags(before), flags(after))
+	diff("group:", before.Groups, after.Groups)
+	diff("", before.Direct, after.Direct)
+	return strings.Join(change, " ")
+}
+
+func flags(u *account.User) (set []string) {
+	if u.IsSuperuser {
+		set = append(set, "superuser")
+	}
+	if u.IsStaff {
+		set = append(set, "staff")
+	}
+	return set
+}
+
+func removeUser(c *call, _ none) (none, error) {
+	u, err := c.other()
+	if err != nil {
+		return none{}, err
+	}
+	if err := c.api.Accounts.Delete(c.ctx(), u.ID); err != nil {
+		return none{}, err
+	}
+	c.act("user_deleted", u)
+	c.removeAll(u.ID, auth.Deleted)
+	return none{}, nil
+}
+
+func disableUser(c *call, _ none) (adminUserOut, error) {
+	u, err := c.other()
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, false); err != nil {
+		return adminUserOut{}, err
+	}
+	c.act("user_archived", u)
+	c.removeAll(u.ID, auth.Disabled)
+	return showUser(c, none{})
+}
+
+func enableUser(c *call, _ none) (adminUserOut, error) {
+	u, err := c.other()
+	if err != nil {
+		return adminUserOut{}, err
+	}
+	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, true); err != nil {
+		return adminUserOut{}, err
+	}
+	c.act("user_updated", u, slog.String("change", "enabled"))
+	return showUser(c, none{})
+}
+
+type setPasswordIn struct {
+	Password *string `json:"password"`
+}
+
+// setPassword gives a user a new password, which ends everything of theirs.
+func setPassword(c *call, in setPasswordIn) (none, error) {
+	if err := required(map[string]*string{"password": in.Password}); err != nil {
+		return none{}, err
+	}
+	u, err := c.inferior()
+	if err != nil {
+		return none{}, err
+	}
+	if err := c.api.Accounts.SetPassword(c.ctx(), u.ID, *in.Password); err != nil {
+		return none{}, err
+	}
+	c.act("authn_password_change", u)
+	c.removeAll(u.ID, auth.PasswordChanged)
+	return none{}, nil
+}
+
+type linkOut struct {
+	Link      string    `json:"link"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is disabled. Enable the account first.")
+
+// resetLink makes a one-time link on which a user sets a new password. Earlier ones are void.
+func resetLink(c *call, _ none) (linkOut, error) {
+	u, err := c.inferior()
+	if err != nil {
+		return linkOut{}, err
+	}
+	secret, expires, err := c.api.Accounts.ResetSecret(c.ctx(), u.ID)
+	if errors.Is(err, account.ErrDisabled) {
+		return linkOut{}, errDisabled
+	}
+	if err != nil {
+		return linkOut{}, err
+	}
+	c.act("authn_token_created", u, slog.String("kind", "reset"))
+	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
+}
+
+// endEverything ends every session and token of a user.
+func endEverything(c *call, _ none) (none, error) {
+	u, err := c.inferior()
+	if err != nil {
+		return none{}, err
+	}
+	if err := c.api.Accounts.EndEverything(c.ctx(), u.ID); err != nil {
+		return none{}, err
+	}
+	c.act("authn_token_revoked", u, slog.String("kind", "everything"))
+	c.removeAll(u.ID, auth.Administrator)
+	return none{}, nil
+}
