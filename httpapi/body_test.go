@@ -72,7 +72,7 @@ func ownRoutes() []httpapi.Route {
 // TestF06_NoRouteTakesAMalformedBody: each gets its code, on each route, and nothing happens.
 func TestF06_NoRouteTakesAMalformedBody(t *testing.T) {
 	s := start(t, options{})
-	c := s.as(s.user("ada"))
+	c := s.as(s.superuser("ada"))
 	before := snapshot(t, s.stores)
 	for _, route := range ownRoutes() {
 		for name, m := range malformed {
@@ -90,7 +90,7 @@ func TestF06_NoRouteTakesAMalformedBody(t *testing.T) {
 // TestF06_OtherMediaTypesAreRefused: what a form or a simple request of another site can send isn't JSON, and is 415.
 func TestF06_OtherMediaTypesAreRefused(t *testing.T) {
 	s := start(t, options{})
-	c := s.as(s.user("ada"))
+	c := s.as(s.superuser("ada"))
 	before := snapshot(t, s.stores)
 	refused := []string{
 		"", "text/plain", "text/plain; charset=utf-8", "text/html", "application/octet-stream", "application/xml", "application/jsonp",
