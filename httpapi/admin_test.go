@@ -81,8 +81,8 @@ func everything() (all []string) {
 	return slices.Compact(all)
 }
 
-// without returns all but one.
-func without(all []string, one string) []string {
+// allBut returns all but one.
+func allBut(all []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == one })
 }
 
@@ -128,7 +128,7 @@ func TestAdministrationTakesStaffThePermissionAndAFreshSignIn(t *testing.T) {
 			{"a user with the permission", user("may-"+name, func(u *account.User) { u.Direct = []string{permission} }), nil, 403, "permission_denied"},
 			{"a superuser who isn't staff", user("super", func(u *account.User) { u.IsSuperuser = true }), nil, 403, "permission_denied"},
 			{"staff with all other permissions", user("others-"+name, func(u *account.User) {
-				u.IsStaff, u.Direct = true, without(everything(), permission)
+				u.IsStaff, u.Direct = true, allBut(everything(), permission)
 			}), nil, 403, "permission_denied"},
 			{"a superuser some time after sign-in", stale, nil, 403, "fresh_sign_in_required"},
 			{"a superuser's token", s.program(), []string{"Authorization: Bearer " + text}, 403, "session_required"},
