@@ -1,10 +1,11 @@
 // Starts the real binary on a free port of 127.0.0.1, with a data directory of its own.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 
 /** The account that `server.makeAdmin` makes. */
 export const admin = { username: "ada", email: "ada@example.com", password: "a hanger for each coat" };
@@ -54,6 +55,12 @@ export async function startServer(t, flags = []) {
       const code = await exited;
       clearTimeout(late);
       if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.log}`);
+    },
+
+    /** Runs another command of the binary beside the server, and gives what it prints. */
+    async run(...command) {
+      const { stdout } = await promisify(execFile)(binary, [...command, "--data", data], { env: withoutSettings() });
+      return stdout;
     },
 
     /** The one-time link on which the first administrator is made. */

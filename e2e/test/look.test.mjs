@@ -79,12 +79,34 @@ test("how the pages look", async (t) => {
     await page.getByText("Firefox on Windows").waitFor();
     await page.getByText("198.51.100.7").waitFor();
     await look(t, "account", { pictures: true });
+    await page.getByRole("button", { name: "Show tokens" }).click();
+    for (const name of ["nightly backup", "phone at the door"]) {
+      await page.getByLabel("Name", { exact: true }).fill(name);
+      await page.getByRole("button", { name: "Make a token" }).click();
+      await page.getByRole("button", { name: "I have it" }).waitFor();
+      if (name === "nightly backup") await page.getByRole("button", { name: "I have it" }).click();
+    }
+    await look(t, "tokens");
+    await page.getByRole("button", { name: "I have it" }).click();
     await page.getByRole("button", { name: "End curl" }).click();
     await fillPassword(page, "Current password", "x");
     await fillPassword(page, "New password", "short");
     await page.getByRole("button", { name: "Change password" }).click();
     await page.locator('[aria-invalid="true"]').first().waitFor();
     await look(t, "account-asking");
+  });
+
+  await t.test("reset", async (t) => {
+    const { link } = JSON.parse(await server.run("user", "reset", admin.username, "--url", server.url, "--json"));
+    await page.goto(link);
+    await page.getByRole("button", { name: "Set the password" }).waitFor();
+    await look(t, "reset", { pictures: true });
+    await page.goto(`${server.url}/auth/reset`);
+    await page.getByRole("heading", { name: "Open the whole link" }).waitFor();
+    await look(t, "reset-no-secret");
+    await page.goto(`${server.url}/auth/account`);
+    await atAccount(page);
+    await page.getByRole("button", { name: "End curl" }).click();
   });
 
   await t.test("the question for the password", async (t) => {

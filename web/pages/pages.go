@@ -103,7 +103,7 @@ func refuse(w http.ResponseWriter, status int, code, detail string) {
 // licences of the build's parts, and the document under its own name are not served.
 func file(urlPath string) (name string, ok bool) {
 	switch strings.TrimSuffix(urlPath, "/") {
-	case "/signin", "/auth/account", "/auth/setup":
+	case "/signin", "/auth/account", "/auth/setup", "/auth/reset":
 		return "dist/index.html", true
 	}
 	rest, ok := strings.CutPrefix(urlPath, assets)

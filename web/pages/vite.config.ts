@@ -12,6 +12,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: false,
     license: { fileName: "licenses.md" },
+    rolldownOptions: {
+      // "use client" means something to a server that renders, and nothing here.
+      onwarn: (warning, warn) => warning.code !== "MODULE_LEVEL_DIRECTIVE" && warn(warning),
+    },
   },
   server: {
     host: "127.0.0.1",

@@ -1,43 +1,34 @@
+import { useAuth } from "@cloakroom/client/react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
+import { Navigate } from "react-router";
 import { useAction } from "./action.ts";
-import { api, isOutage, type Device, type User } from "./api.ts";
+import { api, auth, isOutage, type Device, type User } from "./api.ts";
 import { ChangePassword } from "./change-password.tsx";
 import { Devices } from "./devices.tsx";
-import { refreshMe, tellOtherTabs, useMe } from "./me.ts";
-import { home } from "./next.ts";
+import { home, signInFor } from "./next.ts";
 import { Button } from "./parts/button.tsx";
+import { FreshSignIn } from "./parts/confirm-password.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
 import { Checking, Heading, Mark, Ticket } from "./parts/shell.tsx";
+import { usePasswordLength } from "./password-length.ts";
 import { texts } from "./texts.ts";
+import { Tokens } from "./tokens.tsx";
 import { day } from "./when.ts";
 
 const t = texts.account;
 
 export function Account() {
-  const me = useMe("use");
-  const out = me.state === "out";
-  useEffect(() => {
-    if (out) location.replace(`/signin?next=${encodeURIComponent(home)}`);
-  }, [out]);
-
-  if (me.state === "asking" || me.state === "out") return <Ticket><Checking /></Ticket>;
-  if (!me.user) {
-    const error = me.state === "unreachable" ? me.error : undefined;
-    return <Ticket>{error && <Outage page={t.page} error={error} onRetry={() => void refreshMe()} />}</Ticket>;
-  }
-  return (
-    <SignedIn key={me.user.id} user={me.user}>
-      {me.state === "unreachable" && <OutageBanner error={me.error} onRetry={() => void refreshMe()} />}
-    </SignedIn>
-  );
+  const state = useAuth();
+  if (state.status === "anonymous") return <Navigate replace to={signInFor(home)} />;
+  const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
+  if (!state.user) return <Ticket>{down ? <Outage page={t.page} {...down} /> : <Checking />}</Ticket>;
+  return <SignedIn key={state.user.id} user={state.user}>{down && <OutageBanner {...down} />}</SignedIn>;
 }
 
 function SignedIn({ user, children }: { user: User; children: ReactNode }) {
   const signOut = useAction(async () => {
-    await api.signOut();
-    tellOtherTabs();
-    location.replace("/signin");
+    await auth.logout();
     return "leaving";
   });
   const { devices, load } = useDevices(user);
@@ -55,8 +46,10 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
         <Heading page={t.page}>{t.heading}</Heading>
         <WhoYouAre user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
-        {devices && <Devices username={user.username} devices={devices} onChange={load.run} />}
+        {devices && <Devices devices={devices} onChange={load.run} />}
+        <Tokens />
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
+        <FreshSignIn username={user.username} />
       </main>
     </>
   );
@@ -69,15 +62,6 @@ function useDevices(user: User) {
   const { run } = load;
   useEffect(() => void run(), [run, user]);
   return { devices, load };
-}
-
-/** How long a new password has to be, for the hint; without it the server's own sentence says so. */
-function usePasswordLength(): number | undefined {
-  const [min, setMin] = useState<number>();
-  useEffect(() => {
-    api.setup().then((setup) => setMin(setup.password_min_length), () => undefined);
-  }, []);
-  return min;
 }
 
 function WhoYouAre({ user }: { user: User }) {

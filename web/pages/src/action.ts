@@ -1,6 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { AuthError, isSignedOut } from "./api.ts";
-import { refreshMe } from "./me.ts";
+import { AuthError, isDeclined } from "./api.ts";
 
 /** A deed a person asks for: one at a time, with what went wrong kept for showing. */
 export interface Action<In extends unknown[]> {
@@ -27,8 +26,7 @@ export function useAction<In extends unknown[]>(deed: (...input: In) => Promise<
       setState({ sending: leaving === "leaving" });
     } catch (error) {
       if (!(error instanceof AuthError)) throw error;
-      setState({ sending: false, error });
-      if (isSignedOut(error)) void refreshMe();
+      setState(isDeclined(error) ? { sending: false } : { sending: false, error });
     } finally {
       busy.current = false;
     }
@@ -39,15 +37,19 @@ export function useAction<In extends unknown[]>(deed: (...input: In) => Promise<
 
 /** Seconds left of the time that a refusal asked to wait; 0 when it is over or there was none. */
 export function useWait(error: AuthError | undefined): number {
+  return useCountdown(error, (error?.retryAfter ?? 0) * 1000);
+}
+
+/** Seconds left of so many milliseconds, counted from when `of` became what it is. */
+export function useCountdown(of: unknown, milliseconds: number): number {
   const [left, setLeft] = useState(0);
   useEffect(() => {
-    const seconds = error?.retryAfter ?? 0;
-    const end = performance.now() + seconds * 1000;
+    const end = performance.now() + milliseconds;
     const tick = () => setLeft(Math.max(0, Math.ceil((end - performance.now()) / 1000)));
     tick();
-    if (seconds === 0) return;
+    if (milliseconds <= 0) return;
     const timer = setInterval(tick, 500);
     return () => clearInterval(timer);
-  }, [error]);
+  }, [of]);
   return left;
 }

@@ -1,8 +1,7 @@
 import { useState } from "react";
 import { useAction, useWait } from "./action.ts";
-import { api, type PasswordChange } from "./api.ts";
+import { auth, type PasswordChange } from "./api.ts";
 import { Button } from "./parts/button.tsx";
-import { declined, useFresh } from "./parts/confirm-password.tsx";
 import { PasswordField, UsernameForManagers } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
@@ -18,12 +17,10 @@ interface ChangePasswordProps {
 }
 
 export function ChangePassword({ username, min, onChanged }: ChangePasswordProps) {
-  const fresh = useFresh(username);
   // Each change gives an empty form: another key is another form.
   const [changes, setChanges] = useState(0);
   const change = useAction(async (passwords: PasswordChange) => {
-    const said = await fresh.run(() => api.changePassword(passwords));
-    if (said === declined) return;
+    await auth.changePassword(passwords);
     setChanges((n) => n + 1);
     await onChanged();
   });
@@ -48,7 +45,6 @@ export function ChangePassword({ username, min, onChanged }: ChangePasswordProps
         <PasswordField name="new_password" label={texts.field.newPassword} autoComplete="new-password" min={min} errors={errors["new_password"]} />
         <Button type="submit" look="main" off={off}>{change.sending ? t.sending : t.submit}</Button>
       </Form>
-      {fresh.dialog}
     </section>
   );
 }

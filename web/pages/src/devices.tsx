@@ -2,7 +2,6 @@ import { useEffect, useRef, useState } from "react";
 import { useAction } from "./action.ts";
 import { agentKind, describeAgent } from "./agent.ts";
 import { api, type Device } from "./api.ts";
-import { declined, useFresh } from "./parts/confirm-password.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { Sure } from "./parts/sure.tsx";
 import { texts } from "./texts.ts";
@@ -11,14 +10,12 @@ import { ago, day, exactly } from "./when.ts";
 const t = texts.devices;
 
 interface DevicesProps {
-  username: string;
   devices: readonly Device[];
   /** Called when the list is no longer true. */
   onChange: () => Promise<void>;
 }
 
-export function Devices({ username, devices, onChange }: DevicesProps) {
-  const fresh = useFresh(username);
+export function Devices({ devices, onChange }: DevicesProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const [done, setDone] = useState("");
   const [target, setTarget] = useState("");
@@ -26,8 +23,7 @@ export function Devices({ username, devices, onChange }: DevicesProps) {
   const act = useAction(async (on: string, deed: () => Promise<string>) => {
     setTarget(on);
     setDone("");
-    const said = await fresh.run(deed);
-    if (said === declined) return;
+    const said = await deed();
     await onChange();
     setDone(said);
     heading.current?.focus(); // what had the focus is gone
@@ -63,7 +59,6 @@ export function Devices({ username, devices, onChange }: DevicesProps) {
           {t.endOthers}
         </Sure>
       )}
-      {fresh.dialog}
     </section>
   );
 }

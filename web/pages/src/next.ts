@@ -1,6 +1,11 @@
 /** Where a person goes who signed in without saying where to. */
 export const home = "/auth/account";
 
+/** The sign-in page that leads back to a path. */
+export function signInFor(path: string): string {
+  return `/signin?next=${encodeURIComponent(path)}`;
+}
+
 /**
  * The path to follow after sign-in. Anybody can write `?next=` into a link, so
  * only a path of this very site is followed, and everything else is `home`.

@@ -1,7 +1,6 @@
 import { useEffect, useState } from "react";
 import { useAction, useWait } from "./action.ts";
 import { api, AuthError, type Setup as SetupState } from "./api.ts";
-import { tellOtherTabs } from "./me.ts";
 import { home } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -9,33 +8,17 @@ import { Form } from "./parts/form.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage } from "./parts/outage.tsx";
 import { Checking, Heading, Ticket } from "./parts/shell.tsx";
+import { useSecret } from "./secret.ts";
 import { texts } from "./texts.ts";
 
 const t = texts.setup;
 
-/**
- * Takes the setup link's secret out of the address bar, so that it is neither
- * seen over a shoulder nor kept in the history. "" when there is none.
- */
-export function takeSecret(): string {
-  const secret = location.hash.slice(1);
-  if (secret) history.replaceState(null, "", location.pathname);
-  return secret;
-}
-
 export function Setup({ secret: first }: { secret: string }) {
-  const [secret, setSecret] = useState(first);
+  const secret = useSecret(first);
   const [setup, setSetup] = useState<SetupState>();
   const ask = useAction(async () => setSetup(await api.setup()));
   const { run } = ask;
   useEffect(() => void run(), [run]);
-
-  // A link pasted into this very tab changes the fragment and loads nothing.
-  useEffect(() => {
-    const pasted = () => setSecret((had) => takeSecret() || had);
-    window.addEventListener("hashchange", pasted);
-    return () => window.removeEventListener("hashchange", pasted);
-  }, []);
 
   if (!setup && ask.error) return <Ticket><Outage page={t.page} error={ask.error} onRetry={() => void run()} body={texts.problem.unavailable} /></Ticket>;
   if (!setup) return <Ticket><Checking /></Ticket>;
@@ -58,7 +41,6 @@ function SetupForm({ secret, min, onDone }: { secret: string; min: number; onDon
       if (error instanceof AuthError && error.status === 409) onDone();
       throw error;
     }
-    tellOtherTabs();
     location.replace(home);
     return "leaving";
   });

@@ -1,7 +1,7 @@
+import { useAuth } from "@cloakroom/client/react";
 import { useEffect, useState } from "react";
 import { useAction, useWait } from "./action.ts";
-import { api, isOutage, type User } from "./api.ts";
-import { refreshMe, tellOtherTabs, useMe } from "./me.ts";
+import { api, auth, isOutage, type User } from "./api.ts";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -13,14 +13,22 @@ import { texts } from "./texts.ts";
 const t = texts.signIn;
 
 export function SignIn() {
-  const me = useMe("look");
+  const { status, user, reason } = useWho();
   // Once the form is there it stays: a check in the background must not take away what was typed.
   const [form, setForm] = useState(false);
-  if (!form && (me.state === "out" || me.state === "unreachable")) setForm(true);
+  if (!form && !user && status !== "loading") setForm(true);
+  // Whoever has just signed in here is on the way out.
+  const [leaving, setLeaving] = useState(false);
 
-  if (me.state === "in") return <Ticket><AlreadySignedIn user={me.user} /></Ticket>;
+  if (user && !leaving) return <Ticket><AlreadySignedIn user={user} /></Ticket>;
   if (!form) return <Ticket><Checking /></Ticket>;
-  return <Ticket><SignInForm ended={me.state === "out" && me.ended} /></Ticket>;
+  return <Ticket><SignInForm ended={reason} onLeaving={setLeaving} /></Ticket>;
+}
+
+/** Who is signed in, and why nobody is. */
+function useWho() {
+  const state = useAuth();
+  return { status: state.status, user: state.user, reason: state.status === "anonymous" ? state.reason : undefined };
 }
 
 function goOn(): "leaving" {
@@ -29,11 +37,22 @@ function goOn(): "leaving" {
   return "leaving";
 }
 
-function SignInForm({ ended }: { ended: boolean }) {
+interface SignInFormProps {
+  /** Why nobody is signed in. */
+  ended: string | undefined;
+  onLeaving: (leaving: boolean) => void;
+}
+
+function SignInForm({ ended, onLeaving }: SignInFormProps) {
   const setupNeeded = useSetupNeeded();
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
-    await api.signIn({ username, password, remember });
-    tellOtherTabs();
+    onLeaving(true);
+    try {
+      await auth.login({ username, password, remember });
+    } catch (error) {
+      onLeaving(false);
+      throw error;
+    }
     return goOn();
   });
   const wait = useWait(signIn.error);
@@ -43,7 +62,7 @@ function SignInForm({ ended }: { ended: boolean }) {
     <>
       <Heading page={t.page}>{t.heading}</Heading>
       {setupNeeded && <Notice tone="plain">{t.setupNeeded}</Notice>}
-      {ended && !signIn.error && <Notice tone="plain">{t.ended}</Notice>}
+      {ended && !signIn.error && t.reason(ended) && <Notice tone="plain">{t.reason(ended)}</Notice>}
       <Form
         error={signIn.error}
         sending={signIn.sending || held}
@@ -77,9 +96,7 @@ function useSetupNeeded(): boolean {
 
 function AlreadySignedIn({ user }: { user: User }) {
   const signOut = useAction(async () => {
-    await api.signOut();
-    tellOtherTabs();
-    await refreshMe();
+    await auth.logout();
   });
   const outage = signOut.error && isOutage(signOut.error) ? texts.account.notSignedOut : undefined;
   return (

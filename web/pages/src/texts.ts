@@ -5,6 +5,14 @@ export const locale = "en-GB";
 
 const devices = (n: number) => (n === 1 ? "1 other device" : `${n} other devices`);
 
+const endings: Readonly<Record<string, string>> = {
+  password_changed: "You are no longer signed in here: the password was changed. Sign in with the new one.",
+  ended_elsewhere: "You are no longer signed in here: you ended this device from another one.",
+  replaced: "You are no longer signed in here: this account was used on too many devices at once.",
+  administrator: "You are no longer signed in here: an administrator ended this session.",
+  expired: "You are no longer signed in here: you were away for too long. Sign in again to go on.",
+};
+
 export const texts = {
   product: "Cloakroom",
   title: (page: string) => `${page} · Cloakroom`,
@@ -51,7 +59,11 @@ export const texts = {
   signIn: {
     page: "Sign in",
     heading: "Sign in",
-    ended: "You are no longer signed in here. Sign in again to go on.",
+    /** Why nobody is signed in any more, as the server calls it; undefined where there is nothing to say. */
+    reason: (why: string): string | undefined => {
+      if (why === "not_authenticated" || why === "signed_out") return undefined;
+      return Object.hasOwn(endings, why) ? endings[why] : "You are no longer signed in here. Sign in again to go on.";
+    },
     submit: "Sign in",
     sending: "Signing in…",
     already: "You’re signed in",
@@ -112,6 +124,56 @@ export const texts = {
     submit: "Go on",
     sending: "Checking…",
     cancel: "Cancel",
+  },
+
+  tokens: {
+    heading: "Tokens for programs",
+    intro: "A program that has one acts in your name. Changing the password ends them all.",
+    show: "Show tokens",
+    loading: "One moment…",
+    none: "No program has a token of yours.",
+    kinds: { personal: "Personal token", drf: "API token", knox: "API token", refresh: "JWT" },
+    made: "Made",
+    used: "Last used",
+    ends: "Ends",
+    may: "May",
+    never: "never",
+    justNow: "just now",
+    end: "End",
+    endNamed: (name: string) => `End the token ${name}`,
+    endSure: "The program that has it will be refused.",
+    endYes: "End it",
+    endNo: "Keep it",
+    ended: (name: string) => `The token ${name} has ended.`,
+    makeHeading: "Make a token",
+    name: "Name",
+    nameHint: "What it is for, so that you know it later.",
+    life: "Ends after",
+    lives: [["7776000", "90 days"], ["2592000", "30 days"], ["604800", "a week"], ["31536000", "a year"], ["0", "never"]],
+    make: "Make a token",
+    making: "Making…",
+    shownOnce: (name: string) => `This is the token ${name}. Copy it now: it is shown this once.`,
+    copy: "Copy",
+    copied: "Copied",
+    kept: "I have it",
+  },
+
+  reset: {
+    page: "New password",
+    heading: "Set a new password",
+    intro: "This signs you out everywhere and ends all your tokens. Then sign in with the new password.",
+    submit: "Set the password",
+    sending: "Setting…",
+    keep: "The link’s secret has been taken out of the address bar. If you reload this page, open the link again.",
+    noSecretHeading: "Open the whole link",
+    noSecret: "This page needs the link that you were given, with all that follows the # sign.",
+    invalidHeading: "This link doesn’t work",
+    invalid: "It has been used, is more than an hour old, or a newer one has been made.",
+    remedy: "Ask your administrator for a new one. It is made in the administration, or with",
+    remedyCommand: "cloakroom user reset NAME",
+    doneHeading: "Your password is set",
+    done: "You have been signed out everywhere. Sign in with the new password.",
+    signIn: "Go to sign-in",
   },
 
   setup: {

@@ -1,6 +1,6 @@
-import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useAction, useWait } from "../action.ts";
-import { api, AuthError } from "../api.ts";
+import { auth } from "../api.ts";
 import { texts } from "../texts.ts";
 import { Button } from "./button.tsx";
 import { PasswordField, UsernameForManagers } from "./field.tsx";
@@ -9,38 +9,24 @@ import { Problem } from "./notice.tsx";
 
 const t = texts.confirm;
 
-/** What `run` gives back when the person would rather not enter the password. */
-export const declined = Symbol("declined");
-
-export interface Fresh {
-  /** Does the deed; where the server wants a fresh sign-in for it, asks for the password and does it once more. */
-  run: <Out>(deed: () => Promise<Out>) => Promise<Out | typeof declined>;
-  /** Where the question is asked: render it. */
-  dialog: ReactNode;
-}
-
-export function useFresh(username: string): Fresh {
+/** Asks for the password wherever the server wants a fresh sign-in; what it was wanted for then goes on by itself. */
+export function FreshSignIn({ username }: { username: string }) {
   const [answer, setAnswer] = useState<(ok: boolean) => void>();
-  const ask = useCallback(async () => {
-    const ok = await new Promise<boolean>((resolve) => setAnswer(() => resolve));
-    setAnswer(undefined);
-    return ok;
+  useEffect(() => {
+    auth.onFreshSignIn(async () => {
+      const ok = await new Promise<boolean>((resolve) => setAnswer(() => resolve));
+      setAnswer(undefined);
+      return ok;
+    });
+    return () => auth.onFreshSignIn(undefined);
   }, []);
-  const run = useCallback(async <Out,>(deed: () => Promise<Out>) => {
-    try {
-      return await deed();
-    } catch (error) {
-      if (!(error instanceof AuthError) || error.code !== "fresh_sign_in_required") throw error;
-      return (await ask()) ? deed() : declined;
-    }
-  }, [ask]);
-  return { run, dialog: answer && <ConfirmPassword username={username} onAnswer={answer} /> };
+  return answer && <ConfirmPassword username={username} onAnswer={answer} />;
 }
 
 function ConfirmPassword({ username, onAnswer }: { username: string; onAnswer: (ok: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const confirm = useAction(async (password: string) => {
-    await api.confirmPassword(password);
+    await auth.reauthenticate(password);
     onAnswer(true);
   });
   const wait = useWait(confirm.error);

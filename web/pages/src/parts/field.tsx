@@ -74,6 +74,28 @@ export function PasswordField({ name, label, min, errors, ...rest }: PasswordFie
   );
 }
 
+interface ChoiceProps {
+  name: string;
+  label: string;
+  /** Value → what it is called; the first is chosen at first. */
+  options: readonly (readonly [value: string, words: string])[];
+  value?: string;
+  onChange?: (value: string) => void;
+}
+
+/** One of a few, by the browser's own means. */
+export function Choice({ name, label, options, value, onChange }: ChoiceProps) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <select id={id} name={name} {...(value !== undefined && { value })} onChange={(event) => onChange?.(event.currentTarget.value)}>
+        {options.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+      </select>
+    </div>
+  );
+}
+
 /** Tells a password manager whose password a form is about. It is neither seen nor reached by the keyboard. */
 export function UsernameForManagers({ username }: { username: string }) {
   return (

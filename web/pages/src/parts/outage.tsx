@@ -1,6 +1,6 @@
-import { useEffect, useMemo } from "react";
-import { useWait } from "../action.ts";
-import { AuthError } from "../api.ts";
+import { useEffect } from "react";
+import { useCountdown } from "../action.ts";
+import type { AuthError } from "../api.ts";
 import { texts } from "../texts.ts";
 import { wait } from "../when.ts";
 import { Button } from "./button.tsx";
@@ -10,51 +10,47 @@ import { Heading } from "./shell.tsx";
 const t = texts.outage;
 const patience = 5;
 
-interface OutageProps {
-  page: string;
+interface RetryProps {
   error: AuthError;
   onRetry: () => void;
-  body?: string;
+  /** When the next try is due, as `Date.now()` has it, where somebody else sees to it. */
+  retryAt?: number;
 }
 
 /** In place of a page whose content could not be fetched. It tries again by itself. */
-export function Outage({ page, error, onRetry, body = t.body }: OutageProps) {
+export function Outage({ page, body = t.body, ...retry }: RetryProps & { page: string; body?: string }) {
   return (
     <>
       <Heading page={page}>{t.heading}</Heading>
       <p role="alert">{body}</p>
-      <Retry error={error} onRetry={onRetry} />
+      <Retry {...retry} />
     </>
   );
 }
 
 /** Above a page whose content is there but could not be brought up to date. */
-export function OutageBanner({ error, onRetry }: { error: AuthError; onRetry: () => void }) {
+export function OutageBanner(retry: RetryProps) {
   return (
     <Notice tone="bad">
       <p>{t.banner}</p>
-      <Retry error={error} onRetry={onRetry} />
+      <Retry {...retry} />
     </Notice>
   );
 }
 
-function Retry({ error, onRetry }: { error: AuthError; onRetry: () => void }) {
-  const timed = useMemo(() => withPatience(error), [error]);
-  const left = useWait(timed);
+function Retry({ error, onRetry, retryAt }: RetryProps) {
+  const ours = retryAt === undefined;
+  const pause = ours ? (error.retryAfter ?? patience) * 1000 : retryAt - Date.now();
+  const left = useCountdown(retryAt ?? error, pause);
   useEffect(() => {
-    const timer = setTimeout(onRetry, (timed.retryAfter ?? patience) * 1000);
+    if (!ours) return;
+    const timer = setTimeout(onRetry, pause);
     return () => clearTimeout(timer);
-  }, [timed]);
+  }, [error, ours]);
   return (
     <div className="retry">
       <Button onClick={onRetry}>{t.retry}</Button>
       {left > 0 && <span aria-hidden="true" className="countdown">{t.retryIn(wait(left))}</span>}
     </div>
   );
-}
-
-/** The same refusal with a time to wait, should the server have named none. */
-function withPatience(error: AuthError): AuthError {
-  const { code, status, detail, errors, retryAfter = patience } = error;
-  return new AuthError({ code, status, detail, errors, retryAfter });
 }
