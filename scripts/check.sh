@@ -20,6 +20,7 @@ need redis-server redis-server
 need_postgres
 need /usr/sbin/pgbouncer pgbouncer
 need_django
+need_simplejwt
 go test -race ./...
 
 say "fuzz, $seconds s a target"

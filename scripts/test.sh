@@ -16,6 +16,7 @@ need caddy caddy
 need /usr/bin/python3 python3
 [ -d /usr/lib/python3/dist-packages/cryptography ] || need no-such-command python3-cryptography
 need_django
+need_simplejwt
 go vet ./...
 (cd bench && go vet ./... && go test ./...)
 CLOAKROOM_TESTS_NEED_ALL=1 go test ./...

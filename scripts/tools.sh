@@ -51,6 +51,12 @@ need_django() {
   install_packages python3-django python3-djangorestframework python3-psycopg2 python3-argon2 python3-bcrypt gunicorn
 }
 
+# need_simplejwt: what judges our JSON Web Tokens besides ourselves.
+need_simplejwt() {
+  "${CLOAKROOM_PYTHON:-/usr/bin/python3}" -I -c 'import rest_framework_simplejwt, cryptography' 2>/dev/null && return
+  install_packages python3-djangorestframework-simplejwt python3-cryptography
+}
+
 # node_is_new tells whether the node at hand can run the tools of the pages (Vite: 20.19, or 22.12 and later).
 node_is_new() {
   command -v node >/dev/null && node -e '
