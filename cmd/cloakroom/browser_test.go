@@ -19,6 +19,9 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 		switch args[0] {
 		case "-agent":
 			header.Set("User-Agent", args[1])
+		case "-header":
+			name, value, _ := strings.Cut(args[1], ": ")
+			header.Set(name, value)
 		case "-forwarded":
 			header.Set("X-Forwarded-For", args[1])
 		case "-cookies":
@@ -29,7 +32,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 		args = args[2:]
 	}
 	if neg || len(args) < 3 || len(args) > 4 {
-		ts.Fatalf("usage: http [-agent NAME] [-forwarded ADDRESS] [-cookies BYTES] STATUS METHOD PATH [JSON]")
+		ts.Fatalf("usage: http [-agent NAME] [-header LINE] [-forwarded ADDRESS] [-cookies BYTES] STATUS METHOD PATH [JSON]")
 	}
 	s := serverOf(ts)
 	body := strings.Join(args[3:], "")

@@ -1,0 +1,42 @@
+package httpapi_test
+
+import (
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/postgres"
+	"github.com/cloakroom-auth/cloakroom/redis"
+)
+
+// onEveryEngine runs a test against every store, those of servers among them.
+func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
+	onEachStore(t, test)
+	t.Run("postgres", func(t *testing.T) {
+		test(t, func(t *testing.T) stores {
+			db, err := postgres.Open(t.Context(), pgserver.Test(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
+		})
+	})
+	t.Run("redis", func(t *testing.T) {
+		test(t, func(t *testing.T) stores {
+			server, err := redisserver.New(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(server.Kill)
+			db, err := redis.Open(t.Context(), server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			rest := memory.New()
+			return stores{db.Sessions(), rest.Accounts(), rest.Tokens(), db.Throttles(), rest.Keys()}
+		})
+	})
+}
