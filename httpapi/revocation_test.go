@@ -129,8 +129,8 @@ func revocationTable(t *testing.T) map[string]map[string]string {
 	return table
 }
 
-// TestWhatEndsWhat holds the table of docs/revocation.md against the server, cell by cell, on every store.
-func TestWhatEndsWhat(t *testing.T) {
+// TestX01_X02_X03_X09_WhatEndsWhat holds the table of docs/revocation.md against the server, cell by cell, on every store.
+func TestX01_X02_X03_X09_WhatEndsWhat(t *testing.T) {
 	table := revocationTable(t)
 	for name := range table {
 		if revocations[name] == nil {

@@ -18,7 +18,7 @@ import (
 
 // TestExamplesAreShort: what a program needs around it tells what the module leaves to its users.
 func TestExamplesAreShort(t *testing.T) {
-	for name, most := range map[string]int{"embed": 29, "assembled": 14} {
+	for name, most := range map[string]int{"embed": 29, "assembled": 14, "app": 40} {
 		file := filepath.Join("..", "examples", name, "main.go")
 		files := token.NewFileSet()
 		parsed, err := parser.ParseFile(files, file, nil, 0)
@@ -85,6 +85,31 @@ func TestExampleAssembledServesItsOwnRoutesToWhoeverIsSignedIn(t *testing.T) {
 	d.want("GET", "/api/hello", nil, 401, "")
 	d.json("/api/auth/login", fmt.Sprintf(`{"username":"ada","password":%q}`, goodPassword), 200)
 	d.want("GET", "/api/hello", nil, 200, "hello, ada")
+}
+
+// TestExampleAppStaysSignedIn runs the phone's program against the real server, a process for each thing that it does.
+func TestExampleAppStaysSignedIn(t *testing.T) {
+	s := start(t, "--app-tokens")
+	s.person("ada")
+	dir := t.TempDir()
+	run := func(ok bool, want string, args ...string) {
+		t.Helper()
+		command := exec.Command(program(t, "examples/app"), append([]string{s.base}, args...)...)
+		command.Dir = dir
+		out, err := command.CombinedOutput()
+		if (err == nil) != ok || !strings.Contains(string(out), want) || strings.Contains(string(out), "cloak_app_") {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+	}
+	run(false, "not_authenticated", "me")
+	run(false, "invalid_credentials", "login", "ada", "wrong")
+	run(true, `"username":"ada"`, "login", "ada", goodPassword)
+	run(true, `"username":"ada"`, "me")
+	if out := s.run("session", "list", "ada"); !strings.Contains(out, " app ") {
+		t.Errorf("the list of sessions:\n%s", out)
+	}
+	run(true, "{}", "logout")
+	run(false, "session_ended", "me")
 }
 
 // running is an example, at work in a directory of its own.

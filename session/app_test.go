@@ -134,9 +134,9 @@ func TestAnAppTokenRotatesAndEndsLikeASession(t *testing.T) {
 	}
 }
 
-// TestTicketsAreNotInterchangeable: the app's is nothing as a cookie, the cookie's nothing in the header, with prefix or
+// TestS07_TicketsAreNotInterchangeable: the app's is nothing as a cookie, the cookie's nothing in the header, with prefix or
 // without.
-func TestTicketsAreNotInterchangeable(t *testing.T) {
+func TestS07_TicketsAreNotInterchangeable(t *testing.T) {
 	p := newPhone(t)
 	p.signIn(session.SignIn{User: "1"})
 	browser := &visitor{t: t, m: p.m}

@@ -224,12 +224,15 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// signedOut finishes a command that has ended every session of a user. They are dead whatever happens here, since the
+// signedOut finishes a command that has ended every session and token of a user. They are dead whatever happens here, since the
 // account has moved on; removing them only clears the lists.
 func (a *app) signedOut(ctx context.Context, s *cloakroom.Server, u *account.User, done string) error {
 	n, err := s.Sessions.RevokeAll(ctx, u.ID, nil)
+	if err == nil {
+		_, err = s.Tokens.RevokeAll(ctx, u.ID)
+	}
 	if err != nil {
-		a.complain(fmt.Errorf("the user's sessions are dead, but could not be removed from the lists: %w", err))
+		a.complain(fmt.Errorf("the user's sessions and tokens are dead, but could not be removed from the lists: %w", err))
 	}
 	if a.JSON {
 		return a.json(newUserOut(u))
