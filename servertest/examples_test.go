@@ -90,7 +90,7 @@ func TestExampleAssembledServesItsOwnRoutesToWhoeverIsSignedIn(t *testing.T) {
 // TestExampleAppStaysSignedIn runs the phone's program against the real server, a process for each thing that it does.
 func TestExampleAppStaysSignedIn(t *testing.T) {
 	s := start(t, "--app-tokens")
-	s.person("ada")
+	ada := s.person("ada").Username
 	dir := t.TempDir()
 	run := func(ok bool, want string, args ...string) {
 		t.Helper()
@@ -102,10 +102,10 @@ func TestExampleAppStaysSignedIn(t *testing.T) {
 		}
 	}
 	run(false, "not_authenticated", "me")
-	run(false, "invalid_credentials", "login", "ada", "wrong")
-	run(true, `"username":"ada"`, "login", "ada", goodPassword)
-	run(true, `"username":"ada"`, "me")
-	if out := s.run("session", "list", "ada"); !strings.Contains(out, " app ") {
+	run(false, "invalid_credentials", "login", ada, "wrong")
+	run(true, ada, "login", ada, goodPassword)
+	run(true, ada, "me")
+	if out := s.run("session", "list", ada); !strings.Contains(out, " app ") {
 		t.Errorf("the list of sessions:\n%s", out)
 	}
 	run(true, "{}", "logout")
