@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // nowhere is where benchmarks answer to.
@@ -93,6 +95,45 @@ func BenchmarkCSRFCheck(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkScheme is GET /api/me by each way to say who one is, through the whole of the middleware, stores in memory. The
+// first line is what the others are measured by.
+func BenchmarkScheme(b *testing.B) {
+	api, cookie := benched(b, memoryStores(b))
+	api.Sessions.AppTokens = true
+	u, err := api.Accounts.Store.Find(b.Context(), "ada")
+	if err != nil {
+		b.Fatal(err)
+	}
+	opaque := func(kind token.Kind) string {
+		text, _, err := api.Auth.Tokens.Create(b.Context(), token.New{User: u.ID, Epoch: u.Epoch, Kind: kind, Name: "x"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return text
+	}
+	w := httptest.NewRecorder()
+	if _, err := api.Sessions.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: u.Epoch, App: true}); err != nil {
+		b.Fatal(err)
+	}
+	background, stop := context.WithCancel(b.Context())
+	defer stop()
+	go api.Auth.Tokens.Run(background) // uses are noted in batches, as in the server
+	handler := api.Handler(nil)
+	for _, scheme := range []struct{ name, header, value string }{
+		{"session", "Cookie", cookie.Name + "=" + cookie.Value},
+		{"app", "X-Session-Token", w.Header().Get("X-Session-Token")},
+		{"drf", "Authorization", "Token " + opaque(token.DRF)},
+		{"knox", "Authorization", "Token " + opaque(token.Knox)},
+		{"personal", "Authorization", "Bearer " + opaque(token.Personal)},
+	} {
+		b.Run(scheme.name, func(b *testing.B) {
+			r := asked("GET", "/api/me", nil)
+			r.Header.Set(scheme.header, scheme.value)
+			serveMany(b, handler, r, 200)
 		})
 	}
 }
