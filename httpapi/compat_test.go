@@ -104,7 +104,7 @@ func (s *server) issue(u *account.User, n token.New) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.secret.add(text)
+	s.secret.key(text)
 	return text
 }
 

@@ -110,6 +110,7 @@ func start(t *testing.T, o options) *server {
 		s.Start()
 	}
 	t.Cleanup(s.searchLog)
+	t.Cleanup(s.searchStores)
 	t.Cleanup(s.Close)
 	s.public = cmp.Or(o.url, s.URL)
 	s.api = assemble(t, s.stores, s.public, o, s.log)

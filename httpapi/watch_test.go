@@ -3,7 +3,10 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -19,7 +22,9 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // What the harness looks at in every test, whatever the test is about.
@@ -61,6 +66,22 @@ type secrets struct {
 	mu     sync.Mutex
 	all    map[string]bool
 	ticket map[string]bool
+	opens  map[string]bool // what lets somebody in, and must be in no store
+}
+
+// key notes what lets somebody in.
+func (s *secrets) key(texts ...string) {
+	s.add(texts...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opens == nil {
+		s.opens = map[string]bool{}
+	}
+	for _, text := range texts {
+		if len(text) >= 12 {
+			s.opens[text] = true
+		}
+	}
 }
 
 // add notes secrets. Short ones would be found by chance.
@@ -92,14 +113,14 @@ func (s *secrets) sent(body []byte) {
 
 // issued notes the tokens that an answer gives, in its header or its body.
 func (s *secrets) issued(a *answer) {
-	s.add(a.Header.Get(session.AppHeader))
+	s.key(a.Header.Get(session.AppHeader))
 	var fields map[string]any
 	if json.Unmarshal(a.body, &fields) != nil {
 		return
 	}
 	for _, name := range []string{"token", "access", "refresh"} {
 		if text, ok := fields[name].(string); ok {
-			s.add(text)
+			s.key(text)
 		}
 	}
 }
@@ -109,6 +130,11 @@ func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
 	_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	s.add(basic, r.Header.Get(session.AppHeader))
+	for _, c := range a.Cookies() {
+		if c.Name == session.CookieName || c.Name == session.PlainCookieName {
+			s.key(c.Value)
+		}
+	}
 	s.issued(a)
 	for _, c := range a.Cookies() {
 		s.add(c.Value)
@@ -145,6 +171,77 @@ func (s *server) searchLog() {
 	if strings.Contains(log, "superfluous") {
 		s.t.Errorf("a header was sent twice:\n%s", log)
 	}
+}
+
+// searchStores looks for what lets somebody in, in everything that the stores hold: as it is, and as the bytes that it
+// stands for (S09).
+func (s *server) searchStores() {
+	dump, err := dumped(s.stores)
+	if err != nil {
+		return // stores that a test has broken
+	}
+	s.secret.mu.Lock()
+	defer s.secret.mu.Unlock()
+	for secret := range s.secret.opens {
+		for _, form := range forms(secret) {
+			if bytes.Contains(dump, form) {
+				s.t.Errorf("a store holds the secret %q (S09)", secret)
+			}
+		}
+	}
+}
+
+// forms returns the texts and bytes by which a store could hold a secret.
+func forms(secret string) [][]byte {
+	all := [][]byte{[]byte(secret)}
+	bare := strings.TrimPrefix(strings.TrimPrefix(secret, "cloak_app_"), "cloak_")
+	all = append(all, []byte(bare))
+	if len(bare) > 24 {
+		all = append(all, []byte(bare[:24]))
+	}
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.RawURLEncoding.DecodeString} {
+		if raw, err := decode(bare); err == nil && len(raw) >= 12 {
+			all = append(all, raw)
+		}
+	}
+	return all
+}
+
+// dumped returns everything that the stores hold and can list.
+func dumped(st stores) (all []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the stores panic: %v", v)
+		}
+	}()
+	ctx := context.Background()
+	var dump bytes.Buffer
+	sessions, err := st.Sessions.List(ctx, session.Query{})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range sessions {
+		fmt.Fprintf(&dump, "%s %s %s %s\n", r.ID[:], r.PublicID, r.Values, fmt.Sprintf("%+v", *r))
+	}
+	tokens, err := st.Tokens.List(ctx, token.Query{})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range tokens {
+		fmt.Fprintf(&dump, "%s %s %s %s\n", r.ID[:], r.PublicID, r.Data, fmt.Sprintf("%+v", *r))
+	}
+	accounts, err := st.Accounts.List(ctx, account.Query{})
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range accounts {
+		fmt.Fprintf(&dump, "%+v\n", *u)
+	}
+	sealed, err := st.Keys.Sealed(ctx)
+	for _, k := range sealed {
+		fmt.Fprintf(&dump, "%s %s\n", k.Name, k.Box)
+	}
+	return dump.Bytes(), err
 }
 
 // described checks an answer against openapi.yaml: its status is listed for the route, and headers and body fit.
