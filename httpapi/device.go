@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // DeviceCookie is the name of the cookie by which a browser is known from which a user has signed in before.
@@ -22,7 +24,7 @@ const (
 
 // rememberDevice marks the browser as one from which this user has signed in.
 func (a *API) rememberDevice(w http.ResponseWriter, r *http.Request, user string) {
-	if known(r, a.Keys.Derive("device"), user) != "" {
+	if session.FromApp(r.Context()) || known(r, a.Keys.Derive("device"), user) != "" {
 		return
 	}
 	id := rand.Text()
