@@ -10,6 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -115,6 +116,10 @@ func BenchmarkScheme(b *testing.B) {
 		}
 		return text
 	}
+	pair, err := api.Auth.JWT.Create(b.Context(), jwt.SignIn{User: u.ID, Epoch: u.Epoch})
+	if err != nil {
+		b.Fatal(err)
+	}
 	w := httptest.NewRecorder()
 	if _, err := api.Sessions.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: u.Epoch, App: true}); err != nil {
 		b.Fatal(err)
@@ -129,6 +134,7 @@ func BenchmarkScheme(b *testing.B) {
 		{"drf", "Authorization", "Token " + opaque(token.DRF)},
 		{"knox", "Authorization", "Token " + opaque(token.Knox)},
 		{"personal", "Authorization", "Bearer " + opaque(token.Personal)},
+		{"jwt", "Authorization", "Bearer " + pair.Access},
 	} {
 		b.Run(scheme.name, func(b *testing.B) {
 			r := asked("GET", "/api/me", nil)

@@ -51,29 +51,44 @@ var credentials = []credential{
 	{"drf", issuing("Token", token.New{Kind: token.DRF})},
 	{"knox", issuing("Token", token.New{Kind: token.Knox})},
 	{"personal", issuing("Bearer", token.New{Kind: token.Personal, Name: "x"})},
-	{"jwt", byHeader(func(s *server, u *account.User) string {
+	{"access", byHeader(func(s *server, u *account.User) string {
 		return "Authorization: Bearer " + s.jwtPair(u.Username).Access
 	})},
+	{"refresh", byHeader(func(s *server, u *account.User) string {
+		return "Authorization: Bearer " + s.jwtPair(u.Username).Refresh
+	})},
+	{"minted", byHeader(func(s *server, u *account.User) string { return "Authorization: Bearer " + s.minted(u) })},
 	{"basic", byHeader(func(_ *server, u *account.User) string { return basic(u.Username, goodPassword) })},
+}
+
+// minted makes a JWT for another service.
+func (s *server) minted(u *account.User) string {
+	s.t.Helper()
+	r := s.as(u).send("POST", "/api/auth/jwt/mint", map[string]string{"audience": "reports"})
+	if r.StatusCode != 200 {
+		s.t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	return fmt.Sprint(r.field("token"))
 }
 
 // reach is the table of which credential may call which route. "in" means that the route did what it does, be it to say that
 // something isn't there or isn't right; otherwise it is the code of the refusal. A route or a credential that the table
 // doesn't have fails the test.
 var reach = map[string]map[string]string{
-	"anybody":  {"none": "in", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "jwt": "in", "basic": "in"},
-	"anyone":   {"none": "not_authenticated", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "jwt": "in", "basic": "not_authenticated"},
-	"session":  {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "jwt": "session_required", "basic": "not_authenticated"},
-	"admin":    {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "jwt": "session_required", "basic": "not_authenticated"},
-	"knox":     {"none": "401", "session": "401", "app": "401", "drf": "401", "knox": "in", "personal": "401", "jwt": "401", "basic": "401"},
-	"exchange": {"none": "not_authenticated", "session": "access_token_required", "app": "access_token_required", "drf": "access_token_required", "knox": "access_token_required", "personal": "access_token_required", "jwt": "in", "basic": "not_authenticated"},
-	"knoxable": {"none": "401", "session": "in", "app": "in", "drf": "401", "knox": "401", "personal": "401", "jwt": "401", "basic": "in"},
+	"anybody":  {"none": "in", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "access": "in", "refresh": "in", "minted": "in", "basic": "in"},
+	"anyone":   {"none": "not_authenticated", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "access": "in", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "not_authenticated"},
+	"own":      {"none": "in", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "access": "in", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "in"},
+	"session":  {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "access": "session_required", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "not_authenticated"},
+	"exchange": {"none": "not_authenticated", "session": "access_token_required", "app": "access_token_required", "drf": "access_token_required", "knox": "access_token_required", "personal": "access_token_required", "access": "in", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "not_authenticated"},
+	"knox":     {"none": "401", "session": "401", "app": "401", "drf": "401", "knox": "in", "personal": "401", "access": "401", "refresh": "401", "minted": "401", "basic": "401"},
+	"knoxable": {"none": "401", "session": "in", "app": "in", "drf": "401", "knox": "401", "personal": "401", "access": "401", "refresh": "401", "minted": "401", "basic": "in"},
+	"admin":    {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "access": "session_required", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "not_authenticated"},
 }
 
 // levels says which line of the table a route is judged by.
 var levels = map[string]string{
 	"POST /api/auth/login":                              "anybody",
-	"POST /api/auth/logout":                             "anybody",
+	"POST /api/auth/logout":                             "own",
 	"GET /api/me":                                       "anyone",
 	"GET /api/auth/me":                                  "anyone",
 	"GET /api/auth/csrf":                                "anybody",
@@ -129,7 +144,7 @@ var levels = map[string]string{
 }
 
 // refusals are the codes by which a caller is turned away for what they are, not for what they ask.
-var refusals = []string{"not_authenticated", "session_ended", "session_required", "fresh_sign_in_required", "invalid_token", "permission_denied", "access_token_required"}
+var refusals = []string{"not_authenticated", "session_ended", "session_required", "fresh_sign_in_required", "invalid_token", "permission_denied", "access_token_required", "token_not_valid"}
 
 func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
 	s := start(t, options{appTokens: true})
@@ -234,7 +249,7 @@ func TestATokenIsJudgedByItselfAlone(t *testing.T) {
 		s := start(t, options{strict: strict, appTokens: true})
 		u := s.user("ada")
 		for _, c := range credentials {
-			if !slices.Contains([]string{"app", "drf", "knox", "personal", "jwt"}, c.name) {
+			if !slices.Contains([]string{"app", "drf", "knox", "personal", "access"}, c.name) {
 				continue
 			}
 			send := c.make(s, u)
