@@ -26,6 +26,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/jwt"
 	"github.com/cloakroom-auth/cloakroom/live"
+	"github.com/cloakroom-auth/cloakroom/metrics"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -49,6 +50,7 @@ type Server struct {
 	near     *near
 	gateway  *gateway.Gateway
 	throttle *throttle.Guard
+	hasher   *password.Hasher
 	live     *live.Hub
 	jwt      *jwt.Service
 	log      *slog.Logger
@@ -142,15 +144,16 @@ func secret(ctx context.Context, file string, store keyring.Store) (*keyring.Rin
 
 func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
 	secure := base.Scheme == "https"
-	s.throttle = &throttle.Guard{Store: s.db.Throttles(), Key: s.keys.Derive("throttle")[0]}
+	s.throttle = &throttle.Guard{Store: c.Metrics.Throttles(s.db.Throttles()), Key: s.keys.Derive("throttle")[0]}
+	s.hasher = &password.Hasher{}
 	s.Accounts = &account.Service{
-		Store: s.near.accounts, Hasher: &password.Hasher{}, Guard: s.throttle,
+		Store: s.near.accounts, Hasher: s.hasher, Guard: s.throttle,
 		Policy: password.Policy{
 			MinLength: c.PasswordMinLength, Words: append(strings.Split(base.Hostname(), "."), "cloakroom"),
 		},
 	}
 	s.Sessions = &session.Manager{
-		Store: s.near.sessions, CookieName: c.Cookie.Name, CookieDomain: c.Cookie.Domain, CookiePath: c.Cookie.Path,
+		Store: c.Metrics.Revocations(s.near.sessions), CookieName: c.Cookie.Name, CookieDomain: c.Cookie.Domain, CookiePath: c.Cookie.Path,
 		SameSite: c.Cookie.SameSite, InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
@@ -169,10 +172,24 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		s.live.Version = db.Foreign
 	}
 	s.Sessions.Ended, s.Accounts.Changed = s.live.Ended, s.live.Wake
+	s.measure(c.Metrics)
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
 		Keys: s.keys, Live: s.live, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+	}
+}
+
+// measure lets m hear of what happens.
+func (s *Server) measure(m *metrics.Metrics) {
+	if m == nil {
+		return
+	}
+	m.Watch(s.hasher)
+	s.Sessions.Checked = m.Checked
+	s.Sessions.Ended = func(e session.Ending) {
+		m.Ended(e)
+		s.live.Ended(e)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/metrics"
 )
 
 // Config says how to assemble a [Server]. Zero fields are the documented, safe defaults.
@@ -51,6 +52,8 @@ type Config struct {
 	Upstreams       []string      // [PREFIX=]URL of servers that the rest is passed on to
 	Rules           []string      // "LEVEL [METHOD,…] PATH": who may have what of App and Upstreams
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
+
+	Metrics *metrics.Metrics // nil: nothing is measured
 
 	Log *slog.Logger // nil: slog.Default()
 }

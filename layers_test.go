@@ -77,11 +77,15 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "nearcache", "password", "postgres",
+			"account", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "metrics", "nearcache", "password", "postgres",
 			"redis", "session", "sqlite", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},
 		others: []string{"golang.org/x/sync"},
+	},
+	"metrics": {
+		own:    []string{"account", "feed", "password", "session", "throttle", "token"},
+		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 	"faults":                {},
 	"internal/djangoserver": {},
@@ -89,7 +93,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "auth", "csrf", "postgres", "django", "session", "token", "internal/keyring"},
+		own:    []string{"", "account", "auth", "csrf", "metrics", "postgres", "django", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -47,7 +47,8 @@ func (c *Config) strict() (bool, error) {
 // Redis, or the file's own word. With strict there is none, but where other nodes may remember, what ends is announced to
 // them all the same.
 func (c *Config) remembering(ctx context.Context, db database) (*near, error) {
-	n := &near{sessions: db.Sessions(), accounts: db.Accounts(), tokens: db.Tokens()}
+	m := c.Metrics
+	n := &near{sessions: m.Sessions(db.Sessions()), accounts: m.Accounts(db.Accounts()), tokens: m.Tokens(db.Tokens())}
 	main, sessions := db, (*redis.DB)(nil)
 	if a, ok := db.(apart); ok {
 		main, sessions = a.database, a.redis
@@ -65,7 +66,7 @@ func (c *Config) remembering(ctx context.Context, db database) (*near, error) {
 		}
 	}
 	if sessions != nil {
-		n.sessions = n.add(c, nearcache.Config{Feed: sessions.Feed()}).Sessions(n.sessions)
+		n.sessions = n.add(c, nearcache.Config{Feed: c.Metrics.Feed(sessions.Feed())}).Sessions(n.sessions)
 	}
 	return n, nil
 }
@@ -84,7 +85,7 @@ func (n *near) truth(ctx context.Context, c *Config, main database) (*nearcache.
 		if n.feed, err = postgres.NewFeed(or(c.Feed, c.DB)); err != nil {
 			return nil, fmt.Errorf("--feed: %w", err)
 		}
-		return &nearcache.Config{Feed: n.feed}, nil
+		return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil
 	case *sqlite.DB:
 		if strict {
 			return nil, nil

@@ -16,6 +16,7 @@ type pool struct {
 	workers  int64
 	room     *semaphore.Weighted // in units of a current hash's memory; first come, first served
 	waiting  atomic.Int64
+	running  atomic.Int64
 	admitted atomic.Int64
 	pace     atomic.Int64 // nanoseconds that a hash takes of late
 	spent    atomic.Int64 // the cost of all that was computed
@@ -37,6 +38,19 @@ func (h *Hasher) Admit() (release func(), err error) {
 		return nil, &BusyError{RetryAfter: retryAfter}
 	}
 	return func() { p.admitted.Add(-1) }, nil
+}
+
+// Load is how busy a [Hasher] is.
+type Load struct {
+	Workers int // how many hashes are computed at a time
+	Running int
+	Waiting int // for their turn
+}
+
+// Load returns how busy the Hasher is at this moment.
+func (h *Hasher) Load() Load {
+	p := h.started()
+	return Load{Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load())}
 }
 
 func (h *Hasher) started() *pool {
@@ -73,6 +87,8 @@ func (h *Hasher) run(ctx context.Context, weight int64, compute func()) error {
 		return err
 	}
 	defer p.room.Release(weight)
+	p.running.Add(1)
+	defer p.running.Add(-1)
 	began := time.Now()
 	compute()
 	p.pace.Store((7*p.pace.Load() + int64(time.Since(began))) / 8)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -22,10 +23,12 @@ type request struct {
 	ticket bool // came with one well-formed ticket
 	app    bool // in the header for programs
 	id     ID
+	stored atomic.Bool // a store was asked
 
 	mu      sync.Mutex
 	settled bool
 	session *Session
+	why     string // the check found no session, for Checked
 }
 
 // Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
@@ -104,6 +107,7 @@ func FromContext(ctx context.Context) (*Session, error) {
 		return q.session, nil
 	}
 	s, err := q.m.check(ctx, q.id, q.use)
+	q.checked(s, err)
 	if err != nil {
 		return nil, err
 	}
@@ -148,14 +152,14 @@ func remembered(ctx context.Context) *Session {
 func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error) {
 	r, now, err := view(ctx, m.Store, id)
 	if errors.Is(err, ErrNotFound) {
-		m.suspect(ctx, "unknown", nil)
+		m.suspect(ctx, CheckUnknown, nil)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
 	if over(r, now) {
-		m.suspect(ctx, "expired", r)
+		m.suspect(ctx, CheckExpired, r)
 		return nil, nil
 	}
 	live, err := m.current(ctx, r)
@@ -163,7 +167,7 @@ func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error)
 		return nil, err
 	}
 	if !live {
-		m.suspect(ctx, "revoked", r)
+		m.suspect(ctx, CheckRevoked, r)
 		return nil, nil
 	}
 	s, err := newSession(r)
@@ -200,6 +204,9 @@ func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
 
 // suspect logs a ticket that names no live session. The ticket itself stays out of the log.
 func (m *Manager) suspect(ctx context.Context, why string, r *Record) {
+	if q, ok := ctx.Value(contextKey{}).(*request); ok {
+		q.why = why // under the lock of FromContext
+	}
 	if m.Log == nil {
 		return
 	}

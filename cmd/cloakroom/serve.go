@@ -62,7 +62,13 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	measures, err := c.openMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer measures.close()
 	config := c.config(a, c.publicURL(portOf(listeners[0])), log)
+	config.Metrics = measures.measures()
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
 		return err
@@ -72,13 +78,13 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		err = a.announce(ctx, started, log)
 	}
 	if err == nil {
-		err = a.serve(ctx, s, listeners, pair, log)
+		err = a.serve(ctx, s, listeners, pair, measures, log)
 	}
 	return errors.Join(err, s.Close())
 }
 
 // serve answers requests until ctx ends, and then those in flight. pair is nil for plain http.
-func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Listener, pair *certificate, log *slog.Logger) error {
+func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Listener, pair *certificate, measures *metricsServer, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: s.Handler(nil), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
@@ -100,6 +106,7 @@ func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Li
 		})
 	}
 	g.Go(func() error { return s.Run(background) })
+	g.Go(func() error { return measures.serve(background, log) })
 	g.Go(func() error {
 		<-ctx.Done()
 		log.LogAttrs(ctx, slog.LevelInfo, "sys_shutdown", slog.String("reason", context.Cause(ctx).Error()))

@@ -56,6 +56,8 @@ type settings struct {
 	TLSCert         string        `name:"tls-cert" placeholder:"FILE" help:"Speak https with this certificate, in PEM, chain included. Read again when it changes."`
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The certificate's private key, in PEM."`
 
+	MetricsListen string `placeholder:"HOST:PORT" standard:"nowhere" help:"Where to answer GET /metrics for Prometheus. Whoever reaches it can read it."`
+
 	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"text or json, to standard error."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
 }

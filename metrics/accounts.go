@@ -1,0 +1,64 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// accounts stands before a database's accounts and measures each call that is made while people sign in and are checked.
+type accounts struct {
+	account.Store
+	m *Metrics
+}
+
+// Accounts returns the store with a clock before it.
+func (m *Metrics) Accounts(s account.Store) account.Store {
+	if m == nil {
+		return s
+	}
+	a := accounts{s, m}
+	if t, ok := s.(account.TypedFinder); ok {
+		return struct {
+			accounts
+			account.TypedFinder
+		}{a, t}
+	}
+	return a
+}
+
+func (a accounts) call(name string, do func() error) error {
+	return a.m.call("accounts", name, oneOf(account.ErrNotFound), do)
+}
+
+func (a accounts) Load(ctx context.Context, id string) (u *account.User, err error) {
+	session.NoteStored(ctx)
+	err = a.call("load", func() error { u, err = a.Store.Load(ctx, id); return err })
+	return u, err
+}
+
+func (a accounts) Find(ctx context.Context, key string) (u *account.User, err error) {
+	err = a.call("find", func() error { u, err = a.Store.Find(ctx, key); return err })
+	return u, err
+}
+
+func (a accounts) List(ctx context.Context, q account.Query) (all []*account.User, err error) {
+	err = a.call("list", func() error { all, err = a.Store.List(ctx, q); return err })
+	return all, err
+}
+
+// Change counts as no outage what the change itself refuses.
+func (a accounts) Change(ctx context.Context, id string, change func(*account.User) error) (u *account.User, err error) {
+	var refused error
+	answers := func(err error) bool {
+		_, taken := errors.AsType[*account.TakenError](err)
+		return taken || errors.Is(err, account.ErrNotFound) || refused != nil && errors.Is(err, refused)
+	}
+	err = a.m.call("accounts", "change", answers, func() error {
+		u, err = a.Store.Change(ctx, id, func(u *account.User) error { refused = change(u); return refused })
+		return err
+	})
+	return u, err
+}

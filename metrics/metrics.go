@@ -1,0 +1,125 @@
+// Package metrics counts and measures what the server does, for Prometheus. The packages that do it know nothing of it:
+// it stands around stores and feeds, and is told by hooks.
+package metrics
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// Metrics is everything that is measured in one process. A nil *Metrics leaves stores and feeds as they are. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	checks      map[string][2]prometheus.Counter // by result; [1]: a store was asked
+	calls       *prometheus.HistogramVec
+	outages     *prometheus.CounterVec
+	refusals    prometheus.Counter
+	revocations *prometheus.CounterVec
+	lag         prometheus.Histogram
+	waits       prometheus.Histogram
+	feeds       feedMetrics
+}
+
+// fast are buckets for what takes from 20 microseconds to 10 seconds.
+var fast = []float64{.00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
+
+// New returns Metrics that have measured nothing yet, besides the process itself.
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), checks: map[string][2]prometheus.Counter{}}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	checks := counters(m, "checks_total", "Checks of a session's ticket, by what they found and what was asked.", "result", "source")
+	for _, result := range []string{session.CheckLive, session.CheckUnknown, session.CheckExpired, session.CheckRevoked, session.CheckUnavailable} {
+		m.checks[result] = [2]prometheus.Counter{checks.WithLabelValues(result, "memory"), checks.WithLabelValues(result, "store")}
+	}
+	m.calls = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "store_seconds", Help: "How long calls of a store took.", Buckets: fast,
+	}, []string{"store", "call"})
+	m.registry.MustRegister(m.calls)
+	m.outages = counters(m, "store_outages_total", "Calls that a store couldn't answer.", "store", "call")
+	m.refusals = counter(m, "throttle_refusals_total", "Tries of a password that were refused because there had been too many.")
+	m.revocations = counters(m, "revocations_total", "What has ended sessions, by cause.", "cause")
+	m.lag = histogram(m, "revocation_seconds", "How long it took from the wish to end something until it had ended everywhere.")
+	m.waits = histogram(m, "fence_wait_seconds", "How much of that was waiting until no node remembered it any more.")
+	m.feeds.register(m)
+	return m
+}
+
+const namespace = "cloakroom"
+
+func counter(m *Metrics, name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+	m.registry.MustRegister(c)
+	return c
+}
+
+func counters(m *Metrics, name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(c)
+	return c
+}
+
+func histogram(m *Metrics, name, help string) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: fast})
+	m.registry.MustRegister(h)
+	return h
+}
+
+func (m *Metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
+}
+
+// Handler answers GET /metrics in the form that the asking Prometheus prefers. It needs no credential: who can reach its
+// listener may read it. Nothing in it names a person.
+func (m *Metrics) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
+	return mux
+}
+
+// Checked is for session.Manager.Checked.
+func (m *Metrics) Checked(c session.Check) {
+	source := 0
+	if c.Stored {
+		source = 1
+	}
+	m.checks[c.Result][source].Inc()
+}
+
+// Ended is for session.Manager.Ended.
+func (m *Metrics) Ended(e session.Ending) { m.revocations.WithLabelValues(e.Reason).Inc() }
+
+// Watch shows how many passwords wait for a hasher.
+func (m *Metrics) Watch(h *password.Hasher) {
+	m.gauge("password_hashes_running", "Passwords that are being hashed.", func() float64 { return float64(h.Load().Running) })
+	m.gauge("password_hashes_waiting", "Passwords that wait for their turn to be hashed.", func() float64 { return float64(h.Load().Waiting) })
+	m.gauge("password_hashes_workers", "How many passwords are hashed at a time.", func() float64 { return float64(h.Load().Workers) })
+}
+
+// call measures one call of a store. An error that answers the question is none of the store's.
+func (m *Metrics) call(store, name string, answers func(error) bool, do func() error) error {
+	began := time.Now()
+	err := do()
+	m.calls.WithLabelValues(store, name).Observe(time.Since(began).Seconds())
+	if err != nil && !answers(err) {
+		m.outages.WithLabelValues(store, name).Inc()
+	}
+	return err
+}
+
+// oneOf returns a function that reports whether an error is one of these.
+func oneOf(answers ...error) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(answers, func(a error) bool { return errors.Is(err, a) })
+	}
+}

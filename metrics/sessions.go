@@ -1,0 +1,134 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// sessions stands before a database's sessions and measures each call.
+type sessions struct {
+	session.Store
+	m *Metrics
+}
+
+var sessionAnswers = oneOf(session.ErrNotFound, session.ErrExists, session.ErrConflict)
+
+// Sessions returns the store with a clock before it.
+func (m *Metrics) Sessions(s session.Store) session.Store {
+	if m == nil {
+		return s
+	}
+	return sessions{s, m}
+}
+
+func (s sessions) call(name string, do func() error) error {
+	return s.m.call("sessions", name, sessionAnswers, do)
+}
+
+func (s sessions) Create(ctx context.Context, r *session.Record) error {
+	return s.call("create", func() error { return s.Store.Create(ctx, r) })
+}
+
+func (s sessions) Load(ctx context.Context, id session.ID) (r *session.Record, err error) {
+	session.NoteStored(ctx)
+	err = s.call("load", func() error { r, err = s.Store.Load(ctx, id); return err })
+	return r, err
+}
+
+func (s sessions) Replace(ctx context.Context, old, new *session.Record) error {
+	return s.call("replace", func() error { return written(ctx, func() error { return s.Store.Replace(ctx, old, new) }) })
+}
+
+func (s sessions) Touch(ctx context.Context, uses []session.Seen) error {
+	return s.call("touch", func() error { return s.Store.Touch(ctx, uses) })
+}
+
+func (s sessions) Delete(ctx context.Context, id session.ID) error {
+	return s.call("delete", func() error { return written(ctx, func() error { return s.Store.Delete(ctx, id) }) })
+}
+
+func (s sessions) DeleteUser(ctx context.Context, user string, except session.ID) (n int, err error) {
+	err = s.call("delete_user", func() error {
+		return written(ctx, func() error { n, err = s.Store.DeleteUser(ctx, user, except); return err })
+	})
+	return n, err
+}
+
+func (s sessions) List(ctx context.Context, q session.Query) (all []*session.Record, err error) {
+	err = s.call("list", func() error { all, err = s.Store.List(ctx, q); return err })
+	return all, err
+}
+
+func (s sessions) DeleteExpired(ctx context.Context, now int64, limit int) (n int, err error) {
+	err = s.call("delete_expired", func() error { n, err = s.Store.DeleteExpired(ctx, now, limit); return err })
+	return n, err
+}
+
+// revocations stands before the memory of sessions, and measures what ends them.
+type revocations struct {
+	session.Store
+	m *Metrics
+}
+
+// seen is a revocations whose memory answers checks.
+type seen struct {
+	revocations
+	session.Viewer
+}
+
+// Revocations returns the store with a clock before whatever ends a session. It stands before the fence, and
+// [Metrics.Sessions] behind it: what lies between is the wait.
+func (m *Metrics) Revocations(s session.Store) session.Store {
+	if m == nil {
+		return s
+	}
+	r := revocations{s, m}
+	if v, ok := s.(session.Viewer); ok {
+		return seen{r, v}
+	}
+	return r
+}
+
+func (r revocations) Replace(ctx context.Context, old, new *session.Record) error {
+	if new.ID == old.ID {
+		return r.Store.Replace(ctx, old, new)
+	}
+	return r.m.revoke(ctx, func(ctx context.Context) error { return r.Store.Replace(ctx, old, new) })
+}
+
+func (r revocations) Delete(ctx context.Context, id session.ID) error {
+	return r.m.revoke(ctx, func(ctx context.Context) error { return r.Store.Delete(ctx, id) })
+}
+
+func (r revocations) DeleteUser(ctx context.Context, user string, except session.ID) (n int, err error) {
+	err = r.m.revoke(ctx, func(ctx context.Context) error { n, err = r.Store.DeleteUser(ctx, user, except); return err })
+	return n, err
+}
+
+// writing is in the context of a revocation: how long the store took to write it.
+type writing struct{}
+
+// revoke measures a revocation, and how much of it was not the store's.
+func (m *Metrics) revoke(ctx context.Context, do func(context.Context) error) error {
+	var wrote time.Duration
+	began := time.Now()
+	err := do(context.WithValue(ctx, writing{}, &wrote))
+	if err == nil {
+		took := time.Since(began)
+		m.lag.Observe(took.Seconds())
+		m.waits.Observe((took - wrote).Seconds())
+	}
+	return err
+}
+
+// written tells revoke how long a write took.
+func written(ctx context.Context, write func() error) error {
+	began := time.Now()
+	err := write()
+	if wrote, ok := ctx.Value(writing{}).(*time.Duration); ok {
+		*wrote += time.Since(began)
+	}
+	return err
+}
