@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -127,8 +128,11 @@ func TestChecksByResultAndSource(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = cache.Run(ctx) }()
-	for before := 0.; before == 0; before = value(scrape(t, m), "checks_total", "result", "live", "source", "memory") {
+	for began := time.Now(); value(scrape(t, m), "checks_total", "result", "live", "source", "memory") == 0; {
 		check(t, manager, r, nothing)
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("no check is answered from memory")
+		}
 	}
 	expect(t, m, 1, "feed_up")
 	if value(scrape(t, m), "feed_messages_heard_total") == 0 || value(scrape(t, m), "feed_send_seconds") == 0 {
