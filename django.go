@@ -168,6 +168,16 @@ func (c Config) DjangoDatabase() (django.Config, error) {
 	return config, nil
 }
 
+// DjangoImport returns what copies the users, groups and tokens of another program's database, which is Django's, into this
+// Server's.
+func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
+	importer, ok := s.db.Accounts().(account.Importer)
+	if !ok {
+		return nil, errors.New("--db is Django's own database: there is nothing to be copied into")
+	}
+	return &django.Import{From: from, Accounts: s.Accounts.Store, Importer: importer, Tokens: s.Tokens.Store}, nil
+}
+
 // djangoWait is how long a sign-in may wait for its turn where passwords are hashed as dear as Django does.
 const djangoWait = 5 * time.Second
 

@@ -12,6 +12,8 @@ type Config struct {
 	Database string // "sqlite:PATH", or "postgres://…" with the options of libpq
 	Keys     Keys
 
+	UsersOnly bool // no session is looked at, and Keys are not needed
+
 	UserTable     string // of a custom AUTH_USER_MODEL; "": auth_user
 	UserKey       string // its primary key; "": id
 	UserLogin     string // its USERNAME_FIELD; "": username

@@ -26,6 +26,9 @@ type DB struct {
 // can't be shared is an error that says why, of type *[EngineError] if it is for where the sessions are.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	c.fill()
+	if c.UsersOnly && len(c.Keys) == 0 {
+		c.Keys = Keys{""} // nothing is signed or verified
+	}
 	if len(c.Keys) == 0 {
 		return nil, errors.New("Django's secret key is needed: it signs the sessions")
 	}
@@ -58,6 +61,9 @@ func (db *DB) connect() (err error) {
 func (db *DB) look(ctx context.Context) (err error) {
 	if db.schema, err = readSchema(ctx, db.read, db.dialect, db.config); err != nil {
 		return err
+	}
+	if db.config.UsersOnly {
+		return nil
 	}
 	return db.checkSessions(ctx)
 }

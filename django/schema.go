@@ -39,7 +39,7 @@ func readSchema(ctx context.Context, q querier, d dialect, c Config) (*schema, e
 	for _, name := range names {
 		s.tables[name] = true
 	}
-	if !s.tables[c.SessionTable] {
+	if !s.tables[c.SessionTable] && !c.UsersOnly {
 		return nil, fmt.Errorf("there is no table %s: run manage.py migrate with django.contrib.sessions installed, or name the table",
 			c.SessionTable)
 	}

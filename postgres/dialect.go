@@ -23,18 +23,21 @@ const (
 )
 
 var dialect = sqlstore.Dialect{
-	Name:         "postgres",
-	Versions:     "cloakroom_migrations",
-	Unprepared:   true, // pgx prepares by itself, where that is possible
-	Bytes:        func(text string) any { return []byte(text) },
-	Unique:       func(err error) bool { return hasCode(err, "23505") },
-	Undone:       func(err error) bool { return hasCode(err, "40001", "40P01") }, // serialization failure, deadlock
-	Lost:         isLost,
-	JSONArray:    "json_agg",
-	Position:     func(text, part string) string { return "position(" + part + " in " + text + ")" },
-	Holds:        func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
-	ForUpdate:    " FOR UPDATE OF u",
-	SkipLocked:   " FOR UPDATE SKIP LOCKED",
+	Name:       "postgres",
+	Versions:   "cloakroom_migrations",
+	Unprepared: true, // pgx prepares by itself, where that is possible
+	Bytes:      func(text string) any { return []byte(text) },
+	Unique:     func(err error) bool { return hasCode(err, "23505") },
+	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") }, // serialization failure, deadlock
+	Lost:       isLost,
+	JSONArray:  "json_agg",
+	Position:   func(text, part string) string { return "position(" + part + " in " + text + ")" },
+	Holds:      func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
+	ForUpdate:  " FOR UPDATE OF u",
+	SkipLocked: " FOR UPDATE SKIP LOCKED",
+	GivenID:    "OVERRIDING SYSTEM VALUE ",
+	RaiseID: "SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT last_value FROM users_id_seq))) " +
+		"WHERE EXISTS (SELECT 1 FROM users)",
 	LockUsers:    "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
 	LockTokens:   "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
 	LockCounter:  "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + "))",

@@ -9,7 +9,8 @@ import (
 )
 
 type djangoCmd struct {
-	Check djangoCheckCmd `cmd:"" help:"Say what is in Django's database, and what would not work."`
+	Check  djangoCheckCmd  `cmd:"" help:"Say what is in Django's database, and what would not work."`
+	Import djangoImportCmd `cmd:"" help:"Copy Django's users, groups and tokens into Cloakroom's own database."`
 }
 
 func (djangoCmd) Help() string { return djangoHelp }

@@ -17,6 +17,7 @@ type accounts struct {
 	dialect     Dialect
 	groups      groups
 	resets      resets
+	imports     imports
 
 	load, find                                             *statement // in read
 	reload                                                 *statement // in write, and keeps others from changing the row
@@ -31,7 +32,7 @@ func newAccounts(p *preparer) *accounts {
 	return &accounts{
 		read: p.read, write: p.write, dialect: p.dialect,
 		groups: newGroups(p),
-		resets: newResets(p),
+		resets: newResets(p), imports: newImports(p),
 
 		load:   p.reading(user + ` WHERE u.id = $1`),
 		find:   p.reading(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),

@@ -128,16 +128,18 @@ func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
 	if err := t.queryRow(a.create, a.columns(u)...).Scan(&n); err != nil {
 		return "", fmt.Errorf("create user: %w", err)
 	}
-	if err := a.addLogins(t, n, logins(u)); err != nil {
-		return "", err
+	return strconv.FormatInt(n, 10), a.belongings(t, n, u)
+}
+
+// belongings adds what belongs to a new user.
+func (a *accounts) belongings(t tx, id int64, u *account.User) error {
+	if err := a.addLogins(t, id, logins(u)); err != nil {
+		return err
 	}
-	if err := a.addMembers(t, n, u.Groups); err != nil {
-		return "", err
+	if err := a.addMembers(t, id, u.Groups); err != nil {
+		return err
 	}
-	if err := a.addPermissions(t, n, u.Direct); err != nil {
-		return "", err
-	}
-	return strconv.FormatInt(n, 10), nil
+	return a.addPermissions(t, id, u.Direct)
 }
 
 // update writes what is different in after.

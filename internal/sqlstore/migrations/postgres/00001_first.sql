@@ -116,6 +116,17 @@ CREATE TABLE resets (
 	expires BIGINT NOT NULL
 );
 
+-- Which users came from where, and what they were like there, so that an import can be repeated.
+CREATE TABLE imports (
+	source    TEXT   COLLATE "C" NOT NULL,
+	source_id TEXT   COLLATE "C" NOT NULL,
+	user_id   BIGINT NOT NULL REFERENCES users ON DELETE CASCADE,
+	state     BYTEA  NOT NULL, -- a hash of all that was taken over
+	password  BYTEA  NOT NULL, -- a hash of the encoded hash
+	PRIMARY KEY (source, source_id)
+);
+CREATE INDEX imports_by_user ON imports (user_id);
+
 CREATE TABLE counters (
 	key     BYTEA  NOT NULL PRIMARY KEY,
 	tries   BIGINT NOT NULL,

@@ -115,6 +115,17 @@ CREATE TABLE resets (
 	expires INTEGER NOT NULL
 ) STRICT;
 
+-- Which users came from where, and what they were like there, so that an import can be repeated.
+CREATE TABLE imports (
+	source    TEXT    NOT NULL,
+	source_id TEXT    NOT NULL,
+	user_id   INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+	state     BLOB    NOT NULL, -- a hash of all that was taken over
+	password  BLOB    NOT NULL, -- a hash of the encoded hash
+	PRIMARY KEY (source, source_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX imports_by_user ON imports (user_id);
+
 CREATE TABLE counters (
 	key     TEXT    NOT NULL PRIMARY KEY,
 	tries   INTEGER NOT NULL,

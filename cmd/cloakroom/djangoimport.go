@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/django"
+)
+
+type djangoImportCmd struct {
+	From   string `required:"" placeholder:"django+sqlite:PATH" help:"Django's database: django+sqlite:PATH or django+postgres://USER@HOST/NAME."`
+	DryRun bool   `env:"-" help:"Only say what would be done."`
+}
+
+func (djangoImportCmd) Help() string {
+	return `Copies users with their password hashes, groups, permissions, and the tokens of REST framework and knox into Cloakroom's
+own database. Nobody needs a new password, and tokens go on working. Users keep their numbers where nobody here has them.
+
+It can be repeated: what is there already is left alone, and what has changed at Django since is changed here. If it is
+interrupted, run it again. Sessions are not copied: share Django's database instead, or let people sign in again.
+
+Examples:
+  cloakroom django import --from django+sqlite:db.sqlite3 --dry-run
+  cloakroom django import --from django+postgres://me@localhost/site`
+}
+
+func (c *djangoImportCmd) Run(ctx context.Context, a *app) error {
+	from, err := c.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	err = with(ctx, a.create, func(s *cloakroom.Server) error { return c.run(ctx, a, s, from) })
+	return errors.Join(err, from.Close())
+}
+
+func (c *djangoImportCmd) open(ctx context.Context, a *app) (*django.DB, error) {
+	address, ok := strings.CutPrefix(c.From, "django+")
+	if !ok {
+		return nil, usageError("--from is not of the form django+sqlite:PATH or django+postgres://USER@HOST/NAME")
+	}
+	return django.Open(ctx, django.Config{
+		Database: address, UsersOnly: true, UserTable: a.DjangoUserTable, UserKey: a.DjangoUserKey, UserLogin: a.DjangoUserLogin,
+	})
+}
+
+func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, from *django.DB) error {
+	i, err := s.DjangoImport(from)
+	if err != nil {
+		return err
+	}
+	i.DryRun = c.DryRun
+	_, shown := terminal(a.err)
+	if shown {
+		i.Progress = func(done, total int) { fmt.Fprintf(a.err, "\r%s", bar(done, total)) }
+	}
+	report, err := i.Run(ctx)
+	if shown {
+		fmt.Fprintln(a.err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nWhat was copied stays; run the command again to go on", err)
+	}
+	if a.JSON {
+		return a.json(report)
+	}
+	a.printReport(c, report)
+	return nil
+}
+
+// bar is a line that shows how far the work is.
+func bar(done, total int) string {
+	const width = 40
+	filled := width
+	if total > 0 {
+		filled = min(width, done*width/total)
+	}
+	return fmt.Sprintf("[%s%s] %d of %d users", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, total)
+}
+
+func (a *app) printReport(c *djangoImportCmd, r *django.Report) {
+	verb := "copied"
+	if c.DryRun {
+		verb = "would be copied"
+	}
+	a.say("%d users: %d %s, %d brought up to date, %d as before", r.Users, r.Created, verb, r.Changed, r.Unchanged)
+	if r.OtherID > 0 {
+		a.say("%d of them have another ID than at Django", r.OtherID)
+	}
+	a.say("%d groups and %d tokens %s", r.Groups, r.Tokens, verb)
+	for _, p := range r.Problems {
+		who := ""
+		if p.User != "" {
+			who = p.User + ": "
+		}
+		a.say("%s%s", who, p.About)
+	}
+}

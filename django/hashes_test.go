@@ -1,0 +1,39 @@
+package django_test
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"testing"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/scrypt"
+)
+
+// Hashes that the Django at hand may not know how to make any more, or not yet.
+
+const salt = "saltsaltsaltsaltsaltsa"
+
+func hexSum(algorithm, plain string) string {
+	if algorithm == "sha1" {
+		return fmt.Sprintf("%x", sha1.Sum([]byte(plain)))
+	}
+	return fmt.Sprintf("%x", md5.Sum([]byte(plain)))
+}
+
+func sha1Hash(plain string) string { return "sha1$" + salt + "$" + hexSum("sha1", salt+plain) }
+
+func scryptHash(t testing.TB, plain string) string {
+	key, err := scrypt.Key([]byte(plain), []byte(salt), 1024, 8, 1, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("scrypt$1024$%s$8$1$%s", salt, base64.StdEncoding.EncodeToString(key))
+}
+
+// argon2iHash is what follows the name of the algorithm.
+func argon2iHash(plain string) string {
+	b64 := base64.RawStdEncoding.EncodeToString
+	return "$v=19$m=512,t=2,p=2$" + b64([]byte(salt)) + "$" + b64(argon2.Key([]byte(plain), []byte(salt), 2, 512, 2, 16))
+}

@@ -1,0 +1,319 @@
+package django_test
+
+import (
+	"context"
+	"crypto/sha512"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// formats are hashes of good in every form that Django has had, made by Django where it can.
+func formats(t testing.TB, site *djangoserver.Site) []string {
+	all := []string{
+		pbkdf2(good, 1000), sha1Hash(good), "sha1$$" + hexSum("sha1", good), hexSum("md5", good), "md5$$" + hexSum("md5", good),
+		scryptHash(t, good), "argon2$argon2i" + argon2iHash(good),
+	}
+	for _, hasher := range []string{"pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "md5"} {
+		var encoded string
+		site.Run(t, "make", map[string]any{"password": good, "salt": "", "hasher": hasher}, &encoded)
+		all = append(all, encoded)
+	}
+	return all
+}
+
+const crowd = 10_000
+
+// target is a Cloakroom with its own database.
+func target(t testing.TB, db string) *cloakroom.Server {
+	t.Helper()
+	s, err := cloakroom.New(t.Context(), cloakroom.Config{DB: db, Data: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// imports runs an import, which is interrupted after so many pages; never if that is 0.
+func imports(t testing.TB, s *cloakroom.Server, from *django.DB, pages int, dry bool) (*django.Report, error) {
+	t.Helper()
+	i, err := s.DjangoImport(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	i.DryRun = dry
+	n := 0
+	i.Progress = func(int, int) {
+		if n++; n == pages {
+			cancel()
+		}
+	}
+	return i.Run(ctx)
+}
+
+func imported(t testing.TB, s *cloakroom.Server, from *django.DB) *django.Report {
+	t.Helper()
+	r, err := imports(t, s, from, 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// contents is everything that an import has made, without what is random.
+func contents(t testing.TB, driver, address string) string {
+	t.Helper()
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	return dump(t, db, `SELECT id, username, email, first_name, last_name, password, is_active, is_staff, is_superuser, date_joined, last_login FROM users ORDER BY id`) +
+		dump(t, db, `SELECT m.user_id, g.name FROM members m JOIN groups g ON g.id = m.group_id ORDER BY 1, 2`) +
+		dump(t, db, `SELECT user_id, permission FROM user_permissions ORDER BY 1, 2`) +
+		dump(t, db, `SELECT g.name, p.permission FROM group_permissions p JOIN groups g ON g.id = p.group_id ORDER BY 1, 2`) +
+		dump(t, db, `SELECT id, kind, created, expires FROM tokens ORDER BY id`) +
+		dump(t, db, `SELECT source, source_id, user_id FROM imports ORDER BY 1, 2`)
+}
+
+func TestTenThousandUsersMoveOver(t *testing.T) {
+	source := sqliteAddress(t)
+	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys})
+	site.Start(t)
+	hashes := formats(t, site)
+	site.Run(t, "crowd", map[string]any{"count": crowd, "passwords": hashes}, nil)
+	site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_user", "auth.change_user"}}, nil)
+	for _, n := range []int{0, 7, 4321} {
+		site.Run(t, "join", map[string]any{"name": fmt.Sprint("user", n), "group": "editors"}, nil)
+		site.Run(t, "grant", map[string]any{"name": fmt.Sprint("user", n), "label": "auth.add_group"}, nil)
+	}
+	site.Run(t, "add", map[string]any{"name": "crypted", "password": good, "email": "user1@example.com"}, nil)
+	site.Run(t, "set_hash", map[string]any{"name": "crypted", "encoded": "crypt$$ab1aXxxxxxxxx"}, nil)
+	site.Run(t, "add", map[string]any{"name": "USER7", "password": good}, nil)
+	var drf string
+	site.Run(t, "token", map[string]any{"name": "user7"}, &drf)
+	knox := strings.Repeat("9f4b", 16)
+	knoxTable(t, source, "user7", knox)
+	from := opened(t, django.Config{Database: source, UsersOnly: true})
+	for name, db := range map[string]func(t testing.TB) (address, driver, path string){"sqlite": ownSQLite, "postgres": ownPostgres} {
+		t.Run(name, func(t *testing.T) {
+			address, driver, path := db(t)
+			s := target(t, address)
+			dry, err := imports(t, s, from, 0, true)
+			if err != nil || dry.Created != crowd+1 || dry.Tokens != 2 || dry.Groups != 1 {
+				t.Fatalf("dry run: %+v, %v", dry, err)
+			}
+			if users, err := s.Accounts.Store.List(t.Context(), account.Query{}); err != nil || len(users) != 0 {
+				t.Fatalf("a dry run has made %d users, %v", len(users), err)
+			}
+			// Interrupted again and again, at one page or another.
+			for n := range 5 {
+				if _, err := imports(t, s, from, 1+rand.IntN(8), false); err == nil {
+					t.Fatalf("run %d was not interrupted", n)
+				}
+			}
+			r := imported(t, s, from)
+			if r.Users != crowd+2 || len(r.Problems) != 3 || r.OtherID != 0 {
+				t.Errorf("%+v", r)
+			}
+			all := fmt.Sprint(r.Problems)
+			for _, want := range []string{"USER7 not taken over", "crypted taken over without the address user1@example.com", "crypted the password can't be verified (crypt)"} {
+				if !strings.Contains(all, want) {
+					t.Errorf("%q isn't said: %s", want, all)
+				}
+			}
+			interrupted := contents(t, driver, path)
+			if again := imported(t, s, from); again.Created+again.Changed+again.Tokens+again.Groups != 0 || again.Unchanged != crowd+1 {
+				t.Errorf("the second import: %+v", again)
+			}
+			if contents(t, driver, path) != interrupted {
+				t.Error("a second import has changed something")
+			}
+			address, driver, path = db(t)
+			imported(t, target(t, address), from)
+			if contents(t, driver, path) != interrupted {
+				t.Error("an import that was interrupted ends otherwise than one that wasn't")
+			}
+			t.Run("everybody signs in", func(t *testing.T) { everybodySignsIn(t, s, hashes) })
+			t.Run("tokens go on working", func(t *testing.T) { tokensWork(t, s, drf, knox) })
+		})
+	}
+}
+
+func ownSQLite(t testing.TB) (address, driver, path string) {
+	path = filepath.Join(t.TempDir(), "own.db")
+	return "sqlite:" + path, "sqlite", path
+}
+
+func ownPostgres(t testing.TB) (address, driver, path string) {
+	address = pgserver.Test(t)
+	return address, "pgx", address
+}
+
+// everybodySignsIn: each hash is there as it was; and a few users of each kind sign in, or in the long run all.
+func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes []string) {
+	all, err := s.Accounts.Store.List(t.Context(), account.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, u := range all {
+		var n int
+		if _, err := fmt.Sscanf(u.Username, "user%d", &n); err != nil {
+			continue
+		}
+		if u.Password != hashes[n%len(hashes)] {
+			t.Fatalf("the hash of %s is %s", u.Username, u.Password)
+		}
+		if seen[u.Password]++; seen[u.Password] > 2 && os.Getenv("CLOAKROOM_LONG") == "" {
+			continue
+		}
+		got, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: u.Username, Password: good, Address: home})
+		if err != nil || got.ID != u.ID {
+			t.Errorf("%s with %s: %v", u.Username, u.Password, err)
+		}
+	}
+	if len(seen) != len(hashes) {
+		t.Errorf("%d kinds of hashes, want %d", len(seen), len(hashes))
+	}
+	u, err := s.Accounts.Lookup(t.Context(), "user7")
+	if err != nil || fmt.Sprint(u.Groups, u.Direct, u.Permissions) != "[editors] [auth.add_group] [auth.add_group auth.change_user auth.view_user]" {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+func tokensWork(t *testing.T, s *cloakroom.Server, texts ...string) {
+	for _, text := range texts {
+		found, err := s.Tokens.Check(t.Context(), text, token.DRF, token.Knox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := s.Accounts.Store.Load(t.Context(), found.User)
+		if err != nil || u.Username != "user7" || u.Epoch != found.Epoch {
+			t.Errorf("%s is of %+v, %v", text, u, err)
+		}
+	}
+}
+
+// knoxTable makes knox's table, which Debian has no package for, with a token and an expired one.
+func knoxTable(t testing.TB, database, user, text string) {
+	t.Helper()
+	p := &pair{config: cloakroom.Config{DB: "django+" + database}}
+	db := p.raw(t)
+	for _, statement := range []string{
+		`CREATE TABLE knox_authtoken (digest varchar(128) NOT NULL PRIMARY KEY, created ` + timeType(database) + ` NOT NULL,
+			user_id integer NOT NULL REFERENCES auth_user (id) DEFERRABLE INITIALLY DEFERRED, expiry ` + timeType(database) + ` NULL, token_key varchar(25) NOT NULL)`,
+		fmt.Sprintf(`INSERT INTO knox_authtoken SELECT '%s', '2026-01-02 03:04:05.678', id, NULL, '%s' FROM auth_user WHERE username = '%s'`,
+			knoxDigest(text), text[:15], user),
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func timeType(database string) string {
+	if strings.HasPrefix(database, "sqlite:") {
+		return "datetime"
+	}
+	return "timestamptz"
+}
+
+func knoxDigest(text string) string {
+	sum := sha512.Sum512([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// TestAnImportFollowsDjango: what changes there after an import is changed here by the next one.
+func TestAnImportFollowsDjango(t *testing.T) {
+	source := sqliteAddress(t)
+	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys})
+	site.Start(t)
+	for _, name := range []string{"ann", "bob", "cy"} {
+		site.Run(t, "add", map[string]any{"name": name, "password": good}, nil)
+	}
+	from := opened(t, django.Config{Database: source, UsersOnly: true})
+	s := target(t, "")
+	own, err := s.Accounts.Create(t.Context(), account.New{Username: "admin", Password: better, IsSuperuser: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := imported(t, s, from)
+	if r.Created != 3 || r.OtherID != 1 || own.ID != "1" { // ann was the first, too
+		t.Fatalf("%+v", r)
+	}
+	signIn := func(name, password string) *account.User {
+		u, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: name, Password: password, Address: home})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return u
+	}
+	ann, bob, cy := signIn("ann", good), signIn("bob", good), signIn("cy", good)
+	if bob.ID != "2" || cy.ID != "3" || ann.ID != "4" {
+		t.Errorf("IDs are %s, %s, %s", ann.ID, bob.ID, cy.ID)
+	}
+	rehashed, err := s.Accounts.Store.Load(t.Context(), ann.ID)
+	if err != nil || !strings.HasPrefix(rehashed.Password, "$argon2id$") {
+		t.Fatalf("ann's hash is %s, %v", rehashed.Password, err)
+	}
+	site.Run(t, "set_password", map[string]any{"name": "bob", "password": better}, nil)
+	site.Run(t, "set_active", map[string]any{"name": "cy", "active": false}, nil)
+	site.Run(t, "grant", map[string]any{"name": "ann", "label": "auth.view_user"}, nil)
+	if r := imported(t, s, from); r.Changed != 3 || r.Created+r.Unchanged != 0 {
+		t.Fatalf("%+v", r)
+	}
+	after := signIn("ann", good)
+	if after.Epoch != ann.Epoch || after.Password != rehashed.Password || len(after.Direct) != 1 {
+		t.Errorf("ann was %+v and is %+v", ann, after)
+	}
+	if u := signIn("bob", better); u.Epoch == bob.Epoch {
+		t.Error("bob's sessions outlive the new password")
+	}
+	u, err := s.Accounts.Store.Load(t.Context(), cy.ID)
+	if err != nil || u.IsActive || u.Epoch == cy.Epoch {
+		t.Errorf("cy is %+v, %v", u, err)
+	}
+	if r := imported(t, s, from); r.Changed+r.Created != 0 {
+		t.Errorf("the third import: %+v", r)
+	}
+}
+
+func TestUsersWithUUIDsAreGivenNumbers(t *testing.T) {
+	source := sqliteAddress(t)
+	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys, CustomUser: true})
+	site.Start(t)
+	for n := range 3 {
+		site.Run(t, "add", map[string]any{"name": fmt.Sprintf("p%d@example.com", n), "password": good}, nil)
+	}
+	from := opened(t, django.Config{Database: source, UsersOnly: true, UserTable: "people_person", UserKey: "uid", UserLogin: "email"})
+	s := target(t, "")
+	if r := imported(t, s, from); r.Created != 3 || r.OtherID != 3 || len(r.Problems) != 0 {
+		t.Fatalf("%+v", r)
+	}
+	if r := imported(t, s, from); r.Unchanged != 3 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: "p1@example.com", Password: good, Address: home}); err != nil {
+		t.Error(err)
+	}
+}

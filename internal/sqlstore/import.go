@@ -1,0 +1,171 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+type imports struct {
+	find, put, highest, raise, create, owner *statement
+}
+
+func newImports(p *preparer) imports {
+	return imports{
+		find: p.writing(`SELECT user_id, state, password FROM imports WHERE source = $1 AND source_id = $2`),
+		put: p.writing(`INSERT INTO imports (source, source_id, user_id, state, password) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (source, source_id) DO UPDATE SET state = excluded.state, password = excluded.password`),
+		highest: p.writing(`SELECT COALESCE(max(id), 0) FROM users`),
+		raise:   p.locking(p.dialect.RaiseID),
+		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
+			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search, id) ` + p.dialect.GivenID + `
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id`),
+		owner: p.writing(`SELECT user_id FROM logins WHERE key = $1`),
+	}
+}
+
+// errDry rolls back what was only tried.
+var errDry = errors.New("only tried")
+
+// Import implements [account.Importer].
+func (a *accounts) Import(ctx context.Context, users []account.Imported, later, dry bool) ([]account.ImportResult, error) {
+	var results []account.ImportResult
+	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
+		if _, err := t.exec(a.lockUsers); err != nil {
+			return fmt.Errorf("lock users: %w", err)
+		}
+		results = make([]account.ImportResult, len(users))
+		if err := a.importAll(t, users, results, false); err != nil {
+			return err
+		}
+		if later {
+			if err := a.importAll(t, users, results, true); err != nil {
+				return err
+			}
+		}
+		if dry {
+			return errDry
+		}
+		_, err := t.exec(a.imports.raise)
+		return err
+	})
+	if err != nil && !errors.Is(err, errDry) {
+		return nil, err
+	}
+	return results, nil
+}
+
+// importAll takes over those users who can keep their IDs, or then those who can't.
+func (a *accounts) importAll(t tx, users []account.Imported, results []account.ImportResult, later bool) (err error) {
+	for i, u := range users {
+		if later && !results[i].Later {
+			continue
+		}
+		if results[i], err = a.importOne(t, u, later); err != nil {
+			return fmt.Errorf("import user %s: %w", u.ID, err)
+		}
+	}
+	return nil
+}
+
+// known is what an earlier import has left.
+type known struct {
+	id              int64 // 0: there was none
+	state, password []byte
+}
+
+func (a *accounts) importOne(t tx, in account.Imported, later bool) (account.ImportResult, error) {
+	var k known
+	err := t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return account.ImportResult{}, err
+	}
+	if k.id != 0 && subtle.ConstantTimeCompare(k.state, in.State[:]) == 1 {
+		u, err := a.again(t, k.id)
+		return account.ImportResult{User: u}, err
+	}
+	r := account.ImportResult{}
+	if r.Taken, err = a.takenBy(t, &in.User, k.id); err != nil || r.Taken == "username" {
+		return r, err
+	}
+	if r.Taken == "email" {
+		in.User.Email = ""
+	}
+	if k.id != 0 {
+		r.Changed = true
+		r.User, err = a.importAgain(t, in, k)
+		return r, err
+	}
+	r.User, r.Later, err = a.importNew(t, in, later)
+	r.Created = r.User != nil
+	return r, err
+}
+
+// takenBy returns which of a user's names is somebody else's.
+func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
+	for _, l := range logins(u) {
+		var owner int64
+		err := t.queryRow(a.imports.owner, l.key).Scan(&owner)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && owner == mine {
+			continue
+		}
+		return l.field, err
+	}
+	return "", nil
+}
+
+// importAgain brings a user up to date with what has changed at the source.
+func (a *accounts) importAgain(t tx, in account.Imported, k known) (*account.User, error) {
+	u, err := a.alter(t, k.id, func(u *account.User) error {
+		next := in.User
+		next.ID, next.Password, next.Epoch = u.ID, u.Password, u.Epoch
+		next.LastLogin = max(u.LastLogin, in.User.LastLogin)
+		if subtle.ConstantTimeCompare(k.password, in.Password[:]) == 0 {
+			next.Password, next.Epoch = in.User.Password, rand.Text()
+		}
+		if next.IsActive != u.IsActive {
+			next.Epoch = rand.Text()
+		}
+		*u = next
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State[:], in.Password[:])
+	return u, err
+}
+
+// importNew makes a user, under the ID that it had if no user has that one or a higher.
+func (a *accounts) importNew(t tx, in account.Imported, later bool) (u *account.User, wait bool, err error) {
+	var highest int64
+	if err := t.queryRow(a.imports.highest).Scan(&highest); err != nil {
+		return nil, false, err
+	}
+	id, ok := number(in.ID)
+	if keep := ok && id > highest && id < 1<<53; !keep {
+		if !later {
+			return nil, true, nil
+		}
+		id = highest + 1
+	}
+	next := copyUser(&in.User)
+	next.Epoch = rand.Text()
+	if err := t.queryRow(a.imports.create, append(slices.Clone(a.columns(next)), id)...).Scan(&id); err != nil {
+		return nil, false, fmt.Errorf("create user: %w", err)
+	}
+	if err := a.belongings(t, id, next); err != nil {
+		return nil, false, err
+	}
+	if _, err := t.exec(a.imports.put, in.Source, in.ID, id, in.State[:], in.Password[:]); err != nil {
+		return nil, false, err
+	}
+	u, err = a.again(t, id)
+	return u, false, err
+}
