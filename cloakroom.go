@@ -79,11 +79,15 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-proxy: %w", err)
 	}
+	front := inFront(c, base, guard, trust)
+	if err := gateway.Check(front); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx, c); err != nil {
 		return nil, err
 	}
 	s.assemble(c, base, guard, trust)
-	if err := s.standInFront(c, base, guard, trust); err != nil {
+	if err := s.standInFront(front); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if db, ok := s.db.(shared); ok {
@@ -193,18 +197,23 @@ func (s *Server) measure(m *metrics.Metrics) {
 	}
 }
 
-// standInFront puts the gateway in its place.
-func (s *Server) standInFront(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) (err error) {
-	ours := []string{httpapi.DeviceCookie}
-	if _, theirs := s.db.(shared); !theirs { // Django needs the cookie as we do
-		ours = append(ours, s.ticketCookie(base))
+// inFront is the gateway's part of the configuration.
+func inFront(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
+	ticket := session.CookieName
+	if base.Scheme != "https" {
+		ticket = session.PlainCookieName
 	}
-	s.gateway, err = gateway.New(gateway.Config{
+	return gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
-		URL: c.URL, Owns: httpapi.Owns, Cookies: ours,
-		Auth: s.api.Auth, CSRF: guard, Client: trust, Signer: s.jwt.Keys, Log: c.Log,
-	})
-	if err != nil {
+		URL: c.URL, Owns: httpapi.Owns, Cookies: []string{ticket, httpapi.DeviceCookie},
+		CSRF: guard, Client: trust, Log: c.Log,
+	}
+}
+
+// standInFront puts the gateway in its place.
+func (s *Server) standInFront(front gateway.Config) (err error) {
+	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
+	if s.gateway, err = gateway.New(front); err != nil {
 		return err
 	}
 	s.api.Authz = s.gateway.ForwardAuth()
@@ -304,7 +313,13 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 }
 
 // Close closes the database. Stop serving, and Run, before.
-func (s *Server) Close() error { return errors.Join(s.near.close(), s.db.Close()) }
+func (s *Server) Close() error {
+	err := errors.Join(s.near.close(), s.db.Close())
+	if s.gateway != nil {
+		err = errors.Join(err, s.gateway.Close())
+	}
+	return err
+}
 
 // RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
 // and publishes a new key for JWTs, which takes over some minutes later. Other processes notice by themselves. algorithm is

@@ -77,6 +77,26 @@ func New(c Config) (*Gateway, error) {
 	return g, nil
 }
 
+// Check returns the error that [New] would return, and leaves nothing open.
+func Check(c Config) error {
+	g, err := New(c)
+	if err != nil {
+		return err
+	}
+	return g.Close()
+}
+
+// Close lets go of the app's folder and of idle connections. Stop serving, and Run, before.
+func (g *Gateway) Close() error {
+	for _, u := range g.upstreams {
+		u.transport.CloseIdleConnections()
+	}
+	if g.app == nil {
+		return nil
+	}
+	return g.app.root.Close()
+}
+
 func (g *Gateway) owns(path string) bool { return g.c.Owns != nil && g.c.Owns(path) }
 
 // Serves reports whether there is an app or an upstream. Without either, a Gateway still decides for other proxies.
