@@ -79,7 +79,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-proxy: %w", err)
 	}
-	front := inFront(c, base, guard, trust)
+	front := inFront(c, guard, trust)
 	if err := gateway.Check(front); err != nil {
 		return nil, err
 	}
@@ -87,13 +87,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s.assemble(c, base, guard, trust)
-	if err := s.standInFront(front); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
 	if db, ok := s.db.(shared); ok {
 		if err := s.beside(ctx, db.django); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+	}
+	if err := s.standInFront(front, base); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -198,21 +198,20 @@ func (s *Server) measure(m *metrics.Metrics) {
 }
 
 // inFront is the gateway's part of the configuration.
-func inFront(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
-	ticket := session.CookieName
-	if base.Scheme != "https" {
-		ticket = session.PlainCookieName
-	}
+func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
 	return gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
-		URL: c.URL, Owns: httpapi.Owns, Cookies: []string{ticket, httpapi.DeviceCookie},
-		CSRF: guard, Client: trust, Log: c.Log,
+		URL: c.URL, Owns: httpapi.Owns, CSRF: guard, Client: trust, Log: c.Log,
 	}
 }
 
-// standInFront puts the gateway in its place.
-func (s *Server) standInFront(front gateway.Config) (err error) {
+// standInFront puts the gateway in its place. It comes last, when the cookie has its name.
+func (s *Server) standInFront(front gateway.Config, base *url.URL) (err error) {
 	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
+	front.Cookies = []string{httpapi.DeviceCookie}
+	if _, theirs := s.db.(shared); !theirs { // Django needs the cookie as we do
+		front.Cookies = append(front.Cookies, s.ticketCookie(base))
+	}
 	if s.gateway, err = gateway.New(front); err != nil {
 		return err
 	}
