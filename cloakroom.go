@@ -321,11 +321,10 @@ func (s *Server) Close() error {
 }
 
 // RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
-// and publishes a new key for JWTs, which takes over some minutes later. Other processes notice by themselves. algorithm is
-// what that key is for, "EdDSA" or "ES256"; "": as before, and none is made where there is none yet.
-func (s *Server) RotateKey(ctx context.Context, algorithm string) error {
+// and publishes a new key for JWTs, as r says. Other processes notice by themselves.
+func (s *Server) RotateKey(ctx context.Context, r jwt.Rotation) error {
 	// In this order the new key, too, ends under the new secret.
-	if err := s.jwt.Keys.Rotate(ctx, algorithm); err != nil {
+	if err := s.jwt.Keys.Rotate(ctx, r); err != nil {
 		return err
 	}
 	return keyring.Rotate(ctx, s.keyFile, s.db.Keys())

@@ -93,7 +93,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "auth", "csrf", "metrics", "postgres", "django", "session", "token", "internal/keyring"},
+		own:    []string{"", "account", "auth", "csrf", "jwt", "metrics", "postgres", "django", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -29,7 +29,7 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.find(ctx, c, check)
+	r, err := s.find(ctx, c, check)
 	if err == ErrEnded {
 		return &Claims{User: c.User}, ErrEnded
 	}
@@ -37,7 +37,7 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 		return nil, err
 	}
 	return &Claims{
-		ID: c.ID, User: c.User, Epoch: f.Epoch, Family: f.PublicID,
+		ID: c.ID, User: c.User, Epoch: r.Epoch, Family: r.PublicID,
 		AuthenticatedAt: time.Unix(c.AuthenticatedAt, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(),
 	}, nil
 }
@@ -69,12 +69,13 @@ func (s *Service) Verify(ctx context.Context, text, audience string) error {
 	if of == minted {
 		return s.sessionLives(ctx, c)
 	}
-	f, err := s.live(ctx, c, check)
-	if err != nil {
+	r, err := s.live(ctx, c, check)
+	if err != nil || of != refresh {
 		return err
 	}
-	if of == refresh && c.ID != f.Current {
+	f, err := decode(r)
+	if err == nil && c.ID != f.Current {
 		return ErrEnded
 	}
-	return nil
+	return err
 }

@@ -127,7 +127,11 @@ func (s *Service) Refresh(ctx context.Context, text string) (Pair, error) {
 
 // refresh is Refresh, unless another request changes the family meanwhile: token.ErrConflict.
 func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
-	f, err := s.live(ctx, c, token.Store.Load)
+	r, err := s.live(ctx, c, token.Store.Load)
+	if err != nil {
+		return Pair{}, err
+	}
+	f, err := decode(r)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -185,7 +189,7 @@ func check(s token.Store, ctx context.Context, id token.ID) (*token.Record, erro
 }
 
 // find returns the family of a token. ErrEnded if there is none, or its end has come.
-func (s *Service) find(ctx context.Context, c *claims, load loader) (*family, error) {
+func (s *Service) find(ctx context.Context, c *claims, load loader) (*token.Record, error) {
 	r, err := load(s.Store, ctx, familyID(c.Session))
 	if errors.Is(err, token.ErrNotFound) {
 		return nil, ErrEnded
@@ -196,6 +200,11 @@ func (s *Service) find(ctx context.Context, c *claims, load loader) (*family, er
 	if r.Kind != token.Refresh || r.User != c.User || r.Expires <= time.Now().Unix() {
 		return nil, ErrEnded
 	}
+	return r, nil
+}
+
+// decode returns what a family's record says.
+func decode(r *token.Record) (*family, error) {
 	f := &family{Record: r}
 	if err := json.Unmarshal(r.Data, &f.state); err != nil {
 		return nil, fmt.Errorf("decode family of tokens: %w", err)
@@ -204,19 +213,19 @@ func (s *Service) find(ctx context.Context, c *claims, load loader) (*family, er
 }
 
 // live is find for a family whose account is still at its epoch. [ErrNoAccount] if there is none any more.
-func (s *Service) live(ctx context.Context, c *claims, load loader) (*family, error) {
+func (s *Service) live(ctx context.Context, c *claims, load loader) (*token.Record, error) {
 	epoch, err := s.epoch(ctx, c.User)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.find(ctx, c, load)
+	r, err := s.find(ctx, c, load)
 	if err != nil {
 		return nil, err
 	}
-	if epoch == "" || epoch != f.Epoch {
+	if epoch == "" || epoch != r.Epoch {
 		return nil, ErrEnded
 	}
-	return f, nil
+	return r, nil
 }
 
 // epoch returns the user's present epoch. [ErrNoAccount].
@@ -237,13 +246,13 @@ func (s *Service) Blacklist(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.find(ctx, c, token.Store.Load)
+	r, err := s.find(ctx, c, token.Store.Load)
 	if err != nil {
 		return err
 	}
-	if err := s.Store.Delete(ctx, f.ID); err != nil {
+	if err := s.Store.Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end family of tokens: %w", err)
 	}
-	s.log(ctx, slog.LevelInfo, "authn_token_revoked", f.Record, "logout")
+	s.log(ctx, slog.LevelInfo, "authn_token_revoked", r, "logout")
 	return nil
 }

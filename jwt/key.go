@@ -29,6 +29,7 @@ const signatureSize = 64
 type key struct {
 	number  int   // counts from 1; a later key has a higher one
 	made    int64 // seconds since 1970
+	alone   bool  // none from before it counts any more
 	id      string
 	method  jose.SigningMethod
 	private crypto.Signer
@@ -39,6 +40,7 @@ type key struct {
 type storedKey struct {
 	Algorithm string `json:"alg"`
 	Made      int64  `json:"made"`
+	Alone     bool   `json:"alone,omitempty"`
 	Private   []byte `json:"pkcs8"` // RFC 5958
 }
 
@@ -54,7 +56,7 @@ func generate(algorithm string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("no such algorithm %q: want %s or %s", algorithm, EdDSA, ES256)
 }
 
-func encodeKey(algorithm string, made int64) ([]byte, error) {
+func encodeKey(algorithm string, made int64, alone bool) ([]byte, error) {
 	private, err := generate(algorithm)
 	if err != nil {
 		return nil, fmt.Errorf("make signing key: %w", err)
@@ -63,7 +65,7 @@ func encodeKey(algorithm string, made int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode signing key: %w", err)
 	}
-	return json.Marshal(storedKey{Algorithm: algorithm, Made: made, Private: der})
+	return json.Marshal(storedKey{Algorithm: algorithm, Made: made, Alone: alone, Private: der})
 }
 
 // decodeKey's errors show nothing of the key.
@@ -76,7 +78,7 @@ func decodeKey(number int, plain []byte) (*key, error) {
 	if err != nil {
 		return nil, errors.New("not a private key in PKCS #8")
 	}
-	k := &key{number: number, made: stored.Made}
+	k := &key{number: number, made: stored.Made, alone: stored.Alone}
 	switch private := private.(type) {
 	case ed25519.PrivateKey:
 		k.method, k.private = jose.SigningMethodEdDSA, private

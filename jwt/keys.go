@@ -31,31 +31,37 @@ type Keys struct {
 	loaded time.Time
 }
 
+// Rotation says how keys are changed.
+type Rotation struct {
+	Algorithm string // of the new key, [EdDSA] or [ES256]; "": that of the latest one
+	Drop      bool   // refuse what was signed with those before, as after a leak
+}
+
 // Rotate adds a key. It is published at once and signs some minutes later, when all who verify know it; the one before is
-// accepted until the last token that it signed is over. algorithm is [EdDSA] or [ES256]; "": that of the latest key, and
-// where there is none nothing is done, since the first is made when it is needed. A rotation by somebody else at the same
-// moment counts for this one.
-func (k *Keys) Rotate(ctx context.Context, algorithm string) error {
+// accepted until the last token that it signed is over. With Drop the new one signs at once, and no other is accepted any
+// more, on other nodes within a minute.
+//
+// Where there is no key nothing is done, unless an algorithm is asked for: the first is made when it is needed. A rotation
+// by somebody else at the same moment counts for this one.
+func (k *Keys) Rotate(ctx context.Context, r Rotation) error {
 	set, err := k.load(ctx)
 	if err != nil {
 		return err
 	}
 	if len(set.keys) == 0 {
-		if algorithm == "" {
+		if r.Algorithm == "" {
 			return nil
 		}
-		return k.add(ctx, 1, algorithm, time.Now().Unix())
+		return k.add(ctx, 1, r, time.Now().Unix())
 	}
 	latest := set.keys[len(set.keys)-1]
-	if algorithm == "" {
-		algorithm = latest.method.Alg()
-	}
-	return k.add(ctx, latest.number+1, algorithm, max(latest.made, time.Now().Unix()))
+	r.Algorithm = or(r.Algorithm, latest.method.Alg())
+	return k.add(ctx, latest.number+1, r, max(latest.made, time.Now().Unix()))
 }
 
 // add makes a key, unless there is one with the number.
-func (k *Keys) add(ctx context.Context, number int, algorithm string, made int64) error {
-	plain, err := encodeKey(algorithm, made)
+func (k *Keys) add(ctx context.Context, number int, r Rotation, made int64) error {
+	plain, err := encodeKey(r.Algorithm, made, r.Drop)
 	if err != nil {
 		return err
 	}
@@ -75,7 +81,7 @@ func (k *Keys) signer(ctx context.Context, now time.Time) (*key, error) {
 		return nil, err
 	}
 	if len(set.keys) == 0 {
-		if err := k.add(ctx, 1, or(k.Algorithm, EdDSA), now.Unix()); err != nil {
+		if err := k.add(ctx, 1, Rotation{Algorithm: or(k.Algorithm, EdDSA)}, now.Unix()); err != nil {
 			return nil, err
 		}
 		if set, err = k.recent(ctx); err != nil {

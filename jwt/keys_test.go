@@ -39,7 +39,7 @@ func TestThereIsNoKeyUntilOneIsNeeded(t *testing.T) {
 	if err != nil || string(text) != `{"keys":[]}` || keep != 0 {
 		t.Errorf("%s %v %v", text, keep, err)
 	}
-	if err := w.Keys.Rotate(t.Context(), ""); err != nil {
+	if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, jwt.ErrInvalid) {
@@ -64,7 +64,7 @@ func TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver(t *testing.T
 			t.Fatal("two first keys")
 		}
 		time.Sleep(time.Hour)
-		if err := w.Keys.Rotate(t.Context(), jwt.ES256); err != nil {
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: jwt.ES256}); err != nil {
 			t.Fatal(err)
 		}
 		made := time.Now()
@@ -120,6 +120,43 @@ func TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver(t *testing.T
 	})
 }
 
+// TestAfterALeakTheOldKeysCanBeDropped: at once where it is done, within a minute elsewhere, and for good.
+func TestAfterALeakTheOldKeysCanBeDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		other := w.node()
+		pair := w.signIn()
+		time.Sleep(time.Hour)
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil { // which has not begun to sign
+			t.Fatal(err)
+		}
+		pair = w.refresh(pair)
+		if err := other.Verify(t.Context(), pair.Access, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Drop: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.refused("signed with a dropped key", pair.Access, jwt.ErrInvalid)
+		w.refused("signed with a dropped key", pair.Refresh, jwt.ErrInvalid)
+		fresh := w.signIn()
+		keys := w.published()
+		if len(keys) != 1 || w.signedBy(w.Service) != keys[0]["kid"] {
+			t.Errorf("published: %v", keys)
+		}
+		time.Sleep(jwt.ReloadAfter)
+		if err := other.Verify(t.Context(), pair.Refresh, ""); !errors.Is(err, jwt.ErrInvalid) {
+			t.Errorf("another node, a minute later: %v", err)
+		}
+		for _, d := range []time.Duration{0, jwt.Ahead, 12 * time.Hour} {
+			time.Sleep(d)
+			if err := other.Verify(t.Context(), fresh.Refresh, ""); err != nil || w.signedBy(other) != keys[0]["kid"] {
+				t.Errorf("the new key, %v later: %v", d, err)
+			}
+		}
+	})
+}
+
 // oldest returns the first key that there was, published or not.
 func (w *world) oldest() signer {
 	sealed, err := w.db.Keys().Sealed(w.t.Context())
@@ -136,7 +173,7 @@ func (w *world) oldest() signer {
 func TestRotationKeepsTheAlgorithmUnlessAsked(t *testing.T) {
 	w := newWorld(t)
 	for _, row := range []struct{ ask, want string }{{jwt.EdDSA, jwt.EdDSA}, {"", jwt.EdDSA}, {jwt.ES256, jwt.ES256}, {"", jwt.ES256}, {jwt.EdDSA, jwt.EdDSA}} {
-		if err := w.Keys.Rotate(t.Context(), row.ask); err != nil {
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: row.ask}); err != nil {
 			t.Fatal(err)
 		}
 		all := w.published()
@@ -145,7 +182,7 @@ func TestRotationKeepsTheAlgorithmUnlessAsked(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"none", "HS256", "RS256", "eddsa"} {
-		if err := w.Keys.Rotate(t.Context(), bad); err == nil || !strings.Contains(err.Error(), bad) {
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: bad}); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -180,7 +217,7 @@ func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
 		t.Errorf("%d keys", n)
 	}
 	atOnce(len(nodes), func(i int) {
-		if err := nodes[i].Keys.Rotate(t.Context(), ""); err != nil {
+		if err := nodes[i].Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -3,6 +3,7 @@ package jwt
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -53,10 +54,11 @@ func (k *key) header(of kind) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// begins returns when the key at a place begins to sign. The first need not be known by anybody before.
+// begins returns when the key at a place begins to sign. One that nobody could have known before, the first, or that has
+// no other beside it, begins at once.
 func (s *keySet) begins(place int) int64 {
-	if place == 0 {
-		return s.keys[0].made
+	if place == 0 || s.keys[place].alone {
+		return s.keys[place].made
 	}
 	return s.keys[place].made + int64(ahead/time.Second)
 }
@@ -74,9 +76,14 @@ func (s *keySet) signer(now int64) *key {
 	return s.keys[0]
 }
 
-// over reports whether no token that the key at a place has signed can be alive: another has taken over, longest ago.
+// over reports whether no token that the key at a place has signed counts: another has taken over, longest ago, or has
+// been put in its place after a leak.
 func (s *keySet) over(place int, now, longest int64) bool {
-	return place+1 < len(s.keys) && now >= s.begins(place+1)+longest
+	later := s.keys[place+1:]
+	if slices.ContainsFunc(later, func(k *key) bool { return k.alone && k.made <= now }) {
+		return true
+	}
+	return len(later) > 0 && now >= s.begins(place+1)+longest
 }
 
 // published returns the keys that are accepted now or will be.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/jwt"
 )
 
 type keyCmd struct {
@@ -55,6 +56,7 @@ func (keyShow) Run(a *app) error { return a.printKeys() }
 
 type keyRotate struct {
 	JWTAlgorithm string `name:"jwt-algorithm" enum:",EdDSA,ES256" default:"" placeholder:"NAME" standard:"that of the key before" help:"What the new key for JWTs signs with: EdDSA or ES256."`
+	DropJWTKeys  bool   `name:"drop-jwt-keys" help:"Refuse every JWT that was signed with an older key, within a minute: after a leak of key file and database."`
 }
 
 func (keyRotate) Help() string {
@@ -62,14 +64,17 @@ func (keyRotate) Help() string {
 the leaked secret is gone from the list.
 
 The new key for JWTs is published at /.well-known/jwks.json at once, and signs ten minutes later, when every service
-that checks them can know it. The one before is accepted until its last token has run out, a day later.
+that checks them can know it. The one before is accepted until its last token has run out, a day later; with
+--drop-jwt-keys it isn't, and who holds a JWT signs in again.
 
 Example:
   cloakroom key rotate`
 }
 
 func (c *keyRotate) Run(ctx context.Context, a *app) error {
-	rotate := func(s *cloakroom.Server) error { return s.RotateKey(ctx, c.JWTAlgorithm) }
+	rotate := func(s *cloakroom.Server) error {
+		return s.RotateKey(ctx, jwt.Rotation{Algorithm: c.JWTAlgorithm, Drop: c.DropJWTKeys})
+	}
 	if err := with(ctx, a.open, rotate); err != nil {
 		return err
 	}
