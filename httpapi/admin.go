@@ -30,11 +30,13 @@ const (
 	deleteGroup   = "auth.delete_group"
 	viewSession   = "sessions.view_session"
 	deleteSession = "sessions.delete_session"
+	viewToken     = "authtoken.view_token"
+	deleteToken   = "authtoken.delete_token"
 )
 
 // permissions are those that this API knows.
 var permissions = []string{
-	addGroup, addUser, changeGroup, changeUser, deleteGroup, deleteUser, viewGroup, viewUser, deleteSession, viewSession,
+	addGroup, addUser, changeGroup, changeUser, deleteGroup, deleteUser, viewGroup, viewUser, deleteSession, viewSession, deleteToken, viewToken,
 }
 
 var (

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 const adminPath = "/api/auth/admin"
@@ -41,6 +43,9 @@ var adminRoutes = map[string]string{
 	"PUT /groups/{name}/members/{id}":    "auth.change_user",
 	"DELETE /groups/{name}/members/{id}": "auth.change_user",
 	"GET /permissions":                   "auth.view_group",
+	"GET /users/{id}/tokens":             "authtoken.view_token",
+	"DELETE /users/{id}/tokens":          "authtoken.delete_token",
+	"DELETE /tokens/{id}":                "authtoken.delete_token",
 }
 
 // administrator makes a staff user with these permissions.
@@ -491,6 +496,54 @@ func TestX04_AnAdministratorSeesAndEndsSessions(t *testing.T) {
 		}
 		if r := third.send("GET", "/api/me", nil); r.StatusCode != 200 {
 			t.Errorf("somebody else's: %d", r.StatusCode)
+		}
+	})
+}
+
+// TestAdministratorsSeeAndEndTokens: by user and one by one, never their texts, and not those of somebody who may more.
+func TestAdministratorsSeeAndEndTokens(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		admin := s.as(s.administrator("admin", "authtoken.view_token", "authtoken.delete_token"))
+		ada, root := s.user("ada"), s.superuser("root")
+		texts := map[string]string{}
+		for _, kind := range []token.Kind{token.DRF, token.Knox, token.Personal} {
+			text, made, err := s.api.Auth.Tokens.Create(t.Context(), token.New{User: ada.ID, Epoch: ada.Epoch, Kind: kind, Name: "x"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[made.ID] = text
+		}
+		list := admin.send("GET", adminPath+"/users/"+ada.ID+"/tokens", nil)
+		ids := list.list(t, "tokens", "id")
+		wantList(t, "ada's kinds", slices.Sorted(slices.Values(list.list(t, "tokens", "kind"))), "drf", "knox", "personal")
+		for _, text := range texts {
+			if strings.Contains(string(list.body), text) {
+				t.Error("the list shows a token")
+			}
+		}
+		if r := admin.send("DELETE", adminPath+"/tokens/"+ids[0], nil); r.StatusCode != 200 {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+		if _, err := s.api.Auth.Tokens.Check(t.Context(), texts[ids[0]], token.DRF, token.Knox, token.Personal); !errors.Is(err, token.ErrInvalid) {
+			t.Errorf("it lives: %v", err)
+		}
+		if r := admin.send("DELETE", adminPath+"/users/"+ada.ID+"/tokens", nil); r.StatusCode != 200 || r.field("ended") != 2.0 {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+		for _, id := range []string{ids[0], "nobody", "%20"} {
+			if r := admin.send("DELETE", adminPath+"/tokens/"+id, nil); !isProblem(r, 404, "not_found") {
+				t.Errorf("%s: %d %s", id, r.StatusCode, r.body)
+			}
+		}
+		_, made, err := s.api.Auth.Tokens.Create(t.Context(), token.New{User: root.ID, Epoch: root.Epoch, Kind: token.Personal, Name: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/tokens/" + made.ID, "/users/" + root.ID + "/tokens"} {
+			if r := admin.send("DELETE", adminPath+path, nil); !isProblem(r, 403, "permission_denied") {
+				t.Errorf("a superuser's: %d %s", r.StatusCode, r.body)
+			}
 		}
 	})
 }

@@ -160,23 +160,40 @@ func (s *Service) List(ctx context.Context, user string, kinds ...Kind) ([]*Toke
 	return tokens, nil
 }
 
-// Revoke ends the token with this public ID; user must be its owner unless empty. [ErrNotFound] if there is none.
-// On any other error nothing is known to have ended.
-func (s *Service) Revoke(ctx context.Context, user, id string) error {
+// Find returns the token with this public ID, whoever's it is. [ErrNotFound] if there is none, or it has expired.
+func (s *Service) Find(ctx context.Context, id string) (*Token, error) {
+	r, err := s.find(ctx, "", id)
+	if err != nil {
+		return nil, err
+	}
+	if over(r, time.Now().Unix()) {
+		return nil, ErrNotFound
+	}
+	return newToken(r), nil
+}
+
+// find returns the record with this public ID; user must be its owner unless empty.
+func (s *Service) find(ctx context.Context, user, id string) (*Record, error) {
 	if id == "" {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
 	records, err := s.Store.List(ctx, Query{User: user, PublicID: id, Limit: 1})
 	if err != nil {
-		return fmt.Errorf("find token: %w", err)
+		return nil, fmt.Errorf("find token: %w", err)
 	}
 	if len(records) == 0 || records[0].Kind == Spent {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
-	return s.end(ctx, records[0])
+	return records[0], nil
 }
 
-func (s *Service) end(ctx context.Context, r *Record) error {
+// Revoke ends the token with this public ID; user must be its owner unless empty. [ErrNotFound] if there is none.
+// On any other error nothing is known to have ended.
+func (s *Service) Revoke(ctx context.Context, user, id string) error {
+	r, err := s.find(ctx, user, id)
+	if err != nil {
+		return err
+	}
 	if err := s.Store.Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end token: %w", err)
 	}

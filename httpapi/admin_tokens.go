@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// listUserTokens shows the tokens of one user.
+func listUserTokens(c *call, _ none) (tokensOut, error) {
+	u, err := c.subject()
+	if err != nil {
+		return tokensOut{}, err
+	}
+	return c.tokensOf(u)
+}
+
+// endUserTokens ends all tokens of a user, of every kind.
+func endUserTokens(c *call, _ none) (endedOut, error) {
+	u, err := c.inferior()
+	if err != nil {
+		return endedOut{}, err
+	}
+	n, err := c.api.Auth.Tokens.RevokeAll(c.ctx(), u.ID)
+	if err != nil {
+		return endedOut{}, err
+	}
+	c.act("authz_admin", u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
+	return endedOut{n}, nil
+}
+
+// endAnyToken ends one token, whoever's it is.
+func endAnyToken(c *call, _ none) (none, error) {
+	t, err := c.api.Auth.Tokens.Find(c.ctx(), c.r.PathValue("id"))
+	if err != nil {
+		return none{}, err
+	}
+	u, err := c.api.Accounts.Store.Load(c.ctx(), t.User)
+	if errors.Is(err, account.ErrNotFound) {
+		return none{}, errNotFound // the token is dead with its user
+	}
+	if err != nil {
+		return none{}, err
+	}
+	if err := c.outranks(u); err != nil {
+		return none{}, err
+	}
+	if err := c.api.Auth.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
+		return none{}, err
+	}
+	c.act("authz_admin", u, slog.String("deed", "token ended"), slog.String("token", t.ID))
+	return none{}, nil
+}
