@@ -68,6 +68,7 @@ func FuzzName(f *testing.F) {
 	f.Add("ann", "db.example.com", "app?pool_max_conns=3")
 	f.Add("ann@b", "[::1]:5433", "app?password=x")
 	f.Add("%", ":::", "?%&sslmode=x")
+	f.Add("ann/", "host", "app")
 	f.Fuzz(func(t *testing.T, user, host, rest string) {
 		const password = "hunter2hunter2"
 		if strings.Contains(user+host+rest, password) {

@@ -42,7 +42,9 @@ func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
 	pooler := pgserver.Shared(t).TestPooler(t)
 	url := pgserver.Test(t)
 	f := newFeed(t, through(pooler, url))
-	err := f.Listen(t.Context(), feed.Listener{
+	brief, end := context.WithTimeout(t.Context(), 5*time.Second)
+	defer end()
+	err := f.Listen(brief, feed.Listener{
 		Up: func() { t.Error("up") }, Message: func(string) { t.Error("heard") }, Down: func(error) { t.Error("down") },
 	})
 	if err == nil || !strings.Contains(err.Error(), "--feed") {

@@ -25,8 +25,3 @@ func again(ctx context.Context, may func(error) bool, do func() error) error {
 		}
 	}
 }
-
-// either reports what one or the other does; each may be nil.
-func either(one, other func(error) bool) func(error) bool {
-	return func(err error) bool { return one != nil && one(err) || other != nil && other(err) }
-}
