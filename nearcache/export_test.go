@@ -10,7 +10,7 @@ import (
 
 // Settle waits until the memory may be believed, and lifts what was barred because the feed has just come up: nobody else
 // has written anything yet.
-func Settle(t *testing.T, c *Cache) {
+func Settle(t testing.TB, c *Cache) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		if _, live := c.live(); live {

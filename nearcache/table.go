@@ -13,12 +13,15 @@ type table[V any] struct {
 	kind   byte
 	marks  *marks
 	limit  int64 // of a shard, in bytes
-	shards [shardCount]shard[V]
+	shift  int   // of a hash, to the number of its shard
+	shards []shard[V]
 }
 
+// There are as many shards as have room for shardBytes each: the maps are small then, which spares misses of the
+// processor's cache, and the oldest entry of a shard is still about the oldest of all.
 const (
-	shardBits  = 6
-	shardCount = 1 << shardBits
+	shardBytes = 64 << 10
+	maxShards  = 1 << 10
 )
 
 type shard[V any] struct {
@@ -30,14 +33,18 @@ type shard[V any] struct {
 
 // entry is a thing as the store had it. It never changes, so it is safe to share; but for the time of its last use.
 type entry[V any] struct {
-	value V
 	since time.Duration // when the call began that read it
+	used  atomic.Int32  // in seconds
 	bytes int32
-	used  atomic.Int32 // in seconds
+	value V // begins with its ID, so that what each check looks at lies together
 }
 
 func newTable[V any](kind byte, m *marks, limit int64) *table[V] {
-	t := &table[V]{kind: kind, marks: m, limit: max(1, limit/shardCount)}
+	n := 1
+	for n < maxShards && int64(2*n)*shardBytes <= limit {
+		n *= 2
+	}
+	t := &table[V]{kind: kind, marks: m, limit: limit / int64(n), shift: 65 - bits.Len(uint(n)), shards: make([]shard[V], n)}
 	for i := range t.shards {
 		t.shards[i].entries = map[sum]*entry[V]{}
 	}
@@ -47,7 +54,7 @@ func newTable[V any](kind byte, m *marks, limit int64) *table[V] {
 // shard spreads by all bytes of a sum: IDs need not be random.
 func (t *table[V]) shard(s sum) *shard[V] {
 	h := binary.LittleEndian.Uint64(s[:8]) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(s[8:]), 32)
-	return &t.shards[h*0x9e3779b97f4a7c15>>(64-shardBits)]
+	return &t.shards[h*0x9e3779b97f4a7c15>>t.shift]
 }
 
 // get returns what is remembered and may be believed at this time; nil: nothing. The caller has seen that the memory is
