@@ -16,17 +16,20 @@ type wait struct {
 }
 
 // fence is the order of things: every memory drops the keys and bars them for T, or its lease runs out; then the store is
-// written; and if that took until the bars might have been lifted, every memory drops them once more.
+// written, which is given up when the bars might be lifted; and if that has happened, since a write that was given up may
+// have been done all the same, every memory drops the keys once more.
 func (n *node) fence(ctx context.Context, keys []key, write func(context.Context) error) error {
 	began, err := n.announce(ctx, keys)
-	for err == nil && n.late(began) {
+	for err == nil && n.left(began) <= 0 {
 		began, err = n.announce(ctx, keys)
 	}
 	if err != nil {
 		return fmt.Errorf("announce what ends: %w", err)
 	}
-	err = write(ctx)
-	if !n.late(began) {
+	bounded, cancel := context.WithTimeout(ctx, n.left(began))
+	defer cancel()
+	err = write(bounded)
+	if n.left(began) > 0 {
 		return err
 	}
 	if _, err := n.announce(ctx, keys); err != nil {
@@ -35,8 +38,8 @@ func (n *node) fence(ctx context.Context, keys []key, write func(context.Context
 	return err
 }
 
-// late reports whether others, whose clocks may go a little faster, may have lifted the bars that were asked for at began.
-func (n *node) late(began time.Duration) bool { return n.cache.now()-began > hold-hold/50 }
+// left returns how long others, whose clocks may go a little faster, will keep the bars that were asked for at began.
+func (n *node) left(began time.Duration) time.Duration { return began + hold - hold/50 - n.cache.now() }
 
 // announce gives notice of the keys, and returns when no node remembers anything of them or may remember it anew, and
 // when it began to: the bars count from then.

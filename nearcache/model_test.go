@@ -1,0 +1,207 @@
+package nearcache_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// small is nodes in one process, on a feed and a clock of the test's, and what happens to some sessions.
+type small struct {
+	*cluster
+	clock atomic.Int64
+
+	mu      sync.Mutex
+	history map[byte][]porcupine.Operation
+}
+
+// TestNoHistoryOfNodesHonoursWhatHasEnded tries many short histories, in which the feed is late, breaks and mends, stores
+// take their time and fail after the deed, nodes come and go.
+func TestNoHistoryOfNodesHonoursWhatHasEnded(t *testing.T) {
+	rounds := 150
+	if os.Getenv("CLOAKROOM_LONG") != "" {
+		rounds = 20_000
+	}
+	for round := range rounds {
+		inCluster(t, 3, func(t *testing.T, c *cluster) {
+			w := &small{cluster: c, history: map[byte][]porcupine.Operation{}}
+			w.live()
+			for number, history := range w.history {
+				if porcupine.CheckOperationsTimeout(life, history, 10*time.Second) == porcupine.Illegal {
+					t.Fatalf("round %d, session %d:%s", round, number, describe(history))
+				}
+			}
+		})
+	}
+}
+
+func (w *small) live() {
+	for _, m := range w.nodes {
+		m.sessions = m.cache.Sessions(&moody{w.db.Sessions()})
+	}
+	stop := make(chan struct{})
+	var group, weather sync.WaitGroup
+	weather.Go(func() { w.weather(stop) })
+	for first := range byte(4) {
+		group.Go(func() {
+			for number := first; number < 40; number += 4 {
+				w.lifeOf(number)
+			}
+		})
+	}
+	group.Wait()
+	close(stop)
+	weather.Wait()
+}
+
+// moody takes its time, and now and then reports a failure of what it has done.
+type moody struct{ session.Store }
+
+func (s *moody) mood() error {
+	pause := rand.N(3 * time.Millisecond)
+	if rand.IntN(20) == 0 {
+		pause = rand.N(2 * hold)
+	}
+	time.Sleep(pause)
+	if rand.IntN(30) == 0 {
+		return errors.New("no answer")
+	}
+	return nil
+}
+
+func (s *moody) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	_ = s.mood()
+	r, err := s.Store.Load(ctx, id)
+	if mood := s.mood(); mood != nil {
+		return nil, mood
+	}
+	return r, err
+}
+
+func (s *moody) Delete(ctx context.Context, id session.ID) error {
+	_ = s.mood()
+	err := s.Store.Delete(ctx, id)
+	return errors.Join(err, s.mood())
+}
+
+func (s *moody) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	_ = s.mood()
+	n, err := s.Store.DeleteUser(ctx, user, except)
+	return n, errors.Join(err, s.mood())
+}
+
+// weather freezes, cuts and mends the feed of one node after the other, and has nodes leave and come.
+func (w *small) weather(stop chan struct{}) {
+	for {
+		m := w.nodes[rand.IntN(3)]
+		wait := rand.N(2 * time.Second)
+		switch rand.IntN(5) {
+		case 0:
+			m.wire.freeze()
+			time.Sleep(wait)
+			m.wire.thaw()
+		case 1:
+			m.wire.cutOff()
+			time.Sleep(wait)
+			m.wire.mend()
+		case 2:
+			m.wire.silence(errors.New("no way out"))
+			time.Sleep(wait)
+			m.wire.silence(nil)
+		case 3:
+			m.wire.set(func() { m.wire.delay = rand.N(300 * time.Millisecond) })
+			time.Sleep(wait)
+			m.wire.set(func() { m.wire.delay = 0 })
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(rand.N(5 * time.Second)):
+		}
+	}
+}
+
+// lifeOf is a session that is made, used everywhere, and ended by one or two, while others use it.
+func (w *small) lifeOf(number byte) {
+	r := record(userOf(number), number)
+	if err := w.db.Sessions().Create(context.Background(), r); err != nil {
+		w.t.Error(err)
+		return
+	}
+	w.note(number, created, w.clock.Add(1), w.clock.Add(1))
+	var users, enders sync.WaitGroup
+	over := make(chan struct{})
+	for i := range 3 {
+		users.Go(func() {
+			for {
+				w.check(i, number, r.ID)
+				select {
+				case <-over:
+					w.check(i, number, r.ID)
+					return
+				case <-time.After(rand.N(200 * time.Millisecond)):
+				}
+			}
+		})
+	}
+	time.Sleep(rand.N(hold))
+	for range 1 + rand.IntN(2) {
+		enders.Go(func() { w.finish(number, r.ID) })
+	}
+	enders.Wait()
+	close(over)
+	users.Wait()
+}
+
+// userOf is a user with one session, so that the end of all of theirs is the end of it.
+func userOf(number byte) string { return strconv.Itoa(int(number)) }
+
+func (w *small) check(node int, number byte, id session.ID) {
+	call := w.clock.Add(1)
+	_, err := w.nodes[node].view(id)
+	switch {
+	case err == nil:
+		w.note(number, seenValid, call, w.clock.Add(1))
+	case errors.Is(err, session.ErrNotFound):
+		w.note(number, seenEnded, call, w.clock.Add(1))
+	}
+}
+
+// finish ends a session, and asks all nodes at once whether they know.
+func (w *small) finish(number byte, id session.ID) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	call := w.clock.Add(1)
+	node := w.nodes[rand.IntN(3)]
+	var err error
+	if rand.IntN(2) == 0 {
+		err = node.sessions.Delete(ctx, id)
+	} else {
+		_, err = node.sessions.DeleteUser(ctx, userOf(number), session.ID{})
+	}
+	done := w.clock.Add(1)
+	if err != nil {
+		done = math.MaxInt64
+	}
+	w.note(number, ended, call, done)
+	for i := range w.nodes {
+		w.check(i, number, id)
+	}
+}
+
+func (w *small) note(number byte, h happening, call, done int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.history[number] = append(w.history[number], porcupine.Operation{Input: h, Call: call, Return: done})
+}
