@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.
@@ -50,6 +51,7 @@ type shared struct {
 }
 
 func (s shared) Sessions() session.Store { return s.django.Sessions() }
+func (s shared) Tokens() token.Store     { return s.django.Tokens(s.database.Tokens()) }
 func (s shared) Accounts() account.Store { return s.django.Accounts() }
 func (s shared) Close() error            { return errors.Join(s.django.Close(), s.database.Close()) }
 func (s shared) Ping(ctx context.Context) error {
@@ -186,6 +188,8 @@ func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
 	s.Sessions.Tickets = django.Tickets{}
 	s.Sessions.CookieName = or(s.Sessions.CookieName, session.PlainCookieName)
 	s.Accounts.Like = theirs.Like
+	s.Accounts.Names = theirs
+	theirs.SetUpTokens(s.Tokens)
 	s.Accounts.Hasher.Wait = djangoWait
 	var err error
 	s.Accounts.Hasher.Standard, err = theirs.Standard(ctx)

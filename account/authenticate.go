@@ -44,6 +44,9 @@ type Service struct {
 	// parameters it expects. With it no weak hash is replaced. nil: new hashes are made as Hasher makes them.
 	Like func(ctx context.Context, u *User) (encoded string, err error)
 
+	// Names looks up who signs in, where another program has its own idea of names. nil: the Store does, by their keys.
+	Names TypedFinder
+
 	// Changed is told whose rights, name or epoch this Service has changed, once it is done; "": anybody's. It must not
 	// block. Nil: nobody is told.
 	Changed func(id string)
@@ -125,7 +128,7 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 	if key == "" {
 		return nil, nil
 	}
-	u, err := findTyped(ctx, s.Store, strings.TrimSpace(login), key)
+	u, err := s.lookUp(ctx, strings.TrimSpace(login), key)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -135,11 +138,11 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 	return u, nil
 }
 
-func findTyped(ctx context.Context, store Store, typed, key string) (*User, error) {
-	if store, ok := store.(TypedFinder); ok {
-		return store.FindTyped(ctx, typed)
+func (s *Service) lookUp(ctx context.Context, typed, key string) (*User, error) {
+	if s.Names != nil {
+		return s.Names.FindTyped(ctx, typed)
 	}
-	return store.Find(ctx, key)
+	return s.Store.Find(ctx, key)
 }
 
 // loginKey returns "", which is nobody's key, for what is too long to be a name.

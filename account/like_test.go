@@ -79,9 +79,9 @@ func (s typed) FindTyped(ctx context.Context, name string) (*account.User, error
 	return s.Find(ctx, account.Key(name))
 }
 
-func TestAStoreWithItsOwnIdeaOfNamesIsAskedForTheNameAsTyped(t *testing.T) {
+func TestWhoHasItsOwnIdeaOfNamesIsAskedForTheNameAsTyped(t *testing.T) {
 	s := newService(t, inMemory())
-	s.Store = typed{s.Store}
+	s.Names = typed{s.Store}
 	s.enrol(ann())
 	s.signsIn(" Ann ", good)
 	s.refused("ann", good)

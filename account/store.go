@@ -61,8 +61,8 @@ type Store interface {
 	DeleteGroup(ctx context.Context, name string) error
 }
 
-// TypedFinder is a [Store] that has its own idea of which names are the same: one on tables that another program fills
-// and looks into, where two users may have one [Key].
+// TypedFinder has its own idea of which names are the same: that of another program, which fills the same tables, and in
+// which two users may have one [Key].
 type TypedFinder interface {
 	// FindTyped returns the user who signs in by this name, as it was typed but for blanks around it. ErrNotFound.
 	FindTyped(ctx context.Context, name string) (*User, error)

@@ -26,7 +26,12 @@ type accounts struct {
 	sessions *sessions
 }
 
-var _ account.TypedFinder = (*accounts)(nil)
+// FindTyped returns the user who signs in by this name, as account.TypedFinder has it.
+func (db *DB) FindTyped(ctx context.Context, name string) (*account.User, error) {
+	return (&accounts{db, (*sessions)(db)}).FindTyped(ctx, name)
+}
+
+var _ account.TypedFinder = (*DB)(nil)
 
 // field is a column of the table of users and the part of an account.User that it holds.
 type field struct {

@@ -59,8 +59,14 @@ type New struct {
 // concurrent use.
 type Service struct {
 	Store Store
-	ID    func(kind Kind, text string) (ID, bool) // nil: hashes; false: can't be a token's text
-	Log   *slog.Logger                            // nil: silent. Never sees a token
+	ID    func(kind Kind, text string) (ID, bool) // nil: Hash; false: can't be a token's text
+	Note  func(kind Kind, text string) []byte     // what the Store needs to know of a new token besides, as its Data; nil: nothing
+
+	// Standing returns the text of a token that is handed out again in the place of a new one; "": there is none.
+	// nil: each is new.
+	Standing func(ctx context.Context, n New) (text string, err error)
+
+	Log *slog.Logger // nil: silent. Never sees a token
 
 	mu      sync.Mutex
 	running bool
@@ -71,13 +77,22 @@ func (s *Service) id(kind Kind, text string) (ID, bool) {
 	if s.ID != nil {
 		return s.ID(kind, text)
 	}
-	return hashed(kind, text)
+	return Hash(kind, text)
 }
 
 // Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit].
 func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err error) {
 	if n.User == "" || n.Epoch == "" {
 		return "", nil, errors.New("token: Create needs User and Epoch")
+	}
+	if s.Standing != nil {
+		if text, err = s.Standing(ctx, n); err != nil {
+			return "", nil, fmt.Errorf("look for a token: %w", err)
+		}
+		if text != "" {
+			t, err = s.Check(ctx, text, n.Kind)
+			return text, t, err
+		}
 	}
 	text = newText(n.Kind)
 	id, ok := s.id(n.Kind, text)
@@ -88,6 +103,9 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 	r := &Record{
 		ID: id, PublicID: NewPublicID(), User: n.User, Epoch: n.Epoch, Kind: n.Kind, Name: n.Name, Scopes: set(n.Scopes),
 		Created: now, IP: n.IP, Agent: n.Agent,
+	}
+	if s.Note != nil {
+		r.Data = s.Note(n.Kind, text)
 	}
 	if n.TTL > 0 {
 		r.Expires = now + max(1, int64(n.TTL/time.Second))

@@ -90,9 +90,9 @@ func kindOf(text string) (kind Kind, ok bool) {
 	return Knox, true
 }
 
-// hashed is how a Store knows a token unless it is told otherwise: by the SHA-256 of its text. Knox keeps the SHA-512, and
+// Hash is how a Store knows a token unless [Service] is told otherwise: by the SHA-256 of its text. Knox keeps the SHA-512, and
 // whoever comes from there has nothing else; half of it is as good.
-func hashed(kind Kind, text string) (ID, bool) {
+func Hash(kind Kind, text string) (ID, bool) {
 	if kind == Knox {
 		digest := sha512.Sum512([]byte(text))
 		return ID(digest[:32]), true

@@ -253,6 +253,12 @@ func (b *Browser) Do(t testing.TB, method, path string, body, answer any) (statu
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Origin", b.base)
+	return b.Send(t, r, answer)
+}
+
+// Send sends a request as it is, and decodes the answer into answer unless that is nil.
+func (b *Browser) Send(t testing.TB, r *http.Request, answer any) (status int) {
+	t.Helper()
 	got, err := b.Client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +272,7 @@ func (b *Browser) Do(t testing.TB, method, path string, body, answer any) (statu
 		return got.StatusCode
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		t.Fatalf("%s %s: %s: %v", method, path, text, err)
+		t.Fatalf("%s %s: %s: %v", r.Method, r.URL, text, err)
 	}
 	return got.StatusCode
 }

@@ -1,0 +1,157 @@
+package django_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// with returns what a site answers to GET /me or /api/me with a token: the name, or "" if it is refused.
+func (p *pair) with(t testing.TB, base, path, text string) string {
+	t.Helper()
+	r, err := http.NewRequest("GET", base+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Token "+text)
+	b := p.site.Browser(t)
+	var who seen
+	if status := b.Send(t, r, &who); status != http.StatusOK {
+		return ""
+	}
+	return who.Username
+}
+
+// opens demands that a token of REST framework's opens both sites, or neither if name is empty.
+func (p *pair) opens(t testing.TB, text, name string) {
+	t.Helper()
+	if got := p.with(t, p.url, "/api/me", text); got != name {
+		t.Errorf("Cloakroom takes %s for %q, want %q", text, got, name)
+	}
+	if got := p.with(t, p.site.URL, "/me", text); got != name {
+		t.Errorf("Django takes %s for %q, want %q", text, got, name)
+	}
+}
+
+func TestTokensOfRESTFrameworkAreShared(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		name, id := p.user(t)
+		obtain := func() string {
+			var out struct{ Token string }
+			status := p.person(t).ours.Do(t, "POST", "/api-token-auth/", map[string]any{"username": name, "password": good}, &out)
+			if status != http.StatusOK {
+				t.Fatal(status)
+			}
+			return out.Token
+		}
+		t.Run("made in Cloakroom", func(t *testing.T) {
+			text := obtain()
+			p.opens(t, text, name)
+			var theirs string
+			p.site.Run(t, "token", map[string]any{"name": name}, &theirs)
+			if again := obtain(); again != text || theirs != text {
+				t.Errorf("the token was %s, then %s, and at Django %s", text, again, theirs)
+			}
+		})
+		t.Run("ended in Cloakroom", func(t *testing.T) {
+			text := obtain()
+			all, err := p.server.Tokens.List(t.Context(), id)
+			if err != nil || len(all) != 1 || all[0].Kind != token.DRF || time.Since(all[0].CreatedAt) > time.Minute {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			if err := p.server.Tokens.Revoke(t.Context(), id, all[0].ID); err != nil {
+				t.Fatal(err)
+			}
+			p.opens(t, text, "")
+		})
+		t.Run("made and ended in Django", func(t *testing.T) {
+			var text string
+			p.site.Run(t, "token", map[string]any{"name": name}, &text)
+			p.opens(t, text, name)
+			p.site.Run(t, "drop_token", map[string]any{"name": name}, nil)
+			p.opens(t, text, "")
+		})
+		t.Run("of a disabled user", func(t *testing.T) {
+			text := obtain()
+			p.site.Run(t, "set_active", map[string]any{"name": name, "active": false}, nil)
+			p.opens(t, text, "")
+			p.site.Run(t, "set_active", map[string]any{"name": name, "active": true}, nil)
+			p.opens(t, text, name)
+		})
+		t.Run("after a password change in Django", func(t *testing.T) {
+			text := obtain()
+			p.site.Run(t, "set_password", map[string]any{"name": name, "password": better}, nil)
+			p.opens(t, text, name) // as Django has it
+		})
+		for _, text := range []string{"", "x", strings.Repeat("a", 40), strings.Repeat("A", 40), strings.Repeat("a", 64)} {
+			p.opens(t, text, "")
+		}
+	})
+}
+
+// Debian has no knox, so its table is made by hand and looked into past both programs.
+func TestTokensOfKnoxAreInItsTable(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		p := newPair(t, database, nil)
+		name, id := p.user(t)
+		theirs := strings.Repeat("9f4b", 16)
+		knoxTable(t, database, name, theirs)
+		p.start() // it is there from now on
+		open := func(text, want string) {
+			t.Helper()
+			if got := p.with(t, p.url, "/api/me", text); got != want {
+				t.Errorf("%s is %q, want %q", text, got, want)
+			}
+		}
+		open(theirs, name)
+		u, err := p.server.Accounts.Store.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		create := func(limit int, ttl time.Duration) (string, error) {
+			text, _, err := p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: u.Epoch, Kind: token.Knox, TTL: ttl, Limit: limit})
+			return text, err
+		}
+		text, err := create(2, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open(text, name)
+		if got, want := dump(t, p.raw(t), `SELECT digest, token_key FROM knox_authtoken WHERE expiry IS NOT NULL`), knoxDigest(text)+"|"+text[:15]+"|\n"; got != want {
+			t.Errorf("knox has\n%swant\n%s", got, want)
+		}
+		if _, err := create(2, time.Hour); !errors.Is(err, token.ErrLimit) {
+			t.Errorf("a token too many: %v", err)
+		}
+		if all, err := p.server.Tokens.List(t.Context(), id); err != nil || len(all) != 2 {
+			t.Errorf("%d tokens, %v", len(all), err)
+		}
+		personal, _, err := p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: u.Epoch, Kind: token.Personal, Name: "script"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := p.server.Tokens.RevokeAll(t.Context(), id, token.Knox); n != 2 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+		open(text, "")
+		open(theirs, "")
+		if _, err := p.server.Tokens.Check(t.Context(), personal, token.Personal); err != nil {
+			t.Errorf("a token of ours has ended with knox's: %v", err)
+		}
+		if _, err := create(0, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := p.server.Tokens.Store.DeleteExpired(t.Context(), time.Now().Add(time.Hour).Unix(), 10); n != 1 || err != nil {
+			t.Errorf("%d expired, %v", n, err)
+		}
+		if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	})
+}
