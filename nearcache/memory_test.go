@@ -109,7 +109,7 @@ func TestAStrictNodeRemembersNothingAndFencesAllTheSame(t *testing.T) {
 	})
 }
 
-func TestAccountsAreFenced(t *testing.T) {
+func TestX02_X03_AccountsAreFenced(t *testing.T) {
 	for name, change := range map[string]func(*account.User) error{
 		"password":   func(u *account.User) error { u.Password = "other"; return nil },
 		"epoch":      func(u *account.User) error { u.Epoch = "2"; return nil },
@@ -194,7 +194,7 @@ func TestANoteOfASignInIsNotAnnounced(t *testing.T) {
 	})
 }
 
-func TestADeletedUserAndAChangedGroupAreFenced(t *testing.T) {
+func TestX02_X09_DeletedUsersAndChangedGroupsAreFenced(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, m *member, id string) error{
 		"user":  func(t *testing.T, m *member, id string) error { return m.accounts.Delete(t.Context(), id) },
 		"group": func(t *testing.T, m *member, _ string) error { return m.accounts.DeleteGroup(t.Context(), "g") },
@@ -265,7 +265,7 @@ func TestTokensAreFenced(t *testing.T) {
 	}
 }
 
-func TestARotationEndsTheOldTicketEverywhere(t *testing.T) {
+func TestS05_ARotationEndsTheOldTicketEverywhere(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		old, err := c.nodes[0].sessions.Load(t.Context(), id)

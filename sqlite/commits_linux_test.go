@@ -36,9 +36,9 @@ func seen(t *testing.T, c *sqlite.Commits) (all, others uint64) {
 	return all, others
 }
 
-// TestCommitsOfOthersAreSeenAtOnce has another process commit a thousand times: each is seen by the look that follows its
+// TestX02_CommitsOfOthersAreSeenAtOnce has another process commit a thousand times: each is seen by the look that follows its
 // answer.
-func TestCommitsOfOthersAreSeenAtOnce(t *testing.T) {
+func TestX02_CommitsOfOthersAreSeenAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	c := counting(t, open(t, path))
 	other := start(t, "echo", path)
