@@ -51,7 +51,7 @@ func newNode(c *Cache, f feed.Feed, strict bool) *node {
 		cache: c, feed: f, strict: strict, name: rand.Text()[:16],
 		beats: make(chan struct{}, 1), acks: make(chan struct{}, 1), waits: map[string]*wait{},
 	}
-	n.goDown(errors.New("not listening yet"))
+	n.forget()
 	return n
 }
 
@@ -74,8 +74,16 @@ func (n *node) goUp() {
 	wake(n.beats)
 }
 
-// goDown forgets everything, since nothing may have been missed.
+// goDown is called when something may not have been heard.
 func (n *node) goDown(err error) {
+	n.forget()
+	if !errors.Is(err, context.Canceled) {
+		n.log(slog.LevelWarn, "feed down", slog.Any("error", err))
+	}
+}
+
+// forget forgets everything, and whom it knows.
+func (n *node) forget() {
 	n.until.Store(0)
 	n.cache.marks.void(forever)
 	n.mu.Lock()
@@ -86,7 +94,6 @@ func (n *node) goDown(err error) {
 		w.broken = true
 		wake(w.changed)
 	}
-	n.log(slog.LevelWarn, "feed down", slog.Any("error", err))
 }
 
 func (n *node) log(level slog.Level, what string, about ...slog.Attr) {
