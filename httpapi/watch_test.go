@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -214,7 +215,8 @@ func dumped(st stores) (all []byte, err error) {
 			err = fmt.Errorf("the stores panic: %v", v)
 		}
 	}()
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // for stores that a test lets hang
+	defer cancel()
 	var dump bytes.Buffer
 	sessions, err := st.Sessions.List(ctx, session.Query{})
 	if err != nil {
