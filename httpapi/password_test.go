@@ -165,7 +165,8 @@ func TestP07_PasswordManagersFindTheFields(t *testing.T) {
 			t.Errorf("no field of the page's script is for %s", hint)
 		}
 	}
-	if found := regexp.MustCompile("onPaste:|onCopy:|onDrop:|autoComplete:[`'\"]off").Find(script); found != nil {
+	hostile := regexp.MustCompile("onPaste:|onCopy:|onDrop:|password[^{}]*autoComplete:[`'\"]off|autoComplete:[`'\"]off[^{}]*password")
+	if found := hostile.Find(script); found != nil {
 		t.Errorf("the page's script has %s", found)
 	}
 }

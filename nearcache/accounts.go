@@ -116,6 +116,32 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 	return u, nil
 }
 
+// SpendReset is always fenced. Whose secret it is can't be known before the store is asked, so it is begun without a
+// fence and refused, which spends nothing, and begun again behind one.
+func (a *accounts) SpendReset(
+	ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error,
+) (u *account.User, err error) {
+	var k key
+	u, err = a.Store.SpendReset(ctx, secretHash, now, func(u *account.User) error {
+		k = key{anAccount, textSum(u.ID)}
+		if err := change(u); err != nil {
+			return err
+		}
+		return errFence
+	})
+	if !errors.Is(err, errFence) {
+		return u, err
+	}
+	err = a.cache.truth.fence(ctx, []key{k}, func(ctx context.Context) error {
+		u, err = a.Store.SpendReset(ctx, secretHash, now, change)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
 // notesSignIn reports whether a change is one of LastLogin alone.
 func notesSignIn(before, after account.User) bool {
 	if before.LastLogin == after.LastLogin {

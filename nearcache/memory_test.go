@@ -194,12 +194,22 @@ func TestANoteOfASignInIsNotAnnounced(t *testing.T) {
 	})
 }
 
-func TestX02_X09_DeletedUsersAndChangedGroupsAreFenced(t *testing.T) {
+func TestX02_X09_ChangesOfAccountsAreFenced(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, m *member, id string) error{
 		"user":  func(t *testing.T, m *member, id string) error { return m.accounts.Delete(t.Context(), id) },
 		"group": func(t *testing.T, m *member, _ string) error { return m.accounts.DeleteGroup(t.Context(), "g") },
 		"right": func(t *testing.T, m *member, _ string) error {
 			return m.accounts.SetGroup(t.Context(), account.Group{Name: "g"})
+		},
+		"reset": func(t *testing.T, m *member, id string) error {
+			if err := m.accounts.SetReset(t.Context(), id, [32]byte{7}, 1<<40); err != nil {
+				return err
+			}
+			_, err := m.accounts.SpendReset(t.Context(), [32]byte{7}, 1, func(u *account.User) error {
+				u.Epoch, u.Groups, u.Direct = u.Epoch+"+", nil, nil
+				return nil
+			})
+			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -168,4 +170,20 @@ type database interface {
 
 func stores(db database) storetest.Stores {
 	return storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens()}
+}
+
+// TestEveryChangeIsFencedOrKnown: a method that a store is given later goes past the memory unless somebody thinks of it.
+func TestEveryChangeIsFencedOrKnown(t *testing.T) {
+	known := map[reflect.Type]string{
+		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup Delete Find Groups List Load SetGroup SetReset SetSetup SpendReset",
+		reflect.TypeFor[session.Store](): "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
+		reflect.TypeFor[token.Store]():   "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
+	}
+	for store, names := range known {
+		for method := range store.Methods() {
+			if !slices.Contains(strings.Fields(names), method.Name) {
+				t.Errorf("%s.%s is new: does it take anything away that a memory holds?", store, method.Name)
+			}
+		}
+	}
 }
