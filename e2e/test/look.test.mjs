@@ -118,6 +118,42 @@ test("how the pages look", async (t) => {
     await page.keyboard.press("Escape");
   });
 
+  await t.test("administration", async (t) => {
+    const people = [["grace", "Grace", "Hopper", true], ["linus", "Linus", "Torvalds", false], ["margaret", "Margaret", "Hamilton", true]];
+    const send = (path, body) => page.evaluate(async ([path, body]) => {
+      const response = await fetch(`/api/auth/admin/${path}`, {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+      });
+      if (!response.ok) throw new Error(await response.text());
+    }, [path, body]);
+    await send("groups", { name: "editors", permissions: ["blog.add_post", "blog.change_post", "blog.view_post"] });
+    await send("groups", { name: "shop", permissions: ["shop.view_order"] });
+    for (const [username, first_name, last_name, editor] of people) {
+      await send("users", { username, first_name, last_name, email: `${username}@example.com`, groups: editor ? ["editors"] : ["shop"] });
+    }
+    await page.goto(`${server.url}/auth/admin`);
+    await page.getByRole("link", { name: "linus" }).waitFor();
+    await look(t, "admin-users", { pictures: true });
+    await page.getByRole("link", { name: "grace" }).click();
+    await page.getByText("There is no password yet").waitFor();
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByText("Give this link to grace").waitFor();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await look(t, "admin-user", { pictures: true });
+    await page.goto(`${server.url}/auth/admin/users/new`);
+    await page.getByLabel("editors").waitFor();
+    await look(t, "admin-new-user", { pictures: true });
+    await page.goto(`${server.url}/auth/admin/groups`);
+    await page.getByRole("button", { name: "Change editors" }).click();
+    await page.getByText("Permissions that are in use").first().click();
+    await look(t, "admin-groups", { pictures: true });
+    await page.goto(`${server.url}/auth/admin/sessions`);
+    await page.getByText("Firefox on Windows").waitFor();
+    await look(t, "admin-sessions", { pictures: true });
+    await page.goto(`${server.url}/auth/account`);
+    await atAccount(page);
+  });
+
   await t.test("an outage", async (t) => {
     await page.route("**/api/**", (route) => route.abort());
     await page.reload();

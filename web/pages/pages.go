@@ -1,4 +1,5 @@
-// Package pages serves the built-in pages: sign-in, one's own account, and the first setup.
+// Package pages serves the built-in pages: sign-in, one's own account, the administration, a new password from a one-time
+// link, and the first setup.
 //
 // They are one small React program, built into dist, committed, and embedded in the binary. All
 // paths give the same document; the program looks at its address. What it shows it gets from the
@@ -11,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -19,6 +21,9 @@ import (
 var dist embed.FS
 
 const assets = "/auth/assets/"
+
+// administration are the paths of administrators' pages.
+var administration = regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions))?/?$`)
 
 // contentTypes names the type of each kind of file that a build may have. It is a table of our own
 // because the standard library's depends on the machine.
@@ -104,6 +109,9 @@ func refuse(w http.ResponseWriter, status int, code, detail string) {
 func file(urlPath string) (name string, ok bool) {
 	switch strings.TrimSuffix(urlPath, "/") {
 	case "/signin", "/auth/account", "/auth/setup", "/auth/reset":
+		return "dist/index.html", true
+	}
+	if administration.MatchString(urlPath) {
 		return "dist/index.html", true
 	}
 	rest, ok := strings.CutPrefix(urlPath, assets)

@@ -31,7 +31,9 @@ func body(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/", "/auth/setup", "/auth/setup/", "/auth/reset"}
+var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/", "/auth/setup", "/auth/setup/", "/auth/reset",
+	"/auth/admin", "/auth/admin/", "/auth/admin/users", "/auth/admin/users/7", "/auth/admin/users/new", "/auth/admin/groups",
+	"/auth/admin/sessions/"}
 
 // built lists the files of the build as the paths they are served at.
 func built(t *testing.T) []string {
@@ -108,7 +110,7 @@ func TestBuiltFilesMayBeKept(t *testing.T) {
 
 func TestNothingElseIsServed(t *testing.T) {
 	for _, path := range []string{
-		"", "/", "/auth", "/auth/", "/signin/x", "/signin//", "/Signin", "/auth/administration", "/auth/reset/x", "/auth/accounts",
+		"", "/", "/auth", "/auth/", "/signin/x", "/signin//", "/Signin", "/auth/administration", "/auth/admin/x", "/auth/admin/users/7/x", "/auth/admin//users", "/auth/admin/groups/x", "/auth/reset/x", "/auth/accounts",
 		"/auth/assets", "/auth/assets/", "/auth/assets/x.js", "/auth/assets/../index.html", "/auth/assets/./x.js",
 		"/auth/assets/../../pages.go", "/auth/assets//etc/passwd.js", "/auth/assets/\x00.js", `/auth/assets/..\index.html`,
 		"/auth/index.html", "/auth/licenses.md", "/auth/assets/../licenses.md", "/index.html", "//signin", "/./signin",

@@ -1,6 +1,6 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
-import { Navigate } from "react-router";
+import { Link, Navigate } from "react-router";
 import { useAction } from "./action.ts";
 import { api, auth, isOutage, type Device, type User } from "./api.ts";
 import { ChangePassword } from "./change-password.tsx";
@@ -38,7 +38,10 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
     <>
       <header className="bar">
         <span className="brand"><Mark />{texts.product}</span>
-        <Button off={signOut.sending} onClick={() => void signOut.run()}>{signOut.sending ? t.signingOut : t.signOut}</Button>
+        <span className="row">
+          {user.is_staff && <Link to="/auth/admin">{texts.admin.page}</Link>}
+          <Button off={signOut.sending} onClick={() => void signOut.run()}>{signOut.sending ? t.signingOut : t.signOut}</Button>
+        </span>
       </header>
       <main className="account">
         <Problem error={signOut.error} {...(outage && { outage })} />

@@ -1,9 +1,10 @@
 import { AuthProvider } from "@cloakroom/client/react";
-import { StrictMode } from "react";
+import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import { BrowserRouter, Route, Routes } from "react-router";
 import { Account } from "./account.tsx";
 import { auth } from "./api.ts";
+import { Checking, Ticket } from "./parts/shell.tsx";
 import { Reset } from "./reset.tsx";
 import { takeSecret } from "./secret.ts";
 import { Setup } from "./setup.tsx";
@@ -13,6 +14,10 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/parts.css";
 import "./style/pages.css";
+import "./style/admin.css";
+
+// Most people never see it.
+const Admin = lazy(async () => ({ default: (await import("./admin/admin.tsx")).Admin }));
 
 const root = document.getElementById("page")!;
 const secret = takeSecret();
@@ -42,6 +47,7 @@ createRoot(root, {
           <Route path="/auth/setup" element={<Setup secret={secret} />} />
           <Route path="/auth/reset" element={<Reset secret={secret} />} />
           <Route path="/auth/account" element={<Account />} />
+          <Route path="/auth/admin/*" element={<Suspense fallback={<Ticket><Checking /></Ticket>}><Admin /></Suspense>} />
           <Route path="*" element={<SignIn />} />
         </Routes>
       </BrowserRouter>

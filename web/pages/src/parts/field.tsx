@@ -11,6 +11,7 @@ interface FieldProps {
   errors?: readonly string[] | undefined;
   required?: boolean;
   autoFocus?: boolean;
+  defaultValue?: string | undefined;
 }
 
 /** A labelled input; its errors and its hint are read with it. */
@@ -34,25 +35,27 @@ interface PasswordFieldProps {
   autoComplete: "current-password" | "new-password";
   /** For a new password: the length that is asked for, which shows a hint that counts along. */
   min?: number | undefined;
+  note?: string;
+  required?: boolean;
   errors?: readonly string[] | undefined;
   autoFocus?: boolean;
 }
 
 /** A password input that can be looked at. Pasting is welcome, and nothing is said while the person still types. */
-export function PasswordField({ name, label, min, errors, ...rest }: PasswordFieldProps) {
+export function PasswordField({ name, label, min, note, errors, required = true, ...rest }: PasswordFieldProps) {
   const id = useId();
   const [shown, setShown] = useState(false);
   const [length, setLength] = useState(0);
   const hint = min === undefined ? undefined : <LengthHint has={length} min={min} />;
   return (
     <div className="field">
-      <label htmlFor={id}>{label}</label>
+      <label htmlFor={id}>{label}{note && <span className="field-note"> ({note})</span>}</label>
       <div className="field-box">
         <input
           id={id}
           name={name}
           type={shown ? "text" : "password"}
-          required
+          required={required}
           onInput={(event) => setLength([...event.currentTarget.value].length)}
           {...plain}
           {...rest}
@@ -70,6 +73,48 @@ export function PasswordField({ name, label, min, errors, ...rest }: PasswordFie
         </button>
       </div>
       <Below id={id} hint={hint} errors={errors} />
+    </div>
+  );
+}
+
+interface AreaProps {
+  name: string;
+  label: string;
+  note?: string;
+  hint: ReactNode;
+  errors?: readonly string[] | undefined;
+  defaultValue?: string | undefined;
+}
+
+/** A few lines of text. */
+export function Area({ name, label, note, hint, errors, defaultValue }: AreaProps) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}{note && <span className="field-note"> ({note})</span>}</label>
+      <textarea id={id} name={name} rows={4} defaultValue={defaultValue} {...plain} {...describe(id, hint, errors)} />
+      <Below id={id} hint={hint} errors={errors} />
+    </div>
+  );
+}
+
+/** One thing to tick. */
+export function Tick({ label, ...rest }: { name: string; value: string; label: string; defaultChecked?: boolean | undefined }) {
+  return (
+    <label className="tick">
+      <input type="checkbox" {...rest} />
+      <span>{label}</span>
+    </label>
+  );
+}
+
+/** A field that narrows a list while it is typed into. */
+export function Search({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input id={id} type="search" value={value} autoComplete="off" {...plain} onChange={(event) => onChange(event.currentTarget.value)} />
     </div>
   );
 }
@@ -124,7 +169,7 @@ function Below({ id, hint, errors }: { id: string; hint: ReactNode; errors: read
 
 const plain = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false } as const;
 
-function describe(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLInputElement> {
+function describe(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLElement> {
   const ids = [errors && `${id}-errors`, hint && `${id}-hint`].filter(Boolean).join(" ");
   return { ...(ids && { "aria-describedby": ids }), ...(errors && { "aria-invalid": true }) };
 }

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { atSignIn, ask, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+
+const grace = "a compiler for each tongue";
+
+test("the administration", async (t) => {
+  const server = await startServer(t);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await signIn(page, server);
+  const heading = (name) => page.getByRole("heading", { name, level: 1, exact: true });
+  const section = (name) => page.getByRole("region", { name });
+  const go = (name) => page.getByRole("navigation").getByRole("link", { name }).click();
+  const told = (text) => page.getByRole("status").getByText(text);
+  const login = (username, password) => server.post("/api/auth/login", { username, password });
+
+  async function sure(button, yes) {
+    await page.getByRole("button", { name: button, exact: true }).click();
+    await page.getByRole("button", { name: yes, exact: true }).click();
+  }
+  async function toUser(name) {
+    await go("Users");
+    await page.getByRole("main").getByRole("link", { name, exact: true }).click();
+    await heading(name).waitFor();
+  }
+
+  await t.test("it is reached from the account", async () => {
+    await page.getByRole("link", { name: "Administration" }).click();
+    await heading("Users").waitFor();
+    await page.getByRole("row").filter({ hasText: admin.email }).getByText("Administrator").waitFor();
+  });
+
+  await t.test("a group is made, and changed", async () => {
+    await go("Groups");
+    await page.getByText("There are no groups yet").waitFor();
+    await page.getByLabel("Name").fill("editors");
+    await page.getByLabel("Permissions").fill("blog.add_post\nblog.view_post");
+    await page.getByRole("button", { name: "Make the group" }).click();
+    await told("editors is made.").waitFor();
+    const group = section("editors");
+    await group.getByText("blog.add_post").waitFor();
+    await page.getByRole("button", { name: "Change editors" }).click();
+    await group.getByLabel("Permissions").fill("not a permission");
+    await group.getByRole("button", { name: "Save" }).click();
+    await group.locator('[aria-invalid="true"]').waitFor();
+    await group.getByLabel("Permissions").fill("blog.view_post\n\nblog.change_post ");
+    await group.getByRole("button", { name: "Save" }).click();
+    await told("editors is changed.").waitFor();
+    await group.getByText("blog.change_post").waitFor();
+    assert.equal(await group.getByText("blog.add_post").count(), 0);
+  });
+
+  await t.test("a user is made, with what is wrong beside its field", async () => {
+    await go("Users");
+    await page.getByRole("link", { name: "New user" }).click();
+    await page.getByLabel("Username").fill(admin.username);
+    await page.getByRole("button", { name: "Make the user" }).click();
+    await page.locator('input[name="username"][aria-invalid="true"]').waitFor();
+    await page.getByLabel("Username").fill("grace");
+    await page.getByLabel("E-mail").fill("grace@example.com");
+    await page.getByLabel("First name").fill("Grace");
+    await page.getByLabel("editors").check();
+    await page.getByRole("button", { name: "Make the user" }).click();
+    await heading("grace").waitFor();
+    await told("The user is made.").waitFor();
+    await page.getByText("There is no password yet").waitFor();
+  });
+
+  await t.test("the user sets a password on a link", async (t) => {
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByText("Give this link to grace").waitFor();
+    const link = await section("Measures").locator("pre").innerText();
+    await page.getByRole("button", { name: "I have it" }).click();
+    const other = await openPage(t, browser);
+    await other.goto(link);
+    await fillPassword(other, "New password", grace);
+    await other.getByRole("button", { name: "Set the password" }).click();
+    await other.getByRole("heading", { name: "Your password is set" }).waitFor();
+    assert.equal((await login("grace", grace)).status, 200);
+  });
+
+  await t.test("the list is searched, and narrowed to a group", async () => {
+    await go("Users");
+    const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
+    await rows.nth(1).waitFor();
+    await page.getByLabel("Search").fill("gra");
+    await rows.filter({ hasText: admin.username }).waitFor({ state: "detached" });
+    assert.equal(await rows.count(), 1);
+    await page.getByLabel("Search").fill("nobody of this name");
+    await page.getByText("Nobody fits").waitFor();
+    await page.getByLabel("Search").fill("");
+    await page.getByLabel("Group", { exact: true }).selectOption("editors");
+    await rows.filter({ hasText: admin.email }).waitFor({ state: "detached" });
+    await page.reload(); // the address knows
+    await rows.filter({ hasText: "grace@example.com" }).waitFor();
+    assert.equal(await rows.count(), 1);
+  });
+
+  await t.test("a change is saved, and undoes nothing that another has just changed", async () => {
+    await toUser("grace");
+    const path = `/api/auth/admin/users/${page.url().split("/").at(-1)}`;
+    const headers = { "Content-Type": "application/json" };
+    assert.equal((await ask(page, path, { method: "PATCH", headers, body: '{"email":"hopper@example.com"}' })).status, 200);
+    await page.getByLabel("Last name").fill("Hopper");
+    await page.getByRole("button", { name: "Save" }).click();
+    await told("Saved").waitFor();
+    await page.reload();
+    assert.equal(await page.getByLabel("Last name").inputValue(), "Hopper");
+    assert.equal(await page.getByLabel("E-mail").inputValue(), "hopper@example.com");
+  });
+
+  await t.test("rights that are given count at once for an open page", async (t) => {
+    const hers = await openPage(t, browser);
+    await hers.goto(`${server.url}/signin`);
+    await hers.getByLabel("Username").fill("grace");
+    await fillPassword(hers, "Password", grace);
+    await hers.getByRole("button", { name: "Sign in" }).click();
+    await hers.getByRole("heading", { name: "Your account" }).waitFor();
+    await hers.goto(`${server.url}/auth/admin`);
+    await hers.getByRole("heading", { name: "Not for everybody" }).waitFor();
+    await page.getByLabel("Staff: may enter").check();
+    await page.getByLabel("Permissions of their own").fill("auth.view_user");
+    await page.getByRole("button", { name: "Save" }).click();
+    await told("Saved").waitFor();
+    await hers.getByRole("heading", { name: "Users" }).waitFor();
+    assert.equal(await hers.getByRole("link", { name: "Groups" }).count(), 0);
+    assert.equal(await hers.getByRole("link", { name: "New user" }).count(), 0);
+
+    await toUser("grace");
+    await sure("Sign out everywhere", "Sign them out");
+    await told("grace has been signed out everywhere").waitFor();
+    await atSignIn(hers);
+    await hers.getByText("an administrator ended this session").waitFor();
+  });
+
+  await t.test("who is signed in now can be ended", async () => {
+    await login("grace", grace);
+    await go("Signed in now");
+    await sure(/^End .* of grace$/, "End it");
+    await page.getByRole("row").filter({ hasText: "grace" }).waitFor({ state: "detached" });
+    await page.getByRole("row").filter({ hasText: "This device" }).waitFor();
+  });
+
+  await t.test("a user is disabled, enabled and deleted", async () => {
+    await toUser("grace");
+    await sure("Disable", "Disable");
+    await told("grace is disabled").waitFor();
+    assert.equal((await login("grace", grace)).status, 401);
+    await page.getByRole("button", { name: "Enable" }).click();
+    await told("grace is enabled").waitFor();
+    assert.equal((await login("grace", grace)).status, 200);
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.keyboard.press("Escape"); // thinks better of it
+    assert.equal((await login("grace", grace)).status, 200);
+    await sure("Delete", "Delete for good");
+    await heading("Users").waitFor();
+    assert.equal(await page.getByRole("link", { name: "grace", exact: true }).count(), 0);
+    assert.equal((await login("grace", grace)).status, 401);
+  });
+
+  await t.test("one's own account can't be disabled or deleted here", async () => {
+    await toUser(admin.username);
+    await section("Measures").waitFor();
+    for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
+  });
+
+  await t.test("where the server wants the password once more, the page asks and then goes on", async () => {
+    let stale = true;
+    await page.route("**/api/auth/admin/**", (route) => stale
+      ? route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' })
+      : route.continue());
+    await page.goto(`${server.url}/auth/admin/groups`);
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("shown to who has entered the password").waitFor();
+    await page.getByRole("button", { name: "Enter the password" }).first().click();
+    await fillPassword(dialog, "Password", admin.password);
+    stale = false;
+    await dialog.getByRole("button", { name: "Go on" }).click();
+    await section("editors").waitFor();
+    await page.unrouteAll();
+  });
+
+  await t.test("signed out it leads to the sign-in, and back to where one was", async () => {
+    await ask(page, "/api/auth/logout", { method: "POST" });
+    await page.goto(`${server.url}/auth/admin/groups`);
+    await atSignIn(page);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await section("editors").waitFor();
+  });
+});

@@ -1,0 +1,140 @@
+/** The administration's routes, and how their answers are kept. */
+
+import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, isOutage, type AuthError, type Device, type User } from "../api.ts";
+
+export interface AdminUser extends User {
+  is_active: boolean;
+  has_password: boolean;
+  direct_permissions: string[];
+}
+
+export type UserChange = Partial<
+  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions">
+>;
+
+export interface AdminSession extends Device {
+  user_id: number | string;
+  username: string;
+}
+
+export interface Group {
+  name: string;
+  permissions: string[];
+}
+
+export interface ResetLink {
+  link: string;
+  expires_at: string;
+}
+
+declare module "@tanstack/react-query" {
+  interface Register {
+    defaultError: AuthError;
+  }
+}
+
+/**
+ * Nothing is asked for by itself when the page is looked at again: the answer might be the demand for a password, and a box
+ * that asks for one unbidden is not to be trusted.
+ */
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      refetchOnWindowFocus: false,
+      refetchOnReconnect: false,
+      retry: (failures, error) => isOutage(error) && failures < 3,
+      retryDelay: (failures, error) => (error.retryAfter ?? 2 ** failures) * 1000,
+    },
+  },
+});
+
+const root = "/api/auth/admin";
+const at = (...parts: (string | number)[]) => [root, ...parts.map(encodeURIComponent)].join("/");
+
+function search(path: string, parameters: Record<string, string | undefined>): string {
+  const entries = Object.entries(parameters).filter((entry): entry is [string, string] => !!entry[1]);
+  return entries.length > 0 ? `${path}?${new URLSearchParams(entries)}` : path;
+}
+
+export interface UserFilter {
+  search: string;
+  group: string;
+}
+
+export function useUsers(filter: UserFilter) {
+  return useInfiniteQuery({
+    queryKey: ["users", filter],
+    queryFn: ({ pageParam }) =>
+      api.call<{ users: AdminUser[]; next: string | null }>("GET", search(at("users"), { ...filter, after: pageParam })),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function useUser(id: string) {
+  return useQuery({ queryKey: ["user", id], queryFn: () => api.call<AdminUser>("GET", at("users", id)) });
+}
+
+export function useUserSessions(id: string) {
+  return useQuery({
+    queryKey: ["sessions", id],
+    queryFn: async () => (await api.call<{ sessions: AdminSession[] }>("GET", at("users", id, "sessions"))).sessions,
+  });
+}
+
+export function useSessions() {
+  return useInfiniteQuery({
+    queryKey: ["sessions"],
+    queryFn: ({ pageParam }) =>
+      api.call<{ sessions: AdminSession[]; next: string | null }>("GET", search(at("sessions"), { after: pageParam })),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+export function useGroups(enabled = true) {
+  return useQuery({
+    queryKey: ["groups"],
+    queryFn: async () => (await api.call<{ groups: Group[] }>("GET", at("groups"))).groups,
+    enabled,
+  });
+}
+
+export function usePermissions() {
+  return useQuery({
+    queryKey: ["permissions"],
+    queryFn: async () => (await api.call<{ permissions: string[] }>("GET", at("permissions"))).permissions,
+  });
+}
+
+/** What an administrator does. Afterwards nothing that is shown counts as true any more. */
+export function useDeed<In, Out>(deed: (input: In) => Promise<Out>) {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: deed, onSuccess: () => client.invalidateQueries() });
+}
+
+export const deeds = {
+  createUser: (user: UserChange & { password?: string }) => api.call<AdminUser>("POST", at("users"), user),
+  changeUser: ({ id, change }: { id: string; change: UserChange }) => api.call<AdminUser>("PATCH", at("users", id), change),
+  deleteUser: (id: string) => api.call<object>("DELETE", at("users", id)),
+  disableUser: (id: string) => api.call<AdminUser>("POST", at("users", id, "disable")),
+  enableUser: (id: string) => api.call<AdminUser>("POST", at("users", id, "enable")),
+  resetLink: (id: string) => api.call<ResetLink>("POST", at("users", id, "reset")),
+  endEverything: (id: string) => api.call<object>("POST", at("users", id, "end")),
+  endSession: (id: string) => api.call<object>("DELETE", at("sessions", id)),
+  createGroup: (group: Group) => api.call<Group>("POST", at("groups"), group),
+  changeGroup: ({ name, permissions }: Group) => api.call<Group>("PATCH", at("groups", name), { permissions }),
+  deleteGroup: (name: string) => api.call<object>("DELETE", at("groups", name)),
+};
+
+/** The address of a page of the administration. */
+export function home(path: string): string {
+  return `/auth/admin/${path}`;
+}
+
+/** Whether somebody may do what needs a permission. It decides what is shown; the server decides what is done. */
+export function may(user: User, permission: string): boolean {
+  return user.is_superuser || (user.is_staff && user.permissions.includes(permission));
+}

@@ -1,0 +1,113 @@
+import { useRef, useState } from "react";
+import { Link } from "react-router";
+import type { User } from "../api.ts";
+import { Button } from "../parts/button.tsx";
+import { Area, Field } from "../parts/field.tsx";
+import { Form } from "../parts/form.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Heading } from "../parts/shell.tsx";
+import { Sure } from "../parts/sure.tsx";
+import { texts } from "../texts.ts";
+import { deeds, home, may, useDeed, useGroups, usePermissions, type Group } from "./data.ts";
+import { DeedProblem, Loaded } from "./loaded.tsx";
+import { lines } from "./user-form.tsx";
+
+const t = texts.admin.groups;
+
+export function Groups({ me }: { me: User }) {
+  const groups = useGroups();
+  const [done, setDone] = useState("");
+  const heading = useRef<HTMLHeadingElement>(null);
+  const said = (sentence: string) => {
+    setDone(sentence);
+    heading.current?.focus();
+  };
+  return (
+    <>
+      <Heading page={t.heading}>{t.heading}</Heading>
+      <p className="who-more">{t.intro}</p>
+      {done && <Notice tone="good">{done}</Notice>}
+      <Loaded query={groups}>
+        {(list) => list.length > 0
+          ? list.map((group) => <OneGroup key={group.name} me={me} group={group} onDone={said} />)
+          : <p className="empty" role="status">{t.none}</p>}
+      </Loaded>
+      {may(me, "auth.add_group") && <NewGroup onDone={said} />}
+    </>
+  );
+}
+
+function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said: string) => void }) {
+  const [editing, setEditing] = useState(false);
+  const change = useDeed(deeds.changeGroup);
+  const remove = useDeed(deeds.deleteGroup);
+  const { name, permissions } = group;
+  return (
+    <section className="panel" aria-label={name}>
+      <div className="heading-row">
+        <h2>{name}</h2>
+        {may(me, "auth.view_user") && <Link to={`${home("users")}?group=${encodeURIComponent(name)}`}>{t.members}<span className="for-readers"> {name}</span></Link>}
+      </div>
+      <DeedProblem error={change.error ?? remove.error} fields={["permissions"]} />
+      {editing ? (
+        <Form error={change.error ?? undefined} sending={change.isPending} onSend={(field) =>
+          change.mutate({ name, permissions: lines(field("permissions")) }, {
+            onSuccess: () => {
+              setEditing(false);
+              onDone(t.changed(name));
+            },
+          })}>
+          <PermissionArea initial={permissions} errors={change.error?.errors["permissions"]} />
+          <div className="row">
+            <Button type="submit" look="main" off={change.isPending}>{texts.admin.user.save}</Button>
+            <Button onClick={() => setEditing(false)}>{texts.confirm.cancel}</Button>
+          </div>
+        </Form>
+      ) : (
+        <>
+          {permissions.length > 0
+            ? <ul className="badges">{permissions.map((permission) => <li key={permission} className="badge">{permission}</li>)}</ul>
+            : <p className="empty">{t.noPermissions}</p>}
+          <div className="row">
+            {may(me, "auth.change_group") && <Button label={t.changeNamed(name)} onClick={() => setEditing(true)}>{t.change}</Button>}
+            {may(me, "auth.delete_group") && (
+              <Sure label={t.deleteNamed(name)} question={t.deleteSure} yes={t.deleteYes} no={texts.admin.user.no} sending={remove.isPending}
+                onYes={() => remove.mutate(name, { onSuccess: () => onDone(t.deleted(name)) })}>{t.delete}</Sure>
+            )}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function NewGroup({ onDone }: { onDone: (said: string) => void }) {
+  const create = useDeed(deeds.createGroup);
+  return (
+    <section className="panel" aria-labelledby="new-group-heading">
+      <h2 id="new-group-heading">{t.newHeading}</h2>
+      <Form key={create.isSuccess ? create.submittedAt : "first"} error={create.error ?? undefined} sending={create.isPending} onSend={(field) =>
+        create.mutate({ name: field("name"), permissions: lines(field("permissions")) }, { onSuccess: ({ name }) => onDone(t.created(name)) })}>
+        <DeedProblem error={create.error} fields={["name", "permissions"]} />
+        <Field name="name" label={t.name} autoComplete="off" errors={create.error?.errors["name"]} />
+        <PermissionArea initial={[]} errors={create.error?.errors["permissions"]} />
+        <Button type="submit" look="main" off={create.isPending}>{t.create}</Button>
+      </Form>
+    </section>
+  );
+}
+
+function PermissionArea({ initial, errors }: { initial: readonly string[]; errors: readonly string[] | undefined }) {
+  const known = usePermissions();
+  return (
+    <>
+      <Area name="permissions" label={t.permissions} hint={texts.admin.user.permissionsHint} defaultValue={initial.join("\n")} errors={errors} />
+      {known.data && known.data.length > 0 && (
+        <details>
+          <summary>{t.known}</summary>
+          <ul className="badges">{known.data.map((name) => <li key={name} className="badge">{name}</li>)}</ul>
+        </details>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,93 @@
+import type { ReactNode } from "react";
+import type { AuthError, User } from "../api.ts";
+import { Button } from "../parts/button.tsx";
+import { Area, Field, Tick } from "../parts/field.tsx";
+import { Form } from "../parts/form.tsx";
+import { texts } from "../texts.ts";
+import { may, useGroups, type AdminUser, type UserChange } from "./data.ts";
+import { DeedProblem } from "./loaded.tsx";
+
+const t = texts.admin.user;
+const fields = ["username", "email", "first_name", "last_name", "direct_permissions", "groups", "password"];
+
+interface UserFormProps {
+  me: User;
+  /** The user to change; undefined for a new one. */
+  user?: AdminUser;
+  error: AuthError | null;
+  sending: boolean;
+  submit: string;
+  onSend: (change: UserChange, field: (name: string) => string) => void;
+  children?: ReactNode;
+}
+
+/** Everything about a user that can be typed or ticked. */
+export function UserForm({ me, user, error, sending, submit, onSend, children }: UserFormProps) {
+  const groups = useGroups(may(me, "auth.view_group"));
+  const errors = error?.errors ?? {};
+  const send = (field: (name: string) => string, form: HTMLFormElement) =>
+    onSend(differences(read(field, form, groups.data !== undefined), user), field);
+  return (
+    <Form error={error ?? undefined} sending={sending} onSend={send}>
+      <DeedProblem error={error} fields={fields} />
+      <Field name="username" label={texts.field.username} autoComplete="off" defaultValue={user?.username} errors={errors["username"]} />
+      <Field name="email" type="email" label={texts.field.email} note={texts.field.optional} required={false} autoComplete="off"
+        defaultValue={user?.email} errors={errors["email"]} />
+      <div className="two">
+        <Field name="first_name" label={t.firstName} note={texts.field.optional} required={false} autoComplete="off"
+          defaultValue={user?.first_name} errors={errors["first_name"]} />
+        <Field name="last_name" label={t.lastName} note={texts.field.optional} required={false} autoComplete="off"
+          defaultValue={user?.last_name} errors={errors["last_name"]} />
+      </div>
+      {children}
+      {groups.data && groups.data.length > 0 && (
+        <fieldset>
+          <legend>{texts.admin.groups.heading}</legend>
+          {groups.data.map(({ name }) => (
+            <Tick key={name} name="groups" value={name} label={name} defaultChecked={user?.groups.includes(name)} />
+          ))}
+        </fieldset>
+      )}
+      {me.is_superuser && (
+        <fieldset>
+          <legend>{t.role}</legend>
+          <Tick name="is_staff" value="on" label={t.staff} defaultChecked={user?.is_staff} />
+          <Tick name="is_superuser" value="on" label={t.superuser} defaultChecked={user?.is_superuser} />
+        </fieldset>
+      )}
+      <Area name="direct_permissions" label={t.permissions} note={texts.field.optional} hint={t.permissionsHint}
+        defaultValue={user?.direct_permissions.join("\n")} errors={errors["direct_permissions"]} />
+      <Button type="submit" look="main" off={sending}>{sending ? texts.devices.working : submit}</Button>
+    </Form>
+  );
+}
+
+function read(field: (name: string) => string, form: HTMLFormElement, groupsKnown: boolean): UserChange {
+  const ticked = (name: string) => new FormData(form).getAll(name).map(String);
+  const roles = form.querySelector('[name="is_staff"]') !== null;
+  return {
+    username: field("username"),
+    email: field("email"),
+    first_name: field("first_name"),
+    last_name: field("last_name"),
+    direct_permissions: lines(field("direct_permissions")),
+    ...(groupsKnown && { groups: ticked("groups") }),
+    ...(roles && { is_staff: ticked("is_staff").length > 0, is_superuser: ticked("is_superuser").length > 0 }),
+  };
+}
+
+/** Only what was changed is sent, so that nobody undoes what another has just done. */
+function differences(next: UserChange, user: AdminUser | undefined): UserChange {
+  const had: UserChange = user ?? { is_staff: false, is_superuser: false, groups: [], direct_permissions: [] };
+  const same = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+  return Object.fromEntries(Object.entries(next).filter(([name, value]) => !same(value, had[name as keyof UserChange])));
+}
+
+function sorted(value: unknown): unknown {
+  return Array.isArray(value) ? [...value].sort() : value;
+}
+
+/** The lines of a text that say something. */
+export function lines(text: string): string[] {
+  return text.split("\n").map((line) => line.trim()).filter(Boolean);
+}
