@@ -14,10 +14,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// TestS09_A12_TheDatabaseOpensNothing: neither a ticket nor what it encodes is in any file of the database.
+// TestS09_A12_TheDatabaseOpensNothing: no ticket or token of any kind, nor what it encodes, is in any file of the database.
 func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, options{stores: func(t *testing.T) stores {
+	s := start(t, options{appTokens: true, stores: func(t *testing.T) stores {
 		db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"))
 		if err != nil {
 			t.Fatal(err)
@@ -34,6 +34,16 @@ func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets = append(secrets, []byte(c.ticket()), raw)
+	for _, how := range credentials {
+		how.make(s, u)("GET", "/api/me", nil)
+	}
+	c.send("POST", "/api/auth/jwt/exchange", nil, "Authorization: Bearer "+s.jwtPair("ada").Access)
+	if n := len(s.secret.opens); n < len(credentials) {
+		t.Fatalf("%d secrets were handed out", n)
+	}
+	for secret := range s.secret.opens {
+		secrets = append(secrets, forms(secret)...)
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
