@@ -3,6 +3,8 @@ package live
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,21 +42,24 @@ type looker struct {
 	failed  bool // the last look, which is logged once
 }
 
-// wake looks at the users who were woken.
+// wake looks at the users who were woken: nobody, where the turn before took the names and left the signal.
 func (l *looker) wake(ctx context.Context) {
 	l.h.mu.Lock()
 	woken := l.h.woken
 	l.h.woken = map[string]bool{}
 	l.h.mu.Unlock()
 	if woken[""] {
-		l.all(ctx, []string{""})
+		l.everybody(ctx)
 		return
 	}
-	users := make([]string, 0, len(woken))
-	for user := range woken {
-		users = append(users, user)
+	l.pages(ctx, slices.Collect(maps.Keys(woken)))
+}
+
+// everybody looks at all pages.
+func (l *looker) everybody(ctx context.Context) {
+	if l.pages(ctx, []string{""}) {
+		l.due = time.Now().Add(sweepEvery)
 	}
-	l.all(ctx, users)
 }
 
 // look looks at all pages, if something may have changed.
@@ -69,7 +74,7 @@ func (l *looker) look(ctx context.Context) {
 		l.version, due = version, true
 	}
 	if due {
-		l.all(ctx, []string{""})
+		l.everybody(ctx)
 	}
 }
 
@@ -83,15 +88,15 @@ func (l *looker) ask(ctx context.Context) (int64, error) {
 	return version, err
 }
 
-// all looks at every page of the users. After a failure the rest is left to the next turn: an outage is none for pages.
-func (l *looker) all(ctx context.Context, users []string) {
+// pages looks at every page of the users. After a failure the rest is left to the next turn: an outage is none for pages.
+func (l *looker) pages(ctx context.Context, users []string) (all bool) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	var workers sync.WaitGroup
-	pages := make(chan *Watch)
+	queue := make(chan *Watch)
 	for range lookers {
 		workers.Go(func() {
-			for w := range pages {
+			for w := range queue {
 				if ctx.Err() != nil {
 					continue
 				}
@@ -103,20 +108,18 @@ func (l *looker) all(ctx context.Context, users []string) {
 	}
 	for _, user := range users {
 		for _, w := range l.h.of(user) {
-			pages <- w
+			queue <- w
 		}
 	}
-	close(pages)
+	close(queue)
 	workers.Wait()
 	if err := context.Cause(ctx); err != nil {
 		l.due = time.Now()
 		l.report(ctx, err)
-		return
+		return false
 	}
 	l.failed = false
-	if users[0] == "" {
-		l.due = time.Now().Add(sweepEvery)
-	}
+	return true
 }
 
 // report logs the first of several failures in a row.
