@@ -201,7 +201,7 @@ func (a *accounts) updateColumns(ctx context.Context, t *sql.Tx, before, after *
 		}
 	}
 	if after.IsActive != before.IsActive && !a.schema.users.has("is_active") {
-		return errors.New("Django's users have no column is_active, so none can be disabled")
+		return errors.New("the table of Django's users has no column is_active, so none can be disabled")
 	}
 	if len(sets) == 0 {
 		return nil

@@ -30,7 +30,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		c.Keys = Keys{""} // nothing is signed or verified
 	}
 	if len(c.Keys) == 0 {
-		return nil, errors.New("Django's secret key is needed: it signs the sessions")
+		return nil, errors.New("the secret key of Django is needed: it signs the sessions")
 	}
 	if err := checkEngine(c.SessionEngine); err != nil {
 		return nil, err

@@ -147,7 +147,7 @@ func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
 		"has no column nick":              func(c *django.Config) { c.UserLogin = "nick" },
 		"there is no table other_session": func(c *django.Config) { c.SessionTable = "other_session" },
 		"unable to open database file":    func(c *django.Config) { c.Database += "x" },
-		"secret key is needed":            func(c *django.Config) { c.Keys = nil },
+		"secret key of Django is needed":  func(c *django.Config) { c.Keys = nil },
 		"not of the form postgres://":     func(c *django.Config) { c.Database = "mysql://u:sesame@h/n" },
 	} {
 		c := django.Config{Database: strings.TrimPrefix(p.config.DB, "django+"), Keys: keys}

@@ -39,7 +39,7 @@ func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
 
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
 	if a.schema.groups == "" {
-		return errors.New("Django has no groups here: django.contrib.auth's tables are missing")
+		return errors.New("no groups here: the tables of django.contrib.auth are missing")
 	}
 	return a.transaction(ctx, func(t *sql.Tx) error {
 		if _, err := t.ExecContext(ctx, `INSERT INTO auth_group (name) VALUES ($1) ON CONFLICT DO NOTHING`, g.Name); err != nil {

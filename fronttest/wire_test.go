@@ -28,12 +28,6 @@ type ask struct {
 	body   string
 }
 
-// with returns the request with more header lines, each "Name: value".
-func (a ask) with(lines ...string) ask {
-	a.header = append(append([]string{}, a.header...), lines...)
-	return a
-}
-
 // reply is what came back.
 type reply struct {
 	status int

@@ -10,17 +10,13 @@ unformatted=$(git ls-files '*.go' | xargs gofmt -l)
 [ -z "$unformatted" ] || { echo "gofmt these files: $unformatted" >&2; exit 1; }
 
 say "vet and staticcheck"
-go vet ./...
-go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+for module in . bench; do
+  (cd "$module" && go vet ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...)
+done
 
 say "race detector"
 need gcc gcc libc6-dev
-need strace strace
-need redis-server redis-server
-need_postgres
-need /usr/sbin/pgbouncer pgbouncer
-need_django
-need_simplejwt
+need_servers
 go test -race ./...
 
 say "fuzz, $seconds s a target"

@@ -7,22 +7,12 @@ cd "$(dirname "$0")/.."
 command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/dl/" >&2; exit 1; }
 
 say "Go: vet and tests"
-need strace strace # with which servertest makes the disk fail
-need redis-server redis-server
-need_postgres
-need /usr/sbin/pgbouncer pgbouncer # through which the stores must work, too
-need nginx nginx-light # in front of which, and of Caddy, fronttest puts the program
-need caddy caddy
-need /usr/bin/python3 python3
-[ -d /usr/lib/python3/dist-packages/cryptography ] || need no-such-command python3-cryptography
-need_django
-need_simplejwt
+need_servers
 go vet ./...
 (cd bench && go vet ./... && go test ./...)
 CLOAKROOM_TESTS_NEED_ALL=1 go test ./...
 go run ./faults -check
 
-need_node
 say "client and pages: types, tests, and builds that must equal the committed ones"
 bash scripts/web.sh
 [ -z "$(git status --porcelain -- web/client/dist web/pages/dist)" ] || {

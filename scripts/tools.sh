@@ -31,6 +31,20 @@ install_packages() {
   return "$failed"
 }
 
+# need_servers: what the Go tests put before, behind and beside ours.
+need_servers() {
+  need strace strace # with which servertest makes the disk fail
+  need redis-server redis-server
+  need_postgres
+  need /usr/sbin/pgbouncer pgbouncer # through which the stores must work, too
+  need nginx nginx-light # in front of which, and of Caddy, fronttest puts the program
+  need caddy caddy
+  need /usr/bin/python3 python3
+  need_django
+  need_simplejwt
+  need_node # whose idea of a URL is what browsers have
+}
+
 # need_postgres installs the PostgreSQL server, whose programs Debian keeps out of the PATH, without a cluster of the system.
 need_postgres() {
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return

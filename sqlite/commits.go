@@ -34,9 +34,6 @@ type counted struct {
 	all, others uint64
 }
 
-// errNoIndex says that this system doesn't let us look.
-var errNoIndex = errors.New("the index of the log can't be mapped here")
-
 // Commits returns what counts the commits to the file, or an error where that isn't possible: on other systems than Linux.
 // What was read from the file is then true for the moment only.
 func (db *DB) Commits(ctx context.Context) (*Commits, error) {
