@@ -4,20 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
 )
 
-const (
-	// touchEvery is how exactly the last use is known; an idle limit under ten times that is kept more exactly.
-	touchEvery = time.Minute
-	// flushEvery is how long a use may wait for its batch.
-	flushEvery = 5 * time.Second
-	// storeTimeout bounds a call that no request waits for, or that must not end with its request.
-	storeTimeout = 5 * time.Second
-
-	purgeEvery = time.Minute
-	purgeBatch = 200
-	purgePause = 20 * time.Millisecond
-)
+// touchEvery is how exactly the last use is known; an idle limit under ten times that is kept more exactly.
+const touchEvery = time.Minute
 
 // use is a use of a session that waits to be written.
 type use struct {
@@ -42,7 +34,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	}
 	// The write is through before the session would have expired, or not at all: what another check has seen expired
 	// must not come back.
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(storeTimeout/time.Second))))
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(upkeep.Timeout/time.Second))))
 	defer cancel()
 	m.write(ctx, []Seen{u.seen})
 }
@@ -51,7 +43,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 func (m *Manager) wait(u use, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.running || u.end-now <= int64((flushEvery+storeTimeout)/time.Second) {
+	if !m.running || u.end-now <= int64((upkeep.FlushEvery+upkeep.Timeout)/time.Second) {
 		return false
 	}
 	if m.pending == nil {
@@ -82,21 +74,10 @@ func (m *Manager) write(ctx context.Context, uses []Seen) {
 // is left and returns nil. Run it once per Manager. Without it each use is written at once, and nothing is removed.
 func (m *Manager) Run(ctx context.Context) error {
 	m.batch(true)
-	flush, purge := time.NewTicker(flushEvery), time.NewTimer(0)
-	defer flush.Stop()
-	defer purge.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			m.batch(false)
-			m.flush(context.WithoutCancel(ctx))
-			return nil
-		case <-flush.C:
-			m.flush(ctx)
-		case <-purge.C:
-			purge.Reset(m.purge(ctx))
-		}
-	}
+	upkeep.Work{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
+	m.batch(false)
+	m.flush(context.WithoutCancel(ctx))
+	return nil
 }
 
 // batch says whether uses wait for a batch from now on.
@@ -113,9 +94,9 @@ func (m *Manager) flush(ctx context.Context) {
 	pending := m.pending
 	m.pending = nil
 	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, upkeep.Timeout)
 	defer cancel()
-	safe := time.Now().Add(storeTimeout).Unix()
+	safe := time.Now().Add(upkeep.Timeout).Unix()
 	uses := make([]Seen, 0, len(pending))
 	for _, u := range pending {
 		if u.end > safe {
@@ -125,17 +106,10 @@ func (m *Manager) flush(ctx context.Context) {
 	m.write(ctx, uses)
 }
 
-// purge removes a batch of expired sessions, and returns how long to wait before the next: a small batch and a pause
-// hold nobody up.
-func (m *Manager) purge(ctx context.Context) time.Duration {
-	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	n, err := m.Store.DeleteExpired(bounded, time.Now().Unix(), purgeBatch)
-	if err != nil && ctx.Err() == nil {
-		m.log(ctx, slog.LevelWarn, "session purge failed", slog.Any("error", err))
-	}
-	if err != nil || n < purgeBatch {
-		return purgeEvery
-	}
-	return purgePause
+func (m *Manager) purge(ctx context.Context, limit int) (int, error) {
+	return m.Store.DeleteExpired(ctx, time.Now().Unix(), limit)
+}
+
+func (m *Manager) purgeFailed(ctx context.Context, err error) {
+	m.log(ctx, slog.LevelWarn, "session purge failed", slog.Any("error", err))
 }

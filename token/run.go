@@ -4,40 +4,21 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
 )
 
-const (
-	// touchEvery is how exactly the last use is known.
-	touchEvery = time.Minute
-	// flushEvery is how long a use may wait for its batch.
-	flushEvery = 5 * time.Second
-	// storeTimeout bounds a call that no request waits for.
-	storeTimeout = 5 * time.Second
-
-	purgeEvery = time.Minute
-	purgeBatch = 200
-	purgePause = 20 * time.Millisecond
-)
+// touchEvery is how exactly the last use is known.
+const touchEvery = time.Minute
 
 // Run writes the noted uses in batches and removes expired tokens from the store, until ctx ends; then it writes what is
 // left and returns nil. Run it once per Service. Without it each use is written at once, and nothing is removed.
 func (s *Service) Run(ctx context.Context) error {
 	s.batch(true)
-	flush, purge := time.NewTicker(flushEvery), time.NewTimer(0)
-	defer flush.Stop()
-	defer purge.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			s.batch(false)
-			s.flush(context.WithoutCancel(ctx))
-			return nil
-		case <-flush.C:
-			s.flush(ctx)
-		case <-purge.C:
-			purge.Reset(s.purge(ctx))
-		}
-	}
+	upkeep.Work{Flush: s.flush, Purge: s.purge, Failed: s.purgeFailed}.Run(ctx)
+	s.batch(false)
+	s.flush(context.WithoutCancel(ctx))
+	return nil
 }
 
 // batch says whether uses wait for a batch from now on.
@@ -70,7 +51,7 @@ func (s *Service) flush(ctx context.Context) {
 	for id, at := range pending {
 		uses = append(uses, Used{ID: id, At: at})
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, upkeep.Timeout)
 	defer cancel()
 	s.write(ctx, uses)
 }
@@ -85,16 +66,12 @@ func (s *Service) write(ctx context.Context, uses []Used) {
 	}
 }
 
-// purge removes a batch of expired tokens, and returns how long to wait before the next.
-func (s *Service) purge(ctx context.Context) time.Duration {
-	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	n, err := s.Store.DeleteExpired(bounded, time.Now().Unix(), purgeBatch)
-	if err != nil && ctx.Err() == nil && s.Log != nil {
+func (s *Service) purge(ctx context.Context, limit int) (int, error) {
+	return s.Store.DeleteExpired(ctx, time.Now().Unix(), limit)
+}
+
+func (s *Service) purgeFailed(ctx context.Context, err error) {
+	if s.Log != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "token purge failed", slog.Any("error", err))
 	}
-	if err != nil || n < purgeBatch {
-		return purgeEvery
-	}
-	return purgePause
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
 )
 
 // StandardTTL is how long a personal token lives unless its owner says otherwise.
@@ -152,7 +154,7 @@ func (s *Service) Use(ctx context.Context, t *Token) {
 	if now-t.LastUsedAt.Unix() < int64(touchEvery/time.Second) || s.wait(t.id, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), upkeep.Timeout)
 	defer cancel()
 	s.write(ctx, []Used{{ID: t.id, At: now}})
 }
