@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/gateway"
@@ -52,6 +53,7 @@ type Server struct {
 	throttle *throttle.Guard
 	hasher   *password.Hasher
 	live     *live.Hub
+	audit    *audit.Log
 	jwt      *jwt.Service
 	log      *slog.Logger
 }
@@ -67,7 +69,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := checkAudiences(c); err != nil {
 		return nil, err
 	}
-	s := &Server{url: c.URL, keyFile: c.KeyFile, log: c.Log}
+	s := &Server{url: c.URL, keyFile: c.KeyFile, audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
+	c.Log = slog.New(s.audit.Handler(c.Log.Handler()))
+	s.log = c.Log
 	guard, err := csrf.New(csrf.Config{
 		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
 		Keys: func() [][]byte { return s.keys.Derive("csrf") },
@@ -169,6 +173,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
+	s.audit.Store, s.audit.Who = s.db.Audit(), s.whose
 	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)
@@ -180,7 +185,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
-		Keys: s.keys, Live: s.live, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Keys: s.keys, Live: s.live, Audit: s.audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
 }
 
@@ -254,6 +259,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Sessions.Run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
+	g.Go(func() error { return s.audit.Run(ctx) })
 	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
@@ -311,14 +317,32 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 	return s.url + "/auth/reset#" + secret, expires, nil
 }
 
-// Close closes the database. Stop serving, and Run, before.
+// whose returns the ID of the user with a name as typed.
+func (s *Server) whose(ctx context.Context, login string) string {
+	u, err := s.near.accounts.Find(ctx, account.Key(login))
+	if err != nil {
+		return ""
+	}
+	return u.ID
+}
+
+// Close writes what is left for the audit log, and closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error {
-	err := errors.Join(s.near.close(), s.db.Close())
+	var err error
+	if s.audit.Store != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		err = s.audit.Flush(ctx)
+	}
+	err = errors.Join(err, s.near.close(), s.db.Close())
 	if s.gateway != nil {
 		err = errors.Join(err, s.gateway.Close())
 	}
 	return err
 }
+
+// closeTimeout bounds what Close waits for.
+const closeTimeout = 5 * time.Second
 
 // RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
 // and publishes a new key for JWTs, as r says. Other processes notice by themselves.

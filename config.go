@@ -38,6 +38,7 @@ type Config struct {
 	Idle              time.Duration // the longest pause between two uses of a session; 0: 14 days
 	Lifetime          time.Duration // the end of a session, whatever happens; 0: 30 days
 	MaxSessions       int           // of one user; 0: no limit
+	AuditRetention    time.Duration // how long events stay in the audit log; 0: a year
 	PasswordMinLength int           // in characters; 0: 15
 	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
 	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains

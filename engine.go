@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -25,6 +26,7 @@ type database interface {
 	Tokens() token.Store
 	Throttles() throttle.Store
 	Keys() keyring.Store
+	Audit() audit.Store
 	Ping(ctx context.Context) error
 	Close() error
 }

@@ -32,6 +32,7 @@ var layers = map[string]layer{
 	"jwt":                {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
+	"audit":              {own: []string{"internal/requestid"}},
 	"live":               {own: []string{"account", "auth", "session"}},
 	"auth":               {own: []string{"account", "jwt", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":  {},
@@ -42,18 +43,18 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "session", "throttle", "token", "internal/keyring"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"nearcache": {own: []string{"account", "feed", "session", "token"}},
-	"memory":    {own: []string{"account", "feed", "session", "throttle", "token", "internal/keyring"}},
+	"memory":    {own: []string{"account", "audit", "feed", "session", "throttle", "token", "internal/keyring"}},
 	"sqlite": {
-		own:    []string{"account", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"redis": {own: []string{"feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
 	"postgres": {
-		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "audit", "feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
 	},
 	"django": {
@@ -61,7 +62,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "feed", "session", "throttle", "token", "internal/keyring"},
+		own:    []string{"account", "audit", "feed", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -71,14 +72,14 @@ var layers = map[string]layer{
 		"auth", "csrf", "session", "internal/clientip", "internal/problem", "internal/requestid",
 	}},
 	"httpapi": {own: []string{
-		"account", "auth", "csrf", "jwt", "live", "password", "session", "throttle", "token",
+		"account", "audit", "auth", "csrf", "jwt", "live", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
 	}},
 
 	// The whole.
 	"": {
 		own: []string{
-			"account", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "metrics", "nearcache", "password", "postgres",
+			"account", "audit", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "metrics", "nearcache", "password", "postgres",
 			"redis", "session", "sqlite", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/requestid",
 		},

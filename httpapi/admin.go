@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,11 +33,12 @@ const (
 	deleteSession = "sessions.delete_session"
 	viewToken     = "authtoken.view_token"
 	deleteToken   = "authtoken.delete_token"
+	viewLog       = "admin.view_logentry"
 )
 
 // permissions are those that this API knows.
 var permissions = []string{
-	addGroup, addUser, changeGroup, changeUser, deleteGroup, deleteUser, viewGroup, viewUser, deleteSession, viewSession, deleteToken, viewToken,
+	addGroup, addUser, changeGroup, changeUser, deleteGroup, deleteUser, viewGroup, viewUser, deleteSession, viewSession, deleteToken, viewToken, viewLog,
 }
 
 var (
@@ -145,16 +147,33 @@ func (c *call) groupPermissions() (map[string][]string, error) {
 	return all, nil
 }
 
-// act logs what an administrator has done to a user, under OWASP's name.
-func (c *call) act(event string, subject *account.User, more ...slog.Attr) {
+// act records what an administrator has done to a user, under OWASP's name. It is in the audit log once this returns nil;
+// otherwise it is in the text log alone, and the answer must not be that all is well.
+func (c *call) act(event string, subject *account.User, more ...slog.Attr) error {
+	c.logAct(event, subject, more...)
+	return c.recorded()
+}
+
+func (c *call) logAct(event string, subject *account.User, more ...slog.Attr) {
 	about := []slog.Attr{slog.String("actor", c.who.User.ID), slog.String("user", subject.ID), slog.String("login", shorten(subject.Username))}
 	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, event, append(about, more...)...)
 }
 
 // actOnGroup is act for a group.
-func (c *call) actOnGroup(g account.Group, deed string, more ...slog.Attr) {
+func (c *call) actOnGroup(g account.Group, deed string, more ...slog.Attr) error {
 	about := []slog.Attr{slog.String("actor", c.who.User.ID), slog.String("group", shorten(g.Name)), slog.String("deed", deed)}
 	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "privilege_permissions_changed", append(about, more...)...)
+	return c.recorded()
+}
+
+// recorded waits until what was logged is in the audit log.
+func (c *call) recorded() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	defer cancel()
+	if err := c.api.Audit.Flush(ctx); err != nil {
+		return fmt.Errorf("record in the audit log: %w", err)
+	}
+	return nil
 }
 
 const (

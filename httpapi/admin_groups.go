@@ -3,7 +3,6 @@ package httpapi
 import (
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 )
@@ -65,7 +64,10 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 	if err := c.api.Accounts.AddGroup(c.ctx(), g); err != nil {
 		return groupOut{}, err
 	}
-	c.actOnGroup(g, "created", slog.String("change", shorten("+"+strings.Join(g.Permissions, " +"))))
+	change := rightsChange(&account.User{}, &account.User{Direct: g.Permissions})
+	if err := c.actOnGroup(g, "created", slog.String("change", shorten(change))); err != nil {
+		return groupOut{}, err
+	}
 	g, err := c.api.Accounts.Group(c.ctx(), g.Name)
 	if err != nil {
 		return groupOut{}, err
@@ -99,8 +101,7 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 		return groupOut{}, err
 	}
 	change := rightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: g.Permissions})
-	c.actOnGroup(g, "changed", slog.String("change", shorten(change)))
-	return newGroupOut(g), nil
+	return newGroupOut(g), c.actOnGroup(g, "changed", slog.String("change", shorten(change)))
 }
 
 func removeGroup(c *call, _ none) (none, error) {
@@ -114,8 +115,7 @@ func removeGroup(c *call, _ none) (none, error) {
 	if err := c.api.Accounts.DeleteGroup(c.ctx(), g.Name); err != nil {
 		return none{}, err
 	}
-	c.actOnGroup(g, "deleted")
-	return none{}, nil
+	return none{}, c.actOnGroup(g, "deleted")
 }
 
 // addMember makes a user a member of a group.

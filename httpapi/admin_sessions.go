@@ -90,8 +90,7 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	c.act("authz_admin", u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
-	return endedOut{n}, nil
+	return endedOut{n}, c.act("authz_admin", u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
 }
 
 // endAnySession ends one session, whoever's it is.
@@ -120,6 +119,5 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	c.act("authz_admin", u, slog.String("deed", "session ended"), slog.String("session", s.ID))
-	return none{}, nil
+	return none{}, c.act("authz_admin", u, slog.String("deed", "session ended"), slog.String("session", s.ID))
 }

@@ -42,6 +42,8 @@ var adminRoutes = map[string]string{
 	"DELETE /groups/{name}":              "auth.delete_group",
 	"PUT /groups/{name}/members/{id}":    "auth.change_user",
 	"DELETE /groups/{name}/members/{id}": "auth.change_user",
+	"GET /audit":                         "admin.view_logentry",
+	"GET /audit/export":                  "admin.view_logentry",
 	"GET /permissions":                   "auth.view_group",
 	"GET /users/{id}/tokens":             "authtoken.view_token",
 	"DELETE /users/{id}/tokens":          "authtoken.delete_token",
@@ -411,7 +413,7 @@ func TestAdministratorsKeepGroups(t *testing.T) {
 			}
 		}
 		all := c.send("GET", adminPath+"/permissions", nil)
-		if got := fmt.Sprint(all.field("permissions")); !strings.HasPrefix(got, "[a.x auth.add_group auth.add_user ") || !strings.Contains(got, " c.x sessions.delete_session") {
+		if got := fmt.Sprint(all.field("permissions")); !strings.HasPrefix(got, "[a.x admin.view_logentry auth.add_group auth.add_user ") || !strings.Contains(got, " c.x sessions.delete_session") {
 			t.Errorf("permissions: %s", got)
 		}
 		for _, bad := range []map[string]any{{}, {"name": "50%"}, {"name": " "}, {"name": "x", "permissions": []string{"x"}}, {"name": "x", "permissions": "a.x"}} {

@@ -130,7 +130,9 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	c.act("user_created", u, slog.Bool("staff", u.IsStaff), slog.Bool("superuser", u.IsSuperuser))
+	if err := c.act("user_created", u, slog.String("change", shorten(rightsChange(&account.User{}, u)))); err != nil {
+		return adminUserOut{}, err
+	}
 	if u, err = c.api.Accounts.Store.Load(c.ctx(), u.ID); err != nil { // with what the groups give
 		return adminUserOut{}, err
 	}
@@ -169,18 +171,20 @@ func (c *call) edit(id string, groups map[string][]string, change func(*account.
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	c.logEdit(&before, u)
+	if err := c.actOnEdit(&before, u); err != nil {
+		return adminUserOut{}, err
+	}
 	return newAdminUserOut(u), nil
 }
 
-func (c *call) logEdit(before, after *account.User) {
+func (c *call) actOnEdit(before, after *account.User) error {
 	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
-		c.act("user_updated", after)
+		c.logAct("user_updated", after)
 	}
-	change := rightsChange(before, after)
-	if change != "" {
-		c.act("privilege_permissions_changed", after, slog.String("change", shorten(change)))
+	if change := rightsChange(before, after); change != "" {
+		c.logAct("privilege_permissions_changed", after, slog.String("change", shorten(change)))
 	}
+	return c.recorded()
 }
 
 // rightsChange says what was given and taken, such as "+staff -blog.add_post"; "" if nothing was.
@@ -222,9 +226,8 @@ func removeUser(c *call, _ none) (none, error) {
 	if err := c.api.Accounts.Delete(c.ctx(), u.ID); err != nil {
 		return none{}, err
 	}
-	c.act("user_deleted", u)
 	c.removeAll(u.ID, auth.Deleted)
-	return none{}, nil
+	return none{}, c.act("user_deleted", u)
 }
 
 func disableUser(c *call, _ none) (adminUserOut, error) {
@@ -235,8 +238,10 @@ func disableUser(c *call, _ none) (adminUserOut, error) {
 	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, false); err != nil {
 		return adminUserOut{}, err
 	}
-	c.act("user_archived", u)
 	c.removeAll(u.ID, auth.Disabled)
+	if err := c.act("user_archived", u); err != nil {
+		return adminUserOut{}, err
+	}
 	return showUser(c, none{})
 }
 
@@ -248,7 +253,9 @@ func enableUser(c *call, _ none) (adminUserOut, error) {
 	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, true); err != nil {
 		return adminUserOut{}, err
 	}
-	c.act("user_updated", u, slog.String("change", "enabled"))
+	if err := c.act("user_updated", u, slog.String("change", "enabled")); err != nil {
+		return adminUserOut{}, err
+	}
 	return showUser(c, none{})
 }
 
@@ -268,9 +275,8 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err := c.api.Accounts.SetPassword(c.ctx(), u.ID, *in.Password); err != nil {
 		return none{}, err
 	}
-	c.act("authn_password_change", u)
 	c.removeAll(u.ID, auth.PasswordChanged)
-	return none{}, nil
+	return none{}, c.act("authn_password_change", u)
 }
 
 type linkOut struct {
@@ -293,7 +299,9 @@ func resetLink(c *call, _ none) (linkOut, error) {
 	if err != nil {
 		return linkOut{}, err
 	}
-	c.act("authn_token_created", u, slog.String("kind", "reset"))
+	if err := c.act("authn_token_created", u, slog.String("kind", "reset")); err != nil {
+		return linkOut{}, err
+	}
 	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
 }
 
@@ -306,7 +314,6 @@ func endEverything(c *call, _ none) (none, error) {
 	if err := c.api.Accounts.EndEverything(c.ctx(), u.ID); err != nil {
 		return none{}, err
 	}
-	c.act("authn_token_revoked", u, slog.String("kind", "everything"))
 	c.removeAll(u.ID, auth.Administrator)
-	return none{}, nil
+	return none{}, c.act("authn_token_revoked", u, slog.String("kind", "everything"))
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
@@ -37,6 +38,7 @@ type API struct {
 	Live     *live.Hub                   // of the same Auth
 	Pages    Pages                       // nil: none
 	Authz    http.Handler                // answers other proxies under /api/authz; nil: nobody does
+	Audit    *audit.Log                  // which Log goes through
 	URL      string                      // the public address, for links
 	Healthy  func(context.Context) error // nil error: the store can be read and written
 	Secure   bool                        // the public URL is https
@@ -104,7 +106,7 @@ func (a *API) forProxies(next http.Handler) http.Handler {
 // outermost names the request, keeps a panic to itself, and sets the headers that every answer has.
 func (a *API) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(requestid.New(r.Context(), text(a.Client.Addr(r))))
+		r = r.WithContext(requestid.New(r.Context(), text(a.Client.Addr(r)), agent(r)))
 		h := w.Header()
 		h.Set("X-Request-Id", requestid.From(r.Context()))
 		if a.HSTS != "" {

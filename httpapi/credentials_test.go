@@ -139,6 +139,8 @@ var levels = map[string]string{
 	"PUT /api/auth/admin/groups/{name}/members/{id}":    "admin",
 	"DELETE /api/auth/admin/groups/{name}/members/{id}": "admin",
 	"GET /api/auth/admin/permissions":                   "admin",
+	"GET /api/auth/admin/audit":                         "admin",
+	"GET /api/auth/admin/audit/export":                  "admin",
 	"GET /api/auth/setup":                               "anybody",
 	"POST /api/auth/setup":                              "anybody",
 	"GET /api/auth/openapi.yaml":                        "anybody",

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
@@ -76,6 +77,7 @@ type options struct {
 	hsts      string
 	pages     httpapi.Pages
 	next      http.Handler
+	audit     audit.Store // nil: in memory
 	change    func(*httpapi.API)
 }
 
@@ -111,6 +113,7 @@ func start(t *testing.T, o options) *server {
 	}
 	t.Cleanup(s.searchLog)
 	t.Cleanup(s.searchStores)
+	t.Cleanup(s.searchAudit)
 	t.Cleanup(s.Close)
 	s.public = cmp.Or(o.url, s.URL)
 	s.api = assemble(t, s.stores, s.public, o, s.log)
@@ -139,7 +142,12 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	if o.text {
 		lines = slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	logger := slog.New(requestid.LogHandler(lines))
+	events := &audit.Log{Store: o.audit}
+	if o.audit == nil {
+		events.Store = memory.New().Audit()
+	}
+	inBackground(t, events.Run)
+	logger := slog.New(events.Handler(requestid.LogHandler(lines)))
 	sessions := &session.Manager{
 		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Log: logger, Passive: httpapi.Passive,
 	}
@@ -156,7 +164,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	inBackground(t, hub.Run)
 	return &httpapi.API{
-		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Pages: o.pages,
+		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: events, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Keys.Sealed(ctx); return err },
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,

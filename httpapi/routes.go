@@ -67,6 +67,8 @@ var routes = []route{
 	{"PUT", "/api/auth/admin/groups/{name}/members/{id}", admin(changeUser, addMember)},
 	{"DELETE", "/api/auth/admin/groups/{name}/members/{id}", admin(changeUser, removeMember)},
 	{"GET", "/api/auth/admin/permissions", admin(viewGroup, listPermissions)},
+	{"GET", "/api/auth/admin/audit", admin(viewLog, listEvents)},
+	{"GET", "/api/auth/admin/audit/export", exportEvents},
 	{"GET", "/api/auth/setup", serve(anybody, setupState)},
 	{"POST", "/api/auth/setup", serve(anybody, setUp)},
 	{"GET", "/api/auth/openapi.yaml", openAPI},

@@ -24,6 +24,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -246,6 +247,30 @@ func dumped(st stores) (all []byte, err error) {
 	return dump.Bytes(), err
 }
 
+// searchAudit looks for secrets in the audit log.
+func (s *server) searchAudit() {
+	if s.api == nil {
+		return
+	}
+	if err := s.api.Audit.Flush(context.Background()); err != nil {
+		return // a test of what happens then
+	}
+	events, err := s.api.Audit.Store.List(context.Background(), audit.Query{})
+	if err != nil {
+		s.t.Error(err)
+	}
+	s.secret.mu.Lock()
+	defer s.secret.mu.Unlock()
+	for _, e := range events {
+		text := fmt.Sprintf("%+v", *e)
+		for secret := range s.secret.all {
+			if strings.Contains(text, secret) {
+				s.t.Errorf("the audit log shows the secret %q (L03): %s", secret, text)
+			}
+		}
+	}
+}
+
 // described checks an answer against openapi.yaml: its status is listed for the route, and headers and body fit.
 func described(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
@@ -282,7 +307,9 @@ var openAPIRouter = sync.OnceValue(func() routers.Router {
 		panic(err)
 	}
 	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)
-	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
+	for _, kind := range []string{"text/event-stream", "text/csv", "application/x-ndjson"} {
+		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.PlainBodyDecoder)
+	}
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.PlainBodyDecoder)
 	router, err := gorillamux.NewRouter(document)
 	if err != nil {

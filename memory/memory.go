@@ -6,6 +6,7 @@ package memory
 
 import (
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -20,12 +21,13 @@ type DB struct {
 	tokens    *tokens
 	throttles *throttles
 	keys      *keys
+	events    *events
 	feed      *broadcast
 }
 
 // New returns an empty DB.
 func New() *DB {
-	return &DB{newSessions(), newAccounts(), newTokens(), newThrottles(), newKeys(), newBroadcast()}
+	return &DB{newSessions(), newAccounts(), newTokens(), newThrottles(), newKeys(), &events{}, newBroadcast()}
 }
 
 // Sessions returns the sessions of this DB.
@@ -39,6 +41,9 @@ func (db *DB) Tokens() token.Store { return db.tokens }
 
 // Throttles returns the counters of this DB. They are lost with the process, so a restart forgives every failed try.
 func (db *DB) Throttles() throttle.Store { return db.throttles }
+
+// Audit returns the events of this DB.
+func (db *DB) Audit() audit.Store { return db.events }
 
 // Keys returns the sealed secrets of this DB.
 func (db *DB) Keys() keyring.Store { return db.keys }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -73,3 +74,6 @@ func (db *DB) Throttles() throttle.Store { return db.stores.Throttles() }
 
 // Keys returns the sealed secrets in this database.
 func (db *DB) Keys() keyring.Store { return db.stores.Keys() }
+
+// Audit returns the events in this database.
+func (db *DB) Audit() audit.Store { return db.stores.Audit() }

@@ -103,7 +103,7 @@ func TestStores(t *testing.T) {
 func mixed(t *testing.T, others *memory.DB) storetest.Stores {
 	db := open(t, shared.URL())
 	return storetest.Stores{
-		Sessions: db.Sessions(), Throttles: db.Throttles(), Accounts: others.Accounts(), Tokens: others.Tokens(), Keys: others.Keys(),
+		Sessions: db.Sessions(), Throttles: db.Throttles(), Accounts: others.Accounts(), Tokens: others.Tokens(), Keys: others.Keys(), Audit: others.Audit(),
 		Reopen: func(t *testing.T) storetest.Stores {
 			shared.Kill()
 			must(t, shared.Start(t.Context()))

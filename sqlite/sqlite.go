@@ -13,6 +13,7 @@ import (
 	"runtime"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -88,3 +89,6 @@ func (db *DB) Throttles() throttle.Store { return db.stores.Throttles() }
 
 // Keys returns the sealed secrets in this file.
 func (db *DB) Keys() keyring.Store { return db.stores.Keys() }
+
+// Audit returns the events in this file.
+func (db *DB) Audit() audit.Store { return db.stores.Audit() }

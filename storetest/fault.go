@@ -69,6 +69,9 @@ func Faulty(s Stores, p *Plan) Stores {
 	if s.Keys != nil {
 		faulty.Keys = faultyKeys{s.Keys, p}
 	}
+	if s.Audit != nil {
+		faulty.Audit = faultyAudit{s.Audit, p}
+	}
 	return faulty
 }
 

@@ -19,7 +19,7 @@ import (
 func fresh(*testing.T) storetest.Stores {
 	db := memory.New()
 	return storetest.Stores{
-		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(),
+		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(), Audit: db.Audit(),
 	}
 }
 

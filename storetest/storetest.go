@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -29,6 +30,7 @@ type Stores struct {
 	Tokens    token.Store
 	Throttles throttle.Store
 	Keys      keyring.Store
+	Audit     audit.Store
 
 	// Reopen closes the stores, as the end of a process would, and opens the same database anew.
 	// Nil says that nothing is meant to outlive the process; the cases about that are then not part of the list.
@@ -52,8 +54,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("keys", func(t *testing.T) {
 		Keys(t, func(t *testing.T) keyring.Store { return open(t).Keys })
 	})
+	t.Run("audit", func(t *testing.T) {
+		Audit(t, func(t *testing.T) audit.Store { return open(t).Audit })
+	})
 	if open(t).Reopen != nil {
-		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases) })
+		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases, auditPersistenceCases) })
 	}
 }
 
@@ -82,6 +87,11 @@ func Throttles(t *testing.T, open func(t *testing.T) throttle.Store) {
 // Keys runs the cases of a store of sealed secrets. open returns an empty one.
 func Keys(t *testing.T, open func(t *testing.T) keyring.Store) {
 	run(t, open, keyCases)
+}
+
+// Audit runs the cases of an audit.Store. open returns an empty one.
+func Audit(t *testing.T, open func(t *testing.T) audit.Store) {
+	run(t, open, auditCases)
 }
 
 // testCase is one promise of a store S.

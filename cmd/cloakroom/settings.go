@@ -32,6 +32,7 @@ type settings struct {
 
 	Idle              time.Duration `default:"336h" placeholder:"TIME" help:"End a session that hasn't been used for so long."`
 	Lifetime          time.Duration `default:"720h" placeholder:"TIME" help:"End a session so long after sign-in, whatever happens."`
+	AuditRetention    time.Duration `default:"8760h" placeholder:"TIME" help:"Keep the audit log for so long."`
 	MaxSessions       int           `placeholder:"N" standard:"no limit" help:"End a user's oldest session at the sign-in that would be one too many."`
 	PasswordMinLength int           `default:"15" placeholder:"N" help:"How many characters a new password needs."`
 	CSRF              string        `name:"csrf" enum:"auto,strict" default:"auto" placeholder:"MODE" help:"auto judges requests by their origin; strict demands X-CSRFToken as well."`
@@ -80,6 +81,8 @@ func (s *settings) Validate() error {
 		return errors.New("--tls-cert and --tls-key go together")
 	case s.UpstreamTimeout < time.Second || s.UpstreamTimeout > time.Hour:
 		return fmt.Errorf("--upstream-timeout %v: give a time from 1s to 1h", s.UpstreamTimeout)
+	case s.AuditRetention < time.Hour || s.AuditRetention > longestPause:
+		return fmt.Errorf("--audit-retention %v: the audit log must be kept at least 1h, and at most 100 years", s.AuditRetention)
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
 	}
@@ -128,7 +131,7 @@ func checkMinLength(n int) error {
 func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.Config {
 	c := a.config()
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
-	c.Idle, c.Lifetime, c.MaxSessions = s.Idle, s.Lifetime, s.MaxSessions
+	c.Idle, c.Lifetime, c.MaxSessions, c.AuditRetention = s.Idle, s.Lifetime, s.MaxSessions, s.AuditRetention
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout

@@ -9,18 +9,26 @@ import (
 
 type key struct{}
 
-type value struct{ id, address string }
+type value struct{ id, address, agent string }
 
-// New returns a context for one request, with a random name and the address it came from.
-func New(ctx context.Context, address string) context.Context {
-	return context.WithValue(ctx, key{}, value{id: rand.Text(), address: address})
+// New returns a context for one request, with a random name, the address it came from, and its User-Agent.
+func New(ctx context.Context, address, agent string) context.Context {
+	return context.WithValue(ctx, key{}, value{rand.Text(), address, agent})
+}
+
+func of(ctx context.Context) value {
+	v, _ := ctx.Value(key{}).(value)
+	return v
 }
 
 // From returns the name of the request; "" outside of one.
-func From(ctx context.Context) string {
-	v, _ := ctx.Value(key{}).(value)
-	return v.id
-}
+func From(ctx context.Context) string { return of(ctx).id }
+
+// Address returns where the request came from; "" outside of one.
+func Address(ctx context.Context) string { return of(ctx).address }
+
+// Agent returns the User-Agent of the request, which no line of the log has; "" outside of one.
+func Agent(ctx context.Context) string { return of(ctx).agent }
 
 // LogHandler adds the request's name and address to each record that is logged with its context.
 func LogHandler(next slog.Handler) slog.Handler { return handler{next} }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -72,6 +73,7 @@ type DB struct {
 	tokens    *tokens
 	throttles *throttles
 	keys      *keys
+	events    *events
 	health    *health
 }
 
@@ -80,7 +82,7 @@ type DB struct {
 // the same. The caller closes both.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
-	db := &DB{newSessions(p), newAccounts(p), newTokens(p), newThrottles(p), newKeys(p), newHealth(p)}
+	db := &DB{newSessions(p), newAccounts(p), newTokens(p), newThrottles(p), newKeys(p), newEvents(p), newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)
 	}
@@ -101,6 +103,9 @@ func (db *DB) Throttles() throttle.Store { return db.throttles }
 
 // Keys returns the sealed secrets of this database.
 func (db *DB) Keys() keyring.Store { return db.keys }
+
+// Audit returns the events of this database.
+func (db *DB) Audit() audit.Store { return db.events }
 
 // Ping reads from the database and commits a write to it. An error says that one or the other is not possible now.
 func (db *DB) Ping(ctx context.Context) error { return db.health.ping(ctx) }

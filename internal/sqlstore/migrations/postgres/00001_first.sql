@@ -137,6 +137,34 @@ CREATE TABLE counters (
 );
 CREATE INDEX counters_by_end ON counters (ends);
 
+-- What happened, in milliseconds since 1970 UTC. Nothing of it is ever changed.
+CREATE TABLE audit (
+	id      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at      BIGINT NOT NULL,
+	name    BYTEA  NOT NULL,
+	outcome BYTEA  NOT NULL,
+	actor   BYTEA  NOT NULL,
+	subject BYTEA  NOT NULL,
+	login   BYTEA  NOT NULL,
+	session BYTEA  NOT NULL,
+	address BYTEA  NOT NULL,
+	agent   BYTEA  NOT NULL,
+	request BYTEA  NOT NULL,
+	detail  BYTEA  NOT NULL
+);
+CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX audit_by_name ON audit (name, id);
+CREATE INDEX audit_by_subject ON audit (subject, id);
+CREATE INDEX audit_by_actor ON audit (actor, id);
+-- +goose StatementBegin
+CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'nothing in the audit log is ever changed';
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_append_only();
+
 CREATE TABLE sealed (
 	name TEXT  COLLATE "C" NOT NULL PRIMARY KEY,
 	box  BYTEA NOT NULL

@@ -136,6 +136,32 @@ CREATE TABLE counters (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX counters_by_end ON counters (ends);
 
+-- What happened, in milliseconds since 1970 UTC. Nothing of it is ever changed.
+CREATE TABLE audit (
+	id      INTEGER PRIMARY KEY AUTOINCREMENT,
+	at      INTEGER NOT NULL,
+	name    TEXT    NOT NULL,
+	outcome TEXT    NOT NULL,
+	actor   TEXT    NOT NULL,
+	subject TEXT    NOT NULL,
+	login   TEXT    NOT NULL,
+	session TEXT    NOT NULL,
+	address TEXT    NOT NULL,
+	agent   TEXT    NOT NULL,
+	request TEXT    NOT NULL,
+	detail  BLOB    NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX audit_by_name ON audit (name);
+CREATE INDEX audit_by_subject ON audit (subject);
+CREATE INDEX audit_by_actor ON audit (actor);
+-- +goose StatementBegin
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
+BEGIN
+	SELECT RAISE(ABORT, 'nothing in the audit log is ever changed');
+END;
+-- +goose StatementEnd
+
 CREATE TABLE sealed (
 	name TEXT NOT NULL PRIMARY KEY,
 	box  BLOB NOT NULL

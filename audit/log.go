@@ -1,0 +1,218 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// flushEvery is how long an event may wait for others to be written with.
+	flushEvery = 250 * time.Millisecond
+	// storeTimeout bounds one write.
+	storeTimeout = 5 * time.Second
+	// batch is how many events are written in one step.
+	batch = 500
+	// room is how many events may wait while the store is out or slow. Those of administrators wait beside them.
+	room = 10_000
+
+	// ofUsers and ofStrangers are how many events of one name are kept a minute: of those that name a user, and of those
+	// that anybody can cause.
+	ofUsers     = 6000
+	ofStrangers = 1000
+
+	purgeEvery = time.Minute
+	purgeBatch = 500
+	purgePause = 20 * time.Millisecond
+
+	// StandardKeep is how long events are kept.
+	StandardKeep = 365 * 24 * time.Hour
+)
+
+// LeftOut is the name of the event that says how many others were not kept.
+const LeftOut = "audit_events_left_out"
+
+// Log writes events to a Store, many in one step. Set the fields before first use; after that it is safe for concurrent use.
+//
+// Events wait in memory for at most a quarter of a second, or until somebody calls Flush. While the store is out they wait
+// on, as many as there is room for. Of a flood, so many of one name are kept a minute; how many were left out is an event
+// too, and all are in the text log.
+type Log struct {
+	Store Store
+	Keep  time.Duration // 0: StandardKeep
+
+	// Who returns the ID of the user with a name as typed, or "", for events that have only the name. nil: it is left away.
+	Who func(ctx context.Context, login string) string
+
+	// Report tells the operator what the Log can't keep. nil: nobody is told.
+	Report *slog.Logger
+
+	writing sync.Mutex // held while a batch is written
+
+	mu      sync.Mutex
+	waiting []*Event
+	minute  int64          // the one that counts is for
+	counts  map[string]int // events of this minute, by budget
+	left    int            // events that were left out since the last one that says so
+}
+
+// add puts an event in line. Those of administrators always find a place.
+func (l *Log) add(e *Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !act(e) && (!l.affords(e) || len(l.waiting) >= room) {
+		l.left++
+		return
+	}
+	l.waiting = append(l.waiting, e)
+}
+
+// act reports whether somebody did it to somebody else's account, or to a group.
+func act(e *Event) bool { return e.Actor != "" && e.Actor != e.Subject }
+
+// affords counts an event, and reports whether it is within the budget of its minute.
+func (l *Log) affords(e *Event) bool {
+	if minute := e.At / 60_000; minute != l.minute || l.counts == nil {
+		l.minute, l.counts = minute, map[string]int{}
+	}
+	budget, most := e.Name, ofStrangers
+	if e.Subject != "" {
+		budget, most = e.Name+" ", ofUsers
+	}
+	l.counts[budget]++
+	return l.counts[budget] <= most
+}
+
+// take takes the next batch out of the line; nil if there is none.
+func (l *Log) take() []*Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left > 0 {
+		l.waiting = append(l.waiting, &Event{
+			At: time.Now().UnixMilli(), Name: LeftOut, Outcome: Failure, Detail: map[string]string{"events": strconv.Itoa(l.left)},
+		})
+		l.left = 0
+	}
+	n := min(len(l.waiting), batch)
+	if n == 0 {
+		return nil
+	}
+	taken := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	return taken
+}
+
+// putBack puts a batch that could not be written at the head of the line.
+func (l *Log) putBack(taken []*Event) {
+	l.mu.Lock()
+	l.waiting = append(taken, l.waiting...)
+	l.mu.Unlock()
+}
+
+// Flush writes all that waits. After it has returned nil, every event that was logged before the call is in the store. On an
+// error the events wait on.
+func (l *Log) Flush(ctx context.Context) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	for {
+		events := l.take()
+		if events == nil {
+			return nil
+		}
+		if err := l.write(ctx, events); err != nil {
+			l.putBack(events)
+			return err
+		}
+	}
+}
+
+func (l *Log) write(ctx context.Context, events []*Event) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	for _, e := range events {
+		l.name(ctx, e)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.Store.Append(ctx, events)
+}
+
+// name finds out whose account an event is about that has only a name.
+func (l *Log) name(ctx context.Context, e *Event) {
+	if l.Who == nil || e.Subject != "" || e.Login == "" {
+		return
+	}
+	e.Subject = l.Who(ctx, e.Login)
+	if e.Actor == "" && e.Outcome == Success {
+		e.Actor = e.Subject
+	}
+}
+
+// Run writes what waits, and removes what is too old, until ctx ends; then it writes what is left and returns nil. Run it
+// once per Log. Without it, events are written when Flush is called.
+func (l *Log) Run(ctx context.Context) error {
+	flush, purge := time.NewTicker(flushEvery), time.NewTimer(0)
+	defer flush.Stop()
+	defer purge.Stop()
+	out := false
+	for {
+		select {
+		case <-ctx.Done():
+			l.report(l.Flush(context.WithoutCancel(ctx)), "audit events lost")
+			return nil
+		case <-flush.C:
+			err := l.Flush(ctx)
+			if !out && ctx.Err() == nil {
+				l.report(err, "audit events wait for the store")
+			}
+			out = err != nil
+		case <-purge.C:
+			purge.Reset(l.purge(ctx))
+		}
+	}
+}
+
+// purge removes a batch of what is too old, and returns how long to wait before the next.
+func (l *Log) purge(ctx context.Context) time.Duration {
+	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	keep := l.Keep
+	if keep == 0 {
+		keep = StandardKeep
+	}
+	n, err := l.Store.DeleteOlder(bounded, time.Now().Add(-keep).UnixMilli(), purgeBatch)
+	if err != nil && ctx.Err() == nil {
+		l.report(err, "audit purge failed")
+	}
+	if err != nil || n < purgeBatch {
+		return purgeEvery
+	}
+	return purgePause
+}
+
+func (l *Log) report(err error, what string) {
+	if err == nil || l.Report == nil {
+		return
+	}
+	l.mu.Lock()
+	n := len(l.waiting)
+	l.mu.Unlock()
+	l.Report.LogAttrs(context.Background(), slog.LevelError, what, slog.Int("events", n), slog.Any("error", err))
+}
+
+// Page returns the selected events, the latest first and at most limit of them, and the ID to go on before; "" if there are no
+// more.
+func (l *Log) Page(ctx context.Context, q Query, limit int) (events []*Event, next string, err error) {
+	if limit < 1 {
+		return nil, "", errors.New("audit: a page of nothing")
+	}
+	q.Limit = limit + 1
+	if events, err = l.Store.List(ctx, q); err != nil || len(events) <= limit {
+		return events, "", err
+	}
+	return events[:limit], events[limit-1].ID, nil
+}

@@ -1,0 +1,245 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/memory"
+)
+
+// journal is a Log over a store that counts its writes and can be out.
+type journal struct {
+	audit.Log
+	t      *testing.T
+	text   bytes.Buffer
+	logger *slog.Logger
+	out    atomic.Bool
+	writes atomic.Int32
+}
+
+func newJournal(t *testing.T) *journal {
+	j := &journal{t: t}
+	j.Store = &watched{memory.New().Audit(), j}
+	j.logger = slog.New(j.Handler(requestid.LogHandler(slog.NewTextHandler(&j.text, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	return j
+}
+
+type watched struct {
+	audit.Store
+	j *journal
+}
+
+func (w *watched) Append(ctx context.Context, events []*audit.Event) error {
+	w.j.writes.Add(1)
+	if w.j.out.Load() {
+		return errors.New("out")
+	}
+	return w.Store.Append(ctx, events)
+}
+
+// events returns what is in the store, the earliest first.
+func (j *journal) events(q audit.Query) []*audit.Event {
+	j.t.Helper()
+	found, err := j.Store.List(context.Background(), q)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	return found
+}
+
+func (j *journal) flush() {
+	j.t.Helper()
+	if err := j.Flush(j.t.Context()); err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+// TestEventsAreFoundAmongTheLines: by their names, with all that the line says, whatever the text log shows.
+func TestEventsAreFoundAmongTheLines(t *testing.T) {
+	j := newJournal(t)
+	j.Who = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
+	ctx := requestid.New(t.Context(), "192.0.2.1", "Browser/1 "+strings.Repeat("é", 400))
+	j.logger.With(slog.String("node", "a")).WarnContext(ctx, "authn_login_fail", "login", "ada", "reason", "throttled", "empty", "")
+	j.logger.InfoContext(ctx, "session_created", "user", "7", "session", "S", "method", "password")
+	j.logger.InfoContext(ctx, "authn_login_success", "login", "ada")
+	j.logger.WithGroup("g").InfoContext(ctx, "user_deleted", "actor", "1", "user", "7", "login", "ada")
+	j.logger.InfoContext(ctx, "something else", "user", "7")
+	j.logger.InfoContext(ctx, "session touch failed", "user", "7")
+	j.logger.DebugContext(ctx, "authn_debug", "user", "7")
+	j.logger.WarnContext(context.Background(), "malicious_csrf", "reason", "csrf_failed")
+	j.flush()
+	var got []string
+	for _, e := range j.events(audit.Query{}) {
+		got = append([]string{fmt.Sprint(e.Name, " ", e.Outcome, " by ", e.Actor, " to ", e.Subject, " ", e.Login, " ", e.Session, " ", e.Detail)}, got...)
+		if time.Since(time.UnixMilli(e.At)) > time.Minute || e.Name != "malicious_csrf" && (e.Address != "192.0.2.1" || e.Request != requestid.From(ctx) ||
+			!strings.HasPrefix(e.Agent, "Browser/1 é") || len(e.Agent) > 512) {
+			t.Errorf("%+v", e)
+		}
+	}
+	want := []string{
+		"authn_login_fail failure by  to 7 ada  map[node:a reason:throttled]",
+		"session_created success by 7 to 7  S map[method:password]",
+		"authn_login_success success by 7 to 7 ada  map[]",
+		"user_deleted success by 1 to 7 ada  map[]",
+		"malicious_csrf failure by  to    map[reason:csrf_failed]",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if n := strings.Count(j.text.String(), "\n"); n != 2 || strings.Contains(j.text.String(), "Browser") {
+		t.Errorf("the text log:\n%s", &j.text)
+	}
+}
+
+// TestEventsAreWrittenTogether: many in one step, within a moment.
+func TestEventsAreWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = j.Run(ctx) })
+		for n := range 400 {
+			j.logger.Info("authn_login_success", "user", fmt.Sprint(n))
+		}
+		time.Sleep(time.Second)
+		if n, writes := len(j.events(audit.Query{})), j.writes.Load(); n != 400 || writes != 1 {
+			t.Errorf("%d events in %d writes", n, writes)
+		}
+		j.logger.Info("authn_login_success", "user", "last")
+		stop()
+		running.Wait()
+		if n := len(j.events(audit.Query{})); n != 401 {
+			t.Errorf("%d events at the end", n)
+		}
+	})
+}
+
+// TestFlushWaitsForWhatWasLoggedBefore, whoever writes it.
+func TestFlushWaitsForWhatWasLoggedBefore(t *testing.T) {
+	j := newJournal(t)
+	var all sync.WaitGroup
+	for n := range 20 {
+		all.Go(func() {
+			user := fmt.Sprint("u", n)
+			j.logger.Info("user_updated", "actor", "1", "user", user)
+			if err := j.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if len(j.events(audit.Query{User: user})) != 1 {
+				t.Errorf("%s: not there after Flush", user)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestAnOutageLosesNothingThatThereIsRoomFor, and is reported once.
+func TestAnOutageLosesNothingThatThereIsRoomFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		j.Report = slog.New(slog.NewTextHandler(&j.text, nil))
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = j.Run(ctx) })
+		j.out.Store(true)
+		for n := range 800 {
+			j.logger.Info("authn_login_success", "user", fmt.Sprint(n))
+		}
+		if err := j.Flush(t.Context()); err == nil {
+			t.Error("Flush returned nil during an outage")
+		}
+		time.Sleep(10 * time.Second)
+		j.out.Store(false)
+		time.Sleep(time.Second)
+		found := j.events(audit.Query{})
+		if len(found) != 800 || found[0].Subject != "799" || found[799].Subject != "0" {
+			t.Errorf("%d events", len(found))
+		}
+		stop()
+		running.Wait()
+		if n := strings.Count(j.text.String(), "audit events wait for the store"); n != 1 {
+			t.Errorf("reported %d times", n)
+		}
+	})
+}
+
+// TestAFloodIsCountedNotKept: strangers fill neither memory nor disk, and hide nothing of what administrators do.
+func TestAFloodIsCountedNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		for range 3000 {
+			j.logger.Warn("session_use_after_expire", "reason", "unknown")
+		}
+		for n := range 8000 {
+			j.logger.Info("session_created", "user", fmt.Sprint(n))
+		}
+		j.logger.Warn("authn_login_fail", "login", "ada")
+		j.out.Store(true)
+		_ = j.Flush(t.Context())
+		for n := range 20_000 {
+			j.logger.Info("session_renewed", "user", fmt.Sprint(n))
+		}
+		for range 50 {
+			j.logger.Info("user_updated", "actor", "1", "user", "2")
+		}
+		j.out.Store(false)
+		j.flush()
+		count := map[string]int{}
+		for _, e := range j.events(audit.Query{}) {
+			count[e.Name]++
+			if e.Name == audit.LeftOut && e.Detail["events"] != "4000" && e.Detail["events"] != "17002" {
+				t.Errorf("left out: %v", e.Detail)
+			}
+		}
+		// 10,000 have room: 1000 and 6000 of the first two, one sign-in, one word of what was left out, and the rest.
+		want := map[string]int{"session_use_after_expire": 1000, "session_created": 6000, "authn_login_fail": 1, audit.LeftOut: 2,
+			"session_renewed": 2998, "user_updated": 50}
+		for name := range want {
+			if count[name] != want[name] {
+				t.Errorf("%d of %s, want %d", count[name], name, want[name])
+			}
+		}
+		time.Sleep(time.Minute)
+		j.logger.Warn("session_use_after_expire", "reason", "unknown")
+		j.flush()
+		if n := len(j.events(audit.Query{Name: "session_use_after_expire"})); n != 1001 {
+			t.Errorf("a minute later: %d", n)
+		}
+	})
+}
+
+func TestWhatIsTooOldGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		j.Keep = 24 * time.Hour
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = j.Run(ctx) })
+		for n := range 1200 {
+			j.logger.Info("session_created", "user", fmt.Sprint(n))
+		}
+		time.Sleep(23 * time.Hour)
+		j.logger.Info("session_created", "user", "late")
+		time.Sleep(50 * time.Minute)
+		if n := len(j.events(audit.Query{})); n != 1201 {
+			t.Errorf("%d events before their time", n)
+		}
+		time.Sleep(20 * time.Minute)
+		if left := j.events(audit.Query{}); len(left) != 1 || left[0].Subject != "late" {
+			t.Errorf("%d events are left", len(left))
+		}
+		stop()
+		running.Wait()
+	})
+}

@@ -1,0 +1,290 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
+
+// eventOut is an event of the audit log on the wire.
+type eventOut struct {
+	ID        string            `json:"id"`
+	Time      time.Time         `json:"time"`
+	Event     string            `json:"event"`
+	Outcome   string            `json:"outcome"`
+	ActorID   json.RawMessage   `json:"actor_id"`
+	Actor     string            `json:"actor"`
+	UserID    json.RawMessage   `json:"user_id"`
+	User      string            `json:"user"`
+	Login     string            `json:"login"`
+	Session   string            `json:"session"`
+	IP        string            `json:"ip"`
+	UserAgent string            `json:"user_agent"`
+	RequestID string            `json:"request_id"`
+	Detail    map[string]string `json:"detail"`
+}
+
+func newEventOut(e *audit.Event, names map[string]string) eventOut {
+	detail := e.Detail
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	return eventOut{
+		ID: e.ID, Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome,
+		ActorID: idOrNull(e.Actor), Actor: names[e.Actor], UserID: idOrNull(e.Subject), User: names[e.Subject],
+		Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent, RequestID: e.Request, Detail: detail,
+	}
+}
+
+func idOrNull(id string) json.RawMessage {
+	if id == "" {
+		return json.RawMessage("null")
+	}
+	return jsonID(id)
+}
+
+type auditOut struct {
+	Events []eventOut `json:"events"`
+	Next   *string    `json:"next"`
+}
+
+// listEvents shows what happened, the latest first.
+func listEvents(c *call, _ none) (auditOut, error) {
+	q, err := c.eventQuery()
+	if err != nil {
+		return auditOut{}, err
+	}
+	after, limit, err := c.page()
+	if err != nil {
+		return auditOut{}, err
+	}
+	q.Before = after
+	if err := c.api.Audit.Flush(c.ctx()); err != nil {
+		return auditOut{}, err
+	}
+	events, more, err := c.api.Audit.Page(c.ctx(), q, limit)
+	if err != nil {
+		return auditOut{}, err
+	}
+	out := auditOut{Events: []eventOut{}, Next: next(more)}
+	names := map[string]string{"": ""}
+	for _, e := range events {
+		if err := c.nameUsers(c.ctx(), names, e); err != nil {
+			return auditOut{}, err
+		}
+		out.Events = append(out.Events, newEventOut(e, names))
+	}
+	return out, nil
+}
+
+// nameUsers adds the present names of an event's users to names. Who is gone has none.
+func (c *call) nameUsers(ctx context.Context, names map[string]string, e *audit.Event) error {
+	for _, id := range []string{e.Actor, e.Subject} {
+		if _, known := names[id]; known {
+			continue
+		}
+		u, err := c.api.Accounts.Store.Load(ctx, id)
+		switch {
+		case err == nil:
+			names[id] = u.Username
+		case errors.Is(err, account.ErrNotFound):
+			names[id] = ""
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// eventQuery reads the filters of the query: user, event, from and to.
+func (c *call) eventQuery() (audit.Query, error) {
+	v := c.r.URL.Query()
+	q := audit.Query{User: v.Get("user"), Name: v.Get("event")}
+	wrong := map[string][]string{}
+	for name, into := range map[string]*int64{"from": &q.From, "to": &q.To} {
+		text := v.Get(name)
+		if text == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			wrong[name] = []string{"A time such as 2006-01-02T15:04:05Z is required."}
+			continue
+		}
+		*into = at.UnixMilli()
+	}
+	if len(wrong) > 0 {
+		return q, invalid(wrong)
+	}
+	return q, nil
+}
+
+// exportPage is how many events are read at a time for an export.
+const exportPage = 500
+
+// exportEvents answers with all selected events, the latest first, as lines of JSON or as CSV.
+func exportEvents(a *API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{api: a, w: w, r: r, permission: viewLog}
+		if err := c.export(); err != nil {
+			c.logRefusal(err)
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// export writes the answer page by page. An error comes back only if nothing was sent; one that comes later cuts the
+// connection, so that half an export doesn't look like a whole one.
+func (c *call) export() error {
+	q, err := c.prepareExport()
+	if err != nil {
+		return err
+	}
+	format := c.r.URL.Query().Get("format")
+	events, more, err := c.api.Audit.Page(c.ctx(), q, exportPage)
+	if err != nil {
+		return err
+	}
+	out, kind := newExporter(format, c.w)
+	h := c.w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", `attachment; filename="audit.`+format+`"`)
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	names := map[string]string{"": ""}
+	for {
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(time.Minute))
+		if err := c.writeEvents(out, events, names); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if more == "" {
+			return nil
+		}
+		q.Before = more
+		ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
+		events, more, err = c.api.Audit.Page(ctx, q, exportPage)
+		cancel()
+		if err != nil {
+			c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "unavailable", slog.Any("error", err))
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// prepareExport checks the caller and the query, and records the export.
+func (c *call) prepareExport() (q audit.Query, err error) {
+	if c.who, err = c.identify(); err != nil {
+		return q, err
+	}
+	if err := signedIn.check(c.who); err != nil {
+		return q, err
+	}
+	if err := c.checkAdmin(); err != nil {
+		return q, err
+	}
+	if q, err = c.eventQuery(); err != nil {
+		return q, err
+	}
+	if f := c.r.URL.Query().Get("format"); f != "ndjson" && f != "csv" {
+		return q, invalid(map[string][]string{"format": {"ndjson or csv is required."}})
+	}
+	if c.r.Method == http.MethodHead {
+		return q, nil
+	}
+	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "authz_admin", slog.String("actor", c.who.User.ID), slog.String("deed", "audit log exported"))
+	return q, c.recorded()
+}
+
+func (c *call) writeEvents(out exporter, events []*audit.Event, names map[string]string) error {
+	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
+	defer cancel()
+	for _, e := range events {
+		if err := c.nameUsers(ctx, names, e); err != nil {
+			return err
+		}
+		if err := out.write(newEventOut(e, names)); err != nil {
+			return err
+		}
+	}
+	return out.flush()
+}
+
+// exporter writes events in some format.
+type exporter interface {
+	write(eventOut) error
+	flush() error
+}
+
+func newExporter(format string, w http.ResponseWriter) (exporter, string) {
+	if format == "csv" {
+		return &csvExporter{w: csv.NewWriter(w)}, "text/csv; charset=utf-8"
+	}
+	b := bufio.NewWriter(w)
+	return jsonExporter{b, json.NewEncoder(b)}, "application/x-ndjson"
+}
+
+type jsonExporter struct {
+	buffer  *bufio.Writer
+	encoder *json.Encoder
+}
+
+func (x jsonExporter) write(e eventOut) error { return x.encoder.Encode(e) }
+func (x jsonExporter) flush() error           { return x.buffer.Flush() }
+
+type csvExporter struct {
+	w     *csv.Writer
+	began bool
+}
+
+func (x *csvExporter) write(e eventOut) error {
+	if !x.began {
+		x.began = true
+		if err := x.w.Write([]string{"id", "time", "event", "outcome", "actor_id", "actor", "user_id", "user", "login", "session",
+			"ip", "user_agent", "request_id", "detail"}); err != nil {
+			return err
+		}
+	}
+	var detail []string
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		detail = append(detail, name+"="+e.Detail[name])
+	}
+	row := []string{e.ID, e.Time.Format(time.RFC3339Nano), e.Event, e.Outcome, plainID(e.ActorID), e.Actor, plainID(e.UserID), e.User,
+		e.Login, e.Session, e.IP, e.UserAgent, e.RequestID, strings.Join(detail, "; ")}
+	for i := range row {
+		row[i] = harmless(row[i])
+	}
+	return x.w.Write(row)
+}
+
+func (x *csvExporter) flush() error {
+	x.w.Flush()
+	return x.w.Error()
+}
+
+func plainID(id json.RawMessage) string {
+	var s string
+	if json.Unmarshal(id, &s) == nil {
+		return s
+	}
+	return string(id)
+}
+
+// harmless keeps a spreadsheet from taking a stranger's text for a formula (OWASP, CSV Injection).
+func harmless(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}

@@ -1,0 +1,248 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/memory"
+)
+
+// told returns the events that the answer's request has caused, the earliest first, as an administrator sees them.
+func (s *server) told(root *client, r *answer) (found []map[string]any) {
+	s.t.Helper()
+	a := root.send("GET", adminPath+"/audit?limit=200", nil)
+	var out struct{ Events []map[string]any }
+	if err := json.Unmarshal(a.body, &out); err != nil || a.StatusCode != 200 {
+		s.t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	for _, e := range slices.Backward(out.Events) {
+		if e["request_id"] == r.Header.Get("X-Request-Id") {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// TestEveryActOfAnAdministratorIsInTheAuditLog, by the time of the answer: who did what to whom, from where.
+func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
+	s := start(t, options{})
+	boss := s.superuser("root")
+	root := s.as(boss)
+	u := s.user("ada")
+	s.as(u)
+	one := s.records(u.ID)[0].PublicID
+	s.group("staffers")
+	user := adminPath + "/users/" + u.ID
+	for _, row := range []struct {
+		method, path string
+		body         any
+		events       string // name, login or group, and detail
+	}{
+		{"POST", adminPath + "/users", map[string]any{"username": "bob", "is_staff": true}, "user_created bob map[change:+staff]"},
+		{"PATCH", user, map[string]any{"first_name": "Ada"}, "user_updated ada map[]"},
+		{"PATCH", user, map[string]any{"is_staff": true, "direct_permissions": []string{"blog.add_post"}}, "privilege_permissions_changed ada map[change:+staff +blog.add_post]"},
+		{"PATCH", user, map[string]any{"email": "a@example.com", "direct_permissions": []string{}}, "user_updated ada map[] privilege_permissions_changed ada map[change:-blog.add_post]"},
+		{"PUT", adminPath + "/groups/staffers/members/" + u.ID, nil, "privilege_permissions_changed ada map[change:+group:staffers]"},
+		{"DELETE", adminPath + "/groups/staffers/members/" + u.ID, nil, "privilege_permissions_changed ada map[change:-group:staffers]"},
+		{"DELETE", adminPath + "/sessions/" + one, nil, "session_expired  map[method:password reason:revoked] authz_admin ada map[deed:session ended]"},
+		{"DELETE", user + "/sessions", nil, "authz_admin ada map[deed:sessions ended sessions:0]"},
+		{"POST", user + "/end", nil, "authn_token_revoked ada map[kind:everything]"},
+		{"POST", user + "/password", map[string]any{"password": newPassword}, "authn_password_change ada map[]"},
+		{"POST", user + "/reset", nil, "authn_token_created ada map[kind:reset]"},
+		{"POST", user + "/disable", nil, "user_archived ada map[]"},
+		{"POST", user + "/enable", nil, "user_updated ada map[change:enabled]"},
+		{"DELETE", user, nil, "user_deleted ada map[]"},
+		{"POST", adminPath + "/groups", map[string]any{"name": "new", "permissions": []string{"a.x"}}, "privilege_permissions_changed  map[change:+a.x deed:created group:new]"},
+		{"PATCH", adminPath + "/groups/new", map[string]any{"permissions": []string{"b.x"}}, "privilege_permissions_changed  map[change:+b.x -a.x deed:changed group:new]"},
+		{"DELETE", adminPath + "/groups/new", nil, "privilege_permissions_changed  map[deed:deleted group:new]"},
+		{"GET", adminPath + "/audit/export?format=csv", nil, "authz_admin  map[deed:audit log exported]"},
+	} {
+		r := root.send(row.method, row.path, row.body, "User-Agent: Browser/1")
+		if r.StatusCode != 200 {
+			t.Fatalf("%s %s: %d %s", row.method, row.path, r.StatusCode, r.body)
+		}
+		if secret, ok := r.field("link").(string); ok {
+			s.secret.add(secret[strings.IndexByte(secret, '#')+1:])
+		}
+		var got []string
+		for _, e := range s.told(root, r) {
+			got = append(got, fmt.Sprint(e["event"], " ", e["login"], " ", e["detail"]))
+			at, err := time.Parse(time.RFC3339, fmt.Sprint(e["time"]))
+			if err != nil || time.Since(at) > time.Minute || e["ip"] != "127.0.0.1" || e["user_agent"] != "Browser/1" || e["outcome"] != "success" {
+				t.Errorf("%s %s: %v", row.method, row.path, e)
+			}
+			if e["event"] != "session_expired" && (e["actor"] != "root" || fmt.Sprint(e["actor_id"]) != boss.ID) {
+				t.Errorf("%s %s: by %v", row.method, row.path, e)
+			}
+			if e["login"] == "ada" && fmt.Sprint(e["user_id"]) != u.ID {
+				t.Errorf("%s %s: about %v", row.method, row.path, e)
+			}
+		}
+		if strings.Join(got, " ") != row.events {
+			t.Errorf("%s %s: %q, want %q", row.method, row.path, got, row.events)
+		}
+	}
+}
+
+// unwritable is an audit log that can be out.
+type unwritable struct {
+	audit.Store
+	out atomic.Bool
+}
+
+func (u *unwritable) Append(ctx context.Context, events []*audit.Event) error {
+	if u.out.Load() {
+		return errors.New("out")
+	}
+	return u.Store.Append(ctx, events)
+}
+
+// TestAnActThatIsNotInTheAuditLogIsNotSaidToBeDone: 503, and it is there once the store takes it. What isn't an
+// administrator's act works on.
+func TestAnActThatIsNotInTheAuditLogIsNotSaidToBeDone(t *testing.T) {
+	store := &unwritable{Store: memory.New().Audit()}
+	s := start(t, options{audit: store})
+	root := s.as(s.superuser("root"))
+	u := s.user("ada")
+	store.out.Store(true)
+	for _, act := range []escalation{
+		{"edit", "PATCH", adminPath + "/users/" + u.ID, map[string]any{"first_name": "Ada"}},
+		{"end", "POST", adminPath + "/users/" + u.ID + "/end", nil},
+		{"make", "POST", adminPath + "/users", map[string]any{"username": "bob"}},
+		{"group", "POST", adminPath + "/groups", map[string]any{"name": "x"}},
+		{"export", "GET", adminPath + "/audit/export?format=ndjson", nil},
+	} {
+		if r := root.send(act.method, act.path, act.body); !isProblem(r, 503, "unavailable") {
+			t.Errorf("%s: %d %s", act.name, r.StatusCode, r.body)
+		}
+	}
+	if r := s.client().login("ada", goodPassword); r.StatusCode != 200 {
+		t.Errorf("a sign-in: %d %s", r.StatusCode, r.body)
+	}
+	store.out.Store(false)
+	got := root.send("GET", adminPath+"/audit", nil).list(t, "events", "event")
+	for _, want := range []string{"user_updated", "authn_token_revoked", "user_created", "privilege_permissions_changed", "authn_login_success"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s is missing in %q", want, got)
+		}
+	}
+}
+
+// TestL01_TheAuditLogIsSearched by user, event and time, in pages, also for failed sign-ins, whoever's name was typed.
+func TestL01_TheAuditLogIsSearched(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		s.api.Audit.Who = func(ctx context.Context, login string) string {
+			u, err := s.stores.Accounts.Find(ctx, account.Key(login))
+			if err != nil {
+				return ""
+			}
+			return u.ID
+		}
+		root := s.as(s.superuser("root"))
+		u := s.user("ada")
+		s.client().login("Ada@example.com", "wrong")
+		s.client().login("nobody", "wrong")
+		s.signedIn("ada").send("POST", "/api/auth/logout", nil)
+		events := func(query string) []string {
+			t.Helper()
+			names := root.send("GET", adminPath+"/audit?"+query, nil).list(t, "events", "event")
+			slices.Reverse(names)
+			return names
+		}
+		wantList(t, "ada's", events("user="+u.ID), "authn_login_fail", "authn_login_success", "session_created", "session_expired")
+		wantList(t, "failed sign-ins", events("event=authn_login_fail"), "authn_login_fail", "authn_login_fail")
+		wantList(t, "ada's failed", events("event=authn_login_fail&user="+u.ID), "authn_login_fail")
+		wantList(t, "the future", events("from="+url.QueryEscape(time.Now().Add(time.Hour).Format(time.RFC3339))))
+		wantList(t, "the past", events("to=2020-01-01T00:00:00Z"))
+		first := root.send("GET", adminPath+"/audit?limit=2&user="+u.ID, nil)
+		wantList(t, "a page", first.list(t, "events", "event"), "session_expired", "session_created")
+		wantList(t, "the next", root.send("GET", fmt.Sprintf("%s/audit?limit=2&user=%s&after=%v", adminPath, u.ID, first.field("next")), nil).
+			list(t, "events", "event"), "authn_login_success", "authn_login_fail")
+		for _, bad := range []string{"from=yesterday", "to=1", "limit=0"} {
+			if r := root.send("GET", adminPath+"/audit?"+bad, nil); !isProblem(r, 400, "invalid") {
+				t.Errorf("%s: %d %s", bad, r.StatusCode, r.body)
+			}
+		}
+	})
+}
+
+// TestTheAuditLogIsExported whole, more than a page of it, in a form that no spreadsheet takes for formulas.
+func TestTheAuditLogIsExported(t *testing.T) {
+	s := start(t, options{})
+	root := s.as(s.superuser("root"))
+	var many []*audit.Event
+	for n := range 1200 {
+		many = append(many, &audit.Event{At: int64(n), Name: "authn_login_fail", Outcome: audit.Failure, Login: "=1+1", Detail: map[string]string{"b": "2", "a": "1\n\""}})
+	}
+	if err := s.api.Audit.Store.Append(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	r := root.send("GET", adminPath+"/audit/export?format=ndjson&event=authn_login_fail", nil)
+	lines := strings.Split(strings.TrimSpace(string(r.body)), "\n")
+	var last map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || len(lines) != 1200 || last["login"] != "=1+1" || last["time"] != "1970-01-01T00:00:00Z" {
+		t.Errorf("%d lines, the last %s, %v", len(lines), lines[len(lines)-1], err)
+	}
+	r = root.send("GET", adminPath+"/audit/export?format=csv&event=authn_login_fail", nil)
+	rows, err := csv.NewReader(strings.NewReader(string(r.body))).ReadAll()
+	if err != nil || len(rows) != 1201 || rows[0][0] != "id" || rows[1][8] != "'=1+1" || rows[1][13] != "a=1\n\"; b=2" {
+		t.Errorf("%d rows, %q, %v", len(rows), rows[:min(2, len(rows))], err)
+	}
+	if got := r.Header.Get("Content-Disposition"); got != `attachment; filename="audit.csv"` {
+		t.Errorf("Content-Disposition %q", got)
+	}
+	for _, bad := range []string{"", "?format=xml", "?format=csv&from=x"} {
+		if r := root.send("GET", adminPath+"/audit/export"+bad, nil); !isProblem(r, 400, "invalid") {
+			t.Errorf("%q: %d %s", bad, r.StatusCode, r.body)
+		}
+	}
+}
+
+// TestAnOutageDuringAnExportCutsIt: half of it doesn't look like the whole.
+func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
+	store := &forgetful{Store: memory.New().Audit()}
+	s := start(t, options{audit: store})
+	root := s.as(s.superuser("root"))
+	var many []*audit.Event
+	for n := range 700 {
+		many = append(many, &audit.Event{At: int64(n), Name: "x", Outcome: audit.Success})
+	}
+	if err := store.Append(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	store.left.Store(1)
+	response, err := root.Get(s.URL + adminPath + "/audit/export?format=ndjson&event=x")
+	if err == nil {
+		defer response.Body.Close()
+		_, err = io.Copy(io.Discard, response.Body)
+	}
+	if err == nil {
+		t.Error("the export looks whole")
+	}
+}
+
+// forgetful is an audit log that is out for reading after some reads.
+type forgetful struct {
+	audit.Store
+	left atomic.Int32
+}
+
+func (f *forgetful) List(ctx context.Context, q audit.Query) ([]*audit.Event, error) {
+	if q.Name == "x" && f.left.Add(-1) < 0 {
+		return nil, errors.New("out")
+	}
+	return f.Store.List(ctx, q)
+}

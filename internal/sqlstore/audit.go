@@ -1,0 +1,148 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
+
+type events struct {
+	read, write *sql.DB
+	dialect     Dialect
+
+	add, deleteOlder *statement
+}
+
+const eventColumns = `at, name, outcome, actor, subject, login, session, address, agent, request, detail`
+
+func newEvents(p *preparer) *events {
+	return &events{
+		read: p.read, write: p.write, dialect: p.dialect,
+
+		add: p.writing(`INSERT INTO audit (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`),
+		deleteOlder: p.writing(`DELETE FROM audit WHERE at < $1 AND id IN
+			(SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
+	}
+}
+
+func (s *events) Append(ctx context.Context, events []*audit.Event) error {
+	if len(events) == 0 {
+		return ctx.Err()
+	}
+	ids := make([]string, len(events))
+	err := s.dialect.transaction(ctx, s.write, func(t tx) error {
+		for i, e := range events {
+			values, err := s.values(e)
+			if err != nil {
+				return err
+			}
+			var id int64
+			if err := t.queryRow(s.add, values...).Scan(&id); err != nil {
+				return fmt.Errorf("add audit event: %w", err)
+			}
+			ids[i] = strconv.FormatInt(id, 10)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, e := range events {
+		e.ID = ids[i]
+	}
+	return nil
+}
+
+// values returns an event's fields in the order of eventColumns.
+func (s *events) values(e *audit.Event) ([]any, error) {
+	detail := []byte("{}")
+	if len(e.Detail) > 0 {
+		var err error
+		if detail, err = json.Marshal(e.Detail); err != nil {
+			return nil, fmt.Errorf("encode audit event: %w", err)
+		}
+	}
+	text := s.dialect.Bytes
+	return []any{e.At, text(e.Name), text(e.Outcome), text(e.Actor), text(e.Subject), text(e.Login), text(e.Session),
+		text(e.Address), text(e.Agent), text(e.Request), detail}, nil
+}
+
+func (s *events) List(ctx context.Context, q audit.Query) ([]*audit.Event, error) {
+	query, args, ok := s.listing(q)
+	if !ok {
+		return nil, ctx.Err()
+	}
+	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, query, args...) }, scanEvent)
+	if err != nil {
+		return nil, fmt.Errorf("list audit events: %w", err)
+	}
+	return found, nil
+}
+
+// listing returns the statement for a query, and false if nothing comes before q.Before, as it is no ID of ours.
+func (s *events) listing(q audit.Query) (query string, args []any, ok bool) {
+	var where []string
+	condition := func(text string, arg any) {
+		args = append(args, arg)
+		where = append(where, strings.ReplaceAll(text, "?", "$"+strconv.Itoa(len(args))))
+	}
+	if q.Before != "" {
+		before, ok := number(q.Before)
+		if !ok {
+			return "", nil, false
+		}
+		condition("id < ?", before)
+	}
+	if q.User != "" {
+		condition("(subject = ? OR actor = ?)", s.dialect.Bytes(q.User))
+	}
+	if q.Name != "" {
+		condition("name = ?", s.dialect.Bytes(q.Name))
+	}
+	if q.From != 0 {
+		condition("at >= ?", q.From)
+	}
+	if q.To != 0 {
+		condition("at < ?", q.To)
+	}
+	query = `SELECT id, ` + eventColumns + ` FROM audit`
+	if len(where) > 0 {
+		query += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	query += ` ORDER BY id DESC`
+	if q.Limit > 0 {
+		query += ` LIMIT ` + strconv.Itoa(q.Limit)
+	}
+	return query, args, true
+}
+
+func scanEvent(row scanner) (*audit.Event, error) {
+	var e audit.Event
+	var id int64
+	var detail []byte
+	err := row.Scan(&id, &e.At, &e.Name, &e.Outcome, &e.Actor, &e.Subject, &e.Login, &e.Session, &e.Address, &e.Agent, &e.Request, &detail)
+	if err != nil {
+		return nil, err
+	}
+	e.ID = strconv.FormatInt(id, 10)
+	if string(detail) == "{}" {
+		return &e, nil
+	}
+	if err := json.Unmarshal(detail, &e.Detail); err != nil {
+		return nil, fmt.Errorf("read audit event %d: %w", id, err)
+	}
+	return &e, nil
+}
+
+func (s *events) DeleteOlder(ctx context.Context, before int64, limit int) (int, error) {
+	n, err := affected(s.deleteOlder.ExecContext(ctx, before, max(limit, 0)))
+	if err != nil {
+		return 0, fmt.Errorf("delete old audit events: %w", err)
+	}
+	return n, nil
+}
