@@ -26,8 +26,7 @@ func endUserTokens(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	c.act("authz_admin", u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
-	return endedOut{n}, nil
+	return endedOut{n}, c.act("authz_admin", u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
 }
 
 // endAnyToken ends one token, whoever's it is.
@@ -49,6 +48,5 @@ func endAnyToken(c *call, _ none) (none, error) {
 	if err := c.api.Auth.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
 		return none{}, err
 	}
-	c.act("authz_admin", u, slog.String("deed", "token ended"), slog.String("token", t.ID))
-	return none{}, nil
+	return none{}, c.act("authz_admin", u, slog.String("deed", "token ended"), slog.String("token", t.ID))
 }
