@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,7 +60,9 @@ func (m *Manager) deleteCookie(w http.ResponseWriter) {
 func writeCookie(w http.ResponseWriter, c *http.Cookie) {
 	http.SetCookie(w, c)
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Add("Vary", "Cookie")
+	if !slices.Contains(w.Header()["Vary"], "Cookie") {
+		w.Header().Add("Vary", "Cookie")
+	}
 }
 
 // cookieValues goes through the values of the cookies with exactly this name.
