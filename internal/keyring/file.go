@@ -143,17 +143,27 @@ func createFile(path string) error {
 	return syncDir(path)
 }
 
-// replaceFile puts other secrets in place of those in the file, at once and whole.
-func replaceFile(path string, secrets [][]byte, old fs.FileInfo) error {
+// replaceFile puts other secrets in place of those in the file, at once and whole. The new file is locked before others can
+// see it, and until next is closed.
+func replaceFile(path string, secrets [][]byte, old fs.FileInfo) (next *os.File, err error) {
 	temp, err := writeTemp(path, format(secrets), old)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.Remove(temp)
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("replace server secret: %w", err)
+	next, err = os.OpenFile(temp, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("replace server secret: %w", err)
 	}
-	return syncDir(path)
+	err = lock(next)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		next.Close()
+		return nil, fmt.Errorf("replace server secret: %w", err)
+	}
+	return next, syncDir(path)
 }
 
 // writeTemp writes a file beside path that only its owner can read, to the disk, and returns its name. The owner is that

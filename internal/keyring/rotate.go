@@ -35,7 +35,11 @@ func Rotate(ctx context.Context, path string, store Store) error {
 		return err
 	}
 	secrets := append([][]byte{newSecret()}, old.secrets[:min(keepOld, len(old.secrets))]...)
-	if err := replaceFile(path, secrets, old.info); err != nil {
+	next, err := replaceFile(path, secrets, old.info)
+	if next != nil {
+		defer next.Close()
+	}
+	if err != nil {
 		return err
 	}
 	return reseal(ctx, store, secrets)

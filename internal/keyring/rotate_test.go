@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
@@ -178,6 +179,41 @@ func TestRotationsAtTheSameTimeWaitForEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	verify(t, path, keys)
+}
+
+// meddled runs another rotation whenever the store is asked, and sees whether it gets through.
+type meddled struct {
+	keyring.Store
+	path    string
+	others  *sync.WaitGroup
+	through *int
+}
+
+func (m meddled) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+	done := make(chan error, 1)
+	m.others.Go(func() { done <- keyring.Rotate(ctx, m.path, m.Store) })
+	select {
+	case <-done:
+		*m.through++
+	case <-time.After(100 * time.Millisecond):
+	}
+	return m.Store.Sealed(ctx)
+}
+
+// TestARotationIsAloneToItsEnd: the file that it puts in place is as locked as the one that it found.
+func TestARotationIsAloneToItsEnd(t *testing.T) {
+	path, keys := keyFile(t, one), memory.New().Keys()
+	fill(t, path, keys)
+	var others sync.WaitGroup
+	through := 0
+	if err := keyring.Rotate(t.Context(), path, meddled{keys, path, &others, &through}); err != nil {
+		t.Error(err)
+	}
+	if through > 0 {
+		t.Errorf("%d rotations didn't wait", through)
+	}
+	others.Wait()
 	verify(t, path, keys)
 }
 
