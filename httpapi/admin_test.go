@@ -276,7 +276,7 @@ func wantList(t *testing.T, about string, got []string, want ...string) {
 	}
 }
 
-func TestAdministratorsKeepUsers(t *testing.T) {
+func TestR08_AdministratorsKeepUsers(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		c := s.as(s.superuser("root"))
