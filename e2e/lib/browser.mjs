@@ -11,6 +11,7 @@ export async function startBrowser(t) {
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
+      "--js-flags=--heap-snapshot-string-limit=10000000",
     ],
   });
   t.after(() => browser.close());

@@ -1,0 +1,97 @@
+// Searches for a ticket wherever a script could find it: all that a page can reach, all that came over the wire, and the
+// script engine's own memory.
+
+import assert from "node:assert/strict";
+
+/** Collects every answer that the pages of a context get, until the test ends. `settled` waits for the bodies under way. */
+export function collectAnswers(context) {
+  const answers = [];
+  const pending = new Set();
+  context.on("response", (response) => {
+    const kept = keep(response).then((answer) => answers.push(answer)).finally(() => pending.delete(kept));
+    pending.add(kept);
+  });
+  async function keep(response) {
+    const headers = await response.headersArray().catch(() => []); // the page may be gone
+    const body = await response.body().catch(() => Buffer.alloc(0)); // a redirect has none
+    return { url: response.url(), headers, body: body.toString("latin1") };
+  }
+  return { answers, settled: () => Promise.all(pending) };
+}
+
+/** Names each place of a page in which the secret is. */
+export async function placesOf(secret, page, answers = []) {
+  const kept = await page.evaluate(everythingInReach);
+  const places = Object.keys(kept).filter((place) => kept[place].includes(secret));
+  for (const { url, headers, body } of answers) {
+    const others = headers.filter(({ name }) => name.toLowerCase() !== "set-cookie"); // which no script is shown
+    if (url.includes(secret)) places.push(`the address ${url}`);
+    if (others.some(({ name, value }) => (name + value).includes(secret))) places.push(`a header of ${url}`);
+    if (body.includes(secret)) places.push(`the body of ${url}`);
+  }
+  if ((await heapOf(page)).includes(secret)) places.push("the heap");
+  return places;
+}
+
+/**
+ * Fails when the ticket is anywhere but in its cookie. `marks` are texts that the page must have been seen to have, in what
+ * scripts reach and in the heap: a search that finds nothing at all proves nothing.
+ */
+export async function checkSecrecy(secret, page, answers, { inReach, inHeap }) {
+  assert.ok(secret.length >= 43, "that is no ticket");
+  assert.ok(answers.length > 5, "next to no answer was looked at");
+  const kept = await page.evaluate(everythingInReach);
+  assert.ok(Object.values(kept).some((text) => text.includes(inReach)), "what scripts can reach was not looked at");
+  assert.ok((await heapOf(page)).includes(inHeap), "the heap was not looked at");
+  assert.deepEqual(await placesOf(secret, page, answers), []);
+}
+
+/** Runs in the page: place → all that is there, as text. */
+async function everythingInReach() {
+  const caught = [];
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    for (const request of await cache.keys()) {
+      const response = await cache.match(request);
+      caught.push(name, request.url, [...request.headers], [...response.headers], await response.text());
+    }
+  }
+  const stored = [];
+  const answer = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  for (const { name } of await indexedDB.databases()) {
+    const database = await answer(indexedDB.open(name));
+    stored.push(name, ...database.objectStoreNames);
+    for (const store of database.objectStoreNames) {
+      const all = database.transaction(store).objectStore(store);
+      stored.push(await answer(all.getAllKeys()), await answer(all.getAll()));
+    }
+    database.close();
+  }
+  const text = (value) => JSON.stringify(value) ?? "";
+  return {
+    "document.cookie": document.cookie,
+    cookieStore: text(await cookieStore.getAll()),
+    localStorage: text({ ...localStorage }),
+    sessionStorage: text({ ...sessionStorage }),
+    caches: text(caught),
+    indexedDB: text(stored),
+    "the document": document.documentElement.outerHTML,
+    "the address": location.href,
+    "the history": text(history.state),
+    "the window's name": window.name,
+    "service workers": text((await navigator.serviceWorker.getRegistrations()).map((one) => one.active?.scriptURL)),
+  };
+}
+
+/** Everything that scripts have in memory, as the engine's own snapshot. The browser is started so that no text is cut short. */
+async function heapOf(page) {
+  const session = await page.context().newCDPSession(page);
+  const chunks = [];
+  session.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => chunks.push(chunk));
+  await session.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+  await session.detach();
+  return chunks.join("");
+}
