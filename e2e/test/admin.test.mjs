@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import test from "node:test";
 import { atSignIn, ask, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
@@ -21,6 +22,14 @@ test("the administration", async (t) => {
     await page.getByRole("button", { name: button, exact: true }).click();
     await page.getByRole("button", { name: yes, exact: true }).click();
   }
+  /** Types each name into the field and takes what is offered for it. */
+  async function pick(field, ...names) {
+    for (const name of names) {
+      await field.fill(name);
+      await page.getByRole("option").first().waitFor();
+      await field.press("Enter");
+    }
+  }
   async function toUser(name) {
     await go("Users");
     await page.getByRole("main").getByRole("link", { name, exact: true }).click();
@@ -37,16 +46,20 @@ test("the administration", async (t) => {
     await go("Groups");
     await page.getByText("There are no groups yet").waitFor();
     await page.getByLabel("Name").fill("editors");
-    await page.getByLabel("Permissions").fill("blog.add_post\nblog.view_post");
+    await pick(page.getByRole("combobox", { name: "Permissions" }), "blog.add_post", "blog.view_post");
     await page.getByRole("button", { name: "Make the group" }).click();
     await told("editors is made.").waitFor();
     const group = section("editors");
     await group.getByText("blog.add_post").waitFor();
     await page.getByRole("button", { name: "Change editors" }).click();
-    await group.getByLabel("Permissions").fill("not a permission");
+    const permissions = group.getByRole("combobox", { name: "Permissions" });
+    await permissions.fill("not a permission");
+    await permissions.press("Tab"); // what was typed counts as it is when the field is left
     await group.getByRole("button", { name: "Save" }).click();
     await group.locator('[aria-invalid="true"]').waitFor();
-    await group.getByLabel("Permissions").fill("blog.view_post\n\nblog.change_post ");
+    await group.getByRole("button", { name: "Take not a permission away" }).click();
+    await group.getByRole("button", { name: "Take blog.add_post away" }).click();
+    await pick(permissions, "blog.change_post");
     await group.getByRole("button", { name: "Save" }).click();
     await told("editors is changed.").waitFor();
     await group.getByText("blog.change_post").waitFor();
@@ -62,7 +75,9 @@ test("the administration", async (t) => {
     await page.getByLabel("Username").fill("grace");
     await page.getByLabel("E-mail").fill("grace@example.com");
     await page.getByLabel("First name").fill("Grace");
-    await page.getByLabel("editors").check();
+    await page.getByRole("combobox", { name: "Groups" }).fill("edit");
+    await page.getByRole("option", { name: "editors" }).click();
+    await page.getByRole("button", { name: "Take editors away" }).waitFor();
     await page.getByRole("button", { name: "Make the user" }).click();
     await heading("grace").waitFor();
     await told("The user is made.").waitFor();
@@ -122,7 +137,7 @@ test("the administration", async (t) => {
     await hers.goto(`${server.url}/auth/admin`);
     await hers.getByRole("heading", { name: "Not for everybody" }).waitFor();
     await page.getByLabel("Staff: may enter").check();
-    await page.getByLabel("Permissions of their own").fill("auth.view_user");
+    await pick(page.getByRole("combobox", { name: "Permissions of their own" }), "auth.view_user");
     await page.getByRole("button", { name: "Save" }).click();
     await told("Saved").waitFor();
     await hers.getByRole("heading", { name: "Users" }).waitFor();
@@ -165,6 +180,48 @@ test("the administration", async (t) => {
     await toUser(admin.username);
     await section("Measures").waitFor();
     for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
+  });
+
+  await t.test("the audit log says what was done, and is narrowed to a user, an event and days", async () => {
+    const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
+    await go("Audit log");
+    await rows.filter({ hasText: "User deleted" }).getByRole("button", { name: "Only events of grace (gone)" }).waitFor();
+    const refused = rows.filter({ hasText: "Sign-in refused" }).first();
+    await refused.getByText("Details").click();
+    await refused.getByText("authn_login_fail").waitFor();
+    await page.getByLabel("Event", { exact: true }).selectOption("privilege_permissions_changed");
+    await rows.filter({ hasText: "User deleted" }).first().waitFor({ state: "detached" });
+    assert.ok(await rows.count() > 0);
+    for (const row of await rows.all()) assert.match(await row.innerText(), /Rights changed/);
+    await page.reload(); // the address knows
+    await rows.first().waitFor();
+    assert.match(await rows.first().innerText(), /Rights changed/);
+    await page.getByLabel("To day").fill("2020-01-01");
+    await page.getByText("Nothing fits").waitFor();
+    await page.getByLabel("To day").fill("");
+    await page.getByLabel("Event", { exact: true }).selectOption("");
+    await page.getByRole("button", { name: `Only events of ${admin.username}` }).first().click();
+    await page.getByText(`Only what ${admin.username} did`).waitFor();
+    await toUser(admin.username);
+    await page.getByRole("link", { name: "What happened with this account" }).click();
+    await page.getByText(`Only what ${admin.username} did`).waitFor();
+  });
+
+  await t.test("the audit log is exported as it is narrowed, and goes on where the page ends", async () => {
+    await go("Audit log");
+    const forged = () => server.post("/api/auth/logout", {}, { Origin: "https://evil.example" });
+    for (let i = 0; i < 60; i++) assert.equal((await forged()).status, 403);
+    await page.getByRole("button", { name: "Look again" }).click();
+    const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
+    await page.getByLabel("Event", { exact: true }).selectOption("malicious_csrf");
+    await rows.filter({ hasText: "Request forged" }).nth(40).waitFor();
+    const before = await rows.count();
+    await page.getByRole("button", { name: "Show more" }).click();
+    await rows.nth(before).waitFor();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export as JSON" }).click()]);
+    const events = (await readFile(await file.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+    assert.equal(events.length, 60);
+    assert.deepEqual([...new Set(events.map(({ event }) => event))], ["malicious_csrf"]);
   });
 
   await t.test("where the server wants the password once more, the page asks and then goes on", async () => {

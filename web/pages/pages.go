@@ -23,7 +23,7 @@ var dist embed.FS
 const assets = "/auth/assets/"
 
 // administration are the paths of administrators' pages.
-var administration = regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions))?/?$`)
+var administration = regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions|audit))?/?$`)
 
 // contentTypes names the type of each kind of file that a build may have. It is a table of our own
 // because the standard library's depends on the machine.

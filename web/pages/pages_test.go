@@ -1,6 +1,8 @@
 package pages_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io"
 	"io/fs"
 	"net/http"
@@ -33,7 +35,7 @@ func body(t *testing.T, resp *http.Response) string {
 
 var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/", "/auth/setup", "/auth/setup/", "/auth/reset",
 	"/auth/admin", "/auth/admin/", "/auth/admin/users", "/auth/admin/users/7", "/auth/admin/users/new", "/auth/admin/groups",
-	"/auth/admin/sessions/"}
+	"/auth/admin/sessions/", "/auth/admin/audit"}
 
 // built lists the files of the build as the paths they are served at.
 func built(t *testing.T) []string {
@@ -105,6 +107,32 @@ func TestBuiltFilesMayBeKept(t *testing.T) {
 		if !regexp.MustCompile(`-[\w-]{8}\.\w+$`).MatchString(path) {
 			t.Errorf("%s carries no hash", path)
 		}
+	}
+}
+
+// What a browser gets of all pages together, and the half that those get who are no administrators.
+func TestTheBuildIsSmall(t *testing.T) {
+	all, most := 0, 0
+	for _, path := range append(built(t), "/signin") {
+		var b bytes.Buffer
+		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, body(t, do(t, "GET", path))); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		all += b.Len()
+		if !strings.Contains(path, "/admin-") {
+			most += b.Len()
+		}
+	}
+	t.Logf("gzipped %d bytes; without the administration %d", all, most)
+	if all > 400_000 || most > 150_000 || all == most {
+		t.Errorf("gzipped %d bytes, of 400,000; without the administration %d, of 150,000", all, most)
 	}
 }
 

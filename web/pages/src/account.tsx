@@ -12,6 +12,7 @@ import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
 import { Checking, Heading, Mark, Ticket } from "./parts/shell.tsx";
 import { usePasswordLength } from "./password-length.ts";
+import { openTo } from "./rights.ts";
 import { texts } from "./texts.ts";
 import { Tokens } from "./tokens.tsx";
 import { day } from "./when.ts";
@@ -38,10 +39,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
     <>
       <header className="bar">
         <span className="brand"><Mark />{texts.product}</span>
-        <span className="row">
-          {user.is_staff && <Link to="/auth/admin">{texts.admin.page}</Link>}
-          <Button off={signOut.sending} onClick={() => void signOut.run()}>{signOut.sending ? t.signingOut : t.signOut}</Button>
-        </span>
+        <Button off={signOut.sending} onClick={() => void signOut.run()}>{signOut.sending ? t.signingOut : t.signOut}</Button>
       </header>
       <main className="account">
         <Problem error={signOut.error} {...(outage && { outage })} />
@@ -79,6 +77,7 @@ function WhoYouAre({ user }: { user: User }) {
           <p className="who-more">{[fullName && user.username, user.email].filter(Boolean).join(" · ")}</p>
           {badges.length > 0 && <p className="badges">{badges.map((name) => <span key={name} className="badge">{name}</span>)}</p>}
           <p className="who-more">{t.since(day(user.date_joined))}</p>
+          {openTo(user).length > 0 && <p><Link to="/auth/admin">{texts.admin.page}</Link></p>}
         </div>
       </div>
     </div>

@@ -1,10 +1,11 @@
-import { useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { useAction, useWait } from "./action.ts";
 import { api, type Token } from "./api.ts";
 import { Button } from "./parts/button.tsx";
 import { Choice, Field } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
+import { ShownOnce } from "./parts/shown-once.tsx";
 import { Sure } from "./parts/sure.tsx";
 import { texts } from "./texts.ts";
 import { ago, day, exactly } from "./when.ts";
@@ -33,7 +34,7 @@ export function Tokens() {
       <p className="intro">{t.intro}</p>
       <Problem error={load.error ?? end.error} />
       {done && <Notice tone="good">{done}</Notice>}
-      {made && <NewToken {...made} onClose={() => setMade(undefined)} />}
+      {made && <ShownOnce sentence={t.shownOnce(made.name)} secret={made.token} onClose={() => setMade(undefined)} />}
       {!tokens && <Button off={load.sending} onClick={() => void load.run()}>{load.sending ? t.loading : t.show}</Button>}
       {tokens?.length === 0 && <p className="empty">{t.none}</p>}
       {tokens && tokens.length > 0 && (
@@ -85,22 +86,5 @@ function MakeToken({ onMade }: { onMade: (token: { name: string; token: string }
       <Choice name="ttl" label={t.life} options={t.lives} />
       <Button type="submit" off={off}>{make.sending ? t.making : t.make}</Button>
     </Form>
-  );
-}
-
-/** The one time that a token is shown. */
-function NewToken({ name, token, onClose }: { name: string; token: string; onClose: () => void }) {
-  const [copied, setCopied] = useState(false);
-  const field = useRef<HTMLElement>(null);
-  useEffect(() => field.current?.focus(), []);
-  return (
-    <Notice tone="good">
-      <p>{t.shownOnce(name)}</p>
-      <pre tabIndex={0} ref={field as never}><code>{token}</code></pre>
-      <div className="row">
-        <Button onClick={() => void navigator.clipboard?.writeText(token).then(() => setCopied(true))}>{copied ? t.copied : t.copy}</Button>
-        <Button onClick={onClose}>{t.kept}</Button>
-      </div>
-    </Notice>
   );
 }

@@ -22,6 +22,18 @@ export function exactly(moment: string): string {
   return format(moment, { dateStyle: "full", timeStyle: "long" });
 }
 
+/** "3 Mar 2026, 14:02:07", in the reader's time zone; "" for a moment that isn't one. */
+export function moment(at: string): string {
+  return format(at, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+/** The moment at which a day, YYYY-MM-DD, begins for the reader, or so many days later; undefined for what is no day. */
+export function startOf(day: string, later = 0): string | undefined {
+  const parts = /^(\d{4})-(\d\d)-(\d\d)$/.exec(day)?.slice(1).map(Number);
+  if (!parts) return undefined;
+  return new Date(parts[0]!, parts[1]! - 1, parts[2]! + later).toISOString();
+}
+
 function format(moment: string, style: Intl.DateTimeFormatOptions): string {
   const at = Date.parse(moment);
   return Number.isNaN(at) ? "" : new Intl.DateTimeFormat(locale, style).format(at);

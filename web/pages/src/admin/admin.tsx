@@ -7,8 +7,10 @@ import { signInFor } from "../next.ts";
 import { FreshSignIn } from "../parts/confirm-password.tsx";
 import { Outage, OutageBanner } from "../parts/outage.tsx";
 import { Checking, Heading, Mark, Ticket } from "../parts/shell.tsx";
+import { openTo } from "../rights.ts";
 import { texts } from "../texts.ts";
-import { home, may, queries } from "./data.ts";
+import { Audit } from "./audit.tsx";
+import { home, queries } from "./data.ts";
 import { Groups } from "./groups.tsx";
 import { NewUser } from "./new-user.tsx";
 import { Sessions } from "./sessions.tsx";
@@ -16,12 +18,6 @@ import { UserPage } from "./user.tsx";
 import { Users } from "./users.tsx";
 
 const t = texts.admin;
-
-const sections = [
-  { path: "users", name: t.users.heading, permission: "auth.view_user" },
-  { path: "groups", name: t.groups.heading, permission: "auth.view_group" },
-  { path: "sessions", name: t.sessions.heading, permission: "sessions.view_session" },
-] as const;
 
 /** The pages of administrators, below /auth/admin. */
 export function Admin() {
@@ -33,7 +29,7 @@ export function Admin() {
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
   const { user } = state;
   if (!user) return <Ticket>{down ? <Outage page={t.page} {...down} /> : <Checking />}</Ticket>;
-  const open = sections.filter(({ permission }) => may(user, permission));
+  const open = openTo(user);
   if (open.length === 0) return <Ticket><NotForYou user={user} /></Ticket>;
   return (
     <QueryClientProvider client={queries}>
@@ -46,6 +42,7 @@ export function Admin() {
           <Route path="users/:id" element={<UserPage me={user} />} />
           <Route path="groups" element={<Groups me={user} />} />
           <Route path="sessions" element={<Sessions me={user} />} />
+          <Route path="audit" element={<Audit me={user} />} />
         </Routes>
       </Frame>
       <FreshSignIn username={user.username} />
@@ -53,7 +50,7 @@ export function Admin() {
   );
 }
 
-function Frame({ user, open, children }: { user: User; open: readonly (typeof sections)[number][]; children: ReactNode }) {
+function Frame({ user, open, children }: { user: User; open: ReturnType<typeof openTo>; children: ReactNode }) {
   return (
     <>
       <header className="bar bar-wide">

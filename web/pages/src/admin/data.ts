@@ -1,7 +1,7 @@
 /** The administration's routes, and how their answers are kept. */
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, isOutage, type AuthError, type Device, type User } from "../api.ts";
+import { api, isOutage, type AuthError, type Device, type Token, type User } from "../api.ts";
 
 export interface AdminUser extends User {
   is_active: boolean;
@@ -102,17 +102,79 @@ export function useGroups(enabled = true) {
   });
 }
 
-export function usePermissions() {
+export function usePermissions(enabled = true) {
   return useQuery({
     queryKey: ["permissions"],
     queryFn: async () => (await api.call<{ permissions: string[] }>("GET", at("permissions"))).permissions,
+    enabled,
   });
 }
 
-/** What an administrator does. Afterwards nothing that is shown counts as true any more. */
-export function useDeed<In, Out>(deed: (input: In) => Promise<Out>) {
+export function useUserTokens(id: string) {
+  return useQuery({
+    queryKey: ["tokens", id],
+    queryFn: async () => (await api.call<{ tokens: Token[] }>("GET", at("users", id, "tokens"))).tokens,
+  });
+}
+
+export interface AuditEvent {
+  id: string;
+  time: string;
+  /** Of OWASP's Logging Vocabulary. */
+  event: string;
+  outcome: "success" | "failure";
+  actor_id: number | string | null;
+  /** "" for who is gone, as `user`. */
+  actor: string;
+  user_id: number | string | null;
+  user: string;
+  login: string;
+  session: string;
+  ip: string;
+  user_agent: string;
+  request_id: string;
+  detail: Record<string, string>;
+}
+
+/** Undefined or "" is any. Times are those of RFC 3339. */
+export interface EventFilter extends Record<string, string | undefined> {
+  user?: string | undefined;
+  event?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+export function lookAtEvents(filter: EventFilter, after = "") {
+  return api.call<{ events: AuditEvent[]; next: string | null }>("GET", search(at("audit"), { ...filter, after }));
+}
+
+export function useEvents(filter: EventFilter) {
+  return useInfiniteQuery({
+    queryKey: ["audit", filter],
+    queryFn: ({ pageParam }) => lookAtEvents(filter, pageParam),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Where the browser gets all events that fit as a file. */
+export function exportOf(filter: EventFilter, format: "csv" | "ndjson"): string {
+  return search(at("audit", "export"), { format, ...filter });
+}
+
+/**
+ * What an administrator does. Afterwards nothing that was shown counts as true any more, and the deed is done when what is on
+ * the screen has been asked for anew. "gone" is for deeds that may take away what asks for them: those are done at once.
+ */
+export function useDeed<In, Out>(deed: (input: In) => Promise<Out>, after?: "gone") {
   const client = useQueryClient();
-  return useMutation({ mutationFn: deed, onSuccess: () => client.invalidateQueries() });
+  const forget = async () => {
+    client.removeQueries({ type: "inactive" });
+    const asked = client.invalidateQueries();
+    if (after !== "gone") await asked;
+  };
+  return useMutation({ mutationFn: deed, onSuccess: forget });
 }
 
 export const deeds = {
@@ -123,6 +185,7 @@ export const deeds = {
   enableUser: (id: string) => api.call<AdminUser>("POST", at("users", id, "enable")),
   resetLink: (id: string) => api.call<ResetLink>("POST", at("users", id, "reset")),
   endEverything: (id: string) => api.call<object>("POST", at("users", id, "end")),
+  endToken: (id: string) => api.call<object>("DELETE", at("tokens", id)),
   endSession: (id: string) => api.call<object>("DELETE", at("sessions", id)),
   createGroup: (group: Group) => api.call<Group>("POST", at("groups"), group),
   changeGroup: ({ name, permissions }: Group) => api.call<Group>("PATCH", at("groups", name), { permissions }),
@@ -132,9 +195,4 @@ export const deeds = {
 /** The address of a page of the administration. */
 export function home(path: string): string {
   return `/auth/admin/${path}`;
-}
-
-/** Whether somebody may do what needs a permission. It decides what is shown; the server decides what is done. */
-export function may(user: User, permission: string): boolean {
-  return user.is_superuser || (user.is_staff && user.permissions.includes(permission));
 }

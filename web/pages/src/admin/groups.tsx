@@ -2,15 +2,16 @@ import { useRef, useState } from "react";
 import { Link } from "react-router";
 import type { User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
-import { Area, Field } from "../parts/field.tsx";
+import { Field } from "../parts/field.tsx";
 import { Form } from "../parts/form.tsx";
 import { Notice } from "../parts/notice.tsx";
+import { Picker } from "../parts/picker.tsx";
 import { Heading } from "../parts/shell.tsx";
 import { Sure } from "../parts/sure.tsx";
+import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
-import { deeds, home, may, useDeed, useGroups, usePermissions, type Group } from "./data.ts";
+import { deeds, home, useDeed, useGroups, usePermissions, type Group } from "./data.ts";
 import { DeedProblem, Loaded } from "./loaded.tsx";
-import { lines } from "./user-form.tsx";
 
 const t = texts.admin.groups;
 
@@ -40,7 +41,7 @@ export function Groups({ me }: { me: User }) {
 function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said: string) => void }) {
   const [editing, setEditing] = useState(false);
   const change = useDeed(deeds.changeGroup);
-  const remove = useDeed(deeds.deleteGroup);
+  const remove = useDeed(deeds.deleteGroup, "gone");
   const { name, permissions } = group;
   return (
     <section className="panel" aria-label={name}>
@@ -50,14 +51,14 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said
       </div>
       <DeedProblem error={change.error ?? remove.error} fields={["permissions"]} />
       {editing ? (
-        <Form error={change.error ?? undefined} sending={change.isPending} onSend={(field) =>
-          change.mutate({ name, permissions: lines(field("permissions")) }, {
+        <Form error={change.error ?? undefined} sending={change.isPending} onSend={(_, all) =>
+          change.mutate({ name, permissions: all("permissions") }, {
             onSuccess: () => {
               setEditing(false);
               onDone(t.changed(name));
             },
           })}>
-          <PermissionArea initial={permissions} errors={change.error?.errors["permissions"]} />
+          <Permissions initial={permissions} errors={change.error?.errors["permissions"]} />
           <div className="row">
             <Button type="submit" look="main" off={change.isPending}>{texts.admin.user.save}</Button>
             <Button onClick={() => setEditing(false)}>{texts.confirm.cancel}</Button>
@@ -86,28 +87,21 @@ function NewGroup({ onDone }: { onDone: (said: string) => void }) {
   return (
     <section className="panel" aria-labelledby="new-group-heading">
       <h2 id="new-group-heading">{t.newHeading}</h2>
-      <Form key={create.isSuccess ? create.submittedAt : "first"} error={create.error ?? undefined} sending={create.isPending} onSend={(field) =>
-        create.mutate({ name: field("name"), permissions: lines(field("permissions")) }, { onSuccess: ({ name }) => onDone(t.created(name)) })}>
+      <Form key={create.isSuccess ? create.submittedAt : "first"} error={create.error ?? undefined} sending={create.isPending} onSend={(field, all) =>
+        create.mutate({ name: field("name"), permissions: all("permissions") }, { onSuccess: ({ name }) => onDone(t.created(name)) })}>
         <DeedProblem error={create.error} fields={["name", "permissions"]} />
         <Field name="name" label={t.name} autoComplete="off" errors={create.error?.errors["name"]} />
-        <PermissionArea initial={[]} errors={create.error?.errors["permissions"]} />
+        <Permissions initial={[]} errors={create.error?.errors["permissions"]} />
         <Button type="submit" look="main" off={create.isPending}>{t.create}</Button>
       </Form>
     </section>
   );
 }
 
-function PermissionArea({ initial, errors }: { initial: readonly string[]; errors: readonly string[] | undefined }) {
+function Permissions({ initial, errors }: { initial: readonly string[]; errors: readonly string[] | undefined }) {
   const known = usePermissions();
   return (
-    <>
-      <Area name="permissions" label={t.permissions} hint={texts.admin.user.permissionsHint} defaultValue={initial.join("\n")} errors={errors} />
-      {known.data && known.data.length > 0 && (
-        <details>
-          <summary>{t.known}</summary>
-          <ul className="badges">{known.data.map((name) => <li key={name} className="badge">{name}</li>)}</ul>
-        </details>
-      )}
-    </>
+    <Picker free name="permissions" label={t.permissions} note={texts.field.optional} hint={texts.admin.user.permissionsHint}
+      options={known.data ?? []} initial={initial} errors={errors} />
   );
 }

@@ -19,7 +19,7 @@ export function Loaded<Data>({ query, children }: { query: Query<Data>; children
   return (
     <>
       {error && !isFetching && <Failed error={error} onRetry={() => void refetch()} />}
-      {data === undefined && !error && <p className="checking" role="status">{texts.checking}</p>}
+      {data === undefined && (!error || isFetching) && <p className="checking" role="status">{texts.checking}</p>}
       {data !== undefined && children(data)}
     </>
   );

@@ -12,7 +12,7 @@ const t = texts.admin.user;
 export function NewUser({ me }: { me: User }) {
   const navigate = useNavigate();
   const min = usePasswordLength();
-  const create = useDeed(deeds.createUser);
+  const create = useDeed(deeds.createUser, "gone");
   return (
     <>
       <p><Link to={home("users")}>{texts.admin.users.back}</Link></p>

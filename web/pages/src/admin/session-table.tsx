@@ -3,9 +3,10 @@ import { Link } from "react-router";
 import { describeAgent } from "../agent.ts";
 import type { User } from "../api.ts";
 import { Sure } from "../parts/sure.tsx";
+import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { ago, exactly } from "../when.ts";
-import { deeds, home, may, useDeed, type AdminSession } from "./data.ts";
+import { deeds, home, useDeed, type AdminSession } from "./data.ts";
 import { DeedProblem } from "./loaded.tsx";
 
 const t = texts.admin.sessions;
@@ -19,7 +20,7 @@ interface SessionTableProps {
 
 export function SessionTable({ me, sessions, named = false }: SessionTableProps) {
   const [target, setTarget] = useState("");
-  const end = useDeed(deeds.endSession);
+  const end = useDeed(deeds.endSession, "gone");
   return (
     <>
       <DeedProblem error={end.error} />
@@ -41,7 +42,7 @@ export function SessionTable({ me, sessions, named = false }: SessionTableProps)
               <tr key={session.id}>
                 {named && <th scope="row"><Link to={home(`users/${session.user_id}`)}>{session.username}</Link></th>}
                 <td data-label={t.device} title={session.user_agent}>
-                  {device} {session.current && <span className="badge">{texts.devices.thisDevice}</span>}
+                  <span>{device} {session.current && <span className="badge">{texts.devices.thisDevice}</span>}</span>
                 </td>
                 <td data-label={texts.devices.address} className="address">{session.ip || "–"}</td>
                 <td data-label={texts.devices.lastUsed}>

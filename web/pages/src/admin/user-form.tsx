@@ -1,10 +1,12 @@
 import type { ReactNode } from "react";
 import type { AuthError, User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
-import { Area, Field, Tick } from "../parts/field.tsx";
+import { Field, Tick } from "../parts/field.tsx";
 import { Form } from "../parts/form.tsx";
+import { Picker } from "../parts/picker.tsx";
+import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
-import { may, useGroups, type AdminUser, type UserChange } from "./data.ts";
+import { useGroups, usePermissions, type AdminUser, type UserChange } from "./data.ts";
 import { DeedProblem } from "./loaded.tsx";
 
 const t = texts.admin.user;
@@ -24,9 +26,10 @@ interface UserFormProps {
 /** Everything about a user that can be typed or ticked. */
 export function UserForm({ me, user, error, sending, submit, onSend, children }: UserFormProps) {
   const groups = useGroups(may(me, "auth.view_group"));
+  const permissions = usePermissions(may(me, "auth.view_group"));
   const errors = error?.errors ?? {};
-  const send = (field: (name: string) => string, form: HTMLFormElement) =>
-    onSend(differences(read(field, form, groups.data !== undefined), user), field);
+  const send = (field: (name: string) => string, all: (name: string) => string[]) =>
+    onSend(differences(read(field, all, { groups: !!groups.data, roles: me.is_superuser }), user), field);
   return (
     <Form error={error ?? undefined} sending={sending} onSend={send}>
       <DeedProblem error={error} fields={fields} />
@@ -41,12 +44,8 @@ export function UserForm({ me, user, error, sending, submit, onSend, children }:
       </div>
       {children}
       {groups.data && groups.data.length > 0 && (
-        <fieldset>
-          <legend>{texts.admin.groups.heading}</legend>
-          {groups.data.map(({ name }) => (
-            <Tick key={name} name="groups" value={name} label={name} defaultChecked={user?.groups.includes(name)} />
-          ))}
-        </fieldset>
+        <Picker name="groups" label={texts.admin.groups.heading} note={texts.field.optional} options={groups.data.map(({ name }) => name)}
+          initial={user?.groups ?? []} errors={errors["groups"]} />
       )}
       {me.is_superuser && (
         <fieldset>
@@ -55,24 +54,23 @@ export function UserForm({ me, user, error, sending, submit, onSend, children }:
           <Tick name="is_superuser" value="on" label={t.superuser} defaultChecked={user?.is_superuser} />
         </fieldset>
       )}
-      <Area name="direct_permissions" label={t.permissions} note={texts.field.optional} hint={t.permissionsHint}
-        defaultValue={user?.direct_permissions.join("\n")} errors={errors["direct_permissions"]} />
+      <Picker free name="direct_permissions" label={t.permissions} note={texts.field.optional} hint={t.permissionsHint}
+        options={permissions.data ?? []} initial={user?.direct_permissions ?? []} errors={errors["direct_permissions"]} />
       <Button type="submit" look="main" off={sending}>{sending ? texts.devices.working : submit}</Button>
     </Form>
   );
 }
 
-function read(field: (name: string) => string, form: HTMLFormElement, groupsKnown: boolean): UserChange {
-  const ticked = (name: string) => new FormData(form).getAll(name).map(String);
-  const roles = form.querySelector('[name="is_staff"]') !== null;
+/** What the form has; `shown` says what of it is there for this administrator. */
+function read(field: (name: string) => string, all: (name: string) => string[], shown: { groups: boolean; roles: boolean }): UserChange {
   return {
     username: field("username"),
     email: field("email"),
     first_name: field("first_name"),
     last_name: field("last_name"),
-    direct_permissions: lines(field("direct_permissions")),
-    ...(groupsKnown && { groups: ticked("groups") }),
-    ...(roles && { is_staff: ticked("is_staff").length > 0, is_superuser: ticked("is_superuser").length > 0 }),
+    direct_permissions: all("direct_permissions"),
+    ...(shown.groups && { groups: all("groups") }),
+    ...(shown.roles && { is_staff: all("is_staff").length > 0, is_superuser: all("is_superuser").length > 0 }),
   };
 }
 
@@ -85,9 +83,4 @@ function differences(next: UserChange, user: AdminUser | undefined): UserChange 
 
 function sorted(value: unknown): unknown {
   return Array.isArray(value) ? [...value].sort() : value;
-}
-
-/** The lines of a text that say something. */
-export function lines(text: string): string[] {
-  return text.split("\n").map((line) => line.trim()).filter(Boolean);
 }

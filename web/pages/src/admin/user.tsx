@@ -1,15 +1,19 @@
 import { useRef, useState } from "react";
-import { Link, useLocation, useNavigate, useParams } from "react-router";
+import { Link, useNavigate, useParams } from "react-router";
 import type { User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Heading } from "../parts/shell.tsx";
+import { ShownOnce } from "../parts/shown-once.tsx";
 import { Sure } from "../parts/sure.tsx";
+import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { day, exactly } from "../when.ts";
-import { deeds, home, may, useDeed, useUser, useUserSessions, type AdminUser, type ResetLink } from "./data.ts";
+import { useArrived } from "./arrived.ts";
+import { deeds, home, useDeed, useUser, useUserSessions, useUserTokens, type AdminUser, type ResetLink } from "./data.ts";
 import { DeedProblem, Loaded } from "./loaded.tsx";
 import { SessionTable } from "./session-table.tsx";
+import { TokenTable } from "./token-table.tsx";
 import { UserForm } from "./user-form.tsx";
 import { Rights } from "./users.tsx";
 
@@ -28,8 +32,8 @@ export function UserPage({ me }: { me: User }) {
 
 function Shown({ me, user }: { me: User; user: AdminUser }) {
   const id = String(user.id);
-  const arrived = useLocation().state as { done?: string } | null;
-  const [done, setDone] = useState(arrived?.done ?? "");
+  const [done, setDone] = useArrived();
+  const [saves, setSaves] = useState(0); // after each the form shows what the server has
   const change = useDeed(deeds.changeUser);
   return (
     <>
@@ -42,11 +46,11 @@ function Shown({ me, user }: { me: User; user: AdminUser }) {
       <Rights user={user} />
       {!user.has_password && <Notice tone="plain"><p>{t.noPassword}</p></Notice>}
       {done && <Notice tone="good">{done}</Notice>}
-      {may(me, "auth.change_user") && (
+      {may(me, "auth.change_user") ? (
         <section className="panel" aria-labelledby="change-heading">
           <h2 id="change-heading">{t.changeHeading}</h2>
           <UserForm
-            key={change.submittedAt}
+            key={saves}
             me={me}
             user={user}
             error={change.error}
@@ -54,13 +58,20 @@ function Shown({ me, user }: { me: User; user: AdminUser }) {
             submit={t.save}
             onSend={(what) => {
               setDone("");
-              change.mutate({ id, change: what }, { onSuccess: () => setDone(t.saved) });
+              change.mutate({ id, change: what }, {
+                onSuccess: () => {
+                  setSaves(saves + 1);
+                  setDone(t.saved);
+                },
+              });
             }}
           />
         </section>
-      )}
+      ) : <Facts user={user} />}
       {may(me, "sessions.view_session") && <WhereSignedIn me={me} id={id} />}
-      {may(me, "auth.change_user") && <Measures me={me} user={user} onDone={setDone} />}
+      {may(me, "authtoken.view_token") && <UserTokens me={me} id={id} />}
+      {may(me, "admin.view_logentry") && <p><Link to={`${home("audit")}?user=${id}`}>{t.audit}</Link></p>}
+      {(may(me, "auth.change_user") || may(me, "auth.delete_user")) && <Measures me={me} user={user} onDone={setDone} />}
     </>
   );
 }
@@ -77,6 +88,41 @@ function WhereSignedIn({ me, id }: { me: User; id: string }) {
   );
 }
 
+function UserTokens({ me, id }: { me: User; id: string }) {
+  const tokens = useUserTokens(id);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const [done, setDone] = useState("");
+  return (
+    <section className="panel" aria-labelledby="tokens-heading">
+      <h2 id="tokens-heading" ref={heading} tabIndex={-1}>{texts.tokens.heading}</h2>
+      {done && <Notice tone="good">{done}</Notice>}
+      <Loaded query={tokens}>
+        {(list) => list.length > 0
+          ? <TokenTable me={me} tokens={list} onEnded={(said) => {
+            setDone(said);
+            heading.current?.focus(); // what had the focus is gone
+          }} />
+          : <p className="empty">{t.noTokens}</p>}
+      </Loaded>
+    </section>
+  );
+}
+
+/** What is known of a user, for who may not change it. */
+function Facts({ user }: { user: AdminUser }) {
+  const facts = [
+    [texts.field.email, user.email],
+    [t.firstName, user.first_name],
+    [t.lastName, user.last_name],
+    [t.permissions, user.direct_permissions.join(", ")],
+  ] as const;
+  return (
+    <dl className="panel facts">
+      {facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value || "–"}</dd></div>)}
+    </dl>
+  );
+}
+
 /** What an administrator can do to a user, the milder first. */
 function Measures({ me, user, onDone }: { me: User; user: AdminUser; onDone: (said: string) => void }) {
   const id = String(user.id);
@@ -87,8 +133,9 @@ function Measures({ me, user, onDone }: { me: User; user: AdminUser; onDone: (sa
   const end = useDeed(deeds.endEverything);
   const disable = useDeed(deeds.disableUser);
   const enable = useDeed(deeds.enableUser);
-  const remove = useDeed(deeds.deleteUser);
+  const remove = useDeed(deeds.deleteUser, "gone");
   const self = user.id === me.id;
+  const change = may(me, "auth.change_user");
   const said = (sentence: string) => () => {
     onDone(sentence);
     heading.current?.focus(); // what had the focus may be gone
@@ -98,29 +145,27 @@ function Measures({ me, user, onDone }: { me: User; user: AdminUser; onDone: (sa
       <h2 id="measures-heading" ref={heading} tabIndex={-1}>{t.measuresHeading}</h2>
       {[reset, end, disable, enable, remove].map(({ error }, i) => <DeedProblem key={i} error={error} />)}
       {link && (
-        <Notice tone="good">
-          <p>{t.linkMade(user.username, exactly(link.expires_at))}</p>
-          <pre tabIndex={0}><code>{link.link}</code></pre>
-          <div className="row"><Button onClick={() => setLink(undefined)}>{t.linkKept}</Button></div>
-        </Notice>
+        <ShownOnce sentence={t.linkMade(user.username, exactly(link.expires_at))} secret={link.link} onClose={() => setLink(undefined)} />
       )}
       <div className="measures">
-        {user.is_active && (
+        {change && user.is_active && (
           <Measure what={t.resetWhat}>
             <Button off={reset.isPending} onClick={() => reset.mutate(id, { onSuccess: setLink })}>{t.reset}</Button>
           </Measure>
         )}
-        <Measure what={t.endWhat}>
-          <Sure question={t.endSure(user.username)} yes={t.endYes} no={t.no} sending={end.isPending}
-            onYes={() => end.mutate(id, { onSuccess: said(t.ended(user.username)) })}>{t.end}</Sure>
-        </Measure>
-        {user.is_active && !self && (
+        {change && (
+          <Measure what={t.endWhat}>
+            <Sure question={t.endSure(user.username)} yes={t.endYes} no={t.no} sending={end.isPending}
+              onYes={() => end.mutate(id, { onSuccess: said(t.ended(user.username)) })}>{t.end}</Sure>
+          </Measure>
+        )}
+        {change && user.is_active && !self && (
           <Measure what={t.disableWhat}>
             <Sure question={t.disableSure(user.username)} yes={t.disableYes} no={t.no} sending={disable.isPending}
               onYes={() => disable.mutate(id, { onSuccess: said(t.disabled(user.username)) })}>{t.disable}</Sure>
           </Measure>
         )}
-        {!user.is_active && (
+        {change && !user.is_active && (
           <Measure what={t.enableWhat}>
             <Button off={enable.isPending} onClick={() => enable.mutate(id, { onSuccess: said(t.enabled(user.username)) })}>{t.enable}</Button>
           </Measure>
@@ -128,7 +173,7 @@ function Measures({ me, user, onDone }: { me: User; user: AdminUser; onDone: (sa
         {may(me, "auth.delete_user") && !self && (
           <Measure what={t.deleteWhat}>
             <Sure question={t.deleteSure(user.username)} yes={t.deleteYes} no={t.no} sending={remove.isPending}
-              onYes={() => remove.mutate(id, { onSuccess: () => void navigate(home("users"), { replace: true }) })}>{t.delete}</Sure>
+              onYes={() => remove.mutate(id, { onSuccess: () => void navigate(home("users"), { replace: true, state: { done: t.deleted(user.username) } }) })}>{t.delete}</Sure>
           </Measure>
         )}
       </div>

@@ -3,10 +3,13 @@ import { Link, useSearchParams } from "react-router";
 import type { User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
 import { Choice, Search } from "../parts/field.tsx";
+import { Notice } from "../parts/notice.tsx";
 import { Heading } from "../parts/shell.tsx";
+import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { ago, exactly } from "../when.ts";
-import { home, may, useGroups, useUsers, type AdminUser } from "./data.ts";
+import { useArrived } from "./arrived.ts";
+import { home, useGroups, useUsers, type AdminUser } from "./data.ts";
 import { Loaded } from "./loaded.tsx";
 
 const t = texts.admin.users;
@@ -15,6 +18,7 @@ export function Users({ me }: { me: User }) {
   const [parameters, setParameters] = useSearchParams();
   const [search, setSearch] = useState(parameters.get("search") ?? "");
   const group = parameters.get("group") ?? "";
+  const [done] = useArrived();
   const groups = useGroups(may(me, "auth.view_group"));
   const users = useUsers({ search: useDeferredValue(search), group });
   const keep = (name: string, value: string) =>
@@ -29,6 +33,7 @@ export function Users({ me }: { me: User }) {
         <Heading page={t.heading}>{t.heading}</Heading>
         {may(me, "auth.add_user") && <Link className="button button-main" to={home("users/new")}>{t.add}</Link>}
       </div>
+      {done && <Notice tone="good">{done}</Notice>}
       <div className="filters" role="search">
         <Search label={t.search} value={search} onChange={(value) => {
           setSearch(value);

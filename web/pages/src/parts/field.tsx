@@ -77,27 +77,6 @@ export function PasswordField({ name, label, min, note, errors, required = true,
   );
 }
 
-interface AreaProps {
-  name: string;
-  label: string;
-  note?: string;
-  hint: ReactNode;
-  errors?: readonly string[] | undefined;
-  defaultValue?: string | undefined;
-}
-
-/** A few lines of text. */
-export function Area({ name, label, note, hint, errors, defaultValue }: AreaProps) {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}{note && <span className="field-note"> ({note})</span>}</label>
-      <textarea id={id} name={name} rows={4} defaultValue={defaultValue} {...plain} {...describe(id, hint, errors)} />
-      <Below id={id} hint={hint} errors={errors} />
-    </div>
-  );
-}
-
 /** One thing to tick. */
 export function Tick({ label, ...rest }: { name: string; value: string; label: string; defaultChecked?: boolean | undefined }) {
   return (
@@ -115,6 +94,17 @@ export function Search({ label, value, onChange }: { label: string; value: strin
     <div className="field">
       <label htmlFor={id}>{label}</label>
       <input id={id} type="search" value={value} autoComplete="off" {...plain} onChange={(event) => onChange(event.currentTarget.value)} />
+    </div>
+  );
+}
+
+/** A day that narrows a list, as YYYY-MM-DD; "" for none. */
+export function Day({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input id={id} type="date" value={value} onChange={(event) => onChange(event.currentTarget.value)} />
     </div>
   );
 }
@@ -154,7 +144,8 @@ function LengthHint({ has, min }: { has: number; min: number }) {
   return <span className="enough">{texts.field.lengthEnough(has)}</span>;
 }
 
-function Below({ id, hint, errors }: { id: string; hint: ReactNode; errors: readonly string[] | undefined }) {
+/** What is said below a field, which `describe` ties to it. */
+export function Below({ id, hint, errors }: { id: string; hint: ReactNode; errors: readonly string[] | undefined }) {
   return (
     <>
       {errors && (
@@ -167,9 +158,9 @@ function Below({ id, hint, errors }: { id: string; hint: ReactNode; errors: read
   );
 }
 
-const plain = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false } as const;
+export const plain = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false } as const;
 
-function describe(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLElement> {
+export function describe(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLElement> {
   const ids = [errors && `${id}-errors`, hint && `${id}-hint`].filter(Boolean).join(" ");
   return { ...(ids && { "aria-describedby": ids }), ...(errors && { "aria-invalid": true }) };
 }

@@ -6,7 +6,8 @@ interface FormProps {
   sending: boolean;
   /** The field to go to when the server refuses without naming one. */
   retype?: string;
-  onSend: (fields: (name: string) => string, form: HTMLFormElement) => void;
+  /** Gives what was typed into a field, and what was picked or ticked under a name. */
+  onSend: (field: (name: string) => string, all: (name: string) => string[]) => void;
   children: ReactNode;
 }
 
@@ -29,7 +30,7 @@ export function Form({ error, sending, retype, onSend, children }: FormProps) {
     event.preventDefault();
     if (sending) return;
     const data = new FormData(event.currentTarget);
-    onSend((name) => String(data.get(name) ?? ""), event.currentTarget);
+    onSend((name) => String(data.get(name) ?? ""), (name) => data.getAll(name).map(String));
   };
   return (
     // The method matters only should the script fail: a GET would put the password into the URL.
