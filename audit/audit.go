@@ -5,21 +5,33 @@
 // anyway, so that there is one place at which each is written, and what is in the text log is in the audit log too.
 package audit
 
-import "context"
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+)
 
 // The outcomes of events.
 const (
 	Success = "success"
 	Failure = "failure"
+	Attempt = "attempt" // it is about to be done; see [Log.Act]
 )
+
+// CommandLine is the Actor of what is done at the command line. No user's ID has a space in it.
+const CommandLine = "command line"
+
+// By returns a context in which what happens is the doing of an actor: the ID of a user, or CommandLine. Without it, what
+// succeeds within a request is the doing of the user whom it is about.
+func By(ctx context.Context, actor string) context.Context { return requestid.By(ctx, actor) }
 
 // Event is something that happened. It holds no secret: what is logged doesn't.
 type Event struct {
 	ID      string // set by the Store: a later event has a greater one, compared by length and then as text
 	At      int64  // milliseconds since 1970 UTC
 	Name    string // such as "authn_login_fail"
-	Outcome string // Success or Failure
-	Actor   string // the ID of the user who did it; "": nobody who is known
+	Outcome string // Success, Failure or Attempt
+	Actor   string // the ID of the user who did it, or CommandLine; "": nobody who is known
 	Subject string // the ID of the user whom it is about; "": nobody's account
 	Login   string // a name as it was typed, or as it was then
 	Session string // the public ID of the session

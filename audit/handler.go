@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -28,7 +29,9 @@ func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if known(r.Message) {
-		h.log.add(h.event(ctx, r))
+		e := h.event(ctx, r)
+		told(ctx, e)
+		h.log.add(e)
 	}
 	if !h.next.Enabled(ctx, r.Level) {
 		return nil
@@ -82,8 +85,9 @@ func (h handler) event(ctx context.Context, r slog.Record) *Event {
 		e.set(a)
 		return true
 	})
-	if e.Actor == "" && e.Outcome == Success {
-		e.Actor = e.Subject // who signs in, or out, does it themselves
+	e.Actor = cmp.Or(e.Actor, requestid.Actor(ctx))
+	if e.Actor == "" && e.Request != "" && (e.Outcome == Success || strings.HasPrefix(e.Name, "authz_")) {
+		e.Actor = e.Subject // who signs in or out, or may not do something, does it themselves
 	}
 	return e
 }
@@ -101,6 +105,8 @@ func (e *Event) set(a slog.Attr) {
 		e.Login = text
 	case a.Key == "session":
 		e.Session = text
+	case a.Key == "outcome":
+		e.Outcome = text
 	case a.Key == "source_ip", a.Key == "request_id", a.Key == "stack": // known, or too much
 	default:
 		if e.Detail == nil {

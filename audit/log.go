@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,7 +45,8 @@ type Log struct {
 	Store Store
 	Keep  time.Duration // 0: StandardKeep
 
-	// Who returns the ID of the user with a name as typed, or "", for events that have only the name. nil: it is left away.
+	// Who returns the ID of the user with a name as typed, or "", for events that have only the name. Of a name that is
+	// nobody's the store gets the first two letters: it may be a password, typed into the wrong field. nil: names are kept.
 	Who func(ctx context.Context, login string) string
 
 	// Report tells the operator what the Log can't keep. nil: nobody is told.
@@ -70,8 +72,8 @@ func (l *Log) add(e *Event) {
 	l.waiting = append(l.waiting, e)
 }
 
-// act reports whether somebody did it to somebody else's account, or to a group.
-func act(e *Event) bool { return e.Actor != "" && e.Actor != e.Subject }
+// act reports whether it is something that only administrators do, or that somebody did to another's account or a group.
+func act(e *Event) bool { return e.Name == actName || e.Actor != "" && e.Actor != e.Subject }
 
 // affords counts an event, and reports whether it is within the budget of its minute.
 func (l *Log) affords(e *Event) bool {
@@ -147,9 +149,20 @@ func (l *Log) name(ctx context.Context, e *Event) {
 		return
 	}
 	e.Subject = l.Who(ctx, e.Login)
-	if e.Actor == "" && e.Outcome == Success {
+	if e.Subject == "" {
+		e.Login = mask(e.Login)
+	} else if e.Actor == "" && e.Outcome == Success {
 		e.Actor = e.Subject
 	}
+}
+
+// masked ends a name of which the rest is left out.
+const masked = "…"
+
+// mask leaves enough of a name to see whether one name was tried many times, or many were. Masking twice is masking once.
+func mask(login string) string {
+	first := []rune(strings.TrimSuffix(login, masked))
+	return string(first[:min(2, len(first))]) + masked
 }
 
 // Run writes what waits, and removes what is too old, until ctx ends; then it writes what is left and returns nil. Run it

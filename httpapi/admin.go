@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
@@ -147,33 +147,33 @@ func (c *call) groupPermissions() (map[string][]string, error) {
 	return all, nil
 }
 
-// act records what an administrator has done to a user, under OWASP's name. It is in the audit log once this returns nil;
-// otherwise it is in the text log alone, and the answer must not be that all is well.
-func (c *call) act(event string, subject *account.User, more ...slog.Attr) error {
-	c.logAct(event, subject, more...)
-	return c.recorded()
+// deed says what an administrator's request is to do: the route, and the user, session or token that the path names.
+func (c *call) deed() []slog.Attr {
+	deed := []slog.Attr{slog.String("method", c.r.Method), slog.String("path", shorten(c.r.URL.EscapedPath()))}
+	id := c.r.PathValue("id")
+	if id == "" {
+		return deed
+	}
+	noun := "user"
+	switch rest := strings.TrimPrefix(c.r.URL.EscapedPath(), "/api/auth/admin/"); {
+	case strings.HasPrefix(rest, "sessions/"):
+		noun = "session"
+	case strings.HasPrefix(rest, "tokens/"):
+		noun = "token"
+	}
+	return append(deed, slog.String(noun, shorten(id)))
 }
 
-func (c *call) logAct(event string, subject *account.User, more ...slog.Attr) {
-	about := []slog.Attr{slog.String("actor", c.who.User.ID), slog.String("user", subject.ID), slog.String("login", shorten(subject.Username))}
+// did logs what an administrator has done to a user, under OWASP's name. Who it was, the context says.
+func (c *call) did(event string, subject *account.User, more ...slog.Attr) {
+	about := []slog.Attr{slog.String("user", subject.ID), slog.String("login", shorten(subject.Username))}
 	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, event, append(about, more...)...)
 }
 
-// actOnGroup is act for a group.
-func (c *call) actOnGroup(g account.Group, deed string, more ...slog.Attr) error {
-	about := []slog.Attr{slog.String("actor", c.who.User.ID), slog.String("group", shorten(g.Name)), slog.String("deed", deed)}
+// didToGroup is did for a group.
+func (c *call) didToGroup(g account.Group, deed string, more ...slog.Attr) {
+	about := []slog.Attr{slog.String("group", shorten(g.Name)), slog.String("deed", deed)}
 	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "privilege_permissions_changed", append(about, more...)...)
-	return c.recorded()
-}
-
-// recorded waits until what was logged is in the audit log.
-func (c *call) recorded() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
-	defer cancel()
-	if err := c.api.Audit.Flush(ctx); err != nil {
-		return fmt.Errorf("record in the audit log: %w", err)
-	}
-	return nil
 }
 
 const (

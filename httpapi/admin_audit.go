@@ -203,8 +203,8 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	if c.r.Method == http.MethodHead {
 		return q, nil
 	}
-	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "authz_admin", slog.String("actor", c.who.User.ID), slog.String("deed", "audit log exported"))
-	return q, c.recorded()
+	ctx := audit.By(c.ctx(), c.who.User.ID)
+	return q, c.api.Audit.Act(ctx, c.api.Log, append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery))), func(context.Context) error { return nil })
 }
 
 func (c *call) writeEvents(out exporter, events []*audit.Event, names map[string]string) error {

@@ -65,9 +65,7 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 		return groupOut{}, err
 	}
 	change := rightsChange(&account.User{}, &account.User{Direct: g.Permissions})
-	if err := c.actOnGroup(g, "created", slog.String("change", shorten(change))); err != nil {
-		return groupOut{}, err
-	}
+	c.didToGroup(g, "created", slog.String("change", shorten(change)))
 	g, err := c.api.Accounts.Group(c.ctx(), g.Name)
 	if err != nil {
 		return groupOut{}, err
@@ -101,7 +99,8 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 		return groupOut{}, err
 	}
 	change := rightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: g.Permissions})
-	return newGroupOut(g), c.actOnGroup(g, "changed", slog.String("change", shorten(change)))
+	c.didToGroup(g, "changed", slog.String("change", shorten(change)))
+	return newGroupOut(g), nil
 }
 
 func removeGroup(c *call, _ none) (none, error) {
@@ -115,7 +114,8 @@ func removeGroup(c *call, _ none) (none, error) {
 	if err := c.api.Accounts.DeleteGroup(c.ctx(), g.Name); err != nil {
 		return none{}, err
 	}
-	return none{}, c.actOnGroup(g, "deleted")
+	c.didToGroup(g, "deleted")
+	return none{}, nil
 }
 
 // addMember makes a user a member of a group.

@@ -90,7 +90,8 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	return endedOut{n}, c.act("authz_admin", u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
+	c.did("authz_admin", u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
+	return endedOut{n}, nil
 }
 
 // endAnySession ends one session, whoever's it is.
@@ -119,5 +120,6 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, c.act("authz_admin", u, slog.String("deed", "session ended"), slog.String("session", s.ID))
+	c.did("authz_admin", u, slog.String("deed", "session ended"), slog.String("session", s.ID))
+	return none{}, nil
 }

@@ -26,7 +26,8 @@ func endUserTokens(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	return endedOut{n}, c.act("authz_admin", u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
+	c.did("authz_admin", u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
+	return endedOut{n}, nil
 }
 
 // endAnyToken ends one token, whoever's it is.
@@ -48,5 +49,6 @@ func endAnyToken(c *call, _ none) (none, error) {
 	if err := c.api.Auth.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
 		return none{}, err
 	}
-	return none{}, c.act("authz_admin", u, slog.String("deed", "token ended"), slog.String("token", t.ID))
+	c.did("authz_admin", u, slog.String("deed", "token ended"), slog.String("token", t.ID))
+	return none{}, nil
 }

@@ -130,9 +130,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.act("user_created", u, slog.String("change", shorten(rightsChange(&account.User{}, u)))); err != nil {
-		return adminUserOut{}, err
-	}
+	c.did("user_created", u, slog.String("change", shorten(rightsChange(&account.User{}, u))))
 	if u, err = c.api.Accounts.Store.Load(c.ctx(), u.ID); err != nil { // with what the groups give
 		return adminUserOut{}, err
 	}
@@ -171,20 +169,17 @@ func (c *call) edit(id string, groups map[string][]string, change func(*account.
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.actOnEdit(&before, u); err != nil {
-		return adminUserOut{}, err
-	}
+	c.didEdit(&before, u)
 	return newAdminUserOut(u), nil
 }
 
-func (c *call) actOnEdit(before, after *account.User) error {
+func (c *call) didEdit(before, after *account.User) {
 	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
-		c.logAct("user_updated", after)
+		c.did("user_updated", after)
 	}
 	if change := rightsChange(before, after); change != "" {
-		c.logAct("privilege_permissions_changed", after, slog.String("change", shorten(change)))
+		c.did("privilege_permissions_changed", after, slog.String("change", shorten(change)))
 	}
-	return c.recorded()
 }
 
 // rightsChange says what was given and taken, such as "+staff -blog.add_post"; "" if nothing was.
@@ -227,7 +222,8 @@ func removeUser(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Deleted)
-	return none{}, c.act("user_deleted", u)
+	c.did("user_deleted", u)
+	return none{}, nil
 }
 
 func disableUser(c *call, _ none) (adminUserOut, error) {
@@ -239,9 +235,7 @@ func disableUser(c *call, _ none) (adminUserOut, error) {
 		return adminUserOut{}, err
 	}
 	c.removeAll(u.ID, auth.Disabled)
-	if err := c.act("user_archived", u); err != nil {
-		return adminUserOut{}, err
-	}
+	c.did("user_archived", u)
 	return showUser(c, none{})
 }
 
@@ -253,9 +247,7 @@ func enableUser(c *call, _ none) (adminUserOut, error) {
 	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, true); err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.act("user_updated", u, slog.String("change", "enabled")); err != nil {
-		return adminUserOut{}, err
-	}
+	c.did("user_updated", u, slog.String("change", "enabled"))
 	return showUser(c, none{})
 }
 
@@ -276,7 +268,8 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.PasswordChanged)
-	return none{}, c.act("authn_password_change", u)
+	c.did("authn_password_change", u)
+	return none{}, nil
 }
 
 type linkOut struct {
@@ -299,9 +292,7 @@ func resetLink(c *call, _ none) (linkOut, error) {
 	if err != nil {
 		return linkOut{}, err
 	}
-	if err := c.act("authn_token_created", u, slog.String("kind", "reset")); err != nil {
-		return linkOut{}, err
-	}
+	c.did("authn_token_created", u, slog.String("kind", "reset"))
 	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
 }
 
@@ -315,5 +306,6 @@ func endEverything(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Administrator)
-	return none{}, c.act("authn_token_revoked", u, slog.String("kind", "everything"))
+	c.did("authn_token_revoked", u, slog.String("kind", "everything"))
+	return none{}, nil
 }

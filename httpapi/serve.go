@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -122,15 +123,25 @@ func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error
 		if err := c.checkAdmin(); err != nil {
 			return out, err
 		}
+		c.r = c.r.WithContext(audit.By(c.ctx(), c.who.User.ID))
 	}
 	var in In
 	if err := decode(c.w, c.r, &in, c.lenient); err != nil {
 		return out, err
 	}
-	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
-	defer cancel()
-	c.r = c.r.WithContext(ctx)
-	return f(c, in)
+	run := func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		c.r = c.r.WithContext(ctx)
+		out, err = f(c, in)
+		return err
+	}
+	if c.permission != "" && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		err = c.api.Audit.Act(c.ctx(), c.api.Log, c.deed(), run)
+	} else {
+		err = run(c.ctx())
+	}
+	return out, err
 }
 
 // check returns why a caller who is somebody may not call the route.

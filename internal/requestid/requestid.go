@@ -30,7 +30,20 @@ func Address(ctx context.Context) string { return of(ctx).address }
 // Agent returns the User-Agent of the request, which no line of the log has; "" outside of one.
 func Agent(ctx context.Context) string { return of(ctx).agent }
 
-// LogHandler adds the request's name and address to each record that is logged with its context.
+type actorKey struct{}
+
+// By returns a context for what somebody does to others; "" for what nobody does.
+func By(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// Actor returns who does it; "" if nobody has said so.
+func Actor(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
+}
+
+// LogHandler adds the request's name and address, and the actor, to each record that is logged with their context.
 func LogHandler(next slog.Handler) slog.Handler { return handler{next} }
 
 type handler struct{ slog.Handler }
@@ -38,6 +51,9 @@ type handler struct{ slog.Handler }
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if v, ok := ctx.Value(key{}).(value); ok {
 		r.AddAttrs(slog.String("request_id", v.id), slog.String("source_ip", v.address))
+	}
+	if actor := Actor(ctx); actor != "" {
+		r.AddAttrs(slog.String("actor", actor))
 	}
 	return h.Handler.Handle(ctx, r)
 }
