@@ -42,6 +42,8 @@ type Server struct {
 	Sessions *session.Manager
 	Tokens   *token.Service
 	Auth     *auth.Resolver
+	Audit    *audit.Log
+	Log      *slog.Logger // Config.Log, on its way through Audit
 
 	url      string
 	keyFile  string
@@ -53,9 +55,7 @@ type Server struct {
 	throttle *throttle.Guard
 	hasher   *password.Hasher
 	live     *live.Hub
-	audit    *audit.Log
 	jwt      *jwt.Service
-	log      *slog.Logger
 }
 
 // New opens the database, which it creates and migrates if needed, and the server secret. It refuses what is unsafe,
@@ -69,9 +69,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := checkAudiences(c); err != nil {
 		return nil, err
 	}
-	s := &Server{url: c.URL, keyFile: c.KeyFile, audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
-	c.Log = slog.New(s.audit.Handler(c.Log.Handler()))
-	s.log = c.Log
+	s := &Server{url: c.URL, keyFile: c.KeyFile, Audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
+	c.Log = slog.New(s.Audit.Handler(c.Log.Handler()))
+	s.Log = c.Log
 	guard, err := csrf.New(csrf.Config{
 		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
 		Keys: func() [][]byte { return s.keys.Derive("csrf") },
@@ -173,7 +173,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
-	s.audit.Store, s.audit.Who = s.db.Audit(), s.whose
+	s.Audit.Store, s.Audit.Who = s.db.Audit(), s.whose
 	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)
@@ -185,7 +185,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
-		Keys: s.keys, Live: s.live, Audit: s.audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Keys: s.keys, Live: s.live, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
 }
 
@@ -259,12 +259,12 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Sessions.Run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
-	g.Go(func() error { return s.audit.Run(ctx) })
+	g.Go(func() error { return s.Audit.Run(ctx) })
 	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
 	for _, cache := range s.near.caches {
-		g.Go(func() error { return s.near.run(ctx, cache, s.log) })
+		g.Go(func() error { return s.near.run(ctx, cache, s.Log) })
 	}
 	return g.Wait()
 }
@@ -278,7 +278,7 @@ func (s *Server) purgeThrottle(ctx context.Context) error {
 		case <-time.After(10 * time.Minute):
 		}
 		if err := s.throttle.Purge(ctx); err != nil && ctx.Err() == nil {
-			s.log.LogAttrs(ctx, slog.LevelWarn, "throttle purge failed", slog.Any("error", err))
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "throttle purge failed", slog.Any("error", err))
 		}
 	}
 }
@@ -329,10 +329,10 @@ func (s *Server) whose(ctx context.Context, login string) string {
 // Close writes what is left for the audit log, and closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error {
 	var err error
-	if s.audit.Store != nil {
+	if s.Audit.Store != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		err = s.audit.Flush(ctx)
+		err = s.Audit.Flush(ctx)
 	}
 	err = errors.Join(err, s.near.close(), s.db.Close())
 	if s.gateway != nil {

@@ -95,7 +95,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "auth", "csrf", "jwt", "metrics", "postgres", "django", "session", "token", "internal/keyring"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

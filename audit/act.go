@@ -21,21 +21,21 @@ const actTimeout = 5 * time.Second
 //
 // log must go through the Log's Handler; about says what is to be done.
 func (l *Log) Act(ctx context.Context, log *slog.Logger, about []slog.Attr, do func(context.Context) error) error {
-	tell := func(level slog.Level, outcome string) {
-		log.LogAttrs(ctx, level, actName, append([]slog.Attr{slog.String("outcome", outcome)}, about...)...)
+	tell := func(outcome string) {
+		log.LogAttrs(ctx, slog.LevelInfo, actName, append([]slog.Attr{slog.String("outcome", outcome)}, about...)...)
 	}
-	tell(slog.LevelInfo, Attempt)
+	tell(Attempt)
 	if err := l.flushAct(ctx); err != nil {
-		tell(slog.LevelWarn, Failure)
+		tell(Failure)
 		return fmt.Errorf("record in the audit log what is to be done: %w", err)
 	}
 	var successes atomic.Int32
 	err := do(context.WithValue(ctx, successesKey{}, &successes))
 	switch {
 	case err != nil:
-		tell(slog.LevelWarn, Failure)
+		tell(Failure)
 	case successes.Load() == 0:
-		tell(slog.LevelInfo, Success)
+		tell(Success)
 	}
 	_ = l.flushAct(ctx) // what can't be written now waits, and Run reports it
 	return err

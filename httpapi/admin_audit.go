@@ -35,7 +35,7 @@ type eventOut struct {
 	Detail    map[string]string `json:"detail"`
 }
 
-func newEventOut(e *audit.Event, names map[string]string) eventOut {
+func newEventOut(e *audit.Event, names eventNames) eventOut {
 	detail := e.Detail
 	if detail == nil {
 		detail = map[string]string{}
@@ -48,7 +48,7 @@ func newEventOut(e *audit.Event, names map[string]string) eventOut {
 }
 
 func idOrNull(id string) json.RawMessage {
-	if id == "" {
+	if id == "" || id == audit.CommandLine {
 		return json.RawMessage("null")
 	}
 	return jsonID(id)
@@ -78,9 +78,9 @@ func listEvents(c *call, _ none) (auditOut, error) {
 		return auditOut{}, err
 	}
 	out := auditOut{Events: []eventOut{}, Next: next(more)}
-	names := map[string]string{"": ""}
+	names := eventNames{}
 	for _, e := range events {
-		if err := c.nameUsers(c.ctx(), names, e); err != nil {
+		if err := names.add(c.ctx(), c.api.Accounts.Store, e); err != nil {
 			return auditOut{}, err
 		}
 		out.Events = append(out.Events, newEventOut(e, names))
@@ -88,18 +88,28 @@ func listEvents(c *call, _ none) (auditOut, error) {
 	return out, nil
 }
 
-// nameUsers adds the present names of an event's users to names. Who is gone has none.
-func (c *call) nameUsers(ctx context.Context, names map[string]string, e *audit.Event) error {
+// eventNames are the present names of users by their IDs. Who is gone has an empty one.
+type eventNames map[string]string
+
+// mostNames bounds what an export remembers.
+const mostNames = 10_000
+
+// add learns the names of an event's users.
+func (n eventNames) add(ctx context.Context, accounts account.Store, e *audit.Event) error {
+	if len(n) > mostNames {
+		clear(n)
+	}
+	n[""], n[audit.CommandLine] = "", audit.CommandLine
 	for _, id := range []string{e.Actor, e.Subject} {
-		if _, known := names[id]; known {
+		if _, known := n[id]; known {
 			continue
 		}
-		u, err := c.api.Accounts.Store.Load(ctx, id)
+		u, err := accounts.Load(ctx, id)
 		switch {
 		case err == nil:
-			names[id] = u.Username
+			n[id] = u.Username
 		case errors.Is(err, account.ErrNotFound):
-			names[id] = ""
+			n[id] = ""
 		default:
 			return err
 		}
@@ -163,7 +173,7 @@ func (c *call) export() error {
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	names := map[string]string{"": ""}
+	names := eventNames{}
 	for {
 		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(time.Minute))
 		if err := c.writeEvents(out, events, names); err != nil {
@@ -207,11 +217,11 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	return q, c.api.Audit.Act(ctx, c.api.Log, append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery))), func(context.Context) error { return nil })
 }
 
-func (c *call) writeEvents(out exporter, events []*audit.Event, names map[string]string) error {
+func (c *call) writeEvents(out exporter, events []*audit.Event, names eventNames) error {
 	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
 	defer cancel()
 	for _, e := range events {
-		if err := c.nameUsers(ctx, names, e); err != nil {
+		if err := names.add(ctx, c.api.Accounts.Store, e); err != nil {
 			return err
 		}
 		if err := out.write(newEventOut(e, names)); err != nil {
@@ -229,7 +239,8 @@ type exporter interface {
 
 func newExporter(format string, w http.ResponseWriter) (exporter, string) {
 	if format == "csv" {
-		return &csvExporter{w: csv.NewWriter(w)}, "text/csv; charset=utf-8"
+		return &csvExporter{csv.NewWriter(w), []string{"id", "time", "event", "outcome", "actor_id", "actor", "user_id", "user", "login", "session",
+			"ip", "user_agent", "request_id", "detail"}}, "text/csv; charset=utf-8"
 	}
 	b := bufio.NewWriter(w)
 	return jsonExporter{b, json.NewEncoder(b)}, "application/x-ndjson"
@@ -244,17 +255,23 @@ func (x jsonExporter) write(e eventOut) error { return x.encoder.Encode(e) }
 func (x jsonExporter) flush() error           { return x.buffer.Flush() }
 
 type csvExporter struct {
-	w     *csv.Writer
-	began bool
+	w      *csv.Writer
+	header []string // nil once it is written
+}
+
+// begin writes the header, also of an export of nothing.
+func (x *csvExporter) begin() error {
+	if x.header == nil {
+		return nil
+	}
+	header := x.header
+	x.header = nil
+	return x.w.Write(header)
 }
 
 func (x *csvExporter) write(e eventOut) error {
-	if !x.began {
-		x.began = true
-		if err := x.w.Write([]string{"id", "time", "event", "outcome", "actor_id", "actor", "user_id", "user", "login", "session",
-			"ip", "user_agent", "request_id", "detail"}); err != nil {
-			return err
-		}
+	if err := x.begin(); err != nil {
+		return err
 	}
 	var detail []string
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
@@ -269,6 +286,9 @@ func (x *csvExporter) write(e eventOut) error {
 }
 
 func (x *csvExporter) flush() error {
+	if err := x.begin(); err != nil {
+		return err
+	}
 	x.w.Flush()
 	return x.w.Error()
 }
@@ -281,10 +301,16 @@ func plainID(id json.RawMessage) string {
 	return string(id)
 }
 
-// harmless keeps a spreadsheet from taking a stranger's text for a formula (OWASP, CSV Injection).
+// formulas are the characters with which a formula begins, or from which some programs make one (OWASP, CSV Injection).
+const formulas = "=+-@\t\r\n＝＋－＠"
+
+// harmless keeps a spreadsheet from taking a stranger's text for a formula, also behind spaces that it leaves away.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
+	for _, r := range strings.TrimLeft(cell, " \u00a0\u3000\ufeff") {
+		if strings.ContainsRune(formulas, r) {
+			return "'" + cell
+		}
+		break
 	}
 	return cell
 }

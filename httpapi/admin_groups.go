@@ -64,7 +64,7 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 	if err := c.api.Accounts.AddGroup(c.ctx(), g); err != nil {
 		return groupOut{}, err
 	}
-	change := rightsChange(&account.User{}, &account.User{Direct: g.Permissions})
+	change := account.RightsChange(&account.User{}, &account.User{Direct: g.Permissions})
 	c.didToGroup(g, "created", slog.String("change", shorten(change)))
 	g, err := c.api.Accounts.Group(c.ctx(), g.Name)
 	if err != nil {
@@ -98,7 +98,7 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 	if err != nil {
 		return groupOut{}, err
 	}
-	change := rightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: g.Permissions})
+	change := account.RightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: g.Permissions})
 	c.didToGroup(g, "changed", slog.String("change", shorten(change)))
 	return newGroupOut(g), nil
 }

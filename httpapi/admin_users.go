@@ -130,7 +130,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	c.did("user_created", u, slog.String("change", shorten(rightsChange(&account.User{}, u))))
+	c.did("user_created", u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
 	if u, err = c.api.Accounts.Store.Load(c.ctx(), u.ID); err != nil { // with what the groups give
 		return adminUserOut{}, err
 	}
@@ -177,40 +177,9 @@ func (c *call) didEdit(before, after *account.User) {
 	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
 		c.did("user_updated", after)
 	}
-	if change := rightsChange(before, after); change != "" {
+	if change := account.RightsChange(before, after); change != "" {
 		c.did("privilege_permissions_changed", after, slog.String("change", shorten(change)))
 	}
-}
-
-// rightsChange says what was given and taken, such as "+staff -blog.add_post"; "" if nothing was.
-func rightsChange(before, after *account.User) string {
-	var change []string
-	diff := func(prefix string, before, after []string) {
-		for _, name := range after {
-			if !slices.Contains(before, name) {
-				change = append(change, "+"+prefix+name)
-			}
-		}
-		for _, name := range before {
-			if !slices.Contains(after, name) {
-				change = append(change, "-"+prefix+name)
-			}
-		}
-	}
-	diff("", flags(before), flags(after))
-	diff("group:", before.Groups, after.Groups)
-	diff("", before.Direct, after.Direct)
-	return strings.Join(change, " ")
-}
-
-func flags(u *account.User) (set []string) {
-	if u.IsSuperuser {
-		set = append(set, "superuser")
-	}
-	if u.IsStaff {
-		set = append(set, "staff")
-	}
-	return set
 }
 
 func removeUser(c *call, _ none) (none, error) {

@@ -30,6 +30,7 @@ type globals struct {
 type app struct {
 	*globals
 	URL      string // the public address, for links; "": nobody reads any
+	command  string // such as "user add"
 	in       io.Reader
 	out, err io.Writer
 }

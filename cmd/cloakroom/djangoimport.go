@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -56,7 +57,7 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	if shown {
 		i.Progress = func(done, total int) { fmt.Fprintf(a.err, "\r%s", bar(done, total)) }
 	}
-	report, err := i.Run(ctx)
+	report, err := c.copy(ctx, a, s, i)
 	if shown {
 		fmt.Fprintln(a.err)
 	}
@@ -68,6 +69,22 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	}
 	a.printReport(c, report)
 	return nil
+}
+
+// copy runs an import. One that changes something is in the audit log, with the numbers of what it has copied.
+func (c *djangoImportCmd) copy(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.Report, err error) {
+	if c.DryRun {
+		return i.Run(ctx)
+	}
+	err = a.act(ctx, s, nil, func(ctx context.Context) error {
+		if report, err = i.Run(ctx); err != nil {
+			return err
+		}
+		s.Log.LogAttrs(ctx, slog.LevelInfo, "authz_admin", slog.String("deed", "imported"), slog.Int("users", report.Created),
+			slog.Int("changed", report.Changed), slog.Int("groups", report.Groups), slog.Int("tokens", report.Tokens))
+		return nil
+	})
+	return report, err
 }
 
 // bar is a line that shows how far the work is.

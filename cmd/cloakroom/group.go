@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ func (groupCmd) Help() string {
 type inGroup struct {
 	Name string `arg:"" help:"The group's name."`
 }
+
+// attrs names the group in the log.
+func (g inGroup) attrs() []slog.Attr { return []slog.Attr{slog.String("group", logged(g.Name))} }
 
 // missing says in words for people that there is no such group.
 func (g inGroup) missing(err error) error {
@@ -89,14 +93,17 @@ func (groupAdd) Help() string {
 
 func (c *groupAdd) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
-		if err := s.Accounts.AddGroup(ctx, account.Group{Name: c.Name, Permissions: c.Permissions}); err != nil {
-			return err
-		}
-		g, err := s.Accounts.Group(ctx, c.Name)
-		if err != nil {
-			return err
-		}
-		return a.printGroup(ctx, s, g, "added the group %s")
+		return a.act(ctx, s, c.attrs(), func(ctx context.Context) error {
+			if err := s.Accounts.AddGroup(ctx, account.Group{Name: c.Name, Permissions: c.Permissions}); err != nil {
+				return err
+			}
+			g, err := s.Accounts.Group(ctx, c.Name)
+			if err != nil {
+				return err
+			}
+			didToGroup(ctx, s, "created", account.Group{}, g)
+			return a.printGroup(ctx, s, g, "added the group %s")
+		})
 	})
 }
 
@@ -162,8 +169,15 @@ func (c *groupDelete) Run(ctx context.Context, a *app) error {
 		if err := a.confirm(ctx, c.Yes, question); err != nil {
 			return err
 		}
-		if err := s.Accounts.DeleteGroup(ctx, c.Name); err != nil {
-			return c.missing(err)
+		err = a.act(ctx, s, c.attrs(), func(ctx context.Context) error {
+			if err := s.Accounts.DeleteGroup(ctx, c.Name); err != nil {
+				return c.missing(err)
+			}
+			didToGroup(ctx, s, "deleted", g, account.Group{Name: g.Name})
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		if a.JSON {
 			return a.json(newGroupOut(g, members))
@@ -219,10 +233,17 @@ func (c *groupRevoke) Run(ctx context.Context, a *app) error {
 // edit changes a group and prints it.
 func (g inGroup) edit(ctx context.Context, a *app, done string, change func(*account.Group) error) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
-		changed, err := s.Accounts.EditGroup(ctx, g.Name, change)
-		if err != nil {
-			return g.missing(err)
-		}
-		return a.printGroup(ctx, s, changed, done)
+		return a.act(ctx, s, g.attrs(), func(ctx context.Context) error {
+			var before account.Group
+			changed, err := s.Accounts.EditGroup(ctx, g.Name, func(g *account.Group) error {
+				before.Permissions = slices.Clone(g.Permissions)
+				return change(g)
+			})
+			if err != nil {
+				return g.missing(err)
+			}
+			didToGroup(ctx, s, "changed", before, changed)
+			return a.printGroup(ctx, s, changed, done)
+		})
 	})
 }

@@ -73,7 +73,9 @@ Example:
 
 func (c *keyRotate) Run(ctx context.Context, a *app) error {
 	rotate := func(s *cloakroom.Server) error {
-		return s.RotateKey(ctx, jwt.Rotation{Algorithm: c.JWTAlgorithm, Drop: c.DropJWTKeys})
+		return a.act(ctx, s, nil, func(ctx context.Context) error {
+			return s.RotateKey(ctx, jwt.Rotation{Algorithm: c.JWTAlgorithm, Drop: c.DropJWTKeys})
+		})
 	}
 	if err := with(ctx, a.open, rotate); err != nil {
 		return err

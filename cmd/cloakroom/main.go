@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 // Exit codes.
@@ -61,6 +62,7 @@ type cli struct {
 	Group       groupCmd       `cmd:"" help:"Add, list and remove groups, and say what their members may do."`
 	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
 	Token       tokenCmd       `cmd:"" help:"Make, list and end tokens for programs."`
+	Audit       auditCmd       `cmd:"" help:"Show what happened."`
 	Django      djangoCmd      `cmd:"" help:"Share users and sessions with Django."`
 	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
@@ -74,6 +76,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	ctx = audit.By(ctx, audit.CommandLine)
 	var c cli
 	a := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
 	parser, err := newParser(&c, stdout, stderr, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
@@ -87,6 +90,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err != nil:
 		return a.usage(err)
 	}
+	a.command, _, _ = strings.Cut(command.Command(), " <")
 	return a.finish(ctx, command.Run())
 }
 

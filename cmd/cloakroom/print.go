@@ -32,15 +32,23 @@ func printable(s string) string {
 
 // json prints v, indented. What isn't printable is escaped here too: JSON may be read on a terminal.
 func (a *app) json(v any) error {
+	text, err := encodeJSON(v, "")
+	if err == nil {
+		_, err = io.WriteString(a.out, text)
+	}
+	return err
+}
+
+// encodeJSON returns what json prints, its lines but the first after a prefix.
+func encodeJSON(v any, prefix string) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
+	e.SetIndent(prefix, "  ")
 	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("print JSON: %w", err)
+		return "", fmt.Errorf("print JSON: %w", err)
 	}
-	_, err := io.WriteString(a.out, escapeJSON(b.String()))
-	return err
+	return escapeJSON(b.String()), nil
 }
 
 // escapeJSON escapes what printable would, in the way of JSON. Outside strings JSON is printable but for line ends.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -46,6 +47,7 @@ const (
 )
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	ctx = audit.By(ctx, "") // what it does from now on is nobody's command
 	log := c.logger(a.err)
 	where, err := c.prepare(ctx, a)
 	if err != nil {
@@ -73,6 +75,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	log = s.Log
 	started, err := welcome(ctx, s, config, listeners)
 	if err == nil {
 		err = a.announce(ctx, started, log)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -60,9 +61,11 @@ func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string
 	if err != nil {
 		return err
 	}
-	names, err := usernames(ctx, s, sessions)
-	if err != nil {
-		return err
+	names := map[string]string{}
+	for _, one := range sessions {
+		if err := name(ctx, s, names, one.User); err != nil {
+			return err
+		}
 	}
 	out := []sessionOut{}
 	for _, one := range sessions {
@@ -78,24 +81,21 @@ func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string
 	return a.printSessions(out)
 }
 
-// usernames returns the names of the sessions' users by their IDs.
-func usernames(ctx context.Context, s *cloakroom.Server, sessions []*session.Session) (map[string]string, error) {
-	names := map[string]string{}
-	for _, one := range sessions {
-		if _, known := names[one.User]; known {
-			continue
-		}
-		u, err := s.Accounts.Store.Load(ctx, one.User)
-		switch {
-		case err == nil:
-			names[one.User] = u.Username
-		case errors.Is(err, account.ErrNotFound):
-			names[one.User] = ""
-		default:
-			return nil, err
-		}
+// name adds the username of a user to names, by its ID; "" if the user is gone.
+func name(ctx context.Context, s *cloakroom.Server, names map[string]string, id string) error {
+	if _, known := names[id]; known {
+		return nil
 	}
-	return names, nil
+	u, err := s.Accounts.Store.Load(ctx, id)
+	switch {
+	case err == nil:
+		names[id] = u.Username
+	case errors.Is(err, account.ErrNotFound):
+		names[id] = ""
+	default:
+		return err
+	}
+	return nil
 }
 
 func (a *app) printSessions(sessions []sessionOut) error {
@@ -125,7 +125,9 @@ Example:
 
 func (c *sessionRevoke) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
-		err := s.Sessions.Revoke(ctx, "", c.ID)
+		err := a.act(ctx, s, []slog.Attr{slog.String("session", logged(c.ID))}, func(ctx context.Context) error {
+			return s.Sessions.Revoke(ctx, "", c.ID)
+		})
 		if errors.Is(err, session.ErrEnded) {
 			return fmt.Errorf("there is no session %q; cloakroom session list shows all", c.ID)
 		}
@@ -149,7 +151,7 @@ Example:
 }
 
 func (c *sessionRevokeAll) Run(ctx context.Context, a *app) error {
-	return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+	return named{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		n, err := s.Auth.SignOutEverywhere(ctx, u.ID)
 		if err != nil {
 			return err

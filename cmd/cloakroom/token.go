@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ type createdToken struct {
 }
 
 func (c *tokenCreate) Run(ctx context.Context, a *app) error {
-	return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+	return named{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		if !u.IsActive {
 			return fmt.Errorf("%s is disabled, and so would be the token", u.Username)
 		}
@@ -158,7 +159,9 @@ Example:
 
 func (c *tokenRevoke) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
-		err := s.Tokens.Revoke(ctx, "", c.ID)
+		err := a.act(ctx, s, []slog.Attr{slog.String("token", logged(c.ID))}, func(ctx context.Context) error {
+			return s.Tokens.Revoke(ctx, "", c.ID)
+		})
 		if errors.Is(err, token.ErrNotFound) {
 			return fmt.Errorf("there is no token %q; cloakroom token list shows a user's", c.ID)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -49,14 +50,17 @@ func (c *userAdd) Run(ctx context.Context, a *app) error {
 
 func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password string) error {
 	c.policy(s)
-	u, err := s.Accounts.Create(ctx, account.New{
-		Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
-		IsStaff: c.Staff || c.Superuser, IsSuperuser: c.Superuser,
+	return a.act(ctx, s, []slog.Attr{slog.String("name", logged(c.Name))}, func(ctx context.Context) error {
+		u, err := s.Accounts.Create(ctx, account.New{
+			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
+			IsStaff: c.Staff || c.Superuser, IsSuperuser: c.Superuser,
+		})
+		if err != nil {
+			return err
+		}
+		did(ctx, s, "user_created", u, slog.String("change", account.RightsChange(&account.User{}, u)))
+		return a.printUser(u, "added %s", u.Username)
 	})
-	if err != nil {
-		return err
-	}
-	return a.printUser(u, "added %s", u.Username)
 }
 
 type userSet struct {
@@ -85,24 +89,39 @@ Examples:
 
 // Validate is called by kong.
 func (c *userSet) Validate() error {
-	if c.Username == nil && c.Email == nil && c.FirstName == nil && c.LastName == nil && c.Staff == nil &&
-		c.Superuser == nil && len(c.Grant)+len(c.Revoke)+len(c.Join)+len(c.Leave) == 0 {
+	if !c.renames() && c.Staff == nil && c.Superuser == nil && len(c.Grant)+len(c.Revoke)+len(c.Join)+len(c.Leave) == 0 {
 		return errors.New("nothing to set: say what, for example --email ADDRESS")
 	}
 	return nil
 }
 
 func (c *userSet) Run(ctx context.Context, a *app) error {
-	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
-		changed, err := s.Accounts.Edit(ctx, u.ID, c.change)
+	return c.named.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
+		var before account.User
+		changed, err := s.Accounts.Edit(ctx, u.ID, func(u *account.User) error {
+			before = *u
+			before.Direct, before.Groups = slices.Clone(u.Direct), slices.Clone(u.Groups)
+			return c.apply(u)
+		})
 		if err != nil {
 			return err
+		}
+		if change := account.RightsChange(&before, changed); change != "" {
+			did(ctx, s, "privilege_permissions_changed", changed, slog.String("change", logged(change)))
+		}
+		if c.renames() {
+			did(ctx, s, "user_updated", changed)
 		}
 		return a.printUser(changed, "changed %s", changed.Username)
 	})
 }
 
-func (c *userSet) change(u *account.User) error {
+// renames reports whether something else than rights is set.
+func (c *userSet) renames() bool {
+	return c.Username != nil || c.Email != nil || c.FirstName != nil || c.LastName != nil
+}
+
+func (c *userSet) apply(u *account.User) error {
 	set(&u.Username, c.Username)
 	set(&u.Email, c.Email)
 	set(&u.FirstName, c.FirstName)
@@ -152,11 +171,15 @@ Examples:
 func (c *userPassword) Run(ctx context.Context, a *app) error {
 	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
 		c.policy(s)
-		err := a.withPassword(ctx, c.Stdin, func(password string) error { return s.Accounts.SetPassword(ctx, u.ID, password) })
-		if err != nil {
-			return err
-		}
-		return a.signedOut(ctx, s, u, "changed the password of %s")
+		return a.withPassword(ctx, c.Stdin, func(password string) error {
+			return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error {
+				if err := s.Accounts.SetPassword(ctx, u.ID, password); err != nil {
+					return err
+				}
+				did(ctx, s, "authn_password_change", u)
+				return a.signedOut(ctx, s, u, "changed the password of %s")
+			})
+		})
 	})
 }
 
@@ -170,10 +193,11 @@ Example:
 }
 
 func (c *userDisable) Run(ctx context.Context, a *app) error {
-	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		if err := s.Accounts.SetActive(ctx, u.ID, false); err != nil {
 			return err
 		}
+		did(ctx, s, "user_archived", u)
 		u.IsActive = false
 		return a.signedOut(ctx, s, u, "disabled %s")
 	})
@@ -189,10 +213,11 @@ Example:
 }
 
 func (c *userEnable) Run(ctx context.Context, a *app) error {
-	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		if err := s.Accounts.SetActive(ctx, u.ID, true); err != nil {
 			return err
 		}
+		did(ctx, s, "user_updated", u, slog.String("change", "enabled"))
 		u.IsActive = true
 		return a.printUser(u, "enabled %s", u.Username)
 	})
@@ -217,10 +242,13 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 		if err := a.confirm(ctx, c.Yes, question); err != nil {
 			return err
 		}
-		if err := s.Accounts.Delete(ctx, u.ID); err != nil {
-			return err
-		}
-		return a.signedOut(ctx, s, u, "deleted %s")
+		return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error {
+			if err := s.Accounts.Delete(ctx, u.ID); err != nil {
+				return err
+			}
+			did(ctx, s, "user_deleted", u)
+			return a.signedOut(ctx, s, u, "deleted %s")
+		})
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -34,7 +35,7 @@ type resetOut struct {
 
 func (c *userReset) Run(ctx context.Context, a *app) error {
 	a.URL = c.URL
-	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		link, expires, err := s.ResetLink(ctx, u.ID)
 		if errors.Is(err, account.ErrDisabled) {
 			return fmt.Errorf("%s is disabled; first: cloakroom user enable %s", u.Username, u.Username)
@@ -42,6 +43,7 @@ func (c *userReset) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		did(ctx, s, "authn_token_created", u, slog.String("kind", "reset"))
 		if a.JSON {
 			return a.json(resetOut{jsonID(u.ID), u.Username, link, expires})
 		}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// act calls do, which changes something, once the audit log holds that this command is about to. What do has done, it says
+// with did and the context that it gets.
+func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, do func(context.Context) error) error {
+	about = append(about, slog.String("command", a.command), slog.String("os_user", logged(osUser())))
+	return s.Audit.Act(ctx, s.Log, about, do)
+}
+
+// change is about for a command that changes something.
+func (n named) change(ctx context.Context, a *app, do func(context.Context, *cloakroom.Server, *account.User) error) error {
+	return n.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error { return do(ctx, s, u) })
+	})
+}
+
+// did puts into the audit log what has been done to a user, under OWASP's name.
+func did(ctx context.Context, s *cloakroom.Server, event string, u *account.User, more ...slog.Attr) {
+	s.Log.LogAttrs(ctx, slog.LevelInfo, event, append(aboutUser(u), more...)...)
+}
+
+// didToGroup is did for a group.
+func didToGroup(ctx context.Context, s *cloakroom.Server, deed string, before, after account.Group) {
+	change := account.RightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: after.Permissions})
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "privilege_permissions_changed",
+		slog.String("group", logged(after.Name)), slog.String("deed", deed), slog.String("change", logged(change)))
+}
+
+func aboutUser(u *account.User) []slog.Attr {
+	return []slog.Attr{slog.String("user", u.ID), slog.String("login", logged(u.Username))}
+}
+
+// logged is a text as the log has it.
+func logged(s string) string { return shorten(printable(s), 150) }
+
+// osUser returns who runs the command, as far as the system tells: with sudo, who called it too.
+func osUser() string {
+	name := strconv.Itoa(os.Geteuid())
+	if u, err := user.Current(); err == nil {
+		name = cmp.Or(u.Username, name)
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" {
+		name += " for " + by
+	}
+	return name
+}

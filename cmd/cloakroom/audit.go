@@ -1,0 +1,230 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
+
+type auditCmd struct {
+	List auditList `cmd:"" help:"List what happened, the latest first."`
+}
+
+type auditList struct {
+	User  string `env:"-" placeholder:"NAME" help:"Only what this user did, or what is about them: a username, e-mail address or ID. Of a deleted user, the ID."`
+	Event string `env:"-" placeholder:"NAME" help:"Only events of this name, such as authn_login_fail."`
+	Since moment `env:"-" placeholder:"TIME" help:"Only what happened since then: 2006-01-02, 2006-01-02T15:04:05Z, or 24h for so long ago."`
+	Until moment `env:"-" placeholder:"TIME" help:"Only what happened before then."`
+	Limit int    `env:"-" default:"100" placeholder:"N" help:"At most so many; 0: all."`
+}
+
+func (auditList) Help() string {
+	return `Events have the names of OWASP's Logging Vocabulary. An attempt of authz_admin says that somebody is about to act on others;
+what came of it follows.
+
+Examples:
+  cloakroom audit list
+  cloakroom audit list --user ada --since 24h
+  cloakroom audit list --event authn_login_fail --since 2026-01-31 --limit 0 --json | jq -r '.[].ip' | sort | uniq -c`
+}
+
+// Validate is called by kong.
+func (c *auditList) Validate() error {
+	if c.Limit < 0 {
+		return fmt.Errorf("--limit %d: give a positive number, or 0 for all", c.Limit)
+	}
+	return nil
+}
+
+// moment is a point in time, as people write it.
+type moment struct{ time.Time }
+
+// UnmarshalText is called by kong. A date is the begin of the day where the command runs.
+func (m *moment) UnmarshalText(text []byte) error {
+	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
+		m.Time = time.Now().Add(-ago)
+		return nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		at, err := time.ParseInLocation(layout, string(text), time.Local)
+		if err == nil {
+			m.Time = at
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no time such as 2006-01-02, 2006-01-02T15:04:05Z or 24h", text)
+}
+
+func (m moment) milli() int64 {
+	if m.IsZero() {
+		return 0
+	}
+	return m.UnixMilli()
+}
+
+// eventOut is an event as JSON, as the API has it.
+type eventOut struct {
+	ID        string            `json:"id"`
+	Time      time.Time         `json:"time"`
+	Event     string            `json:"event"`
+	Outcome   string            `json:"outcome"`
+	ActorID   json.RawMessage   `json:"actor_id"`
+	Actor     string            `json:"actor"`
+	UserID    json.RawMessage   `json:"user_id"`
+	User      string            `json:"user"`
+	Login     string            `json:"login"`
+	Session   string            `json:"session"`
+	IP        string            `json:"ip"`
+	UserAgent string            `json:"user_agent"`
+	RequestID string            `json:"request_id"`
+	Detail    map[string]string `json:"detail"`
+}
+
+func newEventOut(e *audit.Event, names map[string]string) eventOut {
+	id := func(user string) json.RawMessage {
+		if user == "" || user == audit.CommandLine {
+			return json.RawMessage("null")
+		}
+		return jsonID(user)
+	}
+	detail := e.Detail
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	return eventOut{
+		ID: e.ID, Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome, ActorID: id(e.Actor), Actor: names[e.Actor],
+		UserID: id(e.Subject), User: names[e.Subject], Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent,
+		RequestID: e.Request, Detail: detail,
+	}
+}
+
+func (c *auditList) Run(ctx context.Context, a *app) error {
+	return with(ctx, a.open, func(s *cloakroom.Server) error {
+		q := audit.Query{Name: c.Event, From: c.Since.milli(), To: c.Until.milli()}
+		var err error
+		if q.User, err = c.whose(ctx, s); err != nil {
+			return err
+		}
+		if a.JSON {
+			return c.printJSON(ctx, a, s, q)
+		}
+		return c.print(ctx, a, s, q)
+	})
+}
+
+// whose returns the ID of the user that --user names. Who is gone has only an ID.
+func (c *auditList) whose(ctx context.Context, s *cloakroom.Server) (string, error) {
+	if c.User == "" || c.User == audit.CommandLine {
+		return c.User, nil
+	}
+	u, err := s.Accounts.Lookup(ctx, c.User)
+	switch _, number := strconv.ParseUint(c.User, 10, 63); {
+	case err == nil:
+		return u.ID, nil
+	case errors.Is(err, account.ErrNotFound) && number == nil:
+		return c.User, nil
+	case errors.Is(err, account.ErrNotFound):
+		return "", fmt.Errorf("there is no user %q; of a user who is deleted, give the ID", c.User)
+	}
+	return "", err
+}
+
+// auditPage is how many events are read at a time.
+const auditPage = 500
+
+// each calls do with the selected events, page by page, and returns how many there were.
+func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query, do func(eventOut) error) (n int, err error) {
+	names := map[string]string{"": "", audit.CommandLine: audit.CommandLine}
+	for {
+		size := auditPage
+		if c.Limit > 0 {
+			size = min(size, c.Limit-n)
+		}
+		events, more, err := s.Audit.Page(ctx, q, size)
+		if err != nil {
+			return n, err
+		}
+		for _, e := range events {
+			if err := errors.Join(name(ctx, s, names, e.Actor), name(ctx, s, names, e.Subject)); err != nil {
+				return n, err
+			}
+			if err := do(newEventOut(e, names)); err != nil {
+				return n, err
+			}
+		}
+		if n += len(events); more == "" || n == c.Limit {
+			return n, nil
+		}
+		q.Before = more
+	}
+}
+
+// printJSON prints an array, an event at a time: there may be more than memory holds.
+func (c *auditList) printJSON(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
+	before := "[\n"
+	n, err := c.each(ctx, s, q, func(e eventOut) error {
+		text, err := encodeJSON(e, "  ")
+		if err == nil {
+			_, err = fmt.Fprint(a.out, before, "  ", strings.TrimSuffix(text, "\n"))
+		}
+		before = ",\n"
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		_, err = fmt.Fprintln(a.out, "[]")
+	default:
+		_, err = fmt.Fprint(a.out, "\n]\n")
+	}
+	return err
+}
+
+func (c *auditList) print(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
+	var rows [][]string
+	n, err := c.each(ctx, s, q, func(e eventOut) error {
+		var detail []string
+		if e.Session != "" {
+			detail = append(detail, "session="+e.Session)
+		}
+		for _, key := range slices.Sorted(maps.Keys(e.Detail)) {
+			detail = append(detail, key+"="+e.Detail[key])
+		}
+		rows = append(rows, []string{
+			e.Time.Local().Format(time.DateTime), e.Event, e.Outcome, cmp.Or(e.Actor, plainID(e.ActorID)),
+			cmp.Or(e.User, e.Login, plainID(e.UserID)), e.IP, shorten(strings.Join(detail, " "), 80),
+		})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		a.say("Nothing such has happened, or it is too long ago.")
+		return nil
+	}
+	return a.table([]string{"TIME", "EVENT", "OUTCOME", "BY", "ABOUT", "ADDRESS", "DETAIL"}, rows)
+}
+
+// plainID is an ID of JSON for people; "" for null.
+func plainID(id json.RawMessage) string {
+	if text, err := strconv.Unquote(string(id)); err == nil {
+		return text
+	}
+	if string(id) == "null" {
+		return ""
+	}
+	return string(id)
+}
