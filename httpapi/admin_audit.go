@@ -213,8 +213,10 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	if c.r.Method == http.MethodHead {
 		return q, nil
 	}
+	deed := append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery)))
 	ctx := audit.By(c.ctx(), c.who.User.ID)
-	return q, c.api.Audit.Act(ctx, c.api.Log, append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery))), func(context.Context) error { return nil })
+	err = c.api.Audit.Act(ctx, c.api.Log, deed, func(context.Context) error { return nil })
+	return q, err
 }
 
 func (c *call) writeEvents(out exporter, events []*audit.Event, names eventNames) error {

@@ -129,9 +129,9 @@ func (u *unwritable) Append(ctx context.Context, events []*audit.Event) error {
 	return u.Store.Append(ctx, events)
 }
 
-// TestNoActIsCarriedOutThatTheAuditLogCannotHold: 503, and nothing has changed. What isn't an administrator's act works on,
+// TestL04_NoActIsCarriedOutThatTheAuditLogCannotHold: 503, and nothing has changed. What isn't an administrator's act works on,
 // and is there once the store takes it.
-func TestNoActIsCarriedOutThatTheAuditLogCannotHold(t *testing.T) {
+func TestL04_NoActIsCarriedOutThatTheAuditLogCannotHold(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		store := &unwritable{Store: memory.New().Audit()}
 		s := start(t, options{stores: open, audit: store})
@@ -255,13 +255,7 @@ func TestAnActThatFailsIsInTheAuditLogAsFailed(t *testing.T) {
 func TestL01_TheAuditLogIsSearched(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
-		s.api.Audit.Who = func(ctx context.Context, login string) string {
-			u, err := s.stores.Accounts.Find(ctx, account.Key(login))
-			if err != nil {
-				return ""
-			}
-			return u.ID
-		}
+		s.api.Audit.Who = s.whose
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")
 		s.client().login("Ada@example.com", "wrong")
@@ -288,6 +282,75 @@ func TestL01_TheAuditLogIsSearched(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestL03_NoPasswordIsInTheAuditLog, be it typed as a name, set, changed, or refused.
+func TestL03_NoPasswordIsInTheAuditLog(t *testing.T) {
+	const typed, set = "purple canary drinks tea 71", "orange canary drinks tea 72"
+	s := start(t, options{})
+	s.api.Audit.Who = s.whose
+	root := s.as(s.superuser("root"))
+	u := s.user("ada")
+	s.client().login(typed, "x")
+	s.client().login("ada", set)
+	s.client().send("POST", "/api/auth/login", nil, basic(typed, "x"))
+	root.send("POST", adminPath+"/users", map[string]any{"username": "bob", "password": set})
+	root.send("POST", adminPath+"/users/"+u.ID+"/password", map[string]any{"password": set})
+	root.send("POST", adminPath+"/users/"+u.ID+"/password", map[string]any{"password": "canary"})
+	root.send("GET", adminPath+"/audit", nil)
+	events, err := s.api.Audit.Store.List(t.Context(), audit.Query{})
+	if err != nil || len(events) < 10 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	for _, e := range events {
+		if text := fmt.Sprintf("%+v", *e); strings.Contains(text, "canary") {
+			t.Errorf("kept: %s", text)
+		}
+	}
+}
+
+// whose is the Who of an audit log, as the whole program has it.
+func (s *server) whose(ctx context.Context, login string) string {
+	u, err := s.stores.Accounts.Find(ctx, account.Key(login))
+	if err != nil {
+		return ""
+	}
+	return u.ID
+}
+
+// TestL02_AnExportStaysTheTextThatItIs: nothing that was typed begins another line, or another cell, or a formula.
+func TestL02_AnExportStaysTheTextThatItIs(t *testing.T) {
+	s := start(t, options{})
+	root := s.as(s.superuser("root"))
+	var cells []string
+	for _, formula := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\ufeff@x", "＝1", "＋1", "－1", "＠x"} {
+		cells = append(cells, formula)
+		if err := s.api.Audit.Store.Append(t.Context(), []*audit.Event{{
+			At: time.Now().UnixMilli(), Name: "authn_login_fail", Outcome: audit.Failure, Login: formula, Agent: formula + "\",x\n\"",
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Reverse(cells)
+	r := root.send("GET", adminPath+"/audit/export?format=csv&event=authn_login_fail", nil)
+	rows, err := csv.NewReader(strings.NewReader(string(r.body))).ReadAll()
+	if err != nil || len(rows) != len(cells)+1 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, cell := range cells {
+		// A reader of CSV makes one line feed of "\r\n", and none of ours has both.
+		if got := rows[i+1]; got[8] != "'"+cell || got[11] != "'"+cell+"\",x\n\"" || len(got) != 14 {
+			t.Errorf("%q became %q", cell, got)
+		}
+	}
+	r = root.send("GET", adminPath+"/audit/export?format=ndjson&event=authn_login_fail", nil)
+	if n := strings.Count(string(r.body), "\n"); n != len(cells) {
+		t.Errorf("%d lines of JSON for %d events", n, len(cells))
+	}
+	r = root.send("GET", adminPath+"/audit/export?format=csv&event=none", nil)
+	if !strings.HasPrefix(string(r.body), "id,time,event,outcome,actor_id,") || strings.Count(string(r.body), "\n") != 1 {
+		t.Errorf("an export of nothing: %q", r.body)
+	}
 }
 
 // TestTheAuditLogIsExported whole, more than a page of it, in a form that no spreadsheet takes for formulas.

@@ -1,0 +1,177 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+)
+
+// outcomes returns name and outcome of what is in the store, the earliest first.
+func (j *journal) outcomes() (all []string) {
+	for _, e := range j.events(audit.Query{}) {
+		all = append(all, e.Name+" "+e.Outcome)
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// TestL01_AnActIsInTheStoreBeforeItIsCarriedOut, and what came of it afterwards.
+func TestL01_AnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
+	failed := errors.New("failed")
+	for _, row := range []struct {
+		name string
+		do   func(ctx context.Context, log *slog.Logger) error
+		err  error
+		want []string
+	}{
+		{"nothing is logged", func(context.Context, *slog.Logger) error { return nil }, nil, []string{"authz_admin success"}},
+		{"a deed is logged", func(ctx context.Context, log *slog.Logger) error {
+			log.InfoContext(ctx, "user_deleted", "user", "7")
+			return nil
+		}, nil, []string{"user_deleted success"}},
+		{"it fails", func(context.Context, *slog.Logger) error { return failed }, failed, []string{"authz_admin failure"}},
+		{"it fails halfway", func(ctx context.Context, log *slog.Logger) error {
+			log.InfoContext(ctx, "session_expired", "user", "7")
+			return failed
+		}, failed, []string{"session_expired success", "authz_admin failure"}},
+		{"a refusal is logged", func(ctx context.Context, log *slog.Logger) error {
+			log.WarnContext(ctx, "authz_fail", "user", "7")
+			return nil
+		}, nil, []string{"authz_fail failure", "authz_admin success"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			j := newJournal(t)
+			ctx := audit.By(requestid.New(t.Context(), "192.0.2.1", ""), "1")
+			about := []slog.Attr{slog.String("user", "7"), slog.String("path", "/x")}
+			err := j.Act(ctx, j.logger, about, func(ctx context.Context) error {
+				if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt"}) {
+					t.Errorf("the store has %q when the act begins", got)
+				}
+				return row.do(ctx, j.logger)
+			})
+			if !errors.Is(err, row.err) {
+				t.Errorf("Act returned %v", err)
+			}
+			if got, want := j.outcomes(), append([]string{"authz_admin attempt"}, row.want...); !slices.Equal(got, want) {
+				t.Errorf("the store has %q, want %q", got, want)
+			}
+			for _, e := range j.events(audit.Query{}) {
+				if e.Actor != "1" || e.Subject != "7" || e.Request != requestid.From(ctx) {
+					t.Errorf("%+v", e)
+				}
+			}
+		})
+	}
+}
+
+// TestL04_NoActWithoutItsRecord: what can't be recorded is not done, and the attempt is recorded as failed once that is possible.
+func TestL04_NoActWithoutItsRecord(t *testing.T) {
+	j := newJournal(t)
+	j.out.Store(true)
+	err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
+		t.Error("it was done")
+		return nil
+	})
+	if err == nil {
+		t.Error("Act returned nil")
+	}
+	j.out.Store(false)
+	j.flush()
+	if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt", "authz_admin failure"}) {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+// TestAnActThatIsDoneIsNotUndoneByAnOutage: the attempt is in the store, and what came of it waits.
+func TestAnActThatIsDoneIsNotUndoneByAnOutage(t *testing.T) {
+	j := newJournal(t)
+	err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
+		j.out.Store(true)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt"}) {
+		t.Errorf("during the outage the store has %q", got)
+	}
+	j.out.Store(false)
+	j.flush()
+	if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt", "authz_admin success"}) {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+// TestNoFloodKeepsAnActFromItsRecord, not even one on the administrator's own account.
+func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		j.out.Store(true)
+		for n := range 20 {
+			for i := range 1500 {
+				j.logger.Info(fmt.Sprint("session_renewed_", n), "user", fmt.Sprint(i))
+			}
+		}
+		j.out.Store(false)
+		about := []slog.Attr{slog.String("user", "1")}
+		if err := j.Act(audit.By(t.Context(), "1"), j.logger, about, func(context.Context) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(j.events(audit.Query{Name: "authz_admin"})); n != 2 {
+			t.Errorf("%d events of the act", n)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
+// TestWhoDidItIsTold: whoever the context names; else within a request the user whom it is about, if it succeeded, or if they
+// may not do something; else nobody.
+func TestWhoDidItIsTold(t *testing.T) {
+	j := newJournal(t)
+	request := requestid.New(t.Context(), "192.0.2.1", "")
+	for _, row := range []struct {
+		ctx         context.Context
+		event, want string
+	}{
+		{request, "session_created", "7"},
+		{request, "authn_login_fail", ""},
+		{request, "authz_fail", "7"},
+		{audit.By(request, "1"), "session_expired", "1"},
+		{audit.By(t.Context(), audit.CommandLine), "session_expired", "command line"},
+		{audit.By(audit.By(t.Context(), audit.CommandLine), ""), "session_expired", ""},
+		{t.Context(), "session_expired", ""},
+	} {
+		j.logger.InfoContext(row.ctx, row.event, "user", "7")
+		j.flush()
+		if e := j.events(audit.Query{Limit: 1})[0]; e.Name != row.event || e.Actor != row.want {
+			t.Errorf("%s: by %q, want %q", row.event, e.Actor, row.want)
+		}
+	}
+}
+
+// TestL03_APasswordTypedAsANameIsNotKept: of names that are nobody's, two letters are.
+func TestL03_APasswordTypedAsANameIsNotKept(t *testing.T) {
+	j := newJournal(t)
+	j.Who = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
+	j.out.Store(true)
+	for _, row := range [][2]string{
+		{"ada", "ada"}, {"purple canary drinks tea", "pu…"}, {"p", "p…"}, {"é👩x", "é👩…"}, {"…", "…"}, {"xy…", "xy…"},
+	} {
+		j.logger.Warn("authn_login_fail", "login", row[0])
+		_ = j.Flush(t.Context()) // which puts it back, named
+		j.out.Store(false)
+		j.flush()
+		j.out.Store(true)
+		if e := j.events(audit.Query{Limit: 1})[0]; e.Login != row[1] {
+			t.Errorf("%q is kept as %q, want %q", row[0], e.Login, row[1])
+		}
+	}
+}
