@@ -48,6 +48,7 @@ var errNotDjango = errors.New("--db is not of the form " + strings.Join(djangoFo
 type shared struct {
 	database // ours
 	django   *django.DB
+	feed     string // the address of the feed; "": there can be none
 }
 
 func (s shared) Sessions() session.Store { return s.django.Sessions() }
@@ -92,18 +93,27 @@ func (c *Config) djangoEngine() (engine, error) {
 type postgresSchema struct{ postgresURL }
 
 func parseSchema(address string) (engine, error) {
-	u, err := url.Parse(address)
+	address, err := inOurSchema(address)
 	if err != nil {
-		return nil, errNotDjango
+		return nil, err
 	}
-	options := u.Query()
-	options.Set("search_path", django.OurSchema)
-	u.RawQuery = options.Encode()
-	ours, err := parsePostgres(u.String())
+	ours, err := parsePostgres(address)
 	if err != nil {
 		return nil, err
 	}
 	return postgresSchema{ours.(postgresURL)}, nil
+}
+
+// inOurSchema returns the address of the same database, with our schema in the place of Django's.
+func inOurSchema(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", errNotDjango
+	}
+	options := u.Query()
+	options.Set("search_path", django.OurSchema)
+	u.RawQuery = options.Encode()
+	return u.String(), nil
 }
 
 func (p postgresSchema) String() string { return "the schema " + django.OurSchema + " in it" }
@@ -139,7 +149,11 @@ func (e djangoEngine) open(ctx context.Context) (database, error) {
 	if err != nil {
 		return nil, errors.Join(err, theirs.Close())
 	}
-	return shared{ours, theirs}, nil
+	s := shared{database: ours, django: theirs}
+	if schema, ok := e.engine.(postgresSchema); ok {
+		s.feed = schema.url
+	}
+	return s, nil
 }
 
 // DjangoDatabase returns what package django needs to open the DB, which is Django's.

@@ -62,6 +62,9 @@ func (c *Config) remembering(ctx context.Context, db database) (*near, error) {
 		n.accounts, n.tokens = cache.Accounts(n.accounts), cache.Tokens(n.tokens)
 		if sessions == nil || truth.Feed != nil { // one feed serves both stores
 			n.sessions = cache.Sessions(n.sessions)
+			if _, theirs := db.(shared); theirs {
+				n.accounts = endsSessions{n.accounts, n.sessions}
+			}
 			return n, nil
 		}
 	}
@@ -77,7 +80,7 @@ func (n *near) truth(ctx context.Context, c *Config, main database) (*nearcache.
 	if err != nil {
 		return nil, err
 	}
-	if _, server := main.(*postgres.DB); c.Feed != "" && !server {
+	if _, file := main.(*sqlite.DB); c.Feed != "" && file {
 		return nil, errors.New("--feed: it goes with --db postgres://… alone")
 	}
 	switch main := main.(type) {
@@ -86,6 +89,8 @@ func (n *near) truth(ctx context.Context, c *Config, main database) (*nearcache.
 			return nil, fmt.Errorf("--feed: %w", err)
 		}
 		return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil
+	case shared:
+		return n.djangosTruth(ctx, c, main)
 	case *sqlite.DB:
 		if strict {
 			return nil, nil
@@ -98,6 +103,25 @@ func (n *near) truth(ctx context.Context, c *Config, main database) (*nearcache.
 		return &nearcache.Config{Commits: commits}, nil
 	}
 	return nil, nil
+}
+
+// djangosTruth is the feed that Django's own triggers tell, where they are installed.
+func (n *near) djangosTruth(ctx context.Context, c *Config, db shared) (*nearcache.Config, error) {
+	told, err := db.django.HasFeed(ctx)
+	if err != nil || !told {
+		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", "there is no feed; see cloakroom django install-feed"))
+		return nil, err
+	}
+	address := db.feed
+	if c.Feed != "" {
+		if address, err = inOurSchema(c.Feed); err != nil {
+			return nil, fmt.Errorf("--feed: %w", err)
+		}
+	}
+	if n.feed, err = postgres.NewFeed(address); err != nil {
+		return nil, fmt.Errorf("--feed: %w", err)
+	}
+	return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil
 }
 
 func (n *near) add(c *Config, truth nearcache.Config) *nearcache.Cache {

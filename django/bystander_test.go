@@ -145,3 +145,17 @@ func (p *pair) unchanged(t *testing.T, before map[string]string) {
 		t.Errorf("manage.py migrate --check: %v\n%s", err, out)
 	}
 }
+
+// execute runs a statement past both programs, with those of the arguments that it has places for.
+func (p *pair) execute(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	n := 0
+	for i := range args {
+		if strings.Contains(statement, fmt.Sprintf("$%d", i+1)) {
+			n = i + 1
+		}
+	}
+	if _, err := p.raw(t).ExecContext(t.Context(), statement, args[:n]...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}

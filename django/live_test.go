@@ -2,6 +2,7 @@ package django_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -210,12 +211,15 @@ func disableInCloakroom(t *testing.T, p *pair) {
 // may demands that both sites give the user exactly these permissions.
 func (b *person) may(permissions ...string) {
 	b.t.Helper()
-	var ours, django seen
-	b.ours.Do(b.t, "GET", "/api/me", nil, &ours)
-	b.django.Do(b.t, "GET", "/me", nil, &django)
-	if !slices.Equal(ours.Permissions, permissions) || !slices.Equal(django.Permissions, permissions) {
-		b.t.Fatalf("permissions %q at Cloakroom, %q at Django, want %q", ours.Permissions, django.Permissions, permissions)
-	}
+	b.p.agree(b.t, func() string {
+		var ours, django seen
+		b.ours.Do(b.t, "GET", "/api/me", nil, &ours)
+		b.django.Do(b.t, "GET", "/me", nil, &django)
+		if !slices.Equal(ours.Permissions, permissions) || !slices.Equal(django.Permissions, permissions) {
+			return fmt.Sprintf("permissions %q at Cloakroom, %q at Django, want %q", ours.Permissions, django.Permissions, permissions)
+		}
+		return ""
+	})
 }
 
 func permissionInDjango(t *testing.T, p *pair) {
@@ -331,9 +335,12 @@ func valuesInDjango(values map[string]any) func(t *testing.T, p *pair) {
 		b.signsIn("Cloakroom", name, good)
 		b.django.Do(t, "POST", "/session", map[string]any{"set": values}, nil)
 		var got map[string]json.RawMessage
-		if status := b.ours.Do(t, "GET", "/values", nil, &got); status != http.StatusOK {
-			t.Fatal(status)
-		}
+		p.agree(t, func() string {
+			if status := b.ours.Do(t, "GET", "/values", nil, &got); status != http.StatusOK || len(got) < len(values) {
+				return fmt.Sprint(status, got)
+			}
+			return ""
+		})
 		same(t, got, values)
 		b.is(name)
 	}
@@ -417,9 +424,12 @@ func dateInDjango(t *testing.T, p *pair) {
 	p.signedInBy(t, name, id, time.Now().Add(time.Minute)).is(name)
 	name, id = p.user(t)
 	b := p.signedInBy(t, name, id, time.Now().Add(-time.Second))
-	if status := b.ours.Do(t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
-		t.Errorf("a session whose date has passed: %d", status)
-	}
+	p.agree(t, func() string {
+		if status := b.ours.Do(t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
+			return fmt.Sprintf("a session whose date has passed: %d", status)
+		}
+		return ""
+	})
 }
 
 func dateInCloakroom(t *testing.T, p *pair) {

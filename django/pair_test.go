@@ -1,7 +1,9 @@
 package django_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
@@ -30,6 +34,8 @@ type pair struct {
 	url    string // Cloakroom's
 	config cloakroom.Config
 	keys   []string // of the sessions that no test is to touch
+	feed   bool     // Cloakroom answers from memory, and hears a moment later what Django has done
+	stop   func()   // stops Cloakroom; may be called again
 }
 
 // newPair starts both. change may be nil.
@@ -69,12 +75,40 @@ func (p *pair) start() {
 	}
 	p.server, handler = server, server.Handler(http.HandlerFunc(p.program))
 	web.Start()
-	p.t.Cleanup(func() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	if p.feed {
+		go func() { ran <- server.Run(ctx) }()
+	} else {
+		ran <- nil
+	}
+	p.stop = sync.OnceFunc(func() {
 		web.Close()
-		if err := server.Close(); err != nil {
+		cancel()
+		if err := errors.Join(<-ran, server.Close()); err != nil {
 			p.t.Error(err)
 		}
 	})
+	p.t.Cleanup(p.stop)
+}
+
+// agree calls check until it has nothing to say: once, unless word of what Django has done takes a moment.
+func (p *pair) agree(t testing.TB, check func() string) {
+	t.Helper()
+	deadline := time.Now()
+	if p.feed {
+		deadline = deadline.Add(5 * time.Second)
+	}
+	for {
+		wrong := check()
+		if wrong == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(wrong)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // program is what a Go program does with sessions, beside Django's.
@@ -155,9 +189,12 @@ type seen struct {
 func (b *person) is(name string) {
 	b.t.Helper()
 	var ours, django seen
-	if status := b.ours.Do(b.t, "GET", "/api/me", nil, &ours); status != http.StatusOK || ours.Username != name {
-		b.t.Fatalf("Cloakroom: %d %+v, want %s", status, ours, name)
-	}
+	b.p.agree(b.t, func() string {
+		if status := b.ours.Do(b.t, "GET", "/api/me", nil, &ours); status != http.StatusOK || ours.Username != name {
+			return fmt.Sprintf("Cloakroom: %d %+v, want %s", status, ours, name)
+		}
+		return ""
+	})
 	if status := b.django.Do(b.t, "GET", "/me", nil, &django); status != http.StatusOK || django.Username != name {
 		b.t.Fatalf("Django: %d %+v, want %s", status, django, name)
 	}
@@ -170,9 +207,12 @@ func (b *person) is(name string) {
 // ended with its password.
 func (b *person) isNobody() {
 	b.t.Helper()
-	if status := b.ours.Do(b.t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
-		b.t.Fatalf("Cloakroom: %d", status)
-	}
+	b.p.agree(b.t, func() string {
+		if status := b.ours.Do(b.t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
+			return fmt.Sprintf("Cloakroom: %d", status)
+		}
+		return ""
+	})
 	if status := b.django.Do(b.t, "GET", "/me", nil, nil); status != http.StatusForbidden {
 		b.t.Fatalf("Django: %d", status)
 	}

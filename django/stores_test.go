@@ -232,3 +232,10 @@ func (a *anyRecords) List(ctx context.Context, q session.Query) ([]*session.Reco
 	}
 	return found, err
 }
+
+// sqliteSite is the address of a database that Django has migrated.
+func sqliteSite(t testing.TB) string {
+	address := sqliteAddress(t)
+	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
+	return address
+}

@@ -11,6 +11,9 @@ import (
 type djangoCmd struct {
 	Check  djangoCheckCmd  `cmd:"" help:"Say what is in Django's database, and what would not work."`
 	Import djangoImportCmd `cmd:"" help:"Copy Django's users, groups and tokens into Cloakroom's own database."`
+
+	InstallFeed djangoInstallFeedCmd `cmd:"" help:"Let PostgreSQL tell of what Django changes, so that checks are answered from memory."`
+	RemoveFeed  djangoRemoveFeedCmd  `cmd:"" help:"Remove what install-feed has added."`
 }
 
 func (djangoCmd) Help() string { return djangoHelp }

@@ -201,6 +201,9 @@ func (s *Site) Stop() {
 	s.server = nil
 }
 
+// Group is the process group of the server.
+func (s *Site) Group() int { return s.server.Process.Pid }
+
 // Run calls one of the project's operations, and decodes its result unless into is nil.
 func (s *Site) Run(t testing.TB, do string, with map[string]any, into any) {
 	t.Helper()
@@ -284,4 +287,18 @@ func Main(m *testing.M) {
 		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
+}
+
+// TryDo sends a request without a body, and returns the status; 0 if there is no answer.
+func (b *Browser) TryDo(method, path string) (status int) {
+	r, err := http.NewRequest(method, b.base+path, nil)
+	if err != nil {
+		return 0
+	}
+	got, err := b.Client.Do(r)
+	if err != nil {
+		return 0
+	}
+	got.Body.Close()
+	return got.StatusCode
 }
