@@ -107,10 +107,20 @@ func (n *near) truth(ctx context.Context, c *Config, main database) (*nearcache.
 
 // djangosTruth is the feed that Django's own triggers tell, where they are installed.
 func (n *near) djangosTruth(ctx context.Context, c *Config, db shared) (*nearcache.Config, error) {
+	if c.Feed != "" && db.feed == "" {
+		return nil, errors.New("--feed: it goes with --db django+postgres://… alone")
+	}
 	told, err := db.django.HasFeed(ctx)
-	if err != nil || !told {
-		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", "there is no feed; see cloakroom django install-feed"))
+	if err != nil {
 		return nil, err
+	}
+	if !told {
+		reason := "Django's SQLite file doesn't tell what Django changes"
+		if db.feed != "" {
+			reason = "there is no feed; see cloakroom django install-feed"
+		}
+		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", reason))
+		return nil, nil
 	}
 	address := db.feed
 	if c.Feed != "" {

@@ -30,19 +30,19 @@ const feedFunction = OurSchema + ".django_changed"
 
 // The function of the triggers. Their arguments are the kind of the key, and the expression for its 16 bytes.
 func feedFunctionText() string {
-	return `CREATE OR REPLACE FUNCTION ` + feedFunction + `() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+	return `CREATE OR REPLACE FUNCTION ` + feedFunction + `() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
 	many boolean;
-	any_ boolean;
+	some_ boolean;
 	keys text;
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
 		PERFORM pg_notify('` + feedChannel() + `', 'I django everything');
 		RETURN NULL;
 	END IF;
-	EXECUTE 'SELECT count(*) > 0, count(*) > 2000 FROM (SELECT 1 FROM changed LIMIT 2001) AS some' INTO any_, many;
-	IF NOT any_ THEN
+	EXECUTE 'SELECT count(*) > 0, count(*) > 2000 FROM (SELECT 1 FROM changed LIMIT 2001) AS few' INTO some_, many;
+	IF NOT some_ THEN
 		RETURN NULL;
 	ELSIF many THEN
 		PERFORM pg_notify('` + feedChannel() + `', 'I django everything');
@@ -60,6 +60,7 @@ BEGIN
 	END LOOP;
 	RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
+	RAISE WARNING 'cloakroom: %', SQLERRM;
 	PERFORM pg_notify('` + feedChannel() + `', 'I django everything');
 	RETURN NULL;
 END $body$`
@@ -108,13 +109,15 @@ func (db *DB) watches() []watched {
 	return all
 }
 
-// feedEvents are what a table's triggers are for, and what the rows are called that their function looks at.
-var feedEvents = []struct{ event, rows string }{
-	{"INSERT", "REFERENCING NEW TABLE AS changed "}, {"UPDATE", "REFERENCING OLD TABLE AS changed "},
-	{"DELETE", "REFERENCING OLD TABLE AS changed "}, {"TRUNCATE", ""},
+// feedEvents are the triggers of a table: what they are for, and which rows their function looks at. A row that is given to
+// somebody else concerns both; the same notice given twice in a transaction is sent once.
+var feedEvents = []struct{ name, event, rows string }{
+	{"cloakroom_feed_insert", "INSERT", "REFERENCING NEW TABLE AS changed "},
+	{"cloakroom_feed_update_old", "UPDATE", "REFERENCING OLD TABLE AS changed "},
+	{"cloakroom_feed_update_new", "UPDATE", "REFERENCING NEW TABLE AS changed "},
+	{"cloakroom_feed_delete", "DELETE", "REFERENCING OLD TABLE AS changed "},
+	{"cloakroom_feed_truncate", "TRUNCATE", ""},
 }
-
-func triggerName(event string) string { return "cloakroom_feed_" + strings.ToLower(event) }
 
 // ErrNoFeed says that a database has no notifications: SQLite.
 var ErrNoFeed = errors.New("only PostgreSQL tells of changes: on SQLite every check asks the database")
@@ -145,10 +148,9 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 
 func (w watched) install(ctx context.Context, t *sql.Tx) error {
 	for _, e := range feedEvents {
-		name := triggerName(e.event)
 		for _, statement := range []string{
-			`DROP TRIGGER IF EXISTS ` + name + ` ON ` + quote(w.table),
-			`CREATE TRIGGER ` + name + ` AFTER ` + e.event + ` ON ` + quote(w.table) + ` ` + e.rows + `FOR EACH STATEMENT
+			`DROP TRIGGER IF EXISTS ` + e.name + ` ON ` + quote(w.table),
+			`CREATE TRIGGER ` + e.name + ` AFTER ` + e.event + ` ON ` + quote(w.table) + ` ` + e.rows + `FOR EACH STATEMENT
 				EXECUTE FUNCTION ` + feedFunction + `('` + w.kind + `', '` + strings.ReplaceAll(w.expression, `'`, `''`) + `')`,
 		} {
 			if _, err := t.ExecContext(ctx, statement); err != nil {
@@ -205,7 +207,8 @@ func (db *DB) RemoveFeed(ctx context.Context) error {
 func dropEmptySchema(ctx context.Context, t *sql.Tx) error {
 	var empty bool
 	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1) AND NOT EXISTS
-		(SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)`, OurSchema).Scan(&empty)
+		(SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1) AND NOT EXISTS
+		(SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1)`, OurSchema).Scan(&empty)
 	if err == nil && empty {
 		_, err = t.ExecContext(ctx, `DROP SCHEMA `+OurSchema)
 	}
@@ -246,17 +249,23 @@ func (db *DB) HasFeed(ctx context.Context) (bool, error) {
 	if !db.dialect.postgres {
 		return false, nil
 	}
+	silent, err := db.silent(ctx)
+	return err == nil && len(silent) == 0, err
+}
+
+// silent returns the tables that lack a trigger, or have one that doesn't fire.
+func (db *DB) silent(ctx context.Context) (tables []string, err error) {
 	for _, w := range db.watches() {
 		var n int
 		err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 			WHERE t.tgrelid = $1::regclass AND t.tgname LIKE 'cloakroom\_feed\_%' AND t.tgenabled IN ('O', 'A') AND p.proname = 'django_changed'`,
 			quote(w.table)).Scan(&n)
 		if err != nil {
-			return false, fmt.Errorf("look for the feed: %w", err)
+			return nil, fmt.Errorf("look for the feed: %w", err)
 		}
 		if n != len(feedEvents) {
-			return false, nil
+			tables = append(tables, w.table)
 		}
 	}
-	return true, nil
+	return tables, nil
 }

@@ -2,12 +2,18 @@ package django_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"os/exec"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
 // newFed is a pair on PostgreSQL whose Cloakroom answers from memory.
@@ -41,24 +47,36 @@ func (p *pair) locked(t testing.TB, do func()) {
 	do()
 }
 
-// remembers waits until Cloakroom answers from memory: what has changed is asked for a while longer.
-func (b *person) remembers() {
-	b.t.Helper()
+// remembers waits until Cloakroom answers from memory for all of these at once: what has changed, as by their own use, is
+// asked for a while longer.
+func (p *pair) remembers(t testing.TB, all ...*person) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		for _, b := range all {
+			b.ours.Do(t, "GET", "/api/me", nil, nil)
+		}
+		answered := 0
+		p.locked(t, func() {
+			for answered < len(all) && all[answered].isRemembered() {
+				answered++
+			}
+		})
+		if answered == len(all) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("Cloakroom doesn't answer from memory")
+		}
+	}
+}
+
+// isRemembered reports whether Cloakroom knows the browser, while it can't read.
+func (b *person) isRemembered() bool {
 	quick := *b.ours.Client
 	quick.Timeout = 300 * time.Millisecond
 	ours := *b.ours
 	ours.Client = &quick
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-		b.ours.Do(b.t, "GET", "/api/me", nil, nil)
-		status := 0
-		b.p.locked(b.t, func() { status = ours.TryDo("GET", "/api/me") })
-		if status == http.StatusOK {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatal("Cloakroom doesn't answer from memory")
-		}
-	}
+	return ours.TryDo("GET", "/api/me") == http.StatusOK
 }
 
 func TestWithTheFeedChecksAreAnsweredFromMemory(t *testing.T) {
@@ -67,7 +85,7 @@ func TestWithTheFeedChecksAreAnsweredFromMemory(t *testing.T) {
 	b := p.person(t)
 	b.signsIn("Django", name, good)
 	b.is(name)
-	b.remembers()
+	p.remembers(t, b)
 }
 
 // TestB7_EachSideSeesWhatTheOtherDoesThroughTheFeed is the matrix once more, over a memory.
@@ -84,39 +102,118 @@ func TestB7_EachSideSeesWhatTheOtherDoesThroughTheFeed(t *testing.T) {
 	t.Run("nothing else has changed", func(t *testing.T) { p.unchanged(t, before) })
 }
 
-// What is in memory must go at once, not only be read anew once it is asked for.
+// TestTheFeedTellsOfEachTable: what is in memory goes at once, not only once it is read anew; and what has not changed stays.
 func TestTheFeedTellsOfEachTable(t *testing.T) {
 	p := newFed(t)
-	for what, change := range map[string]string{
-		"a session is deleted":          `DELETE FROM django_session WHERE session_key = $1`,
-		"a session is emptied":          `UPDATE django_session SET session_data = 'x' WHERE session_key = $1`,
-		"all sessions are removed":      `TRUNCATE django_session`,
-		"thousands of rows are changed": `INSERT INTO django_session SELECT 'bulk' || n, 'x', now() FROM generate_series(1, 5000) n WHERE $1 <> ''`,
-		"the user is disabled":          `UPDATE auth_user SET is_active = false WHERE username = $2 AND $1 <> ''`,
-		"the user has another password": `UPDATE auth_user SET password = '!' WHERE username = $2 AND $1 <> ''`,
+	for _, changes := range [][]struct{ what, change string }{
+		{
+			{"a session is deleted", `DELETE FROM django_session WHERE session_key = $1`},
+			{"a session is emptied", `UPDATE django_session SET session_data = 'x' WHERE session_key = $1`},
+			{"the user is disabled", `UPDATE auth_user SET is_active = false WHERE username = $2 AND $1 <> ''`},
+			{"the user has another password", `UPDATE auth_user SET password = '!' WHERE username = $2 AND $1 <> ''`},
+			{"hundreds of sessions are deleted", `DELETE FROM django_session WHERE session_key LIKE 'bulk1__' OR session_key = $1`},
+		},
+		{{"thousands of sessions are deleted", `DELETE FROM django_session WHERE session_key LIKE 'bulk%' OR session_key = $1`}},
+		{{"all sessions are removed", `TRUNCATE django_session`}},
 	} {
-		t.Run(what, func(t *testing.T) {
+		p.execute(t, `INSERT INTO django_session SELECT 'bulk' || n, 'x', now() FROM generate_series(1, 3000) n ON CONFLICT DO NOTHING`)
+		var names []string
+		var all []*person
+		for range changes {
 			name, _ := p.user(t)
 			b := p.person(t)
 			b.signsIn("Cloakroom", name, good)
-			b.is(name)
-			b.remembers()
-			p.execute(t, change, b.key(), name)
-			if what == "thousands of rows are changed" {
-				p.execute(t, `DELETE FROM django_session WHERE expire_date < now() + interval '1 hour' OR session_key = $1`, b.key(), name)
-			}
-			b.isNobody()
-		})
+			names, all = append(names, name), append(all, b)
+		}
+		p.remembers(t, all...)
+		for n, c := range changes {
+			t.Run(c.what, func(t *testing.T) {
+				p.locked(t, func() {
+					if !all[n].isRemembered() {
+						t.Error("it isn't remembered any more")
+					}
+				})
+				p.execute(t, c.change, all[n].key(), names[n])
+				all[n].isNobody()
+			})
+		}
 	}
 }
 
-func TestTheFeedLeavesNoTrace(t *testing.T) {
+// TestTheFeedTellsWhateverTheRole: Django may connect as a role that knows nothing of what is ours.
+func TestTheFeedTellsWhateverTheRole(t *testing.T) {
 	p := newFed(t)
-	database := p.config.DB[len("django+"):]
-	db := opened(t, django.Config{Database: database, Keys: keys})
+	first, second := p.person(t), p.person(t)
+	name, _ := p.user(t)
+	first.signsIn("Cloakroom", name, good)
+	second.signsIn("Django", name, good)
+	p.remembers(t, first, second)
+	t.Cleanup(func() {
+		if _, err := p.raw(t).Exec(`DROP OWNED BY site_of_django; DROP ROLE site_of_django`); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, statement := range []string{
+		`CREATE ROLE site_of_django`, `GRANT USAGE ON SCHEMA public TO site_of_django`, `GRANT SELECT, UPDATE, DELETE ON django_session TO site_of_django`,
+		`BEGIN; SET LOCAL ROLE site_of_django; DELETE FROM django_session WHERE session_key = '` + first.key() + `'; COMMIT`,
+	} {
+		p.execute(t, statement)
+	}
+	first.isNobody()
+	p.locked(t, func() {
+		if !second.isRemembered() {
+			t.Error("another session has left the memory")
+		}
+	})
+}
+
+// TestTheFeedLeavesNoTrace: the schema is byte for byte what it was.
+func TestTheFeedLeavesNoTrace(t *testing.T) {
+	address := postgresAddress(t)
+	site := djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
+	db := opened(t, django.Config{Database: address, Keys: keys})
+	before := schemaDump(t, address)
+	if _, err := db.InstallFeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	installed := schemaDump(t, address)
+	if installed == before || strings.Count(installed, "CREATE TRIGGER") < 5*8 {
+		t.Errorf("nothing is installed:\n%s", installed)
+	}
+	if tables, err := db.InstallFeed(t.Context()); err != nil || len(tables) < 8 || schemaDump(t, address) != installed {
+		t.Errorf("installed once more, %v: %v", tables, err)
+	}
+	site.Manage(t, "migrate", "--check")
+	if err := db.RemoveFeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := schemaDump(t, address); after != before {
+		t.Errorf("the schema was\n%s\nand is\n%s", before, after)
+	}
+	if err := db.RemoveFeed(t.Context()); err != nil {
+		t.Errorf("removed twice: %v", err)
+	}
+	if has, err := db.HasFeed(t.Context()); has || err != nil {
+		t.Errorf("has a feed: %v, %v", has, err)
+	}
+}
+
+// schemaDump is what pg_dump says of everything but rows.
+func schemaDump(t testing.TB, address string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "pg_dump", "--schema-only", "--dbname", address).CombinedOutput()
+	if err != nil {
+		t.Fatalf("pg_dump, on Debian in postgresql-client: %v\n%s", err, out)
+	}
+	return regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`).ReplaceAllString(string(out), "") // a random word of newer versions
+}
+
+func TestTheFeedStaysWhileAServerNeedsIt(t *testing.T) {
+	p := newFed(t)
+	db := opened(t, django.Config{Database: p.config.DB[len("django+"):], Keys: keys})
 	p.agree(t, func() string {
 		if err := db.RemoveFeed(t.Context()); !errors.Is(err, django.ErrListening) {
-			return "the feed is removed under a server that needs it"
+			return fmt.Sprintf("the feed is removed under a server that needs it: %v", err)
 		}
 		return ""
 	})
@@ -124,59 +221,120 @@ func TestTheFeedLeavesNoTrace(t *testing.T) {
 	if err := db.RemoveFeed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if has, err := db.HasFeed(t.Context()); has || err != nil {
-		t.Errorf("has a feed: %v, %v", has, err)
-	}
-	left := dump(t, p.raw(t), `SELECT tgname FROM pg_trigger WHERE NOT tgisinternal UNION SELECT proname FROM pg_proc WHERE proname LIKE 'django%'`)
+	left := dump(t, p.raw(t), `SELECT tgname FROM pg_trigger WHERE tgname LIKE 'cloakroom%' UNION SELECT proname FROM pg_proc WHERE proname LIKE 'django%'`)
 	if left != "" {
 		t.Errorf("left are\n%s", left)
 	}
-	if _, err := opened(t, django.Config{Database: sqliteSite(t), Keys: keys}).InstallFeed(t.Context()); !errors.Is(err, django.ErrNoFeed) {
-		t.Errorf("SQLite: %v", err)
+	p.start() // and answers from the database
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Cloakroom", name, good)
+	p.feed = false // so that all is seen at once
+	p.execute(t, `DELETE FROM django_session WHERE session_key = $1`, b.key())
+	b.isNobody()
+}
+
+func TestOnSQLiteThereIsNoFeed(t *testing.T) {
+	db := opened(t, django.Config{Database: sqliteSite(t), Keys: keys})
+	if _, err := db.InstallFeed(t.Context()); !errors.Is(err, django.ErrNoFeed) {
+		t.Errorf("install: %v", err)
+	}
+	if err := db.RemoveFeed(t.Context()); !errors.Is(err, django.ErrNoFeed) {
+		t.Errorf("remove: %v", err)
+	}
+	if has, err := db.HasFeed(t.Context()); has || err != nil {
+		t.Errorf("has a feed: %v, %v", has, err)
+	}
+}
+
+// TestInspectTellsOfTheFeed: of none, of a whole one, and of one that is silent on a table.
+func TestInspectTellsOfTheFeed(t *testing.T) {
+	address := postgresAddress(t)
+	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
+	db := opened(t, django.Config{Database: address, Keys: keys})
+	p := &pair{config: cloakroom.Config{DB: "django+" + address}}
+	for _, c := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error { return nil }, "{info every check asks the database: no trigger tells what Django changes"},
+		{func() error { _, err := db.InstallFeed(t.Context()); return err }, "{info checks are answered from memory"},
+		{func() error {
+			p.execute(t, `ALTER TABLE auth_user DISABLE TRIGGER cloakroom_feed_update_old`)
+			return nil
+		}, "{warning every check asks the database: the feed's triggers are missing, or turned off, on auth_user "},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		found, err := db.Inspect(t.Context(), time.Now().Unix())
+		if err != nil || !strings.Contains(fmt.Sprint(found), c.want) {
+			t.Errorf("%q isn't said: %v, %v", c.want, found, err)
+		}
 	}
 }
 
 // TestX01_WhatIsEndedHereIsEndedAtOnce: nobody waits for word of what this very server has done.
 func TestX01_WhatIsEndedHereIsEndedAtOnce(t *testing.T) {
 	p := newFed(t)
-	for what, end := range map[string]func(id string) error{
-		"everything is ended":  func(id string) error { return p.server.Accounts.EndEverything(t.Context(), id) },
-		"the user is disabled": func(id string) error { return p.server.Accounts.SetActive(t.Context(), id, false) },
-		"the password is new":  func(id string) error { return p.server.Accounts.SetPassword(t.Context(), id, better) },
-		"all sessions are ended": func(id string) error {
+	type ending struct {
+		what string
+		end  func(id string) error
+		id   string
+		b    *person
+	}
+	cases := []*ending{
+		{what: "everything is ended", end: func(id string) error { return p.server.Accounts.EndEverything(t.Context(), id) }},
+		{what: "the user is disabled", end: func(id string) error { return p.server.Accounts.SetActive(t.Context(), id, false) }},
+		{what: "the password is new", end: func(id string) error { return p.server.Accounts.SetPassword(t.Context(), id, better) }},
+		{what: "all sessions are ended", end: func(id string) error {
 			_, err := p.server.Sessions.RevokeAll(t.Context(), id, nil)
 			return err
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			name, id := p.user(t)
-			b := p.person(t)
-			b.signsIn("Django", name, good)
-			b.remembers()
-			if err := end(id); err != nil {
+		}},
+	}
+	var all []*person
+	for _, c := range cases {
+		name, id := p.user(t)
+		c.id, c.b = id, p.person(t)
+		c.b.signsIn("Django", name, good)
+		all = append(all, c.b)
+	}
+	p.remembers(t, all...)
+	for _, c := range cases {
+		t.Run(c.what, func(t *testing.T) {
+			p.locked(t, func() {
+				if !c.b.isRemembered() {
+					t.Error("it isn't remembered any more")
+				}
+			})
+			if err := c.end(c.id); err != nil {
 				t.Fatal(err)
 			}
-			if status := b.ours.Do(t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
+			if status := c.b.ours.Do(t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
 				t.Errorf("right afterwards: %d", status)
 			}
 		})
 	}
 }
 
-// BenchmarkRevocationInDjango is how long a session that Django has ended is honoured here: from the commit on.
+// BenchmarkRevocationInDjango is how long a session that Django has ended is still honoured here, from the commit on, by
+// somebody who asks without a pause.
 func BenchmarkRevocationInDjango(b *testing.B) {
 	p := newFed(b)
 	name, _ := p.user(b)
+	p.site.Run(b, "set_hash", map[string]any{"name": name, "encoded": pbkdf2(good, 1000)}, nil)
 	db := p.raw(b)
-	var times []time.Duration
-	for b.Loop() {
-		b.StopTimer()
+	var all []*person
+	for range b.N {
 		who := p.person(b)
 		who.signsIn("Cloakroom", name, good)
-		key := who.key()
-		who.remembers()
-		b.StartTimer()
-		if _, err := db.ExecContext(b.Context(), `DELETE FROM django_session WHERE session_key = $1`, key); err != nil {
+		all = append(all, who)
+	}
+	p.remembers(b, all...)
+	var times []time.Duration
+	b.ResetTimer()
+	for _, who := range all {
+		if _, err := db.ExecContext(b.Context(), `DELETE FROM django_session WHERE session_key = $1`, who.key()); err != nil {
 			b.Fatal(err)
 		}
 		committed := time.Now()

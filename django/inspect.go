@@ -20,7 +20,7 @@ type Finding struct {
 // now is in seconds.
 func (db *DB) Inspect(ctx context.Context, now int64) ([]Finding, error) {
 	i := &inspection{DB: db, now: now}
-	for _, look := range []func(context.Context) error{i.users, i.hashes, i.twins, i.live, i.tokens, i.writing} {
+	for _, look := range []func(context.Context) error{i.users, i.hashes, i.twins, i.live, i.tokens, i.feed, i.writing} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -177,6 +177,27 @@ func (i *inspection) tokens(ctx context.Context) error {
 			return err
 		}
 		i.say("info", "", "%d tokens of %s", n, t.what)
+	}
+	return nil
+}
+
+// feed looks for what tells of Django's changes.
+func (i *inspection) feed(ctx context.Context) error {
+	if !i.dialect.postgres {
+		i.say("info", "", "every check asks the database: SQLite doesn't tell what Django changes")
+		return nil
+	}
+	silent, err := i.silent(ctx)
+	switch {
+	case err != nil:
+		return err
+	case len(silent) == 0:
+		i.say("info", "", "checks are answered from memory: triggers tell what Django changes")
+	case len(silent) == len(i.watches()):
+		i.say("info", "To answer from memory, run cloakroom django install-feed.", "every check asks the database: no trigger tells what Django changes")
+	default:
+		i.say("warning", "Run cloakroom django install-feed again.", "every check asks the database: the feed's triggers are missing, or turned off, on %s",
+			strings.Join(silent, ", "))
 	}
 	return nil
 }

@@ -1,0 +1,159 @@
+package django_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+)
+
+// noticeKey is the key of an ID as package nearcache has it.
+func noticeKey(kind, id string) string {
+	sum := make([]byte, 16)
+	if len(id) < 16 {
+		sum[0] = byte(len(id))
+		copy(sum[1:], id)
+	} else {
+		hash := sha256.Sum256([]byte(id))
+		copy(sum, hash[:])
+	}
+	return kind + ":" + base64.RawURLEncoding.EncodeToString(sum)
+}
+
+// bytesKey is the key of an ID that is bytes.
+func bytesKey(kind string, id []byte) string {
+	return kind + ":" + base64.RawURLEncoding.EncodeToString(id[:16])
+}
+
+// TestTheFeedNamesWhatHasChanged: each change is told under the key by which a memory knows it, and nothing else is.
+func TestTheFeedNamesWhatHasChanged(t *testing.T) {
+	address := postgresAddress(t)
+	p := &pair{config: cloakroom.Config{DB: "django+" + address}, site: djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})}
+	p.site.Start(t)
+	var ann, bob string
+	p.site.Run(t, "add", map[string]any{"name": "ann", "password": good}, &ann)
+	p.site.Run(t, "add", map[string]any{"name": "bob", "password": good}, &bob)
+	p.site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_user"}}, nil)
+	knoxTable(t, address, "ann", strings.Repeat("9f4b", 16))
+	if _, err := opened(t, django.Config{Database: address, Keys: keys}).InstallFeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const key = "0123456789abcdefghijklmnopqrstuv"
+	everyone := bytesKey("g", make([]byte, 16))
+	digest := sha256.Sum256([]byte("a digest")) // 64 digits; knox has 128
+	hex128 := fmt.Sprintf("%x%x", digest, digest)
+	hex40 := fmt.Sprintf("%x", digest)[:40]
+	hear := p.notices(t, address)
+	for _, c := range []struct{ change, want string }{
+		{`INSERT INTO django_session VALUES ('` + key + `', 'x', now())`, bytesKey("s", []byte(key))},
+		{`UPDATE django_session SET session_data = 'y'`, bytesKey("s", []byte(key))},
+		{`UPDATE django_session SET session_data = 'y' WHERE false`, ""},
+		{`DELETE FROM django_session`, bytesKey("s", []byte(key))},
+		{`INSERT INTO django_session VALUES ('short', 'x', now())`, ""},
+		{`UPDATE auth_user SET is_active = false WHERE username = 'ann'`, noticeKey("u", ann)},
+		{`UPDATE auth_user SET is_active = true`, noticeKey("u", ann) + " " + noticeKey("u", bob)},
+		{`INSERT INTO auth_user_groups (user_id, group_id) SELECT ` + ann + `, id FROM auth_group`, noticeKey("u", ann)},
+		{`UPDATE auth_user_groups SET user_id = ` + bob, noticeKey("u", ann) + " " + noticeKey("u", bob)},
+		{`DELETE FROM auth_user_groups`, noticeKey("u", bob)},
+		{`INSERT INTO auth_user_user_permissions (user_id, permission_id) SELECT ` + bob + `, min(id) FROM auth_permission`, noticeKey("u", bob)},
+		{`DELETE FROM auth_user_user_permissions`, noticeKey("u", bob)},
+		{`DELETE FROM auth_group_permissions`, everyone},
+		{`UPDATE auth_group SET name = 'writers'`, everyone},
+		{`UPDATE auth_permission SET codename = 'see_user' WHERE codename = 'view_user'`, everyone},
+		{`UPDATE django_content_type SET app_label = 'aath' WHERE app_label = 'auth'`, everyone},
+		{`INSERT INTO authtoken_token VALUES ('` + hex40 + `', now(), ` + ann + `)`, bytesKey("t", unhexed(t, hex40))},
+		{`DELETE FROM authtoken_token`, bytesKey("t", unhexed(t, hex40))},
+		{`UPDATE knox_authtoken SET digest = '` + hex128 + `'`, bytesKey("t", unhexed(t, knoxDigest(strings.Repeat("9f4b", 16)))) + " " + bytesKey("t", unhexed(t, hex128))},
+		{`DELETE FROM knox_authtoken`, bytesKey("t", unhexed(t, hex128))},
+		{`TRUNCATE auth_user_groups`, "everything"},
+		{`INSERT INTO django_session SELECT 'a session of some length ' || n, 'x', now() FROM generate_series(1, 2001) n`, "everything"},
+	} {
+		p.execute(t, c.change)
+		heard := hear()
+		for _, want := range strings.Fields(c.want) {
+			if !strings.Contains(heard+" ", " "+want+" ") {
+				t.Errorf("%s: heard %q, without %s", c.change, heard, want)
+			}
+		}
+		if n := len(strings.Fields(c.want)); len(strings.Fields(strings.ReplaceAll(heard, "I django ", ""))) > n+strings.Count(heard, " django ") {
+			t.Errorf("%s: heard %q, want no more than %q", c.change, heard, c.want)
+		}
+	}
+	p.execute(t, `INSERT INTO django_session SELECT 'sessions beyond one notice ' || n, 'x', now() FROM generate_series(1001, 2000) n`)
+	if heard := hear(); strings.Contains(heard, "everything") || strings.Count(heard, " s:") != 1 || strings.Count(heard, "I django") != 1 {
+		t.Errorf("many sessions whose keys begin alike are told %q", heard)
+	}
+	p.execute(t, `INSERT INTO django_session SELECT n || ' sessions beyond one notice', 'x', now() FROM generate_series(1001, 2000) n`)
+	if heard := hear(); strings.Contains(heard, "everything") || strings.Count(heard, " s:") != 1000 || strings.Count(heard, "I django") != 5 {
+		t.Errorf("a thousand sessions are told in %d notices, with %d keys", strings.Count(heard, "I django"), strings.Count(heard, " s:"))
+	}
+}
+
+func unhexed(t testing.TB, text string) (b []byte) {
+	t.Helper()
+	if _, err := fmt.Sscanf(text, "%x", &b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// notices listens, and returns what returns all notices since the last call, each with a blank before it.
+func (p *pair) notices(t testing.TB, address string) func() string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	const channel = `'cloakroom_' || left(encode(sha256('cloakroom'), 'hex'), 16)`
+	var name string
+	if err := conn.QueryRow(t.Context(), `SELECT `+channel).Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), `LISTEN `+name); err != nil {
+		t.Fatal(err)
+	}
+	return func() string {
+		p.execute(t, `SELECT pg_notify(`+channel+`, 'end')`)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		heard := ""
+		for {
+			n, err := conn.WaitForNotification(ctx)
+			if err != nil {
+				t.Fatalf("after %q: %v", heard, err)
+			}
+			if n.Payload == "end" {
+				return heard
+			}
+			heard += " " + n.Payload
+		}
+	}
+}
+
+// TestTheFeedNamesUsersWithUUIDs as a memory knows them.
+func TestTheFeedNamesUsersWithUUIDs(t *testing.T) {
+	address := postgresAddress(t)
+	p := &pair{config: cloakroom.Config{DB: "django+" + address}, site: djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys, CustomUser: true})}
+	p.site.Start(t)
+	var ann string
+	p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good}, &ann)
+	db := opened(t, django.Config{Database: address, Keys: keys, UserTable: "people_person", UserKey: "uid", UserLogin: "email"})
+	if _, err := db.InstallFeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	hear := p.notices(t, address)
+	p.site.Run(t, "set_active", map[string]any{"name": "ann@example.com", "active": false}, nil)
+	if heard, want := hear(), noticeKey("u", ann); !strings.Contains(heard, want) || strings.Contains(heard, "everything") {
+		t.Errorf("heard %q, without %s", heard, want)
+	}
+}
