@@ -51,10 +51,14 @@ func program(b *testing.B, p *pair) (group int, url string) {
 	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/cloakroom").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	c := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--data", b.TempDir(), "--db", p.config.DB,
-		"--django-secret-key-file", p.config.Django.SecretKeyFile, "--log-level", "error")
+	p.stop()
+	if err := os.Chmod(p.config.Data, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	c := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--data", p.config.Data, "--db", p.config.DB,
+		"--django-secret-key-file", p.config.Django.SecretKeyFile)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	out, err := c.StdoutPipe()
+	out, err := c.StderrPipe()
 	if err == nil {
 		err = c.Start()
 	}
@@ -65,12 +69,18 @@ func program(b *testing.B, p *pair) (group int, url string) {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 	})
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if _, after, ok := strings.Cut(lines.Text(), "http://"); ok {
-			return c.Process.Pid, "http://" + strings.Fields(after)[0]
+	lines, said := bufio.NewScanner(out), ""
+	for lines.Scan() {
+		said += lines.Text() + "\n"
+		if _, after, ok := strings.Cut(lines.Text(), "url="); ok {
+			go func() {
+				for lines.Scan() {
+				}
+			}()
+			return c.Process.Pid, strings.Fields(after)[0]
 		}
 	}
-	b.Fatal("the program doesn't say where it listens")
+	b.Fatalf("the program doesn't say where it listens:\n%s", said)
 	return 0, ""
 }
 
