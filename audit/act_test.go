@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,6 +89,39 @@ func TestL04_NoActWithoutItsRecord(t *testing.T) {
 	if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt", "authz_admin failure"}) {
 		t.Errorf("the store has %q", got)
 	}
+}
+
+// TestL05_AStoreThatHangsHoldsNoAct for longer than one write may take, however many administrators wait.
+func TestL05_AStoreThatHangsHoldsNoAct(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		j.Store = hanging{j.Store}
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
+					t.Error("it was done")
+					return nil
+				})
+				if err == nil {
+					t.Error("Act returned nil")
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("the last was answered after %v", took)
+		}
+	})
+}
+
+// hanging is a store whose writes end only with their contexts.
+type hanging struct{ audit.Store }
+
+func (hanging) Append(ctx context.Context, _ []*audit.Event) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // TestAnActThatIsDoneIsNotUndoneByAnOutage: the attempt is in the store, and what came of it waits.

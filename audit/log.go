@@ -52,7 +52,8 @@ type Log struct {
 	// Report tells the operator what the Log can't keep. nil: nobody is told.
 	Report *slog.Logger
 
-	writing sync.Mutex // held while a batch is written
+	begin sync.Once
+	turn  chan struct{} // has room for whoever writes a batch; others wait no longer than their contexts allow
 
 	mu      sync.Mutex
 	waiting []*Event
@@ -117,8 +118,13 @@ func (l *Log) putBack(taken []*Event) {
 // Flush writes all that waits. After it has returned nil, every event that was logged before the call is in the store. On an
 // error the events wait on.
 func (l *Log) Flush(ctx context.Context) error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.begin.Do(func() { l.turn = make(chan struct{}, 1) })
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for {
 		events := l.take()
 		if events == nil {
@@ -145,8 +151,8 @@ func (l *Log) write(ctx context.Context, events []*Event) error {
 
 // name finds out whose account an event is about that has only a name.
 func (l *Log) name(ctx context.Context, e *Event) {
-	if l.Who == nil || e.Subject != "" || e.Login == "" {
-		return
+	if l.Who == nil || e.Subject != "" || e.Login == mask(e.Login) {
+		return // known, or looked for already
 	}
 	e.Subject = l.Who(ctx, e.Login)
 	if e.Subject == "" {
@@ -161,6 +167,9 @@ const masked = "…"
 
 // mask leaves enough of a name to see whether one name was tried many times, or many were. Masking twice is masking once.
 func mask(login string) string {
+	if login == "" {
+		return ""
+	}
 	first := []rune(strings.TrimSuffix(login, masked))
 	return string(first[:min(2, len(first))]) + masked
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -132,7 +133,7 @@ func (c *call) eventQuery() (audit.Query, error) {
 			wrong[name] = []string{"A time such as 2006-01-02T15:04:05Z is required."}
 			continue
 		}
-		*into = at.UnixMilli()
+		*into = cmp.Or(at.UnixMilli(), 1) // 0 is no limit
 	}
 	if len(wrong) > 0 {
 		return q, invalid(wrong)

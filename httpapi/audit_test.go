@@ -272,6 +272,7 @@ func TestL01_TheAuditLogIsSearched(t *testing.T) {
 		wantList(t, "ada's failed", events("event=authn_login_fail&user="+u.ID), "authn_login_fail")
 		wantList(t, "the future", events("from="+url.QueryEscape(time.Now().Add(time.Hour).Format(time.RFC3339))))
 		wantList(t, "the past", events("to=2020-01-01T00:00:00Z"))
+		wantList(t, "before all", events("to=1970-01-01T00:00:00Z"))
 		first := root.send("GET", adminPath+"/audit?limit=2&user="+u.ID, nil)
 		wantList(t, "a page", first.list(t, "events", "event"), "session_expired", "session_created")
 		wantList(t, "the next", root.send("GET", fmt.Sprintf("%s/audit?limit=2&user=%s&after=%v", adminPath, u.ID, first.field("next")), nil).
