@@ -86,39 +86,46 @@ func (s *events) List(ctx context.Context, q audit.Query) ([]*audit.Event, error
 
 // listing returns the statement for a query, and false if nothing comes before q.Before, as it is no ID of ours.
 func (s *events) listing(q audit.Query) (query string, args []any, ok bool) {
-	var where []string
+	where := []string{"TRUE"}
 	condition := func(text string, arg any) {
 		args = append(args, arg)
-		where = append(where, strings.ReplaceAll(text, "?", "$"+strconv.Itoa(len(args))))
+		where = append(where, text+" $"+strconv.Itoa(len(args)))
 	}
 	if q.Before != "" {
 		before, ok := number(q.Before)
 		if !ok {
 			return "", nil, false
 		}
-		condition("id < ?", before)
-	}
-	if q.User != "" {
-		condition("(subject = ? OR actor = ?)", s.dialect.Bytes(q.User))
+		condition("id <", before)
 	}
 	if q.Name != "" {
-		condition("name = ?", s.dialect.Bytes(q.Name))
+		condition("name =", s.dialect.Bytes(q.Name))
 	}
 	if q.From != 0 {
-		condition("at >= ?", q.From)
+		condition("at >=", q.From)
 	}
 	if q.To != 0 {
-		condition("at < ?", q.To)
+		condition("at <", q.To)
 	}
-	query = `SELECT id, ` + eventColumns + ` FROM audit`
-	if len(where) > 0 {
-		query += ` WHERE ` + strings.Join(where, ` AND `)
-	}
-	query += ` ORDER BY id DESC`
+	latest := ` ORDER BY id DESC`
 	if q.Limit > 0 {
-		query += ` LIMIT ` + strconv.Itoa(q.Limit)
+		latest += ` LIMIT ` + strconv.Itoa(q.Limit)
 	}
-	return query, args, true
+	conditions := strings.Join(where, ` AND `)
+	if q.User != "" {
+		args = append(args, s.dialect.Bytes(q.User))
+		conditions = ofUser(conditions, latest, "$"+strconv.Itoa(len(args)))
+	}
+	return `SELECT id, ` + eventColumns + ` FROM audit WHERE ` + conditions + latest, args, true
+}
+
+// ofUser is the condition for the latest events of a user. Each index gives the latest of its own at once; an OR would sort
+// all that either has.
+func ofUser(conditions, latest, user string) string {
+	of := func(column string) string {
+		return `SELECT id FROM (SELECT id FROM audit WHERE ` + column + ` = ` + user + ` AND ` + conditions + latest + `) AS of_` + column
+	}
+	return `id IN (` + of("subject") + ` UNION ` + of("actor") + `)`
 }
 
 func scanEvent(row scanner) (*audit.Event, error) {
