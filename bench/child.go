@@ -20,6 +20,7 @@ type spec struct {
 	DB       string      // --db
 	Sessions string      // --sessions
 	People   int         // users with a session each
+	Memory   int64       // bytes that the server may remember; 0: its default
 	Header   http.Header // what everybody writes
 	Body     []byte
 	Wide     bool // it has all processors, and not the first alone

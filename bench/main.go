@@ -28,6 +28,9 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == "serve" {
 		exit(serve(os.Stdin, os.Stdout))
 	}
+	if len(os.Args) == 2 && os.Args[1] == "hammer" {
+		exit(hammerOn(os.Stdin))
+	}
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
@@ -76,7 +79,7 @@ type plan struct {
 func run(ctx context.Context, quick, asJSON bool, plots string) error {
 	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second}
 	if quick {
-		p = plan{quick: quick, rounds: 16 * time.Second, burst: 100 * time.Millisecond, hashes: 4, flood: 2 * time.Second}
+		p = plan{quick: quick, rounds: 12 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
 	}
 	say := func(format string, args ...any) {
 		if !asJSON {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
@@ -60,9 +61,6 @@ func buildOurs(s spec, addr string, began *time.Time) (http.Handler, []string, e
 	}
 	if strings.HasPrefix(s.Name, "me/memory/") {
 		return inMemory(s, addr, log)
-	}
-	if err := able(s); err != nil {
-		return nil, nil, err
 	}
 	*began = time.Now()
 	ctx := context.Background()
@@ -133,13 +131,11 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 		return nil, nil, err
 	}
 	log = slog.New(requestid.LogHandler(log.Handler()))
-	sessions := &session.Manager{Store: db.Sessions(), InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
-	who, err := remembering(ctx, s, db, sessions)
-	if err != nil {
-		return nil, nil, err
-	}
-	who.Tokens = &token.Service{Store: db.Tokens(), Log: log}
-	accounts := &account.Service{Store: db.Accounts(), Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles()}}
+	sessionStore, accountStore, tokenStore := remembering(ctx, s, db)
+	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
+	who := auth.New(sessions, accountStore)
+	who.Tokens = &token.Service{Store: tokenStore, Log: log}
+	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles()}}
 	hub := &live.Hub{Auth: who, Log: log}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	go sessions.Run(ctx)
@@ -147,7 +143,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: clientip.Trust{}, Keys: ring, Live: hub,
 		Healthy: func(context.Context) error { return nil }, Log: log,
 	}
-	credentials, err := populate(ctx, s, db.Accounts(), sessions)
+	credentials, err := populate(ctx, s, accountStore, sessions)
 	return api.Handler(nil), credentials, err
 }
 

@@ -2,34 +2,37 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
-	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-var errNotYet = errors.New("this server answers every check from its store")
-
-// able says what this server can't do.
-func able(s spec) error {
-	if strings.HasSuffix(s.Name, "/fenced") {
-		return errNotYet
+// revocation is fenced or strict, as the contender's name says.
+func revocation(s spec) string {
+	if strings.HasSuffix(s.Name, "/strict") {
+		return "strict"
 	}
-	return nil
+	return "fenced"
 }
 
 func config(s spec, addr string, log *slog.Logger) cloakroom.Config {
-	return cloakroom.Config{URL: "http://" + addr, Data: s.Dir, DB: s.DB, Sessions: s.Sessions, Log: log}
+	return cloakroom.Config{
+		URL: "http://" + addr, Data: s.Dir, DB: s.DB, Sessions: s.Sessions, Revocation: revocation(s), MemoryBytes: s.Memory, Log: log,
+	}
 }
 
-// remembering returns who asks, from memory where the contender is fenced.
-func remembering(_ context.Context, s spec, db *memory.DB, sessions *session.Manager) (*auth.Resolver, error) {
-	if err := able(s); err != nil {
-		return nil, err
+// remembering returns the stores with a memory before them, kept true by the feed, where the contender is fenced.
+func remembering(ctx context.Context, s spec, db *memory.DB) (session.Store, account.Store, token.Store) {
+	if revocation(s) == "strict" {
+		return db.Sessions(), db.Accounts(), db.Tokens()
 	}
-	return auth.New(sessions, db.Accounts()), nil
+	cache := nearcache.New(nearcache.Config{Feed: db.Feed()})
+	go cache.Run(ctx)
+	return cache.Sessions(db.Sessions()), cache.Accounts(db.Accounts()), cache.Tokens(db.Tokens())
 }

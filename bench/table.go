@@ -76,6 +76,7 @@ func (b *bench) conditions() {
 		rounds, b.plan.burst, connections, people)
 	fmt.Printf("%s; PostgreSQL with fsync, Redis with appendfsync always, SQLite with synchronous=FULL, all on this machine\n",
 		strings.Join(versions(), ", "))
+	fmt.Printf("the flood: %d clients, each trying to sign in %v after its last try, in a process of their own\n", crowd, pause)
 	fmt.Println("me/redis has its users in SQLite; django is gunicorn with one worker of four threads on SQLite")
 }
 

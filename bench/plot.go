@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// plot writes what was found as SVG.
+func (b *bench) plot(dir string) error {
+	for name, picture := range map[string]string{"check-cost.svg": b.plotSizes(), "sign-out.svg": b.plotDelays()} {
+		if picture == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(picture), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const width, height, left, bottom, top = 640, 320, 70, 270, 50
+
+// frame is a picture with a title, a scale from 0 to most and lines across.
+func frame(title, unit string, most float64, content string) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13">`, width, height)
+	fmt.Fprintf(&s, "\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/><text x=\"%d\" y=\"26\" font-size=\"15\" font-weight=\"600\">%s</text>\n", width, height, left, title)
+	for i := range 5 {
+		v := most * float64(i) / 4
+		fmt.Fprintf(&s, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"#555\">%.3g %s</text>\n",
+			left, width-20, yOf(v, most), yOf(v, most), left-8, yOf(v, most)+4, v, unit)
+	}
+	return s.String() + content + "</svg>\n"
+}
+
+func yOf(v, most float64) float64 { return bottom - v/most*(bottom-top) }
+
+// rounded returns a scale's end that is not below v.
+func rounded(v float64) float64 {
+	power := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 4, 5, 8, 10} {
+		if m*power >= v {
+			return m * power
+		}
+	}
+	return v
+}
+
+// plotSizes shows what a check from memory costs over the number of sessions that are remembered.
+func (b *bench) plotSizes() string {
+	if len(b.sizes) < 2 {
+		return ""
+	}
+	most := 0.
+	for _, s := range b.sizes {
+		most = max(most, s.nanoseconds)
+	}
+	most = rounded(most)
+	var points, marks strings.Builder
+	for i, s := range b.sizes {
+		x := left + 60 + float64(i)*float64(width-left-140)/float64(len(b.sizes)-1)
+		y := yOf(s.nanoseconds, most)
+		fmt.Fprintf(&points, "%.1f,%.1f ", x, y)
+		fmt.Fprintf(&marks, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#1f6feb\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f ns</text>", x, y, x, y-10, s.nanoseconds)
+		fmt.Fprintf(&marks, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555\">%s sessions</text>\n", x, bottom+22, short(s.sessions))
+	}
+	line := fmt.Sprintf("<polyline points=\"%s\" fill=\"none\" stroke=\"#1f6feb\" stroke-width=\"2\"/>\n", points.String())
+	return frame("A check of a session from memory, one at random", "ns", most, line+marks.String())
+}
+
+func short(n int) string {
+	switch {
+	case n >= 1_000_000:
+		return fmt.Sprintf("%d M", n/1_000_000)
+	case n >= 1000:
+		return fmt.Sprintf("%d k", n/1000)
+	}
+	return fmt.Sprint(n)
+}
+
+// plotDelays shows sign-outs by engine and number of nodes.
+func (b *bench) plotDelays() string {
+	if len(b.delays) == 0 {
+		return ""
+	}
+	most := 0.
+	for _, d := range b.delays {
+		most = max(most, milliseconds(quantile(d.took, .99)))
+	}
+	most = rounded(most)
+	step := float64(width-left-40) / float64(len(b.delays))
+	var bars strings.Builder
+	for i, d := range b.delays {
+		x := left + 10 + float64(i)*step
+		for k, q := range []float64{.5, .99} {
+			v := milliseconds(quantile(d.took, q))
+			color, at := []string{"#1f6feb", "#a5c8ff"}[k], x+float64(k)*step*.4
+			fmt.Fprintf(&bars, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>", at, yOf(v, most), step*.36, bottom-yOf(v, most), color)
+			fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" font-size=\"11\">%.2g</text>\n", at+step*.18, yOf(v, most)-4, v)
+		}
+		fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555\" font-size=\"11\">%s, %d</text>\n", x+step*.38, bottom+18, d.engine, d.nodes)
+	}
+	fmt.Fprintf(&bars, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"#555\">dark: p50, light: p99</text>\n", width-20, bottom+40)
+	return frame("A sign-out, on so many nodes that all remember the session", "ms", most, bars.String())
+}

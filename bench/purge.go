@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // for the five million rows
+)
+
+const expired = 5_000_000
+
+// purge lets a server on PostgreSQL find five million expired sessions, and looks how fast they go and how the others are
+// served meanwhile. It does not wait for the end.
+func (b *bench) purge(ctx context.Context) error {
+	if b.plan.quick {
+		return errQuick
+	}
+	s, err := b.spec(ctx, "me/postgres/fenced")
+	if err != nil {
+		return err
+	}
+	s.Wide, s.Dir = true, b.sub("purge")
+	if err := b.expire(ctx, s); err != nil {
+		return err
+	}
+	c, err := b.start(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	db, err := sql.Open("pgx", s.DB)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var from, to int
+	began := time.Now()
+	if err := db.QueryRowContext(ctx, count).Scan(&from); err != nil {
+		return err
+	}
+	conns := c.connect(1)
+	defer closeAll(conns)
+	me := [][]byte{request("GET", "/api/me", c.served.Addr, c.served.Credentials[0], "")}
+	_, took, err := drive(ctx, conns, me, 20*time.Second, 200, false)
+	if err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, count).Scan(&to); err != nil {
+		return err
+	}
+	b.add("purge/postgres", float64(from-to)/time.Since(began).Seconds(), "rows/s", "", 0)
+	b.add("p99/purging", milliseconds(quantile(took, .99)), "ms", "", 0)
+	return nil
+}
+
+const count = `SELECT count(*) FROM sessions WHERE expires <= 1000`
+
+// expire fills the sessions of a database that has its tables.
+func (b *bench) expire(ctx context.Context, s spec) error {
+	s.People = 0
+	first, err := b.start(ctx, s)
+	if err != nil {
+		return err
+	}
+	first.stop()
+	db, err := sql.Open("pgx", s.DB)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	b.say("writing %d expired sessions", expired)
+	_, err = db.ExecContext(ctx, `INSERT INTO sessions (id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle,
+		deadline, expires, ip, agent, data, version)
+		SELECT sha256(n::text::bytea), ('p' || n)::bytea, (n % 100000)::text::bytea, ''::bytea, ''::bytea, false, 1, 1, 1, 1, 1000, 1000,
+		''::bytea, ''::bytea, ''::bytea, '' FROM generate_series(1, $1::int) n`, expired)
+	return err
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/nearcache"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// size is what a check from memory costs where so many sessions are remembered.
+type size struct {
+	sessions    int
+	nanoseconds float64
+	bytes       float64 // of memory for each session
+}
+
+// liveSessions measures a check from memory, of one session in many at random.
+func (b *bench) liveSessions(ctx context.Context) error {
+	counts := []int{10_000, 100_000, 1_000_000, 10_000_000}
+	if b.plan.quick {
+		counts = []int{10_000, 1_000_000}
+	}
+	for _, n := range counts {
+		s, err := remember(ctx, n)
+		if err != nil {
+			return err
+		}
+		b.sizes = append(b.sizes, s)
+		first := b.sizes[0]
+		b.add(fmt.Sprintf("check/%d-sessions", n), s.nanoseconds, "ns", fmt.Sprintf("%d-sessions", first.sessions), s.nanoseconds/first.nanoseconds)
+		b.add(fmt.Sprintf("memory/%d-sessions", n), s.bytes, "bytes/session", "", 0)
+	}
+	return nil
+}
+
+// anybody is a store in which every session is, without keeping any.
+type anybody struct{ session.Store }
+
+func numbered(n int) (id session.ID) {
+	binary.BigEndian.PutUint64(id[8:], uint64(n)*0x9E3779B97F4A7C15) // spread, as hashes are
+	binary.BigEndian.PutUint64(id[:], uint64(n)*0xC2B2AE3D27D4EB4F)
+	binary.BigEndian.PutUint64(id[16:], uint64(n))
+	return id
+}
+
+func (anybody) Load(_ context.Context, id session.ID) (*session.Record, error) {
+	n := int(binary.BigEndian.Uint64(id[16:]))
+	return &session.Record{
+		ID: id, PublicID: fmt.Sprintf("%016x", n), User: strconv.Itoa(n), Epoch: "ABCDEFGHIJKLMNOP", Method: "password", Created: 1, Seen: 1,
+		Idle: 1 << 30, Deadline: 1 << 40, Expires: 1 << 40, IP: "198.51.100.7", Version: "QRSTUVWXYZ234567",
+		Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	}, nil
+}
+
+// remember fills a memory and looks into it.
+func remember(ctx context.Context, n int) (size, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	before := heap()
+	cache := nearcache.New(nearcache.Config{Feed: memory.New().Feed(), MaxBytes: 64 << 30})
+	sessions := cache.Sessions(anybody{})
+	go cache.Run(ctx)
+	view := sessions.(session.Viewer)
+	if err := warm(ctx, view); err != nil {
+		return size{}, err
+	}
+	for i := range n {
+		if _, err := view.View(ctx, numbered(i), 2); err != nil {
+			return size{}, err
+		}
+	}
+	after := heap()
+	// What is asked is drawn before, so that only the asking is measured.
+	asked := make([]session.ID, 1<<16)
+	for i := range asked {
+		asked[i] = numbered(rand.IntN(n))
+	}
+	const rounds = 8
+	best := time.Duration(1 << 62) // what else the machine does only adds
+	for range rounds {
+		began := time.Now()
+		for _, id := range asked {
+			if _, err := view.View(ctx, id, 2); err != nil {
+				return size{}, err
+			}
+		}
+		best = min(best, time.Since(began))
+		for i := range asked {
+			asked[i] = numbered(rand.IntN(n))
+		}
+	}
+	runtime.KeepAlive(sessions)
+	return size{n, float64(best) / float64(len(asked)), float64(after-before) / float64(n)}, nil
+}
+
+// warm waits until the cache remembers.
+func warm(ctx context.Context, view session.Viewer) error {
+	id := numbered(-1)
+	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+		first, err := view.View(ctx, id, 2)
+		if err != nil {
+			return err
+		}
+		if second, err := view.View(ctx, id, 2); err == nil && first == second {
+			return nil
+		}
+	}
+	return errors.New("the memory remembers nothing")
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
