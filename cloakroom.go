@@ -173,7 +173,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
-	s.Audit.Store, s.Audit.Who = s.db.Audit(), s.whose
+	s.Audit.Store, s.Audit.Who = c.Metrics.Audit(s.db.Audit()), s.whose
 	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)
@@ -195,6 +195,7 @@ func (s *Server) measure(m *metrics.Metrics) {
 		return
 	}
 	m.Watch(s.hasher)
+	m.WatchAudit(s.Audit)
 	s.Sessions.Checked = m.Checked
 	s.Sessions.Ended = func(e session.Ending) {
 		m.Ended(e)

@@ -86,7 +86,7 @@ var layers = map[string]layer{
 		others: []string{"golang.org/x/sync"},
 	},
 	"metrics": {
-		own:    []string{"account", "feed", "password", "session", "throttle", "token"},
+		own:    []string{"account", "audit", "feed", "password", "session", "throttle", "token"},
 		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 	"faults":                {},

@@ -60,6 +60,20 @@ type Log struct {
 	minute  int64          // the one that counts is for
 	counts  map[string]int // events of this minute, by budget
 	left    int            // events that were left out since the last one that says so
+	leftOut int            // since the process began
+}
+
+// Load is what a Log has to do.
+type Load struct {
+	Waiting int // events that are not in the store yet
+	LeftOut int // events that had no room, since the process began
+}
+
+// Load returns what the Log has to do now.
+func (l *Log) Load() Load {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Load{len(l.waiting), l.leftOut}
 }
 
 // add puts an event in line. Those of administrators always find a place.
@@ -68,6 +82,7 @@ func (l *Log) add(e *Event) {
 	defer l.mu.Unlock()
 	if !act(e) && (!l.affords(e) || len(l.waiting) >= room) {
 		l.left++
+		l.leftOut++
 		return
 	}
 	l.waiting = append(l.waiting, e)

@@ -79,6 +79,10 @@ func (m *Metrics) gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
+func (m *Metrics) counterFunc(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
+}
+
 // Handler answers GET /metrics in the form that the asking Prometheus prefers. It needs no credential: who can reach its
 // listener may read it. Nothing in it names a person.
 func (m *Metrics) Handler() http.Handler {

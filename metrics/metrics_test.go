@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/feed"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/metrics"
@@ -27,7 +29,7 @@ func TestStoresKeepTheirPromises(t *testing.T) {
 		db, m := memory.New(), metrics.New()
 		return storetest.Stores{
 			Sessions: m.Revocations(m.Sessions(db.Sessions())), Accounts: m.Accounts(db.Accounts()), Tokens: m.Tokens(db.Tokens()),
-			Throttles: m.Throttles(db.Throttles()), Keys: db.Keys(),
+			Throttles: m.Throttles(db.Throttles()), Keys: db.Keys(), Audit: m.Audit(db.Audit()),
 		}
 	})
 }
@@ -43,7 +45,7 @@ func TestNilMeasuresNothing(t *testing.T) {
 	var m *metrics.Metrics
 	db := memory.New()
 	if m.Sessions(db.Sessions()) != db.Sessions() || m.Accounts(db.Accounts()) != db.Accounts() || m.Tokens(db.Tokens()) != db.Tokens() ||
-		m.Throttles(db.Throttles()) != db.Throttles() || m.Revocations(db.Sessions()) != db.Sessions() {
+		m.Throttles(db.Throttles()) != db.Throttles() || m.Revocations(db.Sessions()) != db.Sessions() || m.Audit(db.Audit()) != db.Audit() {
 		t.Fatal("a nil Metrics stands before a store")
 	}
 }
@@ -170,6 +172,29 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 	check(t, manager, r, nothing)
 	expect(t, m, 2, "checks_total", "result", "unavailable", "source", "store")
 	expect(t, m, 2, "store_outages_total", "store", "sessions", "call", "load")
+}
+
+// TestTheAuditLogIsMeasured: what waits, what was left out, and an outage.
+func TestTheAuditLogIsMeasured(t *testing.T) {
+	m, plan := metrics.New(), &storetest.Plan{}
+	log := &audit.Log{Store: m.Audit(storetest.Faulty(storetest.Stores{Audit: memory.New().Audit()}, plan).Audit)}
+	m.WatchAudit(log)
+	logger := slog.New(log.Handler(slog.DiscardHandler))
+	for range 1100 {
+		logger.Info("authn_login_fail", "login", "ada")
+	}
+	expect(t, m, 1000, "audit_events_waiting")
+	expect(t, m, 100, "audit_events_left_out_total")
+	plan.Call = len(plan.Calls()) + 1
+	if err := log.Flush(t.Context()); err == nil {
+		t.Fatal("the plan didn't fail")
+	}
+	expect(t, m, 1, "store_outages_total", "store", "audit", "call", "append")
+	if err := log.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, m, 0, "audit_events_waiting")
+	expect(t, m, 100, "audit_events_left_out_total")
 }
 
 func TestRefusedTriesAreCounted(t *testing.T) {

@@ -65,6 +65,7 @@ func TestMetricsMove(t *testing.T) {
 	for _, moved := range []struct{ name, label, value string }{
 		{"checks_total", "result", "live"}, {"checks_total", "source", "store"},
 		{"store_seconds", "store", "sessions"}, {"store_seconds", "store", "accounts"}, {"store_seconds", "store", "throttles"},
+		{"store_seconds", "store", "audit"},
 		{"revocations_total", "cause", "signed_out"}, {"revocation_seconds", "", ""}, {"fence_wait_seconds", "", ""},
 		{"throttle_refusals_total", "", ""}, {"feed_messages_heard_total", "", ""},
 	} {

@@ -1,0 +1,48 @@
+package metrics
+
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
+
+// events stands before a database's audit log and measures each call.
+type events struct {
+	audit.Store
+	m *Metrics
+}
+
+// Audit returns the store with a clock before it.
+func (m *Metrics) Audit(s audit.Store) audit.Store {
+	if m == nil {
+		return s
+	}
+	return events{s, m}
+}
+
+// WatchAudit shows how many events wait for the store, and how many were left out.
+func (m *Metrics) WatchAudit(l *audit.Log) {
+	m.gauge("audit_events_waiting", "Events that wait to be written into the audit log.", func() float64 { return float64(l.Load().Waiting) })
+	m.counterFunc("audit_events_left_out_total", "Events that the audit log had no room for; the text log has them.",
+		func() float64 { return float64(l.Load().LeftOut) })
+}
+
+func (h events) Append(ctx context.Context, all []*audit.Event) error {
+	return h.m.call("audit", "append", oneOf(), func() error { return h.Store.Append(ctx, all) })
+}
+
+func (h events) List(ctx context.Context, q audit.Query) (found []*audit.Event, err error) {
+	err = h.m.call("audit", "list", oneOf(), func() (err error) {
+		found, err = h.Store.List(ctx, q)
+		return err
+	})
+	return found, err
+}
+
+func (h events) DeleteOlder(ctx context.Context, before int64, limit int) (n int, err error) {
+	err = h.m.call("audit", "delete_older", oneOf(), func() (err error) {
+		n, err = h.Store.DeleteOlder(ctx, before, limit)
+		return err
+	})
+	return n, err
+}
