@@ -74,7 +74,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.Log = c.Log
 	guard, err := csrf.New(csrf.Config{
 		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
-		Keys: func() [][]byte { return s.keys.Derive("csrf") },
+		SharedCookie: strings.HasPrefix(c.DB, djangoScheme),
+		Keys:         func() [][]byte { return s.keys.Derive("csrf") },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--origin: %w", err)

@@ -32,6 +32,11 @@ type Config struct {
 	InsecureHTTP bool // allow an http URL whose host is not this machine
 	Strict       bool // require the token of every unsafe request that a browser could be made to send
 
+	// SharedCookie: another program of ours sets the cookie csrftoken, too, such as a Django that shares the sessions. Unless
+	// Strict, a session's token may then be whatever that cookie holds, as at Django, where the browser has said that the
+	// request comes from one of our origins.
+	SharedCookie bool
+
 	// Keys returns the keys of tokens, at least one: the first makes them, all of them check them. It is called for each
 	// token, and must be safe for concurrent use.
 	Keys func() [][]byte
@@ -44,6 +49,7 @@ type Protection struct {
 	fetch   *http.CrossOriginProtection
 	keys    func() [][]byte
 	strict  bool
+	shared  bool // the cookie is, with another program
 	secure  bool
 }
 
@@ -63,6 +69,7 @@ func New(c Config) (*Protection, error) {
 		fetch:   http.NewCrossOriginProtection(),
 		keys:    c.Keys,
 		strict:  c.Strict,
+		shared:  c.SharedCookie && !c.Strict,
 		secure:  own[0].scheme == "https",
 	}
 	for _, o := range append(own, extra...) {
@@ -123,8 +130,7 @@ func (p *Protection) Check(r *http.Request, c Caller) error {
 	if c.Header {
 		return nil
 	}
-	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
-	browser := site != "" || origin != ""
+	browser := fromBrowser(r)
 	switch header := r.Header[headerKey]; {
 	case c.FormToken != "":
 		return p.checkToken(r, c, c.FormToken, "from POST")
@@ -141,6 +147,11 @@ func (p *Protection) Check(r *http.Request, c Caller) error {
 	return nil
 }
 
+// fromBrowser reports whether the request says where it comes from.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+}
+
 // CheckHandshake reports whether a request may begin a WebSocket; ticket: it carries a session cookie. Any page can begin
 // one, with the visitor's cookies, and nothing keeps it from reading what comes, so the GET is judged like an unsafe
 // request. No token is asked for, even in strict mode: a page can't send headers of its own here. The error is an *[Error].
@@ -151,7 +162,7 @@ func (p *Protection) CheckHandshake(r *http.Request, ticket bool) error {
 	if err := p.checkOrigin(unsafe); err != nil {
 		return err
 	}
-	if ticket && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+	if ticket && !fromBrowser(r) {
 		return &Error{"origin_required", "This WebSocket has a session cookie, but neither Origin nor Sec-Fetch-Site says " +
 			"where it comes from. Send Origin, or authenticate with a token instead of the cookie."}
 	}

@@ -65,6 +65,35 @@ func TestE4_AnswersWithATokenAreNotForCaches(t *testing.T) {
 	}
 }
 
+// TestF03_BesideDjangoTheCookieMayBeItsOwn: Django sets the cookie anew when somebody signs in there.
+func TestF03_BesideDjangoTheCookieMayBeItsOwn(t *testing.T) {
+	p := protection(t, csrf.Config{SharedCookie: true})
+	strict := protection(t, csrf.Config{SharedCookie: true, Strict: true})
+	djangos, others := strings.Repeat("aB3", 11)[:32], strings.Repeat("z", 32)
+	noOrigin := request("X-CSRFToken", djangos, "Cookie", "csrftoken="+djangos)
+	for _, c := range []struct {
+		what string
+		p    *csrf.Protection
+		r    *http.Request
+		want string
+	}{
+		{"Django's", p, sent(djangos, "csrftoken="+djangos), ""},
+		{"Django's, masked", p, sent(strings.Repeat("a", 32)+djangos, "csrftoken="+djangos), ""},
+		{"ours", p, sent(issue(p, "s1"), "csrftoken="+djangos), ""},
+		{"another", p, sent(others, "csrftoken="+djangos), "csrf_failed"},
+		{"no cookie", p, sent(djangos), "csrf_failed"},
+		{"two cookies", p, sent(djangos, "csrftoken="+djangos+"; csrftoken="+djangos), "csrf_failed"},
+		{"a garbled cookie", p, sent(djangos, "csrftoken=x"), "csrf_failed"},
+		{"from nobody knows where", p, noOrigin, "csrf_failed"},
+		{"strict", strict, sent(djangos, "csrftoken="+djangos), "csrf_failed"},
+		{"strict, ours", strict, sent(issue(strict, "s1"), "csrftoken="+djangos), ""},
+	} {
+		if got := code(c.p.Check(c.r, csrf.Caller{Ticket: true, Binding: session("s1")})); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
 func TestF03_E4_ATokenIsGoodForItsSessionAlone(t *testing.T) {
 	p := protection(t, csrf.Config{})
 	mine, theirs := issue(p, "s1"), issue(p, "s2")
