@@ -1,0 +1,13 @@
+from django.contrib import admin
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/notes", views.Notes.as_view()),
+    # The article's three. Behind Cloakroom nobody gets here any more: it answers these itself.
+    path("api/auth/login", views.Login.as_view()),
+    path("api/auth/logout", views.Logout.as_view()),
+    path("api/me", views.Me.as_view()),
+]
