@@ -1,9 +1,13 @@
 package django_test
 
 import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
 // TestL01_TheAuditLogIsOursAlsoBesideDjango: what happens to Django's users is in it, and none of it in Django's tables, which
@@ -35,4 +39,30 @@ func TestL01_TheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
 		}
 		p.unchanged(t, before)
 	})
+}
+
+// TestL01_AnImportIsInTheAuditLog: that it was to be done, and how much it has copied; one that only looks is not.
+func TestL01_AnImportIsInTheAuditLog(t *testing.T) {
+	source, data := sqliteAddress(t), filepath.Join(t.TempDir(), "data")
+	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys})
+	site.Start(t)
+	site.Run(t, "add", map[string]any{"name": "ann", "password": good}, nil)
+	binary := filepath.Join(t.TempDir(), "cloakroom")
+	run := func(name string, args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return string(out)
+	}
+	run("go", "build", "-o", binary, "../cmd/cloakroom")
+	run(binary, "django", "import", "--data", data, "--from", "django+"+source, "--dry-run")
+	run(binary, "django", "import", "--data", data, "--from", "django+"+source)
+	want := regexp.MustCompile(`^TIME .*\n` +
+		`\S+ \S+ +authz_admin +success +command line +- +- +changed=0 deed=imported groups=0 tokens=0 users=1\n` +
+		`\S+ \S+ +authz_admin +attempt +command line +- +- +command=django import os_user=\S+\n$`)
+	if got := run(binary, "audit", "list", "--data", data); !want.MatchString(got) {
+		t.Errorf("the audit log:\n%s", got)
+	}
 }

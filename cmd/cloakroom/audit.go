@@ -70,7 +70,7 @@ func (m moment) milli() int64 {
 	if m.IsZero() {
 		return 0
 	}
-	return m.UnixMilli()
+	return cmp.Or(m.UnixMilli(), 1) // 0 is no limit
 }
 
 // eventOut is an event as JSON, as the API has it.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// looks are the commands that do nothing to anybody.
+var looks = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|key show|check|healthcheck|version|`+
+	`migrate|django check|django install-feed|django remove-feed`, "|") // the last three: the schema alone
+
+// TestL01_EveryCommandIsRecordedOrOnlyLooks: whatever else there is has an attempt in the script of the audit log, or in
+// package django's tests, which have a Django to import from.
+func TestL01_EveryCommandIsRecordedOrOnlyLooks(t *testing.T) {
+	script, err := os.ReadFile("testdata/script/audit.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports, err := os.ReadFile("../../django/audit_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := newParser(&cli{}, io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, leaf := range parser.Model.Leaves(true) {
+		name := strings.TrimPrefix(leaf.FullPath(), "cloakroom ")
+		n++
+		if !slices.Contains(looks, name) && !strings.Contains(string(script)+string(imports), "command="+name+" ") {
+			t.Errorf("nothing shows that %q is in the audit log", name)
+		}
+	}
+	if n < len(looks) {
+		t.Errorf("only %d commands were found", n)
+	}
+}
+
+func TestMoments(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := time.Local
+	time.Local = berlin
+	defer func() { time.Local = was }()
+	for text, want := range map[string]string{
+		"2026-03-01":           "2026-02-28T23:00:00Z",
+		"2026-07-01T10:00":     "2026-07-01T08:00:00Z",
+		"2026-07-01 10:00:30":  "2026-07-01T08:00:30Z",
+		"2026-07-01T10:00:30Z": "2026-07-01T10:00:30Z",
+		"1970-01-01T00:00:00Z": "1970-01-01T00:00:00Z",
+	} {
+		var m moment
+		if err := m.UnmarshalText([]byte(text)); err != nil || m.UTC().Format(time.RFC3339) != want || m.milli() == 0 {
+			t.Errorf("%q is %v, %v", text, m.UTC(), err)
+		}
+	}
+	var ago moment
+	if err := ago.UnmarshalText([]byte("90m")); err != nil || (time.Since(ago.Time)-90*time.Minute).Abs() > time.Minute {
+		t.Errorf("90m is %v, %v", ago, err)
+	}
+	for _, text := range []string{"", "yesterday", "-1h", "2026-13-01", "2026", "1e9", "99999999h"} {
+		if err := new(moment).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is a time", text)
+		}
+	}
+}
