@@ -410,6 +410,17 @@ func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
 	}
 }
 
+// TestL04_AnAuditLogThatCannotBeReadIsAnOutage, whoever asks for it and how.
+func TestL04_AnAuditLogThatCannotBeReadIsAnOutage(t *testing.T) {
+	s := start(t, options{audit: &forgetful{Store: memory.New().Audit()}})
+	root := s.as(s.superuser("root"))
+	for _, path := range []string{"/audit?event=x", "/audit/export?format=csv&event=x", "/audit/export?format=ndjson&event=x"} {
+		if r := root.send("GET", adminPath+path, nil); !isProblem(r, 503, "unavailable") || r.Header.Get("Content-Disposition") != "" {
+			t.Errorf("%s: %d %v %s", path, r.StatusCode, r.Header, r.body)
+		}
+	}
+}
+
 // forgetful is an audit log that is out for reading after some reads.
 type forgetful struct {
 	audit.Store
