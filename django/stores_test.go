@@ -18,8 +18,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-func TestMain(m *testing.M) { djangoserver.Main(m) }
-
 // opened opens Django's database for the length of the test.
 func opened(t testing.TB, c django.Config) *django.DB {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,6 +82,8 @@ func runScriptsIn(t *testing.T, p testscript.Params, variables ...string) {
 		case "ipv6":
 			l, err := net.Listen("tcp", "[::1]:0")
 			return err == nil && l.Close() == nil, nil
+		case "sqlite": // where Django's database is, in scripts that have one
+			return slices.ContainsFunc(variables, func(v string) bool { return strings.HasPrefix(v, "DJANGO=django+sqlite:") }), nil
 		}
 		return false, fmt.Errorf("unknown condition %q", name)
 	}

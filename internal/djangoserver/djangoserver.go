@@ -80,8 +80,22 @@ var unpacked = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := removeAtEnd(dir); err != nil {
+		return "", err
+	}
 	return dir, os.CopyFS(dir, project)
 })
+
+var watched io.Closer // until it is closed, nobody removes the project; the system does, however the process ends
+
+func removeAtEnd(dir string) (err error) {
+	c := exec.Command("sh", "-c", `cat >/dev/null; rm -rf "$0"`, dir)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if watched, err = c.StdinPipe(); err != nil {
+		return err
+	}
+	return c.Start()
+}
 
 // files returns the directory of the project, one for the process.
 func files(t testing.TB) string {
@@ -278,15 +292,6 @@ func (b *Browser) Send(t testing.TB, r *http.Request, answer any) (status int) {
 		t.Fatalf("%s %s: %s: %v", r.Method, r.URL, text, err)
 	}
 	return got.StatusCode
-}
-
-// Main runs the tests of a package and then removes the project: func TestMain(m *testing.M) { djangoserver.Main(m) }.
-func Main(m *testing.M) {
-	code := m.Run()
-	if dir, err := unpacked(); err == nil {
-		_ = os.RemoveAll(dir)
-	}
-	os.Exit(code)
 }
 
 // TryDo sends a request without a body, and returns the status; 0 if there is no answer.
