@@ -33,7 +33,7 @@ mark=$work
 export CLOAKROOM_E2E=$mark TMPDIR=$work
 status=0
 if [ $# -gt 0 ]; then
-  node --test --test-reporter=spec --test-concurrency=1 "$@" || status=$?
+  node --test --test-reporter=spec --test-concurrency=1 --test-force-exit "$@" || status=$?
 else
   npm test --silent || status=$?
 fi

@@ -17,7 +17,7 @@ export function keyboardOf(page) {
   /** Goes on with Tab to what is called so; a regular expression, or the whole name. */
   async function to(name) {
     const passed = [];
-    for (let stop = 0; stop < 120; stop++) {
+    for (let stop = 0; stop < 400; stop++) {
       const at = await page.evaluate(focused);
       if (typeof name === "string" ? at.name === name : name.test(at.name)) {
         assert.ok(at.seen, `nothing shows that the focus is on ${at.name}`);

@@ -18,8 +18,11 @@ async function programs() {
   throw new Error("PostgreSQL is needed and not here; on Debian: apt-get install postgresql-15");
 }
 
-/** A database of its own, which is gone when the test or suite `t` ends. */
-export async function startPostgres(t) {
+/**
+ * A database of its own, which is gone when the test or suite `t` ends. `before` is awaited first: it ends the servers that
+ * would complain.
+ */
+export async function startPostgres(t, before) {
   const bin = await programs();
   const folder = await mkdtemp(path.join(os.tmpdir(), "cloakroom-postgres-"));
   const user = process.getuid() === 0 ? { uid: nobody, gid: nobody } : {}; // it refuses to run as root
@@ -53,6 +56,7 @@ export async function startPostgres(t) {
   const kill = () => child?.kill("SIGKILL");
   process.once("exit", kill);
   t.after(async () => {
+    await before();
     process.removeListener("exit", kill);
     await postgres.stop();
     await rm(folder, { recursive: true, force: true });

@@ -125,6 +125,22 @@ test("one's account", async (t) => {
     await atSignIn(tab);
   });
 
+  await t.test("a sign-out everywhere leaves nobody in", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const other = await openPage(t, browser, { userAgent: firefox });
+    await signIn(other, server);
+    await page.reload();
+    await device(page, "Firefox on Windows").waitFor();
+    await page.getByRole("button", { name: "Sign out everywhere" }).click();
+    await page.getByRole("button", { name: "Stay" }).click();
+    await page.getByRole("button", { name: "Sign out everywhere" }).click();
+    await page.getByRole("group", { name: "and this one" }).getByRole("button", { name: "Sign out everywhere" }).click();
+    await atSignIn(page);
+    await atSignIn(other);
+    assert.equal(await ticket(page), undefined);
+  });
+
   await t.test("changing the password", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
@@ -166,5 +182,29 @@ test("one's account", async (t) => {
     await atAccount(page);
     assert.equal((await server.post("/api/auth/login", { username: admin.username, password: admin.password })).status, 401);
     await signIn(other, server, { password: changed });
+  });
+});
+
+test("a session that is about to end", async (t) => {
+  const server = await startServer(t, ["--idle", "64s", "--max-sessions", "1"]);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await signIn(page, server);
+
+  await t.test("is told of a minute before, and goes on if one likes", async () => {
+    const notice = page.getByText("will be signed out in less than a minute");
+    await notice.waitFor();
+    await page.getByRole("button", { name: "Stay signed in" }).click();
+    await notice.waitFor({ state: "detached" });
+    await page.reload();
+    await atAccount(page);
+  });
+
+  await t.test("because there are too many of them says so", async () => {
+    const { username, password } = admin;
+    assert.equal((await server.post("/api/auth/login", { username, password })).status, 200);
+    await atSignIn(page);
+    await page.getByText("this account was used on too many devices at once").waitFor();
   });
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
+import { checkAccessible } from "../lib/axe.mjs";
 import { ask, openPage, startBrowser, ticket } from "../lib/browser.mjs";
 import { buildExample, clientFolder, filesOf } from "../lib/example.mjs";
 import { startPostgres } from "../lib/postgres.mjs";
@@ -17,7 +18,7 @@ const away = Number(process.env.CLOAKROOM_AWAY ?? 10); // seconds without the da
 async function elsewhere(t, name) {
   const pages = await filesOf(clientFolder, "/client/");
   const site = `http://127.0.0.1:${await startSite(t, pages)}`;
-  const postgres = await startPostgres(t);
+  const postgres = await startPostgres(t, () => server?.stop());
   const server = await startServer(t, ["--origin", site, "--db", postgres.url]);
   const files = await filesOf(await buildExample(t, name, server.url));
   Object.assign(pages, files, { "*": files["/index.html"] });
@@ -28,7 +29,7 @@ async function elsewhere(t, name) {
 async function own(t, name) {
   const folder = await buildExample(t, name, "");
   await cp(clientFolder, path.join(folder, "client"), { recursive: true });
-  const postgres = await startPostgres(t);
+  const postgres = await startPostgres(t, () => server?.stop());
   const server = await startServer(t, ["--app", folder, "--db", postgres.url]);
   return { site: server.url, server, postgres };
 }
@@ -108,6 +109,7 @@ async function tell(t, { page, site, server, postgres }) {
     await form().waitFor();
     assert.equal(await signedIn().count(), 0);
     assert.equal(await page.getByText("You are signed out").count(), 0);
+    await checkAccessible(page, "signed out");
   });
 
   await t.test("a wrong password is told", async () => {
@@ -120,6 +122,7 @@ async function tell(t, { page, site, server, postgres }) {
     await Promise.all([streaming(), signIn()]);
     await signedIn().waitFor();
     assert.equal((await ticket(page)).httpOnly, true);
+    await checkAccessible(page, "signed in");
   });
 
   await t.test("a reload stays signed in", async () => {
