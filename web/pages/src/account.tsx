@@ -8,6 +8,7 @@ import { Devices } from "./devices.tsx";
 import { home, signInFor } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { FreshSignIn } from "./parts/confirm-password.tsx";
+import { Expiring } from "./parts/expiring.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
 import { Checking, Heading, Mark, Ticket } from "./parts/shell.tsx";
@@ -24,7 +25,12 @@ export function Account() {
   if (state.status === "anonymous") return <Navigate replace to={signInFor(home)} />;
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
   if (!state.user) return <Ticket>{down ? <Outage page={t.page} {...down} /> : <Checking />}</Ticket>;
-  return <SignedIn key={state.user.id} user={state.user}>{down && <OutageBanner {...down} />}</SignedIn>;
+  return (
+    <SignedIn key={state.user.id} user={state.user}>
+      {down && <OutageBanner {...down} />}
+      {state.status === "authenticated" && state.expiresAt && <Expiring at={state.expiresAt} />}
+    </SignedIn>
+  );
 }
 
 function SignedIn({ user, children }: { user: User; children: ReactNode }) {
@@ -47,7 +53,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
         <Heading page={t.page}>{t.heading}</Heading>
         <WhoYouAre user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
-        {devices && <Devices devices={devices} onChange={load.run} />}
+        {devices && <Devices devices={devices} onChange={load.run} onSignOut={() => auth.logout()} />}
         <Tokens />
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
         <FreshSignIn username={user.username} />

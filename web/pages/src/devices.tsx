@@ -13,9 +13,11 @@ interface DevicesProps {
   devices: readonly Device[];
   /** Called when the list is no longer true. */
   onChange: () => Promise<void>;
+  /** Signs this device out. */
+  onSignOut: () => Promise<void>;
 }
 
-export function Devices({ devices, onChange }: DevicesProps) {
+export function Devices({ devices, onChange, onSignOut }: DevicesProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const [done, setDone] = useState("");
   const [target, setTarget] = useState("");
@@ -28,12 +30,17 @@ export function Devices({ devices, onChange }: DevicesProps) {
     setDone(said);
     heading.current?.focus(); // what had the focus is gone
   });
+  const everywhere = useAction(async () => {
+    await api.endOtherDevices();
+    await onSignOut();
+    return "leaving";
+  });
   const others = devices.filter((device) => !device.current).length;
   return (
     <section aria-labelledby="devices-heading">
       <h2 id="devices-heading" ref={heading} tabIndex={-1}>{t.heading}</h2>
       <p className="intro">{t.intro}</p>
-      <Problem error={act.error} />
+      <Problem error={act.error ?? everywhere.error} />
       {done && <Notice tone="good">{done}</Notice>}
       <ul className="devices">
         {inOrder(devices).map((device) => (
@@ -49,15 +56,20 @@ export function Devices({ devices, onChange }: DevicesProps) {
         ))}
       </ul>
       {others > 0 && (
-        <Sure
-          question={t.endOthersSure(others)}
-          yes={t.endOthersYes}
-          no={t.endOthersNo}
-          sending={act.sending && target === "others"}
-          onYes={() => void act.run("others", async () => t.endedOthers(await api.endOtherDevices()))}
-        >
-          {t.endOthers}
-        </Sure>
+        <div className="row">
+          <Sure
+            question={t.endOthersSure(others)}
+            yes={t.endOthersYes}
+            no={t.endOthersNo}
+            sending={act.sending && target === "others"}
+            onYes={() => void act.run("others", async () => t.endedOthers(await api.endOtherDevices()))}
+          >
+            {t.endOthers}
+          </Sure>
+          <Sure question={t.everywhereSure(others)} yes={t.everywhereYes} no={t.everywhereNo} sending={everywhere.sending} onYes={() => void everywhere.run()}>
+            {t.everywhere}
+          </Sure>
+        </div>
       )}
     </section>
   );

@@ -56,6 +56,12 @@ export const texts = {
     banner: "Can’t reach the server. You are still signed in; what you see may be a little old.",
   },
 
+  expiring: {
+    body: "You have been away for a while, and will be signed out in less than a minute.",
+    stay: "Stay signed in",
+    left: (wait: string) => `${wait} left.`,
+  },
+
   signIn: {
     page: "Sign in",
     heading: "Sign in",
@@ -106,6 +112,10 @@ export const texts = {
     endOthersSure: (n: number) => `This signs out ${devices(n)}; this one stays.`,
     endOthersYes: "Sign them out",
     endOthersNo: "Keep them",
+    everywhere: "Sign out everywhere",
+    everywhereSure: (n: number) => `This signs out ${devices(n)}, and this one.`,
+    everywhereYes: "Sign out everywhere",
+    everywhereNo: "Stay",
     endedOthers: (n: number) => (n === 0 ? "No other device was signed in." : `${devices(n)} signed out.`),
     working: "One moment…",
   },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ago, day, exactly, wait } from "./when.ts";
+import { ago, day, exactly, moment, startOf, wait } from "./when.ts";
 
 const now = Date.parse("2026-03-03T12:00:00Z");
 
@@ -27,4 +27,13 @@ test("gives nothing for a moment that isn't one", () => {
 
 test("counts down in words", () => {
   assert.deepEqual([1, 59, 60, 125, 3600, 3900].map(wait), ["1 s", "59 s", "1 min", "2 min 5 s", "1 h", "1 h 5 min"]);
+});
+
+test("knows when a day begins for the reader, and the one after it", () => {
+  const begins = (day: string, later?: number) => new Date(startOf(day, later)!).toString();
+  assert.equal(begins("2026-03-03"), new Date(2026, 2, 3).toString());
+  assert.equal(begins("2026-12-31", 1), new Date(2027, 0, 1).toString());
+  for (const none of ["", "2026-3-3", "today", "2026-03-03T00:00:00Z"]) assert.equal(startOf(none), undefined, none);
+  assert.match(moment("2026-03-03T12:00:00Z"), /3 Mar 2026.*:00:00/);
+  assert.equal(moment("soon"), "");
 });

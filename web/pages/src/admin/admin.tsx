@@ -5,6 +5,7 @@ import { Link, Navigate, NavLink, Route, Routes, useLocation } from "react-route
 import { auth, type User } from "../api.ts";
 import { signInFor } from "../next.ts";
 import { FreshSignIn } from "../parts/confirm-password.tsx";
+import { Expiring } from "../parts/expiring.tsx";
 import { Outage, OutageBanner } from "../parts/outage.tsx";
 import { Checking, Heading, Mark, Ticket } from "../parts/shell.tsx";
 import { openTo } from "../rights.ts";
@@ -35,6 +36,7 @@ export function Admin() {
     <QueryClientProvider client={queries}>
       <Frame user={user} open={open}>
         {down && <OutageBanner {...down} />}
+        {state.status === "authenticated" && state.expiresAt && <Expiring at={state.expiresAt} />}
         <Routes>
           <Route index element={<Navigate replace to={home(open[0]!.path)} />} />
           <Route path="users" element={<Users me={user} />} />

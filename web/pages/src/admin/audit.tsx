@@ -9,8 +9,9 @@ import { Heading } from "../parts/shell.tsx";
 import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { exactly, moment, startOf } from "../when.ts";
-import { exportOf, home, lookAtEvents, useEvents, type AuditEvent, type EventFilter } from "./data.ts";
+import { exportOf, home, lookAtEvents, useEvents, type EventFilter } from "./data.ts";
 import { DeedProblem, Loaded } from "./loaded.tsx";
+import type { AuditEvent } from "./types.ts";
 
 const t = texts.admin.audit;
 const names = Object.entries(t.events).sort(([, a], [, b]) => a.localeCompare(b));

@@ -1,32 +1,8 @@
 /** The administration's routes, and how their answers are kept. */
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, isOutage, type AuthError, type Device, type Token, type User } from "../api.ts";
-
-export interface AdminUser extends User {
-  is_active: boolean;
-  has_password: boolean;
-  direct_permissions: string[];
-}
-
-export type UserChange = Partial<
-  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions">
->;
-
-export interface AdminSession extends Device {
-  user_id: number | string;
-  username: string;
-}
-
-export interface Group {
-  name: string;
-  permissions: string[];
-}
-
-export interface ResetLink {
-  link: string;
-  expires_at: string;
-}
+import { api, isOutage, type AuthError, type Token } from "../api.ts";
+import type { AdminSession, AdminUser, AuditEvent, Group, ResetLink, UserChange } from "./types.ts";
 
 declare module "@tanstack/react-query" {
   interface Register {
@@ -115,25 +91,6 @@ export function useUserTokens(id: string) {
     queryKey: ["tokens", id],
     queryFn: async () => (await api.call<{ tokens: Token[] }>("GET", at("users", id, "tokens"))).tokens,
   });
-}
-
-export interface AuditEvent {
-  id: string;
-  time: string;
-  /** Of OWASP's Logging Vocabulary. */
-  event: string;
-  outcome: "success" | "failure";
-  actor_id: number | string | null;
-  /** "" for who is gone, as `user`. */
-  actor: string;
-  user_id: number | string | null;
-  user: string;
-  login: string;
-  session: string;
-  ip: string;
-  user_agent: string;
-  request_id: string;
-  detail: Record<string, string>;
 }
 
 /** Undefined or "" is any. Times are those of RFC 3339. */

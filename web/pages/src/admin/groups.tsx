@@ -10,8 +10,9 @@ import { Heading } from "../parts/shell.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
-import { deeds, home, useDeed, useGroups, usePermissions, type Group } from "./data.ts";
+import { deeds, home, useDeed, useGroups, usePermissions } from "./data.ts";
 import { DeedProblem, Loaded } from "./loaded.tsx";
+import type { Group } from "./types.ts";
 
 const t = texts.admin.groups;
 

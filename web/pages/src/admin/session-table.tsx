@@ -6,8 +6,9 @@ import { Sure } from "../parts/sure.tsx";
 import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { ago, exactly } from "../when.ts";
-import { deeds, home, useDeed, type AdminSession } from "./data.ts";
+import { deeds, home, useDeed } from "./data.ts";
 import { DeedProblem } from "./loaded.tsx";
+import type { AdminSession } from "./types.ts";
 
 const t = texts.admin.sessions;
 

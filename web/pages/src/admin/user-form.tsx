@@ -6,8 +6,10 @@ import { Form } from "../parts/form.tsx";
 import { Picker } from "../parts/picker.tsx";
 import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
-import { useGroups, usePermissions, type AdminUser, type UserChange } from "./data.ts";
+import { differences } from "./differences.ts";
+import { useGroups, usePermissions } from "./data.ts";
 import { DeedProblem } from "./loaded.tsx";
+import type { AdminUser, UserChange } from "./types.ts";
 
 const t = texts.admin.user;
 const fields = ["username", "email", "first_name", "last_name", "direct_permissions", "groups", "password"];
@@ -72,15 +74,4 @@ function read(field: (name: string) => string, all: (name: string) => string[], 
     ...(shown.groups && { groups: all("groups") }),
     ...(shown.roles && { is_staff: all("is_staff").length > 0, is_superuser: all("is_superuser").length > 0 }),
   };
-}
-
-/** Only what was changed is sent, so that nobody undoes what another has just done. */
-function differences(next: UserChange, user: AdminUser | undefined): UserChange {
-  const had: UserChange = user ?? { is_staff: false, is_superuser: false, groups: [], direct_permissions: [] };
-  const same = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
-  return Object.fromEntries(Object.entries(next).filter(([name, value]) => !same(value, had[name as keyof UserChange])));
-}
-
-function sorted(value: unknown): unknown {
-  return Array.isArray(value) ? [...value].sort() : value;
 }

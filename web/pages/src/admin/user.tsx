@@ -10,10 +10,11 @@ import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { day, exactly } from "../when.ts";
 import { useArrived } from "./arrived.ts";
-import { deeds, home, useDeed, useUser, useUserSessions, useUserTokens, type AdminUser, type ResetLink } from "./data.ts";
+import { deeds, home, useDeed, useUser, useUserSessions, useUserTokens } from "./data.ts";
 import { DeedProblem, Loaded } from "./loaded.tsx";
 import { SessionTable } from "./session-table.tsx";
 import { TokenTable } from "./token-table.tsx";
+import type { AdminUser, ResetLink } from "./types.ts";
 import { UserForm } from "./user-form.tsx";
 import { Rights } from "./users.tsx";
 

@@ -9,8 +9,9 @@ import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { ago, exactly } from "../when.ts";
 import { useArrived } from "./arrived.ts";
-import { home, useGroups, useUsers, type AdminUser } from "./data.ts";
+import { home, useGroups, useUsers } from "./data.ts";
 import { Loaded } from "./loaded.tsx";
+import type { AdminUser } from "./types.ts";
 
 const t = texts.admin.users;
 

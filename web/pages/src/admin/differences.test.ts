@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { differences } from "./differences.ts";
+import type { AdminUser } from "./types.ts";
+
+const grace: AdminUser = {
+  id: 2, username: "grace", email: "grace@example.com", first_name: "Grace", last_name: "", date_joined: "2026-03-03T12:00:00Z",
+  last_login: null, is_active: true, is_staff: true, is_superuser: false, has_password: true, groups: ["editors", "shop"],
+  permissions: ["blog.add_post", "shop.view_order"], direct_permissions: ["shop.view_order"],
+};
+
+test("sends only what was changed", () => {
+  assert.deepEqual(differences({ username: "grace", last_name: "Hopper" }, grace), { last_name: "Hopper" });
+  assert.deepEqual(differences({ groups: ["shop", "editors"] }, grace), {}, "the order is no change");
+  assert.deepEqual(differences({ groups: ["shop"] }, grace), { groups: ["shop"] });
+  assert.deepEqual(differences({ direct_permissions: [], is_staff: false }, grace), { direct_permissions: [], is_staff: false });
+});
+
+test("of a new user sends what isn't as it would be anyway", () => {
+  const next = { username: "linus", email: "", is_staff: false, is_superuser: false, groups: [], direct_permissions: [] };
+  assert.deepEqual(differences(next, undefined), { username: "linus", email: "" });
+});

@@ -1,0 +1,47 @@
+// What the administration's routes say on the wire. A test of the client's holds them against httpapi/openapi.yaml.
+
+import type { Session, User } from "@cloakroom/client";
+
+export interface AdminUser extends User {
+  is_active: boolean;
+  has_password: boolean;
+  direct_permissions: string[];
+}
+
+export type UserChange = Partial<
+  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions">
+>;
+
+export interface AdminSession extends Session {
+  user_id: number | string;
+  username: string;
+}
+
+export interface Group {
+  name: string;
+  permissions: string[];
+}
+
+export interface ResetLink {
+  link: string;
+  expires_at: string;
+}
+
+export interface AuditEvent {
+  id: string;
+  time: string;
+  /** Of OWASP's Logging Vocabulary. */
+  event: string;
+  outcome: "success" | "failure";
+  actor_id: number | string | null;
+  /** "" for who is gone, as `user`. */
+  actor: string;
+  user_id: number | string | null;
+  user: string;
+  login: string;
+  session: string;
+  ip: string;
+  user_agent: string;
+  request_id: string;
+  detail: Record<string, string>;
+}
