@@ -11,16 +11,18 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// faulty returns stores that fail as the plan says.
+// faulty returns stores that fail as the plan says, but for the audit log: it is written beside the requests, and no request
+// would be the one whose call fails.
 func faulty(st stores, plan *storetest.Plan) stores {
 	f := storetest.Faulty(storetest.Stores{Sessions: st.Sessions, Accounts: st.Accounts, Tokens: st.Tokens, Throttles: st.Throttles, Keys: st.Keys}, plan)
-	return stores{f.Sessions, f.Accounts, f.Tokens, f.Throttles, f.Keys}
+	return stores{f.Sessions, f.Accounts, f.Tokens, f.Throttles, f.Keys, st.Audit}
 }
 
 // noStores are stores that fail every call.
@@ -28,9 +30,9 @@ func noStores(t *testing.T) stores {
 	return faulty(inMemory(t), &storetest.Plan{Call: 1, Rest: true})
 }
 
-// crashing are stores whose every call panics.
+// crashing are stores whose every call panics, but for the audit log, which no request calls.
 func crashing(*testing.T) stores {
-	return stores{struct{ session.Store }{}, struct{ account.Store }{}, struct{ token.Store }{}, struct{ throttle.Store }{}, struct{ keyring.Store }{}}
+	return stores{struct{ session.Store }{}, struct{ account.Store }{}, struct{ token.Store }{}, struct{ throttle.Store }{}, struct{ keyring.Store }{}, memory.New().Audit()}
 }
 
 // anyTicket returns a well-formed ticket that names no session.

@@ -269,7 +269,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	ours, theirs := open(), open()
 	s := start(t, options{
 		stores: func(*testing.T) stores {
-			return stores{ours.Sessions(), ours.Accounts(), ours.Tokens(), ours.Throttles(), ours.Keys()}
+			return stores{ours.Sessions(), ours.Accounts(), ours.Tokens(), ours.Throttles(), ours.Keys(), ours.Audit()}
 		},
 		change: func(a *httpapi.API) { a.Live.Version = ours.Foreign },
 	})

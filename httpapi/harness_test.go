@@ -38,6 +38,7 @@ type stores struct {
 	Tokens    token.Store
 	Throttles throttle.Store
 	Keys      keyring.Store
+	Audit     audit.Store
 }
 
 func inMemory(t *testing.T) stores { return memoryStores(t) }
@@ -46,7 +47,7 @@ func inSQLite(t *testing.T) stores { return sqliteStores(t) }
 
 func memoryStores(testing.TB) stores {
 	db := memory.New()
-	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
+	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
 }
 
 func sqliteStores(t testing.TB) stores {
@@ -55,7 +56,7 @@ func sqliteStores(t testing.TB) stores {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
+	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
 }
 
 // onEachStore runs a test against every store that there is.
@@ -77,7 +78,7 @@ type options struct {
 	hsts      string
 	pages     httpapi.Pages
 	next      http.Handler
-	audit     audit.Store // nil: in memory
+	audit     audit.Store // nil: that of stores
 	change    func(*httpapi.API)
 }
 
@@ -142,9 +143,9 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	if o.text {
 		lines = slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	events := &audit.Log{Store: o.audit}
-	if o.audit == nil {
-		events.Store = memory.New().Audit()
+	events := &audit.Log{Store: st.Audit}
+	if o.audit != nil {
+		events.Store = o.audit
 	}
 	inBackground(t, events.Run)
 	logger := slog.New(events.Handler(requestid.LogHandler(lines)))

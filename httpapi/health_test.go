@@ -59,7 +59,7 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 func TestL05_AStoreThatHangsIsOut(t *testing.T) {
 	t.Parallel()
 	inner := inMemory(t)
-	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungTokens{inner.Tokens}, hungThrottles{inner.Throttles}, inner.Keys}
+	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungTokens{inner.Tokens}, hungThrottles{inner.Throttles}, inner.Keys, inner.Audit}
 	s := start(t, options{stores: func(*testing.T) stores { return hung }})
 	signed := signedWith(t, s, inner)
 	var all sync.WaitGroup

