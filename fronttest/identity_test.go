@@ -22,6 +22,11 @@ func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
 				t.Errorf("%s is %q, want %q", variable, s.CGI[variable], want)
 			}
 		}
+		for _, name := range []string{"Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion"} {
+			if f.name == "gateway" && len(s.Header[name]) != 1 {
+				t.Errorf("%s is there %d times", name, len(s.Header[name]))
+			}
+		}
 		if s.URI != "/orders/7?page=2&x=%2f.." || s.Host != f.host || s.Method != "GET" {
 			t.Errorf("the application sees %s %s at %s", s.Method, s.URI, s.Host)
 		}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
-	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
@@ -31,7 +30,7 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	defer cancel(nil)
 	x.in, x.cancel = r, cancel
 	out := r.WithContext(ctx)
-	p := newPace(w, r.ProtoMajor)
+	p := newPace(w, r.ProtoMajor, x.u.g.c.Stall)
 	defer p.end()
 	x.body = &body{ReadCloser: r.Body, pace: p}
 	if r.ContentLength == 0 || r.Body == nil {
@@ -168,9 +167,6 @@ var discard = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 
 // errEnded is why a stream was cut.
 var errEnded = errors.New("the session behind the stream has ended")
-
-// stall is how long either side may keep the other waiting for the next bytes of a body.
-const stall = time.Minute
 
 // body is a request's, which may take as long as it needs while it moves.
 type body struct {

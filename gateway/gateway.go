@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type Config struct {
 	Upstreams       []string      // [PREFIX=]URL; see [New]
 	Rules           []string      // "LEVEL [METHOD,…] PATH"; the first that covers a request counts
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
+	Stall           time.Duration // how long a client may keep a body standing still; 0: a minute
 
 	URL     string                 // the public one, scheme and host
 	Owns    func(path string) bool // paths that never get here, since they are answered before; nil: none
@@ -54,9 +56,8 @@ func New(c Config) (*Gateway, error) {
 	if g.c.Log == nil {
 		g.c.Log = slog.Default()
 	}
-	if g.c.UpstreamTimeout == 0 {
-		g.c.UpstreamTimeout = time.Minute
-	}
+	g.c.UpstreamTimeout = cmp.Or(c.UpstreamTimeout, time.Minute)
+	g.c.Stall = cmp.Or(c.Stall, time.Minute)
 	var err error
 	if g.rules, err = parseRules(c.Rules); err != nil {
 		return nil, err

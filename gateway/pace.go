@@ -11,16 +11,17 @@ import (
 
 // pace replaces the server's limits on the time that a whole request takes by limits on standing still.
 type pace struct {
-	rc *http.ResponseController
-	h2 bool
+	rc    *http.ResponseController
+	h2    bool
+	stall time.Duration // how long either side may keep the other waiting for the next bytes of a body
 
 	mu    sync.Mutex
 	over  bool // the connection is no longer this request's
 	moved time.Time
 }
 
-func newPace(w http.ResponseWriter, major int) *pace {
-	return &pace{rc: http.NewResponseController(w), h2: major >= 2}
+func newPace(w http.ResponseWriter, major int, stall time.Duration) *pace {
+	return &pace{rc: http.NewResponseController(w), h2: major >= 2, stall: stall}
 }
 
 // reading gives the client until stall to send more; false: nothing more is expected. What doesn't know deadlines, such as
@@ -33,15 +34,15 @@ func (p *pace) reading(more bool) {
 	case p.over:
 	case !more:
 		_ = p.rc.SetReadDeadline(time.Time{})
-	case now.Sub(p.moved) > time.Second:
+	case now.Sub(p.moved) > p.stall/60:
 		p.moved = now
-		_ = p.rc.SetReadDeadline(now.Add(stall))
+		_ = p.rc.SetReadDeadline(now.Add(p.stall))
 	}
 }
 
 // writing gives the client until stall to take what is written by f.
 func (p *pace) writing(f func() error) error {
-	_ = p.rc.SetWriteDeadline(time.Now().Add(stall))
+	_ = p.rc.SetWriteDeadline(time.Now().Add(p.stall))
 	err := f()
 	if p.h2 {
 		// HTTP/2 ends the stream at the deadline even if there is nothing to write.
@@ -55,7 +56,7 @@ func (p *pace) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
-	_ = p.rc.SetWriteDeadline(time.Now().Add(stall))
+	_ = p.rc.SetWriteDeadline(time.Now().Add(p.stall))
 }
 
 // answer is the ResponseWriter that an upstream's answer is copied to. Headers that are ours already stay as they are.

@@ -1,0 +1,117 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/gateway"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// open serves a gateway whose paths are all public, by a server with short limits of its own.
+func open(t *testing.T, upstream string, stall, limit time.Duration, h2 bool) *httptest.Server {
+	t.Helper()
+	db := memory.New()
+	guard, err := csrf.New(csrf.Config{URL: "https://app.example.com", Keys: func() [][]byte { return [][]byte{[]byte("a key of the test's")} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolver := auth.New(&session.Manager{Store: db.Sessions()}, db.Accounts())
+	g, err := gateway.New(gateway.Config{
+		Upstreams: []string{upstream}, Rules: []string{"public /*"}, Stall: stall, URL: "https://app.example.com", Auth: resolver, CSRF: guard,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(resolver.Handler(g))
+	s.Config.ReadTimeout, s.Config.WriteTimeout = limit, limit
+	if s.EnableHTTP2 = h2; h2 {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// trickle is a body of which a byte comes at each turn of pause.
+type trickle struct {
+	pause time.Duration
+	left  int
+}
+
+func (b *trickle) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	b.left--
+	time.Sleep(b.pause)
+	p[0] = 'x'
+	return 1, nil
+}
+
+func TestWhatMovesMayTakeItsTimeAndWhatStallsMayNot(t *testing.T) {
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			return
+		}
+		if r.Method == http.MethodGet {
+			n = 20
+		}
+		for range n {
+			fmt.Fprint(w, "y")
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(50 * time.Millisecond)
+		}
+	}))
+	defer application.Close()
+	for _, h2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("h2=%v", h2), func(t *testing.T) {
+			t.Parallel()
+			s := open(t, application.URL, 20*time.Second, 300*time.Millisecond, h2)
+			for _, method := range []string{"GET", "POST"} { // each takes a second or two, in steps of 50 ms
+				var body io.Reader
+				if method == "POST" {
+					body = &trickle{50 * time.Millisecond, 20}
+				}
+				r, err := http.NewRequest(method, s.URL+"/x", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := s.Client().Do(r)
+				if err != nil {
+					t.Errorf("%s: %v", method, err)
+					continue
+				}
+				text, err := io.ReadAll(answer.Body)
+				answer.Body.Close()
+				if string(text) != strings.Repeat("y", 20) || err != nil {
+					t.Errorf("%s: %q, %v", method, text, err)
+				}
+			}
+			s = open(t, application.URL, 300*time.Millisecond, time.Hour, h2)
+			began := time.Now()
+			r, err := http.NewRequest("POST", s.URL+"/x", &trickle{20 * time.Second, 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := s.Client().Do(r); err == nil {
+				if answer.Body.Close(); answer.StatusCode != http.StatusRequestTimeout {
+					t.Errorf("a body that stalls: %d", answer.StatusCode)
+				}
+			}
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("it took %v to give up a body that stalls", took)
+			}
+		})
+	}
+}
