@@ -20,8 +20,12 @@ type pace struct {
 	moved time.Time
 }
 
+// newPace lifts the server's limit on the answer, which HTTP/2 keeps by ending the stream, also where nothing is to be
+// written yet.
 func newPace(w http.ResponseWriter, major int, stall time.Duration) *pace {
-	return &pace{rc: http.NewResponseController(w), h2: major >= 2, stall: stall}
+	p := &pace{rc: http.NewResponseController(w), h2: major >= 2, stall: stall}
+	_ = p.rc.SetWriteDeadline(time.Time{})
+	return p
 }
 
 // reading gives the client until stall to send more; false: nothing more is expected. What doesn't know deadlines, such as
