@@ -68,7 +68,7 @@ type Resolver struct {
 func New(sessions *session.Manager, accounts account.Store) *Resolver {
 	a := &Resolver{sessions: sessions, accounts: accounts}
 	sessions.Accounts = a
-	sessions.Skip = func(r *http.Request) bool { return of(r).judgedBy() != nil }
+	sessions.Skip = func(r *http.Request) bool { return a.judgedBy(r) != nil }
 	return a
 }
 
@@ -89,27 +89,22 @@ type request struct {
 	refusal  error
 }
 
-// of returns what Handler has noted; nil if the request didn't pass it.
-func of(r *http.Request) *request {
-	q, _ := r.Context().Value(contextKey{}).(*request)
-	return q
-}
-
-func (q *request) judgedBy() credential {
-	if q == nil {
-		return nil
+// judgedBy returns what a request is judged by instead of its session; nil: nothing.
+func (a *Resolver) judgedBy(r *http.Request) credential {
+	if q, ok := r.Context().Value(contextKey{}).(*request); ok {
+		return q.header
 	}
-	return q.header
+	return a.credential(r)
 }
 
 // Handler notes the credential of each request for [FromContext]. It asks no store.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
-	inner := a.sessions.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{resolver: a, header: a.credential(r)}
-		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, q))
+		// The session's note comes into the same copy of the request.
+		r = r.WithContext(context.WithValue(a.sessions.Note(r), contextKey{}, q))
 		q.http = r
-		inner.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -23,7 +23,8 @@ type spec struct {
 	Memory   int64       // bytes that the server may remember; 0: its default
 	Header   http.Header // what everybody writes
 	Body     []byte
-	Wide     bool // it has all processors, and not the first alone
+	Wide     bool   // it has all processors, and not the first alone
+	Profile  string // file for a profile of its time; "": none
 }
 
 // served is what a child says when it is ready, on one line.
@@ -146,6 +147,8 @@ func serve(in io.Reader, out io.Writer) error {
 	if err := json.NewEncoder(out).Encode(served{l.Addr().String(), credentials, time.Since(began)}); err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, in) // until the parent is gone
+	if err := untilEnd(in, s.Profile); err != nil { // which is when the parent is gone
+		return err
+	}
 	return server.Close()
 }

@@ -1,6 +1,6 @@
 // Command bench measures Cloakroom beside its peers, in one run on one machine, and prints how they compare.
 //
-//	go run . [--quick] [--json]
+//	go run . [--quick] [--json] [--plots DIR] [--profile DIR]
 //
 // Each contender is a server of its own process. They are measured in turn, in many short rounds in changing order, so that
 // what else the machine does hits all of them alike; what is printed is the median of the rounds, and ratios are medians of
@@ -34,11 +34,12 @@ func main() {
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
+	profiles := flag.String("profile", "", "only write profiles of /api/me and of the bare handler to this directory")
 	flag.Parse()
 	pin()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(run(ctx, *quick, *asJSON, *plots))
+	exit(run(ctx, *quick, *asJSON, *plots, *profiles))
 }
 
 func exit(err error) {
@@ -76,7 +77,7 @@ type plan struct {
 	flood  time.Duration
 }
 
-func run(ctx context.Context, quick, asJSON bool, plots string) error {
+func run(ctx context.Context, quick, asJSON bool, plots, profiles string) error {
 	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second}
 	if quick {
 		p = plan{quick: quick, rounds: 12 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
@@ -91,6 +92,9 @@ func run(ctx context.Context, quick, asJSON bool, plots string) error {
 		return err
 	}
 	defer b.close()
+	if profiles != "" {
+		return b.profile(ctx, profiles, 5*time.Second)
+	}
 	if err := b.measure(ctx); err != nil {
 		return err
 	}

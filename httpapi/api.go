@@ -190,9 +190,9 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 
 // binding returns the public ID of the request's session; "" if there is none.
 func binding(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	s, err := session.FromContext(ctx)
+	limited := limit(ctx, callTimeout)
+	defer limited.end()
+	s, err := session.FromContext(limited)
 	if err != nil || s == nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
 // userOut is a user on the wire: the article's six fields, and what Django has besides.
@@ -61,8 +62,10 @@ func orEmpty(s []string) []string {
 }
 
 // me tells a program that holds a token only of the permissions that the token may use.
-func me(c *call, _ none) (userOut, error) {
-	out := newUserOut(c.who.User)
-	out.Permissions = slices.DeleteFunc(slices.Clone(out.Permissions), func(p string) bool { return !c.who.Has(p) })
-	return out, nil
+func me(who *auth.Identity) userOut {
+	out := newUserOut(who.User)
+	if who.Token != nil {
+		out.Permissions = slices.DeleteFunc(slices.Clone(out.Permissions), func(p string) bool { return !who.Has(p) })
+	}
+	return out
 }

@@ -17,8 +17,8 @@ type route struct {
 var routes = []route{
 	{"POST", "/api/auth/login", serve(anybody, login)},
 	{"POST", "/api/auth/logout", serve(anybody, logout)},
-	{"GET", "/api/me", serve(identified, me)},
-	{"GET", "/api/auth/me", serve(identified, me)},
+	{"GET", "/api/me", identity(me)},
+	{"GET", "/api/auth/me", identity(me)},
 	{"GET", "/api/auth/csrf", serve(anybody, csrfToken)},
 	{"GET", "/api/auth/sessions", serve(signedIn, listSessions)},
 	{"DELETE", "/api/auth/sessions", serve(fresh, endOtherSessions)},
@@ -118,6 +118,9 @@ func wild(segment string) bool { return strings.HasPrefix(segment, "{") }
 
 // bind puts the segments that stand in the place of those in braces among the request's path values.
 func (t route) bind(r *http.Request) {
+	if !strings.Contains(t.path, "{") {
+		return
+	}
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	for i, want := range strings.Split(t.path, "/") {
 		if wild(want) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -102,12 +103,31 @@ func serve[In, Out any](needs need, f func(c *call, in In) (Out, error)) func(*A
 
 func respond[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) {
 	out, err := answer(c, needs, f)
+	c.finish(out, err)
+}
+
+func (c *call) finish(out any, err error) {
 	if err != nil {
 		c.logRefusal(err)
 		c.api.fail(c.w, c.r, err)
 		return
 	}
 	writeJSON(c.w, http.StatusOK, out)
+}
+
+// identity makes a handler of a function that answers from who is asking alone, and waits for nothing.
+func identity[Out any](f func(who *auth.Identity) Out) func(*API) http.Handler {
+	return func(a *API) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := call{api: a, w: w, r: r}
+			who, err := c.identify()
+			if err != nil {
+				c.finish(nil, err)
+				return
+			}
+			writeJSON(w, http.StatusOK, f(who))
+		})
+	}
 }
 
 func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) (out Out, err error) {
@@ -168,8 +188,8 @@ func (n need) challenge(p *problem.Problem) *problem.Problem {
 }
 
 func (c *call) identify() (*auth.Identity, error) {
-	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
-	defer cancel()
+	ctx := limit(c.ctx(), callTimeout)
+	defer ctx.end()
 	return auth.Check(ctx)
 }
 
@@ -195,15 +215,19 @@ func (c *call) logRefusal(err error) {
 // none is the input of a route that takes no body, or the output of one that has nothing to say.
 type none struct{}
 
+// jsonType is shared by all answers.
+var jsonType = []string{"application/json"}
+
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // our own types always encode
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header()["Content-Type"] = jsonType
 	w.WriteHeader(status)
 	// net/http drops the body of an answer to HEAD. The client may be gone by now; there is nobody left to tell.
-	_, _ = w.Write(append(b, '\n'))
+	_, _ = w.Write(b)
+	_, _ = io.WriteString(w, "\n")
 }
 
 // fail answers with what the table makes of err, and logs what the table doesn't know.

@@ -34,11 +34,16 @@ type request struct {
 // Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := &request{m: m, use: m.Passive == nil || !m.Passive(r)}
-		q.app = m.fromApp(r)
-		q.id, q.ticket = m.presented(r)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, q)))
+		next.ServeHTTP(w, r.WithContext(m.Note(r)))
 	})
+}
+
+// Note returns the request's context with the note that Handler makes, for a handler that has notes of its own.
+func (m *Manager) Note(r *http.Request) context.Context {
+	q := &request{m: m, use: m.Passive == nil || !m.Passive(r)}
+	q.app = m.fromApp(r)
+	q.id, q.ticket = m.presented(r)
+	return context.WithValue(r.Context(), contextKey{}, q)
 }
 
 // presented returns the one session that the request is judged by, if any.
