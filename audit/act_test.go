@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -50,7 +51,7 @@ func TestL01_AnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			j := newJournal(t)
-			ctx := audit.By(requestid.New(t.Context(), "192.0.2.1", ""), "1")
+			ctx := audit.By(requestid.New(t.Context(), netip.MustParseAddr("192.0.2.1"), ""), "1")
 			about := []slog.Attr{slog.String("user", "7"), slog.String("path", "/x")}
 			err := j.Act(ctx, j.logger, about, func(ctx context.Context) error {
 				if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt"}) {
@@ -170,7 +171,7 @@ func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 // may not do something; else nobody.
 func TestWhoDidItIsTold(t *testing.T) {
 	j := newJournal(t)
-	request := requestid.New(t.Context(), "192.0.2.1", "")
+	request := requestid.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "")
 	for _, row := range []struct {
 		ctx         context.Context
 		event, want string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,7 +70,7 @@ func (j *journal) flush() {
 func TestEventsAreFoundAmongTheLines(t *testing.T) {
 	j := newJournal(t)
 	j.Who = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
-	ctx := requestid.New(t.Context(), "192.0.2.1", "Browser/1 "+strings.Repeat("é", 400))
+	ctx := requestid.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "Browser/1 "+strings.Repeat("é", 400))
 	j.logger.With(slog.String("node", "a")).WarnContext(ctx, "authn_login_fail", "login", "ada", "reason", "throttled", "empty", "")
 	j.logger.InfoContext(ctx, "session_created", "user", "7", "session", "S", "method", "password")
 	j.logger.InfoContext(ctx, "authn_login_success", "login", "ada")

@@ -106,7 +106,7 @@ func (a *API) forProxies(next http.Handler) http.Handler {
 // outermost names the request, keeps a panic to itself, and sets the headers that every answer has.
 func (a *API) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(requestid.New(r.Context(), text(a.Client.Addr(r)), agent(r)))
+		r = r.WithContext(requestid.New(r.Context(), a.Client.Addr(r), agent(r)))
 		h := w.Header()
 		h.Set("X-Request-Id", requestid.From(r.Context()))
 		if a.HSTS != "" {

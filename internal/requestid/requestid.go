@@ -5,27 +5,50 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/netip"
 )
 
 type key struct{}
 
-type value struct{ id, address, agent string }
-
-// New returns a context for one request, with a random name, the address it came from, and its User-Agent.
-func New(ctx context.Context, address, agent string) context.Context {
-	return context.WithValue(ctx, key{}, value{rand.Text(), address, agent})
+// named is the context of a request.
+type named struct {
+	context.Context
+	id, agent string
+	address   netip.Addr
 }
 
-func of(ctx context.Context) value {
-	v, _ := ctx.Value(key{}).(value)
-	return v
+func (n *named) Value(k any) any {
+	if k == (key{}) {
+		return n
+	}
+	return n.Context.Value(k)
+}
+
+// New returns a context for one request, with a random name, the address it came from, which may be none, and its
+// User-Agent.
+func New(ctx context.Context, address netip.Addr, agent string) context.Context {
+	return &named{ctx, rand.Text(), agent, address}
+}
+
+var nobody = &named{}
+
+func of(ctx context.Context) *named {
+	if n, ok := ctx.Value(key{}).(*named); ok {
+		return n
+	}
+	return nobody
 }
 
 // From returns the name of the request; "" outside of one.
 func From(ctx context.Context) string { return of(ctx).id }
 
-// Address returns where the request came from; "" outside of one.
-func Address(ctx context.Context) string { return of(ctx).address }
+// Address returns where the request came from; "" outside of one, and for a request from no address, as on a Unix socket.
+func Address(ctx context.Context) string {
+	if a := of(ctx).address; a.IsValid() {
+		return a.String()
+	}
+	return ""
+}
 
 // Agent returns the User-Agent of the request, which no line of the log has; "" outside of one.
 func Agent(ctx context.Context) string { return of(ctx).agent }
@@ -49,8 +72,8 @@ func LogHandler(next slog.Handler) slog.Handler { return handler{next} }
 type handler struct{ slog.Handler }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
-	if v, ok := ctx.Value(key{}).(value); ok {
-		r.AddAttrs(slog.String("request_id", v.id), slog.String("source_ip", v.address))
+	if id := From(ctx); id != "" {
+		r.AddAttrs(slog.String("request_id", id), slog.String("source_ip", Address(ctx)))
 	}
 	if actor := Actor(ctx); actor != "" {
 		r.AddAttrs(slog.String("actor", actor))
