@@ -10,29 +10,30 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
-// userOut is a user on the wire: the article's six fields, and what Django has besides.
+// userOut is a user on the wire: the article's six fields, and what Django has besides. Its fields are such as package json
+// writes at once: a value that encodes itself is encoded, checked and copied.
 type userOut struct {
-	ID          json.RawMessage `json:"id"`
-	Username    string          `json:"username"`
-	Email       string          `json:"email"`
-	FirstName   string          `json:"first_name"`
-	LastName    string          `json:"last_name"`
-	DateJoined  time.Time       `json:"date_joined"`
-	LastLogin   *time.Time      `json:"last_login"`
-	IsStaff     bool            `json:"is_staff"`
-	IsSuperuser bool            `json:"is_superuser"`
-	Groups      []string        `json:"groups"`
-	Permissions []string        `json:"permissions"`
+	ID          any      `json:"id"` // int64 or string
+	Username    string   `json:"username"`
+	Email       string   `json:"email"`
+	FirstName   string   `json:"first_name"`
+	LastName    string   `json:"last_name"`
+	DateJoined  string   `json:"date_joined"`
+	LastLogin   *string  `json:"last_login"`
+	IsStaff     bool     `json:"is_staff"`
+	IsSuperuser bool     `json:"is_superuser"`
+	Groups      []string `json:"groups"`
+	Permissions []string `json:"permissions"`
 }
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: jsonID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
-		DateJoined: time.Unix(u.DateJoined, 0).UTC(), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
+		ID: userID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		DateJoined: stamp(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
 	}
 	if u.LastLogin != 0 {
-		at := time.Unix(u.LastLogin, 0).UTC()
+		at := stamp(u.LastLogin)
 		out.LastLogin = &at
 	}
 	return out
@@ -41,17 +42,25 @@ func newUserOut(u *account.User) userOut {
 // maxSafeInteger is the largest number up to which JavaScript knows all whole ones (ECMA-262, Number.MAX_SAFE_INTEGER).
 const maxSafeInteger = 1<<53 - 1
 
-// jsonID writes a decimal ID as a number, as Django does, and any other as a string.
-func jsonID(id string) json.RawMessage {
+// stamp writes a Unix time as RFC 3339 has it, in UTC.
+func stamp(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
+
+// userID makes a decimal ID a number, as Django has it, and leaves any other a string.
+func userID(id string) any {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err == nil && strconv.FormatInt(n, 10) == id && 0 < n && n <= maxSafeInteger {
-		return json.RawMessage(id)
+		return n
 	}
-	quoted, err := json.Marshal(id)
+	return id
+}
+
+// jsonID writes an ID as userID has it.
+func jsonID(id string) json.RawMessage {
+	b, err := json.Marshal(userID(id))
 	if err != nil {
-		panic(err) // a string always encodes
+		panic(err) // a number and a string always encode
 	}
-	return quoted
+	return b
 }
 
 func orEmpty(s []string) []string {
