@@ -37,14 +37,12 @@ func TestLimitEndsLikeALibraryContext(t *testing.T) {
 				}
 				ctx, end := httpapi.Limit(parent, c.own)
 				defer end()
+				child := ctx
 				if early {
-					ctx.Done()
+					var stop context.CancelFunc
+					child, stop = context.WithCancel(ctx)
+					defer stop()
 				}
-				child, stop := context.WithCancel(ctx)
-				if !early {
-					child, stop = ctx, func() {}
-				}
-				defer stop()
 				if c.cancels {
 					cancel()
 				}
