@@ -186,6 +186,7 @@ test("the administration", async (t) => {
     const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
     await go("Audit log");
     await rows.filter({ hasText: "User deleted" }).getByRole("button", { name: "Only events of grace (gone)" }).waitFor();
+    await rows.filter({ hasText: "Act of an administrator" }).filter({ hasText: "About to be done" }).first().waitFor();
     const refused = rows.filter({ hasText: "Sign-in refused" }).first();
     await refused.getByText("Details").click();
     await refused.getByText("authn_login_fail").waitFor();
@@ -196,6 +197,9 @@ test("the administration", async (t) => {
     await page.reload(); // the address knows
     await rows.first().waitFor();
     assert.match(await rows.first().innerText(), /Rights changed/);
+    await server.run("user", "set", admin.username, "--grant", "blog.add_post"); // who does it has no account
+    await page.getByRole("button", { name: "Look again" }).click();
+    await rows.filter({ hasText: "command line" }).filter({ hasText: admin.username }).waitFor();
     await page.getByLabel("To day").fill("2020-01-01");
     await page.getByText("Nothing fits").waitFor();
     await page.getByLabel("To day").fill("");

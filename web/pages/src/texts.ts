@@ -306,6 +306,7 @@ export const texts = {
       address: "From",
       more: "Details",
       failure: "Refused",
+      attempt: "About to be done",
       nobody: "–",
       gone: (name: string) => `${name} (gone)`,
       user: (id: string) => `user ${id}`,

@@ -93,9 +93,10 @@ function List({ events, filtered, onUser }: ListProps) {
             <th scope="row">
               {Object.hasOwn(t.events, one.event) ? t.events[one.event] : one.event}
               {one.outcome === "failure" && <> <span className="badge badge-bad">{t.failure}</span></>}
+              {one.outcome === "attempt" && <> <span className="badge">{t.attempt}</span></>}
               <More of={one} />
             </th>
-            <td data-label={t.who}>{who(one.actor_id, one.actor)}</td>
+            <td data-label={t.who}>{who(one.actor_id, one.actor, one.actor_id === null ? one.actor : "")}</td>
             <td data-label={t.about}>{who(one.user_id, one.user, one.login)}</td>
             <td data-label={t.address} className="address">{one.ip || t.nobody}</td>
           </tr>

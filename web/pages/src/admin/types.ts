@@ -32,9 +32,10 @@ export interface AuditEvent {
   time: string;
   /** Of OWASP's Logging Vocabulary. */
   event: string;
-  outcome: "success" | "failure";
+  /** `attempt`: an administrator is about to do it; what came of it follows under the same `request_id`. */
+  outcome: "success" | "failure" | "attempt";
   actor_id: number | string | null;
-  /** "" for who is gone, as `user`. */
+  /** "" for who is gone, as `user`; who has no ID may have a name, as the command line. */
   actor: string;
   user_id: number | string | null;
   user: string;
