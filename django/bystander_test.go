@@ -31,7 +31,7 @@ func (p *pair) raw(t testing.TB) *sql.DB {
 	address := strings.TrimPrefix(p.config.DB, "django+")
 	driver := "pgx"
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		driver, address = "sqlite", path
+		driver, address = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
 	}
 	db, err := sql.Open(driver, address)
 	if err != nil {

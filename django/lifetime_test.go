@@ -75,6 +75,56 @@ func (p *pair) left(t testing.TB, key string) time.Duration {
 	return time.Until(end)
 }
 
+// TestExpiredSessionsArePurged: Django has a command for it, which somebody must run.
+func TestExpiredSessionsArePurged(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		name, _ := p.user(t)
+		live, expired, anonymous := p.person(t), p.person(t), p.person(t)
+		live.signsIn("Django", name, good)
+		expired.signsIn("Cloakroom", name, good)
+		anonymous.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"basket": 1}}, nil)
+		for _, b := range []*person{expired, anonymous} {
+			p.site.Run(t, "expire", map[string]any{"key": b.key(), "seconds": -5}, nil)
+		}
+		p.stop()
+		p.run = true
+		p.start()
+		for deadline := time.Now().Add(30 * time.Second); p.row(t, expired.key())+p.row(t, anonymous.key()) != ""; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("expired sessions are still there")
+			}
+		}
+		at := &person{p, t, live.django, live.ours.At(p.url)}
+		at.is(name)
+	})
+}
+
+// TestGuessesAreThrottledBesideDjango, and counted where Django doesn't look.
+func TestGuessesAreThrottledBesideDjango(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		name, _ := p.user(t)
+		p.site.Run(t, "set_hash", map[string]any{"name": name, "encoded": pbkdf2(good, 1000)}, nil)
+		before := p.bystanders(t)
+		known, stranger := p.person(t), p.person(t)
+		known.signsIn("Cloakroom", name, good)
+		for n := range 10 {
+			if status := stranger.signIn("Cloakroom", name, better); status != http.StatusUnauthorized {
+				t.Fatalf("guess %d: %d", n+1, status)
+			}
+		}
+		for _, password := range []string{better, good} {
+			if status := stranger.signIn("Cloakroom", name, password); status != http.StatusTooManyRequests {
+				t.Errorf("one guess too many, with %q: %d", password, status)
+			}
+		}
+		known.is(name)
+		known.signsIn("Cloakroom", name, good) // a device that has signed in before has a count of its own
+		p.unchanged(t, before)
+	})
+}
+
 // TestDevices: what Django lacks, over sessions that either has made, and that Django has put under other keys since.
 func TestDevices(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {

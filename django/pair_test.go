@@ -35,6 +35,7 @@ type pair struct {
 	config cloakroom.Config
 	keys   []string // of the sessions that no test is to touch
 	feed   bool     // Cloakroom answers from memory, and hears a moment later what Django has done
+	run    bool     // what a server does beside requests is done
 	stop   func()   // stops Cloakroom; may be called again
 }
 
@@ -77,7 +78,7 @@ func (p *pair) start() {
 	web.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	if p.feed {
+	if p.feed || p.run {
 		go func() { ran <- server.Run(ctx) }()
 	} else {
 		ran <- nil

@@ -38,7 +38,7 @@ func python() string {
 type Config struct {
 	Database   string   // "sqlite:PATH" or "postgres://…"
 	Keys       []string // SECRET_KEY and its fallbacks
-	Hashers    []string // PASSWORD_HASHERS; nil: all
+	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
 	CustomUser bool     // a user model with a UUID for a key, and an address to sign in by
 }
 
