@@ -95,7 +95,9 @@ func ask(ctx context.Context, address string, thisMachine bool) (int, error) {
 	}
 	// No proxy from the environment, and no redirect: neither would be this server.
 	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: thisMachine}},
+		Transport: &http.Transport{
+			DisableKeepAlives: true, DialContext: dialLocalhost, TLSClientConfig: &tls.Config{InsecureSkipVerify: thisMachine},
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	answer, err := client.Do(request)
@@ -110,4 +112,21 @@ func ask(ctx context.Context, address string, thisMachine bool) (int, error) {
 		return answer.StatusCode, fmt.Errorf("not ready: %s answers %s", address, answer.Status)
 	}
 	return answer.StatusCode, nil
+}
+
+// dialLocalhost knows where localhost is, also in a container so empty that no file says so.
+func dialLocalhost(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host != "localhost" {
+		return dialer.DialContext(ctx, network, address)
+	}
+	conn, err := dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	if err == nil {
+		return conn, nil
+	}
+	if conn, err := dialer.DialContext(ctx, network, net.JoinHostPort("::1", port)); err == nil {
+		return conn, nil
+	}
+	return nil, err
 }
