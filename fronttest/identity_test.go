@@ -1,6 +1,7 @@
 package fronttest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,9 +23,16 @@ func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
 				t.Errorf("%s is %q, want %q", variable, s.CGI[variable], want)
 			}
 		}
+		public, ok := f.send(t, protocol, ask{path: "/open/x"}).seen()
+		if !ok {
+			t.Fatal("a public path is closed")
+		}
 		for _, name := range []string{"Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion"} {
 			if f.name == "gateway" && len(s.Header[name]) != 1 {
 				t.Errorf("%s is there %d times", name, len(s.Header[name]))
+			}
+			if f.name == "gateway" && !slices.Equal(public.Header[name], []string{""}) {
+				t.Errorf("nobody is signed in, and %s is %q", name, public.Header[name])
 			}
 		}
 		if s.URI != "/orders/7?page=2&x=%2f.." || s.Host != f.host || s.Method != "GET" {
