@@ -127,6 +127,22 @@ test("the administration", async (t) => {
     assert.equal(await page.getByLabel("E-mail").inputValue(), "hopper@example.com");
   });
 
+  await t.test("a change that is refused keeps what was typed", async () => {
+    await page.getByLabel("Username").fill(admin.username);
+    await page.getByLabel("First name").fill("Grace Brewster");
+    await page.getByRole("button", { name: "Save" }).click();
+    const wrong = page.locator('input[name="username"][aria-invalid="true"]');
+    await wrong.waitFor();
+    assert.ok(await wrong.evaluate((field) => field === document.activeElement), "the focus is elsewhere");
+    assert.equal(await wrong.inputValue(), admin.username);
+    assert.equal(await page.getByLabel("First name").inputValue(), "Grace Brewster");
+    await wrong.fill("grace");
+    await page.getByRole("button", { name: "Save" }).click();
+    await told("Saved").waitFor();
+    await page.reload();
+    assert.equal(await page.getByLabel("First name").inputValue(), "Grace Brewster");
+  });
+
   await t.test("rights that are given count at once for an open page", async (t) => {
     const hers = await openPage(t, browser);
     await hers.goto(`${server.url}/signin`);
@@ -182,6 +198,17 @@ test("the administration", async (t) => {
     for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
   });
 
+  await t.test("an outage is told, and what was there comes back", async () => {
+    await page.route("**/api/auth/admin/**", (route) =>
+      route.fulfill({ status: 503, contentType: "application/problem+json", headers: { "Retry-After": "0" }, body: '{"status":503,"code":"unavailable"}' }));
+    await go("Groups");
+    await page.getByRole("alert").getByText("The server can’t answer right now").waitFor();
+    await page.unrouteAll();
+    await page.getByRole("button", { name: "Try now" }).click();
+    await section("editors").waitFor();
+    assert.equal(await page.getByRole("alert").count(), 0);
+  });
+
   await t.test("the audit log says what was done, and is narrowed to a user, an event and days", async () => {
     const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
     await go("Audit log");
@@ -226,6 +253,23 @@ test("the administration", async (t) => {
     const events = (await readFile(await file.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
     assert.equal(events.length, 60);
     assert.deepEqual([...new Set(events.map(({ event }) => event))], ["malicious_csrf"]);
+  });
+
+  await t.test("a long list goes on where it ends", async () => {
+    const headers = { "Content-Type": "application/json" };
+    for (let i = 10; i < 65; i++) {
+      const body = JSON.stringify({ username: `walk-on-${i}` });
+      assert.equal((await ask(page, "/api/auth/admin/users", { method: "POST", headers, body })).status, 200);
+    }
+    await page.reload();
+    await go("Users");
+    await page.getByLabel("Search").fill("walk-on-");
+    const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
+    await rows.filter({ hasText: admin.email }).waitFor({ state: "detached" });
+    assert.equal(await rows.count(), 50);
+    await page.getByRole("button", { name: "Show more" }).click();
+    await rows.nth(54).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
   });
 
   await t.test("where the server wants the password once more, the page asks and then goes on", async () => {
