@@ -23,14 +23,26 @@ func (b *bench) plot(dir string) error {
 
 const width, height, left, bottom, top = 640, 320, 70, 270, 50
 
+// look gives the pictures colours that can be read on white and on black, whichever the reader's system has.
+const look = `<style>
+.paper { fill: #fff } text { fill: #1f2328 } .dim { fill: #59636e } .grid { stroke: #d1d9e0 }
+.one { fill: #0969da } .two { fill: #80b8f5 } .line { fill: none; stroke: #0969da; stroke-width: 2 }
+@media (prefers-color-scheme: dark) {
+.paper { fill: #0d1117 } text { fill: #f0f6fc } .dim { fill: #9198a1 } .grid { stroke: #3d444d }
+.one { fill: #4493f8 } .two { fill: #2a5a98 } .line { stroke: #4493f8 }
+}
+</style>
+`
+
 // frame is a picture with a title, a scale from 0 to most and lines across.
 func frame(title, unit string, most float64, content string) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13">`, width, height)
-	fmt.Fprintf(&s, "\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/><text x=\"%d\" y=\"26\" font-size=\"15\" font-weight=\"600\">%s</text>\n", width, height, left, title)
+	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="12">`+"\n", width, height)
+	s.WriteString(look)
+	fmt.Fprintf(&s, "<rect class=\"paper\" width=\"%d\" height=\"%d\" rx=\"8\"/><text x=\"%d\" y=\"28\" font-size=\"15\" font-weight=\"600\">%s</text>\n", width, height, left-40, title)
 	for i := range 5 {
 		v := most * float64(i) / 4
-		fmt.Fprintf(&s, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"#555\">%.3g %s</text>\n",
+		fmt.Fprintf(&s, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text class=\"dim\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g %s</text>\n",
 			left, width-20, yOf(v, most), yOf(v, most), left-8, yOf(v, most)+4, v, unit)
 	}
 	return s.String() + content + "</svg>\n"
@@ -64,10 +76,10 @@ func (b *bench) plotSizes() string {
 		x := left + 60 + float64(i)*float64(width-left-140)/float64(len(b.sizes)-1)
 		y := yOf(s.nanoseconds, most)
 		fmt.Fprintf(&points, "%.1f,%.1f ", x, y)
-		fmt.Fprintf(&marks, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#1f6feb\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f ns</text>", x, y, x, y-10, s.nanoseconds)
-		fmt.Fprintf(&marks, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555\">%s sessions</text>\n", x, bottom+22, short(s.sessions))
+		fmt.Fprintf(&marks, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" class=\"one\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f ns</text>", x, y, x, y-10, s.nanoseconds)
+		fmt.Fprintf(&marks, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"dim\">%s sessions</text>\n", x, bottom+22, short(s.sessions))
 	}
-	line := fmt.Sprintf("<polyline points=\"%s\" fill=\"none\" stroke=\"#1f6feb\" stroke-width=\"2\"/>\n", points.String())
+	line := fmt.Sprintf("<polyline points=\"%s\" class=\"line\"/>\n", points.String())
 	return frame("A check of a session from memory, one at random", "ns", most, line+marks.String())
 }
 
@@ -79,6 +91,15 @@ func short(n int) string {
 		return fmt.Sprintf("%d k", n/1000)
 	}
 	return fmt.Sprint(n)
+}
+
+// label says where a delay was measured.
+func (d delay) label() string {
+	name := map[string]string{"postgres": "PostgreSQL", "redis": "Redis"}[d.engine]
+	if d.nodes == 1 {
+		return name + ", 1 node"
+	}
+	return fmt.Sprintf("%s, %d", name, d.nodes)
 }
 
 // plotDelays shows sign-outs by engine and number of nodes.
@@ -97,12 +118,16 @@ func (b *bench) plotDelays() string {
 		x := left + 10 + float64(i)*step
 		for k, q := range []float64{.5, .99} {
 			v := milliseconds(quantile(d.took, q))
-			color, at := []string{"#1f6feb", "#a5c8ff"}[k], x+float64(k)*step*.4
-			fmt.Fprintf(&bars, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>", at, yOf(v, most), step*.36, bottom-yOf(v, most), color)
+			class, at := []string{"one", "two"}[k], x+float64(k)*step*.4
+			fmt.Fprintf(&bars, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%s\" rx=\"2\"/>", at, yOf(v, most), step*.36, bottom-yOf(v, most), class)
 			fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" font-size=\"11\">%.2g</text>\n", at+step*.18, yOf(v, most)-4, v)
 		}
-		fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555\" font-size=\"11\">%s, %d</text>\n", x+step*.38, bottom+18, d.engine, d.nodes)
+		fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"dim\">%s</text>\n", x+step*.38, bottom+20, d.label())
 	}
-	fmt.Fprintf(&bars, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"#555\">dark: p50, light: p99</text>\n", width-20, bottom+40)
-	return frame("A sign-out, on so many nodes that all remember the session", "ms", most, bars.String())
+	for k, part := range []string{"median", "99 of 100"} {
+		x := width - 200 + k*80
+		fmt.Fprintf(&bars, "<rect x=\"%d\" y=\"%d\" width=\"11\" height=\"11\" rx=\"2\" class=\"%s\"/><text x=\"%d\" y=\"%d\" class=\"dim\">%s</text>\n",
+			x, bottom+29, []string{"one", "two"}[k], x+16, bottom+39, part)
+	}
+	return frame("A sign-out, acknowledged, where so many nodes remember the session", "ms", most, bars.String())
 }
