@@ -41,7 +41,7 @@ for (const [payload, location] of places) {
 console.log(places.length, leads);
 `
 
-func TestD1_D2_D3_D4_D7_NoRedirectLeavesTheSite(t *testing.T) {
+func TestJ03_D1_D2_D3_D4_D7_NoRedirectLeavesTheSite(t *testing.T) {
 	node := need(t, "node")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		var places [][2]string

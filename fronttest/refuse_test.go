@@ -16,7 +16,7 @@ var (
 	frameHeaders  = []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe", "Accept: text/html"}
 )
 
-func TestAPageIsLedToTheSignInAndAScriptIsNot(t *testing.T) {
+func TestJ04_APageIsLedToTheSignInAndAScriptIsNot(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, header := range [][]string{pageHeaders, oldPage} {
 			r := f.kept(t, protocol, ask{path: "/orders?page=2&q=%C3%A9", header: header}, 303)

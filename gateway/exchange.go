@@ -113,11 +113,11 @@ func (x *exchange) answered(res *http.Response) error {
 	if lines := h["Set-Cookie"]; lines != nil {
 		h["Set-Cookie"] = withoutSetCookies(lines, x.u.g.c.Cookies)
 	}
+	if (x.who != nil || h["Set-Cookie"] != nil) && h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private") // caches know only of Authorization that an answer is for one person
+	}
 	if x.who == nil {
 		return nil
-	}
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "private") // caches know only of Authorization that an answer is for one person
 	}
 	h.Add("Vary", "Cookie")
 	if res.StatusCode == http.StatusSwitchingProtocols || res.ContentLength < 0 {

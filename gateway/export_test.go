@@ -3,6 +3,9 @@ package gateway
 import (
 	"context"
 	"net/http"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
 // PlainPath is plainPath.
@@ -38,6 +41,13 @@ var Hashed = hashed
 func Scrubbed(h http.Header) http.Header {
 	h = h.Clone()
 	scrub(h)
+	return h
+}
+
+// Described is what an upstream is told of a user.
+func Described(u *account.User) http.Header {
+	h := http.Header{}
+	describe(h, &auth.Identity{User: u}, "")
 	return h
 }
 

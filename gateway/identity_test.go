@@ -2,11 +2,16 @@ package gateway_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/gateway"
+	"golang.org/x/net/http/httpguts"
 )
 
 // cgi is the variable that a header becomes in CGI, and in what imitates it: whatever is no letter or digit is "_".
@@ -100,6 +105,51 @@ func TestANameIsOneEntryOfTheList(t *testing.T) {
 	} {
 		if got := gateway.Listed(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// hostile are names that would end a header, or be two entries of a list.
+var hostile = []string{
+	"x\r\nRemote-User: root", "x\nRemote-Groups: admin", "x\rSet-Cookie: a=b", "x\x00root", "x\x7f", "x\u0085y", "\tx\t", "x\u2028y", "a,admin", "%2Cadmin",
+	" x ", "\xff\xfe", "x\xc0\x8dy", "Büro", "",
+}
+
+func TestJ5_NoNameEndsItsHeader(t *testing.T) {
+	for _, one := range hostile {
+		for _, other := range hostile {
+			oneLineEach(t, one, other)
+		}
+	}
+}
+
+func FuzzDescribe(f *testing.F) {
+	for i, name := range hostile {
+		f.Add(name, hostile[len(hostile)-1-i])
+	}
+	f.Fuzz(func(t *testing.T, one, other string) { oneLineEach(t, one, other) })
+}
+
+// oneLineEach holds what is told of such a user against what an upstream reads: five headers, a line each, and two groups.
+func oneLineEach(t *testing.T, one, other string) {
+	t.Helper()
+	u := &account.User{Username: one, Email: other, FirstName: one, LastName: other, Groups: []string{one, other}}
+	h := gateway.Described(u)
+	if len(h) != 5 {
+		t.Errorf("%q, %q: %d headers", one, other, len(h))
+	}
+	for name, values := range h {
+		if len(values) != 1 || !httpguts.ValidHeaderFieldValue(values[0]) || strings.ContainsFunc(values[0], unicode.IsControl) {
+			t.Errorf("%q, %q: %s is %q", one, other, name, values)
+		}
+	}
+	groups := strings.Split(h.Get("Remote-Groups"), ",")
+	if len(groups) != 2 {
+		t.Fatalf("%q, %q: groups %q", one, other, groups)
+	}
+	for i, name := range u.Groups {
+		if got, err := url.PathUnescape(groups[i]); err != nil || utf8.ValidString(name) && got != name {
+			t.Errorf("%q arrives as %q, %v", name, got, err)
 		}
 	}
 }
