@@ -80,3 +80,15 @@ func FuzzResetToken(f *testing.F) {
 		}
 	})
 }
+
+// FuzzResetUID: what is read is written the same.
+func FuzzResetUID(f *testing.F) {
+	for _, s := range []string{"MQ", "MTIzNDU", "", "MQ==", "M\nQ", "MR"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, uid string) {
+		if id, ok := django.ParseResetUID(uid); ok && django.ResetUID(id) != uid {
+			t.Errorf("%q is read as %q, which is written %q", uid, id, django.ResetUID(id))
+		}
+	})
+}

@@ -2,6 +2,7 @@ package django_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,4 +172,29 @@ func TestDevices(t *testing.T) {
 		phone.isNobody()
 		strangers.is(other)
 	})
+}
+
+// TestF03_DjangosTokenCountsHere: Django sets the cookie csrftoken at its sign-in, and a page sends it to both.
+func TestF03_DjangosTokenCountsHere(t *testing.T) {
+	p := newPair(t, sqliteAddress(t), nil)
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	djangos := strings.Repeat("aB3z", 8)
+	for _, c := range []struct {
+		token  string
+		status int
+	}{{strings.Repeat("z", 32), http.StatusForbidden}, {djangos, http.StatusOK}} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/api/auth/logout", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", p.url)
+		r.Header.Set("X-CSRFToken", c.token)
+		r.Header.Set("Cookie", "csrftoken="+djangos)
+		if status := b.ours.Send(t, r, nil); status != c.status {
+			t.Errorf("with the token %s: %d, want %d", c.token, status, c.status)
+		}
+	}
+	b.isNobody()
 }

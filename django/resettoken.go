@@ -2,6 +2,7 @@ package django
 
 import (
 	"crypto/hmac"
+	"encoding/base64"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -48,6 +49,18 @@ func (t ResetTokens) Valid(u ResetUser, token string, now time.Time, life time.D
 		genuine = hmac.Equal([]byte(token), []byte(resetToken(secret, u, made))) || genuine
 	}
 	return genuine && t.seconds(now)-made <= int64(life/time.Second)
+}
+
+// ResetUID is how Django's links name a user, before the token: the primary key as text, in base64url without padding.
+func ResetUID(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+
+// ParseResetUID returns the primary key that [ResetUID] has written. false: nobody has written this.
+func ParseResetUID(uid string) (id string, ok bool) {
+	text, err := base64.RawURLEncoding.Strict().DecodeString(uid)
+	if err != nil || ResetUID(string(text)) != uid { // a line break within is passed over
+		return "", false
+	}
+	return string(text), uid != ""
 }
 
 // seconds counts by the wall clock, which is what Django's naive datetimes do.

@@ -116,6 +116,24 @@ func TestVectorsOfResetTokens(t *testing.T) {
 	}
 }
 
+func TestVectorsOfUIDsInResetLinks(t *testing.T) {
+	for id, uid := range map[string]string{
+		"1": "MQ", "12345": "MTIzNDU", "9a1e2c3d-0000-4000-8000-00000000abcd": "OWExZTJjM2QtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDBhYmNk",
+	} {
+		if got := django.ResetUID(id); got != uid {
+			t.Errorf("%s is %s, want %s", id, got, uid)
+		}
+		if got, ok := django.ParseResetUID(uid); !ok || got != id {
+			t.Errorf("%s is read as %q, %v", uid, got, ok)
+		}
+	}
+	for _, uid := range []string{"", "MQ==", "M", "MR", "M Q", "MQ\n", "M\nQ", "§"} {
+		if id, ok := django.ParseResetUID(uid); ok {
+			t.Errorf("%q is read as %q", uid, id)
+		}
+	}
+}
+
 // The time in a token is the wall clock of the server's zone.
 func TestResetTokensGoByTheWallClock(t *testing.T) {
 	zone, err := time.LoadLocation("America/Chicago")
