@@ -34,7 +34,13 @@ func TestL01_NoKillLeavesAnActUnrecorded(t *testing.T) {
 		close(due)
 		var acknowledged atomic.Int32
 		var clients sync.WaitGroup
-		kill := sync.OnceFunc(func() { time.AfterFunc(rand.N(100*time.Millisecond), s.kill) })
+		killed := make(chan struct{})
+		kill := sync.OnceFunc(func() {
+			time.AfterFunc(rand.N(100*time.Millisecond), func() {
+				defer close(killed)
+				s.kill()
+			})
+		})
 		for range 24 {
 			clients.Go(func() {
 				for u := range due {
@@ -50,7 +56,10 @@ func TestL01_NoKillLeavesAnActUnrecorded(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		<-s.done
+		if acknowledged.Load() == 0 {
+			t.Fatal("no user could be deleted")
+		}
+		<-killed
 		if n := int(acknowledged.Load()); n > 0 && n < perLife {
 			cut++
 		}
