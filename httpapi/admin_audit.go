@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -309,11 +310,9 @@ const formulas = "=+-@\t\r\n＝＋－＠"
 
 // harmless keeps a spreadsheet from taking a stranger's text for a formula, also behind spaces that it leaves away.
 func harmless(cell string) string {
-	for _, r := range strings.TrimLeft(cell, " \u00a0\u3000\ufeff") {
-		if strings.ContainsRune(formulas, r) {
-			return "'" + cell
-		}
-		break
+	shown := strings.TrimLeft(cell, " \u00a0\u3000\ufeff")
+	if first, size := utf8.DecodeRuneInString(shown); size > 0 && strings.ContainsRune(formulas, first) {
+		return "'" + cell
 	}
 	return cell
 }
