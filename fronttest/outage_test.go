@@ -1,7 +1,6 @@
 package fronttest_test
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -98,23 +97,37 @@ func onEachFrontWith(t *testing.T, test func(t *testing.T, start func(testing.TB
 	}
 }
 
-// A client that goes away takes its request with it.
+// A client that goes away takes its request with it: by ending the connection, or in HTTP/2 the stream alone.
 func TestTheUpstreamIsToldThatTheClientHasGone(t *testing.T) {
 	f := startGateway(t)
-	gone := make(chan struct{})
-	arrived := make(chan struct{})
+	arrived, gone := make(chan struct{}), make(chan struct{})
 	f.app.routes["/open/long"] = func(w http.ResponseWriter, r *http.Request) {
-		close(arrived)
+		arrived <- struct{}{}
 		<-r.Context().Done()
-		close(gone)
+		gone <- struct{}{}
 	}
-	var c net.Conn = f.dial(t, "h1")
-	_, _ = c.Write([]byte("GET /open/long HTTP/1.1\r\nHost: " + f.host + "\r\n\r\n"))
-	<-arrived
-	c.Close()
-	select {
-	case <-gone:
-	case <-time.After(patience):
-		t.Error("the upstream goes on working for nobody")
+	for _, protocol := range []string{"h1", "h2"} {
+		ctx, cancel := contextFor(patience)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, "GET", "https://"+f.host+"/open/long", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := f.clientOf(protocol).Do(r)
+			ended <- err
+		}()
+		select {
+		case <-arrived:
+		case err := <-ended:
+			t.Fatalf("%s: ended before it was given up: %v", protocol, err)
+		}
+		cancel()
+		select {
+		case <-gone:
+		case <-time.After(patience):
+			t.Errorf("%s: the upstream goes on working for nobody", protocol)
+		}
 	}
 }
