@@ -146,7 +146,7 @@ func TestTheFeedTellsWhateverTheRole(t *testing.T) {
 	first, second := p.person(t), p.person(t)
 	name, _ := p.user(t)
 	first.signsIn("Cloakroom", name, good)
-	second.signsIn("Django", name, good)
+	second.signsIn("Cloakroom", name, good)
 	p.remembers(t, first, second)
 	t.Cleanup(func() {
 		if _, err := p.raw(t).Exec(`DROP OWNED BY site_of_django; DROP ROLE site_of_django`); err != nil {
@@ -296,7 +296,7 @@ func TestX01_WhatIsEndedHereIsEndedAtOnce(t *testing.T) {
 	for _, c := range cases {
 		name, id := p.user(t)
 		c.id, c.b = id, p.person(t)
-		c.b.signsIn("Django", name, good)
+		c.b.signsIn("Cloakroom", name, good) // of a session of Django's the first use would be written down, and told
 		all = append(all, c.b)
 	}
 	p.remembers(t, all...)
