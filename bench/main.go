@@ -1,6 +1,6 @@
 // Command bench measures Cloakroom beside its peers, in one run on one machine, and prints how they compare.
 //
-//	go run . [--quick] [--json] [--plots DIR] [--profile DIR]
+//	go run . [--quick] [--json] [--only WORDS] [--plots DIR] [--profile DIR]
 //
 // Each contender is a server of its own process. They are measured in turn, in many short rounds in changing order, so that
 // what else the machine does hits all of them alike; what is printed is the median of the rounds, and ratios are medians of
@@ -33,13 +33,14 @@ func main() {
 	}
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
+	only := flag.String("only", "", "measure only what has this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, purge")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
 	profiles := flag.String("profile", "", "only write profiles of /api/me and of the bare handler to this directory")
 	flag.Parse()
 	pin()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(run(ctx, *quick, *asJSON, *plots, *profiles))
+	exit(run(ctx, *quick, *asJSON, *only, *plots, *profiles))
 }
 
 func exit(err error) {
@@ -71,17 +72,19 @@ func pin() {
 // plan is how long a run takes.
 type plan struct {
 	quick  bool
+	only   string        // what has this in its name; "": everything
 	rounds time.Duration // for all rounds of /api/me
 	burst  time.Duration // of one contender in one round
 	hashes int           // rounds of sign-ins
 	flood  time.Duration
 }
 
-func run(ctx context.Context, quick, asJSON bool, plots, profiles string) error {
+func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) error {
 	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second}
 	if quick {
 		p = plan{quick: quick, rounds: 12 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
 	}
+	p.only = only
 	say := func(format string, args ...any) {
 		if !asJSON {
 			fmt.Printf(format+"\n", args...)

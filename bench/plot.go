@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,7 +23,7 @@ func (b *bench) plot(dir string) error {
 	return nil
 }
 
-const width, height, left, bottom, top = 640, 320, 70, 270, 50
+const width, height, left, bottom, top = 640, 320, 70, 270, 60
 
 // look gives the pictures colours that can be read on white and on black, whichever the reader's system has.
 const look = `<style>
@@ -42,8 +44,8 @@ func frame(title, unit string, most float64, content string) string {
 	fmt.Fprintf(&s, "<rect class=\"paper\" width=\"%d\" height=\"%d\" rx=\"8\"/><text x=\"%d\" y=\"28\" font-size=\"15\" font-weight=\"600\">%s</text>\n", width, height, left-40, title)
 	for i := range 5 {
 		v := most * float64(i) / 4
-		fmt.Fprintf(&s, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text class=\"dim\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g %s</text>\n",
-			left, width-20, yOf(v, most), yOf(v, most), left-8, yOf(v, most)+4, v, unit)
+		fmt.Fprintf(&s, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text class=\"dim\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s %s</text>\n",
+			left, width-20, yOf(v, most), yOf(v, most), left-8, yOf(v, most)+4, strconv.FormatFloat(v, 'f', -1, 64), unit)
 	}
 	return s.String() + content + "</svg>\n"
 }
@@ -93,13 +95,13 @@ func short(n int) string {
 	return fmt.Sprint(n)
 }
 
-// label says where a delay was measured.
-func (d delay) label() string {
-	name := map[string]string{"postgres": "PostgreSQL", "redis": "Redis"}[d.engine]
-	if d.nodes == 1 {
-		return name + ", 1 node"
+var engines = map[string]string{"postgres": "PostgreSQL", "redis": "Redis"}
+
+func counted(nodes int) string {
+	if nodes == 1 {
+		return "1 node"
 	}
-	return fmt.Sprintf("%s, %d", name, d.nodes)
+	return fmt.Sprintf("%d nodes", nodes)
 }
 
 // plotDelays shows sign-outs by engine and number of nodes.
@@ -114,7 +116,8 @@ func (b *bench) plotDelays() string {
 	most = rounded(most)
 	step := float64(width-left-40) / float64(len(b.delays))
 	var bars strings.Builder
-	for i, d := range b.delays {
+	sorted := slices.SortedStableFunc(slices.Values(b.delays), func(a, c delay) int { return strings.Compare(a.engine, c.engine) })
+	for i, d := range sorted {
 		x := left + 10 + float64(i)*step
 		for k, q := range []float64{.5, .99} {
 			v := milliseconds(quantile(d.took, q))
@@ -122,12 +125,13 @@ func (b *bench) plotDelays() string {
 			fmt.Fprintf(&bars, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%s\" rx=\"2\"/>", at, yOf(v, most), step*.36, bottom-yOf(v, most), class)
 			fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" font-size=\"11\">%.2g</text>\n", at+step*.18, yOf(v, most)-4, v)
 		}
-		fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"dim\">%s</text>\n", x+step*.38, bottom+20, d.label())
+		fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"dim\">%s</text>", x+step*.38, bottom+20, engines[d.engine])
+		fmt.Fprintf(&bars, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"dim\">%s</text>\n", x+step*.38, bottom+36, counted(d.nodes))
 	}
 	for k, part := range []string{"median", "99 of 100"} {
-		x := width - 200 + k*80
+		x := width - 170 + k*70
 		fmt.Fprintf(&bars, "<rect x=\"%d\" y=\"%d\" width=\"11\" height=\"11\" rx=\"2\" class=\"%s\"/><text x=\"%d\" y=\"%d\" class=\"dim\">%s</text>\n",
-			x, bottom+29, []string{"one", "two"}[k], x+16, bottom+39, part)
+			x, 18, []string{"one", "two"}[k], x+16, 28, part)
 	}
-	return frame("A sign-out, acknowledged, where so many nodes remember the session", "ms", most, bars.String())
+	return frame("How long a sign-out takes, by store and number of nodes", "ms", most, bars.String())
 }

@@ -35,6 +35,9 @@ func (b *bench) print() {
 
 // table prints one line for each contender and one column for each peer.
 func (b *bench) table(title, prefix string, of func(sample) float64) {
+	if len(b.peers) == 0 {
+		return // with --only
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
 	unit := "requests/s"
 	if prefix != "" {
