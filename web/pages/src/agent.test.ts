@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test } from "vitest";
 import { agentKind, describeAgent } from "./agent.ts";
 
 const cases: readonly [header: string, words: string | undefined, kind: string][] = [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test } from "vitest";
 import { AuthError, isDeclined, isOutage } from "./api.ts";
 
 test("an outage is what nobody can answer for", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test } from "vitest";
 import { home, safeNext } from "./next.ts";
 
 const origin = "https://app.example.com";

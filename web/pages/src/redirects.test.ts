@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import test from "node:test";
+import { test } from "vitest";
 import { home, safeNext } from "./next.ts";
 
 // What might lead a browser to another site, and some that doesn't. The judge is Node's URL, which is the WHATWG's.
-const payloads = JSON.parse(readFileSync(new URL("../../src/testdata/redirects.json", import.meta.url), "utf8")) as string[];
+const payloads = JSON.parse(readFileSync(new URL("./testdata/redirects.json", import.meta.url), "utf8")) as string[];
 const origin = "https://app.example.com";
 const here = `${origin}/signin`;
 

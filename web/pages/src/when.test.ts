@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test } from "vitest";
 import { ago, day, exactly, moment, startOf, wait } from "./when.ts";
 
 const now = Date.parse("2026-03-03T12:00:00Z");

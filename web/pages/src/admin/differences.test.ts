@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test } from "vitest";
 import { differences } from "./differences.ts";
 import type { AdminUser } from "./types.ts";
 
