@@ -31,7 +31,6 @@ type spec struct {
 type served struct {
 	Addr        string
 	Credentials []string // a header line for each user
-	Started     time.Duration
 }
 
 // child is a server that is measured.
@@ -128,7 +127,6 @@ func (c *child) stop() {
 
 // serve is the child: it becomes what its input says.
 func serve(in io.Reader, out io.Writer) error {
-	began := time.Now()
 	input := json.NewDecoder(in)
 	var s spec
 	if err := input.Decode(&s); err != nil {
@@ -138,13 +136,13 @@ func serve(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, credentials, err := build(s, l.Addr().String(), &began)
+	handler, credentials, err := build(s, l.Addr().String())
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}
 	go server.Serve(l)
-	if err := json.NewEncoder(out).Encode(served{l.Addr().String(), credentials, time.Since(began)}); err != nil {
+	if err := json.NewEncoder(out).Encode(served{l.Addr().String(), credentials}); err != nil {
 		return err
 	}
 	if err := untilEnd(in, s.Profile); err != nil { // which is when the parent is gone

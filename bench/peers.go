@@ -34,10 +34,10 @@ var contenders = []string{
 // peers are whom ours are compared with.
 var peers = []string{"bare", "hs256", "rs256", "es256", "eddsa", "scs-memory", "scs-redis", "gorilla", "django"}
 
-// build makes a contender's handler and the credentials of its people. began moves to where its start begins.
-func build(s spec, addr string, began *time.Time) (http.Handler, []string, error) {
+// build makes a contender's handler and the credentials of its people.
+func build(s spec, addr string) (http.Handler, []string, error) {
 	if strings.HasPrefix(s.Name, "me/") || s.Name == "hash" {
-		return buildOurs(s, addr, began)
+		return buildOurs(s, addr)
 	}
 	write := writer(s)
 	switch s.Name {

@@ -133,5 +133,5 @@ func (b *bench) plotDelays() string {
 		fmt.Fprintf(&bars, "<rect x=\"%d\" y=\"%d\" width=\"11\" height=\"11\" rx=\"2\" class=\"%s\"/><text x=\"%d\" y=\"%d\" class=\"dim\">%s</text>\n",
 			x, 18, []string{"one", "two"}[k], x+16, 28, part)
 	}
-	return frame("How long a sign-out takes, by store and number of nodes", "ms", most, bars.String())
+	return frame("A sign-out, by store and number of nodes", "ms", most, bars.String())
 }
