@@ -148,8 +148,8 @@ func (b *bench) sideBySide(ctx context.Context) error {
 
 const (
 	// quickEnd is when a quick run stops measuring, and quickRest what it keeps of that for what comes behind /api/me.
-	quickEnd  = 45 * time.Second
-	quickRest = 27 * time.Second
+	quickEnd  = 47 * time.Second
+	quickRest = 30 * time.Second
 )
 
 var errNoTime = errors.New("no time was left of the 50 seconds")

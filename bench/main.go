@@ -82,7 +82,7 @@ type plan struct {
 func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) error {
 	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second}
 	if quick {
-		p = plan{quick: quick, rounds: 12 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
+		p = plan{quick: quick, rounds: 10 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
 	}
 	p.only = only
 	say := func(format string, args ...any) {
