@@ -85,6 +85,11 @@ func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) 
 		p = plan{quick: quick, rounds: 10 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
 	}
 	p.only = only
+	if quick {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, quickCut)
+		defer end()
+	}
 	say := func(format string, args ...any) {
 		if !asJSON {
 			fmt.Printf(format+"\n", args...)
