@@ -41,6 +41,8 @@ type bench struct {
 	missing []string // what wasn't measured, and why
 	wide    int      // servers of their own so far
 
+	frontRounds int // of the servers in front of an application
+
 	samples map[string][]sample // of /api/me, a round each
 	delays  []delay             // of sign-outs
 	sizes   []size              // costs at numbers of live sessions
@@ -107,7 +109,8 @@ func (b *bench) measure(ctx context.Context) error {
 		takes time.Duration // with --quick, on a busy machine
 	}{
 		{"sign-outs", b.signOuts, 10 * time.Second}, {"live sessions", b.liveSessions, 6 * time.Second}, {"sign-ins", b.signIns, 4 * time.Second},
-		{"/api/me under a flood of sign-ins", b.flood, 5 * time.Second}, {"start-up", b.startUp, 3 * time.Second}, {"purge", b.purge, 0},
+		{"/api/me under a flood of sign-ins", b.flood, 5 * time.Second}, {"start-up", b.startUp, 3 * time.Second}, {"gateways", b.gateway, 8 * time.Second},
+		{"purge", b.purge, 0},
 	} {
 		if !b.wanted(more.name) {
 			continue
@@ -149,7 +152,7 @@ func (b *bench) sideBySide(ctx context.Context) error {
 const (
 	// quickEnd is when a quick run stops measuring, and quickRest what it keeps of that for what comes behind /api/me.
 	quickEnd  = 47 * time.Second
-	quickRest = 30 * time.Second
+	quickRest = 34 * time.Second
 	// quickCut is when whatever still runs is broken off, on a machine that is too busy.
 	quickCut = 48500 * time.Millisecond
 )

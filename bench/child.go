@@ -23,6 +23,8 @@ type spec struct {
 	Memory   int64       // bytes that the server may remember; 0: its default
 	Header   http.Header // what everybody writes
 	Body     []byte
+	Upstream string // what it stands in front of; "": nothing
+	Public   string // the address that browsers know; "": its own
 	Wide     bool   // it has all processors, and not the first alone
 	Profile  string // file for a profile of its time; "": none
 }
@@ -39,7 +41,8 @@ type child struct {
 	served  served
 	command *exec.Cmd
 	stdin   io.Closer
-	pids    []int // of all its processes
+	pids    []int  // of all its processes
+	asked   *child // whom it asks about each request, and who ends with it; nil: nobody
 	conns   []*conn
 }
 
@@ -123,6 +126,9 @@ func (c *child) stop() {
 	c.stdin.Close()
 	_ = c.command.Process.Kill()
 	_ = c.command.Wait() // it was killed
+	if c.asked != nil {
+		c.asked.stop()
+	}
 }
 
 // serve is the child: it becomes what its input says.

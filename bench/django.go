@@ -112,7 +112,7 @@ func (b *bench) startDjango(ctx context.Context, s spec) (*child, error) {
 		return nil, err
 	}
 	if c.served.Addr, err = listening(log); err == nil {
-		err = c.await(ctx)
+		err = c.await(ctx, "/api/me")
 	}
 	if err != nil {
 		c.stop()
@@ -145,12 +145,12 @@ func listening(log io.Reader) (string, error) {
 	return "", errors.New("it has ended")
 }
 
-// await waits until the first answer.
-func (c *child) await(ctx context.Context) error {
+// await waits until the first answer about this path.
+func (c *child) await(ctx context.Context, path string) error {
 	probe := &conn{addr: c.served.Addr}
 	defer probe.close()
 	for range 200 {
-		status, err := probe.ask(request("GET", "/api/me", c.served.Addr, c.served.Credentials[0], ""))
+		status, err := probe.ask(request("GET", path, c.served.Addr, c.served.Credentials[0], ""))
 		if err == nil && status != http.StatusOK {
 			return fmt.Errorf("answered %d", status)
 		}

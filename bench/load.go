@@ -110,9 +110,14 @@ type sample struct {
 
 // burst asks for /api/me over all connections for so long.
 func (c *child) burst(ctx context.Context, d time.Duration) (sample, error) {
+	return c.burstOf(ctx, "/api/me", d)
+}
+
+// burstOf is the same for another path.
+func (c *child) burstOf(ctx context.Context, path string, d time.Duration) (sample, error) {
 	var requests [][]byte
 	for _, credential := range c.served.Credentials {
-		requests = append(requests, request("GET", "/api/me", c.served.Addr, credential, ""))
+		requests = append(requests, request("GET", path, c.served.Addr, credential, ""))
 	}
 	for len(c.conns) < connections {
 		c.conns = append(c.conns, &conn{addr: c.served.Addr})

@@ -33,7 +33,7 @@ func main() {
 	}
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
-	only := flag.String("only", "", "measure only what has this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, purge")
+	only := flag.String("only", "", "measure only what has this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, gateways, purge")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
 	profiles := flag.String("profile", "", "only write profiles of /api/me and of the bare handler to this directory")
 	flag.Parse()
@@ -77,12 +77,13 @@ type plan struct {
 	burst  time.Duration // of one contender in one round
 	hashes int           // rounds of sign-ins
 	flood  time.Duration
+	fronts time.Duration // for all rounds of the gateways
 }
 
 func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) error {
-	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second}
+	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second, fronts: 30 * time.Second}
 	if quick {
-		p = plan{quick: quick, rounds: 10 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond}
+		p = plan{quick: quick, rounds: 10 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond, fronts: 2 * time.Second}
 	}
 	p.only = only
 	if quick {

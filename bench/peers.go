@@ -36,7 +36,7 @@ var peers = []string{"bare", "hs256", "rs256", "es256", "eddsa", "scs-memory", "
 
 // build makes a contender's handler and the credentials of its people.
 func build(s spec, addr string) (http.Handler, []string, error) {
-	if strings.HasPrefix(s.Name, "me/") || s.Name == "hash" {
+	if strings.HasPrefix(s.Name, "me/") || s.Name == "hash" || s.Name == ourGateway || s.Name == theAsked {
 		return buildOurs(s, addr)
 	}
 	write := writer(s)
@@ -47,6 +47,8 @@ func build(s spec, addr string) (http.Handler, []string, error) {
 		return buildJWT(s, write)
 	case "scs-memory", "scs-redis":
 		return buildSCS(s, write)
+	case bareProxy:
+		return buildProxy(s)
 	case "gorilla":
 		return buildGorilla(s, write)
 	}

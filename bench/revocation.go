@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -22,9 +23,16 @@ func revocation(s spec) string {
 }
 
 func config(s spec, addr string, log *slog.Logger) cloakroom.Config {
-	return cloakroom.Config{
-		URL: "http://" + addr, Data: s.Dir, DB: s.DB, Sessions: s.Sessions, Revocation: revocation(s), MemoryBytes: s.Memory, Log: log,
+	c := cloakroom.Config{
+		URL: "http://" + cmp.Or(s.Public, addr), Data: s.Dir, DB: s.DB, Sessions: s.Sessions, Revocation: revocation(s), MemoryBytes: s.Memory, Log: log,
 	}
+	if s.Upstream != "" {
+		c.Upstreams = []string{s.Upstream}
+	}
+	if s.Public != "" {
+		c.TrustedProxies = []string{"127.0.0.1"}
+	}
+	return c
 }
 
 // remembering returns the stores with a memory before them, kept true by the feed, where the contender is fenced.

@@ -14,8 +14,10 @@ import (
 // print prints the conditions, a table of ratios, and the rest of the results.
 func (b *bench) print() {
 	b.conditions()
-	b.table("requests per second, as a multiple of", "", rate)
-	b.table("processor time per request, as a multiple of", "cpu/", cpu)
+	if len(b.samples) > 0 {
+		b.table("requests per second, as a multiple of", "", rate)
+		b.table("processor time per request, as a multiple of", "cpu/", cpu)
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	for _, r := range b.results {
 		if strings.HasPrefix(r.Name, "me/") || strings.HasPrefix(r.Name, "cpu/") || b.samples[r.Name] != nil {
@@ -71,7 +73,7 @@ func (b *bench) conditions() {
 		where = "NOT PINNED (one processor, or no taskset): server, clients and databases get in each other's way"
 	}
 	fmt.Printf("%s; load average %s\n", where, load())
-	rounds := 0
+	rounds := b.frontRounds
 	for _, s := range b.samples {
 		rounds = len(s)
 	}
@@ -80,6 +82,7 @@ func (b *bench) conditions() {
 	fmt.Printf("%s; PostgreSQL with fsync, Redis with appendfsync always, SQLite with synchronous=FULL, all on this machine\n",
 		strings.Join(versions(), ", "))
 	fmt.Printf("the flood: %d clients, each trying to sign in %v after its last try, in a process of their own\n", crowd, pause)
+	fmt.Printf("front/: no TLS, answers of %d bytes, the application shares the clients' processors; nginx is one process, and what it asks is counted with it\n", len(orders))
 	fmt.Println("me/redis has its users in SQLite; django is gunicorn with one worker of four threads on SQLite")
 }
 
