@@ -38,6 +38,7 @@ var layers = map[string]layer{
 	"internal/clientip":  {},
 	"internal/upkeep":    {},
 	"internal/keyring":   {},
+	"internal/limit":     {},
 	"internal/requestid": {},
 	"internal/problem":   {own: []string{"internal/requestid"}},
 
@@ -69,11 +70,11 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {},
 	"gateway": {own: []string{
-		"auth", "csrf", "session", "internal/clientip", "internal/problem", "internal/requestid",
+		"auth", "csrf", "session", "internal/clientip", "internal/limit", "internal/problem", "internal/requestid",
 	}},
 	"httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "jwt", "live", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/requestid",
+		"internal/clientip", "internal/keyring", "internal/limit", "internal/problem", "internal/requestid",
 	}},
 
 	// The whole.

@@ -73,12 +73,11 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 // forwarded tells the upstream what we know of the request: who sent it, to which address.
 func (g *Gateway) forwarded(h http.Header, in *http.Request) {
 	if client := g.c.Client.Addr(in); client.IsValid() {
-		h.Set("X-Forwarded-For", client.String())
+		h["X-Forwarded-For"] = []string{client.String()}
 	}
-	h.Set("X-Forwarded-Host", in.Host)
 	scheme, _, _ := strings.Cut(g.c.URL, "://")
-	h.Set("X-Forwarded-Proto", scheme)
-	h.Set("X-Request-Id", requestid.From(in.Context()))
+	values := []string{in.Host, scheme, requestid.From(in.Context())} // one allocation for all
+	h["X-Forwarded-Host"], h["X-Forwarded-Proto"], h["X-Request-Id"] = values[:1:1], values[1:2:2], values[2:3:3]
 }
 
 // upgrade returns "websocket" if the request begins one; "" for whatever else it may want to become.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -100,9 +101,9 @@ func (g *Gateway) judge(r *http.Request) (caller, error) {
 
 // binding returns the public ID of the request's session; "" if there is none.
 func binding(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	s, err := session.FromContext(ctx)
+	limited := limit.For(ctx, checkTimeout)
+	defer limited.End()
+	s, err := session.FromContext(limited)
 	if err != nil || s == nil {
 		return "", err
 	}

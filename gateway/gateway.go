@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -171,8 +172,8 @@ func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, 
 			return caller{}, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-	defer cancel()
+	ctx := limit.For(r.Context(), checkTimeout)
+	defer ctx.End()
 	c := caller{path: path, demand: g.rules.of(r.Method, path, standard)}
 	var err error
 	if !c.demand.signedIn {

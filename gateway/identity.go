@@ -26,8 +26,9 @@ var identityHeaders = []string{headerUser, headerGroups, headerEmail, headerName
 
 // describe sets the headers.
 func describe(h http.Header, who *auth.Identity, assertion string) {
-	for _, name := range identityHeaders {
-		h[name] = []string{""}
+	values := make([]string, len(identityHeaders)) // one allocation for all
+	for i, name := range identityHeaders {
+		h[name] = values[i : i+1 : i+1]
 	}
 	if who == nil {
 		return
@@ -37,11 +38,11 @@ func describe(h http.Header, who *auth.Identity, assertion string) {
 	for i, g := range u.Groups {
 		groups[i] = listed(g)
 	}
-	h.Set(headerUser, oneLine(u.Username))
-	h.Set(headerGroups, strings.Join(groups, ","))
-	h.Set(headerEmail, oneLine(u.Email))
-	h.Set(headerName, oneLine(strings.TrimSpace(u.FirstName+" "+u.LastName)))
-	h.Set(headerAssertion, assertion)
+	h[headerUser][0] = oneLine(u.Username)
+	h[headerGroups][0] = strings.Join(groups, ",")
+	h[headerEmail][0] = oneLine(u.Email)
+	h[headerName][0] = oneLine(strings.TrimSpace(u.FirstName + " " + u.LastName))
+	h[headerAssertion][0] = assertion
 }
 
 // oneLine keeps a text from ending its header.

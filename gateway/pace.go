@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,10 +109,9 @@ func (a *answer) trailers() {
 	if !a.begun {
 		return
 	}
-	announced := strings.Join(a.header["Trailer"], ",")
-	for name, values := range maps.All(a.header) {
-		if strings.HasPrefix(name, http.TrailerPrefix) || slices.ContainsFunc(strings.Split(announced, ","),
-			func(t string) bool { return strings.EqualFold(strings.TrimSpace(t), name) }) {
+	announced := a.header["Trailer"]
+	for name, values := range a.header {
+		if strings.HasPrefix(name, http.TrailerPrefix) || announced != nil && hasToken(announced, name) {
 			a.ResponseWriter.Header()[name] = values
 		}
 	}

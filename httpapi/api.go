@@ -19,6 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
 	"github.com/cloakroom-auth/cloakroom/live"
@@ -190,8 +191,8 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 
 // binding returns the public ID of the request's session; "" if there is none.
 func binding(ctx context.Context) (string, error) {
-	limited := limit(ctx, callTimeout)
-	defer limited.end()
+	limited := limit.For(ctx, callTimeout)
+	defer limited.End()
 	s, err := session.FromContext(limited)
 	if err != nil || s == nil {
 		return "", err

@@ -1,10 +1,6 @@
 package httpapi
 
-import (
-	"context"
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // Route is a line of the table of routes.
 type Route struct {
@@ -46,9 +42,3 @@ func BasicLogin(r *http.Request) (Login, error) {
 
 // JSONID writes a user's ID.
 func JSONID(id string) string { return string(jsonID(id)) }
-
-// Limit returns a context that ends after d, and what ends it before.
-func Limit(ctx context.Context, d time.Duration) (context.Context, func()) {
-	l := limit(ctx, d)
-	return l, l.end
-}

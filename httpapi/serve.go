@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -188,8 +189,8 @@ func (n need) challenge(p *problem.Problem) *problem.Problem {
 }
 
 func (c *call) identify() (*auth.Identity, error) {
-	ctx := limit(c.ctx(), callTimeout)
-	defer ctx.end()
+	ctx := limit.For(c.ctx(), callTimeout)
+	defer ctx.End()
 	return auth.Check(ctx)
 }
 

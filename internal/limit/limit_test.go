@@ -1,4 +1,4 @@
-package httpapi_test
+package limit_test
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/limit"
 )
 
 type limitKey struct{}
@@ -35,8 +35,9 @@ func TestLimitEndsLikeALibraryContext(t *testing.T) {
 					parent, cancel = context.WithTimeout(parent, c.parent)
 					defer cancel()
 				}
-				ctx, end := httpapi.Limit(parent, c.own)
-				defer end()
+				l := limit.For(parent, c.own)
+				defer l.End()
+				var ctx context.Context = l
 				child := ctx
 				if early {
 					var stop context.CancelFunc
@@ -47,7 +48,7 @@ func TestLimitEndsLikeALibraryContext(t *testing.T) {
 					cancel()
 				}
 				if c.ends {
-					end()
+					l.End()
 				}
 				time.Sleep(c.wait)
 				synctest.Wait()

@@ -1,4 +1,5 @@
-package httpapi
+// Package limit bounds what waits for a store, at next to no cost where nothing waits.
+package limit
 
 import (
 	"context"
@@ -6,28 +7,29 @@ import (
 	"time"
 )
 
-// limited is a context that ends at a time, and costs next to nothing unless somebody waits for its end: most calls are
+// Context is a context that ends at a time, and costs next to nothing unless somebody waits for its end: most calls are
 // answered from memory, and a timer that is set and stopped for each would cost as much as the rest of the check.
-type limited struct {
+type Context struct {
 	context.Context // the parent
 	until           time.Time
 
 	mu     sync.Mutex
 	waited context.Context // with a timer; nil: nobody has asked for Done
 	cancel context.CancelFunc
-	over   bool // end was called
+	over   bool // End was called
 }
 
-// limit returns a context that ends after d, with its parent, or by its method end, which must be called.
-func limit(ctx context.Context, d time.Duration) *limited {
+// For returns a context that ends after d, with its parent, or by its method End, which must be called.
+func For(ctx context.Context, d time.Duration) *Context {
 	until := time.Now().Add(d)
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(until) {
 		until = earlier
 	}
-	return &limited{Context: ctx, until: until}
+	return &Context{Context: ctx, until: until}
 }
 
-func (l *limited) end() {
+// End frees what the context holds. It ends it, if it hasn't ended.
+func (l *Context) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = true
@@ -36,9 +38,9 @@ func (l *limited) end() {
 	}
 }
 
-func (l *limited) Deadline() (time.Time, bool) { return l.until, true }
+func (l *Context) Deadline() (time.Time, bool) { return l.until, true }
 
-func (l *limited) Done() <-chan struct{} {
+func (l *Context) Done() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waited == nil {
@@ -50,7 +52,7 @@ func (l *limited) Done() <-chan struct{} {
 	return l.waited.Done()
 }
 
-func (l *limited) Err() error {
+func (l *Context) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -68,7 +70,7 @@ func (l *limited) Err() error {
 
 // Value asks the context with the timer once there is one, so that package context finds it and hangs those made from
 // this one straight on it.
-func (l *limited) Value(key any) any {
+func (l *Context) Value(key any) any {
 	l.mu.Lock()
 	from := l.waited
 	l.mu.Unlock()
