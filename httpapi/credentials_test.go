@@ -91,6 +91,7 @@ var levels = map[string]string{
 	"POST /api/auth/logout":                             "own",
 	"GET /api/me":                                       "anyone",
 	"GET /api/auth/me":                                  "anyone",
+	"PATCH /api/auth/me":                                "session",
 	"GET /api/auth/csrf":                                "anybody",
 	"GET /api/auth/sessions":                            "session",
 	"DELETE /api/auth/sessions":                         "session",

@@ -19,6 +19,7 @@ var routes = []route{
 	{"POST", "/api/auth/logout", serve(anybody, logout)},
 	{"GET", "/api/me", identity(me)},
 	{"GET", "/api/auth/me", identity(me)},
+	{"PATCH", "/api/auth/me", serve(signedIn, editMe)},
 	{"GET", "/api/auth/csrf", serve(anybody, csrfToken)},
 	{"GET", "/api/auth/sessions", serve(signedIn, listSessions)},
 	{"DELETE", "/api/auth/sessions", serve(fresh, endOtherSessions)},

@@ -45,6 +45,27 @@ test("one's account", async (t) => {
     assert.equal((await ask(page, "/api/me")).status, 200);
   });
 
+  await t.test("one says one's name, and the page calls one by it", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const names = page.locator("section", { has: page.getByRole("heading", { name: "Your name" }) });
+    await names.getByLabel("First name").fill("Ada");
+    await names.getByLabel("Last name").fill("Lovelace");
+    await names.getByRole("button", { name: "Save" }).click();
+    await names.getByRole("status").getByText("Saved.").waitFor();
+    await page.locator(".who").getByText("Ada Lovelace").waitFor();
+    await page.reload();
+    await page.locator(".who").getByText("Ada Lovelace").waitFor();
+    await names.getByLabel("First name").fill("x".repeat(151));
+    await names.getByRole("button", { name: "Save" }).click();
+    await names.getByText(/150/).waitFor(); // why not
+    assert.equal(await names.getByLabel("First name").inputValue(), "x".repeat(151), "what was typed is lost");
+    await names.getByLabel("First name").fill("");
+    await names.getByLabel("Last name").fill("");
+    await names.getByRole("button", { name: "Save" }).click();
+    await names.getByRole("status").getByText("Saved.").waitFor();
+  });
+
   await t.test("all other devices are ended at once", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);

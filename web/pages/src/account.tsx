@@ -13,6 +13,7 @@ import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
 import { Checking, Heading, Mark, Ticket } from "./parts/shell.tsx";
 import { usePasswordLength } from "./password-length.ts";
+import { Profile } from "./profile.tsx";
 import { openTo } from "./rights.ts";
 import { texts } from "./texts.ts";
 import { Tokens } from "./tokens.tsx";
@@ -55,6 +56,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
         {devices && <Devices devices={devices} onChange={load.run} onSignOut={() => auth.logout()} />}
         <Tokens />
+        <Profile user={user} />
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
         <FreshSignIn username={user.username} />
       </main>

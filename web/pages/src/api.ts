@@ -13,6 +13,8 @@ export interface NewToken {
   ttl: number;
 }
 
+export type Names = Pick<User, "first_name" | "last_name">;
+
 export interface PasswordReset {
   /** What follows the # of the one-time link. */
   secret: string;
@@ -23,6 +25,7 @@ const { call, sessions, endSession, endOtherSessions } = auth.client;
 
 export const api = {
   call,
+  editNames: (names: Names) => call<User>("PATCH", "/api/auth/me", names),
   devices: sessions,
   endDevice: endSession,
   endOtherDevices: endOtherSessions,

@@ -90,6 +90,16 @@ export const texts = {
     since: (day: string) => `Member since ${day}`,
   },
 
+  profile: {
+    heading: "Your name",
+    intro: "How you are called here. You sign in with what is at the top of this page.",
+    firstName: "First name",
+    lastName: "Last name",
+    save: "Save",
+    saving: "Saving…",
+    saved: "Saved.",
+  },
+
   devices: {
     heading: "Where you’re signed in",
     intro: "Each of these can use your account. End any that you don’t know.",

@@ -1,0 +1,27 @@
+package httpapi
+
+import "github.com/cloakroom-auth/cloakroom/account"
+
+// editMeIn is what people say about themselves; what isn't said stays. One signs in with the username and the e-mail address,
+// so these are an administrator's to change.
+type editMeIn struct {
+	FirstName *string `json:"first_name"`
+	LastName  *string `json:"last_name"`
+}
+
+func editMe(c *call, in editMeIn) (userOut, error) {
+	var before account.User
+	u, err := c.api.Accounts.Edit(c.ctx(), c.who.User.ID, func(u *account.User) error {
+		before = *u
+		set(&u.FirstName, in.FirstName)
+		set(&u.LastName, in.LastName)
+		return nil
+	})
+	if err != nil {
+		return userOut{}, err
+	}
+	if before.FirstName != u.FirstName || before.LastName != u.LastName {
+		c.did("user_updated", u)
+	}
+	return newUserOut(u), nil
+}
