@@ -172,13 +172,18 @@ type body struct {
 	io.ReadCloser
 	pace *pace
 	bad  bool
+	done bool // it has ended, and may be closed: the transport looks once more whether there is too much
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	if b.done {
+		return 0, io.EOF
+	}
 	b.pace.reading(true)
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case errors.Is(err, io.EOF):
+		b.done = true
 		b.pace.reading(false)
 	case err != nil:
 		b.pace.mu.Lock()
