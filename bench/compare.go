@@ -61,13 +61,3 @@ func (b *bench) aboveBare(name string) {
 		b.add("cpu-above-bare/"+name, above, "µs/request", "hs256", above/hs256)
 	}
 }
-
-// of returns what was found, for the tables.
-func (b *bench) of(name, versus string) (result, bool) {
-	for _, r := range b.results {
-		if r.Name == name && r.Versus == versus {
-			return r, true
-		}
-	}
-	return result{}, false
-}

@@ -129,7 +129,7 @@ func withDjango(ctx context.Context) (string, error) {
 			return python, nil
 		}
 	}
-	return "", errors.New("Django and gunicorn are not installed; on Debian: apt-get install python3-django python3-djangorestframework gunicorn")
+	return "", errors.New("no Django with gunicorn is installed; on Debian: apt-get install python3-django python3-djangorestframework gunicorn")
 }
 
 // listening reads the address out of gunicorn's log.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -68,13 +69,15 @@ func (c *conn) answer() (status int, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case len(name) == 14 && bytes.EqualFold(name, []byte("Content-Length")):
-			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return 0, fmt.Errorf("the length of an answer: %w", err)
+			}
 		case len(name) == 10 && bytes.EqualFold(name, []byte("Connection")):
 			closes = bytes.Contains(value, []byte("close"))
 		}
 	}
-	if length < 0 || err != nil {
-		return 0, fmt.Errorf("an answer without a length: %w", err)
+	if length < 0 {
+		return 0, errors.New("an answer without a length")
 	}
 	_, err = c.r.Discard(length)
 	if closes && err == nil {

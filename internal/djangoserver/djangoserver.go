@@ -86,6 +86,7 @@ var unpacked = sync.OnceValues(func() (string, error) {
 	return dir, os.CopyFS(dir, project)
 })
 
+//lint:ignore U1000 nobody reads it: it is what keeps the pipe open
 var watched io.Closer // until it is closed, nobody removes the project; the system does, however the process ends
 
 func removeAtEnd(dir string) (err error) {
