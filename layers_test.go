@@ -32,7 +32,7 @@ var layers = map[string]layer{
 	"jwt":                {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
-	"audit":              {own: []string{"internal/requestid"}},
+	"audit":              {own: []string{"internal/requestid", "internal/upkeep"}},
 	"live":               {own: []string{"account", "auth", "session"}},
 	"auth":               {own: []string{"account", "jwt", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":  {},

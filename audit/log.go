@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
 )
 
 const (
@@ -25,9 +28,8 @@ const (
 	ofUsers     = 6000
 	ofStrangers = 1000
 
-	purgeEvery = time.Minute
+	// purgeBatch is how many events that are too old are removed in one step.
 	purgeBatch = 500
-	purgePause = 20 * time.Millisecond
 
 	// StandardKeep is how long events are kept.
 	StandardKeep = 365 * 24 * time.Hour
@@ -192,43 +194,25 @@ func mask(login string) string {
 // Run writes what waits, and removes what is too old, until ctx ends; then it writes what is left and returns nil. Run it
 // once per Log. Without it, events are written when Flush is called.
 func (l *Log) Run(ctx context.Context) error {
-	flush, purge := time.NewTicker(flushEvery), time.NewTimer(0)
-	defer flush.Stop()
-	defer purge.Stop()
 	out := false
-	for {
-		select {
-		case <-ctx.Done():
-			l.report(l.Flush(context.WithoutCancel(ctx)), "audit events lost")
-			return nil
-		case <-flush.C:
+	upkeep.Work{
+		Flush: func(ctx context.Context) {
 			err := l.Flush(ctx)
 			if !out && ctx.Err() == nil {
 				l.report(err, "audit events wait for the store")
 			}
 			out = err != nil
-		case <-purge.C:
-			purge.Reset(l.purge(ctx))
-		}
-	}
+		},
+		Every: flushEvery, Purge: l.purge, Batch: purgeBatch,
+		Failed: func(_ context.Context, err error) { l.report(err, "audit purge failed") },
+	}.Run(ctx)
+	l.report(l.Flush(context.WithoutCancel(ctx)), "audit events lost")
+	return nil
 }
 
-// purge removes a batch of what is too old, and returns how long to wait before the next.
-func (l *Log) purge(ctx context.Context) time.Duration {
-	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	keep := l.Keep
-	if keep == 0 {
-		keep = StandardKeep
-	}
-	n, err := l.Store.DeleteOlder(bounded, time.Now().Add(-keep).UnixMilli(), purgeBatch)
-	if err != nil && ctx.Err() == nil {
-		l.report(err, "audit purge failed")
-	}
-	if err != nil || n < purgeBatch {
-		return purgeEvery
-	}
-	return purgePause
+// purge removes a batch of what is too old.
+func (l *Log) purge(ctx context.Context, limit int) (int, error) {
+	return l.Store.DeleteOlder(ctx, time.Now().Add(-cmp.Or(l.Keep, StandardKeep)).UnixMilli(), limit)
 }
 
 func (l *Log) report(err error, what string) {

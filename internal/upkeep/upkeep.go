@@ -2,6 +2,7 @@
 package upkeep
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -19,17 +20,19 @@ const (
 
 // Work is what is done, all of it by the one goroutine that calls Run.
 type Work struct {
-	// Flush writes what was noted.
+	// Flush writes what was noted, once in every Every; 0: FlushEvery.
 	Flush func(context.Context)
-	// Purge removes what is over, no more than limit, and returns how many it has removed.
+	Every time.Duration
+	// Purge removes what is over, no more than limit, which is Batch, and returns how many it has removed; 0: 200.
 	Purge func(ctx context.Context, limit int) (int, error)
+	Batch int
 	// Failed is told why a purge failed. The next is tried nevertheless.
 	Failed func(context.Context, error)
 }
 
 // Run works until ctx ends.
 func (w Work) Run(ctx context.Context) {
-	flush, purge := time.NewTicker(FlushEvery), time.NewTimer(0)
+	flush, purge := time.NewTicker(cmp.Or(w.Every, FlushEvery)), time.NewTimer(0)
 	defer flush.Stop()
 	defer purge.Stop()
 	for {
@@ -48,11 +51,12 @@ func (w Work) Run(ctx context.Context) {
 func (w Work) purge(ctx context.Context) time.Duration {
 	bounded, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	n, err := w.Purge(bounded, purgeBatch)
+	limit := cmp.Or(w.Batch, purgeBatch)
+	n, err := w.Purge(bounded, limit)
 	if err != nil && ctx.Err() == nil {
 		w.Failed(ctx, err)
 	}
-	if err != nil || n < purgeBatch {
+	if err != nil || n < limit {
 		return purgeEvery
 	}
 	return purgePause
