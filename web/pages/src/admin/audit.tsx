@@ -1,4 +1,4 @@
-import { Link, useSearchParams } from "react-router";
+import { Link } from "react-router";
 import { useAction } from "../action.ts";
 import { describeAgent } from "../agent.ts";
 import type { User } from "../api.ts";
@@ -10,6 +10,7 @@ import { may } from "../rights.ts";
 import { texts } from "../texts.ts";
 import { exactly, moment, startOf } from "../when.ts";
 import { exportOf, home, lookAtEvents, useEvents, type EventFilter } from "./data.ts";
+import { useKept } from "./kept.ts";
 import { DeedProblem, Loaded } from "./loaded.tsx";
 import type { AuditEvent } from "./types.ts";
 
@@ -18,16 +19,10 @@ const names = Object.entries(t.events).sort(([, a], [, b]) => a.localeCompare(b)
 
 /** What happened, narrowed by what the address says. */
 export function Audit({ me }: { me: User }) {
-  const [parameters, setParameters] = useSearchParams();
-  const [user, event, from, to] = ["user", "event", "from", "to"].map((name) => parameters.get(name) ?? "") as [string, string, string, string];
+  const [kept, keep] = useKept();
+  const [user, event, from, to] = ["user", "event", "from", "to"].map((name) => kept.get(name) ?? "") as [string, string, string, string];
   const filter: EventFilter = { user, event, from: startOf(from), to: startOf(to, 1) };
   const events = useEvents(filter);
-  const keep = (name: string) => (value: string) =>
-    setParameters((had) => {
-      if (value) had.set(name, value);
-      else had.delete(name);
-      return had;
-    }, { replace: true });
   return (
     <>
       <div className="heading-row">

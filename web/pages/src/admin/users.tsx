@@ -1,5 +1,5 @@
 import { useDeferredValue, useState } from "react";
-import { Link, useSearchParams } from "react-router";
+import { Link } from "react-router";
 import type { User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
 import { Choice, Search } from "../parts/field.tsx";
@@ -10,24 +10,19 @@ import { texts } from "../texts.ts";
 import { ago, exactly } from "../when.ts";
 import { useArrived } from "./arrived.ts";
 import { home, useGroups, useUsers } from "./data.ts";
+import { useKept } from "./kept.ts";
 import { Loaded } from "./loaded.tsx";
 import type { AdminUser } from "./types.ts";
 
 const t = texts.admin.users;
 
 export function Users({ me }: { me: User }) {
-  const [parameters, setParameters] = useSearchParams();
-  const [search, setSearch] = useState(parameters.get("search") ?? "");
-  const group = parameters.get("group") ?? "";
+  const [kept, keep] = useKept();
+  const [search, setSearch] = useState(kept.get("search") ?? "");
+  const group = kept.get("group") ?? "";
   const [done] = useArrived();
   const groups = useGroups(may(me, "auth.view_group"));
   const users = useUsers({ search: useDeferredValue(search), group });
-  const keep = (name: string, value: string) =>
-    setParameters((had) => {
-      if (value) had.set(name, value);
-      else had.delete(name);
-      return had;
-    }, { replace: true });
   return (
     <>
       <div className="heading-row">
@@ -38,10 +33,10 @@ export function Users({ me }: { me: User }) {
       <div className="filters" role="search">
         <Search label={t.search} value={search} onChange={(value) => {
           setSearch(value);
-          keep("search", value);
+          keep("search")(value);
         }} />
         {groups.data && groups.data.length > 0 && (
-          <Choice name="group" label={t.group} value={group} onChange={(value) => keep("group", value)}
+          <Choice name="group" label={t.group} value={group} onChange={keep("group")}
             options={[["", t.anyGroup], ...groups.data.map(({ name }) => [name, name] as const)]} />
         )}
       </div>
