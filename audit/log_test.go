@@ -220,10 +220,23 @@ func TestAFloodIsCountedNotKept(t *testing.T) {
 	})
 }
 
+// bounded notes the most that was to be removed in one step.
+type bounded struct {
+	audit.Store
+	most *int
+}
+
+func (b bounded) DeleteOlder(ctx context.Context, before int64, limit int) (int, error) {
+	*b.most = max(*b.most, limit)
+	return b.Store.DeleteOlder(ctx, before, limit)
+}
+
 func TestWhatIsTooOldGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)
 		j.Keep = 24 * time.Hour
+		most := 0
+		j.Store = bounded{j.Store, &most}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { _ = j.Run(ctx) })
@@ -242,5 +255,8 @@ func TestWhatIsTooOldGoes(t *testing.T) {
 		}
 		stop()
 		running.Wait()
+		if most != 500 {
+			t.Errorf("%d events are removed in one step", most)
+		}
 	})
 }
