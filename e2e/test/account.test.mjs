@@ -12,6 +12,16 @@ test("one's account", async (t) => {
   const browser = await startBrowser(t);
   const devices = (page) => page.locator("li.device");
   const device = (page, name) => devices(page).filter({ hasText: name });
+  /** A page that lists the other, in another browser, among the devices. */
+  const signedInTwice = async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    const other = await openPage(t, browser, { userAgent: firefox });
+    await signIn(other, server);
+    await page.reload();
+    await device(page, "Firefox on Windows").waitFor();
+    return [page, other];
+  };
 
   await t.test("another device is ended from this one", async (t) => {
     const page = await openPage(t, browser);
@@ -147,12 +157,7 @@ test("one's account", async (t) => {
   });
 
   await t.test("a sign-out everywhere leaves nobody in", async (t) => {
-    const page = await openPage(t, browser);
-    await signIn(page, server);
-    const other = await openPage(t, browser, { userAgent: firefox });
-    await signIn(other, server);
-    await page.reload();
-    await device(page, "Firefox on Windows").waitFor();
+    const [page, other] = await signedInTwice(t);
     await page.getByRole("button", { name: "Sign out everywhere" }).click();
     await page.getByRole("button", { name: "Stay" }).click();
     await page.getByRole("button", { name: "Sign out everywhere" }).click();
@@ -163,12 +168,7 @@ test("one's account", async (t) => {
   });
 
   await t.test("changing the password", async (t) => {
-    const page = await openPage(t, browser);
-    await signIn(page, server);
-    const other = await openPage(t, browser, { userAgent: firefox });
-    await signIn(other, server);
-    await page.reload();
-    await device(page, "Firefox on Windows").waitFor();
+    const [page, other] = await signedInTwice(t);
     const form = page.getByRole("region", { name: "Change your password" });
     const send = form.getByRole("button", { name: "Change password" });
     const wrong = (name) => form.locator(`input[name="${name}"][aria-invalid="true"]`);
