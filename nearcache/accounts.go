@@ -106,14 +106,7 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 		a.cache.forget(k)
 		return u, err
 	}
-	err = a.cache.truth.fence(ctx, []key{k}, func(ctx context.Context) error {
-		u, err = a.Store.Change(ctx, id, change)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return u, nil
+	return a.fenced(ctx, k, func(ctx context.Context) (*account.User, error) { return a.Store.Change(ctx, id, change) })
 }
 
 // SpendReset is always fenced. Whose secret it is can't be known before the store is asked, so it is begun without a
@@ -132,14 +125,24 @@ func (a *accounts) SpendReset(
 	if !errors.Is(err, errFence) {
 		return u, err
 	}
-	err = a.cache.truth.fence(ctx, []key{k}, func(ctx context.Context) error {
-		u, err = a.Store.SpendReset(ctx, secretHash, now, change)
+	return a.fenced(ctx, k, func(ctx context.Context) (*account.User, error) {
+		return a.Store.SpendReset(ctx, secretHash, now, change)
+	})
+}
+
+// fenced changes a user behind a fence. Whoever gets an error gets no user.
+func (a *accounts) fenced(
+	ctx context.Context, k key, change func(context.Context) (*account.User, error),
+) (*account.User, error) {
+	var changed *account.User
+	err := a.cache.truth.fence(ctx, []key{k}, func(ctx context.Context) (err error) {
+		changed, err = change(ctx)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return u, nil
+	return changed, nil
 }
 
 // notesSignIn reports whether a change is one of LastLogin alone.
