@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net"
 	"net/http"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -71,3 +72,17 @@ func (a *Assertions) Of(ctx context.Context, c Claims) (string, error) { return 
 
 // Len returns how many are remembered.
 func (a *Assertions) Len() int { return len(a.young) + len(a.old) }
+
+// WrapUpstreams puts wrap round each connection to an upstream. Call it before the first request.
+func (g *Gateway) WrapUpstreams(wrap func(net.Conn) net.Conn) {
+	for _, u := range g.upstreams {
+		dial := u.transport.DialContext
+		u.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(c), nil
+		}
+	}
+}

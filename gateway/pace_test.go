@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +20,12 @@ import (
 
 // open serves a gateway whose paths are all public, by a server with short limits of its own.
 func open(t *testing.T, upstream string, stall, limit time.Duration, h2 bool) *httptest.Server {
+	t.Helper()
+	s, _ := openGateway(t, upstream, stall, limit, h2)
+	return s
+}
+
+func openGateway(t *testing.T, upstream string, stall, limit time.Duration, h2 bool) (*httptest.Server, *gateway.Gateway) {
 	t.Helper()
 	db := memory.New()
 	guard, err := csrf.New(csrf.Config{URL: "https://app.example.com", Keys: func() [][]byte { return [][]byte{[]byte("a key of the test's")} }})
@@ -40,7 +47,7 @@ func open(t *testing.T, upstream string, stall, limit time.Duration, h2 bool) *h
 		s.Start()
 	}
 	t.Cleanup(s.Close)
-	return s
+	return s, g
 }
 
 // trickle is a body of which a byte comes at each turn of pause.
@@ -131,5 +138,58 @@ func TestWhatMovesMayTakeItsTimeAndWhatStallsMayNot(t *testing.T) {
 				t.Errorf("a body that stalls: %v", err)
 			}
 		})
+	}
+}
+
+// lingering is a connection to an upstream whose write of a request's last bytes takes until the answer has begun.
+type lingering struct {
+	net.Conn
+	last  []byte // how the request ends
+	begun <-chan struct{}
+}
+
+func (c lingering) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if strings.HasSuffix(string(p), string(c.last)) {
+		select {
+		case <-c.begun:
+		case <-time.After(15 * time.Second):
+			return n, errors.New("no answer has begun")
+		}
+	}
+	return n, err
+}
+
+// TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole: once an answer has begun, the server closes the request's body, and to
+// read on is an error. But the transport looks once more whether there is too much, however late its last write is done.
+func TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole(t *testing.T) {
+	const size, pieces = 256 << 10, 20
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		for range pieces { // time for the connection to be given up
+			fmt.Fprint(w, "y")
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}))
+	defer application.Close()
+	s, g := openGateway(t, application.URL, time.Minute, time.Hour, false)
+	begun := make(chan struct{})
+	g.WrapUpstreams(func(c net.Conn) net.Conn { return lingering{c, []byte("the end"), begun} })
+	r, err := http.NewRequest("POST", s.URL+"/x", strings.NewReader(strings.Repeat("x", size)+"the end"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	close(begun)
+	text, err := io.ReadAll(answer.Body)
+	if string(text) != strings.Repeat("y", pieces) || err != nil {
+		t.Errorf("%d %q, %v", answer.StatusCode, text, err)
 	}
 }
