@@ -4,63 +4,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
-
-func TestJ1_NobodyIsTakenForAnother(t *testing.T) {
-	f := startGateway(t)
-	cookies := map[string]string{}
-	for i := range 10 {
-		name := fmt.Sprintf("user%d", i)
-		cookies[name] = f.signedIn(t, name)
-	}
-	cookies[""] = "X-Nobody: 1"
-	client := f.client()
-	var group sync.WaitGroup
-	var answers, cut atomic.Int64
-	for worker := range 20 {
-		group.Go(func() {
-			random := rand.New(rand.NewPCG(uint64(worker), 1))
-			for range 100 {
-				for name, line := range cookies {
-					if random.IntN(4) > 0 {
-						continue
-					}
-					r, err := http.NewRequest("POST", "https://"+f.host+"/open/"+name, strings.NewReader(name))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					header, value, _ := strings.Cut(line, ": ")
-					r.Header.Set(header, value)
-					r.Header.Set("Origin", "https://"+f.host)
-					if random.IntN(10) == 0 { // goes away in the middle
-						ctx, cancel := contextFor(time.Duration(random.IntN(2000)) * time.Microsecond)
-						defer cancel()
-						r = r.WithContext(ctx)
-					}
-					if err := who(client, r, name); err == errCut {
-						cut.Add(1)
-					} else if err != nil {
-						t.Error(err)
-						return
-					}
-					answers.Add(1)
-				}
-			}
-		})
-	}
-	group.Wait()
-	t.Logf("%d answers, of which %d were cut off", answers.Load(), cut.Load())
-}
 
 // memory returns the most memory that a process has held, in bytes.
 func memory(t *testing.T, p *process) int64 {
@@ -111,7 +61,7 @@ func TestALargeUploadIsStreamed(t *testing.T) {
 			}
 			grown := memory(t, f.server) - before
 			t.Logf("%d MB in %v, memory grown by %d kB to %d MB", size>>20, time.Since(began), grown>>10, memory(t, f.server)>>20)
-			if grown > 48<<20 {
+			if grown > 48<<20 && !raceDetector {
 				t.Errorf("memory has grown by %d MB", grown>>20)
 			}
 		})

@@ -1,6 +1,7 @@
 package fronttest_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -107,7 +108,7 @@ func TestTheUpstreamIsToldThatTheClientHasGone(t *testing.T) {
 		gone <- struct{}{}
 	}
 	for _, protocol := range []string{"h1", "h2"} {
-		ctx, cancel := contextFor(patience)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, "GET", "https://"+f.host+"/open/long", nil)
 		if err != nil {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package fronttest_test
+
+const raceDetector = false
