@@ -90,16 +90,7 @@ func TestWithTheFeedChecksAreAnsweredFromMemory(t *testing.T) {
 
 // TestB7_EachSideSeesWhatTheOtherDoesThroughTheFeed is the matrix once more, over a memory.
 func TestB7_EachSideSeesWhatTheOtherDoesThroughTheFeed(t *testing.T) {
-	p := newFed(t)
-	before := p.bystanders(t)
-	for _, c := range cells {
-		if c.what == "read" {
-			continue // one's own uses are written down a few seconds later, in a batch
-		}
-		t.Run(c.what+", done in Django", func(t *testing.T) { c.inDjango(t, p) })
-		t.Run(c.what+", done in Cloakroom", func(t *testing.T) { c.inCloakroom(t, p) })
-	}
-	t.Run("nothing else has changed", func(t *testing.T) { p.unchanged(t, before) })
+	newFed(t).agreesInEachCell(t)
 }
 
 // TestTheFeedTellsOfEachTable: what is in memory goes at once, not only once it is read anew; and what has not changed stays.

@@ -36,6 +36,7 @@ type pair struct {
 	keys   []string // of the sessions that no test is to touch
 	feed   bool     // Cloakroom answers from memory, and hears a moment later what Django has done
 	run    bool     // what a server does beside requests is done
+	newer  bool     // Django is of 4.1 or later
 	stop   func()   // stops Cloakroom; may be called again
 }
 
@@ -48,7 +49,7 @@ func newPair(t testing.TB, database string, change func(d *djangoserver.Config, 
 		change(&d, &c)
 	}
 	c.Django.SecretKeyFile = keyFile(t, d.Keys)
-	p := &pair{t: t, site: djangoserver.New(t, d), config: c}
+	p := &pair{t: t, site: djangoserver.New(t, d), config: c, newer: d.Django.Version != ""}
 	p.site.Start(t)
 	p.start()
 	return p

@@ -11,14 +11,20 @@ need() {
   command -v "$command" >/dev/null || install_packages "$@"
 }
 
+# update_lists brings apt's lists up to date, once.
+update_lists() {
+  [ -z "${apt_updated:-}" ] || return 0
+  local sudo=
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -q
+  apt_updated=1
+}
+
 install_packages() {
   say "installing Debian packages: $*"
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
-  if [ -z "${apt_updated:-}" ]; then
-    $sudo apt-get update -q
-    apt_updated=1
-  fi
+  update_lists
   local policy=/usr/sbin/policy-rc.d ours=
   if [ ! -e "$policy" ]; then
     ours=1
@@ -41,6 +47,7 @@ need_servers() {
   need caddy caddy
   need /usr/bin/python3 python3
   need_django
+  need_newer_djangos
   need_simplejwt
   need_node # whose idea of a URL is what browsers have
 }
@@ -63,6 +70,62 @@ need_postgres() {
 need_django() {
   "${CLOAKROOM_PYTHON:-/usr/bin/python3}" -c 'import django, rest_framework, psycopg2, argon2, bcrypt, gunicorn' 2>/dev/null && return
   install_packages python3-django python3-djangorestframework python3-psycopg2 python3-argon2 python3-bcrypt gunicorn
+}
+
+# need_newer_djangos unpacks into .cache/django what later Debian releases have, for the tests to run beside this machine's:
+# 4.2 and 5.2. Nothing of it is installed. A Django that this machine's Python is too old for is left out.
+need_newer_djangos() {
+  local release
+  for release in trixie forky; do
+    if [ ! -e ".cache/django/$release" ]; then unpack_django "$release"; fi
+  done
+}
+
+# unpack_django RELEASE: the packages are found by the release's own lists, which apt keeps apart from this machine's, and
+# verified as apt verifies all.
+unpack_django() {
+  local release=$1 python=${CLOAKROOM_PYTHON:-/usr/bin/python3} dir mirror
+  say "unpacking the Django of Debian's $release into .cache/django"
+  mirror=$(debian_mirror)
+  mkdir -p .cache/django
+  rm -rf .cache/django/.unpacking-*
+  dir=$(mktemp -d "$PWD/.cache/django/.unpacking-XXXXXX")
+  mkdir -p "$dir"/{lists,cache/archives}/partial
+  echo "deb [target=Packages signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" >"$dir/sources.list"
+  (
+    cd "$dir"
+    options=(-q -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+      -o Dir::State::lists="$dir/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$dir/cache"
+      -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=)
+    apt-get "${options[@]}" update
+    apt-get "${options[@]}" download python3-django python3-djangorestframework python3-asgiref python3-sqlparse
+    for package in *.deb; do dpkg-deb -x "$package" "$dir/root"; done
+  )
+  local packages=$dir/root/usr/lib/python3/dist-packages
+  if PYTHONPATH=$packages "$python" -c 'import rest_framework, django.core.wsgi'; then
+    "$python" -m compileall -q "$packages" >/dev/null || true # some files are templates
+    mv "$dir/root" ".cache/django/$release"
+  else
+    echo "the Django of $release doesn't run on $("$python" --version), and is left out" >&2
+    mkdir ".cache/django/$release"
+  fi
+  rm -rf "$dir"
+}
+
+# debian_mirror is where this machine has Debian's packages from.
+debian_mirror() {
+  local mirror
+  mirror=$(known_mirror)
+  if [ -z "$mirror" ]; then # it has not been asked yet what it is
+    update_lists >&2
+    mirror=$(known_mirror)
+  fi
+  [ -n "$mirror" ] || { echo "apt knows no mirror of Debian" >&2; return 1; }
+  echo "$mirror"
+}
+
+known_mirror() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed -n 1p
 }
 
 # need_simplejwt: what judges our JSON Web Tokens besides ourselves.

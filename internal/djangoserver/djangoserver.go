@@ -40,6 +40,7 @@ type Config struct {
 	Keys       []string // SECRET_KEY and its fallbacks
 	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
 	CustomUser bool     // a user model with a UUID for a key, and an address to sign in by
+	Django     Django   // which one runs it
 }
 
 // Site is a Django.
@@ -57,7 +58,7 @@ func New(t testing.TB, c Config) *Site {
 	t.Helper()
 	s := &Site{config: c, dir: files(t)}
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
-		copyFile(t, migrated(t, c.CustomUser), path)
+		copyFile(t, migrated(t, c), path)
 		return s
 	}
 	s.Manage(t, "migrate", "--verbosity", "0")
@@ -108,14 +109,15 @@ func files(t testing.TB) string {
 	return dir
 }
 
-var templates sync.Map // of files, by whether the user model is custom
+var templates sync.Map // of files, by what makes them differ
 
-// migrated returns an SQLite file that Django has migrated, one for the process.
-func migrated(t testing.TB, custom bool) string {
+// migrated returns an SQLite file that Django has migrated for such a site, one for the process.
+func migrated(t testing.TB, c Config) string {
 	t.Helper()
-	once, _ := templates.LoadOrStore(custom, sync.OnceValue(func() string {
-		path := filepath.Join(files(t), fmt.Sprintf("template-%v.sqlite3", custom))
-		s := &Site{config: Config{Database: "sqlite:" + path, Keys: []string{"k"}, CustomUser: custom}, dir: files(t)}
+	name := fmt.Sprintf("template-%s-%v.sqlite3", c.Django.Version, c.CustomUser)
+	once, _ := templates.LoadOrStore(name, sync.OnceValue(func() string {
+		path := filepath.Join(files(t), name)
+		s := &Site{config: Config{Database: "sqlite:" + path, Keys: []string{"k"}, CustomUser: c.CustomUser, Django: c.Django}, dir: files(t)}
 		s.Manage(t, "migrate", "--verbosity", "0")
 		return path
 	}))
@@ -161,7 +163,11 @@ func (s *Site) environ(t testing.TB) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(os.Environ(), "SITE="+string(text), "PYTHONDONTWRITEBYTECODE=1", "DJANGO_SETTINGS_MODULE=settings")
+	env := append(os.Environ(), "SITE="+string(text), "PYTHONDONTWRITEBYTECODE=1", "DJANGO_SETTINGS_MODULE=settings")
+	if s.config.Django.path != "" {
+		env = append(env, "PYTHONPATH="+s.config.Django.path)
+	}
+	return env
 }
 
 // Start serves the project until the test ends or Stop is called.

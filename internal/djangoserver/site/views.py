@@ -1,5 +1,6 @@
 """What the tests do at Django's side, through Django's own interfaces."""
 import json
+from datetime import datetime
 
 from django.contrib import auth
 from django.contrib.auth import get_user_model
@@ -67,6 +68,8 @@ def session(request):
             request.session.pop(key, None)
         if "expiry" in data:
             request.session.set_expiry(data["expiry"])
+        if "expiry_date" in data:  # Django before 4.1 can't write one
+            request.session.set_expiry(datetime.fromisoformat(data["expiry_date"]))
         request.session.save()
     return HttpResponse(json.dumps(dict(request.session.items())), content_type="application/json")
 
