@@ -285,8 +285,12 @@ func (s *Server) purgeThrottle(ctx context.Context) error {
 	}
 }
 
-// Drain makes /readyz answer 503, so that a load balancer sends no more requests, and ends the events streams, and the
-// WebSockets and streams of upstreams. Requests that come are still answered.
+// Retire makes /readyz answer 503 from now on, so that a load balancer sends no more requests. Those that come all the same
+// are answered, and streams stay open: a server that stops retires first, and drains when that has been noticed.
+func (s *Server) Retire() { s.api.Retire() }
+
+// Drain is [Server.Retire], and ends the events streams, and the WebSockets and streams of upstreams. Requests that come
+// are still answered.
 func (s *Server) Drain() {
 	s.api.Drain()
 	s.gateway.Drain()

@@ -58,10 +58,13 @@ type Pages interface {
 	Match(path string) bool
 }
 
-// Drain makes /readyz answer 503 from now on, so that load balancers send no more requests, and ends the events streams,
-// so that their clients connect elsewhere.
+// Retire makes /readyz answer 503 from now on, so that load balancers send no more requests. Those that come all the same
+// are answered, and the events streams stay open.
+func (a *API) Retire() { a.draining.Store(true) }
+
+// Drain is [API.Retire], and ends the events streams, so that their clients connect elsewhere.
 func (a *API) Drain() {
-	a.draining.Store(true)
+	a.Retire()
 	a.Live.Stop()
 }
 

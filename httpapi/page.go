@@ -88,6 +88,7 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request, gone func()) {
 // take answers on a connection that is ours alone from now on. It ends with the answer, so that needs no length.
 func (p *page) take(conn net.Conn, h http.Header, gone func()) {
 	var head bytes.Buffer
+	h.Del("Connection")
 	fmt.Fprintf(&head, "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n", time.Now().UTC().Format(http.TimeFormat))
 	_ = h.Write(&head) // a Buffer takes everything
 	head.WriteString("\r\n")

@@ -126,6 +126,48 @@ func (l *load) wait(t *testing.T) {
 	}
 }
 
+// TestAServerThatIsAboutToStopGoesOnAnswering for as long as it was told: it says so on /readyz, asks for other connections,
+// and keeps its events streams until the end.
+func TestAServerThatIsAboutToStopGoesOnAnswering(t *testing.T) {
+	s := start(t, "--stop-delay", "3s")
+	user := s.person("sue")
+	v := s.holding(s.give(user)[0])
+	page, over := &listener{v: s.holding(v.ticket())}, make(chan time.Time, 1)
+	go func() {
+		if _, _, err := page.stream(t.Context()); err != nil {
+			t.Error(err)
+		}
+		over <- time.Now()
+	}()
+	eventually(t, "the page listens", func() bool { return page.lives.Load() == 1 })
+	asked := time.Now()
+	s.terminate()
+	eventually(t, "it isn't ready", func() bool {
+		a, err := s.visitor().get("/readyz")
+		return err == nil && a.status == http.StatusServiceUnavailable && a.code() == "stopping"
+	})
+	r, err := http.NewRequest("GET", s.base+"/api/me", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Cookie", sessionCookie+"="+v.ticket())
+	answer, err := s.transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || !answer.Close {
+		t.Errorf("about to stop: %s; the connection may be kept: %v", answer.Status, !answer.Close)
+	}
+	s.signedIn(user.Username).demand(http.StatusOK, "signed in while it is about to stop")
+	if code := s.ended(); code != 0 || time.Since(asked) < 3*time.Second {
+		t.Errorf("exit code %d after %v", code, time.Since(asked))
+	}
+	if at := <-over; at.Sub(asked) < 3*time.Second {
+		t.Errorf("the stream ended %v after the signal", at.Sub(asked))
+	}
+}
+
 // TestStopWritesTheLastUses: a use of a session is written a little later, but not lost by an orderly stop.
 func TestStopWritesTheLastUses(t *testing.T) {
 	s := start(t)

@@ -81,15 +81,16 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		err = a.announce(ctx, started, log)
 	}
 	if err == nil {
-		err = a.serve(ctx, s, listeners, pair, measures, log)
+		err = c.serve(ctx, a, s, listeners, pair, measures, log)
 	}
 	return errors.Join(err, s.Close())
 }
 
 // serve answers requests until ctx ends, and then those in flight. pair is nil for plain http.
-func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Listener, pair *certificate, measures *metricsServer, log *slog.Logger) error {
+func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, listeners []net.Listener, pair *certificate, measures *metricsServer, log *slog.Logger) error {
+	handler := &leaving{Handler: s.Handler(nil)}
 	server := &http.Server{
-		Handler: s.Handler(nil), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
 	}
@@ -99,6 +100,7 @@ func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Li
 	// The work in the background goes on until the last request is answered.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
+	asked := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		g.Go(func() error {
@@ -113,7 +115,12 @@ func (a *app) serve(ctx context.Context, s *cloakroom.Server, listeners []net.Li
 	g.Go(func() error {
 		<-ctx.Done()
 		log.LogAttrs(ctx, slog.LevelInfo, "sys_shutdown", slog.String("reason", context.Cause(ctx).Error()))
-		a.goodbye()
+		a.goodbye(c.StopDelay)
+		s.Retire()
+		handler.now.Store(true)
+		if asked.Err() != nil { // else something is broken, and nobody is helped by answers
+			time.Sleep(c.StopDelay)
+		}
 		s.Drain()
 		finish(server, log)
 		stopBackground()
@@ -128,14 +135,4 @@ func listenAndServe(server *http.Server, l net.Listener, pair *certificate) erro
 		return server.ServeTLS(l, "", "")
 	}
 	return server.Serve(l)
-}
-
-// finish stops accepting, and waits for the requests in flight.
-func finish(server *http.Server, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "requests cut off", slog.Duration("after", stopTimeout), slog.Any("error", err))
-		_ = server.Close() // there is nobody left to tell
-	}
 }

@@ -57,6 +57,8 @@ type settings struct {
 	TLSCert         string        `name:"tls-cert" placeholder:"FILE" help:"Speak https with this certificate, in PEM, chain included. Read again when it changes."`
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The certificate's private key, in PEM."`
 
+	StopDelay time.Duration `placeholder:"TIME" standard:"0s" help:"After SIGTERM, say so on /readyz and go on answering for so long, until the load balancer has noticed."`
+
 	MetricsListen string `placeholder:"HOST:PORT" standard:"nowhere" help:"Where to answer GET /metrics for Prometheus. Whoever reaches it can read it."`
 
 	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"text or json, to standard error."`
@@ -65,6 +67,9 @@ type settings struct {
 
 // longestPause bounds what the limits may be, so that sums of times don't run over.
 const longestPause = 100 * 365 * 24 * time.Hour
+
+// longestStopDelay is more than any load balancer takes to notice.
+const longestStopDelay = 10 * time.Minute
 
 // Validate is called by kong.
 func (s *settings) Validate() error {
@@ -81,6 +86,8 @@ func (s *settings) Validate() error {
 		return errors.New("--tls-cert and --tls-key go together")
 	case s.UpstreamTimeout < time.Second || s.UpstreamTimeout > time.Hour:
 		return fmt.Errorf("--upstream-timeout %v: give a time from 1s to 1h", s.UpstreamTimeout)
+	case s.StopDelay < 0 || s.StopDelay > longestStopDelay:
+		return fmt.Errorf("--stop-delay %v: give a time of at most %v", s.StopDelay, longestStopDelay)
 	case s.AuditRetention < time.Hour || s.AuditRetention > longestPause:
 		return fmt.Errorf("--audit-retention %v: the audit log must be kept at least 1h, and at most 100 years", s.AuditRetention)
 	case s.MaxSessions < 0:

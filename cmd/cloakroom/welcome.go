@@ -105,8 +105,8 @@ func (a *app) banner(w started) {
 }
 
 // goodbye tells who pressed Ctrl-C why the prompt isn't back yet.
-func (a *app) goodbye() {
+func (a *app) goodbye(delay time.Duration) {
 	if _, tty := terminal(a.out); tty {
-		a.say("\n  Stopping. Requests in flight have %d seconds; Ctrl-C again ends them at once.", stopTimeout/time.Second)
+		a.say("\n  Stopping. Requests in flight have %d seconds; Ctrl-C again ends them at once.", (delay+stopTimeout)/time.Second)
 	}
 }
