@@ -83,48 +83,6 @@ func TestMetricsMove(t *testing.T) {
 	}
 }
 
-// TestMetricsSayWhy: checks by each result, revocations by each cause, and what an outage of the store looks like.
-func TestMetricsSayWhy(t *testing.T) {
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	redis := startRedis(t)
-	s := start(t, "--metrics-listen", addr, "--sessions", redis.URL())
-	user := s.person("ann").Username
-	one, other := s.signedIn(user), s.signedIn(user)
-	former := s.holding(one.ticket())
-	if a := one.must(one.changePassword(goodPassword, "another good one of five words")); a.status != http.StatusOK {
-		t.Fatal(a)
-	}
-	former.demand(http.StatusUnauthorized, "the ticket from before")
-	other.demand(http.StatusUnauthorized, "after the password change")
-	again := s.visitor()
-	again.must(again.signIn(user, "another good one of five words"))
-	if a := one.must(one.send("DELETE", "/api/auth/sessions", nil)); a.status != http.StatusOK {
-		t.Fatal(a)
-	}
-	again.demand(http.StatusUnauthorized, "ended from elsewhere")
-	figures := scrape(t, addr)
-	for _, shown := range []struct{ name, label, value string }{
-		{"checks_total", "result", "unknown"}, {"revocations_total", "cause", "password_changed"},
-		{"revocations_total", "cause", "ended_elsewhere"}, {"store_seconds", "call", "replace"}, {"feed_send_seconds", "", ""},
-	} {
-		if figures.sum(shown.name, shown.label, shown.value) == 0 {
-			t.Errorf("no %s with %s=%q", shown.name, shown.label, shown.value)
-		}
-	}
-	redis.Kill()
-	eventually(t, "an outage", func() bool {
-		a, err := one.me()
-		return err == nil && a.status == http.StatusServiceUnavailable
-	})
-	eventually(t, "the outage in the figures", func() bool {
-		f := scrape(t, addr)
-		return f.sum("checks_total", "result", "unavailable") > 0 && f.sum("store_outages_total", "store", "sessions") > 0 &&
-			f.sum("feed_up", "", "") == 0 && f.sum("feed_losses_total", "", "") > 0
-	})
-	s.must(redis.Start(t.Context()))
-	eventually(t, "the feed again", func() bool { return scrape(t, addr).sum("feed_up", "", "") == 1 })
-}
-
 // TestMetricsShowThoseWhoWaitForAHasher: more sign-ins at once than passwords are hashed at a time.
 func TestMetricsShowThoseWhoWaitForAHasher(t *testing.T) {
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
