@@ -180,7 +180,7 @@ func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account
 	if after.Epoch == before.Epoch || after.Password != before.Password {
 		return nil
 	}
-	if err := a.drop(ctx, t, a.form.resetRow("user", before.ID)); err != nil {
+	if err := a.drop(ctx, t, a.form.resetRows("user", before.ID)); err != nil {
 		return err
 	}
 	_, err := a.sessions.deleteUser(ctx, t, before.ID, session.ID{})

@@ -137,19 +137,6 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return records, nil
 }
 
-// renewAll gives sessions from before a change of SECRET_KEY the epoch that they will have when they are used.
-func (s *sessions) renewAll(ctx context.Context, records []*session.Record) (err error) {
-	if len(s.form.keys) == 1 {
-		return nil
-	}
-	for _, r := range records {
-		if r.Epoch, err = s.currentHash(ctx, &stored{Record: r}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // snapshot calls do with one state of the table, to which the index is true.
 func (s *sessions) snapshot(ctx context.Context, do func(t *sql.Tx) error) error {
 	options := &sql.TxOptions{ReadOnly: true}

@@ -25,8 +25,12 @@ type reset struct {
 	Epoch string `json:"epoch"`
 }
 
-func (f *form) resetRow(kind, of string) string {
-	return hex.EncodeToString(salted("cloakroom.reset."+kind, f.keys[0], of)[:16])
+// resetRows returns the key of such a row, and after it those that it has if a fallback key has made it.
+func (f *form) resetRows(kind, of string) (rows []string) {
+	for _, secret := range f.keys {
+		rows = append(rows, hex.EncodeToString(salted("cloakroom.reset."+kind, secret, of)[:16]))
+	}
+	return rows
 }
 
 func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
@@ -46,11 +50,11 @@ func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte,
 		if err != nil {
 			return err
 		}
-		for _, key := range []string{a.form.resetRow("user", id), a.form.resetRow("secret", hash)} {
-			if err := a.drop(ctx, t, key); err != nil {
+		for _, keys := range [][]string{a.form.resetRows("user", id), a.form.resetRows("secret", hash)} {
+			if err := a.drop(ctx, t, keys); err != nil {
 				return err
 			}
-			if err := a.sessions.insert(ctx, t, row{key, a.form.keys.sign(payload, expires), expires}); err != nil {
+			if err := a.sessions.insert(ctx, t, row{keys[0], a.form.keys.sign(payload, expires), expires}); err != nil {
 				return fmt.Errorf("store reset secret: %w", err)
 			}
 		}
@@ -58,9 +62,11 @@ func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte,
 	})
 }
 
-func (a *accounts) drop(ctx context.Context, t *sql.Tx, key string) error {
-	if _, err := t.ExecContext(ctx, `DELETE FROM `+a.sessions.table()+` WHERE session_key = $1`, key); err != nil {
-		return fmt.Errorf("void reset secret: %w", err)
+func (a *accounts) drop(ctx context.Context, t *sql.Tx, keys []string) error {
+	for _, key := range keys {
+		if _, err := t.ExecContext(ctx, `DELETE FROM `+a.sessions.table()+` WHERE session_key = $1`, key); err != nil {
+			return fmt.Errorf("void reset secret: %w", err)
+		}
 	}
 	return nil
 }
@@ -69,7 +75,7 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 	hash := hex.EncodeToString(secretHash[:])
 	var changed *account.User
 	err := a.transaction(ctx, func(t *sql.Tx) error {
-		r, err := a.reset(ctx, t, a.form.resetRow("secret", hash), now)
+		r, err := a.reset(ctx, t, a.form.resetRows("secret", hash), now)
 		if err != nil {
 			return err
 		}
@@ -78,20 +84,20 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 		if err != nil {
 			return spent(err)
 		}
-		newest, err := a.reset(ctx, t, a.form.resetRow("user", r.User), now)
+		newest, err := a.reset(ctx, t, a.form.resetRows("user", r.User), now)
 		if err != nil {
 			return err
 		}
-		if newest.Hash != hash || r.Hash != hash || u.Epoch != r.Epoch {
+		if newest.Hash != hash || r.Hash != hash || !a.form.keys.provesPassword(r.Epoch, u.Password) {
 			return account.ErrResetSpent
 		}
 		if changed, err = a.changeLocked(ctx, t, u, change); err != nil {
 			return err
 		}
-		if err := a.drop(ctx, t, a.form.resetRow("secret", hash)); err != nil {
+		if err := a.drop(ctx, t, a.form.resetRows("secret", hash)); err != nil {
 			return err
 		}
-		return a.drop(ctx, t, a.form.resetRow("user", r.User))
+		return a.drop(ctx, t, a.form.resetRows("user", r.User))
 	})
 	if err != nil {
 		return nil, err
@@ -107,8 +113,17 @@ func spent(err error) error {
 	return err
 }
 
-// reset reads one of the rows.
-func (a *accounts) reset(ctx context.Context, t *sql.Tx, key string, now int64) (r reset, err error) {
+// reset reads one of the rows, under whichever of the keys it is.
+func (a *accounts) reset(ctx context.Context, t *sql.Tx, keys []string, now int64) (r reset, err error) {
+	for _, key := range keys {
+		if r, err = a.resetAt(ctx, t, key, now); !errors.Is(err, account.ErrResetSpent) {
+			break
+		}
+	}
+	return r, err
+}
+
+func (a *accounts) resetAt(ctx context.Context, t *sql.Tx, key string, now int64) (r reset, err error) {
 	found, err := a.sessions.scan(t.QueryRowContext(ctx, `SELECT `+a.sessions.columns()+` FROM `+a.sessions.table()+` WHERE session_key = $1`, key).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, account.ErrResetSpent

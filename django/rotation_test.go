@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 const newSecret = "the new secret key, which is long enough"
@@ -72,7 +73,12 @@ func TestKeyRotationWithFallbacks(t *testing.T) {
 			first[program] = []*person{signedIn("Django"), signedIn("Cloakroom")}
 		}
 		unused := signedIn("Django")
-		links := p.resetLinks(t, name, id, secret)
+		links, tokens := p.resetLinks(t, name, id, secret), [...]string{p.personal(t, id), p.personal(t, id)}
+		forgetful, forgetfulID := p.user(t)
+		link, _, err := p.server.Accounts.ResetSecret(t.Context(), forgetfulID)
+		if err != nil {
+			t.Fatal(err)
+		}
 		p.rotate(t, newSecret, secret)
 		t.Run("key rotation with fallbacks, done in Django", func(t *testing.T) {
 			for _, b := range first["Django"] {
@@ -85,15 +91,44 @@ func TestKeyRotationWithFallbacks(t *testing.T) {
 			}
 		})
 		t.Run("links to reset a password, made before at either", func(t *testing.T) { p.takes(t, links, name, id) })
+		t.Run("what is Cloakroom's own, made before", func(t *testing.T) {
+			if got := p.withHeader(t, p.url, "/api/me", "Bearer "+tokens[0]); got != name {
+				t.Errorf("a personal token opens %q", got)
+			}
+			if all, err := p.server.Tokens.List(t.Context(), id); err != nil || len(all) != 2 || all[0].Epoch != all[1].Epoch {
+				t.Errorf("%+v, %v", all, err)
+			}
+			if _, err := p.server.Accounts.ResetPassword(t.Context(), link, better, home); err != nil {
+				t.Errorf("a link to reset a password: %v", err)
+			}
+			p.person(t).signsIn("Django", forgetful, better)
+		})
 		t.Run("the fallback is gone, done in both", func(t *testing.T) {
 			p.rotate(t, newSecret)
 			for _, b := range append(first["Django"], first["Cloakroom"]...) {
 				b.again(t).is(name)
 			}
 			unused.again(t).isNobody()
+			if used, unused := p.withHeader(t, p.url, "/api/me", "Bearer "+tokens[0]), p.withHeader(t, p.url, "/api/me", "Bearer "+tokens[1]); used != name || unused != "" {
+				t.Errorf("a token that was used meanwhile opens %q, one that was not %q", used, unused)
+			}
 		})
 		t.Run("nothing else has changed", func(t *testing.T) { p.unchanged(t, before) })
 	})
+}
+
+// personal makes a personal token.
+func (p *pair) personal(t testing.TB, id string) (text string) {
+	t.Helper()
+	owner, err := p.server.Accounts.Store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, err = p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: owner.Epoch, Kind: token.Personal, Name: "script"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // renewedByDjango has Django asked first: it gives the session another key.

@@ -94,63 +94,12 @@ func (s *sessions) find(ctx context.Context, q querier, id session.ID, lock stri
 	return s.form.read(r)
 }
 
-// renew brings a session from before a change of SECRET_KEY under the new one, as Django does when it looks at the user,
-// but under the ticket that it has. nil: another program has changed the session meanwhile.
-func (s *sessions) renew(ctx context.Context, found *stored) (*stored, error) {
-	if len(s.form.keys) == 1 {
-		return found, nil
-	}
-	hash, err := s.currentHash(ctx, found)
-	if err != nil || hash == found.Epoch && !found.old {
-		return found, err
-	}
-	found.dict.setText(hashKey, hash)
-	payload, err := pack(found.dict.encode())
-	if err != nil {
-		return nil, err
-	}
-	n, err := affected(s.write.ExecContext(ctx, `UPDATE `+s.table()+` SET session_data = $1 WHERE session_key = $2 AND session_data = $3`,
-		s.form.keys.sign(payload, found.signedAt()), found.key, found.data))
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	found.Epoch, found.Version = hash, version(payload)
-	return found, nil
-}
-
 // signedAt is the time of the row's signature.
 func (s *stored) signedAt() int64 {
 	if s.born {
 		return s.meta.Created
 	}
 	return s.Seen
-}
-
-// currentHash returns the hash that the session should have under the present key: its own, unless a fallback key made it.
-func (s *sessions) currentHash(ctx context.Context, found *stored) (string, error) {
-	password, err := s.db().password(ctx, found.User)
-	if err != nil || password == "" {
-		return found.Epoch, err
-	}
-	current := authHash(s.form.keys[0], password)
-	if found.Epoch != current && s.form.keys[1:].provesPassword(found.Epoch, password) {
-		return current, nil
-	}
-	return found.Epoch, nil
-}
-
-// password returns the password column of a user; "" if there is no such user.
-func (db *DB) password(ctx context.Context, id string) (string, error) {
-	key, err := db.key(id)
-	if err != nil {
-		return "", nil
-	}
-	var password string
-	err = db.read.QueryRowContext(ctx, `SELECT password FROM `+quote(db.config.UserTable)+` WHERE `+quote(db.config.UserKey)+` = $1`, key).Scan(&password)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return password, err
 }
 
 func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {

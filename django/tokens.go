@@ -153,7 +153,7 @@ func (t *tokens) scan(kind token.Kind, scan func(...any) error) (*token.Record, 
 func (t *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 	kind := kindOf(id)
 	if kind == "" {
-		return t.Store.Load(ctx, id)
+		return t.loadOurs(ctx, id)
 	}
 	condition, args := theirs(id)
 	r, err := t.scan(kind, t.db.read.QueryRowContext(ctx, t.query(kind)+` WHERE `+condition, args...).Scan)
@@ -292,6 +292,9 @@ func (t *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 
 func (t *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, error) {
 	records, err := t.Store.List(ctx, token.Query{User: q.User, Kind: q.Kind, PublicID: q.PublicID, After: q.After})
+	if err == nil {
+		err = t.renewAll(ctx, records)
+	}
 	if err != nil {
 		return nil, err
 	}

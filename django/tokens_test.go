@@ -13,11 +13,16 @@ import (
 // with returns what a site answers to GET /me or /api/me with a token: the name, or "" if it is refused.
 func (p *pair) with(t testing.TB, base, path, text string) string {
 	t.Helper()
+	return p.withHeader(t, base, path, "Token "+text)
+}
+
+func (p *pair) withHeader(t testing.TB, base, path, authorization string) string {
+	t.Helper()
 	r, err := http.NewRequest("GET", base+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Token "+text)
+	r.Header.Set("Authorization", authorization)
 	b := p.site.Browser(t)
 	var who seen
 	if status := b.Send(t, r, &who); status != http.StatusOK {
