@@ -140,6 +140,9 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 		*f.of(u).(*int64) = seconds
 	}
 	u.ID = db.id(u.ID)
+	if db.byAddress() {
+		u.Email = u.Username
+	}
 	u.Epoch = authHash(db.form.keys[0], u.Password)
 	return u, unmarshalLists(lists, &u.Groups, &u.Direct, &u.Permissions)
 }

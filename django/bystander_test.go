@@ -1,6 +1,7 @@
 package django_test
 
 import (
+	"cmp"
 	kdf "crypto/pbkdf2"
 	"crypto/sha256"
 	"database/sql"
@@ -60,11 +61,12 @@ func (p *pair) row(t testing.TB, key string) string {
 // bystanders makes users and sessions that no test is to touch, and returns all that must stay as it is.
 func (p *pair) bystanders(t testing.TB) map[string]string {
 	t.Helper()
-	p.site.Run(t, "add", map[string]any{"name": "bystander", "password": good, "email": "by@example.com", "first_name": "Zoë"}, nil)
-	p.site.Run(t, "grant", map[string]any{"name": "bystander", "label": "auth.view_user"}, nil)
-	p.site.Run(t, "token", map[string]any{"name": "bystander"}, nil)
+	name := p.named("bystander")
+	p.site.Run(t, "add", map[string]any{"name": name, "password": good, "email": "bystander@example.com", "first_name": "Zoë"}, nil)
+	p.site.Run(t, "grant", map[string]any{"name": name, "label": "auth.view_permission"}, nil)
+	p.site.Run(t, "token", map[string]any{"name": name}, nil)
 	b, anonymous := p.person(t), p.person(t)
-	b.signsIn("Django", "bystander", good)
+	b.signsIn("Django", name, good)
 	anonymous.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"basket": []int{1}}}, nil)
 	p.keys = []string{b.key(), anonymous.key()}
 	return p.snapshot(t)
@@ -76,10 +78,12 @@ func (p *pair) snapshot(t testing.TB) map[string]string {
 	db := p.raw(t)
 	defer db.Close()
 	all := map[string]string{}
+	table, key := cmp.Or(p.config.Django.UserTable, "auth_user"), cmp.Or(p.config.Django.UserKey, "id")
+	bystander := ` (SELECT ` + key + ` FROM ` + table + ` WHERE email = 'bystander@example.com')`
 	for name, query := range map[string]string{
-		"user":        `SELECT * FROM auth_user WHERE username = 'bystander'`,
-		"permissions": `SELECT m.* FROM auth_user_user_permissions m JOIN auth_user u ON u.id = m.user_id WHERE u.username = 'bystander'`,
-		"token":       `SELECT k.* FROM authtoken_token k JOIN auth_user u ON u.id = k.user_id WHERE u.username = 'bystander'`,
+		"user":        `SELECT * FROM ` + table + ` WHERE ` + key + ` = ` + bystander,
+		"permissions": `SELECT * FROM ` + table + `_user_permissions WHERE ` + cmp.Or(p.member, "user") + `_id = ` + bystander,
+		"token":       `SELECT * FROM authtoken_token WHERE user_id = ` + bystander,
 		"sessions":    `SELECT * FROM django_session WHERE session_key IN ('` + strings.Join(p.keys, `', '`) + `') ORDER BY session_key`,
 		"migrations":  `SELECT * FROM django_migrations ORDER BY id`,
 		"rights":      `SELECT * FROM auth_permission ORDER BY id`,

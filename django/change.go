@@ -17,6 +17,9 @@ import (
 // Create adds a user with a value in each column that is known here: a NOT NULL column of a custom user model that isn't
 // makes it an error.
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
+	if err := a.oneName(&account.User{}, u); err != nil {
+		return err
+	}
 	var id string
 	err := a.transaction(ctx, func(t *sql.Tx) (err error) {
 		if err := a.free(ctx, t, u.Username, ""); err != nil {
@@ -52,7 +55,7 @@ func (a *accounts) free(ctx context.Context, t *sql.Tx, name, mine string) error
 }
 
 func (a *accounts) taken() error {
-	if a.config.UserLogin == "email" {
+	if a.byAddress() {
 		return &account.TakenError{Field: "email"}
 	}
 	return &account.TakenError{Field: "username"}
@@ -139,6 +142,9 @@ func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.
 	after := *before
 	after.Groups, after.Direct, after.Permissions = slices.Clone(before.Groups), slices.Clone(before.Direct), slices.Clone(before.Permissions)
 	if err := change(&after); err != nil {
+		return nil, err
+	}
+	if err := a.oneName(before, &after); err != nil {
 		return nil, err
 	}
 	if err := a.update(ctx, t, before, &after); err != nil {

@@ -3,7 +3,6 @@ package django_test
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,49 +209,6 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	if len(ids) != 2 {
 		t.Fatal(ids)
 	}
-}
-
-// TestCustomUserModel: a UUID for a key, an address to sign in by, a column that Cloakroom doesn't know.
-func TestCustomUserModel(t *testing.T) {
-	each(t, func(t *testing.T, address func(t testing.TB) string) {
-		p := newPair(t, address(t), customUser)
-		var id string
-		p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good, "first_name": "Ann"}, &id)
-		b := p.person(t)
-		b.signsIn("Django", "ann@example.com", good)
-		b.is("ann@example.com")
-		p.edit(t, id, func(u *account.User) { u.Direct = []string{"people.view_person"} })
-		b.may("people.view_person")
-		p.site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_group"}}, nil)
-		p.site.Run(t, "join", map[string]any{"name": "ann@example.com", "group": "editors"}, nil)
-		b.may("auth.view_group", "people.view_person")
-		made, err := p.server.Accounts.Create(t.Context(), account.New{Username: "bob@example.com", Email: "bob@example.com", Password: good})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(made.ID) != 36 {
-			t.Errorf("the ID is %s", made.ID)
-		}
-		other := p.person(t)
-		other.signsIn("Django", "bob@example.com", good)
-		other.is("bob@example.com")
-		if err := p.server.Accounts.SetActive(t.Context(), made.ID, false); err != nil {
-			t.Fatal(err)
-		}
-		other.isNobody()
-		all, err := p.server.Accounts.Store.List(t.Context(), account.Query{})
-		if err != nil || len(all) != 2 || !slices.IsSortedFunc(all, func(a, b *account.User) int { return strings.Compare(a.ID, b.ID) }) {
-			t.Errorf("%d users, %v", len(all), err)
-		}
-		after, err := p.server.Accounts.Store.List(t.Context(), account.Query{After: all[0].ID, Search: "EXAMPLE"})
-		if err != nil || len(after) != 1 || after[0].ID != all[1].ID {
-			t.Errorf("%d users after the first, %v", len(after), err)
-		}
-		if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
-		b.isNobody()
-	})
 }
 
 func TestDjangoMakesTheFirstUser(t *testing.T) {

@@ -325,7 +325,7 @@ func TestAnImportFollowsDjango(t *testing.T) {
 
 func TestUsersWithUUIDsAreGivenNumbers(t *testing.T) {
 	source := sqliteAddress(t)
-	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys, CustomUser: true})
+	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys, UserModel: people.name})
 	site.Start(t)
 	for n := range 3 {
 		site.Run(t, "add", map[string]any{"name": fmt.Sprintf("p%d@example.com", n), "password": good}, nil)
@@ -338,7 +338,8 @@ func TestUsersWithUUIDsAreGivenNumbers(t *testing.T) {
 	if r := imported(t, s, from); r.Unchanged != 3 {
 		t.Errorf("%+v", r)
 	}
-	if _, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: "p1@example.com", Password: good, Address: home}); err != nil {
-		t.Error(err)
+	u, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: "p1@example.com", Password: good, Address: home})
+	if err != nil || u.Email != "p1@example.com" {
+		t.Errorf("%+v, %v", u, err)
 	}
 }

@@ -143,7 +143,7 @@ func (p *pair) notices(t testing.TB, address string) func() string {
 // TestTheFeedNamesUsersWithUUIDs as a memory knows them.
 func TestTheFeedNamesUsersWithUUIDs(t *testing.T) {
 	address := postgresAddress(t)
-	p := &pair{config: cloakroom.Config{DB: "django+" + address}, site: djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys, CustomUser: true})}
+	p := &pair{config: cloakroom.Config{DB: "django+" + address}, site: djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys, UserModel: people.name})}
 	p.site.Start(t)
 	var ann string
 	p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good}, &ann)

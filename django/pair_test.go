@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ type pair struct {
 	feed   bool     // Cloakroom answers from memory, and hears a moment later what Django has done
 	run    bool     // what a server does beside requests is done
 	newer  bool     // Django is of 4.1 or later
+	only   []string // the cells that agreesInEachCell goes through; nil: all
+	member string   // how tables that join users call the user; "": "user"
 	stop   func()   // stops Cloakroom; may be called again
 }
 
@@ -153,13 +156,20 @@ func (p *pair) person(t testing.TB) *person {
 	return &person{p, t, b, b.At(p.url)}
 }
 
-var people int
+var users atomic.Int64
+
+// named is the name of somebody, which is an address where people sign in by one.
+func (p *pair) named(name string) string {
+	if p.config.Django.UserLogin == "email" {
+		return name + "@example.com"
+	}
+	return name
+}
 
 // user makes a user at Django, and returns the name and the ID.
 func (p *pair) user(t testing.TB) (name, id string) {
 	t.Helper()
-	people++
-	name = fmt.Sprintf("ann%d", people)
+	name = p.named(fmt.Sprintf("ann%d", users.Add(1)))
 	p.site.Run(t, "add", map[string]any{"name": name, "password": good}, &id)
 	return name, id
 }
@@ -234,10 +244,4 @@ func (b *person) key() string {
 	}
 	b.t.Fatal("no session cookie")
 	return ""
-}
-
-// customUser makes the user model one with a UUID for a key, and an address to sign in by.
-func customUser(d *djangoserver.Config, c *cloakroom.Config) {
-	d.CustomUser = true
-	c.Django.UserTable, c.Django.UserKey, c.Django.UserLogin = "people_person", "uid", "email"
 }

@@ -39,7 +39,7 @@ type Config struct {
 	Database   string   // "sqlite:PATH" or "postgres://…"
 	Keys       []string // SECRET_KEY and its fallbacks
 	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
-	CustomUser bool     // a user model with a UUID for a key, and an address to sign in by
+	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
 	Django     Django   // which one runs it
 }
 
@@ -114,10 +114,10 @@ var templates sync.Map // of files, by what makes them differ
 // migrated returns an SQLite file that Django has migrated for such a site, one for the process.
 func migrated(t testing.TB, c Config) string {
 	t.Helper()
-	name := fmt.Sprintf("template-%s-%v.sqlite3", c.Django.Version, c.CustomUser)
+	name := fmt.Sprintf("template-%s-%s.sqlite3", c.Django.Version, c.UserModel)
 	once, _ := templates.LoadOrStore(name, sync.OnceValue(func() string {
 		path := filepath.Join(files(t), name)
-		s := &Site{config: Config{Database: "sqlite:" + path, Keys: []string{"k"}, CustomUser: c.CustomUser, Django: c.Django}, dir: files(t)}
+		s := &Site{config: Config{Database: "sqlite:" + path, Keys: []string{"k"}, UserModel: c.UserModel, Django: c.Django}, dir: files(t)}
 		s.Manage(t, "migrate", "--verbosity", "0")
 		return path
 	}))
@@ -158,7 +158,7 @@ func (s *Site) TryManage(t testing.TB, args ...string) (string, error) {
 func (s *Site) environ(t testing.TB) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
-		"keys": s.config.Keys, "hashers": s.config.Hashers, "custom_user": s.config.CustomUser, "database": s.database(t),
+		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "database": s.database(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,9 +26,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
 ]
-if SITE.get("custom_user"):
-    INSTALLED_APPS.append("people")
-    AUTH_USER_MODEL = "people.Person"
+if SITE.get("user_model"):
+    AUTH_USER_MODEL = SITE["user_model"]
+    INSTALLED_APPS.append(AUTH_USER_MODEL.split(".")[0])
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",
     "OPTIONS": {"context_processors": [

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 
 class People(BaseUserManager):
-    def create_user(self, email, password=None, **fields):
-        person = self.model(email=self.normalize_email(email), **fields)
+    def create_user(self, name, password=None, **fields):
+        person = self.model(**{**fields, "email": self.normalize_email(name)})
         person.set_password(password)
         person.save()
         return person
