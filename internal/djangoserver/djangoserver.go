@@ -36,11 +36,11 @@ func python() string {
 
 // Config says what Django to run.
 type Config struct {
-	Database   string   // "sqlite:PATH" or "postgres://…"
-	Keys       []string // SECRET_KEY and its fallbacks
-	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
-	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
-	Django     Django   // which one runs it
+	Database  string   // "sqlite:PATH" or "postgres://…"
+	Keys      []string // SECRET_KEY and its fallbacks
+	Hashers   []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
+	UserModel string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
+	Django    Django   // which one runs it
 }
 
 // Site is a Django.
