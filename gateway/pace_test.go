@@ -193,3 +193,32 @@ func TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole(t *testing.T) {
 		t.Errorf("%d %q, %v", answer.StatusCode, text, err)
 	}
 }
+
+// TestAClientThatTakesNothingIsGivenUp: what it holds of the application and of us is let go.
+func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
+	gone := make(chan struct{}, 1)
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				break
+			}
+		}
+		gone <- struct{}{}
+	}))
+	defer application.Close()
+	for _, h2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("h2=%v", h2), func(t *testing.T) {
+			s := open(t, application.URL, 300*time.Millisecond, time.Hour, h2)
+			answer, err := s.Client().Get(s.URL + "/x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			select {
+			case <-gone:
+			case <-time.After(15 * time.Second):
+				t.Error("it is waited for")
+			}
+		})
+	}
+}
