@@ -166,6 +166,7 @@ func TestE10_NoOtherProtocolIsSwitchedTo(t *testing.T) {
 		for _, lines := range [][]string{
 			{"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"},
 			{"Connection: Upgrade", "Upgrade: TLS/1.2"}, {"Connection: upgrade", "Upgrade: websocket, h2c"}, {"Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"},
+			{"Connection: Upgrade", "Upgrade: TLS/1.2", "Upgrade: websocket"},
 		} {
 			r := f.send(t, protocol, ask{path: "/open/x", header: lines})
 			if s, ok := r.seen(); ok && (strings.ReplaceAll(s.CGI["HTTP_UPGRADE"], "websocket", "") != "" || s.Header["Http2-Settings"] != nil) {
