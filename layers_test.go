@@ -25,7 +25,7 @@ type layer struct {
 var layers = map[string]layer{
 	// The domain knows no database and no network.
 	"session":            {own: []string{"internal/upkeep"}},
-	"password":           {others: []string{"golang.org/x/"}},
+	"password":           {own: []string{"internal/assistant"}, others: []string{"golang.org/x/"}},
 	"throttle":           {},
 	"feed":               {},
 	"token":              {own: []string{"internal/upkeep"}},
@@ -35,6 +35,7 @@ var layers = map[string]layer{
 	"audit":              {own: []string{"internal/requestid", "internal/upkeep"}},
 	"live":               {own: []string{"account", "auth", "session"}},
 	"auth":               {own: []string{"account", "jwt", "password", "session", "token", "internal/problem"}},
+	"internal/assistant": {others: []string{"golang.org/x/sys"}},
 	"internal/clientip":  {},
 	"internal/upkeep":    {},
 	"internal/keyring":   {},
@@ -96,7 +97,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "session", "token", "internal/keyring"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "password", "session", "token", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

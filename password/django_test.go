@@ -110,7 +110,7 @@ func TestHashLikeTakesTheBytesAsTheyAre(t *testing.T) {
 
 func TestP02_BcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
 	var h password.Hasher
-	const example = "bcrypt$$2b$04$abcdefghijklmnopqrstuub/FUwqLfgPnORQpxKUTVVsl3OiUaO0K"
+	const example = bcryptLike
 	_, err := h.HashLike(t.Context(), example, strings.Repeat("x", 73))
 	if e, ok := errors.AsType[*password.TooLongError](err); !ok || e.Max != 72 {
 		t.Errorf("%v", err)

@@ -22,9 +22,10 @@ func (h *Hasher) Waiting() int { return int(h.pool.waiting.Load()) }
 func (h *Hasher) Hold(n int) (release func()) {
 	entered, done := make(chan struct{}), make(chan struct{})
 	go func() {
-		err := h.run(bg, int64(n), func() {
+		err := h.run(bg, int64(n), func() error {
 			close(entered)
 			<-done
+			return nil
 		})
 		if err != nil {
 			panic(err)

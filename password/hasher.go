@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/cloakroom-auth/cloakroom/internal/assistant"
 )
 
 // MaxLength is the longest password that is looked at, in bytes.
@@ -36,6 +36,10 @@ type Hasher struct {
 	// Standard is an encoded hash whose work each verification comes to, at the least: what can't match costs as much,
 	// and cheaper hashes are topped up. It should be as the hashes of most users are. "": those that Hash makes.
 	Standard string
+
+	// Program is the path and the arguments of a program that calls [Assist]. It computes the hashes in a process of the
+	// lowest priority, so that those who are signed in hardly notice those who sign in. nil: this process does.
+	Program []string
 
 	pool pool
 }
@@ -60,12 +64,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return "", err
 	}
-	var encoded string
-	err := h.run(ctx, 1, func() {
-		h.pool.spent.Add(current.cost())
-		encoded = current.encode(norm.NFC.String(password), string(salt))
-	})
-	return encoded, err
+	answer, err := h.ask(ctx, 1, assistant.Question{Kind: assistant.Make, Password: password, Salt: string(salt)})
+	return answer.Encoded, err
 }
 
 // Verify compares a password with an encoded hash. *[BusyError], or the error of ctx while waiting.
@@ -74,45 +74,32 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // understood, and a password that is blank or over MaxLength bytes. A hash that is cheaper than the Standard is topped up
 // to its cost; one that is dearer shows. A password that isn't in the form NFC costs twice as much, whoever's it is.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Result, error) {
-	standard := h.standard()
-	stored, ok := parse(encoded)
-	if !ok {
-		stored = standard
-	}
 	if len(password) > MaxLength || strings.TrimSpace(password) == "" {
-		stored, ok, password = standard, false, "no password"
+		encoded, password = "", "no password"
 	}
-	var match bool
-	err := h.run(ctx, stored.weight(), func() { match = h.compare(stored, password) && ok })
+	stored, _ := work{standard: h.Standard}.parse(encoded)
+	answer, err := h.ask(ctx, stored.weight(), assistant.Question{Password: password, Encoded: encoded, Standard: h.Standard})
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Match: match, Weak: match && stored.weak()}, nil
+	return Result{Match: answer.Match, Weak: answer.Match && stored.weak()}, nil
 }
 
-func (h *Hasher) standard() scheme {
-	if s, ok := parse(h.Standard); ok {
-		return s
-	}
-	return dummy
+// ask has a question answered when its turn has come.
+func (h *Hasher) ask(ctx context.Context, weight int64, q assistant.Question) (answer assistant.Answer, err error) {
+	err = h.run(ctx, weight, func() error {
+		if answer, err = h.answer(q); err != nil {
+			return err
+		}
+		h.pool.spent.Add(answer.Spent)
+		return nil
+	})
+	return answer, err
 }
 
-// compare tries the password composed and, where that is something else, as it came.
-func (h *Hasher) compare(stored scheme, password string) bool {
-	composed := norm.NFC.String(password)
-	match := h.compareOnce(stored, composed)
-	if composed != password {
-		match = h.compareOnce(stored, password) || match
+func (h *Hasher) answer(q assistant.Question) (assistant.Answer, error) {
+	if p := h.started().process; p != nil {
+		return p.Ask(q)
 	}
-	return match
-}
-
-func (h *Hasher) compareOnce(stored scheme, password string) bool {
-	match := stored.verify(password)
-	h.pool.spent.Add(stored.cost())
-	if missing := h.standard().cost() - stored.cost(); missing > 0 {
-		padding(missing).verify(password)
-		h.pool.spent.Add(missing)
-	}
-	return match
+	return compute(q)
 }

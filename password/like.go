@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/internal/assistant"
 )
 
 // TooLongError says that a password is longer than the algorithm looks at. Nothing was computed.
@@ -29,6 +31,8 @@ func Like(encoded string) bool {
 	return ok
 }
 
+var errUnlike = errors.New("password: no hash can be made like this one")
+
 // HashLike returns the hash of a password by the algorithm and with the parameters of another hash, for which [Like]
 // holds; the salt is new. It is for what shares its users with Django, which hashes the bytes of a password as they are:
 // so does this. *[BusyError], *[TooLongError], or the error of ctx while waiting.
@@ -36,15 +40,27 @@ func (h *Hasher) HashLike(ctx context.Context, encoded, password string) (string
 	s, _ := parse(encoded)
 	like, ok := s.(again)
 	if !ok {
-		return "", errors.New("password: no hash can be made like this one")
+		return "", errUnlike
 	}
-	var made string
-	var failed error
-	err := h.run(ctx, like.weight(), func() {
-		h.pool.spent.Add(like.cost())
-		made, failed = like.again(password)
-	})
-	return made, errors.Join(err, failed)
+	answer, err := h.ask(ctx, like.weight(), assistant.Question{Kind: assistant.MakeLike, Encoded: encoded, Password: password})
+	if err == nil && answer.TooLong > 0 {
+		err = &TooLongError{Max: answer.TooLong}
+	}
+	return answer.Encoded, err
+}
+
+// makeLike answers a question of its kind.
+func makeLike(q assistant.Question) (assistant.Answer, error) {
+	s, _ := parse(q.Encoded)
+	like, ok := s.(again)
+	if !ok {
+		return assistant.Answer{}, errUnlike
+	}
+	made, err := like.again(q.Password)
+	if e, ok := errors.AsType[*TooLongError](err); ok {
+		return assistant.Answer{TooLong: e.Max}, nil
+	}
+	return assistant.Answer{Encoded: made, Spent: like.cost()}, err
 }
 
 const djangoSaltAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

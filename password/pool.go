@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/assistant"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -20,6 +21,7 @@ type pool struct {
 	admitted atomic.Int64
 	pace     atomic.Int64 // nanoseconds that a hash takes of late
 	spent    atomic.Int64 // the cost of all that was computed
+	process  *assistant.Process
 }
 
 const (
@@ -62,6 +64,9 @@ func (h *Hasher) started() *pool {
 		}
 		p.room = semaphore.NewWeighted(p.workers)
 		p.pace.Store(int64(firstPace))
+		if len(h.Program) > 0 {
+			p.process = &assistant.Process{Program: h.Program}
+		}
 	})
 	return p
 }
@@ -79,8 +84,8 @@ func (h *Hasher) tooLong(ahead int64) bool {
 	return ahead*h.pool.pace.Load() > int64(h.wait())*h.pool.workers
 }
 
-// run waits until there is as much room as weight says, and then computes, which nothing interrupts.
-func (h *Hasher) run(ctx context.Context, weight int64, compute func()) error {
+// run waits until there is as much room as weight says, and then has the question answered, which nothing interrupts.
+func (h *Hasher) run(ctx context.Context, weight int64, compute func() error) error {
 	p := h.started()
 	weight = min(weight, p.workers)
 	if err := h.enter(ctx, weight); err != nil {
@@ -90,7 +95,9 @@ func (h *Hasher) run(ctx context.Context, weight int64, compute func()) error {
 	p.running.Add(1)
 	defer p.running.Add(-1)
 	began := time.Now()
-	compute()
+	if err := compute(); err != nil {
+		return err
+	}
 	p.pace.Store((7*p.pace.Load() + int64(time.Since(began))) / 8)
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 // TestP10_StormOfSignInsIsBounded lets 200 people sign in at the same moment, half of them with a wrong password, and then
 // 200 more each second: each is answered, quickly and honestly, and in bounded memory, while those who are signed in
-// hardly notice.
+// hardly notice. The memory is that of both processes, the server's and the one's that hashes.
 func TestP10_StormOfSignInsIsBounded(t *testing.T) {
 	s := start(t)
 	users := s.people("sam", 400)
@@ -48,7 +48,7 @@ func TestP10_StormOfSignInsIsBounded(t *testing.T) {
 	if slowest := max(quantile(burst, 1), quantile(steady, 1)); slowest > time.Second {
 		t.Errorf("the slowest sign-in took %v", slowest)
 	}
-	if most := 3 * quantile(idle, 0.99); quantile(inSteady, 0.99) > most {
+	if most := 3 * quantile(idle, 0.99); max(quantile(inSteady, 0.99), quantile(inBurst, 0.99)) > most {
 		t.Errorf("/api/me slowed down beyond %v", most)
 	}
 }
@@ -56,16 +56,17 @@ func TestP10_StormOfSignInsIsBounded(t *testing.T) {
 // hashers is how many passwords the server verifies at the same time: one for each processor but one.
 var hashers = int64(max(1, runtime.GOMAXPROCS(0)-1))
 
-// crowdIn lets these people sign in, one each pause, whether or not those before have been answered.
+// crowdIn lets these people sign in, one each pause.
 func (s *server) crowdIn(users []*account.User, pause time.Duration) []timed {
-	answers := make([]timed, len(users))
-	var group sync.WaitGroup
+	s.t.Helper()
+	r := rush{Base: s.base, Pause: pause}
 	for i, u := range users {
-		v := s.visitor()
-		group.Go(func() { answers[i] = clock(func() (answer, error) { return v.signIn(u.Username, guess(i)) }) })
-		time.Sleep(pause)
+		r.People = append(r.People, entrant{s.visitor().address, u.Username, guess(i)})
 	}
-	group.Wait()
+	answers, err := r.happen()
+	if err != nil || len(answers) != len(users) {
+		s.t.Fatalf("%d answers for %d people: %v", len(answers), len(users), err)
+	}
 	return answers
 }
 
