@@ -43,6 +43,7 @@ func TestL01_TheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
 
 // TestL01_AnImportIsInTheAuditLog: that it was to be done, and how much it has copied; one that only looks is not.
 func TestL01_AnImportIsInTheAuditLog(t *testing.T) {
+	t.Parallel()
 	source, data := sqliteAddress(t), filepath.Join(t.TempDir(), "data")
 	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys})
 	site.Start(t)

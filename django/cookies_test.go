@@ -15,6 +15,7 @@ import (
 
 // TestTheCookieIsDjangos: its name and attributes are those of Django's settings, when it is set and when it is deleted.
 func TestTheCookieIsDjangos(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what   string
 		cookie cloakroom.Cookie

@@ -41,6 +41,7 @@ func TestTicketsAreDjangosKeys(t *testing.T) {
 
 // TestDjangoReadsOurHashesAndWeItsOwn goes through all hashers that the running Django has.
 func TestDjangoReadsOurHashesAndWeItsOwn(t *testing.T) {
+	t.Parallel()
 	database := sqliteAddress(t)
 	p := newPair(t, database, nil)
 	var h password.Hasher
@@ -74,6 +75,7 @@ func TestDjangoReadsOurHashesAndWeItsOwn(t *testing.T) {
 }
 
 func TestDjangoTakesOurResetTokensAndWeItsOwn(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, id := p.user(t)
 	tokens := django.ResetTokens{Keys: keys}
@@ -102,6 +104,7 @@ func TestDjangoTakesOurResetTokensAndWeItsOwn(t *testing.T) {
 }
 
 func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
+	t.Parallel()
 	database := sqliteAddress(t)
 	p := newPair(t, database, nil)
 	for _, engine := range []string{"cached_db", "cache", "file", "signed_cookies", "django.contrib.sessions.backends.cached_db",
@@ -128,6 +131,7 @@ func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
 }
 
 func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	for want, change := range map[string]func(c *django.Config){
 		"there is no table people_person": func(c *django.Config) { c.UserTable = "people_person" },
@@ -165,6 +169,7 @@ func TestExamplesOfHashersAreThoseOfDjango(t *testing.T) {
 }
 
 func TestInspectSaysWhatWouldNotWork(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, _ := p.user(t)
 	p.person(t).signsIn("Django", name, good)
@@ -212,6 +217,7 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 }
 
 func TestDjangoMakesTheFirstUser(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	if link, err := p.server.SetupLink(t.Context()); link != "" || err != nil {
 		t.Errorf("there is a link: %q, %v", link, err)

@@ -24,16 +24,16 @@ func hexSum(algorithm, plain string) string {
 
 func sha1Hash(plain string) string { return "sha1$" + salt + "$" + hexSum("sha1", salt+plain) }
 
-func scryptHash(t testing.TB, plain string) string {
-	key, err := scrypt.Key([]byte(plain), []byte(salt), 1024, 8, 1, 64)
+func scryptHash(t testing.TB, plain string, n int) string {
+	key, err := scrypt.Key([]byte(plain), []byte(salt), n, 8, 1, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("scrypt$1024$%s$8$1$%s", salt, base64.StdEncoding.EncodeToString(key))
+	return fmt.Sprintf("scrypt$%d$%s$8$1$%s", n, salt, base64.StdEncoding.EncodeToString(key))
 }
 
-// argon2iHash is what follows the name of the algorithm.
-func argon2iHash(plain string) string {
+// argon2iHash is what follows the name of the algorithm, with so many KiB.
+func argon2iHash(plain string, memory uint32) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return "$v=19$m=512,t=2,p=2$" + b64([]byte(salt)) + "$" + b64(argon2.Key([]byte(plain), []byte(salt), 2, 512, 2, 16))
+	return fmt.Sprintf("$v=19$m=%d,t=2,p=2$", memory) + b64([]byte(salt)) + "$" + b64(argon2.Key([]byte(plain), []byte(salt), 2, memory, 2, 16))
 }

@@ -25,6 +25,7 @@ func (b *person) record() *session.Record {
 
 // Django knows no absolute limit, and signs a session anew each time it saves it.
 func TestTheAbsoluteLimitOfDjangosSessionsHolds(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, _ := p.user(t)
 	b := p.person(t)
@@ -47,6 +48,7 @@ func TestTheAbsoluteLimitOfDjangosSessionsHolds(t *testing.T) {
 
 // With Django's own settings nothing but a change of its data prolongs a session.
 func TestAUseHereProlongsDjangosSession(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, _ := p.user(t)
 	b := p.person(t)
@@ -176,6 +178,7 @@ func TestDevices(t *testing.T) {
 
 // TestF03_DjangosTokenCountsHere: Django sets the cookie csrftoken at its sign-in, and a page sends it to both.
 func TestF03_DjangosTokenCountsHere(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, _ := p.user(t)
 	b := p.person(t)

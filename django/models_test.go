@@ -45,6 +45,7 @@ func eachModel(t *testing.T, test func(t *testing.T, p *pair, m model)) {
 
 // TestB7_EachSideSeesWhatTheOtherDoesWithCustomUsers is the matrix with them; of it what concerns users, unless there is time.
 func TestB7_EachSideSeesWhatTheOtherDoesWithCustomUsers(t *testing.T) {
+	t.Parallel()
 	eachModel(t, func(t *testing.T, p *pair, _ model) {
 		p.only = []string{"sign in", "read", "sign out", "password change", "password change by an administrator", "disable",
 			"permission change", "group change", "user deleted", "user made"}
@@ -56,6 +57,7 @@ func TestB7_EachSideSeesWhatTheOtherDoesWithCustomUsers(t *testing.T) {
 }
 
 func TestCustomUsersAreListedAndChanged(t *testing.T) {
+	t.Parallel()
 	eachModel(t, func(t *testing.T, p *pair, m model) {
 		var id string
 		p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good, "first_name": "Ann"}, &id)
@@ -83,6 +85,7 @@ func TestCustomUsersAreListedAndChanged(t *testing.T) {
 
 // TestAnAddressToSignInByIsTheNameAndTheAddress: the one column is both, whichever is read or changed.
 func TestAnAddressToSignInByIsTheNameAndTheAddress(t *testing.T) {
+	t.Parallel()
 	p := newModelPair(t, sqliteAddress(t), members)
 	var id string
 	p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good}, &id)

@@ -21,6 +21,7 @@ func eachWith(t *testing.T, all []djangoserver.Django, test func(t *testing.T, p
 
 // TestB7_EachSideSeesWhatTheOtherDoesWithNewerDjangos is the matrix with the newest Django; with all, if there is time.
 func TestB7_EachSideSeesWhatTheOtherDoesWithNewerDjangos(t *testing.T) {
+	t.Parallel()
 	all := djangoserver.Newer(t)
 	if os.Getenv("CLOAKROOM_LONG") == "" {
 		all = all[len(all)-1:]

@@ -36,6 +36,7 @@ func bytesKey(kind string, id []byte) string {
 
 // TestTheFeedNamesWhatHasChanged: each change is told under the key by which a memory knows it, and nothing else is.
 func TestTheFeedNamesWhatHasChanged(t *testing.T) {
+	t.Parallel()
 	address := postgresAddress(t)
 	p := &pair{config: cloakroom.Config{DB: "django+" + address}, site: djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})}
 	p.site.Start(t)
@@ -142,6 +143,7 @@ func (p *pair) notices(t testing.TB, address string) func() string {
 
 // TestTheFeedNamesUsersWithUUIDs as a memory knows them.
 func TestTheFeedNamesUsersWithUUIDs(t *testing.T) {
+	t.Parallel()
 	address := postgresAddress(t)
 	p := &pair{config: cloakroom.Config{DB: "django+" + address}, site: djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys, UserModel: people.name})}
 	p.site.Start(t)

@@ -59,6 +59,7 @@ func TestKeyRotation(t *testing.T) {
 // TestKeyRotationWithFallbacks: a Django that knows fallbacks gets a new SECRET_KEY. Whichever program is asked first puts
 // a session under it, in its own manner, and the other agrees on the very next request.
 func TestKeyRotationWithFallbacks(t *testing.T) {
+	t.Parallel()
 	eachWith(t, djangoserver.Newer(t), func(t *testing.T, p *pair) {
 		before := p.bystanders(t)
 		name, id := p.user(t)

@@ -33,10 +33,15 @@ func opened(t testing.TB, c django.Config) *django.DB {
 	return db
 }
 
-// each runs a test on each kind of database; address makes an empty one that Django has not migrated yet.
+// each runs a test on each kind of database, beside others; address makes an empty one that Django has not migrated yet.
 func each(t *testing.T, test func(t *testing.T, address func(t testing.TB) string)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, sqliteAddress) })
-	t.Run("postgres", func(t *testing.T) { test(t, postgresAddress) })
+	t.Parallel()
+	for kind, address := range map[string]func(t testing.TB) string{"sqlite": sqliteAddress, "postgres": postgresAddress} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, address)
+		})
+	}
 }
 
 func postgresAddress(t testing.TB) string {

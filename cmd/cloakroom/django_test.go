@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,7 +31,7 @@ func crowded(t *testing.T, database string, crowd int) *djangoserver.Site {
 	site.Run(t, "add", map[string]any{"name": "ada", "password": "correct horse battery staple", "email": "ada@example.com"}, nil)
 	var hash string
 	site.Run(t, "encoded", map[string]any{"name": "ada"}, &hash)
-	site.Run(t, "crowd", map[string]any{"count": crowd, "passwords": []string{hash}}, nil)
+	site.Run(t, "crowd", map[string]any{"passwords": slices.Repeat([]string{hash}, crowd)}, nil)
 	return site
 }
 

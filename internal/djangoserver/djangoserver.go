@@ -7,7 +7,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -15,7 +14,6 @@ import (
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,11 +55,7 @@ type Site struct {
 func New(t testing.TB, c Config) *Site {
 	t.Helper()
 	s := &Site{config: c, dir: files(t)}
-	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
-		copyFile(t, migrated(t, c), path)
-		return s
-	}
-	s.Manage(t, "migrate", "--verbosity", "0")
+	s.migrate(t)
 	return s
 }
 
@@ -107,32 +101,6 @@ func files(t testing.TB) string {
 		t.Fatalf("unpack the project: %v", err)
 	}
 	return dir
-}
-
-var templates sync.Map // of files, by what makes them differ
-
-// migrated returns an SQLite file that Django has migrated for such a site, one for the process.
-func migrated(t testing.TB, c Config) string {
-	t.Helper()
-	name := fmt.Sprintf("template-%s-%s.sqlite3", c.Django.Version, c.UserModel)
-	once, _ := templates.LoadOrStore(name, sync.OnceValue(func() string {
-		path := filepath.Join(files(t), name)
-		s := &Site{config: Config{Database: "sqlite:" + path, Keys: []string{"k"}, UserModel: c.UserModel, Django: c.Django}, dir: files(t)}
-		s.Manage(t, "migrate", "--verbosity", "0")
-		return path
-	}))
-	return once.(func() string)()
-}
-
-func copyFile(t testing.TB, from, to string) {
-	t.Helper()
-	text, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, text, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Manage runs manage.py, and returns what it prints.

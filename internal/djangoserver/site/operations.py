@@ -1,9 +1,10 @@
 """What an administrator does in Django: each through the ORM, as the admin's pages do it."""
+import copy
 from datetime import datetime
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
@@ -39,8 +40,14 @@ def encoded(name):
     return user(name).password
 
 
-def make(password, salt, hasher):
-    return make_password(password, salt or None, hasher)
+def make(password, salt, hasher, cost=None):
+    """A hash; cost has the hasher's own names for what it should cost other than Django lets it."""
+    if not cost:
+        return make_password(password, salt or None, hasher)
+    one = copy.copy(get_hasher(hasher))
+    for name, value in cost.items():
+        setattr(one, name, value)
+    return one.encode(password, salt or one.salt())
 
 
 def fields(name):
@@ -149,11 +156,8 @@ def check_reset(name, token):
     return default_token_generator.check_token(user(name), token)
 
 
-def crowd(count, passwords, start=0):
-    """Many users at once: the n-th has the n-th of the hashes, over and over."""
+def crowd(passwords):
+    """Many users at once, each with one of the hashes."""
     model = get_user_model()
-    made = [
-        model(username=f"user{n}", password=passwords[n % len(passwords)], email=f"user{n}@example.com")
-        for n in range(start, start + count)
-    ]
+    made = [model(username=f"user{n}", password=password, email=f"user{n}@example.com") for n, password in enumerate(passwords)]
     model._default_manager.bulk_create(made, batch_size=500)
