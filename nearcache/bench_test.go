@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,9 +24,9 @@ import (
 )
 
 // benchNode returns stores that remember, on a feed or on a file.
-func benchNode(b *testing.B, file bool) (c *nearcache.Cache, stop func()) {
+func benchNode(b testing.TB, file bool) (c *nearcache.Cache, stop func()) {
 	b.Helper()
-	config := nearcache.Config{Feed: memory.New().Feed(), MaxBytes: 4 << 30}
+	config := nearcache.Config{Feed: memory.New().Feed(), MaxBytes: 16 << 30}
 	if file {
 		db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "db"))
 		if err != nil {
@@ -48,7 +50,10 @@ func benchNode(b *testing.B, file bool) (c *nearcache.Cache, stop func()) {
 }
 
 // manySessions is a store that makes its sessions up, so that only the memory of the cache is measured.
-type manySessions struct{ session.Store }
+type manySessions struct {
+	session.Store
+	loads *atomic.Int64
+}
 
 func numbered(n int) (id session.ID) {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
@@ -58,7 +63,8 @@ func numbered(n int) (id session.ID) {
 	return id
 }
 
-func (manySessions) Load(_ context.Context, id session.ID) (*session.Record, error) {
+func (s manySessions) Load(_ context.Context, id session.ID) (*session.Record, error) {
+	s.loads.Add(1)
 	n := binary.LittleEndian.Uint64(id[:]) % 1_000_000
 	return &session.Record{
 		ID: id, PublicID: fmt.Sprintf("%026d", n), User: strconv.FormatUint(n, 10), Epoch: fmt.Sprintf("%026d", n), Method: "password",
@@ -67,35 +73,91 @@ func (manySessions) Load(_ context.Context, id session.ID) (*session.Record, err
 	}, nil
 }
 
+// crowd is a memory of n sessions.
+type crowd struct {
+	view  session.Viewer
+	ids   []session.ID
+	loads atomic.Int64
+	bytes float64 // what the process has grown by for each
+}
+
+// remember fills a memory. If that takes longer than it remembers things, they are as young as the last of them all the same.
+func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
+	tb.Helper()
+	all := &crowd{ids: make([]session.ID, n)}
+	all.view = c.Sessions(manySessions{loads: &all.loads}).(session.Viewer)
+	for i := range all.ids {
+		all.ids[i] = numbered(i)
+	}
+	nearcache.Settle(tb, c)
+	before := heap()
+	for _, id := range all.ids {
+		if _, err := all.view.View(tb.Context(), id, 1); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if n <= 1_000_000 { // looking takes long where there is much
+		all.bytes = float64(heap()-before) / float64(n)
+	}
+	nearcache.Renew(c, all.view.(session.Store))
+	all.loads.Store(0)
+	return all
+}
+
+// check asks for one session in all, at random.
+func (all *crowd) check(tb testing.TB, ctx context.Context) {
+	if _, err := all.view.View(ctx, all.ids[rand.IntN(len(all.ids))], 1); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// sizes are how many sessions are remembered at once.
+func sizes() []int {
+	if raceDetector {
+		return []int{1000}
+	}
+	if os.Getenv("CLOAKROOM_LONG") != "" {
+		return []int{1000, 1_000_000, 10_000_000}
+	}
+	return []int{1000, 1_000_000}
+}
+
 // BenchmarkView is a check of a session, from memory; bytes/session is what the process grows by for each.
 func BenchmarkView(b *testing.B) {
-	for _, n := range []int{1000, 1_000_000} {
+	for _, n := range sizes() {
 		for name, file := range map[string]bool{"feed": false, "sqlite": true} {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				c, stop := benchNode(b, file)
 				defer stop()
-				store := c.Sessions(manySessions{}).(session.Viewer)
-				ids := make([]session.ID, n)
-				for i := range ids {
-					ids[i] = numbered(i)
-				}
-				nearcache.Settle(b, c)
-				before := heap()
-				for _, id := range ids {
-					if _, err := store.View(b.Context(), id, 1); err != nil {
-						b.Fatal(err)
-					}
-				}
-				perSession := float64(heap()-before) / float64(n)
+				all := remember(b, c, n)
 				ctx := context.Background()
 				b.ReportAllocs()
 				b.ResetTimer()
-				for i := 0; b.Loop(); i++ {
-					if _, err := store.View(ctx, ids[rand.IntN(n)], 1); err != nil {
-						b.Fatal(err)
-					}
+				for b.Loop() {
+					all.check(b, ctx)
 				}
-				b.ReportMetric(perSession, "B/session")
+				b.ReportMetric(all.bytes, "B/session")
+				b.ReportMetric(float64(all.loads.Load())/float64(b.N), "loads/op")
+			})
+		}
+	}
+}
+
+// TestACheckFromMemoryAllocatesNothing, of however many sessions, on a feed and on a file.
+func TestACheckFromMemoryAllocatesNothing(t *testing.T) {
+	for _, n := range sizes() {
+		for name, file := range map[string]bool{"feed": false, "sqlite": true} {
+			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
+				c, stop := benchNode(t, file)
+				defer stop()
+				all := remember(t, c, n)
+				ctx := context.Background()
+				if allocs := testing.AllocsPerRun(100_000, func() { all.check(t, ctx) }); allocs != 0 && !raceDetector {
+					t.Errorf("%v allocations for each check", allocs)
+				}
+				if loads := all.loads.Load(); loads != 0 {
+					t.Errorf("%d checks have asked the store", loads)
+				}
 			})
 		}
 	}

@@ -39,6 +39,16 @@ func Remembered(store session.Store) (n int, bytes int64) {
 	return n, bytes
 }
 
+// Renew makes the sessions that are remembered as young as if they had just been read. Nobody may be using them.
+func Renew(c *Cache, store session.Store) {
+	now := c.now()
+	for i := range store.(*sessions).known.shards {
+		for _, e := range store.(*sessions).known.shards[i].entries {
+			e.since = now
+		}
+	}
+}
+
 // Parse takes a message apart and puts it together again.
 func Parse(text string) (again string, ok bool) {
 	m, ok := parse(text)
