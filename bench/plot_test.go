@@ -10,7 +10,7 @@ import (
 )
 
 func TestPlotsAreXMLAndShowEveryFigure(t *testing.T) {
-	b := &bench{sizes: []size{{10_000, 72, 370}, {1_000_000, 2512, 370}}}
+	b := &bench{sizes: []size{{10_000, 72, 370, 0}, {1_000_000, 2512, 370, 0}}}
 	for _, engine := range []string{"redis", "postgres"} {
 		for _, n := range []int{1, 8} {
 			b.delays = append(b.delays, delay{engine, n, []time.Duration{time.Millisecond, 40 * time.Millisecond}})
