@@ -7,11 +7,12 @@
 // Every key begins with "cloakroom:". A session is one key. Three sorted sets find it by user, by public ID and by its
 // end; none of them is asked about a ticket. Redis drops a session by itself a day after its end, by its own clock, so
 // that nothing piles up if this program is gone for good; what is left of it in the sorted sets DeleteExpired clears
-// away. DeleteUser costs in proportion to the user's sessions, everything else grows at most with the logarithm of all.
+// away, on one node at a time: another removes nothing while one finds as much as it may take at once. DeleteUser costs in proportion to the user's sessions, everything else grows at most with the logarithm of all.
 package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -57,7 +58,8 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to redis: %w", err)
 	}
-	db := &DB{client: client, sessions: &sessions{client: client}, throttles: newThrottles(client), feed: newFeed(client, option.SelectDB)}
+	node := rand.Text()
+	db := &DB{client: client, sessions: &sessions{client, node}, throttles: newThrottles(client, node), feed: newFeed(client, option.SelectDB)}
 	if err := db.fit(ctx); err != nil {
 		client.Close()
 		return nil, err

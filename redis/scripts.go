@@ -27,6 +27,9 @@ var (
 	//go:embed lua/was.lua
 	wasLua string
 
+	//go:embed lua/alone.lua
+	aloneLua string
+
 	//go:embed lua/throttle.lua
 	throttleLua string
 	//go:embed lua/swap.lua
@@ -41,10 +44,10 @@ var (
 	touchScript         = rueidis.NewLuaScript(sessionLua + touchLua)
 	deleteScript        = rueidis.NewLuaScript(sessionLua + deleteLua)
 	deleteUserScript    = rueidis.NewLuaScript(sessionLua + deleteUserLua)
-	deleteExpiredScript = rueidis.NewLuaScript(sessionLua + deleteExpiredLua)
+	deleteExpiredScript = rueidis.NewLuaScript(sessionLua + aloneLua + deleteExpiredLua)
 	listScript          = rueidis.NewLuaScript(sessionLua + listLua)
 	wasScript           = rueidis.NewLuaScript(sessionLua + wasLua)
 
 	swapScript   = rueidis.NewLuaScript(throttleLua + swapLua)
-	forgetScript = rueidis.NewLuaScript(throttleLua + forgetLua)
+	forgetScript = rueidis.NewLuaScript(throttleLua + aloneLua + forgetLua)
 )

@@ -21,7 +21,10 @@ const (
 	listPiece  = 500
 )
 
-type sessions struct{ client rueidis.Client }
+type sessions struct {
+	client rueidis.Client
+	node   string // its name among those that clear away
+}
 
 // What create.lua and replace.lua return.
 const (
@@ -221,7 +224,7 @@ func (s *sessions) piece(ctx context.Context, q session.Query, from, to string, 
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	n, err := number(ctx, s.client, deleteExpiredScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)))
+	n, err := number(ctx, s.client, deleteExpiredScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)), s.node)
 	if err != nil {
 		return 0, fmt.Errorf("delete expired sessions: %w", err)
 	}

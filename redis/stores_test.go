@@ -19,6 +19,9 @@ import (
 var shared *redisserver.Server
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv(purgerVariable); url != "" {
+		os.Exit(bePurger(url))
+	}
 	os.Exit(withServer(m.Run))
 }
 

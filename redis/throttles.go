@@ -17,12 +17,13 @@ import (
 // between.
 type throttles struct {
 	client rueidis.Client
+	node   string // its name among those that clear away
 	seed   maphash.Seed
 	queues [64]chan struct{} // one is full while somebody works on a key that falls on it
 }
 
-func newThrottles(client rueidis.Client) *throttles {
-	h := &throttles{client: client, seed: maphash.MakeSeed()}
+func newThrottles(client rueidis.Client, node string) *throttles {
+	h := &throttles{client: client, node: node, seed: maphash.MakeSeed()}
 	for i := range h.queues {
 		h.queues[i] = make(chan struct{}, 1)
 	}
@@ -121,7 +122,7 @@ func (h *throttles) swap(ctx context.Context, keys, old []string, counters []thr
 }
 
 func (h *throttles) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	n, err := number(ctx, h.client, forgetScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)))
+	n, err := number(ctx, h.client, forgetScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)), h.node)
 	if err != nil {
 		return 0, fmt.Errorf("delete expired counters: %w", err)
 	}

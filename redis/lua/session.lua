@@ -5,6 +5,7 @@
 -- Its name is the public ID, escaped and ended so that names sort as public IDs do, and the 32 bytes of the ID.
 -- Numbers are big-endian. Lua has doubles only, so seconds beyond 2^53 are compared as such; they are stored as they are.
 local SESSION, OF_USER, BY_NAME, BY_END = 'cloakroom:s:', 'cloakroom:u:', 'cloakroom:names', 'cloakroom:ends'
+local KEEPER = 'cloakroom:keeper'
 
 -- A rotation leaves the old ID leading to the public ID, until the session ends: FORMER has public IDs by old IDs, and
 -- FORMER_OF .. public ID is the set of the old IDs.

@@ -1,0 +1,130 @@
+package redis_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// dead makes sessions and counters that have ended at 100.
+func dead(t *testing.T, db *redis.DB, n int) {
+	t.Helper()
+	for i := range n {
+		must(t, db.Sessions().Create(t.Context(), ticket(i, 100)))
+		must(t, db.Throttles().Update(t.Context(), []string{fmt.Sprint("c", i)}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 1, 100; return nil }))
+	}
+}
+
+// purges are the two things that are cleared away.
+func purges(db *redis.DB) map[string]func(context.Context, int64, int) (int, error) {
+	return map[string]func(context.Context, int64, int) (int, error){
+		"sessions": db.Sessions().DeleteExpired, "counters": db.Throttles().DeleteExpired,
+	}
+}
+
+// TestOnePurgesAtATime: while one node finds as much as it may take at once, another leaves the work to it.
+func TestOnePurgesAtATime(t *testing.T) {
+	empty(t)
+	one, other := open(t, shared.URL()), open(t, shared.URL())
+	dead(t, one, 10)
+	for name := range purges(one) {
+		purge := func(db *redis.DB, limit, want int, when string) {
+			t.Helper()
+			if n, err := purges(db)[name](t.Context(), 1000, limit); err != nil || n != want {
+				t.Errorf("%s, %s: %d are gone, %v; want %d", name, when, n, err, want)
+			}
+		}
+		purge(one, 4, 4, "the first turn")
+		purge(other, 4, 0, "the other node in between")
+		purge(one, 4, 4, "the second turn")
+		purge(other, 100, 0, "the other node in between")
+		purge(one, 0, 0, "a turn that may take nothing")
+		purge(other, 1, 1, "the other node, to which it was left")
+		purge(other, 100, 1, "the rest")
+		purge(one, 100, 0, "when all is done")
+	}
+	if n := keys(t, raw(t, shared.Addr)); n != 0 {
+		t.Errorf("%d keys are left", n)
+	}
+}
+
+const purgerVariable = "CLOAKROOM_TEST_PURGER"
+
+// bePurger clears away for ever, in turns that are always full, and says when it has begun.
+func bePurger(url string) int {
+	db, err := redis.Open(context.Background(), url)
+	for n := 0; err == nil; {
+		if n, err = db.Sessions().DeleteExpired(context.Background(), 1000, 2); n == 2 {
+			fmt.Println("at it")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// TestAnotherGoesOnWhereAPurgerIsKilled has three processes that clear away. One is at it and the others wait; it is killed,
+// and one of these takes its place.
+func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
+	empty(t)
+	db := open(t, shared.URL())
+	dead(t, db, 2000) // more than they can do
+	type purger struct {
+		process *exec.Cmd
+		out     strings.Builder
+	}
+	turns := make(chan *purger)
+	ctx, stop := context.WithCancel(t.Context())
+	for range 3 {
+		p := &purger{process: exec.Command(os.Args[0])}
+		p.process.Env = append(os.Environ(), purgerVariable+"="+shared.URL())
+		out, err := p.process.StdoutPipe()
+		must(t, err)
+		must(t, p.process.Start())
+		t.Cleanup(func() { _ = p.process.Process.Kill(); _ = p.process.Wait() })
+		go func() {
+			line := make([]byte, len("at it\n"))
+			for {
+				if _, err := out.Read(line); err != nil {
+					return
+				}
+				select {
+				case turns <- p:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	defer stop()
+	first := <-turns
+	for range 50 {
+		if next := <-turns; next != first {
+			t.Fatal("two are at it")
+		}
+	}
+	must(t, first.process.Process.Kill())
+	killed := time.Now()
+	late := time.After(30 * time.Second)
+	for next := first; next == first; {
+		select {
+		case next = <-turns:
+		case <-late:
+			t.Fatal("nobody has gone on")
+		}
+	}
+	t.Logf("another has gone on after %v", time.Since(killed).Round(time.Millisecond))
+	left, err := db.Sessions().List(t.Context(), session.Query{})
+	must(t, err)
+	if len(left) == 0 || len(left) == 2000 {
+		t.Errorf("%d sessions are left", len(left))
+	}
+}
