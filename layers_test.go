@@ -37,6 +37,7 @@ var layers = map[string]layer{
 	"auth":               {own: []string{"account", "jwt", "password", "session", "token", "internal/problem"}},
 	"internal/assistant": {others: []string{"golang.org/x/sys"}},
 	"internal/clientip":  {},
+	"internal/heap":      {},
 	"internal/upkeep":    {},
 	"internal/keyring":   {},
 	"internal/limit":     {},
@@ -97,7 +98,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "password", "session", "token", "internal/keyring"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "password", "session", "token", "internal/heap", "internal/keyring"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

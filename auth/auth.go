@@ -74,8 +74,9 @@ func New(sessions *session.Manager, accounts account.Store) *Resolver {
 
 type contextKey struct{}
 
-// request is what is known of the identity behind one request.
+// request is what is known of the identity behind one request, and its context.
 type request struct {
+	context.Context
 	resolver *Resolver
 	http     *http.Request
 	header   credential // what the request is judged by instead of its session; nil: nothing
@@ -100,12 +101,21 @@ func (a *Resolver) judgedBy(r *http.Request) credential {
 // Handler notes the credential of each request for [FromContext]. It asks no store.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := &request{resolver: a, header: a.credential(r)}
-		// The session's note comes into the same copy of the request.
-		r = r.WithContext(context.WithValue(a.sessions.Note(r), contextKey{}, q))
-		q.http = r
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(a.Note(r.Context(), r)))
 	})
+}
+
+// Note returns ctx with the notes that Handler makes of a request, for a handler that has notes of its own.
+func (a *Resolver) Note(ctx context.Context, r *http.Request) context.Context {
+	return &request{Context: a.sessions.Note(ctx, r), resolver: a, http: r, header: a.credential(r)}
+}
+
+// Value implements context.Context.
+func (q *request) Value(key any) any {
+	if key == (contextKey{}) {
+		return q
+	}
+	return q.Context.Value(key)
 }
 
 // Epoch implements session.Accounts, and keeps the user for [FromContext].

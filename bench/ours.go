@@ -17,6 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	roomy "github.com/cloakroom-auth/cloakroom/internal/heap"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/requestid"
 	"github.com/cloakroom-auth/cloakroom/live"
@@ -56,6 +57,7 @@ func (b *bench) stores(ctx context.Context, s *spec) (err error) {
 // buildOurs assembles the whole server, as the command does.
 func buildOurs(s spec, addr string) (http.Handler, []string, error) {
 	log := slog.New(slog.DiscardHandler)
+	roomy.Room()
 	if s.Name == "hash" {
 		return hashing(s)
 	}

@@ -84,8 +84,7 @@ func (a *API) Handler(next http.Handler) http.Handler {
 		next = a.app(next)
 	}
 	h := a.route(next)
-	h = a.Auth.Handler(a.sameOrigin(h))
-	h = a.CSRF.CORS(h)
+	h = a.CSRF.CORS(a.sameOrigin(h))
 	h = a.knownHost(h)
 	return a.outermost(a.forProxies(h))
 }
@@ -96,23 +95,23 @@ func (a *API) forProxies(next http.Handler) http.Handler {
 	if a.Authz == nil {
 		return next
 	}
-	authz := a.Auth.Handler(a.Authz)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !under(r.URL.EscapedPath(), "/api/authz") {
 			next.ServeHTTP(w, r)
 			return
 		}
 		protect(w.Header())
-		authz.ServeHTTP(w, r)
+		a.Authz.ServeHTTP(w, r)
 	})
 }
 
-// outermost names the request, keeps a panic to itself, and sets the headers that every answer has.
+// outermost names the request, notes its credential, keeps a panic to itself, and sets the headers that every answer has.
 func (a *API) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(requestid.New(r.Context(), a.Client.Addr(r), agent(r)))
+		ctx := requestid.New(r.Context(), a.Client.Addr(r), agent(r))
+		r = r.WithContext(a.Auth.Note(ctx, r)) // one copy of the request for both
 		h := w.Header()
-		h.Set("X-Request-Id", requestid.From(r.Context()))
+		requestid.Tell(ctx, h)
 		if a.HSTS != "" {
 			h.Set("Strict-Transport-Security", a.HSTS)
 		}
@@ -252,10 +251,16 @@ func protect(h http.Header) {
 	for _, p := range protective {
 		h[p.name] = p.values
 	}
-	if !slices.Contains(h["Vary"], "Cookie") {
+	switch vary := h["Vary"]; {
+	case len(vary) == 1 && vary[0] == "Origin": // as package csrf leaves it
+		h["Vary"] = varies
+	case !slices.Contains(vary, "Cookie"):
 		h.Add("Vary", "Cookie")
 	}
 }
+
+// varies is shared by all answers.
+var varies = []string{"Origin", "Cookie"}
 
 // nothing answers what is neither ours nor anybody's.
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {

@@ -16,8 +16,9 @@ import (
 
 type contextKey struct{}
 
-// request is what is known of the session of one request.
+// request is what is known of the session of one request, and its context.
 type request struct {
+	context.Context
 	m      *Manager
 	use    bool // counts as a use of the session
 	ticket bool // came with one well-formed ticket
@@ -34,36 +35,44 @@ type request struct {
 // Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(m.Note(r)))
+		next.ServeHTTP(w, r.WithContext(m.Note(r.Context(), r)))
 	})
 }
 
-// Note returns the request's context with the note that Handler makes, for a handler that has notes of its own.
-func (m *Manager) Note(r *http.Request) context.Context {
-	q := &request{m: m, use: m.Passive == nil || !m.Passive(r)}
+// Note returns ctx with the note that Handler makes of a request, for a handler that has notes of its own.
+func (m *Manager) Note(ctx context.Context, r *http.Request) context.Context {
+	q := &request{Context: ctx, m: m, use: m.Passive == nil || !m.Passive(r)}
 	q.app = m.fromApp(r)
-	q.id, q.ticket = m.presented(r)
-	return context.WithValue(r.Context(), contextKey{}, q)
+	q.id, q.ticket = m.presented(ctx, r)
+	return q
+}
+
+// Value implements context.Context.
+func (q *request) Value(key any) any {
+	if key == (contextKey{}) {
+		return q
+	}
+	return q.Context.Value(key)
 }
 
 // presented returns the one session that the request is judged by, if any.
-func (m *Manager) presented(r *http.Request) (id ID, ok bool) {
+func (m *Manager) presented(ctx context.Context, r *http.Request) (id ID, ok bool) {
 	if m.skips(r) {
 		return ID{}, false
 	}
-	return m.carried(r)
+	return m.carried(ctx, r)
 }
 
 // carried returns the one session that the request's ticket names, if any, whatever it is judged by: of two cookies with
 // the name, either might have been planted by another host of the site.
-func (m *Manager) carried(r *http.Request) (id ID, ok bool) {
+func (m *Manager) carried(ctx context.Context, r *http.Request) (id ID, ok bool) {
 	if m.fromApp(r) {
 		return appTicket(r)
 	}
 	count := 0
 	for value := range cookieValues(r.Header, m.cookieName()) {
 		if count++; count > 1 {
-			m.log(r.Context(), slog.LevelInfo, "input_validation_fail", slog.String("reason", "two session cookies"))
+			m.log(ctx, slog.LevelInfo, "input_validation_fail", slog.String("reason", "two session cookies"))
 			return ID{}, false
 		}
 		id, ok = m.tickets().ID(value)
@@ -79,7 +88,7 @@ const maxNamed = 16
 // named returns the sessions that the request's cookies name, however many.
 func (m *Manager) named(r *http.Request) ([]ID, error) {
 	if m.skips(r) || m.fromApp(r) {
-		if id, ok := m.presented(r); ok {
+		if id, ok := m.presented(r.Context(), r); ok {
 			return []ID{id}, nil
 		}
 		return nil, nil

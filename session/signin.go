@@ -113,7 +113,7 @@ func (m *Manager) restart(r *Record, now int64) {
 
 // start creates the session, in the place of the one that the request came with if there is one.
 func (m *Manager) start(r *http.Request, record *Record) error {
-	id, ok := m.carried(r)
+	id, ok := m.carried(r.Context(), r)
 	for ok {
 		var before *Record
 		err := m.swap(r.Context(), id, func(old *Record) (*Record, error) {

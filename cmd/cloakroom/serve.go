@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/heap"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -48,6 +49,7 @@ const (
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	ctx = audit.By(ctx, "") // what it does from now on is nobody's command
+	heap.Room()
 	log := c.logger(a.err)
 	where, err := c.prepare(ctx, a)
 	if err != nil {

@@ -4,6 +4,7 @@ package limit
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,10 +14,15 @@ type Context struct {
 	context.Context // the parent
 	until           time.Time
 
-	mu     sync.Mutex
-	waited context.Context // with a timer; nil: nobody has asked for Done
+	over   atomic.Bool // End was called
+	waited atomic.Pointer[timed]
+	asking sync.Mutex // held by who sets waited
+}
+
+// timed is a context with a timer, for who waits.
+type timed struct {
+	context.Context
 	cancel context.CancelFunc
-	over   bool // End was called
 }
 
 // For returns a context that ends after d, with its parent, or by its method End, which must be called.
@@ -30,37 +36,37 @@ func For(ctx context.Context, d time.Duration) *Context {
 
 // End frees what the context holds. It ends it, if it hasn't ended.
 func (l *Context) End() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.over = true
-	if l.cancel != nil {
-		l.cancel()
+	l.over.Store(true)
+	if w := l.waited.Load(); w != nil {
+		w.cancel()
 	}
 }
 
 func (l *Context) Deadline() (time.Time, bool) { return l.until, true }
 
 func (l *Context) Done() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waited == nil {
-		l.waited, l.cancel = context.WithDeadline(l.Context, l.until)
-		if l.over {
-			l.cancel()
+	l.asking.Lock()
+	defer l.asking.Unlock()
+	w := l.waited.Load()
+	if w == nil {
+		ctx, cancel := context.WithDeadline(l.Context, l.until)
+		w = &timed{ctx, cancel}
+		l.waited.Store(w)
+		if l.over.Load() { // either this or End sees what the other has done
+			cancel()
 		}
 	}
-	return l.waited.Done()
+	return w.Done()
 }
 
 func (l *Context) Err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.waited != nil:
-		return l.waited.Err()
-	case l.Context.Err() != nil:
-		return l.Context.Err()
-	case l.over:
+	if w := l.waited.Load(); w != nil {
+		return w.Err()
+	}
+	switch err := l.Context.Err(); {
+	case err != nil:
+		return err
+	case l.over.Load():
 		return context.Canceled
 	case !time.Now().Before(l.until):
 		return context.DeadlineExceeded
@@ -71,11 +77,8 @@ func (l *Context) Err() error {
 // Value asks the context with the timer once there is one, so that package context finds it and hangs those made from
 // this one straight on it.
 func (l *Context) Value(key any) any {
-	l.mu.Lock()
-	from := l.waited
-	l.mu.Unlock()
-	if from == nil {
-		from = l.Context
+	if w := l.waited.Load(); w != nil {
+		return w.Value(key)
 	}
-	return from.Value(key)
+	return l.Context.Value(key)
 }
