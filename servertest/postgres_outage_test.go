@@ -13,6 +13,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
+// slow is longer for one piece of data than any answer is waited for.
+const slow = 4 * time.Second
+
 // fullService is how long after the database's return everything must be as before.
 const fullService = 2 * time.Second
 
@@ -43,6 +46,7 @@ func TestAnOutageOfPostgresIsNoSignOut(t *testing.T) {
 		{"stopped", database.Stop, func() error { return database.Start(t.Context()) }},
 		{"paused", database.Pause, database.Resume},
 		{"cut off", func() error { net.Refuse(); net.Cut(); return nil }, func() error { net.Admit(); return nil }},
+		{"slow", func() error { net.Delay(slow); return nil }, func() error { net.Delay(0); return nil }},
 		{"half-open", func() error { net.Freeze(); return nil }, func() error { net.Thaw(); return nil }},
 	} {
 		t.Run(way.name, func(t *testing.T) {

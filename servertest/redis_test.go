@@ -74,6 +74,7 @@ func TestL04_AnOutageOfRedisIsNoSignOut(t *testing.T) {
 	for name, way := range map[string]struct{ begin, end func() }{
 		"cut and refused": {func() { net.Refuse(); net.Cut() }, net.Admit},
 		"frozen":          {net.Freeze, net.Thaw},
+		"slow":            {func() { net.Delay(slow) }, func() { net.Delay(0) }},
 		"killed":          {redis.Kill, func() { s.must(redis.Start(t.Context())) }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,7 @@ func New(target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Delay makes each piece of data wait so long on its way, in both directions. Zero ends it.
+// Delay makes each piece of data wait so long on its way, in both directions. Zero ends it, also for what is on its way.
 func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 
 // Freeze lets no byte pass any more, and tells nobody: connections are made and stay, half-open. Thaw lets everything
@@ -141,7 +141,7 @@ func (p *Proxy) carry(both *pair, to, from *net.TCPConn) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		time.Sleep(p.hold(both))
+		p.hold(both)
 		if _, failed := to.Write(buffer[:n]); err == nil {
 			err = failed
 		}
@@ -156,14 +156,23 @@ func (p *Proxy) carry(both *pair, to, from *net.TCPConn) {
 	}
 }
 
-// hold waits while nothing may pass, and returns how long to wait besides.
-func (p *Proxy) hold(both *pair) time.Duration {
+// hold waits while what has come may not pass: for the delay, as it is by then, and while nothing may.
+func (p *Proxy) hold(both *pair) {
+	came := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for (p.frozen || both.lost) && !p.closed {
-		p.change.Wait()
+	for !p.closed {
+		wait := p.delay - time.Since(came)
+		if p.frozen || both.lost {
+			p.change.Wait()
+		} else if wait > 0 {
+			timer := time.AfterFunc(wait, func() { p.set(func() {}) })
+			p.change.Wait()
+			timer.Stop()
+		} else {
+			return
+		}
 	}
-	return p.delay
 }
 
 func (both *pair) reset() {

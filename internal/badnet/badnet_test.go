@@ -82,6 +82,19 @@ func TestDelayTakesItsTime(t *testing.T) {
 	}
 }
 
+func TestTheEndOfADelayLetsEverythingPass(t *testing.T) {
+	p, c := through(t)
+	p.Delay(time.Hour)
+	if asks(c, 100*time.Millisecond) {
+		t.Fatal("an echo has not waited")
+	}
+	p.Delay(0)
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+		t.Fatalf("what was on its way still waits: %v", err)
+	}
+}
+
 func TestFrozenConnectionsStayAndThaw(t *testing.T) {
 	p, c := through(t)
 	p.Freeze()
