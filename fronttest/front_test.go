@@ -43,7 +43,7 @@ func ruleFlags() (flags []string) {
 	return flags
 }
 
-// onEachFront runs a test through the built-in gateway, nginx and Caddy, each by HTTP/1.1 and HTTP/2.
+// onEachFront runs a test through the built-in gateway, nginx, Caddy and perhaps Traefik, each by HTTP/1.1 and HTTP/2.
 func onEachFront(t *testing.T, test func(t *testing.T, f *front, protocol string)) {
 	for name, start := range fronts {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func onEachFront(t *testing.T, test func(t *testing.T, f *front, protocol string
 	}
 }
 
-var fronts = map[string]func(t testing.TB, args ...string) *front{"gateway": startGateway, "nginx": startNginx, "caddy": startCaddy}
+var fronts = withTraefik(map[string]func(testing.TB, ...string) *front{"gateway": startGateway, "nginx": startNginx, "caddy": startCaddy})
 
 // startGateway starts the program with the application behind it.
 func startGateway(t testing.TB, args ...string) *front {

@@ -9,12 +9,13 @@ import (
 	"testing"
 )
 
-// Debian has no Traefik: with its path in CLOAKROOM_TRAEFIK (3.7.12 or later), all that is asked of the other fronts is
-// asked of it, too.
-func init() {
+// withTraefik adds the Traefik that CLOAKROOM_TRAEFIK names (3.7.12 or later), since Debian has none: all that is asked of the
+// other fronts is asked of it, too.
+func withTraefik(all map[string]func(testing.TB, ...string) *front) map[string]func(testing.TB, ...string) *front {
 	if traefik := os.Getenv("CLOAKROOM_TRAEFIK"); traefik != "" {
-		fronts["traefik"] = func(t testing.TB, args ...string) *front { return startTraefik(t, traefik, args...) }
+		all["traefik"] = func(t testing.TB, args ...string) *front { return startTraefik(t, traefik, args...) }
 	}
+	return all
 }
 
 // startTraefik starts Traefik with the two configurations of docs/deploy.md in front of the program and the application.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -33,9 +34,15 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	p := newPace(w, r.ProtoMajor, x.u.g.c.Stall)
 	defer p.end()
 	x.body = &body{ReadCloser: r.Body, pace: p}
-	if r.ContentLength == 0 || r.Body == nil {
+	switch {
+	case r.ContentLength == 0 || r.Body == nil:
 		p.reading(false) // net/http's own limit would end the request while it waits for the answer
-	} else {
+	case 0 < r.ContentLength && r.ContentLength <= smallBody && r.Header["Expect"] == nil:
+		if err := x.take(out); err != nil {
+			x.failed(w, out, err)
+			return
+		}
+	default:
 		out.Body = x.body
 	}
 	answer := &answer{ResponseWriter: w, pace: p, header: http.Header{}}
@@ -50,6 +57,22 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	}()
 	proxy.ServeHTTP(answer, out)
 	answer.trailers()
+}
+
+// smallBody is up to what size, in bytes, a body is taken in whole before the upstream is asked. A client that sends it
+// slowly then keeps no worker of the upstream's waiting, and no connection with its buffers.
+const smallBody = 16 << 10
+
+// take reads the body, which the transport may then send again over another connection if the first has ended unused.
+func (x *exchange) take(out *http.Request) error {
+	all := make([]byte, x.in.ContentLength)
+	if _, err := io.ReadFull(x.body, all); err != nil {
+		return err
+	}
+	x.body.pace.reading(false)
+	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(all)), nil }
+	out.Body, _ = out.GetBody()
+	return nil
 }
 
 // rewrite makes the request that the upstream sees. What the client's Connection header names is gone by now.

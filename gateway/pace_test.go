@@ -222,3 +222,67 @@ func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// TestTheUpstreamIsAskedOnceASmallBodyIsThere: who sends a small body slowly keeps nobody but us waiting, and who doesn't
+// send all of it is not passed on at all.
+func TestTheUpstreamIsAskedOnceASmallBodyIsThere(t *testing.T) {
+	asked := make(chan string, 10)
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- "asked"
+		text, err := io.ReadAll(r.Body)
+		asked <- fmt.Sprint(string(text), err)
+	}))
+	defer application.Close()
+	for _, h2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("h2=%v", h2), func(t *testing.T) {
+			s := open(t, application.URL, time.Second, time.Hour, h2)
+			send := func(body io.Reader, size int64) (*http.Response, error) {
+				r, err := http.NewRequest("POST", s.URL+"/x", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.ContentLength = size
+				return s.Client().Do(r)
+			}
+			body, rest := io.Pipe()
+			answered := make(chan error, 1)
+			go func() {
+				answer, err := send(body, 6)
+				if err == nil {
+					answer.Body.Close()
+				}
+				answered <- err
+			}()
+			for _, piece := range []string{"ab", "cd"} {
+				_, _ = rest.Write([]byte(piece))
+				time.Sleep(100 * time.Millisecond)
+			}
+			if len(asked) > 0 {
+				t.Error("the upstream is asked before the body is there")
+			}
+			_, _ = rest.Write([]byte("ef"))
+			rest.Close()
+			if err := <-answered; err != nil {
+				t.Fatal(err)
+			}
+			if one, two := <-asked, <-asked; one != "asked" || two != "abcdef<nil>" {
+				t.Errorf("the upstream was %s, and read %s", one, two)
+			}
+			body, rest = io.Pipe()
+			go func() {
+				_, _ = rest.Write([]byte("abc")) // and no more
+				time.Sleep(2 * time.Second)
+				rest.Close()
+			}()
+			if answer, err := send(body, 6); err == nil { // an error: the connection may be gone before the answer is read
+				answer.Body.Close()
+				if answer.StatusCode != http.StatusRequestTimeout {
+					t.Errorf("a body that stalls: %s", answer.Status)
+				}
+			}
+			if len(asked) > 0 {
+				t.Error("the upstream is asked although the body never came")
+			}
+		})
+	}
+}

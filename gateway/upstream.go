@@ -67,6 +67,7 @@ func (u *upstream) connect(timeout time.Duration) error {
 		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: timeout,
 		ExpectContinueTimeout: time.Second, MaxIdleConnsPerHost: 256, IdleConnTimeout: idleUpstream,
 		MaxResponseHeaderBytes: 256 << 10, DisableCompression: true, ForceAttemptHTTP2: true,
+		ReadBufferSize: headBuffer, WriteBufferSize: headBuffer,
 	}
 	if path, ok := strings.CutPrefix(u.name, "unix:"); ok {
 		if path == "" {
@@ -93,6 +94,9 @@ func (u *upstream) connect(timeout time.Duration) error {
 	}
 	return nil
 }
+
+// headBuffer holds the head of a usual request or answer; bodies pass by it. The default is twice as much.
+const headBuffer = 2 << 10
 
 // idleUpstream is how long a connection to an upstream is kept for the next request. It is shorter than what usual servers
 // allow (gunicorn 2 s, Node and uvicorn 5 s): a request with a body that meets the end of its connection can't be repeated.
@@ -128,7 +132,7 @@ type bufferPool struct {
 
 const (
 	largeBuffer = 32 << 10
-	smallBuffer = 4 << 10
+	smallBuffer = 2 << 10
 	// manyBuffers is how many large buffers are out at the most, or nearly so.
 	manyBuffers = 256
 )
