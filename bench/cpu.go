@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// cpuTime returns the nanoseconds that the processes have been on a processor, or -1 where Linux doesn't tell.
+// cpuTime returns the nanoseconds that the processes, and those that they have started, have been on a processor, or -1
+// where Linux doesn't tell.
 func cpuTime(pids []int) int64 {
 	sum := int64(0)
-	for _, pid := range pids {
+	for pid := range family(pids) {
 		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 		if err != nil || len(files) == 0 {
 			return -1
@@ -24,4 +25,27 @@ func cpuTime(pids []int) int64 {
 		}
 	}
 	return sum
+}
+
+// family adds to the processes those that they have started.
+func family(pids []int) map[int]bool {
+	all := map[int]bool{}
+	for len(pids) > 0 {
+		pid := pids[0]
+		pids = pids[1:]
+		if all[pid] {
+			continue
+		}
+		all[pid] = true
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is a good one
+		for _, list := range lists {
+			text, _ := os.ReadFile(list) // a thread may have ended
+			for _, field := range strings.Fields(string(text)) {
+				if child, err := strconv.Atoi(field); err == nil {
+					pids = append(pids, child)
+				}
+			}
+		}
+	}
+	return all
 }

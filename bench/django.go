@@ -118,7 +118,7 @@ func (b *bench) startDjango(ctx context.Context, s spec) (*child, error) {
 		c.stop()
 		return nil, fmt.Errorf("start gunicorn: %w", err)
 	}
-	c.pids = family(c.command.Process.Pid)
+	c.pids = []int{c.command.Process.Pid}
 	return c, nil
 }
 
@@ -164,23 +164,4 @@ func (c *child) await(ctx context.Context, path string) error {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return errors.New("it doesn't answer")
-}
-
-// family returns a process and its children.
-func family(pid int) []int {
-	all := []int{pid}
-	files, _ := filepath.Glob("/proc/[0-9]*/stat") // elsewhere than on Linux: none
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(text), ") ")
-		fields := strings.Fields(rest)
-		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
-			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			all = append(all, child)
-		}
-	}
-	return all
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -78,6 +79,15 @@ func buildOurs(s spec, addr string) (http.Handler, []string, error) {
 	return server.Handler(nil), credentials, err
 }
 
+// hashers is how this program is started as the process that hashes passwords.
+func hashers() []string {
+	self, err := os.Executable()
+	if err != nil {
+		return nil
+	}
+	return []string{self, hasher}
+}
+
 // openAccounts opens the accounts beside the server, to put people there.
 func openAccounts(ctx context.Context, s spec) (account.Store, error) {
 	if path, ok := strings.CutPrefix(s.DB, "sqlite:"); ok {
@@ -139,7 +149,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
 	who := auth.New(sessions, accountStore)
 	who.Tokens = &token.Service{Store: tokenStore, Log: log}
-	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles()}}
+	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{Program: hashers()}, Guard: &throttle.Guard{Store: db.Throttles()}}
 	hub := &live.Hub{Auth: who, Log: log}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	go sessions.Run(ctx)

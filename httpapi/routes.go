@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // route is one line of the table below. Paths are matched exactly, as sent, with or without a trailing slash;
@@ -95,13 +96,20 @@ func under(path, prefix string) bool {
 // [API.Handler].
 func Owns(path string) bool { return ours(path) || path == "/.well-known/jwks.json" }
 
+// literals are what the routes' paths begin with before their first brace. Most requests are an app's, and their paths begin
+// with none.
+var literals = sync.OnceValue(func() []string {
+	all := make([]string, len(routes))
+	for i, t := range routes {
+		all[i], _, _ = strings.Cut(t.path, "{")
+	}
+	return all
+})
+
 // match reports whether the path is the route's.
 func (t route) match(path string) bool {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
-	}
-	if !strings.Contains(t.path, "{") {
-		return path == t.path
 	}
 	for pattern, more := t.path, true; more; {
 		var want, got string
@@ -138,10 +146,11 @@ func (t route) allows(method string) bool {
 // route that refuses others if it is one of these.
 func (a *API) find(r *http.Request) (h http.Handler, methods []string, other *compatHandler) {
 	path := r.URL.EscapedPath()
-	for i, t := range routes {
-		if !t.match(path) {
+	for i, literal := range literals() {
+		if !strings.HasPrefix(path, literal) || !routes[i].match(path) {
 			continue
 		}
+		t := routes[i]
 		if t.allows(r.Method) {
 			t.bind(r)
 			return a.handlers[i], nil, nil
