@@ -85,7 +85,7 @@ func (c *Config) djangoEngine() (engine, error) {
 	if file {
 		return djangoEngine{sqliteFile(filepath.Join(c.Data, "cloakroom.db")), c}, nil
 	}
-	ours, err := parseSchema(address)
+	ours, err := parseSchema(or(c.Feed, address)) // a pooler would not lead to the schema
 	return djangoEngine{ours, c}, err
 }
 

@@ -122,13 +122,7 @@ func (n *near) djangosTruth(ctx context.Context, c *Config, db shared) (*nearcac
 		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", reason))
 		return nil, nil
 	}
-	address := db.feed
-	if c.Feed != "" {
-		if address, err = inOurSchema(c.Feed); err != nil {
-			return nil, fmt.Errorf("--feed: %w", err)
-		}
-	}
-	if n.feed, err = postgres.NewFeed(address); err != nil {
+	if n.feed, err = postgres.NewFeed(db.feed); err != nil {
 		return nil, fmt.Errorf("--feed: %w", err)
 	}
 	return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil

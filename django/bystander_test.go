@@ -29,7 +29,7 @@ func pbkdf2(plain string, iterations int) string {
 // raw opens the database for a look past both programs.
 func (p *pair) raw(t testing.TB) *sql.DB {
 	t.Helper()
-	address := strings.TrimPrefix(p.config.DB, "django+")
+	address := cmp.Or(p.direct, strings.TrimPrefix(p.config.DB, "django+"))
 	driver := "pgx"
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		driver, address = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"

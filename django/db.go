@@ -36,8 +36,8 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{config: c, form: c.form(), index: newIndex()}
-	if err := db.connect(); err != nil {
-		return nil, err
+	if err := db.connect(ctx); err != nil {
+		return nil, fmt.Errorf("open Django's database %s: %w", Name(c.Database), err)
 	}
 	if err := db.look(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open Django's database %s: %w", Name(c.Database), err), db.Close())
@@ -45,14 +45,14 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) connect() (err error) {
+func (db *DB) connect(ctx context.Context) (err error) {
 	if path, ok := strings.CutPrefix(db.config.Database, "sqlite:"); ok {
 		db.dialect = sqliteDialect
 		db.read, db.write, err = openSQLite(path)
 		return err
 	}
 	db.dialect = postgresDialect
-	db.read, err = openPostgres(db.config.Database)
+	db.read, err = openPostgres(ctx, db.config.Database)
 	db.write = db.read
 	return err
 }

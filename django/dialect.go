@@ -1,7 +1,6 @@
 package django
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"net/url"
@@ -10,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	sqlite3 "modernc.org/sqlite"
 )
 
@@ -109,42 +106,4 @@ func openSQLite(path string) (read, write *sql.DB, err error) {
 	read.SetMaxIdleConns(readers)
 	write.SetMaxOpenConns(1)
 	return read, write, nil
-}
-
-// OurSchema is the schema of a PostgreSQL database of Django's in which everything is that is ours alone.
-const OurSchema = "cloakroom"
-
-// MakeSchema makes [OurSchema], unless it is there.
-func MakeSchema(ctx context.Context, address string) error {
-	db, err := openPostgres(address)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	var there bool
-	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, OurSchema).Scan(&there)
-	if err == nil && !there {
-		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+OurSchema)
-	}
-	if err != nil {
-		return fmt.Errorf("make the schema %s: %w", OurSchema, err)
-	}
-	return nil
-}
-
-func openPostgres(address string) (*sql.DB, error) {
-	config, err := pgx.ParseConfig(address)
-	if err != nil {
-		return nil, fmt.Errorf("the address of Django's database is not of the form postgres://user@host:5432/name") // err may hold the password
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 3 * time.Second
-	}
-	config.RuntimeParams["synchronous_commit"] = "on"
-	db := sql.OpenDB(stdlib.GetConnector(*config))
-	conns := max(10, 2*runtime.GOMAXPROCS(0))
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	db.SetConnMaxIdleTime(5 * time.Minute)
-	return db, nil
 }

@@ -228,6 +228,13 @@ func (db *DB) listening(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	pooled, err := behindPooler(ctx, conn)
+	if err == nil && pooled {
+		err = errPooled
+	}
+	if err != nil {
+		return false, fmt.Errorf("listen to the feed: %w", err)
+	}
 	if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{feedChannel()}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}

@@ -19,7 +19,12 @@ import (
 // newFed is a pair on PostgreSQL whose Cloakroom answers from memory.
 func newFed(t testing.TB) *pair {
 	t.Helper()
-	p := newPair(t, postgresAddress(t), nil)
+	return newPair(t, postgresAddress(t), nil).fed(t)
+}
+
+// fed is the same pair with the feed.
+func (p *pair) fed(t testing.TB) *pair {
+	t.Helper()
 	p.stop()
 	db := opened(t, django.Config{Database: p.config.DB[len("django+"):], Keys: keys})
 	if _, err := db.InstallFeed(t.Context()); err != nil {

@@ -34,6 +34,7 @@ type pair struct {
 	url    string // Cloakroom's
 	config cloakroom.Config
 	keys   []string // of the sessions that no test is to touch
+	direct string   // the database's own address, where Cloakroom has it by way of a pooler
 	feed   bool     // Cloakroom answers from memory, and hears a moment later what Django has done
 	run    bool     // what a server does beside requests is done
 	newer  bool     // Django is of 4.1 or later
@@ -51,7 +52,7 @@ func newPair(t testing.TB, database string, change func(d *djangoserver.Config, 
 		change(&d, &c)
 	}
 	c.Django.SecretKeyFile = keyFile(t, d.Keys)
-	p := &pair{t: t, site: djangoserver.New(t, d), config: c, newer: d.Django.Version != ""}
+	p := &pair{t: t, site: djangoserver.New(t, d), config: c, direct: database, newer: d.Django.Version != ""}
 	p.site.Start(t)
 	p.start()
 	return p

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +19,8 @@ import (
 )
 
 // TestPooler starts a PgBouncer in transaction mode before a server, for the length of a test, and returns where it
-// listens: HOST:PORT. It has so few connections to the server that each is many clients' in turn.
-func (s *Server) TestPooler(t testing.TB) (addr string) {
+// listens: HOST:PORT. It has so few connections to the server that each is many clients' in turn. settings are more of its own.
+func (s *Server) TestPooler(t testing.TB, settings ...string) (addr string) {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -31,13 +32,13 @@ func (s *Server) TestPooler(t testing.TB) (addr string) {
 	case err != nil:
 		t.Fatal("pgbouncer isn't installed: apt-get install pgbouncer")
 	}
-	if addr, err = s.pool(t, program); err != nil {
+	if addr, err = s.pool(t, program, settings); err != nil {
 		t.Fatal(err)
 	}
 	return addr
 }
 
-func (s *Server) pool(t testing.TB, program string) (addr string, err error) {
+func (s *Server) pool(t testing.TB, program string, settings []string) (addr string, err error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
@@ -60,7 +61,8 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 3
 max_client_conn = 500
-`, host, serverPort, port)
+%s
+`, host, serverPort, port, strings.Join(settings, "\n"))
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return "", err

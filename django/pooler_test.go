@@ -1,0 +1,84 @@
+package django_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// pooledAddress returns the address of a database, and the one that leads there through PgBouncer in transaction mode.
+func pooledAddress(t testing.TB) (direct, pooled string) {
+	pooler := pgserver.Shared(t).TestPooler(t)
+	direct = postgresAddress(t)
+	return direct, strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1)
+}
+
+// TestX01_DjangosEndsAreHeardBesideAPooler: Cloakroom reaches the tables by way of a pooler, and hears by the server's own
+// address. It answers from memory, and each side sees what the other does.
+func TestX01_DjangosEndsAreHeardBesideAPooler(t *testing.T) {
+	t.Parallel()
+	direct, pooled := pooledAddress(t)
+	p := newPair(t, direct, func(_ *djangoserver.Config, c *cloakroom.Config) { c.DB, c.Feed = "django+"+pooled, direct }).fed(t)
+	name, _ := p.user(t)
+	ended, other := p.person(t), p.person(t)
+	ended.signsIn("Django", name, good)
+	other.signsIn("Cloakroom", name, good)
+	p.remembers(t, ended, other)
+	ended.django.Do(t, "POST", "/logout", map[string]any{}, nil)
+	ended.isNobody()
+	other.stays(t)
+	other.is(name)
+	if status := other.ours.Do(t, "POST", "/api/auth/logout", map[string]any{}, nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	other.isNobody()
+	p.only = []string{"sign in", "sign out", "password change", "disable", "permission change", "user made", "user deleted"}
+	p.agreesInEachCell(t)
+}
+
+// TestBesideDjangoAPoolerNeedsTheServersAddressBesides: what is ours alone would be put among Django's tables through it, and
+// nobody would know whether a server listens.
+func TestBesideDjangoAPoolerNeedsTheServersAddressBesides(t *testing.T) {
+	t.Parallel()
+	direct, pooled := pooledAddress(t)
+	site := djangoserver.New(t, djangoserver.Config{Database: direct, Keys: keys})
+	c := cloakroom.Config{DB: "django+" + pooled, Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	c.Django.SecretKeyFile = keyFile(t, keys)
+	if _, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--feed") {
+		t.Errorf("without it: %v", err)
+	}
+	db := opened(t, django.Config{Database: pooled, Keys: keys})
+	if _, err := db.InstallFeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.RemoveFeed(t.Context()); err == nil || !strings.Contains(err.Error(), "pooler") {
+		t.Errorf("the feed is removed through a pooler: %v", err)
+	}
+	if err := opened(t, django.Config{Database: direct, Keys: keys}).RemoveFeed(t.Context()); err != nil {
+		t.Error(err)
+	}
+	site.Manage(t, "migrate", "--check")
+}
+
+// TestAPoolerThatIgnoresTheSearchPathIsNoticed, before anything is written among Django's tables.
+func TestAPoolerThatIgnoresTheSearchPathIsNoticed(t *testing.T) {
+	t.Parallel()
+	pooler := pgserver.Shared(t).TestPooler(t, "ignore_startup_parameters = search_path")
+	direct := postgresAddress(t)
+	djangoserver.New(t, djangoserver.Config{Database: direct, Keys: keys})
+	before := schemaDump(t, direct)
+	c := cloakroom.Config{DB: "django+" + strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1), Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	c.Django.SecretKeyFile = keyFile(t, keys)
+	if _, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--feed") {
+		t.Errorf("%v", err)
+	}
+	if after := schemaDump(t, direct); after != before {
+		t.Errorf("the schema was\n%s\nand is\n%s", before, after)
+	}
+}
