@@ -201,6 +201,27 @@ func TestNobodyNoticesConnectionsThatEndedAtRest(t *testing.T) {
 	}
 }
 
+// TestAConnectionThatEndedAtRestIsNotUsed, not even for what nobody would do again.
+func TestAConnectionThatEndedAtRestIsNotUsed(t *testing.T) {
+	url := pgserver.Test(t)
+	db := open(t, url)
+	pool := db.Pool()
+	pool.SetMaxOpenConns(1)
+	for quick, tries := 0, 0; quick < 3 && tries < 20; tries++ {
+		if _, err := pool.ExecContext(t.Context(), `SELECT 1`); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		terminate(t, url, "true")
+		if _, err := pool.ExecContext(t.Context(), `CREATE TABLE IF NOT EXISTS once (n int)`); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(began) < 900*time.Millisecond { // else the server is asked first
+			quick++
+		}
+	}
+}
+
 // warm opens several connections.
 func warm(t *testing.T, db *postgres.DB) {
 	t.Helper()
