@@ -107,6 +107,12 @@ func (w *worker) do(ctx context.Context, what string, args []string) (string, er
 		return w.rotate(ctx, args[0], args[1])
 	case "end":
 		return "done", w.sessions.Delete(ctx, ticketOf(args[0]))
+	case "touch":
+		at, err := strconv.ParseInt(args[1], 10, 64)
+		if err != nil {
+			return "", err
+		}
+		return "done", w.sessions.Touch(ctx, []session.Seen{{ID: ticketOf(args[0]), At: at, Expires: 1 << 40}})
 	case "endall":
 		_, err := w.sessions.DeleteUser(ctx, args[0], session.ID{})
 		return "done", err

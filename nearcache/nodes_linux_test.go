@@ -176,6 +176,7 @@ type installation struct {
 	began     time.Time
 	tickets   atomic.Int64
 	epochs    atomic.Int64
+	uses      atomic.Int64
 
 	mu       sync.Mutex
 	history  map[string][]porcupine.Operation // by ticket
@@ -250,6 +251,8 @@ func (w *installation) client(stop chan struct{}) {
 			w.endAll(node, "endall")
 		case n < 26 && w.passwords:
 			w.endAll(node, "password")
+		case n < 36:
+			w.touch(node)
 		default:
 			w.check(node, w.pick())
 		}
@@ -311,6 +314,21 @@ func (w *installation) end(node *process) {
 	if err == nil {
 		w.aim(ticket)
 	}
+}
+
+// touch notes a use, which makes nothing live.
+func (w *installation) touch(node *process) {
+	ticket := w.pick()
+	if ticket == "" {
+		return
+	}
+	if _, err := node.ask("touch", ticket, strconv.FormatInt(w.uses.Add(1)+1, 10)); err != nil {
+		return
+	}
+	w.mu.Lock()
+	w.counts["touched"]++
+	w.mu.Unlock()
+	w.check(node, ticket)
 }
 
 // aim asks every node right after an acknowledgement.
@@ -466,7 +484,7 @@ func (w *installation) judge() {
 func (w *installation) enough() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.counts[string(ended)] >= 100 && w.counts["told valid memory"] >= 500 && w.counts["endall"] >= 10 && w.counts["troubles"] >= 2
+	return w.counts[string(ended)] >= 100 && w.counts["told valid memory"] >= 500 && w.counts["endall"] >= 10 && w.counts["touched"] >= 100 && w.counts["troubles"] >= 2
 }
 
 func describe(history []porcupine.Operation) string {
