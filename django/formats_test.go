@@ -3,12 +3,16 @@ package django_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -128,6 +132,40 @@ func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
 		t.Errorf("an empty table: %v", err)
 	}
 	opened(t, django.Config{Database: database, Keys: keys, SessionEngine: "db"})
+}
+
+// TestCachedSessionsCannotBeTold: a Django with a cache before the table looks like one without, and goes on to honour what
+// has ended here. So it is refused when it is named, and until then one is told to look.
+func TestCachedSessionsCannotBeTold(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, sqliteAddress(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.Engine = "cached_db" })
+	name, _ := p.user(t)
+	b := p.person(t)
+	b.signsIn("Django", name, good)
+	b.is(name)
+	if status := b.ours.Do(t, "POST", "/api/auth/logout", map[string]any{}, nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	again := p.person(t)
+	again.signsIn("Django", name, good)
+	key := again.key()
+	p.execute(t, `DELETE FROM django_session WHERE session_key = $1`, key)
+	if status := again.django.Do(t, "GET", "/me", nil, nil); status != http.StatusOK {
+		t.Fatalf("Django asks the table: %d", status)
+	}
+	p.person(t).signsIn("Django", name, good)
+	database := strings.TrimPrefix(p.config.DB, "django+")
+	for engine, want := range map[string]string{"": "whether SESSION_ENGINE is db can't be seen: cached_db", "db": "SESSION_ENGINE is said to be db"} {
+		found, err := opened(t, django.Config{Database: database, Keys: keys, SessionEngine: engine}).Inspect(t.Context(), time.Now().Unix())
+		if err != nil || strings.Count(fmt.Sprint(found), "SESSION_ENGINE is") != 1 || !strings.Contains(fmt.Sprint(found), want) {
+			t.Errorf("%q: %v, %v", engine, found, err)
+		}
+	}
+	p.config.Django.SessionEngine = "django.contrib.sessions.backends.cached_db"
+	_, err := cloakroom.New(t.Context(), p.config)
+	if e, ok := errors.AsType[*django.EngineError](err); !ok || !strings.Contains(e.Reason, "stay alive there") {
+		t.Errorf("named, it is taken: %v", err)
+	}
 }
 
 func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {

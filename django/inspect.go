@@ -163,8 +163,17 @@ func (i *inspection) judge(all, strange, unproved, signedIn int, backends map[st
 			i.say("info", "", "%d sessions were begun by the backend %s; those begun here name %s", backends[backend], backend, i.config.AuthBackend)
 		}
 	}
-	i.say("info", "", "Django's engine cached_db keeps its sessions in this table, too, but believes its cache: make sure that SESSION_ENGINE "+
-		"is django.contrib.sessions.backends.db")
+	i.engine()
+}
+
+// engine says what nobody can see in the table.
+func (i *inspection) engine() {
+	if i.config.SessionEngine != "" {
+		i.say("info", "", "SESSION_ENGINE is said to be %s", i.config.SessionEngine)
+		return
+	}
+	i.say("info", "Look at SESSION_ENGINE in Django's settings, and name it with --django-session-engine.", "whether SESSION_ENGINE is db can't be seen: "+
+		"cached_db keeps its sessions in this table, too, but believes its cache, so that what is ended here would stay alive there")
 }
 
 func (i *inspection) tokens(ctx context.Context) error {

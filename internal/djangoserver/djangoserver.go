@@ -38,6 +38,7 @@ type Config struct {
 	Keys      []string // SECRET_KEY and its fallbacks
 	Hashers   []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
 	UserModel string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
+	Engine    string   // SESSION_ENGINE, the last part of its name; "": db
 	Django    Django   // which one runs it
 }
 
@@ -126,7 +127,7 @@ func (s *Site) TryManage(t testing.TB, args ...string) (string, error) {
 func (s *Site) environ(t testing.TB) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
-		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "database": s.database(t),
+		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine, "database": s.database(t),
 	})
 	if err != nil {
 		t.Fatal(err)
