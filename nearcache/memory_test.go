@@ -465,7 +465,7 @@ func TestTheMemoryIsBounded(t *testing.T) {
 		if kept < 700 || kept > 2000 || bytes > 1<<19 {
 			t.Errorf("%d are remembered, of %d bytes", kept, bytes)
 		}
-		if misses > uses/20 {
+		if misses > uses/100 { // one or none; were the newest evicted, it would be five times as many
 			t.Errorf("of %d uses of what is in use all the time %d missed", uses, misses)
 		}
 	})
