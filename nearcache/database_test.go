@@ -2,6 +2,7 @@ package nearcache_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/nearcache"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // commits counts as the test says.
@@ -60,6 +62,43 @@ func TestACommitOfAnotherProcessCountsAtOnce(t *testing.T) {
 			t.Error("what another process has ended is honoured")
 		}
 	})
+}
+
+// TestACommitOfAnotherProcessCountsForAccountsAndTokens at once, too; for each at the first question after it.
+func TestACommitOfAnotherProcessCountsForAccountsAndTokens(t *testing.T) {
+	for _, name := range []string{"account", "token"} {
+		alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
+			tokens := m.cache.Tokens(gatedTokens{db.Tokens(), m.gate})
+			u := &account.User{Username: "bob", IsActive: true, Epoch: "1"}
+			r := &token.Record{ID: token.ID{1}, PublicID: "p", User: "7", Epoch: "1", Kind: token.Knox, Created: 1}
+			if err := errors.Join(db.Accounts().Create(t.Context(), u), db.Tokens().Create(t.Context(), r, token.Limit{})); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+			counts := func() bool {
+				if name == "token" {
+					_, err := token.View(t.Context(), tokens, r.ID)
+					return err == nil
+				}
+				found, err := account.View(t.Context(), m.accounts, u.ID)
+				return err == nil && found.Epoch == "1"
+			}
+			first := counts()
+			loads := m.gate.loads()
+			if !first || !counts() || m.gate.loads() != loads {
+				t.Fatalf("the %s is not remembered", name)
+			}
+			_, err := db.Accounts().Change(t.Context(), u.ID, func(u *account.User) error { u.Epoch = "2"; return nil })
+			if err := errors.Join(err, db.Tokens().Delete(t.Context(), r.ID)); err != nil {
+				t.Fatal(err)
+			}
+			seen.all.Add(1)
+			seen.others.Add(1)
+			if counts() {
+				t.Errorf("the %s counts as it was", name)
+			}
+		})
+	}
 }
 
 func TestACommitOfItsOwnLeavesTheRestRemembered(t *testing.T) {
