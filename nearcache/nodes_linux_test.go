@@ -244,7 +244,7 @@ func (w *installation) client(stop chan struct{}) {
 		case n < 12:
 			w.create(node)
 		case n < 18:
-			w.end(node)
+			w.end(node, w.pick())
 		case n < 22:
 			w.rotate(node)
 		case n < 24:
@@ -259,21 +259,23 @@ func (w *installation) client(stop chan struct{}) {
 	}
 }
 
-func (w *installation) create(node *process) {
+// create makes a session, and returns its ticket; "" if nobody has it.
+func (w *installation) create(node *process) (ticket string) {
 	user := w.nextUser()
 	if user == "" {
-		return
+		return ""
 	}
-	ticket := strconv.FormatInt(w.tickets.Add(1), 10)
+	ticket = strconv.FormatInt(w.tickets.Add(1), 10)
 	call := w.now()
 	if _, err := node.ask("create", ticket, user); err != nil {
-		return // nobody has the ticket
+		return ""
 	}
 	w.note(ticket, created, call, w.now())
 	w.know(ticket, user)
 	for _, other := range w.nodes { // so that there is something to remember
 		go w.check(other, ticket)
 	}
+	return ticket
 }
 
 func (w *installation) check(node *process, ticket string) {
@@ -303,8 +305,7 @@ func (w *installation) outcome(err error) int64 {
 	return w.now()
 }
 
-func (w *installation) end(node *process) {
-	ticket := w.pick()
+func (w *installation) end(node *process, ticket string) {
 	if ticket == "" {
 		return
 	}
@@ -429,11 +430,25 @@ func (w *installation) trouble(stop chan struct{}, more ...func()) {
 	}
 }
 
+// pause stops a node. What it remembers just then is ended at another meanwhile, and asked for as it goes on: the clients
+// wait for the node by and by, and end little.
 func (w *installation) pause(d time.Duration) {
-	node := w.nodes[rand.IntN(len(w.nodes))]
+	first := rand.IntN(len(w.nodes))
+	node, other := w.nodes[first], w.nodes[(first+1)%len(w.nodes)]
+	var tickets []string
+	for range 4 {
+		ticket := w.create(other)
+		w.check(node, ticket)
+		tickets = append(tickets, ticket)
+	}
 	node.signal(syscall.SIGSTOP)
+	var group sync.WaitGroup
+	for _, ticket := range tickets {
+		group.Go(func() { w.end(other, ticket) })
+	}
 	time.Sleep(d)
 	node.signal(syscall.SIGCONT)
+	group.Wait()
 }
 
 // pauseIdle is a pause for longer than T. A node that stands still so long just between its fence and its write may show
