@@ -49,6 +49,7 @@ type API struct {
 	Log      *slog.Logger
 
 	handlers []http.Handler
+	told     told
 	draining atomic.Bool
 }
 

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"encoding/json"
+	"hash/maphash"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -71,10 +73,34 @@ func orEmpty(s []string) []string {
 }
 
 // me tells a program that holds a token only of the permissions that the token may use.
-func me(who *auth.Identity) userOut {
-	out := newUserOut(who.User)
-	if who.Token != nil {
-		out.Permissions = slices.DeleteFunc(slices.Clone(out.Permissions), func(p string) bool { return !who.Has(p) })
+func me(a *API, who *auth.Identity) []byte {
+	if who.Token == nil {
+		return a.told.user(who.User)
 	}
-	return out
+	out := newUserOut(who.User)
+	out.Permissions = slices.DeleteFunc(slices.Clone(out.Permissions), func(p string) bool { return !who.Has(p) })
+	return jsonLine(out)
+}
+
+// told remembers how some users were written. Who is asking is shared by many requests, and never changes: another state of
+// the user is another [account.User].
+type told struct {
+	slots [1024]atomic.Pointer[written]
+}
+
+type written struct {
+	user *account.User
+	line []byte
+}
+
+var toldSeed = maphash.MakeSeed()
+
+func (t *told) user(u *account.User) []byte {
+	slot := &t.slots[maphash.String(toldSeed, u.ID)%uint64(len(t.slots))]
+	if w := slot.Load(); w != nil && w.user == u {
+		return w.line
+	}
+	line := jsonLine(newUserOut(u))
+	slot.Store(&written{u, line})
+	return line
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -116,8 +115,8 @@ func (c *call) finish(out any, err error) {
 	writeJSON(c.w, http.StatusOK, out)
 }
 
-// identity makes a handler of a function that answers from who is asking alone, and waits for nothing.
-func identity[Out any](f func(who *auth.Identity) Out) func(*API) http.Handler {
+// identity makes a handler of a function that answers, in JSON, from who is asking alone, and waits for nothing.
+func identity(f func(a *API, who *auth.Identity) []byte) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := call{api: a, w: w, r: r}
@@ -126,7 +125,7 @@ func identity[Out any](f func(who *auth.Identity) Out) func(*API) http.Handler {
 				c.finish(nil, err)
 				return
 			}
-			writeJSON(w, http.StatusOK, f(who))
+			writeBody(w, http.StatusOK, f(a, who))
 		})
 	}
 }
@@ -219,16 +218,22 @@ type none struct{}
 // jsonType is shared by all answers.
 var jsonType = []string{"application/json"}
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, status int, v any) { writeBody(w, status, jsonLine(v)) }
+
+// jsonLine writes one line of JSON.
+func jsonLine(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // our own types always encode
 	}
+	return append(b, '\n')
+}
+
+func writeBody(w http.ResponseWriter, status int, line []byte) {
 	w.Header()["Content-Type"] = jsonType
 	w.WriteHeader(status)
 	// net/http drops the body of an answer to HEAD. The client may be gone by now; there is nobody left to tell.
-	_, _ = w.Write(b)
-	_, _ = io.WriteString(w, "\n")
+	_, _ = w.Write(line)
 }
 
 // fail answers with what the table makes of err, and logs what the table doesn't know.
