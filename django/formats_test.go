@@ -43,13 +43,21 @@ func TestTicketsAreDjangosKeys(t *testing.T) {
 	}
 }
 
-// TestDjangoReadsOurHashesAndWeItsOwn goes through all hashers that the running Django has.
+// TestDjangoReadsOurHashesAndWeItsOwn goes through all hashers that the running Django has, with the oldest and the newest one.
 func TestDjangoReadsOurHashesAndWeItsOwn(t *testing.T) {
 	t.Parallel()
-	database := sqliteAddress(t)
-	p := newPair(t, database, nil)
+	hashers := []string{"pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "md5"}
+	t.Run("the oldest", func(t *testing.T) { newPair(t, sqliteAddress(t), nil).readsHashes(t, hashers) })
+	t.Run("the newest", func(t *testing.T) {
+		all := djangoserver.Newer(t)
+		p := newPair(t, sqliteAddress(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.Django = all[len(all)-1] })
+		p.readsHashes(t, append(hashers, "scrypt"))
+	})
+}
+
+func (p *pair) readsHashes(t *testing.T, hashers []string) {
 	var h password.Hasher
-	for _, hasher := range []string{"pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "md5"} {
+	for _, hasher := range hashers {
 		t.Run(hasher, func(t *testing.T) {
 			var theirs string
 			p.site.Run(t, "make", map[string]any{"password": good, "salt": "", "hasher": hasher}, &theirs)

@@ -1,7 +1,8 @@
 """A Django project for tests: sessions, accounts and REST framework's tokens. What differs between tests is in SITE, JSON."""
 import json
 import os
-from pathlib import Path
+
+import django
 
 SITE = json.loads(os.environ["SITE"])
 
@@ -47,6 +48,8 @@ PASSWORD_HASHERS = SITE.get("hashers") or [
     "django.contrib.auth.hashers.BCryptPasswordHasher",
     "django.contrib.auth.hashers.MD5PasswordHasher",
 ]
+if django.VERSION >= (4, 0) and not SITE.get("hashers"):
+    PASSWORD_HASHERS.append("django.contrib.auth.hashers.ScryptPasswordHasher")
 DATABASES = {"default": SITE["database"]}
 LOGGING = {
     "version": 1,
