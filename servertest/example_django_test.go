@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
@@ -28,7 +29,7 @@ type notes struct {
 	out           *output
 }
 
-// django starts the script with more of an environment.
+// django starts the script with more of an environment; with the newest Django, if there is time for all that is longer.
 func django(t *testing.T, mode string, env ...string) *notes {
 	t.Helper()
 	front, port := fmt.Sprintf("localhost:%d", freePort(t)), freePort(t)
@@ -38,6 +39,10 @@ func django(t *testing.T, mode string, env ...string) *notes {
 		python = "/usr/bin/python3"
 	}
 	command := exec.Command(filepath.Join("..", "examples", "django", "start.sh"), mode)
+	if os.Getenv("CLOAKROOM_LONG") != "" {
+		newer := djangoserver.Newer(t)
+		env = append(env, newer[len(newer)-1].Environ()...)
+	}
 	command.Env = append(environment(), append([]string{
 		"LISTEN=" + front, fmt.Sprintf("NOTES_PORT=%d", port), "NOTES_DATA=" + n.data, "PYTHON=" + python, "PYTHONDONTWRITEBYTECODE=1",
 		"CLOAKROOM=" + program(t, "cmd/cloakroom"),

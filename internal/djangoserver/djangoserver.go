@@ -133,10 +133,7 @@ func (s *Site) environ(t testing.TB) []string {
 		t.Fatal(err)
 	}
 	env := append(os.Environ(), "SITE="+string(text), "PYTHONDONTWRITEBYTECODE=1", "DJANGO_SETTINGS_MODULE=settings")
-	if s.config.Django.path != "" {
-		env = append(env, "PYTHONPATH="+s.config.Django.path)
-	}
-	return env
+	return append(env, s.config.Django.Environ()...)
 }
 
 // Start serves the project until the test ends or Stop is called.

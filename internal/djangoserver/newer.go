@@ -16,6 +16,14 @@ type Django struct {
 	path    string // PYTHONPATH
 }
 
+// Environ is what lets a Python find this Django.
+func (d Django) Environ() []string {
+	if d.path == "" {
+		return nil
+	}
+	return []string{"PYTHONPATH=" + d.path}
+}
+
 // Newer returns the Djangos of later Debian releases, which make test unpacks into .cache/django, the newest last. It skips a
 // test where there are none, unless nothing is to be left out.
 func Newer(t testing.TB) (all []Django) {
