@@ -20,11 +20,19 @@ func TestP10_StormOfSignInsIsBounded(t *testing.T) {
 	s := start(t)
 	users := s.people("sam", 400)
 	v := s.holding(s.give(users[0])[0])
-	idle := measure(t, v, func() { time.Sleep(2 * time.Second) })
+	bursts := 1
+	if long {
+		bursts = 10 // the 99th percentile of one would be the third of its answers from the end
+	}
+	idle := measure(t, v, func() { time.Sleep(time.Duration(1+bursts) * time.Second) })
 	before := s.memory()
 
 	var burst, steady []timed
-	inBurst := measure(t, v, func() { burst = s.crowdIn(users[:200], 0) })
+	inBurst := measure(t, v, func() {
+		for range bursts {
+			burst = append(burst, s.crowdIn(users[:200], 0)...)
+		}
+	})
 	inSteady := measure(t, v, func() { steady = s.crowdIn(slices.Concat(users, users)[:800], 5*time.Millisecond) })
 	after := s.memory()
 
