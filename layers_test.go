@@ -39,6 +39,7 @@ var layers = map[string]layer{
 	"internal/clientip":  {},
 	"internal/heap":      {},
 	"internal/upkeep":    {},
+	"internal/wire":      {own: []string{"audit"}},
 	"internal/keyring":   {},
 	"internal/limit":     {},
 	"internal/requestid": {},
@@ -76,7 +77,7 @@ var layers = map[string]layer{
 	}},
 	"httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "jwt", "live", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/limit", "internal/problem", "internal/requestid",
+		"internal/clientip", "internal/keyring", "internal/limit", "internal/problem", "internal/requestid", "internal/wire",
 	}},
 
 	// The whole.
@@ -98,7 +99,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "password", "session", "token", "internal/heap", "internal/keyring"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "password", "session", "token", "internal/heap", "internal/keyring", "internal/wire"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

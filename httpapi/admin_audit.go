@@ -3,54 +3,17 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/wire"
 )
 
-// eventOut is an event of the audit log on the wire.
-type eventOut struct {
-	ID        string            `json:"id"`
-	Time      time.Time         `json:"time"`
-	Event     string            `json:"event"`
-	Outcome   string            `json:"outcome"`
-	ActorID   json.RawMessage   `json:"actor_id"`
-	Actor     string            `json:"actor"`
-	UserID    json.RawMessage   `json:"user_id"`
-	User      string            `json:"user"`
-	Login     string            `json:"login"`
-	Session   string            `json:"session"`
-	IP        string            `json:"ip"`
-	UserAgent string            `json:"user_agent"`
-	RequestID string            `json:"request_id"`
-	Detail    map[string]string `json:"detail"`
-}
-
-func newEventOut(e *audit.Event, names eventNames) eventOut {
-	detail := e.Detail
-	if detail == nil {
-		detail = map[string]string{}
-	}
-	return eventOut{
-		ID: e.ID, Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome,
-		ActorID: idOrNull(e.Actor), Actor: names[e.Actor], UserID: idOrNull(e.Subject), User: names[e.Subject],
-		Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent, RequestID: e.Request, Detail: detail,
-	}
-}
-
-func idOrNull(id string) json.RawMessage {
-	if id == "" || id == audit.CommandLine {
-		return json.RawMessage("null")
-	}
-	return jsonID(id)
-}
-
 type auditOut struct {
-	Events []eventOut `json:"events"`
-	Next   *string    `json:"next"`
+	Events []wire.Event `json:"events"`
+	Next   *string      `json:"next"`
 }
 
 // listEvents shows what happened, the latest first.
@@ -71,13 +34,13 @@ func listEvents(c *call, _ none) (auditOut, error) {
 	if err != nil {
 		return auditOut{}, err
 	}
-	out := auditOut{Events: []eventOut{}, Next: next(more)}
+	out := auditOut{Events: []wire.Event{}, Next: next(more)}
 	names := eventNames{}
 	for _, e := range events {
 		if err := names.add(c.ctx(), c.api.Accounts.Store, e); err != nil {
 			return auditOut{}, err
 		}
-		out.Events = append(out.Events, newEventOut(e, names))
+		out.Events = append(out.Events, wire.NewEvent(e, names))
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/wire"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -43,7 +44,7 @@ func (c *call) adminSessions(all []*session.Session, names map[string]string, mo
 	out := adminSessionsOut{Sessions: []adminSessionOut{}, Next: next(more)}
 	for _, s := range all {
 		out.Sessions = append(out.Sessions, adminSessionOut{
-			sessionOut: newSessionOut(s, c.who.Session), UserID: jsonID(s.User), Username: names[s.User],
+			sessionOut: newSessionOut(s, c.who.Session), UserID: wire.ID(s.User), Username: names[s.User],
 		})
 	}
 	return out

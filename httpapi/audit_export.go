@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/wire"
 )
 
 // exportPage is how many events are read at a time for an export.
@@ -102,7 +103,7 @@ func (c *call) writeEvents(out exporter, events []*audit.Event, names eventNames
 		if err := names.add(ctx, c.api.Accounts.Store, e); err != nil {
 			return err
 		}
-		if err := out.write(newEventOut(e, names)); err != nil {
+		if err := out.write(wire.NewEvent(e, names)); err != nil {
 			return err
 		}
 	}
@@ -111,7 +112,7 @@ func (c *call) writeEvents(out exporter, events []*audit.Event, names eventNames
 
 // exporter writes events in some format.
 type exporter interface {
-	write(eventOut) error
+	write(wire.Event) error
 	flush() error
 }
 
@@ -129,8 +130,8 @@ type jsonExporter struct {
 	encoder *json.Encoder
 }
 
-func (x jsonExporter) write(e eventOut) error { return x.encoder.Encode(e) }
-func (x jsonExporter) flush() error           { return x.buffer.Flush() }
+func (x jsonExporter) write(e wire.Event) error { return x.encoder.Encode(e) }
+func (x jsonExporter) flush() error             { return x.buffer.Flush() }
 
 type csvExporter struct {
 	w      *csv.Writer
@@ -147,7 +148,7 @@ func (x *csvExporter) begin() error {
 	return x.w.Write(header)
 }
 
-func (x *csvExporter) write(e eventOut) error {
+func (x *csvExporter) write(e wire.Event) error {
 	if err := x.begin(); err != nil {
 		return err
 	}

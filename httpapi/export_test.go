@@ -39,6 +39,3 @@ func BasicLogin(r *http.Request) (Login, error) {
 	err := in.fromBasic(r)
 	return Login(in), err
 }
-
-// JSONID writes a user's ID.
-func JSONID(id string) string { return string(jsonID(id)) }

@@ -1,15 +1,14 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"hash/maphash"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/wire"
 )
 
 // userOut is a user on the wire: the article's six fields, and what Django has besides. Its fields are such as package json
@@ -30,7 +29,7 @@ type userOut struct {
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: userID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		ID: wire.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		DateJoined: stamp(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
 	}
@@ -41,29 +40,8 @@ func newUserOut(u *account.User) userOut {
 	return out
 }
 
-// maxSafeInteger is the largest number up to which JavaScript knows all whole ones (ECMA-262, Number.MAX_SAFE_INTEGER).
-const maxSafeInteger = 1<<53 - 1
-
 // stamp writes a Unix time as RFC 3339 has it, in UTC.
 func stamp(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
-
-// userID makes a decimal ID a number, as Django has it, and leaves any other a string.
-func userID(id string) any {
-	n, err := strconv.ParseInt(id, 10, 64)
-	if err == nil && strconv.FormatInt(n, 10) == id && 0 < n && n <= maxSafeInteger {
-		return n
-	}
-	return id
-}
-
-// jsonID writes an ID as userID has it.
-func jsonID(id string) json.RawMessage {
-	b, err := json.Marshal(userID(id))
-	if err != nil {
-		panic(err) // a number and a string always encode
-	}
-	return b
-}
 
 func orEmpty(s []string) []string {
 	if s == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/wire"
 )
 
 type auditCmd struct {
@@ -73,42 +74,6 @@ func (m moment) milli() int64 {
 	return cmp.Or(m.UnixMilli(), 1) // 0 is no limit
 }
 
-// eventOut is an event as JSON, as the API has it.
-type eventOut struct {
-	ID        string            `json:"id"`
-	Time      time.Time         `json:"time"`
-	Event     string            `json:"event"`
-	Outcome   string            `json:"outcome"`
-	ActorID   json.RawMessage   `json:"actor_id"`
-	Actor     string            `json:"actor"`
-	UserID    json.RawMessage   `json:"user_id"`
-	User      string            `json:"user"`
-	Login     string            `json:"login"`
-	Session   string            `json:"session"`
-	IP        string            `json:"ip"`
-	UserAgent string            `json:"user_agent"`
-	RequestID string            `json:"request_id"`
-	Detail    map[string]string `json:"detail"`
-}
-
-func newEventOut(e *audit.Event, names map[string]string) eventOut {
-	id := func(user string) json.RawMessage {
-		if user == "" || user == audit.CommandLine {
-			return json.RawMessage("null")
-		}
-		return jsonID(user)
-	}
-	detail := e.Detail
-	if detail == nil {
-		detail = map[string]string{}
-	}
-	return eventOut{
-		ID: e.ID, Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome, ActorID: id(e.Actor), Actor: names[e.Actor],
-		UserID: id(e.Subject), User: names[e.Subject], Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent,
-		RequestID: e.Request, Detail: detail,
-	}
-}
-
 func (c *auditList) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		q := audit.Query{Name: c.Event, From: c.Since.milli(), To: c.Until.milli()}
@@ -144,7 +109,7 @@ func (c *auditList) whose(ctx context.Context, s *cloakroom.Server) (string, err
 const auditPage = 500
 
 // each calls do with the selected events, page by page, and returns how many there were.
-func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query, do func(eventOut) error) (n int, err error) {
+func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query, do func(wire.Event) error) (n int, err error) {
 	names := map[string]string{"": "", audit.CommandLine: audit.CommandLine}
 	for {
 		size := auditPage
@@ -159,7 +124,7 @@ func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query
 			if err := errors.Join(name(ctx, s, names, e.Actor), name(ctx, s, names, e.Subject)); err != nil {
 				return n, err
 			}
-			if err := do(newEventOut(e, names)); err != nil {
+			if err := do(wire.NewEvent(e, names)); err != nil {
 				return n, err
 			}
 		}
@@ -173,7 +138,7 @@ func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query
 // printJSON prints an array, an event at a time: there may be more than memory holds.
 func (c *auditList) printJSON(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
 	before := "[\n"
-	n, err := c.each(ctx, s, q, func(e eventOut) error {
+	n, err := c.each(ctx, s, q, func(e wire.Event) error {
 		text, err := encodeJSON(e, "  ")
 		if err == nil {
 			_, err = fmt.Fprint(a.out, before, "  ", strings.TrimSuffix(text, "\n"))
@@ -194,7 +159,7 @@ func (c *auditList) printJSON(ctx context.Context, a *app, s *cloakroom.Server, 
 
 func (c *auditList) print(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
 	var rows [][]string
-	n, err := c.each(ctx, s, q, func(e eventOut) error {
+	n, err := c.each(ctx, s, q, func(e wire.Event) error {
 		var detail []string
 		if e.Session != "" {
 			detail = append(detail, "session="+e.Session)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/wire"
 )
 
 type userCmd struct {
@@ -62,7 +63,7 @@ type userOut struct {
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: jsonID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		ID: wire.ID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser, DateJoined: time.Unix(u.DateJoined, 0).UTC(),
 		Groups: append([]string{}, u.Groups...), Permissions: append([]string{}, u.Permissions...),
 	}
@@ -71,14 +72,6 @@ func newUserOut(u *account.User) userOut {
 		out.LastLogin = &at
 	}
 	return out
-}
-
-// jsonID writes a decimal ID as a number, as the API does.
-func jsonID(id string) json.RawMessage {
-	if n, err := strconv.ParseInt(id, 10, 64); err == nil && strconv.FormatInt(n, 10) == id {
-		return json.RawMessage(id)
-	}
-	return json.RawMessage(strconv.Quote(id))
 }
 
 // printUser answers a command that has changed a user.
