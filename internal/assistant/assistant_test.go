@@ -248,6 +248,21 @@ func TestTheProcessEndsWithTheOneThatAsks(t *testing.T) {
 	assistant.Ended(t, pid)
 }
 
+// TestNobodyIsLeftWithAProcessThatWaits: it would not even hear Ctrl-C.
+func TestNobodyIsLeftWithAProcessThatWaits(t *testing.T) {
+	for _, args := range [][]string{{"assist"}, {"assist", "--help"}, {"assist", "lowest-priority", "ordinary-priority"}} {
+		command := exec.Command(os.Args[0], args...)
+		in, err := command.StdinPipe() // which stays open
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := command.Run(); err == nil {
+			t.Errorf("%q waits for questions", args)
+		}
+		in.Close()
+	}
+}
+
 func TestAProgramThatIsNotThere(t *testing.T) {
 	p := &assistant.Process{Program: []string{"/nowhere/at/all"}}
 	if err := p.Start(); !errors.Is(err, os.ErrNotExist) {

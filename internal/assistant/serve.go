@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"errors"
 	"io"
 	"net/rpc"
 	"os"
@@ -14,8 +15,11 @@ const service = "Passwords"
 // the program's own: they say whether to take the lowest priority. It ignores the signals that a terminal or a service
 // manager sends to all processes of a server, which ends it when there is nothing left to do.
 func Serve(args []string, compute func(Question) (Answer, error)) error {
+	if len(args) != 1 || args[0] != humbly && args[0] != hurriedly {
+		return errors.New("this is for a server to start, not for people: it would do nothing but wait")
+	}
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	if len(args) == 1 && args[0] == humbly {
+	if args[0] == humbly {
 		giveWay()
 	}
 	s := rpc.NewServer()
