@@ -28,7 +28,7 @@ type assertions struct {
 	signer Signer
 
 	mu         sync.Mutex
-	young, old map[string]signed
+	young, old map[claims]signed
 }
 
 type signed struct {
@@ -37,36 +37,36 @@ type signed struct {
 }
 
 func (a *assertions) of(ctx context.Context, c claims) (string, error) {
+	if text, ok := a.recall(c); ok {
+		return text, nil
+	}
 	content, err := json.Marshal(c)
 	if err != nil {
 		return "", err
 	}
-	if text, ok := a.recall(string(content)); ok {
-		return text, nil
-	}
 	made := time.Now()
 	text, err := a.signer.SignAssertion(ctx, content, assertionLife)
 	if err == nil {
-		a.keep(string(content), signed{text, made})
+		a.keep(c, signed{text, made})
 	}
 	return text, err
 }
 
-func (a *assertions) recall(content string) (string, bool) {
+func (a *assertions) recall(c claims) (string, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s, ok := a.young[content]
+	s, ok := a.young[c]
 	if !ok {
-		s, ok = a.old[content]
+		s, ok = a.old[c]
 	}
 	return s.text, ok && time.Since(s.made) < assertionReuse
 }
 
-func (a *assertions) keep(content string, s signed) {
+func (a *assertions) keep(c claims, s signed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.young == nil || len(a.young) >= assertionsKept {
-		a.young, a.old = map[string]signed{}, a.young
+		a.young, a.old = map[claims]signed{}, a.young
 	}
-	a.young[content] = s
+	a.young[c] = s
 }

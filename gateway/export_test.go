@@ -58,6 +58,15 @@ var Listed = listed
 // WithoutCookies is withoutCookies.
 var WithoutCookies = withoutCookies
 
+// EncodeGroups is encodeGroups, for names that can be encoded: all.
+func EncodeGroups(names []string) encoded {
+	e, err := encodeGroups(names)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
 // Claims is claims.
 type Claims = claims
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -157,26 +158,43 @@ func hideCredentials(h http.Header, cookies []string, who *auth.Identity) {
 	}
 }
 
-// claims are what an assertion says besides its times.
+// claims are what an assertion says besides its times. Two that say the same are equal.
 type claims struct {
-	Issuer   string   `json:"iss"`
-	Audience string   `json:"aud"`
-	Subject  string   `json:"sub"`           // the user's ID
-	Session  string   `json:"sid,omitempty"` // the session's public ID; "": another credential than a session
-	Method   string   `json:"htm"`           // as RFC 9449 names it
-	Path     string   `json:"path"`          // as it was sent, without the query
-	Username string   `json:"username"`
-	Email    string   `json:"email"`
-	Groups   []string `json:"groups"`
+	Issuer   string  `json:"iss"`
+	Audience string  `json:"aud"`
+	Subject  string  `json:"sub"`           // the user's ID
+	Session  string  `json:"sid,omitempty"` // the session's public ID; "": another credential than a session
+	Method   string  `json:"htm"`           // as RFC 9449 names it
+	Path     string  `json:"path"`          // as it was sent, without the query
+	Username string  `json:"username"`
+	Email    string  `json:"email"`
+	Groups   encoded `json:"groups"`
+}
+
+// encoded is JSON already.
+type encoded string
+
+func (e encoded) MarshalJSON() ([]byte, error) { return []byte(e), nil }
+
+func encodeGroups(names []string) (encoded, error) {
+	if len(names) == 0 {
+		return "[]", nil
+	}
+	b, err := json.Marshal(names)
+	return encoded(b), err
 }
 
 func (g *Gateway) assertion(r *http.Request, who *auth.Identity) (string, error) {
 	if who == nil || g.c.Signer == nil {
 		return "", nil
 	}
+	groups, err := encodeGroups(who.User.Groups)
+	if err != nil {
+		return "", err
+	}
 	c := claims{
 		Issuer: g.c.URL, Audience: g.c.URL, Subject: who.User.ID, Method: r.Method, Path: r.URL.EscapedPath(),
-		Username: who.User.Username, Email: who.User.Email, Groups: who.User.Groups,
+		Username: who.User.Username, Email: who.User.Email, Groups: groups,
 	}
 	if who.Session != nil {
 		c.Session = who.Session.ID
