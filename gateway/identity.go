@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -171,14 +172,14 @@ type claims struct {
 	Groups   encoded `json:"groups"`
 }
 
-// encoded is JSON already.
+// encoded is a list that is JSON already; "": the empty one.
 type encoded string
 
-func (e encoded) MarshalJSON() ([]byte, error) { return []byte(e), nil }
+func (e encoded) MarshalJSON() ([]byte, error) { return []byte(cmp.Or(e, "[]")), nil }
 
 func encodeGroups(names []string) (encoded, error) {
 	if len(names) == 0 {
-		return "[]", nil
+		return "", nil
 	}
 	b, err := json.Marshal(names)
 	return encoded(b), err
