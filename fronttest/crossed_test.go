@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +32,9 @@ func TestJ1_NobodyIsTakenForAnother(t *testing.T) {
 		asks = 60
 	}
 	f := newFront(t, "gateway")
+	if raceDetector {
+		f.binary = racing(t)
+	}
 	certificate, key := f.certify(t)
 	f.inner = f.address
 	callers := f.crowd(t, people)
@@ -71,6 +76,16 @@ func TestJ1_NobodyIsTakenForAnother(t *testing.T) {
 	if answers.Load() == 0 || cut.Load() == 0 {
 		t.Error("want some of both")
 	}
+}
+
+// racing builds the program with the race detector, which this test alone does: it takes several times as long.
+func racing(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "cloakroom")
+	if out, err := exec.Command("go", "build", "-race", "-o", file, "../cmd/cloakroom").CombinedOutput(); err != nil {
+		t.Fatalf("[build failed] %v\n%s", err, out)
+	}
+	return file
 }
 
 // caller is somebody who asks; without a name, nobody.

@@ -39,11 +39,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "cloakroom")
-	args := []string{"build", "-o", binary}
-	if raceDetector {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, "../cmd/cloakroom")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/cloakroom").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "[build failed] %v\n%s", err, out)
 		os.RemoveAll(dir)
 		os.Exit(1)

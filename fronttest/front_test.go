@@ -27,6 +27,7 @@ type front struct {
 	roots   *x509.CertPool
 	app     *application
 	data    string
+	binary  string
 	server  *process // the program
 	inner   string   // where the program itself listens
 }
@@ -71,7 +72,7 @@ func startGateway(t testing.TB, args ...string) *front {
 func newFront(t testing.TB, name string) *front {
 	port := strconv.Itoa(freePort(t))
 	return &front{
-		name: name, host: "localhost:" + port, address: "127.0.0.1:" + port, app: startApplication(t),
+		name: name, binary: binary, host: "localhost:" + port, address: "127.0.0.1:" + port, app: startApplication(t),
 		data: filepath.Join(t.TempDir(), "data"),
 	}
 }
@@ -79,7 +80,7 @@ func newFront(t testing.TB, name string) *front {
 // serve starts the program.
 func (f *front) serve(t testing.TB, args ...string) {
 	t.Helper()
-	f.server = run(t, binary, append([]string{
+	f.server = run(t, f.binary, append([]string{
 		"serve", "--data", f.data, "--listen", f.inner, "--url", "https://" + f.host, "--log-format", "json"}, args...)...)
 	f.server.listening(f.inner)
 }

@@ -2,5 +2,5 @@
 
 package fronttest_test
 
-// raceDetector says that tests and program are built with the race detector, which takes several times the memory.
+// raceDetector says that the tests are built with the race detector.
 const raceDetector = true

@@ -180,10 +180,7 @@ const firstClients = 70 << 20
 
 func TestSlowClientsTakeLittleMemory(t *testing.T) {
 	clients := 1000
-	switch {
-	case raceDetector: // memory isn't judged then
-		clients = 100
-	case long:
+	if long {
 		clients = 5000
 	}
 	t.Run("h1", func(t *testing.T) {
@@ -232,7 +229,7 @@ func (f *front) withSlow(t *testing.T, clients, room int, start func(uploads boo
 	most := memory(t, f.server)
 	t.Logf("%d clients: %d MB, %d kB each", clients, most>>20, (most-empty)>>10/int64(clients))
 	// The first few hundred have larger buffers, for speed.
-	if each := (room - firstClients) / 5000; !raceDetector && most > int64(firstClients+clients*each) {
+	if each := (room - firstClients) / 5000; most > int64(firstClients+clients*each) {
 		t.Errorf("%d clients take %d MB, %d kB each", clients, most>>20, (most-empty)>>10/int64(clients))
 	}
 	ask := ask{method: "GET", path: "/health", host: f.host}
