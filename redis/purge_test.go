@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -77,19 +76,15 @@ func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
 	empty(t)
 	db := open(t, shared.URL())
 	dead(t, db, 2000) // more than they can do
-	type purger struct {
-		process *exec.Cmd
-		out     strings.Builder
-	}
-	turns := make(chan *purger)
+	turns := make(chan *exec.Cmd)
 	ctx, stop := context.WithCancel(t.Context())
 	for range 3 {
-		p := &purger{process: exec.Command(os.Args[0])}
-		p.process.Env = append(os.Environ(), purgerVariable+"="+shared.URL())
-		out, err := p.process.StdoutPipe()
+		p := exec.Command(os.Args[0])
+		p.Env = append(os.Environ(), purgerVariable+"="+shared.URL())
+		out, err := p.StdoutPipe()
 		must(t, err)
-		must(t, p.process.Start())
-		t.Cleanup(func() { _ = p.process.Process.Kill(); _ = p.process.Wait() })
+		must(t, p.Start())
+		t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
 		go func() {
 			line := make([]byte, len("at it\n"))
 			for {
@@ -111,7 +106,7 @@ func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
 			t.Fatal("two are at it")
 		}
 	}
-	must(t, first.process.Process.Kill())
+	must(t, first.Process.Kill())
 	killed := time.Now()
 	late := time.After(30 * time.Second)
 	for next := first; next == first; {
