@@ -27,13 +27,12 @@ func TestP10_StormOfSignInsIsBounded(t *testing.T) {
 	idle := measure(t, v, func() { time.Sleep(time.Duration(1+bursts) * time.Second) })
 	before := s.memory()
 
-	var burst, steady []timed
-	inBurst := measure(t, v, func() {
-		for range bursts {
-			burst = append(burst, s.crowdIn(users[:200], 0)...)
-		}
-	})
-	inSteady := measure(t, v, func() { steady = s.crowdIn(slices.Concat(users, users)[:800], 5*time.Millisecond) })
+	all := s.rush(slices.Repeat(users[:200], bursts), 200, 0)
+	inBurst := measure(t, v, all.happen)
+	burst := all.answers()
+	each := s.rush(slices.Repeat(users, 2), 1, 5*time.Millisecond)
+	inSteady := measure(t, v, each.happen)
+	steady := each.answers()
 	after := s.memory()
 
 	for i, a := range append(slices.Clone(burst), steady...) {
@@ -64,18 +63,14 @@ func TestP10_StormOfSignInsIsBounded(t *testing.T) {
 // hashers is how many passwords the server verifies at the same time: one for each processor but one.
 var hashers = int64(max(1, runtime.GOMAXPROCS(0)-1))
 
-// crowdIn lets these people sign in, one each pause.
-func (s *server) crowdIn(users []*account.User, pause time.Duration) []timed {
+// rush gathers these people, with an address each.
+func (s *server) rush(users []*account.User, wave int, pause time.Duration) *gathered {
 	s.t.Helper()
-	r := rush{Base: s.base, Pause: pause}
+	r := rush{Base: s.base, Wave: wave, Pause: pause}
 	for i, u := range users {
 		r.People = append(r.People, entrant{s.visitor().address, u.Username, guess(i)})
 	}
-	answers, err := r.happen()
-	if err != nil || len(answers) != len(users) {
-		s.t.Fatalf("%d answers for %d people: %v", len(answers), len(users), err)
-	}
-	return answers
+	return r.gather(s.t)
 }
 
 // guess is a wrong password for every other person.
