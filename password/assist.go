@@ -1,6 +1,9 @@
 package password
 
 import (
+	"runtime/debug"
+	"sync"
+
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/cloakroom-auth/cloakroom/internal/assistant"
@@ -8,7 +11,49 @@ import (
 
 // Assist computes hashes for the [Hasher] of another process, which has started this one as its Program. args are the
 // arguments that come after the Program's own. It reads the standard input until that ends.
-func Assist(args []string) error { return assistant.Serve(args, compute) }
+func Assist(args []string) error {
+	var b budget
+	return assistant.Serve(args, func(q assistant.Question) (assistant.Answer, error) {
+		defer b.take(weightOf(q))()
+		return compute(q)
+	})
+}
+
+// weightOf is the memory that a question needs, in units of a current hash's.
+func weightOf(q assistant.Question) int64 {
+	if q.Kind == assistant.Make {
+		return 1
+	}
+	stored, _ := work{standard: q.Standard}.parse(q.Encoded)
+	return stored.weight()
+}
+
+// budget keeps the memory of a process that does nothing but hash to what its hashes need: where the memory of past ones is in
+// pieces, Go would take new memory beside it, and give the old back by and by.
+type budget struct {
+	mu       sync.Mutex
+	now, top int64 // weights
+}
+
+// The memory of a current hash, and of the rest of the process, in bytes.
+const (
+	hashBytes  = 20 << 20
+	otherBytes = 8 << 20
+)
+
+func (b *budget) take(weight int64) (release func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.now += weight; b.now > b.top {
+		b.top = b.now
+		debug.SetMemoryLimit(b.top*hashBytes + otherBytes)
+	}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.now -= weight
+	}
+}
 
 // Start starts the Program now, rather than when it is first needed.
 func (h *Hasher) Start() error {

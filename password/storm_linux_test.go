@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/password"
 )
@@ -40,6 +41,42 @@ func TestP10_AStormOfSignInsStaysInMemory(t *testing.T) {
 	if verified == 0 || busy == 0 {
 		t.Errorf("that was no storm: %d verified, %d refused", verified, busy)
 	}
+}
+
+// TestP10_TheProcessHasTheMemoryOfItsHashes, however many it has made before.
+func TestP10_TheProcessHasTheMemoryOfItsHashes(t *testing.T) {
+	h := assisted(t)
+	h.Workers, h.Wait = 1, time.Minute
+	verify := func() {
+		if _, err := h.Verify(t.Context(), "", good); err != nil {
+			t.Error(err)
+		}
+	}
+	verify()
+	one := peakOf(t, h.PID())
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for range 6 {
+				verify()
+			}
+		})
+	}
+	all.Wait()
+	many := peakOf(t, h.PID())
+	t.Logf("%d kB after one hash, %d kB after 121", one, many)
+	if many > one+9<<10 {
+		t.Errorf("%d kB after one hash, %d kB after 121", one, many)
+	}
+}
+
+func peakOf(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return figure(string(text), "VmHWM:")
 }
 
 func init() { beStorm = storm }
@@ -73,7 +110,11 @@ func resident(name string) int {
 	if err != nil {
 		panic(err)
 	}
-	_, rest, _ := strings.Cut(string(text), name)
+	return figure(string(text), name)
+}
+
+func figure(text, name string) int {
+	_, rest, _ := strings.Cut(text, name)
 	n, err := strconv.Atoi(strings.Fields(rest)[0])
 	if err != nil {
 		panic(err)

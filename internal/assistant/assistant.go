@@ -104,6 +104,16 @@ func (p *Process) Close() error {
 	return p.current.retire()
 }
 
+// PID returns the number of the process that runs; 0: none. For tests.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil {
+		return 0
+	}
+	return p.current.command.Process.Pid
+}
+
 // running returns the process, which it starts if need be. One that need no longer hurry is replaced.
 func (p *Process) running() (*running, error) {
 	p.mu.Lock()

@@ -7,16 +7,6 @@ import (
 	"time"
 )
 
-// PID returns the number of the process that runs; 0: none.
-func (p *Process) PID() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.current == nil {
-		return 0
-	}
-	return p.current.command.Process.Pid
-}
-
 // Hurried reports whether the process that runs has an ordinary priority.
 func (p *Process) Hurried() bool {
 	p.mu.Lock()

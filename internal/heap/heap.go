@@ -3,7 +3,7 @@
 package heap
 
 // Size is what Room adds, in bytes.
-const Size = 8 << 20
+const Size = 4 << 20
 
 // ballast is alive, and never touched: the operating system gives no memory for it.
 var ballast []byte
