@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -137,11 +138,7 @@ func (e djangoEngine) String() string {
 }
 
 func (e djangoEngine) open(ctx context.Context) (database, error) {
-	config, err := e.config.DjangoDatabase()
-	if err != nil {
-		return nil, err
-	}
-	theirs, err := django.Open(ctx, config)
+	theirs, err := e.config.OpenDjango(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +153,44 @@ func (e djangoEngine) open(ctx context.Context) (database, error) {
 	return s, nil
 }
 
-// DjangoDatabase returns what package django needs to open the DB, which is Django's.
-func (c Config) DjangoDatabase() (django.Config, error) {
-	if _, err := c.djangoEngine(); err != nil {
-		return django.Config{}, err
+// OpenDjango opens the DB, which is Django's, for what package django can do with it alone.
+func (c Config) OpenDjango(ctx context.Context) (*django.DB, error) {
+	c.fill()
+	e, err := c.djangoEngine()
+	if err != nil {
+		return nil, err
 	}
+	config, err := c.djangoDatabase()
+	if err != nil {
+		return nil, err
+	}
+	db, err := django.Open(ctx, config)
+	if refused, ok := errors.AsType[*django.EngineError](err); !ok || refused.Engine != "" {
+		return db, err
+	}
+	seen, lookErr := hasMadeSessions(ctx, e.(djangoEngine).engine)
+	if lookErr != nil || !seen {
+		return nil, errors.Join(err, lookErr)
+	}
+	config.SessionsSeen = true
+	return django.Open(ctx, config)
+}
+
+// hasMadeSessions reports whether a session has ever been begun here, by the audit log in the database of ours.
+func hasMadeSessions(ctx context.Context, ours engine) (bool, error) {
+	if missing, err := ours.missing(ctx); err != nil || missing {
+		return false, err
+	}
+	db, err := ours.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	made, err := db.Audit().List(ctx, audit.Query{Name: "session_created", Limit: 1})
+	return len(made) > 0, errors.Join(err, db.Close())
+}
+
+// djangoDatabase returns what package django needs to open the DB, which is Django's.
+func (c Config) djangoDatabase() (django.Config, error) {
 	address := strings.TrimPrefix(c.DB, djangoScheme)
 	keys, err := django.ReadKeys(c.Django.SecretKeyFile)
 	if err != nil {

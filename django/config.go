@@ -19,6 +19,7 @@ type Config struct {
 	UserLogin     string // its USERNAME_FIELD; "": username
 	SessionTable  string // "": django_session
 	SessionEngine string // settings.SESSION_ENGINE; "": nobody has said, and what looks like another than db is refused
+	SessionsSeen  bool   // there have been sessions in the table: that it is empty tells nothing of SESSION_ENGINE
 	AuthBackend   string // written into sessions; "": django.contrib.auth.backends.ModelBackend
 	Hasher        string // how new users' passwords are hashed, such as pbkdf2_sha256$1000000; "": as those of the newest user
 
@@ -67,11 +68,15 @@ var engines = map[string]string{
 
 // EngineError says that Django's sessions are kept where they can't be shared.
 type EngineError struct {
-	Engine string
+	Engine string // "": it is only guessed that it isn't db
 	Reason string
 }
 
 func (e *EngineError) Error() string {
+	if e.Engine == "" {
+		return fmt.Sprintf("Django seems to keep its sessions where they can't be shared: %s. Set SESSION_ENGINE = "+
+			`"django.contrib.sessions.backends.db" in Django; if that is what it is, say so: --django-session-engine db`, e.Reason)
+	}
 	return fmt.Sprintf("Django's session engine %s can't be shared: %s. Set SESSION_ENGINE = "+
 		`"django.contrib.sessions.backends.db" in Django`, e.Engine, e.Reason)
 }

@@ -136,10 +136,14 @@ func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
 	opened(t, django.Config{Database: database, Keys: keys})
 	b.django.Do(t, "POST", "/logout", map[string]any{}, nil)
 	_, err := django.Open(t.Context(), django.Config{Database: database, Keys: keys})
-	if _, ok := errors.AsType[*django.EngineError](err); !ok {
+	if _, ok := errors.AsType[*django.EngineError](err); !ok || !strings.Contains(err.Error(), "say so: --django-session-engine db") {
 		t.Errorf("an empty table: %v", err)
 	}
 	opened(t, django.Config{Database: database, Keys: keys, SessionEngine: "db"})
+	opened(t, django.Config{Database: database, Keys: keys, SessionsSeen: true})
+	// A session from then would have expired.
+	p.execute(t, `UPDATE auth_user SET last_login = '2026-01-02 03:04:05'`)
+	opened(t, django.Config{Database: database, Keys: keys})
 }
 
 // TestCachedSessionsCannotBeTold: a Django with a cache before the table looks like one without, and goes on to honour what
@@ -252,6 +256,10 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	}
 	if strings.Contains(right, `"error"`) {
 		t.Errorf("an error: %s", right)
+	}
+	swapped := said(django.Config{Database: database, Keys: django.Keys{"another key", keys[0]}})
+	if !strings.Contains(swapped, `"warning","about":"all live sessions are signed with a fallback`) {
+		t.Errorf("keys in the wrong order aren't told: %s", swapped)
 	}
 	wrong := said(django.Config{Database: database, Keys: django.Keys{"another key"}})
 	if !strings.Contains(wrong, `"error"`) || !strings.Contains(wrong, "none of the live sessions is signed with the secret key") {

@@ -34,8 +34,8 @@ func FuzzSessionObject(f *testing.F) {
 	for _, v := range vectors {
 		f.Add([]byte(v.object), false)
 	}
-	f.Add([]byte(`{"_auth_user_id":"1","_session_expiry":0,"a":NaN,"b":"\ud800","a":[{"}":"]"},1e400]}`), true)
-	f.Add([]byte(`{"_auth_user_id":"1","_cloakroom":{"id":"x","v":"y","was":["z"]}, "n" : 1.0 , "s":"Zo`+"\xeb"+`"}`), false)
+	f.Add([]byte(`{"_auth_user_id":"1","_auth_user_backend":"b","_session_expiry":0,"a":NaN,"b":"\ud800","a":[{"}":"]"},1e400]}`), true)
+	f.Add([]byte(`{"_auth_user_id":"1","_auth_user_backend":"b","_cloakroom":{"id":"x","v":"y","was":["z"]}, "n" : 1.0 , "s":"Zo`+"\xeb"+`"}`), false)
 	f.Add([]byte(`{"_auth_user_id":1,"_session_expiry":"2026-01-02T03:04:05+00:00"}`), false)
 	f.Fuzz(func(t *testing.T, object []byte, squeeze bool) {
 		data := keys.SignRaw(object, signedAt)

@@ -115,7 +115,7 @@ func (i *inspection) twins(ctx context.Context) error {
 
 // live looks into all sessions that haven't expired.
 func (i *inspection) live(ctx context.Context) error {
-	var signedIn, anonymous, strange, unproved int
+	var n counted
 	s := (*sessions)(i.DB)
 	backends := map[string]int{}
 	rows, err := all(ctx, i.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
@@ -123,47 +123,79 @@ func (i *inspection) live(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look at the sessions: %w", err)
 	}
+	n.all = len(rows)
 	for _, r := range rows {
-		if _, err := i.form.keys.verify(r.data); err != nil {
-			strange++
+		signed, err := i.form.keys.verify(r.data)
+		if err != nil {
+			n.strange++
 			continue
+		}
+		if !isJSON(signed.payload) {
+			n.pickled++
+			continue
+		}
+		if signed.old {
+			n.old++
 		}
 		found, err := i.form.read(r)
 		if err != nil {
-			anonymous++
+			n.anonymous++
 			continue
 		}
-		signedIn++
+		n.signedIn++
 		backends[found.dict.text(backendKey)]++
 		password, err := i.password(ctx, found.User)
 		if err != nil {
 			return err
 		}
 		if password != "" && !i.form.keys.provesPassword(found.Epoch, password) {
-			unproved++
+			n.unproved++
 		}
 	}
-	i.say("info", "", "%d live sessions of somebody, and %d anonymous ones, in %s", signedIn, anonymous, i.config.SessionTable)
-	i.judge(len(rows), strange, unproved, signedIn, backends)
+	i.say("info", "", "%d live sessions of somebody, and %d anonymous ones, in %s", n.signedIn, n.anonymous, i.config.SessionTable)
+	i.judge(n)
+	i.backends(backends)
+	i.engine()
 	return nil
 }
 
-func (i *inspection) judge(all, strange, unproved, signedIn int, backends map[string]int) {
+// counted is how many live sessions there are, and of which kinds.
+type counted struct {
+	all       int
+	signedIn  int // of somebody
+	anonymous int
+	strange   int // signed with no key that is known
+	old       int // signed with a fallback
+	pickled   int // signed, but no JSON
+	unproved  int // of somebody whose password is another since
+}
+
+func (i *inspection) judge(n counted) {
 	switch {
-	case strange > 0 && strange == all:
+	case n.strange > 0 && n.strange == n.all:
 		i.say("error", "Put settings.SECRET_KEY on the first line of --django-secret-key-file.", "none of the live sessions is signed with the secret key that was given")
-	case strange > 0:
-		i.say("warning", "If Django has SECRET_KEY_FALLBACKS, add each as a line to --django-secret-key-file.", "%d live sessions are signed with another secret key, and count for nothing", strange)
+	case n.strange > 0:
+		i.say("warning", "If Django has SECRET_KEY_FALLBACKS, add each as a line to --django-secret-key-file.", "%d live sessions are signed with another secret key, and count for nothing", n.strange)
 	}
-	if unproved > 0 {
-		i.say("info", "", "%d of %d have ended since: their users' passwords have changed", unproved, signedIn)
+	if n.old > 0 && n.old == n.all-n.strange-n.pickled {
+		i.say("warning", "If SECRET_KEY has not just been changed, put settings.SECRET_KEY on the first line of --django-secret-key-file: what is signed with any other, Django refuses.",
+			"all live sessions are signed with a fallback, and none with the first key that was given")
 	}
+	if n.pickled > 0 {
+		i.say("warning", "Set SESSION_SERIALIZER to JSONSerializer in Django.", "%d live sessions are not JSON, and count for nothing", n.pickled)
+	}
+	if n.unproved > 0 {
+		i.say("info", "", "%d of %d have ended since: their users' passwords have changed", n.unproved, n.signedIn)
+	}
+}
+
+func (i *inspection) backends(backends map[string]int) {
 	for _, backend := range slices.Sorted(maps.Keys(backends)) {
 		if backend != i.config.AuthBackend {
-			i.say("info", "", "%d sessions were begun by the backend %s; those begun here name %s", backends[backend], backend, i.config.AuthBackend)
+			i.say("info", "Unless it is among AUTHENTICATION_BACKENDS, they count for nothing at Django, and here they do.",
+				"%d sessions were begun by the backend %s; those begun here name %s", backends[backend], backend, i.config.AuthBackend)
 		}
 	}
-	i.engine()
 }
 
 // engine says what nobody can see in the table.

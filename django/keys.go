@@ -7,11 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 )
 
 // Keys are Django's SECRET_KEY and, after it, its SECRET_KEY_FALLBACKS: the first signs, all verify. Never empty.
 type Keys []string
+
+// chatter is what manage.py shell says before it does anything, since Django 5.2. In the place of a key it would do harm
+// silently: the real one behind it counts as a fallback, from which every session is carried over to the new key.
+var chatter = regexp.MustCompile(`^\d+ objects? (could not be|imported) `)
 
 // ReadKeys reads a file of keys, one a line: the first is SECRET_KEY, the others its fallbacks. Empty lines don't count.
 func ReadKeys(file string) (Keys, error) {
@@ -21,7 +26,12 @@ func ReadKeys(file string) (Keys, error) {
 	}
 	var keys Keys
 	for line := range strings.Lines(string(text)) {
-		if key := strings.TrimRight(line, "\r\n"); key != "" {
+		key := strings.TrimRight(line, "\r\n")
+		if chatter.MatchString(key) {
+			return nil, fmt.Errorf("read Django's secret key: %s begins with what manage.py shell says, and not with a key; "+
+				"call it with -v 0, or remove that line", file)
+		}
+		if key != "" {
 			keys = append(keys, key)
 		}
 	}

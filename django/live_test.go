@@ -422,11 +422,7 @@ func (p *pair) signedInBy(t testing.TB, name, id string, end time.Time) *person 
 	key := strings.Repeat("k", 32-len(id)) + id
 	p.site.Run(t, "put_session", map[string]any{"key": key, "data": data, "expire": time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05+00:00")}, nil)
 	other := p.person(t)
-	request, err := http.NewRequest("GET", p.url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other.ours.Client.Jar.SetCookies(request.URL, []*http.Cookie{{Name: "sessionid", Value: key, Path: "/"}})
+	other.hasKey(key)
 	return other
 }
 

@@ -251,3 +251,13 @@ func (b *person) key() string {
 	b.t.Fatal("no session cookie")
 	return ""
 }
+
+// hasKey puts a session key into the browser's cookie.
+func (b *person) hasKey(key string) {
+	b.t.Helper()
+	r, err := http.NewRequest("GET", b.p.url, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.ours.Client.Jar.SetCookies(r.URL, []*http.Cookie{{Name: "sessionid", Value: key, Path: "/"}})
+}

@@ -88,7 +88,7 @@ func (f *form) read(r row) (*stored, error) {
 		return nil, errAnonymous
 	}
 	d, err := parseDict(text)
-	if err != nil || d.text(userKey) == "" {
+	if err != nil || d.text(userKey) == "" || d.text(backendKey) == "" {
 		return nil, errAnonymous
 	}
 	s := &stored{row: r, dict: d, old: signed.old}

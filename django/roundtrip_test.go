@@ -107,7 +107,7 @@ func sameJSON(t testing.TB, a, b []byte) bool {
 
 // TestWhatOnlyPythonTakesForJSONStays: Python's json writes NaN and halves of surrogate pairs.
 func TestWhatOnlyPythonTakesForJSONStays(t *testing.T) {
-	const object = `{"_auth_user_id":"1","nan":NaN,"list":[1,Infinity,-Infinity],"half":"\ud800","\udc00":1,"big":123456789012345678901234567890,"_x":{"a":1.0}}`
+	const object = `{"_auth_user_id":"1","_auth_user_backend":"b","nan":NaN,"list":[1,Infinity,-Infinity],"half":"\ud800","\udc00":1,"big":123456789012345678901234567890,"_x":{"a":1.0}}`
 	data, err := keys.Sign(object, signedAt)
 	if err != nil {
 		t.Fatal(err)
@@ -127,14 +127,14 @@ func TestWhatOnlyPythonTakesForJSONStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"_auth_user_id":"1","nan":NaN,"list":[1,Infinity,-Infinity],"half":"\ud800","new":1,`; !strings.HasPrefix(text, want) {
+	if want := `{"_auth_user_id":"1","_auth_user_backend":"b","nan":NaN,"list":[1,Infinity,-Infinity],"half":"\ud800","new":1,`; !strings.HasPrefix(text, want) {
 		t.Errorf("written %s, want it to begin with %s", text, want)
 	}
 }
 
 // TestBytesBeyondASCIIAreLatin1: so Django reads them, whoever wrote them.
 func TestBytesBeyondASCIIAreLatin1(t *testing.T) {
-	data := keys.SignRaw([]byte("{\"_auth_user_id\":\"1\",\"n\":\"Zo\xeb\"}"), signedAt)
+	data := keys.SignRaw([]byte("{\"_auth_user_id\":\"1\",\"_auth_user_backend\":\"b\",\"n\":\"Zo\xeb\"}"), signedAt)
 	r, err := keys.Read(strings.Repeat("a", 32), data, 1<<40)
 	if err != nil || string(r.Values) != `{"n":"Zoë"}` {
 		t.Errorf("%s, %v", r.Values, err)

@@ -115,25 +115,6 @@ func (s *schema) findJoins(ctx context.Context, q querier, d dialect, c Config) 
 	return nil
 }
 
-// checkSessions refuses a table in which Django keeps no sessions, as far as that can be told: it is empty, although
-// somebody has signed in lately.
-func (db *DB) checkSessions(ctx context.Context) error {
-	if db.config.SessionEngine != "" || !db.schema.users.has("last_login") {
-		return nil
-	}
-	var anything, signedIn bool
-	err := db.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+quote(db.config.SessionTable)+`),
-		EXISTS (SELECT 1 FROM `+quote(db.config.UserTable)+` WHERE last_login IS NOT NULL)`).Scan(&anything, &signedIn)
-	if err != nil {
-		return fmt.Errorf("look for sessions: %w", err)
-	}
-	if anything || !signedIn {
-		return nil
-	}
-	return &EngineError{"(unknown)", "table " + db.config.SessionTable + " is empty although people have signed in, so Django " +
-		"seems to keep sessions elsewhere. If it does keep them there, say so with --django-session-engine db"}
-}
-
 // errNoKey says that a text can't be the primary key of a user.
 var errNoKey = errors.New("not a primary key")
 

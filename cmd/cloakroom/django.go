@@ -77,11 +77,7 @@ func (a *app) printFindings(found []django.Finding) {
 
 // withDjango calls do with Django's database open, and closes it.
 func (a *app) withDjango(ctx context.Context, do func(*django.DB) error) error {
-	config, err := a.config().DjangoDatabase()
-	if err != nil {
-		return err
-	}
-	db, err := django.Open(ctx, config)
+	db, err := a.config().OpenDjango(ctx)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ cloakroom=${CLOAKROOM:-$NOTES_DATA/cloakroom}
 
 case $mode in
 share)
-  shared=(--db "django+$NOTES_DB" --django-secret-key-file "$NOTES_DATA/secret-key")
+  shared=(--db "django+$NOTES_DB" --django-secret-key-file "$NOTES_DATA/secret-key" --django-session-engine db)
   ;;
 headers)
   shared=()

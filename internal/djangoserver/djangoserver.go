@@ -34,12 +34,13 @@ func python() string {
 
 // Config says what Django to run.
 type Config struct {
-	Database  string   // "sqlite:PATH" or "postgres://…"
-	Keys      []string // SECRET_KEY and its fallbacks
-	Hashers   []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
-	UserModel string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
-	Engine    string   // SESSION_ENGINE, the last part of its name; "": db
-	Django    Django   // which one runs it
+	Database   string   // "sqlite:PATH" or "postgres://…"
+	Keys       []string // SECRET_KEY and its fallbacks
+	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
+	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
+	Engine     string   // SESSION_ENGINE, the last part of its name; "": db
+	Serializer string   // SESSION_SERIALIZER, the last part of its name; "": JSONSerializer
+	Django     Django   // which one runs it
 }
 
 // Site is a Django.
@@ -127,7 +128,8 @@ func (s *Site) TryManage(t testing.TB, args ...string) (string, error) {
 func (s *Site) environ(t testing.TB) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
-		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine, "database": s.database(t),
+		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine,
+		"serializer": s.config.Serializer, "database": s.database(t),
 	})
 	if err != nil {
 		t.Fatal(err)

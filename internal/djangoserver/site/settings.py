@@ -31,6 +31,7 @@ if SITE.get("user_model"):
     AUTH_USER_MODEL = SITE["user_model"]
     INSTALLED_APPS.append(AUTH_USER_MODEL.split(".")[0])
 SESSION_ENGINE = "django.contrib.sessions.backends." + (SITE.get("engine") or "db")
+SESSION_SERIALIZER = "django.contrib.sessions.serializers." + (SITE.get("serializer") or "JSONSerializer")
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",
     "OPTIONS": {"context_processors": [

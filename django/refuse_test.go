@@ -1,0 +1,105 @@
+package django_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+)
+
+// TestAServerStartsAgainWhenEverybodyHasSignedOut: the table is empty then, as at a Django that has its sessions elsewhere.
+func TestAServerStartsAgainWhenEverybodyHasSignedOut(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		name, _ := p.user(t)
+		b := p.person(t)
+		b.signsIn("Cloakroom", name, good)
+		if status := b.ours.Do(t, "POST", "/api/auth/logout", map[string]any{}, nil); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		p.stop()
+		if left := dump(t, p.raw(t), `SELECT session_key FROM django_session`); left != "" {
+			t.Fatalf("the table isn't empty: %s", left)
+		}
+		p.start()
+		again := p.person(t)
+		again.signsIn("Cloakroom", name, good)
+		again.is(name)
+	})
+}
+
+// TestPickledSessionsAreRefused: to each of the two programs a session of the other's would be an empty one.
+func TestPickledSessionsAreRefused(t *testing.T) {
+	t.Parallel()
+	database := sqliteAddress(t)
+	p := newPair(t, database, nil)
+	pickling := p.site.With(func(c *djangoserver.Config) { c.Serializer = "PickleSerializer" })
+	pickling.Start(t)
+	name, _ := p.user(t)
+	credentials := map[string]any{"username": name, "password": good}
+	if status := pickling.Browser(t).Do(t, "POST", "/login", credentials, nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	for _, engine := range []string{"", "db"} {
+		if _, err := django.Open(t.Context(), django.Config{Database: database, Keys: keys, SessionEngine: engine}); err == nil ||
+			!strings.Contains(err.Error(), "SESSION_SERIALIZER") {
+			t.Errorf("engine %q: %v", engine, err)
+		}
+	}
+	if _, err := django.Open(t.Context(), django.Config{Database: database, Keys: django.Keys{"another"}}); err != nil {
+		t.Errorf("without the key nobody can tell: %v", err)
+	}
+	p.person(t).signsIn("Django", name, good) // with JSON
+	found, err := opened(t, django.Config{Database: database, Keys: keys}).Inspect(t.Context(), time.Now().Unix())
+	if err != nil || !strings.Contains(fmt.Sprint(found), "1 live sessions are not JSON") {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// TestAFileThatBeginsWithChatterIsNoKey: manage.py shell says first what it has imported, since Django 5.2.
+func TestAFileThatBeginsWithChatterIsNoKey(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"8 objects imported automatically (use -v 2 for details).", "1 object imported automatically.",
+		"2 objects could not be automatically imported:"} {
+		_, err := django.ReadKeys(keyFile(t, []string{first, "", "the key"}))
+		if err == nil || !strings.Contains(err.Error(), "-v 0") {
+			t.Errorf("%q: %v", first, err)
+		}
+	}
+	read, err := django.ReadKeys(keyFile(t, []string{"8 objects", "", " two words "}))
+	if want := (django.Keys{"8 objects", " two words "}); err != nil || !slices.Equal(read, want) {
+		t.Errorf("%q, %v", read, err)
+	}
+}
+
+// TestASessionWithoutABackendIsNobodys, at neither.
+func TestASessionWithoutABackendIsNobodys(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, sqliteAddress(t), nil)
+	name, id := p.user(t)
+	var encoded string
+	p.site.Run(t, "encoded", map[string]any{"name": name}, &encoded)
+	whole := map[string]any{
+		"_auth_user_id": id, "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+		"_auth_user_hash": django.AuthHash(keys[0], encoded),
+	}
+	for n, missing := range []string{"", "_auth_user_backend", "_auth_user_hash", "_auth_user_id"} {
+		data := maps.Clone(whole)
+		delete(data, missing)
+		key := strings.Repeat(string(rune('a'+n)), 32)
+		p.site.Run(t, "put_session", map[string]any{"key": key, "data": data, "expire": "2100-01-02T03:04:05+00:00"}, nil)
+		b := p.person(t)
+		b.hasKey(key)
+		if missing == "" {
+			b.is(name)
+		} else {
+			b.isNobody()
+		}
+	}
+}
