@@ -15,7 +15,7 @@ import (
 )
 
 // Create adds a user with a value in each column that is known here: a NOT NULL column of a custom user model that isn't
-// makes it an error.
+// makes it an *[account.InvalidError].
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
 	if err := a.oneName(&account.User{}, u); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (a *accounts) Create(ctx context.Context, u *account.User) error {
 		return a.setPermissions(ctx, t, id, u.Direct)
 	})
 	if err != nil {
-		return err
+		return explained(err)
 	}
 	u.ID, u.Epoch = id, authHash(a.form.keys[0], u.Password)
 	return nil
@@ -207,7 +207,7 @@ func (a *accounts) updateColumns(ctx context.Context, t *sql.Tx, before, after *
 		}
 	}
 	if after.IsActive != before.IsActive && !a.schema.users.has("is_active") {
-		return errors.New("the table of Django's users has no column is_active, so none can be disabled")
+		return onlyDjangoCan("no_is_active", "Django's users can't be disabled: their table has no column is_active.")
 	}
 	if len(sets) == 0 {
 		return nil
@@ -299,13 +299,13 @@ func (a *accounts) setJoins(ctx context.Context, t *sql.Tx, id, table, column st
 }
 
 // Delete removes a user with what Django itself would remove along: groups, permissions, tokens, the log of the admin, and
-// sessions. Rows of a project's own tables that refer to the user make it an error.
+// sessions. Rows of a project's own tables that refer to the user make it an *[account.InvalidError].
 func (a *accounts) Delete(ctx context.Context, id string) error {
 	key, err := a.key(id)
 	if err != nil {
 		return account.ErrNotFound
 	}
-	return a.transaction(ctx, func(t *sql.Tx) error {
+	err = a.transaction(ctx, func(t *sql.Tx) error {
 		for _, statement := range a.children() {
 			if _, err := t.ExecContext(ctx, statement, key); err != nil {
 				return fmt.Errorf("delete what belongs to the user: %w", err)
@@ -313,7 +313,7 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 		}
 		n, err := affected(t.ExecContext(ctx, `DELETE FROM `+quote(a.config.UserTable)+` WHERE `+quote(a.config.UserKey)+` = $1`, key))
 		if err != nil {
-			return fmt.Errorf("delete user (if rows of your own refer to it, delete it in Django): %w", err)
+			return fmt.Errorf("delete user: %w", err)
 		}
 		if n == 0 {
 			return account.ErrNotFound
@@ -321,6 +321,7 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 		_, err = a.sessions.deleteUser(ctx, t, id, session.ID{})
 		return err
 	})
+	return explained(err)
 }
 
 // children are the statements that remove what refers to a user.
