@@ -348,7 +348,7 @@ func (s *Server) Close() error {
 	if s.Audit.Store != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		err = s.Audit.Flush(ctx)
+		err = s.lastEvents(ctx)
 	}
 	err = errors.Join(err, s.near.close(), s.db.Close())
 	if s.hasher != nil {
@@ -358,6 +358,16 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.gateway.Close())
 	}
 	return err
+}
+
+// lastEvents writes what is left for the audit log, and says what is missing there if that can't be.
+func (s *Server) lastEvents(ctx context.Context) error {
+	err := s.Audit.Flush(ctx)
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the database took no more writes, so the audit log lacks %d of the last events, which only the text log has: %w",
+		s.Audit.Load().Waiting, err)
 }
 
 // closeTimeout bounds what Close waits for.

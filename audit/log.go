@@ -206,7 +206,7 @@ func (l *Log) Run(ctx context.Context) error {
 		Every: flushEvery, Purge: l.purge, Batch: purgeBatch,
 		Failed: func(_ context.Context, err error) { l.report(err, "audit purge failed") },
 	}.Run(ctx)
-	l.report(l.Flush(context.WithoutCancel(ctx)), "audit events lost")
+	l.report(l.Flush(context.WithoutCancel(ctx)), "audit events not written")
 	return nil
 }
 

@@ -97,6 +97,53 @@ func TestL04_ADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
 	}
 }
 
+// TestL04_AFileThatIsTakenAwayIsAnOutageAndNoSignOut moves the database elsewhere under traffic, and back. SQLite alone would go
+// on, and the next process would know nothing of it.
+func TestL04_AFileThatIsTakenAwayIsAnOutageAndNoSignOut(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	suffer(s, func() (heal func()) { return s.takeAway() })
+	s.stop()
+	whole(t, s.database())
+}
+
+// takeAway moves the database elsewhere, and returns how to bring it back.
+func (s *server) takeAway() (back func()) {
+	s.t.Helper()
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	elsewhere := s.database() + ".old"
+	move(s.database(), elsewhere)
+	return func() { move(elsewhere, s.database()) }
+}
+
+// TestAStopWithoutTheDatabaseSaysWhatIsMissing, and where that is found.
+func TestAStopWithoutTheDatabaseSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	back := s.takeAway()
+	defer back()
+	forged, err := http.NewRequest("POST", s.base+"/api/auth/logout", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged.Header.Set("Origin", "https://elsewhere.example")
+	v := s.visitor()
+	v.must(v.do(forged))
+	s.terminate()
+	if code := s.ended(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, part := range []string{"malicious_csrf", "so the audit log lacks ", " of the last events, which only the text log has: ", "removed or replaced"} {
+		if !strings.Contains(s.log.String(), part) {
+			t.Errorf("the log doesn't say %q", part)
+		}
+	}
+}
+
 // inject makes a system call of the server fail from now on, and returns how to end that.
 func (s *server) inject(fault string) (heal func()) {
 	s.t.Helper()

@@ -7,9 +7,11 @@ import (
 	sqlite3 "modernc.org/sqlite"
 )
 
-// counting makes connections whose commits are counted as this process's own.
+// counting makes connections whose commits are counted as this process's own. What they have committed counts only if the
+// file is still in its place.
 type counting struct {
 	connector
+	place   place
 	commits *Commits
 }
 
@@ -22,7 +24,7 @@ func (c counting) Connect(ctx context.Context) (driver.Conn, error) {
 		c.commits.commits()
 		return 0
 	})
-	return bracketed{conn.(fullConn), c.commits}, nil
+	return bracketed{conn.(fullConn), c.place, c.commits}, nil
 }
 
 // fullConn is all that the driver's connections can do and that database/sql would miss.
@@ -40,13 +42,17 @@ type fullConn interface {
 // bracketed says when what may commit begins and ends.
 type bracketed struct {
 	fullConn
+	place   place
 	commits *Commits
 }
 
 func (b bracketed) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (r driver.Result, err error) {
 	b.commits.begin()
 	defer func() { b.commits.end(err) }()
-	return b.fullConn.ExecContext(ctx, query, args)
+	if r, err = b.fullConn.ExecContext(ctx, query, args); err != nil {
+		return nil, err
+	}
+	return r, b.place.lookAfter()
 }
 
 func (b bracketed) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -54,18 +60,22 @@ func (b bracketed) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, 
 	if err != nil {
 		return nil, err
 	}
-	return bracketedTx{tx, b.commits}, nil
+	return bracketedTx{tx, b.place, b.commits}, nil
 }
 
 type bracketedTx struct {
 	driver.Tx
+	place   place
 	commits *Commits
 }
 
 func (t bracketedTx) Commit() (err error) {
 	t.commits.begin()
 	defer func() { t.commits.end(err) }()
-	return t.Tx.Commit()
+	if err := t.Tx.Commit(); err != nil {
+		return err
+	}
+	return t.place.lookAfter()
 }
 
 func (b bracketed) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -73,7 +83,7 @@ func (b bracketed) PrepareContext(ctx context.Context, query string) (driver.Stm
 	if err != nil {
 		return nil, err
 	}
-	return bracketedStmt{s.(fullStmt), b.commits}, nil
+	return bracketedStmt{s.(fullStmt), b.place, b.commits}, nil
 }
 
 type fullStmt interface {
@@ -84,11 +94,15 @@ type fullStmt interface {
 
 type bracketedStmt struct {
 	fullStmt
+	place   place
 	commits *Commits
 }
 
 func (s bracketedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (r driver.Result, err error) {
 	s.commits.begin()
 	defer func() { s.commits.end(err) }()
-	return s.fullStmt.ExecContext(ctx, args)
+	if r, err = s.fullStmt.ExecContext(ctx, args); err != nil {
+		return nil, err
+	}
+	return r, s.place.lookAfter()
 }

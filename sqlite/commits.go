@@ -17,6 +17,7 @@ import (
 // database maps, and each COMMIT changes them before it returns. So a look at this memory tells at once whether anybody has
 // committed anything, without a message and without a system call.
 type Commits struct {
+	file  place
 	index atomic.Pointer[walIndex] // nil: not opened
 	known atomic.Pointer[counted]
 
@@ -45,13 +46,13 @@ func (db *DB) Commits(ctx context.Context) (*Commits, error) {
 	}
 	// Whoever closes the last connection removes the -shm, and a new one would be made by who comes next: so one connection
 	// stays open for as long as somebody looks.
-	keep := pool(db.path, reading)
+	keep := pool(db.place.path, reading)
 	var tables int
 	err := keep.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("keep the database open: %w", err), keep.Close())
 	}
-	index, err := mapIndex(db.path)
+	index, err := mapIndex(db.place.path)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("count commits: %w", err), keep.Close())
 	}
@@ -139,8 +140,8 @@ func (c *Commits) end(err error) {
 	c.bracket, c.pending = false, false
 }
 
-// Run looks now and then whether the file is still the one that others use, until ctx ends. If somebody has removed it,
-// nothing is known from then on.
+// Run looks now and then whether the file and its index are still those that others use, until ctx ends. If somebody has
+// removed or replaced one, nothing is known from then on.
 func (c *Commits) Run(ctx context.Context) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -150,12 +151,16 @@ func (c *Commits) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := c.index.Load().check(); errors.Is(err, fs.ErrNotExist) {
+		if c.gone() {
 			c.lose()
 			<-ctx.Done()
 			return nil
 		}
 	}
+}
+
+func (c *Commits) gone() bool {
+	return errors.Is(c.index.Load().check(), fs.ErrNotExist) || errors.Is(c.file.look(), errMoved)
 }
 
 // lose makes every look fail: a header of all ones is none that SQLite writes.

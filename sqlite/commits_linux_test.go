@@ -208,22 +208,31 @@ func TestTwoHandlesOfOneProcessAreOthersToEachOther(t *testing.T) {
 	}
 }
 
-// TestWhoRemovesTheIndexIsNoticed: others would use another one from then on.
+// TestWhoRemovesTheIndexIsNoticed: others would use another one from then on. So with the file itself, of which the index
+// tells nothing.
 func TestWhoRemovesTheIndexIsNoticed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	c := counting(t, open(t, path))
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go c.Run(ctx)
-	if err := os.Remove(path + "-shm"); err != nil {
-		t.Fatal(err)
-	}
-	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
-		if _, _, ok := c.Seen(); !ok {
-			return
+	for _, ending := range []string{"-shm", ""} {
+		path := filepath.Join(t.TempDir(), "cloakroom.db")
+		c := counting(t, open(t, path))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go c.Run(ctx)
+		if err := os.Remove(path + ending); err != nil {
+			t.Fatal(err)
+		}
+		if !unknownSoon(c) {
+			t.Errorf("that there is no file %q was not noticed", "cloakroom.db"+ending)
 		}
 	}
-	t.Error("it was not noticed")
+}
+
+func unknownSoon(c *sqlite.Commits) bool {
+	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+		if _, _, ok := c.Seen(); !ok {
+			return true
+		}
+	}
+	return false
 }
 
 func BenchmarkCommitsSeen(b *testing.B) {

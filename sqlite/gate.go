@@ -8,18 +8,22 @@ import "context"
 // over before anybody could end it. So the wait for a connection, which may be long when the disk is slow, is here and
 // heeds the context, and the read itself doesn't.
 type gate struct {
+	file   place
 	places chan struct{}
 	leave  func()
 }
 
-func newGate(places int) gate {
-	g := gate{places: make(chan struct{}, places)}
+func newGate(file place, places int) gate {
+	g := gate{file: file, places: make(chan struct{}, places)}
 	g.leave = func() { <-g.places }
 	return g
 }
 
 func (g gate) enter(ctx context.Context) (quick context.Context, leave func(), err error) {
 	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	if err := g.file.look(); err != nil {
 		return nil, nil, err
 	}
 	select {

@@ -27,8 +27,11 @@ import (
 // is done, but no longer than five seconds. A write that fails, because the disk is full, say, leaves nothing behind,
 // and the next one is tried afresh. A write whose context ends while it is being committed returns an error although
 // it may have been done.
+//
+// Once the file has been removed, or another put in its place, each call is an error until it is back: what was written to it
+// would be lost, and nobody else would see it.
 type DB struct {
-	path        string
+	place       place
 	stores      *sqlstore.DB
 	read, write *sql.DB
 	commits     *Commits
@@ -40,14 +43,18 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if _, err := Migrate(ctx, path); err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, read: pool(path, reading), commits: &Commits{}}
-	db.write = sql.OpenDB(counting{connector{path, writing}, db.commits})
+	file, err := findPlace(path)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{place: file, read: pool(path, reading), commits: &Commits{file: file}}
+	db.write = sql.OpenDB(counting{connector{path, writing}, file, db.commits})
 	db.write.SetMaxOpenConns(1)
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
 	d := dialect
-	d.Enter = newGate(readers).enter
+	d.Enter = newGate(file, readers).enter
 	stores, err := sqlstore.New(ctx, db.read, db.write, d)
 	if err != nil {
 		db.Close()
@@ -69,7 +76,11 @@ func (db *DB) Ping(ctx context.Context) error { return db.stores.Ping(ctx) }
 // Foreign returns a number that moves when somebody else has committed to the file: another process, or another DB.
 func (db *DB) Foreign(ctx context.Context) (version int64, err error) {
 	// Only other connections' commits move it, and the one that writes is the only one of ours that commits.
-	if err := db.write.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+	err = db.write.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
+	if err == nil {
+		err = db.place.look()
+	}
+	if err != nil {
 		return 0, fmt.Errorf("ask who has written: %w", err)
 	}
 	return version, nil
