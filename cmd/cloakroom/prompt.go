@@ -90,20 +90,25 @@ func checkedPassword(password string) (string, error) {
 	return password, nil
 }
 
-// askHidden reads a line that the terminal doesn't show. An interrupt ends it, with the terminal as it was.
-func (a *app) askHidden(ctx context.Context, fd int, question string) (string, error) {
+// askHidden reads a line that the terminal doesn't show, however soon after the question it comes. An interrupt ends it, with
+// the terminal as it was.
+func (a *app) askHidden(ctx context.Context, fd int, question string) (line string, err error) {
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("ask for a password: %w", err)
 	}
+	defer func() { err = errors.Join(err, term.Restore(fd, before)) }()
+	if err := echoOff(fd); err != nil {
+		return "", err
+	}
 	fmt.Fprint(a.err, question)
-	line, err := interruptible(ctx, func() (string, error) {
+	line, err = interruptible(ctx, func() (string, error) {
 		b, err := term.ReadPassword(fd)
 		return string(b), err
 	})
 	fmt.Fprintln(a.err)
 	if ctx.Err() != nil {
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+		return "", ctx.Err()
 	}
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)

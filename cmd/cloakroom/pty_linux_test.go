@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -15,15 +16,26 @@ import (
 
 // openPTY returns both ends of a new terminal.
 func openPTY(ts *testscript.TestScript) (ours, theirs *os.File) {
-	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	ts.Check(err)
-	n, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
-	ts.Check(err)
-	ts.Check(unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0))
-	ts.Check(unix.IoctlSetWinsize(int(ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100}))
-	theirs, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	ours, theirs, err := newPTY()
 	ts.Check(err)
 	return ours, theirs
+}
+
+func newPTY() (ours, theirs *os.File, err error) {
+	ours, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	fd := int(ours.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	err = errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0), unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100}))
+	if err == nil {
+		theirs, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, ours.Close())
+	}
+	return ours, theirs, nil
 }
 
 // onPTY puts a command's input and output on a terminal, whose screen goes to out. Its standard error stays where it is,
@@ -88,8 +100,6 @@ func tty(ts *testscript.TestScript, neg bool, args []string) {
 func awaitQuestion(ts *testscript.TestScript, screen output, shown <-chan struct{}) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if s := screen.String(); strings.HasSuffix(s, ": ") || strings.HasSuffix(s, "] ") {
-			// The question is out a moment before the terminal stops showing what is typed.
-			time.Sleep(50 * time.Millisecond)
 			return
 		}
 		select {
