@@ -25,7 +25,7 @@ type Attempt struct {
 	Password string
 	Epoch    string                   // the epoch of the session that asks; "": none does
 	Address  netip.Addr               // the client's
-	Device   func(user string) string // the ID of a device that this user has signed in from before, or ""; may be nil
+	Device   func(user string) string // the ID of a device that this user has signed in from before, or ""; asked only if the login is a user's; may be nil
 }
 
 // Service is what can be done with accounts, for the command line and the network alike. Store, Hasher and Guard are

@@ -168,12 +168,12 @@ func (l *Log) write(ctx context.Context, events []*Event) error {
 
 // name finds out whose account an event is about that has only a name.
 func (l *Log) name(ctx context.Context, e *Event) {
-	if l.Who == nil || e.Subject != "" || e.Login == mask(e.Login) {
+	if l.Who == nil || e.Subject != "" || e.Login == Mask(e.Login) {
 		return // known, or looked for already
 	}
 	e.Subject = l.Who(ctx, e.Login)
 	if e.Subject == "" {
-		e.Login = mask(e.Login)
+		e.Login = Mask(e.Login)
 	} else if e.Actor == "" && e.Outcome == Success {
 		e.Actor = e.Subject
 	}
@@ -182,8 +182,9 @@ func (l *Log) name(ctx context.Context, e *Event) {
 // masked ends a name of which the rest is left out.
 const masked = "…"
 
-// mask leaves enough of a name to see whether one name was tried many times, or many were. Masking twice is masking once.
-func mask(login string) string {
+// Mask leaves enough of a name to see whether one name was tried many times, or many were: its first two letters. Masking
+// twice is masking once.
+func Mask(login string) string {
 	if login == "" {
 		return ""
 	}

@@ -19,7 +19,7 @@ const maxBody = 64 << 10
 // decode reads a request's body into a struct whose fields are pointers to string, bool, int64 or a list of strings, with a json tag. An object
 // with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that is
 // a formTaker takes HTML forms as well. An absent body leaves the struct as it is. A lenient decode passes over fields that
-// the struct doesn't have.
+// the struct doesn't have, and over a Content-Encoding, as Django does; any other takes a body as it is alone.
 func decode(w http.ResponseWriter, r *http.Request, in any, lenient bool) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
@@ -33,6 +33,11 @@ func decode(w http.ResponseWriter, r *http.Request, in any, lenient bool) error 
 	}
 	if len(body) == 0 {
 		return nil
+	}
+	if coding := contentCoding(r); coding != "" && !lenient {
+		w.Header().Set("Accept-Encoding", "identity")
+		return problem.New(http.StatusUnsupportedMediaType, "unsupported_media_type",
+			fmt.Sprintf("Unsupported content encoding %q in request. Send the body as it is.", coding))
 	}
 	_, form := in.(formTaker)
 	values, err := parse(r, body, form)
@@ -64,6 +69,16 @@ func parse(r *http.Request, body []byte, form bool) (map[string]json.RawMessage,
 		return parseMultipart(body, params["boundary"])
 	}
 	return nil, unsupported(r)
+}
+
+// contentCoding returns what a request says its body is packed with; "" if with nothing. It is no part of the media type, so
+// a body that can be read all the same isn't what it says it is (RFC 9110, sections 8.4 and 15.5.16).
+func contentCoding(r *http.Request) string {
+	coding := strings.Join(r.Header.Values("Content-Encoding"), ", ")
+	if strings.EqualFold(coding, "identity") {
+		return ""
+	}
+	return coding
 }
 
 func unsupported(r *http.Request) error {

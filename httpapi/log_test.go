@@ -2,12 +2,14 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
+	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
@@ -46,7 +48,7 @@ func TestL01_EventsAreLogged(t *testing.T) {
 	s := start(t, options{trusted: []string{"127.0.0.1"}})
 	u, locked := s.user("ada"), s.user("bob")
 	s.fail(10, "user:"+locked.ID, "192.0.2.9")
-	c, other, stale := s.signedIn("ada"), s.as(u), s.as(u)
+	c, other, stale, over := s.signedIn("ada"), s.as(u), s.as(u), s.as(u)
 	signedOut := s.as(u).ticket()
 	s.client().hold(signedOut).send("POST", "/api/auth/logout", nil)
 	signIn := func(name, password string) func(...string) *answer {
@@ -92,6 +94,9 @@ func TestL01_EventsAreLogged(t *testing.T) {
 			return stale.send("DELETE", "/api/auth/sessions", nil, h...)
 		}},
 		{"two cookies", "input_validation_fail", "INFO", "two session cookies", "", with(twoCookies, by(s.client(), "GET", "/api/me", nil))},
+		{"a sign-in over it", "session_expired", "INFO", "signed_in_again", "user", func(h ...string) *answer {
+			return over.send("POST", "/api/auth/login", nil, append(h, basic("ada", goodPassword))...)
+		}},
 		{"sign-out", "session_expired", "INFO", "logout", "user", by(other, "POST", "/api/auth/logout", nil)},
 		{"a new password", "authn_password_change", "INFO", "", "user", change(goodPassword, newPassword)},
 		{"the end of all others", "session_expired", "INFO", "revoked", "user", func(h ...string) *answer {
@@ -168,6 +173,34 @@ func TestL02_NothingTypedBreaksALine(t *testing.T) {
 	}
 }
 
+// TestL02_ThePathOfARefusalIsFlat and short, although whoever is signed in may write anything there.
+func TestL02_ThePathOfARefusalIsFlat(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.as(u)
+	s.change(u.ID, func(r *session.Record) { r.Fresh -= 3600 })
+	for _, text := range nasty {
+		id := url.PathEscape(text[:min(len(text), 2000)])
+		if r := c.send("DELETE", "/api/auth/sessions/"+id, nil); !isProblem(r, 403, "fresh_sign_in_required") {
+			t.Errorf("%q: %d %s", text, r.StatusCode, r.body)
+		}
+	}
+	refusals := strings.Count(s.log.String(), `"authz_fail"`)
+	if refusals != len(nasty) {
+		t.Errorf("%d lines about %d refusals", refusals, len(nasty))
+	}
+	for text := range strings.Lines(s.log.String()) {
+		if len(text) > 1000 {
+			t.Errorf("%.1500q", text)
+		}
+		for _, c := range strings.TrimSuffix(text, "\n") {
+			if !unicode.IsPrint(c) {
+				t.Errorf("%U in %q", c, text)
+			}
+		}
+	}
+}
+
 // inHeader leaves out what no header can hold.
 func inHeader(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -207,6 +240,31 @@ func (s *server) eachLineIsFlat(t *testing.T, text bool) {
 				t.Errorf("the field %q of %v in %q", name, fields["msg"], line)
 			}
 		}
+	}
+}
+
+// TestL03_APasswordTypedAsANameIsNotLogged, by whatever route. A name that is somebody's is.
+func TestL03_APasswordTypedAsANameIsNotLogged(t *testing.T) {
+	const typed = "purple canary drinks tea 71"
+	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})
+	s.user("ada")
+	for _, r := range []*answer{
+		s.client().login(typed, "x"),
+		s.client().send("POST", "/api/auth/login", nil, basic(typed, "x")),
+		s.client().send("GET", "/api/me", nil, basic(typed, "x")),
+		s.client().send("POST", "/api/auth/token", map[string]string{"username": typed, "password": "x"}),
+		s.client().send("POST", "/api/auth/jwt/create/", map[string]string{"username": typed, "password": "x"}),
+		s.client().send("POST", "/api/auth/knox/login/", nil, basic(typed, "x")),
+	} {
+		if lines := s.lines(r); len(lines) != 1 || lines[0].Event != "authn_login_fail" || lines[0].Login != "pu…" {
+			t.Errorf("%d: %+v", r.StatusCode, lines)
+		}
+	}
+	if log := s.log.String(); strings.Contains(log, "canary") {
+		t.Error("it is in the log")
+	}
+	if lines := s.lines(s.client().login("ADA", "wrong")); len(lines) != 1 || lines[0].Login != "ADA" {
+		t.Errorf("a name that is somebody's: %+v", lines)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -54,11 +55,23 @@ func (c *call) authenticate(check checkPassword, username, password *string) (*a
 	if err := required(map[string]*string{"username": username, "password": password}); err != nil {
 		return nil, err
 	}
-	u, err := check(c.ctx(), account.Attempt{
-		Login: *username, Password: *password, Address: c.address(), Device: c.device,
-	})
-	c.logAttempt("authn_login", *username, err)
+	u, name, err := c.guess(check, *username, *password)
+	c.logAttempt("authn_login", name, err)
 	return u, err
+}
+
+// guess checks a name and a password, and returns the name as the log may have it. One that is nobody's is masked there: it
+// may be a password, typed into the wrong field.
+func (c *call) guess(check checkPassword, login, password string) (u *account.User, name string, err error) {
+	name = audit.Mask(shorten(login))
+	u, err = check(c.ctx(), account.Attempt{
+		Login: login, Password: password, Address: c.address(),
+		Device: func(user string) string {
+			name = shorten(login) // it is somebody's
+			return c.device(user)
+		},
+	})
+	return u, name, err
 }
 
 // checkPassword is account.Service's Authenticate, or Verify where no sign-in begins.
@@ -67,11 +80,9 @@ type checkPassword func(context.Context, account.Attempt) (*account.User, error)
 // verifyBasic is how a request is judged by HTTP Basic where that counts on every route. A refusal is a *problem.Problem.
 func (a *API) verifyBasic(r *http.Request, login, password string) (*account.User, error) {
 	c := &call{api: a, r: r}
-	u, err := a.Accounts.Verify(r.Context(), account.Attempt{
-		Login: login, Password: password, Address: c.address(), Device: c.device,
-	})
+	u, name, err := c.guess(a.Accounts.Verify, login, password)
 	if err != nil {
-		c.logAttempt("authn_login", login, err)
+		c.logAttempt("authn_login", name, err)
 		return nil, a.problem(r, err)
 	}
 	return u, nil
@@ -113,7 +124,7 @@ func (in *loginIn) fromBasic(r *http.Request) error {
 }
 
 // logAttempt logs how the check of a password ended, under OWASP's names.
-func (c *call) logAttempt(event, login string, err error) {
+func (c *call) logAttempt(event, name string, err error) {
 	level := slog.LevelInfo
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:
@@ -125,7 +136,7 @@ func (c *call) logAttempt(event, login string, err error) {
 	default:
 		return // an outage, which is logged as one
 	}
-	c.api.Log.LogAttrs(c.ctx(), level, event, slog.String("login", shorten(login)))
+	c.api.Log.LogAttrs(c.ctx(), level, event, slog.String("login", name))
 }
 
 // shorten keeps a stranger's text from filling the log, and from doing anything to the terminal that shows it: JSON

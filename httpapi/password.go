@@ -19,7 +19,7 @@ func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 		return userOut{}, err
 	}
 	u, err := c.api.Accounts.Confirm(c.ctx(), c.who.User.ID, c.attempt(*in.Password))
-	c.logAttempt("authn_reauthenticate", c.who.User.Username, err)
+	c.logAttempt("authn_reauthenticate", shorten(c.who.User.Username), err)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return userOut{}, invalid(wrongPassword("password"))
 	}
@@ -85,5 +85,9 @@ func (c *call) logPasswordChange(err error) {
 	default:
 		return
 	}
-	c.api.Log.LogAttrs(c.ctx(), level, event, slog.String("user", c.who.User.ID), slog.String("reason", reason))
+	about := []slog.Attr{slog.String("user", c.who.User.ID)}
+	if reason != "" {
+		about = append(about, slog.String("reason", reason))
+	}
+	c.api.Log.LogAttrs(c.ctx(), level, event, about...)
 }

@@ -205,7 +205,7 @@ func (c *call) logRefusal(err error) {
 	default:
 		return
 	}
-	about := []slog.Attr{slog.String("path", c.r.URL.Path), slog.String("reason", reason)}
+	about := []slog.Attr{slog.String("path", shorten(c.r.URL.Path)), slog.String("reason", reason)}
 	if c.who != nil {
 		about = append(about, slog.String("user", c.who.User.ID))
 	}

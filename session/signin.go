@@ -121,6 +121,7 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 			return record, nil
 		})
 		if err == nil {
+			m.ended(r.Context(), SignedInAgain, about(before)...)
 			m.tell(Ending{User: before.User, ID: before.PublicID, Reason: SignedInAgain})
 		}
 		if !errors.Is(err, ErrNotFound) {
