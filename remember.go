@@ -21,8 +21,9 @@ type near struct {
 	accounts account.Store
 	tokens   token.Store
 
-	caches []*nearcache.Cache
-	feed   *postgres.Feed // nil: none of its own
+	accountsCache *nearcache.Cache // nil: accounts are not remembered
+	caches        []*nearcache.Cache
+	feed          *postgres.Feed // nil: none of its own
 }
 
 func (n *near) close() error {
@@ -59,6 +60,7 @@ func (c *Config) remembering(ctx context.Context, db database) (*near, error) {
 	}
 	if truth != nil {
 		cache := n.add(c, *truth)
+		n.accountsCache = cache
 		n.accounts, n.tokens = cache.Accounts(n.accounts), cache.Tokens(n.tokens)
 		if sessions == nil || truth.Feed != nil { // one feed serves both stores
 			n.sessions = cache.Sessions(n.sessions)

@@ -61,7 +61,7 @@ func TestL01_AnImportIsInTheAuditLog(t *testing.T) {
 	run(binary, "django", "import", "--data", data, "--from", "django+"+source, "--dry-run")
 	run(binary, "django", "import", "--data", data, "--from", "django+"+source)
 	want := regexp.MustCompile(`^TIME .*\n` +
-		`\S+ \S+ +authz_admin +success +command line +- +- +changed=0 deed=imported groups=0 tokens=0 users=1\n` +
+		`\S+ \S+ +authz_admin +success +command line +- +- +changed=0 deed=imported ended=0 groups=0 tokens=0 users=1\n` +
 		`\S+ \S+ +authz_admin +attempt +command line +- +- +command=django import os_user=\S+\n$`)
 	if got := run(binary, "audit", "list", "--data", data); !want.MatchString(got) {
 		t.Errorf("the audit log:\n%s", got)

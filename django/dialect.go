@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -80,6 +81,9 @@ func openSQLite(path string) (read, write *sql.DB, err error) {
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, nil, err // SQLite would say no more than that it can't open it
 	}
 	if path = filepath.ToSlash(path); path[0] != '/' {
 		path = "/" + path // C:/…

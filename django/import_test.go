@@ -86,7 +86,12 @@ func crowd() int {
 // target is a Cloakroom with its own database.
 func target(t testing.TB, db string) *cloakroom.Server {
 	t.Helper()
-	s, err := cloakroom.New(t.Context(), cloakroom.Config{DB: db, Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	return targetIn(t, db, t.TempDir())
+}
+
+func targetIn(t testing.TB, db, data string) *cloakroom.Server {
+	t.Helper()
+	s, err := cloakroom.New(t.Context(), cloakroom.Config{DB: db, Data: data, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,9 @@ package django
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -14,7 +13,8 @@ import (
 
 // Import copies Django's users, with their hashes, groups and permissions, and the tokens of REST framework and knox, into
 // stores that are not Django's. It can be repeated and may be interrupted: each run takes over what is not there yet and
-// what has changed in Django since, and ends the same.
+// what has changed in Django since, and ends the same. What has changed here alone stays. Tokens that have ended at Django
+// end here; users who are gone there are told of.
 type Import struct {
 	From     *DB
 	Accounts account.Store    // where users go
@@ -24,9 +24,10 @@ type Import struct {
 	DryRun   bool             // write nothing
 	Progress func(done, total int)
 
-	report Report
-	here   map[string]owner // by the IDs at Django
-	groups map[string]bool
+	report   Report
+	here     map[string]owner // by the IDs at Django
+	groups   map[string]bool
+	doubtful bool // it may be another Django than the last time
 }
 
 // owner is what a token needs of its user.
@@ -41,6 +42,8 @@ type Report struct {
 	OtherID   int `json:"other_id"` // of those created: have another ID than at Django
 	Groups    int `json:"groups"`   // created
 	Tokens    int `json:"tokens"`   // created
+	Gone      int `json:"gone"`     // copied earlier, and not at Django any more
+	Ended     int `json:"ended"`    // tokens that were copied earlier, and have ended at Django
 
 	Problems []Problem `json:"problems"`
 }
@@ -58,7 +61,7 @@ const pageSize = 200
 func (i *Import) Run(ctx context.Context) (*Report, error) {
 	i.Source = or(i.Source, "django")
 	i.report, i.here = Report{Problems: []Problem{}}, map[string]owner{}
-	for _, step := range []func(context.Context) error{i.importGroups, i.importUsers, i.importTokens} {
+	for _, step := range []func(context.Context) error{i.importGroups, i.importUsers, i.lookForGone, i.importTokens} {
 		if err := step(ctx); err != nil {
 			return &i.report, err
 		}
@@ -159,14 +162,10 @@ func (i *Import) page(ctx context.Context, users []*account.User, later bool) (w
 		if _, done := i.here[u.ID]; done {
 			continue
 		}
-		in, err := i.imported(u)
-		if err != nil {
-			return false, err
-		}
-		batch = append(batch, in)
+		batch = append(batch, i.imported(u))
 	}
-	results, err := i.Importer.Import(ctx, batch, later, i.DryRun)
-	if err != nil {
+	results, err := i.Importer.Import(ctx, batch, later, i.agree)
+	if err != nil && !errors.Is(err, errTried) {
 		return false, err
 	}
 	for n, r := range results {
@@ -175,41 +174,46 @@ func (i *Import) page(ctx context.Context, users []*account.User, later bool) (w
 			continue
 		}
 		i.count(&batch[n], r)
-		if r.Changed && !i.DryRun {
-			// Who keeps users in memory hears of changes that go through the store.
-			if _, err := i.Accounts.Change(ctx, r.User.ID, func(*account.User) error { return nil }); err != nil {
-				return false, err
-			}
-		}
 	}
 	return waiting, nil
 }
 
-func (i *Import) imported(u *account.User) (account.Imported, error) {
+// errTried undoes what was only tried.
+var errTried = errors.New("only tried")
+
+func (i *Import) agree([]account.ImportResult) error {
+	if i.DryRun {
+		return errTried
+	}
+	return nil
+}
+
+func (i *Import) imported(u *account.User) account.Imported {
 	next := *u
 	next.ID, next.Epoch, next.Permissions = "", "", nil
 	if i.DryRun {
 		next.Groups = slices.DeleteFunc(slices.Clone(next.Groups), func(g string) bool { return !i.groups[g] })
 	}
-	state, err := json.Marshal(next)
-	if err != nil {
-		return account.Imported{}, fmt.Errorf("import user %s: %w", u.ID, err)
-	}
-	return account.Imported{
-		Source: i.Source, ID: u.ID, User: next, State: sha256.Sum256(state), Password: sha256.Sum256([]byte(u.Password)),
-	}, nil
+	return account.Imported{Source: i.Source, ID: u.ID, User: next}
 }
 
 // count notes what became of a user.
 func (i *Import) count(in *account.Imported, r account.ImportResult) {
 	name := in.User.Username
 	i.here[in.ID] = owner{}
-	if r.Taken == "username" {
-		i.problem(name, "not taken over: somebody else is called so, be it with other letters' case or as an e-mail address")
-		return
-	}
-	if r.Taken == "email" {
+	switch {
+	case r.Taken == "username" && r.User == nil:
+		i.problem(name, "not taken over: somebody else is called so, be it with other letters' case, in another form of Unicode, or as an e-mail address")
+	case r.Taken == "username":
+		i.problem(name, "is still called %s here: the new name is somebody else's", r.User.Username)
+	case r.Taken == "email":
 		i.problem(name, "taken over without the address %s, which is somebody else's", in.User.Email)
+	case r.Taken == "id":
+		i.doubtful = true
+		i.problem(name, "not taken over: when users were copied the last time, the ID %s was somebody else's. Is it the same Django?", in.ID)
+	}
+	if r.User == nil {
+		return
 	}
 	switch {
 	case r.Created:
@@ -228,44 +232,28 @@ func (i *Import) count(in *account.Imported, r account.ImportResult) {
 	i.here[in.ID] = owner{r.User.ID, r.User.Epoch}
 }
 
-// importTokens makes the tokens good here. Who holds one need do nothing.
-func (i *Import) importTokens(ctx context.Context) error {
-	for _, read := range []func(context.Context) ([]importedToken, error){i.From.drfTokens, i.From.knoxTokens} {
-		tokens, err := read(ctx)
+// lookForGone tells of users who were copied earlier, and whom Django doesn't have any more. They may still sign in here.
+func (i *Import) lookForGone(ctx context.Context) error {
+	known, err := i.Importer.Imports(ctx, i.Source)
+	if err != nil {
+		return err
+	}
+	for _, there := range slices.Sorted(maps.Keys(known)) {
+		if _, still := i.here[there]; still {
+			continue
+		}
+		u, err := i.Accounts.Load(ctx, known[there])
+		if errors.Is(err, account.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		for _, t := range tokens {
-			if err := i.importToken(ctx, t); err != nil {
-				return fmt.Errorf("import token: %w", err)
-			}
+		i.report.Gone++
+		if u.IsActive {
+			i.problem(u.Username, "is no longer at Django, and can still sign in here: cloakroom user disable, or delete")
 		}
 	}
+	i.doubtful = i.doubtful || i.report.Gone > len(known)/2
 	return nil
-}
-
-func (i *Import) importToken(ctx context.Context, t importedToken) error {
-	owner := i.here[t.user]
-	if owner.id == "" {
-		return nil // the owner has been told of, or is gone
-	}
-	r := &token.Record{ID: t.id, PublicID: token.NewPublicID(), User: owner.id, Epoch: owner.epoch, Kind: t.kind, Created: t.created, Expires: t.expires}
-	there, err := i.Tokens.Load(ctx, t.id)
-	switch {
-	case errors.Is(err, token.ErrNotFound) && i.DryRun:
-		i.report.Tokens++
-		return nil
-	case errors.Is(err, token.ErrNotFound):
-		if err := i.Tokens.Create(ctx, r, token.Limit{}); err != nil {
-			return err
-		}
-		i.report.Tokens++
-		return nil
-	case err != nil || i.DryRun || there.Epoch == owner.epoch && there.User == owner.id:
-		return err
-	}
-	// At Django a token outlives a change of the password.
-	next := *there
-	next.User, next.Epoch = owner.id, owner.epoch
-	return i.Tokens.Replace(ctx, there, &next)
 }

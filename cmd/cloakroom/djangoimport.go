@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -20,21 +21,53 @@ func (djangoImportCmd) Help() string {
 	return `Copies users with their password hashes, groups, permissions, and the tokens of REST framework and knox into Cloakroom's
 own database. Nobody needs a new password, and tokens go on working. Users keep their numbers where nobody here has them.
 
-It can be repeated: what is there already is left alone, and what has changed at Django since is changed here. If it is
-interrupted, run it again. Sessions are not copied: share Django's database instead, or let people sign in again.
+It can be repeated: what is there already is left alone, and what has changed at Django since is changed here, down to the
+single field. Tokens that have ended at Django end here; of users who are gone there, it tells. If it is interrupted, run
+it again. Sessions are not copied: share Django's database instead, or let people sign in again.
 
 Examples:
   cloakroom django import --from django+sqlite:db.sqlite3 --dry-run
   cloakroom django import --from django+postgres://me@localhost/site`
 }
 
-func (c *djangoImportCmd) Run(ctx context.Context, a *app) error {
+func (c *djangoImportCmd) Run(ctx context.Context, a *app) (err error) {
 	from, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
-	err = with(ctx, a.create, func(s *cloakroom.Server) error { return c.run(ctx, a, s, from) })
+	open := a.create
+	if c.DryRun {
+		var remove func() error
+		if open, remove, err = a.tryOut(ctx); err != nil {
+			return errors.Join(err, from.Close())
+		}
+		defer func() { err = errors.Join(err, remove()) }()
+	}
+	err = with(ctx, open, func(s *cloakroom.Server) error { return c.run(ctx, a, s, from) })
 	return errors.Join(err, from.Close())
+}
+
+// tryOut returns what opens the database, or an empty one in a place of its own where there is none: who only tries leaves
+// nothing behind. remove must be called at the end.
+func (a *app) tryOut(ctx context.Context) (open func(context.Context) (*cloakroom.Server, error), remove func() error, err error) {
+	db, err := a.config().Database()
+	if err != nil {
+		return nil, nil, err
+	}
+	missing, err := db.Missing(ctx)
+	if err != nil || !missing {
+		return a.create, func() error { return nil }, err
+	}
+	dir, err := os.MkdirTemp("", "cloakroom-try-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a place to try: %w", err)
+	}
+	open = func(ctx context.Context) (*cloakroom.Server, error) {
+		config := a.config()
+		config.Data, config.DB, config.KeyFile, config.Sessions = dir, "", "", ""
+		return cloakroom.New(ctx, config)
+	}
+	return open, func() error { return os.RemoveAll(dir) }, nil
 }
 
 func (c *djangoImportCmd) open(ctx context.Context, a *app) (*django.DB, error) {
@@ -57,7 +90,11 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	if shown {
 		i.Progress = func(done, total int) { fmt.Fprintf(a.err, "\r%s", bar(done, total)) }
 	}
-	report, err := c.copy(ctx, a, s, i)
+	var report *django.Report
+	err = listening(ctx, s, func() (err error) {
+		report, err = c.copy(ctx, a, s, i)
+		return err
+	})
 	if shown {
 		fmt.Fprintln(a.err)
 	}
@@ -71,6 +108,17 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	return nil
 }
 
+// listening calls do while the server does its work in the background. One that hears of the other nodes need not wait a
+// second for those that aren't there, with each user, group and token that it changes.
+func listening(ctx context.Context, s *cloakroom.Server, do func() error) error {
+	ctx, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx) }()
+	err := do()
+	stop()
+	return errors.Join(err, <-ran)
+}
+
 // copy runs an import. One that changes something is in the audit log, with the numbers of what it has copied.
 func (c *djangoImportCmd) copy(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.Report, err error) {
 	if c.DryRun {
@@ -81,7 +129,8 @@ func (c *djangoImportCmd) copy(ctx context.Context, a *app, s *cloakroom.Server,
 			return err
 		}
 		s.Log.LogAttrs(ctx, slog.LevelInfo, "authz_admin", slog.String("deed", "imported"), slog.Int("users", report.Created),
-			slog.Int("changed", report.Changed), slog.Int("groups", report.Groups), slog.Int("tokens", report.Tokens))
+			slog.Int("changed", report.Changed), slog.Int("groups", report.Groups), slog.Int("tokens", report.Tokens),
+			slog.Int("ended", report.Ended))
 		return nil
 	})
 	return report, err
@@ -107,6 +156,9 @@ func (a *app) printReport(c *djangoImportCmd, r *django.Report) {
 		a.say("%d of them have another ID than at Django", r.OtherID)
 	}
 	a.say("%d groups and %d tokens %s", r.Groups, r.Tokens, verb)
+	if r.Gone+r.Ended > 0 {
+		a.say("not at Django any more: %d users, and %d tokens, which end here as well", r.Gone, r.Ended)
+	}
 	for _, p := range r.Problems {
 		who := ""
 		if p.User != "" {

@@ -1,19 +1,22 @@
 package sqlstore
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
 type imports struct {
-	find, put, highest, raise, create, owner *statement
+	find, put, all, highest, raise, create, owner *statement
 }
 
 func newImports(p *preparer) imports {
@@ -21,6 +24,7 @@ func newImports(p *preparer) imports {
 		find: p.writing(`SELECT user_id, state, password FROM imports WHERE source = $1 AND source_id = $2`),
 		put: p.writing(`INSERT INTO imports (source, source_id, user_id, state, password) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (source, source_id) DO UPDATE SET state = excluded.state, password = excluded.password`),
+		all:     p.reading(`SELECT source_id, CAST(user_id AS TEXT) FROM imports WHERE source = $1`),
 		highest: p.writing(`SELECT COALESCE(max(id), 0) FROM users`),
 		raise:   p.locking(p.dialect.RaiseID),
 		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
@@ -30,12 +34,12 @@ func newImports(p *preparer) imports {
 	}
 }
 
-// errDry rolls back what was only tried.
-var errDry = errors.New("only tried")
-
 // Import implements [account.Importer].
-func (a *accounts) Import(ctx context.Context, users []account.Imported, later, dry bool) ([]account.ImportResult, error) {
+func (a *accounts) Import(
+	ctx context.Context, users []account.Imported, later bool, agree func([]account.ImportResult) error,
+) ([]account.ImportResult, error) {
 	var results []account.ImportResult
+	var refused error
 	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
 		if _, err := t.exec(a.lockUsers); err != nil {
 			return fmt.Errorf("lock users: %w", err)
@@ -49,16 +53,36 @@ func (a *accounts) Import(ctx context.Context, users []account.Imported, later, 
 				return err
 			}
 		}
-		if dry {
-			return errDry
+		if agree != nil {
+			if refused = agree(results); refused != nil {
+				return refused
+			}
 		}
 		_, err := t.exec(a.imports.raise)
 		return err
 	})
-	if err != nil && !errors.Is(err, errDry) {
+	if err != nil && refused == nil {
 		return nil, err
 	}
-	return results, nil
+	return results, err
+}
+
+// Imports implements [account.Importer].
+func (a *accounts) Imports(ctx context.Context, source string) (map[string]string, error) {
+	rows, err := a.imports.all.QueryContext(ctx, source)
+	if err != nil {
+		return nil, fmt.Errorf("list imported users: %w", err)
+	}
+	defer rows.Close()
+	all := map[string]string{}
+	for rows.Next() {
+		var there, here string
+		if err := rows.Scan(&there, &here); err != nil {
+			return nil, fmt.Errorf("list imported users: %w", err)
+		}
+		all[there] = here
+	}
+	return all, rows.Err()
 }
 
 // importAll takes over those users who can keep their IDs, or then those who can't.
@@ -86,23 +110,19 @@ func (a *accounts) importOne(t tx, in account.Imported, later bool) (account.Imp
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return account.ImportResult{}, err
 	}
-	if k.id != 0 && subtle.ConstantTimeCompare(k.state, in.State[:]) == 1 {
-		u, err := a.again(t, k.id)
-		return account.ImportResult{User: u}, err
+	sum := sha256.Sum256([]byte(in.User.Password))
+	if k.id != 0 {
+		return a.importAgain(t, in, k, sum[:])
 	}
 	r := account.ImportResult{}
-	if r.Taken, err = a.takenBy(t, &in.User, k.id); err != nil || r.Taken == "username" {
+	if r.Taken, err = a.takenBy(t, &in.User, 0); err != nil || r.Taken == "username" {
 		return r, err
 	}
+	state := in.State(r.Taken)
 	if r.Taken == "email" {
 		in.User.Email = ""
 	}
-	if k.id != 0 {
-		r.Changed = true
-		r.User, err = a.importAgain(t, in, k)
-		return r, err
-	}
-	r.User, r.Later, err = a.importNew(t, in, later)
+	r.User, r.Later, err = a.importNew(t, in, later, state, sum[:])
 	r.Created = r.User != nil
 	return r, err
 }
@@ -121,29 +141,57 @@ func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 }
 
 // importAgain brings a user up to date with what has changed at the source.
-func (a *accounts) importAgain(t tx, in account.Imported, k known) (*account.User, error) {
-	u, err := a.alter(t, k.id, func(u *account.User) error {
-		next := in.User
-		next.ID, next.Password, next.Epoch = u.ID, u.Password, u.Epoch
-		next.LastLogin = max(u.LastLogin, in.User.LastLogin)
-		if subtle.ConstantTimeCompare(k.password, in.Password[:]) == 0 {
-			next.Password, next.Epoch = in.User.Password, rand.Text()
-		}
-		if next.IsActive != u.IsActive {
-			next.Epoch = rand.Text()
-		}
-		*u = next
-		return nil
-	})
+func (a *accounts) importAgain(t tx, in account.Imported, k known, sum []byte) (r account.ImportResult, err error) {
+	before, err := a.again(t, k.id)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State[:], in.Password[:])
-	return u, err
+	if bytes.Equal(in.State(), k.state) && bytes.Equal(sum, k.password) {
+		return account.ImportResult{User: before}, nil
+	}
+	if in.Another(k.state) {
+		return account.ImportResult{Taken: "id"}, nil
+	}
+	next := copyUser(before)
+	in.Merge(next, k.state)
+	if r.Taken, err = a.keepNames(t, next, before, k.id); err != nil {
+		return r, err
+	}
+	if !bytes.Equal(k.password, sum) {
+		next.Password, next.Epoch = in.User.Password, rand.Text()
+	}
+	if next.IsActive != before.IsActive {
+		next.Epoch = rand.Text()
+	}
+	r.User, r.Changed = before, !reflect.DeepEqual(next, before)
+	if r.Changed {
+		r.User, err = a.alter(t, k.id, func(u *account.User) error { *u = *next; return nil })
+	}
+	if err == nil {
+		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State(r.Taken), sum)
+	}
+	return r, err
+}
+
+// keepNames gives back to a user those names that now are somebody else's, and returns the first of their fields.
+func (a *accounts) keepNames(t tx, next, before *account.User, id int64) (kept string, err error) {
+	for range 2 {
+		field, err := a.takenBy(t, next, id)
+		switch {
+		case err != nil || field == "":
+			return kept, err
+		case field == "username":
+			next.Username = before.Username
+		default:
+			next.Email = before.Email
+		}
+		kept = cmp.Or(kept, field)
+	}
+	return kept, nil
 }
 
 // importNew makes a user, under the ID that it had if no user has that one or a higher.
-func (a *accounts) importNew(t tx, in account.Imported, later bool) (u *account.User, wait bool, err error) {
+func (a *accounts) importNew(t tx, in account.Imported, later bool, state, sum []byte) (u *account.User, wait bool, err error) {
 	var highest int64
 	if err := t.queryRow(a.imports.highest).Scan(&highest); err != nil {
 		return nil, false, err
@@ -163,7 +211,7 @@ func (a *accounts) importNew(t tx, in account.Imported, later bool) (u *account.
 	if err := a.belongings(t, id, next); err != nil {
 		return nil, false, err
 	}
-	if _, err := t.exec(a.imports.put, in.Source, in.ID, id, in.State[:], in.Password[:]); err != nil {
+	if _, err := t.exec(a.imports.put, in.Source, in.ID, id, state, sum); err != nil {
 		return nil, false, err
 	}
 	u, err = a.again(t, id)
