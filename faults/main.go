@@ -85,7 +85,8 @@ func (f fault) tested() error {
 	return fmt.Errorf("%s has no test %s", f.pkg, name)
 }
 
-// plant runs the test with the faulty text. A failure to build finds nothing.
+// plant runs the test with the faulty text, and wants its verdict: a failure to build, a crash or a test that runs out of
+// time finds nothing.
 func (f fault) plant(faulty string) error {
 	dir, err := os.MkdirTemp("", "fault")
 	if err != nil {
@@ -97,7 +98,7 @@ func (f fault) plant(faulty string) error {
 		return err
 	}
 	pattern := "^" + strings.ReplaceAll(f.test, "/", "$/^") + "$"
-	command := exec.Command("go", "test", "-count=1", "-timeout=120s", "-run", pattern, "./"+f.pkg)
+	command := exec.Command("go", "test", "-count=1", "-timeout=240s", "-run", pattern, "./"+f.pkg)
 	// By way of the environment it reaches the programs too that a test builds.
 	command.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
 	out, err := command.CombinedOutput()
@@ -108,6 +109,10 @@ func (f fault) plant(faulty string) error {
 		return fmt.Errorf("no test matches %s", f.test)
 	case err == nil:
 		return fmt.Errorf("%s passed all the same", f.test)
+	case strings.Contains(string(out), "panic: test timed out"):
+		return fmt.Errorf("%s ran out of time", f.test)
+	case !strings.Contains(string(out), "--- FAIL: "):
+		return fmt.Errorf("%s didn't come to a verdict:\n%s", f.test, out)
 	}
 	return nil
 }
