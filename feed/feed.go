@@ -36,6 +36,7 @@ type Listener struct {
 	Up      func()
 	Message func(message string)
 	Down    func(err error) // why; never nil
+	Failed  func(err error) // while it is down: an attempt to come up failed, and there will be another; never nil
 }
 
 // MaxMessage is the longest message, in bytes: what PostgreSQL's NOTIFY carries, with some room.

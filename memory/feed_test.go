@@ -28,6 +28,7 @@ func TestASlowListenerGoesDown(t *testing.T) {
 			Up:      func() { ups++ },
 			Message: func(string) { <-blocked; heard++ },
 			Down:    func(err error) { down = err },
+			Failed:  func(err error) { t.Error(err) },
 		})
 		synctest.Wait()
 		const sent = 10_000

@@ -61,5 +61,6 @@ func (f measured) Listen(ctx context.Context, l feed.Listener) error {
 		Up:      func() { f.m.up.Inc(); l.Up() },
 		Message: func(message string) { f.m.heard.Inc(); l.Message(message) },
 		Down:    func(err error) { f.m.up.Dec(); f.m.losses.Inc(); l.Down(err) },
+		Failed:  l.Failed,
 	})
 }

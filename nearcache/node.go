@@ -44,6 +44,9 @@ type node struct {
 	peers map[string]time.Duration // other nodes, and when they were last heard
 	waits map[string]*wait         // notices of its own, by their tokens
 	owed  []string                 // tokens of notices of others, carried out and not answered yet
+
+	complained time.Duration // when the log was last told that nothing is heard; 0: all is well, as far as the log knows
+	unsent     error         // why the last beat could not be sent; nil: it was
 }
 
 func newNode(c *Cache, f feed.Feed, strict bool) *node {
@@ -79,6 +82,31 @@ func (n *node) goDown(err error) {
 	n.forget()
 	if !errors.Is(err, context.Canceled) {
 		n.log(slog.LevelWarn, "feed down", slog.Any("error", err))
+	}
+}
+
+// failed is called when an attempt to go up failed.
+func (n *node) failed(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.complain("feed out of reach: every check asks the store", err)
+}
+
+// complain tells the log at once what is wrong with the feed, and then once a minute, until a beat is heard again. The
+// caller has locked.
+func (n *node) complain(what string, err error) {
+	now := max(n.cache.now(), 1)
+	if n.complained == 0 || now-n.complained >= time.Minute {
+		n.log(slog.LevelWarn, what, slog.Any("error", err))
+		n.complained = now
+	}
+}
+
+// content is the end of a complaint. The caller has locked.
+func (n *node) content() {
+	if n.complained != 0 {
+		n.log(slog.LevelInfo, "feed up")
+		n.complained = 0
 	}
 }
 
@@ -142,6 +170,7 @@ func (n *node) hearBeat(m message, nonce string) {
 	}
 	delete(n.sent, nonce)
 	n.heard = n.cache.now()
+	n.content()
 	if n.up && !n.strict {
 		raise(&n.until, at+lease)
 	}

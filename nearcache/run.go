@@ -37,7 +37,7 @@ func (n *node) listen(ctx context.Context) error {
 			defer close(watched)
 			n.watch(turn, stop)
 		}()
-		err := n.feed.Listen(turn, feed.Listener{Up: n.goUp, Message: n.hear, Down: n.goDown})
+		err := n.feed.Listen(turn, feed.Listener{Up: n.goUp, Message: n.hear, Down: n.goDown, Failed: n.failed})
 		stop()
 		<-watched
 		if err != nil {
@@ -59,9 +59,11 @@ func (n *node) watch(ctx context.Context, restart func()) {
 		}
 		n.mu.Lock()
 		silent := n.up && n.cache.now()-n.heard > deaf
+		if silent {
+			n.complain("feed silent: every check asks the store", n.unsent)
+		}
 		n.mu.Unlock()
 		if silent {
-			n.log(slog.LevelWarn, "feed silent", slog.Duration("for", deaf))
 			restart()
 			return
 		}
@@ -101,7 +103,10 @@ func (n *node) sendBeat(ctx context.Context, nonce string) {
 	if n.strict {
 		kind = ping
 	}
-	_ = n.feed.Send(ctx, kind+" "+n.name+" "+nonce) // one that fails isn't heard, and that is what counts
+	err := n.feed.Send(ctx, kind+" "+n.name+" "+nonce) // one that fails isn't heard, and that is what counts
+	n.mu.Lock()
+	n.unsent = err
+	n.mu.Unlock()
 }
 
 // prune forgets beats that came to nothing, and would give no lease any more.

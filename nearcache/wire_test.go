@@ -1,6 +1,7 @@
 package nearcache_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -84,20 +85,23 @@ func (w *wire) Send(ctx context.Context, message string) error {
 var errCut = errors.New("cut")
 
 func (w *wire) Listen(ctx context.Context, l feed.Listener) error {
-	up := false
+	up, told := false, false
 	for {
 		message, now := w.next(up)
 		switch {
+		case !up && !now && !told && ctx.Err() == nil:
+			told = true
+			l.Failed(errCut)
 		case ctx.Err() != nil || up && !now:
 			if up {
 				up = false
-				l.Down(errCut)
+				l.Down(cmp.Or(ctx.Err(), errCut))
 			}
 			if ctx.Err() != nil {
 				return nil
 			}
 		case !up && now:
-			up = true
+			up, told = true, false
 			l.Up()
 		case message != "":
 			l.Message(message)
@@ -105,6 +109,8 @@ func (w *wire) Listen(ctx context.Context, l feed.Listener) error {
 			select {
 			case <-ctx.Done():
 			case <-w.changed:
+			case <-time.After(time.Second):
+				told = false // it tries again
 			}
 		}
 	}

@@ -64,12 +64,14 @@ func (f *Feed) Send(ctx context.Context, message string) error {
 func (f *Feed) Listen(ctx context.Context, l feed.Listener) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, longestRetry) {
 		began := time.Now()
-		err := f.hear(ctx, l)
+		up, err := f.hear(ctx, l)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errPooled):
 			return err
+		case !up:
+			l.Failed(err)
 		case time.Since(began) > longestRetry: // it was well for a while
 			wait = 10 * time.Millisecond
 		}
@@ -81,11 +83,11 @@ func (f *Feed) Listen(ctx context.Context, l feed.Listener) error {
 	}
 }
 
-// hear is one time of being up, if the server lets us.
-func (f *Feed) hear(ctx context.Context, l feed.Listener) error {
+// hear is one time of being up, if the server lets us, and reports whether it did.
+func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 	conn, err := f.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("listen to the feed: %w", err)
+		return false, fmt.Errorf("listen to the feed: %w", err)
 	}
 	defer farewell(ctx, conn)
 	l.Up()
@@ -93,7 +95,7 @@ func (f *Feed) hear(ctx context.Context, l feed.Listener) error {
 		notice, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			l.Down(fmt.Errorf("listen to the feed: %w", err))
-			return err
+			return true, err
 		}
 		l.Message(notice.Payload)
 	}

@@ -1,7 +1,10 @@
 package postgres_test
 
 import (
+	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
@@ -34,4 +37,43 @@ func TestFeed(t *testing.T) {
 			},
 		}
 	})
+}
+
+// TestAFeedOutOfReachSaysWhy: who can't come up is told, and goes on trying. Nobody reads the password there.
+func TestAFeedOutOfReachSaysWhy(t *testing.T) {
+	server := pgserver.TestServer(t)
+	url := strings.Replace(server.URL("postgres"), "postgres@", "postgres:cl0akr00m@", 1)
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithTimeout(t.Context(), 30*time.Second)
+	defer end()
+	up, failed, done := make(chan bool, 1), make(chan error, 100), make(chan error, 1)
+	go func() {
+		done <- newFeed(t, url).Listen(ctx, feed.Listener{
+			Up: func() { up <- true }, Message: func(string) {}, Down: func(error) {}, Failed: func(err error) { failed <- err },
+		})
+	}()
+	for range 2 {
+		select {
+		case err := <-failed:
+			if !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "cl0akr00m") {
+				t.Errorf("it failed: %v", err)
+			}
+		case <-ctx.Done():
+			t.Fatal("nobody was told")
+		}
+	}
+	if err := server.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-up:
+	case <-ctx.Done():
+		t.Error("it did not come up")
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

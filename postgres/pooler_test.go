@@ -46,6 +46,7 @@ func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
 	defer end()
 	err := f.Listen(brief, feed.Listener{
 		Up: func() { t.Error("up") }, Message: func(string) { t.Error("heard") }, Down: func(error) { t.Error("down") },
+		Failed: func(err error) { t.Error(err) },
 	})
 	if err == nil || !strings.Contains(err.Error(), "--feed") {
 		t.Errorf("Listen through a pooler: %v", err)
@@ -56,7 +57,7 @@ func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	direct := newFeed(t, url)
-	go direct.Listen(ctx, feed.Listener{Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(error) {}})
+	go direct.Listen(ctx, feed.Listener{Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(error) {}, Failed: func(error) {}})
 	<-up
 	if err := f.Send(ctx, "through"); err != nil {
 		t.Fatal(err)

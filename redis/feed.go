@@ -52,8 +52,11 @@ func (b *broadcast) Listen(ctx context.Context, l feed.Listener) error {
 		if forbidden(err) {
 			return err
 		}
-		if up {
+		switch {
+		case up:
 			pause = firstPause
+		case ctx.Err() == nil:
+			l.Failed(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -35,7 +35,10 @@ func TestFeedThroughABadNetwork(t *testing.T) {
 }
 
 // states counts what a listener is told.
-type states struct{ ups, downs, messages atomic.Int32 }
+type states struct {
+	ups, downs, messages, failures atomic.Int32
+	why                            atomic.Value // the last failure
+}
 
 func (s *states) listen(t *testing.T, f feed.Feed) {
 	t.Helper()
@@ -45,6 +48,7 @@ func (s *states) listen(t *testing.T, f feed.Feed) {
 		defer close(ended)
 		err := f.Listen(ctx, feed.Listener{
 			Up: func() { s.ups.Add(1) }, Message: func(string) { s.messages.Add(1) }, Down: func(error) { s.downs.Add(1) },
+			Failed: func(err error) { s.why.Store(err); s.failures.Add(1) },
 		})
 		if err != nil {
 			t.Error(err)
@@ -89,6 +93,10 @@ func TestAFeedComesBackWithItsServer(t *testing.T) {
 	heard.listen(t, db.Feed())
 	s.Kill()
 	until1(t, &heard.downs)
+	until1(t, &heard.failures)
+	if why := heard.why.Load().(error); !strings.Contains(why.Error(), "refused") {
+		t.Errorf("it can't come up: %v", why)
+	}
 	heard.ups.Store(0)
 	must(t, s.Start(t.Context()))
 	until1(t, &heard.ups)
@@ -114,7 +122,7 @@ func TestDatabasesHaveFeedsOfTheirOwn(t *testing.T) {
 func TestAFeedThatIsForbiddenSaysSo(t *testing.T) {
 	s := server(t, "--user", "default", "on", "nopass", "~*", "resetchannels", "+@all")
 	nothing := func() {}
-	err := open(t, s.URL()).Feed().Listen(t.Context(), feed.Listener{Up: nothing, Message: func(string) {}, Down: func(error) {}})
+	err := open(t, s.URL()).Feed().Listen(t.Context(), feed.Listener{Up: nothing, Message: func(string) {}, Down: func(error) {}, Failed: func(error) {}})
 	if err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Fatalf("Listen says %v", err)
 	}

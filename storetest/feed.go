@@ -73,7 +73,9 @@ func listen(t *testing.T, f feed.Feed) *ear {
 	t.Helper()
 	ctx, end := context.WithCancel(context.Background())
 	e := &ear{t: t, end: end, done: make(chan error, 1), woken: make(chan struct{}, 1)}
-	go func() { e.done <- f.Listen(ctx, feed.Listener{Up: e.goUp, Message: e.message, Down: e.goDown}) }()
+	go func() {
+		e.done <- f.Listen(ctx, feed.Listener{Up: e.goUp, Message: e.message, Down: e.goDown, Failed: e.failed})
+	}()
 	t.Cleanup(e.stop)
 	e.wait("up", func() bool { return e.up })
 	return e
@@ -118,6 +120,14 @@ func (e *ear) goDown(err error) {
 			e.wrong = fmt.Sprintf("Down(%v) while up is %v", err, e.up)
 		}
 		e.up = false
+	})
+}
+
+func (e *ear) failed(err error) {
+	e.note(func() {
+		if e.up || err == nil {
+			e.wrong = fmt.Sprintf("Failed(%v) while up is %v", err, e.up)
+		}
 	})
 }
 
@@ -337,7 +347,8 @@ func checkFeedEnd(t *testing.T, b Broadcast) {
 	if err := f.Send(ended(), "late"); err == nil {
 		t.Fatal("Send takes a context that has ended")
 	}
-	fails(t, f.Listen(ended(), feed.Listener{Up: func() {}, Message: func(string) {}, Down: func(error) {}}), nil)
+	deaf := feed.Listener{Up: func() {}, Message: func(string) {}, Down: func(error) {}, Failed: func(error) {}}
+	fails(t, f.Listen(ended(), deaf), nil)
 	e.stop()
 	e.mu.Lock()
 	heard := len(e.heard)
