@@ -16,7 +16,7 @@ import (
 // globals are the flags of every command.
 type globals struct {
 	Data         string   `default:"cloakroom-data" placeholder:"DIR" help:"The directory of the database and the server secret."`
-	DB           string   `name:"db" placeholder:"URL" standard:"cloakroom.db in --data" xor:"db" help:"The database: sqlite:PATH or postgres://USER@HOST/NAME."`
+	DB           string   `name:"db" placeholder:"URL" standard:"cloakroom.db in --data" xor:"db" help:"The database: sqlite:PATH or postgres://USER@HOST/NAME; on a Django's own tables, django+sqlite:PATH or django+postgres://USER@HOST/NAME."`
 	DBFile       textFile `name:"db-file" placeholder:"FILE" xor:"db" help:"A file that holds --db: other users of the machine can read a command line."`
 	Sessions     string   `name:"sessions" placeholder:"URL" standard:"in --db" xor:"sessions" help:"Keep the sessions in Redis 7 or later, or Valkey: redis://HOST:PORT/DATABASE."`
 	SessionsFile textFile `name:"sessions-file" placeholder:"FILE" xor:"sessions" help:"A file that holds --sessions: other users of the machine can read a command line."`

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -76,9 +77,7 @@ type cli struct {
 
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = asMeant(args)
 	ctx = audit.By(ctx, audit.CommandLine)
 	var c cli
 	a := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
@@ -95,6 +94,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	a.command, _, _ = strings.Cut(command.Command(), " <")
 	return a.finish(ctx, command.Run())
+}
+
+// asMeant takes what people try first for what the grammar calls it.
+func asMeant(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
 }
 
 func newParser(c *cli, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kong, error) {
