@@ -39,7 +39,8 @@ func (c *call) export() error {
 		return err
 	}
 	format := c.r.URL.Query().Get("format")
-	events, more, err := c.api.Audit.Page(c.ctx(), q, exportPage)
+	names := eventNames{}
+	events, more, err := c.nextPage(q, names)
 	if err != nil {
 		return err
 	}
@@ -50,20 +51,16 @@ func (c *call) export() error {
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	names := eventNames{}
 	for {
 		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(time.Minute))
-		if err := c.writeEvents(out, events, names); err != nil {
-			panic(http.ErrAbortHandler)
+		if err := writeEvents(out, events, names); err != nil {
+			panic(http.ErrAbortHandler) // the client has gone
 		}
 		if more == "" {
 			return nil
 		}
 		q.Before = more
-		ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
-		events, more, err = c.api.Audit.Page(ctx, q, exportPage)
-		cancel()
-		if err != nil {
+		if events, more, err = c.nextPage(q, names); err != nil {
 			c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "unavailable", slog.Any("error", err))
 			panic(http.ErrAbortHandler)
 		}
@@ -96,13 +93,23 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	return q, err
 }
 
-func (c *call) writeEvents(out exporter, events []*audit.Event, names eventNames) error {
+// nextPage reads a page, and the names of who is in it.
+func (c *call) nextPage(q audit.Query, names eventNames) (events []*audit.Event, more string, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
 	defer cancel()
+	if events, more, err = c.api.Audit.Page(ctx, q, exportPage); err != nil {
+		return nil, "", err
+	}
 	for _, e := range events {
 		if err := names.add(ctx, c.api.Accounts.Store, e); err != nil {
-			return err
+			return nil, "", err
 		}
+	}
+	return events, more, nil
+}
+
+func writeEvents(out exporter, events []*audit.Event, names eventNames) error {
+	for _, e := range events {
 		if err := out.write(wire.NewEvent(e, names)); err != nil {
 			return err
 		}

@@ -1,0 +1,115 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// party is a server whose stores fail at one call, and who uses it.
+type party struct {
+	*server
+	inner     stores // these work
+	root, bob *account.User
+	c         *client // root's, signed in just now
+	epochs    map[string]string
+}
+
+func newParty(t *testing.T, plan *storetest.Plan) *party {
+	t.Helper()
+	inner := inMemory(t)
+	s := start(t, options{appTokens: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})
+	p := &party{server: s, inner: inner, root: s.superuser("root"), bob: s.user("bob"), epochs: map[string]string{}}
+	for name, permissions := range map[string][]string{"editors": {"blog.edit_post"}, "empty": nil} {
+		if err := inner.Accounts.SetGroup(t.Context(), account.Group{Name: name, Permissions: permissions}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.bob = s.with(p.bob, func(u *account.User) { u.Groups = []string{"editors"} })
+	p.c = s.as(p.root)
+	p.epochs[p.root.ID], p.epochs[p.bob.ID] = p.root.Epoch, p.bob.Epoch
+	return p
+}
+
+// bobsThings are two sessions and a token.
+func (p *party) bobsThings() {
+	p.as(p.bob)
+	p.as(p.bob)
+	p.issue(p.bob, token.New{Kind: token.Personal, Name: "x"})
+}
+
+func (p *party) sends(method, path string, body any) func() *answer {
+	return func() *answer { return p.c.send(method, path, body) }
+}
+
+func (p *party) bears(scheme string, u *account.User, n token.New, method, path string) func() *answer {
+	line := "Authorization: " + scheme + " " + p.issue(u, n)
+	return func() *answer { return p.program().send(method, path, nil, line) }
+}
+
+func (p *party) proves(path string) func() *answer {
+	return func() *answer {
+		return p.program().send("POST", path, map[string]string{"username": "bob", "password": goodPassword})
+	}
+}
+
+func (p *party) says(path, field, text string) func() *answer {
+	return func() *answer { return p.program().send("POST", path, map[string]string{field: text}) }
+}
+
+// tokenOf makes a token, and returns its ID.
+func (p *party) tokenOf(u *account.User) string {
+	p.issue(u, token.New{Kind: token.Personal, Name: "x"})
+	return p.tokens(u.ID)[0].PublicID
+}
+
+func (p *party) tokens(user string) []*token.Record {
+	p.t.Helper()
+	all, err := p.inner.Tokens.List(context.WithoutCancel(p.t.Context()), token.Query{User: user})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return all
+}
+
+func (p *party) live(user, epoch string) int {
+	p.t.Helper()
+	all, err := p.inner.Sessions.List(context.WithoutCancel(p.t.Context()), session.Query{User: user})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return len(slices.DeleteFunc(all, func(r *session.Record) bool { return r.Epoch != epoch }))
+}
+
+// facts says what is stored, so that two runs with other random numbers can be compared.
+func (p *party) facts() string {
+	p.t.Helper()
+	ctx := context.WithoutCancel(p.t.Context())
+	users, err := p.inner.Accounts.List(ctx, account.Query{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	groups, err := p.inner.Accounts.Groups(ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	facts := fmt.Sprintf("%+v", groups)
+	for _, u := range users {
+		var kinds []string
+		for _, r := range p.tokens(u.ID) {
+			if r.Epoch == u.Epoch {
+				kinds = append(kinds, string(r.Kind))
+			}
+		}
+		slices.Sort(kinds)
+		facts += fmt.Sprintf("\n%s %q active=%v staff=%v in %q, password new=%v, epoch moved=%v, %d sessions, tokens %q", u.Username, u.FirstName,
+			u.IsActive, u.IsStaff, u.Groups, u.Password != goodHash(), u.Epoch != p.epochs[u.ID], p.live(u.ID, u.Epoch), kinds)
+	}
+	return facts
+}
