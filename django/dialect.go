@@ -36,7 +36,7 @@ var sqliteDialect = dialect{
 
 var postgresDialect = dialect{
 	postgres: true,
-	columns: `SELECT column_name, data_type FROM information_schema.columns
+	columns: `SELECT column_name, data_type || COALESCE('(' || character_maximum_length || ')', '') FROM information_schema.columns
 		WHERE table_name = $1 AND table_schema = ANY (current_schemas(false))`,
 	tables:    `SELECT table_name FROM information_schema.tables WHERE table_schema = ANY (current_schemas(false))`,
 	lock:      " FOR UPDATE",

@@ -100,10 +100,10 @@ func (db *DB) watches() []watched {
 			all = append(all, watched{table, "g", everyAccount})
 		}
 	}
-	if s.tables["authtoken_token"] {
+	if s.tokens["authtoken_token"] {
 		all = append(all, watched{"authtoken_token", "t", hexKey("key", 40)})
 	}
-	if s.tables["knox_authtoken"] {
+	if s.tokens["knox_authtoken"] {
 		all = append(all, watched{"knox_authtoken", "t", hexKey("digest", 128)})
 	}
 	return all

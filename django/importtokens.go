@@ -12,6 +12,11 @@ import (
 // importTokens makes the tokens good here. Who holds one need do nothing.
 func (i *Import) importTokens(ctx context.Context) error {
 	theirs := map[token.ID]bool{}
+	for table := range tokenColumns {
+		if i.From.schema.tables[table] && !i.From.schema.tokens[table] {
+			i.problem("", "the tokens in %s were left: it is not the table that is known here%s", table, strangeTokens[table])
+		}
+	}
 	for _, read := range []func(context.Context) ([]importedToken, error){i.From.drfTokens, i.From.knoxTokens} {
 		tokens, err := read(ctx)
 		if err != nil {

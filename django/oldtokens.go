@@ -37,7 +37,7 @@ func (db *DB) knoxTokens(ctx context.Context) ([]importedToken, error) {
 }
 
 func (db *DB) readTokens(ctx context.Context, kind token.Kind, table, column, expiry string, id func(string) (token.ID, bool)) ([]importedToken, error) {
-	if !db.schema.tables[table] {
+	if !db.schema.tokens[table] {
 		return nil, nil
 	}
 	found, err := all(ctx, db.read, func(rows *sql.Rows) (t importedToken, err error) {

@@ -13,10 +13,11 @@ import (
 type schema struct {
 	tables      map[string]bool
 	users       table
-	uuid        bool   // the primary key of users is one
-	groups      string // the table that joins users and groups; "": there are none
-	permissions string // the table that joins users and permissions
-	member      string // the column of both with the user
+	uuid        bool            // the primary key of users is one
+	groups      string          // the table that joins users and groups; "": there are none
+	permissions string          // the table that joins users and permissions
+	member      string          // the column of both with the user
+	tokens      map[string]bool // the tables of tokens that can be shared
 }
 
 // table is a table and the types of its columns.
@@ -51,7 +52,34 @@ func readSchema(ctx context.Context, q querier, d dialect, c Config) (*schema, e
 	}
 	kind := s.users.columns[c.UserKey]
 	s.uuid = kind == "uuid" || kind == "char(32)"
+	if err := s.findTokens(ctx, q, d); err != nil {
+		return nil, err
+	}
 	return s, s.findJoins(ctx, q, d, c)
+}
+
+// tokenColumns are the columns of the tables of tokens, as REST framework and knox have them.
+var tokenColumns = map[string][]string{
+	"authtoken_token": {"key", "user_id", "created"},
+	"knox_authtoken":  {"digest", "token_key", "user_id", "created", "expiry"},
+}
+
+// findTokens finds the tables of tokens. Before 5.0, where the beginning of a token in its own column had eight characters,
+// knox hashed what a token stands for, and before 4.2 with a salt: such tokens are nothing to today's knox, either.
+func (s *schema) findTokens(ctx context.Context, q querier, d dialect) error {
+	s.tokens = map[string]bool{}
+	for name, columns := range tokenColumns {
+		if !s.tables[name] {
+			continue
+		}
+		t, err := readTable(ctx, q, d, name)
+		if err != nil {
+			return err
+		}
+		missing := slices.ContainsFunc(columns, func(column string) bool { return !t.has(column) })
+		s.tokens[name] = !missing && !t.has("salt") && !strings.HasSuffix(t.columns["token_key"], "(8)")
+	}
+	return nil
 }
 
 func readTable(ctx context.Context, q querier, d dialect, name string) (table, error) {

@@ -43,7 +43,7 @@ func (db *DB) SetUpTokens(s *token.Service) {
 
 // has reports whether Django has a table for a kind.
 func (db *DB) has(kind token.Kind) bool {
-	return kind == token.DRF && db.schema.tables["authtoken_token"] || kind == token.Knox && db.schema.tables["knox_authtoken"]
+	return kind == token.DRF && db.schema.tokens["authtoken_token"] || kind == token.Knox && db.schema.tokens["knox_authtoken"]
 }
 
 func (db *DB) tokenID(kind token.Kind, text string) (id token.ID, ok bool) {

@@ -2,11 +2,13 @@ package django_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -157,6 +159,51 @@ func TestTokensOfKnoxAreInItsTable(t *testing.T) {
 		}
 		if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestTokensOfAnOldKnoxAreLeftAlone: before 5.0 its hashes were others, and its columns shorter.
+func TestTokensOfAnOldKnoxAreLeftAlone(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		p := newPair(t, database, nil)
+		text := strings.Repeat("9f4b", 16)
+		for _, columns := range []string{
+			`token_key varchar(8) NOT NULL`, `token_key varchar(8) NOT NULL, salt varchar(16) NULL`, `token_key varchar(25) NOT NULL, salt varchar(16) NULL`,
+		} {
+			name, id := p.user(t)
+			p.execute(t, `CREATE TABLE knox_authtoken (digest varchar(128) NOT NULL PRIMARY KEY, created `+timeType(database)+` NOT NULL,
+				user_id integer NOT NULL REFERENCES auth_user (id) DEFERRABLE INITIALLY DEFERRED, expiry `+timeType(database)+` NULL, `+columns+`)`)
+			p.execute(t, `INSERT INTO knox_authtoken (digest, created, user_id, token_key) SELECT '`+knoxDigest(text)+`', '2026-01-02 03:04:05', id, '9f4b9f4b'
+				FROM auth_user WHERE username = '`+name+`'`)
+			p.start()
+			if got := p.with(t, p.url, "/api/me", text); got != "" {
+				t.Errorf("%s: it is %q's", columns, got)
+			}
+			u, err := p.server.Accounts.Store.Load(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours, _, err := p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: u.Epoch, Kind: token.Knox})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.with(t, p.url, "/api/me", ours); got != name {
+				t.Errorf("%s: a token of ours is %q's", columns, got)
+			}
+			from := opened(t, django.Config{Database: database, Keys: keys})
+			found, err := from.Inspect(t.Context(), time.Now().Unix())
+			if err != nil || !strings.Contains(fmt.Sprint(found), "knox_authtoken is not the table of knox that is known here (5.0 and later)") {
+				t.Errorf("%s: %v, %v", columns, found, err)
+			}
+			if r := imported(t, target(t, ""), from); r.Tokens != 0 || len(r.Problems) != 1 {
+				t.Errorf("%s: %+v", columns, r)
+			}
+			if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
+				t.Errorf("%s: %v", columns, err)
+			}
+			p.execute(t, `DROP TABLE knox_authtoken`)
 		}
 	})
 }
