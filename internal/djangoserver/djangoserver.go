@@ -40,6 +40,7 @@ type Config struct {
 	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
 	Engine     string   // SESSION_ENGINE, the last part of its name; "": db
 	Serializer string   // SESSION_SERIALIZER, the last part of its name; "": JSONSerializer
+	TimeZone   string   // TIME_ZONE, with USE_TZ off; "": it is on
 	Django     Django   // which one runs it
 }
 
@@ -129,7 +130,7 @@ func (s *Site) environ(t testing.TB) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
 		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine,
-		"serializer": s.config.Serializer, "database": s.database(t),
+		"serializer": s.config.Serializer, "time_zone": s.config.TimeZone, "database": s.database(t),
 	})
 	if err != nil {
 		t.Fatal(err)

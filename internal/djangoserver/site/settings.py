@@ -11,8 +11,8 @@ SECRET_KEY_FALLBACKS = SITE["keys"][1:]  # Django knows them from 4.1 on
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
-USE_TZ = True
-TIME_ZONE = "UTC"
+USE_TZ = not SITE.get("time_zone")
+TIME_ZONE = SITE.get("time_zone") or "UTC"
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -1,0 +1,140 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// live looks into all sessions that haven't expired.
+func (i *inspection) live(ctx context.Context) error {
+	var n counted
+	s := (*sessions)(i.DB)
+	backends := map[string]int{}
+	rows, err := all(ctx, i.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
+		`SELECT `+s.columns()+` FROM `+s.table()+` WHERE expire_date > $1`, i.stamp(i.now))
+	if err != nil {
+		return fmt.Errorf("look at the sessions: %w", err)
+	}
+	n.all = len(rows)
+	for _, r := range rows {
+		signed, err := i.form.keys.verify(r.data)
+		if err != nil {
+			n.strange++
+			continue
+		}
+		if !isJSON(signed.payload) {
+			n.pickled++
+			continue
+		}
+		if signed.old {
+			n.old++
+		}
+		found, err := i.form.read(r)
+		if err != nil {
+			n.anonymous++
+			continue
+		}
+		n.signedIn++
+		backends[found.dict.text(backendKey)]++
+		if err := i.clock(ctx, found, &n); err != nil {
+			return err
+		}
+		password, err := i.password(ctx, found.User)
+		if err != nil {
+			return err
+		}
+		if password != "" && !i.form.keys.provesPassword(found.Epoch, password) {
+			n.unproved++
+		}
+	}
+	i.say("info", "", "%d live sessions of somebody, and %d anonymous ones, in %s", n.signedIn, n.anonymous, i.config.SessionTable)
+	i.judge(n)
+	i.backends(backends)
+	i.engine()
+	return nil
+}
+
+// counted is how many live sessions there are, and of which kinds.
+type counted struct {
+	all       int
+	signedIn  int // of somebody
+	anonymous int
+	strange   int // signed with no key that is known
+	old       int // signed with a fallback
+	pickled   int // signed, but no JSON
+	unproved  int // of somebody whose password is another since
+
+	onTime, offTime int // begun by Django when the user's last_login says, and whole quarters of an hour beside it
+}
+
+func (i *inspection) judge(n counted) {
+	switch {
+	case n.strange > 0 && n.strange == n.all:
+		i.say("error", "Put settings.SECRET_KEY on the first line of --django-secret-key-file.", "none of the live sessions is signed with the secret key that was given")
+	case n.strange > 0:
+		i.say("warning", "If Django has SECRET_KEY_FALLBACKS, add each as a line to --django-secret-key-file.", "%d live sessions are signed with another secret key, and count for nothing", n.strange)
+	}
+	if n.old > 0 && n.old == n.all-n.strange-n.pickled {
+		i.say("warning", "If SECRET_KEY has not just been changed, put settings.SECRET_KEY on the first line of --django-secret-key-file: what is signed with any other, Django refuses.",
+			"all live sessions are signed with a fallback, and none with the first key that was given")
+	}
+	if n.pickled > 0 {
+		i.say("warning", "Set SESSION_SERIALIZER to JSONSerializer in Django.", "%d live sessions are not JSON, and count for nothing", n.pickled)
+	}
+	if n.offTime > n.onTime {
+		i.say("warning", "If USE_TZ is off, name TIME_ZONE with --django-time-zone: else sessions end hours too early or too late.",
+			"%d sessions were signed whole hours beside their users' last_login", n.offTime)
+	}
+	if n.unproved > 0 {
+		i.say("info", "", "%d of %d have ended since: their users' passwords have changed", n.unproved, n.signedIn)
+	}
+}
+
+// clock compares when a session was signed, which is in UTC always, with when its user signed in, which is in local time where
+// USE_TZ is off. Both are of one moment, if Django has made the session and nobody has signed in anew.
+func (i *inspection) clock(ctx context.Context, s *stored, n *counted) error {
+	if !s.born || i.dialect.postgres {
+		return nil
+	}
+	u, err := i.Accounts().Load(ctx, s.User)
+	if errors.Is(err, account.ErrNotFound) || err == nil && u.LastLogin == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const quarter = 15 * 60
+	apart := max(s.signedAt()-u.LastLogin, u.LastLogin-s.signedAt())
+	switch beside := min(apart%quarter, quarter-apart%quarter); {
+	case apart <= 2:
+		n.onTime++
+	case beside <= 2 && apart < 15*60*60:
+		n.offTime++
+	}
+	return nil
+}
+
+func (i *inspection) backends(backends map[string]int) {
+	for _, backend := range slices.Sorted(maps.Keys(backends)) {
+		if backend != i.config.AuthBackend {
+			i.say("info", "Unless it is among AUTHENTICATION_BACKENDS, they count for nothing at Django, and here they do.",
+				"%d sessions were begun by the backend %s; those begun here name %s", backends[backend], backend, i.config.AuthBackend)
+		}
+	}
+}
+
+// engine says what nobody can see in the table.
+func (i *inspection) engine() {
+	if i.config.SessionEngine != "" {
+		i.say("info", "", "SESSION_ENGINE is said to be %s", i.config.SessionEngine)
+		return
+	}
+	i.say("info", "Look at SESSION_ENGINE in Django's settings, and name it with --django-session-engine.", "whether SESSION_ENGINE is db can't be seen: "+
+		"cached_db keeps its sessions in this table, too, but believes its cache, so that what is ended here would stay alive there")
+}
