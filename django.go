@@ -142,6 +142,9 @@ func (e djangoEngine) open(ctx context.Context) (database, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := theirs.Writable(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("Django's %s: %w", django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)), err), theirs.Close())
+	}
 	ours, err := e.engine.open(ctx)
 	if err != nil {
 		return nil, errors.Join(err, theirs.Close())

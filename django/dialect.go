@@ -82,8 +82,8 @@ func openSQLite(path string) (read, write *sql.DB, err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, nil, err
 	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, nil, err // SQLite would say no more than that it can't open it
+	if err := readable(path); err != nil {
+		return nil, nil, err
 	}
 	if path = filepath.ToSlash(path); path[0] != '/' {
 		path = "/" + path // C:/…
@@ -110,4 +110,13 @@ func openSQLite(path string) (read, write *sql.DB, err error) {
 	read.SetMaxIdleConns(readers)
 	write.SetMaxOpenConns(1)
 	return read, write, nil
+}
+
+// readable says why a file can't be opened. SQLite would say no more than that.
+func readable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }

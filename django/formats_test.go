@@ -188,7 +188,7 @@ func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
 		"has no column uid":               func(c *django.Config) { c.UserKey = "uid" },
 		"has no column nick":              func(c *django.Config) { c.UserLogin = "nick" },
 		"there is no table other_session": func(c *django.Config) { c.SessionTable = "other_session" },
-		"unable to open database file":    func(c *django.Config) { c.Database += "x" },
+		"no such file or directory":       func(c *django.Config) { c.Database += "x" },
 		"secret key of Django is needed":  func(c *django.Config) { c.Keys = nil },
 		"not of the form postgres://":     func(c *django.Config) { c.Database = "mysql://u:sesame@h/n" },
 	} {
@@ -225,12 +225,15 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	p.person(t).signsIn("Django", name, good)
 	p.person(t).signsIn("Cloakroom", name, good)
 	var ids []string
-	for other, encoded := range map[string]string{"crypted": "crypt$$ab1aXxxxxxxxx", strings.ToUpper(name): "!unusable"} {
+	for other, encoded := range map[string]string{
+		"crypted": "crypt$$ab1aXxxxxxxxx", strings.ToUpper(name): "!unusable", "José": "!unusable", "jose": "!unusable",
+	} {
 		var id string
 		p.site.Run(t, "add", map[string]any{"name": other, "password": good}, &id)
 		p.site.Run(t, "set_hash", map[string]any{"name": other, "encoded": encoded}, nil)
 		ids = append(ids, id)
 	}
+	p.execute(t, "UPDATE auth_user SET username = 'Jose\u0301' WHERE username = 'jose'") // not by Django's create_user
 	p.site.Run(t, "token", map[string]any{"name": name}, nil)
 	database := strings.TrimPrefix(p.config.DB, "django+")
 	said := func(c django.Config) string {
@@ -246,9 +249,9 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	}
 	right := said(django.Config{Database: database, Keys: keys})
 	for _, want := range []string{
-		"3 users in auth_user, who sign in by username and have numbers for keys", "2 live sessions of somebody, and 0 anonymous ones",
-		"1 users have a hash of pbkdf2_sha256", "1 users have a password hash that can't be verified: crypt", "1 users have no password",
-		"1 names are those of several users but for their case", "1 tokens of REST framework",
+		"5 users in auth_user, who sign in by username and have numbers for keys", "2 live sessions of somebody, and 0 anonymous ones",
+		"1 users have a hash of pbkdf2_sha256", "1 users have a password hash that can't be verified: crypt", "3 users have no password",
+		"2 names are those of several users but for their case, or their form of Unicode", "1 tokens of REST framework",
 	} {
 		if !strings.Contains(right, want) {
 			t.Errorf("%q isn't said: %s", want, right)
@@ -265,7 +268,7 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	if !strings.Contains(wrong, `"error"`) || !strings.Contains(wrong, "none of the live sessions is signed with the secret key") {
 		t.Errorf("the wrong key isn't told: %s", wrong)
 	}
-	if len(ids) != 2 {
+	if len(ids) != 4 {
 		t.Fatal(ids)
 	}
 }

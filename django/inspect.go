@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/account"
 )
 
 // Finding is something that was found in Django's database.
@@ -104,13 +106,29 @@ func HashKind(encoded string) string {
 	return "unknown"
 }
 
-// twins are users whose names differ in case alone.
+// twins are users whose names are one to us: they differ in case, or in the form of Unicode.
 func (i *inspection) twins(ctx context.Context) error {
-	n, err := i.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+quote(i.config.UserTable)+` GROUP BY lower(`+quote(i.config.UserLogin)+`) HAVING count(*) > 1) AS twins`)
-	if err == nil && n > 0 {
-		i.say("warning", "Each signs in by the exact name, as at Django. An import can take only one of them.", "%d names are those of several users but for their case", n)
+	users := map[string]int{}
+	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
+		var name sql.NullString
+		err = rows.Scan(&name)
+		users[account.Key(name.String)]++
+		return none, err
+	}, `SELECT `+quote(i.config.UserLogin)+` FROM `+quote(i.config.UserTable))
+	if err != nil {
+		return fmt.Errorf("look at the names: %w", err)
 	}
-	return err
+	n := 0
+	for _, same := range users {
+		if same > 1 {
+			n++
+		}
+	}
+	if n > 0 {
+		i.say("warning", "Each signs in by the exact name, as at Django. An import can take only one of them.",
+			"%d names are those of several users but for their case, or their form of Unicode", n)
+	}
+	return nil
 }
 
 // strangeTokens is why a table of tokens may be another.
@@ -155,18 +173,10 @@ func (i *inspection) feed(ctx context.Context) error {
 	return nil
 }
 
-// writing looks whether sessions could be written, and writes none.
+// writing looks whether what is needed could be written, and writes nothing.
 func (i *inspection) writing(ctx context.Context) error {
-	t, err := i.write.BeginTx(ctx, nil)
-	if err == nil {
-		defer t.Rollback()
-		_, err = t.ExecContext(ctx, `DELETE FROM `+quote(i.config.SessionTable)+` WHERE session_key = ''`)
+	if err := i.Writable(ctx); err != nil {
+		i.say("error", "Let the user whom Cloakroom runs as, or whom --db names, write to the database.", "%v", err)
 	}
-	if err == nil {
-		_, err = t.ExecContext(ctx, `UPDATE `+quote(i.config.UserTable)+` SET password = password WHERE password = ''`)
-	}
-	if err != nil {
-		i.say("error", "Let the user whom Cloakroom runs as, or whom --db names, write to the database.", "the database can't be written to: %v", err)
-	}
-	return nil
+	return ctx.Err()
 }
