@@ -112,6 +112,10 @@ func MakeSchema(ctx context.Context, address string) error {
 	if err == nil && !there {
 		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+OurSchema)
 	}
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" {
+		return fmt.Errorf("make the schema %s, for what is ours alone: %w. Let who owns the database make it: "+
+			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of --db)", OurSchema, err)
+	}
 	if err != nil {
 		return fmt.Errorf("make the schema %s: %w", OurSchema, err)
 	}

@@ -51,6 +51,7 @@ func TestPrivilegesThatAreMissingAreNamed(t *testing.T) {
 	t.Parallel()
 	database := postgresAddress(t)
 	p := newPair(t, database, nil)
+	p.stop()
 	role := "reader_" + filepath.Base(t.TempDir()) + strings.ToLower(time.Now().Format("150405000"))
 	for _, statement := range []string{
 		`CREATE ROLE ` + role + ` LOGIN PASSWORD 'x'`, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ` + role,
@@ -76,4 +77,19 @@ func TestPrivilegesThatAreMissingAreNamed(t *testing.T) {
 	}
 	u.User = url.UserPassword(role, "x")
 	p.refusesToWrite(t, u.String(), "missing are the privileges INSERT on django_session, UPDATE on auth_user")
+	p.execute(t, `GRANT ALL ON ALL TABLES IN SCHEMA public TO `+role)
+	p.execute(t, `DROP SCHEMA cloakroom CASCADE`) // as before the first start
+	config := p.config
+	config.DB, config.Data = "django+"+u.String(), t.TempDir()
+	if _, err := cloakroom.New(t.Context(), config); err == nil || !strings.Contains(err.Error(), "CREATE SCHEMA cloakroom AUTHORIZATION") {
+		t.Errorf("without the right to make a schema: %v", err)
+	}
+	p.execute(t, `CREATE SCHEMA cloakroom AUTHORIZATION `+role)
+	s, err := cloakroom.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 }
