@@ -54,7 +54,7 @@ fi
 
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 trap 'exit 0' INT TERM
-"$python" manage.py runserver --noreload "$django" &
+"$python" manage.py runserver --noreload --insecure "$django" &
 "$cloakroom" serve --listen "$listen" --url "http://$listen" --data "$NOTES_DATA/cloakroom-data" "${shared[@]}" \
   --upstream "http://$django" --rule "public /admin/*" &
 wait -n
