@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -144,6 +145,10 @@ func (e djangoEngine) open(ctx context.Context) (database, error) {
 	}
 	if err := theirs.Writable(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("Django's %s: %w", django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)), err), theirs.Close())
+	}
+	if doubt := theirs.Doubt(); doubt != "" {
+		e.config.Log.LogAttrs(ctx, slog.LevelWarn, "is this Django's secret key?", slog.String("reason", doubt),
+			slog.String("file", e.config.Django.SecretKeyFile))
 	}
 	ours, err := e.engine.open(ctx)
 	if err != nil {

@@ -20,6 +20,7 @@ type DB struct {
 	read, write *sql.DB
 	schema      *schema
 	index       *index
+	doubt       string // see Doubt
 }
 
 // Open connects to Django's database, which must be there, and looks at its tables. It changes nothing. A database that

@@ -10,7 +10,7 @@ import (
 
 // checkSessions refuses sessions that can't be shared, as far as the table tells.
 func (db *DB) checkSessions(ctx context.Context) error {
-	if err := db.checkSerializer(ctx); err != nil {
+	if err := db.checkLatest(ctx); err != nil {
 		return err
 	}
 	return db.checkEmpty(ctx)
@@ -39,30 +39,46 @@ func (db *DB) checkEmpty(ctx context.Context) error {
 var errSerializer = errors.New("Django's sessions are signed with the secret key, but are not JSON, so nobody but Python can read them. " +
 	`Set SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer" in Django; everybody has to sign in once more then`)
 
-// checkSerializer refuses sessions of PickleSerializer, or of a project's own: each side would take the other's for empty.
-// The latest tell. A project that has changed the serializer still has old ones.
-func (db *DB) checkSerializer(ctx context.Context) error {
+// checkLatest refuses sessions of PickleSerializer, or of a project's own: each side would take the other's for empty.
+// The latest tell. A project that has changed the serializer still has old ones. What they tell of the keys is a doubt.
+func (db *DB) checkLatest(ctx context.Context) error {
 	s := (*sessions)(db)
 	latest, err := all(ctx, db.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
 		`SELECT `+s.columns()+` FROM `+s.table()+` ORDER BY expire_date DESC LIMIT 20`)
 	if err != nil {
 		return fmt.Errorf("look at the sessions: %w", err)
 	}
-	foreign := 0
+	var foreign, strange, old int
 	for _, r := range latest {
 		switch signed, err := db.form.keys.verify(r.data); {
 		case err != nil:
-		case isJSON(signed.payload):
-			return nil
-		default:
+			strange++
+		case !isJSON(signed.payload):
 			foreign++
+		case signed.old:
+			old++
 		}
 	}
-	if foreign > 0 {
+	switch known := len(latest) - strange - foreign; {
+	case foreign > 0 && known == 0:
 		return errSerializer
+	case strange > 0 && known == 0:
+		db.doubt = strangeKey
+	case old > 0 && old == known:
+		db.doubt = oldKey
 	}
 	return nil
 }
+
+// What looks wrong with the keys, and may be right just after they have been changed.
+const (
+	strangeKey = "none of the latest sessions is signed with the secret key that was given: nobody who is signed in at Django is here, nor the other way"
+	oldKey     = "all of the latest sessions are signed with a fallback, and none with the first key that was given: Django refuses what is signed with any other than its own"
+)
+
+// Doubt is what looks wrong with the keys by the latest sessions, for the operator; "" if nothing does. It may be that they
+// have just been changed.
+func (db *DB) Doubt() string { return db.doubt }
 
 func isJSON(payload string) bool {
 	text, err := unpack(payload)

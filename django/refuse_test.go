@@ -1,7 +1,9 @@
 package django_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
@@ -100,6 +103,38 @@ func TestASessionWithoutABackendIsNobodys(t *testing.T) {
 			b.is(name)
 		} else {
 			b.isNobody()
+		}
+	}
+}
+
+// TestTheWrongKeyIsDoubtedAtTheStart: a server with it can't do what it is for, unless the key is new.
+func TestTheWrongKeyIsDoubtedAtTheStart(t *testing.T) {
+	t.Parallel()
+	database := sqliteAddress(t)
+	p := newPair(t, database, nil)
+	name, _ := p.user(t)
+	p.person(t).signsIn("Django", name, good)
+	for _, c := range []struct {
+		keys []string
+		want string
+	}{
+		{keys, ""}, {[]string{keys[0], "another"}, ""},
+		{[]string{"another"}, "none of the latest sessions is signed with the secret key"},
+		{[]string{"another", keys[0]}, "all of the latest sessions are signed with a fallback"},
+	} {
+		var log bytes.Buffer
+		config := p.config
+		config.Log, config.Data = slog.New(slog.NewTextHandler(&log, nil)), t.TempDir()
+		config.Django.SecretKeyFile = keyFile(t, c.keys)
+		s, err := cloakroom.New(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := log.String(); strings.Contains(got, "is this Django's secret key?") != (c.want != "") || !strings.Contains(got, c.want) {
+			t.Errorf("%q: %s", c.keys, got)
 		}
 	}
 }
