@@ -121,6 +121,9 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if s.near, err = c.remembering(ctx, s.db); err != nil {
 		return errors.Join(err, s.Close())
 	}
+	if err := s.near.reach(ctx); err != nil {
+		return errors.Join(fmt.Errorf("what ends could not be announced: %w", err), s.Close())
+	}
 	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {
 		return errors.Join(err, s.Close())
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/nearcache"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/redis"
@@ -31,6 +33,16 @@ func (n *near) close() error {
 		return nil
 	}
 	return n.feed.Close()
+}
+
+// reach returns an error if nothing could be ended now, because the other nodes can't be told.
+func (n *near) reach(ctx context.Context) error {
+	for _, cache := range n.caches {
+		if err := cache.Reach(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // strict reports whether nothing is to be remembered.
@@ -87,10 +99,7 @@ func (n *near) truth(ctx context.Context, c *Config, main database) (*nearcache.
 	}
 	switch main := main.(type) {
 	case *postgres.DB:
-		if n.feed, err = postgres.NewFeed(or(c.Feed, c.DB)); err != nil {
-			return nil, fmt.Errorf("--feed: %w", err)
-		}
-		return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil
+		return n.postgresTruth(ctx, c, or(c.Feed, c.DB), c.DB, "")
 	case shared:
 		return n.djangosTruth(ctx, c, main)
 	case *sqlite.DB:
@@ -124,8 +133,19 @@ func (n *near) djangosTruth(ctx context.Context, c *Config, db shared) (*nearcac
 		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", reason))
 		return nil, nil
 	}
-	if n.feed, err = postgres.NewFeed(db.feed); err != nil {
+	return n.postgresTruth(ctx, c, db.feed, strings.TrimPrefix(c.DB, djangoScheme), django.OurSchema)
+}
+
+// postgresTruth is the feed at an address. One that --feed names must be that of the database, whose tables of ours are
+// in the schema.
+func (n *near) postgresTruth(ctx context.Context, c *Config, feed, db, schema string) (_ *nearcache.Config, err error) {
+	if n.feed, err = postgres.NewFeed(feed); err != nil {
 		return nil, fmt.Errorf("--feed: %w", err)
+	}
+	if c.Feed != "" {
+		if err := n.feed.Serves(ctx, db, schema); err != nil {
+			return nil, errors.Join(fmt.Errorf("--feed: %w", err), n.feed.Close())
+		}
 	}
 	return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil
 }

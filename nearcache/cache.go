@@ -56,6 +56,9 @@ type truth interface {
 	// before write has returned.
 	fence(ctx context.Context, keys []key, write func(context.Context) error) error
 
+	// reach returns an error if what ends could not be announced.
+	reach(ctx context.Context) error
+
 	run(ctx context.Context) error
 }
 
@@ -78,6 +81,9 @@ func New(config Config) *Cache {
 // Run listens to the feed until ctx ends, and then tells the other nodes that this one remembers nothing any more. Without
 // it nothing is remembered, and each revocation takes about a second. Run it once; an error is one that no waiting mends.
 func (c *Cache) Run(ctx context.Context) error { return c.truth.run(ctx) }
+
+// Reach sends a word to the other nodes that means nothing to them. An error says that nothing could be revoked now.
+func (c *Cache) Reach(ctx context.Context) error { return c.truth.reach(ctx) }
 
 // now is the time on the clock that every mark, lease and entry is measured by: it goes on evenly, whatever is done to the
 // clock on the wall.

@@ -57,4 +57,6 @@ func (d *database) fence(ctx context.Context, keys []key, write func(context.Con
 	return write(ctx)
 }
 
+func (d *database) reach(context.Context) error { return nil }
+
 func (d *database) run(ctx context.Context) error { return d.commits.Run(ctx) }

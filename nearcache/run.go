@@ -153,6 +153,13 @@ func (n *node) sendAck(ctx context.Context, text string) {
 	}
 }
 
+// reach sends a beat of a node that remembers nothing, and that nobody need wait for. Its nonce is none of sendBeats'.
+func (n *node) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, deaf)
+	defer cancel()
+	return n.feed.Send(ctx, ping+" "+n.name+" -")
+}
+
 func (n *node) sayGoodbye() {
 	ctx, cancel := context.WithTimeout(context.Background(), lease)
 	defer cancel()

@@ -59,7 +59,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		expected := c.pooled.Load()
 		conn, pooled, err := c.connect(ctx, expected)
 		if err != nil {
-			return nil, fmt.Errorf("connect to %s: %w", c.address, err)
+			return nil, fmt.Errorf("connect to %s: %w", c.address, oneLine{err})
 		}
 		if pooled == expected {
 			return conn, nil

@@ -114,7 +114,7 @@ func (f *Feed) connect(ctx context.Context) (*pgx.Conn, error) {
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, f.connector.address.config.Copy())
 	if err != nil {
-		return nil, err
+		return nil, oneLine{err}
 	}
 	if err := f.listen(ctx, conn); err != nil {
 		farewell(ctx, conn)

@@ -77,3 +77,28 @@ func TestAFeedOutOfReachSaysWhy(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAFeedServesOneDatabase: on the feed of another, or of another schema of the same, nobody would hear what ends.
+func TestAFeedServesOneDatabase(t *testing.T) {
+	url, other := pgserver.Test(t), pgserver.Test(t)
+	pooler := pgserver.Shared(t).TestPooler(t)
+	sql(t, url, `CREATE SCHEMA apart`)
+	for name, c := range map[string]struct {
+		feed, db, schema string
+		wrong            string
+	}{
+		"its own":            {url, url, "", ""},
+		"through a pooler":   {url, through(pooler, url), "", ""},
+		"both through one":   {through(pooler, url), through(pooler, url), "", ""},
+		"another database's": {other, url, "", "not the database of --db"},
+		"another through it": {other, through(pooler, url), "", "not the database of --db"},
+		"another schema's":   {url + "?search_path=apart", url, "", `the schema "apart", and --db to "public"`},
+		"the schema's":       {url + "?search_path=apart", url, "apart", ""},
+		"not the schema's":   {url, url, "apart", `the schema "public", and --db to "apart"`},
+	} {
+		err := newFeed(t, c.feed).Serves(t.Context(), c.db, c.schema)
+		if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
+			t.Errorf("%s: %v, want %q", name, err, c.wrong)
+		}
+	}
+}

@@ -189,13 +189,15 @@ func TestNobodyNoticesConnectionsThatEndedAtRest(t *testing.T) {
 		for range 2 {
 			warm(t, db)
 			end()
-			if _, err := db.Sessions().Load(t.Context(), ticketID(1)); err != nil {
-				t.Errorf("%s: load: %v", name, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			if _, err := db.Sessions().Load(ctx, ticketID(1)); err != nil {
+				t.Fatalf("%s: load: %v", name, err)
 			}
 			warm(t, db)
 			end()
 			made++
-			if err := db.Sessions().Create(t.Context(), ticket(made)); err != nil {
+			if err := db.Sessions().Create(ctx, ticket(made)); err != nil {
 				t.Errorf("%s: create: %v", name, err)
 			}
 			if name == "forgotten" {

@@ -39,7 +39,7 @@ func (a *address) inspect(ctx context.Context) (s Settings, err error) {
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, a.config.Copy())
 	if err != nil {
-		return s, err
+		return s, oneLine{err}
 	}
 	defer farewell(ctx, conn)
 	err = conn.QueryRow(ctx, `SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
