@@ -111,6 +111,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 	fields := db.fields()
 	times := make([]sql.NullString, len(fields))
 	texts := make([]sql.NullString, len(fields))
+	bools := make([]sql.NullBool, len(fields))
 	into := []any{&u.ID}
 	for i, f := range fields {
 		switch f.kind {
@@ -119,7 +120,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 		case "text":
 			into = append(into, &texts[i])
 		default:
-			into = append(into, f.of(u))
+			into = append(into, &bools[i])
 		}
 	}
 	var lists [3][]byte
@@ -127,8 +128,11 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 		return nil, err
 	}
 	for i, f := range fields {
-		if f.kind == "text" {
+		switch f.kind {
+		case "text":
 			*f.of(u).(*string) = texts[i].String
+		case "bool":
+			*f.of(u).(*bool) = bools[i].Bool
 		}
 		if !times[i].Valid {
 			continue

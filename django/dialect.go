@@ -46,17 +46,22 @@ var postgresDialect = dialect{
 	anyOf:     "%s IN (SELECT json_array_elements_text($1::json))",
 }
 
+// forms are those in which a time may stand in an SQLite file: as Django writes it, and what Django reads besides, which other
+// programs have written. Each takes a fraction.
+var forms = []string{time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04", time.DateOnly}
+
 // seconds reads a time as instant writes it; a fraction is cut off.
 func (db *DB) seconds(text string) (int64, error) {
 	zone := db.config.Zone
 	if db.dialect.postgres {
 		zone = time.UTC
 	}
-	t, err := time.ParseInLocation(time.DateTime, text, zone) // a fraction is read as well
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a time as Django writes it: %w", text, err)
+	for _, form := range forms {
+		if t, err := time.ParseInLocation(form, text, zone); err == nil {
+			return t.Unix(), nil
+		}
 	}
-	return t.Unix(), nil
+	return 0, fmt.Errorf("%q is not a time as Django writes it", text)
 }
 
 // endOfTime is the last second of the year 9999, beyond which Python has no time.

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
@@ -119,4 +121,36 @@ func TestAnAddressToSignInByIsTheNameAndTheAddress(t *testing.T) {
 		}
 	}
 	is("refused", "anna@example.org")
+}
+
+// TestRowsThatOtherProgramsHaveWrittenAreRead: one of them would else keep everybody from being listed, or moved.
+func TestRowsThatOtherProgramsHaveWrittenAreRead(t *testing.T) {
+	t.Parallel()
+	database := sqliteAddress(t)
+	p := newPair(t, database, nil)
+	p.execute(t, `CREATE TABLE crew (id integer PRIMARY KEY, username text, password text, email text, is_active bool, is_staff bool,
+		date_joined datetime, last_login datetime)`)
+	for _, values := range []string{
+		`1, 'ann', '!', NULL, 1, NULL, '2026-01-02T03:04:05', NULL`, `2, 'bob', NULL, 'b@example.com', NULL, 1, '2026-01-02 03:04:05.678Z', NULL`,
+		`3, 'cy', '!', '', 1, 1, '2026-01-02T04:04:05+01:00', '2026-01-02'`, `-4, 'dan', '!', '', 1, 1, '2026-01-02 03:04:05.678901', NULL`,
+	} {
+		p.execute(t, `INSERT INTO crew VALUES (`+values+`)`)
+	}
+	from := opened(t, django.Config{Database: database, UsersOnly: true, UserTable: "crew"})
+	all, err := from.Accounts().List(t.Context(), account.Query{})
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d users, %v", len(all), err)
+	}
+	for _, u := range all {
+		if want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Unix(); u.DateJoined != want || u.IsActive != (u.Username != "bob") || u.IsStaff != (u.Username != "ann") {
+			t.Errorf("%+v", u)
+		}
+	}
+	if r := imported(t, target(t, ""), from); r.Created != 4 {
+		t.Errorf("%+v", r)
+	}
+	p.execute(t, `UPDATE crew SET date_joined = 'long ago' WHERE id = 3`)
+	if _, err := from.Accounts().List(t.Context(), account.Query{}); err == nil || !strings.Contains(err.Error(), `date_joined of user 3: "long ago" is not a time`) {
+		t.Errorf("%v", err)
+	}
 }
