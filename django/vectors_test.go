@@ -1,6 +1,8 @@
 package django_test
 
 import (
+	"bytes"
+	"compress/zlib"
 	"strings"
 	"testing"
 	"time"
@@ -162,5 +164,51 @@ func TestS04_NothingThatNobodySignedIsASession(t *testing.T) {
 	}
 	if _, _, _, err := (django.Keys{"another key", secret}).Open(good); err != nil {
 		t.Errorf("a fallback key won't do: %v", err)
+	}
+}
+
+// TestDataIsCompressedWhereDjangoCompressesIt: where that saves two bytes or more.
+func TestDataIsCompressedWhereDjangoCompressesIt(t *testing.T) {
+	by := map[int]int{} // how often so many bytes would be saved
+	for n := range 60 {
+		object := `{"n":"` + strings.Repeat("x", n) + `","m":"` + strings.Repeat("ab", n/7) + `"}`
+		data, err := keys.Sign(object, signedAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		w := zlib.NewWriter(&b)
+		if _, err := w.Write([]byte(object)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		saved := len(object) - b.Len()
+		by[saved]++
+		if got := strings.HasPrefix(data, "."); got != (saved >= 2) {
+			t.Errorf("%s: %d bytes saved, compressed: %t", object, saved, got)
+		}
+	}
+	if by[0] == 0 || by[1] == 0 || by[2] == 0 {
+		t.Errorf("the border was not tried: %v", by)
+	}
+}
+
+// TestADateOfDjangosIsNoWayPastTheAbsoluteLimit, however far it is off; an earlier one is the limit.
+func TestADateOfDjangosIsNoWayPastTheAbsoluteLimit(t *testing.T) {
+	const day = 24 * 60 * 60
+	for text, want := range map[string]int64{
+		`"2040-01-02T03:04:05+00:00"`: signedAt + 30*day, `"2023-11-15T22:13:20+00:00"`: signedAt + day, `"2023-11-15T22:13:20.123"`: signedAt + day,
+		`"never"`: signedAt + 30*day, `7200`: signedAt + 30*day, `0`: signedAt + 30*day, `-5`: signedAt + 30*day, `null`: signedAt + 30*day,
+	} {
+		data, err := keys.Sign(`{"_auth_user_id":"1","_auth_user_backend":"b","_session_expiry":`+text+`}`, signedAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := keys.Read(strings.Repeat("a", 32), data, 1<<40)
+		if err != nil || r.Deadline != want {
+			t.Errorf("%s: the session ends %d s after the sign-in, want %d; %v", text, r.Deadline-signedAt, want-signedAt, err)
+		}
 	}
 }
