@@ -148,8 +148,11 @@ func secret(ctx context.Context, file string, store keyring.Store) (*keyring.Rin
 	if err != nil {
 		return nil, err
 	}
-	if err := ring.Check(ctx, store); err != nil {
+	switch err := ring.Check(ctx, store); {
+	case errors.Is(err, keyring.ErrWrongSecret):
 		return nil, fmt.Errorf("%s: %w", file, err)
+	case err != nil:
+		return nil, fmt.Errorf("check the server secret by the database: %w", err)
 	}
 	return ring, nil
 }
@@ -369,8 +372,7 @@ func (s *Server) lastEvents(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("the database took no more writes, so the audit log lacks %d of the last events, which only the text log has: %w",
-		s.Audit.Load().Waiting, err)
+	return fmt.Errorf("the audit log lacks %d of the last events, since the database took no more: %w", s.Audit.Load().Waiting, err)
 }
 
 // closeTimeout bounds what Close waits for.

@@ -120,7 +120,7 @@ func (s *server) takeAway() (back func()) {
 	return func() { move(elsewhere, s.database()) }
 }
 
-// TestAStopWithoutTheDatabaseSaysWhatIsMissing, and where that is found.
+// TestAStopWithoutTheDatabaseSaysWhatIsMissing in the audit log; the text log has it.
 func TestAStopWithoutTheDatabaseSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -137,7 +137,7 @@ func TestAStopWithoutTheDatabaseSaysWhatIsMissing(t *testing.T) {
 	if code := s.ended(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, part := range []string{"malicious_csrf", "so the audit log lacks ", " of the last events, which only the text log has: ", "removed or replaced"} {
+	for _, part := range []string{"malicious_csrf", "the audit log lacks ", " of the last events, since the database took no more: ", "removed or replaced"} {
 		if !strings.Contains(s.log.String(), part) {
 			t.Errorf("the log doesn't say %q", part)
 		}

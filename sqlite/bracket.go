@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 
 	sqlite3 "modernc.org/sqlite"
 )
@@ -50,15 +52,18 @@ func (b bracketed) ExecContext(ctx context.Context, query string, args []driver.
 	b.commits.begin()
 	defer func() { b.commits.end(err) }()
 	if r, err = b.fullConn.ExecContext(ctx, query, args); err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	return r, b.place.lookAfter()
 }
 
 func (b bracketed) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
 	tx, err := b.fullConn.BeginTx(ctx, o)
+	if errors.Is(err, context.DeadlineExceeded) { // one of ours would have waited for this connection
+		return nil, fmt.Errorf("another program is holding the database: %w", err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	return bracketedTx{tx, b.place, b.commits}, nil
 }
@@ -102,7 +107,7 @@ func (s bracketedStmt) ExecContext(ctx context.Context, args []driver.NamedValue
 	s.commits.begin()
 	defer func() { s.commits.end(err) }()
 	if r, err = s.fullStmt.ExecContext(ctx, args); err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	return r, s.place.lookAfter()
 }

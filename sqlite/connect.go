@@ -39,6 +39,19 @@ func hasCode(err error, codes ...int) bool {
 	return slices.Contains(codes, e.Code()) || slices.Contains(codes, e.Code()&0xff)
 }
 
+// explained adds to an error of SQLite's what it leaves to be guessed.
+func explained(err error) error {
+	switch {
+	case hasCode(err, sqlitelib.SQLITE_BUSY):
+		return fmt.Errorf("%w; another program is holding it", err)
+	case hasCode(err, sqlitelib.SQLITE_CORRUPT):
+		return fmt.Errorf("%w; restore a backup, or what the sqlite3 program's .recover can save", err)
+	case hasCode(err, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY):
+		return fmt.Errorf("%w; the file and its directory must be writable", err)
+	}
+	return err
+}
+
 // setting is a PRAGMA of every connection: what it is set to, and how that reads.
 type setting struct{ name, value, reads string }
 

@@ -68,6 +68,24 @@ func TestFileThatIsNoDatabaseIsRefused(t *testing.T) {
 	}
 }
 
+func TestADamagedDatabaseSaysWhatToDo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cloakroom.db")
+	if err := open(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 3 * 4096; i < len(content); i += 7 {
+		content[i] ^= 0x55
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, path, "malformed (11); restore a backup")
+}
+
 func TestDatabaseOfAnotherProgramIsRefused(t *testing.T) {
 	for name, statements := range map[string][]string{
 		"unmarked":      {"CREATE TABLE users (id INTEGER)"},

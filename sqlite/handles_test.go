@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,11 @@ func TestWriteWaitsForAnotherProcessNoLongerThanItsContext(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s returns %v", name, err)
 		}
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := db.Accounts().Change(short, "1", increment); !strings.Contains(err.Error(), "another program is holding the database") {
+		t.Errorf("it isn't said why: %v", err)
 	}
 	reads(t, db)
 

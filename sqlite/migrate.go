@@ -48,11 +48,8 @@ func Migrate(ctx context.Context, path string) (applied []string, err error) {
 			return nil, ctx.Err()
 		}
 	}
-	if hasCode(err, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY) {
-		err = fmt.Errorf("%w; the file and its directory must be writable", err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", path, explained(err))
 	}
 	return applied, nil
 }
@@ -62,7 +59,7 @@ func Pending(ctx context.Context, path string) ([]string, error) {
 	have := int64(0)
 	if _, err := os.Stat(path); err == nil {
 		if have, err = look(ctx, path); err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, err)
+			return nil, fmt.Errorf("open %s: %w", path, explained(err))
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open database: %w", err)

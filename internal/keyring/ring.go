@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +95,7 @@ const (
 
 // Check makes sure that store belongs to this ring: every value in it can be opened, else the error wraps
 // [ErrWrongSecret] and the server must not start. A store that holds nothing gets a value for later starts to check by,
-// so that two servers with different secrets can't both begin with an empty store.
+// so that two servers with different secrets can't both begin with an empty store; any other is only read.
 func (r *Ring) Check(ctx context.Context, store Store) error {
 	all, err := store.Sealed(ctx)
 	if err != nil {
@@ -102,6 +103,9 @@ func (r *Ring) Check(ctx context.Context, store Store) error {
 	}
 	if err := r.opens(all...); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(all, func(s Sealed) bool { return s.Name == checkName }) {
+		return nil
 	}
 	check, err := store.AddSealed(ctx, r.Seal(checkName, []byte(checkPlain)))
 	if err != nil {

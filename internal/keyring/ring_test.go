@@ -15,6 +15,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
 func TestDerive(t *testing.T) {
@@ -126,6 +127,20 @@ func TestOfTwoFirstStartsWithDifferentSecretsOneIsRefused(t *testing.T) {
 		if (errs[0] == nil) == (errs[1] == nil) {
 			t.Fatalf("%v, %v", errs[0], errs[1])
 		}
+	}
+}
+
+// TestCheckWritesToAnEmptyStoreAlone: who only looks at a database needs no turn to write.
+func TestCheckWritesToAnEmptyStoreAlone(t *testing.T) {
+	r, plan := load(t, keyFile(t, one)), &storetest.Plan{}
+	store := storetest.Faulty(storetest.Stores{Keys: memory.New().Keys()}, plan).Keys
+	for range 2 {
+		if err := r.Check(t.Context(), store); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if calls := strings.Join(plan.Calls(), " "); calls != "keyring.Sealed keyring.AddSealed keyring.Sealed" {
+		t.Errorf("the calls were %s", calls)
 	}
 }
 
