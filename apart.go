@@ -60,11 +60,11 @@ func (c *Config) accepts(err error) error {
 	case !ok:
 		return err
 	case c.RedisMayLose <= 0:
-		return fmt.Errorf("%w. A sign-out that was acknowledged might not have happened after a crash. Set appendonly yes "+
-			"and appendfsync always, or accept the loss: --redis-may-lose %v", err, max(loss.Most, time.Second))
+		return fmt.Errorf("%w. A sign-out that was acknowledged might not have happened after a crash. %s, "+
+			"or accept the loss: --redis-may-lose %v", err, loss.Remedy, max(loss.Most, time.Second))
 	case c.RedisMayLose < loss.Most:
-		return fmt.Errorf("%w. That may be more than the %v of --redis-may-lose; to accept it: --redis-may-lose %v",
-			err, c.RedisMayLose, loss.Most)
+		return fmt.Errorf("%w. That may be more than the %v of --redis-may-lose. %s, or accept it: --redis-may-lose %v",
+			err, c.RedisMayLose, loss.Remedy, loss.Most)
 	}
 	return nil
 }

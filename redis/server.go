@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 // A LossError says what the server might lose of what it has acknowledged.
 type LossError struct {
 	Reason string        // a sentence without its full stop
+	Remedy string        // what to do on the server, likewise
 	Most   time.Duration // the last so much, by the server's manual; [Anything]; 0: the server doesn't say
 }
 
@@ -32,6 +34,8 @@ func (db *DB) fit(ctx context.Context) error {
 	switch {
 	case err != nil || n < 7:
 		return fmt.Errorf("redis is version %q; this needs Redis 7 or later, or Valkey", info["redis_version"])
+	case info["redis_mode"] == "sentinel":
+		return errors.New("redis is a Sentinel, which keeps no data; this needs the address of the primary")
 	case info["cluster_enabled"] == "1":
 		return fmt.Errorf("redis is part of a Redis Cluster; this needs one primary")
 	case info["role"] != "master":
@@ -66,14 +70,17 @@ var durable = []struct {
 	otherwise      func(value string) *LossError
 }{
 	{"appendonly", "yes", func(string) *LossError {
-		return &LossError{"it keeps no append-only file (appendonly no), so that a crash loses everything since its last snapshot", Anything}
+		return &LossError{"it keeps no append-only file (appendonly no), so that a crash loses everything since its last snapshot",
+			"Set appendonly yes and appendfsync always", Anything}
 	}},
 	{"maxmemory-policy", "noeviction", func(value string) *LossError {
-		return &LossError{"it throws sessions away when its memory is full (maxmemory-policy " + value + ")", Anything}
+		return &LossError{"it throws sessions away when its memory is full (maxmemory-policy " + value + ")",
+			"Set maxmemory-policy noeviction", Anything}
 	}},
 	{"appendfsync", "always", unsynced},
 	{"no-appendfsync-on-rewrite", "no", func(value string) *LossError {
-		return &LossError{"it doesn't wait for the disk while it rewrites its file (no-appendfsync-on-rewrite " + value + ")", delayed}
+		return &LossError{"it doesn't wait for the disk while it rewrites its file (no-appendfsync-on-rewrite " + value + ")",
+			"Set no-appendfsync-on-rewrite no", delayed}
 	}},
 }
 
@@ -81,7 +88,7 @@ var durable = []struct {
 const delayed = 30 * time.Second
 
 func unsynced(value string) *LossError {
-	loss := &LossError{"it acknowledges before the disk has it (appendfsync " + value + ")", delayed}
+	loss := &LossError{"it acknowledges before the disk has it (appendfsync " + value + ")", "Set appendfsync always", delayed}
 	if value == "everysec" {
 		loss.Most = time.Second
 	}
@@ -124,7 +131,7 @@ func (db *DB) setting(ctx context.Context, name string) (string, error) {
 	}
 	values, unread := m.AsStrMap()
 	if err != nil || unread != nil || values[name] == "" {
-		return "", &LossError{Reason: "it doesn't say how " + name + " is set (CONFIG GET)"}
+		return "", &LossError{Reason: "it doesn't say how " + name + " is set (CONFIG GET)", Remedy: "Let its user run CONFIG GET"}
 	}
 	return values[name], nil
 }

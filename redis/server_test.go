@@ -2,26 +2,37 @@ package redis_test
 
 import (
 	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/cloakroom-auth/cloakroom/feed"
 	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 func TestServersThatMayForgetAreToldApart(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
 		says     string // "": nothing
+		mend     string
 	}{
-		{nil, ""},
-		{[]string{"--maxmemory", "100mb"}, ""},
-		{[]string{"--appendonly", "no"}, "appendonly no"},
-		{[]string{"--appendfsync", "everysec"}, "appendfsync everysec"},
-		{[]string{"--appendfsync", "no"}, "appendfsync no"},
-		{[]string{"--no-appendfsync-on-rewrite", "yes"}, "no-appendfsync-on-rewrite yes"},
-		{[]string{"--maxmemory-policy", "volatile-lru"}, "maxmemory-policy"},
-		{[]string{"--rename-command", "CONFIG", ""}, "doesn't say"},
-		{[]string{"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config"}, "doesn't say"},
+		{nil, "", ""},
+		{[]string{"--maxmemory", "100mb"}, "", ""},
+		{[]string{"--appendonly", "no"}, "appendonly no", "appendonly yes"},
+		{[]string{"--appendfsync", "everysec"}, "appendfsync everysec", "appendfsync always"},
+		{[]string{"--appendfsync", "no"}, "appendfsync no", "appendfsync always"},
+		{[]string{"--no-appendfsync-on-rewrite", "yes"}, "no-appendfsync-on-rewrite yes", "no-appendfsync-on-rewrite no"},
+		{[]string{"--maxmemory-policy", "volatile-lru"}, "maxmemory-policy", "maxmemory-policy noeviction"},
+		{[]string{"--rename-command", "CONFIG", ""}, "doesn't say", "CONFIG GET"},
+		{[]string{"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config"}, "doesn't say", "CONFIG GET"},
 	} {
 		t.Run(strings.Join(c.settings, " "), func(t *testing.T) {
 			err := open(t, server(t, c.settings...).URL()).Durable(t.Context())
@@ -31,6 +42,8 @@ func TestServersThatMayForgetAreToldApart(t *testing.T) {
 				t.Fatal(err)
 			case c.says != "" && (!errors.As(err, &loss) || !strings.Contains(loss.Reason, c.says)):
 				t.Fatalf("Durable says %v, want %q", err, c.says)
+			case c.says != "" && !strings.Contains(loss.Remedy, c.mend):
+				t.Fatalf("against %q it says: %s", c.says, loss.Remedy)
 			}
 		})
 	}
@@ -70,4 +83,52 @@ func TestPingNeedsAServerThatTakesWrites(t *testing.T) {
 	if err := db.Ping(t.Context()); err == nil {
 		t.Fatal("no error from a server that refuses writes")
 	}
+}
+
+// TestASentinelIsNoServer: its address is the one that people know who have Sentinels.
+func TestASentinelIsNoServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	addr := l.Addr().String()
+	must(t, l.Close())
+	_, port, _ := strings.Cut(addr, ":")
+	config := filepath.Join(t.TempDir(), "sentinel.conf")
+	must(t, os.WriteFile(config, []byte("port "+port+"\nbind 127.0.0.1\n"), 0o600))
+	sentinel := exec.CommandContext(t.Context(), "redis-server", config, "--sentinel")
+	must(t, sentinel.Start())
+	t.Cleanup(func() { _ = sentinel.Wait() }) // the context ends it
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			must(t, conn.Close())
+			break
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal(err)
+		}
+	}
+	if db, err := redis.Open(t.Context(), "redis://"+addr); err == nil || !strings.Contains(err.Error(), "Sentinel") {
+		t.Errorf("Open says %v, %v", db, err)
+	}
+}
+
+// TestTheRightsOfTheDocsAreEnough: a user of Redis that has no more than architecture.md gives it can do everything.
+func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	must(t, err)
+	rights := regexp.MustCompile(`(?m)^ACL SETUSER cloakroom on >PASSWORD .*$`).FindString(string(page))
+	s := server(t)
+	all := raw(t, s.Addr)
+	command(t, all, strings.Fields(rights)...)
+	limited := func(t *testing.T) *redis.DB {
+		command(t, all, "FLUSHALL")
+		return open(t, "redis://cloakroom:PASSWORD@"+s.Addr)
+	}
+	must(t, limited(t).Durable(t.Context()))
+	must(t, limited(t).Ping(t.Context()))
+	storetest.Sessions(t, func(t *testing.T) session.Store { return limited(t).Sessions() })
+	storetest.Throttles(t, func(t *testing.T) throttle.Store { return limited(t).Throttles() })
+	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
+		return storetest.Broadcast{Join: func(t *testing.T) feed.Feed { return limited(t).Feed() }}
+	})
 }
