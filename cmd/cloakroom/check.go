@@ -125,7 +125,7 @@ func (k kept) hasSecret() bool {
 // try assembles the server as serve would. What serve would make or migrate is made elsewhere and thrown away, so that
 // nothing is changed.
 func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (issues []issue, err error) {
-	p, err := parsePlace(ctx, c.Listen)
+	p, err := parsePlace(ctx, "--listen", c.Listen)
 	if err != nil {
 		return nil, nil // has been said
 	}

@@ -12,25 +12,26 @@ import (
 
 // place is where the server listens.
 type place struct {
+	flag  string // that names it
 	host  string // as it was named
 	addrs []netip.AddrPort
 }
 
 // parsePlace reads HOST:PORT. localhost stands for 127.0.0.1 and [::1]: browsers try both, and who has only one of them
 // leaves the other to any program on the machine.
-func parsePlace(ctx context.Context, s string) (place, error) {
+func parsePlace(ctx context.Context, flag, s string) (place, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return place{}, usageError(fmt.Sprintf("--listen %q is not of the form HOST:PORT, such as localhost:8000", s))
+		return place{}, usageError(fmt.Sprintf("%s %q is not of the form HOST:PORT, such as localhost:8000", flag, s))
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return place{}, usageError(fmt.Sprintf("--listen %q: the port is not a number from 0 to 65535", s))
+		return place{}, usageError(fmt.Sprintf("%s %q: the port is not a number from 0 to 65535", flag, s))
 	}
-	p := place{host: host}
+	p := place{flag: flag, host: host}
 	ips, err := lookup(ctx, host)
 	if err != nil {
-		return place{}, fmt.Errorf("--listen %q: %w", s, err)
+		return place{}, fmt.Errorf("%s %q: %w", flag, s, err)
 	}
 	for _, ip := range ips {
 		p.addrs = append(p.addrs, netip.AddrPortFrom(ip, uint16(n)))
@@ -49,7 +50,7 @@ func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ips[:1], nil
+	return []netip.Addr{ips[0].Unmap()}, nil
 }
 
 // loopback reports whether only programs on this machine can reach the place.
@@ -121,14 +122,14 @@ func (p place) refused(addr netip.AddrPort, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("port %d of %s is in use by another program, perhaps another cloakroom. Stop that one, "+
-			"or choose another port: --listen %s", port, addr.Addr(), net.JoinHostPort(p.host, strconv.Itoa(int(port)+1)))
+			"or choose another port: %s %s", port, addr.Addr(), p.flag, net.JoinHostPort(p.host, strconv.Itoa(int(port)+1)))
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("the system doesn't allow this user to listen on port %d. Choose one above 1023, "+
-			"such as --listen %s", port, net.JoinHostPort(p.host, "8000"))
+			"such as %s %s", port, p.flag, net.JoinHostPort(p.host, "8000"))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("--listen %s: this machine doesn't have that address", addr)
+		return fmt.Errorf("%s %s: this machine doesn't have that address", p.flag, addr)
 	}
-	return fmt.Errorf("--listen %s: %w", addr, err)
+	return fmt.Errorf("%s %s: %w", p.flag, addr, err)
 }
 
 func closeAll(listeners []net.Listener) {

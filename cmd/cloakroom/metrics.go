@@ -24,13 +24,13 @@ func (s *settings) openMetrics(ctx context.Context) (*metricsServer, error) {
 	if s.MetricsListen == "" {
 		return nil, nil
 	}
-	p, err := parsePlace(ctx, s.MetricsListen)
+	p, err := parsePlace(ctx, "--metrics-listen", s.MetricsListen)
 	if err != nil {
-		return nil, fmt.Errorf("--metrics-listen: %w", err)
+		return nil, err
 	}
 	listeners, err := p.listen(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("--metrics-listen: %w", err)
+		return nil, err
 	}
 	return &metricsServer{metrics.New(), listeners}, nil
 }

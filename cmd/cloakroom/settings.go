@@ -205,7 +205,7 @@ func openDirectory(dir string) error {
 
 // prepare checks what can be checked before anything is opened.
 func (s *settings) prepare(ctx context.Context, a *app) (place, error) {
-	p, err := parsePlace(ctx, s.Listen)
+	p, err := parsePlace(ctx, "--listen", s.Listen)
 	if err != nil {
 		return place{}, err
 	}
