@@ -272,7 +272,8 @@ func TestLicencesOfTheBuildAreKept(t *testing.T) {
 }
 
 func FuzzMatch(f *testing.F) {
-	for _, path := range append(pagePaths, "/auth/assets/../index.html", "/auth/assets/a/b.js", "/auth/assets/") {
+	for _, path := range append(pagePaths, "/auth/assets/../index.html", "/auth/assets/a/b.js", "/auth/assets/",
+		"/auth/admin/users/", "/auth/admin/users//", "/auth/admin/users/7/8") {
 		f.Add(path)
 	}
 	entries, err := os.ReadDir("dist/assets")
@@ -281,14 +282,20 @@ func FuzzMatch(f *testing.F) {
 	}
 	served := map[string]bool{}
 	for _, path := range pagePaths {
-		served[path] = true
+		path = strings.TrimSuffix(path, "/")
+		served[path], served[path+"/"] = true, true
 	}
 	for _, e := range entries {
 		served["/auth/assets/"+e.Name()] = true
 		f.Add("/auth/assets/" + e.Name())
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		if got := pages.Handler().Match(path); got != served[path] {
+		want := served[path]
+		if user, ok := strings.CutPrefix(path, "/auth/admin/users/"); ok { // any user's
+			user = strings.TrimSuffix(user, "/")
+			want = want || user != "" && !strings.Contains(user, "/")
+		}
+		if got := pages.Handler().Match(path); got != want {
 			t.Errorf("Match(%q) is %t", path, got)
 		}
 	})
