@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,7 @@ type process struct {
 	waiting map[string]chan string
 	number  int
 	busy    sync.RWMutex // held for writing while nobody may end anything here
+	naps    atomic.Int64 // how often it fell asleep for long, or woke up, while something might be ended here
 }
 
 func startProcess(t *testing.T, where string) *process {
@@ -180,6 +182,7 @@ type installation struct {
 
 	mu       sync.Mutex
 	history  map[string][]porcupine.Operation // by ticket
+	slept    map[string]bool                  // tickets, and users, that a node was about to end when it fell asleep
 	byUser   map[string][]porcupine.Operation // what ends all sessions of a user
 	owner    map[string]string
 	recent   []string
@@ -310,7 +313,7 @@ func (w *installation) end(node *process, ticket string) {
 		return
 	}
 	call := w.now()
-	_, err := node.end("end", ticket)
+	_, err := w.ending(node, ticket, "end", ticket)
 	w.note(ticket, ended, call, w.outcome(err))
 	if err == nil {
 		w.aim(ticket)
@@ -343,11 +346,18 @@ func (w *installation) aim(tickets ...string) {
 	group.Wait()
 }
 
-// end is ask for what ends something.
-func (p *process) end(words ...string) (string, error) {
-	p.busy.RLock()
-	defer p.busy.RUnlock()
-	return p.ask(words...)
+// ending is ask for what ends something: a ticket, or all of a user.
+func (w *installation) ending(node *process, whose string, words ...string) (string, error) {
+	node.busy.RLock()
+	defer node.busy.RUnlock()
+	naps := node.naps.Load()
+	answer, err := node.ask(words...)
+	if node.naps.Load() != naps {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.slept[whose] = true
+	}
+	return answer, err
 }
 
 func (w *installation) rotate(node *process) {
@@ -357,7 +367,7 @@ func (w *installation) rotate(node *process) {
 	}
 	next := strconv.FormatInt(w.tickets.Add(1), 10)
 	call := w.now()
-	answer, err := node.end("rotate", ticket, next)
+	answer, err := w.ending(node, ticket, "rotate", ticket, next)
 	done := w.outcome(err)
 	switch {
 	case err != nil:
@@ -382,7 +392,7 @@ func (w *installation) endAll(node *process, how string) {
 		return
 	}
 	call := w.now()
-	_, err := node.end(how, user, strconv.FormatInt(w.epochs.Add(1)+1, 10))
+	_, err := w.ending(node, ofUser(user), how, user, strconv.FormatInt(w.epochs.Add(1)+1, 10))
 	op := porcupine.Operation{Input: ended, Call: call, Return: w.outcome(err)}
 	w.mu.Lock()
 	w.byUser[user] = append(w.byUser[user], op)
@@ -410,6 +420,7 @@ func (w *installation) trouble(stop chan struct{}, more ...func()) {
 			node.start()
 		},
 		func() { w.pauseIdle(3*time.Second + rand.N(2*time.Second)) },
+		func() { w.pauseBusy(3*time.Second + rand.N(2*time.Second)) },
 	}, more...)
 	for {
 		for _, n := range rand.Perm(len(grave)) {
@@ -451,8 +462,32 @@ func (w *installation) pause(d time.Duration) {
 	group.Wait()
 }
 
-// pauseIdle is a pause for longer than T. A node that stands still so long just between its fence and its write may show
-// for a moment, at its awakening, what it has not acknowledged yet; so it ends nothing when it falls asleep.
+// pauseBusy is a pause for longer than T of a node that is ending something. Between its fence and its write it may have
+// fallen asleep, and show for a moment, at its awakening, what it has not acknowledged yet: of these sessions it is only
+// asked whether what was acknowledged holds.
+func (w *installation) pauseBusy(d time.Duration) {
+	node := w.nodes[rand.IntN(len(w.nodes))]
+	var tickets []string
+	for range 8 {
+		tickets = append(tickets, w.create(node))
+	}
+	var group sync.WaitGroup
+	for _, ticket := range tickets {
+		group.Go(func() {
+			time.Sleep(rand.N(3 * time.Millisecond))
+			w.end(node, ticket)
+		})
+	}
+	time.Sleep(rand.N(4 * time.Millisecond))
+	node.naps.Add(1)
+	node.signal(syscall.SIGSTOP)
+	time.Sleep(d)
+	node.naps.Add(1)
+	node.signal(syscall.SIGCONT)
+	group.Wait()
+}
+
+// pauseIdle is a pause for longer than T of a node that ends nothing when it falls asleep.
 func (w *installation) pauseIdle(d time.Duration) {
 	node := w.nodes[rand.IntN(len(w.nodes))]
 	node.busy.Lock()
@@ -480,6 +515,9 @@ func (w *installation) judge() {
 				history = append(history, op)
 			}
 		}
+		if w.slept[ticket] || w.slept[ofUser(w.owner[ticket])] {
+			history = slices.DeleteFunc(history, func(op porcupine.Operation) bool { return op.Input == seenEnded })
+		}
 		judged++
 		switch porcupine.CheckOperationsTimeout(life, history, 10*time.Second) {
 		case porcupine.Illegal:
@@ -490,7 +528,7 @@ func (w *installation) judge() {
 			undecided++
 		}
 	}
-	w.t.Logf("%d sessions, %d impossible, %d undecided: %v", judged, illegal, undecided, w.counts)
+	w.t.Logf("%d sessions, %d impossible, %d undecided, %d asleep: %v", judged, illegal, undecided, len(w.slept), w.counts)
 	if illegal > 0 || undecided > judged/50 {
 		w.t.Errorf("%d histories are impossible, %d undecided", illegal, undecided)
 	}
@@ -498,6 +536,9 @@ func (w *installation) judge() {
 		w.t.Error("too little has happened")
 	}
 }
+
+// ofUser stands for all sessions of a user among tickets.
+func ofUser(id string) string { return "user " + id }
 
 func (w *installation) enough() bool {
 	w.mu.Lock()
@@ -517,6 +558,7 @@ func describe(history []porcupine.Operation) string {
 func (w *installation) run(more ...func()) {
 	w.began = time.Now()
 	w.history, w.byUser, w.owner, w.counts = map[string][]porcupine.Operation{}, map[string][]porcupine.Operation{}, map[string]string{}, map[string]int{}
+	w.slept = map[string]bool{}
 	while := 20 * time.Second
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		while = 10 * time.Minute
