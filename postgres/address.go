@@ -3,9 +3,12 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +67,9 @@ func parse(text string) (*address, error) {
 			return nil, fmt.Errorf("pool_max_conns must be a number from %d to %d", minConns, maxConns)
 		}
 	}
+	if err := readable(options); err != nil {
+		return nil, err
+	}
 	options.Del("pool_max_conns")
 	u.RawQuery = options.Encode()
 	if a.config, err = pgx.ParseConfig(u.String()); err != nil {
@@ -77,6 +83,30 @@ func parse(text string) (*address, error) {
 	}
 	a.fill()
 	return a, nil
+}
+
+// readable says which option is to blame, where that gives nothing away: a file that can't be read, or an unknown mode of
+// TLS.
+func readable(options url.Values) error {
+	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
+		path := options.Get(name)
+		if path == "" || path == "system" {
+			continue
+		}
+		file, err := os.Open(path)
+		if err != nil { // without the path, where a slip of the pen may have put the password
+			if e, ok := errors.AsType[*fs.PathError](err); ok {
+				err = e.Err
+			}
+			return fmt.Errorf("the file that %s names: %w", name, err)
+		}
+		file.Close()
+	}
+	modes := []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+	if !slices.Contains(modes, options.Get("sslmode")) {
+		return fmt.Errorf("sslmode must be one of%s", strings.Join(modes, " "))
+	}
+	return nil
 }
 
 // fill sets what the address and the environment leave open.

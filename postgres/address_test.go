@@ -63,6 +63,20 @@ func TestNoErrorHoldsThePassword(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrongWithAnOptionIsSaid where that can't be the password.
+func TestWhatIsWrongWithAnOptionIsSaid(t *testing.T) {
+	for option, want := range map[string]string{
+		"sslmode=banana": "sslmode must be one of disable allow prefer require verify-ca verify-full",
+		"sslmode=verify-full&sslrootcert=/no/such/hunter2": "the file that sslrootcert names: no such file or directory",
+		"sslcert=/no/such/hunter2":                         "the file that sslcert names: no such file or directory",
+		"pool_max_conns=1":                                 "pool_max_conns must be a number from 2 to 1000",
+	} {
+		if _, err := postgres.Name("postgres://ann:hunter2@db.example.com/app?" + option); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %q", option, err, want)
+		}
+	}
+}
+
 // FuzzName holds that neither a name nor an error has the password in it, whatever stands around it.
 func FuzzName(f *testing.F) {
 	f.Add("ann", "db.example.com", "app?pool_max_conns=3")
