@@ -142,7 +142,7 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 			return nil, fmt.Errorf("make a directory to try in: %w", err)
 		}
 		defer os.RemoveAll(temp)
-		config.Data, config.DB, config.KeyFile = temp, "", ""
+		config.Data, config.DB, config.KeyFile, config.Feed = temp, "", "", ""
 	}
 	if c.TLSCert != "" {
 		if _, err := loadCertificate(c.TLSCert, c.TLSKey, config.Log); err != nil {

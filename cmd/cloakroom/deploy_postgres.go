@@ -12,7 +12,26 @@ func (c *checkCmd) postgres(ctx context.Context, k kept) ([]issue, error) {
 	if s == nil || err != nil {
 		return nil, err
 	}
-	return append(durability(s), reach(s)...), nil
+	issues := append(durability(s), reach(s)...)
+	found, err := between(ctx, s, c.Feed+string(c.FeedFile))
+	return append(issues, found...), err
+}
+
+// between looks for a pooler on the way to the feed.
+func between(ctx context.Context, s *postgres.Settings, feed string) ([]issue, error) {
+	direct, mend := s.Direct, "Give the server's own address besides: --feed postgres://…"
+	if feed != "" {
+		own, err := postgres.Inspect(ctx, feed)
+		if err != nil {
+			return nil, err
+		}
+		direct, mend = own.Direct, "--feed leads through a pooler, too. Let it name the server itself."
+	}
+	if direct {
+		return nil, nil
+	}
+	return []issue{newIssue("W035", "A pooler stands before the database, and keeps what nodes tell each other: every check asks "+
+		"the database, and each sign-out takes a second.", mend)}, nil
 }
 
 // durability is what becomes of an acknowledged sign-out when something breaks.

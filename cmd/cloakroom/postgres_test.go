@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,6 +14,13 @@ import (
 func TestCommandsBesideAServerWithPostgres(t *testing.T) {
 	p := testscript.Params{Files: []string{"testdata/script/beside.txtar"}}
 	runScriptsIn(t, p, "CLOAKROOM_DB="+pgserver.Test(t))
+}
+
+// TestCheckBehindAPooler is what check says of a pooler.
+func TestCheckBehindAPooler(t *testing.T) {
+	url := pgserver.Test(t)
+	pooled := "postgres://postgres@" + pgserver.Shared(t).TestPooler(t) + url[strings.LastIndexByte(url, '/'):]
+	runScriptsIn(t, testscript.Params{Dir: "testdata/pooler"}, "DIRECT="+url, "POOLED="+pooled)
 }
 
 // startPostgres starts a PostgreSQL with these settings until the script ends, and sets $POSTGRES to its address.
