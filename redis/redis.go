@@ -46,7 +46,8 @@ type DB struct {
 	feed      *broadcast
 }
 
-// Open connects to the server that url names: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or
+// Open connects to the server that url names: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, with
+// ?cacert=FILE for an authority of one's own and &cert=FILE&key=FILE for a certificate of the client's, or
 // unix://[USER:PASSWORD@]/PATH[?db=DATABASE]. A server that is older than Redis 7, a replica or part of a Redis Cluster is
 // an error. No error shows the password.
 func Open(ctx context.Context, url string) (*DB, error) {

@@ -35,11 +35,13 @@ func options(text string) (rueidis.ClientOption, error) {
 	if u.Scheme == "unix" {
 		return unixOptions(o, u)
 	}
-	if u.RawQuery != "" || u.Hostname() == "" {
+	if u.Scheme == "redis" && u.RawQuery != "" || u.Hostname() == "" {
 		return rueidis.ClientOption{}, errURL
 	}
 	if u.Scheme == "rediss" {
-		o.TLSConfig = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+		if o.TLSConfig, err = secured(u.Hostname(), u.RawQuery); err != nil {
+			return rueidis.ClientOption{}, err
+		}
 	}
 	port := u.Port()
 	if port == "" {
