@@ -173,7 +173,7 @@ func (s *Server) GiveBack(ctx context.Context, url string) error {
 	name := url[strings.LastIndexByte(url, '/')+1:]
 	err := run(ctx, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "+
 		"WHERE datname = current_database() AND pid <> pg_backend_pid()",
-		"DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "ALTER DATABASE "+name+" RESET ALL")
+		"DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC", "ALTER DATABASE "+name+" RESET ALL")
 	if err != nil {
 		return err
 	}
