@@ -69,20 +69,19 @@ func (a *accounts) Import(
 
 // Imports implements [account.Importer].
 func (a *accounts) Imports(ctx context.Context, source string) (map[string]string, error) {
-	rows, err := a.imports.all.QueryContext(ctx, source)
+	query := func() (*sql.Rows, error) { return a.imports.all.QueryContext(ctx, source) }
+	found, err := all(ctx, a.dialect, query, func(s scanner) (pair [2]string, err error) {
+		err = s.Scan(&pair[0], &pair[1])
+		return pair, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list imported users: %w", err)
 	}
-	defer rows.Close()
-	all := map[string]string{}
-	for rows.Next() {
-		var there, here string
-		if err := rows.Scan(&there, &here); err != nil {
-			return nil, fmt.Errorf("list imported users: %w", err)
-		}
-		all[there] = here
+	ids := map[string]string{}
+	for _, pair := range found {
+		ids[pair[0]] = pair[1]
 	}
-	return all, rows.Err()
+	return ids, nil
 }
 
 // importAll takes over those users who can keep their IDs, or then those who can't.
