@@ -13,8 +13,7 @@ import (
 // file is still in its place.
 type counting struct {
 	connector
-	place   place
-	commits *Commits
+	bracket
 }
 
 func (c counting) Connect(ctx context.Context) (driver.Conn, error) {
@@ -26,7 +25,7 @@ func (c counting) Connect(ctx context.Context) (driver.Conn, error) {
 		c.commits.commits()
 		return 0
 	})
-	return bracketed{conn.(fullConn), c.place, c.commits}, nil
+	return bracketed{conn.(fullConn), c.bracket}, nil
 }
 
 // fullConn is all that the driver's connections can do and that database/sql would miss.
@@ -41,20 +40,33 @@ type fullConn interface {
 	driver.Validator
 }
 
-// bracketed says when what may commit begins and ends.
-type bracketed struct {
-	fullConn
+// bracket stands around what may commit.
+type bracket struct {
 	place   place
 	commits *Commits
 }
 
-func (b bracketed) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (r driver.Result, err error) {
+// around says when f begins and ends, and returns its error, or that what it has written reaches nobody.
+func (b bracket) around(f func() error) (err error) {
 	b.commits.begin()
 	defer func() { b.commits.end(err) }()
-	if r, err = b.fullConn.ExecContext(ctx, query, args); err != nil {
-		return nil, explained(err)
+	if err := f(); err != nil {
+		return explained(err)
 	}
-	return r, b.place.lookAfter()
+	return b.place.lookAfter()
+}
+
+type bracketed struct {
+	fullConn
+	bracket
+}
+
+func (b bracketed) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (r driver.Result, err error) {
+	err = b.around(func() (err error) {
+		r, err = b.fullConn.ExecContext(ctx, query, args)
+		return err
+	})
+	return r, err
 }
 
 func (b bracketed) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -65,30 +77,22 @@ func (b bracketed) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, 
 	if err != nil {
 		return nil, explained(err)
 	}
-	return bracketedTx{tx, b.place, b.commits}, nil
+	return bracketedTx{tx, b.bracket}, nil
 }
 
 type bracketedTx struct {
 	driver.Tx
-	place   place
-	commits *Commits
+	bracket
 }
 
-func (t bracketedTx) Commit() (err error) {
-	t.commits.begin()
-	defer func() { t.commits.end(err) }()
-	if err := t.Tx.Commit(); err != nil {
-		return err
-	}
-	return t.place.lookAfter()
-}
+func (t bracketedTx) Commit() error { return t.around(t.Tx.Commit) }
 
 func (b bracketed) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	s, err := b.fullConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return bracketedStmt{s.(fullStmt), b.place, b.commits}, nil
+	return bracketedStmt{s.(fullStmt), b.bracket}, nil
 }
 
 type fullStmt interface {
@@ -99,15 +103,13 @@ type fullStmt interface {
 
 type bracketedStmt struct {
 	fullStmt
-	place   place
-	commits *Commits
+	bracket
 }
 
 func (s bracketedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (r driver.Result, err error) {
-	s.commits.begin()
-	defer func() { s.commits.end(err) }()
-	if r, err = s.fullStmt.ExecContext(ctx, args); err != nil {
-		return nil, explained(err)
-	}
-	return r, s.place.lookAfter()
+	err = s.around(func() (err error) {
+		r, err = s.fullStmt.ExecContext(ctx, args)
+		return err
+	})
+	return r, err
 }

@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{place: file, read: pool(path, reading), commits: &Commits{file: file}}
-	db.write = sql.OpenDB(counting{connector{path, writing}, file, db.commits})
+	db.write = sql.OpenDB(counting{connector{path, writing}, bracket{file, db.commits}})
 	db.write.SetMaxOpenConns(1)
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
