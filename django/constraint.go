@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlite3 "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -18,8 +19,8 @@ type constraint struct {
 }
 
 var (
-	notNull    = constraint{1299, "23502"}
-	foreignKey = constraint{787, "23503"} // Django's are deferred: it is the commit that fails
+	notNull    = constraint{sqlitelib.SQLITE_CONSTRAINT_NOTNULL, "23502"}
+	foreignKey = constraint{sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY, "23503"} // Django's are deferred: it is the commit that fails
 )
 
 func (c constraint) broken(err error) bool {

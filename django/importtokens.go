@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -12,7 +14,7 @@ import (
 // importTokens makes the tokens good here. Who holds one need do nothing.
 func (i *Import) importTokens(ctx context.Context) error {
 	theirs := map[token.ID]bool{}
-	for table := range tokenColumns {
+	for _, table := range slices.Sorted(maps.Keys(tokenColumns)) {
 		if i.From.schema.tables[table] && !i.From.schema.tokens[table] {
 			i.problem("", "the tokens in %s were left: it is not the table that is known here%s", table, strangeTokens[table])
 		}

@@ -23,19 +23,18 @@ func (i *inspection) live(ctx context.Context) error {
 	}
 	n.all = len(rows)
 	for _, r := range rows {
-		signed, err := i.form.keys.verify(r.data)
-		if err != nil {
-			n.strange++
-			continue
-		}
-		if !isJSON(signed.payload) {
+		signed, d, err := i.form.keys.open(r.data)
+		switch {
+		case errors.Is(err, errPickled):
 			n.pickled++
 			continue
-		}
-		if signed.old {
+		case err != nil:
+			n.strange++
+			continue
+		case signed.old:
 			n.old++
 		}
-		found, err := i.form.read(r)
+		found, err := i.form.stored(r, signed, d)
 		if err != nil {
 			n.anonymous++
 			continue

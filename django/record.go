@@ -79,16 +79,36 @@ type form struct {
 var errAnonymous = fmt.Errorf("nobody is signed in: %w", session.ErrNotFound)
 
 func (f *form) read(r row) (*stored, error) {
-	signed, err := f.keys.verify(r.data)
+	signed, d, err := f.keys.open(r.data)
 	if err != nil {
 		return nil, errAnonymous
+	}
+	return f.stored(r, signed, d)
+}
+
+// errPickled says that what is signed with Django's keys is no JSON.
+var errPickled = errors.New("no JSON")
+
+// open takes apart what a row holds. [errPickled], or the error of verify.
+func (k Keys) open(data string) (signed, *dict, error) {
+	signed, err := k.verify(data)
+	if err != nil {
+		return signed, nil, err
 	}
 	text, err := unpack(signed.payload)
 	if err != nil {
-		return nil, errAnonymous
+		return signed, nil, errPickled
 	}
 	d, err := parseDict(text)
-	if err != nil || d.text(userKey) == "" || d.text(backendKey) == "" {
+	if err != nil {
+		return signed, nil, errPickled
+	}
+	return signed, d, nil
+}
+
+// stored is what a row that was opened means. errAnonymous.
+func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
+	if d.text(userKey) == "" || d.text(backendKey) == "" {
 		return nil, errAnonymous
 	}
 	s := &stored{row: r, dict: d, old: signed.old}

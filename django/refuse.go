@@ -50,11 +50,11 @@ func (db *DB) checkLatest(ctx context.Context) error {
 	}
 	var foreign, strange, old int
 	for _, r := range latest {
-		switch signed, err := db.form.keys.verify(r.data); {
+		switch signed, _, err := db.form.keys.open(r.data); {
+		case errors.Is(err, errPickled):
+			foreign++
 		case err != nil:
 			strange++
-		case !isJSON(signed.payload):
-			foreign++
 		case signed.old:
 			old++
 		}
@@ -79,11 +79,3 @@ const (
 // Doubt is what looks wrong with the keys by the latest sessions, for the operator; "" if nothing does. It may be that they
 // have just been changed.
 func (db *DB) Doubt() string { return db.doubt }
-
-func isJSON(payload string) bool {
-	text, err := unpack(payload)
-	if err == nil {
-		_, err = parseDict(text)
-	}
-	return err == nil
-}

@@ -131,16 +131,8 @@ func (a *accounts) resetAt(ctx context.Context, t *sql.Tx, key string, now int64
 	if err != nil {
 		return r, fmt.Errorf("look for the reset secret: %w", err)
 	}
-	signed, err := a.form.keys.verify(found.data)
-	if err != nil || now >= found.expires {
-		return r, account.ErrResetSpent
-	}
-	text, err := unpack(signed.payload)
-	if err != nil {
-		return r, account.ErrResetSpent
-	}
-	d, err := parseDict(text)
-	if err != nil || json.Unmarshal(d.values[resetKey], &r) != nil {
+	_, d, err := a.form.keys.open(found.data)
+	if err != nil || now >= found.expires || json.Unmarshal(d.values[resetKey], &r) != nil {
 		return r, account.ErrResetSpent
 	}
 	return r, nil

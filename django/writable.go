@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	sqlite3 "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
 
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -53,7 +54,7 @@ func (db *DB) journaled(ctx context.Context) error {
 	if errors.Is(err, session.ErrExists) { // Django never gives a session this key; if somebody has, it can be written all the same
 		return nil
 	}
-	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.Code()&0xff == sqliteBusy {
+	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.Code()&0xff == sqlitelib.SQLITE_BUSY {
 		return nil
 	}
 	if err != nil {
@@ -61,5 +62,3 @@ func (db *DB) journaled(ctx context.Context) error {
 	}
 	return nil
 }
-
-const sqliteBusy = 5
