@@ -25,13 +25,14 @@ type importer struct {
 func (i importer) Import(
 	ctx context.Context, users []account.Imported, later bool, agree func([]account.ImportResult) error,
 ) ([]account.ImportResult, error) {
-	results, _, err := i.behind(ctx, nil, users, later, agree)
+	tried, err := i.behind(ctx, nil, users, later, agree)
 	if !errors.Is(err, errFence) {
-		return results, err
+		return tried, err
 	}
-	results = nil
+	results := make([]account.ImportResult, 0, len(users))
 	for few := range slices.Chunk(users, fencedAtOnce) {
-		some, err := i.fenced(ctx, few, later, agree)
+		begin := len(results)
+		some, err := i.fenced(ctx, changed(tried[begin:begin+len(few)], nil), few, later, agree)
 		if err != nil {
 			return nil, err
 		}
@@ -40,47 +41,54 @@ func (i importer) Import(
 	return results, nil
 }
 
-// fenced takes over a few users. What another import has changed meanwhile may want a wider fence.
+// fenced takes over a few users behind a fence of these keys; without one, if there are none. What another import has changed
+// meanwhile may want a wider fence.
 func (i importer) fenced(
-	ctx context.Context, users []account.Imported, later bool, agree func([]account.ImportResult) error,
+	ctx context.Context, keys []key, users []account.Imported, later bool, agree func([]account.ImportResult) error,
 ) (results []account.ImportResult, err error) {
-	results, wanted, err := i.behind(ctx, nil, users, later, agree)
-	for keys := wanted; errors.Is(err, errFence); keys = append(keys, wanted...) {
-		err = i.cache.truth.fence(ctx, keys, func(ctx context.Context) (err error) {
-			results, wanted, err = i.behind(ctx, keys, users, later, agree)
-			return err
-		})
+	write := func(ctx context.Context) (err error) {
+		results, err = i.behind(ctx, keys, users, later, agree)
+		return err
 	}
-	return results, err
+	for {
+		if len(keys) == 0 {
+			err = write(ctx)
+		} else {
+			err = i.cache.truth.fence(ctx, keys, write)
+		}
+		if !errors.Is(err, errFence) {
+			return results, err
+		}
+		keys = append(keys, changed(results, keys)...)
+	}
 }
 
-// behind takes over users if all that it changes are under the keys that are fenced. [errFence]: those wanted are not.
+// behind takes over users if all that it changes are under the keys that are fenced. [errFence]: they are not.
 func (i importer) behind(
 	ctx context.Context, fenced []key, users []account.Imported, later bool, agree func([]account.ImportResult) error,
-) (results []account.ImportResult, wanted []key, err error) {
-	results, err = i.Importer.Import(ctx, users, later, func(results []account.ImportResult) error {
+) ([]account.ImportResult, error) {
+	return i.Importer.Import(ctx, users, later, func(results []account.ImportResult) error {
 		if agree != nil {
 			if err := agree(results); err != nil {
 				return err
 			}
 		}
-		wanted = nil
-		for _, r := range results {
-			if k := (key{anAccount, textSum(idOf(r))}); r.Changed && !slices.Contains(fenced, k) {
-				wanted = append(wanted, k)
-			}
-		}
-		if len(wanted) > 0 {
+		if len(changed(results, fenced)) > 0 {
 			return errFence
 		}
 		return nil
 	})
-	return results, wanted, err
 }
 
-func idOf(r account.ImportResult) string {
-	if r.User == nil {
-		return ""
+// changed returns the keys of those who were changed and are not fenced.
+func changed(results []account.ImportResult, fenced []key) (keys []key) {
+	for _, r := range results {
+		if !r.Changed {
+			continue
+		}
+		if k := (key{anAccount, textSum(r.User.ID)}); !slices.Contains(fenced, k) {
+			keys = append(keys, k)
+		}
 	}
-	return r.User.ID
+	return keys
 }
