@@ -137,12 +137,11 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 		}
 	}
 	if elsewhere {
-		temp, err := os.MkdirTemp("", "cloakroom-check-*")
+		remove, err := putElsewhere(&config)
 		if err != nil {
-			return nil, fmt.Errorf("make a directory to try in: %w", err)
+			return nil, err
 		}
-		defer os.RemoveAll(temp)
-		config.Data, config.DB, config.KeyFile, config.Feed = temp, "", "", ""
+		defer remove()
 	}
 	if c.TLSCert != "" {
 		if _, err := loadCertificate(c.TLSCert, c.TLSKey, config.Log); err != nil {
@@ -160,6 +159,16 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 			"Open the link that serve gives, or run: cloakroom user add NAME --superuser"))
 	}
 	return issues, err
+}
+
+// putElsewhere lets what a server keeps be in a directory of its own, which remove takes away; but for sessions in Redis.
+func putElsewhere(config *cloakroom.Config) (remove func() error, err error) {
+	dir, err := os.MkdirTemp("", "cloakroom-try-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory to try in: %w", err)
+	}
+	config.Data, config.DB, config.KeyFile, config.Feed = dir, "", "", ""
+	return func() error { return os.RemoveAll(dir) }, nil
 }
 
 // lostSecret looks for what only a missing server secret opens.

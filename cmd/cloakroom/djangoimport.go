@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -58,16 +57,12 @@ func (a *app) tryOut(ctx context.Context) (open func(context.Context) (*cloakroo
 	if err != nil || !missing {
 		return a.create, func() error { return nil }, err
 	}
-	dir, err := os.MkdirTemp("", "cloakroom-try-")
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a place to try: %w", err)
+	config := a.config()
+	config.Sessions = ""
+	if remove, err = putElsewhere(&config); err != nil {
+		return nil, nil, err
 	}
-	open = func(ctx context.Context) (*cloakroom.Server, error) {
-		config := a.config()
-		config.Data, config.DB, config.KeyFile, config.Sessions = dir, "", "", ""
-		return cloakroom.New(ctx, config)
-	}
-	return open, func() error { return os.RemoveAll(dir) }, nil
+	return func(ctx context.Context) (*cloakroom.Server, error) { return cloakroom.New(ctx, config) }, remove, nil
 }
 
 func (c *djangoImportCmd) open(ctx context.Context, a *app) (*django.DB, error) {
