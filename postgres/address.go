@@ -67,7 +67,7 @@ func parse(text string) (*address, error) {
 			return nil, fmt.Errorf("pool_max_conns must be a number from %d to %d", minConns, maxConns)
 		}
 	}
-	if err := readable(options); err != nil {
+	if err := checkTLS(options); err != nil {
 		return nil, err
 	}
 	options.Del("pool_max_conns")
@@ -85,9 +85,9 @@ func parse(text string) (*address, error) {
 	return a, nil
 }
 
-// readable says which option is to blame, where that gives nothing away: a file that can't be read, or an unknown mode of
+// checkTLS says which option is to blame, where that gives nothing away: a file that can't be read, or an unknown mode of
 // TLS.
-func readable(options url.Values) error {
+func checkTLS(options url.Values) error {
 	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
 		path := options.Get(name)
 		if path == "" || path == "system" {
@@ -102,9 +102,9 @@ func readable(options url.Values) error {
 		}
 		file.Close()
 	}
-	modes := []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
-	if !slices.Contains(modes, options.Get("sslmode")) {
-		return fmt.Errorf("sslmode must be one of%s", strings.Join(modes, " "))
+	modes := []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+	if mode := options.Get("sslmode"); mode != "" && !slices.Contains(modes, mode) {
+		return errors.New("sslmode must be one of " + strings.Join(modes, " "))
 	}
 	return nil
 }
