@@ -21,13 +21,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
-	"github.com/cloakroom-auth/cloakroom/gateway"
-	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/events"
+	"github.com/cloakroom-auth/cloakroom/internal/gateway"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/jwt"
-	"github.com/cloakroom-auth/cloakroom/live"
-	"github.com/cloakroom-auth/cloakroom/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -54,7 +54,7 @@ type Server struct {
 	gateway  *gateway.Gateway
 	throttle *throttle.Guard
 	hasher   *password.Hasher
-	live     *live.Hub
+	events   *events.Hub
 	jwt      *jwt.Service
 }
 
@@ -181,18 +181,18 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}
 	s.Auth.JWT = s.jwt
 	s.Audit.Store, s.Audit.Who = c.Metrics.Audit(s.db.Audit()), s.whose
-	s.live = &live.Hub{Auth: s.Auth, Log: c.Log}
+	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
 	if db, ok := s.db.(interface {
 		Foreign(context.Context) (int64, error)
 	}); ok {
-		s.live.Version = db.Foreign
+		s.events.Version = db.Foreign
 	}
-	s.Sessions.Ended, s.Accounts.Changed = s.live.Ended, s.live.Wake
+	s.Sessions.Ended, s.Accounts.Changed = s.events.Ended, s.events.Wake
 	s.measure(c.Metrics)
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
-		Keys: s.keys, Live: s.live, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
 }
 
@@ -216,7 +216,7 @@ func (s *Server) measure(m *metrics.Metrics) {
 	s.Sessions.Checked = m.Checked
 	s.Sessions.Ended = func(e session.Ending) {
 		m.Ended(e)
-		s.live.Ended(e)
+		s.events.Ended(e)
 	}
 }
 
@@ -276,7 +276,7 @@ func (s *Server) Handler(next http.Handler) http.Handler {
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Sessions.Run(ctx) })
-	g.Go(func() error { return s.live.Run(ctx) })
+	g.Go(func() error { return s.events.Run(ctx) })
 	g.Go(func() error { return s.Audit.Run(ctx) })
 	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })

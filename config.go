@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
-	"github.com/cloakroom-auth/cloakroom/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
 // Config says how to assemble a [Server]. Zero fields are the documented, safe defaults.
@@ -70,7 +70,7 @@ func (c *Config) fill() {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	c.Log = slog.New(requestid.LogHandler(c.Log.Handler()))
+	c.Log = slog.New(reqinfo.LogHandler(c.Log.Handler()))
 }
 
 func or(s, standard string) string {

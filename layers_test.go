@@ -24,41 +24,41 @@ type layer struct {
 // layers is the house: arrows only go down. A new package fails the test until it has its line here.
 var layers = map[string]layer{
 	// The domain knows no database and no network.
-	"session":            {own: []string{"internal/upkeep"}},
-	"password":           {own: []string{"internal/assistant"}, others: []string{"golang.org/x/"}},
-	"throttle":           {},
-	"feed":               {},
-	"token":              {own: []string{"internal/upkeep"}},
-	"jwt":                {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
-	"csrf":               {others: []string{"golang.org/x/", "github.com/rs/cors"}},
-	"account":            {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
-	"audit":              {own: []string{"internal/requestid", "internal/upkeep"}},
-	"live":               {own: []string{"account", "auth", "session"}},
-	"auth":               {own: []string{"account", "jwt", "password", "session", "token", "internal/problem"}},
-	"internal/assistant": {others: []string{"golang.org/x/sys"}},
-	"internal/clientip":  {},
-	"internal/heap":      {},
-	"internal/upkeep":    {},
-	"internal/wire":      {own: []string{"audit"}},
-	"internal/keyring":   {},
-	"internal/limit":     {},
-	"internal/requestid": {},
-	"internal/problem":   {own: []string{"internal/requestid"}},
+	"session":             {own: []string{"internal/background"}},
+	"password":            {own: []string{"internal/assistant"}, others: []string{"golang.org/x/"}},
+	"throttle":            {},
+	"internal/feed":       {},
+	"token":               {own: []string{"internal/background"}},
+	"internal/jwt":        {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
+	"csrf":                {others: []string{"golang.org/x/", "github.com/rs/cors"}},
+	"account":             {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
+	"audit":               {own: []string{"internal/reqinfo", "internal/background"}},
+	"internal/events":     {own: []string{"account", "auth", "session"}},
+	"auth":                {own: []string{"account", "internal/jwt", "password", "session", "token", "internal/problem"}},
+	"internal/assistant":  {others: []string{"golang.org/x/sys"}},
+	"internal/clientip":   {},
+	"internal/heap":       {},
+	"internal/background": {},
+	"internal/api":        {own: []string{"audit"}},
+	"internal/keyring":    {},
+	"internal/limit":      {},
+	"internal/reqinfo":    {},
+	"internal/problem":    {own: []string{"internal/reqinfo"}},
 
 	// Where things are kept.
 	"internal/sqlstore": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
-	"nearcache": {own: []string{"account", "feed", "session", "token"}},
-	"memory":    {own: []string{"account", "audit", "feed", "session", "throttle", "token", "internal/keyring"}},
+	"internal/nearcache": {own: []string{"account", "internal/feed", "session", "token"}},
+	"memory":             {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
-	"redis": {own: []string{"feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"redis": {own: []string{"internal/feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
 	"postgres": {
-		own:    []string{"account", "audit", "feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
 	},
 	"django": {
@@ -66,40 +66,40 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "feed", "session", "throttle", "token", "internal/keyring"},
+		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
 	// What the network sees.
 	"web/pages": {},
-	"gateway": {own: []string{
-		"auth", "csrf", "session", "internal/clientip", "internal/limit", "internal/problem", "internal/requestid",
+	"internal/gateway": {own: []string{
+		"auth", "csrf", "session", "internal/clientip", "internal/limit", "internal/problem", "internal/reqinfo",
 	}},
-	"httpapi": {own: []string{
-		"account", "audit", "auth", "csrf", "jwt", "live", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/limit", "internal/problem", "internal/requestid", "internal/wire",
+	"internal/httpapi": {own: []string{
+		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
+		"internal/clientip", "internal/keyring", "internal/limit", "internal/problem", "internal/reqinfo", "internal/api",
 	}},
 
 	// The whole.
 	"": {
 		own: []string{
-			"account", "audit", "auth", "csrf", "django", "gateway", "httpapi", "jwt", "live", "metrics", "nearcache", "password", "postgres",
+			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"redis", "session", "sqlite", "throttle", "token", "web/pages",
-			"internal/clientip", "internal/keyring", "internal/requestid",
+			"internal/clientip", "internal/keyring", "internal/reqinfo",
 		},
 		others: []string{"golang.org/x/sync"},
 	},
-	"metrics": {
-		own:    []string{"account", "audit", "feed", "password", "session", "throttle", "token"},
+	"internal/metrics": {
+		own:    []string{"account", "audit", "internal/feed", "password", "session", "throttle", "token"},
 		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
-	"faults":                {},
+	"internal/mutants":      {},
 	"internal/djangoserver": {},
-	"internal/badnet":       {},
+	"internal/faultproxy":   {},
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "jwt", "metrics", "postgres", "django", "password", "session", "token", "internal/heap", "internal/keyring", "internal/wire"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "internal/jwt", "internal/metrics", "postgres", "django", "password", "session", "token", "internal/heap", "internal/keyring", "internal/api"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
-	"github.com/cloakroom-auth/cloakroom/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"

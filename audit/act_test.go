@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
 // outcomes returns name and outcome of what is in the store, the earliest first.
@@ -51,7 +51,7 @@ func TestL01_AnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			j := newJournal(t)
-			ctx := audit.By(requestid.New(t.Context(), netip.MustParseAddr("192.0.2.1"), ""), "1")
+			ctx := audit.By(reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), ""), "1")
 			about := []slog.Attr{slog.String("user", "7"), slog.String("path", "/x")}
 			err := j.Act(ctx, j.logger, about, func(ctx context.Context) error {
 				if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt"}) {
@@ -66,7 +66,7 @@ func TestL01_AnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 				t.Errorf("the store has %q, want %q", got, want)
 			}
 			for _, e := range j.events(audit.Query{}) {
-				if e.Actor != "1" || e.Subject != "7" || e.Request != requestid.From(ctx) {
+				if e.Actor != "1" || e.Subject != "7" || e.Request != reqinfo.From(ctx) {
 					t.Errorf("%+v", e)
 				}
 			}
@@ -171,7 +171,7 @@ func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 // may not do something; else nobody.
 func TestWhoDidItIsTold(t *testing.T) {
 	j := newJournal(t)
-	request := requestid.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "")
+	request := reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "")
 	for _, row := range []struct {
 		ctx         context.Context
 		event, want string

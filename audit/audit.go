@@ -8,7 +8,7 @@ package audit
 import (
 	"context"
 
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
 // The outcomes of events.
@@ -23,7 +23,7 @@ const CommandLine = "command line"
 
 // By returns a context in which what happens is the doing of an actor: the ID of a user, or CommandLine. Without it, what
 // succeeds within a request is the doing of the user whom it is about.
-func By(ctx context.Context, actor string) context.Context { return requestid.By(ctx, actor) }
+func By(ctx context.Context, actor string) context.Context { return reqinfo.By(ctx, actor) }
 
 // Event is something that happened. It holds no secret: what is logged doesn't.
 type Event struct {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
 // Handler passes records on to next, as far as next wants them, and puts those that are events into the log: those whose
@@ -76,7 +76,7 @@ func outcome(name string) string {
 func (h handler) event(ctx context.Context, r slog.Record) *Event {
 	e := &Event{
 		At: r.Time.UnixMilli(), Name: r.Message, Outcome: outcome(r.Message),
-		Address: requestid.Address(ctx), Agent: cut(requestid.Agent(ctx)), Request: requestid.From(ctx),
+		Address: reqinfo.Address(ctx), Agent: cut(reqinfo.Agent(ctx)), Request: reqinfo.From(ctx),
 	}
 	for _, a := range h.attrs {
 		e.set(a)
@@ -85,7 +85,7 @@ func (h handler) event(ctx context.Context, r slog.Record) *Event {
 		e.set(a)
 		return true
 	})
-	e.Actor = cmp.Or(e.Actor, requestid.Actor(ctx))
+	e.Actor = cmp.Or(e.Actor, reqinfo.Actor(ctx))
 	if e.Actor == "" && e.Request != "" && (e.Outcome == Success || strings.HasPrefix(e.Name, "authz_")) {
 		e.Actor = e.Subject // who signs in or out, or may not do something, does it themselves
 	}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
+	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
 const (
@@ -196,7 +196,7 @@ func Mask(login string) string {
 // once per Log. Without it, events are written when Flush is called.
 func (l *Log) Run(ctx context.Context) error {
 	out := false
-	upkeep.Work{
+	background.Work{
 		Flush: func(ctx context.Context) {
 			err := l.Flush(ctx)
 			if !out && ctx.Err() == nil {

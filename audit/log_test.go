@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
 
@@ -32,7 +32,7 @@ type journal struct {
 func newJournal(t *testing.T) *journal {
 	j := &journal{t: t}
 	j.Store = &watched{memory.New().Audit(), j}
-	j.logger = slog.New(j.Handler(requestid.LogHandler(slog.NewTextHandler(&j.text, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	j.logger = slog.New(j.Handler(reqinfo.LogHandler(slog.NewTextHandler(&j.text, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	return j
 }
 
@@ -70,7 +70,7 @@ func (j *journal) flush() {
 func TestEventsAreFoundAmongTheLines(t *testing.T) {
 	j := newJournal(t)
 	j.Who = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
-	ctx := requestid.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "Browser/1 "+strings.Repeat("é", 400))
+	ctx := reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "Browser/1 "+strings.Repeat("é", 400))
 	j.logger.With(slog.String("node", "a")).WarnContext(ctx, "authn_login_fail", "login", "ada", "reason", "throttled", "empty", "")
 	j.logger.InfoContext(ctx, "session_created", "user", "7", "session", "S", "method", "password")
 	j.logger.InfoContext(ctx, "authn_login_success", "login", "ada")
@@ -83,7 +83,7 @@ func TestEventsAreFoundAmongTheLines(t *testing.T) {
 	var got []string
 	for _, e := range j.events(audit.Query{}) {
 		got = append([]string{fmt.Sprint(e.Name, " ", e.Outcome, " by ", e.Actor, " to ", e.Subject, " ", e.Login, " ", e.Session, " ", e.Detail)}, got...)
-		if time.Since(time.UnixMilli(e.At)) > time.Minute || e.Name != "malicious_csrf" && (e.Address != "192.0.2.1" || e.Request != requestid.From(ctx) ||
+		if time.Since(time.UnixMilli(e.At)) > time.Minute || e.Name != "malicious_csrf" && (e.Address != "192.0.2.1" || e.Request != reqinfo.From(ctx) ||
 			!strings.HasPrefix(e.Agent, "Browser/1 é") || len(e.Agent) > 512) {
 			t.Errorf("%+v", e)
 		}

@@ -16,12 +16,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
-	"github.com/cloakroom-auth/cloakroom/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/events"
 	roomy "github.com/cloakroom-auth/cloakroom/internal/heap"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/internal/requestid"
-	"github.com/cloakroom-auth/cloakroom/live"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/postgres"
@@ -144,13 +144,13 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	if err != nil {
 		return nil, nil, err
 	}
-	log = slog.New(requestid.LogHandler(log.Handler()))
+	log = slog.New(reqinfo.LogHandler(log.Handler()))
 	sessionStore, accountStore, tokenStore := remembering(ctx, s, db)
 	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
 	who := auth.New(sessions, accountStore)
 	who.Tokens = &token.Service{Store: tokenStore, Log: log}
 	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{Program: hashers()}, Guard: &throttle.Guard{Store: db.Throttles()}}
-	hub := &live.Hub{Auth: who, Log: log}
+	hub := &events.Hub{Auth: who, Log: log}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	go sessions.Run(ctx)
 	api := &httpapi.API{

@@ -8,8 +8,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/memory"
-	"github.com/cloakroom-auth/cloakroom/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )

@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/memory"
-	"github.com/cloakroom-auth/cloakroom/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 )
 
 // maxBacklog is how many messages wait for a listener before it goes down.

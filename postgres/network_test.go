@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/badnet"
+	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -22,10 +22,10 @@ import (
 )
 
 // spoilt opens an empty database through a network that the test spoils. url leads to it straight.
-func spoilt(t *testing.T) (db *postgres.DB, net *badnet.Proxy, url string) {
+func spoilt(t *testing.T) (db *postgres.DB, net *faultproxy.Proxy, url string) {
 	t.Helper()
 	url = pgserver.Test(t)
-	net, err := badnet.New(pgserver.Shared(t).Addr)
+	net, err := faultproxy.New(pgserver.Shared(t).Addr)
 	if err != nil {
 		t.Fatal(err)
 	}

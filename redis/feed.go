@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 )
 
 const (

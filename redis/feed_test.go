@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/feed"
-	"github.com/cloakroom-auth/cloakroom/internal/badnet"
+	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -24,7 +24,7 @@ func TestFeed(t *testing.T) {
 // TestFeedThroughABadNetwork cuts everybody's connections, and not only those that listen.
 func TestFeedThroughABadNetwork(t *testing.T) {
 	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
-		p, err := badnet.New(shared.Addr)
+		p, err := faultproxy.New(shared.Addr)
 		must(t, err)
 		t.Cleanup(func() { must(t, p.Close()) })
 		return storetest.Broadcast{

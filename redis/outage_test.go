@@ -11,17 +11,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/badnet"
+	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 // through opens the shared server through a network that the test spoils.
-func through(t *testing.T) (*redis.DB, *badnet.Proxy) {
+func through(t *testing.T) (*redis.DB, *faultproxy.Proxy) {
 	t.Helper()
 	empty(t)
-	p, err := badnet.New(shared.Addr)
+	p, err := faultproxy.New(shared.Addr)
 	must(t, err)
 	t.Cleanup(func() { must(t, p.Close()) })
 	return open(t, "redis://"+p.Addr), p

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"

@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 need buildah buildah # which builds the image of docs/deploy.md
-go run ./faults
+go run ./internal/mutants
 CLOAKROOM_LONG=1 go test -count=1 -timeout 60m ./...
 FUZZ_SECONDS=60 bash scripts/check.sh

@@ -11,7 +11,6 @@ need_servers
 go vet ./...
 (cd bench && go vet ./... && go test ./...)
 CLOAKROOM_TESTS_NEED_ALL=1 go test ./...
-go run ./faults -check
 
 say "client and pages: types, tests, and builds that must equal the committed ones"
 bash scripts/web.sh

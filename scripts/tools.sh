@@ -39,11 +39,11 @@ install_packages() {
 
 # need_servers: what the Go tests put before, behind and beside ours.
 need_servers() {
-  need strace strace # with which servertest makes the disk fail
+  need strace strace # with which test/server makes the disk fail
   need redis-server redis-server
   need_postgres
   need /usr/sbin/pgbouncer pgbouncer # through which the stores must work, too
-  need nginx nginx-light # in front of which, and of Caddy, fronttest puts the program
+  need nginx nginx-light # in front of which, and of Caddy, test/gateway puts the program
   need caddy caddy
   need /usr/bin/python3 python3
   need_django

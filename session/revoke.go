@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
+	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
 // SignOut ends the request's session and deletes its cookie. It is no error if the session is over already. On an error
 // nothing is known to have ended, the cookie stays, and the answer must be 503.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), upkeep.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), background.Timeout)
 	defer cancel()
 	// With two cookies of the name neither counts as signed in, but whoever holds them may end what they name.
 	ids, err := m.named(r)

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
+	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
 // touchEvery is how exactly the last use is known; an idle limit under ten times that is kept more exactly.
@@ -34,7 +34,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	}
 	// The write is through before the session would have expired, or not at all: what another check has seen expired
 	// must not come back.
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(upkeep.Timeout/time.Second))))
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(background.Timeout/time.Second))))
 	defer cancel()
 	m.write(ctx, []Seen{u.seen})
 }
@@ -43,7 +43,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 func (m *Manager) wait(u use, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.running || u.end-now <= int64((upkeep.FlushEvery+upkeep.Timeout)/time.Second) {
+	if !m.running || u.end-now <= int64((background.FlushEvery+background.Timeout)/time.Second) {
 		return false
 	}
 	if m.pending == nil {
@@ -74,7 +74,7 @@ func (m *Manager) write(ctx context.Context, uses []Seen) {
 // is left and returns nil. Run it once per Manager. Without it each use is written at once, and nothing is removed.
 func (m *Manager) Run(ctx context.Context) error {
 	m.batch(true)
-	upkeep.Work{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
+	background.Work{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
 	m.batch(false)
 	m.flush(context.WithoutCancel(ctx))
 	return nil
@@ -94,9 +94,9 @@ func (m *Manager) flush(ctx context.Context) {
 	pending := m.pending
 	m.pending = nil
 	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, upkeep.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, background.Timeout)
 	defer cancel()
-	safe := time.Now().Add(upkeep.Timeout).Unix()
+	safe := time.Now().Add(background.Timeout).Unix()
 	uses := make([]Seen, 0, len(pending))
 	for _, u := range pending {
 		if u.end > safe {

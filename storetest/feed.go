@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 )
 
 // Broadcast is one feed, seen from several processes.

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
+	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
 // touchEvery is how exactly the last use is known.
@@ -15,7 +15,7 @@ const touchEvery = time.Minute
 // left and returns nil. Run it once per Service. Without it each use is written at once, and nothing is removed.
 func (s *Service) Run(ctx context.Context) error {
 	s.batch(true)
-	upkeep.Work{Flush: s.flush, Purge: s.purge, Failed: s.purgeFailed}.Run(ctx)
+	background.Work{Flush: s.flush, Purge: s.purge, Failed: s.purgeFailed}.Run(ctx)
 	s.batch(false)
 	s.flush(context.WithoutCancel(ctx))
 	return nil
@@ -51,7 +51,7 @@ func (s *Service) flush(ctx context.Context) {
 	for id, at := range pending {
 		uses = append(uses, Used{ID: id, At: at})
 	}
-	ctx, cancel := context.WithTimeout(ctx, upkeep.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, background.Timeout)
 	defer cancel()
 	s.write(ctx, uses)
 }

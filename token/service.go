@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/upkeep"
+	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
 // StandardTTL is how long a personal token lives unless its owner says otherwise.
@@ -154,7 +154,7 @@ func (s *Service) Use(ctx context.Context, t *Token) {
 	if now-t.LastUsedAt.Unix() < int64(touchEvery/time.Second) || s.wait(t.id, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), upkeep.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), background.Timeout)
 	defer cancel()
 	s.write(ctx, []Used{{ID: t.id, At: now}})
 }

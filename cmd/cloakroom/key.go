@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/jwt"
 )
 
 type keyCmd struct {

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cloakroom-auth/cloakroom/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 )
 
 // metricsServer answers Prometheus on listeners of its own. A nil one does nothing.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/wire"
+	"github.com/cloakroom-auth/cloakroom/internal/api"
 )
 
 type userReset struct {
@@ -46,7 +46,7 @@ func (c *userReset) Run(ctx context.Context, a *app) error {
 		}
 		did(ctx, s, "authn_token_created", u, slog.String("kind", "reset"))
 		if a.JSON {
-			return a.json(resetOut{wire.ID(u.ID), u.Username, link, expires})
+			return a.json(resetOut{api.ID(u.ID), u.Username, link, expires})
 		}
 		a.say("On this page %s sets a new password, until %s and once:\n\n  %s", u.Username, expires.Local().Format("15:04"), link)
 		return nil

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";
 import { run, typescript } from "./run.mjs";
 
-const openapi = await openapiTS(new URL("../../../httpapi/openapi.yaml", import.meta.url));
+const openapi = await openapiTS(new URL("../../../internal/httpapi/openapi.yaml", import.meta.url));
 mkdirSync(".types", { recursive: true });
 writeFileSync(".types/openapi.ts", astToString(openapi));
 

@@ -1,4 +1,4 @@
-// What the server says on the wire. The names are those of httpapi/openapi.yaml, against which a test holds them.
+// What the server says on the wire. The names are those of internal/httpapi/openapi.yaml, against which a test holds them.
 
 export interface User {
   /** A number as in Django, or a string where the server's users have other keys. */

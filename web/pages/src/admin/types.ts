@@ -1,4 +1,4 @@
-// What the administration's routes say on the wire. A test of the client's holds them against httpapi/openapi.yaml.
+// What the administration's routes say on the wire. A test of the client's holds them against internal/httpapi/openapi.yaml.
 
 import type { Session, User } from "@cloakroom/client";
 

@@ -1,5 +1,0 @@
-//go:build !race
-
-package fronttest_test
-
-const raceDetector = false

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package fronttest_test
-
-import "syscall"
-
-// likeANetwork leaves the socket as it is.
-func likeANetwork(_, _ string, _ syscall.RawConn) error { return nil }

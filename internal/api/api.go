@@ -1,0 +1,70 @@
+// Package api holds the forms that the API and the command line have in common.
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
+
+// maxSafeInteger is the largest number up to which JavaScript knows all whole ones (ECMA-262, Number.MAX_SAFE_INTEGER).
+const maxSafeInteger = 1<<53 - 1
+
+// Number returns a decimal ID as an int64, as Django has it, and any other as the string that it is.
+func Number(id string) any {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err == nil && strconv.FormatInt(n, 10) == id && 0 < n && n <= maxSafeInteger {
+		return n
+	}
+	return id
+}
+
+// ID is the JSON of what Number returns.
+func ID(id string) json.RawMessage {
+	b, err := json.Marshal(Number(id))
+	if err != nil {
+		panic(err) // numbers and strings always encode
+	}
+	return b
+}
+
+// Event is an event of the audit log.
+type Event struct {
+	ID        string            `json:"id"`
+	Time      time.Time         `json:"time"`
+	Event     string            `json:"event"`
+	Outcome   string            `json:"outcome"`
+	ActorID   json.RawMessage   `json:"actor_id"`
+	Actor     string            `json:"actor"`
+	UserID    json.RawMessage   `json:"user_id"`
+	User      string            `json:"user"`
+	Login     string            `json:"login"`
+	Session   string            `json:"session"`
+	IP        string            `json:"ip"`
+	UserAgent string            `json:"user_agent"`
+	RequestID string            `json:"request_id"`
+	Detail    map[string]string `json:"detail"`
+}
+
+// NewEvent writes an event, with the present names of users by their IDs.
+func NewEvent(e *audit.Event, names map[string]string) Event {
+	detail := e.Detail
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	return Event{
+		ID: e.ID, Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome,
+		ActorID: somebody(e.Actor), Actor: names[e.Actor], UserID: somebody(e.Subject), User: names[e.Subject],
+		Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent, RequestID: e.Request, Detail: detail,
+	}
+}
+
+// somebody is null for nobody, and for a command.
+func somebody(id string) json.RawMessage {
+	if id == "" || id == audit.CommandLine {
+		return json.RawMessage("null")
+	}
+	return ID(id)
+}

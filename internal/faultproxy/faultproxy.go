@@ -1,0 +1,187 @@
+// Package faultproxy is the network at its worst, for tests: a TCP proxy that slows down, freezes and cuts what passes.
+package faultproxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Proxy passes connections on to a server until it is told otherwise. It is safe for concurrent use.
+type Proxy struct {
+	Addr string // where clients connect: HOST:PORT
+
+	target   string
+	listener net.Listener
+
+	mu      sync.Mutex
+	change  *sync.Cond
+	delay   time.Duration
+	frozen  bool
+	refuses bool
+	closed  bool
+	pairs   map[*pair]struct{}
+	all     sync.WaitGroup
+}
+
+// pair is a client's connection and the one to the server that belongs to it.
+type pair struct {
+	client, server *net.TCPConn
+	lost           bool
+}
+
+// New starts a proxy on a free port of 127.0.0.1 before the server at target. Close it when done.
+func New(target string) (*Proxy, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start proxy: %w", err)
+	}
+	p := &Proxy{Addr: l.Addr().String(), target: target, listener: l, pairs: map[*pair]struct{}{}}
+	p.change = sync.NewCond(&p.mu)
+	p.all.Go(p.accept)
+	return p, nil
+}
+
+// Delay makes each piece of data wait so long on its way, in both directions. Zero ends it, also for what is on its way.
+func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
+
+// Freeze lets no byte pass any more, and tells nobody: connections are made and stay, half-open. Thaw lets everything
+// pass that was held up.
+func (p *Proxy) Freeze() { p.set(func() { p.frozen = true }) }
+
+// Thaw ends what Freeze began.
+func (p *Proxy) Thaw() { p.set(func() { p.frozen = false }) }
+
+// Refuse ends new connections as soon as they are made; Admit admits them again.
+func (p *Proxy) Refuse() { p.set(func() { p.refuses = true }) }
+
+// Admit ends what Refuse began.
+func (p *Proxy) Admit() { p.set(func() { p.refuses = false }) }
+
+// Lose lets no byte pass of the connections that there are, for ever, and tells nobody, as a firewall does that has
+// forgotten them. New ones pass.
+func (p *Proxy) Lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for pair := range p.pairs {
+		pair.lost = true
+	}
+}
+
+// Cut resets all connections that there are.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for pair := range p.pairs {
+		pair.reset()
+	}
+}
+
+// Close cuts everything and ends the proxy.
+func (p *Proxy) Close() error {
+	p.set(func() { p.closed, p.refuses = true, true })
+	err := p.listener.Close()
+	p.Cut()
+	p.all.Wait()
+	return err
+}
+
+func (p *Proxy) set(change func()) {
+	p.mu.Lock()
+	change()
+	p.mu.Unlock()
+	p.change.Broadcast()
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		p.all.Go(func() { p.connect(client.(*net.TCPConn)) })
+	}
+}
+
+func (p *Proxy) connect(client *net.TCPConn) {
+	server, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+	if err != nil {
+		reset(client)
+		return
+	}
+	both := &pair{client: client, server: server.(*net.TCPConn)}
+	if !p.enlist(both) {
+		return
+	}
+	var ways sync.WaitGroup
+	ways.Go(func() { p.carry(both, both.server, both.client) })
+	ways.Go(func() { p.carry(both, both.client, both.server) })
+	ways.Wait()
+	p.mu.Lock()
+	delete(p.pairs, both)
+	p.mu.Unlock()
+}
+
+func (p *Proxy) enlist(both *pair) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuses {
+		both.reset()
+		return false
+	}
+	p.pairs[both] = struct{}{}
+	return true
+}
+
+// carry carries one direction until an end is lost, which ends the other direction as well.
+func (p *Proxy) carry(both *pair, to, from *net.TCPConn) {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		p.hold(both)
+		if _, failed := to.Write(buffer[:n]); err == nil {
+			err = failed
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				reset(from)
+			}
+			from.Close()
+			to.Close()
+			return
+		}
+	}
+}
+
+// hold waits while what has come may not pass: for the delay, as it is by then, and while nothing may.
+func (p *Proxy) hold(both *pair) {
+	came := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.closed {
+		wait := p.delay - time.Since(came)
+		if p.frozen || both.lost {
+			p.change.Wait()
+		} else if wait > 0 {
+			timer := time.AfterFunc(wait, func() { p.set(func() {}) })
+			p.change.Wait()
+			timer.Stop()
+		} else {
+			return
+		}
+	}
+}
+
+func (both *pair) reset() {
+	reset(both.client)
+	reset(both.server)
+}
+
+// reset ends a connection without a goodbye.
+func reset(c *net.TCPConn) {
+	_ = c.SetLinger(0) // it is closed anyway
+	c.Close()
+}

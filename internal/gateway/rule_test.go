@@ -1,0 +1,81 @@
+package gateway_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/gateway"
+)
+
+var shop = []string{
+	"public GET /health",
+	"public GET,OPTIONS /products/*",
+	"public /docs/*",
+	"permission:shop.admin /admin/*",
+	"fresh POST /orders/*/refund",
+	"signed-in /reports/summary",
+	"permission:shop.reports /reports/*",
+}
+
+func TestE03_TheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/health", "public"}, {"HEAD", "/health", "public"}, {"POST", "/health", "signed-in"},
+		{"GET", "/products", "public"}, {"GET", "/products/", "public"}, {"GET", "/products/7/photos", "public"},
+		{"DELETE", "/products/7", "signed-in"}, {"HEAD", "/products/7", "public"}, {"get", "/products/7", "signed-in"},
+		{"GET", "/productsx", "signed-in"}, {"GET", "/x/products/7", "signed-in"},
+		{"DELETE", "/docs/a", "public"},
+		{"GET", "/admin", "signed-in shop.admin shop.admin"}, {"PUT", "/admin/users", "signed-in shop.admin shop.admin"},
+		{"POST", "/orders/7/refund", "fresh"}, {"GET", "/orders/7/refund", "signed-in"}, {"POST", "/orders/refund", "signed-in"},
+		{"POST", "/orders/7/8/refund", "signed-in"},
+		{"GET", "/reports/summary", "signed-in"}, {"GET", "/reports/7", "signed-in shop.reports shop.reports"},
+		{"GET", "/", "signed-in"}, {"GET", "/other", "signed-in"},
+	} {
+		if got, err := gateway.Demanded(shop, c.method, c.path); err != nil || got != c.want {
+			t.Errorf("%s %s: %s, want %s (%v)", c.method, c.path, got, c.want, err)
+		}
+	}
+}
+
+// An upstream may take these for the same as what the rules name, or for something else. They get in by neither.
+func TestC6_AnotherSpellingOpensNothing(t *testing.T) {
+	for _, c := range []struct{ path, want string }{
+		{"/HEALTH", "signed-in"}, {"/Health", "signed-in"}, {"/health/", "signed-in"}, {"/health.", "signed-in"}, {"/health ", "signed-in"},
+		{"/Products/7", "signed-in"}, {"/healthx", "signed-in"}, {"/health/x", "signed-in"}, {"/x/health", "signed-in"},
+		{"/ADMIN", "signed-in shop.admin"}, {"/Admin/x", "signed-in shop.admin"}, {"/admin./x", "signed-in shop.admin"},
+		{"/admin /x", "signed-in shop.admin"}, {"/reports/SUMMARY", "signed-in shop.reports"}, {"/reports/summary/", "signed-in shop.reports"},
+		{"/Reports/summary", "signed-in"},
+	} {
+		if got, err := gateway.Demanded(shop, "GET", c.path); err != nil || got != c.want {
+			t.Errorf("%q: %s, want %s (%v)", c.path, got, c.want, err)
+		}
+	}
+}
+
+func TestWrongRulesAreRefusedWithTheReason(t *testing.T) {
+	for rule, why := range map[string]string{
+		"":                            "LEVEL",
+		"public":                      "LEVEL",
+		"public GET POST /x":          "LEVEL",
+		"open /x":                     "no level",
+		"permission: /x":              "app.codename",
+		"permission:shop /x":          "app.codename",
+		"public get /x":               "no list of methods",
+		"public GET, /x":              "no list of methods",
+		"public x":                    "no path",
+		"public /a//b":                "no path",
+		"public /a/../b":              "no path",
+		"public /a%2fb":               "no path",
+		"public /a;b":                 "no path",
+		"public /a*":                  "whole segment",
+		"public ^/health$":            "no path",
+		"public GET|POST /x":          "no list of methods",
+		"permission:shop.admin GET /": "",
+		"public /*":                   "",
+		"fresh POST /a/*/b":           "",
+	} {
+		_, err := gateway.Demanded([]string{rule}, "GET", "/")
+		if why == "" && err != nil || why != "" && (err == nil || !strings.Contains(err.Error(), why)) {
+			t.Errorf("%q: %v, want %q", rule, err, why)
+		}
+	}
+}

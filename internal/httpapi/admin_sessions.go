@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// adminSessionOut is a session as an administrator sees it.
+type adminSessionOut struct {
+	sessionOut
+	UserID   json.RawMessage `json:"user_id"`
+	Username string          `json:"username"`
+}
+
+type adminSessionsOut struct {
+	Sessions []adminSessionOut `json:"sessions"`
+	Next     *string           `json:"next"`
+}
+
+// listAllSessions shows who is signed in now.
+func listAllSessions(c *call, _ none) (adminSessionsOut, error) {
+	after, limit, err := c.page()
+	if err != nil {
+		return adminSessionsOut{}, err
+	}
+	page, more, err := c.api.Sessions.Page(c.ctx(), after, limit)
+	if err != nil {
+		return adminSessionsOut{}, err
+	}
+	names, err := c.usernames(page)
+	if err != nil {
+		return adminSessionsOut{}, err
+	}
+	return c.adminSessions(page, names, more), nil
+}
+
+func (c *call) adminSessions(all []*session.Session, names map[string]string, more string) adminSessionsOut {
+	out := adminSessionsOut{Sessions: []adminSessionOut{}, Next: next(more)}
+	for _, s := range all {
+		out.Sessions = append(out.Sessions, adminSessionOut{
+			sessionOut: newSessionOut(s, c.who.Session), UserID: api.ID(s.User), Username: names[s.User],
+		})
+	}
+	return out
+}
+
+// usernames returns the names of the sessions' users by their IDs.
+func (c *call) usernames(all []*session.Session) (map[string]string, error) {
+	names := map[string]string{}
+	for _, s := range all {
+		if _, known := names[s.User]; known {
+			continue
+		}
+		u, err := c.api.Accounts.Store.Load(c.ctx(), s.User)
+		switch {
+		case err == nil:
+			names[s.User] = u.Username
+		case !errors.Is(err, account.ErrNotFound):
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// listUserSessions shows where one user is signed in.
+func listUserSessions(c *call, _ none) (adminSessionsOut, error) {
+	u, err := c.subject()
+	if err != nil {
+		return adminSessionsOut{}, err
+	}
+	all, err := c.api.Sessions.List(c.ctx(), u.ID)
+	if err != nil {
+		return adminSessionsOut{}, err
+	}
+	return c.adminSessions(all, map[string]string{u.ID: u.Username}, ""), nil
+}
+
+// endUserSessions ends all sessions of a user, who can sign in again at once.
+func endUserSessions(c *call, _ none) (endedOut, error) {
+	u, err := c.inferior()
+	if err != nil {
+		return endedOut{}, err
+	}
+	n, err := c.api.Sessions.RevokeAll(session.Because(c.ctx(), auth.Administrator), u.ID, nil)
+	if err != nil {
+		return endedOut{}, err
+	}
+	c.did("authz_admin", u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
+	return endedOut{n}, nil
+}
+
+// endAnySession ends one session, whoever's it is.
+func endAnySession(c *call, _ none) (none, error) {
+	s, err := c.api.Sessions.Find(c.ctx(), c.r.PathValue("id"))
+	if errors.Is(err, session.ErrEnded) {
+		return none{}, errNotFound
+	}
+	if err != nil {
+		return none{}, err
+	}
+	u, err := c.api.Accounts.Store.Load(c.ctx(), s.User)
+	if errors.Is(err, account.ErrNotFound) {
+		return none{}, errNotFound // the session is dead with its user
+	}
+	if err != nil {
+		return none{}, err
+	}
+	if err := c.outranks(u); err != nil {
+		return none{}, err
+	}
+	err = c.api.Sessions.Revoke(session.Because(c.ctx(), auth.Administrator), u.ID, s.ID)
+	if errors.Is(err, session.ErrEnded) {
+		return none{}, errNotFound
+	}
+	if err != nil {
+		return none{}, err
+	}
+	c.did("authz_admin", u, slog.String("deed", "session ended"), slog.String("session", s.ID))
+	return none{}, nil
+}

@@ -1,0 +1,200 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/api"
+)
+
+// exportPage is how many events are read at a time for an export.
+const exportPage = 500
+
+// exportEvents answers with all selected events, the latest first, as lines of JSON or as CSV.
+func exportEvents(a *API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{api: a, w: w, r: r, permission: viewLog}
+		if err := c.export(); err != nil {
+			c.logRefusal(err)
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// export writes the answer page by page. An error comes back only if nothing was sent; one that comes later cuts the
+// connection, so that half an export doesn't look like a whole one.
+func (c *call) export() error {
+	q, err := c.prepareExport()
+	if err != nil {
+		return err
+	}
+	format := c.r.URL.Query().Get("format")
+	names := eventNames{}
+	events, more, err := c.nextPage(q, names)
+	if err != nil {
+		return err
+	}
+	out, kind := newExporter(format, c.w)
+	h := c.w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", `attachment; filename="audit.`+format+`"`)
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	for {
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(time.Minute))
+		if err := writeEvents(out, events, names); err != nil {
+			panic(http.ErrAbortHandler) // the client has gone
+		}
+		if more == "" {
+			return nil
+		}
+		q.Before = more
+		if events, more, err = c.nextPage(q, names); err != nil {
+			c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "unavailable", slog.Any("error", err))
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// prepareExport checks the caller and the query, and records the export.
+func (c *call) prepareExport() (q audit.Query, err error) {
+	if c.who, err = c.identify(); err != nil {
+		return q, err
+	}
+	if err := signedIn.check(c.who); err != nil {
+		return q, err
+	}
+	if err := c.checkAdmin(); err != nil {
+		return q, err
+	}
+	if q, err = c.eventQuery(); err != nil {
+		return q, err
+	}
+	if f := c.r.URL.Query().Get("format"); f != "ndjson" && f != "csv" {
+		return q, invalid(map[string][]string{"format": {"ndjson or csv is required."}})
+	}
+	if c.r.Method == http.MethodHead {
+		return q, nil
+	}
+	deed := append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery)))
+	ctx := audit.By(c.ctx(), c.who.User.ID)
+	err = c.api.Audit.Act(ctx, c.api.Log, deed, func(context.Context) error { return nil })
+	return q, err
+}
+
+// nextPage reads a page, and the names of who is in it.
+func (c *call) nextPage(q audit.Query, names eventNames) (events []*audit.Event, more string, err error) {
+	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
+	defer cancel()
+	if events, more, err = c.api.Audit.Page(ctx, q, exportPage); err != nil {
+		return nil, "", err
+	}
+	for _, e := range events {
+		if err := names.add(ctx, c.api.Accounts.Store, e); err != nil {
+			return nil, "", err
+		}
+	}
+	return events, more, nil
+}
+
+func writeEvents(out exporter, events []*audit.Event, names eventNames) error {
+	for _, e := range events {
+		if err := out.write(api.NewEvent(e, names)); err != nil {
+			return err
+		}
+	}
+	return out.flush()
+}
+
+// exporter writes events in some format.
+type exporter interface {
+	write(api.Event) error
+	flush() error
+}
+
+func newExporter(format string, w http.ResponseWriter) (exporter, string) {
+	if format == "csv" {
+		return &csvExporter{csv.NewWriter(w), []string{"id", "time", "event", "outcome", "actor_id", "actor", "user_id", "user", "login", "session",
+			"ip", "user_agent", "request_id", "detail"}}, "text/csv; charset=utf-8"
+	}
+	b := bufio.NewWriter(w)
+	return jsonExporter{b, json.NewEncoder(b)}, "application/x-ndjson"
+}
+
+type jsonExporter struct {
+	buffer  *bufio.Writer
+	encoder *json.Encoder
+}
+
+func (x jsonExporter) write(e api.Event) error { return x.encoder.Encode(e) }
+func (x jsonExporter) flush() error            { return x.buffer.Flush() }
+
+type csvExporter struct {
+	w      *csv.Writer
+	header []string // nil once it is written
+}
+
+// begin writes the header, also of an export of nothing.
+func (x *csvExporter) begin() error {
+	if x.header == nil {
+		return nil
+	}
+	header := x.header
+	x.header = nil
+	return x.w.Write(header)
+}
+
+func (x *csvExporter) write(e api.Event) error {
+	if err := x.begin(); err != nil {
+		return err
+	}
+	var detail []string
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		detail = append(detail, name+"="+e.Detail[name])
+	}
+	row := []string{e.ID, e.Time.Format(time.RFC3339Nano), e.Event, e.Outcome, plainID(e.ActorID), e.Actor, plainID(e.UserID), e.User,
+		e.Login, e.Session, e.IP, e.UserAgent, e.RequestID, strings.Join(detail, "; ")}
+	for i := range row {
+		row[i] = harmless(row[i])
+	}
+	return x.w.Write(row)
+}
+
+func (x *csvExporter) flush() error {
+	if err := x.begin(); err != nil {
+		return err
+	}
+	x.w.Flush()
+	return x.w.Error()
+}
+
+func plainID(id json.RawMessage) string {
+	var s string
+	if json.Unmarshal(id, &s) == nil {
+		return s
+	}
+	return string(id)
+}
+
+// formulas are the characters with which a formula begins, or from which some programs make one (OWASP, CSV Injection).
+const formulas = "=+-@\t\r\n＝＋－＠"
+
+// harmless keeps a spreadsheet from taking a stranger's text for a formula, also behind spaces that it leaves away.
+func harmless(cell string) string {
+	shown := strings.TrimLeft(cell, " \u00a0\u3000\ufeff")
+	if first, size := utf8.DecodeRuneInString(shown); size > 0 && strings.ContainsRune(formulas, first) {
+		return "'" + cell
+	}
+	return cell
+}

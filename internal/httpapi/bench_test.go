@@ -1,0 +1,145 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// nowhere is where benchmarks answer to.
+type nowhere struct {
+	header http.Header
+	status int
+}
+
+func (n *nowhere) Header() http.Header         { return n.header }
+func (n *nowhere) WriteHeader(status int)      { n.status = status }
+func (n *nowhere) Write(b []byte) (int, error) { return len(b), nil }
+
+func serveMany(b *testing.B, handler http.Handler, r *http.Request, status int) {
+	b.Helper()
+	w := &nowhere{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		handler.ServeHTTP(w, r)
+	}
+	if w.status != status {
+		b.Errorf("%d", w.status)
+	}
+}
+
+// benched returns an API without the network, and the cookie of a user.
+func benched(b *testing.B, st stores) (*httpapi.API, *http.Cookie) {
+	b.Helper()
+	var log safeBuffer
+	api := assemble(b, st, "http://localhost:8000", options{}, &log)
+	u := &account.User{Username: "ada", Password: "!", IsActive: true, Epoch: "first", DateJoined: time.Now().Unix()}
+	if err := st.Accounts.Create(b.Context(), u); err != nil {
+		b.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	in := session.SignIn{User: u.ID, Epoch: u.Epoch, Method: "password", Fresh: true}
+	if _, err := api.Sessions.SignIn(w, httptest.NewRequest("POST", "/", nil), in); err != nil {
+		b.Fatal(err)
+	}
+	return api, w.Result().Cookies()[0]
+}
+
+func asked(method, path string, cookie *http.Cookie) *http.Request {
+	r := httptest.NewRequest(method, "http://localhost:8000"+path, nil)
+	if cookie != nil {
+		r.AddCookie(cookie)
+	}
+	return r
+}
+
+func BenchmarkMe(b *testing.B) {
+	for name, open := range map[string]func(testing.TB) stores{"memory": memoryStores, "sqlite": sqliteStores} {
+		b.Run(name, func(b *testing.B) {
+			api, cookie := benched(b, open(b))
+			serveMany(b, api.Handler(nil), asked("GET", "/api/me", cookie), 200)
+		})
+	}
+	b.Run("visitor", func(b *testing.B) {
+		api, _ := benched(b, memoryStores(b))
+		serveMany(b, api.Handler(nil), asked("GET", "/api/me", nil), 401)
+	})
+	b.Run("app", func(b *testing.B) { // what an app's own route costs on its way through
+		api, _ := benched(b, memoryStores(b))
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) })
+		serveMany(b, api.Handler(next), asked("GET", "/api/orders", nil), 200)
+	})
+}
+
+func BenchmarkCSRFCheck(b *testing.B) {
+	api, cookie := benched(b, memoryStores(b))
+	r := asked("POST", "/api/auth/logout", cookie)
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Origin", "http://localhost:8000")
+	for name, token := range map[string]string{"fetch metadata": "", "csrftoken": api.CSRF.Issue(httptest.NewRecorder(), r, "a session")} {
+		b.Run(name, func(b *testing.B) {
+			r.Header.Set("X-CSRFToken", token)
+			b.ReportAllocs()
+			for b.Loop() {
+				caller := csrf.Caller{Ticket: true, Binding: func() (string, error) { return "a session", nil }}
+				if err := api.CSRF.Check(r, caller); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkScheme is GET /api/me by each way to say who one is, through the whole of the middleware, stores in memory. The
+// first line is what the others are measured by.
+func BenchmarkScheme(b *testing.B) {
+	api, cookie := benched(b, memoryStores(b))
+	api.Sessions.AppTokens = true
+	u, err := api.Accounts.Store.Find(b.Context(), "ada")
+	if err != nil {
+		b.Fatal(err)
+	}
+	opaque := func(kind token.Kind) string {
+		text, _, err := api.Auth.Tokens.Create(b.Context(), token.New{User: u.ID, Epoch: u.Epoch, Kind: kind, Name: "x"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return text
+	}
+	pair, err := api.Auth.JWT.Create(b.Context(), jwt.SignIn{User: u.ID, Epoch: u.Epoch})
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	if _, err := api.Sessions.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: u.Epoch, App: true}); err != nil {
+		b.Fatal(err)
+	}
+	background, stop := context.WithCancel(b.Context())
+	defer stop()
+	go api.Auth.Tokens.Run(background) // uses are noted in batches, as in the server
+	handler := api.Handler(nil)
+	for _, scheme := range []struct{ name, header, value string }{
+		{"session", "Cookie", cookie.Name + "=" + cookie.Value},
+		{"app", "X-Session-Token", w.Header().Get("X-Session-Token")},
+		{"drf", "Authorization", "Token " + opaque(token.DRF)},
+		{"knox", "Authorization", "Token " + opaque(token.Knox)},
+		{"personal", "Authorization", "Bearer " + opaque(token.Personal)},
+		{"jwt", "Authorization", "Bearer " + pair.Access},
+	} {
+		b.Run(scheme.name, func(b *testing.B) {
+			r := asked("GET", "/api/me", nil)
+			r.Header.Set(scheme.header, scheme.value)
+			serveMany(b, handler, r, 200)
+		})
+	}
+}

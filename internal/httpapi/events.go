@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/events"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+)
+
+// Passive reports whether a request is no use of its session: it asks with slide=false, or is the events stream, which a
+// page holds open whether anybody sits in front of it or not. It is meant for session.Manager.Passive.
+func Passive(r *http.Request) bool {
+	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false" || route{path: eventsPath}.match(r.URL.EscapedPath())
+}
+
+const eventsPath = "/api/auth/events"
+
+var (
+	errTooManyStreams = &problem.Problem{Status: http.StatusTooManyRequests, Code: "too_many_streams", RetryAfter: 5 * time.Second,
+		Detail: fmt.Sprintf("This session has %d events streams open already. Share one between tabs.", events.MostOfSession)}
+	errFull = &problem.Problem{Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: 30 * time.Second,
+		Detail: "Too many pages are connected to this server. Try again shortly."}
+	errStopping = &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping", RetryAfter: time.Second,
+		Detail: "The server is stopping."}
+)
+
+// events tells a page what becomes of its session, as server-sent events (HTML Standard, section 9.2). The stream is open
+// until the session ends, the page goes away, or the server stops.
+func streamEvents(a *API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{api: a, w: w, r: r}
+		if err := c.stream(); err != nil {
+			c.logRefusal(err)
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// stream holds the request open. An error comes back only if nothing was sent.
+func (c *call) stream() error {
+	if err := c.api.CSRF.CheckOrigin(c.r); err != nil {
+		return err
+	}
+	var err error
+	if c.who, err = c.identify(); err != nil {
+		return err
+	}
+	if err := auth.CheckSession(c.who); err != nil {
+		return err
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep the events to itself
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	p := newPage()
+	watch, err := c.api.Live.Open(c.ctx(), c.who, p)
+	if err != nil {
+		h.Del("X-Accel-Buffering")
+		return refusal(err)
+	}
+	p.serve(c.w, c.r, watch.Close)
+	return nil
+}
+
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, events.ErrTooMany):
+		return errTooManyStreams
+	case errors.Is(err, events.ErrFull):
+		return errFull
+	case errors.Is(err, events.ErrStopping):
+		return errStopping
+	}
+	return err
+}

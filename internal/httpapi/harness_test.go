@@ -1,0 +1,212 @@
+package httpapi_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/events"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// stores are what a server keeps its things in.
+type stores struct {
+	Sessions  session.Store
+	Accounts  account.Store
+	Tokens    token.Store
+	Throttles throttle.Store
+	Keys      keyring.Store
+	Audit     audit.Store
+}
+
+func inMemory(t *testing.T) stores { return memoryStores(t) }
+
+func inSQLite(t *testing.T) stores { return sqliteStores(t) }
+
+func memoryStores(testing.TB) stores {
+	db := memory.New()
+	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
+}
+
+func sqliteStores(t testing.TB) stores {
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
+}
+
+// onEachStore runs a test against every store that there is.
+func onEachStore(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
+	t.Run("memory", func(t *testing.T) { test(t, inMemory) })
+	t.Run("sqlite", func(t *testing.T) { test(t, inSQLite) })
+}
+
+// options change how the server under test is put together.
+type options struct {
+	stores    func(*testing.T) stores // nil: inMemory
+	tls       bool                    // https, with a certificate that clients of the harness trust
+	url       string                  // the public URL, where it isn't the address that the server listens on
+	text      bool                    // log lines of text instead of JSON
+	origins   []string
+	strict    bool
+	appTokens bool
+	trusted   []string
+	hsts      string
+	pages     httpapi.Pages
+	next      http.Handler
+	audit     audit.Store // nil: that of stores
+	change    func(*httpapi.API)
+}
+
+// server is the real API on a real port.
+type server struct {
+	*httptest.Server
+	t      *testing.T
+	api    *httpapi.API
+	stores stores
+	public string      // the URL that it was configured with
+	log    *safeBuffer // everything that was logged, down to debug
+	secret secrets
+}
+
+// start serves the API on a free port of this machine until the test ends.
+func start(t *testing.T, o options) *server {
+	t.Helper()
+	if o.stores == nil {
+		o.stores = inMemory
+	}
+	s := &server{t: t, stores: o.stores(t), log: &safeBuffer{}}
+	var handler http.Handler
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.watchHeaders(handler, w, r)
+	}))
+	s.Config.MaxHeaderBytes = 64 << 10
+	s.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(s.log, nil), slog.LevelWarn)
+	if o.tls {
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.searchLog)
+	t.Cleanup(s.searchStores)
+	t.Cleanup(s.searchAudit)
+	t.Cleanup(s.Close)
+	s.public = cmp.Or(o.url, s.URL)
+	s.api = assemble(t, s.stores, s.public, o, s.log)
+	if o.change != nil {
+		o.change(s.api)
+	}
+	handler = s.api.Handler(o.next)
+	return s
+}
+
+func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *httpapi.API {
+	t.Helper()
+	ring, err := keyring.Create(filepath.Join(t.TempDir(), "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := csrf.New(csrf.Config{URL: base, Origins: o.origins, Strict: o.strict, Keys: func() [][]byte { return ring.Derive("csrf") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := clientip.ParseTrust(o.trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines slog.Handler = slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	if o.text {
+		lines = slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	auditLog := &audit.Log{Store: st.Audit}
+	if o.audit != nil {
+		auditLog.Store = o.audit
+	}
+	inBackground(t, auditLog.Run)
+	logger := slog.New(auditLog.Handler(reqinfo.LogHandler(lines)))
+	sessions := &session.Manager{
+		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Log: logger, Passive: httpapi.Passive,
+	}
+	accounts := &account.Service{
+		Store: st.Accounts, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
+	}
+	who := auth.New(sessions, st.Accounts)
+	who.Tokens = &token.Service{Store: st.Tokens, Log: logger}
+	who.JWT = &jwt.Service{
+		Keys: &jwt.Keys{Ring: ring, Store: st.Keys}, Store: st.Tokens, Accounts: who, Sessions: sessions, Issuer: base,
+		Audiences: []string{"reports", "billing"}, Log: logger,
+	}
+	hub := &events.Hub{Auth: who, Log: logger}
+	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
+	inBackground(t, hub.Run)
+	return &httpapi.API{
+		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
+		URL:     base,
+		Healthy: func(ctx context.Context) error { _, err := st.Keys.Sealed(ctx); return err },
+		Secure:  o.tls, HSTS: o.hsts, Log: logger,
+	}
+}
+
+// inBackground runs something until the test ends.
+func inBackground(t testing.TB, run func(context.Context) error) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// goodPassword passes the policy.
+const goodPassword = "correct horse battery staple"
+
+// user creates an account with goodPassword.
+func (s *server) user(name string) *account.User {
+	s.t.Helper()
+	u := &account.User{
+		Username: name, Email: name + "@example.com", Password: goodHash(), IsActive: true,
+		DateJoined: time.Now().Unix(), Epoch: rand.Text(),
+	}
+	if err := s.stores.Accounts.Create(s.t.Context(), u); err != nil {
+		s.t.Fatal(err)
+	}
+	s.secret.add(u.Password, u.Epoch)
+	return u
+}
+
+// goodHash is the hash of goodPassword, made once: it is what takes the time.
+var goodHash = sync.OnceValue(func() string {
+	hash, err := (&password.Hasher{}).Hash(context.Background(), goodPassword)
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})

@@ -1,0 +1,183 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+)
+
+func TestH03_F08_EveryAnswerIsInertElsewhere(t *testing.T) {
+	want := map[string]string{
+		"X-Content-Type-Options":       "nosniff",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Referrer-Policy":              "same-origin",
+		"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+	}
+	for _, a := range everyAnswer(t) {
+		for name, value := range want {
+			if got := a.Header.Values(name); len(got) != 1 || got[0] != value {
+				t.Errorf("%s: %d with %s %q", a.label, a.StatusCode, name, got)
+			}
+		}
+		kind := a.Header.Get("Content-Type")
+		switch {
+		case a.StatusCode == 204 && kind == "":
+		case a.StatusCode >= 400 && kind == "application/problem+json":
+		case a.StatusCode == 200 && kind == "text/event-stream" && strings.HasPrefix(a.label, "GET /api/auth/events "):
+		case a.StatusCode >= 400 && kind == "application/json" && isPlain(a.Request.URL.Path):
+		case a.StatusCode == 200 && (kind == "application/json" || kind == "application/yaml; charset=utf-8"):
+		default:
+			t.Errorf("%s: %d with Content-Type %q", a.label, a.StatusCode, kind)
+		}
+	}
+}
+
+func TestH06_EveryAnswerIsNotStored(t *testing.T) {
+	for _, a := range everyAnswer(t) {
+		if got := a.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
+			t.Errorf("%s: %d with Cache-Control %q", a.label, a.StatusCode, got)
+		}
+		if !slices.Contains(a.Header.Values("Vary"), "Cookie") {
+			t.Errorf("%s: %d with Vary %q", a.label, a.StatusCode, a.Header.Values("Vary"))
+		}
+	}
+}
+
+func TestH01_EveryAnswerOverHTTPSDemandsHTTPS(t *testing.T) {
+	const hsts = "max-age=31536000; includeSubDomains"
+	for _, a := range provoke(t, options{tls: true, hsts: hsts}) {
+		if got := a.Header.Values("Strict-Transport-Security"); len(got) != 1 || got[0] != hsts {
+			t.Errorf("%s: %d with Strict-Transport-Security %q", a.label, a.StatusCode, got)
+		}
+	}
+}
+
+// TestEveryRefusalSaysWhatToDo: a code, a sentence, and the name under which the operator finds it; 401 with a scheme that
+// no browser pops up a box for, 429 and 503 with a time.
+func TestEveryRefusalSaysWhatToDo(t *testing.T) {
+	names := map[string]bool{}
+	for _, a := range everyAnswer(t) {
+		id := a.Header.Get("X-Request-Id")
+		if id == "" || names[id] {
+			t.Errorf("%s: the request is called %q", a.label, id)
+		}
+		names[id] = true
+		if a.StatusCode < 400 {
+			continue
+		}
+		if isPlain(a.Request.URL.Path) && a.Header.Get("Content-Type") == "application/json" {
+			if a.StatusCode == 401 && !slices.Contains([]string{"Session", "Token"}, a.Header.Get("WWW-Authenticate")) || len(a.body) < 3 {
+				t.Errorf("%s: %d %s", a.label, a.StatusCode, a.body)
+			}
+			continue
+		}
+		if a.code() == "" || a.field("detail") == "" || a.field("request_id") != id || a.field("status") != float64(a.StatusCode) ||
+			a.field("title") != http.StatusText(a.StatusCode) || a.field("type") != "about:blank" {
+			t.Errorf("%s: %d %s", a.label, a.StatusCode, a.body)
+		}
+		if wait := a.Header.Get("Retry-After"); (wait != "") != (a.StatusCode == 503 || a.StatusCode == 429) {
+			t.Errorf("%s: %d with Retry-After %q", a.label, a.StatusCode, wait)
+		}
+		if got := a.Header.Get("WWW-Authenticate"); (got == "Session") != (a.StatusCode == 401) || a.StatusCode != 401 && got != "" {
+			t.Errorf("%s: %d with WWW-Authenticate %q", a.label, a.StatusCode, got)
+		}
+	}
+}
+
+// TestL04_FaultsOfOursAreAnsweredAndLogged: 503 or 500 and nothing about the inside; nobody gets in, and nobody's cookie
+// goes.
+func TestL04_FaultsOfOursAreAnsweredAndLogged(t *testing.T) {
+	for name, want := range map[string]struct {
+		stores func(*testing.T) stores
+		status int
+		code   string
+		logged string
+	}{
+		"outage": {noStores, 503, "unavailable", `"msg":"unavailable"`},
+		"crash":  {crashing, 500, "server_error", `"msg":"sys_crash"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, options{stores: want.stores, next: appBehind(t)})
+			c := s.client().hold(anyTicket())
+			for _, path := range []string{"/api/me", "/api/auth/sessions", "/api/auth/csrf"} {
+				r := c.send("GET", path, nil)
+				if !isProblem(r, want.status, want.code) || len(r.Cookies()) > 0 {
+					t.Errorf("%s: %d %s, cookies %v", path, r.StatusCode, r.body, r.Cookies())
+				}
+				for _, inside := range []string{"goroutine", ".go:", "storetest", "nil pointer", "asked for it"} {
+					if bytes.Contains(r.body, []byte(inside)) {
+						t.Errorf("%s: the answer shows the inside: %s", path, r.body)
+					}
+				}
+				if id := r.Header.Get("X-Request-Id"); !s.logged(want.logged, id) {
+					t.Errorf("%s: no line with %s and %s", path, want.logged, id)
+				}
+			}
+			for range 3 { // the process goes on
+				if r := c.send("GET", "/healthz", nil); r.StatusCode != 200 {
+					t.Errorf("/healthz: %d", r.StatusCode)
+				}
+			}
+		})
+	}
+}
+
+// logged reports whether one line of the log has all of these texts in it.
+func (s *server) logged(texts ...string) bool {
+	for line := range strings.Lines(s.log.String()) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestL04_ACrashOfTheAppCutsTheConnection: half an answer must not look like a whole one.
+func TestL04_ACrashOfTheAppCutsTheConnection(t *testing.T) {
+	s := start(t, options{next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("half an answer ", 1000)) // the client reads it below
+		panic("the app's defect")
+	})})
+	r, err := s.Client().Get(s.URL + "/api/orders")
+	if err == nil {
+		defer r.Body.Close()
+		var body []byte
+		if body, err = io.ReadAll(r.Body); err == nil {
+			t.Errorf("%d with what looks like a whole answer of %d bytes, which ends %q", r.StatusCode, len(body), body[len(body)-50:])
+		}
+	}
+	if !s.logged(`"msg":"sys_crash"`, "the app's defect") {
+		t.Error("nothing was logged")
+	}
+	if r := s.client().send("GET", "/healthz", nil); r.StatusCode != 200 {
+		t.Errorf("/healthz: %d", r.StatusCode)
+	}
+}
+
+// TestL04_ACrashTakesItsCookiesBack: what was to be set before the crash isn't set by the answer to it.
+func TestL04_ACrashTakesItsCookiesBack(t *testing.T) {
+	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Log = slog.New(brittle{api.Log.Handler()}) }})
+	s.user("ada")
+	c := s.client()
+	if r := c.login("ada", goodPassword); !isProblem(r, 500, "server_error") || len(r.Cookies()) > 0 || c.ticket() != "" {
+		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Cookies())
+	}
+}
+
+// brittle is a log that breaks when it is told of a new session, the cookie of which is set already.
+type brittle struct{ slog.Handler }
+
+func (b brittle) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "session_created" {
+		panic("the log's defect")
+	}
+	return b.Handler.Handle(ctx, r)
+}

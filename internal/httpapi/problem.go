@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// The errors of this package's own.
+var (
+	errInvalidCredentials = problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password.")
+	errSessionEnded       = problem.New(http.StatusUnauthorized, "session_ended", "Your session has ended. Sign in again.")
+	errNotFound           = problem.New(http.StatusNotFound, "not_found", "Not found.")
+	errMisdirected        = problem.New(http.StatusMisdirectedRequest, "unknown_host",
+		"This server doesn't answer to that host name. Use the address that it was started with (--url).")
+	errNoAppTokens = problem.New(http.StatusBadRequest, "app_tokens_off",
+		"This server gives no sessions to apps. It must be started with --app-tokens.")
+	errNotAnApp = problem.New(http.StatusForbidden, "not_an_app",
+		"A session token is for programs that are no browsers: send neither Origin, Sec-Fetch headers nor cookies.")
+	errTooManyTokens = problem.New(http.StatusConflict, "too_many_tokens",
+		"You have as many tokens as are allowed. End one that is no longer needed.")
+	errServer = problem.New(http.StatusInternalServerError, "server_error",
+		"Something went wrong here. The operator finds it in the log under the request_id.")
+)
+
+// sentinels is the table from the domain's errors to the network's.
+var sentinels = []struct {
+	err    error
+	answer *problem.Problem
+}{
+	{account.ErrInvalidCredentials, errInvalidCredentials},
+	{account.ErrSetupSpent, problem.New(http.StatusForbidden, "setup_link_invalid",
+		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
+	{account.ErrResetSpent, problem.New(http.StatusForbidden, "reset_link_invalid",
+		"This link is no longer valid: it was used, replaced by another, or is over an hour old. Ask for a new one.")},
+	{account.ErrMoved, errSessionEnded},
+	{account.ErrNotFound, errNotFound},
+	{session.ErrEnded, errSessionEnded},
+	{jwt.ErrSpent, errSpent},
+	{token.ErrNotFound, errNotFound},
+	{token.ErrLimit, errTooManyTokens},
+	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The session holds too much.")},
+}
+
+// problem returns the answer to err. What it doesn't know is an outage: it is logged, and answered 503.
+func (a *API) problem(r *http.Request, err error) *problem.Problem {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return p
+	}
+	if e, ok := errors.AsType[*csrf.Error](err); ok {
+		a.Log.LogAttrs(r.Context(), slog.LevelWarn, "malicious_csrf", slog.String("reason", e.Code))
+		return problem.New(http.StatusForbidden, e.Code, e.Detail)
+	}
+	if e, ok := errors.AsType[*account.InvalidError](err); ok {
+		return invalidFields(e)
+	}
+	if e, ok := errors.AsType[*throttle.Error](err); ok {
+		return throttled(e.RetryAfter)
+	}
+	if e, ok := errors.AsType[*password.BusyError](err); ok {
+		return &problem.Problem{Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: max(e.RetryAfter, time.Second),
+			Detail: "Too many people are signing in at this moment. Try again in a few seconds."}
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			return s.answer
+		}
+	}
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		level = slog.LevelDebug // the client went away
+	}
+	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
+	return auth.Unavailable
+}
+
+func invalidFields(e *account.InvalidError) *problem.Problem {
+	wrong := map[string][]string{}
+	for field, problems := range e.Fields {
+		for _, p := range problems {
+			wrong[field] = append(wrong[field], p.Message)
+		}
+	}
+	return &problem.Problem{
+		Status: http.StatusBadRequest, Code: "invalid", Detail: "Some fields are not right.", Fields: wrong,
+	}
+}
+
+func throttled(wait time.Duration) *problem.Problem {
+	wait = max(wait, time.Second)
+	seconds := int(math.Ceil(wait.Seconds()))
+	unit := "seconds"
+	if seconds == 1 {
+		unit = "second"
+	}
+	return &problem.Problem{Status: http.StatusTooManyRequests, Code: "throttled", RetryAfter: wait,
+		Detail: fmt.Sprintf("Request was throttled. Expected available in %d %s.", seconds, unit)}
+}

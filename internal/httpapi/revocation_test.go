@@ -1,0 +1,224 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// holder is one user with everything that lets somebody in.
+type holder struct {
+	s     *server
+	u     *account.User
+	here  *client
+	root  *client           // an administrator
+	lines map[string]string // the header line by which each column's credential is sent; "" for what is sent otherwise
+	jwt   map[string]string // the JWTs that are asked about in a body
+}
+
+// columns are those of the table in docs/revocation.md.
+var columns = []string{"this", "others", "app", "DRF", "knox", "personal", "refresh", "access", "minted"}
+
+func newHolder(t *testing.T, s *server, root *client, name string) *holder {
+	t.Helper()
+	u := s.user(name)
+	if _, err := s.api.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error {
+		u.Direct, u.Groups = []string{"app.direct"}, []string{"readers"}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h := &holder{s: s, u: u, here: s.as(u), root: root, jwt: map[string]string{}}
+	r := s.program().send("POST", "/api/auth/jwt/create", map[string]string{"username": name, "password": goodPassword})
+	h.jwt["refresh"] = fmt.Sprint(r.field("refresh"))
+	minted := h.here.send("POST", "/api/auth/jwt/mint", map[string]string{"audience": "reports"})
+	h.jwt["minted"] = fmt.Sprint(minted.field("token"))
+	h.lines = map[string]string{
+		"this":     "Cookie: " + h.here.cookieName() + "=" + h.here.ticket(),
+		"others":   "Cookie: " + h.here.cookieName() + "=" + s.as(u).ticket(),
+		"app":      s.phone(name),
+		"DRF":      "Authorization: Token " + s.issue(u, token.New{Kind: token.DRF}),
+		"knox":     "Authorization: Token " + s.issue(u, token.New{Kind: token.Knox}),
+		"personal": "Authorization: Bearer " + s.issue(u, token.New{Kind: token.Personal, Name: "x"}),
+		"access":   fmt.Sprint("Authorization: Bearer ", r.field("access")),
+	}
+	return h
+}
+
+// counts reports whether the credential of a column lets its holder in.
+func (h *holder) counts(column string) bool {
+	h.s.t.Helper()
+	var r *answer
+	switch column {
+	case "refresh":
+		r = h.s.program().send("POST", "/api/auth/jwt/verify", map[string]string{"token": h.jwt[column]})
+	case "minted":
+		r = h.s.program().send("POST", "/api/auth/jwt/verify", map[string]string{"token": h.jwt[column], "audience": "reports"})
+	default:
+		r = h.s.program().send("GET", "/api/me", nil, h.lines[column])
+	}
+	if r.StatusCode != 200 && r.StatusCode != 401 && r.StatusCode != 400 {
+		h.s.t.Errorf("%s: %d %s", column, r.StatusCode, r.body)
+	}
+	return r.StatusCode == 200
+}
+
+// reaches reports whether the credential of a column gets to a page that asks for a permission.
+func (h *holder) reaches(column, permission string) bool {
+	return h.s.program().send("GET", "/"+permission, nil, h.lines[column]).StatusCode == 200
+}
+
+// revocations are the lines of the table.
+var revocations = map[string]func(t *testing.T, h *holder){
+	"sign-out": func(t *testing.T, h *holder) { ok(t, h.here.send("POST", "/api/auth/logout", nil)) },
+	"sign-out everywhere": func(t *testing.T, h *holder) {
+		ok(t, h.here.send("POST", "/api/auth/logout", map[string]bool{"everywhere": true}))
+	},
+	"own password change": func(t *testing.T, h *holder) {
+		ok(t, h.here.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword)))
+	},
+	"reset by an administrator": func(t *testing.T, h *holder) {
+		ok(t, h.admin("POST", "/users/"+h.u.ID+"/password", map[string]string{"password": newPassword}))
+	},
+	"permission change": func(t *testing.T, h *holder) {
+		ok(t, h.admin("PATCH", "/users/"+h.u.ID, map[string][]string{"direct_permissions": {}}))
+	},
+	"group change": func(t *testing.T, h *holder) {
+		ok(t, h.admin("PATCH", "/groups/readers", map[string][]string{"permissions": {}}))
+	},
+	"disabled":    func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/disable", nil)) },
+	"deleted":     func(t *testing.T, h *holder) { ok(t, h.admin("DELETE", "/users/"+h.u.ID, nil)) },
+	"compromised": func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/end", nil)) },
+}
+
+// admin sends what an administrator does.
+func (h *holder) admin(method, path string, body any) *answer {
+	h.s.t.Helper()
+	return h.root.send(method, adminPath+path, body)
+}
+
+func did(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// revocationTable reads the page: what each deed does to each column.
+func revocationTable(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/revocation.md")
+	did(t, err)
+	table := map[string]map[string]string{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "| ") || len(cells) != 1+len(columns) {
+			continue
+		}
+		name := strings.TrimSpace(cells[0])
+		if name == "" {
+			for n, column := range columns {
+				if got := strings.TrimSpace(cells[n+1]); got != column {
+					t.Errorf("column %d is called %q, not %q", n, got, column)
+				}
+			}
+			continue
+		}
+		table[name] = map[string]string{}
+		for n, column := range columns {
+			table[name][column] = strings.TrimSpace(cells[n+1])
+		}
+	}
+	return table
+}
+
+// TestX01_X02_X03_X09_WhatEndsWhat holds the table of docs/revocation.md against the server, cell by cell, on every store.
+func TestX01_X02_X03_X09_WhatEndsWhat(t *testing.T) {
+	table := revocationTable(t)
+	for name := range table {
+		if revocations[name] == nil {
+			t.Errorf("the page has a line %q, and nothing does it", name)
+		}
+	}
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open, appTokens: true, next: permissions("app.direct", "app.group")})
+		groups := func() {
+			did(t, s.stores.Accounts.SetGroup(t.Context(), account.Group{Name: "readers", Permissions: []string{"app.group"}}))
+		}
+		groups()
+		root := s.as(s.superuser("root"))
+		bystander := newHolder(t, s, root, "bystander")
+		n := 0
+		for name, do := range revocations {
+			n++
+			want := table[name]
+			if want == nil {
+				t.Errorf("%q is done, and the page has no line for it", name)
+				continue
+			}
+			groups()
+			h := newHolder(t, s, root, fmt.Sprint("user", n))
+			for _, column := range columns {
+				if !h.counts(column) {
+					t.Errorf("%s: before, %s doesn't count", name, column)
+				}
+			}
+			do(t, h)
+			for _, column := range columns {
+				h.judge(t, name, column, want[column])
+			}
+			h.follows(t, name)
+		}
+		groups()
+		for _, column := range columns {
+			if !bystander.counts(column) {
+				t.Errorf("the bystander's %s has ended", column)
+			}
+		}
+	})
+}
+
+// judge compares one cell with what became of the credential.
+func (h *holder) judge(t *testing.T, deed, column, want string) {
+	t.Helper()
+	counts := h.counts(column)
+	switch want {
+	case "stays":
+		if !counts {
+			t.Errorf("%s: %s has ended", deed, column)
+		}
+	case "ends", "rotates":
+		if counts {
+			t.Errorf("%s: %s counts still", deed, column)
+		}
+		if renewed := h.here.send("GET", "/api/me", nil).StatusCode == http.StatusOK; column == "this" && renewed != (want == "rotates") {
+			t.Errorf("%s: the session goes on: %v", deed, renewed)
+		}
+	default:
+		t.Errorf("%s, %s: the page says %q", deed, column, want)
+	}
+}
+
+// follows checks that the very next answer follows the new rights, whatever the credential.
+func (h *holder) follows(t *testing.T, deed string) {
+	t.Helper()
+	lost := map[string]string{"permission change": "app.direct", "group change": "app.group"}[deed]
+	if lost == "" {
+		return
+	}
+	for _, column := range columns {
+		if h.lines[column] == "" {
+			continue
+		}
+		for _, permission := range []string{"app.direct", "app.group"} {
+			if h.reaches(column, permission) == (permission == lost) {
+				t.Errorf("%s: %s reaches %s: %v", deed, column, permission, permission == lost)
+			}
+		}
+	}
+}

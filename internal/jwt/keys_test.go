@@ -1,0 +1,332 @@
+package jwt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+)
+
+func kids(published []map[string]string) []string {
+	var ids []string
+	for _, k := range published {
+		ids = append(ids, k["kid"])
+	}
+	return ids
+}
+
+// signedBy returns the kid of the key that a node signs with now.
+func (w *world) signedBy(node *jwt.Service) string {
+	w.t.Helper()
+	pair, err := node.Create(w.t.Context(), jwt.SignIn{User: "1", Epoch: "first"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(part(w.t, pair.Access, 0), `"kid":"`)
+	return rest[:strings.Index(rest, `"`)]
+}
+
+func TestThereIsNoKeyUntilOneIsNeeded(t *testing.T) {
+	w := newWorld(t)
+	text, keep, err := w.PublicKeys(t.Context())
+	if err != nil || string(text) != `{"keys":[]}` || keep != 0 {
+		t.Errorf("%s %v %v", text, keep, err)
+	}
+	if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, jwt.ErrInvalid) {
+		t.Error(err)
+	}
+	if all, err := w.db.Keys().Sealed(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("%d keys, %v", len(all), err)
+	}
+	w.signIn()
+	if _, keep, err := w.PublicKeys(t.Context()); err != nil || keep != jwt.PublicFor {
+		t.Errorf("%v %v", keep, err)
+	}
+}
+
+// TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver, on two nodes that hear nothing of each other.
+func TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		other := w.node()
+		first := w.signedBy(w.Service)
+		if got := w.signedBy(other); got != first {
+			t.Fatal("two first keys")
+		}
+		time.Sleep(time.Hour)
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: jwt.ES256}); err != nil {
+			t.Fatal(err)
+		}
+		made := time.Now()
+		if ids := kids(w.published()); len(ids) != 2 || ids[0] != first {
+			t.Fatalf("published: %v", ids)
+		}
+		second := kids(w.published())[1]
+		time.Sleep(jwt.ReloadAfter)
+		if ids := kids(published(t, other)); !slices.Equal(ids, []string{first, second}) {
+			t.Errorf("the other node publishes %v", ids)
+		}
+		if jwt.Ahead <= jwt.ReloadAfter+jwt.PublicFor {
+			t.Error("a key signs before everybody can know it")
+		}
+		until := func(d time.Duration) { time.Sleep(time.Until(made.Add(d))) }
+		until(jwt.Ahead - time.Second)
+		for _, node := range []*jwt.Service{w.Service, other} {
+			if got := w.signedBy(node); got != first {
+				t.Error("the new key signs too early")
+			}
+		}
+		last := w.signIn()
+		until(jwt.Ahead)
+		for _, node := range []*jwt.Service{w.Service, other} {
+			if got := w.signedBy(node); got != second {
+				t.Error("the new key doesn't sign")
+			}
+		}
+		fresh := w.signIn()
+		for _, node := range []*jwt.Service{w.Service, other} {
+			for _, text := range []string{last.Access, last.Refresh, fresh.Access, fresh.Refresh} {
+				if err := node.Verify(t.Context(), text, ""); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		until(jwt.Ahead + 24*time.Hour - 2*time.Second)
+		if err := w.Verify(t.Context(), last.Refresh, ""); err != nil {
+			t.Errorf("the last token of the old key: %v", err)
+		}
+		if ids := kids(w.published()); len(ids) != 2 {
+			t.Errorf("published: %v", ids)
+		}
+		until(jwt.Ahead + 24*time.Hour)
+		if ids := kids(w.published()); !slices.Equal(ids, []string{second}) {
+			t.Errorf("published: %v", ids)
+		}
+		// Whoever has the old key now can sign what they want.
+		key := w.oldest()
+		now := time.Now().Unix()
+		payload := strings.NewReplacer(fmt.Sprint(int64(claim(t, last.Access, "exp").(float64))), fmt.Sprint(now+60)).Replace(part(t, last.Access, 1))
+		w.refused("signed with a key that is over", key.sign(t, part(t, last.Access, 0), payload), jwt.ErrInvalid)
+	})
+}
+
+// TestAfterALeakTheOldKeysCanBeDropped: at once where it is done, within a minute elsewhere, and for good.
+func TestAfterALeakTheOldKeysCanBeDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		other := w.node()
+		pair := w.signIn()
+		time.Sleep(time.Hour)
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil { // which has not begun to sign
+			t.Fatal(err)
+		}
+		pair = w.refresh(pair)
+		if err := other.Verify(t.Context(), pair.Access, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Drop: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.refused("signed with a dropped key", pair.Access, jwt.ErrInvalid)
+		w.refused("signed with a dropped key", pair.Refresh, jwt.ErrInvalid)
+		fresh := w.signIn()
+		keys := w.published()
+		if len(keys) != 1 || w.signedBy(w.Service) != keys[0]["kid"] {
+			t.Errorf("published: %v", keys)
+		}
+		time.Sleep(jwt.ReloadAfter)
+		if err := other.Verify(t.Context(), pair.Refresh, ""); !errors.Is(err, jwt.ErrInvalid) {
+			t.Errorf("another node, a minute later: %v", err)
+		}
+		for _, d := range []time.Duration{0, jwt.Ahead, 12 * time.Hour} {
+			time.Sleep(d)
+			if err := other.Verify(t.Context(), fresh.Refresh, ""); err != nil || w.signedBy(other) != keys[0]["kid"] {
+				t.Errorf("the new key, %v later: %v", d, err)
+			}
+		}
+	})
+}
+
+// oldest returns the first key that there was, published or not.
+func (w *world) oldest() signer {
+	sealed, err := w.db.Keys().Sealed(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	plain, err := w.ring.Open(sealed[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return opened(w.t, plain)
+}
+
+func TestRotationKeepsTheAlgorithmUnlessAsked(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct{ ask, want string }{{jwt.EdDSA, jwt.EdDSA}, {"", jwt.EdDSA}, {jwt.ES256, jwt.ES256}, {"", jwt.ES256}, {jwt.EdDSA, jwt.EdDSA}} {
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: row.ask}); err != nil {
+			t.Fatal(err)
+		}
+		all := w.published()
+		if got := all[len(all)-1]["alg"]; got != row.want {
+			t.Errorf("asked for %q: %s, want %s", row.ask, got, row.want)
+		}
+	}
+	for _, bad := range []string{"none", "HS256", "RS256", "eddsa"} {
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: bad}); err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if n := len(w.published()); n != 5 {
+		t.Errorf("%d keys", n)
+	}
+}
+
+// TestNodesThatStartAtOnceMakeOneKey, and so do rotations at the same moment.
+func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
+	w := newWorld(t)
+	nodes := make([]*jwt.Service, 8)
+	for i := range nodes {
+		nodes[i] = w.node()
+	}
+	texts := make([]string, len(nodes))
+	atOnce(len(nodes), func(i int) {
+		pair, err := nodes[i].Create(t.Context(), jwt.SignIn{User: "1", Epoch: "first"})
+		if err != nil {
+			t.Error(err)
+		}
+		texts[i] = pair.Access
+	})
+	for _, node := range nodes {
+		for _, text := range texts {
+			if err := node.Verify(t.Context(), text, ""); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n := len(w.published()); n != 1 {
+		t.Errorf("%d keys", n)
+	}
+	atOnce(len(nodes), func(i int) {
+		if err := nodes[i].Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil {
+			t.Error(err)
+		}
+	})
+	if all, err := w.db.Keys().Sealed(t.Context()); err != nil || len(all) < 2 || len(all) > len(nodes)+1 {
+		t.Errorf("%d keys, %v", len(all), err)
+	}
+}
+
+// TestAKeyThatAnotherNodeHasJustMadeIsFound: the first one signs at once, so a node that knew of none looks again soon.
+func TestAKeyThatAnotherNodeHasJustMadeIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		other := w.node()
+		if keys := published(t, other); len(keys) != 0 {
+			t.Fatal(keys)
+		}
+		pair := w.signIn()
+		time.Sleep(5 * time.Second)
+		if err := other.Verify(t.Context(), pair.Access, ""); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// counted counts the reads of the keys, and fails them while down.
+type counted struct {
+	keyring.Store
+	reads int
+	down  bool
+}
+
+var errDown = errors.New("the database is down")
+
+func (c *counted) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+	c.reads++
+	if c.down {
+		return nil, errDown
+	}
+	return c.Store.Sealed(ctx)
+}
+
+// TestStrangersCantMakeUsReadTheKeysAllTheTime: whatever they put into the header.
+func TestStrangersCantMakeUsReadTheKeysAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		store := &counted{Store: w.db.Keys()}
+		w.Keys.Store = store
+		pair := w.signIn()
+		store.reads = 0
+		for i := range 1000 {
+			time.Sleep(10 * time.Millisecond)
+			_, rest, _ := strings.Cut(pair.Access, ".")
+			forged := encode(fmt.Appendf(nil, `{"alg":"EdDSA","kid":"%d","typ":"JWT"}`, i)) + "." + rest
+			if err := w.Verify(t.Context(), forged, ""); !errors.Is(err, jwt.ErrInvalid) {
+				t.Fatal(err)
+			}
+		}
+		if store.reads > 3 {
+			t.Errorf("%d reads in ten seconds", store.reads)
+		}
+	})
+}
+
+// TestAnOutageOfTheKeysIsNoRefusal: what is known goes on to count, and what isn't is an outage.
+func TestAnOutageOfTheKeysIsNoRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		store := &counted{Store: w.db.Keys()}
+		w.Keys.Store = store
+		pair := w.signIn()
+		store.down = true
+		time.Sleep(2 * time.Minute)
+		if err := w.Verify(t.Context(), pair.Access, ""); err != nil {
+			t.Errorf("a known key: %v", err)
+		}
+		cold := w.node()
+		cold.Keys.Store = store
+		if _, err := cold.Authenticate(t.Context(), pair.Access); !errors.Is(err, errDown) {
+			t.Errorf("a cold node: %v", err)
+		}
+		if _, err := cold.Create(t.Context(), jwt.SignIn{User: "1", Epoch: "first"}); !errors.Is(err, errDown) {
+			t.Errorf("a cold node signs: %v", err)
+		}
+		if _, _, err := cold.PublicKeys(t.Context()); !errors.Is(err, errDown) {
+			t.Errorf("a cold node publishes: %v", err)
+		}
+		store.down = false
+		if err := cold.Verify(t.Context(), pair.Access, ""); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// TestSigningKeysAreSealed: the database alone signs nothing.
+func TestSigningKeysAreSealed(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	sealed, err := w.db.Keys().Sealed(t.Context())
+	if err != nil || len(sealed) != 1 || sealed[0].Name != "jwt 000001" {
+		t.Fatal(sealed, err)
+	}
+	if strings.Contains(string(sealed[0].Box), "pkcs8") {
+		t.Error("the key lies open")
+	}
+	moved := keyring.Sealed{Name: "jwt 000002", Box: sealed[0].Box}
+	if _, err := w.db.Keys().AddSealed(t.Context(), moved); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.node().Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, keyring.ErrWrongSecret) {
+		t.Errorf("a key under another name: %v", err)
+	}
+}

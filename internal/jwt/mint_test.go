@@ -1,0 +1,68 @@
+package jwt_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func sessionsOf(user string) session.Query { return session.Query{User: user} }
+
+func TestTokensAreMintedForListedAudiencesOnly(t *testing.T) {
+	w := newWorld(t)
+	w.Audiences = []string{"reports", publicURL}
+	s := w.session()
+	for _, audience := range []string{"", "report", "Reports", "reports ", "billing", publicURL, "*"} {
+		if _, _, err := w.Mint(t.Context(), jwt.Mint{Session: s, Epoch: "first", Audience: audience}); !errors.Is(err, jwt.ErrAudience) {
+			t.Errorf("%q: %v", audience, err)
+		}
+	}
+	w.mint(s, "reports")
+}
+
+// TestAMintedTokenEndsWithItsSession, not after it.
+func TestAMintedTokenEndsWithItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.sessions.Idle = time.Hour
+		s := w.session()
+		time.Sleep(57 * time.Minute)
+		_, expires, err := w.Mint(t.Context(), jwt.Mint{Session: s, Epoch: "first", AuthenticatedAt: s.CreatedAt, Audience: "reports"})
+		if err != nil || !expires.Equal(s.ExpiresAt) {
+			t.Errorf("ends at %v, the session at %v: %v", expires, s.ExpiresAt, err)
+		}
+	})
+}
+
+// TestAMintedTokenTellsNoEpoch, and not whether two are of the same one; and outlives a new server secret.
+func TestAMintedTokenTellsNoEpoch(t *testing.T) {
+	w := newWorld(t)
+	s := w.session()
+	a, b := w.mint(s, "reports"), w.mint(s, "reports")
+	if claim(t, a, "epoch") == claim(t, b, "epoch") || strings.Contains(part(t, a, 1), "first") {
+		t.Error("it does")
+	}
+	path := t.TempDir() + "/secret"
+	ring, err := keyring.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w2 := newWorld(t)
+	w2.ring, w2.Keys.Ring = ring, ring
+	text := w2.mint(w2.session(), "reports")
+	if err := keyring.Rotate(t.Context(), path, w2.db.Keys()); err != nil {
+		t.Fatal(err)
+	}
+	if w2.Keys.Ring, err = keyring.Load(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := w2.Verify(t.Context(), text, "reports"); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,235 @@
+package metrics_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// TestStoresKeepTheirPromises runs the cases of stores through the clocks, before and behind a memory.
+func TestStoresKeepTheirPromises(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Stores {
+		db, m := memory.New(), metrics.New()
+		return storetest.Stores{
+			Sessions: m.Revocations(m.Sessions(db.Sessions())), Accounts: m.Accounts(db.Accounts()), Tokens: m.Tokens(db.Tokens()),
+			Throttles: m.Throttles(db.Throttles()), Keys: db.Keys(), Audit: m.Audit(db.Audit()),
+		}
+	})
+}
+
+func TestFeedKeepsItsPromises(t *testing.T) {
+	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
+		f, m := memory.New().Feed(), metrics.New()
+		return storetest.Broadcast{Join: func(*testing.T) feed.Feed { return m.Feed(f) }}
+	})
+}
+
+func TestNilMeasuresNothing(t *testing.T) {
+	var m *metrics.Metrics
+	db := memory.New()
+	if m.Sessions(db.Sessions()) != db.Sessions() || m.Accounts(db.Accounts()) != db.Accounts() || m.Tokens(db.Tokens()) != db.Tokens() ||
+		m.Throttles(db.Throttles()) != db.Throttles() || m.Revocations(db.Sessions()) != db.Sessions() || m.Audit(db.Audit()) != db.Audit() {
+		t.Fatal("a nil Metrics stands before a store")
+	}
+}
+
+// scrape reads what Prometheus would.
+func scrape(t *testing.T, m *metrics.Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(w.Body)
+	if w.Code != http.StatusOK || err != nil {
+		t.Fatalf("%d, %v", w.Code, err)
+	}
+	return families
+}
+
+// value returns a counter, a gauge, or how many values a histogram has, of the labels that are given.
+func value(families map[string]*dto.MetricFamily, name string, labels ...string) (sum float64) {
+	for _, m := range families["cloakroom_"+name].GetMetric() {
+		has := map[string]string{}
+		for _, l := range m.GetLabel() {
+			has[l.GetName()] = l.GetValue()
+		}
+		for i := 0; i < len(labels); i += 2 {
+			if has[labels[i]] != labels[i+1] {
+				has = nil
+			}
+		}
+		if has != nil {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum
+}
+
+func expect(t *testing.T, m *metrics.Metrics, want float64, name string, labels ...string) {
+	t.Helper()
+	if got := value(scrape(t, m), name, labels...); got != want {
+		t.Errorf("%s%q is %v, want %v", name, labels, got, want)
+	}
+}
+
+// signedIn returns a manager with everything measured, and a request that is signed in.
+func signedIn(t *testing.T, m *metrics.Metrics, store session.Store) (*session.Manager, *http.Request) {
+	t.Helper()
+	manager := &session.Manager{Store: store, InsecureHTTP: true, Checked: m.Checked, Ended: m.Ended}
+	w := httptest.NewRecorder()
+	if _, err := manager.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: "1", Epoch: "e"}); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(w.Result().Cookies()[0])
+	return manager, r
+}
+
+// check lets the manager check a request and passes it on.
+func check(t *testing.T, manager *session.Manager, r *http.Request, then func(r *http.Request)) {
+	t.Helper()
+	manager.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = session.FromContext(r.Context()) // twice: one check
+		_, _ = session.FromContext(r.Context())
+		then(r)
+	})).ServeHTTP(httptest.NewRecorder(), r)
+}
+
+func nothing(*http.Request) {}
+
+func TestChecksByResultAndSource(t *testing.T) {
+	m, plan := metrics.New(), &storetest.Plan{}
+	db := memory.New()
+	faulty := storetest.Faulty(storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys()}, plan)
+	f := db.Feed()
+	cache := nearcache.New(nearcache.Config{Feed: m.Feed(f)})
+	store := m.Revocations(cache.Sessions(m.Sessions(faulty.Sessions)))
+	manager, r := signedIn(t, m, store)
+	check(t, manager, r, nothing) // nobody listens: the store is asked
+	check(t, manager, r, nothing)
+	expect(t, m, 2, "checks_total", "result", "live", "source", "store")
+	expect(t, m, 0, "checks_total", "source", "memory")
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cache.Run(ctx) }()
+	for began := time.Now(); value(scrape(t, m), "checks_total", "result", "live", "source", "memory") == 0; {
+		check(t, manager, r, nothing)
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("no check is answered from memory")
+		}
+	}
+	expect(t, m, 1, "feed_up")
+	if value(scrape(t, m), "feed_messages_heard_total") == 0 || value(scrape(t, m), "feed_send_seconds") == 0 {
+		t.Error("no message was heard")
+	}
+
+	check(t, manager, r, func(r *http.Request) {
+		if err := manager.SignOut(httptest.NewRecorder(), r); err != nil {
+			t.Error(err)
+		}
+	})
+	expect(t, m, 1, "revocations_total", "cause", session.SignedOut)
+	expect(t, m, 1, "revocation_seconds")
+	expect(t, m, 1, "fence_wait_seconds")
+	check(t, manager, r, nothing)
+	expect(t, m, 1, "checks_total", "result", "unknown")
+	stop()
+	<-ended
+	expect(t, m, 0, "feed_up")
+	expect(t, m, 1, "feed_losses_total")
+}
+
+func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
+	m, plan := metrics.New(), &storetest.Plan{}
+	db := memory.New()
+	stores := storetest.Faulty(storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys()}, plan)
+	store := m.Sessions(stores.Sessions)
+	if _, err := store.Load(t.Context(), session.ID{1}); err == nil {
+		t.Fatal("found")
+	}
+	expect(t, m, 1, "store_seconds", "store", "sessions", "call", "load")
+	expect(t, m, 0, "store_outages_total")
+	manager, r := signedIn(t, m, store)
+	plan.Call, plan.Rest = len(plan.Calls())+1, true
+	check(t, manager, r, nothing)
+	expect(t, m, 2, "checks_total", "result", "unavailable", "source", "store")
+	expect(t, m, 2, "store_outages_total", "store", "sessions", "call", "load")
+}
+
+// TestTheAuditLogIsMeasured: what waits, what was left out, and an outage.
+func TestTheAuditLogIsMeasured(t *testing.T) {
+	m, plan := metrics.New(), &storetest.Plan{}
+	log := &audit.Log{Store: m.Audit(storetest.Faulty(storetest.Stores{Audit: memory.New().Audit()}, plan).Audit)}
+	m.WatchAudit(log)
+	logger := slog.New(log.Handler(slog.DiscardHandler))
+	for range 1100 {
+		logger.Info("authn_login_fail", "login", "ada")
+	}
+	expect(t, m, 1000, "audit_events_waiting")
+	expect(t, m, 100, "audit_events_left_out_total")
+	plan.Call = len(plan.Calls()) + 1
+	if err := log.Flush(t.Context()); err == nil {
+		t.Fatal("the plan didn't fail")
+	}
+	expect(t, m, 1, "store_outages_total", "store", "audit", "call", "append")
+	if err := log.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, m, 0, "audit_events_waiting")
+	expect(t, m, 100, "audit_events_left_out_total")
+}
+
+func TestRefusedTriesAreCounted(t *testing.T) {
+	m := metrics.New()
+	g := &throttle.Guard{Store: m.Throttles(memory.New().Throttles())}
+	for range 12 {
+		if try, err := g.Reserve(t.Context(), throttle.Attempt{Account: "ann"}); err == nil {
+			_ = try.Failed(t.Context())
+		}
+	}
+	expect(t, m, 2, "throttle_refusals_total")
+	expect(t, m, 0, "store_outages_total")
+}
+
+func TestHashesThatRunAreShown(t *testing.T) {
+	m, h := metrics.New(), &password.Hasher{Workers: 1}
+	m.Watch(h)
+	expect(t, m, 1, "password_hashes_workers")
+	expect(t, m, 0, "password_hashes_running")
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = h.Hash(context.Background(), "correct horse battery staple")
+			}
+		}
+	}()
+	for value(scrape(t, m), "password_hashes_running") == 0 {
+	}
+	close(stop)
+	<-done
+	expect(t, m, 0, "password_hashes_running")
+}

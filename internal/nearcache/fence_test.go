@@ -1,0 +1,466 @@
+package nearcache_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+func TestX01_AnEndIsKnownEverywhereAtOnce(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		if took := c.nodes[1].end(id); took > 10*time.Millisecond {
+			t.Errorf("it took %v although everybody answers", took)
+		}
+		for i, m := range c.nodes {
+			if m.valid(id) {
+				t.Errorf("node %d honours what has ended", i)
+			}
+		}
+	})
+}
+
+func TestNothingIsRememberedBeforeTheFeedIsOld(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		m := c.join(nearcache.Config{})
+		for began := time.Now(); time.Since(began) < hold; time.Sleep(100 * time.Millisecond) {
+			if m.remembers(id) {
+				t.Fatalf("remembered %v after the start", time.Since(began))
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		if m.valid(id); !m.remembers(id) {
+			t.Error("not remembered after that")
+		}
+	})
+}
+
+// TestAYoungNodeKeepsNothingThatIsAboutToEnd has a node come up between the notice and the write.
+func TestAYoungNodeKeepsNothingThatIsAboutToEnd(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		commit := c.nodes[0].gate.stopBefore("Delete")
+		done := make(chan time.Duration)
+		go func() { done <- c.nodes[0].end(id) }()
+		synctest.Wait()
+		young := c.join(nearcache.Config{})
+		time.Sleep(lease)
+		if !young.valid(id) {
+			t.Error("ended before it is written")
+		}
+		commit()
+		<-done
+		if young.valid(id) {
+			t.Error("the young node honours what has ended")
+		}
+	})
+}
+
+// TestAYoungRevokerWaitsForWhomItHasNotHeard has a node end a session that has just begun to listen, while one that it
+// doesn't know of hears nothing any more.
+func TestAYoungRevokerWaitsForWhomItHasNotHeard(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		other := c.nodes[0]
+		time.Sleep(lease / 4) // a beat has just been heard
+		other.wire.freeze()
+		other.wire.silence(errors.New("frozen"))
+		young := c.join(nearcache.Config{})
+		synctest.Wait()
+		young.end(id)
+		if other.valid(id) {
+			t.Error("a node that the revoker has not heard of honours what has ended")
+		}
+	})
+}
+
+func TestANodeThatHearsNothingStopsRemembering(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		deaf := c.nodes[2]
+		deaf.wire.freeze()
+		if took := c.nodes[0].end(id); took < lease/2 || took > longest {
+			t.Errorf("it took %v, want until the end of the lease", took)
+		}
+		if deaf.valid(id) {
+			t.Error("the deaf node honours what has ended")
+		}
+	})
+}
+
+// TestAPausedNodeLooksAtTheClock: nothing runs on a paused node, and what it does first when it goes on is answer.
+func TestAPausedNodeLooksAtTheClock(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		for number, pause := range []time.Duration{100 * time.Millisecond, lease - time.Millisecond, lease, 5 * time.Second} {
+			id := c.signIn("ann", byte(number))
+			paused := c.nodes[1]
+			paused.wire.freeze()
+			paused.wire.silence(errors.New("paused"))
+			done := make(chan time.Duration, 1)
+			go func() { done <- c.nodes[0].end(id) }()
+			time.Sleep(pause)
+			select {
+			case <-done:
+				if paused.valid(id) {
+					t.Errorf("after a pause of %v it honours what has ended", pause)
+				}
+			default:
+			}
+			paused.wire.silence(nil)
+			paused.wire.thaw()
+			time.Sleep(2 * hold)
+			if paused.valid(id) {
+				t.Errorf("after a pause of %v it remembers what has ended", pause)
+			}
+		}
+	})
+}
+
+func TestANodeThatWasCutOffForgetsEverything(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		away := c.nodes[1]
+		away.wire.cutOff()
+		synctest.Wait()
+		if away.remembers(id) {
+			t.Error("it remembers while it is cut off")
+		}
+		if took := c.nodes[0].end(id); took > longest {
+			t.Errorf("the others waited %v", took)
+		}
+		away.wire.mend()
+		time.Sleep(lease / 2)
+		if away.valid(id) {
+			t.Error("what it remembered is back")
+		}
+	})
+}
+
+// TestARevokerThatIsCutOffWaitsForEverybody can't know who is there.
+func TestARevokerThatIsCutOffWaitsForEverybody(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[0].wire.cutOff()
+		c.nodes[1].wire.freeze()
+		synctest.Wait()
+		if took := c.nodes[0].end(id); took > longest {
+			t.Errorf("it waited %v", took)
+		}
+		if c.nodes[1].valid(id) {
+			t.Error("the other honours what has ended")
+		}
+	})
+}
+
+func TestARevokerThatIsCutOffWhileItWaits(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[1].wire.freeze()
+		done := make(chan time.Duration)
+		go func() { done <- c.nodes[0].end(id) }()
+		synctest.Wait()
+		c.nodes[0].wire.cutOff()
+		synctest.Wait()
+		c.nodes[0].wire.mend()
+		if took := <-done; took > longest {
+			t.Errorf("it waited %v", took)
+		}
+		if c.nodes[1].valid(id) {
+			t.Error("the other honours what has ended")
+		}
+	})
+}
+
+// TestACommandWithoutAMemoryIsHeardToo: the command line doesn't listen.
+func TestACommandWithoutAMemoryIsHeardToo(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[1].wire.freeze()
+		command := c.idle(nearcache.Config{})
+		if took := command.end(id); took < lease || took > longest {
+			t.Errorf("it took %v", took)
+		}
+		for i, m := range c.nodes {
+			if m.valid(id) {
+				t.Errorf("node %d honours what has ended", i)
+			}
+		}
+	})
+}
+
+// TestX07_B1_ALoadThatWasUnderWayIsNotKept is the fill race: the row was read before the session ended, and arrives after it.
+func TestX07_B1_ALoadThatWasUnderWayIsNotKept(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"for a moment": time.Millisecond, "for longer than the bar": hold + lease} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, 2, func(t *testing.T, c *cluster) {
+				r := record("ann", 1)
+				if err := c.nodes[0].sessions.Create(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				slow := c.nodes[1]
+				arrive := slow.gate.stopAfter("Load")
+				done := make(chan bool)
+				go func() { done <- slow.valid(r.ID) }()
+				synctest.Wait()
+				c.nodes[0].end(r.ID)
+				time.Sleep(pause)
+				arrive()
+				<-done // whatever it says: it was asked before
+				if slow.valid(r.ID) {
+					t.Error("what was read before the end is honoured after it")
+				}
+			})
+		})
+	}
+}
+
+// TestALoadUnderABarIsNotKeptHoweverLongItTakes begins between the notice and the write, and ends when the bar is over.
+func TestALoadUnderABarIsNotKeptHoweverLongItTakes(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		commit := c.nodes[0].gate.stopBefore("Delete")
+		ended := make(chan time.Duration)
+		go func() { ended <- c.nodes[0].end(id) }()
+		time.Sleep(time.Millisecond)
+		slow := c.nodes[1]
+		arrive := slow.gate.stopAfter("Load")
+		loaded := make(chan bool)
+		go func() { loaded <- slow.valid(id) }()
+		synctest.Wait()
+		commit()
+		<-ended
+		time.Sleep(hold)
+		arrive()
+		<-loaded
+		if slow.valid(id) {
+			t.Error("what was read before the end is honoured after it")
+		}
+	})
+}
+
+// TestACheckDoesNotJoinALoadFromBeforeTheEnd has one check wait for the answer to another, which asked too early.
+func TestACheckDoesNotJoinALoadFromBeforeTheEnd(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		r := record("ann", 1)
+		if err := c.nodes[0].sessions.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		slow := c.nodes[1]
+		arrive := slow.gate.stopAfter("Load")
+		first, second := make(chan bool), make(chan bool)
+		go func() { first <- slow.valid(r.ID) }()
+		synctest.Wait()
+		c.nodes[0].end(r.ID)
+		go func() { second <- slow.valid(r.ID) }()
+		synctest.Wait()
+		arrive()
+		<-first
+		if <-second {
+			t.Error("a check that began after the end got the answer to one from before it")
+		}
+	})
+}
+
+// TestASignOutThatFindsNothingWaitsToo: another's sign-out has written late, and a node may have kept what it read between
+// the end of the bar and that write. Who finds no row must not be faster with the word that it is gone.
+func TestASignOutThatFindsNothingWaitsToo(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		commit := c.nodes[0].gate.stopBefore("Delete")
+		first := make(chan time.Duration)
+		go func() { first <- c.nodes[0].end(id) }()
+		time.Sleep(hold + 100*time.Millisecond)
+		keeps := c.nodes[2]
+		if keeps.valid(id); !keeps.remembers(id) {
+			t.Fatal("it is still barred")
+		}
+		time.Sleep(lease / 4)
+		keeps.wire.freeze()
+		commit()
+		synctest.Wait()
+		c.nodes[1].end(id)
+		if keeps.valid(id) {
+			t.Error("acknowledged by the second, and honoured")
+		}
+		<-first
+		if keeps.valid(id) {
+			t.Error("acknowledged by the first, and honoured")
+		}
+	})
+}
+
+// TestALateWriteIsAnnouncedOnceMore: the bars are over when the write is through.
+func TestALateWriteIsAnnouncedOnceMore(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		commit := c.nodes[0].gate.stopBefore("Delete")
+		done := make(chan time.Duration)
+		go func() { done <- c.nodes[0].end(id) }()
+		time.Sleep(hold + 100*time.Millisecond)
+		for _, m := range c.nodes {
+			if m.valid(id); !m.remembers(id) {
+				t.Fatal("it is still barred")
+			}
+		}
+		commit()
+		<-done
+		for i, m := range c.nodes {
+			if m.valid(id) {
+				t.Errorf("node %d honours what has ended", i)
+			}
+		}
+		if n := len(c.net.said("I")); n != 2 {
+			t.Errorf("%d notices", n)
+		}
+	})
+}
+
+// TestAnAnnouncementThatTookLongIsRepeated: the bars must outlast the write, so the write must not begin when they are
+// nearly over.
+func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		revoker := c.idle(nearcache.Config{})
+		write := revoker.gate.stopBefore("Delete")
+		slow := &slowFeed{wire: revoker.wire, delay: hold}
+		store := nearcache.New(nearcache.Config{Feed: slow}).Sessions(gatedSessions{c.db.Sessions(), revoker.gate})
+		done := make(chan error)
+		go func() { done <- store.Delete(t.Context(), id) }()
+		time.Sleep(3 * hold) // it stands before the write
+		if n := len(c.net.said("I")); n != 2 {
+			t.Errorf("%d notices before the write, want a second after the first took too long", n)
+		}
+		write()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// slowFeed takes its time for the first message.
+type slowFeed struct {
+	*wire
+	delay time.Duration
+}
+
+func (f *slowFeed) Send(ctx context.Context, message string) error {
+	err := f.wire.Send(ctx, message)
+	time.Sleep(f.delay)
+	f.delay = 0
+	return err
+}
+
+func TestWithoutAFeedNothingIsWritten(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		down := errors.New("down")
+		c.nodes[0].wire.silence(down)
+		if err := c.nodes[0].sessions.Delete(t.Context(), id); !errors.Is(err, down) {
+			t.Fatalf("the error is %v", err)
+		}
+		if !c.nodes[1].valid(id) {
+			t.Error("the session has ended although nobody could be told")
+		}
+	})
+}
+
+func TestAContextThatEndsEndsTheWait(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[1].wire.freeze()
+		ctx, cancel := context.WithTimeout(t.Context(), lease/10)
+		defer cancel()
+		if err := c.nodes[0].sessions.Delete(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the error is %v", err)
+		}
+		if _, err := c.db.Sessions().Load(t.Context(), id); err != nil {
+			t.Errorf("the session is gone: %v", err)
+		}
+	})
+}
+
+func TestAnotherUsersNoticeAgainstALoadUnderWay(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		ann, bob := record("ann", 1), record("bob", 2)
+		for _, r := range []*session.Record{ann, bob} {
+			if err := c.nodes[0].sessions.Create(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slow := c.nodes[1]
+		arrive := slow.gate.stopAfter("Load")
+		done := make(chan bool, 2)
+		for _, r := range []*session.Record{ann, bob} {
+			go func() { done <- slow.valid(r.ID) }()
+		}
+		synctest.Wait()
+		if _, err := c.nodes[0].sessions.DeleteUser(t.Context(), "ann", session.ID{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(hold + lease)
+		arrive()
+		<-done
+		<-done
+		if slow.valid(ann.ID) {
+			t.Error("a session of a user whose sessions have all ended is honoured")
+		}
+		if !slow.remembers(bob.ID) {
+			t.Error("another user's session isn't remembered")
+		}
+	})
+}
+
+func TestX04_TheEndOfAllSessionsOfAUser(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		first, second, bobs := c.signIn("ann", 1), c.signIn("ann", 2), c.signIn("bob", 3)
+		if n, err := c.nodes[0].sessions.DeleteUser(t.Context(), "ann", second); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		for i, m := range c.nodes {
+			if m.valid(first) || !m.valid(second) || !m.remembers(bobs) {
+				t.Errorf("node %d: ended %v, spared %v, bob's remembered %v", i, !m.valid(first), m.valid(second), m.remembers(bobs))
+			}
+		}
+		time.Sleep(hold + lease)
+		if m := c.nodes[1]; !m.valid(second) || !m.remembers(second) {
+			t.Error("what was spared is not remembered again")
+		}
+	})
+}
+
+// TestALeaseCountsFromBeforeItsBeatWasSent has a beat take its time: the node has heard nothing of what came meanwhile.
+func TestALeaseCountsFromBeforeItsBeatWasSent(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		m := c.nodes[0]
+		m.wire.freeze()
+		time.Sleep(9 * lease / 10)
+		m.wire.silence(errors.New("no more beats"))
+		m.wire.thaw() // the beats of that time come back at once
+		synctest.Wait()
+		time.Sleep(lease - time.Millisecond)
+		if m.remembers(id) {
+			t.Error("it answers from memory, although its last beat was sent over a second ago")
+		}
+	})
+}
+
+// TestAnAnswerComesAfterTheDrop asks the other node at the very moment of the answer.
+func TestAnAnswerComesAfterTheDrop(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		for number := range 50 {
+			id := c.signIn("ann", byte(number))
+			c.nodes[0].end(id)
+			if c.nodes[1].valid(id) {
+				t.Fatal("it has answered, and honours what has ended")
+			}
+			time.Sleep(hold)
+		}
+	})
+}

@@ -1,0 +1,512 @@
+package nearcache_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+func TestGoodbyeSparesTheOthersTheWait(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		leaving := c.nodes[1]
+		leaving.stop()
+		if leaving.remembers(id) {
+			t.Error("it answers from memory after its goodbye")
+		}
+		if took := c.nodes[0].end(id); took > 10*time.Millisecond {
+			t.Errorf("the others waited %v for who had said goodbye", took)
+		}
+		if leaving.valid(id) {
+			t.Error("it honours what has ended")
+		}
+	})
+}
+
+// TestGoodbyeComesWhileOthersWait releases who waits for the answer of a node that leaves without giving it.
+func TestGoodbyeComesWhileOthersWait(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		leaving := c.nodes[1]
+		leaving.wire.freeze()
+		done := make(chan time.Duration)
+		go func() { done <- c.nodes[0].end(id) }()
+		time.Sleep(lease / 10)
+		leaving.stop()
+		if took := <-done; took > lease/10+10*time.Millisecond {
+			t.Errorf("the other waited %v", took)
+		}
+		if leaving.valid(id) {
+			t.Error("it honours what has ended")
+		}
+	})
+}
+
+func TestEveryStartHasANameOfItsOwn(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		c.nodes[0].stop()
+		c.join(nearcache.Config{})
+		time.Sleep(lease)
+		names := map[string]bool{}
+		for _, m := range c.net.said("B") {
+			names[strings.Fields(m)[1]] = true
+		}
+		if len(names) != 4 {
+			t.Errorf("4 starts have %d names", len(names))
+		}
+	})
+}
+
+// TestADeafNodeBeginsAnew: its connection is dead, and nobody says so.
+func TestADeafNodeBeginsAnew(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		deaf := c.nodes[1]
+		deaf.wire.freeze()
+		time.Sleep(2 * hold)
+		deaf.wire.thaw() // a new connection would hear
+		time.Sleep(2 * hold)
+		if deaf.wire.ups < 2 {
+			t.Errorf("it came up %d times", deaf.wire.ups)
+		}
+		if deaf.valid(id); !deaf.remembers(id) {
+			t.Error("it remembers nothing, although it hears again")
+		}
+	})
+}
+
+func TestAStrictNodeRemembersNothingAndFencesAllTheSame(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		strict := c.join(nearcache.Config{Strict: true})
+		time.Sleep(2 * hold)
+		r := record("ann", 1)
+		if err := strict.sessions.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		other := c.nodes[0]
+		if other.valid(r.ID); !other.remembers(r.ID) || strict.remembers(r.ID) {
+			t.Error("the strict node remembers, or the other doesn't")
+		}
+		if took := strict.end(r.ID); took > 10*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		if other.valid(r.ID) {
+			t.Error("the other honours what the strict node has ended")
+		}
+		strict.wire.freeze()
+		if took := other.end(r.ID); took > 10*time.Millisecond {
+			t.Errorf("a node that remembers nothing held others up for %v", took)
+		}
+	})
+}
+
+func TestX02_X03_AccountsAreFenced(t *testing.T) {
+	for name, change := range map[string]func(*account.User) error{
+		"password":   func(u *account.User) error { u.Password = "other"; return nil },
+		"epoch":      func(u *account.User) error { u.Epoch = "2"; return nil },
+		"disabled":   func(u *account.User) error { u.IsActive = false; return nil },
+		"staff":      func(u *account.User) error { u.IsStaff = false; return nil },
+		"permission": func(u *account.User) error { u.Direct = nil; return nil },
+		"nothing":    func(u *account.User) error { return nil },
+		"with a sign-in": func(u *account.User) error {
+			u.LastLogin++
+			u.Epoch = "2"
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, 2, func(t *testing.T, c *cluster) {
+				id := c.addUser()
+				deaf := c.nodes[1]
+				deaf.wire.freeze()
+				began := time.Now()
+				want, err := c.nodes[0].accounts.Change(t.Context(), id, change)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if time.Since(began) < lease/2 {
+					t.Error("it was not fenced")
+				}
+				got, err := account.View(t.Context(), deaf.accounts, id)
+				if err != nil || got.Epoch != want.Epoch || got.Password != want.Password || got.IsActive != want.IsActive || got.IsStaff != want.IsStaff || len(got.Direct) != len(want.Direct) {
+					t.Errorf("the other node has %+v, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+// addUser makes a user, and lets every node remember them.
+func (c *cluster) addUser() string {
+	u := &account.User{Username: "ann", Password: "hash", IsActive: true, IsStaff: true, Epoch: "1", Direct: []string{"app.see"}}
+	ctx := c.t.Context()
+	if err := c.nodes[0].accounts.SetGroup(ctx, account.Group{Name: "g", Permissions: []string{"app.edit"}}); err != nil {
+		c.t.Fatal(err)
+	}
+	u.Groups = []string{"g"}
+	if err := c.nodes[0].accounts.Create(ctx, u); err != nil {
+		c.t.Fatal(err)
+	}
+	time.Sleep(2 * hold) // the bar of the group's making is over
+	for _, m := range c.nodes {
+		m.viewUser(u.ID)
+		if before := m.gate.loads(); m.viewUser(u.ID) == nil || m.gate.loads() != before {
+			c.t.Fatal("the user isn't remembered")
+		}
+	}
+	return u.ID
+}
+
+// viewUser returns nil for nobody.
+func (m *member) viewUser(id string) *account.User {
+	m.t.Helper()
+	u, err := account.View(m.t.Context(), m.accounts, id)
+	if err != nil && !errors.Is(err, account.ErrNotFound) {
+		m.t.Fatal(err)
+	}
+	return u
+}
+
+func TestANoteOfASignInIsNotAnnounced(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.addUser()
+		before := len(c.net.said("I"))
+		c.nodes[1].wire.freeze()
+		u, err := c.nodes[0].accounts.Change(t.Context(), id, func(u *account.User) error { u.LastLogin = 77; return nil })
+		if err != nil || u.LastLogin != 77 {
+			t.Fatal(u, err)
+		}
+		if got := c.nodes[0].viewUser(id); got.LastLogin != 77 {
+			t.Errorf("the node itself has %d", got.LastLogin)
+		}
+		if n := len(c.net.said("I")); n != before {
+			t.Errorf("%d notices", n-before)
+		}
+	})
+}
+
+func TestX02_X09_ChangesOfAccountsAreFenced(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, m *member, id string) error{
+		"user":  func(t *testing.T, m *member, id string) error { return m.accounts.Delete(t.Context(), id) },
+		"group": func(t *testing.T, m *member, _ string) error { return m.accounts.DeleteGroup(t.Context(), "g") },
+		"right": func(t *testing.T, m *member, _ string) error {
+			return m.accounts.SetGroup(t.Context(), account.Group{Name: "g"})
+		},
+		"reset": func(t *testing.T, m *member, id string) error {
+			if err := m.accounts.SetReset(t.Context(), id, [32]byte{7}, 1<<40); err != nil {
+				return err
+			}
+			_, err := m.accounts.SpendReset(t.Context(), [32]byte{7}, 1, func(u *account.User) error {
+				u.Epoch, u.Groups, u.Direct = u.Epoch+"+", nil, nil
+				return nil
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, 2, func(t *testing.T, c *cluster) {
+				id := c.addUser()
+				arrive := c.nodes[1].gate.stopAfter("Load")
+				late := make(chan *account.User)
+				time.Sleep(61 * time.Second) // the memory is too old
+				go func() { late <- c.nodes[1].viewUser(id) }()
+				synctest.Wait()
+				if err := end(t, c.nodes[0], id); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * hold)
+				arrive()
+				<-late
+				for i, m := range c.nodes {
+					if u := m.viewUser(id); u != nil && u.Has("app.edit") {
+						t.Errorf("node %d honours the right", i)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestTokensAreFenced(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, m *member, r *token.Record) error{
+		"ended": func(t *testing.T, m *member, r *token.Record) error { return m.tokens.Delete(t.Context(), r.ID) },
+		"all": func(t *testing.T, m *member, r *token.Record) error {
+			_, err := m.tokens.DeleteUser(t.Context(), "7")
+			return err
+		},
+		"evicted": func(t *testing.T, m *member, r *token.Record) error {
+			other := *r
+			other.ID[0], other.PublicID, other.Created = 99, "another", 2
+			return m.tokens.Create(t.Context(), &other, token.Limit{Max: 1, Now: 2, Evict: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, 2, func(t *testing.T, c *cluster) {
+				r := &token.Record{ID: token.ID{1}, PublicID: "p", User: "7", Epoch: "1", Kind: token.Knox, Created: 1}
+				if err := c.nodes[0].tokens.Create(t.Context(), r, token.Limit{}); err != nil {
+					t.Fatal(err)
+				}
+				deaf := c.nodes[1]
+				view := func() error {
+					_, err := deaf.tokens.(token.Viewer).View(t.Context(), r.ID)
+					return err
+				}
+				if err := view(); err != nil {
+					t.Fatal(err)
+				}
+				deaf.wire.freeze()
+				if err := end(t, c.nodes[0], r); err != nil {
+					t.Fatal(err)
+				}
+				if err := view(); !errors.Is(err, token.ErrNotFound) {
+					t.Errorf("the other node says %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestS05_ARotationEndsTheOldTicketEverywhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		old, err := c.nodes[0].sessions.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := *old
+		next.ID[0] = 2
+		for range 2 { // that there is none is remembered
+			if c.nodes[0].valid(next.ID) {
+				t.Fatal("it is there already")
+			}
+		}
+		if err := c.nodes[0].sessions.Replace(t.Context(), old, &next); err != nil {
+			t.Fatal(err)
+		}
+		if c.nodes[0].valid(id) || c.nodes[1].valid(id) || !c.nodes[0].valid(next.ID) {
+			t.Error("the old ticket counts, or the new one doesn't")
+		}
+	})
+}
+
+func TestNewValuesAreKnownEverywhereAtOnce(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		old, err := c.nodes[0].sessions.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := *old
+		next.Values = []byte(`{"a":1}`)
+		if err := c.nodes[0].sessions.Replace(t.Context(), old, &next); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := c.nodes[1].view(id); err != nil || string(r.Values) != `{"a":1}` {
+			t.Errorf("the other node has %s, %v", r.Values, err)
+		}
+	})
+}
+
+func TestAUseIsNotedInMemory(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		before, _ := c.nodes[0].view(id)
+		seen := before.Seen
+		if err := c.nodes[0].sessions.Touch(t.Context(), []session.Seen{{ID: id, At: 50, Expires: 1 << 41}}); err != nil {
+			t.Fatal(err)
+		}
+		if !c.nodes[0].remembers(id) {
+			t.Error("it was forgotten")
+		}
+		if r, _ := c.nodes[0].view(id); r.Seen != 50 || r.Expires != 1<<41 {
+			t.Errorf("last seen at %d, expires at %d", r.Seen, r.Expires)
+		}
+		if before.Seen != seen {
+			t.Error("a record that was handed out has changed")
+		}
+	})
+}
+
+// TestWhatAnotherNodeSlidHasNotExpired: the first node's memory doesn't know of the use on the second.
+func TestWhatAnotherNodeSlidHasNotExpired(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		r := record("ann", 1)
+		r.Expires = 150
+		if err := c.nodes[0].sessions.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		if !c.nodes[0].valid(r.ID) || !c.nodes[0].remembers(r.ID) {
+			t.Fatal("it is not remembered")
+		}
+		if err := c.nodes[1].sessions.Touch(t.Context(), []session.Seen{{ID: r.ID, At: 120, Expires: 220}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.nodes[0].sessions.(session.Viewer).View(t.Context(), r.ID, 160); err != nil || got.Expires != 220 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
+func TestNothingIsRememberedForLongerThanAMinute(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		if err := c.db.Sessions().Delete(t.Context(), id); err != nil { // past every fence
+			t.Fatal(err)
+		}
+		time.Sleep(55 * time.Second)
+		if !c.nodes[0].remembers(id) {
+			t.Error("forgotten early")
+		}
+		time.Sleep(6 * time.Second)
+		if c.nodes[0].valid(id) {
+			t.Error("remembered for over a minute")
+		}
+	})
+}
+
+func TestManyMissesAskOnce(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		r := record("ann", 1)
+		if err := c.nodes[0].sessions.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		m := c.nodes[0]
+		time.Sleep(time.Millisecond)
+		arrive := m.gate.stopBefore("Load")
+		var group sync.WaitGroup
+		for range 50 {
+			group.Go(func() {
+				if !m.valid(r.ID) {
+					t.Error("not valid")
+				}
+			})
+		}
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		arrive()
+		group.Wait()
+		if n := m.gate.loads(); n != 1 {
+			t.Errorf("the store was asked %d times", n)
+		}
+	})
+}
+
+// TestStrangersCrowdNobodyOut: unknown tickets are remembered within a bound of their own.
+func TestStrangersCrowdNobodyOut(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		m := c.nodes[0]
+		stranger := func(i int) (s session.ID) {
+			copy(s[:], fmt.Sprintf("%016d", i))
+			return s
+		}
+		const strangers = 200_000
+		for i := range strangers {
+			if m.valid(stranger(i)) {
+				t.Fatal("a stranger is let in")
+			}
+		}
+		if !m.remembers(id) {
+			t.Error("the session was crowded out")
+		}
+		before := m.gate.loads()
+		for i := range strangers {
+			m.valid(stranger(i))
+		}
+		if kept := strangers - (m.gate.loads() - before); kept < 1000 || kept > 60_000 {
+			t.Errorf("%d strangers are remembered", kept)
+		}
+	})
+}
+
+// TestTheMemoryIsBounded fills a small memory, and looks what it still knows: no more than has room, and rather what is
+// in use.
+func TestTheMemoryIsBounded(t *testing.T) {
+	inCluster(t, 0, func(t *testing.T, c *cluster) {
+		m := c.join(nearcache.Config{MaxBytes: 1 << 20}) // half of it for sessions: about 1300
+		time.Sleep(2 * hold)
+		numbered := func(i int) *session.Record {
+			r := record("ann", 1)
+			copy(r.ID[:], fmt.Sprintf("%016d", i))
+			r.PublicID = fmt.Sprint(i)
+			return r
+		}
+		const all, used = 5000, 50
+		uses, misses := 0, 0
+		for i := range all {
+			r := numbered(i)
+			if err := m.sessions.Create(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+			m.valid(r.ID)
+			if i%500 == 0 {
+				time.Sleep(time.Second)
+			}
+			for j := range used {
+				if i > used && i%20 == 0 {
+					if uses++; !m.remembers(numbered(j).ID) {
+						misses++
+					}
+				}
+			}
+		}
+		kept, bytes := nearcache.Remembered(m.sessions)
+		if kept < 700 || kept > 2000 || bytes > 1<<19 {
+			t.Errorf("%d are remembered, of %d bytes", kept, bytes)
+		}
+		if misses > uses/100 { // one or none; were the newest evicted, it would be five times as many
+			t.Errorf("of %d uses of what is in use all the time %d missed", uses, misses)
+		}
+	})
+}
+
+// TestWhatCannotBeReadVoidsEverything: it may have been a notice.
+func TestWhatCannotBeReadVoidsEverything(t *testing.T) {
+	for _, text := range []string{"X", "I", "I a b", "I a b c", "I a b s:", "Q a b", " ", "I a b z:AAAAAAAAAAAAAAAAAAAAAA", "I a b s:AAAAAAAAAAAAAAAAAAAAAA "} {
+		inCluster(t, 1, func(t *testing.T, c *cluster) {
+			id := c.signIn("ann", 1)
+			if err := c.nodes[0].wire.Send(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if c.nodes[0].remembers(id) {
+				t.Errorf("%q changed nothing", text)
+			}
+		})
+	}
+}
+
+// TestAnswersGather: while one message with answers is under way, the next ones gather.
+func TestAnswersGather(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		const ends = 500
+		c.nodes[1].wire.set(func() { c.nodes[1].wire.delay = 5 * time.Millisecond })
+		var group sync.WaitGroup
+		for i := range ends {
+			group.Go(func() {
+				var id session.ID
+				copy(id[:], fmt.Sprintf("%016d", i))
+				c.nodes[0].end(id)
+			})
+		}
+		group.Wait()
+		answered := 0
+		for _, m := range c.net.said("A") {
+			answered += len(strings.Fields(m)) - 2
+		}
+		if n := len(c.net.said("A")); answered != ends || n > ends/2 {
+			t.Errorf("%d answers in %d messages", answered, n)
+		}
+	})
+}

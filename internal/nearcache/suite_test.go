@@ -1,0 +1,189 @@
+package nearcache_test
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// remembering is stores whose Load is answered from memory, so that the suites ask the memory.
+func remembering(c *nearcache.Cache, s storetest.Stores) storetest.Stores {
+	s.Sessions = &sessionViews{Store: c.Sessions(s.Sessions)}
+	s.Accounts = accountViews{c.Accounts(s.Accounts)}
+	s.Tokens = &tokenViews{Store: c.Tokens(s.Tokens)}
+	return s
+}
+
+// sessionViews judges by the latest time that it was told of.
+type sessionViews struct {
+	session.Store
+	now atomic.Int64
+}
+
+func (v *sessionViews) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	r, err := v.Store.(session.Viewer).View(ctx, id, v.now.Load())
+	if err != nil {
+		return nil, err
+	}
+	own := *r
+	own.Values = bytes.Clone(r.Values)
+	return &own, nil
+}
+
+func (v *sessionViews) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	v.now.Store(max(now, v.now.Load()))
+	return v.Store.DeleteExpired(ctx, now, limit)
+}
+
+type accountViews struct{ account.Store }
+
+func (v accountViews) Load(ctx context.Context, id string) (*account.User, error) {
+	u, err := account.View(ctx, v.Store, id)
+	if err != nil {
+		return nil, err
+	}
+	own := *u
+	own.Groups, own.Direct, own.Permissions = slices.Clone(u.Groups), slices.Clone(u.Direct), slices.Clone(u.Permissions)
+	return &own, nil
+}
+
+// tokenViews looks again at what has expired by the latest time that it was told of: whoever checks a token refuses it.
+type tokenViews struct {
+	token.Store
+	now atomic.Int64
+}
+
+func (v *tokenViews) Load(ctx context.Context, id token.ID) (*token.Record, error) {
+	r, err := v.Store.(token.Viewer).View(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if r.Expires != 0 && r.Expires <= v.now.Load() {
+		return v.Store.Load(ctx, id)
+	}
+	own := *r
+	own.Scopes, own.Data = slices.Clone(r.Scopes), bytes.Clone(r.Data)
+	return &own, nil
+}
+
+func (v *tokenViews) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	v.now.Store(max(now, v.now.Load()))
+	return v.Store.DeleteExpired(ctx, now, limit)
+}
+
+// run runs a cache until the test ends.
+func run(t *testing.T, c *nearcache.Cache) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStoresBehindAMemory runs the promises of the stores with the memory of a node that has come up long ago.
+func TestStoresBehindAMemory(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T) (storetest.Stores, feed.Feed){
+		"memory": func(*testing.T) (storetest.Stores, feed.Feed) {
+			db := memory.New()
+			return stores(db), db.Feed()
+		},
+		"sqlite": func(t *testing.T) (storetest.Stores, feed.Feed) {
+			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return stores(db), memory.New().Feed()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			suites(t, func(t *testing.T) storetest.Stores {
+				s, f := open(t)
+				c := nearcache.New(nearcache.Config{Feed: f})
+				run(t, c)
+				nearcache.Settle(t, c)
+				return remembering(c, s)
+			})
+		})
+	}
+}
+
+// TestStoresBehindAMemoryThatSeesCommits runs them on a file of SQLite, which tells of its commits by itself.
+func TestStoresBehindAMemoryThatSeesCommits(t *testing.T) {
+	suites(t, func(t *testing.T) storetest.Stores {
+		db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		seen, err := db.Commits(t.Context())
+		if err != nil {
+			if runtime.GOOS == "linux" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+		c := nearcache.New(nearcache.Config{Commits: seen})
+		run(t, c)
+		return remembering(c, stores(db))
+	})
+}
+
+func suites(t *testing.T, fresh func(t *testing.T) storetest.Stores) {
+	t.Run("sessions", func(t *testing.T) {
+		storetest.Sessions(t, func(t *testing.T) session.Store { return fresh(t).Sessions })
+	})
+	t.Run("accounts", func(t *testing.T) {
+		storetest.Accounts(t, func(t *testing.T) account.Store { return fresh(t).Accounts })
+	})
+	t.Run("tokens", func(t *testing.T) {
+		storetest.Tokens(t, func(t *testing.T) token.Store { return fresh(t).Tokens })
+	})
+}
+
+// database is what memory and sqlite have in common.
+type database interface {
+	Sessions() session.Store
+	Accounts() account.Store
+	Tokens() token.Store
+}
+
+func stores(db database) storetest.Stores {
+	return storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens()}
+}
+
+// TestEveryChangeIsFencedOrKnown: a method that a store is given later goes past the memory unless somebody thinks of it.
+func TestEveryChangeIsFencedOrKnown(t *testing.T) {
+	known := map[reflect.Type]string{
+		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup Delete Find Groups List Load SetGroup SetReset SetSetup SpendReset",
+		reflect.TypeFor[session.Store](): "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
+		reflect.TypeFor[token.Store]():   "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
+	}
+	for store, names := range known {
+		for method := range store.Methods() {
+			if !slices.Contains(strings.Fields(names), method.Name) {
+				t.Errorf("%s.%s is new: does it take anything away that a memory holds?", store, method.Name)
+			}
+		}
+	}
+}

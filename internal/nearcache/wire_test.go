@@ -1,0 +1,149 @@
+package nearcache_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
+)
+
+// network is a feed under the test's thumb: what each node hears, and when, is the test's to say.
+type network struct {
+	mu       sync.Mutex
+	messages []string
+	wires    []*wire
+}
+
+// wire is one node's connection to the network.
+type wire struct {
+	net     *network
+	changed chan struct{}
+
+	// Guarded by net.mu.
+	frozen bool          // hears nothing, and doesn't notice
+	cut    bool          // goes down, and can't come up
+	mute   error         // what Send returns
+	delay  time.Duration // before Send does anything
+	heard  int           // how many of the messages were delivered or missed
+	ups    int
+}
+
+func (n *network) join() *wire {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w := &wire{net: n, changed: make(chan struct{}, 1)}
+	n.wires = append(n.wires, w)
+	return w
+}
+
+// set changes how a wire is, and lets it notice.
+func (w *wire) set(change func()) {
+	w.net.mu.Lock()
+	change()
+	w.net.mu.Unlock()
+	w.wake()
+}
+
+func (w *wire) freeze() { w.set(func() { w.frozen = true }) }
+func (w *wire) thaw()   { w.set(func() { w.frozen = false }) }
+func (w *wire) cutOff() { w.set(func() { w.cut = true }) }
+func (w *wire) mend()   { w.set(func() { w.cut = false }) }
+
+func (w *wire) silence(err error) { w.set(func() { w.mute = err }) }
+
+func (w *wire) wake() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (w *wire) Send(ctx context.Context, message string) error {
+	if err := errors.Join(ctx.Err(), feed.Check(message)); err != nil {
+		return err
+	}
+	w.net.mu.Lock()
+	delay := w.delay
+	w.net.mu.Unlock()
+	time.Sleep(delay)
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	if w.mute != nil {
+		return w.mute
+	}
+	w.net.messages = append(w.net.messages, message)
+	for _, other := range w.net.wires {
+		other.wake()
+	}
+	return nil
+}
+
+var errCut = errors.New("cut")
+
+func (w *wire) Listen(ctx context.Context, l feed.Listener) error {
+	up, told := false, false
+	for {
+		message, now := w.next(up)
+		switch {
+		case !up && !now && !told && ctx.Err() == nil:
+			told = true
+			l.Failed(errCut)
+		case ctx.Err() != nil || up && !now:
+			if up {
+				up = false
+				l.Down(cmp.Or(ctx.Err(), errCut))
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+		case !up && now:
+			up, told = true, false
+			l.Up()
+		case message != "":
+			l.Message(message)
+		default:
+			select {
+			case <-ctx.Done():
+			case <-w.changed:
+			case <-time.After(time.Second):
+				told = false // it tries again
+			}
+		}
+	}
+}
+
+// next returns the next message, if it may be heard, and whether the wire is up.
+func (w *wire) next(up bool) (message string, now bool) {
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	switch {
+	case w.cut:
+		return "", false
+	case !up:
+		w.heard = len(w.net.messages)
+		w.ups++
+		return "", true
+	case w.frozen || w.heard == len(w.net.messages):
+		return "", true
+	}
+	message = w.net.messages[w.heard]
+	w.heard++
+	return message, true
+}
+
+// said returns the messages of a kind so far.
+func (n *network) said(kind string) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []string
+	for _, m := range n.messages {
+		if strings.HasPrefix(m, kind+" ") {
+			all = append(all, m)
+		}
+	}
+	return all
+}

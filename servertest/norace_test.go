@@ -1,6 +1,0 @@
-//go:build !race
-
-package servertest_test
-
-// raceDetector says that tests and programs are built with the race detector, which takes several times the memory.
-const raceDetector = false

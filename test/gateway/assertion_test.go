@@ -1,0 +1,207 @@
+package gateway_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// verifier is a program that prints the subject of an assertion if the code of the documentation accepts it, and fails if not.
+type verifier struct {
+	name    string
+	command []string
+	dir     string
+}
+
+// verifiers are made of the code in docs/gateway.md and of what calls it.
+func verifiers(t *testing.T) []verifier {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gateway.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Verifying the assertion")
+	var all []verifier
+	for _, v := range []struct {
+		title, fence, file string
+		command            []string
+		main, mainFile     string
+	}{
+		{"Go", "go", "verify.go", []string{"go", "run", "."}, `package main
+
+import ("encoding/json"; "fmt"; "os")
+
+func main() {
+	var keys []Key
+	if err := json.Unmarshal([]byte(os.Args[5]), &keys); err != nil { panic(err) }
+	claims, err := verify(os.Args[1], os.Args[2], os.Args[3], os.Args[4], keys)
+	if err != nil { fmt.Fprintln(os.Stderr, err); os.Exit(1) }
+	fmt.Println(claims["username"])
+}
+`, "main.go"},
+		{"Python", "python", "verify.py", []string{need(t, "python3"), "main.py"}, `import json, sys
+from verify import verify
+print(verify(*sys.argv[1:5], json.loads(sys.argv[5]))["username"])
+`, "main.py"},
+		{"Node", "js", "verify.mjs", []string{need(t, "node"), "main.mjs"}, `import { verify } from "./verify.mjs";
+console.log(verify(...process.argv.slice(2, 6), JSON.parse(process.argv[6])).username);
+`, "main.mjs"},
+	} {
+		code := regexp.MustCompile("(?s)### " + v.title + "\n.*?```" + v.fence + "\n(.*?)```").FindStringSubmatch(section)
+		if code == nil {
+			t.Fatalf("docs/gateway.md has no verifier for %s", v.title)
+		}
+		if lines := strings.Count(code[1], "\n"); lines > 45 {
+			t.Errorf("the verifier for %s has %d lines", v.title, lines)
+		}
+		dir := t.TempDir()
+		files := map[string]string{v.file: code[1], v.mainFile: v.main}
+		if v.fence == "go" {
+			files["go.mod"] = "module verifier\n\ngo 1.25\n"
+		}
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v.fence == "go" {
+			if out, err := (verifier{dir: dir}).run("go", "build", "-o", "verifier", "."); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			v.command = []string{"./verifier"}
+		}
+		all = append(all, verifier{v.title, v.command, dir})
+	}
+	return all
+}
+
+func (v verifier) run(command ...string) (string, error) {
+	c := exec.Command(command[0], command[1:]...)
+	c.Dir = v.dir
+	var out, complaint bytes.Buffer
+	c.Stdout, c.Stderr = &out, &complaint
+	err := c.Run()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, complaint.String())
+	}
+	return strings.TrimSpace(out.String()), err
+}
+
+// of verifies an assertion for a request.
+func (v verifier) of(assertion, method, path, url, keys string) (string, error) {
+	return v.run(append(append([]string{}, v.command...), assertion, method, path, url, keys)...)
+}
+
+// TestAssertionsAreVerifiedAsDocumented runs the code of the documentation on what the application gets from each front.
+func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
+	all := verifiers(t)
+	onEachFront(t, func(t *testing.T, f *front, protocol string) {
+		if protocol == "h2" {
+			return
+		}
+		cookie := f.signedIn(t, "ada")
+		r := f.send(t, protocol, ask{method: "PUT", path: "/orders/a%20b?x=1", header: []string{cookie, "Origin: https://" + f.host}, body: "x"})
+		s, ok := r.seen()
+		if !ok {
+			t.Fatal(r)
+		}
+		assertion := s.Header.Get("Cloakroom-Assertion")
+		keys := f.keys(t)
+		url := "https://" + f.host
+		for _, v := range all {
+			if who, err := v.of(assertion, "PUT", "/orders/a%20b", url, keys); err != nil || who != "ada" {
+				t.Errorf("%s: %q, %v", v.name, who, err)
+			}
+		}
+		if f.name != "gateway" {
+			return
+		}
+		for _, v := range all {
+			for what, args := range map[string][4]string{
+				"another method": {assertion, "GET", "/orders/a%20b", url}, "another path": {assertion, "PUT", "/orders/b", url},
+				"another issuer": {assertion, "PUT", "/orders/a%20b", "https://evil.test"}, "no signature": {assertion[:strings.LastIndexByte(assertion, '.')+1], "PUT", "/orders/a%20b", url},
+				"a changed claim": {tamper(t, assertion), "PUT", "/orders/a%20b", url}, "nothing": {"", "PUT", "/orders/a%20b", url},
+			} {
+				if who, err := v.of(args[0], args[1], args[2], args[3], keys); err == nil {
+					t.Errorf("%s accepts %s as %s", v.name, what, who)
+				}
+			}
+		}
+	})
+}
+
+// keys are what /.well-known/jwks.json says.
+func (f *front) keys(t *testing.T) string {
+	t.Helper()
+	r := f.send(t, "h1", ask{path: "/.well-known/jwks.json"})
+	var set struct{ Keys json.RawMessage }
+	if err := json.Unmarshal(r.body, &set); err != nil || r.status != 200 {
+		t.Fatalf("%s, %v", r, err)
+	}
+	return string(set.Keys)
+}
+
+func tamper(t *testing.T, assertion string) string {
+	t.Helper()
+	parts := strings.Split(assertion, ".")
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString(bytes.Replace(text, []byte(`"ada"`), []byte(`"eve"`), 1))
+	return strings.Join(parts, ".")
+}
+
+// TestJ02_DocumentedVerifiersLookAtEverything gives them what is signed with a right key, and still wrong.
+func TestJ02_DocumentedVerifiersLookAtEverything(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	keys := fmt.Sprintf(`[{"kid":"other","kty":"EC","crv":"P-256","x":"AA","y":"AA"},{"kid":"k","kty":"OKP","crv":"Ed25519","x":%q}]`, encode(public))
+	sign := func(header, claims map[string]any) string {
+		head, _ := json.Marshal(header)
+		body, _ := json.Marshal(claims)
+		signed := encode(head) + "." + encode(body)
+		return signed + "." + encode(ed25519.Sign(private, []byte(signed)))
+	}
+	now, url := time.Now().Unix(), "https://app.example.com"
+	header := map[string]any{"alg": "EdDSA", "kid": "k", "typ": "cloakroom-assertion+jwt"}
+	claims := map[string]any{"iss": url, "aud": url, "sub": "1", "htm": "GET", "path": "/x", "username": "ada", "iat": now, "exp": now + 60}
+	with := func(m map[string]any, name string, value any) map[string]any {
+		m = maps.Clone(m)
+		if m[name] = value; value == nil {
+			delete(m, name)
+		}
+		return m
+	}
+	for _, v := range verifiers(t) {
+		if who, err := v.of(sign(header, claims), "GET", "/x", url, keys); err != nil || who != "ada" {
+			t.Errorf("%s: %q, %v", v.name, who, err)
+		}
+		for what, text := range map[string]string{
+			"expired": sign(header, with(claims, "exp", now-1)), "from the future": sign(header, with(claims, "iat", now+3600)),
+			"another audience": sign(header, with(claims, "aud", "https://other")), "no audience": sign(header, with(claims, "aud", nil)),
+			"another issuer": sign(header, with(claims, "iss", "https://other")), "no method": sign(header, with(claims, "htm", nil)),
+			"no path": sign(header, with(claims, "path", nil)), "no expiry": sign(header, with(claims, "exp", nil)), "no date": sign(header, with(claims, "iat", now+100000)),
+			"an access token": sign(with(header, "typ", "JWT"), claims), "no type": sign(with(header, "typ", nil), claims), "alg none": sign(with(header, "alg", "none"), claims),
+			"another algorithm": sign(with(header, "alg", "HS256"), claims), "an unknown key": sign(with(header, "kid", "x"), claims), "another kind of key": sign(with(header, "kid", "other"), claims),
+		} {
+			if who, err := v.of(text, "GET", "/x", url, keys); err == nil {
+				t.Errorf("%s accepts %s as %s", v.name, what, who)
+			}
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package gateway_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// front is what browsers speak with: the program's own gateway, or another proxy that asks it.
+type front struct {
+	name    string
+	host    string // localhost:PORT, as browsers know it
+	address string // 127.0.0.1:PORT
+	roots   *x509.CertPool
+	app     *application
+	data    string
+	binary  string
+	server  *process // the program
+	inner   string   // where the program itself listens
+}
+
+// rulesOfTests are what the fronts are started with.
+var rulesOfTests = []string{
+	"public GET,HEAD /health", "public /open/*", "permission:shop.admin /admin/*", "fresh /fresh/*", "public /stream-open",
+}
+
+func ruleFlags() (flags []string) {
+	for _, rule := range rulesOfTests {
+		flags = append(flags, "--rule", rule)
+	}
+	return flags
+}
+
+// onEachFront runs a test through the built-in gateway, nginx, Caddy and perhaps Traefik, each by HTTP/1.1 and HTTP/2.
+func onEachFront(t *testing.T, test func(t *testing.T, f *front, protocol string)) {
+	for name, start := range fronts {
+		t.Run(name, func(t *testing.T) {
+			f := start(t)
+			for _, protocol := range []string{"h1", "h2"} {
+				t.Run(protocol, func(t *testing.T) { test(t, f, protocol) })
+			}
+		})
+	}
+}
+
+var fronts = withTraefik(map[string]func(testing.TB, ...string) *front{"gateway": startGateway, "nginx": startNginx, "caddy": startCaddy})
+
+// startGateway starts the program with the application behind it.
+func startGateway(t testing.TB, args ...string) *front {
+	t.Helper()
+	f := newFront(t, "gateway")
+	certificate, key := f.certify(t)
+	f.inner = f.address
+	args = append([]string{"--tls-cert", certificate, "--tls-key", key, "--upstream", f.app.URL}, args...)
+	f.serve(t, append(ruleFlags(), args...)...)
+	return f
+}
+
+func newFront(t testing.TB, name string) *front {
+	port := strconv.Itoa(freePort(t))
+	return &front{
+		name: name, binary: binary, host: "localhost:" + port, address: "127.0.0.1:" + port, app: startApplication(t),
+		data: filepath.Join(t.TempDir(), "data"),
+	}
+}
+
+// serve starts the program.
+func (f *front) serve(t testing.TB, args ...string) {
+	t.Helper()
+	f.server = run(t, f.binary, append([]string{
+		"serve", "--data", f.data, "--listen", f.inner, "--url", "https://" + f.host, "--log-format", "json"}, args...)...)
+	f.server.listening(f.inner)
+}
+
+// startNginx starts the example's nginx in front of the program and the application.
+func startNginx(t testing.TB, args ...string) *front {
+	t.Helper()
+	nginx := need(t, "nginx")
+	f := newFront(t, "nginx")
+	f.behind(t, args...)
+	dir := t.TempDir()
+	certificate, key := f.certify(t)
+	config := f.example(t, "nginx/nginx.conf", map[string]string{
+		"127.0.0.1:8000": f.inner, "127.0.0.1:3000": f.app.address(), "listen 443 ssl": "listen " + f.address + " ssl",
+		"/etc/ssl/certs/app.example.com.pem": certificate, "/etc/ssl/private/app.example.com.key": key,
+		"events {": "pid " + dir + "/pid; daemon off; error_log stderr warn; user root; worker_processes 1;\nevents {",
+		"http {": "http {\naccess_log off; client_body_temp_path " + dir + "/b; proxy_temp_path " + dir + "/p; fastcgi_temp_path " + dir +
+			"/f; uwsgi_temp_path " + dir + "/u; scgi_temp_path " + dir + "/s;",
+	})
+	if os.Geteuid() != 0 {
+		config = strings.Replace(config, "user root; ", "", 1)
+	}
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, nginx, "-c", file, "-p", dir).listening(f.address)
+	return f
+}
+
+// startCaddy starts the example's Caddy in front of the program and the application.
+func startCaddy(t testing.TB, args ...string) *front {
+	t.Helper()
+	caddy := need(t, "caddy")
+	f := newFront(t, "caddy")
+	f.behind(t, args...)
+	dir := t.TempDir()
+	certificate, key := f.certify(t)
+	config := "{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + f.example(t, "caddy/Caddyfile", map[string]string{
+		"\napp.example.com {": "\nhttps://localhost:" + portOf(f.address) + ", https://127.0.0.1:" + portOf(f.address) + " {\n\ttls " + certificate + " " + key + "\n\tbind 127.0.0.1",
+		"127.0.0.1:8000":      f.inner, "127.0.0.1:3000": f.app.address(),
+	})
+	file := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, caddy, "run", "--config", file, "--adapter", "caddyfile").listening(f.address)
+	return f
+}
+
+// behind starts the program as the one who is asked.
+func (f *front) behind(t testing.TB, args ...string) {
+	t.Helper()
+	f.inner = "127.0.0.1:" + strconv.Itoa(freePort(t))
+	f.serve(t, append(append(ruleFlags(), "--trusted-proxy", "127.0.0.1"), args...)...)
+}
+
+// example returns a configuration of the examples with the places of this test in it.
+func (f *front) example(t testing.TB, name string, replace map[string]string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "examples", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := string(text)
+	for old, with := range replace {
+		if !strings.Contains(config, old) {
+			t.Fatalf("%s doesn't say %q", name, old)
+		}
+		config = strings.ReplaceAll(config, old, with)
+	}
+	return config
+}
+
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
+
+// certify makes a certificate for localhost that the test's clients trust.
+func (f *front) certify(t testing.TB) (certFile, keyFile string) {
+	t.Helper()
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	f.roots = x509.NewCertPool()
+	f.roots.AddCert(writeCertificate(t, certFile, keyFile))
+	return certFile, keyFile
+}
+
+func writeCertificate(t testing.TB, certFile, keyFile string) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+const goodPassword = "correct horse battery staple"
+
+// command runs a command of the program beside the server.
+func (f *front) command(t testing.TB, stdin string, args ...string) string {
+	t.Helper()
+	c := exec.Command(binary, append(args, "--data", f.data)...)
+	c.Env = environment(t)
+	c.Stdin = strings.NewReader(stdin)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("cloakroom %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// person makes a user.
+func (f *front) person(t testing.TB, name string) {
+	t.Helper()
+	f.command(t, goodPassword+"\n", "user", "add", name, "--email", name+"@example.com", "--password-stdin")
+}
+
+const sessionCookie = "__Host-Http-sessionid"
+
+// signIn returns the Cookie line of somebody who has just signed in.
+func (f *front) signIn(t testing.TB, name string) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"username": name, "password": goodPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := f.send(t, "h1", ask{method: "POST", path: "/api/auth/login", body: string(body),
+		header: []string{"Content-Type: application/json", "Origin: https://" + f.host}})
+	if r.status != 200 {
+		t.Fatalf("sign-in: %s", r)
+	}
+	return ticketOf(t, r)
+}
+
+// ticketOf returns the Cookie line that an answer asks for.
+func ticketOf(t testing.TB, r reply) string {
+	t.Helper()
+	for _, line := range r.header.Values("Set-Cookie") {
+		if value, ok := strings.CutPrefix(line, sessionCookie+"="); ok {
+			ticket, _, _ := strings.Cut(value, ";")
+			return "Cookie: " + sessionCookie + "=" + ticket
+		}
+	}
+	t.Fatalf("no ticket: %v", r.header)
+	return ""
+}
+
+// signedIn makes a user and signs them in.
+func (f *front) signedIn(t testing.TB, name string) (cookie string) {
+	t.Helper()
+	f.person(t, name)
+	return f.signIn(t, name)
+}

@@ -1,0 +1,268 @@
+package server_test
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// act is one request of a client, and what came of it.
+type act struct {
+	w      *world
+	p      *person
+	client int
+
+	v             *visitor
+	with          known
+	typed         int
+	called, ended int64
+	answer        answer
+	err           error
+}
+
+// do does something. false: no answer came.
+func (a *act) do() bool {
+	var there bool
+	a.with, there = a.p.pick()
+	switch n := rand.IntN(200); { // what takes long is done often, or something else would always come in between
+	case !there || n < 10:
+		a.signIn()
+	case n < 20:
+		a.renew()
+	case n < 24:
+		a.signOut()
+	case n < 27:
+		a.endOthers()
+	case n < 30:
+		a.endOne()
+	case n < 36:
+		a.changePassword()
+	default:
+		a.check()
+	}
+	return a.err == nil
+}
+
+// ask sends the request and notes when.
+func (a *act) ask(request func(*visitor) (answer, error)) int {
+	a.v = a.w.s.visitor()
+	if a.with.cookie != "" {
+		a.v = a.w.s.holding(a.with.cookie)
+	}
+	a.called = time.Since(a.w.began).Nanoseconds()
+	a.answer, a.err = request(a.v)
+	a.ended = time.Since(a.w.began).Nanoseconds()
+	switch {
+	case a.err != nil, a.answer.status == http.StatusServiceUnavailable && a.answer.code() != "busy":
+		a.ended = math.MaxInt64
+		return unknown
+	}
+	return a.answer.status
+}
+
+// askInTurn asks again while there is no room for passwords, which changes nothing.
+func (a *act) askInTurn(request func(*visitor) (answer, error)) int {
+	return a.ask(func(v *visitor) (answer, error) {
+		return persist(func() (answer, error) { return request(v) })
+	})
+}
+
+// unknown stands for the status of an answer that says nothing, or that didn't come.
+const unknown = 0
+
+// note writes down what has happened between the call and the answer.
+func (a *act) note(k kind, more deed) {
+	more.kind, more.user, more.with, more.typed = k, a.p.name, a.with.ticket, a.typed
+	op := porcupine.Operation{ClientId: a.client, Input: more, Call: a.called, Return: a.ended}
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.w.history = append(a.w.history, op)
+	a.w.counts[k]++
+}
+
+func (a *act) unexpected() {
+	if a.answer.status != http.StatusTooManyRequests && a.answer.code() != "busy" {
+		a.w.s.t.Errorf("%s is told %s", a.p.name, a.answer)
+	}
+}
+
+func (a *act) check() {
+	switch a.ask((*visitor).me) {
+	case http.StatusOK:
+		a.note(passed, deed{})
+	case http.StatusUnauthorized:
+		a.dead()
+	case unknown:
+	default:
+		a.unexpected()
+	}
+}
+
+// dead notes that the ticket doesn't pass. Half of those are asked for again.
+func (a *act) dead() {
+	a.note(refusedDead, deed{})
+	if rand.IntN(2) == 0 {
+		a.p.forget(a.with)
+	}
+}
+
+func (a *act) signIn() {
+	a.with = known{}
+	password := a.password()
+	switch a.askInTurn(func(v *visitor) (answer, error) { return v.signIn(a.p.name, password) }) {
+	case http.StatusOK:
+		n := a.number()
+		a.note(began, deed{next: ticket{n, n}})
+		a.with = known{ticket{n, n}, a.v.ticket(), ""}
+		a.list()
+	case http.StatusUnauthorized:
+		a.note(wrong, deed{})
+		a.p.doubt(a.typed)
+	case unknown: // a session of which nobody has the ticket
+	default:
+		a.unexpected()
+	}
+}
+
+// list finds out the public ID of the new session, and makes its ticket known.
+func (a *act) list() {
+	var list struct {
+		Sessions []struct {
+			ID      string
+			Current bool
+		}
+	}
+	switch a.ask(func(v *visitor) (answer, error) { return v.get("/api/auth/sessions") }) {
+	case http.StatusOK:
+		a.note(passed, deed{})
+		if err := json.Unmarshal(a.answer.body, &list); err != nil {
+			a.w.s.t.Error(err)
+		}
+	case http.StatusUnauthorized:
+		a.dead()
+	}
+	for _, one := range list.Sessions {
+		if one.Current {
+			a.with.id = one.ID
+		}
+	}
+	a.p.know(a.with)
+}
+
+func (a *act) renew() {
+	password := a.password()
+	switch a.askInTurn(func(v *visitor) (answer, error) { return v.reauthenticate(password) }) {
+	case http.StatusOK:
+		a.note(passed, deed{})
+		next := ticket{a.with.session, a.number()}
+		a.note(renewed, deed{next: next})
+		a.p.know(known{next, a.v.ticket(), a.with.id})
+	case http.StatusUnauthorized:
+		a.dead()
+	case http.StatusBadRequest:
+		a.note(passed, deed{})
+		a.note(wrong, deed{})
+		a.p.doubt(a.typed)
+	case unknown:
+		a.note(mayRenew, deed{})
+	default:
+		a.unexpected()
+	}
+}
+
+func (a *act) signOut() {
+	switch a.ask((*visitor).signOut) {
+	case http.StatusOK:
+		a.note(left, deed{})
+		a.check()
+	case unknown:
+		a.note(mayLeave, deed{})
+	default:
+		a.unexpected()
+	}
+}
+
+func (a *act) endOthers() {
+	switch a.ask(func(v *visitor) (answer, error) { return v.send("DELETE", "/api/auth/sessions", nil) }) {
+	case http.StatusOK:
+		a.note(passed, deed{})
+		a.note(endedOthers, deed{})
+		for _, other := range a.p.last() {
+			a.with = other
+			a.check()
+		}
+	case http.StatusUnauthorized:
+		a.dead()
+	case unknown:
+		a.note(mayEnd, deed{})
+	default:
+		a.unexpected()
+	}
+}
+
+func (a *act) endOne() {
+	other, there := a.p.pick()
+	if !there || other.id == "" || other.session == a.with.session {
+		a.check()
+		return
+	}
+	that := deed{other: other.session}
+	switch a.ask(func(v *visitor) (answer, error) { return v.send("DELETE", "/api/auth/sessions/"+other.id, nil) }) {
+	case http.StatusOK:
+		a.note(passed, deed{})
+		a.note(endedOne, that)
+		a.with = other
+		a.check()
+	case http.StatusNotFound:
+		a.note(passed, deed{})
+		a.note(foundNone, that)
+	case http.StatusUnauthorized:
+		a.dead()
+	case unknown:
+		a.note(mayEndOne, that)
+	default:
+		a.unexpected()
+	}
+}
+
+func (a *act) changePassword() {
+	password := a.password()
+	fresh, next := a.p.invent()
+	change := deed{fresh: fresh}
+	switch a.askInTurn(func(v *visitor) (answer, error) { return v.changePassword(password, next) }) {
+	case http.StatusOK:
+		a.note(passed, deed{})
+		a.p.believe(fresh)
+		if a.v.ticket() == a.with.cookie { // the session had been ended by somebody else
+			a.note(changedOut, change)
+			return
+		}
+		change.next = ticket{a.with.session, a.number()}
+		a.note(changed, change)
+		a.p.know(known{change.next, a.v.ticket(), a.with.id})
+	case http.StatusUnauthorized:
+		a.dead()
+	case http.StatusBadRequest:
+		a.note(passed, deed{})
+		a.note(wrong, deed{})
+		a.p.doubt(a.typed)
+	case unknown:
+		a.note(mayChange, change)
+	default:
+		a.unexpected()
+	}
+}
+
+func (a *act) number() int { return int(a.w.numbers.Add(1)) }
+
+// password returns the one that is believed to be right, and notes that it is typed.
+func (a *act) password() string {
+	a.p.mu.Lock()
+	defer a.p.mu.Unlock()
+	a.typed = a.p.current
+	return a.p.passwords[a.typed]
+}

@@ -1,0 +1,241 @@
+//go:build unix
+
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// notes is the example's script at work: a Django, and Cloakroom in front of it.
+type notes struct {
+	t             *testing.T
+	front, django string
+	data          string
+	out           *output
+}
+
+// django starts the script with more of an environment; with the newest Django, if there is time for all that is longer.
+func django(t *testing.T, mode string, env ...string) *notes {
+	t.Helper()
+	front, port := fmt.Sprintf("localhost:%d", freePort(t)), freePort(t)
+	n := &notes{t, "http://" + front, fmt.Sprintf("http://localhost:%d", port), filepath.Join(t.TempDir(), "data"), &output{}}
+	python := os.Getenv("CLOAKROOM_PYTHON")
+	if python == "" {
+		python = "/usr/bin/python3"
+	}
+	command := exec.Command(filepath.Join("..", "..", "examples", "django", "start.sh"), mode)
+	if os.Getenv("CLOAKROOM_LONG") != "" {
+		newer := djangoserver.Newer(t)
+		env = append(env, newer[len(newer)-1].Environ()...)
+	}
+	command.Env = append(environment(), append([]string{
+		"LISTEN=" + front, fmt.Sprintf("NOTES_PORT=%d", port), "NOTES_DATA=" + n.data, "PYTHON=" + python, "PYTHONDONTWRITEBYTECODE=1",
+		"CLOAKROOM=" + program(t, "cmd/cloakroom"),
+	}, env...)...)
+	command.Stdout, command.Stderr = n.out, n.out
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGTERM) // it may have ended
+		if err := <-ended; err != nil {
+			t.Errorf("the script ends with %v", err)
+		}
+		if t.Failed() {
+			t.Logf("what it printed:\n%s", n.out.tail(40))
+		}
+	})
+	for _, address := range []string{n.front + "/healthz", n.django + "/api/me"} {
+		eventually(t, address+" answers", func() bool {
+			response, err := http.Get(address)
+			if err == nil {
+				response.Body.Close()
+			}
+			return err == nil
+		})
+	}
+	return n
+}
+
+// password is the one that the script has given to ada.
+func (n *notes) password() string {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.data, "password"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// noter is a browser that sends Django's csrftoken as the article's page does. Both sites are one host to its cookies.
+type noter struct {
+	*http.Client
+	n *notes
+}
+
+func (n *notes) page() *noter {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &noter{&http.Client{Jar: jar, Timeout: patience, CheckRedirect: stay}, n}
+}
+
+func (p *noter) cookie(base, name string) string {
+	at, err := url.Parse(base)
+	if err != nil {
+		p.n.t.Fatal(err)
+	}
+	for _, c := range p.Jar.Cookies(at) {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// want sends a request with headers, as names and values, demands a status, and returns the body.
+func (p *noter) want(status int, method, at, body string, headers ...string) string {
+	p.n.t.Helper()
+	r, err := http.NewRequest(method, at, strings.NewReader(body))
+	if err != nil {
+		p.n.t.Fatal(err)
+	}
+	base := r.URL.Scheme + "://" + r.URL.Host
+	r.Header.Set("Content-Type", "application/json")
+	if method != "GET" {
+		r.Header.Set("Origin", base)
+		if token := p.cookie(base, "csrftoken"); token != "" {
+			r.Header.Set("X-CSRFToken", token)
+		}
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := p.Do(r)
+	if err != nil {
+		p.n.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var text bytes.Buffer
+	if _, err := io.Copy(&text, response.Body); err != nil {
+		p.n.t.Fatal(err)
+	}
+	if response.StatusCode != status {
+		p.n.t.Fatalf("%s %s: %d, want %d\n%.500s", method, at, response.StatusCode, status, text.String())
+	}
+	return text.String()
+}
+
+func (p *noter) says(want, method, at string, headers ...string) {
+	p.n.t.Helper()
+	if text := p.want(200, method, at, "", headers...); !strings.Contains(text, want) {
+		p.n.t.Errorf("%s %s says %s, want %s", method, at, text, want)
+	}
+}
+
+func credentials(name, password string) string {
+	return fmt.Sprintf(`{"username":%q,"password":%q}`, name, password)
+}
+
+// TestExampleDjangoSharesItsSessions: one sign-in, at either, for the routes of both.
+func TestExampleDjangoSharesItsSessions(t *testing.T) {
+	for name, db := range map[string]func() []string{
+		"sqlite":   func() []string { return nil },
+		"postgres": func() []string { return []string{"NOTES_DB=" + pgserver.Test(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := db()
+			n := django(t, "share", env...)
+			p := n.page()
+			p.want(401, "GET", n.front+"/api/me", "")
+			p.want(401, "GET", n.front+"/api/notes", "")
+			p.want(200, "POST", n.front+"/api/auth/login", credentials("ada", n.password()))
+			p.says(`"username":"ada"`, "GET", n.django+"/api/me")
+			p.want(201, "POST", n.front+"/api/notes", `{"text":"milk"}`)
+			p.want(403, "POST", n.front+"/api/notes", `{"text":"eggs"}`, "X-CSRFToken", strings.Repeat("a", 32))
+			p.says(`"owner":"ada","text":"milk"`, "GET", n.front+"/api/notes")
+
+			p.want(200, "POST", n.django+"/api/auth/logout", "")
+			n.nobody(p)
+			basic, err := http.NewRequest("POST", n.django+"/api/auth/login", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			basic.SetBasicAuth("ada", n.password())
+			p.want(200, "POST", n.django+"/api/auth/login", "", "Authorization", basic.Header.Get("Authorization"))
+			p.says(`"username":"ada"`, "GET", n.front+"/api/me")
+			// Django has set a csrftoken of its own, which the article's page sends along.
+			p.want(200, "POST", n.front+"/api/auth/logout", "")
+			n.nobody(p)
+
+			form := regexp.MustCompile(`name="csrfmiddlewaretoken" value="(\w+)"`).FindStringSubmatch(p.want(200, "GET", n.front+"/admin/login/", ""))
+			if form == nil {
+				t.Fatal("no form")
+			}
+			p.want(302, "POST", n.front+"/admin/login/", url.Values{
+				"username": {"ada"}, "password": {n.password()}, "csrfmiddlewaretoken": {form[1]},
+			}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			p.says(`"username":"ada"`, "GET", n.front+"/api/me")
+			p.says("milk", "GET", n.front+"/api/notes")
+		})
+	}
+}
+
+// nobody waits until Cloakroom, which may hear of Django's changes a moment later, knows the page no more, and demands the
+// same of Django.
+func (n *notes) nobody(p *noter) {
+	n.t.Helper()
+	eventually(n.t, "the page is signed out", func() bool {
+		response, err := p.Get(n.front + "/api/me")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusUnauthorized
+	})
+	p.want(403, "GET", n.django+"/api/me", "")
+}
+
+// TestExampleDjangoBelievesTheHeaders: Django has no passwords, and knows who is asking from Remote-User.
+func TestExampleDjangoBelievesTheHeaders(t *testing.T) {
+	n := django(t, "headers")
+	for _, name := range []string{"ada", "bob"} {
+		add := exec.Command(program(t, "cmd/cloakroom"), "user", "add", name, "--password-stdin", "--data", filepath.Join(n.data, "cloakroom-data"))
+		add.Env, add.Stdin = environment(), strings.NewReader(goodPassword+"\n")
+		if out, err := add.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	p, other := n.page(), n.page()
+	p.want(401, "GET", n.front+"/api/notes", "", "Remote-User", "ada", "Remote_User", "ada")
+	p.want(200, "POST", n.front+"/api/auth/login", credentials("ada", goodPassword))
+	other.want(200, "POST", n.front+"/api/auth/login", credentials("bob", goodPassword))
+	p.want(201, "POST", n.front+"/api/notes", `{"text":"milk"}`)
+	p.says(`"owner":"ada","text":"milk"`, "GET", n.front+"/api/notes")
+	// Neither a header of the client's nor Django's own session of the one before makes bob ada.
+	other.says(`[]`, "GET", n.front+"/api/notes", "Remote-User", "ada", "Remote_User", "ada")
+	p.want(200, "POST", n.front+"/api/auth/logout", "")
+	p.want(401, "GET", n.front+"/api/notes", "")
+	p.want(200, "POST", n.front+"/api/auth/login", credentials("bob", goodPassword))
+	p.says(`[]`, "GET", n.front+"/api/notes")
+}

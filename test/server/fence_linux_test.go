@@ -1,0 +1,198 @@
+package server_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// untilTheyRemember is how long a node answers from the store that has just come up.
+const untilTheyRemember = 4 * time.Second
+
+// everywhere is what one ticket is at each of the nodes.
+func everywhere(all []*server, ticket string) (visitors []*visitor) {
+	for _, node := range all {
+		visitors = append(visitors, node.holding(ticket))
+	}
+	return visitors
+}
+
+func demandAll(visitors []*visitor, status int, when string) {
+	for _, v := range visitors {
+		v.demand(status, when)
+	}
+}
+
+// signOutTakes is a sign-out, and how long it took.
+func signOutTakes(v *visitor) time.Duration {
+	v.s.t.Helper()
+	began := time.Now()
+	if a := v.must(v.signOut()); a.status != http.StatusOK {
+		v.s.t.Fatalf("sign-out: %s", a)
+	}
+	return time.Since(began)
+}
+
+// apart are nodes that are asked by name, and not in turn.
+func apart(t *testing.T, db string, args ...[]string) (all []*server) {
+	t.Helper()
+	first := startWith(t, filepath.Join(t.TempDir(), "data"), db, args[0]...)
+	all = append(all, first)
+	for _, more := range args[1:] {
+		all = append(all, startWith(t, first.data, db, append(more, "--url", first.base)...))
+	}
+	for _, node := range all {
+		node.through = aliased{node.transport, first.host()}
+	}
+	return all
+}
+
+// aliased asks a node under the name of another.
+type aliased struct {
+	http.RoundTripper
+	host string
+}
+
+func (a aliased) RoundTrip(r *http.Request) (*http.Response, error) {
+	to := r.Clone(r.Context())
+	to.Host = a.host
+	if to.Header.Get("Origin") != "" {
+		to.Header.Set("Origin", "http://"+a.host)
+	}
+	return a.RoundTripper.RoundTrip(to)
+}
+
+// TestX01_APausedNodeHonoursNothingThatHasEnded stops one of three nodes, ends a session at another, and asks the stopped
+// one as it goes on.
+func TestX01_APausedNodeHonoursNothingThatHasEnded(t *testing.T) {
+	all := apart(t, pgserver.Test(t), nil, nil, nil)
+	first, paused := all[0], all[1]
+	user := first.person("ann").Username
+	time.Sleep(untilTheyRemember)
+	waited := false
+	for range 3 {
+		v := first.signedIn(user)
+		visitors := everywhere(all, v.ticket())
+		demandAll(visitors, http.StatusOK, "after sign-in")
+		demandAll(visitors, http.StatusOK, "from memory")
+		if err := paused.command.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		// A node that had no processor for a second has lost its lease already, and is not waited for.
+		waited = signOutTakes(v) >= 200*time.Millisecond || waited
+		answer := make(chan int, 1)
+		go func() { // waits for the node to go on
+			a, _ := paused.holding(visitors[1].ticket()).me()
+			answer <- a.status
+		}()
+		time.Sleep(20 * time.Millisecond)
+		if err := paused.command.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		if status := <-answer; status != http.StatusUnauthorized {
+			t.Errorf("the node that went on answers %d", status)
+		}
+		demandAll(visitors, http.StatusUnauthorized, "after sign-out")
+		time.Sleep(time.Second)
+	}
+	if !waited {
+		t.Error("no sign-out waited for the node that stood still")
+	}
+}
+
+// TestANodeThatStopsKeepsNobodyWaiting: it says goodbye, and one that is killed can't. Other nodes are tried where the machine
+// was too busy to tell: one that had no processor for a second is not waited for.
+func TestANodeThatStopsKeepsNobodyWaiting(t *testing.T) {
+	all := apart(t, pgserver.Test(t), nil, nil, nil, nil, nil, nil, nil)
+	user := all[0].person("ann").Username
+	time.Sleep(untilTheyRemember)
+	for n := 1; n < len(all); n += 2 {
+		v := all[0].signedIn(user)
+		all[n].stop()
+		stopped := signOutTakes(v)
+		v = all[0].signedIn(user)
+		all[n+1].kill()
+		killed := signOutTakes(v)
+		t.Logf("a sign-out after a stop took %v, after a kill %v", stopped, killed)
+		if killed > 10*time.Second {
+			t.Error("a node that was killed is waited for without an end")
+		}
+		if killed >= 2*stopped {
+			return
+		}
+	}
+	t.Error("a sign-out waits no longer for a node that was killed than for one that said goodbye")
+}
+
+// TestX01_AStrictNodeEndsWhatOthersRemember has one node of two that remembers nothing.
+func TestX01_AStrictNodeEndsWhatOthersRemember(t *testing.T) {
+	all := apart(t, pgserver.Test(t), nil, []string{"--revocation", "strict"})
+	user := all[0].person("ann").Username
+	time.Sleep(untilTheyRemember)
+	for _, by := range all {
+		v := by.signedIn(user)
+		visitors := everywhere(all, v.ticket())
+		demandAll(visitors, http.StatusOK, "after sign-in")
+		demandAll(visitors, http.StatusOK, "again")
+		signOutTakes(v)
+		demandAll(visitors, http.StatusUnauthorized, "after sign-out")
+	}
+}
+
+// TestX01_BehindAPooler: the nodes reach the database through PgBouncer. With --feed they remember, and without they can't;
+// what has ended is honoured by neither.
+func TestX01_BehindAPooler(t *testing.T) {
+	pooler := pgserver.Shared(t).TestPooler(t)
+	for name, direct := range map[string]bool{"with a feed of its own": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			db := pgserver.Test(t)
+			var feed []string
+			if direct {
+				feed = []string{"--feed", db}
+			}
+			all := apart(t, strings.Replace(db, pgserver.Shared(t).Addr, pooler, 1), feed, feed)
+			user := all[0].person("ann").Username
+			time.Sleep(untilTheyRemember)
+			v := all[0].signedIn(user)
+			visitors := everywhere(all, v.ticket())
+			demandAll(visitors, http.StatusOK, "after sign-in")
+			demandAll(visitors, http.StatusOK, "again")
+			took := signOutTakes(v)
+			demandAll(visitors, http.StatusUnauthorized, "after sign-out")
+			if slow := took > 900*time.Millisecond; slow == direct {
+				t.Errorf("the sign-out took %v", took)
+			}
+			if told := strings.Contains(all[0].log.String(), "no feed"); told == direct {
+				t.Errorf("the log says that there is no feed: %v", told)
+			}
+		})
+	}
+}
+
+// TestX01_SessionsInRedisAndUsersInPostgres share one feed.
+func TestX01_SessionsInRedisAndUsersInPostgres(t *testing.T) {
+	sessions := []string{"--sessions", startRedis(t).URL()}
+	all := apart(t, pgserver.Test(t), sessions, sessions)
+	user := all[0].person("ann").Username
+	time.Sleep(untilTheyRemember)
+	for _, by := range all {
+		v := by.signedIn(user)
+		visitors := everywhere(all, v.ticket())
+		demandAll(visitors, http.StatusOK, "after sign-in")
+		demandAll(visitors, http.StatusOK, "again")
+		if took := signOutTakes(v); took > 900*time.Millisecond {
+			t.Errorf("the sign-out took %v", took)
+		}
+		demandAll(visitors, http.StatusUnauthorized, "after sign-out")
+	}
+	v := all[0].signedIn(user)
+	visitors := everywhere(all, v.ticket())
+	demandAll(visitors, http.StatusOK, "after sign-in")
+	all[0].run("user", "disable", user)
+	demandAll(visitors, http.StatusUnauthorized, "after a command that knows nothing of Redis has disabled the user")
+}

@@ -1,0 +1,84 @@
+package server_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// memory is what a process has in the machine's memory, in bytes.
+type memory struct{ resident, peak int64 }
+
+// memory adds up the server's and that of the process that hashes passwords for it.
+func (s *server) memory() memory {
+	s.t.Helper()
+	m := s.memoryOf(s.command.Process.Pid)
+	for _, pid := range s.children() {
+		child := s.memoryOf(pid)
+		m.resident, m.peak = m.resident+child.resident, m.peak+child.peak
+	}
+	return m
+}
+
+func (s *server) memoryOf(pid int) memory {
+	s.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var m memory
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		switch name {
+		case "VmRSS":
+			m.resident = n << 10
+		case "VmHWM":
+			m.peak = n << 10
+		}
+	}
+	if m.resident == 0 || m.peak == 0 {
+		s.t.Fatalf("no memory in:\n%s", status)
+	}
+	return m
+}
+
+// children returns the processes that the server has started, by any of its threads.
+func (s *server) children() []int {
+	s.t.Helper()
+	lists, err := filepath.Glob(s.proc("task/*/children"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var all []int
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, field := range strings.Fields(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// files counts the files and connections that the server has open.
+func (s *server) files() int {
+	s.t.Helper()
+	open, err := filepath.Glob(s.proc("fd/*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(open)
+}
+
+func (s *server) proc(name string) string {
+	return fmt.Sprintf("/proc/%d/%s", s.command.Process.Pid, name)
+}

@@ -1,0 +1,103 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	names "github.com/prometheus/common/model"
+)
+
+// figures is what Prometheus would read.
+type figures map[string]*dto.MetricFamily
+
+func scrape(t *testing.T, addr string) figures {
+	t.Helper()
+	answer, err := http.Get("http://" + addr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	parser := expfmt.NewTextParser(names.UTF8Validation)
+	all, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %v", answer.Status, err)
+	}
+	return all
+}
+
+// sum adds up what a family says under a label's value; both empty: all of it.
+func (f figures) sum(name, label, value string) (sum float64) {
+	for _, m := range f["cloakroom_"+name].GetMetric() {
+		matches := label == ""
+		for _, l := range m.GetLabel() {
+			matches = matches || l.GetName() == label && l.GetValue() == value
+		}
+		if matches {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum
+}
+
+// TestMetricsMove does one of each thing and looks whether the figures say so.
+func TestMetricsMove(t *testing.T) {
+	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	s := start(t, "--metrics-listen", addr, "--sessions", startRedis(t).URL())
+	user := s.person("ann").Username
+	before := scrape(t, addr)
+	v := s.signedIn(user)
+	v.demand(http.StatusOK, "signed in")
+	for began := time.Now(); scrape(t, addr).sum("checks_total", "source", "memory") == 0; {
+		v.demand(http.StatusOK, "signed in")
+		if time.Since(began) > patience {
+			t.Fatal("no check is answered from memory")
+		}
+	}
+	for range 11 {
+		v.must(s.visitor().signIn(user, "not the password of anybody"))
+	}
+	v.must(v.signOut())
+	after := scrape(t, addr)
+	for _, moved := range []struct{ name, label, value string }{
+		{"checks_total", "result", "live"}, {"checks_total", "source", "store"},
+		{"store_seconds", "store", "sessions"}, {"store_seconds", "store", "accounts"}, {"store_seconds", "store", "throttles"},
+		{"store_seconds", "store", "audit"},
+		{"revocations_total", "cause", "signed_out"}, {"revocation_seconds", "", ""}, {"fence_wait_seconds", "", ""},
+		{"throttle_refusals_total", "", ""}, {"feed_messages_heard_total", "", ""},
+	} {
+		if a, b := before.sum(moved.name, moved.label, moved.value), after.sum(moved.name, moved.label, moved.value); b <= a {
+			t.Errorf("%s %s=%q went from %v to %v", moved.name, moved.label, moved.value, a, b)
+		}
+	}
+	if after.sum("feed_up", "", "") != 1 || after.sum("password_hashes_workers", "", "") < 1 || after.sum("store_outages_total", "", "") != 0 {
+		t.Errorf("feed_up %v, workers %v, outages %v", after.sum("feed_up", "", ""), after.sum("password_hashes_workers", "", ""), after.sum("store_outages_total", "", ""))
+	}
+	// On the server's own address there are none.
+	if a := v.must(v.get("/metrics")); a.status != http.StatusNotFound {
+		t.Errorf("/metrics on the public address: %s", a)
+	}
+}
+
+// TestMetricsShowThoseWhoWaitForAHasher: more sign-ins at once than passwords are hashed at a time.
+func TestMetricsShowThoseWhoWaitForAHasher(t *testing.T) {
+	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	s := start(t, "--metrics-listen", addr)
+	users := s.people("wil", 20)
+	var group sync.WaitGroup
+	for _, user := range users {
+		group.Go(func() { _, _ = s.visitor().signIn(user.Username, goodPassword) })
+	}
+	waited := false
+	eventually(t, "somebody waits", func() bool {
+		f := scrape(t, addr)
+		waited = waited || f.sum("password_hashes_waiting", "", "") > 0 && f.sum("password_hashes_running", "", "") > 0
+		return waited
+	})
+	group.Wait()
+	eventually(t, "nobody waits", func() bool { return scrape(t, addr).sum("password_hashes_waiting", "", "") == 0 })
+}

@@ -1,0 +1,171 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// slow is longer for one piece of data than any answer is waited for.
+const slow = 4 * time.Second
+
+// fullService is how long after the database's return everything must be as before.
+const fullService = 2 * time.Second
+
+// TestAnOutageOfPostgresIsNoSignOut takes the database away under load, in each way that there is, and gives it back. In
+// between a live ticket is told 200 or 503, a dead one 401 or 503, nobody gets in, and no answer says anything of the cookie.
+func TestAnOutageOfPostgresIsNoSignOut(t *testing.T) {
+	t.Parallel() // it mostly waits
+	database := pgserver.TestServer(t)
+	net, err := faultproxy.New(database.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { net.Close() })
+	s := startWith(t, filepath.Join(t.TempDir(), "data"), "postgres://postgres@"+net.Addr+"/postgres")
+	users := s.people("ola", 8)
+	tickets := s.give(users...)
+	dead := s.give(users...)
+	for _, ticket := range dead {
+		v := s.holding(ticket)
+		if a := v.must(v.signOut()); a.status != http.StatusOK {
+			t.Fatalf("sign-out: %s", a)
+		}
+	}
+	for _, way := range []struct {
+		name       string
+		take, give func() error
+	}{
+		{"stopped", database.Stop, func() error { return database.Start(t.Context()) }},
+		{"paused", database.Pause, database.Resume},
+		{"cut off", func() error { net.Refuse(); net.Cut(); return nil }, func() error { net.Admit(); return nil }},
+		{"slow", func() error { net.Delay(slow); return nil }, func() error { net.Delay(0); return nil }},
+		{"half-open", func() error { net.Freeze(); return nil }, func() error { net.Thaw(); return nil }},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			o := s.observe(t, tickets, dead, users[0].Username)
+			eventually(t, "traffic", func() bool { return o.alive.Load() > 50 })
+			if err := way.take(); err != nil {
+				t.Fatal(err)
+			}
+			o.await(t)
+			if a, err := s.visitor().get("/healthz"); err != nil || a.status != http.StatusOK {
+				t.Errorf("/healthz during the outage: %s, %v", a, err)
+			}
+			if s.isReady() {
+				t.Error("/readyz says yes during the outage")
+			}
+			if err := way.give(); err != nil {
+				t.Fatal(err)
+			}
+			returned := time.Now()
+			o.recovers(t, returned)
+			o.stop()
+			t.Logf("%d live, %d dead, %d outages, %d sign-ins; full service %v after the return",
+				o.alive.Load(), o.dead.Load(), o.outages.Load(), o.ins.Load(), o.last.Sub(returned).Round(time.Millisecond))
+		})
+	}
+}
+
+// observer is clients at work during an outage, and what they were told.
+type observer struct {
+	s     *server
+	stop  func()
+	began time.Time
+
+	alive, dead, ins, outages atomic.Int64
+
+	mu   sync.Mutex
+	last time.Time // of the requests that were told of an outage, the latest answer
+	max  time.Duration
+}
+
+func (s *server) observe(t *testing.T, tickets, dead []string, name string) *observer {
+	o := &observer{s: s, began: time.Now()}
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	o.stop = func() { cancel(); group.Wait() }
+	t.Cleanup(o.stop)
+	repeat := func(ask func() (answer, error), status int, count *atomic.Int64) {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				o.note(t, ask, status, count)
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	for _, ticket := range tickets {
+		repeat(s.holding(ticket).me, http.StatusOK, &o.alive)
+	}
+	for _, ticket := range dead {
+		repeat(s.holding(ticket).me, http.StatusUnauthorized, &o.dead)
+	}
+	for range 2 {
+		repeat(func() (answer, error) {
+			return persist(func() (answer, error) { return s.visitor().signIn(name, goodPassword) })
+		}, http.StatusOK, &o.ins)
+		repeat(func() (answer, error) {
+			v := s.visitor()
+			return persist(func() (answer, error) { return v.signIn("nobody", goodPassword) })
+		}, http.StatusUnauthorized, new(atomic.Int64))
+	}
+	return o
+}
+
+// note asks, and judges the answer.
+func (o *observer) note(t *testing.T, ask func() (answer, error), status int, count *atomic.Int64) {
+	began := time.Now()
+	a, err := ask()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.max = max(o.max, time.Since(began))
+	switch {
+	case err != nil:
+		t.Errorf("no answer: %v", err)
+	case a.status == status:
+		count.Add(1)
+	case a.status == http.StatusTooManyRequests && status == http.StatusUnauthorized: // guesses of nobody's password
+	case a.status != http.StatusServiceUnavailable:
+		t.Errorf("told %s, want %d or 503", a, status)
+	default:
+		o.outages.Add(1)
+		o.last = time.Now()
+		if a.header.Get("Retry-After") == "" || len(a.header.Values("Set-Cookie")) > 0 || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("an outage is told as %s with %v", a, a.header)
+		}
+	}
+}
+
+// await waits until the outage has been noticed, and some seconds more.
+func (o *observer) await(t *testing.T) {
+	t.Helper()
+	lasts := 3 * time.Second
+	if long {
+		lasts = 30 * time.Second
+	}
+	eventually(t, "the outage is noticed", func() bool { return o.outages.Load() > 20 })
+	time.Sleep(lasts)
+}
+
+// recovers waits until all is as before for a while, and sees that this was soon.
+func (o *observer) recovers(t *testing.T, returned time.Time) {
+	t.Helper()
+	alive, ins := o.alive.Load(), o.ins.Load()
+	eventually(t, "full service", func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.alive.Load() > alive+50 && o.ins.Load() > ins+2 && time.Since(o.last) > time.Second
+	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if took := o.last.Sub(returned); took > fullService {
+		t.Errorf("the last request was told of an outage %v after its end", took)
+	}
+}
