@@ -1,10 +1,12 @@
-// Command mutants plants each fault of a table into the code, one at a time, and demands that the test named beside it
-// fails: a check that has never failed proves nothing. The files themselves stay as they are; the compiler is handed the
-// faulty text in their place.
+// Command mutants checks the tests by mutation: it plants one fault at a time into the code and demands that the test named
+// beside it fails. The source files are not touched; the compiler gets the faulty text through an overlay.
 //
-//	go run ./internal/mutants                plants all of internal/mutants/*.txt
-//	go run ./internal/mutants S05 csrf       only those whose title holds one of the words
-//	go run ./internal/mutants -check         plants nothing; looks whether each text and each test is still there
+//	go run ./internal/mutants                plants every fault of internal/mutants/*.txt
+//	go run ./internal/mutants S05 csrf       only those whose title contains one of the words
+//	go run ./internal/mutants -check         plants nothing; reports faults whose snippet or test no longer exists
+//
+// A fault is located by the declaration it stands in and a snippet of that declaration's tokens, so comments, formatting and
+// the file's name may change freely.
 package main
 
 import (
@@ -20,7 +22,7 @@ import (
 )
 
 func main() {
-	check := flag.Bool("check", false, "only look whether the texts and the tests are still there")
+	check := flag.Bool("check", false, "only check that the snippets and the tests still exist")
 	flag.Parse()
 	faults, err := load("internal/mutants")
 	if err != nil {
@@ -47,9 +49,9 @@ func main() {
 	}
 }
 
-// fault is one line of the table: in file the text old, which is there once, becomes new, and test must fail.
+// fault is one entry of the table: in a declaration, the snippet old becomes new, and test must fail.
 type fault struct {
-	title, file, pkg, test, old, new string
+	title, dir, decl, file, pkg, test, old, new string
 }
 
 func (f fault) named(words []string) bool {
@@ -57,17 +59,69 @@ func (f fault) named(words []string) bool {
 }
 
 func (f fault) run(check bool) error {
-	text, err := os.ReadFile(f.file)
+	file, faulty, err := f.mutate()
 	if err != nil {
 		return err
-	}
-	if n := strings.Count(string(text), f.old); n != 1 {
-		return fmt.Errorf("%s holds the text %d times", f.file, n)
 	}
 	if check {
 		return f.tested()
 	}
-	return f.plant(strings.Replace(string(text), f.old, f.new, 1))
+	return f.plant(file, faulty)
+}
+
+// mutate returns the file that holds the snippet, and its faulty text.
+func (f fault) mutate() (file, faulty string, err error) {
+	if f.file != "" {
+		return f.mutateText()
+	}
+	return f.mutateDecl()
+}
+
+// mutateText replaces the snippet in a file that isn't Go.
+func (f fault) mutateText() (file, faulty string, err error) {
+	text, err := os.ReadFile(f.file)
+	if err != nil {
+		return "", "", err
+	}
+	if n := strings.Count(string(text), f.old); n != 1 {
+		return "", "", fmt.Errorf("%s contains the snippet %d times", f.file, n)
+	}
+	return f.file, strings.Replace(string(text), f.old, f.new, 1), nil
+}
+
+// mutateDecl replaces the snippet in a declaration of a Go package.
+func (f fault) mutateDecl() (file, faulty string, err error) {
+	files, err := filepath.Glob(filepath.Join(f.dir, "*.go"))
+	if err != nil {
+		return "", "", err
+	}
+	declared := false
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", "", err
+		}
+		span, ok, err := find(file, text, f.decl)
+		if err != nil {
+			return "", "", err
+		}
+		if !ok {
+			continue
+		}
+		declared = true
+		if from, to, n := match(string(text[span.from:span.to]), f.old); n == 1 {
+			return file, string(text[:span.from+from]) + f.new + string(text[span.from+to:]), nil
+		} else if n > 1 {
+			return "", "", fmt.Errorf("%s of %s contains the snippet %d times", f.decl, f.dir, n)
+		}
+	}
+	if !declared {
+		return "", "", fmt.Errorf("%s declares no %s", f.dir, f.decl)
+	}
+	return "", "", fmt.Errorf("%s of %s doesn't contain the snippet", f.decl, f.dir)
 }
 
 // tested looks for the test's name in its package.
@@ -85,21 +139,20 @@ func (f fault) tested() error {
 	return fmt.Errorf("%s has no test %s", f.pkg, name)
 }
 
-// plant runs the test with the faulty text, and wants its verdict: a failure to build, a crash or a test that runs out of
-// time finds nothing.
-func (f fault) plant(faulty string) error {
+// plant runs the test with the faulty text and expects it to fail. A failed build, a crash or a timeout doesn't count.
+func (f fault) plant(file, faulty string) error {
 	dir, err := os.MkdirTemp("", "fault")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := writeOverlay(dir, f.file, faulty)
+	overlay, err := writeOverlay(dir, file, faulty)
 	if err != nil {
 		return err
 	}
 	pattern := "^" + strings.ReplaceAll(f.test, "/", "$/^") + "$"
 	command := exec.Command("go", "test", "-count=1", "-timeout=240s", "-run", pattern, "./"+f.pkg)
-	// By way of the environment it reaches the programs too that a test builds.
+	// Set in the environment, so that programs built by the test get the overlay too.
 	command.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
 	out, err := command.CombinedOutput()
 	switch {
@@ -112,7 +165,7 @@ func (f fault) plant(faulty string) error {
 	case strings.Contains(string(out), "panic: test timed out"):
 		return fmt.Errorf("%s ran out of time", f.test)
 	case !strings.Contains(string(out), "--- FAIL: "):
-		return fmt.Errorf("%s didn't come to a verdict:\n%s", f.test, out)
+		return fmt.Errorf("%s neither passed nor failed:\n%s", f.test, out)
 	}
 	return nil
 }
@@ -137,14 +190,14 @@ func writeOverlay(dir, file, faulty string) (string, error) {
 // load reads the table. Each entry is
 //
 //	=== title
-//	file PATH
+//	in DIRECTORY Declaration        (a function, Type.method, type, variable or constant)
 //	test PACKAGE TestName
 //	--- old
-//	text that is there once
+//	tokens that the declaration contains exactly once
 //	--- new
-//	text in its place
+//	text in their place
 //
-// and lines that begin with # before the first entry are comments.
+// In place of "in", "file PATH" names a file that isn't Go. Lines that begin with # before the first entry are comments.
 func load(dir string) ([]fault, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
@@ -178,14 +231,16 @@ func parse(entry string) (fault, error) {
 	for _, line := range lines[1:] {
 		word, rest, _ := strings.Cut(line, " ")
 		switch word {
+		case "in":
+			f.dir, f.decl, _ = strings.Cut(rest, " ")
 		case "file":
 			f.file = rest
 		case "test":
 			f.pkg, f.test, _ = strings.Cut(rest, " ")
 		}
 	}
-	if f.file == "" || f.test == "" || f.old == "" {
-		return fault{}, fmt.Errorf("entry %q needs file, test and an old text", f.title)
+	if f.file == "" && f.decl == "" || f.test == "" || f.old == "" {
+		return fault{}, fmt.Errorf("entry %q needs a declaration or file, a test and a snippet", f.title)
 	}
 	return f, nil
 }
