@@ -165,8 +165,31 @@ func Check(ctx context.Context) (*Identity, error) {
 	return q.bySession(ctx)
 }
 
+// CheckAgain is [Check], but it asks the stores again whatever is known of the request: a session or token that has ended
+// since, an account that was disabled and a right that was taken away count no longer. Call it between what takes time, such
+// as the arrival of the body, and an act. A password that came by HTTP Basic isn't verified again: the account must be
+// as it was when it was.
+func CheckAgain(ctx context.Context) (*Identity, error) {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	if !ok {
+		return Check(ctx)
+	}
+	q.mu.Lock()
+	q.user = nil
+	q.mu.Unlock()
+	if q.header != nil {
+		return q.byHeaderAgain(ctx)
+	}
+	return q.identify(ctx, session.Reload)
+}
+
 func (q *request) bySession(ctx context.Context) (*Identity, error) {
-	s, err := session.FromContext(ctx)
+	return q.identify(ctx, session.FromContext)
+}
+
+// identify returns who has the request's session.
+func (q *request) identify(ctx context.Context, load func(context.Context) (*session.Session, error)) (*Identity, error) {
+	s, err := load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +217,24 @@ func (q *request) byHeader(ctx context.Context) (*Identity, error) {
 		return q.identity, q.refusal
 	}
 	i, err := q.header.identify(ctx, q)
+	if _, refused := errors.AsType[*problem.Problem](err); err == nil || refused {
+		q.identity, q.refusal, q.settled = i, err, true
+	}
+	return i, err
+}
+
+// byHeaderAgain looks the credential up on each call. One that was refused before stays refused.
+func (q *request) byHeaderAgain(ctx context.Context) (*Identity, error) {
+	q.settling.Lock()
+	defer q.settling.Unlock()
+	if q.settled && q.refusal != nil {
+		return nil, q.refusal
+	}
+	identify := q.header.identify
+	if b, ok := q.header.(basic); ok && q.settled {
+		identify = b.again
+	}
+	i, err := identify(ctx, q)
 	if _, refused := errors.AsType[*problem.Problem](err); err == nil || refused {
 		q.identity, q.refusal, q.settled = i, err, true
 	}

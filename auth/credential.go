@@ -148,6 +148,19 @@ func (c basic) identify(ctx context.Context, q *request) (*Identity, error) {
 	return &Identity{User: u, Method: "basic", AuthenticatedAt: time.Now()}, nil
 }
 
+// again returns the user whose password was verified for this request, as the account is now.
+func (c basic) again(ctx context.Context, q *request) (*Identity, error) {
+	before := q.identity
+	u, err := q.account(ctx, before.User.ID)
+	if errors.Is(err, session.ErrNoAccount) || err == nil && u.Epoch != before.User.Epoch {
+		return nil, errPasswordMoved
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Identity{User: u, Method: before.Method, AuthenticatedAt: before.AuthenticatedAt}, nil
+}
+
 // ParseBasic returns what an Authorization header with the scheme Basic brings (RFC 7617): UTF-8, or else Latin-1, as
 // Django REST framework reads it. The errors are its refusals; [ErrNotAuthenticated] for another scheme.
 func ParseBasic(line string) (login, password string, err error) {

@@ -44,6 +44,9 @@ func challenged(challenge, detail string) error {
 
 func badToken(detail string) error { return challenged("Token", detail) }
 
+// errPasswordMoved says that a password that was right is so no longer, in the words for one that is wrong.
+var errPasswordMoved = error(problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password."))
+
 func badBasic(why string) error {
 	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
 }

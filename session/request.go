@@ -129,6 +129,31 @@ func FromContext(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
+// Reload is [FromContext], but it asks the store again whatever is known of the request's session: what ended since the last
+// look is over. It is for an act that was judged before something that takes time, such as the arrival of the body.
+// Looking again is no use of the session.
+func Reload(ctx context.Context) (*Session, error) {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	if !ok {
+		return FromContext(ctx)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	id := q.id
+	switch {
+	case q.session != nil: // perhaps another than the request came with: it has signed in, or rotated its ticket
+		id = q.session.record.ID
+	case !q.ticket:
+		return nil, nil
+	}
+	s, err := q.m.check(ctx, id, false)
+	if err != nil {
+		return nil, err
+	}
+	q.session, q.settled = s, true
+	return s, nil
+}
+
 // Presented reports whether the request came with a ticket, be its session alive or not: it tells "your session has
 // ended" from "you never signed in".
 func Presented(ctx context.Context) bool {
