@@ -160,7 +160,7 @@ func secret(ctx context.Context, file string, store keyring.Store) (*keyring.Rin
 func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
 	secure := base.Scheme == "https"
 	s.throttle = &throttle.Guard{Store: c.Metrics.Throttles(s.db.Throttles()), Key: s.keys.Derive("throttle")[0]}
-	s.hasher = newHasher(c)
+	s.hasher = &password.Hasher{}
 	s.Accounts = &account.Service{
 		Store: s.near.accounts, Hasher: s.hasher, Guard: s.throttle,
 		Policy: password.Policy{
@@ -194,16 +194,6 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
 		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
-}
-
-// newHasher does without the program where it can't be had: somebody may be in a place where no process may be started.
-func newHasher(c Config) *password.Hasher {
-	h := &password.Hasher{Program: c.PasswordProgram}
-	if err := h.Start(); err != nil {
-		c.Log.Warn("passwords are hashed in the server's own process", slog.Any("error", err))
-		return &password.Hasher{}
-	}
-	return h
 }
 
 // measure lets m hear of what happens.
@@ -357,9 +347,6 @@ func (s *Server) Close() error {
 		err = s.lastEvents(ctx)
 	}
 	err = errors.Join(err, s.near.close(), s.db.Close())
-	if s.hasher != nil {
-		err = errors.Join(err, s.hasher.Close())
-	}
 	if s.gateway != nil {
 		err = errors.Join(err, s.gateway.Close())
 	}

@@ -54,10 +54,6 @@ type Config struct {
 	Rules           []string      // "LEVEL [METHOD,…] PATH": who may have what of App and Upstreams
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
 
-	// PasswordProgram is the path and arguments of a program that calls [password.Assist], which then hashes the passwords
-	// in a process of the lowest priority. nil: this process does.
-	PasswordProgram []string
-
 	Metrics *metrics.Metrics // nil: nothing is measured
 
 	Log *slog.Logger // nil: slog.Default()

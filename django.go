@@ -247,6 +247,6 @@ func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
 	theirs.SetUpTokens(s.Tokens)
 	s.Accounts.Hasher.Wait = djangoWait
 	var err error
-	s.Accounts.Hasher.Standard, err = theirs.Standard(ctx)
+	s.Accounts.Hasher.MinimumCost, err = theirs.Standard(ctx)
 	return err
 }

@@ -25,7 +25,7 @@ type layer struct {
 var layers = map[string]layer{
 	// The domain knows no database and no network.
 	"session":             {own: []string{"internal/background"}},
-	"password":            {own: []string{"internal/assistant"}, others: []string{"golang.org/x/"}},
+	"password":            {others: []string{"golang.org/x/"}},
 	"throttle":            {},
 	"internal/feed":       {},
 	"token":               {own: []string{"internal/background"}},
@@ -35,9 +35,7 @@ var layers = map[string]layer{
 	"audit":               {own: []string{"internal/reqinfo", "internal/background"}},
 	"internal/events":     {own: []string{"account", "auth", "session"}},
 	"auth":                {own: []string{"account", "internal/jwt", "password", "session", "token", "internal/problem"}},
-	"internal/assistant":  {others: []string{"golang.org/x/sys"}},
 	"internal/clientip":   {},
-	"internal/heap":       {},
 	"internal/background": {},
 	"internal/api":        {own: []string{"audit"}},
 	"internal/keyring":    {},
@@ -99,7 +97,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "internal/jwt", "internal/metrics", "postgres", "django", "password", "session", "token", "internal/heap", "internal/keyring", "internal/api"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "internal/jwt", "internal/metrics", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -22,8 +22,6 @@ import (
 	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/cloakroom-auth/cloakroom/password"
 )
 
 func main() {
@@ -32,9 +30,6 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == "hammer" {
 		exit(hammerOn(os.Stdin))
-	}
-	if len(os.Args) > 1 && os.Args[1] == hasher {
-		exit(password.Assist(os.Args[2:]))
 	}
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
@@ -47,9 +42,6 @@ func main() {
 	defer stop()
 	exit(run(ctx, *quick, *asJSON, *only, *plots, *profiles))
 }
-
-// hasher lets this program be the process that hashes passwords for ours, as the command has one.
-const hasher = "hash-passwords"
 
 func exit(err error) {
 	if err != nil {

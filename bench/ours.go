@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
-	roomy "github.com/cloakroom-auth/cloakroom/internal/heap"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
@@ -58,7 +56,6 @@ func (b *bench) stores(ctx context.Context, s *spec) (err error) {
 // buildOurs assembles the whole server, as the command does.
 func buildOurs(s spec, addr string) (http.Handler, []string, error) {
 	log := slog.New(slog.DiscardHandler)
-	roomy.Room()
 	if s.Name == "hash" {
 		return hashing(s)
 	}
@@ -77,15 +74,6 @@ func buildOurs(s spec, addr string) (http.Handler, []string, error) {
 	}
 	credentials, err := populate(ctx, s, accounts, server.Sessions)
 	return server.Handler(nil), credentials, err
-}
-
-// hashers is how this program is started as the process that hashes passwords.
-func hashers() []string {
-	self, err := os.Executable()
-	if err != nil {
-		return nil
-	}
-	return []string{self, hasher}
 }
 
 // openAccounts opens the accounts beside the server, to put people there.
@@ -149,7 +137,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
 	who := auth.New(sessions, accountStore)
 	who.Tokens = &token.Service{Store: tokenStore, Log: log}
-	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{Program: hashers()}, Guard: &throttle.Guard{Store: db.Throttles()}}
+	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles()}}
 	hub := &events.Hub{Auth: who, Log: log}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	go sessions.Run(ctx)

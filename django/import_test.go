@@ -261,7 +261,7 @@ func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes hashes, really b
 		t.Errorf("%d kinds of hashes, want %d", len(seen), want)
 	}
 	// For once every processor is theirs. What nobody waits for here is that a cheap hash takes as long as a dear one.
-	s.Accounts.Hasher.Wait, s.Accounts.Hasher.Workers, s.Accounts.Hasher.Standard = time.Minute, runtime.GOMAXPROCS(0), pbkdf2(good, 1000)
+	s.Accounts.Hasher.Wait, s.Accounts.Hasher.Workers, s.Accounts.Hasher.MinimumCost = time.Minute, runtime.GOMAXPROCS(0), pbkdf2(good, 1000)
 	for _, u := range dear { // not over HTTP, where an answer may take no longer than a few seconds, on whatever machine
 		if _, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: u.Username, Password: good, Address: home}); err != nil {
 			t.Errorf("%s with %s: %v", u.Username, u.Password, err)

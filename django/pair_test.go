@@ -82,7 +82,7 @@ func (p *pair) start() {
 	}
 	if p.config.Django.Hasher == "" {
 		// Before there are users, guesses are made to cost what they cost at a Django of today: fifty times as much as at this one.
-		server.Accounts.Hasher.Standard = usual
+		server.Accounts.Hasher.MinimumCost = usual
 	}
 	p.server, handler = server, server.Handler(http.HandlerFunc(p.program))
 	web.Start()

@@ -42,7 +42,7 @@ func (h bcryptHash) verify(password string) bool {
 	return bcrypt.CompareHashAndPassword([]byte(h.text), h.input(password)) == nil
 }
 
-func (h bcryptHash) again(password string) (string, error) {
+func (h bcryptHash) rehash(password string) (string, error) {
 	input := h.input(password)
 	if len(input) > bcryptMax {
 		return "", &TooLongError{bcryptMax}

@@ -138,7 +138,7 @@ func TestF1_G05_AllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
 		"a hash for next to none": {digest, good},
 		"the usual hash's own":    {"!", "somebody's"},
 	} {
-		h := password.Hasher{Standard: usual}
+		h := password.Hasher{MinimumCost: usual}
 		result, err := h.Verify(t.Context(), c.encoded, c.plain)
 		if err != nil {
 			t.Fatal(err)
@@ -149,5 +149,28 @@ func TestF1_G05_AllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
 		if want := c.plain == good && c.encoded != "" && c.encoded != usual; result.Match != want {
 			t.Errorf("%s: match is %v", name, result.Match)
 		}
+	}
+}
+
+// bcryptLike is a hash in Django's form of bcrypt, at the lowest cost.
+const bcryptLike = "bcrypt$$2b$04$abcdefghijklmnopqrstuub/FUwqLfgPnORQpxKUTVVsl3OiUaO0K"
+
+func TestHashLikeMakesHashesThatVerify(t *testing.T) {
+	h := &password.Hasher{}
+	for _, like := range []string{django(t, 1000, "another"), bcryptLike} {
+		made, err := h.HashLike(t.Context(), like, good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := h.Verify(t.Context(), made, good); err != nil || !r.Match {
+			t.Errorf("Verify(%q) = %v, %v; want a match", made, r, err)
+		}
+	}
+	_, err := h.HashLike(t.Context(), bcryptLike, strings.Repeat("x", 73))
+	if e, ok := errors.AsType[*password.TooLongError](err); !ok || e.Max != 72 {
+		t.Errorf("HashLike of 73 bytes by bcrypt: %v; want *TooLongError with Max 72", err)
+	}
+	if _, err := h.HashLike(t.Context(), "md5$salt$a688caa5421707d129ded6976b25d97a", good); err == nil {
+		t.Error("HashLike accepted a scheme without a cost")
 	}
 }

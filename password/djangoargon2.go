@@ -26,7 +26,7 @@ func (h djangoArgon2Hash) derive(password string) []byte {
 	return argon2.Key([]byte(password), []byte(h.salt), h.passes, h.memory, uint8(h.lanes), uint32(len(h.tag)))
 }
 
-func (h djangoArgon2Hash) again(password string) (string, error) {
+func (h djangoArgon2Hash) rehash(password string) (string, error) {
 	h.salt = djangoSalt()
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("argon2$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", h.kind(), argon2.Version, h.memory, h.passes, h.lanes,

@@ -35,9 +35,6 @@ func (h *Hasher) Hold(n int) (release func()) {
 	return func() { close(done) }
 }
 
-// PID returns the number of the process that runs the Program.
-func (h *Hasher) PID() int { return h.started().process.PID() }
-
 // Form is what a text was understood as.
 type Form struct {
 	Memory, Passes, Lanes, Iterations, Salt, Tag int    // Iterations: of PBKDF2; of bcrypt, 256 for each round

@@ -2,11 +2,11 @@
 //
 // New hashes are argon2id with 19 MiB, two passes and one lane (OWASP Password Storage Cheat Sheet), in the PHC string
 // format. Hashes of other programs are verified too, and reported as weak so that they can be replaced at the next
-// sign-in: argon2id with other parameters, and all that Django has made since its first version but crypt's.
+// sign-in: argon2id with other parameters, and every format that Django has had since its first version except crypt.
 //
-// A password is Unicode: it is brought into the form NFC before it is hashed (NIST SP 800-63B-4, section 3.1.1.2), never
-// cut, and its blanks and case count. Other programs have made their hashes from the bytes as they came, so these are
-// tried as well.
+// A password is Unicode: it is normalised to NFC before it is hashed (NIST SP 800-63B-4, section 3.1.1.2) and never
+// truncated; blanks and case count. Other programs hash the bytes as they arrive, so their hashes are also compared with
+// the unnormalised bytes.
 package password
 
 import (
@@ -15,91 +15,113 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/assistant"
+	"golang.org/x/text/unicode/norm"
 )
 
-// MaxLength is the longest password that is looked at, in bytes.
+// MaxLength is the longest password that Verify considers, in bytes.
 const MaxLength = 1024
 
-// Hasher computes hashes in a bounded pool, so that a flood of sign-ins takes neither all memory nor all processors. Set
-// its fields before first use; the zero value is ready. Safe for concurrent use.
+// Hasher computes hashes in a bounded pool, so that a flood of sign-ins exhausts neither memory nor processors. Set its
+// fields before first use; the zero value is ready. Safe for concurrent use.
 type Hasher struct {
-	// Workers is how many hashes are computed at the same time, each with about 20 MB of memory. A hash of another
-	// program that needs more takes the place of as many as its memory would serve, at most of all.
-	// 0: one for each of GOMAXPROCS but one, and at least one, so that Go always has a processor for other requests.
+	// Workers is the number of hashes computed at the same time, each with about 20 MB of memory. A hash of another
+	// program that needs more memory takes several places, at most all.
+	// 0: GOMAXPROCS less one, and at least one, so that a processor stays free for other requests.
 	Workers int
 
-	// Wait is the longest that a caller waits for its turn; who would have to wait longer is refused, where that can
-	// be told at once. 0: half a second.
+	// Wait is the longest that a caller waits for its turn. A caller that would wait longer is refused, at once where the
+	// queue shows it. 0: three seconds.
 	Wait time.Duration
 
-	// Standard is an encoded hash whose work each verification comes to, at the least: what can't match costs as much,
-	// and cheaper hashes are topped up. It should be as the hashes of most users are. "": those that Hash makes.
-	Standard string
-
-	// Program is the path and the arguments of a program that calls [Assist]. It computes the hashes in a process of the
-	// lowest priority, so that those who are signed in hardly notice those who sign in. nil: this process does.
-	Program []string
+	// MinimumCost is an encoded hash that sets the least work of every verification, so that timing doesn't reveal whether
+	// an account exists: cheaper hashes, and input that can't match, are topped up to it. Give it the parameters of most
+	// users' hashes. "": those that Hash uses.
+	MinimumCost string
 
 	pool pool
 }
 
-// BusyError says that the pool has no room. Nothing was computed.
+// BusyError reports that the pool has no room. Nothing was computed.
 type BusyError struct {
 	RetryAfter time.Duration
 }
 
 func (e *BusyError) Error() string { return "too many passwords are being verified" }
 
-// Result is what a verification found.
+// Result is the outcome of a verification.
 type Result struct {
 	Match bool
 	Weak  bool // the hash should be replaced by one that Hash makes; only set with Match
 }
 
-// Hash returns the encoded hash of a password, whatever [Policy] makes of it; no password that is blank or longer than
-// MaxLength will ever match. *[BusyError], or the error of ctx while waiting.
-func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+// Hash returns the encoded hash of a password. It doesn't apply a [Policy]; a password that is blank or longer than
+// MaxLength never matches its hash. Errors: *[BusyError], or the error of ctx while waiting.
+func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err error) {
 	salt := make([]byte, saltLength)
 	if _, err := rand.Read(salt); err != nil {
 		return "", err
 	}
-	answer, err := h.ask(ctx, 1, assistant.Question{Kind: assistant.Make, Password: password, Salt: string(salt)})
-	return answer.Encoded, err
+	err = h.run(ctx, 1, func() error {
+		encoded = current.encode(norm.NFC.String(password), string(salt))
+		h.pool.spent.Add(current.cost())
+		return nil
+	})
+	return encoded, err
 }
 
-// Verify compares a password with an encoded hash. *[BusyError], or the error of ctx while waiting.
+// Verify compares a password with an encoded hash. Errors: *[BusyError], or the error of ctx while waiting.
 //
-// What can't match costs the same work as what could: an encoded hash that is empty, marked as unusable or not
-// understood, and a password that is blank or over MaxLength bytes. A hash that is cheaper than the Standard is topped up
-// to its cost; one that is dearer shows. A password that isn't in the form NFC costs twice as much, whoever's it is.
-func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Result, error) {
+// Input that can't match costs the same work as input that can: an encoded hash that is empty, marked as unusable or not
+// understood, and a password that is blank or longer than MaxLength. A hash cheaper than MinimumCost is topped up to it; a
+// dearer one takes longer. A password that isn't in NFC costs twice as much, whether or not the account exists.
+func (h *Hasher) Verify(ctx context.Context, encoded, password string) (r Result, err error) {
 	if len(password) > MaxLength || strings.TrimSpace(password) == "" {
 		encoded, password = "", "no password"
 	}
-	stored, _ := work{standard: h.Standard}.parse(encoded)
-	answer, err := h.ask(ctx, stored.weight(), assistant.Question{Password: password, Encoded: encoded, Standard: h.Standard})
-	if err != nil {
-		return Result{}, err
+	v := verification{minimum: minimum(h.MinimumCost)}
+	stored, ok := parse(encoded)
+	if !ok {
+		stored = v.minimum
 	}
-	return Result{Match: answer.Match, Weak: answer.Match && stored.weak()}, nil
-}
-
-// ask has a question answered when its turn has come.
-func (h *Hasher) ask(ctx context.Context, weight int64, q assistant.Question) (answer assistant.Answer, err error) {
-	err = h.run(ctx, weight, func() error {
-		if answer, err = h.answer(q); err != nil {
-			return err
-		}
-		h.pool.spent.Add(answer.Spent)
+	err = h.run(ctx, stored.weight(), func() error {
+		r.Match = v.compare(stored, password) && ok
+		h.pool.spent.Add(v.spent)
 		return nil
 	})
-	return answer, err
+	r.Weak = r.Match && stored.weak()
+	return r, err
 }
 
-func (h *Hasher) answer(q assistant.Question) (assistant.Answer, error) {
-	if p := h.started().process; p != nil {
-		return p.Ask(q)
+// minimum returns the scheme of Hasher.MinimumCost.
+func minimum(encoded string) scheme {
+	if s, ok := parse(encoded); ok {
+		return s
 	}
-	return compute(q)
+	return dummy
+}
+
+// verification compares one password, and counts the work.
+type verification struct {
+	minimum scheme
+	spent   int64
+}
+
+// compare tries the password in NFC and, if that differs, as it was given.
+func (v *verification) compare(stored scheme, password string) bool {
+	composed := norm.NFC.String(password)
+	match := v.compareOnce(stored, composed)
+	if composed != password {
+		match = v.compareOnce(stored, password) || match
+	}
+	return match
+}
+
+func (v *verification) compareOnce(stored scheme, password string) bool {
+	match := stored.verify(password)
+	v.spent += stored.cost()
+	if missing := v.minimum.cost() - stored.cost(); missing > 0 {
+		padding(missing).verify(password)
+		v.spent += missing
+	}
+	return match
 }

@@ -45,7 +45,7 @@ func (h pbkdf2Hash) verify(password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(key, []byte(h.key)) == 1
 }
 
-func (h pbkdf2Hash) again(password string) (string, error) {
+func (h pbkdf2Hash) rehash(password string) (string, error) {
 	h.salt = djangoSalt()
 	key, err := h.derive(password)
 	return fmt.Sprintf("%s$%d$%s$%s", h.algorithm, h.iterations, h.salt, base64.StdEncoding.EncodeToString(key)), err

@@ -7,32 +7,29 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/assistant"
 	"golang.org/x/sync/semaphore"
 )
 
-// pool bounds what is computed at a time, and who waits for it.
+// pool bounds the hashes that are computed at a time and the callers that wait for one.
 type pool struct {
 	once     sync.Once
 	workers  int64
-	room     *semaphore.Weighted // in units of a current hash's memory; first come, first served
+	room     *semaphore.Weighted // in units of the memory of a current hash; first come, first served
 	waiting  atomic.Int64
 	running  atomic.Int64
 	admitted atomic.Int64
-	pace     atomic.Int64 // nanoseconds that a hash takes of late
-	spent    atomic.Int64 // the cost of all that was computed
-	process  *assistant.Process
+	pace     atomic.Int64 // moving average of a hash's duration, in nanoseconds
+	spent    atomic.Int64 // total cost of all hashes computed
 }
 
 const (
-	defaultWait = 500 * time.Millisecond
+	defaultWait = 3 * time.Second
 	firstPace   = 30 * time.Millisecond
 	retryAfter  = 2 * time.Second
 )
 
-// Admit lets a check of a password in, or refuses it with *[BusyError] before it costs anything: what a check needs besides
-// the hash, such as counting it, is then spared for those that would be refused in the end. The caller calls release once,
-// when the check is through.
+// Admit reserves a place for one check of a password, or returns *[BusyError] if the queue is too long, before the check has
+// cost anything else, such as a write to the throttle. The caller calls release once, when the check is done.
 func (h *Hasher) Admit() (release func(), err error) {
 	p := h.started()
 	if h.tooLong(p.admitted.Add(1) - 1 - p.workers) {
@@ -42,14 +39,14 @@ func (h *Hasher) Admit() (release func(), err error) {
 	return func() { p.admitted.Add(-1) }, nil
 }
 
-// Load is how busy a [Hasher] is.
+// Load describes how busy a [Hasher] is.
 type Load struct {
-	Workers int // how many hashes are computed at a time
+	Workers int // hashes computed at a time, at most
 	Running int
-	Waiting int // for their turn
+	Waiting int // callers waiting for their turn
 }
 
-// Load returns how busy the Hasher is at this moment.
+// Load returns how busy the Hasher is now.
 func (h *Hasher) Load() Load {
 	p := h.started()
 	return Load{Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load())}
@@ -64,9 +61,6 @@ func (h *Hasher) started() *pool {
 		}
 		p.room = semaphore.NewWeighted(p.workers)
 		p.pace.Store(int64(firstPace))
-		if len(h.Program) > 0 {
-			p.process = &assistant.Process{Program: h.Program}
-		}
 	})
 	return p
 }
@@ -78,13 +72,13 @@ func (h *Hasher) wait() time.Duration {
 	return h.Wait
 }
 
-// tooLong reports whether a turn after so many others won't come within the wait, going by what hashes have taken of late.
-// Nobody waits for nobody: however slow the last hashes were, somebody is let in to be measured.
+// tooLong reports whether a caller with that many ahead of it would wait longer than allowed, judged by the recent duration
+// of hashes. An idle pool always admits one, however slow the last hashes were.
 func (h *Hasher) tooLong(ahead int64) bool {
 	return ahead*h.pool.pace.Load() > int64(h.wait())*h.pool.workers
 }
 
-// run waits until there is as much room as weight says, and then has the question answered, which nothing interrupts.
+// run waits for room and then calls compute, which isn't interrupted when ctx ends.
 func (h *Hasher) run(ctx context.Context, weight int64, compute func() error) error {
 	p := h.started()
 	weight = min(weight, p.workers)

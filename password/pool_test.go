@@ -158,7 +158,7 @@ func TestP10_WhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
 
 func TestP10_OneSlowHashKeepsNobodyOutForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &password.Hasher{Workers: 1}
+		h := &password.Hasher{Workers: 1, Wait: 500 * time.Millisecond}
 		release := h.Hold(1)
 		time.Sleep(10 * time.Second) // what an imported hash may take that asks for the most iterations
 		release()

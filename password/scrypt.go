@@ -39,7 +39,7 @@ func (h scryptHash) verify(password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(key, []byte(h.key)) == 1
 }
 
-func (h scryptHash) again(password string) (string, error) {
+func (h scryptHash) rehash(password string) (string, error) {
 	h.salt = djangoSalt()
 	key, err := h.derive(password)
 	return fmt.Sprintf("scrypt$%d$%s$%d$%d$%s", h.n, h.salt, h.r, h.p, base64.StdEncoding.EncodeToString(key)), err

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cloakroom-auth/cloakroom/password"
 )
@@ -43,43 +42,14 @@ func TestP10_AStormOfSignInsStaysInMemory(t *testing.T) {
 	}
 }
 
-// TestP10_TheProcessHasTheMemoryOfItsHashes, however many it has made before.
-func TestP10_TheProcessHasTheMemoryOfItsHashes(t *testing.T) {
-	h := assisted(t)
-	h.Workers, h.Wait = 1, time.Minute
-	verify := func() {
-		if _, err := h.Verify(t.Context(), "", good); err != nil {
-			t.Error(err)
-		}
+// TestMain turns this program into the storm if the environment says so.
+func TestMain(m *testing.M) {
+	if os.Getenv("PASSWORD_STORM") != "" {
+		storm()
+		return
 	}
-	verify()
-	one := peakOf(t, h.PID())
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			for range 6 {
-				verify()
-			}
-		})
-	}
-	all.Wait()
-	many := peakOf(t, h.PID())
-	t.Logf("%d kB after one hash, %d kB after 121", one, many)
-	if many > one+9<<10 {
-		t.Errorf("%d kB after one hash, %d kB after 121", one, many)
-	}
+	os.Exit(m.Run())
 }
-
-func peakOf(t *testing.T, pid int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return figure(string(text), "VmHWM:")
-}
-
-func init() { beStorm = storm }
 
 func storm() {
 	h := &password.Hasher{Workers: stormWorkers}

@@ -27,9 +27,6 @@ const (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == assist {
-		os.Exit(assistServer(os.Args[2:]))
-	}
 	dropEmptyVariables()
 	os.Exit(run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

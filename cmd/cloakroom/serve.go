@@ -12,7 +12,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/heap"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -49,7 +48,6 @@ const (
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	ctx = audit.By(ctx, "") // what it does from now on is nobody's command
-	heap.Room()
 	log := c.logger(a.err)
 	where, err := c.prepare(ctx, a)
 	if err != nil {
@@ -72,7 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer measures.close()
 	config := c.config(a, c.publicURL(portOf(listeners[0])), log)
-	config.Metrics, config.PasswordProgram = measures.measures(), assistants()
+	config.Metrics = measures.measures()
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
 		return err

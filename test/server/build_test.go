@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 		takePart()
 		return
 	}
+	if os.Getenv(busyVariable) != "" {
+		spin()
+	}
 	code := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)

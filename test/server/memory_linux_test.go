@@ -11,16 +11,8 @@ import (
 // memory is what a process has in the machine's memory, in bytes.
 type memory struct{ resident, peak int64 }
 
-// memory adds up the server's and that of the process that hashes passwords for it.
-func (s *server) memory() memory {
-	s.t.Helper()
-	m := s.memoryOf(s.command.Process.Pid)
-	for _, pid := range s.children() {
-		child := s.memoryOf(pid)
-		m.resident, m.peak = m.resident+child.resident, m.peak+child.peak
-	}
-	return m
-}
+// memory returns the server's memory.
+func (s *server) memory() memory { return s.memoryOf(s.command.Process.Pid) }
 
 func (s *server) memoryOf(pid int) memory {
 	s.t.Helper()
@@ -43,30 +35,6 @@ func (s *server) memoryOf(pid int) memory {
 		s.t.Fatalf("no memory in:\n%s", status)
 	}
 	return m
-}
-
-// children returns the processes that the server has started, by any of its threads.
-func (s *server) children() []int {
-	s.t.Helper()
-	lists, err := filepath.Glob(s.proc("task/*/children"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var all []int
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
-		if err != nil {
-			continue // the thread has ended
-		}
-		for _, field := range strings.Fields(string(text)) {
-			pid, err := strconv.Atoi(field)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			all = append(all, pid)
-		}
-	}
-	return all
 }
 
 // files counts the files and connections that the server has open.
