@@ -36,6 +36,7 @@ var layers = map[string]layer{
 	"internal/events":     {own: []string{"account", "auth", "session"}},
 	"auth":                {own: []string{"account", "internal/jwt", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":   {},
+	"internal/fieldvalue": {own: []string{"account"}},
 	"internal/background": {},
 	"internal/api":        {own: []string{"audit"}},
 	"internal/keyring":    {},
@@ -60,7 +61,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
 	},
 	"django": {
-		own:    []string{"account", "password", "session", "token"},
+		own:    []string{"account", "internal/fieldvalue", "password", "session", "token"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -71,7 +72,7 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {},
 	"internal/gateway": {own: []string{
-		"auth", "csrf", "session", "internal/clientip", "internal/limit", "internal/problem", "internal/reqinfo",
+		"auth", "csrf", "session", "internal/clientip", "internal/fieldvalue", "internal/limit", "internal/problem", "internal/reqinfo",
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
@@ -97,7 +98,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "internal/jwt", "internal/metrics", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "internal/fieldvalue", "internal/jwt", "internal/metrics", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api"},
 		others: []string{"github.com/alecthomas/kong", "golang.org/x/"},
 	},
 }

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
 // named creates a user by the names alone, without hashing anything, and returns the user or what is wrong.
@@ -254,4 +256,30 @@ func TestEveryCharacterHasOneKeyInBothCases(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestE11_NoNewNameIsOneThatHeadersCannotCarry: neither a new user nor an edited one gets it, in any store.
+func TestE11_NoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
+	each(t, func(t *testing.T, stores storetest.Stores) {
+		s := newService(t, stores)
+		u := s.enrol(ann())
+		for _, name := range []string{
+			"", " ", "ada ", " ada", "ada\n", "\tada", "a\x00da", "a\x1fda", "a\x7fda", "ada\u0085", "a\u009bda", "ada\u00a0", "\u3000ada", "ada\u2028", "ada\xff",
+		} {
+			if made, err := s.Create(t.Context(), account.New{Username: name, NoPassword: true}); err == nil {
+				t.Errorf("a new user is called %q, stored as %q", name, made.Username)
+			}
+			if err := s.edit(u.ID, func(u *account.User) { u.Username = name })(); err == nil {
+				t.Errorf("a user is renamed to %q, stored as %q", name, s.load(u.ID).Username)
+			}
+			address := "x" + name + "@example.org"
+			if err := s.edit(u.ID, func(u *account.User) { u.Email = address })(); err == nil && name != "" {
+				t.Errorf("the address %q is stored as %q", address, s.load(u.ID).Email)
+			}
+			address = name + "x@example.org" + name // white space is taken off
+			if err := s.edit(u.ID, func(u *account.User) { u.Email = address })(); err == nil && fieldvalue.Flaw(s.load(u.ID).Email) != "" {
+				t.Errorf("the address %q is stored as %q", address, s.load(u.ID).Email)
+			}
+		}
+	})
 }

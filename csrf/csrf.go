@@ -109,6 +109,10 @@ type Caller struct {
 
 	// FormToken is the field csrfmiddlewaretoken of a submitted form. It goes before the header, as in Django.
 	FormToken string
+
+	// OtherApp: the request is for another application, whose own framework may use the header X-CSRFToken with values of
+	// its own. The header is read only where the browser hasn't said where the request comes from, and in strict mode.
+	OtherApp bool
 }
 
 // Check reports whether a request may do what its method says. GET, HEAD and OPTIONS always may. The error is an *[Error],
@@ -116,7 +120,7 @@ type Caller struct {
 //
 //   - A request from another origin than the configured ones is refused, whatever its credential, be it anonymous or not.
 //     Where Sec-Fetch-Site is missing, Origin must be one of them to the letter, scheme included.
-//   - A token that was sent, in the header X-CSRFToken or the form, must be right.
+//   - A token that was sent, in the header X-CSRFToken or the form, must be right; but see OtherApp.
 //   - Without a token, a request with a session cookie must have Sec-Fetch-Site or Origin.
 //   - In strict mode the token must be there: in a request with a session cookie, and in any from a browser.
 func (p *Protection) Check(r *http.Request, c Caller) error {
@@ -131,6 +135,9 @@ func (p *Protection) Check(r *http.Request, c Caller) error {
 		return nil
 	}
 	browser := fromBrowser(r)
+	if c.OtherApp && browser && !p.strict {
+		return nil
+	}
 	switch header := r.Header[headerKey]; {
 	case c.FormToken != "":
 		return p.checkToken(r, c, c.FormToken, "from POST")

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -228,6 +230,9 @@ func (i *Import) count(in *account.Imported, r account.ImportResult) {
 	}
 	if kind := HashKind(in.User.Password); kind == "unknown" || kind == "crypt" {
 		i.problem(name, "the password can't be verified (%s): give a new one with: cloakroom user reset", kind)
+	}
+	if flaw := fieldvalue.IdentityFlaw(r.User.Username, r.User.Email); flaw != "" {
+		i.problem(strconv.Quote(r.User.Username), "applications can't be told who this is, since %s: change it with: cloakroom user set", flaw)
 	}
 	i.here[in.ID] = owner{r.User.ID, r.User.Epoch}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
 )
 
 // Finding is something that was found in Django's database.
@@ -22,7 +23,7 @@ type Finding struct {
 // now is in seconds.
 func (db *DB) Inspect(ctx context.Context, now int64) ([]Finding, error) {
 	i := &inspection{DB: db, now: now}
-	for _, look := range []func(context.Context) error{i.users, i.hashes, i.twins, i.live, i.tokens, i.feed, i.writing} {
+	for _, look := range []func(context.Context) error{i.users, i.hashes, i.twins, i.unnameable, i.live, i.tokens, i.feed, i.writing} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -127,6 +128,19 @@ func (i *inspection) twins(ctx context.Context) error {
 	if n > 0 {
 		i.say("warning", "Each signs in by the exact name, as at Django. An import can take only one of them.",
 			"%d names are those of several users but for their case, or their form of Unicode", n)
+	}
+	return nil
+}
+
+// unnameable are users whom the gateway and forward-auth can't name to applications.
+func (i *inspection) unnameable(ctx context.Context) error {
+	found, err := fieldvalue.FindUnnameable(ctx, i.Accounts())
+	if err != nil {
+		return fmt.Errorf("look at the names: %w", err)
+	}
+	if found.Count > 0 {
+		i.say("warning", "Change their names or addresses. Until then the gateway and forward-auth answer them 403 identity_not_expressible.",
+			"%d users can't be named in a header: %s", found.Count, found)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
 )
 
 type checkCmd struct {
@@ -153,12 +155,29 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 		return append(issues, newIssue("E004", "serve would not start: "+explain(err), "")), nil
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if !elsewhere {
+		found, err := unnameable(ctx, s.Accounts.Store)
+		if err != nil {
+			return nil, err
+		}
+		issues = append(issues, found...)
+	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
 	if needed && c.Deploy && len(issues) == 0 {
 		issues = append(issues, newIssue("W006", "There is no user yet: whoever gets hold of a set-up link becomes the administrator.",
 			"Open the link that serve gives, or run: cloakroom user add NAME --superuser"))
 	}
 	return issues, err
+}
+
+// unnameable looks for users whom the gateway and forward-auth can't name to applications.
+func unnameable(ctx context.Context, store account.Store) ([]issue, error) {
+	found, err := fieldvalue.FindUnnameable(ctx, store)
+	if err != nil || found.Count == 0 {
+		return nil, err
+	}
+	return []issue{newIssue("W020", fmt.Sprintf("%d users can't be named in a header: %v", found.Count, found),
+		"Give them other names or addresses: cloakroom user set ID. Until then the gateway and forward-auth answer them 403 identity_not_expressible.")}, nil
 }
 
 // putElsewhere lets what a server keeps be in a directory of its own, which remove takes away; but for sessions in Redis.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ import (
 //	http STATUS METHOD PATH [JSON]   asks the server, with the cookies so far; the answer is in the file body
 //	forget                           throws the cookies away
 //	inflight begin | end STATUS      a request whose body is still on its way
+//	sql FILE STATEMENT               changes a SQLite database
 //	newer FILE                       makes a database that of a later version
 //	stranger STATUS                  starts another server, which always answers so, or never if 0; sets $URL
 //	redis SETTINGS…                  starts a Redis with these settings; sets $REDIS to its HOST:PORT
@@ -72,7 +74,7 @@ func runScriptsIn(t *testing.T, p testscript.Params, variables ...string) {
 	}
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
-		"inflight": inflight, "capture": capture, "newer": newer, "stranger": stranger, "tty": tty,
+		"inflight": inflight, "capture": capture, "newer": newer, "sql": execute, "stranger": stranger, "tty": tty,
 		"redis": startRedis, "postgres": startPostgres,
 	}
 	p.Condition = func(name string) (bool, error) {
@@ -116,6 +118,17 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = f.WriteAt(binary.BigEndian.AppendUint32(nil, 999999), 60)
 	ts.Check(errors.Join(err, f.Close()))
+}
+
+// execute changes a SQLite database, as no command of the program would.
+func execute(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sql FILE STATEMENT")
+	}
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?_pragma=busy_timeout(10000)")
+	ts.Check(err)
+	_, err = db.Exec(args[1])
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // capture sets a variable to what a file says.

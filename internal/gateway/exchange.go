@@ -89,7 +89,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		delete(h, "Upgrade")
 	}
 	hideCredentials(h, x.u.g.c.Cookies, x.who)
-	describe(h, x.who, x.assertion)
+	describe(h, x.caller, x.assertion)
 	x.u.g.forwarded(h, in)
 }
 

@@ -48,7 +48,7 @@ func Scrubbed(h http.Header) http.Header {
 // Described is what an upstream is told of a user.
 func Described(u *account.User) http.Header {
 	h := http.Header{}
-	describe(h, &auth.Identity{User: u}, "")
+	describe(h, caller{who: &auth.Identity{User: u}}, "an assertion")
 	return h
 }
 

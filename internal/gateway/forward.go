@@ -32,12 +32,12 @@ func (g *Gateway) ForwardAuth() http.Handler {
 			refuse(w, r, errNotFound)
 			return
 		}
-		original, who, assertion, err := g.consider(r, q)
+		original, c, assertion, err := g.consider(r, q)
 		if err != nil {
 			q.refuse(g, w, original, err)
 			return
 		}
-		g.tell(w.Header(), original, who, assertion)
+		g.tell(w.Header(), original, c, assertion)
 		w.WriteHeader(http.StatusOK) // nowhere else is anybody let in
 	})
 }
@@ -56,28 +56,28 @@ var questions = map[string]question{
 }
 
 // tell writes the headers that the proxy has to set.
-func (g *Gateway) tell(h http.Header, r *http.Request, who *auth.Identity, assertion string) {
+func (g *Gateway) tell(h http.Header, r *http.Request, c caller, assertion string) {
 	rest := http.Header{"Cookie": r.Header["Cookie"], "Authorization": r.Header["Authorization"]}
-	hideCredentials(rest, g.c.Cookies, who)
+	hideCredentials(rest, g.c.Cookies, c.who)
 	h.Set("Cookie", strings.Join(rest["Cookie"], "; "))
 	h.Set("Authorization", rest.Get("Authorization"))
-	describe(h, who, assertion)
+	describe(h, c, assertion)
 }
 
 // consider judges the request that is asked about. It returns the question itself in its place if it can't be known.
-func (g *Gateway) consider(r *http.Request, q question) (original *http.Request, who *auth.Identity, assertion string, err error) {
+func (g *Gateway) consider(r *http.Request, q question) (original *http.Request, c caller, assertion string, err error) {
 	original, err = g.original(r, q)
 	if err != nil {
-		return r, nil, "", err
+		return r, caller{}, "", err
 	}
-	c, err := g.judge(original)
+	c, err = g.judge(original)
 	if err == nil && q.refused {
 		err = errNowAllowed
 	}
 	if err == nil {
-		assertion, err = g.assertion(original, c.who)
+		assertion, err = g.assertion(original, c)
 	}
-	return original, c.who, assertion, err
+	return original, c, assertion, err
 }
 
 // judge is what happens to a request on its way through our own gateway.
@@ -91,12 +91,17 @@ func (g *Gateway) judge(r *http.Request) (caller, error) {
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
 		Ticket: byTicket(r.Context()), Header: auth.ByHeader(r.Context()),
-		Binding: func() (string, error) { return binding(r.Context()) },
+		Binding:  func() (string, error) { return binding(r.Context()) },
+		OtherApp: true,
 	})
 	if err != nil {
 		return caller{}, err
 	}
-	return g.admit(r, path, demand{signedIn: true})
+	c, err := g.admit(r, path, demand{signedIn: true})
+	if err == nil {
+		err = c.passable()
+	}
+	return c, err
 }
 
 // binding returns the public ID of the request's session; "" if there is none.

@@ -11,27 +11,60 @@ import (
 	"unicode"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
 // The headers that tell an upstream who is asking. All of them are always set, empty where nothing is known, so that none
-// is ever the client's own. Texts are UTF-8.
+// is ever the client's own. Texts are UTF-8. Those that say who it is carry the exact value, or the request isn't passed
+// on as this user's (see expressible).
 const (
-	headerUser      = "Remote-User"   // the username
-	headerGroups    = "Remote-Groups" // names, separated by commas; a comma or percent sign in a name is percent-encoded
+	headerUser      = "Remote-User"    // the username
+	headerUserID    = "Remote-User-Id" // the user's ID, which never changes and is never another user's
+	headerGroups    = "Remote-Groups"  // names, separated by commas; a comma or percent sign in a name is percent-encoded
 	headerEmail     = "Remote-Email"
-	headerName      = "Remote-Name"         // first and last name
+	headerName      = "Remote-Name"         // first and last name, to be shown: control characters become blanks
 	headerAssertion = "Cloakroom-Assertion" // the same as a JWT, for an upstream that others can reach too
 )
 
-// identityHeaders are those five.
-var identityHeaders = []string{headerUser, headerGroups, headerEmail, headerName, headerAssertion}
+// identityHeaders are those six.
+var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEmail, headerName, headerAssertion}
+
+// expressible reports whether the headers can say exactly who this is. Usernames that a header can't carry come from a
+// shared Django or from an import. No escape is used: applications would not decode it, and take the escaped name for
+// the name.
+func expressible(who *auth.Identity) bool {
+	return fieldvalue.IdentityFlaw(who.User.Username, who.User.Email) == ""
+}
+
+var errNotExpressible = problem.New(http.StatusForbidden, "identity_not_expressible",
+	"No header can say exactly what your username or e-mail address is, since it is empty, has control characters, or begins or "+
+		"ends with white space. An administrator can change it.")
+
+// passable says why nothing may be passed on on behalf of the caller; nil if it may.
+func (c caller) passable() error {
+	if c.demand.signedIn && c.told() == nil {
+		return errNotExpressible
+	}
+	return nil
+}
+
+// told returns the identity that the upstream learns; nil if it learns of no one. On a public path, a user whom the
+// headers can't name is a stranger.
+func (c caller) told() *auth.Identity {
+	if c.who == nil || !expressible(c.who) {
+		return nil
+	}
+	return c.who
+}
 
 // describe sets the headers.
-func describe(h http.Header, who *auth.Identity, assertion string) {
+func describe(h http.Header, c caller, assertion string) {
 	values := make([]string, len(identityHeaders)) // one allocation for all
 	for i, name := range identityHeaders {
 		h[name] = values[i : i+1 : i+1]
 	}
+	who := c.told()
 	if who == nil {
 		return
 	}
@@ -40,14 +73,13 @@ func describe(h http.Header, who *auth.Identity, assertion string) {
 	for i, g := range u.Groups {
 		groups[i] = listed(g)
 	}
-	h[headerUser][0] = oneLine(u.Username)
+	h[headerUser][0], h[headerUserID][0], h[headerEmail][0] = u.Username, u.ID, u.Email
 	h[headerGroups][0] = strings.Join(groups, ",")
-	h[headerEmail][0] = oneLine(u.Email)
 	h[headerName][0] = oneLine(strings.TrimSpace(u.FirstName + " " + u.LastName))
 	h[headerAssertion][0] = assertion
 }
 
-// oneLine keeps a text from ending its header.
+// oneLine keeps a text that is shown from ending its header.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -185,7 +217,8 @@ func encodeGroups(names []string) (encoded, error) {
 	return encoded(b), err
 }
 
-func (g *Gateway) assertion(r *http.Request, who *auth.Identity) (string, error) {
+func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
+	who := by.told()
 	if who == nil || g.c.Signer == nil {
 		return "", nil
 	}

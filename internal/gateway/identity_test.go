@@ -29,7 +29,7 @@ func cgi(name string) string {
 
 // ourVariables are those in which an upstream looks for the identity, or for what a proxy knows of the request.
 var ourVariables = []string{
-	"HTTP_REMOTE_USER", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_CLOAKROOM_ASSERTION",
+	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_CLOAKROOM_ASSERTION",
 	"HTTP_X_FORWARDED_USER", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX",
 	"HTTP_X_AUTH_REQUEST_USER", "HTTP_X_ORIGINAL_URL", "HTTP_X_REWRITE_URL", "HTTP_FORWARDED", "HTTP_X_REAL_IP",
 	"HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_PROXY", "HTTP_SCRIPT_NAME", "HTTP_PATH_INFO", "HTTP_X_SESSION_TOKEN",
@@ -130,18 +130,30 @@ func FuzzDescribe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, other string) { oneLineEach(t, one, other) })
 }
 
-// oneLineEach holds what is told of such a user against what an upstream reads: five headers, a line each, and two groups.
+// oneLineEach holds what is told of such a user against what an upstream reads: six headers, a line each, and two groups.
+// The username and the address arrive as they are, or nothing is told.
 func oneLineEach(t *testing.T, one, other string) {
 	t.Helper()
-	u := &account.User{Username: one, Email: other, FirstName: one, LastName: other, Groups: []string{one, other}}
+	u := &account.User{ID: "7", Username: one, Email: other, FirstName: one, LastName: other, Groups: []string{one, other}}
 	h := gateway.Described(u)
-	if len(h) != 5 {
+	if len(h) != 6 {
 		t.Errorf("%q, %q: %d headers", one, other, len(h))
 	}
 	for name, values := range h {
 		if len(values) != 1 || !httpguts.ValidHeaderFieldValue(values[0]) || strings.ContainsFunc(values[0], unicode.IsControl) {
 			t.Errorf("%q, %q: %s is %q", one, other, name, values)
 		}
+	}
+	if h.Get("Remote-User") == "" {
+		for name, values := range h {
+			if values[0] != "" {
+				t.Errorf("%q, %q: there is no Remote-User, and %s is %q", one, other, name, values)
+			}
+		}
+		return
+	}
+	if strings.TrimSpace(h.Get("Remote-User")) != one || strings.TrimSpace(h.Get("Remote-Email")) != other || h.Get("Remote-User-Id") != "7" {
+		t.Errorf("%q, %q: told as %v", one, other, h)
 	}
 	groups := strings.Split(h.Get("Remote-Groups"), ",")
 	if len(groups) != 2 {

@@ -111,7 +111,11 @@ func (u *upstream) covers(path string) bool {
 func (*upstream) standard() demand { return demand{signedIn: true} }
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
-	assertion, err := u.g.assertion(r, c.who)
+	if err := c.passable(); err != nil {
+		u.g.deny(w, r, err)
+		return
+	}
+	assertion, err := u.g.assertion(r, c)
 	if err != nil {
 		u.g.deny(w, r, err)
 		return

@@ -183,6 +183,7 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 			Ticket: session.Presented(r.Context()) && !auth.ByHeader(r.Context()), Header: auth.ByHeader(r.Context()),
 			FormToken: formToken(w, r),
 			Binding:   func() (string, error) { return binding(r.Context()) },
+			OtherApp:  !Owns(r.URL.EscapedPath()) && !Owns(r.URL.Path),
 		})
 		if err != nil {
 			a.fail(w, r, err)

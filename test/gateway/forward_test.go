@@ -55,7 +55,7 @@ func nobody(t *testing.T, what string, r reply) {
 	if r.status < 300 {
 		t.Errorf("%s: %s", what, r)
 	}
-	for _, name := range []string{"Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion", "Set-Cookie"} {
+	for _, name := range []string{"Remote-User", "Remote-User-Id", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion", "Set-Cookie"} {
 		if r.header[name] != nil {
 			t.Errorf("%s: the answer %s has %s: %q", what, r, name, r.header[name])
 		}

@@ -1,6 +1,9 @@
 package gateway_test
 
 import (
+	"database/sql"
+	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,11 +26,15 @@ func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
 				t.Errorf("%s is %q, want %q", variable, s.CGI[variable], want)
 			}
 		}
+		var me struct{ ID json.Number }
+		if err := json.Unmarshal(f.send(t, protocol, ask{path: "/api/me", header: []string{cookie}}).body, &me); err != nil || s.CGI["HTTP_REMOTE_USER_ID"] != me.ID.String() {
+			t.Errorf("HTTP_REMOTE_USER_ID is %q, want %q, %v", s.CGI["HTTP_REMOTE_USER_ID"], me.ID, err)
+		}
 		public, ok := f.send(t, protocol, ask{path: "/open/x"}).seen()
 		if !ok {
 			t.Fatal("a public path is closed")
 		}
-		for _, name := range []string{"Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion"} {
+		for _, name := range []string{"Remote-User", "Remote-User-Id", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion"} {
 			if f.name == "gateway" && len(s.Header[name]) != 1 {
 				t.Errorf("%s is there %d times", name, len(s.Header[name]))
 			}
@@ -42,4 +49,88 @@ func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
 			t.Error("the application sees the ticket")
 		}
 	})
+}
+
+// namesNoHeaderCarries are usernames or addresses that a shared Django or an import may bring.
+var namesNoHeaderCarries = []string{
+	"ada ", " ada", "ada\n", "ada\r\nRemote-User: root", "\tada", "a\x00da", "a\x1fda", "a\x7fda", "ada\u0085", "a\u009bda", "ada\u00a0", "\u2003ada", "\u3000ada", " ",
+}
+
+func TestE11_NoTwoUsersArriveAsOne(t *testing.T) {
+	onEachFront(t, func(t *testing.T, f *front, protocol string) {
+		name := "ada-" + protocol
+		cookie := f.signedIn(t, name)
+		token := f.token(t, name)
+		db := f.database(t)
+		rename := func(username, email string) {
+			t.Helper()
+			if _, err := db.ExecContext(t.Context(), `UPDATE users SET username = ?, email = ? WHERE id = (SELECT user_id FROM logins WHERE key = ?)`, username, email, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		arrives := func(username, email string) {
+			t.Helper()
+			r := f.send(t, protocol, ask{path: "/private", header: []string{cookie}})
+			if s, ok := r.seen(); !ok || s.CGI["HTTP_REMOTE_USER"] != username || s.CGI["HTTP_REMOTE_EMAIL"] != email {
+				t.Errorf("%q, %q: %s", username, email, r)
+			}
+		}
+		for _, fine := range []string{"ada", "jörg", "李", "a b", "a\u00a0b", "a,b%20", "ada\u0301"} {
+			rename(fine, "x@example.com")
+			arrives(fine, "x@example.com")
+		}
+		rename("ada", "")
+		arrives("ada", "")
+		users := append([][2]string{{"", "x@example.com"}}, pairs(namesNoHeaderCarries)...)
+		for _, user := range users {
+			rename(user[0], user[1])
+			for _, credential := range []string{cookie, "Authorization: Bearer " + token} {
+				for _, path := range []string{"/private", "/admin/x"} {
+					r := f.kept(t, protocol, ask{path: path, header: []string{credential}}, 403)
+					if path == "/private" && r.code() != "identity_not_expressible" {
+						t.Errorf("%q: %s", user, r)
+					}
+				}
+				r := f.send(t, protocol, ask{path: "/open/x", header: []string{credential, "Remote-User-Id: 1", "Remote-User: root"}})
+				s, ok := r.seen()
+				if !ok {
+					t.Errorf("%q on a public path: %s", user, r)
+				}
+				for _, variable := range append(ourVariables, "HTTP_AUTHORIZATION", "HTTP_COOKIE") {
+					if s.CGI[variable] != "" {
+						t.Errorf("%q on a public path: %s is %q", user, variable, s.CGI[variable])
+					}
+				}
+			}
+		}
+	})
+}
+
+// pairs are each of the texts as a username, and as an address.
+func pairs(texts []string) (all [][2]string) {
+	for _, s := range texts {
+		all = append(all, [2]string{s, "x@example.com"}, [2]string{"ada", s})
+	}
+	return all
+}
+
+// token makes a personal token.
+func (f *front) token(t *testing.T, name string) string {
+	t.Helper()
+	var made struct{ Token string }
+	if err := json.Unmarshal([]byte(f.command(t, "", "token", "create", name, "--name", "test", "--json")), &made); err != nil || made.Token == "" {
+		t.Fatalf("token: %+v, %v", made, err)
+	}
+	return made.Token
+}
+
+// database opens the server's file as any other program might.
+func (f *front) database(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.data, "cloakroom.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }
