@@ -122,7 +122,7 @@ func (s *Server) open(ctx context.Context, c Config) error {
 		return errors.Join(err, s.Close())
 	}
 	if err := s.near.reach(ctx); err != nil {
-		return errors.Join(fmt.Errorf("what ends could not be announced: %w", err), s.Close())
+		return errors.Join(fmt.Errorf("publish revocation: %w", err), s.Close())
 	}
 	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {
 		return errors.Join(err, s.Close())

@@ -49,8 +49,9 @@ var layers = map[string]layer{
 		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
-	"internal/nearcache": {own: []string{"account", "internal/feed", "session", "token"}},
-	"memory":             {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring"}},
+	"internal/nearcache/fence": {own: []string{"internal/feed"}},
+	"internal/nearcache":       {own: []string{"account", "session", "token", "internal/feed", "internal/nearcache/fence"}},
+	"memory":                   {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},

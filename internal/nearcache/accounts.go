@@ -8,61 +8,37 @@ import (
 	"unsafe"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
-// accounts is an account.Store and an account.Viewer. What it doesn't mention, the store does alone.
+// accounts is an account.Store and an account.Viewer. Methods that it doesn't define go straight to the store.
 type accounts struct {
 	account.Store
-	cache   *Cache
-	known   *table[account.User]
-	flights flights
+	view  view[string, account.User]
+	cache *Cache
 }
 
-// Accounts returns the store with a memory before it, which is an [account.Viewer] too.
+// Accounts returns the store behind a cache. It is an [account.Viewer] too. Absence isn't cached, because an ID can be known
+// before its user exists.
 func (c *Cache) Accounts(store account.Store) account.Store {
-	a := &accounts{Store: store, cache: c, known: newTable[account.User](anAccount, &c.marks, c.limit/4)}
-	c.dropAccount = a.known.drop
+	a := &accounts{Store: store, cache: c}
+	a.view = view[string, account.User]{
+		cache: c, kind: fence.Account,
+		present: newTable[account.User](fence.Account, &c.tombstones, c.limit/4),
+		load:    store.Load, notFound: account.ErrNotFound,
+		sum:  fence.UserSum,
+		id:   func(u *account.User) string { return u.ID },
+		copy: func(u *account.User) (account.User, int) { return copied(u), size(u) },
+	}
+	c.dropAccount = a.view.drop
 	return a
 }
 
+func accountKey(id string) fence.Key { return fence.Key{Kind: fence.Account, Sum: fence.UserSum(id)} }
+
 // View implements account.Viewer.
 func (a *accounts) View(ctx context.Context, id string) (*account.User, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	u, live := a.remembered(id)
-	if u != nil {
-		return u, nil
-	}
-	again := func() (*account.User, error) {
-		u, _ := a.remembered(id)
-		return u, nil
-	}
-	load := func() (*account.User, error) { return a.load(ctx, id) }
-	return miss(ctx, live, &a.flights, textSum(id), account.ErrNotFound, again, load)
-}
-
-func (a *accounts) remembered(id string) (u *account.User, live bool) {
-	at, live := a.cache.live()
-	if !live {
-		return nil, false
-	}
-	if e := a.known.get(at, textSum(id)); e != nil && e.value.ID == id {
-		return &e.value, true
-	}
-	return nil, true
-}
-
-// load asks the store, and keeps whom it finds. That there is nobody isn't kept: an ID can be known before its user is.
-func (a *accounts) load(ctx context.Context, id string) (*account.User, error) {
-	since := a.cache.now()
-	point, ok := a.cache.truth.begin()
-	u, err := a.Store.Load(ctx, id)
-	if err != nil || !ok {
-		return u, err
-	}
-	a.known.put(a.cache.now(), since, textSum(id), copied(u), size(u), func() bool { return a.cache.truth.same(point) })
-	return u, nil
+	return a.view.get(ctx, id, 0)
 }
 
 func copied(u *account.User) account.User {
@@ -72,7 +48,7 @@ func copied(u *account.User) account.User {
 }
 
 func size(u *account.User) int {
-	n := int(unsafe.Sizeof(entry[account.User]{})) + slot
+	n := int(unsafe.Sizeof(entry[account.User]{})) + slotBytes
 	for _, text := range []string{u.ID, u.Username, u.Email, u.FirstName, u.LastName, u.Password, u.Epoch} {
 		n += len(text)
 	}
@@ -91,7 +67,7 @@ var errFence = errors.New("this change must be fenced")
 // known before it is done, so it is begun without a fence, and begun again behind one if need be. A change of nothing is
 // fenced, too: what it asks for may be another's doing, who is not through yet.
 func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (u *account.User, err error) {
-	k := key{anAccount, textSum(id)}
+	k := accountKey(id)
 	u, err = a.Store.Change(ctx, id, func(u *account.User) error {
 		before := copied(u)
 		if err := change(u); err != nil {
@@ -114,9 +90,9 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 func (a *accounts) SpendReset(
 	ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error,
 ) (u *account.User, err error) {
-	var k key
+	var k fence.Key
 	u, err = a.Store.SpendReset(ctx, secretHash, now, func(u *account.User) error {
-		k = key{anAccount, textSum(u.ID)}
+		k = accountKey(u.ID)
 		if err := change(u); err != nil {
 			return err
 		}
@@ -132,10 +108,10 @@ func (a *accounts) SpendReset(
 
 // fenced changes a user behind a fence. Whoever gets an error gets no user.
 func (a *accounts) fenced(
-	ctx context.Context, k key, change func(context.Context) (*account.User, error),
+	ctx context.Context, k fence.Key, change func(context.Context) (*account.User, error),
 ) (*account.User, error) {
 	var changed *account.User
-	err := a.cache.truth.fence(ctx, []key{k}, func(ctx context.Context) (err error) {
+	err := a.cache.validator.Write(ctx, []fence.Key{k}, func(ctx context.Context) (err error) {
 		changed, err = change(ctx)
 		return err
 	})
@@ -155,19 +131,19 @@ func notesSignIn(before, after account.User) bool {
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {
-	return a.cache.truth.fence(ctx, []key{{anAccount, textSum(id)}}, func(ctx context.Context) error {
+	return a.cache.validator.Write(ctx, []fence.Key{accountKey(id)}, func(ctx context.Context) error {
 		return a.Store.Delete(ctx, id)
 	})
 }
 
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
-	return a.cache.truth.fence(ctx, []key{{kind: allAccounts}}, func(ctx context.Context) error {
+	return a.cache.validator.Write(ctx, []fence.Key{{Kind: fence.AllAccounts}}, func(ctx context.Context) error {
 		return a.Store.SetGroup(ctx, g)
 	})
 }
 
 func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
-	return a.cache.truth.fence(ctx, []key{{kind: allAccounts}}, func(ctx context.Context) error {
+	return a.cache.validator.Write(ctx, []fence.Key{{Kind: fence.AllAccounts}}, func(ctx context.Context) error {
 		return a.Store.DeleteGroup(ctx, name)
 	})
 }

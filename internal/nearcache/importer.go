@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
 // fencedAtOnce is how many users are changed behind one fence, which doesn't hold for long.
@@ -44,7 +45,7 @@ func (i importer) Import(
 // fenced takes over a few users behind a fence of these keys; without one, if there are none. What another import has changed
 // meanwhile may want a wider fence.
 func (i importer) fenced(
-	ctx context.Context, keys []key, users []account.Imported, later bool, agree func([]account.ImportResult) error,
+	ctx context.Context, keys []fence.Key, users []account.Imported, later bool, agree func([]account.ImportResult) error,
 ) (results []account.ImportResult, err error) {
 	write := func(ctx context.Context) (err error) {
 		results, err = i.behind(ctx, keys, users, later, agree)
@@ -54,7 +55,7 @@ func (i importer) fenced(
 		if len(keys) == 0 {
 			err = write(ctx)
 		} else {
-			err = i.cache.truth.fence(ctx, keys, write)
+			err = i.cache.validator.Write(ctx, keys, write)
 		}
 		if !errors.Is(err, errFence) {
 			return results, err
@@ -65,7 +66,7 @@ func (i importer) fenced(
 
 // behind takes over users if all that it changes are under the keys that are fenced. [errFence]: they are not.
 func (i importer) behind(
-	ctx context.Context, fenced []key, users []account.Imported, later bool, agree func([]account.ImportResult) error,
+	ctx context.Context, fenced []fence.Key, users []account.Imported, later bool, agree func([]account.ImportResult) error,
 ) ([]account.ImportResult, error) {
 	return i.Importer.Import(ctx, users, later, func(results []account.ImportResult) error {
 		if agree != nil {
@@ -81,12 +82,12 @@ func (i importer) behind(
 }
 
 // changed returns the keys of those who were changed and are not fenced.
-func changed(results []account.ImportResult, fenced []key) (keys []key) {
+func changed(results []account.ImportResult, fenced []fence.Key) (keys []fence.Key) {
 	for _, r := range results {
 		if !r.Changed {
 			continue
 		}
-		if k := (key{anAccount, textSum(r.User.ID)}); !slices.Contains(fenced, k) {
+		if k := accountKey(r.User.ID); !slices.Contains(fenced, k) {
 			keys = append(keys, k)
 		}
 	}

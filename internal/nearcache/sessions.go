@@ -3,119 +3,71 @@ package nearcache
 import (
 	"bytes"
 	"context"
-	"errors"
 	"unsafe"
 
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// sessions is a session.Store and a session.Viewer. What it doesn't mention, the store does alone.
+// sessions is a session.Store and a session.Viewer. Methods that it doesn't define go straight to the store.
 type sessions struct {
 	session.Store
-	cache   *Cache
-	known   *table[session.Record]
-	unknown *table[session.ID] // of tickets that name nothing; bounded apart, so that strangers can't crowd out what is known
-	flights flights
-	names   interner
+	view  view[session.ID, session.Record]
+	cache *Cache
+	names interner
 }
 
-// unknownBytes bounds what is remembered of tickets that name nothing.
-const unknownBytes = 4 << 20
-
-// Sessions returns the store with a memory before it, which is a [session.Viewer] too.
+// Sessions returns the store behind a cache. It is a [session.Viewer] too.
 func (c *Cache) Sessions(store session.Store) session.Store {
-	s := &sessions{
-		Store: store, cache: c,
-		known:   newTable[session.Record](aSession, &c.marks, c.limit/2),
-		unknown: newTable[session.ID](aSession, &c.marks, unknownBytes),
+	s := &sessions{Store: store, cache: c}
+	s.view = view[session.ID, session.Record]{
+		cache: c, kind: fence.Session,
+		present: newTable[session.Record](fence.Session, &c.tombstones, c.limit/2),
+		absent:  newTable[session.ID](fence.Session, &c.tombstones, absentBytes),
+		load:    store.Load, notFound: session.ErrNotFound,
+		sum:     func(id session.ID) fence.Sum { return fence.IDSum(id) },
+		id:      func(r *session.Record) session.ID { return r.ID },
+		owner:   func(r *session.Record) fence.Key { return sessionsOf(r.User) },
+		expired: func(r *session.Record, now int64) bool { return now >= r.Expires },
+		copy:    s.copy,
 	}
-	c.dropSession = func(k sum) {
-		s.known.drop(k)
-		s.unknown.drop(k)
-	}
+	c.dropSession = s.view.drop
 	return s
+}
+
+func sessionsOf(user string) fence.Key {
+	return fence.Key{Kind: fence.SessionsOf, Sum: fence.UserSum(user)}
 }
 
 // View implements session.Viewer.
 func (s *sessions) View(ctx context.Context, id session.ID, now int64) (*session.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	r, err, live := s.remembered(id, now)
-	if r != nil || err != nil {
-		return r, err
-	}
-	again := func() (*session.Record, error) {
-		r, err, _ := s.remembered(id, now)
-		return r, err
-	}
-	load := func() (*session.Record, error) { return s.load(ctx, id) }
-	return miss(ctx, live, &s.flights, sessionSum(id), session.ErrNotFound, again, load)
-}
-
-// remembered returns what is known of a session, ErrNotFound if it is known that there is none, or neither. A session
-// that seems to have expired may have been used on another node, which the store knows.
-func (s *sessions) remembered(id session.ID, now int64) (r *session.Record, err error, live bool) {
-	at, live := s.cache.live()
-	if !live {
-		return nil, nil, false
-	}
-	k := sessionSum(id)
-	if e := s.known.get(at, k); e != nil && e.value.ID == id {
-		owner := func() key { return key{sessionsOf, textSum(e.value.User)} }
-		if now < e.value.Expires && s.cache.marks.owned(e.since, owner) {
-			return &e.value, nil, true
-		}
-		return nil, nil, true
-	}
-	if e := s.unknown.get(at, k); e != nil && e.value == id {
-		return nil, session.ErrNotFound, true
-	}
-	return nil, nil, true
-}
-
-// load asks the store, and keeps what it says.
-func (s *sessions) load(ctx context.Context, id session.ID) (*session.Record, error) {
-	since := s.cache.now()
-	point, ok := s.cache.truth.begin()
-	r, err := s.Store.Load(ctx, id)
-	if !ok || err != nil && !errors.Is(err, session.ErrNotFound) {
-		return r, err
-	}
-	still := func() bool { return s.cache.truth.same(point) }
-	if err != nil {
-		s.unknown.put(s.cache.now(), since, sessionSum(id), id, unknownSize, still)
-		return nil, err
-	}
-	kept, size := s.compact(r)
-	s.known.put(s.cache.now(), since, sessionSum(id), kept, size, still)
-	return r, nil
+	return s.view.get(ctx, id, now)
 }
 
 func (s *sessions) Create(ctx context.Context, r *session.Record) error {
 	err := s.Store.Create(ctx, r)
-	s.cache.forget(key{aSession, sessionSum(r.ID)})
+	s.cache.forget(s.view.key(r.ID))
 	return err
 }
 
 func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
-	err := s.cache.truth.fence(ctx, []key{{aSession, sessionSum(old.ID)}}, func(ctx context.Context) error {
+	err := s.cache.fenced(ctx, func(ctx context.Context) error {
 		return s.Store.Replace(ctx, old, new)
-	})
+	}, s.view.key(old.ID))
 	if new.ID != old.ID {
-		s.cache.forget(key{aSession, sessionSum(new.ID)})
+		s.cache.forget(s.view.key(new.ID))
 	}
 	return err
 }
 
-// Touch takes nothing away, so it is not fenced: nodes that don't hear of it ask the store before they say that the
+// Touch takes nothing away, so it isn't fenced: a node that doesn't hear of it asks the store before it says that the
 // session has expired.
 func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
 	if err := s.Store.Touch(ctx, uses); err != nil {
 		return err
 	}
 	for _, use := range uses {
-		s.known.replace(sessionSum(use.ID), func(r session.Record) (session.Record, bool) {
+		s.view.present.replace(s.view.sum(use.ID), func(r session.Record) (session.Record, bool) {
 			if r.ID != use.ID || use.At <= r.Seen || use.At >= r.Expires {
 				return r, false
 			}
@@ -126,32 +78,30 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
 	return nil
 }
 
-// Delete is fenced also when there is no such session: another node may be about to end it, and must not be overtaken
-// by the word that it has ended.
+// Delete is fenced even if there is no such session: another node may be about to end it, and this answer must not overtake
+// that node's.
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	return s.cache.truth.fence(ctx, []key{{aSession, sessionSum(id)}}, func(ctx context.Context) error {
-		return s.Store.Delete(ctx, id)
-	})
+	return s.cache.fenced(ctx, func(ctx context.Context) error { return s.Store.Delete(ctx, id) }, s.view.key(id))
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (n int, err error) {
-	err = s.cache.truth.fence(ctx, []key{{sessionsOf, textSum(user)}}, func(ctx context.Context) error {
+	err = s.cache.fenced(ctx, func(ctx context.Context) error {
 		n, err = s.Store.DeleteUser(ctx, user, except)
 		return err
-	})
+	}, sessionsOf(user))
 	return n, err
 }
 
-// slot is about what a place in a map costs, beside the entry.
-const slot = 36
+// slotBytes is about the cost of a place in a map, beside the entry.
+const slotBytes = 36
 
-var unknownSize = int(unsafe.Sizeof(entry[session.ID]{})) + slot
+var absentSize = int(unsafe.Sizeof(entry[session.ID]{})) + slotBytes
 
-// compact returns a copy of the record with its texts in one piece, and what it costs in bytes.
-func (s *sessions) compact(r *session.Record) (session.Record, int) {
+// copy returns a copy of the record with its strings in one piece of memory, and its size in bytes.
+func (s *sessions) copy(r *session.Record) (session.Record, int) {
 	kept := *r
 	shared := s.names.intern(&kept.Method) + s.names.intern(&kept.Agent)
 	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.IP, &kept.Version)
 	kept.Values = bytes.Clone(r.Values)
-	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slot + n + shared + len(kept.Values)
+	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + shared + len(kept.Values)
 }

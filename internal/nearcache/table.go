@@ -6,19 +6,21 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
-// table is what is remembered of one kind of things, within a bound of bytes.
+// table holds the entries of one kind, within a bound in bytes.
 type table[V any] struct {
-	kind   byte
-	marks  *marks
-	limit  int64 // of a shard, in bytes
-	shift  int   // of a hash, to the number of its shard
-	shards []shard[V]
+	kind       byte
+	tombstones *tombstones
+	limit      int64 // of a shard, in bytes
+	shift      int   // from a hash to the number of its shard
+	shards     []shard[V]
 }
 
-// There are as many shards as have room for shardBytes each: the maps are small then, which spares misses of the
-// processor's cache, and the oldest entry of a shard is still about the oldest of all.
+// There are as many shards as have room for shardBytes each. Small maps cause fewer misses of the processor's cache, and the
+// oldest entry of a shard is still about the oldest of all.
 const (
 	shardBytes = 64 << 10
 	maxShards  = 1 << 10
@@ -26,45 +28,45 @@ const (
 
 type shard[V any] struct {
 	mu      sync.RWMutex
-	entries map[sum]*entry[V]
+	entries map[fence.Sum]*entry[V]
 	bytes   int64
-	_       [64]byte // the next shard's lock is not on the same line
+	_       [64]byte // keeps the next shard's lock off this cache line
 }
 
-// entry is a thing as the store had it. It never changes, so it is safe to share; but for the time of its last use.
+// entry is a record as the store had it. Only the time of its last use changes, so it is safe to share.
 type entry[V any] struct {
-	since time.Duration // when the call began that read it
-	used  atomic.Int32  // in seconds
+	since time.Duration // when the call that read it began
+	used  atomic.Int32  // last use, in seconds
 	bytes int32
-	value V // begins with its ID, so that what each check looks at lies together
+	value V // begins with its ID, so that the fields of a check lie together
 }
 
-func newTable[V any](kind byte, m *marks, limit int64) *table[V] {
+func newTable[V any](kind byte, ts *tombstones, limit int64) *table[V] {
 	n := 1
 	for n < maxShards && int64(2*n)*shardBytes <= limit {
 		n *= 2
 	}
-	t := &table[V]{kind: kind, marks: m, limit: limit / int64(n), shift: 65 - bits.Len(uint(n)), shards: make([]shard[V], n)}
+	t := &table[V]{kind: kind, tombstones: ts, limit: limit / int64(n), shift: 65 - bits.Len(uint(n)), shards: make([]shard[V], n)}
 	for i := range t.shards {
-		t.shards[i].entries = map[sum]*entry[V]{}
+		t.shards[i].entries = map[fence.Sum]*entry[V]{}
 	}
 	return t
 }
 
-// shard spreads by all bytes of a sum: IDs need not be random.
-func (t *table[V]) shard(s sum) *shard[V] {
+// shard uses all bytes of a fence.Sum, because IDs need not be random.
+func (t *table[V]) shard(s fence.Sum) *shard[V] {
 	h := binary.LittleEndian.Uint64(s[:8]) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(s[8:]), 32)
 	return &t.shards[h*0x9e3779b97f4a7c15>>t.shift]
 }
 
-// get returns what is remembered and may be believed at this time; nil: nothing. The caller has seen that the memory is
-// true just before: in the other order an entry from before a lapse could be blessed by what was learned after it.
-func (t *table[V]) get(now time.Duration, s sum) *entry[V] {
+// get returns the entry that may be served at this time; nil: there is none. The caller has checked just before that the
+// cache is live: in the other order, an entry from before a lapse could pass after the lapse has ended.
+func (t *table[V]) get(now time.Duration, s fence.Sum) *entry[V] {
 	shard := t.shard(s)
 	shard.mu.RLock()
 	e := shard.entries[s]
 	shard.mu.RUnlock()
-	if e == nil || now-e.since > maxAge || !t.marks.believes(e.since, t.kind) {
+	if e == nil || now-e.since > maxAge || !t.tombstones.permitsServing(e.since, t.kind) {
 		return nil
 	}
 	if second := int32(now / time.Second); e.used.Load() != second {
@@ -73,15 +75,15 @@ func (t *table[V]) get(now time.Duration, s sum) *entry[V] {
 	return e
 }
 
-// put keeps what was read by a call that began at since, if no mark speaks against it. still is asked last, under the lock
-// under which entries are dropped.
-func (t *table[V]) put(now, since time.Duration, s sum, value V, size int, still func() bool) {
+// put caches what was read by a call that began at since, unless a tombstone forbids it. unchanged is called last, under the
+// lock under which entries are dropped.
+func (t *table[V]) put(now, since time.Duration, s fence.Sum, value V, size int, unchanged func() bool) {
 	e := &entry[V]{value: value, since: since, bytes: int32(size)}
 	e.used.Store(int32(now / time.Second))
 	shard := t.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if !t.marks.allows(since, key{t.kind, s}) || !still() {
+	if !t.tombstones.permitsCaching(since, fence.Key{Kind: t.kind, Sum: s}) || !unchanged() {
 		return
 	}
 	if before := shard.entries[s]; before != nil && before.since > since {
@@ -93,8 +95,8 @@ func (t *table[V]) put(now, since time.Duration, s sum, value V, size int, still
 	}
 }
 
-// replace puts another value in the place of one that is there.
-func (t *table[V]) replace(s sum, change func(V) (V, bool)) {
+// replace changes the value of an entry that exists.
+func (t *table[V]) replace(s fence.Sum, change func(V) (V, bool)) {
 	shard := t.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -109,32 +111,32 @@ func (t *table[V]) replace(s sum, change func(V) (V, bool)) {
 	}
 }
 
-func (t *table[V]) drop(s sum) {
+func (t *table[V]) drop(s fence.Sum) {
 	shard := t.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	shard.remove(s)
 }
 
-func (sh *shard[V]) set(s sum, e *entry[V]) {
+func (sh *shard[V]) set(s fence.Sum, e *entry[V]) {
 	sh.remove(s)
 	sh.entries[s] = e
 	sh.bytes += int64(e.bytes)
 }
 
-func (sh *shard[V]) remove(s sum) {
+func (sh *shard[V]) remove(s fence.Sum) {
 	if e := sh.entries[s]; e != nil {
 		sh.bytes -= int64(e.bytes)
 		delete(sh.entries, s)
 	}
 }
 
-// sample is among how many entries the one is looked for that was not used for the longest time.
+// sample is the number of entries among which evict looks for the least recently used one.
 const sample = 8
 
-// evict removes an old entry other than spared: the oldest of a sample, since a map is gone through from a random place.
-func (sh *shard[V]) evict(spared sum) {
-	var oldest sum
+// evict removes the least recently used entry of a sample other than spared. Iteration over a map begins at a random place.
+func (sh *shard[V]) evict(spared fence.Sum) {
+	var oldest fence.Sum
 	seen := 0
 	used := int32(0)
 	for s, e := range sh.entries {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// pack puts the texts into one piece of memory, and returns its size in bytes.
+// pack copies the strings into one piece of memory and returns its size in bytes.
 func pack(texts ...*string) int {
 	var all strings.Builder
 	n := 0
@@ -23,16 +23,16 @@ func pack(texts ...*string) int {
 	return n
 }
 
-// interner keeps one copy of texts that many things have in common. It is safe for concurrent use.
+// interner keeps one copy of strings that many entries share. Safe for concurrent use.
 type interner struct {
 	mu    sync.Mutex
 	texts map[string]string
 }
 
-// maxInterned bounds how many texts are kept; then it begins anew.
+// maxInterned bounds the number of strings; when it is reached, the interner starts afresh.
 const maxInterned = 4096
 
-// intern puts the copy that is kept in the place of the text, and returns what that costs: nothing, if it was there.
+// intern replaces the string by the shared copy and returns the bytes that this adds: 0 if the copy existed.
 func (i *interner) intern(text *string) (bytes int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -1,13 +1,13 @@
-package nearcache_test
+package fence_test
 
 import (
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
-// FuzzMessage holds that a message which is understood has one meaning: put together again it is the same text. A text that
-// could be read in two ways might be a notice that drops the wrong thing.
+// FuzzMessage checks that every message that parses prints as the same text. A text with two readings might be a notice that
+// drops the wrong entry.
 func FuzzMessage(f *testing.F) {
 	for _, seed := range []string{
 		"B NODE 1", "P NODE 1", "L NODE", "A NODE N-1 N-2", "I NODE N-1 s:AAAAAAAAAAAAAAAAAAAAAA u:AQAAAAAAAAAAAAAAAAAAAA g:AAAAAAAAAAAAAAAAAAAAAA",
@@ -16,7 +16,7 @@ func FuzzMessage(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if again, ok := nearcache.Parse(text); ok && again != text {
+		if again, ok := fence.Reprint(text); ok && again != text {
 			t.Errorf("%q was read as %q", text, again)
 		}
 	})

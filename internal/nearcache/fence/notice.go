@@ -1,0 +1,140 @@
+package fence
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// pendingNotice is a notice of this node that others have yet to acknowledge. The node's mutex guards it.
+type pendingNotice struct {
+	received bool                     // this node has received its own notice, so it knows whose acknowledgements it needs
+	broken   bool                     // the feed went down since the notice was sent
+	missing  map[string]time.Duration // nodes that haven't acknowledged, and when their leases have run out
+	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
+	changed  chan struct{}
+}
+
+// Write implements [Validator]. Every memory drops the keys and blocks them for BlockFor, or its lease runs out. Then the
+// store is written; that is given up before the blocks might be lifted. If it was, every memory drops the keys once more,
+// because a write that was given up may have happened all the same.
+func (n *Node) Write(ctx context.Context, keys []Key, write func(context.Context) error) error {
+	began, err := n.announce(ctx, keys)
+	for err == nil && n.blockedFor(began) <= 0 {
+		began, err = n.announce(ctx, keys)
+	}
+	if err != nil {
+		return fmt.Errorf("publish revocation: %w", err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, n.blockedFor(began))
+	defer cancel()
+	err = write(bounded)
+	if n.blockedFor(began) > 0 {
+		return err
+	}
+	if _, err := n.announce(ctx, keys); err != nil {
+		return fmt.Errorf("republish revocation: %w", err)
+	}
+	return err
+}
+
+// blockedFor returns how much longer other nodes keep the blocks that were requested at began. Their clocks may run a
+// little faster.
+func (n *Node) blockedFor(began time.Duration) time.Duration {
+	return began + BlockFor - BlockFor/50 - n.memory.Now()
+}
+
+// announce sends a notice of the keys. It returns once no node holds an entry of them or may cache one, with the time from
+// which the blocks count.
+func (n *Node) announce(ctx context.Context, keys []Key) (began time.Duration, err error) {
+	began = n.memory.Now()
+	n.memory.Block(began, began+BlockFor, keys)
+	token := n.nextToken()
+	p := &pendingNotice{changed: make(chan struct{}, 1)}
+	n.mu.Lock()
+	p.broken = !n.up
+	n.notices[token] = p
+	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		delete(n.notices, token)
+		n.mu.Unlock()
+	}()
+	if err := n.feed.Send(ctx, noticeText(n.name, token, keys)); err != nil {
+		return 0, err
+	}
+	return began, n.await(ctx, p, n.memory.Now()+lease+margin)
+}
+
+// await waits until every node has acknowledged or has no lease any more. A heartbeat that this node hasn't received was
+// sent before the notice, so waiting until limit is always enough.
+func (n *Node) await(ctx context.Context, p *pendingNotice, limit time.Duration) error {
+	for {
+		pause := n.pendingUntil(p, limit) - n.memory.Now()
+		if pause <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-p.changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+		timer.Stop()
+	}
+}
+
+// pendingUntil returns the time until which some memory may still hold an entry of the notice, as far as is known.
+func (n *Node) pendingUntil(p *pendingNotice, limit time.Duration) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !p.received || p.broken {
+		return limit
+	}
+	until := p.young
+	for _, end := range p.missing {
+		until = max(until, end)
+	}
+	return min(until, limit)
+}
+
+// handleOwnNotice decides whose acknowledgements a notice needs: those of the nodes heard shortly before it. A node that is
+// first heard after the notice has received the notice before it may answer from memory.
+func (n *Node) handleOwnNotice(token string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.notices[token]
+	if p == nil || p.broken {
+		return
+	}
+	now := n.memory.Now()
+	p.received, p.young, p.missing = true, n.upAt+lease+margin, map[string]time.Duration{}
+	for peer, seen := range n.peers {
+		if end := seen + lease + margin; end > now {
+			p.missing[peer] = end
+		} else {
+			delete(n.peers, peer)
+		}
+	}
+	wake(p.changed)
+}
+
+func (n *Node) handleAcknowledgement(from string, tokens []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, token := range tokens {
+		if p := n.notices[token]; p != nil {
+			p.settle(from)
+		}
+	}
+}
+
+// settle stops waiting for a node.
+func (p *pendingNotice) settle(from string) {
+	if _, ok := p.missing[from]; ok {
+		delete(p.missing, from)
+		wake(p.changed)
+	}
+}
