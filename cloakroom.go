@@ -69,6 +69,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := checkAudiences(c); err != nil {
 		return nil, err
 	}
+	if err := checkCookie(c, base); err != nil {
+		return nil, fmt.Errorf("the session cookie (--cookie-name, --cookie-domain, --cookie-path, --cookie-samesite): %w", err)
+	}
 	s := &Server{url: c.URL, keyFile: c.KeyFile, Audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
 	c.Log = slog.New(s.Audit.Handler(c.Log.Handler()))
 	s.Log = c.Log
@@ -97,7 +100,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	if err := s.standInFront(front, base); err != nil {
+	if err := s.standInFront(front); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -168,10 +171,10 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		},
 	}
 	s.Sessions = &session.Manager{
-		Store: c.Metrics.Revocations(s.near.sessions), CookieName: c.Cookie.Name, CookieDomain: c.Cookie.Domain, CookiePath: c.Cookie.Path,
-		SameSite: c.Cookie.SameSite, InsecureHTTP: !secure, Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+		Store: c.Metrics.Revocations(s.near.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
+	c.setCookie(s.Sessions, secure)
 	s.Tokens = &token.Service{Store: s.near.tokens, Log: c.Log}
 	s.Auth = auth.New(s.Sessions, s.near.accounts)
 	s.Auth.Tokens = s.Tokens
@@ -187,7 +190,8 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}); ok {
 		s.events.Version = db.Foreign
 	}
-	s.Sessions.Ended, s.Accounts.Changed = s.events.Ended, s.events.Wake
+	s.Sessions.Observe(s.events.Ended, nil) // the fields are left to the program
+	s.Accounts.Observe(s.events.Wake)
 	s.measure(c.Metrics)
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
@@ -203,11 +207,7 @@ func (s *Server) measure(m *metrics.Metrics) {
 	}
 	m.Watch(s.hasher)
 	m.WatchAudit(s.Audit)
-	s.Sessions.Checked = m.Checked
-	s.Sessions.Ended = func(e session.Ending) {
-		m.Ended(e)
-		s.events.Ended(e)
-	}
+	s.Sessions.Observe(m.Ended, m.Checked)
 }
 
 // inFront is the gateway's part of the configuration.
@@ -218,29 +218,18 @@ func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Con
 	}
 }
 
-// standInFront puts the gateway in its place. It comes last, when the cookie has its name.
-func (s *Server) standInFront(front gateway.Config, base *url.URL) (err error) {
+// standInFront puts the gateway in its place.
+func (s *Server) standInFront(front gateway.Config) (err error) {
 	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
 	front.Cookies = []string{httpapi.DeviceCookie}
 	if _, theirs := s.db.(shared); !theirs { // Django needs the cookie as we do
-		front.Cookies = append(front.Cookies, s.ticketCookie(base))
+		front.Cookies = append(front.Cookies, s.Sessions.CookieName)
 	}
 	if s.gateway, err = gateway.New(front); err != nil {
 		return err
 	}
 	s.api.Authz = s.gateway.ForwardAuth()
 	return nil
-}
-
-// ticketCookie is the name of the cookie that the program behind us has no use for.
-func (s *Server) ticketCookie(base *url.URL) string {
-	switch {
-	case s.Sessions.CookieName != "":
-		return s.Sessions.CookieName
-	case base.Scheme != "https":
-		return session.PlainCookieName
-	}
-	return session.CookieName
 }
 
 func hsts(secure, subDomains bool) string {

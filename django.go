@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -29,14 +28,6 @@ type Django struct {
 	AuthBackend   string // "": django.contrib.auth.backends.ModelBackend
 	Hasher        string // "": as the newest user's password is hashed
 	TimeZone      string // settings.TIME_ZONE, where USE_TZ is off and the database is SQLite; "": USE_TZ is on
-}
-
-// Cookie says how the session cookie differs from the safest one, to be the one that another program shares.
-type Cookie struct {
-	Name     string        // "": __Host-Http-sessionid, and sessionid beside Django or without https
-	Domain   string        // "": this host alone
-	Path     string        // "": /
-	SameSite http.SameSite // 0: Lax
 }
 
 const djangoScheme = "django+"
@@ -241,7 +232,6 @@ const djangoWait = 5 * time.Second
 // beside sets up what is different beside Django: tickets are its session keys, and hashes are made as it makes them.
 func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
 	s.Sessions.Tickets = django.Tickets{}
-	s.Sessions.CookieName = or(s.Sessions.CookieName, session.PlainCookieName)
 	s.Accounts.Like = theirs.Like
 	s.Accounts.Names = theirs
 	theirs.SetUpTokens(s.Tokens)

@@ -50,13 +50,22 @@ type Service struct {
 	// Changed is told whose rights, name or epoch this Service has changed, once it is done; "": anybody's. It must not
 	// block. Nil: nobody is told.
 	Changed func(id string)
+
+	observers []func(id string)
 }
 
 func (s *Service) changed(id string) {
 	if s.Changed != nil {
 		s.Changed(id)
 	}
+	for _, tell := range s.observers {
+		tell(id)
+	}
 }
+
+// Observe adds a function that is told what Changed is told, after it and under the same rules. It is for code that builds on
+// a Service whose fields belong to somebody else. Call it before first use.
+func (s *Service) Observe(changed func(id string)) { s.observers = append(s.observers, changed) }
 
 // Authenticate returns the user whose name and password these are, and notes the sign-in. [ErrInvalidCredentials],
 // *[throttle.Error].

@@ -8,14 +8,17 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
-// What Django calls CSRF_COOKIE_NAME and so on, with its defaults. The cookie is for scripts to read, so it is not
+// CookieName is the name of the token's cookie, and Django's default for its CSRF_COOKIE_NAME.
+const CookieName = "csrftoken"
+
+// What Django calls CSRF_COOKIE_PATH and so on, with its defaults. The cookie is for scripts to read, so it is not
 // HttpOnly; it carries nothing that opens anything.
 const (
-	cookieName     = "csrftoken"
 	cookiePath     = "/"
-	cookieAge      = 31449600 // seconds: 364 days
+	cookieAge      = 364 * 24 * time.Hour
 	cookieSameSite = http.SameSiteLaxMode
 )
 
@@ -31,7 +34,8 @@ const (
 func (p *Protection) Issue(w http.ResponseWriter, r *http.Request, binding string) string {
 	token := p.token(r, binding)
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: token, Path: cookiePath, MaxAge: cookieAge, SameSite: cookieSameSite, Secure: p.secure,
+		Name: CookieName, Value: token, Path: cookiePath, SameSite: cookieSameSite, Secure: p.secure,
+		MaxAge: int(cookieAge / time.Second), Expires: time.Now().Add(cookieAge), // the latter for clients that know no Max-Age
 	})
 	w.Header().Set("Cache-Control", "no-store")
 	if !slices.Contains(w.Header().Values("Vary"), "Cookie") {
@@ -126,7 +130,7 @@ func consistsOf(s, characters string) bool { return strings.Trim(s, characters) 
 
 // cookie returns the csrftoken of a request. Two of them are none: one may have been planted by a sibling domain.
 func cookie(r *http.Request) (string, bool) {
-	all := r.CookiesNamed(cookieName)
+	all := r.CookiesNamed(CookieName)
 	if len(all) != 1 {
 		return "", false
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cloakroom-auth/cloakroom/csrf"
 )
@@ -34,8 +35,9 @@ func TestIssueSetsDjangosCookie(t *testing.T) {
 		for _, binding := range []string{"", "s1"} {
 			w := httptest.NewRecorder()
 			w.Header().Set("Vary", "Origin")
-			token := p.Issue(w, request(), binding)
-			want := "csrftoken=" + token + "; Path=/; Max-Age=31449600"
+			var token string
+			synctest.Test(t, func(*testing.T) { token = p.Issue(w, request(), binding) }) // at midnight at the beginning of 2000
+			want := "csrftoken=" + token + "; Path=/; Expires=Sat, 30 Dec 2000 00:00:00 GMT; Max-Age=31449600"
 			if c.secure {
 				want += "; Secure"
 			}

@@ -25,9 +25,9 @@ func NoteStored(ctx context.Context) {
 	}
 }
 
-// checked tells Checked what became of the request's check.
+// checked tells Checked, and who else observes, what became of the request's check.
 func (q *request) checked(s *Session, err error) {
-	if q.m.Checked == nil {
+	if q.m.Checked == nil && len(q.m.observers) == 0 {
 		return
 	}
 	c := Check{Result: q.why, Stored: q.stored.Load()}
@@ -37,5 +37,12 @@ func (q *request) checked(s *Session, err error) {
 	case s != nil:
 		c.Result = CheckLive
 	}
-	q.m.Checked(c)
+	if q.m.Checked != nil {
+		q.m.Checked(c)
+	}
+	for _, o := range q.m.observers {
+		if o.checked != nil {
+			o.checked(c)
+		}
+	}
 }

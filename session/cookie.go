@@ -44,7 +44,11 @@ const maxCookieAge = 400 * 24 * time.Hour
 func (m *Manager) setCookie(w http.ResponseWriter, ticket string, browser bool) {
 	c := m.cookie(ticket)
 	if !browser {
-		c.MaxAge = int(min(m.lifetime(false), maxCookieAge) / time.Second)
+		age := min(m.lifetime(false), maxCookieAge)
+		c.MaxAge = int(age / time.Second)
+		// Clients that know no Max-Age read it, and Java's takes a cookie with Max-Age alone for one of RFC 2965, which it
+		// would send back in quotes.
+		c.Expires = time.Now().Add(age)
 	}
 	writeCookie(w, c)
 }

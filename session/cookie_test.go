@@ -36,7 +36,7 @@ func TestK01_TheCookieIsWrittenToTheLetter(t *testing.T) {
 	}{
 		{"as it is",
 			&session.Manager{}, false,
-			"__Host-Http-sessionid=TICKET; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax",
+			"__Host-Http-sessionid=TICKET; Path=/; Expires=Mon, 31 Jan 2000 00:00:00 GMT; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax",
 			"__Host-Http-sessionid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 		{"ends with the browser",
 			&session.Manager{}, true,
@@ -44,18 +44,18 @@ func TestK01_TheCookieIsWrittenToTheLetter(t *testing.T) {
 			"__Host-Http-sessionid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 		{"plain http on this machine",
 			&session.Manager{InsecureHTTP: true}, false,
-			"sessionid=TICKET; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax",
+			"sessionid=TICKET; Path=/; Expires=Mon, 31 Jan 2000 00:00:00 GMT; Max-Age=2592000; HttpOnly; SameSite=Lax",
 			"sessionid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; SameSite=Lax"},
 		{"strict, another name and lifetime",
 			&session.Manager{SameSite: http.SameSiteStrictMode, CookieName: "__Host-coat", Lifetime: day}, false,
-			"__Host-coat=TICKET; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Strict",
+			"__Host-coat=TICKET; Path=/; Expires=Sun, 02 Jan 2000 00:00:00 GMT; Max-Age=86400; HttpOnly; Secure; SameSite=Strict",
 			"__Host-coat=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; Secure; SameSite=Strict"},
 		{"to other sites as well",
 			&session.Manager{SameSite: http.SameSiteNoneMode}, false,
-			"__Host-Http-sessionid=TICKET; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=None",
+			"__Host-Http-sessionid=TICKET; Path=/; Expires=Mon, 31 Jan 2000 00:00:00 GMT; Max-Age=2592000; HttpOnly; Secure; SameSite=None",
 			"__Host-Http-sessionid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; Secure; SameSite=None"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name, inBubble(func(t *testing.T) { // where the time is midnight at the beginning of 2000
 			m := c.m
 			m.Store = newManager().Store
 			v := &visitor{t: t, m: m}
@@ -80,8 +80,12 @@ func TestK01_TheCookieIsWrittenToTheLetter(t *testing.T) {
 			if got := setCookie(answer); err != nil || !slices.Equal(got, []string{c.end}) {
 				t.Errorf("sign-out: %v\n%q, want\n%q", err, got, c.end)
 			}
-		})
+		}))
 	}
+}
+
+func inBubble(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
 }
 
 func TestK02_SameSiteIsAlwaysSaid(t *testing.T) {

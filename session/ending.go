@@ -37,4 +37,21 @@ func (m *Manager) tell(e Ending) {
 	if m.Ended != nil {
 		m.Ended(e)
 	}
+	for _, o := range m.observers {
+		if o.ended != nil {
+			o.ended(e)
+		}
+	}
+}
+
+// observer is who hears of what happens besides Manager.Ended and Manager.Checked.
+type observer struct {
+	ended   func(Ending)
+	checked func(Check)
+}
+
+// Observe adds functions that are told what Ended and Checked are told, after these and under the same rules. It is for code
+// that builds on a Manager whose fields belong to somebody else; either may be nil. Call it before first use.
+func (m *Manager) Observe(ended func(Ending), checked func(Check)) {
+	m.observers = append(m.observers, observer{ended, checked})
 }

@@ -10,6 +10,9 @@ import (
 
 // List returns the live sessions of a user, the newest first; of all users if user is empty.
 func (m *Manager) List(ctx context.Context, user string) ([]*Session, error) {
+	if err := m.needsStore(); err != nil {
+		return nil, err
+	}
 	records, err := m.Store.List(ctx, Query{User: user})
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
@@ -25,6 +28,9 @@ func (m *Manager) List(ctx context.Context, user string) ([]*Session, error) {
 // Page returns at most limit live sessions of all users, in the order of their IDs and after the one with the ID after, and
 // the ID to go on after; "" if there are no more.
 func (m *Manager) Page(ctx context.Context, after string, limit int) (page []*Session, next string, err error) {
+	if err := m.needsStore(); err != nil {
+		return nil, "", err
+	}
 	epochs := map[string]string{}
 	for len(page) < limit {
 		records, err := m.Store.List(ctx, Query{After: after, Limit: limit})
@@ -50,6 +56,9 @@ func (m *Manager) Page(ctx context.Context, after string, limit int) (page []*Se
 
 // Find returns the live session with this ID, whoever's it is. ErrEnded if there is none.
 func (m *Manager) Find(ctx context.Context, id string) (*Session, error) {
+	if err := m.needsStore(); err != nil {
+		return nil, err
+	}
 	if id == "" {
 		return nil, ErrEnded
 	}

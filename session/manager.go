@@ -12,6 +12,10 @@ import (
 // ErrEnded says that the session is over: signed out, revoked, expired, or rotated by another request.
 var ErrEnded = errors.New("session has ended")
 
+// ErrNoTicket says that what the request carries in the place of a ticket is none, so that no session could be found by it:
+// another program's cookie of the same name, or a ticket that was changed on the way.
+var ErrNoTicket = errors.New("the session cookie holds no ticket")
+
 // ErrNoAccount is what [Accounts] answers for a user who is gone or may not sign in.
 var ErrNoAccount = errors.New("no such account")
 
@@ -45,6 +49,8 @@ type Manager struct {
 	Ended     func(Ending)             // told what this Manager has ended, once it is; mustn't block. nil: nobody is
 	Checked   func(Check)              // told of each check of a ticket; mustn't block. nil: nobody is
 	Log       *slog.Logger             // nil: silent. Never sees a ticket
+
+	observers []observer
 
 	turns turns // of users who sign in, where MaxSessions is set
 

@@ -33,7 +33,11 @@ type request struct {
 }
 
 // Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
+// It panics if the fields of m are wrong, as [Manager.Validate] says.
 func (m *Manager) Handler(next http.Handler) http.Handler {
+	if err := m.Validate(); err != nil {
+		panic(err)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(m.Note(r.Context(), r)))
 	})
@@ -85,24 +89,36 @@ func (m *Manager) skips(r *http.Request) bool { return m.Skip != nil && m.Skip(r
 // maxNamed bounds the sessions that one request can name.
 const maxNamed = 16
 
-// named returns the sessions that the request's cookies name, however many.
+// named returns the sessions that the request's cookies name, however many. ErrNoTicket if there is something in the place of
+// a ticket, and nowhere a ticket.
 func (m *Manager) named(r *http.Request) ([]ID, error) {
-	if m.skips(r) || m.fromApp(r) {
-		if id, ok := m.presented(r.Context(), r); ok {
-			return []ID{id}, nil
-		}
+	if m.skips(r) {
 		return nil, nil
 	}
+	if m.fromApp(r) {
+		if id, ok := appTicket(r); ok {
+			return []ID{id}, nil
+		}
+		return nil, ErrNoTicket
+	}
 	var ids []ID
+	unreadable := false
 	for value := range cookieValues(r.Header, m.cookieName()) {
 		id, ok := m.tickets().ID(value)
-		if !ok || slices.Contains(ids, id) {
+		if !ok {
+			unreadable = unreadable || value != "" // an empty one is what some clients keep of a deleted cookie
+			continue
+		}
+		if slices.Contains(ids, id) {
 			continue
 		}
 		if len(ids) == maxNamed {
 			return nil, errors.New("session: too many session cookies in one request")
 		}
 		ids = append(ids, id)
+	}
+	if unreadable && len(ids) == 0 {
+		return nil, ErrNoTicket
 	}
 	return ids, nil
 }

@@ -11,9 +11,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
-// SignOut ends the request's session and deletes its cookie. It is no error if the session is over already. On an error
-// nothing is known to have ended, the cookie stays, and the answer must be 503.
+// SignOut ends the request's session and deletes its cookie. It is no error if the session is over already, or there is no
+// cookie. [ErrNoTicket] if the cookie names no session, which then may live on; answer 400. On any other error nothing is
+// known to have ended, and the answer must be 503. With an error the cookie stays.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
+	if err := m.needsStore(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), background.Timeout)
 	defer cancel()
 	// With two cookies of the name neither counts as signed in, but whoever holds them may end what they name.
@@ -58,6 +62,9 @@ func (m *Manager) signOut(ctx context.Context, r *Record) error {
 // Revoke ends the session with this ID; user must be its user unless empty. ErrEnded if there is none.
 // On any other error nothing is known to have ended. Unless the context says [Because] of what, it was [EndedElsewhere].
 func (m *Manager) Revoke(ctx context.Context, user, id string) error {
+	if err := m.needsStore(); err != nil {
+		return err
+	}
 	if id == "" {
 		return ErrEnded
 	}
@@ -107,6 +114,9 @@ func (m *Manager) find(ctx context.Context, user, id string) (*Record, error) {
 // RevokeAll ends all sessions of a user, except one if that isn't nil, and returns how many.
 // On an error nothing is known to have ended. The reason is as for Revoke.
 func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (int, error) {
+	if err := m.needsStore(); err != nil {
+		return 0, err
+	}
 	if user == "" {
 		return 0, errors.New("session: RevokeAll needs a user")
 	}

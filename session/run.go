@@ -73,6 +73,9 @@ func (m *Manager) write(ctx context.Context, uses []Seen) {
 // Run writes the noted uses in batches and removes expired sessions from the store, until ctx ends; then it writes what
 // is left and returns nil. Run it once per Manager. Without it each use is written at once, and nothing is removed.
 func (m *Manager) Run(ctx context.Context) error {
+	if err := m.needsStore(); err != nil {
+		return err
+	}
 	m.batch(true)
 	background.Work{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
 	m.batch(false)

@@ -29,6 +29,9 @@ type SignIn struct {
 // the same step, whoever's it was, and nothing of it is carried over. ErrEnded if the proof is so old that the session would
 // be over.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
 	if in.User == "" || (in.Epoch == "" && m.Accounts != nil) {
 		return nil, errors.New("session: SignIn needs User, and Epoch where there are accounts")
 	}

@@ -221,11 +221,13 @@ func TestS08_HostileTextNeverReachesTheStore(t *testing.T) {
 			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.Presented(r.Context()) {
 				t.Errorf("%.50q: %v, %v", text, s, err)
 			}
-			if err := m.SignOut(w, r); err != nil {
+			empty := strings.Trim(text, " ") == ""
+			if err := m.SignOut(w, r); empty && err != nil || !empty && !errors.Is(err, session.ErrNoTicket) {
 				t.Errorf("%.50q: sign out: %v", text, err)
 			}
 		})
-		if c := answer.Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
+		// A cookie that could not be read stays: perhaps it names a session that lives on.
+		if c := answer.Cookies(); strings.Trim(text, " ") != "" && len(c) != 0 {
 			t.Errorf("%.50q: the sign-out set %v", text, c)
 		}
 	}

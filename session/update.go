@@ -9,6 +9,9 @@ import (
 // Update changes the values of a session. change may be called more than once; an error of it is returned, and nothing
 // is written. The session passed in stays as it is; the one returned has the new values. ErrEnded, ErrTooLarge.
 func (m *Manager) Update(ctx context.Context, s *Session, change func(Values) error) (*Session, error) {
+	if err := m.needsStore(); err != nil {
+		return nil, err
+	}
 	old := s.record
 	for {
 		next, err := changed(old, change)

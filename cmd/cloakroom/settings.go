@@ -93,9 +93,6 @@ func (s *settings) Validate() error {
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave it away for no limit", s.MaxSessions)
 	}
-	if err := s.checkCookie(); err != nil {
-		return err
-	}
 	switch {
 	case s.KnoxTTL < 0 || s.KnoxTTL > longestPause:
 		return fmt.Errorf("--knox-ttl %v: give a time of at most 100 years, or 0 for tokens without an end", s.KnoxTTL)
@@ -103,21 +100,6 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--knox-limit %d: give a positive number, or leave it away for no limit", s.KnoxLimit)
 	}
 	return checkMinLength(s.PasswordMinLength)
-}
-
-// checkCookie refuses what a browser would refuse in silence (RFC 6265bis, section 4.1.3).
-func (s *settings) checkCookie() error {
-	host := strings.HasPrefix(s.CookieName, "__Host-") || s.CookieName == "" && s.CookieDomain != ""
-	switch {
-	case host && (s.CookieDomain != "" || s.CookiePath != "/"):
-		return errors.New("--cookie-domain and --cookie-path: a cookie whose name begins with __Host- has neither; " +
-			"give it another name with --cookie-name")
-	case strings.ContainsAny(s.CookieName, " \t\r\n=;,\"\\") || strings.ContainsAny(s.CookieDomain+s.CookiePath, " \t\r\n;,"):
-		return errors.New("--cookie-name, --cookie-domain and --cookie-path: blanks and the characters = ; , \" \\ can't be in a cookie's name or attributes")
-	case !strings.HasPrefix(s.CookiePath, "/"):
-		return fmt.Errorf("--cookie-path %s: a path begins with /", s.CookiePath)
-	}
-	return nil
 }
 
 // sameSites are the values of --cookie-samesite.

@@ -7,9 +7,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
@@ -39,10 +41,21 @@ func (a *answer) setCookie(t *testing.T, name, value string) string {
 		if found != "" || !regexp.MustCompile("^"+value+"$").MatchString(got) {
 			t.Errorf("the cookie %s has the value %q, or is set twice", name, got)
 		}
-		found = "V;" + attributes
+		found = "V;" + expiry.ReplaceAllStringFunc(attributes, func(both string) string {
+			parts := expiry.FindStringSubmatch(both)
+			until, err := http.ParseTime(parts[1])
+			age, _ := strconv.Atoi(parts[2])
+			if off := time.Until(until) - time.Duration(age)*time.Second; err != nil || off.Abs() > time.Hour {
+				t.Errorf("the cookie %s ends at %s, and has the age %s", name, parts[1], parts[2])
+			}
+			return "Expires=E; Max-Age=" + parts[2]
+		})
 	}
 	return found
 }
+
+// expiry is the end of a cookie that is kept, said in both ways.
+var expiry = regexp.MustCompile(`Expires=([^;]*); Max-Age=([1-9]\d*)`)
 
 const (
 	ticketForm = `[A-Za-z0-9_-]{43}`
@@ -58,9 +71,9 @@ func TestK01_K02_K03_K08_CookiesHaveTheirAttributes(t *testing.T) {
 			s.user("ada")
 			r := s.client().login("ada", goodPassword)
 			for name, want := range map[string][2]string{
-				scheme.session:     {ticketForm, "V; Path=/; Max-Age=2592000; HttpOnly; " + scheme.secure + "SameSite=Lax"},
-				"csrftoken":        {tokenForm, "V; Path=/; Max-Age=31449600; " + scheme.secure + "SameSite=Lax"},
-				"cloakroom_device": {deviceForm, "V; Path=/; Max-Age=31536000; HttpOnly; " + scheme.secure + "SameSite=Lax"},
+				scheme.session:     {ticketForm, "V; Path=/; Expires=E; Max-Age=2592000; HttpOnly; " + scheme.secure + "SameSite=Lax"},
+				"csrftoken":        {tokenForm, "V; Path=/; Expires=E; Max-Age=31449600; " + scheme.secure + "SameSite=Lax"},
+				"cloakroom_device": {deviceForm, "V; Path=/; Expires=E; Max-Age=31536000; HttpOnly; " + scheme.secure + "SameSite=Lax"},
 			} {
 				if got := r.setCookie(t, name, want[0]); got != want[1] {
 					t.Errorf("%s:\n%q, not\n%q", name, got, want[1])
@@ -274,5 +287,60 @@ func TestE11_NoReadableAnswerHoldsASecret(t *testing.T) {
 				t.Errorf("%s shows the %s", route.Path, name)
 			}
 		}
+	}
+}
+
+// TestK11_AClientOfOldCookieRulesIsSignedIn: Java's own HTTP client takes a cookie that has Max-Age without Expires for one of
+// RFC 2965, and sends it back in quotes, behind $Version.
+func TestK11_AClientOfOldCookieRulesIsSignedIn(t *testing.T) {
+	s := start(t, options{})
+	s.user("ada")
+	c := s.signedIn("ada")
+	answers := []*answer{
+		c.login("ada", goodPassword),
+		c.send("GET", "/api/auth/csrf", nil),
+		c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}),
+		c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": "another " + goodPassword}),
+		c.send("POST", "/api/auth/logout", nil),
+	}
+	for _, a := range answers {
+		lines := a.Header.Values("Set-Cookie")
+		if a.StatusCode != 200 || len(lines) == 0 {
+			t.Errorf("%s: %d, %v", a.Request.URL.Path, a.StatusCode, lines)
+		}
+		for _, line := range lines {
+			if strings.Contains(line, "Max-Age=") && !strings.Contains(line, "; Expires=") {
+				t.Errorf("%s sets %s", a.Request.URL.Path, line)
+			}
+		}
+	}
+}
+
+// TestASignOutThatFoundNoTicketIsNoSignOut: what came in the place of a ticket may be one that was changed on the way, as by
+// a client that sends it in quotes. The session is alive then, and the answer says so.
+func TestASignOutThatFoundNoTicketIsNoSignOut(t *testing.T) {
+	t.Attr("threat", "X01")
+	s := start(t, options{appTokens: true})
+	u := s.user("ada")
+	c := s.signedIn("ada")
+	ticket := c.ticket()
+	for _, cookie := range []string{
+		`$Version="1"; sessionid="` + ticket + `";$Path="/";$Domain="127.0.0.1"`, "sessionid=" + ticket[1:], "sessionid=%22" + ticket + "%22",
+		"sessionid=x; sessionid=y",
+	} {
+		r := s.client().send("POST", "/api/auth/logout", nil, "Cookie: "+cookie)
+		if !isProblem(r, 400, "unreadable_session") || len(r.Cookies()) > 0 || r.Header.Get("Clear-Site-Data") != "" {
+			t.Errorf("%s: %d %v %s", cookie, r.StatusCode, r.Header, r.body)
+		}
+	}
+	if r := s.program().send("POST", "/api/auth/logout", nil, "X-Session-Token: "+ticket); !isProblem(r, 400, "unreadable_session") {
+		t.Errorf("in the header: %d %s", r.StatusCode, r.body)
+	}
+	names(t, c.send("GET", "/api/me", nil), "ada")
+	for _, cookie := range []string{"", "sessionid=", "a=b", `sessionid="x"; sessionid=` + ticket} {
+		ok(t, s.client().send("POST", "/api/auth/logout", nil, "Cookie: "+cookie))
+	}
+	if n := len(s.records(u.ID)); n != 0 {
+		t.Errorf("%d sessions are left", n)
 	}
 }

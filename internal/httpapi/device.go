@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -19,7 +20,7 @@ const DeviceCookie = "cloakroom_device"
 // over the random part and the account's ID, and lives a year.
 const (
 	deviceCookie = DeviceCookie
-	deviceMaxAge = 365 * 24 * 60 * 60
+	deviceAge    = 365 * 24 * time.Hour
 )
 
 // rememberDevice marks the browser as one from which this user has signed in.
@@ -30,7 +31,8 @@ func (a *API) rememberDevice(w http.ResponseWriter, r *http.Request, user string
 	id := rand.Text()
 	http.SetCookie(w, &http.Cookie{
 		Name: deviceCookie, Value: id + "." + deviceMAC(a.Keys.Derive("device")[0], id, user), Path: "/",
-		MaxAge: deviceMaxAge, HttpOnly: true, Secure: a.Secure, SameSite: http.SameSiteLaxMode,
+		MaxAge: int(deviceAge / time.Second), Expires: time.Now().Add(deviceAge), // the latter for clients that know no Max-Age
+		HttpOnly: true, Secure: a.Secure, SameSite: http.SameSiteLaxMode,
 	})
 }
 

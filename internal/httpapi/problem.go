@@ -30,7 +30,7 @@ var (
 	errNoAppTokens = problem.New(http.StatusBadRequest, "app_tokens_off",
 		"This server gives no sessions to apps. It must be started with --app-tokens.")
 	errNotAnApp = problem.New(http.StatusForbidden, "not_an_app",
-		"A session token is for programs that are no browsers: send neither Origin, Sec-Fetch headers nor cookies.")
+		"A session token is for programs that are no browsers: send no Origin, Sec-Fetch-Site, Sec-Fetch-Dest or Cookie header.")
 	errTooManyTokens = problem.New(http.StatusConflict, "too_many_tokens",
 		"You have as many tokens as are allowed. End one that is no longer needed.")
 	errServer = problem.New(http.StatusInternalServerError, "server_error",
@@ -50,6 +50,8 @@ var sentinels = []struct {
 	{account.ErrMoved, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
+	{session.ErrNoTicket, problem.New(http.StatusBadRequest, "unreadable_session",
+		"What this request carries as its session can't be read, so no session was ended. If you were signed in, you still are.")},
 	{jwt.ErrSpent, errSpent},
 	{token.ErrNotFound, errNotFound},
 	{token.ErrLimit, errTooManyTokens},

@@ -1,0 +1,112 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/memory"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// said returns what a call panics with, or else the error that it returns.
+func said(call func() error) (text string, panicked bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			text, panicked = fmt.Sprint(v), true
+		}
+	}()
+	return fmt.Sprint(call()), false
+}
+
+func TestK10_AManagerWhoseCookieNoBrowserKeepsSaysSoAtOnce(t *testing.T) {
+	store := memory.New().Sessions()
+	for want, m := range map[string]*session.Manager{
+		"without https":         {Store: store, InsecureHTTP: true, CookieName: "__Host-sid"},
+		"allows no domain":      {Store: store, CookieDomain: "example.com"},
+		"only the path /":       {Store: store, CookiePath: "/app"},
+		"SameSite=None":         {Store: store, InsecureHTTP: true, SameSite: http.SameSiteNoneMode},
+		"public suffix":         {Store: store, CookieName: "sid", CookieDomain: "co.uk"},
+		"name of a cookie":      {Store: store, CookieName: "a b"},
+		"the path of a cookie":  {Store: store, CookieName: "sid", CookiePath: "app"},
+		"domain of a cookie: a": {Store: store, CookieName: "sid", CookieDomain: "exa mple.com"},
+	} {
+		text, panicked := said(func() error { m.Handler(http.NotFoundHandler()); return nil })
+		if !panicked || !strings.Contains(text, want) {
+			t.Errorf("Handler says %q, want %q", text, want)
+		}
+		text, _ = said(func() error {
+			w := httptest.NewRecorder()
+			_, err := m.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: "1"})
+			if w.Header().Get("Set-Cookie") != "" {
+				t.Error("the cookie is set")
+			}
+			return err
+		})
+		if !strings.Contains(text, want) {
+			t.Errorf("SignIn says %q, want %q", text, want)
+		}
+	}
+	if rows := rows(t, store); len(rows) != 0 {
+		t.Errorf("there are %d sessions", len(rows))
+	}
+}
+
+func TestAManagerWithoutAStoreSaysSo(t *testing.T) {
+	m := &session.Manager{}
+	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
+	for name, call := range map[string]func() error{
+		"Handler":  func() error { m.Handler(http.NotFoundHandler()); return nil },
+		"Validate": m.Validate,
+		"SignIn":   func() error { _, err := m.SignIn(w, r, session.SignIn{User: "1"}); return err },
+		"SignOut":  func() error { return m.SignOut(w, r) },
+		"Revoke":   func() error { return m.Revoke(t.Context(), "1", "id") },
+		"RevokeAll": func() error {
+			_, err := m.RevokeAll(t.Context(), "1", nil)
+			return err
+		},
+		"List": func() error { _, err := m.List(t.Context(), "1"); return err },
+		"Page": func() error { _, _, err := m.Page(t.Context(), "", 1); return err },
+		"Find": func() error { _, err := m.Find(t.Context(), "id"); return err },
+		"Update": func() error {
+			_, err := m.Update(t.Context(), &session.Session{}, func(session.Values) error { return nil })
+			return err
+		},
+		"Run": func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			return m.Run(ctx)
+		},
+	} {
+		if text, _ := said(call); !strings.Contains(text, "Manager.Store is nil") {
+			t.Errorf("%s says %q", name, text)
+		}
+	}
+}
+
+func TestWhoObservesHearsWhatTheFieldsHear(t *testing.T) {
+	m := newManager()
+	var heard []string
+	m.Observe(func(e session.Ending) { heard = append(heard, "observer "+e.Reason) }, func(c session.Check) { heard = append(heard, "observer "+c.Result) })
+	m.Observe(nil, nil)
+	m.Ended = func(e session.Ending) { heard = append(heard, "field "+e.Reason) } // set later, and takes nothing away
+	m.Checked = func(c session.Check) { heard = append(heard, "field "+c.Result) }
+	ann := &visitor{t: t, m: m}
+	ann.signIn(session.SignIn{User: "1"})
+	if !ann.alive() {
+		t.Fatal("not signed in")
+	}
+	m.Checked = nil
+	if !ann.alive() {
+		t.Fatal("not signed in")
+	}
+	if _, err := ann.signOut(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(heard, ", "), "field live, observer live, observer live, field signed_out, observer signed_out"; got != want {
+		t.Errorf("heard %s, want %s", got, want)
+	}
+}
