@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 type checkCmd struct {
@@ -185,6 +186,9 @@ func putElsewhere(config *cloakroom.Config) (remove func() error, err error) {
 	dir, err := os.MkdirTemp("", "cloakroom-try-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a directory to try in: %w", err)
+	}
+	if strings.HasPrefix(config.DB, "django+") && config.Cookie.Name == "" {
+		config.Cookie.Name = session.PlainCookieName // the default depends on the database
 	}
 	config.Data, config.DB, config.KeyFile, config.Feed = dir, "", "", ""
 	return func() error { return os.RemoveAll(dir) }, nil
