@@ -292,7 +292,7 @@ func TestAnAppTokenIsIssuedToProgramsOnly(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
 	in := map[string]any{"username": "ada", "password": goodPassword, "app": true}
-	for _, header := range []string{"Origin: " + s.public, "Origin: null", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Cookie: a=b"} {
+	for _, header := range []string{"Origin: " + s.public, "Origin: null", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none", "Sec-Fetch-Dest: empty", "Cookie: a=b"} {
 		if r := s.program().send("POST", "/api/auth/login", in, header); !isProblem(r, 403, "not_an_app") && !isProblem(r, 403, "csrf_failed") || r.Header.Get("X-Session-Token") != "" {
 			t.Errorf("%s: %d %s", header, r.StatusCode, r.body)
 		}
@@ -321,6 +321,42 @@ func TestAnAppTokenIsIssuedToProgramsOnly(t *testing.T) {
 	off.user("ada")
 	if r := off.program().send("POST", "/api/auth/login", in); !isProblem(r, 400, "app_tokens_off") {
 		t.Errorf("where they are off: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// programs are what the HTTP clients of languages send of themselves with a POST of JSON, as recorded from them.
+var programs = map[string][]string{
+	"Node 20, fetch": {"Accept: */*", "Accept-Language: *", "Sec-Fetch-Mode: cors", "User-Agent: node", "Accept-Encoding: gzip, deflate"},
+	"Node 20, http":  {"Connection: keep-alive"},
+	"curl 7.88":      {"User-Agent: curl/7.88.1", "Accept: */*"},
+	"Python, urllib": {"Accept-Encoding: identity", "User-Agent: Python-urllib/3.11", "Connection: close"},
+	"Python, requests": {"User-Agent: python-requests/2.34.2", "Accept-Encoding: gzip, deflate", "Accept: */*",
+		"Connection: keep-alive"},
+	"Java 17, HttpClient": {"Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA",
+		"Upgrade: h2c", "User-Agent: Java-http-client/17.0.15"},
+	"Java 17, HttpURLConnection": {"User-Agent: Java/17.0.15", "Accept: text/html, image/gif, image/jpeg, */*; q=0.2", "Connection: keep-alive"},
+	"Go":                         {"User-Agent: Go-http-client/1.1", "Accept-Encoding: gzip"},
+	"Dart":                       {"User-Agent: Dart/3.5 (dart:io)", "Accept-Encoding: gzip"},
+	"nothing at all":             {"User-Agent: "},
+}
+
+func TestProgramsOfEveryLanguageGetAnAppToken(t *testing.T) {
+	s := start(t, options{appTokens: true})
+	s.user("ada")
+	in := map[string]any{"username": "ada", "password": goodPassword, "app": true}
+	for name, headers := range programs {
+		r := s.program().send("POST", "/api/auth/login", in, headers...)
+		token := r.Header.Get("X-Session-Token")
+		if r.StatusCode != 200 || token == "" {
+			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			continue
+		}
+		with := append(slices.Clone(headers), "X-Session-Token: "+token)
+		names(t, s.program().send("GET", "/api/me", nil, with...), "ada")
+		r = s.program().send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}, with...)
+		if next := r.Header.Get("X-Session-Token"); r.StatusCode != 200 || next == "" || next == token {
+			t.Errorf("%s, proving it again: %d %s", name, r.StatusCode, r.body)
+		}
 	}
 }
 

@@ -88,8 +88,13 @@ func (a *API) verifyBasic(r *http.Request, login, password string) (*account.Use
 	return u, nil
 }
 
-// forApp reports whether the ticket is to go to a program that is no browser. A page must never see one, so whoever may be
-// a page gets none: browsers send Origin or Sec-Fetch-* with each such request, and a page would bring its cookies.
+// pageHeaders are what only browsers send, with every POST of a page: none without Origin, and none of today's without
+// Sec-Fetch-Site and Sec-Fetch-Dest (W3C Fetch Metadata). Sec-Fetch-Mode isn't among them: the fetch of Node and Deno sends
+// that, and nothing else of theirs.
+var pageHeaders = []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Cookie"}
+
+// forApp reports whether the ticket is to go to a program that is no browser. A page must never see one, so a request that
+// may come from a page gets none, and neither does one with a cookie, which a page would bring.
 func (c *call) forApp(asked *bool) (bool, error) {
 	if !session.FromApp(c.ctx()) && (asked == nil || !*asked) {
 		return false, nil
@@ -97,8 +102,8 @@ func (c *call) forApp(asked *bool) (bool, error) {
 	if !c.api.Sessions.AppTokens {
 		return false, errNoAppTokens
 	}
-	for name := range c.r.Header {
-		if name == "Origin" || name == "Cookie" || strings.HasPrefix(name, "Sec-Fetch-") {
+	for _, name := range pageHeaders {
+		if _, there := c.r.Header[name]; there {
 			return false, errNotAnApp
 		}
 	}
