@@ -8,11 +8,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,6 +32,7 @@ type front struct {
 	data    string
 	binary  string
 	server  *process // the program
+	proxy   *process // nginx
 	inner   string   // where the program itself listens
 }
 
@@ -86,20 +90,26 @@ func (f *front) serve(t testing.TB, args ...string) {
 }
 
 // startNginx starts the example's nginx in front of the program and the application.
-func startNginx(t testing.TB, args ...string) *front {
+func startNginx(t testing.TB, args ...string) *front { return startNginxWith(t, nil, args...) }
+
+// startNginxWith replaces texts of the example by others, as an operator would.
+func startNginxWith(t testing.TB, changes map[string]string, args ...string) *front {
 	t.Helper()
 	nginx := need(t, "nginx")
 	f := newFront(t, "nginx")
 	f.behind(t, args...)
 	dir := t.TempDir()
 	certificate, key := f.certify(t)
-	config := f.example(t, "nginx/nginx.conf", map[string]string{
+	places := map[string]string{
 		"127.0.0.1:8000": f.inner, "127.0.0.1:3000": f.app.address(), "listen 443 ssl": "listen " + f.address + " ssl",
 		"/etc/ssl/certs/app.example.com.pem": certificate, "/etc/ssl/private/app.example.com.key": key,
 		"events {": "pid " + dir + "/pid; daemon off; error_log stderr warn; user root; worker_processes 1;\nevents {",
 		"http {": "http {\naccess_log off; client_body_temp_path " + dir + "/b; proxy_temp_path " + dir + "/p; fastcgi_temp_path " + dir +
 			"/f; uwsgi_temp_path " + dir + "/u; scgi_temp_path " + dir + "/s;",
-	})
+	}
+	maps.Copy(places, changes)
+	maps.Copy(places, http2Form(t, nginx))
+	config := f.example(t, "nginx/nginx.conf", places)
 	if os.Geteuid() != 0 {
 		config = strings.Replace(config, "user root; ", "", 1)
 	}
@@ -107,8 +117,36 @@ func startNginx(t testing.TB, args ...string) *front {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, nginx, "-c", file, "-p", dir).listening(f.address)
+	f.proxy = run(t, nginx, "-c", file, "-p", dir)
+	f.proxy.listening(f.address)
 	return f
+}
+
+// http2Form replaces the example's form of HTTP/2 by the other one that it names, if this nginx wants that.
+func http2Form(t testing.TB, nginx string) map[string]string {
+	t.Helper()
+	out, err := exec.Command(nginx, "-v").CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor, patch int
+	_, version, _ := strings.Cut(string(out), "nginx/")
+	if _, err := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); err != nil {
+		t.Fatalf("%q: %v", out, err)
+	}
+	if slices.Compare([]int{major, minor, patch}, []int{1, 25, 1}) < 0 {
+		return nil
+	}
+	return map[string]string{" ssl http2;": " ssl; http2 on;"}
+}
+
+// TestNginxHasNoWarningForTheExample: nothing in it is deprecated, in the form for this nginx.
+func TestNginxHasNoWarningForTheExample(t *testing.T) {
+	f := startNginx(t)
+	f.send(t, "h2", ask{path: "/health"})
+	if log := f.proxy.log.String(); strings.Contains(log, "[warn]") || strings.Contains(log, "[emerg]") {
+		t.Error(log)
+	}
 }
 
 // startCaddy starts the example's Caddy in front of the program and the application.
