@@ -32,7 +32,7 @@ type front struct {
 	data    string
 	binary  string
 	server  *process // the program
-	proxy   *process // nginx
+	proxy   *process // nginx or Caddy
 	inner   string   // where the program itself listens
 }
 
@@ -98,6 +98,13 @@ func startNginxWith(t testing.TB, changes map[string]string, args ...string) *fr
 	nginx := need(t, "nginx")
 	f := newFront(t, "nginx")
 	f.behind(t, args...)
+	f.runNginx(t, nginx, changes)
+	return f
+}
+
+// runNginx starts nginx in front of the program.
+func (f *front) runNginx(t testing.TB, nginx string, changes map[string]string) {
+	t.Helper()
 	dir := t.TempDir()
 	certificate, key := f.certify(t)
 	places := map[string]string{
@@ -119,7 +126,6 @@ func startNginxWith(t testing.TB, changes map[string]string, args ...string) *fr
 	}
 	f.proxy = run(t, nginx, "-c", file, "-p", dir)
 	f.proxy.listening(f.address)
-	return f
 }
 
 // http2Form replaces the example's form of HTTP/2 by the other one that it names, if this nginx wants that.
@@ -155,18 +161,27 @@ func startCaddy(t testing.TB, args ...string) *front {
 	caddy := need(t, "caddy")
 	f := newFront(t, "caddy")
 	f.behind(t, args...)
+	f.runCaddy(t, caddy, nil)
+	return f
+}
+
+// runCaddy starts Caddy in front of the program.
+func (f *front) runCaddy(t testing.TB, caddy string, changes map[string]string) {
+	t.Helper()
 	dir := t.TempDir()
 	certificate, key := f.certify(t)
-	config := "{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + f.example(t, "caddy/Caddyfile", map[string]string{
+	places := map[string]string{
 		"\napp.example.com {": "\nhttps://localhost:" + portOf(f.address) + ", https://127.0.0.1:" + portOf(f.address) + " {\n\ttls " + certificate + " " + key + "\n\tbind 127.0.0.1",
 		"127.0.0.1:8000":      f.inner, "127.0.0.1:3000": f.app.address(),
-	})
+	}
+	maps.Copy(places, changes)
+	config := "{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + f.example(t, "caddy/Caddyfile", places)
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, caddy, "run", "--config", file, "--adapter", "caddyfile").listening(f.address)
-	return f
+	f.proxy = run(t, caddy, "run", "--config", file, "--adapter", "caddyfile")
+	f.proxy.listening(f.address)
 }
 
 // behind starts the program as the one who is asked.
@@ -184,7 +199,9 @@ func (f *front) example(t testing.TB, name string, replace map[string]string) st
 		t.Fatal(err)
 	}
 	config := string(text)
-	for old, with := range replace {
+	longestFirst := slices.SortedFunc(maps.Keys(replace), func(a, b string) int { return len(b) - len(a) })
+	for _, old := range longestFirst {
+		with := replace[old]
 		if !strings.Contains(config, old) {
 			t.Fatalf("%s doesn't say %q", name, old)
 		}

@@ -1,0 +1,179 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// nodes are two programs on one database, behind a front that is configured as docs/deploy.md says.
+type nodes struct {
+	*front
+	t         *testing.T
+	addresses []string
+	args      []string
+	running   []*process
+}
+
+// startNodes starts the nodes, and then the front with the block of the documentation in the place of its own.
+func startNodes(t *testing.T, front string) *nodes {
+	t.Helper()
+	n := &nodes{front: newFront(t, front), t: t}
+	n.args = append(ruleFlags(), "--trusted-proxy", "127.0.0.1", "--db", pgserver.Test(t), "--stop-delay", "2s", "--data", n.data,
+		"--url", "https://"+n.host, "--log-format", "json")
+	for range 2 {
+		n.addresses = append(n.addresses, "127.0.0.1:"+strconv.Itoa(freePort(t)))
+		n.running = append(n.running, nil)
+		n.start(len(n.running) - 1)
+	}
+	n.inner = n.addresses[0]
+	switch front {
+	case "nginx":
+		n.runNginx(t, need(t, "nginx"), map[string]string{
+			"upstream cloakroom {\n        server 127.0.0.1:8000;\n        keepalive 32;\n    }": n.documented("nginx")})
+	case "caddy":
+		n.runCaddy(t, need(t, "caddy"), map[string]string{"(cloakroom) {\n\tto 127.0.0.1:8000\n}": n.documented("caddyfile")})
+	}
+	return n
+}
+
+// documented is the block for several nodes in the documentation, with the addresses of these.
+func (n *nodes) documented(language string) string {
+	n.t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy.md"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Several nodes")
+	block := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(section)
+	if block == nil || strings.Count(block[1], "10.0.0.11:8000") != 1 || strings.Count(block[1], "10.0.0.12:8000") != 1 {
+		n.t.Fatalf("docs/deploy.md has no block for two nodes in the language %s", language)
+	}
+	return strings.NewReplacer("10.0.0.11:8000", n.addresses[0], "10.0.0.12:8000", n.addresses[1]).Replace(block[1])
+}
+
+// start starts a node, and waits until it is ready.
+func (n *nodes) start(i int) {
+	n.t.Helper()
+	n.running[i] = run(n.t, n.binary, append([]string{"serve", "--listen", n.addresses[i]}, n.args...)...)
+	n.running[i].listening(n.addresses[i])
+	if !eventually(func() bool {
+		answer, err := http.Get("http://" + n.addresses[i] + "/readyz")
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	}) {
+		n.t.Fatal("the node isn't ready")
+	}
+}
+
+// restart stops a node as a supervisor does, and starts it again.
+func (n *nodes) restart(i int) {
+	n.t.Helper()
+	if err := n.running[i].command.Process.Signal(syscall.SIGTERM); err != nil {
+		n.t.Fatal(err)
+	}
+	select {
+	case <-n.running[i].done:
+	case <-time.After(patience):
+		n.t.Fatal("the node doesn't stop")
+	}
+	n.start(i)
+}
+
+// TestARestartOfOneNodeAfterTheOtherLosesNoRequest runs what is documented for several nodes, under load: pages of the
+// application, checks, sign-ins and sign-outs.
+func TestARestartOfOneNodeAfterTheOtherLosesNoRequest(t *testing.T) {
+	for _, front := range []string{"nginx", "caddy"} {
+		t.Run(front, func(t *testing.T) {
+			t.Parallel() // it mostly waits
+			n := startNodes(t, front)
+			var users []string
+			for i := range 8 {
+				users = append(users, fmt.Sprintf("user%d", i))
+				n.command(t, goodPassword+"\n", "user", "add", users[i], "--password-stdin", "--db", n.args[len(ruleFlags())+3])
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			var group sync.WaitGroup
+			var answers atomic.Int64
+			defer func() { stop(); group.Wait() }()
+			for i, user := range users {
+				protocol := []string{"h1", "h2"}[i%2]
+				group.Go(func() { n.work(ctx, user, protocol, &answers) })
+			}
+			traffic := func() {
+				before := answers.Load()
+				if !eventually(func() bool { return answers.Load() > before+200 }) {
+					t.Fatal("no traffic")
+				}
+			}
+			for i := range n.addresses {
+				traffic()
+				n.restart(i)
+			}
+			traffic()
+			stop()
+			group.Wait()
+			t.Logf("%d requests answered", answers.Load())
+		})
+	}
+}
+
+// work is what a person does, over and over, until ctx ends.
+func (n *nodes) work(ctx context.Context, user, protocol string, answers *atomic.Int64) {
+	client := n.clientOf(protocol)
+	defer client.CloseIdleConnections()
+	for ctx.Err() == nil && !n.t.Failed() {
+		ticket := ""
+		send := func(status int, method, path, body string) {
+			r, err := http.NewRequest(method, "https://"+n.host+path, strings.NewReader(body))
+			if err != nil {
+				n.t.Error(err)
+				return
+			}
+			r.Header.Set("Origin", "https://"+n.host)
+			r.Header.Set("Content-Type", "application/json")
+			if ticket != "" {
+				r.Header.Set("Cookie", ticket)
+			}
+			answer, err := client.Do(r)
+			if err != nil {
+				n.t.Errorf("%s %s: %v", method, path, err)
+				return
+			}
+			defer answer.Body.Close()
+			text, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != status {
+				n.t.Errorf("%s %s: %d %.300s, %v", method, path, answer.StatusCode, text, err)
+			}
+			if line, ok := strings.CutPrefix(answer.Header.Get("Set-Cookie"), sessionCookie+"="); ok && path == "/api/auth/login" {
+				value, _, _ := strings.Cut(line, ";")
+				ticket = sessionCookie + "=" + value
+			}
+			answers.Add(1)
+		}
+		send(200, "POST", "/api/auth/login", `{"username":"`+user+`","password":"`+goodPassword+`"}`)
+		for range 20 {
+			send(200, "GET", "/private", "")
+			send(200, "GET", "/api/me", "")
+			send(200, "POST", "/private", "x")
+		}
+		send(200, "POST", "/api/auth/logout", "{}")
+		send(401, "GET", "/private", "")
+	}
+}
