@@ -34,7 +34,7 @@ func (a *accounts) Create(ctx context.Context, u *account.User) error {
 		return a.setPermissions(ctx, t, id, u.Direct)
 	})
 	if err != nil {
-		return explained(err)
+		return err
 	}
 	u.ID, u.Epoch = id, authHash(a.form.keys[0], u.Password)
 	return nil
@@ -76,7 +76,11 @@ func (a *accounts) insert(ctx context.Context, t *sql.Tx, u *account.User) (id s
 		add(a.config.UserKey, key)
 	}
 	for _, f := range a.fields() {
-		add(f.column, a.value(f, u))
+		value := a.value(f, u)
+		if err := a.checkLength(f, value); err != nil {
+			return "", err
+		}
+		add(f.column, value)
 	}
 	query := `INSERT INTO ` + quote(a.config.UserTable) + ` (` + strings.Join(columns, ", ") + `) VALUES (` + strings.Join(places, ", ") +
 		`) RETURNING CAST(` + quote(a.config.UserKey) + ` AS TEXT)`
@@ -202,6 +206,9 @@ func (a *accounts) updateColumns(ctx context.Context, t *sql.Tx, before, after *
 	var sets []string
 	for _, f := range a.fields() {
 		if value := a.value(f, after); value != a.value(f, before) {
+			if err := a.checkLength(f, value); err != nil {
+				return err
+			}
 			args = append(args, value)
 			sets = append(sets, fmt.Sprintf("%s = $%d", quote(f.column), len(args)))
 		}
@@ -305,7 +312,7 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return account.ErrNotFound
 	}
-	err = a.transaction(ctx, func(t *sql.Tx) error {
+	err = a.attempt(ctx, func(t *sql.Tx) error {
 		for _, statement := range a.children() {
 			if _, err := t.ExecContext(ctx, statement, key); err != nil {
 				return fmt.Errorf("delete what belongs to the user: %w", err)
@@ -321,7 +328,7 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 		_, err = a.sessions.deleteUser(ctx, t, id, session.ID{})
 		return err
 	})
-	return explained(err)
+	return a.explainedDeletion(ctx, err, "user")
 }
 
 // children are the statements that remove what refers to a user.

@@ -100,8 +100,14 @@ func Name(database string) string {
 	return u.Redacted()
 }
 
-// transaction runs do in a transaction that can write, and commits it if do returns no error.
+// transaction runs do in a transaction that can write, and commits it if do returns no error. What breaks a rule of the
+// project's tables is explained.
 func (db *DB) transaction(ctx context.Context, do func(t *sql.Tx) error) error {
+	return db.explained(ctx, db.attempt(ctx, do))
+}
+
+// attempt is transaction, with the database's own errors.
+func (db *DB) attempt(ctx context.Context, do func(t *sql.Tx) error) error {
 	t, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -121,6 +127,13 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// exec runs one statement that writes, and returns how many rows it has changed. What breaks a rule of the project's tables
+// is explained.
+func (db *DB) exec(ctx context.Context, query string, args ...any) (int, error) {
+	n, err := affected(db.write.ExecContext(ctx, query, args...))
+	return n, db.explained(ctx, err)
 }
 
 func affected(result sql.Result, err error) (int, error) {

@@ -71,7 +71,7 @@ func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
 	if a.schema.groups == "" {
 		return account.ErrNotFound
 	}
-	return a.transaction(ctx, func(t *sql.Tx) error {
+	err := a.attempt(ctx, func(t *sql.Tx) error {
 		id, err := a.number(ctx, t, account.ErrNotFound, `SELECT id FROM auth_group WHERE name = $1`+a.dialect.lock, name)
 		if err != nil {
 			return err
@@ -86,4 +86,5 @@ func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
 		}
 		return nil
 	})
+	return a.explainedDeletion(ctx, err, "group")
 }

@@ -28,8 +28,8 @@ func (s *sessions) renew(ctx context.Context, found *stored) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := affected(s.write.ExecContext(ctx, `UPDATE `+s.table()+` SET session_data = $1 WHERE session_key = $2 AND session_data = $3`,
-		s.form.keys.sign(payload, found.signedAt()), found.key, found.data))
+	n, err := s.db().exec(ctx, `UPDATE `+s.table()+` SET session_data = $1 WHERE session_key = $2 AND session_data = $3`,
+		s.form.keys.sign(payload, found.signedAt()), found.key, found.data)
 	if err != nil || n == 0 {
 		return nil, err
 	}

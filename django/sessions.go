@@ -44,7 +44,7 @@ func (s *sessions) Create(ctx context.Context, r *session.Record) error {
 		return err
 	}
 	if err := s.insert(ctx, s.write, made); err != nil {
-		return err
+		return s.db().explained(ctx, err)
 	}
 	r.Version = written.Version
 	return nil
@@ -192,7 +192,7 @@ func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Seen) error
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	if err := s.remove(ctx, s.write, id); err != nil {
+	if err := s.db().explained(ctx, s.remove(ctx, s.write, id)); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil
@@ -201,9 +201,9 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 // DeleteExpired removes also expired sessions in which nobody was signed in: what manage.py clearsessions does.
 func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
 	// Times are cut to seconds here, so what ends within this second has ended.
-	n, err := affected(s.write.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE expire_date < $1 AND session_key IN
+	n, err := s.db().exec(ctx, `DELETE FROM `+s.table()+` WHERE expire_date < $1 AND session_key IN
 		(SELECT session_key FROM `+s.table()+` WHERE expire_date < $1 ORDER BY expire_date LIMIT $2)`,
-		s.db().stamp(now+1), max(limit, 0)))
+		s.db().stamp(now+1), max(limit, 0))
 	if err != nil {
 		return 0, fmt.Errorf("delete expired sessions: %w", err)
 	}

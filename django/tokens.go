@@ -267,7 +267,7 @@ func (t *tokens) Delete(ctx context.Context, id token.ID) error {
 	}
 	table := map[token.Kind]string{token.DRF: "authtoken_token", token.Knox: "knox_authtoken"}[kind]
 	condition, args := theirs(id)
-	if _, err := t.db.write.ExecContext(ctx, `DELETE FROM `+table+` WHERE `+strings.ReplaceAll(condition, "t.", ""), args...); err != nil {
+	if _, err := t.db.exec(ctx, `DELETE FROM `+table+` WHERE `+strings.ReplaceAll(condition, "t.", ""), args...); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
 	return nil
@@ -280,7 +280,7 @@ func (t *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 		if err != nil || !t.db.has(kind) || len(kinds) > 0 && !slices.Contains(kinds, kind) {
 			continue
 		}
-		n, err := affected(t.db.write.ExecContext(ctx, `DELETE FROM `+table+` WHERE user_id = $1`, key))
+		n, err := t.db.exec(ctx, `DELETE FROM `+table+` WHERE user_id = $1`, key)
 		if err != nil {
 			return 0, fmt.Errorf("delete tokens of a user: %w", err)
 		}
@@ -341,8 +341,8 @@ func (t *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, 
 	n := 0
 	if t.db.has(token.Knox) {
 		var err error
-		n, err = affected(t.db.write.ExecContext(ctx, `DELETE FROM knox_authtoken WHERE digest IN
-			(SELECT digest FROM knox_authtoken WHERE expiry < $1 ORDER BY expiry LIMIT $2)`, t.db.stamp(now+1), max(limit, 0)))
+		n, err = t.db.exec(ctx, `DELETE FROM knox_authtoken WHERE digest IN
+			(SELECT digest FROM knox_authtoken WHERE expiry < $1 ORDER BY expiry LIMIT $2)`, t.db.stamp(now+1), max(limit, 0))
 		if err != nil {
 			return 0, fmt.Errorf("delete expired tokens: %w", err)
 		}
