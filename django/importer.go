@@ -41,11 +41,12 @@ type Report struct {
 	Created   int `json:"created"`
 	Changed   int `json:"changed"`
 	Unchanged int `json:"unchanged"`
-	OtherID   int `json:"other_id"` // of those created: have another ID than at Django
-	Groups    int `json:"groups"`   // created
-	Tokens    int `json:"tokens"`   // created
-	Gone      int `json:"gone"`     // copied earlier, and not at Django any more
-	Ended     int `json:"ended"`    // tokens that were copied earlier, and have ended at Django
+	OtherID   int `json:"other_id"`           // of those created: have another ID than at Django
+	Groups    int `json:"groups"`             // created
+	Tokens    int `json:"tokens"`             // created
+	Gone      int `json:"gone"`               // copied earlier, and not at Django any more
+	Ended     int `json:"ended"`              // tokens that were copied earlier, and have ended at Django
+	LeftOut   int `json:"left_out,omitempty"` // users who were not taken over; Problems says who, and why
 
 	Problems []Problem `json:"problems"`
 }
@@ -215,6 +216,7 @@ func (i *Import) count(in *account.Imported, r account.ImportResult) {
 		i.problem(name, "not taken over: when users were copied the last time, the ID %s was somebody else's. Is it the same Django?", in.ID)
 	}
 	if r.User == nil {
+		i.report.LeftOut++
 		return
 	}
 	switch {

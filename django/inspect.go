@@ -109,25 +109,26 @@ func HashKind(encoded string) string {
 
 // twins are users whose names are one to us: they differ in case, or in the form of Unicode.
 func (i *inspection) twins(ctx context.Context) error {
-	users := map[string]int{}
+	users := map[string][]string{}
 	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
 		var name sql.NullString
 		err = rows.Scan(&name)
-		users[account.Key(name.String)]++
+		users[account.Key(name.String)] = append(users[account.Key(name.String)], name.String)
 		return none, err
 	}, `SELECT `+quote(i.config.UserLogin)+` FROM `+quote(i.config.UserTable))
 	if err != nil {
 		return fmt.Errorf("look at the names: %w", err)
 	}
-	n := 0
-	for _, same := range users {
-		if same > 1 {
-			n++
+	var named []string
+	for _, key := range slices.Sorted(maps.Keys(users)) {
+		if same := users[key]; len(same) > 1 {
+			slices.Sort(same)
+			named = append(named, fmt.Sprintf("%+q", same)) // %+q, or two forms of one letter would look the same
 		}
 	}
-	if n > 0 {
+	if len(named) > 0 {
 		i.say("warning", "Each signs in by the exact name, as at Django. An import can take only one of them.",
-			"%d names are those of several users but for their case, or their form of Unicode", n)
+			"%d names are those of several users but for their case, or their form of Unicode: %s", len(named), strings.Join(named, ", "))
 	}
 	return nil
 }

@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
 // live looks into all sessions that haven't expired.
 func (i *inspection) live(ctx context.Context) error {
-	var n counted
+	n := counted{backends: map[string]int{}, theirs: map[string]int{}}
 	s := (*sessions)(i.DB)
-	backends := map[string]int{}
 	rows, err := all(ctx, i.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
 		`SELECT `+s.columns()+` FROM `+s.table()+` WHERE expire_date > $1`, i.stamp(i.now))
 	if err != nil {
@@ -40,7 +41,13 @@ func (i *inspection) live(ctx context.Context) error {
 			continue
 		}
 		n.signedIn++
-		backends[found.dict.text(backendKey)]++
+		n.backends[found.dict.text(backendKey)]++
+		if found.Method == bornMethod {
+			n.theirs[found.dict.text(backendKey)]++
+		}
+		if _, set := found.dict.values[expiryKey]; !set && found.meta.Age > 0 && found.signedAt() >= n.aged {
+			n.age, n.aged = found.meta.Age, found.signedAt()
+		}
 		if err := i.clock(ctx, found, &n); err != nil {
 			return err
 		}
@@ -54,7 +61,8 @@ func (i *inspection) live(ctx context.Context) error {
 	}
 	i.say("info", "", "%d live sessions of somebody, and %d anonymous ones, in %s", n.signedIn, n.anonymous, i.config.SessionTable)
 	i.judge(n)
-	i.backends(backends)
+	i.limits(n)
+	i.backends(n)
 	i.engine()
 	return nil
 }
@@ -68,6 +76,11 @@ type counted struct {
 	old       int // signed with a fallback
 	pickled   int // signed, but no JSON
 	unproved  int // of somebody whose password is another since
+
+	backends map[string]int // how many sessions name each
+	theirs   map[string]int // of those that Django has begun
+	age      int64          // SESSION_COOKIE_AGE, by the latest session that Django has written; 0: none tells
+	aged     int64          // when that was written
 
 	onTime, offTime int // begun by Django when the user's last_login says, and whole quarters of an hour beside it
 }
@@ -119,11 +132,34 @@ func (i *inspection) clock(ctx context.Context, s *stored, n *counted) error {
 	return nil
 }
 
-func (i *inspection) backends(backends map[string]int) {
-	for _, backend := range slices.Sorted(maps.Keys(backends)) {
+// limits compares how long sessions last at either side. What Django has begun ends here no later than Django means; for what
+// is begun here, --idle alone counts.
+func (i *inspection) limits(n counted) {
+	theirs, ours := time.Duration(n.age)*time.Second, i.config.Idle
+	const cut = 2 * time.Second // fractions of seconds
+	switch {
+	case n.age == 0 || max(theirs-ours, ours-theirs) <= cut:
+	case theirs < ours:
+		i.say("warning", fmt.Sprintf("If sessions begun here are to last no longer: --idle %v, which is SESSION_COOKIE_AGE; and --lifetime for an end that no use moves.", theirs),
+			"sessions begun at Django end %v after their last use (SESSION_COOKIE_AGE); those begun here %v after it (--idle)", theirs, ours)
+	default:
+		i.say("info", "Unless that is what you want, give both the same: --idle and SESSION_COOKIE_AGE.",
+			"sessions begun at Django would last %v there (SESSION_COOKIE_AGE); from their first use here they end %v after the last one (--idle)", theirs, ours)
+	}
+}
+
+func (i *inspection) backends(n counted) {
+	if own := i.config.AuthBackend; len(n.theirs) > 0 && n.theirs[own] == 0 {
+		named := slices.Sorted(maps.Keys(n.theirs))
+		i.say("warning", "Name one of settings.AUTHENTICATION_BACKENDS: --django-auth-backend "+named[0],
+			"the sessions that Django has begun name the backend %s; those begun here name %s, and whoever signs in here is nobody at Django unless it is among AUTHENTICATION_BACKENDS",
+			strings.Join(named, ", "), own)
+		return
+	}
+	for _, backend := range slices.Sorted(maps.Keys(n.backends)) {
 		if backend != i.config.AuthBackend {
 			i.say("info", "Unless it is among AUTHENTICATION_BACKENDS, they count for nothing at Django, and here they do.",
-				"%d sessions were begun by the backend %s; those begun here name %s", backends[backend], backend, i.config.AuthBackend)
+				"%d sessions were begun by the backend %s; those begun here name %s (--django-auth-backend)", n.backends[backend], backend, i.config.AuthBackend)
 		}
 	}
 }

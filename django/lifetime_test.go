@@ -1,11 +1,15 @@
 package django_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -50,18 +54,25 @@ func TestTheAbsoluteLimitOfDjangosSessionsHolds(t *testing.T) {
 func TestAUseHereProlongsDjangosSession(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
-	name, _ := p.user(t)
+	name, id := p.user(t)
+	day := 24 * time.Hour
+	signed := time.Now().Add(-13 * day) // the session is a day from its end
+	text, err := keys.Sign(fmt.Sprintf(`{"_auth_user_id":%q,"_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":%q}`,
+		id, django.AuthHash(secret, p.encoded(t, name))), signed.Unix())
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := p.person(t)
-	b.signsIn("Django", name, good)
-	p.site.Run(t, "expire", map[string]any{"key": b.key(), "seconds": 100}, nil)
+	b.hasKey(strings.Repeat("k", 32))
+	p.execute(t, `INSERT INTO django_session VALUES ('`+b.key()+`', '`+text+`', '`+signed.Add(14*day).UTC().Format(time.DateTime)+`')`)
 	if status := b.ours.Do(t, "GET", "/api/me?slide=false", nil, nil); status != http.StatusOK {
 		t.Fatal(status)
 	}
-	if left := p.left(t, b.key()); left > 100*time.Second {
+	if left := p.left(t, b.key()); left > day {
 		t.Errorf("a request that is no use has prolonged the session to %v", left)
 	}
 	b.is(name)
-	if left := p.left(t, b.key()); left < 13*24*time.Hour {
+	if left := p.left(t, b.key()); left < 14*day-time.Minute || left > 14*day {
 		t.Errorf("the session ends in %v", left)
 	}
 }
@@ -200,4 +211,99 @@ func TestF03_DjangosTokenCountsHere(t *testing.T) {
 		}
 	}
 	b.isNobody()
+}
+
+// TestDjangosAgeIsKept: a session that Django means to last a quarter of an hour lasts no longer from a use here, whichever
+// way Django has said so, and wherever the session was begun.
+func TestDjangosAgeIsKept(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.CookieAge = 900 })
+		name, _ := p.user(t)
+		uses := func(b *person, what string, atMost time.Duration) {
+			t.Helper()
+			for range 3 {
+				b.is(name)
+				if left := p.left(t, b.key()); left > atMost || left < atMost-10*time.Minute {
+					t.Errorf("%s: %v are left, want %v", what, left, atMost)
+				}
+			}
+			if ends := b.expiresAt(t); ends > atMost+time.Second {
+				t.Errorf("%s: shown is %v", what, ends)
+			}
+		}
+		for what, c := range map[string]struct {
+			set  map[string]any // at Django
+			want time.Duration
+		}{
+			"SESSION_COOKIE_AGE":             {nil, 15 * time.Minute},
+			"set_expiry(0)":                  {map[string]any{"expiry": 0}, 15 * time.Minute},
+			"set_expiry(120)":                {map[string]any{"expiry": 120}, 2 * time.Minute},
+			"set_expiry(120), and then None": {map[string]any{"expiry": 120, "then": nil}, 15 * time.Minute},
+		} {
+			for _, at := range []string{"Django", "Cloakroom"} {
+				b := p.person(t)
+				b.signsIn(at, name, good)
+				if c.set != nil || at == "Cloakroom" {
+					b.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"a": 1}, "expiry": c.set["expiry"]}, nil)
+				}
+				if _, again := c.set["then"]; again {
+					b.is(name)
+					b.django.Do(t, "POST", "/session", map[string]any{"expiry": nil}, nil)
+				}
+				uses(b, what+", begun at "+at, c.want)
+				if status := b.ours.Do(t, "POST", "/values", map[string]any{"b": 2}, nil); status != http.StatusOK {
+					t.Errorf("values: %d", status)
+				}
+				uses(b, what+", begun at "+at+", its values changed here", c.want)
+				if status := b.ours.Do(t, "POST", "/api/auth/reauthenticate", map[string]any{"password": good}, nil); status != http.StatusOK {
+					t.Errorf("re-authentication: %d", status)
+				}
+				uses(b, what+", begun at "+at+", under another key", c.want)
+			}
+		}
+	})
+}
+
+// expiresAt is how long the browser's session lasts, as it is listed.
+func (b *person) expiresAt(t testing.TB) time.Duration {
+	t.Helper()
+	var devices struct {
+		Sessions []struct {
+			Current   bool
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+	}
+	b.ours.Do(t, "GET", "/api/auth/sessions", nil, &devices)
+	for _, d := range devices.Sessions {
+		if d.Current {
+			return time.Until(d.ExpiresAt)
+		}
+	}
+	t.Fatal("the session isn't listed")
+	return 0
+}
+
+// TestASessionBornAtDjangoWasSeenWhenItBegan, and not before.
+func TestASessionBornAtDjangoWasSeenWhenItBegan(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, sqliteAddress(t), nil)
+	name, _ := p.user(t)
+	b, other := p.person(t), p.person(t)
+	b.signsIn("Django", name, good)
+	other.signsIn("Cloakroom", name, good)
+	var devices struct {
+		Sessions []struct {
+			Created time.Time `json:"created_at"`
+			Seen    time.Time `json:"last_seen_at"`
+		}
+	}
+	other.ours.Do(t, "GET", "/api/auth/sessions", nil, &devices)
+	if len(devices.Sessions) != 2 {
+		t.Fatal(devices)
+	}
+	for _, d := range devices.Sessions {
+		if d.Seen.Before(d.Created) {
+			t.Errorf("begun at %v, and seen last at %v", d.Created, d.Seen)
+		}
+	}
 }

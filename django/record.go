@@ -45,7 +45,15 @@ type meta struct {
 	Agent    string   `json:"agent"`
 	Was      []string `json:"was,omitempty"` // hashes of the keys that the session had before rotations
 	V        string   `json:"v"`             // random, so that no two states have one version
+
+	// What the row said when it was last written here: another time or another end is Django's writing.
+	At   int64 `json:"at,omitempty"`
+	Till int64 `json:"till,omitempty"`
+	Age  int64 `json:"age,omitempty"` // how long the session was to last when Django last wrote it, in seconds; 0: it never has
 }
+
+// bornMethod is the method of the sessions that Django has begun.
+const bornMethod = "django"
 
 // maxWas bounds how many former keys lead to a session.
 const maxWas = 16
@@ -114,12 +122,21 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	s := &stored{row: r, dict: d, old: signed.old}
 	s.born = json.Unmarshal(d.values[MetaKey], &s.meta) != nil || s.meta.ID == ""
 	if s.born {
-		s.meta = f.bornAt(r.key, signed.at, d)
+		s.meta = f.bornAt(r.key, signed.at)
+	}
+	rewritten := s.meta.rewritten(signed.at, r.expires)
+	if s.born || rewritten {
+		s.meta.Age = max(1, r.expires-signed.at)
+	}
+	idle, deadline := f.limits(s.meta, d)
+	expires := r.expires
+	if rewritten { // Django may mean longer than this session was given here
+		expires = min(expires, signed.at+idle, deadline)
 	}
 	s.Record = &session.Record{
 		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: s.meta.Method, Browser: browser(d),
-		Created: s.meta.Created, Fresh: s.meta.Fresh, Seen: signed.at, Idle: s.meta.Idle, Deadline: s.meta.Deadline,
-		Expires: r.expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(signed.payload),
+		Created: s.meta.Created, Fresh: s.meta.Fresh, Seen: signed.at, Idle: idle, Deadline: deadline,
+		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(d, s.meta.V),
 	}
 	copy(s.ID[:], r.key)
 	if s.born {
@@ -131,15 +148,30 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 
 // bornAt says about a session that Django has made what we would have noted: it was last written when it was signed, which
 // is the sign-in unless a program has changed it since.
-func (f *form) bornAt(key string, signedAt int64, d *dict) meta {
-	m := meta{ID: f.publicID(key), Method: "django", Created: signedAt, Idle: f.idle, Deadline: signedAt + f.lifetime}
+func (f *form) bornAt(key string, signedAt int64) meta {
+	return meta{ID: f.publicID(key), Method: bornMethod, Created: signedAt, Idle: f.idle, Deadline: signedAt + f.lifetime}
+}
+
+// rewritten reports whether Django has written the row since it was last written here.
+func (m meta) rewritten(signedAt, expires int64) bool {
+	return (m.At != 0 || m.Till != 0) && (m.At != signedAt || m.Till != expires)
+}
+
+// limits returns how long a session may go without a use, and when it ends whatever happens: never longer than Django meant.
+// What Django meant is in the row: how long it was to last when Django last wrote it, which is SESSION_COOKIE_AGE or what
+// set_expiry was given; and the value that set_expiry has left.
+func (f *form) limits(m meta, d *dict) (idle, deadline int64) {
+	idle, deadline = m.Idle, m.Deadline
+	if m.Age > 0 {
+		idle = min(idle, m.Age)
+	}
 	var seconds int64
 	if json.Unmarshal(d.values[expiryKey], &seconds) == nil && seconds > 0 {
-		m.Idle = seconds
+		idle = min(idle, seconds)
 	} else if end, ok := f.instant(d.text(expiryKey)); ok {
-		m.Deadline = min(m.Deadline, end)
+		deadline = min(deadline, end)
 	}
-	return m
+	return idle, deadline
 }
 
 // instant reads the ISO 8601 text that set_expiry makes of a datetime.
@@ -161,9 +193,19 @@ func (f *form) publicID(key string) string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac[:16])
 }
 
-func version(payload string) string {
-	sum := sha256.Sum256([]byte(payload))
-	return base64.RawURLEncoding.EncodeToString(sum[:16])
+// version names a state of a session's data. A use changes nothing of it.
+func version(d *dict, v string) string {
+	sum := sha256.New()
+	for _, key := range d.keys {
+		if key == MetaKey {
+			continue
+		}
+		for _, part := range [][]byte{ascii(d.spell(key)), ascii(d.values[key])} { // as it stands in the row
+			_, _ = fmt.Fprintf(sum, "%d:%s", len(part), part) // a hash takes everything
+		}
+	}
+	_, _ = sum.Write([]byte(v))
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:16])
 }
 
 func formerKey(id session.ID) string {
@@ -173,9 +215,15 @@ func formerKey(id session.ID) string {
 
 // write makes the row of a record. from is what the session was before, whose unknown keys stay; nil: it is new.
 func (f *form) write(r *session.Record, from *stored) (row, *session.Record, error) {
-	d, m := newDict(), meta{}
+	d, m := newDict(), meta{Idle: r.Idle, Deadline: r.Deadline}
 	if from != nil && from.PublicID == r.PublicID {
-		d, m.Was = from.dict, from.meta.Was
+		d, m.Was, m.Age = from.dict, from.meta.Was, from.meta.Age
+		if r.Idle == from.Idle { // else the limit would stay what Django has cut it to, even when Django means more again
+			m.Idle = from.meta.Idle
+		}
+		if r.Deadline == from.Deadline {
+			m.Deadline = from.meta.Deadline
+		}
 		if from.ID != r.ID {
 			m.Was = append(slices.Clone(m.Was), formerKey(from.ID))
 			m.Was = m.Was[max(0, len(m.Was)-maxWas):]
@@ -195,12 +243,20 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 		d.drop(expiryKey)
 	}
 	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.Fresh
-	m.Idle, m.Deadline, m.IP, m.Agent, m.V = r.Idle, r.Deadline, r.IP, r.Agent, (Tickets{}).New()
-	return f.sign(d, m, r)
+	m.IP, m.Agent, m.V = r.IP, r.Agent, (Tickets{}).New()
+	written := *r
+	if from != nil && from.born && r.Seen == from.Seen {
+		written.Seen = from.signedAt() // or the row would tell of a longer age than Django meant
+	}
+	if idle, deadline := f.limits(m, d); m.Age > 0 {
+		written.Expires = min(r.Expires, written.Seen+idle, deadline)
+	}
+	return f.sign(d, m, &written)
 }
 
 // sign makes the row of data.
 func (f *form) sign(d *dict, m meta, r *session.Record) (row, *session.Record, error) {
+	m.At, m.Till = max(0, r.Seen), min(r.Expires, endOfTime)
 	about, err := json.Marshal(m)
 	if err != nil {
 		return row{}, nil, fmt.Errorf("encode session: %w", err)
@@ -211,7 +267,7 @@ func (f *form) sign(d *dict, m meta, r *session.Record) (row, *session.Record, e
 		return row{}, nil, fmt.Errorf("encode session: %w", err)
 	}
 	written := *r
-	written.Version = version(payload)
+	written.Version = version(d, m.V)
 	return row{string(r.ID[:]), f.keys.sign(payload, r.Seen), r.Expires}, &written, nil
 }
 

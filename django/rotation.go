@@ -33,7 +33,7 @@ func (s *sessions) renew(ctx context.Context, found *stored) (*stored, error) {
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	found.Epoch, found.Version = hash, version(payload)
+	found.Epoch, found.Version = hash, version(found.dict, found.meta.V)
 	return found, nil
 }
 

@@ -180,11 +180,10 @@ func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Seen) error
 	}
 	r := *found.Record
 	r.Seen, r.Expires = use.At, use.Expires
-	m := found.meta
-	if found.born {
-		m.V = Tickets{}.New()
+	if found.meta.Age > 0 { // Django may have written it since the use was noted
+		r.Expires = min(r.Expires, r.Seen+r.Idle, r.Deadline)
 	}
-	written, _, err := s.form.sign(found.dict, m, &r)
+	written, _, err := s.form.sign(found.dict, found.meta, &r)
 	if err != nil {
 		return err
 	}

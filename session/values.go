@@ -93,7 +93,7 @@ func (s *Session) Values() Values {
 func newSession(r *Record) (*Session, error) {
 	s := &Session{
 		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent,
-		CreatedAt: at(r.Created), LastSeenAt: at(r.Seen), ExpiresAt: at(r.Expires), record: r,
+		CreatedAt: at(r.Created), LastSeenAt: at(max(r.Seen, r.Created)), ExpiresAt: at(r.Expires), record: r,
 	}
 	if r.Fresh != 0 {
 		s.FreshAt = at(r.Fresh)

@@ -26,14 +26,16 @@ const djangoHelp = `Django's database is named with --db django+sqlite:PATH or d
   --django-user-login COLUMN    its USERNAME_FIELD (username)
   --django-session-table TABLE  (django_session)
   --django-session-engine NAME  SESSION_ENGINE, where it can't be told: only db can be shared
-  --django-auth-backend CLASS   what sessions made here name (ModelBackend)
+  --django-auth-backend CLASS   what sessions made here name: one of AUTHENTICATION_BACKENDS
+                                (django.contrib.auth.backends.ModelBackend)
   --django-hasher NAME          how a new user's password is hashed (as the newest user's is)
   --django-time-zone ZONE       TIME_ZONE, where USE_TZ is off and the database is SQLite`
 
 type djangoCheckCmd struct{}
 
 func (djangoCheckCmd) Help() string {
-	return `Looks at all users and sessions, and changes nothing. Exits with 1 if something would not work.
+	return `Looks at all users and sessions, and changes nothing. Exits with 0 if all will work, and with 1 if something won't: each
+line that begins with "warning:" or "error:", or whose "level" in --json is one of these, says what, and what to do.
 
 ` + djangoHelp + `
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -44,8 +45,26 @@ func TestCommandsBesideDjango(t *testing.T) {
 	for name, address := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "db.sqlite3"), "postgres": pgserver.Test(t)} {
 		t.Run(name, func(t *testing.T) {
 			crowded(t, address, 401)
+			execSQL(t, address, `CREATE UNIQUE INDEX one_address ON auth_user (email)`)
 			runScriptsIn(t, testscript.Params{Files: []string{"testdata/django/commands.txtar"}}, "DJANGO=django+"+address, "KEY="+key)
 		})
+	}
+}
+
+// execSQL changes a Django's database, as a migration of the project's would.
+func execSQL(t *testing.T, address, statement string) {
+	t.Helper()
+	driver, source := "pgx", address
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		driver, source = "sqlite", path
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), statement)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

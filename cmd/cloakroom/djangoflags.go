@@ -10,7 +10,7 @@ type djangoFlags struct {
 	DjangoUserLogin     string `hidden:"" placeholder:"COLUMN" standard:"username" help:"The column of the model's USERNAME_FIELD."`
 	DjangoSessionTable  string `hidden:"" placeholder:"TABLE" standard:"django_session" help:"The table of Django's sessions."`
 	DjangoSessionEngine string `hidden:"" placeholder:"NAME" help:"Django's SESSION_ENGINE. Only db can be shared; named, it is believed."`
-	DjangoAuthBackend   string `hidden:"" placeholder:"CLASS" standard:"Django's ModelBackend" help:"The authentication backend that sessions made here name; one of Django's AUTHENTICATION_BACKENDS."`
+	DjangoAuthBackend   string `hidden:"" placeholder:"CLASS" standard:"Django's ModelBackend" help:"With --db django+…: the backend that sessions begun here name; one of Django's AUTHENTICATION_BACKENDS."`
 	DjangoHasher        string `hidden:"" placeholder:"NAME" standard:"as the newest user's password" help:"How a new user's password is hashed: pbkdf2_sha256$1000000, argon2, bcrypt_sha256, scrypt …"`
 	DjangoTimeZone      string `hidden:"" placeholder:"ZONE" standard:"USE_TZ is on" help:"Django's TIME_ZONE, where USE_TZ is off and the database is SQLite."`
 }

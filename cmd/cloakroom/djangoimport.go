@@ -24,6 +24,9 @@ It can be repeated: what is there already is left alone, and what has changed at
 single field. Tokens that have ended at Django end here; of users who are gone there, it tells. If it is interrupted, run
 it again. Sessions are not copied: share Django's database instead, or let people sign in again.
 
+Exits with 0 if every user is here now (would be, with --dry-run), and with 1 if someone was left out, or it didn't get to
+the end. Everyone else was copied all the same; "problems" in --json, or the last lines, say who wasn't, and why.
+
 Examples:
   cloakroom django import --from django+sqlite:db.sqlite3 --dry-run
   cloakroom django import --from django+postgres://me@localhost/site`
@@ -97,10 +100,14 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 		return fmt.Errorf("%w\nWhat was copied stays; run the command again to go on", err)
 	}
 	if a.JSON {
-		return a.json(report)
+		err = a.json(report)
+	} else {
+		a.printReport(c, report)
 	}
-	a.printReport(c, report)
-	return nil
+	if err == nil && report.LeftOut > 0 {
+		err = errAnswered
+	}
+	return err
 }
 
 // listening calls do while the server does its work in the background. One that hears of the other nodes need not wait a
@@ -153,6 +160,9 @@ func (a *app) printReport(c *djangoImportCmd, r *django.Report) {
 	a.say("%d groups and %d tokens %s", r.Groups, r.Tokens, verb)
 	if r.Gone+r.Ended > 0 {
 		a.say("not at Django any more: %d users, and %d tokens, which end here as well", r.Gone, r.Ended)
+	}
+	if r.LeftOut > 0 {
+		a.say("%d users were left out", r.LeftOut)
 	}
 	for _, p := range r.Problems {
 		who := ""

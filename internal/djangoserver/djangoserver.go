@@ -40,6 +40,8 @@ type Config struct {
 	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
 	Engine     string   // SESSION_ENGINE, the last part of its name; "": db
 	Serializer string   // SESSION_SERIALIZER, the last part of its name; "": JSONSerializer
+	CookieAge  int      // SESSION_COOKIE_AGE; 0: Django's default
+	Backends   []string // AUTHENTICATION_BACKENDS; nil: Django's default
 	TimeZone   string   // TIME_ZONE, with USE_TZ off; "": it is on
 	Django     Django   // which one runs it
 }
@@ -130,7 +132,8 @@ func (s *Site) environ(t testing.TB) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
 		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine,
-		"serializer": s.config.Serializer, "time_zone": s.config.TimeZone, "database": s.database(t),
+		"serializer": s.config.Serializer, "time_zone": s.config.TimeZone, "cookie_age": s.config.CookieAge,
+		"backends": s.config.Backends, "database": s.database(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,10 @@ if SITE.get("user_model"):
     INSTALLED_APPS.append(AUTH_USER_MODEL.split(".")[0])
 SESSION_ENGINE = "django.contrib.sessions.backends." + (SITE.get("engine") or "db")
 SESSION_SERIALIZER = "django.contrib.sessions.serializers." + (SITE.get("serializer") or "JSONSerializer")
+if SITE.get("cookie_age"):
+    SESSION_COOKIE_AGE = SITE["cookie_age"]
+if SITE.get("backends"):
+    AUTHENTICATION_BACKENDS = SITE["backends"]
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",
     "OPTIONS": {"context_processors": [
