@@ -17,6 +17,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
@@ -33,7 +37,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
-	"golang.org/x/sync/errgroup"
 )
 
 // Server is Cloakroom, ready to serve. Safe for concurrent use.
@@ -49,7 +52,7 @@ type Server struct {
 	keyFile  string
 	keys     *keyring.Ring
 	api      *httpapi.API
-	db       database
+	db       *storage
 	near     *near
 	gateway  *gateway.Gateway
 	throttle *throttle.Guard
@@ -95,8 +98,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s.assemble(c, base, guard, trust)
-	if db, ok := s.db.(shared); ok {
-		if err := s.beside(ctx, db.django); err != nil {
+	if s.db.django != nil {
+		if err := s.beside(ctx, s.db.django); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -118,16 +121,16 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if s.db, err = engine.open(ctx); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	if s.db, err = c.withSessions(ctx, s.db); err != nil {
-		return err
+	if err := c.openSessions(ctx, s.db); err != nil {
+		return errors.Join(err, s.Close())
 	}
-	if s.near, err = c.remembering(ctx, s.db); err != nil {
+	if s.near, err = c.cached(ctx, s.db); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	if err := s.near.reach(ctx); err != nil {
 		return errors.Join(fmt.Errorf("publish revocation: %w", err), s.Close())
 	}
-	if s.keys, err = secret(ctx, c.KeyFile, s.db.Keys()); err != nil {
+	if s.keys, err = secret(ctx, c.KeyFile, s.db.Sealed); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return nil
@@ -135,7 +138,7 @@ func (s *Server) open(ctx context.Context, c Config) error {
 
 // secret makes the server secret for a database that holds nothing sealed yet, and loads it for any other: a new one would
 // open nothing there.
-func secret(ctx context.Context, file string, store keyring.Store) (*keyring.Ring, error) {
+func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring, error) {
 	sealed, err := store.Sealed(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read database: %w", err)
@@ -162,7 +165,7 @@ func secret(ctx context.Context, file string, store keyring.Store) (*keyring.Rin
 
 func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
 	secure := base.Scheme == "https"
-	s.throttle = &throttle.Guard{Store: c.Metrics.Throttles(s.db.Throttles()), Key: s.keys.Derive("throttle")[0]}
+	s.throttle = &throttle.Guard{Store: c.Metrics.Throttles(s.db.Throttles), Key: s.keys.Derive("throttle")[0]}
 	s.hasher = &password.Hasher{}
 	s.Accounts = &account.Service{
 		Store: s.near.accounts, Hasher: s.hasher, Guard: s.throttle,
@@ -179,16 +182,14 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.Auth = auth.New(s.Sessions, s.near.accounts)
 	s.Auth.Tokens = s.Tokens
 	s.jwt = &jwt.Service{
-		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Keys()}, Store: s.near.tokens, Accounts: s.Auth, Sessions: s.Sessions,
+		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Sealed}, Store: s.near.tokens, Accounts: s.Auth, Sessions: s.Sessions,
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
-	s.Audit.Store, s.Audit.Who = c.Metrics.Audit(s.db.Audit()), s.whose
+	s.Audit.Store, s.Audit.Who = c.Metrics.Audit(s.db.Audit), s.whose
 	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
-	if db, ok := s.db.(interface {
-		Foreign(context.Context) (int64, error)
-	}); ok {
-		s.events.Version = db.Foreign
+	if s.db.sqlite != nil {
+		s.events.Version = s.db.sqlite.Foreign
 	}
 	s.Sessions.Observe(s.events.Ended, nil) // the fields are left to the program
 	s.Accounts.Observe(s.events.Wake)
@@ -196,7 +197,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
-		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.Ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
 }
 
@@ -222,7 +223,7 @@ func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Con
 func (s *Server) standInFront(front gateway.Config) (err error) {
 	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
 	front.Cookies = []string{httpapi.DeviceCookie}
-	if _, theirs := s.db.(shared); !theirs { // Django needs the cookie as we do
+	if s.db.django == nil { // Django needs the cookie as we do
 		front.Cookies = append(front.Cookies, s.Sessions.CookieName)
 	}
 	if s.gateway, err = gateway.New(front); err != nil {
@@ -294,7 +295,7 @@ func (s *Server) Drain() {
 // SetupLink returns a one-time link, good for 30 minutes, on which the first administrator is made; "" if there is a
 // user already, or if Django makes it. Earlier links are void from then on.
 func (s *Server) SetupLink(ctx context.Context) (string, error) {
-	if _, theirs := s.db.(shared); theirs {
+	if s.db.django != nil {
 		return "", nil
 	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
@@ -335,7 +336,7 @@ func (s *Server) Close() error {
 		defer cancel()
 		err = s.lastEvents(ctx)
 	}
-	err = errors.Join(err, s.near.close(), s.db.Close())
+	err = errors.Join(err, s.near.close(), s.db.close())
 	if s.gateway != nil {
 		err = errors.Join(err, s.gateway.Close())
 	}
@@ -361,5 +362,5 @@ func (s *Server) RotateKey(ctx context.Context, r jwt.Rotation) error {
 	if err := s.jwt.Keys.Rotate(ctx, r); err != nil {
 		return err
 	}
-	return keyring.Rotate(ctx, s.keyFile, s.db.Keys())
+	return keyring.Rotate(ctx, s.keyFile, s.db.Sealed)
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.
@@ -36,24 +35,6 @@ var djangoForms = []string{"django+sqlite:PATH", "django+postgres://USER@HOST/NA
 
 // errNotDjango holds nothing of the value, which may have a password in it.
 var errNotDjango = errors.New("--db is not of the form " + strings.Join(djangoForms, " or "))
-
-// shared is a database of Django's, and beside it one for what is ours alone.
-type shared struct {
-	database // ours
-	django   *django.DB
-	feed     string // the address of the feed; "": there can be none
-}
-
-func (s shared) Sessions() session.Store { return s.django.Sessions() }
-func (s shared) Tokens() token.Store     { return s.django.Tokens(s.database.Tokens()) }
-func (s shared) Accounts() account.Store { return s.django.Accounts() }
-func (s shared) Close() error            { return errors.Join(s.django.Close(), s.database.Close()) }
-func (s shared) Ping(ctx context.Context) error {
-	if err := s.django.Ping(ctx); err != nil {
-		return err
-	}
-	return s.database.Ping(ctx)
-}
 
 // djangoEngine opens a database of Django's.
 type djangoEngine struct {
@@ -111,7 +92,7 @@ func inOurSchema(address string) (string, error) {
 
 func (p postgresSchema) String() string { return "the schema " + django.OurSchema + " in it" }
 
-func (p postgresSchema) open(ctx context.Context) (database, error) {
+func (p postgresSchema) open(ctx context.Context) (*storage, error) {
 	if err := django.MakeSchema(ctx, p.url); err != nil {
 		return nil, err
 	}
@@ -129,7 +110,7 @@ func (e djangoEngine) String() string {
 	return "Django's " + django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)) + ", and " + e.engine.String()
 }
 
-func (e djangoEngine) open(ctx context.Context) (database, error) {
+func (e djangoEngine) open(ctx context.Context) (*storage, error) {
 	theirs, err := e.config.OpenDjango(ctx)
 	if err != nil {
 		return nil, err
@@ -145,7 +126,11 @@ func (e djangoEngine) open(ctx context.Context) (database, error) {
 	if err != nil {
 		return nil, errors.Join(err, theirs.Close())
 	}
-	s := shared{database: ours, django: theirs}
+	s := &storage{
+		Set: ours.Set, django: theirs, ping: both(theirs.Ping, ours.ping),
+		close: func() error { return errors.Join(theirs.Close(), ours.close()) },
+	}
+	s.Sessions, s.Accounts, s.Tokens = theirs.Sessions(), theirs.Accounts(), theirs.Tokens(ours.Tokens)
 	if schema, ok := e.engine.(postgresSchema); ok {
 		s.feed = schema.url
 	}
@@ -184,8 +169,8 @@ func hasMadeSessions(ctx context.Context, ours engine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	made, err := db.Audit().List(ctx, audit.Query{Name: "session_created", Limit: 1})
-	return len(made) > 0, errors.Join(err, db.Close())
+	made, err := db.Audit.List(ctx, audit.Query{Name: "session_created", Limit: 1})
+	return len(made) > 0, errors.Join(err, db.close())
 }
 
 // djangoDatabase returns what package django needs to open the DB, which is Django's.
@@ -216,7 +201,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 // DjangoImport returns what copies the users, groups and tokens of another program's database, which is Django's, into this
 // Server's.
 func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
-	importer, ok := s.db.Accounts().(account.Importer)
+	importer, ok := s.db.Accounts.(account.Importer)
 	if !ok {
 		return nil, errors.New("--db is Django's own database: there is nothing to be copied into")
 	}

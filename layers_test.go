@@ -29,7 +29,7 @@ var layers = map[string]layer{
 	"throttle":            {},
 	"internal/feed":       {},
 	"token":               {own: []string{"internal/background"}},
-	"internal/jwt":        {own: []string{"session", "token", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
+	"internal/jwt":        {own: []string{"session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":                {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":             {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"audit":               {own: []string{"internal/reqinfo", "internal/background"}},
@@ -39,26 +39,28 @@ var layers = map[string]layer{
 	"internal/fieldvalue": {own: []string{"account"}},
 	"internal/background": {},
 	"internal/api":        {own: []string{"audit"}},
-	"internal/keyring":    {},
+	"internal/keyring":    {own: []string{"sealed"}},
+	"sealed":              {},
+	"store":               {own: []string{"account", "audit", "sealed", "session", "throttle", "token"}},
 	"internal/limit":      {},
 	"internal/reqinfo":    {},
 	"internal/problem":    {own: []string{"internal/reqinfo"}},
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"account", "session", "token", "internal/feed", "internal/nearcache/fence"}},
-	"memory":                   {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring"}},
+	"memory":                   {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
-		own:    []string{"account", "audit", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"redis": {own: []string{"internal/feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
 	"postgres": {
-		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring", "internal/sqlstore"},
+		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store", "internal/sqlstore"},
 		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
 	},
 	"django": {
@@ -66,7 +68,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "internal/keyring"},
+		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -84,7 +86,7 @@ var layers = map[string]layer{
 	"": {
 		own: []string{
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
-			"redis", "session", "sqlite", "throttle", "token", "web/pages",
+			"redis", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/reqinfo",
 		},
 		others: []string{"golang.org/x/sync"},

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 func TestSignInHoweverTheNameIsTyped(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		for _, name := range []string{"ann", "ANN", "ａｎｎ", " ann\t", "ann@example.org", "Ann@EXAMPLE.org ", "ann＠example.org"} {
@@ -67,7 +67,7 @@ const (
 )
 
 func TestG05_F2_UnknownDisabledAndWrongAreAnsweredAlike(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrolTheHopeless()
 		for _, c := range hopeless {
@@ -92,7 +92,7 @@ func TestF1_F12_WhoeverFailsIsHashed(t *testing.T) {
 }
 
 func TestP08_AWeakHashIsReplacedAtSignInAndNothingEnds(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrolTheHopeless()
 		s.refused("old", wrong)
@@ -110,7 +110,7 @@ func TestP08_AWeakHashIsReplacedAtSignInAndNothingEnds(t *testing.T) {
 }
 
 func TestReplacingAHashNeverOverwritesANewPassword(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrolTheHopeless()
 		old, err := s.Lookup(t.Context(), "old")
@@ -127,7 +127,7 @@ func TestReplacingAHashNeverOverwritesANewPassword(t *testing.T) {
 }
 
 func TestS13_ASignInThatOverlapsAChangeHasTheEpochOfWhatItProved(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		for what, change := range map[string]func() error{
@@ -150,7 +150,7 @@ func TestS13_ASignInThatOverlapsAChangeHasTheEpochOfWhatItProved(t *testing.T) {
 }
 
 func TestB11_ADisabledUserGetsInNowhere(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		u, err := s.with(&between{beforeChange: func() { must(t, s.SetActive(t.Context(), id, false)) }}).signIn("ann", good)
@@ -192,7 +192,7 @@ func TestAUserDeletedMeanwhileIsNobody(t *testing.T) {
 }
 
 func TestB1_WhoWasSignedOutMeanwhileConfirmsNothing(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		a := attempt("", good)

@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 func TestB7_WhateverEndsSessionsMovesTheEpochAndNothingElseDoes(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		present := good
@@ -53,7 +53,7 @@ func TestB7_WhateverEndsSessionsMovesTheEpochAndNothingElseDoes(t *testing.T) {
 }
 
 func TestANewPasswordTakesTheOldOnesPlace(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		u, err := s.ChangePassword(t.Context(), id, attempt("", good), better)
@@ -70,7 +70,7 @@ func TestANewPasswordTakesTheOldOnesPlace(t *testing.T) {
 }
 
 func TestOfTwoChangesOfOnePasswordOneCounts(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		for what, first := range map[string]func(s service, id string) error{
 			"changed": func(s service, id string) error {
 				_, err := s.ChangePassword(t.Context(), id, attempt("", good), better)
@@ -109,7 +109,7 @@ func TestAnEditMeanwhileStandsInNoPasswordChangesWay(t *testing.T) {
 }
 
 func TestP06_AChangeNeedsThePresentPasswordAndIsThrottled(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		before := s.enrol(ann())
 		for range 10 {

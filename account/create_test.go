@@ -7,11 +7,11 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/password"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 func TestCreateSaysAllThatIsWrongTogether(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
 		u, err := s.Create(t.Context(), account.New{
@@ -41,7 +41,7 @@ func TestANameTakenMeanwhileIsTaken(t *testing.T) {
 }
 
 func TestACreatedUserCanSignIn(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u, err := s.Create(t.Context(), account.New{
 			Username: "Ｄan", Email: " Dan@EXAMPLE.org", FirstName: " Dan", LastName: "Brown ", Password: good, IsStaff: true,

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 func (s service) edit(id string, change func(*account.User)) func() error {
@@ -21,7 +21,7 @@ func (s service) edit(id string, change func(*account.User)) func() error {
 }
 
 func TestEditKeepsHashEpochAndID(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		before := s.enrol(ann())
 		other := s.enrol(&account.User{Username: "bob", IsActive: true, Epoch: "b"})
@@ -45,7 +45,7 @@ func TestEditKeepsHashEpochAndID(t *testing.T) {
 }
 
 func TestAnEditThatFailsChangesNothing(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := ann()
 		u.Direct = []string{"blog.add_post"}
@@ -69,7 +69,7 @@ func TestAnEditThatFailsChangesNothing(t *testing.T) {
 }
 
 func TestEditSaysAllThatIsWrongTogether(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		must(t, s.Store.SetGroup(t.Context(), account.Group{Name: "writers"}))
 		u := ann()
@@ -112,7 +112,7 @@ func TestUsersOfOtherRulesCanBeEdited(t *testing.T) {
 }
 
 func TestF9_NobodyTakesAnothersNameInAnyForm(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
 		eve := s.enrol(&account.User{Username: "eve", Email: "eve@example.org", IsActive: true, Epoch: "e"})
@@ -134,7 +134,7 @@ func TestF9_NobodyTakesAnothersNameInAnyForm(t *testing.T) {
 }
 
 func TestADeletedUsersNamesAndSessionsAreGone(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := ann()
 		u.IsSuperuser = true
@@ -153,7 +153,7 @@ func TestADeletedUsersNamesAndSessionsAreGone(t *testing.T) {
 }
 
 func TestLookup(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		first := s.enrol(ann())
 		second := s.enrol(&account.User{Username: first.ID, IsActive: true, Epoch: "2"})

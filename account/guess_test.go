@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -43,7 +44,7 @@ func TestG05_UnknownDisabledAndWrongAreThrottledAlike(t *testing.T) {
 }
 
 func TestF5_OneCountHoweverTheNameIsTyped(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
 		for _, names := range [][]string{
@@ -63,7 +64,7 @@ func TestF5_OneCountHoweverTheNameIsTyped(t *testing.T) {
 }
 
 func TestG02_F6_ParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
 		var verified atomic.Int32
@@ -171,7 +172,7 @@ func TestATryIsSettledExactlyOnce(t *testing.T) {
 }
 
 func TestPasswordsThatWereNotLookedAtCountNothing(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
 		hasher := s.Hasher

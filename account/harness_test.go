@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -43,18 +43,18 @@ type service struct {
 	t *testing.T
 }
 
-func newService(t *testing.T, s storetest.Stores) service {
+func newService(t *testing.T, s store.Set) service {
 	return service{&account.Service{
 		Store: s.Accounts, Hasher: new(password.Hasher), Guard: &throttle.Guard{Store: s.Throttles},
 	}, t}
 }
 
-func inMemory() storetest.Stores {
+func inMemory() store.Set {
 	m := memory.New()
-	return storetest.Stores{Accounts: m.Accounts(), Throttles: m.Throttles()}
+	return m.Set
 }
 
-func inSQLite(t *testing.T) storetest.Stores {
+func inSQLite(t *testing.T) store.Set {
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "cloakroom.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -64,11 +64,11 @@ func inSQLite(t *testing.T) storetest.Stores {
 			t.Error(err)
 		}
 	})
-	return storetest.Stores{Accounts: db.Accounts(), Throttles: db.Throttles()}
+	return db.Set
 }
 
 // each runs a test on each kind of store.
-func each(t *testing.T, test func(t *testing.T, stores storetest.Stores)) {
+func each(t *testing.T, test func(t *testing.T, stores store.Set)) {
 	t.Run("memory", func(t *testing.T) { test(t, inMemory()) })
 	t.Run("sqlite", func(t *testing.T) { test(t, inSQLite(t)) })
 }

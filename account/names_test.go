@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // named creates a user by the names alone, without hashing anything, and returns the user or what is wrong.
@@ -260,7 +260,7 @@ func TestEveryCharacterHasOneKeyInBothCases(t *testing.T) {
 
 // TestE11_NoNewNameIsOneThatHeadersCannotCarry: neither a new user nor an edited one gets it, in any store.
 func TestE11_NoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := s.enrol(ann())
 		for _, name := range []string{

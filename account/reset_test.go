@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // resetSecret makes a reset secret for a user.
@@ -36,7 +36,7 @@ func (s service) voidReset(about, secret string) {
 }
 
 func TestR01_AResetSecretIsGoodOnceForItsUserAndItsTime(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := s.enrol(ann())
 		other := s.enrol(&account.User{Username: "bob", Password: goodHash(), IsActive: true, Epoch: "bob's"})
@@ -103,7 +103,7 @@ func TestR01_AResetSecretLastsAnHour(t *testing.T) {
 }
 
 func TestOneOfManyWithTheResetSecretSetsThePassword(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		secret := s.resetSecret(s.enrol(ann()).ID)
 		var won atomic.Int32
@@ -144,7 +144,7 @@ func TestGuessesAtResetSecretsAreThrottled(t *testing.T) {
 }
 
 func TestGroupsAreMadeAndChanged(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		var told []string
 		s.Changed = func(id string) { told = append(told, id) }

@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 var first = account.New{Username: "root", Email: "root@example.org", Password: good}
 
 func TestTheFirstUserIsAnAdministratorAndTheOnlyOneOfItsKind(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.needsSetup(true)
 		secret, err := s.SetupSecret(t.Context())
@@ -52,7 +52,7 @@ func (s service) needsSetup(want bool) {
 }
 
 func TestOneOfManyWithTheSetUpSecretGetsIn(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		secret, err := s.SetupSecret(t.Context())
 		must(t, err)
@@ -107,7 +107,7 @@ func TestTheSetUpSecretLastsThirtyMinutesOrUntilTheNext(t *testing.T) {
 }
 
 func TestAMistypedFormSpendsNothing(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		secret, err := s.SetupSecret(t.Context())
 		must(t, err)
@@ -151,7 +151,7 @@ func (s *setupSpy) SetSetup(ctx context.Context, hash [32]byte, expires int64) e
 }
 
 func TestG09_ThereAreNoDefaultAccounts(t *testing.T) {
-	each(t, func(t *testing.T, stores storetest.Stores) {
+	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.needsSetup(true)
 		for _, login := range []string{"admin", "root", "cloakroom", "guest", "1"} {

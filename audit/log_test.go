@@ -31,7 +31,7 @@ type journal struct {
 
 func newJournal(t *testing.T) *journal {
 	j := &journal{t: t}
-	j.Store = &watched{memory.New().Audit(), j}
+	j.Store = &watched{memory.New().Audit, j}
 	j.logger = slog.New(j.Handler(reqinfo.LogHandler(slog.NewTextHandler(&j.text, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	return j
 }

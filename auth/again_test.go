@@ -75,7 +75,7 @@ func TestASecondCheckSeesTheRightsOfNow(t *testing.T) {
 
 func TestASecondCheckOfATokenAsksTheStore(t *testing.T) {
 	a := newApp(t)
-	a.resolver.Tokens = &token.Service{Store: memory.New().Tokens()}
+	a.resolver.Tokens = &token.Service{Store: memory.New().Tokens}
 	ann := a.user(account.User{Username: "ann"})
 	text, made, err := a.resolver.NewPersonal(t.Context(), ann, auth.Personal{Name: "script"})
 	if err != nil {

@@ -33,7 +33,7 @@ func (a *app) asked(cookie string, lines ...string) (i *auth.Identity, err error
 }
 
 func (a *app) withTokens() *app {
-	a.resolver.Tokens = &token.Service{Store: memory.New().Tokens()}
+	a.resolver.Tokens = &token.Service{Store: memory.New().Tokens}
 	return a
 }
 

@@ -29,8 +29,8 @@ type app struct {
 func newApp(t testing.TB) *app {
 	db, log := memory.New(), &bytes.Buffer{}
 	a := &app{
-		t: t, log: log, accounts: &accounts{Store: db.Accounts()},
-		sessions: &session.Manager{Store: db.Sessions(), Log: slog.New(slog.NewTextHandler(log, nil))},
+		t: t, log: log, accounts: &accounts{Store: db.Accounts},
+		sessions: &session.Manager{Store: db.Sessions, Log: slog.New(slog.NewTextHandler(log, nil))},
 	}
 	a.resolver = auth.New(a.sessions, a.accounts)
 	return a

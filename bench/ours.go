@@ -83,13 +83,13 @@ func openAccounts(ctx context.Context, s spec) (account.Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		return db.Accounts(), nil
+		return db.Accounts, nil
 	}
 	db, err := postgres.Open(ctx, s.DB)
 	if err != nil {
 		return nil, err
 	}
-	return db.Accounts(), nil
+	return db.Accounts, nil
 }
 
 // populate makes people and signs each of them in.
@@ -137,7 +137,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
 	who := auth.New(sessions, accountStore)
 	who.Tokens = &token.Service{Store: tokenStore, Log: log}
-	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles()}}
+	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles}}
 	hub := &events.Hub{Auth: who, Log: log}
 	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
 	go sessions.Run(ctx)

@@ -38,9 +38,9 @@ func config(s spec, addr string, log *slog.Logger) cloakroom.Config {
 // remembering returns the stores with a memory before them, kept true by the feed, where the contender is fenced.
 func remembering(ctx context.Context, s spec, db *memory.DB) (session.Store, account.Store, token.Store) {
 	if revocation(s) == "strict" {
-		return db.Sessions(), db.Accounts(), db.Tokens()
+		return db.Sessions, db.Accounts, db.Tokens
 	}
 	cache := nearcache.New(nearcache.Config{Feed: db.Feed()})
 	go cache.Run(ctx)
-	return cache.Sessions(db.Sessions()), cache.Accounts(db.Accounts()), cache.Tokens(db.Tokens())
+	return cache.Sessions(db.Sessions), cache.Accounts(db.Accounts), cache.Tokens(db.Tokens)
 }

@@ -187,11 +187,11 @@ func openSessions(ctx context.Context, engine string, s spec) (session.Store, fu
 		if err != nil {
 			return nil, nil, err
 		}
-		return db.Sessions(), db.Close, nil
+		return db.Sessions, db.Close, nil
 	}
 	db, err := postgres.Open(ctx, s.DB)
 	if err != nil {
 		return nil, nil, err
 	}
-	return db.Sessions(), db.Close, nil
+	return db.Sessions, db.Close, nil
 }

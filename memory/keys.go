@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 type keys struct {
@@ -19,20 +19,20 @@ func newKeys() *keys {
 	return &keys{boxes: map[string][]byte{}}
 }
 
-func (k *keys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+func (k *keys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var all []keyring.Sealed
+	var all []sealed.Secret
 	for _, name := range slices.Sorted(maps.Keys(k.boxes)) {
-		all = append(all, keyring.Sealed{Name: name, Box: bytes.Clone(k.boxes[name])})
+		all = append(all, sealed.Secret{Name: name, Box: bytes.Clone(k.boxes[name])})
 	}
 	return all, nil
 }
 
-func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
+func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -44,14 +44,14 @@ func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
 	return nil
 }
 
-func (k *keys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed, error) {
+func (k *keys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
 	if err := ctx.Err(); err != nil {
-		return keyring.Sealed{}, err
+		return sealed.Secret{}, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, ok := k.boxes[s.Name]; !ok {
 		k.boxes[s.Name] = bytes.Clone(s.Box)
 	}
-	return keyring.Sealed{Name: s.Name, Box: bytes.Clone(k.boxes[s.Name])}, nil
+	return sealed.Secret{Name: s.Name, Box: bytes.Clone(k.boxes[s.Name])}, nil
 }

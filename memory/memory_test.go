@@ -9,7 +9,6 @@ import (
 
 func TestStores(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
-		db := memory.New()
-		return storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(), Audit: db.Audit()}
+		return storetest.Stores{Set: memory.New().Set}
 	})
 }

@@ -12,7 +12,7 @@ import (
 func TestL01_NothingInTheAuditLogIsEverChanged(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)
-	if err := db.Audit().Append(t.Context(), []*audit.Event{{At: 1, Name: "x", Outcome: audit.Failure, Actor: "7"}}); err != nil {
+	if err := db.Audit.Append(t.Context(), []*audit.Event{{At: 1, Name: "x", Outcome: audit.Failure, Actor: "7"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
@@ -23,7 +23,7 @@ func TestL01_NothingInTheAuditLogIsEverChanged(t *testing.T) {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
-	found, err := db.Audit().List(t.Context(), audit.Query{User: "7"})
+	found, err := db.Audit.List(t.Context(), audit.Query{User: "7"})
 	if err != nil || len(found) != 1 || found[0].At != 1 {
 		t.Errorf("%v, %v", found, err)
 	}

@@ -72,7 +72,7 @@ func TestASchemaOfItsOwn(t *testing.T) {
 	sql(t, url, `CREATE TABLE users (somebody text)`)
 	sql(t, url, `CREATE SCHEMA cloakroom; ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET search_path = cloakroom`)
 	db := open(t, url)
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	if n := count(t, url, `SELECT count(*) FROM cloakroom.sessions`); n != 1 {
 		t.Errorf("%d sessions in the schema", n)
 	}
@@ -86,19 +86,19 @@ func TestOnePurgesAtATime(t *testing.T) {
 	for n := range 10 {
 		r := ticket(n)
 		r.Expires = 5
-		must(t, db.Sessions().Create(t.Context(), r))
+		must(t, db.Sessions.Create(t.Context(), r))
 	}
 	other := connect(t, url)
 	if _, err := other.Exec(t.Context(), `BEGIN; SELECT pg_advisory_xact_lock(`+postgres.LockPurge+`)`); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.Sessions().DeleteExpired(t.Context(), 10, 100); n != 0 || err != nil {
+	if n, err := db.Sessions.DeleteExpired(t.Context(), 10, 100); n != 0 || err != nil {
 		t.Errorf("while another purges: %d, %v", n, err)
 	}
 	if _, err := other.Exec(t.Context(), `COMMIT`); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.Sessions().DeleteExpired(t.Context(), 10, 100); n != 10 || err != nil {
+	if n, err := db.Sessions.DeleteExpired(t.Context(), 10, 100); n != 10 || err != nil {
 		t.Errorf("afterwards: %d, %v", n, err)
 	}
 }

@@ -59,10 +59,10 @@ func TestJ2_APostgresCallThatIsGivenUpLeavesNobodyItsAnswer(t *testing.T) {
 	db, net, _ := spoilt(t)
 	q := &questions{t: t, db: db, users: map[int]string{}}
 	for n := range q.many() {
-		must(t, db.Sessions().Create(t.Context(), ticket(n)))
-		must(t, db.Throttles().Update(t.Context(), []string{fmt.Sprint(n)}, func(c []throttle.Counter) error { c[0].Tries = n + 1; return nil }))
+		must(t, db.Sessions.Create(t.Context(), ticket(n)))
+		must(t, db.Throttles.Update(t.Context(), []string{fmt.Sprint(n)}, func(c []throttle.Counter) error { c[0].Tries = n + 1; return nil }))
 		u := &account.User{Username: fmt.Sprint("user", n)}
-		must(t, db.Accounts().Create(t.Context(), u))
+		must(t, db.Accounts.Create(t.Context(), u))
 		q.users[n] = u.ID
 	}
 	rounds := 150
@@ -124,37 +124,37 @@ func (q *questions) about(ctx context.Context, n int) (right bool, err error) {
 	switch rand.IntN(5) {
 	case 0:
 		tries := 0
-		err = q.db.Throttles().Update(ctx, []string{fmt.Sprint(n)}, func(c []throttle.Counter) error { tries = c[0].Tries; return nil })
+		err = q.db.Throttles.Update(ctx, []string{fmt.Sprint(n)}, func(c []throttle.Counter) error { tries = c[0].Tries; return nil })
 		return tries == n+1, err
 	case 1:
-		list, err := q.db.Sessions().List(ctx, session.Query{PublicID: fmt.Sprint("p", n)})
+		list, err := q.db.Sessions.List(ctx, session.Query{PublicID: fmt.Sprint("p", n)})
 		return len(list) == 1 && list[0].ID == ticketID(n), err
 	case 2:
-		u, err := q.db.Accounts().Find(ctx, fmt.Sprint("user", n))
+		u, err := q.db.Accounts.Find(ctx, fmt.Sprint("user", n))
 		return err == nil && u.ID == q.users[n], err
 	case 3:
-		u, err := q.db.Accounts().Load(ctx, q.users[n])
+		u, err := q.db.Accounts.Load(ctx, q.users[n])
 		return err == nil && u.Username == fmt.Sprint("user", n), err
 	}
-	r, err := q.db.Sessions().Load(ctx, ticketID(n))
+	r, err := q.db.Sessions.Load(ctx, ticketID(n))
 	return err == nil && r.ID == ticketID(n) && r.PublicID == fmt.Sprint("p", n) && string(r.Values) == string(ticket(n).Values), err
 }
 
 // TestCallsEndByTheirContext: on a network that says nothing at all, each call ends when its context does.
 func TestCallsEndByTheirContext(t *testing.T) {
 	db, net, _ := spoilt(t)
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	net.Freeze()
 	for name, call := range map[string]func(ctx context.Context) error{
-		"Load":   func(ctx context.Context) error { _, err := db.Sessions().Load(ctx, ticketID(1)); return err },
-		"List":   func(ctx context.Context) error { _, err := db.Sessions().List(ctx, session.Query{}); return err },
-		"Create": func(ctx context.Context) error { return db.Sessions().Create(ctx, ticket(2)) },
-		"Delete": func(ctx context.Context) error { return db.Sessions().Delete(ctx, ticketID(1)) },
+		"Load":   func(ctx context.Context) error { _, err := db.Sessions.Load(ctx, ticketID(1)); return err },
+		"List":   func(ctx context.Context) error { _, err := db.Sessions.List(ctx, session.Query{}); return err },
+		"Create": func(ctx context.Context) error { return db.Sessions.Create(ctx, ticket(2)) },
+		"Delete": func(ctx context.Context) error { return db.Sessions.Delete(ctx, ticketID(1)) },
 		"Touch": func(ctx context.Context) error {
-			return db.Sessions().Touch(ctx, []session.Seen{{ID: ticketID(1), At: 2, Expires: 3}})
+			return db.Sessions.Touch(ctx, []session.Seen{{ID: ticketID(1), At: 2, Expires: 3}})
 		},
 		"Update": func(ctx context.Context) error {
-			return db.Throttles().Update(ctx, []string{"a"}, func([]throttle.Counter) error { return nil })
+			return db.Throttles.Update(ctx, []string{"a"}, func([]throttle.Counter) error { return nil })
 		},
 		"Ping": db.Ping,
 	} {
@@ -170,7 +170,7 @@ func TestCallsEndByTheirContext(t *testing.T) {
 		}
 	}
 	net.Thaw()
-	if _, err := db.Sessions().Load(t.Context(), ticketID(1)); err != nil {
+	if _, err := db.Sessions.Load(t.Context(), ticketID(1)); err != nil {
 		t.Errorf("on a network that is well again: %v", err)
 	}
 }
@@ -179,7 +179,7 @@ func TestCallsEndByTheirContext(t *testing.T) {
 // anew, or a firewall has forgotten them. The next call connects again, and is none the worse.
 func TestNobodyNoticesConnectionsThatEndedAtRest(t *testing.T) {
 	db, net, url := spoilt(t)
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	made := 1
 	for name, end := range map[string]func(){
 		"terminated": func() { terminate(t, url, "true") },
@@ -191,13 +191,13 @@ func TestNobodyNoticesConnectionsThatEndedAtRest(t *testing.T) {
 			end()
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 			defer cancel()
-			if _, err := db.Sessions().Load(ctx, ticketID(1)); err != nil {
+			if _, err := db.Sessions.Load(ctx, ticketID(1)); err != nil {
 				t.Fatalf("%s: load: %v", name, err)
 			}
 			warm(t, db)
 			end()
 			made++
-			if err := db.Sessions().Create(ctx, ticket(made)); err != nil {
+			if err := db.Sessions.Create(ctx, ticket(made)); err != nil {
 				t.Errorf("%s: create: %v", name, err)
 			}
 			if name == "forgotten" {
@@ -234,7 +234,7 @@ func warm(t *testing.T, db *postgres.DB) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			if _, err := db.Sessions().List(t.Context(), session.Query{}); err != nil {
+			if _, err := db.Sessions.List(t.Context(), session.Query{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -272,25 +272,25 @@ func blocked(t *testing.T, url string, call func() error) (err error) {
 func TestAWriteWithUnknownOutcomeIsAnError(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
-	err := blocked(t, url, func() error { return db.Sessions().Create(t.Context(), ticket(2)) })
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
+	err := blocked(t, url, func() error { return db.Sessions.Create(t.Context(), ticket(2)) })
 	if err == nil || errors.Is(err, session.ErrExists) {
 		t.Errorf("Create, whose connection was lost: %v", err)
 	}
-	err = blocked(t, url, func() error { _, err := db.Sessions().Load(t.Context(), ticketID(1)); return err })
+	err = blocked(t, url, func() error { _, err := db.Sessions.Load(t.Context(), ticketID(1)); return err })
 	if err != nil {
 		t.Errorf("Load, whose connection was lost: %v", err)
 	}
-	if err := blocked(t, url, func() error { return db.Sessions().Delete(t.Context(), ticketID(1)) }); err != nil {
+	if err := blocked(t, url, func() error { return db.Sessions.Delete(t.Context(), ticketID(1)) }); err != nil {
 		t.Errorf("Delete, whose connection was lost: %v", err)
 	}
-	if _, err := db.Sessions().Load(t.Context(), ticketID(1)); !errors.Is(err, session.ErrNotFound) {
+	if _, err := db.Sessions.Load(t.Context(), ticketID(1)); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("after Delete: %v", err)
 	}
 	u := &account.User{Username: "ann"}
-	must(t, db.Accounts().Create(t.Context(), u))
+	must(t, db.Accounts.Create(t.Context(), u))
 	err = blocked(t, url, func() error {
-		_, err := db.Accounts().Change(t.Context(), u.ID, func(u *account.User) error { u.LastName = "Lee"; return nil })
+		_, err := db.Accounts.Change(t.Context(), u.ID, func(u *account.User) error { u.LastName = "Lee"; return nil })
 		return err
 	})
 	if err != nil {
@@ -303,7 +303,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	url := pgserver.Test(t)
 	sql(t, url, `ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET deadlock_timeout = '1500ms'`)
 	db := open(t, url)
-	must(t, db.Accounts().SetGroup(t.Context(), account.Group{Name: "staff", Permissions: []string{"app.see"}}))
+	must(t, db.Accounts.SetGroup(t.Context(), account.Group{Name: "staff", Permissions: []string{"app.see"}}))
 
 	other := connect(t, url)
 	exec := func(statement string) {
@@ -315,7 +315,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	exec(`SET deadlock_timeout = '1h'; BEGIN; DELETE FROM group_permissions`)
 	done := make(chan error, 1)
 	go func() {
-		done <- db.Accounts().SetGroup(t.Context(), account.Group{Name: "staff", Permissions: []string{"app.do"}})
+		done <- db.Accounts.SetGroup(t.Context(), account.Group{Name: "staff", Permissions: []string{"app.do"}})
 	}()
 	eventually(t, "the call waits", func() bool { return waiting(t, url) > 0 })
 	exec(`UPDATE groups SET name = name`) // returns when the call has been ended
@@ -323,7 +323,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	groups, err := db.Accounts().Groups(t.Context())
+	groups, err := db.Accounts.Groups(t.Context())
 	if err != nil || len(groups) != 1 || len(groups[0].Permissions) != 1 || groups[0].Permissions[0] != "app.do" {
 		t.Errorf("afterwards: %+v, %v", groups, err)
 	}

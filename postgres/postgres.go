@@ -12,13 +12,8 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
-	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/throttle"
-	"github.com/cloakroom-auth/cloakroom/token"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // DB is a set of stores in one database. It is safe for concurrent use.
@@ -27,8 +22,11 @@ import (
 // can read its answer. What was rolled back through no fault of its own, by a deadlock say, is tried again, and so are
 // reads whose connection was lost. A write whose connection was lost before the answer came returns an error although it
 // may have been done.
+//
+// A user's ID is never used again, not even after a deletion.
 type DB struct {
-	stores *sqlstore.DB
+	store.Set
+	health *sqlstore.DB
 	pool   *sql.DB
 }
 
@@ -46,10 +44,11 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", a, err)
 	}
 	db := &DB{pool: c.pool()}
-	if db.stores, err = sqlstore.New(ctx, db.pool, db.pool, dialect); err != nil {
+	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, dialect); err != nil {
 		db.pool.Close()
 		return nil, fmt.Errorf("open %s: %w", a, err)
 	}
+	db.Set = db.health.Set
 	return db, nil
 }
 
@@ -58,22 +57,4 @@ func (db *DB) Close() error { return db.pool.Close() }
 
 // Ping reads from the database and commits a small write to it, which waits for the disk like any other: nothing less
 // tells whether sign-ins and sign-outs are possible. Callers that strangers can reach should ask at most once a second.
-func (db *DB) Ping(ctx context.Context) error { return db.stores.Ping(ctx) }
-
-// Sessions returns the sessions in this database.
-func (db *DB) Sessions() session.Store { return db.stores.Sessions() }
-
-// Accounts returns the users and groups in this database. A user's ID is never used again, not even after a deletion.
-func (db *DB) Accounts() account.Store { return db.stores.Accounts() }
-
-// Tokens returns the tokens in this database.
-func (db *DB) Tokens() token.Store { return db.stores.Tokens() }
-
-// Throttles returns the counters in this database.
-func (db *DB) Throttles() throttle.Store { return db.stores.Throttles() }
-
-// Keys returns the sealed secrets in this database.
-func (db *DB) Keys() keyring.Store { return db.stores.Keys() }
-
-// Audit returns the events in this database.
-func (db *DB) Audit() audit.Store { return db.stores.Audit() }
+func (db *DB) Ping(ctx context.Context) error { return db.health.Ping(ctx) }

@@ -39,7 +39,7 @@ func TestACommitWaitsForTheDisk(t *testing.T) {
 		CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;
 		CREATE TRIGGER look AFTER INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION look()`)
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	if n := count(t, url, `SELECT count(*) FROM seen WHERE setting = 'on'`); n != 1 {
 		t.Error("a session was made without waiting for the disk")
 	}

@@ -26,7 +26,7 @@ func open(t testing.TB, url string) *postgres.DB {
 func stores(t *testing.T, url string) storetest.Stores {
 	db := open(t, url)
 	return storetest.Stores{
-		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(), Audit: db.Audit(),
+		Set: db.Set,
 		Reopen: func(t *testing.T) storetest.Stores {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)

@@ -18,12 +18,12 @@ func resume(t *testing.T, s *redisserver.Server) { must(t, s.Signal(syscall.SIGC
 func TestAnOutageEndsWithTheServersReturn(t *testing.T) {
 	s := server(t)
 	db := open(t, s.URL())
-	must(t, db.Sessions().Create(t.Context(), ticket(1, 1<<40)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
 	s.Kill()
 	fails(t, db)
 	must(t, s.Start(t.Context()))
 	recovers(t, db)
-	if _, err := db.Sessions().Load(t.Context(), ticketID(1)); err != nil {
+	if _, err := db.Sessions.Load(t.Context(), ticketID(1)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -49,7 +49,7 @@ func TestAKilledServerForgetsNothingItAcknowledged(t *testing.T) {
 		stop := make(chan struct{})
 		var all sync.WaitGroup
 		for i, book := range books {
-			all.Go(func() { book.work(t, db.Sessions(), db.Throttles(), (round*clients+i)*10_000, i, stop) })
+			all.Go(func() { book.work(t, db.Sessions, db.Throttles, (round*clients+i)*10_000, i, stop) })
 		}
 		time.Sleep(150 * time.Millisecond)
 		server.Kill()
@@ -59,7 +59,7 @@ func TestAKilledServerForgetsNothingItAcknowledged(t *testing.T) {
 		recovers(t, db)
 		acknowledged := 0
 		for i, book := range books {
-			book.check(t, db.Sessions(), db.Throttles(), i)
+			book.check(t, db.Sessions, db.Throttles, i)
 			acknowledged += len(book.live) + len(book.ended)
 		}
 		if acknowledged == 0 {
@@ -121,7 +121,7 @@ func (b *ledger) check(t *testing.T, s session.Store, h throttle.Store, client i
 // TestTriesOfTwoProcessesAreAllCounted works through two DBs, which know nothing of each other.
 func TestTriesOfTwoProcessesAreAllCounted(t *testing.T) {
 	empty(t)
-	a, b := open(t, shared.URL()).Throttles(), open(t, shared.URL()).Throttles()
+	a, b := open(t, shared.URL()).Throttles, open(t, shared.URL()).Throttles
 	var all sync.WaitGroup
 	for i := range 200 {
 		h := a

@@ -57,7 +57,7 @@ const day = 24 * 60 * 60
 
 func TestRedisDropsASessionADayAfterItsEnd(t *testing.T) {
 	empty(t)
-	s, c := open(t, shared.URL()).Sessions(), raw(t, shared.Addr)
+	s, c := open(t, shared.URL()).Sessions, raw(t, shared.Addr)
 	now := time.Now().Unix()
 	r := ticket(1, now+1000)
 	must(t, s.Create(t.Context(), r))
@@ -77,7 +77,7 @@ func TestRedisDropsASessionADayAfterItsEnd(t *testing.T) {
 
 func TestRedisDropsNoSessionBeforeADayIsOver(t *testing.T) {
 	empty(t)
-	s, c := open(t, shared.URL()).Sessions(), raw(t, shared.Addr)
+	s, c := open(t, shared.URL()).Sessions, raw(t, shared.Addr)
 	must(t, s.Create(t.Context(), ticket(1, 10))) // ended long ago by Redis's clock
 	if got := until(t, c, sessionKey(1)) - time.Now().Unix(); got < day-60 {
 		t.Fatalf("dropped in %d s", got)
@@ -90,7 +90,7 @@ func TestRedisDropsNoSessionBeforeADayIsOver(t *testing.T) {
 
 func TestRedisDropsACounterADayAfterItsEnd(t *testing.T) {
 	empty(t)
-	s, c := open(t, shared.URL()).Throttles(), raw(t, shared.Addr)
+	s, c := open(t, shared.URL()).Throttles, raw(t, shared.Addr)
 	ends := time.Now().Unix() + 1000
 	must(t, s.Update(t.Context(), []string{"a"}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 1, ends; return nil }))
 	if got := until(t, c, "cloakroom:t:a"); got != ends+day {
@@ -101,11 +101,11 @@ func TestRedisDropsACounterADayAfterItsEnd(t *testing.T) {
 func TestWhatRedisDroppedIsClearedAway(t *testing.T) {
 	empty(t)
 	db, c := open(t, shared.URL()), raw(t, shared.Addr)
-	s := db.Sessions()
+	s := db.Sessions
 	for n := range 20 {
 		must(t, s.Create(t.Context(), ticket(n, int64(100+n))))
 	}
-	must(t, db.Throttles().Update(t.Context(), []string{"a"}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 1, 5; return nil }))
+	must(t, db.Throttles.Update(t.Context(), []string{"a"}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 1, 5; return nil }))
 	command(t, c, "DEL", "cloakroom:t:a", sessionKey(0), sessionKey(3), sessionKey(7), sessionKey(10)) // 0, 7: both of u0
 	list, err := s.List(t.Context(), session.Query{Limit: 17})
 	must(t, err)
@@ -120,7 +120,7 @@ func TestWhatRedisDroppedIsClearedAway(t *testing.T) {
 	}
 	_, err = s.DeleteExpired(t.Context(), 1000, 100)
 	must(t, err)
-	_, err = db.Throttles().DeleteExpired(t.Context(), 1000, 100)
+	_, err = db.Throttles.DeleteExpired(t.Context(), 1000, 100)
 	must(t, err)
 	if n := keys(t, c); n != 0 {
 		t.Fatalf("%d keys are left: %v", n, ptr(command(t, c, "KEYS", "*")))
@@ -129,7 +129,7 @@ func TestWhatRedisDroppedIsClearedAway(t *testing.T) {
 
 func TestNothingIsLeftOfWhatIsGone(t *testing.T) {
 	empty(t)
-	s, c := open(t, shared.URL()).Sessions(), raw(t, shared.Addr)
+	s, c := open(t, shared.URL()).Sessions, raw(t, shared.Addr)
 	for n := range 100 {
 		r := ticket(n, int64(100+n))
 		must(t, s.Create(t.Context(), r))
@@ -167,8 +167,8 @@ func TestNothingIsLeftOfWhatIsGone(t *testing.T) {
 func TestAllKeysAreOurs(t *testing.T) {
 	empty(t)
 	db, c := open(t, shared.URL()), raw(t, shared.Addr)
-	must(t, db.Sessions().Create(t.Context(), ticket(1, 100)))
-	must(t, db.Throttles().Update(t.Context(), []string{"a"}, func(c []throttle.Counter) error { c[0].Tries = 1; return nil }))
+	must(t, db.Sessions.Create(t.Context(), ticket(1, 100)))
+	must(t, db.Throttles.Update(t.Context(), []string{"a"}, func(c []throttle.Counter) error { c[0].Tries = 1; return nil }))
 	must(t, db.Ping(t.Context()))
 	all, err := ptr(command(t, c, "KEYS", "*")).AsStrSlice()
 	must(t, err)
@@ -181,7 +181,7 @@ func TestAllKeysAreOurs(t *testing.T) {
 
 func TestALongListComesWhole(t *testing.T) {
 	empty(t)
-	s := open(t, shared.URL()).Sessions()
+	s := open(t, shared.URL()).Sessions
 	const many = 1203
 	for n := range many {
 		must(t, s.Create(t.Context(), ticket(n, 100)))
@@ -206,7 +206,7 @@ func TestALongListComesWhole(t *testing.T) {
 
 func TestForeignValuesAreAnOutage(t *testing.T) {
 	empty(t)
-	s, c := open(t, shared.URL()).Sessions(), raw(t, shared.Addr)
+	s, c := open(t, shared.URL()).Sessions, raw(t, shared.Addr)
 	must(t, s.Create(t.Context(), ticket(1, 100)))
 	must(t, s.Create(t.Context(), ticket(2, 100)))
 	command(t, c, "COPY", sessionKey(2), sessionKey(1), "REPLACE")

@@ -39,7 +39,7 @@ func long(n int) int {
 // answer whether it is to the question.
 func TestJ2_AGivenUpCallLeavesNobodyAnothersAnswer(t *testing.T) {
 	db, p := through(t)
-	s, h := db.Sessions(), db.Throttles()
+	s, h := db.Sessions, db.Throttles
 	const many = 200
 	for n := range many {
 		must(t, s.Create(t.Context(), ticket(n, 1<<40)))
@@ -109,13 +109,13 @@ func works(db *redis.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	n := 1<<20 + rand.IntN(1<<20)
-	if err := db.Sessions().Create(ctx, ticket(n, 1<<40)); err != nil {
+	if err := db.Sessions.Create(ctx, ticket(n, 1<<40)); err != nil {
 		return err
 	}
-	if _, err := db.Sessions().Load(ctx, ticketID(n)); err != nil {
+	if _, err := db.Sessions.Load(ctx, ticketID(n)); err != nil {
 		return err
 	}
-	return db.Sessions().Delete(ctx, ticketID(n))
+	return db.Sessions.Delete(ctx, ticketID(n))
 }
 
 // recovers ends the test unless the store works soon.
@@ -135,14 +135,14 @@ func recovers(t *testing.T, db *redis.DB) {
 func fails(t *testing.T, db *redis.DB) {
 	t.Helper()
 	began := time.Now()
-	_, err := db.Sessions().Load(t.Context(), ticketID(1))
+	_, err := db.Sessions.Load(t.Context(), ticketID(1))
 	if err == nil || errors.Is(err, session.ErrNotFound) {
 		t.Fatalf("Load says %v in an outage", err)
 	}
-	if err := db.Sessions().Delete(t.Context(), ticketID(1)); err == nil {
+	if err := db.Sessions.Delete(t.Context(), ticketID(1)); err == nil {
 		t.Fatal("Delete was acknowledged in an outage")
 	}
-	if err := db.Throttles().Update(t.Context(), []string{"a"}, func([]throttle.Counter) error { return nil }); err == nil {
+	if err := db.Throttles.Update(t.Context(), []string{"a"}, func([]throttle.Counter) error { return nil }); err == nil {
 		t.Fatal("a counter was read in an outage")
 	}
 	if err := db.Ping(t.Context()); err == nil {
@@ -162,20 +162,20 @@ func TestACutConnectionIsMadeAnew(t *testing.T) {
 
 func TestAServerThatRefusesConnectionsIsAnOutage(t *testing.T) {
 	db, p := through(t)
-	must(t, db.Sessions().Create(t.Context(), ticket(1, 1<<40)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
 	p.Refuse()
 	p.Cut()
 	fails(t, db)
 	p.Admit()
 	recovers(t, db)
-	if _, err := db.Sessions().Load(t.Context(), ticketID(1)); err != nil {
+	if _, err := db.Sessions.Load(t.Context(), ticketID(1)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestAFrozenConnectionIsAnOutageAndIsGivenUp(t *testing.T) {
 	db, p := through(t)
-	must(t, db.Sessions().Create(t.Context(), ticket(1, 1<<40)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
 	p.Freeze()
 	fails(t, db)
 	p.Thaw()
@@ -211,7 +211,7 @@ func TestAPausedServerIsAnOutage(t *testing.T) {
 	pause(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := db.Sessions().Load(ctx, ticketID(1)); err == nil || errors.Is(err, session.ErrNotFound) {
+	if _, err := db.Sessions.Load(ctx, ticketID(1)); err == nil || errors.Is(err, session.ErrNotFound) {
 		t.Fatalf("Load says %v", err)
 	}
 	resume(t, s)

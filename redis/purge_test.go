@@ -17,15 +17,15 @@ import (
 func dead(t *testing.T, db *redis.DB, n int) {
 	t.Helper()
 	for i := range n {
-		must(t, db.Sessions().Create(t.Context(), ticket(i, 100)))
-		must(t, db.Throttles().Update(t.Context(), []string{fmt.Sprint("c", i)}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 1, 100; return nil }))
+		must(t, db.Sessions.Create(t.Context(), ticket(i, 100)))
+		must(t, db.Throttles.Update(t.Context(), []string{fmt.Sprint("c", i)}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 1, 100; return nil }))
 	}
 }
 
 // purges are the two things that are cleared away.
 func purges(db *redis.DB) map[string]func(context.Context, int64, int) (int, error) {
 	return map[string]func(context.Context, int64, int) (int, error){
-		"sessions": db.Sessions().DeleteExpired, "counters": db.Throttles().DeleteExpired,
+		"sessions": db.Sessions.DeleteExpired, "counters": db.Throttles.DeleteExpired,
 	}
 }
 
@@ -61,7 +61,7 @@ const purgerVariable = "CLOAKROOM_TEST_PURGER"
 func bePurger(url string) int {
 	db, err := redis.Open(context.Background(), url)
 	for n := 0; err == nil; {
-		if n, err = db.Sessions().DeleteExpired(context.Background(), 1000, 2); n == 2 {
+		if n, err = db.Sessions.DeleteExpired(context.Background(), 1000, 2); n == 2 {
 			fmt.Println("at it")
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -117,7 +117,7 @@ func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
 		}
 	}
 	t.Logf("another has gone on after %v", time.Since(killed).Round(time.Millisecond))
-	left, err := db.Sessions().List(t.Context(), session.Query{})
+	left, err := db.Sessions.List(t.Context(), session.Query{})
 	must(t, err)
 	if len(left) == 0 || len(left) == 2000 {
 		t.Errorf("%d sessions are left", len(left))

@@ -40,10 +40,11 @@ const (
 // fails every call that waits on it, whose writes may have been done; the next call makes a new one. Nothing is tried
 // twice.
 type DB struct {
-	client    rueidis.Client
-	sessions  *sessions
-	throttles *throttles
-	feed      *broadcast
+	Sessions  session.Store
+	Throttles throttle.Store
+
+	client rueidis.Client
+	feed   *broadcast
 }
 
 // Open connects to the server that url names: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, with
@@ -60,7 +61,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		return nil, fmt.Errorf("connect to redis: %w", err)
 	}
 	node := rand.Text()
-	db := &DB{client: client, sessions: &sessions{client, node}, throttles: newThrottles(client, node), feed: newFeed(client, option.SelectDB)}
+	db := &DB{client: client, Sessions: &sessions{client, node}, Throttles: newThrottles(client, node), feed: newFeed(client, option.SelectDB)}
 	if err := db.fit(ctx); err != nil {
 		client.Close()
 		return nil, err
@@ -73,12 +74,6 @@ func (db *DB) Close() error {
 	db.client.Close()
 	return nil
 }
-
-// Sessions returns the sessions in this database.
-func (db *DB) Sessions() session.Store { return db.sessions }
-
-// Throttles returns the counters in this database.
-func (db *DB) Throttles() throttle.Store { return db.throttles }
 
 // Ping writes a key: nothing less tells whether the server takes writes. Callers that strangers can reach should ask at
 // most once a second.

@@ -126,8 +126,8 @@ func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
 	}
 	must(t, limited(t).Durable(t.Context()))
 	must(t, limited(t).Ping(t.Context()))
-	storetest.Sessions(t, func(t *testing.T) session.Store { return limited(t).Sessions() })
-	storetest.Throttles(t, func(t *testing.T) throttle.Store { return limited(t).Throttles() })
+	storetest.Sessions(t, func(t *testing.T) session.Store { return limited(t).Sessions })
+	storetest.Throttles(t, func(t *testing.T) throttle.Store { return limited(t).Throttles })
 	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
 		return storetest.Broadcast{Join: func(t *testing.T) feed.Feed { return limited(t).Feed() }}
 	})

@@ -105,8 +105,10 @@ func TestStores(t *testing.T) {
 
 func mixed(t *testing.T, others *memory.DB) storetest.Stores {
 	db := open(t, shared.URL())
+	set := others.Set
+	set.Sessions, set.Throttles = db.Sessions, db.Throttles
 	return storetest.Stores{
-		Sessions: db.Sessions(), Throttles: db.Throttles(), Accounts: others.Accounts(), Tokens: others.Tokens(), Keys: others.Keys(), Audit: others.Audit(),
+		Set: set,
 		Reopen: func(t *testing.T) storetest.Stores {
 			shared.Kill()
 			must(t, shared.Start(t.Context()))

@@ -82,7 +82,7 @@ func (n nowhere) WriteHeader(int)             {}
 
 // BenchmarkCheck is what a request costs: the note of the ticket, and the look at the session.
 func BenchmarkCheck(b *testing.B) {
-	m := &session.Manager{Store: memory.New().Sessions()}
+	m := &session.Manager{Store: memory.New().Sessions}
 	v := &visitor{t: b, m: m}
 	v.signIn(session.SignIn{User: "1"})
 	for _, c := range []struct{ name, cookie string }{

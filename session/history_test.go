@@ -23,7 +23,7 @@ import (
 // now and then, and asks whether there is an order of what they did that explains all that they were told.
 func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	for round := range rounds() {
-		world := newWorld(t, memory.New().Sessions(), round%2 == 1)
+		world := newWorld(t, memory.New().Sessions, round%2 == 1)
 		if result := world.run(); result != porcupine.Ok {
 			t.Fatalf("round %d: %s:%s", round, result, world)
 		}
@@ -40,10 +40,10 @@ func rounds() int {
 // TestTheModelFindsFaultyStores shows that the test above can fail.
 func TestTheModelFindsFaultyStores(t *testing.T) {
 	for name, faulty := range map[string]func() session.Store{
-		"a cache that believes itself for 5 ms": func() session.Store { return &cache{Store: memory.New().Sessions()} },
-		"a Touch that creates":                  func() session.Store { return &upsert{cache{Store: memory.New().Sessions()}, true, false} },
-		"a Replace that creates":                func() session.Store { return &upsert{cache{Store: memory.New().Sessions()}, false, true} },
-		"a DeleteUser that comes late":          func() session.Store { return &late{Store: memory.New().Sessions()} },
+		"a cache that believes itself for 5 ms": func() session.Store { return &cache{Store: memory.New().Sessions} },
+		"a Touch that creates":                  func() session.Store { return &upsert{cache{Store: memory.New().Sessions}, true, false} },
+		"a Replace that creates":                func() session.Store { return &upsert{cache{Store: memory.New().Sessions}, false, true} },
+		"a DeleteUser that comes late":          func() session.Store { return &late{Store: memory.New().Sessions} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 300 {

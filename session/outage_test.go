@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -204,7 +205,7 @@ func failEach(t *testing.T, do func(s *scene, w http.ResponseWriter, r *http.Req
 			s := newScene(t)
 			inner, before, cookie := s.m.Store, s.state(s.m.Store), s.phone.cookie
 			plan := &storetest.Plan{Call: n, After: mode.After, Rest: mode.Rest}
-			s.m.Store = storetest.Faulty(storetest.Stores{Sessions: inner}, plan).Sessions
+			s.m.Store = storetest.Faulty(store.Set{Sessions: inner}, plan).Sessions
 			var err error
 			answer := s.phone.serve(func(w http.ResponseWriter, r *http.Request) { err = do(s, w, r) })
 			state := s.state(inner)

@@ -24,7 +24,7 @@ type visitor struct {
 	cookie string // "name=ticket", or whatever else the test puts there
 }
 
-func newManager() *session.Manager { return &session.Manager{Store: memory.New().Sessions()} }
+func newManager() *session.Manager { return &session.Manager{Store: memory.New().Sessions} }
 
 // serve sends a request through the Manager to handle, and returns the answer.
 func (v *visitor) serve(handle http.HandlerFunc) *http.Response {

@@ -11,7 +11,7 @@ import (
 // TestL01_NothingInTheAuditLogIsEverChanged, by whatever statement.
 func TestL01_NothingInTheAuditLogIsEverChanged(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))
-	if err := db.Audit().Append(t.Context(), []*audit.Event{{At: 1, Name: "x", Outcome: audit.Failure, Actor: "7"}}); err != nil {
+	if err := db.Audit.Append(t.Context(), []*audit.Event{{At: 1, Name: "x", Outcome: audit.Failure, Actor: "7"}}); err != nil {
 		t.Fatal(err)
 	}
 	_, write := db.Pools()
@@ -20,7 +20,7 @@ func TestL01_NothingInTheAuditLogIsEverChanged(t *testing.T) {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
-	found, err := db.Audit().List(t.Context(), audit.Query{User: "7"})
+	found, err := db.Audit.List(t.Context(), audit.Query{User: "7"})
 	if err != nil || len(found) != 1 || found[0].Outcome != audit.Failure {
 		t.Errorf("%v, %v", found, err)
 	}

@@ -28,12 +28,12 @@ func eachStore(b *testing.B, measure func(b *testing.B, s benchStores)) {
 			b.Fatal(err)
 		}
 		if mode == "OFF" {
-			fillStores(b, benchStores{db.Sessions(), db.Accounts()})
+			fillStores(b, benchStores{db.Sessions, db.Accounts})
 		}
 	}
-	fillStores(b, benchStores{m.Sessions(), m.Accounts()})
-	b.Run("sqlite", func(b *testing.B) { measure(b, benchStores{db.Sessions(), db.Accounts()}) })
-	b.Run("memory", func(b *testing.B) { measure(b, benchStores{m.Sessions(), m.Accounts()}) })
+	fillStores(b, benchStores{m.Sessions, m.Accounts})
+	b.Run("sqlite", func(b *testing.B) { measure(b, benchStores{db.Sessions, db.Accounts}) })
+	b.Run("memory", func(b *testing.B) { measure(b, benchStores{m.Sessions, m.Accounts}) })
 }
 
 func fillStores(b *testing.B, s benchStores) {

@@ -89,22 +89,22 @@ func TestItsOwnCommitsAreNotThoseOfOthers(t *testing.T) {
 	ctx := t.Context()
 	last, before := seen(t, c)
 	for name, do := range map[string]func(n int) error{
-		"one statement": func(n int) error { return db.Sessions().Create(ctx, ticket(n)) },
-		"a transaction": func(n int) error { return db.Accounts().Create(ctx, &account.User{Username: fmt.Sprint("user", n)}) },
-		"a deletion":    func(n int) error { return db.Sessions().Delete(ctx, ticketID(n)) },
+		"one statement": func(n int) error { return db.Sessions.Create(ctx, ticket(n)) },
+		"a transaction": func(n int) error { return db.Accounts.Create(ctx, &account.User{Username: fmt.Sprint("user", n)}) },
+		"a deletion":    func(n int) error { return db.Sessions.Delete(ctx, ticketID(n)) },
 		"a small one":   func(int) error { return db.Ping(ctx) },
 		"counters": func(int) error {
-			return db.Throttles().Update(ctx, []string{"k"}, func(c []throttle.Counter) error { c[0].Tries++; return nil })
+			return db.Throttles.Update(ctx, []string{"k"}, func(c []throttle.Counter) error { c[0].Tries++; return nil })
 		},
-		"a failing one": func(n int) error { return unless(db.Accounts().Delete(ctx, "99999"), account.ErrNotFound) },
+		"a failing one": func(n int) error { return unless(db.Accounts.Delete(ctx, "99999"), account.ErrNotFound) },
 		"one rolled back": func(n int) error {
-			_, err := db.Accounts().Change(ctx, "1", func(*account.User) error { return errAsked })
+			_, err := db.Accounts.Change(ctx, "1", func(*account.User) error { return errAsked })
 			return unless(unless(err, errAsked), account.ErrNotFound)
 		},
 		"one with a log of many pages": func(n int) error {
 			r := ticket(n + 5000)
 			r.Values = make([]byte, 300_000)
-			return db.Sessions().Create(ctx, r)
+			return db.Sessions.Create(ctx, r)
 		},
 	} {
 		for n := range 30 {

@@ -78,9 +78,9 @@ func TestEachSingleFaultOfTheDiskIsSurvived(t *testing.T) {
 			checkpointOften(t, db)
 			for n := 1; n <= faults; n++ {
 				disk.strike(ailment.op, ailment.code, n, n)
-				told := comeAndGo(t.Context(), db.Sessions(), 1_000*n)
+				told := comeAndGo(t.Context(), db.Sessions, 1_000*n)
 				disk.heal()
-				if err := agree(t, db.Sessions(), told); err != nil {
+				if err := agree(t, db.Sessions, told); err != nil {
 					t.Fatalf("fault %d: %v", n, err)
 				}
 			}
@@ -190,7 +190,7 @@ func TestPowerCutWhileTheFileIsMadeLeavesOneThatOpens(t *testing.T) {
 func TestErrorsSayWhatWasTried(t *testing.T) {
 	db, disk := settled(t)
 	disk.strike("write", sqlite3.SQLITE_FULL, 1, always)
-	err := db.Sessions().Create(t.Context(), ticket(5))
+	err := db.Sessions.Create(t.Context(), ticket(5))
 	disk.heal()
 	if err == nil || !strings.Contains(err.Error(), "create session") || !strings.Contains(err.Error(), "full") {
 		t.Errorf("the error says %q", err)

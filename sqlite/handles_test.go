@@ -21,7 +21,7 @@ func TestL06_StepsOfTwoHandlesDoNotMix(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	handles := []*sqlite.DB{open(t, path), open(t, path)}
 	u := &account.User{Username: "ann", FirstName: "0"}
-	if err := handles[0].Accounts().Create(t.Context(), u); err != nil {
+	if err := handles[0].Accounts.Create(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
 	const each = 40
@@ -30,8 +30,8 @@ func TestL06_StepsOfTwoHandlesDoNotMix(t *testing.T) {
 		for range 2 {
 			all.Go(func() {
 				for range each {
-					_, changeErr := db.Accounts().Change(t.Context(), u.ID, increment)
-					updateErr := db.Throttles().Update(t.Context(), []string{"k"}, func(c []throttle.Counter) error {
+					_, changeErr := db.Accounts.Change(t.Context(), u.ID, increment)
+					updateErr := db.Throttles.Update(t.Context(), []string{"k"}, func(c []throttle.Counter) error {
 						c[0].Tries++
 						return nil
 					})
@@ -44,11 +44,11 @@ func TestL06_StepsOfTwoHandlesDoNotMix(t *testing.T) {
 		}
 	}
 	all.Wait()
-	got, err := handles[1].Accounts().Load(t.Context(), u.ID)
+	got, err := handles[1].Accounts.Load(t.Context(), u.ID)
 	if err != nil || got.FirstName != fmt.Sprint(4*each) {
 		t.Errorf("%s changes were kept, want %d (%v)", got.FirstName, 4*each, err)
 	}
-	err = handles[0].Throttles().Update(t.Context(), []string{"k"}, func(c []throttle.Counter) error {
+	err = handles[0].Throttles.Update(t.Context(), []string{"k"}, func(c []throttle.Counter) error {
 		if c[0].Tries != 4*each {
 			t.Errorf("%d tries were counted, want %d", c[0].Tries, 4*each)
 		}
@@ -91,13 +91,13 @@ func TestWriteWaitsForAnotherProcessNoLongerThanItsContext(t *testing.T) {
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := db.Accounts().Change(short, "1", increment); !strings.Contains(err.Error(), "another program is holding the database") {
+	if _, err := db.Accounts.Change(short, "1", increment); !strings.Contains(err.Error(), "another program is holding the database") {
 		t.Errorf("it isn't said why: %v", err)
 	}
 	reads(t, db)
 
 	done := make(chan error)
-	go func() { done <- db.Sessions().Delete(context.Background(), ticketID(0)) }()
+	go func() { done <- db.Sessions.Delete(context.Background(), ticketID(0)) }()
 	time.Sleep(20 * time.Millisecond)
 	if err := lock.Rollback(); err != nil {
 		t.Fatal(err)

@@ -42,26 +42,26 @@ func TestL04_WhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db, path := inUse(t)
 			prepare(t, db, 1)
-			rotated, err := db.Sessions().Load(t.Context(), ticketID(101))
+			rotated, err := db.Sessions.Load(t.Context(), ticketID(101))
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = db.Throttles().Update(t.Context(), []string{"k"}, func([]throttle.Counter) error { return take(path) })
+			err = db.Throttles.Update(t.Context(), []string{"k"}, func([]throttle.Counter) error { return take(path) })
 			isMoved(t, "a transaction that is under way", err)
-			isMoved(t, "session.Create", db.Sessions().Create(t.Context(), ticket(200)))
-			isMoved(t, "session.Delete", db.Sessions().Delete(t.Context(), ticketID(102)))
+			isMoved(t, "session.Create", db.Sessions.Create(t.Context(), ticket(200)))
+			isMoved(t, "session.Delete", db.Sessions.Delete(t.Context(), ticketID(102)))
 			next := *rotated
 			next.ID = session.ID{9}
-			isMoved(t, "session.Replace", db.Sessions().Replace(t.Context(), rotated, &next))
+			isMoved(t, "session.Replace", db.Sessions.Replace(t.Context(), rotated, &next))
 			isMoved(t, "Ping", db.Ping(t.Context()))
 			if name == "log removed" {
 				return // who reads sees what this process has written, and it is here
 			}
-			_, err = db.Sessions().Load(t.Context(), ticketID(0))
+			_, err = db.Sessions.Load(t.Context(), ticketID(0))
 			isMoved(t, "session.Load", err)
-			_, err = db.Accounts().Find(t.Context(), "user0")
+			_, err = db.Accounts.Find(t.Context(), "user0")
 			isMoved(t, "account.Find", err)
-			_, err = db.Sessions().List(t.Context(), session.Query{})
+			_, err = db.Sessions.List(t.Context(), session.Query{})
 			isMoved(t, "session.List", err)
 			_, err = db.Foreign(t.Context())
 			isMoved(t, "Foreign", err)

@@ -125,7 +125,7 @@ func cutPower(t *testing.T, d *disk, cuts int) []accident {
 		}
 	}
 	d.mu.Unlock()
-	trade(ctx, t, db.Sessions(), l, 3)
+	trade(ctx, t, db.Sessions, l, 3)
 	return accidents
 }
 
@@ -139,7 +139,7 @@ func (a accident) losses(t *testing.T) (lost []string) {
 	}
 	defer db.Close()
 	for n, there := range a.sure {
-		r, err := db.Sessions().Load(t.Context(), ticketID(n))
+		r, err := db.Sessions.Load(t.Context(), ticketID(n))
 		switch {
 		case there && err != nil:
 			lost = append(lost, fmt.Sprintf("session %d was created: %v", n, err))

@@ -32,7 +32,7 @@ func childEchoes(ctx context.Context, path string) error {
 			return err
 		}
 		answer := "ok"
-		if err := do(ctx, db.Sessions(), verb, n); err != nil {
+		if err := do(ctx, db.Sessions, verb, n); err != nil {
 			answer = err.Error()
 		}
 		fmt.Println(answer)
@@ -53,7 +53,7 @@ func do(ctx context.Context, s session.Store, verb string, n int) (err error) {
 
 func TestProcessesSeeEachOthersCommitsWithTheirNextRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	s := open(t, path).Sessions()
+	s := open(t, path).Sessions
 	other := start(t, "echo", path)
 	for n := range 100 {
 		if err := s.Create(t.Context(), ticket(n)); err != nil {
@@ -80,7 +80,7 @@ func TestProcessesSeeEachOthersCommitsWithTheirNextRead(t *testing.T) {
 
 func TestProcessesWriteSideBySide(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	s := open(t, path).Sessions()
+	s := open(t, path).Sessions
 	others := []*child{start(t, "echo", path), start(t, "echo", path)}
 	const each = 60
 	var all sync.WaitGroup
@@ -137,13 +137,13 @@ func TestManyOpenOneFileAtOnce(t *testing.T) {
 				return
 			}
 			defer db.Close()
-			if err := db.Sessions().Create(t.Context(), ticket(n)); err != nil {
+			if err := db.Sessions.Create(t.Context(), ticket(n)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	if found, err := open(t, path).Sessions().List(t.Context(), session.Query{}); err != nil || len(found) != 12 {
+	if found, err := open(t, path).Sessions.List(t.Context(), session.Query{}); err != nil || len(found) != 12 {
 		t.Fatalf("%d sessions, want 12 (%v)", len(found), err)
 	}
 }
@@ -160,13 +160,13 @@ func childTrades(ctx context.Context, path string) error {
 			for n := client; ; n += 4 {
 				n := n + os.Getpid()*10_000
 				fmt.Printf("begin %d\n", n)
-				if err := db.Sessions().Create(ctx, ticket(n)); err != nil {
+				if err := db.Sessions.Create(ctx, ticket(n)); err != nil {
 					panic(err)
 				}
 				fmt.Printf("created %d\n", n)
 				if n%3 == 0 {
 					fmt.Printf("begin %d\n", n)
-					if err := db.Sessions().Delete(ctx, ticketID(n)); err != nil {
+					if err := db.Sessions.Delete(ctx, ticketID(n)); err != nil {
 						panic(err)
 					}
 					fmt.Printf("deleted %d\n", n)
@@ -211,7 +211,7 @@ func holdsAll(t *testing.T, path string, known map[int]string) {
 	}
 	defer db.Close()
 	for n, word := range known {
-		switch _, err := db.Sessions().Load(t.Context(), ticketID(n)); {
+		switch _, err := db.Sessions.Load(t.Context(), ticketID(n)); {
 		case word == "created" && err != nil:
 			t.Fatalf("session %d was created: %v", n, err)
 		case word == "deleted" && !errors.Is(err, session.ErrNotFound):

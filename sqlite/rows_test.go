@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -19,7 +20,7 @@ import (
 // A copy of the files, -wal and -shm included, opens nothing: no ticket is in them, as text or as the bytes it stands for.
 func TestA12_TheFilesHoldNoTicket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	m := &session.Manager{Store: open(t, path).Sessions()}
+	m := &session.Manager{Store: open(t, path).Sessions}
 	for range 50 {
 		w := httptest.NewRecorder()
 		s, err := m.SignIn(w, httptest.NewRequest("POST", "https://example.org/", nil), session.SignIn{User: "1"})
@@ -52,10 +53,10 @@ func TestA12_TheFilesHoldNoTicket(t *testing.T) {
 func TestA10_CountersSessionsAndSecretsShareNoNames(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))
 	r := ticket(1)
-	if err := db.Sessions().Create(t.Context(), r); err != nil {
+	if err := db.Sessions.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Keys().PutSealed(t.Context(), []keyring.Sealed{{Name: "key", Box: []byte("box")}}); err != nil {
+	if err := db.Sealed.PutSealed(t.Context(), []sealed.Secret{{Name: "key", Box: []byte("box")}}); err != nil {
 		t.Fatal(err)
 	}
 	keys := []string{string(r.ID[:]), r.PublicID, r.User, "key", "sessions", fmt.Sprintf("%x", r.ID)}
@@ -68,16 +69,16 @@ func TestA10_CountersSessionsAndSecretsShareNoNames(t *testing.T) {
 		}
 		return nil
 	}
-	if err := db.Throttles().Update(t.Context(), keys, set); err != nil {
+	if err := db.Throttles.Update(t.Context(), keys, set); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.Throttles().DeleteExpired(t.Context(), 1<<60, 100); err != nil || n != len(keys) {
+	if n, err := db.Throttles.DeleteExpired(t.Context(), 1<<60, 100); err != nil || n != len(keys) {
 		t.Fatalf("%d counters were forgotten (%v)", n, err)
 	}
-	if got, err := db.Sessions().Load(t.Context(), r.ID); err != nil || got.Version != r.Version {
+	if got, err := db.Sessions.Load(t.Context(), r.ID); err != nil || got.Version != r.Version {
 		t.Errorf("the session is %+v (%v)", got, err)
 	}
-	if all, err := db.Keys().Sealed(t.Context()); err != nil || len(all) != 1 || string(all[0].Box) != "box" {
+	if all, err := db.Sealed.Sealed(t.Context()); err != nil || len(all) != 1 || string(all[0].Box) != "box" {
 		t.Errorf("the secrets are %v (%v)", all, err)
 	}
 }
@@ -91,7 +92,7 @@ func TestF7_ACounterOutlivesAFloodAndARestart(t *testing.T) {
 			for n := range 1_000 {
 				keys = append(keys, fmt.Sprint(prefix, batch, ".", n))
 			}
-			err := db.Throttles().Update(t.Context(), keys, func(c []throttle.Counter) error {
+			err := db.Throttles.Update(t.Context(), keys, func(c []throttle.Counter) error {
 				for i := range c {
 					c[i] = throttle.Counter{Tries: 1, Ends: 1 << 40}
 				}
@@ -105,7 +106,7 @@ func TestF7_ACounterOutlivesAFloodAndARestart(t *testing.T) {
 	}
 	db := open(t, path)
 	set := func(c []throttle.Counter) error { c[0] = victim; return nil }
-	if err := errors.Join(db.Throttles().Update(t.Context(), []string{"victim"}, set), flood(db, "a"), db.Close()); err != nil {
+	if err := errors.Join(db.Throttles.Update(t.Context(), []string{"victim"}, set), flood(db, "a"), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	db = open(t, path)
@@ -118,7 +119,7 @@ func TestF7_ACounterOutlivesAFloodAndARestart(t *testing.T) {
 		}
 		return nil
 	}
-	if err := db.Throttles().Update(t.Context(), []string{"victim"}, look); err != nil {
+	if err := db.Throttles.Update(t.Context(), []string{"victim"}, look); err != nil {
 		t.Fatal(err)
 	}
 }

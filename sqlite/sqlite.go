@@ -12,13 +12,8 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
-	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/throttle"
-	"github.com/cloakroom-auth/cloakroom/token"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // DB is a set of stores in one file. It is safe for concurrent use.
@@ -28,11 +23,14 @@ import (
 // and the next one is tried afresh. A write whose context ends while it is being committed returns an error although
 // it may have been done.
 //
+// A user's ID is never used again, not even after a deletion.
+//
 // Once the file has been removed, or another put in its place, each call is an error until it is back: what was written to it
 // would be lost, and nobody else would see it.
 type DB struct {
+	store.Set
 	place       place
-	stores      *sqlstore.DB
+	health      *sqlstore.DB
 	read, write *sql.DB
 	commits     *Commits
 }
@@ -60,7 +58,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	db.stores = stores
+	db.Set, db.health = stores.Set, stores
 	return db, nil
 }
 
@@ -71,7 +69,7 @@ func (db *DB) Close() error {
 
 // Ping reads from the file and commits a small write to it, which waits for the disk like any other: nothing less tells
 // whether sign-ins and sign-outs are possible. Callers that strangers can reach should ask at most once a second.
-func (db *DB) Ping(ctx context.Context) error { return db.stores.Ping(ctx) }
+func (db *DB) Ping(ctx context.Context) error { return db.health.Ping(ctx) }
 
 // Foreign returns a number that moves when somebody else has committed to the file: another process, or another DB.
 func (db *DB) Foreign(ctx context.Context) (version int64, err error) {
@@ -85,21 +83,3 @@ func (db *DB) Foreign(ctx context.Context) (version int64, err error) {
 	}
 	return version, nil
 }
-
-// Sessions returns the sessions in this file.
-func (db *DB) Sessions() session.Store { return db.stores.Sessions() }
-
-// Accounts returns the users and groups in this file. A user's ID is never used again, not even after a deletion.
-func (db *DB) Accounts() account.Store { return db.stores.Accounts() }
-
-// Tokens returns the tokens of this database.
-func (db *DB) Tokens() token.Store { return db.stores.Tokens() }
-
-// Throttles returns the counters in this file.
-func (db *DB) Throttles() throttle.Store { return db.stores.Throttles() }
-
-// Keys returns the sealed secrets in this file.
-func (db *DB) Keys() keyring.Store { return db.stores.Keys() }
-
-// Audit returns the events in this file.
-func (db *DB) Audit() audit.Store { return db.stores.Audit() }

@@ -29,7 +29,7 @@ func open(t testing.TB, path string) *sqlite.DB {
 func stores(t *testing.T, path string) storetest.Stores {
 	db := open(t, path)
 	return storetest.Stores{
-		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(), Audit: db.Audit(),
+		Set: db.Set,
 		Reopen: func(t *testing.T) storetest.Stores {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"sync"
+
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // ErrFault is the error of a call that a [Plan] lets fail, unless the plan has one of its own.
@@ -51,9 +53,9 @@ func (p *Plan) fails(name string) bool {
 
 // Faulty returns stores that do what the given ones do, but for the calls that the plan lets fail: these return an
 // error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil
-// stays nil. The stores know nothing of Reopen.
-func Faulty(s Stores, p *Plan) Stores {
-	var faulty Stores
+// stays nil.
+func Faulty(s store.Set, p *Plan) store.Set {
+	var faulty store.Set
 	if s.Sessions != nil {
 		faulty.Sessions = faultySessions{s.Sessions, p}
 	}
@@ -66,8 +68,8 @@ func Faulty(s Stores, p *Plan) Stores {
 	if s.Throttles != nil {
 		faulty.Throttles = faultyThrottles{s.Throttles, p}
 	}
-	if s.Keys != nil {
-		faulty.Keys = faultyKeys{s.Keys, p}
+	if s.Sealed != nil {
+		faulty.Sealed = faultyKeys{s.Sealed, p}
 	}
 	if s.Audit != nil {
 		faulty.Audit = faultyAudit{s.Audit, p}

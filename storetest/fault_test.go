@@ -7,8 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+	"github.com/cloakroom-auth/cloakroom/store"
+
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -16,19 +18,18 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-func fresh(*testing.T) storetest.Stores {
-	db := memory.New()
-	return storetest.Stores{
-		Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys(), Audit: db.Audit(),
-	}
+func fresh(*testing.T) store.Set {
+	return memory.New().Set
 }
 
 func TestStoresWithoutFaultsKeepAllPromises(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.Faulty(fresh(t), &storetest.Plan{}) })
+	storetest.Run(t, func(t *testing.T) storetest.Stores {
+		return storetest.Stores{Set: storetest.Faulty(fresh(t), &storetest.Plan{})}
+	})
 }
 
 // everyCall makes every call of every store once, after those that give it something to do.
-func everyCall(ctx context.Context, s storetest.Stores) (errs []error) {
+func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note := func(err error) { errs = append(errs, err) }
 	r := &session.Record{ID: session.ID{1}, PublicID: "p", User: "u", Expires: 10}
 	note(s.Sessions.Create(ctx, r))
@@ -83,10 +84,10 @@ func everyCall(ctx context.Context, s storetest.Stores) (errs []error) {
 	_, err = s.Throttles.DeleteExpired(ctx, 1, 1)
 	note(err)
 
-	note(s.Keys.PutSealed(ctx, []keyring.Sealed{{Name: "a"}}))
-	_, err = s.Keys.AddSealed(ctx, keyring.Sealed{Name: "b"})
+	note(s.Sealed.PutSealed(ctx, []sealed.Secret{{Name: "a"}}))
+	_, err = s.Sealed.AddSealed(ctx, sealed.Secret{Name: "b"})
 	note(err)
-	_, err = s.Keys.Sealed(ctx)
+	_, err = s.Sealed.Sealed(ctx)
 	note(err)
 	return errs
 }
@@ -158,8 +159,8 @@ func TestOneOfManyParallelCallsFails(t *testing.T) {
 }
 
 func TestStoreThatIsMissingStaysMissing(t *testing.T) {
-	faulty := storetest.Faulty(storetest.Stores{}, &storetest.Plan{})
-	if faulty.Sessions != nil || faulty.Accounts != nil || faulty.Tokens != nil || faulty.Throttles != nil || faulty.Keys != nil {
+	faulty := storetest.Faulty(store.Set{}, &storetest.Plan{})
+	if faulty.Sessions != nil || faulty.Accounts != nil || faulty.Tokens != nil || faulty.Throttles != nil || faulty.Sealed != nil {
 		t.Errorf("%+v", faulty)
 	}
 }

@@ -3,8 +3,9 @@ package storetest
 import (
 	"context"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -159,18 +160,18 @@ func (f faultyThrottles) DeleteExpired(ctx context.Context, now int64, limit int
 }
 
 type faultyKeys struct {
-	store keyring.Store
+	store sealed.Store
 	plan  *Plan
 }
 
-func (f faultyKeys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
-	return value(f.plan, "keyring.Sealed", func() ([]keyring.Sealed, error) { return f.store.Sealed(ctx) })
+func (f faultyKeys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
+	return value(f.plan, "sealed.Secret", func() ([]sealed.Secret, error) { return f.store.Sealed(ctx) })
 }
 
-func (f faultyKeys) PutSealed(ctx context.Context, s []keyring.Sealed) error {
+func (f faultyKeys) PutSealed(ctx context.Context, s []sealed.Secret) error {
 	return deed(f.plan, "keyring.PutSealed", func() error { return f.store.PutSealed(ctx, s) })
 }
 
-func (f faultyKeys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed, error) {
-	return value(f.plan, "keyring.AddSealed", func() (keyring.Sealed, error) { return f.store.AddSealed(ctx, s) })
+func (f faultyKeys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
+	return value(f.plan, "keyring.AddSealed", func() (sealed.Secret, error) { return f.store.AddSealed(ctx, s) })
 }

@@ -3,8 +3,9 @@ package storetest
 import (
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -111,9 +112,9 @@ var persistenceCases = []testCase[Stores]{
 	{
 		"sealed secrets are there after a restart", "what a method acknowledged survives",
 		func(t *testing.T, s Stores) {
-			ok(t, s.Keys.PutSealed(t.Context(), []keyring.Sealed{sealed("a", "1"), sealed("b", "2")}))
+			ok(t, s.Sealed.PutSealed(t.Context(), []sealed.Secret{secretOf("a", "1"), secretOf("b", "2")}))
 			s = s.Reopen(t)
-			holds(t, s.Keys, sealed("a", "1"), sealed("b", "2"))
+			holds(t, s.Sealed, secretOf("a", "1"), secretOf("b", "2"))
 		},
 	},
 }

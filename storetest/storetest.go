@@ -4,7 +4,7 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// Who implements only one of the interfaces runs [Sessions], [Accounts], [Tokens], [Throttles] or [Keys]. Each case is a subtest
+// Who implements only one of the interfaces runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed] or [Audit]. Each case is a subtest
 // with a sentence for a name, gets an empty store of its own, and says which promise is broken when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test what uses them.
@@ -15,9 +15,11 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+	"github.com/cloakroom-auth/cloakroom/store"
+
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -25,12 +27,7 @@ import (
 
 // Stores are the stores of one database.
 type Stores struct {
-	Sessions  session.Store
-	Accounts  account.Store
-	Tokens    token.Store
-	Throttles throttle.Store
-	Keys      keyring.Store
-	Audit     audit.Store
+	store.Set
 
 	// Reopen closes the stores, as the end of a process would, and opens the same database anew.
 	// Nil says that nothing is meant to outlive the process; the cases about that are then not part of the list.
@@ -51,8 +48,8 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("throttles", func(t *testing.T) {
 		Throttles(t, func(t *testing.T) throttle.Store { return open(t).Throttles })
 	})
-	t.Run("keys", func(t *testing.T) {
-		Keys(t, func(t *testing.T) keyring.Store { return open(t).Keys })
+	t.Run("sealed", func(t *testing.T) {
+		Sealed(t, func(t *testing.T) sealed.Store { return open(t).Sealed })
 	})
 	t.Run("audit", func(t *testing.T) {
 		Audit(t, func(t *testing.T) audit.Store { return open(t).Audit })
@@ -84,8 +81,8 @@ func Throttles(t *testing.T, open func(t *testing.T) throttle.Store) {
 	run(t, open, throttleCases)
 }
 
-// Keys runs the cases of a store of sealed secrets. open returns an empty one.
-func Keys(t *testing.T, open func(t *testing.T) keyring.Store) {
+// Sealed runs the cases of a store of sealed secrets. open returns an empty one.
+func Sealed(t *testing.T, open func(t *testing.T) sealed.Store) {
 	run(t, open, keyCases)
 }
 

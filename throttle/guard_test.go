@@ -20,7 +20,7 @@ var (
 )
 
 func newGuard() *throttle.Guard {
-	return &throttle.Guard{Store: memory.New().Throttles(), Key: []byte("a key for tests")}
+	return &throttle.Guard{Store: memory.New().Throttles, Key: []byte("a key for tests")}
 }
 
 // blocked makes an attempt that is then given back, and returns how long the guard says to wait.
@@ -177,7 +177,7 @@ func (b brokenStore) DeleteExpired(context.Context, int64, int) (int, error) { r
 
 func TestPurgeForgetsWhatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := memory.New().Throttles()
+		store := memory.New().Throttles
 		g := &throttle.Guard{Store: store}
 		for i := range 1200 {
 			fail(t, g, throttle.Attempt{Account: fmt.Sprint(i)}, 1)
@@ -212,8 +212,8 @@ func TestCountersNameNobody(t *testing.T) {
 		fail(t, &g, throttle.Attempt{Account: "ann", Device: "laptop"}, 1)
 		return strings.Join(seen, "\n")
 	}
-	a := keys(throttle.Guard{Store: memory.New().Throttles(), Key: []byte("one")})
-	b := keys(throttle.Guard{Store: memory.New().Throttles(), Key: []byte("two")})
+	a := keys(throttle.Guard{Store: memory.New().Throttles, Key: []byte("one")})
+	b := keys(throttle.Guard{Store: memory.New().Throttles, Key: []byte("two")})
 	if a == b {
 		t.Error("the key makes no difference")
 	}

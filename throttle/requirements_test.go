@@ -67,7 +67,7 @@ func TestG01_OneHundredSlowFailuresThenOneAnHour(t *testing.T) {
 }
 
 func TestG02_F6_ParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
-	store := memory.New().Throttles()
+	store := memory.New().Throttles
 	var verified atomic.Int32
 	var all sync.WaitGroup
 	for i := range 200 {
@@ -179,7 +179,7 @@ func TestF7_AMillionOtherCountersPushNoneOut(t *testing.T) {
 	if testing.Short() {
 		n = 10_000
 	}
-	store := memory.New().Throttles()
+	store := memory.New().Throttles
 	g := &throttle.Guard{Store: store}
 	victim := throttle.Attempt{Account: "1", Address: home}
 	fail(t, g, victim, 10)

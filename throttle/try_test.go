@@ -12,7 +12,7 @@ import (
 
 func TestUndoLeavesNoTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := memory.New().Throttles()
+		store := memory.New().Throttles
 		g, ann := &throttle.Guard{Store: store}, throttle.Attempt{Account: "1", Address: home}
 		fail(t, g, ann, 9)
 		for range 300 {
@@ -47,7 +47,7 @@ func TestUndoneTriesDoNotKeepAnOldLimitInMind(t *testing.T) {
 
 func TestUndoOpensTheWindowThatItFilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := memory.New().Throttles()
+		store := memory.New().Throttles
 		g, ann := &throttle.Guard{Store: store}, throttle.Attempt{Account: "1"}
 		first, err := g.Reserve(t.Context(), ann)
 		if err != nil {

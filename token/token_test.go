@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-func newService() *token.Service { return &token.Service{Store: memory.New().Tokens()} }
+func newService() *token.Service { return &token.Service{Store: memory.New().Tokens} }
 
 // made returns the text of a new token.
 func made(t testing.TB, s *token.Service, n token.New) (string, *token.Token) {

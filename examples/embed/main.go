@@ -18,7 +18,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := &session.Manager{Store: db.Sessions(), Accounts: users, InsecureHTTP: true} // plain http on this machine
+	m := &session.Manager{Store: db.Sessions, Accounts: users, InsecureHTTP: true} // plain http on this machine
 	go m.Run(context.Background())
 
 	http.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {

@@ -49,9 +49,9 @@ func TestAPasswordChangeIsBelievedAtTheSecondLook(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				db := memory.New()
 				u := &account.User{Username: "ada", IsActive: true, Epoch: "1", Password: "before"}
-				must(t, db.Accounts().Create(t.Context(), u))
-				m := &session.Manager{Store: db.Sessions()}
-				hub := &events.Hub{Auth: auth.New(m, db.Accounts())}
+				must(t, db.Accounts.Create(t.Context(), u))
+				m := &session.Manager{Store: db.Sessions}
+				hub := &events.Hub{Auth: auth.New(m, db.Accounts)}
 				s, err := m.SignIn(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: "1", Method: "password"})
 				must(t, err)
 				ctx, stop := context.WithCancel(t.Context())
@@ -61,13 +61,13 @@ func TestAPasswordChangeIsBelievedAtTheSecondLook(t *testing.T) {
 				_, err = hub.Open(ctx, &auth.Identity{User: u, Session: s}, p)
 				must(t, err)
 
-				_, err = db.Accounts().Change(ctx, u.ID, func(u *account.User) error { u.Epoch, u.Password = "2", "after"; return nil })
+				_, err = db.Accounts.Change(ctx, u.ID, func(u *account.User) error { u.Epoch, u.Password = "2", "after"; return nil })
 				must(t, err)
 				hub.Wake(u.ID)
 				p.demand(t, "right after the change")
 				time.Sleep(200 * time.Millisecond)
 				if own {
-					renew(t, db.Sessions(), u.ID)
+					renew(t, db.Sessions, u.ID)
 				}
 				time.Sleep(2 * time.Second)
 				if own {

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -21,8 +22,10 @@ import (
 // faulty returns stores that fail as the plan says, but for the audit log: it is written beside the requests, and no request
 // would be the one whose call fails.
 func faulty(st stores, plan *storetest.Plan) stores {
-	f := storetest.Faulty(storetest.Stores{Sessions: st.Sessions, Accounts: st.Accounts, Tokens: st.Tokens, Throttles: st.Throttles, Keys: st.Keys}, plan)
-	return stores{f.Sessions, f.Accounts, f.Tokens, f.Throttles, f.Keys, st.Audit}
+	events := st.Audit
+	st = storetest.Faulty(st, plan)
+	st.Audit = events
+	return st
 }
 
 // noStores are stores that fail every call.
@@ -32,7 +35,10 @@ func noStores(t *testing.T) stores {
 
 // crashing are stores whose every call panics, but for the audit log, which no request calls.
 func crashing(*testing.T) stores {
-	return stores{struct{ session.Store }{}, struct{ account.Store }{}, struct{ token.Store }{}, struct{ throttle.Store }{}, struct{ keyring.Store }{}, memory.New().Audit()}
+	return stores{
+		Sessions: struct{ session.Store }{}, Accounts: struct{ account.Store }{}, Tokens: struct{ token.Store }{},
+		Throttles: struct{ throttle.Store }{}, Sealed: struct{ sealed.Store }{}, Audit: memory.New().Audit,
+	}
 }
 
 // anyTicket returns a well-formed ticket that names no session.

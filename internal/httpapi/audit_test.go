@@ -133,7 +133,7 @@ func (u *unwritable) Append(ctx context.Context, events []*audit.Event) error {
 // and is there once the store takes it.
 func TestL04_NoActIsCarriedOutThatTheAuditLogCannotHold(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
-		store := &unwritable{Store: memory.New().Audit()}
+		store := &unwritable{Store: memory.New().Audit}
 		s := start(t, options{stores: open, audit: store})
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")
@@ -389,7 +389,7 @@ func TestTheAuditLogIsExported(t *testing.T) {
 
 // TestAnOutageDuringAnExportCutsIt: half of it doesn't look like the whole.
 func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
-	store := &forgetful{Store: memory.New().Audit()}
+	store := &forgetful{Store: memory.New().Audit}
 	s := start(t, options{audit: store})
 	root := s.as(s.superuser("root"))
 	var many []*audit.Event
@@ -412,7 +412,7 @@ func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
 
 // TestL04_AnAuditLogThatCannotBeReadIsAnOutage, whoever asks for it and how.
 func TestL04_AnAuditLogThatCannotBeReadIsAnOutage(t *testing.T) {
-	s := start(t, options{audit: &forgetful{Store: memory.New().Audit()}})
+	s := start(t, options{audit: &forgetful{Store: memory.New().Audit}})
 	root := s.as(s.superuser("root"))
 	for _, path := range []string{"/audit?event=x", "/audit/export?format=csv&event=x", "/audit/export?format=ndjson&event=x"} {
 		if r := root.send("GET", adminPath+path, nil); !isProblem(r, 503, "unavailable") || r.Header.Get("Content-Disposition") != "" {

@@ -44,7 +44,7 @@ func TestF02_ReadingChangesNothing(t *testing.T) {
 	if after := snapshot(t, s.stores); after != before {
 		t.Errorf("something changed:\n%s\n%s", before, after)
 	}
-	reading := []string{"session.Load", "session.List", "account.Load", "account.List", "keyring.Sealed", "session.Touch", "token.List"}
+	reading := []string{"session.Load", "session.List", "account.Load", "account.List", "sealed.Secret", "session.Touch", "token.List"}
 	for _, call := range slices.Compact(slices.Sorted(slices.Values(calls))) {
 		if !slices.Contains(reading, call) {
 			t.Errorf("%s was called", call)

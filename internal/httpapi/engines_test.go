@@ -20,7 +20,7 @@ func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) s
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
+			return db.Set
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
@@ -36,7 +36,7 @@ func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) s
 			}
 			t.Cleanup(func() { db.Close() })
 			rest := memory.New()
-			return stores{db.Sessions(), rest.Accounts(), rest.Tokens(), db.Throttles(), rest.Keys(), rest.Audit()}
+			return stores{Sessions: db.Sessions, Accounts: rest.Accounts, Tokens: rest.Tokens, Throttles: db.Throttles, Sealed: rest.Sealed, Audit: rest.Audit}
 		})
 	})
 }

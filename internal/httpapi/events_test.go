@@ -269,7 +269,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	ours, theirs := open(), open()
 	s := start(t, options{
 		stores: func(*testing.T) stores {
-			return stores{ours.Sessions(), ours.Accounts(), ours.Tokens(), ours.Throttles(), ours.Keys(), ours.Audit()}
+			return ours.Set
 		},
 		change: func(a *httpapi.API) { a.Live.Version = ours.Foreign },
 	})
@@ -278,7 +278,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	time.Sleep(time.Second) // what our own process has done is over
 	var took []time.Duration
 	began := time.Now()
-	_, err := theirs.Accounts().Change(t.Context(), bob.ID, func(u *account.User) error { u.Direct = []string{"blog.add_post"}; return nil })
+	_, err := theirs.Accounts.Change(t.Context(), bob.ID, func(u *account.User) error { u.Direct = []string{"blog.add_post"}; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	}
 	took = append(took, time.Since(began))
 	began = time.Now()
-	if _, err := theirs.Sessions().DeleteUser(t.Context(), ada.ID, session.ID{}); err != nil {
+	if _, err := theirs.Sessions.DeleteUser(t.Context(), ada.ID, session.ID{}); err != nil {
 		t.Fatal(err)
 	}
 	a.ends("deleted by another process", "ended_elsewhere")

@@ -27,19 +27,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// stores are what a server keeps its things in.
-type stores struct {
-	Sessions  session.Store
-	Accounts  account.Store
-	Tokens    token.Store
-	Throttles throttle.Store
-	Keys      keyring.Store
-	Audit     audit.Store
-}
+type stores = store.Set
 
 func inMemory(t *testing.T) stores { return memoryStores(t) }
 
@@ -47,7 +40,7 @@ func inSQLite(t *testing.T) stores { return sqliteStores(t) }
 
 func memoryStores(testing.TB) stores {
 	db := memory.New()
-	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
+	return db.Set
 }
 
 func sqliteStores(t testing.TB) stores {
@@ -56,7 +49,7 @@ func sqliteStores(t testing.TB) stores {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
+	return db.Set
 }
 
 // onEachStore runs a test against every store that there is.
@@ -158,7 +151,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	who := auth.New(sessions, st.Accounts)
 	who.Tokens = &token.Service{Store: st.Tokens, Log: logger}
 	who.JWT = &jwt.Service{
-		Keys: &jwt.Keys{Ring: ring, Store: st.Keys}, Store: st.Tokens, Accounts: who, Sessions: sessions, Issuer: base,
+		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: who, Sessions: sessions, Issuer: base,
 		Audiences: []string{"reports", "billing"}, Log: logger,
 	}
 	hub := &events.Hub{Auth: who, Log: logger}
@@ -167,7 +160,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	return &httpapi.API{
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
-		Healthy: func(ctx context.Context) error { _, err := st.Keys.Sealed(ctx); return err },
+		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,
 	}
 }

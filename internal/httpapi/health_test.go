@@ -59,7 +59,10 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 func TestL05_AStoreThatHangsIsOut(t *testing.T) {
 	t.Parallel()
 	inner := inMemory(t)
-	hung := stores{hungSessions{inner.Sessions}, hungAccounts{inner.Accounts}, hungTokens{inner.Tokens}, hungThrottles{inner.Throttles}, inner.Keys, inner.Audit}
+	hung := stores{
+		Sessions: hungSessions{inner.Sessions}, Accounts: hungAccounts{inner.Accounts}, Tokens: hungTokens{inner.Tokens},
+		Throttles: hungThrottles{inner.Throttles}, Sealed: inner.Sealed, Audit: inner.Audit,
+	}
 	s := start(t, options{stores: func(*testing.T) stores { return hung }})
 	signed := signedWith(t, s, inner)
 	var all sync.WaitGroup

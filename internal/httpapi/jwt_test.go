@@ -551,7 +551,7 @@ func TestB4_L04_NoFaultOfAStoreIsARefusalOfAJWT(t *testing.T) {
 			if r.StatusCode != 200 && (r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || r.cookie("sessionid") != nil) {
 				t.Errorf("%s, %s fails: %d %s", what, failed, r.StatusCode, r.body)
 			}
-			if r.StatusCode == 200 && failed != "throttle.Update" && failed != "keyring.Sealed" && failed != "session.List" {
+			if r.StatusCode == 200 && failed != "throttle.Update" && failed != "sealed.Secret" && failed != "session.List" {
 				t.Errorf("%s, %s fails, and the answer is %d %s", what, failed, r.StatusCode, r.body)
 			}
 			if r.StatusCode == 503 && len(s.records(u.ID)) != sessions {

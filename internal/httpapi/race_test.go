@@ -95,7 +95,7 @@ func TestX07_B1_L06_NothingBringsBackAnEndedSession(t *testing.T) {
 				s.change(u.ID, func(r *session.Record) { r.Seen -= 300 })
 				g := newGate(inner.Sessions, row.call)
 				slow := start(t, options{stores: func(*testing.T) stores {
-					return stores{g, inner.Accounts, inner.Tokens, inner.Throttles, inner.Keys, inner.Audit}
+					return stores{Sessions: g, Accounts: inner.Accounts, Tokens: inner.Tokens, Throttles: inner.Throttles, Sealed: inner.Sealed, Audit: inner.Audit}
 				}})
 				late := make(chan *answer)
 				go func() { late <- row.send(slow.client().hold(ticket)) }()

@@ -23,7 +23,7 @@ func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
-		return stores{db.Sessions(), db.Accounts(), db.Tokens(), db.Throttles(), db.Keys(), db.Audit()}
+		return db.Set
 	}})
 	u := s.user("ada")
 	c := s.signedIn("ada")

@@ -29,7 +29,7 @@ const (
 // resign signs what change makes of a token's claims with the key that signed the token, as only we can.
 func (s *server) resign(text string, change func(claims string) string) string {
 	s.t.Helper()
-	sealed, err := s.stores.Keys.Sealed(s.t.Context())
+	sealed, err := s.stores.Sealed.Sealed(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -240,7 +240,7 @@ func dumped(st stores) (all []byte, err error) {
 	for _, u := range accounts {
 		fmt.Fprintf(&dump, "%+v\n", *u)
 	}
-	sealed, err := st.Keys.Sealed(ctx)
+	sealed, err := st.Sealed.Sealed(ctx)
 	if err != nil {
 		return nil, err
 	}

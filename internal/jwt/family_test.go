@@ -229,7 +229,7 @@ func TestX01_X02_X03_B7_TokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
 	}{
 		"the family is over": {func(w *world, p jwt.Pair) error { return w.Blacklist(context.Background(), p.Refresh) }, jwt.ErrEnded, jwt.ErrEnded},
 		"all of the user's are over": {func(w *world, _ jwt.Pair) error {
-			_, err := w.db.Tokens().DeleteUser(context.Background(), "1", token.Refresh)
+			_, err := w.db.Tokens.DeleteUser(context.Background(), "1", token.Refresh)
 			return err
 		}, jwt.ErrEnded, jwt.ErrEnded},
 		"the epoch moved":     {func(w *world, _ jwt.Pair) error { w.accounts["1"] = "second"; return nil }, jwt.ErrEnded, jwt.ErrEnded},
@@ -253,14 +253,14 @@ func TestX01_X02_X03_B7_TokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
 		"the session is over": func(w *world) error { _, err := w.sessions.RevokeAll(context.Background(), "1", nil); return err },
 		"the epoch moved":     func(w *world) error { w.accounts["1"] = "second"; return nil },
 		"the password changed, and the session stays": func(w *world) error {
-			all, err := w.db.Sessions().List(context.Background(), sessionsOf("1"))
+			all, err := w.db.Sessions.List(context.Background(), sessionsOf("1"))
 			if err != nil {
 				return err
 			}
 			next := *all[0]
 			next.Epoch = "second"
 			w.accounts["1"] = "second"
-			return w.db.Sessions().Replace(context.Background(), all[0], &next)
+			return w.db.Sessions.Replace(context.Background(), all[0], &next)
 		},
 	} {
 		w := newWorld(t)
@@ -315,14 +315,14 @@ func TestAnAccessTokenIsExchangedOnce(t *testing.T) {
 	if got := tally(errs); !only(got, map[string]int{"<nil>": 1, jwt.ErrSpent.Error(): 63}) {
 		t.Error(got)
 	}
-	marks, err := w.db.Tokens().List(t.Context(), token.Query{Kind: token.Spent})
+	marks, err := w.db.Tokens.List(t.Context(), token.Query{Kind: token.Spent})
 	if err != nil || len(marks) != 1 || marks[0].Expires != c.ExpiresAt.Unix() {
 		t.Fatal(marks, err)
 	}
-	if _, err := w.db.Tokens().DeleteExpired(t.Context(), c.ExpiresAt.Unix()-1, 10); err != nil || !errors.Is(w.Spend(t.Context(), c), jwt.ErrSpent) {
+	if _, err := w.db.Tokens.DeleteExpired(t.Context(), c.ExpiresAt.Unix()-1, 10); err != nil || !errors.Is(w.Spend(t.Context(), c), jwt.ErrSpent) {
 		t.Error("the mark is gone before the token is")
 	}
-	if n, err := w.db.Tokens().DeleteExpired(t.Context(), c.ExpiresAt.Unix(), 10); err != nil || n != 1 {
+	if n, err := w.db.Tokens.DeleteExpired(t.Context(), c.ExpiresAt.Unix(), 10); err != nil || n != 1 {
 		t.Error("the mark outlives the token")
 	}
 	if err := w.Verify(t.Context(), pair.Access, ""); err != nil {
@@ -406,7 +406,7 @@ func TestB4_AnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 			w.Grace = time.Nanosecond
 			used := w.signIn()
 			pair := w.refresh(used)
-			w.Store = &failing{w.db.Tokens(), n}
+			w.Store = &failing{w.db.Tokens, n}
 			err := do(w, pair, used)
 			if errors.Is(err, errDown) {
 				failed++
@@ -416,7 +416,7 @@ func TestB4_AnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 			} else if _, refused := errors.AsType[*jwt.Refusal](err); refused && what != "a re-use" {
 				t.Errorf("%s, call %d: %v", what, n, err)
 			}
-			w.Store = w.db.Tokens()
+			w.Store = w.db.Tokens
 			if errors.Is(err, errDown) && w.Verify(t.Context(), pair.Refresh, "") != nil {
 				t.Errorf("%s, call %d: the token is dead", what, n)
 			}

@@ -57,7 +57,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, db: memory.New(), ring: ring, accounts: accounts{"1": "first"}, log: &bytes.Buffer{}}
-	w.sessions = &session.Manager{Store: w.db.Sessions(), Accounts: w.accounts}
+	w.sessions = &session.Manager{Store: w.db.Sessions, Accounts: w.accounts}
 	w.Service = w.node()
 	w.Log = slog.New(slog.NewJSONHandler(w.log, nil))
 	return w
@@ -66,7 +66,7 @@ func newWorld(t testing.TB) *world {
 // node returns another server on the same stores.
 func (w *world) node() *jwt.Service {
 	return &jwt.Service{
-		Keys: &jwt.Keys{Ring: w.ring, Store: w.db.Keys()}, Store: w.db.Tokens(), Accounts: w.accounts, Sessions: w.sessions,
+		Keys: &jwt.Keys{Ring: w.ring, Store: w.db.Sealed}, Store: w.db.Tokens, Accounts: w.accounts, Sessions: w.sessions,
 		Issuer: publicURL, Audiences: []string{"reports", "billing"},
 	}
 }
@@ -104,7 +104,7 @@ func (w *world) mint(s *session.Session, audience string) string {
 // families returns what is stored of them.
 func (w *world) families() []*token.Record {
 	w.t.Helper()
-	all, err := w.db.Tokens().List(w.t.Context(), token.Query{Kind: token.Refresh})
+	all, err := w.db.Tokens.List(w.t.Context(), token.Query{Kind: token.Refresh})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ type signer struct {
 // signers returns the signing keys, the oldest first.
 func (w *world) signers() []signer {
 	w.t.Helper()
-	sealed, err := w.db.Keys().Sealed(w.t.Context())
+	sealed, err := w.db.Sealed.Sealed(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 )
 
@@ -23,7 +25,7 @@ const lookAgain = 5 * time.Second
 // there is none. Set the fields before first use; it is then safe for concurrent use.
 type Keys struct {
 	Ring      *keyring.Ring
-	Store     keyring.Store
+	Store     sealed.Store
 	Algorithm string // of the first key; "": EdDSA
 
 	mu     sync.Mutex

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 )
@@ -45,7 +47,7 @@ func TestThereIsNoKeyUntilOneIsNeeded(t *testing.T) {
 	if err := w.Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, jwt.ErrInvalid) {
 		t.Error(err)
 	}
-	if all, err := w.db.Keys().Sealed(t.Context()); err != nil || len(all) != 0 {
+	if all, err := w.db.Sealed.Sealed(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("%d keys, %v", len(all), err)
 	}
 	w.signIn()
@@ -159,11 +161,11 @@ func TestAfterALeakTheOldKeysCanBeDropped(t *testing.T) {
 
 // oldest returns the first key that there was, published or not.
 func (w *world) oldest() signer {
-	sealed, err := w.db.Keys().Sealed(w.t.Context())
+	secrets, err := w.db.Sealed.Sealed(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	plain, err := w.ring.Open(sealed[0])
+	plain, err := w.ring.Open(secrets[0])
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -221,7 +223,7 @@ func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if all, err := w.db.Keys().Sealed(t.Context()); err != nil || len(all) < 2 || len(all) > len(nodes)+1 {
+	if all, err := w.db.Sealed.Sealed(t.Context()); err != nil || len(all) < 2 || len(all) > len(nodes)+1 {
 		t.Errorf("%d keys, %v", len(all), err)
 	}
 }
@@ -244,14 +246,14 @@ func TestAKeyThatAnotherNodeHasJustMadeIsFound(t *testing.T) {
 
 // counted counts the reads of the keys, and fails them while down.
 type counted struct {
-	keyring.Store
+	sealed.Store
 	reads int
 	down  bool
 }
 
 var errDown = errors.New("the database is down")
 
-func (c *counted) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+func (c *counted) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	c.reads++
 	if c.down {
 		return nil, errDown
@@ -263,7 +265,7 @@ func (c *counted) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
 func TestStrangersCantMakeUsReadTheKeysAllTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		store := &counted{Store: w.db.Keys()}
+		store := &counted{Store: w.db.Sealed}
 		w.Keys.Store = store
 		pair := w.signIn()
 		store.reads = 0
@@ -285,7 +287,7 @@ func TestStrangersCantMakeUsReadTheKeysAllTheTime(t *testing.T) {
 func TestAnOutageOfTheKeysIsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		store := &counted{Store: w.db.Keys()}
+		store := &counted{Store: w.db.Sealed}
 		w.Keys.Store = store
 		pair := w.signIn()
 		store.down = true
@@ -315,15 +317,15 @@ func TestAnOutageOfTheKeysIsNoRefusal(t *testing.T) {
 func TestSigningKeysAreSealed(t *testing.T) {
 	w := newWorld(t)
 	w.signIn()
-	sealed, err := w.db.Keys().Sealed(t.Context())
-	if err != nil || len(sealed) != 1 || sealed[0].Name != "jwt 000001" {
-		t.Fatal(sealed, err)
+	secrets, err := w.db.Sealed.Sealed(t.Context())
+	if err != nil || len(secrets) != 1 || secrets[0].Name != "jwt 000001" {
+		t.Fatal(secrets, err)
 	}
-	if strings.Contains(string(sealed[0].Box), "pkcs8") {
+	if strings.Contains(string(secrets[0].Box), "pkcs8") {
 		t.Error("the key lies open")
 	}
-	moved := keyring.Sealed{Name: "jwt 000002", Box: sealed[0].Box}
-	if _, err := w.db.Keys().AddSealed(t.Context(), moved); err != nil {
+	moved := sealed.Secret{Name: "jwt 000002", Box: secrets[0].Box}
+	if _, err := w.db.Sealed.AddSealed(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.node().Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, keyring.ErrWrongSecret) {

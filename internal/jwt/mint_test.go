@@ -56,7 +56,7 @@ func TestAMintedTokenTellsNoEpoch(t *testing.T) {
 	w2 := newWorld(t)
 	w2.ring, w2.Keys.Ring = ring, ring
 	text := w2.mint(w2.session(), "reports")
-	if err := keyring.Rotate(t.Context(), path, w2.db.Keys()); err != nil {
+	if err := keyring.Rotate(t.Context(), path, w2.db.Sealed); err != nil {
 		t.Fatal(err)
 	}
 	if w2.Keys.Ring, err = keyring.Load(path); err != nil {

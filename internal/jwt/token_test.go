@@ -128,7 +128,7 @@ func (w *world) seal(name string, private any, algorithm string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.db.Keys().AddSealed(w.t.Context(), w.ring.Seal(name, plain)); err != nil {
+	if _, err := w.db.Sealed.AddSealed(w.t.Context(), w.ring.Seal(name, plain)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 // ErrWrongSecret says that no secret of the ring opens a sealed value.
@@ -74,12 +76,12 @@ func (r *Ring) Derive(purpose string) [][]byte {
 }
 
 // Seal encrypts plain under the current secret, with AES-256-GCM and a random nonce, and binds it to name.
-func (r *Ring) Seal(name string, plain []byte) Sealed {
+func (r *Ring) Seal(name string, plain []byte) sealed.Secret {
 	return seal(r.secrets()[0], name, plain)
 }
 
 // Open returns what was sealed under one of the secrets and this very name; else the error wraps [ErrWrongSecret].
-func (r *Ring) Open(s Sealed) ([]byte, error) {
+func (r *Ring) Open(s sealed.Secret) ([]byte, error) {
 	plain, err := open(r.secrets(), s)
 	if err != nil {
 		// Perhaps another process has rotated the file and sealed the value anew since the last look.
@@ -96,7 +98,7 @@ const (
 // Check makes sure that store belongs to this ring: every value in it can be opened, else the error wraps
 // [ErrWrongSecret] and the server must not start. A store that holds nothing gets a value for later starts to check by,
 // so that two servers with different secrets can't both begin with an empty store; any other is only read.
-func (r *Ring) Check(ctx context.Context, store Store) error {
+func (r *Ring) Check(ctx context.Context, store sealed.Store) error {
 	all, err := store.Sealed(ctx)
 	if err != nil {
 		return fmt.Errorf("read sealed secrets: %w", err)
@@ -104,7 +106,7 @@ func (r *Ring) Check(ctx context.Context, store Store) error {
 	if err := r.opens(all...); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(all, func(s Sealed) bool { return s.Name == checkName }) {
+	if slices.ContainsFunc(all, func(s sealed.Secret) bool { return s.Name == checkName }) {
 		return nil
 	}
 	check, err := store.AddSealed(ctx, r.Seal(checkName, []byte(checkPlain)))
@@ -114,7 +116,7 @@ func (r *Ring) Check(ctx context.Context, store Store) error {
 	return r.opens(check)
 }
 
-func (r *Ring) opens(all ...Sealed) error {
+func (r *Ring) opens(all ...sealed.Secret) error {
 	for _, s := range all {
 		if _, err := r.Open(s); err != nil {
 			return fmt.Errorf("%w: the database was begun with another file than %s; put that one back", err, r.path)
@@ -170,11 +172,11 @@ func derive(secret []byte, info string) []byte {
 	return key
 }
 
-func seal(secret []byte, name string, plain []byte) Sealed {
-	return Sealed{Name: name, Box: aead(secret).Seal(nil, nil, plain, []byte(name))}
+func seal(secret []byte, name string, plain []byte) sealed.Secret {
+	return sealed.Secret{Name: name, Box: aead(secret).Seal(nil, nil, plain, []byte(name))}
 }
 
-func open(secrets [][]byte, s Sealed) ([]byte, error) {
+func open(secrets [][]byte, s sealed.Secret) ([]byte, error) {
 	for _, secret := range secrets {
 		if plain, err := aead(secret).Open(nil, nil, s.Box, []byte(s.Name)); err == nil {
 			return plain, nil

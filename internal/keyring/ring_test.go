@@ -13,6 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+	"github.com/cloakroom-auth/cloakroom/store"
+
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -50,7 +53,7 @@ func TestSealedValuesOpenByTheirNameOnly(t *testing.T) {
 			t.Fatal("the value is in the clear")
 		}
 		for _, name := range []string{"", "b", "A", "a\x00"} {
-			if _, err := r.Open(keyring.Sealed{Name: name, Box: s.Box}); !errors.Is(err, keyring.ErrWrongSecret) {
+			if _, err := r.Open(sealed.Secret{Name: name, Box: s.Box}); !errors.Is(err, keyring.ErrWrongSecret) {
 				t.Fatalf("opened as %q: %v", name, err)
 			}
 		}
@@ -64,7 +67,7 @@ func TestEveryChangeOfABoxIsNoticed(t *testing.T) {
 		changed := bytes.Clone(s.Box)
 		changed[n] ^= 1
 		for _, box := range [][]byte{changed, s.Box[:n], append(bytes.Clone(s.Box), byte(n))} {
-			if _, err := r.Open(keyring.Sealed{Name: "a", Box: box}); !errors.Is(err, keyring.ErrWrongSecret) {
+			if _, err := r.Open(sealed.Secret{Name: "a", Box: box}); !errors.Is(err, keyring.ErrWrongSecret) {
 				t.Fatalf("byte %d: %v", n, err)
 			}
 		}
@@ -82,7 +85,7 @@ func TestOlderSecretsStillOpen(t *testing.T) {
 }
 
 func TestC16_AServerWhoseSecretOpensNothingDoesNotStart(t *testing.T) {
-	keys := memory.New().Keys()
+	keys := memory.New().Sealed
 	mine, other := load(t, keyFile(t, one)), load(t, keyFile(t, two))
 	if err := mine.Check(t.Context(), keys); err != nil {
 		t.Fatal(err)
@@ -102,7 +105,7 @@ func TestC16_AServerWhoseSecretOpensNothingDoesNotStart(t *testing.T) {
 }
 
 func TestCheckLooksAtWhatWasThereBeforeIt(t *testing.T) {
-	keys := memory.New().Keys()
+	keys := memory.New().Sealed
 	if _, err := keys.AddSealed(t.Context(), load(t, keyFile(t, one)).Seal("jwt", []byte("x"))); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +119,7 @@ func TestCheckLooksAtWhatWasThereBeforeIt(t *testing.T) {
 
 func TestOfTwoFirstStartsWithDifferentSecretsOneIsRefused(t *testing.T) {
 	for range 50 {
-		keys := memory.New().Keys()
+		keys := memory.New().Sealed
 		rings := []*keyring.Ring{load(t, keyFile(t, one)), load(t, keyFile(t, two))}
 		errs := make([]error, 2)
 		var wg sync.WaitGroup
@@ -133,13 +136,13 @@ func TestOfTwoFirstStartsWithDifferentSecretsOneIsRefused(t *testing.T) {
 // TestCheckWritesToAnEmptyStoreAlone: who only looks at a database needs no turn to write.
 func TestCheckWritesToAnEmptyStoreAlone(t *testing.T) {
 	r, plan := load(t, keyFile(t, one)), &storetest.Plan{}
-	store := storetest.Faulty(storetest.Stores{Keys: memory.New().Keys()}, plan).Keys
+	secrets := storetest.Faulty(store.Set{Sealed: memory.New().Sealed}, plan).Sealed
 	for range 2 {
-		if err := r.Check(t.Context(), store); err != nil {
+		if err := r.Check(t.Context(), secrets); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if calls := strings.Join(plan.Calls(), " "); calls != "keyring.Sealed keyring.AddSealed keyring.Sealed" {
+	if calls := strings.Join(plan.Calls(), " "); calls != "sealed.Secret keyring.AddSealed sealed.Secret" {
 		t.Errorf("the calls were %s", calls)
 	}
 }
@@ -218,16 +221,16 @@ func TestAFileThatWentBadKeepsTheOldRingAndIsReportedOnce(t *testing.T) {
 func TestARingIsSafeForConcurrentUse(t *testing.T) {
 	path := keyFile(t, one)
 	r := load(t, path)
-	keys := memory.New().Keys()
-	sealed := r.Seal("a", []byte("x"))
+	keys := memory.New().Sealed
+	secret := r.Seal("a", []byte("x"))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for range 300 {
-				if _, err := r.Open(sealed); err != nil {
+				if _, err := r.Open(secret); err != nil {
 					t.Error(err)
 				}
-				if _, err := r.Open(keyring.Sealed{Name: "b"}); err == nil {
+				if _, err := r.Open(sealed.Secret{Name: "b"}); err == nil {
 					t.Error("opened nothing")
 				}
 				r.Derive("x")

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 const keepOld = 3
@@ -16,7 +18,7 @@ const keepOld = 3
 // It can be broken off at any moment, by an error or a crash: the file then still opens all that is in store, and Rotate
 // can be called again. Two calls for one file wait for each other. Nobody else may replace what is in store meanwhile;
 // adding to it does no harm.
-func Rotate(ctx context.Context, path string, store Store) error {
+func Rotate(ctx context.Context, path string, store sealed.Store) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return fmt.Errorf("server secret: %w", err)
@@ -69,12 +71,12 @@ func lockFile(path string) (*os.File, error) {
 }
 
 // reseal seals under the first secret what only the others open.
-func reseal(ctx context.Context, store Store, secrets [][]byte) error {
+func reseal(ctx context.Context, store sealed.Store, secrets [][]byte) error {
 	all, err := store.Sealed(ctx)
 	if err != nil {
 		return fmt.Errorf("read sealed secrets: %w", err)
 	}
-	var again []Sealed
+	var again []sealed.Secret
 	for _, s := range all {
 		if _, err := open(secrets[:1], s); err == nil {
 			continue

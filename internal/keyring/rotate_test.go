@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/sealed"
+
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
 
 // fill checks a ring against a store and seals some values into it.
-func fill(t *testing.T, path string, keys keyring.Store) {
+func fill(t *testing.T, path string, keys sealed.Store) {
 	t.Helper()
 	r := load(t, path)
 	if err := r.Check(t.Context(), keys); err != nil {
@@ -31,7 +33,7 @@ func fill(t *testing.T, path string, keys keyring.Store) {
 }
 
 // verify makes sure that the file opens everything that fill has sealed.
-func verify(t *testing.T, path string, keys keyring.Store) {
+func verify(t *testing.T, path string, keys sealed.Store) {
 	t.Helper()
 	r := load(t, path)
 	if err := r.Check(t.Context(), keys); err != nil {
@@ -59,7 +61,7 @@ func lines(t *testing.T, path string) []string {
 }
 
 func TestRotate(t *testing.T) {
-	path, keys := keyFile(t, one), memory.New().Keys()
+	path, keys := keyFile(t, one), memory.New().Sealed
 	fill(t, path, keys)
 	for i, want := range []int{2, 3, 4, 4, 4} {
 		before := lines(t, path)
@@ -82,7 +84,7 @@ func TestRotate(t *testing.T) {
 }
 
 func TestRotateFollowsALink(t *testing.T) {
-	path, keys := keyFile(t, one), memory.New().Keys()
+	path, keys := keyFile(t, one), memory.New().Sealed
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
@@ -96,7 +98,7 @@ func TestRotateFollowsALink(t *testing.T) {
 }
 
 func TestRotateRefusesTheSecretOfAnotherStore(t *testing.T) {
-	keys := memory.New().Keys()
+	keys := memory.New().Sealed
 	fill(t, keyFile(t, one), keys)
 	path := keyFile(t, two)
 	if err := keyring.Rotate(t.Context(), path, keys); !errors.Is(err, keyring.ErrWrongSecret) {
@@ -112,21 +114,21 @@ func TestRotateRefusesTheSecretOfAnotherStore(t *testing.T) {
 
 // failing fails the n-th call, before or after it has had its effect.
 type failing struct {
-	keyring.Store
+	sealed.Store
 	n     int
 	after bool
 }
 
 var errFailed = errors.New("connection lost")
 
-func (f *failing) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+func (f *failing) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	if f.n--; f.n == 0 {
 		return nil, errFailed
 	}
 	return f.Store.Sealed(ctx)
 }
 
-func (f *failing) PutSealed(ctx context.Context, s []keyring.Sealed) error {
+func (f *failing) PutSealed(ctx context.Context, s []sealed.Secret) error {
 	f.n--
 	if f.n == 0 && !f.after {
 		return errFailed
@@ -142,7 +144,7 @@ func TestABrokenOffRotationLosesNothingHoweverOften(t *testing.T) {
 	for n := 1; n <= 4; n++ {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("call %d, after %v", n, after), func(t *testing.T) {
-				path, keys := keyFile(t, one), memory.New().Keys()
+				path, keys := keyFile(t, one), memory.New().Sealed
 				fill(t, path, keys)
 				broken := 0
 				for range 6 {
@@ -168,7 +170,7 @@ func TestABrokenOffRotationLosesNothingHoweverOften(t *testing.T) {
 }
 
 func TestRotationsAtTheSameTimeWaitForEachOther(t *testing.T) {
-	path, keys := keyFile(t, one), memory.New().Keys()
+	path, keys := keyFile(t, one), memory.New().Sealed
 	fill(t, path, keys)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -184,13 +186,13 @@ func TestRotationsAtTheSameTimeWaitForEachOther(t *testing.T) {
 
 // meddled runs another rotation whenever the store is asked, and sees whether it gets through.
 type meddled struct {
-	keyring.Store
+	sealed.Store
 	path    string
 	others  *sync.WaitGroup
 	through *int
 }
 
-func (m meddled) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+func (m meddled) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	done := make(chan error, 1)
 	m.others.Go(func() { done <- keyring.Rotate(ctx, m.path, m.Store) })
 	select {
@@ -203,7 +205,7 @@ func (m meddled) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
 
 // TestARotationIsAloneToItsEnd: the file that it puts in place is as locked as the one that it found.
 func TestARotationIsAloneToItsEnd(t *testing.T) {
-	path, keys := keyFile(t, one), memory.New().Keys()
+	path, keys := keyFile(t, one), memory.New().Sealed
 	fill(t, path, keys)
 	var others sync.WaitGroup
 	through := 0
@@ -225,7 +227,7 @@ func TestRotateKeepsTheOwnerOfTheFile(t *testing.T) {
 	if err := os.Chown(path, 12345, 12346); err != nil {
 		t.Fatal(err)
 	}
-	if err := keyring.Rotate(t.Context(), path, memory.New().Keys()); err != nil {
+	if err := keyring.Rotate(t.Context(), path, memory.New().Sealed); err != nil {
 		t.Fatal(err)
 	}
 	if uid, gid := owner(t, path); uid != 12345 || gid != 12346 {

@@ -19,6 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -27,10 +28,10 @@ import (
 func TestStoresKeepTheirPromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		db, m := memory.New(), metrics.New()
-		return storetest.Stores{
-			Sessions: m.Revocations(m.Sessions(db.Sessions())), Accounts: m.Accounts(db.Accounts()), Tokens: m.Tokens(db.Tokens()),
-			Throttles: m.Throttles(db.Throttles()), Keys: db.Keys(), Audit: m.Audit(db.Audit()),
-		}
+		return storetest.Stores{Set: store.Set{
+			Sessions: m.Revocations(m.Sessions(db.Sessions)), Accounts: m.Accounts(db.Accounts), Tokens: m.Tokens(db.Tokens),
+			Throttles: m.Throttles(db.Throttles), Sealed: db.Sealed, Audit: m.Audit(db.Audit),
+		}}
 	})
 }
 
@@ -44,8 +45,8 @@ func TestFeedKeepsItsPromises(t *testing.T) {
 func TestNilMeasuresNothing(t *testing.T) {
 	var m *metrics.Metrics
 	db := memory.New()
-	if m.Sessions(db.Sessions()) != db.Sessions() || m.Accounts(db.Accounts()) != db.Accounts() || m.Tokens(db.Tokens()) != db.Tokens() ||
-		m.Throttles(db.Throttles()) != db.Throttles() || m.Revocations(db.Sessions()) != db.Sessions() || m.Audit(db.Audit()) != db.Audit() {
+	if m.Sessions(db.Sessions) != db.Sessions || m.Accounts(db.Accounts) != db.Accounts || m.Tokens(db.Tokens) != db.Tokens ||
+		m.Throttles(db.Throttles) != db.Throttles || m.Revocations(db.Sessions) != db.Sessions || m.Audit(db.Audit) != db.Audit {
 		t.Fatal("a nil Metrics stands before a store")
 	}
 }
@@ -117,7 +118,7 @@ func nothing(*http.Request) {}
 func TestChecksByResultAndSource(t *testing.T) {
 	m, plan := metrics.New(), &storetest.Plan{}
 	db := memory.New()
-	faulty := storetest.Faulty(storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys()}, plan)
+	faulty := storetest.Faulty(db.Set, plan)
 	f := db.Feed()
 	cache := nearcache.New(nearcache.Config{Feed: m.Feed(f)})
 	store := m.Revocations(cache.Sessions(m.Sessions(faulty.Sessions)))
@@ -160,7 +161,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 	m, plan := metrics.New(), &storetest.Plan{}
 	db := memory.New()
-	stores := storetest.Faulty(storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens(), Throttles: db.Throttles(), Keys: db.Keys()}, plan)
+	stores := storetest.Faulty(db.Set, plan)
 	store := m.Sessions(stores.Sessions)
 	if _, err := store.Load(t.Context(), session.ID{1}); err == nil {
 		t.Fatal("found")
@@ -177,7 +178,7 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 // TestTheAuditLogIsMeasured: what waits, what was left out, and an outage.
 func TestTheAuditLogIsMeasured(t *testing.T) {
 	m, plan := metrics.New(), &storetest.Plan{}
-	log := &audit.Log{Store: m.Audit(storetest.Faulty(storetest.Stores{Audit: memory.New().Audit()}, plan).Audit)}
+	log := &audit.Log{Store: m.Audit(storetest.Faulty(store.Set{Audit: memory.New().Audit}, plan).Audit)}
 	m.WatchAudit(log)
 	logger := slog.New(log.Handler(slog.DiscardHandler))
 	for range 1100 {
@@ -199,7 +200,7 @@ func TestTheAuditLogIsMeasured(t *testing.T) {
 
 func TestRefusedTriesAreCounted(t *testing.T) {
 	m := metrics.New()
-	g := &throttle.Guard{Store: m.Throttles(memory.New().Throttles())}
+	g := &throttle.Guard{Store: m.Throttles(memory.New().Throttles)}
 	for range 12 {
 		if try, err := g.Reserve(t.Context(), throttle.Attempt{Account: "ann"}); err == nil {
 			_ = try.Failed(t.Context())

@@ -176,7 +176,7 @@ func BenchmarkCheck(b *testing.B) {
 	for name, remembers := range map[string]bool{"memory": true, "store": false} {
 		b.Run(name, func(b *testing.B) {
 			db := memory.New()
-			sessions, accounts := db.Sessions(), db.Accounts()
+			sessions, accounts := db.Sessions, db.Accounts
 			if remembers {
 				c := nearcache.New(nearcache.Config{Feed: db.Feed()})
 				ctx, cancel := context.WithCancel(context.Background())
@@ -187,7 +187,7 @@ func BenchmarkCheck(b *testing.B) {
 				nearcache.Settle(b, c)
 			}
 			u := &account.User{Username: "ann", IsActive: true, Epoch: "1"}
-			if err := db.Accounts().Create(b.Context(), u); err != nil {
+			if err := db.Accounts.Create(b.Context(), u); err != nil {
 				b.Fatal(err)
 			}
 			m := &session.Manager{Store: sessions}

@@ -75,14 +75,14 @@ func openNode(ctx context.Context, store, broadcast string) (*worker, feed.Feed,
 		if err != nil {
 			return nil, nil, err
 		}
-		return &worker{sessions: db.Sessions()}, other.Feed(), nil
+		return &worker{sessions: db.Sessions}, other.Feed(), nil
 	}
 	db, err := postgres.Open(ctx, store)
 	if err != nil {
 		return nil, nil, err
 	}
 	f, err := postgres.NewFeed(broadcast)
-	return &worker{sessions: db.Sessions(), accounts: db.Accounts()}, f, err
+	return &worker{sessions: db.Sessions, accounts: db.Accounts}, f, err
 }
 
 func (w *worker) answer(ctx context.Context, words []string) {

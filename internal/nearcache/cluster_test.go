@@ -75,9 +75,9 @@ func (c *cluster) idle(config nearcache.Config) *member {
 	m := &member{t: c.t, wire: c.net.join(), gate: &gate{}}
 	config.Feed = m.wire
 	m.cache = nearcache.New(config)
-	m.sessions = m.cache.Sessions(gatedSessions{c.db.Sessions(), m.gate})
-	m.accounts = m.cache.Accounts(gatedAccounts{c.db.Accounts(), m.gate})
-	m.tokens = m.cache.Tokens(gatedTokens{c.db.Tokens(), m.gate})
+	m.sessions = m.cache.Sessions(gatedSessions{c.db.Sessions, m.gate})
+	m.accounts = m.cache.Accounts(gatedAccounts{c.db.Accounts, m.gate})
+	m.tokens = m.cache.Tokens(gatedTokens{c.db.Tokens, m.gate})
 	c.nodes = append(c.nodes, m)
 	return m
 }

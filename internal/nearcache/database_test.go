@@ -35,8 +35,8 @@ func alone(t *testing.T, story func(t *testing.T, m *member, db *memory.DB, seen
 	synctest.Test(t, func(t *testing.T) {
 		db, seen := memory.New(), &commits{}
 		m := &member{t: t, gate: &gate{}, cache: nearcache.New(nearcache.Config{Commits: seen})}
-		m.sessions = m.cache.Sessions(gatedSessions{db.Sessions(), m.gate})
-		m.accounts = m.cache.Accounts(gatedAccounts{db.Accounts(), m.gate})
+		m.sessions = m.cache.Sessions(gatedSessions{db.Sessions, m.gate})
+		m.accounts = m.cache.Accounts(gatedAccounts{db.Accounts, m.gate})
 		if err := m.sessions.Create(t.Context(), record("ann", 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ var ann = record("ann", 1).ID
 
 func TestACommitOfAnotherProcessCountsAtOnce(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
-		if err := db.Sessions().Delete(t.Context(), ann); err != nil {
+		if err := db.Sessions.Delete(t.Context(), ann); err != nil {
 			t.Fatal(err)
 		}
 		seen.all.Add(1)
@@ -68,10 +68,10 @@ func TestACommitOfAnotherProcessCountsAtOnce(t *testing.T) {
 func TestACommitOfAnotherProcessCountsForAccountsAndTokens(t *testing.T) {
 	for _, name := range []string{"account", "token"} {
 		alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
-			tokens := m.cache.Tokens(gatedTokens{db.Tokens(), m.gate})
+			tokens := m.cache.Tokens(gatedTokens{db.Tokens, m.gate})
 			u := &account.User{Username: "bob", IsActive: true, Epoch: "1"}
 			r := &token.Record{ID: token.ID{1}, PublicID: "p", User: "7", Epoch: "1", Kind: token.Knox, Created: 1}
-			if err := errors.Join(db.Accounts().Create(t.Context(), u), db.Tokens().Create(t.Context(), r, token.Limit{})); err != nil {
+			if err := errors.Join(db.Accounts.Create(t.Context(), u), db.Tokens.Create(t.Context(), r, token.Limit{})); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Millisecond)
@@ -88,8 +88,8 @@ func TestACommitOfAnotherProcessCountsForAccountsAndTokens(t *testing.T) {
 			if !first || !counts() || m.gate.loads() != loads {
 				t.Fatalf("the %s is not remembered", name)
 			}
-			_, err := db.Accounts().Change(t.Context(), u.ID, func(u *account.User) error { u.Epoch = "2"; return nil })
-			if err := errors.Join(err, db.Tokens().Delete(t.Context(), r.ID)); err != nil {
+			_, err := db.Accounts.Change(t.Context(), u.ID, func(u *account.User) error { u.Epoch = "2"; return nil })
+			if err := errors.Join(err, db.Tokens.Delete(t.Context(), r.ID)); err != nil {
 				t.Fatal(err)
 			}
 			seen.all.Add(1)
@@ -134,7 +134,7 @@ func TestARowReadBesideACommitIsNotKept(t *testing.T) {
 		done := make(chan bool)
 		go func() { done <- m.valid(ann) }()
 		synctest.Wait()
-		if err := db.Sessions().Delete(t.Context(), ann); err != nil {
+		if err := db.Sessions.Delete(t.Context(), ann); err != nil {
 			t.Fatal(err)
 		}
 		seen.all.Add(1) // its own commit, says the database: the memory isn't void
@@ -159,7 +159,7 @@ func TestNothingIsKeptWhileItsOwnWriteIsUnderWay(t *testing.T) {
 		first, second := end(), end()
 		first()
 		<-ended
-		if err := db.Sessions().Create(t.Context(), record("ann", 1)); err != nil { // for the second to end
+		if err := db.Sessions.Create(t.Context(), record("ann", 1)); err != nil { // for the second to end
 			t.Fatal(err)
 		}
 		time.Sleep(time.Millisecond)

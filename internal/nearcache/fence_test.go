@@ -329,7 +329,7 @@ func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
 		revoker := c.idle(nearcache.Config{})
 		write := revoker.gate.stopBefore("Delete")
 		slow := &slowFeed{wire: revoker.wire, delay: hold}
-		store := nearcache.New(nearcache.Config{Feed: slow}).Sessions(gatedSessions{c.db.Sessions(), revoker.gate})
+		store := nearcache.New(nearcache.Config{Feed: slow}).Sessions(gatedSessions{c.db.Sessions, revoker.gate})
 		done := make(chan error)
 		go func() { done <- store.Delete(t.Context(), id) }()
 		time.Sleep(3 * hold) // it stands before the write
@@ -379,7 +379,7 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 		if err := c.nodes[0].sessions.Delete(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the error is %v", err)
 		}
-		if _, err := c.db.Sessions().Load(t.Context(), id); err != nil {
+		if _, err := c.db.Sessions.Load(t.Context(), id); err != nil {
 			t.Errorf("the session is gone: %v", err)
 		}
 	})

@@ -81,7 +81,7 @@ func openPostgres(b *testing.B) (session.Store, func() feed.Feed) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { db.Close() })
-	return db.Sessions(), func() feed.Feed {
+	return db.Sessions, func() feed.Feed {
 		f, err := postgres.NewFeed(url)
 		if err != nil {
 			b.Fatal(err)
@@ -105,5 +105,5 @@ func openRedis(b *testing.B) (session.Store, func() feed.Feed) {
 		b.Cleanup(func() { db.Close() })
 		return db
 	}
-	return open().Sessions(), func() feed.Feed { return open().Feed() }
+	return open().Sessions, func() feed.Feed { return open().Feed() }
 }

@@ -360,7 +360,7 @@ func TestWhatAnotherNodeSlidHasNotExpired(t *testing.T) {
 func TestNothingIsRememberedForLongerThanAMinute(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
-		if err := c.db.Sessions().Delete(t.Context(), id); err != nil { // past every fence
+		if err := c.db.Sessions.Delete(t.Context(), id); err != nil { // past every fence
 			t.Fatal(err)
 		}
 		time.Sleep(55 * time.Second)

@@ -67,7 +67,7 @@ func manyRounds(t *testing.T, late bool, judged func([]porcupine.Operation) []po
 
 func (w *small) live() {
 	for _, m := range w.nodes {
-		m.sessions = m.cache.Sessions(&moody{w.db.Sessions(), w.late})
+		m.sessions = m.cache.Sessions(&moody{w.db.Sessions, w.late})
 	}
 	stop := make(chan struct{})
 	var group, weather sync.WaitGroup
@@ -165,7 +165,7 @@ func (w *small) weather(stop chan struct{}) {
 // lifeOf is a session that is made, used everywhere, and ended by one or two, while others use it.
 func (w *small) lifeOf(number byte) {
 	r := record(userOf(number), number)
-	if err := w.db.Sessions().Create(context.Background(), r); err != nil {
+	if err := w.db.Sessions.Create(context.Background(), r); err != nil {
 		w.t.Error(err)
 		return
 	}

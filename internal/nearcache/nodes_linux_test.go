@@ -597,7 +597,7 @@ func TestNoSessionComesBackOnPostgres(t *testing.T) {
 	w := &installation{t: t, passwords: true, newUser: func() (string, bool) {
 		users++
 		u := &account.User{Username: fmt.Sprintf("user%d", users), IsActive: true, Epoch: "1"}
-		err := db.Accounts().Create(context.Background(), u)
+		err := db.Accounts.Create(context.Background(), u)
 		return u.ID, err == nil
 	}}
 	where := url + " " + strings.Replace(url, server.Addr, net.Addr, 1)

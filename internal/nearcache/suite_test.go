@@ -17,12 +17,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // remembering is stores whose Load is answered from memory, so that the suites ask the memory.
-func remembering(c *nearcache.Cache, s storetest.Stores) storetest.Stores {
+func remembering(c *nearcache.Cache, s store.Set) store.Set {
 	s.Sessions = &sessionViews{Store: c.Sessions(s.Sessions)}
 	s.Accounts = accountViews{c.Accounts(s.Accounts)}
 	s.Tokens = &tokenViews{Store: c.Tokens(s.Tokens)}
@@ -102,22 +103,22 @@ func run(t *testing.T, c *nearcache.Cache) {
 
 // TestStoresBehindAMemory runs the promises of the stores with the memory of a node that has come up long ago.
 func TestStoresBehindAMemory(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) (storetest.Stores, feed.Feed){
-		"memory": func(*testing.T) (storetest.Stores, feed.Feed) {
+	for name, open := range map[string]func(t *testing.T) (store.Set, feed.Feed){
+		"memory": func(*testing.T) (store.Set, feed.Feed) {
 			db := memory.New()
-			return stores(db), db.Feed()
+			return db.Set, db.Feed()
 		},
-		"sqlite": func(t *testing.T) (storetest.Stores, feed.Feed) {
+		"sqlite": func(t *testing.T) (store.Set, feed.Feed) {
 			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			return stores(db), memory.New().Feed()
+			return db.Set, memory.New().Feed()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			suites(t, func(t *testing.T) storetest.Stores {
+			suites(t, func(t *testing.T) store.Set {
 				s, f := open(t)
 				c := nearcache.New(nearcache.Config{Feed: f})
 				run(t, c)
@@ -130,7 +131,7 @@ func TestStoresBehindAMemory(t *testing.T) {
 
 // TestStoresBehindAMemoryThatSeesCommits runs them on a file of SQLite, which tells of its commits by itself.
 func TestStoresBehindAMemoryThatSeesCommits(t *testing.T) {
-	suites(t, func(t *testing.T) storetest.Stores {
+	suites(t, func(t *testing.T) store.Set {
 		db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
 		if err != nil {
 			t.Fatal(err)
@@ -145,11 +146,11 @@ func TestStoresBehindAMemoryThatSeesCommits(t *testing.T) {
 		}
 		c := nearcache.New(nearcache.Config{Commits: seen})
 		run(t, c)
-		return remembering(c, stores(db))
+		return remembering(c, db.Set)
 	})
 }
 
-func suites(t *testing.T, fresh func(t *testing.T) storetest.Stores) {
+func suites(t *testing.T, fresh func(t *testing.T) store.Set) {
 	t.Run("sessions", func(t *testing.T) {
 		storetest.Sessions(t, func(t *testing.T) session.Store { return fresh(t).Sessions })
 	})
@@ -162,16 +163,6 @@ func suites(t *testing.T, fresh func(t *testing.T) storetest.Stores) {
 }
 
 // database is what memory and sqlite have in common.
-type database interface {
-	Sessions() session.Store
-	Accounts() account.Store
-	Tokens() token.Store
-}
-
-func stores(db database) storetest.Stores {
-	return storetest.Stores{Sessions: db.Sessions(), Accounts: db.Accounts(), Tokens: db.Tokens()}
-}
-
 // TestEveryChangeIsFencedOrKnown: a method that a store is given later goes past the memory unless somebody thinks of it.
 func TestEveryChangeIsFencedOrKnown(t *testing.T) {
 	known := map[reflect.Type]string{

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 type keys struct {
@@ -25,7 +25,7 @@ func newKeys(p *preparer) *keys {
 	}
 }
 
-func (k *keys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
+func (k *keys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	found, err := all(ctx, k.dialect, func() (*sql.Rows, error) { return k.all.QueryContext(ctx) }, scanSealed)
 	if err != nil {
 		return nil, fmt.Errorf("load sealed secrets: %w", err)
@@ -33,12 +33,12 @@ func (k *keys) Sealed(ctx context.Context) ([]keyring.Sealed, error) {
 	return found, nil
 }
 
-func scanSealed(row scanner) (s keyring.Sealed, err error) {
+func scanSealed(row scanner) (s sealed.Secret, err error) {
 	err = row.Scan(&s.Name, &s.Box)
 	return s, err
 }
 
-func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
+func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return k.dialect.transaction(ctx, k.write, func(t tx) error {
 		for _, s := range sealed {
 			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
@@ -49,8 +49,8 @@ func (k *keys) PutSealed(ctx context.Context, sealed []keyring.Sealed) error {
 	})
 }
 
-func (k *keys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed, error) {
-	there := keyring.Sealed{Name: s.Name}
+func (k *keys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
+	there := sealed.Secret{Name: s.Name}
 	err := k.dialect.transaction(ctx, k.write, func(t tx) error {
 		if _, err := t.exec(k.add, s.Name, box(s)); err != nil {
 			return fmt.Errorf("add sealed secret: %w", err)
@@ -61,13 +61,13 @@ func (k *keys) AddSealed(ctx context.Context, s keyring.Sealed) (keyring.Sealed,
 		return nil
 	})
 	if err != nil {
-		return keyring.Sealed{}, err
+		return sealed.Secret{}, err
 	}
 	return there, nil
 }
 
 // box returns the bytes of a sealed secret, never nil: that would be NULL.
-func box(s keyring.Sealed) []byte {
+func box(s sealed.Secret) []byte {
 	if s.Box == nil {
 		return []byte{}
 	}

@@ -8,12 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/throttle"
-	"github.com/cloakroom-auth/cloakroom/token"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // Dialect is how one database's SQL differs from the other's.
@@ -68,13 +63,8 @@ func (d Dialect) enter(ctx context.Context) (quick context.Context, leave func()
 
 // DB is a set of stores in one database. It is safe for concurrent use.
 type DB struct {
-	sessions  *sessions
-	accounts  *accounts
-	tokens    *tokens
-	throttles *throttles
-	keys      *keys
-	events    *events
-	health    *health
+	store.Set
+	health *health
 }
 
 // New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes go
@@ -82,30 +72,15 @@ type DB struct {
 // the same. The caller closes both.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
-	db := &DB{newSessions(p), newAccounts(p), newTokens(p), newThrottles(p), newKeys(p), newEvents(p), newHealth(p)}
+	db := &DB{store.Set{
+		Sessions: newSessions(p), Accounts: newAccounts(p), Tokens: newTokens(p), Throttles: newThrottles(p),
+		Sealed: newKeys(p), Audit: newEvents(p),
+	}, newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)
 	}
 	return db, nil
 }
-
-// Sessions returns the sessions of this database.
-func (db *DB) Sessions() session.Store { return db.sessions }
-
-// Accounts returns the users and groups of this database.
-func (db *DB) Accounts() account.Store { return db.accounts }
-
-// Tokens returns the tokens of this database.
-func (db *DB) Tokens() token.Store { return db.tokens }
-
-// Throttles returns the counters of this database.
-func (db *DB) Throttles() throttle.Store { return db.throttles }
-
-// Keys returns the sealed secrets of this database.
-func (db *DB) Keys() keyring.Store { return db.keys }
-
-// Audit returns the events of this database.
-func (db *DB) Audit() audit.Store { return db.events }
 
 // Ping reads from the database and commits a write to it. An error says that one or the other is not possible now.
 func (db *DB) Ping(ctx context.Context) error { return db.health.ping(ctx) }

@@ -121,7 +121,7 @@ func (s *rich) put(u *account.User, expires time.Time) *visitor {
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	now := time.Now().Unix()
-	s.must(s.sessions.Sessions().Create(s.t.Context(), &session.Record{
+	s.must(s.sessions.Sessions.Create(s.t.Context(), &session.Record{
 		ID: sha256.Sum256(secret), PublicID: rand.Text(), User: u.ID, Epoch: u.Epoch, Method: "password",
 		Created: now - 60, Fresh: now - 60, Seen: now - 60, Idle: 3600, Deadline: now + 36000, Expires: expires.Unix(),
 	}))
@@ -133,9 +133,9 @@ func (s *rich) change(name string, change func(*account.User)) {
 	s.t.Helper()
 	db := s.stores()
 	defer db.Close()
-	u, err := db.Accounts().Find(s.t.Context(), name)
+	u, err := db.Accounts.Find(s.t.Context(), name)
 	s.must(err)
-	_, err = db.Accounts().Change(s.t.Context(), u.ID, func(u *account.User) error { change(u); return nil })
+	_, err = db.Accounts.Change(s.t.Context(), u.ID, func(u *account.User) error { change(u); return nil })
 	s.must(err)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 const goodPassword = "correct horse battery staple"
@@ -25,26 +26,27 @@ var goodHash = sync.OnceValues(func() (string, error) {
 	return (&password.Hasher{}).Hash(context.Background(), goodPassword)
 })
 
-// stores are those of a database.
-type stores interface {
-	Accounts() account.Store
-	Sessions() session.Store
-	Close() error
+// stores is a database that a test has opened.
+type stores struct {
+	store.Set
+	Close func() error
 }
 
 // stores opens the server's database as a second server would.
-func (s *server) stores() (db stores) {
+func (s *server) stores() stores {
 	s.t.Helper()
-	var err error
 	if s.db == "" {
-		db, err = sqlite.Open(s.t.Context(), s.database())
-	} else {
-		db, err = postgres.Open(s.t.Context(), s.db)
+		db, err := sqlite.Open(s.t.Context(), s.database())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return stores{db.Set, db.Close}
 	}
+	db, err := postgres.Open(s.t.Context(), s.db)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return db
+	return stores{db.Set, db.Close}
 }
 
 // people makes users in the server's own database, beside it, all with goodPassword: name0, name1 …
@@ -61,7 +63,7 @@ func (s *server) people(name string, n int) (all []*account.User) {
 			Username: fmt.Sprintf("%s%d", name, i), Password: hash, IsActive: true,
 			DateJoined: time.Now().Unix(), Epoch: fmt.Sprintf("epoch of %s%d", name, i),
 		}
-		if err := db.Accounts().Create(s.t.Context(), u); err != nil {
+		if err := db.Accounts.Create(s.t.Context(), u); err != nil {
 			s.t.Fatal(err)
 		}
 		all = append(all, u)
@@ -81,7 +83,7 @@ func (s *server) give(users ...*account.User) (tickets []string) {
 	for _, u := range users {
 		secret := make([]byte, 32)
 		rand.Read(secret)
-		err := db.Sessions().Create(s.t.Context(), &session.Record{
+		err := db.Sessions.Create(s.t.Context(), &session.Record{
 			ID: sha256.Sum256(secret), PublicID: rand.Text(), User: u.ID, Epoch: u.Epoch, Method: "password",
 			Created: now, Fresh: now, Seen: now, Idle: 3600, Deadline: now + 36000, Expires: now + 3600,
 		})

@@ -86,7 +86,7 @@ func (s *server) sessions(users []*account.User) (cookies, ids []string) {
 	s.t.Helper()
 	db := s.stores()
 	defer db.Close()
-	m := &session.Manager{Store: db.Sessions(), InsecureHTTP: true}
+	m := &session.Manager{Store: db.Sessions, InsecureHTTP: true}
 	for _, u := range users {
 		w := httptest.NewRecorder()
 		one, err := m.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: u.Epoch, Method: "password"})

@@ -8,33 +8,33 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/postgres"
-	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
-	"github.com/cloakroom-auth/cloakroom/throttle"
-	"github.com/cloakroom-auth/cloakroom/token"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// database is the stores that a [Server] works with.
-type database interface {
-	Sessions() session.Store
-	Accounts() account.Store
-	Tokens() token.Store
-	Throttles() throttle.Store
-	Keys() keyring.Store
-	Audit() audit.Store
-	Ping(ctx context.Context) error
-	Close() error
+// storage is the stores that a [Server] works with, and what else it needs of the databases that they are in.
+type storage struct {
+	store.Set
+	ping  func(context.Context) error
+	close func() error
+
+	sqlite   *sqlite.DB   // the database of ours; nil: it isn't an SQLite file
+	postgres *postgres.DB // the database of ours; nil: it isn't on a PostgreSQL server
+	redis    *redis.DB    // the sessions and throttles; nil: they aren't in Redis
+	django   *django.DB   // the accounts and sessions; nil: they aren't Django's
+	feed     string       // beside Django on PostgreSQL: the address of the feed
 }
 
-// engine is a database of some kind at some address, be it there or not. Its String is for people, and holds no password.
+// engine is a database of some kind at some address, whether or not it exists. Its String is for people, and holds no
+// password.
 type engine interface {
 	fmt.Stringer
-	open(ctx context.Context) (database, error)
+	open(ctx context.Context) (*storage, error)
 	migrate(ctx context.Context) (applied []string, err error)
 	pending(ctx context.Context) (names []string, err error)
 	missing(ctx context.Context) (bool, error)
@@ -109,8 +109,8 @@ func (d Database) Sealed(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	sealed, err := db.Keys().Sealed(ctx)
-	return len(sealed) > 0, errors.Join(err, db.Close())
+	secrets, err := db.Sealed.Sealed(ctx)
+	return len(secrets) > 0, errors.Join(err, db.close())
 }
 
 // Postgres looks at the server of the database, and returns nil if it is none of PostgreSQL.
@@ -136,12 +136,12 @@ func parseSQLite(address string) (engine, error) {
 
 func (f sqliteFile) String() string { return string(f) }
 
-func (f sqliteFile) open(ctx context.Context) (database, error) {
+func (f sqliteFile) open(ctx context.Context) (*storage, error) {
 	db, err := sqlite.Open(ctx, string(f))
 	if err != nil {
 		return nil, err
 	}
-	return db, nil
+	return &storage{Set: db.Set, ping: db.Ping, close: db.Close, sqlite: db}, nil
 }
 
 func (f sqliteFile) migrate(ctx context.Context) ([]string, error) {
@@ -169,12 +169,12 @@ func parsePostgres(address string) (engine, error) {
 
 func (p postgresURL) String() string { return p.name }
 
-func (p postgresURL) open(ctx context.Context) (database, error) {
+func (p postgresURL) open(ctx context.Context) (*storage, error) {
 	db, err := postgres.Open(ctx, p.url)
 	if err != nil {
 		return nil, err
 	}
-	return db, nil
+	return &storage{Set: db.Set, ping: db.Ping, close: db.Close, postgres: db}, nil
 }
 
 func (p postgresURL) migrate(ctx context.Context) ([]string, error) {
@@ -189,4 +189,59 @@ func (p postgresURL) pending(ctx context.Context) ([]string, error) {
 func (p postgresURL) missing(ctx context.Context) (bool, error) {
 	_, empty, err := postgres.Pending(ctx, p.url)
 	return empty, err
+}
+
+// openSessions puts the sessions, and the counters of failed tries, where c.Sessions says. What ends a user's sessions moves
+// the epoch in the database of the accounts, and each check compares it, so no step spans both.
+func (c *Config) openSessions(ctx context.Context, s *storage) error {
+	if c.Sessions == "" {
+		return nil
+	}
+	r, err := c.openRedis(ctx)
+	if err != nil {
+		return fmt.Errorf("--sessions: %w", err)
+	}
+	s.redis = r
+	s.Sessions, s.Throttles = r.Sessions, r.Throttles
+	s.ping = both(s.ping, r.Ping)
+	closeRest := s.close
+	s.close = func() error { return errors.Join(r.Close(), closeRest()) }
+	return nil
+}
+
+// both pings one database after the other.
+func both(first, second func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := first(ctx); err != nil {
+			return err
+		}
+		return second(ctx)
+	}
+}
+
+func (c *Config) openRedis(ctx context.Context) (*redis.DB, error) {
+	r, err := redis.Open(ctx, c.Sessions)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.accepts(r.Durable(ctx)); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// accepts returns err unless it reports a possible loss that RedisMayLose accepts.
+func (c *Config) accepts(err error) error {
+	loss, ok := errors.AsType[*redis.LossError](err)
+	switch {
+	case !ok:
+		return err
+	case c.RedisMayLose <= 0:
+		return fmt.Errorf("%w. A sign-out that was acknowledged might not have happened after a crash. %s, "+
+			"or accept the loss: --redis-may-lose %v", err, loss.Remedy, max(loss.Most, time.Second))
+	case c.RedisMayLose < loss.Most:
+		return fmt.Errorf("%w. That may be more than the %v of --redis-may-lose. %s, or accept it: --redis-may-lose %v",
+			err, c.RedisMayLose, loss.Remedy, loss.Most)
+	}
+	return nil
 }

@@ -1,0 +1,22 @@
+// Package sealed describes how secrets are stored that only a holder of the server secret can open, such as signing keys.
+package sealed
+
+import "context"
+
+// Secret is one sealed secret.
+type Secret struct {
+	Name string // unique; bound into the seal, so that a value can't be moved to another name
+	Box  []byte
+}
+
+// Store keeps sealed secrets. Its methods are safe for concurrent use; every error is an outage.
+type Store interface {
+	// Sealed returns all secrets in the order of their names.
+	Sealed(ctx context.Context) ([]Secret, error)
+
+	// PutSealed adds or replaces all of these secrets in one step.
+	PutSealed(ctx context.Context, s []Secret) error
+
+	// AddSealed adds a secret unless one has its name, and returns the one that is stored afterwards.
+	AddSealed(ctx context.Context, s Secret) (Secret, error)
+}

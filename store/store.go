@@ -1,0 +1,22 @@
+// Package store gathers the stores that a server needs into one value.
+package store
+
+import (
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/sealed"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// Set is one store of each kind. They may be in different databases: nothing needs a step that spans two of them. Package
+// storetest has the tests that each must pass.
+type Set struct {
+	Sessions  session.Store
+	Accounts  account.Store
+	Tokens    token.Store
+	Throttles throttle.Store
+	Sealed    sealed.Store
+	Audit     audit.Store
+}
