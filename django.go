@@ -13,7 +13,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.

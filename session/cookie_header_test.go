@@ -75,7 +75,7 @@ func (o *open) ID(ticket string) (session.ID, bool) {
 // parsed returns the values of the cookie "s" that a sign-out finds.
 func parsed(lines []string) []string {
 	found := &open{}
-	m := &session.Manager{Store: memory.New().Sessions(), CookieName: "s", Tickets: found}
+	m := &session.Manager{Store: memory.New().Sessions, CookieName: "s", Tickets: found}
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header["Cookie"] = lines
 	if err := m.SignOut(httptest.NewRecorder(), r); err != nil && !errors.Is(err, session.ErrNoTicket) {

@@ -23,7 +23,7 @@ func said(call func() error) (text string, panicked bool) {
 }
 
 func TestK10_AManagerWhoseCookieNoBrowserKeepsSaysSoAtOnce(t *testing.T) {
-	store := memory.New().Sessions()
+	store := memory.New().Sessions
 	for want, m := range map[string]*session.Manager{
 		"without https":         {Store: store, InsecureHTTP: true, CookieName: "__Host-sid"},
 		"allows no domain":      {Store: store, CookieDomain: "example.com"},
