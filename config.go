@@ -25,7 +25,7 @@ type Config struct {
 	MemoryBytes    int64    // of the sessions, accounts and tokens that are remembered, roughly; 0: 256 MiB
 	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
 	Origins        []string // other origins whose pages may call us, of the same site as URL
-	TrustedProxies []string // networks whose X-Forwarded-For is believed; none: nobody's
+	TrustedProxies []string // networks whose X-Forwarded-For is believed, or "unix" for what connects to a Unix socket; none: nobody's
 	InsecureHTTP   bool     // accepts a plain http URL that isn't on this machine
 
 	// RedisMayLose is how much of what it acknowledged the Redis of Sessions may forget in a crash. 0: nothing, so New

@@ -268,7 +268,7 @@ func TestTheAgentIsKeptWithinBounds(t *testing.T) {
 		})
 	}
 	addresses := []string{}
-	for _, remote := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "@", ""} {
+	for _, remote := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.2", "2001:db8::2", "@", "/run/peer.sock", "pipe", ""} {
 		r := httptest.NewRequest("POST", "/", nil)
 		r.RemoteAddr = remote
 		s, err := m.SignIn(nowhere{http.Header{}}, r, session.SignIn{User: "1"})
@@ -277,7 +277,7 @@ func TestTheAgentIsKeptWithinBounds(t *testing.T) {
 		}
 		addresses = append(addresses, s.IP)
 	}
-	if !slices.Equal(addresses, []string{"192.0.2.1", "2001:db8::1", "@", ""}) {
+	if !slices.Equal(addresses, []string{"192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2", "", "", "", ""}) {
 		t.Errorf("addresses: %q", addresses)
 	}
 }

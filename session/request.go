@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -276,10 +277,14 @@ func address(given string, r *http.Request) string {
 	if given != "" {
 		return given
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		return host
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
 	}
-	return r.RemoteAddr
+	if _, err := netip.ParseAddr(host); err != nil {
+		return "" // on a Unix socket RemoteAddr is "@", or a path
+	}
+	return host
 }
 
 // maxAgent bounds what is kept of a User-Agent, in bytes.

@@ -17,7 +17,7 @@ type SignIn struct {
 	Fresh          bool   // a password was typed just now
 	BrowserSession bool   // a cookie that ends with the browser, and the shorter limits
 	App            bool   // the ticket goes to a program that is no browser, in AppHeader; needs Manager.AppTokens
-	Address        string // the client's; "": the request's RemoteAddr
+	Address        string // the client's; "": that of the request's RemoteAddr, if it has one
 	Values         Values
 
 	// AuthenticatedAt is when the proof was given, where that was earlier, to whoever vouches for it now: the session

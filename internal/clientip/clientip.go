@@ -9,6 +9,7 @@ package clientip
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -18,14 +19,24 @@ import (
 // Trust is the set of proxies whose X-Forwarded-For is believed. The zero Trust is empty. It is safe for concurrent use.
 type Trust struct {
 	prefixes []netip.Prefix
+	unix     bool
 }
 
-// ParseTrust makes a Trust of prefixes (10.0.0.0/8) and single addresses (10.0.0.1). It refuses a prefix that is wider
+// unixPeers stands in a list for every program that connects to a Unix socket of ours. Such a program has no address; who
+// may connect is said by the mode of the socket's file.
+const unixPeers = "unix"
+
+// ParseTrust makes a Trust of prefixes (10.0.0.0/8), single addresses (10.0.0.1), and the word unix, which stands for the
+// programs that connect to a Unix socket. It refuses a prefix that is wider
 // than any operator's own network, /8 in IPv4 and /7 in IPv6 and so above all 0.0.0.0/0 and ::/0, since whoever is
 // trusted can claim to be any client.
 func ParseTrust(list []string) (Trust, error) {
 	var t Trust
 	for _, s := range list {
+		if s == unixPeers {
+			t.unix = true
+			continue
+		}
 		p, err := parsePrefix(s)
 		if err != nil {
 			return Trust{}, fmt.Errorf("trusted proxy %q: %w", s, err)
@@ -35,7 +46,7 @@ func ParseTrust(list []string) (Trust, error) {
 	return t, nil
 }
 
-var errNoPrefix = errors.New("neither an address nor a prefix such as 10.0.0.0/8")
+var errNoPrefix = errors.New("neither an address nor a prefix such as 10.0.0.0/8, nor the word unix")
 
 func parsePrefix(s string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
@@ -66,10 +77,10 @@ func parsePrefix(s string) (netip.Prefix, error) {
 // Addr returns the client's address: that of the peer, unless the peer is trusted; then the last address in
 // X-Forwarded-For that is not trusted. Where an entry is no address, the walk stops at the proxy that wrote it, and if all
 // are trusted, at the first. The address has no zone and is never an IPv4 address mapped into IPv6. It is the zero Addr if
-// r.RemoteAddr has none, as on a Unix socket.
+// the client has none, as on a Unix socket.
 func (t Trust) Addr(r *http.Request) netip.Addr {
 	client, ok := parseAddr(r.RemoteAddr)
-	if !ok || !t.contains(client) {
+	if !t.trusts(r, client, ok) {
 		return client
 	}
 	lines := r.Header["X-Forwarded-For"]
@@ -94,7 +105,24 @@ func (t Trust) Addr(r *http.Request) netip.Addr {
 // TrustsPeer reports whether the request itself comes from a trusted proxy, whomever it forwards.
 func (t Trust) TrustsPeer(r *http.Request) bool {
 	peer, ok := parseAddr(r.RemoteAddr)
-	return ok && t.contains(peer)
+	return t.trusts(r, peer, ok)
+}
+
+// trusts judges the peer of a request: its address, or if it has none, the socket that it came by.
+func (t Trust) trusts(r *http.Request, peer netip.Addr, hasAddress bool) bool {
+	if !hasAddress {
+		return t.unix && byUnixSocket(r)
+	}
+	return t.contains(peer)
+}
+
+// byUnixSocket reports whether a request whose RemoteAddr is no IP address came by a Unix socket. What net/http doesn't say
+// is told by RemoteAddr, which is then the path of the client's own socket, or "@" if that has none.
+func byUnixSocket(r *http.Request) bool {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		return local.Network() == "unix"
+	}
+	return strings.HasPrefix(r.RemoteAddr, "@") || strings.HasPrefix(r.RemoteAddr, "/")
 }
 
 func (t Trust) contains(addr netip.Addr) bool {

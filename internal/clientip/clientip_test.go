@@ -1,6 +1,8 @@
 package clientip_test
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -76,6 +78,47 @@ func TestAddr(t *testing.T) {
 	}
 }
 
+// TestAPeerOnAUnixSocketIsTrustedByTheWordUnix: it has no address of its own, and is believed as any other trusted proxy.
+func TestAPeerOnAUnixSocketIsTrustedByTheWordUnix(t *testing.T) {
+	t.Attr("threat", "C9")
+	trust, without := mustTrust(t, "10.0.0.0/8", "unix"), mustTrust(t, "10.0.0.0/8")
+	by := func(network, peer string, forwardedFor ...string) *http.Request {
+		r := request(peer, forwardedFor...)
+		var local net.Addr = &net.UnixAddr{Name: "/run/app.sock", Net: network}
+		if network == "tcp" {
+			local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+		}
+		return r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, local))
+	}
+	for _, c := range []struct {
+		name    string
+		r       *http.Request
+		want    string
+		trusted bool
+	}{
+		{"what the proxy says", by("unix", "@", "203.0.113.1"), "203.0.113.1", true},
+		{"a socket with a name", by("unix", "/run/nginx.sock", "203.0.113.1"), "203.0.113.1", true},
+		{"no name at all", by("unix", "", "203.0.113.1"), "203.0.113.1", true},
+		{"without what net/http knows", request("@", "203.0.113.1"), "203.0.113.1", true},
+		{"a proxy before it", by("unix", "@", "1.1.1.1, 203.0.113.1, 10.0.0.2"), "203.0.113.1", true},
+		{"the client's own entry", by("unix", "@", "1.1.1.1, 203.0.113.1"), "203.0.113.1", true},
+		{"a proxy that says nothing", by("unix", "@"), "invalid IP", true},
+		{"garbage", by("unix", "@", "unknown"), "invalid IP", true},
+		{"a client with an address", by("tcp", "198.51.100.7:80", "203.0.113.1"), "198.51.100.7", false},
+		{"a peer without an address, not by a Unix socket", by("tcp", "@", "203.0.113.1"), "invalid IP", false},
+		{"an unknown kind of peer", request("pipe", "203.0.113.1"), "invalid IP", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := trust.Addr(c.r).String(); got != c.want || trust.TrustsPeer(c.r) != c.trusted {
+				t.Errorf("%s, trusted: %t; want %s, %t", got, trust.TrustsPeer(c.r), c.want, c.trusted)
+			}
+			if got := without.Addr(c.r).String(); (got != "invalid IP" && got != "198.51.100.7") || without.TrustsPeer(c.r) {
+				t.Errorf("unnamed: %s, trusted: %t", got, without.TrustsPeer(c.r))
+			}
+		})
+	}
+}
+
 func TestC5_NoOtherHeaderIsBelieved(t *testing.T) {
 	for _, peer := range []struct{ name, addr, want, wantForwarded string }{
 		{"trusted", "10.0.0.1:80", "10.0.0.1", "203.0.113.1"},
@@ -121,6 +164,7 @@ func TestC9_TrustInEverybodyIsRefused(t *testing.T) {
 		"0.0.0.0/0", "::/0", "::ffff:0:0/96", "0.0.0.0/1", "128.0.0.0/1", "2000::/3", "::ffff:0.0.0.0/97",
 		"*", "", "all", "localhost", "proxy.example.com", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "10.0.0.1/8",
 		"fe80::1%eth0", "fe80::%eth0/64", " 10.0.0.1", "10.0.0.1 ", "10.0.0.1:80", "[::1]", "10.0.0.0/8,::1",
+		"Unix", "unix:", "unix:/run/app.sock", "@",
 	} {
 		if _, err := clientip.ParseTrust([]string{"10.0.0.0/8", list}); err == nil {
 			t.Errorf("%q is accepted", list)

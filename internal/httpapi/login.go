@@ -65,7 +65,7 @@ func (c *call) authenticate(check checkPassword, username, password *string) (*a
 func (c *call) guess(check checkPassword, login, password string) (u *account.User, name string, err error) {
 	name = audit.Mask(shorten(login))
 	u, err = check(c.ctx(), account.Attempt{
-		Login: login, Password: password, Address: c.address(),
+		Login: login, Password: password, Address: c.source(),
 		Device: func(user string) string {
 			name = shorten(login) // it is somebody's
 			return c.device(user)

@@ -31,7 +31,7 @@ func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 
 func (c *call) attempt(password string) account.Attempt {
 	return account.Attempt{
-		Login: c.who.User.Username, Password: password, Epoch: c.who.User.Epoch, Address: c.address(), Device: c.device,
+		Login: c.who.User.Username, Password: password, Epoch: c.who.User.Epoch, Address: c.source(), Device: c.device,
 	}
 }
 

@@ -21,7 +21,7 @@ func resetPassword(c *call, in resetIn) (none, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "new_password": in.New}); err != nil {
 		return none{}, err
 	}
-	u, err := c.api.Accounts.ResetPassword(c.ctx(), *in.Secret, *in.New, c.address())
+	u, err := c.api.Accounts.ResetPassword(c.ctx(), *in.Secret, *in.New, c.source())
 	c.logReset(u, err)
 	if err != nil {
 		return none{}, err

@@ -36,6 +36,15 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 
 func (c *call) address() netip.Addr { return c.api.Client.Addr(c.r) }
 
+// source is the address that guesses are counted by. Clients without an address, as on a Unix socket, share one count: that
+// of the unspecified address, which no client has.
+func (c *call) source() netip.Addr {
+	if a := c.address(); a.IsValid() {
+		return a
+	}
+	return netip.IPv4Unspecified()
+}
+
 // signIn starts a session for a user who has just typed the password. An app gets its ticket in a header, and no cookie.
 func (c *call) signIn(u *account.User, method string, remember, app bool) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
