@@ -64,8 +64,11 @@ type Resolver struct {
 	accounts account.Store
 }
 
-// New returns a Resolver and makes it the Accounts of sessions.
+// New returns a Resolver and makes it the Accounts of sessions. It panics if either is nil.
 func New(sessions *session.Manager, accounts account.Store) *Resolver {
+	if sessions == nil || accounts == nil {
+		panic("auth: New needs the sessions and the accounts")
+	}
 	a := &Resolver{sessions: sessions, accounts: accounts}
 	sessions.Accounts = a
 	sessions.Skip = func(r *http.Request) bool { return a.judgedBy(r) != nil }
@@ -98,8 +101,12 @@ func (a *Resolver) judgedBy(r *http.Request) credential {
 	return a.credential(r)
 }
 
-// Handler notes the credential of each request for [FromContext]. It asks no store.
+// Handler notes the credential of each request for [FromContext]. It asks no store. It panics if the fields of the sessions
+// are wrong, as [session.Manager.Validate] says.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
+	if err := a.sessions.Validate(); err != nil {
+		panic(err)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(a.Note(r.Context(), r)))
 	})
@@ -142,8 +149,9 @@ func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
 }
 
 // FromContext returns who is asking; nil and no error: nobody, or somebody whose credential is no good. An error means
-// that nothing is known: answer 503. The context must come from a request that passed [Resolver.Handler]. Safe for
-// concurrent use; the Identity is shared, so don't change it.
+// that nothing is known: answer 503; but [ErrNoHandler], if the context is not that of a request that passed
+// [Resolver.Handler], is a mistake of the program: answer 500. Safe for concurrent use; the Identity is shared, so don't
+// change it.
 func FromContext(ctx context.Context) (*Identity, error) {
 	i, err := Check(ctx)
 	if p, refused := errors.AsType[*problem.Problem](err); refused && p.Status == http.StatusUnauthorized {
@@ -158,7 +166,7 @@ func Check(ctx context.Context) (*Identity, error) {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	switch {
 	case !ok:
-		return nil, errors.New("auth: the request did not pass Resolver.Handler")
+		return nil, ErrNoHandler
 	case q.header != nil:
 		return q.byHeader(ctx)
 	}

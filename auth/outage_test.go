@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -141,5 +142,69 @@ func ask(t *testing.T, handler http.Handler, cookie, want string) {
 	case w.Code == http.StatusServiceUnavailable && (kind == 1 || kind == 2):
 	default:
 		t.Errorf("%d %q, want %q", w.Code, w.Body, want)
+	}
+}
+
+func TestAnOutageSpeaksOfASessionOnlyToWhoBringsATicket(t *testing.T) {
+	a := newApp(t)
+	cookie := a.signIn(a.user(account.User{Username: "ann"}), session.SignIn{})
+	a.sessions.Store = down{a.sessions.Store}
+	guard := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, auth.Unavailable(r.Context()).Detail)
+		})
+	}
+	for name, c := range map[string]struct {
+		cookie  string
+		session bool
+	}{
+		"a stranger": {"", false}, "another cookie": {"theme=dark", false}, "garbage": {session.CookieName + "=garbage", false}, "a ticket": {cookie, true},
+	} {
+		said := a.serve(c.cookie, guard(nil)).Body.String()
+		if strings.Contains(said, "If you were signed in, you still are") != c.session || strings.Contains(said, "signed in") != c.session {
+			t.Errorf("%s is told %q", name, said)
+		}
+	}
+	if said := a.serve(cookie, auth.Require(http.NotFoundHandler())).Body.String(); !strings.Contains(said, "If you were signed in, you still are") {
+		t.Errorf("Require tells %s", said)
+	}
+}
+
+// TestAHandlerInTheWrongPlaceIsNoOutage: what the programmer forgot is said at once, and is no reason to try again.
+func TestAHandlerInTheWrongPlaceIsNoOutage(t *testing.T) {
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody got in") })
+	for name, h := range map[string]http.Handler{
+		"Require": auth.Require(nothing), "RequireFresh": auth.RequireFresh(nothing), "RequirePermission": auth.RequirePermission("app.read")(nothing),
+		"RequireScope": auth.RequireScope("app.read")(nothing),
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != http.StatusInternalServerError || w.Header().Get("Retry-After") != "" || !strings.Contains(w.Body.String(), `"no_handler"`) ||
+			!strings.Contains(w.Body.String(), "did not pass Cloakroom's Handler") {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
+	}
+	if who, err := auth.FromContext(t.Context()); who != nil || !errors.Is(err, auth.ErrNoHandler) {
+		t.Errorf("%v, %v", who, err)
+	}
+	if s, err := session.FromContext(t.Context()); s != nil || !errors.Is(err, session.ErrNoHandler) {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+func TestAResolverWithoutWhatItNeedsSaysSo(t *testing.T) {
+	for want, call := range map[string]func(){
+		"needs the sessions and the accounts": func() { auth.New(&session.Manager{}, nil) },
+		"needs the sessions":                  func() { auth.New(nil, &accounts{}) },
+		"Manager.Store is nil":                func() { auth.New(&session.Manager{}, &accounts{}).Handler(http.NotFoundHandler()) },
+	} {
+		func() {
+			defer func() {
+				if v := recover(); !strings.Contains(fmt.Sprint(v), want) {
+					t.Errorf("it says %v, want %q", v, want)
+				}
+			}()
+			call()
+		}()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // The refusals of this package, as they go over the wire. Sentences are Django REST Framework's where it has one.
@@ -25,6 +26,12 @@ var (
 	ErrInsufficientScope = error(problem.New(http.StatusForbidden, "insufficient_scope",
 		"This token was not made for that. Make one with the scope it needs."))
 )
+
+// ErrNoHandler says that a request did not pass [Resolver.Handler], nor the Handler of a server that calls it. That is a
+// mistake of the program, and no outage: the answer is 500.
+var ErrNoHandler = error(problem.New(http.StatusInternalServerError, "no_handler",
+	"This program asks who is signed in, on a request that did not pass Cloakroom's Handler. The program must serve its "+
+		"handlers behind it: http.ListenAndServe(address, server.Handler(mux))."))
 
 // bearerChallenge is simplejwt's.
 const bearerChallenge = `Bearer realm="api"`
@@ -123,8 +130,11 @@ func require(next http.Handler, allowed func(*Identity) error) http.Handler {
 // deny answers 503 to whatever isn't one of this package's refusals: nothing is known then, and nobody gets in.
 func deny(w http.ResponseWriter, r *http.Request, err error) {
 	p, ok := errors.AsType[*problem.Problem](err)
-	if !ok {
-		p = Unavailable
+	switch {
+	case errors.Is(err, ErrNoHandler):
+		slog.Default().LogAttrs(r.Context(), slog.LevelError, err.Error(), slog.String("path", r.URL.Path))
+	case !ok:
+		p = Unavailable(r.Context())
 		report(r.Context(), err)
 	}
 	problem.Write(w, r, p)
@@ -132,7 +142,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 
 // report tells the operator about an outage; that the client went away is none.
 func report(ctx context.Context, err error) {
-	log := slog.Default() // who forgot the Handler must learn of it somewhere
+	log := slog.Default()
 	if q, ok := ctx.Value(contextKey{}).(*request); ok {
 		log = q.resolver.sessions.Log
 	}
@@ -141,8 +151,15 @@ func report(ctx context.Context, err error) {
 	}
 }
 
-// Unavailable is the answer while a store can't be asked.
-var Unavailable = &problem.Problem{
-	Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
-	Detail: "The service can't answer just now. You are still signed in; try again shortly.",
+// Unavailable is the answer to a request while a store can't be asked. A session is spoken of only to whoever brought the
+// ticket of one, which may have ended: that can't be known just now.
+func Unavailable(ctx context.Context) *problem.Problem {
+	p := &problem.Problem{
+		Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
+		Detail: "The service can't answer just now. Try again shortly.",
+	}
+	if q, ok := ctx.Value(contextKey{}).(*request); ok && q.header == nil && session.Presented(ctx) {
+		p.Detail = "The service can't answer just now. If you were signed in, you still are; try again shortly."
+	}
+	return p
 }

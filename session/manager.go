@@ -16,6 +16,10 @@ var ErrEnded = errors.New("session has ended")
 // another program's cookie of the same name, or a ticket that was changed on the way.
 var ErrNoTicket = errors.New("the session cookie holds no ticket")
 
+// ErrNoHandler says that a request did not pass [Manager.Handler], so that it can have no session. That is a mistake of the
+// program, and no outage.
+var ErrNoHandler = errors.New("session: the request did not pass Manager.Handler; the program must serve its handlers behind it")
+
 // ErrNoAccount is what [Accounts] answers for a user who is gone or may not sign in.
 var ErrNoAccount = errors.New("no such account")
 

@@ -125,12 +125,12 @@ func (m *Manager) named(r *http.Request) ([]ID, error) {
 }
 
 // FromContext returns the live session of the request, and loads it on the first call. nil and no error: anonymous.
-// An error means that nothing is known: answer 503, and leave the cookie alone. The context must come from a request
-// that passed [Manager.Handler]. Safe for concurrent use.
+// An error means that nothing is known: answer 503, and leave the cookie alone; but [ErrNoHandler] is a mistake of the
+// program: answer 500. Safe for concurrent use.
 func FromContext(ctx context.Context) (*Session, error) {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	if !ok {
-		return nil, errors.New("session: the request did not pass Manager.Handler")
+		return nil, ErrNoHandler
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -161,8 +161,8 @@ func withoutSetCookies(lines, names []string) []string {
 }
 
 var (
-	errUpstreamDown = problem.New(http.StatusBadGateway, "upstream_down", "The application behind this address doesn't answer just now. You are still signed in.")
-	errUpstreamSlow = problem.New(http.StatusGatewayTimeout, "upstream_timeout", "The application behind this address didn't answer in time. You are still signed in.")
+	errUpstreamDown = problem.New(http.StatusBadGateway, "upstream_down", "The application behind this address doesn't answer just now.")
+	errUpstreamSlow = problem.New(http.StatusGatewayTimeout, "upstream_timeout", "The application behind this address didn't answer in time.")
 	errBodyLate     = problem.New(http.StatusRequestTimeout, "body_unreadable", "The body of the request didn't come in time.")
 )
 
@@ -181,7 +181,7 @@ func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	x.u.g.c.Log.LogAttrs(x.in.Context(), slog.LevelWarn, "upstream failed", slog.String("upstream", x.u.name),
 		slog.String("code", p.Code), slog.Any("error", err))
-	refuse(w, r, p)
+	refuse(w, r, x.assured(p))
 }
 
 // discard silences what ReverseProxy has to say: it is said by failed, or was the client's doing.

@@ -72,7 +72,7 @@ func (g *Gateway) consider(r *http.Request, q question) (original *http.Request,
 	}
 	c, err = g.judge(original)
 	if err == nil && q.refused {
-		err = errNowAllowed
+		err = c.assured(errNowAllowed)
 	}
 	if err == nil {
 		assertion, err = g.assertion(original, c)
@@ -125,7 +125,7 @@ var (
 	errMisrouted = problem.New(http.StatusForbidden, "misrouted",
 		"This path is Cloakroom's own: the proxy must pass it there, and not ask about it.")
 	errNowAllowed = &problem.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: time.Second,
-		Detail: "The service couldn't answer just now. You are still signed in; try again."}
+		Detail: "The service couldn't answer just now. Try again."}
 )
 
 // asked is the request that a proxy asks about, in its words.

@@ -127,6 +127,16 @@ type caller struct {
 	demand demand
 }
 
+// assured is p, with a word for a caller who is signed in, and may take what p tells of for the end of that.
+func (c caller) assured(p *problem.Problem) *problem.Problem {
+	if c.who == nil {
+		return p
+	}
+	with := *p
+	with.Detail += " You are still signed in."
+	return &with
+}
+
 // behind is who answers once the caller is admitted.
 type behind interface {
 	standard() demand // where no rule covers the request
@@ -227,7 +237,7 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 		level = slog.LevelDebug // the client went away
 	}
 	g.c.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err))
-	return auth.Unavailable
+	return auth.Unavailable(r.Context())
 }
 
 // refuse answers with p, which depends on the cookie and is for nobody else.

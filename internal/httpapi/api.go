@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -48,6 +49,7 @@ type API struct {
 	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
 	Log      *slog.Logger
 
+	once     sync.Once // makes handlers
 	handlers []http.Handler
 	told     told
 	draining atomic.Bool
@@ -71,14 +73,9 @@ func (a *API) Drain() {
 
 // Handler answers the API's routes and passes everything else to next, with the identity in the context and after the
 // same checks of host, origin and CSRF. next may be nil: then everything else is 404, and "/" leads to the account page.
+// Several Handlers of one API can be in use at a time.
 func (a *API) Handler(next http.Handler) http.Handler {
-	if a.Basic {
-		a.Auth.Basic = a.verifyBasic
-	}
-	a.handlers = make([]http.Handler, len(routes))
-	for i, t := range routes {
-		a.handlers[i] = t.handler(a)
-	}
+	a.once.Do(a.prepare)
 	if next == nil {
 		next = http.HandlerFunc(a.nothing)
 	} else {
@@ -88,6 +85,17 @@ func (a *API) Handler(next http.Handler) http.Handler {
 	h = a.CSRF.CORS(a.sameOrigin(h))
 	h = a.knownHost(h)
 	return a.outermost(a.forProxies(h))
+}
+
+// prepare makes what all Handlers share.
+func (a *API) prepare() {
+	if a.Basic {
+		a.Auth.Basic = a.verifyBasic
+	}
+	a.handlers = make([]http.Handler, len(routes))
+	for i, t := range routes {
+		a.handlers[i] = t.handler(a)
+	}
 }
 
 // forProxies answers a proxy that asks about somebody else's request. The question itself comes to whatever host the proxy

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -197,7 +198,17 @@ func (c *client) do(r *http.Request) *answer {
 	a := &answer{response, b}
 	c.s.secret.seen(c.s.t, r, a)
 	described(c.s.t, r, a)
+	fits(c.s.t, r, a)
 	return a
+}
+
+// fits holds an outage to what it tells: nothing of a sign-in to a stranger.
+func fits(t *testing.T, r *http.Request, a *answer) {
+	t.Helper()
+	stranger := r.Header["Cookie"] == nil && r.Header["X-Session-Token"] == nil
+	if a.StatusCode >= 500 && stranger && strings.Contains(string(a.body), "signed in") {
+		t.Errorf("a stranger at %s is told %s", r.URL.Path, a.body)
+	}
 }
 
 // whole reads an answer to its end; of a stream of events, which has none, the first block.

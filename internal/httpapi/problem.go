@@ -87,7 +87,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 		level = slog.LevelDebug // the client went away
 	}
 	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
-	return auth.Unavailable
+	return auth.Unavailable(r.Context())
 }
 
 func invalidFields(e *account.InvalidError) *problem.Problem {

@@ -28,6 +28,12 @@ func TestAnUpstreamThatIsDownSignsNobodyOut(t *testing.T) {
 	for _, protocol := range []string{"h1", "h2"} {
 		f.calm(t, f.send(t, protocol, ask{path: "/private", header: []string{cookie}}), "502 upstream_down")
 		f.calm(t, f.send(t, protocol, ask{path: "/private", header: append(pageHeaders, cookie)}), "502 upstream_down")
+		for _, asked := range []ask{{path: "/private", header: []string{cookie}}, {path: "/open/x", header: []string{cookie}}, {path: "/open/x"}} {
+			r := f.send(t, protocol, asked)
+			if f.calm(t, r, "502 upstream_down"); strings.Contains(string(r.body), "signed in") != (asked.header != nil) {
+				t.Errorf("%v is told %s", asked, r.body)
+			}
+		}
 		if r := f.send(t, protocol, ask{path: "/api/me", header: []string{cookie}}); r.status != 200 {
 			t.Errorf("signed out: %s", r)
 		}

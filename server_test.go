@@ -1,0 +1,200 @@
+package cloakroom_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const goodPassword = "correct horse battery staple"
+
+// assembled is a Server on a new directory, with the user ada, that runs until the test ends. The first listener, which is
+// not serving yet, has the address of its URL.
+func assembled(t *testing.T, c cloakroom.Config) (*cloakroom.Server, *httptest.Server) {
+	t.Helper()
+	web := httptest.NewUnstartedServer(nil)
+	t.Cleanup(web.Close)
+	c.URL, c.Data, c.Log = "http://"+web.Listener.Addr().String(), t.TempDir(), slog.New(slog.DiscardHandler)
+	srv, err := cloakroom.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := srv.Accounts.Create(t.Context(), account.New{Username: "ada", Password: goodPassword}); err != nil {
+		t.Fatal(err)
+	}
+	return srv, web
+}
+
+// browser is a client with cookies, whose unsafe requests come from the server's own pages.
+type browser struct {
+	*http.Client
+	t    *testing.T
+	base string
+}
+
+func newBrowser(t *testing.T, base string) *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{&http.Client{Jar: jar}, t, base}
+}
+
+func (b *browser) send(method, path string, body any) *http.Response {
+	b.t.Helper()
+	payload, err := json.Marshal(body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.base+path, bytes.NewReader(payload))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Origin", b.base)
+	answer, err := b.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { answer.Body.Close() })
+	return answer
+}
+
+func (b *browser) signIn() {
+	b.t.Helper()
+	if r := b.send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": goodPassword}); r.StatusCode != 200 {
+		b.t.Fatalf("sign-in: %d", r.StatusCode)
+	}
+}
+
+// TestAProgramsOwnHookTakesNothingFromTheServer: open pages hear of the end of a session though the program has set Ended.
+func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
+	srv, web := assembled(t, cloakroom.Config{})
+	var heard sync.Map
+	srv.Sessions.Ended = func(e session.Ending) { heard.Store("ended "+e.Reason, true) }
+	srv.Accounts.Changed = func(id string) { heard.Store("changed "+id, true) }
+	srv.Sessions.Checked = func(c session.Check) { heard.Store("checked "+c.Result, true) }
+	web.Config.Handler = srv.Handler(nil)
+	web.Start()
+	b := newBrowser(t, web.URL)
+	b.signIn()
+	events := bufio.NewReader(b.send("GET", "/api/auth/events", nil).Body)
+	next := func(event string) {
+		t.Helper()
+		for {
+			line, err := events.ReadString('\n')
+			if err != nil {
+				t.Fatalf("the page doesn't hear of %s: %v", event, err)
+			}
+			if strings.HasPrefix(line, "event: "+event) {
+				return
+			}
+		}
+	}
+	u, err := srv.Accounts.Lookup(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := srv.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.IsStaff = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	next("permissions.changed")
+	if _, err := srv.Sessions.RevokeAll(t.Context(), u.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	next("session.ended")
+	for _, want := range []string{"ended ended_elsewhere", "changed " + u.ID, "checked live"} {
+		if _, ok := heard.Load(want); !ok {
+			t.Errorf("the program doesn't hear %q", want)
+		}
+	}
+}
+
+// TestTwoHandlersOfOneServerWorkSideBySide, also while one is made after the other has begun to serve.
+func TestTwoHandlersOfOneServerWorkSideBySide(t *testing.T) {
+	srv, web := assembled(t, cloakroom.Config{Basic: true})
+	app := func(name string) http.Handler {
+		return auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name) }))
+	}
+	first, second := srv.Handler(app("first")), make(chan http.Handler, 1)
+	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Second") == "" {
+			first.ServeHTTP(w, r)
+			return
+		}
+		h := <-second
+		second <- h
+		h.ServeHTTP(w, r)
+	})
+	web.Start()
+	b := newBrowser(t, web.URL)
+	b.signIn()
+	get := func(path string, headers ...string) string {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", web.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		answer, err := b.Do(r)
+		if err != nil {
+			t.Error(err)
+			return ""
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return string(body)
+	}
+	var requests sync.WaitGroup
+	for range 4 {
+		requests.Go(func() {
+			for range 50 {
+				if got := get("/anything"); got != "first" {
+					t.Errorf("the first handler answers %s", got)
+				}
+				if got := get("/api/me"); !strings.Contains(got, `"ada"`) {
+					t.Errorf("/api/me answers %s", got)
+				}
+			}
+		})
+	}
+	second <- srv.Handler(app("second"))
+	requests.Wait()
+	if got := get("/anything", "X-Second", "1"); got != "second" {
+		t.Errorf("the second handler answers %s", got)
+	}
+	if got := get("/api/me", "X-Second", "1"); !strings.Contains(got, `"ada"`) {
+		t.Errorf("/api/me of the second answers %s", got)
+	}
+}
