@@ -15,6 +15,10 @@ import (
 // ErrInvalidCredentials is the one answer to a wrong password, an unknown name and a disabled account.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
+// ErrBarred is an [ErrInvalidCredentials] whose reason is for the log alone: the account had too many failures under its
+// other name, so that the password didn't count, right or wrong. The client is told what a wrong password is told.
+var ErrBarred = fmt.Errorf("%w: too many failures under another name of the account", ErrInvalidCredentials)
+
 // ErrMoved says that the account's epoch is no longer the one that the attempt came with, or that the account is gone:
 // whoever asks has been signed out since.
 var ErrMoved = errors.New("the account has moved on")
@@ -23,9 +27,9 @@ var ErrMoved = errors.New("the account has moved on")
 type Attempt struct {
 	Login    string // the username or e-mail address as typed; not looked at where the user is known already
 	Password string
-	Epoch    string                   // the epoch of the session that asks; "": none does
-	Address  netip.Addr               // the client's
-	Device   func(user string) string // the ID of a device that this user has signed in from before, or ""; asked only if the login is a user's; may be nil
+	Epoch    string               // the epoch of the session that asks; "": none does
+	Address  netip.Addr           // the client's
+	Device   func(u *User) string // the ID of a device that this user has signed in from before, in this epoch, or ""; asked only if the login is a user's; may be nil
 }
 
 // Service is what can be done with accounts, for the command line and the network alike. Store, Hasher and Guard are
@@ -94,7 +98,7 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 	if err != nil {
 		return nil, err
 	}
-	weak, err := s.prove(ctx, u, a)
+	weak, err := s.prove(ctx, u, a, false)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +126,8 @@ func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, err
 	if a.Epoch != "" && a.Epoch != u.Epoch {
 		return nil, ErrMoved
 	}
-	if _, err := s.prove(ctx, u, a); err != nil {
+	a.Login = u.Username
+	if _, err := s.prove(ctx, u, a, true); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -164,8 +169,8 @@ func loginKey(login string) string {
 
 // prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
 // so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back.
-func (s *Service) prove(ctx context.Context, u *User, a Attempt) (weak bool, err error) {
-	try, err := s.Guard.Reserve(ctx, counted(u, a))
+func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) (weak bool, err error) {
+	try, err := s.Guard.Reserve(ctx, counted(u, a, signedIn))
 	if err != nil {
 		return false, err
 	}
@@ -178,23 +183,27 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt) (weak bool, err
 	if err != nil {
 		return false, err
 	}
-	if u == nil || !u.IsActive || !result.Match {
+	if u == nil || !u.IsActive || !result.Match || try.Barred() {
 		_ = try.Failed(ctx) // needs no store: its error is always nil
+		if try.Barred() {
+			return false, ErrBarred
+		}
 		return false, ErrInvalidCredentials
 	}
 	return result.Weak, try.Succeeded(ctx)
 }
 
-// counted says whom an attempt is counted against: a user however the name was typed, or the name if it is nobody's.
-func counted(u *User, a Attempt) throttle.Attempt {
-	t := throttle.Attempt{Address: a.Address}
+// counted says what an attempt is counted against: the name that was typed, which alone decides what the client is told
+// (besides the address), and in silence the user whose name it is. Who is signed in proves to be the same user, and may
+// know what is counted against that user.
+func counted(u *User, a Attempt, signedIn bool) throttle.Attempt {
+	t := throttle.Attempt{Name: "name:" + loginKey(a.Login), Address: a.Address, SignedIn: signedIn}
 	if u == nil {
-		t.Account = "name:" + loginKey(a.Login)
 		return t
 	}
 	t.Account = "user:" + u.ID
 	if a.Device != nil {
-		t.Device = a.Device(u.ID)
+		t.Device = a.Device(u)
 	}
 	return t
 }

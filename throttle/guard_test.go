@@ -205,15 +205,15 @@ func TestAKnownDevicesSuccessLeavesTheStrangersWaiting(t *testing.T) {
 }
 
 func TestCountersNameNobody(t *testing.T) {
-	keys := func(g throttle.Guard) string {
+	keys := func(g *throttle.Guard) string {
 		var seen []string
 		g.Store = spy{g.Store, &seen}
-		fail(t, &g, throttle.Attempt{Account: "ann", Address: home}, 1)
-		fail(t, &g, throttle.Attempt{Account: "ann", Device: "laptop"}, 1)
+		fail(t, g, throttle.Attempt{Name: "ann", Account: "ann", Address: home}, 1)
+		fail(t, g, throttle.Attempt{Account: "ann", Device: "laptop"}, 1)
 		return strings.Join(seen, "\n")
 	}
-	a := keys(throttle.Guard{Store: memory.New().Throttles, Key: []byte("one")})
-	b := keys(throttle.Guard{Store: memory.New().Throttles, Key: []byte("two")})
+	a := keys(&throttle.Guard{Store: memory.New().Throttles, Key: []byte("one")})
+	b := keys(&throttle.Guard{Store: memory.New().Throttles, Key: []byte("two")})
 	if a == b {
 		t.Error("the key makes no difference")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"pgregory.net/rapid"
 )
@@ -14,6 +15,7 @@ import (
 func attempts() *rapid.Generator[throttle.Attempt] {
 	return rapid.Custom(func(t *rapid.T) throttle.Attempt {
 		return throttle.Attempt{
+			Name:    rapid.SampledFrom([]string{"", "ann", "ann@example.org", "bob"}).Draw(t, "name"),
 			Account: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "account"),
 			Device:  rapid.SampledFrom([]string{"", "", "laptop"}).Draw(t, "device"),
 			Address: rapid.SampledFrom([]netip.Addr{{}, home, abroad}).Draw(t, "address"),
@@ -77,7 +79,8 @@ func TestOverlappingTriesStayWithinTheLimit(t *testing.T) {
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {
-			g, a := newGuard(), throttle.Attempt{Account: "1"}
+			// Each try is made in another process, where it waits for none that is open.
+			store, a := memory.New().Throttles, throttle.Attempt{Account: "1"}
 			var pending []open
 			var counted []time.Time // begun and not given back, since the last success
 			take := func(r *rapid.T) open {
@@ -92,6 +95,7 @@ func TestOverlappingTriesStayWithinTheLimit(t *testing.T) {
 			r.Repeat(map[string]func(*rapid.T){
 				"reserve": func(r *rapid.T) {
 					for range rapid.IntRange(1, 15).Draw(r, "times") {
+						g := &throttle.Guard{Store: store}
 						try, err := g.Reserve(t.Context(), a)
 						if full := new(throttle.Error); errors.As(err, &full) {
 							if full.RetryAfter < time.Second || full.RetryAfter > time.Hour {

@@ -313,7 +313,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		}
 	},
 	"drf-15": func(t *testing.T, k *compatServer) {
-		k.fail(10, "user:"+k.ada.ID, "192.0.2.1")
+		k.fail(10, "ada", "192.0.2.1")
 		for _, path := range []string{"/api/auth/login", tokenPath, knoxLoginPath} {
 			r := k.program().send("POST", path, map[string]string{"username": "ada", "password": goodPassword})
 			detail, _ := r.field("detail").(string)

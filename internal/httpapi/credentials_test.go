@@ -213,7 +213,7 @@ func TestWithBasicOnNameAndPasswordCountEverywhere(t *testing.T) {
 	if r := s.program().send("POST", "/api/auth/logout", nil, basic("ada", goodPassword), "Origin: http://evil.test"); !isProblem(r, 403, "csrf_failed") {
 		t.Errorf("from elsewhere: %d %s", r.StatusCode, r.body)
 	}
-	s.fail(10, "user:"+u.ID, "192.0.2.1")
+	s.fail(10, u.Username, "192.0.2.1")
 	if r := s.program().send("GET", "/api/me", nil, basic("ada", goodPassword)); !isProblem(r, 429, "throttled") {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}

@@ -47,7 +47,7 @@ func (s *server) lines(r *answer) []line {
 func TestL01_EventsAreLogged(t *testing.T) {
 	s := start(t, options{trusted: []string{"127.0.0.1"}})
 	u, locked := s.user("ada"), s.user("bob")
-	s.fail(10, "user:"+locked.ID, "192.0.2.9")
+	s.fail(10, locked.Username, "192.0.2.9")
 	c, other, stale, over := s.signedIn("ada"), s.as(u), s.as(u), s.as(u)
 	signedOut := s.as(u).ticket()
 	s.client().hold(signedOut).send("POST", "/api/auth/logout", nil)

@@ -66,9 +66,9 @@ func (c *call) guess(check checkPassword, login, password string) (u *account.Us
 	name = audit.Mask(shorten(login))
 	u, err = check(c.ctx(), account.Attempt{
 		Login: login, Password: password, Address: c.source(),
-		Device: func(user string) string {
+		Device: func(u *account.User) string {
 			name = shorten(login) // it is somebody's
-			return c.device(user)
+			return c.device(u)
 		},
 	})
 	return u, name, err
@@ -134,7 +134,7 @@ func (c *call) logAttempt(event, name string, err error) {
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:
 		event += "_success"
-	case throttled:
+	case throttled, errors.Is(err, account.ErrBarred):
 		event, level = event+"_lock", slog.LevelWarn
 	case errors.Is(err, account.ErrInvalidCredentials):
 		event, level = event+"_fail", slog.LevelWarn

@@ -63,7 +63,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "session not renewed after a password change", slog.Any("error", err))
 		return none{}, nil
 	}
-	c.api.rememberDevice(c.w, c.r, u.ID)
+	c.api.rememberDevice(c.w, c.r, u)
 	c.remove(u.ID, auth.PasswordChanged, c.current())
 	return none{}, nil
 }

@@ -54,7 +54,7 @@ func (c *call) signIn(u *account.User, method string, remember, app bool) error 
 		return err
 	}
 	c.api.CSRF.Issue(c.w, c.r, s.ID)
-	c.api.rememberDevice(c.w, c.r, u.ID)
+	c.api.rememberDevice(c.w, c.r, u)
 	return nil
 }
 
