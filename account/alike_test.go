@@ -52,7 +52,7 @@ func onAll(t *testing.T, test func(t *testing.T, stores store.Set)) {
 func quick(t *testing.T, stores store.Set) (s service, id string) {
 	t.Helper()
 	s = newService(t, stores)
-	s.Hasher = &password.Hasher{Standard: cheap, Wait: time.Minute}
+	s.Hasher = &password.Hasher{MinimumCost: cheap, Wait: time.Minute}
 	u := ann()
 	u.Password = cheap
 	return s, s.enrol(u).ID

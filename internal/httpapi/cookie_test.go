@@ -60,7 +60,7 @@ var expiry = regexp.MustCompile(`Expires=([^;]*); Max-Age=([1-9]\d*)`)
 const (
 	ticketForm = `[A-Za-z0-9_-]{43}`
 	tokenForm  = `[A-Za-z0-9]{32}`
-	deviceForm = `[A-Z2-7]{26}\.[A-Za-z0-9_-]{43}`
+	deviceForm = `[0-7]\.[A-Za-z0-9_-]{43}`
 )
 
 // TestK01_K02_K03_K08_CookiesHaveTheirAttributes: to the letter, and none that isn't there on purpose.
