@@ -20,7 +20,7 @@ func TestAGuesserIsToldTheSameWithAndWithoutADjangoUser(t *testing.T) {
 			guesses := func(name string) (answers []int) {
 				for _, typed := range []string{
 					name, name, name, name, name, name, name, name, name, name,
-					strings.ToUpper(name), strings.ToUpper(name[:1])+name[1:], " " + name, name,
+					strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], " " + name, name,
 				} {
 					answers = append(answers, b.signIn("Cloakroom", typed, "wrong"))
 				}
