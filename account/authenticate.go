@@ -56,6 +56,7 @@ type Service struct {
 	Changed func(id string)
 
 	observers []func(id string)
+	actor     *Actor // see By; nil: none is judged
 }
 
 func (s *Service) changed(id string) {

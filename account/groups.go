@@ -26,53 +26,89 @@ func (s *Service) Group(ctx context.Context, name string) (Group, error) {
 	return groups[i], nil
 }
 
-// AddGroup makes a group. *[InvalidError] with the fields name and permissions, also if there is one of the name.
-func (s *Service) AddGroup(ctx context.Context, g Group) error {
-	wrong := problems{}
-	checkGroupName(g.Name, wrong)
-	switch _, err := s.Group(ctx, g.Name); {
-	case err == nil:
-		wrong.add("name", "unique", "group with this name already exists.")
-	case !errors.Is(err, ErrNotFound):
+// AddGroup makes a group and returns it as it is then. *[InvalidError] with the fields name and permissions, also if there
+// is one of the name.
+func (s *Service) AddGroup(ctx context.Context, g Group) (Group, error) {
+	g.Permissions = sorted(g.Permissions)
+	err := s.transact(ctx, func(a act) error {
+		if !a.hasAll(g.Permissions) {
+			return ErrOutranked
+		}
+		wrong := problems{}
+		checkGroupName(g.Name, wrong)
+		switch _, err := a.Group(g.Name); {
+		case err == nil:
+			wrong.add("name", "unique", "group with this name already exists.")
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		checkPermissions(g.Permissions, wrong)
+		if err := wrong.err(); err != nil {
+			return err
+		}
+		err := a.CreateGroup(g)
+		if errors.Is(err, ErrGroupExists) {
+			wrong.add("name", "unique", "group with this name already exists.")
+			return wrong.err()
+		}
 		return err
-	}
-	return s.setGroup(ctx, g, Group{}, wrong)
-}
-
-// EditGroup changes the permissions of a group, and so at once those of its members. Only what change has added is judged.
-// The group is returned as it is then. [ErrNotFound], *[InvalidError] with the field permissions.
-func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group) error) (Group, error) {
-	before, err := s.Group(ctx, name)
+	})
 	if err != nil {
 		return Group{}, err
 	}
-	g := Group{Name: name, Permissions: slices.Clone(before.Permissions)}
-	if err := change(&g); err != nil {
-		return Group{}, err
-	}
-	g.Name, g.Permissions = name, sorted(g.Permissions)
-	return g, s.setGroup(ctx, g, before, problems{})
+	s.changed("")
+	return g, nil
 }
 
-func (s *Service) setGroup(ctx context.Context, g, before Group, wrong problems) error {
-	for _, p := range g.Permissions {
-		if !slices.Contains(before.Permissions, p) && !ValidPermission(p) {
+// EditGroup changes the permissions of a group, and so at once those of its members. Only what change has added is judged.
+// The group is returned as it is then. change must be quick, do no I/O, and may be called more than once; its error comes
+// back as it is. [ErrNotFound], *[InvalidError] with the field permissions.
+func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group) error) (Group, error) {
+	var edited Group
+	err := s.transact(ctx, func(a act) error {
+		before, err := a.group(name)
+		if err != nil {
+			return err
+		}
+		g := Group{Name: name, Permissions: slices.Clone(before.Permissions)}
+		if err := change(&g); err != nil {
+			return err
+		}
+		g.Name, g.Permissions = name, sorted(g.Permissions)
+		if !a.hasAll(g.Permissions) {
+			return ErrOutranked
+		}
+		wrong := problems{}
+		checkPermissions(added(before.Permissions, g.Permissions), wrong)
+		if err := wrong.err(); err != nil {
+			return err
+		}
+		edited = g
+		return a.ChangeGroup(g)
+	})
+	if err != nil {
+		return Group{}, err
+	}
+	s.changed("")
+	return edited, nil
+}
+
+func checkPermissions(permissions []string, wrong problems) {
+	for _, p := range permissions {
+		if !ValidPermission(p) {
 			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
 		}
 	}
-	if err := wrong.err(); err != nil {
-		return err
-	}
-	if err := s.Store.SetGroup(ctx, g); err != nil {
-		return err
-	}
-	s.changed("")
-	return nil
 }
 
 // DeleteGroup removes a group; its members lose what it gave them. [ErrNotFound].
 func (s *Service) DeleteGroup(ctx context.Context, name string) error {
-	err := s.Store.DeleteGroup(ctx, name)
+	err := s.transact(ctx, func(a act) error {
+		if _, err := a.group(name); err != nil {
+			return err
+		}
+		return a.DeleteGroup(name)
+	})
 	if err == nil {
 		s.changed("")
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -20,19 +19,22 @@ const resetLife = time.Hour
 var ErrDisabled = errors.New("the user is disabled")
 
 // ResetSecret returns a secret of 130 random bits, with which the user's password can be reset within an hour, once, and
-// its end. Earlier ones are void from then on, and it is void once the user's epoch moves. Only its hash is kept.
-// [ErrNotFound], [ErrDisabled].
+// its end. Earlier ones are void from then on, and it is void once the user's epoch moves or the user is given a right.
+// Only its hash is kept. [ErrNotFound], [ErrDisabled].
 func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, expires time.Time, err error) {
-	u, err := s.Store.Load(ctx, id)
+	secret, expires = rand.Text(), time.Now().Add(resetLife).Truncate(time.Second)
+	err = s.transact(ctx, func(a act) error {
+		u, err := a.subject(id)
+		if err != nil {
+			return err
+		}
+		if !u.IsActive {
+			return ErrDisabled
+		}
+		return a.SetReset(id, sha256.Sum256([]byte(secret)), expires.Unix())
+	})
 	if err != nil {
 		return "", time.Time{}, err
-	}
-	if !u.IsActive {
-		return "", time.Time{}, ErrDisabled
-	}
-	secret, expires = rand.Text(), time.Now().Add(resetLife).Truncate(time.Second)
-	if err := s.Store.SetReset(ctx, id, sha256.Sum256([]byte(secret)), expires.Unix()); err != nil {
-		return "", time.Time{}, fmt.Errorf("store reset secret: %w", err)
 	}
 	return secret, expires.UTC(), nil
 }

@@ -36,3 +36,16 @@ func flags(u *User) (set []string) {
 	}
 	return set
 }
+
+// Rights lists what a user may do: "superuser", "staff", and the permissions, directly or by groups.
+func (u *User) Rights() []string { return slices.Concat(flags(u), u.Permissions) }
+
+// Exceeds reports whether a user may do what somebody with these rights may not. See [User.Rights].
+func (u *User) Exceeds(rights []string) bool {
+	for _, right := range u.Rights() {
+		if !slices.Contains(rights, right) && (right == "superuser" || right == "staff" || !slices.Contains(rights, "superuser")) {
+			return true
+		}
+	}
+	return false
+}

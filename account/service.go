@@ -26,20 +26,38 @@ type New struct {
 	Permissions []string // that the user has directly
 }
 
-// Create makes a user, who is active. *[InvalidError], also for names that are somebody's already.
-func (s *Service) Create(ctx context.Context, n New) (*User, error) {
+// Create makes a user, who is active, and returns it as it is then. *[InvalidError], also for names that are another user's
+// and for groups that don't exist.
+func (s *Service) Create(ctx context.Context, n New) (made *User, err error) {
+	wanted := &User{IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, Groups: n.Groups, Direct: n.Permissions}
+	if s.actor != nil { // Nothing is hashed for an actor who may not make the user.
+		err := s.transact(ctx, func(a act) error { return a.mayMake(&User{}, wanted) })
+		if err != nil {
+			return nil, err
+		}
+	}
 	u, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Store.Create(ctx, u)
-	if errors.Is(err, ErrNotFound) {
-		return nil, noSuchGroup()
-	}
+	err = s.transact(ctx, func(a act) error {
+		if err := a.mayMake(&User{}, wanted); err != nil {
+			return err
+		}
+		next := *u
+		err := a.Create(&next)
+		if errors.Is(err, ErrNotFound) {
+			return noSuchGroup()
+		}
+		if err == nil {
+			made, err = a.Load(next.ID)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, invalidIfTaken(err)
 	}
-	return u, nil
+	return made, nil
 }
 
 func noSuchGroup() error {
@@ -174,7 +192,7 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 // SetPassword gives a user a new password on an administrator's word, which ends everything of the user's.
 // [ErrNotFound], *[InvalidError] with the field password.
 func (s *Service) SetPassword(ctx context.Context, id, new string) error {
-	u, err := s.Store.Load(ctx, id)
+	u, err := s.Subject(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -182,14 +200,18 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() })
+	return s.change(ctx, act.subject, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() })
 }
 
-// change alters a user and passes on that it has.
-func (s *Service) change(ctx context.Context, id string, alter func(*User)) error {
-	_, err := s.Store.Change(ctx, id, func(u *User) error {
+// change alters a user whom find returns, in the same step, and passes on that it has.
+func (s *Service) change(ctx context.Context, find func(act, string) (*User, error), id string, alter func(*User)) error {
+	err := s.transact(ctx, func(a act) error {
+		u, err := find(a, id)
+		if err != nil {
+			return err
+		}
 		alter(u)
-		return nil
+		return a.Change(u)
 	})
 	if err == nil {
 		s.changed(id)
@@ -207,7 +229,7 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 // SetActive enables a user, or disables one, which ends everything of theirs; enabling brings none of it back.
 // [ErrNotFound].
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
-	return s.change(ctx, id, func(u *User) {
+	return s.change(ctx, act.other, id, func(u *User) {
 		if u.IsActive != active {
 			u.IsActive, u.Epoch = active, newEpoch()
 		}
@@ -216,43 +238,69 @@ func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
 
 // EndEverything moves a user's epoch, which ends every session and token of theirs at once. [ErrNotFound].
 func (s *Service) EndEverything(ctx context.Context, id string) error {
-	return s.change(ctx, id, func(u *User) { u.Epoch = newEpoch() })
+	return s.change(ctx, act.subject, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
-// Edit changes a user's names, flags, groups and permissions. Hash, epoch and ID stay as they are, whatever change makes
-// of them; but as with SetActive, who is disabled is signed out everywhere. Only what change has altered is judged, so
-// that a name which another program once let in stands in the way of nothing else. change must be quick, do no I/O, and
-// may be called more than once; its error comes back as it is. [ErrNotFound], *[InvalidError].
-func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (*User, error) {
-	edited := false
-	u, err := s.Store.Change(ctx, id, func(u *User) error {
-		before := *u
-		before.Direct = slices.Clone(u.Direct)
-		if err := change(u); err != nil {
+// Edit changes a user's names, flags, groups and permissions, and returns the user as it is then. Hash, epoch and ID stay as
+// they are, whatever change makes of them; but as with SetActive, who is disabled is signed out everywhere. Only what change
+// has altered is judged, so that a name which another program once let in stands in the way of nothing else. change must be
+// quick, do no I/O, and may be called more than once; its error comes back as it is. [ErrNotFound], *[InvalidError], also
+// for groups that don't exist.
+func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
+	err = s.transact(ctx, func(a act) error {
+		u, err := a.subject(id)
+		if err != nil {
 			return err
 		}
-		edited = true
-		u.ID, u.Password, u.Epoch = before.ID, before.Password, before.Epoch
-		if u.IsActive != before.IsActive {
-			u.Epoch = newEpoch()
+		if err := a.edit(u, change); err != nil {
+			return err
 		}
-		wrong := problems{}
-		normalize(u, before, wrong)
-		return wrong.err()
+		if edited, err = a.Load(id); err != nil {
+			return err
+		}
+		return nil
 	})
-	if edited && errors.Is(err, ErrNotFound) {
-		return nil, noSuchGroup()
+	if err != nil {
+		return nil, invalidIfTaken(err)
 	}
-	if err == nil {
-		s.changed(id)
+	s.changed(id)
+	return edited, nil
+}
+
+func (a act) edit(u *User, change func(*User) error) error {
+	before := *u
+	before.Groups, before.Direct = slices.Clone(u.Groups), slices.Clone(u.Direct)
+	if err := change(u); err != nil {
+		return err
 	}
-	return u, invalidIfTaken(err)
+	u.ID, u.Password, u.Epoch = before.ID, before.Password, before.Epoch
+	if u.IsActive != before.IsActive {
+		u.Epoch = newEpoch()
+	}
+	if err := a.mayMake(&before, u); err != nil {
+		return err
+	}
+	wrong := problems{}
+	normalize(u, before, wrong)
+	if err := wrong.err(); err != nil {
+		return err
+	}
+	err := a.Change(u)
+	if errors.Is(err, ErrNotFound) {
+		return noSuchGroup()
+	}
+	return err
 }
 
 // Delete removes a user; every session of theirs is dead from then on. Nobody is spared, not even the last superuser:
 // whoever may delete users decides. [ErrNotFound].
 func (s *Service) Delete(ctx context.Context, id string) error {
-	err := s.Store.Delete(ctx, id)
+	err := s.transact(ctx, func(a act) error {
+		if _, err := a.other(id); err != nil {
+			return err
+		}
+		return a.Delete(id)
+	})
 	if err == nil {
 		s.changed(id)
 	}

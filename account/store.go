@@ -27,7 +27,8 @@ type Store interface {
 	SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error
 
 	// SetReset stores the hash of a secret with which the user's password can be reset, and when it expires, in place of
-	// any earlier one of the user's. It is void once the user's epoch moves. ErrNotFound.
+	// any earlier one of the user's. It is void once the user's epoch moves, and for as long as the user exceeds the rights
+	// that they have now (see [User.Exceeds]). ErrNotFound.
 	SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error
 
 	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and spends
@@ -54,11 +55,49 @@ type Store interface {
 	// Groups returns all groups in the order of their names.
 	Groups(ctx context.Context) ([]Group, error)
 
+	// Transact calls do, and keeps what it has written, all of it, if it returns no error. It is one step: nothing that do
+	// has read, the permissions of groups and the members of groups included, is changed by any other write before do's
+	// own writes are there. An error of do is returned as it is, and nothing is written. do must be quick, do no I/O but
+	// through tx, return an error after one of tx's writes has failed, and may be called more than once.
+	Transact(ctx context.Context, do func(tx Tx) error) error
+
 	// SetGroup creates the group or gives it exactly these permissions.
 	SetGroup(ctx context.Context, g Group) error
 
 	// DeleteGroup removes a group; its members lose it. ErrNotFound.
 	DeleteGroup(ctx context.Context, name string) error
+}
+
+// Tx reads and writes users and groups in one step of a [Store]. It sees what it has written, and ends with the call that it
+// was made for. It is not safe for concurrent use.
+type Tx interface {
+	// Load returns the user with this ID. ErrNotFound.
+	Load(id string) (*User, error)
+
+	// Create adds a user and sets u.ID, as the Store's Create does. ErrNotFound, *TakenError.
+	Create(u *User) error
+
+	// Change writes back a user that Load has returned. ErrNotFound if the user, or one of the groups, is not there;
+	// *TakenError.
+	Change(u *User) error
+
+	// Delete removes a user. ErrNotFound.
+	Delete(id string) error
+
+	// SetReset stores the hash of a reset secret, as the Store's SetReset does. ErrNotFound.
+	SetReset(id string, secretHash [32]byte, expires int64) error
+
+	// Group returns the group of this name. ErrNotFound.
+	Group(name string) (Group, error)
+
+	// CreateGroup adds a group. ErrGroupExists.
+	CreateGroup(g Group) error
+
+	// ChangeGroup gives a group exactly these permissions. ErrNotFound.
+	ChangeGroup(g Group) error
+
+	// DeleteGroup removes a group; its members lose it. ErrNotFound.
+	DeleteGroup(name string) error
 }
 
 // TypedFinder has its own idea of which names are the same: that of another program, which fills the same tables, and in

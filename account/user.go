@@ -16,6 +16,8 @@ var (
 	ErrSetupSpent = errors.New("set-up link is not valid")
 	// ErrResetSpent says that a one-time reset secret is wrong, expired, spent or void.
 	ErrResetSpent = errors.New("reset link is not valid")
+	// ErrGroupExists says that there is a group of this name already.
+	ErrGroupExists = errors.New("group exists already")
 )
 
 // TakenError says that a username or e-mail address belongs to somebody already, be it as username or as e-mail.

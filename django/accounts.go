@@ -164,15 +164,15 @@ func unmarshalLists(lists [3][]byte, into ...*[]string) error {
 }
 
 func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
-	return a.load(ctx, a.read, id, "")
+	return a.load(ctx, a.read, id)
 }
 
-func (a *accounts) load(ctx context.Context, q querier, id, lock string) (*account.User, error) {
+func (a *accounts) load(ctx context.Context, q querier, id string) (*account.User, error) {
 	key, err := a.key(id)
 	if err != nil {
 		return nil, account.ErrNotFound
 	}
-	return a.one(ctx, q, ` WHERE u.`+quote(a.config.UserKey)+` = $1`+lock, key)
+	return a.one(ctx, q, ` WHERE u.`+quote(a.config.UserKey)+` = $1`, key)
 }
 
 func (a *accounts) one(ctx context.Context, q querier, where string, args ...any) (*account.User, error) {

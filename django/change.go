@@ -17,27 +17,32 @@ import (
 // Create adds a user with a value in each column that is known here: a NOT NULL column of a custom user model that isn't
 // makes it an *[account.InvalidError].
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
-	if err := a.oneName(&account.User{}, u); err != nil {
-		return err
-	}
 	var id string
 	err := a.transaction(ctx, func(t *sql.Tx) (err error) {
-		if err := a.free(ctx, t, u.Username, ""); err != nil {
-			return err
-		}
-		if id, err = a.insert(ctx, t, u); err != nil {
-			return err
-		}
-		if err := a.setGroups(ctx, t, id, u.Groups); err != nil {
-			return err
-		}
-		return a.setPermissions(ctx, t, id, u.Direct)
+		id, err = a.create(ctx, t, u)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	u.ID, u.Epoch = id, authHash(a.form.keys[0], u.Password)
 	return nil
+}
+
+func (a *accounts) create(ctx context.Context, t *sql.Tx, u *account.User) (id string, err error) {
+	if err := a.oneName(&account.User{}, u); err != nil {
+		return "", err
+	}
+	if err := a.free(ctx, t, u.Username, ""); err != nil {
+		return "", err
+	}
+	if id, err = a.insert(ctx, t, u); err != nil {
+		return "", err
+	}
+	if err := a.setGroups(ctx, t, id, u.Groups); err != nil {
+		return "", err
+	}
+	return id, a.setPermissions(ctx, t, id, u.Direct)
 }
 
 // free refuses a name that is somebody's, be it with other letters' case: as Django's sign-up form does.
@@ -128,7 +133,7 @@ func (a *accounts) SetSetup(context.Context, [32]byte, int64) error {
 func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
 	var changed *account.User
 	err := a.transaction(ctx, func(t *sql.Tx) error {
-		before, err := a.load(ctx, t, id, a.lockUser())
+		before, err := a.locked(ctx, t, id)
 		if err != nil {
 			return err
 		}
@@ -154,14 +159,31 @@ func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.
 	if err := a.update(ctx, t, before, &after); err != nil {
 		return nil, err
 	}
-	return a.load(ctx, t, before.ID, "")
+	return a.load(ctx, t, before.ID)
 }
 
-func (a *accounts) lockUser() string {
-	if a.dialect.lock == "" {
-		return ""
+// locked returns a user that nobody else changes before the transaction ends, and whose groups nobody else does. The locks
+// are statements of their own: one that waited for a lock would still read the groups and permissions as they were when it
+// began to wait.
+func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.User, error) {
+	key, err := a.key(id)
+	if err != nil {
+		return nil, account.ErrNotFound
 	}
-	return a.dialect.lock + " OF u"
+	if a.dialect.lock == "" {
+		return a.load(ctx, t, id)
+	}
+	locks := []string{`SELECT 1 FROM ` + quote(a.config.UserTable) + ` WHERE ` + quote(a.config.UserKey) + ` = $1` + a.dialect.lock}
+	if a.schema.groups != "" {
+		locks = append(locks, `SELECT 1 FROM auth_group g JOIN `+quote(a.schema.groups)+` m ON m.group_id = g.id
+			WHERE m.`+quote(a.schema.member)+` = $1 ORDER BY g.id`+a.dialect.share+` OF g`)
+	}
+	for _, lock := range locks {
+		if _, err := t.ExecContext(ctx, lock, key); err != nil {
+			return nil, fmt.Errorf("lock user: %w", err)
+		}
+	}
+	return a.load(ctx, t, id)
 }
 
 func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account.User) error {
@@ -308,27 +330,29 @@ func (a *accounts) setJoins(ctx context.Context, t *sql.Tx, id, table, column st
 // Delete removes a user with what Django itself would remove along: groups, permissions, tokens, the log of the admin, and
 // sessions. Rows of a project's own tables that refer to the user make it an *[account.InvalidError].
 func (a *accounts) Delete(ctx context.Context, id string) error {
+	err := a.attempt(ctx, func(t *sql.Tx) error { return a.remove(ctx, t, id) })
+	return a.explainedDeletion(ctx, err, "user")
+}
+
+func (a *accounts) remove(ctx context.Context, t *sql.Tx, id string) error {
 	key, err := a.key(id)
 	if err != nil {
 		return account.ErrNotFound
 	}
-	err = a.attempt(ctx, func(t *sql.Tx) error {
-		for _, statement := range a.children() {
-			if _, err := t.ExecContext(ctx, statement, key); err != nil {
-				return fmt.Errorf("delete what belongs to the user: %w", err)
-			}
+	for _, statement := range a.children() {
+		if _, err := t.ExecContext(ctx, statement, key); err != nil {
+			return fmt.Errorf("delete what belongs to the user: %w", err)
 		}
-		n, err := affected(t.ExecContext(ctx, `DELETE FROM `+quote(a.config.UserTable)+` WHERE `+quote(a.config.UserKey)+` = $1`, key))
-		if err != nil {
-			return fmt.Errorf("delete user: %w", err)
-		}
-		if n == 0 {
-			return account.ErrNotFound
-		}
-		_, err = a.sessions.deleteUser(ctx, t, id, session.ID{})
-		return err
-	})
-	return a.explainedDeletion(ctx, err, "user")
+	}
+	n, err := affected(t.ExecContext(ctx, `DELETE FROM `+quote(a.config.UserTable)+` WHERE `+quote(a.config.UserKey)+` = $1`, key))
+	if err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	if n == 0 {
+		return account.ErrNotFound
+	}
+	_, err = a.sessions.deleteUser(ctx, t, id, session.ID{})
+	return err
 }
 
 // children are the statements that remove what refers to a user.

@@ -19,10 +19,13 @@ type dialect struct {
 	columns   string // the names and types of the columns of the table $1
 	tables    string // the names of all tables
 	lock      string // at the end of a SELECT: nobody else changes the row before the transaction ends
+	share     string // likewise, while others may lock it in the same way
 	jsonArray string // the aggregate function that makes a JSON array
 	tail      string // the last 43 characters of %s
 	instant   string // the time %s as text, YYYY-MM-DD HH:MM:SS and perhaps a fraction
 	anyOf     string // a condition: %s is one of the texts in the JSON array $1
+
+	lockRights string // a statement: no other transaction that ran it is under way; empty: transactions write one at a time
 }
 
 var sqliteDialect = dialect{
@@ -40,10 +43,13 @@ var postgresDialect = dialect{
 		WHERE table_name = $1 AND table_schema = ANY (current_schemas(false))`,
 	tables:    `SELECT table_name FROM information_schema.tables WHERE table_schema = ANY (current_schemas(false))`,
 	lock:      " FOR UPDATE",
+	share:     " FOR SHARE",
 	jsonArray: "json_agg",
 	tail:      "right(%s, 43)",
 	instant:   "to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
 	anyOf:     "%s IN (SELECT json_array_elements_text($1::json))",
+
+	lockRights: "SELECT pg_advisory_xact_lock(7020664105)", // "Cloa" as a number, and one more digit
 }
 
 // forms are those in which a time may stand in an SQLite file: as Django writes it, and what Django reads besides, which other

@@ -38,53 +38,15 @@ func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
 }
 
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
-	if a.schema.groups == "" {
-		return errors.New("no groups here: the tables of django.contrib.auth are missing")
-	}
-	return a.transaction(ctx, func(t *sql.Tx) error {
-		if _, err := t.ExecContext(ctx, `INSERT INTO auth_group (name) VALUES ($1) ON CONFLICT DO NOTHING`, g.Name); err != nil {
-			return fmt.Errorf("set group: %w", err)
+	return a.Transact(ctx, func(t account.Tx) error {
+		err := t.ChangeGroup(g)
+		if errors.Is(err, account.ErrNotFound) {
+			return t.CreateGroup(g)
 		}
-		id, err := a.number(ctx, t, account.ErrNotFound, `SELECT id FROM auth_group WHERE name = $1`+a.dialect.lock, g.Name)
-		if err != nil {
-			return fmt.Errorf("set group: %w", err)
-		}
-		if _, err := t.ExecContext(ctx, `DELETE FROM auth_group_permissions WHERE group_id = $1`, id); err != nil {
-			return fmt.Errorf("set group: %w", err)
-		}
-		permissions := slices.Clone(g.Permissions)
-		slices.Sort(permissions)
-		for _, name := range slices.Compact(permissions) {
-			n, err := a.permission(ctx, t, name)
-			if err != nil {
-				return err
-			}
-			if _, err := t.ExecContext(ctx, `INSERT INTO auth_group_permissions (group_id, permission_id) VALUES ($1, $2)`, id, n); err != nil {
-				return fmt.Errorf("give permission to group: %w", err)
-			}
-		}
-		return nil
+		return err
 	})
 }
 
 func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
-	if a.schema.groups == "" {
-		return account.ErrNotFound
-	}
-	err := a.attempt(ctx, func(t *sql.Tx) error {
-		id, err := a.number(ctx, t, account.ErrNotFound, `SELECT id FROM auth_group WHERE name = $1`+a.dialect.lock, name)
-		if err != nil {
-			return err
-		}
-		for _, table := range []string{"auth_group_permissions", a.schema.groups} {
-			if _, err := t.ExecContext(ctx, `DELETE FROM `+quote(table)+` WHERE group_id = $1`, id); err != nil {
-				return fmt.Errorf("delete group: %w", err)
-			}
-		}
-		if _, err := t.ExecContext(ctx, `DELETE FROM auth_group WHERE id = $1`, id); err != nil {
-			return fmt.Errorf("delete group: %w", err)
-		}
-		return nil
-	})
-	return a.explainedDeletion(ctx, err, "group")
+	return a.Transact(ctx, func(t account.Tx) error { return t.DeleteGroup(name) })
 }

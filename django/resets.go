@@ -23,6 +23,9 @@ type reset struct {
 	User  string `json:"user"`
 	Hash  string `json:"hash"`
 	Epoch string `json:"epoch"`
+
+	// Rights are those that the user had when the secret was made.
+	Rights []string `json:"rights"`
 }
 
 // resetRows returns the key of such a row, and after it those that it has if a fallback key has made it.
@@ -34,32 +37,34 @@ func (f *form) resetRows(kind, of string) (rows []string) {
 }
 
 func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
-	return a.transaction(ctx, func(t *sql.Tx) error {
-		u, err := a.load(ctx, t, id, a.lockUser())
-		if err != nil {
+	return a.transaction(ctx, func(t *sql.Tx) error { return a.setReset(ctx, t, id, secretHash, expires) })
+}
+
+func (a *accounts) setReset(ctx context.Context, t *sql.Tx, id string, secretHash [32]byte, expires int64) error {
+	u, err := a.locked(ctx, t, id)
+	if err != nil {
+		return err
+	}
+	hash := hex.EncodeToString(secretHash[:])
+	value, err := json.Marshal(reset{User: id, Hash: hash, Epoch: u.Epoch, Rights: u.Rights()})
+	if err != nil {
+		return err
+	}
+	d := newDict()
+	d.set(resetKey, value)
+	payload, err := pack(d.encode())
+	if err != nil {
+		return err
+	}
+	for _, keys := range [][]string{a.form.resetRows("user", id), a.form.resetRows("secret", hash)} {
+		if err := a.drop(ctx, t, keys); err != nil {
 			return err
 		}
-		hash := hex.EncodeToString(secretHash[:])
-		value, err := json.Marshal(reset{id, hash, u.Epoch})
-		if err != nil {
-			return err
+		if err := a.sessions.insert(ctx, t, row{keys[0], a.form.keys.sign(payload, expires), expires}); err != nil {
+			return fmt.Errorf("store reset secret: %w", err)
 		}
-		d := newDict()
-		d.set(resetKey, value)
-		payload, err := pack(d.encode())
-		if err != nil {
-			return err
-		}
-		for _, keys := range [][]string{a.form.resetRows("user", id), a.form.resetRows("secret", hash)} {
-			if err := a.drop(ctx, t, keys); err != nil {
-				return err
-			}
-			if err := a.sessions.insert(ctx, t, row{keys[0], a.form.keys.sign(payload, expires), expires}); err != nil {
-				return fmt.Errorf("store reset secret: %w", err)
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (a *accounts) drop(ctx context.Context, t *sql.Tx, keys []string) error {
@@ -80,7 +85,7 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 			return err
 		}
 		// The user's row is the lock: a newer secret and a second use of this one come before or after.
-		u, err := a.load(ctx, t, r.User, a.lockUser())
+		u, err := a.locked(ctx, t, r.User)
 		if err != nil {
 			return spent(err)
 		}
@@ -88,7 +93,7 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 		if err != nil {
 			return err
 		}
-		if newest.Hash != hash || r.Hash != hash || !a.form.keys.provesPassword(r.Epoch, u.Password) {
+		if newest.Hash != hash || r.Hash != hash || !a.form.keys.provesPassword(r.Epoch, u.Password) || u.Exceeds(r.Rights) {
 			return account.ErrResetSpent
 		}
 		if changed, err = a.changeLocked(ctx, t, u, change); err != nil {

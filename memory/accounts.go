@@ -121,6 +121,10 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.delete(id)
+}
+
+func (a *accounts) delete(id string) error {
 	u, ok := a.users[id]
 	if !ok {
 		return account.ErrNotFound

@@ -37,12 +37,20 @@ func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.deleteGroup(name)
+}
+
+func (a *accounts) deleteGroup(name string) error {
 	if _, ok := a.groups[name]; !ok {
 		return account.ErrNotFound
 	}
 	delete(a.groups, name)
-	for _, u := range a.users {
-		u.Groups = slices.DeleteFunc(u.Groups, func(member string) bool { return member == name })
+	for id, u := range a.users {
+		if slices.Contains(u.Groups, name) {
+			next := *u
+			next.Groups = slices.DeleteFunc(slices.Clone(u.Groups), func(member string) bool { return member == name })
+			a.users[id] = &next
+		}
 	}
 	return nil
 }

@@ -7,10 +7,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// reset is a secret with which a user's password can be reset, while the user is at this epoch.
+// reset is a secret with which a user's password can be reset, while the user is at this epoch and has no
+// other rights than these.
 type reset struct {
 	hash    [32]byte
 	epoch   string
+	rights  []string
 	expires int64
 }
 
@@ -20,11 +22,15 @@ func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte,
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	u, ok := a.users[id]
-	if !ok {
-		return account.ErrNotFound
+	return a.setReset(id, secretHash, expires)
+}
+
+func (a *accounts) setReset(id string, secretHash [32]byte, expires int64) error {
+	u, err := a.load(id)
+	if err != nil {
+		return err
 	}
-	a.resets[id] = reset{secretHash, u.Epoch, expires}
+	a.resets[id] = reset{secretHash, u.Epoch, u.Rights(), expires}
 	return nil
 }
 
@@ -38,7 +44,12 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 		if subtle.ConstantTimeCompare(r.hash[:], secretHash[:]) == 0 || now >= r.expires || a.users[id].Epoch != r.epoch {
 			continue
 		}
-		u, err := a.change(id, change)
+		u, err := a.change(id, func(u *account.User) error {
+			if u.Exceeds(r.rights) {
+				return account.ErrResetSpent
+			}
+			return change(u)
+		})
 		if err == nil {
 			delete(a.resets, id)
 		}

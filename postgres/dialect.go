@@ -33,11 +33,12 @@ var dialect = sqlstore.Dialect{
 	JSONArray:  "json_agg",
 	Position:   func(text, part string) string { return "position(" + part + " in " + text + ")" },
 	Holds:      func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
-	ForUpdate:  " FOR UPDATE OF u",
 	SkipLocked: " FOR UPDATE SKIP LOCKED",
 	GivenID:    "OVERRIDING SYSTEM VALUE ",
 	RaiseID: "SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT last_value FROM users_id_seq))) " +
 		"WHERE EXISTS (SELECT 1 FROM users)",
+	LockUser:     "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
+	LockRights:   "LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE",
 	LockUsers:    "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
 	LockTokens:   "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
 	LockCounter:  "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + "))",

@@ -20,7 +20,7 @@ var accountModelCases = []testCase[account.Store]{
 				m := &accountModel{store: s, context: t, groups: map[string][]string{}}
 				rt.Repeat(map[string]func(*rapid.T){
 					"": m.compare, "create": m.create, "change": m.change, "delete": m.delete, "find": m.find,
-					"setGroup": m.setGroup, "deleteGroup": m.deleteGroup,
+					"setGroup": m.setGroup, "createGroup": m.createGroup, "deleteGroup": m.deleteGroup,
 				})
 			})
 		},
@@ -109,7 +109,7 @@ func (m *accountModel) permitted(rt *rapid.T, u *account.User, err error) bool {
 func (m *accountModel) create(rt *rapid.T) {
 	u := &account.User{}
 	m.alter(rt, u)
-	err := m.store.Create(m.context.Context(), u)
+	err := m.make(rt, u)
 	given := u.ID
 	u.ID = ""
 	if !m.permitted(rt, u, err) {
@@ -119,6 +119,35 @@ func (m *accountModel) create(rt *rapid.T) {
 		rt.Fatalf("ID %q was given again", given)
 	}
 	m.users = append(m.users, m.whole(u))
+}
+
+// make creates a user by either way of doing it.
+func (m *accountModel) make(rt *rapid.T, u *account.User) error {
+	if rapid.Bool().Draw(rt, "in a step") {
+		return m.store.Transact(m.context.Context(), func(tx account.Tx) error { return tx.Create(u) })
+	}
+	return m.store.Create(m.context.Context(), u)
+}
+
+// write changes a user by either way of doing it.
+func (m *accountModel) write(rt *rapid.T, id string, change func(*account.User) error) (u *account.User, err error) {
+	if !rapid.Bool().Draw(rt, "in a step") {
+		return m.store.Change(m.context.Context(), id, change)
+	}
+	err = m.store.Transact(m.context.Context(), func(tx account.Tx) error {
+		if u, err = tx.Load(id); err != nil {
+			return err
+		}
+		if err := change(u); err != nil {
+			return err
+		}
+		if err := tx.Change(u); err != nil {
+			return err
+		}
+		u, err = tx.Load(id)
+		return err
+	})
+	return u, err
 }
 
 func (m *accountModel) draw(rt *rapid.T) int {
@@ -135,7 +164,7 @@ func (m *accountModel) change(rt *rapid.T) {
 	}
 	next := *m.users[n]
 	m.alter(rt, &next)
-	got, err := m.store.Change(m.context.Context(), next.ID, func(u *account.User) error {
+	got, err := m.write(rt, next.ID, func(u *account.User) error {
 		if !sameUser(u, m.whole(m.users[n])) {
 			rt.Fatalf("change sees %+v, want %+v", *u, *m.users[n])
 		}
@@ -155,7 +184,12 @@ func (m *accountModel) delete(rt *rapid.T) {
 	if n < 0 {
 		return
 	}
-	ok(rt, m.store.Delete(m.context.Context(), m.users[n].ID))
+	id := m.users[n].ID
+	if rapid.Bool().Draw(rt, "in a step") {
+		ok(rt, m.store.Transact(m.context.Context(), func(tx account.Tx) error { return tx.Delete(id) }))
+	} else {
+		ok(rt, m.store.Delete(m.context.Context(), id))
+	}
 	m.former = append(m.former, m.users[n].ID)
 	m.users = slices.Delete(m.users, n, n+1)
 }
@@ -180,6 +214,28 @@ func (m *accountModel) setGroup(rt *rapid.T) {
 	permissions := drawSet(rt, "permissions", "a.p", "c.p", "c.q")
 	ok(rt, m.store.SetGroup(m.context.Context(), account.Group{Name: name, Permissions: permissions}))
 	m.groups[name] = sortedSet(permissions)
+}
+
+// createGroup makes a group in a step, if there is none of the name, or changes it, if there is one.
+func (m *accountModel) createGroup(rt *rapid.T) {
+	g := account.Group{Name: rapid.SampledFrom([]string{"g", "h"}).Draw(rt, "group"), Permissions: drawSet(rt, "permissions", "a.p", "c.p", "c.q")}
+	_, there := m.groups[g.Name]
+	fresh := rapid.Bool().Draw(rt, "to be new")
+	err := m.store.Transact(m.context.Context(), func(tx account.Tx) error {
+		if fresh {
+			return tx.CreateGroup(g)
+		}
+		return tx.ChangeGroup(g)
+	})
+	switch {
+	case fresh && there:
+		fails(rt, err, account.ErrGroupExists)
+	case !fresh && !there:
+		fails(rt, err, account.ErrNotFound)
+	default:
+		ok(rt, err)
+		m.groups[g.Name] = sortedSet(g.Permissions)
+	}
 }
 
 func (m *accountModel) deleteGroup(rt *rapid.T) {

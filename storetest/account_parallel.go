@@ -31,6 +31,7 @@ func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx conte
 		"Delete":      func(ctx context.Context) error { return s.Delete(ctx, u.ID) },
 		"List":        func(ctx context.Context) error { _, err := s.List(ctx, account.Query{}); return err },
 		"Groups":      func(ctx context.Context) error { _, err := s.Groups(ctx); return err },
+		"Transact":    func(ctx context.Context) error { return s.Transact(ctx, func(account.Tx) error { return nil }) },
 		"SetGroup":    func(ctx context.Context) error { return s.SetGroup(ctx, account.Group{Name: "staff"}) },
 		"DeleteGroup": func(ctx context.Context) error { return s.DeleteGroup(ctx, "staff") },
 	}

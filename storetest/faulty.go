@@ -101,6 +101,10 @@ func (f faultyAccounts) Groups(ctx context.Context) ([]account.Group, error) {
 	return value(f.plan, "account.Groups", func() ([]account.Group, error) { return f.store.Groups(ctx) })
 }
 
+func (f faultyAccounts) Transact(ctx context.Context, do func(account.Tx) error) error {
+	return deed(f.plan, "account.Transact", func() error { return f.store.Transact(ctx, do) })
+}
+
 func (f faultyAccounts) SetGroup(ctx context.Context, g account.Group) error {
 	return deed(f.plan, "account.SetGroup", func() error { return f.store.SetGroup(ctx, g) })
 }

@@ -68,7 +68,7 @@ func Sessions(t *testing.T, open func(t *testing.T) session.Store) {
 // Accounts runs the cases of an account.Store. open returns an empty one.
 func Accounts(t *testing.T, open func(t *testing.T) account.Store) {
 	run(t, open, accountCreateCases, accountNameCases, accountChangeCases, accountListCases, accountSetupCases, accountResetCases,
-		groupCases, accountContextCases, accountParallelCases, accountModelCases)
+		accountTransactCases, groupCases, accountContextCases, accountParallelCases, accountModelCases)
 }
 
 // Tokens runs the cases of a token.Store. open returns an empty one.

@@ -94,10 +94,7 @@ func (groupAdd) Help() string {
 func (c *groupAdd) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		return a.act(ctx, s, c.attrs(), func(ctx context.Context) error {
-			if err := s.Accounts.AddGroup(ctx, account.Group{Name: c.Name, Permissions: c.Permissions}); err != nil {
-				return err
-			}
-			g, err := s.Accounts.Group(ctx, c.Name)
+			g, err := s.Accounts.AddGroup(ctx, account.Group{Name: c.Name, Permissions: c.Permissions})
 			if err != nil {
 				return err
 			}

@@ -18,8 +18,8 @@ import (
 // The routes under /api/auth/admin are for whoever is staff, has the permission that the route names, and has typed the
 // password a short while ago. The permissions are called as in Django's admin. A superuser has all of them.
 //
-// Nobody gets rights there that they don't have: only a superuser makes superusers and staff, and anybody else gives only
-// permissions that they have themselves, and lays hands on nobody, and on no group, that has others.
+// No one gets rights there that they don't have: see [account.Service.By], which judges the administrator, and the user or
+// group that the request is about, in the step that writes.
 const (
 	viewUser      = "auth.view_user"
 	addUser       = "auth.add_user"
@@ -27,7 +27,7 @@ const (
 	deleteUser    = "auth.delete_user"
 	viewGroup     = "auth.view_group"
 	addGroup      = "auth.add_group"
-	changeGroup   = "auth.change_group"
+	changeGroup   = account.ChangeGroup
 	deleteGroup   = "auth.delete_group"
 	viewSession   = "sessions.view_session"
 	deleteSession = "sessions.delete_session"
@@ -47,13 +47,18 @@ var (
 	errSuperuserOnly = problem.New(http.StatusForbidden, "permission_denied", "Only a superuser may do this.")
 	errOwnAccount    = problem.New(http.StatusForbidden, "permission_denied",
 		"You can't do this to your own account. Ask another administrator.")
+	errNotMember = problem.New(http.StatusForbidden, "permission_denied",
+		"Only a member of the group, or somebody who may change groups, may add members to it.")
 )
 
 // admin is serve for administrators with a permission.
 func admin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			respond(&call{api: a, w: w, r: r, permission: permission}, signedIn, f)
+			respond(&call{api: a, w: w, r: r, permission: permission}, signedIn, func(c *call, in In) (Out, error) {
+				out, err := f(c, in)
+				return out, refused(err)
+			})
 		})
 	}
 }
@@ -72,66 +77,9 @@ func (c *call) subject() (*account.User, error) {
 	return c.api.Accounts.Store.Load(c.ctx(), c.r.PathValue("id"))
 }
 
-// inferior returns the user whom the path names, on whom the caller may act.
-func (c *call) inferior() (*account.User, error) {
-	u, err := c.subject()
-	if err != nil {
-		return nil, err
-	}
-	return u, c.outranks(u)
-}
-
-// other is inferior for what nobody should do to themselves.
-func (c *call) other() (*account.User, error) {
-	u, err := c.inferior()
-	if err == nil && u.ID == c.who.User.ID {
-		return nil, errOwnAccount
-	}
-	return u, err
-}
-
-// outranks refuses acts on somebody who may do what the caller may not.
-func (c *call) outranks(u *account.User) error {
-	if c.who.User.IsSuperuser {
-		return nil
-	}
-	if u.IsSuperuser || !c.hasAll(u.Permissions) {
-		return errOutranked
-	}
-	return nil
-}
-
-// outranksGroup refuses changes of a group that gives what the caller doesn't have.
-func (c *call) outranksGroup(g account.Group) error {
-	if !c.hasAll(g.Permissions) {
-		return errOutranked
-	}
-	return nil
-}
-
-func (c *call) hasAll(permissions []string) bool {
-	return !slices.ContainsFunc(permissions, func(p string) bool { return !c.who.Has(p) })
-}
-
-// mayGive refuses what would make more of a user than the caller may give. groups has the permissions of all groups.
-func (c *call) mayGive(before, after *account.User, groups map[string][]string) error {
-	if c.who.User.IsSuperuser {
-		return nil
-	}
-	if before.IsStaff != after.IsStaff || before.IsSuperuser != after.IsSuperuser {
-		return errSuperuserOnly
-	}
-	for _, p := range after.Direct {
-		if !slices.Contains(before.Direct, p) && !c.who.Has(p) {
-			return errOutranked
-		}
-	}
-	for _, g := range after.Groups {
-		if !slices.Contains(before.Groups, g) && !c.hasAll(groups[g]) {
-			return errOutranked
-		}
-	}
-	return nil
+// accounts is for what the caller does to users and groups as an administrator.
+func (c *call) accounts() *account.Service {
+	return c.api.Accounts.By(account.Actor{ID: c.who.User.ID, Epoch: c.who.User.Epoch, Permission: c.permission})
 }
 
 // groupPermissions returns the permissions of all groups by their names.
@@ -209,6 +157,25 @@ func next(cursor string) *string {
 		return nil
 	}
 	return &cursor
+}
+
+// refusals are the answers to what an administrator may not do.
+var refusals = map[error]error{
+	account.ErrNotPermitted:  auth.ErrPermissionDenied,
+	account.ErrOutranked:     errOutranked,
+	account.ErrSuperuserOnly: errSuperuserOnly,
+	account.ErrOwnAccount:    errOwnAccount,
+	account.ErrNotMember:     errNotMember,
+}
+
+// refused returns the answer to err if it is a refusal of what an administrator may not do, else err.
+func refused(err error) error {
+	for refusal, answer := range refusals {
+		if errors.Is(err, refusal) {
+			return answer
+		}
+	}
+	return err
 }
 
 // denied reports whether err is a refusal for want of rights.

@@ -56,20 +56,14 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 	if err := required(map[string]*string{"name": in.Name}); err != nil {
 		return groupOut{}, err
 	}
-	g := account.Group{Name: *in.Name}
-	set(&g.Permissions, in.Permissions)
-	if err := c.outranksGroup(g); err != nil {
-		return groupOut{}, err
-	}
-	if err := c.api.Accounts.AddGroup(c.ctx(), g); err != nil {
+	wanted := account.Group{Name: *in.Name}
+	set(&wanted.Permissions, in.Permissions)
+	g, err := c.accounts().AddGroup(c.ctx(), wanted)
+	if err != nil {
 		return groupOut{}, err
 	}
 	change := account.RightsChange(&account.User{}, &account.User{Direct: g.Permissions})
 	c.didToGroup(g, "created", slog.String("change", shorten(change)))
-	g, err := c.api.Accounts.Group(c.ctx(), g.Name)
-	if err != nil {
-		return groupOut{}, err
-	}
 	return newGroupOut(g), nil
 }
 
@@ -87,13 +81,10 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 		return groupOut{}, err
 	}
 	var before account.Group
-	g, err := c.api.Accounts.EditGroup(c.ctx(), name, func(g *account.Group) error {
+	g, err := c.accounts().EditGroup(c.ctx(), name, func(g *account.Group) error {
 		before = account.Group{Permissions: slices.Clone(g.Permissions)}
-		if err := c.outranksGroup(before); err != nil {
-			return err
-		}
 		g.Permissions = *in.Permissions
-		return c.outranksGroup(*g)
+		return nil
 	})
 	if err != nil {
 		return groupOut{}, err
@@ -108,10 +99,7 @@ func removeGroup(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.outranksGroup(g); err != nil {
-		return none{}, err
-	}
-	if err := c.api.Accounts.DeleteGroup(c.ctx(), g.Name); err != nil {
+	if err := c.accounts().DeleteGroup(c.ctx(), g.Name); err != nil {
 		return none{}, err
 	}
 	c.didToGroup(g, "deleted")
@@ -124,7 +112,7 @@ func addMember(c *call, _ none) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	return c.edit(c.r.PathValue("id"), map[string][]string{g.Name: g.Permissions}, func(u *account.User) error {
+	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		u.Groups = append(u.Groups, g.Name)
 		return nil
 	})
@@ -136,7 +124,7 @@ func removeMember(c *call, _ none) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	return c.edit(c.r.PathValue("id"), nil, func(u *account.User) error {
+	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		if !slices.Contains(u.Groups, name) {
 			return errNotFound
 		}

@@ -83,7 +83,7 @@ func listUserSessions(c *call, _ none) (adminSessionsOut, error) {
 
 // endUserSessions ends all sessions of a user, who can sign in again at once.
 func endUserSessions(c *call, _ none) (endedOut, error) {
-	u, err := c.inferior()
+	u, err := c.accounts().Subject(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -104,15 +104,9 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	u, err := c.api.Accounts.Store.Load(c.ctx(), s.User)
-	if errors.Is(err, account.ErrNotFound) {
-		return none{}, errNotFound // the session is dead with its user
-	}
+	u, err := c.accounts().Subject(c.ctx(), s.User)
 	if err != nil {
-		return none{}, err
-	}
-	if err := c.outranks(u); err != nil {
-		return none{}, err
+		return none{}, err // a session whose user isn't there is dead, too
 	}
 	err = c.api.Sessions.Revoke(session.Because(c.ctx(), auth.Administrator), u.ID, s.ID)
 	if errors.Is(err, session.ErrEnded) {

@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"errors"
 	"log/slog"
-
-	"github.com/cloakroom-auth/cloakroom/account"
 )
 
 // listUserTokens shows the tokens of one user.
@@ -18,7 +15,7 @@ func listUserTokens(c *call, _ none) (tokensOut, error) {
 
 // endUserTokens ends all tokens of a user, of every kind.
 func endUserTokens(c *call, _ none) (endedOut, error) {
-	u, err := c.inferior()
+	u, err := c.accounts().Subject(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -36,15 +33,9 @@ func endAnyToken(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	u, err := c.api.Accounts.Store.Load(c.ctx(), t.User)
-	if errors.Is(err, account.ErrNotFound) {
-		return none{}, errNotFound // the token is dead with its user
-	}
+	u, err := c.accounts().Subject(c.ctx(), t.User)
 	if err != nil {
-		return none{}, err
-	}
-	if err := c.outranks(u); err != nil {
-		return none{}, err
+		return none{}, err // a token whose user isn't there is dead, too
 	}
 	if err := c.api.Auth.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
 		return none{}, err

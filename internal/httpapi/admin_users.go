@@ -113,58 +113,35 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	}
 	var wanted account.User
 	editUserIn{in.Username, in.Email, in.FirstName, in.LastName, in.IsStaff, in.IsSuperuser, in.Groups, in.Permissions}.apply(&wanted)
-	groups, err := c.groupPermissions()
-	if err != nil {
-		return adminUserOut{}, err
-	}
-	if err := c.mayGive(&account.User{}, &wanted, groups); err != nil {
-		return adminUserOut{}, err
-	}
 	n := account.New{
 		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
 		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.Direct,
 		NoPassword: in.Password == nil,
 	}
 	set(&n.Password, in.Password)
-	u, err := c.api.Accounts.Create(c.ctx(), n)
+	u, err := c.accounts().Create(c.ctx(), n)
 	if err != nil {
 		return adminUserOut{}, err
 	}
 	c.did("user_created", u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
-	if u, err = c.api.Accounts.Store.Load(c.ctx(), u.ID); err != nil { // with what the groups give
-		return adminUserOut{}, err
-	}
 	return newAdminUserOut(u), nil
 }
 
 // editUser changes names, flags, groups and permissions. Nobody is signed out by it.
 func editUser(c *call, in editUserIn) (adminUserOut, error) {
-	groups, err := c.groupPermissions()
-	if err != nil {
-		return adminUserOut{}, err
-	}
-	return c.edit(c.r.PathValue("id"), groups, func(u *account.User) error {
+	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		in.apply(u)
 		return nil
 	})
 }
 
 // edit changes a user within what the caller may do, and logs what is different then.
-func (c *call) edit(id string, groups map[string][]string, change func(*account.User) error) (adminUserOut, error) {
+func (c *call) edit(id string, change func(*account.User) error) (adminUserOut, error) {
 	var before account.User
-	u, err := c.api.Accounts.Edit(c.ctx(), id, func(u *account.User) error {
+	u, err := c.accounts().Edit(c.ctx(), id, func(u *account.User) error {
 		before = *u
 		before.Direct, before.Groups = slices.Clone(u.Direct), slices.Clone(u.Groups)
-		if err := c.outranks(u); err != nil {
-			return err
-		}
-		if err := change(u); err != nil {
-			return err
-		}
-		if u.ID == c.who.User.ID && (before.IsStaff && !u.IsStaff || before.IsSuperuser && !u.IsSuperuser) {
-			return errOwnAccount
-		}
-		return c.mayGive(&before, u, groups)
+		return change(u)
 	})
 	if err != nil {
 		return adminUserOut{}, err
@@ -183,11 +160,11 @@ func (c *call) didEdit(before, after *account.User) {
 }
 
 func removeUser(c *call, _ none) (none, error) {
-	u, err := c.other()
+	u, err := c.subject()
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.api.Accounts.Delete(c.ctx(), u.ID); err != nil {
+	if err := c.accounts().Delete(c.ctx(), u.ID); err != nil {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Deleted)
@@ -196,11 +173,11 @@ func removeUser(c *call, _ none) (none, error) {
 }
 
 func disableUser(c *call, _ none) (adminUserOut, error) {
-	u, err := c.other()
+	u, err := c.subject()
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, false); err != nil {
+	if err := c.accounts().SetActive(c.ctx(), u.ID, false); err != nil {
 		return adminUserOut{}, err
 	}
 	c.removeAll(u.ID, auth.Disabled)
@@ -209,11 +186,11 @@ func disableUser(c *call, _ none) (adminUserOut, error) {
 }
 
 func enableUser(c *call, _ none) (adminUserOut, error) {
-	u, err := c.other()
+	u, err := c.subject()
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.api.Accounts.SetActive(c.ctx(), u.ID, true); err != nil {
+	if err := c.accounts().SetActive(c.ctx(), u.ID, true); err != nil {
 		return adminUserOut{}, err
 	}
 	c.did("user_updated", u, slog.String("change", "enabled"))
@@ -229,11 +206,11 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return none{}, err
 	}
-	u, err := c.inferior()
+	u, err := c.subject()
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.api.Accounts.SetPassword(c.ctx(), u.ID, *in.Password); err != nil {
+	if err := c.accounts().SetPassword(c.ctx(), u.ID, *in.Password); err != nil {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.PasswordChanged)
@@ -250,11 +227,11 @@ var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is
 
 // resetLink makes a one-time link on which a user sets a new password. Earlier ones are void.
 func resetLink(c *call, _ none) (linkOut, error) {
-	u, err := c.inferior()
+	u, err := c.subject()
 	if err != nil {
 		return linkOut{}, err
 	}
-	secret, expires, err := c.api.Accounts.ResetSecret(c.ctx(), u.ID)
+	secret, expires, err := c.accounts().ResetSecret(c.ctx(), u.ID)
 	if errors.Is(err, account.ErrDisabled) {
 		return linkOut{}, errDisabled
 	}
@@ -267,11 +244,11 @@ func resetLink(c *call, _ none) (linkOut, error) {
 
 // endEverything ends every session and token of a user.
 func endEverything(c *call, _ none) (none, error) {
-	u, err := c.inferior()
+	u, err := c.subject()
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.api.Accounts.EndEverything(c.ctx(), u.ID); err != nil {
+	if err := c.accounts().EndEverything(c.ctx(), u.ID); err != nil {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Administrator)

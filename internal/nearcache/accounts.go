@@ -136,6 +136,71 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 	})
 }
 
+// Transact is fenced if it changes what may be cached. What it does can't be known before it is done, so
+// it is begun without a fence and undone, and begun again behind one; and once more if it does something else then.
+func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
+	var fenced []fence.Key
+	run := func(ctx context.Context) error {
+		var changed []fence.Key
+		err := a.Store.Transact(ctx, func(tx account.Tx) error {
+			watched := &watchedTx{Tx: tx}
+			if err := do(watched); err != nil {
+				return err
+			}
+			if changed = watched.keys; !covers(fenced, changed) {
+				return errFence
+			}
+			return nil
+		})
+		if errors.Is(err, errFence) {
+			fenced = changed
+		}
+		return err
+	}
+	err := run(ctx)
+	for errors.Is(err, errFence) && ctx.Err() == nil {
+		err = a.cache.validator.Write(ctx, fenced, run)
+	}
+	return err
+}
+
+// covers reports whether all that changed is fenced.
+func covers(fenced, changed []fence.Key) bool {
+	return !slices.ContainsFunc(changed, func(k fence.Key) bool { return !slices.Contains(fenced, k) })
+}
+
+// watchedTx notes what a step changes of what may be cached. That a user or group is new needs no note: absence isn't cached.
+type watchedTx struct {
+	account.Tx
+	keys []fence.Key
+}
+
+func (t *watchedTx) note(k fence.Key) {
+	if !slices.Contains(t.keys, k) {
+		t.keys = append(t.keys, k)
+	}
+}
+
+func (t *watchedTx) Change(u *account.User) error {
+	t.note(accountKey(u.ID))
+	return t.Tx.Change(u)
+}
+
+func (t *watchedTx) Delete(id string) error {
+	t.note(accountKey(id))
+	return t.Tx.Delete(id)
+}
+
+func (t *watchedTx) ChangeGroup(g account.Group) error {
+	t.note(fence.Key{Kind: fence.AllAccounts})
+	return t.Tx.ChangeGroup(g)
+}
+
+func (t *watchedTx) DeleteGroup(name string) error {
+	t.note(fence.Key{Kind: fence.AllAccounts})
+	return t.Tx.DeleteGroup(name)
+}
+
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
 	return a.cache.validator.Write(ctx, []fence.Key{{Kind: fence.AllAccounts}}, func(ctx context.Context) error {
 		return a.Store.SetGroup(ctx, g)

@@ -166,7 +166,7 @@ func suites(t *testing.T, fresh func(t *testing.T) store.Set) {
 // TestEveryChangeIsFencedOrKnown: a method that a store is given later goes past the memory unless somebody thinks of it.
 func TestEveryChangeIsFencedOrKnown(t *testing.T) {
 	known := map[reflect.Type]string{
-		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup Delete Find Groups List Load SetGroup SetReset SetSetup SpendReset",
+		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup Delete Find Groups List Load SetGroup SetReset SetSetup SpendReset Transact",
 		reflect.TypeFor[session.Store](): "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
 		reflect.TypeFor[token.Store]():   "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
 	}

@@ -20,11 +20,12 @@ type accounts struct {
 	imports     imports
 
 	load, find                                             *statement // in read
-	reload                                                 *statement // in write, and keeps others from changing the row
+	reload                                                 *statement // in write
 	create, save, delete                                   *statement
 	addLogin, dropLogin                                    *statement
 	addMember, dropMembers, addPermission, dropPermissions *statement
-	lockUsers, anybody, putSetup, spendSetup               *statement
+	lockUser, lockRights, lockUsers                        *statement
+	anybody, putSetup, spendSetup                          *statement
 }
 
 func newAccounts(p *preparer) *accounts {
@@ -36,7 +37,7 @@ func newAccounts(p *preparer) *accounts {
 
 		load:   p.reading(user + ` WHERE u.id = $1`),
 		find:   p.reading(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),
-		reload: p.writing(user + ` WHERE u.id = $1` + p.dialect.ForUpdate),
+		reload: p.writing(user + ` WHERE u.id = $1`),
 
 		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
 			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search)
@@ -54,8 +55,11 @@ func newAccounts(p *preparer) *accounts {
 		addPermission:   p.writing(`INSERT INTO user_permissions (user_id, permission) VALUES ($1, $2)`),
 		dropPermissions: p.writing(`DELETE FROM user_permissions WHERE user_id = $1`),
 
-		lockUsers: p.locking(p.dialect.LockUsers),
-		anybody:   p.writing(`SELECT EXISTS (SELECT 1 FROM users)`),
+		lockUser:   p.locking(p.dialect.LockUser),
+		lockRights: p.locking(p.dialect.LockRights),
+		lockUsers:  p.locking(p.dialect.LockUsers),
+
+		anybody: p.writing(`SELECT EXISTS (SELECT 1 FROM users)`),
 		putSetup: p.writing(`INSERT INTO setup (id, hash, expires) VALUES (1, $1, $2)
 			ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, expires = excluded.expires`),
 		spendSetup: p.writing(`DELETE FROM setup WHERE hash = $1 AND expires > $2`),

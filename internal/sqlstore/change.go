@@ -98,8 +98,12 @@ func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*acc
 	return a.again(t, id)
 }
 
-// again reads a user within a transaction.
+// again reads a user whom no other transaction changes before this one ends. The lock is a statement of its own: one that
+// waited for a lock would still read the groups and permissions as they were when it began to wait.
 func (a *accounts) again(t tx, id int64) (*account.User, error) {
+	if _, err := t.exec(a.lockUser, id); err != nil {
+		return nil, fmt.Errorf("lock user: %w", err)
+	}
 	u, err := scanUser(t.queryRow(a.reload, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = account.ErrNotFound
@@ -108,11 +112,15 @@ func (a *accounts) again(t tx, id int64) (*account.User, error) {
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {
+	return a.dialect.transaction(ctx, a.write, func(t tx) error { return a.remove(t, id) })
+}
+
+func (a *accounts) remove(t tx, id string) error {
 	number, ok := number(id)
 	if !ok {
 		return account.ErrNotFound
 	}
-	n, err := affected(a.delete.ExecContext(ctx, number))
+	n, err := t.exec(a.delete, number)
 	if err != nil {
 		return fmt.Errorf("delete user: %w", err)
 	}

@@ -41,6 +41,9 @@ func (a *accounts) Import(
 	var results []account.ImportResult
 	var refused error
 	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
+		if _, err := t.exec(a.lockRights); err != nil {
+			return fmt.Errorf("lock groups: %w", err)
+		}
 		if _, err := t.exec(a.lockUsers); err != nil {
 			return fmt.Errorf("lock users: %w", err)
 		}

@@ -32,10 +32,11 @@ type Dialect struct {
 
 	JSONArray   string                         // the aggregate function that makes a JSON array
 	Position    func(text, part string) string // where a column of Bytes holds a part; 0: nowhere
-	ForUpdate   string                         // at the end of a SELECT of users u: nobody else changes the row before the transaction ends; may be empty
-	SkipLocked  string                         // at the end of another SELECT: rows that others are changing are left out; likewise
+	SkipLocked  string                         // at the end of a SELECT: rows that others are changing are left out; may be empty
 	GivenID     string                         // in an INSERT of users, before VALUES, where the ID is given; may be empty
 	RaiseID     string                         // a statement: from now on new IDs are above all that are there; empty: they are anyway
+	LockUser    string                         // a statement: no other transaction changes the user $1 before this one ends; empty: transactions write one at a time
+	LockRights  string                         // a statement: no other transaction that ran it, or writes groups, is under way; likewise
 	LockUsers   string                         // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
 	LockCounter string                         // a statement: none works on the counter with the key $1, be it there or not; likewise
 	LockTokens  string                         // a statement: no other transaction counts the tokens of the user $1 before this one ends; likewise

@@ -1,0 +1,127 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// Transact runs one such step at a time, and none beside a write to groups: the rights of whoever acts may come from any of
+// them. Users are locked as they are loaded.
+func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
+	return a.dialect.transaction(ctx, a.write, func(t tx) error {
+		if _, err := t.exec(a.lockRights); err != nil {
+			return fmt.Errorf("lock groups: %w", err)
+		}
+		return do(accountTx{a, t})
+	})
+}
+
+// accountTx is an account.Tx.
+type accountTx struct {
+	*accounts
+	tx tx
+}
+
+func (t accountTx) Load(id string) (*account.User, error) {
+	n, ok := number(id)
+	if !ok {
+		return nil, account.ErrNotFound
+	}
+	return t.again(t.tx, n)
+}
+
+func (t accountTx) Create(u *account.User) (err error) {
+	u.ID, err = t.insert(t.tx, u)
+	return err
+}
+
+func (t accountTx) Change(u *account.User) error {
+	n, ok := number(u.ID)
+	if !ok {
+		return account.ErrNotFound
+	}
+	before, err := t.again(t.tx, n)
+	if err != nil {
+		return err
+	}
+	return t.update(t.tx, n, before, u)
+}
+
+func (t accountTx) Delete(id string) error { return t.remove(t.tx, id) }
+
+func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error {
+	return t.setReset(t.tx, id, secretHash, expires)
+}
+
+func (t accountTx) Group(name string) (account.Group, error) {
+	if !t.dialect.holds(name) {
+		return account.Group{}, account.ErrNotFound
+	}
+	g, err := scanGroup(t.tx.queryRow(t.groups.one, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return account.Group{}, account.ErrNotFound
+	}
+	if err != nil {
+		return account.Group{}, fmt.Errorf("load group: %w", err)
+	}
+	return g, nil
+}
+
+func (t accountTx) CreateGroup(g account.Group) error {
+	n, err := t.tx.exec(t.groups.create, g.Name)
+	if err != nil {
+		return fmt.Errorf("create group: %w", err)
+	}
+	if n == 0 {
+		return account.ErrGroupExists
+	}
+	return t.permit(g.Name, nil, set(g.Permissions))
+}
+
+func (t accountTx) ChangeGroup(g account.Group) error {
+	before, err := t.Group(g.Name)
+	if err != nil {
+		return err
+	}
+	return t.permit(g.Name, before.Permissions, set(g.Permissions))
+}
+
+// permit gives a group that has some permissions exactly these.
+func (t accountTx) permit(group string, before, after []string) error {
+	for _, permission := range before {
+		if slices.Contains(after, permission) {
+			continue
+		}
+		if _, err := t.tx.exec(t.groups.dropPermission, group, permission); err != nil {
+			return fmt.Errorf("take permission from group: %w", err)
+		}
+	}
+	for _, permission := range after {
+		if slices.Contains(before, permission) {
+			continue
+		}
+		if _, err := t.tx.exec(t.groups.addPermission, group, permission); err != nil {
+			return fmt.Errorf("give permission to group: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t accountTx) DeleteGroup(name string) error {
+	if !t.dialect.holds(name) {
+		return account.ErrNotFound
+	}
+	n, err := t.tx.exec(t.groups.delete, name)
+	if err != nil {
+		return fmt.Errorf("delete group: %w", err)
+	}
+	if n == 0 {
+		return account.ErrNotFound
+	}
+	return nil
+}

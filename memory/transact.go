@@ -1,0 +1,77 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+func (a *accounts) Transact(ctx context.Context, do func(tx account.Tx) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	users, owners, groups, resets, last := maps.Clone(a.users), maps.Clone(a.owners), maps.Clone(a.groups), maps.Clone(a.resets), a.last
+	kept := false
+	defer func() {
+		if !kept {
+			a.users, a.owners, a.groups, a.resets, a.last = users, owners, groups, resets, last
+		}
+	}()
+	if err := do(accountTx{a}); err != nil {
+		return err
+	}
+	kept = true
+	return nil
+}
+
+// accountTx works on accounts whose mutex the caller holds. What the maps hold is replaced, never changed, so that copies of
+// the maps are enough to undo it.
+type accountTx struct{ a *accounts }
+
+func (t accountTx) Load(id string) (*account.User, error) { return t.a.load(id) }
+
+func (t accountTx) Create(u *account.User) error { return t.a.create(u) }
+
+func (t accountTx) Change(u *account.User) error {
+	_, err := t.a.change(u.ID, func(next *account.User) error {
+		*next = *u
+		return nil
+	})
+	return err
+}
+
+func (t accountTx) Delete(id string) error { return t.a.delete(id) }
+
+func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error {
+	return t.a.setReset(id, secretHash, expires)
+}
+
+func (t accountTx) Group(name string) (account.Group, error) {
+	permissions, ok := t.a.groups[name]
+	if !ok {
+		return account.Group{}, account.ErrNotFound
+	}
+	return account.Group{Name: name, Permissions: slices.Clone(permissions)}, nil
+}
+
+func (t accountTx) CreateGroup(g account.Group) error {
+	if _, there := t.a.groups[g.Name]; there {
+		return account.ErrGroupExists
+	}
+	t.a.groups[g.Name] = set(g.Permissions)
+	return nil
+}
+
+func (t accountTx) ChangeGroup(g account.Group) error {
+	if _, there := t.a.groups[g.Name]; !there {
+		return account.ErrNotFound
+	}
+	t.a.groups[g.Name] = set(g.Permissions)
+	return nil
+}
+
+func (t accountTx) DeleteGroup(name string) error { return t.a.deleteGroup(name) }
