@@ -1,0 +1,195 @@
+package django_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+)
+
+// TestStepsBesideDjango holds the steps of Django's accounts to what storetest demands of our own: what is read in one is
+// what it is judged by, and nothing comes between that and what it writes.
+func TestStepsBesideDjango(t *testing.T) {
+	t.Attr("threat", "J02")
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+		store := opened(t, django.Config{Database: database, Keys: keys}).Accounts()
+		other := opened(t, django.Config{Database: database, Keys: keys}).Accounts() // another node
+		stores := []account.Store{store, other}
+		made := func(name string, groups ...string) *account.User {
+			t.Helper()
+			u := &account.User{Username: name, IsActive: true, Groups: groups, DateJoined: 1, Password: "!"}
+			if err := store.Create(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		permissions := []string{"auth.add_group", "auth.add_user", "auth.change_group", "auth.change_user", "auth.delete_group", "auth.view_group"}
+		together := func(n int, do func(k int) error) {
+			t.Helper()
+			var all sync.WaitGroup
+			for k := range n {
+				all.Go(func() {
+					if err := do(k); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		}
+		t.Run("a group is made once", func(t *testing.T) {
+			var won atomic.Int32
+			together(8, func(k int) error {
+				err := stores[k%2].Transact(t.Context(), func(tx account.Tx) error {
+					return tx.CreateGroup(account.Group{Name: "once", Permissions: permissions[k%6 : k%6+1]})
+				})
+				if err == nil {
+					won.Add(1)
+				}
+				if errors.Is(err, account.ErrGroupExists) {
+					err = nil
+				}
+				return err
+			})
+			if won.Load() != 1 {
+				t.Errorf("%d made it", won.Load())
+			}
+		})
+		t.Run("changes at once all count", func(t *testing.T) {
+			u := made("busy")
+			for k := range 6 {
+				if err := store.SetGroup(t.Context(), account.Group{Name: fmt.Sprint("g", k)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			together(6, func(k int) error {
+				join := func(u *account.User) error {
+					u.Groups, u.Direct = append(u.Groups, fmt.Sprint("g", k)), append(u.Direct, permissions[k])
+					return nil
+				}
+				if k%2 == 0 {
+					_, err := stores[k/2%2].Change(t.Context(), u.ID, join)
+					return err
+				}
+				return stores[k/2%2].Transact(t.Context(), func(tx account.Tx) error {
+					u, err := tx.Load(u.ID)
+					if err == nil {
+						err = errors.Join(join(u), tx.Change(u))
+					}
+					return err
+				})
+			})
+			got, err := store.Load(t.Context(), u.ID)
+			if err != nil || len(got.Groups) != 6 || !slices.Equal(got.Direct, permissions) {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+		t.Run("a right that was taken away stays away", func(t *testing.T) {
+			if err := store.SetGroup(t.Context(), account.Group{Name: "staff", Permissions: permissions}); err != nil {
+				t.Fatal(err)
+			}
+			u := made("chief", "staff")
+			errLost := errors.New("the right is lost")
+			for round := range 5 {
+				if err := store.SetGroup(t.Context(), account.Group{Name: "staff", Permissions: permissions}); err != nil {
+					t.Fatal(err)
+				}
+				together(4, func(k int) error {
+					if k == 0 {
+						return other.SetGroup(t.Context(), account.Group{Name: "staff"})
+					}
+					for {
+						err := stores[k%2].Transact(t.Context(), func(tx account.Tx) error {
+							actor, err := tx.Load(u.ID)
+							if err != nil {
+								return err
+							}
+							if !slices.Contains(actor.Permissions, "auth.change_group") {
+								return errLost
+							}
+							return tx.ChangeGroup(account.Group{Name: "staff", Permissions: permissions[:2+k]})
+						})
+						if errors.Is(err, errLost) {
+							return nil
+						}
+						if err != nil {
+							return err
+						}
+					}
+				})
+				if got, err := store.Load(t.Context(), u.ID); err != nil || len(got.Permissions) > 0 {
+					t.Fatalf("round %d: %+v, %v", round, got, err)
+				}
+			}
+		})
+		t.Run("what breaks off leaves nothing", func(t *testing.T) {
+			u := made("whole")
+			undo := errors.New("undo it")
+			err := store.Transact(t.Context(), func(tx account.Tx) error {
+				next, err := tx.Load(u.ID)
+				if err != nil {
+					return err
+				}
+				next.Groups, next.IsStaff = []string{"half"}, true
+				return errors.Join(tx.CreateGroup(account.Group{Name: "half", Permissions: permissions}), tx.Change(next),
+					tx.SetReset(u.ID, [32]byte{1}, time.Now().Add(time.Hour).Unix()), undo)
+			})
+			got, loadErr := store.Load(t.Context(), u.ID)
+			if !errors.Is(err, undo) || loadErr != nil || got.IsStaff || len(got.Groups) > 0 {
+				t.Errorf("%v; %+v, %v", err, got, loadErr)
+			}
+			for what, err := range map[string]error{
+				"the group": store.Transact(t.Context(), func(tx account.Tx) error { _, err := tx.Group("half"); return err }),
+				"a change":  store.Transact(t.Context(), func(tx account.Tx) error { return tx.ChangeGroup(account.Group{Name: "half"}) }),
+				"a member": store.Transact(t.Context(), func(tx account.Tx) error {
+					next := *got
+					next.Groups = []string{"half"}
+					return tx.Change(&next)
+				}),
+			} {
+				if !errors.Is(err, account.ErrNotFound) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
+		t.Run("more rights void a reset secret", func(t *testing.T) {
+			raw := (&pair{config: cloakroom.Config{DB: "django+" + database}}).raw(t)
+			u := made("promoted")
+			hash := [32]byte{7}
+			if err := store.SetReset(t.Context(), u.ID, hash, time.Now().Add(time.Hour).Unix()); err != nil {
+				t.Fatal(err)
+			}
+			promote(t, raw, u.ID, true)
+			spend := func() error {
+				_, err := store.SpendReset(t.Context(), hash, time.Now().Unix(), func(*account.User) error { return nil })
+				return err
+			}
+			if err := spend(); !errors.Is(err, account.ErrResetSpent) {
+				t.Errorf("after Django made a superuser of the user: %v", err)
+			}
+			promote(t, raw, u.ID, false)
+			if err := spend(); err != nil {
+				t.Errorf("with the rights from before: %v", err)
+			}
+		})
+	})
+}
+
+// promote does what Django does when somebody is made a superuser there, or is one no more.
+func promote(t *testing.T, raw *sql.DB, id string, superuser bool) {
+	t.Helper()
+	if _, err := raw.ExecContext(context.Background(), `UPDATE auth_user SET is_superuser = $1 WHERE CAST(id AS TEXT) = $2`, superuser, id); err != nil {
+		t.Fatal(err)
+	}
+}
