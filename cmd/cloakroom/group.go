@@ -22,7 +22,8 @@ type groupCmd struct {
 }
 
 func (groupCmd) Help() string {
-	return `A group is a name for permissions; its members have them all. Who is a member, cloakroom user set says.`
+	return `A group is a name for permissions; its members have them all. Who is a member, cloakroom user set says.
+Applications behind the gateway are told the names, and may give rights by them.`
 }
 
 // inGroup is the argument of the commands about one group.

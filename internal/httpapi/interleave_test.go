@@ -270,7 +270,7 @@ var meanwhile = []interruption{
 // turn, lets another administrator take away what it rests on, and lets it go on: unless it was done before that, it is
 // refused and leaves no trace.
 func TestAnAdministratorIsJudgedInTheStepThatWrites(t *testing.T) {
-	t.Attr("threat", "J03")
+	t.Attr("threat", "W12")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		all := strings.HasSuffix(t.Name(), "/memory")
 		if strings.HasSuffix(t.Name(), "/redis") {
@@ -341,7 +341,7 @@ func TestAnAdministratorIsJudgedInTheStepThatWrites(t *testing.T) {
 
 // TestAPromotionVoidsResetLinks: whoever got a link for a user cannot use it to become what the user has become since.
 func TestAPromotionVoidsResetLinks(t *testing.T) {
-	t.Attr("threat", "J04")
+	t.Attr("threat", "W13")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		root := s.as(s.superuser("root"))
@@ -374,7 +374,7 @@ func TestAPromotionVoidsResetLinks(t *testing.T) {
 // TestOnlyMembersAddToAGroup: programs behind the gateway are told the names of groups, so a group without permissions is not
 // free to join.
 func TestOnlyMembersAddToAGroup(t *testing.T) {
-	t.Attr("threat", "J05")
+	t.Attr("threat", "W14")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.group("grafana-admins")
@@ -423,7 +423,7 @@ func TestOnlyMembersAddToAGroup(t *testing.T) {
 
 // TestGroupsThatDoNotExistAreRefused on every route that names groups, for superusers too.
 func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
-	t.Attr("threat", "J01")
+	t.Attr("threat", "W10")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		u := s.user("ada")
@@ -449,7 +449,7 @@ func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
 // TestGroupsUnderFire lets staff repeat a request while a superuser changes what it rests on: nothing is done after the
 // change was acknowledged, and nothing that was taken away comes back.
 func TestGroupsUnderFire(t *testing.T) {
-	t.Attr("threat", "J02")
+	t.Attr("threat", "W11")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		if strings.HasSuffix(t.Name(), "/redis") {
 			return // keeps no accounts
