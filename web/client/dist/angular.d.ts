@@ -15,7 +15,8 @@ export declare function provideAuth(auth: Auth): EnvironmentProviders;
 export declare function injectAuth(): AngularAuth;
 /**
  * A guard that leads who isn't signed in to `signIn`, with the way back as `?next=`; also when the session ends while the
- * route is shown. It waits until it is known who is signed in.
+ * route is shown. It waits until it is known who is signed in. On a server, which can't know it, everybody is let through,
+ * for the page to show that it is loading.
  */
 export declare function authGuard(signIn?: string): CanActivateFn;
 /**

@@ -44,7 +44,10 @@ export interface Auth {
     refresh(options?: {
         slide?: boolean;
     }): Promise<AuthState>;
-    /** The first state from which it is clear whether somebody is signed in, which may be the present one. */
+    /**
+     * The first state from which it is clear whether somebody is signed in, which may be the present one. On a server, which
+     * has nobody's cookie, it is the present one, "loading".
+     */
     known(): Promise<AuthState>;
     login(credentials: Credentials): Promise<User>;
     logout(): Promise<void>;

@@ -1,6 +1,8 @@
 import { clientOf } from "./client.js";
 import { createSender } from "./send.js";
 import { openTabs } from "./tabs.js";
+// None on a server.
+const page = globalThis.document;
 const pause = 300; // how long the answer that brings a new ticket may be behind one that refuses the old
 /** Keeps who is signed in, in one place. It does nothing until it is subscribed to or asked. */
 export function createAuth(options = {}) {
@@ -107,6 +109,9 @@ export function createAuth(options = {}) {
         const { status, code } = refused;
         const first = !tried.has(code);
         tried.add(code);
+        // What a server asks for while it renders comes with nobody's cookie, and says nothing about the page's user.
+        if (status === 401 && !page)
+            return false;
         if (status === 401 && code !== "invalid_credentials" && state.status !== "anonymous") {
             return (await ask()).status === "authenticated" && first;
         }
@@ -118,7 +123,7 @@ export function createAuth(options = {}) {
         getState: () => state,
         subscribe(listener) {
             listeners.add(listener);
-            if (listeners.size === 1 && globalThis.document) {
+            if (listeners.size === 1 && page) {
                 tabs.open();
                 void ask(state.status === "loading");
                 follow();
@@ -134,7 +139,7 @@ export function createAuth(options = {}) {
         refresh: ({ slide = true } = {}) => again(undefined, slide),
         known: () => new Promise((resolve) => {
             const check = () => {
-                if (!state.user && state.status !== "anonymous")
+                if (!state.user && state.status !== "anonymous" && page)
                     return;
                 unsubscribe();
                 resolve(state);

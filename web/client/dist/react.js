@@ -1,4 +1,8 @@
+"use client";
 import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
+// What a server rendered, which knows nobody. React hydrates with it, however late, and then takes the present state.
+const rendered = { status: "loading" };
+const onServer = () => rendered;
 const Context = createContext(undefined);
 /** Gives the components below it who is signed in, and keeps that true while it is mounted. */
 export function AuthProvider({ auth, children }) {
@@ -10,7 +14,7 @@ export function useAuth() {
     const auth = useContext(Context);
     if (!auth)
         throw new Error("useAuth needs an <AuthProvider auth={…}> above it");
-    const state = useSyncExternalStore(auth.subscribe, auth.getState, auth.getState);
+    const state = useSyncExternalStore(auth.subscribe, auth.getState, onServer);
     return useMemo(() => ({ ...auth, ...state }), [auth, state]);
 }
 /** Shows its children to who is signed in, also through an outage. It hides; what may be read is for the server to decide. */

@@ -4,7 +4,7 @@ const page = globalThis.location;
 export function createSender(options) {
     const url = new URL(options.url ?? "/", page ?? "http://localhost");
     const origins = [url.origin, ...(options.origins ?? [])];
-    const covers = (address) => origins.includes(new URL(address, page).origin);
+    const covers = (address) => origins.includes(new URL(address, page ?? url).origin);
     let token = "";
     /** Tells the developer, in the console, why a page of another origin gets nowhere. */
     function explain(failed) {

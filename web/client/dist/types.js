@@ -1,2 +1,2 @@
-// What the server says on the wire. The names are those of httpapi/openapi.yaml, against which a test holds them.
+// What the server says on the wire. The names are those of internal/httpapi/openapi.yaml, against which a test holds them.
 export {};

@@ -33,7 +33,8 @@ export interface GuardedTarget {
 }
 /**
  * Leads who isn't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back as `?next=`; also
- * when the session ends while such a route is shown. A navigation waits until it is known who is signed in.
+ * when the session ends while such a route is shown. A navigation waits until it is known who is signed in. On a server,
+ * which can't know it, each is let through, for the page to show that it is loading.
  */
 export declare function guardRouter(router: GuardedRouter, auth: Auth, { signIn }?: {
     signIn?: string | undefined;

@@ -4,7 +4,8 @@
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
-const limits = { index: 2500, react: 1000, vue: 1000, angular: 1000, stream: 500, explain: 750 };
+// The core has 50 bytes over 2500 for what it leaves undone on a server.
+const limits = { index: 2550, react: 1000, vue: 1000, angular: 1000, stream: 500, explain: 750 };
 const later = /\/(stream|explain)\.js$/;
 const frameworks = /^(react|vue|vue-router|rxjs|@angular\/.*)$/;
 let over = false;
@@ -12,6 +13,8 @@ let over = false;
 for (const [entry, limit] of Object.entries(limits)) {
   const bundle = await rolldown({
     input: `dist/${entry}.js`,
+    // "use client" is for bundlers of applications; here it may go.
+    onLog: (level, log, report) => log.code === "MODULE_LEVEL_DIRECTIVE" || report(level, log),
     external: (id, from) => from !== undefined && (later.test(id) || frameworks.test(id) || (entry !== "index" && id.endsWith("/auth.js"))),
   });
   const { output } = await bundle.generate({ format: "esm", minify: true });

@@ -41,14 +41,17 @@ export function injectAuth(): AngularAuth {
 
 /**
  * A guard that leads who isn't signed in to `signIn`, with the way back as `?next=`; also when the session ends while the
- * route is shown. It waits until it is known who is signed in.
+ * route is shown. It waits until it is known who is signed in. On a server, which can't know it, everybody is let through,
+ * for the page to show that it is loading.
  */
 export function authGuard(signIn = "/signin"): CanActivateFn {
   let unsubscribe: (() => void) | undefined;
   return async (_, { url: next }) => {
     const [auth, router] = [injectAuth(), inject(Router)];
     const away = router.createUrlTree([signIn], { queryParams: { next } });
-    if (!(await auth.known()).user) return away;
+    const { status } = await auth.known();
+    if (status === "loading") return true;
+    if (status === "anonymous") return away;
     unsubscribe?.();
     unsubscribe = auth.subscribe(() => {
       if (auth.getState().status === "anonymous" && router.url === next) void router.navigateByUrl(away);

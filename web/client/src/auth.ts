@@ -47,7 +47,10 @@ export interface Auth {
   subscribe(listener: () => void): () => void;
   /** Asks the server, and counts as a use of the session unless `slide` is false. */
   refresh(options?: { slide?: boolean }): Promise<AuthState>;
-  /** The first state from which it is clear whether somebody is signed in, which may be the present one. */
+  /**
+   * The first state from which it is clear whether somebody is signed in, which may be the present one. On a server, which
+   * has nobody's cookie, it is the present one, "loading".
+   */
   known(): Promise<AuthState>;
   login(credentials: Credentials): Promise<User>;
   logout(): Promise<void>;
@@ -74,6 +77,9 @@ export interface Auth {
   /** For the same: whether an address gets the cookie, and what goes with it as X-CSRFToken. */
   readonly sender: Pick<Sender, "covers" | "csrfToken">;
 }
+
+// None on a server.
+const page = globalThis.document;
 
 const pause = 300; // how long the answer that brings a new ticket may be behind one that refuses the old
 
@@ -177,6 +183,8 @@ export function createAuth(options: AuthOptions = {}): Auth {
     const { status, code } = refused;
     const first = !tried.has(code);
     tried.add(code);
+    // What a server asks for while it renders comes with nobody's cookie, and says nothing about the page's user.
+    if (status === 401 && !page) return false;
     if (status === 401 && code !== "invalid_credentials" && state.status !== "anonymous") {
       return (await ask()).status === "authenticated" && first;
     }
@@ -188,7 +196,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     getState: () => state,
     subscribe(listener) {
       listeners.add(listener);
-      if (listeners.size === 1 && globalThis.document) {
+      if (listeners.size === 1 && page) {
         tabs.open();
         void ask(state.status === "loading");
         follow();
@@ -204,7 +212,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     known: () =>
       new Promise((resolve) => {
         const check = () => {
-          if (!state.user && state.status !== "anonymous") return;
+          if (!state.user && state.status !== "anonymous" && page) return;
           unsubscribe();
           resolve(state);
         };

@@ -1,5 +1,11 @@
+"use client";
+
 import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
 import type { Auth, AuthState } from "./auth.js";
+
+// What a server rendered, which knows nobody. React hydrates with it, however late, and then takes the present state.
+const rendered: AuthState = { status: "loading" };
+const onServer = () => rendered;
 
 const Context = createContext<Auth | undefined>(undefined);
 
@@ -18,7 +24,7 @@ export function AuthProvider({ auth, children }: AuthProviderProps): ReactNode {
 export function useAuth(): AuthState & Auth {
   const auth = useContext(Context);
   if (!auth) throw new Error("useAuth needs an <AuthProvider auth={…}> above it");
-  const state = useSyncExternalStore(auth.subscribe, auth.getState, auth.getState);
+  const state = useSyncExternalStore(auth.subscribe, auth.getState, onServer);
   return useMemo(() => ({ ...auth, ...state }), [auth, state]);
 }
 

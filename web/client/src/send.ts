@@ -38,7 +38,7 @@ const page = globalThis.location as unknown as URL | undefined;
 export function createSender(options: SenderOptions): Sender {
   const url = new URL(options.url ?? "/", page ?? "http://localhost");
   const origins = [url.origin, ...(options.origins ?? [])];
-  const covers = (address: string) => origins.includes(new URL(address, page).origin);
+  const covers = (address: string) => origins.includes(new URL(address, page ?? url).origin);
   let token = "";
 
   /** Tells the developer, in the console, why a page of another origin gets nowhere. */

@@ -1,4 +1,4 @@
-import { computed, inject, shallowRef, type App, type ComputedRef, type InjectionKey, type ShallowRef } from "vue";
+import { computed, getCurrentInstance, inject, onMounted, shallowRef, watch, type App, type ComputedRef, type InjectionKey, type ShallowRef } from "vue";
 import type { Auth, AuthState } from "./auth.js";
 import type { User } from "./types.js";
 
@@ -15,19 +15,31 @@ const key: InjectionKey<VueAuth> = Symbol("cloakroom");
 export const authPlugin = {
   install(app: App, auth: Auth): void {
     const state = shallowRef(auth.getState());
-    const unsubscribe = auth.subscribe(() => (state.value = auth.getState()));
-    app.onUnmount?.(unsubscribe);
-    const status = computed(() => state.value.status);
-    const user = computed(() => state.value.user);
-    app.provide(key, { ...auth, state, status, user });
+    // A server makes an app for each request and unmounts none.
+    if (globalThis.document) app.onUnmount?.(auth.subscribe(() => (state.value = auth.getState())));
+    app.provide(key, withRefs(auth, state));
   },
 };
+
+function withRefs(auth: Auth, state: VueAuth["state"]): VueAuth {
+  return { ...auth, state, status: computed(() => state.value.status), user: computed(() => state.value.user) };
+}
 
 /** The state, `status` and `user` above all, as refs, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
 export function useAuth(): VueAuth {
   const auth = inject(key);
   if (!auth) throw new Error("useAuth needs app.use(authPlugin, auth)");
-  return auth;
+  return getCurrentInstance()?.vnode.el ? hydrating(auth) : auth;
+}
+
+/**
+ * For a component that takes over what a server rendered, which may be long after it is known who is signed in: it begins
+ * with what the server rendered, and takes the present state when it is mounted.
+ */
+function hydrating(auth: VueAuth): VueAuth {
+  const state = shallowRef<AuthState>({ status: "loading" });
+  onMounted(() => watch(auth.state, (now) => (state.value = now), { immediate: true, flush: "sync" }));
+  return withRefs(auth, state);
 }
 
 /** What is asked of a router: vue-router's, 4 or 5. */
@@ -47,7 +59,8 @@ export interface GuardedTarget {
 
 /**
  * Leads who isn't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back as `?next=`; also
- * when the session ends while such a route is shown. A navigation waits until it is known who is signed in.
+ * when the session ends while such a route is shown. A navigation waits until it is known who is signed in. On a server,
+ * which can't know it, each is let through, for the page to show that it is loading.
  */
 export function guardRouter(router: GuardedRouter, auth: Auth, { signIn = "/signin" } = {}): () => void {
   const target = (to: GuardedRoute): GuardedTarget | undefined =>
@@ -56,6 +69,7 @@ export function guardRouter(router: GuardedRouter, auth: Auth, { signIn = "/sign
     if (to.meta["requiresAuth"]) await auth.known();
     return target(to);
   });
+  if (!globalThis.document) return () => {};
   return auth.subscribe(() => {
     const away = target(router.currentRoute.value);
     if (away) void router.push(away);

@@ -1,5 +1,8 @@
-import { act, createElement as h, StrictMode, type ReactNode } from "react";
-import { createRoot } from "react-dom/client";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { act, createElement as h, lazy, StrictMode, Suspense, type ReactNode } from "react";
+import { createRoot, hydrateRoot } from "react-dom/client";
+import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
 import { createAuth } from "../src/index.js";
 import { AuthProvider, RequireAuth, useAuth } from "../src/react.js";
@@ -71,4 +74,35 @@ test("without a provider it says what is missing", async () => {
   const root = createRoot(document.createElement("div"), { onUncaughtError: () => {} });
   expect(() => act(() => root.render(h(Name)))).toThrow("AuthProvider");
   error.mockRestore();
+});
+
+test("a component that hydrates after it is known who is signed in finds what the server rendered", async () => {
+  Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+  server.user = ada;
+  const Page = () => h("b", null, useAuth().user?.username ?? "loading");
+  const app = (page: ReactNode, auth = createAuth({ url })) => h(AuthProvider, { auth }, h(Suspense, null, page));
+  const place = document.createElement("div");
+  place.innerHTML = renderToString(app(h(Page)));
+  expect(place.textContent).toBe("loading");
+
+  let arrive = (_: { default: typeof Page }): void => {};
+  const Late = lazy(() => new Promise<{ default: typeof Page }>((resolve) => (arrive = resolve)));
+  const auth = createAuth({ url });
+  const errors: unknown[] = [];
+  const root = await act(() => hydrateRoot(place, app(h(Late), auth), { onRecoverableError: (error) => errors.push(error) }));
+  finally_(() => act(() => root.unmount()));
+  await act(() => pass());
+  expect(auth.getState().status).toBe("authenticated");
+  expect(place.textContent).toBe("loading");
+  await act(async () => {
+    arrive({ default: Page });
+    await pass();
+  });
+  expect(errors).toEqual([]);
+  expect(place.textContent).toBe("ada");
+});
+
+test("a server component may import it: the module says that it is the browser's", () => {
+  const built = readFileSync(join(import.meta.dirname, "../dist/react.js"), "utf8");
+  expect(built).toMatch(/^"use client";/);
 });

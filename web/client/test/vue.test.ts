@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
-import { createApp, defineComponent, h, nextTick } from "vue";
+import { expect, test, vi } from "vitest";
+import { createApp, createSSRApp, defineAsyncComponent, defineComponent, h, nextTick } from "vue";
 import { createMemoryHistory, createRouter, RouterView } from "vue-router";
+import { renderToString } from "vue/server-renderer";
 import { createAuth } from "../src/index.js";
 import { authPlugin, guardRouter, useAuth } from "../src/vue.js";
 import { ada, finally_, lost, pass, server, Stream, url } from "./world.js";
@@ -81,4 +82,35 @@ test("an outage leads nobody away", async () => {
   await router.push("/");
   await router.push("/notes");
   expect(router.currentRoute.value.path).toBe("/notes");
+});
+
+test("an async component that hydrates after it is known who is signed in finds what the server rendered", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  server.user = ada;
+  const Greeting = defineComponent(() => {
+    const { user } = useAuth();
+    return () => (user.value ? h("b", user.value.username) : h("i", "loading"));
+  });
+  const place = document.createElement("div");
+  place.innerHTML = await renderToString(createSSRApp({ render: () => h("p", h(Greeting)) }).use(authPlugin, createAuth({ url })));
+  expect(place.innerHTML).toBe("<p><i>loading</i></p>");
+
+  let arrive = (_: typeof Greeting): void => {};
+  const Late = defineAsyncComponent(() => new Promise<typeof Greeting>((resolve) => (arrive = resolve)));
+  const auth = createAuth({ url });
+  const app = createSSRApp({ render: () => h("p", h(Late)) }).use(authPlugin, auth);
+  app.mount(place);
+  finally_(() => app.unmount());
+  await pass();
+  expect(auth.getState().status).toBe("authenticated");
+  arrive(Greeting);
+  await pass();
+  await nextTick();
+  expect(error.mock.calls).toEqual([]);
+  expect(warn.mock.calls.filter(([text]) => String(text).includes("ydration"))).toEqual([]);
+  expect(place.innerHTML).toBe("<p><b>ada</b></p>");
+  await auth.logout();
+  await nextTick();
+  expect(place.innerHTML).toBe("<p><i>loading</i></p>");
 });

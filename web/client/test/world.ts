@@ -182,7 +182,7 @@ beforeEach(() => {
   vi.spyOn(console, "warn").mockImplementation(() => {}); // what explain.ts says is for its own test
   vi.stubGlobal("fetch", answer);
   vi.stubGlobal("EventSource", Stream);
-  Object.defineProperty(navigator, "locks", { value: new Locks(), configurable: true });
+  if (globalThis.navigator) Object.defineProperty(navigator, "locks", { value: new Locks(), configurable: true });
 });
 
 afterEach(async () => {
