@@ -2,7 +2,7 @@
 # Starts the Django of this folder, and Cloakroom in front of it.
 #
 #   ./start.sh           both on Django's database: who signs in at either is signed in at both
-#   ./start.sh headers   Cloakroom has users of its own, and says in a header who is asking
+#   ./start.sh headers   Cloakroom has users of its own, and says in a signed header who is asking
 #
 # Ctrl-C stops both. What can be set:
 #
@@ -10,7 +10,8 @@
 #   NOTES_PORT  where Django listens, on 127.0.0.1 (8001)
 #   NOTES_DATA  where everything is kept (data, in this folder)
 #   NOTES_DB    Django's database: sqlite:PATH (in NOTES_DATA), or postgres://USER@HOST/NAME
-#   PYTHON      one with Django and REST framework (python3)
+#   SERVER      Django's: runserver (its own, for development), or gunicorn (runserver)
+#   PYTHON      one with Django and REST framework, and for headers with cryptography (python3)
 #   CLOAKROOM   the program (built from this repository)
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -33,7 +34,7 @@ share)
   ;;
 headers)
   shared=()
-  export NOTES_TRUST_REMOTE_USER=1
+  export NOTES_CLOAKROOM_URL="http://$listen"
   ;;
 *)
   echo "usage: $0 [share|headers]" >&2
@@ -54,7 +55,10 @@ fi
 
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 trap 'exit 0' INT TERM
-"$python" manage.py runserver --noreload --insecure "$django" &
+case ${SERVER:-runserver} in
+gunicorn) "$python" -m gunicorn --bind "$django" --workers 2 --threads 4 notes.wsgi & ;;
+*) "$python" manage.py runserver --noreload --insecure "$django" & ;;
+esac
 "$cloakroom" serve --listen "$listen" --url "http://$listen" --data "$NOTES_DATA/cloakroom-data" "${shared[@]}" \
   --upstream "http://$django" --rule "public /admin/*" &
 wait -n

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// verifier is a program that prints the subject of an assertion if the code of the documentation accepts it, and fails if not.
+// verifier is a program that prints the name and the ID of an assertion if the code of the documentation accepts it, and fails if not.
 type verifier struct {
 	name    string
 	command []string
@@ -47,15 +47,19 @@ func main() {
 	if err := json.Unmarshal([]byte(os.Args[5]), &keys); err != nil { panic(err) }
 	claims, err := verify(os.Args[1], os.Args[2], os.Args[3], os.Args[4], keys)
 	if err != nil { fmt.Fprintln(os.Stderr, err); os.Exit(1) }
-	fmt.Println(claims["username"])
+	fmt.Println(claims["username"], claims["sub"])
 }
 `, "main.go"},
 		{"Python", "python", "verify.py", []string{need(t, "python3"), "main.py"}, `import json, sys
+from urllib.parse import unquote
 from verify import verify
-print(verify(*sys.argv[1:5], json.loads(sys.argv[5]))["username"])
+assertion, method, path, url, keys = sys.argv[1:]
+claims = verify(assertion, method, unquote(path), url, json.loads(keys))
+print(claims["username"], claims["sub"])
 `, "main.py"},
 		{"Node", "js", "verify.mjs", []string{need(t, "node"), "main.mjs"}, `import { verify } from "./verify.mjs";
-console.log(verify(...process.argv.slice(2, 6), JSON.parse(process.argv[6])).username);
+const claims = verify(...process.argv.slice(2, 6), JSON.parse(process.argv[6]));
+console.log(claims.username, claims.sub);
 `, "main.mjs"},
 	} {
 		code := regexp.MustCompile("(?s)### " + v.title + "\n.*?```" + v.fence + "\n(.*?)```").FindStringSubmatch(section)
@@ -120,7 +124,7 @@ func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
 		keys := f.keys(t)
 		url := "https://" + f.host
 		for _, v := range all {
-			if who, err := v.of(assertion, "PUT", "/orders/a%20b", url, keys); err != nil || who != "ada" {
+			if who, err := v.of(assertion, "PUT", "/orders/a%20b", url, keys); err != nil || who != "ada 1" {
 				t.Errorf("%s: %q, %v", v.name, who, err)
 			}
 		}
@@ -139,6 +143,45 @@ func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestVerifiersTellTheExactNameAndID, where the header's bytes would be garbled by servers that take them for Latin-1. Django's
+// part of the documentation is the code of the example.
+func TestVerifiersTellTheExactNameAndID(t *testing.T) {
+	all := verifiers(t)
+	f := startGateway(t)
+	cookie := f.signedIn(t, "ada")
+	db := f.database(t)
+	for _, name := range []string{"jörg", "ann\u00e0", "ann\u00c5", "李雷", "王梅", "王\u68a0", "a b", "jo\u0308rg", "☺", "a,b%20", "\u200bx"} {
+		if _, err := db.ExecContext(t.Context(), `UPDATE users SET username = ?`, name); err != nil {
+			t.Fatal(err)
+		}
+		s, ok := f.send(t, "h1", ask{path: "/x", header: []string{cookie}}).seen()
+		if !ok {
+			t.Fatalf("%q doesn't get through", name)
+		}
+		for _, v := range all {
+			if who, err := v.of(s.Header.Get("Cloakroom-Assertion"), "GET", "/x", "https://"+f.host, f.keys(t)); err != nil || who != name+" 1" {
+				t.Errorf("%s: %q is told as %q, %v", v.name, name, who, err)
+			}
+		}
+	}
+}
+
+func TestTheDocumentationHasTheExamplesDjangoCode(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gateway.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"assertion.py", "middleware.py"} {
+		code, err := os.ReadFile(filepath.Join("..", "..", "examples", "django", "notes", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(page), "```python\n"+string(code)+"```") {
+			t.Errorf("docs/gateway.md doesn't have the code of examples/django/notes/%s", file)
+		}
+	}
 }
 
 // keys are what /.well-known/jwks.json says.
@@ -188,7 +231,7 @@ func TestJ02_DocumentedVerifiersLookAtEverything(t *testing.T) {
 		return m
 	}
 	for _, v := range verifiers(t) {
-		if who, err := v.of(sign(header, claims), "GET", "/x", url, keys); err != nil || who != "ada" {
+		if who, err := v.of(sign(header, claims), "GET", "/x", url, keys); err != nil || who != "ada 1" {
 			t.Errorf("%s: %q, %v", v.name, who, err)
 		}
 		for what, text := range map[string]string{

@@ -122,6 +122,7 @@ func (e *embedded) recorded() map[string]bool {
 const failures = 100
 
 func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
+	t.Parallel()
 	t.Attr("threat", "G03")
 	e := embed(t, "unix")
 	e.person(t, "ada")
@@ -153,6 +154,7 @@ func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
 }
 
 func TestAProxyOnAUnixSocketCanBeTrusted(t *testing.T) {
+	t.Parallel()
 	t.Attr("threat", "E02")
 	e := embed(t, "nginx", "unix")
 	e.runNginx(t, need(t, "nginx"), nil)

@@ -4,6 +4,8 @@ package server_test
 
 import (
 	"bytes"
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -216,26 +218,118 @@ func (n *notes) nobody(p *noter) {
 	p.want(403, "GET", n.django+"/api/me", "")
 }
 
-// TestExampleDjangoBelievesTheHeaders: Django has no passwords, and knows who is asking from Remote-User.
-func TestExampleDjangoBelievesTheHeaders(t *testing.T) {
-	n := django(t, "headers")
-	for _, name := range []string{"ada", "bob"} {
-		add := exec.Command(program(t, "cmd/cloakroom"), "user", "add", name, "--password-stdin", "--data", filepath.Join(n.data, "cloakroom-data"))
-		add.Env, add.Stdin = environment(), strings.NewReader(goodPassword+"\n")
-		if out, err := add.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+// servers are Django's own, and one for production.
+var servers = []string{"runserver", "gunicorn"}
+
+// person makes a user at Cloakroom, which has users of its own.
+func (n *notes) person(name string) {
+	n.t.Helper()
+	add := exec.Command(program(n.t, "cmd/cloakroom"), "user", "add", name, "--password-stdin", "--data", filepath.Join(n.data, "cloakroom-data"))
+	add.Env, add.Stdin = environment(), strings.NewReader(goodPassword+"\n")
+	if out, err := add.CombinedOutput(); err != nil {
+		n.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestExampleDjangoTakesTheUserFromTheAssertion: Django has no passwords, and knows who is asking from what Cloakroom has
+// signed.
+func TestExampleDjangoTakesTheUserFromTheAssertion(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server, func(t *testing.T) {
+			n := django(t, "headers", "SERVER="+server)
+			n.person("ada")
+			n.person("bob")
+			p, other := n.page(), n.page()
+			p.want(401, "GET", n.front+"/api/notes", "", "Remote-User", "ada", "Remote_User", "ada")
+			p.want(200, "POST", n.front+"/api/auth/login", credentials("ada", goodPassword))
+			other.want(200, "POST", n.front+"/api/auth/login", credentials("bob", goodPassword))
+			p.want(201, "POST", n.front+"/api/notes", `{"text":"milk"}`)
+			p.says(`"owner":"ada","text":"milk"`, "GET", n.front+"/api/notes")
+			other.says(`[]`, "GET", n.front+"/api/notes", "Remote-User", "ada", "Remote_User", "ada")
+			// Whoever reaches Django past Cloakroom can say nothing.
+			p.want(403, "GET", n.django+"/api/notes", "", "Remote-User", "ada", "Remote-User-Id", "1")
+			for _, forged := range []string{"x", "a.b.c", "e30.e30.e30", "eyJhbGciOiJub25lIiwidHlwIjoiY2xvYWtyb29tLWFzc2VydGlvbitqd3QiLCJraWQiOiJ4In0.e30.", "...."} {
+				p.want(403, "GET", n.django+"/api/notes", "", "Cloakroom-Assertion", forged)
+			}
+			p.want(200, "POST", n.front+"/api/auth/logout", "")
+			p.want(401, "GET", n.front+"/api/notes", "")
+			p.want(200, "POST", n.front+"/api/auth/login", credentials("bob", goodPassword))
+			p.says(`[]`, "GET", n.front+"/api/notes")
+		})
+	}
+}
+
+// namesOfEveryKind are those that Cloakroom gives, and those that only a shared Django or an import brings. Read as Latin-1
+// and stripped, many of them would be the same.
+var namesOfEveryKind = []string{
+	"jörg", "JÖRG", "jorg", "ann\u00e0", "ann\u00c5", "ann\u00c3", "Ω", "ß", "李雷", "李霷", "王梅", "王\u68a0", "أحمد", "Σίσυφος", "a.b+c-d_e", "eve@example.com", "7",
+	"a b", "a,b", "a%20b", "%C3%A0", "jo\u0308rg", "☺", "<b>&amp;", "o'hara", "\"quoted\"", "back\\slash", "a\u00a0b", "\u200bzero", "=?utf-8?q?x?=", "née\u0301",
+	strings.Repeat("é", 150), strings.Repeat("\U0001f600", 150),
+}
+
+// TestDjangoGetsExactlyTheUserWhoSignedIn: for every kind of name, with a row for each person that is never another's.
+func TestDjangoGetsExactlyTheUserWhoSignedIn(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server, func(t *testing.T) {
+			n := django(t, "headers", "SERVER="+server)
+			db := openFile(t, filepath.Join(n.data, "cloakroom-data", "cloakroom.db"))
+			called := func(id int, name string) {
+				t.Helper()
+				if _, err := db.ExecContext(t.Context(), `UPDATE users SET username = ? WHERE id = ?`, name, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			hash := ""
+			var pages []*noter
+			for i := range namesOfEveryKind {
+				login := fmt.Sprint("user", i+1)
+				if hash == "" {
+					n.person(login)
+					if err := db.QueryRowContext(t.Context(), `SELECT password FROM users`).Scan(&hash); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					n.copied(db, i+1, login)
+				}
+				p := n.page()
+				p.want(200, "POST", n.front+"/api/auth/login", credentials(login, goodPassword))
+				pages = append(pages, p)
+			}
+			owner := func(i int, name string) {
+				t.Helper()
+				var all []struct{ Owner, Text string }
+				text := pages[i].want(200, "GET", n.front+"/api/notes", "")
+				if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) != 1 || all[0].Owner != name || all[0].Text != fmt.Sprint(i) {
+					t.Errorf("%q sees %s", name, text)
+				}
+			}
+			for i, name := range namesOfEveryKind {
+				called(i+1, name)
+				pages[i].want(201, "POST", n.front+"/api/notes", fmt.Sprintf(`{"text":"%d"}`, i))
+			}
+			for i, name := range namesOfEveryKind {
+				owner(i, name)
+			}
+			// Names go round, and everybody keeps what is theirs.
+			for i := range namesOfEveryKind {
+				called(i+1, namesOfEveryKind[(i+1)%len(namesOfEveryKind)])
+			}
+			for i := range namesOfEveryKind {
+				owner(i, namesOfEveryKind[(i+1)%len(namesOfEveryKind)])
+			}
+		})
+	}
+}
+
+// copied makes a user like the first one, with the same password, without hashing it again.
+func (n *notes) copied(db *sql.DB, id int, login string) {
+	n.t.Helper()
+	for _, statement := range []string{
+		`INSERT INTO users SELECT $1, $2, '', first_name, last_name, password, is_active, is_staff, is_superuser, date_joined, last_login, epoch, search FROM users WHERE id = 1`,
+		`INSERT INTO logins (key, user_id) VALUES ($2, $1)`,
+	} {
+		if _, err := db.ExecContext(n.t.Context(), statement, id, login); err != nil {
+			n.t.Fatal(err)
 		}
 	}
-	p, other := n.page(), n.page()
-	p.want(401, "GET", n.front+"/api/notes", "", "Remote-User", "ada", "Remote_User", "ada")
-	p.want(200, "POST", n.front+"/api/auth/login", credentials("ada", goodPassword))
-	other.want(200, "POST", n.front+"/api/auth/login", credentials("bob", goodPassword))
-	p.want(201, "POST", n.front+"/api/notes", `{"text":"milk"}`)
-	p.says(`"owner":"ada","text":"milk"`, "GET", n.front+"/api/notes")
-	// Neither a header of the client's nor Django's own session of the one before makes bob ada.
-	other.says(`[]`, "GET", n.front+"/api/notes", "Remote-User", "ada", "Remote_User", "ada")
-	p.want(200, "POST", n.front+"/api/auth/logout", "")
-	p.want(401, "GET", n.front+"/api/notes", "")
-	p.want(200, "POST", n.front+"/api/auth/login", credentials("bob", goodPassword))
-	p.says(`[]`, "GET", n.front+"/api/notes")
 }

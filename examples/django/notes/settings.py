@@ -58,8 +58,9 @@ def database(address):
 
 DATABASES = {"default": database(os.environ["NOTES_DB"])}
 
-if os.environ.get("NOTES_TRUST_REMOTE_USER"):
-    # Cloakroom says in a header who is asking. Nobody but it may reach this Django: here that is what 127.0.0.1 is for.
+if os.environ.get("NOTES_CLOAKROOM_URL"):
+    # Cloakroom has the users, and says who is asking in an assertion that it has signed. This is the address that it was
+    # started with (--url).
+    CLOAKROOM_URL = os.environ["NOTES_CLOAKROOM_URL"]
     MIDDLEWARE.insert(MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1, "notes.middleware.CloakroomMiddleware")
-    AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend"]
     SESSION_COOKIE_NAME = "notes_sessionid"  # sessionid is Cloakroom's
