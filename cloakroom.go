@@ -223,11 +223,16 @@ func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Con
 func (s *Server) standInFront(front gateway.Config) (err error) {
 	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
 	front.Cookies = []string{httpapi.DeviceCookie}
-	if s.db.django == nil { // Django needs the cookie as we do
+	if s.db.django != nil { // Django needs the cookie as we do
+		front.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: s.db.django.Succeeded}
+	} else {
 		front.Cookies = append(front.Cookies, s.Sessions.CookieName)
 	}
 	if s.gateway, err = gateway.New(front); err != nil {
 		return err
+	}
+	if front.Shared != nil {
+		s.Sessions.Moved = s.gateway.Moved
 	}
 	s.api.Authz = s.gateway.ForwardAuth()
 	return nil

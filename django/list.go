@@ -24,6 +24,7 @@ type indexed struct {
 	user      string // "": nobody's
 	public    string
 	was       []string
+	over      string
 }
 
 func newIndex() *index { return &index{busy: make(chan struct{}, 1), rows: map[string]indexed{}} }
@@ -65,7 +66,7 @@ func (x *index) refresh(ctx context.Context, s *sessions, q querier) error {
 	err = s.each(ctx, q, changed, func(r row, found *stored) {
 		entry := indexed{signature: r.data[max(0, len(r.data)-43):]}
 		if found != nil {
-			entry.user, entry.public, entry.was = found.User, found.PublicID, found.meta.Was
+			entry.user, entry.public, entry.was, entry.over = found.User, found.PublicID, found.meta.Was, found.meta.Over
 		}
 		next[r.key] = entry
 	})
@@ -135,6 +136,22 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 		records = records[:q.Limit]
 	}
 	return records, nil
+}
+
+// Succeeded reports whether another session has taken the place of the one with this ID: by a rotation, or because its browser
+// has signed in anew.
+func (db *DB) Succeeded(ctx context.Context, id session.ID) (bool, error) {
+	s, was, found := (*sessions)(db), formerKey(id), false
+	err := s.snapshot(ctx, func(*sql.Tx) error {
+		for _, entry := range s.index.rows {
+			found = found || entry.user != "" && (entry.over == was || slices.Contains(entry.was, was))
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for the successor of a session: %w", err)
+	}
+	return found, nil
 }
 
 // snapshot calls do with one state of the table, to which the index is true.

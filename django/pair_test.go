@@ -36,6 +36,7 @@ type pair struct {
 	keys   []string // of the sessions that no test is to touch
 	direct string   // the database's own address, where Cloakroom has it by way of a pooler
 	feed   bool     // Cloakroom answers from memory, and hears a moment later what Django has done
+	front  bool     // Cloakroom stands in front of Django
 	run    bool     // what a server does beside requests is done
 	newer  bool     // Django is of 4.1 or later
 	only   []string // the cells that agreesInEachCell goes through; nil: all
@@ -85,6 +86,9 @@ func (p *pair) start() {
 		server.Accounts.Hasher.MinimumCost = usual
 	}
 	p.server, handler = server, server.Handler(http.HandlerFunc(p.program))
+	if p.front {
+		handler = server.Handler(nil)
+	}
 	web.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)

@@ -43,8 +43,9 @@ type meta struct {
 	Deadline int64    `json:"deadline"`
 	IP       string   `json:"ip"`
 	Agent    string   `json:"agent"`
-	Was      []string `json:"was,omitempty"` // hashes of the keys that the session had before rotations
-	V        string   `json:"v"`             // random, so that no two states have one version
+	Was      []string `json:"was,omitempty"`  // hashes of the keys that the session had before rotations
+	Over     string   `json:"over,omitempty"` // the hash of the key of the session in whose place this one was begun
+	V        string   `json:"v"`              // random, so that no two states have one version
 
 	// What the row said when it was last written here: another time or another end is Django's writing.
 	At   int64 `json:"at,omitempty"`
@@ -217,7 +218,7 @@ func formerKey(id session.ID) string {
 func (f *form) write(r *session.Record, from *stored) (row, *session.Record, error) {
 	d, m := newDict(), meta{Idle: r.Idle, Deadline: r.Deadline}
 	if from != nil && from.PublicID == r.PublicID {
-		d, m.Was, m.Age = from.dict, from.meta.Was, from.meta.Age
+		d, m.Was, m.Over, m.Age = from.dict, from.meta.Was, from.meta.Over, from.meta.Age
 		if r.Idle == from.Idle { // else the limit would stay what Django has cut it to, even when Django means more again
 			m.Idle = from.meta.Idle
 		}
@@ -228,6 +229,9 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 			m.Was = append(slices.Clone(m.Was), formerKey(from.ID))
 			m.Was = m.Was[max(0, len(m.Was)-maxWas):]
 		}
+	}
+	if from != nil && from.PublicID != r.PublicID {
+		m.Over = formerKey(from.ID)
 	}
 	if err := fill(d, r.Values); err != nil {
 		return row{}, nil, err

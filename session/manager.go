@@ -51,6 +51,7 @@ type Manager struct {
 	Passive   func(*http.Request) bool // requests that are no use of the session; nil: none
 	Skip      func(*http.Request) bool // requests judged by another credential, whose ticket isn't looked at; nil: none
 	Ended     func(Ending)             // told what this Manager has ended, once it is; mustn't block. nil: nobody is
+	Moved     func([]ID)               // told which tickets a browser sent whose cookie the answer replaces or deletes; mustn't block. nil: nobody is
 	Checked   func(Check)              // told of each check of a ticket; mustn't block. nil: nobody is
 	Log       *slog.Logger             // nil: silent. Never sees a ticket
 

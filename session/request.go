@@ -124,6 +124,27 @@ func (m *Manager) named(r *http.Request) ([]ID, error) {
 	return ids, nil
 }
 
+// Carried returns the sessions that the cookies of the request name, whatever it is judged by, and alive or not.
+func (m *Manager) Carried(r *http.Request) []ID {
+	var ids []ID
+	for value := range cookieValues(r.Header, m.cookieName()) {
+		if id, ok := m.tickets().ID(value); ok && !slices.Contains(ids, id) && len(ids) < maxNamed {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// moved tells that the browser which has sent r will send other tickets from now on.
+func (m *Manager) moved(r *http.Request) {
+	if m.Moved == nil {
+		return
+	}
+	if ids := m.Carried(r); len(ids) > 0 {
+		m.Moved(ids)
+	}
+}
+
 // FromContext returns the live session of the request, and loads it on the first call. nil and no error: anonymous.
 // An error means that nothing is known: answer 503, and leave the cookie alone; but [ErrNoHandler] is a mistake of the
 // program: answer 500. Safe for concurrent use.

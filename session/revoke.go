@@ -44,6 +44,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if !m.fromApp(r) {
+		m.moved(r)
 		m.deleteCookie(w)
 	}
 	remember(r.Context(), nil)

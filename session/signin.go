@@ -54,7 +54,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	if err != nil {
 		return nil, err
 	}
-	m.issue(w, ticket, in.App, record.Browser)
+	m.issue(w, r, ticket, in.App, record.Browser)
 	remember(r.Context(), s)
 	m.log(r.Context(), slog.LevelInfo, "session_created", about(record)...)
 	m.trim(r.Context(), s)
@@ -190,7 +190,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	if s, err = newSession(renewed); err != nil {
 		return nil, err
 	}
-	m.issue(w, ticket, m.fromApp(r), renewed.Browser)
+	m.issue(w, r, ticket, m.fromApp(r), renewed.Browser)
 	remember(r.Context(), s)
 	m.log(r.Context(), slog.LevelInfo, "session_renewed", about(renewed)...)
 	return s, nil

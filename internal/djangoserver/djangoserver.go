@@ -42,6 +42,7 @@ type Config struct {
 	Serializer string   // SESSION_SERIALIZER, the last part of its name; "": JSONSerializer
 	CookieAge  int      // SESSION_COOKIE_AGE; 0: Django's default
 	Backends   []string // AUTHENTICATION_BACKENDS; nil: Django's default
+	Middleware []string // what comes before Django's own in MIDDLEWARE
 	TimeZone   string   // TIME_ZONE, with USE_TZ off; "": it is on
 	Django     Django   // which one runs it
 }
@@ -133,7 +134,7 @@ func (s *Site) environ(t testing.TB) []string {
 	text, err := json.Marshal(map[string]any{
 		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine,
 		"serializer": s.config.Serializer, "time_zone": s.config.TimeZone, "cookie_age": s.config.CookieAge,
-		"backends": s.config.Backends, "database": s.database(t),
+		"backends": s.config.Backends, "middleware": s.config.Middleware, "database": s.database(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,12 +24,14 @@ type exchange struct {
 	body      *body
 	cancel    context.CancelCauseFunc
 	release   func() // forgets the stream, if it is one
+	carried   carried
 }
 
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	x.in, x.cancel = r, cancel
+	defer x.hold()()
 	out := r.WithContext(ctx)
 	p := newPace(w, r.ProtoMajor, x.u.g.c.Stall)
 	defer p.end()
@@ -133,7 +135,7 @@ func (x *exchange) answered(res *http.Response) error {
 	}
 	delete(h, "Alt-Svc")
 	if lines := h["Set-Cookie"]; lines != nil {
-		h["Set-Cookie"] = withoutSetCookies(lines, x.u.g.c.Cookies)
+		h["Set-Cookie"] = x.withoutStale(withoutSetCookies(lines, x.u.g.c.Cookies))
 	}
 	if (x.who != nil || h["Set-Cookie"] != nil) && h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "private") // caches know only of Authorization that an answer is for one person

@@ -30,6 +30,8 @@ type Config struct {
 	Owns    func(path string) bool // paths that never get here, since they are answered before; nil: none
 	Cookies []string               // names of our own, which upstreams neither see nor set
 
+	Shared *Shared // the session cookie, where upstreams see and set it; nil: they don't
+
 	Auth   *auth.Resolver
 	CSRF   *csrf.Protection
 	Client clientip.Trust
@@ -45,6 +47,7 @@ type Gateway struct {
 	rules      rules
 	assertions assertions
 	streams    streams
+	moves      moves
 }
 
 // New returns a Gateway, or an error that says which part of the configuration is wrong, in the terms of the command line.

@@ -13,7 +13,7 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
 USE_TZ = not SITE.get("time_zone")
 TIME_ZONE = SITE.get("time_zone") or "UTC"
-MIDDLEWARE = [
+MIDDLEWARE = (SITE.get("middleware") or []) + [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

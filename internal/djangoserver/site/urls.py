@@ -10,4 +10,6 @@ urlpatterns = [
     path("session", views.session),
     path("password", views.password),
     path("run", views.run),
+    path("held", views.held),
+    path("gate", views.gate),
 ]

@@ -1,7 +1,10 @@
 """What the tests do at Django's side, through Django's own interfaces."""
 import json
+import threading
+from collections import defaultdict
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
@@ -79,3 +82,38 @@ def run(request):
     """Runs one of the operations, in the server's own process."""
     data = json.loads(request.body)
     return JsonResponse({"result": getattr(operations, data["do"])(**data["with"])})
+
+
+gates = defaultdict(lambda: (threading.Event(), threading.Event()))  # by name: somebody waits there; it is open
+
+
+@csrf_exempt
+def held(request):
+    """A slow view: it waits at a gate before it does what it is to do with the session."""
+    gate, then = request.GET["gate"], request.GET["then"]
+    if then.startswith("loaded "):
+        str(request.user)  # the session is read before
+    waits, opened = gates[gate]
+    waits.set()
+    opened.wait(60)
+    response = HttpResponse("done")
+    if then.endswith("read"):
+        str(request.user)
+    elif then.endswith("write"):
+        request.session["basket"] = 1
+    elif then.endswith("set"):
+        response.set_cookie(settings.SESSION_COOKIE_NAME, request.COOKIES[settings.SESSION_COOKIE_NAME])
+    elif then.endswith("logout"):
+        auth.logout(request)
+    return response
+
+
+def gate(request):
+    """GET says whether somebody waits at a gate; POST opens it."""
+    waits, opened = gates[request.GET["gate"]]
+    if request.method == "POST":
+        opened.set()
+    return JsonResponse({"waits": waits.is_set()})
+
+
+gate = csrf_exempt(gate)
