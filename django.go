@@ -24,7 +24,7 @@ type Django struct {
 	SessionTable  string // "": django_session
 	SessionEngine string // settings.SESSION_ENGINE
 	AuthBackend   string // "": django.contrib.auth.backends.ModelBackend
-	Hasher        string // "": as the newest user's password is hashed
+	Hasher        string // the first of settings.PASSWORD_HASHERS; "": told from the newest users' passwords
 	TimeZone      string // settings.TIME_ZONE, where USE_TZ is off and the database is SQLite; "": USE_TZ is on
 }
 

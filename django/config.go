@@ -21,7 +21,7 @@ type Config struct {
 	SessionEngine string // settings.SESSION_ENGINE; "": nobody has said, and what looks like another than db is refused
 	SessionsSeen  bool   // there have been sessions in the table: that it is empty tells nothing of SESSION_ENGINE
 	AuthBackend   string // written into sessions; "": django.contrib.auth.backends.ModelBackend
-	Hasher        string // how new users' passwords are hashed, such as pbkdf2_sha256$1000000; "": as those of the newest user
+	Hasher        string // Django's preferred hasher, such as pbkdf2_sha256$1500000; "": what the newest users' passwords tell of it
 
 	Idle     time.Duration  // SESSION_COOKIE_AGE; 0: 14 days
 	Lifetime time.Duration  // the end of a session that Django has made; 0: 30 days

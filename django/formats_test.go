@@ -203,7 +203,7 @@ func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
 
 func TestExamplesOfHashersAreThoseOfDjango(t *testing.T) {
 	for spec, begins := range map[string]string{
-		"pbkdf2_sha256": "pbkdf2_sha256$1000000$", "pbkdf2_sha256$600000": "pbkdf2_sha256$600000$", "pbkdf2_sha1$1000": "pbkdf2_sha1$1000$",
+		"pbkdf2_sha256": "pbkdf2_sha256$1500000$", "pbkdf2_sha256$600000": "pbkdf2_sha256$600000$", "pbkdf2_sha1$1000": "pbkdf2_sha1$1000$",
 		"argon2": "argon2$argon2id$v=19$m=102400,t=2,p=8$", "argon2$m=512,t=2,p=2": "argon2$argon2id$v=19$m=512,t=2,p=2$",
 		"bcrypt_sha256": "bcrypt_sha256$$2b$12$", "bcrypt$10": "bcrypt$$2b$10$", "scrypt": "scrypt$16384$", "scrypt$32768$8$1": "scrypt$32768$",
 	} {

@@ -28,7 +28,8 @@ const djangoHelp = `Django's database is named with --db django+sqlite:PATH or d
   --django-session-engine NAME  SESSION_ENGINE, where it can't be told: only db can be shared
   --django-auth-backend CLASS   what sessions made here name: one of AUTHENTICATION_BACKENDS
                                 (django.contrib.auth.backends.ModelBackend)
-  --django-hasher NAME          how a new user's password is hashed (as the newest user's is)
+  --django-hasher NAME          how new passwords are hashed: the first of PASSWORD_HASHERS, as in
+                                pbkdf2_sha256$1500000 (as the newest passwords are)
   --django-time-zone ZONE       TIME_ZONE, where USE_TZ is off and the database is SQLite`
 
 type djangoCheckCmd struct{}

@@ -11,7 +11,7 @@ type djangoFlags struct {
 	DjangoSessionTable  string `hidden:"" placeholder:"TABLE" standard:"django_session" help:"The table of Django's sessions."`
 	DjangoSessionEngine string `hidden:"" placeholder:"NAME" help:"Django's SESSION_ENGINE. Only db can be shared; named, it is believed."`
 	DjangoAuthBackend   string `hidden:"" placeholder:"CLASS" standard:"Django's ModelBackend" help:"With --db django+…: the backend that sessions begun here name; one of Django's AUTHENTICATION_BACKENDS."`
-	DjangoHasher        string `hidden:"" placeholder:"NAME" standard:"as the newest user's password" help:"How a new user's password is hashed: pbkdf2_sha256$1000000, argon2, bcrypt_sha256, scrypt …"`
+	DjangoHasher        string `hidden:"" placeholder:"NAME" standard:"as the newest users' passwords" help:"How new passwords are hashed, with Django's parameters: pbkdf2_sha256$1500000, argon2, bcrypt_sha256, scrypt …"`
 	DjangoTimeZone      string `hidden:"" placeholder:"ZONE" standard:"USE_TZ is on" help:"Django's TIME_ZONE, where USE_TZ is off and the database is SQLite."`
 }
 
