@@ -51,7 +51,7 @@ func (c *Config) strict() (bool, error) {
 	case "strict":
 		return true, nil
 	}
-	return false, fmt.Errorf("--revocation %q is neither fenced nor strict", c.Revocation)
+	return false, fmt.Errorf("Config.Revocation %q is neither fenced nor strict", c.Revocation)
 }
 
 // cached wraps the stores in a cache, if a feed or the SQLite file's commit counter can keep one valid. With strict nothing is
@@ -93,7 +93,7 @@ func (n *near) validator(ctx context.Context, c *Config, st *storage) (*nearcach
 	case st.postgres != nil:
 		return n.postgresFeed(ctx, c, or(c.Feed, c.DB), c.DB, "")
 	case c.Feed != "":
-		return nil, errors.New("--feed: it goes with --db postgres://… alone")
+		return nil, errors.New("Config.Feed: it goes with Config.DB postgres://… alone")
 	case st.sqlite == nil || strict:
 		return nil, nil
 	}
@@ -108,7 +108,7 @@ func (n *near) validator(ctx context.Context, c *Config, st *storage) (*nearcach
 // djangoFeed returns the feed that triggers on Django's tables write to, if they are installed.
 func (n *near) djangoFeed(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
 	if c.Feed != "" && st.feed == "" {
-		return nil, errors.New("--feed: it goes with --db django+postgres://… alone")
+		return nil, errors.New("Config.Feed: it goes with Config.DB django+postgres://… alone")
 	}
 	installed, err := st.django.HasFeed(ctx)
 	if err != nil {
@@ -125,15 +125,15 @@ func (n *near) djangoFeed(ctx context.Context, c *Config, st *storage) (*nearcac
 	return n.postgresFeed(ctx, c, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.OurSchema)
 }
 
-// postgresFeed returns the feed at an address. One that --feed names must belong to the same database, with our tables in
+// postgresFeed returns the feed at an address. One that Config.Feed names must belong to the same database, with our tables in
 // that schema.
 func (n *near) postgresFeed(ctx context.Context, c *Config, feed, db, schema string) (_ *nearcache.Config, err error) {
 	if n.feed, err = postgres.NewFeed(feed); err != nil {
-		return nil, fmt.Errorf("--feed: %w", err)
+		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
 	if c.Feed != "" {
 		if err := n.feed.Serves(ctx, db, schema); err != nil {
-			return nil, errors.Join(fmt.Errorf("--feed: %w", err), n.feed.Close())
+			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), n.feed.Close())
 		}
 	}
 	return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -73,7 +72,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	if err := checkCookie(c, base); err != nil {
-		return nil, fmt.Errorf("the session cookie (--cookie-name, --cookie-domain, --cookie-path, --cookie-samesite): %w", err)
+		return nil, fmt.Errorf("the session cookie (Config.Cookie.Name, Config.Cookie.Domain, Config.Cookie.Path, Config.Cookie.SameSite): %w", err)
 	}
 	s := &Server{url: c.URL, keyFile: c.KeyFile, Audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
 	c.Log = slog.New(s.Audit.Handler(c.Log.Handler()))
@@ -84,11 +83,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Keys:         func() [][]byte { return s.keys.Derive("csrf") },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--origin: %w", err)
+		return nil, fmt.Errorf("Config.Origins: %w", err)
 	}
 	trust, err := clientip.ParseTrust(c.TrustedProxies)
 	if err != nil {
-		return nil, fmt.Errorf("--trusted-proxy: %w", err)
+		return nil, fmt.Errorf("Config.TrustedProxies: %w", err)
 	}
 	front := inFront(c, guard, trust)
 	if err := gateway.Check(front); err != nil {
@@ -111,18 +110,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 
 // open opens the server secret and the database, and sees that they belong together.
 func (s *Server) open(ctx context.Context, c Config) error {
-	engine, err := c.engine()
-	if err != nil {
+	var err error
+	if s.db, err = c.openStorage(ctx); err != nil {
 		return err
-	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
-	}
-	if s.db, err = engine.open(ctx); err != nil {
-		return fmt.Errorf("open database: %w", err)
-	}
-	if err := c.openSessions(ctx, s.db); err != nil {
-		return errors.Join(err, s.Close())
 	}
 	if s.near, err = c.cached(ctx, s.db); err != nil {
 		return errors.Join(err, s.Close())

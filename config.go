@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -12,15 +13,24 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // Config says how to assemble a [Server]. Zero fields are the documented, safe defaults.
 type Config struct {
-	URL            string   // the public address, scheme and host; "": http://localhost:8000
-	Data           string   // the directory of the database and the key file; "": cloakroom-data
-	DB             string   // "sqlite:PATH" "postgres://USER:PASSWORD@HOST/NAME", or Django's: "django+" and one of these; "": cloakroom.db in Data
-	Sessions       string   // "redis://…", "rediss://…" or "unix://…", see package redis; "": sessions are in DB
-	Feed           string   // "postgres://…": where nodes tell each other what has ended, if DB leads through a pooler; "": DB
+	URL      string // the public address, scheme and host; "": http://localhost:8000
+	Data     string // the directory of the database and the key file; "": cloakroom-data
+	DB       string // "sqlite:PATH" "postgres://USER:PASSWORD@HOST/NAME", or Django's: "django+" and one of these; "": cloakroom.db in Data
+	Sessions string // "redis://…", "rediss://…" or "unix://…", see package redis; "": sessions are in DB
+	Feed     string // "postgres://…": where nodes tell each other what has ended, if DB leads through a pooler; "": DB
+	// Stores are stores that the program brings, in place of those that DB and Sessions name. The program opens them before
+	// New, and closes them after Close. Each must pass the tests of package storetest. Every check asks them: nothing is
+	// cached, because nothing tells when another process has changed them. nil: DB and Sessions name the stores.
+	Stores *store.Set
+
+	// Ping reports whether the databases of Stores can be read and written; /readyz asks it. nil: they always can.
+	Ping func(context.Context) error
+
 	Revocation     string   // "fenced" or "strict", which remembers nothing; "": fenced
 	MemoryBytes    int64    // of the sessions, accounts and tokens that are remembered, roughly; 0: 256 MiB
 	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
@@ -80,14 +90,14 @@ func or(s, standard string) string {
 func publicURL(c Config) (*url.URL, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return nil, fmt.Errorf("--url %q is not an address such as https://app.example.com", c.URL)
+		return nil, fmt.Errorf("Config.URL %q is not an address such as https://app.example.com", c.URL)
 	}
 	if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, fmt.Errorf("--url %q must be scheme and host alone", c.URL)
+		return nil, fmt.Errorf("Config.URL %q must be scheme and host alone", c.URL)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {
-		return nil, fmt.Errorf("--url %s is plain http: whoever listens on the way could take people's sessions. "+
-			"Use https, or allow it with --insecure-http", c.URL)
+		return nil, fmt.Errorf("Config.URL %s is plain http: whoever listens on the way could take people's sessions. "+
+			"Use https, or allow it with Config.InsecureHTTP", c.URL)
 	}
 	return u, nil
 }
@@ -98,11 +108,11 @@ func checkAudiences(c Config) error {
 	for i, name := range c.Audiences {
 		switch {
 		case name == "" || len(name) > 255 || strings.ContainsFunc(name, strange):
-			return fmt.Errorf("--audience %q: give a name of 1 to 255 letters, digits and signs of ASCII, without blanks", name)
+			return fmt.Errorf("Config.Audiences %q: give a name of 1 to 255 letters, digits and signs of ASCII, without blanks", name)
 		case strings.TrimSuffix(name, "/") == c.URL:
-			return fmt.Errorf("--audience %s is this server itself: name the service that is to be shown the tokens", name)
+			return fmt.Errorf("Config.Audiences %s is this server itself: name the service that is to be shown the tokens", name)
 		case slices.Contains(c.Audiences[:i], name):
-			return fmt.Errorf("--audience %s is there twice", name)
+			return fmt.Errorf("Config.Audiences %s is there twice", name)
 		}
 	}
 	return nil

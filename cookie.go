@@ -60,7 +60,7 @@ func checkCookie(c Config, base *url.URL) error {
 			prefix = before
 		}
 		if !pathCovers(or(m.CookiePath, "/"), prefix) {
-			return fmt.Errorf("browsers would not send a cookie with the path %s to --upstream %s, "+
+			return fmt.Errorf("browsers would not send a cookie with the path %s to Config.Upstreams %s, "+
 				"so that nobody would be signed in there: give /", m.CookiePath, upstream)
 		}
 	}
@@ -74,7 +74,7 @@ func domainCovers(domain, host string) error {
 	if name == "" || name == host || err != nil && strings.HasSuffix(host, "."+name) {
 		return nil
 	}
-	return fmt.Errorf("browsers ignore a cookie for the domain %s that comes from %s, the host of --url: "+
+	return fmt.Errorf("browsers ignore a cookie for the domain %s that comes from %s, the host of Config.URL: "+
 		"give that host's own domain, or no domain", domain, host)
 }
 

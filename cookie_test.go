@@ -26,7 +26,7 @@ func TestK10_ACookieThatNoBrowserKeepsIsRefusedAtStart(t *testing.T) {
 		{name: "a path that the API isn't below", url: plain, cookie: cloakroom.Cookie{Path: "/app"}, refused: "/api/me"},
 		{name: "a path of a part of the API", url: plain, cookie: cloakroom.Cookie{Path: "/api/auth"}, refused: "/api/me"},
 		{name: "a path that is the API's but for a letter", url: plain, cookie: cloakroom.Cookie{Path: "/ap"}, refused: "/api/me"},
-		{name: "a path without the upstream", url: plain, cookie: cloakroom.Cookie{Path: "/api"}, upstream: "http://127.0.0.1:1", refused: "--upstream"},
+		{name: "a path without the upstream", url: plain, cookie: cloakroom.Cookie{Path: "/api"}, upstream: "http://127.0.0.1:1", refused: "Config.Upstreams"},
 		{name: "a path with the upstream", url: plain, cookie: cloakroom.Cookie{Path: "/api"}, upstream: "/api/shop=http://127.0.0.1:1"},
 		{name: "a relative path", url: plain, cookie: cloakroom.Cookie{Path: "api"}, refused: "begins with /"},
 		{name: "a path with an attribute in it", url: plain, cookie: cloakroom.Cookie{Path: "/;Domain=com"}, refused: "path of a cookie"},
@@ -47,9 +47,9 @@ func TestK10_ACookieThatNoBrowserKeepsIsRefusedAtStart(t *testing.T) {
 		{name: "a name with =", url: plain, cookie: cloakroom.Cookie{Name: "a=b"}, refused: "name of a cookie"},
 		{name: "a name that isn't ASCII", url: plain, cookie: cloakroom.Cookie{Name: "größe"}, refused: "name of a cookie"},
 		{name: "a name without an end", url: plain, cookie: cloakroom.Cookie{Name: strings.Repeat("a", 4090)}, refused: "bytes"},
-		{name: "another domain", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "example.net"}, refused: "app.example.com, the host of --url"},
-		{name: "a domain that only ends the same", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "ple.com"}, refused: "the host of --url"},
-		{name: "a domain below the host", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "a.app.example.com"}, refused: "the host of --url"},
+		{name: "another domain", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "example.net"}, refused: "app.example.com, the host of Config.URL"},
+		{name: "a domain that only ends the same", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "ple.com"}, refused: "the host of Config.URL"},
+		{name: "a domain below the host", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "a.app.example.com"}, refused: "the host of Config.URL"},
 		{name: "the host itself", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "App.Example.com"}},
 		{name: "a domain with Django's dot", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: ".example.com"}},
 		{name: "a top-level domain", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "com"}, refused: "public suffix"},
@@ -59,7 +59,7 @@ func TestK10_ACookieThatNoBrowserKeepsIsRefusedAtStart(t *testing.T) {
 		{name: "the end of an address", url: "http://127.0.0.1:8000", cookie: cloakroom.Cookie{Domain: "0.1"}, refused: "domain of a cookie"},
 		{name: "a domain with a port", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "example.com:443"}, refused: "domain of a cookie"},
 		{name: "a domain with a dot too many", url: secure, cookie: cloakroom.Cookie{Name: "sid", Domain: "example.com."}, refused: "domain of a cookie"},
-		{name: "beside Django, another domain", url: plain, db: "django+sqlite:x", cookie: cloakroom.Cookie{Domain: "example.com"}, refused: "localhost, the host of --url"},
+		{name: "beside Django, another domain", url: plain, db: "django+sqlite:x", cookie: cloakroom.Cookie{Domain: "example.com"}, refused: "localhost, the host of Config.URL"},
 		{name: "beside Django, __Host- on http", url: plain, db: "django+sqlite:x", cookie: cloakroom.Cookie{Name: "__Host-sid"}, refused: "without https"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestK10_ACookieThatNoBrowserKeepsIsRefusedAtStart(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "--cookie-") {
+			if err == nil || !strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "Config.Cookie.") {
 				t.Errorf("the error is %v, want %q in it", err, c.refused)
 			}
 			if _, err := os.Stat(config.Data); !os.IsNotExist(err) {
@@ -93,7 +93,7 @@ func TestBesideDjangoTheDocumentedDomainIsNoFaultOfTheCookie(t *testing.T) {
 		URL: "https://app.example.com", Data: t.TempDir(), DB: "django+sqlite:" + filepath.Join(t.TempDir(), "none"),
 		Cookie: cloakroom.Cookie{Domain: "example.com"},
 	})
-	if err == nil || strings.Contains(err.Error(), "cookie") || !strings.Contains(err.Error(), "--django-secret-key-file") {
+	if err == nil || strings.Contains(err.Error(), "cookie") || !strings.Contains(err.Error(), "Config.Django.SecretKeyFile") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -33,7 +33,7 @@ const djangoScheme = "django+"
 var djangoForms = []string{"django+sqlite:PATH", "django+postgres://USER@HOST/NAME"}
 
 // errNotDjango holds nothing of the value, which may have a password in it.
-var errNotDjango = errors.New("--db is not of the form " + strings.Join(djangoForms, " or "))
+var errNotDjango = errors.New("Config.DB is not of the form " + strings.Join(djangoForms, " or "))
 
 // djangoEngine opens a database of Django's.
 type djangoEngine struct {
@@ -41,7 +41,7 @@ type djangoEngine struct {
 	config *Config
 }
 
-// djangoEngine returns the engine of --db django+….
+// djangoEngine returns the engine of Config.DB django+….
 func (c *Config) djangoEngine() (engine, error) {
 	address, theirs := strings.CutPrefix(c.DB, djangoScheme)
 	path, file := strings.CutPrefix(address, "sqlite:")
@@ -50,10 +50,10 @@ func (c *Config) djangoEngine() (engine, error) {
 		return nil, errNotDjango
 	}
 	if c.Django.SecretKeyFile == "" {
-		return nil, errors.New("--db is Django's: its SECRET_KEY is needed, in a file that --django-secret-key-file names")
+		return nil, errors.New("Config.DB is Django's: its SECRET_KEY is needed, in a file that Config.Django.SecretKeyFile names")
 	}
 	if c.Sessions != "" {
-		return nil, errors.New("--sessions: beside Django, sessions are where Django has them, in --db")
+		return nil, errors.New("Config.Sessions: beside Django, sessions are where Django has them, in Config.DB")
 	}
 	if file {
 		return djangoEngine{sqliteFile(filepath.Join(c.Data, "cloakroom.db")), c}, nil
@@ -177,7 +177,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 	address := strings.TrimPrefix(c.DB, djangoScheme)
 	keys, err := django.ReadKeys(c.Django.SecretKeyFile)
 	if err != nil {
-		return django.Config{}, fmt.Errorf("--django-secret-key-file: %w", err)
+		return django.Config{}, fmt.Errorf("Config.Django.SecretKeyFile: %w", err)
 	}
 	config := django.Config{
 		Database: address, Keys: keys, UserTable: c.Django.UserTable, UserKey: c.Django.UserKey, UserLogin: c.Django.UserLogin,
@@ -186,12 +186,12 @@ func (c Config) djangoDatabase() (django.Config, error) {
 	}
 	if c.Django.Hasher != "" {
 		if _, err := django.Example(c.Django.Hasher); err != nil {
-			return django.Config{}, fmt.Errorf("--django-hasher: %w", err)
+			return django.Config{}, fmt.Errorf("Config.Django.Hasher: %w", err)
 		}
 	}
 	if c.Django.TimeZone != "" {
 		if config.Zone, err = time.LoadLocation(c.Django.TimeZone); err != nil {
-			return django.Config{}, fmt.Errorf("--django-time-zone: %w", err)
+			return django.Config{}, fmt.Errorf("Config.Django.TimeZone: %w", err)
 		}
 	}
 	return config, nil
@@ -202,7 +202,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
 	importer, ok := s.db.Accounts.(account.Importer)
 	if !ok {
-		return nil, errors.New("--db is Django's own database: there is nothing to be copied into")
+		return nil, errors.New("Config.DB is Django's own database: there is nothing to be copied into")
 	}
 	if cache := s.near.accountsCache; cache != nil {
 		importer = cache.Importer(importer)

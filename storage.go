@@ -40,7 +40,7 @@ type engine interface {
 	missing(ctx context.Context) (bool, error)
 }
 
-// engines are the kinds of databases, by how --db begins.
+// engines are the kinds of databases, by how Config.DB begins.
 var engines = []struct {
 	scheme string
 	form   string // of the whole; "": another has been named
@@ -51,7 +51,61 @@ var engines = []struct {
 	{"postgresql://", "", parsePostgres},
 }
 
-// engine returns what --db names.
+// openStorage opens the stores that c names, or takes those that it brings, and makes the data directory. It makes nothing if c
+// is wrong.
+func (c *Config) openStorage(ctx context.Context) (*storage, error) {
+	if c.Stores != nil {
+		s, err := c.broughtStores()
+		if err != nil {
+			return nil, err
+		}
+		return s, c.makeDataDir()
+	}
+	engine, err := c.engine()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.makeDataDir(); err != nil {
+		return nil, err
+	}
+	s, err := engine.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := c.openSessions(ctx, s); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (c *Config) makeDataDir() error {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	return nil
+}
+
+// broughtStores returns the stores of c.Stores.
+func (c *Config) broughtStores() (*storage, error) {
+	if c.DB != "" || c.Sessions != "" || c.Feed != "" {
+		return nil, errors.New("Config.Stores replaces DB, Sessions and Feed: leave these empty")
+	}
+	s := &storage{Set: *c.Stores, ping: c.Ping, close: func() error { return nil }}
+	if s.ping == nil {
+		s.ping = func(context.Context) error { return nil }
+	}
+	for name, missing := range map[string]bool{
+		"Sessions": s.Sessions == nil, "Accounts": s.Accounts == nil, "Tokens": s.Tokens == nil,
+		"Throttles": s.Throttles == nil, "Sealed": s.Sealed == nil, "Audit": s.Audit == nil,
+	} {
+		if missing {
+			return nil, fmt.Errorf("Config.Stores.%s is nil: every store is needed; package memory or sqlite can fill in", name)
+		}
+	}
+	return s, nil
+}
+
+// engine returns what Config.DB names.
 func (c *Config) engine() (engine, error) {
 	if c.DB == "" {
 		return sqliteFile(filepath.Join(c.Data, "cloakroom.db")), nil
@@ -69,7 +123,7 @@ func (c *Config) engine() (engine, error) {
 		}
 	}
 	// The value may hold a password, wherever its author believes that one belongs.
-	return nil, fmt.Errorf("--db is not of the form %s", strings.Join(append(forms, djangoForms...), " or "))
+	return nil, fmt.Errorf("Config.DB is not of the form %s", strings.Join(append(forms, djangoForms...), " or "))
 }
 
 // Database is the database that a [Config] names.
@@ -129,7 +183,7 @@ type sqliteFile string
 func parseSQLite(address string) (engine, error) {
 	path := strings.TrimPrefix(address, "sqlite:")
 	if path == "" {
-		return nil, errors.New("--db sqlite: names no file; give sqlite:PATH")
+		return nil, errors.New("Config.DB sqlite: names no file; give sqlite:PATH")
 	}
 	return sqliteFile(path), nil
 }
@@ -162,7 +216,7 @@ type postgresURL struct{ url, name string }
 func parsePostgres(address string) (engine, error) {
 	name, err := postgres.Name(address)
 	if err != nil {
-		return nil, fmt.Errorf("--db: %w", err)
+		return nil, fmt.Errorf("Config.DB: %w", err)
 	}
 	return postgresURL{address, name}, nil
 }
@@ -199,7 +253,7 @@ func (c *Config) openSessions(ctx context.Context, s *storage) error {
 	}
 	r, err := c.openRedis(ctx)
 	if err != nil {
-		return fmt.Errorf("--sessions: %w", err)
+		return fmt.Errorf("Config.Sessions: %w", err)
 	}
 	s.redis = r
 	s.Sessions, s.Throttles = r.Sessions, r.Throttles
@@ -238,9 +292,9 @@ func (c *Config) accepts(err error) error {
 		return err
 	case c.RedisMayLose <= 0:
 		return fmt.Errorf("%w. A sign-out that was acknowledged might not have happened after a crash. %s, "+
-			"or accept the loss: --redis-may-lose %v", err, loss.Remedy, max(loss.Most, time.Second))
+			"or accept the loss: Config.RedisMayLose %v", err, loss.Remedy, max(loss.Most, time.Second))
 	case c.RedisMayLose < loss.Most:
-		return fmt.Errorf("%w. That may be more than the %v of --redis-may-lose. %s, or accept it: --redis-may-lose %v",
+		return fmt.Errorf("%w. That may be more than the %v of Config.RedisMayLose. %s, or accept it: Config.RedisMayLose %v",
 			err, c.RedisMayLose, loss.Remedy, loss.Most)
 	}
 	return nil

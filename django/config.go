@@ -75,7 +75,7 @@ type EngineError struct {
 func (e *EngineError) Error() string {
 	if e.Engine == "" {
 		return fmt.Sprintf("Django seems to keep its sessions where they can't be shared: %s. Set SESSION_ENGINE = "+
-			`"django.contrib.sessions.backends.db" in Django; if that is what it is, say so: --django-session-engine db`, e.Reason)
+			`"django.contrib.sessions.backends.db" in Django; if that is what it is, say so: Config.Django.SessionEngine db`, e.Reason)
 	}
 	return fmt.Sprintf("Django's session engine %s can't be shared: %s. Set SESSION_ENGINE = "+
 		`"django.contrib.sessions.backends.db" in Django`, e.Engine, e.Reason)

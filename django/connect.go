@@ -84,11 +84,11 @@ func settle(ctx context.Context, conn *pgx.Conn, pooled bool) error {
 
 // errPooled says that a pooler is where nobody may stand.
 var errPooled = errors.New("a pooler stands between us and the server, which would keep what LISTEN brings; " +
-	"give the server's own address as --db")
+	"give the server's own address as Config.DB")
 
 // errPooledSchema says that a pooler hides our schema: connections through it begin with the search path of all.
 var errPooledSchema = errors.New("a pooler stands between us and the server, through which what is ours alone can't be kept apart from Django's; " +
-	"give the server's own address besides: --feed postgres://…")
+	"give the server's own address besides: Config.Feed postgres://…")
 
 // OurSchema is the schema of a PostgreSQL database of Django's in which everything is that is ours alone.
 const OurSchema = "cloakroom"
@@ -114,7 +114,7 @@ func MakeSchema(ctx context.Context, address string) error {
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" {
 		return fmt.Errorf("make the schema %s, for what is ours alone: %w. Let who owns the database make it: "+
-			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of --db)", OurSchema, err)
+			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of Config.DB)", OurSchema, err)
 	}
 	if err != nil {
 		return fmt.Errorf("make the schema %s: %w", OurSchema, err)

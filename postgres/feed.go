@@ -24,7 +24,7 @@ const (
 
 // errPooled says that a pooler is where nobody may stand.
 var errPooled = errors.New("a pooler stands between us and the server, which would keep what LISTEN brings; " +
-	"give the server's own address: --feed postgres://…")
+	"give the server's own address: Config.Feed postgres://…")
 
 // Feed is a feed.Feed by NOTIFY and LISTEN. The server's queue of notifications is in the order of commits, one for
 // everybody.

@@ -38,9 +38,9 @@ func (f *Feed) Serves(ctx context.Context, url, schema string) error {
 	case err != nil:
 		return fmt.Errorf("compare %s with %s: %w", f.connector.address, a, err)
 	case free:
-		return errors.New("this is not the database of --db, whose nodes would not hear what is sent there")
+		return errors.New("this is not the database of Config.DB, whose nodes would not hear what is sent there")
 	case its != schema:
-		return fmt.Errorf("this leads to the schema %q, and --db to %q: nodes would not hear each other", its, schema)
+		return fmt.Errorf("this leads to the schema %q, and Config.DB to %q: nodes would not hear each other", its, schema)
 	}
 	return nil
 }

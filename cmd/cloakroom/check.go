@@ -40,7 +40,7 @@ type issue struct {
 var levels = map[byte]string{'E': "error", 'W': "warning", 'I': "info"}
 
 func newIssue(number, about, hint string) issue {
-	return issue{ID: "cloakroom." + number, Level: levels[number[0]], About: about, Hint: hint}
+	return issue{ID: "cloakroom." + number, Level: levels[number[0]], About: inFlags(about), Hint: inFlags(hint)}
 }
 
 func (c *checkCmd) Run(ctx context.Context, a *app) error {

@@ -141,7 +141,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 
 // complain prints an error, each of its lines made safe for a terminal.
 func (a *app) complain(err error) {
-	for i, line := range strings.Split(explain(err), "\n") {
+	for i, line := range strings.Split(inFlags(explain(err)), "\n") {
 		prefix := "cloakroom: "
 		if i > 0 {
 			prefix = "  "

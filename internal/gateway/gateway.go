@@ -68,16 +68,16 @@ func New(c Config) (*Gateway, error) {
 	}
 	for i, r := range g.rules {
 		if path := "/" + strings.Join(r.path, "/"); len(r.path) > 0 && g.owns(path) {
-			return nil, fmt.Errorf("--rule %q: %s is Cloakroom's own, and has its own rules", c.Rules[i], path)
+			return nil, fmt.Errorf("Config.Rules %q: %s is Cloakroom's own, and has its own rules", c.Rules[i], path)
 		}
 	}
 	if c.App != "" {
 		if g.app, err = openApp(c.App); err != nil {
-			return nil, fmt.Errorf("--app: %w", err)
+			return nil, fmt.Errorf("Config.App: %w", err)
 		}
 	}
 	if g.upstreams, err = g.openUpstreams(c.Upstreams); err != nil {
-		return nil, fmt.Errorf("--upstream: %w", err)
+		return nil, fmt.Errorf("Config.Upstreams: %w", err)
 	}
 	return g, nil
 }

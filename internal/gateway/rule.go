@@ -144,7 +144,7 @@ func parseRules(texts []string) (rules, error) {
 	for _, text := range texts {
 		r, err := parseRule(text)
 		if err != nil {
-			return nil, fmt.Errorf("--rule %q: %w", text, err)
+			return nil, fmt.Errorf("Config.Rules %q: %w", text, err)
 		}
 		all = append(all, r)
 	}

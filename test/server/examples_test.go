@@ -87,6 +87,23 @@ func TestExampleAssembledServesItsOwnRoutesToWhoeverIsSignedIn(t *testing.T) {
 	d.want("GET", "/api/hello", nil, 200, "hello, ada")
 }
 
+// TestExampleOwnStoreKeepsItsSessionsInItsOwnStore signs in and out with sessions that are in the program's own store.
+func TestExampleOwnStoreKeepsItsSessionsInItsOwnStore(t *testing.T) {
+	e := example(t, "ownstore")
+	d := e.device()
+	_, secret, found := strings.Cut(e.out.String(), "/auth/setup#")
+	if !found {
+		t.Fatalf("no set-up link in:\n%s", e.out)
+	}
+	secret, _, _ = strings.Cut(secret, "\n")
+	d.json("/api/auth/setup", fmt.Sprintf(`{"secret":%q,"username":"ada","password":%q}`, secret, goodPassword), 200)
+	d.want("GET", "/api/me", nil, 200, `"ada"`)
+	d.json("/api/auth/logout", ``, 200)
+	d.want("GET", "/api/me", nil, 401, "")
+	d.json("/api/auth/login", fmt.Sprintf(`{"username":"ada","password":%q}`, goodPassword), 200)
+	d.want("GET", "/readyz", nil, 200, "")
+}
+
 // TestExampleAppStaysSignedIn runs the phone's program against the real server, a process for each thing that it does.
 func TestExampleAppStaysSignedIn(t *testing.T) {
 	s := start(t, "--app-tokens")
