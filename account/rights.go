@@ -27,6 +27,18 @@ func RightsChange(before, after *User) string {
 	return strings.Join(change, " ")
 }
 
+// promote keeps the rule that a superuser is staff, who alone may use the administration, for a user whose flags change from
+// before. Whom another program made a superuser and not staff, as Django can, stays so until these flags change.
+func promote(u *User, before User, wrong problems) {
+	switch {
+	case !u.IsSuperuser || u.IsStaff || before.IsSuperuser == u.IsSuperuser && before.IsStaff == u.IsStaff:
+	case before.IsSuperuser:
+		wrong.add("is_staff", "superuser", "A superuser is staff. Take the superuser's rights away first, or together with this.")
+	default:
+		u.IsStaff = true
+	}
+}
+
 func flags(u *User) (set []string) {
 	if u.IsSuperuser {
 		set = append(set, "superuser")

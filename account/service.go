@@ -19,7 +19,7 @@ type New struct {
 	LastName    string
 	Password    string
 	IsStaff     bool
-	IsSuperuser bool
+	IsSuperuser bool // implies IsStaff
 
 	NoPassword  bool     // nobody can sign in before one is set; Password is not looked at
 	Groups      []string // names
@@ -75,6 +75,7 @@ func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
 	}
 	wrong := problems{}
 	normalize(u, User{}, wrong)
+	promote(u, User{}, wrong)
 	if err := s.checkFree(ctx, u, wrong); err != nil {
 		return nil, err
 	}
@@ -243,7 +244,8 @@ func (s *Service) EndEverything(ctx context.Context, id string) error {
 
 // Edit changes a user's names, flags, groups and permissions, and returns the user as it is then. Hash, epoch and ID stay as
 // they are, whatever change makes of them; but as with SetActive, who is disabled is signed out everywhere. Only what change
-// has altered is judged, so that a name which another program once let in stands in the way of nothing else. change must be
+// has altered is judged, so that a name which another program once let in stands in the way of nothing else. Who becomes a
+// superuser becomes staff as well, and a superuser can't be made to be none. change must be
 // quick, do no I/O, and may be called more than once; its error comes back as it is. [ErrNotFound], *[InvalidError], also
 // for groups that don't exist.
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
@@ -282,6 +284,7 @@ func (a act) edit(u *User, change func(*User) error) error {
 	}
 	wrong := problems{}
 	normalize(u, before, wrong)
+	promote(u, before, wrong)
 	if err := wrong.err(); err != nil {
 		return err
 	}

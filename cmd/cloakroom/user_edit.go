@@ -53,7 +53,7 @@ func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password
 	return a.act(ctx, s, []slog.Attr{slog.String("name", logged(c.Name))}, func(ctx context.Context) error {
 		u, err := s.Accounts.Create(ctx, account.New{
 			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
-			IsStaff: c.Staff || c.Superuser, IsSuperuser: c.Superuser,
+			IsStaff: c.Staff, IsSuperuser: c.Superuser,
 		})
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ type userSet struct {
 	FirstName *string  `env:"-" placeholder:"NAME" help:"Another first name; empty: none."`
 	LastName  *string  `env:"-" placeholder:"NAME" help:"Another last name; empty: none."`
 	Staff     *bool    `env:"-" negatable:"" help:"May use the administration, or may not."`
-	Superuser *bool    `env:"-" negatable:"" help:"Has every permission, or only those that were given."`
+	Superuser *bool    `env:"-" negatable:"" help:"Has every permission, and is staff; or is no superuser."`
 	Grant     []string `env:"-" placeholder:"PERMISSION" help:"Give a permission such as blog.add_post. Repeat it or separate by commas."`
 	Revoke    []string `env:"-" placeholder:"PERMISSION" help:"Take away a permission that was given to the user directly."`
 	Join      []string `env:"-" placeholder:"GROUP" help:"Make the user a member of a group. Repeat it or separate by commas."`

@@ -93,6 +93,31 @@ func allBut(all []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == one })
 }
 
+// TestWhoIsMadeASuperuserMayUseTheAdministration, without a word about is_staff, which a superuser can't lose alone.
+func TestWhoIsMadeASuperuserMayUseTheAdministration(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		root := s.as(s.superuser("root"))
+		made := root.send("POST", adminPath+"/users", map[string]any{"username": "made", "is_superuser": true, "password": newPassword})
+		ada := s.user("ada")
+		path := adminPath + "/users/" + ada.ID
+		raised := root.send("PATCH", path, map[string]bool{"is_superuser": true})
+		for _, r := range []*answer{made, raised} {
+			if ok(t, r); r.field("is_superuser") != true || r.field("is_staff") != true {
+				t.Errorf("%s", r.body)
+			}
+			u := s.load(fmt.Sprint(r.field("id")))
+			ok(t, s.as(u).send("GET", adminPath+"/users", nil))
+		}
+		if r := root.send("PATCH", path, map[string]bool{"is_staff": false}); r.StatusCode != 400 || !strings.Contains(string(r.body), `"is_staff"`) {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+		if r := root.send("PATCH", path, map[string]bool{"is_staff": false, "is_superuser": false}); r.field("is_staff") != false {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	})
+}
+
 // TestAdministrationTakesStaffThePermissionAndAFreshSignIn: each route refuses everybody else, and names the same reason
 // whatever is in the path or the body.
 func TestAdministrationTakesStaffThePermissionAndAFreshSignIn(t *testing.T) {
