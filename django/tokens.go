@@ -176,6 +176,9 @@ func (t *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit)
 		return fmt.Errorf("create token: %w", err)
 	}
 	err = t.db.transaction(ctx, func(tx *sql.Tx) error {
+		if err := t.lockOwner(ctx, tx, user, r.Epoch); err != nil {
+			return err
+		}
 		if kind == token.DRF {
 			return t.insert(ctx, tx, `INSERT INTO authtoken_token (key, created, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 				hex.EncodeToString(r.ID[:drfSize]), t.db.stamp(r.Created), user)
@@ -215,17 +218,37 @@ func (t *tokens) insertKnox(ctx context.Context, tx *sql.Tx, r *token.Record, us
 		hex.EncodeToString(r.Data[:sha512.Size]), t.db.stamp(r.Created), user, expiry, string(r.Data[sha512.Size:]))
 }
 
-// room sees that a user has no more tokens than allowed, the new one included. The user's row is the lock.
+// lockOwner holds the row of a user until the transaction ends. A token in Django's tables doesn't say of which password it
+// was made, and would count under the next one too: so that must still be the password, and the user active.
+// [token.ErrMoved].
+func (t *tokens) lockOwner(ctx context.Context, tx *sql.Tx, user, epoch string) error {
+	db := t.db
+	active := "1 = 1"
+	if db.schema.users.has("is_active") {
+		active = quote("is_active")
+	}
+	var password string
+	var may bool
+	err := tx.QueryRowContext(ctx, `SELECT password, `+active+` FROM `+quote(db.config.UserTable)+
+		` WHERE `+quote(db.config.UserKey)+` = $1`+db.dialect.lock, user).Scan(&password, &may)
+	if errors.Is(err, sql.ErrNoRows) {
+		return token.ErrMoved
+	}
+	if err != nil {
+		return fmt.Errorf("lock user: %w", err)
+	}
+	if !may || !db.form.keys.provesPassword(epoch, password) {
+		return token.ErrMoved
+	}
+	return nil
+}
+
+// room sees that a user, whose row is locked, has no more tokens than allowed, the new one included.
 func (t *tokens) room(ctx context.Context, tx *sql.Tx, user string, limit token.Limit) error {
 	if limit.Max <= 0 {
 		return nil
 	}
 	db := t.db
-	var locked string
-	err := tx.QueryRowContext(ctx, `SELECT password FROM `+quote(db.config.UserTable)+` WHERE `+quote(db.config.UserKey)+` = $1`+db.dialect.lock, user).Scan(&locked)
-	if err != nil {
-		return fmt.Errorf("lock user: %w", err)
-	}
 	live, err := all(ctx, tx, func(rows *sql.Rows) (digest string, err error) {
 		err = rows.Scan(&digest)
 		return digest, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -97,6 +98,67 @@ func TestTokensOfRESTFrameworkAreShared(t *testing.T) {
 		})
 		for _, text := range []string{"", "x", strings.Repeat("a", 40), strings.Repeat("A", 40), strings.Repeat("a", 64)} {
 			p.opens(t, text, "")
+		}
+	})
+}
+
+// TestATokenOfDjangosIsNotMadeOfAnOldPassword: such a token doesn't die with the password, so that one whose making overlaps a
+// change, or the end of the user, must not be made, nor the one that is there be handed out.
+func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
+	t.Attr("threat", "W03")
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		p := newPair(t, database, nil)
+		name, id := p.user(t)
+		knoxTable(t, database, name, strings.Repeat("9f4b", 16))
+		p.start()
+		accounts := p.server.Accounts
+		load := func() *account.User {
+			u, err := accounts.Store.Load(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		make := func(u *account.User, kind token.Kind) error {
+			_, _, err := p.server.Tokens.Create(t.Context(), token.New{User: u.ID, Epoch: u.Epoch, Kind: kind})
+			return err
+		}
+		for _, kind := range []token.Kind{token.DRF, token.Knox} {
+			before := load()
+			for name, end := range map[string]func() error{
+				"the password has changed": func() error { return accounts.SetPassword(t.Context(), id, better) },
+				"the user is disabled":     func() error { return accounts.SetActive(t.Context(), id, false) },
+			} {
+				if err := accounts.SetActive(t.Context(), id, true); err != nil {
+					t.Fatal(err)
+				}
+				verified := load()
+				if err := end(); err != nil {
+					t.Fatal(err)
+				}
+				if err := make(verified, kind); !errors.Is(err, token.ErrMoved) {
+					t.Errorf("%s, and %s: %v", kind, name, err)
+				}
+			}
+			if err := accounts.SetActive(t.Context(), id, true); err != nil {
+				t.Fatal(err)
+			}
+			if err := make(load(), kind); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+			if err := make(before, kind); !errors.Is(err, token.ErrMoved) { // REST framework's is there now, and would be handed out again
+				t.Errorf("%s, of the first password: %v", kind, err)
+			}
+		}
+		last := load()
+		if err := accounts.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []token.Kind{token.DRF, token.Knox} {
+			if err := make(last, kind); !errors.Is(err, token.ErrMoved) {
+				t.Errorf("%s, of a deleted user: %v", kind, err)
+			}
 		}
 	})
 }

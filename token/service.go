@@ -82,7 +82,8 @@ func (s *Service) id(kind Kind, text string) (ID, bool) {
 	return Hash(kind, text)
 }
 
-// Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit].
+// Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit]; [ErrMoved] where the
+// Store sees that the account has moved on from the epoch. Otherwise such a token is dead from the start.
 func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err error) {
 	if n.User == "" || n.Epoch == "" {
 		return "", nil, errors.New("token: Create needs User and Epoch")
@@ -92,8 +93,7 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 			return "", nil, fmt.Errorf("look for a token: %w", err)
 		}
 		if text != "" {
-			t, err = s.Check(ctx, text, n.Kind)
-			return text, t, err
+			return s.again(ctx, text, n)
 		}
 	}
 	text = newText(n.Kind)
@@ -113,7 +113,7 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 		r.Expires = now + max(1, int64(n.TTL/time.Second))
 	}
 	err = s.Store.Create(ctx, r, Limit{Max: n.Limit, Now: now, Evict: n.Evict})
-	if errors.Is(err, ErrLimit) {
+	if errors.Is(err, ErrLimit) || errors.Is(err, ErrMoved) {
 		return "", nil, err
 	}
 	if err != nil {
@@ -121,6 +121,21 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 	}
 	s.log(ctx, "authn_token_created", about(r)...)
 	return text, newToken(r), nil
+}
+
+// again hands out a token that is there already.
+func (s *Service) again(ctx context.Context, text string, n New) (string, *Token, error) {
+	t, err := s.Check(ctx, text, n.Kind)
+	if errors.Is(err, ErrInvalid) {
+		return "", nil, ErrMoved // it has ended since it was found
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	if t.User != n.User || t.Epoch != n.Epoch {
+		return "", nil, ErrMoved
+	}
+	return text, t, nil
 }
 
 // Check returns the live token with this text, of one of these kinds. [ErrInvalid]; any other error is an outage.

@@ -13,6 +13,8 @@ var (
 	ErrExists = errors.New("token exists already")
 	// ErrConflict says that the token was changed since it was read.
 	ErrConflict = errors.New("token was changed meanwhile")
+	// ErrMoved says that the account is no longer at the token's epoch, or gone.
+	ErrMoved = errors.New("the account has moved on")
 	// ErrLimit says that the user has as many tokens of this kind as are allowed.
 	ErrLimit = errors.New("too many tokens")
 )
@@ -81,7 +83,8 @@ type Query struct {
 // Expired tokens are returned like others until DeleteExpired removes them: the [Service] decides by its own clock.
 type Store interface {
 	// Create adds a token and sets r.Version, in one step with counting the user's others of its kind: two at the same
-	// time can't both take the last place. ErrExists, ErrLimit.
+	// time can't both take the last place. ErrExists, ErrLimit. A Store that can't keep the epoch compares it with the
+	// account's in the same step: ErrMoved.
 	Create(ctx context.Context, r *Record, limit Limit) error
 
 	// Load returns the token. ErrNotFound if there is none.
