@@ -301,6 +301,7 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	s.api.Log.LogAttrs(ctx, slog.LevelInfo, "authn_token_created", slog.String("kind", "setup"))
 	return s.url + "/auth/setup#" + secret, nil
 }
 

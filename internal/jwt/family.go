@@ -152,6 +152,7 @@ func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("refresh tokens: %w", err)
 	}
+	s.log(ctx, slog.LevelInfo, "authn_token_renewed", next.Record, "refresh")
 	return pair, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -35,6 +36,10 @@ func (s *Service) Mint(ctx context.Context, m Mint) (text string, expires time.T
 	c.Epoch = epochMark(s.Keys.Ring.Derive(epochPurpose)[0], c.ID, m.Epoch)
 	if text, err = s.sign(ctx, minted, c); err != nil {
 		return "", time.Time{}, err
+	}
+	if s.Log != nil {
+		s.Log.LogAttrs(ctx, slog.LevelInfo, "authn_token_created", slog.String("user", c.User), slog.String("session", c.Session),
+			slog.String("kind", "minted"), slog.String("audience", c.Audience), slog.String("token", c.ID))
 	}
 	return text, time.Unix(c.Expires, 0).UTC(), nil
 }
