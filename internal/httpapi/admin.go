@@ -55,7 +55,7 @@ var (
 func admin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			respond(&call{api: a, w: w, r: r, permission: permission}, signedIn, func(c *call, in In) (Out, error) {
+			respond(&call{api: a, w: w, r: r, needs: signedIn, permission: permission}, func(c *call, in In) (Out, error) {
 				out, err := f(c, in)
 				return out, refused(err)
 			})
@@ -75,11 +75,6 @@ func (c *call) checkAdmin() error {
 // subject returns the user whom the path names.
 func (c *call) subject() (*account.User, error) {
 	return c.api.Accounts.Store.Load(c.ctx(), c.r.PathValue("id"))
-}
-
-// accounts is for what the caller does to users and groups as an administrator.
-func (c *call) accounts() *account.Service {
-	return c.api.Accounts.By(account.Actor{ID: c.who.User.ID, Epoch: c.who.User.Epoch, Permission: c.permission})
 }
 
 // groupPermissions returns the permissions of all groups by their names.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -123,6 +124,10 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
+	c.making(func(ctx context.Context) error {
+		c.did("user_deleted", u, slog.String("reason", "its maker had been signed out"))
+		return c.api.Accounts.Delete(ctx, u.ID)
+	})
 	c.did("user_created", u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
 	return newAdminUserOut(u), nil
 }
@@ -238,6 +243,7 @@ func resetLink(c *call, _ none) (linkOut, error) {
 	if err != nil {
 		return linkOut{}, err
 	}
+	c.making(c.neverShown("reset"))
 	c.did("authn_token_created", u, slog.String("kind", "reset"))
 	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
 }

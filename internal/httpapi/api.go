@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -48,6 +49,8 @@ type API struct {
 	Knox     Knox                        // the settings of django-rest-knox
 	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
 	Log      *slog.Logger
+
+	BodyTimeout time.Duration // how long a client may take to send a body; 0: 15 seconds
 
 	once     sync.Once // makes handlers
 	handlers []http.Handler
@@ -187,9 +190,14 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 // sameOrigin refuses unsafe requests that another site's page may have sent.
 func (a *API) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := a.CSRF.Check(r, csrf.Caller{
+		token, err := a.formToken(w, r)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		err = a.CSRF.Check(r, csrf.Caller{
 			Ticket: session.Presented(r.Context()) && !auth.ByHeader(r.Context()), Header: auth.ByHeader(r.Context()),
-			FormToken: formToken(w, r),
+			FormToken: token,
 			Binding:   func() (string, error) { return binding(r.Context()) },
 			OtherApp:  !Owns(r.URL.EscapedPath()) && !Owns(r.URL.Path),
 		})

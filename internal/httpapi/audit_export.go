@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
 // exportPage is how many events are read at a time for an export.
@@ -23,7 +25,7 @@ const exportPage = 500
 // exportEvents answers with all selected events, the latest first, as lines of JSON or as CSV.
 func exportEvents(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{api: a, w: w, r: r, permission: viewLog}
+		c := &call{api: a, w: w, r: r, needs: signedIn, permission: viewLog}
 		if err := c.export(); err != nil {
 			c.logRefusal(err)
 			a.fail(w, r, err)
@@ -61,6 +63,10 @@ func (c *call) export() error {
 		}
 		q.Before = more
 		if events, more, err = c.nextPage(q, names); err != nil {
+			if _, refused := errors.AsType[*problem.Problem](err); refused {
+				c.logRefusal(err)
+				panic(http.ErrAbortHandler)
+			}
 			c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "unavailable", slog.Any("error", err))
 			panic(http.ErrAbortHandler)
 		}
@@ -69,13 +75,7 @@ func (c *call) export() error {
 
 // prepareExport checks the caller and the query, and records the export.
 func (c *call) prepareExport() (q audit.Query, err error) {
-	if c.who, err = c.identify(); err != nil {
-		return q, err
-	}
-	if err := signedIn.check(c.who); err != nil {
-		return q, err
-	}
-	if err := c.checkAdmin(); err != nil {
+	if err := c.admit(c.identify); err != nil {
 		return q, err
 	}
 	if q, err = c.eventQuery(); err != nil {
@@ -93,10 +93,14 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	return q, err
 }
 
-// nextPage reads a page, and the names of who is in it.
+// nextPage reads a page, and the names of who is in it. The client may take its time with each, so the caller is judged again
+// for each.
 func (c *call) nextPage(q audit.Query, names eventNames) (events []*audit.Event, more string, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
 	defer cancel()
+	if err := c.judge(ctx); err != nil {
+		return nil, "", err
+	}
 	if events, more, err = c.api.Audit.Page(ctx, q, exportPage); err != nil {
 		return nil, "", err
 	}

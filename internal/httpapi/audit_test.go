@@ -410,6 +410,59 @@ func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
 	}
 }
 
+// TestAnExportEndsWithTheSessionThatAskedForIt: what was read is sent, the rest isn't, and half of it doesn't look like the whole.
+func TestAnExportEndsWithTheSessionThatAskedForIt(t *testing.T) {
+	t.Attr("threat", "W01")
+	for _, ending := range judges["admin"].ends {
+		p := newPause("reading")
+		store := pausedReads{memory.New().Audit, p}
+		s := start(t, options{audit: store})
+		x := &cast{s: s, root: s.as(s.superuser("root")), actor: s.superuser("ada")}
+		page := s.as(x.actor)
+		x.ticket = page.ticket()
+		var many []*audit.Event
+		for range 700 {
+			many = append(many, &audit.Event{At: time.Now().UnixMilli(), Name: "x", Outcome: audit.Success})
+		}
+		did(t, store.Append(t.Context(), many))
+		p.armed.Store(true)
+		type export struct {
+			lines int
+			err   error
+		}
+		got := make(chan export)
+		go func() {
+			response, err := page.Get(s.URL + adminPath + "/audit/export?format=ndjson&event=x")
+			if err != nil {
+				got <- export{0, err}
+				return
+			}
+			defer response.Body.Close()
+			b, err := io.ReadAll(response.Body)
+			got <- export{strings.Count(string(b), "\n"), err}
+		}()
+		<-p.reached // the first page is judged, and being read
+		whileHeld[ending](t, x)
+		close(p.opened)
+		if e := <-got; e.err == nil || e.lines > 500 {
+			t.Errorf("%s: %d events, and then %v", ending, e.lines, e.err)
+		}
+	}
+}
+
+// pausedReads is an audit log that is slow to be read.
+type pausedReads struct {
+	audit.Store
+	*pause
+}
+
+func (s pausedReads) List(ctx context.Context, q audit.Query) ([]*audit.Event, error) {
+	if q.Name == "x" {
+		s.at("reading")
+	}
+	return s.Store.List(ctx, q)
+}
+
 // TestL04_AnAuditLogThatCannotBeReadIsAnOutage, whoever asks for it and how.
 func TestL04_AnAuditLogThatCannotBeReadIsAnOutage(t *testing.T) {
 	s := start(t, options{audit: &forgetful{Store: memory.New().Audit}})

@@ -1,14 +1,17 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
@@ -20,13 +23,16 @@ const maxBody = 64 << 10
 // with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that is
 // a formTaker takes HTML forms as well. An absent body leaves the struct as it is. A lenient decode passes over fields that
 // the struct doesn't have, and over a Content-Encoding, as Django does; any other takes a body as it is alone.
-func decode(w http.ResponseWriter, r *http.Request, in any, lenient bool) error {
+func decode(w http.ResponseWriter, r *http.Request, limit time.Duration, in any, lenient bool) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r, limit)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return problem.New(http.StatusRequestEntityTooLarge, "body_too_large", "The request's body is over 64 KiB.")
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errBodyLate
 	}
 	if err != nil {
 		return problem.New(http.StatusBadRequest, "body_unreadable", "The request's body broke off.")
@@ -48,6 +54,27 @@ func decode(w http.ResponseWriter, r *http.Request, in any, lenient bool) error 
 		delete(values, formTokenField)
 	}
 	return fieldsOf(in).set(values, lenient)
+}
+
+var errBodyLate = problem.New(http.StatusRequestTimeout, "body_unreadable", "The request's body didn't come in time.")
+
+// bodyTimeout is how long the client may take to send a body, unless API.BodyTimeout says otherwise.
+const bodyTimeout = 15 * time.Second
+
+// readBody reads a request's body. If that fails, the deadline stays over, so that the server doesn't wait for the rest either.
+// A server that is stricter about its requests stays so.
+func readBody(w http.ResponseWriter, r *http.Request, limit time.Duration) ([]byte, error) {
+	limit = cmp.Or(limit, bodyTimeout)
+	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && s.ReadTimeout > 0 {
+		limit = min(limit, s.ReadTimeout)
+	}
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(limit)) // what knows no deadlines has no slow client behind it
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err == nil {
+		_ = conn.SetReadDeadline(time.Time{}) // else the request's context would end with it
+	}
+	return body, err
 }
 
 // formTaker is the input of a route that an HTML form may post to.

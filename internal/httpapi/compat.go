@@ -27,8 +27,8 @@ type compatHandler struct {
 func compat[In, Out any](needs need, status int, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return compatHandler{a, needs, func(w http.ResponseWriter, r *http.Request) {
-			c := &call{api: a, w: w, r: r, lenient: true}
-			out, err := answer(c, needs, f)
+			c := &call{api: a, w: w, r: r, needs: needs, lenient: true}
+			out, err := answer(c, f)
 			switch {
 			case err != nil:
 				c.logRefusal(err)

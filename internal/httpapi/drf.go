@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -72,13 +73,20 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 		return obtainedToken{}, err
 	}
 	text, _, err := c.newToken(u, token.New{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
+	if errors.Is(err, account.ErrInvalidCredentials) {
+		return obtainedToken{}, errUnableToLogIn
+	}
 	return obtainedToken{text}, err
 }
 
-// newToken makes a token for a user, at the epoch that was read with their proof.
+// newToken makes a token for a user, at the epoch that was read with their proof, which is none if that has moved.
 func (c *call) newToken(u *account.User, n token.New) (string, *token.Token, error) {
 	n.User, n.Epoch, n.IP, n.Agent = u.ID, u.Epoch, text(c.address()), agent(c.r)
-	return c.api.Auth.Tokens.Create(c.ctx(), n)
+	text, t, err := c.api.Auth.Tokens.Create(c.ctx(), n)
+	if errors.Is(err, token.ErrMoved) {
+		return "", nil, account.ErrInvalidCredentials
+	}
+	return text, t, err
 }
 
 type knoxOut struct {
@@ -98,6 +106,9 @@ func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
 	}
 	if err != nil {
 		return knoxOut{}, err
+	}
+	if c.who != nil {
+		c.making(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
 	}
 	out := knoxOut{Token: text}
 	if !t.ExpiresAt.IsZero() {
@@ -121,14 +132,14 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 		}
 		return c.authenticate(c.api.Accounts.Authenticate, basic.Username, basic.Password)
 	}
-	who, err := c.identify()
-	if err != nil {
+	c.needs = identified
+	if err := c.judge(c.ctx()); err != nil {
 		return nil, err
 	}
-	if who.Session == nil {
+	if c.who.Session == nil {
 		return nil, auth.ErrNotAuthenticated
 	}
-	return who.User, nil
+	return c.who.User, nil
 }
 
 func knoxLogout(c *call, _ none) (none, error) { return none{}, c.endToken(c.who) }

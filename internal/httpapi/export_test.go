@@ -29,7 +29,7 @@ type Login struct {
 // DecodeLogin reads the body of a sign-in.
 func DecodeLogin(w http.ResponseWriter, r *http.Request) (Login, error) {
 	var in loginIn
-	err := decode(w, r, &in, false)
+	err := decode(w, r, 0, &in, false)
 	return Login(in), err
 }
 

@@ -3,10 +3,12 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"unicode/utf8"
 )
 
@@ -61,22 +63,25 @@ func isForm(r *http.Request) bool {
 const formTokenField = "csrfmiddlewaretoken"
 
 // formToken returns the csrftoken in a form that is posted to one of our routes; "" if there is none, or the form is
-// malformed. The body is left to be read again.
-func formToken(w http.ResponseWriter, r *http.Request) string {
+// malformed. The body is left to be read again, unless it is late: net/http has ended the request's context then.
+func (a *API) formToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.Method != http.MethodPost || !isForm(r) || !ours(r.URL.EscapedPath()) {
-		return ""
+		return "", nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r, a.BodyTimeout)
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), ending{err}))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "", errBodyLate
+	}
 	if err != nil {
-		return ""
+		return "", nil
 	}
 	values, err := parse(r, body, true)
 	var token string
 	if err != nil || json.Unmarshal(values[formTokenField], &token) != nil {
-		return ""
+		return "", nil
 	}
-	return token
+	return token, nil
 }
 
 // ending is how a body ended when it was read before.

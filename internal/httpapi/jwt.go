@@ -42,6 +42,7 @@ func exchangeJWT(c *call, in exchangeIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
+	c.making(func(ctx context.Context) error { return c.api.Sessions.Revoke(ctx, s.User, s.ID) })
 	c.api.CSRF.Issue(c.w, c.r, s.ID)
 	return newUserOut(c.who.User), nil
 }
@@ -66,7 +67,11 @@ func mintJWT(c *call, in mintIn) (mintedOut, error) {
 	if errors.Is(err, jwt.ErrAudience) {
 		return mintedOut{}, errUnknownAudience
 	}
-	return mintedOut{text, expires}, err
+	if err != nil {
+		return mintedOut{}, err
+	}
+	c.making(c.neverShown("minted"))
+	return mintedOut{text, expires}, nil
 }
 
 // publicKeys answers with the keys that our tokens can be verified by, for anybody and for caches.

@@ -129,7 +129,7 @@ func (in *loginIn) fromBasic(r *http.Request) error {
 }
 
 // logAttempt logs how the check of a password ended, under OWASP's names.
-func (c *call) logAttempt(event, name string, err error) {
+func (c *call) logAttempt(event, name string, err error, more ...slog.Attr) {
 	level := slog.LevelInfo
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:
@@ -141,7 +141,7 @@ func (c *call) logAttempt(event, name string, err error) {
 	default:
 		return // an outage, which is logged as one
 	}
-	c.api.Log.LogAttrs(c.ctx(), level, event, slog.String("login", name))
+	c.api.Log.LogAttrs(c.ctx(), level, event, append(more, slog.String("login", name))...)
 }
 
 // shorten keeps a stranger's text from filling the log, and from doing anything to the terminal that shows it: JSON
@@ -176,17 +176,17 @@ func logout(c *call, in logoutIn) (none, error) {
 	if !everywhere && (!auth.ByHeader(c.ctx()) || session.FromApp(c.ctx())) {
 		return none{}, c.signOut()
 	}
-	who, err := c.identify()
-	if err != nil {
+	c.needs = identified
+	if err := c.judge(c.ctx()); err != nil {
 		return none{}, err
 	}
 	if !everywhere {
-		return none{}, c.endToken(who)
+		return none{}, c.endToken(c.who)
 	}
-	if err := auth.CheckSession(who); err != nil {
+	if err := auth.CheckSession(c.who); err != nil {
 		return none{}, err
 	}
-	if _, err := c.api.Auth.SignOutEverywhere(c.ctx(), who.User.ID); err != nil {
+	if _, err := c.api.Auth.SignOutEverywhere(c.ctx(), c.who.User.ID); err != nil {
 		return none{}, err
 	}
 	return none{}, c.signOut()

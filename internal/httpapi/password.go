@@ -18,8 +18,8 @@ func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return userOut{}, err
 	}
-	u, err := c.api.Accounts.Confirm(c.ctx(), c.who.User.ID, c.attempt(*in.Password))
-	c.logAttempt("authn_reauthenticate", shorten(c.who.User.Username), err)
+	u, err := c.accounts().Confirm(c.ctx(), c.who.User.ID, c.attempt(*in.Password))
+	c.logAttempt("authn_reauthenticate", shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return userOut{}, invalid(wrongPassword("password"))
 	}
@@ -51,7 +51,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	if err := required(map[string]*string{"current_password": in.Current, "new_password": in.New}); err != nil {
 		return none{}, err
 	}
-	u, err := c.api.Accounts.ChangePassword(c.ctx(), c.who.User.ID, c.attempt(*in.Current), *in.New)
+	u, err := c.accounts().ChangePassword(c.ctx(), c.who.User.ID, c.attempt(*in.Current), *in.New)
 	c.logPasswordChange(err)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return none{}, invalid(wrongPassword("current_password"))

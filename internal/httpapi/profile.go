@@ -11,7 +11,7 @@ type editMeIn struct {
 
 func editMe(c *call, in editMeIn) (userOut, error) {
 	var before account.User
-	u, err := c.api.Accounts.Edit(c.ctx(), c.who.User.ID, func(u *account.User) error {
+	u, err := c.accounts().Edit(c.ctx(), c.who.User.ID, func(u *account.User) error {
 		before = *u
 		set(&u.FirstName, in.FirstName)
 		set(&u.LastName, in.LastName)

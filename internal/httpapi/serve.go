@@ -28,8 +28,12 @@ type call struct {
 	r   *http.Request
 	who *auth.Identity // nil on routes that need nobody
 
+	needs      need
 	lenient    bool   // fields that nobody knows are passed over
 	permission string // that the route asks an administrator for; "": it is nothing for administrators alone
+
+	made     bool                        // something that opens a door, which is handed out with the answer
+	takeBack func(context.Context) error // undoes what was made
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -105,13 +109,13 @@ const (
 func serve[In, Out any](needs need, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			respond(&call{api: a, w: w, r: r}, needs, f)
+			respond(&call{api: a, w: w, r: r, needs: needs}, f)
 		})
 	}
 }
 
-func respond[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) {
-	out, err := answer(c, needs, f)
+func respond[In, Out any](c *call, f func(c *call, in In) (Out, error)) {
+	out, err := answer(c, f)
 	c.finish(out, err)
 }
 
@@ -139,38 +143,106 @@ func identity(f func(a *API, who *auth.Identity) []byte) func(*API) http.Handler
 	}
 }
 
-func answer[In, Out any](c *call, needs need, f func(c *call, in In) (Out, error)) (out Out, err error) {
-	if needs != anybody {
-		if c.who, err = c.identify(); err != nil {
-			return out, err
-		}
-	}
-	if err := needs.check(c.who); err != nil {
+// answer judges the caller, reads the body, judges the caller again, and does what the route does.
+//
+// The first judgement keeps strangers from sending bodies, and says 401 or 403 before anything that is wrong with the body.
+// It decides nothing else: the client may take its time with the body, and what ends meanwhile must not act. So who may is
+// judged again, from the stores, once everything is here that the client has a hand in. See "Between the check and the act"
+// in docs/threat-model.md for what comes between that and the act.
+func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out, err error) {
+	if err := c.admit(c.identify); err != nil {
 		return out, err
 	}
-	if c.permission != "" {
-		if err := c.checkAdmin(); err != nil {
-			return out, err
-		}
-		c.r = c.r.WithContext(audit.By(c.ctx(), c.who.User.ID))
-	}
 	var in In
-	if err := decode(c.w, c.r, &in, c.lenient); err != nil {
+	if err := decode(c.w, c.r, c.api.BodyTimeout, &in, c.lenient); err != nil {
 		return out, err
 	}
 	run := func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		c.r = c.r.WithContext(ctx)
-		out, err = f(c, in)
+		if c.acts() {
+			if err := c.judge(ctx); err != nil {
+				return err
+			}
+		}
+		if out, err = f(c, in); err == nil && c.made {
+			err = c.handOver()
+		}
 		return err
 	}
-	if c.permission != "" && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
-		err = c.api.Audit.Act(c.ctx(), c.api.Log, c.deed(), run)
-	} else {
-		err = run(c.ctx())
+	if c.permission != "" {
+		c.r = c.r.WithContext(audit.By(c.ctx(), c.who.User.ID))
 	}
-	return out, err
+	if c.permission != "" && c.acts() {
+		return out, c.api.Audit.Act(c.ctx(), c.api.Log, c.deed(), run)
+	}
+	return out, run(c.ctx())
+}
+
+// acts reports whether the request may change something.
+func (c *call) acts() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
+
+// admit finds out who is asking, and refuses callers who may not call the route.
+func (c *call) admit(identify func() (*auth.Identity, error)) (err error) {
+	if c.needs == anybody {
+		return nil
+	}
+	if c.who, err = identify(); err != nil {
+		return err
+	}
+	if err := c.needs.check(c.who); err != nil {
+		return err
+	}
+	if c.permission != "" {
+		return c.checkAdmin()
+	}
+	return nil
+}
+
+// judge is admit by what the stores say now.
+func (c *call) judge(ctx context.Context) error {
+	return c.admit(func() (*auth.Identity, error) { return auth.CheckAgain(ctx) })
+}
+
+// accounts is the service by which the route changes accounts. Hashing a password takes a while, so the caller is judged again
+// right before each write: the session may have ended, which the step that writes can't see. An administrator's rank it can.
+func (c *call) accounts() *account.Service {
+	s := *c.api.Accounts
+	s.Store = judgedStore{s.Store, c.judge}
+	if c.permission == "" {
+		return &s
+	}
+	return s.By(account.Actor{ID: c.who.User.ID, Epoch: c.who.User.Epoch, Permission: c.permission})
+}
+
+// making notes that the call has made what opens a door, such as a token, of the caller's credential, and how that is taken
+// back. Nobody knows it before the answer is sent: if the caller turns out to be nobody by then, it is as if it had never
+// been made.
+func (c *call) making(takeBack func(context.Context) error) { c.made, c.takeBack = true, takeBack }
+
+// neverShown takes back what opens nothing as long as nobody has been told: it says so where its making was logged.
+func (c *call) neverShown(kind string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		c.api.Log.LogAttrs(ctx, slog.LevelInfo, "authn_token_revoked", slog.String("kind", kind), slog.String("reason", "its maker had been signed out"))
+		return nil
+	}
+}
+
+// handOver judges the caller a last time before what was made is handed out. What ended the caller's credential either
+// came before, and is seen here, or comes after, and finds what was made in the store.
+func (c *call) handOver() error {
+	err := c.judge(c.ctx())
+	if err == nil {
+		return nil
+	}
+	c.w.Header().Del("Set-Cookie")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	defer cancel()
+	if undone := c.takeBack(ctx); undone != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "what was made for an ended session is not removed; nobody has it", slog.Any("error", undone))
+	}
+	return err
 }
 
 // check returns why a caller who is somebody may not call the route.

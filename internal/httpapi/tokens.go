@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -83,6 +84,7 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err != nil {
 		return tokenOut{}, err
 	}
+	c.making(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
 	out := newTokenOut(t)
 	out.Token = text
 	return out, nil

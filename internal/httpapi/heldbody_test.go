@@ -1,0 +1,398 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// cast is somebody who is about to act, and what they act on.
+type cast struct {
+	s       *server
+	root    *client // ends things
+	actor   *account.User
+	ticket  string
+	subject *account.User
+	group   string
+	refresh string // the actor's, if the case is judged by it
+	reset   string // the secret of the actor's reset link
+}
+
+// judgedBy is what a request with a held body is judged by.
+type judgedBy struct {
+	header func(t *testing.T, x *cast) []string
+	ends   []string // what ends it, or takes its rights away: names in whileHeld
+}
+
+// judges are the kinds that the routes are judged by.
+var judges = map[string]judgedBy{
+	"session": {ofAPage, []string{"signed out", "signed out everywhere", "ended by an administrator", "disabled", "deleted"}},
+	"admin":   {ofAPage, []string{"signed out", "signed out everywhere", "ended by an administrator", "disabled", "deleted", "demoted"}},
+	"knox": {func(_ *testing.T, x *cast) []string {
+		return []string{"Authorization: Token " + x.s.issue(x.actor, token.New{Kind: token.Knox})}
+	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
+	"access": {func(t *testing.T, x *cast) []string {
+		return []string{"Authorization: Bearer " + x.family(t).Access}
+	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
+	"refresh": {func(t *testing.T, x *cast) []string {
+		x.refresh = x.family(t).Refresh
+		return nil
+	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
+	"password": {func(*testing.T, *cast) []string { return nil }, []string{"password changed", "disabled", "deleted"}},
+	"reset link": {func(t *testing.T, x *cast) (none []string) {
+		secret, _, err := x.s.api.Accounts.ResetSecret(t.Context(), x.actor.ID)
+		did(t, err)
+		x.reset = secret
+		return nil
+	}, []string{"password changed", "ended by an administrator", "disabled", "deleted"}},
+}
+
+// whileHeld is what is done and acknowledged while the body is held.
+var whileHeld = map[string]func(t *testing.T, x *cast){
+	"nothing": func(*testing.T, *cast) {}, // the act is then done, so that each case is known to be one
+	"signed out": func(t *testing.T, x *cast) {
+		ok(t, x.s.client().hold(x.ticket).send("POST", "/api/auth/logout", nil))
+	},
+	"signed out everywhere": func(t *testing.T, x *cast) {
+		ok(t, x.s.as(x.actor).send("POST", "/api/auth/logout", map[string]bool{"everywhere": true}))
+	},
+	"ended by an administrator": func(t *testing.T, x *cast) { ok(t, x.admin("POST", "/end", nil)) },
+	"disabled":                  func(t *testing.T, x *cast) { ok(t, x.admin("POST", "/disable", nil)) },
+	"deleted":                   func(t *testing.T, x *cast) { ok(t, x.admin("DELETE", "", nil)) },
+	"tokens ended":              func(t *testing.T, x *cast) { ok(t, x.admin("DELETE", "/tokens", nil)) },
+	"password changed": func(t *testing.T, x *cast) {
+		ok(t, x.admin("POST", "/password", map[string]string{"password": newPassword}))
+	},
+	"demoted": func(t *testing.T, x *cast) {
+		ok(t, x.admin("PATCH", "", map[string]bool{"is_staff": false, "is_superuser": false}))
+	},
+}
+
+// admin sends what the other administrator does to the actor.
+func (x *cast) admin(method, path string, body any) *answer {
+	return x.root.send(method, adminPath+"/users/"+x.actor.ID+path, body)
+}
+
+// ofAPage returns the headers of a page of the actor's. The csrftoken has the session looked at before the body is read, also
+// where the route doesn't.
+func ofAPage(_ *testing.T, x *cast) []string {
+	c := x.s.client().hold(x.ticket)
+	csrf := fmt.Sprint(c.send("GET", "/api/auth/csrf", nil).field("csrftoken"))
+	return []string{
+		"Cookie: " + c.cookieName() + "=" + x.ticket + "; csrftoken=" + csrf, "X-CSRFToken: " + csrf,
+		"Origin: " + x.s.public, "Sec-Fetch-Site: same-origin",
+	}
+}
+
+func (x *cast) family(t *testing.T) jwt.Pair {
+	pair, err := x.s.api.Auth.JWT.Create(t.Context(), jwt.SignIn{User: x.actor.ID, Epoch: x.actor.Epoch})
+	did(t, err)
+	x.s.secret.add(pair.Access, pair.Refresh)
+	return pair
+}
+
+// heldRoute is how one route that changes something is called.
+type heldRoute struct {
+	by   string                               // a name in judges; "": another test holds its body
+	body func(x *cast) any                    // nil: an empty object
+	with func(t *testing.T, x *cast) []string // what stands for the braces of the path, in order
+}
+
+func says(body any) func(*cast) any { return func(*cast) any { return body } }
+
+func onSubject(_ *testing.T, x *cast) []string { return []string{x.subject.ID} }
+
+func onGroup(_ *testing.T, x *cast) []string { return []string{x.group} }
+
+func onMember(_ *testing.T, x *cast) []string { return []string{x.group, x.subject.ID} }
+
+func actorsCredentials(x *cast) any {
+	return map[string]string{"username": x.actor.Username, "password": goodPassword}
+}
+
+func actorsRefresh(x *cast) any { return map[string]string{"refresh": x.refresh} }
+
+func sessionOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string {
+	return func(t *testing.T, x *cast) []string {
+		u := pick(x)
+		before := x.s.records(u.ID)
+		x.s.as(u)
+		for _, r := range x.s.records(u.ID) {
+			if !slices.ContainsFunc(before, func(b *session.Record) bool { return b.ID == r.ID }) {
+				return []string{r.PublicID}
+			}
+		}
+		t.Fatal("no new session")
+		return nil
+	}
+}
+
+func tokenOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string {
+	return func(t *testing.T, x *cast) []string {
+		x.s.issue(pick(x), token.New{Kind: token.Personal, Name: "script"})
+		all, err := x.s.api.Auth.Tokens.List(t.Context(), pick(x).ID)
+		did(t, err)
+		return []string{all[0].ID}
+	}
+}
+
+func theActor(x *cast) *account.User { return x.actor }
+
+func theSubject(x *cast) *account.User { return x.subject }
+
+// heldRoutes has a line for each route that may change something.
+var heldRoutes = map[string]heldRoute{
+	"POST /api/auth/login":                       {by: "password", body: actorsCredentials},
+	"POST /api/auth/logout":                      {by: "session", body: says(map[string]bool{"everywhere": true})},
+	"PATCH /api/auth/me":                         {by: "session", body: says(map[string]string{"first_name": "Eve"})},
+	"DELETE /api/auth/sessions":                  {by: "session"},
+	"DELETE /api/auth/sessions/{id}":             {by: "session", with: sessionOf(theActor)},
+	"POST /api/auth/reauthenticate":              {by: "session", body: says(map[string]string{"password": goodPassword})},
+	"POST /api/auth/password/change":             {by: "session", body: says(changing(goodPassword, newPassword))},
+	"POST /api/auth/password/reset":              {by: "reset link", body: func(x *cast) any { return map[string]string{"secret": x.reset, "new_password": newPassword} }},
+	"POST /api/auth/tokens":                      {by: "session", body: says(map[string]string{"name": "script"})},
+	"DELETE /api/auth/tokens/{id}":               {by: "session", with: tokenOf(theActor)},
+	"POST /api/auth/token":                       {by: "password", body: actorsCredentials},
+	"POST /api-token-auth":                       {by: "password", body: actorsCredentials},
+	"POST /api/auth/knox/login":                  {by: "session"},
+	"POST /api/auth/knox/logout":                 {by: "knox"},
+	"POST /api/auth/knox/logoutall":              {by: "knox"},
+	"POST /api/auth/jwt/create":                  {by: "password", body: actorsCredentials},
+	"POST /api/auth/jwt/refresh":                 {by: "refresh", body: actorsRefresh},
+	"POST /api/auth/jwt/verify":                  {by: "refresh", body: func(x *cast) any { return map[string]string{"token": x.refresh} }},
+	"POST /api/auth/jwt/blacklist":               {by: "refresh", body: actorsRefresh},
+	"POST /api/auth/jwt/exchange":                {by: "access"},
+	"POST /api/auth/jwt/mint":                    {by: "session", body: says(map[string]string{"audience": "reports"})},
+	"POST /api/auth/admin/users":                 {by: "admin", body: says(map[string]any{"username": "made", "is_superuser": true, "is_staff": true})},
+	"PATCH /api/auth/admin/users/{id}":           {by: "admin", with: onSubject, body: says(map[string]bool{"is_superuser": true})},
+	"DELETE /api/auth/admin/users/{id}":          {by: "admin", with: onSubject},
+	"POST /api/auth/admin/users/{id}/password":   {by: "admin", with: onSubject, body: says(map[string]string{"password": newPassword})},
+	"POST /api/auth/admin/users/{id}/reset":      {by: "admin", with: onSubject},
+	"POST /api/auth/admin/users/{id}/disable":    {by: "admin", with: onSubject},
+	"POST /api/auth/admin/users/{id}/enable":     {by: "admin", with: onSubject},
+	"POST /api/auth/admin/users/{id}/end":        {by: "admin", with: onSubject},
+	"DELETE /api/auth/admin/users/{id}/sessions": {by: "admin", with: onSubject},
+	"DELETE /api/auth/admin/sessions/{id}":       {by: "admin", with: sessionOf(theSubject)},
+	"DELETE /api/auth/admin/users/{id}/tokens":   {by: "admin", with: onSubject},
+	"DELETE /api/auth/admin/tokens/{id}":         {by: "admin", with: tokenOf(theSubject)},
+	"POST /api/auth/admin/groups": {by: "admin", body: func(x *cast) any {
+		return map[string]any{"name": "made by " + x.actor.Username, "permissions": []string{"app.x"}}
+	}},
+	"PATCH /api/auth/admin/groups/{name}":            {by: "admin", with: onGroup, body: says(map[string][]string{"permissions": {"app.x"}})},
+	"DELETE /api/auth/admin/groups/{name}":           {by: "admin", with: onGroup},
+	"PUT /api/auth/admin/groups/{name}/members/{id}": {by: "admin", with: onMember},
+	"DELETE /api/auth/admin/groups/{name}/members/{id}": {by: "admin", with: func(t *testing.T, x *cast) []string {
+		x.subject = x.s.with(x.subject, func(u *account.User) { u.Groups = []string{x.group} })
+		return onMember(t, x)
+	}},
+	"POST /api/auth/setup": {}, // TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay
+}
+
+// stored is everything that is stored, but for when things were used and what was logged.
+func stored(t *testing.T, st stores) string {
+	t.Helper()
+	tokens, err := st.Tokens.List(context.WithoutCancel(t.Context()), token.Query{})
+	did(t, err)
+	b := snapshot(t, st)
+	for _, r := range tokens {
+		r.Used, r.Version = 0, ""
+		b += fmt.Sprintf("%+v\n", *r)
+	}
+	return b
+}
+
+// held is a request whose headers are there and whose body isn't.
+type held struct {
+	t       *testing.T
+	conn    net.Conn
+	answers *bufio.Reader
+	request *http.Request
+	body    string
+}
+
+// hold sends the headers of a request and one byte of its body, and returns once the server waits for the rest.
+func (s *server) hold(t *testing.T, method, path string, body any, header ...string) *held {
+	t.Helper()
+	text, err := json.Marshal(body)
+	did(t, err)
+	s.secret.sent(text)
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	did(t, err)
+	t.Cleanup(func() { conn.Close() })
+	did(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	request, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+	did(t, err)
+	h := &held{t: t, conn: conn, answers: bufio.NewReader(conn), request: request, body: string(text)}
+	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n%s\r\n",
+		method, path, s.host(), len(text), strings.Join(append(header, ""), "\r\n"))
+	did(t, err)
+	// net/http says "100 Continue" when the body is first read.
+	line, err := h.answers.ReadString('\n')
+	did(t, err)
+	if !strings.HasPrefix(line, "HTTP/1.1 100") {
+		t.Fatalf("%s %s: the body isn't read: %s", method, path, line)
+	}
+	if line, err = h.answers.ReadString('\n'); err != nil || line != "\r\n" {
+		t.Fatal(line, err)
+	}
+	_, err = io.WriteString(conn, h.body[:1])
+	did(t, err)
+	return h
+}
+
+// release sends the rest, and returns the answer.
+func (h *held) release() *answer {
+	h.t.Helper()
+	_, err := io.WriteString(h.conn, h.body[1:])
+	did(h.t, err)
+	r, err := http.ReadResponse(h.answers, h.request)
+	did(h.t, err)
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	did(h.t, err)
+	a := &answer{r, b}
+	described(h.t, h.request, a)
+	return a
+}
+
+// TestWhatEndsWhileTheBodyIsOnTheWayDoesNotAct sends the headers of a request and a byte, ends what it is judged by, which is
+// acknowledged, and sends the rest. Nothing is done, whatever the route, the credential and the end. A new route fails
+// until it has a line.
+func TestWhatEndsWhileTheBodyIsOnTheWayDoesNotAct(t *testing.T) {
+	t.Attr("threat", "W01")
+	for _, route := range unsafe() {
+		if _, there := heldRoutes[route.String()]; !there {
+			t.Errorf("%s has no line in heldRoutes", route)
+		}
+	}
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		root := s.as(s.superuser("root"))
+		n := 0
+		for _, route := range unsafe() {
+			line := heldRoutes[route.String()]
+			if line.by == "" {
+				continue
+			}
+			kind := judges[line.by]
+			for _, ending := range append([]string{"nothing"}, kind.ends...) {
+				n++
+				name := fmt.Sprintf("%s, %s", route, ending)
+				x := &cast{s: s, root: root, actor: s.superuser(fmt.Sprint("actor", n)), subject: s.user(fmt.Sprint("subject", n)), group: fmt.Sprint("group", n)}
+				s.group(x.group)
+				x.ticket = s.as(x.actor).ticket()
+				path := route.Path
+				if line.with != nil {
+					for _, value := range line.with(t, x) {
+						path = strings.Replace(path, segment.FindString(path), value, 1)
+					}
+				}
+				header, body := kind.header(t, x), any(struct{}{})
+				if line.body != nil {
+					body = line.body(x)
+				}
+				late := s.hold(t, route.Method, path, body, header...)
+				whileHeld[ending](t, x)
+				before := stored(t, s.stores)
+				r := late.release()
+				if ending == "nothing" {
+					if r.StatusCode/100 != 2 {
+						t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+					}
+					if made := fmt.Sprint(r.field("username")); made == "made" { // another is to be made by that name
+						did(t, s.stores.Accounts.Delete(t.Context(), fmt.Sprint(r.field("id"))))
+					}
+					continue
+				}
+				if !slices.Contains([]int{400, 401, 403}, r.StatusCode) || r.StatusCode == 400 && line.by != "password" && line.by != "refresh" {
+					t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+				}
+				if len(r.Cookies()) > 0 {
+					t.Errorf("%s: the answer sets %v", name, r.Cookies())
+				}
+				if after := stored(t, s.stores); after != before {
+					t.Errorf("%s: something was done:\n%s\n%s", name, before, after)
+				}
+			}
+		}
+	})
+}
+
+// TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay makes nobody an administrator.
+func TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay(t *testing.T) {
+	t.Attr("threat", "W01")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		secret, err := s.api.Accounts.SetupSecret(t.Context())
+		did(t, err)
+		first := func(name string) map[string]string {
+			return map[string]string{"secret": secret, "username": name, "password": goodPassword}
+		}
+		late := s.hold(t, "POST", "/api/auth/setup", first("late"), "Origin: "+s.public)
+		ok(t, s.client().send("POST", "/api/auth/setup", first("ada")))
+		before := stored(t, s.stores)
+		if r := late.release(); r.StatusCode != http.StatusForbidden {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+		if after := stored(t, s.stores); after != before {
+			t.Errorf("something was done:\n%s\n%s", before, after)
+		}
+	})
+}
+
+// TestABodyThatDoesNotComeInTimeIsNotWaitedFor, whether the caller is judged first or not, and by JSON or a form.
+func TestABodyThatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
+	s := start(t, options{change: func(a *httpapi.API) { a.BodyTimeout = 50 * time.Millisecond }})
+	x := &cast{s: s, actor: s.superuser("ada")}
+	x.ticket = s.as(x.actor).ticket()
+	for path, header := range map[string][]string{
+		"/api/auth/login":          {"Content-Type: application/json"},
+		"/api/auth/logout":         append(ofAPage(t, x), "Content-Type: application/x-www-form-urlencoded"),
+		"/api/auth/tokens":         append(ofAPage(t, x), "Content-Type: application/json"),
+		"/api/auth/admin/users":    append(ofAPage(t, x), "Content-Type: application/json"),
+		"/api/auth/password/reset": {"Content-Type: application/json"},
+	} {
+		r := s.wire(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n%s\r\n\r\n{", path, s.host(), strings.Join(header, "\r\n")))
+		if r.Request = mustRequest(t, s, "POST", path); !isProblem(r, http.StatusRequestTimeout, "body_unreadable") {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+		}
+		described(t, r.Request, r)
+	}
+	s.alive(t, "the session", x.ticket)
+}
+
+func mustRequest(t *testing.T, s *server, method, path string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+	did(t, err)
+	return r
+}
+
+// TestStrangersAreRefusedBeforeTheirBodiesAreRead: a route for people who are signed in reads nothing that a stranger sends.
+func TestStrangersAreRefusedBeforeTheirBodiesAreRead(t *testing.T) {
+	s := start(t, options{})
+	for _, route := range unsafe() {
+		if by := heldRoutes[route.String()].by; by != "session" && by != "admin" || strings.Contains(route.Path, "knox") || strings.HasSuffix(route.Path, "logout") {
+			continue
+		}
+		r := s.wire(t, fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\nExpect: 100-continue\r\n\r\n",
+			route.Method, at(route), s.host(), s.public))
+		if r.StatusCode != http.StatusUnauthorized || r.code() != "not_authenticated" {
+			t.Errorf("%s: %d %s", route, r.StatusCode, r.body)
+		}
+	}
+}

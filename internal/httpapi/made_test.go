@@ -1,0 +1,115 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// credentialsMade are the routes that make what lets somebody in, and the events that tell of it besides the attempt of an
+// administrator: name, and what of the detail tells one kind from another.
+var credentialsMade = map[string]string{
+	"POST /api/auth/login":                     "authn_login_success session_created",
+	"POST /api/auth/reauthenticate":            "authn_reauthenticate_success session_renewed",
+	"POST /api/auth/password/change":           "authn_password_change session_renewed",
+	"POST /api/auth/password/reset":            "authn_password_change",
+	"POST /api/auth/tokens":                    "authn_token_created:personal",
+	"POST /api/auth/token":                     "authn_login_success authn_token_created:drf",
+	"POST /api-token-auth":                     "authn_login_success authn_token_created:drf",
+	"POST /api/auth/knox/login":                "authn_token_created:knox",
+	"POST /api/auth/jwt/create":                "authn_login_success authn_token_created",
+	"POST /api/auth/jwt/refresh":               "authn_token_renewed",
+	"POST /api/auth/jwt/exchange":              "session_created",
+	"POST /api/auth/jwt/mint":                  "authn_token_created:minted:reports",
+	"POST /api/auth/admin/users":               "user_created",
+	"POST /api/auth/admin/users/{id}/password": "authn_password_change",
+	"POST /api/auth/admin/users/{id}/reset":    "authn_token_created:reset",
+	"POST /api/auth/setup":                     "user_created session_created",
+}
+
+// nothingMade are the other routes that may change something.
+var nothingMade = strings.Fields(`
+	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
+	/api/auth/knox/logoutall /api/auth/jwt/verify /api/auth/jwt/blacklist /api/auth/admin/users/{id} /api/auth/admin/users/{id}/disable
+	/api/auth/admin/users/{id}/enable /api/auth/admin/users/{id}/end /api/auth/admin/users/{id}/sessions /api/auth/admin/sessions/{id}
+	/api/auth/admin/users/{id}/tokens /api/auth/admin/tokens/{id} /api/auth/admin/groups /api/auth/admin/groups/{name}
+	/api/auth/admin/groups/{name}/members/{id}`)
+
+// TestEveryCredentialThatIsMadeIsInTheAuditLog, with who made it, from where, and for what. A new route fails until it is in one
+// of the lists.
+func TestEveryCredentialThatIsMadeIsInTheAuditLog(t *testing.T) {
+	t.Attr("threat", "L01")
+	for _, route := range unsafe() {
+		if (credentialsMade[route.String()] != "") == slices.Contains(nothingMade, route.Path) {
+			t.Errorf("%s: does it make a credential?", route)
+		}
+	}
+	s := start(t, options{})
+	secret, err := s.api.Accounts.SetupSecret(t.Context())
+	did(t, err)
+	first := s.client().send("POST", "/api/auth/setup", map[string]string{"secret": secret, "username": "first", "password": goodPassword})
+	ok(t, first)
+	root := s.as(s.superuser("root"))
+	s.made(t, root, "POST /api/auth/setup", first, "first")
+	n := 0
+	for route := range credentialsMade {
+		line := heldRoutes[route]
+		if line.by == "" {
+			continue
+		}
+		n++
+		x := &cast{s: s, root: root, actor: s.superuser(fmt.Sprint("actor", n)), subject: s.user(fmt.Sprint("subject", n))}
+		x.ticket = s.as(x.actor).ticket()
+		method, path, _ := strings.Cut(route, " ")
+		if line.with != nil {
+			for _, value := range line.with(t, x) {
+				path = strings.Replace(path, segment.FindString(path), value, 1)
+			}
+		}
+		header, body := judges[line.by].header(t, x), any(struct{}{})
+		if line.body != nil {
+			body = line.body(x)
+		}
+		r := s.program().send(method, path, body, header...)
+		if r.StatusCode != 200 {
+			t.Errorf("%s: %d %s", route, r.StatusCode, r.body)
+		}
+		if link, ok := r.field("link").(string); ok {
+			s.secret.add(link[strings.IndexByte(link, '#')+1:])
+		}
+		s.made(t, root, route, r, x.actor.Username)
+	}
+}
+
+// made checks the events of a request that has made a credential.
+func (s *server) made(t *testing.T, root *client, route string, r *answer, actor string) {
+	t.Helper()
+	var got []string
+	for _, e := range s.told(root, r) {
+		if e["outcome"] == "attempt" {
+			continue
+		}
+		name := fmt.Sprint(e["event"])
+		if detail, ok := e["detail"].(map[string]any); ok {
+			for _, key := range []string{"kind", "audience"} {
+				if detail[key] != nil {
+					name += ":" + fmt.Sprint(detail[key])
+				}
+			}
+		}
+		got = append(got, name)
+		// A password and a link name nobody before they are right; that they were is told with the name.
+		if by := e["actor"]; by != actor && !(by == "" && strings.HasPrefix(name, "authn_login")) {
+			t.Errorf("%s: %s by %q, not %q", route, name, by, actor)
+		}
+		if e["ip"] != "127.0.0.1" {
+			t.Errorf("%s: from %v", route, e["ip"])
+		}
+	}
+	for _, want := range strings.Fields(credentialsMade[route]) {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s: the audit log has %q, and not %s", route, got, want)
+		}
+	}
+}
