@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Recheck returns a session as it is now, under whatever ticket; ErrEnded if it is over. Looking is no use of it.
-// Any other error means that nothing is known.
+// Any other error means that nothing is known. Like every check it may be answered from memory, where the store keeps that true.
 func (m *Manager) Recheck(ctx context.Context, s *Session) (*Session, error) {
-	r, err := m.Store.Load(ctx, s.record.ID)
+	r, now, err := view(ctx, m.Store, s.record.ID)
 	if errors.Is(err, ErrNotFound) {
 		r, err = m.find(ctx, s.User, s.ID) // perhaps rotated
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
-	if r == nil || over(r, time.Now().Unix()) {
+	if r == nil || over(r, now) {
 		return nil, ErrEnded
 	}
 	live, err := m.current(ctx, r)

@@ -192,6 +192,19 @@ func Reload(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
+// Knows reports whether a text is the ticket of a session in the store. Asking is no use of the session, and lets nobody in.
+func (m *Manager) Knows(ctx context.Context, text string) (bool, error) {
+	id, ok := m.tickets().ID(text)
+	if !ok {
+		return false, nil
+	}
+	_, _, err := view(ctx, m.Store, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Presented reports whether the request came with a ticket, be its session alive or not: it tells "your session has
 // ended" from "you never signed in".
 func Presented(ctx context.Context) bool {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -22,9 +21,10 @@ type exchange struct {
 	assertion string
 	in        *http.Request
 	body      *body
+	held      *held // what was read of the body before; nil: nothing
 	cancel    context.CancelCauseFunc
-	release   func() // forgets the stream, if it is one
 	carried   carried
+	stream    *stream // nil: the caller is a stranger
 }
 
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
@@ -35,46 +35,98 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	out := r.WithContext(ctx)
 	p := newPace(w, r.ProtoMajor, x.u.g.c.Stall)
 	defer p.end()
-	x.body = &body{ReadCloser: r.Body, pace: p}
-	switch {
-	case r.ContentLength == 0 || r.Body == nil:
-		p.reading(false) // net/http's own limit would end the request while it waits for the answer
-	case 0 < r.ContentLength && r.ContentLength <= smallBody && r.Header["Expect"] == nil:
-		if err := x.take(out); err != nil {
-			x.failed(w, out, err)
-			return
-		}
-	default:
-		out.Body = x.body
+	x.body = &body{ReadCloser: r.Body, pace: p, left: r.ContentLength}
+	if err := x.take(out); err != nil {
+		x.failed(w, out, err)
+		return
+	}
+	defer x.free()
+	var err error
+	if x.assertion, err = x.u.g.assertion(r, x.caller); err != nil {
+		x.u.g.deny(w, r, err)
+		return
+	}
+	if x.who != nil {
+		x.stream = x.u.g.streams.add(r, x.caller, x.cut)
+		defer x.u.g.streams.remove(x.stream)
 	}
 	answer := &answer{ResponseWriter: w, pace: p, header: http.Header{}}
 	proxy := httputil.ReverseProxy{
 		Rewrite: x.rewrite, Transport: x.u.transport, BufferPool: buffers,
 		ModifyResponse: x.answered, ErrorHandler: x.failed, ErrorLog: discard,
 	}
-	defer func() {
-		if x.release != nil {
-			x.release()
-		}
-	}()
 	proxy.ServeHTTP(answer, out)
 	answer.trailers()
 }
 
-// smallBody is up to what size, in bytes, a body is taken in whole before the upstream is asked. A client that sends it
-// slowly then keeps no worker of the upstream's waiting, and no connection with its buffers.
-const smallBody = 16 << 10
-
-// take reads the body, which the transport may then send again over another connection if the first has ended unused.
+// take gives out its body. One that is read whole, as wholeBody says, the transport may send again over another connection
+// if the first has ended unused.
 func (x *exchange) take(out *http.Request) error {
-	all := make([]byte, x.in.ContentLength)
-	if _, err := io.ReadFull(x.body, all); err != nil {
-		return err
+	r := x.in
+	if r.ContentLength == 0 || r.Body == nil {
+		x.body.pace.reading(false) // net/http's own limit would end the request while it waits for the answer
+		return nil
+	}
+	out.Body = x.body
+	most := int64(0)
+	switch {
+	case x.who != nil && !twoWay(r):
+		most = wholeBody
+	case x.who == nil && r.ContentLength > 0:
+		most = smallBody
+	}
+	whole := false
+	if r.ContentLength <= most && most > 0 {
+		x.held = &held{room: &x.u.g.room}
+		var err error
+		if whole, err = x.held.fill(x.body, r.ContentLength, most); err != nil {
+			x.free()
+			return err
+		}
+		out.Body = x.held.reader(x.body)
+	}
+	if !whole {
+		if x.who != nil {
+			x.body.judge = x.judge
+		}
+		return nil
 	}
 	x.body.pace.reading(false)
-	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(all)), nil }
+	out.GetBody = func() (io.ReadCloser, error) { return x.held.reader(http.NoBody), nil }
 	out.Body, _ = out.GetBody()
+	out.ContentLength, out.TransferEncoding = x.held.size, nil
+	var err error
+	if x.caller, err = x.u.g.admitAgain(r, x.caller); err == nil {
+		err = x.passable()
+	}
+	if err != nil {
+		x.free()
+		return &cutError{err}
+	}
 	return nil
+}
+
+// free lets go of the body that was read whole.
+func (x *exchange) free() {
+	if x.held != nil {
+		x.held.free()
+	}
+}
+
+// cut ends the exchange, whatever it waits for: the transport gives a request up only once it has done reading its body.
+func (x *exchange) cut(err *cutError) {
+	x.cancel(err)
+	x.body.pace.stop()
+}
+
+// judge says why the caller may do no more what they could when the request began. It ends the exchange then.
+func (x *exchange) judge() error {
+	err := x.u.g.lost(x.in.Context(), x.caller)
+	if err != nil {
+		err = &cutError{err}
+		x.cancel(err)
+	}
+	return err
 }
 
 // rewrite makes the request that the upstream sees. What the client's Connection header names is gone by now.
@@ -85,12 +137,15 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out.Trailer = nil
 	h := out.Header
 	scrub(h)
+	if out.GetBody != nil {
+		delete(h, "Expect") // the body is there already
+	}
 	if kind := upgrade(in); kind == "" {
 		// Any other protocol than WebSocket would be a tunnel for further requests, which nobody judges (h2c smuggling).
 		delete(h, "Connection")
 		delete(h, "Upgrade")
 	}
-	hideCredentials(h, x.u.g.c.Cookies, x.who)
+	x.u.g.hideCredentials(in.Context(), h, x.who)
 	describe(h, x.caller, x.assertion)
 	x.u.g.forwarded(h, in)
 }
@@ -125,8 +180,9 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// answered makes an upstream's answer fit to come from us. An answer without an end in sight ends with the session.
+// answered makes an upstream's answer fit to come from us.
 func (x *exchange) answered(res *http.Response) error {
+	x.free() // the body won't be sent again
 	h := res.Header
 	for name := range h {
 		if strings.HasPrefix(name, "Access-Control-") {
@@ -145,7 +201,7 @@ func (x *exchange) answered(res *http.Response) error {
 	}
 	h.Add("Vary", "Cookie")
 	if res.StatusCode == http.StatusSwitchingProtocols || res.ContentLength < 0 {
-		x.release = x.u.g.streams.add(x.in, x.caller, x.cancel)
+		x.u.g.streams.endless(x.stream)
 	}
 	return nil
 }
@@ -170,8 +226,16 @@ var (
 
 // failed answers in the place of an upstream that doesn't.
 func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
-	if x.in.Context().Err() != nil || context.Cause(r.Context()) == errEnded {
-		panic(http.ErrAbortHandler) // there is nobody to answer
+	cut, isCut := errors.AsType[*cutError](err)
+	if !isCut {
+		cut, isCut = errors.AsType[*cutError](context.Cause(r.Context()))
+	}
+	switch {
+	case isCut && cut.why != nil: // before the next case: a read that was stopped ends the request's context, too
+		x.u.g.deny(w, x.in, cut.why)
+		return
+	case isCut, x.in.Context().Err() != nil:
+		panic(http.ErrAbortHandler) // there is no client to answer, or nothing to tell
 	}
 	p := errUpstreamDown
 	var timeout net.Error
@@ -188,38 +252,3 @@ func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 
 // discard silences what ReverseProxy has to say: it is said by failed, or was the client's doing.
 var discard = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
-
-// errEnded is why a stream was cut.
-var errEnded = errors.New("the session behind the stream has ended")
-
-// body is a request's, which may take as long as it needs while it moves.
-type body struct {
-	io.ReadCloser
-	pace *pace
-	bad  bool
-	done bool // it has ended, and may be closed: the transport looks once more whether there is too much
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	if b.done {
-		return 0, io.EOF
-	}
-	b.pace.reading(true)
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case errors.Is(err, io.EOF):
-		b.done = true
-		b.pace.reading(false)
-	case err != nil:
-		b.pace.mu.Lock()
-		b.bad = true
-		b.pace.mu.Unlock()
-	}
-	return n, err
-}
-
-func (b *body) failed() bool {
-	b.pace.mu.Lock()
-	defer b.pace.mu.Unlock()
-	return b.bad
-}

@@ -58,7 +58,7 @@ var questions = map[string]question{
 // tell writes the headers that the proxy has to set.
 func (g *Gateway) tell(h http.Header, r *http.Request, c caller, assertion string) {
 	rest := http.Header{"Cookie": r.Header["Cookie"], "Authorization": r.Header["Authorization"]}
-	hideCredentials(rest, g.c.Cookies, c.who)
+	g.hideCredentials(r.Context(), rest, c.who)
 	h.Set("Cookie", strings.Join(rest["Cookie"], "; "))
 	h.Set("Authorization", rest.Get("Authorization"))
 	describe(h, c, assertion)

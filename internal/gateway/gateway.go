@@ -48,6 +48,7 @@ type Gateway struct {
 	assertions assertions
 	streams    streams
 	moves      moves
+	room       room // for bodies that are read whole
 }
 
 // New returns a Gateway, or an error that says which part of the configuration is wrong, in the terms of the command line.
@@ -197,6 +198,54 @@ func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, 
 		return caller{}, err
 	}
 	return c, c.demand.of(c.who)
+}
+
+// admitAgain is admit, after what took time: the body of the request has come.
+func (g *Gateway) admitAgain(r *http.Request, c caller) (caller, error) {
+	if c.who == nil {
+		return c, nil
+	}
+	who, err := g.now(r.Context(), c)
+	if ended(err) && !c.demand.signedIn {
+		c.who = nil
+		return c, nil
+	}
+	if err != nil {
+		return caller{}, err
+	}
+	c.who = who
+	return c, c.demand.of(who)
+}
+
+// lost says why a caller who was let in may do no more what they began. That a sign-in is no longer fresh ends nothing
+// that began when it was.
+func (g *Gateway) lost(ctx context.Context, c caller) error {
+	who, err := g.now(ctx, c)
+	if err == nil && c.demand.lost(who) {
+		err = auth.ErrPermissionDenied
+	}
+	return err
+}
+
+// now returns the identity of a caller as it is at this moment, or why there is none. ctx must have the values of the
+// request's. To ask is no use of a session, and finds it under whatever ticket it has by now.
+func (g *Gateway) now(ctx context.Context, c caller) (*auth.Identity, error) {
+	limited := limit.For(ctx, checkTimeout)
+	defer limited.End()
+	if c.who.Session == nil {
+		return auth.CheckAgain(limited)
+	}
+	who, _, err := g.c.Auth.Recheck(limited, c.who)
+	if err == nil && who == nil {
+		err = auth.ErrSessionEnded
+	}
+	return who, err
+}
+
+// ended reports whether an error of now says that the caller is nobody by now, rather than that nothing is known.
+func ended(err error) bool {
+	p, ok := errors.AsType[*problem.Problem](err)
+	return ok && p.Status == http.StatusUnauthorized
 }
 
 // byTicket reports whether a request is judged by its session cookie.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -153,15 +155,14 @@ func forbidden(lower string) bool {
 	return neverNames[lower] || slices.ContainsFunc(neverPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) })
 }
 
-// withoutCookies removes from Cookie lines the cookies with these names, in whatever case and between whatever blanks:
-// another server may be less exact about names than we are.
+// withoutCookies removes from Cookie lines what another server might take for one of these cookies, being less exact about
+// names than we are: in whatever case, between blanks, quotes or commas, percent-encoded, or behind a cookie without a name.
 func withoutCookies(lines []string, names []string) []string {
 	var kept []string
 	for _, line := range lines {
 		var pairs []string
 		for pair := range strings.SplitSeq(line, ";") {
-			name, _, _ := strings.Cut(pair, "=")
-			if pair = strings.TrimSpace(pair); pair != "" && !named(name, names) {
+			if pair = strings.TrimSpace(pair); pair != "" && !holds(pair, names) {
 				pairs = append(pairs, pair)
 			}
 		}
@@ -172,22 +173,68 @@ func withoutCookies(lines []string, names []string) []string {
 	return kept
 }
 
+// holds reports whether a pair of a Cookie line, or a part of it, has one of these names.
+func holds(pair string, names []string) bool {
+	if strings.IndexByte(pair, '%') >= 0 {
+		if plain, err := url.PathUnescape(pair); err == nil && plain != pair && holds(plain, names) {
+			return true
+		}
+	}
+	pair = strings.ToLower(pair)
+	for _, name := range names {
+		name = strings.ToLower(name)
+		for rest, before := pair, byte(0); ; {
+			at := strings.Index(rest, name)
+			if at < 0 {
+				break
+			}
+			if at > 0 {
+				before = rest[at-1]
+			}
+			rest = rest[at+len(name):]
+			// What follows the name, but for blanks and quotes, is its value; or there is none, and the name is all there is.
+			value := strings.TrimLeft(rest, " \t\"'")
+			alone := value == "" && !strings.Contains(pair[:len(pair)-len(rest)-len(name)], "=")
+			if !nameByte(before) && (strings.HasPrefix(value, "=") || alone) {
+				return true
+			}
+			before = name[len(name)-1]
+		}
+	}
+	return false
+}
+
+// nameByte reports whether a character before a name makes it the end of another name.
+func nameByte(c byte) bool {
+	return c == '-' || c == '_' || c == '.' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+}
+
 func named(name string, names []string) bool {
 	name = strings.TrimSpace(name)
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// hideCredentials removes what the caller proved their identity with.
-func hideCredentials(h http.Header, cookies []string, who *auth.Identity) {
+// hideCredentials removes what the caller proved their identity with, and whatever else could be a credential of ours.
+func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.Identity) {
 	if lines := h["Cookie"]; lines != nil {
-		if kept := withoutCookies(lines, cookies); kept != nil {
+		if kept := withoutCookies(lines, g.c.Cookies); kept != nil {
 			h["Cookie"] = kept
 		} else {
 			delete(h, "Cookie")
 		}
 	}
+	lines := h["Authorization"]
+	if lines == nil {
+		return
+	}
+	delete(h, "Authorization")
 	if who != nil && who.Session == nil {
-		delete(h, "Authorization") // it was ours
+		return // it was ours
+	}
+	limited := limit.For(ctx, checkTimeout)
+	defer limited.End()
+	if rest := g.c.Auth.Withhold(limited, lines); rest != nil {
+		h["Authorization"] = rest
 	}
 }
 

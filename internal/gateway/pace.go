@@ -15,6 +15,7 @@ type pace struct {
 
 	mu    sync.Mutex
 	over  bool // the connection is no longer this request's
+	cut   bool // nothing more is read
 	moved time.Time
 }
 
@@ -33,12 +34,22 @@ func (p *pace) reading(more bool) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	switch {
-	case p.over:
+	case p.over || p.cut:
 	case !more:
 		_ = p.rc.SetReadDeadline(time.Time{})
 	case now.Sub(p.moved) > p.stall/60:
 		p.moved = now
 		_ = p.rc.SetReadDeadline(now.Add(p.stall))
+	}
+}
+
+// stop ends a read that waits for the client, and lets no other wait.
+func (p *pace) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.cut = true
+		_ = p.rc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 

@@ -3,57 +3,90 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"golang.org/x/sync/errgroup"
 )
 
-// recheck is how often it is looked whether the callers behind open streams are still signed in. A stream is cut within
-// twice that time.
+// recheck is how often the callers of exchanges that last are judged again. An exchange is judged from its second turn on,
+// so one whose caller has lost the right to it is cut within twice that time, and short ones cost nothing.
 const recheck = 400 * time.Millisecond
 
-// streams are the WebSockets and the answers without an end in sight that somebody is signed in to. The zero value is ready.
+// recheckers bounds how many callers are judged at a time.
+const recheckers = 8
+
+// streams are the exchanges with upstreams that are under way, of callers who are signed in: uploads, downloads,
+// WebSockets, answers that have not begun. The zero value is ready.
 type streams struct {
 	mu   sync.Mutex
 	open map[*stream]struct{}
+	turn int64
 }
 
 type stream struct {
 	caller
-	r   *http.Request // with the credential
-	cut context.CancelCauseFunc
+	r       *http.Request // with the credential
+	cut     func(*cutError)
+	turn    int64 // when it began
+	endless bool  // its answer has no end in sight
 }
 
-// add notes a stream until the returned function is called.
-func (s *streams) add(r *http.Request, c caller, cut context.CancelCauseFunc) (release func()) {
-	one := &stream{c, r, cut}
+// cutError is why an exchange was cut. Where the answer hasn't begun, why is told to the client; nil: nothing is.
+type cutError struct{ why error }
+
+func (e *cutError) Error() string {
+	if e.why == nil {
+		return "cut"
+	}
+	return "cut: " + e.why.Error()
+}
+
+func (e *cutError) Unwrap() error { return e.why }
+
+// add notes a stream until it is removed.
+func (s *streams) add(r *http.Request, c caller, cut func(*cutError)) *stream {
+	one := &stream{caller: c, r: r, cut: cut}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
 		s.open = map[*stream]struct{}{}
 	}
+	one.turn = s.turn
 	s.open[one] = struct{}{}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.open, one)
-	}
+	return one
 }
 
-// callers are the streams by who is behind them.
+func (s *streams) remove(one *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, one)
+}
+
+// endless notes that the answer has no end in sight.
+func (s *streams) endless(one *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one.endless = true
+}
+
+// callers begins a turn, and returns the streams from before the last one by who is behind them.
 func (s *streams) callers() map[string][]*stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string][]*stream{}
 	for one := range s.open {
+		if one.turn == s.turn {
+			continue
+		}
 		key := "token " + one.r.Header.Get("Authorization")
 		if one.who.Session != nil {
 			key = one.who.Session.ID
 		}
 		all[key] = append(all[key], one)
 	}
+	s.turn++
 	return all
 }
 
@@ -67,50 +100,56 @@ func (g *Gateway) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
+		var reviews errgroup.Group
+		reviews.SetLimit(recheckers)
 		for _, same := range g.streams.callers() {
-			g.review(ctx, same)
+			reviews.Go(func() error {
+				g.review(ctx, same)
+				return nil
+			})
 		}
+		_ = reviews.Wait()
 	}
 }
 
 // review cuts those of one caller's streams that the caller may have no more. Not to know ends nothing: an outage is no
 // sign-out.
 func (g *Gateway) review(ctx context.Context, same []*stream) {
-	who, err := g.now(ctx, same[0])
-	if err != nil {
-		return
-	}
-	for _, one := range same {
-		if who == nil || one.demand.lost(who) {
-			one.cut(errEnded)
-		}
-	}
-}
-
-// now returns who is behind a stream at this moment; nil for nobody. To ask is no use of a session, and finds it under
-// whatever ticket it has by now.
-func (g *Gateway) now(ctx context.Context, one *stream) (who *auth.Identity, err error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	asked, cancel := context.WithCancel(context.WithoutCancel(same[0].r.Context()))
 	defer cancel()
-	if one.who.Session != nil {
-		who, _, err = g.c.Auth.Recheck(ctx, one.who)
-		return who, err
+	defer context.AfterFunc(ctx, cancel)()
+	who, err := g.now(asked, same[0].caller)
+	switch {
+	case ended(err):
+		for _, one := range same {
+			one.cut(&cutError{err})
+		}
+	case err == nil:
+		for _, one := range same {
+			if one.demand.lost(who) {
+				one.cut(&cutError{auth.ErrPermissionDenied})
+			}
+		}
+		g.streams.update(same, who)
 	}
-	again := &http.Request{
-		Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: "slide=false"}, Header: one.r.Header, Host: one.r.Host,
-		RemoteAddr: one.r.RemoteAddr, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	g.c.Auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		who, err = auth.FromContext(r.Context())
-	})).ServeHTTP(nil, again.WithContext(ctx))
-	return who, err
 }
 
-// Drain cuts all streams, since a server that stops waits for none.
+// update notes who the caller is by now, so that a session with a new ticket is found at once the next time.
+func (s *streams) update(same []*stream, who *auth.Identity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range same {
+		one.who = who
+	}
+}
+
+// Drain cuts all streams without an end in sight, since a server that stops waits for none.
 func (g *Gateway) Drain() {
 	g.streams.mu.Lock()
 	defer g.streams.mu.Unlock()
 	for one := range g.streams.open {
-		one.cut(errEnded)
+		if one.endless {
+			one.cut(&cutError{})
+		}
 	}
 }

@@ -115,12 +115,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
 		u.g.deny(w, r, err)
 		return
 	}
-	assertion, err := u.g.assertion(r, c)
-	if err != nil {
-		u.g.deny(w, r, err)
-		return
-	}
-	x := &exchange{u: u, caller: c, assertion: assertion}
+	x := &exchange{u: u, caller: c}
 	x.serve(w, r)
 }
 

@@ -1,0 +1,120 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// maxWords bounds the words of an Authorization header that are looked up. A header with more is withheld whole.
+const maxWords = 8
+
+// Withhold returns those Authorization lines of a request that can be shown to another server: none of them holds what
+// could be a credential of this one. It is for lines that a request was not judged by, because they are written wrongly,
+// repeated, or beaten by another credential. So it reads them loosely, whatever their scheme, and finds
+//
+//   - the words that begin like a personal token or the ticket of an app, in any case;
+//   - the JSON Web Tokens that name this server as their issuer;
+//   - the tokens of Django REST framework's and knox's kind, and the tickets of sessions, that are in the stores. While these
+//     can't be asked, each line with a word that might be one is withheld;
+//   - HTTP Basic, where it counts here; else what is in it.
+func (a *Resolver) Withhold(ctx context.Context, lines []string) (rest []string) {
+	for _, line := range lines {
+		if !a.ours(ctx, line) {
+			rest = append(rest, line)
+		}
+	}
+	return rest
+}
+
+// ours reports whether a line could hold a credential of this server.
+func (a *Resolver) ours(ctx context.Context, line string) bool {
+	words := wordsOf(line)
+	if plain, err := url.PathUnescape(line); err == nil && plain != line {
+		words = append(words, wordsOf(plain)...)
+	}
+	if len(words) > 0 && strings.EqualFold(words[0], "basic") {
+		if a.Basic != nil {
+			return true
+		}
+		for _, word := range words[1:] {
+			if plain, err := base64.RawStdEncoding.DecodeString(word); err == nil {
+				words = append(words, wordsOf(string(plain))...)
+			}
+		}
+	}
+	lookups := 0
+	for _, word := range words {
+		if strings.Contains(strings.ToLower(word), personalPrefix) || a.issued(word) {
+			return true
+		}
+		if len(word) < shortestSecret {
+			continue
+		}
+		if lookups++; lookups > maxWords || a.stored(ctx, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// shortestSecret is the length of the shortest that is looked up: a ticket of Django's.
+const shortestSecret = 32
+
+// stored reports whether a word is the text of a token or the ticket of a session, or might be while the stores can't say.
+func (a *Resolver) stored(ctx context.Context, word string) bool {
+	if found, err := a.sessions.Knows(ctx, word); found || err != nil {
+		return true
+	}
+	if a.Tokens == nil || !hexadecimal(word) {
+		return false
+	}
+	// One that comes in capitals has been copied from somewhere; we write them in small letters.
+	for _, text := range []string{word, strings.ToLower(word)} {
+		if _, err := a.Tokens.Check(ctx, text, token.DRF, token.Knox); !errors.Is(err, token.ErrInvalid) {
+			return true
+		}
+	}
+	return false
+}
+
+func wordsOf(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return !wordly(r) })
+}
+
+// wordly reports whether a character can be part of a token. The equals signs that pad base64 are none.
+func wordly(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+/", r)
+}
+
+// hexadecimal reports whether a word ends like a token of Django REST framework or knox, which may begin with a prefix.
+func hexadecimal(word string) bool {
+	const digits = 40
+	return len(word) >= digits && strings.Trim(word[len(word)-digits:], "0123456789abcdefABCDEF") == ""
+}
+
+// issued reports whether a word is a JSON Web Token of this server's, whatever its kind and whether its signature is right:
+// a claim says so.
+func (a *Resolver) issued(word string) bool {
+	if a.JWT == nil {
+		return false
+	}
+	for part := range strings.SplitSeq(word, ".") {
+		plain, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil || len(plain) < 2 || plain[0] != '{' {
+			continue
+		}
+		var claims struct {
+			Issuer any `json:"iss"`
+		}
+		if json.Unmarshal(plain, &claims) == nil && claims.Issuer == any(a.JWT.Issuer) {
+			return true
+		}
+	}
+	return false
+}
