@@ -49,6 +49,10 @@ func (i *Identity) Has(permission string) bool {
 	return i.User.Has(permission) && (i.Token == nil || i.Token.Allows(permission))
 }
 
+// Limited reports whether the request is judged by a token that is limited to scopes. It may what [Identity.Has] says, and
+// nothing that only asks for somebody who is signed in.
+func (i *Identity) Limited() bool { return i.Token != nil && len(i.Token.Scopes) > 0 }
+
 // Resolver finds out who is asking. It is the session.Accounts of its Sessions: [New] sees to that, so that one look-up
 // of the account serves both the check of the epoch and the identity. Set the fields before first use; after that it is
 // safe for concurrent use.

@@ -18,10 +18,13 @@ func Demanded(texts []string, method, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d := all.of(method, path, demand{signedIn: true})
+	d := all.of(method, path, signedIn)
 	words := ""
 	if d.signedIn {
 		words = "signed-in"
+	}
+	if d.signedIn && !d.whole {
+		words = "scoped"
 	}
 	if d.fresh {
 		words = "fresh"
@@ -58,9 +61,9 @@ var Listed = listed
 // WithoutCookies is withoutCookies.
 var WithoutCookies = withoutCookies
 
-// EncodeGroups is encodeGroups, for names that can be encoded: all.
+// EncodeGroups is encode, for names that can be encoded: all.
 func EncodeGroups(names []string) encoded {
-	e, err := encodeGroups(names)
+	e, err := encode(names)
 	if err != nil {
 		panic(err)
 	}

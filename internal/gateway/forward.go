@@ -97,7 +97,7 @@ func (g *Gateway) judge(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	c, err := g.admit(r, path, demand{signedIn: true})
+	c, err := g.admit(r, path, signedIn)
 	if err == nil {
 		err = c.passable()
 	}

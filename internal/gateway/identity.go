@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,11 +25,12 @@ const (
 	headerGroups    = "Remote-Groups"  // names, separated by commas; a comma or percent sign in a name is percent-encoded
 	headerEmail     = "Remote-Email"
 	headerName      = "Remote-Name"         // first and last name, to be shown: control characters become blanks
+	headerScopes    = "Remote-Scopes"       // the permissions that a token is limited to, listed like groups; empty: no limit
 	headerAssertion = "Cloakroom-Assertion" // the same as a JWT, for an upstream that others can reach too
 )
 
-// identityHeaders are those six.
-var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEmail, headerName, headerAssertion}
+// identityHeaders are all of these.
+var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEmail, headerName, headerScopes, headerAssertion}
 
 // expressible reports whether the headers can say exactly who this is. Usernames that a header can't carry come from a
 // shared Django or from an import. No escape is used: applications would not decode it, and take the escaped name for
@@ -52,9 +52,10 @@ func (c caller) passable() error {
 }
 
 // told returns the identity that the upstream learns; nil if it learns of no one. On a public path, a user whom the
-// headers can't name is a stranger.
+// headers can't name is a stranger, and so is a token that is limited to scopes: the application would take it for all
+// that its owner is.
 func (c caller) told() *auth.Identity {
-	if c.who == nil || !expressible(c.who) {
+	if c.who == nil || !expressible(c.who) || !c.demand.signedIn && c.who.Limited() {
 		return nil
 	}
 	return c.who
@@ -71,14 +72,28 @@ func describe(h http.Header, c caller, assertion string) {
 		return
 	}
 	u := who.User
-	groups := make([]string, len(u.Groups))
-	for i, g := range u.Groups {
-		groups[i] = listed(g)
-	}
 	h[headerUser][0], h[headerUserID][0], h[headerEmail][0] = u.Username, u.ID, u.Email
-	h[headerGroups][0] = strings.Join(groups, ",")
+	h[headerGroups][0] = list(u.Groups)
 	h[headerName][0] = oneLine(strings.TrimSpace(u.FirstName + " " + u.LastName))
+	h[headerScopes][0] = list(scopes(who))
 	h[headerAssertion][0] = assertion
+}
+
+// scopes returns what the caller's token is limited to; none: there is no limit.
+func scopes(who *auth.Identity) []string {
+	if !who.Limited() {
+		return nil
+	}
+	return who.Token.Scopes
+}
+
+// list writes names as a comma-separated list.
+func list(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = listed(name)
+	}
+	return strings.Join(all, ",")
 }
 
 // oneLine keeps a text that is shown from ending its header.
@@ -248,17 +263,18 @@ type claims struct {
 	Path     string  `json:"path"`          // as it was sent, without the query
 	Username string  `json:"username"`
 	Email    string  `json:"email"`
-	Groups   encoded `json:"groups"`
+	Groups   encoded `json:"groups,omitempty"`
+	Scopes   encoded `json:"scopes,omitempty"` // what the caller's token is limited to; left out: there is no limit
 }
 
-// encoded is a list that is JSON already; "": the empty one.
+// encoded is a list that is JSON already; "": it is left out.
 type encoded string
 
-func (e encoded) MarshalJSON() ([]byte, error) { return []byte(cmp.Or(e, "[]")), nil }
+func (e encoded) MarshalJSON() ([]byte, error) { return []byte(e), nil }
 
-func encodeGroups(names []string) (encoded, error) {
+func encode(names []string) (encoded, error) {
 	if len(names) == 0 {
-		return "", nil
+		return "[]", nil
 	}
 	b, err := json.Marshal(names)
 	return encoded(b), err
@@ -269,13 +285,18 @@ func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
 	if who == nil || g.c.Signer == nil {
 		return "", nil
 	}
-	groups, err := encodeGroups(who.User.Groups)
-	if err != nil {
-		return "", err
-	}
 	c := claims{
 		Issuer: g.c.URL, Audience: g.c.URL, Subject: who.User.ID, Method: r.Method, Path: r.URL.EscapedPath(),
-		Username: who.User.Username, Email: who.User.Email, Groups: groups,
+		Username: who.User.Username, Email: who.User.Email,
+	}
+	var err error
+	if c.Groups, err = encode(who.User.Groups); err != nil {
+		return "", err
+	}
+	if who.Limited() {
+		if c.Scopes, err = encode(who.Token.Scopes); err != nil {
+			return "", err
+		}
 	}
 	if who.Session != nil {
 		c.Session = who.Session.ID

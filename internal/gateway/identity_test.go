@@ -29,7 +29,7 @@ func cgi(name string) string {
 
 // ourVariables are those in which an upstream looks for the identity, or for what a proxy knows of the request.
 var ourVariables = []string{
-	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_CLOAKROOM_ASSERTION",
+	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_REMOTE_SCOPES", "HTTP_CLOAKROOM_ASSERTION",
 	"HTTP_X_FORWARDED_USER", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX",
 	"HTTP_X_AUTH_REQUEST_USER", "HTTP_X_ORIGINAL_URL", "HTTP_X_REWRITE_URL", "HTTP_FORWARDED", "HTTP_X_REAL_IP",
 	"HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_PROXY", "HTTP_SCRIPT_NAME", "HTTP_PATH_INFO", "HTTP_X_SESSION_TOKEN",
@@ -87,8 +87,20 @@ func TestC15_OurCookiesStayHere(t *testing.T) {
 		"\t__Host-Http-sessionid\t=s;a=1":                       "a=1",
 		"cloakroom_device=d; csrftoken=x; sessionid=django":     "csrftoken=x; sessionid=django",
 		"a=__Host-Http-sessionid; b=\"x; __Host-Http-sessionid": "a=__Host-Http-sessionid; b=\"x",
-		"; ;":     "",
-		"a;b=;=c": "a; b=; =c",
+		// Other spellings, which we take for nobody's and another server might take for ours.
+		`"__Host-Http-sessionid"=s; a=1`:                `a=1`,
+		`'__Host-Http-sessionid'=s`:                     "",
+		`__Host-Http-sessionid"="s"`:                    "",
+		"$Version=1, __Host-Http-sessionid=s; a=1":      "a=1",
+		"=__Host-Http-sessionid=s":                      "",
+		"__Host-Http-sessionid":                         "",
+		"%5F%5FHost-Http-sessionid=s; a=1":              "a=1",
+		"__Host-Http-sessioni%64=s":                     "",
+		"a=1 __Host-Http-sessionid=s":                   "",
+		"my__Host-Http-sessionid=s; x-cloakroom_device": "my__Host-Http-sessionid=s; x-cloakroom_device",
+		"__Host-Http-sessionid2=s":                      "__Host-Http-sessionid2=s",
+		"; ;":                                           "",
+		"a;b=;=c":                                       "a; b=; =c",
 	} {
 		if got := strings.Join(gateway.WithoutCookies([]string{in}, ours), "|"); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
@@ -130,13 +142,13 @@ func FuzzDescribe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, other string) { oneLineEach(t, one, other) })
 }
 
-// oneLineEach holds what is told of such a user against what an upstream reads: six headers, a line each, and two groups.
+// oneLineEach holds what is told of such a user against what an upstream reads: seven headers, a line each, and two groups.
 // The username and the address arrive as they are, or nothing is told.
 func oneLineEach(t *testing.T, one, other string) {
 	t.Helper()
 	u := &account.User{ID: "7", Username: one, Email: other, FirstName: one, LastName: other, Groups: []string{one, other}}
 	h := gateway.Described(u)
-	if len(h) != 6 {
+	if len(h) != 7 {
 		t.Errorf("%q, %q: %d headers", one, other, len(h))
 	}
 	for name, values := range h {

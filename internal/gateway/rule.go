@@ -12,13 +12,14 @@ import (
 // demand is what is asked of a caller. The zero demand asks nothing.
 type demand struct {
 	signedIn    bool
+	whole       bool // a token that is limited to scopes won't do
 	fresh       bool
 	permissions []string
 }
 
 func (d demand) and(e demand) demand {
 	return demand{
-		signedIn: d.signedIn || e.signedIn, fresh: d.fresh || e.fresh,
+		signedIn: d.signedIn || e.signedIn, whole: d.whole || e.whole, fresh: d.fresh || e.fresh,
 		permissions: append(slices.Clip(d.permissions), e.permissions...),
 	}
 }
@@ -27,6 +28,9 @@ func (d demand) and(e demand) demand {
 func (d demand) of(who *auth.Identity) error {
 	if d.lost(who) {
 		return auth.ErrPermissionDenied
+	}
+	if d.whole && who.Limited() {
+		return auth.ErrInsufficientScope
 	}
 	if d.fresh && !who.Fresh() {
 		return auth.ErrFreshSignInRequired
@@ -39,6 +43,9 @@ func (d demand) lost(who *auth.Identity) bool {
 	return slices.ContainsFunc(d.permissions, func(p string) bool { return !who.Has(p) })
 }
 
+// signedIn asks for somebody who may all that the user may.
+var signedIn = demand{signedIn: true, whole: true}
+
 // rule says what is asked of whoever wants these paths by these methods.
 type rule struct {
 	demand  demand
@@ -50,7 +57,7 @@ type rule struct {
 
 const ruleForm = `want "LEVEL [METHOD,…] PATH", such as "public GET /api/products/*" or "permission:shop.view_order /api/orders/*"`
 
-// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, fresh, or permission: and the permission. In PATH,
+// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, or permission: and the permission. In PATH,
 // a segment "*" stands for any one segment, and a last segment "*" for all that is below, and the path itself.
 func parseRule(text string) (rule, error) {
 	words := strings.Fields(text)
@@ -77,15 +84,17 @@ func parseLevel(word string) (demand, error) {
 	case word == "public":
 		return demand{}, nil
 	case word == "signed-in":
+		return signedIn, nil
+	case word == "scoped": // the upstream judges the scopes
 		return demand{signedIn: true}, nil
 	case word == "fresh":
-		return demand{signedIn: true, fresh: true}, nil
+		return demand{signedIn: true, whole: true, fresh: true}, nil
 	case isPermission && ok && app != "" && codename != "":
 		return demand{signedIn: true, permissions: []string{permission}}, nil
 	case isPermission:
 		return demand{}, fmt.Errorf("the permission %q is not of the form app.codename", permission)
 	}
-	return demand{}, fmt.Errorf("%q is no level: want public, signed-in, fresh or permission:app.codename", word)
+	return demand{}, fmt.Errorf("%q is no level: want public, signed-in, scoped, fresh or permission:app.codename", word)
 }
 
 func parseMethods(word string) ([]string, error) {
@@ -99,6 +108,12 @@ func parseMethods(word string) ([]string, error) {
 }
 
 func (r *rule) parsePath(word string) error {
+	for segment := range strings.SplitSeq(word, "/") {
+		if placeholder(segment) {
+			return fmt.Errorf("%s is taken as it stands, and matches no other segment: write * for any one, such as %s",
+				segment, strings.Replace(word, segment, "*", 1))
+		}
+	}
 	path, err := plainPath(word)
 	if err != nil {
 		return fmt.Errorf("%q is no path that a rule can name, such as /api/orders/*", word)
@@ -111,6 +126,16 @@ func (r *rule) parsePath(word string) error {
 		}
 	}
 	return nil
+}
+
+// placeholder reports whether a segment has the form in which routers name what may be anything: :id, {id}, <id> or [id].
+// A segment that really begins with a colon can be written with %3A.
+func placeholder(segment string) bool {
+	if len(segment) < 2 {
+		return false
+	}
+	first, last := segment[0], segment[len(segment)-1]
+	return first == ':' || first == '{' && last == '}' || first == '<' && last == '>' || first == '[' && last == ']'
 }
 
 // split returns the segments of a path; the last one is empty if a slash is at the end.

@@ -15,6 +15,7 @@ var shop = []string{
 	"fresh POST /orders/*/refund",
 	"signed-in /reports/summary",
 	"permission:shop.reports /reports/*",
+	"scoped /scripts/*",
 }
 
 func TestE03_TheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
@@ -24,11 +25,11 @@ func TestE03_TheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
 		{"DELETE", "/products/7", "signed-in"}, {"HEAD", "/products/7", "public"}, {"get", "/products/7", "signed-in"},
 		{"GET", "/productsx", "signed-in"}, {"GET", "/x/products/7", "signed-in"},
 		{"DELETE", "/docs/a", "public"},
-		{"GET", "/admin", "signed-in shop.admin shop.admin"}, {"PUT", "/admin/users", "signed-in shop.admin shop.admin"},
+		{"GET", "/admin", "scoped shop.admin shop.admin"}, {"PUT", "/admin/users", "scoped shop.admin shop.admin"},
 		{"POST", "/orders/7/refund", "fresh"}, {"GET", "/orders/7/refund", "signed-in"}, {"POST", "/orders/refund", "signed-in"},
 		{"POST", "/orders/7/8/refund", "signed-in"},
-		{"GET", "/reports/summary", "signed-in"}, {"GET", "/reports/7", "signed-in shop.reports shop.reports"},
-		{"GET", "/", "signed-in"}, {"GET", "/other", "signed-in"},
+		{"GET", "/reports/summary", "signed-in"}, {"GET", "/reports/7", "scoped shop.reports shop.reports"},
+		{"GET", "/", "signed-in"}, {"GET", "/other", "signed-in"}, {"GET", "/scripts/x", "scoped"},
 	} {
 		if got, err := gateway.Demanded(shop, c.method, c.path); err != nil || got != c.want {
 			t.Errorf("%s %s: %s, want %s (%v)", c.method, c.path, got, c.want, err)
@@ -43,7 +44,7 @@ func TestC6_AnotherSpellingOpensNothing(t *testing.T) {
 		{"/Products/7", "signed-in"}, {"/healthx", "signed-in"}, {"/health/x", "signed-in"}, {"/x/health", "signed-in"},
 		{"/ADMIN", "signed-in shop.admin"}, {"/Admin/x", "signed-in shop.admin"}, {"/admin./x", "signed-in shop.admin"},
 		{"/admin /x", "signed-in shop.admin"}, {"/reports/SUMMARY", "signed-in shop.reports"}, {"/reports/summary/", "signed-in shop.reports"},
-		{"/Reports/summary", "signed-in"},
+		{"/Reports/summary", "signed-in"}, {"/Scripts/x", "signed-in"}, {"/scripts/X", "scoped"},
 	} {
 		if got, err := gateway.Demanded(shop, "GET", c.path); err != nil || got != c.want {
 			t.Errorf("%q: %s, want %s (%v)", c.path, got, c.want, err)
@@ -69,6 +70,13 @@ func TestWrongRulesAreRefusedWithTheReason(t *testing.T) {
 		"public /a*":                  "whole segment",
 		"public ^/health$":            "no path",
 		"public GET|POST /x":          "no list of methods",
+		"signed-in /api/products/:id": "/api/products/*",
+		"signed-in /a/{id}/b":         "/a/*/b",
+		"signed-in /a/<int:id>":       "/a/*",
+		"signed-in /a/[id]":           "/a/*",
+		"signed-in /a/%3Aid":          "",
+		"signed-in /v1/items:batch":   "",
+		"scoped /a/*":                 "",
 		"permission:shop.admin GET /": "",
 		"public /*":                   "",
 		"fresh POST /a/*/b":           "",

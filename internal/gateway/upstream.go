@@ -108,7 +108,7 @@ func (u *upstream) covers(path string) bool {
 }
 
 // standard is that whoever wants what is passed on must be signed in.
-func (*upstream) standard() demand { return demand{signedIn: true} }
+func (*upstream) standard() demand { return signedIn }
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
 	if err := c.passable(); err != nil {

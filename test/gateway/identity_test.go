@@ -34,7 +34,7 @@ func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
 		if !ok {
 			t.Fatal("a public path is closed")
 		}
-		for _, name := range []string{"Remote-User", "Remote-User-Id", "Remote-Groups", "Remote-Email", "Remote-Name", "Cloakroom-Assertion"} {
+		for _, name := range []string{"Remote-User", "Remote-User-Id", "Remote-Groups", "Remote-Email", "Remote-Name", "Remote-Scopes", "Cloakroom-Assertion"} {
 			if f.name == "gateway" && len(s.Header[name]) != 1 {
 				t.Errorf("%s is there %d times", name, len(s.Header[name]))
 			}
@@ -115,10 +115,14 @@ func pairs(texts []string) (all [][2]string) {
 }
 
 // token makes a personal token.
-func (f *front) token(t *testing.T, name string) string {
+func (f *front) token(t *testing.T, name string, scopes ...string) string {
 	t.Helper()
 	var made struct{ Token string }
-	if err := json.Unmarshal([]byte(f.command(t, "", "token", "create", name, "--name", "test", "--json")), &made); err != nil || made.Token == "" {
+	args := []string{"token", "create", name, "--name", "test", "--json"}
+	for _, scope := range scopes {
+		args = append(args, "--scope", scope)
+	}
+	if err := json.Unmarshal([]byte(f.command(t, "", args...)), &made); err != nil || made.Token == "" {
 		t.Fatalf("token: %+v, %v", made, err)
 	}
 	return made.Token

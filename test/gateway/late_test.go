@@ -141,19 +141,6 @@ var endings = map[string]ending{
 	}},
 }
 
-// token returns the Authorization line of a new personal token.
-func (f *front) token(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out := f.command(t, "", append([]string{"token", "create", name, "--name", "script"}, args...)...)
-	for word := range strings.FieldsSeq(out) {
-		if strings.HasPrefix(word, "cloak_") {
-			return "Authorization: Bearer " + word
-		}
-	}
-	t.Fatalf("no token: %s", out)
-	return ""
-}
-
 // A small body is read before the request is passed on, and the request judged again then: nothing acts for somebody who
 // has lost the right to it meanwhile, however slowly the body came.
 func TestX01_X02_X09_ABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
@@ -170,7 +157,7 @@ func TestX01_X02_X09_ABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
 				f.command(t, "", "user", "set", person, "--superuser")
 				credential := ""
 				if protocol == "h2" && (name == "deleted" || name == "lost permission") {
-					credential = f.token(t, person)
+					credential = "Authorization: Bearer " + f.token(t, person)
 				} else {
 					credential = f.signIn(t, person)
 				}

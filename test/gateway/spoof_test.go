@@ -7,7 +7,7 @@ import (
 
 // ourVariables are those in which an application looks for the identity.
 var ourVariables = []string{
-	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_CLOAKROOM_ASSERTION",
+	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_REMOTE_SCOPES", "HTTP_CLOAKROOM_ASSERTION",
 }
 
 // otherVariables are those of other proxies and programs in which one might look as well.
