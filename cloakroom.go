@@ -205,6 +205,7 @@ func (s *Server) measure(m *metrics.Metrics) {
 func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
 	return gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
+		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups,
 		URL: c.URL, Owns: httpapi.Owns, CSRF: guard, Client: trust, Log: c.Log,
 	}
 }

@@ -62,6 +62,8 @@ type Config struct {
 	App             string        // the folder of a built single-page app to serve; "": none
 	Upstreams       []string      // [PREFIX=]URL of servers that the rest is passed on to
 	Rules           []string      // "LEVEL [METHOD,…] PATH": who may have what of App and Upstreams
+	UnsafePaths     []string      // prefixes of Upstreams that get paths with %2F, // and ;, which no rule can tell apart
+	PassGroups      string        // where upstreams find groups: "header", "assertion", "none"; "" or "both"
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
 
 	Metrics *metrics.Metrics // nil: nothing is measured

@@ -53,7 +53,9 @@ type settings struct {
 	App             string        `type:"path" placeholder:"DIR" help:"Serve the single-page app that was built into this folder."`
 	Upstream        []string      `placeholder:"[PREFIX=]URL" help:"Pass the rest on to this server, or only paths below the prefix. Repeat it or separate by commas."`
 	UpstreamTimeout time.Duration `default:"1m" placeholder:"TIME" help:"How long an upstream may take until its answer begins."`
-	Rule            []string      `sep:";" placeholder:"RULE" help:"Who may have what of the app and the upstreams: LEVEL [METHOD,...] PATH, where LEVEL is public, signed-in, fresh or permission:NAME. The first that fits counts. Repeat it or separate by semicolons."`
+	Rule            []string      `sep:";" placeholder:"RULE" help:"Who may have what of the app and the upstreams: LEVEL [METHOD,...] PATH, where LEVEL is public, signed-in, scoped, fresh or permission:NAME. The first that fits counts. Repeat it or separate by semicolons."`
+	UnsafePaths     []string      `placeholder:"PREFIX" help:"Pass on paths with %2F, // and ; to the upstream with this prefix, / for the one without. Rules can't tell such paths apart, so what any of them asks below the prefix is asked. Repeat it or separate by commas."`
+	PassGroups      string        `enum:"both,header,assertion,none" default:"both" placeholder:"MODE" help:"Where applications find a user's groups: in the header Remote-Groups, in the assertion, in both or in none."`
 	TLSCert         string        `name:"tls-cert" placeholder:"FILE" help:"Speak https with this certificate, in PEM, chain included. Read again when it changes."`
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The certificate's private key, in PEM."`
 
@@ -124,6 +126,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
+	c.UnsafePaths, c.PassGroups = s.UnsafePaths, s.PassGroups
 	c.Basic, c.AppTokens, c.KnoxTTL, c.KnoxLimit = s.Basic, s.AppTokens, s.KnoxTTL, s.KnoxLimit
 	if c.KnoxTTL == 0 {
 		c.KnoxTTL = -1 // no end

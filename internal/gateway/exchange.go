@@ -146,7 +146,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		delete(h, "Upgrade")
 	}
 	x.u.g.hideCredentials(in.Context(), h, x.who)
-	describe(h, x.caller, x.assertion)
+	x.u.g.describe(h, x.caller, x.assertion)
 	x.u.g.forwarded(h, in)
 }
 

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
@@ -18,7 +20,30 @@ func Demanded(texts []string, method, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d := all.of(method, path, signedIn)
+	return all.of(method, path, signedIn).String(), nil
+}
+
+// DemandedBelow is Demanded for a path below a prefix that no rule can tell from another.
+func DemandedBelow(texts []string, method, prefix string) (string, error) {
+	all, err := parseRules(texts)
+	if err != nil {
+		return "", err
+	}
+	return all.anyBelow(method, prefix, signedIn).String(), nil
+}
+
+// UnsafePrefix returns which of two upstreams gets an unsafe path, where the second is spared; "": it is refused.
+func UnsafePrefix(path, unsafe, spared string) string {
+	g := &Gateway{unsafe: []string{unsafe}, upstreams: []*upstream{{prefix: spared}, {prefix: unsafe}}}
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+	if err != nil {
+		return ""
+	}
+	prefix, _ := g.unsafePrefix(r)
+	return prefix
+}
+
+func (d demand) String() string {
 	words := ""
 	if d.signedIn {
 		words = "signed-in"
@@ -35,7 +60,7 @@ func Demanded(texts []string, method, path string) (string, error) {
 	if words == "" {
 		words = "public"
 	}
-	return words, nil
+	return words
 }
 
 // Hashed is hashed.

@@ -61,7 +61,7 @@ func (g *Gateway) tell(h http.Header, r *http.Request, c caller, assertion strin
 	g.hideCredentials(r.Context(), rest, c.who)
 	h.Set("Cookie", strings.Join(rest["Cookie"], "; "))
 	h.Set("Authorization", rest.Get("Authorization"))
-	describe(h, c, assertion)
+	g.describe(h, c, assertion)
 }
 
 // consider judges the request that is asked about. It returns the question itself in its place if it can't be known.
@@ -83,10 +83,12 @@ func (g *Gateway) consider(r *http.Request, q question) (original *http.Request,
 // judge is what happens to a request on its way through our own gateway.
 func (g *Gateway) judge(r *http.Request) (caller, error) {
 	path, err := target(r)
-	if err != nil {
+	var demanded demand
+	if prefix, ok := g.unsafePrefix(r); err != nil && ok {
+		path, demanded = r.URL.Path, g.rules.anyBelow(r.Method, prefix, signedIn)
+	} else if err != nil {
 		return caller{}, err
-	}
-	if g.owns(path) {
+	} else if demanded = g.rules.of(r.Method, path, signedIn); g.owns(path) {
 		return caller{}, errMisrouted
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
@@ -97,7 +99,7 @@ func (g *Gateway) judge(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	c, err := g.admit(r, path, signedIn)
+	c, err := g.admit(r, path, demanded)
 	if err == nil {
 		err = c.passable()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Config struct {
 	App             string        // the folder of a built single-page app; "": none
 	Upstreams       []string      // [PREFIX=]URL; see [New]
 	Rules           []string      // "LEVEL [METHOD,…] PATH"; the first that covers a request counts
+	UnsafePaths     []string      // prefixes of upstreams that get paths which servers read differently
+	PassGroups      string        // where upstreams find groups: "header", "assertion", "none"; "" or "both"
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
 	Stall           time.Duration // how long a client may keep a body standing still; 0: a minute
 
@@ -44,6 +47,7 @@ type Gateway struct {
 	c          Config
 	app        *app // nil: none
 	upstreams  []*upstream
+	unsafe     []string // prefixes
 	rules      rules
 	assertions assertions
 	streams    streams
@@ -80,6 +84,12 @@ func New(c Config) (*Gateway, error) {
 	if g.upstreams, err = g.openUpstreams(c.Upstreams); err != nil {
 		return nil, fmt.Errorf("Config.Upstreams: %w", err)
 	}
+	if err = g.openUnsafe(c.UnsafePaths); err != nil {
+		return nil, fmt.Errorf("--unsafe-paths: %w", err)
+	}
+	if !slices.Contains([]string{"", "both", "header", "assertion", "none"}, c.PassGroups) {
+		return nil, fmt.Errorf("--pass-groups %q: want both, header, assertion or none", c.PassGroups)
+	}
 	return g, nil
 }
 
@@ -110,18 +120,31 @@ func (g *Gateway) Serves() bool { return g.app != nil || len(g.upstreams) > 0 }
 
 // ServeHTTP answers a request that passed auth.Resolver.Handler and the check of its host and origin.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path, err := target(r)
-	if err != nil {
-		g.deny(w, r, err)
-		return
+	path, behind, demand, err := g.find(r)
+	var c caller
+	if err == nil {
+		c, err = g.admit(r, path, demand)
 	}
-	behind := g.choose(r, path)
-	c, err := g.admit(r, path, behind.standard())
 	if err != nil {
 		g.deny(w, r, err)
 		return
 	}
 	behind.serve(w, r, c)
+}
+
+// find returns who answers a request, and what is demanded of the caller.
+func (g *Gateway) find(r *http.Request) (path string, by behind, d demand, err error) {
+	if path, err = target(r); err == nil {
+		by = g.choose(r, path)
+		return path, by, g.rules.of(r.Method, path, by.standard()), nil
+	}
+	prefix, ok := g.unsafePrefix(r)
+	for _, u := range g.upstreams {
+		if ok && u.prefix == prefix {
+			return r.URL.Path, u, g.rules.anyBelow(r.Method, prefix, u.standard()), nil
+		}
+	}
+	return "", nil, demand{}, err
 }
 
 // caller is somebody who may have what they ask for.
@@ -180,7 +203,7 @@ func (nobody) serve(w http.ResponseWriter, r *http.Request, _ caller) {
 const checkTimeout = 5 * time.Second
 
 // admit lets in who may have what they ask for.
-func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, error) {
+func (g *Gateway) admit(r *http.Request, path string, demanded demand) (caller, error) {
 	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
 		if err := g.c.CSRF.CheckHandshake(r, byTicket(r.Context())); err != nil {
 			return caller{}, err
@@ -188,7 +211,7 @@ func (g *Gateway) admit(r *http.Request, path string, standard demand) (caller, 
 	}
 	ctx := limit.For(r.Context(), checkTimeout)
 	defer ctx.End()
-	c := caller{path: path, demand: g.rules.of(r.Method, path, standard)}
+	c := caller{path: path, demand: demanded}
 	var err error
 	if !c.demand.signedIn {
 		c.who, err = auth.FromContext(ctx)

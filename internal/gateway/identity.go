@@ -61,6 +61,14 @@ func (c caller) told() *auth.Identity {
 	return c.who
 }
 
+// describe sets the headers, as far as they are wanted.
+func (g *Gateway) describe(h http.Header, c caller, assertion string) {
+	describe(h, c, assertion)
+	if p := g.c.PassGroups; p == "assertion" || p == "none" {
+		h[headerGroups][0] = ""
+	}
+}
+
 // describe sets the headers.
 func describe(h http.Header, c caller, assertion string) {
 	values := make([]string, len(identityHeaders)) // one allocation for all
@@ -290,8 +298,10 @@ func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
 		Username: who.User.Username, Email: who.User.Email,
 	}
 	var err error
-	if c.Groups, err = encode(who.User.Groups); err != nil {
-		return "", err
+	if p := g.c.PassGroups; p != "header" && p != "none" {
+		if c.Groups, err = encode(who.User.Groups); err != nil {
+			return "", err
+		}
 	}
 	if who.Limited() {
 		if c.Scopes, err = encode(who.Token.Scopes); err != nil {

@@ -17,6 +17,15 @@ func badPath(why string) error {
 // target returns the path of a request as rules see it: decoded. It is an error if the path isn't, byte for byte, what
 // an upstream will see, or if two servers could disagree on what it names.
 func target(r *http.Request) (string, error) {
+	raw, err := rawTarget(r)
+	if err != nil {
+		return "", err
+	}
+	return plainPath(raw)
+}
+
+// rawTarget returns the path of a request as it came, which is what an upstream will see.
+func rawTarget(r *http.Request) (string, error) {
 	raw := r.RequestURI
 	if !strings.HasPrefix(raw, "/") {
 		// The absolute form, which RFC 9112 section 3.2.2 has servers accept. "*" and CONNECT's form name no path.
@@ -31,7 +40,7 @@ func target(r *http.Request) (string, error) {
 	if raw != r.URL.EscapedPath() {
 		return "", badPath("it has a character that must be percent-encoded")
 	}
-	return plainPath(raw)
+	return raw, nil
 }
 
 // plainPath decodes a path whose meaning is beyond doubt, and refuses any other.
@@ -40,22 +49,29 @@ func target(r *http.Request) (string, error) {
 // "-._~", which nobody needs to encode (section 2.3), so that "/%61dmin" is no second name of "/admin"; encoded slashes
 // and backslashes; ";", which some servers cut off; control characters; what is encoded twice; bytes that are no UTF-8;
 // empty segments, "." and "..".
-func plainPath(raw string) (string, error) {
+func plainPath(raw string) (string, error) { return decodePath(raw, false) }
+
+// decodePath is plainPath, or with unsafe lets encoded slashes, semicolons and empty segments pass. Segments of dots are
+// refused all the same, also between encoded slashes and before a semicolon, so that no path leads out of its prefix.
+func decodePath(raw string, unsafe bool) (string, error) {
 	if !strings.HasPrefix(raw, "/") {
 		return "", badPath("it doesn't begin with a slash")
 	}
 	decoded := raw
-	if strings.IndexByte(raw, '%') >= 0 {
+	if unsafe || strings.IndexByte(raw, '%') >= 0 {
 		var err error
-		if decoded, err = decode(raw); err != nil {
+		if decoded, err = decode(raw, unsafe); err != nil {
 			return "", err
 		}
 	} else if i := strings.IndexFunc(raw, notPlain); i >= 0 {
 		return "", badPath("it has a character that must be percent-encoded")
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(decoded[1:], "/"), "/") {
+		if unsafe {
+			segment, _, _ = strings.Cut(segment, ";")
+		}
 		switch {
-		case segment == "" && decoded != "/":
+		case segment == "" && decoded != "/" && !unsafe:
 			return "", badPath("it has an empty segment")
 		case segment == "." || segment == "..":
 			return "", badPath("it has a segment of dots")
@@ -64,13 +80,13 @@ func plainPath(raw string) (string, error) {
 	return decoded, nil
 }
 
-func decode(raw string) (string, error) {
+func decode(raw string, unsafe bool) (string, error) {
 	var b strings.Builder
 	b.Grow(len(raw))
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c != '%' {
-			if notPlain(rune(c)) {
+			if notPlain(rune(c)) && !(unsafe && c == ';') {
 				return "", badPath("it has a character that must be percent-encoded")
 			}
 			b.WriteByte(c)
@@ -81,7 +97,7 @@ func decode(raw string) (string, error) {
 		}
 		c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
 		i += 2
-		if err := checkEncoded(c, raw[i+1:]); err != nil {
+		if err := checkEncoded(c, raw[i+1:]); err != nil && !(unsafe && (c == '/' || c == ';')) {
 			return "", err
 		}
 		b.WriteByte(c)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"golang.org/x/sync/errgroup"
 )
 
 // recheck is how often the callers of exchanges that last are judged again. An exchange is judged from its second turn on,
@@ -100,16 +99,27 @@ func (g *Gateway) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		var reviews errgroup.Group
-		reviews.SetLimit(recheckers)
-		for _, same := range g.streams.callers() {
-			reviews.Go(func() error {
-				g.review(ctx, same)
-				return nil
-			})
-		}
-		_ = reviews.Wait()
+		g.reviewAll(ctx)
 	}
+}
+
+// reviewAll reviews each caller's streams, some callers at a time.
+func (g *Gateway) reviewAll(ctx context.Context) {
+	var workers sync.WaitGroup
+	queue := make(chan []*stream)
+	callers := g.streams.callers()
+	for range min(recheckers, len(callers)) {
+		workers.Go(func() {
+			for same := range queue {
+				g.review(ctx, same)
+			}
+		})
+	}
+	for _, same := range callers {
+		queue <- same
+	}
+	close(queue)
+	workers.Wait()
 }
 
 // review cuts those of one caller's streams that the caller may have no more. Not to know ends nothing: an outage is no

@@ -33,7 +33,7 @@ func TestC15_LiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
 			basic := base64.StdEncoding.EncodeToString([]byte("ada:" + goodPassword))
 			pair := f.answered(t, "/api/auth/jwt/create", password)
 			personal, drf := f.token(t, "ada"), f.answered(t, "/api/auth/token", password)["token"].(string)
-			knox := f.answered(t, "/api/auth/knox/login", nil, "Authorization: Basic "+basic)["token"].(string)
+			knox := f.answered(t, "/api/auth/knox/login", map[string]string{}, "Authorization: Basic "+basic)["token"].(string)
 			access, refresh := pair["access"].(string), pair["refresh"].(string)
 			secrets := []string{ticket, personal, drf, knox, access, refresh}
 			lines := []string{`Cookie: "` + sessionCookie + `"=` + ticket, "Cookie: a=1, " + sessionCookie + "=" + ticket, "Cookie: =" + sessionCookie + "=" + ticket,
@@ -94,7 +94,7 @@ func TestC15_LiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
 
 // A token that is limited to scopes has no more upstream than it says: rules that only ask for somebody who is signed in
 // refuse it, those that let it in pass its scopes on, and on a public path it is a stranger's.
-func TestE11_ScopesReachTheApplication(t *testing.T) {
+func TestE13_ScopesReachTheApplication(t *testing.T) {
 	for name, start := range fronts {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, "--rule", "scoped /scripts/*")
