@@ -57,7 +57,7 @@ func (c *Config) strict() (bool, error) {
 // cached wraps the stores in a cache, if a feed or the SQLite file's commit counter can keep one valid. With strict nothing is
 // cached, but where other nodes may cache, revocations are published to them all the same.
 func (c *Config) cached(ctx context.Context, st *storage) (*near, error) {
-	m := c.Metrics
+	m := c.metrics
 	n := &near{sessions: m.Sessions(st.Sessions), accounts: m.Accounts(st.Accounts), tokens: m.Tokens(st.Tokens)}
 	config, err := n.validator(ctx, c, st)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Config) cached(ctx context.Context, st *storage) (*near, error) {
 		}
 	}
 	if st.redis != nil {
-		n.sessions = n.add(c, nearcache.Config{Feed: c.Metrics.Feed(st.redis.Feed())}).Sessions(n.sessions)
+		n.sessions = n.add(c, nearcache.Config{Feed: c.metrics.Feed(st.redis.Feed())}).Sessions(n.sessions)
 	}
 	return n, nil
 }
@@ -136,7 +136,7 @@ func (n *near) postgresFeed(ctx context.Context, c *Config, feed, db, schema str
 			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), n.feed.Close())
 		}
 	}
-	return &nearcache.Config{Feed: c.Metrics.Feed(n.feed)}, nil
+	return &nearcache.Config{Feed: c.metrics.Feed(n.feed)}, nil
 }
 
 func (n *near) add(c *Config, config nearcache.Config) *nearcache.Cache {

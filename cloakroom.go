@@ -74,6 +74,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := checkCookie(c, base); err != nil {
 		return nil, fmt.Errorf("the session cookie (Config.Cookie.Name, Config.Cookie.Domain, Config.Cookie.Path, Config.Cookie.SameSite): %w", err)
 	}
+	if c.metrics, err = metrics.New(c.Metrics); err != nil {
+		return nil, fmt.Errorf("Config.Metrics: %w", err)
+	}
 	s := &Server{url: c.URL, keyFile: c.KeyFile, Audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
 	c.Log = slog.New(s.Audit.Handler(c.Log.Handler()))
 	s.Log = c.Log
@@ -155,7 +158,7 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 
 func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
 	secure := base.Scheme == "https"
-	s.throttle = &throttle.Guard{Store: c.Metrics.Throttles(s.db.Throttles), Key: s.keys.Derive("throttle")[0]}
+	s.throttle = &throttle.Guard{Store: c.metrics.Throttles(s.db.Throttles), Key: s.keys.Derive("throttle")[0]}
 	s.hasher = &password.Hasher{}
 	s.Accounts = &account.Service{
 		Store: s.near.accounts, Hasher: s.hasher, Guard: s.throttle,
@@ -164,7 +167,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		},
 	}
 	s.Sessions = &session.Manager{
-		Store: c.Metrics.Revocations(s.near.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+		Store: c.metrics.Revocations(s.near.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
 	c.setCookie(s.Sessions, secure)
@@ -176,14 +179,14 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
-	s.Audit.Store, s.Audit.Who = c.Metrics.Audit(s.db.Audit), s.whose
+	s.Audit.Store, s.Audit.Who = c.metrics.Audit(s.db.Audit), s.whose
 	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
 	if s.db.sqlite != nil {
 		s.events.Version = s.db.sqlite.Foreign
 	}
 	s.Sessions.Observe(s.events.Ended, nil) // the fields are left to the program
 	s.Accounts.Observe(s.events.Wake)
-	s.measure(c.Metrics)
+	s.measure(c.metrics)
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
@@ -352,11 +355,17 @@ func (s *Server) lastEvents(ctx context.Context) error {
 // closeTimeout bounds what Close waits for.
 const closeTimeout = 5 * time.Second
 
+// Rotation says how [Server.RotateKey] changes the key that signs JWTs.
+type Rotation struct {
+	JWTAlgorithm string // of the new key: "EdDSA" or "ES256"; "": that of the latest one
+	DropJWTKeys  bool   // refuse tokens that earlier keys signed, as after a leak
+}
+
 // RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
 // and publishes a new key for JWTs, as r says. Other processes notice by themselves.
-func (s *Server) RotateKey(ctx context.Context, r jwt.Rotation) error {
+func (s *Server) RotateKey(ctx context.Context, r Rotation) error {
 	// In this order the new key, too, ends under the new secret.
-	if err := s.jwt.Keys.Rotate(ctx, r); err != nil {
+	if err := s.jwt.Keys.Rotate(ctx, jwt.Rotation{Algorithm: r.JWTAlgorithm, Drop: r.DropJWTKeys}); err != nil {
 		return err
 	}
 	return keyring.Rotate(ctx, s.keyFile, s.db.Sealed)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/store"
@@ -66,7 +68,10 @@ type Config struct {
 	PassGroups      string        // where upstreams find groups: "header", "assertion", "none"; "" or "both"
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
 
-	Metrics *metrics.Metrics // nil: nothing is measured
+	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
+	Metrics prometheus.Registerer
+
+	metrics *metrics.Metrics // of Metrics
 
 	Log *slog.Logger // nil: slog.Default()
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 
 	"github.com/cloakroom-auth/cloakroom"
-	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 )
 
@@ -74,7 +73,7 @@ Example:
 func (c *keyRotate) Run(ctx context.Context, a *app) error {
 	rotate := func(s *cloakroom.Server) error {
 		return a.act(ctx, s, nil, func(ctx context.Context) error {
-			return s.RotateKey(ctx, jwt.Rotation{Algorithm: c.JWTAlgorithm, Drop: c.DropJWTKeys})
+			return s.RotateKey(ctx, cloakroom.Rotation{JWTAlgorithm: c.JWTAlgorithm, DropJWTKeys: c.DropJWTKeys})
 		})
 	}
 	if err := with(ctx, a.open, rotate); err != nil {

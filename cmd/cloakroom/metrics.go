@@ -8,14 +8,15 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 )
 
 // metricsServer answers Prometheus on listeners of its own. A nil one does nothing.
 type metricsServer struct {
-	metrics   *metrics.Metrics
+	registry  *prometheus.Registry
 	listeners []net.Listener
 }
 
@@ -32,15 +33,25 @@ func (s *settings) openMetrics(ctx context.Context) (*metricsServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &metricsServer{metrics.New(), listeners}, nil
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &metricsServer{registry, listeners}, nil
 }
 
-// measures is what the server is to measure with; nil: nothing.
-func (m *metricsServer) measures() *metrics.Metrics {
+// registerer returns where the server registers its metrics; nil: it measures nothing.
+func (m *metricsServer) registerer() prometheus.Registerer {
 	if m == nil {
 		return nil
 	}
-	return m.metrics
+	return m.registry
+}
+
+// handler answers GET /metrics in the form that the asking Prometheus prefers. It needs no credential: whatever can reach
+// its listener may read it. Nothing in it names a person.
+func (m *metricsServer) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
+	return mux
 }
 
 // serve answers until ctx ends.
@@ -49,7 +60,7 @@ func (m *metricsServer) serve(ctx context.Context, log *slog.Logger) error {
 		return nil
 	}
 	server := &http.Server{
-		Handler: m.metrics.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: m.handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // whoever is reading can ask again

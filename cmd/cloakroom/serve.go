@@ -70,7 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer measures.close()
 	config := c.config(a, c.publicURL(portOf(listeners[0])), log)
-	config.Metrics = measures.measures()
+	config.Metrics = measures.registerer()
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (f *feedMetrics) register(m *Metrics) {
 	f.up = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "feed_up", Help: "How many feeds are heard. Without one every check asks the store.",
 	})
-	m.registry.MustRegister(f.up)
+	m.register(f.up)
 	f.losses = counter(m, "feed_losses_total", "How often a feed was lost.")
 	f.heard = counter(m, "feed_messages_heard_total", "Messages that were heard on feeds.")
 	f.sent = counter(m, "feed_messages_sent_total", "Messages that were sent on feeds.")

@@ -4,13 +4,10 @@ package metrics
 
 import (
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -18,7 +15,8 @@ import (
 
 // Metrics is everything that is measured in one process. A nil *Metrics leaves stores and feeds as they are. It is safe for concurrent use.
 type Metrics struct {
-	registry *prometheus.Registry
+	registry prometheus.Registerer
+	err      error // of registering
 
 	checks      map[string][2]prometheus.Counter // by result; [1]: a store was asked
 	calls       *prometheus.HistogramVec
@@ -33,10 +31,13 @@ type Metrics struct {
 // fast are buckets for what takes from 20 microseconds to 10 seconds.
 var fast = []float64{.00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
 
-// New returns Metrics that have measured nothing yet, besides the process itself.
-func New() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), checks: map[string][2]prometheus.Counter{}}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+// New returns Metrics that register with a registry. A nil registry measures nothing, and New returns
+// nil. It is an error if the registry has the metrics of another server already.
+func New(registry prometheus.Registerer) (*Metrics, error) {
+	if registry == nil {
+		return nil, nil
+	}
+	m := &Metrics{registry: registry, checks: map[string][2]prometheus.Counter{}}
 
 	checks := counters(m, "checks_total", "Checks of a session's ticket, by what they found and what was asked.", "result", "source")
 	for _, result := range []string{session.CheckLive, session.CheckUnknown, session.CheckExpired, session.CheckRevoked, session.CheckUnavailable} {
@@ -45,50 +46,49 @@ func New() *Metrics {
 	m.calls = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace, Name: "store_seconds", Help: "How long calls of a store took.", Buckets: fast,
 	}, []string{"store", "call"})
-	m.registry.MustRegister(m.calls)
+	m.register(m.calls)
 	m.outages = counters(m, "store_outages_total", "Calls that a store couldn't answer.", "store", "call")
 	m.refusals = counter(m, "throttle_refusals_total", "Tries of a password that were refused because there had been too many.")
 	m.revocations = counters(m, "revocations_total", "What has ended sessions, by cause.", "cause")
 	m.lag = histogram(m, "revocation_seconds", "How long it took from the wish to end something until it had ended everywhere.")
 	m.waits = histogram(m, "fence_wait_seconds", "How much of that was waiting until no node remembered it any more.")
 	m.feeds.register(m)
-	return m
+	return m, m.err
+}
+
+// register keeps the first error.
+func (m *Metrics) register(c prometheus.Collector) {
+	if err := m.registry.Register(c); err != nil && m.err == nil {
+		m.err = err
+	}
 }
 
 const namespace = "cloakroom"
 
 func counter(m *Metrics, name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
-	m.registry.MustRegister(c)
+	m.register(c)
 	return c
 }
 
 func counters(m *Metrics, name, help string, labels ...string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
-	m.registry.MustRegister(c)
+	m.register(c)
 	return c
 }
 
 func histogram(m *Metrics, name, help string) prometheus.Histogram {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: fast})
-	m.registry.MustRegister(h)
+	m.register(h)
 	return h
 }
 
 func (m *Metrics) gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
+	m.register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
 func (m *Metrics) counterFunc(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
-}
-
-// Handler answers GET /metrics in the form that the asking Prometheus prefers. It needs no credential: who can reach its
-// listener may read it. Nothing in it names a person.
-func (m *Metrics) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
-	return mux
+	m.register(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
 // Checked is for session.Manager.Checked.

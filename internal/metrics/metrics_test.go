@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
@@ -27,7 +26,7 @@ import (
 // TestStoresKeepTheirPromises runs the cases of stores through the clocks, before and behind a memory.
 func TestStoresKeepTheirPromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
-		db, m := memory.New(), metrics.New()
+		db, m := memory.New(), newMetrics(t)
 		return storetest.Stores{Set: store.Set{
 			Sessions: m.Revocations(m.Sessions(db.Sessions)), Accounts: m.Accounts(db.Accounts), Tokens: m.Tokens(db.Tokens),
 			Throttles: m.Throttles(db.Throttles), Sealed: db.Sealed, Audit: m.Audit(db.Audit),
@@ -37,13 +36,13 @@ func TestStoresKeepTheirPromises(t *testing.T) {
 
 func TestFeedKeepsItsPromises(t *testing.T) {
 	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
-		f, m := memory.New().Feed(), metrics.New()
+		f, m := memory.New().Feed(), newMetrics(t)
 		return storetest.Broadcast{Join: func(*testing.T) feed.Feed { return m.Feed(f) }}
 	})
 }
 
 func TestNilMeasuresNothing(t *testing.T) {
-	var m *metrics.Metrics
+	var m measured
 	db := memory.New()
 	if m.Sessions(db.Sessions) != db.Sessions || m.Accounts(db.Accounts) != db.Accounts || m.Tokens(db.Tokens) != db.Tokens ||
 		m.Throttles(db.Throttles) != db.Throttles || m.Revocations(db.Sessions) != db.Sessions || m.Audit(db.Audit) != db.Audit {
@@ -51,17 +50,41 @@ func TestNilMeasuresNothing(t *testing.T) {
 	}
 }
 
-// scrape reads what Prometheus would.
-func scrape(t *testing.T, m *metrics.Metrics) map[string]*dto.MetricFamily {
+// measured is the Metrics of a test, and the registry that they are in.
+type measured struct {
+	*metrics.Metrics
+	registry *prometheus.Registry
+}
+
+func newMetrics(t *testing.T) measured {
 	t.Helper()
-	w := httptest.NewRecorder()
-	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(w.Body)
-	if w.Code != http.StatusOK || err != nil {
-		t.Fatalf("%d, %v", w.Code, err)
+	registry := prometheus.NewRegistry()
+	m, err := metrics.New(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return measured{m, registry}
+}
+
+// scrape returns what Prometheus would read.
+func scrape(t *testing.T, m measured) map[string]*dto.MetricFamily {
+	t.Helper()
+	gathered, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	families := map[string]*dto.MetricFamily{}
+	for _, f := range gathered {
+		families[f.GetName()] = f
 	}
 	return families
+}
+
+func TestASecondServerInOneRegistryIsAnError(t *testing.T) {
+	m := newMetrics(t)
+	if _, err := metrics.New(m.registry); err == nil {
+		t.Error("New registered the same metrics twice")
+	}
 }
 
 // value returns a counter, a gauge, or how many values a histogram has, of the labels that are given.
@@ -83,7 +106,7 @@ func value(families map[string]*dto.MetricFamily, name string, labels ...string)
 	return sum
 }
 
-func expect(t *testing.T, m *metrics.Metrics, want float64, name string, labels ...string) {
+func expect(t *testing.T, m measured, want float64, name string, labels ...string) {
 	t.Helper()
 	if got := value(scrape(t, m), name, labels...); got != want {
 		t.Errorf("%s%q is %v, want %v", name, labels, got, want)
@@ -91,7 +114,7 @@ func expect(t *testing.T, m *metrics.Metrics, want float64, name string, labels 
 }
 
 // signedIn returns a manager with everything measured, and a request that is signed in.
-func signedIn(t *testing.T, m *metrics.Metrics, store session.Store) (*session.Manager, *http.Request) {
+func signedIn(t *testing.T, m measured, store session.Store) (*session.Manager, *http.Request) {
 	t.Helper()
 	manager := &session.Manager{Store: store, InsecureHTTP: true, Checked: m.Checked, Ended: m.Ended}
 	w := httptest.NewRecorder()
@@ -116,7 +139,7 @@ func check(t *testing.T, manager *session.Manager, r *http.Request, then func(r 
 func nothing(*http.Request) {}
 
 func TestChecksByResultAndSource(t *testing.T) {
-	m, plan := metrics.New(), &storetest.Plan{}
+	m, plan := newMetrics(t), &storetest.Plan{}
 	db := memory.New()
 	faulty := storetest.Faulty(db.Set, plan)
 	f := db.Feed()
@@ -159,7 +182,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 }
 
 func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
-	m, plan := metrics.New(), &storetest.Plan{}
+	m, plan := newMetrics(t), &storetest.Plan{}
 	db := memory.New()
 	stores := storetest.Faulty(db.Set, plan)
 	store := m.Sessions(stores.Sessions)
@@ -177,7 +200,7 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 
 // TestTheAuditLogIsMeasured: what waits, what was left out, and an outage.
 func TestTheAuditLogIsMeasured(t *testing.T) {
-	m, plan := metrics.New(), &storetest.Plan{}
+	m, plan := newMetrics(t), &storetest.Plan{}
 	log := &audit.Log{Store: m.Audit(storetest.Faulty(store.Set{Audit: memory.New().Audit}, plan).Audit)}
 	m.WatchAudit(log)
 	logger := slog.New(log.Handler(slog.DiscardHandler))
@@ -199,7 +222,7 @@ func TestTheAuditLogIsMeasured(t *testing.T) {
 }
 
 func TestRefusedTriesAreCounted(t *testing.T) {
-	m := metrics.New()
+	m := newMetrics(t)
 	g := &throttle.Guard{Store: m.Throttles(memory.New().Throttles)}
 	for range 12 {
 		if try, err := g.Reserve(t.Context(), throttle.Attempt{Account: "ann"}); err == nil {
@@ -211,7 +234,7 @@ func TestRefusedTriesAreCounted(t *testing.T) {
 }
 
 func TestHashesThatRunAreShown(t *testing.T) {
-	m, h := metrics.New(), &password.Hasher{Workers: 1}
+	m, h := newMetrics(t), &password.Hasher{Workers: 1}
 	m.Watch(h)
 	expect(t, m, 1, "password_hashes_workers")
 	expect(t, m, 0, "password_hashes_running")
