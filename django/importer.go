@@ -99,7 +99,13 @@ func (i *Import) importGroups(ctx context.Context) error {
 		case !there && i.DryRun:
 			i.report.Groups++
 		case !there:
-			if err := i.Accounts.SetGroup(ctx, g); err != nil {
+			err := i.Accounts.Transact(ctx, func(tx account.Tx) error { return tx.CreateGroup(g) })
+			if errors.Is(err, account.ErrGroupExists) {
+				i.problem("", "the group %q was made meanwhile, and was left as it is", g.Name)
+				i.groups[g.Name] = true
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			i.report.Groups++

@@ -319,8 +319,11 @@ var accountTransactCases = []testCase[account.Store]{
 						removed.Store(true)
 						return
 					}
-					for {
+					for after := 0; after < 3; {
 						late := removed.Load()
+						if late {
+							after++
+						}
 						err := s.Transact(t.Context(), func(tx account.Tx) error {
 							actor, err := tx.Load(u.ID)
 							if err != nil {

@@ -201,6 +201,29 @@ func TestX02_X09_ChangesOfAccountsAreFenced(t *testing.T) {
 		"right": func(t *testing.T, m *member, _ string) error {
 			return m.accounts.SetGroup(t.Context(), account.Group{Name: "g"})
 		},
+		"user, in a step": func(t *testing.T, m *member, id string) error {
+			return m.accounts.Transact(t.Context(), func(tx account.Tx) error { return tx.Delete(id) })
+		},
+		"group, in a step": func(t *testing.T, m *member, _ string) error {
+			return m.accounts.Transact(t.Context(), func(tx account.Tx) error { return tx.DeleteGroup("g") })
+		},
+		"right, in a step": func(t *testing.T, m *member, _ string) error {
+			return m.accounts.Transact(t.Context(), func(tx account.Tx) error { return tx.ChangeGroup(account.Group{Name: "g"}) })
+		},
+		"membership, in a step that does something else the second time": func(t *testing.T, m *member, id string) error {
+			times := 0
+			return m.accounts.Transact(t.Context(), func(tx account.Tx) error {
+				if times++; times == 1 {
+					return tx.ChangeGroup(account.Group{Name: "g", Permissions: []string{"app.edit"}})
+				}
+				u, err := tx.Load(id)
+				if err == nil {
+					u.Groups = nil
+					err = tx.Change(u)
+				}
+				return err
+			})
+		},
 		"reset": func(t *testing.T, m *member, id string) error {
 			if err := m.accounts.SetReset(t.Context(), id, [32]byte{7}, 1<<40); err != nil {
 				return err
