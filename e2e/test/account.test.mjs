@@ -23,6 +23,21 @@ test("one's account", async (t) => {
     return [page, other];
   };
 
+  await t.test("browsers that the page doesn't know are told apart by what they call themselves", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    for (const userAgent of ["Kiosk/7.1 (hall)", "Kiosk/7.1 (" + "very".repeat(60) + " long)"]) {
+      await signIn(await openPage(t, browser, { userAgent }), server);
+    }
+    await page.reload();
+    await device(page, "Unknown device").getByText("Kiosk/7.1 (hall)").waitFor();
+    assert.equal(await device(page, "Unknown device").count(), 2);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/devices.png`, fullPage: true });
+    await page.getByRole("button", { name: "End Kiosk/7.1 (hall)" }).click();
+    await page.getByRole("button", { name: "End it" }).click();
+    await page.getByRole("status").getByText("Kiosk/7.1 (hall) has been signed out.").waitFor();
+  });
+
   await t.test("another device is ended from this one", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);

@@ -244,6 +244,9 @@ test("the administration", async (t) => {
     for (let i = 0; i < 60; i++) assert.equal((await forged()).status, 403);
     await page.getByRole("button", { name: "Look again" }).click();
     const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
+    const exports = await page.getByRole("button", { name: "Export as JSON" }).boundingBox();
+    assert.ok(exports.y < (await rows.first().boundingBox()).y, "the export stands below a long list");
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/audit.png` });
     await page.getByLabel("Event", { exact: true }).selectOption("malicious_csrf");
     await rows.filter({ hasText: "Request forged" }).nth(40).waitFor();
     const before = await rows.count();

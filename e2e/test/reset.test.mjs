@@ -30,6 +30,9 @@ test("a password is reset from a one-time link", async (t) => {
     await page.goto(await link());
     await set.waitFor();
     assert.equal(page.url(), `${server.url}/auth/reset`);
+    const username = page.getByLabel("Username or e-mail"); // for password managers; it may stay empty
+    assert.equal(await username.getAttribute("autocomplete"), "username");
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/reset.png` });
     await fillPassword(page, "New password", "short");
     await set.click();
     await page.locator('input[name="new_password"][aria-invalid="true"]').waitFor();

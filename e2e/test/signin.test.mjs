@@ -175,6 +175,60 @@ test("signing in", async (t) => {
     assert.ok(await ticket(page));
   });
 
+  await t.test("a browser that doesn't keep the cookie is told so, instead of being led in a circle", async (t) => {
+    const page = await openPage(t, browser);
+    await page.route("**/api/auth/login", async (route) => {
+      const response = await route.fetch();
+      await page.context().clearCookies();
+      const { "set-cookie": _, ...headers } = response.headers();
+      await route.fulfill({ response, headers });
+    });
+    await page.goto(`${server.url}/signin`);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await submit(page).click();
+    await page.getByRole("alert").getByText("didn’t keep the cookie").waitFor();
+    assert.equal(new URL(page.url()).pathname, "/signin");
+    assert.equal(await page.getByLabel("Username").inputValue(), admin.username);
+    await page.unrouteAll();
+    await submit(page).click();
+    await atAccount(page);
+  });
+
+  await t.test("a way back in letters of any script is followed, encoded or not", async (t) => {
+    const page = await openPage(t, browser);
+    await page.route((url) => url.pathname.startsWith("/%E6"), (route) => route.fulfill({ contentType: "text/html", body: "<title>there</title>" }));
+    for (const next of ["/注文?q=ü", encodeURIComponent("/注文?q=ü")]) {
+      await page.context().clearCookies();
+      await page.goto(`${server.url}/signin?next=${next}`);
+      await page.getByLabel("Username").fill(admin.username);
+      await fillPassword(page, "Password", admin.password);
+      await submit(page).click();
+      await page.waitForURL(`${server.url}/%E6%B3%A8%E6%96%87?q=%C3%BC`);
+    }
+  });
+
+  await t.test("Caps Lock is noticed while a password is typed", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    const password = page.getByLabel("Password", { exact: true });
+    const press = (modifierCapsLock) => password.evaluate((field, modifierCapsLock) =>
+      field.dispatchEvent(new KeyboardEvent("keydown", { key: "A", bubbles: true, modifierCapsLock })), modifierCapsLock);
+    const hint = page.getByRole("status").getByText("Caps Lock is on");
+    await press(true);
+    await hint.waitFor();
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/caps.png` });
+    await press(false);
+    await hint.waitFor({ state: "detached" });
+  });
+
+  await t.test("what stands below “Keep me signed in” fits how it is set", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    assert.ok(await page.getByLabel("Keep me signed in").isChecked());
+    await page.getByText("Untick this on a computer that others use.").waitFor();
+  });
+
   await t.test("too many tries: told with a countdown, and what was typed stays", async (t) => {
     for (let i = 0; i < 10; i++) {
       const response = await server.post("/api/auth/login", { username: admin.username, password: `wrong ${i}` });

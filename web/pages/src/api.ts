@@ -1,6 +1,6 @@
 /** The server, as the pages use it: who is signed in, and the routes. */
 
-import { createAuth, type AuthError, type FirstAdministrator, type Setup, type Token, type User } from "@cloakroom/client";
+import { AuthError, createAuth, type Credentials, type FirstAdministrator, type Setup, type Token, type User } from "@cloakroom/client";
 
 export { AuthError } from "@cloakroom/client";
 export type { Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
@@ -36,6 +36,16 @@ export const api = {
   makeFirstAdministrator: async (first: FirstAdministrator) => auth.adopt(await call<User>("POST", "/api/auth/setup", first)),
   resetPassword: (reset: PasswordReset) => call<object>("POST", "/api/auth/password/reset", reset),
 };
+
+/** The code of a sign-in after which the browser isn't signed in. */
+export const noCookie = "no_cookie";
+
+/** Signs in, and makes sure that the browser has kept the cookie: what else the server says is for the next page. */
+export async function signIn(credentials: Credentials): Promise<void> {
+  await auth.login(credentials);
+  const error = await auth.client.me({ slide: false }).then(() => undefined, (error: AuthError) => error);
+  if (error?.code === "not_authenticated" || error?.code === "session_ended") throw new AuthError(noCookie, error.status);
+}
 
 /** Whether the server could not say: never a reason to call somebody signed out. */
 export function isOutage(error: AuthError): boolean {

@@ -81,14 +81,15 @@ function inOrder(devices: readonly Device[]): Device[] {
 }
 
 function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onEnd: (name: string) => void }) {
-  const name = describeAgent(device.user_agent) ?? t.unknown;
+  const known = describeAgent(device.user_agent);
+  const name = known ?? (device.user_agent || t.unknown);
   const now = useNow();
   return (
     <li className="device">
       <Drawing kind={agentKind(device.user_agent)} />
       <div className="device-text">
         <h3 title={device.user_agent}>
-          {name}
+          {known ?? t.unknown}
           {device.current && <span className="badge">{t.thisDevice}</span>}
         </h3>
         <dl>
@@ -103,6 +104,12 @@ function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onE
               {device.method && ` ${t.methods[device.method] ?? t.method(device.method)}`}
             </dd>
           </div>
+          {!known && device.user_agent && (
+            <div>
+              <dt>{t.browser}</dt>
+              <dd className="agent">{device.user_agent}</dd>
+            </div>
+          )}
           {device.ip && (
             <div>
               <dt>{t.address}</dt>

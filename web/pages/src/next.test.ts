@@ -11,12 +11,19 @@ test("follows a path of this site", () => {
   }
 });
 
+test("follows letters of any script, encoded or not", () => {
+  for (const next of ["/straße?q=ü#é", "/stra%C3%9Fe?q=%C3%BC#%C3%A9"]) {
+    assert.equal(safeNext(next, origin), "/stra%C3%9Fe?q=%C3%BC#%C3%A9");
+  }
+  assert.equal(safeNext("/注文/7", origin), "/%E6%B3%A8%E6%96%87/7");
+});
+
 test("never leaves this site", () => {
   const traps = [
     null, "", "orders", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example",
     "https://evil.example/", "https:evil.example", "javascript:alert(1)", "data:text/html,x",
     "/\t/evil.example", "/\n/evil.example", "\t//evil.example", " //evil.example", "/ /evil.example",
-    "/.//evil.example", "/..//evil.example", "/%2e//evil.example", "/a\\b", "/\u0000", "/\u2028", "/é",
+    "/.//evil.example", "/..//evil.example", "/%2e//evil.example", "/a\\b", "/\u0000", "/\u2028", "/\u00a0", "/\u202e", "/\ud800",
     "@evil.example", "https://app.example.com.evil.example/", "https://app.example.com@evil.example/",
   ];
   for (const next of traps) assert.equal(safeNext(next, origin), home, JSON.stringify(next));

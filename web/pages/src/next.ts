@@ -11,10 +11,12 @@ export function signInFor(path: string): string {
  * only a path of this very site is followed, and everything else is `home`.
  *
  * Browsers drop tabs and newlines from a URL and read "\" as "/", so a value with
- * any such character is refused before it is parsed, as is all but plain ASCII.
+ * any such character is refused before it is parsed, as are all blanks, control
+ * and format characters of Unicode. Its letters are followed: the parsed URL has
+ * them encoded.
  */
 export function safeNext(next: string | null, origin: string): string {
-  if (!next || !/^\/(?!\/)[\x21-\x5b\x5d-\x7e]*$/.test(next)) return home;
+  if (!next || !/^\/(?!\/)[^\\\p{C}\p{Z}]*$/u.test(next)) return home;
   if (!URL.canParse(next, origin)) return home;
   const url = new URL(next, origin);
   // "/.//host" becomes "//host" once its dots are resolved.

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { useAction, useWait } from "./action.ts";
 import { api } from "./api.ts";
 import { Button } from "./parts/button.tsx";
-import { PasswordField } from "./parts/field.tsx";
+import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Heading, Ticket } from "./parts/shell.tsx";
@@ -38,6 +38,7 @@ function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
       <p>{t.intro}</p>
       <Form error={reset.error} sending={off} onSend={(field) => void reset.run(field("new_password"))}>
         <Problem error={reset.error} fields={["new_password"]} />
+        <Field name="username" label={texts.field.login} note={texts.field.forManager} autoComplete="username" required={false} />
         <PasswordField
           name="new_password"
           label={texts.field.newPassword}

@@ -1,7 +1,7 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useEffect, useState } from "react";
 import { useAction, useWait } from "./action.ts";
-import { api, auth, isOutage, type User } from "./api.ts";
+import { api, auth, isOutage, signIn as logIn, type User } from "./api.ts";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -48,7 +48,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
     onLeaving(true);
     try {
-      await auth.login({ username, password, remember });
+      await logIn({ username, password, remember });
     } catch (error) {
       onLeaving(false);
       throw error;

@@ -27,7 +27,10 @@ export function Audit({ me }: { me: User }) {
     <>
       <div className="heading-row">
         <Heading page={t.heading}>{t.heading}</Heading>
-        <Button off={events.isFetching} onClick={() => void events.refetch()}>{t.refresh}</Button>
+        <div className="row">
+          <Export filter={filter} />
+          <Button off={events.isFetching} onClick={() => void events.refetch()}>{t.refresh}</Button>
+        </div>
       </div>
       <p className="who-more">{t.intro}</p>
       <div className="filters filters-wide" role="search">
@@ -52,7 +55,6 @@ export function Audit({ me }: { me: User }) {
           {events.isFetchingNextPage ? texts.checking : texts.admin.more}
         </Button>
       )}
-      <Export filter={filter} />
     </>
   );
 }
@@ -144,10 +146,8 @@ function Export({ filter }: { filter: EventFilter }) {
   return (
     <>
       <DeedProblem error={fetchFile.error ?? null} />
-      <div className="row">
-        <Button off={fetchFile.sending} onClick={() => void fetchFile.run("csv")}>{t.exportCSV}</Button>
-        <Button off={fetchFile.sending} onClick={() => void fetchFile.run("ndjson")}>{t.exportJSON}</Button>
-      </div>
+      <Button off={fetchFile.sending} onClick={() => void fetchFile.run("csv")}>{t.exportCSV}</Button>
+      <Button off={fetchFile.sending} onClick={() => void fetchFile.run("ndjson")}>{t.exportJSON}</Button>
     </>
   );
 }

@@ -38,12 +38,14 @@ export function SessionTable({ me, sessions, named = false }: SessionTableProps)
         </thead>
         <tbody>
           {sessions.map((session) => {
-            const device = describeAgent(session.user_agent) ?? texts.devices.unknown;
+            const known = describeAgent(session.user_agent);
+            const device = known ?? (session.user_agent || texts.devices.unknown);
             return (
               <tr key={session.id}>
                 {named && <th scope="row"><Link to={home(`users/${session.user_id}`)}>{session.username}</Link></th>}
                 <td data-label={t.device} title={session.user_agent}>
-                  <span>{device} {session.current && <span className="badge">{texts.devices.thisDevice}</span>}</span>
+                  <span>{known ?? texts.devices.unknown} {session.current && <span className="badge">{texts.devices.thisDevice}</span>}</span>
+                  {!known && session.user_agent && <span className="agent">{session.user_agent}</span>}
                 </td>
                 <td data-label={texts.devices.address} className="address">{session.ip || "–"}</td>
                 <td data-label={texts.devices.lastUsed}>

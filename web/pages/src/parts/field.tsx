@@ -1,4 +1,4 @@
-import { useId, useState, type HTMLAttributes, type ReactNode } from "react";
+import { useId, useState, type HTMLAttributes, type KeyboardEvent, type ReactNode } from "react";
 import { texts } from "../texts.ts";
 
 interface FieldProps {
@@ -46,6 +46,8 @@ export function PasswordField({ name, label, min, note, errors, required = true,
   const id = useId();
   const [shown, setShown] = useState(false);
   const [length, setLength] = useState(0);
+  const [capsLock, setCapsLock] = useState(false);
+  const noticeCapsLock = (event: KeyboardEvent) => setCapsLock(event.getModifierState("CapsLock"));
   const hint = min === undefined ? undefined : <LengthHint has={length} min={min} />;
   return (
     <div className="field">
@@ -57,6 +59,9 @@ export function PasswordField({ name, label, min, note, errors, required = true,
           type={shown ? "text" : "password"}
           required={required}
           onInput={(event) => setLength([...event.currentTarget.value].length)}
+          onKeyDown={noticeCapsLock}
+          onKeyUp={noticeCapsLock}
+          onBlur={() => setCapsLock(false)}
           {...plain}
           {...rest}
           {...describe(id, hint, errors)}
@@ -72,6 +77,7 @@ export function PasswordField({ name, label, min, note, errors, required = true,
           {shown ? texts.field.hide : texts.field.show}
         </button>
       </div>
+      <p role="status" className="caps-lock">{capsLock && texts.field.capsLock}</p>
       <Below id={id} hint={hint} errors={errors} />
     </div>
   );

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { type AuthError, isOutage } from "../api.ts";
+import { type AuthError, isOutage, noCookie } from "../api.ts";
 import { useWait } from "../action.ts";
 import { texts } from "../texts.ts";
 import { wait } from "../when.ts";
@@ -45,6 +45,7 @@ export function Problem({ error, fields = [], credentials = texts.problem.creden
 function sentence(error: AuthError, credentials: string, outage: string | undefined, strays: number): string {
   if (isOutage(error)) return outage ?? (error.status === 0 ? texts.problem.unreachable : texts.problem.unavailable);
   if (error.code === "invalid_credentials") return credentials;
+  if (error.code === noCookie) return texts.problem.noCookie;
   if (error.status === 429) return texts.problem.throttled;
   if (Object.keys(error.errors).length > strays) return texts.problem.fields;
   return error.detail || texts.problem.refused;
