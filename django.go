@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.
@@ -79,14 +79,11 @@ func parseSchema(address string) (engine, error) {
 
 // inOurSchema returns the address of the same database, with our schema in the place of Django's.
 func inOurSchema(address string) (string, error) {
-	u, err := url.Parse(address)
+	address, err := pgdial.With(address, "search_path", django.OurSchema)
 	if err != nil {
 		return "", errNotDjango
 	}
-	options := u.Query()
-	options.Set("search_path", django.OurSchema)
-	u.RawQuery = options.Encode()
-	return u.String(), nil
+	return address, nil
 }
 
 func (p postgresSchema) String() string { return "the schema " + django.OurSchema + " in it" }

@@ -45,6 +45,7 @@ var layers = map[string]layer{
 	"internal/limit":      {},
 	"internal/reqinfo":    {},
 	"internal/problem":    {own: []string{"internal/reqinfo"}},
+	"internal/reconnect":  {},
 
 	// Where things are kept.
 	"internal/sqlstore": {
@@ -58,13 +59,17 @@ var layers = map[string]layer{
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
-	"redis": {own: []string{"internal/feed", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"redis":           {own: []string{"internal/feed", "internal/reconnect", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"internal/pgdial": {own: []string{"internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
 	"postgres": {
-		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store", "internal/sqlstore"},
-		others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"},
+		own: []string{
+			"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store", "internal/sqlstore",
+			"internal/pgdial", "internal/reconnect",
+		},
+		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"account", "internal/fieldvalue", "password", "session", "token"},
+		own:    []string{"account", "internal/fieldvalue", "password", "session", "token", "internal/pgdial"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -87,7 +92,7 @@ var layers = map[string]layer{
 		own: []string{
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"redis", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/clientip", "internal/keyring", "internal/reqinfo",
+			"internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},

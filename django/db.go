@@ -5,8 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // DB is the stores in a Django's database. It is safe for concurrent use.
@@ -37,7 +38,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{config: c, form: c.form(), index: newIndex()}
-	if err := db.connect(ctx); err != nil {
+	if err := db.connect(); err != nil {
 		return nil, fmt.Errorf("open Django's database %s: %w", Name(c.Database), err)
 	}
 	if err := db.look(ctx); err != nil {
@@ -46,16 +47,20 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) connect(ctx context.Context) (err error) {
+func (db *DB) connect() (err error) {
 	if path, ok := strings.CutPrefix(db.config.Database, "sqlite:"); ok {
 		db.dialect = sqliteDialect
 		db.read, db.write, err = openSQLite(path)
 		return err
 	}
 	db.dialect = postgresDialect
-	db.read, err = openPostgres(ctx, db.config.Database)
+	d, err := dialPostgres(db.config.Database, db.config.postgresTables()...)
+	if err != nil {
+		return err
+	}
+	db.read = d.Pool()
 	db.write = db.read
-	return err
+	return nil
 }
 
 // look reads the schema and refuses what can't be shared.
@@ -92,12 +97,11 @@ func Name(database string) string {
 	if strings.HasPrefix(database, "sqlite:") {
 		return strings.TrimPrefix(database, "sqlite:")
 	}
-	u, err := url.Parse(database)
+	a, err := pgdial.Parse(database)
 	if err != nil {
 		return "PostgreSQL"
 	}
-	u.RawQuery = ""
-	return u.Redacted()
+	return a.String()
 }
 
 // transaction runs do in a transaction that can write, and commits it if do returns no error. What breaks a rule of the

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // The feed from Django: triggers on the tables of sessions, users, rights and tokens send the notices that package
@@ -223,18 +225,19 @@ const beatTime = 1500 * time.Millisecond
 
 // listening reports whether a node beats on the feed.
 func (db *DB) listening(ctx context.Context) (bool, error) {
-	conn, err := pgx.Connect(ctx, db.config.Database)
+	d, err := dialPostgres(db.config.Database)
+	if err != nil {
+		return false, err
+	}
+	made, err := d.Connect(ctx)
 	if err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	pooled, err := behindPooler(ctx, conn)
-	if err == nil && pooled {
-		err = errPooled
+	defer made.(*pgdial.Conn).HangUp()
+	if made.(*pgdial.Conn).Pooled() {
+		return false, fmt.Errorf("listen to the feed: %w", errPooled)
 	}
-	if err != nil {
-		return false, fmt.Errorf("listen to the feed: %w", err)
-	}
+	conn := made.(*pgdial.Conn).Conn.Conn()
 	if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{feedChannel()}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}

@@ -190,7 +190,7 @@ func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
 		"there is no table other_session": func(c *django.Config) { c.SessionTable = "other_session" },
 		"no such file or directory":       func(c *django.Config) { c.Database += "x" },
 		"secret key of Django is needed":  func(c *django.Config) { c.Keys = nil },
-		"not of the form postgres://":     func(c *django.Config) { c.Database = "mysql://u:sesame@h/n" },
+		"such as postgres://":             func(c *django.Config) { c.Database = "mysql://u:sesame@h/n" },
 	} {
 		c := django.Config{Database: strings.TrimPrefix(p.config.DB, "django+"), Keys: keys}
 		change(&c)

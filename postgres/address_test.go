@@ -14,6 +14,12 @@ func TestName(t *testing.T) {
 		{"postgres://ann:hunter2@db.example.com/app", "postgres://ann@db.example.com:5432/app"},
 		{"postgresql://ann@[::1]:5433/app?sslmode=disable&password=hunter2", "postgres://ann@[::1]:5433/app"},
 		{"postgres://ann@/app?host=/run/postgresql&pool_max_conns=5", "postgres://ann@/run/postgresql/app"},
+		{"postgres://ann:hunter2@%2Fvar%2Frun%2Fpostgresql/app", "postgres://ann@/var/run/postgresql/app"},
+		{"postgres://ann@%2fvar%2frun%2fpostgresql:5433/app?sslmode=disable", "postgres://ann@/var/run/postgresql/app"},
+		{"postgres://ann:hunter2@one:5433,two/app", "postgres://ann@one:5433,two:5432/app"},
+		{"postgres://ann@[::1],[::2]:5433/app?target_session_attrs=read-write", "postgres://ann@[::1]:5432,[::2]:5433/app"},
+		{"postgres://ann@%2Frun%2Fpostgresql,two/app", "postgres://ann@/run/postgresql,two:5432/app"},
+		{"postgres://ann@/app?host=one,two&port=1,2", "postgres://ann@one:1,two:2/app"},
 	} {
 		got, err := postgres.Name(c.url)
 		if err != nil || got != c.want {
@@ -28,6 +34,10 @@ var wrong = []string{
 	"postgres://ann:hunter2%@host/app",
 	"postgres://ann:hunter2@host/app\x00",
 	"postgres://ann:hunter2@host/app?sslmode=perhaps",
+	"postgres://ann:hunter2@host,other:port/app",
+	"postgres://ann:hunter2@host,%zz/app",
+	"postgres://ann:hunter2,x/app",
+	"postgres://ann:hunter2@host/app?target_session_attrs=standby",
 	"postgres://ann:hunter2@host/app?pool_max_conns=1",
 	"postgres://ann:hunter2@host/app?pool_max_conns=hunter2",
 	"postgres://ann:hunter2@host/app?connect_timeout=hunter2",

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -28,13 +29,15 @@ var dialect = sqlstore.Dialect{
 	Unprepared: true, // pgx prepares by itself, where that is possible
 	Bytes:      func(text string) any { return []byte(text) },
 	Unique:     func(err error) bool { return hasCode(err, "23505") },
-	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") }, // serialization failure, deadlock
+	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") || isReadOnly(err) }, // serialization failure, deadlock
 	Lost:       isLost,
 	JSONArray:  "json_agg",
 	Position:   func(text, part string) string { return "position(" + part + " in " + text + ")" },
 	Holds:      func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
 	SkipLocked: " FOR UPDATE SKIP LOCKED",
-	GivenID:    "OVERRIDING SYSTEM VALUE ",
+	// Not IN, which may run a query with a LIMIT and locks again for each row, and so finds more than the limit.
+	Among:   func(column, query string) string { return column + " = ANY (ARRAY(" + query + "))" },
+	GivenID: "OVERRIDING SYSTEM VALUE ",
 	RaiseID: "SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT last_value FROM users_id_seq))) " +
 		"WHERE EXISTS (SELECT 1 FROM users)",
 	LockUser:     "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
@@ -57,13 +60,16 @@ func hasCode(err error, codes ...string) bool {
 	return ok && slices.Contains(codes, e.Code)
 }
 
+// isReadOnly reports whether the server has turned read-only. Nothing was done, and all connections to it have been left.
+func isReadOnly(err error) bool { return errors.Is(err, pgdial.ErrReadOnly) }
+
 // isLost reports whether err says that the connection ended while it was in use. One that could not even be made is
 // another matter: trying again at once would not help.
 func isLost(err error) bool {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+	if _, ok := errors.AsType[*pgdial.ConnectError](err); ok {
 		return false
 	}
-	return hasCode(err, "57P01", "57P02", "08006") || // the server shuts down, has crashed; the pooler lost it
+	return isReadOnly(err) || hasCode(err, "57P01", "57P02", "08006") || // the server shuts down, has crashed; the pooler lost it
 		pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -16,10 +18,8 @@ import (
 const channel = `'cloakroom_' || left(encode(sha256(convert_to(coalesce(current_schema(), ''), 'UTF8')), 'hex'), 16)`
 
 const (
-	// feedConns is how many connections send: the server takes one message at a time anyway.
-	feedConns = 2
 	// longestRetry is how long Listen waits at most before it connects again.
-	longestRetry = time.Second
+	longestRetry = reconnect.LongestPause
 )
 
 // errPooled says that a pooler is where nobody may stand.
@@ -29,21 +29,20 @@ var errPooled = errors.New("a pooler stands between us and the server, which wou
 // Feed is a feed.Feed by NOTIFY and LISTEN. The server's queue of notifications is in the order of commits, one for
 // everybody.
 type Feed struct {
-	connector connector
-	send      *sql.DB
+	dialer *pgdial.Dialer
+	send   *sql.DB
 }
 
 // NewFeed returns the feed of the database at url, which must lead to the server itself: a pooler in transaction mode
 // brings no notifications, and Listen says so. It doesn't connect yet. Close it when done.
 func NewFeed(url string) (*Feed, error) {
-	a, err := parse(url)
+	a, err := pgdial.Parse(url)
 	if err != nil {
 		return nil, err
 	}
-	a.config.RuntimeParams["application_name"] += " feed"
-	a.conns = feedConns
-	c := newConnector(a)
-	return &Feed{connector: c, send: c.pool()}, nil
+	a.ForFeed()
+	d := pgdial.New(a)
+	return &Feed{dialer: d, send: d.Pool()}, nil
 }
 
 // Close ends the connections that send. Listen has its own, which ends with its context.
@@ -54,8 +53,13 @@ func (f *Feed) Send(ctx context.Context, message string) error {
 	if err := feed.Check(message); err != nil {
 		return err
 	}
-	if _, err := f.send.ExecContext(ctx, `SELECT pg_notify(`+channel+`, $1)`, message); err != nil {
+	// A server that has turned read-only would pass messages on, and a node that hears its own would believe to hear all.
+	result, err := f.send.ExecContext(ctx, `SELECT pg_notify(`+channel+`, $1) WHERE current_setting('transaction_read_only') = 'off'`, message)
+	if err != nil {
 		return fmt.Errorf("send to the feed: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("send to the feed: %w", errors.Join(pgdial.ErrReadOnly, err))
 	}
 	return nil
 }
@@ -89,11 +93,23 @@ func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}
-	defer farewell(ctx, conn)
+	defer conn.HangUp()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-conn.Over():
+			cancel(pgdial.ErrReadOnly)
+		case <-ctx.Done():
+		}
+	}()
 	l.Up()
 	for {
-		notice, err := conn.WaitForNotification(ctx)
+		notice, err := conn.Conn.Conn().WaitForNotification(ctx)
 		if err != nil {
+			if context.Cause(ctx) == pgdial.ErrReadOnly {
+				err = pgdial.ErrReadOnly
+			}
 			l.Down(fmt.Errorf("listen to the feed: %w", err))
 			return true, err
 		}
@@ -101,42 +117,33 @@ func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 	}
 }
 
-// farewell closes a connection, and doesn't wait long for one whose other end has vanished.
-func farewell(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 100*time.Millisecond)
-	defer cancel()
-	_ = conn.Close(ctx) // it is of no use any more, whatever happens
-}
-
 // connect returns a connection that listens.
-func (f *Feed) connect(ctx context.Context) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.connector.address.config.ConnectTimeout)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, f.connector.address.config.Copy())
+func (f *Feed) connect(ctx context.Context) (*pgdial.Conn, error) {
+	made, err := f.dialer.Connect(ctx)
 	if err != nil {
-		return nil, oneLine{err}
+		return nil, err
 	}
+	conn := made.(*pgdial.Conn)
+	ctx, cancel := context.WithTimeout(ctx, f.dialer.Address().ConnectTimeout())
+	defer cancel()
 	if err := f.listen(ctx, conn); err != nil {
-		farewell(ctx, conn)
+		conn.HangUp()
 		return nil, err
 	}
 	return conn, nil
 }
 
-func (f *Feed) listen(ctx context.Context, conn *pgx.Conn) error {
-	pooled, err := inspect(ctx, conn)
-	if err != nil {
-		return err
-	}
-	if pooled {
+func (f *Feed) listen(ctx context.Context, made *pgdial.Conn) error {
+	if made.Pooled() {
 		return errPooled
 	}
+	conn := made.Conn.Conn()
 	var name string
 	if err := conn.QueryRow(ctx, `SELECT `+channel).Scan(&name); err != nil {
 		return err
 	}
 	// A node that has stopped reading must not hold the server's queue for ever. On a Unix socket these say nothing.
-	_, err = conn.Exec(ctx, `SET tcp_user_timeout = '10s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
+	_, err := conn.Exec(ctx, `SET tcp_user_timeout = '10s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
 		SET tcp_keepalives_count = 3; LISTEN `+pgx.Identifier{name}.Sanitize())
 	return err
 }

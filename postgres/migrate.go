@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
@@ -13,12 +14,12 @@ import (
 // stopped in the middle has done nothing. A schema newer than this program's is an error, and so are another program's
 // tables in our place.
 func Migrate(ctx context.Context, url string) (applied []string, err error) {
-	a, err := parse(url)
+	d, err := dial(url)
 	if err != nil {
 		return nil, err
 	}
-	if applied, err = migrate(ctx, newConnector(a)); err != nil {
-		return nil, fmt.Errorf("open %s: %w", a, err)
+	if applied, err = migrate(ctx, d); err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.Address(), err)
 	}
 	return applied, nil
 }
@@ -26,24 +27,24 @@ func Migrate(ctx context.Context, url string) (applied []string, err error) {
 // Pending returns the names of the migrations that [Migrate] would apply, and whether these are all there are because
 // nothing of ours is there yet. It changes nothing.
 func Pending(ctx context.Context, url string) (names []string, empty bool, err error) {
-	a, err := parse(url)
+	d, err := dial(url)
 	if err != nil {
 		return nil, false, err
 	}
-	db := newConnector(a).pool()
+	db := d.Pool()
 	defer db.Close()
 	have, err := version(ctx, db)
 	if err == nil {
 		names, err = dialect.Missing(have)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("open %s: %w", a, err)
+		return nil, false, fmt.Errorf("open %s: %w", d.Address(), err)
 	}
 	return names, have == 0, nil
 }
 
-func migrate(ctx context.Context, c connector) ([]string, error) {
-	db := sql.OpenDB(sqlstore.OneTransaction(c))
+func migrate(ctx context.Context, d *pgdial.Dialer) ([]string, error) {
+	db := sql.OpenDB(sqlstore.OneTransaction(d))
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	have, err := version(ctx, db)

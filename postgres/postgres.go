@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
@@ -32,24 +33,43 @@ type DB struct {
 
 // Open connects to the database at url (postgres://user:password@host:port/name?options, with the options of libpq) and
 // brings its schema up to date as [Migrate] does. The environment variables of libpq (PGPASSFILE, PGSSLROOTCERT …) stand in
-// for what url doesn't say. The option pool_max_conns bounds the connections that are open at once. No error holds the
-// password.
+// for what url doesn't say. Several hosts, separated by commas, are tried one after the other, each for as long as
+// connect_timeout says (3 seconds if it says nothing), and the first that can be written is used. The option
+// pool_max_conns bounds the connections that are open at once. No error holds the password.
 func Open(ctx context.Context, url string) (*DB, error) {
-	a, err := parse(url)
+	d, err := dial(url)
 	if err != nil {
 		return nil, err
 	}
-	c := newConnector(a)
-	if _, err := migrate(ctx, c); err != nil {
-		return nil, fmt.Errorf("open %s: %w", a, err)
+	if _, err := migrate(ctx, d); err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.Address(), err)
 	}
-	db := &DB{pool: c.pool()}
+	db := &DB{pool: d.Pool()}
 	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, dialect); err != nil {
 		db.pool.Close()
-		return nil, fmt.Errorf("open %s: %w", a, err)
+		return nil, fmt.Errorf("open %s: %w", d.Address(), err)
 	}
 	db.Set = db.health.Set
 	return db, nil
+}
+
+// tables are ours. What is not there yet doesn't matter.
+var tables = []string{
+	"audit", "cloakroom_migrations", "counters", "group_permissions", "groups", "health", "imports", "logins", "members", "resets",
+	"retired", "sealed", "sessions", "setup", "tokens", "user_permissions", "users",
+}
+
+// dial returns what connects to the database at url.
+func dial(url string) (*pgdial.Dialer, error) { return pgdial.Open(url, tables...) }
+
+// Name returns what people may see of a database's address: neither password nor options. An error says that it is no
+// address, and holds nothing of it.
+func Name(url string) (string, error) {
+	a, err := pgdial.Parse(url)
+	if err != nil {
+		return "", err
+	}
+	return a.String(), nil
 }
 
 // Close ends all connections. The DB must not be used afterwards.

@@ -11,13 +11,13 @@ import (
 // another server, database or schema nobody would hear what is sent. Schema is the one that holds our tables; "": where
 // url leads by itself.
 func (f *Feed) Serves(ctx context.Context, url, schema string) error {
-	a, err := parse(url)
+	d, err := dial(url)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*a.config.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.dialer.Address().ConnectTimeout()+d.Address().ConnectTimeout())
 	defer cancel()
-	db := newConnector(a).pool()
+	db := d.Pool()
 	defer db.Close()
 	// What locks the number here is seen by everybody in the same database, and by nobody else.
 	tx, err := f.send.BeginTx(ctx, nil)
@@ -28,7 +28,7 @@ func (f *Feed) Serves(ctx context.Context, url, schema string) error {
 	number, its, there, free := rand.Int64(), "", "", false
 	err = tx.QueryRowContext(ctx, `SELECT coalesce(current_schema(), '') FROM pg_advisory_xact_lock($1)`, number).Scan(&its)
 	if err != nil {
-		return fmt.Errorf("compare %s with %s: %w", f.connector.address, a, err)
+		return fmt.Errorf("compare %s with %s: %w", f.dialer.Address(), d.Address(), err)
 	}
 	err = db.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1), coalesce(current_schema(), '')`, number).Scan(&free, &there)
 	if schema == "" {
@@ -36,7 +36,7 @@ func (f *Feed) Serves(ctx context.Context, url, schema string) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("compare %s with %s: %w", f.connector.address, a, err)
+		return fmt.Errorf("compare %s with %s: %w", f.dialer.Address(), d.Address(), err)
 	case free:
 		return errors.New("this is not the database of Config.DB, whose nodes would not hear what is sent there")
 	case its != schema:

@@ -2,11 +2,11 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // Settings are what decides, on the server's side, whether the promises of a [DB] hold. Each of the zero values is a worry.
@@ -23,47 +23,32 @@ type Settings struct {
 
 // Inspect looks at the server of a database. A server that [Open] would refuse is an error here, too.
 func Inspect(ctx context.Context, url string) (Settings, error) {
-	a, err := parse(url)
+	d, err := dial(url)
 	if err != nil {
 		return Settings{}, err
 	}
-	s, err := a.inspect(ctx)
+	s, err := settings(ctx, d)
 	if err != nil {
-		return Settings{}, fmt.Errorf("look at %s: %w", a, err)
+		return Settings{}, fmt.Errorf("look at %s: %w", d.Address(), err)
 	}
 	return s, nil
 }
 
-func (a *address) inspect(ctx context.Context) (s Settings, err error) {
-	ctx, cancel := context.WithTimeout(ctx, a.config.ConnectTimeout)
+func settings(ctx context.Context, d *pgdial.Dialer) (s Settings, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*d.Address().ConnectTimeout())
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, a.config.Copy())
+	made, err := d.Connect(ctx)
 	if err != nil {
-		return s, oneLine{err}
+		return s, err
 	}
-	defer farewell(ctx, conn)
-	err = conn.QueryRow(ctx, `SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
+	conn := made.(*pgdial.Conn)
+	defer conn.HangUp()
+	s.Direct = !conn.Pooled()
+	s.Private, s.Verified = conn.Way()
+	err = conn.Conn.Conn().QueryRow(ctx, `SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
 		(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') <> 'off',
 		current_setting('synchronous_standby_names') <> '' OR NOT EXISTS (SELECT 1 FROM pg_stat_replication),
 		NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`, pgx.QueryExecModeExec).
 		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Ordinary)
-	if err != nil {
-		return s, err
-	}
-	pooled, err := inspect(ctx, conn)
-	s.Direct = !pooled
-	s.Private, s.Verified = a.way(conn.PgConn().Conn())
 	return s, err
-}
-
-// way tells about the way that a connection takes.
-func (a *address) way(conn net.Conn) (private, verified bool) {
-	if remote, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || remote.IP.IsLoopback() {
-		return true, true
-	}
-	if _, ok := conn.(*tls.Conn); !ok {
-		return false, false
-	}
-	c := a.config.TLSConfig
-	return true, c != nil && (!c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil)
 }

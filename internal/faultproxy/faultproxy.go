@@ -23,6 +23,7 @@ type Proxy struct {
 	frozen  bool
 	refuses bool
 	closed  bool
+	dials   int
 	pairs   map[*pair]struct{}
 	all     sync.WaitGroup
 }
@@ -80,6 +81,16 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Redirect leads new connections to another server.
+func (p *Proxy) Redirect(target string) { p.set(func() { p.target = target }) }
+
+// Dials returns how often clients have connected.
+func (p *Proxy) Dials() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dials
+}
+
 // Close cuts everything and ends the proxy.
 func (p *Proxy) Close() error {
 	p.set(func() { p.closed, p.refuses = true, true })
@@ -102,12 +113,16 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return // closed
 		}
+		p.set(func() { p.dials++ })
 		p.all.Go(func() { p.connect(client.(*net.TCPConn)) })
 	}
 }
 
 func (p *Proxy) connect(client *net.TCPConn) {
-	server, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	server, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if err != nil {
 		reset(client)
 		return

@@ -22,6 +22,12 @@ import (
 // listens: HOST:PORT. It has so few connections to the server that each is many clients' in turn. settings are more of its own.
 func (s *Server) TestPooler(t testing.TB, settings ...string) (addr string) {
 	t.Helper()
+	return s.TestPoolerAs(t, "postgres", settings...)
+}
+
+// TestPoolerAs is TestPooler with connections to the server of another role.
+func (s *Server) TestPoolerAs(t testing.TB, role string, settings ...string) (addr string) {
+	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/pgbouncer")
@@ -32,13 +38,13 @@ func (s *Server) TestPooler(t testing.TB, settings ...string) (addr string) {
 	case err != nil:
 		t.Fatal("pgbouncer isn't installed: apt-get install pgbouncer")
 	}
-	if addr, err = s.pool(t, program, settings); err != nil {
+	if addr, err = s.pool(t, program, role, settings); err != nil {
 		t.Fatal(err)
 	}
 	return addr
 }
 
-func (s *Server) pool(t testing.TB, program string, settings []string) (addr string, err error) {
+func (s *Server) pool(t testing.TB, program, role string, settings []string) (addr string, err error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
@@ -52,7 +58,7 @@ func (s *Server) pool(t testing.TB, program string, settings []string) (addr str
 		return "", err
 	}
 	config := fmt.Sprintf(`[databases]
-* = host=%s port=%s user=postgres
+* = host=%s port=%s user=%s
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -62,7 +68,7 @@ pool_mode = transaction
 default_pool_size = 3
 max_client_conn = 500
 %s
-`, host, serverPort, port, strings.Join(settings, "\n"))
+`, host, serverPort, role, port, strings.Join(settings, "\n"))
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return "", err

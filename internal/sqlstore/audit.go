@@ -24,9 +24,8 @@ func newEvents(p *preparer) *events {
 	return &events{
 		read: p.read, write: p.write, dialect: p.dialect,
 
-		add: p.writing(`INSERT INTO audit (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`),
-		deleteOlder: p.writing(`DELETE FROM audit WHERE at < $1 AND id IN
-			(SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
+		add:         p.writing(`INSERT INTO audit (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`),
+		deleteOlder: p.writing(`DELETE FROM audit WHERE at < $1 AND ` + p.dialect.among(`id`, `SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
 

@@ -58,8 +58,7 @@ func newSessions(p *preparer) *sessions {
 		deleteUser: p.writing(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`),
 
 		// The condition stands twice: a session may be used between the selection and the deletion.
-		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND id IN
-			(SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
+		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND ` + p.dialect.among(`id`, `SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
 

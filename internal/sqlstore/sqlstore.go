@@ -41,6 +41,9 @@ type Dialect struct {
 	LockCounter string                         // a statement: none works on the counter with the key $1, be it there or not; likewise
 	LockTokens  string                         // a statement: no other transaction counts the tokens of the user $1 before this one ends; likewise
 
+	// Among is a condition: the query, which runs once, returns the column's value. Nil: column IN (query).
+	Among func(column, query string) string
+
 	LockSessions string // a statement: nobody else changes the sessions of the user $1, taken in the order of IDs; likewise
 	Touch        string // a statement: the UPDATE of sessions.touch, for all of the arrays $1, $2 and $3 at once; empty: one by one
 	Alone        string // a condition: no other transaction in which it was asked is under way; empty: as LockUsers
@@ -51,6 +54,13 @@ type Dialect struct {
 	// Enter waits until there is a connection to read with, and returns the context to read a single row under, and what
 	// to call afterwards. Nil: reads queue for connections by themselves, and are ended by their own contexts.
 	Enter func(ctx context.Context) (quick context.Context, leave func(), err error)
+}
+
+func (d Dialect) among(column, query string) string {
+	if d.Among == nil {
+		return column + " IN (" + query + ")"
+	}
+	return d.Among(column, query)
 }
 
 func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }

@@ -26,9 +26,8 @@ func newThrottles(p *preparer) *throttles {
 		put: p.writing(`INSERT INTO counters (key, tries, since, blocked, level, ends) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (key) DO UPDATE SET tries = excluded.tries, since = excluded.since, blocked = excluded.blocked,
 			level = excluded.level, ends = excluded.ends`),
-		delete: p.writing(`DELETE FROM counters WHERE key = $1`),
-		deleteExpired: p.writing(`DELETE FROM counters WHERE ends <= $1 AND key IN
-			(SELECT key FROM counters WHERE ends <= $1 ORDER BY ends LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
+		delete:        p.writing(`DELETE FROM counters WHERE key = $1`),
+		deleteExpired: p.writing(`DELETE FROM counters WHERE ends <= $1 AND ` + p.dialect.among(`key`, `SELECT key FROM counters WHERE ends <= $1 ORDER BY ends LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
 

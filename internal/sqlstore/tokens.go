@@ -47,8 +47,7 @@ func newTokens(p *preparer) *tokens {
 
 		delete: p.writing(`DELETE FROM tokens WHERE id = $1`),
 
-		deleteExpired: p.writing(`DELETE FROM tokens WHERE id IN
-			(SELECT id FROM tokens WHERE expires > 0 AND expires <= $1 ORDER BY expires LIMIT $2` + p.dialect.SkipLocked + `)` + p.alone()),
+		deleteExpired: p.writing(`DELETE FROM tokens WHERE ` + p.dialect.among(`id`, `SELECT id FROM tokens WHERE expires > 0 AND expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
 

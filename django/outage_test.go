@@ -1,0 +1,169 @@
+package django_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// knows returns nil if the database says that there is no such session, which only one that is well may say.
+func knows(ctx context.Context, db *django.DB) error {
+	_, err := db.Sessions().Load(ctx, session.ID([]byte("0123456789abcdefghijklmnopqrstuv")))
+	if errors.Is(err, session.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for began := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// administer runs statements as the database's administrator.
+func administer(t *testing.T, address string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range statements {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func TestAnOutageOfDjangosDatabaseIsNoStormOfDials(t *testing.T) {
+	t.Parallel()
+	address := postgresAddress(t)
+	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
+	server := pgserver.Shared(t).Addr
+	proxy, err := faultproxy.New(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	db := opened(t, django.Config{Database: strings.Replace(address, server, proxy.Addr, 1), Keys: keys})
+	ctx, stop := context.WithCancel(t.Context())
+	var served, refused atomic.Int64
+	var group sync.WaitGroup
+	for range 18 {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				if knows(t.Context(), db) == nil {
+					served.Add(1)
+				} else {
+					refused.Add(1)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	defer group.Wait()
+	defer stop()
+	until(t, "traffic", func() bool { return served.Load() > 50 })
+	dials, began := proxy.Dials(), time.Now()
+	proxy.Refuse()
+	proxy.Cut()
+	until(t, "the outage is noticed", func() bool { return refused.Load() > 100 })
+	time.Sleep(3 * time.Second)
+	if n, most := proxy.Dials()-dials, 25+int(5*time.Since(began).Seconds()); n > most {
+		t.Errorf("the server was dialled %d times in the outage, want at most %d", n, most)
+	}
+	proxy.Admit()
+	before := served.Load()
+	until(t, "service", func() bool { return served.Load() > before+50 })
+}
+
+// TestOfSeveralHostsDjangosPrimaryIsFound: the first says nothing at all.
+func TestOfSeveralHostsDjangosPrimaryIsFound(t *testing.T) {
+	t.Parallel()
+	address := postgresAddress(t)
+	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	several := strings.Replace(address, "@", "@"+silent.Addr().String()+",", 1) + "?connect_timeout=1"
+	if err := django.MakeSchema(t.Context(), several); err != nil {
+		t.Errorf("MakeSchema: %v", err)
+	}
+	db := opened(t, django.Config{Database: several, Keys: keys})
+	if err := knows(t.Context(), db); err != nil {
+		t.Error(err)
+	}
+	if _, err := db.InstallFeed(t.Context()); err != nil {
+		t.Errorf("InstallFeed: %v", err)
+	}
+	if err := db.RemoveFeed(t.Context()); err != nil {
+		t.Errorf("RemoveFeed: %v", err)
+	}
+}
+
+// TestDjangosServerThatTurnsReadOnlyIsLeft: what it says of a session counts no more.
+func TestDjangosServerThatTurnsReadOnlyIsLeft(t *testing.T) {
+	t.Parallel()
+	before, after := pgserver.TestServer(t), pgserver.TestServer(t)
+	for _, s := range []*pgserver.Server{before, after} {
+		djangoserver.New(t, djangoserver.Config{Database: s.URL("postgres"), Keys: keys})
+	}
+	several := strings.Replace(after.URL("postgres"), "@", "@"+before.Addr+",", 1)
+	db := opened(t, django.Config{Database: several, Keys: keys})
+	if err := knows(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	administer(t, before.URL("postgres"), `ALTER SYSTEM SET default_transaction_read_only = on`, `SELECT pg_reload_conf()`)
+	until(t, "the server is read-only", func() bool {
+		raw, err := sql.Open("pgx", before.URL("postgres"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		var setting string
+		return raw.QueryRowContext(t.Context(), `SHOW default_transaction_read_only`).Scan(&setting) == nil && setting == "on"
+	})
+	if err := knows(t.Context(), db); err == nil {
+		t.Error("a server that is read-only says what sessions there are")
+	}
+	until(t, "the new primary is found", func() bool { return knows(t.Context(), db) == nil })
+}
+
+// TestRowsOfDjangosThatRowSecurityHidesAreNoSignOut: they are an outage.
+func TestRowsOfDjangosThatRowSecurityHidesAreNoSignOut(t *testing.T) {
+	t.Parallel()
+	server := pgserver.TestServer(t)
+	address := server.URL("postgres")
+	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
+	administer(t, address, `CREATE ROLE app LOGIN`, `GRANT ALL ON ALL TABLES IN SCHEMA public TO app`)
+	config := django.Config{Database: strings.Replace(address, "postgres@", "app@", 1), Keys: keys}
+	db := opened(t, config)
+	if err := knows(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	administer(t, address, `ALTER TABLE django_session ENABLE ROW LEVEL SECURITY`)
+	if err := knows(t.Context(), db); err == nil {
+		t.Error("sessions that row security hides are told to be none")
+	}
+	if _, err := django.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "row security") {
+		t.Errorf("opened anew: %v, want an error about row security", err)
+	}
+}

@@ -1,0 +1,170 @@
+// Package pgdial connects to PostgreSQL: for the stores, the feed, the checks, and the tables of a Django beside us.
+//
+// Every connection is made by a [Dialer]. It tries the hosts of an address one after the other, each for as long as
+// connect_timeout says, and takes the first that may be written to; it refuses a server on which a promise of ours would not
+// hold; it asks a server that is away a few times a second, however many callers there are; and it closes a connection
+// whose server turns out to be read-only.
+package pgdial
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+)
+
+const (
+	idleTime = 5 * time.Minute // after which an unused connection is closed
+	lifetime = time.Hour       // after which any is: a server's process never gives memory back
+)
+
+// Dialer makes the connections to one database. It is a driver.Connector whose connections are of type *[Conn], and safe for
+// concurrent use.
+//
+// Straight to the server, each connection prepares a statement when it is first used. Behind a pooler it doesn't: there
+// the server's process, which would have the prepared statement, is another one for each transaction.
+type Dialer struct {
+	address *Address
+	hidden  string // see hidden
+	gate    reconnect.Gate
+
+	pooled    atomic.Bool         // the last connection was behind a pooler
+	preferred atomic.Int32        // the host that let us in last
+	era       atomic.Pointer[era] // connections of earlier ones are not used again
+}
+
+// era is the time until a server turns out to be read-only, when all connections that were begun in it are left.
+type era struct{ over chan struct{} }
+
+// New returns a Dialer. Tables are those that must be seen whole, quoted where SQL wants that: a server whose row security
+// hides rows of one from us is refused.
+func New(a *Address, tables ...string) *Dialer {
+	d := &Dialer{address: a, hidden: hidden(tables)}
+	d.era.Store(&era{make(chan struct{})})
+	d.gate.Probe = func(ctx context.Context) error {
+		conn, err := d.dial(ctx)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	return d
+}
+
+// Open reads an address and returns a Dialer. See [Parse] and [New].
+func Open(address string, tables ...string) (*Dialer, error) {
+	a, err := Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	return New(a, tables...), nil
+}
+
+// Address returns where it leads.
+func (d *Dialer) Address() *Address { return d.address }
+
+// Pool returns a pool of connections. It opens none yet.
+func (d *Dialer) Pool() *sql.DB {
+	db := sql.OpenDB(d)
+	db.SetMaxOpenConns(d.address.conns)
+	db.SetMaxIdleConns(d.address.conns)
+	db.SetConnMaxIdleTime(idleTime)
+	db.SetConnMaxLifetime(lifetime)
+	return db
+}
+
+// ForFeed lets the Dialer be that of a feed: by another name at the server, and with a pool of two connections, since the
+// server takes one message at a time anyway.
+func (a *Address) ForFeed() {
+	a.config.RuntimeParams["application_name"] += " feed"
+	a.conns = 2
+}
+
+func (d *Dialer) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
+
+// Connect implements driver.Connector. While the server is away it returns a *[ConnectError] at once. An attempt doesn't
+// end with its caller: what it learns is of use to the next one.
+func (d *Dialer) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := reconnect.Connect(ctx, &d.gate, d.dial)
+	if err != nil && err == ctx.Err() {
+		err = fmt.Errorf("connect to %s: %w", d.address, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// dial tries the hosts, that which was right last time first.
+func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
+	era := d.era.Load()
+	var all []error
+	first := int(d.preferred.Load())
+	for i := range d.address.hosts {
+		n := (first + i) % len(d.address.hosts)
+		conn, err := d.dialHost(ctx, d.address.hosts[n])
+		if err == nil {
+			d.preferred.Store(int32(n))
+			conn.era = era
+			return conn, nil
+		}
+		all = append(all, err)
+	}
+	return nil, &ConnectError{d.address, all}
+}
+
+// dialHost tries the ways to talk to a host. A way is for a server that doesn't want another; one that can't be reached by
+// the first can't be reached by the second.
+func (d *Dialer) dialHost(ctx context.Context, h host) (conn *Conn, err error) {
+	for _, way := range h.ways {
+		conn, err = d.dialWay(ctx, d.address.by(way))
+		if err == nil || unreachable(err) {
+			break
+		}
+	}
+	return conn, err
+}
+
+// unreachable reports whether the network has failed, and not only TLS.
+func unreachable(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") { // an alert of TLS
+		return false
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// dialWay connects, by another kind of connection if there is a pooler where none was expected, or the other way round.
+func (d *Dialer) dialWay(ctx context.Context, config *pgx.ConnConfig) (*Conn, error) {
+	for try := 1; ; try++ {
+		pooled := d.pooled.Load()
+		if config.DefaultQueryExecMode = d.address.config.DefaultQueryExecMode; pooled && !d.address.mode {
+			config.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
+		var found server
+		config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) (err error) {
+			found, err = look(ctx, conn, d.hidden)
+			return err
+		}
+		conn, err := stdlib.GetConnector(*config, reuse()...).Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if found.pooled == pooled || try > 2 {
+			return &Conn{Conn: conn.(*stdlib.Conn), dialer: d, server: found}, nil
+		}
+		d.pooled.Store(found.pooled)
+		conn.Close()
+	}
+}

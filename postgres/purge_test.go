@@ -1,0 +1,29 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+)
+
+// TestAPurgeTakesNoMoreThanItMay, whatever plan the server chooses: one that runs a subquery again for each row finds other
+// rows each time, since those that are locked are left out.
+func TestAPurgeTakesNoMoreThanItMay(t *testing.T) {
+	url := pgserver.Test(t)
+	name := url[strings.LastIndexByte(url, '/')+1:]
+	for _, plan := range []string{"enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_material", "enable_sort", "enable_memoize"} {
+		sql(t, url, `ALTER DATABASE `+name+` SET `+plan+` = off`)
+	}
+	db := open(t, url)
+	for n := range 5 {
+		r := ticket(n)
+		r.Expires = 2
+		must(t, db.Sessions().Create(t.Context(), r))
+	}
+	for left := 5; left > 0; left-- {
+		if n, err := db.Sessions().DeleteExpired(t.Context(), 10, 1); err != nil || n != 1 {
+			t.Fatalf("DeleteExpired of at most one: %d, %v, with %d left", n, err, left)
+		}
+	}
+}
