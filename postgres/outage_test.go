@@ -62,9 +62,9 @@ func during(t *testing.T, net *faultproxy.Proxy, clients int, call func(ctx cont
 
 func TestAnOutageIsNoStormOfDials(t *testing.T) {
 	db, net, url := spoilt(t)
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	during(t, net, 18, func(ctx context.Context) error {
-		_, err := db.Sessions().Load(ctx, ticketID(1))
+		_, err := db.Sessions.Load(ctx, ticketID(1))
 		return err
 	})
 	during(t, net, 18, db.Ping)
@@ -84,9 +84,9 @@ func TestWhileAProbeWaitsCallersAreToldAtOnce(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { net.Close() })
 	db := open(t, through(net.Addr, url)+"?connect_timeout=600")
-	must(t, db.Sessions().Create(t.Context(), ticket(1)))
+	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	load := func() error {
-		_, err := db.Sessions().Load(t.Context(), ticketID(1))
+		_, err := db.Sessions.Load(t.Context(), ticketID(1))
 		return err
 	}
 	net.Refuse()
@@ -224,7 +224,7 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 				url = hosts(after.URL("postgres"), from.TestPooler(t))
 			}
 			db := open(t, url)
-			must(t, db.Sessions().Create(t.Context(), ticket(1)))
+			must(t, db.Sessions.Create(t.Context(), ticket(1)))
 			warm(t, db)
 			f := newFeed(t, hosts(after.URL("postgres"), from.Addr))
 			down, heard := make(chan error, 10), make(chan string, 1000)
@@ -244,7 +244,7 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 			var group sync.WaitGroup
 			for range 8 {
 				group.Go(func() {
-					if r, err := db.Sessions().Load(t.Context(), ticketID(1)); err == nil {
+					if r, err := db.Sessions.Load(t.Context(), ticketID(1)); err == nil {
 						t.Errorf("a session is loaded from a server that is read-only: %+v", r)
 					}
 				})
@@ -260,7 +260,7 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 				t.Errorf("heard %q, want only what was sent on the new primary", m)
 			}
 			eventually(t, "sessions can be made on the new primary", func() bool {
-				err := db.Sessions().Create(t.Context(), ticket(2))
+				err := db.Sessions.Create(t.Context(), ticket(2))
 				return err == nil || errors.Is(err, session.ErrExists)
 			})
 			if n := count(t, after.URL("postgres"), `SELECT count(*) FROM sessions`); n != 1 {
@@ -276,21 +276,21 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 func TestRowsThatRowSecurityHidesAreNoSignOut(t *testing.T) {
 	server := pgserver.TestServer(t)
 	url := server.URL("postgres")
-	must(t, open(t, url).Sessions().Create(t.Context(), ticket(1)))
+	must(t, open(t, url).Sessions.Create(t.Context(), ticket(1)))
 	sql(t, url, `CREATE ROLE app LOGIN`)
 	sql(t, url, `GRANT ALL ON ALL TABLES IN SCHEMA public TO app`)
 	as := func(url string) string { return strings.Replace(url, "postgres@", "app@", 1) }
 	for name, url := range map[string]string{"straight": as(url), "behind a pooler": through(server.TestPoolerAs(t, "app"), url)} {
 		t.Run(name, func(t *testing.T) {
 			db := open(t, url)
-			_, err := db.Sessions().Load(t.Context(), ticketID(1))
+			_, err := db.Sessions.Load(t.Context(), ticketID(1))
 			must(t, err)
 			warm(t, db)
 			sql(t, server.URL("postgres"), `ALTER TABLE sessions ENABLE ROW LEVEL SECURITY`)
-			if _, err := db.Sessions().Load(t.Context(), ticketID(1)); err == nil || errors.Is(err, session.ErrNotFound) {
+			if _, err := db.Sessions.Load(t.Context(), ticketID(1)); err == nil || errors.Is(err, session.ErrNotFound) {
 				t.Errorf("on a connection that was open before: %v, want an outage", err)
 			}
-			if list, err := db.Sessions().List(t.Context(), session.Query{}); err == nil {
+			if list, err := db.Sessions.List(t.Context(), session.Query{}); err == nil {
 				t.Errorf("on a connection that was open before: a list of %d", len(list))
 			}
 			if _, err := postgres.Open(t.Context(), url); err == nil || !strings.Contains(err.Error(), "row security hides rows of the table sessions") {
@@ -298,7 +298,7 @@ func TestRowsThatRowSecurityHidesAreNoSignOut(t *testing.T) {
 			}
 			sql(t, server.URL("postgres"), `ALTER TABLE sessions DISABLE ROW LEVEL SECURITY`)
 			eventually(t, "service", func() bool {
-				_, err := db.Sessions().Load(t.Context(), ticketID(1))
+				_, err := db.Sessions.Load(t.Context(), ticketID(1))
 				return err == nil
 			})
 		})

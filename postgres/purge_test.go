@@ -19,10 +19,10 @@ func TestAPurgeTakesNoMoreThanItMay(t *testing.T) {
 	for n := range 5 {
 		r := ticket(n)
 		r.Expires = 2
-		must(t, db.Sessions().Create(t.Context(), r))
+		must(t, db.Sessions.Create(t.Context(), r))
 	}
 	for left := 5; left > 0; left-- {
-		if n, err := db.Sessions().DeleteExpired(t.Context(), 10, 1); err != nil || n != 1 {
+		if n, err := db.Sessions.DeleteExpired(t.Context(), 10, 1); err != nil || n != 1 {
 			t.Fatalf("DeleteExpired of at most one: %d, %v, with %d left", n, err, left)
 		}
 	}

@@ -11,18 +11,19 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
 )
 
 const (
 	// firstPause and longestPause bound the wait before a lost feed is listened to again.
 	firstPause   = 50 * time.Millisecond
-	longestPause = time.Second
+	longestPause = reconnect.LongestPause
 )
 
 // broadcast is the feed of one database. The server does one thing at a time, so that there is one order of what is
 // published, and each subscriber's connection carries it in that order or breaks.
 type broadcast struct {
-	client  rueidis.Client
+	client  *link
 	channel string
 }
 
@@ -31,7 +32,7 @@ type broadcast struct {
 func (db *DB) Feed() feed.Feed { return db.feed }
 
 // newFeed names the channel by the database's number: channels know no databases.
-func newFeed(client rueidis.Client, database int) *broadcast {
+func newFeed(client *link, database int) *broadcast {
 	return &broadcast{client, "cloakroom:feed:" + strconv.Itoa(database)}
 }
 
@@ -39,7 +40,7 @@ func (b *broadcast) Send(ctx context.Context, message string) error {
 	if err := feed.Check(message); err != nil {
 		return err
 	}
-	if _, err := do(ctx, b.client, b.client.B().Publish().Channel(b.channel).Message(message).Build()); err != nil {
+	if _, err := run(ctx, b.client, publishScript, b.channel, message); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return nil

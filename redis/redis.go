@@ -17,8 +17,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -38,12 +36,13 @@ const (
 // Calls share a few connections, on which answers come in the order of the questions; a call that is given up leaves
 // its answer to be read and thrown away. A connection that is lost, or on which nothing comes for about two seconds,
 // fails every call that waits on it, whose writes may have been done; the next call makes a new one. Nothing is tried
-// twice.
+// twice. While the server is away calls fail at once, and one connection at a time is tried. A server that has become a
+// replica is away: its answers count for nothing.
 type DB struct {
 	Sessions  session.Store
 	Throttles throttle.Store
 
-	client rueidis.Client
+	client *link
 	feed   *broadcast
 }
 
@@ -56,7 +55,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := rueidis.NewClient(option)
+	client, err := connect(option)
 	if err != nil {
 		return nil, fmt.Errorf("connect to redis: %w", err)
 	}
@@ -83,37 +82,6 @@ func (db *DB) Ping(ctx context.Context) error {
 		return fmt.Errorf("write to redis: %w", err)
 	}
 	return nil
-}
-
-// do runs one command. A context that has ended is an error, and nothing is sent.
-func do(ctx context.Context, client rueidis.Client, command rueidis.Completed) (rueidis.RedisMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return client.Do(ctx, command).ToMessage()
-}
-
-// run runs a script.
-func run(ctx context.Context, client rueidis.Client, script *rueidis.Lua, args ...string) (rueidis.RedisMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if err := ctx.Err(); err != nil {
-		return rueidis.RedisMessage{}, err
-	}
-	m, err := script.Exec(ctx, client, nil, args).ToMessage()
-	if rueidis.IsRedisNil(err) {
-		return m, nil // a script that returns nothing
-	}
-	return m, err
-}
-
-// number runs a script that returns one.
-func number(ctx context.Context, client rueidis.Client, script *rueidis.Lua, args ...string) (int, error) {
-	m, err := run(ctx, client, script, args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := m.AsInt64()
-	return int(n), err
 }
 
 var errDamaged = errors.New("what redis holds is no session of this program's")

@@ -1,12 +1,19 @@
 package redis
 
 import (
+	"crypto/sha1"
 	_ "embed"
-
-	"github.com/redis/rueidis"
+	"encoding/hex"
 )
 
-// The scripts. None may be sent twice, so none is marked as one that may be.
+// script is a script in Lua, which the server knows by its hash once it has seen it.
+type script struct{ text, sha1 string }
+
+func newScript(text string) *script {
+	sum := sha1.Sum([]byte(text))
+	return &script{text, hex.EncodeToString(sum[:])}
+}
+
 var (
 	//go:embed lua/session.lua
 	sessionLua string
@@ -36,18 +43,26 @@ var (
 	swapLua string
 	//go:embed lua/forget.lua
 	forgetLua string
+
+	//go:embed lua/publish.lua
+	publishLua string
+	//go:embed lua/try.lua
+	tryLua string
 )
 
 var (
-	createScript        = rueidis.NewLuaScript(sessionLua + createLua)
-	replaceScript       = rueidis.NewLuaScript(sessionLua + replaceLua)
-	touchScript         = rueidis.NewLuaScript(sessionLua + touchLua)
-	deleteScript        = rueidis.NewLuaScript(sessionLua + deleteLua)
-	deleteUserScript    = rueidis.NewLuaScript(sessionLua + deleteUserLua)
-	deleteExpiredScript = rueidis.NewLuaScript(sessionLua + aloneLua + deleteExpiredLua)
-	listScript          = rueidis.NewLuaScript(sessionLua + listLua)
-	wasScript           = rueidis.NewLuaScript(sessionLua + wasLua)
+	createScript        = newScript(sessionLua + createLua)
+	replaceScript       = newScript(sessionLua + replaceLua)
+	touchScript         = newScript(sessionLua + touchLua)
+	deleteScript        = newScript(sessionLua + deleteLua)
+	deleteUserScript    = newScript(sessionLua + deleteUserLua)
+	deleteExpiredScript = newScript(sessionLua + aloneLua + deleteExpiredLua)
+	listScript          = newScript(sessionLua + listLua)
+	wasScript           = newScript(sessionLua + wasLua)
 
-	swapScript   = rueidis.NewLuaScript(throttleLua + swapLua)
-	forgetScript = rueidis.NewLuaScript(throttleLua + aloneLua + forgetLua)
+	swapScript   = newScript(throttleLua + swapLua)
+	forgetScript = newScript(throttleLua + aloneLua + forgetLua)
+
+	publishScript = newScript(publishLua)
+	tryScript     = newScript(tryLua)
 )

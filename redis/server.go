@@ -29,12 +29,20 @@ func (db *DB) fit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := unfit(info); err != nil {
+		return err
+	}
+	return db.permitted(ctx)
+}
+
+// unfit says what is wrong with a server that describes itself so.
+func unfit(info map[string]string) error {
 	major, _, _ := strings.Cut(info["redis_version"], ".")
 	n, err := strconv.Atoi(major)
 	switch {
 	case err != nil || n < 7:
 		return fmt.Errorf("redis is version %q; this needs Redis 7 or later, or Valkey", info["redis_version"])
-	case info["redis_mode"] == "sentinel":
+	case info["redis_mode"] == "sentinel" || info["server_mode"] == "sentinel": // Valkey's word
 		return errors.New("redis is a Sentinel, which keeps no data; this needs the address of the primary")
 	case info["cluster_enabled"] == "1":
 		return fmt.Errorf("redis is part of a Redis Cluster; this needs one primary")
@@ -42,6 +50,43 @@ func (db *DB) fit(ctx context.Context) error {
 		return fmt.Errorf("redis is a replica (role %q); this needs the primary", info["role"])
 	}
 	return nil
+}
+
+// permitted tries what is needed later: a script that calls all that the others call, by its text and by its hash.
+func (db *DB) permitted(ctx context.Context) error {
+	b := db.client.B()
+	for _, command := range []rueidis.Completed{
+		b.Eval().Script(tryScript.text).Numkeys(0).Build(), b.Evalsha().Sha1(tryScript.sha1).Numkeys(0).Build(),
+	} {
+		m, err := do(ctx, db.client, command)
+		if _, refused := rueidis.IsRedisErr(err); refused && !rueidis.IsRedisNil(err) {
+			return fmt.Errorf("redis doesn't let this user run scripts (EVAL and EVALSHA): %w", err)
+		}
+		if err != nil {
+			return fmt.Errorf("try a script: %w", err)
+		}
+		against, err := m.AsStrSlice()
+		if err != nil {
+			return fmt.Errorf("try a script: %w", err)
+		}
+		for _, text := range against {
+			if isRefusal(text) {
+				return fmt.Errorf("redis doesn't let this user do what is needed: %s", text)
+			}
+		}
+	}
+	return nil
+}
+
+// isRefusal reports whether a command failed for want of a right, or because the server has none of that name, and not for
+// what may pass, such as a full memory.
+func isRefusal(text string) bool {
+	for _, refusal := range []string{"NOPERM", "ACL failure", "user executing the script", "Unknown Redis command", "Unknown command"} {
+		if strings.Contains(text, refusal) {
+			return true
+		}
+	}
+	return false
 }
 
 // info returns the sections of INFO that are about what the server is.

@@ -22,7 +22,7 @@ const (
 )
 
 type sessions struct {
-	client rueidis.Client
+	client *link
 	node   string // its name among those that clear away
 }
 

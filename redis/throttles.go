@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/redis/rueidis"
-
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -16,13 +14,13 @@ import (
 // again with what they are by then. Within this process the tries of a key queue, so that only other processes can come
 // between.
 type throttles struct {
-	client rueidis.Client
+	client *link
 	node   string // its name among those that clear away
 	seed   maphash.Seed
 	queues [64]chan struct{} // one is full while somebody works on a key that falls on it
 }
 
-func newThrottles(client rueidis.Client, node string) *throttles {
+func newThrottles(client *link, node string) *throttles {
 	h := &throttles{client: client, node: node, seed: maphash.MakeSeed()}
 	for i := range h.queues {
 		h.queues[i] = make(chan struct{}, 1)

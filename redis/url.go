@@ -1,8 +1,6 @@
 package redis
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
@@ -58,9 +56,6 @@ func unixOptions(o rueidis.ClientOption, u *url.URL) (rueidis.ClientOption, erro
 		return o, errURL
 	}
 	o.InitAddress = []string{u.Path}
-	o.DialCtxFn = func(ctx context.Context, path string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", path)
-	}
 	o.SelectDB, err = database(query.Get("db"))
 	return o, err
 }

@@ -1,0 +1,229 @@
+package redis
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+)
+
+// errReplica says that the server has become a replica, or was one when it was connected to. Nothing it says counts.
+var errReplica = errors.New("redis is a replica; this needs the primary")
+
+// link is the way to one server. The role of the server is looked at when a connection is made and again behind each answer,
+// since a server that becomes a replica keeps its connections. An answer of a replica is an error, and ends all of them, so
+// that the next ones find whatever the address leads to by then.
+type link struct {
+	rueidis.Client
+	gate   reconnect.Gate
+	dial   func(ctx context.Context) (net.Conn, error) // without a word to the server
+	greets []string                                    // AUTH and what it takes; none: nothing
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+// connect makes a link, and the first connection.
+func connect(o rueidis.ClientOption) (*link, error) {
+	l := &link{conns: map[*conn]struct{}{}, greets: greeting(o)}
+	l.dial = func(ctx context.Context) (net.Conn, error) { return dial(ctx, o) }
+	l.gate.Probe = func(ctx context.Context) error {
+		c, err := l.open(ctx)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	o.DialCtxFn = func(ctx context.Context, _ string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
+		return reconnect.Connect(ctx, &l.gate, l.open)
+	}
+	client, err := rueidis.NewClient(o)
+	if err != nil {
+		return nil, err
+	}
+	l.Client = client
+	return l, nil
+}
+
+// dial connects to the one address there is.
+func dial(ctx context.Context, o rueidis.ClientOption) (net.Conn, error) {
+	network, address := "tcp", o.InitAddress[0]
+	if strings.HasPrefix(address, "/") {
+		network = "unix"
+	}
+	if o.TLSConfig != nil {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		dialer := tls.Dialer{NetDialer: &o.Dialer, Config: o.TLSConfig}
+		return dialer.DialContext(ctx, network, address)
+	}
+	return o.Dialer.DialContext(ctx, network, address)
+}
+
+func greeting(o rueidis.ClientOption) []string {
+	switch {
+	case o.Username != "":
+		return []string{"AUTH", o.Username, o.Password}
+	case o.Password != "":
+		return []string{"AUTH", o.Password}
+	}
+	return nil
+}
+
+// open connects and looks at the server's role.
+func (l *link) open(ctx context.Context) (net.Conn, error) {
+	raw, err := l.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.greet(raw); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	c := &conn{Conn: raw, link: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[c] = struct{}{}
+	return c, nil
+}
+
+func (l *link) greet(raw net.Conn) error {
+	if err := raw.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return err
+	}
+	answers := bufio.NewReader(raw)
+	if l.greets != nil {
+		if _, err := ask(raw, answers, l.greets...); err != nil {
+			return err
+		}
+	}
+	info, err := ask(raw, answers, "INFO", "replication")
+	if err != nil {
+		return fmt.Errorf("ask redis for its role: %w", err)
+	}
+	if strings.Contains(info, "role:slave") {
+		return errReplica
+	}
+	return raw.SetDeadline(time.Time{})
+}
+
+// ask sends a command, and reads an answer that is a status, an error or a text.
+func ask(w io.Writer, r *bufio.Reader, words ...string) (string, error) {
+	var command strings.Builder
+	fmt.Fprintf(&command, "*%d\r\n", len(words))
+	for _, word := range words {
+		fmt.Fprintf(&command, "$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := io.WriteString(w, command.String()); err != nil {
+		return "", err
+	}
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimRight(line, "\r\n")
+	switch {
+	case strings.HasPrefix(line, "-"):
+		return "", errors.New(line[1:])
+	case strings.HasPrefix(line, "+"):
+		return line[1:], nil
+	}
+	size, err := strconv.Atoi(strings.TrimPrefix(line, "$"))
+	if err != nil || size < 0 || size > 1<<20 {
+		return "", errors.New("this is no redis")
+	}
+	text := make([]byte, size+len("\r\n"))
+	_, err = io.ReadFull(r, text)
+	return string(text[:size]), err
+}
+
+// conn is a connection that its link knows.
+type conn struct {
+	net.Conn
+	link *link
+}
+
+func (c *conn) Close() error {
+	c.link.mu.Lock()
+	delete(c.link.conns, c)
+	c.link.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// away returns an error if there is no connection and none can be made.
+func (l *link) away() error {
+	l.mu.Lock()
+	none := len(l.conns) == 0
+	l.mu.Unlock()
+	if !none {
+		return nil
+	}
+	return l.gate.Away()
+}
+
+// leave ends all connections.
+func (l *link) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		c.Conn.Close()
+	}
+}
+
+// do runs one command. A context that has ended is an error, and nothing is sent.
+func do(ctx context.Context, l *link, command rueidis.Completed) (rueidis.RedisMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := errors.Join(ctx.Err(), l.away()); err != nil {
+		return rueidis.RedisMessage{}, err
+	}
+	// The role is asked for on the same connection, behind the command.
+	results := l.DoMulti(ctx, command, l.B().Arbitrary("HELLO").Build())
+	answer, err := results[0].ToMessage()
+	about, unknown := results[1].AsMap()
+	if unknown != nil {
+		if err == nil {
+			err = fmt.Errorf("ask redis for its role: %w", unknown)
+		}
+		return rueidis.RedisMessage{}, err
+	}
+	field, known := about["role"] // a Sentinel has none
+	if role, _ := field.ToString(); known && role != "master" {
+		l.leave()
+		return rueidis.RedisMessage{}, errReplica
+	}
+	return answer, err
+}
+
+// run runs a script.
+func run(ctx context.Context, l *link, s *script, args ...string) (rueidis.RedisMessage, error) {
+	m, err := do(ctx, l, l.B().Evalsha().Sha1(s.sha1).Numkeys(0).Arg(args...).Build())
+	if e, ok := errors.AsType[*rueidis.RedisError](err); ok && e.IsNoScript() {
+		m, err = do(ctx, l, l.B().Eval().Script(s.text).Numkeys(0).Arg(args...).Build())
+	}
+	if rueidis.IsRedisNil(err) {
+		return m, nil // a script that returns nothing
+	}
+	return m, err
+}
+
+// number runs a script that returns one.
+func number(ctx context.Context, l *link, s *script, args ...string) (int, error) {
+	m, err := run(ctx, l, s, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := m.AsInt64()
+	return int(n), err
+}
