@@ -139,9 +139,12 @@ func (c Config) Database() (Database, error) {
 // String names the database for people. It holds no password.
 func (d Database) String() string { return d.engine.String() }
 
-// File returns the path, if the database is a file; else "".
+// File returns the path, if the database is a file, behind any symbolic links; else "".
 func (d Database) File() string {
 	file, _ := d.engine.(sqliteFile)
+	if real, err := filepath.EvalSymlinks(string(file)); err == nil {
+		return real
+	}
 	return string(file)
 }
 

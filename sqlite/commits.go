@@ -46,13 +46,13 @@ func (db *DB) Commits(ctx context.Context) (*Commits, error) {
 	}
 	// Whoever closes the last connection removes the -shm, and a new one would be made by who comes next: so one connection
 	// stays open for as long as somebody looks.
-	keep := pool(db.place.path, reading)
+	keep := pool(db.place.real, reading)
 	var tables int
 	err := keep.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("keep the database open: %w", err), keep.Close())
 	}
-	index, err := mapIndex(db.place.path)
+	index, err := mapIndex(db.place.real)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("count commits: %w", err), keep.Close())
 	}

@@ -33,12 +33,13 @@ var looking = use{"deferred", []setting{
 // migrations it applied. All of them are one transaction, so processes that start together don't get in each other's
 // way, and one that is stopped in the middle has done nothing. A schema newer than this program's is an error.
 func Migrate(ctx context.Context, path string) (applied []string, err error) {
-	if err := create(path); err != nil {
+	real := resolve(path)
+	if err := create(real); err != nil {
 		return nil, err
 	}
 	// Turning WAL on can fail with "locked" while another process does the same, without any waiting.
 	for wait := time.Millisecond; ; wait *= 2 {
-		applied, err = migrate(ctx, path)
+		applied, err = migrate(ctx, real)
 		if !hasCode(err, sqlitelib.SQLITE_BUSY) || wait > 2*time.Second {
 			break
 		}
@@ -58,7 +59,7 @@ func Migrate(ctx context.Context, path string) (applied []string, err error) {
 func Pending(ctx context.Context, path string) ([]string, error) {
 	have := int64(0)
 	if _, err := os.Stat(path); err == nil {
-		if have, err = look(ctx, path); err != nil {
+		if have, err = look(ctx, resolve(path)); err != nil {
 			return nil, fmt.Errorf("open %s: %w", path, explained(err))
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {

@@ -36,17 +36,18 @@ type DB struct {
 }
 
 // Open opens the file, which it makes (0600, its directory 0700) if there is none, and brings its schema up to date
-// as [Migrate] does. A file that is not a database of this program's is an error and is left as it is.
+// as [Migrate] does. A symbolic link stands for the file that it leads to. A file that is not a database of this program's is an error and is left as it is.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if _, err := Migrate(ctx, path); err != nil {
 		return nil, err
 	}
-	file, err := findPlace(path)
+	real := resolve(path)
+	file, err := findPlace(path, real)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{place: file, read: pool(path, reading), commits: &Commits{file: file}}
-	db.write = sql.OpenDB(counting{connector{path, writing}, bracket{file, db.commits}})
+	db := &DB{place: file, read: pool(real, reading), commits: &Commits{file: file}}
+	db.write = sql.OpenDB(counting{connector{real, writing}, bracket{file, db.commits}})
 	db.write.SetMaxOpenConns(1)
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
