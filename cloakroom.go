@@ -88,6 +88,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Config.Origins: %w", err)
 	}
+	c.warnOfAliases(base)
 	trust, err := clientip.ParseTrust(c.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("Config.TrustedProxies: %w", err)
@@ -142,7 +143,7 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 	}
 	ring, err := get(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the database was begun with a secret that is no longer there; put the file back", err)
+		return nil, fmt.Errorf("%w: the database was begun with a secret that isn't here. Put the file back, or copy it from the node that has it; --key-file names it", err)
 	}
 	if err != nil {
 		return nil, err
@@ -190,7 +191,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.api = &httpapi.API{
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
-		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.ping, Secure: secure, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
+		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.ping, Secure: secure, KeepSiteData: c.KeepSiteData, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
 	}
 }
 

@@ -53,6 +53,7 @@ type Config struct {
 	AuditRetention    time.Duration // how long events stay in the audit log; 0: a year
 	PasswordMinLength int           // in characters; 0: 15
 	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
+	KeepSiteData      bool          // leaves what pages have stored alone at a sign-out, which else tells the browser to drop it
 	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
 	Audiences         []string      // services that a session can get a JWT for
 
@@ -134,4 +135,25 @@ func loopback(host string) bool {
 func (c Config) SecretFile() string {
 	c.fill()
 	return c.KeyFile
+}
+
+// warnOfAliases tells of origins on this machine that are of another site than URL, although they may call us: localhost and
+// 127.0.0.1 are two. csrf.New has refused every other origin of another site.
+func (c *Config) warnOfAliases(base *url.URL) {
+	for _, origin := range c.Origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Hostname() == base.Hostname() || !loopback(u.Hostname()) || !loopback(base.Hostname()) {
+			continue
+		}
+		same := *base
+		if same.Host = u.Hostname(); strings.Contains(same.Host, ":") {
+			same.Host = "[" + same.Host + "]"
+		}
+		if port := base.Port(); port != "" {
+			same.Host += ":" + port
+		}
+		c.Log.Warn("an origin is of another site than the URL: browsers send its pages' requests without the cookie, "+
+			"unless the pages call this server by their own host name",
+			slog.String("origin", origin), slog.String("url", c.URL), slog.String("call", same.String()))
+	}
 }

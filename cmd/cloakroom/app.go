@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -94,12 +95,34 @@ func (a *app) open(ctx context.Context) (*cloakroom.Server, error) {
 		return nil, fmt.Errorf("there is no database %s. Name the server's directory with --data, or make a new one: "+
 			"cloakroom serve or cloakroom user add", db)
 	}
-	return a.create(ctx)
+	return cloakroom.New(ctx, a.config())
 }
 
-// create opens the database, and makes it if there is none.
+// create opens the database, and makes it if there is none. It says so then: perhaps the command was called in the wrong
+// directory.
 func (a *app) create(ctx context.Context) (*cloakroom.Server, error) {
-	return cloakroom.New(ctx, a.config())
+	db, err := a.config().Database()
+	if err != nil {
+		return nil, err
+	}
+	missing, err := db.Missing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := cloakroom.New(ctx, a.config())
+	if err == nil && missing {
+		fmt.Fprintln(a.err, printable(fmt.Sprintf("cloakroom: there was no database %s; a new one was made. "+
+			"If the server has another, name its directory with --data, or the database with --db.", whereabouts(db))))
+	}
+	return s, err
+}
+
+// whereabouts names a database, and a file by its whole path.
+func whereabouts(db cloakroom.Database) string {
+	if path, err := filepath.Abs(db.File()); err == nil && db.File() != "" {
+		return path
+	}
+	return db.String()
 }
 
 // with calls do with the database open, and closes it.

@@ -46,10 +46,10 @@ func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, 
 }
 
 func (c *certificate) versions() (now [2]version, err error) {
-	for i, file := range []string{c.certFile, c.keyFile} {
-		info, err := os.Stat(file)
+	for i, from := range []struct{ flag, file string }{{"--tls-cert", c.certFile}, {"--tls-key", c.keyFile}} {
+		info, err := os.Stat(from.file)
 		if err != nil {
-			return now, fmt.Errorf("certificate: %w", err)
+			return now, fmt.Errorf("%s: %w", from.flag, err)
 		}
 		now[i] = version{info.ModTime(), info.Size()}
 	}

@@ -49,11 +49,7 @@ const (
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	ctx = audit.By(ctx, "") // what it does from now on is nobody's command
 	log := c.logger(a.err)
-	where, err := c.prepare(ctx, a)
-	if err != nil {
-		return err
-	}
-	listeners, err := where.listen(ctx)
+	listeners, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -84,6 +80,30 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		err = c.serve(ctx, a, s, listeners, pair, measures, log)
 	}
 	return errors.Join(err, s.Close())
+}
+
+// open checks what can be checked before anything is opened, and opens the place to listen, unless systemd has.
+func (c *serveCmd) open(ctx context.Context, a *app) ([]net.Listener, error) {
+	given, err := inherited()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range given {
+		c.Listen = l.Addr().String()
+		if _, err := c.prepare(ctx, a); err != nil {
+			closeAll(given)
+			return nil, err
+		}
+	}
+	if len(given) > 0 {
+		c.Listen = given[0].Addr().String()
+		return given, nil
+	}
+	where, err := c.prepare(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return where.listen(ctx)
 }
 
 // serve answers requests until ctx ends, and then those in flight. pair is nil for plain http.

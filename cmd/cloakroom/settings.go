@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
@@ -20,7 +22,7 @@ import (
 // settings are the flags of the server; check takes them too, to say what it thinks of them.
 type settings struct {
 	Listen       string   `default:"localhost:8000" placeholder:"HOST:PORT" help:"Where to listen. localhost is 127.0.0.1 and [::1] both; port 0 is one that is free."`
-	URL          string   `name:"url" placeholder:"URL" standard:"http(s)://localhost with --listen's port" help:"The public address, scheme and host, as browsers see it."`
+	URL          string   `name:"url" placeholder:"URL" standard:"http(s):// and --listen" help:"The public address, scheme and host, as browsers see it."`
 	Origin       []string `placeholder:"URL" help:"Another origin of the same site whose pages may call this server. Repeat it or separate by commas."`
 	TrustedProxy []string `placeholder:"CIDR" help:"A proxy, or a network of proxies, whose X-Forwarded-For is believed. Repeat it or separate by commas."`
 	InsecureHTTP bool     `name:"insecure-http" help:"Allow plain http beyond this machine. Whoever listens on the way can take sessions and passwords."`
@@ -41,6 +43,7 @@ type settings struct {
 	KnoxTTL           time.Duration `name:"knox-ttl" default:"10h" placeholder:"TIME" help:"End a token of django-rest-knox's kind so long after it was made; 0: never."`
 	KnoxLimit         int           `name:"knox-limit" placeholder:"N" standard:"no limit" help:"How many of these tokens a user may have at a time."`
 	Audience          []string      `placeholder:"NAME" help:"A service that a session can get a JWT for. Repeat it or separate by commas."`
+	KeepSiteData      bool          `help:"Leave localStorage and sessionStorage of the pages alone at a sign-out; else the browser is told to empty them (Clear-Site-Data)."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains too."`
 
 	CookieName     string `placeholder:"NAME" standard:"__Host-Http-sessionid; sessionid beside Django or on http" help:"The name of the session cookie."`
@@ -124,6 +127,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
 	c.Idle, c.Lifetime, c.MaxSessions, c.AuditRetention = s.Idle, s.Lifetime, s.MaxSessions, s.AuditRetention
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
+	c.KeepSiteData = s.KeepSiteData
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
 	c.UnsafePaths, c.PassGroups = s.UnsafePaths, s.PassGroups
@@ -149,15 +153,21 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// publicURL is --url, or the address on this machine.
+// publicURL is --url, or where the server listens. What stands for every address of this machine is no name for it, and is
+// localhost there.
 func (s *settings) publicURL(port uint16) string {
 	if s.URL != "" {
 		return s.URL
 	}
-	if s.TLSCert != "" {
-		return "https://localhost:" + strconv.Itoa(int(port))
+	host, _, err := net.SplitHostPort(s.Listen)
+	if address, notOne := netip.ParseAddr(host); err != nil || host == "" || notOne == nil && address.IsUnspecified() {
+		host = "localhost"
 	}
-	return "http://localhost:" + strconv.Itoa(int(port))
+	scheme := "http://"
+	if s.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // exposed says why the place is too open for plain http. What is wrong with the URL itself, New says.

@@ -50,7 +50,8 @@ type API struct {
 	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
 	Log      *slog.Logger
 
-	BodyTimeout time.Duration // how long a client may take to send a body; 0: 15 seconds
+	BodyTimeout  time.Duration // how long a client may take to send a body; 0: 15 seconds
+	KeepSiteData bool          // a sign-out doesn't tell the browser to drop what pages have stored
 
 	once     sync.Once // makes handlers
 	handlers []http.Handler

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
@@ -342,5 +343,16 @@ func TestASignOutThatFoundNoTicketIsNoSignOut(t *testing.T) {
 	}
 	if n := len(s.records(u.ID)); n != 0 {
 		t.Errorf("%d sessions are left", n)
+	}
+}
+
+func TestASignOutEmptiesTheStorageOfPagesUnlessItIsToStay(t *testing.T) {
+	for keep, want := range map[bool]string{false: `"storage"`, true: ""} {
+		s := start(t, options{change: func(a *httpapi.API) { a.KeepSiteData = keep }})
+		s.user("ada")
+		r := s.signedIn("ada").send("POST", "/api/auth/logout", nil)
+		if got := r.Header.Get("Clear-Site-Data"); r.StatusCode != 200 || got != want {
+			t.Errorf("keep %v: %d, Clear-Site-Data: %s", keep, r.StatusCode, got)
+		}
 	}
 }

@@ -89,7 +89,9 @@ func (c *call) signOut() error {
 	if session.FromApp(c.ctx()) {
 		return nil
 	}
-	c.w.Header().Set("Clear-Site-Data", `"storage"`)
+	if !c.api.KeepSiteData {
+		c.w.Header().Set("Clear-Site-Data", `"storage"`)
+	}
 	c.api.CSRF.Issue(c.w, c.r, "")
 	return nil
 }
