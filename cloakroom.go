@@ -143,7 +143,7 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 	}
 	ring, err := get(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the database was begun with a secret that isn't here. Put the file back, or copy it from the node that has it; --key-file names it", err)
+		return nil, fmt.Errorf("%w: the database was begun with a secret that isn't here. Put the file back, or copy it from the node that has it; Config.KeyFile names it", err)
 	}
 	if err != nil {
 		return nil, err
