@@ -58,9 +58,16 @@ func badBasic(why string) error {
 	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
 }
 
-// Require lets only callers through who are somebody; others get 401.
+// Require lets only callers through who are signed in; others get 401. A token that is limited to scopes gets 403:
+// [RequirePermission] and [RequireScope] name what such a token has to hold. A handler that reads a body which may come slowly
+// calls [CheckAgain] after that.
 func Require(next http.Handler) http.Handler {
-	return require(next, func(*Identity) error { return nil })
+	return require(next, func(i *Identity) error {
+		if i.Limited() {
+			return ErrInsufficientScope
+		}
+		return nil
+	})
 }
 
 // RequirePermission lets only callers through who may use the permission, such as "app.codename"; others get 401 or 403.

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -42,5 +43,23 @@ func TestATicketIsWithheldWhileItsSessionIsThere(t *testing.T) {
 	_, ticket, _ := strings.Cut(cookie, "=")
 	if rest := a.resolver.Withhold(t.Context(), []string{"Bearer " + ticket, "Bearer " + strings.Repeat("A", len(ticket))}); len(rest) != 1 || strings.Contains(rest[0], ticket) {
 		t.Errorf("kept %q", rest)
+	}
+}
+
+func TestASignInAloneIsNotAskedOfALimitedToken(t *testing.T) {
+	a := newApp(t).withTokens()
+	ann := a.user(account.User{Username: "ann", IsSuperuser: true})
+	for scopes, want := range map[string]int{"": http.StatusNoContent, "app.read": http.StatusForbidden} {
+		text, _, err := a.resolver.NewPersonal(t.Context(), ann, auth.Personal{Name: "script", Scopes: strings.Fields(scopes)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Authorization", "Bearer "+text)
+		next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+		a.resolver.Handler(auth.Require(next)).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("scopes %q: %d, want %d", scopes, w.Code, want)
+		}
 	}
 }
