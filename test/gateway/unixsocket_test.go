@@ -80,11 +80,13 @@ func (e *embedded) directly(a ask) reply {
 	return r
 }
 
-// guess tries a password, as from an address.
-func (e *embedded) guess(name, password, from string) reply {
+// guess tries a password, as from an address; again, where the server has no time for it.
+func (e *embedded) guess(name, password, from string) (r reply) {
 	e.t.Helper()
-	return e.directly(ask{method: "POST", path: "/api/auth/login", body: fmt.Sprintf(`{"username":%q,"password":%q}`, name, password),
-		header: []string{"Content-Type: application/json", "Origin: https://" + e.host, "X-Forwarded-For: " + from}})
+	a := ask{method: "POST", path: "/api/auth/login", body: fmt.Sprintf(`{"username":%q,"password":%q}`, name, password),
+		header: []string{"Content-Type: application/json", "Origin: https://" + e.host, "X-Forwarded-For: " + from}}
+	eventually(func() bool { r = e.directly(a); return r.code() != "busy" })
+	return r
 }
 
 // addresses are those that the sessions of a ticket's user were made from.
@@ -122,7 +124,6 @@ func (e *embedded) recorded() map[string]bool {
 const failures = 100
 
 func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
-	t.Parallel()
 	t.Attr("threat", "G03")
 	e := embed(t, "unix")
 	e.person(t, "ada")
@@ -154,7 +155,6 @@ func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
 }
 
 func TestAProxyOnAUnixSocketCanBeTrusted(t *testing.T) {
-	t.Parallel()
 	t.Attr("threat", "E02")
 	e := embed(t, "nginx", "unix")
 	e.runNginx(t, need(t, "nginx"), nil)
