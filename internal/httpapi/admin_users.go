@@ -125,8 +125,11 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 		return adminUserOut{}, err
 	}
 	c.making(func(ctx context.Context) error {
+		if err := c.api.Accounts.Delete(ctx, u.ID); err != nil {
+			return err
+		}
 		c.did("user_deleted", u, slog.String("reason", "its maker had been signed out"))
-		return c.api.Accounts.Delete(ctx, u.ID)
+		return nil
 	})
 	c.did("user_created", u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
 	return newAdminUserOut(u), nil
