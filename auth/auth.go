@@ -164,7 +164,7 @@ func FromContext(ctx context.Context) (*Identity, error) {
 	return i, err
 }
 
-// Check returns the identity behind a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded], what is
+// Check returns the identity behind a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded], [ErrTwoSessionCookies], what is
 // wrong with another credential, or an outage.
 func Check(ctx context.Context) (*Identity, error) {
 	q, ok := ctx.Value(contextKey{}).(*request)
@@ -207,6 +207,9 @@ func (q *request) identify(ctx context.Context, load func(context.Context) (*ses
 	}
 	if s == nil && session.Presented(ctx) {
 		return nil, ErrSessionEnded
+	}
+	if s == nil && session.Twice(ctx) {
+		return nil, ErrTwoSessionCookies
 	}
 	if s == nil {
 		return nil, ErrNotAuthenticated

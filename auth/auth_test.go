@@ -51,7 +51,7 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 		"anonymous":            {"", "not_authenticated", auth.Require},
 		"garbage":              {session.CookieName + "=garbage", "not_authenticated", auth.Require},
 		"unknown ticket":       {unknown, "session_ended", auth.Require},
-		"two cookies":          {cookie + "; " + cookie, "not_authenticated", auth.Require},
+		"two cookies":          {cookie + "; " + cookie, "two_session_cookies", auth.Require},
 		"signed in":            {cookie, "in", auth.Require},
 		"without the right":    {cookie, "permission_denied", auth.RequirePermission("app.read")},
 		"nobody has no rights": {"", "not_authenticated", auth.RequirePermission("app.read")},

@@ -17,6 +17,8 @@ var (
 		"Authentication credentials were not provided."))
 	ErrSessionEnded = error(problem.New(http.StatusUnauthorized, "session_ended",
 		"Your session has ended. Sign in again."))
+	ErrTwoSessionCookies = error(problem.New(http.StatusUnauthorized, "two_session_cookies",
+		"The browser sent two session cookies, so neither counts. Sign in again; if that doesn't help, delete the cookies of this site."))
 	ErrPermissionDenied = error(problem.New(http.StatusForbidden, "permission_denied",
 		"You do not have permission to perform this action."))
 	ErrFreshSignInRequired = error(problem.New(http.StatusForbidden, "fresh_sign_in_required",

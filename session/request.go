@@ -23,6 +23,7 @@ type request struct {
 	m      *Manager
 	use    bool // counts as a use of the session
 	ticket bool // came with one well-formed ticket
+	twice  bool // came with two session cookies or more, of which none counts
 	app    bool // in the header for programs
 	id     ID
 	stored atomic.Bool // a store was asked
@@ -49,6 +50,7 @@ func (m *Manager) Note(ctx context.Context, r *http.Request) context.Context {
 	q := &request{Context: ctx, m: m, use: m.Passive == nil || !m.Passive(r)}
 	q.app = m.fromApp(r)
 	q.id, q.ticket = m.presented(ctx, r)
+	q.twice = !q.ticket && !q.app && !m.skips(r) && m.cookies(r) > 1
 	return q
 }
 
@@ -210,6 +212,13 @@ func (m *Manager) Knows(ctx context.Context, text string) (bool, error) {
 func Presented(ctx context.Context) bool {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	return ok && q.ticket
+}
+
+// Twice reports whether the request came with two session cookies or more, of which none counts: either might have been
+// planted by another host of the site, or be left from before the cookie was given a domain.
+func Twice(ctx context.Context) bool {
+	q, ok := ctx.Value(contextKey{}).(*request)
+	return ok && q.twice
 }
 
 // FromApp reports whether the request is judged by its [AppHeader], which no page can make a browser send.

@@ -54,6 +54,9 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	if err != nil {
 		return nil, err
 	}
+	if !in.App {
+		m.expireHostOnly(w, r)
+	}
 	m.issue(w, r, ticket, in.App, record.Browser)
 	remember(r.Context(), s)
 	m.log(r.Context(), slog.LevelInfo, "session_created", about(record)...)

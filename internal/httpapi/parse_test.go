@@ -60,7 +60,7 @@ func TestA4_K06_TwoTicketsAreNone(t *testing.T) {
 				name + "; " + name + ada, name + ada + "; x=y; " + name + "junk", name + ada + "\r\nCookie: " + name + bob,
 			} {
 				r := s.wire(t, "GET /api/me HTTP/1.1\r\nHost: "+s.host()+"\r\nCookie: "+cookies+"\r\nConnection: close\r\n\r\n")
-				if !isProblem(&answer{Response: withRequest(r), body: r.body}, 401, "not_authenticated") || len(r.Cookies()) > 0 {
+				if !isProblem(&answer{Response: withRequest(r), body: r.body}, 401, "two_session_cookies") || len(r.Cookies()) > 0 {
 					t.Errorf("%q: %d %s", cookies, r.StatusCode, r.body)
 				}
 			}
