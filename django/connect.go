@@ -78,8 +78,23 @@ func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
 	if wanted != OurSchema {
 		return nil
 	}
+	// A newer PgBouncer takes the search path along, but nothing that waits for notices may stand behind one.
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("look for a pooler: %w", err)
+	}
+	defer conn.Close()
+	err = conn.Raw(func(driver any) error {
+		if pooled, err := behindPooler(ctx, driver.(*stdlib.Conn).Conn()); err != nil || !pooled {
+			return err
+		}
+		return errPooledSchema
+	})
+	if err != nil {
+		return err
+	}
 	var path string
-	if err := db.QueryRowContext(ctx, `SELECT current_setting('search_path')`).Scan(&path); err != nil {
+	if err := conn.QueryRowContext(ctx, `SELECT current_setting('search_path')`).Scan(&path); err != nil {
 		return fmt.Errorf("look at the search path: %w", err)
 	}
 	if path != OurSchema {

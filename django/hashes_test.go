@@ -32,6 +32,12 @@ func scryptHash(t testing.TB, plain string, n int) string {
 	return fmt.Sprintf("scrypt$%d$%s$8$1$%s", n, salt, base64.StdEncoding.EncodeToString(key))
 }
 
+// argon2idHash is one with a tag of 32 bytes, as Django makes it with argon2-cffi from 21.2 on; before that it had 16.
+func argon2idHash(plain string) string {
+	b64 := base64.RawStdEncoding.EncodeToString
+	return "argon2$argon2id$v=19$m=102400,t=2,p=8$" + b64([]byte(salt)) + "$" + b64(argon2.IDKey([]byte(plain), []byte(salt), 2, 102400, 8, 32))
+}
+
 // argon2iHash is what follows the name of the algorithm, with so many KiB.
 func argon2iHash(plain string, memory uint32) string {
 	b64 := base64.RawStdEncoding.EncodeToString

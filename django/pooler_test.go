@@ -66,6 +66,19 @@ func TestBesideDjangoAPoolerNeedsTheServersAddressBesides(t *testing.T) {
 	site.Manage(t, "migrate", "--check")
 }
 
+// TestAPoolerThatTakesTheSearchPathAlongIsNoticed: newer ones do. The server's setting stands for it here.
+func TestAPoolerThatTakesTheSearchPathAlongIsNoticed(t *testing.T) {
+	t.Parallel()
+	pooler := pgserver.Shared(t).TestPooler(t, "ignore_startup_parameters = search_path")
+	direct := postgresAddress(t)
+	p := newPair(t, direct, nil)
+	p.execute(t, `ALTER DATABASE `+direct[strings.LastIndexByte(direct, '/')+1:]+` SET search_path = `+django.OurSchema)
+	pooled := strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1) + "?search_path=" + django.OurSchema
+	if err := django.MakeSchema(t.Context(), pooled); err == nil || !strings.Contains(err.Error(), "--feed") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestAPoolerThatIgnoresTheSearchPathIsNoticed, before anything is written among Django's tables.
 func TestAPoolerThatIgnoresTheSearchPathIsNoticed(t *testing.T) {
 	t.Parallel()

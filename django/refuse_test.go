@@ -40,9 +40,17 @@ func TestAServerStartsAgainWhenEverybodyHasSignedOut(t *testing.T) {
 // TestPickledSessionsAreRefused: to each of the two programs a session of the other's would be an empty one.
 func TestPickledSessionsAreRefused(t *testing.T) {
 	t.Parallel()
+	t.Run("the oldest", func(t *testing.T) { refusesPickled(t, djangoserver.Django{}) })
+	t.Run("the newest", func(t *testing.T) {
+		all := djangoserver.Newer(t)
+		refusesPickled(t, all[len(all)-1])
+	})
+}
+
+func refusesPickled(t *testing.T, d djangoserver.Django) {
 	database := sqliteAddress(t)
-	p := newPair(t, database, nil)
-	pickling := p.site.With(func(c *djangoserver.Config) { c.Serializer = "PickleSerializer" })
+	p := newPair(t, database, func(c *djangoserver.Config, _ *cloakroom.Config) { c.Django = d })
+	pickling := p.site.With(func(c *djangoserver.Config) { c.Serializer = "pickling.PickleSerializer" })
 	pickling.Start(t)
 	name, _ := p.user(t)
 	credentials := map[string]any{"username": name, "password": good}

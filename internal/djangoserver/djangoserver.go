@@ -39,7 +39,7 @@ type Config struct {
 	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
 	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
 	Engine     string   // SESSION_ENGINE, the last part of its name; "": db
-	Serializer string   // SESSION_SERIALIZER, the last part of its name; "": JSONSerializer
+	Serializer string   // SESSION_SERIALIZER; "": Django's JSONSerializer
 	CookieAge  int      // SESSION_COOKIE_AGE; 0: Django's default
 	Backends   []string // AUTHENTICATION_BACKENDS; nil: Django's default
 	Middleware []string // what comes before Django's own in MIDDLEWARE

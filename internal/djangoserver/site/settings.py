@@ -31,7 +31,7 @@ if SITE.get("user_model"):
     AUTH_USER_MODEL = SITE["user_model"]
     INSTALLED_APPS.append(AUTH_USER_MODEL.split(".")[0])
 SESSION_ENGINE = "django.contrib.sessions.backends." + (SITE.get("engine") or "db")
-SESSION_SERIALIZER = "django.contrib.sessions.serializers." + (SITE.get("serializer") or "JSONSerializer")
+SESSION_SERIALIZER = SITE.get("serializer") or "django.contrib.sessions.serializers.JSONSerializer"
 if SITE.get("cookie_age"):
     SESSION_COOKIE_AGE = SITE["cookie_age"]
 if SITE.get("backends"):
