@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
@@ -84,14 +85,20 @@ func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
 		return fmt.Errorf("look for a pooler: %w", err)
 	}
 	defer conn.Close()
+	var process uint32
+	if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&process); err != nil {
+		return fmt.Errorf("look for a pooler: %w", err)
+	}
+	pooled := false
 	err = conn.Raw(func(driver any) error {
-		if pooled, err := behindPooler(ctx, driver.(*stdlib.Conn).Conn()); err != nil || !pooled {
-			return err
-		}
-		return errPooledSchema
+		pooled = driver.(interface{ Conn() *pgx.Conn }).Conn().PgConn().PID() != process
+		return nil
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("look for a pooler: %w", err)
+	}
+	if pooled {
+		return errPooledSchema
 	}
 	var path string
 	if err := conn.QueryRowContext(ctx, `SELECT current_setting('search_path')`).Scan(&path); err != nil {

@@ -74,7 +74,7 @@ func TestAPoolerThatTakesTheSearchPathAlongIsNoticed(t *testing.T) {
 	p := newPair(t, direct, nil)
 	p.execute(t, `ALTER DATABASE `+direct[strings.LastIndexByte(direct, '/')+1:]+` SET search_path = `+django.OurSchema)
 	pooled := strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1) + "?search_path=" + django.OurSchema
-	if err := django.MakeSchema(t.Context(), pooled); err == nil || !strings.Contains(err.Error(), "--feed") {
+	if err := django.MakeSchema(t.Context(), pooled); err == nil || !strings.Contains(err.Error(), "pooler") {
 		t.Errorf("%v", err)
 	}
 }
