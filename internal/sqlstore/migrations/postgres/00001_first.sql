@@ -113,7 +113,6 @@ CREATE TABLE resets (
 	user_id BIGINT PRIMARY KEY REFERENCES users ON DELETE CASCADE,
 	hash    BYTEA  NOT NULL UNIQUE,
 	epoch   TEXT   NOT NULL,
-	rights  TEXT   NOT NULL, -- a JSON array: what the user might do at that time
 	expires BIGINT NOT NULL
 );
 

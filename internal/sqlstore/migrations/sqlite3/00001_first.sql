@@ -112,7 +112,6 @@ CREATE TABLE resets (
 	user_id INTEGER PRIMARY KEY REFERENCES users ON DELETE CASCADE,
 	hash    BLOB    NOT NULL UNIQUE,
 	epoch   TEXT    NOT NULL,
-	rights  TEXT    NOT NULL, -- a JSON array: what the user might do at that time
 	expires INTEGER NOT NULL
 ) STRICT;
 
