@@ -40,11 +40,14 @@ var dialect = sqlstore.Dialect{
 	GivenID: "OVERRIDING SYSTEM VALUE ",
 	RaiseID: "SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT last_value FROM users_id_seq))) " +
 		"WHERE EXISTS (SELECT 1 FROM users)",
-	LockUser:     "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
-	LockRights:   "LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE",
-	LockUsers:    "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
-	LockTokens:   "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
-	LockCounter:  "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + "))",
+	LockUser:   "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
+	LockRights: "LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE",
+	LockUsers:  "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
+	LockTokens: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
+	// A count waits for this server's disk and for no standby: if one is missing, what has been counted could not be given
+	// back, and a right password would be refused. A failover may forget a few failures.
+	LockCounter: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + ")), " +
+		"set_config('synchronous_commit', 'local', true)",
 	LockSessions: "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY id FOR UPDATE",
 	Alone:        "(SELECT pg_try_advisory_xact_lock(" + lockPurge + "))",
 	Touch: `UPDATE sessions s SET seen = u.seen, expires = u.expires

@@ -15,6 +15,7 @@ type Settings struct {
 	FullPageWrites bool // a page that a power cut has torn is mended
 	Waits          bool // synchronous_commit is on where nobody sets it; a DB sets it by itself where it can
 	NoAsync        bool // no standby takes over without what was acknowledged, as far as the server tells us
+	Standby        bool // no commit waits for a synchronous standby that isn't connected
 	Direct         bool // no pooler stands in between
 	Private        bool // nobody can listen on the way: it is encrypted, or doesn't leave this machine
 	Verified       bool // nobody can pose as the server, or it is on this machine
@@ -48,7 +49,9 @@ func settings(ctx context.Context, d *pgdial.Dialer) (s Settings, err error) {
 	err = conn.Conn.Conn().QueryRow(ctx, `SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
 		(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') <> 'off',
 		current_setting('synchronous_standby_names') <> '' OR NOT EXISTS (SELECT 1 FROM pg_stat_replication),
+		current_setting('synchronous_standby_names') = '' OR current_setting('synchronous_commit') IN ('off', 'local') OR
+			EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state IS NULL OR sync_state IN ('sync', 'quorum')),
 		NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`, pgx.QueryExecModeExec).
-		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Ordinary)
+		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Standby, &s.Ordinary)
 	return s, err
 }

@@ -1,26 +1,59 @@
 package postgres_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/postgres"
+	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 func TestInspect(t *testing.T) {
 	s := pgserver.TestServer(t, "fsync=off", "full_page_writes=off", "synchronous_commit=off")
 	sql(t, s.URL("postgres"), `CREATE ROLE app LOGIN`)
-	looks(t, s.URL("postgres"), postgres.Settings{NoAsync: true, Direct: true, Private: true, Verified: true})
+	looks(t, s.URL("postgres"), postgres.Settings{NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true})
 	sql(t, s.URL("postgres"), `ALTER ROLE app SET synchronous_commit = on`)
 	as := strings.Replace(s.URL("postgres"), "postgres@", "app@", 1)
-	looks(t, as, postgres.Settings{Waits: true, NoAsync: true, Direct: true, Private: true, Verified: true, Ordinary: true})
+	looks(t, as, postgres.Settings{Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, Ordinary: true})
 
 	safe := pgserver.Test(t)
-	all := postgres.Settings{Fsync: true, FullPageWrites: true, Waits: true, NoAsync: true, Direct: true, Private: true, Verified: true}
+	all := postgres.Settings{Fsync: true, FullPageWrites: true, Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true}
 	looks(t, safe, all)
 	all.Direct = false
 	looks(t, through(pgserver.Shared(t).TestPooler(t), safe), all)
+}
+
+// TestAnAbsentStandbyIsSaid: a commit would wait for it for ever.
+func TestAnAbsentStandbyIsSaid(t *testing.T) {
+	s := pgserver.TestServer(t)
+	sql(t, s.URL("postgres"), `ALTER SYSTEM SET synchronous_standby_names = 'absent'`)
+	sql(t, s.URL("postgres"), `SELECT pg_reload_conf()`)
+	eventually(t, "the setting", func() bool {
+		found, err := postgres.Inspect(t.Context(), s.URL("postgres"))
+		must(t, err)
+		return !found.Standby
+	})
+}
+
+// TestCountsWaitForNoStandby: what was counted can be given back although commits wait for a standby that is away.
+func TestCountsWaitForNoStandby(t *testing.T) {
+	s := pgserver.TestServer(t)
+	db := open(t, s.URL("postgres"))
+	sql(t, s.URL("postgres"), `ALTER SYSTEM SET synchronous_standby_names = 'absent'`)
+	sql(t, s.URL("postgres"), `SELECT pg_reload_conf()`)
+	eventually(t, "commits wait", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return db.Ping(ctx) != nil
+	})
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		must(t, db.Throttles.Update(ctx, []string{"a", "b"}, func(c []throttle.Counter) error { c[0].Tries++; return nil }))
+	}
 }
 
 func looks(t *testing.T, url string, want postgres.Settings) {

@@ -57,6 +57,7 @@ type Guard struct {
 	Key []byte
 
 	open openTries
+	late late
 }
 
 // Attempt says who is trying. Name, Account and Address must not all be missing.

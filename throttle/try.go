@@ -11,7 +11,9 @@ import (
 // as a failed one, and others may wait for it. Its methods are safe for concurrent use.
 //
 // The methods carry on when ctx is cancelled, since a client must not be able to choose what is counted by hanging up,
-// but for no longer than 5 seconds. If the store can't be reached they return its error, and the try stays counted.
+// but for no longer than 5 seconds. If the store can't be reached they return its error, and the try stays counted until the
+// store can be reached again: it is settled then, and until then others wait for it, so that an outage is never told as
+// too many failures. After ten minutes, or when the process ends, it stays counted as failed.
 type Try struct {
 	guard   *Guard
 	keys    []string
@@ -57,9 +59,26 @@ func (t *Try) settle(ctx context.Context, change func(*Counter, count)) error {
 	if t.settled.Swap(true) {
 		return nil
 	}
+	err := t.update(ctx, change)
+	if err == nil {
+		t.guard.open.leave(t.shown, true)
+		return nil
+	}
+	if !t.guard.late.enter() {
+		t.guard.open.leave(t.shown, false)
+		return err
+	}
+	go func() {
+		defer t.guard.late.leave()
+		t.guard.open.leave(t.shown, t.settleLate(context.WithoutCancel(ctx), change))
+	}()
+	return err
+}
+
+func (t *Try) update(ctx context.Context, change func(*Counter, count)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	err := t.guard.Store.Update(ctx, t.keys, func(counters []Counter) error {
+	return t.guard.Store.Update(ctx, t.keys, func(counters []Counter) error {
 		for i := range counters {
 			if t.counts[i].taken {
 				change(&counters[i], t.counts[i])
@@ -67,6 +86,34 @@ func (t *Try) settle(ctx context.Context, change func(*Counter, count)) error {
 		}
 		return nil
 	})
-	t.guard.open.leave(t.shown, err == nil)
-	return err
 }
+
+const (
+	lateTries = 1000             // that are settled late at the same time
+	latest    = 10 * time.Minute // after their first time
+	latePause = time.Second
+)
+
+// settleLate settles a try that the store has kept from being settled, once it can, and reports whether it could.
+func (t *Try) settleLate(ctx context.Context, change func(*Counter, count)) bool {
+	for began := time.Now(); time.Since(began) < latest; {
+		time.Sleep(latePause)
+		if t.update(ctx, change) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// late counts the tries that are settled late.
+type late struct{ tries atomic.Int64 }
+
+func (l *late) enter() bool {
+	if l.tries.Add(1) <= lateTries {
+		return true
+	}
+	l.tries.Add(-1)
+	return false
+}
+
+func (l *late) leave() { l.tries.Add(-1) }

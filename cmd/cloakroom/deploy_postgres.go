@@ -52,6 +52,10 @@ func durability(s *postgres.Settings) (issues []issue) {
 		issues = append(issues, newIssue("I031", "The database has a standby that it doesn't wait for. If that takes its place, what "+
 			"it hadn't received is lost: sign-outs too.", "Let commits wait for it: synchronous_standby_names. Or end all sessions after a failover."))
 	}
+	if !s.Standby {
+		issues = append(issues, newIssue("W036", "The database waits for a synchronous standby, and none is connected: no sign-in and no "+
+			"sign-out is possible.", "Start the standby, or leave it out of synchronous_standby_names."))
+	}
 	return issues
 }
 

@@ -1,0 +1,58 @@
+package throttle_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// flakyStore is a store that is out now and then.
+type flakyStore struct {
+	throttle.Store
+	out atomic.Bool
+}
+
+var errOut = errors.New("the store is out")
+
+func (s *flakyStore) Update(ctx context.Context, keys []string, change func([]throttle.Counter) error) error {
+	if s.out.Load() {
+		return errOut
+	}
+	return s.Store.Update(ctx, keys, change)
+}
+
+// TestAnOutageIsNeverTooManyFailures: the store goes out each time between a try and its success, more often than anybody
+// may fail. What it couldn't settle then is settled when it is back, and nobody is refused meanwhile.
+func TestAnOutageIsNeverTooManyFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		store := &flakyStore{Store: g.Store}
+		g.Store = store
+		for n := range 25 {
+			store.out.Store(false)
+			try, err := g.Reserve(t.Context(), throttle.Attempt{Name: "ann", Account: "1", Address: home})
+			if err != nil {
+				t.Fatalf("right secret %d: %v", n, err)
+			}
+			if try.Barred() {
+				t.Fatalf("right secret %d is barred", n)
+			}
+			store.out.Store(true)
+			if err := try.Succeeded(t.Context()); !errors.Is(err, errOut) {
+				t.Fatalf("Succeeded in an outage: %v, want %v", err, errOut)
+			}
+		}
+		store.out.Store(false)
+		time.Sleep(time.Minute)
+		for n := range 10 {
+			if _, err := g.Reserve(t.Context(), throttle.Attempt{Name: "ann", Account: "1", Address: home}); err != nil {
+				t.Fatalf("failure %d after the outage: %v", n+1, err)
+			}
+		}
+	})
+}
