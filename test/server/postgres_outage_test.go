@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
@@ -167,5 +169,44 @@ func (o *observer) recovers(t *testing.T) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		return o.alive.Load() > alive+50 && o.ins.Load() > ins+2 && time.Since(o.last) > time.Second
+	})
+}
+
+// TestARightPasswordIsNotTooManyFailuresWhileAStandbyIsAway: commits wait for a synchronous standby that isn't there. More
+// people than may fail sign in with the right password, and each is told of an outage.
+func TestARightPasswordIsNotTooManyFailuresWhileAStandbyIsAway(t *testing.T) {
+	t.Parallel() // it mostly waits
+	s, database := own(t)
+	name := s.people("sam", 1)[0].Username
+	standby := func(names string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), database.URL("postgres"))
+		s.must(err)
+		defer conn.Close(t.Context())
+		for _, statement := range []string{`ALTER SYSTEM SET synchronous_standby_names = '` + names + `'`, `SELECT pg_reload_conf()`} {
+			_, err := conn.Exec(t.Context(), statement)
+			s.must(err)
+		}
+	}
+	standby("absent")
+	for range 4 {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				a, err := s.visitor().signIn(name, goodPassword)
+				if err != nil || a.status != http.StatusServiceUnavailable && a.status != http.StatusOK {
+					t.Errorf("a right password is told %s, %v; want 503", a, err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	standby("")
+	eventually(t, "a sign-in", func() bool {
+		a, err := s.visitor().signIn(name, goodPassword)
+		if err == nil && a.status == http.StatusTooManyRequests {
+			t.Errorf("after the outage a right password is told %s", a)
+		}
+		return err == nil && a.status == http.StatusOK
 	})
 }
