@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
@@ -85,13 +84,9 @@ func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
 		return fmt.Errorf("look for a pooler: %w", err)
 	}
 	defer conn.Close()
-	var process uint32
-	if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&process); err != nil {
-		return fmt.Errorf("look for a pooler: %w", err)
-	}
 	pooled := false
 	err = conn.Raw(func(driver any) error {
-		pooled = driver.(interface{ Conn() *pgx.Conn }).Conn().PgConn().PID() != process
+		pooled = driver.(*pgdial.Conn).Pooled()
 		return nil
 	})
 	if err != nil {

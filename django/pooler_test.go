@@ -50,7 +50,7 @@ func TestBesideDjangoAPoolerNeedsTheServersAddressBesides(t *testing.T) {
 	site := djangoserver.New(t, djangoserver.Config{Database: direct, Keys: keys})
 	c := cloakroom.Config{DB: "django+" + pooled, Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	c.Django.SecretKeyFile = keyFile(t, keys)
-	if _, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--feed") {
+	if _, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "Config.Feed") {
 		t.Errorf("without it: %v", err)
 	}
 	db := opened(t, django.Config{Database: pooled, Keys: keys})
@@ -88,7 +88,7 @@ func TestAPoolerThatIgnoresTheSearchPathIsNoticed(t *testing.T) {
 	before := schemaDump(t, direct)
 	c := cloakroom.Config{DB: "django+" + strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1), Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	c.Django.SecretKeyFile = keyFile(t, keys)
-	if _, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--feed") {
+	if _, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "Config.Feed") {
 		t.Errorf("%v", err)
 	}
 	if after := schemaDump(t, direct); after != before {
