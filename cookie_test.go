@@ -10,7 +10,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 )
 
-func TestK10_ACookieThatNoBrowserKeepsIsRefusedAtStart(t *testing.T) {
+func TestACookieThatNoBrowserKeepsIsRefusedAtStart(t *testing.T) {
+	t.Attr("threat", "K10")
 	const secure, plain = "https://app.example.com", "http://localhost:8000"
 	for _, c := range []struct {
 		name, url, db string

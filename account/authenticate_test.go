@@ -66,7 +66,9 @@ const (
 	djangoPassword = "wonderland-42"
 )
 
-func TestG05_F2_UnknownDisabledAndWrongAreAnsweredAlike(t *testing.T) {
+func TestUnknownDisabledAndWrongAreAnsweredAlike(t *testing.T) {
+	t.Attr("threat", "G05")
+	t.Attr("threat", "F2")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrolTheHopeless()
@@ -79,8 +81,10 @@ func TestG05_F2_UnknownDisabledAndWrongAreAnsweredAlike(t *testing.T) {
 	})
 }
 
-// TestF1_F12_WhoeverFailsIsHashed leaves to the tests of package password that each hash costs the same work.
-func TestF1_F12_WhoeverFailsIsHashed(t *testing.T) {
+// TestWhoeverFailsIsHashed leaves to the tests of package password that each hash costs the same work.
+func TestWhoeverFailsIsHashed(t *testing.T) {
+	t.Attr("threat", "F1")
+	t.Attr("threat", "F12")
 	s := newService(t, inMemory())
 	s.enrolTheHopeless()
 	s.Hasher = noRoom()
@@ -91,7 +95,8 @@ func TestF1_F12_WhoeverFailsIsHashed(t *testing.T) {
 	}
 }
 
-func TestP08_AWeakHashIsReplacedAtSignInAndNothingEnds(t *testing.T) {
+func TestAWeakHashIsReplacedAtSignInAndNothingEnds(t *testing.T) {
+	t.Attr("threat", "P08")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrolTheHopeless()
@@ -126,7 +131,9 @@ func TestReplacingAHashNeverOverwritesANewPassword(t *testing.T) {
 	})
 }
 
-func TestS13_ASignInThatOverlapsAChangeHasTheEpochOfWhatItProved(t *testing.T) {
+func TestASignInThatOverlapsAChangeHasTheEpochOfWhatItProved(t *testing.T) {
+	t.Attr("threat", "W03")
+	t.Attr("threat", "S13")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
@@ -149,7 +156,8 @@ func TestS13_ASignInThatOverlapsAChangeHasTheEpochOfWhatItProved(t *testing.T) {
 	})
 }
 
-func TestB11_ADisabledUserGetsInNowhere(t *testing.T) {
+func TestADisabledUserGetsInNowhere(t *testing.T) {
+	t.Attr("threat", "B11")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
@@ -191,7 +199,8 @@ func TestAUserDeletedMeanwhileIsNobody(t *testing.T) {
 	}
 }
 
-func TestB1_WhoWasSignedOutMeanwhileConfirmsNothing(t *testing.T) {
+func TestWhoWasSignedOutMeanwhileConfirmsNothing(t *testing.T) {
+	t.Attr("threat", "B1")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID

@@ -8,7 +8,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-func TestB7_WhateverEndsSessionsMovesTheEpochAndNothingElseDoes(t *testing.T) {
+func TestWhateverEndsSessionsMovesTheEpochAndNothingElseDoes(t *testing.T) {
+	t.Attr("threat", "B7")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
@@ -108,7 +109,8 @@ func TestAnEditMeanwhileStandsInNoPasswordChangesWay(t *testing.T) {
 	}
 }
 
-func TestP06_AChangeNeedsThePresentPasswordAndIsThrottled(t *testing.T) {
+func TestAChangeNeedsThePresentPasswordAndIsThrottled(t *testing.T) {
+	t.Attr("threat", "P06")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		before := s.enrol(ann())
@@ -144,7 +146,8 @@ func TestABadNewPasswordChangesNothing(t *testing.T) {
 	}
 }
 
-func TestF11_NothingOfAPasswordIsCutOff(t *testing.T) {
+func TestNothingOfAPasswordIsCutOff(t *testing.T) {
+	t.Attr("threat", "F11")
 	s := newService(t, inMemory())
 	id := s.enrol(ann()).ID
 	long := "Of all the words of tongue and pen, the saddest are these: it might have been, it might"

@@ -111,7 +111,8 @@ func TestUsersOfOtherRulesCanBeEdited(t *testing.T) {
 	wantCodes(t, s.edit(before.ID, func(u *account.User) { u.Username += "!" })(), "username invalid")
 }
 
-func TestF9_NobodyTakesAnothersNameInAnyForm(t *testing.T) {
+func TestNobodyTakesAnothersNameInAnyForm(t *testing.T) {
+	t.Attr("threat", "F9")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())

@@ -17,7 +17,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-func TestG05_UnknownDisabledAndWrongAreThrottledAlike(t *testing.T) {
+func TestUnknownDisabledAndWrongAreThrottledAlike(t *testing.T) {
+	t.Attr("threat", "G05")
 	waits := map[string]time.Duration{}
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, inMemory())
@@ -43,7 +44,8 @@ func TestG05_UnknownDisabledAndWrongAreThrottledAlike(t *testing.T) {
 	}
 }
 
-func TestF5_OneCountHoweverTheNameIsTyped(t *testing.T) {
+func TestOneCountHoweverTheNameIsTyped(t *testing.T) {
+	t.Attr("threat", "F5")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
@@ -63,7 +65,9 @@ func TestF5_OneCountHoweverTheNameIsTyped(t *testing.T) {
 	})
 }
 
-func TestG02_F6_ParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
+func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
+	t.Attr("threat", "G02")
+	t.Attr("threat", "F6")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
@@ -101,7 +105,8 @@ func TestG02_F6_ParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 	})
 }
 
-func TestG01_SuccessForgetsTheFailures(t *testing.T) {
+func TestSuccessForgetsTheFailures(t *testing.T) {
+	t.Attr("threat", "G01")
 	s := newService(t, inMemory())
 	s.enrol(ann())
 	for range 3 {
@@ -112,7 +117,8 @@ func TestG01_SuccessForgetsTheFailures(t *testing.T) {
 	}
 }
 
-func TestG04_StrangersCannotLockOutAKnownDevice(t *testing.T) {
+func TestStrangersCannotLockOutAKnownDevice(t *testing.T) {
+	t.Attr("threat", "G04")
 	s := newService(t, inMemory())
 	id := s.enrol(ann()).ID
 	for range 10 {

@@ -60,7 +60,8 @@ func TestInASharedDatabaseNewHashesAreLikeTheOldOnes(t *testing.T) {
 	s.signsIn("bob", good)
 }
 
-func TestP02_APasswordThatDjangosBcryptWouldCutIsRefused(t *testing.T) {
+func TestAPasswordThatDjangosBcryptWouldCutIsRefused(t *testing.T) {
+	t.Attr("threat", "P02")
 	s := shared(t, fromBcrypt)
 	_, err := s.Create(t.Context(), account.New{Username: "bob", Password: good + " " + better + " and " + wrong})
 	e, ok := errors.AsType[*account.InvalidError](err)

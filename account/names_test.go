@@ -131,8 +131,9 @@ func TestEmailAddresses(t *testing.T) {
 	}
 }
 
-// TestG4_AnAddressIsOneAddress refuses lists, headers, and whatever a mailer could take for more than one address.
-func TestG4_AnAddressIsOneAddress(t *testing.T) {
+// TestAnAddressIsOneAddress refuses lists, headers, and whatever a mailer could take for more than one address.
+func TestAnAddressIsOneAddress(t *testing.T) {
+	t.Attr("threat", "G4")
 	s := newService(t, inMemory())
 	for _, typed := range []string{
 		"ann", "@", "ann@", "@example.org", "ann@example", "ann@.org", "ann@example.", "ann@example..org", ".ann@example.org",
@@ -157,9 +158,10 @@ func TestG4_AnAddressIsOneAddress(t *testing.T) {
 	}
 }
 
-// TestG3_LookAlikeAddressesAreRefusedOrTheSame has the characters of CVE-2019-19844 and its kind: either they can't be
+// TestLookAlikeAddressesAreRefusedOrTheSame has the characters of CVE-2019-19844 and its kind: either they can't be
 // told from the victim's, and then the address is taken; or they differ, and then they lead to another user or nobody.
-func TestG3_LookAlikeAddressesAreRefusedOrTheSame(t *testing.T) {
+func TestLookAlikeAddressesAreRefusedOrTheSame(t *testing.T) {
+	t.Attr("threat", "G3")
 	s := newService(t, inMemory())
 	victims := map[string]*account.User{}
 	for _, name := range []string{"mike", "kim", "strasse", "jim"} {
@@ -258,8 +260,9 @@ func TestEveryCharacterHasOneKeyInBothCases(t *testing.T) {
 	}
 }
 
-// TestE11_NoNewNameIsOneThatHeadersCannotCarry: neither a new user nor an edited one gets it, in any store.
-func TestE11_NoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
+// TestNoNewNameIsOneThatHeadersCannotCarry: neither a new user nor an edited one gets it, in any store.
+func TestNoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
+	t.Attr("threat", "E11")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := s.enrol(ann())

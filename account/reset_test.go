@@ -35,7 +35,8 @@ func (s service) voidReset(about, secret string) {
 	}
 }
 
-func TestR01_AResetSecretIsGoodOnceForItsUserAndItsTime(t *testing.T) {
+func TestAResetSecretIsGoodOnceForItsUserAndItsTime(t *testing.T) {
+	t.Attr("threat", "R01")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := s.enrol(ann())
@@ -86,7 +87,8 @@ func TestR01_AResetSecretIsGoodOnceForItsUserAndItsTime(t *testing.T) {
 	})
 }
 
-func TestR01_AResetSecretLastsAnHour(t *testing.T) {
+func TestAResetSecretLastsAnHour(t *testing.T) {
+	t.Attr("threat", "R01")
 	for _, off := range []time.Duration{-time.Second, 0, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newService(t, inMemory())

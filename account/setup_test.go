@@ -150,7 +150,8 @@ func (s *setupSpy) SetSetup(ctx context.Context, hash [32]byte, expires int64) e
 	return s.Store.SetSetup(ctx, hash, expires)
 }
 
-func TestG09_ThereAreNoDefaultAccounts(t *testing.T) {
+func TestThereAreNoDefaultAccounts(t *testing.T) {
+	t.Attr("threat", "G09")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.needsSetup(true)

@@ -11,10 +11,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// TestG06_RefusalsTakeTheSameTime compares the times of those who can't sign in with those of a wrong password, by Welch's t
+// TestRefusalsTakeTheSameTime compares the times of those who can't sign in with those of a wrong password, by Welch's t
 // over 2,000 interleaved samples each, the slowest twentieth left out. It needs -timeout 30m and a quiet machine; the tests
 // that count the work need neither.
-func TestG06_RefusalsTakeTheSameTime(t *testing.T) {
+func TestRefusalsTakeTheSameTime(t *testing.T) {
+	t.Attr("threat", "G06")
 	if os.Getenv("CLOAKROOM_LONG") == "" {
 		t.Skip("CLOAKROOM_LONG isn't set")
 	}

@@ -25,8 +25,9 @@ func (j *journal) outcomes() (all []string) {
 	return all
 }
 
-// TestL01_AnActIsInTheStoreBeforeItIsCarriedOut, and what came of it afterwards.
-func TestL01_AnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
+// TestAnActIsInTheStoreBeforeItIsCarriedOut, and what came of it afterwards.
+func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
+	t.Attr("threat", "L01")
 	failed := errors.New("failed")
 	for _, row := range []struct {
 		name string
@@ -74,8 +75,9 @@ func TestL01_AnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	}
 }
 
-// TestL04_NoActWithoutItsRecord: what can't be recorded is not done, and the attempt is recorded as failed once that is possible.
-func TestL04_NoActWithoutItsRecord(t *testing.T) {
+// TestNoActWithoutItsRecord: what can't be recorded is not done, and the attempt is recorded as failed once that is possible.
+func TestNoActWithoutItsRecord(t *testing.T) {
+	t.Attr("threat", "L04")
 	j := newJournal(t)
 	j.out.Store(true)
 	err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
@@ -92,8 +94,9 @@ func TestL04_NoActWithoutItsRecord(t *testing.T) {
 	}
 }
 
-// TestL05_AStoreThatHangsHoldsNoAct for longer than one write may take, however many administrators wait.
-func TestL05_AStoreThatHangsHoldsNoAct(t *testing.T) {
+// TestAStoreThatHangsHoldsNoAct for longer than one write may take, however many administrators wait.
+func TestAStoreThatHangsHoldsNoAct(t *testing.T) {
+	t.Attr("threat", "L05")
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)
 		j.Store = hanging{j.Store}
@@ -192,8 +195,9 @@ func TestWhoDidItIsTold(t *testing.T) {
 	}
 }
 
-// TestL03_APasswordTypedAsANameIsNotKept: of names that are nobody's, two letters are.
-func TestL03_APasswordTypedAsANameIsNotKept(t *testing.T) {
+// TestAPasswordTypedAsANameIsNotKept: of names that are nobody's, two letters are.
+func TestAPasswordTypedAsANameIsNotKept(t *testing.T) {
+	t.Attr("threat", "L03")
 	j := newJournal(t)
 	j.Who = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
 	j.out.Store(true)

@@ -68,7 +68,8 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 	}
 }
 
-func TestB11_ADisabledOrDeletedUserIsNobody(t *testing.T) {
+func TestADisabledOrDeletedUserIsNobody(t *testing.T) {
+	t.Attr("threat", "B11")
 	for name, end := range map[string]func(a *app, id string){
 		"disabled":    func(a *app, id string) { a.change(id, func(u *account.User) { u.IsActive = false }) },
 		"epoch moved": func(a *app, id string) { a.change(id, func(u *account.User) { u.Epoch = "2" }) },
@@ -138,7 +139,9 @@ func TestPermissionsAreDjangos(t *testing.T) {
 	}
 }
 
-func TestX09_B12_RightsCountFromTheNextRequest(t *testing.T) {
+func TestRightsCountFromTheNextRequest(t *testing.T) {
+	t.Attr("threat", "X09")
+	t.Attr("threat", "B12")
 	a := newApp(t)
 	setGroup := func(permissions ...string) {
 		if err := a.accounts.SetGroup(t.Context(), account.Group{Name: "readers", Permissions: permissions}); err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestL04_AnOutageIsA503AndNobodyGetsIn(t *testing.T) {
+func TestAnOutageIsA503AndNobodyGetsIn(t *testing.T) {
+	t.Attr("threat", "L04")
 	for name, fail := range map[string]func(a *app, down bool){
 		"sessions": func() func(a *app, down bool) {
 			var inner session.Store
@@ -81,8 +82,9 @@ func TestAClientThatWentAwayIsNoOutage(t *testing.T) {
 	}
 }
 
-// TestJ1_EveryAnswerIsAboutTheOneWhoAsked lets 500 people ask at once, while some requests are cancelled and some panic.
-func TestJ1_EveryAnswerIsAboutTheOneWhoAsked(t *testing.T) {
+// TestEveryAnswerIsAboutTheOneWhoAsked lets 500 people ask at once, while some requests are cancelled and some panic.
+func TestEveryAnswerIsAboutTheOneWhoAsked(t *testing.T) {
+	t.Attr("threat", "J1")
 	a := newApp(t)
 	a.sessions.Log = nil
 	const people = 500

@@ -56,7 +56,8 @@ var initiators = []struct {
 	{"a program", nil, false, true},
 }
 
-func TestF01_OnlyConfiguredOriginsMayDoUnsafeThings(t *testing.T) {
+func TestOnlyConfiguredOriginsMayDoUnsafeThings(t *testing.T) {
+	t.Attr("threat", "F01")
 	alone := protection(t, csrf.Config{})
 	with := protection(t, csrf.Config{Origins: []string{app}})
 	for _, c := range initiators {
@@ -80,7 +81,10 @@ func TestF01_OnlyConfiguredOriginsMayDoUnsafeThings(t *testing.T) {
 	}
 }
 
-func TestF10_E12_AnotherSiteCannotSignAVisitorIn(t *testing.T) {
+func TestAnotherSiteCannotSignAVisitorIn(t *testing.T) {
+	t.Attr("threat", "E07")
+	t.Attr("threat", "F10")
+	t.Attr("threat", "E12")
 	p := protection(t, csrf.Config{Origins: []string{app}})
 	for _, headers := range [][]string{
 		{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.test", "Content-Type", "application/x-www-form-urlencoded"},
@@ -94,7 +98,9 @@ func TestF10_E12_AnotherSiteCannotSignAVisitorIn(t *testing.T) {
 	}
 }
 
-func TestF02_E8_EveryMethodButThreeIsUnsafe(t *testing.T) {
+func TestEveryMethodButThreeIsUnsafe(t *testing.T) {
+	t.Attr("threat", "F02")
+	t.Attr("threat", "E8")
 	p := protection(t, csrf.Config{Strict: true})
 	evil := func(method string) string {
 		r := request("Sec-Fetch-Site", "cross-site", "Origin", "https://evil.test", "X-HTTP-Method-Override", "GET", "X-CSRFToken", "x")
@@ -113,7 +119,8 @@ func TestF02_E8_EveryMethodButThreeIsUnsafe(t *testing.T) {
 	}
 }
 
-func TestF04_ATicketFromNobodyKnowsWhereNeedsAToken(t *testing.T) {
+func TestATicketFromNobodyKnowsWhereNeedsAToken(t *testing.T) {
+	t.Attr("threat", "F04")
 	p := protection(t, csrf.Config{})
 	token := p.Issue(httptest.NewRecorder(), request(), "s1")
 	signedIn := csrf.Caller{Ticket: true, Binding: session("s1")}
@@ -140,7 +147,8 @@ func TestF04_ATicketFromNobodyKnowsWhereNeedsAToken(t *testing.T) {
 	}
 }
 
-func TestE2_TheHTTPFormOfATrustedOriginIsRefused(t *testing.T) {
+func TestTheHTTPFormOfATrustedOriginIsRefused(t *testing.T) {
+	t.Attr("threat", "E2")
 	p := protection(t, csrf.Config{Origins: []string{app}})
 	r := request("Origin", "http://app.example.com")
 	for _, host := range []string{"auth.example.com", "app.example.com"} {
@@ -165,7 +173,9 @@ func TestTheHostHeaderHasNoSay(t *testing.T) {
 	}
 }
 
-func TestE5_ACustomHeaderIsNoProofOfOrigin(t *testing.T) {
+func TestACustomHeaderIsNoProofOfOrigin(t *testing.T) {
+	t.Attr("threat", "E08")
+	t.Attr("threat", "E5")
 	p := protection(t, csrf.Config{})
 	for _, headers := range [][]string{
 		{"X-Requested-With", "XMLHttpRequest", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.test"},

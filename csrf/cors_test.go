@@ -42,7 +42,8 @@ var strangers = []string{
 	"app.example.com", "https://example.com", "https://a.app.example.com", "file://", " https://app.example.com",
 }
 
-func TestF05_OnlyTrustedOriginsMayRead(t *testing.T) {
+func TestOnlyTrustedOriginsMayRead(t *testing.T) {
+	t.Attr("threat", "F05")
 	p := protection(t, csrf.Config{Origins: []string{app}})
 	for _, status := range []int{200, 401, 403, 404, 429, 500, 503} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
@@ -76,7 +77,8 @@ func preflight(p *csrf.Protection, origin, method, headers string) http.Header {
 	return answer(p, 200, "OPTIONS", list...)
 }
 
-func TestF05_PreflightsAllowWhatTheListsSay(t *testing.T) {
+func TestPreflightsAllowWhatTheListsSay(t *testing.T) {
+	t.Attr("threat", "F05")
 	p := protection(t, csrf.Config{Origins: []string{app}})
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 		h := preflight(p, app, method, "accept,authorization,content-type,user-agent,x-csrftoken,x-requested-with")
@@ -101,7 +103,10 @@ func TestF05_PreflightsAllowWhatTheListsSay(t *testing.T) {
 	}
 }
 
-func TestE5_F05_APreflightFromElsewhereIsDenied(t *testing.T) {
+func TestAPreflightFromElsewhereIsDenied(t *testing.T) {
+	t.Attr("threat", "E08")
+	t.Attr("threat", "E5")
+	t.Attr("threat", "F05")
 	p := protection(t, csrf.Config{Origins: []string{app}})
 	for _, origin := range strangers {
 		for _, header := range []string{"", "x-requested-with", "x-csrftoken", "content-type"} {

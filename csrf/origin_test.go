@@ -76,7 +76,8 @@ func TestOriginsAreReadAsBrowsersWriteThem(t *testing.T) {
 	}
 }
 
-func TestE6_OriginsThatMeanAnybodyAreRefused(t *testing.T) {
+func TestOriginsThatMeanAnybodyAreRefused(t *testing.T) {
+	t.Attr("threat", "E6")
 	for _, s := range []string{
 		"*", "null", "https://*", "https://*.example.com", "https://app*.example.com", "http://*:3000", ".example.com", "**",
 	} {

@@ -12,7 +12,8 @@ import (
 
 // On a server r.URL has neither scheme nor host. Middleware that compared Origin with them has checked nothing, which only
 // a real server shows.
-func TestE1_ForgedOriginsAtARealTLSServer(t *testing.T) {
+func TestForgedOriginsAtARealTLSServer(t *testing.T) {
+	t.Attr("threat", "E1")
 	var p *csrf.Protection
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := p.Check(r, csrf.Caller{Ticket: true, Binding: session("s1")})

@@ -52,7 +52,8 @@ func TestIssueSetsDjangosCookie(t *testing.T) {
 	}
 }
 
-func TestE4_AnswersWithATokenAreNotForCaches(t *testing.T) {
+func TestAnswersWithATokenAreNotForCaches(t *testing.T) {
+	t.Attr("threat", "E4")
 	p := protection(t, csrf.Config{})
 	w := httptest.NewRecorder()
 	w.Header().Set("Cache-Control", "public, max-age=60")
@@ -67,8 +68,9 @@ func TestE4_AnswersWithATokenAreNotForCaches(t *testing.T) {
 	}
 }
 
-// TestF03_BesideDjangoTheCookieMayBeItsOwn: Django sets the cookie anew when somebody signs in there.
-func TestF03_BesideDjangoTheCookieMayBeItsOwn(t *testing.T) {
+// TestBesideDjangoTheCookieMayBeItsOwn: Django sets the cookie anew when somebody signs in there.
+func TestBesideDjangoTheCookieMayBeItsOwn(t *testing.T) {
+	t.Attr("threat", "F03")
 	p := protection(t, csrf.Config{SharedCookie: true})
 	strict := protection(t, csrf.Config{SharedCookie: true, Strict: true})
 	djangos, others := strings.Repeat("aB3", 11)[:32], strings.Repeat("z", 32)
@@ -96,7 +98,9 @@ func TestF03_BesideDjangoTheCookieMayBeItsOwn(t *testing.T) {
 	}
 }
 
-func TestF03_E4_ATokenIsGoodForItsSessionAlone(t *testing.T) {
+func TestATokenIsGoodForItsSessionAlone(t *testing.T) {
+	t.Attr("threat", "F03")
+	t.Attr("threat", "E4")
 	p := protection(t, csrf.Config{})
 	mine, theirs := issue(p, "s1"), issue(p, "s2")
 	if mine == theirs || mine != issue(p, "s1") {
@@ -125,7 +129,8 @@ func TestF03_E4_ATokenIsGoodForItsSessionAlone(t *testing.T) {
 	}
 }
 
-func TestA3_TokensDoNotOutliveASignInOrASignOut(t *testing.T) {
+func TestTokensDoNotOutliveASignInOrASignOut(t *testing.T) {
+	t.Attr("threat", "A3")
 	p := protection(t, csrf.Config{})
 	before, after := issue(p, ""), issue(p, "s1")
 	if got := code(p.Check(sent(before, "csrftoken="+before), csrf.Caller{})); got != "" {
@@ -175,7 +180,8 @@ func TestAVisitorKeepsAToken(t *testing.T) {
 	}
 }
 
-func TestF03_WithoutASessionTheHeaderRepeatsTheCookie(t *testing.T) {
+func TestWithoutASessionTheHeaderRepeatsTheCookie(t *testing.T) {
+	t.Attr("threat", "F03")
 	p := protection(t, csrf.Config{Strict: true})
 	a, b := issue(p, ""), issue(p, "")
 	for _, c := range []struct {
@@ -208,7 +214,8 @@ func TestF03_WithoutASessionTheHeaderRepeatsTheCookie(t *testing.T) {
 	}
 }
 
-func TestA6_CookiesAreSplitAtSemicolonsOnly(t *testing.T) {
+func TestCookiesAreSplitAtSemicolonsOnly(t *testing.T) {
+	t.Attr("threat", "A6")
 	p := protection(t, csrf.Config{})
 	good, evil := issue(p, ""), issue(p, "")
 	for _, line := range []string{

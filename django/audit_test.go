@@ -10,9 +10,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// TestL01_TheAuditLogIsOursAlsoBesideDjango: what happens to Django's users is in it, and none of it in Django's tables, which
+// TestTheAuditLogIsOursAlsoBesideDjango: what happens to Django's users is in it, and none of it in Django's tables, which
 // stay as Django made them.
-func TestL01_TheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
+func TestTheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
+	t.Attr("threat", "L01")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
 		before := p.bystanders(t)
@@ -41,8 +42,9 @@ func TestL01_TheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
 	})
 }
 
-// TestL01_AnImportIsInTheAuditLog: that it was to be done, and how much it has copied; one that only looks is not.
-func TestL01_AnImportIsInTheAuditLog(t *testing.T) {
+// TestAnImportIsInTheAuditLog: that it was to be done, and how much it has copied; one that only looks is not.
+func TestAnImportIsInTheAuditLog(t *testing.T) {
+	t.Attr("threat", "L01")
 	t.Parallel()
 	source, data := sqliteAddress(t), filepath.Join(t.TempDir(), "data")
 	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys})

@@ -108,8 +108,9 @@ func TestWithTheFeedChecksAreAnsweredFromMemory(t *testing.T) {
 	p.remembers(t, b)
 }
 
-// TestB7_EachSideSeesWhatTheOtherDoesThroughTheFeed is the matrix once more, over a memory.
-func TestB7_EachSideSeesWhatTheOtherDoesThroughTheFeed(t *testing.T) {
+// TestEachSideSeesWhatTheOtherDoesThroughTheFeed is the matrix once more, over a memory.
+func TestEachSideSeesWhatTheOtherDoesThroughTheFeed(t *testing.T) {
+	t.Attr("threat", "B7")
 	t.Parallel()
 	newFed(t).agreesInEachCell(t)
 }
@@ -284,8 +285,9 @@ func TestInspectTellsOfTheFeed(t *testing.T) {
 	}
 }
 
-// TestX01_WhatIsEndedHereIsEndedAtOnce: nobody waits for word of what this very server has done.
-func TestX01_WhatIsEndedHereIsEndedAtOnce(t *testing.T) {
+// TestWhatIsEndedHereIsEndedAtOnce: nobody waits for word of what this very server has done.
+func TestWhatIsEndedHereIsEndedAtOnce(t *testing.T) {
+	t.Attr("threat", "X01")
 	t.Parallel()
 	p := newFed(t)
 	type ending struct {

@@ -187,8 +187,9 @@ func TestDevices(t *testing.T) {
 	})
 }
 
-// TestF03_DjangosTokenCountsHere: Django sets the cookie csrftoken at its sign-in, and a page sends it to both.
-func TestF03_DjangosTokenCountsHere(t *testing.T) {
+// TestDjangosTokenCountsHere: Django sets the cookie csrftoken at its sign-in, and a page sends it to both.
+func TestDjangosTokenCountsHere(t *testing.T) {
+	t.Attr("threat", "F03")
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, _ := p.user(t)

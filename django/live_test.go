@@ -35,8 +35,9 @@ var cells = []struct {
 	{"user made", makeInDjango, makeInCloakroom},
 }
 
-// TestB7_EachSideSeesWhatTheOtherDoes is the matrix.
-func TestB7_EachSideSeesWhatTheOtherDoes(t *testing.T) {
+// TestEachSideSeesWhatTheOtherDoes is the matrix.
+func TestEachSideSeesWhatTheOtherDoes(t *testing.T) {
+	t.Attr("threat", "B7")
 	each(t, func(t *testing.T, address func(t testing.TB) string) { newPair(t, address(t), nil).agreesInEachCell(t) })
 }
 

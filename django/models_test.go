@@ -45,8 +45,9 @@ func eachModel(t *testing.T, test func(t *testing.T, p *pair, m model)) {
 	}
 }
 
-// TestB7_EachSideSeesWhatTheOtherDoesWithCustomUsers is the matrix with them; of it what concerns users, unless there is time.
-func TestB7_EachSideSeesWhatTheOtherDoesWithCustomUsers(t *testing.T) {
+// TestEachSideSeesWhatTheOtherDoesWithCustomUsers is the matrix with them; of it what concerns users, unless there is time.
+func TestEachSideSeesWhatTheOtherDoesWithCustomUsers(t *testing.T) {
+	t.Attr("threat", "B7")
 	t.Parallel()
 	eachModel(t, func(t *testing.T, p *pair, _ model) {
 		p.only = []string{"sign in", "read", "sign out", "password change", "password change by an administrator", "disable",

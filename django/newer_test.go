@@ -19,8 +19,9 @@ func eachWith(t *testing.T, all []djangoserver.Django, test func(t *testing.T, p
 	}
 }
 
-// TestB7_EachSideSeesWhatTheOtherDoesWithNewerDjangos is the matrix with the newest Django; with all, if there is time.
-func TestB7_EachSideSeesWhatTheOtherDoesWithNewerDjangos(t *testing.T) {
+// TestEachSideSeesWhatTheOtherDoesWithNewerDjangos is the matrix with the newest Django; with all, if there is time.
+func TestEachSideSeesWhatTheOtherDoesWithNewerDjangos(t *testing.T) {
+	t.Attr("threat", "B7")
 	t.Parallel()
 	all := djangoserver.Newer(t)
 	if os.Getenv("CLOAKROOM_LONG") == "" {

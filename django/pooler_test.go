@@ -19,9 +19,10 @@ func pooledAddress(t testing.TB) (direct, pooled string) {
 	return direct, strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1)
 }
 
-// TestX01_DjangosEndsAreHeardBesideAPooler: Cloakroom reaches the tables by way of a pooler, and hears by the server's own
+// TestDjangosEndsAreHeardBesideAPooler: Cloakroom reaches the tables by way of a pooler, and hears by the server's own
 // address. It answers from memory, and each side sees what the other does.
-func TestX01_DjangosEndsAreHeardBesideAPooler(t *testing.T) {
+func TestDjangosEndsAreHeardBesideAPooler(t *testing.T) {
+	t.Attr("threat", "X01")
 	t.Parallel()
 	direct, pooled := pooledAddress(t)
 	p := newPair(t, direct, func(_ *djangoserver.Config, c *cloakroom.Config) { c.DB, c.Feed = "django+"+pooled, direct }).fed(t)

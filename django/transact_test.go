@@ -20,6 +20,7 @@ import (
 // TestStepsBesideDjango holds the steps of Django's accounts to what storetest demands of our own: what is read in one is
 // what it is judged by, and nothing comes between that and what it writes.
 func TestStepsBesideDjango(t *testing.T) {
+	t.Attr("threat", "W13")
 	t.Attr("threat", "W11")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)

@@ -149,7 +149,8 @@ func TestResetTokensGoByTheWallClock(t *testing.T) {
 	}
 }
 
-func TestS04_NothingThatNobodySignedIsASession(t *testing.T) {
+func TestNothingThatNobodySignedIsASession(t *testing.T) {
+	t.Attr("threat", "S04")
 	good := vectors[0].data
 	for _, data := range []string{
 		"", ":", "::", good[1:], good[:len(good)-1], "." + good, strings.Replace(good, "1r31eq", "1r31er", 1), good + "=",

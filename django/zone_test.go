@@ -11,9 +11,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// TestB7_EachSideSeesWhatTheOtherDoesInLocalTime is what of the matrix has to do with times, where USE_TZ is off. On
+// TestEachSideSeesWhatTheOtherDoesInLocalTime is what of the matrix has to do with times, where USE_TZ is off. On
 // PostgreSQL the times are instants all the same.
-func TestB7_EachSideSeesWhatTheOtherDoesInLocalTime(t *testing.T) {
+func TestEachSideSeesWhatTheOtherDoesInLocalTime(t *testing.T) {
+	t.Attr("threat", "B7")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		for _, zone := range []string{"America/Chicago", "Asia/Kolkata"} {
 			t.Run(zone, func(t *testing.T) {

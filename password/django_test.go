@@ -30,7 +30,8 @@ var djangoHashes = []struct {
 	{"md5$$ac13652e22f6f4b67f60e18ae76544db", false},
 }
 
-func TestP08_AllOfDjangosHashersAreVerified(t *testing.T) {
+func TestAllOfDjangosHashersAreVerified(t *testing.T) {
+	t.Attr("threat", "P08")
 	for _, c := range djangoHashes {
 		if got := verify(t, c.encoded, "wonderland-42"); got != yesWeak {
 			t.Errorf("%s: %+v, want %+v", c.encoded, got, yesWeak)
@@ -108,7 +109,8 @@ func TestHashLikeTakesTheBytesAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestP02_BcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
+func TestBcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
+	t.Attr("threat", "P02")
 	var h password.Hasher
 	const example = bcryptLike
 	_, err := h.HashLike(t.Context(), example, strings.Repeat("x", 73))
@@ -125,8 +127,10 @@ func TestP02_BcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
 	}
 }
 
-// TestF1_G05_AllRefusalsCostWhatTheUsualHashDoes: beside Django the usual hash is Django's, which is dearer than ours.
-func TestF1_G05_AllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
+// TestAllRefusalsCostWhatTheUsualHashDoes: beside Django the usual hash is Django's, which is dearer than ours.
+func TestAllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
+	t.Attr("threat", "F1")
+	t.Attr("threat", "G05")
 	usual := django(t, 600_000, "somebody's")
 	digest := fmt.Sprintf("md5$salt$%x", md5.Sum([]byte("salt"+good)))
 	for name, c := range map[string]struct{ encoded, plain string }{

@@ -34,7 +34,8 @@ var (
 )
 
 // The vectors were made by Django, by the reference implementation of Argon2 and by golang.org/x/crypto.
-func TestP08_HashesOfOthersAreVerified(t *testing.T) {
+func TestHashesOfOthersAreVerified(t *testing.T) {
+	t.Attr("threat", "P08")
 	for _, c := range []struct {
 		encoded, plain string
 		want           password.Result
@@ -53,7 +54,8 @@ func TestP08_HashesOfOthersAreVerified(t *testing.T) {
 	}
 }
 
-func TestP08_NewHashesArePHCStringsWithFreshSalts(t *testing.T) {
+func TestNewHashesArePHCStringsWithFreshSalts(t *testing.T) {
+	t.Attr("threat", "P08")
 	one, two := hash(t, good), hash(t, good)
 	const prefix = "$argon2id$v=19$m=19456,t=2,p=1$"
 	if !strings.HasPrefix(one, prefix) || len(one) != len(prefix)+22+1+43 {
@@ -70,7 +72,8 @@ func TestP08_NewHashesArePHCStringsWithFreshSalts(t *testing.T) {
 	}
 }
 
-func TestP08_WeakHashesAreToldAndStrongOnesLeftAlone(t *testing.T) {
+func TestWeakHashesAreToldAndStrongOnesLeftAlone(t *testing.T) {
+	t.Attr("threat", "P08")
 	for _, c := range []struct {
 		params string
 		salt   int
@@ -92,7 +95,9 @@ func TestP08_WeakHashesAreToldAndStrongOnesLeftAlone(t *testing.T) {
 	}
 }
 
-func TestP02_F11_PasswordsAreNeitherCutNorChanged(t *testing.T) {
+func TestPasswordsAreNeitherCutNorChanged(t *testing.T) {
+	t.Attr("threat", "P02")
+	t.Attr("threat", "F11")
 	long := strings.Repeat("abcdefgh", 128) // 1,024 bytes
 	for _, c := range []struct{ plain, other string }{
 		{strings.Repeat("a", 72) + "b", strings.Repeat("a", 72) + "c"},
@@ -111,7 +116,8 @@ func TestP02_F11_PasswordsAreNeitherCutNorChanged(t *testing.T) {
 	}
 }
 
-func TestP02_TwoWaysToTypeACharacterAreOnePassword(t *testing.T) {
+func TestTwoWaysToTypeACharacterAreOnePassword(t *testing.T) {
+	t.Attr("threat", "P02")
 	const composed, decomposed = "caf\u00e9-caf\u00e9-caf\u00e9", "cafe\u0301-cafe\u0301-cafe\u0301"
 	for _, stored := range []string{hash(t, composed), hash(t, decomposed)} {
 		for _, typed := range []string{composed, decomposed} {
@@ -127,7 +133,8 @@ func TestP02_TwoWaysToTypeACharacterAreOnePassword(t *testing.T) {
 }
 
 // Other programs hash what the browser sent.
-func TestP02_HashesOfOthersMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
+func TestHashesOfOthersMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
+	t.Attr("threat", "P02")
 	const composed, decomposed = "l\u00e8tmein", "le\u0300tmein"
 	for name, made := range map[string]func(plain string) string{
 		"Django": func(plain string) string { return django(t, 10, plain) },
@@ -149,8 +156,9 @@ func TestP02_HashesOfOthersMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
 	}
 }
 
-// Neither takes longer than a short password: TestF1_F2_G05_RefusalsCostTheSameWork counts the work.
-func TestF10_AMegabyteIsNeitherAcceptedNorVerified(t *testing.T) {
+// Neither takes longer than a short password: TestRefusalsCostTheSameWork counts the work.
+func TestAMegabyteIsNeitherAcceptedNorVerified(t *testing.T) {
+	t.Attr("threat", "F10")
 	long := strings.Repeat("correct horse ", 75_000)
 	if got := codes(password.Policy{}.Check(long)); got != "too_long" {
 		t.Errorf("for a new password: %q", got)
@@ -160,7 +168,8 @@ func TestF10_AMegabyteIsNeitherAcceptedNorVerified(t *testing.T) {
 	}
 }
 
-func TestF12_BlankPasswordsNeverMatch(t *testing.T) {
+func TestBlankPasswordsNeverMatch(t *testing.T) {
+	t.Attr("threat", "F12")
 	for _, plain := range []string{"", "\t \n", "\u00a0\u2003"} {
 		for _, stored := range []string{hash(t, plain), django(t, 10, plain)} {
 			if got := verify(t, stored, plain); got != no {

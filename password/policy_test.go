@@ -28,7 +28,8 @@ func codes(found []password.Problem) string {
 	return strings.Join(all, " ")
 }
 
-func TestP01_FifteenCharactersUnlessConfigured(t *testing.T) {
+func TestFifteenCharactersUnlessConfigured(t *testing.T) {
+	t.Attr("threat", "P01")
 	for _, c := range []struct {
 		min   int
 		plain string
@@ -51,7 +52,9 @@ func TestP01_FifteenCharactersUnlessConfigured(t *testing.T) {
 	}
 }
 
-func TestP02_P03_LongPasswordsAreAllowedUpToALimit(t *testing.T) {
+func TestLongPasswordsAreAllowedUpToALimit(t *testing.T) {
+	t.Attr("threat", "P02")
+	t.Attr("threat", "P03")
 	for n, want := range map[int]string{64: "", 1024: "", 1025: "too_long", 1 << 20: "too_long"} {
 		if got := codes(password.Policy{}.Check(unlike(n))); got != want {
 			t.Errorf("%d bytes: %q, want %q", n, got, want)
@@ -69,7 +72,8 @@ func unlike(n int) string {
 	return string(b)
 }
 
-func TestP04_NoRulesAboutKindsOfCharacters(t *testing.T) {
+func TestNoRulesAboutKindsOfCharacters(t *testing.T) {
+	t.Attr("threat", "P04")
 	for _, plain := range []string{
 		"correct horse battery staple", "weshalb nicht ein ganzer satz", "KVJHQWZXNPLDRTM", "漢字仮名交文漢詩和歌俳句川柳狂歌",
 		"kv jh qw zx np ld rt", "$#^%*!&@)(~`+=_", "dragon monkey sunshine castle",
@@ -80,7 +84,8 @@ func TestP04_NoRulesAboutKindsOfCharacters(t *testing.T) {
 	}
 }
 
-func TestP05_CommonPasswordsAndWhatIsMadeOfThem(t *testing.T) {
+func TestCommonPasswordsAndWhatIsMadeOfThem(t *testing.T) {
+	t.Attr("threat", "P05")
 	policy := password.Policy{Words: []string{"Looking-Glass", "acme"}}
 	for _, plain := range []string{
 		// from the list as it is, and in other letters

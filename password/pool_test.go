@@ -12,7 +12,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-func TestP10_WhoWouldWaitTooLongIsRefused(t *testing.T) {
+func TestWhoWouldWaitTooLongIsRefused(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 2, Wait: 300 * time.Millisecond}
 		release := h.Hold(2)
@@ -32,7 +33,8 @@ func TestP10_WhoWouldWaitTooLongIsRefused(t *testing.T) {
 	})
 }
 
-func TestP10_TheQueueIsBoundedByTheWait(t *testing.T) {
+func TestTheQueueIsBoundedByTheWait(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 1, Wait: 500 * time.Millisecond}
 		release := h.Hold(1)
@@ -62,7 +64,8 @@ func TestP10_TheQueueIsBoundedByTheWait(t *testing.T) {
 	})
 }
 
-func TestP10_WhoGoesAwayLeavesTheQueue(t *testing.T) {
+func TestWhoGoesAwayLeavesTheQueue(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 1}
 		release := h.Hold(1)
@@ -91,7 +94,8 @@ func TestP10_WhoGoesAwayLeavesTheQueue(t *testing.T) {
 	})
 }
 
-func TestP10_LargeHashesTakeTheRoomOfMany(t *testing.T) {
+func TestLargeHashesTakeTheRoomOfMany(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 4, Wait: 100 * time.Millisecond}
 		release := h.Hold(3)
@@ -106,7 +110,8 @@ func TestP10_LargeHashesTakeTheRoomOfMany(t *testing.T) {
 	})
 }
 
-func TestP10_NoMoreThanTheWorkersComputeAtATime(t *testing.T) {
+func TestNoMoreThanTheWorkersComputeAtATime(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 3, Wait: time.Minute}
 		var done atomic.Int64
@@ -128,7 +133,8 @@ func TestP10_NoMoreThanTheWorkersComputeAtATime(t *testing.T) {
 	})
 }
 
-func TestP10_WhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
+func TestWhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 4, Wait: time.Minute}
 		release := h.Hold(3)
@@ -156,7 +162,8 @@ func TestP10_WhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
 	})
 }
 
-func TestP10_OneSlowHashKeepsNobodyOutForLong(t *testing.T) {
+func TestOneSlowHashKeepsNobodyOutForLong(t *testing.T) {
+	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 1, Wait: 500 * time.Millisecond}
 		release := h.Hold(1)
@@ -188,7 +195,8 @@ func admitted(h *password.Hasher) int {
 	}
 }
 
-func TestP10_WhoIsNotAdmittedCostsNothing(t *testing.T) {
+func TestWhoIsNotAdmittedCostsNothing(t *testing.T) {
+	t.Attr("threat", "P10")
 	h := &password.Hasher{Workers: 2, Wait: 300 * time.Millisecond}
 	var releases []func()
 	for {

@@ -20,9 +20,10 @@ import (
 
 const stormWorkers = 2
 
-// TestP10_AStormOfSignInsStaysInMemory lets 200 verify at a time in a process of its own, and looks at the most memory
+// TestAStormOfSignInsStaysInMemory lets 200 verify at a time in a process of its own, and looks at the most memory
 // that it ever had.
-func TestP10_AStormOfSignInsStaysInMemory(t *testing.T) {
+func TestAStormOfSignInsStaysInMemory(t *testing.T) {
+	t.Attr("threat", "P10")
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "PASSWORD_STORM=1")
 	out, err := cmd.CombinedOutput()

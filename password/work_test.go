@@ -8,9 +8,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// TestF1_F2_G05_RefusalsCostTheSameWork counts the work, where a clock would measure the machine. One is a hash as they
+// TestRefusalsCostTheSameWork counts the work, where a clock would measure the machine. One is a hash as they
 // are made today.
-func TestF1_F2_G05_RefusalsCostTheSameWork(t *testing.T) {
+func TestRefusalsCostTheSameWork(t *testing.T) {
+	t.Attr("threat", "F1")
+	t.Attr("threat", "F2")
+	t.Attr("threat", "G05")
 	today := hash(t, good)
 	for name, c := range map[string]struct{ encoded, plain string }{
 		"a wrong password":                {today, "wrong horse battery staple"},
@@ -38,7 +41,8 @@ func TestF1_F2_G05_RefusalsCostTheSameWork(t *testing.T) {
 
 // A password that isn't composed is tried in two forms where Django may have stored either. That must not show whose
 // hash is Django's.
-func TestF1_PasswordsThatAreNotComposedCostTwiceWhoeverTypesThem(t *testing.T) {
+func TestPasswordsThatAreNotComposedCostTwiceWhoeverTypesThem(t *testing.T) {
+	t.Attr("threat", "F1")
 	for name, encoded := range map[string]string{
 		"no such user": "", "our own": hash(t, good), "Django's": django(t, 1000, good),
 	} {

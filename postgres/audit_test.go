@@ -8,8 +8,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// TestL01_NothingInTheAuditLogIsEverChanged, by whatever statement.
-func TestL01_NothingInTheAuditLogIsEverChanged(t *testing.T) {
+// TestNothingInTheAuditLogIsEverChanged, by whatever statement.
+func TestNothingInTheAuditLogIsEverChanged(t *testing.T) {
+	t.Attr("threat", "L01")
 	url := pgserver.Test(t)
 	db := open(t, url)
 	if err := db.Audit.Append(t.Context(), []*audit.Event{{At: 1, Name: "x", Outcome: audit.Failure, Actor: "7"}}); err != nil {

@@ -53,9 +53,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestJ2_APostgresCallThatIsGivenUpLeavesNobodyItsAnswer gives calls up at any moment on a slow network, and looks whether
+// TestAPostgresCallThatIsGivenUpLeavesNobodyItsAnswer gives calls up at any moment on a slow network, and looks whether
 // each answer is to the question.
-func TestJ2_APostgresCallThatIsGivenUpLeavesNobodyItsAnswer(t *testing.T) {
+func TestAPostgresCallThatIsGivenUpLeavesNobodyItsAnswer(t *testing.T) {
+	t.Attr("threat", "J2")
 	db, net, _ := spoilt(t)
 	q := &questions{t: t, db: db, users: map[int]string{}}
 	for n := range q.many() {

@@ -35,9 +35,10 @@ func long(n int) int {
 	return n
 }
 
-// TestJ2_AGivenUpCallLeavesNobodyAnothersAnswer gives calls up at any moment on a slow network and asks of each
+// TestAGivenUpCallLeavesNobodyAnothersAnswer gives calls up at any moment on a slow network and asks of each
 // answer whether it is to the question.
-func TestJ2_AGivenUpCallLeavesNobodyAnothersAnswer(t *testing.T) {
+func TestAGivenUpCallLeavesNobodyAnothersAnswer(t *testing.T) {
+	t.Attr("threat", "J2")
 	db, p := through(t)
 	s, h := db.Sessions, db.Throttles
 	const many = 200

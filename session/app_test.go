@@ -135,9 +135,10 @@ func TestAnAppTokenRotatesAndEndsLikeASession(t *testing.T) {
 	}
 }
 
-// TestS07_TicketsAreNotInterchangeable: the app's is nothing as a cookie, the cookie's nothing in the header, with prefix or
+// TestTicketsAreNotInterchangeable: the app's is nothing as a cookie, the cookie's nothing in the header, with prefix or
 // without.
-func TestS07_TicketsAreNotInterchangeable(t *testing.T) {
+func TestTicketsAreNotInterchangeable(t *testing.T) {
+	t.Attr("threat", "S07")
 	p := newPhone(t)
 	p.signIn(session.SignIn{User: "1"})
 	browser := &visitor{t: t, m: p.m}

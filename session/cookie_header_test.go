@@ -13,7 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestA5_OnlyTheExactNameCounts(t *testing.T) {
+func TestOnlyTheExactNameCounts(t *testing.T) {
+	t.Attr("threat", "A5")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -45,7 +46,8 @@ func TestA5_OnlyTheExactNameCounts(t *testing.T) {
 	}
 }
 
-func TestA6_OnlySemicolonsSeparate(t *testing.T) {
+func TestOnlySemicolonsSeparate(t *testing.T) {
+	t.Attr("threat", "A6")
 	for header, want := range map[string][]string{
 		"s=a,b":                  {"a,b"},
 		"s=a, s=b":               {"a, s=b"},
@@ -146,7 +148,8 @@ func FuzzCookieHeader(f *testing.F) {
 	})
 }
 
-func TestA7_ManyCookiesCostNoMemory(t *testing.T) {
+func TestManyCookiesCostNoMemory(t *testing.T) {
+	t.Attr("threat", "A7")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -176,7 +179,8 @@ func TestA7_ManyCookiesCostNoMemory(t *testing.T) {
 	}
 }
 
-func TestK06_TwoSessionCookiesAreNone(t *testing.T) {
+func TestTwoSessionCookiesAreNone(t *testing.T) {
+	t.Attr("threat", "K06")
 	m := newManager()
 	ann, eve := &visitor{t: t, m: m}, &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "ann"})

@@ -26,7 +26,8 @@ func setCookie(answer *http.Response) []string {
 	return lines
 }
 
-func TestK01_TheCookieIsWrittenToTheLetter(t *testing.T) {
+func TestTheCookieIsWrittenToTheLetter(t *testing.T) {
+	t.Attr("threat", "K01")
 	const day = 24 * time.Hour
 	for _, c := range []struct {
 		name     string
@@ -88,7 +89,8 @@ func inBubble(test func(*testing.T)) func(*testing.T) {
 	return func(t *testing.T) { synctest.Test(t, test) }
 }
 
-func TestK02_SameSiteIsAlwaysSaid(t *testing.T) {
+func TestSameSiteIsAlwaysSaid(t *testing.T) {
+	t.Attr("threat", "K02")
 	for mode, want := range map[http.SameSite]string{
 		0: "Lax", http.SameSiteDefaultMode: "Lax", http.SameSiteLaxMode: "Lax", http.SameSiteStrictMode: "Strict",
 		http.SameSiteNoneMode: "None", 99: "Lax",
@@ -106,7 +108,8 @@ func TestK02_SameSiteIsAlwaysSaid(t *testing.T) {
 	}
 }
 
-func TestK03_TheCookieStaysWithinWhatBrowsersKeep(t *testing.T) {
+func TestTheCookieStaysWithinWhatBrowsersKeep(t *testing.T) {
+	t.Attr("threat", "K03")
 	m := newManager()
 	m.Lifetime = 10 * 365 * 24 * time.Hour
 	v := &visitor{t: t, m: m}
@@ -124,7 +127,8 @@ func TestK03_TheCookieStaysWithinWhatBrowsersKeep(t *testing.T) {
 	}
 }
 
-func TestK04_TheTicketIsInTheCookieAlone(t *testing.T) {
+func TestTheTicketIsInTheCookieAlone(t *testing.T) {
+	t.Attr("threat", "K04")
 	m := newManager()
 	log := logTo(m)
 	v := &visitor{t: t, m: m}
@@ -148,7 +152,8 @@ func TestK04_TheTicketIsInTheCookieAlone(t *testing.T) {
 	}
 }
 
-func TestK05_NoAnswerWithACookieMayBeShared(t *testing.T) {
+func TestNoAnswerWithACookieMayBeShared(t *testing.T) {
+	t.Attr("threat", "K05")
 	// visitor holds every answer to it; here is that each of the three that write a cookie is such an answer, even over a
 	// header that is there already, and that no other one is.
 	m := newManager()
@@ -184,7 +189,8 @@ func TestK05_NoAnswerWithACookieMayBeShared(t *testing.T) {
 	}
 }
 
-func TestK09_ASessionCanEndWithTheBrowser(t *testing.T) {
+func TestASessionCanEndWithTheBrowser(t *testing.T) {
+	t.Attr("threat", "K09")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		v := &visitor{t: t, m: m}
@@ -213,7 +219,8 @@ func TestK09_ASessionCanEndWithTheBrowser(t *testing.T) {
 	})
 }
 
-func TestA15_CookiesAreSetBeforeTheAnswerBegins(t *testing.T) {
+func TestCookiesAreSetBeforeTheAnswerBegins(t *testing.T) {
+	t.Attr("threat", "A15")
 	// visitor notices headers that come too late: none of the calls answers by itself, and what they set goes out.
 	m := newManager()
 	v := &visitor{t: t, m: m}

@@ -14,7 +14,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestX01_B15_ASignedOutTicketIsDeadEverywhere(t *testing.T) {
+func TestASignedOutTicketIsDeadEverywhere(t *testing.T) {
+	t.Attr("threat", "X01")
+	t.Attr("threat", "B15")
 	m := newManager()
 	other := &session.Manager{Store: m.Store} // another node
 	ann := &visitor{t: t, m: m}
@@ -36,7 +38,8 @@ func TestX01_B15_ASignedOutTicketIsDeadEverywhere(t *testing.T) {
 	}
 }
 
-func TestX06_SigningOutTwiceIsNoError(t *testing.T) {
+func TestSigningOutTwiceIsNoError(t *testing.T) {
+	t.Attr("threat", "X06")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -52,7 +55,8 @@ func TestX06_SigningOutTwiceIsNoError(t *testing.T) {
 	}
 }
 
-func TestX05_SignOutDeletesTheCookieThatWasSet(t *testing.T) {
+func TestSignOutDeletesTheCookieThatWasSet(t *testing.T) {
+	t.Attr("threat", "X05")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	set := ann.serve(func(w http.ResponseWriter, r *http.Request) { _, _ = m.SignIn(w, r, session.SignIn{User: "1"}) }).Cookies()[0]
@@ -70,7 +74,9 @@ func TestX05_SignOutDeletesTheCookieThatWasSet(t *testing.T) {
 	}
 }
 
-func TestX07_B1_ARequestThatStraddlesASignOutRevivesNothing(t *testing.T) {
+func TestARequestThatStraddlesASignOutRevivesNothing(t *testing.T) {
+	t.Attr("threat", "X07")
+	t.Attr("threat", "B1")
 	for name, late := range map[string]func(m *session.Manager, w http.ResponseWriter, r *http.Request, s *session.Session){
 		"update": func(m *session.Manager, _ http.ResponseWriter, r *http.Request, s *session.Session) {
 			if _, err := m.Update(r.Context(), s, func(v session.Values) error { return v.Set("a", 1) }); !errors.Is(err, session.ErrEnded) {
@@ -122,7 +128,8 @@ func TestX07_B1_ARequestThatStraddlesASignOutRevivesNothing(t *testing.T) {
 	}
 }
 
-func TestB3_SignOutWorksInWhateverStateTheSessionIs(t *testing.T) {
+func TestSignOutWorksInWhateverStateTheSessionIs(t *testing.T) {
+	t.Attr("threat", "B3")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.Accounts = &accounts{epochs: map[string]string{"1": "1"}}
@@ -160,7 +167,8 @@ func TestB3_SignOutWorksInWhateverStateTheSessionIs(t *testing.T) {
 	})
 }
 
-func TestB4_AFailedSignOutIsNotASignOut(t *testing.T) {
+func TestAFailedSignOutIsNotASignOut(t *testing.T) {
+	t.Attr("threat", "B4")
 	for _, method := range []string{"Delete", "List"} {
 		m := newManager()
 		inner := m.Store

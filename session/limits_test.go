@@ -21,7 +21,8 @@ func passive(m *session.Manager) *session.Manager {
 	}
 }
 
-func TestT01_TheIdleLimitIsKeptByTheServer(t *testing.T) {
+func TestTheIdleLimitIsKeptByTheServer(t *testing.T) {
+	t.Attr("threat", "T01")
 	for _, idle := range []time.Duration{10 * time.Second, 15 * time.Minute, time.Hour, 14 * day} {
 		synctest.Test(t, func(t *testing.T) {
 			m := newManager()
@@ -42,7 +43,9 @@ func TestT01_TheIdleLimitIsKeptByTheServer(t *testing.T) {
 	}
 }
 
-func TestT02_TheAbsoluteLimitFiresDespiteUse(t *testing.T) {
+func TestTheAbsoluteLimitFiresDespiteUse(t *testing.T) {
+	t.Attr("threat", "E09")
+	t.Attr("threat", "T02")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.Idle, m.Lifetime = time.Hour, 8*time.Hour
@@ -76,7 +79,8 @@ func TestT02_TheAbsoluteLimitFiresDespiteUse(t *testing.T) {
 	})
 }
 
-func TestT03_TheDefaultsAreThePresets(t *testing.T) {
+func TestTheDefaultsAreThePresets(t *testing.T) {
+	t.Attr("threat", "T03")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		for _, c := range []struct {
@@ -103,7 +107,8 @@ func TestT03_TheDefaultsAreThePresets(t *testing.T) {
 	})
 }
 
-func TestB13_EachLimitEndsToTheSecond(t *testing.T) {
+func TestEachLimitEndsToTheSecond(t *testing.T) {
+	t.Attr("threat", "B13")
 	limits := session.Manager{Idle: 100 * time.Second, Lifetime: 1000 * time.Second, BrowserIdle: 70 * time.Second, BrowserLifetime: 700 * time.Second}
 	for name, c := range map[string]struct {
 		browser bool
@@ -135,7 +140,8 @@ func TestB13_EachLimitEndsToTheSecond(t *testing.T) {
 	}
 }
 
-func TestT06_ARotatedTicketHasNoGrace(t *testing.T) {
+func TestARotatedTicketHasNoGrace(t *testing.T) {
+	t.Attr("threat", "T06")
 	synctest.Test(t, func(t *testing.T) {
 		v := &visitor{t: t, m: newManager()}
 		v.signIn(session.SignIn{User: "1"})
@@ -151,7 +157,8 @@ func TestT06_ARotatedTicketHasNoGrace(t *testing.T) {
 	})
 }
 
-func TestT08_ASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
+func TestASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
+	t.Attr("threat", "T08")
 	// A clock that was an hour ahead has left its times in the store; then it was set right.
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
@@ -238,8 +245,10 @@ func TestPassiveRequestsAreNoUse(t *testing.T) {
 	})
 }
 
-// TestS13_T02_ASessionCountsFromTheProof, where somebody else vouches for one that was given earlier.
-func TestS13_T02_ASessionCountsFromTheProof(t *testing.T) {
+// TestASessionCountsFromTheProof, where somebody else vouches for one that was given earlier.
+func TestASessionCountsFromTheProof(t *testing.T) {
+	t.Attr("threat", "S13")
+	t.Attr("threat", "T02")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.Idle, m.Lifetime = time.Hour, 8*time.Hour

@@ -16,7 +16,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestS10_AUserSeesAndEndsTheirSessions(t *testing.T) {
+func TestAUserSeesAndEndsTheirSessions(t *testing.T) {
+	t.Attr("threat", "S10")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		begin := time.Now()
@@ -88,7 +89,8 @@ func TestDeadSessionsAreNotListed(t *testing.T) {
 	})
 }
 
-func TestS11_ASignInTooManyEndsTheOldest(t *testing.T) {
+func TestASignInTooManyEndsTheOldest(t *testing.T) {
+	t.Attr("threat", "S11")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.MaxSessions = 3
@@ -128,8 +130,9 @@ func TestALimitOfOneLeavesTheNewSession(t *testing.T) {
 	})
 }
 
-// TestS11_SignInsAtOnceDoNotEndEachOther: of many at the same time as many live on as may.
-func TestS11_SignInsAtOnceDoNotEndEachOther(t *testing.T) {
+// TestSignInsAtOnceDoNotEndEachOther: of many at the same time as many live on as may.
+func TestSignInsAtOnceDoNotEndEachOther(t *testing.T) {
+	t.Attr("threat", "S11")
 	for _, most := range []int{1, 3} {
 		m := newManager()
 		m.MaxSessions = most
@@ -190,7 +193,8 @@ func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
 	}
 }
 
-func TestS12_OnlySignInStartsASession(t *testing.T) {
+func TestOnlySignInStartsASession(t *testing.T) {
+	t.Attr("threat", "S12")
 	m := newManager()
 	v := &visitor{t: t, m: m}
 	v.alive()
@@ -211,7 +215,9 @@ func TestS12_OnlySignInStartsASession(t *testing.T) {
 	}
 }
 
-func TestS14_B14_StrangersLeaveNoTrace(t *testing.T) {
+func TestStrangersLeaveNoTrace(t *testing.T) {
+	t.Attr("threat", "S14")
+	t.Attr("threat", "B14")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -242,7 +248,8 @@ func TestS14_B14_StrangersLeaveNoTrace(t *testing.T) {
 	}
 }
 
-func TestS15_BeforeSignInThereIsNoCookieOfOurs(t *testing.T) {
+func TestBeforeSignInThereIsNoCookieOfOurs(t *testing.T) {
+	t.Attr("threat", "S15")
 	m := newManager()
 	v := &visitor{t: t, m: m}
 	answer := v.serve(func(_ http.ResponseWriter, r *http.Request) { _, _ = session.FromContext(r.Context()) })

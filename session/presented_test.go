@@ -16,7 +16,8 @@ import (
 // unknownTicket is well formed and names no session.
 const unknownTicket = "c3RyYW5nZXJzIGNhbid0IHBpY2sgdGhlaXIgdGlja2U"
 
-func TestA11_OnlyTheWholeTicketCounts(t *testing.T) {
+func TestOnlyTheWholeTicketCounts(t *testing.T) {
+	t.Attr("threat", "A11")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -63,7 +64,8 @@ func alterations(ticket string) []string {
 	return kept
 }
 
-func TestS03_AnAlteredCopyChangesNothing(t *testing.T) {
+func TestAnAlteredCopyChangesNothing(t *testing.T) {
+	t.Attr("threat", "S03")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	s := ann.signIn(session.SignIn{User: "1", Values: session.Values{"role": []byte(`"guest"`)}})
@@ -80,7 +82,8 @@ func TestS03_AnAlteredCopyChangesNothing(t *testing.T) {
 	}
 }
 
-func TestS06_AnUnknownTicketIsNotAdopted(t *testing.T) {
+func TestAnUnknownTicketIsNotAdopted(t *testing.T) {
+	t.Attr("threat", "S06")
 	m := newManager()
 	log := logTo(m)
 	v := &visitor{t: t, m: m, cookie: session.CookieName + "=" + unknownTicket}
@@ -100,7 +103,8 @@ func TestS06_AnUnknownTicketIsNotAdopted(t *testing.T) {
 	}
 }
 
-func TestA1_SignInNeverTakesTheTicketItWasOffered(t *testing.T) {
+func TestSignInNeverTakesTheTicketItWasOffered(t *testing.T) {
+	t.Attr("threat", "A1")
 	m := newManager()
 	v := &visitor{t: t, m: m, cookie: session.CookieName + "=" + unknownTicket}
 	v.alive()
@@ -113,7 +117,8 @@ func TestA1_SignInNeverTakesTheTicketItWasOffered(t *testing.T) {
 	}
 }
 
-func TestS07_TheTicketCountsInTheCookieAlone(t *testing.T) {
+func TestTheTicketCountsInTheCookieAlone(t *testing.T) {
+	t.Attr("threat", "S07")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -143,7 +148,8 @@ func TestS07_TheTicketCountsInTheCookieAlone(t *testing.T) {
 	}
 }
 
-func TestA8_TheEmptyTicketOpensNothing(t *testing.T) {
+func TestTheEmptyTicketOpensNothing(t *testing.T) {
+	t.Attr("threat", "A8")
 	m := newManager()
 	if err := m.Store.Create(t.Context(), &session.Record{PublicID: "planted", User: "1", Expires: 1 << 40, Deadline: 1 << 40}); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestX08_ExpiredSessionsLeaveTheStore(t *testing.T) {
+func TestExpiredSessionsLeaveTheStore(t *testing.T) {
+	t.Attr("threat", "X08")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.Idle = 2 * time.Hour

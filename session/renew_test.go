@@ -13,7 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestS05_EveryRaiseOfPrivilegeIssuesANewTicket(t *testing.T) {
+func TestEveryRaiseOfPrivilegeIssuesANewTicket(t *testing.T) {
+	t.Attr("threat", "S05")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		epochs := &accounts{epochs: map[string]string{"1": "1"}}
@@ -57,7 +58,8 @@ func TestS05_EveryRaiseOfPrivilegeIssuesANewTicket(t *testing.T) {
 	})
 }
 
-func TestA2_NothingOfTheOldSessionIsCarriedIntoASignIn(t *testing.T) {
+func TestNothingOfTheOldSessionIsCarriedIntoASignIn(t *testing.T) {
+	t.Attr("threat", "A2")
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.MaxSessions = 5

@@ -9,7 +9,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestX04_OneUsersSessionsEndAtOnce(t *testing.T) {
+func TestOneUsersSessionsEndAtOnce(t *testing.T) {
+	t.Attr("threat", "X04")
 	m := newManager()
 	var anns [5]visitor
 	var sessions [5]*session.Session
@@ -38,7 +39,8 @@ func TestX04_OneUsersSessionsEndAtOnce(t *testing.T) {
 	}
 }
 
-func TestB9_EachDeviceHasATicketOfItsOwn(t *testing.T) {
+func TestEachDeviceHasATicketOfItsOwn(t *testing.T) {
+	t.Attr("threat", "B9")
 	m := newManager()
 	phone, laptop := &visitor{t: t, m: m}, &visitor{t: t, m: m}
 	s := phone.signIn(session.SignIn{User: "1"})

@@ -24,7 +24,8 @@ type accepting struct{ session.Store }
 
 func (accepting) Create(context.Context, *session.Record) error { return nil }
 
-func TestS01_TicketsAreUniqueAndRandom(t *testing.T) {
+func TestTicketsAreUniqueAndRandom(t *testing.T) {
+	t.Attr("threat", "S01")
 	count := 1_000_000
 	if testing.Short() {
 		count = 50_000
@@ -87,7 +88,8 @@ func (e *exhausted) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestA13_WithoutRandomnessNobodyIsSignedIn(t *testing.T) {
+func TestWithoutRandomnessNobodyIsSignedIn(t *testing.T) {
+	t.Attr("threat", "A13")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -120,7 +122,8 @@ func TestA13_WithoutRandomnessNobodyIsSignedIn(t *testing.T) {
 	}
 }
 
-func TestS02_ATicketSaysNothingOfItsSession(t *testing.T) {
+func TestATicketSaysNothingOfItsSession(t *testing.T) {
+	t.Attr("threat", "S02")
 	// With the same randomness two people, at two times, from two places and in two ways, get the same ticket:
 	// nothing else goes into it.
 	var tickets []string
@@ -138,7 +141,8 @@ func TestS02_ATicketSaysNothingOfItsSession(t *testing.T) {
 	}
 }
 
-func TestS04_NothingButATicketOpensASession(t *testing.T) {
+func TestNothingButATicketOpensASession(t *testing.T) {
+	t.Attr("threat", "S04")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	s := ann.signIn(session.SignIn{User: "1"})
@@ -163,7 +167,8 @@ func TestS04_NothingButATicketOpensASession(t *testing.T) {
 	}
 }
 
-func TestS09_TheStoreAndTheLogHoldNoTicket(t *testing.T) {
+func TestTheStoreAndTheLogHoldNoTicket(t *testing.T) {
+	t.Attr("threat", "S09")
 	m := newManager()
 	m.Accounts = &accounts{epochs: map[string]string{"1": "1"}}
 	log := logTo(m)
@@ -199,7 +204,8 @@ func TestS09_TheStoreAndTheLogHoldNoTicket(t *testing.T) {
 	}
 }
 
-func TestS08_HostileTextNeverReachesTheStore(t *testing.T) {
+func TestHostileTextNeverReachesTheStore(t *testing.T) {
+	t.Attr("threat", "S08")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
@@ -233,7 +239,8 @@ func TestS08_HostileTextNeverReachesTheStore(t *testing.T) {
 	}
 }
 
-func TestA12_TheStoreIsAskedByHash(t *testing.T) {
+func TestTheStoreIsAskedByHash(t *testing.T) {
+	t.Attr("threat", "A12")
 	asked := &asking{}
 	m := &session.Manager{Store: asked}
 	ticket := base64.RawURLEncoding.EncodeToString([]byte("a secret of thirty-two bytes !!!"))

@@ -22,7 +22,8 @@ func said(call func() error) (text string, panicked bool) {
 	return fmt.Sprint(call()), false
 }
 
-func TestK10_AManagerWhoseCookieNoBrowserKeepsSaysSoAtOnce(t *testing.T) {
+func TestAManagerWhoseCookieNoBrowserKeepsSaysSoAtOnce(t *testing.T) {
+	t.Attr("threat", "K10")
 	store := memory.New().Sessions
 	for want, m := range map[string]*session.Manager{
 		"without https":         {Store: store, InsecureHTTP: true, CookieName: "__Host-sid"},

@@ -8,8 +8,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// TestL01_NothingInTheAuditLogIsEverChanged, by whatever statement.
-func TestL01_NothingInTheAuditLogIsEverChanged(t *testing.T) {
+// TestNothingInTheAuditLogIsEverChanged, by whatever statement.
+func TestNothingInTheAuditLogIsEverChanged(t *testing.T) {
+	t.Attr("threat", "L01")
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))
 	if err := db.Audit.Append(t.Context(), []*audit.Event{{At: 1, Name: "x", Outcome: audit.Failure, Actor: "7"}}); err != nil {
 		t.Fatal(err)

@@ -36,9 +36,10 @@ func seen(t *testing.T, c *sqlite.Commits) (all, others uint64) {
 	return all, others
 }
 
-// TestX02_CommitsOfOthersAreSeenAtOnce has another process commit a thousand times: each is seen by the look that follows its
+// TestCommitsOfOthersAreSeenAtOnce has another process commit a thousand times: each is seen by the look that follows its
 // answer.
-func TestX02_CommitsOfOthersAreSeenAtOnce(t *testing.T) {
+func TestCommitsOfOthersAreSeenAtOnce(t *testing.T) {
+	t.Attr("threat", "X02")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	c := counting(t, open(t, path))
 	other := start(t, "echo", path)

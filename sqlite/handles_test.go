@@ -17,7 +17,8 @@ import (
 )
 
 // What one process does in one step stays one step beside another process: here two handles, which share no connection.
-func TestL06_StepsOfTwoHandlesDoNotMix(t *testing.T) {
+func TestStepsOfTwoHandlesDoNotMix(t *testing.T) {
+	t.Attr("threat", "L06")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	handles := []*sqlite.DB{open(t, path), open(t, path)}
 	u := &account.User{Username: "ann", FirstName: "0"}

@@ -31,8 +31,9 @@ func isMoved(t *testing.T, name string, err error) {
 	}
 }
 
-// TestL04_WhatIsWrittenToAFileThatIsGoneIsNotAcknowledged: SQLite itself goes on with it, and all of that is lost at the end.
-func TestL04_WhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
+// TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged: SQLite itself goes on with it, and all of that is lost at the end.
+func TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
+	t.Attr("threat", "L04")
 	for name, take := range map[string]func(path string) error{
 		"removed":     os.Remove,
 		"moved":       func(path string) error { return os.Rename(path, path+".old") },

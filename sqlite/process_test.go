@@ -178,8 +178,9 @@ func childTrades(ctx context.Context, path string) error {
 	return nil
 }
 
-// TestB5_WhatWasAcknowledgedHoldsAfterKill kills processes at work and opens what they leave.
-func TestB5_WhatWasAcknowledgedHoldsAfterKill(t *testing.T) {
+// TestWhatWasAcknowledgedHoldsAfterKill kills processes at work and opens what they leave.
+func TestWhatWasAcknowledgedHoldsAfterKill(t *testing.T) {
+	t.Attr("threat", "B5")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	known := map[int]string{}
 	for range 10 {

@@ -18,7 +18,8 @@ import (
 )
 
 // A copy of the files, -wal and -shm included, opens nothing: no ticket is in them, as text or as the bytes it stands for.
-func TestA12_TheFilesHoldNoTicket(t *testing.T) {
+func TestTheFilesHoldNoTicket(t *testing.T) {
+	t.Attr("threat", "A12")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	m := &session.Manager{Store: open(t, path).Sessions}
 	for range 50 {
@@ -50,7 +51,8 @@ func TestA12_TheFilesHoldNoTicket(t *testing.T) {
 }
 
 // The keys of counters are made of what strangers type. None of them is the name of anything but a counter.
-func TestA10_CountersSessionsAndSecretsShareNoNames(t *testing.T) {
+func TestCountersSessionsAndSecretsShareNoNames(t *testing.T) {
+	t.Attr("threat", "A10")
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))
 	r := ticket(1)
 	if err := db.Sessions.Create(t.Context(), r); err != nil {
@@ -83,7 +85,8 @@ func TestA10_CountersSessionsAndSecretsShareNoNames(t *testing.T) {
 	}
 }
 
-func TestF7_ACounterOutlivesAFloodAndARestart(t *testing.T) {
+func TestACounterOutlivesAFloodAndARestart(t *testing.T) {
+	t.Attr("threat", "F7")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	victim := throttle.Counter{Tries: 9, Since: 1, Until: 2, Level: 3, Ends: 4}
 	flood := func(db *sqlite.DB, prefix string) error {

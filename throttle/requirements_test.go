@@ -15,7 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-func TestG01_APatientGuesserIsHeldToADayAndThenToAnHour(t *testing.T) {
+func TestAPatientGuesserIsHeldToADayAndThenToAnHour(t *testing.T) {
+	t.Attr("threat", "G01")
 	synctest.Test(t, func(t *testing.T) {
 		g, ann := newGuard(), throttle.Attempt{Account: "1"}
 		var failures, first int
@@ -42,7 +43,8 @@ func TestG01_APatientGuesserIsHeldToADayAndThenToAnHour(t *testing.T) {
 	})
 }
 
-func TestG01_OneHundredSlowFailuresThenOneAnHour(t *testing.T) {
+func TestOneHundredSlowFailuresThenOneAnHour(t *testing.T) {
+	t.Attr("threat", "G01")
 	synctest.Test(t, func(t *testing.T) {
 		g, ann := newGuard(), throttle.Attempt{Account: "1", Address: home}
 		for i := range 100 {
@@ -66,7 +68,9 @@ func TestG01_OneHundredSlowFailuresThenOneAnHour(t *testing.T) {
 	})
 }
 
-func TestG02_F6_ParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
+func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
+	t.Attr("threat", "G02")
+	t.Attr("threat", "F6")
 	store := memory.New().Throttles
 	var verified atomic.Int32
 	var all sync.WaitGroup
@@ -89,7 +93,8 @@ func TestG02_F6_ParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 	}
 }
 
-func TestG03_SprayingIsCountedByAddressWhateverTheAccounts(t *testing.T) {
+func TestSprayingIsCountedByAddressWhateverTheAccounts(t *testing.T) {
+	t.Attr("threat", "G03")
 	for _, from := range []struct{ name, a, b string }{
 		{"IPv4", "198.51.100.7", "198.51.100.7"},
 		{"IPv4 mapped", "198.51.100.7", "::ffff:198.51.100.7"},
@@ -121,7 +126,8 @@ func TestG03_SprayingIsCountedByAddressWhateverTheAccounts(t *testing.T) {
 	}
 }
 
-func TestG04_StrangersCannotLockOutAKnownDevice(t *testing.T) {
+func TestStrangersCannotLockOutAKnownDevice(t *testing.T) {
+	t.Attr("threat", "G04")
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
 		ann := throttle.Attempt{Account: "1", Address: home, Device: "laptop"}
@@ -152,7 +158,8 @@ func TestG04_StrangersCannotLockOutAKnownDevice(t *testing.T) {
 	})
 }
 
-func TestG04_AKnownDeviceOfOneAccountIsUnknownToAnother(t *testing.T) {
+func TestAKnownDeviceOfOneAccountIsUnknownToAnother(t *testing.T) {
+	t.Attr("threat", "G04")
 	g := newGuard()
 	fail(t, g, throttle.Attempt{Account: "1", Device: "laptop"}, 10)
 	if wait := blocked(t, g, throttle.Attempt{Account: "2", Device: "laptop"}); wait != 0 {
@@ -164,7 +171,8 @@ func TestG04_AKnownDeviceOfOneAccountIsUnknownToAnother(t *testing.T) {
 	}
 }
 
-func TestF5_SpellingsOfANameShareACounter(t *testing.T) {
+func TestSpellingsOfANameShareACounter(t *testing.T) {
+	t.Attr("threat", "F5")
 	g := newGuard()
 	for _, typed := range []string{"ann@example.com", "ANN@example.com", "Ann@Example.COM", "ａｎｎ@example.com", "ⓐnn@example.com"} {
 		fail(t, g, throttle.Attempt{Account: account.Key(typed), Address: abroad}, 2)
@@ -174,7 +182,8 @@ func TestF5_SpellingsOfANameShareACounter(t *testing.T) {
 	}
 }
 
-func TestF7_AMillionOtherCountersPushNoneOut(t *testing.T) {
+func TestAMillionOtherCountersPushNoneOut(t *testing.T) {
+	t.Attr("threat", "F7")
 	n := 1_000_000
 	if testing.Short() {
 		n = 10_000

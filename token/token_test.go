@@ -59,8 +59,9 @@ func TestEachKindHasTheFormThatItsClientsKnow(t *testing.T) {
 	}
 }
 
-// TestS09_AStoreNeverHoldsAToken: what is stored is a hash, and nothing of it opens anything.
-func TestS09_AStoreNeverHoldsAToken(t *testing.T) {
+// TestAStoreNeverHoldsAToken: what is stored is a hash, and nothing of it opens anything.
+func TestAStoreNeverHoldsAToken(t *testing.T) {
+	t.Attr("threat", "S09")
 	for _, kind := range allKinds {
 		s := newService()
 		text, _ := made(t, s, token.New{Kind: kind})

@@ -13,9 +13,10 @@ import (
 var looks = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|key show|check|healthcheck|version|`+
 	`migrate|django check|django install-feed|django remove-feed`, "|") // the last three: the schema alone
 
-// TestL01_EveryCommandIsRecordedOrOnlyLooks: whatever else there is has an attempt in the script of the audit log, or in
+// TestEveryCommandIsRecordedOrOnlyLooks: whatever else there is has an attempt in the script of the audit log, or in
 // package django's tests, which have a Django to import from.
-func TestL01_EveryCommandIsRecordedOrOnlyLooks(t *testing.T) {
+func TestEveryCommandIsRecordedOrOnlyLooks(t *testing.T) {
+	t.Attr("threat", "L01")
 	script, err := os.ReadFile("testdata/script/audit.txtar")
 	if err != nil {
 		t.Fatal(err)

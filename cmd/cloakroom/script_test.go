@@ -41,13 +41,29 @@ func TestScripts(t *testing.T) { runScripts(t, testscript.Params{Dir: "testdata/
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"cloakroom": main}) }
 
-func TestC16_StartIsRefusedWithoutTheSecret(t *testing.T) { runRow(t, "c16") }
+func TestStartIsRefusedWithoutTheSecret(t *testing.T) {
+	t.Attr("threat", "C16")
+	t.Attr("threat", "C16")
+	runRow(t, "c16")
+}
 
-func TestG09_NobodyCanSignInBeforeTheFirstUserIsMade(t *testing.T) { runRow(t, "g09") }
+func TestNobodyCanSignInBeforeTheFirstUserIsMade(t *testing.T) {
+	t.Attr("threat", "G09")
+	t.Attr("threat", "G09")
+	runRow(t, "g09")
+}
 
-func TestL03_NoSecretIsInAnyLog(t *testing.T) { runRow(t, "l03") }
+func TestNoSecretIsInAnyLog(t *testing.T) {
+	t.Attr("threat", "L03")
+	t.Attr("threat", "L03")
+	runRow(t, "l03")
+}
 
-func TestC9_NobodyIsTrustedUnlessNamed(t *testing.T) { runRow(t, "c9") }
+func TestNobodyIsTrustedUnlessNamed(t *testing.T) {
+	t.Attr("threat", "C9")
+	t.Attr("threat", "C9")
+	runRow(t, "c9")
+}
 
 func runRow(t *testing.T, name string) {
 	runScripts(t, testscript.Params{Files: []string{"testdata/rows/" + name + ".txtar"}})

@@ -119,7 +119,8 @@ func TestAPeerOnAUnixSocketIsTrustedByTheWordUnix(t *testing.T) {
 	}
 }
 
-func TestC5_NoOtherHeaderIsBelieved(t *testing.T) {
+func TestNoOtherHeaderIsBelieved(t *testing.T) {
+	t.Attr("threat", "C5")
 	for _, peer := range []struct{ name, addr, want, wantForwarded string }{
 		{"trusted", "10.0.0.1:80", "10.0.0.1", "203.0.113.1"},
 		{"untrusted", "198.51.100.7:80", "198.51.100.7", "198.51.100.7"},
@@ -148,7 +149,8 @@ func TestC5_NoOtherHeaderIsBelieved(t *testing.T) {
 	}
 }
 
-func TestC9_NobodyIsTrustedUnasked(t *testing.T) {
+func TestNobodyIsTrustedUnasked(t *testing.T) {
+	t.Attr("threat", "C9")
 	for _, peer := range []string{"127.0.0.1:1", "[::1]:1", "10.0.0.1:1", "192.168.0.1:1", "[fd00::1]:1"} {
 		for _, trust := range []clientip.Trust{{}, mustTrust(t)} {
 			want := netip.MustParseAddrPort(peer).Addr()
@@ -159,7 +161,8 @@ func TestC9_NobodyIsTrustedUnasked(t *testing.T) {
 	}
 }
 
-func TestC9_TrustInEverybodyIsRefused(t *testing.T) {
+func TestTrustInEverybodyIsRefused(t *testing.T) {
+	t.Attr("threat", "C9")
 	for _, list := range []string{
 		"0.0.0.0/0", "::/0", "::ffff:0:0/96", "0.0.0.0/1", "128.0.0.0/1", "2000::/3", "::ffff:0.0.0.0/97",
 		"*", "", "all", "localhost", "proxy.example.com", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "10.0.0.1/8",
@@ -175,7 +178,8 @@ func TestC9_TrustInEverybodyIsRefused(t *testing.T) {
 	mustTrust(t, "10.0.0.0/8", "fc00::/7", "::ffff:10.0.0.0/104", "0.0.0.0", "::1/128")
 }
 
-func TestC13_WhatCannotBeReadChangesNothing(t *testing.T) {
+func TestWhatCannotBeReadChangesNothing(t *testing.T) {
+	t.Attr("threat", "C13")
 	trust := mustTrust(t, "10.0.0.0/8")
 	for _, xff := range []string{
 		"x", "1.2.3", "::ffff:", strings.Repeat("9", 1<<20), strings.Repeat(",", 1<<20), strings.Repeat("a,", 1<<19),

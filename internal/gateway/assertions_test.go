@@ -27,7 +27,8 @@ func (s *signer) SignAssertion(_ context.Context, claims []byte, life time.Durat
 	return fmt.Sprintf("%d %s %v", s.count, claims, life), s.err
 }
 
-func TestC10_AnAssertionIsToldAgainOnlyForTheVerySame(t *testing.T) {
+func TestAnAssertionIsToldAgainOnlyForTheVerySame(t *testing.T) {
+	t.Attr("threat", "C10")
 	rapid.Check(t, func(t *rapid.T) {
 		s := &signer{}
 		a := gateway.NewAssertions(s)

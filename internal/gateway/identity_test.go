@@ -35,7 +35,8 @@ var ourVariables = []string{
 	"HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_PROXY", "HTTP_SCRIPT_NAME", "HTTP_PATH_INFO", "HTTP_X_SESSION_TOKEN",
 }
 
-func TestE01_NoSpellingOfOurHeadersComesThrough(t *testing.T) {
+func TestNoSpellingOfOurHeadersComesThrough(t *testing.T) {
+	t.Attr("threat", "E01")
 	for _, variable := range ourVariables {
 		words := strings.Split(strings.TrimPrefix(variable, "HTTP_"), "_")
 		for _, between := range []string{"-", "_", ".", "~", " ", "+", "!", "é", "\x00"} {
@@ -76,7 +77,8 @@ func FuzzScrub(f *testing.F) {
 	})
 }
 
-func TestC15_OurCookiesStayHere(t *testing.T) {
+func TestOurCookiesStayHere(t *testing.T) {
+	t.Attr("threat", "C15")
 	ours := []string{"__Host-Http-sessionid", "cloakroom_device"}
 	for in, want := range map[string]string{
 		"__Host-Http-sessionid=s":                               "",
@@ -127,7 +129,8 @@ var hostile = []string{
 	" x ", "\xff\xfe", "x\xc0\x8dy", "Büro", "",
 }
 
-func TestJ5_NoNameEndsItsHeader(t *testing.T) {
+func TestNoNameEndsItsHeader(t *testing.T) {
+	t.Attr("threat", "J5")
 	for _, one := range hostile {
 		for _, other := range hostile {
 			oneLineEach(t, one, other)

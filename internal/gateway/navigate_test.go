@@ -11,9 +11,10 @@ import (
 	"testing"
 )
 
-// TestJ04_NoRedirectSendsABodyAgain reads the program: of the statuses that lead elsewhere it names none but 303, after
+// TestNoRedirectSendsABodyAgain reads the program: of the statuses that lead elsewhere it names none but 303, after
 // which browsers ask by GET. 304 leads nowhere.
-func TestJ04_NoRedirectSendsABodyAgain(t *testing.T) {
+func TestNoRedirectSendsABodyAgain(t *testing.T) {
+	t.Attr("threat", "J04")
 	others := []string{"StatusMultipleChoices", "StatusMovedPermanently", "StatusFound", "StatusUseProxy", "StatusTemporaryRedirect",
 		"StatusPermanentRedirect", "300", "301", "302", "305", "307", "308"}
 	seeOther := 0

@@ -18,7 +18,8 @@ var ambiguous = []string{
 	"/%c0%af", "/%ff", "/a#b", "/a b", "/a\"b", "/a<b", "/a>b", "/a{b", "/a|b", "/a^b", "/a`b", "/a\x00b", "/a\tb", "/é", "/\u2028", "/a?b",
 }
 
-func TestE03_PathsOfTwoMeaningsAreRefused(t *testing.T) {
+func TestPathsOfTwoMeaningsAreRefused(t *testing.T) {
+	t.Attr("threat", "E03")
 	for _, p := range ambiguous {
 		if got, err := gateway.PlainPath(p); err == nil {
 			t.Errorf("%q is taken for %q", p, got)

@@ -18,7 +18,8 @@ var shop = []string{
 	"scoped /scripts/*",
 }
 
-func TestE03_TheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
+func TestTheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
+	t.Attr("threat", "E03")
 	for _, c := range []struct{ method, path, want string }{
 		{"GET", "/health", "public"}, {"HEAD", "/health", "public"}, {"POST", "/health", "signed-in"},
 		{"GET", "/products", "public"}, {"GET", "/products/", "public"}, {"GET", "/products/7/photos", "public"},
@@ -38,7 +39,8 @@ func TestE03_TheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
 }
 
 // An upstream may take these for the same as what the rules name, or for something else. They get in by neither.
-func TestC6_AnotherSpellingOpensNothing(t *testing.T) {
+func TestAnotherSpellingOpensNothing(t *testing.T) {
+	t.Attr("threat", "C6")
 	for _, c := range []struct{ path, want string }{
 		{"/HEALTH", "signed-in"}, {"/Health", "signed-in"}, {"/health/", "signed-in"}, {"/health.", "signed-in"}, {"/health ", "signed-in"},
 		{"/Products/7", "signed-in"}, {"/healthx", "signed-in"}, {"/health/x", "signed-in"}, {"/x/health", "signed-in"},

@@ -301,7 +301,8 @@ func wantList(t *testing.T, about string, got []string, want ...string) {
 	}
 }
 
-func TestR08_AdministratorsKeepUsers(t *testing.T) {
+func TestAdministratorsKeepUsers(t *testing.T) {
+	t.Attr("threat", "R08")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		c := s.as(s.superuser("root"))
@@ -462,7 +463,8 @@ func TestAdministratorsKeepGroups(t *testing.T) {
 	})
 }
 
-func TestX04_AnAdministratorSeesAndEndsSessions(t *testing.T) {
+func TestAnAdministratorSeesAndEndsSessions(t *testing.T) {
+	t.Attr("threat", "X04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		admin := s.as(s.administrator("admin", "sessions.view_session", "sessions.delete_session"))

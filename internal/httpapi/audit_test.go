@@ -35,9 +35,10 @@ func (s *server) told(root *client, r *answer) (found []map[string]any) {
 	return found
 }
 
-// TestL01_EveryActOfAnAdministratorIsInTheAuditLog, by the time of the answer: who is about to do what, and then who did what
+// TestEveryActOfAnAdministratorIsInTheAuditLog, by the time of the answer: who is about to do what, and then who did what
 // to whom, from where.
-func TestL01_EveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
+func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
+	t.Attr("threat", "L01")
 	s := start(t, options{})
 	boss := s.superuser("root")
 	root := s.as(boss)
@@ -129,9 +130,10 @@ func (u *unwritable) Append(ctx context.Context, events []*audit.Event) error {
 	return u.Store.Append(ctx, events)
 }
 
-// TestL04_NoActIsCarriedOutThatTheAuditLogCannotHold: 503, and nothing has changed. What isn't an administrator's act works on,
+// TestNoActIsCarriedOutThatTheAuditLogCannotHold: 503, and nothing has changed. What isn't an administrator's act works on,
 // and is there once the store takes it.
-func TestL04_NoActIsCarriedOutThatTheAuditLogCannotHold(t *testing.T) {
+func TestNoActIsCarriedOutThatTheAuditLogCannotHold(t *testing.T) {
+	t.Attr("threat", "L04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		store := &unwritable{Store: memory.New().Audit}
 		s := start(t, options{stores: open, audit: store})
@@ -251,8 +253,9 @@ func TestAnActThatFailsIsInTheAuditLogAsFailed(t *testing.T) {
 	}
 }
 
-// TestL01_TheAuditLogIsSearched by user, event and time, in pages, also for failed sign-ins, whoever's name was typed.
-func TestL01_TheAuditLogIsSearched(t *testing.T) {
+// TestTheAuditLogIsSearched by user, event and time, in pages, also for failed sign-ins, whoever's name was typed.
+func TestTheAuditLogIsSearched(t *testing.T) {
+	t.Attr("threat", "L01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.api.Audit.Who = s.whose
@@ -285,8 +288,9 @@ func TestL01_TheAuditLogIsSearched(t *testing.T) {
 	})
 }
 
-// TestL03_NoPasswordIsInTheAuditLog, be it typed as a name, set, changed, or refused.
-func TestL03_NoPasswordIsInTheAuditLog(t *testing.T) {
+// TestNoPasswordIsInTheAuditLog, be it typed as a name, set, changed, or refused.
+func TestNoPasswordIsInTheAuditLog(t *testing.T) {
+	t.Attr("threat", "L03")
 	const typed, set = "purple canary drinks tea 71", "orange canary drinks tea 72"
 	s := start(t, options{})
 	s.api.Audit.Who = s.whose
@@ -319,8 +323,9 @@ func (s *server) whose(ctx context.Context, login string) string {
 	return u.ID
 }
 
-// TestL02_AnExportStaysTheTextThatItIs: nothing that was typed begins another line, or another cell, or a formula.
-func TestL02_AnExportStaysTheTextThatItIs(t *testing.T) {
+// TestAnExportStaysTheTextThatItIs: nothing that was typed begins another line, or another cell, or a formula.
+func TestAnExportStaysTheTextThatItIs(t *testing.T) {
+	t.Attr("threat", "L02")
 	s := start(t, options{})
 	root := s.as(s.superuser("root"))
 	var cells []string
@@ -463,8 +468,9 @@ func (s pausedReads) List(ctx context.Context, q audit.Query) ([]*audit.Event, e
 	return s.Store.List(ctx, q)
 }
 
-// TestL04_AnAuditLogThatCannotBeReadIsAnOutage, whoever asks for it and how.
-func TestL04_AnAuditLogThatCannotBeReadIsAnOutage(t *testing.T) {
+// TestAnAuditLogThatCannotBeReadIsAnOutage, whoever asks for it and how.
+func TestAnAuditLogThatCannotBeReadIsAnOutage(t *testing.T) {
+	t.Attr("threat", "L04")
 	s := start(t, options{audit: &forgetful{Store: memory.New().Audit}})
 	root := s.as(s.superuser("root"))
 	for _, path := range []string{"/audit?event=x", "/audit/export?format=csv&event=x", "/audit/export?format=ndjson&event=x"} {

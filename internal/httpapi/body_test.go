@@ -69,8 +69,9 @@ func ownRoutes() []httpapi.Route {
 	return slices.DeleteFunc(unsafe(), func(r httpapi.Route) bool { return r.Plain })
 }
 
-// TestF06_NoRouteTakesAMalformedBody: each gets its code, on each route, and nothing happens.
-func TestF06_NoRouteTakesAMalformedBody(t *testing.T) {
+// TestNoRouteTakesAMalformedBody: each gets its code, on each route, and nothing happens.
+func TestNoRouteTakesAMalformedBody(t *testing.T) {
+	t.Attr("threat", "F06")
 	s := start(t, options{})
 	c := s.as(s.superuser("ada"))
 	before := snapshot(t, s.stores)
@@ -87,8 +88,9 @@ func TestF06_NoRouteTakesAMalformedBody(t *testing.T) {
 	}
 }
 
-// TestF06_OtherMediaTypesAreRefused: what a form or a simple request of another site can send isn't JSON, and is 415.
-func TestF06_OtherMediaTypesAreRefused(t *testing.T) {
+// TestOtherMediaTypesAreRefused: what a form or a simple request of another site can send isn't JSON, and is 415.
+func TestOtherMediaTypesAreRefused(t *testing.T) {
+	t.Attr("threat", "F06")
 	s := start(t, options{})
 	c := s.as(s.superuser("ada"))
 	before := snapshot(t, s.stores)
@@ -128,8 +130,9 @@ func TestF06_OtherMediaTypesAreRefused(t *testing.T) {
 	}
 }
 
-// TestF06_PackedBodiesAreRefused with the reason, and so are those that only say they are packed.
-func TestF06_PackedBodiesAreRefused(t *testing.T) {
+// TestPackedBodiesAreRefused with the reason, and so are those that only say they are packed.
+func TestPackedBodiesAreRefused(t *testing.T) {
+	t.Attr("threat", "F06")
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	var packed bytes.Buffer

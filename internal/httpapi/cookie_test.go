@@ -64,8 +64,12 @@ const (
 	deviceForm = `[0-7]\.[A-Za-z0-9_-]{43}`
 )
 
-// TestK01_K02_K03_K08_CookiesHaveTheirAttributes: to the letter, and none that isn't there on purpose.
-func TestK01_K02_K03_K08_CookiesHaveTheirAttributes(t *testing.T) {
+// TestCookiesHaveTheirAttributes: to the letter, and none that isn't there on purpose.
+func TestCookiesHaveTheirAttributes(t *testing.T) {
+	t.Attr("threat", "K01")
+	t.Attr("threat", "K02")
+	t.Attr("threat", "K03")
+	t.Attr("threat", "K08")
 	for _, scheme := range schemes {
 		t.Run(scheme.name, func(t *testing.T) {
 			s := start(t, scheme.options)
@@ -92,9 +96,10 @@ func TestK01_K02_K03_K08_CookiesHaveTheirAttributes(t *testing.T) {
 	}
 }
 
-// TestK09_WithoutRememberTheCookieEndsWithTheBrowser: neither Max-Age nor Expires, after a rotation too, and the server's
+// TestWithoutRememberTheCookieEndsWithTheBrowser: neither Max-Age nor Expires, after a rotation too, and the server's
 // own limits are the shorter ones.
-func TestK09_WithoutRememberTheCookieEndsWithTheBrowser(t *testing.T) {
+func TestWithoutRememberTheCookieEndsWithTheBrowser(t *testing.T) {
+	t.Attr("threat", "K09")
 	for _, scheme := range schemes {
 		t.Run(scheme.name, func(t *testing.T) {
 			s := start(t, scheme.options)
@@ -118,9 +123,10 @@ func TestK09_WithoutRememberTheCookieEndsWithTheBrowser(t *testing.T) {
 	}
 }
 
-// TestX05_SignOutDeletesTheCookieAsItWasSet: same name, path and attributes, or the browser keeps it; the origin's storage
+// TestSignOutDeletesTheCookieAsItWasSet: same name, path and attributes, or the browser keeps it; the origin's storage
 // goes as well, and the device's cookie stays.
-func TestX05_SignOutDeletesTheCookieAsItWasSet(t *testing.T) {
+func TestSignOutDeletesTheCookieAsItWasSet(t *testing.T) {
+	t.Attr("threat", "X05")
 	for _, scheme := range schemes {
 		t.Run(scheme.name, func(t *testing.T) {
 			s := start(t, scheme.options)
@@ -173,9 +179,10 @@ func TestTheTicketIsSetByThreeRoutesOnly(t *testing.T) {
 	}
 }
 
-// TestK05_AnswersWithCookiesAreKeptByNobody also plays a cache that looks at nothing but Cache-Control, as bad ones do: no
+// TestAnswersWithCookiesAreKeptByNobody also plays a cache that looks at nothing but Cache-Control, as bad ones do: no
 // cookie of one user ever reaches another through it.
-func TestK05_AnswersWithCookiesAreKeptByNobody(t *testing.T) {
+func TestAnswersWithCookiesAreKeptByNobody(t *testing.T) {
+	t.Attr("threat", "K05")
 	for _, a := range everyAnswer(t) {
 		if len(a.Cookies()) > 0 && (a.Header.Get("Cache-Control") != "no-store" || !strings.Contains(strings.Join(a.Header.Values("Vary"), ","), "Cookie")) {
 			t.Errorf("%s: %v", a.label, a.Header)
@@ -269,8 +276,9 @@ func readAnswer(whole []byte, r *http.Request) (*http.Response, error) {
 	return http.ReadResponse(bufio.NewReader(bytes.NewReader(whole)), r)
 }
 
-// TestE11_NoReadableAnswerHoldsASecret crawls everything that a signed-in browser can read.
-func TestE11_NoReadableAnswerHoldsASecret(t *testing.T) {
+// TestNoReadableAnswerHoldsASecret crawls everything that a signed-in browser can read.
+func TestNoReadableAnswerHoldsASecret(t *testing.T) {
+	t.Attr("threat", "E11")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.signedIn("ada")
@@ -291,9 +299,10 @@ func TestE11_NoReadableAnswerHoldsASecret(t *testing.T) {
 	}
 }
 
-// TestK11_AClientOfOldCookieRulesIsSignedIn: Java's own HTTP client takes a cookie that has Max-Age without Expires for one of
+// TestAClientOfOldCookieRulesIsSignedIn: Java's own HTTP client takes a cookie that has Max-Age without Expires for one of
 // RFC 2965, and sends it back in quotes, behind $Version.
-func TestK11_AClientOfOldCookieRulesIsSignedIn(t *testing.T) {
+func TestAClientOfOldCookieRulesIsSignedIn(t *testing.T) {
+	t.Attr("threat", "K11")
 	s := start(t, options{})
 	s.user("ada")
 	c := s.signedIn("ada")

@@ -12,9 +12,10 @@ import (
 
 const trustedOrigin = "https://app.example.com"
 
-// TestF05_OnlyTrustedOriginsCanReadAnswers: any answer, errors too, and with credentials; the origin is the one that asks,
+// TestOnlyTrustedOriginsCanReadAnswers: any answer, errors too, and with credentials; the origin is the one that asks,
 // to the letter, and caches are told that the answer depends on it.
-func TestF05_OnlyTrustedOriginsCanReadAnswers(t *testing.T) {
+func TestOnlyTrustedOriginsCanReadAnswers(t *testing.T) {
+	t.Attr("threat", "F05")
 	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{trustedOrigin}})
 	u := s.user("ada")
 	for origin, trusted := range map[string]bool{
@@ -55,7 +56,8 @@ func checkReadable(t *testing.T, r *answer, origin string, trusted bool, what st
 	}
 }
 
-func TestF05_OutagesCanBeRead(t *testing.T) {
+func TestOutagesCanBeRead(t *testing.T) {
+	t.Attr("threat", "F05")
 	for name, broken := range map[string]func(*testing.T) stores{"outage": noStores, "crash": crashing} {
 		s := start(t, options{stores: broken, tls: true, url: "https://auth.example.com", origins: []string{trustedOrigin}})
 		r := s.client().hold(anyTicket()).send("GET", "/api/me", nil, "Origin: "+trustedOrigin)
@@ -66,8 +68,9 @@ func TestF05_OutagesCanBeRead(t *testing.T) {
 	}
 }
 
-// TestF05_PreflightsAllowWhatIsListed: trusted origins get leave for two hours, others get none.
-func TestF05_PreflightsAllowWhatIsListed(t *testing.T) {
+// TestPreflightsAllowWhatIsListed: trusted origins get leave for two hours, others get none.
+func TestPreflightsAllowWhatIsListed(t *testing.T) {
+	t.Attr("threat", "F05")
 	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{trustedOrigin}})
 	c := s.client()
 	ask := func(origin, method, headers string) http.Header {
@@ -103,8 +106,9 @@ func TestF05_PreflightsAllowWhatIsListed(t *testing.T) {
 	}
 }
 
-// TestE6_CredentialsForEverybodyCannotBeConfigured: the list can't name anybody.
-func TestE6_CredentialsForEverybodyCannotBeConfigured(t *testing.T) {
+// TestCredentialsForEverybodyCannotBeConfigured: the list can't name anybody.
+func TestCredentialsForEverybodyCannotBeConfigured(t *testing.T) {
+	t.Attr("threat", "E6")
 	for _, origin := range []string{"*", "null", "https://*", "https://*.example.com", "http://app.example.com", "https://evil.example", ""} {
 		_, err := csrf.New(csrf.Config{
 			URL: "https://auth.example.com", Origins: []string{origin}, Keys: func() [][]byte { return [][]byte{make([]byte, 32)} },
@@ -115,8 +119,9 @@ func TestE6_CredentialsForEverybodyCannotBeConfigured(t *testing.T) {
 	}
 }
 
-// TestF09_NoAnswerIsAScript: there is no callback to wrap an answer in.
-func TestF09_NoAnswerIsAScript(t *testing.T) {
+// TestNoAnswerIsAScript: there is no callback to wrap an answer in.
+func TestNoAnswerIsAScript(t *testing.T) {
+	t.Attr("threat", "F09")
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	for _, route := range reads() {

@@ -15,9 +15,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// TestF02_ReadingChangesNothing crawls everything with GET, HEAD and OPTIONS, signed in and not, with bodies and queries
+// TestReadingChangesNothing crawls everything with GET, HEAD and OPTIONS, signed in and not, with bodies and queries
 // that would do something elsewhere: no store is asked to write anything but when a session was last used.
-func TestF02_ReadingChangesNothing(t *testing.T) {
+func TestReadingChangesNothing(t *testing.T) {
+	t.Attr("threat", "F02")
 	open, plan := counting(t)
 	s := start(t, options{stores: open, pages: pages.Handler()})
 	u := s.user("ada")
@@ -55,8 +56,9 @@ func TestF02_ReadingChangesNothing(t *testing.T) {
 	}
 }
 
-// TestS12_NobodyIsSignedInByAGet: nor by a link, a picture or a page, whatever credentials the request has.
-func TestS12_NobodyIsSignedInByAGet(t *testing.T) {
+// TestNobodyIsSignedInByAGet: nor by a link, a picture or a page, whatever credentials the request has.
+func TestNobodyIsSignedInByAGet(t *testing.T) {
+	t.Attr("threat", "S12")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
 	u := s.user("ada")
 	for _, path := range []string{"/signin", "/auth/account", "/", "/api/auth/login", "/api/auth/login/", "/api/me", "/api/auth/csrf", "/api/auth/reauthenticate", "/orders"} {
@@ -72,9 +74,10 @@ func TestS12_NobodyIsSignedInByAGet(t *testing.T) {
 	}
 }
 
-// TestA14_NoMalformedCookieIsLetThrough: where an app asks who is there, a cookie that is broken in any way is nobody's,
+// TestNoMalformedCookieIsLetThrough: where an app asks who is there, a cookie that is broken in any way is nobody's,
 // and never an error that looks like leave.
-func TestA14_NoMalformedCookieIsLetThrough(t *testing.T) {
+func TestNoMalformedCookieIsLetThrough(t *testing.T) {
+	t.Attr("threat", "A14")
 	asked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			who, err := auth.FromContext(r.Context())
@@ -105,9 +108,10 @@ func TestA14_NoMalformedCookieIsLetThrough(t *testing.T) {
 	}
 }
 
-// TestA15_TheDeletionReallyGoesOut: the harness fails any test in which a header is set after it was sent; here the answer
+// TestTheDeletionReallyGoesOut: the harness fails any test in which a header is set after it was sent; here the answer
 // to a sign-out is read off the wire.
-func TestA15_TheDeletionReallyGoesOut(t *testing.T) {
+func TestTheDeletionReallyGoesOut(t *testing.T) {
+	t.Attr("threat", "A15")
 	s := start(t, options{})
 	ticket := s.as(s.user("ada")).ticket()
 	r := s.wire(t, "POST /api/auth/logout HTTP/1.1\r\nHost: "+s.host()+"\r\nOrigin: "+s.URL+"\r\nContent-Length: 0\r\nCookie: sessionid="+ticket+"\r\nConnection: close\r\n\r\n")
@@ -117,9 +121,10 @@ func TestA15_TheDeletionReallyGoesOut(t *testing.T) {
 	s.dead(t, "sign-out", ticket)
 }
 
-// TestA17_TheSchemeIsConfigured: no header of a proxy, trusted or not, takes Secure off a cookie or puts it on, nor moves
+// TestTheSchemeIsConfigured: no header of a proxy, trusted or not, takes Secure off a cookie or puts it on, nor moves
 // anything else.
-func TestA17_TheSchemeIsConfigured(t *testing.T) {
+func TestTheSchemeIsConfigured(t *testing.T) {
+	t.Attr("threat", "A17")
 	for _, scheme := range schemes {
 		for _, trusted := range [][]string{nil, {"127.0.0.1"}} {
 			o := scheme.options
@@ -145,8 +150,11 @@ func TestA17_TheSchemeIsConfigured(t *testing.T) {
 	}
 }
 
-// TestC7_C13_C18_NoHeaderOpensAnything: what other systems have let through by.
-func TestC7_C13_C18_NoHeaderOpensAnything(t *testing.T) {
+// TestNoHeaderOpensAnything: what other systems have let through by.
+func TestNoHeaderOpensAnything(t *testing.T) {
+	t.Attr("threat", "C7")
+	t.Attr("threat", "C13")
+	t.Attr("threat", "C18")
 	s := start(t, options{trusted: []string{"127.0.0.1"}})
 	s.user("ada")
 	for _, header := range []string{
@@ -167,9 +175,10 @@ func TestC7_C13_C18_NoHeaderOpensAnything(t *testing.T) {
 	}
 }
 
-// TestJ1_EachAnswerIsOnesOwn: many users at once, some of whom hang up or make the app panic in the middle; each is told of
+// TestEachAnswerIsOnesOwn: many users at once, some of whom hang up or make the app panic in the middle; each is told of
 // nobody but themselves.
-func TestJ1_EachAnswerIsOnesOwn(t *testing.T) {
+func TestEachAnswerIsOnesOwn(t *testing.T) {
+	t.Attr("threat", "J1")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("in the middle") })})
 		var all sync.WaitGroup

@@ -63,9 +63,12 @@ var kinds = map[string]string{
 	"X-Nothing: at all":                               "",
 }
 
-// TestF01_F10_E12_ForeignPagesCanDoNothing: each route that may change something refuses each foreign page, whether or not
+// TestForeignPagesCanDoNothing: each route that may change something refuses each foreign page, whether or not
 // somebody is signed in, whatever the body; signing in above all.
-func TestF01_F10_E12_ForeignPagesCanDoNothing(t *testing.T) {
+func TestForeignPagesCanDoNothing(t *testing.T) {
+	t.Attr("threat", "F01")
+	t.Attr("threat", "F10")
+	t.Attr("threat", "E12")
 	s := start(t, options{})
 	u := s.user("ada")
 	user, visitor := s.as(u), s.client()
@@ -90,9 +93,11 @@ func TestF01_F10_E12_ForeignPagesCanDoNothing(t *testing.T) {
 	}
 }
 
-// TestE1_F01_PlainHTTPPagesOfOurOwnHostAreForeign: who can change what http pages say must not speak to https, be it that
+// TestPlainHTTPPagesOfOurOwnHostAreForeign: who can change what http pages say must not speak to https, be it that
 // the browser tells the site or only the origin.
-func TestE1_F01_PlainHTTPPagesOfOurOwnHostAreForeign(t *testing.T) {
+func TestPlainHTTPPagesOfOurOwnHostAreForeign(t *testing.T) {
+	t.Attr("threat", "E1")
+	t.Attr("threat", "F01")
 	s := start(t, options{tls: true})
 	c := s.as(s.user("ada"))
 	plain := "Origin: http://" + strings.TrimPrefix(s.URL, "https://")
@@ -115,8 +120,9 @@ func TestE1_F01_PlainHTTPPagesOfOurOwnHostAreForeign(t *testing.T) {
 	}
 }
 
-// TestE2_TrustedOriginsAreTrustedWithTheirScheme: the list names origins, not hosts.
-func TestE2_TrustedOriginsAreTrustedWithTheirScheme(t *testing.T) {
+// TestTrustedOriginsAreTrustedWithTheirScheme: the list names origins, not hosts.
+func TestTrustedOriginsAreTrustedWithTheirScheme(t *testing.T) {
+	t.Attr("threat", "E2")
 	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{"https://app.example.com"}})
 	c := s.client()
 	for origin, status := range map[string]int{
@@ -137,8 +143,9 @@ func TestE2_TrustedOriginsAreTrustedWithTheirScheme(t *testing.T) {
 	}
 }
 
-// TestE3_NoSpellingOfAPathEscapesTheCheck: what is refused is refused before anybody looks at the path.
-func TestE3_NoSpellingOfAPathEscapesTheCheck(t *testing.T) {
+// TestNoSpellingOfAPathEscapesTheCheck: what is refused is refused before anybody looks at the path.
+func TestNoSpellingOfAPathEscapesTheCheck(t *testing.T) {
+	t.Attr("threat", "E3")
 	s := start(t, options{next: appBehind(t)})
 	c := s.as(s.user("ada"))
 	for _, path := range []string{
@@ -157,9 +164,10 @@ func TestE3_NoSpellingOfAPathEscapesTheCheck(t *testing.T) {
 	}
 }
 
-// TestF04_WithoutHeadersOnlyProgramsAreBelieved: a request that says nothing of where it comes from passes without a
+// TestWithoutHeadersOnlyProgramsAreBelieved: a request that says nothing of where it comes from passes without a
 // session cookie; with one it needs the csrftoken.
-func TestF04_WithoutHeadersOnlyProgramsAreBelieved(t *testing.T) {
+func TestWithoutHeadersOnlyProgramsAreBelieved(t *testing.T) {
+	t.Attr("threat", "F04")
 	s := start(t, options{})
 	u := s.user("ada")
 	program := s.program()
@@ -194,8 +202,9 @@ func (c *client) cookie(name string) string {
 	return ""
 }
 
-// TestX06_SignOutIsAPostOfOurs: no link, no image and no other page can sign anybody out, and it works twice.
-func TestX06_SignOutIsAPostOfOurs(t *testing.T) {
+// TestSignOutIsAPostOfOurs: no link, no image and no other page can sign anybody out, and it works twice.
+func TestSignOutIsAPostOfOurs(t *testing.T) {
+	t.Attr("threat", "X06")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -217,8 +226,9 @@ func TestX06_SignOutIsAPostOfOurs(t *testing.T) {
 	}
 }
 
-// TestE5_AHeaderThatScriptsAddProvesNothing: not by itself, and no foreign page gets leave to add it.
-func TestE5_AHeaderThatScriptsAddProvesNothing(t *testing.T) {
+// TestAHeaderThatScriptsAddProvesNothing: not by itself, and no foreign page gets leave to add it.
+func TestAHeaderThatScriptsAddProvesNothing(t *testing.T) {
+	t.Attr("threat", "E5")
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	for _, origin := range []string{"https://evil.example", "null", "http://localhost.evil.example"} {
@@ -238,8 +248,9 @@ func TestE5_AHeaderThatScriptsAddProvesNothing(t *testing.T) {
 	}
 }
 
-// TestE9_ARefusedRequestIsNotDoneLater: what was refused to a visitor isn't kept for after the sign-in.
-func TestE9_ARefusedRequestIsNotDoneLater(t *testing.T) {
+// TestARefusedRequestIsNotDoneLater: what was refused to a visitor isn't kept for after the sign-in.
+func TestARefusedRequestIsNotDoneLater(t *testing.T) {
+	t.Attr("threat", "E9")
 	s := start(t, options{})
 	s.user("ada")
 	c := s.client()

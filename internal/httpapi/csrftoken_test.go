@@ -16,8 +16,10 @@ func (c *client) csrftoken() string {
 	return token
 }
 
-// TestF03_E4_AWrongTokenIsRefusedWhateverElseIsRight: a token that is sent must be the session's own, on every route.
-func TestF03_E4_AWrongTokenIsRefusedWhateverElseIsRight(t *testing.T) {
+// TestAWrongTokenIsRefusedWhateverElseIsRight: a token that is sent must be the session's own, on every route.
+func TestAWrongTokenIsRefusedWhateverElseIsRight(t *testing.T) {
+	t.Attr("threat", "F03")
+	t.Attr("threat", "E4")
 	s := start(t, options{})
 	ada, bob := s.user("ada"), s.user("bob")
 	c, other, sibling := s.as(ada), s.as(bob), s.as(ada)
@@ -49,9 +51,11 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// TestF03_StrictModeAsksForTheTokenInItsPlace: in the header, or for a form in its field; never in a cookie alone, never in
+// TestStrictModeAsksForTheTokenInItsPlace: in the header, or for a form in its field; never in a cookie alone, never in
 // the query.
-func TestF03_StrictModeAsksForTheTokenInItsPlace(t *testing.T) {
+func TestStrictModeAsksForTheTokenInItsPlace(t *testing.T) {
+	t.Attr("threat", "E08")
+	t.Attr("threat", "F03")
 	s := start(t, options{strict: true})
 	c := s.as(s.user("ada"))
 	token := c.csrftoken()
@@ -75,8 +79,9 @@ func TestF03_StrictModeAsksForTheTokenInItsPlace(t *testing.T) {
 	}
 }
 
-// TestF03_FormsCarryTheTokenInDjangosField: as urlencoded and as multipart, before and after the sign-in.
-func TestF03_FormsCarryTheTokenInDjangosField(t *testing.T) {
+// TestFormsCarryTheTokenInDjangosField: as urlencoded and as multipart, before and after the sign-in.
+func TestFormsCarryTheTokenInDjangosField(t *testing.T) {
+	t.Attr("threat", "F03")
 	for name, strict := range map[string]bool{"strict": true, "lenient": false} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, options{strict: strict})
@@ -130,8 +135,9 @@ func (c *client) multipart(values url.Values, header ...string) *answer {
 		append([]string{"Content-Type: multipart/form-data; boundary=edge"}, header...)...)
 }
 
-// TestA3_NoTokenSurvivesAChangeOfUser: what was captured before the sign-in is refused after it, and the other way round.
-func TestA3_NoTokenSurvivesAChangeOfUser(t *testing.T) {
+// TestNoTokenSurvivesAChangeOfUser: what was captured before the sign-in is refused after it, and the other way round.
+func TestNoTokenSurvivesAChangeOfUser(t *testing.T) {
+	t.Attr("threat", "A3")
 	s := start(t, options{})
 	s.user("ada")
 	s.user("bob")

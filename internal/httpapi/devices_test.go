@@ -29,9 +29,10 @@ func (c *client) devices() []device {
 	return out.Sessions
 }
 
-// TestS10_OnesOwnDevices: each with time, address and browser; one or all others can be ended, with the password typed a
+// TestOnesOwnDevices: each with time, address and browser; one or all others can be ended, with the password typed a
 // short while ago, and nobody else's can be seen or ended.
-func TestS10_OnesOwnDevices(t *testing.T) {
+func TestOnesOwnDevices(t *testing.T) {
+	t.Attr("threat", "S10")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, trusted: []string{"127.0.0.1"}})
 		ada, bob := s.user("ada"), s.user("bob")
@@ -85,8 +86,9 @@ func TestS10_OnesOwnDevices(t *testing.T) {
 	})
 }
 
-// TestS10_EndingOthersTakesAFreshPassword: a stolen ticket can't throw its owner out; ending itself it may.
-func TestS10_EndingOthersTakesAFreshPassword(t *testing.T) {
+// TestEndingOthersTakesAFreshPassword: a stolen ticket can't throw its owner out; ending itself it may.
+func TestEndingOthersTakesAFreshPassword(t *testing.T) {
+	t.Attr("threat", "S10")
 	s := start(t, options{})
 	u := s.user("ada")
 	owner, stolen := s.as(u), s.as(u)

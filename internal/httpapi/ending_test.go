@@ -101,10 +101,18 @@ var endings = []ending{
 	}, true, false},
 }
 
-// TestX01_X02_X03_X04_B2_B3_B7_B15_WhatHasEndedIsDead ends sessions in each way, in each store, and of each kind of cookie:
+// TestWhatHasEndedIsDead ends sessions in each way, in each store, and of each kind of cookie:
 // the saved ticket is worth nothing on any route from then on, another user's session goes on, and so does what the way
 // doesn't end.
-func TestX01_X02_X03_X04_B2_B3_B7_B15_WhatHasEndedIsDead(t *testing.T) {
+func TestWhatHasEndedIsDead(t *testing.T) {
+	t.Attr("threat", "X01")
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X03")
+	t.Attr("threat", "X04")
+	t.Attr("threat", "B2")
+	t.Attr("threat", "B3")
+	t.Attr("threat", "B7")
+	t.Attr("threat", "B15")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		bystander := s.as(s.user("bob"))
@@ -146,8 +154,9 @@ func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 	}
 }
 
-// TestB4_ASignOutThatWasNotStoredIsNoSignOut: 503, the cookie stays, and the next try does it.
-func TestB4_ASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
+// TestASignOutThatWasNotStoredIsNoSignOut: 503, the cookie stays, and the next try does it.
+func TestASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
+	t.Attr("threat", "B4")
 	for _, failing := range []string{"session.List", "session.Delete"} {
 		prepare := func(plan *storetest.Plan) (*server, *client) {
 			inner := inMemory(t)
@@ -172,8 +181,9 @@ func TestB4_ASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
 	}
 }
 
-// TestB11_DisabledMeansOut: at the sign-in, by every way in, and nothing enables the account again.
-func TestB11_DisabledMeansOut(t *testing.T) {
+// TestDisabledMeansOut: at the sign-in, by every way in, and nothing enables the account again.
+func TestDisabledMeansOut(t *testing.T) {
+	t.Attr("threat", "B11")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -196,8 +206,10 @@ func TestB11_DisabledMeansOut(t *testing.T) {
 	}
 }
 
-// TestX09_B12_RightsAreReadOnEachRequest: what is given or taken counts for the next request, in the same session.
-func TestX09_B12_RightsAreReadOnEachRequest(t *testing.T) {
+// TestRightsAreReadOnEachRequest: what is given or taken counts for the next request, in the same session.
+func TestRightsAreReadOnEachRequest(t *testing.T) {
+	t.Attr("threat", "X09")
+	t.Attr("threat", "B12")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		u := s.user("ada")

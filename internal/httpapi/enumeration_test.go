@@ -54,8 +54,11 @@ func strangers(s *server) map[string][2]string {
 	}
 }
 
-// TestG05_F4_F12_RefusalsAreTheSame: status, body and header don't tell whether there is such an account, or what is wrong.
-func TestG05_F4_F12_RefusalsAreTheSame(t *testing.T) {
+// TestRefusalsAreTheSame: status, body and header don't tell whether there is such an account, or what is wrong.
+func TestRefusalsAreTheSame(t *testing.T) {
+	t.Attr("threat", "G05")
+	t.Attr("threat", "F4")
+	t.Attr("threat", "F12")
 	s := start(t, options{})
 	s.user("ada")
 	for way, send := range map[string]func(name, password string) *answer{
@@ -98,9 +101,13 @@ func (s *server) fresh() *server {
 	return s
 }
 
-// TestG06_F1_F2_F3_RefusalsCostTheSame: the same calls to the stores, and as much work of the processor as a wrong password
+// TestRefusalsCostTheSame: the same calls to the stores, and as much work of the processor as a wrong password
 // for an account that is there.
-func TestG06_F1_F2_F3_RefusalsCostTheSame(t *testing.T) {
+func TestRefusalsCostTheSame(t *testing.T) {
+	t.Attr("threat", "G06")
+	t.Attr("threat", "F1")
+	t.Attr("threat", "F2")
+	t.Attr("threat", "F3")
 	plan := &storetest.Plan{}
 	inner := inMemory(t)
 	s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})

@@ -209,9 +209,10 @@ func (s *server) remove(user, id string) error {
 	return fmt.Errorf("no session %q", id)
 }
 
-// TestB10_AStreamEndsWithItsSessionAndSaysWhy: whatever ends it. The other device's stream hears nothing, if its session
+// TestAStreamEndsWithItsSessionAndSaysWhy: whatever ends it. The other device's stream hears nothing, if its session
 // lives on.
-func TestB10_AStreamEndsWithItsSessionAndSaysWhy(t *testing.T) {
+func TestAStreamEndsWithItsSessionAndSaysWhy(t *testing.T) {
+	t.Attr("threat", "B10")
 	for _, deed := range deeds {
 		t.Run(deed.name, func(t *testing.T) {
 			t.Parallel()
@@ -364,9 +365,10 @@ func TestAStreamIsNoUseOfItsSession(t *testing.T) {
 	}
 }
 
-// TestF05_OnlyTrustedOriginsMayListen: a stream holds on to something, so a page of another origin gets none, though it
+// TestOnlyTrustedOriginsMayListen: a stream holds on to something, so a page of another origin gets none, though it
 // couldn't read it.
-func TestF05_OnlyTrustedOriginsMayListen(t *testing.T) {
+func TestOnlyTrustedOriginsMayListen(t *testing.T) {
+	t.Attr("threat", "F05")
 	s := start(t, options{origins: []string{"http://127.0.0.1:3000"}})
 	u := s.user("ada")
 	c := s.as(u)

@@ -175,10 +175,12 @@ func play(t *testing.T, ready func(p *party) func() *answer, plan *storetest.Pla
 	return r, before, p.facts(), plan.Calls()[made:]
 }
 
-// TestB4_L04_NoRouteTakesAFaultForAnAnswer lets each call to the stores fail in a deed of each route: before it is done, after it is
+// TestNoRouteTakesAFaultForAnAnswer lets each call to the stores fail in a deed of each route: before it is done, after it is
 // done, and from there on all. Either the answer is 503, or, if the deed was done by then, what it always is; and what is
 // stored is as it was before, or as it is after the deed.
-func TestB4_L04_NoRouteTakesAFaultForAnAnswer(t *testing.T) {
+func TestNoRouteTakesAFaultForAnAnswer(t *testing.T) {
+	t.Attr("threat", "B4")
+	t.Attr("threat", "L04")
 	for line, ready := range everyDeed() {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

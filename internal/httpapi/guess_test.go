@@ -33,8 +33,9 @@ func (s *server) fail(n int, name, address string) {
 	}
 }
 
-// TestG01_SuccessForgetsFailures: nine wrong, one right, and so on without end.
-func TestG01_SuccessForgetsFailures(t *testing.T) {
+// TestSuccessForgetsFailures: nine wrong, one right, and so on without end.
+func TestSuccessForgetsFailures(t *testing.T) {
+	t.Attr("threat", "G01")
 	s := start(t, options{})
 	u := s.user("ada")
 	for range 3 {
@@ -54,8 +55,10 @@ func TestG01_SuccessForgetsFailures(t *testing.T) {
 	}
 }
 
-// TestG02_F6_ParallelGuessesCantOutrunTheCount: of 200 wrong ones at once, ten are looked at.
-func TestG02_F6_ParallelGuessesCantOutrunTheCount(t *testing.T) {
+// TestParallelGuessesCantOutrunTheCount: of 200 wrong ones at once, ten are looked at.
+func TestParallelGuessesCantOutrunTheCount(t *testing.T) {
+	t.Attr("threat", "G02")
+	t.Attr("threat", "F6")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.api.Accounts.Hasher = &password.Hasher{Wait: time.Minute}
@@ -82,8 +85,9 @@ func TestG02_F6_ParallelGuessesCantOutrunTheCount(t *testing.T) {
 	})
 }
 
-// TestF5_EverySpellingOfANameHasOneCount: in any case, width or composition, with blanks.
-func TestF5_EverySpellingOfANameHasOneCount(t *testing.T) {
+// TestEverySpellingOfANameHasOneCount: in any case, width or composition, with blanks.
+func TestEverySpellingOfANameHasOneCount(t *testing.T) {
+	t.Attr("threat", "F5")
 	s := start(t, options{})
 	s.user("josé")
 	u, err := s.stores.Accounts.Find(t.Context(), account.Key("josé"))
@@ -117,9 +121,10 @@ func TestF5_EverySpellingOfANameHasOneCount(t *testing.T) {
 	}
 }
 
-// TestG03_SprayingIsCountedByAddress: a hundred failures from one address, whatever the names; another address of the same
+// TestSprayingIsCountedByAddress: a hundred failures from one address, whatever the names; another address of the same
 // client's is told from it only behind a trusted proxy, and the header of a stranger counts for nothing.
-func TestG03_SprayingIsCountedByAddress(t *testing.T) {
+func TestSprayingIsCountedByAddress(t *testing.T) {
+	t.Attr("threat", "G03")
 	for name, trusted := range map[string][]string{"behind a trusted proxy": {"127.0.0.1"}, "directly": nil} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, options{trusted: trusted})
@@ -153,9 +158,11 @@ func TestG03_SprayingIsCountedByAddress(t *testing.T) {
 	}
 }
 
-// TestG04_A16_TheOwnersDeviceCantBeLockedOut: a browser that has signed in before gets in though strangers have used up
+// TestTheOwnersDeviceCantBeLockedOut: a browser that has signed in before gets in though strangers have used up
 // the tries of the account and of the address. Its cookie can't be made up, and is no use for another account.
-func TestG04_A16_TheOwnersDeviceCantBeLockedOut(t *testing.T) {
+func TestTheOwnersDeviceCantBeLockedOut(t *testing.T) {
+	t.Attr("threat", "G04")
+	t.Attr("threat", "A16")
 	s := start(t, options{})
 	ada := s.user("ada")
 	s.user("bob")
@@ -241,8 +248,9 @@ func TestDeviceCookiesOfOneAccountGiveABoundedNumberOfGuesses(t *testing.T) {
 	}
 }
 
-// TestF8_EveryPasswordCheckIsCounted: sign-in, re-authentication and change draw on the same tries.
-func TestF8_EveryPasswordCheckIsCounted(t *testing.T) {
+// TestEveryPasswordCheckIsCounted: sign-in, re-authentication and change draw on the same tries.
+func TestEveryPasswordCheckIsCounted(t *testing.T) {
+	t.Attr("threat", "F8")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -272,8 +280,9 @@ func TestF8_EveryPasswordCheckIsCounted(t *testing.T) {
 	s.alive(t, "the session", c.ticket())
 }
 
-// TestF7_TheCountSurvivesARestart.
-func TestF7_TheCountSurvivesARestart(t *testing.T) {
+// TestTheCountSurvivesARestart.
+func TestTheCountSurvivesARestart(t *testing.T) {
+	t.Attr("threat", "F7")
 	shared := inSQLite(t)
 	same := func(*testing.T) stores { return shared }
 	before := start(t, options{stores: same})

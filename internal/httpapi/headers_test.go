@@ -13,7 +13,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 )
 
-func TestH03_F08_EveryAnswerIsInertElsewhere(t *testing.T) {
+func TestEveryAnswerIsInertElsewhere(t *testing.T) {
+	t.Attr("threat", "H03")
+	t.Attr("threat", "F08")
 	want := map[string]string{
 		"X-Content-Type-Options":       "nosniff",
 		"Cross-Origin-Resource-Policy": "same-origin",
@@ -40,7 +42,8 @@ func TestH03_F08_EveryAnswerIsInertElsewhere(t *testing.T) {
 	}
 }
 
-func TestH06_EveryAnswerIsNotStored(t *testing.T) {
+func TestEveryAnswerIsNotStored(t *testing.T) {
+	t.Attr("threat", "H06")
 	for _, a := range everyAnswer(t) {
 		if got := a.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
 			t.Errorf("%s: %d with Cache-Control %q", a.label, a.StatusCode, got)
@@ -51,7 +54,8 @@ func TestH06_EveryAnswerIsNotStored(t *testing.T) {
 	}
 }
 
-func TestH01_EveryAnswerOverHTTPSDemandsHTTPS(t *testing.T) {
+func TestEveryAnswerOverHTTPSDemandsHTTPS(t *testing.T) {
+	t.Attr("threat", "H01")
 	const hsts = "max-age=31536000; includeSubDomains"
 	for _, a := range provoke(t, options{tls: true, hsts: hsts}) {
 		if got := a.Header.Values("Strict-Transport-Security"); len(got) != 1 || got[0] != hsts {
@@ -92,9 +96,10 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// TestL04_FaultsOfOursAreAnsweredAndLogged: 503 or 500 and nothing about the inside; nobody gets in, and nobody's cookie
+// TestFaultsOfOursAreAnsweredAndLogged: 503 or 500 and nothing about the inside; nobody gets in, and nobody's cookie
 // goes.
-func TestL04_FaultsOfOursAreAnsweredAndLogged(t *testing.T) {
+func TestFaultsOfOursAreAnsweredAndLogged(t *testing.T) {
+	t.Attr("threat", "L04")
 	for name, want := range map[string]struct {
 		stores func(*testing.T) stores
 		status int
@@ -140,8 +145,9 @@ func (s *server) logged(texts ...string) bool {
 	return false
 }
 
-// TestL04_ACrashOfTheAppCutsTheConnection: half an answer must not look like a whole one.
-func TestL04_ACrashOfTheAppCutsTheConnection(t *testing.T) {
+// TestACrashOfTheAppCutsTheConnection: half an answer must not look like a whole one.
+func TestACrashOfTheAppCutsTheConnection(t *testing.T) {
+	t.Attr("threat", "L04")
 	s := start(t, options{next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("half an answer ", 1000)) // the client reads it below
 		panic("the app's defect")
@@ -162,8 +168,9 @@ func TestL04_ACrashOfTheAppCutsTheConnection(t *testing.T) {
 	}
 }
 
-// TestL04_ACrashTakesItsCookiesBack: what was to be set before the crash isn't set by the answer to it.
-func TestL04_ACrashTakesItsCookiesBack(t *testing.T) {
+// TestACrashTakesItsCookiesBack: what was to be set before the crash isn't set by the answer to it.
+func TestACrashTakesItsCookiesBack(t *testing.T) {
+	t.Attr("threat", "L04")
 	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Log = slog.New(brittle{api.Log.Handler()}) }})
 	s.user("ada")
 	c := s.client()

@@ -54,9 +54,10 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 	}
 }
 
-// TestL05_AStoreThatHangsIsOut: after some seconds the answer is 503, on each route that needs a store, and nothing is left
+// TestAStoreThatHangsIsOut: after some seconds the answer is 503, on each route that needs a store, and nothing is left
 // waiting.
-func TestL05_AStoreThatHangsIsOut(t *testing.T) {
+func TestAStoreThatHangsIsOut(t *testing.T) {
+	t.Attr("threat", "L05")
 	t.Parallel()
 	inner := inMemory(t)
 	hung := stores{

@@ -356,6 +356,7 @@ func TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay(t *testing.T) {
 
 // TestABodyThatDoesNotComeInTimeIsNotWaitedFor, whether the caller is judged first or not, and by JSON or a form.
 func TestABodyThatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
+	t.Attr("threat", "W01")
 	s := start(t, options{change: func(a *httpapi.API) { a.BodyTimeout = 50 * time.Millisecond }})
 	x := &cast{s: s, actor: s.superuser("ada")}
 	x.ticket = s.as(x.actor).ticket()
@@ -384,6 +385,7 @@ func mustRequest(t *testing.T, s *server, method, path string) *http.Request {
 
 // TestStrangersAreRefusedBeforeTheirBodiesAreRead: a route for people who are signed in reads nothing that a stranger sends.
 func TestStrangersAreRefusedBeforeTheirBodiesAreRead(t *testing.T) {
+	t.Attr("threat", "W01")
 	s := start(t, options{})
 	for _, route := range unsafe() {
 		if by := heldRoutes[route.String()].by; by != "session" && by != "admin" || strings.Contains(route.Path, "knox") || strings.HasSuffix(route.Path, "logout") {

@@ -124,8 +124,9 @@ func TestTheRequestLineNamesTheHost(t *testing.T) {
 	}
 }
 
-// TestH08_PlainHTTPIsRefusedNotRedirected: a client that sends its password in the clear must notice.
-func TestH08_PlainHTTPIsRefusedNotRedirected(t *testing.T) {
+// TestPlainHTTPIsRefusedNotRedirected: a client that sends its password in the clear must notice.
+func TestPlainHTTPIsRefusedNotRedirected(t *testing.T) {
+	t.Attr("threat", "H08")
 	s := start(t, options{tls: true})
 	for _, r := range httpapi.Routes() {
 		conn, err := net.Dial("tcp", s.host())

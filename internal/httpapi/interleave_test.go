@@ -462,6 +462,7 @@ func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
 // TestGroupsUnderFire lets staff repeat a request while a superuser changes what it rests on: nothing is done after the
 // change was acknowledged, and nothing that was taken away comes back.
 func TestGroupsUnderFire(t *testing.T) {
+	t.Attr("threat", "W10")
 	t.Attr("threat", "W11")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		if strings.HasSuffix(t.Name(), "/redis") {

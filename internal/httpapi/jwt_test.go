@@ -154,9 +154,11 @@ func claimOf(t *testing.T, text, name string) any {
 	return all[name]
 }
 
-// TestB6_J05_ManyTabsRefreshAtOnce, over HTTP and on each store: one gets the successor, the others hear that it is there,
+// TestManyTabsRefreshAtOnce, over HTTP and on each store: one gets the successor, the others hear that it is there,
 // and nobody is signed out.
-func TestB6_J05_ManyTabsRefreshAtOnce(t *testing.T) {
+func TestManyTabsRefreshAtOnce(t *testing.T) {
+	t.Attr("threat", "B6")
+	t.Attr("threat", "J05")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.user("ada")
@@ -225,8 +227,10 @@ func TestOneExchangeOfManyAtOnceSucceeds(t *testing.T) {
 	})
 }
 
-// TestJ02_I7_NothingButALiveAccessTokenIsExchanged: no other credential, and no token that is a thing of another.
-func TestJ02_I7_NothingButALiveAccessTokenIsExchanged(t *testing.T) {
+// TestNothingButALiveAccessTokenIsExchanged: no other credential, and no token that is a thing of another.
+func TestNothingButALiveAccessTokenIsExchanged(t *testing.T) {
+	t.Attr("threat", "J02")
+	t.Attr("threat", "I7")
 	s := start(t, options{})
 	u := s.user("ada")
 	pair := s.jwtPair("ada")
@@ -287,9 +291,12 @@ func TestTheExchangeTakesThePlaceOfTheSessionThatIsThere(t *testing.T) {
 	}
 }
 
-// TestX01_X02_X03_JWTsDieWithWhatTheyWereMadeFrom, at the next request: a sign-out everywhere, a new password, a disabled
+// TestJWTsDieWithWhatTheyWereMadeFrom, at the next request: a sign-out everywhere, a new password, a disabled
 // or deleted account, a blacklisted family, the end of a session.
-func TestX01_X02_X03_JWTsDieWithWhatTheyWereMadeFrom(t *testing.T) {
+func TestJWTsDieWithWhatTheyWereMadeFrom(t *testing.T) {
+	t.Attr("threat", "X01")
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X03")
 	const ended = "Token is blacklisted"
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		for what, row := range map[string]struct {
@@ -369,8 +376,9 @@ func said(r *answer) string {
 	return text
 }
 
-// TestI7_AMintedTokenOpensNothingOfOurs: on no route, in no place of a request.
-func TestI7_AMintedTokenOpensNothingOfOurs(t *testing.T) {
+// TestAMintedTokenOpensNothingOfOurs: on no route, in no place of a request.
+func TestAMintedTokenOpensNothingOfOurs(t *testing.T) {
+	t.Attr("threat", "I7")
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
 	minted := s.as(u).mintJWT("reports")
@@ -479,8 +487,10 @@ func headerOf(t *testing.T, text string) string {
 	return string(plain)
 }
 
-// TestF8_F3_GuessingByJWTIsCounted, with the guesses at sign-in.
-func TestF8_F3_GuessingByJWTIsCounted(t *testing.T) {
+// TestGuessingByJWTIsCounted, with the guesses at sign-in.
+func TestGuessingByJWTIsCounted(t *testing.T) {
+	t.Attr("threat", "F8")
+	t.Attr("threat", "F3")
 	s := start(t, options{})
 	s.user("ada")
 	for n := range 10 {
@@ -497,9 +507,11 @@ func TestF8_F3_GuessingByJWTIsCounted(t *testing.T) {
 	}
 }
 
-// TestB4_L04_NoFaultOfAStoreIsARefusalOfAJWT: each call of each route fails in turn. The answer is 503, and afterwards either
+// TestNoFaultOfAStoreIsARefusalOfAJWT: each call of each route fails in turn. The answer is 503, and afterwards either
 // nothing has happened or what was asked for has.
-func TestB4_L04_NoFaultOfAStoreIsARefusalOfAJWT(t *testing.T) {
+func TestNoFaultOfAStoreIsARefusalOfAJWT(t *testing.T) {
+	t.Attr("threat", "B4")
+	t.Attr("threat", "L04")
 	for what, do := range map[string]func(s *server, c *client, p jwt.Pair, minted string) *answer{
 		"create": func(s *server, _ *client, _ jwt.Pair, _ string) *answer {
 			return s.program().send("POST", "/api/auth/jwt/create", map[string]string{"username": "ada", "password": goodPassword})

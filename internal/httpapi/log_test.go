@@ -43,8 +43,9 @@ func (s *server) lines(r *answer) []line {
 	return found
 }
 
-// TestL01_EventsAreLogged: each under OWASP's name, with the time, the address, who, and what came of it.
-func TestL01_EventsAreLogged(t *testing.T) {
+// TestEventsAreLogged: each under OWASP's name, with the time, the address, who, and what came of it.
+func TestEventsAreLogged(t *testing.T) {
+	t.Attr("threat", "L01")
 	s := start(t, options{trusted: []string{"127.0.0.1"}})
 	u, locked := s.user("ada"), s.user("bob")
 	s.fail(10, locked.Username, "192.0.2.9")
@@ -133,9 +134,10 @@ var nasty = []string{
 	"\x7f\x7f", "\ufeffada", "ada\u200b", "%0d%0aforged", "${jndi:ldap://evil}", strings.Repeat("long ", 10000), "\\n\\u000a", "\U000e0041",
 }
 
-// TestL02_NothingTypedBreaksALine: neither a name nor a header makes a second line, another field, or a character that a
+// TestNothingTypedBreaksALine: neither a name nor a header makes a second line, another field, or a character that a
 // terminal obeys, be it logged as text or as JSON.
-func TestL02_NothingTypedBreaksALine(t *testing.T) {
+func TestNothingTypedBreaksALine(t *testing.T) {
+	t.Attr("threat", "L02")
 	for name, text := range map[string]bool{"JSON": false, "text": true} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, options{text: text})
@@ -173,8 +175,9 @@ func TestL02_NothingTypedBreaksALine(t *testing.T) {
 	}
 }
 
-// TestL02_ThePathOfARefusalIsFlat and short, although whoever is signed in may write anything there.
-func TestL02_ThePathOfARefusalIsFlat(t *testing.T) {
+// TestThePathOfARefusalIsFlat and short, although whoever is signed in may write anything there.
+func TestThePathOfARefusalIsFlat(t *testing.T) {
+	t.Attr("threat", "L02")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -243,8 +246,9 @@ func (s *server) eachLineIsFlat(t *testing.T, text bool) {
 	}
 }
 
-// TestL03_APasswordTypedAsANameIsNotLogged, by whatever route. A name that is somebody's is.
-func TestL03_APasswordTypedAsANameIsNotLogged(t *testing.T) {
+// TestAPasswordTypedAsANameIsNotLogged, by whatever route. A name that is somebody's is.
+func TestAPasswordTypedAsANameIsNotLogged(t *testing.T) {
+	t.Attr("threat", "L03")
 	const typed = "purple canary drinks tea 71"
 	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})
 	s.user("ada")
@@ -268,10 +272,12 @@ func TestL03_APasswordTypedAsANameIsNotLogged(t *testing.T) {
 	}
 }
 
-// TestL03_NoSecretIsEverLogged goes through everything once, with the log down to debug; the harness looks for each password,
+// TestNoSecretIsEverLogged goes through everything once, with the log down to debug; the harness looks for each password,
 // ticket, csrftoken, device cookie, set-up secret, hash and epoch, in this test as in all others, which all the routes in
 // all the ways of provoke are part of.
-func TestL03_NoSecretIsEverLogged(t *testing.T) {
+func TestNoSecretIsEverLogged(t *testing.T) {
+	t.Attr("threat", "R06")
+	t.Attr("threat", "L03")
 	s := start(t, options{pages: pages.Handler()})
 	secret := s.setupSecret()
 	s.client().send("POST", "/api/auth/setup", first(secret))

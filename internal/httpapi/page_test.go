@@ -23,9 +23,12 @@ func (s *server) script(page *answer) []byte {
 	return r.body
 }
 
-// TestH02_H04_H05_PagesAreLockedDown: nothing inline, nothing of others, in nobody's frame, with nobody's opener, and no
+// TestPagesAreLockedDown: nothing inline, nothing of others, in nobody's frame, with nobody's opener, and no
 // address told to anybody. Through the whole API, so that nothing on the way weakens it.
-func TestH02_H04_H05_PagesAreLockedDown(t *testing.T) {
+func TestPagesAreLockedDown(t *testing.T) {
+	t.Attr("threat", "H02")
+	t.Attr("threat", "H04")
+	t.Attr("threat", "H05")
 	s := start(t, options{pages: pages.Handler(), tls: true, hsts: "max-age=31536000"})
 	for _, c := range []*client{s.client(), s.as(s.user("ada"))} {
 		for _, path := range pagePaths {

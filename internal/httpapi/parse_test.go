@@ -6,9 +6,12 @@ import (
 	"testing"
 )
 
-// TestA5_A6_A8_OnlyTheExactNameCounts holds the Cookie header of the wire against the name, byte for byte (K06), in each
+// TestOnlyTheExactNameCounts holds the Cookie header of the wire against the name, byte for byte (K06), in each
 // way that has fooled a parser: Rack, Werkzeug, PHP, Django, legacy cookies.
-func TestA5_A6_A8_OnlyTheExactNameCounts(t *testing.T) {
+func TestOnlyTheExactNameCounts(t *testing.T) {
+	t.Attr("threat", "A5")
+	t.Attr("threat", "A6")
+	t.Attr("threat", "A8")
 	for _, scheme := range schemes {
 		t.Run(scheme.name, func(t *testing.T) {
 			s := start(t, scheme.options)
@@ -48,8 +51,10 @@ func TestA5_A6_A8_OnlyTheExactNameCounts(t *testing.T) {
 	}
 }
 
-// TestA4_K06_TwoTicketsAreNone: one of them may have been planted by a sibling domain, and nobody knows which.
-func TestA4_K06_TwoTicketsAreNone(t *testing.T) {
+// TestTwoTicketsAreNone: one of them may have been planted by a sibling domain, and nobody knows which.
+func TestTwoTicketsAreNone(t *testing.T) {
+	t.Attr("threat", "A4")
+	t.Attr("threat", "K06")
 	for _, scheme := range schemes {
 		t.Run(scheme.name, func(t *testing.T) {
 			s := start(t, scheme.options)
@@ -82,8 +87,9 @@ func withRequest(a *answer) *http.Response {
 	return a.Response
 }
 
-// TestA7_FloodsOfCookiesAreCheap: thousands of cookies are read past; more bytes than a header may have are 431.
-func TestA7_FloodsOfCookiesAreCheap(t *testing.T) {
+// TestFloodsOfCookiesAreCheap: thousands of cookies are read past; more bytes than a header may have are 431.
+func TestFloodsOfCookiesAreCheap(t *testing.T) {
+	t.Attr("threat", "A7")
 	open, plan := counting(t)
 	s := start(t, options{stores: open})
 	ticket := s.as(s.user("ada")).ticket()

@@ -20,9 +20,12 @@ func changing(current, next string) map[string]string {
 	return map[string]string{"current_password": current, "new_password": next}
 }
 
-// TestP03_F10_F11_LongPasswords: 1,024 bytes count, each of them; more is refused where a password is made, and is no more
+// TestLongPasswords: 1,024 bytes count, each of them; more is refused where a password is made, and is no more
 // than wrong where one is checked; a megabyte isn't looked at.
-func TestP03_F10_F11_LongPasswords(t *testing.T) {
+func TestLongPasswords(t *testing.T) {
+	t.Attr("threat", "P03")
+	t.Attr("threat", "F10")
+	t.Attr("threat", "F11")
 	s := start(t, options{})
 	s.user("ada")
 	c := s.signedIn("ada")
@@ -62,8 +65,9 @@ func TestP03_F10_F11_LongPasswords(t *testing.T) {
 	}
 }
 
-// TestF12_EmptyAndBlankPasswordsNeverFit, whatever is stored.
-func TestF12_EmptyAndBlankPasswordsNeverFit(t *testing.T) {
+// TestEmptyAndBlankPasswordsNeverFit, whatever is stored.
+func TestEmptyAndBlankPasswordsNeverFit(t *testing.T) {
+	t.Attr("threat", "F12")
 	s := start(t, options{})
 	u := s.user("ada")
 	for _, stored := range []string{"", "!", "!anything", " ", "$argon2id$", "plain", goodHash()} {
@@ -79,8 +83,9 @@ func TestF12_EmptyAndBlankPasswordsNeverFit(t *testing.T) {
 	}
 }
 
-// TestP06_AChangeTakesThePresentPasswordAndASession, and says which field is wrong.
-func TestP06_AChangeTakesThePresentPasswordAndASession(t *testing.T) {
+// TestAChangeTakesThePresentPasswordAndASession, and says which field is wrong.
+func TestAChangeTakesThePresentPasswordAndASession(t *testing.T) {
+	t.Attr("threat", "P06")
 	s := start(t, options{})
 	s.user("ada")
 	c := s.signedIn("ada")
@@ -120,9 +125,10 @@ func TestP06_AChangeTakesThePresentPasswordAndASession(t *testing.T) {
 	}
 }
 
-// TestP10_AFloodOfSignInsIsShed: what can't be hashed soon is 503 at once with a time to come again, costs no try, and
+// TestAFloodOfSignInsIsShed: what can't be hashed soon is 503 at once with a time to come again, costs no try, and
 // nobody who is signed in waits for it.
-func TestP10_AFloodOfSignInsIsShed(t *testing.T) {
+func TestAFloodOfSignInsIsShed(t *testing.T) {
+	t.Attr("threat", "P10")
 	s := start(t, options{})
 	s.api.Accounts.Hasher = &password.Hasher{Workers: 1, Wait: time.Millisecond}
 	u := s.user("ada")
@@ -155,8 +161,9 @@ func TestP10_AFloodOfSignInsIsShed(t *testing.T) {
 	}
 }
 
-// TestP07_PasswordManagersFindTheFields: the built pages say which field is what, and stand in the way of no paste.
-func TestP07_PasswordManagersFindTheFields(t *testing.T) {
+// TestPasswordManagersFindTheFields: the built pages say which field is what, and stand in the way of no paste.
+func TestPasswordManagersFindTheFields(t *testing.T) {
+	t.Attr("threat", "P07")
 	s := start(t, options{pages: pages.Handler()})
 	page := s.client().send("GET", "/signin", nil)
 	script := s.script(page)

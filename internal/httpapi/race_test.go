@@ -56,10 +56,13 @@ func (g *gate) Touch(ctx context.Context, uses []session.Seen) error {
 	return g.Store.Touch(ctx, uses)
 }
 
-// TestX07_B1_L06_NothingBringsBackAnEndedSession holds a request between what it has read and what it writes, ends the
+// TestNothingBringsBackAnEndedSession holds a request between what it has read and what it writes, ends the
 // session meanwhile by another request, and lets it go on: the session stays dead, and the late answer sets no cookie of
 // one that lives.
-func TestX07_B1_L06_NothingBringsBackAnEndedSession(t *testing.T) {
+func TestNothingBringsBackAnEndedSession(t *testing.T) {
+	t.Attr("threat", "X07")
+	t.Attr("threat", "B1")
+	t.Attr("threat", "L06")
 	change := map[string]string{"current_password": goodPassword, "new_password": newPassword}
 	for name, row := range map[string]struct {
 		call string
@@ -123,9 +126,10 @@ func TestX07_B1_L06_NothingBringsBackAnEndedSession(t *testing.T) {
 	}
 }
 
-// TestB1_ASlowRequestOfTheAppStaysSignedOut: what an app writes to a session that was signed out meanwhile is refused, and
+// TestASlowRequestOfTheAppStaysSignedOut: what an app writes to a session that was signed out meanwhile is refused, and
 // changes nothing.
-func TestB1_ASlowRequestOfTheAppStaysSignedOut(t *testing.T) {
+func TestASlowRequestOfTheAppStaysSignedOut(t *testing.T) {
+	t.Attr("threat", "B1")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		reached, opened := make(chan struct{}), make(chan struct{})
 		var s *server
@@ -163,9 +167,11 @@ func TestB1_ASlowRequestOfTheAppStaysSignedOut(t *testing.T) {
 	})
 }
 
-// TestL06_B6_ParallelRotationsLeaveOneTicket: of many that type the password at once with the same ticket, one gets the new
+// TestParallelRotationsLeaveOneTicket: of many that type the password at once with the same ticket, one gets the new
 // one, and the others are told that theirs has ended; no two tickets live at any time.
-func TestL06_B6_ParallelRotationsLeaveOneTicket(t *testing.T) {
+func TestParallelRotationsLeaveOneTicket(t *testing.T) {
+	t.Attr("threat", "L06")
+	t.Attr("threat", "B6")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.api.Accounts.Hasher.Wait = time.Minute

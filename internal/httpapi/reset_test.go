@@ -22,8 +22,9 @@ func resetting(secret, next string) map[string]string {
 	return map[string]string{"secret": secret, "new_password": next}
 }
 
-// TestR04_AResetEndsEverythingAndSignsNobodyIn: not even whoever sent it.
-func TestR04_AResetEndsEverythingAndSignsNobodyIn(t *testing.T) {
+// TestAResetEndsEverythingAndSignsNobodyIn: not even whoever sent it.
+func TestAResetEndsEverythingAndSignsNobodyIn(t *testing.T) {
+	t.Attr("threat", "R04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		u := s.user("ada")

@@ -137,8 +137,12 @@ func revocationTable(t *testing.T) map[string]map[string]string {
 	return table
 }
 
-// TestX01_X02_X03_X09_WhatEndsWhat holds the table of docs/revocation.md against the server, cell by cell, on every store.
-func TestX01_X02_X03_X09_WhatEndsWhat(t *testing.T) {
+// TestWhatEndsWhat holds the table of docs/revocation.md against the server, cell by cell, on every store.
+func TestWhatEndsWhat(t *testing.T) {
+	t.Attr("threat", "X01")
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X03")
+	t.Attr("threat", "X09")
 	table := revocationTable(t)
 	for name := range table {
 		if revocations[name] == nil {

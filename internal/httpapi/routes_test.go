@@ -72,7 +72,8 @@ func isProblem(a *answer, status int, code string) bool {
 	return a.StatusCode == status && shown && a.Header.Get("Content-Type") == "application/problem+json"
 }
 
-func TestH07_OnlyListedMethodsAreAccepted(t *testing.T) {
+func TestOnlyListedMethodsAreAccepted(t *testing.T) {
+	t.Attr("threat", "H07")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
 	c := s.client()
 	every := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "PROPFIND", "get", "Post", "NONSENSE"}
@@ -120,9 +121,10 @@ func TestTrailingSlashMakesNoDifference(t *testing.T) {
 	}
 }
 
-// TestH06_UnknownPathsAreNoPages: what is under our prefixes but not in the table is refused, signed in or not, whatever
+// TestUnknownPathsAreNoPages: what is under our prefixes but not in the table is refused, signed in or not, whatever
 // the app behind would answer; so no cache can be made to keep a page of somebody's under the name of a picture.
-func TestH06_UnknownPathsAreNoPages(t *testing.T) {
+func TestUnknownPathsAreNoPages(t *testing.T) {
+	t.Attr("threat", "H06")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
 	paths := []string{
 		"/api/auth", "/api/auth/", "/api/auth/x", "/api/auth/login/x", "/api/auth//login", "/api/auth/login;a=b",
@@ -172,8 +174,9 @@ func TestWithoutAnAppTheRootLeadsToTheAccountPage(t *testing.T) {
 	}
 }
 
-// TestE8_HEADIsGETWithoutTheBody: HEAD passes the same checks, and gives the same header.
-func TestE8_HEADIsGETWithoutTheBody(t *testing.T) {
+// TestHEADIsGETWithoutTheBody: HEAD passes the same checks, and gives the same header.
+func TestHEADIsGETWithoutTheBody(t *testing.T) {
+	t.Attr("threat", "E8")
 	s := start(t, options{pages: pages.Handler()})
 	u := s.user("ada")
 	for name, c := range map[string]*client{"a visitor": s.client(), "a user": s.as(u)} {
@@ -201,8 +204,9 @@ func TestE8_HEADIsGETWithoutTheBody(t *testing.T) {
 	}
 }
 
-// TestF02_MethodsCannotBeOverridden: a method is what the request line says.
-func TestF02_MethodsCannotBeOverridden(t *testing.T) {
+// TestMethodsCannotBeOverridden: a method is what the request line says.
+func TestMethodsCannotBeOverridden(t *testing.T) {
+	t.Attr("threat", "F02")
 	s := start(t, options{})
 	ada := s.user("ada")
 	c, other := s.as(ada), s.as(ada)

@@ -14,8 +14,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// TestS09_A12_TheDatabaseOpensNothing: no ticket or token of any kind, nor what it encodes, is in any file of the database.
-func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
+// TestTheDatabaseOpensNothing: no ticket or token of any kind, nor what it encodes, is in any file of the database.
+func TestTheDatabaseOpensNothing(t *testing.T) {
+	t.Attr("threat", "S09")
+	t.Attr("threat", "A12")
 	dir := t.TempDir()
 	s := start(t, options{appTokens: true, stores: func(t *testing.T) stores {
 		db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"))
@@ -73,8 +75,9 @@ func TestS09_A12_TheDatabaseOpensNothing(t *testing.T) {
 	}
 }
 
-// TestA13_WithoutRandomnessNobodySignsIn: no ticket that could be foreseen, and no other way to carry on.
-func TestA13_WithoutRandomnessNobodySignsIn(t *testing.T) {
+// TestWithoutRandomnessNobodySignsIn: no ticket that could be foreseen, and no other way to carry on.
+func TestWithoutRandomnessNobodySignsIn(t *testing.T) {
+	t.Attr("threat", "A13")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.client()
@@ -106,8 +109,10 @@ func (d dry) Read(b []byte) (int, error) {
 	return d.Reader.Read(b)
 }
 
-// TestS03_S04_NothingMadeWithoutTheStoreIsASession: no constant, no all-zero ticket, no public ID and no hash.
-func TestS03_S04_NothingMadeWithoutTheStoreIsASession(t *testing.T) {
+// TestNothingMadeWithoutTheStoreIsASession: no constant, no all-zero ticket, no public ID and no hash.
+func TestNothingMadeWithoutTheStoreIsASession(t *testing.T) {
+	t.Attr("threat", "S03")
+	t.Attr("threat", "S04")
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.signedIn("ada")

@@ -32,9 +32,11 @@ func (s *server) alive(t *testing.T, what, ticket string) {
 	}
 }
 
-// TestS05_A2_EachRaiseOfPrivilegeIsANewTicket: at sign-in, whoever was signed in before, at re-authentication and at a
+// TestEachRaiseOfPrivilegeIsANewTicket: at sign-in, whoever was signed in before, at re-authentication and at a
 // change of the password; the one before is dead at once, and there is one session as there was.
-func TestS05_A2_EachRaiseOfPrivilegeIsANewTicket(t *testing.T) {
+func TestEachRaiseOfPrivilegeIsANewTicket(t *testing.T) {
+	t.Attr("threat", "S05")
+	t.Attr("threat", "A2")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		ada, bob := s.user("ada"), s.user("bob")
@@ -101,8 +103,9 @@ func TestAWrongPasswordChangesNoTicket(t *testing.T) {
 	s.alive(t, "the ticket", ticket)
 }
 
-// TestS11_TheOldestSessionMakesRoom: at the limit each further sign-in ends the oldest, and never its own.
-func TestS11_TheOldestSessionMakesRoom(t *testing.T) {
+// TestTheOldestSessionMakesRoom: at the limit each further sign-in ends the oldest, and never its own.
+func TestTheOldestSessionMakesRoom(t *testing.T) {
+	t.Attr("threat", "S11")
 	s := start(t, options{})
 	s.api.Sessions.MaxSessions = 3
 	u := s.user("ada")
@@ -123,8 +126,10 @@ func TestS11_TheOldestSessionMakesRoom(t *testing.T) {
 	}
 }
 
-// TestS14_B14_VisitorsLeaveNoSessions: whatever they send, and however often.
-func TestS14_B14_VisitorsLeaveNoSessions(t *testing.T) {
+// TestVisitorsLeaveNoSessions: whatever they send, and however often.
+func TestVisitorsLeaveNoSessions(t *testing.T) {
+	t.Attr("threat", "S14")
+	t.Attr("threat", "B14")
 	s := start(t, options{})
 	s.user("ada")
 	c := s.client()
@@ -147,9 +152,10 @@ func TestS14_B14_VisitorsLeaveNoSessions(t *testing.T) {
 	}
 }
 
-// TestT01_TheServerKeepsTheLimits: one second before the end a session lives, at the end it doesn't, whatever the cookie
+// TestTheServerKeepsTheLimits: one second before the end a session lives, at the end it doesn't, whatever the cookie
 // says; and only a use moves the end, which a question with slide=false is not.
-func TestT01_TheServerKeepsTheLimits(t *testing.T) {
+func TestTheServerKeepsTheLimits(t *testing.T) {
+	t.Attr("threat", "T01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		u := s.user("ada")

@@ -24,9 +24,12 @@ func since(plan *storetest.Plan, f func()) []string {
 // signedIn is true where the answer to GET /api/me is somebody's.
 func isSignedIn(a *answer) bool { return a.StatusCode == 200 }
 
-// TestS08_A9_A11_WhatIsNoTicketNeverReachesTheStore: every text but a ticket of the right form gets the same answer, from
+// TestWhatIsNoTicketNeverReachesTheStore: every text but a ticket of the right form gets the same answer, from
 // memory.
-func TestS08_A9_A11_WhatIsNoTicketNeverReachesTheStore(t *testing.T) {
+func TestWhatIsNoTicketNeverReachesTheStore(t *testing.T) {
+	t.Attr("threat", "S08")
+	t.Attr("threat", "A9")
+	t.Attr("threat", "A11")
 	open, plan := counting(t)
 	s := start(t, options{stores: open})
 	ticket := s.as(s.user("ada")).ticket()
@@ -124,8 +127,10 @@ func TestNobodyIsAskedForWithoutATicket(t *testing.T) {
 	}
 }
 
-// TestS06_A1_AnUnknownTicketIsNeverAdopted: whoever plants one is not given the session that begins with it.
-func TestS06_A1_AnUnknownTicketIsNeverAdopted(t *testing.T) {
+// TestAnUnknownTicketIsNeverAdopted: whoever plants one is not given the session that begins with it.
+func TestAnUnknownTicketIsNeverAdopted(t *testing.T) {
+	t.Attr("threat", "S06")
+	t.Attr("threat", "A1")
 	s := start(t, options{})
 	u := s.user("ada")
 	planted := anyTicket()
@@ -153,8 +158,9 @@ func TestS06_A1_AnUnknownTicketIsNeverAdopted(t *testing.T) {
 	}
 }
 
-// TestS07_TheTicketCountsInTheCookieAlone.
-func TestS07_TheTicketCountsInTheCookieAlone(t *testing.T) {
+// TestTheTicketCountsInTheCookieAlone.
+func TestTheTicketCountsInTheCookieAlone(t *testing.T) {
+	t.Attr("threat", "S07")
 	s := start(t, options{})
 	ticket := s.as(s.user("ada")).ticket()
 	c := s.client()

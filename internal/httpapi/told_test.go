@@ -8,8 +8,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestJ1_TwoUsersOfOneSlot: there are more users than slots.
-func TestJ1_TwoUsersOfOneSlot(t *testing.T) {
+// TestTwoUsersOfOneSlot: there are more users than slots.
+func TestTwoUsersOfOneSlot(t *testing.T) {
+	t.Attr("threat", "J1")
 	var remembered told
 	users := make([]*account.User, 5*len(remembered.slots))
 	for i := range users {

@@ -39,7 +39,8 @@ func TestAnAssertionIsSignedAndSaysWhatItWasGiven(t *testing.T) {
 	}
 }
 
-func TestJ02_AnAssertionIsNoCredential(t *testing.T) {
+func TestAnAssertionIsNoCredential(t *testing.T) {
+	t.Attr("threat", "J02")
 	w := newWorld(t)
 	pair := w.signIn()
 	// It says all that an access token does, once: only its type makes the difference.

@@ -13,9 +13,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// TestB6_J05_OneOfManyParallelUsesSucceeds: 64 at the same time, on four nodes. The others are told so, nothing ends, and
+// TestOneOfManyParallelUsesSucceeds: 64 at the same time, on four nodes. The others are told so, nothing ends, and
 // the successor goes on to count.
-func TestB6_J05_OneOfManyParallelUsesSucceeds(t *testing.T) {
+func TestOneOfManyParallelUsesSucceeds(t *testing.T) {
+	t.Attr("threat", "B6")
+	t.Attr("threat", "J05")
 	w := newWorld(t)
 	nodes := []*jwt.Service{w.node(), w.node(), w.node(), w.node()}
 	pair := w.signIn()
@@ -47,8 +49,9 @@ func TestB6_J05_OneOfManyParallelUsesSucceeds(t *testing.T) {
 	}
 }
 
-// TestJ05_ALateReuseEndsTheFamily, for whoever holds any token of it.
-func TestJ05_ALateReuseEndsTheFamily(t *testing.T) {
+// TestALateReuseEndsTheFamily, for whoever holds any token of it.
+func TestALateReuseEndsTheFamily(t *testing.T) {
+	t.Attr("threat", "J05")
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		first := w.signIn()
@@ -164,8 +167,9 @@ func (w *world) quiet(pairs ...jwt.Pair) {
 	}
 }
 
-// TestB13_TokensExpireToTheSecond.
-func TestB13_TokensExpireToTheSecond(t *testing.T) {
+// TestTokensExpireToTheSecond.
+func TestTokensExpireToTheSecond(t *testing.T) {
+	t.Attr("threat", "B13")
 	for what, row := range map[string]struct {
 		life time.Duration
 		text func(w *world) (text, audience string)
@@ -189,8 +193,9 @@ func TestB13_TokensExpireToTheSecond(t *testing.T) {
 	}
 }
 
-// TestT02_AFamilyEndsAfterThirtyDaysWhateverHappens.
-func TestT02_AFamilyEndsAfterThirtyDaysWhateverHappens(t *testing.T) {
+// TestAFamilyEndsAfterThirtyDaysWhateverHappens.
+func TestAFamilyEndsAfterThirtyDaysWhateverHappens(t *testing.T) {
+	t.Attr("threat", "T02")
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		began := time.Now()
@@ -220,8 +225,12 @@ func TestT02_AFamilyEndsAfterThirtyDaysWhateverHappens(t *testing.T) {
 	})
 }
 
-// TestX01_X02_X03_B7_TokensDieWithWhatTheyWereMadeFrom: the epoch, the family, the account, the session.
-func TestX01_X02_X03_B7_TokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
+// TestTokensDieWithWhatTheyWereMadeFrom: the epoch, the family, the account, the session.
+func TestTokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
+	t.Attr("threat", "X01")
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X03")
+	t.Attr("threat", "B7")
 	for what, row := range map[string]struct {
 		end     func(w *world, p jwt.Pair) error
 		want    error
@@ -387,8 +396,9 @@ func (f *failing) Delete(ctx context.Context, id token.ID) error {
 	return f.Store.Delete(ctx, id)
 }
 
-// TestB4_AnOutageIsNeitherARefusalNorAnEnd: each call to the store fails in turn.
-func TestB4_AnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
+// TestAnOutageIsNeitherARefusalNorAnEnd: each call to the store fails in turn.
+func TestAnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
+	t.Attr("threat", "B4")
 	for what, do := range map[string]func(w *world, p jwt.Pair, used jwt.Pair) error{
 		"create": func(w *world, _, _ jwt.Pair) error {
 			return second(w.Create(w.t.Context(), jwt.SignIn{User: "1", Epoch: "first"}))

@@ -148,9 +148,12 @@ func (w *world) refused(what, text string, want error) {
 	}
 }
 
-// TestJ01_I1_I2_NoHeaderChoosesTheKeyOrTheAlgorithm: every header but the ones that we write ourselves, signed by whoever
+// TestNoHeaderChoosesTheKeyOrTheAlgorithm: every header but the ones that we write ourselves, signed by whoever
 // could, with the real key too.
-func TestJ01_I1_I2_NoHeaderChoosesTheKeyOrTheAlgorithm(t *testing.T) {
+func TestNoHeaderChoosesTheKeyOrTheAlgorithm(t *testing.T) {
+	t.Attr("threat", "J01")
+	t.Attr("threat", "I1")
+	t.Attr("threat", "I2")
 	for _, algorithm := range []string{jwt.EdDSA, jwt.ES256} {
 		w := newWorld(t)
 		w.Keys.Algorithm = algorithm
@@ -226,8 +229,9 @@ func other(algorithm string) string {
 	return without([]string{jwt.EdDSA, jwt.ES256}, algorithm)[0]
 }
 
-// TestI3_SignaturesThatFooledOthers: r and s of nothing, too large, or in DER; keys of another curve.
-func TestI3_SignaturesThatFooledOthers(t *testing.T) {
+// TestSignaturesThatFooledOthers: r and s of nothing, too large, or in DER; keys of another curve.
+func TestSignaturesThatFooledOthers(t *testing.T) {
+	t.Attr("threat", "I3")
 	w := newWorld(t)
 	w.Keys.Algorithm = jwt.ES256
 	pair := w.signIn()
@@ -265,8 +269,10 @@ func TestI3_SignaturesThatFooledOthers(t *testing.T) {
 	}
 }
 
-// TestJ02_I4_EveryClaimIsThereAndRight: as simplejwt says it, signed with the real key.
-func TestJ02_I4_EveryClaimIsThereAndRight(t *testing.T) {
+// TestEveryClaimIsThereAndRight: as simplejwt says it, signed with the real key.
+func TestEveryClaimIsThereAndRight(t *testing.T) {
+	t.Attr("threat", "J02")
+	t.Attr("threat", "I4")
 	w := newWorld(t)
 	pair := w.signIn()
 	key, header, good := w.signers()[0], part(t, pair.Access, 0), part(t, pair.Access, 1)
@@ -350,8 +356,9 @@ func TestJ02_I4_EveryClaimIsThereAndRight(t *testing.T) {
 	}
 }
 
-// TestI7_NoKindPassesForAnother: each kind in each place.
-func TestI7_NoKindPassesForAnother(t *testing.T) {
+// TestNoKindPassesForAnother: each kind in each place.
+func TestNoKindPassesForAnother(t *testing.T) {
+	t.Attr("threat", "I7")
 	w := newWorld(t)
 	pair := w.signIn()
 	minted := w.mint(w.session(), "reports")
@@ -389,8 +396,9 @@ func TestI7_NoKindPassesForAnother(t *testing.T) {
 	w.refused("the header of an access token on a refresh token", mixed, jwt.ErrInvalid)
 }
 
-// TestA11_OnlyTheWholeTokenCounts: no prefix, no changed letter, no other way to write it.
-func TestA11_OnlyTheWholeTokenCounts(t *testing.T) {
+// TestOnlyTheWholeTokenCounts: no prefix, no changed letter, no other way to write it.
+func TestOnlyTheWholeTokenCounts(t *testing.T) {
+	t.Attr("threat", "A11")
 	w := newWorld(t)
 	text := w.signIn().Access
 	verify := func(text string) error { return w.Verify(t.Context(), text, "") }
@@ -434,8 +442,9 @@ func rotated(c byte) byte {
 	return 'A'
 }
 
-// TestI5_AMegabyteOfDotsCostsNothing: what can't be a token is refused before anything looks into it.
-func TestI5_AMegabyteOfDotsCostsNothing(t *testing.T) {
+// TestAMegabyteOfDotsCostsNothing: what can't be a token is refused before anything looks into it.
+func TestAMegabyteOfDotsCostsNothing(t *testing.T) {
+	t.Attr("threat", "I5")
 	w := newWorld(t)
 	good := w.signIn().Access
 	parts := strings.Split(good, ".")

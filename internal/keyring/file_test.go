@@ -119,7 +119,8 @@ func TestConcurrentStartsEndWithOneSecret(t *testing.T) {
 	}
 }
 
-func TestJ4_EmptyShortAndDefaultSecretsAreRefused(t *testing.T) {
+func TestEmptyShortAndDefaultSecretsAreRefused(t *testing.T) {
+	t.Attr("threat", "J4")
 	zeros := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	for name, text := range map[string]string{
 		"empty":                "",
@@ -169,7 +170,8 @@ func TestJ4_EmptyShortAndDefaultSecretsAreRefused(t *testing.T) {
 	load(t, path)
 }
 
-func TestC16_AFileThatOthersCanUseOrNobodyCanReadIsRefused(t *testing.T) {
+func TestAFileThatOthersCanUseOrNobodyCanReadIsRefused(t *testing.T) {
+	t.Attr("threat", "C16")
 	path := keyFile(t, one)
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o620, 0o602, 0o610, 0o644, 0o777} {
 		if err := os.Chmod(path, mode); err != nil {

@@ -84,7 +84,8 @@ func TestOlderSecretsStillOpen(t *testing.T) {
 	}
 }
 
-func TestC16_AServerWhoseSecretOpensNothingDoesNotStart(t *testing.T) {
+func TestAServerWhoseSecretOpensNothingDoesNotStart(t *testing.T) {
+	t.Attr("threat", "C16")
 	keys := memory.New().Sealed
 	mine, other := load(t, keyFile(t, one)), load(t, keyFile(t, two))
 	if err := mine.Check(t.Context(), keys); err != nil {

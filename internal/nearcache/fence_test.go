@@ -11,7 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestX01_AnEndIsKnownEverywhereAtOnce(t *testing.T) {
+func TestAnEndIsKnownEverywhereAtOnce(t *testing.T) {
+	t.Attr("threat", "X01")
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		if took := c.nodes[1].end(id); took > 10*time.Millisecond {
@@ -194,8 +195,10 @@ func TestACommandWithoutAMemoryIsHeardToo(t *testing.T) {
 	})
 }
 
-// TestX07_B1_ALoadThatWasUnderWayIsNotKept is the fill race: the row was read before the session ended, and arrives after it.
-func TestX07_B1_ALoadThatWasUnderWayIsNotKept(t *testing.T) {
+// TestALoadThatWasUnderWayIsNotKept is the fill race: the row was read before the session ended, and arrives after it.
+func TestALoadThatWasUnderWayIsNotKept(t *testing.T) {
+	t.Attr("threat", "X07")
+	t.Attr("threat", "B1")
 	for name, pause := range map[string]time.Duration{"for a moment": time.Millisecond, "for longer than the bar": hold + lease} {
 		t.Run(name, func(t *testing.T) {
 			inCluster(t, 2, func(t *testing.T, c *cluster) {
@@ -416,7 +419,8 @@ func TestAnotherUsersNoticeAgainstALoadUnderWay(t *testing.T) {
 	})
 }
 
-func TestX04_TheEndOfAllSessionsOfAUser(t *testing.T) {
+func TestTheEndOfAllSessionsOfAUser(t *testing.T) {
+	t.Attr("threat", "X04")
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		first, second, bobs := c.signIn("ann", 1), c.signIn("ann", 2), c.signIn("bob", 3)
 		if n, err := c.nodes[0].sessions.DeleteUser(t.Context(), "ann", second); n != 1 || err != nil {

@@ -109,7 +109,9 @@ func TestAStrictNodeRemembersNothingAndFencesAllTheSame(t *testing.T) {
 	})
 }
 
-func TestX02_X03_AccountsAreFenced(t *testing.T) {
+func TestAccountsAreFenced(t *testing.T) {
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X03")
 	for name, change := range map[string]func(*account.User) error{
 		"password":   func(u *account.User) error { u.Password = "other"; return nil },
 		"epoch":      func(u *account.User) error { u.Epoch = "2"; return nil },
@@ -194,7 +196,9 @@ func TestANoteOfASignInIsNotAnnounced(t *testing.T) {
 	})
 }
 
-func TestX02_X09_ChangesOfAccountsAreFenced(t *testing.T) {
+func TestChangesOfAccountsAreFenced(t *testing.T) {
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X09")
 	for name, end := range map[string]func(t *testing.T, m *member, id string) error{
 		"user":  func(t *testing.T, m *member, id string) error { return m.accounts.Delete(t.Context(), id) },
 		"group": func(t *testing.T, m *member, _ string) error { return m.accounts.DeleteGroup(t.Context(), "g") },
@@ -298,7 +302,8 @@ func TestTokensAreFenced(t *testing.T) {
 	}
 }
 
-func TestS05_ARotationEndsTheOldTicketEverywhere(t *testing.T) {
+func TestARotationEndsTheOldTicketEverywhere(t *testing.T) {
+	t.Attr("threat", "S05")
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		old, err := c.nodes[0].sessions.Load(t.Context(), id)

@@ -206,8 +206,9 @@ func tamper(t *testing.T, assertion string) string {
 	return strings.Join(parts, ".")
 }
 
-// TestJ02_DocumentedVerifiersLookAtEverything gives them what is signed with a right key, and still wrong.
-func TestJ02_DocumentedVerifiersLookAtEverything(t *testing.T) {
+// TestDocumentedVerifiersLookAtEverything gives them what is signed with a right key, and still wrong.
+func TestDocumentedVerifiersLookAtEverything(t *testing.T) {
+	t.Attr("threat", "J02")
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

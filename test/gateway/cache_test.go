@@ -26,7 +26,8 @@ func (c *careless) get(t *testing.T, protocol, path string, header ...string) (r
 	return r, false
 }
 
-func TestJ3_ACarelessCacheHandsOutNobodysAnswer(t *testing.T) {
+func TestACarelessCacheHandsOutNobodysAnswer(t *testing.T) {
+	t.Attr("threat", "J3")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)

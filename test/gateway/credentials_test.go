@@ -23,7 +23,9 @@ func (f *front) answered(t *testing.T, path string, body map[string]string, head
 
 // A credential that is written slightly wrong lets nobody in, or is beaten by another. It stays here all the same: on a
 // public path too, the application sees none that is alive.
-func TestC15_LiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
+func TestLiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
+	t.Attr("threat", "E06")
+	t.Attr("threat", "C15")
 	for name, start := range fronts {
 		t.Run(name, func(t *testing.T) {
 			f := start(t)
@@ -94,7 +96,8 @@ func TestC15_LiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
 
 // A token that is limited to scopes has no more upstream than it says: rules that only ask for somebody who is signed in
 // refuse it, those that let it in pass its scopes on, and on a public path it is a stranger's.
-func TestE13_ScopesReachTheApplication(t *testing.T) {
+func TestScopesReachTheApplication(t *testing.T) {
+	t.Attr("threat", "E13")
 	for name, start := range fronts {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, "--rule", "scoped /scripts/*")

@@ -23,9 +23,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// TestJ1_NobodyIsTakenForAnother lets 500 people ask at once, while some go away in the middle and some answers break off,
+// TestNobodyIsTakenForAnother lets 500 people ask at once, while some go away in the middle and some answers break off,
 // which the gateway's handler ends by a panic. The application learns of each request who asked, and of nobody else.
-func TestJ1_NobodyIsTakenForAnother(t *testing.T) {
+func TestNobodyIsTakenForAnother(t *testing.T) {
+	t.Attr("threat", "J1")
 	const people = 500
 	asks := 6
 	if long {

@@ -24,7 +24,10 @@ func (f *front) kept(t *testing.T, protocol string, a ask, statuses ...int) repl
 	return r
 }
 
-func TestC4_C7_C18_NoHeaderChangesTheDecision(t *testing.T) {
+func TestNoHeaderChangesTheDecision(t *testing.T) {
+	t.Attr("threat", "C4")
+	t.Attr("threat", "C7")
+	t.Attr("threat", "C18")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, line := range []string{
 			"X-Forwarded-Uri: /health", "X-Forwarded-Method: GET", "X-Forwarded-Host: localhost", "X-Forwarded-Proto: https", "X-Forwarded-Prefix: /health",
@@ -55,7 +58,9 @@ var doubtful = []string{
 	"/openx", "/healthx", "/health.json", "/admin/health", "/open/..", "/open/.%2e/admin", "/open/x%3b/y", "/open/\\..\\admin", "/health?/../open",
 }
 
-func TestC6_E03_PublicPathsAreNoWayRoundTheRules(t *testing.T) {
+func TestPublicPathsAreNoWayRoundTheRules(t *testing.T) {
+	t.Attr("threat", "C6")
+	t.Attr("threat", "E03")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, path := range doubtful {
 			if strings.HasPrefix(path, "/health?") {
@@ -82,7 +87,9 @@ func TestC6_E03_PublicPathsAreNoWayRoundTheRules(t *testing.T) {
 	})
 }
 
-func TestC6_E03_NoSpellingOfAPathGetsRoundAPermission(t *testing.T) {
+func TestNoSpellingOfAPathGetsRoundAPermission(t *testing.T) {
+	t.Attr("threat", "C6")
+	t.Attr("threat", "E03")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)
@@ -122,7 +129,9 @@ func TestPathsBesideOursAreTheApplications(t *testing.T) {
 	})
 }
 
-func TestC11_E05_HostsAreComparedWithoutCase(t *testing.T) {
+func TestHostsAreComparedWithoutCase(t *testing.T) {
+	t.Attr("threat", "C11")
+	t.Attr("threat", "E05")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		port := portOf(f.address)
 		for _, host := range []string{"LOCALHOST:" + port, "LocalHost:" + port} {
@@ -138,7 +147,8 @@ func TestC11_E05_HostsAreComparedWithoutCase(t *testing.T) {
 	})
 }
 
-func TestC13_GarbageInForwardedForChangesNothing(t *testing.T) {
+func TestGarbageInForwardedForChangesNothing(t *testing.T) {
+	t.Attr("threat", "C13")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, value := range []string{"x", "1.2.3", "::ffff:", ",,,", strings.Repeat("1.2.3.4,", 1000), "[::1", "127.0.0.1:99999"} {
 			f.kept(t, protocol, ask{path: "/private", header: []string{"X-Forwarded-For: " + value}}, 401)
@@ -151,7 +161,9 @@ func TestC13_GarbageInForwardedForChangesNothing(t *testing.T) {
 	})
 }
 
-func TestF01_UnsafeRequestsAreJudgedByWhatTheyAre(t *testing.T) {
+func TestUnsafeRequestsAreJudgedByWhatTheyAre(t *testing.T) {
+	t.Attr("threat", "E08")
+	t.Attr("threat", "F01")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)
 		ours := "Origin: https://" + f.host
@@ -177,7 +189,9 @@ func TestF01_UnsafeRequestsAreJudgedByWhatTheyAre(t *testing.T) {
 	})
 }
 
-func TestF07_OtherSitesCannotOpenAWebSocket(t *testing.T) {
+func TestOtherSitesCannotOpenAWebSocket(t *testing.T) {
+	t.Attr("threat", "E08")
+	t.Attr("threat", "F07")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		if protocol == "h2" {
 			return // RFC 8441 isn't offered

@@ -62,7 +62,9 @@ func nobody(t *testing.T, what string, r reply) {
 	}
 }
 
-func TestC12_E04_WithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
+func TestWithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
+	t.Attr("threat", "C12")
+	t.Attr("threat", "E04")
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
 	for path, lines := range right(f) {
 		if r := f.question(t, path, lines...); r.status != 200 {
@@ -102,7 +104,8 @@ func TestC12_E04_WithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
 }
 
 // Noise never says who may have what.
-func TestC12_NoiseLetsNobodyIn(t *testing.T) {
+func TestNoiseLetsNobodyIn(t *testing.T) {
+	t.Attr("threat", "C12")
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
 	random := rand.New(rand.NewPCG(1, 2))
 	parts := []string{"https://", "http", "://", f.host, "/", "/private", "//", "..", "%2e", "%2f", ";", "\\", "#", "?", "@", "evil.test", "GET", "é", "\t", "%00", ":", "[", "]"}
@@ -117,7 +120,9 @@ func TestC12_NoiseLetsNobodyIn(t *testing.T) {
 	}
 }
 
-func TestE02_C9_OnlyANamedProxyIsAnswered(t *testing.T) {
+func TestOnlyANamedProxyIsAnswered(t *testing.T) {
+	t.Attr("threat", "E02")
+	t.Attr("threat", "C9")
 	f := startAlone(t)
 	for path, lines := range right(f) {
 		r := f.question(t, path, append(lines, "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1")...)
@@ -127,7 +132,8 @@ func TestE02_C9_OnlyANamedProxyIsAnswered(t *testing.T) {
 	}
 }
 
-func TestC14_AnAnswerToAProxyIsSmall(t *testing.T) {
+func TestAnAnswerToAProxyIsSmall(t *testing.T) {
+	t.Attr("threat", "C14")
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
 	for path, lines := range right(f) {
 		r := f.question(t, path, lines...)

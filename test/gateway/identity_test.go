@@ -56,7 +56,8 @@ var namesNoHeaderCarries = []string{
 	"ada ", " ada", "ada\n", "ada\r\nRemote-User: root", "\tada", "a\x00da", "a\x1fda", "a\x7fda", "ada\u0085", "a\u009bda", "ada\u00a0", "\u2003ada", "\u3000ada", " ",
 }
 
-func TestE11_NoTwoUsersArriveAsOne(t *testing.T) {
+func TestNoTwoUsersArriveAsOne(t *testing.T) {
+	t.Attr("threat", "E11")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)

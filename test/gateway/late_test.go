@@ -143,7 +143,11 @@ var endings = map[string]ending{
 
 // A small body is read before the request is passed on, and the request judged again then: nothing acts for somebody who
 // has lost the right to it meanwhile, however slowly the body came.
-func TestX01_X02_X09_ABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
+func TestABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
+	t.Attr("threat", "X21")
+	t.Attr("threat", "X01")
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X09")
 	f := startGateway(t)
 	for name, c := range endings {
 		for _, protocol := range []string{"h1", "h2"} {
@@ -194,7 +198,9 @@ func TestX01_X02_X09_ABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
 }
 
 // On a public path it arrives as a stranger's.
-func TestX01_ABodyThatComesAfterTheEndIsAStrangers(t *testing.T) {
+func TestABodyThatComesAfterTheEndIsAStrangers(t *testing.T) {
+	t.Attr("threat", "X21")
+	t.Attr("threat", "X01")
 	f := startGateway(t)
 	credential := f.signedIn(t, "ada")
 	u := f.begin(t, "h1", "/open/x", 2, credential)
@@ -226,7 +232,11 @@ func TestABodyOutlivesANewTicket(t *testing.T) {
 }
 
 // What is larger is passed on while it comes, and cut when the right to it ends.
-func TestX01_X02_X09_AnUploadIsCutWhenTheRightEnds(t *testing.T) {
+func TestAnUploadIsCutWhenTheRightEnds(t *testing.T) {
+	t.Attr("threat", "X21")
+	t.Attr("threat", "X01")
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X09")
 	f := startGateway(t)
 	type outcome struct {
 		whole bool
@@ -294,7 +304,10 @@ func TestX01_X02_X09_AnUploadIsCutWhenTheRightEnds(t *testing.T) {
 }
 
 // A download of a known length, and an answer that has not begun, end with the session as one without an end does.
-func TestX01_B10_WhateverLastsEndsWithTheSession(t *testing.T) {
+func TestWhateverLastsEndsWithTheSession(t *testing.T) {
+	t.Attr("threat", "X22")
+	t.Attr("threat", "X01")
+	t.Attr("threat", "B10")
 	f := startGateway(t)
 	asked, gone := make(chan struct{}, 1), make(chan struct{}, 1)
 	f.app.routes["/download"] = func(w http.ResponseWriter, r *http.Request) {

@@ -55,7 +55,9 @@ func (f *front) calm(t *testing.T, r reply, want string) {
 	}
 }
 
-func TestL04_AStoreThatIsDownLetsNobodyInAndSignsNobodyOut(t *testing.T) {
+func TestAStoreThatIsDownLetsNobodyInAndSignsNobodyOut(t *testing.T) {
+	t.Attr("threat", "E09")
+	t.Attr("threat", "L04")
 	onEachFrontWith(t, func(t *testing.T, start func(testing.TB, ...string) *front) {
 		redis, err := redisserver.New(t.Context(), t.TempDir(), "--appendfsync", "always")
 		if err != nil {

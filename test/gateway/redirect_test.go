@@ -41,7 +41,14 @@ for (const [payload, location] of places) {
 console.log(places.length, leads);
 `
 
-func TestJ03_D1_D2_D3_D4_D7_NoRedirectLeavesTheSite(t *testing.T) {
+func TestNoRedirectLeavesTheSite(t *testing.T) {
+	t.Attr("threat", "E07")
+	t.Attr("threat", "J03")
+	t.Attr("threat", "D1")
+	t.Attr("threat", "D2")
+	t.Attr("threat", "D3")
+	t.Attr("threat", "D4")
+	t.Attr("threat", "D7")
 	node := need(t, "node")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		var places [][2]string
@@ -98,7 +105,8 @@ func (f *front) location(t *testing.T, protocol, path string) (string, bool) {
 	return location, location != ""
 }
 
-func TestD4_TheHostIsNotRepeated(t *testing.T) {
+func TestTheHostIsNotRepeated(t *testing.T) {
+	t.Attr("threat", "D4")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, host := range []string{"evil.test", "evil.test:443", f.host + "@evil.test", "evil.test/" + f.host, "localhost:1"} {
 			c := f.dial(t, protocol)
@@ -124,7 +132,8 @@ func TestD4_TheHostIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestD6_ASignOutLeadsNowhere(t *testing.T) {
+func TestASignOutLeadsNowhere(t *testing.T) {
+	t.Attr("threat", "D6")
 	f := startGateway(t)
 	cookie := f.signedIn(t, "ada")
 	for _, query := range []string{"?next=//evil.test", "?rd=https://evil.test", "?return_to=//evil.test"} {

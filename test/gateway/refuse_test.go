@@ -16,7 +16,8 @@ var (
 	frameHeaders  = []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe", "Accept: text/html"}
 )
 
-func TestJ04_APageIsLedToTheSignInAndAScriptIsNot(t *testing.T) {
+func TestAPageIsLedToTheSignInAndAScriptIsNot(t *testing.T) {
+	t.Attr("threat", "J04")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, header := range [][]string{pageHeaders, oldPage} {
 			r := f.kept(t, protocol, ask{path: "/orders?page=2&q=%C3%A9", header: header}, 303)
@@ -78,7 +79,8 @@ func TestWhoIsNotFreshIsTold(t *testing.T) {
 	})
 }
 
-func TestD5_TheRefererIsNoWayBack(t *testing.T) {
+func TestTheRefererIsNoWayBack(t *testing.T) {
+	t.Attr("threat", "D5")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, referer := range []string{"https://evil.test/", "https://" + f.host + "/elsewhere"} {
 			r := f.kept(t, protocol, ask{path: "/orders", header: append(pageHeaders, "Referer: "+referer)}, 303)

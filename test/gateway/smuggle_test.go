@@ -51,7 +51,9 @@ func smuggled(host string) map[string]string {
 	}
 }
 
-func TestC17_E10_NoRequestIsHiddenInAnother(t *testing.T) {
+func TestNoRequestIsHiddenInAnother(t *testing.T) {
+	t.Attr("threat", "C17")
+	t.Attr("threat", "E10")
 	for name, start := range fronts {
 		t.Run(name, func(t *testing.T) {
 			f := start(t)

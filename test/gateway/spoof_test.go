@@ -28,7 +28,11 @@ func spellings(variables []string, between ...string) (lines []string) {
 	return lines
 }
 
-func TestC1_C2_C8_E01_NoSpellingOfAHeaderReachesTheApplication(t *testing.T) {
+func TestNoSpellingOfAHeaderReachesTheApplication(t *testing.T) {
+	t.Attr("threat", "C1")
+	t.Attr("threat", "C2")
+	t.Attr("threat", "C8")
+	t.Attr("threat", "E01")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)
@@ -58,7 +62,8 @@ func TestC1_C2_C8_E01_NoSpellingOfAHeaderReachesTheApplication(t *testing.T) {
 	})
 }
 
-func TestC3_ConnectionCannotNameOurHeaders(t *testing.T) {
+func TestConnectionCannotNameOurHeaders(t *testing.T) {
+	t.Attr("threat", "C3")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		if protocol == "h2" {
 			return // which has no such header
@@ -77,7 +82,9 @@ func TestC3_ConnectionCannotNameOurHeaders(t *testing.T) {
 	})
 }
 
-func TestC5_E02_TheClientHasNoSayInWhereItComesFrom(t *testing.T) {
+func TestTheClientHasNoSayInWhereItComesFrom(t *testing.T) {
+	t.Attr("threat", "C5")
+	t.Attr("threat", "E02")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, line := range []string{
 			"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 6.6.6.6, 127.0.0.1", `Forwarded: for="6.6.6.6;host=evil.test";proto=http`,
@@ -105,7 +112,9 @@ func TestC5_E02_TheClientHasNoSayInWhereItComesFrom(t *testing.T) {
 	})
 }
 
-func TestC15_E06_WhatProvesTheIdentityStaysHere(t *testing.T) {
+func TestWhatProvesTheIdentityStaysHere(t *testing.T) {
+	t.Attr("threat", "C15")
+	t.Attr("threat", "E06")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)
 		ticket := strings.TrimPrefix(cookie, "Cookie: "+sessionCookie+"=")

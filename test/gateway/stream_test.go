@@ -98,7 +98,11 @@ func startStreams(t *testing.T, start func(testing.TB, ...string) *front) *front
 	return f
 }
 
-func TestX01_B10_StreamsEndWithTheSession(t *testing.T) {
+func TestStreamsEndWithTheSession(t *testing.T) {
+	t.Attr("threat", "E09")
+	t.Attr("threat", "X22")
+	t.Attr("threat", "X01")
+	t.Attr("threat", "B10")
 	f := startStreams(t, startGateway)
 	f.person(t, "ada")
 	for name, end := range map[string]func(cookie string){
@@ -127,7 +131,9 @@ func TestX01_B10_StreamsEndWithTheSession(t *testing.T) {
 	}
 }
 
-func TestX09_StreamsEndWithTheRight(t *testing.T) {
+func TestStreamsEndWithTheRight(t *testing.T) {
+	t.Attr("threat", "X22")
+	t.Attr("threat", "X09")
 	f := startStreams(t, startGateway)
 	f.app.routes["/admin/ws"] = serveEcho
 	cookie := f.signedIn(t, "ada")
@@ -158,7 +164,8 @@ func TestStreamsGetThrough(t *testing.T) {
 }
 
 // Any other protocol than WebSocket would be a tunnel for requests that nobody judges.
-func TestE10_NoOtherProtocolIsSwitchedTo(t *testing.T) {
+func TestNoOtherProtocolIsSwitchedTo(t *testing.T) {
+	t.Attr("threat", "E10")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		if protocol == "h2" {
 			return

@@ -127,8 +127,9 @@ func TestTheArticlesAppRunsUnchanged(t *testing.T) {
 	}
 }
 
-// TestF05_OtherOriginsAreNotServed: the same app from a port that nobody has named.
-func TestF05_OtherOriginsAreNotServed(t *testing.T) {
+// TestOtherOriginsAreNotServed: the same app from a port that nobody has named.
+func TestOtherOriginsAreNotServed(t *testing.T) {
+	t.Attr("threat", "F05")
 	s := start(t, "--url", apiURL, "--origin", appOrigin)
 	s.people("ada", 1)
 	a := newArticle(t, s)
@@ -152,10 +153,11 @@ func TestF05_OtherOriginsAreNotServed(t *testing.T) {
 	}
 }
 
-// TestT01_TheIdleTimeIsRealAndSlides: the article says "2 weeks after inactivity", which was two weeks after the sign-in.
+// TestTheIdleTimeIsRealAndSlides: the article says "2 weeks after inactivity", which was two weeks after the sign-in.
 // Here a minute stands for them; the stored times are moved, so that nobody has to wait. A use is written at once only
 // when the end is near, so each pause is as long as can be.
-func TestT01_TheIdleTimeIsRealAndSlides(t *testing.T) {
+func TestTheIdleTimeIsRealAndSlides(t *testing.T) {
+	t.Attr("threat", "T01")
 	s := start(t, "--idle", "1m", "--lifetime", "1h")
 	s.people("ida", 1)
 	v, polling := s.signedIn("ida0"), s.signedIn("ida0")

@@ -11,9 +11,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestL01_NoKillLeavesAnActUnrecorded ends the server without warning, time and again, while an administrator deletes users.
+// TestNoKillLeavesAnActUnrecorded ends the server without warning, time and again, while an administrator deletes users.
 // Whoever is gone afterwards, acknowledged or not, is in the audit log, and under whose hand.
-func TestL01_NoKillLeavesAnActUnrecorded(t *testing.T) {
+func TestNoKillLeavesAnActUnrecorded(t *testing.T) {
+	t.Attr("threat", "L01")
 	s := start(t)
 	boss := s.person("boss")
 	s.run("user", "set", "boss0", "--superuser", "--staff")

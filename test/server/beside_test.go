@@ -6,9 +6,13 @@ import (
 	"testing"
 )
 
-// TestX02_CommandsAreHonouredAtTheNextRequest works on the data directory with the command line while the server runs
+// TestCommandsAreHonouredAtTheNextRequest works on the data directory with the command line while the server runs
 // on it.
-func TestX02_CommandsAreHonouredAtTheNextRequest(t *testing.T) { honoursCommands(t, start(t)) }
+func TestCommandsAreHonouredAtTheNextRequest(t *testing.T) {
+	t.Attr("threat", "X02")
+	t.Attr("threat", "X02")
+	honoursCommands(t, start(t))
+}
 
 func honoursCommands(t *testing.T, s *server) {
 	for name, command := range map[string]func(user string, v *visitor){
@@ -49,7 +53,8 @@ func TestEnablingAUserBringsNoSessionBack(t *testing.T) {
 	s.signedIn(user).demand(http.StatusOK, "signed in anew")
 }
 
-func TestX09_RightsGivenOnTheCommandLineShowInTheNextAnswer(t *testing.T) {
+func TestRightsGivenOnTheCommandLineShowInTheNextAnswer(t *testing.T) {
+	t.Attr("threat", "X09")
 	s := start(t)
 	user := s.person("bob").Username
 	v := s.signedIn(user)

@@ -76,16 +76,18 @@ func fill(t *testing.T, dir string) (release func()) {
 	}
 }
 
-// TestL04_AFullDiskIsAnOutageAndNoSignOut fills the disk under traffic, and gives the room back.
-func TestL04_AFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
+// TestAFullDiskIsAnOutageAndNoSignOut fills the disk under traffic, and gives the room back.
+func TestAFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
+	t.Attr("threat", "L04")
 	onDisk(t, func(s *server, dir string) {
 		suffer(s, func() (heal func()) { return fill(t, dir) })
 	})
 }
 
-// TestL04_ADiskThatRefusesIsAnOutageAndNoSignOut lets the system refuse the server's calls for a while, as it does when a disk
+// TestADiskThatRefusesIsAnOutageAndNoSignOut lets the system refuse the server's calls for a while, as it does when a disk
 // has failed or was made read-only. What can't be read is an outage too.
-func TestL04_ADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
+func TestADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
+	t.Attr("threat", "L04")
 	for _, fault := range []string{"pwrite64:error=EROFS", "fsync:error=EIO", "pread64:error=EIO"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
@@ -97,9 +99,10 @@ func TestL04_ADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
 	}
 }
 
-// TestL04_AFileThatIsTakenAwayIsAnOutageAndNoSignOut moves the database elsewhere under traffic, and back. SQLite alone would go
+// TestAFileThatIsTakenAwayIsAnOutageAndNoSignOut moves the database elsewhere under traffic, and back. SQLite alone would go
 // on, and the next process would know nothing of it.
-func TestL04_AFileThatIsTakenAwayIsAnOutageAndNoSignOut(t *testing.T) {
+func TestAFileThatIsTakenAwayIsAnOutageAndNoSignOut(t *testing.T) {
+	t.Attr("threat", "L04")
 	t.Parallel()
 	s := start(t)
 	suffer(s, func() (heal func()) { return s.takeAway() })

@@ -67,9 +67,10 @@ func (a aliased) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.RoundTripper.RoundTrip(to)
 }
 
-// TestX01_APausedNodeHonoursNothingThatHasEnded stops one of three nodes, ends a session at another, and asks the stopped
+// TestAPausedNodeHonoursNothingThatHasEnded stops one of three nodes, ends a session at another, and asks the stopped
 // one as it goes on.
-func TestX01_APausedNodeHonoursNothingThatHasEnded(t *testing.T) {
+func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
+	t.Attr("threat", "X01")
 	all := apart(t, pgserver.Test(t), nil, nil, nil)
 	first, paused := all[0], all[1]
 	user := first.person("ann").Username
@@ -129,8 +130,9 @@ func TestANodeThatStopsKeepsNobodyWaiting(t *testing.T) {
 	t.Error("a sign-out waits no longer for a node that was killed than for one that said goodbye")
 }
 
-// TestX01_AStrictNodeEndsWhatOthersRemember has one node of two that remembers nothing.
-func TestX01_AStrictNodeEndsWhatOthersRemember(t *testing.T) {
+// TestAStrictNodeEndsWhatOthersRemember has one node of two that remembers nothing.
+func TestAStrictNodeEndsWhatOthersRemember(t *testing.T) {
+	t.Attr("threat", "X01")
 	all := apart(t, pgserver.Test(t), nil, []string{"--revocation", "strict"})
 	user := all[0].person("ann").Username
 	time.Sleep(untilTheyRemember)
@@ -144,9 +146,10 @@ func TestX01_AStrictNodeEndsWhatOthersRemember(t *testing.T) {
 	}
 }
 
-// TestX01_BehindAPooler: the nodes reach the database through PgBouncer. With --feed they remember, and without they can't;
+// TestBehindAPooler: the nodes reach the database through PgBouncer. With --feed they remember, and without they can't;
 // what has ended is honoured by neither.
-func TestX01_BehindAPooler(t *testing.T) {
+func TestBehindAPooler(t *testing.T) {
+	t.Attr("threat", "X01")
 	pooler := pgserver.Shared(t).TestPooler(t)
 	for name, direct := range map[string]bool{"with a feed of its own": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
@@ -174,8 +177,9 @@ func TestX01_BehindAPooler(t *testing.T) {
 	}
 }
 
-// TestX01_SessionsInRedisAndUsersInPostgres share one feed.
-func TestX01_SessionsInRedisAndUsersInPostgres(t *testing.T) {
+// TestSessionsInRedisAndUsersInPostgres share one feed.
+func TestSessionsInRedisAndUsersInPostgres(t *testing.T) {
+	t.Attr("threat", "X01")
 	sessions := []string{"--sessions", startRedis(t).URL()}
 	all := apart(t, pgserver.Test(t), sessions, sessions)
 	user := all[0].person("ann").Username

@@ -31,8 +31,10 @@ func (v *visitor) bearing(access, method, path string) answer {
 	return v.must(v.do(r))
 }
 
-// TestB5_B6_AKillForgetsNoUsedToken: what was used up, exchanged or blacklisted stays so, and what was given counts.
-func TestB5_B6_AKillForgetsNoUsedToken(t *testing.T) {
+// TestAKillForgetsNoUsedToken: what was used up, exchanged or blacklisted stays so, and what was given counts.
+func TestAKillForgetsNoUsedToken(t *testing.T) {
+	t.Attr("threat", "B5")
+	t.Attr("threat", "B6")
 	s := start(t, "--audience", "reports")
 	user := s.person("kim").Username
 	v := s.visitor()

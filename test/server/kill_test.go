@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// TestB5_KillForgetsNothingThatWasAcknowledged ends the server without warning, time and again, in the middle of 500
+// TestKillForgetsNothingThatWasAcknowledged ends the server without warning, time and again, in the middle of 500
 // clients that sign in and out. Whoever was told "signed in" is, whoever was told "signed out" is not; where no answer
 // came, either may be.
-func TestB5_KillForgetsNothingThatWasAcknowledged(t *testing.T) {
+func TestKillForgetsNothingThatWasAcknowledged(t *testing.T) {
+	t.Attr("threat", "B5")
 	s := start(t)
 	crowd := newCrowd(s, s.people("kim", 250), 500)
 	lives := 10
@@ -59,8 +60,9 @@ func TestTicketsFromBeforeARotationStayDeadAfterAKill(t *testing.T) {
 	v.demand(http.StatusOK, "the new ticket")
 }
 
-// TestF7_FailuresAreCountedAcrossAKill: a guesser who could crash the server would have as many guesses as he likes.
-func TestF7_FailuresAreCountedAcrossAKill(t *testing.T) {
+// TestFailuresAreCountedAcrossAKill: a guesser who could crash the server would have as many guesses as he likes.
+func TestFailuresAreCountedAcrossAKill(t *testing.T) {
+	t.Attr("threat", "F7")
 	s := start(t)
 	s.people("kim", 2)
 	for range 10 {

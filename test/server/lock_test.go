@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// TestL04_AnotherProcessThatHoldsTheFileIsAnOutage lets another program hold a transaction on the file that writes. Nobody
+// TestAnotherProcessThatHoldsTheFileIsAnOutage lets another program hold a transaction on the file that writes. Nobody
 // waits for its end: the file is released only when everybody has been answered.
-func TestL04_AnotherProcessThatHoldsTheFileIsAnOutage(t *testing.T) {
+func TestAnotherProcessThatHoldsTheFileIsAnOutage(t *testing.T) {
+	t.Attr("threat", "L04")
 	t.Parallel()
 	s := start(t)
 	users := s.people("lea", 10)

@@ -157,9 +157,10 @@ func (s *server) again() {
 	}
 }
 
-// TestB5_AKillOfPostgresForgetsNothingThatWasAcknowledged is TestB5_KillForgetsNothingThatWasAcknowledged for the
+// TestAKillOfPostgresForgetsNothingThatWasAcknowledged is TestKillForgetsNothingThatWasAcknowledged for the
 // database's server: its processes are killed in the middle of clients that sign in and out, and started again.
-func TestB5_AKillOfPostgresForgetsNothingThatWasAcknowledged(t *testing.T) {
+func TestAKillOfPostgresForgetsNothingThatWasAcknowledged(t *testing.T) {
+	t.Attr("threat", "B5")
 	s, database := own(t)
 	crowd := newCrowd(s, s.people("kim", 100), 200)
 	lives := 4

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// TestX08_ExpiredSessionsGoAwayWithoutNotice starts the server on a file full of dead sessions. They are removed a few at
+// TestExpiredSessionsGoAwayWithoutNotice starts the server on a file full of dead sessions. They are removed a few at
 // a time, so that those who are signed in hardly notice, and those who sign in don't wait for it.
-func TestX08_ExpiredSessionsGoAwayWithoutNotice(t *testing.T) {
+func TestExpiredSessionsGoAwayWithoutNotice(t *testing.T) {
+	t.Attr("threat", "X08")
 	s := start(t)
 	user := s.person("pia")
 	v := s.holding(s.give(user)[0])

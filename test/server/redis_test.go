@@ -58,8 +58,9 @@ func (s *server) demandReady() {
 	}
 }
 
-// TestL04_AnOutageOfRedisIsNoSignOut takes Redis away under load, in each of the ways in which it can go.
-func TestL04_AnOutageOfRedisIsNoSignOut(t *testing.T) {
+// TestAnOutageOfRedisIsNoSignOut takes Redis away under load, in each of the ways in which it can go.
+func TestAnOutageOfRedisIsNoSignOut(t *testing.T) {
+	t.Attr("threat", "L04")
 	redis := startRedis(t)
 	net, err := faultproxy.New(redis.Addr)
 	if err != nil {

@@ -26,8 +26,9 @@ func TestRestartKeepsSessions(t *testing.T) {
 	}
 }
 
-// TestC16_StartIsRefusedWithAnotherSecret: what the database holds under the old secret must not quietly become unusable.
-func TestC16_StartIsRefusedWithAnotherSecret(t *testing.T) {
+// TestStartIsRefusedWithAnotherSecret: what the database holds under the old secret must not quietly become unusable.
+func TestStartIsRefusedWithAnotherSecret(t *testing.T) {
+	t.Attr("threat", "C16")
 	stranger := start(t)
 	stranger.stop()
 	s := start(t)

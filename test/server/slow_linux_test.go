@@ -55,8 +55,9 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// TestA7_TooLongAHeaderIsRefused: a browser with too many cookies is told so, and costs nothing.
-func TestA7_TooLongAHeaderIsRefused(t *testing.T) {
+// TestTooLongAHeaderIsRefused: a browser with too many cookies is told so, and costs nothing.
+func TestTooLongAHeaderIsRefused(t *testing.T) {
+	t.Attr("threat", "A7")
 	s := start(t)
 	before := s.memory()
 	var group sync.WaitGroup

@@ -13,9 +13,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestP10_StormOfSignInsIsBounded lets 200 people sign in at the same moment, half of them with a wrong password, and then
+// TestStormOfSignInsIsBounded lets 200 people sign in at the same moment, half of them with a wrong password, and then
 // 200 more each second. Each is answered honestly and in bounded memory, while every /api/me is answered with 200.
-func TestP10_StormOfSignInsIsBounded(t *testing.T) {
+func TestStormOfSignInsIsBounded(t *testing.T) {
+	t.Attr("threat", "P10")
 	s := start(t)
 	users := s.people("sam", 400)
 	v := s.holding(s.give(users[0])[0])

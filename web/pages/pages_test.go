@@ -207,7 +207,8 @@ func everyAnswer(t *testing.T) []*http.Response {
 	}
 }
 
-func TestH02_ThePolicyAllowsOnlyOurOwnFiles(t *testing.T) {
+func TestThePolicyAllowsOnlyOurOwnFiles(t *testing.T) {
+	t.Attr("threat", "H02")
 	for _, resp := range everyAnswer(t) {
 		policy := map[string]string{}
 		for directive := range strings.SplitSeq(resp.Header.Get("Content-Security-Policy"), "; ") {
@@ -229,7 +230,8 @@ func TestH02_ThePolicyAllowsOnlyOurOwnFiles(t *testing.T) {
 	}
 }
 
-func TestH03_TypesAreNotGuessed(t *testing.T) {
+func TestTypesAreNotGuessed(t *testing.T) {
+	t.Attr("threat", "H03")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("X-Content-Type-Options %q", got)
@@ -240,7 +242,8 @@ func TestH03_TypesAreNotGuessed(t *testing.T) {
 	}
 }
 
-func TestH04_NoAddressIsToldToOtherSites(t *testing.T) {
+func TestNoAddressIsToldToOtherSites(t *testing.T) {
+	t.Attr("threat", "H04")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("Referrer-Policy"); got != "same-origin" && got != "no-referrer" {
 			t.Errorf("Referrer-Policy %q", got)
@@ -248,7 +251,8 @@ func TestH04_NoAddressIsToldToOtherSites(t *testing.T) {
 	}
 }
 
-func TestH05_OtherSitesGetNoHandleOnTheWindow(t *testing.T) {
+func TestOtherSitesGetNoHandleOnTheWindow(t *testing.T) {
+	t.Attr("threat", "H05")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
 			t.Errorf("Cross-Origin-Opener-Policy %q", got)
