@@ -15,8 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// near is the stores whose checks this process answers from memory.
-type near struct {
+// cachedStores is the stores whose checks this process answers from memory.
+type cachedStores struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
@@ -26,7 +26,7 @@ type near struct {
 	feed          *postgres.Feed // closed with the server; nil: there is none
 }
 
-func (n *near) close() error {
+func (n *cachedStores) close() error {
 	if n == nil || n.feed == nil {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (n *near) close() error {
 }
 
 // reach returns an error if revocations can't be published to the other nodes.
-func (n *near) reach(ctx context.Context) error {
+func (n *cachedStores) reach(ctx context.Context) error {
 	for _, cache := range n.caches {
 		if err := cache.Reach(ctx); err != nil {
 			return err
@@ -54,11 +54,11 @@ func (c *Config) strict() (bool, error) {
 	return false, fmt.Errorf("Config.Revocation %q is neither fenced nor strict", c.Revocation)
 }
 
-// cached wraps the stores in a cache, if a feed or the SQLite file's commit counter can keep one valid. With strict nothing is
+// cacheStores wraps the stores in a cache, if a feed or the SQLite file's commit counter can keep one valid. With strict nothing is
 // cached, but where other nodes may cache, revocations are published to them all the same.
-func (c *Config) cached(ctx context.Context, st *storage) (*near, error) {
+func (c *Config) cacheStores(ctx context.Context, st *storage) (*cachedStores, error) {
 	m := c.metrics
-	n := &near{sessions: m.Sessions(st.Sessions), accounts: m.Accounts(st.Accounts), tokens: m.Tokens(st.Tokens)}
+	n := &cachedStores{sessions: m.Sessions(st.Sessions), accounts: m.Accounts(st.Accounts), tokens: m.Tokens(st.Tokens)}
 	config, err := n.validator(ctx, c, st)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (c *Config) cached(ctx context.Context, st *storage) (*near, error) {
 }
 
 // validator returns what keeps a cache of the accounts valid; nil: nothing does.
-func (n *near) validator(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
+func (n *cachedStores) validator(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
 	strict, err := c.strict()
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (n *near) validator(ctx context.Context, c *Config, st *storage) (*nearcach
 }
 
 // djangoFeed returns the feed that triggers on Django's tables write to, if they are installed.
-func (n *near) djangoFeed(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
+func (n *cachedStores) djangoFeed(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
 	if c.Feed != "" && st.feed == "" {
 		return nil, errors.New("Config.Feed: it goes with Config.DB django+postgres://… alone")
 	}
@@ -127,7 +127,7 @@ func (n *near) djangoFeed(ctx context.Context, c *Config, st *storage) (*nearcac
 
 // postgresFeed returns the feed at an address. One that Config.Feed names must belong to the same database, with our tables in
 // that schema.
-func (n *near) postgresFeed(ctx context.Context, c *Config, feed, db, schema string) (_ *nearcache.Config, err error) {
+func (n *cachedStores) postgresFeed(ctx context.Context, c *Config, feed, db, schema string) (_ *nearcache.Config, err error) {
 	if n.feed, err = postgres.NewFeed(feed); err != nil {
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
@@ -139,7 +139,7 @@ func (n *near) postgresFeed(ctx context.Context, c *Config, feed, db, schema str
 	return &nearcache.Config{Feed: c.metrics.Feed(n.feed)}, nil
 }
 
-func (n *near) add(c *Config, config nearcache.Config) *nearcache.Cache {
+func (n *cachedStores) add(c *Config, config nearcache.Config) *nearcache.Cache {
 	config.Strict, _ = c.strict()
 	config.MaxBytes, config.Log = c.MemoryBytes, c.Log
 	cache := nearcache.New(config)
@@ -148,7 +148,7 @@ func (n *near) add(c *Config, config nearcache.Config) *nearcache.Cache {
 }
 
 // run keeps a cache valid. Without its feed nothing is cached and each check asks the database, which is slow and never wrong.
-func (n *near) run(ctx context.Context, cache *nearcache.Cache, log *slog.Logger) error {
+func (n *cachedStores) run(ctx context.Context, cache *nearcache.Cache, log *slog.Logger) error {
 	if err := cache.Run(ctx); err != nil {
 		log.LogAttrs(ctx, slog.LevelError, "no feed: every check asks the database, and each sign-out takes a second", slog.Any("error", err))
 		<-ctx.Done()

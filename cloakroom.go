@@ -52,7 +52,7 @@ type Server struct {
 	keys     *keyring.Ring
 	api      *httpapi.API
 	db       *storage
-	near     *near
+	cached   *cachedStores
 	gateway  *gateway.Gateway
 	throttle *throttle.Guard
 	hasher   *password.Hasher
@@ -93,7 +93,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Config.TrustedProxies: %w", err)
 	}
-	front := inFront(c, guard, trust)
+	front := gatewayConfig(c, guard, trust)
 	if err := gateway.Check(front); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	if err := s.standInFront(front); err != nil {
+	if err := s.buildGateway(front); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -118,10 +118,10 @@ func (s *Server) open(ctx context.Context, c Config) error {
 	if s.db, err = c.openStorage(ctx); err != nil {
 		return err
 	}
-	if s.near, err = c.cached(ctx, s.db); err != nil {
+	if s.cached, err = c.cacheStores(ctx, s.db); err != nil {
 		return errors.Join(err, s.Close())
 	}
-	if err := s.near.reach(ctx); err != nil {
+	if err := s.cached.reach(ctx); err != nil {
 		return errors.Join(fmt.Errorf("publish revocation: %w", err), s.Close())
 	}
 	if s.keys, err = secret(ctx, c.KeyFile, s.db.Sealed); err != nil {
@@ -162,25 +162,25 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.throttle = &throttle.Guard{Store: c.metrics.Throttles(s.db.Throttles), Key: s.keys.Derive("throttle")[0]}
 	s.hasher = &password.Hasher{}
 	s.Accounts = &account.Service{
-		Store: s.near.accounts, Hasher: s.hasher, Guard: s.throttle,
+		Store: s.cached.accounts, Hasher: s.hasher, Guard: s.throttle,
 		Policy: password.Policy{
 			MinLength: c.PasswordMinLength, Words: append(strings.Split(base.Hostname(), "."), "cloakroom"),
 		},
 	}
 	s.Sessions = &session.Manager{
-		Store: c.metrics.Revocations(s.near.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+		Store: c.metrics.Revocations(s.cached.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
 	}
 	c.setCookie(s.Sessions, secure)
-	s.Tokens = &token.Service{Store: s.near.tokens, Log: c.Log}
-	s.Auth = auth.New(s.Sessions, s.near.accounts)
+	s.Tokens = &token.Service{Store: s.cached.tokens, Log: c.Log}
+	s.Auth = auth.New(s.Sessions, s.cached.accounts)
 	s.Auth.Tokens = s.Tokens
 	s.jwt = &jwt.Service{
-		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Sealed}, Store: s.near.tokens, Accounts: s.Auth, Sessions: s.Sessions,
+		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Sealed}, Store: s.cached.tokens, Accounts: s.Auth, Sessions: s.Sessions,
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
 	}
 	s.Auth.JWT = s.jwt
-	s.Audit.Store, s.Audit.Who = c.metrics.Audit(s.db.Audit), s.whose
+	s.Audit.Store, s.Audit.Who = c.metrics.Audit(s.db.Audit), s.userIDByLogin
 	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
 	if s.db.sqlite != nil {
 		s.events.Version = s.db.sqlite.Foreign
@@ -205,8 +205,8 @@ func (s *Server) measure(m *metrics.Metrics) {
 	s.Sessions.Observe(m.Ended, m.Checked)
 }
 
-// inFront is the gateway's part of the configuration.
-func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
+// gatewayConfig is the gateway's part of the configuration.
+func gatewayConfig(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
 	return gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
 		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups,
@@ -214,8 +214,8 @@ func inFront(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Con
 	}
 }
 
-// standInFront puts the gateway in its place.
-func (s *Server) standInFront(front gateway.Config) (err error) {
+// buildGateway builds the gateway.
+func (s *Server) buildGateway(front gateway.Config) (err error) {
 	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
 	front.Cookies = []string{httpapi.DeviceCookie}
 	if s.db.django != nil { // Django needs the cookie as we do
@@ -261,8 +261,8 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
-	for _, cache := range s.near.caches {
-		g.Go(func() error { return s.near.run(ctx, cache, s.Log) })
+	for _, cache := range s.cached.caches {
+		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}
 	return g.Wait()
 }
@@ -320,9 +320,9 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 	return s.url + "/auth/reset#" + secret, expires, nil
 }
 
-// whose returns the ID of the user with a name as typed.
-func (s *Server) whose(ctx context.Context, login string) string {
-	u, err := s.near.accounts.Find(ctx, account.Key(login))
+// userIDByLogin returns the ID of the user with a name as typed.
+func (s *Server) userIDByLogin(ctx context.Context, login string) string {
+	u, err := s.cached.accounts.Find(ctx, account.Key(login))
 	if err != nil {
 		return ""
 	}
@@ -337,7 +337,7 @@ func (s *Server) Close() error {
 		defer cancel()
 		err = s.lastEvents(ctx)
 	}
-	err = errors.Join(err, s.near.close(), s.db.close())
+	err = errors.Join(err, s.cached.close(), s.db.close())
 	if s.gateway != nil {
 		err = errors.Join(err, s.gateway.Close())
 	}

@@ -201,7 +201,7 @@ func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
 	if !ok {
 		return nil, errors.New("Config.DB is Django's own database: there is nothing to be copied into")
 	}
-	if cache := s.near.accountsCache; cache != nil {
+	if cache := s.cached.accountsCache; cache != nil {
 		importer = cache.Importer(importer)
 	}
 	return &django.Import{From: from, Accounts: s.Accounts.Store, Importer: importer, Tokens: s.Tokens.Store}, nil

@@ -20,7 +20,7 @@ func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, d
 }
 
 // change is about for a command that changes something.
-func (n named) change(ctx context.Context, a *app, do func(context.Context, *cloakroom.Server, *account.User) error) error {
+func (n userArg) change(ctx context.Context, a *app, do func(context.Context, *cloakroom.Server, *account.User) error) error {
 	return n.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
 		return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error { return do(ctx, s, u) })
 	})

@@ -37,8 +37,8 @@ type app struct {
 }
 
 var (
-	// errAnswered ends a command that has said on its own why it fails.
-	errAnswered = errors.New("already answered")
+	// errReported ends a command that has said on its own why it fails.
+	errReported = errors.New("already answered")
 	// errUsage is in the chain of an error that another command line would mend.
 	errUsage = errors.New("usage")
 )
@@ -53,7 +53,7 @@ func (e usageError) Is(target error) bool { return target == errUsage }
 func (a *app) config() cloakroom.Config {
 	return cloakroom.Config{
 		URL: a.URL, InsecureHTTP: true, // nobody is served
-		Data: a.Data, DB: a.DB + string(a.DBFile), Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.quiet(),
+		Data: a.Data, DB: a.DB + string(a.DBFile), Sessions: a.sessions(), KeyFile: a.KeyFile, Log: a.warningLogger(),
 		RedisMayLose: longestPause, // what is risked, the server has been told
 		Django:       a.djangoFlags.config(),
 	}
@@ -75,8 +75,8 @@ func (t *textFile) UnmarshalText(path []byte) error {
 	return err
 }
 
-// quiet logs only what somebody should see who called a command, and not a server.
-func (a *app) quiet() *slog.Logger {
+// warningLogger logs only what somebody should see who called a command, and not a server.
+func (a *app) warningLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
@@ -112,13 +112,13 @@ func (a *app) create(ctx context.Context) (*cloakroom.Server, error) {
 	s, err := cloakroom.New(ctx, a.config())
 	if err == nil && missing {
 		fmt.Fprintln(a.err, printable(fmt.Sprintf("cloakroom: there was no database %s; a new one was made. "+
-			"If the server has another, name its directory with --data, or the database with --db.", whereabouts(db))))
+			"If the server has another, name its directory with --data, or the database with --db.", databasePath(db))))
 	}
 	return s, err
 }
 
-// whereabouts names a database, and a file by its whole path.
-func whereabouts(db cloakroom.Database) string {
+// databasePath names a database, and a file by its whole path.
+func databasePath(db cloakroom.Database) string {
 	if path, err := filepath.Abs(db.File()); err == nil && db.File() != "" {
 		return path
 	}

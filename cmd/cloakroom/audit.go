@@ -23,11 +23,11 @@ type auditCmd struct {
 }
 
 type auditList struct {
-	User  string `env:"-" placeholder:"NAME" help:"Only what this user did, or what is about them: a username, e-mail address or ID. Of a deleted user, the ID."`
-	Event string `env:"-" placeholder:"NAME" help:"Only events of this name, such as authn_login_fail."`
-	Since moment `env:"-" placeholder:"TIME" help:"Only what happened since then: 2006-01-02, 2006-01-02T15:04:05Z, or 24h for so long ago."`
-	Until moment `env:"-" placeholder:"TIME" help:"Only what happened before then."`
-	Limit int    `env:"-" default:"100" placeholder:"N" help:"At most so many; 0: all."`
+	User  string   `env:"-" placeholder:"NAME" help:"Only what this user did, or what is about them: a username, e-mail address or ID. Of a deleted user, the ID."`
+	Event string   `env:"-" placeholder:"NAME" help:"Only events of this name, such as authn_login_fail."`
+	Since timeFlag `env:"-" placeholder:"TIME" help:"Only what happened since then: 2006-01-02, 2006-01-02T15:04:05Z, or 24h for so long ago."`
+	Until timeFlag `env:"-" placeholder:"TIME" help:"Only what happened before then."`
+	Limit int      `env:"-" default:"100" placeholder:"N" help:"At most so many; 0: all."`
 }
 
 func (auditList) Help() string {
@@ -48,11 +48,11 @@ func (c *auditList) Validate() error {
 	return nil
 }
 
-// moment is a point in time, as people write it.
-type moment struct{ time.Time }
+// timeFlag is a point in time, as people write it.
+type timeFlag struct{ time.Time }
 
 // UnmarshalText is called by kong. A date is the begin of the day where the command runs.
-func (m *moment) UnmarshalText(text []byte) error {
+func (m *timeFlag) UnmarshalText(text []byte) error {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)
 		return nil
@@ -67,7 +67,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is no time such as 2006-01-02, 2006-01-02T15:04:05Z or 24h", text)
 }
 
-func (m moment) milli() int64 {
+func (m timeFlag) milli() int64 {
 	if m.IsZero() {
 		return 0
 	}
@@ -78,7 +78,7 @@ func (c *auditList) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		q := audit.Query{Name: c.Event, From: c.Since.milli(), To: c.Until.milli()}
 		var err error
-		if q.User, err = c.whose(ctx, s); err != nil {
+		if q.User, err = c.userID(ctx, s); err != nil {
 			return err
 		}
 		if a.JSON {
@@ -88,8 +88,8 @@ func (c *auditList) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// whose returns the ID of the user that --user names. Who is gone has only an ID.
-func (c *auditList) whose(ctx context.Context, s *cloakroom.Server) (string, error) {
+// userID returns the ID of the user that --user names. Who is gone has only an ID.
+func (c *auditList) userID(ctx context.Context, s *cloakroom.Server) (string, error) {
 	if c.User == "" || c.User == audit.CommandLine {
 		return c.User, nil
 	}

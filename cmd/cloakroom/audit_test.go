@@ -57,17 +57,17 @@ func TestMoments(t *testing.T) {
 		"2026-07-01T10:00:30Z": "2026-07-01T10:00:30Z",
 		"1970-01-01T00:00:00Z": "1970-01-01T00:00:00Z",
 	} {
-		var m moment
+		var m timeFlag
 		if err := m.UnmarshalText([]byte(text)); err != nil || m.UTC().Format(time.RFC3339) != want || m.milli() == 0 {
 			t.Errorf("%q is %v, %v", text, m.UTC(), err)
 		}
 	}
-	var ago moment
+	var ago timeFlag
 	if err := ago.UnmarshalText([]byte("90m")); err != nil || (time.Since(ago.Time)-90*time.Minute).Abs() > time.Minute {
 		t.Errorf("90m is %v, %v", ago, err)
 	}
 	for _, text := range []string{"", "yesterday", "-1h", "2026-13-01", "2026", "1e9", "99999999h"} {
-		if err := new(moment).UnmarshalText([]byte(text)); err == nil {
+		if err := new(timeFlag).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is a time", text)
 		}
 	}

@@ -15,26 +15,26 @@ type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 
-	mu     sync.Mutex
-	pair   *tls.Certificate
-	read   [2]version
-	looked time.Time
+	mu        sync.Mutex
+	pair      *tls.Certificate
+	loaded    [2]fileVersion
+	checkedAt time.Time
 }
 
-// version tells one content of a file from the next, also behind the links that Kubernetes and certbot put.
-type version struct {
+// fileVersion tells one content of a file from the next, also behind the links that Kubernetes and certbot put.
+type fileVersion struct {
 	modified time.Time
 	size     int64
 }
 
-// lookEvery bounds how often the files are looked at.
-const lookEvery = time.Second
+// certificateCheckInterval bounds how often the files are checkedAt at.
+const certificateCheckInterval = time.Second
 
 // loadCertificate fails unless the files are there and belong together.
 func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
+	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, checkedAt: time.Now()}
 	var err error
-	if c.read, err = c.versions(); err != nil {
+	if c.loaded, err = c.versions(); err != nil {
 		return nil, err
 	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -45,13 +45,13 @@ func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, 
 	return c, nil
 }
 
-func (c *certificate) versions() (now [2]version, err error) {
+func (c *certificate) versions() (now [2]fileVersion, err error) {
 	for i, from := range []struct{ flag, file string }{{"--tls-cert", c.certFile}, {"--tls-key", c.keyFile}} {
 		info, err := os.Stat(from.file)
 		if err != nil {
 			return now, fmt.Errorf("%s: %w", from.flag, err)
 		}
-		now[i] = version{info.ModTime(), info.Size()}
+		now[i] = fileVersion{info.ModTime(), info.Size()}
 	}
 	return now, nil
 }
@@ -60,16 +60,16 @@ func (c *certificate) versions() (now [2]version, err error) {
 func (c *certificate) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) >= lookEvery {
-		c.looked = time.Now()
-		c.look(hello.Context())
+	if time.Since(c.checkedAt) >= certificateCheckInterval {
+		c.checkedAt = time.Now()
+		c.reloadIfChanged(hello.Context())
 	}
 	return c.pair, nil
 }
 
-func (c *certificate) look(ctx context.Context) {
+func (c *certificate) reloadIfChanged(ctx context.Context) {
 	now, err := c.versions()
-	if err == nil && now == c.read {
+	if err == nil && now == c.loaded {
 		return
 	}
 	var pair tls.Certificate
@@ -80,6 +80,6 @@ func (c *certificate) look(ctx context.Context) {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "the new certificate can't be read; the one before is used", slog.Any("error", err))
 		return
 	}
-	c.pair, c.read = &pair, now
+	c.pair, c.loaded = &pair, now
 	c.log.LogAttrs(ctx, slog.LevelInfo, "certificate read again", slog.Time("expires", pair.Leaf.NotAfter))
 }

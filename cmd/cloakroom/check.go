@@ -44,7 +44,7 @@ func newIssue(number, about, hint string) issue {
 }
 
 func (c *checkCmd) Run(ctx context.Context, a *app) error {
-	issues, err := c.look(ctx, a)
+	issues, err := c.findIssues(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -55,40 +55,40 @@ func (c *checkCmd) Run(ctx context.Context, a *app) error {
 	}
 	for _, i := range issues {
 		if err == nil && i.Level != "info" {
-			err = errAnswered
+			err = errReported
 		}
 	}
 	return err
 }
 
-func (c *checkCmd) look(ctx context.Context, a *app) ([]issue, error) {
-	issues := strangeVariables(os.Environ())
-	if _, err := c.prepare(ctx, a); err != nil {
+func (c *checkCmd) findIssues(ctx context.Context, a *app) ([]issue, error) {
+	issues := unknownVariableIssues(os.Environ())
+	if _, err := c.preflight(ctx, a); err != nil {
 		issues = append(issues, newIssue("E001", "serve would not start: "+err.Error(), ""))
 	}
-	kept, err := a.kept()
+	where, err := a.locations()
 	if err != nil {
 		return append(issues, newIssue("E002", err.Error(), "")), nil
 	}
-	pending, err := kept.db.Pending(ctx)
+	pending, err := where.db.Pending(ctx)
 	if err != nil {
 		return append(issues, newIssue("E003", "the database can't be used: "+err.Error(), "")), nil
 	}
 	if len(pending) > 0 {
-		issue, err := notYet(ctx, kept.db, pending)
+		issue, err := migrationIssue(ctx, where.db, pending)
 		if err != nil {
 			return nil, err
 		}
 		issues = append(issues, issue)
 	}
-	found, err := c.try(ctx, a, kept, len(pending) > 0)
+	found, err := c.tryServer(ctx, a, where, len(pending) > 0)
 	if err != nil {
 		return nil, err
 	}
 	issues = append(issues, found...)
 	if c.Deploy {
-		issues = append(issues, c.deployment(kept)...)
-		found, err := c.postgres(ctx, kept)
+		issues = append(issues, c.deploymentIssues(where)...)
+		found, err := c.checkPostgres(ctx, where)
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +97,8 @@ func (c *checkCmd) look(ctx context.Context, a *app) ([]issue, error) {
 	return issues, nil
 }
 
-// notYet says what serve will do first.
-func notYet(ctx context.Context, db cloakroom.Database, pending []string) (issue, error) {
+// migrationIssue says what serve will do first.
+func migrationIssue(ctx context.Context, db cloakroom.Database, pending []string) (issue, error) {
 	missing, err := db.Missing(ctx)
 	if missing {
 		return newIssue("I003", "There is no database yet: "+db.String(), "serve makes it. If there should be one, check --data and --db."), err
@@ -106,41 +106,41 @@ func notYet(ctx context.Context, db cloakroom.Database, pending []string) (issue
 	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate"), err
 }
 
-// kept is where the server keeps what it must not lose.
-type kept struct {
+// locations is where the server keeps what it must not lose.
+type locations struct {
 	db       cloakroom.Database
 	secret   string // the file
 	sessions string // the URL of --sessions; "": they are in the database
 }
 
-func (a *app) kept() (kept, error) {
+func (a *app) locations() (locations, error) {
 	c := a.config()
 	db, err := c.Database()
-	return kept{db, c.SecretFile(), c.Sessions}, err
+	return locations{db, c.SecretFile(), c.Sessions}, err
 }
 
 // hasSecret reports whether there is a server secret, or something in its place.
-func (k kept) hasSecret() bool {
-	_, err := os.Stat(k.secret)
+func (l locations) hasSecret() bool {
+	_, err := os.Stat(l.secret)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// try assembles the server as serve would. What serve would make or migrate is made elsewhere and thrown away, so that
+// tryServer assembles the server as serve would. What serve would make or migrate is made elsewhere and thrown away, so that
 // nothing is changed.
-func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (issues []issue, err error) {
-	p, err := parsePlace(ctx, "--listen", c.Listen)
+func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere bool) (issues []issue, err error) {
+	p, err := parseListenAddr(ctx, "--listen", c.Listen)
 	if err != nil {
 		return nil, nil // has been said
 	}
-	config := c.config(a, c.publicURL(p.addrs[0].Port()), a.quiet())
-	if !k.hasSecret() && !elsewhere {
+	config := c.config(a, c.publicURL(p.addrs[0].Port()), a.warningLogger())
+	if !l.hasSecret() && !elsewhere {
 		elsewhere = true
-		if issues, err = lostSecret(ctx, k); err != nil {
+		if issues, err = missingSecretIssue(ctx, l); err != nil {
 			return nil, err
 		}
 	}
 	if elsewhere {
-		remove, err := putElsewhere(&config)
+		remove, err := useTempDir(&config)
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +157,7 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if !elsewhere {
-		found, err := unnameable(ctx, s.Accounts.Store)
+		found, err := unnameableUsersIssue(ctx, s.Accounts.Store)
 		if err != nil {
 			return nil, err
 		}
@@ -171,8 +171,8 @@ func (c *checkCmd) try(ctx context.Context, a *app, k kept, elsewhere bool) (iss
 	return issues, err
 }
 
-// unnameable looks for users whom the gateway and forward-auth can't name to applications.
-func unnameable(ctx context.Context, store account.Store) ([]issue, error) {
+// unnameableUsersIssue looks for users whom the gateway and forward-auth can't name to applications.
+func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, error) {
 	found, err := fieldvalue.FindUnnameable(ctx, store)
 	if err != nil || found.Count == 0 {
 		return nil, err
@@ -181,8 +181,8 @@ func unnameable(ctx context.Context, store account.Store) ([]issue, error) {
 		"Give them other names or addresses: cloakroom user set ID. Until then the gateway and forward-auth answer them 403 identity_not_expressible.")}, nil
 }
 
-// putElsewhere lets what a server keeps be in a directory of its own, which remove takes away; but for sessions in Redis.
-func putElsewhere(config *cloakroom.Config) (remove func() error, err error) {
+// useTempDir lets what a server keeps be in a directory of its own, which remove takes away; but for sessions in Redis.
+func useTempDir(config *cloakroom.Config) (remove func() error, err error) {
 	dir, err := os.MkdirTemp("", "cloakroom-try-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a directory to try in: %w", err)
@@ -194,19 +194,19 @@ func putElsewhere(config *cloakroom.Config) (remove func() error, err error) {
 	return func() error { return os.RemoveAll(dir) }, nil
 }
 
-// lostSecret looks for what only a missing server secret opens.
-func lostSecret(ctx context.Context, k kept) ([]issue, error) {
-	sealed, err := k.db.Sealed(ctx)
+// missingSecretIssue looks for what only a missing server secret opens.
+func missingSecretIssue(ctx context.Context, l locations) ([]issue, error) {
+	sealed, err := l.db.Sealed(ctx)
 	if err != nil || !sealed {
 		return nil, err
 	}
-	return []issue{newIssue("E005", "serve would not start: there is no server secret "+k.secret+", and the database was begun with one.",
+	return []issue{newIssue("E005", "serve would not start: there is no server secret "+l.secret+", and the database was begun with one.",
 		"Put the file back, or name it with --key-file.")}, nil
 }
 
-// strangeVariables finds variables that look like flags and are none, so that their author believes in a setting that
+// unknownVariableIssues finds variables that look like flags and are none, so that their author believes in a setting that
 // isn't there.
-func strangeVariables(environ []string) []issue {
+func unknownVariableIssues(environ []string) []issue {
 	known := map[string]bool{}
 	for _, name := range variables() {
 		known[name] = true
@@ -214,7 +214,7 @@ func strangeVariables(environ []string) []issue {
 	var issues []issue
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, variablePrefix) && !known[name] && !kubernetes(name) {
+		if strings.HasPrefix(name, variablePrefix) && !known[name] && !setByKubernetes(name) {
 			issues = append(issues, newIssue("W013", "The variable "+name+" is not a setting of this program.",
 				"Correct its name (cloakroom serve --help has them all), or remove it."))
 		}
@@ -222,8 +222,8 @@ func strangeVariables(environ []string) []issue {
 	return issues
 }
 
-// kubernetes reports whether Kubernetes sets the variable, for a service of our name.
-func kubernetes(name string) bool {
+// setByKubernetes reports whether Kubernetes sets the variable, for a service of our name.
+func setByKubernetes(name string) bool {
 	rest := strings.TrimPrefix(name, variablePrefix)
 	return rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_")
 }

@@ -51,7 +51,7 @@ func (c *healthcheckCmd) Run(ctx context.Context, a *app) error {
 		if printed := a.json(out); printed != nil || err == nil {
 			return printed
 		}
-		return errAnswered
+		return errReported
 	}
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ const description = "Sign-in for single-page apps, done with server-side session
 // variablePrefix begins the name of every variable that is a flag.
 const variablePrefix = "CLOAKROOM_"
 
-// errHelped ends the parsing of a command line that asked for help, once help has been given.
-var errHelped = errors.New("help was given")
+// errHelpShown ends the parsing of a command line that asked for help, once help has been given.
+var errHelpShown = errors.New("help was given")
 
 type helpFlag bool
 
@@ -30,7 +30,7 @@ func (helpFlag) BeforeReset(c *kong.Context) error {
 		node = lastCommand(c)
 	}
 	h.node(c.Model.Node, node)
-	return errHelped
+	return errHelpShown
 }
 
 // lastCommand is how far the command line got: "user" of "user --help".

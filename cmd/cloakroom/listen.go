@@ -11,27 +11,27 @@ import (
 )
 
 // place is where the server listens.
-type place struct {
+type listenAddr struct {
 	flag  string // that names it
 	host  string // as it was named
 	addrs []netip.AddrPort
 }
 
-// parsePlace reads HOST:PORT. localhost stands for 127.0.0.1 and [::1]: browsers try both, and who has only one of them
+// parseListenAddr reads HOST:PORT. localhost stands for 127.0.0.1 and [::1]: browsers try both, and who has only one of them
 // leaves the other to any program on the machine.
-func parsePlace(ctx context.Context, flag, s string) (place, error) {
+func parseListenAddr(ctx context.Context, flag, s string) (listenAddr, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return place{}, usageError(fmt.Sprintf("%s %q is not of the form HOST:PORT, such as localhost:8000", flag, s))
+		return listenAddr{}, usageError(fmt.Sprintf("%s %q is not of the form HOST:PORT, such as localhost:8000", flag, s))
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return place{}, usageError(fmt.Sprintf("%s %q: the port is not a number from 0 to 65535", flag, s))
+		return listenAddr{}, usageError(fmt.Sprintf("%s %q: the port is not a number from 0 to 65535", flag, s))
 	}
-	p := place{flag: flag, host: host}
-	ips, err := lookup(ctx, host)
+	p := listenAddr{flag: flag, host: host}
+	ips, err := resolveHost(ctx, host)
 	if err != nil {
-		return place{}, fmt.Errorf("%s %q: %w", flag, s, err)
+		return listenAddr{}, fmt.Errorf("%s %q: %w", flag, s, err)
 	}
 	for _, ip := range ips {
 		p.addrs = append(p.addrs, netip.AddrPortFrom(ip, uint16(n)))
@@ -39,7 +39,7 @@ func parsePlace(ctx context.Context, flag, s string) (place, error) {
 	return p, nil
 }
 
-func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+func resolveHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	switch host {
 	case "":
 		return []netip.Addr{netip.IPv6Unspecified()}, nil // which takes IPv4 as well
@@ -54,7 +54,7 @@ func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 }
 
 // loopback reports whether only programs on this machine can reach the place.
-func (p place) loopback() bool {
+func (p listenAddr) loopback() bool {
 	for _, addr := range p.addrs {
 		if !addr.Addr().Unmap().IsLoopback() {
 			return false
@@ -70,7 +70,7 @@ func onThisMachine(host string) bool {
 }
 
 // listen opens the place. Where localhost has only one of its addresses, that is enough.
-func (p place) listen(ctx context.Context) ([]net.Listener, error) {
+func (p listenAddr) listen(ctx context.Context) ([]net.Listener, error) {
 	if p.host == "" {
 		return p.listenEverywhere(ctx)
 	}
@@ -84,16 +84,16 @@ func (p place) listen(ctx context.Context) ([]net.Listener, error) {
 }
 
 // listenEverywhere leaves it to the system whether there is IPv6.
-func (p place) listenEverywhere(ctx context.Context) ([]net.Listener, error) {
+func (p listenAddr) listenEverywhere(ctx context.Context) ([]net.Listener, error) {
 	var c net.ListenConfig
 	l, err := c.Listen(ctx, "tcp", ":"+strconv.Itoa(int(p.addrs[0].Port())))
 	if err != nil {
-		return nil, p.refused(p.addrs[0], err)
+		return nil, p.listenError(p.addrs[0], err)
 	}
 	return []net.Listener{l}, nil
 }
 
-func (p place) listenOnce(ctx context.Context) (listeners []net.Listener, err error) {
+func (p listenAddr) listenOnce(ctx context.Context) (listeners []net.Listener, err error) {
 	var absent error
 	port := p.addrs[0].Port()
 	for _, addr := range p.addrs {
@@ -104,10 +104,10 @@ func (p place) listenOnce(ctx context.Context) (listeners []net.Listener, err er
 			listeners = append(listeners, l)
 			port = portOf(l)
 		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
-			absent = p.refused(addr, err)
+			absent = p.listenError(addr, err)
 		default:
 			closeAll(listeners)
-			return nil, p.refused(netip.AddrPortFrom(addr.Addr(), port), err)
+			return nil, p.listenError(netip.AddrPortFrom(addr.Addr(), port), err)
 		}
 	}
 	if len(listeners) == 0 {
@@ -116,8 +116,8 @@ func (p place) listenOnce(ctx context.Context) (listeners []net.Listener, err er
 	return listeners, nil
 }
 
-// refused says why the system doesn't let us listen there, and what to do.
-func (p place) refused(addr netip.AddrPort, err error) error {
+// listenError says why the system refuses the address, and what to do.
+func (p listenAddr) listenError(addr netip.AddrPort, err error) error {
 	port := addr.Port()
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -74,7 +74,7 @@ type cli struct {
 
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	args = asMeant(args)
+	args = normalizeArgs(args)
 	ctx = audit.By(ctx, audit.CommandLine)
 	var c cli
 	a := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
@@ -84,17 +84,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	command, err := parser.Parse(args)
 	switch {
-	case errors.Is(err, errHelped):
+	case errors.Is(err, errHelpShown):
 		return exitOK
 	case err != nil:
-		return a.usage(err)
+		return a.printUsageError(err)
 	}
 	a.command, _, _ = strings.Cut(command.Command(), " <")
-	return a.finish(ctx, command.Run())
+	return a.exitCode(ctx, command.Run())
 }
 
-// asMeant takes what people try first for what the grammar calls it.
-func asMeant(args []string) []string {
+// normalizeArgs takes what people try first for what the grammar calls it.
+func normalizeArgs(args []string) []string {
 	switch {
 	case len(args) == 0:
 		return []string{"--help"}
@@ -111,8 +111,8 @@ func newParser(c *cli, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kon
 		kong.NoDefaultHelp(), kong.DefaultEnvars(strings.TrimSuffix(variablePrefix, "_")))...)
 }
 
-// usage complains about the command line.
-func (a *app) usage(err error) int {
+// printUsageError prints what is wrong with the command line, and where its help is. It returns the exit code.
+func (a *app) printUsageError(err error) int {
 	at := "cloakroom"
 	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
 		at = e.Context.Selected().FullPath()
@@ -121,26 +121,26 @@ func (a *app) usage(err error) int {
 	return exitUsage
 }
 
-// finish complains about what went wrong, and returns the exit code.
-func (a *app) finish(ctx context.Context, err error) int {
+// exitCode prints err, if there is one, and returns the exit code of the program.
+func (a *app) exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errAnswered):
+	case errors.Is(err, errReported):
 		return exitFailed
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(a.err, "cloakroom: interrupted")
 		return exitFailed
 	}
-	a.complain(err)
+	a.printError(err)
 	if errors.Is(err, errUsage) {
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// complain prints an error, each of its lines made safe for a terminal.
-func (a *app) complain(err error) {
+// printError prints an error, each of its lines made safe for a terminal.
+func (a *app) printError(err error) {
 	for i, line := range strings.Split(inFlags(explain(err)), "\n") {
 		prefix := "cloakroom: "
 		if i > 0 {

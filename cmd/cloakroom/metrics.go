@@ -25,7 +25,7 @@ func (s *settings) openMetrics(ctx context.Context) (*metricsServer, error) {
 	if s.MetricsListen == "" {
 		return nil, nil
 	}
-	p, err := parsePlace(ctx, "--metrics-listen", s.MetricsListen)
+	p, err := parseListenAddr(ctx, "--metrics-listen", s.MetricsListen)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// pending says what is to be done; errAnswered if there is anything.
+// pending says what is to be done; errReported if there is anything.
 func (a *app) pending(ctx context.Context, db cloakroom.Database) error {
 	pending, err := db.Pending(ctx)
 	if err != nil {
@@ -65,5 +65,5 @@ func (a *app) pending(ctx context.Context, db cloakroom.Database) error {
 		return nil
 	}
 	a.say("%s: to be applied: %s", db, strings.Join(pending, ", "))
-	return errAnswered
+	return errReported
 }

@@ -28,7 +28,7 @@ func (a *app) withPassword(ctx context.Context, fromInput bool, use func(passwor
 		if fromInput || try == 3 || !onlyPassword(err) {
 			return err
 		}
-		a.complain(err)
+		a.printError(err)
 	}
 }
 

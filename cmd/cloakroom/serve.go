@@ -60,37 +60,37 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	measures, err := c.openMetrics(ctx)
+	metrics, err := c.openMetrics(ctx)
 	if err != nil {
 		return err
 	}
-	defer measures.close()
+	defer metrics.close()
 	config := c.config(a, c.publicURL(portOf(listeners[0])), log)
-	config.Metrics = measures.registerer()
+	config.Metrics = metrics.registerer()
 	s, err := cloakroom.New(ctx, config)
 	if err != nil {
 		return err
 	}
 	log = s.Log
-	started, err := welcome(ctx, s, config, listeners)
+	info, err := newStartupInfo(ctx, s, config, listeners)
 	if err == nil {
-		err = a.announce(ctx, started, log)
+		err = a.announce(ctx, info, log)
 	}
 	if err == nil {
-		err = c.serve(ctx, a, s, listeners, pair, measures, log)
+		err = c.serve(ctx, a, s, listeners, pair, metrics, log)
 	}
 	return errors.Join(err, s.Close())
 }
 
 // open checks what can be checked before anything is opened, and opens the place to listen, unless systemd has.
 func (c *serveCmd) open(ctx context.Context, a *app) ([]net.Listener, error) {
-	given, err := inherited()
+	given, err := systemdListeners()
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range given {
 		c.Listen = l.Addr().String()
-		if _, err := c.prepare(ctx, a); err != nil {
+		if _, err := c.preflight(ctx, a); err != nil {
 			closeAll(given)
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func (c *serveCmd) open(ctx context.Context, a *app) ([]net.Listener, error) {
 		c.Listen = given[0].Addr().String()
 		return given, nil
 	}
-	where, err := c.prepare(ctx, a)
+	where, err := c.preflight(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +107,8 @@ func (c *serveCmd) open(ctx context.Context, a *app) ([]net.Listener, error) {
 }
 
 // serve answers requests until ctx ends, and then those in flight. pair is nil for plain http.
-func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, listeners []net.Listener, pair *certificate, measures *metricsServer, log *slog.Logger) error {
-	handler := &leaving{Handler: s.Handler(nil)}
+func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, listeners []net.Listener, pair *certificate, metrics *metricsServer, log *slog.Logger) error {
+	handler := &closingHandler{Handler: s.Handler(nil)}
 	server := &http.Server{
 		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
@@ -131,18 +131,18 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 		})
 	}
 	g.Go(func() error { return s.Run(background) })
-	g.Go(func() error { return measures.serve(background, log) })
+	g.Go(func() error { return metrics.serve(background, log) })
 	g.Go(func() error {
 		<-ctx.Done()
 		log.LogAttrs(ctx, slog.LevelInfo, "sys_shutdown", slog.String("reason", context.Cause(ctx).Error()))
-		a.goodbye(c.StopDelay)
+		a.printStopping(c.StopDelay)
 		s.Retire()
-		handler.now.Store(true)
+		handler.closing.Store(true)
 		if asked.Err() != nil { // else something is broken, and nobody is helped by answers
 			time.Sleep(c.StopDelay)
 		}
 		s.Drain()
-		finish(server, log)
+		shutdown(server, log)
 		stopBackground()
 		return nil
 	})

@@ -49,7 +49,7 @@ func (sessionList) Help() string {
 
 func (c *sessionList) Run(ctx context.Context, a *app) error {
 	if c.User != "" {
-		return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+		return userArg{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
 			return a.listSessions(ctx, s, u.ID)
 		})
 	}
@@ -152,7 +152,7 @@ Example:
 }
 
 func (c *sessionRevokeAll) Run(ctx context.Context, a *app) error {
-	return named{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
+	return userArg{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		n, err := s.Auth.SignOutEverywhere(ctx, u.ID)
 		if err != nil {
 			return err

@@ -170,8 +170,8 @@ func (s *settings) publicURL(port uint16) string {
 	return scheme + net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
-// exposed says why the place is too open for plain http. What is wrong with the URL itself, New says.
-func (s *settings) exposed(p place) error {
+// checkTransport says why the place is too open for plain http. What is wrong with the URL itself, New says.
+func (s *settings) checkTransport(p listenAddr) error {
 	public := s.publicURL(p.addrs[0].Port())
 	if p.loopback() || s.InsecureHTTP || !strings.HasPrefix(public, "http:") {
 		return nil
@@ -182,8 +182,8 @@ func (s *settings) exposed(p place) error {
 		"Or allow it: --insecure-http", s.Listen, public)
 }
 
-// openDirectory says that others can look into the data directory.
-func openDirectory(dir string) error {
+// checkDataDir says that others can look into the data directory.
+func checkDataDir(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -198,18 +198,18 @@ func openDirectory(dir string) error {
 	return nil
 }
 
-// prepare checks what can be checked before anything is opened.
-func (s *settings) prepare(ctx context.Context, a *app) (place, error) {
-	p, err := parsePlace(ctx, "--listen", s.Listen)
+// preflight checks what can be checked before anything is opened.
+func (s *settings) preflight(ctx context.Context, a *app) (listenAddr, error) {
+	p, err := parseListenAddr(ctx, "--listen", s.Listen)
 	if err != nil {
-		return place{}, err
+		return listenAddr{}, err
 	}
-	if err := s.exposed(p); err != nil {
-		return place{}, err
+	if err := s.checkTransport(p); err != nil {
+		return listenAddr{}, err
 	}
 	if s.TLSCert != "" && strings.HasPrefix(s.publicURL(p.addrs[0].Port()), "http:") {
-		return place{}, fmt.Errorf("--tls-cert makes this server speak https, and --url %s is plain http. Give the address "+
+		return listenAddr{}, fmt.Errorf("--tls-cert makes this server speak https, and --url %s is plain http. Give the address "+
 			"that browsers see: --url https://app.example.com", s.URL)
 	}
-	return p, openDirectory(a.Data)
+	return p, checkDataDir(a.Data)
 }

@@ -47,7 +47,7 @@ type createdToken struct {
 }
 
 func (c *tokenCreate) Run(ctx context.Context, a *app) error {
-	return named{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
+	return userArg{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		if !u.IsActive {
 			return fmt.Errorf("%s is disabled, and so would be the token", u.Username)
 		}
@@ -100,7 +100,7 @@ type tokenOut struct {
 }
 
 func (c *tokenList) Run(ctx context.Context, a *app) error {
-	return named{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
+	return userArg{c.User}.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
 		all, err := s.Tokens.List(ctx, u.ID)
 		if err != nil {
 			return err

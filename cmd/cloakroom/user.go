@@ -26,13 +26,13 @@ type userCmd struct {
 	Delete   userDelete   `cmd:"" help:"Delete a user, and sign them out everywhere."`
 }
 
-// named is the argument of the commands about one user.
-type named struct {
+// userArg is the argument of the commands about one user.
+type userArg struct {
 	Name string `arg:"" help:"The username, e-mail address or ID."`
 }
 
 // about calls do with the database open and the user found.
-func (n named) about(ctx context.Context, a *app, do func(*cloakroom.Server, *account.User) error) error {
+func (n userArg) about(ctx context.Context, a *app, do func(*cloakroom.Server, *account.User) error) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		u, err := s.Accounts.Lookup(ctx, n.Name)
 		if errors.Is(err, account.ErrNotFound) {
@@ -145,7 +145,7 @@ func ago(seconds int64) string {
 	return distance(time.Unix(seconds, 0), time.Now())
 }
 
-type userShow struct{ named }
+type userShow struct{ userArg }
 
 func (userShow) Help() string {
 	return `Example:

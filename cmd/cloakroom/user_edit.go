@@ -64,7 +64,7 @@ func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password
 }
 
 type userSet struct {
-	named
+	userArg
 	Username  *string  `env:"-" placeholder:"NAME" help:"Another username."`
 	Email     *string  `env:"-" placeholder:"ADDRESS" help:"Another e-mail address; empty: none."`
 	FirstName *string  `env:"-" placeholder:"NAME" help:"Another first name; empty: none."`
@@ -96,7 +96,7 @@ func (c *userSet) Validate() error {
 }
 
 func (c *userSet) Run(ctx context.Context, a *app) error {
-	return c.named.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
+	return c.userArg.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		var before account.User
 		changed, err := s.Accounts.Edit(ctx, u.ID, func(u *account.User) error {
 			before = *u
@@ -156,7 +156,7 @@ func set[T any](field *T, to *T) {
 }
 
 type userPassword struct {
-	named
+	userArg
 	passwordFlags
 }
 
@@ -183,7 +183,7 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 	})
 }
 
-type userDisable struct{ named }
+type userDisable struct{ userArg }
 
 func (userDisable) Help() string {
 	return `Nothing is deleted; cloakroom user enable lets the user sign in again.
@@ -203,7 +203,7 @@ func (c *userDisable) Run(ctx context.Context, a *app) error {
 	})
 }
 
-type userEnable struct{ named }
+type userEnable struct{ userArg }
 
 func (userEnable) Help() string {
 	return `Sessions from before don't come back.
@@ -224,7 +224,7 @@ func (c *userEnable) Run(ctx context.Context, a *app) error {
 }
 
 type userDelete struct {
-	named
+	userArg
 	Yes bool `short:"y" env:"-" help:"Don't ask."`
 }
 
@@ -260,7 +260,7 @@ func (a *app) signedOut(ctx context.Context, s *cloakroom.Server, u *account.Use
 		_, err = s.Tokens.RevokeAll(ctx, u.ID)
 	}
 	if err != nil {
-		a.complain(fmt.Errorf("the user's sessions and tokens are dead, but could not be removed from the lists: %w", err))
+		a.printError(fmt.Errorf("the user's sessions and tokens are dead, but could not be removed from the lists: %w", err))
 	}
 	if a.JSON {
 		return a.json(newUserOut(u))

@@ -14,7 +14,7 @@ import (
 )
 
 type userReset struct {
-	named
+	userArg
 	URL string `name:"url" default:"http://localhost:8000" placeholder:"URL" help:"The server's public address; the same as serve's."`
 }
 

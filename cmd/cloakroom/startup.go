@@ -18,8 +18,8 @@ import (
 // setupLinkLife is how long the link is good for.
 const setupLinkLife = 30 * time.Minute
 
-// started is what the server has to say once it listens.
-type started struct {
+// startupInfo is what the server has to say once it listens.
+type startupInfo struct {
 	URL     string     `json:"url"`
 	Listen  []string   `json:"listen"`
 	Data    string     `json:"data"`
@@ -28,17 +28,17 @@ type started struct {
 	Expires *time.Time `json:"setup_link_expires_at,omitempty"`
 }
 
-func welcome(ctx context.Context, s *cloakroom.Server, c cloakroom.Config, listeners []net.Listener) (started, error) {
+func newStartupInfo(ctx context.Context, s *cloakroom.Server, c cloakroom.Config, listeners []net.Listener) (startupInfo, error) {
 	data, err := filepath.Abs(c.Data)
 	if err != nil {
-		return started{}, fmt.Errorf("data directory: %w", err)
+		return startupInfo{}, fmt.Errorf("data directory: %w", err)
 	}
-	w := started{URL: strings.TrimSuffix(c.URL, "/"), Data: data}
+	w := startupInfo{URL: strings.TrimSuffix(c.URL, "/"), Data: data}
 	for _, l := range listeners {
 		w.Listen = append(w.Listen, l.Addr().String())
 	}
 	if w.Link, err = s.SetupLink(ctx); err != nil {
-		return started{}, fmt.Errorf("make set-up link: %w", err)
+		return startupInfo{}, fmt.Errorf("make set-up link: %w", err)
 	}
 	if w.Link != "" {
 		expires := time.Now().Add(setupLinkLife).UTC().Truncate(time.Second)
@@ -47,9 +47,9 @@ func welcome(ctx context.Context, s *cloakroom.Server, c cloakroom.Config, liste
 	return w, nil
 }
 
-// announce tells whoever started the server. The set-up link opens the house, so it goes to a terminal or into a file
+// announce tells whoever startupInfo the server. The set-up link opens the house, so it goes to a terminal or into a file
 // that only the owner can read, and never where output is kept.
-func (a *app) announce(ctx context.Context, w started, log *slog.Logger) error {
+func (a *app) announce(ctx context.Context, w startupInfo, log *slog.Logger) error {
 	_, tty := terminal(a.out)
 	file := filepath.Join(w.Data, "setup-link")
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func writePrivate(path, content string) error {
 	return os.Rename(f.Name(), path)
 }
 
-func (a *app) banner(w started) {
+func (a *app) banner(w startupInfo) {
 	a.say("\n  Cloakroom is ready:  %s\n", w.URL)
 	a.say("  Listening on   %s", strings.Join(w.Listen, ", "))
 	a.say("  Data in        %s", w.Data)
@@ -104,8 +104,8 @@ func (a *app) banner(w started) {
 	a.say("\n  Ctrl-C stops it.\n")
 }
 
-// goodbye tells who pressed Ctrl-C why the prompt isn't back yet.
-func (a *app) goodbye(delay time.Duration) {
+// printStopping tells who pressed Ctrl-C why the prompt isn't back yet.
+func (a *app) printStopping(delay time.Duration) {
 	if _, tty := terminal(a.out); tty {
 		a.say("\n  Stopping. Requests in flight have %d seconds; Ctrl-C again ends them at once.", (delay+stopTimeout)/time.Second)
 	}

@@ -57,7 +57,7 @@ func (c *djangoCheckCmd) Run(ctx context.Context, a *app) error {
 		}
 		for _, f := range found {
 			if err == nil && f.Level != "info" {
-				err = errAnswered
+				err = errReported
 			}
 		}
 		return err

@@ -40,7 +40,7 @@ func (c *djangoImportCmd) Run(ctx context.Context, a *app) (err error) {
 	open := a.create
 	if c.DryRun {
 		var remove func() error
-		if open, remove, err = a.tryOut(ctx); err != nil {
+		if open, remove, err = a.openForDryRun(ctx); err != nil {
 			return errors.Join(err, from.Close())
 		}
 		defer func() { err = errors.Join(err, remove()) }()
@@ -49,9 +49,9 @@ func (c *djangoImportCmd) Run(ctx context.Context, a *app) (err error) {
 	return errors.Join(err, from.Close())
 }
 
-// tryOut returns what opens the database, or an empty one in a place of its own where there is none: who only tries leaves
+// openForDryRun returns what opens the database, or an empty one in a place of its own where there is none: who only tries leaves
 // nothing behind. remove must be called at the end.
-func (a *app) tryOut(ctx context.Context) (open func(context.Context) (*cloakroom.Server, error), remove func() error, err error) {
+func (a *app) openForDryRun(ctx context.Context) (open func(context.Context) (*cloakroom.Server, error), remove func() error, err error) {
 	db, err := a.config().Database()
 	if err != nil {
 		return nil, nil, err
@@ -62,7 +62,7 @@ func (a *app) tryOut(ctx context.Context) (open func(context.Context) (*cloakroo
 	}
 	config := a.config()
 	config.Sessions = ""
-	if remove, err = putElsewhere(&config); err != nil {
+	if remove, err = useTempDir(&config); err != nil {
 		return nil, nil, err
 	}
 	return func(ctx context.Context) (*cloakroom.Server, error) { return cloakroom.New(ctx, config) }, remove, nil
@@ -86,11 +86,11 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	i.DryRun = c.DryRun
 	_, shown := terminal(a.err)
 	if shown {
-		i.Progress = func(done, total int) { fmt.Fprintf(a.err, "\r%s", bar(done, total)) }
+		i.Progress = func(done, total int) { fmt.Fprintf(a.err, "\r%s", progressBar(done, total)) }
 	}
 	var report *django.Report
-	err = listening(ctx, s, func() (err error) {
-		report, err = c.copy(ctx, a, s, i)
+	err = withBackgroundWork(ctx, s, func() (err error) {
+		report, err = c.runImport(ctx, a, s, i)
 		return err
 	})
 	if shown {
@@ -105,14 +105,14 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 		a.printReport(c, report)
 	}
 	if err == nil && report.LeftOut > 0 {
-		err = errAnswered
+		err = errReported
 	}
 	return err
 }
 
-// listening calls do while the server does its work in the background. One that hears of the other nodes need not wait a
+// withBackgroundWork calls do while the server does its work in the background. One that hears of the other nodes need not wait a
 // second for those that aren't there, with each user, group and token that it changes.
-func listening(ctx context.Context, s *cloakroom.Server, do func() error) error {
+func withBackgroundWork(ctx context.Context, s *cloakroom.Server, do func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx) }()
@@ -121,8 +121,8 @@ func listening(ctx context.Context, s *cloakroom.Server, do func() error) error 
 	return errors.Join(err, <-ran)
 }
 
-// copy runs an import. One that changes something is in the audit log, with the numbers of what it has copied.
-func (c *djangoImportCmd) copy(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.Report, err error) {
+// runImport runs an import. One that changes something is in the audit log, with the numbers of what it has copied.
+func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.Report, err error) {
 	if c.DryRun {
 		return i.Run(ctx)
 	}
@@ -138,8 +138,8 @@ func (c *djangoImportCmd) copy(ctx context.Context, a *app, s *cloakroom.Server,
 	return report, err
 }
 
-// bar is a line that shows how far the work is.
-func bar(done, total int) string {
+// progressBar is a line that shows how far the work is.
+func progressBar(done, total int) string {
 	const width = 40
 	filled := width
 	if total > 0 {

@@ -6,19 +6,19 @@ import (
 	"github.com/cloakroom-auth/cloakroom/postgres"
 )
 
-// postgres looks at the server of the database, if that is PostgreSQL.
-func (c *checkCmd) postgres(ctx context.Context, k kept) ([]issue, error) {
-	s, err := k.db.Postgres(ctx)
+// checkPostgres looks at the server of the database, if that is PostgreSQL.
+func (c *checkCmd) checkPostgres(ctx context.Context, l locations) ([]issue, error) {
+	s, err := l.db.Postgres(ctx)
 	if s == nil || err != nil {
 		return nil, err
 	}
-	issues := append(durability(s), reach(s)...)
-	found, err := between(ctx, s, c.Feed+string(c.FeedFile))
+	issues := append(durabilityIssues(s), exposureIssues(s)...)
+	found, err := poolerIssue(ctx, s, c.Feed+string(c.FeedFile))
 	return append(issues, found...), err
 }
 
-// between looks for a pooler on the way to the feed.
-func between(ctx context.Context, s *postgres.Settings, feed string) ([]issue, error) {
+// poolerIssue looks for a pooler on the way to the feed.
+func poolerIssue(ctx context.Context, s *postgres.Settings, feed string) ([]issue, error) {
 	direct, mend := s.Direct, "Give the server's own address besides: --feed postgres://…"
 	if feed != "" {
 		own, err := postgres.Inspect(ctx, feed)
@@ -34,8 +34,8 @@ func between(ctx context.Context, s *postgres.Settings, feed string) ([]issue, e
 		"the database, and each sign-out takes a second.", mend)}, nil
 }
 
-// durability is what becomes of an acknowledged sign-out when something breaks.
-func durability(s *postgres.Settings) (issues []issue) {
+// durabilityIssues is what becomes of an acknowledged sign-out when something breaks.
+func durabilityIssues(s *postgres.Settings) (issues []issue) {
 	if !s.Fsync {
 		issues = append(issues, newIssue("W030", "The database's server doesn't wait for its disk (fsync is off): a power cut "+
 			"can bring back sessions that have ended, or damage everything.", "In postgresql.conf: fsync = on"))
@@ -59,8 +59,8 @@ func durability(s *postgres.Settings) (issues []issue) {
 	return issues
 }
 
-// reach is who else gets at the database.
-func reach(s *postgres.Settings) (issues []issue) {
+// exposureIssues is who else gets at the database.
+func exposureIssues(s *postgres.Settings) (issues []issue) {
 	switch {
 	case !s.Private:
 		issues = append(issues, newIssue("W032", "The way to the database is not encrypted: whoever listens there can take its "+

@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// firstInherited is the first descriptor that systemd passes.
-const firstInherited = 3
+// firstSystemdFD is the first descriptor that systemd passes.
+const firstSystemdFD = 3
 
-// inherited returns the listeners that systemd has opened for this process, by socket activation (sd_listen_fds(3)); none if
+// systemdListeners returns the listeners that systemd has opened for this process, by socket activation (sd_listen_fds(3)); none if
 // it has opened none.
-func inherited() (listeners []net.Listener, err error) {
+func systemdListeners() (listeners []net.Listener, err error) {
 	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return nil, nil
 	}
@@ -23,18 +23,18 @@ func inherited() (listeners []net.Listener, err error) {
 	if err != nil || n < 0 {
 		return nil, fmt.Errorf("LISTEN_FDS=%s is not a number of sockets", os.Getenv("LISTEN_FDS"))
 	}
-	for fd := firstInherited; fd < firstInherited+n; fd++ {
-		l, err := inherit(fd)
+	for fd := firstSystemdFD; fd < firstSystemdFD+n; fd++ {
+		l, err := systemdListener(fd)
 		if err != nil {
 			closeAll(listeners)
-			return nil, fmt.Errorf("socket %d of the %d that were passed by LISTEN_FDS: %w", fd-firstInherited+1, n, err)
+			return nil, fmt.Errorf("socket %d of the %d that were passed by LISTEN_FDS: %w", fd-firstSystemdFD+1, n, err)
 		}
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
 }
 
-func inherit(fd int) (net.Listener, error) {
+func systemdListener(fd int) (net.Listener, error) {
 	syscall.CloseOnExec(fd)
 	f := os.NewFile(uintptr(fd), "LISTEN_FDS")
 	defer f.Close() // the listener has a copy

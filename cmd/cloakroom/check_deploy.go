@@ -14,20 +14,20 @@ import (
 // day is how long days are in this file's sentences.
 const day = 24 * time.Hour
 
-// longest is how long NIST SP 800-63B-4 lets anybody go without signing in again (AAL1, section 2.1.3).
-const longest = 30 * day
+// maxReauthInterval is how long NIST SP 800-63B-4 lets anybody go without signing in again (AAL1, section 2.1.3).
+const maxReauthInterval = 30 * day
 
-// deployment is what is fine on a developer's machine, and not where people sign in.
-func (c *checkCmd) deployment(k kept) []issue {
+// deploymentIssues is what is fine on a developer's machine, and not where people sign in.
+func (c *checkCmd) deploymentIssues(l locations) []issue {
 	var issues []issue
-	for _, look := range []func(kept) []issue{c.transport, c.proxies, c.upstreams, c.limits, c.storage, c.redis, c.process} {
-		issues = append(issues, look(k)...)
+	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess} {
+		issues = append(issues, check(l)...)
 	}
 	return issues
 }
 
-// transport looks at the way between browsers and the server.
-func (c *checkCmd) transport(kept) (issues []issue) {
+// checkHTTPS looks at the way between browsers and the server.
+func (c *checkCmd) checkHTTPS(locations) (issues []issue) {
 	secure := strings.HasPrefix(c.URL, "https://")
 	if !secure && c.TLSCert == "" {
 		issues = append(issues, newIssue("W001", "The address that browsers use is plain http.",
@@ -54,8 +54,8 @@ func (c *checkCmd) transport(kept) (issues []issue) {
 	return issues
 }
 
-// proxies looks at who may say where a request comes from.
-func (c *checkCmd) proxies(kept) (issues []issue) {
+// checkProxies looks at who may say where a request comes from.
+func (c *checkCmd) checkProxies(locations) (issues []issue) {
 	if strings.HasPrefix(c.URL, "https://") && len(c.TrustedProxy) == 0 && c.TLSCert == "" {
 		issues = append(issues, newIssue("W014", "There must be a proxy that speaks https, and none is trusted: everybody seems "+
 			"to come from its address, so that one person's failed sign-ins count against all.",
@@ -74,8 +74,8 @@ func (c *checkCmd) proxies(kept) (issues []issue) {
 	return issues
 }
 
-// upstreams looks at what is passed on, to whom and for whom.
-func (c *checkCmd) upstreams(kept) (issues []issue) {
+// checkUpstreams looks at what is passed on, to whom and for whom.
+func (c *checkCmd) checkUpstreams(locations) (issues []issue) {
 	for _, text := range c.Upstream {
 		_, address, prefixed := strings.Cut(text, "=")
 		if !prefixed || !strings.HasPrefix(text, "/") {
@@ -96,13 +96,13 @@ func (c *checkCmd) upstreams(kept) (issues []issue) {
 	return issues
 }
 
-// limits looks at sessions, passwords and the log.
-func (c *checkCmd) limits(kept) (issues []issue) {
-	if c.Lifetime > longest {
+// checkLimits looks at sessions, passwords and the log.
+func (c *checkCmd) checkLimits(locations) (issues []issue) {
+	if c.Lifetime > maxReauthInterval {
 		issues = append(issues, newIssue("W007", fmt.Sprintf("--lifetime %v: people sign in again only after %d days.",
 			c.Lifetime, c.Lifetime/day), "NIST SP 800-63B-4 allows 30 days at most: --lifetime 720h"))
 	}
-	if c.Idle > longest {
+	if c.Idle > maxReauthInterval {
 		issues = append(issues, newIssue("W015", fmt.Sprintf("--idle %v: a session that nobody uses lives for %d days.",
 			c.Idle, c.Idle/day), "Two weeks is the default: --idle 336h"))
 	}
@@ -117,15 +117,15 @@ func (c *checkCmd) limits(kept) (issues []issue) {
 	return issues
 }
 
-// storage looks at the files.
-func (c *checkCmd) storage(k kept) (issues []issue) {
-	file := k.db.File()
-	look := []string{filepath.Dir(k.secret), k.secret}
+// checkFiles looks at the files.
+func (c *checkCmd) checkFiles(l locations) (issues []issue) {
+	file := l.db.File()
+	paths := []string{filepath.Dir(l.secret), l.secret}
 	if file != "" {
-		look = append(look, filepath.Dir(file), file, file+"-wal")
+		paths = append(paths, filepath.Dir(file), file, file+"-wal")
 	}
 	seen := map[string]bool{}
-	for _, path := range look {
+	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil || seen[path] || runtime.GOOS == "windows" {
 			continue
@@ -147,16 +147,16 @@ func (c *checkCmd) storage(k kept) (issues []issue) {
 	return issues
 }
 
-// redis looks at where the sessions are, if they aren't in the database.
-func (c *checkCmd) redis(k kept) (issues []issue) {
-	if k.sessions == "" {
+// checkRedis looks at where the sessions are, if they aren't in the database.
+func (c *checkCmd) checkRedis(l locations) (issues []issue) {
+	if l.sessions == "" {
 		return nil
 	}
 	if c.RedisMayLose > 0 {
 		issues = append(issues, newIssue("W018", fmt.Sprintf("--redis-may-lose %v: after a crash of Redis a sign-out of the "+
 			"last %[1]v may not have happened.", c.RedisMayLose), "Set appendonly yes and appendfsync always in Redis, and leave the flag away."))
 	}
-	if u, err := url.Parse(k.sessions); err == nil && u.Scheme == "redis" && !onThisMachine(u.Hostname()) {
+	if u, err := url.Parse(l.sessions); err == nil && u.Scheme == "redis" && !onThisMachine(u.Hostname()) {
 		issues = append(issues, newIssue("W019", "The way to the Redis of --sessions is not encrypted: whoever listens there "+
 			"can take its password, and change who is signed in.", "Let Redis speak TLS: --sessions rediss://…"))
 	}
@@ -164,8 +164,8 @@ func (c *checkCmd) redis(k kept) (issues []issue) {
 		"lost, whatever the settings: sign-outs too.", "Let it be promoted by hand, or end all sessions afterwards."))
 }
 
-// process looks at how the server runs.
-func (c *checkCmd) process(kept) (issues []issue) {
+// checkProcess looks at how the server runs.
+func (c *checkCmd) checkProcess(locations) (issues []issue) {
 	if os.Geteuid() == 0 {
 		issues = append(issues, newIssue("W011", "This runs as root.",
 			"Give the server a user of its own, who owns the data directory; run check as that user too."))

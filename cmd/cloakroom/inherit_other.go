@@ -1,7 +1,0 @@
-//go:build !unix
-
-package main
-
-import "net"
-
-func inherited() ([]net.Listener, error) { return nil, nil }
