@@ -31,12 +31,12 @@ func openApp(dir string) (*app, error) {
 }
 
 // standard is that anybody may have the app's files, since the sign-in is part of it.
-func (*app) standard() demand { return demand{} }
+func (*app) defaultRequirement() requirement { return requirement{} }
 
 // takes reports whether the app answers, where an upstream would otherwise: it has such a file, or a browser asks for a
 // page. What is under /api is never a page.
 func (a *app) takes(r *http.Request, urlPath string) bool {
-	if !reads(r.Method) {
+	if !isRead(r.Method) {
 		return false
 	}
 	if name, ok := a.file(urlPath); ok && (name != "index.html" || urlPath == "/" || urlPath == "/index.html") {
@@ -75,12 +75,12 @@ func (a *app) file(urlPath string) (name string, ok bool) {
 func (a *app) serve(w http.ResponseWriter, r *http.Request, c caller) {
 	name, ok := a.file(c.path)
 	switch {
-	case !ok && reads(r.Method) && a.isPage(r, c.path):
+	case !ok && isRead(r.Method) && a.isPage(r, c.path):
 		name = "index.html"
 	case !ok:
 		refuse(w, r, errNotFound)
 		return
-	case !reads(r.Method):
+	case !isRead(r.Method):
 		w.Header().Set("Allow", "GET, HEAD")
 		refuse(w, r, errReadOnly)
 		return
@@ -138,7 +138,7 @@ func (a *app) describe(h http.Header, name, urlPath string) {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		return
 	}
-	h.Set("Cache-Control", "no-cache") // kept, and asked about each time
+	h.Set("Cache-Control", "no-cache") // browsers keep the file and revalidate it each time
 	if strings.HasSuffix(name, ".html") {
 		h.Set("Content-Security-Policy", "frame-ancestors 'self'")
 		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")

@@ -36,7 +36,7 @@ type signed struct {
 	made time.Time
 }
 
-func (a *assertions) of(ctx context.Context, c claims) (string, error) {
+func (a *assertions) get(ctx context.Context, c claims) (string, error) {
 	if text, ok := a.recall(c); ok {
 		return text, nil
 	}

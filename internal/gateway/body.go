@@ -28,26 +28,26 @@ const (
 )
 
 // room is how much memory bodies take. The zero room is empty.
-type room struct{ taken atomic.Int64 }
+type bodyBudget struct{ taken atomic.Int64 }
 
-func (r *room) take(n int) bool {
-	if r.taken.Add(int64(n)) > wholeBodies {
-		r.taken.Add(-int64(n))
+func (b *bodyBudget) take(n int) bool {
+	if b.taken.Add(int64(n)) > wholeBodies {
+		b.taken.Add(-int64(n))
 		return false
 	}
 	return true
 }
 
 // held is what has been read of a body.
-type held struct {
-	room   *room
-	taken  int // of the room
+type bufferedBody struct {
+	budget *bodyBudget
+	taken  int // of the budget
 	pieces [][]byte
 	size   int64
 }
 
 // fill reads at most so many bytes, and reports whether that was all. length is the announced one; -1: unknown.
-func (h *held) fill(from io.Reader, length, most int64) (whole bool, err error) {
+func (h *bufferedBody) fill(from io.Reader, length, most int64) (whole bool, err error) {
 	for next := int64(firstPiece); h.size < most; next = min(2*next, largestPiece) {
 		n := min(next, most-h.size)
 		if length >= 0 {
@@ -56,7 +56,7 @@ func (h *held) fill(from io.Reader, length, most int64) (whole bool, err error) 
 				n = length
 			}
 		}
-		if !h.room.take(int(n)) {
+		if !h.budget.take(int(n)) {
 			return false, nil
 		}
 		h.taken += int(n)
@@ -80,20 +80,22 @@ func (h *held) fill(from io.Reader, length, most int64) (whole bool, err error) 
 }
 
 // free gives the memory back. Who reads still keeps what they haven't read.
-func (h *held) free() {
-	h.room.taken.Add(-int64(h.taken))
+func (h *bufferedBody) free() {
+	h.budget.taken.Add(-int64(h.taken))
 	h.taken, h.pieces = 0, nil
 }
 
 // reader returns what is held, and then the rest.
-func (h *held) reader(rest io.ReadCloser) io.ReadCloser { return &heldReader{h.pieces, rest} }
+func (h *bufferedBody) reader(rest io.ReadCloser) io.ReadCloser {
+	return &bufferedReader{h.pieces, rest}
+}
 
-type heldReader struct {
+type bufferedReader struct {
 	pieces [][]byte
 	io.ReadCloser
 }
 
-func (r *heldReader) Read(p []byte) (int, error) {
+func (r *bufferedReader) Read(p []byte) (int, error) {
 	for len(r.pieces) > 0 {
 		n := copy(p, r.pieces[0])
 		if r.pieces[0] = r.pieces[0][n:]; len(r.pieces[0]) == 0 {
@@ -116,10 +118,10 @@ func twoWay(r *http.Request) bool {
 // body is a request's, which may take as long as it needs while it moves.
 type body struct {
 	io.ReadCloser
-	pace *pace
-	left int64 // bytes still to come; negative: unknown
-	bad  bool
-	done bool // it has ended, and may be closed: the transport looks once more whether there is too much
+	deadlines *deadlines
+	left      int64 // bytes still to come; negative: unknown
+	bad       bool
+	done      bool // it has ended, and may be closed: the transport looks once more whether there is too much
 
 	// judge says why the sender may do no more what they could when they began; nil: it isn't asked. What it refuses never
 	// gets to its end: neither its last bytes nor, where the length is unknown, the word that there are no more.
@@ -134,7 +136,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.done {
 		return 0, io.EOF
 	}
-	b.pace.reading(true)
+	b.deadlines.reading(true)
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
 	if b.judge != nil && (errors.Is(err, io.EOF) || err == nil && b.left == 0) {
@@ -146,17 +148,17 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		b.done = true
-		b.pace.reading(false)
+		b.deadlines.reading(false)
 	case err != nil:
-		b.pace.mu.Lock()
+		b.deadlines.mu.Lock()
 		b.bad = true
-		b.pace.mu.Unlock()
+		b.deadlines.mu.Unlock()
 	}
 	return n, err
 }
 
 func (b *body) failed() bool {
-	b.pace.mu.Lock()
-	defer b.pace.mu.Unlock()
+	b.deadlines.mu.Lock()
+	defer b.deadlines.mu.Unlock()
 	return b.bad
 }

@@ -21,9 +21,9 @@ type exchange struct {
 	assertion string
 	in        *http.Request
 	body      *body
-	held      *held // what was read of the body before; nil: nothing
+	buffered  *bufferedBody // what was read of the body before; nil: nothing
 	cancel    context.CancelCauseFunc
-	carried   carried
+	tickets   requestTickets
 	stream    *stream // nil: the caller is a stranger
 }
 
@@ -33,9 +33,9 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	x.in, x.cancel = r, cancel
 	defer x.hold()()
 	out := r.WithContext(ctx)
-	p := newPace(w, r.ProtoMajor, x.u.g.c.Stall)
+	p := newDeadlines(w, r.ProtoMajor, x.u.g.c.Stall)
 	defer p.end()
-	x.body = &body{ReadCloser: r.Body, pace: p, left: r.ContentLength}
+	x.body = &body{ReadCloser: r.Body, deadlines: p, left: r.ContentLength}
 	if err := x.take(out); err != nil {
 		x.failed(w, out, err)
 		return
@@ -50,7 +50,7 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 		x.stream = x.u.g.streams.add(r, x.caller, x.cut)
 		defer x.u.g.streams.remove(x.stream)
 	}
-	answer := &answer{ResponseWriter: w, pace: p, header: http.Header{}}
+	answer := &answer{ResponseWriter: w, deadlines: p, header: http.Header{}}
 	proxy := httputil.ReverseProxy{
 		Rewrite: x.rewrite, Transport: x.u.transport, BufferPool: buffers,
 		ModifyResponse: x.answered, ErrorHandler: x.failed, ErrorLog: discard,
@@ -64,7 +64,7 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 func (x *exchange) take(out *http.Request) error {
 	r := x.in
 	if r.ContentLength == 0 || r.Body == nil {
-		x.body.pace.reading(false) // net/http's own limit would end the request while it waits for the answer
+		x.body.deadlines.reading(false) // net/http's own limit would end the request while it waits for the answer
 		return nil
 	}
 	out.Body = x.body
@@ -77,13 +77,13 @@ func (x *exchange) take(out *http.Request) error {
 	}
 	whole := false
 	if r.ContentLength <= most && most > 0 {
-		x.held = &held{room: &x.u.g.room}
+		x.buffered = &bufferedBody{budget: &x.u.g.budget}
 		var err error
-		if whole, err = x.held.fill(x.body, r.ContentLength, most); err != nil {
+		if whole, err = x.buffered.fill(x.body, r.ContentLength, most); err != nil {
 			x.free()
 			return err
 		}
-		out.Body = x.held.reader(x.body)
+		out.Body = x.buffered.reader(x.body)
 	}
 	if !whole {
 		if x.who != nil {
@@ -91,13 +91,13 @@ func (x *exchange) take(out *http.Request) error {
 		}
 		return nil
 	}
-	x.body.pace.reading(false)
-	out.GetBody = func() (io.ReadCloser, error) { return x.held.reader(http.NoBody), nil }
+	x.body.deadlines.reading(false)
+	out.GetBody = func() (io.ReadCloser, error) { return x.buffered.reader(http.NoBody), nil }
 	out.Body, _ = out.GetBody()
-	out.ContentLength, out.TransferEncoding = x.held.size, nil
+	out.ContentLength, out.TransferEncoding = x.buffered.size, nil
 	var err error
-	if x.caller, err = x.u.g.admitAgain(r, x.caller); err == nil {
-		err = x.passable()
+	if x.caller, err = x.u.g.readmit(r, x.caller); err == nil {
+		err = x.checkExpressible()
 	}
 	if err != nil {
 		x.free()
@@ -108,15 +108,15 @@ func (x *exchange) take(out *http.Request) error {
 
 // free lets go of the body that was read whole.
 func (x *exchange) free() {
-	if x.held != nil {
-		x.held.free()
+	if x.buffered != nil {
+		x.buffered.free()
 	}
 }
 
 // cut ends the exchange, whatever it waits for: the transport gives a request up only once it has done reading its body.
 func (x *exchange) cut(err *cutError) {
 	x.cancel(err)
-	x.body.pace.stop()
+	x.body.deadlines.stop()
 }
 
 // judge says why the caller may do no more what they could when the request began. It ends the exchange then.
@@ -211,7 +211,7 @@ func withoutSetCookies(lines, names []string) []string {
 	var kept []string
 	for _, line := range lines {
 		name, _, _ := strings.Cut(line, "=")
-		if !named(name, names) {
+		if !containsFold(name, names) {
 			kept = append(kept, line)
 		}
 	}
@@ -247,7 +247,7 @@ func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	x.u.g.c.Log.LogAttrs(x.in.Context(), slog.LevelWarn, "upstream failed", slog.String("upstream", x.u.name),
 		slog.String("code", p.Code), slog.Any("error", err))
-	refuse(w, r, x.assured(p))
+	refuse(w, r, x.withStillSignedIn(p))
 }
 
 // discard silences what ReverseProxy has to say: it is said by failed, or was the client's doing.

@@ -20,7 +20,7 @@ func Demanded(texts []string, method, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return all.of(method, path, signedIn).String(), nil
+	return all.require(method, path, signedIn).String(), nil
 }
 
 // DemandedBelow is Demanded for a path below a prefix that no rule can tell from another.
@@ -29,7 +29,7 @@ func DemandedBelow(texts []string, method, prefix string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return all.anyBelow(method, prefix, signedIn).String(), nil
+	return all.requireBelow(method, prefix, signedIn).String(), nil
 }
 
 // UnsafePrefix returns which of two upstreams gets an unsafe path, where the second is spared; "": it is refused.
@@ -43,7 +43,7 @@ func UnsafePrefix(path, unsafe, spared string) string {
 	return prefix
 }
 
-func (d demand) String() string {
+func (d requirement) String() string {
 	words := ""
 	if d.signedIn {
 		words = "signed-in"
@@ -80,8 +80,8 @@ func Described(u *account.User) http.Header {
 	return h
 }
 
-// Listed is listed.
-var Listed = listed
+// Listed is escapeListItem.
+var Listed = escapeListItem
 
 // WithoutCookies is withoutCookies.
 var WithoutCookies = withoutCookies
@@ -105,7 +105,7 @@ type Assertions struct{ assertions }
 func NewAssertions(s Signer) *Assertions { return &Assertions{assertions{signer: s}} }
 
 // Of is of.
-func (a *Assertions) Of(ctx context.Context, c Claims) (string, error) { return a.of(ctx, c) }
+func (a *Assertions) Of(ctx context.Context, c Claims) (string, error) { return a.get(ctx, c) }
 
 // Len returns how many are remembered.
 func (a *Assertions) Len() int { return len(a.young) + len(a.old) }

@@ -27,12 +27,12 @@ import (
 // behind our own gateway, and Cookie and Authorization without what is ours.
 func (g *Gateway) ForwardAuth() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q, ok := questions[strings.TrimSuffix(r.URL.EscapedPath(), "/")]
+		q, ok := endpoints[strings.TrimSuffix(r.URL.EscapedPath(), "/")]
 		if !ok {
 			refuse(w, r, errNotFound)
 			return
 		}
-		original, c, assertion, err := g.consider(r, q)
+		original, c, assertion, err := g.authorize(r, q)
 		if err != nil {
 			q.refuse(g, w, original, err)
 			return
@@ -43,13 +43,13 @@ func (g *Gateway) ForwardAuth() http.Handler {
 }
 
 // question is a way to ask.
-type question struct {
-	read    func(http.Header) (asked, error)
+type endpoint struct {
+	read    func(http.Header) (originalRequest, error)
 	refuse  func(g *Gateway, w http.ResponseWriter, r *http.Request, err error)
 	refused bool // it has been refused: nobody is let in now
 }
 
-var questions = map[string]question{
+var endpoints = map[string]endpoint{
 	"/api/authz/forward-auth": {read: readForwarded, refuse: (*Gateway).deny},
 	"/api/authz/auth-request": {read: readOriginal, refuse: (*Gateway).denyToNginx},
 	"/api/authz/refusal":      {read: readOriginal, refuse: (*Gateway).deny, refused: true},
@@ -65,14 +65,14 @@ func (g *Gateway) tell(h http.Header, r *http.Request, c caller, assertion strin
 }
 
 // consider judges the request that is asked about. It returns the question itself in its place if it can't be known.
-func (g *Gateway) consider(r *http.Request, q question) (original *http.Request, c caller, assertion string, err error) {
+func (g *Gateway) authorize(r *http.Request, q endpoint) (original *http.Request, c caller, assertion string, err error) {
 	original, err = g.original(r, q)
 	if err != nil {
 		return r, caller{}, "", err
 	}
-	c, err = g.judge(original)
+	c, err = g.check(original)
 	if err == nil && q.refused {
-		err = c.assured(errNowAllowed)
+		err = c.withStillSignedIn(errNowAllowed)
 	}
 	if err == nil {
 		assertion, err = g.assertion(original, c)
@@ -81,14 +81,14 @@ func (g *Gateway) consider(r *http.Request, q question) (original *http.Request,
 }
 
 // judge is what happens to a request on its way through our own gateway.
-func (g *Gateway) judge(r *http.Request) (caller, error) {
+func (g *Gateway) check(r *http.Request) (caller, error) {
 	path, err := target(r)
-	var demanded demand
+	var required requirement
 	if prefix, ok := g.unsafePrefix(r); err != nil && ok {
-		path, demanded = r.URL.Path, g.rules.anyBelow(r.Method, prefix, signedIn)
+		path, required = r.URL.Path, g.rules.requireBelow(r.Method, prefix, signedIn)
 	} else if err != nil {
 		return caller{}, err
-	} else if demanded = g.rules.of(r.Method, path, signedIn); g.owns(path) {
+	} else if required = g.rules.require(r.Method, path, signedIn); g.owns(path) {
 		return caller{}, errMisrouted
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
@@ -99,9 +99,9 @@ func (g *Gateway) judge(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	c, err := g.admit(r, path, demanded)
+	c, err := g.admit(r, path, required)
 	if err == nil {
-		err = c.passable()
+		err = c.checkExpressible()
 	}
 	return c, err
 }
@@ -131,30 +131,30 @@ var (
 )
 
 // asked is the request that a proxy asks about, in its words.
-type asked struct{ method, host, uri string }
+type originalRequest struct{ method, host, uri string }
 
 // readForwarded takes what Caddy and Traefik write.
-func readForwarded(h http.Header) (asked, error) {
-	a := asked{one(h, "X-Forwarded-Method"), one(h, "X-Forwarded-Host"), one(h, "X-Forwarded-Uri")}
-	switch one(h, "X-Forwarded-Proto") {
+func readForwarded(h http.Header) (originalRequest, error) {
+	a := originalRequest{single(h, "X-Forwarded-Method"), single(h, "X-Forwarded-Host"), single(h, "X-Forwarded-Uri")}
+	switch single(h, "X-Forwarded-Proto") {
 	case "http", "https", "ws", "wss":
 		return a, nil
 	}
-	return asked{}, errNoOriginal
+	return originalRequest{}, errNoOriginal
 }
 
 // readOriginal takes what nginx is told to write: X-Original-Method, and X-Original-URL with scheme and host.
-func readOriginal(h http.Header) (asked, error) {
-	scheme, rest, ok := strings.Cut(one(h, "X-Original-Url"), "://")
+func readOriginal(h http.Header) (originalRequest, error) {
+	scheme, rest, ok := strings.Cut(single(h, "X-Original-Url"), "://")
 	slash := strings.IndexByte(rest, '/')
 	if !ok || scheme != "http" && scheme != "https" || slash < 0 {
-		return asked{}, errNoOriginal
+		return originalRequest{}, errNoOriginal
 	}
-	return asked{one(h, "X-Original-Method"), rest[:slash], rest[slash:]}, nil
+	return originalRequest{single(h, "X-Original-Method"), rest[:slash], rest[slash:]}, nil
 }
 
 // one returns a header's value; "" if it is there twice.
-func one(h http.Header, name string) string {
+func single(h http.Header, name string) string {
 	if values := h[name]; len(values) == 1 {
 		return values[0]
 	}
@@ -162,7 +162,7 @@ func one(h http.Header, name string) string {
 }
 
 // original returns the request that a question is about, with the headers of the question, which are its own.
-func (g *Gateway) original(r *http.Request, q question) (*http.Request, error) {
+func (g *Gateway) original(r *http.Request, q endpoint) (*http.Request, error) {
 	if !g.c.Client.TrustsPeer(r) {
 		return nil, errUntrustedProxy
 	}
@@ -194,12 +194,12 @@ func (g *Gateway) denyToNginx(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // here reports whether the sign-in is at the host that was asked for.
-func (g *Gateway) here(host string) bool {
+func (g *Gateway) isOwnHost(host string) bool {
 	u, err := url.Parse(g.c.URL)
-	return err == nil && (strings.EqualFold(strings.TrimSuffix(host, "."), u.Host) || thisMachine(host) && thisMachine(u.Host))
+	return err == nil && (strings.EqualFold(strings.TrimSuffix(host, "."), u.Host) || isLoopback(host) && isLoopback(u.Host))
 }
 
-func thisMachine(host string) bool {
+func isLoopback(host string) bool {
 	for _, name := range []string{"localhost", "127.0.0.1", "[::1]"} {
 		if rest, ok := strings.CutPrefix(host, name); ok && (rest == "" || rest[0] == ':') {
 			return true

@@ -30,7 +30,7 @@ type Config struct {
 	Stall           time.Duration // how long a client may keep a body standing still; 0: a minute
 
 	URL     string                 // the public one, scheme and host
-	Owns    func(path string) bool // paths that never get here, since they are answered before; nil: none
+	Owns    func(path string) bool // paths that strippedHeaders get here, since they are answered before; nil: none
 	Cookies []string               // names of our own, which upstreams neither see nor set
 
 	Shared *Shared // the session cookie, where upstreams see and set it; nil: they don't
@@ -44,15 +44,15 @@ type Config struct {
 
 // Gateway answers with the app's files and the upstreams' answers. It is safe for concurrent use.
 type Gateway struct {
-	c          Config
-	app        *app // nil: none
-	upstreams  []*upstream
-	unsafe     []string // prefixes
-	rules      rules
-	assertions assertions
-	streams    streams
-	moves      moves
-	room       room // for bodies that are read whole
+	c             Config
+	app           *app // nil: none
+	upstreams     []*upstream
+	unsafe        []string // prefixes
+	rules         rules
+	assertions    assertions
+	streams       streams
+	cookieChanges cookieChanges
+	budget        bodyBudget // for bodies that are read whole
 }
 
 // New returns a Gateway, or an error that says which part of the configuration is wrong, in the terms of the command line.
@@ -120,42 +120,42 @@ func (g *Gateway) Serves() bool { return g.app != nil || len(g.upstreams) > 0 }
 
 // ServeHTTP answers a request that passed auth.Resolver.Handler and the check of its host and origin.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path, behind, demand, err := g.find(r)
+	path, backend, requirement, err := g.find(r)
 	var c caller
 	if err == nil {
-		c, err = g.admit(r, path, demand)
+		c, err = g.admit(r, path, requirement)
 	}
 	if err != nil {
 		g.deny(w, r, err)
 		return
 	}
-	behind.serve(w, r, c)
+	backend.serve(w, r, c)
 }
 
 // find returns who answers a request, and what is demanded of the caller.
-func (g *Gateway) find(r *http.Request) (path string, by behind, d demand, err error) {
+func (g *Gateway) find(r *http.Request) (path string, by backend, d requirement, err error) {
 	if path, err = target(r); err == nil {
 		by = g.choose(r, path)
-		return path, by, g.rules.of(r.Method, path, by.standard()), nil
+		return path, by, g.rules.require(r.Method, path, by.defaultRequirement()), nil
 	}
 	prefix, ok := g.unsafePrefix(r)
 	for _, u := range g.upstreams {
 		if ok && u.prefix == prefix {
-			return r.URL.Path, u, g.rules.anyBelow(r.Method, prefix, u.standard()), nil
+			return r.URL.Path, u, g.rules.requireBelow(r.Method, prefix, u.defaultRequirement()), nil
 		}
 	}
-	return "", nil, demand{}, err
+	return "", nil, requirement{}, err
 }
 
 // caller is somebody who may have what they ask for.
 type caller struct {
-	path   string         // what they ask for, decoded
-	who    *auth.Identity // nil: nobody, and nobody needs to be
-	demand demand
+	path        string         // what they ask for, decoded
+	who         *auth.Identity // nil: nobody, and nobody needs to be
+	requirement requirement
 }
 
 // assured is p, with a word for a caller who is signed in, and may take what p tells of for the end of that.
-func (c caller) assured(p *problem.Problem) *problem.Problem {
+func (c caller) withStillSignedIn(p *problem.Problem) *problem.Problem {
 	if c.who == nil {
 		return p
 	}
@@ -164,15 +164,15 @@ func (c caller) assured(p *problem.Problem) *problem.Problem {
 	return &with
 }
 
-// behind is who answers once the caller is admitted.
-type behind interface {
-	standard() demand // where no rule covers the request
+// backend is who answers once the caller is admitted.
+type backend interface {
+	defaultRequirement() requirement // where no rule covers the request
 	serve(w http.ResponseWriter, r *http.Request, c caller)
 }
 
 // choose finds who answers: the upstream with the longest prefix of the path; or the app, where it has such a file, or
 // where a browser asks for a page and its scripts will know which; or the upstream without a prefix.
-func (g *Gateway) choose(r *http.Request, path string) behind {
+func (g *Gateway) choose(r *http.Request, path string) backend {
 	var rest *upstream
 	for _, u := range g.upstreams { // the longest prefix first
 		if u.prefix == "" {
@@ -187,15 +187,15 @@ func (g *Gateway) choose(r *http.Request, path string) behind {
 	if rest != nil {
 		return rest
 	}
-	return nobody{}
+	return noBackend{}
 }
 
 // nobody answers where there is neither an app nor an upstream for the path.
-type nobody struct{}
+type noBackend struct{}
 
-func (nobody) standard() demand { return demand{} }
+func (noBackend) defaultRequirement() requirement { return requirement{} }
 
-func (nobody) serve(w http.ResponseWriter, r *http.Request, _ caller) {
+func (noBackend) serve(w http.ResponseWriter, r *http.Request, _ caller) {
 	refuse(w, r, errNotFound)
 }
 
@@ -203,7 +203,7 @@ func (nobody) serve(w http.ResponseWriter, r *http.Request, _ caller) {
 const checkTimeout = 5 * time.Second
 
 // admit lets in who may have what they ask for.
-func (g *Gateway) admit(r *http.Request, path string, demanded demand) (caller, error) {
+func (g *Gateway) admit(r *http.Request, path string, required requirement) (caller, error) {
 	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
 		if err := g.c.CSRF.CheckHandshake(r, byTicket(r.Context())); err != nil {
 			return caller{}, err
@@ -211,25 +211,25 @@ func (g *Gateway) admit(r *http.Request, path string, demanded demand) (caller, 
 	}
 	ctx := limit.For(r.Context(), checkTimeout)
 	defer ctx.End()
-	c := caller{path: path, demand: demanded}
+	c := caller{path: path, requirement: required}
 	var err error
-	if !c.demand.signedIn {
+	if !c.requirement.signedIn {
 		c.who, err = auth.FromContext(ctx)
 		return c, err
 	}
 	if c.who, err = auth.Check(ctx); err != nil {
 		return caller{}, err
 	}
-	return c, c.demand.of(c.who)
+	return c, c.requirement.check(c.who)
 }
 
 // admitAgain is admit, after what took time: the body of the request has come.
-func (g *Gateway) admitAgain(r *http.Request, c caller) (caller, error) {
+func (g *Gateway) readmit(r *http.Request, c caller) (caller, error) {
 	if c.who == nil {
 		return c, nil
 	}
-	who, err := g.now(r.Context(), c)
-	if ended(err) && !c.demand.signedIn {
+	who, err := g.currentIdentity(r.Context(), c)
+	if isSignedOut(err) && !c.requirement.signedIn {
 		c.who = nil
 		return c, nil
 	}
@@ -237,14 +237,14 @@ func (g *Gateway) admitAgain(r *http.Request, c caller) (caller, error) {
 		return caller{}, err
 	}
 	c.who = who
-	return c, c.demand.of(who)
+	return c, c.requirement.check(who)
 }
 
 // lost says why a caller who was let in may do no more what they began. That a sign-in is no longer fresh ends nothing
 // that began when it was.
 func (g *Gateway) lost(ctx context.Context, c caller) error {
-	who, err := g.now(ctx, c)
-	if err == nil && c.demand.lost(who) {
+	who, err := g.currentIdentity(ctx, c)
+	if err == nil && c.requirement.revokedFor(who) {
 		err = auth.ErrPermissionDenied
 	}
 	return err
@@ -252,7 +252,7 @@ func (g *Gateway) lost(ctx context.Context, c caller) error {
 
 // now returns the identity of a caller as it is at this moment, or why there is none. ctx must have the values of the
 // request's. To ask is no use of a session, and finds it under whatever ticket it has by now.
-func (g *Gateway) now(ctx context.Context, c caller) (*auth.Identity, error) {
+func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity, error) {
 	limited := limit.For(ctx, checkTimeout)
 	defer limited.End()
 	if c.who.Session == nil {
@@ -266,7 +266,7 @@ func (g *Gateway) now(ctx context.Context, c caller) (*auth.Identity, error) {
 }
 
 // ended reports whether an error of now says that the caller is nobody by now, rather than that nothing is known.
-func ended(err error) bool {
+func isSignedOut(err error) bool {
 	p, ok := errors.AsType[*problem.Problem](err)
 	return ok && p.Status == http.StatusUnauthorized
 }
@@ -288,7 +288,7 @@ func (g *Gateway) deny(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if navigates(r) {
-		protect(w.Header())
+		setRefusalHeaders(w.Header())
 		w.Header().Set("Location", g.signIn(r))
 		w.WriteHeader(http.StatusSeeOther)
 		return
@@ -317,11 +317,11 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 
 // refuse answers with p, which depends on the cookie and is for nobody else.
 func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
-	protect(w.Header())
+	setRefusalHeaders(w.Header())
 	problem.Write(w, r, p)
 }
 
-func protect(h http.Header) {
+func setRefusalHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -44,8 +44,8 @@ var errNotExpressible = problem.New(http.StatusForbidden, "identity_not_expressi
 		"ends with white space. An administrator can change it.")
 
 // passable says why nothing may be passed on on behalf of the caller; nil if it may.
-func (c caller) passable() error {
-	if c.demand.signedIn && c.told() == nil {
+func (c caller) checkExpressible() error {
+	if c.requirement.signedIn && c.disclosed() == nil {
 		return errNotExpressible
 	}
 	return nil
@@ -54,8 +54,8 @@ func (c caller) passable() error {
 // told returns the identity that the upstream learns; nil if it learns of no one. On a public path, a user whom the
 // headers can't name is a stranger, and so is a token that is limited to scopes: the application would take it for all
 // that its owner is.
-func (c caller) told() *auth.Identity {
-	if c.who == nil || !expressible(c.who) || !c.demand.signedIn && c.who.Limited() {
+func (c caller) disclosed() *auth.Identity {
+	if c.who == nil || !expressible(c.who) || !c.requirement.signedIn && c.who.Limited() {
 		return nil
 	}
 	return c.who
@@ -75,15 +75,15 @@ func describe(h http.Header, c caller, assertion string) {
 	for i, name := range identityHeaders {
 		h[name] = values[i : i+1 : i+1]
 	}
-	who := c.told()
+	who := c.disclosed()
 	if who == nil {
 		return
 	}
 	u := who.User
 	h[headerUser][0], h[headerUserID][0], h[headerEmail][0] = u.Username, u.ID, u.Email
-	h[headerGroups][0] = list(u.Groups)
+	h[headerGroups][0] = joinList(u.Groups)
 	h[headerName][0] = oneLine(strings.TrimSpace(u.FirstName + " " + u.LastName))
-	h[headerScopes][0] = list(scopes(who))
+	h[headerScopes][0] = joinList(scopes(who))
 	h[headerAssertion][0] = assertion
 }
 
@@ -96,10 +96,10 @@ func scopes(who *auth.Identity) []string {
 }
 
 // list writes names as a comma-separated list.
-func list(names []string) string {
+func joinList(names []string) string {
 	all := make([]string, len(names))
 	for i, name := range names {
-		all[i] = listed(name)
+		all[i] = escapeListItem(name)
 	}
 	return strings.Join(all, ",")
 }
@@ -115,7 +115,7 @@ func oneLine(s string) string {
 }
 
 // listed writes a name such that it is one entry of a comma-separated list.
-func listed(name string) string {
+func escapeListItem(name string) string {
 	var b strings.Builder
 	for i, r := range name {
 		edge := r == ' ' && (i == 0 || i == len(name)-1)
@@ -131,7 +131,7 @@ func listed(name string) string {
 // never are headers of a client that no upstream gets to see, or prefixes of them that end with a hyphen: in lower case.
 // They speak for a proxy in front of us, about whom or what the request is; what we know ourselves is set instead. Some
 // upstreams would take another method or path from them than the one that was judged.
-var never = []string{
+var strippedHeaders = []string{
 	"cloakroom-", "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-authentik-", "x-authenticated-",
 	"forwarded", "x-forwarded", "x-forwarded-", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
 	"fastly-client-ip", "fly-client-ip", "x-envoy-external-address", "x-host", "x-http-host-override", "x-url-scheme",
@@ -141,9 +141,9 @@ var never = []string{
 }
 
 // neverNames and neverPrefixes are the same, to be looked up.
-var neverNames, neverPrefixes = func() (names map[string]bool, prefixes []string) {
+var strippedNames, strippedPrefixes = func() (names map[string]bool, prefixes []string) {
 	names = map[string]bool{}
-	for _, n := range never {
+	for _, n := range strippedHeaders {
 		if strings.HasSuffix(n, "-") {
 			prefixes = append(prefixes, n)
 		} else {
@@ -158,7 +158,7 @@ var neverNames, neverPrefixes = func() (names map[string]bool, prefixes []string
 // "Remote-User" (RFC 3875 section 4.1.18), and no browser sends them.
 func scrub(h http.Header) {
 	for name := range h {
-		if !plainName(name) || forbidden(strings.ToLower(name)) {
+		if !plainName(name) || isStripped(strings.ToLower(name)) {
 			delete(h, name)
 		}
 	}
@@ -174,8 +174,8 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-func forbidden(lower string) bool {
-	return neverNames[lower] || slices.ContainsFunc(neverPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) })
+func isStripped(lower string) bool {
+	return strippedNames[lower] || slices.ContainsFunc(strippedPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) })
 }
 
 // withoutCookies removes from Cookie lines what another server might take for one of these cookies, being less exact about
@@ -185,7 +185,7 @@ func withoutCookies(lines []string, names []string) []string {
 	for _, line := range lines {
 		var pairs []string
 		for pair := range strings.SplitSeq(line, ";") {
-			if pair = strings.TrimSpace(pair); pair != "" && !holds(pair, names) {
+			if pair = strings.TrimSpace(pair); pair != "" && !containsCookie(pair, names) {
 				pairs = append(pairs, pair)
 			}
 		}
@@ -197,9 +197,9 @@ func withoutCookies(lines []string, names []string) []string {
 }
 
 // holds reports whether a pair of a Cookie line, or a part of it, has one of these names.
-func holds(pair string, names []string) bool {
+func containsCookie(pair string, names []string) bool {
 	if strings.IndexByte(pair, '%') >= 0 {
-		if plain, err := url.PathUnescape(pair); err == nil && plain != pair && holds(plain, names) {
+		if plain, err := url.PathUnescape(pair); err == nil && plain != pair && containsCookie(plain, names) {
 			return true
 		}
 	}
@@ -232,7 +232,7 @@ func nameByte(c byte) bool {
 	return c == '-' || c == '_' || c == '.' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
 }
 
-func named(name string, names []string) bool {
+func containsFold(name string, names []string) bool {
 	name = strings.TrimSpace(name)
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
@@ -289,7 +289,7 @@ func encode(names []string) (encoded, error) {
 }
 
 func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
-	who := by.told()
+	who := by.disclosed()
 	if who == nil || g.c.Signer == nil {
 		return "", nil
 	}
@@ -311,7 +311,7 @@ func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
 	if who.Session != nil {
 		c.Session = who.Session.ID
 	}
-	text, err := g.assertions.of(r.Context(), c)
+	text, err := g.assertions.get(r.Context(), c)
 	if err != nil {
 		return "", fmt.Errorf("sign assertion: %w", err)
 	}

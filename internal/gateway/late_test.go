@@ -31,8 +31,8 @@ type member struct {
 // newMember serves a gateway in front of an application. Nothing runs in the background.
 func newMember(t *testing.T, application http.HandlerFunc) *member {
 	t.Helper()
-	behind := httptest.NewServer(application)
-	t.Cleanup(behind.Close)
+	backend := httptest.NewServer(application)
+	t.Cleanup(backend.Close)
 	db := memory.New()
 	guard, err := csrf.New(csrf.Config{URL: "https://app.example.com", Keys: func() [][]byte { return [][]byte{[]byte("a key of the test's")} }})
 	if err != nil {
@@ -41,7 +41,7 @@ func newMember(t *testing.T, application http.HandlerFunc) *member {
 	sessions := &session.Manager{Store: db.Sessions}
 	resolver := auth.New(sessions, db.Accounts)
 	m := &member{t: t}
-	if m.g, err = gateway.New(gateway.Config{Upstreams: []string{behind.URL}, URL: "https://app.example.com", Auth: resolver, CSRF: guard}); err != nil {
+	if m.g, err = gateway.New(gateway.Config{Upstreams: []string{backend.URL}, URL: "https://app.example.com", Auth: resolver, CSRF: guard}); err != nil {
 		t.Fatal(err)
 	}
 	ada := &account.User{Username: "ada", Epoch: "1", IsActive: true}

@@ -13,7 +13,7 @@ func navigates(r *http.Request) bool {
 	if mode != "" {
 		return mode == "navigate" && (dest == "document" || dest == "")
 	}
-	return reads(r.Method) && wantsHTML(r.Header.Get("Accept")) && r.Header.Get("X-Requested-With") == ""
+	return isRead(r.Method) && wantsHTML(r.Header.Get("Accept")) && r.Header.Get("X-Requested-With") == ""
 }
 
 // wantsHTML reports whether HTML is named before any other type.
@@ -24,7 +24,7 @@ func wantsHTML(accept string) bool {
 	return strings.EqualFold(kind, "text/html") || strings.EqualFold(kind, "application/xhtml+xml")
 }
 
-func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // longestNext bounds how long an address is led back to.
 const longestNext = 2048
@@ -32,11 +32,11 @@ const longestNext = 2048
 // signIn is where a browser signs in, and from where it then comes back to the page that it asked for: a path of this
 // host, with nothing in it that a browser could take for another host. A request that was more than reading isn't repeated.
 func (g *Gateway) signIn(r *http.Request) string {
-	if !g.here(r.Host) {
+	if !g.isOwnHost(r.Host) {
 		return g.c.URL + "/signin"
 	}
 	next := r.URL.EscapedPath()
-	if _, err := plainPath(next); err != nil || !reads(r.Method) {
+	if _, err := plainPath(next); err != nil || !isRead(r.Method) {
 		return "/signin"
 	}
 	if r.URL.RawQuery != "" {

@@ -10,23 +10,23 @@ import (
 )
 
 // demand is what is asked of a caller. The zero demand asks nothing.
-type demand struct {
+type requirement struct {
 	signedIn    bool
 	whole       bool // a token that is limited to scopes won't do
 	fresh       bool
 	permissions []string
 }
 
-func (d demand) and(e demand) demand {
-	return demand{
+func (d requirement) and(e requirement) requirement {
+	return requirement{
 		signedIn: d.signedIn || e.signedIn, whole: d.whole || e.whole, fresh: d.fresh || e.fresh,
 		permissions: append(slices.Clip(d.permissions), e.permissions...),
 	}
 }
 
 // of says why who may not do what demands d; nil if they may.
-func (d demand) of(who *auth.Identity) error {
-	if d.lost(who) {
+func (d requirement) check(who *auth.Identity) error {
+	if d.revokedFor(who) {
 		return auth.ErrPermissionDenied
 	}
 	if d.whole && who.Limited() {
@@ -39,20 +39,20 @@ func (d demand) of(who *auth.Identity) error {
 }
 
 // lost reports whether somebody who was let in has lost a right that was asked for.
-func (d demand) lost(who *auth.Identity) bool {
+func (d requirement) revokedFor(who *auth.Identity) bool {
 	return slices.ContainsFunc(d.permissions, func(p string) bool { return !who.Has(p) })
 }
 
 // signedIn asks for somebody who may all that the user may.
-var signedIn = demand{signedIn: true, whole: true}
+var signedIn = requirement{signedIn: true, whole: true}
 
 // rule says what is asked of whoever wants these paths by these methods.
 type rule struct {
-	demand  demand
-	methods []string // none: all
-	path    []string // its segments; "*" stands for any one
-	folded  []string // the same, folded
-	below   bool     // the path and everything below it
+	requirement requirement
+	methods     []string // none: all
+	path        []string // its segments; "*" stands for any one
+	folded      []string // the same, folded
+	below       bool     // the path and everything below it
 }
 
 const ruleForm = `want "LEVEL [METHOD,…] PATH", such as "public GET /api/products/*" or "permission:shop.view_order /api/orders/*"`
@@ -66,7 +66,7 @@ func parseRule(text string) (rule, error) {
 	}
 	var r rule
 	var err error
-	if r.demand, err = parseLevel(words[0]); err != nil {
+	if r.requirement, err = parseLevel(words[0]); err != nil {
 		return rule{}, err
 	}
 	if len(words) == 3 {
@@ -77,24 +77,24 @@ func parseRule(text string) (rule, error) {
 	return r, r.parsePath(words[len(words)-1])
 }
 
-func parseLevel(word string) (demand, error) {
+func parseLevel(word string) (requirement, error) {
 	permission, isPermission := strings.CutPrefix(word, "permission:")
 	app, codename, ok := strings.Cut(permission, ".")
 	switch {
 	case word == "public":
-		return demand{}, nil
+		return requirement{}, nil
 	case word == "signed-in":
 		return signedIn, nil
 	case word == "scoped": // the upstream judges the scopes
-		return demand{signedIn: true}, nil
+		return requirement{signedIn: true}, nil
 	case word == "fresh":
-		return demand{signedIn: true, whole: true, fresh: true}, nil
+		return requirement{signedIn: true, whole: true, fresh: true}, nil
 	case isPermission && ok && app != "" && codename != "":
-		return demand{signedIn: true, permissions: []string{permission}}, nil
+		return requirement{signedIn: true, permissions: []string{permission}}, nil
 	case isPermission:
-		return demand{}, fmt.Errorf("the permission %q is not of the form app.codename", permission)
+		return requirement{}, fmt.Errorf("the permission %q is not of the form app.codename", permission)
 	}
-	return demand{}, fmt.Errorf("%q is no level: want public, signed-in, scoped, fresh or permission:app.codename", word)
+	return requirement{}, fmt.Errorf("%q is no level: want public, signed-in, scoped, fresh or permission:app.codename", word)
 }
 
 func parseMethods(word string) ([]string, error) {
@@ -180,22 +180,22 @@ func parseRules(texts []string) (rules, error) {
 //
 // The upstream may not tell /Admin or /admin/ from /admin, or it may. So a path is judged twice, as it is and folded, and
 // what both rules demand is demanded: no other spelling opens more than the rule's own.
-func (all rules) of(method, path string, standard demand) demand {
+func (all rules) require(method, path string, fallback requirement) requirement {
 	if len(all) == 0 {
-		return standard
+		return fallback
 	}
-	asIs, fold := standard, standard
+	asIs, fold := fallback, fallback
 	segments := split(path)
 	for _, r := range all {
 		if r.allows(method) && covers(r.path, segments, r.below) {
-			asIs = r.demand
+			asIs = r.requirement
 			break
 		}
 	}
 	segments = split(folded(path))
 	for _, r := range all {
 		if r.allows(method) && covers(r.folded, segments, r.below) {
-			fold = r.demand
+			fold = r.requirement
 			break
 		}
 	}

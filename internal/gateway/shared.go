@@ -29,31 +29,31 @@ type Shared struct {
 }
 
 // carried is the tickets that a request came with.
-type carried struct {
+type requestTickets struct {
 	ids   []session.ID
 	moved atomic.Bool // its browser has been given another cookie since, by this process
 }
 
 // moves knows whose cookies have changed lately.
-type moves struct {
-	mu     sync.Mutex
-	held   map[session.ID][]*carried // requests under way
-	recent map[session.ID]time.Time  // when: a request may have been sent before its browser knew of it
-	order  []move                    // the same, the oldest first
+type cookieChanges struct {
+	mu      sync.Mutex
+	pending map[session.ID][]*requestTickets // requests under way
+	recent  map[session.ID]time.Time         // when: a request may have been sent before its browser knew of it
+	order   []cookieChange                   // the same, the oldest first
 }
 
-type move struct {
+type cookieChange struct {
 	id session.ID
 	at time.Time
 }
 
 // recently is for how long a request may come with a ticket in whose place its browser has got another: as long as the answer
 // with that is under way.
-const recently = time.Minute
+const recentWindow = time.Minute
 
 // Moved notes that the browser with these tickets is given another cookie, or none. For session.Manager.
 func (g *Gateway) Moved(ids []session.ID) {
-	m, now := &g.moves, time.Now()
+	m, now := &g.cookieChanges, time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire(now)
@@ -61,15 +61,15 @@ func (g *Gateway) Moved(ids []session.ID) {
 		m.recent = map[session.ID]time.Time{}
 	}
 	for _, id := range ids {
-		m.recent[id], m.order = now, append(m.order, move{id, now})
-		for _, c := range m.held[id] {
+		m.recent[id], m.order = now, append(m.order, cookieChange{id, now})
+		for _, c := range m.pending[id] {
 			c.moved.Store(true)
 		}
 	}
 }
 
-func (m *moves) expire(now time.Time) {
-	for len(m.order) > 0 && now.Sub(m.order[0].at) > recently {
+func (m *cookieChanges) expire(now time.Time) {
+	for len(m.order) > 0 && now.Sub(m.order[0].at) > recentWindow {
 		if old := m.order[0]; m.recent[old.id].Equal(old.at) {
 			delete(m.recent, old.id)
 		}
@@ -79,29 +79,29 @@ func (m *moves) expire(now time.Time) {
 
 // hold notes what the request came with until release is called.
 func (x *exchange) hold() (release func()) {
-	shared, m := x.u.g.c.Shared, &x.u.g.moves
+	shared, m := x.u.g.c.Shared, &x.u.g.cookieChanges
 	if shared == nil {
 		return func() {}
 	}
-	x.carried.ids = shared.Sessions.Carried(x.in)
+	x.tickets.ids = shared.Sessions.Carried(x.in)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire(time.Now())
-	if m.held == nil {
-		m.held = map[session.ID][]*carried{}
+	if m.pending == nil {
+		m.pending = map[session.ID][]*requestTickets{}
 	}
-	for _, id := range x.carried.ids {
-		m.held[id] = append(m.held[id], &x.carried)
+	for _, id := range x.tickets.ids {
+		m.pending[id] = append(m.pending[id], &x.tickets)
 		if _, moved := m.recent[id]; moved {
-			x.carried.moved.Store(true)
+			x.tickets.moved.Store(true)
 		}
 	}
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		for _, id := range x.carried.ids {
-			if m.held[id] = slices.DeleteFunc(m.held[id], func(c *carried) bool { return c == &x.carried }); len(m.held[id]) == 0 {
-				delete(m.held, id)
+		for _, id := range x.tickets.ids {
+			if m.pending[id] = slices.DeleteFunc(m.pending[id], func(c *requestTickets) bool { return c == &x.tickets }); len(m.pending[id]) == 0 {
+				delete(m.pending, id)
 			}
 		}
 	}
@@ -111,10 +111,10 @@ func (x *exchange) hold() (release func()) {
 // someone is signed in may be set all the same: that is a sign-in at the upstream.
 func (x *exchange) withoutStale(lines []string) []string {
 	shared := x.u.g.c.Shared
-	if shared == nil || len(x.carried.ids) == 0 {
+	if shared == nil || len(x.tickets.ids) == 0 {
 		return lines
 	}
-	superseded, moves := sync.OnceValue(x.superseded), false
+	superseded, changed := sync.OnceValue(x.superseded), false
 	kept := slices.DeleteFunc(lines, func(line string) bool {
 		c, err := http.ParseSetCookie(line)
 		if err != nil || !shared.is(c) {
@@ -123,11 +123,11 @@ func (x *exchange) withoutStale(lines []string) []string {
 		if superseded() && !x.signsIn(c) {
 			return true
 		}
-		moves = moves || !slices.Contains(x.carried.ids, shared.id(c))
+		changed = changed || !slices.Contains(x.tickets.ids, shared.id(c))
 		return false
 	})
-	if moves { // other answers that are under way must not take this one's cookie away
-		x.u.g.Moved(x.carried.ids)
+	if changed { // other answers that are under way must not take this one's cookie away
+		x.u.g.Moved(x.tickets.ids)
 	}
 	return kept
 }
@@ -151,7 +151,7 @@ func (s *Shared) is(c *http.Cookie) bool {
 // superseded reports whether the browser has got another cookie since. What can't be told is taken for that: an outage is no
 // sign-out.
 func (x *exchange) superseded() bool {
-	if x.carried.moved.Load() {
+	if x.tickets.moved.Load() {
 		return true
 	}
 	if x.who == nil || x.who.Session == nil {
@@ -159,7 +159,7 @@ func (x *exchange) superseded() bool {
 	}
 	ctx, cancel := context.WithTimeout(x.in.Context(), checkTimeout)
 	defer cancel()
-	for _, id := range x.carried.ids {
+	for _, id := range x.tickets.ids {
 		_, err := x.u.g.c.Shared.Sessions.Store.Load(ctx, id)
 		if err == nil {
 			continue
@@ -181,7 +181,7 @@ func (x *exchange) superseded() bool {
 // signsIn reports whether a cookie names a session in which someone is signed in, and another than the request's.
 func (x *exchange) signsIn(c *http.Cookie) bool {
 	id := x.u.g.c.Shared.id(c)
-	if id == (session.ID{}) || slices.Contains(x.carried.ids, id) {
+	if id == (session.ID{}) || slices.Contains(x.tickets.ids, id) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(x.in.Context(), checkTimeout)

@@ -11,7 +11,7 @@ import (
 
 // recheck is how often the callers of exchanges that last are judged again. An exchange is judged from its second turn on,
 // so one whose caller has lost the right to it is cut within twice that time, and short ones cost nothing.
-const recheck = 400 * time.Millisecond
+const recheckInterval = 400 * time.Millisecond
 
 // recheckers bounds how many callers are judged at a time.
 const recheckers = 8
@@ -91,7 +91,7 @@ func (s *streams) callers() map[string][]*stream {
 
 // Run cuts streams whose caller is no longer signed in, until ctx ends. Run it once.
 func (g *Gateway) Run(ctx context.Context) error {
-	ticker := time.NewTicker(recheck)
+	ticker := time.NewTicker(recheckInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -125,18 +125,18 @@ func (g *Gateway) reviewAll(ctx context.Context) {
 // review cuts those of one caller's streams that the caller may have no more. Not to know ends nothing: an outage is no
 // sign-out.
 func (g *Gateway) review(ctx context.Context, same []*stream) {
-	asked, cancel := context.WithCancel(context.WithoutCancel(same[0].r.Context()))
+	live, cancel := context.WithCancel(context.WithoutCancel(same[0].r.Context()))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	who, err := g.now(asked, same[0].caller)
+	who, err := g.currentIdentity(live, same[0].caller)
 	switch {
-	case ended(err):
+	case isSignedOut(err):
 		for _, one := range same {
 			one.cut(&cutError{err})
 		}
 	case err == nil:
 		for _, one := range same {
-			if one.demand.lost(who) {
+			if one.requirement.revokedFor(who) {
 				one.cut(&cutError{auth.ErrPermissionDenied})
 			}
 		}

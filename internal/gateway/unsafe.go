@@ -80,8 +80,8 @@ func collapsed(path string) string {
 
 // anyBelow returns all that is demanded of any path below a prefix: what every rule demands that covers one, up to the first
 // that covers them all. Rules can't tell how the upstream will read a path, but to the upstream it is one of these.
-func (all rules) anyBelow(method, prefix string, standard demand) demand {
-	var d demand
+func (all rules) requireBelow(method, prefix string, fallback requirement) requirement {
+	var d requirement
 	var segments, fold []string
 	if prefix != "" {
 		segments, fold = split(prefix), split(folded(prefix))
@@ -90,12 +90,12 @@ func (all rules) anyBelow(method, prefix string, standard demand) demand {
 		if !r.allows(method) || !overlaps(r.folded, fold, r.below) {
 			continue
 		}
-		d = d.and(r.demand)
+		d = d.and(r.requirement)
 		if r.below && covers(r.path, segments, true) {
 			return d
 		}
 	}
-	return d.and(standard)
+	return d.and(fallback)
 }
 
 // overlaps reports whether a rule's path covers anything below a prefix.

@@ -108,10 +108,10 @@ func (u *upstream) covers(path string) bool {
 }
 
 // standard is that whoever wants what is passed on must be signed in.
-func (*upstream) standard() demand { return signedIn }
+func (*upstream) defaultRequirement() requirement { return signedIn }
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
-	if err := c.passable(); err != nil {
+	if err := c.checkExpressible(); err != nil {
 		u.g.deny(w, r, err)
 		return
 	}

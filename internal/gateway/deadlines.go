@@ -8,7 +8,7 @@ import (
 )
 
 // pace replaces the server's limits on the time that a whole request takes by limits on standing still.
-type pace struct {
+type deadlines struct {
 	rc    *http.ResponseController
 	h2    bool
 	stall time.Duration // how long either side may keep the other waiting for the next bytes of a body
@@ -21,15 +21,15 @@ type pace struct {
 
 // newPace lifts the server's limit on the answer, which HTTP/2 keeps by ending the stream, also where nothing is to be
 // written yet.
-func newPace(w http.ResponseWriter, major int, stall time.Duration) *pace {
-	p := &pace{rc: http.NewResponseController(w), h2: major >= 2, stall: stall}
+func newDeadlines(w http.ResponseWriter, major int, stall time.Duration) *deadlines {
+	p := &deadlines{rc: http.NewResponseController(w), h2: major >= 2, stall: stall}
 	_ = p.rc.SetWriteDeadline(time.Time{})
 	return p
 }
 
 // reading gives the client until stall to send more; false: nothing more is expected. What doesn't know deadlines, such as
 // a recorder in a test, does without.
-func (p *pace) reading(more bool) {
+func (p *deadlines) reading(more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -44,7 +44,7 @@ func (p *pace) reading(more bool) {
 }
 
 // stop ends a read that waits for the client, and lets no other wait.
-func (p *pace) stop() {
+func (p *deadlines) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.over {
@@ -54,7 +54,7 @@ func (p *pace) stop() {
 }
 
 // writing gives the client until stall to take what is written by f.
-func (p *pace) writing(f func() error) error {
+func (p *deadlines) writing(f func() error) error {
 	_ = p.rc.SetWriteDeadline(time.Now().Add(p.stall))
 	err := f()
 	if p.h2 {
@@ -65,7 +65,7 @@ func (p *pace) writing(f func() error) error {
 }
 
 // end leaves the connection to the server, with the time to take the last bytes.
-func (p *pace) end() {
+func (p *deadlines) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
@@ -75,9 +75,9 @@ func (p *pace) end() {
 // answer is the ResponseWriter that an upstream's answer is copied to. Headers that are ours already stay as they are.
 type answer struct {
 	http.ResponseWriter
-	pace   *pace
-	header http.Header // the upstream's
-	begun  bool
+	deadlines *deadlines
+	header    http.Header // the upstream's
+	begun     bool
 }
 
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
@@ -104,7 +104,7 @@ func (a *answer) WriteHeader(status int) {
 
 func (a *answer) Write(b []byte) (n int, err error) {
 	a.WriteHeader(http.StatusOK)
-	return n, a.pace.writing(func() error {
+	return n, a.deadlines.writing(func() error {
 		n, err = a.ResponseWriter.Write(b)
 		return err
 	})
@@ -112,7 +112,7 @@ func (a *answer) Write(b []byte) (n int, err error) {
 
 func (a *answer) FlushError() error {
 	a.WriteHeader(http.StatusOK)
-	return a.pace.writing(a.pace.rc.Flush)
+	return a.deadlines.writing(a.deadlines.rc.Flush)
 }
 
 // trailers passes on what came after the body.
