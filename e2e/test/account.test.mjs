@@ -33,8 +33,8 @@ test("one's account", async (t) => {
     await device(page, "Unknown device").getByText("Kiosk/7.1 (hall)").waitFor();
     assert.equal(await device(page, "Unknown device").count(), 2);
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/devices.png`, fullPage: true });
-    await page.getByRole("button", { name: "End Kiosk/7.1 (hall)" }).click();
-    await page.getByRole("button", { name: "End it" }).click();
+    await page.getByRole("button", { name: "Sign out Kiosk/7.1 (hall)" }).click();
+    await page.getByRole("button", { name: "Sign it out" }).click();
     await page.getByRole("status").getByText("Kiosk/7.1 (hall) has been signed out.").waitFor();
   });
 
@@ -49,7 +49,7 @@ test("one's account", async (t) => {
     await signIn(other, server);
     await page.reload();
     const row = device(page, "Firefox on Windows");
-    const end = row.getByRole("button", { name: "End Firefox on Windows" });
+    const end = row.getByRole("button", { name: "Sign out Firefox on Windows" });
 
     await end.click();
     await page.keyboard.press("Escape"); // thinks better of it
@@ -58,7 +58,7 @@ test("one's account", async (t) => {
     assert.equal((await ask(other, "/api/me")).status, 200);
 
     await end.click();
-    await row.getByRole("button", { name: "End it" }).click();
+    await row.getByRole("button", { name: "Sign it out" }).click();
     await page.getByRole("status").getByText("Firefox on Windows has been signed out.").waitFor();
     assert.equal(await row.count(), 0);
 
@@ -66,7 +66,7 @@ test("one's account", async (t) => {
     assert.equal(me.status, 401);
     assert.equal(JSON.parse(me.body).code, "session_ended");
     await atSignIn(other); // by itself
-    await other.getByText("you ended this device from another one").waitFor();
+    await other.getByText("This device was signed out from another one").waitFor();
     assert.equal((await ask(page, "/api/me")).status, 200);
   });
 
@@ -118,8 +118,8 @@ test("one's account", async (t) => {
       return route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' });
     });
     const end = async () => {
-      await device(page, "Firefox on Windows").getByRole("button", { name: "End Firefox on Windows" }).click();
-      await device(page, "Firefox on Windows").getByRole("button", { name: "End it" }).click();
+      await device(page, "Firefox on Windows").getByRole("button", { name: "Sign out Firefox on Windows" }).click();
+      await device(page, "Firefox on Windows").getByRole("button", { name: "Sign it out" }).click();
     };
     const dialog = page.getByRole("dialog");
 
@@ -127,17 +127,17 @@ test("one's account", async (t) => {
     await dialog.getByLabel("Password", { exact: true }).waitFor();
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
-    await device(page, "Firefox on Windows").getByRole("button", { name: "Keep it" }).click();
+    await device(page, "Firefox on Windows").getByRole("button", { name: "Cancel" }).click();
     assert.equal((await ask(other, "/api/me")).status, 200);
 
     await end();
     await dialog.getByLabel("Password", { exact: true }).fill("not her password, at all");
-    await dialog.getByRole("button", { name: "Go on" }).click();
+    await dialog.getByRole("button", { name: "Continue" }).click();
     await dialog.locator('[aria-invalid="true"]').waitFor();
     await dialog.getByLabel("Password", { exact: true }).fill(admin.password);
     const before = await ticket(page);
     stale = false;
-    await dialog.getByRole("button", { name: "Go on" }).click();
+    await dialog.getByRole("button", { name: "Continue" }).click();
     await page.getByRole("status").getByText("Firefox on Windows has been signed out.").waitFor();
     assert.equal(await dialog.count(), 0);
     assert.notEqual((await ticket(page)).value, before.value, "S05: entering the password again gives a new ticket");
@@ -159,7 +159,7 @@ test("one's account", async (t) => {
     await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await atSignIn(page);
     assert.equal(await ticket(page), undefined, "the cookie is still there");
-    assert.equal(await page.getByText("You are no longer signed in here").count(), 0);
+    assert.equal(await page.getByText("You were signed out").count(), 0);
     const again = await fetch(`${server.url}/api/me`, { headers: { Cookie: `sessionid=${old.value}` } });
     assert.equal(again.status, 401, "X01: the old ticket still opens");
 
@@ -174,7 +174,7 @@ test("one's account", async (t) => {
   await t.test("a sign-out everywhere leaves nobody in", async (t) => {
     const [page, other] = await signedInTwice(t);
     await page.getByRole("button", { name: "Sign out everywhere" }).click();
-    await page.getByRole("button", { name: "Stay" }).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("button", { name: "Sign out everywhere" }).click();
     await page.getByRole("group", { name: "and this one" }).getByRole("button", { name: "Sign out everywhere" }).click();
     await atSignIn(page);
@@ -207,13 +207,13 @@ test("one's account", async (t) => {
     const before = await ticket(page);
     await fillPassword(form, "New password", changed);
     await send.click();
-    await form.getByRole("status").getByText("Your password is changed").waitFor();
+    await form.getByRole("status").getByText("Your password has been changed").waitFor();
     assert.notEqual((await ticket(page)).value, before.value, "S05: the ticket is the same");
     await device(page, "Firefox on Windows").waitFor({ state: "detached" });
     assert.equal(await form.getByLabel("New password").first().inputValue(), "");
 
     await atSignIn(other);
-    await other.getByText("the password was changed").waitFor();
+    await other.getByText("because the password was changed").waitFor();
     await page.reload();
     await atAccount(page);
     assert.equal((await server.post("/api/auth/login", { username: admin.username, password: admin.password })).status, 401);
@@ -241,6 +241,6 @@ test("a session that is about to end", async (t) => {
     const { username, password } = admin;
     assert.equal((await server.post("/api/auth/login", { username, password })).status, 200);
     await atSignIn(page);
-    await page.getByText("this account was used on too many devices at once").waitFor();
+    await page.getByText("your account was signed in on too many devices").waitFor();
   });
 });

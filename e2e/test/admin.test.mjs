@@ -47,8 +47,8 @@ test("the administration", async (t) => {
     await page.getByText("There are no groups yet").waitFor();
     await page.getByLabel("Name").fill("editors");
     await pick(page.getByRole("combobox", { name: "Permissions" }), "blog.add_post", "blog.view_post");
-    await page.getByRole("button", { name: "Make the group" }).click();
-    await told("editors is made.").waitFor();
+    await page.getByRole("button", { name: "Create the group" }).click();
+    await told("editors has been created.").waitFor();
     const group = section("editors");
     await group.getByText("blog.add_post").waitFor();
     await page.getByRole("button", { name: "Change editors" }).click();
@@ -61,7 +61,7 @@ test("the administration", async (t) => {
     await group.getByRole("button", { name: "Take blog.add_post away" }).click();
     await pick(permissions, "blog.change_post");
     await group.getByRole("button", { name: "Save" }).click();
-    await told("editors is changed.").waitFor();
+    await told("editors has been changed.").waitFor();
     await group.getByText("blog.change_post").waitFor();
     assert.equal(await group.getByText("blog.add_post").count(), 0);
   });
@@ -70,7 +70,7 @@ test("the administration", async (t) => {
     await go("Users");
     await page.getByRole("link", { name: "New user" }).click();
     await page.getByLabel("Username").fill(admin.username);
-    await page.getByRole("button", { name: "Make the user" }).click();
+    await page.getByRole("button", { name: "Create the user" }).click();
     await page.locator('input[name="username"][aria-invalid="true"]').waitFor();
     await page.getByLabel("Username").fill("grace");
     await page.getByLabel("E-mail").fill("grace@example.com");
@@ -78,17 +78,17 @@ test("the administration", async (t) => {
     await page.getByRole("combobox", { name: "Groups" }).fill("edit");
     await page.getByRole("option", { name: "editors" }).click();
     await page.getByRole("button", { name: "Take editors away" }).waitFor();
-    await page.getByRole("button", { name: "Make the user" }).click();
+    await page.getByRole("button", { name: "Create the user" }).click();
     await heading("grace").waitFor();
-    await told("The user is made.").waitFor();
-    await page.getByText("There is no password yet").waitFor();
+    await told("The user has been created.").waitFor();
+    await page.getByText("This user has no password yet").waitFor();
   });
 
   await t.test("the user sets a password on a link", async (t) => {
-    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByRole("button", { name: "Create a link" }).click();
     await page.getByText("Give this link to grace").waitFor();
-    const link = await section("Measures").locator("pre").innerText();
-    await page.getByRole("button", { name: "I have it" }).click();
+    const link = await section("Actions").locator("pre").innerText();
+    await page.getByRole("button", { name: "I have copied it" }).click();
     const other = await openPage(t, browser);
     await other.goto(link);
     await fillPassword(other, "New password", grace);
@@ -105,7 +105,7 @@ test("the administration", async (t) => {
     await rows.filter({ hasText: admin.username }).waitFor({ state: "detached" });
     assert.equal(await rows.count(), 1);
     await page.getByLabel("Search").fill("nobody of this name");
-    await page.getByText("Nobody fits").waitFor();
+    await page.getByText("No users match").waitFor();
     await page.getByLabel("Search").fill("");
     await page.getByLabel("Group", { exact: true }).selectOption("editors");
     await rows.filter({ hasText: admin.email }).waitFor({ state: "detached" });
@@ -151,7 +151,7 @@ test("the administration", async (t) => {
     await hers.getByRole("button", { name: "Sign in" }).click();
     await hers.getByRole("heading", { name: "Your account" }).waitFor();
     await hers.goto(`${server.url}/auth/admin`);
-    await hers.getByRole("heading", { name: "Not for everybody" }).waitFor();
+    await hers.getByRole("heading", { name: "No access" }).waitFor();
     await page.getByLabel("Staff: may enter").check();
     await pick(page.getByRole("combobox", { name: "Permissions of their own" }), "auth.view_user");
     await page.getByRole("button", { name: "Save" }).click();
@@ -170,7 +170,7 @@ test("the administration", async (t) => {
   await t.test("who is signed in now can be ended", async () => {
     await login("grace", grace);
     await go("Signed in now");
-    await sure(/^End .* of grace$/, "End it");
+    await sure(/^Sign out .* of grace$/, "Sign it out");
     await page.getByRole("row").filter({ hasText: "grace" }).waitFor({ state: "detached" });
     await page.getByRole("row").filter({ hasText: "This device" }).waitFor();
   });
@@ -178,10 +178,10 @@ test("the administration", async (t) => {
   await t.test("a user is disabled, enabled and deleted", async () => {
     await toUser("grace");
     await sure("Disable", "Disable");
-    await told("grace is disabled").waitFor();
+    await told("grace has been disabled").waitFor();
     assert.equal((await login("grace", grace)).status, 401);
     await page.getByRole("button", { name: "Enable" }).click();
-    await told("grace is enabled").waitFor();
+    await told("grace has been enabled").waitFor();
     assert.equal((await login("grace", grace)).status, 200);
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     await page.keyboard.press("Escape"); // thinks better of it
@@ -194,7 +194,7 @@ test("the administration", async (t) => {
 
   await t.test("one's own account can't be disabled or deleted here", async () => {
     await toUser(admin.username);
-    await section("Measures").waitFor();
+    await section("Actions").waitFor();
     for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
   });
 
@@ -212,37 +212,37 @@ test("the administration", async (t) => {
   await t.test("the audit log says what was done, and is narrowed to a user, an event and days", async () => {
     const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
     await go("Audit log");
-    await rows.filter({ hasText: "User deleted" }).getByRole("button", { name: "Only events of grace (gone)" }).waitFor();
-    await rows.filter({ hasText: "Act of an administrator" }).filter({ hasText: "About to be done" }).first().waitFor();
+    await rows.filter({ hasText: "User deleted" }).getByRole("button", { name: "Show only events of grace (deleted)" }).waitFor();
+    await rows.filter({ hasText: "Action of an administrator" }).filter({ hasText: "Attempt" }).first().waitFor();
     const refused = rows.filter({ hasText: "Sign-in refused" }).first();
     await refused.getByText("Details").click();
     await refused.getByText("authn_login_fail").waitFor();
     await page.getByLabel("Event", { exact: true }).selectOption("privilege_permissions_changed");
     await rows.filter({ hasText: "User deleted" }).first().waitFor({ state: "detached" });
     assert.ok(await rows.count() > 0);
-    for (const row of await rows.all()) assert.match(await row.innerText(), /Rights changed/);
+    for (const row of await rows.all()) assert.match(await row.innerText(), /Permissions changed/);
     await page.reload(); // the address knows
     await rows.first().waitFor();
-    assert.match(await rows.first().innerText(), /Rights changed/);
+    assert.match(await rows.first().innerText(), /Permissions changed/);
     await server.run("user", "set", admin.username, "--grant", "blog.add_post"); // who does it has no account
-    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByRole("button", { name: "Refresh" }).click();
     await rows.filter({ hasText: "command line" }).filter({ hasText: admin.username }).waitFor();
     await page.getByLabel("To day").fill("2020-01-01");
-    await page.getByText("Nothing fits").waitFor();
+    await page.getByText("No events match").waitFor();
     await page.getByLabel("To day").fill("");
     await page.getByLabel("Event", { exact: true }).selectOption("");
-    await page.getByRole("button", { name: `Only events of ${admin.username}` }).first().click();
-    await page.getByText(`Only what ${admin.username} did`).waitFor();
+    await page.getByRole("button", { name: `Show only events of ${admin.username}` }).first().click();
+    await page.getByText(`Only events by or about ${admin.username}`).waitFor();
     await toUser(admin.username);
-    await page.getByRole("link", { name: "What happened with this account" }).click();
-    await page.getByText(`Only what ${admin.username} did`).waitFor();
+    await page.getByRole("link", { name: "Audit log of this user" }).click();
+    await page.getByText(`Only events by or about ${admin.username}`).waitFor();
   });
 
   await t.test("the audit log is exported as it is narrowed, and goes on where the page ends", async () => {
     await go("Audit log");
     const forged = () => server.post("/api/auth/logout", {}, { Origin: "https://evil.example" });
     for (let i = 0; i < 60; i++) assert.equal((await forged()).status, 403);
-    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByRole("button", { name: "Refresh" }).click();
     const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
     const exports = await page.getByRole("button", { name: "Export as JSON" }).boundingBox();
     assert.ok(exports.y < (await rows.first().boundingBox()).y, "the export stands below a long list");
@@ -288,7 +288,7 @@ test("the administration", async (t) => {
     await page.getByRole("button", { name: "Enter the password" }).first().click();
     await fillPassword(dialog, "Password", admin.password);
     stale = false;
-    await dialog.getByRole("button", { name: "Go on" }).click();
+    await dialog.getByRole("button", { name: "Continue" }).click();
     await section("editors").waitFor();
     await page.unrouteAll();
   });

@@ -55,10 +55,10 @@ test("with the keyboard alone", async (t) => {
     await device(admin.username, admin.password, "HTTPie/3.2.4");
     await page.reload();
     await page.getByText("curl").waitFor();
-    await keys.press("End curl");
+    await keys.press("Sign out curl");
     await keys.key("Escape");
-    await keys.press("End curl");
-    await keys.press("End it");
+    await keys.press("Sign out curl");
+    await keys.press("Sign it out");
     await told("curl has been signed out.");
     await keys.press("Sign out all other devices");
     await keys.press("Sign them out");
@@ -69,20 +69,20 @@ test("with the keyboard alone", async (t) => {
   await t.test("a token is made, and ended", async () => {
     await keys.press("Show tokens");
     await keys.type(/^Name/, "nightly backup");
-    await keys.to(/^Ends after/);
+    await keys.to(/^Expires after/);
     await keys.key("ArrowDown");
-    await keys.press("Make a token");
-    await keys.press("I have it");
-    await keys.press("End the token nightly backup");
-    await keys.press("End it");
-    await told("The token nightly backup has ended.");
+    await keys.press("Create a token");
+    await keys.press("I have copied it");
+    await keys.press("Revoke the token nightly backup");
+    await keys.press("Revoke it");
+    await told("The token nightly backup has been revoked.");
   });
 
   await t.test("the password is changed", async () => {
     await keys.type("Current password", admin.password);
     await keys.type(/^New password/, changed);
     await keys.press("Change password");
-    await told("Your password is changed");
+    await told("Your password has been changed");
   });
 
   await t.test("a group is made, and changed", async () => {
@@ -93,14 +93,14 @@ test("with the keyboard alone", async (t) => {
     await keys.type("Name", "editors");
     await keys.pick(/^Permissions/, "blog.add_post");
     await keys.pick(/^Permissions/, "blog.view_post");
-    await keys.press("Make the group");
-    await told("editors is made.");
+    await keys.press("Create the group");
+    await told("editors has been created.");
     await keys.press("Change editors");
     await keys.to(/^Permissions/);
     await keys.key("ArrowLeft"); // onto the last of those that are picked
     await keys.key("Delete");
     await keys.press("Save");
-    await told("editors is changed.");
+    await told("editors has been changed.");
     assert.deepEqual(await page.getByRole("region", { name: "editors" }).getByRole("listitem").allInnerTexts(), ["blog.add_post"]);
   });
 
@@ -111,7 +111,7 @@ test("with the keyboard alone", async (t) => {
     await keys.type("Username", "grace");
     await keys.type(/^Password/, grace);
     await keys.pick(/^Groups/, "edi");
-    await keys.press("Make the user");
+    await keys.press("Create the user");
     await heading("grace");
     await keys.type(/^Last name/, "Hopper");
     await keys.tick(/^Staff/);
@@ -120,7 +120,7 @@ test("with the keyboard alone", async (t) => {
     await keys.press("All users");
     await heading("Users");
     await keys.type("Search by name or e-mail", "nobody of this name");
-    await page.getByText("Nobody fits").waitFor();
+    await page.getByText("No users match").waitFor();
     await keys.type("Search by name or e-mail", "hopp");
     await keys.press("grace");
     await heading("grace");
@@ -128,34 +128,34 @@ test("with the keyboard alone", async (t) => {
   });
 
   await t.test("a user is sent a link, signed out everywhere, disabled, and deleted", async () => {
-    await keys.press("Make a link");
-    await keys.press("I have it");
+    await keys.press("Create a link");
+    await keys.press("I have copied it");
     await keys.press("Sign out everywhere");
     await keys.press("Sign them out");
     await told("grace has been signed out everywhere.");
     await keys.press("Disable");
     await keys.press("Disable"); // the same word, as the answer to the question
-    await told("grace is disabled.");
+    await told("grace has been disabled.");
     await keys.press("Enable");
-    await told("grace is enabled.");
+    await told("grace has been enabled.");
     await device("grace", grace);
     await keys.press("Signed in now");
     await heading("Signed in now");
-    await keys.press("End curl of grace");
-    await keys.press("End it");
+    await keys.press("Sign out curl of grace");
+    await keys.press("Sign it out");
     await page.getByText("curl").waitFor({ state: "detached" });
     await keys.press("Users");
     await keys.press("grace");
     await keys.press("Delete");
     await keys.press("Delete for good");
-    await told("grace is deleted.");
+    await told("grace has been deleted.");
   });
 
   await t.test("a group is deleted", async () => {
     await keys.press("Groups");
     await keys.press("Delete editors");
     await keys.press("Delete it");
-    await told("editors is deleted.");
+    await told("editors has been deleted.");
   });
 
   await t.test("the audit log is narrowed, and exported", async () => {
@@ -164,13 +164,13 @@ test("with the keyboard alone", async (t) => {
     await keys.to("Event");
     await keys.key("U"); // the first that begins so
     await keys.key("End");
-    await page.getByText("Nothing fits").waitFor();
+    await page.getByText("No events match").waitFor();
     await keys.key("Home"); // any
-    await keys.press("Only events of ada");
-    await page.getByText("Only what ada did").waitFor();
+    await keys.press("Show only events of ada");
+    await page.getByText("Only events by or about ada").waitFor();
     const [file] = await Promise.all([page.waitForEvent("download"), keys.press("Export as CSV")]);
     assert.equal(file.suggestedFilename(), "audit.csv");
-    await keys.press("Show everybody’s");
+    await keys.press("Show all users");
   });
 
   await t.test("the password is entered once more where that is wanted", async () => {

@@ -53,7 +53,7 @@ test("how the pages look", async (t) => {
     await page.locator('[aria-invalid="true"]').waitFor();
     await look(t, "setup-refused");
     await page.goto(`${server.url}/auth/setup`);
-    await page.getByRole("heading", { name: "Open the whole setup link" }).waitFor();
+    await page.getByRole("heading", { name: "The setup link is incomplete" }).waitFor();
     await look(t, "setup-no-secret");
   });
 
@@ -83,13 +83,13 @@ test("how the pages look", async (t) => {
     await page.getByRole("button", { name: "Show tokens" }).click();
     for (const name of ["nightly backup", "phone at the door"]) {
       await page.getByLabel("Name", { exact: true }).fill(name);
-      await page.getByRole("button", { name: "Make a token" }).click();
-      await page.getByRole("button", { name: "I have it" }).waitFor();
-      if (name === "nightly backup") await page.getByRole("button", { name: "I have it" }).click();
+      await page.getByRole("button", { name: "Create a token" }).click();
+      await page.getByRole("button", { name: "I have copied it" }).waitFor();
+      if (name === "nightly backup") await page.getByRole("button", { name: "I have copied it" }).click();
     }
     await look(t, "tokens");
-    await page.getByRole("button", { name: "I have it" }).click();
-    await page.getByRole("button", { name: "End curl" }).click();
+    await page.getByRole("button", { name: "I have copied it" }).click();
+    await page.getByRole("button", { name: "Sign out curl" }).click();
     await fillPassword(page, "Current password", "x");
     await fillPassword(page, "New password", "short");
     await page.getByRole("button", { name: "Change password" }).click();
@@ -103,17 +103,17 @@ test("how the pages look", async (t) => {
     await page.getByRole("button", { name: "Set the password" }).waitFor();
     await look(t, "reset", { pictures: true });
     await page.goto(`${server.url}/auth/reset`);
-    await page.getByRole("heading", { name: "Open the whole link" }).waitFor();
+    await page.getByRole("heading", { name: "The link is incomplete" }).waitFor();
     await look(t, "reset-no-secret");
     await page.goto(`${server.url}/auth/account`);
     await atAccount(page);
-    await page.getByRole("button", { name: "End curl" }).click();
+    await page.getByRole("button", { name: "Sign out curl" }).click();
   });
 
   await t.test("the question for the password", async (t) => {
     await page.route("**/api/auth/sessions/*", (route) =>
       route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' }));
-    await page.getByRole("button", { name: "End it" }).click();
+    await page.getByRole("button", { name: "Sign it out" }).click();
     await page.getByRole("dialog").waitFor();
     await look(t, "confirm");
     await page.keyboard.press("Escape");
@@ -137,8 +137,8 @@ test("how the pages look", async (t) => {
     await look(t, "admin-users", { pictures: true });
     await server.run("token", "create", "grace", "--name", "nightly backup");
     await page.getByRole("link", { name: "grace" }).click();
-    await page.getByText("There is no password yet").waitFor();
-    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByText("This user has no password yet").waitFor();
+    await page.getByRole("button", { name: "Create a link" }).click();
     await page.getByText("Give this link to grace").waitFor();
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     await look(t, "admin-user", { pictures: true });

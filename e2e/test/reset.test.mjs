@@ -14,7 +14,7 @@ test("a password is reset from a one-time link", async (t) => {
 
   await t.test("the page without its secret says what to do", async () => {
     await page.goto(`${server.url}/auth/reset`);
-    await page.getByRole("heading", { name: "Open the whole link" }).waitFor();
+    await page.getByRole("heading", { name: "The link is incomplete" }).waitFor();
     await page.getByText("cloakroom user reset NAME").waitFor();
   });
 

@@ -43,7 +43,7 @@ test("the ticket stays out of sight", async (t) => {
   await fillPassword(page, "Current password", admin.password);
   await fillPassword(page, "New password", changed);
   await page.getByRole("button", { name: "Change password" }).click();
-  await page.getByText("Your password is changed").waitFor();
+  await page.getByText("Your password has been changed").waitFor();
   await note();
   const last = await ticket(page);
   await page.getByRole("button", { name: "Sign out", exact: true }).click();

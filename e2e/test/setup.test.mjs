@@ -13,12 +13,12 @@ test("the first administrator is made in the browser", async (t) => {
   await t.test("the sign-in page says that there is nobody yet", async () => {
     await page.goto(server.url);
     await atSignIn(page);
-    await page.getByText("There are no accounts here yet").waitFor();
+    await page.getByText("There are no accounts yet").waitFor();
   });
 
   await t.test("the page without its secret says what to do", async () => {
     await page.goto(`${server.url}/auth/setup`);
-    await page.getByRole("heading", { name: "Open the whole setup link" }).waitFor();
+    await page.getByRole("heading", { name: "The setup link is incomplete" }).waitFor();
     await page.getByText("cloakroom user add NAME --superuser").waitFor();
   });
 
@@ -75,6 +75,6 @@ test("the first administrator is made in the browser", async (t) => {
     await other.getByRole("heading", { name: "Already set up" }).waitFor();
     await other.getByRole("link", { name: "Go to sign-in" }).click();
     await atSignIn(other);
-    assert.equal(await other.getByText("There are no accounts here yet").count(), 0);
+    assert.equal(await other.getByText("There are no accounts yet").count(), 0);
   });
 });

@@ -15,7 +15,7 @@ test("signing in", async (t) => {
     await page.getByLabel("Username").fill(admin.username);
     await fillPassword(page, "Password", "not her password, at all");
     await submit(page).click();
-    await page.getByRole("alert").getByText("don’t go together").waitFor();
+    await page.getByRole("alert").getByText("The username or the password is wrong").waitFor();
     assert.equal(await page.getByLabel("Username").inputValue(), admin.username);
     const password = page.getByLabel("Password", { exact: true });
     assert.ok(await password.evaluate((field) => field === document.activeElement));
@@ -143,12 +143,12 @@ test("signing in", async (t) => {
     await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await page.getByRole("alert").getByText("You are not signed out yet").waitFor();
     await page.evaluate(() => window.dispatchEvent(new Event("online"))); // has the page look again
-    await page.getByText("You are still signed in; what you see may be a little old.").waitFor();
+    await page.getByText("You are still signed in, but this page may be out of date.").waitFor();
     assert.equal(new URL(page.url()).pathname, "/auth/account");
     await page.getByText(admin.email).waitFor();
 
     await server.start();
-    await page.getByText("what you see may be a little old").waitFor({ state: "detached" }); // it finds out by itself
+    await page.getByText("this page may be out of date").waitFor({ state: "detached" }); // it finds out by itself
     await submit(waiting).click();
     await atAccount(waiting);
     await page.reload();
@@ -187,7 +187,7 @@ test("signing in", async (t) => {
     await page.getByLabel("Username").fill(admin.username);
     await fillPassword(page, "Password", admin.password);
     await submit(page).click();
-    await page.getByRole("alert").getByText("didn’t keep the cookie").waitFor();
+    await page.getByRole("alert").getByText("didn’t store the sign-in cookie").waitFor();
     assert.equal(new URL(page.url()).pathname, "/signin");
     assert.equal(await page.getByLabel("Username").inputValue(), admin.username);
     await page.unrouteAll();
@@ -226,7 +226,7 @@ test("signing in", async (t) => {
     const page = await openPage(t, browser);
     await page.goto(`${server.url}/signin`);
     assert.ok(await page.getByLabel("Keep me signed in").isChecked());
-    await page.getByText("Untick this on a computer that others use.").waitFor();
+    await page.getByText("Untick this on a shared computer.").waitFor();
   });
 
   await t.test("too many tries: told with a countdown, and what was typed stays", async (t) => {
@@ -239,7 +239,7 @@ test("signing in", async (t) => {
     await page.getByLabel("Username").fill(admin.username);
     await fillPassword(page, "Password", admin.password);
     await submit(page).click();
-    await page.getByRole("alert").getByText("Too many tries").waitFor();
+    await page.getByRole("alert").getByText("Too many attempts").waitFor();
     await page.getByText(/Try again in \d+ (h|min|s)/).waitFor();
     assert.equal(await submit(page).getAttribute("aria-disabled"), "true");
     assert.equal(await page.getByLabel("Password", { exact: true }).inputValue(), admin.password);

@@ -16,28 +16,28 @@ test("one's tokens", async (t) => {
 
   await t.test("one is made, shown once, copied, and works", async () => {
     await tokens.getByRole("button", { name: "Show tokens" }).click();
-    await tokens.getByText("No program has a token of yours").waitFor();
+    await tokens.getByText("You have no tokens").waitFor();
     await tokens.getByLabel("Name").fill("nightly backup");
-    await tokens.getByLabel("Ends after").selectOption("30 days");
-    await tokens.getByRole("button", { name: "Make a token" }).click();
-    await tokens.getByText("it is shown this once").waitFor();
+    await tokens.getByLabel("Expires after").selectOption("30 days");
+    await tokens.getByRole("button", { name: "Create a token" }).click();
+    await tokens.getByText("it won’t be shown again").waitFor();
     token = await tokens.locator("pre").innerText();
     await tokens.getByRole("button", { name: "Copy" }).click();
     await tokens.getByRole("button", { name: "Copied" }).waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), token);
     assert.equal((await me(token)).status, 200);
-    await tokens.getByRole("button", { name: "I have it" }).click();
+    await tokens.getByRole("button", { name: "I have copied it" }).click();
     assert.ok(!(await page.content()).includes(token), "the token is still shown");
     await tokens.getByRole("heading", { name: "nightly backup" }).waitFor();
   });
 
   await t.test("it is ended, after a question", async () => {
-    await tokens.getByRole("button", { name: "End the token nightly backup" }).click();
+    await tokens.getByRole("button", { name: "Revoke the token nightly backup" }).click();
     await page.keyboard.press("Escape");
     assert.equal((await me(token)).status, 200);
-    await tokens.getByRole("button", { name: "End the token nightly backup" }).click();
-    await tokens.getByRole("button", { name: "End it" }).click();
-    await tokens.getByRole("status").getByText("nightly backup has ended").waitFor();
+    await tokens.getByRole("button", { name: "Revoke the token nightly backup" }).click();
+    await tokens.getByRole("button", { name: "Revoke it" }).click();
+    await tokens.getByRole("status").getByText("nightly backup has been revoked").waitFor();
     assert.equal((await me(token)).status, 401);
   });
 
@@ -51,7 +51,7 @@ test("one's tokens", async (t) => {
     const dialog = page.getByRole("dialog");
     await fillPassword(dialog, "Password", admin.password);
     stale = false;
-    await dialog.getByRole("button", { name: "Go on" }).click();
-    await tokens.getByText("No program has a token of yours").waitFor();
+    await dialog.getByRole("button", { name: "Continue" }).click();
+    await tokens.getByText("You have no tokens").waitFor();
   });
 });

@@ -1,9 +1,9 @@
-// Package pages serves the built-in pages: sign-in, one's own account, the administration, a new password from a one-time
-// link, and the first setup.
+// Package pages serves the built-in pages: sign-in, account, administration, password reset by a one-time link, and first
+// setup.
 //
-// They are one small React program, built into dist, committed, and embedded in the binary. All
-// paths give the same document; the program looks at its address. What it shows it gets from the
-// JSON API, so that the documents hold nobody's data.
+// The pages are one small React program. Its build is committed in dist and embedded in the binary. Every path returns the
+// same document, and the program chooses the page by the path. It loads all data from the JSON API, so the document contains
+// no user's data.
 package pages
 
 import (
@@ -22,11 +22,10 @@ var dist embed.FS
 
 const assets = "/auth/assets/"
 
-// administration are the paths of administrators' pages.
-var administration = regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions|audit))?/?$`)
+// adminPaths matches the paths of the administration.
+var adminPaths = regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions|audit))?/?$`)
 
-// contentTypes names the type of each kind of file that a build may have. It is a table of our own
-// because the standard library's depends on the machine.
+// contentTypes maps the extensions of files in a build to media types. The standard library's table depends on the machine.
 var contentTypes = map[string]string{
 	".css":   "text/css; charset=utf-8",
 	".html":  "text/html; charset=utf-8",
@@ -35,9 +34,8 @@ var contentTypes = map[string]string{
 	".woff2": "font/woff2",
 }
 
-// headers are set on every answer. The policy allows no inline script and no inline style, no
-// eval, nothing from another origin, no frame around the pages, and no text turned into markup by
-// a script.
+// headers are set on every answer. The Content-Security-Policy forbids inline scripts, inline styles, eval, anything from
+// another origin, framing the pages, and scripts that turn text into markup.
 var headers = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 		"font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; " +
@@ -55,16 +53,16 @@ type Site struct{}
 // Handler returns the pages.
 func Handler() Site { return Site{} }
 
-// Match reports whether path is one that ServeHTTP serves: a page, with or without a slash at its
-// end, or a file of the build. The path is compared as it is; one that needs cleaning is none.
+// Match reports whether ServeHTTP serves path: a page, with or without a trailing slash, or a file of the build. It doesn't
+// clean the path: "/./signin" doesn't match.
 func (Site) Match(path string) bool {
 	_, ok := file(path)
 	return ok
 }
 
-// ServeHTTP serves the paths that Match reports, to GET and HEAD. A file whose name carries the
-// hash of its content may be kept for a year, a document is not stored at all. For every other path
-// it answers 404 and for every other method 405, as application/problem+json with a code.
+// ServeHTTP serves GET and HEAD of the paths that Match reports. Caches may store a file of the build for a year, since its
+// name contains a hash of its content, but not the document. Any other path gets 404 and any other method 405, as
+// application/problem+json with a code.
 func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
@@ -90,28 +88,28 @@ func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", contentTypes[path.Ext(name)])
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body) // net/http drops the body of an answer to HEAD
+	w.Write(body) // net/http doesn't send the body of an answer to HEAD
 }
 
-// refuse answers as the API does. The request's name is the one that the answer already has, if any.
+// refuse answers with a problem in the API's format. Its request_id is the X-Request-Id header that the answer already has.
 func refuse(w http.ResponseWriter, status int, code, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	// The client may be gone by now; there is nobody left to tell.
+	// An error means that the client has closed the connection.
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"type": "about:blank", "title": http.StatusText(status), "status": status,
 		"code": code, "detail": detail, "request_id": w.Header().Get("X-Request-Id"),
 	})
 }
 
-// file finds what is served at a path. Only regular files of a known type count: a folder, the
-// licences of the build's parts, and the document under its own name are not served.
+// file returns the embedded file for a path. ok is false for a path that is not served: an unknown page, a directory, a file
+// without a known type, the licences, and index.html under its own name.
 func file(urlPath string) (name string, ok bool) {
 	switch strings.TrimSuffix(urlPath, "/") {
 	case "/signin", "/auth/account", "/auth/setup", "/auth/reset":
 		return "dist/index.html", true
 	}
-	if administration.MatchString(urlPath) {
+	if adminPaths.MatchString(urlPath) {
 		return "dist/index.html", true
 	}
 	rest, ok := strings.CutPrefix(urlPath, assets)

@@ -37,7 +37,7 @@ var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/
 	"/auth/admin", "/auth/admin/", "/auth/admin/users", "/auth/admin/users/7", "/auth/admin/users/new", "/auth/admin/groups",
 	"/auth/admin/sessions/", "/auth/admin/audit"}
 
-// built lists the files of the build as the paths they are served at.
+// built returns the paths of the files of the build.
 func built(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir("dist/assets")
@@ -49,7 +49,7 @@ func built(t *testing.T) []string {
 		out = append(out, "/auth/assets/"+e.Name())
 	}
 	if len(out) < 3 {
-		t.Fatalf("the build has only %q", out)
+		t.Fatalf("the build has only the files %q, want at least 3", out)
 	}
 	return out
 }
@@ -61,13 +61,13 @@ func TestPagesAreTheDocument(t *testing.T) {
 		}
 		resp := do(t, "GET", path)
 		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
-			t.Errorf("%s: %d %s", path, resp.StatusCode, resp.Header.Get("Content-Type"))
+			t.Errorf("%s: got %d %s, want 200 text/html; charset=utf-8", path, resp.StatusCode, resp.Header.Get("Content-Type"))
 		}
 		if got := resp.Header.Get("Cache-Control"); got != "no-store" {
-			t.Errorf("%s: Cache-Control %q", path, got)
+			t.Errorf("%s: Cache-Control is %q, want no-store", path, got)
 		}
 		if !strings.Contains(body(t, resp), `<div id="page">`) {
-			t.Errorf("%s is not the document", path)
+			t.Errorf("%s doesn't return the document", path)
 		}
 	}
 }
@@ -76,14 +76,14 @@ func TestDocumentRefersToTheBuildAndToNothingElse(t *testing.T) {
 	html := body(t, do(t, "GET", "/signin"))
 	refs := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(html, -1)
 	if len(refs) < 3 {
-		t.Fatalf("the document refers to %q only", refs)
+		t.Fatalf("the document refers only to %q, want at least 3 files", refs)
 	}
 	for _, ref := range refs {
 		if !strings.HasPrefix(ref[1], "/auth/assets/") || !pages.Handler().Match(ref[1]) {
 			t.Errorf("the document refers to %q, which is not served", ref[1])
 		}
 	}
-	// What the policy would refuse to run.
+	// The Content-Security-Policy forbids inline code.
 	if m := regexp.MustCompile(`<script>|<style|\sstyle=|\son\w+=`).FindString(html); m != "" {
 		t.Errorf("the document has inline code: %q", m)
 	}
@@ -98,21 +98,21 @@ func TestBuiltFilesMayBeKept(t *testing.T) {
 		}
 		resp := do(t, "GET", path)
 		if got := resp.Header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
-			t.Errorf("%s: Cache-Control %q", path, got)
+			t.Errorf("%s: Cache-Control is %q, want a year and immutable", path, got)
 		}
 		if got, want := resp.Header.Get("Content-Type"), types[path[strings.LastIndex(path, ".")+1:]]; got == "" || got != want {
 			t.Errorf("%s: Content-Type %q, want %q", path, got, want)
 		}
-		// Only a name that changes with the content may be kept for a year.
+		// A cache may store the file for a year only because its name changes with its content.
 		if !regexp.MustCompile(`-[\w-]{8}\.\w+$`).MatchString(path) {
-			t.Errorf("%s carries no hash", path)
+			t.Errorf("the name of %s contains no hash", path)
 		}
 	}
 }
 
-// What a browser gets of all pages together, and the half that those get who are no administrators.
+// The limits are for what a browser downloads for all pages, and for the pages without the administration.
 func TestTheBuildIsSmall(t *testing.T) {
-	all, most := 0, 0
+	all, withoutAdmin := 0, 0
 	for _, path := range append(built(t), "/signin") {
 		var b bytes.Buffer
 		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -127,12 +127,12 @@ func TestTheBuildIsSmall(t *testing.T) {
 		}
 		all += b.Len()
 		if !strings.Contains(path, "/admin-") {
-			most += b.Len()
+			withoutAdmin += b.Len()
 		}
 	}
-	t.Logf("gzipped %d bytes; without the administration %d", all, most)
-	if all > 400_000 || most > 150_000 || all == most {
-		t.Errorf("gzipped %d bytes, of 400,000; without the administration %d, of 150,000", all, most)
+	t.Logf("gzipped %d bytes; without the administration %d", all, withoutAdmin)
+	if all > 400_000 || withoutAdmin > 150_000 || all == withoutAdmin {
+		t.Errorf("gzipped %d bytes, limit 400,000; without the administration %d, limit 150,000", all, withoutAdmin)
 	}
 }
 
@@ -144,10 +144,10 @@ func TestNothingElseIsServed(t *testing.T) {
 		"/auth/index.html", "/auth/licenses.md", "/auth/assets/../licenses.md", "/index.html", "//signin", "/./signin",
 	} {
 		if pages.Handler().Match(path) {
-			t.Errorf("Match(%q) is true", path)
+			t.Errorf("Match(%q) is true, want false", path)
 		}
 		if resp := do(t, "GET", path); resp.StatusCode != 404 || resp.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%q: %d, Cache-Control %q", path, resp.StatusCode, resp.Header.Get("Cache-Control"))
+			t.Errorf("%q: got %d, Cache-Control %q, want 404, no-store", path, resp.StatusCode, resp.Header.Get("Cache-Control"))
 		}
 	}
 }
@@ -156,7 +156,7 @@ func TestOnlyReading(t *testing.T) {
 	for _, path := range append(built(t), pagePaths...) {
 		get, head := do(t, "GET", path), do(t, "HEAD", path)
 		if head.StatusCode != 200 {
-			t.Errorf("HEAD %s: %d", path, head.StatusCode)
+			t.Errorf("HEAD %s: got %d, want 200", path, head.StatusCode)
 		}
 		for name := range get.Header {
 			if get.Header.Get(name) != head.Header.Get(name) {
@@ -166,7 +166,7 @@ func TestOnlyReading(t *testing.T) {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X"} {
 			resp := do(t, method, path)
 			if resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
-				t.Errorf("%s %s: %d, Allow %q", method, path, resp.StatusCode, resp.Header.Get("Allow"))
+				t.Errorf("%s %s: got %d, Allow %q, want 405, GET and HEAD", method, path, resp.StatusCode, resp.Header.Get("Allow"))
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 		w.Header().Set("X-Request-Id", "R1")
 		pages.Handler().ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
 		if got := strings.TrimSpace(w.Body.String()); got != c.want || w.Header().Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s %s: %s %s, want %s", c.method, c.path, w.Header().Get("Content-Type"), got, c.want)
+			t.Errorf("%s %s: got %s %s, want %s", c.method, c.path, w.Header().Get("Content-Type"), got, c.want)
 		}
 	}
 }
@@ -195,11 +195,11 @@ func TestHEADSendsNoBody(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if got := body(t, resp); resp.ContentLength <= 0 || got != "" {
-		t.Errorf("Content-Length %d, body %q", resp.ContentLength, got)
+		t.Errorf("got Content-Length %d and body %q, want a length and no body", resp.ContentLength, got)
 	}
 }
 
-// everyAnswer has one path for each kind of answer.
+// everyAnswer returns one answer of each kind.
 func everyAnswer(t *testing.T) []*http.Response {
 	return []*http.Response{
 		do(t, "GET", "/signin"), do(t, "HEAD", "/auth/account"), do(t, "GET", built(t)[0]),
@@ -225,7 +225,7 @@ func TestThePolicyAllowsOnlyOurOwnFiles(t *testing.T) {
 			}
 		}
 		if len(resp.Header.Values("Content-Security-Policy")) != 1 {
-			t.Errorf("%d policies", len(resp.Header.Values("Content-Security-Policy")))
+			t.Errorf("got %d policies, want 1", len(resp.Header.Values("Content-Security-Policy")))
 		}
 	}
 }
@@ -234,10 +234,10 @@ func TestTypesAreNotGuessed(t *testing.T) {
 	t.Attr("threat", "H03")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
-			t.Errorf("X-Content-Type-Options %q", got)
+			t.Errorf("X-Content-Type-Options is %q, want nosniff", got)
 		}
 		if got := resp.Header.Get("Content-Type"); !strings.HasSuffix(got, "; charset=utf-8") && got != "application/problem+json" {
-			t.Errorf("Content-Type %q", got)
+			t.Errorf("Content-Type is %q, want one with charset=utf-8, or a problem", got)
 		}
 	}
 }
@@ -246,7 +246,7 @@ func TestNoAddressIsToldToOtherSites(t *testing.T) {
 	t.Attr("threat", "H04")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("Referrer-Policy"); got != "same-origin" && got != "no-referrer" {
-			t.Errorf("Referrer-Policy %q", got)
+			t.Errorf("Referrer-Policy is %q, want same-origin or no-referrer", got)
 		}
 	}
 }
@@ -255,10 +255,10 @@ func TestOtherSitesGetNoHandleOnTheWindow(t *testing.T) {
 	t.Attr("threat", "H05")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
-			t.Errorf("Cross-Origin-Opener-Policy %q", got)
+			t.Errorf("Cross-Origin-Opener-Policy is %q, want same-origin", got)
 		}
 		if got := resp.Header.Get("Permissions-Policy"); !strings.Contains(got, "camera=()") {
-			t.Errorf("Permissions-Policy %q", got)
+			t.Errorf("Permissions-Policy is %q, want camera=() in it", got)
 		}
 	}
 }
@@ -270,7 +270,7 @@ func TestLicencesOfTheBuildAreKept(t *testing.T) {
 	}
 	for _, part := range []string{"## react -", "## react-dom -", "## scheduler -"} {
 		if !strings.Contains(string(text), part) {
-			t.Errorf("dist/licenses.md has no %q", part)
+			t.Errorf("dist/licenses.md contains no %q", part)
 		}
 	}
 }
@@ -300,7 +300,7 @@ func FuzzMatch(f *testing.F) {
 			want = want || user != "" && !strings.Contains(user, "/")
 		}
 		if got := pages.Handler().Match(path); got != want {
-			t.Errorf("Match(%q) is %t", path, got)
+			t.Errorf("Match(%q) is %t, want %t", path, got, want)
 		}
 	})
 }

@@ -1,19 +1,17 @@
 import { defineConfig } from "vite";
 
-// The built files are committed and embedded in the binary, so a build has to
-// give the same bytes on every machine: nothing here depends on the clock, the
-// environment or the path of the checkout.
+// The build is committed and embedded in the binary, so it must have the same bytes on every machine: it must not depend on
+// the clock, the environment or the path of the checkout.
 export default defineConfig({
   base: "/auth/",
   publicDir: false,
   build: {
-    // The pages' Content-Security-Policy allows no inline script and no data:
-    // URL but for images; files of their own keep it that way.
+    // The Content-Security-Policy allows no inline scripts, and data: URLs only for images: every asset is a file.
     assetsInlineLimit: 0,
     modulePreload: false,
     license: { fileName: "licenses.md" },
     rolldownOptions: {
-      // "use client" means something to a server that renders, and nothing here.
+      // "use client" is for server rendering and has no effect here.
       onwarn: (warning, warn) => warning.code !== "MODULE_LEVEL_DIRECTIVE" && warn(warning),
     },
   },

@@ -1,35 +1,35 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { Link, Navigate } from "react-router";
-import { useAction } from "./action.ts";
-import { api, auth, isOutage, type Device, type User } from "./api.ts";
+import { api, auth, type Device, isOutage, type User } from "./api.ts";
 import { ChangePassword } from "./change-password.tsx";
+import { formatDay } from "./dates.ts";
 import { Devices } from "./devices.tsx";
-import { home, signInFor } from "./next.ts";
+import { accountPath, signInPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
-import { FreshSignIn } from "./parts/confirm-password.tsx";
-import { Expiring } from "./parts/expiring.tsx";
+import { ConfirmPassword } from "./parts/confirm-password.tsx";
+import { Heading, Loading, Logo, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
-import { Checking, Heading, Mark, Ticket } from "./parts/shell.tsx";
-import { usePasswordLength } from "./password-length.ts";
+import { SessionExpiring } from "./parts/session-expiring.tsx";
+import { visibleSections } from "./permissions.ts";
 import { Profile } from "./profile.tsx";
-import { openTo } from "./rights.ts";
 import { texts } from "./texts.ts";
 import { Tokens } from "./tokens.tsx";
-import { day } from "./when.ts";
+import { useAction } from "./use-action.ts";
+import { usePasswordLength } from "./use-password-length.ts";
 
 const t = texts.account;
 
 export function Account() {
   const state = useAuth();
-  if (state.status === "anonymous") return <Navigate replace to={signInFor(home)} />;
+  if (state.status === "anonymous") return <Navigate replace to={signInPath(accountPath)} />;
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
-  if (!state.user) return <Ticket>{down ? <Outage page={t.page} {...down} /> : <Checking />}</Ticket>;
+  if (!state.user) return <TicketCard>{down ? <Outage page={t.page} {...down} /> : <Loading />}</TicketCard>;
   return (
     <SignedIn key={state.user.id} user={state.user}>
       {down && <OutageBanner {...down} />}
-      {state.status === "authenticated" && state.expiresAt && <Expiring at={state.expiresAt} />}
+      {state.status === "authenticated" && state.expiresAt && <SessionExpiring at={state.expiresAt} />}
     </SignedIn>
   );
 }
@@ -45,26 +45,26 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
   return (
     <>
       <header className="bar">
-        <span className="brand"><Mark />{texts.product}</span>
-        <Button off={signOut.sending} onClick={() => void signOut.run()}>{signOut.sending ? t.signingOut : t.signOut}</Button>
+        <span className="brand"><Logo />{texts.product}</span>
+        <Button disabled={signOut.sending} onClick={() => void signOut.run()}>{signOut.sending ? t.signingOut : t.signOut}</Button>
       </header>
       <main className="account">
         <Problem error={signOut.error} {...(outage && { outage })} />
         {children}
         <Heading page={t.page}>{t.heading}</Heading>
-        <WhoYouAre user={user} />
+        <Summary user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
         {devices && <Devices devices={devices} onChange={load.run} onSignOut={() => auth.logout()} />}
         <Tokens />
         <Profile user={user} />
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
-        <FreshSignIn username={user.username} />
+        <ConfirmPassword username={user.username} />
       </main>
     </>
   );
 }
 
-/** The user's devices, asked for anew whenever the user is. */
+/** The user's devices. They are loaded again whenever the user is. */
 function useDevices(user: User) {
   const [devices, setDevices] = useState<readonly Device[]>();
   const load = useAction(useCallback(async () => setDevices(await api.devices()), []));
@@ -73,7 +73,7 @@ function useDevices(user: User) {
   return { devices, load };
 }
 
-function WhoYouAre({ user }: { user: User }) {
+function Summary({ user }: { user: User }) {
   const fullName = [user.first_name, user.last_name].filter(Boolean).join(" ");
   const badges = [user.is_superuser ? t.superuser : user.is_staff ? t.staff : "", ...user.groups].filter(Boolean);
   return (
@@ -82,10 +82,10 @@ function WhoYouAre({ user }: { user: User }) {
         <div className="stub" aria-hidden="true">{initial(fullName || user.username)}</div>
         <div className="ticket-body">
           <p className="who">{fullName || user.username}</p>
-          <p className="who-more">{[fullName && user.username, user.email].filter(Boolean).join(" · ")}</p>
+          <p className="muted">{[fullName && user.username, user.email].filter(Boolean).join(" · ")}</p>
           {badges.length > 0 && <p className="badges">{badges.map((name) => <span key={name} className="badge">{name}</span>)}</p>}
-          <p className="who-more">{t.since(day(user.date_joined))}</p>
-          {openTo(user).length > 0 && <p><Link to="/auth/admin">{texts.admin.page}</Link></p>}
+          <p className="muted">{t.since(formatDay(user.date_joined))}</p>
+          {visibleSections(user).length > 0 && <p><Link to="/auth/admin">{texts.admin.page}</Link></p>}
         </div>
       </div>
     </div>

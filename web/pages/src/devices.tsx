@@ -1,17 +1,17 @@
 import { useEffect, useRef, useState } from "react";
-import { useAction } from "./action.ts";
-import { agentKind, describeAgent } from "./agent.ts";
 import { api, type Device } from "./api.ts";
+import { formatDay, formatFull, timeAgo } from "./dates.ts";
+import { Confirm } from "./parts/confirm.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
-import { Sure } from "./parts/sure.tsx";
 import { texts } from "./texts.ts";
-import { ago, day, exactly } from "./when.ts";
+import { useAction } from "./use-action.ts";
+import { describeUserAgent, deviceKind } from "./user-agent.ts";
 
 const t = texts.devices;
 
 interface DevicesProps {
   devices: readonly Device[];
-  /** Called when the list is no longer true. */
+  /** Called when the list has to be loaded again. */
   onChange: () => Promise<void>;
   /** Signs this device out. */
   onSignOut: () => Promise<void>;
@@ -22,13 +22,13 @@ export function Devices({ devices, onChange, onSignOut }: DevicesProps) {
   const [done, setDone] = useState("");
   const [target, setTarget] = useState("");
 
-  const act = useAction(async (on: string, deed: () => Promise<string>) => {
+  const act = useAction(async (on: string, action: () => Promise<string>) => {
     setTarget(on);
     setDone("");
-    const said = await deed();
+    const message = await action();
     await onChange();
-    setDone(said);
-    heading.current?.focus(); // what had the focus is gone
+    setDone(message);
+    heading.current?.focus(); // the button that had the focus was removed
   });
   const everywhere = useAction(async () => {
     await api.endOtherDevices();
@@ -57,7 +57,7 @@ export function Devices({ devices, onChange, onSignOut }: DevicesProps) {
       </ul>
       {others > 0 && (
         <div className="row">
-          <Sure
+          <Confirm
             question={t.endOthersSure(others)}
             yes={t.endOthersYes}
             no={t.endOthersNo}
@@ -65,28 +65,28 @@ export function Devices({ devices, onChange, onSignOut }: DevicesProps) {
             onYes={() => void act.run("others", async () => t.endedOthers(await api.endOtherDevices()))}
           >
             {t.endOthers}
-          </Sure>
-          <Sure question={t.everywhereSure(others)} yes={t.everywhereYes} no={t.everywhereNo} sending={everywhere.sending} onYes={() => void everywhere.run()}>
+          </Confirm>
+          <Confirm question={t.everywhereSure(others)} yes={t.everywhereYes} no={t.everywhereNo} sending={everywhere.sending} onYes={() => void everywhere.run()}>
             {t.everywhere}
-          </Sure>
+          </Confirm>
         </div>
       )}
     </section>
   );
 }
 
-/** This device first, then the most lately used. */
+/** This device first, then the most recently used. */
 function inOrder(devices: readonly Device[]): Device[] {
   return [...devices].sort((a, b) => Number(b.current) - Number(a.current) || b.last_seen_at.localeCompare(a.last_seen_at));
 }
 
 function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onEnd: (name: string) => void }) {
-  const known = describeAgent(device.user_agent);
+  const known = describeUserAgent(device.user_agent);
   const name = known ?? (device.user_agent || t.unknown);
   const now = useNow();
   return (
     <li className="device">
-      <Drawing kind={agentKind(device.user_agent)} />
+      <Drawing kind={deviceKind(device.user_agent)} />
       <div className="device-text">
         <h3 title={device.user_agent}>
           {known ?? t.unknown}
@@ -95,12 +95,12 @@ function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onE
         <dl>
           <div>
             <dt>{t.lastUsed}</dt>
-            <dd><time dateTime={device.last_seen_at} title={exactly(device.last_seen_at)}>{lastUsed(device, now)}</time></dd>
+            <dd><time dateTime={device.last_seen_at} title={formatFull(device.last_seen_at)}>{lastUsed(device, now)}</time></dd>
           </div>
           <div>
             <dt>{t.signedIn}</dt>
             <dd>
-              <time dateTime={device.created_at} title={exactly(device.created_at)}>{day(device.created_at)}</time>
+              <time dateTime={device.created_at} title={formatFull(device.created_at)}>{formatDay(device.created_at)}</time>
               {device.method && ` ${t.methods[device.method] ?? t.method(device.method)}`}
             </dd>
           </div>
@@ -119,16 +119,16 @@ function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onE
         </dl>
       </div>
       {!device.current && (
-        <Sure label={t.endNamed(name)} question={t.endSure} yes={t.endYes} no={t.endNo} sending={sending} onYes={() => onEnd(name)}>
+        <Confirm label={t.endNamed(name)} question={t.endSure} yes={t.endYes} no={t.endNo} sending={sending} onYes={() => onEnd(name)}>
           {t.end}
-        </Sure>
+        </Confirm>
       )}
     </li>
   );
 }
 
 function lastUsed(device: Device, now: number): string {
-  return device.current ? t.now : (ago(device.last_seen_at, now) ?? t.justNow);
+  return device.current ? t.now : (timeAgo(device.last_seen_at, now) ?? t.justNow);
 }
 
 function useNow(): number {

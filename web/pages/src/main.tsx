@@ -4,9 +4,9 @@ import { createRoot } from "react-dom/client";
 import { BrowserRouter, Route, Routes } from "react-router";
 import { Account } from "./account.tsx";
 import { auth } from "./api.ts";
-import { Checking, Ticket } from "./parts/shell.tsx";
+import { takeLinkSecret } from "./link-secret.ts";
+import { Loading, TicketCard } from "./parts/layout.tsx";
 import { Reset } from "./reset.tsx";
-import { takeSecret } from "./secret.ts";
 import { Setup } from "./setup.tsx";
 import { SignIn } from "./signin.tsx";
 import { texts } from "./texts.ts";
@@ -16,24 +16,24 @@ import "./style/parts.css";
 import "./style/pages.css";
 import "./style/admin.css";
 
-// Most people never see it.
+// Loaded when it is opened: most people never are administrators.
 const Admin = lazy(async () => ({ default: (await import("./admin/admin.tsx")).Admin }));
 
 const root = document.getElementById("page")!;
-const secret = takeSecret();
+const secret = takeLinkSecret();
 
-// To look at the sign-in is no use of the session. The store shares this answer.
+// Opening the sign-in page must not extend a session. The components share the answer of this request.
 if (location.pathname.startsWith("/signin")) void auth.refresh({ slide: false });
 
-// A page brought back by the Back button shows what it showed when it was left, which may be an account that has been
-// signed out since: ask before showing it.
+// A page that the Back button restores shows its old content, which may belong to an account that has signed out since.
+// It stays hidden until the server has answered.
 window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
   root.hidden = true;
   void auth.refresh({ slide: false }).finally(() => (root.hidden = false));
 });
 
-// The server gives this same document for each of these paths and for no other.
+// The server sends this document for each of these paths and for no other path.
 createRoot(root, {
   onUncaughtError: (error) => {
     console.error(error);
@@ -47,7 +47,7 @@ createRoot(root, {
           <Route path="/auth/setup" element={<Setup secret={secret} />} />
           <Route path="/auth/reset" element={<Reset secret={secret} />} />
           <Route path="/auth/account" element={<Account />} />
-          <Route path="/auth/admin/*" element={<Suspense fallback={<Ticket><Checking /></Ticket>}><Admin /></Suspense>} />
+          <Route path="/auth/admin/*" element={<Suspense fallback={<TicketCard><Loading /></TicketCard>}><Admin /></Suspense>} />
           <Route path="*" element={<SignIn />} />
         </Routes>
       </BrowserRouter>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { home, safeNext } from "./next.ts";
+import { accountPath, safeNext } from "./next.ts";
 
 const origin = "https://app.example.com";
 
@@ -26,10 +26,10 @@ test("never leaves this site", () => {
     "/.//evil.example", "/..//evil.example", "/%2e//evil.example", "/a\\b", "/\u0000", "/\u2028", "/\u00a0", "/\u202e", "/\ud800",
     "@evil.example", "https://app.example.com.evil.example/", "https://app.example.com@evil.example/",
   ];
-  for (const next of traps) assert.equal(safeNext(next, origin), home, JSON.stringify(next));
+  for (const next of traps) assert.equal(safeNext(next, origin), accountPath, JSON.stringify(next));
 });
 
 test("does not come back to the sign-in page", () => {
-  assert.equal(safeNext("/signin?next=/orders", origin), home);
-  assert.equal(safeNext("/x/../signin/", origin), home);
+  assert.equal(safeNext("/signin?next=/orders", origin), accountPath);
+  assert.equal(safeNext("/x/../signin/", origin), accountPath);
 });

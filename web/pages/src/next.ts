@@ -1,26 +1,25 @@
-/** Where a person goes who signed in without saying where to. */
-export const home = "/auth/account";
+/** The account page, to which a sign-in without a valid `next` leads. */
+export const accountPath = "/auth/account";
 
-/** The sign-in page that leads back to a path. */
-export function signInFor(path: string): string {
+/** The path of the sign-in page, with the way back to `path`. */
+export function signInPath(path: string): string {
   return `/signin?next=${encodeURIComponent(path)}`;
 }
 
 /**
- * The path to follow after sign-in. Anybody can write `?next=` into a link, so
- * only a path of this very site is followed, and everything else is `home`.
+ * Returns the path to open after sign-in. Anyone can write `?next=` into a link, so only a path of this site is returned;
+ * everything else becomes `accountPath`.
  *
- * Browsers drop tabs and newlines from a URL and read "\" as "/", so a value with
- * any such character is refused before it is parsed, as are all blanks, control
- * and format characters of Unicode. Its letters are followed: the parsed URL has
- * them encoded.
+ * Browsers drop tabs and newlines from a URL and read "\" as "/". A value with such a character is therefore refused before
+ * it is parsed, and so is one with any blank, control or format character of Unicode. Letters of any script are accepted,
+ * since the parsed URL has them encoded.
  */
 export function safeNext(next: string | null, origin: string): string {
-  if (!next || !/^\/(?!\/)[^\\\p{C}\p{Z}]*$/u.test(next)) return home;
-  if (!URL.canParse(next, origin)) return home;
+  if (!next || !/^\/(?!\/)[^\\\p{C}\p{Z}]*$/u.test(next)) return accountPath;
+  if (!URL.canParse(next, origin)) return accountPath;
   const url = new URL(next, origin);
   // "/.//host" becomes "//host" once its dots are resolved.
-  if (url.origin !== origin || url.pathname.startsWith("//")) return home;
-  if (/^\/signin\/?$/.test(url.pathname)) return home;
+  if (url.origin !== origin || url.pathname.startsWith("//")) return accountPath;
+  if (/^\/signin\/?$/.test(url.pathname)) return accountPath;
   return url.pathname + url.search + url.hash;
 }

@@ -1,15 +1,15 @@
 import { useState } from "react";
-import { useAction } from "./action.ts";
 import { api, auth, type Names, type User } from "./api.ts";
 import { Button } from "./parts/button.tsx";
 import { Field } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { texts } from "./texts.ts";
+import { useAction } from "./use-action.ts";
 
 const t = texts.profile;
 
-/** What people say about themselves. What they sign in with is shown above, and is an administrator's to change. */
+/** A form for the user's first and last name. Only an administrator can change the username and the e-mail address. */
 export function Profile({ user }: { user: User }) {
   const [saved, setSaved] = useState(false);
   const save = useAction(async (names: Names) => {
@@ -34,7 +34,7 @@ export function Profile({ user }: { user: User }) {
           errors={errors["first_name"]} />
         <Field name="last_name" label={t.lastName} required={false} autoComplete="family-name" defaultValue={user.last_name}
           errors={errors["last_name"]} />
-        <Button type="submit" look="main" off={save.sending}>{save.sending ? t.saving : t.save}</Button>
+        <Button type="submit" variant="main" disabled={save.sending}>{save.sending ? t.saving : t.save}</Button>
       </Form>
     </section>
   );

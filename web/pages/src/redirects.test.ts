@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
-import { home, safeNext } from "./next.ts";
+import { accountPath, safeNext } from "./next.ts";
 
-// What might lead a browser to another site, and some that doesn't. The judge is Node's URL, which is the WHATWG's.
+// Payloads that may lead a browser to another site, and some that don't. Node's URL, which follows the WHATWG, decides which.
 const payloads = JSON.parse(readFileSync(new URL("./testdata/redirects.json", import.meta.url), "utf8")) as string[];
 const origin = "https://app.example.com";
 const here = `${origin}/signin`;
 
-/** As the page reads them: as they are, and as a query has them, encoded or not. */
+/** The payload as the page may read it: unchanged, and from a query, encoded or not. */
 function* readings(payload: string): Generator<string | null> {
   yield payload;
   yield new URL(`${here}?next=${payload}`).searchParams.get("next");
@@ -26,8 +26,8 @@ test("no way back leads to another site", () => {
       if (next === null || !URL.canParse(next, here)) continue;
       if (new URL(next, here).origin !== origin) {
         foreign++;
-        assert.equal(to, home, JSON.stringify(next));
-      } else if (to !== home) followed++;
+        assert.equal(to, accountPath, JSON.stringify(next));
+      } else if (to !== accountPath) followed++;
     }
   }
   assert.ok(payloads.length >= 500 && foreign >= 500 && followed >= 20, `${payloads.length} payloads, ${foreign} foreign, ${followed} followed`);

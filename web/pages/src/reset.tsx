@@ -1,26 +1,26 @@
 import { useState } from "react";
 import { Link } from "react-router";
-import { useAction, useWait } from "./action.ts";
 import { api } from "./api.ts";
+import { useLinkSecret } from "./link-secret.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
+import { Heading, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
-import { Heading, Ticket } from "./parts/shell.tsx";
-import { usePasswordLength } from "./password-length.ts";
-import { useSecret } from "./secret.ts";
 import { texts } from "./texts.ts";
+import { useAction, useRetryAfter } from "./use-action.ts";
+import { usePasswordLength } from "./use-password-length.ts";
 
 const t = texts.reset;
 
-/** Sets a new password with a one-time link. */
+/** The page on which a one-time link sets a new password. */
 export function Reset({ secret: first }: { secret: string }) {
-  const secret = useSecret(first);
-  const [spent, setSpent] = useState("");
-  if (spent) return <Ticket><Done /></Ticket>;
-  if (!secret) return <Ticket><NoGoodLink heading={t.noSecretHeading} body={t.noSecret} /></Ticket>;
-  // A new link is a new form: what the old one was refused for is void.
-  return <Ticket><ResetForm key={secret} secret={secret} onDone={() => setSpent(secret)} /></Ticket>;
+  const secret = useLinkSecret(first);
+  const [done, setDone] = useState(false);
+  if (done) return <TicketCard><Done /></TicketCard>;
+  if (!secret) return <TicketCard><InvalidLink heading={t.noSecretHeading} body={t.noSecret} /></TicketCard>;
+  // A new link gets a new form, without the errors of the old one.
+  return <TicketCard><ResetForm key={secret} secret={secret} onDone={() => setDone(true)} /></TicketCard>;
 }
 
 function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
@@ -29,14 +29,14 @@ function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
     await api.resetPassword({ secret, new_password });
     onDone();
   });
-  const wait = useWait(reset.error);
-  const off = reset.sending || (reset.error?.status === 429 && wait > 0);
-  if (reset.error?.code === "reset_link_invalid") return <NoGoodLink heading={t.invalidHeading} body={t.invalid} />;
+  const wait = useRetryAfter(reset.error);
+  const disabled = reset.sending || (reset.error?.status === 429 && wait > 0);
+  if (reset.error?.code === "reset_link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
   return (
     <>
       <Heading page={t.page}>{t.heading}</Heading>
       <p>{t.intro}</p>
-      <Form error={reset.error} sending={off} onSend={(field) => void reset.run(field("new_password"))}>
+      <Form error={reset.error} sending={disabled} onSend={(field) => void reset.run(field("new_password"))}>
         <Problem error={reset.error} fields={["new_password"]} />
         <Field name="username" label={texts.field.login} note={texts.field.forManager} autoComplete="username" required={false} />
         <PasswordField
@@ -47,14 +47,14 @@ function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
           errors={reset.error?.errors["new_password"]}
           autoFocus
         />
-        <Button type="submit" look="main" off={off}>{reset.sending ? t.sending : t.submit}</Button>
+        <Button type="submit" variant="main" disabled={disabled}>{reset.sending ? t.sending : t.submit}</Button>
       </Form>
       <p className="small-print">{t.keep}</p>
     </>
   );
 }
 
-function NoGoodLink({ heading, body }: { heading: string; body: string }) {
+function InvalidLink({ heading, body }: { heading: string; body: string }) {
   return (
     <>
       <Heading page={t.page} focus>{heading}</Heading>

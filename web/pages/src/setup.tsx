@@ -1,63 +1,63 @@
 import { useEffect, useState } from "react";
-import { useAction, useWait } from "./action.ts";
 import { api, AuthError, type Setup as SetupState } from "./api.ts";
-import { home } from "./next.ts";
+import { useLinkSecret } from "./link-secret.ts";
+import { accountPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
+import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage } from "./parts/outage.tsx";
-import { Checking, Heading, Ticket } from "./parts/shell.tsx";
-import { useSecret } from "./secret.ts";
 import { texts } from "./texts.ts";
+import { useAction, useRetryAfter } from "./use-action.ts";
 
 const t = texts.setup;
 
 export function Setup({ secret: first }: { secret: string }) {
-  const secret = useSecret(first);
+  const secret = useLinkSecret(first);
   const [setup, setSetup] = useState<SetupState>();
-  const ask = useAction(async () => setSetup(await api.setup()));
-  const { run } = ask;
+  const load = useAction(async () => setSetup(await api.setup()));
+  const { run } = load;
   useEffect(() => void run(), [run]);
 
-  if (!setup && ask.error) return <Ticket><Outage page={t.page} error={ask.error} onRetry={() => void run()} body={texts.problem.unavailable} /></Ticket>;
-  if (!setup) return <Ticket><Checking /></Ticket>;
-  if (!setup.needed) return <Ticket><AlreadyDone /></Ticket>;
-  if (!secret) return <Ticket><NoGoodLink heading={t.noSecretHeading} body={t.noSecret} /></Ticket>;
+  if (!setup && load.error) return <TicketCard><Outage page={t.page} error={load.error} onRetry={() => void run()} body={texts.problem.unavailable} /></TicketCard>;
+  if (!setup) return <TicketCard><Loading /></TicketCard>;
+  if (!setup.needed) return <TicketCard><AlreadyDone /></TicketCard>;
+  if (!secret) return <TicketCard><InvalidLink heading={t.noSecretHeading} body={t.noSecret} /></TicketCard>;
   return (
-    <Ticket>
-      {/* A new link is a new form: what the old one was refused for is void. */}
+    <TicketCard>
+      {/* A new link gets a new form, without the errors of the old one. */}
       <SetupForm key={secret} secret={secret} min={setup.password_min_length} onDone={() => void run()} />
-    </Ticket>
+    </TicketCard>
   );
 }
 
 function SetupForm({ secret, min, onDone }: { secret: string; min: number; onDone: () => void }) {
-  const make = useAction(async (username: string, email: string, password: string) => {
+  const create = useAction(async (username: string, email: string, password: string) => {
     try {
-      await api.makeFirstAdministrator({ secret, username, email, password });
+      await api.createFirstAdministrator({ secret, username, email, password });
     } catch (error) {
-      // Somebody else has made it meanwhile: show that instead of a form that can't succeed.
+      // The first account exists by now: say so, instead of showing a form that can't succeed.
       if (error instanceof AuthError && error.status === 409) onDone();
       throw error;
     }
-    location.replace(home);
+    location.replace(accountPath);
     return "leaving";
   });
-  const wait = useWait(make.error);
-  const off = make.sending || (make.error?.status === 429 && wait > 0);
-  const errors = make.error?.errors ?? {};
-  if (make.error?.code === "setup_link_invalid") return <NoGoodLink heading={t.invalidHeading} body={t.invalid} />;
+  const wait = useRetryAfter(create.error);
+  const disabled = create.sending || (create.error?.status === 429 && wait > 0);
+  const errors = create.error?.errors ?? {};
+  if (create.error?.code === "setup_link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
   return (
     <>
       <Heading page={t.page}>{t.heading}</Heading>
       <p>{t.intro}</p>
       <Form
-        error={make.error}
-        sending={off}
-        onSend={(field) => void make.run(field("username"), field("email"), field("password"))}
+        error={create.error}
+        sending={disabled}
+        onSend={(field) => void create.run(field("username"), field("email"), field("password"))}
       >
-        <Problem error={make.error} fields={["username", "email", "password"]} />
+        <Problem error={create.error} fields={["username", "email", "password"]} />
         <Field name="username" label={texts.field.username} autoComplete="username" errors={errors["username"]} autoFocus />
         <Field
           name="email"
@@ -69,14 +69,14 @@ function SetupForm({ secret, min, onDone }: { secret: string; min: number; onDon
           errors={errors["email"]}
         />
         <PasswordField name="password" label={texts.field.password} autoComplete="new-password" min={min} errors={errors["password"]} />
-        <Button type="submit" look="main" off={off}>{make.sending ? t.sending : t.submit}</Button>
+        <Button type="submit" variant="main" disabled={disabled}>{create.sending ? t.sending : t.submit}</Button>
       </Form>
       <p className="small-print">{t.keep}</p>
     </>
   );
 }
 
-function NoGoodLink({ heading, body }: { heading: string; body: string }) {
+function InvalidLink({ heading, body }: { heading: string; body: string }) {
   return (
     <>
       <Heading page={t.page} focus>{heading}</Heading>

@@ -1,44 +1,39 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useEffect, useState } from "react";
-import { useAction, useWait } from "./action.ts";
 import { api, auth, isOutage, signIn as logIn, type User } from "./api.ts";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
+import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
-import { Checking, Heading, Ticket } from "./parts/shell.tsx";
 import { texts } from "./texts.ts";
+import { useAction, useRetryAfter } from "./use-action.ts";
 
 const t = texts.signIn;
 
 export function SignIn() {
-  const { status, user, reason } = useWho();
-  // Once the form is there it stays: a check in the background must not take away what was typed.
+  const state = useAuth();
+  const { status, user } = state;
+  // Once shown, the form stays: a check in the background must not remove what was typed.
   const [form, setForm] = useState(false);
   if (!form && !user && status !== "loading") setForm(true);
-  // Whoever has just signed in here is on the way out.
+  // After a sign-in the form stays until the next page is loaded.
   const [leaving, setLeaving] = useState(false);
 
-  if (user && !leaving) return <Ticket><AlreadySignedIn user={user} /></Ticket>;
-  if (!form) return <Ticket><Checking /></Ticket>;
-  return <Ticket><SignInForm ended={reason} onLeaving={setLeaving} /></Ticket>;
+  if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;
+  if (!form) return <TicketCard><Loading /></TicketCard>;
+  return <TicketCard><SignInForm ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} /></TicketCard>;
 }
 
-/** Who is signed in, and why nobody is. */
-function useWho() {
-  const state = useAuth();
-  return { status: state.status, user: state.user, reason: state.status === "anonymous" ? state.reason : undefined };
-}
-
-function goOn(): "leaving" {
+function openNext(): "leaving" {
   const next = new URLSearchParams(location.search).get("next");
   location.replace(safeNext(next, location.origin));
   return "leaving";
 }
 
 interface SignInFormProps {
-  /** Why nobody is signed in. */
+  /** Why the session ended, as the server names it. */
   ended: string | undefined;
   onLeaving: (leaving: boolean) => void;
 }
@@ -53,10 +48,10 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
       onLeaving(false);
       throw error;
     }
-    return goOn();
+    return openNext();
   });
-  const wait = useWait(signIn.error);
-  const held = signIn.error?.status === 429 && wait > 0;
+  const wait = useRetryAfter(signIn.error);
+  const disabled = signIn.sending || (signIn.error?.status === 429 && wait > 0);
   const errors = signIn.error?.errors ?? {};
   return (
     <>
@@ -65,7 +60,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
       {ended && !signIn.error && t.reason(ended) && <Notice tone="plain">{t.reason(ended)}</Notice>}
       <Form
         error={signIn.error}
-        sending={signIn.sending || held}
+        sending={disabled}
         retype="password"
         onSend={(field) => void signIn.run(field("username"), field("password"), field("remember") === "on")}
       >
@@ -77,7 +72,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
           <span>{texts.field.remember}</span>
         </label>
         <p id="remember-hint" className="field-hint tick-hint">{texts.field.rememberHint}</p>
-        <Button type="submit" look="main" off={signIn.sending || held}>
+        <Button type="submit" variant="main" disabled={disabled}>
           {signIn.sending ? t.sending : t.submit}
         </Button>
       </Form>
@@ -85,7 +80,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
   );
 }
 
-/** Whether nobody can sign in yet. It only adds a sentence, so not knowing is the same as no. */
+/** Whether there are no accounts yet. It only adds a sentence, so an error counts as no. */
 function useSetupNeeded(): boolean {
   const [needed, setNeeded] = useState(false);
   useEffect(() => {
@@ -105,8 +100,8 @@ function AlreadySignedIn({ user }: { user: User }) {
       <p>{t.alreadyAs(user.username)}</p>
       <Problem error={signOut.error} {...(outage && { outage })} />
       <div className="stack">
-        <Button look="main" onClick={goOn}>{t.goOn}</Button>
-        <Button look="quiet" off={signOut.sending} onClick={() => void signOut.run()}>{t.another}</Button>
+        <Button variant="main" onClick={openNext}>{t.continue}</Button>
+        <Button variant="quiet" disabled={signOut.sending} onClick={() => void signOut.run()}>{t.another}</Button>
       </div>
     </>
   );

@@ -1,51 +1,51 @@
 import { useRef, useState } from "react";
-import { useAction, useWait } from "./action.ts";
 import { api, type Token } from "./api.ts";
+import { formatDay, formatFull, timeAgo } from "./dates.ts";
 import { Button } from "./parts/button.tsx";
-import { Choice, Field } from "./parts/field.tsx";
+import { Confirm } from "./parts/confirm.tsx";
+import { Field, Select } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { ShownOnce } from "./parts/shown-once.tsx";
-import { Sure } from "./parts/sure.tsx";
 import { texts } from "./texts.ts";
-import { ago, day, exactly } from "./when.ts";
+import { useAction, useRetryAfter } from "./use-action.ts";
 
 const t = texts.tokens;
 
-/** The user's tokens for programs. They are behind a button, since the server wants a fresh sign-in to show them. */
+/** The user's tokens for programs. They are loaded by a button, since the server asks for a fresh sign-in first. */
 export function Tokens() {
   const [tokens, setTokens] = useState<readonly Token[]>();
-  const [made, setMade] = useState<{ name: string; token: string }>();
+  const [created, setCreated] = useState<{ name: string; token: string }>();
   const [done, setDone] = useState("");
   const [target, setTarget] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
   const load = useAction(async () => setTokens(await api.tokens()));
-  const end = useAction(async (token: Token) => {
+  const revoke = useAction(async (token: Token) => {
     setTarget(token.id);
     setDone("");
-    await api.endToken(token.id);
+    await api.revokeToken(token.id);
     setTokens(await api.tokens());
-    setDone(t.ended(token.name || t.kinds[token.kind]));
-    heading.current?.focus(); // what had the focus is gone
+    setDone(t.revoked(token.name || t.kinds[token.kind]));
+    heading.current?.focus(); // the button that had the focus was removed
   });
   return (
     <section aria-labelledby="tokens-heading">
       <h2 id="tokens-heading" ref={heading} tabIndex={-1}>{t.heading}</h2>
       <p className="intro">{t.intro}</p>
-      <Problem error={load.error ?? end.error} />
+      <Problem error={load.error ?? revoke.error} />
       {done && <Notice tone="good">{done}</Notice>}
-      {made && <ShownOnce sentence={t.shownOnce(made.name)} secret={made.token} onClose={() => setMade(undefined)} />}
-      {!tokens && <Button off={load.sending} onClick={() => void load.run()}>{load.sending ? t.loading : t.show}</Button>}
+      {created && <ShownOnce sentence={t.shownOnce(created.name)} secret={created.token} onClose={() => setCreated(undefined)} />}
+      {!tokens && <Button disabled={load.sending} onClick={() => void load.run()}>{load.sending ? t.loading : t.show}</Button>}
       {tokens?.length === 0 && <p className="empty">{t.none}</p>}
       {tokens && tokens.length > 0 && (
         <ul className="devices">
           {tokens.map((token) => (
-            <Row key={token.id} token={token} sending={end.sending && target === token.id} onEnd={() => void end.run(token)} />
+            <Row key={token.id} token={token} sending={revoke.sending && target === token.id} onRevoke={() => void revoke.run(token)} />
           ))}
         </ul>
       )}
-      {tokens && !made && <MakeToken onMade={async (token) => {
-        setMade(token);
+      {tokens && !created && <CreateToken onCreated={async (token) => {
+        setCreated(token);
         setDone("");
         setTokens(await api.tokens());
       }} />}
@@ -53,7 +53,7 @@ export function Tokens() {
   );
 }
 
-function Row({ token, sending, onEnd }: { token: Token; sending: boolean; onEnd: () => void }) {
+function Row({ token, sending, onRevoke }: { token: Token; sending: boolean; onRevoke: () => void }) {
   const name = token.name || t.kinds[token.kind];
   return (
     <li className="device">
@@ -63,28 +63,28 @@ function Row({ token, sending, onEnd }: { token: Token; sending: boolean; onEnd:
       <div className="device-text">
         <h3>{name}{token.kind !== "personal" && <span className="badge">{t.kinds[token.kind]}</span>}</h3>
         <dl>
-          <div><dt>{t.made}</dt><dd><time dateTime={token.created_at} title={exactly(token.created_at)}>{day(token.created_at)}</time></dd></div>
-          <div><dt>{t.used}</dt><dd>{token.last_used_at ? ago(token.last_used_at, Date.now()) ?? t.justNow : t.never}</dd></div>
-          <div><dt>{t.ends}</dt><dd>{token.expires_at ? day(token.expires_at) : t.never}</dd></div>
-          {token.scopes.length > 0 && <div><dt>{t.may}</dt><dd>{token.scopes.join(", ")}</dd></div>}
+          <div><dt>{t.created}</dt><dd><time dateTime={token.created_at} title={formatFull(token.created_at)}>{formatDay(token.created_at)}</time></dd></div>
+          <div><dt>{t.used}</dt><dd>{token.last_used_at ? timeAgo(token.last_used_at, Date.now()) ?? t.justNow : t.never}</dd></div>
+          <div><dt>{t.expires}</dt><dd>{token.expires_at ? formatDay(token.expires_at) : t.never}</dd></div>
+          {token.scopes.length > 0 && <div><dt>{t.scopes}</dt><dd>{token.scopes.join(", ")}</dd></div>}
         </dl>
       </div>
-      <Sure label={t.endNamed(name)} question={t.endSure} yes={t.endYes} no={t.endNo} sending={sending} onYes={onEnd}>{t.end}</Sure>
+      <Confirm label={t.revokeNamed(name)} question={t.revokeSure} yes={t.revokeYes} no={t.revokeNo} sending={sending} onYes={onRevoke}>{t.revoke}</Confirm>
     </li>
   );
 }
 
-function MakeToken({ onMade }: { onMade: (token: { name: string; token: string }) => Promise<void> }) {
-  const make = useAction(async (name: string, ttl: number) => onMade(await api.makeToken({ name, ttl })));
-  const wait = useWait(make.error);
-  const off = make.sending || (make.error?.status === 429 && wait > 0);
+function CreateToken({ onCreated }: { onCreated: (token: { name: string; token: string }) => Promise<void> }) {
+  const create = useAction(async (name: string, ttl: number) => onCreated(await api.createToken({ name, ttl })));
+  const wait = useRetryAfter(create.error);
+  const disabled = create.sending || (create.error?.status === 429 && wait > 0);
   return (
-    <Form error={make.error} sending={off} onSend={(field) => void make.run(field("name"), Number(field("ttl")))}>
-      <h3>{t.makeHeading}</h3>
-      <Problem error={make.error} fields={["name", "ttl"]} />
-      <Field name="name" label={t.name} hint={t.nameHint} autoComplete="off" errors={make.error?.errors["name"]} />
-      <Choice name="ttl" label={t.life} options={t.lives} />
-      <Button type="submit" off={off}>{make.sending ? t.making : t.make}</Button>
+    <Form error={create.error} sending={disabled} onSend={(field) => void create.run(field("name"), Number(field("ttl")))}>
+      <h3>{t.createHeading}</h3>
+      <Problem error={create.error} fields={["name", "ttl"]} />
+      <Field name="name" label={t.name} hint={t.nameHint} autoComplete="off" errors={create.error?.errors["name"]} />
+      <Select name="ttl" label={t.lifetime} options={t.lifetimes} />
+      <Button type="submit" disabled={disabled}>{create.sending ? t.creating : t.create}</Button>
     </Form>
   );
 }

@@ -3,42 +3,42 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { useEffect, type ReactNode } from "react";
 import { Link, Navigate, NavLink, Route, Routes, useLocation } from "react-router";
 import { auth, type User } from "../api.ts";
-import { signInFor } from "../next.ts";
-import { FreshSignIn } from "../parts/confirm-password.tsx";
-import { Expiring } from "../parts/expiring.tsx";
+import { signInPath } from "../next.ts";
+import { ConfirmPassword } from "../parts/confirm-password.tsx";
+import { Heading, Loading, Logo, TicketCard } from "../parts/layout.tsx";
 import { Outage, OutageBanner } from "../parts/outage.tsx";
-import { Checking, Heading, Mark, Ticket } from "../parts/shell.tsx";
-import { openTo } from "../rights.ts";
+import { SessionExpiring } from "../parts/session-expiring.tsx";
+import { visibleSections } from "../permissions.ts";
 import { texts } from "../texts.ts";
 import { Audit } from "./audit.tsx";
-import { home, queries } from "./data.ts";
 import { Groups } from "./groups.tsx";
 import { NewUser } from "./new-user.tsx";
+import { adminPath, queries } from "./queries.ts";
 import { Sessions } from "./sessions.tsx";
 import { UserPage } from "./user.tsx";
 import { Users } from "./users.tsx";
 
 const t = texts.admin;
 
-/** The pages of administrators, below /auth/admin. */
+/** The administration, below /auth/admin. */
 export function Admin() {
   const state = useAuth();
   const { pathname, search } = useLocation();
   const id = state.user?.id;
-  useEffect(() => () => queries.clear(), [id]); // what one administrator was shown is not for the next
-  if (state.status === "anonymous") return <Navigate replace to={signInFor(pathname + search)} />;
+  useEffect(() => () => queries.clear(), [id]); // the next administrator must not see the cached answers of this one
+  if (state.status === "anonymous") return <Navigate replace to={signInPath(pathname + search)} />;
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
   const { user } = state;
-  if (!user) return <Ticket>{down ? <Outage page={t.page} {...down} /> : <Checking />}</Ticket>;
-  const open = openTo(user);
-  if (open.length === 0) return <Ticket><NotForYou user={user} /></Ticket>;
+  if (!user) return <TicketCard>{down ? <Outage page={t.page} {...down} /> : <Loading />}</TicketCard>;
+  const sections = visibleSections(user);
+  if (sections.length === 0) return <TicketCard><NoAccess user={user} /></TicketCard>;
   return (
     <QueryClientProvider client={queries}>
-      <Frame user={user} open={open}>
+      <Frame user={user} sections={sections}>
         {down && <OutageBanner {...down} />}
-        {state.status === "authenticated" && state.expiresAt && <Expiring at={state.expiresAt} />}
+        {state.status === "authenticated" && state.expiresAt && <SessionExpiring at={state.expiresAt} />}
         <Routes>
-          <Route index element={<Navigate replace to={home(open[0]!.path)} />} />
+          <Route index element={<Navigate replace to={adminPath(sections[0]!.path)} />} />
           <Route path="users" element={<Users me={user} />} />
           <Route path="users/new" element={<NewUser me={user} />} />
           <Route path="users/:id" element={<UserPage me={user} />} />
@@ -47,18 +47,18 @@ export function Admin() {
           <Route path="audit" element={<Audit me={user} />} />
         </Routes>
       </Frame>
-      <FreshSignIn username={user.username} />
+      <ConfirmPassword username={user.username} />
     </QueryClientProvider>
   );
 }
 
-function Frame({ user, open, children }: { user: User; open: ReturnType<typeof openTo>; children: ReactNode }) {
+function Frame({ user, sections, children }: { user: User; sections: ReturnType<typeof visibleSections>; children: ReactNode }) {
   return (
     <>
       <header className="bar bar-wide">
-        <span className="brand"><Mark />{texts.product}</span>
+        <span className="brand"><Logo />{texts.product}</span>
         <nav aria-label={t.page}>
-          {open.map(({ path, name }) => <NavLink key={path} to={home(path)}>{name}</NavLink>)}
+          {sections.map(({ path, name }) => <NavLink key={path} to={adminPath(path)}>{name}</NavLink>)}
         </nav>
         <Link to="/auth/account">{user.username}</Link>
       </header>
@@ -67,11 +67,11 @@ function Frame({ user, open, children }: { user: User; open: ReturnType<typeof o
   );
 }
 
-function NotForYou({ user }: { user: User }) {
+function NoAccess({ user }: { user: User }) {
   return (
     <>
-      <Heading page={t.page} focus>{t.notForYouHeading}</Heading>
-      <p>{t.notForYou(user.username)}</p>
+      <Heading page={t.page} focus>{t.noAccessHeading}</Heading>
+      <p>{t.noAccess(user.username)}</p>
       <p><Link className="button button-main" to="/auth/account">{t.toAccount}</Link></p>
     </>
   );

@@ -1,27 +1,27 @@
 import { Link } from "react-router";
-import { useAction } from "../action.ts";
-import { describeAgent } from "../agent.ts";
 import type { User } from "../api.ts";
+import { formatFull, formatTime, startOfDay } from "../dates.ts";
 import { Button } from "../parts/button.tsx";
-import { Choice, Day } from "../parts/field.tsx";
+import { DateField, Select } from "../parts/field.tsx";
+import { Heading } from "../parts/layout.tsx";
 import { Notice } from "../parts/notice.tsx";
-import { Heading } from "../parts/shell.tsx";
-import { may } from "../rights.ts";
+import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
-import { exactly, moment, startOf } from "../when.ts";
-import { exportOf, home, lookAtEvents, useEvents, type EventFilter } from "./data.ts";
-import { useKept } from "./kept.ts";
-import { DeedProblem, Loaded } from "./loaded.tsx";
+import { useAction } from "../use-action.ts";
+import { describeUserAgent } from "../user-agent.ts";
+import { Loaded, MutationProblem } from "./loaded.tsx";
+import { adminPath, type EventFilter, exportURL, fetchEvents, useEvents } from "./queries.ts";
 import type { AuditEvent } from "./types.ts";
+import { useUrlFilter } from "./use-url-filter.ts";
 
 const t = texts.admin.audit;
-const names = Object.entries(t.events).sort(([, a], [, b]) => a.localeCompare(b));
+const eventNames = Object.entries(t.events).sort(([, a], [, b]) => a.localeCompare(b));
 
-/** What happened, narrowed by what the address says. */
+/** The audit log, with the filters that are in the address. */
 export function Audit({ me }: { me: User }) {
-  const [kept, keep] = useKept();
-  const [user, event, from, to] = ["user", "event", "from", "to"].map((name) => kept.get(name) ?? "") as [string, string, string, string];
-  const filter: EventFilter = { user, event, from: startOf(from), to: startOf(to, 1) };
+  const [parameters, setFilter] = useUrlFilter();
+  const [user, event, from, to] = ["user", "event", "from", "to"].map((name) => parameters.get(name) ?? "") as [string, string, string, string];
+  const filter: EventFilter = { user, event, from: startOfDay(from), to: startOfDay(to, 1) };
   const events = useEvents(filter);
   return (
     <>
@@ -29,29 +29,29 @@ export function Audit({ me }: { me: User }) {
         <Heading page={t.heading}>{t.heading}</Heading>
         <div className="row">
           <Export filter={filter} />
-          <Button off={events.isFetching} onClick={() => void events.refetch()}>{t.refresh}</Button>
+          <Button disabled={events.isFetching} onClick={() => void events.refetch()}>{t.refresh}</Button>
         </div>
       </div>
-      <p className="who-more">{t.intro}</p>
+      <p className="muted">{t.intro}</p>
       <div className="filters filters-wide" role="search">
-        <Choice name="event" label={t.event} value={event} onChange={keep("event")} options={[["", t.anyEvent], ...names]} />
-        <Day label={t.from} value={from} onChange={keep("from")} />
-        <Day label={t.to} value={to} onChange={keep("to")} />
+        <Select name="event" label={t.event} value={event} onChange={setFilter("event")} options={[["", t.anyEvent], ...eventNames]} />
+        <DateField label={t.from} value={from} onChange={setFilter("from")} />
+        <DateField label={t.to} value={to} onChange={setFilter("to")} />
       </div>
       {user && (
         <Notice tone="plain">
-          <p>{t.only(namesOf(events.data?.pages.flatMap((page) => page.events) ?? []).get(user) ?? t.onlyUser)}</p>
+          <p>{t.only(userNames(events.data?.pages.flatMap((page) => page.events) ?? []).get(user) ?? t.onlyUser)}</p>
           <div className="row">
-            <Button onClick={() => keep("user")("")}>{t.everybody}</Button>
-            {may(me, "auth.view_user") && <Link to={home(`users/${user}`)}>{t.toUser}</Link>}
+            <Button onClick={() => setFilter("user")("")}>{t.allUsers}</Button>
+            {hasPermission(me, "auth.view_user") && <Link to={adminPath(`users/${user}`)}>{t.toUser}</Link>}
           </div>
         </Notice>
       )}
       <Loaded query={events}>
-        {({ pages }) => <List events={pages.flatMap((page) => page.events)} filtered={!!(user || event || from || to)} onUser={keep("user")} />}
+        {({ pages }) => <List events={pages.flatMap((page) => page.events)} filtered={!!(user || event || from || to)} onUser={setFilter("user")} />}
       </Loaded>
       {events.hasNextPage && (
-        <Button off={events.isFetchingNextPage} onClick={() => void events.fetchNextPage()}>
+        <Button disabled={events.isFetchingNextPage} onClick={() => void events.fetchNextPage()}>
           {events.isFetchingNextPage ? texts.checking : texts.admin.more}
         </Button>
       )}
@@ -59,9 +59,9 @@ export function Audit({ me }: { me: User }) {
   );
 }
 
-/** What those are called who are gone, as far as other events still say it. */
-function namesOf(events: readonly AuditEvent[]): ReadonlyMap<string, string> {
-  return new Map(events.filter(({ user_id, user, login }) => user_id !== null && (user || login)).map((one) => [String(one.user_id), one.user || one.login]));
+/** User ID → name, from the events that have both. The events of a deleted user have no name, but the login as typed may be in one. */
+function userNames(events: readonly AuditEvent[]): ReadonlyMap<string, string> {
+  return new Map(events.filter(({ user_id, user, login }) => user_id !== null && (user || login)).map((event) => [String(event.user_id), event.user || event.login]));
 }
 
 interface ListProps {
@@ -71,31 +71,31 @@ interface ListProps {
 }
 
 function List({ events, filtered, onUser }: ListProps) {
-  if (events.length === 0) return <p className="empty" role="status">{filtered ? t.noneFound : t.none}</p>;
-  const named = namesOf(events);
-  const who = (id: number | string | null, name: string, typed = "") =>
-    id === null ? typed || t.nobody : <Whom id={String(id)} name={name} once={typed || named.get(String(id))} onUser={onUser} />;
+  if (events.length === 0) return <p className="empty" role="status">{filtered ? t.noneFound : t.empty}</p>;
+  const names = userNames(events);
+  const person = (id: number | string | null, name: string, typed = "") =>
+    id === null ? typed || t.none : <UserFilter id={String(id)} name={name} formerName={typed || names.get(String(id))} onUser={onUser} />;
   return (
     <table>
-      <caption className="for-readers">{t.heading}</caption>
+      <caption className="visually-hidden">{t.heading}</caption>
       <thead>
         <tr>
-          <th scope="col">{t.when}</th><th scope="col">{t.what}</th><th scope="col">{t.who}</th><th scope="col">{t.about}</th><th scope="col">{t.address}</th>
+          <th scope="col">{t.when}</th><th scope="col">{t.what}</th><th scope="col">{t.actor}</th><th scope="col">{t.user}</th><th scope="col">{t.address}</th>
         </tr>
       </thead>
       <tbody>
-        {events.map((one) => (
-          <tr key={one.id}>
-            <td data-label={t.when}><time dateTime={one.time} title={exactly(one.time)}>{moment(one.time)}</time></td>
+        {events.map((event) => (
+          <tr key={event.id}>
+            <td data-label={t.when}><time dateTime={event.time} title={formatFull(event.time)}>{formatTime(event.time)}</time></td>
             <th scope="row">
-              {Object.hasOwn(t.events, one.event) ? t.events[one.event] : one.event}
-              {one.outcome === "failure" && <> <span className="badge badge-bad">{t.failure}</span></>}
-              {one.outcome === "attempt" && <> <span className="badge">{t.attempt}</span></>}
-              <More of={one} />
+              {Object.hasOwn(t.events, event.event) ? t.events[event.event] : event.event}
+              {event.outcome === "failure" && <> <span className="badge badge-bad">{t.failure}</span></>}
+              {event.outcome === "attempt" && <> <span className="badge">{t.attempt}</span></>}
+              <Details event={event} />
             </th>
-            <td data-label={t.who}>{who(one.actor_id, one.actor, one.actor_id === null ? one.actor : "")}</td>
-            <td data-label={t.about}>{who(one.user_id, one.user, one.login)}</td>
-            <td data-label={t.address} className="address">{one.ip || t.nobody}</td>
+            <td data-label={t.actor}>{person(event.actor_id, event.actor, event.actor_id === null ? event.actor : "")}</td>
+            <td data-label={t.user}>{person(event.user_id, event.user, event.login)}</td>
+            <td data-label={t.address} className="address">{event.ip || t.none}</td>
           </tr>
         ))}
       </tbody>
@@ -103,51 +103,55 @@ function List({ events, filtered, onUser }: ListProps) {
   );
 }
 
-function More({ of }: { of: AuditEvent }) {
+function Details({ event }: { event: AuditEvent }) {
   const facts = [
-    [t.name, of.event],
-    [t.login, of.login],
-    [t.browser, of.user_agent && (describeAgent(of.user_agent) ?? of.user_agent)],
-    [t.session, of.session],
-    [t.request, of.request_id],
-    ...Object.entries(of.detail),
+    [t.name, event.event],
+    [t.login, event.login],
+    [t.browser, event.user_agent && (describeUserAgent(event.user_agent) ?? event.user_agent)],
+    [t.session, event.session],
+    [t.request, event.request_id],
+    ...Object.entries(event.detail),
   ].filter((fact): fact is [string, string] => !!fact[1]);
   return (
-    <details className="who-more">
-      <summary>{t.more}</summary>
+    <details className="muted">
+      <summary>{t.details}</summary>
       <dl className="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
     </details>
   );
 }
 
-interface WhomProps {
+interface UserFilterProps {
   id: string;
+  /** "" for a user who was deleted. */
   name: string;
-  /** What somebody was called who is gone. */
-  once: string | undefined;
+  /** The last known name of a deleted user. */
+  formerName: string | undefined;
   onUser: (id: string) => void;
 }
 
-/** A user of an event, as a way to all events of that user. */
-function Whom({ id, name, once, onUser }: WhomProps) {
-  const shown = name || t.gone(once ?? t.user(id));
-  return <Button look="link" label={t.onlyNamed(shown)} onClick={() => onUser(id)}>{shown}</Button>;
+/** A user of an event, as a button that narrows the log to this user. */
+function UserFilter({ id, name, formerName, onUser }: UserFilterProps) {
+  const shown = name || t.deleted(formerName ?? t.unnamed(id));
+  return <Button variant="link" label={t.onlyNamed(shown)} onClick={() => onUser(id)}>{shown}</Button>;
 }
 
-/** The browser fetches the file by itself, so the list is asked for first: that asks for the password where it must be. */
+/**
+ * The buttons that download the log. The browser fetches the file by itself and can't ask for the password, so the list is
+ * requested first, which asks for it if that is needed.
+ */
 function Export({ filter }: { filter: EventFilter }) {
   const fetchFile = useAction(async (format: "csv" | "ndjson") => {
-    await lookAtEvents(filter);
+    await fetchEvents(filter);
     const link = document.createElement("a");
-    link.href = exportOf(filter, format);
+    link.href = exportURL(filter, format);
     link.download = "";
     link.click();
   });
   return (
     <>
-      <DeedProblem error={fetchFile.error ?? null} />
-      <Button off={fetchFile.sending} onClick={() => void fetchFile.run("csv")}>{t.exportCSV}</Button>
-      <Button off={fetchFile.sending} onClick={() => void fetchFile.run("ndjson")}>{t.exportJSON}</Button>
+      <MutationProblem error={fetchFile.error ?? null} />
+      <Button disabled={fetchFile.sending} onClick={() => void fetchFile.run("csv")}>{t.exportCSV}</Button>
+      <Button disabled={fetchFile.sending} onClick={() => void fetchFile.run("ndjson")}>{t.exportJSON}</Button>
     </>
   );
 }

@@ -2,16 +2,16 @@ import { useRef, useState } from "react";
 import { Link } from "react-router";
 import type { User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
+import { Confirm } from "../parts/confirm.tsx";
 import { Field } from "../parts/field.tsx";
 import { Form } from "../parts/form.tsx";
+import { Heading } from "../parts/layout.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Picker } from "../parts/picker.tsx";
-import { Heading } from "../parts/shell.tsx";
-import { Sure } from "../parts/sure.tsx";
-import { may } from "../rights.ts";
+import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
-import { deeds, home, useDeed, useGroups, usePermissions } from "./data.ts";
-import { DeedProblem, Loaded } from "./loaded.tsx";
+import { Loaded, MutationProblem } from "./loaded.tsx";
+import { adminPath, mutations, useAdminMutation, useGroups, usePermissions } from "./queries.ts";
 import type { Group } from "./types.ts";
 
 const t = texts.admin.groups;
@@ -20,37 +20,37 @@ export function Groups({ me }: { me: User }) {
   const groups = useGroups();
   const [done, setDone] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
-  const said = (sentence: string) => {
+  const showDone = (sentence: string) => {
     setDone(sentence);
     heading.current?.focus();
   };
   return (
     <>
       <Heading page={t.heading}>{t.heading}</Heading>
-      <p className="who-more">{t.intro}</p>
+      <p className="muted">{t.intro}</p>
       {done && <Notice tone="good">{done}</Notice>}
       <Loaded query={groups}>
         {(list) => list.length > 0
-          ? list.map((group) => <OneGroup key={group.name} me={me} group={group} onDone={said} />)
+          ? list.map((group) => <OneGroup key={group.name} me={me} group={group} onDone={showDone} />)
           : <p className="empty" role="status">{t.none}</p>}
       </Loaded>
-      {may(me, "auth.add_group") && <NewGroup onDone={said} />}
+      {hasPermission(me, "auth.add_group") && <NewGroup onDone={showDone} />}
     </>
   );
 }
 
-function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said: string) => void }) {
+function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (message: string) => void }) {
   const [editing, setEditing] = useState(false);
-  const change = useDeed(deeds.changeGroup);
-  const remove = useDeed(deeds.deleteGroup, "gone");
+  const change = useAdminMutation(mutations.changeGroup);
+  const remove = useAdminMutation(mutations.deleteGroup, "gone");
   const { name, permissions } = group;
   return (
     <section className="panel" aria-label={name}>
       <div className="heading-row">
         <h2>{name}</h2>
-        {may(me, "auth.view_user") && <Link to={`${home("users")}?group=${encodeURIComponent(name)}`}>{t.members}<span className="for-readers"> {name}</span></Link>}
+        {hasPermission(me, "auth.view_user") && <Link to={`${adminPath("users")}?group=${encodeURIComponent(name)}`}>{t.members}<span className="visually-hidden"> {name}</span></Link>}
       </div>
-      <DeedProblem error={change.error ?? remove.error} fields={["permissions"]} />
+      <MutationProblem error={change.error ?? remove.error} fields={["permissions"]} />
       {editing ? (
         <Form error={change.error ?? undefined} sending={change.isPending} onSend={(_, all) =>
           change.mutate({ name, permissions: all("permissions") }, {
@@ -61,8 +61,8 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said
           })}>
           <Permissions initial={permissions} errors={change.error?.errors["permissions"]} />
           <div className="row">
-            <Button type="submit" look="main" off={change.isPending}>{texts.admin.user.save}</Button>
-            <Button onClick={() => setEditing(false)}>{texts.confirm.cancel}</Button>
+            <Button type="submit" variant="main" disabled={change.isPending}>{texts.admin.user.save}</Button>
+            <Button onClick={() => setEditing(false)}>{texts.confirmPassword.cancel}</Button>
           </div>
         </Form>
       ) : (
@@ -71,10 +71,10 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said
             ? <ul className="badges">{permissions.map((permission) => <li key={permission} className="badge">{permission}</li>)}</ul>
             : <p className="empty">{t.noPermissions}</p>}
           <div className="row">
-            {may(me, "auth.change_group") && <Button label={t.changeNamed(name)} onClick={() => setEditing(true)}>{t.change}</Button>}
-            {may(me, "auth.delete_group") && (
-              <Sure label={t.deleteNamed(name)} question={t.deleteSure} yes={t.deleteYes} no={texts.admin.user.no} sending={remove.isPending}
-                onYes={() => remove.mutate(name, { onSuccess: () => onDone(t.deleted(name)) })}>{t.delete}</Sure>
+            {hasPermission(me, "auth.change_group") && <Button label={t.changeNamed(name)} onClick={() => setEditing(true)}>{t.change}</Button>}
+            {hasPermission(me, "auth.delete_group") && (
+              <Confirm label={t.deleteNamed(name)} question={t.deleteSure} yes={t.deleteYes} no={texts.admin.user.no} sending={remove.isPending}
+                onYes={() => remove.mutate(name, { onSuccess: () => onDone(t.deleted(name)) })}>{t.delete}</Confirm>
             )}
           </div>
         </>
@@ -83,17 +83,17 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (said
   );
 }
 
-function NewGroup({ onDone }: { onDone: (said: string) => void }) {
-  const create = useDeed(deeds.createGroup);
+function NewGroup({ onDone }: { onDone: (message: string) => void }) {
+  const create = useAdminMutation(mutations.createGroup);
   return (
     <section className="panel" aria-labelledby="new-group-heading">
       <h2 id="new-group-heading">{t.newHeading}</h2>
       <Form key={create.isSuccess ? create.submittedAt : "first"} error={create.error ?? undefined} sending={create.isPending} onSend={(field, all) =>
         create.mutate({ name: field("name"), permissions: all("permissions") }, { onSuccess: ({ name }) => onDone(t.created(name)) })}>
-        <DeedProblem error={create.error} fields={["name", "permissions"]} />
+        <MutationProblem error={create.error} fields={["name", "permissions"]} />
         <Field name="name" label={t.name} autoComplete="off" errors={create.error?.errors["name"]} />
         <Permissions initial={[]} errors={create.error?.errors["permissions"]} />
-        <Button type="submit" look="main" off={create.isPending}>{t.create}</Button>
+        <Button type="submit" variant="main" disabled={create.isPending}>{t.create}</Button>
       </Form>
     </section>
   );

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { isDeclined, isOutage, type AuthError } from "../api.ts";
+import { type AuthError, isDeclined, isOutage } from "../api.ts";
 import { Button } from "../parts/button.tsx";
 import { Notice, Problem } from "../parts/notice.tsx";
 import { texts } from "../texts.ts";
@@ -13,7 +13,7 @@ interface Query<Data> {
   refetch: () => Promise<unknown>;
 }
 
-/** What a query has found; until then that it is under way, or why it failed and what to do. */
+/** Renders `children` with the data of a query. Until there is any it says that it is loading, or why that failed. */
 export function Loaded<Data>({ query, children }: { query: Query<Data>; children: (data: Data) => ReactNode }) {
   const { data, error, isFetching, refetch } = query;
   return (
@@ -35,8 +35,8 @@ function Failed({ error, onRetry }: { error: AuthError; onRetry: () => void }) {
   );
 }
 
-/** Why a deed failed. To decline to enter the password is no failure. */
-export function DeedProblem({ error, fields }: { error: AuthError | null; fields?: readonly string[] }) {
+/** Why a mutation failed. Nothing is shown if the person declined to enter the password. */
+export function MutationProblem({ error, fields }: { error: AuthError | null; fields?: readonly string[] }) {
   if (!error || isDeclined(error)) return null;
   return <Problem error={error} {...(fields && { fields })} outage={t.outage} />;
 }

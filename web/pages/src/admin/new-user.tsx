@@ -1,10 +1,10 @@
 import { Link, useNavigate } from "react-router";
 import type { User } from "../api.ts";
 import { PasswordField } from "../parts/field.tsx";
-import { Heading } from "../parts/shell.tsx";
-import { usePasswordLength } from "../password-length.ts";
+import { Heading } from "../parts/layout.tsx";
 import { texts } from "../texts.ts";
-import { deeds, home, useDeed } from "./data.ts";
+import { usePasswordLength } from "../use-password-length.ts";
+import { adminPath, mutations, useAdminMutation } from "./queries.ts";
 import { UserForm } from "./user-form.tsx";
 
 const t = texts.admin.user;
@@ -12,10 +12,10 @@ const t = texts.admin.user;
 export function NewUser({ me }: { me: User }) {
   const navigate = useNavigate();
   const min = usePasswordLength();
-  const create = useDeed(deeds.createUser, "gone");
+  const create = useAdminMutation(mutations.createUser, "gone");
   return (
     <>
-      <p><Link to={home("users")}>{texts.admin.users.back}</Link></p>
+      <p><Link to={adminPath("users")}>{texts.admin.users.back}</Link></p>
       <Heading page={t.newHeading} focus>{t.newHeading}</Heading>
       <section className="panel">
         <UserForm
@@ -26,7 +26,7 @@ export function NewUser({ me }: { me: User }) {
           onSend={(user, field) => {
             const password = field("password");
             create.mutate({ ...user, ...(password && { password }) }, {
-              onSuccess: ({ id }) => void navigate(home(`users/${id}`), { replace: true, state: { done: t.created } }),
+              onSuccess: ({ id }) => void navigate(adminPath(`users/${id}`), { replace: true, state: { done: t.created } }),
             });
           }}
         >

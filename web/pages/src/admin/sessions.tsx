@@ -1,27 +1,27 @@
 import type { User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
-import { Heading } from "../parts/shell.tsx";
+import { Heading } from "../parts/layout.tsx";
 import { texts } from "../texts.ts";
-import { useSessions } from "./data.ts";
 import { Loaded } from "./loaded.tsx";
+import { useSessions } from "./queries.ts";
 import { SessionTable } from "./session-table.tsx";
 
 const t = texts.admin.sessions;
 
-/** Who is signed in now. */
+/** All sessions. */
 export function Sessions({ me }: { me: User }) {
   const sessions = useSessions();
   return (
     <>
       <div className="heading-row">
         <Heading page={t.heading}>{t.heading}</Heading>
-        <Button off={sessions.isFetching} onClick={() => void sessions.refetch()}>{t.refresh}</Button>
+        <Button disabled={sessions.isFetching} onClick={() => void sessions.refetch()}>{t.refresh}</Button>
       </div>
       <Loaded query={sessions}>
         {({ pages }) => <SessionTable me={me} named sessions={pages.flatMap((page) => page.sessions)} />}
       </Loaded>
       {sessions.hasNextPage && (
-        <Button off={sessions.isFetchingNextPage} onClick={() => void sessions.fetchNextPage()}>{texts.admin.more}</Button>
+        <Button disabled={sessions.isFetchingNextPage} onClick={() => void sessions.fetchNextPage()}>{texts.admin.more}</Button>
       )}
     </>
   );

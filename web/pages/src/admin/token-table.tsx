@@ -1,29 +1,29 @@
 import { useState } from "react";
 import type { Token, User } from "../api.ts";
-import { Sure } from "../parts/sure.tsx";
-import { may } from "../rights.ts";
+import { formatDay, formatFull, timeAgo } from "../dates.ts";
+import { Confirm } from "../parts/confirm.tsx";
+import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
-import { ago, day, exactly } from "../when.ts";
-import { deeds, useDeed } from "./data.ts";
-import { DeedProblem } from "./loaded.tsx";
+import { MutationProblem } from "./loaded.tsx";
+import { mutations, useAdminMutation } from "./queries.ts";
 
 const t = texts.tokens;
 
 /** The tokens of one user. */
-export function TokenTable({ me, tokens, onEnded }: { me: User; tokens: readonly Token[]; onEnded: (said: string) => void }) {
+export function TokenTable({ me, tokens, onRevoked }: { me: User; tokens: readonly Token[]; onRevoked: (message: string) => void }) {
   const [target, setTarget] = useState("");
-  const end = useDeed(deeds.endToken, "gone");
+  const revoke = useAdminMutation(mutations.revokeToken, "gone");
   return (
     <>
-      <DeedProblem error={end.error} />
+      <MutationProblem error={revoke.error} />
       <table>
-        <caption className="for-readers">{t.heading}</caption>
+        <caption className="visually-hidden">{t.heading}</caption>
         <thead>
           <tr>
             <th scope="col">{t.name}</th>
             <th scope="col">{t.used}</th>
-            <th scope="col">{t.ends}</th>
-            <th scope="col"><span className="for-readers">{t.end}</span></th>
+            <th scope="col">{t.expires}</th>
+            <th scope="col"><span className="visually-hidden">{t.revoke}</span></th>
           </tr>
         </thead>
         <tbody>
@@ -33,23 +33,23 @@ export function TokenTable({ me, tokens, onEnded }: { me: User; tokens: readonly
               <tr key={token.id}>
                 <th scope="row">
                   {name}
-                  <span className="who-more">
+                  <span className="muted">
                     {[t.kinds[token.kind], ...token.scopes].join(" · ")}
                   </span>
                 </th>
                 <td data-label={t.used}>
                   {token.last_used_at
-                    ? <time dateTime={token.last_used_at} title={exactly(token.last_used_at)}>{ago(token.last_used_at, Date.now()) ?? t.justNow}</time>
+                    ? <time dateTime={token.last_used_at} title={formatFull(token.last_used_at)}>{timeAgo(token.last_used_at, Date.now()) ?? t.justNow}</time>
                     : t.never}
                 </td>
-                <td data-label={t.ends}>{token.expires_at ? day(token.expires_at) : t.never}</td>
+                <td data-label={t.expires}>{token.expires_at ? formatDay(token.expires_at) : t.never}</td>
                 <td>
-                  {may(me, "authtoken.delete_token") && (
-                    <Sure label={t.endNamed(name)} question={t.endSure} yes={t.endYes} no={t.endNo} sending={end.isPending && target === token.id}
+                  {hasPermission(me, "authtoken.delete_token") && (
+                    <Confirm label={t.revokeNamed(name)} question={t.revokeSure} yes={t.revokeYes} no={t.revokeNo} sending={revoke.isPending && target === token.id}
                       onYes={() => {
                         setTarget(token.id);
-                        end.mutate(token.id, { onSuccess: () => onEnded(t.ended(name)) });
-                      }}>{t.end}</Sure>
+                        revoke.mutate(token.id, { onSuccess: () => onRevoked(t.revoked(name)) });
+                      }}>{t.revoke}</Confirm>
                   )}
                 </td>
               </tr>

@@ -1,4 +1,4 @@
-// What the administration's routes say on the wire. A test of the client's holds them against internal/httpapi/openapi.yaml.
+// The JSON types of the administration's routes. A test of the client compares them with internal/httpapi/openapi.yaml.
 
 import type { Session, User } from "@cloakroom/client";
 
@@ -30,12 +30,12 @@ export interface ResetLink {
 export interface AuditEvent {
   id: string;
   time: string;
-  /** Of OWASP's Logging Vocabulary. */
+  /** A name from OWASP's Logging Vocabulary. */
   event: string;
-  /** `attempt`: an administrator is about to do it; what came of it follows under the same `request_id`. */
+  /** `attempt`: an administrator is about to do it; the outcome follows with the same `request_id`. */
   outcome: "success" | "failure" | "attempt";
   actor_id: number | string | null;
-  /** "" for who is gone, as `user`; who has no ID may have a name, as the command line. */
+  /** "" for a deleted user, as in `user`. An actor without an ID may have a name, such as the command line. */
   actor: string;
   user_id: number | string | null;
   user: string;

@@ -1,14 +1,14 @@
 import type { ReactNode } from "react";
 import type { AuthError, User } from "../api.ts";
 import { Button } from "../parts/button.tsx";
-import { Field, Tick } from "../parts/field.tsx";
+import { Checkbox, Field } from "../parts/field.tsx";
 import { Form } from "../parts/form.tsx";
 import { Picker } from "../parts/picker.tsx";
-import { may } from "../rights.ts";
+import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
-import { differences } from "./differences.ts";
-import { useGroups, usePermissions } from "./data.ts";
-import { DeedProblem } from "./loaded.tsx";
+import { changedFields } from "./changed-fields.ts";
+import { MutationProblem } from "./loaded.tsx";
+import { useGroups, usePermissions } from "./queries.ts";
 import type { AdminUser, UserChange } from "./types.ts";
 
 const t = texts.admin.user;
@@ -25,16 +25,16 @@ interface UserFormProps {
   children?: ReactNode;
 }
 
-/** Everything about a user that can be typed or ticked. */
+/** The form for a user's fields. `onSend` gets only the fields that were changed. */
 export function UserForm({ me, user, error, sending, submit, onSend, children }: UserFormProps) {
-  const groups = useGroups(may(me, "auth.view_group"));
-  const permissions = usePermissions(may(me, "auth.view_group"));
+  const groups = useGroups(hasPermission(me, "auth.view_group"));
+  const permissions = usePermissions(hasPermission(me, "auth.view_group"));
   const errors = error?.errors ?? {};
   const send = (field: (name: string) => string, all: (name: string) => string[]) =>
-    onSend(differences(read(field, all, { groups: !!groups.data, roles: me.is_superuser }), user), field);
+    onSend(changedFields(read(field, all, { groups: !!groups.data, roles: me.is_superuser }), user), field);
   return (
     <Form error={error ?? undefined} sending={sending} onSend={send}>
-      <DeedProblem error={error} fields={fields} />
+      <MutationProblem error={error} fields={fields} />
       <Field name="username" label={texts.field.username} autoComplete="off" defaultValue={user?.username} errors={errors["username"]} />
       <Field name="email" type="email" label={texts.field.email} note={texts.field.optional} required={false} autoComplete="off"
         defaultValue={user?.email} errors={errors["email"]} />
@@ -52,18 +52,18 @@ export function UserForm({ me, user, error, sending, submit, onSend, children }:
       {me.is_superuser && (
         <fieldset>
           <legend>{t.role}</legend>
-          <Tick name="is_staff" value="on" label={t.staff} defaultChecked={user?.is_staff} />
-          <Tick name="is_superuser" value="on" label={t.superuser} defaultChecked={user?.is_superuser} />
+          <Checkbox name="is_staff" value="on" label={t.staff} defaultChecked={user?.is_staff} />
+          <Checkbox name="is_superuser" value="on" label={t.superuser} defaultChecked={user?.is_superuser} />
         </fieldset>
       )}
       <Picker free name="direct_permissions" label={t.permissions} note={texts.field.optional} hint={t.permissionsHint}
         options={permissions.data ?? []} initial={user?.direct_permissions ?? []} errors={errors["direct_permissions"]} />
-      <Button type="submit" look="main" off={sending}>{sending ? texts.devices.working : submit}</Button>
+      <Button type="submit" variant="main" disabled={sending}>{sending ? texts.devices.working : submit}</Button>
     </Form>
   );
 }
 
-/** What the form has; `shown` says what of it is there for this administrator. */
+/** Reads the form. `shown` says which fields this administrator sees; a hidden field must not be sent as empty. */
 function read(field: (name: string) => string, all: (name: string) => string[], shown: { groups: boolean; roles: boolean }): UserChange {
   return {
     username: field("username"),

@@ -1,22 +1,22 @@
 import { useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import type { User } from "../api.ts";
+import { formatDay, formatFull } from "../dates.ts";
 import { Button } from "../parts/button.tsx";
+import { Confirm } from "../parts/confirm.tsx";
+import { Heading } from "../parts/layout.tsx";
 import { Notice } from "../parts/notice.tsx";
-import { Heading } from "../parts/shell.tsx";
 import { ShownOnce } from "../parts/shown-once.tsx";
-import { Sure } from "../parts/sure.tsx";
-import { may } from "../rights.ts";
+import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
-import { day, exactly } from "../when.ts";
-import { useArrived } from "./arrived.ts";
-import { deeds, home, useDeed, useUser, useUserSessions, useUserTokens } from "./data.ts";
-import { DeedProblem, Loaded } from "./loaded.tsx";
+import { Loaded, MutationProblem } from "./loaded.tsx";
+import { adminPath, mutations, useAdminMutation, useUser, useUserSessions, useUserTokens } from "./queries.ts";
 import { SessionTable } from "./session-table.tsx";
 import { TokenTable } from "./token-table.tsx";
 import type { AdminUser, ResetLink } from "./types.ts";
+import { useFlash } from "./use-flash.ts";
 import { UserForm } from "./user-form.tsx";
-import { Rights } from "./users.tsx";
+import { UserBadges } from "./users.tsx";
 
 const t = texts.admin.user;
 
@@ -25,29 +25,29 @@ export function UserPage({ me }: { me: User }) {
   const user = useUser(id);
   return (
     <>
-      <p><Link to={home("users")}>{texts.admin.users.back}</Link></p>
-      <Loaded query={user}>{(user) => <Shown key={user.id} me={me} user={user} />}</Loaded>
+      <p><Link to={adminPath("users")}>{texts.admin.users.back}</Link></p>
+      <Loaded query={user}>{(user) => <UserDetails key={user.id} me={me} user={user} />}</Loaded>
     </>
   );
 }
 
-function Shown({ me, user }: { me: User; user: AdminUser }) {
+function UserDetails({ me, user }: { me: User; user: AdminUser }) {
   const id = String(user.id);
-  const [done, setDone] = useArrived();
-  const [saves, setSaves] = useState(0); // after each the form shows what the server has
-  const change = useDeed(deeds.changeUser);
+  const [done, setDone] = useFlash();
+  const [saves, setSaves] = useState(0); // the form's key: after each save it shows the server's values
+  const change = useAdminMutation(mutations.changeUser);
   return (
     <>
       <Heading page={user.username} focus>{user.username}</Heading>
-      <p className="who-more">
-        {texts.account.since(day(user.date_joined))}
+      <p className="muted">
+        {texts.account.since(formatDay(user.date_joined))}
         {" · "}
-        {user.last_login ? <time dateTime={user.last_login}>{t.lastLogin(exactly(user.last_login))}</time> : t.neverIn}
+        {user.last_login ? <time dateTime={user.last_login}>{t.lastLogin(formatFull(user.last_login))}</time> : t.neverIn}
       </p>
-      <Rights user={user} />
+      <UserBadges user={user} />
       {!user.has_password && <Notice tone="plain"><p>{t.noPassword}</p></Notice>}
       {done && <Notice tone="good">{done}</Notice>}
-      {may(me, "auth.change_user") ? (
+      {hasPermission(me, "auth.change_user") ? (
         <section className="panel" aria-labelledby="change-heading">
           <h2 id="change-heading">{t.changeHeading}</h2>
           <UserForm
@@ -69,10 +69,10 @@ function Shown({ me, user }: { me: User; user: AdminUser }) {
           />
         </section>
       ) : <Facts user={user} />}
-      {may(me, "sessions.view_session") && <WhereSignedIn me={me} id={id} />}
-      {may(me, "authtoken.view_token") && <UserTokens me={me} id={id} />}
-      {may(me, "admin.view_logentry") && <p><Link to={`${home("audit")}?user=${id}`}>{t.audit}</Link></p>}
-      {(may(me, "auth.change_user") || may(me, "auth.delete_user")) && <Measures me={me} user={user} onDone={setDone} />}
+      {hasPermission(me, "sessions.view_session") && <WhereSignedIn me={me} id={id} />}
+      {hasPermission(me, "authtoken.view_token") && <UserTokens me={me} id={id} />}
+      {hasPermission(me, "admin.view_logentry") && <p><Link to={`${adminPath("audit")}?user=${id}`}>{t.audit}</Link></p>}
+      {(hasPermission(me, "auth.change_user") || hasPermission(me, "auth.delete_user")) && <UserActions me={me} user={user} onDone={setDone} />}
     </>
   );
 }
@@ -99,9 +99,9 @@ function UserTokens({ me, id }: { me: User; id: string }) {
       {done && <Notice tone="good">{done}</Notice>}
       <Loaded query={tokens}>
         {(list) => list.length > 0
-          ? <TokenTable me={me} tokens={list} onEnded={(said) => {
-            setDone(said);
-            heading.current?.focus(); // what had the focus is gone
+          ? <TokenTable me={me} tokens={list} onRevoked={(message) => {
+            setDone(message);
+            heading.current?.focus(); // the button that had the focus was removed
           }} />
           : <p className="empty">{t.noTokens}</p>}
       </Loaded>
@@ -109,7 +109,7 @@ function UserTokens({ me, id }: { me: User; id: string }) {
   );
 }
 
-/** What is known of a user, for who may not change it. */
+/** A user's fields, for an administrator who may not change them. */
 function Facts({ user }: { user: AdminUser }) {
   const facts = [
     [texts.field.email, user.email],
@@ -124,64 +124,64 @@ function Facts({ user }: { user: AdminUser }) {
   );
 }
 
-/** What an administrator can do to a user, the milder first. */
-function Measures({ me, user, onDone }: { me: User; user: AdminUser; onDone: (said: string) => void }) {
+/** What an administrator can do with an account, beginning with the mildest. */
+function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: (message: string) => void }) {
   const id = String(user.id);
   const navigate = useNavigate();
   const heading = useRef<HTMLHeadingElement>(null);
   const [link, setLink] = useState<ResetLink>();
-  const reset = useDeed(deeds.resetLink);
-  const end = useDeed(deeds.endEverything);
-  const disable = useDeed(deeds.disableUser);
-  const enable = useDeed(deeds.enableUser);
-  const remove = useDeed(deeds.deleteUser, "gone");
+  const reset = useAdminMutation(mutations.resetLink);
+  const end = useAdminMutation(mutations.revokeAll);
+  const disable = useAdminMutation(mutations.disableUser);
+  const enable = useAdminMutation(mutations.enableUser);
+  const remove = useAdminMutation(mutations.deleteUser, "gone");
   const self = user.id === me.id;
-  const change = may(me, "auth.change_user");
-  const said = (sentence: string) => () => {
-    onDone(sentence);
-    heading.current?.focus(); // what had the focus may be gone
+  const change = hasPermission(me, "auth.change_user");
+  const report = (message: string) => () => {
+    onDone(message);
+    heading.current?.focus(); // the button that had the focus may have been removed
   };
   return (
-    <section className="panel" aria-labelledby="measures-heading">
-      <h2 id="measures-heading" ref={heading} tabIndex={-1}>{t.measuresHeading}</h2>
-      {[reset, end, disable, enable, remove].map(({ error }, i) => <DeedProblem key={i} error={error} />)}
+    <section className="panel" aria-labelledby="actions-heading">
+      <h2 id="actions-heading" ref={heading} tabIndex={-1}>{t.actionsHeading}</h2>
+      {[reset, end, disable, enable, remove].map(({ error }, i) => <MutationProblem key={i} error={error} />)}
       {link && (
-        <ShownOnce sentence={t.linkMade(user.username, exactly(link.expires_at))} secret={link.link} onClose={() => setLink(undefined)} />
+        <ShownOnce sentence={t.linkMade(user.username, formatFull(link.expires_at))} secret={link.link} onClose={() => setLink(undefined)} />
       )}
-      <div className="measures">
+      <div className="user-actions">
         {change && user.is_active && (
-          <Measure what={t.resetWhat}>
-            <Button off={reset.isPending} onClick={() => reset.mutate(id, { onSuccess: setLink })}>{t.reset}</Button>
-          </Measure>
+          <UserAction what={t.resetWhat}>
+            <Button disabled={reset.isPending} onClick={() => reset.mutate(id, { onSuccess: setLink })}>{t.reset}</Button>
+          </UserAction>
         )}
         {change && (
-          <Measure what={t.endWhat}>
-            <Sure question={t.endSure(user.username)} yes={t.endYes} no={t.no} sending={end.isPending}
-              onYes={() => end.mutate(id, { onSuccess: said(t.ended(user.username)) })}>{t.end}</Sure>
-          </Measure>
+          <UserAction what={t.endWhat}>
+            <Confirm question={t.endSure(user.username)} yes={t.endYes} no={t.no} sending={end.isPending}
+              onYes={() => end.mutate(id, { onSuccess: report(t.ended(user.username)) })}>{t.end}</Confirm>
+          </UserAction>
         )}
         {change && user.is_active && !self && (
-          <Measure what={t.disableWhat}>
-            <Sure question={t.disableSure(user.username)} yes={t.disableYes} no={t.no} sending={disable.isPending}
-              onYes={() => disable.mutate(id, { onSuccess: said(t.disabled(user.username)) })}>{t.disable}</Sure>
-          </Measure>
+          <UserAction what={t.disableWhat}>
+            <Confirm question={t.disableSure(user.username)} yes={t.disableYes} no={t.no} sending={disable.isPending}
+              onYes={() => disable.mutate(id, { onSuccess: report(t.disabled(user.username)) })}>{t.disable}</Confirm>
+          </UserAction>
         )}
         {change && !user.is_active && (
-          <Measure what={t.enableWhat}>
-            <Button off={enable.isPending} onClick={() => enable.mutate(id, { onSuccess: said(t.enabled(user.username)) })}>{t.enable}</Button>
-          </Measure>
+          <UserAction what={t.enableWhat}>
+            <Button disabled={enable.isPending} onClick={() => enable.mutate(id, { onSuccess: report(t.enabled(user.username)) })}>{t.enable}</Button>
+          </UserAction>
         )}
-        {may(me, "auth.delete_user") && !self && (
-          <Measure what={t.deleteWhat}>
-            <Sure question={t.deleteSure(user.username)} yes={t.deleteYes} no={t.no} sending={remove.isPending}
-              onYes={() => remove.mutate(id, { onSuccess: () => void navigate(home("users"), { replace: true, state: { done: t.deleted(user.username) } }) })}>{t.delete}</Sure>
-          </Measure>
+        {hasPermission(me, "auth.delete_user") && !self && (
+          <UserAction what={t.deleteWhat}>
+            <Confirm question={t.deleteSure(user.username)} yes={t.deleteYes} no={t.no} sending={remove.isPending}
+              onYes={() => remove.mutate(id, { onSuccess: () => void navigate(adminPath("users"), { replace: true, state: { done: t.deleted(user.username) } }) })}>{t.delete}</Confirm>
+          </UserAction>
         )}
       </div>
     </section>
   );
 }
 
-function Measure({ what, children }: { what: string; children: React.ReactNode }) {
-  return <div className="measure"><p>{what}</p>{children}</div>;
+function UserAction({ what, children }: { what: string; children: React.ReactNode }) {
+  return <div className="user-action"><p>{what}</p>{children}</div>;
 }

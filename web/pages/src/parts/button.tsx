@@ -2,25 +2,25 @@ import type { ReactNode, Ref } from "react";
 
 interface ButtonProps {
   children: ReactNode;
-  look?: "main" | "quiet" | "danger" | "link";
+  variant?: "main" | "quiet" | "danger" | "link";
   type?: "submit" | "button";
-  /** Busy or not yet allowed. The button keeps the focus and is announced as unavailable. */
-  off?: boolean;
+  /** Sets aria-disabled: the button does nothing, keeps the focus, and is announced as unavailable. */
+  disabled?: boolean;
   label?: string;
   onClick?: () => void;
   ref?: Ref<HTMLButtonElement>;
 }
 
-export function Button({ children, look = "quiet", type = "button", off = false, label, onClick, ref }: ButtonProps) {
+export function Button({ children, variant = "quiet", type = "button", disabled = false, label, onClick, ref }: ButtonProps) {
   return (
     <button
       ref={ref}
       type={type}
-      className={`button button-${look}`}
-      aria-disabled={off}
+      className={`button button-${variant}`}
+      aria-disabled={disabled}
       aria-label={label}
       onClick={(event) => {
-        if (off) event.preventDefault();
+        if (disabled) event.preventDefault();
         else onClick?.();
       }}
     >

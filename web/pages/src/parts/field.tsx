@@ -14,7 +14,7 @@ interface FieldProps {
   defaultValue?: string | undefined;
 }
 
-/** A labelled input; its errors and its hint are read with it. */
+/** A labelled input. Screen readers read its errors and its hint with it. */
 export function Field({ name, label, note, hint, errors, required = true, type = "text", ...rest }: FieldProps) {
   const id = useId();
   return (
@@ -23,8 +23,8 @@ export function Field({ name, label, note, hint, errors, required = true, type =
         {label}
         {note && <span className="field-note"> ({note})</span>}
       </label>
-      <input id={id} name={name} type={type} required={required} {...plain} {...rest} {...describe(id, hint, errors)} />
-      <Below id={id} hint={hint} errors={errors} />
+      <input id={id} name={name} type={type} required={required} {...plainText} {...rest} {...ariaFor(id, hint, errors)} />
+      <FieldMessages id={id} hint={hint} errors={errors} />
     </div>
   );
 }
@@ -33,7 +33,7 @@ interface PasswordFieldProps {
   name: string;
   label: string;
   autoComplete: "current-password" | "new-password";
-  /** For a new password: the length that is asked for, which shows a hint that counts along. */
+  /** For a new password: the minimum length. The hint then counts the characters while the person types. */
   min?: number | undefined;
   note?: string;
   required?: boolean;
@@ -41,7 +41,7 @@ interface PasswordFieldProps {
   autoFocus?: boolean;
 }
 
-/** A password input that can be looked at. Pasting is welcome, and nothing is said while the person still types. */
+/** A password input with a button that shows the password. Pasting is allowed. Errors are not shown while the person types. */
 export function PasswordField({ name, label, min, note, errors, required = true, ...rest }: PasswordFieldProps) {
   const id = useId();
   const [shown, setShown] = useState(false);
@@ -62,13 +62,13 @@ export function PasswordField({ name, label, min, note, errors, required = true,
           onKeyDown={noticeCapsLock}
           onKeyUp={noticeCapsLock}
           onBlur={() => setCapsLock(false)}
-          {...plain}
+          {...plainText}
           {...rest}
-          {...describe(id, hint, errors)}
+          {...ariaFor(id, hint, errors)}
         />
         <button
           type="button"
-          className="peek"
+          className="show-password"
           aria-label={texts.field.showPassword}
           aria-pressed={shown}
           aria-controls={id}
@@ -78,13 +78,13 @@ export function PasswordField({ name, label, min, note, errors, required = true,
         </button>
       </div>
       <p role="status" className="caps-lock">{capsLock && texts.field.capsLock}</p>
-      <Below id={id} hint={hint} errors={errors} />
+      <FieldMessages id={id} hint={hint} errors={errors} />
     </div>
   );
 }
 
-/** One thing to tick. */
-export function Tick({ label, ...rest }: { name: string; value: string; label: string; defaultChecked?: boolean | undefined }) {
+/** A labelled checkbox. */
+export function Checkbox({ label, ...rest }: { name: string; value: string; label: string; defaultChecked?: boolean | undefined }) {
   return (
     <label className="tick">
       <input type="checkbox" {...rest} />
@@ -93,19 +93,19 @@ export function Tick({ label, ...rest }: { name: string; value: string; label: s
   );
 }
 
-/** A field that narrows a list while it is typed into. */
-export function Search({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+/** A search field. `onChange` is called with each key. */
+export function SearchField({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input id={id} type="search" value={value} autoComplete="off" {...plain} onChange={(event) => onChange(event.currentTarget.value)} />
+      <input id={id} type="search" value={value} autoComplete="off" {...plainText} onChange={(event) => onChange(event.currentTarget.value)} />
     </div>
   );
 }
 
-/** A day that narrows a list, as YYYY-MM-DD; "" for none. */
-export function Day({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+/** A date input. Its value is YYYY-MM-DD, or "" while it is empty. */
+export function DateField({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
   const id = useId();
   return (
     <div className="field">
@@ -115,32 +115,32 @@ export function Day({ label, value, onChange }: { label: string; value: string; 
   );
 }
 
-interface ChoiceProps {
+interface SelectProps {
   name: string;
   label: string;
-  /** Value → what it is called; the first is chosen at first. */
-  options: readonly (readonly [value: string, words: string])[];
+  /** The first is the default. */
+  options: readonly (readonly [value: string, label: string])[];
   value?: string;
   onChange?: (value: string) => void;
 }
 
-/** One of a few, by the browser's own means. */
-export function Choice({ name, label, options, value, onChange }: ChoiceProps) {
+/** A labelled native select. */
+export function Select({ name, label, options, value, onChange }: SelectProps) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
       <select id={id} name={name} {...(value !== undefined && { value })} onChange={(event) => onChange?.(event.currentTarget.value)}>
-        {options.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+        {options.map(([value, label]) => <option key={value} value={value}>{label}</option>)}
       </select>
     </div>
   );
 }
 
-/** Tells a password manager whose password a form is about. It is neither seen nor reached by the keyboard. */
-export function UsernameForManagers({ username }: { username: string }) {
+/** An invisible input that tells password managers which account a password form belongs to. It can't be focused. */
+export function HiddenUsername({ username }: { username: string }) {
   return (
-    <input className="for-managers" type="text" name="username" autoComplete="username" value={username} readOnly tabIndex={-1} aria-hidden="true" />
+    <input className="hidden-username" type="text" name="username" autoComplete="username" value={username} readOnly tabIndex={-1} aria-hidden="true" />
   );
 }
 
@@ -150,8 +150,8 @@ function LengthHint({ has, min }: { has: number; min: number }) {
   return <span className="enough">{texts.field.lengthEnough(has)}</span>;
 }
 
-/** What is said below a field, which `describe` ties to it. */
-export function Below({ id, hint, errors }: { id: string; hint: ReactNode; errors: readonly string[] | undefined }) {
+/** The errors and the hint below a field. `ariaFor` refers to them. */
+export function FieldMessages({ id, hint, errors }: { id: string; hint: ReactNode; errors: readonly string[] | undefined }) {
   return (
     <>
       {errors && (
@@ -164,9 +164,11 @@ export function Below({ id, hint, errors }: { id: string; hint: ReactNode; error
   );
 }
 
-export const plain = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false } as const;
+/** Attributes of an input whose text must not be corrected or capitalised. */
+export const plainText = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false } as const;
 
-export function describe(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLElement> {
+/** The ARIA attributes that tie an input to the messages that `FieldMessages` shows for the same `id`. */
+export function ariaFor(id: string, hint: ReactNode, errors: readonly string[] | undefined): HTMLAttributes<HTMLElement> {
   const ids = [errors && `${id}-errors`, hint && `${id}-hint`].filter(Boolean).join(" ");
   return { ...(ids && { "aria-describedby": ids }), ...(errors && { "aria-invalid": true }) };
 }

@@ -4,16 +4,15 @@ import type { AuthError } from "../api.ts";
 interface FormProps {
   error: AuthError | undefined;
   sending: boolean;
-  /** The field to go to when the server refuses without naming one. */
+  /** The field that gets the focus after `invalid_credentials`, which names no field. */
   retype?: string;
-  /** Gives what was typed into a field, and what was picked or ticked under a name. */
+  /** `field` returns the value of a field, and `all` every value under one name. */
   onSend: (field: (name: string) => string, all: (name: string) => string[]) => void;
   children: ReactNode;
 }
 
 /**
- * A form that is sent by script and keeps what was typed. After a refusal the
- * focus is in the first field that is wrong.
+ * A form that is sent by script and keeps its values. When the server refuses it, the first wrong field gets the focus.
  */
 export function Form({ error, sending, retype, onSend, children }: FormProps) {
   const form = useRef<HTMLFormElement>(null);
@@ -33,7 +32,7 @@ export function Form({ error, sending, retype, onSend, children }: FormProps) {
     onSend((name) => String(data.get(name) ?? ""), (name) => data.getAll(name).map(String));
   };
   return (
-    // The method matters only should the script fail: a GET would put the password into the URL.
+    // The method matters only if the script fails to run: a GET would put the password into the URL.
     <form ref={form} method="post" onSubmit={send} aria-busy={sending}>
       {children}
     </form>

@@ -1,23 +1,23 @@
 import { useEffect } from "react";
-import { useCountdown } from "../action.ts";
 import type { AuthError } from "../api.ts";
+import { formatDuration } from "../dates.ts";
 import { texts } from "../texts.ts";
-import { wait } from "../when.ts";
+import { useCountdown } from "../use-action.ts";
 import { Button } from "./button.tsx";
+import { Heading } from "./layout.tsx";
 import { Notice } from "./notice.tsx";
-import { Heading } from "./shell.tsx";
 
 const t = texts.outage;
-const patience = 5;
+const defaultRetrySeconds = 5;
 
 interface RetryProps {
   error: AuthError;
   onRetry: () => void;
-  /** When the next try is due, as `Date.now()` has it, where somebody else sees to it. */
+  /** When the caller retries by itself, as `Date.now()` gives it. Undefined: this component calls `onRetry`. */
   retryAt?: number;
 }
 
-/** In place of a page whose content could not be fetched. It tries again by itself. */
+/** Shown in place of a page whose content could not be fetched. It retries by itself. */
 export function Outage({ page, body = t.body, ...retry }: RetryProps & { page: string; body?: string }) {
   return (
     <>
@@ -28,7 +28,7 @@ export function Outage({ page, body = t.body, ...retry }: RetryProps & { page: s
   );
 }
 
-/** Above a page whose content is there but could not be brought up to date. */
+/** Shown above a page whose content could not be refreshed. */
 export function OutageBanner(retry: RetryProps) {
   return (
     <Notice tone="bad">
@@ -39,18 +39,18 @@ export function OutageBanner(retry: RetryProps) {
 }
 
 function Retry({ error, onRetry, retryAt }: RetryProps) {
-  const ours = retryAt === undefined;
-  const pause = ours ? (error.retryAfter ?? patience) * 1000 : retryAt - Date.now();
+  const automatic = retryAt === undefined;
+  const pause = automatic ? (error.retryAfter ?? defaultRetrySeconds) * 1000 : retryAt - Date.now();
   const left = useCountdown(retryAt ?? error, pause);
   useEffect(() => {
-    if (!ours) return;
+    if (!automatic) return;
     const timer = setTimeout(onRetry, pause);
     return () => clearTimeout(timer);
-  }, [error, ours]);
+  }, [error, automatic]);
   return (
     <div className="retry">
       <Button onClick={onRetry}>{t.retry}</Button>
-      {left > 0 && <span aria-hidden="true" className="countdown">{t.retryIn(wait(left))}</span>}
+      {left > 0 && <span aria-hidden="true" className="countdown">{t.retryIn(formatDuration(left))}</span>}
     </div>
   );
 }

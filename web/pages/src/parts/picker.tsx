@@ -1,7 +1,7 @@
 import { Combobox } from "@base-ui/react/combobox";
 import { useId, useRef, useState, type ReactNode } from "react";
 import { texts } from "../texts.ts";
-import { Below, describe, plain } from "./field.tsx";
+import { ariaFor, FieldMessages, plainText } from "./field.tsx";
 
 const t = texts.picker;
 
@@ -10,26 +10,26 @@ interface PickerProps {
   label: string;
   note?: string;
   hint?: ReactNode;
-  /** What there is to pick from. */
+  /** What can be picked. */
   options: readonly string[];
   initial: readonly string[];
   errors?: readonly string[] | undefined;
-  /** Whether something else than the options may be typed. */
+  /** Whether the person may also enter something that is not among the options. */
   free?: boolean;
 }
 
-/** Some of many, found by typing; the form has each under the same name. */
+/** Picks several of many options, with a search. The form gets one value under `name` for each. */
 export function Picker({ name, label, note, hint, options, initial, errors, free = false }: PickerProps) {
   const id = useId();
   const [picked, setPicked] = useState(initial);
-  const place = useRef<HTMLDivElement>(null); // near the field, and so in the same landmark
+  const container = useRef<HTMLDivElement>(null); // beside the field, so that the popup is in the same landmark
   const [open, setOpen] = useState(false);
   const [query, setQuery] = useState("");
   const typed = query.trim();
   const known = [...new Set([...options, ...picked])].sort();
   const own = free && typed !== "" && !known.includes(typed);
   const leave = () => {
-    if (own) setPicked([...picked, typed]); // what was typed is not lost
+    if (own) setPicked([...picked, typed]); // keeps what was typed without pressing Enter
     setQuery("");
     setOpen(false);
   };
@@ -47,12 +47,12 @@ export function Picker({ name, label, note, hint, options, initial, errors, free
                 <Combobox.ChipRemove className="chip-remove" aria-label={t.remove(one)}>×</Combobox.ChipRemove>
               </Combobox.Chip>
             ))}
-            <Combobox.Input id={id} className="picker-input" onBlur={leave} {...plain} {...describe(id, hint, errors)} />
+            <Combobox.Input id={id} className="picker-input" onBlur={leave} {...plainText} {...ariaFor(id, hint, errors)} />
           </Combobox.Chips>
         </Combobox.InputGroup>
-        <Combobox.Portal container={place}>
-          {/* Combobox.Popup would hide the rest of the page from screen readers, the field's own label too. What else it does is
-              to close when the field is left, and to keep the focus in the field. */}
+        <Combobox.Portal container={container}>
+          {/* Combobox.Popup would hide the rest of the page, this field's label included, from screen readers. What it does
+              besides is done here: `leave` closes the list on blur, and onMouseDown keeps the focus in the field. */}
           <Combobox.Positioner sideOffset={4} className="picker-place">
             <div className="picker-popup" onMouseDown={(event) => event.preventDefault()}>
               <Combobox.Empty className="picker-empty">{free ? t.type : t.none}</Combobox.Empty>
@@ -68,9 +68,9 @@ export function Picker({ name, label, note, hint, options, initial, errors, free
           </Combobox.Positioner>
         </Combobox.Portal>
       </Combobox.Root>
-      <div ref={place} />
+      <div ref={container} />
       {picked.map((one) => <input key={one} type="hidden" name={name} value={one} />)}
-      <Below id={id} hint={hint} errors={errors} />
+      <FieldMessages id={id} hint={hint} errors={errors} />
     </div>
   );
 }

@@ -8,11 +8,11 @@ const t = texts.shownOnce;
 interface ShownOnceProps {
   sentence: string;
   secret: string;
-  /** Called when the person says that they have it. */
+  /** Called when the person has saved the secret. */
   onClose: () => void;
 }
 
-/** The one time that a secret is shown. */
+/** Shows a secret that the server can't show again, with a button that copies it. */
 export function ShownOnce({ sentence, secret, onClose }: ShownOnceProps) {
   const [copied, setCopied] = useState(false);
   const field = useRef<HTMLPreElement>(null);
@@ -23,7 +23,7 @@ export function ShownOnce({ sentence, secret, onClose }: ShownOnceProps) {
       <pre tabIndex={0} ref={field}><code>{secret}</code></pre>
       <div className="row">
         <Button onClick={() => void navigator.clipboard?.writeText(secret).then(() => setCopied(true))}>{copied ? t.copied : t.copy}</Button>
-        <Button onClick={onClose}>{t.kept}</Button>
+        <Button onClick={onClose}>{t.close}</Button>
       </div>
     </Notice>
   );

@@ -2,9 +2,9 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { texts } from "../texts.ts";
 import { Button } from "./button.tsx";
 
-interface SureProps {
+interface ConfirmProps {
   children: ReactNode;
-  /** The button's name to a screen reader, where its text alone is not enough. */
+  /** The button's name for screen readers, if its text alone is not enough. */
   label?: string;
   question: string;
   yes: string;
@@ -13,16 +13,16 @@ interface SureProps {
   onYes: () => void;
 }
 
-/** A button that asks once, in its own place, before it does anything. Escape takes it back. */
-export function Sure({ children, label, question, yes, no, sending, onYes }: SureProps) {
+/** A button that asks a question, in its own place, before it acts. Escape cancels. */
+export function Confirm({ children, label, question, yes, no, sending, onYes }: ConfirmProps) {
   const [asking, setAsking] = useState(false);
   const opener = useRef<HTMLButtonElement>(null);
   const confirm = useRef<HTMLButtonElement>(null);
-  const was = useRef(false);
+  const wasAsking = useRef(false);
   useEffect(() => {
     if (asking) confirm.current?.focus();
-    else if (was.current) opener.current?.focus();
-    was.current = asking;
+    else if (wasAsking.current) opener.current?.focus();
+    wasAsking.current = asking;
   }, [asking]);
 
   if (!asking) {
@@ -30,7 +30,7 @@ export function Sure({ children, label, question, yes, no, sending, onYes }: Sur
   }
   return (
     <div
-      className="sure"
+      className="confirm"
       role="group"
       aria-label={question}
       onKeyDown={(event) => {
@@ -39,8 +39,8 @@ export function Sure({ children, label, question, yes, no, sending, onYes }: Sur
     >
       <span>{question}</span>
       <div className="row">
-        <Button ref={confirm} look="danger" off={sending} onClick={onYes}>{sending ? texts.devices.working : yes}</Button>
-        <Button off={sending} onClick={() => setAsking(false)}>{no}</Button>
+        <Button ref={confirm} variant="danger" disabled={sending} onClick={onYes}>{sending ? texts.devices.working : yes}</Button>
+        <Button disabled={sending} onClick={() => setAsking(false)}>{no}</Button>
       </div>
     </div>
   );

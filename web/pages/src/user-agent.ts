@@ -1,6 +1,6 @@
-/** Puts a User-Agent header into words. The header is whatever the client chose to send: a hint, never proof. */
+/** Describes a User-Agent header in words. A client can send anything in it: it is a hint, never proof. */
 
-type Rule = readonly [name: string, mark: RegExp];
+type Rule = readonly [name: string, pattern: RegExp];
 
 // In order: the browsers built on Chromium also say "Chrome", and all of them say "Safari".
 const browsers: readonly Rule[] = [
@@ -35,20 +35,20 @@ const programs: readonly Rule[] = [
   ["a Java or Android program", /^(?:okhttp|Java|Apache-HttpClient)\//],
 ];
 
-/** "Chrome on Linux", "curl", or undefined when the header says nothing we know. */
-export function describeAgent(header: string): string | undefined {
+/** Returns "Chrome on Linux" or "curl", or undefined if no rule matches. */
+export function describeUserAgent(header: string): string | undefined {
   const browser = first(browsers, header);
   const system = first(systems, header);
   if (browser && system) return `${browser} on ${system}`;
   return browser ?? first(programs, header) ?? system;
 }
 
-/** Which drawing fits: a thing held in the hand, a screen on a desk, or a program. */
-export function agentKind(header: string): "hand" | "desk" | "program" {
+/** Which drawing fits: a handheld device, a computer, or a program. */
+export function deviceKind(header: string): "hand" | "desk" | "program" {
   if (/\b(?:iPhone|iPad|Android|Mobile)\b/.test(header)) return "hand";
   return first(systems, header) ? "desk" : "program";
 }
 
 function first(rules: readonly Rule[], header: string): string | undefined {
-  return rules.find(([, mark]) => mark.test(header))?.[0];
+  return rules.find(([, pattern]) => pattern.test(header))?.[0];
 }

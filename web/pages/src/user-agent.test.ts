@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { agentKind, describeAgent } from "./agent.ts";
+import { describeUserAgent, deviceKind } from "./user-agent.ts";
 
 const cases: readonly [header: string, words: string | undefined, kind: string][] = [
   ["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36", "Chrome on Linux", "desk"],
@@ -23,15 +23,15 @@ const cases: readonly [header: string, words: string | undefined, kind: string][
   ["<script>alert(1)</script>", undefined, "program"],
 ];
 
-test("puts User-Agent headers into words", () => {
+test("describes User-Agent headers in words", () => {
   for (const [header, words, kind] of cases) {
-    assert.equal(describeAgent(header), words, header);
-    assert.equal(agentKind(header), kind, header);
+    assert.equal(describeUserAgent(header), words, header);
+    assert.equal(deviceKind(header), kind, header);
   }
 });
 
-test("is quick on a hostile header", () => {
+test("doesn't hang on a hostile header", () => {
   const started = performance.now();
-  describeAgent("Version/1".repeat(20_000) + " Safari");
-  assert.ok(performance.now() - started < 1000);
+  describeUserAgent("Version/1".repeat(100_000) + " Safari");
+  assert.ok(performance.now() - started < 30_000); // quadratic backtracking would take far longer
 });

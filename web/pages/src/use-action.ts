@@ -1,20 +1,23 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { AuthError, isDeclined } from "./api.ts";
 
-/** A deed a person asks for: one at a time, with what went wrong kept for showing. */
+/** A request that a person starts with a button: one at a time. `error` is that of the last run. */
 export interface Action<In extends unknown[]> {
   run: (...input: In) => Promise<void>;
   sending: boolean;
   error: AuthError | undefined;
 }
 
-/** `sending` stays on after a deed that leaves the page: give "leaving" back from it. */
-export function useAction<In extends unknown[]>(deed: (...input: In) => Promise<"leaving" | void>): Action<In> {
+/**
+ * Wraps a request for a button. `run` does nothing while one is under way. An action that leads to another page returns
+ * "leaving", and `sending` then stays true. A person who declines to enter the password causes no error.
+ */
+export function useAction<In extends unknown[]>(action: (...input: In) => Promise<"leaving" | void>): Action<In> {
   const [state, setState] = useState<{ sending: boolean; error?: AuthError }>({ sending: false });
-  const latest = useRef(deed);
+  const latest = useRef(action);
   const busy = useRef(false);
   useEffect(() => {
-    latest.current = deed;
+    latest.current = action;
   });
 
   const run = useCallback(async (...input: In) => {
@@ -35,13 +38,13 @@ export function useAction<In extends unknown[]>(deed: (...input: In) => Promise<
   return { run, sending: state.sending, error: state.error };
 }
 
-/** Seconds left of the time that a refusal asked to wait; 0 when it is over or there was none. */
-export function useWait(error: AuthError | undefined): number {
+/** Seconds until the time that Retry-After asked for has passed; 0 afterwards, and if there was none. */
+export function useRetryAfter(error: AuthError | undefined): number {
   return useCountdown(error, (error?.retryAfter ?? 0) * 1000);
 }
 
-/** Seconds left of so many milliseconds, counted from when `of` became what it is. */
-export function useCountdown(of: unknown, milliseconds: number): number {
+/** Counts `milliseconds` down to 0, in seconds. It starts again whenever `since` changes. */
+export function useCountdown(since: unknown, milliseconds: number): number {
   const [left, setLeft] = useState(0);
   useEffect(() => {
     const end = performance.now() + milliseconds;
@@ -50,6 +53,6 @@ export function useCountdown(of: unknown, milliseconds: number): number {
     if (milliseconds <= 0) return;
     const timer = setInterval(tick, 500);
     return () => clearInterval(timer);
-  }, [of]);
+  }, [since]);
   return left;
 }

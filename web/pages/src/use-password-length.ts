@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { api } from "./api.ts";
 
-/** How long a new password has to be, for the hint; without it the server's own sentence says so. */
+/** The minimum length of a new password, for the hint. It is undefined until known; the server's refusal names it too. */
 export function usePasswordLength(): number | undefined {
   const [min, setMin] = useState<number>();
   useEffect(() => {

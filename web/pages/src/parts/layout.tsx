@@ -1,8 +1,8 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { texts } from "../texts.ts";
 
-/** The hanger in its ticket. Decoration: the name beside it says the same. */
-export function Mark() {
+/** The logo. It is hidden from screen readers, since the product's name stands beside it. */
+export function Logo() {
   return (
     <svg className="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
       <path d="M13 11.2a3 3 0 1 1 4.6 2.5c-1 .6-1.6 1.2-1.6 2.3v.6" />
@@ -11,7 +11,7 @@ export function Mark() {
   );
 }
 
-/** A page's heading, which is also its title. `focus` moves the reader here when the page has changed under them. */
+/** A page's heading. `page` becomes the document's title. `focus` focuses the heading, for a page that replaced another one. */
 export function Heading({ page, children, focus = false }: { page: string; children: ReactNode; focus?: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -23,14 +23,14 @@ export function Heading({ page, children, focus = false }: { page: string; child
   return <h1 ref={heading} tabIndex={-1}>{children}</h1>;
 }
 
-/** A page that is one ticket: the stub with the mark above the perforation, the rest below. */
-export function Ticket({ children }: { children: ReactNode }) {
+/** A page that is one card in the shape of a cloakroom ticket: the logo on its stub, and the content below. */
+export function TicketCard({ children }: { children: ReactNode }) {
   return (
     <main className="ticket-page">
       <div className="ticket-shadow">
         <div className="ticket">
           <div className="stub">
-            <Mark />
+            <Logo />
             <span>{texts.product}</span>
           </div>
           <div className="ticket-body">{children}</div>
@@ -40,7 +40,7 @@ export function Ticket({ children }: { children: ReactNode }) {
   );
 }
 
-/** Shown while the server is asked; it stays blank for a moment, so that a quick answer doesn't flicker. */
-export function Checking() {
+/** Shown until the server has answered. The style shows it after a short delay, so that a quick answer doesn't flicker. */
+export function Loading() {
   return <p className="checking" role="status">{texts.checking}</p>;
 }

@@ -3,7 +3,7 @@ import { texts } from "./texts.ts";
 
 const t = texts.admin;
 
-/** The parts of the administration, each with the permission to see it. */
+/** The sections of the administration, each with the permission that opens it. */
 export const sections = [
   { path: "users", name: t.users.heading, permission: "auth.view_user" },
   { path: "groups", name: t.groups.heading, permission: "auth.view_group" },
@@ -11,12 +11,12 @@ export const sections = [
   { path: "audit", name: t.audit.heading, permission: "admin.view_logentry" },
 ] as const;
 
-/** Whether somebody may do what needs a permission. It decides what is shown; the server decides what is done. */
-export function may(user: User, permission: string): boolean {
+/** Whether a user is staff with a permission. It decides only what the pages show; the server checks every request. */
+export function hasPermission(user: User, permission: string): boolean {
   return user.is_staff && (user.is_superuser || user.permissions.includes(permission));
 }
 
-/** The parts of the administration that somebody may see. */
-export function openTo(user: User): readonly (typeof sections)[number][] {
-  return sections.filter(({ permission }) => may(user, permission));
+/** The sections of the administration that a user may see. */
+export function visibleSections(user: User): readonly (typeof sections)[number][] {
+  return sections.filter(({ permission }) => hasPermission(user, permission));
 }

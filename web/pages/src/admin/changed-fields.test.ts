@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { differences } from "./differences.ts";
+import { changedFields } from "./changed-fields.ts";
 import type { AdminUser } from "./types.ts";
 
 const grace: AdminUser = {
@@ -10,13 +10,13 @@ const grace: AdminUser = {
 };
 
 test("sends only what was changed", () => {
-  assert.deepEqual(differences({ username: "grace", last_name: "Hopper" }, grace), { last_name: "Hopper" });
-  assert.deepEqual(differences({ groups: ["shop", "editors"] }, grace), {}, "the order is no change");
-  assert.deepEqual(differences({ groups: ["shop"] }, grace), { groups: ["shop"] });
-  assert.deepEqual(differences({ direct_permissions: [], is_staff: false }, grace), { direct_permissions: [], is_staff: false });
+  assert.deepEqual(changedFields({ username: "grace", last_name: "Hopper" }, grace), { last_name: "Hopper" });
+  assert.deepEqual(changedFields({ groups: ["shop", "editors"] }, grace), {}, "the order is no change");
+  assert.deepEqual(changedFields({ groups: ["shop"] }, grace), { groups: ["shop"] });
+  assert.deepEqual(changedFields({ direct_permissions: [], is_staff: false }, grace), { direct_permissions: [], is_staff: false });
 });
 
-test("of a new user sends what isn't as it would be anyway", () => {
+test("sends of a new user only what differs from the defaults", () => {
   const next = { username: "linus", email: "", is_staff: false, is_superuser: false, groups: [], direct_permissions: [] };
-  assert.deepEqual(differences(next, undefined), { username: "linus", email: "" });
+  assert.deepEqual(changedFields(next, undefined), { username: "linus", email: "" });
 });

@@ -1,0 +1,22 @@
+import { useEffect, useState } from "react";
+
+/**
+ * Returns a one-time link's secret, "" if there is none, and removes it from the address bar, so that it can't be read over
+ * a shoulder and doesn't stay in the history.
+ */
+export function takeLinkSecret(): string {
+  const secret = location.hash.slice(1);
+  if (secret) history.replaceState(null, "", location.pathname);
+  return secret;
+}
+
+/** The secret that the page was opened with. If a new link is pasted into this tab, which loads no page, its secret replaces it. */
+export function useLinkSecret(first: string): string {
+  const [secret, setSecret] = useState(first);
+  useEffect(() => {
+    const pasted = () => setSecret((previous) => takeLinkSecret() || previous);
+    window.addEventListener("hashchange", pasted);
+    return () => window.removeEventListener("hashchange", pasted);
+  }, []);
+  return secret;
+}
