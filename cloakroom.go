@@ -185,7 +185,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	if s.db.sqlite != nil {
 		s.events.Version = s.db.sqlite.Foreign
 	}
-	s.Sessions.Observe(s.events.Ended, nil) // the fields are left to the program
+	s.Sessions.Observe(s.events.SessionsEnded, nil) // the fields are left to the program
 	s.Accounts.Observe(s.events.Wake)
 	s.measure(c.metrics)
 	s.api = &httpapi.API{
@@ -227,7 +227,7 @@ func (s *Server) buildGateway(front gateway.Config) (err error) {
 		return err
 	}
 	if front.Shared != nil {
-		s.Sessions.Moved = s.gateway.Moved
+		s.Sessions.OnCookieChange = s.gateway.Moved
 	}
 	s.api.Authz = s.gateway.ForwardAuth()
 	return nil

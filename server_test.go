@@ -98,9 +98,9 @@ func (b *browser) signIn() {
 func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
 	srv, web := assembled(t, cloakroom.Config{})
 	var heard sync.Map
-	srv.Sessions.Ended = func(e session.Ending) { heard.Store("ended "+e.Reason, true) }
+	srv.Sessions.OnEnd = func(e session.EndEvent) { heard.Store("ended "+e.Reason, true) }
 	srv.Accounts.Changed = func(id string) { heard.Store("changed "+id, true) }
-	srv.Sessions.Checked = func(c session.Check) { heard.Store("checked "+c.Result, true) }
+	srv.Sessions.OnCheck = func(c session.Check) { heard.Store("checked "+c.Result, true) }
 	web.Config.Handler = srv.Handler(nil)
 	web.Start()
 	b := newBrowser(t, web.URL)

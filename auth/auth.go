@@ -40,7 +40,7 @@ type Identity struct {
 
 // Fresh reports whether the user's password was typed into this session within [FreshFor].
 func (i *Identity) Fresh() bool {
-	return i.Session != nil && !i.Session.FreshAt.IsZero() && time.Since(i.Session.FreshAt) < FreshFor
+	return i.Session != nil && !i.Session.ReauthenticatedAt.IsZero() && time.Since(i.Session.ReauthenticatedAt) < FreshFor
 }
 
 // Has reports whether the request may use a permission such as "app.codename": the user has it, and so has the token if
@@ -268,8 +268,8 @@ func (q *request) account(ctx context.Context, id string) (*account.User, error)
 }
 
 func authenticated(s *session.Session) time.Time {
-	if s.FreshAt.After(s.CreatedAt) {
-		return s.FreshAt
+	if s.ReauthenticatedAt.After(s.CreatedAt) {
+		return s.ReauthenticatedAt
 	}
 	return s.CreatedAt
 }

@@ -139,7 +139,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	who.Tokens = &token.Service{Store: tokenStore, Log: log}
 	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles}}
 	hub := &events.Hub{Auth: who, Log: log}
-	sessions.Ended, accounts.Changed = hub.Ended, hub.Wake
+	sessions.OnEnd, accounts.Changed = hub.SessionsEnded, hub.Wake
 	go sessions.Run(ctx)
 	api := &httpapi.API{
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: clientip.Trust{}, Keys: ring, Live: hub,

@@ -112,7 +112,7 @@ func (x *index) keys(q session.Query) []string {
 
 func (e indexed) matches(q session.Query, key string) bool {
 	return (q.User == "" || e.user == q.User) && (q.PublicID == "" || e.public == q.PublicID) && (q.After == "" || e.public > q.After) &&
-		(q.Was == session.ID{} || key == string(q.Was[:]) || slices.Contains(e.was, formerKey(q.Was)))
+		(q.FormerID == session.ID{} || key == string(q.FormerID[:]) || slices.Contains(e.was, formerKey(q.FormerID)))
 }
 
 func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {

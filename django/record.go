@@ -136,7 +136,7 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	}
 	s.Record = &session.Record{
 		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: s.meta.Method, Browser: browser(d),
-		Created: s.meta.Created, Fresh: s.meta.Fresh, Seen: signed.at, Idle: idle, Deadline: deadline,
+		Created: s.meta.Created, ReauthenticatedAt: s.meta.Fresh, Seen: signed.at, Idle: idle, Deadline: deadline,
 		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(d, s.meta.V),
 	}
 	copy(s.ID[:], r.key)
@@ -246,7 +246,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 	} else if browser(d) {
 		d.drop(expiryKey)
 	}
-	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.Fresh
+	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.ReauthenticatedAt
 	m.IP, m.Agent, m.V = r.IP, r.Agent, (Tickets{}).New()
 	written := *r
 	if from != nil && from.born && r.Seen == from.Seen {

@@ -150,13 +150,13 @@ func (s *sessions) remove(ctx context.Context, q querier, id session.ID) error {
 	return err
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
 	// In one order everywhere, or two batches could wait for each other.
 	uses = slices.Clone(uses)
-	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return s.db().transaction(ctx, func(t *sql.Tx) error {
 		for _, use := range uses {
 			if err := s.touch(ctx, t, use); err != nil {
@@ -167,7 +167,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
 	})
 }
 
-func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Seen) error {
+func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Use) error {
 	found, err := s.find(ctx, t, use.ID, s.dialect.lock)
 	if errors.Is(err, session.ErrNotFound) {
 		return nil

@@ -202,8 +202,8 @@ func (a *anyRecords) Replace(ctx context.Context, old, new *session.Record) erro
 	return err
 }
 
-func (a *anyRecords) Touch(ctx context.Context, uses []session.Seen) error {
-	var next []session.Seen
+func (a *anyRecords) Touch(ctx context.Context, uses []session.Use) error {
+	var next []session.Use
 	for _, use := range uses {
 		use.ID = a.key(use.ID)
 		next = append(next, use)
@@ -226,8 +226,8 @@ func (a *anyRecords) List(ctx context.Context, q session.Query) ([]*session.Reco
 	if q.User != "" {
 		q.User = "u" + hex.EncodeToString([]byte(q.User))
 	}
-	if q.Was != (session.ID{}) {
-		q.Was = a.key(q.Was)
+	if q.FormerID != (session.ID{}) {
+		q.FormerID = a.key(q.FormerID)
 	}
 	found, err := a.Store.List(ctx, q)
 	for i, r := range found {

@@ -105,7 +105,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	return nil
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	found := s.candidates(q)
 	found = slices.DeleteFunc(found, func(e *entry) bool {
 		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After ||
-			q.Was != (session.ID{}) && e.ID != q.Was && s.retired[q.Was] != e
+			q.FormerID != (session.ID{}) && e.ID != q.FormerID && s.retired[q.FormerID] != e
 	})
 	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.PublicID, b.PublicID) })
 	if q.Limit > 0 && len(found) > q.Limit {
@@ -181,8 +181,8 @@ func (s *sessions) candidates(q session.Query) []*entry {
 		if e, ok := s.byPublic[q.PublicID]; ok {
 			found = append(found, e)
 		}
-	case q.Was != (session.ID{}):
-		for _, e := range []*entry{s.byID[q.Was], s.retired[q.Was]} {
+	case q.FormerID != (session.ID{}):
+		for _, e := range []*entry{s.byID[q.FormerID], s.retired[q.FormerID]} {
 			if e != nil && !slices.Contains(found, e) {
 				found = append(found, e)
 			}

@@ -48,7 +48,7 @@ func encode(r *session.Record, version string) string {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(n)))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.User)))
 	b = append(append(b, n...), r.User...)
-	b = append(b, times(r.Created, r.Fresh, r.Idle, r.Deadline)...)
+	b = append(b, times(r.Created, r.ReauthenticatedAt, r.Idle, r.Deadline)...)
 	b = append(b, flag(r.Browser))
 	for _, t := range texts {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
@@ -81,7 +81,7 @@ func decode(text string) (*session.Record, error) {
 	nameSize, userSize := d.size(), d.size()
 	d.name(r, d.take(nameSize))
 	r.User = d.take(userSize)
-	r.Created, r.Fresh, r.Idle, r.Deadline = d.number(), d.number(), d.number(), d.number()
+	r.Created, r.ReauthenticatedAt, r.Idle, r.Deadline = d.number(), d.number(), d.number(), d.number()
 	r.Browser = d.take(1) == "\x01"
 	r.Epoch, r.Method, r.IP, r.Agent = d.text(), d.text(), d.text(), d.text()
 	if values := d.text(); values != "" {

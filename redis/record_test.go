@@ -17,7 +17,7 @@ func drawRecord(t *rapid.T) *session.Record {
 	text := func(label string) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, label)) }
 	r := &session.Record{
 		PublicID: text("public"), User: text("user"), Epoch: text("epoch"), Method: text("method"), Browser: rapid.Bool().Draw(t, "browser"),
-		Created: rapid.Int64().Draw(t, "created"), Fresh: rapid.Int64().Draw(t, "fresh"), Seen: rapid.Int64().Draw(t, "seen"),
+		Created: rapid.Int64().Draw(t, "created"), ReauthenticatedAt: rapid.Int64().Draw(t, "fresh"), Seen: rapid.Int64().Draw(t, "seen"),
 		Idle: rapid.Int64().Draw(t, "idle"), Deadline: rapid.Int64().Draw(t, "deadline"), Expires: rapid.Int64().Draw(t, "expires"),
 		IP: text("ip"), Agent: text("agent"), Version: aVersion,
 	}

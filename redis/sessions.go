@@ -93,7 +93,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	return nil
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
@@ -132,7 +132,7 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	if q.PublicID != "" && q.After >= q.PublicID {
 		return nil, ctx.Err()
 	}
-	if q.Was != (session.ID{}) {
+	if q.FormerID != (session.ID{}) {
 		return s.was(ctx, q)
 	}
 	var found []*session.Record
@@ -152,7 +152,7 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 
 // was finds the session that has an ID, and the one that had it, and keeps those that the rest of the query is about.
 func (s *sessions) was(ctx context.Context, q session.Query) ([]*session.Record, error) {
-	m, err := run(ctx, s.client, wasScript, string(q.Was[:]))
+	m, err := run(ctx, s.client, wasScript, string(q.FormerID[:]))
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}

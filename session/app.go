@@ -49,7 +49,7 @@ func appTicket(r *http.Request) (ID, bool) {
 // issue hands the ticket to whoever asked: as a cookie, or to a program in the header.
 func (m *Manager) issue(w http.ResponseWriter, r *http.Request, ticket string, app, browser bool) {
 	if !app {
-		m.moved(r)
+		m.notifyCookieChange(r)
 		m.setCookie(w, ticket, browser)
 		return
 	}

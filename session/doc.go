@@ -1,7 +1,7 @@
 // Package session keeps people signed in: a record in a store for each signed-in browser, and an opaque ticket in a
 // cookie that names it.
 //
-// A [Manager] is the whole of it. Its Handler notes the ticket of each request, [FromContext] turns it into a [Session],
+// A [Manager] is the whole of it. Its Handler notes the ticket of each request, [FromContext] keyLock it into a [Session],
 // and SignIn, Reauthenticate and SignOut are the only calls that write the cookie. Sessions are revoked by deleting them,
 // or all at once by moving the account's epoch, which each check compares.
 //

@@ -167,7 +167,7 @@ func TestASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
 		deadline := time.Now().Add(30 * day)
 		r := rows(t, m.Store)[0]
 		ahead := time.Now().Add(time.Hour).Unix()
-		if err := m.Store.Touch(t.Context(), []session.Seen{{ID: r.ID, At: ahead, Expires: min(ahead+r.Idle, r.Deadline)}}); err != nil {
+		if err := m.Store.Touch(t.Context(), []session.Use{{ID: r.ID, At: ahead, Expires: min(ahead+r.Idle, r.Deadline)}}); err != nil {
 			t.Fatal(err)
 		}
 		if !v.alive() {
@@ -256,7 +256,7 @@ func TestASessionCountsFromTheProof(t *testing.T) {
 		proved := time.Now()
 		time.Sleep(7*time.Hour + 30*time.Minute)
 		s := v.signIn(session.SignIn{User: "1", AuthenticatedAt: proved})
-		if !s.CreatedAt.Equal(proved) || time.Until(s.ExpiresAt) != 30*time.Minute || !s.FreshAt.IsZero() {
+		if !s.CreatedAt.Equal(proved) || time.Until(s.ExpiresAt) != 30*time.Minute || !s.ReauthenticatedAt.IsZero() {
 			t.Fatalf("%+v", s)
 		}
 		time.Sleep(30*time.Minute - time.Second)

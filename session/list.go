@@ -99,7 +99,7 @@ func (m *Manager) alive(ctx context.Context, records []*Record, epochs map[strin
 
 // listed reports whether the session is alive, asking for each user's epoch once.
 func (m *Manager) listed(ctx context.Context, r *Record, now int64, epochs map[string]string) (bool, error) {
-	if over(r, now) {
+	if hasExpired(r, now) {
 		return false, nil
 	}
 	if m.Accounts == nil {

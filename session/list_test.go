@@ -40,10 +40,10 @@ func TestAUserSeesAndEndsTheirSessions(t *testing.T) {
 			t.Fatalf("%v, %v", listed, err)
 		}
 		l, p := listed[0], listed[1] // the newest first
-		if l.ID != s.ID || l.IP != "192.0.2.7" || l.Method != "basic" || !l.Browser || !l.FreshAt.IsZero() || !l.CreatedAt.Equal(begin.Add(time.Hour)) {
+		if l.ID != s.ID || l.IP != "192.0.2.7" || l.Method != "basic" || !l.Browser || !l.ReauthenticatedAt.IsZero() || !l.CreatedAt.Equal(begin.Add(time.Hour)) {
 			t.Errorf("laptop: %+v", l)
 		}
-		if p.UserAgent != "Phone/1" || p.IP != "2001:db8::1" || !p.FreshAt.Equal(begin) || !p.LastSeenAt.Equal(time.Now()) || !p.ExpiresAt.Equal(time.Now().Add(14*day)) {
+		if p.UserAgent != "Phone/1" || p.IP != "2001:db8::1" || !p.ReauthenticatedAt.Equal(begin) || !p.LastSeenAt.Equal(time.Now()) || !p.ExpiresAt.Equal(time.Now().Add(14*day)) {
 			t.Errorf("phone: %+v", p)
 		}
 		if everybody, err := m.List(t.Context(), ""); err != nil || len(everybody) != 3 {
@@ -159,8 +159,8 @@ func TestSignInsAtOnceDoNotEndEachOther(t *testing.T) {
 // TestWhoeverListensIsToldWhatEnded: each ending once, after it is done.
 func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
 	m := newManager()
-	var told []session.Ending
-	m.Ended = func(e session.Ending) {
+	var told []session.EndEvent
+	m.OnEnd = func(e session.EndEvent) {
 		if e.ID != "" && slices.ContainsFunc(rows(t, m.Store), func(r *session.Record) bool { return r.PublicID == e.ID }) {
 			t.Errorf("%+v is still there", e)
 		}
@@ -173,7 +173,7 @@ func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	third, fourth := b.signIn(session.SignIn{User: "1"}), c.signIn(session.SignIn{User: "1"})
-	if _, err := m.RevokeAll(session.Because(t.Context(), "disabled"), "1", fourth); err != nil {
+	if _, err := m.RevokeAll(session.WithReason(t.Context(), "disabled"), "1", fourth); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Revoke(t.Context(), "1", fourth.ID); err != nil {
@@ -182,7 +182,7 @@ func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
 	if err := m.Revoke(t.Context(), "1", third.ID); !errors.Is(err, session.ErrEnded) {
 		t.Fatal(err)
 	}
-	want := []session.Ending{
+	want := []session.EndEvent{
 		{User: "1", ID: first.ID, Reason: session.SignedInAgain},
 		{User: "1", ID: second.ID, Reason: session.SignedOut},
 		{User: "1", Except: fourth.ID, Reason: "disabled"},

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,21 +48,21 @@ type Manager struct {
 	BrowserLifetime time.Duration // Lifetime of such a session; 0: 12 hours
 	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one that another process has just made. 0: no limit
 
-	AppTokens bool                     // programs that are no browsers may have sessions, with the ticket in AppHeader
-	Passive   func(*http.Request) bool // requests that are no use of the session; nil: none
-	Skip      func(*http.Request) bool // requests judged by another credential, whose ticket isn't looked at; nil: none
-	Ended     func(Ending)             // told what this Manager has ended, once it is; mustn't block. nil: nobody is
-	Moved     func([]ID)               // told which tickets a browser sent whose cookie the answer replaces or deletes; mustn't block. nil: nobody is
-	Checked   func(Check)              // told of each check of a ticket; mustn't block. nil: nobody is
-	Log       *slog.Logger             // nil: silent. Never sees a ticket
+	AppTokens      bool                     // programs that are no browsers may have sessions, with the ticket in AppHeader
+	Passive        func(*http.Request) bool // requests that are no use of the session; nil: none
+	Skip           func(*http.Request) bool // requests judged by another credential, whose ticket isn't looked at; nil: none
+	OnEnd          func(EndEvent)           // told what this Manager has ended, once it is; mustn't block. nil: nobody is
+	OnCookieChange func([]ID)               // told which tickets a browser sent whose cookie the answer replaces or deletes; mustn't block. nil: nobody is
+	OnCheck        func(Check)              // told of each check of a ticket; mustn't block. nil: nobody is
+	Log            *slog.Logger             // nil: silent. Never sees a ticket
 
 	observers []observer
 
-	turns turns // of users who sign in, where MaxSessions is set
+	userLocks keyLock // of users who sign in, where MaxSessions is set
 
 	mu      sync.Mutex
 	running bool
-	pending map[ID]use
+	pending map[ID]pendingUse
 }
 
 func (m *Manager) tickets() Tickets {
@@ -73,23 +74,16 @@ func (m *Manager) tickets() Tickets {
 
 func (m *Manager) idle(browser bool) time.Duration {
 	if browser {
-		return or(m.BrowserIdle, time.Hour)
+		return cmp.Or(m.BrowserIdle, time.Hour)
 	}
-	return or(m.Idle, 14*24*time.Hour)
+	return cmp.Or(m.Idle, 14*24*time.Hour)
 }
 
 func (m *Manager) lifetime(browser bool) time.Duration {
 	if browser {
-		return or(m.BrowserLifetime, 12*time.Hour)
+		return cmp.Or(m.BrowserLifetime, 12*time.Hour)
 	}
-	return or(m.Lifetime, 30*24*time.Hour)
-}
-
-func or(d, standard time.Duration) time.Duration {
-	if d == 0 {
-		return standard
-	}
-	return d
+	return cmp.Or(m.Lifetime, 30*24*time.Hour)
 }
 
 // log writes what happened, under the name that OWASP's logging vocabulary has for it.
@@ -99,7 +93,7 @@ func (m *Manager) log(ctx context.Context, level slog.Level, event string, about
 	}
 }
 
-// about names a session in the log.
-func about(r *Record) []slog.Attr {
+// sessionAttrs names a session in the log.
+func sessionAttrs(r *Record) []slog.Attr {
 	return []slog.Attr{slog.String("user", r.User), slog.String("session", r.PublicID), slog.String("method", r.Method)}
 }

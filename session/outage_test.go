@@ -151,7 +151,7 @@ func (s *scene) state(store session.Store) string {
 		if name == "" {
 			name = "new"
 		}
-		all = append(all, fmt.Sprintf("%s(%s, first ticket %v, fresh %v, values %s)", name, r.User, s.firstTicket[r.ID], r.Fresh != 0, r.Values))
+		all = append(all, fmt.Sprintf("%s(%s, first ticket %v, fresh %v, values %s)", name, r.User, s.firstTicket[r.ID], r.ReauthenticatedAt != 0, r.Values))
 	}
 	slices.Sort(all)
 	return strings.Join(all, " ")

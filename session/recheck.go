@@ -16,7 +16,7 @@ func (m *Manager) Recheck(ctx context.Context, s *Session) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
-	if r == nil || over(r, now) {
+	if r == nil || hasExpired(r, now) {
 		return nil, ErrEnded
 	}
 	live, err := m.current(ctx, r)
@@ -30,12 +30,12 @@ func (m *Manager) Recheck(ctx context.Context, s *Session) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.anticipate(again)
+	m.applyPendingUse(again)
 	return again, nil
 }
 
-// anticipate counts a use that waits for its batch.
-func (m *Manager) anticipate(s *Session) {
+// applyPendingUse counts a use that waits for its batch.
+func (m *Manager) applyPendingUse(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if u, ok := m.pending[s.record.ID]; ok {

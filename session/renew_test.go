@@ -71,7 +71,7 @@ func TestNothingOfTheOldSessionIsCarriedIntoASignIn(t *testing.T) {
 		time.Sleep(time.Minute)
 		s := v.signIn(session.SignIn{User: "ann", Method: "password", Address: "192.0.2.1"})
 		if s.ID == planted.ID || s.User != "ann" || s.Method != "password" || s.Browser || s.IP != "192.0.2.1" ||
-			!s.FreshAt.IsZero() || len(s.Values()) != 0 || !s.CreatedAt.Equal(time.Now()) {
+			!s.ReauthenticatedAt.IsZero() || len(s.Values()) != 0 || !s.CreatedAt.Equal(time.Now()) {
 			t.Errorf("carried over: %+v %v", s, s.Values())
 		}
 		if again, err := v.look(); err != nil || again.ID != s.ID || len(again.Values()) != 0 {
@@ -97,10 +97,10 @@ func TestReauthenticationKeepsTheSession(t *testing.T) {
 		if s.ID != before.ID || s.User != "1" || !s.Browser || !s.CreatedAt.Equal(before.CreatedAt) || string(s.Values()["k"]) != "1" {
 			t.Errorf("it was %+v, it is %+v", before, s)
 		}
-		if !s.FreshAt.Equal(now) || !s.ExpiresAt.Equal(now.Add(time.Hour)) {
-			t.Errorf("fresh at %v, ends at %v, now it is %v", s.FreshAt, s.ExpiresAt, now)
+		if !s.ReauthenticatedAt.Equal(now) || !s.ExpiresAt.Equal(now.Add(time.Hour)) {
+			t.Errorf("fresh at %v, ends at %v, now it is %v", s.ReauthenticatedAt, s.ExpiresAt, now)
 		}
-		if again, err := v.look(); err != nil || !again.FreshAt.Equal(now) {
+		if again, err := v.look(); err != nil || !again.ReauthenticatedAt.Equal(now) {
 			t.Errorf("the next request finds %+v, %v", again, err)
 		}
 	})

@@ -31,7 +31,7 @@ type request struct {
 	mu      sync.Mutex
 	settled bool
 	session *Session
-	why     string // the check found no session, for Checked
+	why     string // the check found no session, for OnCheck
 }
 
 // Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
@@ -137,13 +137,13 @@ func (m *Manager) Carried(r *http.Request) []ID {
 	return ids
 }
 
-// moved tells that the browser which has sent r will send other tickets from now on.
-func (m *Manager) moved(r *http.Request) {
-	if m.Moved == nil {
+// notifyCookieChange tells that the browser which has sent r will send other tickets from now on.
+func (m *Manager) notifyCookieChange(r *http.Request) {
+	if m.OnCookieChange == nil {
 		return
 	}
 	if ids := m.Carried(r); len(ids) > 0 {
-		m.Moved(ids)
+		m.OnCookieChange(ids)
 	}
 }
 
@@ -251,14 +251,14 @@ func remembered(ctx context.Context) *Session {
 func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error) {
 	r, now, err := view(ctx, m.Store, id)
 	if errors.Is(err, ErrNotFound) {
-		m.suspect(ctx, CheckUnknown, nil)
+		m.logRejected(ctx, CheckUnknown, nil)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
-	if over(r, now) {
-		m.suspect(ctx, CheckExpired, r)
+	if hasExpired(r, now) {
+		m.logRejected(ctx, CheckExpired, r)
 		return nil, nil
 	}
 	live, err := m.current(ctx, r)
@@ -266,7 +266,7 @@ func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error)
 		return nil, err
 	}
 	if !live {
-		m.suspect(ctx, CheckRevoked, r)
+		m.logRejected(ctx, CheckRevoked, r)
 		return nil, nil
 	}
 	s, err := newSession(r)
@@ -276,9 +276,9 @@ func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error)
 	return s, err
 }
 
-// over reports whether either limit has passed. Expires is never after Deadline in a record that this package made; that
+// hasExpired reports whether either limit has passed. Expires is never after Deadline in a record that this package made; that
 // both are looked at holds the absolute limit against whatever else writes to the store.
-func over(r *Record, now int64) bool { return now >= r.Expires || now >= r.Deadline }
+func hasExpired(r *Record, now int64) bool { return now >= r.Expires || now >= r.Deadline }
 
 // current reports whether the account behind the session is still at the session's epoch.
 func (m *Manager) current(ctx context.Context, r *Record) (bool, error) {
@@ -301,8 +301,8 @@ func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
 	return epoch, nil
 }
 
-// suspect logs a ticket that names no live session. The ticket itself stays out of the log.
-func (m *Manager) suspect(ctx context.Context, why string, r *Record) {
+// logRejected logs a ticket that names no live session. The ticket itself stays out of the log.
+func (m *Manager) logRejected(ctx context.Context, why string, r *Record) {
 	if q, ok := ctx.Value(contextKey{}).(*request); ok {
 		q.why = why // under the lock of FromContext
 	}
@@ -311,7 +311,7 @@ func (m *Manager) suspect(ctx context.Context, why string, r *Record) {
 	}
 	attrs := []slog.Attr{slog.String("reason", why)}
 	if r != nil {
-		attrs = append(attrs, about(r)...)
+		attrs = append(attrs, sessionAttrs(r)...)
 	}
 	m.log(ctx, slog.LevelInfo, "session_use_after_expire", attrs...)
 }

@@ -33,7 +33,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, id := range ids {
 		// A rotation whose answer the browser hasn't seen yet may have taken the session to another ticket: it ends all the same.
-		records, err := m.Store.List(ctx, Query{Was: id})
+		records, err := m.Store.List(ctx, Query{FormerID: id})
 		if err != nil {
 			return fmt.Errorf("find session: %w", err)
 		}
@@ -44,7 +44,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if !m.fromApp(r) {
-		m.moved(r)
+		m.notifyCookieChange(r)
 		m.deleteCookie(w)
 	}
 	remember(r.Context(), nil)
@@ -52,16 +52,16 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (m *Manager) signOut(ctx context.Context, r *Record) error {
-	if err := m.end(ctx, r); err != nil {
+	if err := m.delete(ctx, r); err != nil {
 		return err
 	}
-	m.ended(ctx, "logout", about(r)...)
-	m.tell(Ending{User: r.User, ID: r.PublicID, Reason: SignedOut})
+	m.logEnd(ctx, "logout", sessionAttrs(r)...)
+	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: SignedOut})
 	return nil
 }
 
 // Revoke ends the session with this ID; user must be its user unless empty. ErrEnded if there is none.
-// On any other error nothing is known to have ended. Unless the context says [Because] of what, it was [EndedElsewhere].
+// On any other error nothing is known to have ended. Unless the context says [WithReason] of what, it was [EndedElsewhere].
 func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	if err := m.needsStore(); err != nil {
 		return err
@@ -76,19 +76,19 @@ func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	if r == nil {
 		return ErrEnded
 	}
-	if err := m.end(ctx, r); err != nil {
+	if err := m.delete(ctx, r); err != nil {
 		return err
 	}
-	m.ended(ctx, "revoked", about(r)...)
-	m.tell(Ending{User: r.User, ID: r.PublicID, Reason: reason(ctx, EndedElsewhere)})
+	m.logEnd(ctx, "revoked", sessionAttrs(r)...)
+	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: reason(ctx, EndedElsewhere)})
 	return nil
 }
 
-// end deletes the session that r is or was. A rotation may carry it to another ticket between the look and the deed, so
+// delete removes the session that r is or was. A rotation may carry it to another ticket between the look and the deed, so
 // it looks again until the session is gone.
-func (m *Manager) end(ctx context.Context, r *Record) error {
+func (m *Manager) delete(ctx context.Context, r *Record) error {
 	for r != nil {
-		m.forget(r.ID)
+		m.dropPendingUse(r.ID)
 		if err := m.Store.Delete(ctx, r.ID); err != nil {
 			return fmt.Errorf("end session: %w", err)
 		}
@@ -122,7 +122,7 @@ func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (
 		return 0, errors.New("session: RevokeAll needs a user")
 	}
 	var spared ID
-	over := Ending{User: user, Reason: reason(ctx, EndedElsewhere)}
+	over := EndEvent{User: user, Reason: reason(ctx, EndedElsewhere)}
 	if except != nil {
 		spared, over.Except = except.record.ID, except.ID
 	}
@@ -130,9 +130,9 @@ func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (
 	if err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
-	m.tell(over) // also if there were none: the account may have moved on, and pages don't know yet
+	m.notify(over) // also if there were none: the account may have moved on, and pages don't know yet
 	if n > 0 {
-		m.ended(ctx, "revoked", slog.String("user", user), slog.Int("sessions", n))
+		m.logEnd(ctx, "revoked", slog.String("user", user), slog.Int("sessions", n))
 	}
 	return n, nil
 }
@@ -146,7 +146,7 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 	sessions, err := m.List(ctx, s.User)
 	others := slices.DeleteFunc(sessions, func(o *Session) bool { return o.ID == s.ID })
 	for i := m.MaxSessions - 1; i < len(others) && err == nil; i++ {
-		if err = m.Revoke(Because(ctx, Replaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
+		if err = m.Revoke(WithReason(ctx, Replaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
 			err = nil
 		}
 	}
@@ -155,6 +155,6 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 	}
 }
 
-func (m *Manager) ended(ctx context.Context, reason string, about ...slog.Attr) {
+func (m *Manager) logEnd(ctx context.Context, reason string, about ...slog.Attr) {
 	m.log(ctx, slog.LevelInfo, "session_expired", append(about, slog.String("reason", reason))...)
 }

@@ -11,9 +11,9 @@ import (
 // touchEvery is how exactly the last use is known; an idle limit under ten times that is kept more exactly.
 const touchEvery = time.Minute
 
-// use is a use of a session that waits to be written.
-type use struct {
-	seen Seen
+// pendingUse is a use of a session that waits to be written.
+type pendingUse struct {
+	seen Use
 	end  int64 // when the session would have expired without it
 }
 
@@ -27,41 +27,41 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	if now-r.Seen < every {
 		return
 	}
-	u := use{seen: Seen{ID: r.ID, At: now, Expires: min(now+r.Idle, r.Deadline)}, end: r.Expires}
+	u := pendingUse{seen: Use{ID: r.ID, At: now, Expires: min(now+r.Idle, r.Deadline)}, end: r.Expires}
 	s.LastSeenAt, s.ExpiresAt = at(u.seen.At), at(u.seen.Expires)
-	if m.wait(u, now) {
+	if m.enqueue(u, now) {
 		return
 	}
 	// The write is through before the session would have expired, or not at all: what another check has seen expired
 	// must not come back.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(background.Timeout/time.Second))))
 	defer cancel()
-	m.write(ctx, []Seen{u.seen})
+	m.write(ctx, []Use{u.seen})
 }
 
-// wait puts a use into the next batch, unless there is none or it might come too late.
-func (m *Manager) wait(u use, now int64) bool {
+// enqueue puts a use into the next batch, unless there is none or it might come too late.
+func (m *Manager) enqueue(u pendingUse, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.running || u.end-now <= int64((background.FlushEvery+background.Timeout)/time.Second) {
 		return false
 	}
 	if m.pending == nil {
-		m.pending = make(map[ID]use)
+		m.pending = make(map[ID]pendingUse)
 	}
 	m.pending[u.seen.ID] = u
 	return true
 }
 
-// forget drops a waiting use of a session that is over.
-func (m *Manager) forget(id ID) {
+// dropPendingUse drops a waiting use of a session that is over.
+func (m *Manager) dropPendingUse(id ID) {
 	m.mu.Lock()
 	delete(m.pending, id)
 	m.mu.Unlock()
 }
 
 // write records uses. A failure only makes the sessions look a little less used, so it is logged and forgotten.
-func (m *Manager) write(ctx context.Context, uses []Seen) {
+func (m *Manager) write(ctx context.Context, uses []Use) {
 	if len(uses) == 0 {
 		return
 	}
@@ -76,15 +76,15 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err := m.needsStore(); err != nil {
 		return err
 	}
-	m.batch(true)
+	m.setBatching(true)
 	background.Work{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
-	m.batch(false)
+	m.setBatching(false)
 	m.flush(context.WithoutCancel(ctx))
 	return nil
 }
 
-// batch says whether uses wait for a batch from now on.
-func (m *Manager) batch(running bool) {
+// setBatching says whether uses wait for a batch from now on.
+func (m *Manager) setBatching(running bool) {
 	m.mu.Lock()
 	m.running = running
 	m.mu.Unlock()
@@ -100,7 +100,7 @@ func (m *Manager) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, background.Timeout)
 	defer cancel()
 	safe := time.Now().Add(background.Timeout).Unix()
-	uses := make([]Seen, 0, len(pending))
+	uses := make([]Use, 0, len(pending))
 	for _, u := range pending {
 		if u.end > safe {
 			uses = append(uses, u.seen)

@@ -41,7 +41,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	}
 	if m.MaxSessions > 0 {
 		// Of two sign-ins at once the later one ends the earlier, and not each the other.
-		end, err := m.turns.take(r.Context(), in.User)
+		end, err := m.userLocks.lock(r.Context(), in.User)
 		if err != nil {
 			return nil, fmt.Errorf("start session: %w", err)
 		}
@@ -59,7 +59,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	}
 	m.issue(w, r, ticket, in.App, record.Browser)
 	remember(r.Context(), s)
-	m.log(r.Context(), slog.LevelInfo, "session_created", about(record)...)
+	m.log(r.Context(), slog.LevelInfo, "session_created", sessionAttrs(record)...)
 	m.trim(r.Context(), s)
 	return s, nil
 }
@@ -82,7 +82,7 @@ func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error)
 		Created: now, IP: address(in.Address, r), Agent: agent(r), Values: values,
 	}
 	if in.Fresh {
-		record.Fresh = now
+		record.ReauthenticatedAt = now
 	}
 	m.restart(record, now)
 	if !in.AuthenticatedAt.IsZero() {
@@ -90,7 +90,7 @@ func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error)
 		record.Deadline -= now - record.Created
 		record.Expires = min(record.Expires, record.Deadline)
 	}
-	if over(record, now) {
+	if hasExpired(record, now) {
 		return "", nil, ErrEnded
 	}
 	return ticket, record, nil
@@ -122,19 +122,19 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 	id, ok := m.carried(r.Context(), r)
 	for ok {
 		var before *Record
-		err := m.swap(r.Context(), id, func(old *Record) (*Record, error) {
+		err := m.replaceRetrying(r.Context(), id, func(old *Record) (*Record, error) {
 			before = old
 			return record, nil
 		})
 		if err == nil {
-			m.ended(r.Context(), SignedInAgain, about(before)...)
-			m.tell(Ending{User: before.User, ID: before.PublicID, Reason: SignedInAgain})
+			m.logEnd(r.Context(), SignedInAgain, sessionAttrs(before)...)
+			m.notify(EndEvent{User: before.User, ID: before.PublicID, Reason: SignedInAgain})
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		// Perhaps it was rotated, and the browser hasn't seen the answer yet.
-		records, err := m.Store.List(r.Context(), Query{Was: id, Limit: 1})
+		records, err := m.Store.List(r.Context(), Query{FormerID: id, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -145,8 +145,8 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 	return m.Store.Create(r.Context(), record)
 }
 
-// swap replaces the session by what next makes of it, and tries again when another request has changed it meanwhile.
-func (m *Manager) swap(ctx context.Context, id ID, next func(old *Record) (*Record, error)) error {
+// replaceRetrying replaces the session by what next makes of it, and tries again when another request has changed it meanwhile.
+func (m *Manager) replaceRetrying(ctx context.Context, id ID, next func(old *Record) (*Record, error)) error {
 	for {
 		old, err := m.Store.Load(ctx, id)
 		if err != nil {
@@ -158,7 +158,7 @@ func (m *Manager) swap(ctx context.Context, id ID, next func(old *Record) (*Reco
 		}
 		err = m.Store.Replace(ctx, old, record)
 		if err == nil {
-			m.forget(id)
+			m.dropPendingUse(id)
 		}
 		if !errors.Is(err, ErrConflict) {
 			return err
@@ -195,7 +195,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	}
 	m.issue(w, r, ticket, m.fromApp(r), renewed.Browser)
 	remember(r.Context(), s)
-	m.log(r.Context(), slog.LevelInfo, "session_renewed", about(renewed)...)
+	m.log(r.Context(), slog.LevelInfo, "session_renewed", sessionAttrs(renewed)...)
 	return s, nil
 }
 
@@ -205,13 +205,13 @@ func (m *Manager) renew(ctx context.Context, app bool, id ID, epoch string) (tic
 	if err != nil {
 		return "", nil, err
 	}
-	err = m.swap(ctx, id, func(old *Record) (*Record, error) {
+	err = m.replaceRetrying(ctx, id, func(old *Record) (*Record, error) {
 		now := time.Now().Unix()
-		if over(old, now) {
+		if hasExpired(old, now) {
 			return nil, ErrNotFound
 		}
 		r := *old
-		r.ID, r.Epoch, r.Fresh = next, epoch, now
+		r.ID, r.Epoch, r.ReauthenticatedAt = next, epoch, now
 		m.restart(&r, now)
 		renewed = &r
 		return renewed, nil

@@ -25,26 +25,26 @@ type ID [32]byte
 //
 // A Store copies what it is given and what it hands out: the caller owns every Record it passes or receives.
 type Record struct {
-	ID       ID
-	PublicID string // names the session in lists and logs; random, says nothing about ID
-	User     string // who signed in: the account's ID
-	Epoch    string // the account's epoch at that moment; opaque
-	Method   string // how: "password", "basic", "token" …
-	Browser  bool   // the cookie ends with the browser
-	Created  int64  // sign-in
-	Fresh    int64  // when a password was last typed into this session; 0: never
-	Seen     int64  // last use, exact to a minute
-	Idle     int64  // seconds from the last use to the end
-	Deadline int64  // the end, whatever happens
-	Expires  int64  // the end as things stand: the earlier of Seen+Idle and Deadline
-	IP       string // at sign-in
-	Agent    string // the User-Agent at sign-in
-	Values   []byte // a JSON object, or empty
-	Version  string // set by the Store at Create and Replace; opaque
+	ID                ID
+	PublicID          string // names the session in lists and logs; random, says nothing about ID
+	User              string // who signed in: the account's ID
+	Epoch             string // the account's epoch at that moment; opaque
+	Method            string // how: "password", "basic", "token" …
+	Browser           bool   // the cookie ends with the browser
+	Created           int64  // sign-in
+	ReauthenticatedAt int64  // when a password was last typed into this session; 0: never
+	Seen              int64  // last use, exact to a minute
+	Idle              int64  // seconds from the last use to the end
+	Deadline          int64  // the end, whatever happens
+	Expires           int64  // the end as things stand: the earlier of Seen+Idle and Deadline
+	IP                string // at sign-in
+	Agent             string // the User-Agent at sign-in
+	Values            []byte // a JSON object, or empty
+	Version           string // set by the Store at Create and Replace; opaque
 }
 
-// Seen is one use of a session, for [Store.Touch].
-type Seen struct {
+// Use is one use of a session, for [Store.Touch].
+type Use struct {
 	ID      ID
 	At      int64 // the time of the use
 	Expires int64 // the end of the session, counted from that use
@@ -54,7 +54,7 @@ type Seen struct {
 type Query struct {
 	User     string // only this user's
 	PublicID string // only this one
-	Was      ID     // only the one that has this ID, or had it before a rotation
+	FormerID ID     // only the one that has this ID, or had it before a rotation
 	After    string // only those whose public ID sorts after this one; for paging
 	Limit    int    // at most so many; 0: all
 }
@@ -77,14 +77,14 @@ type Store interface {
 
 	// Replace puts new in the place of old, if old is still there at old.Version, and sets new.Version.
 	// If new has another ID, the ticket is rotated: the old ID is unknown and the new one known from one step to the next.
-	// If the public ID stays, the old ID leads to the session in List until it ends: see Query.Was. The public ID may change
+	// If the public ID stays, the old ID leads to the session in List until it ends: see Query.FormerID. The public ID may change
 	// as well: then it is another session. Under an unchanged ID, Seen and Expires never go back.
 	// ErrNotFound if old is gone, ErrConflict if it is at another version, ErrExists if the new ID or public ID is taken.
 	Replace(ctx context.Context, old, new *Record) error
 
 	// Touch records uses: it sets Seen and Expires where the use is later than the stored one and the session had not
 	// expired by then. It changes no version, no data, and creates nothing; unknown IDs are skipped.
-	Touch(ctx context.Context, uses []Seen) error
+	Touch(ctx context.Context, uses []Use) error
 
 	// Delete removes a session. It is no error if there is none.
 	Delete(ctx context.Context, id ID) error

@@ -66,16 +66,16 @@ func decodeValues(b []byte) (Values, error) {
 
 // Session is a live session at the moment of the check. It never changes, so it is safe to share.
 type Session struct {
-	ID         string // names it in lists and logs; not the ticket, and of no use as one
-	User       string
-	Method     string // how the user signed in
-	Browser    bool   // the cookie ends with the browser
-	CreatedAt  time.Time
-	FreshAt    time.Time // when a password was last typed into this session; zero: never
-	LastSeenAt time.Time // exact to a minute
-	ExpiresAt  time.Time // as things stand
-	IP         string    // at sign-in
-	UserAgent  string    // at sign-in
+	ID                string // names it in lists and logs; not the ticket, and of no use as one
+	User              string
+	Method            string // how the user signed in
+	Browser           bool   // the cookie ends with the browser
+	CreatedAt         time.Time
+	ReauthenticatedAt time.Time // when a password was last typed into this session; zero: never
+	LastSeenAt        time.Time // exact to a minute
+	ExpiresAt         time.Time // as things stand
+	IP                string    // at sign-in
+	UserAgent         string    // at sign-in
 
 	record *Record // as the store had it; never changed
 	values Values
@@ -95,8 +95,8 @@ func newSession(r *Record) (*Session, error) {
 		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent,
 		CreatedAt: at(r.Created), LastSeenAt: at(max(r.Seen, r.Created)), ExpiresAt: at(r.Expires), record: r,
 	}
-	if r.Fresh != 0 {
-		s.FreshAt = at(r.Fresh)
+	if r.ReauthenticatedAt != 0 {
+		s.ReauthenticatedAt = at(r.ReauthenticatedAt)
 	}
 	if len(r.Values) == 0 {
 		return s, nil

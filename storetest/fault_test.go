@@ -37,7 +37,7 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note(err)
 	next := *r
 	note(s.Sessions.Replace(ctx, r, &next))
-	note(s.Sessions.Touch(ctx, []session.Seen{{ID: r.ID, At: 1, Expires: 11}}))
+	note(s.Sessions.Touch(ctx, []session.Use{{ID: r.ID, At: 1, Expires: 11}}))
 	_, err = s.Sessions.List(ctx, session.Query{})
 	note(err)
 	note(s.Sessions.Delete(ctx, r.ID))

@@ -28,7 +28,7 @@ func (f faultySessions) Replace(ctx context.Context, old, new *session.Record) e
 	return stored(f.plan, "session.Replace", new, func(new *session.Record) error { return f.store.Replace(ctx, old, new) })
 }
 
-func (f faultySessions) Touch(ctx context.Context, uses []session.Seen) error {
+func (f faultySessions) Touch(ctx context.Context, uses []session.Use) error {
 	return deed(f.plan, "session.Touch", func() error { return f.store.Touch(ctx, uses) })
 }
 

@@ -56,12 +56,12 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Was selects a session by the ID that it has", "Query.Was: the one that has this ID",
+		"Was selects a session by the ID that it has", "Query.FormerID: the one that has this ID",
 		func(t *testing.T, s session.Store) {
 			all := wardrobe(t, s)
-			lists(t, s, session.Query{Was: all[4].ID}, all[4])
-			lists(t, s, session.Query{Was: id(99)})
-			lists(t, s, session.Query{Was: all[4].ID, User: all[5].User})
+			lists(t, s, session.Query{FormerID: all[4].ID}, all[4])
+			lists(t, s, session.Query{FormerID: id(99)})
+			lists(t, s, session.Query{FormerID: all[4].ID, User: all[5].User})
 		},
 	},
 	{
@@ -74,18 +74,18 @@ var sessionListCases = []testCase[session.Store]{
 			ok(t, s.Replace(t.Context(), second, third))
 			other := created(t, s, 4, "ann")
 			for n := 1; n <= 3; n++ {
-				lists(t, s, session.Query{Was: id(n)}, third)
+				lists(t, s, session.Query{FormerID: id(n)}, third)
 			}
 			gone(t, s, 1)
 			gone(t, s, 2)
 			next := changed(third, func(r *session.Record) { r.Values = nil })
 			ok(t, s.Replace(t.Context(), third, next))
-			lists(t, s, session.Query{Was: id(1)}, next)
+			lists(t, s, session.Query{FormerID: id(1)}, next)
 			ok(t, s.Delete(t.Context(), id(3)))
 			for n := 1; n <= 3; n++ {
-				lists(t, s, session.Query{Was: id(n)})
+				lists(t, s, session.Query{FormerID: id(n)})
 			}
-			lists(t, s, session.Query{Was: id(4)}, other)
+			lists(t, s, session.Query{FormerID: id(4)}, other)
 		},
 	},
 	{
@@ -96,9 +96,9 @@ var sessionListCases = []testCase[session.Store]{
 			ok(t, s.Replace(t.Context(), first, second))
 			bobs := record(3, "bob")
 			ok(t, s.Replace(t.Context(), second, bobs))
-			lists(t, s, session.Query{Was: id(1)})
-			lists(t, s, session.Query{Was: id(2)})
-			lists(t, s, session.Query{Was: id(3)}, bobs)
+			lists(t, s, session.Query{FormerID: id(1)})
+			lists(t, s, session.Query{FormerID: id(2)})
+			lists(t, s, session.Query{FormerID: id(3)}, bobs)
 		},
 	},
 	{

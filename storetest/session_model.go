@@ -148,10 +148,10 @@ func (m *sessionModel) forget() {
 func (m *sessionModel) touch(rt *rapid.T) {
 	// Each ID once: in what order a batch takes effect is not promised.
 	n := rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 4, rapid.ID[int]).Draw(rt, "ids")
-	var uses []session.Seen
+	var uses []session.Use
 	for _, n := range n {
 		at := rapid.Int64Range(0, 20).Draw(rt, "at")
-		uses = append(uses, session.Seen{ID: id(n), At: at, Expires: at + 5})
+		uses = append(uses, session.Use{ID: id(n), At: at, Expires: at + 5})
 	}
 	ok(rt, m.store.Touch(m.context.Context(), uses))
 	for _, use := range uses {
@@ -187,7 +187,7 @@ func (m *sessionModel) list(rt *rapid.T) {
 		q.PublicID = r.PublicID
 	}
 	if rapid.Bool().Draw(rt, "by ID") {
-		q.Was = r.ID
+		q.FormerID = r.ID
 	}
 	if rapid.Bool().Draw(rt, "after") {
 		q.After = rapid.SampledFrom([]string{"a", "b", "c", "z"}).Draw(rt, "after")
@@ -202,7 +202,7 @@ func (m *sessionModel) list(rt *rapid.T) {
 func (m *sessionModel) selected(q session.Query) []*session.Record {
 	var found []*session.Record
 	for _, r := range m.records {
-		if q.Was != (session.ID{}) && r.ID != q.Was && m.retired[q.Was] != r.PublicID {
+		if q.FormerID != (session.ID{}) && r.ID != q.FormerID && m.retired[q.FormerID] != r.PublicID {
 			continue
 		}
 		if (q.User == "" || r.User == q.User) && (q.PublicID == "" || r.PublicID == q.PublicID) && r.PublicID > q.After {

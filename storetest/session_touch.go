@@ -10,7 +10,7 @@ import (
 // touched tells the store of one use.
 func touched(t testing.TB, s session.Store, n int, at, expires int64) {
 	t.Helper()
-	ok(t, s.Touch(t.Context(), []session.Seen{{ID: id(n), At: at, Expires: expires}}))
+	ok(t, s.Touch(t.Context(), []session.Use{{ID: id(n), At: at, Expires: expires}}))
 }
 
 // The sessions of these cases were last seen at 1002 and end at 1502.
@@ -86,7 +86,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		"a batch notes what it can and skips the rest", "unknown IDs are skipped",
 		func(t *testing.T, s session.Store) {
 			a, b := created(t, s, 1, "ann"), created(t, s, 3, "ann")
-			ok(t, s.Touch(t.Context(), []session.Seen{
+			ok(t, s.Touch(t.Context(), []session.Use{
 				{ID: id(3), At: 1_100, Expires: 1_600}, {ID: id(2), At: 1_100, Expires: 1_600}, {ID: id(1), At: 1_200, Expires: 1_700},
 			}))
 			loads(t, s, changed(a, func(r *session.Record) { r.Seen, r.Expires = 1_200, 1_700 }))
@@ -98,7 +98,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		"of two uses in one batch the later counts, in whatever order", "Touch never goes back",
 		func(t *testing.T, s session.Store) {
 			a, b := created(t, s, 1, "ann"), created(t, s, 2, "ann")
-			ok(t, s.Touch(t.Context(), []session.Seen{
+			ok(t, s.Touch(t.Context(), []session.Use{
 				{ID: id(1), At: 1_100, Expires: 1_600}, {ID: id(1), At: 1_200, Expires: 1_700},
 				{ID: id(2), At: 1_200, Expires: 1_700}, {ID: id(2), At: 1_100, Expires: 1_600},
 			}))
@@ -111,19 +111,19 @@ var sessionTouchCases = []testCase[session.Store]{
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			ok(t, s.Touch(t.Context(), nil))
-			ok(t, s.Touch(t.Context(), []session.Seen{}))
+			ok(t, s.Touch(t.Context(), []session.Use{}))
 			loads(t, s, r)
 		},
 	},
 	{
 		"a batch of a thousand is noted", "uses come in batches",
 		func(t *testing.T, s session.Store) {
-			var uses []session.Seen
+			var uses []session.Use
 			for n := range 1_000 {
 				if n%100 == 0 {
 					created(t, s, n, "ann")
 				}
-				uses = append(uses, session.Seen{ID: id(n), At: 1_100, Expires: 1_600})
+				uses = append(uses, session.Use{ID: id(n), At: 1_100, Expires: 1_600})
 			}
 			ok(t, s.Touch(t.Context(), uses))
 			all, err := s.List(t.Context(), session.Query{})
@@ -141,10 +141,10 @@ var sessionTouchCases = []testCase[session.Store]{
 	{
 		"the batch stays as the caller made it", "a Store copies what it is given",
 		func(t *testing.T, s session.Store) {
-			var uses []session.Seen
+			var uses []session.Use
 			for n := range 20 {
 				created(t, s, n, "ann")
-				uses = append(uses, session.Seen{ID: id(n), At: 1_100, Expires: 1_600})
+				uses = append(uses, session.Use{ID: id(n), At: 1_100, Expires: 1_600})
 			}
 			before := slices.Clone(uses)
 			ok(t, s.Touch(t.Context(), uses))

@@ -80,7 +80,7 @@ func (s *Sessions) Replace(ctx context.Context, old, new *session.Record) error 
 }
 
 // Touch implements session.Store.
-func (s *Sessions) Touch(ctx context.Context, uses []session.Seen) error {
+func (s *Sessions) Touch(ctx context.Context, uses []session.Use) error {
 	return s.do(ctx, func() error {
 		for _, use := range uses {
 			r, ok := s.records[use.ID]
@@ -116,7 +116,7 @@ func (s *Sessions) List(ctx context.Context, q session.Query) (all []*session.Re
 	return all, s.do(ctx, func() error {
 		for _, r := range s.records {
 			if (q.User == "" || r.User == q.User) && (q.PublicID == "" || r.PublicID == q.PublicID) &&
-				(q.Was == session.ID{} || r.ID == q.Was || s.former[q.Was] == r.PublicID) && r.PublicID > q.After {
+				(q.FormerID == session.ID{} || r.ID == q.FormerID || s.former[q.FormerID] == r.PublicID) && r.PublicID > q.After {
 				all = append(all, clone(r))
 			}
 		}

@@ -135,8 +135,8 @@ func (h *Hub) of(user string) []*Watch {
 	return all
 }
 
-// Ended tells the pages of sessions that they have ended. It is meant for session.Manager.Ended, and doesn't block.
-func (h *Hub) Ended(e session.Ending) {
+// SessionsEnded tells the pages of sessions that they have ended. It is meant for session.Manager.OnEnd, and doesn't block.
+func (h *Hub) SessionsEnded(e session.EndEvent) {
 	for _, w := range h.of(e.User) {
 		if (e.ID == "" || w.session == e.ID) && w.session != e.Except {
 			go w.end(e.Reason)

@@ -87,7 +87,7 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	n, err := c.api.Sessions.RevokeAll(session.Because(c.ctx(), auth.Administrator), u.ID, nil)
+	n, err := c.api.Sessions.RevokeAll(session.WithReason(c.ctx(), auth.Administrator), u.ID, nil)
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -108,7 +108,7 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err // a session whose user isn't there is dead, too
 	}
-	err = c.api.Sessions.Revoke(session.Because(c.ctx(), auth.Administrator), u.ID, s.ID)
+	err = c.api.Sessions.Revoke(session.WithReason(c.ctx(), auth.Administrator), u.ID, s.ID)
 	if errors.Is(err, session.ErrEnded) {
 		return none{}, errNotFound
 	}

@@ -124,7 +124,7 @@ func TestAdministrationTakesStaffThePermissionAndAFreshSignIn(t *testing.T) {
 	s := start(t, options{})
 	root := s.superuser("root")
 	stale := s.as(root)
-	s.change(root.ID, func(r *session.Record) { r.Fresh -= 3600 })
+	s.change(root.ID, func(r *session.Record) { r.ReauthenticatedAt -= 3600 })
 	text, _, err := s.api.Auth.NewPersonal(t.Context(), root, auth.Personal{Name: "script", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)

@@ -469,7 +469,7 @@ func TestATokenThatCantBeIsRefusedWithAllReasons(t *testing.T) {
 		}
 	}
 	stale := s.as(u)
-	s.change(u.ID, func(r *session.Record) { r.Fresh -= 601 })
+	s.change(u.ID, func(r *session.Record) { r.ReauthenticatedAt -= 601 })
 	if r := stale.send("POST", "/api/auth/tokens", map[string]any{"name": "x"}); !isProblem(r, 403, "fresh_sign_in_required") {
 		t.Errorf("not fresh: %d %s", r.StatusCode, r.body)
 	}

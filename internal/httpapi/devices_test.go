@@ -92,7 +92,7 @@ func TestEndingOthersTakesAFreshPassword(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	owner, stolen := s.as(u), s.as(u)
-	s.change(u.ID, func(r *session.Record) { r.Fresh = time.Now().Add(-11 * time.Minute).Unix() })
+	s.change(u.ID, func(r *session.Record) { r.ReauthenticatedAt = time.Now().Add(-11 * time.Minute).Unix() })
 	ids := map[bool]string{}
 	for _, d := range stolen.devices() {
 		ids[d.Current] = d.ID

@@ -164,7 +164,7 @@ var deeds = []struct {
 		return s.api.Accounts.EndEverything(s.t.Context(), u.ID)
 	}},
 	{"revoked for a reason", "administrator", func(s *server, u *account.User, victim, _ *client) error {
-		return s.api.Sessions.Revoke(session.Because(s.t.Context(), "administrator"), "", victim.sessionID())
+		return s.api.Sessions.Revoke(session.WithReason(s.t.Context(), "administrator"), "", victim.sessionID())
 	}},
 	{"gone from the store", "ended_elsewhere", func(s *server, u *account.User, victim, _ *client) error {
 		return s.remove(u.ID, victim.sessionID())

@@ -100,7 +100,7 @@ func TestAnAccessTokenBecomesASession(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		record := s.records(u.ID)[0]
-		if age := time.Now().Unix() - record.Created; age < 3600 || age > 3660 || record.Fresh != 0 || record.Deadline != record.Created+30*24*3600 {
+		if age := time.Now().Unix() - record.Created; age < 3600 || age > 3660 || record.ReauthenticatedAt != 0 || record.Deadline != record.Created+30*24*3600 {
 			t.Errorf("%+v", record)
 		}
 		if r := c.send("DELETE", "/api/auth/sessions", nil); !isProblem(r, 403, "fresh_sign_in_required") {

@@ -91,7 +91,7 @@ func TestEventsAreLogged(t *testing.T) {
 		{"a wrong csrftoken", "malicious_csrf", "WARN", "csrf_failed", "", with("X-CSRFToken: x", signOut)},
 		{"an ended session", "session_use_after_expire", "INFO", "unknown", "", by(s.client().hold(signedOut), "GET", "/api/me", nil)},
 		{"a refusal", "authz_fail", "WARN", refused, "user", func(h ...string) *answer {
-			s.change(u.ID, func(r *session.Record) { r.Fresh -= 3600 })
+			s.change(u.ID, func(r *session.Record) { r.ReauthenticatedAt -= 3600 })
 			return stale.send("DELETE", "/api/auth/sessions", nil, h...)
 		}},
 		{"two cookies", "input_validation_fail", "INFO", "two session cookies", "", with(twoCookies, by(s.client(), "GET", "/api/me", nil))},
@@ -181,7 +181,7 @@ func TestThePathOfARefusalIsFlat(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
-	s.change(u.ID, func(r *session.Record) { r.Fresh -= 3600 })
+	s.change(u.ID, func(r *session.Record) { r.ReauthenticatedAt -= 3600 })
 	for _, text := range nasty {
 		id := url.PathEscape(text[:min(len(text), 2000)])
 		if r := c.send("DELETE", "/api/auth/sessions/"+id, nil); !isProblem(r, 403, "fresh_sign_in_required") {

@@ -38,7 +38,7 @@ func (c *call) removeAll(user, why string) { c.remove(user, why, nil) }
 func (c *call) remove(user, why string, except *session.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
 	defer cancel()
-	if err := c.api.Auth.RemoveDead(session.Because(ctx, why), user, except); err != nil {
+	if err := c.api.Auth.RemoveDead(session.WithReason(ctx, why), user, except); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 	}
 }

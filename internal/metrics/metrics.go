@@ -101,7 +101,7 @@ func (m *Metrics) Checked(c session.Check) {
 }
 
 // Ended is for session.Manager.Ended.
-func (m *Metrics) Ended(e session.Ending) { m.revocations.WithLabelValues(e.Reason).Inc() }
+func (m *Metrics) Ended(e session.EndEvent) { m.revocations.WithLabelValues(e.Reason).Inc() }
 
 // Watch shows how many passwords wait for a hasher.
 func (m *Metrics) Watch(h *password.Hasher) {

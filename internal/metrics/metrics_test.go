@@ -116,7 +116,7 @@ func expect(t *testing.T, m measured, want float64, name string, labels ...strin
 // signedIn returns a manager with everything measured, and a request that is signed in.
 func signedIn(t *testing.T, m measured, store session.Store) (*session.Manager, *http.Request) {
 	t.Helper()
-	manager := &session.Manager{Store: store, InsecureHTTP: true, Checked: m.Checked, Ended: m.Ended}
+	manager := &session.Manager{Store: store, InsecureHTTP: true, OnCheck: m.Checked, OnEnd: m.Ended}
 	w := httptest.NewRecorder()
 	if _, err := manager.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: "1", Epoch: "e"}); err != nil {
 		t.Fatal(err)

@@ -349,7 +349,7 @@ func TestAUseIsNotedInMemory(t *testing.T) {
 		id := c.signIn("ann", 1)
 		before, _ := c.nodes[0].view(id)
 		seen := before.Seen
-		if err := c.nodes[0].sessions.Touch(t.Context(), []session.Seen{{ID: id, At: 50, Expires: 1 << 41}}); err != nil {
+		if err := c.nodes[0].sessions.Touch(t.Context(), []session.Use{{ID: id, At: 50, Expires: 1 << 41}}); err != nil {
 			t.Fatal(err)
 		}
 		if !c.nodes[0].remembers(id) {
@@ -376,7 +376,7 @@ func TestWhatAnotherNodeSlidHasNotExpired(t *testing.T) {
 		if !c.nodes[0].valid(r.ID) || !c.nodes[0].remembers(r.ID) {
 			t.Fatal("it is not remembered")
 		}
-		if err := c.nodes[1].sessions.Touch(t.Context(), []session.Seen{{ID: r.ID, At: 120, Expires: 220}}); err != nil {
+		if err := c.nodes[1].sessions.Touch(t.Context(), []session.Use{{ID: r.ID, At: 120, Expires: 220}}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := c.nodes[0].sessions.(session.Viewer).View(t.Context(), r.ID, 160); err != nil || got.Expires != 220 {

@@ -195,8 +195,8 @@ func (s *sessions) listing(q session.Query) (query string, args []any) {
 	condition("user_id =", q.User)
 	condition("public_id =", q.PublicID)
 	condition("public_id >", q.After)
-	if q.Was != (session.ID{}) {
-		args = append(args, q.Was[:])
+	if q.FormerID != (session.ID{}) {
+		args = append(args, q.FormerID[:])
 		parameter := "$" + strconv.Itoa(len(args))
 		where = append(where, `(id = `+parameter+` OR public_id = (SELECT public_id FROM retired WHERE id = `+parameter+`))`)
 	}
@@ -226,14 +226,14 @@ func (s *sessions) values(r *session.Record, version string) []any {
 	if data == nil {
 		data = []byte{} // nil would be NULL
 	}
-	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.Fresh,
+	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.ReauthenticatedAt,
 		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), data, version}
 }
 
 func scanSession(row scanner) (*session.Record, error) {
 	var r session.Record
 	var id []byte
-	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &r.Method, &r.Browser, &r.Created, &r.Fresh,
+	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &r.Method, &r.Browser, &r.Created, &r.ReauthenticatedAt,
 		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &r.Agent, &r.Values, &r.Version)
 	if err != nil {
 		return nil, err

@@ -8,13 +8,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
 	// In one order everywhere, or two batches could wait for each other.
 	uses = slices.Clone(uses)
-	slices.SortStableFunc(uses, func(a, b session.Seen) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	touch := s.touchEach
 	if s.touchAll != nil {
 		touch = s.touchTogether
@@ -27,7 +27,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Seen) error {
 	})
 }
 
-func (s *sessions) touchEach(t tx, uses []session.Seen) error {
+func (s *sessions) touchEach(t tx, uses []session.Use) error {
 	touch := s.touch.within(t)
 	for _, use := range uses {
 		if _, err := touch.ExecContext(t.ctx, use.ID[:], use.At, use.Expires); err != nil {
@@ -39,11 +39,11 @@ func (s *sessions) touchEach(t tx, uses []session.Seen) error {
 
 // touchTogether spares the way to the server for each use. One statement changes a row once, so of several uses of a
 // session each waits for the next round.
-func (s *sessions) touchTogether(t tx, uses []session.Seen) error {
+func (s *sessions) touchTogether(t tx, uses []session.Use) error {
 	for len(uses) > 0 {
 		var ids [][]byte
 		var seen, expires []int64
-		var later []session.Seen
+		var later []session.Use
 		for i, use := range uses {
 			if i > 0 && use.ID == uses[i-1].ID {
 				later = append(later, use)

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// turns lets what is done for one user happen one after the other. The zero value is ready.
-type turns struct {
+// keyLock lets what is done for one user happen one after the other. The zero value is ready.
+type keyLock struct {
 	mu   sync.Mutex
 	busy map[string]chan struct{} // closed when the turn is over
 }
 
-// take waits for the user's turn, and returns what ends it.
-func (t *turns) take(ctx context.Context, user string) (end func(), err error) {
+// lock waits for the user's turn, and returns what ends it.
+func (t *keyLock) lock(ctx context.Context, user string) (end func(), err error) {
 	for {
 		done, waiting := t.begin(user)
 		if waiting == nil {
@@ -27,7 +27,7 @@ func (t *turns) take(ctx context.Context, user string) (end func(), err error) {
 }
 
 // begin begins a turn, or returns the one to wait for.
-func (t *turns) begin(user string) (done, waiting chan struct{}) {
+func (t *keyLock) begin(user string) (done, waiting chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if waiting, ok := t.busy[user]; ok {
@@ -41,7 +41,7 @@ func (t *turns) begin(user string) (done, waiting chan struct{}) {
 	return done, nil
 }
 
-func (t *turns) end(user string, done chan struct{}) {
+func (t *keyLock) end(user string, done chan struct{}) {
 	t.mu.Lock()
 	delete(t.busy, user)
 	t.mu.Unlock()
