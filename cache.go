@@ -122,7 +122,7 @@ func (n *cachedStores) djangoFeed(ctx context.Context, c *Config, st *storage) (
 		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", reason))
 		return nil, nil
 	}
-	return n.postgresFeed(ctx, c, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.OurSchema)
+	return n.postgresFeed(ctx, c, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.Schema)
 }
 
 // postgresFeed returns the feed at an address. One that Config.Feed names must belong to the same database, with our tables in

@@ -79,31 +79,36 @@ func parseSchema(address string) (engine, error) {
 
 // inOurSchema returns the address of the same database, with our schema in the place of Django's.
 func inOurSchema(address string) (string, error) {
-	address, err := pgdial.With(address, "search_path", django.OurSchema)
+	address, err := pgdial.With(address, "search_path", django.Schema)
 	if err != nil {
 		return "", errNotDjango
 	}
 	return address, nil
 }
 
-func (p postgresSchema) String() string { return "the schema " + django.OurSchema + " in it" }
+func (p postgresSchema) String() string { return "the schema " + django.Schema + " in it" }
 
 func (p postgresSchema) open(ctx context.Context) (*storage, error) {
-	if err := django.MakeSchema(ctx, p.url); err != nil {
+	if err := (django.Config{Database: p.url}).CreateSchema(ctx); err != nil {
 		return nil, err
 	}
 	return p.postgresURL.open(ctx)
 }
 
 func (p postgresSchema) migrate(ctx context.Context) ([]string, error) {
-	if err := django.MakeSchema(ctx, p.url); err != nil {
+	if err := (django.Config{Database: p.url}).CreateSchema(ctx); err != nil {
 		return nil, err
 	}
 	return p.postgresURL.migrate(ctx)
 }
 
 func (e djangoEngine) String() string {
-	return "Django's " + django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)) + ", and " + e.engine.String()
+	return "Django's " + e.config.djangoName() + ", and " + e.engine.String()
+}
+
+// djangoName names Django's database without its password.
+func (c *Config) djangoName() string {
+	return django.Config{Database: strings.TrimPrefix(c.DB, djangoScheme)}.String()
 }
 
 func (e djangoEngine) open(ctx context.Context) (*storage, error) {
@@ -112,9 +117,9 @@ func (e djangoEngine) open(ctx context.Context) (*storage, error) {
 		return nil, err
 	}
 	if err := theirs.Writable(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("Django's %s: %w", django.Name(strings.TrimPrefix(e.config.DB, djangoScheme)), err), theirs.Close())
+		return nil, errors.Join(fmt.Errorf("Django's %s: %w", e.config.djangoName(), err), theirs.Close())
 	}
-	if doubt := theirs.Doubt(); doubt != "" {
+	if doubt := theirs.KeyWarning(); doubt != "" {
 		e.config.Log.LogAttrs(ctx, slog.LevelWarn, "is this Django's secret key?", slog.String("reason", doubt),
 			slog.String("file", e.config.Django.SecretKeyFile))
 	}
@@ -182,7 +187,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 		Hasher: c.Django.Hasher, Idle: c.Idle, Lifetime: c.Lifetime,
 	}
 	if c.Django.Hasher != "" {
-		if _, err := django.Example(c.Django.Hasher); err != nil {
+		if _, err := django.HasherTemplate(c.Django.Hasher); err != nil {
 			return django.Config{}, fmt.Errorf("Config.Django.Hasher: %w", err)
 		}
 	}
@@ -213,11 +218,11 @@ const djangoWait = 5 * time.Second
 // beside sets up what is different beside Django: tickets are its session keys, and hashes are made as it makes them.
 func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
 	s.Sessions.Tickets = django.Tickets{}
-	s.Accounts.Like = theirs.Like
+	s.Accounts.Like = theirs.HashTemplate
 	s.Accounts.Names = theirs
 	theirs.SetUpTokens(s.Tokens)
 	s.Accounts.Hasher.Wait = djangoWait
 	var err error
-	s.Accounts.Hasher.MinimumCost, err = theirs.Standard(ctx)
+	s.Accounts.Hasher.MinimumCost, err = theirs.MinimumCost(ctx)
 	return err
 }

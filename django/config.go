@@ -5,6 +5,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // Config says which Django's tables these are. Database and Keys are needed; zero fields are Django's defaults.
@@ -26,6 +28,18 @@ type Config struct {
 	Idle     time.Duration  // SESSION_COOKIE_AGE; 0: 14 days
 	Lifetime time.Duration  // the end of a session that Django has made; 0: 30 days
 	Zone     *time.Location // of the times in an SQLite file where USE_TZ is off: TIME_ZONE. nil: USE_TZ is on, and they are UTC
+}
+
+// String names the database. It shows neither its password nor the keys.
+func (c Config) String() string {
+	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		return path
+	}
+	address, err := pgdial.Parse(c.Database)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	return address.String()
 }
 
 func (c *Config) fill() {

@@ -40,15 +40,15 @@ var errPooled = errors.New("a pooler stands between us and the server, which wou
 var errPooledSchema = errors.New("a pooler stands between us and the server, through which what is ours alone can't be kept apart from Django's; " +
 	"give the server's own address besides: Config.Feed postgres://…")
 
-// OurSchema is the schema of a PostgreSQL database of Django's in which everything is that is ours alone.
-const OurSchema = "cloakroom"
+// Schema is the schema of a PostgreSQL database of Django's in which everything is that is ours alone.
+const Schema = "cloakroom"
 
-// MakeSchema makes [OurSchema], unless it is there. An address with that for a search path must lead there: an error says
-// that a pooler is in between, which doesn't let it.
-func MakeSchema(ctx context.Context, address string) error {
-	d, err := dialPostgres(address)
+// CreateSchema creates [Schema] in a PostgreSQL database, unless it is there already. Only Database is used. If the address
+// sets that schema as its search path, the connection must have it: an error says that a pooler in between drops it.
+func (c Config) CreateSchema(ctx context.Context) error {
+	d, err := dialPostgres(c.Database)
 	if err != nil {
-		return fmt.Errorf("make the schema %s: %w", OurSchema, err)
+		return fmt.Errorf("create the schema %s: %w", Schema, err)
 	}
 	db := d.Pool()
 	defer db.Close()
@@ -60,22 +60,22 @@ func MakeSchema(ctx context.Context, address string) error {
 		return err
 	}
 	var there bool
-	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, OurSchema).Scan(&there)
+	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, Schema).Scan(&there)
 	if err == nil && !there {
-		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+OurSchema)
+		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+Schema)
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" {
-		return fmt.Errorf("make the schema %s, for what is ours alone: %w. Let who owns the database make it: "+
-			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of Config.DB)", OurSchema, err)
+		return fmt.Errorf("create the schema %s, for what is ours alone: %w. Let who owns the database make it: "+
+			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of Config.DB)", Schema, err)
 	}
 	if err != nil {
-		return fmt.Errorf("make the schema %s: %w", OurSchema, err)
+		return fmt.Errorf("create the schema %s: %w", Schema, err)
 	}
 	return nil
 }
 
 func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
-	if wanted != OurSchema {
+	if wanted != Schema {
 		return nil
 	}
 	// A newer PgBouncer takes the search path along, but nothing that waits for notices may stand behind one.
@@ -99,7 +99,7 @@ func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
 	if err := conn.QueryRowContext(ctx, `SELECT current_setting('search_path')`).Scan(&path); err != nil {
 		return fmt.Errorf("look at the search path: %w", err)
 	}
-	if path != OurSchema {
+	if path != Schema {
 		return errPooledSchema
 	}
 	return nil

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // DB is the stores in a Django's database. It is safe for concurrent use.
@@ -21,7 +19,7 @@ type DB struct {
 	read, write *sql.DB
 	schema      *schema
 	index       *index
-	doubt       string // see Doubt
+	keyWarning  string // see KeyWarning
 }
 
 // Open connects to Django's database, which must be there, and looks at its tables. It changes nothing. A database that
@@ -39,10 +37,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db := &DB{config: c, form: c.form(), index: newIndex()}
 	if err := db.connect(); err != nil {
-		return nil, fmt.Errorf("open Django's database %s: %w", Name(c.Database), err)
+		return nil, fmt.Errorf("open Django's database %s: %w", c, err)
 	}
-	if err := db.look(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open Django's database %s: %w", Name(c.Database), err), db.Close())
+	if err := db.verify(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open Django's database %s: %w", c, err), db.Close())
 	}
 	return db, nil
 }
@@ -64,7 +62,7 @@ func (db *DB) connect() (err error) {
 }
 
 // look reads the schema and refuses what can't be shared.
-func (db *DB) look(ctx context.Context) (err error) {
+func (db *DB) verify(ctx context.Context) (err error) {
 	if db.schema, err = readSchema(ctx, db.read, db.dialect, db.config); err != nil {
 		return err
 	}
@@ -90,18 +88,6 @@ func (db *DB) Ping(ctx context.Context) error {
 		return fmt.Errorf("read from Django's database: %w", err)
 	}
 	return nil
-}
-
-// Name returns what people may see of an address: no password.
-func Name(database string) string {
-	if strings.HasPrefix(database, "sqlite:") {
-		return strings.TrimPrefix(database, "sqlite:")
-	}
-	a, err := pgdial.Parse(database)
-	if err != nil {
-		return "PostgreSQL"
-	}
-	return a.String()
 }
 
 // transaction runs do in a transaction that can write, and commits it if do returns no error. What breaks a rule of the

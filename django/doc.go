@@ -2,7 +2,7 @@
 // in at both, and what one of them ends or changes the other knows at its next look.
 //
 // Nothing of Django's is altered: not the schema, not the journal mode of its file, not the form of its rows. What Django
-// has no place for is kept inside the session's data under the key [MetaKey], where Django carries it along.
+// has no place for is kept inside the session's data under the key [metaKey], where Django carries it along.
 //
 // The forms are those of Django 3.1 and later, SQLite and PostgreSQL alike: contrib.sessions.backends.db with the JSON
 // serializer, contrib.auth, and where they are installed the tables of Django REST Framework's authtoken and of knox.

@@ -63,7 +63,10 @@ func (k Keys) Rewrite(key, data string, change func(r *session.Record)) (string,
 	return r.data, err
 }
 
-var AuthHash = authHash
+var (
+	AuthHash = authHash
+	HashKind = hashKind
+)
 
 func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 

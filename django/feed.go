@@ -16,19 +16,19 @@ import (
 )
 
 // The feed from Django: triggers on the tables of sessions, users, rights and tokens send the notices that package
-// nearcache understands, on the channel of package postgres in [OurSchema]. A notice is heard when the transaction has been
+// nearcache understands, on the channel of package postgres in [Schema]. A notice is heard when the transaction has been
 // committed, so who drops what it names, and reads anew, reads what is true.
 //
 // The notices come from a node called "django", which nobody waits for, as it never beats. What is too much for notices is
 // a message that nobody can read, on which everybody drops everything. No error of the function's stops Django's statement.
 
-// feedChannel is the channel of the installation in OurSchema, as package postgres computes it.
+// feedChannel is the channel of the installation in Schema, as package postgres computes it.
 func feedChannel() string {
-	sum := sha256.Sum256([]byte(OurSchema))
+	sum := sha256.Sum256([]byte(Schema))
 	return "cloakroom_" + hex.EncodeToString(sum[:])[:16]
 }
 
-const feedFunction = OurSchema + ".django_changed"
+const feedFunction = Schema + ".django_changed"
 
 // The function of the triggers. Their arguments are the kind of the key, and the expression for its 16 bytes.
 func feedFunctionText() string {
@@ -130,7 +130,7 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 	if !db.dialect.postgres {
 		return nil, ErrNoFeed
 	}
-	if err := MakeSchema(ctx, db.config.Database); err != nil {
+	if err := db.config.CreateSchema(ctx); err != nil {
 		return nil, err
 	}
 	err = db.altering(ctx, func(t *sql.Tx) error {
@@ -210,12 +210,12 @@ func dropEmptySchema(ctx context.Context, t *sql.Tx) error {
 	var empty bool
 	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1) AND NOT EXISTS
 		(SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1) AND NOT EXISTS
-		(SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1)`, OurSchema).Scan(&empty)
+		(SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1)`, Schema).Scan(&empty)
 	if err == nil && empty {
-		_, err = t.ExecContext(ctx, `DROP SCHEMA `+OurSchema)
+		_, err = t.ExecContext(ctx, `DROP SCHEMA `+Schema)
 	}
 	if err != nil {
-		return fmt.Errorf("remove the schema %s: %w", OurSchema, err)
+		return fmt.Errorf("remove the schema %s: %w", Schema, err)
 	}
 	return nil
 }

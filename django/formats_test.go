@@ -95,11 +95,11 @@ func TestDjangoTakesOurResetTokensAndWeItsOwn(t *testing.T) {
 		t.Helper()
 		var theirs string
 		p.site.Run(t, "reset_token", map[string]any{"name": name}, &theirs)
-		if !tokens.Valid(p.resetUser(t, id), theirs, time.Now(), django.ResetLife) {
+		if !tokens.Valid(p.account(t, id), theirs, time.Now()) {
 			t.Errorf("%s: Django's token %s is refused", when, theirs)
 		}
 		var ok bool
-		p.site.Run(t, "check_reset", map[string]any{"name": name, "token": tokens.New(p.resetUser(t, id), time.Now())}, &ok)
+		p.site.Run(t, "check_reset", map[string]any{"name": name, "token": tokens.New(p.account(t, id), time.Now())}, &ok)
 		if !ok {
 			t.Errorf("%s: Django refuses our token", when)
 		}
@@ -108,7 +108,7 @@ func TestDjangoTakesOurResetTokensAndWeItsOwn(t *testing.T) {
 	before := check("never signed in")
 	p.person(t).signsIn("Cloakroom", name, good)
 	after := check("signed in here")
-	if before == after || tokens.Valid(p.resetUser(t, id), before, time.Now(), django.ResetLife) {
+	if before == after || tokens.Valid(p.account(t, id), before, time.Now()) {
 		t.Error("a sign-in leaves the token good")
 	}
 	p.person(t).signsIn("Django", name, good)
@@ -207,12 +207,12 @@ func TestExamplesOfHashersAreThoseOfDjango(t *testing.T) {
 		"argon2": "argon2$argon2id$v=19$m=102400,t=2,p=8$", "argon2$m=512,t=2,p=2": "argon2$argon2id$v=19$m=512,t=2,p=2$",
 		"bcrypt_sha256": "bcrypt_sha256$$2b$12$", "bcrypt$10": "bcrypt$$2b$10$", "scrypt": "scrypt$16384$", "scrypt$32768$8$1": "scrypt$32768$",
 	} {
-		if got, err := django.Example(spec); err != nil || !strings.HasPrefix(got, begins) {
+		if got, err := django.HasherTemplate(spec); err != nil || !strings.HasPrefix(got, begins) {
 			t.Errorf("%s: %s, %v", spec, got, err)
 		}
 	}
 	for _, spec := range []string{"", "md5", "sha1", "crypt", "pbkdf2_sha256$", "pbkdf2_sha256$x", "pbkdf2_sha256$0", "bcrypt$99", "scrypt$3$8$1", "argon2$m=1"} {
-		if got, err := django.Example(spec); err == nil && spec != "pbkdf2_sha256$" {
+		if got, err := django.HasherTemplate(spec); err == nil && spec != "pbkdf2_sha256$" {
 			t.Errorf("%q: %s", spec, got)
 		}
 	}

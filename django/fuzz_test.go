@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -72,10 +73,10 @@ func FuzzResetToken(f *testing.F) {
 	for _, s := range []string{genuine, "", "-", "bxodq8-", "zzzzzzzzzzzzzz-0"} {
 		f.Add(s)
 	}
-	user := django.ResetUser{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
+	user := &account.User{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
 	at := vectorTime()
 	f.Fuzz(func(t *testing.T, token string) {
-		if (django.ResetTokens{Keys: keys}).Valid(user, token, at, django.ResetLife) && token != genuine {
+		if (django.ResetTokens{Keys: keys}).Valid(user, token, at) && token != genuine {
 			t.Errorf("%q is valid", token)
 		}
 	})
@@ -87,8 +88,9 @@ func FuzzResetUID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, uid string) {
-		if id, ok := django.ParseResetUID(uid); ok && django.ResetUID(id) != uid {
-			t.Errorf("%q is read as %q, which is written %q", uid, id, django.ResetUID(id))
+		var tokens django.ResetTokens
+		if id, ok := tokens.ParseUID(uid); ok && tokens.UID(id) != uid {
+			t.Errorf("%q is read as %q, which is written %q", uid, id, tokens.UID(id))
 		}
 	})
 }

@@ -16,16 +16,16 @@ import (
 // standardHasher is how passwords are hashed where nothing says otherwise: like Django 6.1, which no earlier one exceeds.
 const standardHasher = "pbkdf2_sha256$1500000"
 
-// Like returns the encoded hash that a new one of a user's is to be made like, for account.Service. Django hashes anew, and so
+// HashTemplate returns the encoded hash that a new one of a user's is to be made like, for account.Service. Django hashes anew, and so
 // ends sessions, where algorithm or parameters are not those it prefers, and it prefers more work with each version. So the
 // algorithm is that of the configured hasher, or else of the user's old hash; the work is the most that it, the old hash and
-// the newest ones have. A user without a hash gets one like [DB.Standard].
-func (db *DB) Like(ctx context.Context, u *account.User) (string, error) {
+// the newest ones have. A user without a hash gets one like [DB.MinimumCost].
+func (db *DB) HashTemplate(ctx context.Context, u *account.User) (string, error) {
 	return db.preferred(ctx, u.Password)
 }
 
-// Standard returns the encoded hash of a usual user, for password.Hasher: what its work is like, refusals are like.
-func (db *DB) Standard(ctx context.Context) (string, error) { return db.preferred(ctx, "") }
+// MinimumCost returns the encoded hash of a usual user, for password.Hasher: what its work is like, refusals are like.
+func (db *DB) MinimumCost(ctx context.Context) (string, error) { return db.preferred(ctx, "") }
 
 // preferred returns the hash to make new ones like, as far as Django's preference can be told; old is the user's, if any.
 func (db *DB) preferred(ctx context.Context, old string) (string, error) {
@@ -36,7 +36,7 @@ func (db *DB) preferred(ctx context.Context, old string) (string, error) {
 	best := ""
 	switch {
 	case db.config.Hasher != "":
-		if best, err = Example(db.config.Hasher); err != nil {
+		if best, err = HasherTemplate(db.config.Hasher); err != nil {
 			return "", err
 		}
 	case password.Like(old):
@@ -44,7 +44,7 @@ func (db *DB) preferred(ctx context.Context, old string) (string, error) {
 	case len(newest) > 0:
 		best = newest[0]
 	default:
-		return Example(standardHasher)
+		return HasherTemplate(standardHasher)
 	}
 	algorithm, most := work(best)
 	made := false // by Django: it also tells what the parameters don't, such as the length of the tag
@@ -124,9 +124,9 @@ const (
 	zeros53     = "....................................................."
 )
 
-// Example returns a hash of nothing by a hasher: its name in Django and perhaps, behind a $, its parameters as they stand in
+// HasherTemplate returns a hash of nothing by a hasher: its name in Django and perhaps, behind a $, its parameters as they stand in
 // a hash (pbkdf2_sha256$1500000, argon2$m=102400,t=2,p=8, bcrypt_sha256$12, scrypt$16384$8$5).
-func Example(hasher string) (string, error) {
+func HasherTemplate(hasher string) (string, error) {
 	algorithm, parameters, _ := strings.Cut(hasher, "$")
 	encoded := ""
 	for _, e := range examples {

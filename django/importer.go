@@ -236,7 +236,7 @@ func (i *Import) count(in *account.Imported, r account.ImportResult) {
 	default:
 		i.report.Unchanged++
 	}
-	if kind := HashKind(in.User.Password); kind == "unknown" || kind == "crypt" {
+	if kind := hashKind(in.User.Password); kind == "unknown" || kind == "crypt" {
 		i.problem(name, "the password can't be verified (%s): give a new one with: cloakroom user reset", kind)
 	}
 	if flaw := fieldvalue.IdentityFlaw(r.User.Username, r.User.Email); flaw != "" {

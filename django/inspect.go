@@ -73,7 +73,7 @@ func (i *inspection) hashes(ctx context.Context) error {
 	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
 		var encoded string
 		err = rows.Scan(&encoded)
-		kinds[HashKind(encoded)]++
+		kinds[hashKind(encoded)]++
 		return none, err
 	}, `SELECT password FROM `+quote(i.config.UserTable))
 	if err != nil {
@@ -92,9 +92,9 @@ func (i *inspection) hashes(ctx context.Context) error {
 	return nil
 }
 
-// HashKind names the algorithm of a hash in Django's words: "unusable" for none at all, "unknown" for what no hasher of
+// hashKind names the algorithm of a hash in Django's words: "unusable" for none at all, "unknown" for what no hasher of
 // Django's has made.
-func HashKind(encoded string) string {
+func hashKind(encoded string) string {
 	algorithm, _, ok := strings.Cut(encoded, "$")
 	switch {
 	case encoded == "" || encoded[0] == '!':

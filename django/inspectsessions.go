@@ -26,7 +26,7 @@ func (i *inspection) live(ctx context.Context) error {
 	for _, r := range rows {
 		signed, d, err := i.form.keys.open(r.data)
 		switch {
-		case errors.Is(err, errPickled):
+		case errors.Is(err, errNotJSON):
 			n.pickled++
 			continue
 		case err != nil:
@@ -42,7 +42,7 @@ func (i *inspection) live(ctx context.Context) error {
 		}
 		n.signedIn++
 		n.backends[found.dict.text(backendKey)]++
-		if found.Method == bornMethod {
+		if found.Method == djangoMethod {
 			n.theirs[found.dict.text(backendKey)]++
 		}
 		if _, set := found.dict.values[expiryKey]; !set && found.meta.Age > 0 && found.signedAt() >= n.aged {
@@ -111,7 +111,7 @@ func (i *inspection) judge(n counted) {
 // clock compares when a session was signed, which is in UTC always, with when its user signed in, which is in local time where
 // USE_TZ is off. Both are of one moment, if Django has made the session and nobody has signed in anew.
 func (i *inspection) clock(ctx context.Context, s *stored, n *counted) error {
-	if !s.born || i.dialect.postgres {
+	if !s.createdByDjango || i.dialect.postgres {
 		return nil
 	}
 	u, err := i.Accounts().Load(ctx, s.User)

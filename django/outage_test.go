@@ -104,8 +104,8 @@ func TestOfSeveralHostsDjangosPrimaryIsFound(t *testing.T) {
 	}
 	t.Cleanup(func() { silent.Close() })
 	several := strings.Replace(address, "@", "@"+silent.Addr().String()+",", 1) + "?connect_timeout=1"
-	if err := django.MakeSchema(t.Context(), several); err != nil {
-		t.Errorf("MakeSchema: %v", err)
+	if err := (django.Config{Database: several}).CreateSchema(t.Context()); err != nil {
+		t.Errorf("create the schema: %v", err)
 	}
 	db := opened(t, django.Config{Database: several, Keys: keys})
 	if err := knows(t.Context(), db); err != nil {

@@ -23,13 +23,13 @@ const (
 	hashKey    = "_auth_user_hash"
 	expiryKey  = "_session_expiry"
 
-	// MetaKey is the key under which a session's data has what Django's table has no column for.
-	MetaKey = "_cloakroom"
+	// metaKey is the key under which a session's data has what Django's table has no column for.
+	metaKey = "_cloakroom"
 )
 
 // hidden keys are not among a session's values.
 func hidden(key string) bool {
-	return strings.HasPrefix(key, "_auth_user_") || key == expiryKey || key == MetaKey
+	return strings.HasPrefix(key, "_auth_user_") || key == expiryKey || key == metaKey
 }
 
 // meta is the value under MetaKey. When a session was last used is the time that its data is signed with, so that a use
@@ -53,8 +53,8 @@ type meta struct {
 	Age  int64 `json:"age,omitempty"` // how long the session was to last when Django last wrote it, in seconds; 0: it never has
 }
 
-// bornMethod is the method of the sessions that Django has begun.
-const bornMethod = "django"
+// djangoMethod is the method of the sessions that Django has begun.
+const djangoMethod = "django"
 
 // maxWas bounds how many former keys lead to a session.
 const maxWas = 16
@@ -69,10 +69,10 @@ type row struct {
 type stored struct {
 	row
 	*session.Record
-	dict *dict
-	meta meta
-	born bool // by Django, and not used here yet: it has no meta
-	old  bool // signed by a fallback key
+	dict            *dict
+	meta            meta
+	createdByDjango bool // by Django, and not used here yet: it has no meta
+	old             bool // signed by a fallback key
 }
 
 // form is what the meaning of rows depends on.
@@ -95,10 +95,10 @@ func (f *form) read(r row) (*stored, error) {
 	return f.stored(r, signed, d)
 }
 
-// errPickled says that what is signed with Django's keys is no JSON.
-var errPickled = errors.New("no JSON")
+// errNotJSON says that what is signed with Django's keys is no JSON.
+var errNotJSON = errors.New("no JSON")
 
-// open takes apart what a row holds. [errPickled], or the error of verify.
+// open takes apart what a row holds. [errNotJSON], or the error of verify.
 func (k Keys) open(data string) (signed, *dict, error) {
 	signed, err := k.verify(data)
 	if err != nil {
@@ -106,11 +106,11 @@ func (k Keys) open(data string) (signed, *dict, error) {
 	}
 	text, err := unpack(signed.payload)
 	if err != nil {
-		return signed, nil, errPickled
+		return signed, nil, errNotJSON
 	}
 	d, err := parseDict(text)
 	if err != nil {
-		return signed, nil, errPickled
+		return signed, nil, errNotJSON
 	}
 	return signed, d, nil
 }
@@ -121,12 +121,12 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 		return nil, errAnonymous
 	}
 	s := &stored{row: r, dict: d, old: signed.old}
-	s.born = json.Unmarshal(d.values[MetaKey], &s.meta) != nil || s.meta.ID == ""
-	if s.born {
-		s.meta = f.bornAt(r.key, signed.at)
+	s.createdByDjango = json.Unmarshal(d.values[metaKey], &s.meta) != nil || s.meta.ID == ""
+	if s.createdByDjango {
+		s.meta = f.djangoMeta(r.key, signed.at)
 	}
 	rewritten := s.meta.rewritten(signed.at, r.expires)
-	if s.born || rewritten {
+	if s.createdByDjango || rewritten {
 		s.meta.Age = max(1, r.expires-signed.at)
 	}
 	idle, deadline := f.limits(s.meta, d)
@@ -140,17 +140,17 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(d, s.meta.V),
 	}
 	copy(s.ID[:], r.key)
-	if s.born {
+	if s.createdByDjango {
 		// A minute back, so that the first use here is one that is written down, and with it the absolute limit.
 		s.Seen = max(0, signed.at-60)
 	}
 	return s, nil
 }
 
-// bornAt says about a session that Django has made what we would have noted: it was last written when it was signed, which
+// djangoMeta says about a session that Django has made what we would have noted: it was last written when it was signed, which
 // is the sign-in unless a program has changed it since.
-func (f *form) bornAt(key string, signedAt int64) meta {
-	return meta{ID: f.publicID(key), Method: bornMethod, Created: signedAt, Idle: f.idle, Deadline: signedAt + f.lifetime}
+func (f *form) djangoMeta(key string, signedAt int64) meta {
+	return meta{ID: f.publicID(key), Method: djangoMethod, Created: signedAt, Idle: f.idle, Deadline: signedAt + f.lifetime}
 }
 
 // rewritten reports whether Django has written the row since it was last written here.
@@ -198,7 +198,7 @@ func (f *form) publicID(key string) string {
 func version(d *dict, v string) string {
 	sum := sha256.New()
 	for _, key := range d.keys {
-		if key == MetaKey {
+		if key == metaKey {
 			continue
 		}
 		for _, part := range [][]byte{ascii(d.spell(key)), ascii(d.values[key])} { // as it stands in the row
@@ -249,7 +249,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.ReauthenticatedAt
 	m.IP, m.Agent, m.V = r.IP, r.Agent, (Tickets{}).New()
 	written := *r
-	if from != nil && from.born && r.Seen == from.Seen {
+	if from != nil && from.createdByDjango && r.Seen == from.Seen {
 		written.Seen = from.signedAt() // or the row would tell of a longer age than Django meant
 	}
 	if idle, deadline := f.limits(m, d); m.Age > 0 {
@@ -265,7 +265,7 @@ func (f *form) sign(d *dict, m meta, r *session.Record) (row, *session.Record, e
 	if err != nil {
 		return row{}, nil, fmt.Errorf("encode session: %w", err)
 	}
-	d.set(MetaKey, about)
+	d.set(metaKey, about)
 	payload, err := pack(d.encode())
 	if err != nil {
 		return row{}, nil, fmt.Errorf("encode session: %w", err)

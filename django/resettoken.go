@@ -1,44 +1,40 @@
 package django
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"encoding/base64"
 	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// ResetTokens are the tokens in Django's password reset links (PasswordResetTokenGenerator): whoever shares its users can
-// make links that Django takes, and take those that Django has sent. The time of a token is the wall clock of the server,
-// so Zone must be Django's TIME_ZONE.
+// ResetTokens makes and verifies the tokens in Django's password reset links (PasswordResetTokenGenerator), so that each
+// program accepts the links of the other. A token is bound to the user's ID, password, last sign-in and address: it is void
+// as soon as one of them changes. The time in it is the wall clock of Django's TIME_ZONE.
 type ResetTokens struct {
 	Keys Keys
-	Zone *time.Location // nil: UTC
+	Zone *time.Location // TIME_ZONE; nil: UTC
+	Life time.Duration  // PASSWORD_RESET_TIMEOUT; 0: Django's default of three days
 }
 
-// ResetUser is what a token is bound to: it dies when any of it changes.
-type ResetUser struct {
-	ID        string    // the primary key as text
-	Password  string    // the column
-	LastLogin time.Time // zero: never
-	Email     string
-}
-
-const resetSalt = "django.contrib.auth.tokens.PasswordResetTokenGenerator"
-
-// ResetLife is Django's default PASSWORD_RESET_TIMEOUT.
-const ResetLife = 3 * 24 * time.Hour
+const (
+	resetSalt = "django.contrib.auth.tokens.PasswordResetTokenGenerator"
+	resetLife = 3 * 24 * time.Hour
+)
 
 var resetEpoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// New returns the token of a user at a time.
-func (t ResetTokens) New(u ResetUser, at time.Time) string {
+// New returns the user's token, made at a time.
+func (t ResetTokens) New(u *account.User, at time.Time) string {
 	return resetToken(t.Keys[0], u, t.seconds(at))
 }
 
-// Valid reports whether a token is the user's and no older than life.
-func (t ResetTokens) Valid(u ResetUser, token string, now time.Time, life time.Duration) bool {
+// Valid reports whether a token was made for the user, by any of the keys, and is no older than Life.
+func (t ResetTokens) Valid(u *account.User, token string, now time.Time) bool {
 	stamp, _, ok := strings.Cut(token, "-")
 	made, err := strconv.ParseInt(stamp, 36, 64)
 	if !ok || err != nil || made < 0 || len(stamp) > 13 {
@@ -48,36 +44,32 @@ func (t ResetTokens) Valid(u ResetUser, token string, now time.Time, life time.D
 	for _, secret := range t.Keys {
 		genuine = hmac.Equal([]byte(token), []byte(resetToken(secret, u, made))) || genuine
 	}
-	return genuine && t.seconds(now)-made <= int64(life/time.Second)
+	return genuine && t.seconds(now)-made <= int64(cmp.Or(t.Life, resetLife)/time.Second)
 }
 
-// ResetUID is how Django's links name a user, before the token: the primary key as text, in base64url without padding.
-func ResetUID(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+// UID returns how Django's links write a user's ID: in base64url without padding.
+func (ResetTokens) UID(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
 
-// ParseResetUID returns the primary key that [ResetUID] has written. false: nobody has written this.
-func ParseResetUID(uid string) (id string, ok bool) {
+// ParseUID returns the ID that [ResetTokens.UID] wrote; false if UID never writes this text.
+func (t ResetTokens) ParseUID(uid string) (id string, ok bool) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(uid)
-	if err != nil || ResetUID(string(text)) != uid { // a line break within is passed over
+	if err != nil || t.UID(string(text)) != uid { // the decoder skips line breaks
 		return "", false
 	}
 	return string(text), uid != ""
 }
 
-// seconds counts by the wall clock, which is what Django's naive datetimes do.
+// seconds counts seconds of the wall clock, as Django does with naive datetimes.
 func (t ResetTokens) seconds(at time.Time) int64 {
-	zone := t.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	at = at.In(zone)
+	at = at.In(cmp.Or(t.Zone, time.UTC))
 	wall := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), 0, time.UTC)
 	return wall.Unix() - resetEpoch.Unix()
 }
 
-func resetToken(secret string, u ResetUser, made int64) string {
+func resetToken(secret string, u *account.User, made int64) string {
 	login := ""
-	if !u.LastLogin.IsZero() {
-		login = u.LastLogin.UTC().Format(time.DateTime)
+	if u.LastLogin != 0 {
+		login = time.Unix(u.LastLogin, 0).UTC().Format(time.DateTime)
 	}
 	mac := hex.EncodeToString(salted(resetSalt, secret, u.ID, u.Password, login, strconv.FormatInt(made, 10), u.Email))
 	short := make([]byte, 0, len(mac)/2)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -191,13 +192,13 @@ func (p *pair) resetLinks(t testing.TB, name, id, key string) map[string]string 
 	t.Helper()
 	var theirs string
 	p.site.Run(t, "reset_token", map[string]any{"name": name}, &theirs)
-	return map[string]string{"Django": theirs, "Cloakroom": django.ResetTokens{Keys: django.Keys{key}}.New(p.resetUser(t, id), time.Now())}
+	return map[string]string{"Django": theirs, "Cloakroom": django.ResetTokens{Keys: django.Keys{key}}.New(p.account(t, id), time.Now())}
 }
 
 // takes demands that both programs take the tokens.
 func (p *pair) takes(t *testing.T, links map[string]string, name, id string) {
 	for made, token := range links {
-		if !(django.ResetTokens{Keys: django.Keys{newSecret, secret}}).Valid(p.resetUser(t, id), token, time.Now(), django.ResetLife) {
+		if !(django.ResetTokens{Keys: django.Keys{newSecret, secret}}).Valid(p.account(t, id), token, time.Now()) {
 			t.Errorf("Cloakroom refuses what %s has made", made)
 		}
 		var ok bool
@@ -208,16 +209,12 @@ func (p *pair) takes(t *testing.T, links map[string]string, name, id string) {
 	}
 }
 
-// resetUser is what goes into such a token.
-func (p *pair) resetUser(t testing.TB, id string) django.ResetUser {
+// account loads a user from Django's tables.
+func (p *pair) account(t testing.TB, id string) *account.User {
 	t.Helper()
 	u, err := p.server.Accounts.Store.Load(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := django.ResetUser{ID: u.ID, Password: u.Password, Email: u.Email}
-	if u.LastLogin != 0 {
-		r.LastLogin = time.Unix(u.LastLogin, 0)
-	}
-	return r
+	return u
 }

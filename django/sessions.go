@@ -96,7 +96,7 @@ func (s *sessions) find(ctx context.Context, q querier, id session.ID, lock stri
 
 // signedAt is the time of the row's signature.
 func (s *stored) signedAt() int64 {
-	if s.born {
+	if s.createdByDjango {
 		return s.meta.Created
 	}
 	return s.Seen

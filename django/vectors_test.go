@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 )
 
@@ -88,31 +89,31 @@ func vectorTime() time.Time { return time.Date(2023, 11, 14, 22, 13, 20, 0, time
 func TestVectorsOfResetTokens(t *testing.T) {
 	at := vectorTime()
 	tokens := django.ResetTokens{Keys: django.Keys{"new key", secret}}
-	user := django.ResetUser{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
-	login := time.Date(2023, 1, 2, 3, 4, 5, 678901000, time.UTC)
-	for token, last := range map[string]time.Time{
-		"bxodq8-c213c644b7132803578daa29c9a39827": {}, "bxodq8-7f55ceabb1ea2e682f7b5d1df6911c07": login,
+	user := &account.User{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
+	login := time.Date(2023, 1, 2, 3, 4, 5, 0, time.UTC).Unix()
+	for token, last := range map[string]int64{
+		"bxodq8-c213c644b7132803578daa29c9a39827": 0, "bxodq8-7f55ceabb1ea2e682f7b5d1df6911c07": login,
 	} {
 		user.LastLogin = last
 		if made := (django.ResetTokens{Keys: keys}).New(user, at); made != token {
 			t.Errorf("made %s, want %s", made, token)
 		}
-		if !tokens.Valid(user, token, at.Add(django.ResetLife), django.ResetLife) {
+		if !tokens.Valid(user, token, at.Add(3*24*time.Hour)) {
 			t.Errorf("%s is refused, although a fallback key made it", token)
 		}
-		if tokens.Valid(user, token, at.Add(django.ResetLife+time.Second), django.ResetLife) {
+		if tokens.Valid(user, token, at.Add(3*24*time.Hour+time.Second)) {
 			t.Errorf("%s is good for longer than its life", token)
 		}
-		other := user
+		other := *user
 		other.Email = "eve@example.com"
-		if tokens.Valid(other, token, at, django.ResetLife) {
+		if tokens.Valid(&other, token, at) {
 			t.Errorf("%s is good after a change of the address", token)
 		}
 	}
-	user.LastLogin = time.Time{}
+	user.LastLogin = 0
 	for _, token := range []string{"", "-", "bxodq8", "bxodq8-", "BXODQ8-c213c644b7132803578daa29c9a39827",
 		"bxodq8-c213c644b7132803578daa29c9a39828", "0bxodq8-c213c644b7132803578daa29c9a39827", "-1-c213c644b7132803578daa29c9a39827"} {
-		if tokens.Valid(user, token, at, django.ResetLife) {
+		if tokens.Valid(user, token, at) {
 			t.Errorf("%q is valid", token)
 		}
 	}
@@ -122,15 +123,15 @@ func TestVectorsOfUIDsInResetLinks(t *testing.T) {
 	for id, uid := range map[string]string{
 		"1": "MQ", "12345": "MTIzNDU", "9a1e2c3d-0000-4000-8000-00000000abcd": "OWExZTJjM2QtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDBhYmNk",
 	} {
-		if got := django.ResetUID(id); got != uid {
+		if got := (django.ResetTokens{}).UID(id); got != uid {
 			t.Errorf("%s is %s, want %s", id, got, uid)
 		}
-		if got, ok := django.ParseResetUID(uid); !ok || got != id {
+		if got, ok := (django.ResetTokens{}).ParseUID(uid); !ok || got != id {
 			t.Errorf("%s is read as %q, %v", uid, got, ok)
 		}
 	}
 	for _, uid := range []string{"", "MQ==", "M", "MR", "M Q", "MQ\n", "M\nQ", "§"} {
-		if id, ok := django.ParseResetUID(uid); ok {
+		if id, ok := (django.ResetTokens{}).ParseUID(uid); ok {
 			t.Errorf("%q is read as %q", uid, id)
 		}
 	}
@@ -143,7 +144,7 @@ func TestResetTokensGoByTheWallClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokens := django.ResetTokens{Keys: keys, Zone: zone}
-	user := django.ResetUser{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
+	user := &account.User{ID: "1", Password: passwordColumn, Email: "alice@example.com"}
 	if made := tokens.New(user, time.Date(2023, 11, 14, 22, 13, 20, 0, zone)); made != "bxodq8-c213c644b7132803578daa29c9a39827" {
 		t.Errorf("made %s", made)
 	}

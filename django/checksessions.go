@@ -51,7 +51,7 @@ func (db *DB) checkLatest(ctx context.Context) error {
 	var foreign, strange, old int
 	for _, r := range latest {
 		switch signed, _, err := db.form.keys.open(r.data); {
-		case errors.Is(err, errPickled):
+		case errors.Is(err, errNotJSON):
 			foreign++
 		case err != nil:
 			strange++
@@ -63,9 +63,9 @@ func (db *DB) checkLatest(ctx context.Context) error {
 	case foreign > 0 && known == 0:
 		return errSerializer
 	case strange > 0 && known == 0:
-		db.doubt = strangeKey
+		db.keyWarning = strangeKey
 	case old > 0 && old == known:
-		db.doubt = oldKey
+		db.keyWarning = oldKey
 	}
 	return nil
 }
@@ -76,6 +76,6 @@ const (
 	oldKey     = "all of the latest sessions are signed with a fallback, and none with the first key that was given: Django refuses what is signed with any other than its own"
 )
 
-// Doubt is what looks wrong with the keys by the latest sessions, for the operator; "" if nothing does. It may be that they
+// KeyWarning is what looks wrong with the keys by the latest sessions, for the operator; "" if nothing does. It may be that they
 // have just been changed.
-func (db *DB) Doubt() string { return db.doubt }
+func (db *DB) KeyWarning() string { return db.keyWarning }
