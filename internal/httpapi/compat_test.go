@@ -146,7 +146,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	"csrf-1": func(t *testing.T, k *compatServer) {
 		r := k.client().send("GET", "/api/auth/csrf", nil)
 		line := r.Header.Get("Set-Cookie")
-		if !regexp.MustCompile(`^csrftoken=[A-Za-z0-9]{32}; Path=/; Max-Age=31449600; SameSite=Lax$`).MatchString(line) {
+		if !regexp.MustCompile(`^csrftoken=[A-Za-z0-9]{32}; Path=/; Expires=[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT; Max-Age=31449600; SameSite=Lax$`).MatchString(line) {
 			t.Error(line)
 		}
 	},
