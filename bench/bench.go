@@ -18,34 +18,39 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 )
 
-// result is one figure, and what it is beside another's.
+// result is one figure, and its comparison with another's.
 type result struct {
 	Name   string  `json:"name"`
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
-	Versus string  `json:"versus"` // whom it is compared with; "": nobody
+	Versus string  `json:"versus"` // what it is compared with; "": nothing
 	Ratio  float64 `json:"ratio"`  // this one's value divided by the other's; 0: not compared
 }
 
-// bench is one run: the servers that it started, and what it found.
+// bench is one run: the servers that it started, and its results.
 type bench struct {
 	plan    plan
+	end     time.Time // of a quick run; zero: none
+	until   time.Time // when a quick run should begin the next measurement; zero: never
 	say     func(format string, args ...any)
 	dir     string
 	postgre *pgserver.Server
 	redis   *redisserver.Server
 	peers   []*child
-	header  http.Header // what everybody writes
+	header  http.Header // that every contender writes, as body
 	body    []byte
 	results []result
 	missing []string // what wasn't measured, and why
-	wide    int      // servers of their own so far
+	wide    int      // number of servers that beginWide has started
 
-	frontRounds int // of the servers in front of an application
+	frontRounds int // rounds of the gateways
 
-	samples map[string][]sample // of /api/me, a round each
+	early    []*cluster // for the sign-outs of a quick run, started before /api/me is measured
+	earlyErr error
+
+	samples map[string][]sample // of /api/me, one per round
 	delays  []delay             // of sign-outs
-	sizes   []size              // costs at numbers of live sessions
+	sizes   []size              // the cost of a check by number of live sessions
 }
 
 func newBench(ctx context.Context, p plan, say func(string, ...any)) (*bench, error) {
@@ -69,21 +74,45 @@ func newBench(ctx context.Context, p plan, say func(string, ...any)) (*bench, er
 	return b, nil
 }
 
-// sub makes a directory of the run's.
+// sub creates a directory within that of the run.
 func (b *bench) sub(name string) string {
 	path := filepath.Join(b.dir, name)
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		panic(err) // in a directory that we have just made
+		panic(err) // the parent was created by newBench
 	}
 	return path
 }
 
+// miss notes that something has no figure, and why. After the end of a quick run every error means the same: there was no time.
 func (b *bench) miss(what string, why error) {
+	if b.late() {
+		why = errNoTime
+	}
 	b.missing = append(b.missing, fmt.Sprintf("%s: %v", what, why))
 	b.say("not measured: %s: %v", what, why)
 }
 
+// late reports whether the time of a quick run is over. What still runs then is killed, and fails with any error.
+func (b *bench) late() bool { return !b.end.IsZero() && time.Now().After(b.end) }
+
+// more reports whether to repeat a measurement that was made n times and is planned max times. The first repetition is
+// always made; the others only within the share of time that a quick run has for this measurement.
+func (b *bench) more(n, max int) bool {
+	return n < max && (n == 0 || b.until.IsZero() || time.Now().Before(b.until))
+}
+
+// within shortens d to a part of the time that is left for this measurement in a quick run, but not below least.
+func (b *bench) within(d, least time.Duration) time.Duration {
+	if b.until.IsZero() {
+		return d
+	}
+	return min(d, max(least, time.Until(b.until)/3))
+}
+
 func (b *bench) close() {
+	for _, c := range b.early {
+		c.stop()
+	}
 	for _, c := range b.peers {
 		c.stop()
 	}
@@ -91,77 +120,114 @@ func (b *bench) close() {
 		b.redis.Kill()
 	}
 	if b.postgre != nil {
-		_ = b.postgre.Close() // it goes with this process anyway
+		_ = b.postgre.Close() // it ends with this process anyway
 	}
 	os.RemoveAll(b.dir)
 }
 
 func (b *bench) measure(ctx context.Context) error {
-	began := time.Now()
-	if b.wanted("/api/me of all") {
+	side := b.wanted("/api/me of all")
+	if side {
 		if err := b.sideBySide(ctx); err != nil {
 			return err
 		}
 	}
-	for _, more := range []struct {
-		name  string
-		do    func(context.Context) error
-		takes time.Duration // with --quick, on a busy machine
-	}{
-		{"sign-outs", b.signOuts, 10 * time.Second}, {"live sessions", b.liveSessions, 6 * time.Second}, {"sign-ins", b.signIns, 4 * time.Second},
-		{"/api/me under a flood of sign-ins", b.flood, 5 * time.Second}, {"start-up", b.startUp, 3 * time.Second}, {"gateways", b.gateway, 8 * time.Second},
-		{"purge", b.purge, 0},
-	} {
-		if !b.wanted(more.name) {
-			continue
-		}
-		if b.plan.quick && time.Since(began)+more.takes > quickEnd || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			b.miss(more.name, errNoTime)
+	sections := b.sections()
+	for i, section := range sections {
+		if b.late() {
+			b.miss(section.name, errNoTime)
 			continue
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		b.say("measuring %s", more.name)
-		if err := more.do(ctx); err != nil {
-			b.miss(more.name, err)
+		if b.plan.quick {
+			b.until = time.Now().Add(time.Until(b.end) / time.Duration(len(sections)-i))
 		}
+		b.say("measuring %s", section.name)
+		if err := section.do(ctx); err != nil {
+			b.miss(section.name, err)
+		}
+	}
+	if side {
+		return b.finish(ctx)
 	}
 	return nil
 }
 
+// section is one measurement of several rows.
+type section struct {
+	name string
+	do   func(context.Context) error
+}
+
+// sections returns what is measured after /api/me. The costliest stand last, so that a quick run on a busy machine leaves
+// out the fewest.
+func (b *bench) sections() (all []section) {
+	for _, s := range []section{
+		{"sign-outs", b.signOuts}, {"gateways", b.gateway}, {"sign-ins", b.signIns}, {"/api/me under a flood of sign-ins", b.flood},
+		{"start-up", b.startUp}, {"live sessions", b.liveSessions}, {"purge", b.purge},
+	} {
+		switch {
+		case !b.wanted(s.name):
+		case s.name == "purge" && b.plan.quick:
+			b.miss(s.name, errQuick)
+		default:
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 func (b *bench) wanted(name string) bool { return strings.Contains(name, b.plan.only) }
 
-// sideBySide measures /api/me of all contenders.
+// sideBySide starts all contenders and measures /api/me of each. A quick run makes its first rounds here, and the rest in
+// finish, in the time that the other measurements leave.
 func (b *bench) sideBySide(ctx context.Context) error {
 	began := time.Now()
 	if err := b.startAll(ctx); err != nil {
 		return err
 	}
+	d := b.plan.rounds
 	if b.plan.quick {
-		b.plan.rounds = min(b.plan.rounds, max(6*time.Second, quickEnd-time.Since(began)-quickRest))
+		d = quickRounds
+		if b.wanted("sign-outs") {
+			b.early, b.earlyErr = b.clusters(ctx, quickNodes, quickSignOuts)
+		}
 	}
-	b.say("%d servers are ready after %.1f s; measuring /api/me for %.0f s", len(b.peers), time.Since(began).Seconds(), b.plan.rounds.Seconds())
-	if err := b.rounds(ctx); err != nil {
-		return err
+	b.say("%d servers are ready after %.1f s; measuring /api/me for %.0f s", len(b.peers), time.Since(began).Seconds(), d.Seconds())
+	for _, c := range b.peers {
+		if _, err := c.burst(ctx, 2*b.plan.burst); err != nil { // warms the server up
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return b.rounds(ctx, d)
+}
+
+// finish makes the other rounds of a quick run, and compares the contenders.
+func (b *bench) finish(ctx context.Context) error {
+	if d := min(time.Until(b.end), b.plan.rounds-quickRounds); b.plan.quick && d > 0 {
+		b.say("measuring /api/me for %.0f s more", d.Seconds())
+		if err := b.rounds(ctx, d); err != nil && !b.late() {
+			return err
+		}
 	}
 	b.compare()
 	return nil
 }
 
 const (
-	// quickEnd is when a quick run stops measuring, and quickRest what it keeps of that for what comes behind /api/me.
-	quickEnd  = 47 * time.Second
-	quickRest = 34 * time.Second
-	// quickCut is when whatever still runs is broken off, on a machine that is too busy.
-	quickCut = 48500 * time.Millisecond
+	// quickEnd is how long a quick run measures. Then it kills what still runs, and prints what it has.
+	quickEnd = 46 * time.Second
+	// quickRounds is how long the first rounds of a quick run take.
+	quickRounds = 3 * time.Second
 )
 
-var errNoTime = errors.New("no time was left of the 50 seconds")
+var errNoTime = errors.New("no time was left of the 50 seconds, since this machine is busy or slow")
 
-var errQuick = errors.New("not with --quick")
+var errQuick = errors.New("left out with --quick")
 
-// startAll starts the contenders for /api/me. The first tells what all others write.
+// startAll starts the contenders for /api/me. The first determines what all others write.
 func (b *bench) startAll(ctx context.Context) error {
 	first, err := b.begin(ctx, contenders[0])
 	if err == nil {
@@ -201,21 +267,24 @@ func (b *bench) begin(ctx context.Context, name string) (*child, error) {
 	return b.start(ctx, s)
 }
 
-// rounds measures everybody again and again, in changing order.
-func (b *bench) rounds(ctx context.Context) error {
-	for _, c := range b.peers {
-		if _, err := c.burst(ctx, 2*b.plan.burst); err != nil { // everybody is warm
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-	}
-	for end := time.Now().Add(b.plan.rounds); time.Now().Before(end); {
+// rounds measures every contender in each round, in changing order, for about d. A round that fails, or that the end of a
+// quick run interrupts, doesn't count.
+func (b *bench) rounds(ctx context.Context, d time.Duration) error {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		round := map[string]sample{}
 		for _, i := range rand.Perm(len(b.peers)) {
 			c := b.peers[i]
 			s, err := c.burst(ctx, b.plan.burst)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			b.samples[c.name] = append(b.samples[c.name], s)
+			round[c.name] = s
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for name, s := range round {
+			b.samples[name] = append(b.samples[name], s)
 		}
 	}
 	return nil

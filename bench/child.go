@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// spec says what a server is to be. It is a child's standard input; the child ends when that ends.
+// spec configures a server. A child reads it from its standard input, and ends when that input ends.
 type spec struct {
 	Name     string      // of the contender
 	Dir      string      // for its files
 	DB       string      // --db
 	Sessions string      // --sessions
 	People   int         // users with a session each
-	Memory   int64       // bytes that the server may remember; 0: its default
-	Header   http.Header // what everybody writes
+	Memory   int64       // bytes that the server's cache may use; 0: its default
+	Header   http.Header // that every contender writes, as Body
 	Body     []byte
-	Upstream string // what it stands in front of; "": nothing
-	Public   string // the address that browsers know; "": its own
-	Wide     bool   // it has all processors, and not the first alone
-	Profile  string // file for a profile of its time; "": none
+	Upstream string // the application behind it; "": none
+	Public   string // the address that browsers use; "": its own
+	Wide     bool   // whether it may use all processors instead of the first alone
+	Profile  string // file for a profile of its processor time; "": none
 }
 
-// served is what a child says when it is ready, on one line.
+// served is the line of JSON that a child writes when it is ready.
 type served struct {
 	Addr        string
 	Credentials []string // a header line for each user
@@ -42,7 +42,7 @@ type child struct {
 	command *exec.Cmd
 	stdin   io.Closer
 	pids    []int  // of all its processes
-	asked   *child // whom it asks about each request, and who ends with it; nil: nobody
+	asked   *child // the server that it asks about each request, and that ends with it; nil: none
 	conns   []*conn
 }
 
@@ -51,14 +51,14 @@ const (
 	connections = 16
 )
 
-// spec returns what a contender needs.
+// spec returns the configuration of a contender.
 func (b *bench) spec(ctx context.Context, name string) (spec, error) {
 	s := spec{Name: name, Dir: b.sub(name), People: people}
 	s.Header, s.Body = b.header, b.body
 	return s, b.stores(ctx, &s)
 }
 
-// bytes takes what the first contender answers, for the others to write.
+// bytes takes the header and the body that the first contender answers, which the others write too.
 func (b *bench) bytes(first *child) error {
 	r, err := http.NewRequest(http.MethodGet, "http://"+first.served.Addr+"/api/me", nil)
 	if err != nil {
@@ -114,7 +114,7 @@ func (b *bench) start(ctx context.Context, s spec) (*child, error) {
 	}
 	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&c.served); err != nil {
 		c.stop()
-		return nil, fmt.Errorf("it doesn't start: %w", err)
+		return nil, fmt.Errorf("start %s: it ended before it was ready: %w", s.Name, err)
 	}
 	return c, nil
 }
@@ -131,7 +131,7 @@ func (c *child) stop() {
 	}
 }
 
-// serve is the child: it becomes what its input says.
+// serve is the child: it runs the server that its input describes.
 func serve(in io.Reader, out io.Writer) error {
 	input := json.NewDecoder(in)
 	var s spec
@@ -151,7 +151,7 @@ func serve(in io.Reader, out io.Writer) error {
 	if err := json.NewEncoder(out).Encode(served{l.Addr().String(), credentials}); err != nil {
 		return err
 	}
-	if err := untilEnd(in, s.Profile); err != nil { // which is when the parent is gone
+	if err := untilEnd(in, s.Profile); err != nil { // the input ends with the parent
 		return err
 	}
 	return server.Close()

@@ -2,7 +2,7 @@ package main
 
 import "strings"
 
-// add notes a figure.
+// add records a figure.
 func (b *bench) add(name string, value float64, unit, versus string, ratio float64) {
 	b.results = append(b.results, result{name, value, unit, versus, ratio})
 }
@@ -29,7 +29,7 @@ func (b *bench) median(name string, of func(sample) float64) float64 {
 	return median(all)
 }
 
-// compare turns the rounds into results: requests per second, and the server's processor time for each.
+// compare turns the rounds into results: requests per second, and the server's processor time per request.
 func (b *bench) compare() {
 	for _, c := range b.peers {
 		ours := strings.HasPrefix(c.name, "me/")
@@ -53,7 +53,7 @@ func (b *bench) compare() {
 	}
 }
 
-// aboveBare compares what a check costs, which is what is above the handler that checks nothing.
+// aboveBare compares the cost of a check, which is the processor time above that of the handler that checks nothing.
 func (b *bench) aboveBare(name string) {
 	bare := b.median("bare", cpu)
 	above, hs256 := b.median(name, cpu)-bare, b.median("hs256", cpu)-bare

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// cpuTime returns the nanoseconds that the processes, and those that they have started, have been on a processor, or -1
-// where Linux doesn't tell.
+// cpuTime returns the processor time of the processes and their descendants in nanoseconds, or -1 if it is not known.
 func cpuTime(pids []int) int64 {
 	sum := int64(0)
 	for pid := range family(pids) {
@@ -27,7 +26,7 @@ func cpuTime(pids []int) int64 {
 	return sum
 }
 
-// family adds to the processes those that they have started.
+// family returns the processes and their descendants.
 func family(pids []int) map[int]bool {
 	all := map[int]bool{}
 	for len(pids) > 0 {

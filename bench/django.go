@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// site is the article's /api/me: Django's session and user from its database, with Django REST framework if that is there.
+// site is the article's /api/me: Django's session and user from its database, with Django REST framework if it is installed.
 const site = `import os, sys
 from django.conf import settings
 here = os.path.dirname(os.path.abspath(__file__))
@@ -77,7 +77,7 @@ if __name__ == "__main__":
         print("Cookie: sessionid=" + s.session_key)
 `
 
-// startDjango starts gunicorn with one worker, whose connections stay open, if it and Django are installed.
+// startDjango starts gunicorn with one worker that keeps connections open.
 func (b *bench) startDjango(ctx context.Context, s spec) (*child, error) {
 	python, err := withDjango(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func withDjango(ctx context.Context) (string, error) {
 	return "", errors.New("no Django with gunicorn is installed; on Debian: apt-get install python3-django python3-djangorestframework gunicorn")
 }
 
-// listening reads the address out of gunicorn's log.
+// listening reads gunicorn's address from its log.
 func listening(log io.Reader) (string, error) {
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
@@ -142,10 +142,10 @@ func listening(log io.Reader) (string, error) {
 			return addr, nil
 		}
 	}
-	return "", errors.New("it has ended")
+	return "", errors.New("it ended before it listened")
 }
 
-// await waits until the first answer about this path.
+// await waits for the first answer to a request of path.
 func (c *child) await(ctx context.Context, path string) error {
 	probe := &conn{addr: c.served.Addr}
 	defer probe.close()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// signIns compares sign-ins with what the password hash alone allows.
+// signIns compares the rate of sign-ins with that of the password hash alone.
 func (b *bench) signIns(ctx context.Context) error {
 	hash, in, err := b.begun(ctx, "hash", "me/memory/strict")
 	if err != nil {
@@ -23,7 +23,7 @@ func (b *bench) signIns(ctx context.Context) error {
 	defer in.stop()
 	raw, whole := [][]byte{request("GET", "/", hash.served.Addr, "", "")}, signInRequests(in)
 	both := &bench{samples: map[string][]sample{}}
-	for range b.plan.hashes {
+	for n := 0; b.more(n, b.plan.hashes); n++ {
 		of, err := hash.many(ctx, raw, time.Second/2)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ func (b *bench) signIns(ctx context.Context) error {
 	return nil
 }
 
-// begun starts two servers that have all processors.
+// begun starts two servers that may use all processors.
 func (b *bench) begun(ctx context.Context, first, second string) (x, y *child, err error) {
 	if x, err = b.beginWide(ctx, first); err != nil {
 		return nil, nil, err
@@ -52,7 +52,7 @@ func (b *bench) begun(ctx context.Context, first, second string) (x, y *child, e
 	return x, y, err
 }
 
-// beginWide starts a contender that has all processors.
+// beginWide starts a contender that may use all processors.
 func (b *bench) beginWide(ctx context.Context, name string) (*child, error) {
 	s, err := b.spec(ctx, name)
 	if err != nil {
@@ -72,7 +72,7 @@ func signInRequests(c *child) (requests [][]byte) {
 	return requests
 }
 
-// many asks for so long over two connections.
+// many sends requests for d over two connections.
 func (c *child) many(ctx context.Context, requests [][]byte, d time.Duration) (sample, error) {
 	conns := c.connect(2)
 	defer closeAll(conns)
@@ -100,18 +100,18 @@ func closeAll(conns []*conn) {
 
 const (
 	crowd = 200
-	// pause is between two tries of one of the crowd, who don't listen to Retry-After.
+	// pause is the time between two attempts of a client of the crowd, which ignores Retry-After.
 	pause = 100 * time.Millisecond
 )
 
-// hammering is what a process is told that lets a crowd sign in.
+// hammering is the input of the process in which a crowd signs in.
 type hammering struct {
 	Addr     string
 	Requests [][]byte
 	For      time.Duration
 }
 
-// hammer starts a process in which a crowd signs in, so that who is measured doesn't share it.
+// hammer starts a process in which a crowd signs in, so that the measuring client has its own.
 func hammer(ctx context.Context, c *child, d time.Duration) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -139,7 +139,7 @@ func hammerOn(in io.Reader) error {
 			c := &conn{addr: h.Addr}
 			defer c.close()
 			for n := i; time.Now().Before(end); n++ {
-				_, _ = c.ask(h.Requests[n%len(h.Requests)]) // whatever is answered
+				_, _ = c.ask(h.Requests[n%len(h.Requests)]) // any answer will do
 				time.Sleep(pause)
 			}
 		})
@@ -148,7 +148,7 @@ func hammerOn(in io.Reader) error {
 	return nil
 }
 
-// flood measures /api/me while a crowd hammers sign-in, and while nobody does.
+// flood measures the latency of /api/me without other requests, and then during a flood of sign-ins.
 func (b *bench) flood(ctx context.Context) error {
 	c, err := b.beginWide(ctx, "me/memory/strict")
 	if err != nil {
@@ -158,16 +158,17 @@ func (b *bench) flood(ctx context.Context) error {
 	me := [][]byte{request("GET", "/api/me", c.served.Addr, c.served.Credentials[0], "")}
 	visitor := c.connect(1)
 	defer closeAll(visitor)
-	_, idle, err := drive(ctx, visitor, me, b.plan.flood, 200, false)
+	d := b.within(b.plan.flood, b.plan.flood/3)
+	_, idle, err := drive(ctx, visitor, me, d, 200, false)
 	if err != nil {
 		return err
 	}
-	crowd, err := hammer(ctx, c, b.plan.flood+2*time.Second)
+	crowd, err := hammer(ctx, c, d+time.Second)
 	if err != nil {
 		return err
 	}
 	time.Sleep(500 * time.Millisecond)
-	_, flooded, err := drive(ctx, visitor, me, b.plan.flood, 200, false)
+	_, flooded, err := drive(ctx, visitor, me, d, 200, false)
 	if err := errors.Join(err, crowd.Wait()); err != nil {
 		return err
 	}

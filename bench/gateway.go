@@ -13,19 +13,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The servers that stand in front of an application. Each passes the same requests on to the same application.
+// The servers in front of an application. Each passes the same requests on to the same application.
 const (
-	bareProxy   = "bare-proxy" // httputil.ReverseProxy, which asks nobody
+	bareProxy   = "bare-proxy" // httputil.ReverseProxy, which checks nothing
 	ourGateway  = "gateway/sqlite/fenced"
 	nginxAsking = "nginx-auth-request"
-	theAsked    = "authz/sqlite/fenced" // whom nginx asks
+	theAsked    = "authz/sqlite/fenced" // the server that nginx asks
 )
 
 // orders is what the application behind the gateways answers.
 var orders = []byte(strings.Repeat(`{"id":1,"article":"Umbrella"},`, 34))
 
-// gateway compares our gateway, and nginx that asks us about each request, with a proxy that asks nobody. The application
-// runs here, with the clients, on other processors than the first. Whoever asks finds the session in memory.
+// gateway compares our gateway, and nginx that asks our server about each request, with a proxy that checks nothing. The
+// application runs in this process, with the clients, on all processors but the first. Sessions are found in the cache.
 func (b *bench) gateway(ctx context.Context) error {
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -55,7 +55,7 @@ func (b *bench) gateway(ctx context.Context) error {
 	return nil
 }
 
-// fronts starts the servers in front of an application. Without nginx there are two.
+// fronts starts the servers in front of an application: three, or two if nginx is not installed.
 func (b *bench) fronts(ctx context.Context, application string) (all []*child, err error) {
 	for _, name := range []string{bareProxy, ourGateway} {
 		s, err := b.spec(ctx, name)
@@ -90,7 +90,7 @@ func (b *bench) beside(ctx context.Context, fronts []*child) (*bench, error) {
 	if err := warm.Wait(); err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(b.plan.fronts); time.Now().Before(end); {
+	for end := time.Now().Add(b.within(b.plan.fronts, b.plan.burst)); time.Now().Before(end); {
 		for _, i := range rand.Perm(len(fronts)) {
 			c := fronts[i]
 			s, err := c.burstOf(ctx, "/orders", b.plan.burst)
@@ -103,7 +103,7 @@ func (b *bench) beside(ctx context.Context, fronts []*child) (*bench, error) {
 	return both, nil
 }
 
-// buildProxy passes requests on and asks nobody.
+// buildProxy passes requests on without a check.
 func buildProxy(s spec) (http.Handler, []string, error) {
 	target, err := url.Parse(s.Upstream)
 	if err != nil {

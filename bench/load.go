@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// conn is a client's connection. It writes requests that were made before and reads of the answers only what it must: a
-// whole HTTP client would take more time than most servers here.
+// conn is a client's connection. It writes prepared requests, and parses of an answer only the status and the length: a full
+// HTTP client would use more time than most of these servers.
 type conn struct {
 	addr string
 	c    net.Conn
@@ -30,7 +30,7 @@ func (c *conn) close() {
 	}
 }
 
-// ask sends a request and returns the status of the answer, which it reads to the end.
+// ask sends a request, reads the whole answer and returns its status.
 func (c *conn) ask(request []byte) (status int, err error) {
 	if c.c == nil {
 		if c.c, err = net.Dial("tcp", c.addr); err != nil {
@@ -105,18 +105,18 @@ func split(line string) (name, value string) {
 	return name, value
 }
 
-// sample is what one contender did in one round.
+// sample is the result of one contender in one round.
 type sample struct {
 	rate float64 // requests per second
-	cpu  float64 // microseconds of the server for each; 0: not known
+	cpu  float64 // microseconds of the server's processor time per request; 0: not known
 }
 
-// burst asks for /api/me over all connections for so long.
+// burst requests /api/me over all connections for d.
 func (c *child) burst(ctx context.Context, d time.Duration) (sample, error) {
 	return c.burstOf(ctx, "/api/me", d)
 }
 
-// burstOf is the same for another path.
+// burstOf is burst for another path.
 func (c *child) burstOf(ctx context.Context, path string, d time.Duration) (sample, error) {
 	var requests [][]byte
 	for _, credential := range c.served.Credentials {
@@ -134,8 +134,8 @@ func (c *child) burstOf(ctx context.Context, path string, d time.Duration) (samp
 	return s, err
 }
 
-// drive lets each connection ask one request after the other for so long, and counts the answers with this status. Another
-// status is an error, unless others is set.
+// drive sends requests one after the other over each connection for d, and counts the answers with this status. Any other
+// status is an error, unless others is set. took has how long each of the counted answers took.
 func drive(ctx context.Context, conns []*conn, requests [][]byte, d time.Duration, status int, others bool) (done int, took []time.Duration, err error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -157,7 +157,7 @@ func drive(ctx context.Context, conns []*conn, requests [][]byte, d time.Duratio
 				case failed == nil && !others:
 					failed = fmt.Errorf("answered %d, want %d", got, status)
 				case failed == io.EOF:
-					failed = nil // the server ends connections now and then
+					failed = nil // a server may close an idle connection
 				}
 			}
 			mu.Lock()
@@ -172,7 +172,7 @@ func drive(ctx context.Context, conns []*conn, requests [][]byte, d time.Duratio
 	return done, took, err
 }
 
-// quantile returns the q-th part of what took longest.
+// quantile returns the q-quantile; 0 of nothing.
 func quantile(all []time.Duration, q float64) time.Duration {
 	if len(all) == 0 {
 		return 0

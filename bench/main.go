@@ -2,12 +2,12 @@
 //
 //	go run . [--quick] [--json] [--only WORDS] [--plots DIR] [--profile DIR]
 //
-// Each contender is a server of its own process. They are measured in turn, in many short rounds in changing order, so that
-// what else the machine does hits all of them alike; what is printed is the median of the rounds, and ratios are medians of
-// the ratios within a round. The server has one processor to itself, the clients and the databases share the others. The
-// processor time of a request is what the server's process used, in the kernel too, and is hardly touched by noise.
+// Each contender is a server in a process of its own. They are measured in turn, in many short rounds in changing order, so
+// that other load on the machine affects all of them alike. The output has the median of the rounds, and the median of the
+// ratios within each round. The server has one processor to itself; the clients and the databases share the others. The
+// processor time of a request is what the server's process used, in the kernel too; other load hardly affects it.
 //
-// What can't be measured here, because a program is not installed, is named and left out.
+// A row that can't be measured, because a program is not installed or the time of --quick is over, is named with the reason.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	}
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
-	only := flag.String("only", "", "measure only what has this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, gateways, purge")
+	only := flag.String("only", "", "measure only what contains this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, gateways, purge")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
 	profiles := flag.String("profile", "", "only write profiles of /api/me and of the bare handler to this directory")
 	flag.Parse()
@@ -51,10 +51,11 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// pinned is the last processor, in the environment, if this process has left the first to the server that is measured.
+// pinned names the environment variable that has the number of the last processor if this process runs on all but the first,
+// which the measured server has to itself.
 const pinned = "CLOAKROOM_BENCH_PINNED"
 
-// pin starts this program again on all processors but the first, where that can be said.
+// pin replaces this process by itself on all processors but the first, if there are several and taskset is installed.
 func pin() {
 	path, err := exec.LookPath("taskset")
 	if err != nil || runtime.NumCPU() < 2 || os.Getenv(pinned) != "" {
@@ -66,17 +67,17 @@ func pin() {
 	}
 	os.Setenv(pinned, strconv.Itoa(runtime.NumCPU()-1))
 	args := append([]string{path, "-c", fmt.Sprintf("1-%d", runtime.NumCPU()-1), self}, os.Args[1:]...)
-	_ = syscall.Exec(path, args, os.Environ()) // without it, the conditions say so
+	_ = syscall.Exec(path, args, os.Environ()) // if it fails, the conditions say that nothing is pinned
 }
 
-// plan is how long a run takes.
+// plan says what a run measures, and how long.
 type plan struct {
 	quick  bool
-	only   string        // what has this in its name; "": everything
+	only   string        // part of the name of what is measured; "": everything
 	rounds time.Duration // for all rounds of /api/me
 	burst  time.Duration // of one contender in one round
 	hashes int           // rounds of sign-ins
-	flood  time.Duration
+	flood  time.Duration // with the flood, and as long before without it
 	fronts time.Duration // for all rounds of the gateways
 }
 
@@ -86,10 +87,12 @@ func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) 
 		p = plan{quick: quick, rounds: 10 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond, fronts: 2 * time.Second}
 	}
 	p.only = only
+	var end time.Time
 	if quick {
-		var end context.CancelFunc
-		ctx, end = context.WithTimeout(ctx, quickCut)
-		defer end()
+		end = time.Now().Add(quickEnd)
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, end)
+		defer stop()
 	}
 	say := func(format string, args ...any) {
 		if !asJSON {
@@ -101,6 +104,7 @@ func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) 
 		return err
 	}
 	defer b.close()
+	b.end = end
 	if profiles != "" {
 		return b.profile(ctx, profiles, 5*time.Second)
 	}

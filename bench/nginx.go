@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// startNginx starts the example's nginx, without TLS like the others here, and the server of ours that it asks. Both share
-// the first processor, and both count.
+// startNginx starts nginx with the example's configuration, without TLS as the others here, and the server that it asks. Both
+// share the first processor, and the processor time of both counts.
 func (b *bench) startNginx(ctx context.Context, application string) (*child, error) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
@@ -68,7 +68,7 @@ func (b *bench) nginxBefore(ctx context.Context, nginx, addr string, asked *chil
 	return c, nil
 }
 
-// nginxConfig is the example with the places of this run in it, as a single process.
+// nginxConfig returns the example's configuration with the addresses and directories of this run, for a single process.
 func nginxConfig(dir, addr, asked, application string) (string, error) {
 	text, err := os.ReadFile("../examples/nginx/nginx.conf")
 	if err != nil {
@@ -84,14 +84,14 @@ func nginxConfig(dir, addr, asked, application string) (string, error) {
 			dir + "/f; uwsgi_temp_path " + dir + "/u; scgi_temp_path " + dir + "/s;"},
 	} {
 		if !strings.Contains(config, change[0]) {
-			return "", fmt.Errorf("the example's nginx.conf doesn't say %q", change[0])
+			return "", fmt.Errorf("the example's nginx.conf doesn't contain %q", change[0])
 		}
 		config = strings.ReplaceAll(config, change[0], change[1])
 	}
 	return config, nil
 }
 
-// freeAddress is an address that nobody has just now.
+// freeAddress returns an address on which nothing listens.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

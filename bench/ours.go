@@ -29,7 +29,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// goodPassword is everybody's.
+// goodPassword is the password of every user.
 const goodPassword = "correct horse battery staple"
 
 // stores names the stores of a contender of ours.
@@ -38,7 +38,7 @@ func (b *bench) stores(ctx context.Context, s *spec) (err error) {
 	kind, _, _ = strings.Cut(kind, "/")
 	switch {
 	case kind == "postgres" && b.postgre == nil, kind == "redis" && b.redis == nil, s.Name == "scs-redis" && b.redis == nil:
-		return errors.New("the server isn't there")
+		return errors.New("its database server was not started")
 	case kind == "sqlite", kind == "redis":
 		s.DB = "sqlite:" + filepath.Join(s.Dir, "cloakroom.db")
 	case kind == "postgres":
@@ -76,7 +76,7 @@ func buildOurs(s spec, addr string) (http.Handler, []string, error) {
 	return server.Handler(nil), credentials, err
 }
 
-// openAccounts opens the accounts beside the server, to put people there.
+// openAccounts opens the server's accounts a second time, to create users there.
 func openAccounts(ctx context.Context, s spec) (account.Store, error) {
 	if path, ok := strings.CutPrefix(s.DB, "sqlite:"); ok {
 		db, err := sqlite.Open(ctx, path)
@@ -92,7 +92,7 @@ func openAccounts(ctx context.Context, s spec) (account.Store, error) {
 	return db.Accounts, nil
 }
 
-// populate makes people and signs each of them in.
+// populate creates users and signs each of them in.
 func populate(ctx context.Context, s spec, accounts account.Store, sessions *session.Manager) ([]string, error) {
 	if s.People == 0 {
 		return nil, nil
@@ -120,7 +120,7 @@ func populate(ctx context.Context, s spec, accounts account.Store, sessions *ses
 	return credentials, nil
 }
 
-// inMemory assembles by hand what has no --db.
+// inMemory assembles a server on package memory, which no --db selects.
 func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, error) {
 	ctx := context.Background()
 	db := memory.New()
@@ -149,7 +149,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	return api.Handler(nil), credentials, err
 }
 
-// hashing verifies the same password for each request: what sign-ins can't be faster than.
+// hashing verifies the same password for each request. Sign-ins can't be faster than this.
 func hashing(s spec) (http.Handler, []string, error) {
 	hasher := &password.Hasher{}
 	hash, err := hasher.Hash(context.Background(), goodPassword)

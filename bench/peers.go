@@ -21,8 +21,7 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// contenders are all servers of /api/me. The first tells what the others write. An empty name after a slash stands for the
-// default.
+// contenders are all servers of /api/me. The first determines what the others write.
 var contenders = []string{
 	"me/memory/strict", "me/memory/fenced",
 	"me/sqlite/strict", "me/sqlite/fenced",
@@ -31,10 +30,10 @@ var contenders = []string{
 	"bare", "hs256", "rs256", "es256", "eddsa", "scs-memory", "scs-redis", "gorilla", "django",
 }
 
-// peers are whom ours are compared with.
+// peers are the contenders that ours are compared with.
 var peers = []string{"bare", "hs256", "rs256", "es256", "eddsa", "scs-memory", "scs-redis", "gorilla", "django"}
 
-// build makes a contender's handler and the credentials of its people.
+// build returns a contender's handler and a credential of each of its users.
 func build(s spec, addr string) (http.Handler, []string, error) {
 	if strings.HasPrefix(s.Name, "me/") || s.Name == "hash" || s.Name == ourGateway || s.Name == theAsked {
 		return buildOurs(s, addr)
@@ -55,7 +54,7 @@ func build(s spec, addr string) (http.Handler, []string, error) {
 	return nil, nil, fmt.Errorf("no contender %q", s.Name)
 }
 
-// writer writes what everybody writes.
+// writer writes the header and the body that all contenders write.
 func writer(s spec) http.HandlerFunc {
 	header := s.Header.Clone()
 	header.Del("Date")
@@ -69,7 +68,7 @@ func writer(s spec) http.HandlerFunc {
 	}
 }
 
-// buildJWT verifies a bearer token with golang-jwt, with one algorithm allowed and an expiry demanded.
+// buildJWT verifies a bearer token with golang-jwt. It allows one algorithm and requires an expiry.
 func buildJWT(s spec, next http.Handler) (http.Handler, []string, error) {
 	method, private, public, err := jwtKeys(s.Name)
 	if err != nil {
@@ -121,7 +120,7 @@ func jwtKeys(name string) (method jwt.SigningMethod, private, public any, err er
 	return method, signer, signer.Public(), nil
 }
 
-// buildSCS reads the user out of a session of scs.
+// buildSCS reads the user from a session of scs.
 func buildSCS(s spec, next http.Handler) (http.Handler, []string, error) {
 	m := scs.New()
 	if s.Name == "scs-redis" {
@@ -144,7 +143,7 @@ func buildSCS(s spec, next http.Handler) (http.Handler, []string, error) {
 	})), credentials, nil
 }
 
-// buildGorilla reads the user out of a signed cookie of gorilla/sessions.
+// buildGorilla reads the user from a signed cookie of gorilla/sessions.
 func buildGorilla(s spec, next http.Handler) (http.Handler, []string, error) {
 	store := sessions.NewCookieStore([]byte(rand.Text() + rand.Text()))
 	var credentials []string

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// plot writes what was found as SVG.
+// plot writes the results as SVG.
 func (b *bench) plot(dir string) error {
 	for name, picture := range map[string]string{"check-cost.svg": b.plotSizes(), "sign-out.svg": b.plotDelays()} {
 		if picture == "" {
@@ -25,8 +25,8 @@ func (b *bench) plot(dir string) error {
 
 const width, height, left, bottom, top = 640, 320, 70, 270, 60
 
-// look gives the pictures colours that can be read on white and on black, whichever the reader's system has.
-const look = `<style>
+// style has colours for light and for dark systems.
+const style = `<style>
 .paper { fill: #fff } text { fill: #1f2328 } .dim { fill: #59636e } .grid { stroke: #d1d9e0 }
 .one { fill: #0969da } .two { fill: #80b8f5 } .line { fill: none; stroke: #0969da; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
@@ -36,11 +36,11 @@ const look = `<style>
 </style>
 `
 
-// frame is a picture with a title, a scale from 0 to most and lines across.
+// frame returns a picture with a title and a grid from 0 to most.
 func frame(title, unit string, most float64, content string) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="12">`+"\n", width, height)
-	s.WriteString(look)
+	s.WriteString(style)
 	fmt.Fprintf(&s, "<rect class=\"paper\" width=\"%d\" height=\"%d\" rx=\"8\"/><text x=\"%d\" y=\"28\" font-size=\"15\" font-weight=\"600\">%s</text>\n", width, height, left-40, title)
 	for i := range 5 {
 		v := most * float64(i) / 4
@@ -52,7 +52,7 @@ func frame(title, unit string, most float64, content string) string {
 
 func yOf(v, most float64) float64 { return bottom - v/most*(bottom-top) }
 
-// rounded returns a scale's end that is not below v.
+// rounded returns a round number that is not below v, for the end of a scale.
 func rounded(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 4, 5, 8, 10} {
@@ -63,7 +63,7 @@ func rounded(v float64) float64 {
 	return v
 }
 
-// plotSizes shows what a check from memory costs over the number of sessions that are remembered.
+// plotSizes shows the cost of a check by the number of sessions in the cache.
 func (b *bench) plotSizes() string {
 	if len(b.sizes) < 2 {
 		return ""

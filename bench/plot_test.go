@@ -22,7 +22,7 @@ func TestPlotsAreXMLAndShowEveryFigure(t *testing.T) {
 	} {
 		for _, text := range shows {
 			if !strings.Contains(picture, text) {
-				t.Errorf("no %q in\n%s", text, picture)
+				t.Errorf("the picture doesn't contain %q:\n%s", text, picture)
 			}
 		}
 		d := xml.NewDecoder(strings.NewReader(picture))

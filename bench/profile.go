@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// profiled are the contenders whose profiles say what a check costs beside a handler that checks nothing.
+// profiled are the contenders whose profiles show the cost of a check, and a handler that checks nothing.
 var profiled = []string{"me/memory/fenced", "bare", "hs256"}
 
-// young is how long a server is warmed up before its profile begins. A node whose feed has just come up remembers nothing.
+// young is how long a server is warmed up. A node whose feed has just come up doesn't serve from its cache yet.
 const young = 3 * time.Second
 
-// profile writes where the processor's time goes, as files for go tool pprof.
+// profile writes profiles of the processor time, for go tool pprof.
 func (b *bench) profile(ctx context.Context, dir string, d time.Duration) error {
 	for _, name := range profiled {
 		s, err := b.spec(ctx, name)
@@ -57,7 +57,7 @@ func (b *bench) profileOf(ctx context.Context, s spec, d time.Duration) error {
 	return c.end()
 }
 
-// end lets a server end by itself, so that it writes its profile.
+// end waits until a server has ended by itself, and so has written its profile.
 func (c *child) end() error {
 	for _, conn := range c.conns {
 		conn.close()
@@ -66,7 +66,7 @@ func (c *child) end() error {
 	return c.command.Wait()
 }
 
-// untilEnd waits for the end of the input and writes a profile of that time, if there is a name for it.
+// untilEnd waits for the end of the input. If name is not empty it writes a profile of that time to the file.
 func untilEnd(in io.Reader, name string) error {
 	if name == "" {
 		_, _ = io.Copy(io.Discard, in)

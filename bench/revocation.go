@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// revocation is fenced or strict, as the contender's name says.
+// revocation returns the mode in the contender's name: fenced or strict.
 func revocation(s spec) string {
 	if strings.HasSuffix(s.Name, "/strict") {
 		return "strict"
@@ -35,7 +35,7 @@ func config(s spec, addr string, log *slog.Logger) cloakroom.Config {
 	return c
 }
 
-// remembering returns the stores with a memory before them, kept true by the feed, where the contender is fenced.
+// remembering returns the stores, with a near cache in front of them if the contender is fenced.
 func remembering(ctx context.Context, s spec, db *memory.DB) (session.Store, account.Store, token.Store) {
 	if revocation(s) == "strict" {
 		return db.Sessions, db.Accounts, db.Tokens

@@ -65,12 +65,12 @@ func (b *bench) table(title, prefix string, of func(sample) float64) {
 	w.Flush()
 }
 
-// conditions prints what a reader must know to believe the figures.
+// conditions prints what a reader must know to judge the figures.
 func (b *bench) conditions() {
 	fmt.Printf("\nconditions: %s, %s/%s, %d processors%s, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, processors(), model(), time.Now().UTC().Format(time.DateOnly))
-	where := "the server has the first processor to itself, clients and databases have the others"
+	where := "the server has the first processor to itself; clients and databases share the others"
 	if os.Getenv(pinned) == "" {
-		where = "NOT PINNED (one processor, or no taskset): server, clients and databases get in each other's way"
+		where = "NOT PINNED (one processor, or no taskset): server, clients and databases share all processors"
 	}
 	fmt.Printf("%s; load average %s\n", where, load())
 	rounds := b.frontRounds
@@ -81,8 +81,8 @@ func (b *bench) conditions() {
 		rounds, b.plan.burst, connections, people)
 	fmt.Printf("%s; PostgreSQL with fsync, Redis with appendfsync always, SQLite with synchronous=FULL, all on this machine\n",
 		strings.Join(versions(), ", "))
-	fmt.Printf("the flood: %d clients, each trying to sign in %v after its last try, in a process of their own\n", crowd, pause)
-	fmt.Printf("front/: no TLS, answers of %d bytes, the application shares the clients' processors; nginx is one process, and what it asks is counted with it\n", len(orders))
+	fmt.Printf("the flood: %d clients in a process of their own, each of which tries to sign in %v after its last attempt\n", crowd, pause)
+	fmt.Printf("front/: no TLS, answers of %d bytes, the application shares the clients' processors; nginx is one process, and the server that it asks counts with it\n", len(orders))
 	fmt.Println("me/redis has its users in SQLite; django is gunicorn with one worker of four threads on SQLite")
 }
 

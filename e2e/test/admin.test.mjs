@@ -57,8 +57,8 @@ test("the administration", async (t) => {
     await permissions.press("Tab"); // what was typed counts as it is when the field is left
     await group.getByRole("button", { name: "Save" }).click();
     await group.locator('[aria-invalid="true"]').waitFor();
-    await group.getByRole("button", { name: "Take not a permission away" }).click();
-    await group.getByRole("button", { name: "Take blog.add_post away" }).click();
+    await group.getByRole("button", { name: "Remove not a permission" }).click();
+    await group.getByRole("button", { name: "Remove blog.add_post" }).click();
     await pick(permissions, "blog.change_post");
     await group.getByRole("button", { name: "Save" }).click();
     await told("editors has been changed.").waitFor();
@@ -77,7 +77,7 @@ test("the administration", async (t) => {
     await page.getByLabel("First name").fill("Grace");
     await page.getByRole("combobox", { name: "Groups" }).fill("edit");
     await page.getByRole("option", { name: "editors" }).click();
-    await page.getByRole("button", { name: "Take editors away" }).waitFor();
+    await page.getByRole("button", { name: "Remove editors" }).waitFor();
     await page.getByRole("button", { name: "Create the user" }).click();
     await heading("grace").waitFor();
     await told("The user has been created.").waitFor();
