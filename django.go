@@ -111,13 +111,36 @@ func (c *Config) djangoName() string {
 	return django.Config{Database: strings.TrimPrefix(c.DB, djangoScheme)}.String()
 }
 
-func (e djangoEngine) open(ctx context.Context) (*storage, error) {
+// openTheirs opens Django's tables, if they can be shared.
+func (e djangoEngine) openTheirs(ctx context.Context) (*django.DB, error) {
 	theirs, err := e.config.OpenDjango(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := theirs.Writable(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("Django's %s: %w", e.config.djangoName(), err), theirs.Close())
+	}
+	return theirs, nil
+}
+
+// CheckDjango returns the error that New would return because Django's tables can't be shared; nil if the database is not
+// Django's. It changes nothing.
+func (d Database) CheckDjango(ctx context.Context) error {
+	e, ok := d.engine.(djangoEngine)
+	if !ok {
+		return nil
+	}
+	theirs, err := e.openTheirs(ctx)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	return theirs.Close()
+}
+
+func (e djangoEngine) open(ctx context.Context) (*storage, error) {
+	theirs, err := e.openTheirs(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if doubt := theirs.KeyWarning(); doubt != "" {
 		e.config.Log.LogAttrs(ctx, slog.LevelWarn, "is this Django's secret key?", slog.String("reason", doubt),

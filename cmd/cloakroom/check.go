@@ -140,6 +140,9 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 		}
 	}
 	if elsewhere {
+		if err := l.db.CheckDjango(ctx); err != nil {
+			return append(issues, newIssue("E004", "serve would not start: "+explain(err), "")), nil
+		}
 		remove, err := useTempDir(&config)
 		if err != nil {
 			return nil, err
