@@ -55,7 +55,7 @@ type act struct {
 
 // transact does something in one step of the store, after it has judged the actor.
 func (s *Service) transact(ctx context.Context, do func(a act) error) error {
-	return s.Store.Transact(ctx, func(tx Tx) error {
+	return s.store().Transact(ctx, func(tx Tx) error {
 		a := act{Tx: tx}
 		if s.actor != nil {
 			var err error
@@ -86,7 +86,7 @@ func (a *Actor) load(tx Tx) (*User, error) {
 // what other stores keep, such as sessions: these can't be part of the step. [ErrNotFound], and the errors of [Service.By].
 func (s *Service) Subject(ctx context.Context, id string) (u *User, err error) {
 	if s.actor == nil {
-		return s.Store.Load(ctx, id)
+		return s.store().Load(ctx, id)
 	}
 	err = s.transact(ctx, func(a act) error {
 		u, err = a.subject(id)

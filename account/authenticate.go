@@ -33,7 +33,8 @@ type Attempt struct {
 }
 
 // Service is what can be done with accounts, for the command line and the network alike. Store, Hasher and Guard are
-// required, and the fields must not change once it is in use; it is then safe for concurrent use.
+// required: its methods panic if there is no Store. The fields must not change once it is in use; it is then safe for
+// concurrent use.
 //
 // Besides the errors that are named, its methods return *[password.BusyError] where a password is hashed, and those of
 // the stores, which mean that nothing is known. With an error nothing else is returned.
@@ -57,6 +58,13 @@ type Service struct {
 
 	observers []func(id string)
 	actor     *Actor // see By; nil: none is judged
+}
+
+func (s *Service) store() Store {
+	if s.Store == nil {
+		panic("account: Service.Store is nil; give it a store, such as that of package sqlite")
+	}
+	return s.Store
 }
 
 func (s *Service) changed(id string) {
@@ -117,7 +125,7 @@ func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, err
 		return nil, err
 	}
 	defer release()
-	u, err := s.Store.Load(ctx, id)
+	u, err := s.store().Load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrMoved
 	}
@@ -157,7 +165,7 @@ func (s *Service) lookUp(ctx context.Context, typed, key string) (*User, error) 
 	if s.Names != nil {
 		return s.Names.FindTyped(ctx, typed)
 	}
-	return s.Store.Find(ctx, key)
+	return s.store().Find(ctx, key)
 }
 
 // loginKey returns "", which is nobody's key, for what is too long to be a name.
@@ -217,7 +225,7 @@ func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, 
 		// Without room in the pool the weak hash serves until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
-	changed, err := s.Store.Change(ctx, u.ID, func(c *User) error {
+	changed, err := s.store().Change(ctx, u.ID, func(c *User) error {
 		c.LastLogin = max(c.LastLogin, now)
 		if better != "" && c.Password == u.Password {
 			c.Password = better

@@ -15,7 +15,7 @@ const maxGroup = 150
 
 // Group returns the group with this name. [ErrNotFound].
 func (s *Service) Group(ctx context.Context, name string) (Group, error) {
-	groups, err := s.Store.Groups(ctx)
+	groups, err := s.store().Groups(ctx)
 	if err != nil {
 		return Group{}, fmt.Errorf("look for a group: %w", err)
 	}

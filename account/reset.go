@@ -56,7 +56,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 	if err != nil {
 		return nil, err
 	}
-	u, err = s.Store.SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
+	u, err = s.store().SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
 		if !c.IsActive {
 			return ErrResetSpent
 		}
@@ -77,7 +77,7 @@ func (s *Service) resets(ctx context.Context, hash [32]byte, from netip.Addr) (u
 		return nil, err
 	}
 	defer try.Undo(ctx)
-	_, err = s.Store.SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
+	_, err = s.store().SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
 		if !c.IsActive {
 			return ErrResetSpent
 		}

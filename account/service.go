@@ -119,7 +119,7 @@ func (s *Service) checkFree(ctx context.Context, u *User, wrong problems) error 
 		if name == "" || len(wrong[field]) > 0 {
 			continue
 		}
-		switch _, err := s.Store.Find(ctx, Key(name)); {
+		switch _, err := s.store().Find(ctx, Key(name)); {
 		case err == nil:
 			wrong.addTaken(field)
 		case !errors.Is(err, ErrNotFound):
@@ -174,7 +174,7 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	if err != nil {
 		return nil, err
 	}
-	changed, err := s.Store.Change(ctx, id, func(c *User) error {
+	changed, err := s.store().Change(ctx, id, func(c *User) error {
 		if c.Epoch != u.Epoch {
 			return ErrMoved
 		}
@@ -317,5 +317,5 @@ func (s *Service) Lookup(ctx context.Context, name string) (*User, error) {
 	if err != nil || u != nil {
 		return u, err
 	}
-	return s.Store.Load(ctx, name)
+	return s.store().Load(ctx, name)
 }

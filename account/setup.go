@@ -15,7 +15,7 @@ const setupLife = 30 * time.Minute
 // earlier one is void from then on. Only its hash is kept.
 func (s *Service) SetupSecret(ctx context.Context) (string, error) {
 	secret := rand.Text()
-	err := s.Store.SetSetup(ctx, sha256.Sum256([]byte(secret)), time.Now().Add(setupLife).Unix())
+	err := s.store().SetSetup(ctx, sha256.Sum256([]byte(secret)), time.Now().Add(setupLife).Unix())
 	if err != nil {
 		return "", fmt.Errorf("store set-up secret: %w", err)
 	}
@@ -24,7 +24,7 @@ func (s *Service) SetupSecret(ctx context.Context) (string, error) {
 
 // NeedsSetup reports whether there is no user yet.
 func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
-	users, err := s.Store.List(ctx, Query{Limit: 1})
+	users, err := s.store().List(ctx, Query{Limit: 1})
 	if err != nil {
 		return false, fmt.Errorf("look for users: %w", err)
 	}
@@ -49,7 +49,7 @@ func (s *Service) CreateFirst(ctx context.Context, secret string, n New) (*User,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.CreateFirst(ctx, u, sha256.Sum256([]byte(secret)), time.Now().Unix()); err != nil {
+	if err := s.store().CreateFirst(ctx, u, sha256.Sum256([]byte(secret)), time.Now().Unix()); err != nil {
 		return nil, invalidIfTaken(err)
 	}
 	return u, nil

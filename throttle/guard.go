@@ -50,7 +50,7 @@ import (
 // Guard counts tries. It is safe for concurrent use, provided that its fields don't change, and so are any number of
 // Guards over one Store, in one process or many. A Guard must not be copied once it is in use.
 type Guard struct {
-	Store Store // required; what survives a restart is what it keeps
+	Store Store // required: Reserve and Purge panic without one. Counters survive a restart if it keeps them
 
 	// Key makes the names of the counters, so that the store shows neither usernames nor addresses. Another key
 	// forgets every count. Nil: plain SHA-256, which hides nothing from who can list the likely names.
@@ -90,6 +90,13 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("too many failed attempts; try again in %v", e.RetryAfter)
 }
 
+func (g *Guard) store() Store {
+	if g == nil || g.Store == nil {
+		panic("throttle: Guard.Store is nil; give it a store, such as that of package sqlite")
+	}
+	return g.Store
+}
+
 // Reserve counts a try as failed until it is settled. The caller looks at the secret only if the error is nil, and
 // settles the Try with exactly one of its methods. The error is an *[Error] if the limit has been reached; such a try is
 // counted nowhere and doesn't prolong the wait. Any other error means that the store couldn't answer.
@@ -98,6 +105,7 @@ func (e *Error) Error() string {
 // until enough of them are given back, or all have failed, or ctx ends. So any number of right secrets may be shown at
 // once. Tries of other processes aren't waited for.
 func (g *Guard) Reserve(ctx context.Context, a Attempt) (*Try, error) {
+	_ = g.store() // fail before anything waits
 	counts := g.counts(a)
 	if len(counts) == 0 {
 		return nil, errors.New("throttle: an attempt without name, account and address")
@@ -133,7 +141,7 @@ func (g *Guard) reserve(ctx context.Context, counts []count, held string) (*Try,
 	if held != "" {
 		g.open.leave([]string{held}, false)
 	}
-	err := g.Store.Update(ctx, t.keys, func(counters []Counter) error {
+	err := g.store().Update(ctx, t.keys, func(counters []Counter) error {
 		return t.take(counters, time.Now().Unix())
 	})
 	if err == nil {
@@ -185,7 +193,7 @@ func (g *Guard) Purge(ctx context.Context) error {
 	const batch = 500
 	now := time.Now().Unix()
 	for {
-		n, err := g.Store.DeleteExpired(ctx, now, batch)
+		n, err := g.store().DeleteExpired(ctx, now, batch)
 		if err != nil || n < batch {
 			return err
 		}

@@ -14,6 +14,7 @@ const touchEvery = time.Minute
 // Run writes the noted uses in batches and removes expired tokens from the store, until ctx ends; then it writes what is
 // left and returns nil. Run it once per Service. Without it each use is written at once, and nothing is removed.
 func (s *Service) Run(ctx context.Context) error {
+	_ = s.store() // fail now, rather than at the first purge
 	s.batch(true)
 	background.Work{Flush: s.flush, Purge: s.purge, Failed: s.purgeFailed}.Run(ctx)
 	s.batch(false)
@@ -61,13 +62,13 @@ func (s *Service) write(ctx context.Context, uses []Used) {
 	if len(uses) == 0 {
 		return
 	}
-	if err := s.Store.Touch(ctx, uses); err != nil && s.Log != nil {
+	if err := s.store().Touch(ctx, uses); err != nil && s.Log != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "token touch failed", slog.Int("tokens", len(uses)), slog.Any("error", err))
 	}
 }
 
 func (s *Service) purge(ctx context.Context, limit int) (int, error) {
-	return s.Store.DeleteExpired(ctx, time.Now().Unix(), limit)
+	return s.store().DeleteExpired(ctx, time.Now().Unix(), limit)
 }
 
 func (s *Service) purgeFailed(ctx context.Context, err error) {

@@ -57,8 +57,8 @@ type New struct {
 	IP, Agent   string
 }
 
-// Service makes tokens and checks them. Only Store is needed; set the fields before first use. It is then safe for
-// concurrent use.
+// Service makes tokens and checks them. Only Store is needed, and its methods panic without one. Set the fields before first
+// use; it is then safe for concurrent use.
 type Service struct {
 	Store Store
 	ID    func(kind Kind, text string) (ID, bool) // nil: Hash; false: can't be a token's text
@@ -73,6 +73,13 @@ type Service struct {
 	mu      sync.Mutex
 	running bool
 	pending map[ID]int64
+}
+
+func (s *Service) store() Store {
+	if s.Store == nil {
+		panic("token: Service.Store is nil; give it a store, such as that of package sqlite")
+	}
+	return s.Store
 }
 
 func (s *Service) id(kind Kind, text string) (ID, bool) {
@@ -112,7 +119,7 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 	if n.TTL > 0 {
 		r.Expires = now + max(1, int64(n.TTL/time.Second))
 	}
-	err = s.Store.Create(ctx, r, Limit{Max: n.Limit, Now: now, Evict: n.Evict})
+	err = s.store().Create(ctx, r, Limit{Max: n.Limit, Now: now, Evict: n.Evict})
 	if errors.Is(err, ErrLimit) || errors.Is(err, ErrMoved) {
 		return "", nil, err
 	}
@@ -149,7 +156,7 @@ func (s *Service) Check(ctx context.Context, text string, kinds ...Kind) (*Token
 	if !ok {
 		return nil, ErrInvalid
 	}
-	r, err := View(ctx, s.Store, id)
+	r, err := View(ctx, s.store(), id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalid
 	}
@@ -178,7 +185,7 @@ func over(r *Record, now int64) bool { return r.Expires != 0 && now >= r.Expires
 
 // List returns the live tokens of a user of these kinds, or of all kinds that people know, the newest first.
 func (s *Service) List(ctx context.Context, user string, kinds ...Kind) ([]*Token, error) {
-	records, err := s.Store.List(ctx, Query{User: user})
+	records, err := s.store().List(ctx, Query{User: user})
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
@@ -212,7 +219,7 @@ func (s *Service) find(ctx context.Context, user, id string) (*Record, error) {
 	if id == "" {
 		return nil, ErrNotFound
 	}
-	records, err := s.Store.List(ctx, Query{User: user, PublicID: id, Limit: 1})
+	records, err := s.store().List(ctx, Query{User: user, PublicID: id, Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("find token: %w", err)
 	}
@@ -229,7 +236,7 @@ func (s *Service) Revoke(ctx context.Context, user, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Store.Delete(ctx, r.ID); err != nil {
+	if err := s.store().Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end token: %w", err)
 	}
 	s.log(ctx, "authn_token_revoked", about(r)...)
@@ -242,7 +249,7 @@ func (s *Service) RevokeAll(ctx context.Context, user string, kinds ...Kind) (in
 	if user == "" {
 		return 0, errors.New("token: RevokeAll needs a user")
 	}
-	n, err := s.Store.DeleteUser(ctx, user, kinds...)
+	n, err := s.store().DeleteUser(ctx, user, kinds...)
 	if err != nil {
 		return 0, fmt.Errorf("end tokens: %w", err)
 	}
