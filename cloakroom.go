@@ -45,7 +45,7 @@ type Server struct {
 	Tokens   *token.Service
 	Auth     *auth.Resolver
 	Audit    *audit.Log
-	Log      *slog.Logger // Config.Log, on its way through Audit
+	Log      *slog.Logger // Config.Log, with the ID and the client of the request that a line is about
 
 	url      string
 	keyFile  string
@@ -77,9 +77,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.metrics, err = metrics.New(c.Metrics); err != nil {
 		return nil, fmt.Errorf("Config.Metrics: %w", err)
 	}
-	s := &Server{url: c.URL, keyFile: c.KeyFile, Audit: &audit.Log{Keep: c.AuditRetention, Report: c.Log}}
-	c.Log = slog.New(s.Audit.Handler(c.Log.Handler()))
-	s.Log = c.Log
+	s := &Server{url: c.URL, keyFile: c.KeyFile, Log: c.Log}
 	guard, err := csrf.New(csrf.Config{
 		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
 		SharedCookie: strings.HasPrefix(c.DB, djangoScheme),
@@ -159,6 +157,9 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 
 func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
 	secure := base.Scheme == "https"
+	s.Audit = &audit.Log{
+		Store: c.metrics.Audit(s.db.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
+	}
 	s.throttle = &throttle.Guard{Store: c.metrics.Throttles(s.db.Throttles), Key: s.keys.Derive("throttle")[0]}
 	s.hasher = &password.Hasher{}
 	s.Accounts = &account.Service{
@@ -169,18 +170,17 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	}
 	s.Sessions = &session.Manager{
 		Store: c.metrics.Revocations(s.cached.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
-		AppTokens: c.AppTokens, Passive: httpapi.Passive, Log: c.Log,
+		AppTokens: c.AppTokens, Passive: httpapi.Passive, Audit: s.Audit, Log: c.Log,
 	}
 	c.setCookie(s.Sessions, secure)
-	s.Tokens = &token.Service{Store: s.cached.tokens, Log: c.Log}
+	s.Tokens = &token.Service{Store: s.cached.tokens, Audit: s.Audit, Log: c.Log}
 	s.Auth = auth.New(s.Sessions, s.cached.accounts)
 	s.Auth.Tokens = s.Tokens
 	s.jwt = &jwt.Service{
 		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Sealed}, Store: s.cached.tokens, Accounts: s.Auth, Sessions: s.Sessions,
-		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Log: c.Log,
+		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Audit: s.Audit,
 	}
 	s.Auth.JWT = s.jwt
-	s.Audit.Store, s.Audit.Who = c.metrics.Audit(s.db.Audit), s.userIDByLogin
 	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
 	if s.db.sqlite != nil {
 		s.events.Version = s.db.sqlite.Foreign
@@ -216,7 +216,7 @@ func gatewayConfig(c Config, guard *csrf.Protection, trust clientip.Trust) gatew
 
 // buildGateway builds the gateway.
 func (s *Server) buildGateway(front gateway.Config) (err error) {
-	front.Auth, front.Signer = s.api.Auth, s.jwt.Keys
+	front.Auth, front.Audit, front.Signer = s.api.Auth, s.Audit, s.jwt.Keys
 	front.Cookies = []string{httpapi.DeviceCookie}
 	if s.db.django != nil { // Django needs the cookie as we do
 		front.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: s.db.django.Succeeded}
@@ -306,7 +306,7 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.api.Log.LogAttrs(ctx, slog.LevelInfo, "authn_token_created", slog.String("kind", "setup"))
+	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "setup"))
 	return s.url + "/auth/setup#" + secret, nil
 }
 
@@ -332,7 +332,7 @@ func (s *Server) userIDByLogin(ctx context.Context, login string) string {
 // Close writes what is left for the audit log, and closes the database. Stop serving, and Run, before.
 func (s *Server) Close() error {
 	var err error
-	if s.Audit.Store != nil {
+	if s.Audit != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		err = s.lastEvents(ctx)
@@ -350,7 +350,7 @@ func (s *Server) lastEvents(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("the audit log lacks %d of the last events, since the database took no more: %w", s.Audit.Load().Waiting, err)
+	return fmt.Errorf("the audit log lacks %d of the last events, since the database took no more: %w", s.Audit.Stats().Waiting, err)
 }
 
 // closeTimeout bounds what Close waits for.

@@ -24,12 +24,12 @@ type layer struct {
 // layers is the house: arrows only go down. A new package fails the test until it has its line here.
 var layers = map[string]layer{
 	// The domain knows no database and no network.
-	"session":             {own: []string{"internal/background"}, others: []string{"golang.org/x/net/publicsuffix"}},
+	"session":             {own: []string{"audit", "internal/background"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"password":            {others: []string{"golang.org/x/"}},
 	"throttle":            {},
 	"internal/feed":       {},
-	"token":               {own: []string{"internal/background"}},
-	"internal/jwt":        {own: []string{"session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
+	"token":               {own: []string{"audit", "internal/background"}},
+	"internal/jwt":        {own: []string{"audit", "session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":                {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":             {own: []string{"password", "throttle"}, others: []string{"golang.org/x/"}},
 	"audit":               {own: []string{"internal/reqinfo", "internal/background"}},
@@ -80,7 +80,7 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {},
 	"internal/gateway": {own: []string{
-		"auth", "csrf", "session", "internal/clientip", "internal/fieldvalue", "internal/limit", "internal/problem", "internal/reqinfo",
+		"audit", "auth", "csrf", "session", "internal/clientip", "internal/fieldvalue", "internal/limit", "internal/problem", "internal/reqinfo",
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",

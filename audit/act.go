@@ -8,37 +8,37 @@ import (
 	"time"
 )
 
-// actName is OWASP's name for whatever an administrator does.
-const actName = "authz_admin"
-
 // actTimeout bounds how long an act waits for each of its two writes.
 const actTimeout = 5 * time.Second
 
-// Act carries out what an administrator does. That it is about to be done, and by whom, is in the store before do is called;
-// if that can't be written, do is not called, and Act returns why. What came of it is logged after: by do, under the names
-// of what it did and with the context that it is given; if do logs nothing, or fails, as an event with this outcome.
-// An attempt without either tells that the process ended, or lost its store, in between.
+// Act runs do, which is an administrator's act, once an event with the outcome Attempt is in the Store, which says who is
+// about to do what. If that event can't be stored, Act doesn't call do and returns the error.
 //
-// log must go through the Log's Handler; about says what is to be done.
-func (l *Log) Act(ctx context.Context, log *slog.Logger, about []slog.Attr, do func(context.Context) error) error {
-	tell := func(outcome string) {
-		log.LogAttrs(ctx, slog.LevelInfo, actName, append([]slog.Attr{slog.String("outcome", outcome)}, about...)...)
-	}
-	tell(Attempt)
+// What came of the act is recorded after it: by do, through Record and with the context that do gets. If do records no
+// success, or fails, Act records an event with the outcome. An attempt that no other event of the request follows means that
+// the process ended, or lost its store, in between.
+//
+// The attributes say what is about to be done. Act returns the error of do.
+func (l *Log) Act(ctx context.Context, about []slog.Attr, do func(context.Context) error) error {
+	l.recordAct(ctx, Attempt, about)
 	if err := l.flushAct(ctx); err != nil {
-		tell(Failure)
-		return fmt.Errorf("record in the audit log what is to be done: %w", err)
+		l.recordAct(ctx, Failure, about)
+		return fmt.Errorf("record in the audit log what is about to be done: %w", err)
 	}
 	var successes atomic.Int32
 	err := do(context.WithValue(ctx, successesKey{}, &successes))
 	switch {
 	case err != nil:
-		tell(Failure)
+		l.recordAct(ctx, Failure, about)
 	case successes.Load() == 0:
-		tell(Success)
+		l.recordAct(ctx, Success, about)
 	}
-	_ = l.flushAct(ctx) // what can't be written now waits, and Run reports it
+	_ = l.flushAct(ctx) // events that can't be written now stay queued, and Run reports the error
 	return err
+}
+
+func (l *Log) recordAct(ctx context.Context, outcome string, about []slog.Attr) {
+	l.record(ctx, Authz.Admin, outcome, append([]slog.Attr{slog.String("outcome", outcome)}, about...))
 }
 
 func (l *Log) flushAct(ctx context.Context) error {
@@ -47,10 +47,10 @@ func (l *Log) flushAct(ctx context.Context) error {
 	return l.Flush(ctx)
 }
 
+// successesKey is the key of the number of successful events of an act.
 type successesKey struct{}
 
-// told counts the successes of an act.
-func told(ctx context.Context, e *Event) {
+func noteSuccess(ctx context.Context, e *Event) {
 	if n, ok := ctx.Value(successesKey{}).(*atomic.Int32); ok && e.Outcome == Success {
 		n.Add(1)
 	}

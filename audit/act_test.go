@@ -31,34 +31,34 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	failed := errors.New("failed")
 	for _, row := range []struct {
 		name string
-		do   func(ctx context.Context, log *slog.Logger) error
+		do   func(ctx context.Context, j *journal) error
 		err  error
 		want []string
 	}{
-		{"nothing is logged", func(context.Context, *slog.Logger) error { return nil }, nil, []string{"authz_admin success"}},
-		{"a deed is logged", func(ctx context.Context, log *slog.Logger) error {
-			log.InfoContext(ctx, "user_deleted", "user", "7")
+		{"nothing is logged", func(context.Context, *journal) error { return nil }, nil, []string{"authz_admin success"}},
+		{"a deed is logged", func(ctx context.Context, j *journal) error {
+			j.Record(ctx, audit.User.Deleted, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"user_deleted success"}},
-		{"it fails", func(context.Context, *slog.Logger) error { return failed }, failed, []string{"authz_admin failure"}},
-		{"it fails halfway", func(ctx context.Context, log *slog.Logger) error {
-			log.InfoContext(ctx, "session_expired", "user", "7")
+		{"it fails", func(context.Context, *journal) error { return failed }, failed, []string{"authz_admin failure"}},
+		{"it fails halfway", func(ctx context.Context, j *journal) error {
+			j.Record(ctx, audit.Session.Expired, slog.String("user", "7"))
 			return failed
 		}, failed, []string{"session_expired success", "authz_admin failure"}},
-		{"a refusal is logged", func(ctx context.Context, log *slog.Logger) error {
-			log.WarnContext(ctx, "authz_fail", "user", "7")
+		{"a refusal is logged", func(ctx context.Context, j *journal) error {
+			j.Record(ctx, audit.Authz.Fail, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"authz_fail failure", "authz_admin success"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			j := newJournal(t)
-			ctx := audit.By(reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), ""), "1")
+			ctx := audit.WithActor(reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), ""), "1")
 			about := []slog.Attr{slog.String("user", "7"), slog.String("path", "/x")}
-			err := j.Act(ctx, j.logger, about, func(ctx context.Context) error {
+			err := j.Act(ctx, about, func(ctx context.Context) error {
 				if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt"}) {
 					t.Errorf("the store has %q when the act begins", got)
 				}
-				return row.do(ctx, j.logger)
+				return row.do(ctx, j)
 			})
 			if !errors.Is(err, row.err) {
 				t.Errorf("Act returned %v", err)
@@ -80,7 +80,7 @@ func TestNoActWithoutItsRecord(t *testing.T) {
 	t.Attr("threat", "L04")
 	j := newJournal(t)
 	j.out.Store(true)
-	err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
+	err := j.Act(audit.WithActor(t.Context(), "1"), nil, func(context.Context) error {
 		t.Error("it was done")
 		return nil
 	})
@@ -104,7 +104,7 @@ func TestAStoreThatHangsHoldsNoAct(t *testing.T) {
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
+				err := j.Act(audit.WithActor(t.Context(), "1"), nil, func(context.Context) error {
 					t.Error("it was done")
 					return nil
 				})
@@ -131,7 +131,7 @@ func (hanging) Append(ctx context.Context, _ []*audit.Event) error {
 // TestAnActThatIsDoneIsNotUndoneByAnOutage: the attempt is in the store, and what came of it waits.
 func TestAnActThatIsDoneIsNotUndoneByAnOutage(t *testing.T) {
 	j := newJournal(t)
-	err := j.Act(audit.By(t.Context(), "1"), j.logger, nil, func(context.Context) error {
+	err := j.Act(audit.WithActor(t.Context(), "1"), nil, func(context.Context) error {
 		j.out.Store(true)
 		return nil
 	})
@@ -153,14 +153,13 @@ func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)
 		j.out.Store(true)
-		for n := range 20 {
-			for i := range 1500 {
-				j.logger.Info(fmt.Sprint("session_renewed_", n), "user", fmt.Sprint(i))
-			}
+		for i := range 6000 {
+			j.Record(t.Context(), audit.Session.Created, slog.String("user", fmt.Sprint(i)))
+			j.Record(t.Context(), audit.Session.Renewed, slog.String("user", fmt.Sprint(i)))
 		}
 		j.out.Store(false)
 		about := []slog.Attr{slog.String("user", "1")}
-		if err := j.Act(audit.By(t.Context(), "1"), j.logger, about, func(context.Context) error { return nil }); err != nil {
+		if err := j.Act(audit.WithActor(t.Context(), "1"), about, func(context.Context) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(j.events(audit.Query{Name: "authz_admin"})); n != 2 {
@@ -176,21 +175,22 @@ func TestWhoDidItIsTold(t *testing.T) {
 	j := newJournal(t)
 	request := reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "")
 	for _, row := range []struct {
-		ctx         context.Context
-		event, want string
+		ctx  context.Context
+		kind audit.Kind
+		want string
 	}{
-		{request, "session_created", "7"},
-		{request, "authn_login_fail", ""},
-		{request, "authz_fail", "7"},
-		{audit.By(request, "1"), "session_expired", "1"},
-		{audit.By(t.Context(), audit.CommandLine), "session_expired", "command line"},
-		{audit.By(audit.By(t.Context(), audit.CommandLine), ""), "session_expired", ""},
-		{t.Context(), "session_expired", ""},
+		{request, audit.Session.Created, "7"},
+		{request, audit.Login.Fail, ""},
+		{request, audit.Authz.Fail, "7"},
+		{audit.WithActor(request, "1"), audit.Session.Expired, "1"},
+		{audit.WithActor(t.Context(), audit.CommandLine), audit.Session.Expired, "command line"},
+		{audit.WithActor(audit.WithActor(t.Context(), audit.CommandLine), ""), audit.Session.Expired, ""},
+		{t.Context(), audit.Session.Expired, ""},
 	} {
-		j.logger.InfoContext(row.ctx, row.event, "user", "7")
+		j.Record(row.ctx, row.kind, slog.String("user", "7"))
 		j.flush()
-		if e := j.events(audit.Query{Limit: 1})[0]; e.Name != row.event || e.Actor != row.want {
-			t.Errorf("%s: by %q, want %q", row.event, e.Actor, row.want)
+		if e := j.events(audit.Query{Limit: 1})[0]; e.Name != row.kind.String() || e.Actor != row.want {
+			t.Errorf("%s: the actor is %q, want %q", row.kind, e.Actor, row.want)
 		}
 	}
 }
@@ -199,12 +199,12 @@ func TestWhoDidItIsTold(t *testing.T) {
 func TestAPasswordTypedAsANameIsNotKept(t *testing.T) {
 	t.Attr("threat", "L03")
 	j := newJournal(t)
-	j.Who = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
+	j.UserID = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
 	j.out.Store(true)
 	for _, row := range [][2]string{
 		{"ada", "ada"}, {"purple canary drinks tea", "pu…"}, {"p", "p…"}, {"é👩x", "é👩…"}, {"…", "…"}, {"xy…", "xy…"},
 	} {
-		j.logger.Warn("authn_login_fail", "login", row[0])
+		j.Record(t.Context(), audit.Login.Fail, slog.String("login", row[0]))
 		_ = j.Flush(t.Context()) // which puts it back, named
 		j.out.Store(false)
 		j.flush()

@@ -14,126 +14,125 @@ import (
 )
 
 const (
-	// flushEvery is how long an event may wait for others to be written with.
+	// flushEvery is how long an event may be queued, so that events are written together.
 	flushEvery = 250 * time.Millisecond
 	// storeTimeout bounds one write.
 	storeTimeout = 5 * time.Second
 	// batch is how many events are written in one step.
 	batch = 500
-	// room is how many events may wait while the store is out or slow. Those of administrators wait beside them.
-	room = 10_000
+	// maxQueued is how many events are queued while the store fails or is slow. Events of administrators are queued
+	// even if there are more.
+	maxQueued = 10_000
 
-	// ofUsers and ofStrangers are how many events of one name are kept a minute: of those that name a user, and of those
-	// that anybody can cause.
-	ofUsers     = 6000
-	ofStrangers = 1000
+	// How many events of one name are kept a minute: of those that name a user, and of those that anyone can cause.
+	maxPerMinuteOfUsers     = 6000
+	maxPerMinuteOfStrangers = 1000
 
-	// purgeBatch is how many events that are too old are removed in one step.
+	// purgeBatch is how many old events are deleted in one step.
 	purgeBatch = 500
 
-	// StandardKeep is how long events are kept.
-	StandardKeep = 365 * 24 * time.Hour
+	// DefaultRetention is how long events are kept if the Log doesn't say.
+	DefaultRetention = 365 * 24 * time.Hour
 )
 
-// LeftOut is the name of the event that says how many others were not kept.
-const LeftOut = "audit_events_left_out"
-
-// Log writes events to a Store, many in one step. Set the fields before first use; after that it is safe for concurrent use.
+// Log records events. Set the fields before first use; after that it is safe for concurrent use.
 //
-// Events wait in memory for at most a quarter of a second, or until somebody calls Flush. While the store is out they wait
-// on, as many as there is room for. Of a flood, so many of one name are kept a minute; how many were left out is an event
-// too, and all are in the text log.
+// It writes events to the Store in batches: an event is queued for at most a quarter of a second, or until Flush is called.
+// While the Store fails, events stay queued, up to a limit. Of a flood, a limited number of events of each name is kept a
+// minute; an event says how many were left out, and Text has them all.
 type Log struct {
-	Store Store
-	Keep  time.Duration // 0: StandardKeep
+	Store     Store         // nil: events are only written to Text
+	Text      *slog.Logger  // gets a line for each event, and errors of the Log itself; nil: no text log
+	Retention time.Duration // how long Run keeps events; 0: DefaultRetention
 
-	// Who returns the ID of the user with a name as typed, or "", for events that have only the name. Of a name that is
-	// nobody's the store gets the first two letters: it may be a password, typed into the wrong field. nil: names are kept.
-	Who func(ctx context.Context, login string) string
-
-	// Report tells the operator what the Log can't keep. nil: nobody is told.
-	Report *slog.Logger
+	// UserID returns the ID of the user with a name as it was typed, or "" if there is none. The Log calls it for events that
+	// have only a name. If there is no such user, only the first two letters of the name are stored, since it may be a
+	// password that was typed into the wrong field. nil: names are stored as they are.
+	UserID func(ctx context.Context, login string) string
 
 	begin sync.Once
-	turn  chan struct{} // has room for whoever writes a batch; others wait no longer than their contexts allow
+	turn  chan struct{} // holds one value while a batch is written; a channel, so that waiting for it can time out
 
 	mu      sync.Mutex
-	waiting []*Event
-	minute  int64          // the one that counts is for
+	queue   []*Event
+	minute  int64          // the minute that counts is about
 	counts  map[string]int // events of this minute, by budget
-	left    int            // events that were left out since the last one that says so
-	leftOut int            // since the process began
+	left    int            // events left out since the last event that says how many
+	leftOut int            // events left out since the process began
 }
 
-// Load is what a Log has to do.
-type Load struct {
+// Stats is the state of a Log.
+type Stats struct {
 	Waiting int // events that are not in the store yet
-	LeftOut int // events that had no room, since the process began
+	LeftOut int // events that were not kept, since the process began
 }
 
-// Load returns what the Log has to do now.
-func (l *Log) Load() Load {
+// Stats returns the current state of the Log.
+func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Load{len(l.waiting), l.leftOut}
+	return Stats{len(l.queue), l.leftOut}
 }
 
-// add puts an event in line. Those of administrators always find a place.
+// add queues an event. Events of administrators are never left out.
 func (l *Log) add(e *Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !act(e) && (!l.affords(e) || len(l.waiting) >= room) {
+	if !byAdministrator(e) && (!l.withinBudget(e) || len(l.queue) >= maxQueued) {
 		l.left++
 		l.leftOut++
 		return
 	}
-	l.waiting = append(l.waiting, e)
+	l.queue = append(l.queue, e)
 }
 
-// act reports whether it is something that only administrators do, or that somebody did to another's account or a group.
-func act(e *Event) bool { return e.Name == actName || e.Actor != "" && e.Actor != e.Subject }
+// byAdministrator reports whether only an administrator can have caused the event: it is an act, or it is about another
+// user's account or a group.
+func byAdministrator(e *Event) bool {
+	return e.Name == Authz.Admin.name || e.Actor != "" && e.Actor != e.Subject
+}
 
-// affords counts an event, and reports whether it is within the budget of its minute.
-func (l *Log) affords(e *Event) bool {
+// withinBudget counts an event, and reports whether it is within the budget of its minute.
+func (l *Log) withinBudget(e *Event) bool {
 	if minute := e.At / 60_000; minute != l.minute || l.counts == nil {
 		l.minute, l.counts = minute, map[string]int{}
 	}
-	budget, most := e.Name, ofStrangers
+	budget, most := e.Name, maxPerMinuteOfStrangers
 	if e.Subject != "" {
-		budget, most = e.Name+" ", ofUsers
+		budget, most = e.Name+" ", maxPerMinuteOfUsers
 	}
 	l.counts[budget]++
 	return l.counts[budget] <= most
 }
 
-// take takes the next batch out of the line; nil if there is none.
+// take removes the next batch from the queue; nil if it is empty.
 func (l *Log) take() []*Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.left > 0 {
-		l.waiting = append(l.waiting, &Event{
-			At: time.Now().UnixMilli(), Name: LeftOut, Outcome: Failure, Detail: map[string]string{"events": strconv.Itoa(l.left)},
+		l.queue = append(l.queue, &Event{
+			At: time.Now().UnixMilli(), Name: leftOut.name, Outcome: leftOut.outcome, Detail: map[string]string{"events": strconv.Itoa(l.left)},
 		})
 		l.left = 0
 	}
-	n := min(len(l.waiting), batch)
+	n := min(len(l.queue), batch)
 	if n == 0 {
 		return nil
 	}
-	taken := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
+	taken := l.queue[:n:n]
+	l.queue = l.queue[n:]
 	return taken
 }
 
-// putBack puts a batch that could not be written at the head of the line.
+// putBack puts a batch that could not be written at the front of the queue.
 func (l *Log) putBack(taken []*Event) {
 	l.mu.Lock()
-	l.waiting = append(taken, l.waiting...)
+	l.queue = append(taken, l.queue...)
 	l.mu.Unlock()
 }
 
-// Flush writes all that waits. After it has returned nil, every event that was logged before the call is in the store. On an
-// error the events wait on.
+// Flush writes all queued events. After it has returned nil, every event that was recorded before the call is in the Store.
+// After an error the events stay queued.
 func (l *Log) Flush(ctx context.Context) error {
 	l.begin.Do(func() { l.turn = make(chan struct{}, 1) })
 	select {
@@ -158,7 +157,7 @@ func (l *Log) write(ctx context.Context, events []*Event) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	for _, e := range events {
-		l.name(ctx, e)
+		l.resolveLogin(ctx, e)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -166,12 +165,12 @@ func (l *Log) write(ctx context.Context, events []*Event) error {
 	return l.Store.Append(ctx, events)
 }
 
-// name finds out whose account an event is about that has only a name.
-func (l *Log) name(ctx context.Context, e *Event) {
-	if l.Who == nil || e.Subject != "" || e.Login == Mask(e.Login) {
-		return // known, or looked for already
+// resolveLogin sets the Subject of an event that has only a name, or masks a name that is no user's.
+func (l *Log) resolveLogin(ctx context.Context, e *Event) {
+	if l.UserID == nil || e.Subject != "" || e.Login == Mask(e.Login) {
+		return // the user is known, or the name has been resolved before
 	}
-	e.Subject = l.Who(ctx, e.Login)
+	e.Subject = l.UserID(ctx, e.Login)
 	if e.Subject == "" {
 		e.Login = Mask(e.Login)
 	} else if e.Actor == "" && e.Outcome == Success {
@@ -179,30 +178,30 @@ func (l *Log) name(ctx context.Context, e *Event) {
 	}
 }
 
-// masked ends a name of which the rest is left out.
-const masked = "…"
+// ellipsis ends a masked name.
+const ellipsis = "…"
 
-// Mask leaves enough of a name to see whether one name was tried many times, or many were: its first two letters. Masking
-// twice is masking once.
+// Mask returns the first two letters of a name and an ellipsis: enough to see whether one name was tried often or many names
+// were tried once. Masking a masked name doesn't change it.
 func Mask(login string) string {
 	if login == "" {
 		return ""
 	}
-	first := []rune(strings.TrimSuffix(login, masked))
-	return string(first[:min(2, len(first))]) + masked
+	first := []rune(strings.TrimSuffix(login, ellipsis))
+	return string(first[:min(2, len(first))]) + ellipsis
 }
 
-// Run writes what waits, and removes what is too old, until ctx ends; then it writes what is left and returns nil. Run it
-// once per Log. Without it, events are written when Flush is called.
+// Run writes queued events and deletes old ones until ctx ends; then it writes what is queued and returns nil. Run it once
+// for each Log that has a Store. Without it, events are written when Flush is called.
 func (l *Log) Run(ctx context.Context) error {
-	out := false
+	failing := false
 	background.Work{
 		Flush: func(ctx context.Context) {
 			err := l.Flush(ctx)
-			if !out && ctx.Err() == nil {
+			if !failing && ctx.Err() == nil {
 				l.report(err, "audit events wait for the store")
 			}
-			out = err != nil
+			failing = err != nil
 		},
 		Every: flushEvery, Purge: l.purge, Batch: purgeBatch,
 		Failed: func(_ context.Context, err error) { l.report(err, "audit purge failed") },
@@ -211,26 +210,23 @@ func (l *Log) Run(ctx context.Context) error {
 	return nil
 }
 
-// purge removes a batch of what is too old.
+// purge deletes a batch of old events.
 func (l *Log) purge(ctx context.Context, limit int) (int, error) {
-	return l.Store.DeleteOlder(ctx, time.Now().Add(-cmp.Or(l.Keep, StandardKeep)).UnixMilli(), limit)
+	return l.Store.DeleteOlder(ctx, time.Now().Add(-cmp.Or(l.Retention, DefaultRetention)).UnixMilli(), limit)
 }
 
 func (l *Log) report(err error, what string) {
-	if err == nil || l.Report == nil {
+	if err == nil || l.Text == nil {
 		return
 	}
-	l.mu.Lock()
-	n := len(l.waiting)
-	l.mu.Unlock()
-	l.Report.LogAttrs(context.Background(), slog.LevelError, what, slog.Int("events", n), slog.Any("error", err))
+	l.Text.LogAttrs(context.Background(), slog.LevelError, what, slog.Int("events", l.Stats().Waiting), slog.Any("error", err))
 }
 
-// Page returns the selected events, the latest first and at most limit of them, and the ID to go on before; "" if there are no
-// more.
+// Page returns at most limit of the selected events, the latest first, and the ID to set as Query.Before for the next page;
+// "" if this is the last one.
 func (l *Log) Page(ctx context.Context, q Query, limit int) (events []*Event, next string, err error) {
 	if limit < 1 {
-		return nil, "", errors.New("audit: a page of nothing")
+		return nil, "", errors.New("audit: the limit of a page must be at least 1")
 	}
 	q.Limit = limit + 1
 	if events, err = l.Store.List(ctx, q); err != nil || len(events) <= limit {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -32,6 +33,7 @@ func newApp(t testing.TB) *app {
 		t: t, log: log, accounts: &accounts{Store: db.Accounts},
 		sessions: &session.Manager{Store: db.Sessions, Log: slog.New(slog.NewTextHandler(log, nil))},
 	}
+	a.sessions.Audit = &audit.Log{Text: a.sessions.Log}
 	a.resolver = auth.New(a.sessions, a.accounts)
 	return a
 }

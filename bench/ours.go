@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
@@ -133,17 +134,18 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 		return nil, nil, err
 	}
 	log = slog.New(reqinfo.LogHandler(log.Handler()))
+	auditLog := &audit.Log{Text: log}
 	sessionStore, accountStore, tokenStore := remembering(ctx, s, db)
-	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Log: log}
+	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Audit: auditLog, Log: log}
 	who := auth.New(sessions, accountStore)
-	who.Tokens = &token.Service{Store: tokenStore, Log: log}
+	who.Tokens = &token.Service{Store: tokenStore, Audit: auditLog, Log: log}
 	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles}}
 	hub := &events.Hub{Auth: who, Log: log}
 	sessions.OnEnd, accounts.Changed = hub.SessionsEnded, hub.Wake
 	go sessions.Run(ctx)
 	api := &httpapi.API{
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: clientip.Trust{}, Keys: ring, Live: hub,
-		Healthy: func(context.Context) error { return nil }, Log: log,
+		Healthy: func(context.Context) error { return nil }, Audit: auditLog, Log: log,
 	}
 	credentials, err := populate(ctx, s, accountStore, sessions)
 	return api.Handler(nil), credentials, err

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 // ErrEnded says that the session is over: signed out, revoked, expired, or rotated by another request.
@@ -54,7 +56,8 @@ type Manager struct {
 	OnEnd          func(EndEvent)           // told what this Manager has ended, once it is; mustn't block. nil: nobody is
 	OnCookieChange func([]ID)               // told which tickets a browser sent whose cookie the answer replaces or deletes; mustn't block. nil: nobody is
 	OnCheck        func(Check)              // told of each check of a ticket; mustn't block. nil: nobody is
-	Log            *slog.Logger             // nil: silent. Never sees a ticket
+	Audit          *audit.Log               // records what happens to sessions; nil: nothing is recorded. Never gets a ticket
+	Log            *slog.Logger             // gets errors that no request can return; nil: they are not logged
 
 	observers []observer
 

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 type contextKey struct{}
@@ -79,7 +81,7 @@ func (m *Manager) carried(ctx context.Context, r *http.Request) (id ID, ok bool)
 	count := 0
 	for value := range cookieValues(r.Header, m.cookieName()) {
 		if count++; count > 1 {
-			m.log(ctx, slog.LevelInfo, "input_validation_fail", slog.String("reason", "two session cookies"))
+			m.Audit.Record(ctx, audit.Input.ValidationFail, slog.String("reason", "two session cookies"))
 			return ID{}, false
 		}
 		id, ok = m.tickets().ID(value)
@@ -306,14 +308,14 @@ func (m *Manager) logRejected(ctx context.Context, why string, r *Record) {
 	if q, ok := ctx.Value(contextKey{}).(*request); ok {
 		q.why = why // under the lock of FromContext
 	}
-	if m.Log == nil {
+	if m.Audit == nil {
 		return
 	}
 	attrs := []slog.Attr{slog.String("reason", why)}
 	if r != nil {
 		attrs = append(attrs, sessionAttrs(r)...)
 	}
-	m.log(ctx, slog.LevelInfo, "session_use_after_expire", attrs...)
+	m.Audit.Record(ctx, audit.Session.UseAfterExpire, attrs...)
 }
 
 func address(given string, r *http.Request) string {

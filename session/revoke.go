@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
@@ -156,5 +157,5 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 }
 
 func (m *Manager) logEnd(ctx context.Context, reason string, about ...slog.Attr) {
-	m.log(ctx, slog.LevelInfo, "session_expired", append(about, slog.String("reason", reason))...)
+	m.Audit.Record(ctx, audit.Session.Expired, append(about, slog.String("reason", reason))...)
 }

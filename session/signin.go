@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 // SignIn describes who has just proved who they are, and how.
@@ -59,7 +60,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	}
 	m.issue(w, r, ticket, in.App, record.Browser)
 	remember(r.Context(), s)
-	m.log(r.Context(), slog.LevelInfo, "session_created", sessionAttrs(record)...)
+	m.Audit.Record(r.Context(), audit.Session.Created, sessionAttrs(record)...)
 	m.trim(r.Context(), s)
 	return s, nil
 }
@@ -195,7 +196,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	}
 	m.issue(w, r, ticket, m.fromApp(r), renewed.Browser)
 	remember(r.Context(), s)
-	m.log(r.Context(), slog.LevelInfo, "session_renewed", sessionAttrs(renewed)...)
+	m.Audit.Record(r.Context(), audit.Session.Renewed, sessionAttrs(renewed)...)
 	return s, nil
 }
 

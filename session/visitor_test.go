@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -197,5 +198,6 @@ func render(v any) string { return fmt.Sprintf("%v %+v %#v %s", v, v, v, v) }
 func logTo(m *session.Manager) *bytes.Buffer {
 	var b bytes.Buffer
 	m.Log = slog.New(slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	m.Audit = &audit.Log{Text: m.Log}
 	return &b
 }

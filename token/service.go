@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
@@ -68,7 +69,8 @@ type Service struct {
 	// nil: each is new.
 	Standing func(ctx context.Context, n New) (text string, err error)
 
-	Log *slog.Logger // nil: silent. Never sees a token
+	Audit *audit.Log   // records which tokens are created and revoked; nil: nothing is recorded. Never gets a token
+	Log   *slog.Logger // gets errors of the work in the background; nil: they are not logged
 
 	mu      sync.Mutex
 	running bool
@@ -126,7 +128,7 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 	if err != nil {
 		return "", nil, fmt.Errorf("create token: %w", err)
 	}
-	s.log(ctx, "authn_token_created", about(r)...)
+	s.Audit.Record(ctx, audit.Token.Created, about(r)...)
 	return text, newToken(r), nil
 }
 
@@ -239,7 +241,7 @@ func (s *Service) Revoke(ctx context.Context, user, id string) error {
 	if err := s.store().Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end token: %w", err)
 	}
-	s.log(ctx, "authn_token_revoked", about(r)...)
+	s.Audit.Record(ctx, audit.Token.Revoked, about(r)...)
 	return nil
 }
 
@@ -254,16 +256,9 @@ func (s *Service) RevokeAll(ctx context.Context, user string, kinds ...Kind) (in
 		return 0, fmt.Errorf("end tokens: %w", err)
 	}
 	if n > 0 {
-		s.log(ctx, "authn_token_revoked", slog.String("user", user), slog.Int("tokens", n))
+		s.Audit.Record(ctx, audit.Token.Revoked, slog.String("user", user), slog.Int("tokens", n))
 	}
 	return n, nil
-}
-
-// log writes what happened, under the name that OWASP's logging vocabulary has for it.
-func (s *Service) log(ctx context.Context, event string, about ...slog.Attr) {
-	if s.Log != nil {
-		s.Log.LogAttrs(ctx, slog.LevelInfo, event, about...)
-	}
 }
 
 // about names a token in the log.

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -271,7 +272,7 @@ func TestScopesBoundWhatATokenMay(t *testing.T) {
 func TestTheLogNamesATokenByItsPublicID(t *testing.T) {
 	var log bytes.Buffer
 	s := newService()
-	s.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.Audit = &audit.Log{Text: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	text, k := made(t, s, token.New{Kind: token.Knox})
 	if err := s.Revoke(t.Context(), "", k.ID); err != nil {
 		t.Fatal(err)

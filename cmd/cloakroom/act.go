@@ -10,13 +10,14 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 // act calls do, which changes something, once the audit log holds that this command is about to. What do has done, it says
 // with did and the context that it gets.
 func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, do func(context.Context) error) error {
 	about = append(about, slog.String("command", a.command), slog.String("os_user", logged(osUser())))
-	return s.Audit.Act(ctx, s.Log, about, do)
+	return s.Audit.Act(ctx, about, do)
 }
 
 // change is about for a command that changes something.
@@ -26,15 +27,15 @@ func (n userArg) change(ctx context.Context, a *app, do func(context.Context, *c
 	})
 }
 
-// did puts into the audit log what has been done to a user, under OWASP's name.
-func did(ctx context.Context, s *cloakroom.Server, event string, u *account.User, more ...slog.Attr) {
-	s.Log.LogAttrs(ctx, slog.LevelInfo, event, append(aboutUser(u), more...)...)
+// did records what the command has done to a user.
+func did(ctx context.Context, s *cloakroom.Server, kind audit.Kind, u *account.User, more ...slog.Attr) {
+	s.Audit.Record(ctx, kind, append(aboutUser(u), more...)...)
 }
 
 // didToGroup is did for a group.
 func didToGroup(ctx context.Context, s *cloakroom.Server, deed string, before, after account.Group) {
 	change := account.RightsChange(&account.User{Direct: before.Permissions}, &account.User{Direct: after.Permissions})
-	s.Log.LogAttrs(ctx, slog.LevelInfo, "privilege_permissions_changed",
+	s.Audit.Record(ctx, audit.Privilege.PermissionsChanged,
 		slog.String("group", logged(after.Name)), slog.String("deed", deed), slog.String("change", logged(change)))
 }
 

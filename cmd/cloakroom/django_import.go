@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
 )
 
@@ -130,7 +131,7 @@ func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Se
 		if report, err = i.Run(ctx); err != nil {
 			return err
 		}
-		s.Log.LogAttrs(ctx, slog.LevelInfo, "authz_admin", slog.String("deed", "imported"), slog.Int("users", report.Created),
+		s.Audit.Record(ctx, audit.Authz.Admin, slog.String("deed", "imported"), slog.Int("users", report.Created),
 			slog.Int("changed", report.Changed), slog.Int("groups", report.Groups), slog.Int("tokens", report.Tokens),
 			slog.Int("ended", report.Ended))
 		return nil

@@ -75,7 +75,7 @@ type cli struct {
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	args = normalizeArgs(args)
-	ctx = audit.By(ctx, audit.CommandLine)
+	ctx = audit.WithActor(ctx, audit.CommandLine)
 	var c cli
 	a := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
 	parser, err := newParser(&c, stdout, stderr, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))

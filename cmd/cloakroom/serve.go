@@ -47,7 +47,7 @@ const (
 )
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	ctx = audit.By(ctx, "") // what it does from now on is nobody's command
+	ctx = audit.WithActor(ctx, "") // what it does from now on is nobody's command
 	log := c.logger(a.err)
 	listeners, err := c.open(ctx, a)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	log = s.Log
 	info, err := newStartupInfo(ctx, s, config, listeners)
 	if err == nil {
-		err = a.announce(ctx, info, log)
+		err = a.announce(ctx, info, s)
 	}
 	if err == nil {
 		err = c.serve(ctx, a, s, listeners, pair, metrics, log)
@@ -134,7 +134,7 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 	g.Go(func() error { return metrics.serve(background, log) })
 	g.Go(func() error {
 		<-ctx.Done()
-		log.LogAttrs(ctx, slog.LevelInfo, "sys_shutdown", slog.String("reason", context.Cause(ctx).Error()))
+		s.Audit.Record(ctx, audit.Sys.Shutdown, slog.String("reason", context.Cause(ctx).Error()))
 		a.printStopping(c.StopDelay)
 		s.Retire()
 		handler.closing.Store(true)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 // setupLinkLife is how long the link is good for.
@@ -49,7 +50,7 @@ func newStartupInfo(ctx context.Context, s *cloakroom.Server, c cloakroom.Config
 
 // announce tells whoever startupInfo the server. The set-up link opens the house, so it goes to a terminal or into a file
 // that only the owner can read, and never where output is kept.
-func (a *app) announce(ctx context.Context, w startupInfo, log *slog.Logger) error {
+func (a *app) announce(ctx context.Context, w startupInfo, s *cloakroom.Server) error {
 	_, tty := terminal(a.out)
 	file := filepath.Join(w.Data, "setup-link")
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,11 +70,11 @@ func (a *app) announce(ctx context.Context, w startupInfo, log *slog.Logger) err
 	case tty:
 		a.banner(w)
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "sys_startup", slog.String("url", w.URL),
+	s.Audit.Record(ctx, audit.Sys.Startup, slog.String("url", w.URL),
 		slog.String("listen", strings.Join(w.Listen, " ")), slog.String("data", w.Data),
 		slog.String("version", thisBuild().Version))
 	if w.File != "" {
-		log.LogAttrs(ctx, slog.LevelWarn, "there is no user yet; make the first administrator on the link in the file",
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "there is no user yet; make the first administrator on the link in the file",
 			slog.String("file", w.File), slog.Time("expires", *w.Expires))
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 // passwordFlags are those of the commands that set a password.
@@ -58,7 +59,7 @@ func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password
 		if err != nil {
 			return err
 		}
-		did(ctx, s, "user_created", u, slog.String("change", account.RightsChange(&account.User{}, u)))
+		did(ctx, s, audit.User.Created, u, slog.String("change", account.RightsChange(&account.User{}, u)))
 		return a.printUser(u, "added %s", u.Username)
 	})
 }
@@ -107,10 +108,10 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		if change := account.RightsChange(&before, changed); change != "" {
-			did(ctx, s, "privilege_permissions_changed", changed, slog.String("change", logged(change)))
+			did(ctx, s, audit.Privilege.PermissionsChanged, changed, slog.String("change", logged(change)))
 		}
 		if c.renames() {
-			did(ctx, s, "user_updated", changed)
+			did(ctx, s, audit.User.Updated, changed)
 		}
 		return a.printUser(changed, "changed %s", changed.Username)
 	})
@@ -176,7 +177,7 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 				if err := s.Accounts.SetPassword(ctx, u.ID, password); err != nil {
 					return err
 				}
-				did(ctx, s, "authn_password_change", u)
+				did(ctx, s, audit.Password.Change, u)
 				return a.signedOut(ctx, s, u, "changed the password of %s")
 			})
 		})
@@ -197,7 +198,7 @@ func (c *userDisable) Run(ctx context.Context, a *app) error {
 		if err := s.Accounts.SetActive(ctx, u.ID, false); err != nil {
 			return err
 		}
-		did(ctx, s, "user_archived", u)
+		did(ctx, s, audit.User.Archived, u)
 		u.IsActive = false
 		return a.signedOut(ctx, s, u, "disabled %s")
 	})
@@ -217,7 +218,7 @@ func (c *userEnable) Run(ctx context.Context, a *app) error {
 		if err := s.Accounts.SetActive(ctx, u.ID, true); err != nil {
 			return err
 		}
-		did(ctx, s, "user_updated", u, slog.String("change", "enabled"))
+		did(ctx, s, audit.User.Updated, u, slog.String("change", "enabled"))
 		u.IsActive = true
 		return a.printUser(u, "enabled %s", u.Username)
 	})
@@ -246,7 +247,7 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 			if err := s.Accounts.Delete(ctx, u.ID); err != nil {
 				return err
 			}
-			did(ctx, s, "user_deleted", u)
+			did(ctx, s, audit.User.Deleted, u)
 			return a.signedOut(ctx, s, u, "deleted %s")
 		})
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/api"
 )
 
@@ -44,7 +45,7 @@ func (c *userReset) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		did(ctx, s, "authn_token_created", u, slog.String("kind", "reset"))
+		did(ctx, s, audit.Token.Created, u, slog.String("kind", "reset"))
 		if a.JSON {
 			return a.json(resetOut{api.ID(u.ID), u.Username, link, expires})
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
@@ -39,6 +40,7 @@ type Config struct {
 	CSRF   *csrf.Protection
 	Client clientip.Trust
 	Signer Signer       // nil: no assertions
+	Audit  *audit.Log   // records refused requests of other sites; nil: nothing is recorded
 	Log    *slog.Logger // nil: slog.Default()
 }
 
@@ -304,7 +306,7 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*csrf.Error](err); ok {
-		g.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "malicious_csrf", slog.String("reason", e.Code))
+		g.c.Audit.Record(r.Context(), audit.Malicious.CSRF, slog.String("reason", e.Code))
 		return problem.New(http.StatusForbidden, e.Code, e.Detail)
 	}
 	level := slog.LevelError

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
@@ -107,16 +108,16 @@ func (c *call) deed() []slog.Attr {
 	return append(deed, slog.String(noun, shorten(id)))
 }
 
-// did logs what an administrator has done to a user, under OWASP's name. Who it was, the context says.
-func (c *call) did(event string, subject *account.User, more ...slog.Attr) {
+// did records what an administrator has done to a user. The context names the administrator.
+func (c *call) did(kind audit.Kind, subject *account.User, more ...slog.Attr) {
 	about := []slog.Attr{slog.String("user", subject.ID), slog.String("login", shorten(subject.Username))}
-	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, event, append(about, more...)...)
+	c.api.Audit.Record(c.ctx(), kind, append(about, more...)...)
 }
 
 // didToGroup is did for a group.
 func (c *call) didToGroup(g account.Group, deed string, more ...slog.Attr) {
 	about := []slog.Attr{slog.String("group", shorten(g.Name)), slog.String("deed", deed)}
-	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "privilege_permissions_changed", append(about, more...)...)
+	c.api.Audit.Record(c.ctx(), audit.Privilege.PermissionsChanged, append(about, more...)...)
 }
 
 const (

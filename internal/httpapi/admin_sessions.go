@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/api"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -91,7 +92,7 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	c.did("authz_admin", u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
+	c.did(audit.Authz.Admin, u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
 	return endedOut{n}, nil
 }
 
@@ -115,6 +116,6 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	c.did("authz_admin", u, slog.String("deed", "session ended"), slog.String("session", s.ID))
+	c.did(audit.Authz.Admin, u, slog.String("deed", "session ended"), slog.String("session", s.ID))
 	return none{}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
@@ -128,10 +129,10 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 		if err := c.api.Accounts.Delete(ctx, u.ID); err != nil {
 			return err
 		}
-		c.did("user_deleted", u, slog.String("reason", "its maker had been signed out"))
+		c.did(audit.User.Deleted, u, slog.String("reason", "its maker had been signed out"))
 		return nil
 	})
-	c.did("user_created", u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
+	c.did(audit.User.Created, u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
 	return newAdminUserOut(u), nil
 }
 
@@ -160,10 +161,10 @@ func (c *call) edit(id string, change func(*account.User) error) (adminUserOut, 
 
 func (c *call) didEdit(before, after *account.User) {
 	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
-		c.did("user_updated", after)
+		c.did(audit.User.Updated, after)
 	}
 	if change := account.RightsChange(before, after); change != "" {
-		c.did("privilege_permissions_changed", after, slog.String("change", shorten(change)))
+		c.did(audit.Privilege.PermissionsChanged, after, slog.String("change", shorten(change)))
 	}
 }
 
@@ -176,7 +177,7 @@ func removeUser(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Deleted)
-	c.did("user_deleted", u)
+	c.did(audit.User.Deleted, u)
 	return none{}, nil
 }
 
@@ -189,7 +190,7 @@ func disableUser(c *call, _ none) (adminUserOut, error) {
 		return adminUserOut{}, err
 	}
 	c.removeAll(u.ID, auth.Disabled)
-	c.did("user_archived", u)
+	c.did(audit.User.Archived, u)
 	return showUser(c, none{})
 }
 
@@ -201,7 +202,7 @@ func enableUser(c *call, _ none) (adminUserOut, error) {
 	if err := c.accounts().SetActive(c.ctx(), u.ID, true); err != nil {
 		return adminUserOut{}, err
 	}
-	c.did("user_updated", u, slog.String("change", "enabled"))
+	c.did(audit.User.Updated, u, slog.String("change", "enabled"))
 	return showUser(c, none{})
 }
 
@@ -222,7 +223,7 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.PasswordChanged)
-	c.did("authn_password_change", u)
+	c.did(audit.Password.Change, u)
 	return none{}, nil
 }
 
@@ -247,7 +248,7 @@ func resetLink(c *call, _ none) (linkOut, error) {
 		return linkOut{}, err
 	}
 	c.making(c.neverShown("reset"))
-	c.did("authn_token_created", u, slog.String("kind", "reset"))
+	c.did(audit.Token.Created, u, slog.String("kind", "reset"))
 	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
 }
 
@@ -261,6 +262,6 @@ func endEverything(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Administrator)
-	c.did("authn_token_revoked", u, slog.String("kind", "everything"))
+	c.did(audit.Token.Revoked, u, slog.String("kind", "everything"))
 	return none{}, nil
 }

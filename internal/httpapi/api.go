@@ -38,10 +38,10 @@ type API struct {
 	CSRF     *csrf.Protection
 	Client   clientip.Trust
 	Keys     *keyring.Ring
-	Live     *events.Hub                 // of the same Auth
-	Pages    Pages                       // nil: none
-	Authz    http.Handler                // answers other proxies under /api/authz; nil: nobody does
-	Audit    *audit.Log                  // which Log goes through
+	Live     *events.Hub  // of the same Auth
+	Pages    Pages        // nil: none
+	Authz    http.Handler // answers other proxies under /api/authz; nil: nobody does
+	Audit    *audit.Log
 	URL      string                      // the public address, for links
 	Healthy  func(context.Context) error // nil error: the store can be read and written
 	Secure   bool                        // the public URL is https
@@ -148,7 +148,7 @@ func (a *API) panicked(w http.ResponseWriter, r *http.Request, v any) {
 }
 
 func (a *API) crashed(r *http.Request, v any) {
-	a.Log.LogAttrs(r.Context(), slog.LevelError, "sys_crash",
+	a.Audit.Record(r.Context(), audit.Sys.Crash,
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 }
 

@@ -27,7 +27,7 @@ func exportEvents(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{api: a, w: w, r: r, needs: signedIn, permission: viewLog}
 		if err := c.export(); err != nil {
-			c.logRefusal(err)
+			c.recordRefusal(err)
 			a.fail(w, r, err)
 		}
 	})
@@ -64,7 +64,7 @@ func (c *call) export() error {
 		q.Before = more
 		if events, more, err = c.nextPage(q, names); err != nil {
 			if _, refused := errors.AsType[*problem.Problem](err); refused {
-				c.logRefusal(err)
+				c.recordRefusal(err)
 				panic(http.ErrAbortHandler)
 			}
 			c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "unavailable", slog.Any("error", err))
@@ -88,8 +88,8 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 		return q, nil
 	}
 	deed := append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery)))
-	ctx := audit.By(c.ctx(), c.who.User.ID)
-	err = c.api.Audit.Act(ctx, c.api.Log, deed, func(context.Context) error { return nil })
+	ctx := audit.WithActor(c.ctx(), c.who.User.ID)
+	err = c.api.Audit.Act(ctx, deed, func(context.Context) error { return nil })
 	return q, err
 }
 

@@ -258,7 +258,7 @@ func TestTheAuditLogIsSearched(t *testing.T) {
 	t.Attr("threat", "L01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
-		s.api.Audit.Who = s.whose
+		s.api.Audit.UserID = s.whose
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")
 		s.client().login("Ada@example.com", "wrong")
@@ -293,7 +293,7 @@ func TestNoPasswordIsInTheAuditLog(t *testing.T) {
 	t.Attr("threat", "L03")
 	const typed, set = "purple canary drinks tea 71", "orange canary drinks tea 72"
 	s := start(t, options{})
-	s.api.Audit.Who = s.whose
+	s.api.Audit.UserID = s.whose
 	root := s.as(s.superuser("root"))
 	u := s.user("ada")
 	s.client().login(typed, "x")

@@ -31,7 +31,7 @@ func compat[In, Out any](needs need, status int, f func(c *call, in In) (Out, er
 			out, err := answer(c, f)
 			switch {
 			case err != nil:
-				c.logRefusal(err)
+				c.recordRefusal(err)
 				plainError(w, needs.challenge(a.problem(r, err)))
 			case status == http.StatusNoContent:
 				w.WriteHeader(status)

@@ -34,7 +34,7 @@ func streamEvents(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{api: a, w: w, r: r}
 		if err := c.stream(); err != nil {
-			c.logRefusal(err)
+			c.recordRefusal(err)
 			a.fail(w, r, err)
 		}
 	})

@@ -136,23 +136,23 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	if o.text {
 		lines = slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	auditLog := &audit.Log{Store: st.Audit}
+	logger := slog.New(reqinfo.LogHandler(lines))
+	auditLog := &audit.Log{Store: st.Audit, Text: logger}
 	if o.audit != nil {
 		auditLog.Store = o.audit
 	}
 	inBackground(t, auditLog.Run)
-	logger := slog.New(auditLog.Handler(reqinfo.LogHandler(lines)))
 	sessions := &session.Manager{
-		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Log: logger, Passive: httpapi.Passive,
+		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Audit: auditLog, Log: logger, Passive: httpapi.Passive,
 	}
 	accounts := &account.Service{
 		Store: st.Accounts, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
 	}
 	who := auth.New(sessions, st.Accounts)
-	who.Tokens = &token.Service{Store: st.Tokens, Log: logger}
+	who.Tokens = &token.Service{Store: st.Tokens, Audit: auditLog, Log: logger}
 	who.JWT = &jwt.Service{
 		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: who, Sessions: sessions, Issuer: base,
-		Audiences: []string{"reports", "billing"}, Log: logger,
+		Audiences: []string{"reports", "billing"}, Audit: auditLog,
 	}
 	hub := &events.Hub{Auth: who, Log: logger}
 	sessions.OnEnd, accounts.Changed = hub.SessionsEnded, hub.Wake

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 )
 
@@ -171,7 +172,7 @@ func TestACrashOfTheAppCutsTheConnection(t *testing.T) {
 // TestACrashTakesItsCookiesBack: what was to be set before the crash isn't set by the answer to it.
 func TestACrashTakesItsCookiesBack(t *testing.T) {
 	t.Attr("threat", "L04")
-	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Log = slog.New(brittle{api.Log.Handler()}) }})
+	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Audit = &audit.Log{Text: slog.New(brittle{api.Log.Handler()})} }})
 	s.user("ada")
 	c := s.client()
 	if r := c.login("ada", goodPassword); !isProblem(r, 500, "server_error") || len(r.Cookies()) > 0 || c.ticket() != "" {

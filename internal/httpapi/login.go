@@ -56,7 +56,7 @@ func (c *call) authenticate(check checkPassword, username, password *string) (*a
 		return nil, err
 	}
 	u, name, err := c.guess(check, *username, *password)
-	c.logAttempt("authn_login", name, err)
+	c.recordVerification(audit.Login, name, err)
 	return u, err
 }
 
@@ -82,7 +82,7 @@ func (a *API) verifyBasic(r *http.Request, login, password string) (*account.Use
 	c := &call{api: a, r: r}
 	u, name, err := c.guess(a.Accounts.Verify, login, password)
 	if err != nil {
-		c.logAttempt("authn_login", name, err)
+		c.recordVerification(audit.Login, name, err)
 		return nil, a.problem(r, err)
 	}
 	return u, nil
@@ -128,20 +128,20 @@ func (in *loginIn) fromBasic(r *http.Request) error {
 	return nil
 }
 
-// logAttempt logs how the check of a password ended, under OWASP's names.
-func (c *call) logAttempt(event, name string, err error, more ...slog.Attr) {
-	level := slog.LevelInfo
+// recordVerification records what came of the check of a password.
+func (c *call) recordVerification(kinds audit.Verification, name string, err error, more ...slog.Attr) {
+	var kind audit.Kind
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:
-		event += "_success"
+		kind = kinds.Success
 	case throttled, errors.Is(err, account.ErrBarred):
-		event, level = event+"_lock", slog.LevelWarn
+		kind = kinds.Lock
 	case errors.Is(err, account.ErrInvalidCredentials):
-		event, level = event+"_fail", slog.LevelWarn
+		kind = kinds.Fail
 	default:
-		return // an outage, which is logged as one
+		return // the error is logged elsewhere
 	}
-	c.api.Log.LogAttrs(c.ctx(), level, event, append(more, slog.String("login", name))...)
+	c.api.Audit.Record(c.ctx(), kind, append(more, slog.String("login", name))...)
 }
 
 // shorten keeps a stranger's text from filling the log, and from doing anything to the terminal that shows it: JSON

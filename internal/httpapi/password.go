@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -19,7 +20,7 @@ func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 		return userOut{}, err
 	}
 	u, err := c.accounts().Confirm(c.ctx(), c.who.User.ID, c.attempt(*in.Password))
-	c.logAttempt("authn_reauthenticate", shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
+	c.recordVerification(audit.Reauthenticate, shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return userOut{}, invalid(wrongPassword("password"))
 	}
@@ -52,7 +53,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 		return none{}, err
 	}
 	u, err := c.accounts().ChangePassword(c.ctx(), c.who.User.ID, c.attempt(*in.Current), *in.New)
-	c.logPasswordChange(err)
+	c.recordPasswordChange(err)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return none{}, invalid(wrongPassword("current_password"))
 	}
@@ -68,14 +69,14 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	return none{}, nil
 }
 
-// logPasswordChange logs how a change of the password ended, under OWASP's names. An outage is logged as one, elsewhere.
-func (c *call) logPasswordChange(err error) {
+// recordPasswordChange records what came of a change of the password. Errors of stores are logged elsewhere.
+func (c *call) recordPasswordChange(err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)
 	_, refused := errors.AsType[*account.InvalidError](err)
-	event, level, reason := "authn_password_change_fail", slog.LevelWarn, ""
+	kind, reason := audit.Password.ChangeFail, ""
 	switch {
 	case err == nil:
-		event, level = "authn_password_change", slog.LevelInfo
+		kind = audit.Password.Change
 	case throttled:
 		reason = "throttled"
 	case refused:
@@ -89,5 +90,5 @@ func (c *call) logPasswordChange(err error) {
 	if reason != "" {
 		about = append(about, slog.String("reason", reason))
 	}
-	c.api.Log.LogAttrs(c.ctx(), level, event, about...)
+	c.api.Audit.Record(c.ctx(), kind, about...)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
@@ -64,7 +65,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*csrf.Error](err); ok {
-		a.Log.LogAttrs(r.Context(), slog.LevelWarn, "malicious_csrf", slog.String("reason", e.Code))
+		a.Audit.Record(r.Context(), audit.Malicious.CSRF, slog.String("reason", e.Code))
 		return problem.New(http.StatusForbidden, e.Code, e.Detail)
 	}
 	if e, ok := errors.AsType[*account.InvalidError](err); ok {

@@ -1,6 +1,9 @@
 package httpapi
 
-import "github.com/cloakroom-auth/cloakroom/account"
+import (
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
 
 // editMeIn is what people say about themselves; what isn't said stays. One signs in with the username and the e-mail address,
 // so these are an administrator's to change.
@@ -21,7 +24,7 @@ func editMe(c *call, in editMeIn) (userOut, error) {
 		return userOut{}, err
 	}
 	if before.FirstName != u.FirstName || before.LastName != u.LastName {
-		c.did("user_updated", u)
+		c.did(audit.User.Updated, u)
 	}
 	return newUserOut(u), nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -22,7 +23,7 @@ func resetPassword(c *call, in resetIn) (none, error) {
 		return none{}, err
 	}
 	u, err := c.api.Accounts.ResetPassword(c.ctx(), *in.Secret, *in.New, c.source())
-	c.logReset(u, err)
+	c.recordReset(u, err)
 	if err != nil {
 		return none{}, err
 	}
@@ -43,16 +44,16 @@ func (c *call) remove(user, why string, except *session.Session) {
 	}
 }
 
-// logReset logs how the use of a reset link ended. A wrong one names nobody.
-func (c *call) logReset(u *account.User, err error) {
+// recordReset records what came of the use of a reset link. The record of a wrong link names no user.
+func (c *call) recordReset(u *account.User, err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)
 	_, refused := errors.AsType[*account.InvalidError](err)
 	fail := func(reason string) {
-		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "authn_password_change_fail", slog.String("method", "reset"), slog.String("reason", reason))
+		c.api.Audit.Record(c.ctx(), audit.Password.ChangeFail, slog.String("method", "reset"), slog.String("reason", reason))
 	}
 	switch {
 	case err == nil:
-		c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "authn_password_change", slog.String("user", u.ID), slog.String("method", "reset"))
+		c.api.Audit.Record(c.ctx(), audit.Password.Change, slog.String("user", u.ID), slog.String("method", "reset"))
 	case throttled:
 		fail("throttled")
 	case refused:

@@ -123,7 +123,7 @@ func respond[In, Out any](c *call, f func(c *call, in In) (Out, error)) {
 
 func (c *call) finish(out any, err error) {
 	if err != nil {
-		c.logRefusal(err)
+		c.recordRefusal(err)
 		c.api.fail(c.w, c.r, err)
 		return
 	}
@@ -174,10 +174,10 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 		return err
 	}
 	if c.permission != "" {
-		c.r = c.r.WithContext(audit.By(c.ctx(), c.who.User.ID))
+		c.r = c.r.WithContext(audit.WithActor(c.ctx(), c.who.User.ID))
 	}
 	if c.permission != "" && c.acts() {
-		return out, c.api.Audit.Act(c.ctx(), c.api.Log, c.deed(), run)
+		return out, c.api.Audit.Act(c.ctx(), c.deed(), run)
 	}
 	return out, run(c.ctx())
 }
@@ -226,7 +226,7 @@ func (c *call) making(takeBack func(context.Context) error) { c.made, c.takeBack
 // neverShown takes back what opens nothing as long as nobody has been told: it says so where its making was logged.
 func (c *call) neverShown(kind string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		c.api.Log.LogAttrs(ctx, slog.LevelInfo, "authn_token_revoked", slog.String("kind", kind), slog.String("reason", "its maker had been signed out"))
+		c.api.Audit.Record(ctx, audit.Token.Revoked, slog.String("kind", kind), slog.String("reason", "its maker had been signed out"))
 		return nil
 	}
 }
@@ -276,9 +276,9 @@ func (c *call) identify() (*auth.Identity, error) {
 	return auth.Check(ctx)
 }
 
-// logRefusal logs that somebody may not do what they asked for, under OWASP's name. Refusals of the origin are logged
-// where they are judged, and wrong passwords where they are counted.
-func (c *call) logRefusal(err error) {
+// recordRefusal records that the caller may not do what they asked for. Refusals because of the origin are recorded where
+// the origin is checked, and wrong passwords where they are counted.
+func (c *call) recordRefusal(err error) {
 	reason := ""
 	switch {
 	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), denied(err):
@@ -292,7 +292,7 @@ func (c *call) logRefusal(err error) {
 	if c.who != nil {
 		about = append(about, slog.String("user", c.who.User.ID))
 	}
-	c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "authz_fail", about...)
+	c.api.Audit.Record(c.ctx(), audit.Authz.Fail, about...)
 }
 
 // none is the input of a route that takes no body, or the output of one that has nothing to say.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 type setupOut struct {
@@ -38,7 +39,7 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	c.api.Log.LogAttrs(c.ctx(), slog.LevelInfo, "user_created", slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
+	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
 		slog.Bool("superuser", u.IsSuperuser))
 	return newUserOut(u), c.signIn(u, "setup", true, false)
 }

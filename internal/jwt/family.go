@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -69,7 +69,7 @@ func (s *Service) Create(ctx context.Context, in SignIn) (Pair, error) {
 	if err := s.Store.Create(ctx, f.Record, token.Limit{}); err != nil {
 		return Pair{}, fmt.Errorf("start family of tokens: %w", err)
 	}
-	s.log(ctx, slog.LevelInfo, "authn_token_created", f.Record, "sign-in")
+	s.record(ctx, audit.Token.Created, f.Record, "sign-in")
 	return pair, nil
 }
 
@@ -152,7 +152,7 @@ func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("refresh tokens: %w", err)
 	}
-	s.log(ctx, slog.LevelInfo, "authn_token_renewed", next.Record, "refresh")
+	s.record(ctx, audit.Token.Renewed, next.Record, "refresh")
 	return pair, nil
 }
 
@@ -166,7 +166,7 @@ func (s *Service) reused(ctx context.Context, f *family, id string, now time.Tim
 	if err := s.Store.Delete(ctx, f.ID); err != nil {
 		return fmt.Errorf("end family of tokens: %w", err)
 	}
-	s.log(ctx, slog.LevelWarn, "authn_token_reuse", f.Record, "a refresh token was used again: its family is over")
+	s.record(ctx, audit.Token.Reuse, f.Record, "a refresh token was used again: its family is over")
 	return ErrEnded
 }
 
@@ -254,6 +254,6 @@ func (s *Service) Blacklist(ctx context.Context, text string) error {
 	if err := s.Store.Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end family of tokens: %w", err)
 	}
-	s.log(ctx, slog.LevelInfo, "authn_token_revoked", r, "logout")
+	s.record(ctx, audit.Token.Revoked, r, "logout")
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
@@ -59,7 +60,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, db: memory.New(), ring: ring, accounts: accounts{"1": "first"}, log: &bytes.Buffer{}}
 	w.sessions = &session.Manager{Store: w.db.Sessions, Accounts: w.accounts}
 	w.Service = w.node()
-	w.Log = slog.New(slog.NewJSONHandler(w.log, nil))
+	w.Audit = &audit.Log{Text: slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w
 }
 

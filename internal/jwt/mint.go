@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -37,10 +38,8 @@ func (s *Service) Mint(ctx context.Context, m Mint) (text string, expires time.T
 	if text, err = s.sign(ctx, minted, c); err != nil {
 		return "", time.Time{}, err
 	}
-	if s.Log != nil {
-		s.Log.LogAttrs(ctx, slog.LevelInfo, "authn_token_created", slog.String("user", c.User), slog.String("session", c.Session),
-			slog.String("kind", "minted"), slog.String("audience", c.Audience), slog.String("token", c.ID))
-	}
+	s.Audit.Record(ctx, audit.Token.Created, slog.String("user", c.User), slog.String("session", c.Session),
+		slog.String("kind", "minted"), slog.String("audience", c.Audience), slog.String("token", c.ID))
 	return text, time.Unix(c.Expires, 0).UTC(), nil
 }
 

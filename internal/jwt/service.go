@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -25,7 +26,7 @@ type Service struct {
 	RefreshFor time.Duration // the life of a refresh token, and the longest pause of a family; 0: 1 day
 	Lifetime   time.Duration // the end of a family after its sign-in, whatever happens; 0: 30 days
 	Grace      time.Duration // how long the re-use of a refresh token is taken for two tabs at the same time; 0: 10 s
-	Log        *slog.Logger  // nil: silent. Never sees a token
+	Audit      *audit.Log    // records which tokens are made and used; nil: nothing is recorded. Never gets a token
 }
 
 // Sessions is what the service needs to know of sessions: *[session.Manager].
@@ -62,10 +63,6 @@ func (s *Service) PublicKeys(ctx context.Context) ([]byte, time.Duration, error)
 	return text, PublicFor, nil
 }
 
-// log writes what happened, under the name that OWASP's logging vocabulary has for it.
-func (s *Service) log(ctx context.Context, level slog.Level, event string, r *token.Record, reason string) {
-	if s.Log != nil {
-		s.Log.LogAttrs(ctx, level, event,
-			slog.String("user", r.User), slog.String("family", r.PublicID), slog.String("reason", reason))
-	}
+func (s *Service) record(ctx context.Context, kind audit.Kind, r *token.Record, reason string) {
+	s.Audit.Record(ctx, kind, slog.String("user", r.User), slog.String("family", r.PublicID), slog.String("reason", reason))
 }

@@ -22,9 +22,9 @@ func (m *Metrics) Audit(s audit.Store) audit.Store {
 
 // WatchAudit shows how many events wait for the store, and how many were left out.
 func (m *Metrics) WatchAudit(l *audit.Log) {
-	m.gauge("audit_events_waiting", "Events that wait to be written into the audit log.", func() float64 { return float64(l.Load().Waiting) })
+	m.gauge("audit_events_waiting", "Events that wait to be written into the audit log.", func() float64 { return float64(l.Stats().Waiting) })
 	m.counterFunc("audit_events_left_out_total", "Events that the audit log had no room for; the text log has them.",
-		func() float64 { return float64(l.Load().LeftOut) })
+		func() float64 { return float64(l.Stats().LeftOut) })
 }
 
 func (h events) Append(ctx context.Context, all []*audit.Event) error {

@@ -1,0 +1,74 @@
+package audit
+
+import "log/slog"
+
+// Kind is a kind of event: its name, the level of its line in the text log, and its outcome. The kinds are the fields of the
+// variables below, which have the names of OWASP's Logging Vocabulary: Session.Created is "session_created". Other packages
+// can't make more of them.
+type Kind struct {
+	name    string
+	level   slog.Level
+	outcome string
+}
+
+// String returns the name of the kind, such as "session_created".
+func (k Kind) String() string { return k.name }
+
+func success(name string) Kind { return Kind{name, slog.LevelInfo, Success} }
+func failure(name string) Kind { return Kind{name, slog.LevelWarn, Failure} }
+
+// Verification is what can come of the check of a password: it was right, it was wrong, or it wasn't checked because of too
+// many attempts.
+type Verification struct{ Success, Fail, Lock Kind }
+
+// Login is a sign-in, and Reauthenticate the password typed again within a session.
+var (
+	Login = Verification{success("authn_login_success"), failure("authn_login_fail"), failure("authn_login_lock")}
+
+	Reauthenticate = Verification{
+		success("authn_reauthenticate_success"), failure("authn_reauthenticate_fail"), failure("authn_reauthenticate_lock"),
+	}
+)
+
+// Password is the change of a password.
+var Password = struct{ Change, ChangeFail Kind }{
+	success("authn_password_change"), failure("authn_password_change_fail"),
+}
+
+// Token is what happens to tokens, and to links that are used once. Reuse is a refresh token that was presented twice.
+var Token = struct{ Created, Renewed, Reuse, Revoked Kind }{
+	success("authn_token_created"), success("authn_token_renewed"), failure("authn_token_reuse"), success("authn_token_revoked"),
+}
+
+// Authz is about authorization. Admin is an act of an administrator that has no kind of its own, and Fail a request that the
+// user may not make.
+var Authz = struct{ Admin, Fail Kind }{success("authz_admin"), failure("authz_fail")}
+
+// Privilege is a change of the permissions of a user or a group.
+var Privilege = struct{ PermissionsChanged Kind }{success("privilege_permissions_changed")}
+
+// Session is what happens to sessions. UseAfterExpire is a request with a ticket of no live session. It is no warning, since
+// a browser does so whenever a session has ended.
+var Session = struct{ Created, Renewed, Expired, UseAfterExpire Kind }{
+	success("session_created"), success("session_renewed"), success("session_expired"),
+	Kind{"session_use_after_expire", slog.LevelInfo, Failure},
+}
+
+// User is what administrators do to accounts. Archived is a disabled account.
+var User = struct{ Created, Updated, Archived, Deleted Kind }{
+	success("user_created"), success("user_updated"), success("user_archived"), success("user_deleted"),
+}
+
+// Input is a malformed request.
+var Input = struct{ ValidationFail Kind }{Kind{"input_validation_fail", slog.LevelInfo, Failure}}
+
+// Malicious is a request that looks like an attack. CSRF is a request that another site's page may have sent.
+var Malicious = struct{ CSRF Kind }{failure("malicious_csrf")}
+
+// Sys is what happens to the server. Crash is a panic.
+var Sys = struct{ Startup, Shutdown, Crash Kind }{
+	success("sys_startup"), success("sys_shutdown"), Kind{"sys_crash", slog.LevelError, Failure},
+}
+
+// leftOut says how many events were not kept. It has no line in the text log, which has those events.
+var leftOut = Kind{name: "audit_events_left_out", outcome: Failure}
