@@ -56,7 +56,7 @@ func buildImage(t *testing.T) image {
 	}
 	dir := t.TempDir()
 	build := exec.Command("sh", "-ec", strings.ReplaceAll(commands, "/out/", dir+"/out/"))
-	build.Dir = ".."
+	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", commands, err, out)
 	}
