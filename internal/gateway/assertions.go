@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Signer makes assertions.
+// Signer signs assertions.
 type Signer interface {
-	// SignAssertion returns a JWT with these claims, a JSON object without iat and exp, which it adds: now, and now and
-	// life. It must be safe for concurrent use. An error is an outage.
+	// SignAssertion returns a JWT with these claims, a JSON object without iat and exp. It adds iat, now, and exp, now plus
+	// life. It must be safe for concurrent use. An error counts as an outage.
 	SignAssertion(ctx context.Context, claims []byte, life time.Duration) (string, error)
 }
 
-// An assertion is good for assertionLife, and told again for half of that: signing costs more than all else that the
+// An assertion is valid for assertionLife and reused for half of that: signing costs more than everything else that the
 // gateway does for a small request.
 const (
 	assertionLife  = 60 * time.Second
 	assertionReuse = assertionLife / 2
-	// assertionsKept bounds how many are remembered, in each of two generations.
+	// assertionsKept limits the cached assertions in each of two generations.
 	assertionsKept = 4096
 )
 
-// assertions remembers what was signed a short while ago, by all that it says.
+// assertions caches recent assertions by all their claims.
 type assertions struct {
 	signer Signer
 

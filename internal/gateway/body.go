@@ -8,26 +8,26 @@ import (
 	"sync/atomic"
 )
 
-// A request is judged when its headers come, and its body may come much later. So a body of up to wholeBody bytes is read
-// whole before anything is passed on, and its sender is judged again then. What is larger is passed on while it comes; see
-// streams and [body].
+// A request is checked when its headers arrive, and its body may arrive much later. So a body of up to wholeBody bytes is
+// read whole before anything is passed on, and then the caller is checked again. A larger body is passed on as it arrives;
+// see streams and [body].
 const wholeBody = 1 << 20
 
-// smallBody is up to what size, in bytes, the body of a stranger is read whole, if its length is known. A client that sends
-// it slowly then keeps no worker of the upstream waiting, and no connection with its buffers.
+// smallBody is the size, in bytes, up to which the body of a caller who isn't signed in is read whole, if its length is
+// known. So a slow client keeps no worker of the upstream waiting, and no connection with its buffers.
 const smallBody = 16 << 10
 
-// wholeBodies bounds, in bytes, what the bodies take together that are read whole. Where it is used up, a body is passed on
-// while it comes, whatever its size.
+// wholeBodies limits, in bytes, the memory of all bodies that are read whole. Beyond it, a body of any size is passed on as
+// it arrives.
 const wholeBodies = 32 << 20
 
-// Bodies are read in pieces, so that a client that announces much and sends little takes little.
+// Bodies are read in pieces, so that a client that announces much and sends little takes little memory.
 const (
 	firstPiece   = 4 << 10
 	largestPiece = 64 << 10
 )
 
-// room is how much memory bodies take. The zero room is empty.
+// bodyBudget is the memory that bodies take. The zero bodyBudget is unused.
 type bodyBudget struct{ taken atomic.Int64 }
 
 func (b *bodyBudget) take(n int) bool {
@@ -38,15 +38,15 @@ func (b *bodyBudget) take(n int) bool {
 	return true
 }
 
-// held is what has been read of a body.
+// bufferedBody is the part of a body that has been read.
 type bufferedBody struct {
 	budget *bodyBudget
-	taken  int // of the budget
+	taken  int // bytes of the budget
 	pieces [][]byte
 	size   int64
 }
 
-// fill reads at most so many bytes, and reports whether that was all. length is the announced one; -1: unknown.
+// fill reads at most most bytes, and reports whether that was the whole body. length is the announced length; -1: unknown.
 func (h *bufferedBody) fill(from io.Reader, length, most int64) (whole bool, err error) {
 	for next := int64(firstPiece); h.size < most; next = min(2*next, largestPiece) {
 		n := min(next, most-h.size)
@@ -62,7 +62,7 @@ func (h *bufferedBody) fill(from io.Reader, length, most int64) (whole bool, err
 		h.taken += int(n)
 		piece := make([]byte, n)
 		got := 0
-		// Not io.ReadFull, in whose errors a body that was cut looks like one that has ended.
+		// Not io.ReadFull: its errors make a body that was cut look like one that has ended.
 		for got < len(piece) && err == nil {
 			var m int
 			m, err = from.Read(piece[got:])
@@ -79,13 +79,13 @@ func (h *bufferedBody) fill(from io.Reader, length, most int64) (whole bool, err
 	return false, nil
 }
 
-// free gives the memory back. Who reads still keeps what they haven't read.
+// free returns the memory to the budget. A reader that is still in use keeps what it hasn't read.
 func (h *bufferedBody) free() {
 	h.budget.taken.Add(-int64(h.taken))
 	h.taken, h.pieces = 0, nil
 }
 
-// reader returns what is held, and then the rest.
+// reader reads the buffered part, and then the rest.
 func (h *bufferedBody) reader(rest io.ReadCloser) io.ReadCloser {
 	return &bufferedReader{h.pieces, rest}
 }
@@ -108,23 +108,23 @@ func (r *bufferedReader) Read(p []byte) (int, error) {
 	return r.ReadCloser.Read(p)
 }
 
-// twoWay reports whether a request's body goes on while its answer comes, so that neither can wait for the other: gRPC, and
-// the streams of the Connect protocol.
+// twoWay reports whether a request's body goes on while its answer arrives, so that neither can wait for the other: gRPC,
+// and the streams of the Connect protocol.
 func twoWay(r *http.Request) bool {
 	kind := strings.ToLower(r.Header.Get("Content-Type"))
 	return strings.HasPrefix(kind, "application/grpc") || strings.HasPrefix(kind, "application/connect+")
 }
 
-// body is a request's, which may take as long as it needs while it moves.
+// body is a request's body. It may take any time as long as bytes keep arriving.
 type body struct {
 	io.ReadCloser
 	deadlines *deadlines
 	left      int64 // bytes still to come; negative: unknown
 	bad       bool
-	done      bool // it has ended, and may be closed: the transport looks once more whether there is too much
+	done      bool // it has ended and may be closed: the transport reads once more to detect excess bytes
 
-	// judge says why the sender may do no more what they could when they began; nil: it isn't asked. What it refuses never
-	// gets to its end: neither its last bytes nor, where the length is unknown, the word that there are no more.
+	// judge returns why the caller may no longer send; a nil judge isn't called. A refused body never reaches its end: its
+	// last bytes, or, if the length is unknown, its end marker, are withheld.
 	judge   func() error
 	refused error
 }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// pace replaces the server's limits on the time that a whole request takes by limits on standing still.
+// deadlines replaces the server's limits on the duration of a request by limits on each pause within it.
 type deadlines struct {
 	rc    *http.ResponseController
 	h2    bool
-	stall time.Duration // how long either side may keep the other waiting for the next bytes of a body
+	stall time.Duration // the longest pause within a body, in either direction
 
 	mu    sync.Mutex
 	over  bool // the connection is no longer this request's
@@ -19,16 +19,16 @@ type deadlines struct {
 	moved time.Time
 }
 
-// newPace lifts the server's limit on the answer, which HTTP/2 keeps by ending the stream, also where nothing is to be
-// written yet.
+// newDeadlines lifts the server's limit on the answer. HTTP/2 would enforce it by ending the stream, even while there is
+// nothing to write yet.
 func newDeadlines(w http.ResponseWriter, major int, stall time.Duration) *deadlines {
 	p := &deadlines{rc: http.NewResponseController(w), h2: major >= 2, stall: stall}
 	_ = p.rc.SetWriteDeadline(time.Time{})
 	return p
 }
 
-// reading gives the client until stall to send more; false: nothing more is expected. What doesn't know deadlines, such as
-// a recorder in a test, does without.
+// reading gives the client the time stall to send more; with false, nothing more is expected. A writer without deadlines,
+// such as a recorder in a test, has none.
 func (p *deadlines) reading(more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,7 +43,7 @@ func (p *deadlines) reading(more bool) {
 	}
 }
 
-// stop ends a read that waits for the client, and lets no other wait.
+// stop ends a read that waits for the client, and makes every later read fail.
 func (p *deadlines) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,7 +53,7 @@ func (p *deadlines) stop() {
 	}
 }
 
-// writing gives the client until stall to take what is written by f.
+// writing gives the client the time stall to receive what f writes.
 func (p *deadlines) writing(f func() error) error {
 	_ = p.rc.SetWriteDeadline(time.Now().Add(p.stall))
 	err := f()
@@ -64,7 +64,7 @@ func (p *deadlines) writing(f func() error) error {
 	return err
 }
 
-// end leaves the connection to the server, with the time to take the last bytes.
+// end returns the connection to the server. The client has the time stall to receive the last bytes.
 func (p *deadlines) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *deadlines) end() {
 	_ = p.rc.SetWriteDeadline(time.Now().Add(p.stall))
 }
 
-// answer is the ResponseWriter that an upstream's answer is copied to. Headers that are ours already stay as they are.
+// answer is the ResponseWriter to which an upstream's answer is copied. Headers that we have set already stay.
 type answer struct {
 	http.ResponseWriter
 	deadlines *deadlines
@@ -84,7 +84,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) Header() http.Header { return a.header }
 
-// WriteHeader keeps informational answers to itself: what follows one would be ours without our headers.
+// WriteHeader drops informational (1xx) answers: net/http would send the headers set so far with them.
 func (a *answer) WriteHeader(status int) {
 	if status < 200 || a.begun {
 		return
@@ -115,7 +115,7 @@ func (a *answer) FlushError() error {
 	return a.deadlines.writing(a.deadlines.rc.Flush)
 }
 
-// trailers passes on what came after the body.
+// trailers passes the trailers on.
 func (a *answer) trailers() {
 	if !a.begun {
 		return

@@ -14,17 +14,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
-// exchange is one request that is passed on, and its answer.
+// exchange is one request that is passed on to an upstream, and its answer.
 type exchange struct {
 	u *upstream
 	caller
 	assertion string
 	in        *http.Request
 	body      *body
-	buffered  *bufferedBody // what was read of the body before; nil: nothing
+	buffered  *bufferedBody // the part of the body that was read in advance; nil: none
 	cancel    context.CancelCauseFunc
 	tickets   requestTickets
-	stream    *stream // nil: the caller is a stranger
+	stream    *stream // nil: the caller isn't signed in
 }
 
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
@@ -59,12 +59,12 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	answer.trailers()
 }
 
-// take gives out its body. One that is read whole, as wholeBody says, the transport may send again over another connection
-// if the first has ended unused.
+// take sets the body of out. If the body was read whole (see wholeBody), the transport may send it again when an idle
+// connection turns out to be closed.
 func (x *exchange) take(out *http.Request) error {
 	r := x.in
 	if r.ContentLength == 0 || r.Body == nil {
-		x.body.deadlines.reading(false) // net/http's own limit would end the request while it waits for the answer
+		x.body.deadlines.reading(false) // otherwise net/http's own limit would end the request while it waits for the answer
 		return nil
 	}
 	out.Body = x.body
@@ -106,20 +106,20 @@ func (x *exchange) take(out *http.Request) error {
 	return nil
 }
 
-// free lets go of the body that was read whole.
+// free releases the memory of a body that was read whole.
 func (x *exchange) free() {
 	if x.buffered != nil {
 		x.buffered.free()
 	}
 }
 
-// cut ends the exchange, whatever it waits for: the transport gives a request up only once it has done reading its body.
+// cut ends the exchange. It stops the reading of the body too, because the transport doesn't end a request before that.
 func (x *exchange) cut(err *cutError) {
 	x.cancel(err)
 	x.body.deadlines.stop()
 }
 
-// judge says why the caller may do no more what they could when the request began. It ends the exchange then.
+// judge returns why the caller may no longer do what they could when the request began, and then ends the exchange.
 func (x *exchange) judge() error {
 	err := x.u.g.lost(x.in.Context(), x.caller)
 	if err != nil {
@@ -129,11 +129,12 @@ func (x *exchange) judge() error {
 	return err
 }
 
-// rewrite makes the request that the upstream sees. What the client's Connection header names is gone by now.
+// rewrite makes the request that the upstream sees. ReverseProxy has already removed the headers that the client's
+// Connection header names.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out, in := p.Out, p.In
 	out.URL.Scheme, out.URL.Host, out.Host = x.u.scheme, x.u.host, in.Host
-	out.URL.RawQuery, out.URL.ForceQuery = in.URL.RawQuery, in.URL.ForceQuery // as it came: nothing here is judged by it
+	out.URL.RawQuery, out.URL.ForceQuery = in.URL.RawQuery, in.URL.ForceQuery // unchanged: no rule depends on it
 	out.Trailer = nil
 	h := out.Header
 	scrub(h)
@@ -141,7 +142,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		delete(h, "Expect") // the body is there already
 	}
 	if kind := upgrade(in); kind == "" {
-		// Any other protocol than WebSocket would be a tunnel for further requests, which nobody judges (h2c smuggling).
+		// Any protocol other than WebSocket would be a tunnel for further requests that bypass the checks (h2c smuggling).
 		delete(h, "Connection")
 		delete(h, "Upgrade")
 	}
@@ -150,7 +151,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	x.u.g.forwarded(h, in)
 }
 
-// forwarded tells the upstream what we know of the request: who sent it, to which address.
+// forwarded sets the X-Forwarded headers: the client's address, and the host and scheme that it asked for.
 func (g *Gateway) forwarded(h http.Header, in *http.Request) {
 	if client := g.c.Client.Addr(in); client.IsValid() {
 		h["X-Forwarded-For"] = []string{client.String()}
@@ -160,7 +161,7 @@ func (g *Gateway) forwarded(h http.Header, in *http.Request) {
 	h["X-Forwarded-Host"], h["X-Forwarded-Proto"], h["X-Request-Id"] = values[:1:1], values[1:2:2], values[2:3:3]
 }
 
-// upgrade returns "websocket" if the request begins one; "" for whatever else it may want to become.
+// upgrade returns "websocket" if the request asks for one; "" for every other protocol.
 func upgrade(r *http.Request) string {
 	if r.ProtoMajor == 1 && hasToken(r.Header["Connection"], "upgrade") && len(r.Header["Upgrade"]) == 1 &&
 		strings.EqualFold(r.Header["Upgrade"][0], "websocket") {
@@ -180,13 +181,13 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// answered makes an upstream's answer fit to come from us.
+// answered changes an upstream's answer into one of ours.
 func (x *exchange) answered(res *http.Response) error {
 	x.free() // the body won't be sent again
 	h := res.Header
 	for name := range h {
 		if strings.HasPrefix(name, "Access-Control-") {
-			delete(h, name) // one list says which origins may read, and it is ours
+			delete(h, name) // only our own list of origins decides who may read
 		}
 	}
 	delete(h, "Alt-Svc")
@@ -194,7 +195,7 @@ func (x *exchange) answered(res *http.Response) error {
 		h["Set-Cookie"] = x.withoutStale(withoutSetCookies(lines, x.u.g.c.Cookies))
 	}
 	if (x.who != nil || h["Set-Cookie"] != nil) && h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "private") // caches know only of Authorization that an answer is for one person
+		h.Set("Cache-Control", "private") // caches by themselves keep only answers to Authorization private
 	}
 	if x.who == nil {
 		return nil
@@ -206,7 +207,7 @@ func (x *exchange) answered(res *http.Response) error {
 	return nil
 }
 
-// withoutSetCookies drops the cookies that are ours: an upstream can neither give nor take a session.
+// withoutSetCookies drops cookies with our names: an upstream can neither set nor delete a session.
 func withoutSetCookies(lines, names []string) []string {
 	var kept []string
 	for _, line := range lines {
@@ -224,18 +225,18 @@ var (
 	errBodyLate     = problem.New(http.StatusRequestTimeout, "body_unreadable", "The body of the request didn't come in time.")
 )
 
-// failed answers in the place of an upstream that doesn't.
+// failed answers if the upstream doesn't.
 func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	cut, isCut := errors.AsType[*cutError](err)
 	if !isCut {
 		cut, isCut = errors.AsType[*cutError](context.Cause(r.Context()))
 	}
 	switch {
-	case isCut && cut.why != nil: // before the next case: a read that was stopped ends the request's context, too
+	case isCut && cut.why != nil: // before the next case, because a read that was stopped ends the request's context too
 		x.u.g.deny(w, x.in, cut.why)
 		return
 	case isCut, x.in.Context().Err() != nil:
-		panic(http.ErrAbortHandler) // there is no client to answer, or nothing to tell
+		panic(http.ErrAbortHandler) // the client is gone, or there is nothing to say
 	}
 	p := errUpstreamDown
 	var timeout net.Error
@@ -250,5 +251,5 @@ func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	refuse(w, r, x.withStillSignedIn(p))
 }
 
-// discard silences what ReverseProxy has to say: it is said by failed, or was the client's doing.
+// discard drops the log of ReverseProxy: failed logs the same, and the rest are mistakes of clients.
 var discard = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)

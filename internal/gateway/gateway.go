@@ -20,21 +20,21 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Config says what stands behind a [Gateway], and who may have it.
+// Config says what a [Gateway] serves, and to whom.
 type Config struct {
 	App             string        // the folder of a built single-page app; "": none
 	Upstreams       []string      // [PREFIX=]URL; see [New]
-	Rules           []string      // "LEVEL [METHOD,…] PATH"; the first that covers a request counts
-	UnsafePaths     []string      // prefixes of upstreams that get paths which servers read differently
+	Rules           []string      // "LEVEL [METHOD,…] PATH"; the first that matches a request applies
+	UnsafePaths     []string      // prefixes of the upstreams that accept paths which servers read differently
 	PassGroups      string        // where upstreams find groups: "header", "assertion", "none"; "" or "both"
 	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
-	Stall           time.Duration // how long a client may keep a body standing still; 0: a minute
+	Stall           time.Duration // how long a client may pause within a body; 0: a minute
 
-	URL     string                 // the public one, scheme and host
-	Owns    func(path string) bool // paths that strippedHeaders get here, since they are answered before; nil: none
-	Cookies []string               // names of our own, which upstreams neither see nor set
+	URL     string                 // the public address: scheme and host
+	Owns    func(path string) bool // reports whether Cloakroom itself answers a path, before the gateway; nil: never
+	Cookies []string               // names of our cookies, which upstreams neither see nor set
 
-	Shared *Shared // the session cookie, where upstreams see and set it; nil: they don't
+	Shared *Shared // the session cookie, if upstreams see and set it; nil: they don't
 
 	Auth   *auth.Resolver
 	CSRF   *csrf.Protection
@@ -54,14 +54,14 @@ type Gateway struct {
 	assertions    assertions
 	streams       streams
 	cookieChanges cookieChanges
-	budget        bodyBudget // for bodies that are read whole
+	budget        bodyBudget // memory for bodies that are read whole
 }
 
-// New returns a Gateway, or an error that says which part of the configuration is wrong, in the terms of the command line.
+// New returns a Gateway, or an error that names the field of the configuration that is wrong.
 //
 // An upstream is http://HOST:PORT, https://HOST, h2c://HOST:PORT (HTTP/2 without TLS) or unix:PATH. With a prefix, as in
-// /api=http://…, it has the paths below that prefix; of several prefixes the longest counts. It gets each path as it came.
-// Without a prefix it has what is left.
+// /api=http://…, it gets the paths below that prefix; the longest prefix wins. Without one it gets all other paths. Paths
+// are passed on unchanged.
 func New(c Config) (*Gateway, error) {
 	g := &Gateway{c: c, assertions: assertions{signer: c.Signer}}
 	if g.c.Log == nil {
@@ -75,7 +75,7 @@ func New(c Config) (*Gateway, error) {
 	}
 	for i, r := range g.rules {
 		if path := "/" + strings.Join(r.path, "/"); len(r.path) > 0 && g.owns(path) {
-			return nil, fmt.Errorf("Config.Rules %q: %s is Cloakroom's own, and has its own rules", c.Rules[i], path)
+			return nil, fmt.Errorf("Config.Rules %q: %s belongs to Cloakroom itself, which has rules of its own", c.Rules[i], path)
 		}
 	}
 	if c.App != "" {
@@ -87,15 +87,15 @@ func New(c Config) (*Gateway, error) {
 		return nil, fmt.Errorf("Config.Upstreams: %w", err)
 	}
 	if err = g.openUnsafe(c.UnsafePaths); err != nil {
-		return nil, fmt.Errorf("--unsafe-paths: %w", err)
+		return nil, fmt.Errorf("Config.UnsafePaths: %w", err)
 	}
 	if !slices.Contains([]string{"", "both", "header", "assertion", "none"}, c.PassGroups) {
-		return nil, fmt.Errorf("--pass-groups %q: want both, header, assertion or none", c.PassGroups)
+		return nil, fmt.Errorf("Config.PassGroups %q: want both, header, assertion or none", c.PassGroups)
 	}
 	return g, nil
 }
 
-// Check returns the error that [New] would return, and leaves nothing open.
+// Check returns the error that [New] would return, and opens nothing.
 func Check(c Config) error {
 	g, err := New(c)
 	if err != nil {
@@ -104,7 +104,7 @@ func Check(c Config) error {
 	return g.Close()
 }
 
-// Close lets go of the app's folder and of idle connections. Stop serving, and Run, before.
+// Close closes the app's folder and idle connections. Stop serving, and end Run, first.
 func (g *Gateway) Close() error {
 	for _, u := range g.upstreams {
 		u.transport.CloseIdleConnections()
@@ -117,7 +117,7 @@ func (g *Gateway) Close() error {
 
 func (g *Gateway) owns(path string) bool { return g.c.Owns != nil && g.c.Owns(path) }
 
-// Serves reports whether there is an app or an upstream. Without either, a Gateway still decides for other proxies.
+// Serves reports whether there is an app or an upstream. Without either, a Gateway still answers forward-auth requests.
 func (g *Gateway) Serves() bool { return g.app != nil || len(g.upstreams) > 0 }
 
 // ServeHTTP answers a request that passed auth.Resolver.Handler and the check of its host and origin.
@@ -134,7 +134,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	backend.serve(w, r, c)
 }
 
-// find returns who answers a request, and what is demanded of the caller.
+// find returns the backend that answers a request, and the requirement that the caller must meet.
 func (g *Gateway) find(r *http.Request) (path string, by backend, d requirement, err error) {
 	if path, err = target(r); err == nil {
 		by = g.choose(r, path)
@@ -149,14 +149,14 @@ func (g *Gateway) find(r *http.Request) (path string, by backend, d requirement,
 	return "", nil, requirement{}, err
 }
 
-// caller is somebody who may have what they ask for.
+// caller is the sender of a request that was admitted.
 type caller struct {
-	path        string         // what they ask for, decoded
-	who         *auth.Identity // nil: nobody, and nobody needs to be
+	path        string         // of the request, decoded
+	who         *auth.Identity // nil: not signed in, and the request doesn't need it
 	requirement requirement
 }
 
-// assured is p, with a word for a caller who is signed in, and may take what p tells of for the end of that.
+// withStillSignedIn adds to p that a signed-in caller still is: a user could take p for the end of the session.
 func (c caller) withStillSignedIn(p *problem.Problem) *problem.Problem {
 	if c.who == nil {
 		return p
@@ -166,14 +166,14 @@ func (c caller) withStillSignedIn(p *problem.Problem) *problem.Problem {
 	return &with
 }
 
-// backend is who answers once the caller is admitted.
+// backend answers a request once its caller is admitted.
 type backend interface {
-	defaultRequirement() requirement // where no rule covers the request
+	defaultRequirement() requirement // applies if no rule matches the request
 	serve(w http.ResponseWriter, r *http.Request, c caller)
 }
 
-// choose finds who answers: the upstream with the longest prefix of the path; or the app, where it has such a file, or
-// where a browser asks for a page and its scripts will know which; or the upstream without a prefix.
+// choose returns the backend for a path: the upstream with the longest prefix of it; else the app, if it has such a file or
+// a browser opens a page, which the app's router decides; else the upstream without a prefix.
 func (g *Gateway) choose(r *http.Request, path string) backend {
 	var rest *upstream
 	for _, u := range g.upstreams { // the longest prefix first
@@ -192,7 +192,7 @@ func (g *Gateway) choose(r *http.Request, path string) backend {
 	return noBackend{}
 }
 
-// nobody answers where there is neither an app nor an upstream for the path.
+// noBackend answers 404: neither an app nor an upstream has the path.
 type noBackend struct{}
 
 func (noBackend) defaultRequirement() requirement { return requirement{} }
@@ -201,10 +201,10 @@ func (noBackend) serve(w http.ResponseWriter, r *http.Request, _ caller) {
 	refuse(w, r, errNotFound)
 }
 
-// checkTimeout bounds what it takes to learn who is asking; a store that takes longer is an outage.
+// checkTimeout limits the check of a caller. A store that takes longer counts as an outage.
 const checkTimeout = 5 * time.Second
 
-// admit lets in who may have what they ask for.
+// admit returns the caller, or an error unless the caller meets the requirement.
 func (g *Gateway) admit(r *http.Request, path string, required requirement) (caller, error) {
 	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
 		if err := g.c.CSRF.CheckHandshake(r, byTicket(r.Context())); err != nil {
@@ -225,7 +225,7 @@ func (g *Gateway) admit(r *http.Request, path string, required requirement) (cal
 	return c, c.requirement.check(c.who)
 }
 
-// admitAgain is admit, after what took time: the body of the request has come.
+// readmit repeats admit after the body of the request has arrived, which may have taken long.
 func (g *Gateway) readmit(r *http.Request, c caller) (caller, error) {
 	if c.who == nil {
 		return c, nil
@@ -242,8 +242,8 @@ func (g *Gateway) readmit(r *http.Request, c caller) (caller, error) {
 	return c, c.requirement.check(who)
 }
 
-// lost says why a caller who was let in may do no more what they began. That a sign-in is no longer fresh ends nothing
-// that began when it was.
+// lost returns why an admitted caller may not continue; nil if they may. A request that began while the sign-in was fresh
+// may continue when it no longer is.
 func (g *Gateway) lost(ctx context.Context, c caller) error {
 	who, err := g.currentIdentity(ctx, c)
 	if err == nil && c.requirement.revokedFor(who) {
@@ -252,8 +252,8 @@ func (g *Gateway) lost(ctx context.Context, c caller) error {
 	return err
 }
 
-// now returns the identity of a caller as it is at this moment, or why there is none. ctx must have the values of the
-// request's. To ask is no use of a session, and finds it under whatever ticket it has by now.
+// currentIdentity returns the identity of a caller as it is now, or why there is none. ctx must have the values of the
+// request's context. The check doesn't count as a use of the session, and finds it under its present ticket.
 func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity, error) {
 	limited := limit.For(ctx, checkTimeout)
 	defer limited.End()
@@ -267,7 +267,8 @@ func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity
 	return who, err
 }
 
-// ended reports whether an error of now says that the caller is nobody by now, rather than that nothing is known.
+// isSignedOut reports whether an error of currentIdentity says that the caller is no longer signed in; any other error
+// leaves that open.
 func isSignedOut(err error) bool {
 	p, ok := errors.AsType[*problem.Problem](err)
 	return ok && p.Status == http.StatusUnauthorized
@@ -281,8 +282,8 @@ var (
 	errReadOnly = problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "This file can only be read.")
 )
 
-// deny answers why the caller isn't let in. A browser that shows a page is led to the sign-in instead; a script is not,
-// since it could not follow, and is told where the sign-in is.
+// deny answers why a request is refused. A browser that opens a page is redirected to the sign-in instead. A script could
+// not follow that, so its answer names the address of the sign-in.
 func (g *Gateway) deny(w http.ResponseWriter, r *http.Request, err error) {
 	p := g.problem(r, err)
 	if p.Status != http.StatusUnauthorized {
@@ -300,7 +301,7 @@ func (g *Gateway) deny(w http.ResponseWriter, r *http.Request, err error) {
 	refuse(w, r, &answer)
 }
 
-// problem returns the answer to err. Whatever isn't a refusal is an outage: nothing is known, and nobody gets in.
+// problem returns the answer to err. An error that isn't a refusal is an outage: nothing is known, so the request is refused.
 func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		return p
@@ -317,7 +318,7 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 	return auth.Unavailable(r.Context())
 }
 
-// refuse answers with p, which depends on the cookie and is for nobody else.
+// refuse answers with p, which depends on the cookie, so no cache may share it.
 func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	setRefusalHeaders(w.Header())
 	problem.Write(w, r, p)

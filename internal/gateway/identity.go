@@ -16,34 +16,34 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// The headers that tell an upstream who is asking. All of them are always set, empty where nothing is known, so that none
-// is ever the client's own. Texts are UTF-8. Those that say who it is carry the exact value, or the request isn't passed
-// on as this user's (see expressible).
+// The headers that tell an upstream who is asking. All of them are always set, and empty if the value is unknown, so none
+// ever comes from the client. Texts are UTF-8. The username, ID and e-mail address are exact; if a header can't carry them,
+// the request isn't passed on as this user's (see expressible).
 const (
 	headerUser      = "Remote-User"    // the username
-	headerUserID    = "Remote-User-Id" // the user's ID, which never changes and is never another user's
+	headerUserID    = "Remote-User-Id" // the user's ID, which never changes and is never given to another user
 	headerGroups    = "Remote-Groups"  // names, separated by commas; a comma or percent sign in a name is percent-encoded
 	headerEmail     = "Remote-Email"
-	headerName      = "Remote-Name"         // first and last name, to be shown: control characters become blanks
+	headerName      = "Remote-Name"         // first and last name for display: control characters become spaces
 	headerScopes    = "Remote-Scopes"       // the permissions that a token is limited to, listed like groups; empty: no limit
-	headerAssertion = "Cloakroom-Assertion" // the same as a JWT, for an upstream that others can reach too
+	headerAssertion = "Cloakroom-Assertion" // the same as a JWT, for upstreams that others can reach too
 )
 
-// identityHeaders are all of these.
+// identityHeaders are all of the above.
 var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEmail, headerName, headerScopes, headerAssertion}
 
-// expressible reports whether the headers can say exactly who this is. Usernames that a header can't carry come from a
-// shared Django or from an import. No escape is used: applications would not decode it, and take the escaped name for
-// the name.
+// expressible reports whether headers can carry the username and address exactly. Usernames for which they can't come from
+// a shared Django or an import. No escaping is used: applications would not decode it, and take the escaped name for the
+// name.
 func expressible(who *auth.Identity) bool {
 	return fieldvalue.IdentityFlaw(who.User.Username, who.User.Email) == ""
 }
 
 var errNotExpressible = problem.New(http.StatusForbidden, "identity_not_expressible",
-	"No header can say exactly what your username or e-mail address is, since it is empty, has control characters, or begins or "+
+	"No header can carry your username or e-mail address exactly, because it is empty, has control characters, or begins or "+
 		"ends with white space. An administrator can change it.")
 
-// passable says why nothing may be passed on on behalf of the caller; nil if it may.
+// checkExpressible returns an error if the request needs a user whom the headers can't name.
 func (c caller) checkExpressible() error {
 	if c.requirement.signedIn && c.disclosed() == nil {
 		return errNotExpressible
@@ -51,9 +51,8 @@ func (c caller) checkExpressible() error {
 	return nil
 }
 
-// told returns the identity that the upstream learns; nil if it learns of no one. On a public path, a user whom the
-// headers can't name is a stranger, and so is a token that is limited to scopes: the application would take it for all
-// that its owner is.
+// disclosed returns the identity that the upstream is told; nil if none. On a public path there is none for a user whom the
+// headers can't name, and for a token that is limited to scopes: the application would give it all rights of its owner.
 func (c caller) disclosed() *auth.Identity {
 	if c.who == nil || !expressible(c.who) || !c.requirement.signedIn && c.who.Limited() {
 		return nil
@@ -61,7 +60,7 @@ func (c caller) disclosed() *auth.Identity {
 	return c.who
 }
 
-// describe sets the headers, as far as they are wanted.
+// describe sets the identity headers, without groups if Config.PassGroups says so.
 func (g *Gateway) describe(h http.Header, c caller, assertion string) {
 	describe(h, c, assertion)
 	if p := g.c.PassGroups; p == "assertion" || p == "none" {
@@ -69,7 +68,7 @@ func (g *Gateway) describe(h http.Header, c caller, assertion string) {
 	}
 }
 
-// describe sets the headers.
+// describe sets the identity headers.
 func describe(h http.Header, c caller, assertion string) {
 	values := make([]string, len(identityHeaders)) // one allocation for all
 	for i, name := range identityHeaders {
@@ -87,7 +86,7 @@ func describe(h http.Header, c caller, assertion string) {
 	h[headerAssertion][0] = assertion
 }
 
-// scopes returns what the caller's token is limited to; none: there is no limit.
+// scopes returns the permissions that the caller's token is limited to; none: there is no limit.
 func scopes(who *auth.Identity) []string {
 	if !who.Limited() {
 		return nil
@@ -95,7 +94,7 @@ func scopes(who *auth.Identity) []string {
 	return who.Token.Scopes
 }
 
-// list writes names as a comma-separated list.
+// joinList returns a comma-separated list of names.
 func joinList(names []string) string {
 	all := make([]string, len(names))
 	for i, name := range names {
@@ -104,7 +103,7 @@ func joinList(names []string) string {
 	return strings.Join(all, ",")
 }
 
-// oneLine keeps a text that is shown from ending its header.
+// oneLine replaces control characters, which could end the header.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -114,7 +113,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// listed writes a name such that it is one entry of a comma-separated list.
+// escapeListItem encodes a name so that it is one entry of a comma-separated list.
 func escapeListItem(name string) string {
 	var b strings.Builder
 	for i, r := range name {
@@ -128,9 +127,9 @@ func escapeListItem(name string) string {
 	return b.String()
 }
 
-// never are headers of a client that no upstream gets to see, or prefixes of them that end with a hyphen: in lower case.
-// They speak for a proxy in front of us, about whom or what the request is; what we know ourselves is set instead. Some
-// upstreams would take another method or path from them than the one that was judged.
+// strippedHeaders are headers of clients that no upstream sees, in lower case; those with a final hyphen are prefixes. A
+// proxy in front of us would use them to say who is asking, or for what; we set our own values instead. Some would make an
+// upstream use another method or path than the one that was checked.
 var strippedHeaders = []string{
 	"cloakroom-", "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-authentik-", "x-authenticated-",
 	"forwarded", "x-forwarded", "x-forwarded-", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
@@ -140,7 +139,7 @@ var strippedHeaders = []string{
 	"proxy", "x-request-id", "x-session-token", "http2-settings",
 }
 
-// neverNames and neverPrefixes are the same, to be looked up.
+// strippedNames and strippedPrefixes are strippedHeaders in the form for lookups.
 var strippedNames, strippedPrefixes = func() (names map[string]bool, prefixes []string) {
 	names = map[string]bool{}
 	for _, n := range strippedHeaders {
@@ -153,9 +152,9 @@ var strippedNames, strippedPrefixes = func() (names map[string]bool, prefixes []
 	return names, prefixes
 }()
 
-// scrub removes from a request's header what must not reach an upstream. Names with other characters than letters, digits
-// and hyphens go, too: in CGI and all that came after it, "Remote_User" and "Remote.User" are the variable of
-// "Remote-User" (RFC 3875 section 4.1.18), and no browser sends them.
+// scrub removes from a request's header everything that must not reach an upstream. That includes names with other
+// characters than letters, digits and hyphens: in CGI and its successors, "Remote_User" and "Remote.User" become the
+// variable of "Remote-User" (RFC 3875 section 4.1.18), and no browser sends them.
 func scrub(h http.Header) {
 	for name := range h {
 		if !plainName(name) || isStripped(strings.ToLower(name)) {
@@ -178,8 +177,8 @@ func isStripped(lower string) bool {
 	return strippedNames[lower] || slices.ContainsFunc(strippedPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) })
 }
 
-// withoutCookies removes from Cookie lines what another server might take for one of these cookies, being less exact about
-// names than we are: in whatever case, between blanks, quotes or commas, percent-encoded, or behind a cookie without a name.
+// withoutCookies removes from Cookie lines everything that a server with a less exact parser might take for one of these
+// cookies: in any case, between spaces, quotes or commas, percent-encoded, or behind a cookie without a name.
 func withoutCookies(lines []string, names []string) []string {
 	var kept []string
 	for _, line := range lines {
@@ -196,7 +195,7 @@ func withoutCookies(lines []string, names []string) []string {
 	return kept
 }
 
-// holds reports whether a pair of a Cookie line, or a part of it, has one of these names.
+// containsCookie reports whether a pair of a Cookie line, or a part of it, has one of these names.
 func containsCookie(pair string, names []string) bool {
 	if strings.IndexByte(pair, '%') >= 0 {
 		if plain, err := url.PathUnescape(pair); err == nil && plain != pair && containsCookie(plain, names) {
@@ -215,7 +214,7 @@ func containsCookie(pair string, names []string) bool {
 				before = rest[at-1]
 			}
 			rest = rest[at+len(name):]
-			// What follows the name, but for blanks and quotes, is its value; or there is none, and the name is all there is.
+			// After spaces and quotes, the name is followed by its value, or it is all there is.
 			value := strings.TrimLeft(rest, " \t\"'")
 			alone := value == "" && !strings.Contains(pair[:len(pair)-len(rest)-len(name)], "=")
 			if !nameByte(before) && (strings.HasPrefix(value, "=") || alone) {
@@ -227,7 +226,7 @@ func containsCookie(pair string, names []string) bool {
 	return false
 }
 
-// nameByte reports whether a character before a name makes it the end of another name.
+// nameByte reports whether a character in front of a name makes both part of a longer name.
 func nameByte(c byte) bool {
 	return c == '-' || c == '_' || c == '.' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
 }
@@ -237,7 +236,7 @@ func containsFold(name string, names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// hideCredentials removes what the caller proved their identity with, and whatever else could be a credential of ours.
+// hideCredentials removes the credential of the request, and everything else that could be a credential of ours.
 func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.Identity) {
 	if lines := h["Cookie"]; lines != nil {
 		if kept := withoutCookies(lines, g.c.Cookies); kept != nil {
@@ -252,7 +251,7 @@ func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.
 	}
 	delete(h, "Authorization")
 	if who != nil && who.Session == nil {
-		return // it was ours
+		return // it was the credential of this request
 	}
 	limited := limit.For(ctx, checkTimeout)
 	defer limited.End()
@@ -261,21 +260,21 @@ func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.
 	}
 }
 
-// claims are what an assertion says besides its times. Two that say the same are equal.
+// claims are the claims of an assertion except its times. They are comparable.
 type claims struct {
 	Issuer   string  `json:"iss"`
 	Audience string  `json:"aud"`
 	Subject  string  `json:"sub"`           // the user's ID
-	Session  string  `json:"sid,omitempty"` // the session's public ID; "": another credential than a session
+	Session  string  `json:"sid,omitempty"` // the session's public ID; "": the credential isn't a session
 	Method   string  `json:"htm"`           // as RFC 9449 names it
 	Path     string  `json:"path"`          // as it was sent, without the query
 	Username string  `json:"username"`
 	Email    string  `json:"email"`
 	Groups   encoded `json:"groups,omitempty"`
-	Scopes   encoded `json:"scopes,omitempty"` // what the caller's token is limited to; left out: there is no limit
+	Scopes   encoded `json:"scopes,omitempty"` // the permissions that the caller's token is limited to; left out: there is no limit
 }
 
-// encoded is a list that is JSON already; "": it is left out.
+// encoded is a list in JSON; "": it is left out. As a string it is comparable.
 type encoded string
 
 func (e encoded) MarshalJSON() ([]byte, error) { return []byte(e), nil }

@@ -7,7 +7,7 @@ import (
 )
 
 // navigates reports whether a browser will show the answer as a page. Browsers say so in Sec-Fetch-Mode and
-// Sec-Fetch-Dest (W3C Fetch Metadata); of those that don't, only one that shows a page prefers HTML.
+// Sec-Fetch-Dest (W3C Fetch Metadata). Without these, a client that prefers HTML is taken for one that shows a page.
 func navigates(r *http.Request) bool {
 	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
 	if mode != "" {
@@ -16,7 +16,7 @@ func navigates(r *http.Request) bool {
 	return isRead(r.Method) && wantsHTML(r.Header.Get("Accept")) && r.Header.Get("X-Requested-With") == ""
 }
 
-// wantsHTML reports whether HTML is named before any other type.
+// wantsHTML reports whether HTML is the first type in accept.
 func wantsHTML(accept string) bool {
 	first, _, _ := strings.Cut(accept, ",")
 	kind, _, _ := strings.Cut(first, ";")
@@ -26,11 +26,11 @@ func wantsHTML(accept string) bool {
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// longestNext bounds how long an address is led back to.
+// longestNext limits the length of the address to which a browser returns after the sign-in.
 const longestNext = 2048
 
-// signIn is where a browser signs in, and from where it then comes back to the page that it asked for: a path of this
-// host, with nothing in it that a browser could take for another host. A request that was more than reading isn't repeated.
+// signIn returns the address of the sign-in, which then leads back to the requested page: a path of this host, with nothing
+// in it that a browser could take for another host. Only GET and HEAD requests are repeated.
 func (g *Gateway) signIn(r *http.Request) string {
 	if !g.isOwnHost(r.Host) {
 		return g.c.URL + "/signin"

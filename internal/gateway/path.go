@@ -14,8 +14,8 @@ func badPath(why string) error {
 		"This path could mean different things to different servers: "+why+". Ask for it in its plain form.")
 }
 
-// target returns the path of a request as rules see it: decoded. It is an error if the path isn't, byte for byte, what
-// an upstream will see, or if two servers could disagree on what it names.
+// target returns the decoded path of a request, to which rules are applied. It returns an error if the path isn't, byte for
+// byte, what an upstream will see, or if two servers could read it differently.
 func target(r *http.Request) (string, error) {
 	raw, err := rawTarget(r)
 	if err != nil {
@@ -24,7 +24,7 @@ func target(r *http.Request) (string, error) {
 	return plainPath(raw)
 }
 
-// rawTarget returns the path of a request as it came, which is what an upstream will see.
+// rawTarget returns the path of a request as it was sent, which is what an upstream will see.
 func rawTarget(r *http.Request) (string, error) {
 	raw := r.RequestURI
 	if !strings.HasPrefix(raw, "/") {
@@ -43,16 +43,16 @@ func rawTarget(r *http.Request) (string, error) {
 	return raw, nil
 }
 
-// plainPath decodes a path whose meaning is beyond doubt, and refuses any other.
+// plainPath decodes an unambiguous path, and refuses any other.
 //
-// Refused are: what doesn't begin with a slash; characters that RFC 3986 allows in no path; encoded letters, digits and
-// "-._~", which nobody needs to encode (section 2.3), so that "/%61dmin" is no second name of "/admin"; encoded slashes
-// and backslashes; ";", which some servers cut off; control characters; what is encoded twice; bytes that are no UTF-8;
-// empty segments, "." and "..".
+// It refuses: a path that doesn't begin with a slash; characters that RFC 3986 doesn't allow in a path; encoded letters,
+// digits and "-._~", which need no encoding (section 2.3), so that "/%61dmin" isn't a second name of "/admin"; encoded
+// slashes and backslashes; ";", which some servers cut off; control characters; double encoding; invalid UTF-8; empty
+// segments, "." and "..".
 func plainPath(raw string) (string, error) { return decodePath(raw, false) }
 
-// decodePath is plainPath, or with unsafe lets encoded slashes, semicolons and empty segments pass. Segments of dots are
-// refused all the same, also between encoded slashes and before a semicolon, so that no path leads out of its prefix.
+// decodePath is plainPath; with unsafe it accepts encoded slashes, semicolons and empty segments. Segments of dots are
+// still refused, also between encoded slashes and before a semicolon, so that no path leads out of its prefix.
 func decodePath(raw string, unsafe bool) (string, error) {
 	if !strings.HasPrefix(raw, "/") {
 		return "", badPath("it doesn't begin with a slash")
@@ -108,7 +108,7 @@ func decode(raw string, unsafe bool) (string, error) {
 	return b.String(), nil
 }
 
-// checkEncoded judges a byte that was encoded; rest is what follows it.
+// checkEncoded returns an error if c must not be percent-encoded; rest is the text after it.
 func checkEncoded(c byte, rest string) error {
 	switch {
 	case unreserved(c):
@@ -123,8 +123,8 @@ func checkEncoded(c byte, rest string) error {
 	return nil
 }
 
-// notPlain reports whether a character may not stand in a path as it is: RFC 3986's pchar and slash may, without ";", and
-// besides the brackets, which browsers leave as they are.
+// notPlain reports whether a character must be percent-encoded in a path. RFC 3986's pchar and the slash need not, except
+// ";"; nor do brackets, which browsers don't encode.
 func notPlain(r rune) bool {
 	return r >= utf8.RuneSelf || !unreserved(byte(r)) && !strings.ContainsRune("!$&'()*+,=:@/[]", r)
 }
@@ -147,8 +147,8 @@ func unhex(c byte) byte {
 	return c - 'a' + 10
 }
 
-// folded is how a server sees a path that doesn't tell letters by case, nor minds a slash at the end, or dots and blanks
-// at the end of a segment, as some don't.
+// folded returns a path as the most lenient servers see it: in lower case, without a final slash, and without dots and
+// spaces at the end of segments.
 func folded(path string) string {
 	segments := strings.Split(strings.TrimSuffix(strings.ToLower(path), "/"), "/")
 	for i, s := range segments {

@@ -9,10 +9,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
-// demand is what is asked of a caller. The zero demand asks nothing.
+// requirement is what a caller must meet. The zero requirement asks nothing.
 type requirement struct {
 	signedIn    bool
-	whole       bool // a token that is limited to scopes won't do
+	whole       bool // refuses a token that is limited to scopes
 	fresh       bool
 	permissions []string
 }
@@ -24,7 +24,7 @@ func (d requirement) and(e requirement) requirement {
 	}
 }
 
-// of says why who may not do what demands d; nil if they may.
+// check returns why who doesn't meet d; nil if they do.
 func (d requirement) check(who *auth.Identity) error {
 	if d.revokedFor(who) {
 		return auth.ErrPermissionDenied
@@ -38,27 +38,27 @@ func (d requirement) check(who *auth.Identity) error {
 	return nil
 }
 
-// lost reports whether somebody who was let in has lost a right that was asked for.
+// revokedFor reports whether who, once admitted, has lost a permission that d asks for.
 func (d requirement) revokedFor(who *auth.Identity) bool {
 	return slices.ContainsFunc(d.permissions, func(p string) bool { return !who.Has(p) })
 }
 
-// signedIn asks for somebody who may all that the user may.
+// signedIn asks for a caller with all rights of a user.
 var signedIn = requirement{signedIn: true, whole: true}
 
-// rule says what is asked of whoever wants these paths by these methods.
+// rule is the requirement for some paths and methods.
 type rule struct {
 	requirement requirement
 	methods     []string // none: all
-	path        []string // its segments; "*" stands for any one
-	folded      []string // the same, folded
+	path        []string // its segments; "*" stands for any
+	folded      []string // the same after folded
 	below       bool     // the path and everything below it
 }
 
 const ruleForm = `want "LEVEL [METHOD,…] PATH", such as "public GET /api/products/*" or "permission:shop.view_order /api/orders/*"`
 
-// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, or permission: and the permission. In PATH,
-// a segment "*" stands for any one segment, and a last segment "*" for all that is below, and the path itself.
+// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, or permission:app.codename. In PATH, a
+// segment "*" stands for any one segment. As the last segment it stands for the path before it and everything below.
 func parseRule(text string) (rule, error) {
 	words := strings.Fields(text)
 	if len(words) != 2 && len(words) != 3 {
@@ -94,14 +94,14 @@ func parseLevel(word string) (requirement, error) {
 	case isPermission:
 		return requirement{}, fmt.Errorf("the permission %q is not of the form app.codename", permission)
 	}
-	return requirement{}, fmt.Errorf("%q is no level: want public, signed-in, scoped, fresh or permission:app.codename", word)
+	return requirement{}, fmt.Errorf("%q is not a level: want public, signed-in, scoped, fresh or permission:app.codename", word)
 }
 
 func parseMethods(word string) ([]string, error) {
 	methods := strings.Split(word, ",")
 	for _, m := range methods {
 		if m == "" || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-			return nil, fmt.Errorf("%q is no list of methods such as GET,POST", word)
+			return nil, fmt.Errorf("%q is not a list of methods such as GET,POST", word)
 		}
 	}
 	return methods, nil
@@ -110,13 +110,13 @@ func parseMethods(word string) ([]string, error) {
 func (r *rule) parsePath(word string) error {
 	for segment := range strings.SplitSeq(word, "/") {
 		if placeholder(segment) {
-			return fmt.Errorf("%s is taken as it stands, and matches no other segment: write * for any one, such as %s",
+			return fmt.Errorf("%s is not a placeholder here, and matches only itself: write * for any segment, such as %s",
 				segment, strings.Replace(word, segment, "*", 1))
 		}
 	}
 	path, err := plainPath(word)
 	if err != nil {
-		return fmt.Errorf("%q is no path that a rule can name, such as /api/orders/*", word)
+		return fmt.Errorf("%q is not a path for a rule, such as /api/orders/*", word)
 	}
 	path, r.below = strings.CutSuffix(path, "/*")
 	r.path, r.folded = split(path), split(folded(path))
@@ -128,8 +128,8 @@ func (r *rule) parsePath(word string) error {
 	return nil
 }
 
-// placeholder reports whether a segment has the form in which routers name what may be anything: :id, {id}, <id> or [id].
-// A segment that really begins with a colon can be written with %3A.
+// placeholder reports whether a segment looks like a router's placeholder: :id, {id}, <id> or [id]. For a segment that
+// really begins with a colon, write %3A.
 func placeholder(segment string) bool {
 	if len(segment) < 2 {
 		return false
@@ -148,7 +148,7 @@ func (r rule) allows(method string) bool {
 	return r.methods == nil || slices.Contains(r.methods, method)
 }
 
-// covers compares a path with a rule's, segment by segment.
+// covers reports whether a rule's path matches a path, segment by segment.
 func covers(pattern, path []string, below bool) bool {
 	if len(path) < len(pattern) || len(path) > len(pattern) && !below {
 		return false
@@ -161,7 +161,7 @@ func covers(pattern, path []string, below bool) bool {
 	return true
 }
 
-// rules are in the order in which they were given: the first that covers a request counts.
+// rules are in the order in which they were given: the first that matches a request applies.
 type rules []rule
 
 func parseRules(texts []string) (rules, error) {
@@ -176,10 +176,10 @@ func parseRules(texts []string) (rules, error) {
 	return all, nil
 }
 
-// of returns what is demanded of a request; standard is what is where no rule covers it.
+// require returns the requirement for a request; fallback applies if no rule matches.
 //
-// The upstream may not tell /Admin or /admin/ from /admin, or it may. So a path is judged twice, as it is and folded, and
-// what both rules demand is demanded: no other spelling opens more than the rule's own.
+// An upstream may or may not treat /Admin and /admin/ like /admin. So the rules are applied twice, to the path as it is and
+// to the folded path, and both results are required: no other spelling opens more than the rule's own.
 func (all rules) require(method, path string, fallback requirement) requirement {
 	if len(all) == 0 {
 		return fallback
