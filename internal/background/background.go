@@ -1,4 +1,4 @@
-// Package background does what is due beside requests: it has what was noted written in batches, and what is over removed.
+// Package background runs the work of a store that no request waits for: batched writes, and purging of expired rows.
 package background
 
 import (
@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// FlushEvery is how long what was noted may wait for its batch.
+	// FlushEvery is the default time between two batches.
 	FlushEvery = 5 * time.Second
-	// Timeout bounds a call of a store that no request waits for.
+	// Timeout limits a call of a store that no request waits for.
 	Timeout = 5 * time.Second
 
 	purgeEvery = time.Minute
@@ -18,19 +18,19 @@ const (
 	purgePause = 20 * time.Millisecond
 )
 
-// Work is what is done, all of it by the one goroutine that calls Run.
+// Work is the work of one store. The goroutine that calls Run does all of it.
 type Work struct {
-	// Flush writes what was noted, once in every Every; 0: FlushEvery.
+	// Flush writes a batch. It is called once in every Every; 0: FlushEvery.
 	Flush func(context.Context)
 	Every time.Duration
-	// Purge removes what is over, no more than limit, which is Batch, and returns how many it has removed; 0: 200.
+	// Purge removes at most limit expired rows, and returns how many it has removed. limit is Batch; 0: 200.
 	Purge func(ctx context.Context, limit int) (int, error)
 	Batch int
-	// Failed is told why a purge failed. The next is tried nevertheless.
+	// Failed is called with the error of a purge. The next purge is tried nevertheless.
 	Failed func(context.Context, error)
 }
 
-// Run works until ctx ends.
+// Run flushes and purges until ctx ends.
 func (w Work) Run(ctx context.Context) {
 	flush, purge := time.NewTicker(cmp.Or(w.Every, FlushEvery)), time.NewTimer(0)
 	defer flush.Stop()
@@ -47,7 +47,7 @@ func (w Work) Run(ctx context.Context) {
 	}
 }
 
-// purge removes a batch, and returns how long to wait before the next: a small batch and a pause hold nobody up.
+// purge removes a batch, and returns the pause before the next. Small batches with pauses don't block other writes for long.
 func (w Work) purge(ctx context.Context) time.Duration {
 	bounded, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

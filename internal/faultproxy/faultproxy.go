@@ -1,4 +1,4 @@
-// Package faultproxy is the network at its worst, for tests: a TCP proxy that slows down, freezes and cuts what passes.
+// Package faultproxy is a TCP proxy for tests that delays, freezes and cuts connections.
 package faultproxy
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Proxy passes connections on to a server until it is told otherwise. It is safe for concurrent use.
+// Proxy passes connections on to a server. At first it does no harm. It is safe for concurrent use.
 type Proxy struct {
 	Addr string // where clients connect: HOST:PORT
 
@@ -34,7 +34,7 @@ type pair struct {
 	lost           bool
 }
 
-// New starts a proxy on a free port of 127.0.0.1 before the server at target. Close it when done.
+// New starts a proxy on a free port of 127.0.0.1 in front of the server at target. Close it when done.
 func New(target string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,11 +46,10 @@ func New(target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Delay makes each piece of data wait so long on its way, in both directions. Zero ends it, also for what is on its way.
+// Delay delays data by d in both directions. Zero ends the delay, also of data on its way.
 func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 
-// Freeze lets no byte pass any more, and tells nobody: connections are made and stay, half-open. Thaw lets everything
-// pass that was held up.
+// Freeze stops all data silently: connections can be made and stay open. Thaw passes on everything that was held up.
 func (p *Proxy) Freeze() { p.set(func() { p.frozen = true }) }
 
 // Thaw ends what Freeze began.
@@ -62,8 +61,8 @@ func (p *Proxy) Refuse() { p.set(func() { p.refuses = true }) }
 // Admit ends what Refuse began.
 func (p *Proxy) Admit() { p.set(func() { p.refuses = false }) }
 
-// Lose lets no byte pass of the connections that there are, for ever, and tells nobody, as a firewall does that has
-// forgotten them. New ones pass.
+// Lose drops all further data of the present connections silently, like a firewall that has forgotten them. New
+// connections work.
 func (p *Proxy) Lose() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +71,7 @@ func (p *Proxy) Lose() {
 	}
 }
 
-// Cut resets all connections that there are.
+// Cut resets all present connections.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +80,7 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Redirect leads new connections to another server.
+// Redirect connects new connections to another server.
 func (p *Proxy) Redirect(target string) { p.set(func() { p.target = target }) }
 
 // Dials returns how often clients have connected.
@@ -91,7 +90,7 @@ func (p *Proxy) Dials() int {
 	return p.dials
 }
 
-// Close cuts everything and ends the proxy.
+// Close resets all connections and ends the proxy.
 func (p *Proxy) Close() error {
 	p.set(func() { p.closed, p.refuses = true, true })
 	err := p.listener.Close()
@@ -151,7 +150,7 @@ func (p *Proxy) enlist(both *pair) bool {
 	return true
 }
 
-// carry carries one direction until an end is lost, which ends the other direction as well.
+// carry copies one direction until either end is lost, and then ends the other direction too.
 func (p *Proxy) carry(both *pair, to, from *net.TCPConn) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -171,7 +170,8 @@ func (p *Proxy) carry(both *pair, to, from *net.TCPConn) {
 	}
 }
 
-// hold waits while what has come may not pass: for the delay, as it is by then, and while nothing may.
+// hold waits until data that has arrived may pass: until the present delay is over and the connection is neither frozen nor
+// lost.
 func (p *Proxy) hold(both *pair) {
 	came := time.Now()
 	p.mu.Lock()
@@ -195,7 +195,7 @@ func (both *pair) reset() {
 	reset(both.server)
 }
 
-// reset ends a connection without a goodbye.
+// reset ends a connection with a RST instead of a FIN.
 func reset(c *net.TCPConn) {
 	_ = c.SetLinger(0) // it is closed anyway
 	c.Close()

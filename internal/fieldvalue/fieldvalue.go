@@ -1,8 +1,8 @@
-// Package fieldvalue tells which texts a header field carries exactly.
+// Package fieldvalue checks which texts an HTTP header field can carry exactly.
 //
-// A header field has no way to write some texts: white space at either end belongs to the line and not to the value (RFC
-// 9110 section 5.5), and control characters end the line or are taken out on the way. Programs also trim what they read,
-// of Unicode's white space too. Two usernames would then arrive as one.
+// Some texts can't be written in a header field: white space at either end is not part of the value (RFC 9110 section 5.5),
+// and control characters end the line or are removed on the way. Programs also trim what they read, including Unicode's
+// white space. Two usernames could then arrive as one.
 package fieldvalue
 
 import (
@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Flaw says why a header field doesn't carry s exactly, as the end of a sentence that begins with the name of s; "" if it
-// does. The empty text has no flaw: an empty field says it.
+// Flaw returns why a header field can't carry s exactly, as the end of a sentence that begins with the name of s; "" if it
+// can. The empty text has no flaw: an empty field carries it.
 func Flaw(s string) string {
 	switch {
 	case !utf8.ValidString(s):
@@ -25,8 +25,8 @@ func Flaw(s string) string {
 	return ""
 }
 
-// IdentityFlaw says why the headers Remote-User and Remote-Email can't tell who a user is, as a clause; "" if they can. A
-// user may have no e-mail address, and must have a username.
+// IdentityFlaw returns why the headers Remote-User and Remote-Email can't identify a user, as a clause; "" if they can. The
+// e-mail address may be empty, the username must not.
 func IdentityFlaw(username, email string) string {
 	if username == "" {
 		return "the username is empty"

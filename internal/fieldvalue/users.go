@@ -8,15 +8,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// Unnameable is the users whom no header can name.
+// Unnameable lists the users that headers can't identify.
 type Unnameable struct {
 	Count int
-	First []string // the first hundred of them: name, ID, and what is wrong
+	First []string // the first hundred of them: name, ID and flaw
 }
 
 const listedUsers = 100
 
-// FindUnnameable looks at all users of a store.
+// FindUnnameable checks all users of a store.
 func FindUnnameable(ctx context.Context, s account.Store) (found Unnameable, err error) {
 	for after := ""; ; {
 		users, err := s.List(ctx, account.Query{After: after, Limit: 500})
@@ -41,7 +41,7 @@ func (f *Unnameable) add(u *account.User) {
 	}
 }
 
-// String lists them.
+// String returns the list for a message.
 func (f Unnameable) String() string {
 	list := strings.Join(f.First, "; ")
 	if more := f.Count - len(f.First); more > 0 {

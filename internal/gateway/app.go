@@ -16,7 +16,7 @@ import (
 	"unicode"
 )
 
-// app is the folder of a built single-page app. Nothing outside of it is served, whatever links point there.
+// app is the folder of a built single-page app. Files outside of it are never served, even through symbolic links.
 type app struct{ root *os.Root }
 
 func openApp(dir string) (*app, error) {
@@ -30,11 +30,11 @@ func openApp(dir string) (*app, error) {
 	return &app{root}, nil
 }
 
-// standard is that anybody may have the app's files, since the sign-in is part of it.
+// defaultRequirement is none: everyone may load the app's files, since the app leads to the sign-in.
 func (*app) defaultRequirement() requirement { return requirement{} }
 
-// takes reports whether the app answers, where an upstream would otherwise: it has such a file, or a browser asks for a
-// page. What is under /api is never a page.
+// takes reports whether the app answers instead of an upstream: it has such a file, or a browser opens a page. A path
+// under /api is never a page.
 func (a *app) takes(r *http.Request, urlPath string) bool {
 	if !isRead(r.Method) {
 		return false
@@ -45,13 +45,13 @@ func (a *app) takes(r *http.Request, urlPath string) bool {
 	return a.isPage(r, urlPath)
 }
 
-// isPage reports whether the app's scripts will know what to show at a path that is no file.
+// isPage reports whether a path that isn't a file is a page of the app's router.
 func (a *app) isPage(r *http.Request, urlPath string) bool {
 	return navigates(r) && urlPath != "/api" && !strings.HasPrefix(urlPath, "/api/") && contentTypes[path.Ext(urlPath)] == ""
 }
 
-// file finds the regular file that is served at a path: its own, or the index.html of a folder. Names that begin with a
-// dot don't count, but for .well-known (RFC 8615).
+// file returns the regular file for a path: the file itself, or the index.html of a folder. Names that begin with a dot
+// are ignored, except .well-known (RFC 8615).
 func (a *app) file(urlPath string) (name string, ok bool) {
 	name = strings.Trim(urlPath, "/")
 	for segment := range strings.SplitSeq(name, "/") {
@@ -86,15 +86,15 @@ func (a *app) serve(w http.ResponseWriter, r *http.Request, c caller) {
 		return
 	}
 	if err := a.send(w, r, name, c.path); err != nil {
-		refuse(w, r, errNotFound) // it has just been removed: a new build takes its place
+		refuse(w, r, errNotFound) // it has just been removed, because a new build replaces it
 	}
 }
 
-// sniffable bounds the files that are told apart by their content rather than by time and size, which reproducible builds
-// don't change.
+// sniffable limits the size, in bytes, of files whose ETag is a hash of the content. Reproducible builds change neither time
+// nor size of a file.
 const sniffable = 1 << 20
 
-// send sends a file. Nothing has been written if it returns an error.
+// send sends a file. If it returns an error, it has written nothing.
 func (a *app) send(w http.ResponseWriter, r *http.Request, name, urlPath string) error {
 	f, err := a.root.Open(name)
 	if err != nil {
@@ -146,8 +146,8 @@ func (a *app) describe(h http.Header, name, urlPath string) {
 	}
 }
 
-// hashed reports whether a file's name carries a hash of its content, as bundlers write it: index-BkV8gq3T.js (Vite),
-// main.8f2a1b3c.css (webpack), chunk-5XQKDC7T.js (esbuild, Angular). What only looks as if is asked about each time.
+// hashed reports whether a file's name has a hash of its content, as bundlers write it: index-BkV8gq3T.js (Vite),
+// main.8f2a1b3c.css (webpack), chunk-5XQKDC7T.js (esbuild, Angular). In doubt it reports false: browsers then revalidate.
 func hashed(name string) bool {
 	if bundled[path.Ext(name)] == 0 {
 		return false
@@ -160,14 +160,14 @@ func hashed(name string) bool {
 	return at > 0 && looksRandom(base[at+1:])
 }
 
-// bundled are the types of files that bundlers name by their hash.
+// bundled are the file types that bundlers name by their hash.
 var bundled = map[string]int{
 	".js": 1, ".mjs": 1, ".css": 1, ".map": 1, ".wasm": 1, ".woff2": 1, ".woff": 1, ".ttf": 1, ".svg": 1, ".png": 1,
 	".jpg": 1, ".jpeg": 1, ".webp": 1, ".avif": 1, ".gif": 1, ".ico": 1,
 }
 
-// looksRandom reports whether a text of 8 to 64 characters is no word, date or version: letters and digits both, or
-// capitals within. A hash that looks like a word, or has a hyphen, only means that its file is asked about each time.
+// looksRandom reports whether a text of 8 to 64 characters isn't a word, date or version: it has both letters and digits, or
+// capitals inside. If a hash looks like a word or has a hyphen, browsers only revalidate its file each time.
 func looksRandom(s string) bool {
 	if len(s) < 8 || len(s) > 64 {
 		return false
@@ -204,8 +204,8 @@ func class(r rune) int {
 	return 3
 }
 
-// contentTypes are the types of what apps consist of. It is a table of our own because the standard library's depends on
-// the machine.
+// contentTypes are the types of the files of apps. The standard library's table isn't used, because it depends on the
+// machine.
 var contentTypes = map[string]string{
 	".avif": "image/avif", ".css": "text/css; charset=utf-8", ".gif": "image/gif", ".htm": "text/html; charset=utf-8",
 	".html": "text/html; charset=utf-8", ".ico": "image/x-icon", ".jpeg": "image/jpeg", ".jpg": "image/jpeg",

@@ -14,17 +14,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// ForwardAuth answers the proxies of others, which ask before they pass a request on. The handler belongs behind
-// auth.Resolver.Handler, and answers
+// ForwardAuth answers other proxies, which ask before they pass a request on. The handler must be behind
+// auth.Resolver.Handler. It answers
 //
-//	/api/authz/forward-auth   Caddy and Traefik, which pass a refusal on to the client as it is
-//	/api/authz/auth-request   nginx, which takes 401 and 403 alone for a refusal, and doesn't pass its body on
-//	/api/authz/refusal        nginx again, for what to tell the client
+//	/api/authz/forward-auth   for Caddy and Traefik, which pass a refusal on to the client unchanged
+//	/api/authz/auth-request   for nginx, which takes only 401 and 403 for a refusal, and doesn't pass its body on
+//	/api/authz/refusal        for nginx again, with the answer for the client
 //
-// A request is refused unless everything is right: the question comes from a trusted proxy, it says what the request was,
-// that is for us and beyond doubt, it comes from none but our own pages, and the rules let the caller have it. The answer
-// 200 carries the headers that the proxy has to set on the request, empty or not: the identity, as an upstream sees it
-// behind our own gateway, and Cookie and Authorization without what is ours.
+// It allows a request only if all of this holds: a trusted proxy asks; it describes the original request completely; that
+// request is for our host and has an unambiguous path; an unsafe request comes from our own pages; and the rules allow it.
+// The answer 200 has the headers that the proxy must set on the request, empty or not: the identity, as an upstream gets it
+// from our own gateway, and Cookie and Authorization without our credentials.
 func (g *Gateway) ForwardAuth() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, ok := endpoints[strings.TrimSuffix(r.URL.EscapedPath(), "/")]
@@ -38,15 +38,15 @@ func (g *Gateway) ForwardAuth() http.Handler {
 			return
 		}
 		g.tell(w.Header(), original, c, assertion)
-		w.WriteHeader(http.StatusOK) // nowhere else is anybody let in
+		w.WriteHeader(http.StatusOK) // the only place that allows a request
 	})
 }
 
-// question is a way to ask.
+// endpoint is one of the paths at which proxies ask.
 type endpoint struct {
 	read    func(http.Header) (originalRequest, error)
 	refuse  func(g *Gateway, w http.ResponseWriter, r *http.Request, err error)
-	refused bool // it has been refused: nobody is let in now
+	refused bool // the request was refused before, so it isn't allowed now
 }
 
 var endpoints = map[string]endpoint{
@@ -55,7 +55,7 @@ var endpoints = map[string]endpoint{
 	"/api/authz/refusal":      {read: readOriginal, refuse: (*Gateway).deny, refused: true},
 }
 
-// tell writes the headers that the proxy has to set.
+// tell writes the headers that the proxy must set on the request.
 func (g *Gateway) tell(h http.Header, r *http.Request, c caller, assertion string) {
 	rest := http.Header{"Cookie": r.Header["Cookie"], "Authorization": r.Header["Authorization"]}
 	g.hideCredentials(r.Context(), rest, c.who)
@@ -64,7 +64,8 @@ func (g *Gateway) tell(h http.Header, r *http.Request, c caller, assertion strin
 	g.describe(h, c, assertion)
 }
 
-// consider judges the request that is asked about. It returns the question itself in its place if it can't be known.
+// authorize checks the original request that a proxy asks about. If that is unknown, it returns the proxy's own request in
+// its place.
 func (g *Gateway) authorize(r *http.Request, q endpoint) (original *http.Request, c caller, assertion string, err error) {
 	original, err = g.original(r, q)
 	if err != nil {
@@ -80,7 +81,7 @@ func (g *Gateway) authorize(r *http.Request, q endpoint) (original *http.Request
 	return original, c, assertion, err
 }
 
-// judge is what happens to a request on its way through our own gateway.
+// check applies to r what our own gateway would apply.
 func (g *Gateway) check(r *http.Request) (caller, error) {
 	path, err := target(r)
 	var required requirement
@@ -119,21 +120,21 @@ func binding(ctx context.Context) (string, error) {
 
 var (
 	errUntrustedProxy = problem.New(http.StatusForbidden, "untrusted_proxy",
-		"Only a proxy that was named with --trusted-proxy may ask here.")
+		"Only a proxy that is named with --trusted-proxy may ask here.")
 	errNoOriginal = problem.New(http.StatusBadRequest, "original_request_unknown",
-		"The proxy didn't say, or not clearly, what request it asks about.")
+		"The proxy didn't say clearly which request it asks about.")
 	errMisdirected = problem.New(http.StatusMisdirectedRequest, "unknown_host",
 		"This server doesn't answer for that host name. Use the address that it was started with (--url).")
 	errMisrouted = problem.New(http.StatusForbidden, "misrouted",
-		"This path is Cloakroom's own: the proxy must pass it there, and not ask about it.")
+		"This path belongs to Cloakroom itself: the proxy must pass it on to Cloakroom instead of asking about it.")
 	errNowAllowed = &problem.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: time.Second,
 		Detail: "The service couldn't answer just now. Try again."}
 )
 
-// asked is the request that a proxy asks about, in its words.
+// originalRequest is the request that a proxy asks about, as the proxy describes it.
 type originalRequest struct{ method, host, uri string }
 
-// readForwarded takes what Caddy and Traefik write.
+// readForwarded reads the headers of Caddy and Traefik.
 func readForwarded(h http.Header) (originalRequest, error) {
 	a := originalRequest{single(h, "X-Forwarded-Method"), single(h, "X-Forwarded-Host"), single(h, "X-Forwarded-Uri")}
 	switch single(h, "X-Forwarded-Proto") {
@@ -143,7 +144,8 @@ func readForwarded(h http.Header) (originalRequest, error) {
 	return originalRequest{}, errNoOriginal
 }
 
-// readOriginal takes what nginx is told to write: X-Original-Method, and X-Original-URL with scheme and host.
+// readOriginal reads the headers that our configuration of nginx sets: X-Original-Method, and X-Original-URL with scheme
+// and host.
 func readOriginal(h http.Header) (originalRequest, error) {
 	scheme, rest, ok := strings.Cut(single(h, "X-Original-Url"), "://")
 	slash := strings.IndexByte(rest, '/')
@@ -153,7 +155,7 @@ func readOriginal(h http.Header) (originalRequest, error) {
 	return originalRequest{single(h, "X-Original-Method"), rest[:slash], rest[slash:]}, nil
 }
 
-// one returns a header's value; "" if it is there twice.
+// single returns a header's value; "" if there isn't exactly one.
 func single(h http.Header, name string) string {
 	if values := h[name]; len(values) == 1 {
 		return values[0]
@@ -161,7 +163,7 @@ func single(h http.Header, name string) string {
 	return ""
 }
 
-// original returns the request that a question is about, with the headers of the question, which are its own.
+// original returns the request that a proxy asks about. The proxy's request has its headers.
 func (g *Gateway) original(r *http.Request, q endpoint) (*http.Request, error) {
 	if !g.c.Client.TrustsPeer(r) {
 		return nil, errUntrustedProxy
@@ -183,8 +185,8 @@ func (g *Gateway) original(r *http.Request, q endpoint) (*http.Request, error) {
 	return original, nil
 }
 
-// denyToNginx makes a refusal of what nginx would take for our own failure. What it then tells the client is asked for at
-// /api/authz/refusal.
+// denyToNginx answers 401 or 403, because nginx takes every other status for a failure of ours. nginx then asks for the
+// client's answer at /api/authz/refusal.
 func (g *Gateway) denyToNginx(w http.ResponseWriter, r *http.Request, err error) {
 	p := *g.problem(r, err)
 	if p.Status != http.StatusUnauthorized {
@@ -193,7 +195,7 @@ func (g *Gateway) denyToNginx(w http.ResponseWriter, r *http.Request, err error)
 	refuse(w, r, &p)
 }
 
-// here reports whether the sign-in is at the host that was asked for.
+// isOwnHost reports whether host is the host of the sign-in.
 func (g *Gateway) isOwnHost(host string) bool {
 	u, err := url.Parse(g.c.URL)
 	return err == nil && (strings.EqualFold(strings.TrimSuffix(host, "."), u.Host) || isLoopback(host) && isLoopback(u.Host))

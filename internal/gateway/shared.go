@@ -15,30 +15,30 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Shared is the session cookie of a site whose upstream, Django, has it too, and may set and delete it.
+// Shared describes a session cookie that an upstream, Django, uses too, and may set and delete.
 //
-// While an upstream works on a request, the browser may be given another ticket: by a re-authentication, a password change or
-// a sign-in. The upstream then finds no session any more, and its late answer deletes the cookie by its name, or puts an
-// anonymous session into it. So each answer is compared with what has become of the ticket that its request came with.
+// While an upstream works on a request, the browser may get another ticket: by a re-authentication, a password change or a
+// sign-in. The upstream then no longer finds the session, and its late answer deletes the cookie, or sets an anonymous
+// session. So the gateway checks, for each such answer, whether the ticket of its request has been replaced.
 type Shared struct {
 	Name     string
 	Sessions *session.Manager
 
-	// Succeeded reports whether another session has taken the place of the one with this ID, on whatever node.
+	// Succeeded reports whether another session has replaced the one with this ID, on any node.
 	Succeeded func(context.Context, session.ID) (bool, error)
 }
 
-// carried is the tickets that a request came with.
+// requestTickets are the tickets of a request.
 type requestTickets struct {
 	ids   []session.ID
-	moved atomic.Bool // its browser has been given another cookie since, by this process
+	moved atomic.Bool // this process has given the browser another cookie since
 }
 
-// moves knows whose cookies have changed lately.
+// cookieChanges records which cookies have changed lately.
 type cookieChanges struct {
 	mu      sync.Mutex
 	pending map[session.ID][]*requestTickets // requests under way
-	recent  map[session.ID]time.Time         // when: a request may have been sent before its browser knew of it
+	recent  map[session.ID]time.Time         // the time of the change: the browser may have sent a request before it got the new cookie
 	order   []cookieChange                   // the same, the oldest first
 }
 
@@ -47,11 +47,10 @@ type cookieChange struct {
 	at time.Time
 }
 
-// recently is for how long a request may come with a ticket in whose place its browser has got another: as long as the answer
-// with that is under way.
+// recentWindow is how long a request may still have a replaced ticket: as long as the answer with the new one is under way.
 const recentWindow = time.Minute
 
-// Moved notes that the browser with these tickets is given another cookie, or none. For session.Manager.
+// Moved records that the browser with these tickets gets another cookie, or none. It is a hook for session.Manager.
 func (g *Gateway) Moved(ids []session.ID) {
 	m, now := &g.cookieChanges, time.Now()
 	m.mu.Lock()
@@ -77,7 +76,7 @@ func (m *cookieChanges) expire(now time.Time) {
 	}
 }
 
-// hold notes what the request came with until release is called.
+// hold tracks the tickets of the request until release is called.
 func (x *exchange) hold() (release func()) {
 	shared, m := x.u.g.c.Shared, &x.u.g.cookieChanges
 	if shared == nil {
@@ -107,8 +106,8 @@ func (x *exchange) hold() (release func()) {
 	}
 }
 
-// withoutStale drops what an upstream does to the session cookie of a browser that has got another since. A session in which
-// someone is signed in may be set all the same: that is a sign-in at the upstream.
+// withoutStale drops an upstream's changes of the session cookie if the browser has got another since. A cookie of a
+// session with a signed-in user stays: that is a sign-in at the upstream.
 func (x *exchange) withoutStale(lines []string) []string {
 	shared := x.u.g.c.Shared
 	if shared == nil || len(x.tickets.ids) == 0 {
@@ -126,13 +125,13 @@ func (x *exchange) withoutStale(lines []string) []string {
 		changed = changed || !slices.Contains(x.tickets.ids, shared.id(c))
 		return false
 	})
-	if changed { // other answers that are under way must not take this one's cookie away
+	if changed { // other answers under way must not remove this one's cookie
 		x.u.g.Moved(x.tickets.ids)
 	}
 	return kept
 }
 
-// id returns the session that a cookie names; the zero ID if it names none.
+// id returns the ID of the session that a cookie names; the zero ID if it names none.
 func (s *Shared) id(c *http.Cookie) (id session.ID) {
 	r := http.Request{Header: http.Header{"Cookie": {c.Name + "=" + c.Value}}}
 	if ids := s.Sessions.Carried(&r); len(ids) > 0 && c.MaxAge >= 0 {
@@ -141,21 +140,21 @@ func (s *Shared) id(c *http.Cookie) (id session.ID) {
 	return id
 }
 
-// is reports whether a browser takes this for the session cookie, and not for another of its name.
+// is reports whether a browser would replace the session cookie with c: name, domain and path are the same.
 func (s *Shared) is(c *http.Cookie) bool {
 	domain := func(d string) string { return strings.ToLower(strings.TrimPrefix(d, ".")) }
 	return c.Name == s.Name && domain(c.Domain) == domain(s.Sessions.CookieDomain) &&
 		cmp.Or(c.Path, "/") == cmp.Or(s.Sessions.CookiePath, "/")
 }
 
-// superseded reports whether the browser has got another cookie since. What can't be told is taken for that: an outage is no
+// superseded reports whether the browser has got another cookie since. In an outage it reports true: an outage is not a
 // sign-out.
 func (x *exchange) superseded() bool {
 	if x.tickets.moved.Load() {
 		return true
 	}
 	if x.who == nil || x.who.Session == nil {
-		return false // the ticket was nobody's from the start
+		return false // the ticket never named a session
 	}
 	ctx, cancel := context.WithTimeout(x.in.Context(), checkTimeout)
 	defer cancel()
@@ -169,7 +168,7 @@ func (x *exchange) superseded() bool {
 			moved, err = x.u.g.c.Shared.Succeeded(ctx, id)
 		}
 		if err != nil {
-			x.u.g.c.Log.LogAttrs(ctx, slog.LevelWarn, "an upstream's session cookie was dropped", slog.Any("error", err))
+			x.u.g.c.Log.LogAttrs(ctx, slog.LevelWarn, "dropped the session cookie of an upstream", slog.Any("error", err))
 		}
 		if moved || err != nil {
 			return true
@@ -178,7 +177,7 @@ func (x *exchange) superseded() bool {
 	return false
 }
 
-// signsIn reports whether a cookie names a session in which someone is signed in, and another than the request's.
+// signsIn reports whether a cookie names a session with a signed-in user, other than the request's.
 func (x *exchange) signsIn(c *http.Cookie) bool {
 	id := x.u.g.c.Shared.id(c)
 	if id == (session.ID{}) || slices.Contains(x.tickets.ids, id) {

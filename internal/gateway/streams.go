@@ -9,15 +9,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
-// recheck is how often the callers of exchanges that last are judged again. An exchange is judged from its second turn on,
-// so one whose caller has lost the right to it is cut within twice that time, and short ones cost nothing.
+// recheckInterval is how often the callers of long exchanges are checked again. An exchange is checked from its second turn
+// on, so it is cut within twice that time after its caller lost the right to it, and short exchanges cost nothing.
 const recheckInterval = 400 * time.Millisecond
 
-// recheckers bounds how many callers are judged at a time.
+// recheckers limits how many callers are checked at a time.
 const recheckers = 8
 
-// streams are the exchanges with upstreams that are under way, of callers who are signed in: uploads, downloads,
-// WebSockets, answers that have not begun. The zero value is ready.
+// streams are the exchanges under way of callers who are signed in: uploads, downloads, WebSockets, answers that haven't
+// begun. The zero value is ready to use.
 type streams struct {
 	mu   sync.Mutex
 	open map[*stream]struct{}
@@ -29,10 +29,10 @@ type stream struct {
 	r       *http.Request // with the credential
 	cut     func(*cutError)
 	turn    int64 // when it began
-	endless bool  // its answer has no end in sight
+	endless bool  // its answer has no known length
 }
 
-// cutError is why an exchange was cut. Where the answer hasn't begun, why is told to the client; nil: nothing is.
+// cutError is why an exchange was cut. If the answer hasn't begun, the client gets why as its answer; nil: it gets none.
 type cutError struct{ why error }
 
 func (e *cutError) Error() string {
@@ -44,7 +44,7 @@ func (e *cutError) Error() string {
 
 func (e *cutError) Unwrap() error { return e.why }
 
-// add notes a stream until it is removed.
+// add adds a stream; call remove when it ends.
 func (s *streams) add(r *http.Request, c caller, cut func(*cutError)) *stream {
 	one := &stream{caller: c, r: r, cut: cut}
 	s.mu.Lock()
@@ -63,14 +63,14 @@ func (s *streams) remove(one *stream) {
 	delete(s.open, one)
 }
 
-// endless notes that the answer has no end in sight.
+// endless records that the answer has no known length.
 func (s *streams) endless(one *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one.endless = true
 }
 
-// callers begins a turn, and returns the streams from before the last one by who is behind them.
+// callers begins a turn, and returns the streams from before the last turn, grouped by caller.
 func (s *streams) callers() map[string][]*stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *streams) callers() map[string][]*stream {
 	return all
 }
 
-// Run cuts streams whose caller is no longer signed in, until ctx ends. Run it once.
+// Run cuts streams whose caller has lost the right to them, until ctx ends. Call it once.
 func (g *Gateway) Run(ctx context.Context) error {
 	ticker := time.NewTicker(recheckInterval)
 	defer ticker.Stop()
@@ -103,7 +103,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 }
 
-// reviewAll reviews each caller's streams, some callers at a time.
+// reviewAll reviews the streams of each caller, several callers at a time.
 func (g *Gateway) reviewAll(ctx context.Context) {
 	var workers sync.WaitGroup
 	queue := make(chan []*stream)
@@ -122,8 +122,8 @@ func (g *Gateway) reviewAll(ctx context.Context) {
 	workers.Wait()
 }
 
-// review cuts those of one caller's streams that the caller may have no more. Not to know ends nothing: an outage is no
-// sign-out.
+// review cuts the streams of one caller to which the caller has lost the right. If the store can't answer, it cuts none: an
+// outage is not a sign-out.
 func (g *Gateway) review(ctx context.Context, same []*stream) {
 	live, cancel := context.WithCancel(context.WithoutCancel(same[0].r.Context()))
 	defer cancel()
@@ -144,7 +144,7 @@ func (g *Gateway) review(ctx context.Context, same []*stream) {
 	}
 }
 
-// update notes who the caller is by now, so that a session with a new ticket is found at once the next time.
+// update stores the caller's present identity, so that a session with a new ticket is found at once the next time.
 func (s *streams) update(same []*stream, who *auth.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +153,7 @@ func (s *streams) update(same []*stream, who *auth.Identity) {
 	}
 }
 
-// Drain cuts all streams without an end in sight, since a server that stops waits for none.
+// Drain cuts all streams without a known length, because a stopping server can't wait for their end.
 func (g *Gateway) Drain() {
 	g.streams.mu.Lock()
 	defer g.streams.mu.Unlock()

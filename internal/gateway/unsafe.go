@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// openUnsafe reads the prefixes below which paths are passed on that servers read differently.
+// openUnsafe reads the prefixes below which ambiguous paths are passed on.
 func (g *Gateway) openUnsafe(prefixes []string) error {
 	for _, text := range prefixes {
 		path, err := plainPath(text)
 		if err != nil {
-			return fmt.Errorf("%q is no plain path", text)
+			return fmt.Errorf("%q is not a plain path", text)
 		}
 		prefix := strings.TrimSuffix(path, "/")
 		if prefix != "" && g.owns(prefix) {
-			return fmt.Errorf("%s is Cloakroom's own", prefix)
+			return fmt.Errorf("%s belongs to Cloakroom itself", prefix)
 		}
 		if g.Serves() && !slices.ContainsFunc(g.upstreams, func(u *upstream) bool { return u.prefix == prefix }) {
-			return fmt.Errorf("no --upstream has the prefix %q; name one, or / for the one without a prefix", text)
+			return fmt.Errorf("none of Config.Upstreams has the prefix %q: name one, or / for the one without a prefix", text)
 		}
 		g.unsafe = append(g.unsafe, prefix)
 	}
 	return nil
 }
 
-// unsafePrefix returns the prefix that lets a request have a path that target refuses; false if none does. Of several the
-// longest counts, and an upstream's own before a shorter one's.
+// unsafePrefix returns the prefix below which a path is accepted although target refuses it; false if there is none. The
+// longest prefix wins. If the path belongs to an upstream with a longer prefix, it is refused.
 func (g *Gateway) unsafePrefix(r *http.Request) (prefix string, ok bool) {
 	raw, err := rawTarget(r)
 	if err != nil || len(g.unsafe) == 0 {
@@ -44,13 +44,13 @@ func (g *Gateway) unsafePrefix(r *http.Request) (prefix string, ok bool) {
 	}
 	for _, u := range g.upstreams {
 		if below(raw, u.prefix) && len(u.prefix) > len(prefix) {
-			return "", false // it belongs to an upstream that is spared
+			return "", false // it belongs to an upstream without unsafe paths
 		}
 	}
 	return prefix, ok
 }
 
-// below reports whether a path as it came begins with the segments of a prefix, and an encoded slash ends none.
+// below reports whether an undecoded path begins with the segments of a prefix. An encoded slash doesn't end a segment.
 func below(raw, prefix string) bool {
 	if prefix == "" {
 		return true
@@ -67,7 +67,7 @@ func below(raw, prefix string) bool {
 	return true
 }
 
-// collapsed is a path as the most forgiving server reads it: no parameters, no empty segments.
+// collapsed returns a path as the most lenient server reads it: without parameters and empty segments.
 func collapsed(path string) string {
 	var kept []string
 	for segment := range strings.SplitSeq(path, "/") {
@@ -78,8 +78,8 @@ func collapsed(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// anyBelow returns all that is demanded of any path below a prefix: what every rule demands that covers one, up to the first
-// that covers them all. Rules can't tell how the upstream will read a path, but to the upstream it is one of these.
+// requireBelow returns the requirement for a path below a prefix whose meaning to the upstream is unknown: the requirements
+// of all rules that match any path below the prefix, up to the first rule that matches all of them.
 func (all rules) requireBelow(method, prefix string, fallback requirement) requirement {
 	var d requirement
 	var segments, fold []string
@@ -98,7 +98,7 @@ func (all rules) requireBelow(method, prefix string, fallback requirement) requi
 	return d.and(fallback)
 }
 
-// overlaps reports whether a rule's path covers anything below a prefix.
+// overlaps reports whether a rule's path matches any path below a prefix.
 func overlaps(pattern, prefix []string, below bool) bool {
 	for i, s := range prefix {
 		if i == len(pattern) {

@@ -60,8 +60,8 @@ func TestAnUnsafePathIsAskedForAllThatAnyPathBelowIs(t *testing.T) {
 func TestUnsafePathsNameAnUpstream(t *testing.T) {
 	for _, c := range []struct{ upstream, unsafe, why string }{
 		{"/gitlab=http://127.0.0.1:1", "/gitlab", ""}, {"/gitlab=http://127.0.0.1:1", "/gitlab/", ""}, {"http://127.0.0.1:1", "/", ""},
-		{"/gitlab=http://127.0.0.1:1", "/", "no --upstream"}, {"/gitlab=http://127.0.0.1:1", "/git", "no --upstream"},
-		{"http://127.0.0.1:1", "a//b", "no plain path"}, {"", "/anything", ""},
+		{"/gitlab=http://127.0.0.1:1", "/", "none of Config.Upstreams"}, {"/gitlab=http://127.0.0.1:1", "/git", "none of Config.Upstreams"},
+		{"http://127.0.0.1:1", "a//b", "not a plain path"}, {"", "/anything", ""},
 	} {
 		config := gateway.Config{UnsafePaths: []string{c.unsafe}}
 		if c.upstream != "" {

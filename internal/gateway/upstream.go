@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// upstream is a server that gets what is passed on.
+// upstream is a server to which requests are passed on.
 type upstream struct {
 	g         *Gateway
-	name      string // as it was configured, without the prefix
-	prefix    string // "": whatever no other takes
+	name      string // its address as configured, without the prefix
+	prefix    string // "": all paths that no other backend has
 	scheme    string // http or https
 	host      string
 	transport *http.Transport
 }
 
-// openUpstreams sorts those with the longest prefix first.
+// openUpstreams returns the upstreams, the longest prefix first.
 func (g *Gateway) openUpstreams(texts []string) ([]*upstream, error) {
 	var all []*upstream
 	for _, text := range texts {
@@ -50,11 +50,11 @@ func (g *Gateway) parseUpstream(text string) (*upstream, error) {
 		}
 		path, err := plainPath(prefix)
 		if err != nil {
-			return nil, fmt.Errorf("the prefix %s is no plain path", prefix)
+			return nil, fmt.Errorf("the prefix %s is not a plain path", prefix)
 		}
 		u.name, u.prefix = address, strings.TrimSuffix(path, "/")
 		if u.prefix != "" && g.owns(u.prefix) {
-			return nil, fmt.Errorf("%s is Cloakroom's own", u.prefix)
+			return nil, fmt.Errorf("%s belongs to Cloakroom itself", u.prefix)
 		}
 	}
 	return u, u.connect(g.c.UpstreamTimeout)
@@ -95,11 +95,13 @@ func (u *upstream) connect(timeout time.Duration) error {
 	return nil
 }
 
-// headBuffer holds the head of a usual request or answer; bodies pass by it. The default is twice as much.
+// headBuffer is the size, in bytes, of the buffers for headers. It suffices for usual requests and answers; bodies don't
+// use it. The default is twice as much.
 const headBuffer = 2 << 10
 
-// idleUpstream is how long a connection to an upstream is kept for the next request. It is shorter than what usual servers
-// allow (gunicorn 2 s, Node and uvicorn 5 s): a request with a body that meets the end of its connection can't be repeated.
+// idleUpstream is how long an idle connection to an upstream is kept. It is shorter than the keep-alive time of usual
+// servers (gunicorn 2 s, Node and uvicorn 5 s), because a request with a streamed body can't be repeated if its connection
+// turns out to be closed.
 const idleUpstream = 1500 * time.Millisecond
 
 func (u *upstream) covers(path string) bool {
@@ -107,7 +109,7 @@ func (u *upstream) covers(path string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// standard is that whoever wants what is passed on must be signed in.
+// defaultRequirement is a sign-in.
 func (*upstream) defaultRequirement() requirement { return signedIn }
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
@@ -119,11 +121,11 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, c caller) {
 	x.serve(w, r)
 }
 
-// buffers carry the bodies of answers.
+// buffers are for copying the bodies of answers.
 var buffers = &bufferPool{}
 
-// bufferPool gives out large buffers, unless many are out already: then most belong to clients that read slowly, and what
-// they hold counts for more than how often they are filled.
+// bufferPool returns large buffers, unless many are in use. Then most belong to slow clients, for which little memory
+// matters more than few copies.
 type bufferPool struct {
 	large, small sync.Pool
 	out          atomic.Int64
@@ -132,7 +134,7 @@ type bufferPool struct {
 const (
 	largeBuffer = 32 << 10
 	smallBuffer = 2 << 10
-	// manyBuffers is how many large buffers are out at the most, or nearly so.
+	// manyBuffers limits, approximately, the large buffers in use.
 	manyBuffers = 256
 )
 
