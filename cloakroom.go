@@ -322,7 +322,7 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 
 // userIDByLogin returns the ID of the user with a name as typed.
 func (s *Server) userIDByLogin(ctx context.Context, login string) string {
-	u, err := s.cached.accounts.Find(ctx, account.Key(login))
+	u, err := s.cached.accounts.Find(ctx, account.CanonicalLogin(login))
 	if err != nil {
 		return ""
 	}

@@ -241,7 +241,7 @@ const djangoWait = 5 * time.Second
 // beside sets up what is different beside Django: tickets are its session keys, and hashes are made as it makes them.
 func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
 	s.Sessions.Tickets = django.Tickets{}
-	s.Accounts.Like = theirs.HashTemplate
+	s.Accounts.HashTemplate = theirs.HashTemplate
 	s.Accounts.Names = theirs
 	theirs.SetUpTokens(s.Tokens)
 	s.Accounts.Hasher.Wait = djangoWait

@@ -46,7 +46,7 @@ func assembled(t *testing.T, c cloakroom.Config) (*cloakroom.Server, *httptest.S
 			t.Error(err)
 		}
 	})
-	if _, err := srv.Accounts.Create(t.Context(), account.New{Username: "ada", Password: goodPassword}); err != nil {
+	if _, err := srv.Accounts.Create(t.Context(), account.NewUser{Username: "ada", Password: goodPassword}); err != nil {
 		t.Fatal(err)
 	}
 	return srv, web
@@ -99,7 +99,7 @@ func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
 	srv, web := assembled(t, cloakroom.Config{})
 	var heard sync.Map
 	srv.Sessions.OnEnd = func(e session.EndEvent) { heard.Store("ended "+e.Reason, true) }
-	srv.Accounts.Changed = func(id string) { heard.Store("changed "+id, true) }
+	srv.Accounts.OnChange = func(id string) { heard.Store("changed "+id, true) }
 	srv.Sessions.OnCheck = func(c session.Check) { heard.Store("checked "+c.Result, true) }
 	web.Config.Handler = srv.Handler(nil)
 	web.Start()

@@ -34,7 +34,7 @@ type Actor struct {
 // By returns a Service that acts for an administrator. Each of its methods that changes users or groups reads the actor,
 // and the user or group that is changed, in the step of the store that writes, and judges by what it reads there:
 //
-//   - The actor is active, at the same epoch, staff, and has the permission: else [ErrMoved] or [ErrNotPermitted].
+//   - The actor is active, at the same epoch, staff, and has the permission: else [ErrEpochChanged] or [ErrNotPermitted].
 //   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrOutranked].
 //   - Only a superuser changes who is staff or a superuser: [ErrSuperuserOnly].
 //   - Nobody disables, enables or deletes their own account or takes their own flags away: [ErrOwnAccount].
@@ -71,7 +71,7 @@ func (s *Service) transact(ctx context.Context, do func(a act) error) error {
 func (a *Actor) load(tx Tx) (*User, error) {
 	u, err := tx.Load(a.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && (!u.IsActive || u.Epoch != a.Epoch) {
-		return nil, ErrMoved
+		return nil, ErrEpochChanged
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (a act) mayMake(before, after *User) error {
 	if before.IsStaff != after.IsStaff || before.IsSuperuser != after.IsSuperuser {
 		return ErrSuperuserOnly
 	}
-	if !a.hasAll(added(before.Direct, after.Direct)) {
+	if !a.hasAll(added(before.UserPermissions, after.UserPermissions)) {
 		return ErrOutranked
 	}
 	for _, name := range added(before.Groups, after.Groups) {

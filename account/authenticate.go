@@ -15,13 +15,13 @@ import (
 // ErrInvalidCredentials is the one answer to a wrong password, an unknown name and a disabled account.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
-// ErrBarred is an [ErrInvalidCredentials] whose reason is for the log alone: the account had too many failures under its
+// ErrLocked is an [ErrInvalidCredentials] whose reason is for the log alone: the account had too many failures under its
 // other name, so that the password didn't count, right or wrong. The client is told what a wrong password is told.
-var ErrBarred = fmt.Errorf("%w: too many failures under another name of the account", ErrInvalidCredentials)
+var ErrLocked = fmt.Errorf("%w: too many failures under another name of the account", ErrInvalidCredentials)
 
-// ErrMoved says that the account's epoch is no longer the one that the attempt came with, or that the account is gone:
+// ErrEpochChanged says that the account's epoch is no longer the one that the attempt came with, or that the account is gone:
 // whoever asks has been signed out since.
-var ErrMoved = errors.New("the account has moved on")
+var ErrEpochChanged = errors.New("the account has moved on")
 
 // Attempt is one check of a password.
 type Attempt struct {
@@ -44,17 +44,17 @@ type Service struct {
 	Policy password.Policy
 	Guard  *throttle.Guard
 
-	// Like returns an encoded hash that a new one of this user's is to be made like (see [password.Hasher.HashLike]).
+	// HashTemplate returns an encoded hash that a new one of this user's is to be made like (see [password.Hasher.HashByTemplate]).
 	// It is for users that Cloakroom shares with Django, which must read the hash, and hashes anew what has not the
 	// parameters it expects. With it no weak hash is replaced. nil: new hashes are made as Hasher makes them.
-	Like func(ctx context.Context, u *User) (encoded string, err error)
+	HashTemplate func(ctx context.Context, u *User) (encoded string, err error)
 
 	// Names looks up who signs in, where another program has its own idea of names. nil: the Store does, by their keys.
-	Names TypedFinder
+	Names LoginFinder
 
-	// Changed is told whose rights, name or epoch this Service has changed, once it is done; "": anybody's. It must not
+	// OnChange is told whose rights, name or epoch this Service has changed, once it is done; "": anybody's. It must not
 	// block. Nil: nobody is told.
-	Changed func(id string)
+	OnChange func(id string)
 
 	observers []func(id string)
 	actor     *Actor // see By; nil: none is judged
@@ -68,15 +68,15 @@ func (s *Service) store() Store {
 }
 
 func (s *Service) changed(id string) {
-	if s.Changed != nil {
-		s.Changed(id)
+	if s.OnChange != nil {
+		s.OnChange(id)
 	}
 	for _, tell := range s.observers {
 		tell(id)
 	}
 }
 
-// Observe adds a function that is told what Changed is told, after it and under the same rules. It is for code that builds on
+// Observe adds a function that is told what OnChange is told, after it and under the same rules. It is for code that builds on
 // a Service whose fields belong to somebody else. Call it before first use.
 func (s *Service) Observe(changed func(id string)) { s.observers = append(s.observers, changed) }
 
@@ -118,7 +118,7 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 }
 
 // Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
-// *[throttle.Error], [ErrMoved].
+// *[throttle.Error], [ErrEpochChanged].
 func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {
 	release, err := s.Hasher.Admit()
 	if err != nil {
@@ -127,13 +127,13 @@ func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, err
 	defer release()
 	u, err := s.store().Load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
-		return nil, ErrMoved
+		return nil, ErrEpochChanged
 	}
 	if err != nil {
 		return nil, err
 	}
 	if a.Epoch != "" && a.Epoch != u.Epoch {
-		return nil, ErrMoved
+		return nil, ErrEpochChanged
 	}
 	a.Login = u.Username
 	if _, err := s.prove(ctx, u, a, true); err != nil {
@@ -163,7 +163,7 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 
 func (s *Service) lookUp(ctx context.Context, typed, key string) (*User, error) {
 	if s.Names != nil {
-		return s.Names.FindTyped(ctx, typed)
+		return s.Names.FindLogin(ctx, typed)
 	}
 	return s.store().Find(ctx, key)
 }
@@ -173,7 +173,7 @@ func loginKey(login string) string {
 	if len(login) > maxLogin {
 		return ""
 	}
-	return Key(strings.TrimSpace(login))
+	return CanonicalLogin(strings.TrimSpace(login))
 }
 
 // prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
@@ -195,7 +195,7 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) 
 	if u == nil || !u.IsActive || !result.Match || try.Barred() {
 		_ = try.Failed(ctx) // needs no store: its error is always nil
 		if try.Barred() {
-			return false, ErrBarred
+			return false, ErrLocked
 		}
 		return false, ErrInvalidCredentials
 	}
@@ -221,7 +221,7 @@ func counted(u *User, a Attempt, signedIn bool) throttle.Attempt {
 // with the epoch from before.
 func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, now int64) (*User, error) {
 	better := ""
-	if weak && s.Like == nil {
+	if weak && s.HashTemplate == nil {
 		// Without room in the pool the weak hash serves until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}

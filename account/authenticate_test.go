@@ -139,7 +139,7 @@ func TestASignInThatOverlapsAChangeHasTheEpochOfWhatItProved(t *testing.T) {
 		id := s.enrol(ann()).ID
 		for what, change := range map[string]func() error{
 			"password set": func() error { return s.SetPassword(t.Context(), id, good) },
-			"signed out":   func() error { return s.EndEverything(t.Context(), id) },
+			"signed out":   func() error { return s.RevokeAll(t.Context(), id) },
 			"disabled and enabled": func() error {
 				return errors.Join(s.SetActive(t.Context(), id, false), s.SetActive(t.Context(), id, true))
 			},
@@ -193,7 +193,7 @@ func TestAUserDeletedMeanwhileIsNobody(t *testing.T) {
 		if u, err := s.with(b).signIn("ann", good); u != nil || err != account.ErrInvalidCredentials {
 			t.Errorf("%s: user %v, error %v", name, u, err)
 		}
-		if u, err := s.Confirm(t.Context(), id, attempt("", good)); u != nil || err != account.ErrMoved {
+		if u, err := s.Confirm(t.Context(), id, attempt("", good)); u != nil || err != account.ErrEpochChanged {
 			t.Errorf("%s: Confirm: user %v, error %v", name, u, err)
 		}
 	}
@@ -209,11 +209,11 @@ func TestWhoWasSignedOutMeanwhileConfirmsNothing(t *testing.T) {
 		if _, err := s.Confirm(t.Context(), id, a); err != nil {
 			t.Errorf("with the epoch as it is: %v", err)
 		}
-		must(t, s.EndEverything(t.Context(), id))
-		if u, err := s.Confirm(t.Context(), id, a); u != nil || err != account.ErrMoved {
+		must(t, s.RevokeAll(t.Context(), id))
+		if u, err := s.Confirm(t.Context(), id, a); u != nil || err != account.ErrEpochChanged {
 			t.Errorf("Confirm: user %v, error %v", u, err)
 		}
-		if u, err := s.ChangePassword(t.Context(), id, a, better); u != nil || err != account.ErrMoved {
+		if u, err := s.ChangePassword(t.Context(), id, a, better); u != nil || err != account.ErrEpochChanged {
 			t.Errorf("ChangePassword: user %v, error %v", u, err)
 		}
 		s.signsIn("ann", good)

@@ -31,7 +31,7 @@ func TestWhateverEndsSessionsMovesTheEpochAndNothingElseDoes(t *testing.T) {
 				return err
 			}},
 			{"SetPassword", true, func() error { return s.SetPassword(t.Context(), id, good) }},
-			{"EndEverything", true, func() error { return s.EndEverything(t.Context(), id) }},
+			{"RevokeAll", true, func() error { return s.RevokeAll(t.Context(), id) }},
 			{"enable the enabled", false, func() error { return s.SetActive(t.Context(), id, true) }},
 			{"disable", true, func() error { return s.SetActive(t.Context(), id, false) }},
 			{"disable the disabled", false, func() error { return s.SetActive(t.Context(), id, false) }},
@@ -78,7 +78,7 @@ func TestOfTwoChangesOfOnePasswordOneCounts(t *testing.T) {
 				return err
 			},
 			"set":        func(s service, id string) error { return s.SetPassword(t.Context(), id, better) },
-			"signed-out": func(s service, id string) error { return s.EndEverything(t.Context(), id) },
+			"signed-out": func(s service, id string) error { return s.RevokeAll(t.Context(), id) },
 			"disabled":   func(s service, id string) error { return s.SetActive(t.Context(), id, false) },
 			"deleted":    func(s service, id string) error { return s.Delete(t.Context(), id) },
 		} {
@@ -88,7 +88,7 @@ func TestOfTwoChangesOfOnePasswordOneCounts(t *testing.T) {
 			id := s.enrol(u).ID
 			b := &between{beforeChange: func() { must(t, first(s, id)) }}
 			changed, err := s.with(b).ChangePassword(t.Context(), id, attempt("", good), "a third horse battery staple")
-			if changed != nil || err != account.ErrMoved {
+			if changed != nil || err != account.ErrEpochChanged {
 				t.Errorf("%s meanwhile: user %v, error %v", what, changed, err)
 			}
 			if what == "changed" || what == "set" {

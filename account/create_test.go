@@ -14,7 +14,7 @@ func TestCreateSaysAllThatIsWrongTogether(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
-		u, err := s.Create(t.Context(), account.New{
+		u, err := s.Create(t.Context(), account.NewUser{
 			Username: "ann", Email: "ann@example.org", FirstName: "\x00", LastName: strings.Repeat("é", 151), Password: "annxq",
 		})
 		wantCodes(t, err, "email unique", "first_name invalid", "last_name max_length",
@@ -22,7 +22,7 @@ func TestCreateSaysAllThatIsWrongTogether(t *testing.T) {
 		if u != nil {
 			t.Errorf("created %+v", u)
 		}
-		_, err = s.Create(t.Context(), account.New{Email: "ann@"})
+		_, err = s.Create(t.Context(), account.NewUser{Email: "ann@"})
 		wantCodes(t, err, "email invalid", "password password_too_common", "password password_too_short", "username blank")
 		if users, err := s.Store.List(t.Context(), account.Query{}); len(users) != 1 || err != nil {
 			t.Errorf("users %v, error %v", users, err)
@@ -33,7 +33,7 @@ func TestCreateSaysAllThatIsWrongTogether(t *testing.T) {
 func TestANameTakenMeanwhileIsTaken(t *testing.T) {
 	s := newService(t, inMemory())
 	b := &between{afterFind: func() { s.enrol(&account.User{Username: "dan", IsActive: true, Epoch: "d"}) }}
-	u, err := s.with(b).Create(t.Context(), account.New{Username: "Dan", Password: good})
+	u, err := s.with(b).Create(t.Context(), account.NewUser{Username: "Dan", Password: good})
 	wantCodes(t, err, "username unique")
 	if u != nil {
 		t.Errorf("created %+v", u)
@@ -43,7 +43,7 @@ func TestANameTakenMeanwhileIsTaken(t *testing.T) {
 func TestACreatedUserCanSignIn(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
-		u, err := s.Create(t.Context(), account.New{
+		u, err := s.Create(t.Context(), account.NewUser{
 			Username: "Ｄan", Email: " Dan@EXAMPLE.org", FirstName: " Dan", LastName: "Brown ", Password: good, IsStaff: true,
 		})
 		must(t, err)
@@ -54,7 +54,7 @@ func TestACreatedUserCanSignIn(t *testing.T) {
 		if signed := s.signsIn("dan", good); signed.ID != u.ID {
 			t.Errorf("signed in as %+v", signed)
 		}
-		second, err := s.Create(t.Context(), account.New{Username: "dan2", Password: good})
+		second, err := s.Create(t.Context(), account.NewUser{Username: "dan2", Password: good})
 		must(t, err)
 		if second.Epoch == u.Epoch || second.Password == u.Password {
 			t.Error("two users share an epoch or a hash")

@@ -28,15 +28,15 @@ func TestEditKeepsHashEpochAndID(t *testing.T) {
 		u, err := s.Edit(t.Context(), before.ID, func(u *account.User) error {
 			u.ID, u.Password, u.Epoch = other.ID, "", "another epoch"
 			u.LastName = "  Smith "
-			u.Direct = []string{"blog.change_post", "blog.add_post", "blog.add_post"}
+			u.UserPermissions = []string{"blog.change_post", "blog.add_post", "blog.add_post"}
 			return nil
 		})
 		must(t, err)
 		if u.ID != before.ID || u.Password != before.Password || u.Epoch != before.Epoch {
 			t.Errorf("edited to %+v", u)
 		}
-		if u.LastName != "Smith" || !slices.Equal(u.Direct, []string{"blog.add_post", "blog.change_post"}) {
-			t.Errorf("stored the name %q and the permissions %q", u.LastName, u.Direct)
+		if u.LastName != "Smith" || !slices.Equal(u.UserPermissions, []string{"blog.add_post", "blog.change_post"}) {
+			t.Errorf("stored the name %q and the permissions %q", u.LastName, u.UserPermissions)
 		}
 		if now := s.load(other.ID); now.Username != "bob" || now.LastName != "" {
 			t.Errorf("the other user is now %+v", now)
@@ -48,18 +48,18 @@ func TestAnEditThatFailsChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := ann()
-		u.Direct = []string{"blog.add_post"}
+		u.UserPermissions = []string{"blog.add_post"}
 		before := s.enrol(u)
 		for _, refusal := range []error{errors.New("no"), account.ErrNotFound} {
 			after, err := s.Edit(t.Context(), before.ID, func(u *account.User) error {
-				u.Username, u.Direct[0] = "anne", "blog.delete_post"
+				u.Username, u.UserPermissions[0] = "anne", "blog.delete_post"
 				return refusal
 			})
 			if after != nil || err != refusal {
 				t.Errorf("user %v, error %v", after, err)
 			}
 		}
-		if now := s.load(before.ID); now.Username != "ann" || !slices.Equal(now.Direct, before.Direct) {
+		if now := s.load(before.ID); now.Username != "ann" || !slices.Equal(now.UserPermissions, before.UserPermissions) {
 			t.Errorf("changed to %+v", now)
 		}
 		if after, err := s.Edit(t.Context(), "4711", func(*account.User) error { return nil }); after != nil || !errors.Is(err, account.ErrNotFound) {
@@ -73,11 +73,11 @@ func TestEditSaysAllThatIsWrongTogether(t *testing.T) {
 		s := newService(t, stores)
 		must(t, s.Store.SetGroup(t.Context(), account.Group{Name: "writers"}))
 		u := ann()
-		u.Direct = []string{"blog.add_post"}
+		u.UserPermissions = []string{"blog.add_post"}
 		id := s.enrol(u).ID
 		_, err := s.Edit(t.Context(), id, func(u *account.User) error {
 			u.Username, u.Email, u.FirstName, u.LastName = "no blanks", "nowhere", strings.Repeat("n", 151), "line\nbreak"
-			u.Direct[0], u.Groups = "everything", []string{"writers"}
+			u.UserPermissions[0], u.Groups = "everything", []string{"writers"}
 			return nil
 		})
 		wantCodes(t, err, "email invalid", "first_name max_length", "last_name invalid", "permissions invalid", "username invalid")
@@ -98,14 +98,14 @@ func TestEditSaysAllThatIsWrongTogether(t *testing.T) {
 func TestUsersOfOtherRulesCanBeEdited(t *testing.T) {
 	s := newService(t, inMemory())
 	before := s.enrol(&account.User{
-		Username: "ﬁne user", Email: "not an address", FirstName: " A\tB ", Direct: []string{"everything"}, IsActive: true, Epoch: "e",
+		Username: "ﬁne user", Email: "not an address", FirstName: " A\tB ", UserPermissions: []string{"everything"}, IsActive: true, Epoch: "e",
 	})
 	must(t, s.SetActive(t.Context(), before.ID, false))
 	must(t, s.SetActive(t.Context(), before.ID, true))
 	must(t, s.edit(before.ID, func(u *account.User) { u.IsStaff, u.LastName = true, "Smith" })())
 	after := s.load(before.ID)
 	if after.Username != before.Username || after.Email != before.Email || after.FirstName != before.FirstName ||
-		!slices.Equal(after.Direct, before.Direct) || after.LastName != "Smith" || !after.IsStaff {
+		!slices.Equal(after.UserPermissions, before.UserPermissions) || after.LastName != "Smith" || !after.IsStaff {
 		t.Errorf("%+v became %+v", before, after)
 	}
 	wantCodes(t, s.edit(before.ID, func(u *account.User) { u.Username += "!" })(), "username invalid")
@@ -119,12 +119,12 @@ func TestNobodyTakesAnothersNameInAnyForm(t *testing.T) {
 		eve := s.enrol(&account.User{Username: "eve", Email: "eve@example.org", IsActive: true, Epoch: "e"})
 		for _, name := range []string{"ann", "ANN", "ａｎｎ", "ann@example.org", "Ann@EXAMPLE.org"} {
 			wantCodes(t, s.edit(eve.ID, func(u *account.User) { u.Username = name })(), "username unique")
-			_, err := s.Create(t.Context(), account.New{Username: name, Password: good})
+			_, err := s.Create(t.Context(), account.NewUser{Username: name, Password: good})
 			wantCodes(t, err, "username unique")
 		}
 		for _, address := range []string{"ann@example.org", " Ann@Example.ORG"} {
 			wantCodes(t, s.edit(eve.ID, func(u *account.User) { u.Email = address })(), "email unique")
-			_, err := s.Create(t.Context(), account.New{Username: "mallory", Email: address, Password: good})
+			_, err := s.Create(t.Context(), account.NewUser{Username: "mallory", Email: address, Password: good})
 			wantCodes(t, err, "email unique")
 		}
 		if now := s.load(eve.ID); now.Username != "eve" || now.Email != "eve@example.org" {
@@ -145,7 +145,7 @@ func TestADeletedUsersNamesAndSessionsAreGone(t *testing.T) {
 			t.Errorf("deleted twice: %v", err)
 		}
 		s.refused("ann", good)
-		again, err := s.Create(t.Context(), account.New{Username: "ann", Email: "ann@example.org", Password: good})
+		again, err := s.Create(t.Context(), account.NewUser{Username: "ann", Email: "ann@example.org", Password: good})
 		must(t, err)
 		if again.Epoch == former.Epoch {
 			t.Error("a new user has the epoch of one who was deleted")

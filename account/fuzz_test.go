@@ -78,9 +78,9 @@ func FuzzEmail(f *testing.F) {
 		if err != nil || len(parsed) != 1 || parsed[0].Address != address || parsed[0].Name != "" {
 			t.Fatalf("%q is stored as %q, which is %v to net/mail, error %v", typed, address, parsed, err)
 		}
-		for _, text := range []string{address, account.Key(address)} {
+		for _, text := range []string{address, account.CanonicalLogin(address)} {
 			if strings.Count(text, "@") != 1 || strings.ContainsFunc(text, hidden) || strings.ContainsAny(text, ",;:<>()[]\\\"") {
-				t.Fatalf("%q is stored as %q, with the key %q", typed, address, account.Key(address))
+				t.Fatalf("%q is stored as %q, with the key %q", typed, address, account.CanonicalLogin(address))
 			}
 		}
 		must(t, s.edit(u.ID, func(u *account.User) { u.Email = "" })())
@@ -121,26 +121,26 @@ func FuzzKey(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		key := account.Key(a)
-		if again := account.Key(key); again != key {
+		key := account.CanonicalLogin(a)
+		if again := account.CanonicalLogin(key); again != key {
 			t.Fatalf("the key of %q is %q, and its key %q", a, key, again)
 		}
 		if !utf8.ValidString(a) || !utf8.ValidString(b) {
 			return
 		}
 		for _, form := range []string{norm.NFC.String(a), norm.NFD.String(a), norm.NFKC.String(a), norm.NFKD.String(a)} {
-			if account.Key(form) != key {
-				t.Fatalf("the key of %q is %q, and of its form %q it is %q", a, key, form, account.Key(form))
+			if account.CanonicalLogin(form) != key {
+				t.Fatalf("the key of %q is %q, and of its form %q it is %q", a, key, form, account.CanonicalLogin(form))
 			}
 		}
-		if strings.EqualFold(a, b) && account.Key(b) != key {
-			t.Fatalf("%q and %q are equal but for case, and have the keys %q and %q", a, b, key, account.Key(b))
+		if strings.EqualFold(a, b) && account.CanonicalLogin(b) != key {
+			t.Fatalf("%q and %q are equal but for case, and have the keys %q and %q", a, b, key, account.CanonicalLogin(b))
 		}
 		s := newService(t, inMemory())
 		s.enrol(&account.User{Username: a, Epoch: "e"})
 		err := s.Store.Create(t.Context(), &account.User{Username: b, Epoch: "e"})
-		if _, taken := errors.AsType[*account.TakenError](err); taken != (account.Key(b) == key) {
-			t.Fatalf("%q beside %q, with the keys %q and %q: %v", b, a, account.Key(b), key, err)
+		if _, taken := errors.AsType[*account.TakenError](err); taken != (account.CanonicalLogin(b) == key) {
+			t.Fatalf("%q beside %q, with the keys %q and %q: %v", b, a, account.CanonicalLogin(b), key, err)
 		}
 	})
 }

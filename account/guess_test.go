@@ -79,7 +79,7 @@ func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 				case busy(err):
 					time.Sleep(20 * time.Millisecond)
 					continue
-				case errors.Is(err, account.ErrBarred):
+				case errors.Is(err, account.ErrLocked):
 				case err == account.ErrInvalidCredentials:
 					verified.Add(1)
 				case !throttled(err):
@@ -94,7 +94,7 @@ func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 		}
 		all.Wait()
 		// Those that found no room have given their tries back, to nobody's use but whoever comes later.
-		for err := error(account.ErrInvalidCredentials); !throttled(err) && !errors.Is(err, account.ErrBarred) && !t.Failed(); err = guess(0) {
+		for err := error(account.ErrInvalidCredentials); !throttled(err) && !errors.Is(err, account.ErrLocked) && !t.Failed(); err = guess(0) {
 			if n := verified.Load(); n > 10 {
 				t.Fatalf("%d guesses were verified", n)
 			}

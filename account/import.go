@@ -17,15 +17,15 @@ type Imported struct {
 
 // ImportResult is what became of an [Imported].
 type ImportResult struct {
-	User    *User // nil: nothing was taken over
-	Created bool
-	Changed bool
-	Later   bool // it can't have the ID that it had: it should come after all that can
+	User     *User // nil: nothing was taken over
+	Created  bool
+	Changed  bool
+	Deferred bool // it can't have the ID that it had: it should come after all that can
 
-	// Taken is what stood in the way: "username": somebody else is called so, and a new user was not taken over, or one
+	// Conflict is what stood in the way: "username": somebody else is called so, and a new user was not taken over, or one
 	// who is here kept the name; "email": it is somebody else's address, and all but it was taken over; "id": it is not
 	// the user who was taken over from under this ID, and nothing was.
-	Taken string
+	Conflict string
 }
 
 // Importer is a [Store] that takes over other programs' users.
@@ -60,7 +60,7 @@ var parts = []part{
 	{"date_joined", func(u *User) any { return u.DateJoined }, func(to, from *User) { to.DateJoined = from.DateJoined }},
 	{"last_login", func(u *User) any { return u.LastLogin }, func(to, from *User) { to.LastLogin = max(to.LastLogin, from.LastLogin) }},
 	{"groups", func(u *User) any { return u.Groups }, func(to, from *User) { to.Groups = slices.Clone(from.Groups) }},
-	{"permissions", func(u *User) any { return u.Direct }, func(to, from *User) { to.Direct = slices.Clone(from.Direct) }},
+	{"permissions", func(u *User) any { return u.UserPermissions }, func(to, from *User) { to.UserPermissions = slices.Clone(from.UserPermissions) }},
 }
 
 // partSize is how much of each hash is kept.
@@ -102,9 +102,9 @@ func (in *Imported) same(i int, state []byte) bool {
 	return len(state) == len(parts)*partSize && string(state[i*partSize:(i+1)*partSize]) == string(in.hash(parts[i]))
 }
 
-// Another reports whether it is somebody else than at the state who has the ID there now: neither the name nor the day of
+// SameIDOtherPerson reports whether it is somebody else than at the state who has the ID there now: neither the name nor the day of
 // joining is as it was. So it is when the database is not the one that it was.
-func (in *Imported) Another(state []byte) bool {
+func (in *Imported) SameIDOtherPerson(state []byte) bool {
 	if len(state) != len(parts)*partSize || in.User.DateJoined == 0 {
 		return false
 	}

@@ -71,9 +71,9 @@ func normalize(u *User, before User, wrong problems) {
 		u.LastName = strings.TrimSpace(u.LastName)
 		checkName("last_name", u.LastName, wrong)
 	}
-	u.Groups, u.Direct = sorted(u.Groups), sorted(u.Direct)
-	for _, p := range u.Direct {
-		if !slices.Contains(before.Direct, p) && !ValidPermission(p) {
+	u.Groups, u.UserPermissions = sorted(u.Groups), sorted(u.UserPermissions)
+	for _, p := range u.UserPermissions {
+		if !slices.Contains(before.UserPermissions, p) && !ValidPermission(p) {
 			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
 		}
 	}

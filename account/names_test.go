@@ -210,13 +210,13 @@ func TestPermissionsAreOfDjangosForm(t *testing.T) {
 	s := newService(t, inMemory())
 	id := s.enrol(ann()).ID
 	for _, p := range []string{"blog.add_post", "a.b", "my-app.can.publish", "ünïcode.ändern"} {
-		must(t, s.edit(id, func(u *account.User) { u.Direct = []string{p} })())
+		must(t, s.edit(id, func(u *account.User) { u.UserPermissions = []string{p} })())
 		if u := s.load(id); !u.Has(p) {
 			t.Errorf("%q was given, and %q are there", p, u.Permissions)
 		}
 	}
 	for _, p := range []string{"", ".", "blog", "blog.", ".add_post", "blog.add post", "blog.*", "*", "a.b\n", "a.b,c.d", "a." + strings.Repeat("b", 199)} {
-		wantCodes(t, s.edit(id, func(u *account.User) { u.Direct = append(u.Direct, p) })(), "permissions invalid")
+		wantCodes(t, s.edit(id, func(u *account.User) { u.UserPermissions = append(u.UserPermissions, p) })(), "permissions invalid")
 	}
 }
 
@@ -233,13 +233,13 @@ func TestKeysOfOneName(t *testing.T) {
 		{"\u13a0", "\uab70"}, // Cherokee folds to upper case
 	} {
 		for _, name := range names {
-			if account.Key(name) != account.Key(names[0]) {
-				t.Errorf("%q is %q, and %q is %q", name, account.Key(name), names[0], account.Key(names[0]))
+			if account.CanonicalLogin(name) != account.CanonicalLogin(names[0]) {
+				t.Errorf("%q is %q, and %q is %q", name, account.CanonicalLogin(name), names[0], account.CanonicalLogin(names[0]))
 			}
 		}
 	}
 	for _, names := range [][2]string{{"ann", "anna"}, {"mike", "mıke"}, {"ann", "a nn"}, {"o", "0"}, {"a", "\u0430"}, {"é", "e"}} {
-		if account.Key(names[0]) == account.Key(names[1]) {
+		if account.CanonicalLogin(names[0]) == account.CanonicalLogin(names[1]) {
 			t.Errorf("%q and %q have one key", names[0], names[1])
 		}
 	}
@@ -248,13 +248,13 @@ func TestKeysOfOneName(t *testing.T) {
 func TestEveryCharacterHasOneKeyInBothCases(t *testing.T) {
 	for r := range unicode.MaxRune + 1 {
 		s := string(r)
-		key := account.Key(s)
-		if again := account.Key(key); again != key {
+		key := account.CanonicalLogin(s)
+		if again := account.CanonicalLogin(key); again != key {
 			t.Errorf("the key of %U is %+q, and its key %+q", r, key, again)
 		}
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-			if account.Key(string(other)) != key {
-				t.Errorf("the key of %U is %+q, and of %U it is %+q", r, key, other, account.Key(string(other)))
+			if account.CanonicalLogin(string(other)) != key {
+				t.Errorf("the key of %U is %+q, and of %U it is %+q", r, key, other, account.CanonicalLogin(string(other)))
 			}
 		}
 	}
@@ -269,7 +269,7 @@ func TestNoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
 		for _, name := range []string{
 			"", " ", "ada ", " ada", "ada\n", "\tada", "a\x00da", "a\x1fda", "a\x7fda", "ada\u0085", "a\u009bda", "ada\u00a0", "\u3000ada", "ada\u2028", "ada\xff",
 		} {
-			if made, err := s.Create(t.Context(), account.New{Username: name, NoPassword: true}); err == nil {
+			if made, err := s.Create(t.Context(), account.NewUser{Username: name, NoPassword: true}); err == nil {
 				t.Errorf("a new user is called %q, stored as %q", name, made.Username)
 			}
 			if err := s.edit(u.ID, func(u *account.User) { u.Username = name })(); err == nil {

@@ -33,9 +33,9 @@ func TestAServiceWithoutAStoreSaysSo(t *testing.T) {
 		"Authenticate": func(ctx context.Context) { _, _ = s.Authenticate(ctx, try) },
 		"Verify":       func(ctx context.Context) { _, _ = s.Verify(ctx, try) },
 		"Confirm":      func(ctx context.Context) { _, _ = s.Confirm(ctx, "1", try) },
-		"Create":       func(ctx context.Context) { _, _ = s.Create(ctx, account.New{Username: "ada", Password: secret}) },
+		"Create":       func(ctx context.Context) { _, _ = s.Create(ctx, account.NewUser{Username: "ada", Password: secret}) },
 		"CreateFirst": func(ctx context.Context) {
-			_, _ = s.CreateFirst(ctx, "x", account.New{Username: "ada", Password: secret})
+			_, _ = s.CreateFirst(ctx, "x", account.NewUser{Username: "ada", Password: secret})
 		},
 		"ChangePassword": func(ctx context.Context) { _, _ = s.ChangePassword(ctx, "1", try, secret) },
 		"SetPassword":    func(ctx context.Context) { _ = s.SetPassword(ctx, "1", secret) },

@@ -15,17 +15,17 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 		return func(s service, id string) (*account.User, error) { return nil, do(s, id) }
 	}
 	for name, do := range map[string]deed{
-		"sign-in":       func(s service, _ string) (*account.User, error) { return s.signIn("ann", good) },
-		"wrong":         func(s service, _ string) (*account.User, error) { return s.signIn("ann", wrong) },
-		"unknown":       func(s service, _ string) (*account.User, error) { return s.signIn("nobody", good) },
-		"weak hash":     func(s service, _ string) (*account.User, error) { return s.signIn("old", djangoPassword) },
-		"Lookup":        func(s service, id string) (*account.User, error) { return s.Lookup(t.Context(), id) },
-		"SetPassword":   without(func(s service, id string) error { return s.SetPassword(t.Context(), id, better) }),
-		"disable":       without(func(s service, id string) error { return s.SetActive(t.Context(), id, false) }),
-		"EndEverything": without(func(s service, id string) error { return s.EndEverything(t.Context(), id) }),
-		"Delete":        without(func(s service, id string) error { return s.Delete(t.Context(), id) }),
-		"SetupSecret":   without(func(s service, _ string) error { _, err := s.SetupSecret(t.Context()); return err }),
-		"NeedsSetup":    without(func(s service, _ string) error { _, err := s.NeedsSetup(t.Context()); return err }),
+		"sign-in":     func(s service, _ string) (*account.User, error) { return s.signIn("ann", good) },
+		"wrong":       func(s service, _ string) (*account.User, error) { return s.signIn("ann", wrong) },
+		"unknown":     func(s service, _ string) (*account.User, error) { return s.signIn("nobody", good) },
+		"weak hash":   func(s service, _ string) (*account.User, error) { return s.signIn("old", djangoPassword) },
+		"Lookup":      func(s service, id string) (*account.User, error) { return s.Lookup(t.Context(), id) },
+		"SetPassword": without(func(s service, id string) error { return s.SetPassword(t.Context(), id, better) }),
+		"disable":     without(func(s service, id string) error { return s.SetActive(t.Context(), id, false) }),
+		"RevokeAll":   without(func(s service, id string) error { return s.RevokeAll(t.Context(), id) }),
+		"Delete":      without(func(s service, id string) error { return s.Delete(t.Context(), id) }),
+		"SetupSecret": without(func(s service, _ string) error { _, err := s.SetupSecret(t.Context()); return err }),
+		"NeedsSetup":  without(func(s service, _ string) error { _, err := s.NeedsSetup(t.Context()); return err }),
 		"Confirm": func(s service, id string) (*account.User, error) {
 			return s.Confirm(t.Context(), id, attempt("", good))
 		},
@@ -36,10 +36,10 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 			return s.Edit(t.Context(), id, func(u *account.User) error { u.Groups = []string{"nobody's"}; return nil })
 		},
 		"Create": func(s service, _ string) (*account.User, error) {
-			return s.Create(t.Context(), account.New{Username: "dan", Email: "dan@example.org", Password: good})
+			return s.Create(t.Context(), account.NewUser{Username: "dan", Email: "dan@example.org", Password: good})
 		},
 		"CreateFirst": func(s service, _ string) (*account.User, error) {
-			return s.CreateFirst(t.Context(), "secret", account.New{Username: "dan", Password: good})
+			return s.CreateFirst(t.Context(), "secret", account.NewUser{Username: "dan", Password: good})
 		},
 	} {
 		for n := 1; ; n++ {
@@ -68,7 +68,7 @@ func TestWithoutRoomNothingIsChanged(t *testing.T) {
 	s.Hasher = noRoom()
 	for name, do := range map[string]func() error{
 		"Create": func() error {
-			_, err := s.Create(t.Context(), account.New{Username: "dan", Password: good})
+			_, err := s.Create(t.Context(), account.NewUser{Username: "dan", Password: good})
 			return err
 		},
 		"ChangePassword": func() error {

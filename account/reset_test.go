@@ -68,7 +68,7 @@ func TestAResetSecretIsGoodOnceForItsUserAndItsTime(t *testing.T) {
 				return err
 			},
 			"a new password":        func(id string) error { return s.SetPassword(t.Context(), id, better) },
-			"the end of everything": func(id string) error { return s.EndEverything(t.Context(), id) },
+			"the end of everything": func(id string) error { return s.RevokeAll(t.Context(), id) },
 			"disabling":             func(id string) error { return s.SetActive(t.Context(), id, false) },
 		} {
 			secret := s.resetSecret(u.ID)
@@ -149,7 +149,7 @@ func TestGroupsAreMadeAndChanged(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		var told []string
-		s.Changed = func(id string) { told = append(told, id) }
+		s.OnChange = func(id string) { told = append(told, id) }
 		must(t, second(s.AddGroup(t.Context(), account.Group{Name: "editors", Permissions: []string{"b.x", "a.x", "b.x"}})))
 		wantCodes(t, second(s.AddGroup(t.Context(), account.Group{Name: "editors"})), "name unique")
 		for name, code := range map[string]string{

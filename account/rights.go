@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// RightsChange says what rights a user was given and lost, for people and logs: "+staff -blog.add_post +group:editors".
+// DescribeRightsChange says what rights a user was given and lost, for people and logs: "+staff -blog.add_post +group:editors".
 // It is empty if nothing has changed.
-func RightsChange(before, after *User) string {
+func DescribeRightsChange(before, after *User) string {
 	var change []string
 	diff := func(prefix string, before, after []string) {
 		for _, name := range after {
@@ -23,7 +23,7 @@ func RightsChange(before, after *User) string {
 	}
 	diff("", flags(before), flags(after))
 	diff("group:", before.Groups, after.Groups)
-	diff("", before.Direct, after.Direct)
+	diff("", before.UserPermissions, after.UserPermissions)
 	return strings.Join(change, " ")
 }
 

@@ -16,7 +16,7 @@ func TestASuperuserIsStaff(t *testing.T) {
 				t.Errorf("superuser %v, staff %v", now.IsSuperuser, now.IsStaff)
 			}
 		}
-		made, err := s.Create(t.Context(), account.New{Username: "root", Password: good, IsSuperuser: true})
+		made, err := s.Create(t.Context(), account.NewUser{Username: "root", Password: good, IsSuperuser: true})
 		must(t, err)
 		flags(made, true, true)
 

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// New describes a user to be made.
-type New struct {
+// NewUser describes a user to be made.
+type NewUser struct {
 	Username    string
 	Email       string // may be empty
 	FirstName   string
@@ -28,8 +28,8 @@ type New struct {
 
 // Create makes a user, who is active, and returns it as it is then. *[InvalidError], also for names that are another user's
 // and for groups that don't exist.
-func (s *Service) Create(ctx context.Context, n New) (made *User, err error) {
-	wanted := &User{IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, Groups: n.Groups, Direct: n.Permissions}
+func (s *Service) Create(ctx context.Context, n NewUser) (made *User, err error) {
+	wanted := &User{IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, Groups: n.Groups, UserPermissions: n.Permissions}
 	if s.actor != nil { // Nothing is hashed for an actor who may not make the user.
 		err := s.transact(ctx, func(a act) error { return a.mayMake(&User{}, wanted) })
 		if err != nil {
@@ -67,11 +67,11 @@ func noSuchGroup() error {
 }
 
 // prepare returns the user that n describes, with all that is wrong about it said together.
-func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
+func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 	u := &User{
 		Username: n.Username, Email: n.Email, FirstName: n.FirstName, LastName: n.LastName,
 		IsActive: true, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, DateJoined: time.Now().Unix(), Epoch: newEpoch(),
-		Groups: n.Groups, Direct: n.Permissions,
+		Groups: n.Groups, UserPermissions: n.Permissions,
 	}
 	wrong := problems{}
 	normalize(u, User{}, wrong)
@@ -96,14 +96,14 @@ func (s *Service) prepare(ctx context.Context, n New) (*User, error) {
 
 // hash returns the hash of a new password of u. A password that the algorithm would cut is a wrong field.
 func (s *Service) hash(ctx context.Context, u *User, field, new string) (string, error) {
-	if s.Like == nil {
+	if s.HashTemplate == nil {
 		return s.Hasher.Hash(ctx, new)
 	}
-	example, err := s.Like(ctx, u)
+	example, err := s.HashTemplate(ctx, u)
 	if err != nil {
 		return "", fmt.Errorf("find out how passwords are hashed: %w", err)
 	}
-	encoded, err := s.Hasher.HashLike(ctx, example, new)
+	encoded, err := s.Hasher.HashByTemplate(ctx, example, new)
 	if e, ok := errors.AsType[*password.TooLongError](err); ok {
 		wrong := problems{}
 		wrong.add(field, "password_too_long", fmt.Sprintf("This password is too long. It must contain at most %d bytes.", e.Max))
@@ -119,7 +119,7 @@ func (s *Service) checkFree(ctx context.Context, u *User, wrong problems) error 
 		if name == "" || len(wrong[field]) > 0 {
 			continue
 		}
-		switch _, err := s.store().Find(ctx, Key(name)); {
+		switch _, err := s.store().Find(ctx, CanonicalLogin(name)); {
 		case err == nil:
 			wrong.addTaken(field)
 		case !errors.Is(err, ErrNotFound):
@@ -163,7 +163,7 @@ func newEpoch() string { return rand.Text() }
 
 // ChangePassword gives the user with this ID a new password after checking the present one, a.Password. The epoch moves
 // with the hash, in one step; the user is returned with the new one. [ErrInvalidCredentials], *[throttle.Error],
-// *[InvalidError] with the field new_password; [ErrMoved] also if the account has moved on since the present password was
+// *[InvalidError] with the field new_password; [ErrEpochChanged] also if the account has moved on since the present password was
 // checked, which is then perhaps not the present one any more.
 func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new string) (*User, error) {
 	u, err := s.Confirm(ctx, id, a)
@@ -176,13 +176,13 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	}
 	changed, err := s.store().Change(ctx, id, func(c *User) error {
 		if c.Epoch != u.Epoch {
-			return ErrMoved
+			return ErrEpochChanged
 		}
 		c.Password, c.Epoch = hash, newEpoch()
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
-		err = ErrMoved
+		err = ErrEpochChanged
 	}
 	if err == nil {
 		s.changed(id)
@@ -237,8 +237,8 @@ func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
 	})
 }
 
-// EndEverything moves a user's epoch, which ends every session and token of theirs at once. [ErrNotFound].
-func (s *Service) EndEverything(ctx context.Context, id string) error {
+// RevokeAll moves a user's epoch, which ends every session and token of theirs at once. [ErrNotFound].
+func (s *Service) RevokeAll(ctx context.Context, id string) error {
 	return s.change(ctx, act.subject, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
@@ -271,7 +271,7 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 
 func (a act) edit(u *User, change func(*User) error) error {
 	before := *u
-	before.Groups, before.Direct = slices.Clone(u.Groups), slices.Clone(u.Direct)
+	before.Groups, before.UserPermissions = slices.Clone(u.Groups), slices.Clone(u.UserPermissions)
 	if err := change(u); err != nil {
 		return err
 	}

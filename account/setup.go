@@ -36,7 +36,7 @@ func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
 //
 // The store looks at the secret and spends it in the step that makes the user, so the password is hashed before. Once
 // there is a user, nothing is hashed for strangers any more; until then the Hasher's pool bounds what they can cost.
-func (s *Service) CreateFirst(ctx context.Context, secret string, n New) (*User, error) {
+func (s *Service) CreateFirst(ctx context.Context, secret string, n NewUser) (*User, error) {
 	needed, err := s.NeedsSetup(ctx)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-var first = account.New{Username: "root", Email: "root@example.org", Password: good}
+var first = account.NewUser{Username: "root", Email: "root@example.org", Password: good}
 
 func TestTheFirstUserIsAnAdministratorAndTheOnlyOneOfItsKind(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
@@ -37,7 +37,7 @@ func TestTheFirstUserIsAnAdministratorAndTheOnlyOneOfItsKind(t *testing.T) {
 		s.needsSetup(false)
 		s.Hasher = noRoom()
 		for _, again := range []string{secret, "wrong"} {
-			if u, err := s.CreateFirst(t.Context(), again, account.New{Username: "eve", Password: good}); u != nil || err != account.ErrSetupSpent {
+			if u, err := s.CreateFirst(t.Context(), again, account.NewUser{Username: "eve", Password: good}); u != nil || err != account.ErrSetupSpent {
 				t.Errorf("once more: user %v, error %v", u, err)
 			}
 		}
@@ -111,7 +111,7 @@ func TestAMistypedFormSpendsNothing(t *testing.T) {
 		s := newService(t, stores)
 		secret, err := s.SetupSecret(t.Context())
 		must(t, err)
-		u, err := s.CreateFirst(t.Context(), secret, account.New{Username: "two words", Email: "@", Password: "short"})
+		u, err := s.CreateFirst(t.Context(), secret, account.NewUser{Username: "two words", Email: "@", Password: "short"})
 		wantCodes(t, err, "email invalid", "password password_too_short", "username invalid")
 		if u != nil {
 			t.Errorf("created %+v", u)

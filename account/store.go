@@ -13,7 +13,7 @@ type Query struct {
 // Store keeps users and groups. Implementations are safe for concurrent use, never read the clock, keep each promise
 // that a session.Store keeps about durability and steps, and copy what they take and give.
 //
-// Uniqueness is by [Key]: no two users share a key, be it that of a username or of an e-mail address.
+// Uniqueness is by [CanonicalLogin]: no two users share a key, be it that of a username or of an e-mail address.
 type Store interface {
 	// Create adds a user and sets u.ID. *TakenError if the username or e-mail is somebody's.
 	// Groups that don't exist: ErrNotFound. Permissions are created by being named.
@@ -38,7 +38,7 @@ type Store interface {
 	// Load returns the user with this ID. ErrNotFound.
 	Load(ctx context.Context, id string) (*User, error)
 
-	// Find returns the user whose username or e-mail has this key (see [Key]). ErrNotFound.
+	// Find returns the user whose username or e-mail has this key (see [CanonicalLogin]). ErrNotFound.
 	Find(ctx context.Context, key string) (*User, error)
 
 	// Change reads a user, lets change alter it, and writes it back, in one step that no other write to this user
@@ -100,11 +100,11 @@ type Tx interface {
 	DeleteGroup(name string) error
 }
 
-// TypedFinder has its own idea of which names are the same: that of another program, which fills the same tables, and in
-// which two users may have one [Key].
-type TypedFinder interface {
-	// FindTyped returns the user who signs in by this name, as it was typed but for blanks around it. ErrNotFound.
-	FindTyped(ctx context.Context, name string) (*User, error)
+// LoginFinder has its own idea of which names are the same: that of another program, which fills the same tables, and in
+// which two users may have one [CanonicalLogin].
+type LoginFinder interface {
+	// FindLogin returns the user who signs in by this name, as it was typed but for blanks around it. ErrNotFound.
+	FindLogin(ctx context.Context, name string) (*User, error)
 }
 
 // Viewer is a [Store] that can answer checks from memory.

@@ -42,9 +42,9 @@ type User struct {
 	LastLogin   int64  // likewise; 0: never
 	Epoch       string // opaque; moves when every session and token of the user must end
 
-	Groups      []string // names, sorted
-	Direct      []string // permissions given to the user directly, "app.codename", sorted
-	Permissions []string // Direct and the groups' together, sorted; computed by the Store on reading, ignored on writing
+	Groups          []string // names, sorted
+	UserPermissions []string // permissions given to the user directly, "app.codename", sorted
+	Permissions     []string // UserPermissions and the groups' together, sorted; computed by the Store on reading, ignored on writing
 }
 
 // Has reports whether the user has a permission such as "app.codename": an inactive user has none,

@@ -17,7 +17,7 @@ import (
 func TestTheIdentityIsTheSessionsUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t)
-		ann := a.user(account.User{Username: "ann", Direct: []string{"app.read"}})
+		ann := a.user(account.User{Username: "ann", UserPermissions: []string{"app.read"}})
 		cookie := a.signIn(ann, session.SignIn{Method: "password", Fresh: true})
 		signedIn := time.Now()
 		i, err := a.identity(cookie)
@@ -115,12 +115,12 @@ func TestPermissionsAreDjangos(t *testing.T) {
 		may  string // of "app.read app.write app.drop"
 	}{
 		{account.User{Username: "nobody"}, ""},
-		{account.User{Username: "direct", Direct: []string{"app.drop"}}, "app.drop"},
+		{account.User{Username: "direct", UserPermissions: []string{"app.drop"}}, "app.drop"},
 		{account.User{Username: "reader", Groups: []string{"readers"}}, "app.read"},
-		{account.User{Username: "both", Groups: []string{"readers", "writers"}, Direct: []string{"app.read"}}, "app.read app.write"},
+		{account.User{Username: "both", Groups: []string{"readers", "writers"}, UserPermissions: []string{"app.read"}}, "app.read app.write"},
 		{account.User{Username: "staff", IsStaff: true}, ""},
 		{account.User{Username: "super", IsSuperuser: true}, "app.read app.write app.drop"},
-		{account.User{Username: "alike", Direct: []string{"app", "app.", "app.rea", "app.readx", "APP.READ", "read"}}, ""},
+		{account.User{Username: "alike", UserPermissions: []string{"app", "app.", "app.rea", "app.readx", "APP.READ", "read"}}, ""},
 	} {
 		cookie := a.signIn(a.user(c.user), session.SignIn{})
 		for _, permission := range []string{"app.read", "app.write", "app.drop"} {
@@ -160,8 +160,8 @@ func TestRightsCountFromTheNextRequest(t *testing.T) {
 		{"the group loses the right", func() { setGroup() }, "permission_denied"},
 		{"the group gets it", func() { setGroup("app.read") }, "in"},
 		{"out of the group", func() { a.change(ann.ID, func(u *account.User) { u.Groups = nil }) }, "permission_denied"},
-		{"directly", func() { a.change(ann.ID, func(u *account.User) { u.Direct = []string{"app.read"} }) }, "in"},
-		{"not any more", func() { a.change(ann.ID, func(u *account.User) { u.Direct = nil }) }, "permission_denied"},
+		{"directly", func() { a.change(ann.ID, func(u *account.User) { u.UserPermissions = []string{"app.read"} }) }, "in"},
+		{"not any more", func() { a.change(ann.ID, func(u *account.User) { u.UserPermissions = nil }) }, "permission_denied"},
 		{"superuser", func() { a.change(ann.ID, func(u *account.User) { u.IsSuperuser = true }) }, "in"},
 		{"no longer", func() { a.change(ann.ID, func(u *account.User) { u.IsSuperuser = false }) }, "permission_denied"},
 	} {
@@ -212,7 +212,7 @@ func TestASessionIsFreshForTenMinutes(t *testing.T) {
 
 func TestOneLookUpServesSessionAndIdentity(t *testing.T) {
 	a := newApp(t)
-	ann := a.user(account.User{Username: "ann", Direct: []string{"app.read"}})
+	ann := a.user(account.User{Username: "ann", UserPermissions: []string{"app.read"}})
 	cookie := a.signIn(ann, session.SignIn{Fresh: true})
 	a.accounts.loaded = 0
 	all := auth.Require(auth.RequireFresh(auth.RequirePermission("app.read")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func (a *app) withTokens() *app {
 	return a
 }
 
-func (a *app) issue(u *account.User, n token.New) string {
+func (a *app) issue(u *account.User, n token.Params) string {
 	a.t.Helper()
 	n.User, n.Epoch = u.ID, u.Epoch
 	text, _, err := a.resolver.Tokens.Create(a.t.Context(), n)
@@ -49,10 +49,10 @@ func (a *app) issue(u *account.User, n token.New) string {
 
 func TestTheIdentityIsTheTokensOwner(t *testing.T) {
 	a := newApp(t).withTokens()
-	ann := a.user(account.User{Username: "ann", Direct: []string{"app.read", "app.write"}})
+	ann := a.user(account.User{Username: "ann", UserPermissions: []string{"app.read", "app.write"}})
 	bob := a.signIn(a.user(account.User{Username: "bob"}), session.SignIn{Fresh: true})
 	for kind, scheme := range map[token.Kind]string{token.DRF: "Token", token.Knox: "token", token.Personal: "Bearer"} {
-		text := a.issue(ann, token.New{Kind: kind, Scopes: []string{"app.read"}})
+		text := a.issue(ann, token.Params{Kind: kind, Scopes: []string{"app.read"}})
 		for _, cookie := range []string{"", bob} {
 			i, err := a.asked(cookie, scheme+" "+text)
 			if err != nil || i.User.ID != ann.ID || i.Method != string(kind) || i.Session != nil || i.Token == nil || i.Token.Kind != kind || i.Fresh() {
@@ -76,7 +76,7 @@ func (downTokens) Load(context.Context, token.ID) (*token.Record, error) { retur
 // TestAnOutageOfTheTokensIsAnOutage: 503, not the 401 that would make a program throw its token away, nor a word remembered.
 func TestAnOutageOfTheTokensIsAnOutage(t *testing.T) {
 	a := newApp(t).withTokens()
-	text := a.issue(a.user(account.User{Username: "ann"}), token.New{Kind: token.DRF})
+	text := a.issue(a.user(account.User{Username: "ann"}), token.Params{Kind: token.DRF})
 	good := a.resolver.Tokens.Store
 	a.resolver.Tokens.Store = downTokens{}
 	if i, err := a.asked("", "Token "+text); i != nil || !errors.Is(err, errOutage) {
@@ -99,8 +99,8 @@ func FuzzAuthorization(f *testing.F) {
 	a := newApp(f).withTokens()
 	ann := a.user(account.User{Username: "ann"})
 	schemes := map[string]string{
-		a.issue(ann, token.New{Kind: token.DRF}): "token", a.issue(ann, token.New{Kind: token.Knox}): "token",
-		a.issue(ann, token.New{Kind: token.Personal}): "bearer",
+		a.issue(ann, token.Params{Kind: token.DRF}): "token", a.issue(ann, token.Params{Kind: token.Knox}): "token",
+		a.issue(ann, token.Params{Kind: token.Personal}): "bearer",
 	}
 	for text, scheme := range schemes {
 		f.Add(scheme + " " + text)

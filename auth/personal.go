@@ -56,7 +56,7 @@ func (a *Resolver) NewPersonal(ctx context.Context, owner *account.User, p Perso
 	if len(wrong) > 0 {
 		return "", nil, &account.InvalidError{Fields: wrong}
 	}
-	return a.Tokens.Create(ctx, token.New{
+	return a.Tokens.Create(ctx, token.Params{
 		User: owner.ID, Epoch: owner.Epoch, Kind: token.Personal, Name: p.Name, Scopes: p.Scopes, TTL: p.TTL,
 		Limit: maxPersonal, IP: p.IP, Agent: p.Agent,
 	})

@@ -141,7 +141,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	who.Tokens = &token.Service{Store: tokenStore, Audit: auditLog, Log: log}
 	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles}}
 	hub := &events.Hub{Auth: who, Log: log}
-	sessions.OnEnd, accounts.Changed = hub.SessionsEnded, hub.Wake
+	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	go sessions.Run(ctx)
 	api := &httpapi.API{
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: clientip.Trust{}, Keys: ring, Live: hub,

@@ -26,12 +26,12 @@ type accounts struct {
 	sessions *sessions
 }
 
-// FindTyped returns the user who signs in by this name, as account.TypedFinder has it.
-func (db *DB) FindTyped(ctx context.Context, name string) (*account.User, error) {
-	return (&accounts{db, (*sessions)(db)}).FindTyped(ctx, name)
+// FindLogin returns the user who signs in by this name, as account.LoginFinder has it.
+func (db *DB) FindLogin(ctx context.Context, name string) (*account.User, error) {
+	return (&accounts{db, (*sessions)(db)}).FindLogin(ctx, name)
 }
 
-var _ account.TypedFinder = (*DB)(nil)
+var _ account.LoginFinder = (*DB)(nil)
 
 // field is a column of the table of users and the part of an account.User that it holds.
 type field struct {
@@ -148,7 +148,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 		u.Email = u.Username
 	}
 	u.Epoch = authHash(db.form.keys[0], u.Password)
-	return u, unmarshalLists(lists, &u.Groups, &u.Direct, &u.Permissions)
+	return u, unmarshalLists(lists, &u.Groups, &u.UserPermissions, &u.Permissions)
 }
 
 func unmarshalLists(lists [3][]byte, into ...*[]string) error {
@@ -186,8 +186,8 @@ func (a *accounts) one(ctx context.Context, q querier, where string, args ...any
 	return u, nil
 }
 
-// FindTyped returns the user whose name this is, byte for byte, or in the form that Django's own sign-in form makes of it.
-func (a *accounts) FindTyped(ctx context.Context, name string) (*account.User, error) {
+// FindLogin returns the user whose name this is, byte for byte, or in the form that Django's own sign-in form makes of it.
+func (a *accounts) FindLogin(ctx context.Context, name string) (*account.User, error) {
 	if name == "" || strings.ContainsRune(name, 0) {
 		return nil, account.ErrNotFound
 	}
@@ -202,7 +202,7 @@ func (a *accounts) FindTyped(ctx context.Context, name string) (*account.User, e
 // Find returns the user whose name has this key, as far as a database can tell: the one whose name is the key, or the only
 // one whose name is it but for the case of letters.
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
-	if u, err := a.FindTyped(ctx, key); !errors.Is(err, account.ErrNotFound) {
+	if u, err := a.FindLogin(ctx, key); !errors.Is(err, account.ErrNotFound) {
 		return u, err
 	}
 	if strings.ContainsRune(key, 0) {

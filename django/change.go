@@ -42,7 +42,7 @@ func (a *accounts) create(ctx context.Context, t *sql.Tx, u *account.User) (id s
 	if err := a.setGroups(ctx, t, id, u.Groups); err != nil {
 		return "", err
 	}
-	return id, a.setPermissions(ctx, t, id, u.Direct)
+	return id, a.setPermissions(ctx, t, id, u.UserPermissions)
 }
 
 // free refuses a name that is somebody's, be it with other letters' case: as Django's sign-up form does.
@@ -149,7 +149,7 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 // changeLocked changes a user whom nobody else changes before the transaction ends.
 func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.User, change func(*account.User) error) (*account.User, error) {
 	after := *before
-	after.Groups, after.Direct, after.Permissions = slices.Clone(before.Groups), slices.Clone(before.Direct), slices.Clone(before.Permissions)
+	after.Groups, after.UserPermissions, after.Permissions = slices.Clone(before.Groups), slices.Clone(before.UserPermissions), slices.Clone(before.Permissions)
 	if err := change(&after); err != nil {
 		return nil, err
 	}
@@ -204,8 +204,8 @@ func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account
 			return err
 		}
 	}
-	if !slices.Equal(before.Direct, after.Direct) {
-		if err := a.setPermissions(ctx, t, before.ID, after.Direct); err != nil {
+	if !slices.Equal(before.UserPermissions, after.UserPermissions) {
+		if err := a.setPermissions(ctx, t, before.ID, after.UserPermissions); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func TestTheCookieIsDjangos(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer server.Close()
-			if _, err := server.Accounts.Create(t.Context(), account.New{Username: "ann", Password: good}); err != nil {
+			if _, err := server.Accounts.Create(t.Context(), account.NewUser{Username: "ann", Password: good}); err != nil {
 				t.Fatal(err)
 			}
 			handler := server.Handler(nil)

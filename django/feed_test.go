@@ -297,7 +297,7 @@ func TestWhatIsEndedHereIsEndedAtOnce(t *testing.T) {
 		b    *person
 	}
 	cases := []*ending{
-		{what: "everything is ended", end: func(id string) error { return p.server.Accounts.EndEverything(t.Context(), id) }},
+		{what: "everything is ended", end: func(id string) error { return p.server.Accounts.RevokeAll(t.Context(), id) }},
 		{what: "the user is disabled", end: func(id string) error { return p.server.Accounts.SetActive(t.Context(), id, false) }},
 		{what: "the password is new", end: func(id string) error { return p.server.Accounts.SetPassword(t.Context(), id, better) }},
 		{what: "all sessions are ended", end: func(id string) error {

@@ -68,10 +68,10 @@ func (p *pair) readsHashes(t *testing.T, hashers []string) {
 			if err != nil || !result.Match {
 				t.Fatalf("%s: %+v, %v", theirs, result, err)
 			}
-			if !password.Like(theirs) {
+			if !password.IsTemplate(theirs) {
 				return
 			}
-			ours, err := h.HashLike(t.Context(), theirs, better)
+			ours, err := h.HashByTemplate(t.Context(), theirs, better)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func (db *DB) preferred(ctx context.Context, old string) (string, error) {
 		if best, err = HasherTemplate(db.config.Hasher); err != nil {
 			return "", err
 		}
-	case password.Like(old):
+	case password.IsTemplate(old):
 		best = old
 	case len(newest) > 0:
 		best = newest[0]
@@ -50,7 +50,7 @@ func (db *DB) preferred(ctx context.Context, old string) (string, error) {
 	made := false // by Django: it also tells what the parameters don't, such as the length of the tag
 	for _, encoded := range append(newest, old) {
 		same, cost := work(encoded)
-		if same == algorithm && (cost > most || cost == most && !made) && password.Like(encoded) {
+		if same == algorithm && (cost > most || cost == most && !made) && password.IsTemplate(encoded) {
 			best, most, made = encoded, cost, true
 		}
 	}
@@ -78,7 +78,7 @@ func (db *DB) newestHashes(ctx context.Context) (newest []string, err error) {
 		}
 		newest = append(newest, some...)
 	}
-	return slices.DeleteFunc(newest, func(encoded string) bool { return !password.Like(encoded) }), nil
+	return slices.DeleteFunc(newest, func(encoded string) bool { return !password.IsTemplate(encoded) }), nil
 }
 
 // work returns the algorithm of a hash by Django's name, and how much work a password is, to be compared with others of the
@@ -138,7 +138,7 @@ func HasherTemplate(hasher string) (string, error) {
 		n, blocks, _ := strings.Cut(or(parameters, "16384$8$5"), "$")
 		encoded = "scrypt$" + n + "$" + exampleSalt + "$" + blocks + "$" + base64.StdEncoding.EncodeToString(make([]byte, 64))
 	}
-	if !password.Like(encoded) {
+	if !password.IsTemplate(encoded) {
 		return "", fmt.Errorf("%q is no hasher; give Django's name for it, with its parameters if they are not Django's: "+
 			"pbkdf2_sha256$1500000, pbkdf2_sha1, argon2$m=102400,t=2,p=8, bcrypt_sha256$12, bcrypt, scrypt$16384$8$5", hasher)
 	}

@@ -276,10 +276,10 @@ func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes hashes, really b
 			t.Errorf("after a sign-in the hash of %s is %s, %v", u.Username, now.Password, err)
 		}
 	}
-	s.Accounts.Like = func(_ context.Context, u *account.User) (string, error) { return u.Password, nil }
+	s.Accounts.HashTemplate = func(_ context.Context, u *account.User) (string, error) { return u.Password, nil }
 	signInAll(t, s, others)
 	u, err := s.Accounts.Lookup(t.Context(), "user7")
-	if err != nil || fmt.Sprint(u.Groups, u.Direct, u.Permissions) != "[editors] [auth.add_group] [auth.add_group auth.change_user auth.view_user]" {
+	if err != nil || fmt.Sprint(u.Groups, u.UserPermissions, u.Permissions) != "[editors] [auth.add_group] [auth.add_group auth.change_user auth.view_user]" {
 		t.Errorf("%+v, %v", u, err)
 	}
 }
@@ -366,7 +366,7 @@ func TestAnImportFollowsDjango(t *testing.T) {
 	}
 	from := opened(t, django.Config{Database: source, UsersOnly: true})
 	s := target(t, "")
-	own, err := s.Accounts.Create(t.Context(), account.New{Username: "admin", Password: better, IsSuperuser: true})
+	own, err := s.Accounts.Create(t.Context(), account.NewUser{Username: "admin", Password: better, IsSuperuser: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +396,7 @@ func TestAnImportFollowsDjango(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	after := signIn("ann", good)
-	if after.Epoch != ann.Epoch || after.Password != rehashed.Password || len(after.Direct) != 1 {
+	if after.Epoch != ann.Epoch || after.Password != rehashed.Password || len(after.UserPermissions) != 1 {
 		t.Errorf("ann was %+v and is %+v", ann, after)
 	}
 	if u := signIn("bob", better); u.Epoch == bob.Epoch {

@@ -178,7 +178,7 @@ func (i *Import) page(ctx context.Context, users []*account.User, later bool) (w
 		return false, err
 	}
 	for n, r := range results {
-		if r.Later {
+		if r.Deferred {
 			waiting = true
 			continue
 		}
@@ -211,13 +211,13 @@ func (i *Import) count(in *account.Imported, r account.ImportResult) {
 	name := in.User.Username
 	i.here[in.ID] = owner{}
 	switch {
-	case r.Taken == "username" && r.User == nil:
+	case r.Conflict == "username" && r.User == nil:
 		i.problem(name, "not taken over: somebody else is called so, be it with other letters' case, in another form of Unicode, or as an e-mail address")
-	case r.Taken == "username":
+	case r.Conflict == "username":
 		i.problem(name, "is still called %s here: the new name is somebody else's", r.User.Username)
-	case r.Taken == "email":
+	case r.Conflict == "email":
 		i.problem(name, "taken over without the address %s, which is somebody else's", in.User.Email)
-	case r.Taken == "id":
+	case r.Conflict == "id":
 		i.doubtful = true
 		i.problem(name, "not taken over: when users were copied the last time, the ID %s was somebody else's. Is it the same Django?", in.ID)
 	}

@@ -113,7 +113,7 @@ func (i *inspection) twins(ctx context.Context) error {
 	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
 		var name sql.NullString
 		err = rows.Scan(&name)
-		users[account.Key(name.String)] = append(users[account.Key(name.String)], name.String)
+		users[account.CanonicalLogin(name.String)] = append(users[account.CanonicalLogin(name.String)], name.String)
 		return none, err
 	}, `SELECT `+quote(i.config.UserLogin)+` FROM `+quote(i.config.UserTable))
 	if err != nil {

@@ -244,12 +244,12 @@ func permissionInCloakroom(t *testing.T, p *pair) {
 	name, id := p.user(t)
 	b := p.person(t)
 	b.signsIn("Django", name, good)
-	p.edit(t, id, func(u *account.User) { u.Direct = []string{"auth.change_group", "auth.add_group"} })
+	p.edit(t, id, func(u *account.User) { u.UserPermissions = []string{"auth.change_group", "auth.add_group"} })
 	b.may("auth.add_group", "auth.change_group")
-	p.edit(t, id, func(u *account.User) { u.Direct = []string{"auth.add_group"} })
+	p.edit(t, id, func(u *account.User) { u.UserPermissions = []string{"auth.add_group"} })
 	b.may("auth.add_group")
 	_, err := p.server.Accounts.Edit(t.Context(), id, func(u *account.User) error {
-		u.Direct = []string{"auth.no_such"}
+		u.UserPermissions = []string{"auth.no_such"}
 		return nil
 	})
 	if err == nil {
@@ -535,7 +535,7 @@ func makeInCloakroom(t *testing.T, p *pair) {
 	if p.named("") != "" {
 		address = "made" + newest
 	}
-	made, err := p.server.Accounts.Create(t.Context(), account.New{
+	made, err := p.server.Accounts.Create(t.Context(), account.NewUser{
 		Username: "made" + newest, Email: address, FirstName: "Zoë", Password: good, IsStaff: true,
 	})
 	if err != nil {
@@ -556,7 +556,7 @@ func makeInCloakroom(t *testing.T, p *pair) {
 	if now, want := p.encoded(t, made.Username), p.encoded(t, newest); parameters(now) != parameters(want) {
 		t.Errorf("the hash is %s, that of the newest user %s", now, want)
 	}
-	_, err = p.server.Accounts.Create(t.Context(), account.New{Username: strings.ToUpper(newest), Password: good})
+	_, err = p.server.Accounts.Create(t.Context(), account.NewUser{Username: strings.ToUpper(newest), Password: good})
 	if err == nil {
 		t.Error("a name that differs in case alone is given")
 	}

@@ -66,9 +66,9 @@ func TestCustomUsersAreListedAndChanged(t *testing.T) {
 		p.site.Run(t, "add", map[string]any{"name": "ann@example.com", "password": good, "first_name": "Ann"}, &id)
 		b := p.person(t)
 		b.signsIn("Django", "ann@example.com", good)
-		p.edit(t, id, func(u *account.User) { u.Direct = []string{m.view} })
+		p.edit(t, id, func(u *account.User) { u.UserPermissions = []string{m.view} })
 		b.may(m.view)
-		made, err := p.server.Accounts.Create(t.Context(), account.New{Username: "bob@example.com", Password: good})
+		made, err := p.server.Accounts.Create(t.Context(), account.NewUser{Username: "bob@example.com", Password: good})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestAnAddressToSignInByIsTheNameAndTheAddress(t *testing.T) {
 			return err
 		}(),
 		"the name of a new user": func() error {
-			_, err := p.server.Accounts.Create(t.Context(), account.New{Username: "bob", Password: good})
+			_, err := p.server.Accounts.Create(t.Context(), account.NewUser{Username: "bob", Password: good})
 			return err
 		}(),
 	} {

@@ -104,7 +104,7 @@ func TestAnImportLeavesAloneWhatChangedHere(t *testing.T) {
 func TestANameThatIsTakenIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	m := newMoved(t, "ann", "bob")
-	if _, err := m.server.Accounts.Create(t.Context(), account.New{Username: "anna", Email: "bob@example.com", Password: good}); err != nil {
+	if _, err := m.server.Accounts.Create(t.Context(), account.NewUser{Username: "anna", Email: "bob@example.com", Password: good}); err != nil {
 		t.Fatal(err)
 	}
 	if r := m.imports(1); r.Problems[0].User != "bob" {
@@ -145,7 +145,7 @@ func TestAnImportTellsWhoIsGone(t *testing.T) {
 	m.execute(`UPDATE knox_authtoken SET expiry = '` + soon.Format(time.DateTime) + `' WHERE digest = '` + knoxDigest(knox) + `'`)
 	m.imports(0)
 	dan := m.user("dan")
-	own, _, err := m.server.Tokens.Create(t.Context(), token.New{User: dan.ID, Epoch: dan.Epoch, Kind: token.DRF})
+	own, _, err := m.server.Tokens.Create(t.Context(), token.Params{User: dan.ID, Epoch: dan.Epoch, Kind: token.DRF})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestAnImportIsSeenByEveryNodeAtOnce(t *testing.T) {
 		m.site.Run(t, "set_password", map[string]any{"name": "ann", "password": password}, nil)
 		m.imports(0)
 		ann := m.user("ann")
-		text, _, err := node.Tokens.Create(t.Context(), token.New{User: ann.ID, Epoch: ann.Epoch, Kind: token.Personal, Name: "node"})
+		text, _, err := node.Tokens.Create(t.Context(), token.Params{User: ann.ID, Epoch: ann.Epoch, Kind: token.Personal, Name: "node"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func TestAResetLinkIsGoodOnceAndDjangoKnowsTheNewPassword(t *testing.T) {
 		p.site.Run(t, "set_hash", map[string]any{"name": name, "encoded": pbkdf2(good, 1000)}, nil)
 		void("a secret from before a change of the password in Django", second)
 		third := secret()
-		if err := accounts.EndEverything(t.Context(), id); err != nil {
+		if err := accounts.RevokeAll(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		void("a secret from before everything was ended", third)

@@ -126,7 +126,7 @@ func (p *pair) personal(t testing.TB, id string) (text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _, err = p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: owner.Epoch, Kind: token.Personal, Name: "script"})
+	text, _, err = p.server.Tokens.Create(t.Context(), token.Params{User: id, Epoch: owner.Epoch, Kind: token.Personal, Name: "script"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ func TestASuperuserMadeBesideDjangoIsStaff(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
 		_, id := p.user(t)
-		made, err := p.server.Accounts.Create(t.Context(), account.New{Username: "root", Password: good, IsSuperuser: true})
+		made, err := p.server.Accounts.Create(t.Context(), account.NewUser{Username: "root", Password: good, IsSuperuser: true})
 		if err != nil {
 			t.Fatal(err)
 		}

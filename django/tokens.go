@@ -38,7 +38,7 @@ func (db *DB) Tokens(ours token.Store) token.Store { return &tokens{ours, db} }
 // SetUpTokens makes a service on [DB.Tokens] know tokens by what Django's tables have of them, and hand out the one token
 // again that a user of REST framework has.
 func (db *DB) SetUpTokens(s *token.Service) {
-	s.ID, s.Note, s.Standing = db.tokenID, db.tokenNote, db.standing
+	s.ID, s.Extra, s.Existing = db.tokenID, db.extraTokenData, db.existingToken
 }
 
 // has reports whether Django has a table for a kind.
@@ -69,8 +69,8 @@ func knoxID(digest []byte) (id token.ID) {
 	return id
 }
 
-// tokenNote is what knox's table has of a token besides: the rest of the digest, and the beginning of the text.
-func (db *DB) tokenNote(kind token.Kind, text string) []byte {
+// extraTokenData is what knox's table has of a token besides: the rest of the digest, and the beginning of the text.
+func (db *DB) extraTokenData(kind token.Kind, text string) []byte {
 	if kind != token.Knox || !db.has(kind) {
 		return nil
 	}
@@ -78,8 +78,8 @@ func (db *DB) tokenNote(kind token.Kind, text string) []byte {
 	return append(digest[:], text[:min(len(text), 15)]...)
 }
 
-// standing returns the one token that a user of REST framework has.
-func (db *DB) standing(ctx context.Context, n token.New) (text string, err error) {
+// existingToken returns the one token that a user of REST framework has.
+func (db *DB) existingToken(ctx context.Context, n token.Params) (text string, err error) {
 	if n.Kind != token.DRF || !db.has(n.Kind) {
 		return "", nil
 	}
@@ -220,7 +220,7 @@ func (t *tokens) insertKnox(ctx context.Context, tx *sql.Tx, r *token.Record, us
 
 // lockOwner holds the row of a user until the transaction ends. A token in Django's tables doesn't say of which password it
 // was made, and would count under the next one too: so that must still be the password, and the user active.
-// [token.ErrMoved].
+// [token.ErrEpochChanged].
 func (t *tokens) lockOwner(ctx context.Context, tx *sql.Tx, user, epoch string) error {
 	db := t.db
 	active := "1 = 1"
@@ -232,13 +232,13 @@ func (t *tokens) lockOwner(ctx context.Context, tx *sql.Tx, user, epoch string) 
 	err := tx.QueryRowContext(ctx, `SELECT password, `+active+` FROM `+quote(db.config.UserTable)+
 		` WHERE `+quote(db.config.UserKey)+` = $1`+db.dialect.lock, user).Scan(&password, &may)
 	if errors.Is(err, sql.ErrNoRows) {
-		return token.ErrMoved
+		return token.ErrEpochChanged
 	}
 	if err != nil {
 		return fmt.Errorf("lock user: %w", err)
 	}
 	if !may || !db.form.keys.provesPassword(epoch, password) {
-		return token.ErrMoved
+		return token.ErrEpochChanged
 	}
 	return nil
 }

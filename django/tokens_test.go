@@ -121,7 +121,7 @@ func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
 			return u
 		}
 		make := func(u *account.User, kind token.Kind) error {
-			_, _, err := p.server.Tokens.Create(t.Context(), token.New{User: u.ID, Epoch: u.Epoch, Kind: kind})
+			_, _, err := p.server.Tokens.Create(t.Context(), token.Params{User: u.ID, Epoch: u.Epoch, Kind: kind})
 			return err
 		}
 		for _, kind := range []token.Kind{token.DRF, token.Knox} {
@@ -137,7 +137,7 @@ func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
 				if err := end(); err != nil {
 					t.Fatal(err)
 				}
-				if err := make(verified, kind); !errors.Is(err, token.ErrMoved) {
+				if err := make(verified, kind); !errors.Is(err, token.ErrEpochChanged) {
 					t.Errorf("%s, and %s: %v", kind, name, err)
 				}
 			}
@@ -147,7 +147,7 @@ func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
 			if err := make(load(), kind); err != nil {
 				t.Errorf("%s: %v", kind, err)
 			}
-			if err := make(before, kind); !errors.Is(err, token.ErrMoved) { // REST framework's is there now, and would be handed out again
+			if err := make(before, kind); !errors.Is(err, token.ErrEpochChanged) { // REST framework's is there now, and would be handed out again
 				t.Errorf("%s, of the first password: %v", kind, err)
 			}
 		}
@@ -156,7 +156,7 @@ func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, kind := range []token.Kind{token.DRF, token.Knox} {
-			if err := make(last, kind); !errors.Is(err, token.ErrMoved) {
+			if err := make(last, kind); !errors.Is(err, token.ErrEpochChanged) {
 				t.Errorf("%s, of a deleted user: %v", kind, err)
 			}
 		}
@@ -184,7 +184,7 @@ func TestTokensOfKnoxAreInItsTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		create := func(limit int, ttl time.Duration) (string, error) {
-			text, _, err := p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: u.Epoch, Kind: token.Knox, TTL: ttl, Limit: limit})
+			text, _, err := p.server.Tokens.Create(t.Context(), token.Params{User: id, Epoch: u.Epoch, Kind: token.Knox, TTL: ttl, Limit: limit})
 			return text, err
 		}
 		text, err := create(2, time.Hour)
@@ -201,7 +201,7 @@ func TestTokensOfKnoxAreInItsTable(t *testing.T) {
 		if all, err := p.server.Tokens.List(t.Context(), id); err != nil || len(all) != 2 {
 			t.Errorf("%d tokens, %v", len(all), err)
 		}
-		personal, _, err := p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: u.Epoch, Kind: token.Personal, Name: "script"})
+		personal, _, err := p.server.Tokens.Create(t.Context(), token.Params{User: id, Epoch: u.Epoch, Kind: token.Personal, Name: "script"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +247,7 @@ func TestTokensOfAnOldKnoxAreLeftAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ours, _, err := p.server.Tokens.Create(t.Context(), token.New{User: id, Epoch: u.Epoch, Kind: token.Knox})
+			ours, _, err := p.server.Tokens.Create(t.Context(), token.Params{User: id, Epoch: u.Epoch, Kind: token.Knox})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -76,7 +76,7 @@ func TestStepsBesideDjango(t *testing.T) {
 			}
 			together(6, func(k int) error {
 				join := func(u *account.User) error {
-					u.Groups, u.Direct = append(u.Groups, fmt.Sprint("g", k)), append(u.Direct, permissions[k])
+					u.Groups, u.UserPermissions = append(u.Groups, fmt.Sprint("g", k)), append(u.UserPermissions, permissions[k])
 					return nil
 				}
 				if k%2 == 0 {
@@ -92,7 +92,7 @@ func TestStepsBesideDjango(t *testing.T) {
 				})
 			})
 			got, err := store.Load(t.Context(), u.ID)
-			if err != nil || len(got.Groups) != 6 || !slices.Equal(got.Direct, permissions) {
+			if err != nil || len(got.Groups) != 6 || !slices.Equal(got.UserPermissions, permissions) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})

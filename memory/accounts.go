@@ -142,7 +142,7 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	var found []*account.User
-	search := account.Key(q.Search)
+	search := account.CanonicalLogin(q.Search)
 	for id, u := range a.users {
 		member := q.Group == "" || slices.Contains(u.Groups, q.Group)
 		if (q.After == "" || compareIDs(id, q.After) > 0) && member && matches(u, search) {
@@ -163,7 +163,7 @@ func compareIDs(x, y string) int {
 
 func matches(u *account.User, search string) bool {
 	for _, field := range []string{u.Username, u.Email, u.FirstName + " " + u.LastName} {
-		if strings.Contains(account.Key(field), search) {
+		if strings.Contains(account.CanonicalLogin(field), search) {
 			return true
 		}
 	}
@@ -185,7 +185,7 @@ func (a *accounts) create(u *account.User) error {
 // check reports what forbids that u is stored under its ID.
 func (a *accounts) check(u *account.User) error {
 	for _, login := range logins(u) {
-		if owner, ok := a.owners[account.Key(login.name)]; ok && owner != u.ID {
+		if owner, ok := a.owners[account.CanonicalLogin(login.name)]; ok && owner != u.ID {
 			return &account.TakenError{Field: login.field}
 		}
 	}
@@ -214,16 +214,16 @@ func (a *accounts) put(u *account.User) {
 		a.disown(before)
 	}
 	next := *u
-	next.Groups, next.Direct, next.Permissions = set(u.Groups), set(u.Direct), nil
+	next.Groups, next.UserPermissions, next.Permissions = set(u.Groups), set(u.UserPermissions), nil
 	a.users[u.ID] = &next
 	for _, login := range logins(&next) {
-		a.owners[account.Key(login.name)] = next.ID
+		a.owners[account.CanonicalLogin(login.name)] = next.ID
 	}
 }
 
 func (a *accounts) disown(u *account.User) {
 	for _, login := range logins(u) {
-		delete(a.owners, account.Key(login.name))
+		delete(a.owners, account.CanonicalLogin(login.name))
 	}
 }
 
@@ -238,8 +238,8 @@ func (a *accounts) load(id string) (*account.User, error) {
 // copy returns a User that shares nothing with u and has its permissions worked out.
 func (a *accounts) copy(u *account.User) *account.User {
 	next := *u
-	next.Groups, next.Direct = slices.Clone(u.Groups), slices.Clone(u.Direct)
-	all := slices.Clone(u.Direct)
+	next.Groups, next.UserPermissions = slices.Clone(u.Groups), slices.Clone(u.UserPermissions)
+	all := slices.Clone(u.UserPermissions)
 	for _, group := range u.Groups {
 		all = append(all, a.groups[group]...)
 	}

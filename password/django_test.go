@@ -39,7 +39,7 @@ func TestAllOfDjangosHashersAreVerified(t *testing.T) {
 		if got := verify(t, c.encoded, "wonderland-43"); got != no {
 			t.Errorf("%s: a wrong password: %+v", c.encoded, got)
 		}
-		if got := password.Like(c.encoded); got != c.like {
+		if got := password.IsTemplate(c.encoded); got != c.like {
 			t.Errorf("%s: Like is %v", c.encoded, got)
 		}
 	}
@@ -53,7 +53,7 @@ func TestHashesThatNobodyCanVerifyMatchNothing(t *testing.T) {
 		if got := verify(t, encoded, "wonderland-42"); got != no {
 			t.Errorf("%s: %+v", encoded, got)
 		}
-		if password.Like(encoded) {
+		if password.IsTemplate(encoded) {
 			t.Errorf("%s: Like", encoded)
 		}
 	}
@@ -63,7 +63,7 @@ func TestHashesThatNobodyCanVerifyMatchNothing(t *testing.T) {
 func TestHashLikeKeepsAlgorithmAndParametersAndTakesANewSalt(t *testing.T) {
 	var h password.Hasher
 	for _, c := range djangoHashes {
-		made, err := h.HashLike(t.Context(), c.encoded, "another-password")
+		made, err := h.HashByTemplate(t.Context(), c.encoded, "another-password")
 		if !c.like {
 			if err == nil {
 				t.Errorf("%s: made %s", c.encoded, made)
@@ -97,7 +97,7 @@ func TestHashLikeKeepsAlgorithmAndParametersAndTakesANewSalt(t *testing.T) {
 // Django hashes what the browser sent.
 func TestHashLikeTakesTheBytesAsTheyAre(t *testing.T) {
 	const decomposed = "le\u0300tmein-le\u0300tmein"
-	made, err := new(password.Hasher).HashLike(t.Context(), django(t, 10, ""), decomposed)
+	made, err := new(password.Hasher).HashByTemplate(t.Context(), django(t, 10, ""), decomposed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,12 +113,12 @@ func TestBcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
 	t.Attr("threat", "P02")
 	var h password.Hasher
 	const example = bcryptLike
-	_, err := h.HashLike(t.Context(), example, strings.Repeat("x", 73))
+	_, err := h.HashByTemplate(t.Context(), example, strings.Repeat("x", 73))
 	if e, ok := errors.AsType[*password.TooLongError](err); !ok || e.Max != 72 {
 		t.Errorf("%v", err)
 	}
 	const digested = "bcrypt_sha256$$2b$04$abcdefghijklmnopqrstuuadCEXBcfEW23LJ5hHr1dtyXHV36ZzAi"
-	made, err := h.HashLike(t.Context(), digested, strings.Repeat("x", 73))
+	made, err := h.HashByTemplate(t.Context(), digested, strings.Repeat("x", 73))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ const bcryptLike = "bcrypt$$2b$04$abcdefghijklmnopqrstuub/FUwqLfgPnORQpxKUTVVsl3
 func TestHashLikeMakesHashesThatVerify(t *testing.T) {
 	h := &password.Hasher{}
 	for _, like := range []string{django(t, 1000, "another"), bcryptLike} {
-		made, err := h.HashLike(t.Context(), like, good)
+		made, err := h.HashByTemplate(t.Context(), like, good)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,11 +170,11 @@ func TestHashLikeMakesHashesThatVerify(t *testing.T) {
 			t.Errorf("Verify(%q) = %v, %v; want a match", made, r, err)
 		}
 	}
-	_, err := h.HashLike(t.Context(), bcryptLike, strings.Repeat("x", 73))
+	_, err := h.HashByTemplate(t.Context(), bcryptLike, strings.Repeat("x", 73))
 	if e, ok := errors.AsType[*password.TooLongError](err); !ok || e.Max != 72 {
-		t.Errorf("HashLike of 73 bytes by bcrypt: %v; want *TooLongError with Max 72", err)
+		t.Errorf("HashByTemplate of 73 bytes by bcrypt: %v; want *TooLongError with Max 72", err)
 	}
-	if _, err := h.HashLike(t.Context(), "md5$salt$a688caa5421707d129ded6976b25d97a", good); err == nil {
-		t.Error("HashLike accepted a scheme without a cost")
+	if _, err := h.HashByTemplate(t.Context(), "md5$salt$a688caa5421707d129ded6976b25d97a", good); err == nil {
+		t.Error("HashByTemplate accepted a scheme without a cost")
 	}
 }

@@ -40,16 +40,16 @@ func (h *Hasher) Admit() (release func(), err error) {
 }
 
 // Load describes how busy a [Hasher] is.
-type Load struct {
+type Stats struct {
 	Workers int // hashes computed at a time, at most
 	Running int
 	Waiting int // callers waiting for their turn
 }
 
-// Load returns how busy the Hasher is now.
-func (h *Hasher) Load() Load {
+// Stats returns how busy the Hasher is now.
+func (h *Hasher) Stats() Stats {
 	p := h.started()
-	return Load{Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load())}
+	return Stats{Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load())}
 }
 
 func (h *Hasher) started() *pool {

@@ -49,7 +49,7 @@ func fillStores(b *testing.B, s benchStores) {
 		must(s.sessions.Create(b.Context(), r))
 		u := &account.User{Username: fmt.Sprint("user", n), Email: fmt.Sprintf("user%d@example.org", n), IsActive: true}
 		if n%2 == 1 {
-			u.Groups, u.Direct = []string{"staff"}, []string{"app.more"}
+			u.Groups, u.UserPermissions = []string{"staff"}, []string{"app.more"}
 		}
 		must(s.accounts.Create(b.Context(), u))
 	}

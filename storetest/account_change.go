@@ -19,7 +19,7 @@ var accountChangeCases = []testCase[account.Store]{
 			want := &account.User{
 				ID: u.ID, Username: "Anne", Email: "Anne@example.org", FirstName: "Anne", LastName: "Other", Password: "!",
 				IsActive: false, IsStaff: true, IsSuperuser: true, DateJoined: 2_000, LastLogin: 2_001, Epoch: "second",
-				Groups: []string{"staff"}, Direct: []string{"app.do"}, Permissions: []string{"app.do", "app.see"},
+				Groups: []string{"staff"}, UserPermissions: []string{"app.do"}, Permissions: []string{"app.do", "app.see"},
 			}
 			got := alters(t, s, u.ID, func(u *account.User) { *u = *want })
 			if !sameUser(got, want) {
@@ -50,7 +50,7 @@ var accountChangeCases = []testCase[account.Store]{
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			_, err := s.Change(t.Context(), u.ID, func(u *account.User) error {
-				u.Username, u.Epoch, u.Direct = "eve", "second", []string{"app.do"}
+				u.Username, u.Epoch, u.UserPermissions = "eve", "second", []string{"app.do"}
 				return errRefused
 			})
 			if err != errRefused { //nolint:errorlint // as it is
@@ -83,16 +83,16 @@ var accountChangeCases = []testCase[account.Store]{
 			grouped(t, s, "staff", "app.see")
 			enrolled(t, s, user("bob"))
 			u := user("ann")
-			u.Groups, u.Direct = []string{"staff"}, []string{"app.do"}
+			u.Groups, u.UserPermissions = []string{"staff"}, []string{"app.do"}
 			enrolled(t, s, u)
 			u.Permissions = []string{"app.do", "app.see"}
 			_, err := s.Change(t.Context(), u.ID, func(u *account.User) error {
-				u.Epoch, u.Email, u.Username, u.Groups, u.Direct = "second", "a@example.org", "BOB", nil, nil
+				u.Epoch, u.Email, u.Username, u.Groups, u.UserPermissions = "second", "a@example.org", "BOB", nil, nil
 				return nil
 			})
 			taken(t, err, "username")
 			_, err = s.Change(t.Context(), u.ID, func(u *account.User) error {
-				u.Epoch, u.Username, u.Direct, u.Groups = "second", "anne", nil, []string{"nowhere", "staff"}
+				u.Epoch, u.Username, u.UserPermissions, u.Groups = "second", "anne", nil, []string{"nowhere", "staff"}
 				return nil
 			})
 			fails(t, err, account.ErrNotFound)

@@ -116,7 +116,7 @@ var accountCreateCases = []testCase[account.Store]{
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := user("ann")
-			u.Email, u.Groups, u.Direct = "ann@example.org", []string{"staff"}, []string{"app.do"}
+			u.Email, u.Groups, u.UserPermissions = "ann@example.org", []string{"staff"}, []string{"app.do"}
 			enrolled(t, s, u)
 			other := enrolled(t, s, user("bob"))
 			ok(t, s.Delete(t.Context(), u.ID))
@@ -137,7 +137,7 @@ var accountCreateCases = []testCase[account.Store]{
 			for range 3 {
 				u := user("ann")
 				if len(ids) == 0 {
-					u.Groups, u.Direct = []string{"staff"}, []string{"app.do"}
+					u.Groups, u.UserPermissions = []string{"staff"}, []string{"app.do"}
 				}
 				enrolled(t, s, u)
 				for _, id := range ids {
@@ -160,12 +160,12 @@ var accountCreateCases = []testCase[account.Store]{
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff")
 			given := user("ann")
-			given.Groups, given.Direct = []string{"staff"}, []string{"app.do"}
+			given.Groups, given.UserPermissions = []string{"staff"}, []string{"app.do"}
 			enrolled(t, s, given)
-			given.Username, given.Groups[0], given.Direct[0] = "eve", "eve", "eve"
+			given.Username, given.Groups[0], given.UserPermissions[0] = "eve", "eve", "eve"
 			want := func() *account.User {
 				u := user("ann")
-				u.ID, u.Groups, u.Direct, u.Permissions = given.ID, []string{"staff"}, []string{"app.do"}, []string{"app.do"}
+				u.ID, u.Groups, u.UserPermissions, u.Permissions = given.ID, []string{"staff"}, []string{"app.do"}, []string{"app.do"}
 				return u
 			}
 			has(t, s, want())
@@ -176,7 +176,7 @@ var accountCreateCases = []testCase[account.Store]{
 			var kept *account.User
 			returned := alters(t, s, given.ID, func(u *account.User) { kept = u })
 			for _, u := range []*account.User{loaded, listed[0], kept, returned} {
-				u.Username, u.Groups[0], u.Direct[0], u.Permissions[0] = "eve", "eve", "eve", "eve"
+				u.Username, u.Groups[0], u.UserPermissions[0], u.Permissions[0] = "eve", "eve", "eve", "eve"
 			}
 			has(t, s, want())
 		},

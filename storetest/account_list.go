@@ -100,7 +100,7 @@ var accountListCases = []testCase[account.Store]{
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := user("ann")
-			u.Email, u.Groups, u.Direct = "ann@example.org", []string{"staff"}, []string{"app.do"}
+			u.Email, u.Groups, u.UserPermissions = "ann@example.org", []string{"staff"}, []string{"app.do"}
 			enrolled(t, s, u)
 			u.Permissions = []string{"app.do", "app.see"}
 			all, err := s.List(t.Context(), account.Query{})

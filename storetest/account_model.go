@@ -65,21 +65,21 @@ func (m *accountModel) alter(rt *rapid.T, u *account.User) {
 	u.Epoch = rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "epoch")
 	u.IsActive = rapid.Bool().Draw(rt, "active")
 	u.Groups = drawSet(rt, "groups", "g", "h", "i")
-	u.Direct = drawSet(rt, "permissions", "a.p", "a.q", "b.p")
+	u.UserPermissions = drawSet(rt, "permissions", "a.p", "a.q", "b.p")
 }
 
 // refusal returns the field that is taken, and whether all groups are there.
 func (m *accountModel) refusal(u *account.User) (field string, known bool) {
 	owners := map[string]string{}
 	for _, other := range m.users {
-		owners[account.Key(other.Username)] = other.ID
+		owners[account.CanonicalLogin(other.Username)] = other.ID
 		if other.Email != "" {
-			owners[account.Key(other.Email)] = other.ID
+			owners[account.CanonicalLogin(other.Email)] = other.ID
 		}
 	}
-	if owner, there := owners[account.Key(u.Username)]; there && owner != u.ID {
+	if owner, there := owners[account.CanonicalLogin(u.Username)]; there && owner != u.ID {
 		field = "username"
-	} else if owner, there := owners[account.Key(u.Email)]; there && owner != u.ID && u.Email != "" {
+	} else if owner, there := owners[account.CanonicalLogin(u.Email)]; there && owner != u.ID && u.Email != "" {
 		field = "email"
 	}
 	known = !slices.ContainsFunc(u.Groups, func(name string) bool { _, there := m.groups[name]; return !there })
@@ -195,10 +195,10 @@ func (m *accountModel) delete(rt *rapid.T) {
 }
 
 func (m *accountModel) find(rt *rapid.T) {
-	key := account.Key(m.drawName(rt, "name"))
+	key := account.CanonicalLogin(m.drawName(rt, "name"))
 	got, err := m.store.Find(m.context.Context(), key)
 	for _, u := range m.users {
-		if account.Key(u.Username) == key || u.Email != "" && account.Key(u.Email) == key {
+		if account.CanonicalLogin(u.Username) == key || u.Email != "" && account.CanonicalLogin(u.Email) == key {
 			ok(rt, err)
 			if !sameUser(got, m.whole(u)) {
 				rt.Fatalf("found %+v, want %+v", *got, *u)
@@ -255,8 +255,8 @@ func (m *accountModel) deleteGroup(rt *rapid.T) {
 // whole returns a copy of u as the store should return it now.
 func (m *accountModel) whole(u *account.User) *account.User {
 	next := *u
-	next.Groups, next.Direct = sortedSet(u.Groups), sortedSet(u.Direct)
-	all := slices.Clone(next.Direct)
+	next.Groups, next.UserPermissions = sortedSet(u.Groups), sortedSet(u.UserPermissions)
+	all := slices.Clone(next.UserPermissions)
 	for _, group := range next.Groups {
 		all = append(all, m.groups[group]...)
 	}

@@ -26,7 +26,7 @@ var accountNameCases = []testCase[account.Store]{
 				first := enrolled(t, s, user(names[0]))
 				for _, name := range names {
 					taken(t, s.Create(t.Context(), user(name)), "username")
-					u, err := s.Find(t.Context(), account.Key(name))
+					u, err := s.Find(t.Context(), account.CanonicalLogin(name))
 					ok(t, err)
 					if !sameUser(u, first) {
 						t.Fatalf("%q found %+v", name, u)

@@ -23,7 +23,7 @@ func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx conte
 			return err
 		},
 		"Load": func(ctx context.Context) error { _, err := s.Load(ctx, u.ID); return err },
-		"Find": func(ctx context.Context) error { _, err := s.Find(ctx, account.Key(u.Username)); return err },
+		"Find": func(ctx context.Context) error { _, err := s.Find(ctx, account.CanonicalLogin(u.Username)); return err },
 		"Change": func(ctx context.Context) error {
 			_, err := s.Change(ctx, u.ID, func(u *account.User) error { u.Epoch = "second"; return nil })
 			return err
@@ -175,7 +175,7 @@ var accountParallelCases = []testCase[account.Store]{
 					if i == 0 {
 						alter := func(u *account.User) error {
 							u.Epoch = strconv.Itoa(round % 2)
-							u.Groups, u.Direct = []string{"g" + u.Epoch}, []string{"d" + u.Epoch}
+							u.Groups, u.UserPermissions = []string{"g" + u.Epoch}, []string{"d" + u.Epoch}
 							return nil
 						}
 						if _, err := s.Change(t.Context(), u.ID, alter); err != nil {
@@ -189,7 +189,7 @@ var accountParallelCases = []testCase[account.Store]{
 						return
 					}
 					torn := got.Groups[0] != "g"+got.Epoch || got.Permissions[0] != "app.p"+got.Epoch ||
-						len(got.Direct) == 1 && got.Direct[0] != "d"+got.Epoch
+						len(got.UserPermissions) == 1 && got.UserPermissions[0] != "d"+got.Epoch
 					if torn {
 						t.Errorf("torn: %+v", *got)
 					}

@@ -29,7 +29,7 @@ func every(id string) func(tx account.Tx) error {
 		if err != nil {
 			return err
 		}
-		u.Username, u.Groups, u.Direct = "anna", []string{"staff", "new"}, []string{"app.do"}
+		u.Username, u.Groups, u.UserPermissions = "anna", []string{"staff", "new"}, []string{"app.do"}
 		return errors.Join(
 			tx.CreateGroup(account.Group{Name: "new", Permissions: []string{"app.new"}}), tx.Create(made), tx.Change(u),
 			tx.ChangeGroup(account.Group{Name: "staff", Permissions: []string{"app.hear"}}), tx.DeleteGroup("others"),
@@ -48,7 +48,7 @@ var accountTransactCases = []testCase[account.Store]{
 			u.Groups = []string{"staff", "others"}
 			enrolled(t, s, u)
 			transacts(t, s, every(u.ID))
-			u.Username, u.Groups, u.Direct, u.Permissions = "anna", []string{"new", "staff"}, []string{"app.do"}, []string{"app.do", "app.hear", "app.new"}
+			u.Username, u.Groups, u.UserPermissions, u.Permissions = "anna", []string{"new", "staff"}, []string{"app.do"}, []string{"app.do", "app.hear", "app.new"}
 			has(t, s, u)
 			nobody(t, s, "ann")
 			made, err := s.Find(t.Context(), "new")
@@ -195,7 +195,7 @@ var accountTransactCases = []testCase[account.Store]{
 			u := enrolled(t, s, user("ann"))
 			together(20, func(n int) {
 				join := func(u *account.User) error {
-					u.Groups, u.Direct = append(u.Groups, fmt.Sprint("g", n)), append(u.Direct, fmt.Sprint("app.", n))
+					u.Groups, u.UserPermissions = append(u.Groups, fmt.Sprint("g", n)), append(u.UserPermissions, fmt.Sprint("app.", n))
 					return nil
 				}
 				var err error
@@ -216,8 +216,8 @@ var accountTransactCases = []testCase[account.Store]{
 			})
 			got, err := s.Load(t.Context(), u.ID)
 			ok(t, err)
-			if len(got.Groups) != 20 || len(got.Direct) != 20 {
-				t.Fatalf("left are %q and %q", got.Groups, got.Direct)
+			if len(got.Groups) != 20 || len(got.UserPermissions) != 20 {
+				t.Fatalf("left are %q and %q", got.Groups, got.UserPermissions)
 			}
 		},
 	},
@@ -361,7 +361,7 @@ var accountTransactCases = []testCase[account.Store]{
 			for what, gain := range map[string]func(id string){
 				"made staff":               func(id string) { alters(t, s, id, func(u *account.User) { u.IsStaff = true }) },
 				"made a superuser":         func(id string) { alters(t, s, id, func(u *account.User) { u.IsSuperuser = true }) },
-				"given a permission":       func(id string) { alters(t, s, id, func(u *account.User) { u.Direct = []string{"app.do"} }) },
+				"given a permission":       func(id string) { alters(t, s, id, func(u *account.User) { u.UserPermissions = []string{"app.do"} }) },
 				"put into a group":         func(id string) { alters(t, s, id, func(u *account.User) { u.Groups = []string{"staff", "chiefs"} }) },
 				"in a group that got more": func(string) { grouped(t, s, "staff", "app.see", "app.hear") },
 				"in a group that got more, in a step": func(string) {
@@ -380,7 +380,7 @@ var accountTransactCases = []testCase[account.Store]{
 					t.Errorf("%s: %v", what, err)
 				}
 				ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
-				alters(t, s, u.ID, func(u *account.User) { u.IsStaff, u.IsSuperuser, u.Groups, u.Direct = false, false, nil, nil })
+				alters(t, s, u.ID, func(u *account.User) { u.IsStaff, u.IsSuperuser, u.Groups, u.UserPermissions = false, false, nil, nil })
 				resets(t, s, secret, 1_000, u.ID) // who has fewer can still use it
 				ok(t, s.Delete(t.Context(), u.ID))
 			}

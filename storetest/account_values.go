@@ -34,8 +34,8 @@ func grouped(t testing.TB, s account.Store, name string, permissions ...string) 
 // sameUser reports whether two users are equal in every field; a list without names is like none.
 func sameUser(a, b *account.User) bool {
 	x, y := *a, *b
-	x.Groups, x.Direct, x.Permissions, y.Groups, y.Direct, y.Permissions = nil, nil, nil, nil, nil, nil
-	return reflect.DeepEqual(x, y) && slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Direct, b.Direct) &&
+	x.Groups, x.UserPermissions, x.Permissions, y.Groups, y.UserPermissions, y.Permissions = nil, nil, nil, nil, nil, nil
+	return reflect.DeepEqual(x, y) && slices.Equal(a.Groups, b.Groups) && slices.Equal(a.UserPermissions, b.UserPermissions) &&
 		slices.Equal(a.Permissions, b.Permissions)
 }
 
@@ -51,7 +51,7 @@ func has(t testing.TB, s account.Store, want *account.User) {
 		if name == "" {
 			continue
 		}
-		got, err := s.Find(t.Context(), account.Key(name))
+		got, err := s.Find(t.Context(), account.CanonicalLogin(name))
 		ok(t, err)
 		if !sameUser(got, want) {
 			t.Fatalf("found under %q %+v\nwant %+v", name, *got, *want)
@@ -62,7 +62,7 @@ func has(t testing.TB, s account.Store, want *account.User) {
 // nobody ends the test unless no user has the name.
 func nobody(t testing.TB, s account.Store, name string) {
 	t.Helper()
-	u, err := s.Find(t.Context(), account.Key(name))
+	u, err := s.Find(t.Context(), account.CanonicalLogin(name))
 	if err == nil {
 		t.Fatalf("%q is %+v", name, *u)
 	}

@@ -24,7 +24,7 @@ var groupCases = []testCase[account.Store]{
 			grouped(t, s, "writers", "app.write", "app.read")
 			grouped(t, s, "readers", "app.read", "app.list")
 			u := user("ann")
-			u.Groups, u.Direct = []string{"writers", "readers"}, []string{"app.read", "app.zoom", "app.admin"}
+			u.Groups, u.UserPermissions = []string{"writers", "readers"}, []string{"app.read", "app.zoom", "app.admin"}
 			enrolled(t, s, u)
 			other := enrolled(t, s, user("bob"))
 			may(t, s, u.ID, "app.admin", "app.list", "app.read", "app.write", "app.zoom")
@@ -37,12 +37,12 @@ var groupCases = []testCase[account.Store]{
 			grouped(t, s, "b", "x.2", "x.1", "x.2")
 			grouped(t, s, "a")
 			u := user("ann")
-			u.Groups, u.Direct = []string{"b", "a", "b"}, []string{"y.2", "y.1", "Y.3", "y.2"}
+			u.Groups, u.UserPermissions = []string{"b", "a", "b"}, []string{"y.2", "y.1", "Y.3", "y.2"}
 			enrolled(t, s, u)
-			u.Groups, u.Direct, u.Permissions = []string{"a", "b"}, []string{"Y.3", "y.1", "y.2"}, []string{"Y.3", "x.1", "x.2", "y.1", "y.2"}
+			u.Groups, u.UserPermissions, u.Permissions = []string{"a", "b"}, []string{"Y.3", "y.1", "y.2"}, []string{"Y.3", "x.1", "x.2", "y.1", "y.2"}
 			has(t, s, u)
 			has(t, s, alters(t, s, u.ID, func(u *account.User) {
-				u.Groups, u.Direct = []string{"b", "a", "a"}, []string{"y.2", "y.1", "y.1", "Y.3"}
+				u.Groups, u.UserPermissions = []string{"b", "a", "a"}, []string{"y.2", "y.1", "y.1", "Y.3"}
 			}))
 		},
 	},
@@ -52,10 +52,10 @@ var groupCases = []testCase[account.Store]{
 			group := account.Group{Name: "a", Permissions: []string{"x.2", "x.1"}}
 			ok(t, s.SetGroup(t.Context(), group))
 			u := user("ann")
-			u.Direct = []string{"y.2", "y.1"}
+			u.UserPermissions = []string{"y.2", "y.1"}
 			enrolled(t, s, u)
-			if group.Permissions[0] != "x.2" || u.Direct[0] != "y.2" {
-				t.Fatalf("the lists are now %q and %q", group.Permissions, u.Direct)
+			if group.Permissions[0] != "x.2" || u.UserPermissions[0] != "y.2" {
+				t.Fatalf("the lists are now %q and %q", group.Permissions, u.UserPermissions)
 			}
 		},
 	},
@@ -110,11 +110,11 @@ var groupCases = []testCase[account.Store]{
 			grouped(t, s, "staff", "app.see")
 			grouped(t, s, "others", "app.hear")
 			u := user("ann")
-			u.Groups, u.Direct = []string{"staff", "others"}, []string{"app.do"}
+			u.Groups, u.UserPermissions = []string{"staff", "others"}, []string{"app.do"}
 			enrolled(t, s, u)
 			alters(t, s, u.ID, func(u *account.User) { u.Groups = []string{"others"} })
 			may(t, s, u.ID, "app.do", "app.hear")
-			alters(t, s, u.ID, func(u *account.User) { u.Direct = nil })
+			alters(t, s, u.ID, func(u *account.User) { u.UserPermissions = nil })
 			may(t, s, u.ID, "app.hear")
 		},
 	},

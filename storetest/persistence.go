@@ -53,7 +53,7 @@ var persistenceCases = []testCase[Stores]{
 			u := user("ann")
 			u.Groups = []string{"staff"}
 			enrolled(t, s.Accounts, u)
-			u = alters(t, s.Accounts, u.ID, func(u *account.User) { u.Email, u.Direct = "ann@example.org", []string{"app.do"} })
+			u = alters(t, s.Accounts, u.ID, func(u *account.User) { u.Email, u.UserPermissions = "ann@example.org", []string{"app.do"} })
 
 			s = s.Reopen(t)
 			has(t, s.Accounts, u)

@@ -175,9 +175,9 @@ func TestSpellingsOfANameShareACounter(t *testing.T) {
 	t.Attr("threat", "F5")
 	g := newGuard()
 	for _, typed := range []string{"ann@example.com", "ANN@example.com", "Ann@Example.COM", "ａｎｎ@example.com", "ⓐnn@example.com"} {
-		fail(t, g, throttle.Attempt{Account: account.Key(typed), Address: abroad}, 2)
+		fail(t, g, throttle.Attempt{Account: account.CanonicalLogin(typed), Address: abroad}, 2)
 	}
-	if blocked(t, g, throttle.Attempt{Account: account.Key("aNN@example.com"), Address: home}) == 0 {
+	if blocked(t, g, throttle.Attempt{Account: account.CanonicalLogin("aNN@example.com"), Address: home}) == 0 {
 		t.Fatal("another spelling had more tries")
 	}
 }

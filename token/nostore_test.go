@@ -11,14 +11,14 @@ import (
 )
 
 func TestAServiceWithoutAStoreSaysSo(t *testing.T) {
-	text, issued, err := (&token.Service{Store: memory.New().Tokens}).Create(t.Context(), token.New{User: "1", Epoch: "e", Kind: token.Personal})
+	text, issued, err := (&token.Service{Store: memory.New().Tokens}).Create(t.Context(), token.Params{User: "1", Epoch: "e", Kind: token.Personal})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &token.Service{}
 	for name, call := range map[string]func(context.Context){
 		"Create": func(ctx context.Context) {
-			_, _, _ = s.Create(ctx, token.New{User: "1", Epoch: "e", Kind: token.Personal})
+			_, _, _ = s.Create(ctx, token.Params{User: "1", Epoch: "e", Kind: token.Personal})
 		},
 		"Check":     func(ctx context.Context) { _, _ = s.Check(ctx, text, token.Personal) },
 		"Use":       func(ctx context.Context) { s.Use(ctx, &token.Token{ID: issued.ID}) },

@@ -18,8 +18,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
-// StandardTTL is how long a personal token lives unless its owner says otherwise.
-const StandardTTL = 90 * 24 * time.Hour
+// DefaultTTL is how long a personal token lives unless its owner says otherwise.
+const DefaultTTL = 90 * 24 * time.Hour
 
 // ErrInvalid says that a text is no live token.
 var ErrInvalid = errors.New("invalid token")
@@ -46,8 +46,8 @@ func (t *Token) Allows(permission string) bool {
 	return len(t.Scopes) == 0 || slices.Contains(t.Scopes, permission)
 }
 
-// New describes a token to be made.
-type New struct {
+// Params describes a token to be made.
+type Params struct {
 	User, Epoch string
 	Kind        Kind
 	Name        string
@@ -63,11 +63,11 @@ type New struct {
 type Service struct {
 	Store Store
 	ID    func(kind Kind, text string) (ID, bool) // nil: Hash; false: can't be a token's text
-	Note  func(kind Kind, text string) []byte     // what the Store needs to know of a new token besides, as its Data; nil: nothing
+	Extra func(kind Kind, text string) []byte     // what the Store needs to know of a new token besides, as its Data; nil: nothing
 
-	// Standing returns the text of a token that is handed out again in the place of a new one; "": there is none.
+	// Existing returns the text of a token that is handed out again in the place of a new one; "": there is none.
 	// nil: each is new.
-	Standing func(ctx context.Context, n New) (text string, err error)
+	Existing func(ctx context.Context, n Params) (text string, err error)
 
 	Audit *audit.Log   // records which tokens are created and revoked; nil: nothing is recorded. Never gets a token
 	Log   *slog.Logger // gets errors of the work in the background; nil: they are not logged
@@ -91,14 +91,14 @@ func (s *Service) id(kind Kind, text string) (ID, bool) {
 	return Hash(kind, text)
 }
 
-// Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit]; [ErrMoved] where the
+// Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit]; [ErrEpochChanged] where the
 // Store sees that the account has moved on from the epoch. Otherwise such a token is dead from the start.
-func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err error) {
+func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, err error) {
 	if n.User == "" || n.Epoch == "" {
 		return "", nil, errors.New("token: Create needs User and Epoch")
 	}
-	if s.Standing != nil {
-		if text, err = s.Standing(ctx, n); err != nil {
+	if s.Existing != nil {
+		if text, err = s.Existing(ctx, n); err != nil {
 			return "", nil, fmt.Errorf("look for a token: %w", err)
 		}
 		if text != "" {
@@ -115,14 +115,14 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 		ID: id, PublicID: NewPublicID(), User: n.User, Epoch: n.Epoch, Kind: n.Kind, Name: n.Name, Scopes: set(n.Scopes),
 		Created: now, IP: n.IP, Agent: n.Agent,
 	}
-	if s.Note != nil {
-		r.Data = s.Note(n.Kind, text)
+	if s.Extra != nil {
+		r.Data = s.Extra(n.Kind, text)
 	}
 	if n.TTL > 0 {
 		r.Expires = now + max(1, int64(n.TTL/time.Second))
 	}
 	err = s.store().Create(ctx, r, Limit{Max: n.Limit, Now: now, Evict: n.Evict})
-	if errors.Is(err, ErrLimit) || errors.Is(err, ErrMoved) {
+	if errors.Is(err, ErrLimit) || errors.Is(err, ErrEpochChanged) {
 		return "", nil, err
 	}
 	if err != nil {
@@ -133,16 +133,16 @@ func (s *Service) Create(ctx context.Context, n New) (text string, t *Token, err
 }
 
 // again hands out a token that is there already.
-func (s *Service) again(ctx context.Context, text string, n New) (string, *Token, error) {
+func (s *Service) again(ctx context.Context, text string, n Params) (string, *Token, error) {
 	t, err := s.Check(ctx, text, n.Kind)
 	if errors.Is(err, ErrInvalid) {
-		return "", nil, ErrMoved // it has ended since it was found
+		return "", nil, ErrEpochChanged // it has ended since it was found
 	}
 	if err != nil {
 		return "", nil, err
 	}
 	if t.User != n.User || t.Epoch != n.Epoch {
-		return "", nil, ErrMoved
+		return "", nil, ErrEpochChanged
 	}
 	return text, t, nil
 }
@@ -225,7 +225,7 @@ func (s *Service) find(ctx context.Context, user, id string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find token: %w", err)
 	}
-	if len(records) == 0 || records[0].Kind == Spent {
+	if len(records) == 0 || records[0].Kind == UsedJTI {
 		return nil, ErrNotFound
 	}
 	return records[0], nil

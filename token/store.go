@@ -13,8 +13,8 @@ var (
 	ErrExists = errors.New("token exists already")
 	// ErrConflict says that the token was changed since it was read.
 	ErrConflict = errors.New("token was changed meanwhile")
-	// ErrMoved says that the account is no longer at the token's epoch, or gone.
-	ErrMoved = errors.New("the account has moved on")
+	// ErrEpochChanged says that the account is no longer at the token's epoch, or gone.
+	ErrEpochChanged = errors.New("the account has moved on")
 	// ErrLimit says that the user has as many tokens of this kind as are allowed.
 	ErrLimit = errors.New("too many tokens")
 )
@@ -32,7 +32,7 @@ const (
 	Knox     Kind = "knox"     // django-rest-knox
 	Personal Kind = "personal" // for scripts, made by their owner
 	Refresh  Kind = "refresh"  // a family of JWTs, each refreshed from the last
-	Spent    Kind = "jti"      // the mark of a JWT that counts only once; no text leads to it
+	UsedJTI  Kind = "jti"      // the mark of a JWT that counts only once; no text leads to it
 )
 
 // Record is a token as a [Store] keeps it. All times are whole seconds since 1970 UTC.
@@ -84,7 +84,7 @@ type Query struct {
 type Store interface {
 	// Create adds a token and sets r.Version, in one step with counting the user's others of its kind: two at the same
 	// time can't both take the last place. ErrExists, ErrLimit. A Store that can't keep the epoch compares it with the
-	// account's in the same step: ErrMoved.
+	// account's in the same step: ErrEpochChanged.
 	Create(ctx context.Context, r *Record, limit Limit) error
 
 	// Load returns the token. ErrNotFound if there is none.

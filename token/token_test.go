@@ -21,7 +21,7 @@ import (
 func newService() *token.Service { return &token.Service{Store: memory.New().Tokens} }
 
 // made returns the text of a new token.
-func made(t testing.TB, s *token.Service, n token.New) (string, *token.Token) {
+func made(t testing.TB, s *token.Service, n token.Params) (string, *token.Token) {
 	t.Helper()
 	if n.User == "" {
 		n.User, n.Epoch = "1", "e"
@@ -44,7 +44,7 @@ func TestEachKindHasTheFormThatItsClientsKnow(t *testing.T) {
 		s := newService()
 		seen := map[string]bool{}
 		for range 50 {
-			text, k := made(t, s, token.New{Kind: kind, Name: "n"})
+			text, k := made(t, s, token.Params{Kind: kind, Name: "n"})
 			if !regexp.MustCompile(form).MatchString(text) || seen[text] || strings.Contains(k.ID, text) {
 				t.Fatalf("%s: %q, %q", kind, text, k.ID)
 			}
@@ -65,7 +65,7 @@ func TestAStoreNeverHoldsAToken(t *testing.T) {
 	t.Attr("threat", "S09")
 	for _, kind := range allKinds {
 		s := newService()
-		text, _ := made(t, s, token.New{Kind: kind})
+		text, _ := made(t, s, token.Params{Kind: kind})
 		records, err := s.Store.List(t.Context(), token.Query{})
 		if err != nil || len(records) != 1 {
 			t.Fatal(records, err)
@@ -103,7 +103,7 @@ func TestKnoxTokensAreKnownByHalfOfTheirSHA512(t *testing.T) {
 
 func TestAPersonalTokenThatWasMistypedNeverReachesTheStore(t *testing.T) {
 	s := newService()
-	text, _ := made(t, s, token.New{Kind: token.Personal})
+	text, _ := made(t, s, token.Params{Kind: token.Personal})
 	s.Store = unasked{t}
 	for i := range text {
 		for _, wrong := range []string{text[:i] + text[i+1:], text[:i] + "~" + text[i+1:], text[:i] + flip(text[i]) + text[i+1:]} {
@@ -142,8 +142,8 @@ func (u unasked) DeleteExpired(context.Context, int64, int) (int, error)        
 func TestATokenEndsWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
-		text, k := made(t, s, token.New{Kind: token.Knox, TTL: 10 * time.Hour})
-		eternal, never := made(t, s, token.New{Kind: token.Personal})
+		text, k := made(t, s, token.Params{Kind: token.Knox, TTL: 10 * time.Hour})
+		eternal, never := made(t, s, token.Params{Kind: token.Personal})
 		if !k.ExpiresAt.Equal(time.Now().Add(10*time.Hour).Truncate(time.Second)) || !never.ExpiresAt.IsZero() {
 			t.Errorf("%v, %v", k.ExpiresAt, never.ExpiresAt)
 		}
@@ -167,7 +167,7 @@ func TestATokenEndsWhenItsTimeIsOver(t *testing.T) {
 func TestUsesAreWrittenInBatchesAndAMinuteApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
-		text, _ := made(t, s, token.New{Kind: token.DRF})
+		text, _ := made(t, s, token.Params{Kind: token.DRF})
 		check := func() *token.Token {
 			k, err := s.Check(t.Context(), text, token.DRF)
 			if err != nil {
@@ -213,9 +213,9 @@ func TestRunRemovesWhatHasExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		for range 450 {
-			made(t, s, token.New{Kind: token.Knox, TTL: time.Hour})
+			made(t, s, token.Params{Kind: token.Knox, TTL: time.Hour})
 		}
-		made(t, s, token.New{Kind: token.Personal})
+		made(t, s, token.Params{Kind: token.Personal})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go s.Run(ctx)
@@ -228,9 +228,9 @@ func TestRunRemovesWhatHasExpired(t *testing.T) {
 
 func TestEndingIsForTheOwnerAndLeavesTheRest(t *testing.T) {
 	s := newService()
-	mine, k := made(t, s, token.New{Kind: token.Personal})
-	other, _ := made(t, s, token.New{Kind: token.Knox})
-	bobs, b := made(t, s, token.New{Kind: token.Personal, User: "2", Epoch: "e"})
+	mine, k := made(t, s, token.Params{Kind: token.Personal})
+	other, _ := made(t, s, token.Params{Kind: token.Knox})
+	bobs, b := made(t, s, token.Params{Kind: token.Personal, User: "2", Epoch: "e"})
 	for _, id := range []string{"", b.ID, mine, "nobody's"} {
 		if err := s.Revoke(t.Context(), "1", id); !errors.Is(err, token.ErrNotFound) {
 			t.Errorf("%q: %v", id, err)
@@ -258,8 +258,8 @@ func TestEndingIsForTheOwnerAndLeavesTheRest(t *testing.T) {
 
 func TestScopesBoundWhatATokenMay(t *testing.T) {
 	s := newService()
-	_, all := made(t, s, token.New{Kind: token.Personal})
-	_, some := made(t, s, token.New{Kind: token.Personal, Scopes: []string{"app.write", "app.read", "app.read"}})
+	_, all := made(t, s, token.Params{Kind: token.Personal})
+	_, some := made(t, s, token.Params{Kind: token.Personal, Scopes: []string{"app.write", "app.read", "app.read"}})
 	if !all.Allows("app.read") || !some.Allows("app.read") || !some.Allows("app.write") || some.Allows("app.drop") || some.Allows("app") || some.Allows("") {
 		t.Errorf("%v, %v", all.Scopes, some.Scopes)
 	}
@@ -273,7 +273,7 @@ func TestTheLogNamesATokenByItsPublicID(t *testing.T) {
 	var log bytes.Buffer
 	s := newService()
 	s.Audit = &audit.Log{Text: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	text, k := made(t, s, token.New{Kind: token.Knox})
+	text, k := made(t, s, token.Params{Kind: token.Knox})
 	if err := s.Revoke(t.Context(), "", k.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func FuzzCheck(f *testing.F) {
 	s := newService()
 	known := map[string]bool{}
 	for _, kind := range allKinds {
-		text, _, err := s.Create(context.Background(), token.New{User: "1", Epoch: "e", Kind: kind})
+		text, _, err := s.Create(context.Background(), token.Params{User: "1", Epoch: "e", Kind: kind})
 		if err != nil {
 			f.Fatal(err)
 		}

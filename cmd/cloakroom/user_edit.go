@@ -52,14 +52,14 @@ func (c *userAdd) Run(ctx context.Context, a *app) error {
 func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password string) error {
 	c.policy(s)
 	return a.act(ctx, s, []slog.Attr{slog.String("name", logged(c.Name))}, func(ctx context.Context) error {
-		u, err := s.Accounts.Create(ctx, account.New{
+		u, err := s.Accounts.Create(ctx, account.NewUser{
 			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
 			IsStaff: c.Staff, IsSuperuser: c.Superuser,
 		})
 		if err != nil {
 			return err
 		}
-		did(ctx, s, audit.User.Created, u, slog.String("change", account.RightsChange(&account.User{}, u)))
+		did(ctx, s, audit.User.Created, u, slog.String("change", account.DescribeRightsChange(&account.User{}, u)))
 		return a.printUser(u, "added %s", u.Username)
 	})
 }
@@ -101,13 +101,13 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 		var before account.User
 		changed, err := s.Accounts.Edit(ctx, u.ID, func(u *account.User) error {
 			before = *u
-			before.Direct, before.Groups = slices.Clone(u.Direct), slices.Clone(u.Groups)
+			before.UserPermissions, before.Groups = slices.Clone(u.UserPermissions), slices.Clone(u.Groups)
 			return c.apply(u)
 		})
 		if err != nil {
 			return err
 		}
-		if change := account.RightsChange(&before, changed); change != "" {
+		if change := account.DescribeRightsChange(&before, changed); change != "" {
 			did(ctx, s, audit.Privilege.PermissionsChanged, changed, slog.String("change", logged(change)))
 		}
 		if c.renames() {
@@ -130,7 +130,7 @@ func (c *userSet) apply(u *account.User) error {
 	set(&u.IsStaff, c.Staff)
 	set(&u.IsSuperuser, c.Superuser)
 	for _, p := range c.Revoke {
-		if !slices.Contains(u.Direct, p) {
+		if !slices.Contains(u.UserPermissions, p) {
 			return fmt.Errorf("%s doesn't have the permission %q directly; nothing was changed", u.Username, p)
 		}
 	}
@@ -139,7 +139,7 @@ func (c *userSet) apply(u *account.User) error {
 			return fmt.Errorf("%s isn't in the group %q; nothing was changed", u.Username, g)
 		}
 	}
-	u.Direct = without(slices.Concat(u.Direct, c.Grant), c.Revoke)
+	u.UserPermissions = without(slices.Concat(u.UserPermissions, c.Grant), c.Revoke)
 	u.Groups = without(slices.Concat(u.Groups, c.Join), c.Leave)
 	return nil
 }

@@ -93,7 +93,7 @@ func signedIn(b *testing.B, upstream string) (cookie, address string) {
 	}
 	b.Cleanup(func() { s.Close() })
 	const password = "correct horse battery staple"
-	if _, err := s.Accounts.Create(b.Context(), account.New{Username: "ada", Email: "ada@example.com", Password: password}); err != nil {
+	if _, err := s.Accounts.Create(b.Context(), account.NewUser{Username: "ada", Email: "ada@example.com", Password: password}); err != nil {
 		b.Fatal(err)
 	}
 	server := &http.Server{Handler: s.Handler(nil)}

@@ -53,7 +53,7 @@ var adminRoutes = map[string]string{
 // administrator makes a staff user with these permissions.
 func (s *server) administrator(name string, permissions ...string) *account.User {
 	s.t.Helper()
-	return s.with(s.user(name), func(u *account.User) { u.IsStaff, u.Direct = true, permissions })
+	return s.with(s.user(name), func(u *account.User) { u.IsStaff, u.UserPermissions = true, permissions })
 }
 
 // superuser makes one.
@@ -157,10 +157,10 @@ func TestAdministrationTakesStaffThePermissionAndAFreshSignIn(t *testing.T) {
 		}{
 			{"a visitor", s.client(), nil, 401, "not_authenticated"},
 			{"a user", user("user", func(*account.User) {}), nil, 403, "permission_denied"},
-			{"a user with the permission", user("may-"+name, func(u *account.User) { u.Direct = []string{permission} }), nil, 403, "permission_denied"},
+			{"a user with the permission", user("may-"+name, func(u *account.User) { u.UserPermissions = []string{permission} }), nil, 403, "permission_denied"},
 			{"a superuser who isn't staff", user("super", func(u *account.User) { u.IsSuperuser = true }), nil, 403, "permission_denied"},
 			{"staff with all other permissions", user("others-"+name, func(u *account.User) {
-				u.IsStaff, u.Direct = true, allBut(everything(), permission)
+				u.IsStaff, u.UserPermissions = true, allBut(everything(), permission)
 			}), nil, 403, "permission_denied"},
 			{"a superuser some time after sign-in", stale, nil, 403, "fresh_sign_in_required"},
 			{"a superuser's token", s.program(), []string{"Authorization: Bearer " + text}, 403, "session_required"},
@@ -171,7 +171,7 @@ func TestAdministrationTakesStaffThePermissionAndAFreshSignIn(t *testing.T) {
 				}
 			}
 		}
-		staff := user("staff-"+name, func(u *account.User) { u.IsStaff, u.Direct = true, []string{permission} })
+		staff := user("staff-"+name, func(u *account.User) { u.IsStaff, u.UserPermissions = true, []string{permission} })
 		if a := staff.send(r.Method, at(r), nil); a.StatusCode == 401 || a.StatusCode == 403 || a.StatusCode >= 500 {
 			t.Errorf("%s %s by staff with the permission: %d %s", r.Method, r.Path, a.StatusCode, a.body)
 		}
@@ -537,7 +537,7 @@ func TestAdministratorsSeeAndEndTokens(t *testing.T) {
 		ada, root := s.user("ada"), s.superuser("root")
 		texts := map[string]string{}
 		for _, kind := range []token.Kind{token.DRF, token.Knox, token.Personal} {
-			text, made, err := s.api.Auth.Tokens.Create(t.Context(), token.New{User: ada.ID, Epoch: ada.Epoch, Kind: kind, Name: "x"})
+			text, made, err := s.api.Auth.Tokens.Create(t.Context(), token.Params{User: ada.ID, Epoch: ada.Epoch, Kind: kind, Name: "x"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -565,7 +565,7 @@ func TestAdministratorsSeeAndEndTokens(t *testing.T) {
 				t.Errorf("%s: %d %s", id, r.StatusCode, r.body)
 			}
 		}
-		_, made, err := s.api.Auth.Tokens.Create(t.Context(), token.New{User: root.ID, Epoch: root.Epoch, Kind: token.Personal, Name: "x"})
+		_, made, err := s.api.Auth.Tokens.Create(t.Context(), token.Params{User: root.ID, Epoch: root.Epoch, Kind: token.Personal, Name: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ type adminUserOut struct {
 
 func newAdminUserOut(u *account.User) adminUserOut {
 	return adminUserOut{
-		userOut: newUserOut(u), IsActive: u.IsActive, DirectPermissions: orEmpty(u.Direct),
+		userOut: newUserOut(u), IsActive: u.IsActive, DirectPermissions: orEmpty(u.UserPermissions),
 		HasPassword: u.Password != "" && !strings.HasPrefix(u.Password, "!"),
 	}
 }
@@ -86,7 +86,7 @@ func (in editUserIn) apply(u *account.User) {
 	set(&u.IsStaff, in.IsStaff)
 	set(&u.IsSuperuser, in.IsSuperuser)
 	set(&u.Groups, in.Groups)
-	set(&u.Direct, in.Permissions)
+	set(&u.UserPermissions, in.Permissions)
 }
 
 // set changes a field if a value for it was given.
@@ -115,9 +115,9 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	}
 	var wanted account.User
 	editUserIn{in.Username, in.Email, in.FirstName, in.LastName, in.IsStaff, in.IsSuperuser, in.Groups, in.Permissions}.apply(&wanted)
-	n := account.New{
+	n := account.NewUser{
 		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
-		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.Direct,
+		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.UserPermissions,
 		NoPassword: in.Password == nil,
 	}
 	set(&n.Password, in.Password)
@@ -132,7 +132,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 		c.did(audit.User.Deleted, u, slog.String("reason", "its maker had been signed out"))
 		return nil
 	})
-	c.did(audit.User.Created, u, slog.String("change", shorten(account.RightsChange(&account.User{}, u))))
+	c.did(audit.User.Created, u, slog.String("change", shorten(account.DescribeRightsChange(&account.User{}, u))))
 	return newAdminUserOut(u), nil
 }
 
@@ -149,7 +149,7 @@ func (c *call) edit(id string, change func(*account.User) error) (adminUserOut, 
 	var before account.User
 	u, err := c.accounts().Edit(c.ctx(), id, func(u *account.User) error {
 		before = *u
-		before.Direct, before.Groups = slices.Clone(u.Direct), slices.Clone(u.Groups)
+		before.UserPermissions, before.Groups = slices.Clone(u.UserPermissions), slices.Clone(u.Groups)
 		return change(u)
 	})
 	if err != nil {
@@ -163,7 +163,7 @@ func (c *call) didEdit(before, after *account.User) {
 	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
 		c.did(audit.User.Updated, after)
 	}
-	if change := account.RightsChange(before, after); change != "" {
+	if change := account.DescribeRightsChange(before, after); change != "" {
 		c.did(audit.Privilege.PermissionsChanged, after, slog.String("change", shorten(change)))
 	}
 }
@@ -258,7 +258,7 @@ func endEverything(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.accounts().EndEverything(c.ctx(), u.ID); err != nil {
+	if err := c.accounts().RevokeAll(c.ctx(), u.ID); err != nil {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.Administrator)

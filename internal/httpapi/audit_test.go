@@ -316,7 +316,7 @@ func TestNoPasswordIsInTheAuditLog(t *testing.T) {
 
 // whose is the Who of an audit log, as the whole program has it.
 func (s *server) whose(ctx context.Context, login string) string {
-	u, err := s.stores.Accounts.Find(ctx, account.Key(login))
+	u, err := s.stores.Accounts.Find(ctx, account.CanonicalLogin(login))
 	if err != nil {
 		return ""
 	}

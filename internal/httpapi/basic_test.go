@@ -74,10 +74,10 @@ func TestBasicSaysWhatDjangoRestFrameworkSays(t *testing.T) {
 func TestBasicTakesAnyTextInBothEncodings(t *testing.T) {
 	s := start(t, options{})
 	const password = "пароль: with: colons ✓ "
-	if _, err := s.api.Accounts.Create(t.Context(), account.New{Username: "josé", Password: password}); err != nil {
+	if _, err := s.api.Accounts.Create(t.Context(), account.NewUser{Username: "josé", Password: password}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.api.Accounts.Create(t.Context(), account.New{Username: "zoë", Password: "ÿ latin letters é:"}); err != nil {
+	if _, err := s.api.Accounts.Create(t.Context(), account.NewUser{Username: "zoë", Password: "ÿ latin letters é:"}); err != nil {
 		t.Fatal(err)
 	}
 	s.secret.add(password, "ÿ latin letters é:")

@@ -110,7 +110,7 @@ func BenchmarkScheme(b *testing.B) {
 		b.Fatal(err)
 	}
 	opaque := func(kind token.Kind) string {
-		text, _, err := api.Auth.Tokens.Create(b.Context(), token.New{User: u.ID, Epoch: u.Epoch, Kind: kind, Name: "x"})
+		text, _, err := api.Auth.Tokens.Create(b.Context(), token.Params{User: u.ID, Epoch: u.Epoch, Kind: kind, Name: "x"})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -84,11 +84,11 @@ func newCompatServer(t *testing.T, change ...func(*httpapi.API)) *compatServer {
 		}
 	}})
 	k := &compatServer{server: s, t: t, ada: s.user("ada"), off: s.user("off"), bob: s.user("bob"), token: map[string]string{}}
-	if _, err := s.stores.Accounts.Change(t.Context(), k.ada.ID, func(u *account.User) error { u.Direct = []string{"app.read"}; return nil }); err != nil {
+	if _, err := s.stores.Accounts.Change(t.Context(), k.ada.ID, func(u *account.User) error { u.UserPermissions = []string{"app.read"}; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, u := range []*account.User{k.ada, k.off, k.bob} {
-		k.token[u.Username] = k.issue(u, token.New{Kind: token.DRF})
+		k.token[u.Username] = k.issue(u, token.Params{Kind: token.DRF})
 	}
 	if err := s.api.Accounts.SetActive(t.Context(), k.off.ID, false); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func newCompatServer(t *testing.T, change ...func(*httpapi.API)) *compatServer {
 }
 
 // issue makes a token for a user.
-func (s *server) issue(u *account.User, n token.New) string {
+func (s *server) issue(u *account.User, n token.Params) string {
 	s.t.Helper()
 	n.User, n.Epoch = u.ID, u.Epoch
 	text, _, err := s.api.Auth.Tokens.Create(s.t.Context(), n)
@@ -234,7 +234,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			if name == "latin" {
 				utf8 = "café au lait, s'il te plaît"
 			}
-			u, err := k.api.Accounts.Create(t.Context(), account.New{Username: name, Password: utf8})
+			u, err := k.api.Accounts.Create(t.Context(), account.NewUser{Username: name, Password: utf8})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -511,7 +511,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		}
 	},
 	"knox-11": func(t *testing.T, k *compatServer) {
-		personal := k.issue(k.ada, token.New{Kind: token.Personal, Name: "x"})
+		personal := k.issue(k.ada, token.Params{Kind: token.Personal, Name: "x"})
 		for header, challenge := range map[string]string{"Token " + k.token["ada"]: "Token", "Bearer " + personal: "Token"} {
 			is(t, k.program().send("POST", "/api/auth/knox/logout/", nil, "Authorization: "+header), 401, challenge, plainInvalid)
 		}

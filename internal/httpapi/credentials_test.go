@@ -40,7 +40,7 @@ func byHeader(line func(s *server, u *account.User) string) func(*server, *accou
 	}
 }
 
-func issuing(scheme string, n token.New) func(*server, *account.User) func(string, string, any, ...string) *answer {
+func issuing(scheme string, n token.Params) func(*server, *account.User) func(string, string, any, ...string) *answer {
 	return byHeader(func(s *server, u *account.User) string { return "Authorization: " + scheme + " " + s.issue(u, n) })
 }
 
@@ -48,9 +48,9 @@ var credentials = []credential{
 	{"none", func(s *server, _ *account.User) func(string, string, any, ...string) *answer { return s.program().send }},
 	{"session", func(s *server, u *account.User) func(string, string, any, ...string) *answer { return s.as(u).send }},
 	{"app", byHeader(func(s *server, u *account.User) string { return s.phone(u.Username) })},
-	{"drf", issuing("Token", token.New{Kind: token.DRF})},
-	{"knox", issuing("Token", token.New{Kind: token.Knox})},
-	{"personal", issuing("Bearer", token.New{Kind: token.Personal, Name: "x"})},
+	{"drf", issuing("Token", token.Params{Kind: token.DRF})},
+	{"knox", issuing("Token", token.Params{Kind: token.Knox})},
+	{"personal", issuing("Bearer", token.Params{Kind: token.Personal, Name: "x"})},
 	{"access", byHeader(func(s *server, u *account.User) string {
 		return "Authorization: Bearer " + s.jwtPair(u.Username).Access
 	})},
@@ -223,7 +223,7 @@ func TestWithBasicOnNameAndPasswordCountEverywhere(t *testing.T) {
 func TestACredentialThatIsNoGoodIsNotPassedOver(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
-	good := "Authorization: Token " + s.issue(u, token.New{Kind: token.DRF})
+	good := "Authorization: Token " + s.issue(u, token.Params{Kind: token.DRF})
 	bob := s.as(s.user("bob"))
 	for name, c := range map[string]struct {
 		header []string
@@ -234,7 +234,7 @@ func TestACredentialThatIsNoGoodIsNotPassedOver(t *testing.T) {
 		"an empty bearer":     {[]string{"Authorization: Bearer"}, "bad_authorization_header"},
 		"two words":           {[]string{"Authorization: Bearer a b"}, "bad_authorization_header"},
 		"a mistyped personal": {[]string{"Authorization: Bearer cloak_" + strings.Repeat("0", 49)}, "invalid_token"},
-		"a personal as Token": {[]string{"Authorization: Token " + s.issue(u, token.New{Kind: token.Personal})}, "invalid_token"},
+		"a personal as Token": {[]string{"Authorization: Token " + s.issue(u, token.Params{Kind: token.Personal})}, "invalid_token"},
 		"a DRF as Bearer":     {[]string{strings.Replace(good, "Token", "Bearer", 1)}, "token_not_valid"},
 		"two headers":         {[]string{good, "Authorization: Basic eDp5"}, "invalid_token"},
 		"an app's":            {[]string{"X-Session-Token: x"}, "not_authenticated"},
@@ -278,8 +278,8 @@ func TestTheLogoutOfATokenLeavesTheCookieAlone(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
-	other := "Authorization: Token " + s.issue(u, token.New{Kind: token.DRF})
-	r := c.send("POST", "/api/auth/logout", nil, "Authorization: Bearer "+s.issue(u, token.New{Kind: token.Personal}))
+	other := "Authorization: Token " + s.issue(u, token.Params{Kind: token.DRF})
+	r := c.send("POST", "/api/auth/logout", nil, "Authorization: Bearer "+s.issue(u, token.Params{Kind: token.Personal}))
 	if r.StatusCode != 200 || len(r.Cookies()) > 0 || r.Header.Get("Clear-Site-Data") != "" {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
 	}
@@ -367,7 +367,7 @@ func TestAPersonalTokenIsMadeShownOnceAndBounded(t *testing.T) {
 		u := s.user("ada")
 		rights := func(names ...string) {
 			t.Helper()
-			_, err := s.api.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.Direct = names; return nil })
+			_, err := s.api.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.UserPermissions = names; return nil })
 			if err != nil {
 				t.Fatal(err)
 			}

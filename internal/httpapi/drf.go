@@ -72,7 +72,7 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 	if err != nil {
 		return obtainedToken{}, err
 	}
-	text, _, err := c.newToken(u, token.New{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
+	text, _, err := c.newToken(u, token.Params{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return obtainedToken{}, errUnableToLogIn
 	}
@@ -80,10 +80,10 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 }
 
 // newToken makes a token for a user, at the epoch that was read with their proof, which is none if that has moved.
-func (c *call) newToken(u *account.User, n token.New) (string, *token.Token, error) {
+func (c *call) newToken(u *account.User, n token.Params) (string, *token.Token, error) {
 	n.User, n.Epoch, n.IP, n.Agent = u.ID, u.Epoch, text(c.address()), agent(c.r)
 	text, t, err := c.api.Auth.Tokens.Create(c.ctx(), n)
-	if errors.Is(err, token.ErrMoved) {
+	if errors.Is(err, token.ErrEpochChanged) {
 		return "", nil, account.ErrInvalidCredentials
 	}
 	return text, t, err
@@ -100,7 +100,7 @@ func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
 	if err != nil {
 		return knoxOut{}, err
 	}
-	text, t, err := c.newToken(u, token.New{Kind: token.Knox, TTL: c.api.Knox.ttl(), Limit: c.api.Knox.Limit})
+	text, t, err := c.newToken(u, token.Params{Kind: token.Knox, TTL: c.api.Knox.ttl(), Limit: c.api.Knox.Limit})
 	if errors.Is(err, token.ErrLimit) {
 		return knoxOut{}, errTooManyKnox
 	}

@@ -85,7 +85,7 @@ var endings = []ending{
 		}
 	}, true, true},
 	{"ending everything", func(t *testing.T, s *server, u *account.User, _, _ *client) {
-		if err := s.api.Accounts.EndEverything(t.Context(), u.ID); err != nil {
+		if err := s.api.Accounts.RevokeAll(t.Context(), u.ID); err != nil {
 			t.Error(err)
 		}
 	}, true, true},
@@ -236,9 +236,9 @@ func TestRightsAreReadOnEachRequest(t *testing.T) {
 			}
 		}
 		shows("not yet", "permissions", "app.read")
-		edit(func(u *account.User) { u.Direct = []string{"app.read"} })
+		edit(func(u *account.User) { u.UserPermissions = []string{"app.read"} })
 		shows("given", "permissions", "app.read")
-		edit(func(u *account.User) { u.Direct = nil })
+		edit(func(u *account.User) { u.UserPermissions = nil })
 		shows("taken", "permissions", "app.read")
 		group("app.list")
 		edit(func(u *account.User) { u.Groups = []string{"readers"} })

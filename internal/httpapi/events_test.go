@@ -161,7 +161,7 @@ var deeds = []struct {
 		return s.api.Accounts.Delete(s.t.Context(), u.ID)
 	}},
 	{"everything ended", "administrator", func(s *server, u *account.User, _, _ *client) error {
-		return s.api.Accounts.EndEverything(s.t.Context(), u.ID)
+		return s.api.Accounts.RevokeAll(s.t.Context(), u.ID)
 	}},
 	{"revoked for a reason", "administrator", func(s *server, u *account.User, victim, _ *client) error {
 		return s.api.Sessions.Revoke(session.WithReason(s.t.Context(), "administrator"), "", victim.sessionID())
@@ -279,7 +279,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	time.Sleep(time.Second) // what our own process has done is over
 	var took []time.Duration
 	began := time.Now()
-	_, err := theirs.Accounts.Change(t.Context(), bob.ID, func(u *account.User) error { u.Direct = []string{"blog.add_post"}; return nil })
+	_, err := theirs.Accounts.Change(t.Context(), bob.ID, func(u *account.User) error { u.UserPermissions = []string{"blog.add_post"}; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestRightsThatChangeAreTold(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*account.User){
-		"permissions": func(u *account.User) { u.Direct = []string{"blog.add_post"} },
+		"permissions": func(u *account.User) { u.UserPermissions = []string{"blog.add_post"} },
 		"staff":       func(u *account.User) { u.IsStaff = true },
 		"superuser":   func(u *account.User) { u.IsSuperuser = true },
 		"name":        func(u *account.User) { u.FirstName = "Ada" },

@@ -18,11 +18,11 @@ import (
 var routine = map[string]func(p *party) func() *answer{
 	"POST /api/auth/logout": func(p *party) func() *answer {
 		p.as(p.root)
-		p.issue(p.root, token.New{Kind: token.Knox})
+		p.issue(p.root, token.Params{Kind: token.Knox})
 		return p.sends("POST", "/api/auth/logout", map[string]any{"everywhere": true})
 	},
 	"GET /api/me": func(p *party) func() *answer {
-		return p.bears("Bearer", p.root, token.New{Kind: token.Personal, Name: "x"}, "GET", "/api/me")
+		return p.bears("Bearer", p.root, token.Params{Kind: token.Personal, Name: "x"}, "GET", "/api/me")
 	},
 	"GET /api/auth/me": func(p *party) func() *answer {
 		access := p.jwtPair("bob").Access
@@ -45,11 +45,11 @@ var routine = map[string]func(p *party) func() *answer{
 		}
 	},
 	"POST /api/auth/knox/logout": func(p *party) func() *answer {
-		return p.bears("Token", p.bob, token.New{Kind: token.Knox}, "POST", "/api/auth/knox/logout/")
+		return p.bears("Token", p.bob, token.Params{Kind: token.Knox}, "POST", "/api/auth/knox/logout/")
 	},
 	"POST /api/auth/knox/logoutall": func(p *party) func() *answer {
-		p.issue(p.bob, token.New{Kind: token.Knox})
-		return p.bears("Token", p.bob, token.New{Kind: token.Knox}, "POST", "/api/auth/knox/logoutall/")
+		p.issue(p.bob, token.Params{Kind: token.Knox})
+		return p.bears("Token", p.bob, token.Params{Kind: token.Knox}, "POST", "/api/auth/knox/logoutall/")
 	},
 	"POST /api/auth/jwt/refresh": func(p *party) func() *answer {
 		return p.says("/api/auth/jwt/refresh/", "refresh", p.jwtPair("bob").Refresh)

@@ -18,8 +18,8 @@ import (
 // fail uses up tries of a name from an address, without the work of a hash.
 func (s *server) fail(n int, name, address string) {
 	s.t.Helper()
-	a := throttle.Attempt{Name: "name:" + account.Key(name), Address: netip.MustParseAddr(address)}
-	if u, err := s.stores.Accounts.Find(s.t.Context(), account.Key(name)); err == nil {
+	a := throttle.Attempt{Name: "name:" + account.CanonicalLogin(name), Address: netip.MustParseAddr(address)}
+	if u, err := s.stores.Accounts.Find(s.t.Context(), account.CanonicalLogin(name)); err == nil {
 		a.Account = "user:" + u.ID
 	}
 	for range n {
@@ -90,7 +90,7 @@ func TestEverySpellingOfANameHasOneCount(t *testing.T) {
 	t.Attr("threat", "F5")
 	s := start(t, options{})
 	s.user("josé")
-	u, err := s.stores.Accounts.Find(t.Context(), account.Key("josé"))
+	u, err := s.stores.Accounts.Find(t.Context(), account.CanonicalLogin("josé"))
 	if err != nil {
 		t.Fatal(err)
 	}

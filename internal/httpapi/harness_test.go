@@ -155,7 +155,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		Audiences: []string{"reports", "billing"}, Audit: auditLog,
 	}
 	hub := &events.Hub{Auth: who, Log: logger}
-	sessions.OnEnd, accounts.Changed = hub.SessionsEnded, hub.Wake
+	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	inBackground(t, hub.Run)
 	return &httpapi.API{
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,

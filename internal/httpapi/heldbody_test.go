@@ -43,7 +43,7 @@ var judges = map[string]judgedBy{
 	"session": {ofAPage, []string{"signed out", "signed out everywhere", "ended by an administrator", "disabled", "deleted"}},
 	"admin":   {ofAPage, []string{"signed out", "signed out everywhere", "ended by an administrator", "disabled", "deleted", "demoted"}},
 	"knox": {func(_ *testing.T, x *cast) []string {
-		return []string{"Authorization: Token " + x.s.issue(x.actor, token.New{Kind: token.Knox})}
+		return []string{"Authorization: Token " + x.s.issue(x.actor, token.Params{Kind: token.Knox})}
 	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
 	"access": {func(t *testing.T, x *cast) []string {
 		return []string{"Authorization: Bearer " + x.family(t).Access}
@@ -143,7 +143,7 @@ func sessionOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string 
 
 func tokenOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string {
 	return func(t *testing.T, x *cast) []string {
-		x.s.issue(pick(x), token.New{Kind: token.Personal, Name: "script"})
+		x.s.issue(pick(x), token.Params{Kind: token.Personal, Name: "script"})
 		all, err := x.s.api.Auth.Tokens.List(t.Context(), pick(x).ID)
 		did(t, err)
 		return []string{all[0].ID}

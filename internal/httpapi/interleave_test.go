@@ -140,7 +140,7 @@ func (w *stage) group(name string) *account.Group {
 }
 
 func (w *stage) exists(name string) bool {
-	_, err := w.s.stores.Accounts.Find(w.s.t.Context(), account.Key(name))
+	_, err := w.s.stores.Accounts.Find(w.s.t.Context(), account.CanonicalLogin(name))
 	return err == nil
 }
 

@@ -236,8 +236,8 @@ func TestNothingButALiveAccessTokenIsExchanged(t *testing.T) {
 	pair := s.jwtPair("ada")
 	c := s.signedIn("ada")
 	minted := c.mintJWT("reports")
-	personal := s.issue(u, token.New{Kind: token.Personal})
-	drf := s.issue(u, token.New{Kind: token.DRF})
+	personal := s.issue(u, token.Params{Kind: token.Personal})
+	drf := s.issue(u, token.Params{Kind: token.DRF})
 	before := len(s.records(u.ID))
 	exchange := func(c *client, header ...string) *answer {
 		return c.send("POST", "/api/auth/jwt/exchange", nil, header...)
@@ -321,7 +321,7 @@ func TestJWTsDieWithWhatTheyWereMadeFrom(t *testing.T) {
 				return s.api.Accounts.SetPassword(context.Background(), u.ID, newPassword)
 			}, "token_not_valid", ended, ended, ended},
 			"compromised": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
-				return s.api.Accounts.EndEverything(context.Background(), u.ID)
+				return s.api.Accounts.RevokeAll(context.Background(), u.ID)
 			}, "token_not_valid", ended, ended, ended},
 			"disabled": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
 				return s.api.Accounts.SetActive(context.Background(), u.ID, false)
@@ -421,7 +421,7 @@ func TestOnlyASessionMintsTokens(t *testing.T) {
 	}{
 		"a visitor":           {mint(s.client(), reports), 401, "not_authenticated"},
 		"an access token":     {mint(s.program(), reports, "Authorization: Bearer "+s.jwtPair("ada").Access), 403, "session_required"},
-		"a personal token":    {mint(s.program(), reports, "Authorization: Bearer "+s.issue(u, token.New{Kind: token.Personal})), 403, "session_required"},
+		"a personal token":    {mint(s.program(), reports, "Authorization: Bearer "+s.issue(u, token.Params{Kind: token.Personal})), 403, "session_required"},
 		"no audience":         {mint(c, map[string]string{}), 400, "invalid"},
 		"an unknown audience": {mint(c, map[string]string{"audience": "evil"}), 400, "invalid"},
 		"ourselves":           {mint(c, map[string]string{"audience": s.public}), 400, "invalid"},

@@ -134,7 +134,7 @@ func (c *call) recordVerification(kinds audit.Verification, name string, err err
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:
 		kind = kinds.Success
-	case throttled, errors.Is(err, account.ErrBarred):
+	case throttled, errors.Is(err, account.ErrLocked):
 		kind = kinds.Lock
 	case errors.Is(err, account.ErrInvalidCredentials):
 		kind = kinds.Fail

@@ -40,7 +40,7 @@ func TestASessionThatIsEndedDuringAReauthenticationStaysEnded(t *testing.T) {
 			u := s.user("ada")
 			c := s.signedIn("ada")
 			b.loads, b.deed = 0, func() {
-				if err := s.api.Accounts.EndEverything(context.Background(), u.ID); err != nil {
+				if err := s.api.Accounts.RevokeAll(context.Background(), u.ID); err != nil {
 					t.Error(err)
 				}
 			}

@@ -41,14 +41,14 @@ func newParty(t *testing.T, plan *storetest.Plan) *party {
 func (p *party) bobsThings() {
 	p.as(p.bob)
 	p.as(p.bob)
-	p.issue(p.bob, token.New{Kind: token.Personal, Name: "x"})
+	p.issue(p.bob, token.Params{Kind: token.Personal, Name: "x"})
 }
 
 func (p *party) sends(method, path string, body any) func() *answer {
 	return func() *answer { return p.c.send(method, path, body) }
 }
 
-func (p *party) bears(scheme string, u *account.User, n token.New, method, path string) func() *answer {
+func (p *party) bears(scheme string, u *account.User, n token.Params, method, path string) func() *answer {
 	line := "Authorization: " + scheme + " " + p.issue(u, n)
 	return func() *answer { return p.program().send(method, path, nil, line) }
 }
@@ -65,7 +65,7 @@ func (p *party) says(path, field, text string) func() *answer {
 
 // tokenOf makes a token, and returns its ID.
 func (p *party) tokenOf(u *account.User) string {
-	p.issue(u, token.New{Kind: token.Personal, Name: "x"})
+	p.issue(u, token.Params{Kind: token.Personal, Name: "x"})
 	return p.tokens(u.ID)[0].PublicID
 }
 

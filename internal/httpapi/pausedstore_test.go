@@ -49,7 +49,7 @@ type pausedTokens struct {
 }
 
 func (s pausedTokens) Create(ctx context.Context, r *token.Record, limit token.Limit) error {
-	if r.Kind != token.Spent {
+	if r.Kind != token.UsedJTI {
 		s.at("creating a token")
 	}
 	return s.Store.Create(ctx, r, limit)
@@ -127,7 +127,7 @@ func TestWhatEndsWhileTheStoreIsSlowIsNotHandedOut(t *testing.T) {
 						Throttles: st.Throttles, Sealed: pausedKeys{st.Sealed, p}, Audit: pausedAudit{st.Audit, p},
 					}
 				}})
-				s.api.Accounts.Like = func(context.Context, *account.User) (string, error) {
+				s.api.Accounts.HashTemplate = func(context.Context, *account.User) (string, error) {
 					p.at("hashing")
 					return "pbkdf2_sha256$1000$saltsaltsaltsaltsaltsa$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", nil // Django's, and quick
 				}

@@ -48,7 +48,7 @@ var sentinels = []struct {
 		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
 	{account.ErrResetSpent, problem.New(http.StatusForbidden, "reset_link_invalid",
 		"This link is no longer valid: it was used, replaced by another, or is over an hour old. Ask for a new one.")},
-	{account.ErrMoved, errSessionEnded},
+	{account.ErrEpochChanged, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
 	{session.ErrNoTicket, problem.New(http.StatusBadRequest, "unreadable_session",

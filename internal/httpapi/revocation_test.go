@@ -28,7 +28,7 @@ func newHolder(t *testing.T, s *server, root *client, name string) *holder {
 	t.Helper()
 	u := s.user(name)
 	if _, err := s.api.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error {
-		u.Direct, u.Groups = []string{"app.direct"}, []string{"readers"}
+		u.UserPermissions, u.Groups = []string{"app.direct"}, []string{"readers"}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -42,9 +42,9 @@ func newHolder(t *testing.T, s *server, root *client, name string) *holder {
 		"this":     "Cookie: " + h.here.cookieName() + "=" + h.here.ticket(),
 		"others":   "Cookie: " + h.here.cookieName() + "=" + s.as(u).ticket(),
 		"app":      s.phone(name),
-		"DRF":      "Authorization: Token " + s.issue(u, token.New{Kind: token.DRF}),
-		"knox":     "Authorization: Token " + s.issue(u, token.New{Kind: token.Knox}),
-		"personal": "Authorization: Bearer " + s.issue(u, token.New{Kind: token.Personal, Name: "x"}),
+		"DRF":      "Authorization: Token " + s.issue(u, token.Params{Kind: token.DRF}),
+		"knox":     "Authorization: Token " + s.issue(u, token.Params{Kind: token.Knox}),
+		"personal": "Authorization: Bearer " + s.issue(u, token.Params{Kind: token.Personal, Name: "x"}),
 		"access":   fmt.Sprint("Authorization: Bearer ", r.field("access")),
 	}
 	return h

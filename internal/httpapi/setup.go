@@ -31,7 +31,7 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	first := account.New{Username: *in.Username, Password: *in.Password}
+	first := account.NewUser{Username: *in.Username, Password: *in.Password}
 	if in.Email != nil {
 		first.Email = *in.Email
 	}

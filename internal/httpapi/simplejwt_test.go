@@ -329,7 +329,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	"jwt-23": func(t *testing.T, k *compatServer) {
 		pair := k.jwtPair("ada")
 		is(t, k.me("Authorization: bearer "+pair.Access), 401, "Session", noCredentials)
-		names(t, k.me("Authorization: bearer "+k.issue(k.ada, token.New{Kind: token.Personal})), "ada")
+		names(t, k.me("Authorization: bearer "+k.issue(k.ada, token.Params{Kind: token.Personal})), "ada")
 	},
 	"jwt-24": func(t *testing.T, k *compatServer) {
 		pair := k.jwtPair("ada")

@@ -73,7 +73,7 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err := required(map[string]*string{"name": in.Name}); err != nil {
 		return tokenOut{}, err
 	}
-	p := auth.Personal{Name: *in.Name, TTL: token.StandardTTL, IP: text(c.address()), Agent: agent(c.r)}
+	p := auth.Personal{Name: *in.Name, TTL: token.DefaultTTL, IP: text(c.address()), Agent: agent(c.r)}
 	if in.Scopes != nil {
 		p.Scopes = *in.Scopes
 	}

@@ -47,7 +47,7 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 func (s *Service) Spend(ctx context.Context, c *Claims) error {
 	id := sha256.Sum256([]byte("\x00jwt jti\x00" + c.ID))
 	err := s.Store.Create(ctx, &token.Record{
-		ID: id, PublicID: "jti-" + c.ID, User: c.User, Epoch: c.Epoch, Kind: token.Spent,
+		ID: id, PublicID: "jti-" + c.ID, User: c.User, Epoch: c.Epoch, Kind: token.UsedJTI,
 		Created: time.Now().Unix(), Expires: c.ExpiresAt.Unix(),
 	}, token.Limit{})
 	if errors.Is(err, token.ErrExists) {

@@ -324,7 +324,7 @@ func TestAnAccessTokenIsExchangedOnce(t *testing.T) {
 	if got := tally(errs); !only(got, map[string]int{"<nil>": 1, jwt.ErrSpent.Error(): 63}) {
 		t.Error(got)
 	}
-	marks, err := w.db.Tokens.List(t.Context(), token.Query{Kind: token.Spent})
+	marks, err := w.db.Tokens.List(t.Context(), token.Query{Kind: token.UsedJTI})
 	if err != nil || len(marks) != 1 || marks[0].Expires != c.ExpiresAt.Unix() {
 		t.Fatal(marks, err)
 	}

@@ -20,10 +20,10 @@ func (m *Metrics) Accounts(s account.Store) account.Store {
 		return s
 	}
 	a := accounts{s, m}
-	if t, ok := s.(account.TypedFinder); ok {
+	if t, ok := s.(account.LoginFinder); ok {
 		return struct {
 			accounts
-			account.TypedFinder
+			account.LoginFinder
 		}{a, t}
 	}
 	return a

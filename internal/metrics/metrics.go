@@ -105,9 +105,9 @@ func (m *Metrics) Ended(e session.EndEvent) { m.revocations.WithLabelValues(e.Re
 
 // Watch shows how many passwords wait for a hasher.
 func (m *Metrics) Watch(h *password.Hasher) {
-	m.gauge("password_hashes_running", "Passwords that are being hashed.", func() float64 { return float64(h.Load().Running) })
-	m.gauge("password_hashes_waiting", "Passwords that wait for their turn to be hashed.", func() float64 { return float64(h.Load().Waiting) })
-	m.gauge("password_hashes_workers", "How many passwords are hashed at a time.", func() float64 { return float64(h.Load().Workers) })
+	m.gauge("password_hashes_running", "Passwords that are being hashed.", func() float64 { return float64(h.Stats().Running) })
+	m.gauge("password_hashes_waiting", "Passwords that wait for their turn to be hashed.", func() float64 { return float64(h.Stats().Waiting) })
+	m.gauge("password_hashes_workers", "How many passwords are hashed at a time.", func() float64 { return float64(h.Stats().Workers) })
 }
 
 // call measures one call of a store. An error that answers the question is none of the store's.

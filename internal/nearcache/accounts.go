@@ -43,7 +43,7 @@ func (a *accounts) View(ctx context.Context, id string) (*account.User, error) {
 
 func copied(u *account.User) account.User {
 	kept := *u
-	kept.Groups, kept.Direct, kept.Permissions = slices.Clone(u.Groups), slices.Clone(u.Direct), slices.Clone(u.Permissions)
+	kept.Groups, kept.UserPermissions, kept.Permissions = slices.Clone(u.Groups), slices.Clone(u.UserPermissions), slices.Clone(u.Permissions)
 	return kept
 }
 
@@ -52,7 +52,7 @@ func size(u *account.User) int {
 	for _, text := range []string{u.ID, u.Username, u.Email, u.FirstName, u.LastName, u.Password, u.Epoch} {
 		n += len(text)
 	}
-	for _, list := range [][]string{u.Groups, u.Direct, u.Permissions} {
+	for _, list := range [][]string{u.Groups, u.UserPermissions, u.Permissions} {
 		for _, name := range list {
 			n += len(name) + int(unsafe.Sizeof(name))
 		}

@@ -117,7 +117,7 @@ func TestAccountsAreFenced(t *testing.T) {
 		"epoch":      func(u *account.User) error { u.Epoch = "2"; return nil },
 		"disabled":   func(u *account.User) error { u.IsActive = false; return nil },
 		"staff":      func(u *account.User) error { u.IsStaff = false; return nil },
-		"permission": func(u *account.User) error { u.Direct = nil; return nil },
+		"permission": func(u *account.User) error { u.UserPermissions = nil; return nil },
 		"nothing":    func(u *account.User) error { return nil },
 		"with a sign-in": func(u *account.User) error {
 			u.LastLogin++
@@ -139,7 +139,7 @@ func TestAccountsAreFenced(t *testing.T) {
 					t.Error("it was not fenced")
 				}
 				got, err := account.View(t.Context(), deaf.accounts, id)
-				if err != nil || got.Epoch != want.Epoch || got.Password != want.Password || got.IsActive != want.IsActive || got.IsStaff != want.IsStaff || len(got.Direct) != len(want.Direct) {
+				if err != nil || got.Epoch != want.Epoch || got.Password != want.Password || got.IsActive != want.IsActive || got.IsStaff != want.IsStaff || len(got.UserPermissions) != len(want.UserPermissions) {
 					t.Errorf("the other node has %+v, %v", got, err)
 				}
 			})
@@ -149,7 +149,7 @@ func TestAccountsAreFenced(t *testing.T) {
 
 // addUser makes a user, and lets every node remember them.
 func (c *cluster) addUser() string {
-	u := &account.User{Username: "ann", Password: "hash", IsActive: true, IsStaff: true, Epoch: "1", Direct: []string{"app.see"}}
+	u := &account.User{Username: "ann", Password: "hash", IsActive: true, IsStaff: true, Epoch: "1", UserPermissions: []string{"app.see"}}
 	ctx := c.t.Context()
 	if err := c.nodes[0].accounts.SetGroup(ctx, account.Group{Name: "g", Permissions: []string{"app.edit"}}); err != nil {
 		c.t.Fatal(err)
@@ -233,7 +233,7 @@ func TestChangesOfAccountsAreFenced(t *testing.T) {
 				return err
 			}
 			_, err := m.accounts.SpendReset(t.Context(), [32]byte{7}, 1, func(u *account.User) error {
-				u.Epoch, u.Groups, u.Direct = u.Epoch+"+", nil, nil
+				u.Epoch, u.Groups, u.UserPermissions = u.Epoch+"+", nil, nil
 				return nil
 			})
 			return err

@@ -59,7 +59,7 @@ func (v accountViews) Load(ctx context.Context, id string) (*account.User, error
 		return nil, err
 	}
 	own := *u
-	own.Groups, own.Direct, own.Permissions = slices.Clone(u.Groups), slices.Clone(u.Direct), slices.Clone(u.Permissions)
+	own.Groups, own.UserPermissions, own.Permissions = slices.Clone(u.Groups), slices.Clone(u.UserPermissions), slices.Clone(u.Permissions)
 	return &own, nil
 }
 

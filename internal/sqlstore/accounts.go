@@ -117,7 +117,7 @@ func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) 
 	}
 	query = selectUser(a.dialect) + ` WHERE u.id > $1`
 	args = []any{after}
-	if search := account.Key(q.Search); search != "" {
+	if search := account.CanonicalLogin(q.Search); search != "" {
 		query += ` AND ` + a.dialect.Position(`u.search`, `$2`) + ` > 0`
 		args = append(args, a.dialect.Bytes(search))
 	}
@@ -136,7 +136,7 @@ func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) 
 // searchable is what a search looks through: the keys of a user's names, a line each.
 func searchable(u *account.User) string {
 	return strings.Join([]string{
-		account.Key(u.Username), account.Key(u.Email), account.Key(u.FirstName + " " + u.LastName),
+		account.CanonicalLogin(u.Username), account.CanonicalLogin(u.Email), account.CanonicalLogin(u.FirstName + " " + u.LastName),
 	}, "\n")
 }
 
@@ -167,7 +167,7 @@ func scanUser(row scanner) (*account.User, error) {
 	for _, list := range []struct {
 		json []byte
 		into *[]string
-	}{{groups, &u.Groups}, {direct, &u.Direct}, {all, &u.Permissions}} {
+	}{{groups, &u.Groups}, {direct, &u.UserPermissions}, {all, &u.Permissions}} {
 		if err := names(list.json, list.into); err != nil {
 			return nil, fmt.Errorf("read the lists of user %d: %w", id, err)
 		}

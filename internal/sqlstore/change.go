@@ -147,7 +147,7 @@ func (a *accounts) belongings(t tx, id int64, u *account.User) error {
 	if err := a.addMembers(t, id, u.Groups); err != nil {
 		return err
 	}
-	return a.addPermissions(t, id, u.Direct)
+	return a.addPermissions(t, id, u.UserPermissions)
 }
 
 // update writes what is different in after.
@@ -166,11 +166,11 @@ func (a *accounts) update(t tx, id int64, before, after *account.User) error {
 			return err
 		}
 	}
-	if !slices.Equal(before.Direct, after.Direct) {
+	if !slices.Equal(before.UserPermissions, after.UserPermissions) {
 		if _, err := t.exec(a.dropPermissions, id); err != nil {
 			return fmt.Errorf("change permissions of a user: %w", err)
 		}
-		return a.addPermissions(t, id, after.Direct)
+		return a.addPermissions(t, id, after.UserPermissions)
 	}
 	return nil
 }
@@ -180,8 +180,8 @@ type login struct{ field, key string }
 
 // logins returns the keys of a user, each once.
 func logins(u *account.User) []login {
-	all := []login{{"username", account.Key(u.Username)}}
-	if key := account.Key(u.Email); u.Email != "" && key != all[0].key {
+	all := []login{{"username", account.CanonicalLogin(u.Username)}}
+	if key := account.CanonicalLogin(u.Email); u.Email != "" && key != all[0].key {
 		all = append(all, login{"email", key})
 	}
 	return all
@@ -256,6 +256,6 @@ func (a *accounts) columns(u *account.User) []any {
 
 func copyUser(u *account.User) *account.User {
 	next := *u
-	next.Groups, next.Direct, next.Permissions = slices.Clone(u.Groups), slices.Clone(u.Direct), slices.Clone(u.Permissions)
+	next.Groups, next.UserPermissions, next.Permissions = slices.Clone(u.Groups), slices.Clone(u.UserPermissions), slices.Clone(u.Permissions)
 	return &next
 }

@@ -90,7 +90,7 @@ func (a *accounts) Imports(ctx context.Context, source string) (map[string]strin
 // importAll takes over those users who can keep their IDs, or then those who can't.
 func (a *accounts) importAll(t tx, users []account.Imported, results []account.ImportResult, later bool) (err error) {
 	for i, u := range users {
-		if later && !results[i].Later {
+		if later && !results[i].Deferred {
 			continue
 		}
 		if results[i], err = a.importOne(t, u, later); err != nil {
@@ -117,14 +117,14 @@ func (a *accounts) importOne(t tx, in account.Imported, later bool) (account.Imp
 		return a.importAgain(t, in, k, sum[:])
 	}
 	r := account.ImportResult{}
-	if r.Taken, err = a.takenBy(t, &in.User, 0); err != nil || r.Taken == "username" {
+	if r.Conflict, err = a.takenBy(t, &in.User, 0); err != nil || r.Conflict == "username" {
 		return r, err
 	}
-	state := in.State(r.Taken)
-	if r.Taken == "email" {
+	state := in.State(r.Conflict)
+	if r.Conflict == "email" {
 		in.User.Email = ""
 	}
-	r.User, r.Later, err = a.importNew(t, in, later, state, sum[:])
+	r.User, r.Deferred, err = a.importNew(t, in, later, state, sum[:])
 	r.Created = r.User != nil
 	return r, err
 }
@@ -151,12 +151,12 @@ func (a *accounts) importAgain(t tx, in account.Imported, k known, sum []byte) (
 	if bytes.Equal(in.State(), k.state) && bytes.Equal(sum, k.password) {
 		return account.ImportResult{User: before}, nil
 	}
-	if in.Another(k.state) {
-		return account.ImportResult{Taken: "id"}, nil
+	if in.SameIDOtherPerson(k.state) {
+		return account.ImportResult{Conflict: "id"}, nil
 	}
 	next := copyUser(before)
 	in.Merge(next, k.state)
-	if r.Taken, err = a.keepNames(t, next, before, k.id); err != nil {
+	if r.Conflict, err = a.keepNames(t, next, before, k.id); err != nil {
 		return r, err
 	}
 	if !bytes.Equal(k.password, sum) {
@@ -170,7 +170,7 @@ func (a *accounts) importAgain(t tx, in account.Imported, k known, sum []byte) (
 		r.User, err = a.alter(t, k.id, func(u *account.User) error { *u = *next; return nil })
 	}
 	if err == nil {
-		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State(r.Taken), sum)
+		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State(r.Conflict), sum)
 	}
 	return r, err
 }

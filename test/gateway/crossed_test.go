@@ -101,7 +101,7 @@ func (f *front) crowd(t *testing.T, people int) (all []caller) {
 	}
 	for i := range people {
 		name := fmt.Sprint("user", i)
-		u, err := s.Accounts.Create(t.Context(), account.New{Username: name, Email: name + "@example.com", NoPassword: true})
+		u, err := s.Accounts.Create(t.Context(), account.NewUser{Username: name, Email: name + "@example.com", NoPassword: true})
 		if err != nil {
 			t.Fatal(err)
 		}

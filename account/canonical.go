@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Key is the form in which a username or e-mail address is compared: NFKC and case-folded, so that two texts which a
-// person would take for the same name have the same key. Key(Key(s)) == Key(s).
-func Key(s string) string {
+// CanonicalLogin is the form in which a username or e-mail address is compared: NFKC and case-folded, so that two texts which a
+// person would take for the same name have the same key. CanonicalLogin(CanonicalLogin(s)) == CanonicalLogin(s).
+func CanonicalLogin(s string) string {
 	// Folding can undo NFKC and NFKC can undo folding; a few characters need a second round, and none a third. The
 	// text is a stranger's, so nothing may depend on that.
 	for range 4 {

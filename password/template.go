@@ -22,8 +22,8 @@ type rehasher interface {
 	rehash(password string) (encoded string, err error) // with the same parameters and a new salt
 }
 
-// Like reports whether [Hasher.HashLike] can make hashes like this one: Django's formats that have a salt and a cost.
-func Like(encoded string) bool {
+// IsTemplate reports whether [Hasher.HashByTemplate] can make hashes like this one: Django's formats that have a salt and a cost.
+func IsTemplate(encoded string) bool {
 	s, _ := parse(encoded)
 	_, ok := s.(rehasher)
 	return ok
@@ -31,10 +31,10 @@ func Like(encoded string) bool {
 
 var errUnlike = errors.New("password: no hash can be made like this one")
 
-// HashLike returns the hash of a password with the algorithm and parameters of another hash, for which [Like] must hold, and
+// HashByTemplate returns the hash of a password with the algorithm and parameters of another hash, for which [IsTemplate] must hold, and
 // a new salt. It serves databases shared with Django, which hashes the bytes of a password without normalising them; so
-// does HashLike. Errors: *[BusyError], *[TooLongError], or the error of ctx while waiting.
-func (h *Hasher) HashLike(ctx context.Context, encoded, password string) (string, error) {
+// does HashByTemplate. Errors: *[BusyError], *[TooLongError], or the error of ctx while waiting.
+func (h *Hasher) HashByTemplate(ctx context.Context, encoded, password string) (string, error) {
 	s, _ := parse(encoded)
 	like, ok := s.(rehasher)
 	if !ok {

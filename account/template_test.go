@@ -17,7 +17,7 @@ const (
 // shared is a service whose users are Django's, too.
 func shared(t *testing.T, example string) service {
 	s := newService(t, inMemory())
-	s.Like = func(_ context.Context, u *account.User) (string, error) {
+	s.HashTemplate = func(_ context.Context, u *account.User) (string, error) {
 		if u.Password != "" {
 			return u.Password, nil
 		}
@@ -39,7 +39,7 @@ func TestInASharedDatabaseNothingIsHashedAnewAtSignIn(t *testing.T) {
 
 func TestInASharedDatabaseNewHashesAreLikeTheOldOnes(t *testing.T) {
 	s := shared(t, fromDjango)
-	made, err := s.Create(t.Context(), account.New{Username: "bob", Password: good})
+	made, err := s.Create(t.Context(), account.NewUser{Username: "bob", Password: good})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestInASharedDatabaseNewHashesAreLikeTheOldOnes(t *testing.T) {
 func TestAPasswordThatDjangosBcryptWouldCutIsRefused(t *testing.T) {
 	t.Attr("threat", "P02")
 	s := shared(t, fromBcrypt)
-	_, err := s.Create(t.Context(), account.New{Username: "bob", Password: good + " " + better + " and " + wrong})
+	_, err := s.Create(t.Context(), account.NewUser{Username: "bob", Password: good + " " + better + " and " + wrong})
 	e, ok := errors.AsType[*account.InvalidError](err)
 	if !ok || len(e.Fields["password"]) != 1 || e.Fields["password"][0].Code != "password_too_long" {
 		t.Errorf("%v", err)
@@ -73,11 +73,11 @@ func TestAPasswordThatDjangosBcryptWouldCutIsRefused(t *testing.T) {
 // typed is a store that looks names up as they are typed.
 type typed struct{ account.Store }
 
-func (s typed) FindTyped(ctx context.Context, name string) (*account.User, error) {
+func (s typed) FindLogin(ctx context.Context, name string) (*account.User, error) {
 	if name != "Ann" {
 		return nil, account.ErrNotFound
 	}
-	return s.Find(ctx, account.Key(name))
+	return s.Find(ctx, account.CanonicalLogin(name))
 }
 
 func TestWhoHasItsOwnIdeaOfNamesIsAskedForTheNameAsTyped(t *testing.T) {
