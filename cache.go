@@ -132,7 +132,7 @@ func (n *cachedStores) postgresFeed(ctx context.Context, c *Config, feed, db, sc
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
 	if c.Feed != "" {
-		if err := n.feed.Serves(ctx, db, schema); err != nil {
+		if err := n.feed.CheckSameDatabase(ctx, db, schema); err != nil {
 			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), n.feed.Close())
 		}
 	}

@@ -183,7 +183,7 @@ func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust
 	s.Auth.JWT = s.jwt
 	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
 	if s.db.sqlite != nil {
-		s.events.Version = s.db.sqlite.Foreign
+		s.events.Version = s.db.sqlite.DataVersion
 	}
 	s.Sessions.Observe(s.events.SessionsEnded, nil) // the fields are left to the program
 	s.Accounts.Observe(s.events.Wake)

@@ -6,15 +6,15 @@ import "container/heap"
 type expiring interface {
 	comparable
 	end() int64
-	place() *int
+	heapIndex() *int
 }
 
 // expiries is a queue of what ends, the earliest first. Each step costs the logarithm of its length.
 type expiries[T expiring] struct{ line line[T] }
 
 func (e *expiries[T]) add(item T)    { heap.Push(&e.line, item) }
-func (e *expiries[T]) moved(item T)  { heap.Fix(&e.line, *item.place()) }
-func (e *expiries[T]) remove(item T) { heap.Remove(&e.line, *item.place()) }
+func (e *expiries[T]) update(item T) { heap.Fix(&e.line, *item.heapIndex()) }
+func (e *expiries[T]) remove(item T) { heap.Remove(&e.line, *item.heapIndex()) }
 
 // first returns what ends next, if that is not after now.
 func (e *expiries[T]) first(now int64) (item T, ok bool) {
@@ -32,12 +32,12 @@ func (l line[T]) Less(i, j int) bool { return l[i].end() < l[j].end() }
 
 func (l line[T]) Swap(i, j int) {
 	l[i], l[j] = l[j], l[i]
-	*l[i].place(), *l[j].place() = i, j
+	*l[i].heapIndex(), *l[j].heapIndex() = i, j
 }
 
 func (l *line[T]) Push(x any) {
 	item := x.(T)
-	*item.place() = len(*l)
+	*item.heapIndex() = len(*l)
 	*l = append(*l, item)
 }
 

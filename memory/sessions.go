@@ -13,25 +13,25 @@ import (
 
 type sessions struct {
 	mu       sync.RWMutex
-	byID     map[session.ID]*entry
-	byPublic map[string]*entry
-	byUser   map[string]map[*entry]struct{}
-	retired  map[session.ID]*entry // by the IDs that sessions had before rotations
-	ends     expiries[*entry]
+	byID     map[session.ID]*sessionEntry
+	byPublic map[string]*sessionEntry
+	byUser   map[string]map[*sessionEntry]struct{}
+	retired  map[session.ID]*sessionEntry // by the IDs that sessions had before rotations
+	ends     expiries[*sessionEntry]
 	version  uint64 // of the last write; never used twice, so a session created anew is not mistaken for its predecessor
 }
 
-type entry struct {
+type sessionEntry struct {
 	session.Record
 	retired []session.ID // IDs from before rotations, the oldest first
-	at      int
+	index   int
 }
 
-func (e *entry) end() int64  { return e.Expires }
-func (e *entry) place() *int { return &e.at }
+func (e *sessionEntry) end() int64      { return e.Expires }
+func (e *sessionEntry) heapIndex() *int { return &e.index }
 
-// copy returns a Record that shares nothing with the entry.
-func (e *entry) copy() *session.Record {
+// copy returns a Record that shares nothing with the sessionEntry.
+func (e *sessionEntry) copy() *session.Record {
 	r := e.Record
 	r.Values = bytes.Clone(r.Values)
 	return &r
@@ -39,10 +39,10 @@ func (e *entry) copy() *session.Record {
 
 func newSessions() *sessions {
 	return &sessions{
-		byID:     map[session.ID]*entry{},
-		byPublic: map[string]*entry{},
-		byUser:   map[string]map[*entry]struct{}{},
-		retired:  map[session.ID]*entry{},
+		byID:     map[session.ID]*sessionEntry{},
+		byPublic: map[string]*sessionEntry{},
+		byUser:   map[string]map[*sessionEntry]struct{}{},
+		retired:  map[session.ID]*sessionEntry{},
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 			continue
 		}
 		e.Seen, e.Expires = use.At, use.Expires
-		s.ends.moved(e)
+		s.ends.update(e)
 	}
 	return nil
 }
@@ -158,11 +158,11 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	found := s.candidates(q)
-	found = slices.DeleteFunc(found, func(e *entry) bool {
+	found = slices.DeleteFunc(found, func(e *sessionEntry) bool {
 		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After ||
 			q.FormerID != (session.ID{}) && e.ID != q.FormerID && s.retired[q.FormerID] != e
 	})
-	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.PublicID, b.PublicID) })
+	slices.SortFunc(found, func(a, b *sessionEntry) int { return cmp.Compare(a.PublicID, b.PublicID) })
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}
@@ -174,15 +174,15 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 }
 
 // candidates narrows a query down by the best index there is for it.
-func (s *sessions) candidates(q session.Query) []*entry {
-	var found []*entry
+func (s *sessions) candidates(q session.Query) []*sessionEntry {
+	var found []*sessionEntry
 	switch {
 	case q.PublicID != "":
 		if e, ok := s.byPublic[q.PublicID]; ok {
 			found = append(found, e)
 		}
 	case q.FormerID != (session.ID{}):
-		for _, e := range []*entry{s.byID[q.FormerID], s.retired[q.FormerID]} {
+		for _, e := range []*sessionEntry{s.byID[q.FormerID], s.retired[q.FormerID]} {
 			if e != nil && !slices.Contains(found, e) {
 				found = append(found, e)
 			}
@@ -215,15 +215,15 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 	return max(limit, 0), nil
 }
 
-// taken reports whether the ID or public ID of r belongs to another entry than mine.
-func (s *sessions) taken(r *session.Record, mine *entry) bool {
+// taken reports whether the ID or public ID of r belongs to another sessionEntry than mine.
+func (s *sessions) taken(r *session.Record, mine *sessionEntry) bool {
 	byID, isID := s.byID[r.ID]
 	byPublic, isPublic := s.byPublic[r.PublicID]
 	return isID && byID != mine || isPublic && byPublic != mine
 }
 
 // retire notes the IDs under which a session is no longer known.
-func (s *sessions) retire(e *entry, ids []session.ID) {
+func (s *sessions) retire(e *sessionEntry, ids []session.ID) {
 	for _, id := range ids {
 		if former := s.retired[id]; former != nil && former != e {
 			former.retired = slices.DeleteFunc(former.retired, func(other session.ID) bool { return other == id })
@@ -234,22 +234,22 @@ func (s *sessions) retire(e *entry, ids []session.ID) {
 }
 
 // add stores a copy of r under a new version, which it sets in r as well.
-func (s *sessions) add(r *session.Record) *entry {
+func (s *sessions) add(r *session.Record) *sessionEntry {
 	s.version++
 	r.Version = strconv.FormatUint(s.version, 10)
-	e := &entry{Record: *r}
+	e := &sessionEntry{Record: *r}
 	e.Values = bytes.Clone(r.Values)
 	s.byID[e.ID] = e
 	s.byPublic[e.PublicID] = e
 	if s.byUser[e.User] == nil {
-		s.byUser[e.User] = map[*entry]struct{}{}
+		s.byUser[e.User] = map[*sessionEntry]struct{}{}
 	}
 	s.byUser[e.User][e] = struct{}{}
 	s.ends.add(e)
 	return e
 }
 
-func (s *sessions) remove(e *entry) {
+func (s *sessions) remove(e *sessionEntry) {
 	for _, id := range e.retired {
 		delete(s.retired, id)
 	}

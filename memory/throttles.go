@@ -15,12 +15,12 @@ type throttles struct {
 
 type counter struct {
 	throttle.Counter
-	key string
-	at  int
+	key   string
+	index int
 }
 
-func (c *counter) end() int64  { return c.Ends }
-func (c *counter) place() *int { return &c.at }
+func (c *counter) end() int64      { return c.Ends }
+func (c *counter) heapIndex() *int { return &c.index }
 
 func newThrottles() *throttles {
 	return &throttles{byKey: map[string]*counter{}}
@@ -55,7 +55,7 @@ func (t *throttles) put(key string, next throttle.Counter) {
 	case zero:
 	case ok:
 		c.Counter = next
-		t.ends.moved(c)
+		t.ends.update(c)
 	default:
 		c = &counter{Counter: next, key: key}
 		t.byKey[key] = c

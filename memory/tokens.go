@@ -13,32 +13,32 @@ import (
 
 type tokens struct {
 	mu       sync.RWMutex
-	byID     map[token.ID]*held
-	byPublic map[string]*held
-	byUser   map[string]map[*held]struct{}
-	ends     expiries[*held] // those that end
-	made     uint64          // how many there ever were: the order of their making
-	version  uint64          // of the last write; never used twice
+	byID     map[token.ID]*tokenEntry
+	byPublic map[string]*tokenEntry
+	byUser   map[string]map[*tokenEntry]struct{}
+	ends     expiries[*tokenEntry] // those that end
+	created  uint64                // how many there ever were: the order of their making
+	version  uint64                // of the last write; never used twice
 }
 
-type held struct {
+type tokenEntry struct {
 	token.Record
 	number uint64 // in the order of making
-	at     int
+	index  int
 }
 
-func (h *held) end() int64  { return h.Expires }
-func (h *held) place() *int { return &h.at }
+func (e *tokenEntry) end() int64      { return e.Expires }
+func (e *tokenEntry) heapIndex() *int { return &e.index }
 
 // copy returns a Record that shares nothing with the token.
-func (h *held) copy() *token.Record {
-	r := h.Record
+func (e *tokenEntry) copy() *token.Record {
+	r := e.Record
 	r.Scopes, r.Data = slices.Clone(r.Scopes), bytes.Clone(r.Data)
 	return &r
 }
 
 func newTokens() *tokens {
-	return &tokens{byID: map[token.ID]*held{}, byPublic: map[string]*held{}, byUser: map[string]map[*held]struct{}{}}
+	return &tokens{byID: map[token.ID]*tokenEntry{}, byPublic: map[string]*tokenEntry{}, byUser: map[string]map[*tokenEntry]struct{}{}}
 }
 
 func (s *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit) error {
@@ -53,10 +53,10 @@ func (s *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit)
 	if !s.makeRoom(r, limit) {
 		return token.ErrLimit
 	}
-	s.made++
+	s.created++
 	s.version++
 	r.Version = strconv.FormatUint(s.version, 10)
-	s.add(&held{Record: *r, number: s.made})
+	s.add(&tokenEntry{Record: *r, number: s.created})
 	return nil
 }
 
@@ -65,10 +65,10 @@ func (s *tokens) makeRoom(r *token.Record, limit token.Limit) bool {
 	if limit.Max <= 0 {
 		return true
 	}
-	var live []*held
-	for h := range s.byUser[r.User] {
-		if h.Kind == r.Kind && (h.Expires == 0 || h.Expires > limit.Now) {
-			live = append(live, h)
+	var live []*tokenEntry
+	for e := range s.byUser[r.User] {
+		if e.Kind == r.Kind && (e.Expires == 0 || e.Expires > limit.Now) {
+			live = append(live, e)
 		}
 	}
 	surplus := len(live) - limit.Max + 1
@@ -78,11 +78,11 @@ func (s *tokens) makeRoom(r *token.Record, limit token.Limit) bool {
 	if !limit.Evict {
 		return false
 	}
-	slices.SortFunc(live, func(a, b *held) int {
+	slices.SortFunc(live, func(a, b *tokenEntry) int {
 		return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.number, b.number))
 	})
-	for _, h := range live[:surplus] {
-		s.remove(h)
+	for _, e := range live[:surplus] {
+		s.remove(e)
 	}
 	return true
 }
@@ -93,11 +93,11 @@ func (s *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	h, ok := s.byID[id]
+	e, ok := s.byID[id]
 	if !ok {
 		return nil, token.ErrNotFound
 	}
-	return h.copy(), nil
+	return e.copy(), nil
 }
 
 func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
@@ -106,19 +106,19 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h, ok := s.byID[old.ID]
+	e, ok := s.byID[old.ID]
 	switch {
 	case !ok:
 		return token.ErrNotFound
-	case h.Version != old.Version:
+	case e.Version != old.Version:
 		return token.ErrConflict
 	}
 	next := *new
-	next.ID, next.PublicID, next.Used = h.ID, h.PublicID, max(new.Used, h.Used)
+	next.ID, next.PublicID, next.Used = e.ID, e.PublicID, max(new.Used, e.Used)
 	s.version++
 	next.Version = strconv.FormatUint(s.version, 10)
-	s.remove(h)
-	s.add(&held{Record: next, number: h.number})
+	s.remove(e)
+	s.add(&tokenEntry{Record: next, number: e.number})
 	new.Version = next.Version
 	return nil
 }
@@ -130,8 +130,8 @@ func (s *tokens) Touch(ctx context.Context, uses []token.Used) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, use := range uses {
-		if h, ok := s.byID[use.ID]; ok {
-			h.Used = max(h.Used, use.At)
+		if e, ok := s.byID[use.ID]; ok {
+			e.Used = max(e.Used, use.At)
 		}
 	}
 	return nil
@@ -143,8 +143,8 @@ func (s *tokens) Delete(ctx context.Context, id token.ID) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h, ok := s.byID[id]; ok {
-		s.remove(h)
+	if e, ok := s.byID[id]; ok {
+		s.remove(e)
 	}
 	return nil
 }
@@ -156,9 +156,9 @@ func (s *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for h := range s.byUser[user] {
-		if len(kinds) == 0 || slices.Contains(kinds, h.Kind) {
-			s.remove(h)
+	for e := range s.byUser[user] {
+		if len(kinds) == 0 || slices.Contains(kinds, e.Kind) {
+			s.remove(e)
 			n++
 		}
 	}
@@ -171,37 +171,37 @@ func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, erro
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var found []*held
-	for _, h := range s.candidates(q) {
-		if (q.User == "" || h.User == q.User) && (q.Kind == "" || h.Kind == q.Kind) && (q.After == "" || h.PublicID > q.After) {
-			found = append(found, h)
+	var found []*tokenEntry
+	for _, e := range s.candidates(q) {
+		if (q.User == "" || e.User == q.User) && (q.Kind == "" || e.Kind == q.Kind) && (q.After == "" || e.PublicID > q.After) {
+			found = append(found, e)
 		}
 	}
-	slices.SortFunc(found, func(a, b *held) int { return cmp.Compare(a.PublicID, b.PublicID) })
+	slices.SortFunc(found, func(a, b *tokenEntry) int { return cmp.Compare(a.PublicID, b.PublicID) })
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}
 	records := make([]*token.Record, len(found))
-	for i, h := range found {
-		records[i] = h.copy()
+	for i, e := range found {
+		records[i] = e.copy()
 	}
 	return records, nil
 }
 
 // candidates narrows a query down by the best index there is for it.
-func (s *tokens) candidates(q token.Query) (found []*held) {
+func (s *tokens) candidates(q token.Query) (found []*tokenEntry) {
 	switch {
 	case q.PublicID != "":
-		if h, ok := s.byPublic[q.PublicID]; ok {
-			found = append(found, h)
+		if e, ok := s.byPublic[q.PublicID]; ok {
+			found = append(found, e)
 		}
 	case q.User != "":
-		for h := range s.byUser[q.User] {
-			found = append(found, h)
+		for e := range s.byUser[q.User] {
+			found = append(found, e)
 		}
 	default:
-		for _, h := range s.byID {
-			found = append(found, h)
+		for _, e := range s.byID {
+			found = append(found, e)
 		}
 	}
 	return found
@@ -214,36 +214,36 @@ func (s *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := range max(limit, 0) {
-		h, ok := s.ends.first(now)
+		e, ok := s.ends.first(now)
 		if !ok {
 			return n, nil
 		}
-		s.remove(h)
+		s.remove(e)
 	}
 	return max(limit, 0), nil
 }
 
 // add stores a token, whose slices may be the caller's.
-func (s *tokens) add(h *held) {
-	h.Record = *h.copy()
-	s.byID[h.ID], s.byPublic[h.PublicID] = h, h
-	if s.byUser[h.User] == nil {
-		s.byUser[h.User] = map[*held]struct{}{}
+func (s *tokens) add(e *tokenEntry) {
+	e.Record = *e.copy()
+	s.byID[e.ID], s.byPublic[e.PublicID] = e, e
+	if s.byUser[e.User] == nil {
+		s.byUser[e.User] = map[*tokenEntry]struct{}{}
 	}
-	s.byUser[h.User][h] = struct{}{}
-	if h.Expires > 0 {
-		s.ends.add(h)
+	s.byUser[e.User][e] = struct{}{}
+	if e.Expires > 0 {
+		s.ends.add(e)
 	}
 }
 
-func (s *tokens) remove(h *held) {
-	delete(s.byID, h.ID)
-	delete(s.byPublic, h.PublicID)
-	delete(s.byUser[h.User], h)
-	if len(s.byUser[h.User]) == 0 {
-		delete(s.byUser, h.User)
+func (s *tokens) remove(e *tokenEntry) {
+	delete(s.byID, e.ID)
+	delete(s.byPublic, e.PublicID)
+	delete(s.byUser[e.User], e)
+	if len(s.byUser[e.User]) == 0 {
+		delete(s.byUser, e.User)
 	}
-	if h.Expires > 0 {
-		s.ends.remove(h)
+	if e.Expires > 0 {
+		s.ends.remove(e)
 	}
 }

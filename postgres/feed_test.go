@@ -96,7 +96,7 @@ func TestAFeedServesOneDatabase(t *testing.T) {
 		"the schema's":       {url + "?search_path=apart", url, "apart", ""},
 		"not the schema's":   {url, url, "apart", `the schema "public", and --db to "apart"`},
 	} {
-		err := newFeed(t, c.feed).Serves(t.Context(), c.db, c.schema)
+		err := newFeed(t, c.feed).CheckSameDatabase(t.Context(), c.db, c.schema)
 		if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
 			t.Errorf("%s: %v, want %q", name, err, c.wrong)
 		}

@@ -151,8 +151,8 @@ func each(t *testing.T, url string) {
 	db := open(t, url)
 	must(t, db.Ping(t.Context()))
 	f := newFeed(t, url)
-	if err := f.Serves(t.Context(), url, ""); err != nil {
-		t.Errorf("Serves: %v", err)
+	if err := f.CheckSameDatabase(t.Context(), url, ""); err != nil {
+		t.Errorf("CheckSameDatabase: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

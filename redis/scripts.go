@@ -31,18 +31,18 @@ var (
 	deleteExpiredLua string
 	//go:embed lua/list.lua
 	listLua string
-	//go:embed lua/was.lua
-	wasLua string
+	//go:embed lua/find_former.lua
+	findFormerLua string
 
-	//go:embed lua/alone.lua
-	aloneLua string
+	//go:embed lua/purge_lease.lua
+	purgeLeaseLua string
 
 	//go:embed lua/throttle.lua
 	throttleLua string
-	//go:embed lua/swap.lua
-	swapLua string
-	//go:embed lua/forget.lua
-	forgetLua string
+	//go:embed lua/cas_counters.lua
+	casCountersLua string
+	//go:embed lua/purge_counters.lua
+	purgeCountersLua string
 
 	//go:embed lua/publish.lua
 	publishLua string
@@ -56,12 +56,12 @@ var (
 	touchScript         = newScript(sessionLua + touchLua)
 	deleteScript        = newScript(sessionLua + deleteLua)
 	deleteUserScript    = newScript(sessionLua + deleteUserLua)
-	deleteExpiredScript = newScript(sessionLua + aloneLua + deleteExpiredLua)
+	deleteExpiredScript = newScript(sessionLua + purgeLeaseLua + deleteExpiredLua)
 	listScript          = newScript(sessionLua + listLua)
-	wasScript           = newScript(sessionLua + wasLua)
+	findFormerScript    = newScript(sessionLua + findFormerLua)
 
-	swapScript   = newScript(throttleLua + swapLua)
-	forgetScript = newScript(throttleLua + aloneLua + forgetLua)
+	casCountersScript   = newScript(throttleLua + casCountersLua)
+	purgeCountersScript = newScript(throttleLua + purgeLeaseLua + purgeCountersLua)
 
 	publishScript = newScript(publishLua)
 	tryScript     = newScript(tryLua)

@@ -133,7 +133,7 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 		return nil, ctx.Err()
 	}
 	if q.FormerID != (session.ID{}) {
-		return s.was(ctx, q)
+		return s.findFormer(ctx, q)
 	}
 	var found []*session.Record
 	for from, to := bounds(q); from != ""; {
@@ -150,9 +150,9 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return found, nil
 }
 
-// was finds the session that has an ID, and the one that had it, and keeps those that the rest of the query is about.
-func (s *sessions) was(ctx context.Context, q session.Query) ([]*session.Record, error) {
-	m, err := run(ctx, s.client, wasScript, string(q.FormerID[:]))
+// findFormer finds the session that has an ID, and the one that had it, and keeps those that the rest of the query is about.
+func (s *sessions) findFormer(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	m, err := run(ctx, s.client, findFormerScript, string(q.FormerID[:]))
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}

@@ -112,7 +112,7 @@ func (h *throttles) swap(ctx context.Context, keys, old []string, counters []thr
 	for i, text := range encodeCounters(counters) {
 		args = append(args, keys[i], old[i], text, strconv.FormatInt(counters[i].Ends, 10))
 	}
-	m, err := run(ctx, h.client, swapScript, args...)
+	m, err := run(ctx, h.client, casCountersScript, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (h *throttles) swap(ctx context.Context, keys, old []string, counters []thr
 }
 
 func (h *throttles) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	n, err := number(ctx, h.client, forgetScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)), h.node)
+	n, err := number(ctx, h.client, purgeCountersScript, strconv.FormatInt(now, 10), strconv.Itoa(max(limit, 0)), h.node)
 	if err != nil {
 		return 0, fmt.Errorf("delete expired counters: %w", err)
 	}

@@ -30,7 +30,7 @@ func isUnique(err error) bool {
 	return hasCode(err, sqlitelib.SQLITE_CONSTRAINT_UNIQUE, sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-// hasCode reports whether err is SQLite's with one of these codes. A code without extension stands for all its extensions.
+// hasCode reports whether err is an SQLite error with one of these codes. A primary code matches all its extended codes.
 func hasCode(err error, codes ...int) bool {
 	var e *sqlite3.Error
 	if !errors.As(err, &e) {
@@ -39,8 +39,8 @@ func hasCode(err error, codes ...int) bool {
 	return slices.Contains(codes, e.Code()) || slices.Contains(codes, e.Code()&0xff)
 }
 
-// explained adds to an error of SQLite's what it leaves to be guessed.
-func explained(err error) error {
+// explain adds to an error of SQLite what the operator can do about it.
+func explain(err error) error {
 	switch {
 	case hasCode(err, sqlitelib.SQLITE_BUSY):
 		return fmt.Errorf("%w; another program is holding it", err)
@@ -52,22 +52,22 @@ func explained(err error) error {
 	return err
 }
 
-// setting is a PRAGMA of every connection: what it is set to, and how that reads.
+// setting is a PRAGMA, the value it is set to, and the value that it must read as afterwards.
 type setting struct{ name, value, reads string }
 
-// settings hold for reading and writing.
+// settings are those of every connection to the stores.
 var settings = []setting{
 	{"busy_timeout", "5000", "5000"},
 	{"journal_mode", "wal", "wal"},
 	{"synchronous", "full", "2"}, // a commit waits for the disk
-	{"foreign_keys", "on", "1"},  // off by default, on each connection anew
+	{"foreign_keys", "on", "1"},  // off by default on every new connection
 	{"trusted_schema", "off", "0"},
-	{"secure_delete", "fast", "2"}, // what was deleted is overwritten where that costs no extra write
+	{"secure_delete", "fast", "2"}, // deleted data is overwritten where that needs no extra write
 	{"wal_autocheckpoint", "1000", "1000"},
-	{"journal_size_limit", "67108864", "67108864"}, // the WAL shrinks again after a long read had let it grow
+	{"journal_size_limit", "67108864", "67108864"}, // the WAL shrinks again after a long read has let it grow
 }
 
-// use is what a connection is for: how its transactions begin, and which settings it needs besides.
+// use is the purpose of a connection: how its transactions begin, and its settings.
 type use struct {
 	transactions string
 	settings     []setting
@@ -78,12 +78,12 @@ var (
 	writing = use{"immediate", append(slices.Clone(settings), setting{"query_only", "off", "0"})}
 )
 
-// pool returns a pool of connections that all have the settings of their use. It opens none yet.
+// pool returns a pool of connections with the settings of their use. It opens no connection yet.
 func pool(path string, u use) *sql.DB {
 	return sql.OpenDB(connector{path, u})
 }
 
-// connector makes connections and reads back what they were told: SQLite ignores a PRAGMA that it can't carry out.
+// connector makes connections and reads their settings back, because SQLite ignores a PRAGMA that it can't carry out.
 type connector struct {
 	path string
 	use  use
@@ -113,7 +113,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// name returns the connection as a URI. mode=rw: a file that went missing is an error, not an empty database.
+// name returns the URI of the database. With mode=rw a missing file is an error instead of a new, empty database.
 func (c connector) name() (string, error) {
 	query := url.Values{"mode": {"rw"}, "_txlock": {c.use.transactions}, "_dqs": {"0"}, "_defensive": {"1"}, "_error_rc": {"1"}}
 	for _, s := range c.use.settings {

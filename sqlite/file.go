@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 )
 
-// create makes an empty file for the owner alone, and its directory, unless they are there.
+// create makes the directory and an empty file, readable by the owner only, unless they exist.
 func create(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory for the database: %w", err)
 	}
-	// O_EXCL: closing a file that SQLite has open in this process would drop SQLite's locks on it.
+	// O_EXCL never opens an existing file: closing one that SQLite has open in this process would drop SQLite's locks on it.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -28,7 +28,7 @@ func create(path string) error {
 	return syncDir(dir)
 }
 
-// syncDir puts the names in a directory onto the disk, where the system knows such a thing.
+// syncDir writes the entries of a directory to the disk, on systems that support this.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -62,12 +62,12 @@ func TestASymbolicLinkStandsForItsFile(t *testing.T) {
 			}
 			// Who names the file itself is told of the same commits.
 			other := open(t, real)
-			before, err := other.Foreign(t.Context())
+			before, err := other.DataVersion(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			succeed(t, db, 1)
-			if after, err := other.Foreign(t.Context()); err != nil || after == before {
+			if after, err := other.DataVersion(t.Context()); err != nil || after == before {
 				t.Errorf("%s: a commit by the link is not seen by the file: %v", name, err)
 			}
 		}

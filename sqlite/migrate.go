@@ -14,30 +14,30 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// applicationID is in the header of each of our files: "Cloa", read as a number.
+// applicationID is in the header of each file of this program: "Cloa", read as a number.
 const applicationID = 0x436c6f61
 
-// migrating is the use of a connection that changes the schema. Foreign keys are checked at the end: a table can't be
-// made anew while they are on.
+// migrating is the use of a connection that changes the schema. Foreign keys are checked at the end, because a table can't be
+// rebuilt while they are on.
 var migrating = use{"immediate", []setting{
 	{"busy_timeout", "5000", "5000"}, {"journal_mode", "wal", "wal"}, {"synchronous", "full", "2"},
 	{"foreign_keys", "off", "0"}, {"trusted_schema", "off", "0"},
 }}
 
-// looking is the use of a connection to a file that may not be ours.
-var looking = use{"deferred", []setting{
+// inspecting is the use of a connection to a file that may belong to another program.
+var inspecting = use{"deferred", []setting{
 	{"busy_timeout", "5000", "5000"}, {"query_only", "on", "1"}, {"trusted_schema", "off", "0"},
 }}
 
-// Migrate brings the schema of the file up to date, making the file if there is none, and returns the names of the
-// migrations it applied. All of them are one transaction, so processes that start together don't get in each other's
-// way, and one that is stopped in the middle has done nothing. A schema newer than this program's is an error.
+// Migrate brings the schema of the file up to date and returns the names of the migrations it applied. If there is no file, it
+// makes one. All migrations run in one transaction, so several processes may start at once, and a process that is stopped in
+// the middle has changed nothing. A schema newer than this program's is an error.
 func Migrate(ctx context.Context, path string) (applied []string, err error) {
 	real := resolve(path)
 	if err := create(real); err != nil {
 		return nil, err
 	}
-	// Turning WAL on can fail with "locked" while another process does the same, without any waiting.
+	// Turning WAL on fails at once with "locked" while another process does the same.
 	for wait := time.Millisecond; ; wait *= 2 {
 		applied, err = migrate(ctx, real)
 		if !hasCode(err, sqlitelib.SQLITE_BUSY) || wait > 2*time.Second {
@@ -50,17 +50,17 @@ func Migrate(ctx context.Context, path string) (applied []string, err error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, explained(err))
+		return nil, fmt.Errorf("open %s: %w", path, explain(err))
 	}
 	return applied, nil
 }
 
-// Pending returns the names of the migrations that [Migrate] would apply: all if there is no file. It changes nothing.
+// Pending returns the names of the migrations that [Migrate] would apply: all of them if there is no file. It changes nothing.
 func Pending(ctx context.Context, path string) ([]string, error) {
 	have := int64(0)
 	if _, err := os.Stat(path); err == nil {
-		if have, err = look(ctx, resolve(path)); err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, explained(err))
+		if have, err = fileVersion(ctx, resolve(path)); err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, explain(err))
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -69,8 +69,8 @@ func Pending(ctx context.Context, path string) ([]string, error) {
 }
 
 func migrate(ctx context.Context, path string) ([]string, error) {
-	// Before anything else, so that a stranger's file is not even turned to WAL.
-	have, err := look(ctx, path)
+	// First of all, so that another program's file isn't even switched to WAL.
+	have, err := fileVersion(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +93,9 @@ func migrate(ctx context.Context, path string) ([]string, error) {
 	return applied, nil
 }
 
-// apply does the work of a migration within the transaction that db's one connection is in.
+// apply runs the migrations within the transaction that db's one connection is in.
 func apply(ctx context.Context, db *sql.DB) ([]string, error) {
-	have, err := version(ctx, db) // again: now nobody else changes it
+	have, err := version(ctx, db) // read again, now that no other process can change it
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 	return missing, seal(ctx, db, reached)
 }
 
-// seal checks the foreign keys and writes into the header whose file this is and which version it has.
+// seal checks the foreign keys, and writes the application ID and the version into the file's header.
 func seal(ctx context.Context, db *sql.DB, version int64) error {
 	var table string
 	err := db.QueryRowContext(ctx, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`).Scan(&table)
@@ -131,9 +131,9 @@ func seal(ctx context.Context, db *sql.DB, version int64) error {
 	return err
 }
 
-// look returns the version of a file, without changing anything.
-func look(ctx context.Context, path string) (int64, error) {
-	db := pool(path, looking)
+// fileVersion returns the version of a file without changing anything.
+func fileVersion(ctx context.Context, path string) (int64, error) {
+	db := pool(path, inspecting)
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	have, err := version(ctx, db)
@@ -143,7 +143,7 @@ func look(ctx context.Context, path string) (int64, error) {
 	return have, err
 }
 
-// version returns the version of the schema: 0 for an empty file. A file that isn't ours is an error.
+// version returns the version of the schema: 0 for an empty file. A file of another program is an error.
 func version(ctx context.Context, db *sql.DB) (have int64, err error) {
 	var id, tables int64
 	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)

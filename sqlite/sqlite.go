@@ -1,8 +1,8 @@
-// Package sqlite keeps everything in one SQLite file.
+// Package sqlite keeps all stores in one SQLite file.
 //
-// What a method acknowledged is on the disk: the file runs in WAL mode with synchronous=FULL, and a connection that
-// does not have these and the other settings of this package is an error. Several processes may use the file at once,
-// and see each other's commits with their next read. They must be on one machine: not on a network file system.
+// An acknowledged write is on the disk: the file is in WAL mode with synchronous=FULL, and a connection that doesn't have
+// these and the other settings of this package is an error. Several processes may use the file at once, and each sees the
+// others' commits with its next read. They must run on one machine: the file must not be on a network file system.
 package sqlite
 
 import (
@@ -10,50 +10,53 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
+	"github.com/cloakroom-auth/cloakroom/internal/walwatch"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // DB is a set of stores in one file. It is safe for concurrent use.
 //
-// Writes queue for one connection; reads wait for nobody. While another process writes, a write waits until its context
-// is done, but no longer than five seconds. A write that fails, because the disk is full, say, leaves nothing behind,
-// and the next one is tried afresh. A write whose context ends while it is being committed returns an error although
-// it may have been done.
+// Writes wait for the one connection that writes; reads wait for no write. While another process writes, a write waits until
+// its context ends, but no longer than five seconds. A write that fails, for example because the disk is full, changes
+// nothing, and the next one is tried as usual. A write whose context ends during the commit returns an error although it may
+// have been done.
 //
 // A user's ID is never used again, not even after a deletion.
 //
-// Once the file has been removed, or another put in its place, each call is an error until it is back: what was written to it
-// would be lost, and nobody else would see it.
+// If the file is removed or replaced, every call returns an error until the file is back: what is written to a removed file
+// is lost, and no other process sees it.
 type DB struct {
 	store.Set
-	place       place
+	file        dbFile
 	health      *sqlstore.DB
 	read, write *sql.DB
-	commits     *Commits
+	commits     *walwatch.Counter
 }
 
-// Open opens the file, which it makes (0600, its directory 0700) if there is none, and brings its schema up to date
-// as [Migrate] does. A symbolic link stands for the file that it leads to. A file that is not a database of this program's is an error and is left as it is.
+// Open opens the file and brings its schema up to date as [Migrate] does. If there is no file, it makes one with the mode
+// 0600, and its directory with 0700. It follows symbolic links. A file that isn't a database of this program is an error, and
+// is left as it is.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if _, err := Migrate(ctx, path); err != nil {
 		return nil, err
 	}
 	real := resolve(path)
-	file, err := findPlace(path, real)
+	file, err := findFile(path, real)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{place: file, read: pool(real, reading), commits: &Commits{file: file}}
-	db.write = sql.OpenDB(counting{connector{real, writing}, bracket{file, db.commits}})
+	db := &DB{file: file, read: pool(real, reading), commits: walwatch.New(file.moved)}
+	db.write = sql.OpenDB(guardedConnector{connector{real, writing}, commitGuard{file, db.commits}})
 	db.write.SetMaxOpenConns(1)
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
 	d := dialect
-	d.Enter = newGate(file, readers).enter
+	d.AcquireReader = newReadLimit(file, readers).acquire
 	stores, err := sqlstore.New(ctx, db.read, db.write, d)
 	if err != nil {
 		db.Close()
@@ -63,24 +66,58 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	return db, nil
 }
 
-// Close ends all connections. The DB must not be used afterwards.
+// Close closes all connections. The DB must not be used afterwards.
 func (db *DB) Close() error {
-	return errors.Join(db.read.Close(), db.write.Close(), db.commits.close())
+	return errors.Join(db.read.Close(), db.write.Close(), db.commits.Close())
 }
 
-// Ping reads from the file and commits a small write to it, which waits for the disk like any other: nothing less tells
-// whether sign-ins and sign-outs are possible. Callers that strangers can reach should ask at most once a second.
+// Ping reads from the file and commits a small write to it, which waits for the disk like any other write. Only such a write
+// shows that sign-ins and sign-outs are possible. A caller that answers anonymous requests should call it at most once a
+// second.
 func (db *DB) Ping(ctx context.Context) error { return db.health.Ping(ctx) }
 
-// Foreign returns a number that moves when somebody else has committed to the file: another process, or another DB.
-func (db *DB) Foreign(ctx context.Context) (version int64, err error) {
-	// Only other connections' commits move it, and the one that writes is the only one of ours that commits.
+// DataVersion returns a number that changes when another process, or another DB, has committed to the file.
+func (db *DB) DataVersion(ctx context.Context) (version int64, err error) {
+	// A connection's data_version changes with the commits of other connections only, and this is the only one of ours
+	// that commits.
 	err = db.write.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
 	if err == nil {
-		err = db.place.look()
+		err = db.file.verify()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("ask who has written: %w", err)
+		return 0, fmt.Errorf("read the version of the data: %w", err)
 	}
 	return version, nil
+}
+
+// CommitCounter counts the commits to a database file. It is safe for concurrent use.
+type CommitCounter interface {
+	// Seen returns the number of commits, and how many of them other processes, or other DBs, made. A commit that has
+	// returned is counted. ok is false while this DB commits, and for good once the file was removed or replaced: nothing
+	// is then known about other processes' commits.
+	Seen() (all, others uint64, ok bool)
+
+	// Run checks once a second, until ctx ends, whether the file was removed or replaced.
+	Run(ctx context.Context) error
+}
+
+// Commits returns the counter of commits to the file. Where commits can't be counted, on other systems than Linux, it returns
+// an error. Close ends the counting.
+func (db *DB) Commits(ctx context.Context) (CommitCounter, error) {
+	hold := func() (io.Closer, error) { return openReader(ctx, db.file.real) }
+	if err := db.commits.Open(db.file.real, hold); err != nil {
+		return nil, err
+	}
+	return db.commits, nil
+}
+
+// openReader returns a pool with one open connection to the database.
+func openReader(ctx context.Context, path string) (*sql.DB, error) {
+	reader := pool(path, reading)
+	var tables int
+	err := reader.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	if err != nil {
+		return nil, errors.Join(err, reader.Close())
+	}
+	return reader, nil
 }

@@ -15,23 +15,23 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// wardrobeState is what three hangers hold: the number of the record that was written there, or 0.
+// slotState is what three hangers hold: the number of the record that was written there, or 0.
 // Each write writes a number of its own, so that the number stands for the version.
-type wardrobeState [3]int
+type slotState [3]int
 
-type hangerCall struct {
+type slotCall struct {
 	op         string // "create", "load", "replace" or "delete"
 	hanger, to int
 	old, new   int // numbers
 }
 
-type hangerResult struct {
+type slotResult struct {
 	number int
 	err    error
 }
 
-// stepWardrobe says whether a call could have returned this in this state, and which state follows.
-func stepWardrobe(state wardrobeState, call hangerCall, got hangerResult) (bool, wardrobeState) {
+// stepSlots says whether a call could have returned this in this state, and which state follows.
+func stepSlots(state slotState, call slotCall, got slotResult) (bool, slotState) {
 	now, next := state[call.hanger], state
 	switch call.op {
 	case "load":
@@ -59,10 +59,10 @@ func stepWardrobe(state wardrobeState, call hangerCall, got hangerResult) (bool,
 	return got.err == nil, next
 }
 
-var wardrobeModel = porcupine.Model{
-	Init: func() any { return wardrobeState{} },
+var slotModel = porcupine.Model{
+	Init: func() any { return slotState{} },
 	Step: func(state, input, output any) (bool, any) {
-		return stepWardrobe(state.(wardrobeState), input.(hangerCall), output.(hangerResult))
+		return stepSlots(state.(slotState), input.(slotCall), output.(slotResult))
 	},
 }
 
@@ -71,7 +71,7 @@ func checkLinearizability(t *testing.T, s session.Store) {
 	for round := range 20 {
 		ok(t, clearSessions(t, s))
 		history := recordHistory(t, s, uint64(round))
-		switch porcupine.CheckOperationsTimeout(wardrobeModel, history, 20*time.Second) {
+		switch porcupine.CheckOperationsTimeout(slotModel, history, 20*time.Second) {
 		case porcupine.Illegal:
 			t.Fatalf("no order of these calls explains what they returned:%s", describe(history))
 		case porcupine.Unknown:
@@ -119,8 +119,8 @@ type hangerClient struct {
 	known   [3]*session.Record
 }
 
-func (c *hangerClient) pick() hangerCall {
-	call := hangerCall{op: "load", hanger: c.random.IntN(3), new: int(c.numbers.Add(1))}
+func (c *hangerClient) pick() slotCall {
+	call := slotCall{op: "load", hanger: c.random.IntN(3), new: int(c.numbers.Add(1))}
 	call.to = call.hanger
 	switch n := c.random.IntN(10); {
 	case n < 3:
@@ -136,7 +136,7 @@ func (c *hangerClient) pick() hangerCall {
 	return call
 }
 
-func (c *hangerClient) do(call hangerCall) (result hangerResult) {
+func (c *hangerClient) do(call slotCall) (result slotResult) {
 	ctx := c.t.Context()
 	r := record(call.new, "ann") // a public ID of its own
 	r.ID, r.Created = id(call.to), int64(call.new)

@@ -8,9 +8,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// wardrobe stores 30 sessions, the tens of three users in turn, in an order that is not that of their public IDs,
+// manySessions stores 30 sessions, the tens of three users in turn, in an order that is not that of their public IDs,
 // and returns them in that order.
-func wardrobe(t testing.TB, s session.Store) []*session.Record {
+func manySessions(t testing.TB, s session.Store) []*session.Record {
 	t.Helper()
 	all := make([]*session.Record, 30)
 	for i := range all {
@@ -36,13 +36,13 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"a query of zero fields lists everything in the order of public IDs", "zero fields select everything",
 		func(t *testing.T, s session.Store) {
-			lists(t, s, session.Query{}, wardrobe(t, s)...)
+			lists(t, s, session.Query{}, manySessions(t, s)...)
 		},
 	},
 	{
 		"User selects one user's sessions", "Query.User: only this user's",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			lists(t, s, session.Query{User: "bob"}, of(all, "bob")...)
 			lists(t, s, session.Query{User: "dan"})
 		},
@@ -50,7 +50,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"PublicID selects one session", "Query.PublicID: only this one",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			lists(t, s, session.Query{PublicID: all[4].PublicID}, all[4])
 			lists(t, s, session.Query{PublicID: "public"})
 		},
@@ -58,7 +58,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"Was selects a session by the ID that it has", "Query.FormerID: the one that has this ID",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			lists(t, s, session.Query{FormerID: all[4].ID}, all[4])
 			lists(t, s, session.Query{FormerID: id(99)})
 			lists(t, s, session.Query{FormerID: all[4].ID, User: all[5].User})
@@ -104,7 +104,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"a public ID is found for its own user only", "the conditions of a query hold together",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			lists(t, s, session.Query{User: "ann", PublicID: all[3].PublicID}, all[3])
 			lists(t, s, session.Query{User: "bob", PublicID: all[3].PublicID})
 			lists(t, s, session.Query{PublicID: all[3].PublicID, After: all[3].PublicID})
@@ -114,7 +114,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"After leaves out what comes before, and the one it names", "Query.After: only those whose public ID sorts after this one",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			lists(t, s, session.Query{After: all[11].PublicID}, all[12:]...)
 			lists(t, s, session.Query{After: all[29].PublicID})
 			lists(t, s, session.Query{User: "ann", After: all[11].PublicID}, of(all[12:], "ann")...)
@@ -123,7 +123,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"After need not name a session that is there", "paging goes on although the last one of a page has ended",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			ok(t, s.Delete(t.Context(), all[11].ID))
 			lists(t, s, session.Query{After: all[11].PublicID}, all[12:]...)
 			lists(t, s, session.Query{After: all[11].PublicID + "x"}, all[12:]...)
@@ -132,7 +132,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"Limit cuts the list short", "Query.Limit: at most so many; 0: all",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			lists(t, s, session.Query{Limit: 1}, all[0])
 			lists(t, s, session.Query{Limit: 30}, all...)
 			lists(t, s, session.Query{Limit: 31}, all...)
@@ -142,7 +142,7 @@ var sessionListCases = []testCase[session.Store]{
 	{
 		"pages make up the whole, each session once", "After and Limit are for paging",
 		func(t *testing.T, s session.Store) {
-			all := wardrobe(t, s)
+			all := manySessions(t, s)
 			for _, user := range []string{"", "bob"} {
 				want := all
 				if user != "" {

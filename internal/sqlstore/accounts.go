@@ -25,7 +25,7 @@ type accounts struct {
 	addLogin, dropLogin                                    *statement
 	addMember, dropMembers, addPermission, dropPermissions *statement
 	lockUser, lockRights, lockUsers                        *statement
-	anybody, putSetup, spendSetup                          *statement
+	anyUser, putSetup, spendSetup                          *statement
 }
 
 func newAccounts(p *preparer) *accounts {
@@ -59,7 +59,7 @@ func newAccounts(p *preparer) *accounts {
 		lockRights: p.locking(p.dialect.LockRights),
 		lockUsers:  p.locking(p.dialect.LockUsers),
 
-		anybody: p.writing(`SELECT EXISTS (SELECT 1 FROM users)`),
+		anyUser: p.writing(`SELECT EXISTS (SELECT 1 FROM users)`),
 		putSetup: p.writing(`INSERT INTO setup (id, hash, expires) VALUES (1, $1, $2)
 			ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, expires = excluded.expires`),
 		spendSetup: p.writing(`DELETE FROM setup WHERE hash = $1 AND expires > $2`),
@@ -85,7 +85,7 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	if !ok {
 		return nil, account.ErrNotFound
 	}
-	u, err := loaded(one(ctx, a.dialect, a.load, scanUser, account.ErrNotFound, n))
+	u, err := wrapLoad(one(ctx, a.dialect, a.load, scanUser, account.ErrNotFound, n))
 	if err == nil && u.ID != id {
 		return nil, errors.New("load user: the database answers with another")
 	}
@@ -93,7 +93,7 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 }
 
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
-	return loaded(one(ctx, a.dialect, a.find, scanUser, account.ErrNotFound, a.dialect.Bytes(key)))
+	return wrapLoad(one(ctx, a.dialect, a.find, scanUser, account.ErrNotFound, a.dialect.Bytes(key)))
 }
 
 func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
@@ -146,8 +146,8 @@ func number(id string) (int64, bool) {
 	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == id
 }
 
-// loaded says what was tried when it failed.
-func loaded(u *account.User, err error) (*account.User, error) {
+// wrapLoad says what was tried when it failed.
+func wrapLoad(u *account.User, err error) (*account.User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load user: %w", err)
 	}

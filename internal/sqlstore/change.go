@@ -49,11 +49,11 @@ func (a *accounts) spend(t tx, secretHash [32]byte, now int64) error {
 	if err != nil {
 		return fmt.Errorf("spend set-up secret: %w", err)
 	}
-	var anybody bool
-	if err := t.queryRow(a.anybody).Scan(&anybody); err != nil {
+	var anyUser bool
+	if err := t.queryRow(a.anyUser).Scan(&anyUser); err != nil {
 		return fmt.Errorf("look for users: %w", err)
 	}
-	if n == 0 || anybody {
+	if n == 0 || anyUser {
 		return account.ErrSetupSpent
 	}
 	return nil
@@ -84,7 +84,7 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 
 // alter reads a user, lets change alter it, writes it back, and returns it as it is then.
 func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*account.User, error) {
-	before, err := a.again(t, id)
+	before, err := a.loadLocked(t, id)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +95,12 @@ func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*acc
 	if err := a.update(t, id, before, after); err != nil {
 		return nil, err
 	}
-	return a.again(t, id)
+	return a.loadLocked(t, id)
 }
 
-// again reads a user whom no other transaction changes before this one ends. The lock is a statement of its own: one that
+// loadLocked reads a user whom no other transaction changes before this one ends. The lock is a statement of its own: one that
 // waited for a lock would still read the groups and permissions as they were when it began to wait.
-func (a *accounts) again(t tx, id int64) (*account.User, error) {
+func (a *accounts) loadLocked(t tx, id int64) (*account.User, error) {
 	if _, err := t.exec(a.lockUser, id); err != nil {
 		return nil, fmt.Errorf("lock user: %w", err)
 	}
@@ -108,7 +108,7 @@ func (a *accounts) again(t tx, id int64) (*account.User, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		err = account.ErrNotFound
 	}
-	return loaded(u, err)
+	return wrapLoad(u, err)
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {
@@ -136,11 +136,11 @@ func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
 	if err := t.queryRow(a.create, a.columns(u)...).Scan(&n); err != nil {
 		return "", fmt.Errorf("create user: %w", err)
 	}
-	return strconv.FormatInt(n, 10), a.belongings(t, n, u)
+	return strconv.FormatInt(n, 10), a.insertRelated(t, n, u)
 }
 
-// belongings adds what belongs to a new user.
-func (a *accounts) belongings(t tx, id int64, u *account.User) error {
+// insertRelated adds what belongs to a new user.
+func (a *accounts) insertRelated(t tx, id int64, u *account.User) error {
 	if err := a.addLogins(t, id, logins(u)); err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (a *accounts) importAll(t tx, users []account.Imported, results []account.I
 		if later && !results[i].Deferred {
 			continue
 		}
-		if results[i], err = a.importOne(t, u, later); err != nil {
+		if results[i], err = a.importUser(t, u, later); err != nil {
 			return fmt.Errorf("import user %s: %w", u.ID, err)
 		}
 	}
@@ -106,7 +106,7 @@ type known struct {
 	state, password []byte
 }
 
-func (a *accounts) importOne(t tx, in account.Imported, later bool) (account.ImportResult, error) {
+func (a *accounts) importUser(t tx, in account.Imported, later bool) (account.ImportResult, error) {
 	var k known
 	err := t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -114,7 +114,7 @@ func (a *accounts) importOne(t tx, in account.Imported, later bool) (account.Imp
 	}
 	sum := sha256.Sum256([]byte(in.User.Password))
 	if k.id != 0 {
-		return a.importAgain(t, in, k, sum[:])
+		return a.reimport(t, in, k, sum[:])
 	}
 	r := account.ImportResult{}
 	if r.Conflict, err = a.takenBy(t, &in.User, 0); err != nil || r.Conflict == "username" {
@@ -142,9 +142,9 @@ func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 	return "", nil
 }
 
-// importAgain brings a user up to date with what has changed at the source.
-func (a *accounts) importAgain(t tx, in account.Imported, k known, sum []byte) (r account.ImportResult, err error) {
-	before, err := a.again(t, k.id)
+// reimport brings a user up to date with what has changed at the source.
+func (a *accounts) reimport(t tx, in account.Imported, k known, sum []byte) (r account.ImportResult, err error) {
+	before, err := a.loadLocked(t, k.id)
 	if err != nil {
 		return r, err
 	}
@@ -210,12 +210,12 @@ func (a *accounts) importNew(t tx, in account.Imported, later bool, state, sum [
 	if err := t.queryRow(a.imports.create, append(slices.Clone(a.columns(next)), id)...).Scan(&id); err != nil {
 		return nil, false, fmt.Errorf("create user: %w", err)
 	}
-	if err := a.belongings(t, id, next); err != nil {
+	if err := a.insertRelated(t, id, next); err != nil {
 		return nil, false, err
 	}
 	if _, err := t.exec(a.imports.put, in.Source, in.ID, id, state, sum); err != nil {
 		return nil, false, err
 	}
-	u, err = a.again(t, id)
+	u, err = a.loadLocked(t, id)
 	return u, false, err
 }

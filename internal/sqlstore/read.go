@@ -12,13 +12,13 @@ type scanner interface{ Scan(dest ...any) error }
 // one reads a single row. There is none: missing.
 func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
 	var none T
-	quick, leave, err := d.enter(ctx)
+	quick, leave, err := d.acquireReader(ctx)
 	if err != nil {
 		return none, err
 	}
 	defer leave()
 	var value T
-	err = again(ctx, d.Lost, func() (err error) {
+	err = retry(ctx, d.Lost, func() (err error) {
 		value, err = scan(statement.QueryRowContext(quick, args...))
 		return err
 	})
@@ -30,13 +30,13 @@ func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(
 
 // all reads every row that query returns.
 func all[T any](ctx context.Context, d Dialect, query func() (*sql.Rows, error), scan func(scanner) (T, error)) ([]T, error) {
-	_, leave, err := d.enter(ctx)
+	_, leave, err := d.acquireReader(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	var values []T
-	err = again(ctx, d.Lost, func() (err error) {
+	err = retry(ctx, d.Lost, func() (err error) {
 		values, err = collect(query, scan)
 		return err
 	})

@@ -30,7 +30,7 @@ func (a *accounts) setReset(t tx, id string, secretHash [32]byte, expires int64)
 	if !ok {
 		return account.ErrNotFound
 	}
-	u, err := a.again(t, number)
+	u, err := a.loadLocked(t, number)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (c oneTransaction) Connect(ctx context.Context) (driver.Conn, error) {
 	return nesting{conn.(nestable)}, nil
 }
 
-// nestable is all that the drivers' connections can do and that database/sql would miss here. They aren't asked to reset
+// nestable is all that the drivers' connections can do and that database/sql would miss here. They aren't committing to reset
 // themselves between two uses: in the middle of a transaction one would refuse.
 type nestable interface {
 	driver.Conn

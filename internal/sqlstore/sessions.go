@@ -106,7 +106,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 		case err != nil:
 			return fmt.Errorf("replace session: %w", err)
 		case n == 0:
-			return s.whyNot(t, old.ID)
+			return s.replaceError(t, old.ID)
 		case new.ID != old.ID && new.PublicID == old.PublicID:
 			if _, err := t.exec(s.retire, old.ID[:], s.dialect.Bytes(old.PublicID)); err != nil {
 				return fmt.Errorf("retire session ID: %w", err)
@@ -121,8 +121,8 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	return nil
 }
 
-// whyNot finds out why no row had the expected ID and version.
-func (s *sessions) whyNot(t tx, id session.ID) error {
+// replaceError finds out why no row had the expected ID and version.
+func (s *sessions) replaceError(t tx, id session.ID) error {
 	var one int
 	err := t.queryRow(s.exists, id[:]).Scan(&one)
 	switch {
@@ -140,7 +140,7 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 		return err
 	}
 	// Whether it was done or not before a connection was lost, the session is to go.
-	if err := again(ctx, s.dialect.Lost, delete); err != nil {
+	if err := retry(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil

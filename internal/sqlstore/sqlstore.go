@@ -46,14 +46,14 @@ type Dialect struct {
 
 	LockSessions string // a statement: nobody else changes the sessions of the user $1, taken in the order of IDs; likewise
 	Touch        string // a statement: the UPDATE of sessions.touch, for all of the arrays $1, $2 and $3 at once; empty: one by one
-	Alone        string // a condition: no other transaction in which it was asked is under way; empty: as LockUsers
+	Alone        string // a condition: no other transaction in which it was committing is under way; empty: as LockUsers
 
 	// Unprepared leaves it to the driver how statements are run.
 	Unprepared bool
 
-	// Enter waits until there is a connection to read with, and returns the context to read a single row under, and what
+	// AcquireReader waits until there is a connection to read with, and returns the context to read a single row under, and what
 	// to call afterwards. Nil: reads queue for connections by themselves, and are ended by their own contexts.
-	Enter func(ctx context.Context) (quick context.Context, leave func(), err error)
+	AcquireReader func(ctx context.Context) (quick context.Context, leave func(), err error)
 }
 
 func (d Dialect) among(column, query string) string {
@@ -65,11 +65,11 @@ func (d Dialect) among(column, query string) string {
 
 func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }
 
-func (d Dialect) enter(ctx context.Context) (quick context.Context, leave func(), err error) {
-	if d.Enter == nil {
+func (d Dialect) acquireReader(ctx context.Context) (quick context.Context, leave func(), err error) {
+	if d.AcquireReader == nil {
 		return ctx, func() {}, nil
 	}
-	return d.Enter(ctx)
+	return d.AcquireReader(ctx)
 }
 
 // DB is a set of stores in one database. It is safe for concurrent use.
@@ -134,12 +134,12 @@ func (p *preparer) locking(query string) *statement {
 // transaction runs do in a transaction that can write, and commits it if do returns no error. What ended without a commit
 // is run again where the dialect says that it may succeed then.
 func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) error) error {
-	asked := false // for a commit
-	may := func(err error) bool {
-		return d.Undone != nil && d.Undone(err) || d.Lost != nil && d.Lost(err) && !asked
+	committing := false // for a commit
+	retryable := func(err error) bool {
+		return d.Undone != nil && d.Undone(err) || d.Lost != nil && d.Lost(err) && !committing
 	}
-	return again(ctx, may, func() error {
-		asked = false
+	return retry(ctx, retryable, func() error {
+		committing = false
 		sqlTx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return fmt.Errorf("begin: %w", err)
@@ -148,7 +148,7 @@ func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) erro
 		if err := do(tx{ctx, sqlTx}); err != nil {
 			return err
 		}
-		asked = true
+		committing = true
 		if err := sqlTx.Commit(); err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}

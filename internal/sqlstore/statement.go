@@ -17,7 +17,7 @@ func (s *statement) ExecContext(ctx context.Context, args ...any) (result sql.Re
 	if s.prepared != nil {
 		return s.prepared.ExecContext(ctx, args...)
 	}
-	err = again(ctx, s.undone, func() error {
+	err = retry(ctx, s.undone, func() error {
 		result, err = s.db.ExecContext(ctx, s.query, args...)
 		return err
 	})

@@ -133,7 +133,7 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 			return fmt.Errorf("replace token: %w", err)
 		}
 		if n == 0 {
-			return s.whyNot(t, old.ID)
+			return s.replaceError(t, old.ID)
 		}
 		return nil
 	})
@@ -144,8 +144,8 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	return nil
 }
 
-// whyNot finds out why no row had the expected ID and version.
-func (s *tokens) whyNot(t tx, id token.ID) error {
+// replaceError finds out why no row had the expected ID and version.
+func (s *tokens) replaceError(t tx, id token.ID) error {
 	var one int
 	err := t.queryRow(s.exists, id[:]).Scan(&one)
 	switch {
@@ -180,7 +180,7 @@ func (s *tokens) Delete(ctx context.Context, id token.ID) error {
 		return err
 	}
 	// Whether it was done or not before a connection was lost, the token is to go.
-	if err := again(ctx, s.dialect.Lost, delete); err != nil {
+	if err := retry(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
 	return nil

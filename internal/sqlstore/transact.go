@@ -11,7 +11,7 @@ import (
 )
 
 // Transact runs one such step at a time, and none beside a write to groups: the rights of whoever acts may come from any of
-// them. Users are locked as they are loaded.
+// them. Users are locked as they are wrapLoad.
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	return a.dialect.transaction(ctx, a.write, func(t tx) error {
 		if _, err := t.exec(a.lockRights); err != nil {
@@ -32,7 +32,7 @@ func (t accountTx) Load(id string) (*account.User, error) {
 	if !ok {
 		return nil, account.ErrNotFound
 	}
-	return t.again(t.tx, n)
+	return t.loadLocked(t.tx, n)
 }
 
 func (t accountTx) Create(u *account.User) (err error) {
@@ -45,7 +45,7 @@ func (t accountTx) Change(u *account.User) error {
 	if !ok {
 		return account.ErrNotFound
 	}
-	before, err := t.again(t.tx, n)
+	before, err := t.loadLocked(t.tx, n)
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,12 @@ import (
 // tries bounds how often something is tried, the first time included.
 const tries = 4
 
-// again does something, and does it again while it fails with an error after which may says that nobody could tell it was
+// retry does something, and does it again while it fails with an error after which may says that nobody could tell it was
 // tried before. may may be nil: never.
-func again(ctx context.Context, may func(error) bool, do func() error) error {
+func retry(ctx context.Context, retryable func(error) bool, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
-		if err == nil || may == nil || try == tries || !may(err) || ctx.Err() != nil {
+		if err == nil || retryable == nil || try == tries || !retryable(err) || ctx.Err() != nil {
 			return err
 		}
 		// Those that got in each other's way must not meet again at once.

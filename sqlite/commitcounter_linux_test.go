@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-func counting(t *testing.T, db *sqlite.DB) *sqlite.Commits {
+func countCommits(t *testing.T, db *sqlite.DB) sqlite.CommitCounter {
 	t.Helper()
 	c, err := db.Commits(t.Context())
 	if err != nil {
@@ -27,7 +27,7 @@ func counting(t *testing.T, db *sqlite.DB) *sqlite.Commits {
 }
 
 // seen waits until it is known: readers of the test's own process may come between.
-func seen(t *testing.T, c *sqlite.Commits) (all, others uint64) {
+func seen(t *testing.T, c sqlite.CommitCounter) (all, others uint64) {
 	t.Helper()
 	all, others, ok := c.Seen()
 	if !ok {
@@ -41,7 +41,7 @@ func seen(t *testing.T, c *sqlite.Commits) (all, others uint64) {
 func TestCommitsOfOthersAreSeenAtOnce(t *testing.T) {
 	t.Attr("threat", "X02")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	c := counting(t, open(t, path))
+	c := countCommits(t, open(t, path))
 	other := start(t, "echo", path)
 	other.tell("load 0")
 	for n := range 500 {
@@ -73,7 +73,7 @@ func TestCommitsOfForeignToolsAreSeen(t *testing.T) {
 		t.Fatalf("this test needs python3: %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
-	c := counting(t, open(t, path))
+	c := countCommits(t, open(t, path))
 	_, before := seen(t, c)
 	script := "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('delete from sessions'); d.execute(\"update users set first_name = 'x'\"); d.commit(); d.execute('create table t (a)'); d.commit()"
 	if out, err := exec.Command(python, "-c", script, path).CombinedOutput(); err != nil {
@@ -86,7 +86,7 @@ func TestCommitsOfForeignToolsAreSeen(t *testing.T) {
 
 func TestItsOwnCommitsAreNotThoseOfOthers(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))
-	c := counting(t, db)
+	c := countCommits(t, db)
 	ctx := t.Context()
 	last, before := seen(t, c)
 	for name, do := range map[string]func(n int) error{
@@ -138,7 +138,7 @@ func unless(err, expected error) error {
 func TestCommitsBetweenItsOwnAreSeen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	db := open(t, path)
-	c := counting(t, db)
+	c := countCommits(t, db)
 	other := start(t, "echo", path)
 	other.tell("load 0")
 	end := make(chan struct{})
@@ -176,7 +176,7 @@ func TestCommitsBetweenItsOwnAreSeen(t *testing.T) {
 }
 
 // othersSoon waits for a moment at which it is known.
-func othersSoon(t *testing.T, c *sqlite.Commits) uint64 {
+func othersSoon(t *testing.T, c sqlite.CommitCounter) uint64 {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; runtime.Gosched() {
 		if _, others, ok := c.Seen(); ok {
@@ -191,8 +191,8 @@ func othersSoon(t *testing.T, c *sqlite.Commits) uint64 {
 func TestTwoHandlesOfOneProcessAreOthersToEachOther(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	first, second := open(t, path), open(t, path)
-	c := counting(t, first)
-	counting(t, second)
+	c := countCommits(t, first)
+	countCommits(t, second)
 	_, before := seen(t, c)
 	if err := second.Ping(t.Context()); err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestTwoHandlesOfOneProcessAreOthersToEachOther(t *testing.T) {
 func TestWhoRemovesTheIndexIsNoticed(t *testing.T) {
 	for _, ending := range []string{"-shm", ""} {
 		path := filepath.Join(t.TempDir(), "cloakroom.db")
-		c := counting(t, open(t, path))
+		c := countCommits(t, open(t, path))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go c.Run(ctx)
@@ -227,7 +227,7 @@ func TestWhoRemovesTheIndexIsNoticed(t *testing.T) {
 	}
 }
 
-func unknownSoon(c *sqlite.Commits) bool {
+func unknownSoon(c sqlite.CommitCounter) bool {
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
 		if _, _, ok := c.Seen(); !ok {
 			return true

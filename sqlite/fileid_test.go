@@ -64,8 +64,8 @@ func TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 			isMoved(t, "account.Find", err)
 			_, err = db.Sessions.List(t.Context(), session.Query{})
 			isMoved(t, "session.List", err)
-			_, err = db.Foreign(t.Context())
-			isMoved(t, "Foreign", err)
+			_, err = db.DataVersion(t.Context())
+			isMoved(t, "DataVersion", err)
 		})
 	}
 }

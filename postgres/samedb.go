@@ -7,10 +7,10 @@ import (
 	"math/rand/v2"
 )
 
-// Serves returns an error unless the feed is that of the database at url, which may lead through a pooler. On the feed of
+// CheckSameDatabase returns an error unless the feed is that of the database at url, which may lead through a pooler. On the feed of
 // another server, database or schema nobody would hear what is sent. Schema is the one that holds our tables; "": where
 // url leads by itself.
-func (f *Feed) Serves(ctx context.Context, url, schema string) error {
+func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error {
 	d, err := dial(url)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package sqlite
+package walwatch
 
 import (
 	"fmt"
@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// indexes are the files that were mapped, by what they are. They are never closed: closing any descriptor of a file drops
-// every lock that this process has on it (POSIX), SQLite's too, and the database would be corrupted. For the same reason no
-// file is opened twice, nor by way of an os.File, which closes itself.
+// indexes are the mapped files, by device and inode. They are never closed: closing any descriptor of a file drops every lock
+// that this process has on it (POSIX), SQLite's locks included, and the database could then be corrupted. For the same reason no
+// file is opened twice, and none through an os.File, which closes itself when it is collected.
 var indexes struct {
 	sync.Mutex
 	byFile map[[2]uint64]*walIndex
 }
 
-// mapIndex maps the header of the database's log. A connection must be open.
+// mapIndex maps the header of the log of the database at path. A connection to it must be open.
 func mapIndex(path string) (*walIndex, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -50,7 +50,7 @@ func mapIndex(path string) (*walIndex, error) {
 	return index, nil
 }
 
-// linked returns fs.ErrNotExist if the file has no name any more: others make, and use, a new one.
+// linked returns fs.ErrNotExist if the file has been removed. Other processes then make a new one and use that.
 func linked(fd int) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {

@@ -1,13 +1,13 @@
-package sqlite
+package walwatch
 
 import (
 	"sync/atomic"
 	"unsafe"
 )
 
-// walHeader is what SQLite keeps of the state of its log (WalIndexHdr in its source, described at
-// https://sqlite.org/walformat.html#the_wal_index_header): 48 bytes, among them a number that each commit raises by one, how
-// many frames are valid, and checksums of the log and of the header itself.
+// walHeader is the state of SQLite's log (WalIndexHdr in its source, described at
+// https://sqlite.org/walformat.html#the_wal_index_header): 48 bytes, among them a number that each commit raises by one, the
+// number of valid frames, and checksums of the log and of the header itself.
 type walHeader [6]uint64
 
 // number is the field iChange, at offset 8.
@@ -17,12 +17,12 @@ func (h *walHeader) number() uint32 {
 
 // walIndex is the header as every process has it mapped.
 type walIndex struct {
-	words *walHeader // changed by other processes
-	check func() error
+	words *walHeader   // changed by other processes
+	check func() error // fs.ErrNotExist: the file has been removed
 }
 
-// read returns the present state. One that is just being written is like none before or after it, since the number and the
-// checksum change with it.
+// read returns the present state. A state that is read while it is being written equals none before or after it, since the
+// number and the checksum change with it.
 func (i *walIndex) read() (h walHeader) {
 	for n := range h {
 		h[n] = atomic.LoadUint64(&i.words[n])
