@@ -272,7 +272,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 		stores: func(*testing.T) stores {
 			return ours.Set
 		},
-		change: func(a *httpapi.API) { a.Live.Version = ours.Foreign },
+		change: func(a *httpapi.API) { a.Live.Version = ours.DataVersion },
 	})
 	ada, bob := s.user("ada"), s.user("bob")
 	a, b := s.as(ada).listens(), s.as(bob).listens()
