@@ -54,9 +54,10 @@ var layers = map[string]layer{
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"account", "session", "token", "internal/feed", "internal/nearcache/fence"}},
+	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
 	"memory":                   {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
-		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"redis":           {own: []string{"internal/feed", "internal/reconnect", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
