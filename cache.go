@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/postgres"
+	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -23,7 +23,7 @@ type cachedStores struct {
 
 	accountsCache *nearcache.Cache // nil: accounts aren't cached
 	caches        []*nearcache.Cache
-	feed          *postgres.Feed // closed with the server; nil: there is none
+	feed          *pgfeed.Feed // closed with the server; nil: there is none
 }
 
 func (n *cachedStores) close() error {
@@ -128,7 +128,7 @@ func (n *cachedStores) djangoFeed(ctx context.Context, c *Config, st *storage) (
 // postgresFeed returns the feed at an address. One that Config.Feed names must belong to the same database, with our tables in
 // that schema.
 func (n *cachedStores) postgresFeed(ctx context.Context, c *Config, feed, db, schema string) (_ *nearcache.Config, err error) {
-	if n.feed, err = postgres.NewFeed(feed); err != nil {
+	if n.feed, err = pgfeed.New(feed); err != nil {
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
 	if c.Feed != "" {

@@ -47,6 +47,8 @@ var layers = map[string]layer{
 	"internal/problem":    {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":  {},
 
+	"internal/feed/feedtest": {own: []string{"internal/feed"}},
+
 	// Where things are kept.
 	"internal/sqlstore": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store"},
@@ -55,17 +57,18 @@ var layers = map[string]layer{
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"account", "session", "token", "internal/feed", "internal/nearcache/fence"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
-	"memory":                   {own: []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store"}},
+	"memory":                   {own: []string{"account", "audit", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
-	"redis":           {own: []string{"internal/feed", "internal/reconnect", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
-	"internal/pgdial": {own: []string{"internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
+	"redis":            {own: []string{"internal/redisdb", "session", "throttle"}},
+	"internal/redisdb": {own: []string{"internal/feed", "internal/reconnect", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"internal/pgfeed":  {own: []string{"internal/feed", "internal/pgdial", "internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5"}},
+	"internal/pgdial":  {own: []string{"internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
 	"postgres": {
 		own: []string{
-			"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store", "internal/sqlstore",
-			"internal/pgdial", "internal/reconnect",
+			"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/pgdial",
 		},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
@@ -74,7 +77,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "internal/feed", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -92,7 +95,7 @@ var layers = map[string]layer{
 	"": {
 		own: []string{
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
-			"redis", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
+			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},

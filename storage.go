@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
-	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
@@ -25,7 +25,7 @@ type storage struct {
 
 	sqlite   *sqlite.DB   // the database of ours; nil: it isn't an SQLite file
 	postgres *postgres.DB // the database of ours; nil: it isn't on a PostgreSQL server
-	redis    *redis.DB    // the sessions and throttles; nil: they aren't in Redis
+	redis    *redisdb.DB  // the sessions and throttles; nil: they aren't in Redis
 	django   *django.DB   // the accounts and sessions; nil: they aren't Django's
 	feed     string       // beside Django on PostgreSQL: the address of the feed
 }
@@ -276,8 +276,8 @@ func both(first, second func(context.Context) error) func(context.Context) error
 	}
 }
 
-func (c *Config) openRedis(ctx context.Context) (*redis.DB, error) {
-	r, err := redis.Open(ctx, c.Sessions)
+func (c *Config) openRedis(ctx context.Context) (*redisdb.DB, error) {
+	r, err := redisdb.Open(ctx, c.Sessions)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func (c *Config) openRedis(ctx context.Context) (*redis.DB, error) {
 
 // accepts returns err unless it reports a possible loss that RedisMayLose accepts.
 func (c *Config) accepts(err error) error {
-	loss, ok := errors.AsType[*redis.LossError](err)
+	loss, ok := errors.AsType[*redisdb.LossError](err)
 	switch {
 	case !ok:
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -40,7 +41,7 @@ func remembering(ctx context.Context, s spec, db *memory.DB) (session.Store, acc
 	if revocation(s) == "strict" {
 		return db.Sessions, db.Accounts, db.Tokens
 	}
-	cache := nearcache.New(nearcache.Config{Feed: db.Feed()})
+	cache := nearcache.New(nearcache.Config{Feed: feed.NewLocal()})
 	go cache.Run(ctx)
 	return cache.Sessions(db.Sessions), cache.Accounts(db.Accounts), cache.Tokens(db.Tokens)
 }

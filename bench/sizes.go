@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -79,7 +79,7 @@ func remember(ctx context.Context, n int) (size, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	before := heap()
-	cache := nearcache.New(nearcache.Config{Feed: memory.New().Feed(), MaxBytes: 64 << 30})
+	cache := nearcache.New(nearcache.Config{Feed: feed.NewLocal(), MaxBytes: 64 << 30})
 	store := anybody{asked: new(atomic.Int64)}
 	sessions := cache.Sessions(store)
 	go cache.Run(ctx)

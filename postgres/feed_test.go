@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
+	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
-	"github.com/cloakroom-auth/cloakroom/postgres"
-	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-func newFeed(t *testing.T, url string) *postgres.Feed {
+func newFeed(t *testing.T, url string) *pgfeed.Feed {
 	t.Helper()
-	f, err := postgres.NewFeed(url)
+	f, err := pgfeed.New(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +27,9 @@ func newFeed(t *testing.T, url string) *postgres.Feed {
 }
 
 func TestFeed(t *testing.T) {
-	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
+	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
 		url := pgserver.Test(t)
-		return storetest.Broadcast{
+		return feedtest.Broadcast{
 			Join: func(t *testing.T) feed.Feed { return newFeed(t, url) },
 			Cut: func(t *testing.T) {
 				sql(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity

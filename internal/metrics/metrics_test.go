@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/memory"
@@ -35,9 +36,9 @@ func TestStoresKeepTheirPromises(t *testing.T) {
 }
 
 func TestFeedKeepsItsPromises(t *testing.T) {
-	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
-		f, m := memory.New().Feed(), newMetrics(t)
-		return storetest.Broadcast{Join: func(*testing.T) feed.Feed { return m.Feed(f) }}
+	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
+		f, m := feed.NewLocal(), newMetrics(t)
+		return feedtest.Broadcast{Join: func(*testing.T) feed.Feed { return m.Feed(f) }}
 	})
 }
 
@@ -142,7 +143,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 	m, plan := newMetrics(t), &storetest.Plan{}
 	db := memory.New()
 	faulty := storetest.Faulty(db.Set, plan)
-	f := db.Feed()
+	f := feed.NewLocal()
 	cache := nearcache.New(nearcache.Config{Feed: m.Feed(f)})
 	store := m.Revocations(cache.Sessions(m.Sessions(faulty.Sessions)))
 	manager, r := signedIn(t, m, store)

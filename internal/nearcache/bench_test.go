@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -26,7 +27,7 @@ import (
 // benchNode returns stores that remember, on a feed or on a file.
 func benchNode(b testing.TB, file bool) (c *nearcache.Cache, stop func()) {
 	b.Helper()
-	config := nearcache.Config{Feed: memory.New().Feed(), MaxBytes: 16 << 30}
+	config := nearcache.Config{Feed: feed.NewLocal(), MaxBytes: 16 << 30}
 	if file {
 		db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "db"))
 		if err != nil {
@@ -178,7 +179,7 @@ func BenchmarkCheck(b *testing.B) {
 			db := memory.New()
 			sessions, accounts := db.Sessions, db.Accounts
 			if remembers {
-				c := nearcache.New(nearcache.Config{Feed: db.Feed()})
+				c := nearcache.New(nearcache.Config{Feed: feed.NewLocal()})
 				ctx, cancel := context.WithCancel(context.Background())
 				done := make(chan error)
 				go func() { done <- c.Run(ctx) }()

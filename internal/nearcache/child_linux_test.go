@@ -15,8 +15,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
-	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -67,11 +68,11 @@ func beNode(ctx context.Context, where []string) error {
 
 func openNode(ctx context.Context, store, broadcast string) (*worker, feed.Feed, error) {
 	if strings.HasPrefix(store, "redis:") {
-		db, err := redis.Open(ctx, store)
+		db, err := redisdb.Open(ctx, store)
 		if err != nil {
 			return nil, nil, err
 		}
-		other, err := redis.Open(ctx, broadcast)
+		other, err := redisdb.Open(ctx, broadcast)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -81,7 +82,7 @@ func openNode(ctx context.Context, store, broadcast string) (*worker, feed.Feed,
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := postgres.NewFeed(broadcast)
+	f, err := pgfeed.New(broadcast)
 	return &worker{sessions: db.Sessions, accounts: db.Accounts}, f, err
 }
 

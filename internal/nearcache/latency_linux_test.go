@@ -9,10 +9,11 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 	"github.com/cloakroom-auth/cloakroom/postgres"
-	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -82,7 +83,7 @@ func openPostgres(b *testing.B) (session.Store, func() feed.Feed) {
 	}
 	b.Cleanup(func() { db.Close() })
 	return db.Sessions, func() feed.Feed {
-		f, err := postgres.NewFeed(url)
+		f, err := pgfeed.New(url)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -97,8 +98,8 @@ func openRedis(b *testing.B) (session.Store, func() feed.Feed) {
 		b.Fatal(err)
 	}
 	b.Cleanup(server.Kill)
-	open := func() *redis.DB {
-		db, err := redis.Open(b.Context(), server.URL())
+	open := func() *redisdb.DB {
+		db, err := redisdb.Open(b.Context(), server.URL())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -106,7 +106,7 @@ func TestStoresBehindAMemory(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (store.Set, feed.Feed){
 		"memory": func(*testing.T) (store.Set, feed.Feed) {
 			db := memory.New()
-			return db.Set, db.Feed()
+			return db.Set, feed.NewLocal()
 		},
 		"sqlite": func(t *testing.T) (store.Set, feed.Feed) {
 			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
@@ -114,7 +114,7 @@ func TestStoresBehindAMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			return db.Set, memory.New().Feed()
+			return db.Set, feed.NewLocal()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -96,7 +96,7 @@ func TestAUserWhoMayNotDoWhatIsNeededIsRefused(t *testing.T) {
 	s := server(t)
 	for _, right := range []string{"-@scripting", "-evalsha", "-eval", "-zadd", "-setrange", "-time", "-zrange"} {
 		command(t, raw(t, s.Addr), "ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all", right)
-		db, err := redis.Open(t.Context(), "redis://app:secret@"+s.Addr)
+		db, err := redisdb.Open(t.Context(), "redis://app:secret@"+s.Addr)
 		if err == nil {
 			db.Close()
 			t.Errorf("%s: opened", right)
@@ -105,7 +105,7 @@ func TestAUserWhoMayNotDoWhatIsNeededIsRefused(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"EVAL", "EVALSHA", "ZREM"} {
-		db, err := redis.Open(t.Context(), server(t, "--rename-command", name, "").URL())
+		db, err := redisdb.Open(t.Context(), server(t, "--rename-command", name, "").URL())
 		if err == nil {
 			db.Close()
 			t.Errorf("without %s: opened", name)
@@ -116,7 +116,7 @@ func TestAUserWhoMayNotDoWhatIsNeededIsRefused(t *testing.T) {
 }
 
 func TestValkeysSentinelIsRecognised(t *testing.T) {
-	err := redis.Unfit(map[string]string{"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.0", "server_mode": "sentinel"})
+	err := redisdb.Unfit(map[string]string{"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.0", "server_mode": "sentinel"})
 	if err == nil || !strings.Contains(err.Error(), "Sentinel") {
 		t.Errorf("got %v, want a word about a Sentinel", err)
 	}

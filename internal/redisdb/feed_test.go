@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
 )
 
 func TestFeed(t *testing.T) {
-	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
-		return storetest.Broadcast{
+	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
+		return feedtest.Broadcast{
 			Join: func(t *testing.T) feed.Feed { return open(t, shared.URL()).Feed() },
 			Cut:  func(t *testing.T) { command(t, raw(t, shared.Addr), "CLIENT", "KILL", "TYPE", "pubsub") },
 		}
@@ -23,11 +23,11 @@ func TestFeed(t *testing.T) {
 
 // TestFeedThroughABadNetwork cuts everybody's connections, and not only those that listen.
 func TestFeedThroughABadNetwork(t *testing.T) {
-	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
+	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
 		p, err := faultproxy.New(shared.Addr)
 		must(t, err)
 		t.Cleanup(func() { must(t, p.Close()) })
-		return storetest.Broadcast{
+		return feedtest.Broadcast{
 			Join: func(t *testing.T) feed.Feed { return open(t, "redis://"+p.Addr).Feed() },
 			Cut:  func(*testing.T) { p.Cut() },
 		}

@@ -1,4 +1,4 @@
-package redis
+package redisdb
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 // errURL doesn't wrap what net/url says, which quotes the password.
 var errURL = errors.New("not an address such as redis://localhost:6379/0, rediss://USER:PASSWORD@HOST/0 or unix:///PATH")
 
-// IsURL reports whether the scheme of a URL is one that [Open] knows.
-func IsURL(text string) bool {
+// isURL reports whether the scheme of a URL is one that [Open] knows.
+func isURL(text string) bool {
 	scheme, _, _ := strings.Cut(text, ":")
 	return scheme == "redis" || scheme == "rediss" || scheme == "unix"
 }
@@ -22,7 +22,7 @@ func IsURL(text string) bool {
 // options reads a URL strictly: an option that would be ignored is an error.
 func options(text string) (rueidis.ClientOption, error) {
 	u, err := url.Parse(text)
-	if err != nil || !IsURL(text) || u.Opaque != "" || u.Fragment != "" {
+	if err != nil || !isURL(text) || u.Opaque != "" || u.Fragment != "" {
 		return rueidis.ClientOption{}, errURL
 	}
 	o := base()

@@ -1,4 +1,4 @@
-package storetest
+package feedtest
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var feedCutCases = []testCase[Broadcast]{
+var feedCutCases = []testCase{
 	{"a listener that was cut off goes down and comes up again", promiseEach, checkFeedComesBack},
 	{"a cut leaves no gap behind", promiseEach, checkFeedCuts},
 }
@@ -29,7 +29,7 @@ func checkFeedComesBack(t *testing.T, b Broadcast) {
 }
 
 // sendAnyway tries until it is done: a cut may have broken the connections that send as well.
-func sendAnyway(t tb, f interface {
+func sendAnyway(t *testing.T, f interface {
 	Send(context.Context, string) error
 }, m string) {
 	t.Helper()

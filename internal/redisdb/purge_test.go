@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 // dead makes sessions and counters that have ended at 100.
-func dead(t *testing.T, db *redis.DB, n int) {
+func dead(t *testing.T, db *redisdb.DB, n int) {
 	t.Helper()
 	for i := range n {
 		must(t, db.Sessions.Create(t.Context(), ticket(i, 100)))
@@ -23,7 +23,7 @@ func dead(t *testing.T, db *redis.DB, n int) {
 }
 
 // purges are the two things that are cleared away.
-func purges(db *redis.DB) map[string]func(context.Context, int64, int) (int, error) {
+func purges(db *redisdb.DB) map[string]func(context.Context, int64, int) (int, error) {
 	return map[string]func(context.Context, int64, int) (int, error){
 		"sessions": db.Sessions.DeleteExpired, "counters": db.Throttles.DeleteExpired,
 	}
@@ -35,7 +35,7 @@ func TestOnePurgesAtATime(t *testing.T) {
 	one, other := open(t, shared.URL()), open(t, shared.URL())
 	dead(t, one, 10)
 	for name := range purges(one) {
-		purge := func(db *redis.DB, limit, want int, when string) {
+		purge := func(db *redisdb.DB, limit, want int, when string) {
 			t.Helper()
 			if n, err := purges(db)[name](t.Context(), 1000, limit); err != nil || n != want {
 				t.Errorf("%s, %s: %d are gone, %v; want %d", name, when, n, err, want)
@@ -59,7 +59,7 @@ const purgerVariable = "CLOAKROOM_TEST_PURGER"
 
 // bePurger clears away for ever, in turns that are always full, and says when it has begun.
 func bePurger(url string) int {
-	db, err := redis.Open(context.Background(), url)
+	db, err := redisdb.Open(context.Background(), url)
 	for n := 0; err == nil; {
 		if n, err = db.Sessions.DeleteExpired(context.Background(), 1000, 2); n == 2 {
 			fmt.Println("at it")

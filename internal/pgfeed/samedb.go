@@ -1,17 +1,19 @@
-package postgres
+package pgfeed
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // CheckSameDatabase returns an error unless the feed is that of the database at url, which may lead through a pooler. On the feed of
 // another server, database or schema nobody would hear what is sent. Schema is the one that holds our tables; "": where
 // url leads by itself.
 func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error {
-	d, err := dial(url)
+	d, err := pgdial.Open(url)
 	if err != nil {
 		return err
 	}

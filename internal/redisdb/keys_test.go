@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"fmt"

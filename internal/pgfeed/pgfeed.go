@@ -1,4 +1,4 @@
-package postgres
+package pgfeed
 
 import (
 	"context"
@@ -33,9 +33,9 @@ type Feed struct {
 	send   *sql.DB
 }
 
-// NewFeed returns the feed of the database at url, which must lead to the server itself: a pooler in transaction mode
+// New returns the feed of the database at url, which must lead to the server itself: a pooler in transaction mode
 // brings no notifications, and Listen says so. It doesn't connect yet. Close it when done.
-func NewFeed(url string) (*Feed, error) {
+func New(url string) (*Feed, error) {
 	a, err := pgdial.Parse(url)
 	if err != nil {
 		return nil, err

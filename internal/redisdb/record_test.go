@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"reflect"
@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -31,7 +31,7 @@ func drawRecord(t *rapid.T) *session.Record {
 func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawRecord(t)
-		got, err := redis.Decode(redis.Encode(want, aVersion))
+		got, err := redisdb.Decode(redisdb.Encode(want, aVersion))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%v, %+v\nwant %+v", err, got, want)
 		}
@@ -43,24 +43,24 @@ func TestNamesSortAsPublicIDsDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := few.Draw(t, "a"), few.Draw(t, "b")
 		x, y := session.ID{rapid.Byte().Draw(t, "x")}, session.ID{rapid.Byte().Draw(t, "y")}
-		if got, want := strings.Compare(redis.Name(a, x), redis.Name(b, y)), strings.Compare(a, b); want != 0 && got != want {
+		if got, want := strings.Compare(redisdb.Name(a, x), redisdb.Name(b, y)), strings.Compare(a, b); want != 0 && got != want {
 			t.Fatalf("%q and %q: %d, want %d", a, b, got, want)
 		}
 	})
 }
 
 func FuzzDecode(f *testing.F) {
-	whole := redis.Encode(&session.Record{PublicID: "p\x00q", User: "ann", Values: []byte("{}")}, aVersion)
+	whole := redisdb.Encode(&session.Record{PublicID: "p\x00q", User: "ann", Values: []byte("{}")}, aVersion)
 	for n := range len(whole) + 1 {
 		f.Add(whole[:n])
 	}
 	f.Add(whole + "x")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := redis.Decode(text)
+		r, err := redisdb.Decode(text)
 		if err != nil {
 			return
 		}
-		again, err := redis.Decode(redis.Encode(r, r.Version))
+		again, err := redisdb.Decode(redisdb.Encode(r, r.Version))
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Fatalf("%v: %+v is not %+v", err, again, r)
 		}
@@ -68,13 +68,13 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestACutRecordIsAnError(t *testing.T) {
-	whole := redis.Encode(&session.Record{PublicID: "p", User: "ann", Values: []byte("{}")}, aVersion)
+	whole := redisdb.Encode(&session.Record{PublicID: "p", User: "ann", Values: []byte("{}")}, aVersion)
 	for n := range len(whole) {
-		if r, err := redis.Decode(whole[:n]); err == nil {
+		if r, err := redisdb.Decode(whole[:n]); err == nil {
 			t.Fatalf("%d of %d bytes make %+v", n, len(whole), r)
 		}
 	}
-	if _, err := redis.Decode(whole + "x"); err == nil {
+	if _, err := redisdb.Decode(whole + "x"); err == nil {
 		t.Fatal("a byte too many passed")
 	}
 }

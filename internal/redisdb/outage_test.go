@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 // through opens the shared server through a network that the test spoils.
-func through(t *testing.T) (*redis.DB, *faultproxy.Proxy) {
+func through(t *testing.T) (*redisdb.DB, *faultproxy.Proxy) {
 	t.Helper()
 	empty(t)
 	p, err := faultproxy.New(shared.Addr)
@@ -106,7 +106,7 @@ func askBriefly(t *testing.T, s session.Store, h throttle.Store, n int) (ok bool
 }
 
 // works reports whether a session can be made, read and ended.
-func works(db *redis.DB) error {
+func works(db *redisdb.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	n := 1<<20 + rand.IntN(1<<20)
@@ -120,7 +120,7 @@ func works(db *redis.DB) error {
 }
 
 // recovers ends the test unless the store works soon.
-func recovers(t *testing.T, db *redis.DB) {
+func recovers(t *testing.T, db *redisdb.DB) {
 	t.Helper()
 	began := time.Now()
 	for err := works(db); err != nil; err = works(db) {
@@ -133,7 +133,7 @@ func recovers(t *testing.T, db *redis.DB) {
 }
 
 // fails ends the test unless each call is an outage, in bounded time.
-func fails(t *testing.T, db *redis.DB) {
+func fails(t *testing.T, db *redisdb.DB) {
 	t.Helper()
 	began := time.Now()
 	_, err := db.Sessions.Load(t.Context(), ticketID(1))

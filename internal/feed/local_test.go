@@ -1,4 +1,4 @@
-package memory_test
+package feed_test
 
 import (
 	"context"
@@ -7,21 +7,21 @@ import (
 	"testing/synctest"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/memory"
-	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
 )
 
-func TestFeed(t *testing.T) {
-	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
-		db := memory.New()
-		return storetest.Broadcast{Join: func(*testing.T) feed.Feed { return db.Feed() }}
+func TestLocal(t *testing.T) {
+	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
+		f := feed.NewLocal()
+		return feedtest.Broadcast{Join: func(*testing.T) feed.Feed { return f }}
 	})
 }
 
-// TestASlowListenerGoesDown fills the line of a listener who stands still: it must learn that it has missed something.
+// TestASlowListenerGoesDown fills the queue of a listener that is blocked. The listener must learn that it has missed
+// messages.
 func TestASlowListenerGoesDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := memory.New().Feed()
+		f := feed.NewLocal()
 		blocked, ctx := make(chan struct{}), t.Context()
 		heard, ups, down := 0, 0, error(nil)
 		go f.Listen(ctx, feed.Listener{
@@ -40,7 +40,7 @@ func TestASlowListenerGoesDown(t *testing.T) {
 		close(blocked)
 		synctest.Wait()
 		if heard >= sent || heard == 0 || ups != 2 || down == nil || errors.Is(down, context.Canceled) {
-			t.Errorf("heard %d of %d, up %d times, down: %v", heard, sent, ups, down)
+			t.Errorf("heard %d of %d, up %d times, down: %v; want some heard, 2 times up, down because it was slow", heard, sent, ups, down)
 		}
 	})
 }

@@ -1,4 +1,5 @@
-package storetest
+// Package feedtest holds the promises of a [feed.Feed] as tests that each implementation runs.
+package feedtest
 
 import (
 	"context"
@@ -23,8 +24,8 @@ type Broadcast struct {
 	Cut func(t *testing.T)
 }
 
-// Feeds runs the cases of a feed.Feed. open returns one that nobody else uses.
-func Feeds(t *testing.T, open func(t *testing.T) Broadcast) {
+// Run runs all cases. open returns a feed that no other test uses.
+func Run(t *testing.T, open func(t *testing.T) Broadcast) {
 	run(t, open, feedCases)
 	if open(t).Cut != nil {
 		run(t, open, feedCutCases)
@@ -37,7 +38,7 @@ const (
 	promiseCalls = "feed.Listener: Up, then Messages, then Down, one call at a time, nothing after Listen has returned"
 )
 
-var feedCases = []testCase[Broadcast]{
+var feedCases = []testCase{
 	{"every listener hears every message in one order", promiseOrder, checkFeedOrder},
 	{"a message comes after those that were sent before it on other nodes", promiseOrder, checkFeedFollows},
 	{"whoever is up hears the next message", promiseEach, checkFeedUp},
@@ -186,7 +187,7 @@ func (e *ear) stop() {
 	}
 }
 
-func send(t tb, f feed.Feed, message string) {
+func send(t *testing.T, f feed.Feed, message string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), feedPatience)
 	defer cancel()

@@ -1,10 +1,10 @@
-package redis_test
+package redisdb_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 )
 
 const password = "hunter2hunter2"
@@ -38,7 +38,7 @@ func TestURLsThatDoNot(t *testing.T) {
 		"redis://localhost/%zz",
 	} {
 		url := strings.Replace(url, "://", "://ann:"+password+"@", 1)
-		db, err := redis.Open(t.Context(), url)
+		db, err := redisdb.Open(t.Context(), url)
 		if err == nil {
 			db.Close()
 			t.Errorf("%q opened", url)
@@ -58,7 +58,7 @@ func TestNoErrorShowsThePassword(t *testing.T) {
 		"redis://:" + password + "@" + s.Addr, "redis://ann:" + password + "@" + s.Addr, "redis://:" + password + "@" + gone.Addr,
 		"rediss://:" + password + "@" + s.Addr, "unix://:" + password + "@/nowhere", "redis://:" + password + "@" + s.Addr + "/99",
 	} {
-		db, err := redis.Open(t.Context(), url)
+		db, err := redisdb.Open(t.Context(), url)
 		if err == nil {
 			db.Close()
 			t.Errorf("%s opened", url)

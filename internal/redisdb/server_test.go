@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"errors"
@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -36,7 +37,7 @@ func TestServersThatMayForgetAreToldApart(t *testing.T) {
 	} {
 		t.Run(strings.Join(c.settings, " "), func(t *testing.T) {
 			err := open(t, server(t, c.settings...).URL()).Durable(t.Context())
-			loss := new(redis.LossError)
+			loss := new(redisdb.LossError)
 			switch {
 			case c.says == "" && err != nil:
 				t.Fatal(err)
@@ -53,7 +54,7 @@ func TestAnOutageIsNoLoss(t *testing.T) {
 	s := server(t)
 	db := open(t, s.URL())
 	s.Kill()
-	if err := db.Durable(t.Context()); err == nil || errors.As(err, new(*redis.LossError)) {
+	if err := db.Durable(t.Context()); err == nil || errors.As(err, new(*redisdb.LossError)) {
 		t.Fatalf("Durable says %v", err)
 	}
 }
@@ -63,7 +64,7 @@ func TestServersThatDoNotFitAreRefused(t *testing.T) {
 		"Redis Cluster": {"--cluster-enabled", "yes"},
 		"replica":       {"--replicaof", strings.Replace(shared.Addr, ":", " ", 1)},
 	} {
-		db, err := redis.Open(t.Context(), server(t, settings...).URL())
+		db, err := redisdb.Open(t.Context(), server(t, settings...).URL())
 		if err == nil {
 			db.Close()
 			t.Errorf("opened where %s", says)
@@ -107,7 +108,7 @@ func TestASentinelIsNoServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if db, err := redis.Open(t.Context(), "redis://"+addr); err == nil || !strings.Contains(err.Error(), "Sentinel") {
+	if db, err := redisdb.Open(t.Context(), "redis://"+addr); err == nil || !strings.Contains(err.Error(), "Sentinel") {
 		t.Errorf("Open says %v, %v", db, err)
 	}
 }
@@ -120,7 +121,7 @@ func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
 	s := server(t)
 	all := raw(t, s.Addr)
 	command(t, all, strings.Fields(rights)...)
-	limited := func(t *testing.T) *redis.DB {
+	limited := func(t *testing.T) *redisdb.DB {
 		command(t, all, "FLUSHALL")
 		return open(t, "redis://cloakroom:PASSWORD@"+s.Addr)
 	}
@@ -128,7 +129,7 @@ func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
 	must(t, limited(t).Ping(t.Context()))
 	storetest.Sessions(t, func(t *testing.T) session.Store { return limited(t).Sessions })
 	storetest.Throttles(t, func(t *testing.T) throttle.Store { return limited(t).Throttles })
-	storetest.Feeds(t, func(t *testing.T) storetest.Broadcast {
-		return storetest.Broadcast{Join: func(t *testing.T) feed.Feed { return limited(t).Feed() }}
+	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
+		return feedtest.Broadcast{Join: func(t *testing.T) feed.Feed { return limited(t).Feed() }}
 	})
 }

@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"crypto/ecdsa"
@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/redis"
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 )
 
 // authority is who signs certificates in a test. Its files are in dir.
@@ -92,7 +92,7 @@ func TestTLS(t *testing.T) {
 		"insecure=1":               "not an address",
 		whole + "&cacert=/another": "not an address",
 	} {
-		db, err := redis.Open(t.Context(), "rediss://:"+password+"@"+addr+"?"+options)
+		db, err := redisdb.Open(t.Context(), "rediss://:"+password+"@"+addr+"?"+options)
 		switch {
 		case err == nil:
 			db.Close()

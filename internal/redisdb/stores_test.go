@@ -1,4 +1,4 @@
-package redis_test
+package redisdb_test
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 	"github.com/cloakroom-auth/cloakroom/memory"
-	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -51,9 +51,9 @@ func server(t *testing.T, settings ...string) *redisserver.Server {
 }
 
 // open opens a database for the length of the test.
-func open(t testing.TB, url string) *redis.DB {
+func open(t testing.TB, url string) *redisdb.DB {
 	t.Helper()
-	db, err := redis.Open(t.Context(), url)
+	db, err := redisdb.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

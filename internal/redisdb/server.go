@@ -1,4 +1,4 @@
-package redis
+package redisdb
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 type LossError struct {
 	Reason string        // a sentence without its full stop
 	Remedy string        // what to do on the server, likewise
-	Most   time.Duration // the last so much, by the server's manual; [Anything]; 0: the server doesn't say
+	Most   time.Duration // the last so much, by the server's manual; unbounded; 0: the server doesn't say
 }
 
-// Anything is a loss that nothing bounds.
-const Anything = 24 * time.Hour
+// unbounded is a loss that nothing bounds.
+const unbounded = 24 * time.Hour
 
 func (e *LossError) Error() string { return "redis may forget what it has acknowledged: " + e.Reason }
 
@@ -116,11 +116,11 @@ var durable = []struct {
 }{
 	{"appendonly", "yes", func(string) *LossError {
 		return &LossError{"it keeps no append-only file (appendonly no), so that a crash loses everything since its last snapshot",
-			"Set appendonly yes and appendfsync always", Anything}
+			"Set appendonly yes and appendfsync always", unbounded}
 	}},
 	{"maxmemory-policy", "noeviction", func(value string) *LossError {
 		return &LossError{"it throws sessions away when its memory is full (maxmemory-policy " + value + ")",
-			"Set maxmemory-policy noeviction", Anything}
+			"Set maxmemory-policy noeviction", unbounded}
 	}},
 	{"appendfsync", "always", unsynced},
 	{"no-appendfsync-on-rewrite", "no", func(value string) *LossError {
