@@ -115,7 +115,7 @@ func TestASentinelIsNoServer(t *testing.T) {
 
 // TestTheRightsOfTheDocsAreEnough: a user of Redis that has no more than architecture.md gives it can do everything.
 func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
-	page, err := os.ReadFile("../docs/architecture.md")
+	page, err := os.ReadFile("../../docs/architecture.md")
 	must(t, err)
 	rights := regexp.MustCompile(`(?m)^ACL SETUSER cloakroom on >PASSWORD .*$`).FindString(string(page))
 	s := server(t)
