@@ -225,13 +225,7 @@ func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, 
 		// Without room in the pool the weak hash serves until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
-	changed, err := s.store().Change(ctx, u.ID, func(c *User) error {
-		c.LastLogin = max(c.LastLogin, now)
-		if better != "" && c.Password == u.Password {
-			c.Password = better
-		}
-		return nil
-	})
+	changed, err := s.store().NoteSignIn(ctx, u.ID, SignIn{At: now, Verified: u.Password, Rehash: better})
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidCredentials
 	}

@@ -39,9 +39,6 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 	return secret, expires.UTC(), nil
 }
 
-// errPeek ends a change that only looks.
-var errPeek = errors.New("only a look")
-
 // ResetPassword gives a new password to the user whose reset secret this is, which ends everything of the user's and
 // spends the secret. [ErrResetSpent], *[throttle.Error], *[InvalidError] with the field new_password, which spends nothing.
 //
@@ -77,18 +74,15 @@ func (s *Service) resets(ctx context.Context, hash [32]byte, from netip.Addr) (u
 		return nil, err
 	}
 	defer try.Undo(ctx)
-	_, err = s.store().SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
-		if !c.IsActive {
-			return ErrResetSpent
-		}
-		u = c
-		return errPeek
-	})
+	u, err = s.store().FindReset(ctx, hash, time.Now().Unix())
+	if err == nil && !u.IsActive {
+		err = ErrResetSpent
+	}
 	if errors.Is(err, ErrResetSpent) {
 		_ = try.Failed(ctx) // needs no store: its error is always nil
 		return nil, ErrResetSpent
 	}
-	if !errors.Is(err, errPeek) {
+	if err != nil {
 		return nil, err
 	}
 	if err := try.Undo(ctx); err != nil {

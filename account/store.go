@@ -31,6 +31,10 @@ type Store interface {
 	// that they have now (see [User.Exceeds]). ErrNotFound.
 	SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error
 
+	// FindReset returns the user whose reset secret has this hash and is valid at now (seconds). It spends nothing.
+	// ErrResetSpent if there is no such secret.
+	FindReset(ctx context.Context, secretHash [32]byte, now int64) (*User, error)
+
 	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and spends
 	// the secret in the same step. An error of change spends nothing. ErrResetSpent if there is no such secret.
 	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
@@ -45,6 +49,10 @@ type Store interface {
 	// comes between. An error of change is returned as it is, and nothing is written. change must be quick, do no I/O,
 	// and may be called more than once. ErrNotFound, *TakenError.
 	Change(ctx context.Context, id string, change func(*User) error) (*User, error)
+
+	// NoteSignIn applies a sign-in to a user, in one step like Change, and returns the user as stored. It revokes nothing,
+	// so other nodes may learn of it later. ErrNotFound.
+	NoteSignIn(ctx context.Context, id string, s SignIn) (*User, error)
 
 	// Delete removes a user. ErrNotFound if there is none.
 	Delete(ctx context.Context, id string) error
@@ -66,6 +74,21 @@ type Store interface {
 
 	// DeleteGroup removes a group; its members lose it. ErrNotFound.
 	DeleteGroup(ctx context.Context, name string) error
+}
+
+// SignIn is what a sign-in changes of a user.
+type SignIn struct {
+	At       int64  // seconds; LastLogin never goes back, so 0 leaves it as it is
+	Verified string // the encoded hash against which the password was verified
+	Rehash   string // a stronger hash of the same password; it replaces Verified if that is still stored. Empty: none
+}
+
+// Apply makes the changes in u. A [Store] calls it in the step that writes the user back.
+func (s SignIn) Apply(u *User) {
+	u.LastLogin = max(u.LastLogin, s.At)
+	if s.Rehash != "" && u.Password == s.Verified {
+		u.Password = s.Rehash
+	}
 }
 
 // Tx reads and writes users and groups in one step of a [Store]. It sees what it has written, and ends with the call that it

@@ -146,6 +146,10 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 	return changed, nil
 }
 
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
+}
+
 // changeLocked changes a user whom nobody else changes before the transaction ends.
 func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.User, change func(*account.User) error) (*account.User, error) {
 	after := *before

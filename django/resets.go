@@ -76,25 +76,45 @@ func (a *accounts) drop(ctx context.Context, t *sql.Tx, keys []string) error {
 	return nil
 }
 
+func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (u *account.User, err error) {
+	err = a.transaction(ctx, func(t *sql.Tx) error {
+		u, err = a.lockReset(ctx, t, hex.EncodeToString(secretHash[:]), now)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// lockReset returns the user whose valid reset secret has this hash. The lock on the user's row puts a newer secret, and a
+// second use of this one, before or after the transaction.
+func (a *accounts) lockReset(ctx context.Context, t *sql.Tx, hash string, now int64) (*account.User, error) {
+	r, err := a.reset(ctx, t, a.form.resetRows("secret", hash), now)
+	if err != nil {
+		return nil, err
+	}
+	u, err := a.locked(ctx, t, r.User)
+	if err != nil {
+		return nil, spent(err)
+	}
+	newest, err := a.reset(ctx, t, a.form.resetRows("user", r.User), now)
+	if err != nil {
+		return nil, err
+	}
+	if newest.Hash != hash || r.Hash != hash || !a.form.keys.provesPassword(r.Epoch, u.Password) || u.Exceeds(r.Rights) {
+		return nil, account.ErrResetSpent
+	}
+	return u, nil
+}
+
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
 	hash := hex.EncodeToString(secretHash[:])
 	var changed *account.User
 	err := a.transaction(ctx, func(t *sql.Tx) error {
-		r, err := a.reset(ctx, t, a.form.resetRows("secret", hash), now)
+		u, err := a.lockReset(ctx, t, hash, now)
 		if err != nil {
 			return err
-		}
-		// The user's row is the lock: a newer secret and a second use of this one come before or after.
-		u, err := a.locked(ctx, t, r.User)
-		if err != nil {
-			return spent(err)
-		}
-		newest, err := a.reset(ctx, t, a.form.resetRows("user", r.User), now)
-		if err != nil {
-			return err
-		}
-		if newest.Hash != hash || r.Hash != hash || !a.form.keys.provesPassword(r.Epoch, u.Password) || u.Exceeds(r.Rights) {
-			return account.ErrResetSpent
 		}
 		if changed, err = a.changeLocked(ctx, t, u, change); err != nil {
 			return err
@@ -102,7 +122,7 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 		if err := a.drop(ctx, t, a.form.resetRows("secret", hash)); err != nil {
 			return err
 		}
-		return a.drop(ctx, t, a.form.resetRows("user", r.User))
+		return a.drop(ctx, t, a.form.resetRows("user", u.ID))
 	})
 	if err != nil {
 		return nil, err

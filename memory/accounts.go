@@ -115,6 +115,10 @@ func (a *accounts) change(id string, change func(*account.User) error) (*account
 	return a.load(id)
 }
 
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
+}
+
 func (a *accounts) Delete(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// reset is a secret with which a user's password can be reset, while the user is at this epoch and has no
-// other rights than these.
+// reset is a secret with which a user's password can be reset, while the user is at this epoch and has no rights beyond
+// these.
 type reset struct {
 	hash    [32]byte
 	epoch   string
@@ -34,26 +34,44 @@ func (a *accounts) setReset(id string, secretHash [32]byte, expires int64) error
 	return nil
 }
 
+func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.findReset(secretHash, now)
+}
+
+// findReset returns the user whose valid secret has this hash.
+func (a *accounts) findReset(secretHash [32]byte, now int64) (*account.User, error) {
+	for id, r := range a.resets {
+		if subtle.ConstantTimeCompare(r.hash[:], secretHash[:]) == 0 {
+			continue
+		}
+		u, err := a.load(id)
+		if err != nil || now >= r.expires || u.Epoch != r.epoch || u.Exceeds(r.rights) {
+			return nil, account.ErrResetSpent
+		}
+		return u, nil
+	}
+	return nil, account.ErrResetSpent
+}
+
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, r := range a.resets {
-		if subtle.ConstantTimeCompare(r.hash[:], secretHash[:]) == 0 || now >= r.expires || a.users[id].Epoch != r.epoch {
-			continue
-		}
-		u, err := a.change(id, func(u *account.User) error {
-			if u.Exceeds(r.rights) {
-				return account.ErrResetSpent
-			}
-			return change(u)
-		})
-		if err == nil {
-			delete(a.resets, id)
-		}
-		return u, err
+	u, err := a.findReset(secretHash, now)
+	if err != nil {
+		return nil, err
 	}
-	return nil, account.ErrResetSpent
+	changed, err := a.change(u.ID, change)
+	if err != nil {
+		return nil, err
+	}
+	delete(a.resets, u.ID)
+	return changed, nil
 }

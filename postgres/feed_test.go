@@ -90,11 +90,11 @@ func TestAFeedServesOneDatabase(t *testing.T) {
 		"its own":            {url, url, "", ""},
 		"through a pooler":   {url, through(pooler, url), "", ""},
 		"both through one":   {through(pooler, url), through(pooler, url), "", ""},
-		"another database's": {other, url, "", "not the database of --db"},
-		"another through it": {other, through(pooler, url), "", "not the database of --db"},
-		"another schema's":   {url + "?search_path=apart", url, "", `the schema "apart", and --db to "public"`},
+		"another database's": {other, url, "", "not the database of Config.DB"},
+		"another through it": {other, through(pooler, url), "", "not the database of Config.DB"},
+		"another schema's":   {url + "?search_path=apart", url, "", `the schema "apart", and Config.DB to "public"`},
 		"the schema's":       {url + "?search_path=apart", url, "apart", ""},
-		"not the schema's":   {url, url, "apart", `the schema "public", and --db to "apart"`},
+		"not the schema's":   {url, url, "apart", `the schema "public", and Config.DB to "apart"`},
 	} {
 		err := newFeed(t, c.feed).CheckSameDatabase(t.Context(), c.db, c.schema)
 		if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {

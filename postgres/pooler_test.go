@@ -48,7 +48,7 @@ func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
 		Up: func() { t.Error("up") }, Message: func(string) { t.Error("heard") }, Down: func(error) { t.Error("down") },
 		Failed: func(err error) { t.Error(err) },
 	})
-	if err == nil || !strings.Contains(err.Error(), "--feed") {
+	if err == nil || !strings.Contains(err.Error(), "Config.Feed") {
 		t.Errorf("Listen through a pooler: %v", err)
 	}
 	// What is sent through it arrives all the same.

@@ -137,4 +137,37 @@ var accountChangeCases = []testCase[account.Store]{
 			has(t, s, u)
 		},
 	},
+	{
+		"a sign-in is noted, and its time never goes back", "NoteSignIn applies a sign-in; LastLogin never goes back",
+		func(t *testing.T, s account.Store) {
+			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			for _, at := range []int64{u.LastLogin + 10, u.LastLogin, 0} {
+				got, err := s.NoteSignIn(t.Context(), u.ID, account.SignIn{At: at})
+				ok(t, err)
+				u.LastLogin = max(u.LastLogin, at)
+				if !sameUser(got, u) {
+					t.Fatalf("NoteSignIn returned %+v\nwant %+v", *got, *u)
+				}
+				has(t, s, u)
+			}
+			has(t, s, other)
+			for _, id := range []string{"", "0", "nobody", "999999"} {
+				_, err := s.NoteSignIn(t.Context(), id, account.SignIn{At: 1})
+				fails(t, err, account.ErrNotFound)
+			}
+		},
+	},
+	{
+		"a stronger hash replaces the one that was verified, and no other", "SignIn.Rehash replaces Verified if that is still stored",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			_, err := s.NoteSignIn(t.Context(), u.ID, account.SignIn{Verified: u.Password + " of before", Rehash: "stronger"})
+			ok(t, err)
+			has(t, s, u)
+			_, err = s.NoteSignIn(t.Context(), u.ID, account.SignIn{Verified: u.Password, Rehash: "stronger"})
+			ok(t, err)
+			u.Password = "stronger"
+			has(t, s, u)
+		},
+	},
 }

@@ -8,10 +8,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// void ends the test if the secret with this hash resets anybody's password.
+// void ends the test if the secret with this hash resets a password.
 func void(t testing.TB, s account.Store, hash [32]byte, now int64) {
 	t.Helper()
-	_, err := s.SpendReset(t.Context(), hash, now, func(*account.User) error {
+	_, err := s.FindReset(t.Context(), hash, now)
+	fails(t, err, account.ErrResetSpent)
+	_, err = s.SpendReset(t.Context(), hash, now, func(*account.User) error {
 		t.Error("change was called")
 		return nil
 	})
@@ -21,6 +23,12 @@ func void(t testing.TB, s account.Store, hash [32]byte, now int64) {
 // resets ends the test unless the secret with this hash resets this user's password.
 func resets(t testing.TB, s account.Store, hash [32]byte, now int64, id string) {
 	t.Helper()
+	found, err := s.FindReset(t.Context(), hash, now)
+	ok(t, err)
+	if found.ID != id {
+		t.Fatalf("FindReset returns the user %q, want %q", found.ID, id)
+	}
+	has(t, s, found)
 	u, err := s.SpendReset(t.Context(), hash, now, func(u *account.User) error {
 		u.Password, u.Epoch = "reset", u.Epoch+" reset"
 		return nil

@@ -71,6 +71,10 @@ func (f faultyAccounts) SetReset(ctx context.Context, id string, secretHash [32]
 	return deed(f.plan, "account.SetReset", func() error { return f.store.SetReset(ctx, id, secretHash, expires) })
 }
 
+func (f faultyAccounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
+	return value(f.plan, "account.FindReset", func() (*account.User, error) { return f.store.FindReset(ctx, secretHash, now) })
+}
+
 func (f faultyAccounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
 	return value(f.plan, "account.SpendReset", func() (*account.User, error) {
 		return f.store.SpendReset(ctx, secretHash, now, change)
@@ -87,6 +91,10 @@ func (f faultyAccounts) Find(ctx context.Context, key string) (*account.User, er
 
 func (f faultyAccounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
 	return value(f.plan, "account.Change", func() (*account.User, error) { return f.store.Change(ctx, id, change) })
+}
+
+func (f faultyAccounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+	return value(f.plan, "account.NoteSignIn", func() (*account.User, error) { return f.store.NoteSignIn(ctx, id, s) })
 }
 
 func (f faultyAccounts) Delete(ctx context.Context, id string) error {

@@ -71,6 +71,16 @@ func (p *pausing) Change(ctx context.Context, id string, change func(*account.Us
 	return p.Store.Change(ctx, id, change)
 }
 
+func (p *pausing) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+	p.pass(true)
+	return p.Store.NoteSignIn(ctx, id, s)
+}
+
+func (p *pausing) FindReset(ctx context.Context, hash [32]byte, now int64) (*account.User, error) {
+	p.pass(false)
+	return p.Store.FindReset(ctx, hash, now)
+}
+
 func (p *pausing) Delete(ctx context.Context, id string) error {
 	p.pass(true)
 	return p.Store.Delete(ctx, id)

@@ -55,6 +55,13 @@ func (s judgedStore) Change(ctx context.Context, id string, change func(*account
 	return s.store.Change(ctx, id, change)
 }
 
+func (s judgedStore) NoteSignIn(ctx context.Context, id string, note account.SignIn) (*account.User, error) {
+	if err := s.judge(ctx); err != nil {
+		return nil, err
+	}
+	return s.store.NoteSignIn(ctx, id, note)
+}
+
 func (s judgedStore) Delete(ctx context.Context, id string) error {
 	if err := s.judge(ctx); err != nil {
 		return err
@@ -81,6 +88,10 @@ func (s judgedStore) DeleteGroup(ctx context.Context, name string) error {
 		return err
 	}
 	return s.store.DeleteGroup(ctx, name)
+}
+
+func (s judgedStore) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
+	return s.store.FindReset(ctx, secretHash, now)
 }
 
 func (s judgedStore) Load(ctx context.Context, id string) (*account.User, error) {

@@ -49,6 +49,12 @@ func (a accounts) List(ctx context.Context, q account.Query) (all []*account.Use
 	return all, err
 }
 
+// NoteSignIn is measured as a change.
+func (a accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (u *account.User, err error) {
+	err = a.call("change", func() error { u, err = a.Store.NoteSignIn(ctx, id, s); return err })
+	return u, err
+}
+
 // Change counts as no outage what the change itself refuses.
 func (a accounts) Change(ctx context.Context, id string, change func(*account.User) error) (u *account.User, err error) {
 	var refused error

@@ -3,7 +3,6 @@ package nearcache
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"unsafe"
 
@@ -60,53 +59,43 @@ func size(u *account.User) int {
 	return n
 }
 
-// errFence says that a change must be fenced, before anything of it has been written.
+// errFence ends a transaction that must be fenced before anything of it has been written.
 var errFence = errors.New("this change must be fenced")
 
-// Change is fenced unless it only notes a sign-in, which takes nothing away and happens all the time. What it is can't be
-// known before it is done, so it is begun without a fence, and begun again behind one if need be. A change of nothing is
-// fenced, too: what it asks for may be another's doing, who is not through yet.
-func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (u *account.User, err error) {
-	k := accountKey(id)
-	u, err = a.Store.Change(ctx, id, func(u *account.User) error {
-		before := copied(u)
-		if err := change(u); err != nil {
-			return err
-		}
-		if !notesSignIn(before, *u) {
-			return errFence
-		}
-		return nil
-	})
-	if !errors.Is(err, errFence) {
-		a.cache.forget(k)
-		return u, err
-	}
-	return a.fenced(ctx, k, func(ctx context.Context) (*account.User, error) { return a.Store.Change(ctx, id, change) })
+// NoteSignIn is not fenced: it revokes nothing, and happens at every sign-in. Other nodes learn of it when they read the user
+// again.
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+	u, err := a.Store.NoteSignIn(ctx, id, s)
+	a.cache.forget(accountKey(id))
+	return u, err
 }
 
-// SpendReset is always fenced. Whose secret it is can't be known before the store is asked, so it is begun without a
-// fence and refused, which spends nothing, and begun again behind one.
+// Change is fenced even if it changes nothing: another call that has not yet returned may have changed the same before.
+func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
+	return a.fenced(ctx, accountKey(id), func(ctx context.Context) (*account.User, error) {
+		return a.Store.Change(ctx, id, change)
+	})
+}
+
+// SpendReset asks first which user the secret belongs to, and is then fenced for this user alone.
 func (a *accounts) SpendReset(
 	ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error,
-) (u *account.User, err error) {
-	var k fence.Key
-	u, err = a.Store.SpendReset(ctx, secretHash, now, func(u *account.User) error {
-		k = accountKey(u.ID)
-		if err := change(u); err != nil {
-			return err
-		}
-		return errFence
-	})
-	if !errors.Is(err, errFence) {
-		return u, err
+) (*account.User, error) {
+	owner, err := a.Store.FindReset(ctx, secretHash, now)
+	if err != nil {
+		return nil, err
 	}
-	return a.fenced(ctx, k, func(ctx context.Context) (*account.User, error) {
-		return a.Store.SpendReset(ctx, secretHash, now, change)
+	return a.fenced(ctx, accountKey(owner.ID), func(ctx context.Context) (*account.User, error) {
+		return a.Store.SpendReset(ctx, secretHash, now, func(u *account.User) error {
+			if u.ID != owner.ID {
+				return account.ErrResetSpent
+			}
+			return change(u)
+		})
 	})
 }
 
-// fenced changes a user behind a fence. Whoever gets an error gets no user.
+// fenced changes a user behind the fence of a key. With an error it returns no user.
 func (a *accounts) fenced(
 	ctx context.Context, k fence.Key, change func(context.Context) (*account.User, error),
 ) (*account.User, error) {
@@ -119,15 +108,6 @@ func (a *accounts) fenced(
 		return nil, err
 	}
 	return changed, nil
-}
-
-// notesSignIn reports whether a change is one of LastLogin alone.
-func notesSignIn(before, after account.User) bool {
-	if before.LastLogin == after.LastLogin {
-		return false
-	}
-	before.LastLogin = after.LastLogin
-	return reflect.DeepEqual(before, after)
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {

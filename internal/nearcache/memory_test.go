@@ -183,7 +183,7 @@ func TestANoteOfASignInIsNotAnnounced(t *testing.T) {
 		id := c.addUser()
 		before := len(c.net.said("I"))
 		c.nodes[1].wire.freeze()
-		u, err := c.nodes[0].accounts.Change(t.Context(), id, func(u *account.User) error { u.LastLogin = 77; return nil })
+		u, err := c.nodes[0].accounts.NoteSignIn(t.Context(), id, account.SignIn{At: 77})
 		if err != nil || u.LastLogin != 77 {
 			t.Fatal(u, err)
 		}

@@ -82,6 +82,10 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 	return changed, nil
 }
 
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
+}
+
 // alter reads a user, lets change alter it, writes it back, and returns it as it is then.
 func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*account.User, error) {
 	before, err := a.loadLocked(t, id)

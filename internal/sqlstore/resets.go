@@ -6,17 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-type resets struct{ put, spend *statement }
+type resets struct{ put, find, spend *statement }
 
 func newResets(p *preparer) resets {
 	return resets{
 		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, rights, expires) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (user_id) DO UPDATE
 			SET hash = excluded.hash, epoch = excluded.epoch, rights = excluded.rights, expires = excluded.expires`),
+		find:  p.reading(`SELECT user_id, epoch, rights FROM resets WHERE hash = $1 AND expires > $2`),
 		spend: p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch, rights`),
 	}
 }
@@ -44,25 +46,54 @@ func (a *accounts) setReset(t tx, id string, secretHash [32]byte, expires int64)
 	return nil
 }
 
+// storedReset is what a reset secret is bound to.
+type storedReset struct {
+	user   int64
+	epoch  string
+	rights []string
+}
+
+func scanReset(row scanner) (r storedReset, err error) {
+	var list []byte
+	if err := row.Scan(&r.user, &r.epoch, &list); err != nil {
+		return r, err
+	}
+	if err := names(list, &r.rights); err != nil {
+		return r, fmt.Errorf("read the rights of a reset secret: %w", err)
+	}
+	return r, nil
+}
+
+// valid reports whether the user is at the same epoch and has been given no right since.
+func (r storedReset) valid(u *account.User) bool { return u.Epoch == r.epoch && !u.Exceeds(r.rights) }
+
+func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
+	r, err := one(ctx, a.dialect, a.resets.find, scanReset, account.ErrResetSpent, secretHash[:], now)
+	if err != nil {
+		return nil, fmt.Errorf("find reset secret: %w", err)
+	}
+	u, err := a.Load(ctx, strconv.FormatInt(r.user, 10))
+	switch {
+	case errors.Is(err, account.ErrNotFound), err == nil && !r.valid(u):
+		return nil, account.ErrResetSpent
+	case err != nil:
+		return nil, err
+	}
+	return u, nil
+}
+
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
 	var changed *account.User
 	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
-		var id int64
-		var epoch string
-		var list []byte
-		err := t.queryRow(a.resets.spend, secretHash[:], now).Scan(&id, &epoch, &list)
+		r, err := scanReset(t.queryRow(a.resets.spend, secretHash[:], now))
 		if errors.Is(err, sql.ErrNoRows) {
 			return account.ErrResetSpent
 		}
 		if err != nil {
 			return fmt.Errorf("spend reset secret: %w", err)
 		}
-		var rights []string
-		if err := names(list, &rights); err != nil {
-			return fmt.Errorf("read the rights at a reset secret: %w", err)
-		}
-		changed, err = a.alter(t, id, func(u *account.User) error {
-			if u.Epoch != epoch || u.Exceeds(rights) {
+		changed, err = a.alter(t, r.user, func(u *account.User) error {
+			if !r.valid(u) {
 				return account.ErrResetSpent
 			}
 			return change(u)
