@@ -88,7 +88,7 @@ test("the administration", async (t) => {
     await page.getByRole("button", { name: "Create a link" }).click();
     await page.getByText("Give this link to grace").waitFor();
     const link = await section("Actions").locator("pre").innerText();
-    await page.getByRole("button", { name: "I have copied it" }).click();
+    await page.getByRole("button", { name: "I have saved it" }).click();
     const other = await openPage(t, browser);
     await other.goto(link);
     await fillPassword(other, "New password", grace);
@@ -152,8 +152,8 @@ test("the administration", async (t) => {
     await hers.getByRole("heading", { name: "Your account" }).waitFor();
     await hers.goto(`${server.url}/auth/admin`);
     await hers.getByRole("heading", { name: "No access" }).waitFor();
-    await page.getByLabel("Staff: may enter").check();
-    await pick(page.getByRole("combobox", { name: "Permissions of their own" }), "auth.view_user");
+    await page.getByLabel("Staff: may open").check();
+    await pick(page.getByRole("combobox", { name: "User permissions" }), "auth.view_user");
     await page.getByRole("button", { name: "Save" }).click();
     await told("Saved").waitFor();
     await hers.getByRole("heading", { name: "Users" }).waitFor();
@@ -164,7 +164,7 @@ test("the administration", async (t) => {
     await sure("Sign out everywhere", "Sign them out");
     await told("grace has been signed out everywhere").waitFor();
     await atSignIn(hers);
-    await hers.getByText("an administrator ended this session").waitFor();
+    await hers.getByText("An administrator signed you out").waitFor();
   });
 
   await t.test("who is signed in now can be ended", async () => {
@@ -248,7 +248,7 @@ test("the administration", async (t) => {
     assert.ok(exports.y < (await rows.first().boundingBox()).y, "the export stands below a long list");
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/audit.png` });
     await page.getByLabel("Event", { exact: true }).selectOption("malicious_csrf");
-    await rows.filter({ hasText: "Request forged" }).nth(40).waitFor();
+    await rows.filter({ hasText: "Request from another site" }).nth(40).waitFor();
     const before = await rows.count();
     await page.getByRole("button", { name: "Show more" }).click();
     await rows.nth(before).waitFor();
@@ -284,7 +284,7 @@ test("the administration", async (t) => {
     const dialog = page.getByRole("dialog");
     await dialog.waitFor();
     await page.keyboard.press("Escape");
-    await page.getByText("shown to who has entered the password").waitFor();
+    await page.getByText("shown only if you have entered your password").waitFor();
     await page.getByRole("button", { name: "Enter the password" }).first().click();
     await fillPassword(dialog, "Password", admin.password);
     stale = false;

@@ -72,7 +72,7 @@ test("with the keyboard alone", async (t) => {
     await keys.to(/^Expires after/);
     await keys.key("ArrowDown");
     await keys.press("Create a token");
-    await keys.press("I have copied it");
+    await keys.press("I have saved it");
     await keys.press("Revoke the token nightly backup");
     await keys.press("Revoke it");
     await told("The token nightly backup has been revoked.");
@@ -129,7 +129,7 @@ test("with the keyboard alone", async (t) => {
 
   await t.test("a user is sent a link, signed out everywhere, disabled, and deleted", async () => {
     await keys.press("Create a link");
-    await keys.press("I have copied it");
+    await keys.press("I have saved it");
     await keys.press("Sign out everywhere");
     await keys.press("Sign them out");
     await told("grace has been signed out everywhere.");

@@ -84,11 +84,11 @@ test("how the pages look", async (t) => {
     for (const name of ["nightly backup", "phone at the door"]) {
       await page.getByLabel("Name", { exact: true }).fill(name);
       await page.getByRole("button", { name: "Create a token" }).click();
-      await page.getByRole("button", { name: "I have copied it" }).waitFor();
-      if (name === "nightly backup") await page.getByRole("button", { name: "I have copied it" }).click();
+      await page.getByRole("button", { name: "I have saved it" }).waitFor();
+      if (name === "nightly backup") await page.getByRole("button", { name: "I have saved it" }).click();
     }
     await look(t, "tokens");
-    await page.getByRole("button", { name: "I have copied it" }).click();
+    await page.getByRole("button", { name: "I have saved it" }).click();
     await page.getByRole("button", { name: "Sign out curl" }).click();
     await fillPassword(page, "Current password", "x");
     await fillPassword(page, "New password", "short");

@@ -26,7 +26,7 @@ test("one's tokens", async (t) => {
     await tokens.getByRole("button", { name: "Copied" }).waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), token);
     assert.equal((await me(token)).status, 200);
-    await tokens.getByRole("button", { name: "I have copied it" }).click();
+    await tokens.getByRole("button", { name: "I have saved it" }).click();
     assert.ok(!(await page.content()).includes(token), "the token is still shown");
     await tokens.getByRole("heading", { name: "nightly backup" }).waitFor();
   });

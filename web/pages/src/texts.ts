@@ -182,7 +182,7 @@ export const texts = {
   shownOnce: {
     copy: "Copy",
     copied: "Copied",
-    close: "I have copied it",
+    close: "I have saved it",
   },
 
   reset: {
