@@ -9,18 +9,18 @@ export interface AngularAuth extends Auth {
     readonly status: Signal<AuthState["status"]>;
     readonly user: Signal<User | undefined>;
 }
-/** Gives the application who is signed in, and keeps that true until it is destroyed. */
+/** Provides the {@link AngularAuth} to the application, and keeps its state up to date until the application is destroyed. */
 export declare function provideAuth(auth: Auth): EnvironmentProviders;
-/** The state, `status` and `user` above all, as signals, and what to do: `login`, `logout` and the rest of the {@link Auth}. */
+/** The {@link Auth}, with `state`, `status` and `user` as signals. */
 export declare function injectAuth(): AngularAuth;
 /**
- * A guard that leads who isn't signed in to `signIn`, with the way back as `?next=`; also when the session ends while the
- * route is shown. It waits until it is known who is signed in. On a server, which can't know it, everybody is let through,
- * for the page to show that it is loading.
+ * A guard that redirects users who aren't signed in to `signIn`, with the way back in `?next=`, also when the session ends
+ * while the route is shown. It waits until the state is known. On a server the state is always "loading", and the guard lets
+ * every navigation through: the page then shows that it is loading.
  */
 export declare function authGuard(signIn?: string): CanActivateFn;
 /**
- * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Addresses that are not
- * the server's pass as they are.
+ * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Requests to other
+ * origins pass unchanged.
  */
 export declare const authInterceptor: HttpInterceptorFn;

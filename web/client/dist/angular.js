@@ -2,7 +2,7 @@ import { computed, inject, InjectionToken, makeEnvironmentProviders, provideEnvi
 import { Router } from "@angular/router";
 import { catchError, from, mergeMap, throwError } from "rxjs";
 const token = new InjectionToken("cloakroom");
-/** Gives the application who is signed in, and keeps that true until it is destroyed. */
+/** Provides the {@link AngularAuth} to the application, and keeps its state up to date until the application is destroyed. */
 export function provideAuth(auth) {
     const useFactory = () => {
         const state = signal(auth.getState());
@@ -11,21 +11,21 @@ export function provideAuth(auth) {
     };
     return makeEnvironmentProviders([{ provide: token, useFactory }, provideEnvironmentInitializer(() => void inject(token))]);
 }
-/** The state, `status` and `user` above all, as signals, and what to do: `login`, `logout` and the rest of the {@link Auth}. */
+/** The {@link Auth}, with `state`, `status` and `user` as signals. */
 export function injectAuth() {
     return inject(token);
 }
 /**
- * A guard that leads who isn't signed in to `signIn`, with the way back as `?next=`; also when the session ends while the
- * route is shown. It waits until it is known who is signed in. On a server, which can't know it, everybody is let through,
- * for the page to show that it is loading.
+ * A guard that redirects users who aren't signed in to `signIn`, with the way back in `?next=`, also when the session ends
+ * while the route is shown. It waits until the state is known. On a server the state is always "loading", and the guard lets
+ * every navigation through: the page then shows that it is loading.
  */
 export function authGuard(signIn = "/signin") {
     let unsubscribe;
     return async (_, { url: next }) => {
         const [auth, router] = [injectAuth(), inject(Router)];
         const away = router.createUrlTree([signIn], { queryParams: { next } });
-        const { status } = await auth.known();
+        const { status } = await auth.ready();
         if (status === "loading")
             return true;
         if (status === "anonymous")
@@ -39,8 +39,8 @@ export function authGuard(signIn = "/signin") {
     };
 }
 /**
- * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Addresses that are not
- * the server's pass as they are.
+ * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Requests to other
+ * origins pass unchanged.
  */
 export const authInterceptor = (request, next) => {
     const auth = injectAuth();
@@ -54,14 +54,14 @@ function prepared(request, csrf) {
     const unsafe = csrf && !/^(GET|HEAD)$/.test(request.method);
     return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
 }
-/** What was refused; of a request for text the error is text. */
+/** The status and the code of a refusal. If the request asked for text, the body of the error is text. */
 function refused({ status, error }) {
     let code = error?.code;
     try {
         code ??= JSON.parse(error).code;
     }
     catch {
-        // not ours
+        // The body isn't a problem of Cloakroom's API.
     }
     return { status, code: typeof code === "string" ? code : `http_${status}` };
 }

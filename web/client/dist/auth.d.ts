@@ -3,8 +3,8 @@ import type { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
 import type { Credentials, PasswordChange, User } from "./types.js";
 /**
- * Who is signed in, as far as this page knows. Only the server's word makes it "anonymous": when nobody can say, it is
- * "unavailable", and keeps the user it had. A state never changes; another one takes its place.
+ * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
+ * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
  */
 export type AuthState = {
     readonly status: "loading";
@@ -13,65 +13,66 @@ export type AuthState = {
     readonly status: "anonymous";
     readonly user?: undefined;
     /**
-     * "not_authenticated" where nobody had signed in, "signed_out" after a sign-out here; else why the session is over:
-     * "session_ended", or what the server told more exactly.
+     * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser. Otherwise why the session
+     * ended: "session_ended", or a more precise reason from the server.
      */
     readonly reason: string;
 } | {
     readonly status: "authenticated";
     readonly user: User;
-    /** When the session will end for want of use, once that is near. `refresh()` keeps it. */
+    /** When the session will end because it isn't used; set in its last minute. `refresh()` extends it. */
     readonly expiresAt?: string | undefined;
 } | {
     readonly status: "unavailable";
     readonly user: User | undefined;
     readonly error: AuthError;
-    /** When the next try is due, as `Date.now()` has it. */
+    /** When it will ask again, in milliseconds as `Date.now()` returns them. */
     readonly retryAt: number;
 };
 export interface AuthOptions extends SenderOptions {
-    /** false: no stream of events; other devices' doings are seen when the page is looked at. Default: true. */
+    /** false: no stream of events. Changes made on other devices are then noticed when the page becomes visible. Default: true. */
     events?: boolean | undefined;
 }
 export interface Auth {
     getState(): AuthState;
     /**
-     * Calls back after each change, until what it returns is called. While anybody is subscribed the state is kept true: asked
-     * for at once, when the page is looked at again, and when the server or another tab says that it changed.
+     * Calls `listener` after each change of the state, until the returned function is called. While there is a listener the
+     * state is kept up to date: the server is asked at once, when the page becomes visible again, and when the server or another
+     * tab reports a change.
      */
     subscribe(listener: () => void): () => void;
-    /** Asks the server, and counts as a use of the session unless `slide` is false. */
+    /** Asks the server. This counts as a use of the session, which extends it, unless `slide` is false. */
     refresh(options?: {
         slide?: boolean;
     }): Promise<AuthState>;
     /**
-     * The first state from which it is clear whether somebody is signed in, which may be the present one. On a server, which
-     * has nobody's cookie, it is the present one, "loading".
+     * Waits until it is known whether a user is signed in, and returns that state. On a server, which has no cookies of the
+     * browser, it returns "loading" at once.
      */
-    known(): Promise<AuthState>;
+    ready(): Promise<AuthState>;
     login(credentials: Credentials): Promise<User>;
     logout(): Promise<void>;
     reauthenticate(password: string): Promise<User>;
     changePassword(change: PasswordChange): Promise<void>;
-    /** For other ways in, such as `setUp`: this user is signed in now. Tells the other tabs. */
+    /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
     adopt(user: User): void;
     /**
-     * `fetch` for the app's own API. To the server's origin, and those of `origins`, it adds the cookie and the CSRF token. A
-     * 401 makes the state "anonymous" only when `/api/me` says the same; else the request is repeated, once.
+     * `fetch` for the app's own API. Requests to the server's origin, and to `origins`, get the cookie and the CSRF token. After
+     * a 401 it asks `/api/me`: if the user is still signed in, the request is repeated once; otherwise the state changes.
      */
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-    /** The other routes. They go through `fetch`. */
+    /** The other routes of the server, sent as `fetch` sends them. */
     readonly client: Client;
     /**
-     * Has `ask` called when the server wants the password once more for a request. It asks for the password, gives it to
-     * `reauthenticate`, and answers whether that went well; then the request is repeated. Requests that come meanwhile share
-     * the answer. There is one such function; undefined takes it away, and then the request fails.
+     * Sets the function that is called when the server asks for a fresh sign-in. `ask` lets the user enter the password, passes
+     * it to `reauthenticate`, and returns whether that succeeded; if so, the request is repeated. Requests that are refused in
+     * the meantime share the result. Without such a function (undefined) the request fails with `fresh_sign_in_required`.
      */
     onFreshSignIn(ask: (() => Promise<boolean>) | undefined): void;
-    /** For adapters of other HTTP libraries: whether a refused request should be repeated. `tried` is one set a request. */
+    /** For adapters of other HTTP libraries: whether to repeat a refused request. `tried` is a new set for each request. */
     readonly recover: Recover;
-    /** For the same: whether an address gets the cookie, and what goes with it as X-CSRFToken. */
+    /** For the same adapters: whether an address gets the cookie, and the value of its X-CSRFToken header. */
     readonly sender: Pick<Sender, "covers" | "csrfToken">;
 }
-/** Keeps who is signed in, in one place. It does nothing until it is subscribed to or asked. */
+/** Creates the store of who is signed in. It sends no request until it has a listener or one of its functions is called. */
 export declare function createAuth(options?: AuthOptions): Auth;

@@ -1,66 +1,66 @@
 import { clientOf } from "./client.js";
 import { createSender } from "./send.js";
 import { openTabs } from "./tabs.js";
-// None on a server.
+// Undefined on a server.
 const page = globalThis.document;
-const pause = 300; // how long the answer that brings a new ticket may be behind one that refuses the old
-/** Keeps who is signed in, in one place. It does nothing until it is subscribed to or asked. */
+const pause = 300; // milliseconds by which an answer with a new ticket may arrive after one that refuses the old ticket
+/** Creates the store of who is signed in. It sends no request until it has a listener or one of its functions is called. */
 export function createAuth(options = {}) {
     const sender = createSender(options);
     const raw = clientOf(sender, sender.recover);
-    const tabs = openTabs(sender.url, hear, () => void again());
+    const tabs = openTabs(sender.url, handleNews, () => void askAgain());
     const listeners = new Set();
     let state = { status: "loading" };
-    let deeds = 0; // what was asked before a deed of ours is no longer worth knowing
+    let changes = 0; // sign-ins and sign-outs here: an answer to a question from before one of them is outdated
     let failures = 0;
     let asking;
     let freshSignIn;
     let confirming;
     let retry;
-    function become(next) {
+    function setState(next) {
         if (JSON.stringify(next) === JSON.stringify(state))
             return;
         state = next;
-        follow();
+        updateBackground();
         for (const listener of listeners)
             listener();
     }
-    /** Has the stream of events open, and the next try due, exactly while that is of use to somebody. */
-    function follow() {
+    /** Keeps the stream of events open only for listeners of a signed-in user, and a retry only during an outage. */
+    function updateBackground() {
         clearTimeout(retry);
         tabs.follow(!!listeners.size && !!state.user && options.events !== false);
         if (listeners.size && state.status === "unavailable")
             retry = setTimeout(ask, state.retryAt - Date.now());
     }
     function ask(slide = false, reason) {
-        return (asking ??= look(slide, reason).finally(() => (asking = undefined)));
+        return (asking ??= fetchState(slide, reason).finally(() => (asking = undefined)));
     }
-    /** Asks once more where an answer that is under way may be older than the news. */
-    async function again(reason, slide) {
+    /** Waits for a request that is under way, whose answer may be older than the news, and asks once more. */
+    async function askAgain(reason, slide) {
         await asking;
         return ask(slide, reason);
     }
-    async function look(slide, reason) {
-        const asked = deeds;
+    async function fetchState(slide, reason) {
+        const changesBefore = changes;
         let next;
         try {
             next = signedIn(await me(slide, reason), slide ? undefined : state.expiresAt);
         }
         catch (thrown) {
             const error = thrown;
-            // A 401 that isn't Cloakroom's is that of a proxy, which knows nothing.
+            // A 401 without a code of Cloakroom comes from a proxy, which doesn't know who is signed in.
             if (error.status !== 401 || error.code === "http_401")
                 next = unavailable(error);
             else
                 next = state.status === "anonymous" ? state : signedOut(reason ?? error.code);
         }
-        if (asked === deeds)
-            become(next);
+        if (changesBefore === changes)
+            setState(next);
         return state;
     }
     /**
-     * Another tab may just be getting a new ticket. Then the old one is refused before the browser has the new one, so a
-     * session that is said to be over is asked about again when that is done.
+     * While another tab gets a new ticket, the server refuses the old one before the browser has the new one. An answer
+     * "session_ended" is therefore checked again when no tab is changing the ticket.
      */
     async function me(slide, reason) {
         try {
@@ -75,19 +75,19 @@ export function createAuth(options = {}) {
             return raw.me({ slide });
         }
     }
-    /** At least as long as the server asks for, then longer each time, and never all browsers at once. */
+    /** Retries after at least the server's Retry-After, each time later, at a random time so that browsers don't retry together. */
     function unavailable(error) {
         failures = state.status === "unavailable" ? failures + 1 : 0;
         const seconds = Math.max(error.retryAfter ?? 0, Math.min(30, 2 ** failures / 2));
         const retryAt = Date.now() + seconds * (1000 + 500 * Math.random());
         return { status: "unavailable", user: state.user, error, retryAt };
     }
-    /** Does what gives the browser another ticket, or takes it. */
-    async function deed(act, next) {
+    /** Runs a request that changes or removes the browser's ticket. */
+    async function changeTicket(act, next) {
         try {
             const out = await tabs.changing(act);
-            deeds++;
-            become(next(out));
+            changes++;
+            setState(next(out));
             tabs.tell({ type: "changed", reason: state.reason });
             return out;
         }
@@ -97,11 +97,11 @@ export function createAuth(options = {}) {
             throw error;
         }
     }
-    function hear({ type, reason, expires_at }) {
+    function handleNews({ type, reason, expires_at }) {
         if (type !== "session.expiring")
-            void again(reason);
+            void askAgain(reason);
         else if (state.status === "authenticated")
-            become({ ...state, expiresAt: expires_at });
+            setState({ ...state, expiresAt: expires_at });
     }
     const recover = async (refused, tried) => {
         if (await sender.recover(refused, tried))
@@ -109,7 +109,7 @@ export function createAuth(options = {}) {
         const { status, code } = refused;
         const first = !tried.has(code);
         tried.add(code);
-        // What a server asks for while it renders comes with nobody's cookie, and says nothing about the page's user.
+        // A request of a rendering server has no cookie, so its 401 doesn't mean that the page's user is signed out.
         if (status === 401 && !page)
             return false;
         if (status === 401 && code !== "invalid_credentials" && state.status !== "anonymous") {
@@ -126,18 +126,18 @@ export function createAuth(options = {}) {
             if (listeners.size === 1 && page) {
                 tabs.open();
                 void ask(state.status === "loading");
-                follow();
+                updateBackground();
             }
             return () => {
                 listeners.delete(listener);
                 if (listeners.size)
                     return;
-                follow();
+                updateBackground();
                 tabs.close();
             };
         },
-        refresh: ({ slide = true } = {}) => again(undefined, slide),
-        known: () => new Promise((resolve) => {
+        refresh: ({ slide = true } = {}) => askAgain(undefined, slide),
+        ready: () => new Promise((resolve) => {
             const check = () => {
                 if (!state.user && state.status !== "anonymous" && page)
                     return;
@@ -147,11 +147,11 @@ export function createAuth(options = {}) {
             const unsubscribe = auth.subscribe(check);
             check();
         }),
-        login: (credentials) => deed(() => raw.login(credentials), signedIn),
-        logout: () => deed(raw.logout, () => signedOut("signed_out")),
-        reauthenticate: (password) => deed(() => raw.reauthenticate(password), signedIn),
-        changePassword: (change) => deed(() => raw.changePassword(change), () => state),
-        adopt: (user) => void deed(async () => user, signedIn),
+        login: (credentials) => changeTicket(() => raw.login(credentials), signedIn),
+        logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
+        reauthenticate: (password) => changeTicket(() => raw.reauthenticate(password), signedIn),
+        changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
+        adopt: (user) => void changeTicket(async () => user, signedIn),
         fetch: (input, init) => sender.send(new Request(input, init), recover),
         client: clientOf(sender, recover),
         onFreshSignIn: (ask) => void (freshSignIn = ask),

@@ -2,8 +2,8 @@ import { AuthError, refusal } from "./error.js";
 import { createSender } from "./send.js";
 const timeLimit = 20_000;
 /**
- * The server's routes as functions, which keep nothing between calls. Each gives its answer or throws an {@link AuthError}.
- * What isn't answered within 20 seconds counts as unreachable.
+ * The server's routes as functions, without a state. Each returns the answer or throws an {@link AuthError}. A request without
+ * an answer after 20 seconds fails with the code "unreachable".
  */
 export function createClient(options = {}) {
     const sender = createSender(options);
@@ -20,7 +20,7 @@ export function clientOf({ url, send }, recover) {
                 return await response.json();
         }
         catch {
-            // No answer, or one that isn't JSON and so not the server's.
+            // There was no answer, or one that isn't JSON and so isn't from Cloakroom.
         }
         throw response?.ok === false ? await refusal(response) : new AuthError("unreachable", 0);
     }

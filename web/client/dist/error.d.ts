@@ -1,23 +1,23 @@
 import type { ErrorCode } from "./types.js";
-/** Field → sentences to show beside it. */
+/** For each field the sentences to show beside it. */
 export type FieldErrors = Readonly<Record<string, readonly string[]>>;
-/** Why a call failed. Branch on `code`, show `detail`, put `errors` beside their fields. */
+/** Why a call failed. Branch on `code`, show `detail`, and show each of `errors` beside its field. */
 export declare class AuthError extends Error {
     readonly code: ErrorCode;
-    /** 0 when no answer came. */
+    /** The HTTP status; 0 if there was no answer. */
     readonly status: number;
-    /** A sentence for a person; "" when the server gave none. */
+    /** A sentence for the user; "" if the server sent none. */
     readonly detail: string;
     readonly errors: FieldErrors;
-    /** Seconds to wait before another try; undefined when the server named no time. */
+    /** Seconds to wait before the next attempt; undefined if the server sent no Retry-After. */
     readonly retryAfter?: number | undefined;
     constructor(code: ErrorCode, 
-    /** 0 when no answer came. */
+    /** The HTTP status; 0 if there was no answer. */
     status: number, 
-    /** A sentence for a person; "" when the server gave none. */
+    /** A sentence for the user; "" if the server sent none. */
     detail?: string, errors?: FieldErrors, 
-    /** Seconds to wait before another try; undefined when the server named no time. */
+    /** Seconds to wait before the next attempt; undefined if the server sent no Retry-After. */
     retryAfter?: number | undefined);
 }
-/** Reads a refusal, and leaves the body for others: ours is problem+json, that of a proxy may be anything. */
+/** Reads a refusal without consuming its body. Cloakroom sends problem+json; a proxy's body may be anything. */
 export declare function refusal(response: Response): Promise<AuthError>;

@@ -1,11 +1,11 @@
-/** Why a call failed. Branch on `code`, show `detail`, put `errors` beside their fields. */
+/** Why a call failed. Branch on `code`, show `detail`, and show each of `errors` beside its field. */
 export class AuthError extends Error {
     constructor(code, 
-    /** 0 when no answer came. */
+    /** The HTTP status; 0 if there was no answer. */
     status, 
-    /** A sentence for a person; "" when the server gave none. */
+    /** A sentence for the user; "" if the server sent none. */
     detail = "", errors = {}, 
-    /** Seconds to wait before another try; undefined when the server named no time. */
+    /** Seconds to wait before the next attempt; undefined if the server sent no Retry-After. */
     retryAfter) {
         super(detail || code);
         this.code = code;
@@ -16,10 +16,10 @@ export class AuthError extends Error {
         this.name = "AuthError";
     }
 }
-/** Reads a refusal, and leaves the body for others: ours is problem+json, that of a proxy may be anything. */
+/** Reads a refusal without consuming its body. Cloakroom sends problem+json; a proxy's body may be anything. */
 export async function refusal(response) {
     const { status, headers } = response;
     const { code, detail, errors } = await response.clone().json().then(Object, () => ({}));
-    // Seconds. RFC 9110 has a date as well, which Cloakroom never sends.
+    // Retry-After may also be a date (RFC 9110), which Cloakroom never sends.
     return new AuthError(code ?? `http_${status}`, status, detail, errors, +headers.get("retry-after") || undefined);
 }

@@ -1,2 +1,5 @@
-/** Says, once, why a page of another origin than the server's gets nowhere, if that can be seen. `failed`: a request got no answer. */
+/**
+ * Warns once, in the console, if requests from a page to a server of another origin can't work, and says what to change.
+ * `failed`: a request got no answer.
+ */
 export declare function explain(page: URL, server: URL, failed?: boolean): void;

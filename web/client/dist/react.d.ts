@@ -4,18 +4,18 @@ export interface AuthProviderProps {
     auth: Auth;
     children?: ReactNode;
 }
-/** Gives the components below it who is signed in, and keeps that true while it is mounted. */
+/** Provides the {@link Auth} to the components below it, and keeps its state up to date while it is mounted. */
 export declare function AuthProvider({ auth, children }: AuthProviderProps): ReactNode;
-/** The state, `status` and `user` above all, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+/** The state (`status`, `user`, …) and the functions of the {@link Auth} (`login`, `logout`, `fetch`, …) in one object. */
 export declare function useAuth(): AuthState & Auth;
 export interface RequireAuthProps {
     children?: ReactNode;
-    /** Shown when nobody is signed in: the sign-in form, or what leads to it. */
+    /** Shown if no one is signed in: a sign-in form, or a link to one. */
     signIn: ReactNode;
-    /** Shown until it is known. */
+    /** Shown until it is known whether a user is signed in. */
     loading?: ReactNode;
-    /** Shown when the server can't be asked and nobody was signed in before; whoever was stays in. Default: `loading`. */
+    /** Shown during an outage, unless a user was signed in before it. Default: `loading`. */
     unavailable?: ReactNode;
 }
-/** Shows its children to who is signed in, also through an outage. It hides; what may be read is for the server to decide. */
+/** Shows its children to a signed-in user, also during an outage. It only hides things: the server has to protect the data. */
 export declare function RequireAuth({ children, signIn, loading, unavailable }: RequireAuthProps): ReactNode;

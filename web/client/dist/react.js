@@ -1,15 +1,15 @@
 "use client";
 import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
-// What a server rendered, which knows nobody. React hydrates with it, however late, and then takes the present state.
+// The state that a server rendered. React hydrates with it, however late, and then renders the current state.
 const rendered = { status: "loading" };
 const onServer = () => rendered;
 const Context = createContext(undefined);
-/** Gives the components below it who is signed in, and keeps that true while it is mounted. */
+/** Provides the {@link Auth} to the components below it, and keeps its state up to date while it is mounted. */
 export function AuthProvider({ auth, children }) {
     useEffect(() => auth.subscribe(() => { }), [auth]);
     return createElement(Context.Provider, { value: auth }, children);
 }
-/** The state, `status` and `user` above all, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+/** The state (`status`, `user`, …) and the functions of the {@link Auth} (`login`, `logout`, `fetch`, …) in one object. */
 export function useAuth() {
     const auth = useContext(Context);
     if (!auth)
@@ -17,7 +17,7 @@ export function useAuth() {
     const state = useSyncExternalStore(auth.subscribe, auth.getState, onServer);
     return useMemo(() => ({ ...auth, ...state }), [auth, state]);
 }
-/** Shows its children to who is signed in, also through an outage. It hides; what may be read is for the server to decide. */
+/** Shows its children to a signed-in user, also during an outage. It only hides things: the server has to protect the data. */
 export function RequireAuth({ children, signIn, loading, unavailable = loading }) {
     const { status, user } = useAuth();
     if (user)

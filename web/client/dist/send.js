@@ -1,12 +1,12 @@
 import { refusal } from "./error.js";
-// As a base, and in its parts, an address is a URL.
+// A Location works as a base, and has the parts of a URL.
 const page = globalThis.location;
 export function createSender(options) {
     const url = new URL(options.url ?? "/", page ?? "http://localhost");
     const origins = [url.origin, ...(options.origins ?? [])];
     const covers = (address) => origins.includes(new URL(address, page ?? url).origin);
     let token = "";
-    /** Tells the developer, in the console, why a page of another origin gets nowhere. */
+    /** Warns the developer, in the console, if a page of another origin can't work. */
     function explain(failed) {
         if (page && page.origin !== url.origin)
             void import("./explain.js").then((it) => it.explain(page, url, failed));

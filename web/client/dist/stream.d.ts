@@ -1,6 +1,6 @@
 import type { News } from "./tabs.js";
 /**
- * Passes the server's news on until `signal` aborts; then it is fulfilled. Whenever news may have been missed it passes
- * "changed" on. The browser connects again after a lost connection; after a refusal it doesn't, so that is done here.
+ * Calls `pass` with the server's events until `signal` aborts, which resolves the promise. Whenever an event may have been
+ * missed it passes "changed". The browser itself reconnects after a lost connection, but not after a refusal: this does.
  */
 export declare function stream(url: URL, signal: AbortSignal, pass: (news: News) => void): Promise<void>;

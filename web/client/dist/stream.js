@@ -1,10 +1,10 @@
-// The server's events. It is loaded when somebody is signed in, by the one tab that has the stream.
+// The server's events. This module is loaded when a user is signed in, by the one tab that has the stream.
 const events = ["session.ended", "session.expiring", "permissions.changed"];
-const longest = 300; // seconds between two tries
-const beat = 30_000;
+const longest = 300; // seconds between two attempts
+const beat = 30_000; // milliseconds between two checks for sleep
 /**
- * Passes the server's news on until `signal` aborts; then it is fulfilled. Whenever news may have been missed it passes
- * "changed" on. The browser connects again after a lost connection; after a refusal it doesn't, so that is done here.
+ * Calls `pass` with the server's events until `signal` aborts, which resolves the promise. Whenever an event may have been
+ * missed it passes "changed". The browser itself reconnects after a lost connection, but not after a refusal: this does.
  */
 export function stream(url, signal, pass) {
     return new Promise((resolve) => {
@@ -28,7 +28,7 @@ export function stream(url, signal, pass) {
             for (const type of events)
                 own.addEventListener(type, ({ data }) => pass({ type, ...JSON.parse(data) }));
         }
-        // A machine that slept fires no event, and its connections may be dead without knowing.
+        // No event says that the machine has slept, and its connections may be dead without an error.
         const watch = setInterval(() => {
             if (Date.now() - last > 4 * beat)
                 connect();

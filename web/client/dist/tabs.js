@@ -1,7 +1,7 @@
-// What the tabs of a browser do together: tell each other of changes, share one stream of events, and wait for a ticket
-// that one of them is getting.
-const looks = ["visibilitychange", "online", "freeze", "resume", "pagehide", "pageshow"];
-/** `hear` is called with each piece of news, `wake` when something may have been missed. */
+// How the tabs of a browser work together: they tell each other about changes, share one stream of events, and wait while one
+// of them gets a new ticket.
+const visibilityEvents = ["visibilitychange", "online", "freeze", "resume", "pagehide", "pageshow"];
+/** `hear` is called with each piece of news, and `wake` when news may have been missed. */
 export function openTabs(url, hear, wake) {
     const name = "cloakroom" + url.origin;
     const locks = globalThis.navigator?.locks;
@@ -12,7 +12,7 @@ export function openTabs(url, hear, wake) {
     let wanted = false;
     let frozen = false;
     const tell = (news) => channel?.postMessage(news);
-    /** One tab of the browser has the stream; the others queue for the lock, so that one of them takes over. */
+    /** One tab of the browser holds the lock and has the stream. The others queue for the lock, so that one of them takes over. */
     function follow() {
         const on = !!locks && wanted && !frozen;
         if (on === !!following)
@@ -27,7 +27,7 @@ export function openTabs(url, hear, wake) {
             hear(news);
         };
         const stream = () => import("./stream.js").then((it) => it.stream(url, signal, pass));
-        lock("events", { signal }, stream).catch(() => { }); // no longer wanted while in the queue
+        lock("events", { signal }, stream).catch(() => { }); // aborted while it waited for the lock
     }
     function freeze(on) {
         frozen = on;
@@ -47,7 +47,7 @@ export function openTabs(url, hear, wake) {
                 else if (type === "resume" || document.visibilityState === "visible")
                     freeze(false);
             };
-            for (const type of looks)
+            for (const type of visibilityEvents)
                 addEventListener(type, look, { signal });
         },
         close() {

@@ -1,2 +1,2 @@
-// What the server says on the wire. The names are those of internal/httpapi/openapi.yaml, against which a test holds them.
+// The JSON types of the server's API. A test compares them with internal/httpapi/openapi.yaml.
 export {};

@@ -7,13 +7,13 @@ export interface VueAuth extends Auth {
     readonly status: ComputedRef<AuthState["status"]>;
     readonly user: ComputedRef<User | undefined>;
 }
-/** `app.use(authPlugin, auth)`: gives the components who is signed in, and keeps that true until the app is unmounted. */
+/** `app.use(authPlugin, auth)` provides the {@link VueAuth} to components, and keeps its state up to date until the app is unmounted. */
 export declare const authPlugin: {
     install(app: App, auth: Auth): void;
 };
-/** The state, `status` and `user` above all, as refs, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+/** The {@link Auth}, with `state`, `status` and `user` as refs. */
 export declare function useAuth(): VueAuth;
-/** What is asked of a router: vue-router's, 4 or 5. */
+/** The part of vue-router's Router (4 or 5) that {@link guardRouter} uses. */
 export interface GuardedRouter<To extends GuardedRoute = GuardedRoute> {
     readonly currentRoute: {
         readonly value: To;
@@ -32,9 +32,10 @@ export interface GuardedTarget {
     };
 }
 /**
- * Leads who isn't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back as `?next=`; also
- * when the session ends while such a route is shown. A navigation waits until it is known who is signed in. On a server,
- * which can't know it, each is let through, for the page to show that it is loading.
+ * Redirects users who aren't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back in
+ * `?next=`, also when the session ends while such a route is shown. A navigation waits until the state is known. On a server
+ * the state is always "loading", and every navigation passes: the page then shows that it is loading. Returns a function that
+ * stops watching the state.
  */
 export declare function guardRouter(router: GuardedRouter, auth: Auth, { signIn }?: {
     signIn?: string | undefined;

@@ -1,10 +1,10 @@
 import { computed, getCurrentInstance, inject, onMounted, shallowRef, watch } from "vue";
 const key = Symbol("cloakroom");
-/** `app.use(authPlugin, auth)`: gives the components who is signed in, and keeps that true until the app is unmounted. */
+/** `app.use(authPlugin, auth)` provides the {@link VueAuth} to components, and keeps its state up to date until the app is unmounted. */
 export const authPlugin = {
     install(app, auth) {
         const state = shallowRef(auth.getState());
-        // A server makes an app for each request and unmounts none.
+        // A server creates an app for each request and never unmounts it.
         if (globalThis.document)
             app.onUnmount?.(auth.subscribe(() => (state.value = auth.getState())));
         app.provide(key, withRefs(auth, state));
@@ -13,7 +13,7 @@ export const authPlugin = {
 function withRefs(auth, state) {
     return { ...auth, state, status: computed(() => state.value.status), user: computed(() => state.value.user) };
 }
-/** The state, `status` and `user` above all, as refs, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+/** The {@link Auth}, with `state`, `status` and `user` as refs. */
 export function useAuth() {
     const auth = inject(key);
     if (!auth)
@@ -21,8 +21,8 @@ export function useAuth() {
     return getCurrentInstance()?.vnode.el ? hydrating(auth) : auth;
 }
 /**
- * For a component that takes over what a server rendered, which may be long after it is known who is signed in: it begins
- * with what the server rendered, and takes the present state when it is mounted.
+ * For a component that hydrates what a server rendered, possibly long after the state is known: it begins with the state that
+ * the server rendered, and takes the current state when it is mounted.
  */
 function hydrating(auth) {
     const state = shallowRef({ status: "loading" });
@@ -30,15 +30,16 @@ function hydrating(auth) {
     return withRefs(auth, state);
 }
 /**
- * Leads who isn't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back as `?next=`; also
- * when the session ends while such a route is shown. A navigation waits until it is known who is signed in. On a server,
- * which can't know it, each is let through, for the page to show that it is loading.
+ * Redirects users who aren't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back in
+ * `?next=`, also when the session ends while such a route is shown. A navigation waits until the state is known. On a server
+ * the state is always "loading", and every navigation passes: the page then shows that it is loading. Returns a function that
+ * stops watching the state.
  */
 export function guardRouter(router, auth, { signIn = "/signin" } = {}) {
     const target = (to) => to.meta["requiresAuth"] && auth.getState().status === "anonymous" ? { path: signIn, query: { next: to.fullPath } } : undefined;
     router.beforeEach(async (to) => {
         if (to.meta["requiresAuth"])
-            await auth.known();
+            await auth.ready();
         return target(to);
     });
     if (!globalThis.document)

@@ -1,4 +1,4 @@
-// Builds dist, which is committed, and measures it. The same sources give the same bytes on every machine.
+// Builds dist, which is committed, and measures it. A build of the same sources has the same bytes on every machine.
 
 import { rmSync } from "node:fs";
 import { run, typescript } from "./run.mjs";

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 
-/** Runs a script of Node's, and fails as it does. */
+/** Runs a script with Node, and exits with its code if it fails. */
 export function run(script, ...args) {
   try {
     execFileSync(process.execPath, [script, ...args], { stdio: "inherit" });
@@ -12,7 +12,7 @@ export function run(script, ...args) {
   }
 }
 
-/** The compiler of one of the installed versions: "typescript-6" or "typescript-7". */
+/** Returns the path of the compiler of an installed version: "typescript-6" or "typescript-7". */
 export function typescript(version) {
   return require.resolve(`${version}/package.json`).replace("package.json", "bin/tsc");
 }

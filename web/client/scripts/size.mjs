@@ -1,10 +1,10 @@
-// What an app pays: each entry point bundled, minified and gzipped, without its framework, and bindings without the core.
-// Fails when one is over its limit. What the core loads later, and not every page at all, is listed apart.
+// Measures the size of each entry point, bundled, minified and gzipped: without its framework, and bindings without the core.
+// It fails if one exceeds its limit. Modules that the core loads later, if at all, are measured separately.
 
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
-// The core has 50 bytes over 2500 for what it leaves undone on a server.
+// The core may have 50 bytes more than 2500, for its checks whether it runs on a server.
 const limits = { index: 2550, react: 1000, vue: 1000, angular: 1000, stream: 500, explain: 750 };
 const later = /\/(stream|explain)\.js$/;
 const frameworks = /^(react|vue|vue-router|rxjs|@angular\/.*)$/;
@@ -13,7 +13,7 @@ let over = false;
 for (const [entry, limit] of Object.entries(limits)) {
   const bundle = await rolldown({
     input: `dist/${entry}.js`,
-    // "use client" is for bundlers of applications; here it may go.
+    // "use client" is for the bundlers of applications and has no effect here.
     onLog: (level, log, report) => log.code === "MODULE_LEVEL_DIRECTIVE" || report(level, log),
     external: (id, from) => from !== undefined && (later.test(id) || frameworks.test(id) || (entry !== "index" && id.endsWith("/auth.js"))),
   });
@@ -23,6 +23,6 @@ for (const [entry, limit] of Object.entries(limits)) {
   over ||= size > limit;
 }
 if (over) {
-  console.error("over the limit: make it smaller, or say in scripts/size.mjs why it may grow");
+  console.error("a module exceeds its limit: make it smaller, or raise the limit in scripts/size.mjs and say why");
   process.exit(1);
 }

@@ -1,5 +1,5 @@
-// Checks the types: that they say what openapi.yaml says, and that an app's compiler takes them, for the two newest
-// TypeScript majors and the two ways of resolving modules.
+// Checks that the types agree with openapi.yaml, and that an app which uses them compiles, with the two newest major versions
+// of TypeScript and both ways of resolving modules.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";

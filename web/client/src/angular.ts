@@ -24,7 +24,7 @@ export interface AngularAuth extends Auth {
 
 const token = new InjectionToken<AngularAuth>("cloakroom");
 
-/** Gives the application who is signed in, and keeps that true until it is destroyed. */
+/** Provides the {@link AngularAuth} to the application, and keeps its state up to date until the application is destroyed. */
 export function provideAuth(auth: Auth): EnvironmentProviders {
   const useFactory = (): AngularAuth => {
     const state = signal(auth.getState());
@@ -34,22 +34,22 @@ export function provideAuth(auth: Auth): EnvironmentProviders {
   return makeEnvironmentProviders([{ provide: token, useFactory }, provideEnvironmentInitializer(() => void inject(token))]);
 }
 
-/** The state, `status` and `user` above all, as signals, and what to do: `login`, `logout` and the rest of the {@link Auth}. */
+/** The {@link Auth}, with `state`, `status` and `user` as signals. */
 export function injectAuth(): AngularAuth {
   return inject(token);
 }
 
 /**
- * A guard that leads who isn't signed in to `signIn`, with the way back as `?next=`; also when the session ends while the
- * route is shown. It waits until it is known who is signed in. On a server, which can't know it, everybody is let through,
- * for the page to show that it is loading.
+ * A guard that redirects users who aren't signed in to `signIn`, with the way back in `?next=`, also when the session ends
+ * while the route is shown. It waits until the state is known. On a server the state is always "loading", and the guard lets
+ * every navigation through: the page then shows that it is loading.
  */
 export function authGuard(signIn = "/signin"): CanActivateFn {
   let unsubscribe: (() => void) | undefined;
   return async (_, { url: next }) => {
     const [auth, router] = [injectAuth(), inject(Router)];
     const away = router.createUrlTree([signIn], { queryParams: { next } });
-    const { status } = await auth.known();
+    const { status } = await auth.ready();
     if (status === "loading") return true;
     if (status === "anonymous") return away;
     unsubscribe?.();
@@ -61,8 +61,8 @@ export function authGuard(signIn = "/signin"): CanActivateFn {
 }
 
 /**
- * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Addresses that are not
- * the server's pass as they are.
+ * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Requests to other
+ * origins pass unchanged.
  */
 export const authInterceptor: HttpInterceptorFn = (request, next) => {
   const auth = injectAuth();
@@ -82,13 +82,13 @@ function prepared(request: HttpRequest<unknown>, csrf: string): HttpRequest<unkn
   return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
 }
 
-/** What was refused; of a request for text the error is text. */
+/** The status and the code of a refusal. If the request asked for text, the body of the error is text. */
 function refused({ status, error }: HttpErrorResponse): { status: number; code: string } {
   let code: unknown = error?.code;
   try {
     code ??= JSON.parse(error).code;
   } catch {
-    // not ours
+    // The body isn't a problem of Cloakroom's API.
   }
   return { status, code: typeof code === "string" ? code : `http_${status}` };
 }

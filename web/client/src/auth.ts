@@ -5,8 +5,8 @@ import { openTabs, type News } from "./tabs.js";
 import type { Credentials, PasswordChange, User } from "./types.js";
 
 /**
- * Who is signed in, as far as this page knows. Only the server's word makes it "anonymous": when nobody can say, it is
- * "unavailable", and keeps the user it had. A state never changes; another one takes its place.
+ * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
+ * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
  */
 export type AuthState =
   | { readonly status: "loading"; readonly user?: undefined }
@@ -14,131 +14,132 @@ export type AuthState =
       readonly status: "anonymous";
       readonly user?: undefined;
       /**
-       * "not_authenticated" where nobody had signed in, "signed_out" after a sign-out here; else why the session is over:
-       * "session_ended", or what the server told more exactly.
+       * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser. Otherwise why the session
+       * ended: "session_ended", or a more precise reason from the server.
        */
       readonly reason: string;
     }
   | {
       readonly status: "authenticated";
       readonly user: User;
-      /** When the session will end for want of use, once that is near. `refresh()` keeps it. */
+      /** When the session will end because it isn't used; set in its last minute. `refresh()` extends it. */
       readonly expiresAt?: string | undefined;
     }
   | {
       readonly status: "unavailable";
       readonly user: User | undefined;
       readonly error: AuthError;
-      /** When the next try is due, as `Date.now()` has it. */
+      /** When it will ask again, in milliseconds as `Date.now()` returns them. */
       readonly retryAt: number;
     };
 
 export interface AuthOptions extends SenderOptions {
-  /** false: no stream of events; other devices' doings are seen when the page is looked at. Default: true. */
+  /** false: no stream of events. Changes made on other devices are then noticed when the page becomes visible. Default: true. */
   events?: boolean | undefined;
 }
 
 export interface Auth {
   getState(): AuthState;
   /**
-   * Calls back after each change, until what it returns is called. While anybody is subscribed the state is kept true: asked
-   * for at once, when the page is looked at again, and when the server or another tab says that it changed.
+   * Calls `listener` after each change of the state, until the returned function is called. While there is a listener the
+   * state is kept up to date: the server is asked at once, when the page becomes visible again, and when the server or another
+   * tab reports a change.
    */
   subscribe(listener: () => void): () => void;
-  /** Asks the server, and counts as a use of the session unless `slide` is false. */
+  /** Asks the server. This counts as a use of the session, which extends it, unless `slide` is false. */
   refresh(options?: { slide?: boolean }): Promise<AuthState>;
   /**
-   * The first state from which it is clear whether somebody is signed in, which may be the present one. On a server, which
-   * has nobody's cookie, it is the present one, "loading".
+   * Waits until it is known whether a user is signed in, and returns that state. On a server, which has no cookies of the
+   * browser, it returns "loading" at once.
    */
-  known(): Promise<AuthState>;
+  ready(): Promise<AuthState>;
   login(credentials: Credentials): Promise<User>;
   logout(): Promise<void>;
   reauthenticate(password: string): Promise<User>;
   changePassword(change: PasswordChange): Promise<void>;
-  /** For other ways in, such as `setUp`: this user is signed in now. Tells the other tabs. */
+  /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
   adopt(user: User): void;
   /**
-   * `fetch` for the app's own API. To the server's origin, and those of `origins`, it adds the cookie and the CSRF token. A
-   * 401 makes the state "anonymous" only when `/api/me` says the same; else the request is repeated, once.
+   * `fetch` for the app's own API. Requests to the server's origin, and to `origins`, get the cookie and the CSRF token. After
+   * a 401 it asks `/api/me`: if the user is still signed in, the request is repeated once; otherwise the state changes.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-  /** The other routes. They go through `fetch`. */
+  /** The other routes of the server, sent as `fetch` sends them. */
   readonly client: Client;
   /**
-   * Has `ask` called when the server wants the password once more for a request. It asks for the password, gives it to
-   * `reauthenticate`, and answers whether that went well; then the request is repeated. Requests that come meanwhile share
-   * the answer. There is one such function; undefined takes it away, and then the request fails.
+   * Sets the function that is called when the server asks for a fresh sign-in. `ask` lets the user enter the password, passes
+   * it to `reauthenticate`, and returns whether that succeeded; if so, the request is repeated. Requests that are refused in
+   * the meantime share the result. Without such a function (undefined) the request fails with `fresh_sign_in_required`.
    */
   onFreshSignIn(ask: (() => Promise<boolean>) | undefined): void;
 
-  /** For adapters of other HTTP libraries: whether a refused request should be repeated. `tried` is one set a request. */
+  /** For adapters of other HTTP libraries: whether to repeat a refused request. `tried` is a new set for each request. */
   readonly recover: Recover;
-  /** For the same: whether an address gets the cookie, and what goes with it as X-CSRFToken. */
+  /** For the same adapters: whether an address gets the cookie, and the value of its X-CSRFToken header. */
   readonly sender: Pick<Sender, "covers" | "csrfToken">;
 }
 
-// None on a server.
+// Undefined on a server.
 const page = globalThis.document;
 
-const pause = 300; // how long the answer that brings a new ticket may be behind one that refuses the old
+const pause = 300; // milliseconds by which an answer with a new ticket may arrive after one that refuses the old ticket
 
-/** Keeps who is signed in, in one place. It does nothing until it is subscribed to or asked. */
+/** Creates the store of who is signed in. It sends no request until it has a listener or one of its functions is called. */
 export function createAuth(options: AuthOptions = {}): Auth {
   const sender = createSender(options);
   const raw = clientOf(sender, sender.recover);
-  const tabs = openTabs(sender.url, hear, () => void again());
+  const tabs = openTabs(sender.url, handleNews, () => void askAgain());
   const listeners = new Set<() => void>();
   let state: AuthState = { status: "loading" };
-  let deeds = 0; // what was asked before a deed of ours is no longer worth knowing
+  let changes = 0; // sign-ins and sign-outs here: an answer to a question from before one of them is outdated
   let failures = 0;
   let asking: Promise<AuthState> | undefined;
   let freshSignIn: (() => Promise<boolean>) | undefined;
   let confirming: Promise<boolean> | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
 
-  function become(next: AuthState): void {
+  function setState(next: AuthState): void {
     if (JSON.stringify(next) === JSON.stringify(state)) return;
     state = next;
-    follow();
+    updateBackground();
     for (const listener of listeners) listener();
   }
 
-  /** Has the stream of events open, and the next try due, exactly while that is of use to somebody. */
-  function follow(): void {
+  /** Keeps the stream of events open only for listeners of a signed-in user, and a retry only during an outage. */
+  function updateBackground(): void {
     clearTimeout(retry);
     tabs.follow(!!listeners.size && !!state.user && options.events !== false);
     if (listeners.size && state.status === "unavailable") retry = setTimeout(ask, state.retryAt - Date.now());
   }
 
   function ask(slide = false, reason?: string): Promise<AuthState> {
-    return (asking ??= look(slide, reason).finally(() => (asking = undefined)));
+    return (asking ??= fetchState(slide, reason).finally(() => (asking = undefined)));
   }
 
-  /** Asks once more where an answer that is under way may be older than the news. */
-  async function again(reason?: string, slide?: boolean): Promise<AuthState> {
+  /** Waits for a request that is under way, whose answer may be older than the news, and asks once more. */
+  async function askAgain(reason?: string, slide?: boolean): Promise<AuthState> {
     await asking;
     return ask(slide, reason);
   }
 
-  async function look(slide: boolean, reason?: string): Promise<AuthState> {
-    const asked = deeds;
+  async function fetchState(slide: boolean, reason?: string): Promise<AuthState> {
+    const changesBefore = changes;
     let next;
     try {
       next = signedIn(await me(slide, reason), slide ? undefined : (state as { expiresAt?: string }).expiresAt);
     } catch (thrown) {
       const error = thrown as AuthError;
-      // A 401 that isn't Cloakroom's is that of a proxy, which knows nothing.
+      // A 401 without a code of Cloakroom comes from a proxy, which doesn't know who is signed in.
       if (error.status !== 401 || error.code === "http_401") next = unavailable(error);
       else next = state.status === "anonymous" ? state : signedOut(reason ?? error.code);
     }
-    if (asked === deeds) become(next);
+    if (changesBefore === changes) setState(next);
     return state;
   }
 
   /**
-   * Another tab may just be getting a new ticket. Then the old one is refused before the browser has the new one, so a
-   * session that is said to be over is asked about again when that is done.
+   * While another tab gets a new ticket, the server refuses the old one before the browser has the new one. An answer
+   * "session_ended" is therefore checked again when no tab is changing the ticket.
    */
   async function me(slide: boolean, reason?: string): Promise<User> {
     try {
@@ -151,7 +152,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     }
   }
 
-  /** At least as long as the server asks for, then longer each time, and never all browsers at once. */
+  /** Retries after at least the server's Retry-After, each time later, at a random time so that browsers don't retry together. */
   function unavailable(error: AuthError): AuthState {
     failures = state.status === "unavailable" ? failures + 1 : 0;
     const seconds = Math.max(error.retryAfter ?? 0, Math.min(30, 2 ** failures / 2));
@@ -159,12 +160,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
     return { status: "unavailable", user: state.user, error, retryAt };
   }
 
-  /** Does what gives the browser another ticket, or takes it. */
-  async function deed<Out>(act: () => Promise<Out>, next: (out: Out) => AuthState): Promise<Out> {
+  /** Runs a request that changes or removes the browser's ticket. */
+  async function changeTicket<Out>(act: () => Promise<Out>, next: (out: Out) => AuthState): Promise<Out> {
     try {
       const out = await tabs.changing(act);
-      deeds++;
-      become(next(out));
+      changes++;
+      setState(next(out));
       tabs.tell({ type: "changed", reason: (state as { reason?: string }).reason });
       return out;
     } catch (error) {
@@ -173,9 +174,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
     }
   }
 
-  function hear({ type, reason, expires_at }: News): void {
-    if (type !== "session.expiring") void again(reason);
-    else if (state.status === "authenticated") become({ ...state, expiresAt: expires_at });
+  function handleNews({ type, reason, expires_at }: News): void {
+    if (type !== "session.expiring") void askAgain(reason);
+    else if (state.status === "authenticated") setState({ ...state, expiresAt: expires_at });
   }
 
   const recover: Recover = async (refused, tried) => {
@@ -183,7 +184,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     const { status, code } = refused;
     const first = !tried.has(code);
     tried.add(code);
-    // What a server asks for while it renders comes with nobody's cookie, and says nothing about the page's user.
+    // A request of a rendering server has no cookie, so its 401 doesn't mean that the page's user is signed out.
     if (status === 401 && !page) return false;
     if (status === 401 && code !== "invalid_credentials" && state.status !== "anonymous") {
       return (await ask()).status === "authenticated" && first;
@@ -199,17 +200,17 @@ export function createAuth(options: AuthOptions = {}): Auth {
       if (listeners.size === 1 && page) {
         tabs.open();
         void ask(state.status === "loading");
-        follow();
+        updateBackground();
       }
       return () => {
         listeners.delete(listener);
         if (listeners.size) return;
-        follow();
+        updateBackground();
         tabs.close();
       };
     },
-    refresh: ({ slide = true } = {}) => again(undefined, slide),
-    known: () =>
+    refresh: ({ slide = true } = {}) => askAgain(undefined, slide),
+    ready: () =>
       new Promise((resolve) => {
         const check = () => {
           if (!state.user && state.status !== "anonymous" && page) return;
@@ -219,11 +220,11 @@ export function createAuth(options: AuthOptions = {}): Auth {
         const unsubscribe = auth.subscribe(check);
         check();
       }),
-    login: (credentials) => deed(() => raw.login(credentials), signedIn),
-    logout: () => deed(raw.logout, () => signedOut("signed_out")),
-    reauthenticate: (password) => deed(() => raw.reauthenticate(password), signedIn),
-    changePassword: (change) => deed(() => raw.changePassword(change), () => state),
-    adopt: (user) => void deed(async () => user, signedIn),
+    login: (credentials) => changeTicket(() => raw.login(credentials), signedIn),
+    logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
+    reauthenticate: (password) => changeTicket(() => raw.reauthenticate(password), signedIn),
+    changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
+    adopt: (user) => void changeTicket(async () => user, signedIn),
     fetch: (input, init) => sender.send(new Request(input, init), recover),
     client: clientOf(sender, recover),
     onFreshSignIn: (ask) => void (freshSignIn = ask),

@@ -1,29 +1,32 @@
-// What a developer is told in the console. It is loaded only when there is something to tell.
+// Warnings for developers in the console. This module is loaded only when there may be a reason for one.
 
-let told = false;
+let warned = false;
 
-/** Says, once, why a page of another origin than the server's gets nowhere, if that can be seen. `failed`: a request got no answer. */
+/**
+ * Warns once, in the console, if requests from a page to a server of another origin can't work, and says what to change.
+ * `failed`: a request got no answer.
+ */
 export function explain(page: URL, server: URL, failed?: boolean): void {
-  const advice = seen(page, server) ?? (failed ? unread(page) : undefined);
-  if (!advice || told) return;
-  told = true;
+  const advice = differentSites(page, server) ?? (failed ? noAnswer(page) : undefined);
+  if (!advice || warned) return;
+  warned = true;
   console.warn(`Cloakroom: this page is at ${page.origin}, the server at ${server.origin}. ${advice}`);
 }
 
-function seen(page: URL, server: URL): string | undefined {
+function differentSites(page: URL, server: URL): string | undefined {
   if (page.protocol !== server.protocol) {
-    return "To a browser http and https are two sites, and cookies don't go from one to the other. Use the same for both.";
+    return "Browsers treat http and https as different sites and don't send the session's cookie between them. Use the same for both.";
   }
   if (page.hostname === server.hostname || ![page, server].every(onThisMachine)) return undefined;
   const port = page.port && `:${page.port}`;
   return (
-    `To a browser ${page.hostname} and ${server.hostname} are two sites, and cookies don't go from one to the other, so nobody ` +
-    `can sign in. Open the page at ${page.protocol}//${server.hostname}${port} instead.`
+    `Browsers treat ${page.hostname} and ${server.hostname} as different sites and don't send the session's cookie between them, ` +
+    `so sign-in can't work. Open the page at ${page.protocol}//${server.hostname}${port} instead.`
   );
 }
 
-function unread(page: URL): string {
-  return `A request got no answer that this page may read. If the server runs, start it with --origin ${page.origin}`;
+function noAnswer(page: URL): string {
+  return `A request got no answer that this page may read. If the server is running, start it with --origin ${page.origin}`;
 }
 
 function onThisMachine({ hostname }: { hostname: string }): boolean {

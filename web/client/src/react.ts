@@ -3,7 +3,7 @@
 import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
 import type { Auth, AuthState } from "./auth.js";
 
-// What a server rendered, which knows nobody. React hydrates with it, however late, and then takes the present state.
+// The state that a server rendered. React hydrates with it, however late, and then renders the current state.
 const rendered: AuthState = { status: "loading" };
 const onServer = () => rendered;
 
@@ -14,13 +14,13 @@ export interface AuthProviderProps {
   children?: ReactNode;
 }
 
-/** Gives the components below it who is signed in, and keeps that true while it is mounted. */
+/** Provides the {@link Auth} to the components below it, and keeps its state up to date while it is mounted. */
 export function AuthProvider({ auth, children }: AuthProviderProps): ReactNode {
   useEffect(() => auth.subscribe(() => {}), [auth]);
   return createElement(Context.Provider, { value: auth }, children);
 }
 
-/** The state, `status` and `user` above all, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+/** The state (`status`, `user`, …) and the functions of the {@link Auth} (`login`, `logout`, `fetch`, …) in one object. */
 export function useAuth(): AuthState & Auth {
   const auth = useContext(Context);
   if (!auth) throw new Error("useAuth needs an <AuthProvider auth={…}> above it");
@@ -30,15 +30,15 @@ export function useAuth(): AuthState & Auth {
 
 export interface RequireAuthProps {
   children?: ReactNode;
-  /** Shown when nobody is signed in: the sign-in form, or what leads to it. */
+  /** Shown if no one is signed in: a sign-in form, or a link to one. */
   signIn: ReactNode;
-  /** Shown until it is known. */
+  /** Shown until it is known whether a user is signed in. */
   loading?: ReactNode;
-  /** Shown when the server can't be asked and nobody was signed in before; whoever was stays in. Default: `loading`. */
+  /** Shown during an outage, unless a user was signed in before it. Default: `loading`. */
   unavailable?: ReactNode;
 }
 
-/** Shows its children to who is signed in, also through an outage. It hides; what may be read is for the server to decide. */
+/** Shows its children to a signed-in user, also during an outage. It only hides things: the server has to protect the data. */
 export function RequireAuth({ children, signIn, loading, unavailable = loading }: RequireAuthProps): ReactNode {
   const { status, user } = useAuth();
   if (user) return children;

@@ -1,29 +1,29 @@
-// What the tabs of a browser do together: tell each other of changes, share one stream of events, and wait for a ticket
-// that one of them is getting.
+// How the tabs of a browser work together: they tell each other about changes, share one stream of events, and wait while one
+// of them gets a new ticket.
 
 export interface News {
-  /** "changed" is a tab's; the others are the server's. */
+  /** "changed" comes from a tab; the others come from the server. */
   readonly type: "changed" | "session.ended" | "session.expiring" | "permissions.changed";
   readonly reason?: string | undefined;
   readonly expires_at?: string;
 }
 
 export interface Tabs {
-  /** Listens, until `close`, to the other tabs, and to whether this one is looked at. */
+  /** Listens, until `close`, to the other tabs, and to whether this page is visible. */
   open(): void;
   close(): void;
   /** Tells the other tabs. */
   tell(news: News): void;
-  /** Wants the stream of events, or no longer. */
+  /** Says whether this tab needs the stream of events. */
   follow(wanted: boolean): void;
-  /** Does what brings a new ticket; `settled`, of every tab, waits for it. */
+  /** Runs a request that brings a new ticket. `settled`, in every tab, waits for it. */
   changing<Out>(act: () => Promise<Out>): Promise<Out>;
   settled(): Promise<void>;
 }
 
-const looks = ["visibilitychange", "online", "freeze", "resume", "pagehide", "pageshow"];
+const visibilityEvents = ["visibilitychange", "online", "freeze", "resume", "pagehide", "pageshow"];
 
-/** `hear` is called with each piece of news, `wake` when something may have been missed. */
+/** `hear` is called with each piece of news, and `wake` when news may have been missed. */
 export function openTabs(url: URL, hear: (news: News) => void, wake: () => void): Tabs {
   const name = "cloakroom" + url.origin;
   const locks = globalThis.navigator?.locks as LockManager | undefined;
@@ -37,7 +37,7 @@ export function openTabs(url: URL, hear: (news: News) => void, wake: () => void)
 
   const tell = (news: News) => channel?.postMessage(news);
 
-  /** One tab of the browser has the stream; the others queue for the lock, so that one of them takes over. */
+  /** One tab of the browser holds the lock and has the stream. The others queue for the lock, so that one of them takes over. */
   function follow(): void {
     const on = !!locks && wanted && !frozen;
     if (on === !!following) return;
@@ -50,7 +50,7 @@ export function openTabs(url: URL, hear: (news: News) => void, wake: () => void)
       hear(news);
     };
     const stream = () => import("./stream.js").then((it) => it.stream(url, signal, pass));
-    lock("events", { signal }, stream).catch(() => {}); // no longer wanted while in the queue
+    lock("events", { signal }, stream).catch(() => {}); // aborted while it waited for the lock
   }
 
   function freeze(on: boolean): void {
@@ -69,7 +69,7 @@ export function openTabs(url: URL, hear: (news: News) => void, wake: () => void)
         if (/freeze|hide/.test(type)) freeze(true);
         else if (type === "resume" || document.visibilityState === "visible") freeze(false);
       };
-      for (const type of looks) addEventListener(type, look, { signal });
+      for (const type of visibilityEvents) addEventListener(type, look, { signal });
     },
     close() {
       listening?.abort();

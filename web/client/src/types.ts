@@ -1,7 +1,7 @@
-// What the server says on the wire. The names are those of internal/httpapi/openapi.yaml, against which a test holds them.
+// The JSON types of the server's API. A test compares them with internal/httpapi/openapi.yaml.
 
 export interface User {
-  /** A number as in Django, or a string where the server's users have other keys. */
+  /** A number as in Django, or a string if the server's users have other keys. */
   id: number | string;
   username: string;
   /** May be empty. */
@@ -13,25 +13,25 @@ export interface User {
   is_staff: boolean;
   is_superuser: boolean;
   groups: string[];
-  /** As `app.codename`: the user's own and those of the groups. A superuser has all, listed or not. */
+  /** As `app.codename`: the user's own and those of the groups. A superuser has every permission, listed or not. */
   permissions: string[];
 }
 
-/** One place where the account is signed in. */
+/** A session of the account: one device on which it is signed in. */
 export interface Session {
-  /** Names the session; of no use as a ticket. */
+  /** Identifies the session. It can't be used as a ticket. */
   id: string;
-  /** The session of this browser. */
+  /** Whether this is the session of the request. */
   current: boolean;
   created_at: string;
   /** Exact to a minute. */
   last_seen_at: string;
-  /** When it ends if it isn't used before. */
+  /** When it ends unless it is used before. */
   expires_at: string;
-  /** At sign-in, like `user_agent`. */
+  /** The address at sign-in; `user_agent` is from then, too. */
   ip: string;
   user_agent: string;
-  /** How it was signed in: "password", "basic", "setup" and others. */
+  /** The method of the sign-in: "password", "basic", "setup" and others. */
   method: string;
 }
 
@@ -50,32 +50,32 @@ export interface PasswordChange {
 
 /** A token for programs. */
 export interface Token {
-  /** Names the token; of no use as one. */
+  /** Identifies the token. It can't be used as the token. */
   id: string;
   kind: "personal" | "drf" | "knox" | "refresh";
   name: string;
-  /** The permissions of its owner that it may use; none means all of them. */
+  /** The permissions of its owner that it may use. Empty: all of them. */
   scopes: string[];
   created_at: string;
   /** Exact to a minute. */
   last_used_at: string | null;
   /** null: never. */
   expires_at: string | null;
-  /** Of who asked for it, like `user_agent`. */
+  /** The address of the request that created it; `user_agent` is from it, too. */
   ip: string;
   user_agent: string;
-  /** The token itself, in the one answer that makes it. */
+  /** The token itself; present only in the answer to its creation. */
   token?: string;
 }
 
 export interface Setup {
-  /** There is no user yet: the first administrator is to be made. */
+  /** Whether there is no user yet, so that the first administrator has to be created. */
   needed: boolean;
   password_min_length: number;
 }
 
 export interface FirstAdministrator {
-  /** What follows the # of the one-time link. */
+  /** The part of the one-time link after its # sign. */
   secret: string;
   username: string;
   email?: string;
@@ -83,8 +83,9 @@ export interface FirstAdministrator {
 }
 
 /**
- * What a program branches on. The list is of what a page may meet; others are possible. Two are made here: "unreachable"
- * when no answer came, and `http_` with the status for an answer that isn't Cloakroom's, such as a proxy's own page.
+ * The code of a refusal, for programs to branch on. `KnownCode` has those that a page may meet; there are others. Two kinds
+ * come from this client: "unreachable" if there was no answer, and "http_" with the status for an answer that isn't from
+ * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
 

@@ -11,11 +11,11 @@ export interface VueAuth extends Auth {
 
 const key: InjectionKey<VueAuth> = Symbol("cloakroom");
 
-/** `app.use(authPlugin, auth)`: gives the components who is signed in, and keeps that true until the app is unmounted. */
+/** `app.use(authPlugin, auth)` provides the {@link VueAuth} to components, and keeps its state up to date until the app is unmounted. */
 export const authPlugin = {
   install(app: App, auth: Auth): void {
     const state = shallowRef(auth.getState());
-    // A server makes an app for each request and unmounts none.
+    // A server creates an app for each request and never unmounts it.
     if (globalThis.document) app.onUnmount?.(auth.subscribe(() => (state.value = auth.getState())));
     app.provide(key, withRefs(auth, state));
   },
@@ -25,7 +25,7 @@ function withRefs(auth: Auth, state: VueAuth["state"]): VueAuth {
   return { ...auth, state, status: computed(() => state.value.status), user: computed(() => state.value.user) };
 }
 
-/** The state, `status` and `user` above all, as refs, and what to do: `login`, `logout`, `fetch` and the rest of the {@link Auth}. */
+/** The {@link Auth}, with `state`, `status` and `user` as refs. */
 export function useAuth(): VueAuth {
   const auth = inject(key);
   if (!auth) throw new Error("useAuth needs app.use(authPlugin, auth)");
@@ -33,8 +33,8 @@ export function useAuth(): VueAuth {
 }
 
 /**
- * For a component that takes over what a server rendered, which may be long after it is known who is signed in: it begins
- * with what the server rendered, and takes the present state when it is mounted.
+ * For a component that hydrates what a server rendered, possibly long after the state is known: it begins with the state that
+ * the server rendered, and takes the current state when it is mounted.
  */
 function hydrating(auth: VueAuth): VueAuth {
   const state = shallowRef<AuthState>({ status: "loading" });
@@ -42,7 +42,7 @@ function hydrating(auth: VueAuth): VueAuth {
   return withRefs(auth, state);
 }
 
-/** What is asked of a router: vue-router's, 4 or 5. */
+/** The part of vue-router's Router (4 or 5) that {@link guardRouter} uses. */
 export interface GuardedRouter<To extends GuardedRoute = GuardedRoute> {
   readonly currentRoute: { readonly value: To };
   beforeEach(guard: (to: To) => Promise<GuardedTarget | undefined>): unknown;
@@ -58,15 +58,16 @@ export interface GuardedTarget {
 }
 
 /**
- * Leads who isn't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back as `?next=`; also
- * when the session ends while such a route is shown. A navigation waits until it is known who is signed in. On a server,
- * which can't know it, each is let through, for the page to show that it is loading.
+ * Redirects users who aren't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back in
+ * `?next=`, also when the session ends while such a route is shown. A navigation waits until the state is known. On a server
+ * the state is always "loading", and every navigation passes: the page then shows that it is loading. Returns a function that
+ * stops watching the state.
  */
 export function guardRouter(router: GuardedRouter, auth: Auth, { signIn = "/signin" } = {}): () => void {
   const target = (to: GuardedRoute): GuardedTarget | undefined =>
     to.meta["requiresAuth"] && auth.getState().status === "anonymous" ? { path: signIn, query: { next: to.fullPath } } : undefined;
   router.beforeEach(async (to) => {
-    if (to.meta["requiresAuth"]) await auth.known();
+    if (to.meta["requiresAuth"]) await auth.ready();
     return target(to);
   });
   if (!globalThis.document) return () => {};

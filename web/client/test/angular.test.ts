@@ -29,7 +29,7 @@ function start() {
   return { auth, it: TestBed.runInInjectionContext(injectAuth), http: TestBed.inject(HttpClient), router: TestBed.inject(Router) };
 }
 
-test("signals say who is signed in, until the application is gone", async () => {
+test("signals have the state until the application is destroyed", async () => {
   const { auth, it } = start();
   expect(it.status()).toBe("loading");
   await pass();
@@ -75,7 +75,7 @@ test("the interceptor sends the cookie, repeats after a 401 while signed in, and
   expect(asked("POST /api/notes")).toBe(3);
 });
 
-test("a 401 of a session that is over reaches the app, and the state", async () => {
+test("a 401 of a session that has ended reaches the app and changes the state", async () => {
   server.user = ada;
   const { http, it } = start();
   await pass();
@@ -86,7 +86,7 @@ test("a 401 of a session that is over reaches the app, and the state", async () 
   expect(asked("GET /api/notes")).toBe(1);
 });
 
-test("other origins are left alone", async () => {
+test("requests to other origins are unchanged", async () => {
   server.user = ada;
   const { http } = start();
   await pass();

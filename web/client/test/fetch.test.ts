@@ -21,7 +21,7 @@ test("a 401 while signed in is repeated, with its body", async () => {
   expect(asked("GET /api/me")).toBe(2);
 });
 
-test("an app's own 401 reaches the app, after one try more, and signs nobody out", async () => {
+test("an app's own 401 reaches the app after one retry, and is no sign-out", async () => {
   const { auth, states } = await signedIn();
   server.answers.set("GET /api/notes", () => json({ detail: "no" }, 401));
   const response = await auth.fetch(notes);
@@ -38,7 +38,7 @@ test("a wrong password is not tried twice", async () => {
   expect(asked("POST /api/other-login")).toBe(1);
 });
 
-test("many 401s in flight ask once, and are one change of state", async () => {
+test("many simultaneous 401s cause one question and one change of state", async () => {
   const { auth, states } = await signedIn();
   server.user = undefined;
   server.answers.set("GET /api/notes", () => problem(401, "not_authenticated"));
@@ -49,7 +49,7 @@ test("many 401s in flight ask once, and are one change of state", async () => {
   expect(asked("GET /api/notes")).toBe(6);
 });
 
-test("a 401 when nobody can say who is signed in is no sign-out", async () => {
+test("a 401 during an outage of the server is no sign-out", async () => {
   const { auth } = await signedIn();
   next("GET /api/notes", () => problem(401, "session_ended"));
   next("GET /api/me", lost);
@@ -57,7 +57,7 @@ test("a 401 when nobody can say who is signed in is no sign-out", async () => {
   expect(auth.getState()).toMatchObject({ status: "unavailable", user: ada });
 });
 
-test("a session that ended between two answers is found out", async () => {
+test("a session that ended between two answers is noticed", async () => {
   const { auth } = await signedIn();
   next("GET /api/notes", () => problem(401, "not_authenticated"), () => {
     server.user = undefined;
@@ -67,7 +67,7 @@ test("a session that ended between two answers is found out", async () => {
   expect(auth.getState().status).toBe("anonymous");
 });
 
-test("a ticket that is just being replaced signs nobody out", async () => {
+test("a ticket that is being replaced is no sign-out", async () => {
   const { auth, states } = await signedIn();
   next("GET /api/notes", () => problem(401, "session_ended"), () => json({}));
   next("GET /api/me", () => problem(401, "session_ended"));
@@ -83,7 +83,7 @@ test("the question waits for the tab that is getting a new ticket", async () => 
   await pass();
   let confirmed!: (response: Response) => void;
   next("POST /api/auth/reauthenticate", () => new Promise((resolve) => (confirmed = resolve)));
-  const deed = other.auth.reauthenticate("right");
+  const change = other.auth.reauthenticate("right");
   await pass();
   server.ended = true;
   server.user = undefined; // the old ticket, until the answer is there
@@ -92,7 +92,7 @@ test("the question waits for the tab that is getting a new ticket", async () => 
   expect(states).toEqual(["authenticated"]);
   server.user = ada;
   confirmed(json(ada));
-  await deed;
+  await change;
   await pass(1000);
   expect((await look).status).toBe("authenticated");
   expect(states).toEqual(["authenticated"]);
@@ -114,7 +114,7 @@ test("a demand for a fresh sign-in asks once for all, and repeats each once", as
   expect(ask).toHaveBeenCalledOnce();
 });
 
-test("who would rather not, or goes on being refused, gets the refusal", async () => {
+test("a user who declines, or is refused again, gets the refusal", async () => {
   const { auth } = await signedIn();
   server.answers.set("DELETE /api/auth/sessions", () => problem(403, "fresh_sign_in_required"));
   await expect(auth.client.endOtherSessions()).rejects.toMatchObject({ code: "fresh_sign_in_required" });
@@ -138,7 +138,7 @@ test("a person may take longer to confirm than a request may take", async () => 
   await expect(ended).resolves.toBe(1);
 });
 
-test("the CSRF token is fetched when it is asked for, and goes with what changes something", async () => {
+test("the CSRF token is fetched when the server asks for it, and sent with unsafe requests", async () => {
   const { auth } = await signedIn();
   const right = "token";
   server.answers.set("POST /api/notes", (request) =>
@@ -167,7 +167,7 @@ test("other origins get neither cookie nor token, and their 401 is theirs", asyn
   expect(sent.headers.get("x-csrftoken")).toBeNull();
 });
 
-test("origins that are named are covered", async () => {
+test("named origins are covered", async () => {
   server.user = ada;
   const { auth } = tab({ origins: ["http://127.0.0.1:9000"] });
   await pass();

@@ -23,7 +23,7 @@ async function show(content: ReactNode, auth = createAuth({ url })) {
 const Name = () => h("b", null, useAuth().user?.username);
 const gate = h(RequireAuth, { signIn: "sign in", loading: "loading", unavailable: "unavailable" }, h(Name));
 
-test("a component sees who is signed in, and what to do about it", async () => {
+test("a component gets the state and the functions", async () => {
   let login: ReturnType<typeof useAuth>["login"];
   function Page() {
     const auth = useAuth();
@@ -37,7 +37,7 @@ test("a component sees who is signed in, and what to do about it", async () => {
   expect(text()).toBe("authenticated ada");
 });
 
-test("RequireAuth shows each state, and lets whoever was in stay through an outage", async () => {
+test("RequireAuth shows each state, and keeps a user signed in through an outage", async () => {
   const { auth, first, text } = await show(gate);
   expect(first).toBe("loading");
   expect(text()).toBe("sign in");
@@ -49,7 +49,7 @@ test("RequireAuth shows each state, and lets whoever was in stay through an outa
   expect(text()).toBe("ada");
 });
 
-test("who was never seen is not led to the sign-in by an outage", async () => {
+test("an outage without a known user doesn't show the sign-in", async () => {
   server.answers.set("GET /api/me", lost);
   const { text } = await show(gate);
   expect(text()).toBe("unavailable");
@@ -62,7 +62,7 @@ test("strict mode mounts twice, and asks once", async () => {
   expect(Stream.open.length).toBe(1);
 });
 
-test("nothing is left when it is unmounted", async () => {
+test("unmounting removes every listener", async () => {
   server.user = ada;
   const { unmount } = await show(gate);
   unmount();
@@ -76,7 +76,7 @@ test("without a provider it says what is missing", async () => {
   error.mockRestore();
 });
 
-test("a component that hydrates after it is known who is signed in finds what the server rendered", async () => {
+test("a component that hydrates after the state is known finds what the server rendered", async () => {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
   server.user = ada;
   const Page = () => h("b", null, useAuth().user?.username ?? "loading");
@@ -102,7 +102,7 @@ test("a component that hydrates after it is known who is signed in finds what th
   expect(place.textContent).toBe("ada");
 });
 
-test("a server component may import it: the module says that it is the browser's", () => {
+test("a server component may import the module, which says \"use client\"", () => {
   const built = readFileSync(join(import.meta.dirname, "../dist/react.js"), "utf8");
   expect(built).toMatch(/^"use client";/);
 });

@@ -31,14 +31,14 @@ function listened() {
   return { auth: { ...auth, subscribe }, count };
 }
 
-test("nobody is known there, and nobody waits for it", async () => {
+test("on a server the state is loading, and ready doesn't wait", async () => {
   const { auth, count } = listened();
-  expect(await auth.known()).toEqual({ status: "loading" });
+  expect(await auth.ready()).toEqual({ status: "loading" });
   expect(count.listeners).toBe(0);
   expect(server.asked).toEqual([]);
 });
 
-test("React renders what the browser begins with", () => {
+test("React renders on a server what the browser begins with", () => {
   const { auth, count } = listened();
   const Page = () => h("b", null, useAuth().status);
   expect(renderToString(h(AuthProvider, { auth }, h(Page)))).toBe("<b>loading</b>");

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { AuthError } from "../src/index.js";
 import { ada, asked, bob, json, lost, next, pass, problem, server, tab, type Answer } from "./world.js";
 
-test("it asks when somebody subscribes, as a use of the session, and says who is signed in", async () => {
+test("the first subscription asks the server, as a use of the session", async () => {
   server.user = ada;
   const { auth, states } = tab();
   expect(auth.getState()).toEqual({ status: "loading" });
@@ -13,13 +13,13 @@ test("it asks when somebody subscribes, as a use of the session, and says who is
   expect(server.requests[0]!.credentials).toBe("include");
 });
 
-test("nobody signed in is anonymous, with the reason", async () => {
+test("a 401 makes the state anonymous, with the reason", async () => {
   const { auth } = tab();
   await pass();
   expect(auth.getState()).toEqual({ status: "anonymous", reason: "not_authenticated" });
 });
 
-test("listeners, streams and messages are there only while somebody is subscribed", async () => {
+test("listeners, streams and messages exist only while there is a subscription", async () => {
   server.user = ada;
   const live = new Map<string, number>();
   const count = (what: string, by: number) => live.set(what, (live.get(what) ?? 0) + by);
@@ -69,7 +69,7 @@ for (const [name, answer, code] of outages) {
   });
 }
 
-test("an outage is retried ever less often, never all at once, and no longer when nobody is subscribed", async () => {
+test("retries in an outage get rarer, are spread, and end with the last subscription", async () => {
   server.answers.set("GET /api/me", lost);
   const times: number[] = [];
   server.answers.set("GET /api/me", () => {
@@ -105,7 +105,7 @@ test("Retry-After is honoured", async () => {
   expect(asked("GET /api/me")).toBe(2);
 });
 
-test("back on the network it asks at once", async () => {
+test("it asks at once when the network is back", async () => {
   server.answers.set("GET /api/me", lost);
   const { auth } = tab();
   await pass(100_000);
@@ -116,7 +116,7 @@ test("back on the network it asks at once", async () => {
   expect(auth.getState().status).toBe("authenticated");
 });
 
-test("a look at the page asks, but is no use of the session", async () => {
+test("a page that becomes visible asks without extending the session", async () => {
   server.user = ada;
   tab();
   await pass();
@@ -139,7 +139,7 @@ test("sign-in and sign-out change the state; a wrong password doesn't", async ()
   expect(auth.getState()).toEqual({ status: "anonymous", reason: "signed_out" });
 });
 
-test("a sign-out that fails says so, and signs nobody out", async () => {
+test("a failed sign-out throws and changes nothing", async () => {
   server.user = ada;
   const { auth } = tab();
   await pass();
@@ -148,10 +148,10 @@ test("a sign-out that fails says so, and signs nobody out", async () => {
   expect(auth.getState().status).toBe("authenticated");
 });
 
-test("an answer to a question from before a sign-in or a sign-out is void", async () => {
+test("an answer to a question from before a sign-in or a sign-out is ignored", async () => {
   const { auth, states } = tab();
   await pass();
-  for (const [deed, late] of [
+  for (const [act, late] of [
     [() => auth.login({ username: "ada", password: "right" }), problem(401, "not_authenticated")],
     [() => auth.logout(), json(ada)],
   ] as const) {
@@ -159,7 +159,7 @@ test("an answer to a question from before a sign-in or a sign-out is void", asyn
     next("GET /api/me", () => new Promise((resolve) => (answer = resolve)));
     const question = auth.refresh();
     await pass();
-    await deed();
+    await act();
     const after = auth.getState();
     answer(late);
     await question;
@@ -169,7 +169,7 @@ test("an answer to a question from before a sign-in or a sign-out is void", asyn
   expect(states).toEqual(["anonymous", "authenticated", "anonymous"]);
 });
 
-test("an answer that says the same is no change", async () => {
+test("an equal answer is no change", async () => {
   server.user = ada;
   const { auth, states } = tab();
   await pass();
@@ -182,20 +182,20 @@ test("an answer that says the same is no change", async () => {
   expect(states.length).toBe(2);
 });
 
-test("known waits for an outage to end", async () => {
+test("ready waits for an outage to end", async () => {
   server.answers.set("GET /api/me", lost);
   const { auth } = tab();
   let known;
-  void auth.known().then((state) => (known = state.status));
+  void auth.ready().then((state) => (known = state.status));
   await pass(10_000);
   expect(known).toBeUndefined();
   server.answers.clear();
   await pass(20_000);
   expect(known).toBe("anonymous");
-  await expect(auth.known()).resolves.toMatchObject({ status: "anonymous" });
+  await expect(auth.ready()).resolves.toMatchObject({ status: "anonymous" });
 });
 
-test("another way in is adopted", async () => {
+test("adopt sets the user of another way to sign in", async () => {
   const { auth } = tab();
   await pass();
   server.user = bob;

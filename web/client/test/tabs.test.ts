@@ -23,7 +23,7 @@ test("a sign-in and a sign-out in one tab are seen in the other", async () => {
   expect(one.states).toEqual(["anonymous", "authenticated", "anonymous"]);
 });
 
-test("another user in one tab is another user in the other", async () => {
+test("another user in one tab is seen in the other", async () => {
   const [one, two] = await twoTabs();
   await one.auth.login({ username: "bob", password: "right" });
   await pass();
@@ -43,7 +43,7 @@ test("a browser has one stream, and another tab takes it over", async () => {
   expect(Stream.all.length).toBe(2);
 });
 
-test("nobody signed in has no stream, nor has who doesn't want it", async () => {
+test("there is no stream without a user, or with events: false", async () => {
   const { auth } = tab();
   await pass();
   expect(Stream.all).toEqual([]);
@@ -73,14 +73,14 @@ test("a session ended elsewhere is seen in every tab, with the reason, without w
   expect(Stream.open).toEqual([]);
 });
 
-test("a session that another took the place of is no sign-out", async () => {
+test("a session that was replaced by another is no sign-out", async () => {
   const [one] = await twoTabs();
   Stream.open[0]!.send("session.ended", { reason: "replaced" });
   await pass(1000);
   expect(one.states).toEqual(["authenticated"]);
 });
 
-test("other rights are seen", async () => {
+test("changed permissions are seen", async () => {
   const tabs = await twoTabs();
   server.user = { ...ada, is_staff: true };
   Stream.open[0]!.send("permissions.changed");
@@ -88,7 +88,7 @@ test("other rights are seen", async () => {
   for (const { auth } of tabs) expect(auth.getState().user!.is_staff).toBe(true);
 });
 
-test("a session about to end says when; a look doesn't keep it, a use does", async () => {
+test("a session about to end says when; only a use extends it", async () => {
   const tabs = await twoTabs();
   Stream.open[0]!.send("session.expiring", { expires_at: "2026-01-01T00:01:00Z" });
   await pass();
@@ -100,7 +100,7 @@ test("a session about to end says when; a look doesn't keep it, a use does", asy
   expect(auth.getState()).toHaveProperty("expiresAt", undefined);
 });
 
-test("what was missed while the stream was gone is asked for when it is back", async () => {
+test("the state is asked for when a lost stream is back", async () => {
   const tabs = await twoTabs();
   Stream.open[0]!.begin();
   await pass();
@@ -110,7 +110,7 @@ test("what was missed while the stream was gone is asked for when it is back", a
   for (const { auth } of tabs) expect(auth.getState().status).toBe("anonymous");
 });
 
-test("a refused stream is tried again, ever less often, by the one tab", async () => {
+test("a refused stream is retried ever less often, by one tab", async () => {
   await twoTabs();
   for (let i = 0; i < 12; i++) {
     Stream.open[0]?.refuse();
@@ -122,7 +122,7 @@ test("a refused stream is tried again, ever less often, by the one tab", async (
   expect(Stream.all.length).toBe(13);
 });
 
-test("a frozen page gives the stream away, and asks when it is woken", async () => {
+test("a frozen page gives up the stream, and asks when it resumes", async () => {
   const [one, two] = await twoTabs();
   two.close();
   window.dispatchEvent(new Event("freeze"));
@@ -134,7 +134,7 @@ test("a frozen page gives the stream away, and asks when it is woken", async () 
   expect(one.auth.getState().status).toBe("anonymous");
 });
 
-test("a page left and brought back by the Back button asks, and has its stream again", async () => {
+test("a page restored by the Back button asks, and has its stream again", async () => {
   const [one, two] = await twoTabs();
   two.close();
   window.dispatchEvent(new Event("pagehide"));
@@ -158,7 +158,7 @@ test("a machine that slept gets a new stream", async () => {
   expect(Stream.open.length).toBe(1);
 });
 
-test("without locks there is no stream, and all else works", async () => {
+test("without locks there is no stream, and everything else works", async () => {
   Object.defineProperty(navigator, "locks", { value: undefined, configurable: true });
   const [one, two] = await twoTabs();
   expect(Stream.all).toEqual([]);

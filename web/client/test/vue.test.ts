@@ -17,7 +17,7 @@ function mount(root: object, auth = createAuth({ url })) {
   return { app, auth, place, mount: () => app.mount(place), text: () => place.textContent };
 }
 
-test("a component sees who is signed in, and changes with it", async () => {
+test("a component gets the state, and changes with it", async () => {
   const { app, auth, mount: go, text } = mount(Page);
   go();
   expect(text()).toBe("loading undefined");
@@ -47,7 +47,7 @@ function guarded() {
   return { ...it, router };
 }
 
-test("the guard leads to the sign-in and knows the way back", async () => {
+test("the guard leads to the sign-in, with the way back", async () => {
   const { router, auth } = guarded();
   await router.push("/notes?page=2");
   expect(router.currentRoute.value.fullPath).toContain("/signin?next=");
@@ -57,7 +57,7 @@ test("the guard leads to the sign-in and knows the way back", async () => {
   expect(router.currentRoute.value.path).toBe("/notes");
 });
 
-test("a session that ends while a guarded route is shown leads away; on an open one it doesn't", async () => {
+test("a session that ends on a guarded route leads to the sign-in; on an open route it doesn't", async () => {
   server.user = ada;
   const { router, auth } = guarded();
   await router.push("/notes");
@@ -71,7 +71,7 @@ test("a session that ends while a guarded route is shown leads away; on an open 
   expect(router.currentRoute.value.path).toBe("/");
 });
 
-test("an outage leads nobody away", async () => {
+test("an outage redirects no one", async () => {
   server.user = ada;
   const { router, auth } = guarded();
   await router.push("/notes");
@@ -84,7 +84,7 @@ test("an outage leads nobody away", async () => {
   expect(router.currentRoute.value.path).toBe("/notes");
 });
 
-test("an async component that hydrates after it is known who is signed in finds what the server rendered", async () => {
+test("an async component that hydrates after the state is known finds what the server rendered", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
   server.user = ada;

@@ -1,5 +1,5 @@
-// A server that does as it is told, and a browser's locks and event streams, which the test environment has not. What the
-// real ones do is for the tests in e2e; here it is what the client makes of every answer, and when.
+// A scripted server, and a browser's locks and event streams, which the test environment lacks. The tests in e2e run against
+// the real ones; these tests check what the client does with each answer, and when.
 
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, vi } from "vitest";
@@ -25,14 +25,14 @@ export function problem(status: number, code: string, more: object = {}, headers
 
 export type Answer = (request: Request) => Response | Promise<Response>;
 
-/** The server: who is signed in, and what to answer where that is not enough. */
+/** The server: its signed-in user, and answers that a test sets. */
 export const server = {
   user: undefined as User | undefined,
   ended: false,
-  /** By method and path; `once` uses each answer up. */
+  /** By method and path. Each answer in `once` is used once. */
   answers: new Map<string, Answer>(),
   once: new Map<string, Answer[]>(),
-  /** What was asked, as "GET /api/me". */
+  /** The requests, as "GET /api/me". */
   asked: [] as string[],
   requests: [] as Request[],
 };
@@ -153,12 +153,12 @@ export class Stream extends EventTarget {
 
 const ends: (() => void)[] = [];
 
-/** Has `end` called when the test is over. */
+/** Calls `end` after the test. */
 export function finally_(end: () => void): void {
   ends.push(end);
 }
 
-/** A tab that is subscribed until the test is over. `states` are what it went through. */
+/** A tab with a subscription until the end of the test. `states` has all its states. */
 export function tab(options: AuthOptions = {}): { auth: Auth; states: string[]; close: () => void } {
   const auth = createAuth({ url, ...options });
   const states: string[] = [];
@@ -167,10 +167,10 @@ export function tab(options: AuthOptions = {}): { auth: Auth; states: string[]; 
   return { auth, states, close };
 }
 
-/** Lets everything that is ready happen, and `ms` go by. */
+/** Runs all pending tasks, and advances the timers by `ms`. */
 export async function pass(ms = 0): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
-  // Messages between tabs come in tasks of their own, which no timer counts.
+  // Messages between tabs arrive in tasks that the fake timers don't know.
   for (let i = 0; i < 5; i++) {
     await setImmediate();
     await vi.advanceTimersByTimeAsync(0);
@@ -179,7 +179,7 @@ export async function pass(ms = 0): Promise<void> {
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
-  vi.spyOn(console, "warn").mockImplementation(() => {}); // what explain.ts says is for its own test
+  vi.spyOn(console, "warn").mockImplementation(() => {}); // explain.test.ts tests the warnings
   vi.stubGlobal("fetch", answer);
   vi.stubGlobal("EventSource", Stream);
   if (globalThis.navigator) Object.defineProperty(navigator, "locks", { value: new Locks(), configurable: true });

@@ -1,4 +1,4 @@
-// What an app writes compiles, and what is wrong doesn't.
+// The code of an app compiles, and wrong code doesn't.
 
 import { AuthError, createAuth, createClient, type Auth, type AuthState, type User } from "@cloakroom/client";
 import { authGuard, authInterceptor, injectAuth, provideAuth } from "@cloakroom/client/angular";
@@ -15,14 +15,14 @@ const auth: Auth = createAuth({ url: "http://127.0.0.1:8000", origins: ["http://
 export function narrows(state: AuthState): string {
   switch (state.status) {
     case "loading":
-      // @ts-expect-error nobody is known yet
+      // @ts-expect-error there is no user yet
       return state.user.username;
     case "anonymous":
       return state.reason;
     case "authenticated":
       return state.user.username;
     case "unavailable":
-      // @ts-expect-error perhaps nobody was signed in
+      // @ts-expect-error there may be no user
       state.user.username;
       return `${state.error.code} ${state.retryAt}`;
   }

@@ -1,4 +1,4 @@
-// Our hand-written types say what openapi.yaml says. Every line fails to compile when that is no longer so.
+// Compares our hand-written types with openapi.yaml. A line fails to compile if they differ.
 
 import type { Client, Credentials, FirstAdministrator, KnownCode, PasswordChange, Session, Setup, Token, User } from "@cloakroom/client";
 import type { components, paths } from "../../.types/openapi.js";
@@ -10,7 +10,7 @@ declare function within<_A extends B, B>(): void;
 
 type Schema = components["schemas"];
 same<User, Schema["User"]>();
-same<Omit<Session, "method">, Omit<Schema["Session"], "method">>(); // more ways in are added
+same<Omit<Session, "method">, Omit<Schema["Session"], "method">>(); // more methods will be added
 within<Schema["Session"], Session>();
 same<Required<Token>, Required<Schema["Token"]>>();
 same<Required<Credentials>, Required<Omit<Schema["Login"], "app">>>(); // for programs that are no browsers
