@@ -285,7 +285,7 @@ test("the administration", async (t) => {
     await dialog.waitFor();
     await page.keyboard.press("Escape");
     await page.getByText("shown only if you have entered your password").waitFor();
-    await page.getByRole("button", { name: "Enter the password" }).first().click();
+    await page.getByRole("button", { name: "Enter password" }).first().click();
     await fillPassword(dialog, "Password", admin.password);
     stale = false;
     await dialog.getByRole("button", { name: "Continue" }).click();
