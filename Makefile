@@ -1,7 +1,10 @@
-# run    start the server on this machine        test       everything CI runs, in under 20 minutes
-# check  vet, staticcheck, race, fuzz, format    test-long  what takes longer: faults planted, longer fuzzing and crashes
-# web    build the pages into the Go binary      bench      benchmarks with allocations
-# compare  this server and its peers, measured side by side in one run (--quick: cd bench && go run . --quick)
+# run      starts the server on this machine
+# test     runs everything that CI runs
+# test-long  runs also what takes longer: planted faults, longer fuzzing, crashes
+# check    checks the format, vet, staticcheck and the race detector, and fuzzes each target for a short time
+# web      builds the npm package and the pages, which the Go binary embeds
+# bench    runs the Go benchmarks, with allocations
+# compare  measures this server and its peers side by side (in 50 seconds: cd bench && go run . --quick)
 
 GO ?= go
 

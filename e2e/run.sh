@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Builds the binary and drives its pages in Debian's Chromium. Nothing it starts outlives it.
+# Builds the binary and tests its pages in Debian's Chromium. It fails if a process that it started outlives it.
 #
-#   bash e2e/run.sh                      runs everything
-#   bash e2e/run.sh test/signin.test.mjs only these files
-#   CLOAKROOM_BIN=path                   takes this binary in place of a fresh build
-#   CHROMIUM=path                        takes this browser in place of /usr/bin/chromium
-#   UPDATE_SCREENSHOTS=1                 writes docs/screenshots anew
+#   bash e2e/run.sh                      runs all tests
+#   bash e2e/run.sh test/signin.test.mjs runs only these files
+#   CLOAKROOM_BIN=path                   uses this binary instead of a new build
+#   CHROMIUM=path                        uses this browser instead of /usr/bin/chromium
+#   UPDATE_SCREENSHOTS=1                 lets look.test.mjs write docs/screenshots
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../scripts/tools.sh
 
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 if ! [ -x "$CHROMIUM" ]; then
-  echo "there is no browser at $CHROMIUM: install Debian's package 'chromium', or name another with CHROMIUM=PATH" >&2
+  echo "there is no browser at $CHROMIUM: install Debian's package 'chromium', or set CHROMIUM=PATH to another" >&2
   exit 1
 fi
 
 work=$(mktemp -d)
-chmod 711 "$work" # PostgreSQL is somebody else, and has its folder in there
+chmod 711 "$work" # PostgreSQL runs as another user and has its folder in here
 trap 'rm -rf "$work"' EXIT
 
 if [ -z "${CLOAKROOM_BIN:-}" ]; then
@@ -28,7 +28,7 @@ for folder in . .. ../examples/article; do
   (cd "$folder" && npm_ci)
 done
 
-# Every process of the run inherits this mark, by which those that stay behind are found.
+# Every process of the run inherits this variable, by which the processes that outlive it are found.
 mark=$work
 export CLOAKROOM_E2E=$mark TMPDIR=$work
 status=0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a change must pass before it is proposed: format, vet, staticcheck, the race detector, a short fuzz of each target.
+# Checks to run before a change is proposed: format, vet, staticcheck, the race detector, and a short fuzz of each target.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
@@ -7,7 +7,7 @@ seconds=${FUZZ_SECONDS:-10}
 
 say "format"
 unformatted=$(git ls-files '*.go' | xargs gofmt -l)
-[ -z "$unformatted" ] || { echo "gofmt these files: $unformatted" >&2; exit 1; }
+[ -z "$unformatted" ] || { echo "run gofmt -w on these files: $unformatted" >&2; exit 1; }
 
 say "vet and staticcheck"
 for module in . bench; do

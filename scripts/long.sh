@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What takes longer than a few minutes: every planted fault must be found, and each fuzz target runs for a minute.
+# The tests that take longer than a few minutes: a test must find every planted fault, and each fuzz target runs for a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
-need buildah buildah # which builds the image of docs/deploy.md
+need buildah buildah # builds the image of docs/deploy.md
 go run ./internal/mutants
 CLOAKROOM_LONG=1 go test -count=1 -timeout 60m ./...
 FUZZ_SECONDS=60 bash scripts/check.sh

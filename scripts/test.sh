@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that CI runs. With --long also what takes more than a few minutes.
+# Runs everything that CI runs. With --long also the tests that take more than a few minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 
-command -v go >/dev/null || { echo "Go 1.26 or later is needed: https://go.dev/dl/" >&2; exit 1; }
+command -v go >/dev/null || { echo "install Go 1.26 or later: https://go.dev/dl/" >&2; exit 1; }
 
 say "Go: vet and tests"
 need_servers
@@ -12,16 +12,16 @@ go vet ./...
 (cd bench && go vet ./... && go test ./...)
 CLOAKROOM_TESTS_NEED_ALL=1 go test ./...
 
-say "client and pages: types, tests, and builds that must equal the committed ones"
+say "client and pages: types, tests, and builds, which must be equal to the committed ones"
 bash scripts/web.sh
 [ -z "$(git status --porcelain -- web/client/dist web/pages/dist)" ] || {
   git status --short -- web/client/dist web/pages/dist
-  echo "web/client/dist or web/pages/dist differs from a fresh build; run 'make web' and commit it" >&2
+  echo "web/client/dist or web/pages/dist differs from a new build; run 'make web' and commit the result" >&2
   exit 1
 }
 
 need chromium chromium
-say "browser: the real server, driven in Chromium"
+say "browser: the real server in Chromium"
 bash e2e/run.sh
 
 if [ "${1:-}" = --long ]; then

@@ -1,10 +1,10 @@
-# Sourced by the other scripts: installs what is missing on a Debian machine, and says so.
-# Node is kept in .cache when the machine's own is too old; nothing else is installed outside Debian's packages.
+# Sourced by the other scripts. The functions install what a Debian machine lacks, and print what they install. If the
+# machine's Node is too old, a newer one goes into .cache; everything else comes from Debian's packages.
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 
-# need COMMAND PACKAGE...: installs the Debian packages unless the command is there. No service is started: the tests start
-# what they need by themselves.
+# need COMMAND PACKAGE... installs the Debian packages unless the command exists. It starts no service: the tests start
+# their own.
 need() {
   local command=$1
   shift
@@ -37,22 +37,22 @@ install_packages() {
   return "$failed"
 }
 
-# need_servers: what the Go tests put before, behind and beside ours.
+# need_servers installs the programs that the Go tests use.
 need_servers() {
-  need strace strace # with which test/server makes the disk fail
+  need strace strace # test/server makes the disk fail with it
   need redis-server redis-server
   need_postgres
-  need /usr/sbin/pgbouncer pgbouncer # through which the stores must work, too
-  need nginx nginx-light # in front of which, and of Caddy, test/gateway puts the program
+  need /usr/sbin/pgbouncer pgbouncer # the stores must work through it, too
+  need nginx nginx-light # test/gateway puts nginx and Caddy in front of the program
   need caddy caddy
   need /usr/bin/python3 python3
   need_django
   need_newer_djangos
   need_simplejwt
-  need_node # whose idea of a URL is what browsers have
+  need_node # parses URLs as browsers do
 }
 
-# need_postgres installs the PostgreSQL server, whose programs Debian keeps out of the PATH, without a cluster of the system.
+# need_postgres installs the PostgreSQL server without creating a system cluster. Debian doesn't put its programs into the PATH.
 need_postgres() {
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
   command -v initdb >/dev/null && return
@@ -65,15 +65,15 @@ need_postgres() {
   need initdb postgresql
 }
 
-# need_django: Debian's Django, what it needs to talk to PostgreSQL and to hash, and a server for it. A Django of another
-# version is tested by naming its Python in CLOAKROOM_PYTHON.
+# need_django installs Debian's Django, its modules for PostgreSQL and for hashing, and gunicorn. To test another version of
+# Django, set CLOAKROOM_PYTHON to a Python that has it.
 need_django() {
   "${CLOAKROOM_PYTHON:-/usr/bin/python3}" -c 'import django, rest_framework, psycopg2, argon2, bcrypt, gunicorn' 2>/dev/null && return
   install_packages python3-django python3-djangorestframework python3-psycopg2 python3-argon2 python3-bcrypt gunicorn
 }
 
-# need_newer_djangos unpacks into .cache/django what later Debian releases have, for the tests to run beside this machine's:
-# 4.2 and 5.2. Nothing of it is installed. A Django that this machine's Python is too old for is left out.
+# need_newer_djangos unpacks the Djangos of later Debian releases, 4.2 and 5.2, into .cache/django, so that the tests can use
+# them besides the installed one. It skips a Django that needs a newer Python.
 need_newer_djangos() {
   local release
   for release in trixie forky; do
@@ -81,8 +81,8 @@ need_newer_djangos() {
   done
 }
 
-# unpack_django RELEASE: the packages are found by the release's own lists, which apt keeps apart from this machine's, and
-# verified as apt verifies all.
+# unpack_django RELEASE downloads and unpacks the packages with lists of their own, apart from this machine's. apt verifies
+# them as usual.
 unpack_django() {
   local release=$1 python=${CLOAKROOM_PYTHON:-/usr/bin/python3} dir mirror
   say "unpacking the Django of Debian's $release into .cache/django"
@@ -106,21 +106,21 @@ unpack_django() {
     "$python" -m compileall -q "$packages" >/dev/null || true # some files are templates
     mv "$dir/root" ".cache/django/$release"
   else
-    echo "the Django of $release doesn't run on $("$python" --version), and is left out" >&2
+    echo "skipping the Django of $release, which doesn't run on $("$python" --version)" >&2
     mkdir ".cache/django/$release"
   fi
   rm -rf "$dir"
 }
 
-# debian_mirror is where this machine has Debian's packages from.
+# debian_mirror prints the address from which this machine gets Debian's packages.
 debian_mirror() {
   local mirror
   mirror=$(known_mirror)
-  if [ -z "$mirror" ]; then # it has not been asked yet what it is
+  if [ -z "$mirror" ]; then # apt knows it only after an update
     update_lists >&2
     mirror=$(known_mirror)
   fi
-  [ -n "$mirror" ] || { echo "apt knows no mirror of Debian" >&2; return 1; }
+  [ -n "$mirror" ] || { echo "apt has no Debian mirror in its sources" >&2; return 1; }
   echo "$mirror"
 }
 
@@ -128,13 +128,13 @@ known_mirror() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed -n 1p
 }
 
-# need_simplejwt: what judges our JSON Web Tokens besides ourselves.
+# need_simplejwt installs the Django package with which the tests verify our JSON Web Tokens.
 need_simplejwt() {
   "${CLOAKROOM_PYTHON:-/usr/bin/python3}" -I -c 'import rest_framework_simplejwt, cryptography' 2>/dev/null && return
   install_packages python3-djangorestframework-simplejwt python3-cryptography
 }
 
-# node_is_new tells whether the node at hand can run the tools of the pages (Vite: 20.19, or 22.12 and later).
+# node_is_new reports whether the installed Node can run the tools of the pages (Vite needs 20.19, or 22.12 and later).
 node_is_new() {
   command -v node >/dev/null && node -e '
     const [major, minor] = process.versions.node.split(".").map(Number)
@@ -153,7 +153,7 @@ need_node() {
   node_is_new || { echo "node $(node --version) is too old, and a newer one could not be installed" >&2; exit 1; }
 }
 
-# npm_ci: installs what package-lock.json of this folder says, unless that is there.
+# npm_ci installs the packages in this folder's package-lock.json, unless they are installed already.
 npm_ci() {
   [ node_modules/.package-lock.json -nt package-lock.json ] && return
   npm ci --silent --no-audit --no-fund

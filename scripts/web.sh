@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks and builds what is committed built: the npm package, and the pages that the Go binary embeds.
+# Checks and builds the npm package and the pages, which the Go binary embeds. Both builds are committed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh

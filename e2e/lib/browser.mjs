@@ -1,5 +1,4 @@
-// Drives Debian's Chromium. Every page it opens is watched: a script error or a breach of the
-// Content-Security-Policy fails the test.
+// Controls Debian's Chromium. A script error or a violation of the Content-Security-Policy on any page fails the test.
 
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
@@ -19,8 +18,8 @@ export async function startBrowser(t) {
 }
 
 /**
- * Opens a page in a context of its own, which is a device of its own. `faults` of it are checked
- * when the test `t` ends; a page that is meant to break rules sets `tolerant`.
+ * Opens a page in a new context, which is a new device. Its errors fail the test `t` when it ends, unless `tolerant` is set,
+ * for a page that is meant to break rules.
  */
 export async function openPage(t, browser, { tolerant = false, ...options } = {}) {
   const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce", ...options });
@@ -49,7 +48,7 @@ export async function signIn(page, server, { password = admin.password, remember
   await atAccount(page);
 }
 
-/** The label of the button beside the field has the same word in it, so the field's must match whole. */
+/** Fills a password field. The label must match exactly, since that of the button beside the field contains it. */
 export function fillPassword(page, label, password) {
   return page.getByLabel(label, { exact: true }).fill(password);
 }
@@ -64,12 +63,12 @@ export async function atSignIn(page) {
   await page.getByLabel("Username").waitFor();
 }
 
-/** The session's cookie in the page's browser, or undefined. */
+/** Returns the session's cookie in the page's browser, or undefined. */
 export async function ticket(page) {
   return (await page.context().cookies()).find((cookie) => cookie.name === "sessionid");
 }
 
-/** Asks the server from within the page, as its script would. */
+/** Sends a request from within the page, as its script would. */
 export function ask(page, path, init) {
   return page.evaluate(async ([path, init]) => {
     const response = await fetch(path, init);

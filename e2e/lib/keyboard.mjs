@@ -1,8 +1,8 @@
-// Uses a page as somebody does who has a keyboard and nothing else.
+// Uses a page with the keyboard alone.
 
 import assert from "node:assert/strict";
 
-/** What a screen reader would call the element that has the focus. */
+/** The name by which a screen reader calls the focused element, and whether a focus ring is visible. */
 function focused() {
   const at = document.activeElement;
   const inside = (element) => element?.innerText?.trim() ?? "";
@@ -14,36 +14,36 @@ function focused() {
 export function keyboardOf(page) {
   const { keyboard } = page;
 
-  /** Goes on with Tab to what is called so; a regular expression, or the whole name. */
+  /** Presses Tab until the element with this name has the focus. `name` is a regular expression, or the whole name. */
   async function to(name) {
     const passed = [];
     for (let stop = 0; stop < 400; stop++) {
       const at = await page.evaluate(focused);
       if (typeof name === "string" ? at.name === name : name.test(at.name)) {
-        assert.ok(at.seen, `nothing shows that the focus is on ${at.name}`);
+        assert.ok(at.seen, `no focus ring is visible on ${at.name}`);
         return;
       }
       passed.push(at.name.slice(0, 40));
       await keyboard.press("Tab");
     }
-    assert.fail(`Tab never comes to ${name}: ${[...new Set(passed)].join(" | ")}`);
+    assert.fail(`Tab never reaches ${name}: ${[...new Set(passed)].join(" | ")}`);
   }
 
   return {
     to,
-    /** Presses what is called so. */
+    /** Presses the button or link with this name. */
     async press(name) {
       await to(name);
       await keyboard.press("Enter");
     },
-    /** Types a text in place of what the field has. */
+    /** Replaces the value of a field. */
     async type(name, text) {
       await to(name);
       await keyboard.press("Control+A");
       await keyboard.press("Delete");
       await keyboard.type(text);
     },
-    /** Types into a field that offers what there is, and takes what it offers first. */
+    /** Types into a field that suggests values, and takes the first suggestion. */
     async pick(name, text) {
       await to(name);
       await keyboard.type(text);

@@ -1,4 +1,4 @@
-// Starts a throw-away PostgreSQL, which can be taken away and brought back.
+// Starts a temporary PostgreSQL, which a test can stop and start again.
 
 import { execFile, spawn } from "node:child_process";
 import { access, chown, mkdtemp, rm } from "node:fs/promises";
@@ -7,25 +7,25 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "./server.mjs";
 
-const nobody = 65534;
+const unprivileged = 65534; // the user nobody
 
-/** The folder of the server's programs, which Debian keeps out of the way. */
+/** Finds the folder of the server's programs, which Debian doesn't put into the PATH. */
 async function programs() {
   for (let version = 30; version >= 13; version--) {
     const folder = `/usr/lib/postgresql/${version}/bin`;
     if (await access(folder).then(() => true, () => false)) return folder;
   }
-  throw new Error("PostgreSQL is needed and not here; on Debian: apt-get install postgresql-15");
+  throw new Error("PostgreSQL is not installed; on Debian: apt-get install postgresql-15");
 }
 
 /**
- * A database of its own, which is gone when the test or suite `t` ends. `before` is awaited first: it ends the servers that
- * would complain.
+ * A database that is removed when the test or suite `t` ends. `before` is awaited first: it stops the servers that use the
+ * database.
  */
 export async function startPostgres(t, before) {
   const bin = await programs();
   const folder = await mkdtemp(path.join(os.tmpdir(), "cloakroom-postgres-"));
-  const user = process.getuid() === 0 ? { uid: nobody, gid: nobody } : {}; // it refuses to run as root
+  const user = process.getuid() === 0 ? { uid: unprivileged, gid: unprivileged } : {}; // it refuses to run as root
   if (user.uid) await chown(folder, user.uid, user.gid);
   const options = { ...user, cwd: folder, env: { ...process.env, LC_ALL: "C" } };
   const data = path.join(folder, "data");
@@ -47,7 +47,7 @@ export async function startPostgres(t, before) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
-    /** Breaks all connections off. */
+    /** Stops it, and ends all connections. */
     async stop() {
       child.kill("SIGINT");
       await ended;

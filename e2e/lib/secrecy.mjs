@@ -1,9 +1,9 @@
-// Searches for a ticket wherever a script could find it: all that a page can reach, all that came over the wire, and the
-// script engine's own memory.
+// Searches for a ticket wherever a script could find it: in everything a page can read, in every answer that it got, and in
+// the memory of the script engine.
 
 import assert from "node:assert/strict";
 
-/** Collects every answer that the pages of a context get, until the test ends. `settled` waits for the bodies under way. */
+/** Collects every answer that the pages of a context get. `settled` waits for the bodies that are still being read. */
 export function collectAnswers(context) {
   const answers = [];
   const pending = new Set();
@@ -19,12 +19,12 @@ export function collectAnswers(context) {
   return { answers, settled: () => Promise.all(pending) };
 }
 
-/** Names each place of a page in which the secret is. */
+/** Returns the names of the places that contain the secret. */
 export async function placesOf(secret, page, answers = []) {
   const kept = await page.evaluate(everythingInReach);
   const places = Object.keys(kept).filter((place) => kept[place].includes(secret));
   for (const { url, headers, body } of answers) {
-    const others = headers.filter(({ name }) => name.toLowerCase() !== "set-cookie"); // which no script is shown
+    const others = headers.filter(({ name }) => name.toLowerCase() !== "set-cookie"); // scripts can't read it
     if (url.includes(secret)) places.push(`the address ${url}`);
     if (others.some(({ name, value }) => (name + value).includes(secret))) places.push(`a header of ${url}`);
     if (body.includes(secret)) places.push(`the body of ${url}`);
@@ -34,19 +34,19 @@ export async function placesOf(secret, page, answers = []) {
 }
 
 /**
- * Fails when the ticket is anywhere but in its cookie. `marks` are texts that the page must have been seen to have, in what
- * scripts reach and in the heap: a search that finds nothing at all proves nothing.
+ * Fails if the ticket is anywhere but in its cookie. `inReach` and `inHeap` are texts that the search must find, in what
+ * scripts can read and in the heap: otherwise the search itself doesn't work.
  */
 export async function checkSecrecy(secret, page, answers, { inReach, inHeap }) {
-  assert.ok(secret.length >= 43, "that is no ticket");
-  assert.ok(answers.length > 5, "next to no answer was looked at");
+  assert.ok(secret.length >= 43, "the secret is too short for a ticket");
+  assert.ok(answers.length > 5, "too few answers were searched");
   const kept = await page.evaluate(everythingInReach);
-  assert.ok(Object.values(kept).some((text) => text.includes(inReach)), "what scripts can reach was not looked at");
-  assert.ok((await heapOf(page)).includes(inHeap), "the heap was not looked at");
+  assert.ok(Object.values(kept).some((text) => text.includes(inReach)), "what scripts can read was not searched");
+  assert.ok((await heapOf(page)).includes(inHeap), "the heap was not searched");
   assert.deepEqual(await placesOf(secret, page, answers), []);
 }
 
-/** Runs in the page: place → all that is there, as text. */
+/** Runs in the page. Returns the text in each place by its name. */
 async function everythingInReach() {
   const caught = [];
   for (const name of await caches.keys()) {
@@ -86,7 +86,7 @@ async function everythingInReach() {
   };
 }
 
-/** Everything that scripts have in memory, as the engine's own snapshot. The browser is started so that no text is cut short. */
+/** A heap snapshot. The browser was started with a limit for strings that keeps them whole. */
 async function heapOf(page) {
   const session = await page.context().newCDPSession(page);
   const chunks = [];

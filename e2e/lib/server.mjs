@@ -1,4 +1,4 @@
-// Starts the real binary on a free port of 127.0.0.1, with a data directory of its own.
+// Starts the real binary on a free port of 127.0.0.1, with its own data directory.
 
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 
-/** The account that `server.makeAdmin` makes. */
+/** The account that `server.makeAdmin` creates. */
 export const admin = { username: "ada", email: "ada@example.com", password: "a hanger for each coat" };
 
 export async function freePort() {
@@ -19,12 +19,11 @@ export async function freePort() {
 }
 
 /**
- * Starts a server and has it stopped, and its data removed, when the test or suite `t` ends.
- * `flags` are added to its command line.
+ * Starts a server. It is stopped, and its data removed, when the test or suite `t` ends. `flags` are added to its command line.
  */
 export async function startServer(t, flags = []) {
   const binary = process.env.CLOAKROOM_BIN;
-  if (!binary) throw new Error("CLOAKROOM_BIN names no binary: run the tests with e2e/run.sh");
+  if (!binary) throw new Error("CLOAKROOM_BIN is not set: run the tests with e2e/run.sh");
   const data = await mkdtemp(path.join(os.tmpdir(), "cloakroom-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -34,20 +33,20 @@ export async function startServer(t, flags = []) {
 
   const server = {
     url,
-    /** Everything that the server wrote to its terminal. */
+    /** Everything that the server wrote to its standard output and error. */
     log: "",
 
     async start() {
       child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: withoutSettings() });
       exited = new Promise((resolve) => {
         child.once("exit", (code, signal) => resolve(signal ?? code));
-        child.once("error", (error) => resolve((server.log += error))); // it never ran
+        child.once("error", (error) => resolve((server.log += error))); // it could not be started
       });
       for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (server.log += chunk));
       await ready(url, exited, () => server.log);
     },
 
-    /** Ends it as an operator would, and demands that it goes in good order. */
+    /** Stops it with SIGTERM, and fails unless it exits with 0. */
     async stop() {
       if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");
@@ -57,25 +56,25 @@ export async function startServer(t, flags = []) {
       if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.log}`);
     },
 
-    /** Runs another command of the binary beside the server, and gives what it prints. */
+    /** Runs another command of the binary on the same data, and returns its output. */
     async run(...command) {
       const { stdout } = await promisify(execFile)(binary, [...command, "--data", data], { env: withoutSettings() });
       return stdout;
     },
 
-    /** The one-time link on which the first administrator is made. */
+    /** The one-time link with which the first administrator is created. */
     async setupLink() {
       return (await readFile(path.join(data, "setup-link"), "utf8")).trim();
     },
 
-    /** Makes the first administrator without a browser. */
+    /** Creates the first administrator without a browser. */
     async makeAdmin() {
       const secret = new URL(await server.setupLink()).hash.slice(1);
       const response = await server.post("/api/auth/setup", { secret, ...admin });
       if (!response.ok) throw new Error(`setup: ${response.status} ${await response.text()}`);
     },
 
-    /** Sends a request as a program does: without Origin and without cookies. */
+    /** Sends a request as a program: without Origin and without cookies. */
     post(path, body, headers = {}) {
       return fetch(url + path, {
         method: "POST",
@@ -108,14 +107,14 @@ async function ready(url, exited, log) {
       await response.arrayBuffer();
       if (response.ok) return;
     } catch {
-      // not listening yet
+      // It doesn't listen yet.
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the server did not get ready:\n${log()}`);
 }
 
-/** Our own environment without the variables that would configure the server. */
+/** This process's environment without the variables that configure the server. */
 function withoutSettings() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CLOAKROOM_") || name === "CLOAKROOM_E2E"));
 }

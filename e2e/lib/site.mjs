@@ -1,10 +1,10 @@
-// Other people's sites: pages on a port of their own, reached as 127.0.0.1 or as localhost.
+// Other sites: pages on another port, reached as 127.0.0.1 or as localhost.
 
 import http from "node:http";
 
 /**
- * Serves `pages`, path → HTML or {type, body}, and gives the port. The page of the path "*" stands for all others. It listens
- * on IPv4 alone; browsers try that for localhost too.
+ * Serves `pages` (path → HTML or {type, body}) and returns the port. The page "*" is for all other paths. It listens only on
+ * IPv4, which browsers also try for localhost.
  */
 export async function startSite(t, pages) {
   const site = http.createServer((request, response) => {

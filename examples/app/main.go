@@ -1,4 +1,4 @@
-// Command app is what a phone does: it signs in once, keeps the ticket, and shows it with each request.
+// Command app does what a mobile app does: it signs in once, stores the ticket, and sends it with each request.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 	if len(os.Args) < 2 {
 		log.Fatal("usage: app URL login NAME PASSWORD | me | logout")
 	}
-	ticket, _ := os.ReadFile("ticket") // a phone has a keychain for it
+	ticket, _ := os.ReadFile("ticket") // a mobile app would use the keychain
 	method, path, in := "GET", "/api/me", map[string]any(nil)
 	switch {
 	case len(os.Args) == 5 && os.Args[2] == "login":

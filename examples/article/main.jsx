@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 
-// Where Cloakroom is. The host has to be the page's own, 127.0.0.1 and not localhost: a cookie belongs to a host.
+// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
 const API = import.meta.env.VITE_API ?? 'http://127.0.0.1:8000'
 
-// Every request says that the session's cookie goes along. The page itself never sees it.
+// Every request includes the session's cookie. The page itself can't read it.
 async function call(method, path, headers) {
   const response = await fetch(API + path, { method, headers, credentials: 'include' })
   if (!response.ok) throw Object.assign(new Error(path), { status: response.status })
@@ -15,7 +15,7 @@ const me = () => call('GET', '/api/me')
 const signIn = (username, password) => call('POST', '/api/auth/login', { Authorization: basic(username, password) })
 const signOut = () => call('POST', '/api/auth/logout', { 'X-CSRFTOKEN': cookie('csrftoken') })
 
-// btoa alone takes no letter beyond Latin-1.
+// btoa alone accepts only the characters of Latin-1.
 function basic(username, password) {
   const bytes = new TextEncoder().encode(`${username}:${password}`)
   return `Basic ${btoa(String.fromCharCode(...bytes))}`
@@ -30,11 +30,11 @@ function App() {
   const [user, setUser] = useState() // undefined: not known yet, null: signed out
   const [problem, setProblem] = useState('')
 
-  // Only a 401 means signed out. Anything else says nothing about who you are, and so changes nothing here.
-  async function attempt(deed, on401 = '') {
+  // Only a 401 means signed out. Any other error says nothing about the user, and leaves the state as it is.
+  async function attempt(action, on401 = '') {
     setProblem('')
     try {
-      setUser(await deed())
+      setUser(await action())
     } catch (error) {
       if (error.status === 401) setUser(null)
       setProblem(error.status === 401 ? on401 : 'The server is unavailable. Try again in a moment.')

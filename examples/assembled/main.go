@@ -1,4 +1,4 @@
-// Command assembled is a Go API with the whole of Cloakroom in it: users, sign-in pages, sessions.
+// Command assembled is a Go API that includes all of Cloakroom: users, pages and sessions.
 package main
 
 import (
@@ -20,13 +20,13 @@ func main() {
 		log.Fatal(err)
 	}
 	link, _ := srv.SetupLink(context.Background())
-	fmt.Println("make the first administrator:", link)
+	fmt.Println("create the first administrator:", link)
 	http.Handle("GET /api/hello", auth.Require(http.HandlerFunc(hello)))
 	go srv.Run(context.Background())
 	log.Fatal(http.ListenAndServe(listen, srv.Handler(http.DefaultServeMux)))
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
-	who, _ := auth.FromContext(r.Context()) // auth.Require has seen to it
+	who, _ := auth.FromContext(r.Context()) // auth.Require guarantees an identity
 	fmt.Fprintln(w, "hello,", who.User.Username)
 }

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Starts the Django of this folder, and Cloakroom in front of it.
+# Starts the Django project in this folder, and Cloakroom in front of it.
 #
-#   ./start.sh           both on Django's database: who signs in at either is signed in at both
-#   ./start.sh headers   Cloakroom has users of its own, and says in a signed header who is asking
+#   ./start.sh           both use Django's database: a user who signs in at either is signed in at both
+#   ./start.sh headers   Cloakroom has its own users, and names the user of each request in a signed header
 #
-# Ctrl-C stops both. What can be set:
+# Ctrl-C stops both. These variables can be set (default):
 #
-#   LISTEN      where Cloakroom listens (localhost:8000)
-#   NOTES_PORT  where Django listens, on 127.0.0.1 (8001)
-#   NOTES_DATA  where everything is kept (data, in this folder)
-#   NOTES_DB    Django's database: sqlite:PATH (in NOTES_DATA), or postgres://USER@HOST/NAME
-#   SERVER      Django's: runserver (its own, for development), or gunicorn (runserver)
-#   PYTHON      one with Django and REST framework, and for headers with cryptography (python3)
+#   LISTEN      the address of Cloakroom (localhost:8000)
+#   NOTES_PORT  the port of Django, on 127.0.0.1 (8001)
+#   NOTES_DATA  the folder for all data (data, in this folder)
+#   NOTES_DB    Django's database: sqlite:PATH or postgres://USER@HOST/NAME (SQLite in NOTES_DATA)
+#   SERVER      Django's server: runserver, which is for development, or gunicorn (runserver)
+#   PYTHON      a Python with Django and REST framework; "headers" needs cryptography too (python3)
 #   CLOAKROOM   the program (built from this repository)
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,4 +1,4 @@
-// Command embed keeps its users in a table of its own and leaves the sessions to Cloakroom.
+// Command embed has its users in its own table, and uses Cloakroom for the sessions only.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	users := openUsers("users.db") // the program's own: see users.go
+	users := openUsers("users.db") // the program's own users: see users.go
 	db, err := sqlite.Open(context.Background(), "sessions.db")
 	if err != nil {
 		log.Fatal(err)

@@ -15,8 +15,8 @@ import (
 
 var errWrong = errors.New("wrong name or password")
 
-// users is a table such as any program has. Its epoch column is all that the sessions need: a number that grows
-// whenever everything of the user's must end.
+// users is a table of users, as in any program. The sessions need only its epoch column: a number that is increased to end
+// every session of a user.
 type users struct{ db *sql.DB }
 
 func openUsers(path string) users {
@@ -36,7 +36,7 @@ func openUsers(path string) users {
 	return u
 }
 
-// Epoch makes users the session.Accounts of the Manager: each check of a session compares it.
+// Epoch implements session.Accounts. Each check of a session compares the epoch with that of its sign-in.
 func (u users) Epoch(ctx context.Context, name string) (epoch string, err error) {
 	err = u.db.QueryRowContext(ctx, `SELECT epoch FROM users WHERE name = ?`, name).Scan(&epoch)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -45,7 +45,8 @@ func (u users) Epoch(ctx context.Context, name string) (epoch string, err error)
 	return epoch, err
 }
 
-// verify returns the epoch from the same read as the hash, so that a sign-in during a password change is born dead.
+// verify reads the epoch together with the hash, so that a sign-in with the old password during a password change doesn't
+// outlive the change.
 func (u users) verify(ctx context.Context, name, password string) (epoch string, err error) {
 	var hash []byte
 	err = u.db.QueryRowContext(ctx, `SELECT hash, epoch FROM users WHERE name = ?`, name).Scan(&hash, &epoch)
@@ -60,7 +61,7 @@ func (u users) verify(ctx context.Context, name, password string) (epoch string,
 	return epoch, nil
 }
 
-// setPassword moves the epoch together with the hash.
+// setPassword stores the hash and increases the epoch in one statement.
 func (u users) setPassword(ctx context.Context, name, password string) (epoch string, err error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
 	if err != nil {
@@ -71,7 +72,8 @@ func (u users) setPassword(ctx context.Context, name, password string) (epoch st
 	return epoch, err
 }
 
-// signedIn lets only signed-in users through. A store that can't answer is no sign-out: 503, and the cookie stays.
+// signedIn calls f for signed-in users only. If the store can't answer, the user is not signed out: the answer is 503, and
+// the cookie stays.
 func signedIn(f func(http.ResponseWriter, *http.Request, *session.Session)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch s, err := session.FromContext(r.Context()); {

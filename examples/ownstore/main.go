@@ -1,4 +1,4 @@
-// Command ownstore is Cloakroom with its sessions in a store of the program's own, and everything else in SQLite.
+// Command ownstore is Cloakroom with the sessions in a store of its own, and everything else in SQLite.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 		log.Fatal(err)
 	}
 	link, _ := srv.SetupLink(context.Background())
-	fmt.Println("make the first administrator:", link)
+	fmt.Println("create the first administrator:", link)
 	go srv.Run(context.Background())
 	log.Fatal(http.ListenAndServe(listen, srv.Handler(nil)))
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Sessions is a session.Store in a map. A real one would keep them in a database that the program has anyway.
+// Sessions is a session.Store in a map. A real program would use a database that it has anyway.
 type Sessions struct {
 	mu      sync.Mutex
 	records map[session.ID]session.Record
-	former  map[session.ID]string // from an ID before a rotation to the public ID of its session
+	former  map[session.ID]string // IDs before a rotation → the public ID of the session
 	version int
 }
 
@@ -63,7 +63,7 @@ func (s *Sessions) Replace(ctx context.Context, old, new *session.Record) error 
 			return session.ErrExists
 		}
 		next := *clone(*new)
-		if new.ID == old.ID { // a use that was recorded meanwhile is kept
+		if new.ID == old.ID { // keeps a use that was recorded in the meantime
 			next.Seen, next.Expires = max(new.Seen, stored.Seen), max(new.Expires, stored.Expires)
 		}
 		if new.PublicID != stored.PublicID { // it becomes another session
@@ -178,7 +178,7 @@ func (s *Sessions) remove(limit int, match func(session.Record) bool) (n int) {
 	return n
 }
 
-// end removes a session, and what it was known by before.
+// end removes a session and its former IDs.
 func (s *Sessions) end(r session.Record) {
 	delete(s.records, r.ID)
 	maps.DeleteFunc(s.former, func(_ session.ID, public string) bool { return public == r.PublicID })

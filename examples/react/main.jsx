@@ -3,7 +3,7 @@ import { AuthProvider, RequireAuth, useAuth } from '@cloakroom/client/react'
 import { useState } from 'react'
 import { createRoot } from 'react-dom/client'
 
-// Where Cloakroom is. The host has to be the page's own, 127.0.0.1 and not localhost: a cookie belongs to a host.
+// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
 const auth = createAuth({ url: import.meta.env.VITE_API ?? 'http://127.0.0.1:8000' })
 
 function SignIn() {

@@ -6,7 +6,7 @@ import App from './App.vue'
 import Home from './Home.vue'
 import SignIn from './SignIn.vue'
 
-// Where Cloakroom is. The host has to be the page's own, 127.0.0.1 and not localhost: a cookie belongs to a host.
+// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
 const auth = createAuth({ url: import.meta.env.VITE_API ?? 'http://127.0.0.1:8000' })
 
 const router = createRouter({

@@ -54,7 +54,7 @@ export class SignIn {
   constructor() {
     const router = inject(Router)
     const next = inject(ActivatedRoute).snapshot.queryParamMap.get('next') ?? '/'
-    // Somebody is signed in: by this form, or in another tab.
+    // A user has signed in with this form or in another tab.
     effect(() => void (this.auth.user() && router.navigateByUrl(next)))
   }
 

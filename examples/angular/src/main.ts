@@ -5,8 +5,8 @@ import { createAuth } from '@cloakroom/client'
 import { authGuard, authInterceptor, provideAuth } from '@cloakroom/client/angular'
 import { App, Home, SignIn } from './app'
 
-// Where Cloakroom is. The host has to be the page's own, 127.0.0.1 and not localhost: a cookie belongs to a host.
-declare const API: string // angular.json has it
+// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
+declare const API: string // angular.json defines it
 
 bootstrapApplication(App, {
   providers: [

@@ -13,7 +13,7 @@ from .models import Person
 
 
 class CloakroomMiddleware:
-    """Takes the user from the verified Cloakroom-Assertion, for each request anew, and no session of Django's."""
+    """Takes each request's user from its verified Cloakroom-Assertion, and uses no Django session."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -29,9 +29,9 @@ def claims_of(request):
     assertion = request.headers.get("Cloakroom-Assertion")
     if not assertion:
         return None
-    for again in (False, True):  # the key may be a new one
+    for refetch in (False, True):  # the key may be new
         try:
-            return verify(assertion, request.method, request.path, settings.CLOAKROOM_URL, keys(again))
+            return verify(assertion, request.method, request.path, settings.CLOAKROOM_URL, keys(refetch))
         except (ValueError, KeyError, TypeError, InvalidSignature):
             pass
     return None
@@ -40,11 +40,11 @@ def claims_of(request):
 known, fetched, lock = [], None, Lock()
 
 
-def keys(again):
-    """Cloakroom's public keys. They are fetched again at most once a minute."""
+def keys(refetch):
+    """Returns Cloakroom's public keys. They are fetched again at most once a minute."""
     global known, fetched
     with lock:
-        if fetched is None or again and time.monotonic() - fetched > 60:
+        if fetched is None or refetch and time.monotonic() - fetched > 60:
             with urllib.request.urlopen(settings.CLOAKROOM_URL + "/.well-known/jwks.json", timeout=5) as answer:
                 known = json.load(answer)["keys"]
             fetched = time.monotonic()
@@ -52,7 +52,7 @@ def keys(again):
 
 
 def user_of(claims):
-    """Returns Django's user for a user of Cloakroom's: the row goes by the ID, since names change."""
+    """Returns the Django user of a Cloakroom user, found by the ID, since names change."""
     subject, name = claims["sub"], claims["username"]
     for last in (False, True):
         person = Person.objects.select_related("user").filter(pk=subject).first()
@@ -68,11 +68,11 @@ def user_of(claims):
 
 def named(person, subject, name):
     users = get_user_model().objects
-    # In Cloakroom the name is this user's now: another one who had it has been renamed or deleted there.
+    # In Cloakroom this user has the name now: the former user of the name has been renamed or deleted there.
     for former in Person.objects.select_related("user").filter(user__username=name).exclude(pk=subject):
         former.user.username = f"former:{former.pk}"
         former.user.save(update_fields=["username"])
-    if person is None:  # who comes for the first time takes over Django's user of the very same name, if there is one
+    if person is None:  # at the first request the user takes over the Django user with the same name, if there is one
         user, _ = users.get_or_create(username=name, defaults={"password": make_password(None)})
         return Person.objects.create(cloakroom_id=subject, user=user).user
     if not users.filter(username=name).exists():

@@ -8,7 +8,7 @@ class Note(models.Model):
 
 
 class Person(models.Model):
-    """Says which user of Cloakroom's a user of Django's is."""
+    """The ID in Cloakroom of a Django user."""
 
     cloakroom_id = models.CharField(max_length=64, primary_key=True)
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)

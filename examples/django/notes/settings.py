@@ -3,7 +3,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 DATA = Path(os.environ["NOTES_DATA"])
-# The file that Cloakroom reads, too: the key, and below it the former ones.
+# Cloakroom reads this file, too. The first line is the current key; former keys follow.
 SECRET_KEY, *SECRET_KEY_FALLBACKS = (DATA / "secret-key").read_text().split()
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
@@ -46,7 +46,7 @@ REST_FRAMEWORK = {
 
 
 def database(address):
-    """The same address that Cloakroom has after django+."""
+    """Parses the address of the database, which Cloakroom gets after django+."""
     if address.startswith("sqlite:"):
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": address[len("sqlite:"):]}
     url = urlsplit(address)
@@ -59,8 +59,8 @@ def database(address):
 DATABASES = {"default": database(os.environ["NOTES_DB"])}
 
 if os.environ.get("NOTES_CLOAKROOM_URL"):
-    # Cloakroom has the users, and says who is asking in an assertion that it has signed. This is the address that it was
+    # Cloakroom has the users, and names the user of each request in a signed assertion. This is the address that it was
     # started with (--url).
     CLOAKROOM_URL = os.environ["NOTES_CLOAKROOM_URL"]
     MIDDLEWARE.insert(MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1, "notes.middleware.CloakroomMiddleware")
-    SESSION_COOKIE_NAME = "notes_sessionid"  # sessionid is Cloakroom's
+    SESSION_COOKIE_NAME = "notes_sessionid"  # Cloakroom uses sessionid

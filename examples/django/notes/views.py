@@ -1,4 +1,4 @@
-"""An API for a single-page app, as the article has it: sessions, and sign-in by the credentials of HTTP Basic."""
+"""An API for a single-page app, as in the article: sessions, and sign-in with HTTP Basic credentials."""
 from django.contrib.auth import login, logout
 from rest_framework import authentication, serializers
 from rest_framework.response import Response
@@ -8,7 +8,7 @@ from .models import Note
 
 
 class QuietBasicAuthentication(authentication.BasicAuthentication):
-    """Asks nobody for a password: browsers would show a window of their own."""
+    """Sends no WWW-Authenticate header, for which browsers would show their own password dialog."""
 
     def authenticate_header(self, request):
         return None
@@ -42,7 +42,7 @@ class NoteSerializer(serializers.ModelSerializer):
 
 
 class Notes(APIView):
-    """One's own notes: what stays Django's."""
+    """The user's own notes: a route that stays with Django."""
 
     def get(self, request):
         return Response(NoteSerializer(Note.objects.filter(owner=request.user).order_by("id"), many=True).data)
