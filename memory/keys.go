@@ -44,6 +44,19 @@ func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return nil
 }
 
+func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.boxes)
+	for _, s := range sealed {
+		k.boxes[s.Name] = bytes.Clone(s.Box)
+	}
+	return nil
+}
+
 func (k *keys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return sealed.Secret{}, err

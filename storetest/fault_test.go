@@ -89,6 +89,7 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note(err)
 	_, err = s.Sealed.Sealed(ctx)
 	note(err)
+	note(s.Sealed.ReplaceSealed(ctx, nil))
 	return errs
 }
 

@@ -177,13 +177,17 @@ type faultyKeys struct {
 }
 
 func (f faultyKeys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
-	return value(f.plan, "sealed.Secret", func() ([]sealed.Secret, error) { return f.store.Sealed(ctx) })
+	return value(f.plan, "sealed.Sealed", func() ([]sealed.Secret, error) { return f.store.Sealed(ctx) })
 }
 
 func (f faultyKeys) PutSealed(ctx context.Context, s []sealed.Secret) error {
-	return deed(f.plan, "keyring.PutSealed", func() error { return f.store.PutSealed(ctx, s) })
+	return deed(f.plan, "sealed.PutSealed", func() error { return f.store.PutSealed(ctx, s) })
+}
+
+func (f faultyKeys) ReplaceSealed(ctx context.Context, s []sealed.Secret) error {
+	return deed(f.plan, "sealed.ReplaceSealed", func() error { return f.store.ReplaceSealed(ctx, s) })
 }
 
 func (f faultyKeys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
-	return value(f.plan, "keyring.AddSealed", func() (sealed.Secret, error) { return f.store.AddSealed(ctx, s) })
+	return value(f.plan, "sealed.AddSealed", func() (sealed.Secret, error) { return f.store.AddSealed(ctx, s) })
 }

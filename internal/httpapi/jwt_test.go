@@ -563,7 +563,7 @@ func TestNoFaultOfAStoreIsARefusalOfAJWT(t *testing.T) {
 			if r.StatusCode != 200 && (r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || r.cookie("sessionid") != nil) {
 				t.Errorf("%s, %s fails: %d %s", what, failed, r.StatusCode, r.body)
 			}
-			if r.StatusCode == 200 && failed != "throttle.Update" && failed != "sealed.Secret" && failed != "session.List" {
+			if r.StatusCode == 200 && failed != "throttle.Update" && failed != "sealed.Sealed" && failed != "session.List" {
 				t.Errorf("%s, %s fails, and the answer is %d %s", what, failed, r.StatusCode, r.body)
 			}
 			if r.StatusCode == 503 && len(s.records(u.ID)) != sessions {

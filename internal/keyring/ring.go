@@ -97,13 +97,17 @@ const (
 
 // Check makes sure that store belongs to this ring: every value in it can be opened, else the error wraps
 // [ErrWrongSecret] and the server must not start. A store that holds nothing gets a value for later starts to check by,
-// so that two servers with different secrets can't both begin with an empty store; any other is only read.
+// so that two servers with different secrets can't both begin with an empty store. The store also keeps the fingerprints
+// of the secrets that it was sealed with, by which a file from before a rotation is recognised.
 func (r *Ring) Check(ctx context.Context, store sealed.Store) error {
 	all, err := store.Sealed(ctx)
 	if err != nil {
 		return fmt.Errorf("read sealed secrets: %w", err)
 	}
 	if err := r.opens(all...); err != nil {
+		return err
+	}
+	if err := noteFingerprints(ctx, store, all, r.secrets()); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(all, func(s sealed.Secret) bool { return s.Name == checkName }) {
@@ -116,10 +120,14 @@ func (r *Ring) Check(ctx context.Context, store sealed.Store) error {
 	return r.opens(check)
 }
 
+// opens returns an error that says what to do about the file, unless the ring opens all of these.
 func (r *Ring) opens(all ...sealed.Secret) error {
 	for _, s := range all {
+		if s.Name == fingerprintsName {
+			continue
+		}
 		if _, err := r.Open(s); err != nil {
-			return fmt.Errorf("%w: the database was begun with another file than %s; put that one back", err, r.path)
+			return fmt.Errorf("%w: %s", err, advice(r.path, r.secrets()[0], all))
 		}
 	}
 	return nil

@@ -44,7 +44,14 @@ func Rotate(ctx context.Context, path string, store sealed.Store) error {
 	if err != nil {
 		return err
 	}
-	return reseal(ctx, store, secrets)
+	if err := reseal(ctx, store, secrets); err != nil {
+		return err
+	}
+	all, err := store.Sealed(ctx)
+	if err != nil {
+		return fmt.Errorf("read sealed secrets: %w", err)
+	}
+	return noteFingerprints(ctx, store, all, secrets)
 }
 
 // lockFile locks the file that has this name now. Who had to wait may hold one that has been replaced since.
@@ -78,6 +85,9 @@ func reseal(ctx context.Context, store sealed.Store, secrets [][]byte) error {
 	}
 	var again []sealed.Secret
 	for _, s := range all {
+		if s.Name == fingerprintsName {
+			continue
+		}
 		if _, err := open(secrets[:1], s); err == nil {
 			continue
 		}

@@ -9,19 +9,21 @@ import (
 )
 
 type keys struct {
-	write               *sql.DB
-	dialect             Dialect
-	all, put, add, load *statement
+	write   *sql.DB
+	dialect Dialect
+
+	all, put, add, load, clear *statement
 }
 
 func newKeys(p *preparer) *keys {
 	return &keys{
 		write: p.write, dialect: p.dialect,
 
-		all:  p.reading(`SELECT name, box FROM sealed ORDER BY name`),
-		put:  p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET box = excluded.box`),
-		add:  p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
-		load: p.writing(`SELECT box FROM sealed WHERE name = $1`),
+		all:   p.reading(`SELECT name, box FROM sealed ORDER BY name`),
+		put:   p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET box = excluded.box`),
+		add:   p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
+		clear: p.writing(`DELETE FROM sealed`),
+		load:  p.writing(`SELECT box FROM sealed WHERE name = $1`),
 	}
 }
 
@@ -40,6 +42,20 @@ func scanSealed(row scanner) (s sealed.Secret, err error) {
 
 func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return k.dialect.transaction(ctx, k.write, func(t tx) error {
+		for _, s := range sealed {
+			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
+				return fmt.Errorf("store sealed secret: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error {
+	return k.dialect.transaction(ctx, k.write, func(t tx) error {
+		if _, err := t.exec(k.clear); err != nil {
+			return fmt.Errorf("remove sealed secrets: %w", err)
+		}
 		for _, s := range sealed {
 			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
 				return fmt.Errorf("store sealed secret: %w", err)
