@@ -48,6 +48,7 @@ type Server struct {
 	Log      *slog.Logger // Config.Log, with the ID and the client of the request that a line is about
 
 	url      string
+	urlGiven bool // the Config named it
 	keyFile  string
 	keys     *keyring.Ring
 	api      *httpapi.API
@@ -63,6 +64,7 @@ type Server struct {
 // New opens the database, which it creates and migrates if needed, and the server secret. It refuses what is unsafe,
 // before it makes any file, and says what would allow it. Close the Server when done.
 func New(ctx context.Context, c Config) (*Server, error) {
+	urlGiven := c.URL != ""
 	c.fill()
 	base, err := publicURL(c)
 	if err != nil {
@@ -77,7 +79,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.metrics, err = metrics.New(c.Metrics); err != nil {
 		return nil, fmt.Errorf("Config.Metrics: %w", err)
 	}
-	s := &Server{url: c.URL, keyFile: c.KeyFile, Log: c.Log}
+	s := &Server{url: c.URL, urlGiven: urlGiven, keyFile: c.KeyFile, Log: c.Log}
 	guard, err := csrf.New(csrf.Config{
 		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
 		SharedCookie: strings.HasPrefix(c.DB, djangoScheme),
@@ -141,7 +143,7 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 	}
 	ring, err := get(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the database was begun with a secret that isn't here. Put the file back, or copy it from the node that has it; Config.KeyFile names it", err)
+		return nil, fmt.Errorf("%w: the database was begun with a secret that isn't here. Put the file back, or copy it from the node that has it; Config.KeyFile names it. If it is lost: cloakroom key replace-lost", err)
 	}
 	if err != nil {
 		return nil, err
@@ -255,6 +257,9 @@ func (s *Server) Handler(next http.Handler) http.Handler {
 // Run does the work in the background, such as removing expired sessions, until ctx ends. Run it once.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	if err := s.PublishURL(ctx); err != nil && ctx.Err() == nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "commands on this database need --url", slog.Any("error", err))
+	}
 	g.Go(func() error { return s.Sessions.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx) })
 	g.Go(func() error { return s.Audit.Run(ctx) })
@@ -290,34 +295,6 @@ func (s *Server) Retire() { s.api.Retire() }
 func (s *Server) Drain() {
 	s.api.Drain()
 	s.gateway.Drain()
-}
-
-// SetupLink returns a one-time link, good for 30 minutes, on which the first administrator is made; "" if there is a
-// user already, or if Django makes it. Earlier links are void from then on.
-func (s *Server) SetupLink(ctx context.Context) (string, error) {
-	if s.db.django != nil {
-		return "", nil
-	}
-	needed, err := s.Accounts.NeedsSetup(ctx)
-	if err != nil || !needed {
-		return "", err
-	}
-	secret, err := s.Accounts.SetupSecret(ctx)
-	if err != nil {
-		return "", err
-	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "setup"))
-	return s.url + "/auth/setup#" + secret, nil
-}
-
-// ResetLink returns a one-time link on which the user with this ID sets a new password, and its end, an hour from now.
-// Earlier ones of the user's are void from then on. [account.ErrNotFound], [account.ErrDisabled].
-func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires time.Time, err error) {
-	secret, expires, err := s.Accounts.ResetSecret(ctx, id)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	return s.url + "/auth/reset#" + secret, expires, nil
 }
 
 // userIDByLogin returns the ID of the user with a name as typed.

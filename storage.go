@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
@@ -168,6 +169,18 @@ func (d Database) Sealed(ctx context.Context) (bool, error) {
 	}
 	secrets, err := db.Sealed.Sealed(ctx)
 	return len(secrets) > 0, errors.Join(err, db.close())
+}
+
+// ReplaceLostKey makes a new server secret at keyFile for a database whose own is lost. It returns the names of the sealed
+// secrets that are removed, since only the lost one opened them. It is an error if there is a key file: one that opens the
+// database isn't lost, and any other must be moved away first. It can be interrupted and called again.
+func (d Database) ReplaceLostKey(ctx context.Context, keyFile string) (removed []string, err error) {
+	db, err := d.engine.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	removed, err = keyring.ReplaceLost(ctx, keyFile, db.Sealed)
+	return removed, errors.Join(err, db.close())
 }
 
 // Postgres looks at the server of the database, and returns nil if it is none of PostgreSQL.

@@ -11,6 +11,8 @@ import (
 type keyCmd struct {
 	Show   keyShow   `cmd:"" help:"Show the fingerprints of the server secrets."`
 	Rotate keyRotate `cmd:"" help:"Make a new server secret; older ones are still accepted."`
+
+	ReplaceLost keyReplaceLost `cmd:"" name:"replace-lost" help:"Make a new server secret for a database whose own is lost."`
 }
 
 type keyOut struct {

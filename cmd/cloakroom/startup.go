@@ -38,6 +38,9 @@ func newStartupInfo(ctx context.Context, s *cloakroom.Server, c cloakroom.Config
 	for _, l := range listeners {
 		w.Listen = append(w.Listen, l.Addr().String())
 	}
+	if err := s.PublishURL(ctx); err != nil {
+		return startupInfo{}, err
+	}
 	if w.Link, err = s.SetupLink(ctx); err != nil {
 		return startupInfo{}, fmt.Errorf("make set-up link: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 
 type userReset struct {
 	userArg
-	URL string `name:"url" default:"http://localhost:8000" placeholder:"URL" help:"The server's public address; the same as serve's."`
+	URL string `name:"url" placeholder:"URL" standard:"that of the server that ran last" help:"The server's public address."`
 }
 
 func (userReset) Help() string {

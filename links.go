@@ -1,0 +1,97 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/sealed"
+)
+
+// SetupLink returns a one-time link, valid for 30 minutes, on which the first administrator is made; "" if there is a user
+// already, or if Django makes users. Earlier links are void from then on.
+func (s *Server) SetupLink(ctx context.Context) (string, error) {
+	if s.db.django != nil {
+		return "", nil
+	}
+	needed, err := s.Accounts.NeedsSetup(ctx)
+	if err != nil || !needed {
+		return "", err
+	}
+	base, err := s.linkBase(ctx)
+	if err != nil {
+		return "", err
+	}
+	secret, err := s.Accounts.SetupSecret(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "setup"))
+	return base + "/auth/setup#" + secret, nil
+}
+
+// ResetLink returns a one-time link on which the user with this ID sets a new password, and when it expires, an hour from now.
+// Earlier links of the user are void from then on. Errors: [account.ErrNotFound], [account.ErrDisabled].
+func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires time.Time, err error) {
+	base, err := s.linkBase(ctx)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	secret, expires, err := s.Accounts.ResetSecret(ctx, id)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return base + "/auth/reset#" + secret, expires, nil
+}
+
+// urlName is the sealed row that PublishURL writes.
+const urlName = "url"
+
+// linkBase returns the address that links begin with: Config.URL, else that of the server that ran last on this database, else
+// the default.
+func (s *Server) linkBase(ctx context.Context) (string, error) {
+	if s.urlGiven {
+		return s.url, nil
+	}
+	url, err := s.publishedURL(ctx)
+	if err != nil || url == "" {
+		return s.url, err
+	}
+	return url, nil
+}
+
+// publishedURL returns what PublishURL has written; "" if no server has run yet.
+func (s *Server) publishedURL(ctx context.Context) (string, error) {
+	all, err := s.db.Sealed.Sealed(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the server's address: %w", err)
+	}
+	for _, secret := range all {
+		if secret.Name != urlName {
+			continue
+		}
+		plain, err := s.keys.Open(secret)
+		if errors.Is(err, keyring.ErrWrongSecret) {
+			return "", nil
+		}
+		return string(plain), err
+	}
+	return "", nil
+}
+
+// PublishURL stores the public URL in the database, for commands that make links beside this server. Run does it as well; a
+// program calls it to be sure that it is done.
+func (s *Server) PublishURL(ctx context.Context) error {
+	published, err := s.publishedURL(ctx)
+	if err != nil || published == s.url {
+		return err
+	}
+	if err := s.db.Sealed.PutSealed(ctx, []sealed.Secret{s.keys.Seal(urlName, []byte(s.url))}); err != nil {
+		return fmt.Errorf("store the server's address: %w", err)
+	}
+	return nil
+}
