@@ -40,7 +40,7 @@ func readFile(path string) (*keyFile, error) {
 		return nil, fmt.Errorf("server secret: %w", err)
 	}
 	// Windows has no such modes; there the directory's access list decides.
-	if perm := info.Mode().Perm(); perm&0o077 != 0 && runtime.GOOS != "windows" {
+	if perm := info.Mode().Perm(); perm&0o077 != 0 && runtime.GOOS != "windows" && !mountedSecret(f, perm) {
 		return nil, fmt.Errorf("server secret: others can use %s (mode %#o): run \"chmod 600 %s\"; "+
 			"if they may have read it, run \"cloakroom key rotate\" as well", path, perm, path)
 	}
@@ -53,6 +53,12 @@ func readFile(path string) (*keyFile, error) {
 		return nil, fmt.Errorf("server secret: %s: %w", path, err)
 	}
 	return &keyFile{secrets: secrets, info: info}, nil
+}
+
+// mountedSecret reports whether a file is one that an orchestrator has mounted for this process: on a read-only file system,
+// readable by its owner and its group alone. A Secret of Kubernetes is mounted like that with mode 0440; its group is the pod's.
+func mountedSecret(f *os.File, perm fs.FileMode) bool {
+	return perm&^0o440 == 0 && readOnlyFileSystem(f)
 }
 
 // next returns f itself if the file hasn't changed since.

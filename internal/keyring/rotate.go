@@ -2,14 +2,20 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 const keepOld = 3
+
+// ErrReadOnly reports that the key file is on a read-only file system, so that Rotate can't write the new secret there.
+var ErrReadOnly = errors.New("the key file is mounted read-only, as a Secret of Kubernetes is: " +
+	"copy it to a writable place, run \"cloakroom key rotate --key-file COPY\" there, and put the copy into the Secret")
 
 // Rotate puts a new secret at the top of the file at path, keeps the three that were in use before it, and seals
 // everything in store under the new one. Servers that use the file notice by themselves. It refuses if the file's secrets
@@ -24,6 +30,9 @@ func Rotate(ctx context.Context, path string, store sealed.Store) error {
 		return fmt.Errorf("server secret: %w", err)
 	}
 	locked, err := lockFile(path)
+	if errors.Is(err, syscall.EROFS) {
+		return ErrReadOnly
+	}
 	if err != nil {
 		return fmt.Errorf("lock server secret: %w", err)
 	}
