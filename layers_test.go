@@ -105,6 +105,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 	"internal/mutants":      {},
+	"test/harness":          {},
 	"internal/djangoserver": {},
 	"internal/faultproxy":   {},
 	"internal/redisserver":  {},

@@ -1,29 +1,24 @@
-// Package fronttest_test drives the built program as what stands in front of an application: by its own gateway, and
-// behind the real nginx and the real Caddy, with the configurations of the examples. The application reports what reaches
-// it. Requests are written by hand, in HTTP/1.1 and HTTP/2, where a client library would tidy them.
+// Package gateway_test runs the built program in front of an application: as a gateway, and behind the real nginx and Caddy
+// with the configurations of the examples. The application reports the requests that reach it. Requests are written byte by
+// byte, in HTTP/1.1 and HTTP/2, because a client library would correct them.
 package gateway_test
 
 import (
-	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	// With it, go test knows the results to be stale when the program has changed.
+	// This import makes go test's cached results stale when the program changes.
 	_ "github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// patience is how long the tests wait for what should take moments: only a broken program lets it run out.
+// patience is how long the tests wait for something to happen. Only a broken program lets it run out.
 const patience = 60 * time.Second
 
 var long = os.Getenv("CLOAKROOM_LONG") != ""
@@ -33,7 +28,7 @@ var interrupt = os.Interrupt
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "fronttest")
+	dir, err := os.MkdirTemp("", "cloakroom-gateway")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -53,7 +48,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	t       testing.TB
 	command *exec.Cmd
-	log     output
+	log     harness.Output
 	done    chan struct{}
 }
 
@@ -82,20 +77,13 @@ func (p *process) stop() {
 		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
 		<-p.done
 	}
-	log := p.log.String()
-	for _, sign := range []string{"sys_crash", "panic:", "fatal error:", "DATA RACE"} {
-		if strings.Contains(log, sign) {
-			p.t.Errorf("the log says %q:\n%.4000s", sign, log)
-		}
-	}
+	p.log.CheckCrash(p.t)
 	if p.t.Failed() {
-		p.t.Logf("the end of the log of %s:\n%s", filepath.Base(p.command.Path), tail(log, 3000))
+		p.t.Logf("the end of the log of %s:\n%s", filepath.Base(p.command.Path), p.log.Tail(20))
 	}
 }
 
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }
-
-// listening waits until somebody answers at the address.
+// listening waits until the process accepts connections at the address.
 func (p *process) listening(address string) {
 	p.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
@@ -109,7 +97,7 @@ func (p *process) listening(address string) {
 			return
 		}
 	}
-	p.t.Fatalf("nobody listens at %s:\n%s", address, p.log.String())
+	p.t.Fatalf("no process listens at %s:\n%s", address, p.log.String())
 }
 
 // need returns the path of a program that make test installs.
@@ -127,43 +115,7 @@ func need(t testing.TB, name string) string {
 	return ""
 }
 
-// environment is the test's own without the program's settings, and with a home that is thrown away.
+// environment is the environment of the test without the program's settings, and with a temporary home.
 func environment(t testing.TB) []string {
-	all := slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		return strings.HasPrefix(entry, "CLOAKROOM_") || strings.HasPrefix(entry, "HOME=") || strings.HasPrefix(entry, "XDG_")
-	})
-	return append(all, "HOME="+t.TempDir())
-}
-
-// freePort picks from below the ports that the system gives to clients: those might take it before the server does.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(10000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port between 20000 and 30000")
-	return 0
-}
-
-// output is what a process has printed, to be read while it prints more.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
+	return append(harness.Environment("HOME=", "XDG_"), "HOME="+t.TempDir())
 }

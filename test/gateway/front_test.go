@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // front is what browsers speak with: the program's own gateway, or another proxy that asks it.
@@ -74,7 +76,7 @@ func startGateway(t testing.TB, args ...string) *front {
 }
 
 func newFront(t testing.TB, name string) *front {
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(harness.FreePort(t))
 	return &front{
 		name: name, binary: binary, host: "localhost:" + port, address: "127.0.0.1:" + port, app: startApplication(t),
 		data: filepath.Join(t.TempDir(), "data"),
@@ -187,7 +189,7 @@ func (f *front) runCaddy(t testing.TB, caddy string, changes map[string]string) 
 // behind starts the program as the one who is asked.
 func (f *front) behind(t testing.TB, args ...string) {
 	t.Helper()
-	f.inner = "127.0.0.1:" + strconv.Itoa(freePort(t))
+	f.inner = "127.0.0.1:" + strconv.Itoa(harness.FreePort(t))
 	f.serve(t, append(append(ruleFlags(), "--trusted-proxy", "127.0.0.1"), args...)...)
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // image is what buildah made of docs/deploy.md, and a container of it.
@@ -73,7 +75,7 @@ func buildImage(t *testing.T) image {
 	}
 	state := t.TempDir()
 	i := image{t: t, buildah: []string{need(t, "buildah"), "--root", state + "/root", "--runroot", state + "/run", "--storage-driver", "vfs"},
-		volume: filepath.Join(state, "volume"), listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))}
+		volume: filepath.Join(state, "volume"), listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(harness.FreePort(t)))}
 	i.buildahed("bud", "--isolation", "chroot", "--format", "docker", "-t", "cloakroom", dir)
 	return i
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // nodes are two programs on one database, behind a front that is configured as docs/deploy.md says.
@@ -35,7 +36,7 @@ func startNodes(t *testing.T, front string) *nodes {
 	n.args = append(ruleFlags(), "--trusted-proxy", "127.0.0.1", "--db", pgserver.Test(t), "--stop-delay", "2s", "--data", n.data,
 		"--url", "https://"+n.host, "--log-format", "json")
 	for range 2 {
-		n.addresses = append(n.addresses, "127.0.0.1:"+strconv.Itoa(freePort(t)))
+		n.addresses = append(n.addresses, "127.0.0.1:"+strconv.Itoa(harness.FreePort(t)))
 		n.running = append(n.running, nil)
 		n.start(len(n.running) - 1)
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // onDisk runs a test with a server whose data is on a small disk of its own, mounted at dir. Who may not mount gets a
@@ -153,7 +155,7 @@ func (s *server) inject(fault string) (heal func()) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		s.t.Fatal("this test needs strace: apt-get install strace")
 	}
-	log := &output{}
+	log := &harness.Output{}
 	call, _, _ := strings.Cut(fault, ":")
 	tracer := exec.Command("strace", "-f", "-q", "-o", os.DevNull, "-e", "trace="+call, "-e", "signal=none",
 		"-e", "inject="+fault, "-p", strconv.Itoa(s.command.Process.Pid))
@@ -165,7 +167,7 @@ func (s *server) inject(fault string) (heal func()) {
 		_ = tracer.Process.Signal(os.Interrupt)
 		_ = tracer.Wait() // it says that it was interrupted
 		if s.t.Failed() {
-			s.t.Logf("strace: %s", log.tail(5))
+			s.t.Logf("strace: %s", log.Tail(5))
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // notes is the example's script at work: a Django, and Cloakroom in front of it.
@@ -28,14 +29,14 @@ type notes struct {
 	t             *testing.T
 	front, django string
 	data          string
-	out           *output
+	out           *harness.Output
 }
 
 // django starts the script with more of an environment; with the newest Django, if there is time for all that is longer.
 func django(t *testing.T, mode string, env ...string) *notes {
 	t.Helper()
-	front, port := fmt.Sprintf("localhost:%d", freePort(t)), freePort(t)
-	n := &notes{t, "http://" + front, fmt.Sprintf("http://localhost:%d", port), filepath.Join(t.TempDir(), "data"), &output{}}
+	front, port := fmt.Sprintf("localhost:%d", harness.FreePort(t)), harness.FreePort(t)
+	n := &notes{t, "http://" + front, fmt.Sprintf("http://localhost:%d", port), filepath.Join(t.TempDir(), "data"), &harness.Output{}}
 	python := os.Getenv("CLOAKROOM_PYTHON")
 	if python == "" {
 		python = "/usr/bin/python3"
@@ -45,7 +46,7 @@ func django(t *testing.T, mode string, env ...string) *notes {
 		newer := djangoserver.Newer(t)
 		env = append(env, newer[len(newer)-1].Environ()...)
 	}
-	command.Env = append(environment(), append([]string{
+	command.Env = append(harness.Environment(), append([]string{
 		"LISTEN=" + front, fmt.Sprintf("NOTES_PORT=%d", port), "NOTES_DATA=" + n.data, "PYTHON=" + python, "PYTHONDONTWRITEBYTECODE=1",
 		"CLOAKROOM=" + program(t, "cmd/cloakroom"),
 	}, env...)...)
@@ -62,7 +63,7 @@ func django(t *testing.T, mode string, env ...string) *notes {
 			t.Errorf("the script ends with %v", err)
 		}
 		if t.Failed() {
-			t.Logf("what it printed:\n%s", n.out.tail(40))
+			t.Logf("what it printed:\n%s", n.out.Tail(40))
 		}
 	})
 	for _, address := range []string{n.front + "/healthz", n.django + "/api/me"} {
@@ -225,7 +226,7 @@ var servers = []string{"runserver", "gunicorn"}
 func (n *notes) person(name string) {
 	n.t.Helper()
 	add := exec.Command(program(n.t, "cmd/cloakroom"), "user", "add", name, "--password-stdin", "--data", filepath.Join(n.data, "cloakroom-data"))
-	add.Env, add.Stdin = environment(), strings.NewReader(goodPassword+"\n")
+	add.Env, add.Stdin = harness.Environment(), strings.NewReader(goodPassword+"\n")
 	if out, err := add.CombinedOutput(); err != nil {
 		n.t.Fatalf("%v\n%s", err, out)
 	}

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // TestExamplesAreShort: what a program needs around it tells what the module leaves to its users.
@@ -133,13 +135,13 @@ func TestExampleAppStaysSignedIn(t *testing.T) {
 type running struct {
 	t   *testing.T
 	url *url.URL
-	out *output
+	out *harness.Output
 }
 
 func example(t *testing.T, name string) *running {
 	t.Helper()
-	address := fmt.Sprintf("localhost:%d", freePort(t))
-	e := &running{t: t, url: &url.URL{Scheme: "http", Host: address}, out: &output{}}
+	address := fmt.Sprintf("localhost:%d", harness.FreePort(t))
+	e := &running{t: t, url: &url.URL{Scheme: "http", Host: address}, out: &harness.Output{}}
 	command := exec.Command(program(t, "examples/"+name))
 	command.Dir = t.TempDir()
 	command.Env = append(os.Environ(), "LISTEN="+address)
@@ -151,7 +153,7 @@ func example(t *testing.T, name string) *running {
 		_ = command.Process.Kill()
 		_ = command.Wait() // it was killed
 		if t.Failed() {
-			t.Logf("what it printed:\n%s", e.out.tail(20))
+			t.Logf("what it printed:\n%s", e.out.Tail(20))
 		}
 	})
 	eventually(t, "the example listens", func() bool {

@@ -18,6 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // metricsPage is the table of metrics in the docs: for each name its labels, and for each label the values that it can have, where
@@ -176,7 +177,7 @@ func (s *rich) endings() map[string]func(u *account.User, v *visitor) {
 // TestEachCauseAndEachMetricOfTheDocsIsSeen brings about everything that the page on metrics speaks of, at a server that
 // Prometheus could read, and holds the page against what it shows: names, labels and their values, both ways.
 func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	redisServer := startRedis(t)
 	net, err := faultproxy.New(redisServer.Addr)
 	if err != nil {

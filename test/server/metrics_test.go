@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	names "github.com/prometheus/common/model"
@@ -46,7 +47,7 @@ func (f figures) sum(name, label, value string) (sum float64) {
 
 // TestMetricsMove does one of each thing and looks whether the figures say so.
 func TestMetricsMove(t *testing.T) {
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	s := start(t, "--metrics-listen", addr, "--sessions", startRedis(t).URL())
 	user := s.person("ann").Username
 	before := scrape(t, addr)
@@ -85,7 +86,7 @@ func TestMetricsMove(t *testing.T) {
 
 // TestMetricsShowThoseWhoWaitForAHasher: more sign-ins at once than passwords are hashed at a time.
 func TestMetricsShowThoseWhoWaitForAHasher(t *testing.T) {
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	s := start(t, "--metrics-listen", addr)
 	users := s.people("wil", 20)
 	var group sync.WaitGroup

@@ -153,7 +153,7 @@ func (s *server) again() {
 	s.t.Helper()
 	s.launch(s.host())
 	if !s.ready() {
-		s.t.Fatalf("the server doesn't start again:\n%s", s.log.tail(20))
+		s.t.Fatalf("the server doesn't start again:\n%s", s.log.Tail(20))
 	}
 }
 

@@ -2,20 +2,17 @@ package server_test
 
 import (
 	"bytes"
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // patience is how long the tests wait for what should take moments: only a broken program lets it run out.
@@ -28,7 +25,7 @@ type server struct {
 	db   string   // --db; "": the file in data
 	base string   // http://127.0.0.1:PORT
 	args []string // of serve; ADDRESS in them stands for 127.0.0.1 and the port
-	log  *output
+	log  *harness.Output
 
 	transport *http.Transport
 	through   http.RoundTripper // what visitors use; the transport, or something in front of it
@@ -51,7 +48,7 @@ func startOn(t *testing.T, data string, args ...string) *server {
 func startWith(t *testing.T, data, db string, args ...string) *server {
 	t.Helper()
 	s := &server{
-		t: t, data: data, db: db, args: args, log: &output{},
+		t: t, data: data, db: db, args: args, log: &harness.Output{},
 		transport: &http.Transport{MaxIdleConnsPerHost: 2000, DisableCompression: true},
 	}
 	s.through = s.transport
@@ -64,14 +61,14 @@ func startWith(t *testing.T, data, db string, args ...string) *server {
 func (s *server) start() {
 	s.t.Helper()
 	for try := 0; ; try++ {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(s.t)))
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(harness.FreePort(s.t)))
 		s.base = "http://" + address
 		s.launch(address)
 		if s.ready() {
 			return
 		}
 		if try == 5 || !strings.Contains(s.log.String(), "in use") {
-			s.t.Fatalf("the server doesn't start:\n%s", s.log.tail(20))
+			s.t.Fatalf("the server doesn't start:\n%s", s.log.Tail(20))
 		}
 	}
 }
@@ -84,7 +81,7 @@ func (s *server) launch(address string) {
 		args = append(args, strings.ReplaceAll(arg, "ADDRESS", address))
 	}
 	s.command = exec.Command(program(s.t, "cmd/cloakroom"), args...)
-	s.command.Env = environment()
+	s.command.Env = harness.Environment()
 	s.command.Stderr, s.command.Stdout = s.log, s.log
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
@@ -94,28 +91,6 @@ func (s *server) launch(address string) {
 		_ = command.Wait() // how it ended is in ProcessState
 		close(done)
 	}(s.command, s.done)
-}
-
-// environment is the test's own without the program's settings.
-func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		return strings.HasPrefix(entry, "CLOAKROOM_")
-	})
-}
-
-// freePort picks from below the ports that the system gives to clients: those might take it before the server does.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(10000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port between 20000 and 30000")
-	return 0
 }
 
 // ready waits until the program can serve. false: it has ended instead.
@@ -131,7 +106,7 @@ func (s *server) ready() bool {
 			return true
 		}
 	}
-	s.t.Fatalf("the server is not ready in time:\n%s", s.log.tail(20))
+	s.t.Fatalf("the server is not ready in time:\n%s", s.log.Tail(20))
 	return false
 }
 
@@ -161,7 +136,7 @@ func (s *server) ended() int {
 		s.transport.CloseIdleConnections()
 		return s.command.ProcessState.ExitCode()
 	case <-time.After(patience):
-		s.t.Fatalf("the server doesn't end:\n%s", s.log.tail(20))
+		s.t.Fatalf("the server doesn't end:\n%s", s.log.Tail(20))
 		return -1
 	}
 }
@@ -171,7 +146,7 @@ func (s *server) stop() {
 	s.t.Helper()
 	s.terminate()
 	if code := s.ended(); code != 0 {
-		s.t.Fatalf("exit code %d after SIGTERM:\n%s", code, s.log.tail(20))
+		s.t.Fatalf("exit code %d after SIGTERM:\n%s", code, s.log.Tail(20))
 	}
 }
 
@@ -187,14 +162,9 @@ func (s *server) end() {
 		<-s.done
 	}
 	s.transport.CloseIdleConnections()
-	log := s.log.String()
-	for _, sign := range []string{"sys_crash", "panic:", "fatal error:", "DATA RACE"} {
-		if at := strings.Index(log, sign); at >= 0 {
-			s.t.Errorf("the log says %q:\n%.4000s", sign, log[at:])
-		}
-	}
+	s.log.CheckCrash(s.t)
 	if s.t.Failed() {
-		s.t.Logf("the end of the log:\n%s", s.log.tail(15))
+		s.t.Logf("the end of the log:\n%s", s.log.Tail(15))
 	}
 }
 
@@ -207,7 +177,7 @@ func (s *server) run(args ...string) string {
 func (s *server) runWith(stdin string, args ...string) string {
 	s.t.Helper()
 	command := exec.Command(program(s.t, "cmd/cloakroom"), append(append(args, "--data", s.data), s.where()...)...)
-	command.Env = environment()
+	command.Env = harness.Environment()
 	command.Stdin = strings.NewReader(stdin)
 	var out, log bytes.Buffer
 	command.Stdout, command.Stderr = &out, &log
@@ -227,32 +197,6 @@ func (s *server) where() []string {
 
 // database is the file that the server keeps everything in.
 func (s *server) database() string { return filepath.Join(s.data, "cloakroom.db") }
-
-// output is what a process has printed, to be read while it prints more.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-func (o *output) tail(lines int) string {
-	all := strings.Split(strings.TrimSpace(o.String()), "\n")
-	if cut := len(all) - lines; cut > 0 {
-		return fmt.Sprintf("… %d lines …\n%s", cut, strings.Join(all[cut:], "\n"))
-	}
-	return strings.Join(all, "\n")
-}
 
 // eventually waits until what is asked holds.
 func eventually(t *testing.T, what string, holds func() bool) {

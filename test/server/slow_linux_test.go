@@ -51,7 +51,7 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	eventually(t, "the slow clients' connections are closed", func() bool { return s.files() < files+each/2 })
 	v.demand(http.StatusOK, "afterwards")
 	if stuck := s.goroutines(); stuck > 40 {
-		t.Errorf("%d goroutines are left:\n%s", stuck, s.log.tail(400))
+		t.Errorf("%d goroutines are left:\n%s", stuck, s.log.Tail(400))
 	}
 }
 

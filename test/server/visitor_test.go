@@ -145,7 +145,7 @@ func (v *visitor) ticket() string { return v.cookies[sessionCookie] }
 func (v *visitor) must(a answer, err error) answer {
 	v.s.t.Helper()
 	if err != nil {
-		v.s.t.Fatalf("%v\n%s", err, v.s.log.tail(10))
+		v.s.t.Fatalf("%v\n%s", err, v.s.log.Tail(10))
 	}
 	return a
 }
