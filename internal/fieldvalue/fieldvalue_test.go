@@ -37,7 +37,7 @@ func TestAnIdentityNeedsAUsernameAndNoAddress(t *testing.T) {
 	}
 }
 
-// FuzzFlaw holds what has no flaw against what a reader of the header makes of it.
+// FuzzFlaw checks that a text without a flaw arrives unchanged.
 func FuzzFlaw(f *testing.F) {
 	f.Add("ada ")
 	f.Add("jörg")

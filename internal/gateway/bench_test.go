@@ -22,8 +22,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// BenchmarkProxy compares requests of somebody who is signed in, through the whole of the gateway, with the same through a
-// bare httputil.ReverseProxy to the same application.
+// BenchmarkProxy compares requests of a signed-in user through the gateway with the same requests through a bare
+// httputil.ReverseProxy to the same application.
 func BenchmarkProxy(b *testing.B) {
 	for _, size := range []int{1 << 10, 64 << 10} {
 		text := bytes.Repeat([]byte("x"), size)
@@ -52,7 +52,7 @@ func BenchmarkProxy(b *testing.B) {
 	}
 }
 
-// ask asks from many clients at once.
+// ask sends requests from many clients at once.
 func ask(b *testing.B, address, cookie string, size int) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}}
 	b.SetBytes(int64(size))
@@ -79,7 +79,7 @@ func ask(b *testing.B, address, cookie string, size int) {
 	})
 }
 
-// signedIn serves the assembled whole in front of an application, and signs somebody in.
+// signedIn starts the assembled server in front of an application, and signs a user in.
 func signedIn(b *testing.B, upstream string) (cookie, address string) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

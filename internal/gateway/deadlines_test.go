@@ -50,7 +50,7 @@ func openGateway(t *testing.T, upstream string, stall, limit time.Duration, h2 b
 	return s, g
 }
 
-// trickle is a body of which a byte comes at each turn of pause.
+// trickle is a body that yields one byte after each pause.
 type trickle struct {
 	pause time.Duration
 	left  int
@@ -141,7 +141,7 @@ func TestWhatMovesMayTakeItsTimeAndWhatStallsMayNot(t *testing.T) {
 	}
 }
 
-// lingering is a connection to an upstream whose write of a request's last bytes takes until the answer has begun.
+// lingering is a connection to an upstream on which writing a request's last bytes lasts until the answer has begun.
 type lingering struct {
 	net.Conn
 	last  []byte // how the request ends
@@ -160,8 +160,8 @@ func (c lingering) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole: once an answer has begun, the server closes the request's body, and to
-// read on is an error. But the transport looks once more whether there is too much, however late its last write is done.
+// TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole covers a race: once an answer has begun, the server closes the request's body,
+// and reading on is an error. But the transport reads once more to detect excess bytes, however late its last write is done.
 func TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole(t *testing.T) {
 	const size, pieces = 256 << 10, 20
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -194,7 +194,7 @@ func TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole(t *testing.T) {
 	}
 }
 
-// TestAClientThatTakesNothingIsGivenUp: what it holds of the application and of us is let go.
+// TestAClientThatTakesNothingIsGivenUp checks that a client which doesn't read is disconnected, here and at the application.
 func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 	gone := make(chan struct{}, 1)
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -223,8 +223,8 @@ func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestTheUpstreamIsAskedOnceASmallBodyIsThere: who sends a small body slowly keeps nobody but us waiting, and who doesn't
-// send all of it is not passed on at all.
+// TestTheUpstreamIsAskedOnceASmallBodyIsThere checks that a slow client with a small body doesn't keep the upstream waiting,
+// and that an incomplete small body is never passed on.
 func TestTheUpstreamIsAskedOnceASmallBodyIsThere(t *testing.T) {
 	asked := make(chan string, 10)
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

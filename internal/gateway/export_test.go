@@ -14,7 +14,7 @@ import (
 // PlainPath is plainPath.
 var PlainPath = plainPath
 
-// Demanded says what rules demand of a request, in the words of rules. What is passed on demands a session.
+// Demanded returns what rules require of a request to an upstream, in the words of rules.
 func Demanded(texts []string, method, path string) (string, error) {
 	all, err := parseRules(texts)
 	if err != nil {
@@ -23,7 +23,7 @@ func Demanded(texts []string, method, path string) (string, error) {
 	return all.require(method, path, signedIn).String(), nil
 }
 
-// DemandedBelow is Demanded for a path below a prefix that no rule can tell from another.
+// DemandedBelow is Demanded for an ambiguous path below a prefix.
 func DemandedBelow(texts []string, method, prefix string) (string, error) {
 	all, err := parseRules(texts)
 	if err != nil {
@@ -32,7 +32,8 @@ func DemandedBelow(texts []string, method, prefix string) (string, error) {
 	return all.requireBelow(method, prefix, signedIn).String(), nil
 }
 
-// UnsafePrefix returns which of two upstreams gets an unsafe path, where the second is spared; "": it is refused.
+// UnsafePrefix returns the prefix that accepts an ambiguous path; "" if it is refused. An upstream with the prefix spared
+// accepts none.
 func UnsafePrefix(path, unsafe, spared string) string {
 	g := &Gateway{unsafe: []string{unsafe}, upstreams: []*upstream{{prefix: spared}, {prefix: unsafe}}}
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
@@ -66,14 +67,14 @@ func (d requirement) String() string {
 // Hashed is hashed.
 var Hashed = hashed
 
-// Scrubbed is what is left of a client's headers.
+// Scrubbed returns what scrub leaves of a client's headers.
 func Scrubbed(h http.Header) http.Header {
 	h = h.Clone()
 	scrub(h)
 	return h
 }
 
-// Described is what an upstream is told of a user.
+// Described returns the identity headers for a user.
 func Described(u *account.User) http.Header {
 	h := http.Header{}
 	describe(h, caller{who: &auth.Identity{User: u}}, "an assertion")
@@ -86,7 +87,7 @@ var Listed = escapeListItem
 // WithoutCookies is withoutCookies.
 var WithoutCookies = withoutCookies
 
-// EncodeGroups is encode, for names that can be encoded: all.
+// EncodeGroups is encode. It panics on an error, which no list of names causes.
 func EncodeGroups(names []string) encoded {
 	e, err := encode(names)
 	if err != nil {
@@ -104,10 +105,10 @@ type Assertions struct{ assertions }
 // NewAssertions returns one with this signer.
 func NewAssertions(s Signer) *Assertions { return &Assertions{assertions{signer: s}} }
 
-// Of is of.
+// Of is get.
 func (a *Assertions) Of(ctx context.Context, c Claims) (string, error) { return a.get(ctx, c) }
 
-// Len returns how many are remembered.
+// Len returns the number of cached assertions.
 func (a *Assertions) Len() int { return len(a.young) + len(a.old) }
 
 // WrapUpstreams puts wrap round each connection to an upstream. Call it before the first request.

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// cgi is the variable that a header becomes in CGI, and in what imitates it: whatever is no letter or digit is "_".
+// cgi returns the variable that a header becomes in CGI and its successors: all but letters and digits become "_".
 func cgi(name string) string {
 	return "HTTP_" + strings.Map(func(r rune) rune {
 		switch {
@@ -27,7 +27,7 @@ func cgi(name string) string {
 	}, name)
 }
 
-// ourVariables are those in which an upstream looks for the identity, or for what a proxy knows of the request.
+// ourVariables are the variables in which an upstream looks for the identity, or for a proxy's description of the request.
 var ourVariables = []string{
 	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_REMOTE_SCOPES", "HTTP_CLOAKROOM_ASSERTION",
 	"HTTP_X_FORWARDED_USER", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX",
@@ -89,7 +89,7 @@ func TestOurCookiesStayHere(t *testing.T) {
 		"\t__Host-Http-sessionid\t=s;a=1":                       "a=1",
 		"cloakroom_device=d; csrftoken=x; sessionid=django":     "csrftoken=x; sessionid=django",
 		"a=__Host-Http-sessionid; b=\"x; __Host-Http-sessionid": "a=__Host-Http-sessionid; b=\"x",
-		// Other spellings, which we take for nobody's and another server might take for ours.
+		// Other spellings, which aren't our cookie to us but might be to another server.
 		`"__Host-Http-sessionid"=s; a=1`:                `a=1`,
 		`'__Host-Http-sessionid'=s`:                     "",
 		`__Host-Http-sessionid"="s"`:                    "",
@@ -123,7 +123,7 @@ func TestANameIsOneEntryOfTheList(t *testing.T) {
 	}
 }
 
-// hostile are names that would end a header, or be two entries of a list.
+// hostile are names that could end a header, or become two entries of a list.
 var hostile = []string{
 	"x\r\nRemote-User: root", "x\nRemote-Groups: admin", "x\rSet-Cookie: a=b", "x\x00root", "x\x7f", "x\u0085y", "\tx\t", "x\u2028y", "a,admin", "%2Cadmin",
 	" x ", "\xff\xfe", "x\xc0\x8dy", "Büro", "",
@@ -145,8 +145,8 @@ func FuzzDescribe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, other string) { oneLineEach(t, one, other) })
 }
 
-// oneLineEach holds what is told of such a user against what an upstream reads: seven headers, a line each, and two groups.
-// The username and the address arrive as they are, or nothing is told.
+// oneLineEach checks what an upstream reads about such a user: seven headers of one line each, and two groups. The username
+// and the e-mail address arrive exactly, or there is no identity.
 func oneLineEach(t *testing.T, one, other string) {
 	t.Helper()
 	u := &account.User{ID: "7", Username: one, Email: other, FirstName: one, LastName: other, Groups: []string{one, other}}

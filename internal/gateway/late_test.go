@@ -19,7 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// member is somebody who is signed in to a gateway.
+// member is a user who is signed in to a gateway.
 type member struct {
 	t       *testing.T
 	g       *gateway.Gateway
@@ -64,7 +64,7 @@ func newMember(t *testing.T, application http.HandlerFunc) *member {
 	return m
 }
 
-// watch lets the gateway judge what is under way until the test ends.
+// watch lets the gateway check requests under way until the test ends.
 func (m *member) watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -72,7 +72,7 @@ func (m *member) watch() {
 	m.t.Cleanup(func() { cancel(); <-done })
 }
 
-// post sends the head of a POST and the first bytes of its body.
+// post sends the headers of a POST and the first bytes of its body.
 func (m *member) post(head, first string) net.Conn {
 	m.t.Helper()
 	c, err := net.Dial("tcp", m.server.Listener.Addr().String())
@@ -86,7 +86,7 @@ func (m *member) post(head, first string) net.Conn {
 	return c
 }
 
-// status returns that of the answer.
+// status returns the status of the answer.
 func (m *member) status(c net.Conn) int {
 	m.t.Helper()
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -97,7 +97,7 @@ func (m *member) status(c net.Conn) int {
 	return answer.StatusCode
 }
 
-// swallow is an application that says when it has the first bytes of a body, and how the body ended.
+// swallow is an application that reports when it has the first bytes of a body, and how the body ended.
 func swallow() (application http.HandlerFunc, begun chan struct{}, ended chan error) {
 	begun, ended = make(chan struct{}, 1), make(chan error, 1)
 	return func(_ http.ResponseWriter, r *http.Request) {
@@ -119,8 +119,7 @@ var bodies = map[string][2]string{
 	"chunked": {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(large), large)},
 }
 
-// Whatever the gateway's own turns find, the application never sees the end of a body that came from somebody who had been
-// signed out by then.
+// Even if no review has run yet, the application never sees the end of a body whose sender has been signed out.
 func TestTheEndOfALargeBodyIsJudged(t *testing.T) {
 	for name, b := range bodies {
 		for _, out := range []bool{false, true} {
@@ -146,7 +145,7 @@ func TestTheEndOfALargeBodyIsJudged(t *testing.T) {
 	}
 }
 
-// A body that stands still is cut in one of the gateway's turns, and the client hears why.
+// A body that pauses is cut by one of the gateway's reviews, and the client's answer says why.
 func TestALargeBodyIsCutWhenTheSessionEnds(t *testing.T) {
 	for name, b := range bodies {
 		application, begun, ended := swallow()

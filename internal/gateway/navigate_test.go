@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestNoRedirectSendsABodyAgain reads the program: of the statuses that lead elsewhere it names none but 303, after
-// which browsers ask by GET. 304 leads nowhere.
+// TestNoRedirectSendsABodyAgain reads the source code: 303, after which browsers use GET, must be the only redirect in it. 304
+// is no redirect.
 func TestNoRedirectSendsABodyAgain(t *testing.T) {
 	t.Attr("threat", "J04")
 	others := []string{"StatusMultipleChoices", "StatusMovedPermanently", "StatusFound", "StatusUseProxy", "StatusTemporaryRedirect",

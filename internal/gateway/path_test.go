@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
 )
 
-// ambiguous are paths that some server reads differently from another.
+// ambiguous are paths that two servers may read differently.
 var ambiguous = []string{
 	"", "*", "admin", "//", "//admin", "/admin//x", "/admin//", "/health/../admin", "/health/..", "/..", "/./admin", "/admin/.",
 	"/health%2f..%2fadmin", "/health%2F..%2Fadmin", "/a%5cb", "/a\\b", "/health;/admin", "/health;x=1/admin", "/health%3b/admin",
@@ -40,7 +40,7 @@ func TestPlainPathsAreDecoded(t *testing.T) {
 	}
 }
 
-// FuzzPathRule holds a path that is let through against models of what servers make of one: all of them see the same.
+// FuzzPathRule checks that models of several servers read every accepted path in the same way.
 func FuzzPathRule(f *testing.F) {
 	for _, p := range ambiguous {
 		f.Add(p)
@@ -110,7 +110,7 @@ var servers = map[string]func(raw string) string{
 		}
 		return strings.Join(segments, "/")
 	},
-	// What decodes twice by mistake.
+	// A server that decodes twice by mistake.
 	"twice": func(raw string) string {
 		once, err := url.PathUnescape(raw)
 		if err != nil {

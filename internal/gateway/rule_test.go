@@ -38,7 +38,7 @@ func TestTheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
 	}
 }
 
-// An upstream may take these for the same as what the rules name, or for something else. They get in by neither.
+// An upstream may treat these paths like the path of a rule, or not. Both must be safe.
 func TestAnotherSpellingOpensNothing(t *testing.T) {
 	t.Attr("threat", "C6")
 	for _, c := range []struct{ path, want string }{

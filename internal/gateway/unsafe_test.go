@@ -14,13 +14,13 @@ func TestUnsafePathsStayBelowTheirPrefix(t *testing.T) {
 		// Another prefix, or one that only looks like it.
 		"/other/a%2Fb": false, "/a//b": false, "//gitlab/a": false, "/gitlab%2Fa": false, "/gitlab;a/b": false, "/gitlabx//a": false, "/GitLab//a": false,
 		"/%67itlab//a": false,
-		// Out of it.
+		// A path that leads out of the prefix.
 		"/gitlab/a%2F..%2Fb": false, "/gitlab//../b": false, "/gitlab/..;/b": false, "/gitlab/..%3Bx/b": false, "/gitlab/a%2F./b": false, "/gitlab/%2e%2e//b": false,
 		"/gitlab/..%2Fb": false, "/gitlab/.%2F/b": false,
-		// What stays refused.
+		// Paths that stay refused.
 		"/gitlab//a%5Cb": false, "/gitlab//a\\b": false, "/gitlab//%61": false, "/gitlab//%252F": false, "/gitlab//a%00": false, "/gitlab//%ff": false, "/gitlab//a%": false,
 		"/gitlab//a b": false,
-		// Nested in it is an upstream that is spared.
+		// Below the prefix is an upstream without unsafe paths.
 		"/gitlab/safe//a": false, "/gitlab/safe%2Fa": true,
 	} {
 		if got := gateway.UnsafePrefix(path, "/gitlab", "/gitlab/safe") == "/gitlab"; got != want {

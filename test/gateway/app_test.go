@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// built makes the folder of a built app, and something beside it that is nobody's.
+// built makes the folder of a built app, and a file beside it that must not be served.
 func built(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "dist")
@@ -49,12 +49,12 @@ func TestTheAppIsServed(t *testing.T) {
 		{"/favicon.svg", nil, 200, "<svg/>", "no-cache"}, {"/in.svg", nil, 200, "<svg/>", "no-cache"},
 		{"/docs", nil, 200, "the docs", "no-cache"}, {"/docs/", nil, 200, "the docs", "no-cache"},
 		{"/.well-known/security.txt", nil, 200, "Contact", "no-cache"}, {"/gro%C3%9Fe%20datei.txt", nil, 200, "with blanks", "no-cache"},
-		// History fallback, for what a browser will show and no other.
+		// The history fallback is only for what a browser shows as a page.
 		{"/orders/7", pageHeaders, 200, "the app", "no-cache"}, {"/orders/7", oldPage, 200, "the app", "no-cache"}, {"/users/john.doe", pageHeaders, 200, "the app", "no-cache"},
 		{"/orders/7", fetchHeaders, 404, "not_found", "no-store"}, {"/orders/7", nil, 404, "not_found", "no-store"},
 		{"/assets/index-OLDOLD12.js", scriptHeaders, 404, "not_found", "no-store"}, {"/assets/index-OLDOLD12.js", pageHeaders, 404, "not_found", "no-store"},
 		{"/api/nothing", pageHeaders, 404, "not_found", "no-store"}, {"/api/real.json", nil, 200, "{}", "no-cache"},
-		// No listing, nothing hidden, nothing beside.
+		// No listing, no hidden files, nothing outside of the folder.
 		{"/empty", nil, 404, "not_found", "no-store"}, {"/empty/", nil, 404, "not_found", "no-store"}, {"/assets/", nil, 404, "not_found", "no-store"},
 		{"/.env", nil, 404, "not_found", "no-store"}, {"/.git/config", nil, 404, "not_found", "no-store"}, {"/assets/.hidden.js", nil, 404, "not_found", "no-store"},
 		{"/out.txt", nil, 404, "not_found", "no-store"}, {"/etc/passwd", nil, 404, "not_found", "no-store"}, {"/favicon.svg/", nil, 404, "not_found", "no-store"},
@@ -129,7 +129,7 @@ func TestTheAppAndTheUpstreamShareThePaths(t *testing.T) {
 	}
 }
 
-// plainSignedIn makes a user and signs them in where the program speaks plain http, as to a proxy.
+// plainSignedIn makes a user and signs them in over plain http, as a proxy would.
 func (f *front) plainSignedIn(t *testing.T, name string) string {
 	t.Helper()
 	f.person(t, name)

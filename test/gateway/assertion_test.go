@@ -24,7 +24,7 @@ type verifier struct {
 	dir     string
 }
 
-// verifiers are made of the code in docs/gateway.md and of what calls it.
+// verifiers are programs that call the code of docs/gateway.md.
 func verifiers(t *testing.T) []verifier {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gateway.md"))
@@ -145,8 +145,7 @@ func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
 	})
 }
 
-// TestVerifiersTellTheExactNameAndID, where the header's bytes would be garbled by servers that take them for Latin-1. Django's
-// part of the documentation is the code of the example.
+// TestVerifiersTellTheExactNameAndID uses names that servers which read headers as Latin-1 would garble.
 func TestVerifiersTellTheExactNameAndID(t *testing.T) {
 	all := verifiers(t)
 	f := startGateway(t)
@@ -206,7 +205,7 @@ func tamper(t *testing.T, assertion string) string {
 	return strings.Join(parts, ".")
 }
 
-// TestDocumentedVerifiersLookAtEverything gives them what is signed with a right key, and still wrong.
+// TestDocumentedVerifiersLookAtEverything gives them assertions that are signed with the right key and wrong otherwise.
 func TestDocumentedVerifiersLookAtEverything(t *testing.T) {
 	t.Attr("threat", "J02")
 	public, private, err := ed25519.GenerateKey(rand.Reader)

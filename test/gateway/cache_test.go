@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// careless is a cache for everybody that looks at neither cookies nor Vary: it keeps each answer to GET under its address,
-// unless Cache-Control forbids that to a shared cache (RFC 9111 section 3).
+// careless is a shared cache that ignores cookies and Vary: it keeps each answer to GET under its address, unless
+// Cache-Control forbids that (RFC 9111 section 3).
 type careless struct {
 	f    *front
 	kept map[string]reply

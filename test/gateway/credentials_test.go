@@ -21,8 +21,8 @@ func (f *front) answered(t *testing.T, path string, body map[string]string, head
 	return members
 }
 
-// A credential that is written slightly wrong lets nobody in, or is beaten by another. It stays here all the same: on a
-// public path too, the application sees none that is alive.
+// A credential that is written slightly wrong doesn't count, or another one takes precedence. It is removed all the same: the
+// application never sees a live credential, not even on a public path.
 func TestLiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
 	t.Attr("threat", "E06")
 	t.Attr("threat", "C15")
@@ -94,8 +94,8 @@ func TestLiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
 	}
 }
 
-// A token that is limited to scopes has no more upstream than it says: rules that only ask for somebody who is signed in
-// refuse it, those that let it in pass its scopes on, and on a public path it is a stranger's.
+// A token that is limited to scopes gives no more rights at an upstream: rules that ask only for a sign-in refuse it, rules
+// that let it in pass its scopes on, and on a public path it is passed on without an identity.
 func TestScopesReachTheApplication(t *testing.T) {
 	t.Attr("threat", "E13")
 	for name, start := range fronts {

@@ -23,8 +23,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// TestNobodyIsTakenForAnother lets 500 people ask at once, while some go away in the middle and some answers break off,
-// which the gateway's handler ends by a panic. The application learns of each request who asked, and of nobody else.
+// TestNobodyIsTakenForAnother sends requests of 500 users at once, while some clients disconnect and some answers break off,
+// which ends the gateway's handler with a panic. The application must see each request with its own user.
 func TestNobodyIsTakenForAnother(t *testing.T) {
 	t.Attr("threat", "J1")
 	const people = 500
@@ -79,7 +79,7 @@ func TestNobodyIsTakenForAnother(t *testing.T) {
 	}
 }
 
-// racing builds the program with the race detector, which this test alone does: it takes several times as long.
+// racing builds the program with the race detector. Only this test does, because it takes several times as long.
 func racing(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "cloakroom")
@@ -89,10 +89,10 @@ func racing(t *testing.T) string {
 	return file
 }
 
-// caller is somebody who asks; without a name, nobody.
+// caller is a client; without a name it isn't signed in.
 type caller struct{ name, cookie string }
 
-// crowd makes people who are signed in, before the program starts: to hash as many passwords would take minutes.
+// crowd makes signed-in users before the program starts: hashing as many passwords would take minutes.
 func (f *front) crowd(t *testing.T, people int) (all []caller) {
 	t.Helper()
 	s, err := cloakroom.New(t.Context(), cloakroom.Config{URL: "https://" + f.host, Data: f.data, Log: slog.New(slog.DiscardHandler)})
@@ -118,13 +118,13 @@ func (f *front) crowd(t *testing.T, people int) (all []caller) {
 }
 
 var (
-	// errCut says that the client went away, or that the answer broke off, as it was meant to.
+	// errCut says that the client disconnected, or that the answer broke off, as intended.
 	errCut = errors.New("cut off")
-	// errBusy is what the store is with as many strangers at once, where the race detector slows it down.
+	// errBusy says that the store was too slow for so many strangers, under the race detector.
 	errBusy = errors.New("503")
 )
 
-// ask sends one request, and demands that the application takes it for the caller's, and gets their path and body.
+// ask sends one request. The application must see it as the caller's, with the caller's path and body.
 func (c caller) ask(f *front, client *http.Client, random *rand.Rand) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

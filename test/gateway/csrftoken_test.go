@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// tokensOfOthers are what frameworks send in X-CSRFToken: Django's masked token, Flask-WTF's signed one, Laravel's, and what
-// is no token at all.
+// tokensOfOthers are what frameworks send in X-CSRFToken: Django's masked token, Flask-WTF's signed one, Laravel's, and
+// something that isn't a token.
 var tokensOfOthers = []string{
 	strings.Repeat("aB3d", 16), strings.Repeat("z", 32), "IjQ3Y2Y3ZDk4Ig.ZyQ1xw.f3Yx0lqg", strings.Repeat("x", 40), "fetch", "null", "-",
 }
@@ -78,7 +78,7 @@ func TestStrictModeReadsAnApplicationsTokenToo(t *testing.T) {
 	}
 }
 
-// csrftoken asks for a token.
+// csrftoken requests a token.
 func (f *front) csrftoken(t *testing.T, lines ...string) string {
 	t.Helper()
 	r := f.send(t, "h1", ask{path: "/api/auth/csrf", header: lines})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// kept demands that a request was not let through.
+// kept fails the test if a request was let through.
 func (f *front) kept(t *testing.T, protocol string, a ask, statuses ...int) reply {
 	t.Helper()
 	before := f.app.requests.Load()
@@ -49,7 +49,7 @@ func TestNoHeaderChangesTheDecision(t *testing.T) {
 	})
 }
 
-// Paths that some server takes for another one than /health or /open, which are public.
+// Some server reads each of these paths as /health or /open, which are public, and another reads it differently.
 var doubtful = []string{
 	"/admin?x=/health", "/health/../admin", "/health/..%2fadmin", "/health%2f..%2fadmin", "/health;/admin", "/health;x", "//admin", "//health",
 	"/%61dmin", "/HEALTH", "/Health", "/health/", "/health%20", "/health%00", "/health%0a", "/health%2e", "/%2e%2e/health", "/open/../admin",
@@ -69,7 +69,7 @@ func TestPublicPathsAreNoWayRoundTheRules(t *testing.T) {
 			f.kept(t, protocol, ask{path: path}, 400, 401, 403, 404)
 		}
 		f.kept(t, protocol, ask{path: "/admin#/health"}, 400, 401, 403)
-		// Caddy encodes the sign before it asks, and the application gets it so.
+		// Caddy encodes the character before it asks, and passes it on encoded.
 		if s, ok := f.send(t, protocol, ask{path: "/open/x#y"}).seen(); ok && (f.name != "caddy" || s.URI != "/open/x%23y") {
 			t.Errorf("/open/x#y reaches the application as %s", s.URI)
 		}
@@ -108,8 +108,8 @@ func TestNoSpellingOfAPathGetsRoundAPermission(t *testing.T) {
 	})
 }
 
-// A proxy that sends to Cloakroom what merely begins like its paths would keep it from the application, and let anybody ask
-// about requests.
+// If a proxy sent every path that begins like one of Cloakroom's to Cloakroom, the application would not get it, and any
+// client could use forward-auth.
 func TestPathsBesideOursAreTheApplications(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)

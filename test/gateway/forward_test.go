@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// question asks the program itself, as a proxy does.
+// question asks the program directly, as a proxy does.
 func (f *front) question(t *testing.T, path string, lines ...string) reply {
 	t.Helper()
 	c := plain(t, f.inner)
@@ -32,7 +32,7 @@ func plain(t testing.TB, address string) net.Conn {
 	return c
 }
 
-// startAlone starts the program with nothing in front of it, as the one who is asked.
+// startAlone starts the program without a proxy, for forward-auth requests of the test.
 func startAlone(t *testing.T, args ...string) *front {
 	f := newFront(t, "alone")
 	f.inner = f.address
@@ -41,7 +41,7 @@ func startAlone(t *testing.T, args ...string) *front {
 	return f
 }
 
-// right are the headers of a question about a request that anybody may make, to each of the routes.
+// right are, for each route, the headers of a question about a request to a public path.
 func right(f *front) map[string][]string {
 	return map[string][]string{
 		"/api/authz/forward-auth": {"X-Forwarded-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: " + f.host, "X-Forwarded-Uri: /health?x=1"},
@@ -49,8 +49,8 @@ func right(f *front) map[string][]string {
 	}
 }
 
-// nobody demands an answer that lets nobody in and says nothing of anybody.
-func nobody(t *testing.T, what string, r reply) {
+// demandRefusal fails the test unless the answer refuses the request and carries no identity.
+func demandRefusal(t *testing.T, what string, r reply) {
 	t.Helper()
 	if r.status < 300 {
 		t.Errorf("%s: %s", what, r)
@@ -72,8 +72,8 @@ func TestWithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
 		}
 		for i := range lines {
 			without := append(append([]string{}, lines[:i]...), lines[i+1:]...)
-			nobody(t, path+" without "+lines[i], f.question(t, path, without...))
-			nobody(t, path+" with two of "+lines[i], f.question(t, path, append(lines, lines[i])...))
+			demandRefusal(t, path+" without "+lines[i], f.question(t, path, without...))
+			demandRefusal(t, path+" with two of "+lines[i], f.question(t, path, append(lines, lines[i])...))
 			name, _, _ := strings.Cut(lines[i], ":")
 			for _, garbled := range []string{
 				"", " ", "x", "/", "GET /health", "get", "*", "http://", "https://", "https:///health", "//health", "javascript://" + f.host + "/health",
@@ -87,23 +87,23 @@ func TestWithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
 					continue // a dot at the end is no other host
 				}
 				asked := append(append([]string{}, without...), name+": "+garbled)
-				nobody(t, fmt.Sprintf("%s with %s: %q", path, name, garbled), f.question(t, path, asked...))
+				demandRefusal(t, fmt.Sprintf("%s with %s: %q", path, name, garbled), f.question(t, path, asked...))
 			}
 		}
 	}
-	nobody(t, "refusal", f.question(t, "/api/authz/refusal", right(f)["/api/authz/auth-request"]...))
+	demandRefusal(t, "refusal", f.question(t, "/api/authz/refusal", right(f)["/api/authz/auth-request"]...))
 	for _, path := range []string{"/api/authz", "/api/authz/", "/api/authz/x", "/api/authz/forward-auth/x", "/api/authz/%66orward-auth", "/api/authz//forward-auth"} {
-		nobody(t, path, f.question(t, path, append(right(f)["/api/authz/forward-auth"], right(f)["/api/authz/auth-request"]...)...))
+		demandRefusal(t, path, f.question(t, path, append(right(f)["/api/authz/forward-auth"], right(f)["/api/authz/auth-request"]...)...))
 	}
 	for _, own := range []string{"/signin", "/api/auth/login", "/api/me", "/auth/account"} {
 		r := f.question(t, "/api/authz/forward-auth", "X-Forwarded-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: "+f.host, "X-Forwarded-Uri: "+own)
-		if nobody(t, own, r); r.code() != "misrouted" {
+		if demandRefusal(t, own, r); r.code() != "misrouted" {
 			t.Errorf("%s: %s", own, r)
 		}
 	}
 }
 
-// Noise never says who may have what.
+// Random bytes are never taken for a question that is answered 200.
 func TestNoiseLetsNobodyIn(t *testing.T) {
 	t.Attr("threat", "C12")
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
@@ -115,8 +115,8 @@ func TestNoiseLetsNobodyIn(t *testing.T) {
 			b.WriteString(parts[random.IntN(len(parts))])
 		}
 		value := b.String()
-		nobody(t, value, f.question(t, "/api/authz/auth-request", "X-Original-Method: GET", "X-Original-URL: "+value))
-		nobody(t, value, f.question(t, "/api/authz/forward-auth", "X-Forwarded-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: "+f.host, "X-Forwarded-Uri: "+value))
+		demandRefusal(t, value, f.question(t, "/api/authz/auth-request", "X-Original-Method: GET", "X-Original-URL: "+value))
+		demandRefusal(t, value, f.question(t, "/api/authz/forward-auth", "X-Forwarded-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: "+f.host, "X-Forwarded-Uri: "+value))
 	}
 }
 
@@ -126,7 +126,7 @@ func TestOnlyANamedProxyIsAnswered(t *testing.T) {
 	f := startAlone(t)
 	for path, lines := range right(f) {
 		r := f.question(t, path, append(lines, "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1")...)
-		if nobody(t, path, r); r.code() != "untrusted_proxy" || r.status != 403 {
+		if demandRefusal(t, path, r); r.code() != "untrusted_proxy" || r.status != 403 {
 			t.Errorf("%s: %s", path, r)
 		}
 	}
@@ -147,7 +147,7 @@ func TestAnAnswerToAProxyIsSmall(t *testing.T) {
 	}
 }
 
-// nginx takes 401 and 403 for a refusal, and anything else but 2xx for its own failure.
+// nginx takes 401 and 403 for a refusal, and every other status except 2xx for a failure.
 func TestNginxIsToldWhatItKnows(t *testing.T) {
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
 	about := func(path, uri string) reply {

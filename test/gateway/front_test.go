@@ -24,7 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// front is what browsers speak with: the program's own gateway, or another proxy that asks it.
+// front is the server that browsers connect to: the program's own gateway, or another proxy that asks it.
 type front struct {
 	name    string
 	host    string // localhost:PORT, as browsers know it
@@ -38,7 +38,7 @@ type front struct {
 	inner   string   // where the program itself listens
 }
 
-// rulesOfTests are what the fronts are started with.
+// rulesOfTests are the rules of every front.
 var rulesOfTests = []string{
 	"public GET,HEAD /health", "public /open/*", "permission:shop.admin /admin/*", "fresh /fresh/*", "public /stream-open",
 }
@@ -94,12 +94,12 @@ func (f *front) serve(t testing.TB, args ...string) {
 // startNginx starts the example's nginx in front of the program and the application.
 func startNginx(t testing.TB, args ...string) *front { return startNginxWith(t, nil, args...) }
 
-// startNginxWith replaces texts of the example by others, as an operator would.
+// startNginxWith changes the example's configuration first, as an operator would.
 func startNginxWith(t testing.TB, changes map[string]string, args ...string) *front {
 	t.Helper()
 	nginx := need(t, "nginx")
 	f := newFront(t, "nginx")
-	f.behind(t, args...)
+	f.startAuthServer(t, args...)
 	f.runNginx(t, nginx, changes)
 	return f
 }
@@ -130,7 +130,7 @@ func (f *front) runNginx(t testing.TB, nginx string, changes map[string]string) 
 	f.proxy.listening(f.address)
 }
 
-// http2Form replaces the example's form of HTTP/2 by the other one that it names, if this nginx wants that.
+// http2Form returns the change of the configuration that turns HTTP/2 on in this version of nginx.
 func http2Form(t testing.TB, nginx string) map[string]string {
 	t.Helper()
 	out, err := exec.Command(nginx, "-v").CombinedOutput()
@@ -148,7 +148,7 @@ func http2Form(t testing.TB, nginx string) map[string]string {
 	return map[string]string{" ssl http2;": " ssl; http2 on;"}
 }
 
-// TestNginxHasNoWarningForTheExample: nothing in it is deprecated, in the form for this nginx.
+// TestNginxHasNoWarningForTheExample checks that the example uses nothing that this version of nginx deprecates.
 func TestNginxHasNoWarningForTheExample(t *testing.T) {
 	f := startNginx(t)
 	f.send(t, "h2", ask{path: "/health"})
@@ -162,7 +162,7 @@ func startCaddy(t testing.TB, args ...string) *front {
 	t.Helper()
 	caddy := need(t, "caddy")
 	f := newFront(t, "caddy")
-	f.behind(t, args...)
+	f.startAuthServer(t, args...)
 	f.runCaddy(t, caddy, nil)
 	return f
 }
@@ -186,14 +186,14 @@ func (f *front) runCaddy(t testing.TB, caddy string, changes map[string]string) 
 	f.proxy.listening(f.address)
 }
 
-// behind starts the program as the one who is asked.
-func (f *front) behind(t testing.TB, args ...string) {
+// startAuthServer starts the program as the server that the proxy asks.
+func (f *front) startAuthServer(t testing.TB, args ...string) {
 	t.Helper()
 	f.inner = "127.0.0.1:" + strconv.Itoa(harness.FreePort(t))
 	f.serve(t, append(append(ruleFlags(), "--trusted-proxy", "127.0.0.1"), args...)...)
 }
 
-// example returns a configuration of the examples with the places of this test in it.
+// example returns a configuration of the examples with the addresses and files of this test.
 func (f *front) example(t testing.TB, name string, replace map[string]string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "examples", filepath.FromSlash(name)))
@@ -284,7 +284,7 @@ func (f *front) person(t testing.TB, name string) {
 
 const sessionCookie = "__Host-Http-sessionid"
 
-// signIn returns the Cookie line of somebody who has just signed in.
+// signIn signs a user in and returns the Cookie line.
 func (f *front) signIn(t testing.TB, name string) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"username": name, "password": goodPassword})
@@ -299,7 +299,7 @@ func (f *front) signIn(t testing.TB, name string) string {
 	return ticketOf(t, r)
 }
 
-// ticketOf returns the Cookie line that an answer asks for.
+// ticketOf returns the Cookie line for the session cookie that an answer sets.
 func ticketOf(t testing.TB, r reply) string {
 	t.Helper()
 	for _, line := range r.header.Values("Set-Cookie") {

@@ -39,7 +39,7 @@ func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
 				t.Errorf("%s is there %d times", name, len(s.Header[name]))
 			}
 			if f.name == "gateway" && !slices.Equal(public.Header[name], []string{""}) {
-				t.Errorf("nobody is signed in, and %s is %q", name, public.Header[name])
+				t.Errorf("without a sign-in %s is %q", name, public.Header[name])
 			}
 		}
 		if s.URI != "/orders/7?page=2&x=%2f.." || s.Host != f.host || s.Method != "GET" {
@@ -107,7 +107,7 @@ func TestNoTwoUsersArriveAsOne(t *testing.T) {
 	})
 }
 
-// pairs are each of the texts as a username, and as an address.
+// pairs returns each text as a username, and as an e-mail address.
 func pairs(texts []string) (all [][2]string) {
 	for _, s := range texts {
 		all = append(all, [2]string{s, "x@example.com"}, [2]string{"ada", s})
@@ -129,7 +129,7 @@ func (f *front) token(t *testing.T, name string, scopes ...string) string {
 	return made.Token
 }
 
-// database opens the server's file as any other program might.
+// database opens the server's file as another program would.
 func (f *front) database(t *testing.T) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.data, "cloakroom.db")+"?_pragma=busy_timeout(10000)")

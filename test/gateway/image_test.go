@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// image is what buildah made of docs/deploy.md, and a container of it.
+// image is the image that buildah builds from docs/deploy.md, and a container of it.
 type image struct {
 	t       *testing.T
 	buildah []string // the program, and where it keeps what it makes
@@ -21,7 +21,7 @@ type image struct {
 	listen  string
 }
 
-// command returns a command of buildah's.
+// command returns a buildah command.
 func (i image) command(args ...string) []string {
 	return append(append([]string{}, i.buildah...), args...)
 }
@@ -36,14 +36,14 @@ func (i image) buildahed(args ...string) string {
 	return string(out)
 }
 
-// inside is a command in the container, with what the image says of user and environment.
+// inside returns a command in the container, with the user and environment of the image.
 func (i image) inside(args ...string) []string {
 	return append(i.command("run", "--isolation", "chroot", "--network", "host", "-v", i.volume+":/data:rw", "-e", "CLOAKROOM_LISTEN="+i.listen,
 		"-e", "CLOAKROOM_URL=http://localhost:"+portOf(i.listen), "c", "--"), args...)
 }
 
-// buildImage builds what the documentation says, with the commands of its first stage run here: its base is an image of
-// Go's, for which a registry would be needed.
+// buildImage builds the image of the documentation. It runs the commands of the first stage here, because its base image
+// would need a registry.
 func buildImage(t *testing.T) image {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy.md"))
 	if err != nil {

@@ -22,8 +22,8 @@ type upload interface {
 	answer() (reply, error)
 }
 
-// begin sends the head of a POST, and returns when the front asks for its body: it has judged the head by then. length -1
-// leaves the length open.
+// begin sends the headers of a POST, and returns when the front asks for the body: by then it has checked the request. length
+// -1 announces no length.
 func (f *front) begin(t *testing.T, protocol, path string, length int, header ...string) upload {
 	t.Helper()
 	c := f.dial(t, protocol)
@@ -119,7 +119,7 @@ func (u *uploadH2) send(piece string, last bool) error {
 
 func (u *uploadH2) answer() (reply, error) { return readH2(u.framer) }
 
-// ending is a way in which somebody can lose the right to what they have begun.
+// ending is a way in which a caller can lose the right to a request under way.
 type ending struct {
 	path   string
 	refuse int // what the request is answered with
@@ -141,8 +141,8 @@ var endings = map[string]ending{
 	}},
 }
 
-// A small body is read before the request is passed on, and the request judged again then: nothing acts for somebody who
-// has lost the right to it meanwhile, however slowly the body came.
+// A small body is read before the request is passed on, and then the request is checked again. So the application doesn't
+// act for a caller who lost the right meanwhile, however slowly the body arrived.
 func TestABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
 	t.Attr("threat", "X21")
 	t.Attr("threat", "X01")
@@ -197,7 +197,7 @@ func TestABodyThatComesAfterTheEndIsNotPassedOn(t *testing.T) {
 	}
 }
 
-// On a public path it arrives as a stranger's.
+// On a public path the request is passed on without an identity.
 func TestABodyThatComesAfterTheEndIsAStrangers(t *testing.T) {
 	t.Attr("threat", "X21")
 	t.Attr("threat", "X01")
@@ -231,7 +231,7 @@ func TestABodyOutlivesANewTicket(t *testing.T) {
 	}
 }
 
-// What is larger is passed on while it comes, and cut when the right to it ends.
+// A larger body is passed on as it arrives, and cut when the right to it ends.
 func TestAnUploadIsCutWhenTheRightEnds(t *testing.T) {
 	t.Attr("threat", "X21")
 	t.Attr("threat", "X01")
@@ -303,7 +303,7 @@ func TestAnUploadIsCutWhenTheRightEnds(t *testing.T) {
 	}
 }
 
-// A download of a known length, and an answer that has not begun, end with the session as one without an end does.
+// A download of a known length and an answer that hasn't begun end with the session, like an endless stream.
 func TestWhateverLastsEndsWithTheSession(t *testing.T) {
 	t.Attr("threat", "X22")
 	t.Attr("threat", "X01")
@@ -351,8 +351,8 @@ func TestWhateverLastsEndsWithTheSession(t *testing.T) {
 	}
 }
 
-// Bodies that are read whole take a bounded amount of memory together, and so do those of strangers, for whom nothing is
-// kept but the smallest. What has no room is passed on while it comes.
+// Bodies that are read whole take a bounded amount of memory together. Of strangers' bodies only the smallest are read whole.
+// A body for which there is no memory is passed on as it arrives.
 func TestHeldBodiesTakeBoundedMemory(t *testing.T) {
 	f := startGateway(t)
 	var taken atomic.Int64
@@ -380,7 +380,7 @@ func TestHeldBodiesTakeBoundedMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The strangers' and those for which there is no room have arrived, but for what is held on the way.
+	// The strangers' bodies, and those for which there is no memory, have arrived, except what is buffered on the way.
 	if want := int64((clients - 40) * (size - 64<<10)); !eventually(func() bool { return taken.Load() >= want }) {
 		t.Errorf("the application has %d bytes, want %d", taken.Load(), want)
 	}

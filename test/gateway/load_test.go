@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// memory returns the most memory that a process has held, in bytes.
+// memory returns the peak memory of a process, in bytes.
 func memory(t *testing.T, p *process) int64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))

@@ -29,7 +29,7 @@ type nodes struct {
 	running   []*process
 }
 
-// startNodes starts the nodes, and then the front with the block of the documentation in the place of its own.
+// startNodes starts the nodes, and then the front with the configuration block of the documentation.
 func startNodes(t *testing.T, front string) *nodes {
 	t.Helper()
 	n := &nodes{front: newFront(t, front), t: t}
@@ -51,7 +51,7 @@ func startNodes(t *testing.T, front string) *nodes {
 	return n
 }
 
-// documented is the block for several nodes in the documentation, with the addresses of these.
+// documented returns the documentation's block for several nodes, with the addresses of these nodes.
 func (n *nodes) documented(language string) string {
 	n.t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy.md"))
@@ -135,7 +135,7 @@ func TestARestartOfOneNodeAfterTheOtherLosesNoRequest(t *testing.T) {
 	}
 }
 
-// work is what a person does, over and over, until ctx ends.
+// work repeats what a user does until ctx ends.
 func (n *nodes) work(ctx context.Context, user, protocol string, answers *atomic.Int64) {
 	client := n.clientOf(protocol)
 	defer client.CloseIdleConnections()

@@ -43,7 +43,7 @@ func TestAnUpstreamThatIsDownSignsNobodyOut(t *testing.T) {
 	}
 }
 
-// calm demands this status and code, and that nothing is said of the cookie.
+// calm fails the test unless the answer has this status and code, and leaves the cookie alone.
 func (f *front) calm(t *testing.T, r reply, want string) {
 	t.Helper()
 	status, code, _ := strings.Cut(want, " ")
@@ -136,7 +136,7 @@ func TestTheUpstreamIsToldThatTheClientHasGone(t *testing.T) {
 		select {
 		case <-gone:
 		case <-time.After(patience):
-			t.Errorf("%s: the upstream goes on working for nobody", protocol)
+			t.Errorf("%s: the upstream goes on working although its client is gone", protocol)
 		}
 	}
 }

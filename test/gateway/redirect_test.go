@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// payloads are what might lead a browser to another site; the sign-in page is tested with the same.
+// payloads might lead a browser to another site. The tests of the sign-in page use the same.
 func payloads(t *testing.T) (all []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "web", "pages", "src", "testdata", "redirects.json"))
@@ -25,7 +25,8 @@ func payloads(t *testing.T) (all []string) {
 	return all
 }
 
-// judge is Node's URL, which is the WHATWG's: what a browser makes of an answer's Location, and then of its next.
+// judge is Node's URL parser, which is the WHATWG's: it says where a browser goes by an answer's Location, and then by its
+// next parameter.
 const judge = `
 const { here, places } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 const origin = new URL(here).origin;
@@ -83,7 +84,7 @@ func TestNoRedirectLeavesTheSite(t *testing.T) {
 	})
 }
 
-// location is where a browser that asks for a page is led to.
+// location returns the address to which a browser that opens a page is redirected.
 func (f *front) location(t *testing.T, protocol, path string) (string, bool) {
 	t.Helper()
 	c := f.dial(t, protocol)
@@ -122,7 +123,7 @@ func TestTheHostIsNotRepeated(t *testing.T) {
 			}
 		}
 	})
-	// The absolute form of a target goes before Host.
+	// The absolute form of a target takes precedence over Host.
 	f := startGateway(t)
 	c := f.dial(t, "h1")
 	defer c.Close()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What browsers say of a request that they show as a page, and of one by a script.
+// Headers of browsers for a request that they show as a page, and for one by a script.
 var (
 	pageHeaders   = []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Accept: text/html,application/xhtml+xml,*/*;q=0.8"}
 	oldPage       = []string{"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -91,7 +91,7 @@ func TestTheRefererIsNoWayBack(t *testing.T) {
 	})
 }
 
-// The application's own refusals are its own: no proxy takes them for ours.
+// No proxy takes the application's own refusals for Cloakroom's.
 func TestTheApplicationsAnswersComeThroughAsTheyAre(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)

@@ -18,12 +18,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// slowly counts what an application has to do with clients that take their time.
+// slowly counts the requests that an application has with slow clients.
 type slowly struct {
 	open, uploaded atomic.Int64
 }
 
-// serve takes what is uploaded, and then answers without an end, as fast as it is taken.
+// serve reads the upload, and then sends an endless answer as fast as the client reads.
 func (s *slowly) serve(w http.ResponseWriter, r *http.Request) {
 	s.open.Add(1)
 	defer s.open.Add(-1)
@@ -45,7 +45,7 @@ func (s *slowly) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// slowClient does as little at each step as a client can do: it sends a byte of its upload, or takes a byte of the answer.
+// slowClient does as little as possible at each step: it sends one byte of its upload, or reads one byte of the answer.
 type slowClient interface {
 	step() error
 	Close() error
@@ -53,8 +53,8 @@ type slowClient interface {
 
 const slowUpload = 20
 
-// dialSlow opens a connection whose sockets hold as little as those of a distant client. next is what it speaks over TLS;
-// "": nothing but HTTP/1.1 without.
+// dialSlow opens a connection with socket buffers as small as those of a distant client. next is the protocol over TLS; "":
+// HTTP/1.1 without TLS.
 func (f *front) dialSlow(next string) (net.Conn, error) {
 	conn, err := (&net.Dialer{Control: likeANetwork, Timeout: patience}).Dial("tcp", f.address)
 	if err != nil || next == "" {
@@ -175,7 +175,7 @@ func (c *slowH2) step() error {
 	}
 }
 
-// firstClients is what the program needs for itself and for the first clients, in bytes.
+// firstClients is the memory of the program itself and of the first clients, in bytes.
 const firstClients = 70 << 20
 
 func TestSlowClientsTakeLittleMemory(t *testing.T) {
@@ -199,7 +199,7 @@ func TestSlowClientsTakeLittleMemory(t *testing.T) {
 	})
 }
 
-// withSlow opens so many slow clients, every other of which uploads, and demands that 5,000 of them would fit into so many
+// withSlow opens slow clients, every other of which uploads. It fails the test unless 5,000 of them would fit into limit
 // bytes.
 func (f *front) withSlow(t *testing.T, clients, room int, start func(uploads bool) (slowClient, error)) {
 	t.Helper()
@@ -240,7 +240,7 @@ func (f *front) withSlow(t *testing.T, clients, room int, start func(uploads boo
 	}
 }
 
-// stepAll lets each client do a step, some of them at a time.
+// stepAll lets each client do one step, several of them at a time.
 func stepAll(t *testing.T, open []slowClient) {
 	t.Helper()
 	var workers sync.WaitGroup
@@ -261,7 +261,7 @@ func stepAll(t *testing.T, open []slowClient) {
 	}
 }
 
-// eventually waits until something is so.
+// eventually waits until a condition holds.
 func eventually(so func() bool) bool {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if so() {

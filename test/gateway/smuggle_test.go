@@ -19,8 +19,8 @@ func respond(status int, text string) http.HandlerFunc {
 	}
 }
 
-// answered are those that have one meaning all the same: chunks go before a length (RFC 9112 section 6.3), of which nothing
-// is passed on, a fold is a blank, and what follows is the client's next request, judged like any.
+// answered are the ones with one meaning: chunks take precedence over a length (RFC 9112 section 6.3), which isn't passed on,
+// a fold is a space, and the rest is the client's next request, checked like any other.
 var answered = []string{"length and chunks", "an expectation", "a folded header", "a request within a target"}
 
 // Each of these hides a second request, for /admin/hidden, from one of two servers that read the first differently.

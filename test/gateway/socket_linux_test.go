@@ -2,8 +2,8 @@ package gateway_test
 
 import "syscall"
 
-// likeANetwork gives a socket the segments of an Ethernet and small buffers. Those of the loopback device are so large that
-// the system gives each socket megabytes, and has none left when thousands are full.
+// likeANetwork gives a socket Ethernet's segment size and small buffers. On the loopback device the system gives each
+// socket megabytes, and has no memory left when thousands of them are full.
 func likeANetwork(_, _ string, c syscall.RawConn) (err error) {
 	controlled := c.Control(func(fd uintptr) {
 		if err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1400); err == nil {

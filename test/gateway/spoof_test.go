@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// ourVariables are those in which an application looks for the identity.
+// ourVariables are the CGI variables in which an application looks for the identity.
 var ourVariables = []string{
 	"HTTP_REMOTE_USER", "HTTP_REMOTE_USER_ID", "HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_NAME", "HTTP_REMOTE_SCOPES", "HTTP_CLOAKROOM_ASSERTION",
 }
 
-// otherVariables are those of other proxies and programs in which one might look as well.
+// otherVariables are the CGI variables of other proxies and programs in which it might look too.
 var otherVariables = []string{
 	"HTTP_X_FORWARDED_USER", "HTTP_X_AUTH_REQUEST_USER", "HTTP_X_FORWARDED_PREFIX", "HTTP_X_ORIGINAL_URL", "HTTP_X_REWRITE_URL",
 	"HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_FORWARDED", "HTTP_PROXY",
@@ -133,7 +133,7 @@ func TestWhatProvesTheIdentityStaysHere(t *testing.T) {
 				t.Errorf("%.60s: the application sees the ticket", sent)
 			}
 			if s.CGI["HTTP_AUTHORIZATION"] != "Basic YTpi" {
-				t.Errorf("what is the application's own is %q", s.CGI["HTTP_AUTHORIZATION"])
+				t.Errorf("the application's own Authorization is %q", s.CGI["HTTP_AUTHORIZATION"])
 			}
 		}
 	})

@@ -42,7 +42,7 @@ func serveEcho(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(c, rw)
 }
 
-// stream is what is left open.
+// stream is a connection that stays open.
 type stream struct {
 	net.Conn
 	from *bufio.Reader
@@ -70,7 +70,7 @@ func (f *front) webSocket(t *testing.T, cookie string) stream {
 	return s
 }
 
-// echoes demands that what is sent comes back.
+// echoes fails the test unless the server sends back what it gets.
 func (s stream) echoes(t *testing.T) {
 	t.Helper()
 	if _, err := io.WriteString(s, "hello"); err != nil {
@@ -163,7 +163,7 @@ func TestStreamsGetThrough(t *testing.T) {
 	})
 }
 
-// Any other protocol than WebSocket would be a tunnel for requests that nobody judges.
+// Any protocol other than WebSocket would be a tunnel for requests that bypass the checks.
 func TestNoOtherProtocolIsSwitchedTo(t *testing.T) {
 	t.Attr("threat", "E10")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// withTraefik adds the Traefik that CLOAKROOM_TRAEFIK names (3.7.12 or later), since Debian has none: all that is asked of the
-// other fronts is asked of it, too.
+// withTraefik adds the Traefik that CLOAKROOM_TRAEFIK names (3.7.12 or later), since Debian has none. It must pass the same
+// tests as the other fronts.
 func withTraefik(all map[string]func(testing.TB, ...string) *front) map[string]func(testing.TB, ...string) *front {
 	if traefik := os.Getenv("CLOAKROOM_TRAEFIK"); traefik != "" {
 		all["traefik"] = func(t testing.TB, args ...string) *front { return startTraefik(t, traefik, args...) }
@@ -22,7 +22,7 @@ func withTraefik(all map[string]func(testing.TB, ...string) *front) map[string]f
 func startTraefik(t testing.TB, traefik string, args ...string) *front {
 	t.Helper()
 	f := newFront(t, "traefik")
-	f.behind(t, args...)
+	f.startAuthServer(t, args...)
 	dir := t.TempDir()
 	certificate, key := f.certify(t)
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy.md"))

@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// embedded is Cloakroom inside of another program, which listens on a Unix socket.
+// embedded is Cloakroom inside another program that listens on a Unix socket.
 type embedded struct {
 	*front
 	t      *testing.T
@@ -58,7 +58,7 @@ func embed(t *testing.T, name string, trusted ...string) *embedded {
 	return e
 }
 
-// directly sends a request by the socket.
+// directly sends a request over the socket.
 func (e *embedded) directly(a ask) reply {
 	e.t.Helper()
 	c, err := net.Dial("unix", e.socket)
@@ -80,7 +80,7 @@ func (e *embedded) directly(a ask) reply {
 	return r
 }
 
-// guess tries a password, as from an address; again, where the server has no time for it.
+// guess tries a password, as if from an address. It tries again if the server is busy.
 func (e *embedded) guess(name, password, from string) (r reply) {
 	e.t.Helper()
 	a := ask{method: "POST", path: "/api/auth/login", body: fmt.Sprintf(`{"username":%q,"password":%q}`, name, password),
@@ -89,7 +89,7 @@ func (e *embedded) guess(name, password, from string) (r reply) {
 	return r
 }
 
-// addresses are those that the sessions of a ticket's user were made from.
+// addresses returns the addresses of the sessions of a ticket's user.
 func (e *embedded) addresses(cookie string) (all []string) {
 	e.t.Helper()
 	r := e.directly(ask{path: "/api/auth/sessions", header: []string{cookie}})
@@ -103,7 +103,7 @@ func (e *embedded) addresses(cookie string) (all []string) {
 	return all
 }
 
-// recorded are the addresses in the audit log.
+// recorded returns the addresses in the audit log.
 func (e *embedded) recorded() map[string]bool {
 	e.t.Helper()
 	if err := e.server.Audit.Flush(e.t.Context()); err != nil {
@@ -120,7 +120,7 @@ func (e *embedded) recorded() map[string]bool {
 	return all
 }
 
-// failures is how many guesses an address has, whatever the names.
+// failures returns the count of failed guesses of an address, for all names.
 const failures = 100
 
 func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
@@ -137,7 +137,7 @@ func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
 	}
 	for path, lines := range right(e.front) {
 		r := e.directly(ask{path: path, header: append(lines, "X-Forwarded-For: 127.0.0.1")})
-		if nobody(t, path, r); r.code() != "untrusted_proxy" {
+		if demandRefusal(t, path, r); r.code() != "untrusted_proxy" {
 			t.Errorf("%s: %s", path, r)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Paths that servers read differently reach the one upstream for which that was allowed, as they came, and are asked for
-// what any rule asks below its prefix.
+// Ambiguous paths reach, unchanged, only the upstream for which they are allowed, and must meet every rule for any path
+// below its prefix.
 func TestUnsafePathsReachOneUpstream(t *testing.T) {
 	for name, start := range fronts {
 		t.Run(name, func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestUploadsOfEverySizeReachTheApplication: a front has a limit for what it asks with, too, and must not count a body that
-// it doesn't send. nginx's is 1 MiB unless it is said.
+// TestUploadsOfEverySizeReachTheApplication checks the limits of fronts. nginx also has one for its forward-auth request, 1 MiB
+// by default, and must not apply it to the body, which it doesn't send there.
 func TestUploadsOfEverySizeReachTheApplication(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)
@@ -54,7 +54,7 @@ func (f *front) upload(t *testing.T, protocol, path string, size int64, announce
 	return reply{answer.StatusCode, answer.Header, body}
 }
 
-// TestTheSitesOwnLimitForUploadsHolds: the example says where it is set.
+// TestTheSitesOwnLimitForUploadsHolds sets the limit where the example says.
 func TestTheSitesOwnLimitForUploadsHolds(t *testing.T) {
 	f := startNginxWith(t, map[string]string{"client_max_body_size 0;   #": "client_max_body_size 2m;   #"})
 	cookie := f.signedIn(t, "ada")
@@ -72,7 +72,7 @@ func TestTheSitesOwnLimitForUploadsHolds(t *testing.T) {
 	}
 }
 
-// TestARefusedUploadIsToldWhy: the size of its body doesn't hide the reason.
+// TestARefusedUploadIsToldWhy checks that a large body doesn't hide the reason of a refusal.
 func TestARefusedUploadIsToldWhy(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		if protocol == "h2" {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// seen is what the application reports of a request that reached it.
+// seen is the application's report of a request that reached it.
 type seen struct {
 	Method string
 	URI    string // as it came
@@ -21,7 +21,7 @@ type seen struct {
 	Body   int64
 }
 
-// application is a server that answers with what it has received.
+// application is a server that answers with a report of the request.
 type application struct {
 	*httptest.Server
 	requests atomic.Int64
@@ -67,7 +67,7 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(s)
 }
 
-// cgi is the variable that a header becomes in CGI and in what imitates it: what is no letter or digit is "_".
+// cgi returns the variable that a header becomes in CGI and its successors: all but letters and digits become "_".
 func cgi(name string) string {
 	return "HTTP_" + strings.Map(func(r rune) rune {
 		switch {

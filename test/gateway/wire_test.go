@@ -19,7 +19,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// ask is a request, to be sent as it is.
+// ask is a request that is sent unchanged.
 type ask struct {
 	method string // "": GET
 	path   string // the target, as it goes over the wire
@@ -28,7 +28,7 @@ type ask struct {
 	body   string
 }
 
-// reply is what came back.
+// reply is the answer.
 type reply struct {
 	status int
 	header http.Header
@@ -37,7 +37,7 @@ type reply struct {
 
 func (r reply) String() string { return fmt.Sprintf("%d %.300s", r.status, bytes.TrimSpace(r.body)) }
 
-// code is the one that programs branch on; "" in an answer without.
+// code returns the code of a problem answer; "" for others.
 func (r reply) code() string {
 	var problem struct{ Code string }
 	if json.Unmarshal(r.body, &problem) != nil {
@@ -46,7 +46,7 @@ func (r reply) code() string {
 	return problem.Code
 }
 
-// seen is what the application has received; false: it was another who answered.
+// seen returns the application's report; false if another server answered.
 func (r reply) seen() (s seen, ok bool) {
 	if r.header.Get("X-Application") == "" {
 		return seen{}, false
@@ -54,7 +54,7 @@ func (r reply) seen() (s seen, ok bool) {
 	return s, json.Unmarshal(r.body, &s) == nil
 }
 
-// send sends a request by the protocol, "h1" or "h2", over a connection of its own.
+// send sends a request with the protocol "h1" or "h2" over a new connection.
 func (f *front) send(t testing.TB, protocol string, a ask) reply {
 	t.Helper()
 	if a.method == "" {
@@ -154,7 +154,7 @@ func sendH2(c net.Conn, a ask) (reply, error) {
 	return readH2(framer)
 }
 
-// errReset says that the server would have nothing of the request.
+// errReset says that the server reset the stream.
 var errReset = errors.New("the stream was reset")
 
 func readH2(framer *http2.Framer) (r reply, err error) {
