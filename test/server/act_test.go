@@ -10,7 +10,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// act is one request of a client, and what came of it.
+// act is one request of a client, and its outcome.
 type act struct {
 	w      *world
 	p      *person
@@ -24,7 +24,7 @@ type act struct {
 	err           error
 }
 
-// do does something. false: no answer came.
+// do performs one act. It returns false if no answer came.
 func (a *act) do() bool {
 	var there bool
 	a.with, there = a.p.pick()
@@ -47,7 +47,7 @@ func (a *act) do() bool {
 	return a.err == nil
 }
 
-// ask sends the request and notes when.
+// ask sends the request and records the times.
 func (a *act) ask(request func(*visitor) (answer, error)) int {
 	a.v = a.w.s.visitor()
 	if a.with.cookie != "" {
@@ -64,17 +64,17 @@ func (a *act) ask(request func(*visitor) (answer, error)) int {
 	return a.answer.status
 }
 
-// askInTurn asks again while there is no room for passwords, which changes nothing.
+// askInTurn repeats a request while the pool for passwords is full: a refusal changes nothing.
 func (a *act) askInTurn(request func(*visitor) (answer, error)) int {
 	return a.ask(func(v *visitor) (answer, error) {
 		return persist(func() (answer, error) { return request(v) })
 	})
 }
 
-// unknown stands for the status of an answer that says nothing, or that didn't come.
+// unknown is the status of an answer that didn't come or leaves the outcome open.
 const unknown = 0
 
-// note writes down what has happened between the call and the answer.
+// note records what happened between the call and the answer.
 func (a *act) note(k kind, more deed) {
 	more.kind, more.user, more.with, more.typed = k, a.p.name, a.with.ticket, a.typed
 	op := porcupine.Operation{ClientId: a.client, Input: more, Call: a.called, Return: a.ended}
@@ -102,7 +102,7 @@ func (a *act) check() {
 	}
 }
 
-// dead notes that the ticket doesn't pass. Half of those are asked for again.
+// dead records that the ticket was refused. Half of those are checked again later.
 func (a *act) dead() {
 	a.note(refusedDead, deed{})
 	if rand.IntN(2) == 0 {
@@ -122,13 +122,13 @@ func (a *act) signIn() {
 	case http.StatusUnauthorized:
 		a.note(wrong, deed{})
 		a.p.doubt(a.typed)
-	case unknown: // a session of which nobody has the ticket
+	case unknown: // a session whose ticket no client has
 	default:
 		a.unexpected()
 	}
 }
 
-// list finds out the public ID of the new session, and makes its ticket known.
+// list finds the public ID of the new session, and gives its ticket to the other clients.
 func (a *act) list() {
 	var list struct {
 		Sessions []struct {
@@ -259,7 +259,7 @@ func (a *act) changePassword() {
 
 func (a *act) number() int { return int(a.w.numbers.Add(1)) }
 
-// password returns the one that is believed to be right, and notes that it is typed.
+// password returns the password that should be right, and records that it is used.
 func (a *act) password() string {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()

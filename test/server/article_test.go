@@ -16,9 +16,9 @@ const (
 	apiURL    = "http://ADDRESS"
 )
 
-// article is the sample app of an often-read article about a single-page app and Django: it signs in with HTTP Basic and
-// an empty body, asks who is signed in, and signs out with Django's X-CSRFTOKEN. It must run here with no line changed,
-// and find right what it found wrong there.
+// article is the sample app of an often-read article about single-page apps and Django. It signs in with HTTP Basic and an
+// empty body, asks who is signed in, and signs out with Django's X-CSRFTOKEN. It must run here unchanged, and what went wrong
+// there must work.
 type article struct {
 	*page
 	t *testing.T
@@ -50,7 +50,7 @@ func (a *article) must(r answer, err error) answer {
 	return r
 }
 
-// user is how the article's app validates what it gets: anything else counts as signed out there.
+// user is the answer that the article's app accepts: it takes anything else for a sign-out.
 func (a *article) user(r answer) map[string]any {
 	a.t.Helper()
 	var user map[string]any
@@ -127,7 +127,7 @@ func TestTheArticlesAppRunsUnchanged(t *testing.T) {
 	}
 }
 
-// TestOtherOriginsAreNotServed: the same app from a port that nobody has named.
+// TestOtherOriginsAreNotServed runs the same app from an origin that isn't configured.
 func TestOtherOriginsAreNotServed(t *testing.T) {
 	t.Attr("threat", "F05")
 	s := start(t, "--url", apiURL, "--origin", appOrigin)
@@ -143,7 +143,7 @@ func TestOtherOriginsAreNotServed(t *testing.T) {
 		if _, err := other.fetch("POST", "/api/auth/logout", map[string]string{"X-CSRFTOKEN": a.script("csrftoken")}, nil); !errors.Is(err, errNetwork) {
 			t.Errorf("%s can ask for the sign-out: %v", origin, err)
 		}
-		// A form needs no preflight, and doesn't care whether it may read the answer.
+		// A form needs no preflight, and its page need not read the answer.
 		if _, err := other.fetch("POST", "/api/auth/logout", nil, nil); !errors.Is(err, errNetwork) {
 			t.Errorf("%s can read a sign-out: %v", origin, err)
 		}
@@ -153,9 +153,9 @@ func TestOtherOriginsAreNotServed(t *testing.T) {
 	}
 }
 
-// TestTheIdleTimeIsRealAndSlides: the article says "2 weeks after inactivity", which was two weeks after the sign-in.
-// Here a minute stands for them; the stored times are moved, so that nobody has to wait. A use is written at once only
-// when the end is near, so each pause is as long as can be.
+// TestTheIdleTimeIsRealAndSlides checks what the article calls "2 weeks after inactivity", which was two weeks after the
+// sign-in. Here it is a minute, and the test moves the stored times instead of waiting. A use is written at once only if
+// the end is near, so each pause is as long as possible.
 func TestTheIdleTimeIsRealAndSlides(t *testing.T) {
 	t.Attr("threat", "T01")
 	s := start(t, "--idle", "1m", "--lifetime", "1h")
@@ -186,7 +186,7 @@ func TestTheIdleTimeIsRealAndSlides(t *testing.T) {
 	}
 }
 
-// TestTheIdleTimeInRealTime waits it out.
+// TestTheIdleTimeInRealTime waits for the idle limit.
 func TestTheIdleTimeInRealTime(t *testing.T) {
 	if !long {
 		t.Skip("takes more than a minute; CLOAKROOM_LONG=1 runs it")
@@ -203,7 +203,7 @@ func TestTheIdleTimeInRealTime(t *testing.T) {
 	used.demand(http.StatusOK, "used")
 }
 
-// add makes a user as an operator does.
+// add adds a user with the command line.
 func (s *server) add(name string, more ...string) {
 	s.t.Helper()
 	s.runWith(goodPassword+"\n", append([]string{"user", "add", name, "--password-stdin"}, more...)...)

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestNoKillLeavesAnActUnrecorded ends the server without warning, time and again, while an administrator deletes users.
-// Whoever is gone afterwards, acknowledged or not, is in the audit log, and under whose hand.
+// TestNoKillLeavesAnActUnrecorded kills the server again and again while an administrator deletes users. The audit log must
+// have every user who is deleted afterwards, acknowledged or not, and the administrator.
 func TestNoKillLeavesAnActUnrecorded(t *testing.T) {
 	t.Attr("threat", "L01")
 	s := start(t)

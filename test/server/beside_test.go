@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestCommandsAreHonouredAtTheNextRequest works on the data directory with the command line while the server runs
-// on it.
+// TestCommandsAreHonouredAtTheNextRequest uses the command line on the data directory of a running server.
 func TestCommandsAreHonouredAtTheNextRequest(t *testing.T) {
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X02")

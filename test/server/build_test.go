@@ -1,5 +1,5 @@
-// Package servertest_test drives the built program from outside, as its world does: it kills it in the middle of things,
-// fills its disk, floods it, and stops it under load, and holds it to what it has acknowledged.
+// Package server_test runs the built program and observes it from outside: it kills the program under load, fills its disk,
+// floods it and stops it, and checks that everything that was acknowledged holds.
 package server_test
 
 import (
@@ -10,14 +10,14 @@ import (
 	"sync"
 	"testing"
 
-	// With it, go test knows the results to be stale when the program has changed.
+	// This import makes go test's cached results stale when the program changes.
 	_ "github.com/cloakroom-auth/cloakroom"
 )
 
-// long asks for the runs that take minutes, and for what only an idle machine can promise.
+// long turns on the runs that take minutes, and the checks that need an idle machine.
 var long = os.Getenv("CLOAKROOM_LONG") != ""
 
-// built is where the programs lie, until the last test has ended.
+// built is the folder of the built programs. It is removed after the last test.
 var built struct {
 	sync.Mutex
 	dir      string
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program returns the path of the built program, which lies in this folder of the module. Each is built once.
+// program builds the program in a folder of the module, once, and returns the path of the binary.
 func program(t *testing.T, folder string) string {
 	t.Helper()
 	built.Lock()
@@ -92,7 +92,7 @@ func buildDir() (string, error) {
 	return built.dir, nil
 }
 
-// look looks at each file of a folder, which tells go test that the result depends on it.
+// look calls stat on each file of a folder, so that go test's cached result depends on them.
 func look(folder string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil {

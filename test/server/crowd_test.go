@@ -10,9 +10,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// crowd is many clients at once, that sign in, sign out and type their passwords again, and remember what they were told.
-// Passwords come a few at a time, since one that finds no room is told to come again, and the point is to be told
-// something else.
+// crowd is many clients at once that sign in, sign out and re-authenticate, and record the answers. Only a few send
+// passwords at a time: if the pool is full the server only says "busy", which tests nothing.
 type crowd struct {
 	s         *server
 	members   []*member
@@ -23,7 +22,7 @@ type crowd struct {
 	outages              atomic.Int64 // 503: the store couldn't answer
 }
 
-// member is one client, and what it was told about its tickets.
+// member is one client with the answers about its tickets.
 type member struct {
 	*visitor
 	user    *account.User
@@ -31,7 +30,7 @@ type member struct {
 	buried  []string // those that were found dead already
 }
 
-// fate is what must become of a ticket.
+// fate is the state that a ticket must be in.
 type fate int
 
 const (
@@ -48,7 +47,7 @@ func newCrowd(s *server, users []*account.User, n int) *crowd {
 	return c
 }
 
-// seed gives sessions to those who have none, so that there is more to end than the hashing of passwords lets begin.
+// seed gives sessions to members without one, because sign-ins alone, limited by hashing, would make too few.
 func (c *crowd) seed() {
 	var users []*account.User
 	var without []*member
@@ -68,7 +67,7 @@ func (c *crowd) busy() bool {
 	return c.ins.Load()+c.rotations.Load() > 3 && c.outs.Load() > 3 && c.lost.Load() > 3
 }
 
-// work lets all clients work at once, for as long as answers come and on, which is asked after each, wants more.
+// work lets all clients work at once, as long as answers arrive and on, which is called after each, returns true.
 func (c *crowd) work(on func() bool) {
 	var group sync.WaitGroup
 	for _, m := range c.members {
@@ -80,7 +79,7 @@ func (c *crowd) work(on func() bool) {
 	group.Wait()
 }
 
-// act does one thing with the member's ticket. false: no answer came.
+// act does one thing with the member's ticket. It returns false if no answer came.
 func (c *crowd) act(m *member) bool {
 	before := m.ticket()
 	deed, count := m.choose(before != "", c)
@@ -99,7 +98,7 @@ func (c *crowd) act(m *member) bool {
 			c.s.t.Errorf("an outage is told as %s with %v", a, a.header)
 		}
 	case a.status == http.StatusTooManyRequests:
-		// Tries that a kill has cut short count as failed, so some have to wait.
+		// Tries that were interrupted by a kill count as failed, so some clients have to wait.
 		time.Sleep(100 * time.Millisecond)
 	case a.status == http.StatusUnauthorized && before != "" && m.tickets[before] == either:
 		m.bury(before)
@@ -131,14 +130,14 @@ func (c *crowd) inTurn(deed func() (answer, error)) func() (answer, error) {
 	}
 }
 
-// doubt notes that the ticket may have been ended.
+// doubt records that the ticket may have ended.
 func (m *member) doubt(ticket string) {
 	if ticket != "" {
 		m.tickets[ticket] = either
 	}
 }
 
-// replace notes that the old ticket has ended, and that the one in the member's cookie, if there is one, has begun.
+// replace records that the old ticket has ended, and that the one in the member's cookie, if any, is live.
 func (m *member) replace(old string) {
 	if old != "" {
 		m.tickets[old] = fails
@@ -148,7 +147,7 @@ func (m *member) replace(old string) {
 	}
 }
 
-// bury notes that the ticket was found dead. From then on it must stay so.
+// bury records that the ticket was refused. It must stay refused.
 func (m *member) bury(ticket string) {
 	delete(m.tickets, ticket)
 	m.buried = append(m.buried, ticket)
@@ -157,7 +156,7 @@ func (m *member) bury(ticket string) {
 	}
 }
 
-// check asks for the tickets that were not found dead yet, and settles what was in doubt.
+// check uses the tickets that haven't been refused yet, and settles the doubtful ones.
 func (c *crowd) check() {
 	c.eachMember(func(m *member) {
 		for ticket, fate := range m.tickets {
@@ -166,7 +165,7 @@ func (c *crowd) check() {
 	})
 }
 
-// checkDead asks for those that were found dead.
+// checkDead uses the tickets that were refused before.
 func (c *crowd) checkDead() {
 	c.eachMember(func(m *member) {
 		for _, ticket := range m.buried {

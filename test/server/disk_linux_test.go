@@ -15,8 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// onDisk runs a test with a server whose data is on a small disk of its own, mounted at dir. Who may not mount gets a
-// world of their own, in which the test runs again.
+// onDisk runs a test with a server whose data is on a small disk of its own, mounted at dir. Without the right to mount, the
+// test runs again in namespaces of its own.
 func onDisk(t *testing.T, test func(s *server, dir string)) {
 	dir := t.TempDir()
 	err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_NODEV|syscall.MS_NOSUID, "size=12m,mode=0700")
@@ -54,7 +54,7 @@ func inNamespace(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// fill takes all the room that the disk has left, and returns how to give it back.
+// fill takes all space that is left on the disk, and returns a function that releases it.
 func fill(t *testing.T, dir string) (release func()) {
 	t.Helper()
 	name := filepath.Join(dir, "ballast")
@@ -78,7 +78,7 @@ func fill(t *testing.T, dir string) (release func()) {
 	}
 }
 
-// TestAFullDiskIsAnOutageAndNoSignOut fills the disk under traffic, and gives the room back.
+// TestAFullDiskIsAnOutageAndNoSignOut fills the disk under load, and then frees the space.
 func TestAFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
 	t.Attr("threat", "L04")
 	onDisk(t, func(s *server, dir string) {
@@ -86,8 +86,8 @@ func TestAFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
 	})
 }
 
-// TestADiskThatRefusesIsAnOutageAndNoSignOut lets the system refuse the server's calls for a while, as it does when a disk
-// has failed or was made read-only. What can't be read is an outage too.
+// TestADiskThatRefusesIsAnOutageAndNoSignOut makes system calls of the server fail for a while, as on a disk that failed or
+// became read-only. A failed read is an outage too.
 func TestADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
 	t.Attr("threat", "L04")
 	for _, fault := range []string{"pwrite64:error=EROFS", "fsync:error=EIO", "pread64:error=EIO"} {
@@ -101,8 +101,8 @@ func TestADiskThatRefusesIsAnOutageAndNoSignOut(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsTakenAwayIsAnOutageAndNoSignOut moves the database elsewhere under traffic, and back. SQLite alone would go
-// on, and the next process would know nothing of it.
+// TestAFileThatIsTakenAwayIsAnOutageAndNoSignOut moves the database away under load, and back. SQLite alone would go on
+// writing to the moved file, which the next process wouldn't find.
 func TestAFileThatIsTakenAwayIsAnOutageAndNoSignOut(t *testing.T) {
 	t.Attr("threat", "L04")
 	t.Parallel()
@@ -112,7 +112,7 @@ func TestAFileThatIsTakenAwayIsAnOutageAndNoSignOut(t *testing.T) {
 	whole(t, s.database())
 }
 
-// takeAway moves the database elsewhere, and returns how to bring it back.
+// takeAway moves the database away, and returns a function that moves it back.
 func (s *server) takeAway() (back func()) {
 	s.t.Helper()
 	move := func(from, to string) {
@@ -125,7 +125,7 @@ func (s *server) takeAway() (back func()) {
 	return func() { move(elsewhere, s.database()) }
 }
 
-// TestAStopWithoutTheDatabaseSaysWhatIsMissing in the audit log; the text log has it.
+// TestAStopWithoutTheDatabaseSaysWhatIsMissing checks that the text log has the events which the audit log lacks.
 func TestAStopWithoutTheDatabaseSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -149,7 +149,7 @@ func TestAStopWithoutTheDatabaseSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// inject makes a system call of the server fail from now on, and returns how to end that.
+// inject makes a system call of the server fail from now on, and returns a function that ends it.
 func (s *server) inject(fault string) (heal func()) {
 	s.t.Helper()
 	if _, err := exec.LookPath("strace"); err != nil {
@@ -172,8 +172,8 @@ func (s *server) inject(fault string) (heal func()) {
 	}
 }
 
-// suffer lets trouble come over the disk under traffic, looks at what everybody is told meanwhile, and heals it: then all
-// must be as it was, without a restart, and what was acknowledged must be so.
+// suffer causes trouble on the disk under load, checks all answers meanwhile, and ends the trouble. Then full service must
+// resume without a restart, and everything that was acknowledged must hold.
 func suffer(s *server, trouble func() (heal func())) {
 	t := s.t
 	crowd := newCrowd(s, s.people("dan", 20), 40)

@@ -24,7 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// notes is the example's script at work: a Django, and Cloakroom in front of it.
+// notes is the running example: a Django, and Cloakroom in front of it.
 type notes struct {
 	t             *testing.T
 	front, django string
@@ -32,7 +32,7 @@ type notes struct {
 	out           *harness.Output
 }
 
-// django starts the script with more of an environment; with the newest Django, if there is time for all that is longer.
+// django starts the example's script with additional environment variables. In long runs it uses the newest Django.
 func django(t *testing.T, mode string, env ...string) *notes {
 	t.Helper()
 	front, port := fmt.Sprintf("localhost:%d", harness.FreePort(t)), harness.FreePort(t)
@@ -160,7 +160,7 @@ func credentials(name, password string) string {
 	return fmt.Sprintf(`{"username":%q,"password":%q}`, name, password)
 }
 
-// TestExampleDjangoSharesItsSessions: one sign-in, at either, for the routes of both.
+// TestExampleDjangoSharesItsSessions signs in at either, and uses the routes of both.
 func TestExampleDjangoSharesItsSessions(t *testing.T) {
 	for name, db := range map[string]func() []string{
 		"sqlite":   func() []string { return nil },
@@ -179,7 +179,7 @@ func TestExampleDjangoSharesItsSessions(t *testing.T) {
 			p.says(`"owner":"ada","text":"milk"`, "GET", n.front+"/api/notes")
 
 			p.want(200, "POST", n.django+"/api/auth/logout", "")
-			n.nobody(p)
+			n.signedOut(p)
 			basic, err := http.NewRequest("POST", n.django+"/api/auth/login", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func TestExampleDjangoSharesItsSessions(t *testing.T) {
 			p.says(`"username":"ada"`, "GET", n.front+"/api/me")
 			// Django has set a csrftoken of its own, which the article's page sends along.
 			p.want(200, "POST", n.front+"/api/auth/logout", "")
-			n.nobody(p)
+			n.signedOut(p)
 
 			form := regexp.MustCompile(`name="csrfmiddlewaretoken" value="(\w+)"`).FindStringSubmatch(p.want(200, "GET", n.front+"/admin/login/", ""))
 			if form == nil {
@@ -204,9 +204,9 @@ func TestExampleDjangoSharesItsSessions(t *testing.T) {
 	}
 }
 
-// nobody waits until Cloakroom, which may hear of Django's changes a moment later, knows the page no more, and demands the
-// same of Django.
-func (n *notes) nobody(p *noter) {
+// signedOut waits until Cloakroom, which may learn of Django's changes a moment later, refuses the page's session, and checks
+// that Django does too.
+func (n *notes) signedOut(p *noter) {
 	n.t.Helper()
 	eventually(n.t, "the page is signed out", func() bool {
 		response, err := p.Get(n.front + "/api/me")
@@ -219,10 +219,10 @@ func (n *notes) nobody(p *noter) {
 	p.want(403, "GET", n.django+"/api/me", "")
 }
 
-// servers are Django's own, and one for production.
+// servers are Django's development server, and one for production.
 var servers = []string{"runserver", "gunicorn"}
 
-// person makes a user at Cloakroom, which has users of its own.
+// person makes a user in Cloakroom's own database.
 func (n *notes) person(name string) {
 	n.t.Helper()
 	add := exec.Command(program(n.t, "cmd/cloakroom"), "user", "add", name, "--password-stdin", "--data", filepath.Join(n.data, "cloakroom-data"))
@@ -232,8 +232,8 @@ func (n *notes) person(name string) {
 	}
 }
 
-// TestExampleDjangoTakesTheUserFromTheAssertion: Django has no passwords, and knows who is asking from what Cloakroom has
-// signed.
+// TestExampleDjangoTakesTheUserFromTheAssertion runs a Django without passwords, which takes the user from Cloakroom's signed
+// assertion.
 func TestExampleDjangoTakesTheUserFromTheAssertion(t *testing.T) {
 	for _, server := range servers {
 		t.Run(server, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestExampleDjangoTakesTheUserFromTheAssertion(t *testing.T) {
 			p.want(201, "POST", n.front+"/api/notes", `{"text":"milk"}`)
 			p.says(`"owner":"ada","text":"milk"`, "GET", n.front+"/api/notes")
 			other.says(`[]`, "GET", n.front+"/api/notes", "Remote-User", "ada", "Remote_User", "ada")
-			// Whoever reaches Django past Cloakroom can say nothing.
+			// A request that reaches Django directly can't claim an identity.
 			p.want(403, "GET", n.django+"/api/notes", "", "Remote-User", "ada", "Remote-User-Id", "1")
 			for _, forged := range []string{"x", "a.b.c", "e30.e30.e30", "eyJhbGciOiJub25lIiwidHlwIjoiY2xvYWtyb29tLWFzc2VydGlvbitqd3QiLCJraWQiOiJ4In0.e30.", "...."} {
 				p.want(403, "GET", n.django+"/api/notes", "", "Cloakroom-Assertion", forged)
@@ -260,15 +260,15 @@ func TestExampleDjangoTakesTheUserFromTheAssertion(t *testing.T) {
 	}
 }
 
-// namesOfEveryKind are those that Cloakroom gives, and those that only a shared Django or an import brings. Read as Latin-1
-// and stripped, many of them would be the same.
+// namesOfEveryKind are names that Cloakroom allows, and names that only a shared Django or an import brings. Read as Latin-1
+// and stripped, many of them would be equal.
 var namesOfEveryKind = []string{
 	"jörg", "JÖRG", "jorg", "ann\u00e0", "ann\u00c5", "ann\u00c3", "Ω", "ß", "李雷", "李霷", "王梅", "王\u68a0", "أحمد", "Σίσυφος", "a.b+c-d_e", "eve@example.com", "7",
 	"a b", "a,b", "a%20b", "%C3%A0", "jo\u0308rg", "☺", "<b>&amp;", "o'hara", "\"quoted\"", "back\\slash", "a\u00a0b", "\u200bzero", "=?utf-8?q?x?=", "née\u0301",
 	strings.Repeat("é", 150), strings.Repeat("\U0001f600", 150),
 }
 
-// TestDjangoGetsExactlyTheUserWhoSignedIn: for every kind of name, with a row for each person that is never another's.
+// TestDjangoGetsExactlyTheUserWhoSignedIn tries every kind of name. Each user has a row in Django that is never another's.
 func TestDjangoGetsExactlyTheUserWhoSignedIn(t *testing.T) {
 	for _, server := range servers {
 		t.Run(server, func(t *testing.T) {
@@ -311,7 +311,7 @@ func TestDjangoGetsExactlyTheUserWhoSignedIn(t *testing.T) {
 			for i, name := range namesOfEveryKind {
 				owner(i, name)
 			}
-			// Names go round, and everybody keeps what is theirs.
+			// Users exchange their names, and each keeps their own row.
 			for i := range namesOfEveryKind {
 				called(i+1, namesOfEveryKind[(i+1)%len(namesOfEveryKind)])
 			}

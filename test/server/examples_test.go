@@ -18,7 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// TestExamplesAreShort: what a program needs around it tells what the module leaves to its users.
+// TestExamplesAreShort limits the code that a program needs around the module.
 func TestExamplesAreShort(t *testing.T) {
 	for name, most := range map[string]int{"embed": 29, "assembled": 14, "app": 40} {
 		file := filepath.Join("..", "..", "examples", name, "main.go")

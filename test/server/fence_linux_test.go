@@ -11,10 +11,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// untilTheyRemember is how long a node answers from the store that has just come up.
+// untilTheyRemember is how long a node that has just started answers from the store only.
 const untilTheyRemember = 4 * time.Second
 
-// everywhere is what one ticket is at each of the nodes.
+// everywhere returns the state of one ticket at each node.
 func everywhere(all []*server, ticket string) (visitors []*visitor) {
 	for _, node := range all {
 		visitors = append(visitors, node.holding(ticket))
@@ -28,7 +28,7 @@ func demandAll(visitors []*visitor, status int, when string) {
 	}
 }
 
-// signOutTakes is a sign-out, and how long it took.
+// signOutTakes signs out, and returns how long that took.
 func signOutTakes(v *visitor) time.Duration {
 	v.s.t.Helper()
 	began := time.Now()
@@ -38,7 +38,7 @@ func signOutTakes(v *visitor) time.Duration {
 	return time.Since(began)
 }
 
-// apart are nodes that are asked by name, and not in turn.
+// apart are nodes that a test asks individually, not in turn.
 func apart(t *testing.T, db string, args ...[]string) (all []*server) {
 	t.Helper()
 	first := startWith(t, filepath.Join(t.TempDir(), "data"), db, args[0]...)
@@ -84,7 +84,7 @@ func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 		if err := paused.command.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		// A node that had no processor for a second has lost its lease already, and is not waited for.
+		// A node that got no processor time for a second has lost its lease already, so the fence doesn't wait for it.
 		waited = signOutTakes(v) >= 200*time.Millisecond || waited
 		answer := make(chan int, 1)
 		go func() { // waits for the node to go on
@@ -106,8 +106,9 @@ func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestANodeThatStopsKeepsNobodyWaiting: it says goodbye, and one that is killed can't. Other nodes are tried where the machine
-// was too busy to tell: one that had no processor for a second is not waited for.
+// TestANodeThatStopsKeepsNobodyWaiting checks that a node says goodbye when it stops, so fences don't wait for it as they do for
+// a killed one. It tries other nodes if the machine was too busy to tell: a fence doesn't wait for a node that got no
+// processor time for a second.
 func TestANodeThatStopsKeepsNobodyWaiting(t *testing.T) {
 	all := apart(t, pgserver.Test(t), nil, nil, nil, nil, nil, nil, nil)
 	user := all[0].person("ann").Username
@@ -130,7 +131,7 @@ func TestANodeThatStopsKeepsNobodyWaiting(t *testing.T) {
 	t.Error("a sign-out waits no longer for a node that was killed than for one that said goodbye")
 }
 
-// TestAStrictNodeEndsWhatOthersRemember has one node of two that remembers nothing.
+// TestAStrictNodeEndsWhatOthersRemember runs two nodes, one of which caches nothing.
 func TestAStrictNodeEndsWhatOthersRemember(t *testing.T) {
 	t.Attr("threat", "X01")
 	all := apart(t, pgserver.Test(t), nil, []string{"--revocation", "strict"})
@@ -146,8 +147,8 @@ func TestAStrictNodeEndsWhatOthersRemember(t *testing.T) {
 	}
 }
 
-// TestBehindAPooler: the nodes reach the database through PgBouncer. With --feed they remember, and without they can't;
-// what has ended is honoured by neither.
+// TestBehindAPooler connects the nodes through PgBouncer. With --feed they cache, and without they can't. In both cases an
+// ended session counts nowhere.
 func TestBehindAPooler(t *testing.T) {
 	t.Attr("threat", "X01")
 	pooler := pgserver.Shared(t).TestPooler(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// TestNoHistoryHonoursWhatHasEnded lets 16 clients use the server at once, kills it in the middle, and asks whether there
-// is an order of what they did that explains all that they were told.
+// TestNoHistoryHonoursWhatHasEnded lets 16 clients use the server at once, kills it in between, and checks that some order of
+// their requests explains all answers (linearizability).
 func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	s := start(t)
 	w := newWorld(s)
@@ -32,7 +32,7 @@ func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	}
 }
 
-// TestTheModelFindsACache shows that the test above can fail: a cache that believes itself for 5 ms is put in front.
+// TestTheModelFindsACache shows that the test above can fail: it puts a cache in front that keeps answers for 5 ms.
 func TestTheModelFindsACache(t *testing.T) {
 	s := start(t)
 	s.through = &cache{RoundTripper: s.transport, good: map[string]time.Time{}}

@@ -20,7 +20,7 @@ func (v *visitor) tokens(path string, body any) (tokens, answer) {
 	return got, a
 }
 
-// bearing does a request without a body that is judged by an access token.
+// bearing sends a request without a body, with an access token.
 func (v *visitor) bearing(access, method, path string) answer {
 	v.s.t.Helper()
 	r, err := http.NewRequest(method, v.s.base+path, nil)
@@ -31,7 +31,7 @@ func (v *visitor) bearing(access, method, path string) answer {
 	return v.must(v.do(r))
 }
 
-// TestAKillForgetsNoUsedToken: what was used up, exchanged or blacklisted stays so, and what was given counts.
+// TestAKillForgetsNoUsedToken checks that used, exchanged and blacklisted tokens stay so after a kill, and that new ones count.
 func TestAKillForgetsNoUsedToken(t *testing.T) {
 	t.Attr("threat", "B5")
 	t.Attr("threat", "B6")
@@ -64,7 +64,7 @@ func TestAKillForgetsNoUsedToken(t *testing.T) {
 		}
 	}
 	if next.Refresh == "" {
-		t.Fatal("nobody has the next pair")
+		t.Fatal("no client got the next pair")
 	}
 	if _, a := v.tokens("blacklist", map[string]string{"refresh": over.Refresh}); a.status != http.StatusOK {
 		t.Fatal(a)

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// TestKillForgetsNothingThatWasAcknowledged ends the server without warning, time and again, in the middle of 500
-// clients that sign in and out. Whoever was told "signed in" is, whoever was told "signed out" is not; where no answer
-// came, either may be.
+// TestKillForgetsNothingThatWasAcknowledged kills the server again and again while 500 clients sign in and out. A client that
+// was answered "signed in" is signed in, one that was answered "signed out" isn't. Without an answer both are right.
 func TestKillForgetsNothingThatWasAcknowledged(t *testing.T) {
 	t.Attr("threat", "B5")
 	s := start(t)
@@ -21,7 +20,7 @@ func TestKillForgetsNothingThatWasAcknowledged(t *testing.T) {
 	}
 	for life := 0; life < lives || (life < 2*lives && !crowd.busy()); life++ {
 		crowd.seed()
-		// Sign-outs are the first to be answered, so every other life waits for what takes longer.
+		// Sign-outs are answered first, so every other run waits for the slower requests.
 		signedIn := crowd.ins.Load() + crowd.rotations.Load()
 		kill := sync.OnceFunc(func() { time.AfterFunc(rand.N(1500*time.Millisecond), s.kill) })
 		crowd.work(func() bool {
@@ -44,8 +43,7 @@ func TestKillForgetsNothingThatWasAcknowledged(t *testing.T) {
 	whole(t, s.database())
 }
 
-// TestTicketsFromBeforeARotationStayDeadAfterAKill: the old ticket of a session was valid once, and a state restored
-// from before would make it so again.
+// TestTicketsFromBeforeARotationStayDeadAfterAKill checks that a restart restores no state in which an old ticket is valid.
 func TestTicketsFromBeforeARotationStayDeadAfterAKill(t *testing.T) {
 	s := start(t)
 	s.people("kim", 1)
@@ -60,7 +58,7 @@ func TestTicketsFromBeforeARotationStayDeadAfterAKill(t *testing.T) {
 	v.demand(http.StatusOK, "the new ticket")
 }
 
-// TestFailuresAreCountedAcrossAKill: a guesser who could crash the server would have as many guesses as he likes.
+// TestFailuresAreCountedAcrossAKill checks that crashing the server gives a guesser no further guesses.
 func TestFailuresAreCountedAcrossAKill(t *testing.T) {
 	t.Attr("threat", "F7")
 	s := start(t)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestAnotherProcessThatHoldsTheFileIsAnOutage lets another program hold a transaction on the file that writes. Nobody
-// waits for its end: the file is released only when everybody has been answered.
+// TestAnotherProcessThatHoldsTheFileIsAnOutage lets another program hold a write transaction on the file. Requests don't wait
+// for its end: the test releases the file only when all have been answered.
 func TestAnotherProcessThatHoldsTheFileIsAnOutage(t *testing.T) {
 	t.Attr("threat", "L04")
 	t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// memory is what a process has in the machine's memory, in bytes.
+// memory is the resident memory of a process, in bytes.
 type memory struct{ resident, peak int64 }
 
 // memory returns the server's memory.

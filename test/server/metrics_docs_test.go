@@ -84,7 +84,7 @@ func (f figures) labels(name string) map[string][]string {
 	return labels
 }
 
-// hold compares the page with a server at which everything has happened that the page speaks of.
+// hold compares the page with a server on which everything has happened that the page lists.
 func (p metricsPage) hold(t *testing.T, f figures) {
 	t.Helper()
 	if documented, scraped := slices.Sorted(maps.Keys(p)), f.ours(); !slices.Equal(documented, scraped) {
@@ -106,17 +106,17 @@ func (p metricsPage) hold(t *testing.T, f figures) {
 	}
 }
 
-// flood are those that move only while there is more to do than can be done; two have tests of their own.
+// flood are the metrics that change only under overload. Two have tests of their own.
 var flood = regexp.MustCompile(`^(password_hashes_(waiting|running)|audit_events_(waiting|left_out_total))$`)
 
-// rich is a server at which things are about to end.
+// rich is a server with sessions that are about to end.
 type rich struct {
 	*server
 	sessions *redis.DB
 	root     *visitor // an administrator
 }
 
-// put makes a session that is a minute old and ends at a time, and returns who has it.
+// put makes a session that is a minute old and ends at a given time, and returns its visitor.
 func (s *rich) put(u *account.User, expires time.Time) *visitor {
 	s.t.Helper()
 	secret := make([]byte, 32)
@@ -140,7 +140,7 @@ func (s *rich) change(name string, change func(*account.User)) {
 	s.must(err)
 }
 
-// act is a request that must be answered so.
+// act sends a request that must be answered with a status.
 func (v *visitor) act(status int, method, path string, body any) {
 	v.s.t.Helper()
 	if a := v.must(v.send(method, path, body)); a.status != status {
@@ -148,7 +148,7 @@ func (v *visitor) act(status int, method, path string, body any) {
 	}
 }
 
-// endings end a session of u's, which v has, each for another cause.
+// endings end a session of user u, which visitor v has, each for another cause.
 func (s *rich) endings() map[string]func(u *account.User, v *visitor) {
 	admin := func(method, path string) func(*account.User, *visitor) {
 		return func(u *account.User, _ *visitor) {
@@ -174,8 +174,8 @@ func (s *rich) endings() map[string]func(u *account.User, v *visitor) {
 	}
 }
 
-// TestEachCauseAndEachMetricOfTheDocsIsSeen brings about everything that the page on metrics speaks of, at a server that
-// Prometheus could read, and holds the page against what it shows: names, labels and their values, both ways.
+// TestEachCauseAndEachMetricOfTheDocsIsSeen causes everything that the documentation of the metrics lists, and compares names,
+// labels and their values on both sides.
 func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	redisServer := startRedis(t)

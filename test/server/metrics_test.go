@@ -13,7 +13,7 @@ import (
 	names "github.com/prometheus/common/model"
 )
 
-// figures is what Prometheus would read.
+// figures are the metrics as Prometheus reads them.
 type figures map[string]*dto.MetricFamily
 
 func scrape(t *testing.T, addr string) figures {
@@ -31,7 +31,7 @@ func scrape(t *testing.T, addr string) figures {
 	return all
 }
 
-// sum adds up what a family says under a label's value; both empty: all of it.
+// sum adds up the values of a family with a label's value; if both are empty, all values.
 func (f figures) sum(name, label, value string) (sum float64) {
 	for _, m := range f["cloakroom_"+name].GetMetric() {
 		matches := label == ""
@@ -45,7 +45,7 @@ func (f figures) sum(name, label, value string) (sum float64) {
 	return sum
 }
 
-// TestMetricsMove does one of each thing and looks whether the figures say so.
+// TestMetricsMove does one of each action and checks that the metrics count it.
 func TestMetricsMove(t *testing.T) {
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	s := start(t, "--metrics-listen", addr, "--sessions", startRedis(t).URL())
@@ -78,13 +78,13 @@ func TestMetricsMove(t *testing.T) {
 	if after.sum("feed_up", "", "") != 1 || after.sum("password_hashes_workers", "", "") < 1 || after.sum("store_outages_total", "", "") != 0 {
 		t.Errorf("feed_up %v, workers %v, outages %v", after.sum("feed_up", "", ""), after.sum("password_hashes_workers", "", ""), after.sum("store_outages_total", "", ""))
 	}
-	// On the server's own address there are none.
+	// The server's own address doesn't answer them.
 	if a := v.must(v.get("/metrics")); a.status != http.StatusNotFound {
 		t.Errorf("/metrics on the public address: %s", a)
 	}
 }
 
-// TestMetricsShowThoseWhoWaitForAHasher: more sign-ins at once than passwords are hashed at a time.
+// TestMetricsShowThoseWhoWaitForAHasher sends more sign-ins at once than the pool hashes at a time.
 func TestMetricsShowThoseWhoWaitForAHasher(t *testing.T) {
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	s := start(t, "--metrics-listen", addr)
@@ -100,5 +100,5 @@ func TestMetricsShowThoseWhoWaitForAHasher(t *testing.T) {
 		return waited
 	})
 	group.Wait()
-	eventually(t, "nobody waits", func() bool { return scrape(t, addr).sum("password_hashes_waiting", "", "") == 0 })
+	eventually(t, "no sign-in waits", func() bool { return scrape(t, addr).sum("password_hashes_waiting", "", "") == 0 })
 }

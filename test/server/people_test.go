@@ -21,7 +21,7 @@ import (
 
 const goodPassword = "correct horse battery staple"
 
-// goodHash is what the program itself makes of goodPassword.
+// goodHash is the program's own hash of goodPassword.
 var goodHash = sync.OnceValues(func() (string, error) {
 	return (&password.Hasher{}).Hash(context.Background(), goodPassword)
 })
@@ -95,7 +95,7 @@ func (s *server) give(users ...*account.User) (tickets []string) {
 	return tickets
 }
 
-// open opens the server's file as any other program might.
+// open opens the server's file as another program would.
 func (s *server) open() *sql.DB { return openFile(s.t, s.database()) }
 
 func openFile(t *testing.T, path string) *sql.DB {
@@ -108,7 +108,7 @@ func openFile(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// age lets a time pass for every session in the file.
+// age moves every session in the file into the past by a duration.
 func (s *server) age(db *sql.DB, d time.Duration) {
 	s.t.Helper()
 	seconds := int(d.Seconds())
@@ -119,7 +119,7 @@ func (s *server) age(db *sql.DB, d time.Duration) {
 	}
 }
 
-// whole checks that the file is in order.
+// whole checks the integrity of the file.
 func whole(t *testing.T, path string) {
 	t.Helper()
 	var verdict string

@@ -22,8 +22,8 @@ const slow = 4 * time.Second
 // when it is lost, and then stores and feed have one probe each, with pauses that grow to 250 ms.
 func fewDials(away time.Duration) int { return 30 + int(10*away.Seconds()) }
 
-// TestAnOutageOfPostgresIsNoSignOut takes the database away under load, in each way that there is, and gives it back. In
-// between a live ticket is told 200 or 503, a dead one 401 or 503, nobody gets in, and no answer says anything of the cookie.
+// TestAnOutageOfPostgresIsNoSignOut takes the database away under load in several ways, and gives it back. Meanwhile a live
+// ticket is answered 200 or 503 and a dead one 401 or 503, no sign-in succeeds, and no answer sets or deletes the cookie.
 func TestAnOutageOfPostgresIsNoSignOut(t *testing.T) {
 	t.Parallel() // it mostly waits
 	database := pgserver.TestServer(t)
@@ -81,7 +81,7 @@ func TestAnOutageOfPostgresIsNoSignOut(t *testing.T) {
 	}
 }
 
-// observer is clients at work during an outage, and what they were told.
+// observer is clients at work during an outage, and the answers they got.
 type observer struct {
 	s     *server
 	stop  func()
@@ -126,7 +126,7 @@ func (s *server) observe(t *testing.T, tickets, dead []string, name string) *obs
 	return o
 }
 
-// note asks, and judges the answer.
+// note sends a request and checks the answer.
 func (o *observer) note(t *testing.T, ask func() (answer, error), status int, count *atomic.Int64) {
 	began := time.Now()
 	a, err := ask()
@@ -138,7 +138,7 @@ func (o *observer) note(t *testing.T, ask func() (answer, error), status int, co
 		t.Errorf("no answer: %v", err)
 	case a.status == status:
 		count.Add(1)
-	case a.status == http.StatusTooManyRequests && status == http.StatusUnauthorized: // guesses of nobody's password
+	case a.status == http.StatusTooManyRequests && status == http.StatusUnauthorized: // guesses for an account that doesn't exist
 	case a.status != http.StatusServiceUnavailable:
 		t.Errorf("told %s, want %d or 503", a, status)
 	default:
@@ -161,7 +161,7 @@ func (o *observer) await(t *testing.T) {
 	time.Sleep(lasts)
 }
 
-// recovers waits until all is as before for a while.
+// recovers waits until full service has lasted for a while.
 func (o *observer) recovers(t *testing.T) {
 	t.Helper()
 	alive, ins := o.alive.Load(), o.ins.Load()
@@ -172,8 +172,8 @@ func (o *observer) recovers(t *testing.T) {
 	})
 }
 
-// TestARightPasswordIsNotTooManyFailuresWhileAStandbyIsAway: commits wait for a synchronous standby that isn't there. After
-// a few failures the right password is given more often than may be failed, and each time an outage is told.
+// TestARightPasswordIsNotTooManyFailuresWhileAStandbyIsAway runs while commits wait for a missing synchronous standby. After a
+// few failures the right password is sent more often than failures are allowed, and each answer must be an outage.
 func TestARightPasswordIsNotTooManyFailuresWhileAStandbyIsAway(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s, database := own(t)

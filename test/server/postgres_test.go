@@ -21,7 +21,7 @@ func startOnPostgres(t *testing.T, args ...string) *server {
 	return startWith(t, filepath.Join(t.TempDir(), "data"), pgserver.Test(t), args...)
 }
 
-// own starts the program on a PostgreSQL server that is the test's alone.
+// own starts the program on a PostgreSQL server of its own.
 func own(t *testing.T) (*server, *pgserver.Server) {
 	t.Helper()
 	database := pgserver.TestServer(t)
@@ -44,8 +44,8 @@ func TestPostgresInPlaceOfAFile(t *testing.T) {
 	honoursCommands(t, s)
 }
 
-// nodes is several servers of one database behind a load balancer that knows no stickiness, and that tries another node
-// where nobody listens.
+// nodes is several servers of one database behind a load balancer without stickiness that tries another node if one
+// refuses the connection.
 type nodes struct {
 	all  []*server
 	turn atomic.Int64
@@ -64,7 +64,7 @@ func (n *nodes) RoundTrip(r *http.Request) (response *http.Response, err error) 
 	return nil, err
 }
 
-// startNodes starts so many servers on one database. What is asked of the first goes to each in turn.
+// startNodes starts n servers on one database. Requests to the first go to each in turn.
 func startNodes(t *testing.T, n int) *nodes {
 	t.Helper()
 	first := startOnPostgres(t)
@@ -76,7 +76,7 @@ func startNodes(t *testing.T, n int) *nodes {
 	return all
 }
 
-// TestNodesAreOneServer: whatever one node has acknowledged holds at the other, which is asked next.
+// TestNodesAreOneServer checks that everything one node has acknowledged holds at the other, which gets the next request.
 func TestNodesAreOneServer(t *testing.T) {
 	n := startNodes(t, 2)
 	s := n.all[0]
@@ -157,8 +157,8 @@ func (s *server) again() {
 	}
 }
 
-// TestAKillOfPostgresForgetsNothingThatWasAcknowledged is TestKillForgetsNothingThatWasAcknowledged for the
-// database's server: its processes are killed in the middle of clients that sign in and out, and started again.
+// TestAKillOfPostgresForgetsNothingThatWasAcknowledged is TestKillForgetsNothingThatWasAcknowledged for the database server: its
+// processes are killed while clients sign in and out, and started again.
 func TestAKillOfPostgresForgetsNothingThatWasAcknowledged(t *testing.T) {
 	t.Attr("threat", "B5")
 	s, database := own(t)
@@ -185,7 +185,7 @@ func TestAKillOfPostgresForgetsNothingThatWasAcknowledged(t *testing.T) {
 			if crowd.ins.Load()+crowd.rotations.Load() > acknowledged {
 				kill()
 			}
-			// Until some have been told of the outage; each stops by itself then.
+			// Until some clients have seen the outage. Each then stops by itself.
 			return time.Since(begun) < patience && (!killed.Load() || crowd.outages.Load() < outages+20)
 		})
 		eventually(t, "the database's server is killed", killed.Load)

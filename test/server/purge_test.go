@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestExpiredSessionsGoAwayWithoutNotice starts the server on a file full of dead sessions. They are removed a few at
-// a time, so that those who are signed in hardly notice, and those who sign in don't wait for it.
+// TestExpiredSessionsGoAwayWithoutNotice starts the server on a file full of expired sessions. They are removed a few at a time,
+// so other requests aren't delayed.
 func TestExpiredSessionsGoAwayWithoutNotice(t *testing.T) {
 	t.Attr("threat", "X08")
 	s := start(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 )
 
-// startRedis starts a Redis of the test's own.
+// startRedis starts a Redis for this test.
 func startRedis(t *testing.T) *redisserver.Server {
 	t.Helper()
 	r, err := redisserver.New(t.Context(), t.TempDir())
@@ -58,7 +58,7 @@ func (s *server) demandReady() {
 	}
 }
 
-// TestAnOutageOfRedisIsNoSignOut takes Redis away under load, in each of the ways in which it can go.
+// TestAnOutageOfRedisIsNoSignOut takes Redis away under load, in several ways.
 func TestAnOutageOfRedisIsNoSignOut(t *testing.T) {
 	t.Attr("threat", "L04")
 	redis := startRedis(t)
@@ -101,7 +101,7 @@ func (s *server) must(err error) {
 	}
 }
 
-// outageLoad is people at work while a store is away, and what they were answered.
+// outageLoad is clients at work during an outage of a store, and their answers.
 type outageLoad struct {
 	in    []*visitor // signed in, and not at work
 	stop  chan struct{}
@@ -110,8 +110,7 @@ type outageLoad struct {
 	count map[int]int
 }
 
-// loadOutage lets people who are signed in ask who they are, who have signed out try to get in, and others sign in,
-// until end.
+// loadOutage lets signed-in clients call /api/me, clients with ended sessions try to get in, and others sign in, until end.
 func (s *server) loadOutage(t *testing.T) *outageLoad {
 	t.Helper()
 	load := &outageLoad{stop: make(chan struct{}), count: map[int]int{}}
@@ -146,7 +145,7 @@ func (load *outageLoad) work(t *testing.T, v *visitor, want int) {
 	})
 }
 
-// judge takes the answer that is right when all is well, and an honest 503.
+// judge accepts the answer of normal operation, and 503.
 func (load *outageLoad) judge(t *testing.T, a answer, err error, want int) {
 	load.mu.Lock()
 	defer load.mu.Unlock()
@@ -175,7 +174,7 @@ func (load *outageLoad) end() {
 	load.group.Wait()
 }
 
-// fullService waits until everybody is served again, twice in a row, and returns how long that took.
+// fullService waits until all clients are served again, twice in a row, and returns how long that took.
 func (s *server) fullService(t *testing.T, all []*visitor) time.Duration {
 	t.Helper()
 	began := time.Now()

@@ -26,7 +26,7 @@ func TestRestartKeepsSessions(t *testing.T) {
 	}
 }
 
-// TestStartIsRefusedWithAnotherSecret: what the database holds under the old secret must not quietly become unusable.
+// TestStartIsRefusedWithAnotherSecret checks that data sealed with the old secret doesn't silently become unusable.
 func TestStartIsRefusedWithAnotherSecret(t *testing.T) {
 	t.Attr("threat", "C16")
 	stranger := start(t)
@@ -57,7 +57,7 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// refuses checks that the server doesn't start, and says which file is wrong.
+// refuses checks that the server doesn't start, and names the wrong file.
 func (s *server) refuses(file string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience/2)

@@ -19,8 +19,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// balancer is a reverse proxy that knows no stickiness. It asks each node now and then whether it is ready, as such
-// programs do, and repeats no request: what a node loses is lost.
+// balancer is a reverse proxy without stickiness. It polls the readiness of each node, and repeats no request: a request that
+// a node loses is lost.
 type balancer struct {
 	t     *testing.T
 	front *server // what visitors see
@@ -31,10 +31,10 @@ type balancer struct {
 	ready []*server
 }
 
-// stopDelay is more than it takes to notice that a node isn't ready.
+// stopDelay is longer than the balancer needs to notice that a node isn't ready.
 const stopDelay = "1s"
 
-// balance starts so many nodes behind a balancer. All that visitors see is its address.
+// balance starts n nodes behind a balancer. Visitors use only its address.
 func balance(t *testing.T, n int) *balancer {
 	t.Helper()
 	b := &balancer{t: t}
@@ -63,7 +63,7 @@ func balance(t *testing.T, n int) *balancer {
 	return b
 }
 
-// look asks each node over a new connection.
+// look polls each node over a new connection.
 func (b *balancer) look(ctx context.Context) {
 	var ready []*server
 	for _, node := range b.nodes {
@@ -103,7 +103,7 @@ func (b *balancer) rewrite(r *httputil.ProxyRequest) {
 	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 }
 
-// listener is a page that holds an events stream open, and connects again as a browser does.
+// listener is a page that keeps an event stream open, and reconnects as a browser does.
 type listener struct {
 	v     *visitor
 	opens atomic.Int64
@@ -173,7 +173,7 @@ func (l *listener) stream(ctx context.Context) (retry time.Duration, reason stri
 	return retry, reason, nil
 }
 
-// check asks all the time who is signed in.
+// check calls /api/me until ctx ends.
 func (b *balancer) check(ctx context.Context, ticket string, answers *atomic.Int64) {
 	for v := b.front.holding(ticket); ctx.Err() == nil; answers.Add(1) {
 		v.expect(http.StatusOK, "while nodes are replaced")
@@ -181,7 +181,7 @@ func (b *balancer) check(ctx context.Context, ticket string, answers *atomic.Int
 	}
 }
 
-// use signs in and out until ctx ends, and takes nothing but the right answers.
+// use signs in and out until ctx ends, and fails the test at any wrong answer.
 func (b *balancer) use(ctx context.Context, name string, answers *atomic.Int64) {
 	for ctx.Err() == nil {
 		v := b.front.visitor()
@@ -200,9 +200,9 @@ func (b *balancer) use(ctx context.Context, name string, answers *atomic.Int64) 
 	}
 }
 
-// TestARollingRestartIsSeenByNobody replaces all nodes, one after the other, under load. A node says on /readyz that it is
-// about to stop, and goes on answering until its balancer has noticed; then its events streams end, and their pages connect
-// to another. Not one request fails, and whoever signs out afterwards is known to each page.
+// TestARollingRestartIsSeenByNobody replaces all nodes, one after the other, under load. A node fails /readyz before it stops,
+// and goes on answering until its balancer has noticed. Then its event streams end, and their pages connect to another node.
+// No request fails, and each page learns of a sign-out afterwards.
 func TestARollingRestartIsSeenByNobody(t *testing.T) {
 	t.Parallel() // it mostly waits
 	b := balance(t, 3)
@@ -273,7 +273,7 @@ func TestARollingRestartIsSeenByNobody(t *testing.T) {
 	}
 }
 
-// TestAPageThatIsAwayWhenItsSessionEndsIsToldOnItsReturn: between two streams nobody tells it anything.
+// TestAPageThatIsAwayWhenItsSessionEndsIsToldOnItsReturn ends the session of a page between two event streams.
 func TestAPageThatIsAwayWhenItsSessionEndsIsToldOnItsReturn(t *testing.T) {
 	t.Parallel()
 	b := balance(t, 2)

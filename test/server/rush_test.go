@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// rushVariable makes this program be the people of a rush.
+// rushVariable makes this program act as the clients of a rush.
 const rushVariable = "SERVERTEST_RUSH"
 
-// rush is people who sign in, a wave of them at once, and then the next, whether or not those before have been answered.
+// rush is clients that sign in in waves, each of which starts whether or not the one before has been answered.
 type rush struct {
 	Base   string
 	Wave   int           // how many come at once
@@ -27,13 +27,13 @@ type rush struct {
 	People []entrant
 }
 
-// entrant comes from an address and on a connection of their own.
+// entrant is one client with an address and a connection of its own.
 type entrant struct {
 	Address        netip.Addr
 	Name, Password string
 }
 
-// entry is how one of them was answered.
+// entry is the answer to one entrant.
 type entry struct {
 	Status  int
 	Header  http.Header
@@ -41,8 +41,8 @@ type entry struct {
 	Took    time.Duration
 }
 
-// gathered is a rush that waits at the door. It is a process that takes only what time the server and this test leave it,
-// since strangers have processors of their own.
+// gathered is a rush that is ready to start. It is a process of low priority, because real clients have processors of their
+// own.
 type gathered struct {
 	t       *testing.T
 	command *exec.Cmd
@@ -50,7 +50,7 @@ type gathered struct {
 	out     *bufio.Reader
 }
 
-// What the two processes say to each other.
+// The messages between the two processes.
 const (
 	ready = "ready\n"
 	enter = "enter\n"
@@ -87,7 +87,7 @@ func (g *gathered) hear(want string) {
 	}
 }
 
-// happen lets them in, and returns when all have been answered.
+// happen starts the rush, and returns when all have been answered.
 func (g *gathered) happen() {
 	g.t.Helper()
 	if _, err := io.WriteString(g.in, enter); err != nil {
@@ -96,7 +96,7 @@ func (g *gathered) happen() {
 	g.hear(over)
 }
 
-// answers returns how they were answered, afterwards.
+// answers returns the answers afterwards.
 func (g *gathered) answers() []timed {
 	g.t.Helper()
 	var entries []entry
@@ -116,7 +116,7 @@ func (g *gathered) answers() []timed {
 	return all
 }
 
-// takePart is the other process.
+// takePart is the main function of the other process.
 func takePart() {
 	in := bufio.NewReader(os.Stdin)
 	var r rush

@@ -15,10 +15,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
-// patience is how long the tests wait for what should take moments: only a broken program lets it run out.
+// patience is how long the tests wait for something to happen. Only a broken program lets it run out.
 const patience = 60 * time.Second
 
-// server is the program, serving a data directory of its own.
+// server is the running program with a data directory of its own.
 type server struct {
 	t    *testing.T
 	data string
@@ -93,7 +93,7 @@ func (s *server) launch(address string) {
 	}(s.command, s.done)
 }
 
-// ready waits until the program can serve. false: it has ended instead.
+// ready waits until the program can serve. It returns false if the program has ended instead.
 func (s *server) ready() bool {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
@@ -110,7 +110,7 @@ func (s *server) ready() bool {
 	return false
 }
 
-// kill ends the program with no chance to do anything about it.
+// kill ends the program with SIGKILL.
 func (s *server) kill() {
 	s.t.Helper()
 	if err := s.command.Process.Kill(); err != nil {
@@ -150,7 +150,7 @@ func (s *server) stop() {
 	}
 }
 
-// end is what every test ends with: nothing has crashed, whatever was done to the program.
+// end ends every test: it stops the program and checks that it hasn't crashed.
 func (s *server) end() {
 	if s.done == nil {
 		return // it never started
@@ -198,7 +198,7 @@ func (s *server) where() []string {
 // database is the file that the server keeps everything in.
 func (s *server) database() string { return filepath.Join(s.data, "cloakroom.db") }
 
-// eventually waits until what is asked holds.
+// eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

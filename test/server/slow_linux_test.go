@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestSlowClientsHoldNobodyUp opens hundreds of connections that never get to the point. Others are served meanwhile, and
-// in the end nothing is left of the slow ones.
+// TestSlowClientsHoldNobodyUp opens hundreds of connections whose requests never become complete. Others are served meanwhile,
+// and in the end the server has dropped the slow ones.
 func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -55,7 +55,7 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// TestTooLongAHeaderIsRefused: a browser with too many cookies is told so, and costs nothing.
+// TestTooLongAHeaderIsRefused checks that a browser with too many cookies gets an error that says so.
 func TestTooLongAHeaderIsRefused(t *testing.T) {
 	t.Attr("threat", "A7")
 	s := start(t)
@@ -87,7 +87,7 @@ func TestTooLongAHeaderIsRefused(t *testing.T) {
 	fits.demand(http.StatusUnauthorized, "60 KiB of cookies")
 }
 
-// trickle is a connection on which a byte comes now and then.
+// trickle is a connection on which a piece arrives now and then.
 type trickle struct{ status chan int } // of the answer
 
 const (
@@ -128,13 +128,13 @@ func (s *server) trickle(begin, piece string) *trickle {
 	return c
 }
 
-// bodyOf is the start of a sign-in whose body should have so many bytes.
+// bodyOf returns the headers of a sign-in that announce a body of that many bytes.
 func (s *server) bodyOf(length int) string {
 	return fmt.Sprintf("POST /api/auth/login HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{",
 		s.host(), s.base, length)
 }
 
-// quiet waits until the server has closed what it will close, and returns how many files it has open.
+// quiet waits until the number of open files of the server stays the same, and returns it.
 func (s *server) quiet() int {
 	last, since := s.files(), time.Now()
 	for time.Since(since) < 500*time.Millisecond {
@@ -156,7 +156,7 @@ func (s *server) goroutines() int {
 	return strings.Count(s.log.String(), "\ngoroutine ")
 }
 
-// TestASlowBodyIsNoOutage: somebody on a bad line takes longer to send a password than a store may take to answer.
+// TestASlowBodyIsNoOutage sends a password more slowly than a store may take to answer.
 func TestASlowBodyIsNoOutage(t *testing.T) {
 	t.Parallel()
 	s := start(t)

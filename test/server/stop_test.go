@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestStopAnswersWhatItHasAccepted sends SIGTERM under load. A request that the server has begun to read is answered,
-// whole; nobody who was let in is cut off; and whoever comes later finds nobody, and loses nothing by that.
+// TestStopAnswersWhatItHasAccepted sends SIGTERM under load. A request that the server has begun to read gets a whole answer.
+// Later connections are refused, so their requests have no effect.
 func TestStopAnswersWhatItHasAccepted(t *testing.T) {
 	s := start(t)
 	users := s.people("pat", 50)
@@ -54,7 +54,7 @@ type halfSent struct {
 	reply *bufio.Reader
 }
 
-// begin sends a request but for its body's end. The server says "100 Continue" when it starts to wait for that.
+// begin sends a request without the end of its body. The server answers "100 Continue" when it starts to wait for that.
 func (s *server) begin(ticket string) *halfSent {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.host())
@@ -87,7 +87,7 @@ func (h *halfSent) finish() (int, error) {
 	return response.StatusCode, err
 }
 
-// load is a number of clients that ask who is signed in as fast as they can, until nobody listens.
+// load is clients that call /api/me as fast as they can, until the connection is refused.
 type load struct {
 	group   sync.WaitGroup
 	answers atomic.Int64
@@ -126,8 +126,8 @@ func (l *load) wait(t *testing.T) {
 	}
 }
 
-// TestAServerThatIsAboutToStopGoesOnAnswering for as long as it was told: it says so on /readyz, asks for other connections,
-// and keeps its events streams until the end.
+// TestAServerThatIsAboutToStopGoesOnAnswering for its --stop-delay: it fails /readyz, closes connections after each answer, and
+// keeps its event streams until the end.
 func TestAServerThatIsAboutToStopGoesOnAnswering(t *testing.T) {
 	s := start(t, "--stop-delay", "3s")
 	user := s.person("sue")
@@ -168,7 +168,7 @@ func TestAServerThatIsAboutToStopGoesOnAnswering(t *testing.T) {
 	}
 }
 
-// TestStopWritesTheLastUses: a use of a session is written a little later, but not lost by an orderly stop.
+// TestStopWritesTheLastUses checks that uses which wait to be written aren't lost by an orderly stop.
 func TestStopWritesTheLastUses(t *testing.T) {
 	s := start(t)
 	v := s.holding(s.give(s.person("una"))[0])

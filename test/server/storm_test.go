@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestStormOfSignInsIsBounded lets 200 people sign in at the same moment, half of them with a wrong password, and then
-// 200 more each second. Each is answered honestly and in bounded memory, while every /api/me is answered with 200.
+// TestStormOfSignInsIsBounded lets 200 clients sign in at the same moment, half of them with a wrong password, and then 200 more
+// each second. Each gets a correct answer or "busy", memory stays bounded, and every /api/me is answered with 200.
 func TestStormOfSignInsIsBounded(t *testing.T) {
 	t.Attr("threat", "P10")
 	s := start(t)
@@ -51,10 +51,10 @@ func TestStormOfSignInsIsBounded(t *testing.T) {
 	}
 }
 
-// hashers is how many passwords the server verifies at the same time: one for each processor but one.
+// hashers is the number of passwords that the server verifies at a time: the number of processors minus one.
 var hashers = int64(max(1, runtime.GOMAXPROCS(0)-1))
 
-// rush gathers these people, with an address each.
+// rush returns a rush of these users, each with its own address.
 func (s *server) rush(users []*account.User, wave int, pause time.Duration) *gathered {
 	s.t.Helper()
 	r := rush{Base: s.base, Wave: wave, Pause: pause}
@@ -64,7 +64,7 @@ func (s *server) rush(users []*account.User, wave int, pause time.Duration) *gat
 	return r.gather(s.t)
 }
 
-// guess is a wrong password for every other person.
+// guess returns a wrong password for every other user.
 func guess(i int) string {
 	if i%2 == 1 {
 		return "a wrong password for this one"
@@ -72,7 +72,7 @@ func guess(i int) string {
 	return goodPassword
 }
 
-// honest reports whether the answer is one that a person can make something of.
+// honest reports whether the answer is one of those that a sign-in may get.
 func (a timed) honest(i int) bool {
 	switch {
 	case a.err != nil:
@@ -98,8 +98,8 @@ func clock(request func() (answer, error)) timed {
 	return timed{a, err, time.Since(began)}
 }
 
-// measure asks 500 times a second who is signed in while something happens, waiting for no answer before the next
-// question, as strangers don't either. All must be 200.
+// measure calls /api/me 500 times a second while something happens, without waiting for answers, like independent clients. All
+// answers must be 200.
 func measure(t *testing.T, v *visitor, while func()) []timed {
 	t.Helper()
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -136,7 +136,7 @@ func measure(t *testing.T, v *visitor, while func()) []timed {
 	return all
 }
 
-// quantile returns the time that this share of the answers didn't exceed.
+// quantile returns the time within which this share of the answers came.
 func quantile(all []timed, share float64) time.Duration {
 	if len(all) == 0 {
 		return 0

@@ -19,14 +19,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// manyStreams is as many as a server takes.
+// manyStreams is the maximum of a server.
 const manyStreams = events.Most
 
-// memoryOfStreams is what the server may have in memory with all of them open.
+// memoryOfStreams is the memory that the server may use with all of them open.
 const memoryOfStreams = 150 << 20
 
-// TestTenThousandStreamsFitInMemory opens as many events streams as a server takes, ends some of their sessions from the
-// command line, and then all by stopping the server.
+// TestTenThousandStreamsFitInMemory opens the maximum of event streams, ends some of their sessions on the command line, and
+// then all by stopping the server.
 func TestTenThousandStreamsFitInMemory(t *testing.T) {
 	moreFiles(t, manyStreams+2000)
 	s := start(t)
@@ -63,7 +63,7 @@ func TestTenThousandStreamsFitInMemory(t *testing.T) {
 	}
 }
 
-// moreFiles lets this process and the server open so many files.
+// moreFiles raises the limit of open files of this process and the server.
 func moreFiles(t *testing.T, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -81,7 +81,7 @@ func moreFiles(t *testing.T, n uint64) {
 	t.Cleanup(func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before) })
 }
 
-// sessions signs users in, past the password, and returns the cookies and the public IDs.
+// sessions makes sessions without sign-ins, and returns the cookies and the public IDs.
 func (s *server) sessions(users []*account.User) (cookies, ids []string) {
 	s.t.Helper()
 	db := s.stores()
@@ -105,7 +105,7 @@ type streams struct {
 	told  atomic.Int64
 }
 
-// openAll opens what each session may have.
+// openAll opens as many streams as each session may have.
 func (s *server) openAll(t *testing.T, cookies []string) *streams {
 	t.Helper()
 	all := &streams{}
@@ -133,7 +133,7 @@ func (s *server) openAll(t *testing.T, cookies []string) *streams {
 	return all
 }
 
-// open opens a stream over a connection of its own, with as little as it takes: this process holds as many as the server.
+// open opens a stream over a connection of its own, with little memory, because this process has as many as the server.
 func (all *streams) open(s *server, cookie string) (net.Conn, error) {
 	address := strings.TrimPrefix(s.base, "http://")
 	conn, err := net.Dial("tcp", address)
@@ -179,7 +179,7 @@ func (all *streams) waitFor(t *testing.T, n int64) {
 	t.Fatalf("%d streams are open, want %d", all.alive.Load(), n)
 }
 
-// processorTime is what the server has used so far.
+// processorTime is the processor time of the server so far.
 func (s *server) processorTime() time.Duration {
 	s.t.Helper()
 	stat, err := os.ReadFile(s.proc("stat"))

@@ -19,8 +19,7 @@ import (
 
 const sessionCookie = "sessionid"
 
-// visitor is a browser at work on the server's own page: it keeps cookies and says where it comes from. It is for one
-// goroutine at a time.
+// visitor is a browser on a page of the server: it keeps cookies and sends an Origin. Only one goroutine may use it at a time.
 type visitor struct {
 	s       *server
 	address netip.Addr // its own, told to the server in X-Forwarded-For
@@ -29,7 +28,7 @@ type visitor struct {
 
 var lastAddress atomic.Uint32
 
-// visitor returns one with no cookies and an address that no other has.
+// visitor returns a visitor without cookies and with an address of its own.
 func (s *server) visitor() *visitor {
 	n := lastAddress.Add(1)
 	return &visitor{
@@ -54,7 +53,7 @@ func (s *server) signedIn(name string) *visitor {
 	return v
 }
 
-// answer is what came back, all of it.
+// answer is a whole answer.
 type answer struct {
 	status int
 	header http.Header
@@ -63,7 +62,7 @@ type answer struct {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, bytes.TrimSpace(a.body)) }
 
-// code is the one that programs branch on; "" in an answer without.
+// code returns the code of a problem answer; "" for others.
 func (a answer) code() string {
 	var problem struct{ Code string }
 	if json.Unmarshal(a.body, &problem) != nil {
@@ -72,7 +71,7 @@ func (a answer) code() string {
 	return problem.Code
 }
 
-// send does a request; body is nil or becomes JSON. An error means that the outcome is not known.
+// send sends a request; body is nil or becomes JSON. After an error the outcome is unknown.
 func (v *visitor) send(method, path string, body any) (answer, error) {
 	var content io.Reader
 	if body != nil {
@@ -92,7 +91,7 @@ func (v *visitor) send(method, path string, body any) (answer, error) {
 	return v.do(r)
 }
 
-// do completes a request with what is the visitor's, and takes the cookies of an answer that came whole.
+// do sends a request with the visitor's cookies and headers, and keeps the cookies of a whole answer.
 func (v *visitor) do(r *http.Request) (answer, error) {
 	if r.Header.Get("Origin") == "" {
 		r.Header.Set("Origin", v.s.base)
@@ -141,7 +140,7 @@ func (v *visitor) changePassword(current, next string) (answer, error) {
 
 func (v *visitor) ticket() string { return v.cookies[sessionCookie] }
 
-// must is for requests that nothing is in the way of.
+// must fails the test at an error.
 func (v *visitor) must(a answer, err error) answer {
 	v.s.t.Helper()
 	if err != nil {
@@ -150,7 +149,7 @@ func (v *visitor) must(a answer, err error) answer {
 	return a
 }
 
-// demand asks who is signed in, and wants this status.
+// demand calls /api/me, which must answer with this status.
 func (v *visitor) demand(status int, when string) answer {
 	v.s.t.Helper()
 	a := v.must(v.me())
@@ -160,7 +159,7 @@ func (v *visitor) demand(status int, when string) answer {
 	return a
 }
 
-// persist repeats a request while the server has no room for it.
+// persist repeats a request while the server is busy.
 func persist(request func() (answer, error)) (answer, error) {
 	for {
 		a, err := request()
@@ -171,10 +170,10 @@ func persist(request func() (answer, error)) (answer, error) {
 	}
 }
 
-// setsCookie reports whether the answer says anything about the session's cookie.
+// setsCookie reports whether the answer sets or deletes the session cookie.
 func (a answer) setsCookie() bool {
 	return slices.ContainsFunc(a.header.Values("Set-Cookie"), func(line string) bool { return strings.HasPrefix(line, sessionCookie+"=") })
 }
 
-// refused reports whether nobody listened, so that nothing can have happened.
+// refused reports whether the connection was refused, so that the request had no effect.
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

@@ -15,7 +15,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// world is some users, each with a few clients at work, and what has happened.
+// world is some users with a few clients each, and the history of their requests.
 type world struct {
 	s       *server
 	people  []*person
@@ -27,7 +27,7 @@ type world struct {
 	counts  map[kind]int
 }
 
-// person is what the clients of one user know in common.
+// person is the knowledge that the clients of one user share.
 type person struct {
 	name string
 
@@ -37,7 +37,7 @@ type person struct {
 	tickets   []known
 }
 
-// known is a ticket that was told to somebody.
+// known is a ticket that a client has got.
 type known struct {
 	ticket
 	cookie string
@@ -52,7 +52,7 @@ func newWorld(s *server) *world {
 	return w
 }
 
-// live lets all clients do things for a while, and then, while they go on, does what ends it.
+// live lets all clients work for a while, and then calls the function that ends it while they go on.
 func (w *world) live(while time.Duration, end func()) {
 	var group sync.WaitGroup
 	over := make(chan struct{})
@@ -75,7 +75,7 @@ func (w *world) live(while time.Duration, end func()) {
 	group.Wait()
 }
 
-// judge asks whether the history makes sense. One that doesn't is drawn into a file.
+// judge checks whether the history is linearizable. If not, it writes a drawing into a file.
 func (w *world) judge(t *testing.T) porcupine.CheckResult {
 	result, info := porcupine.CheckOperationsVerbose(model, w.history, patience)
 	if result == porcupine.Illegal && t.Name() != "TestTheModelFindsACache" {
@@ -88,7 +88,7 @@ func (w *world) judge(t *testing.T) porcupine.CheckResult {
 	return result
 }
 
-// did reports whether each of these has happened.
+// did reports whether each of these acts has happened.
 func (w *world) did(kinds ...kind) bool {
 	return !slices.ContainsFunc(kinds, func(k kind) bool { return w.counts[k] == 0 })
 }
@@ -101,7 +101,7 @@ func (w *world) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// last returns the tickets that were told last.
+// last returns the newest tickets.
 func (p *person) last() []known {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +145,7 @@ func (p *person) believe(number int) {
 	p.mu.Unlock()
 }
 
-// doubt gives up a password that was found wrong: a change without an answer may have come through.
+// doubt drops a password that was refused: a change without an answer may have succeeded.
 func (p *person) doubt(number int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
