@@ -8,52 +8,52 @@ import (
 
 // The errors of a [Service] that acts for an [Actor].
 var (
-	// ErrNotPermitted says that the actor is not, or no longer, staff with the permission for the act.
+	// ErrNotPermitted says that the actor is not staff with the permission for the action, or no longer.
 	ErrNotPermitted = errors.New("the actor lacks the permission")
-	// ErrOutranked says that the subject has, or that the actor would give, a permission that the actor doesn't have.
+	// ErrOutranked says that the user has, or would be given, a permission that the actor lacks.
 	ErrOutranked = errors.New("the actor has fewer rights than the subject")
 	// ErrSuperuserOnly says that only a superuser changes who is staff or a superuser.
 	ErrSuperuserOnly = errors.New("only a superuser may do this")
-	// ErrOwnAccount says that the act is one that an administrator can't do to their own account.
+	// ErrOwnAccount says that administrators can't do this to their own account.
 	ErrOwnAccount = errors.New("the act is not possible on one's own account")
-	// ErrNotMember says that the actor puts a user into a group without being a member of it.
+	// ErrNotMember says that the actor tries to add a user to a group without being a member of it.
 	ErrNotMember = errors.New("the actor is not a member of the group")
 )
 
-// ChangeGroup is the permission to change groups, as Django calls it. Whoever has it may also put users into a group that
-// they are not a member of.
+// ChangeGroup is Django's name for the permission to change groups. Users with this permission may also add users to groups
+// that they are not members of.
 const ChangeGroup = "auth.change_group"
 
 // Actor is the administrator for whom a [Service] acts.
 type Actor struct {
 	ID         string // the user's
-	Epoch      string // that the user had when the request was judged
-	Permission string // that the act takes
+	Epoch      string // the user's epoch when the request was checked
+	Permission string // the permission that the action needs
 }
 
-// By returns a Service that acts for an administrator. Each of its methods that changes users or groups reads the actor,
-// and the user or group that is changed, in the step of the store that writes, and judges by what it reads there:
+// By returns a Service that acts for an administrator. Its methods that change users or groups read the actor and the user
+// or group in the same atomic step of the store that writes, and check there:
 //
 //   - The actor is active, at the same epoch, staff, and has the permission: else [ErrEpochChanged] or [ErrNotPermitted].
 //   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrOutranked].
 //   - Only a superuser changes who is staff or a superuser: [ErrSuperuserOnly].
-//   - Nobody disables, enables or deletes their own account or takes their own flags away: [ErrOwnAccount].
-//   - Only members, superusers and those with [ChangeGroup] put users into a group: [ErrNotMember].
+//   - Actors don't disable, enable or delete their own account, or remove their own flags: [ErrOwnAccount].
+//   - Only members, superusers and users with [ChangeGroup] add users to a group: [ErrNotMember].
 //
-// A Service that acts for no actor is the operator, or the user, and is not judged.
+// A Service without an actor acts for the operator or for the user, and checks none of this.
 func (s *Service) By(actor Actor) *Service {
 	by := *s
 	by.actor = &actor
 	return &by
 }
 
-// act is a step of the store in which something is judged and done.
+// act is an atomic step of the store, with the actor that it is checked against.
 type act struct {
 	Tx
-	actor *User // nil: none is judged
+	actor *User // nil: nothing is checked
 }
 
-// transact does something in one step of the store, after it has judged the actor.
+// transact runs an action in one atomic step of the store, after it has checked the actor.
 func (s *Service) transact(ctx context.Context, do func(a act) error) error {
 	return s.store().Transact(ctx, func(tx Tx) error {
 		a := act{Tx: tx}
@@ -67,7 +67,7 @@ func (s *Service) transact(ctx context.Context, do func(a act) error) error {
 	})
 }
 
-// load returns the actor, who may do what takes the permission.
+// load returns the actor, or why the actor lacks the permission.
 func (a *Actor) load(tx Tx) (*User, error) {
 	u, err := tx.Load(a.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && (!u.IsActive || u.Epoch != a.Epoch) {
@@ -82,8 +82,9 @@ func (a *Actor) load(tx Tx) (*User, error) {
 	return u, nil
 }
 
-// Subject returns the user with this ID if the actor may act on them, as it is in one step of the store. It is for acts on
-// what other stores keep, such as sessions: these can't be part of the step. [ErrNotFound], and the errors of [Service.By].
+// Subject returns the user with this ID if the actor may manage that user, as read in one step of the store. It is for
+// actions on data of other stores, such as sessions, which can't be part of the step. [ErrNotFound], and the errors of
+// [Service.By].
 func (s *Service) Subject(ctx context.Context, id string) (u *User, err error) {
 	if s.actor == nil {
 		return s.store().Load(ctx, id)
@@ -98,7 +99,7 @@ func (s *Service) Subject(ctx context.Context, id string) (u *User, err error) {
 	return u, nil
 }
 
-// subject returns the user with this ID, on whom the actor may act.
+// subject returns the user with this ID if the actor may manage that user.
 func (a act) subject(id string) (*User, error) {
 	u, err := a.Load(id)
 	if err != nil {
@@ -113,7 +114,7 @@ func (a act) subject(id string) (*User, error) {
 	return u, nil
 }
 
-// other is subject for what nobody should do to their own account.
+// other is subject for actions that are refused on one's own account.
 func (a act) other(id string) (*User, error) {
 	u, err := a.subject(id)
 	if err == nil && a.actor != nil && a.actor.ID == u.ID {
@@ -126,7 +127,7 @@ func (a act) hasAll(permissions []string) bool {
 	return a.actor == nil || !slices.ContainsFunc(permissions, func(p string) bool { return !a.actor.Has(p) })
 }
 
-// group returns a group that gives nothing that the actor lacks.
+// group returns the group if it has no permission that the actor lacks.
 func (a act) group(name string) (Group, error) {
 	g, err := a.Group(name)
 	if err == nil && !a.hasAll(g.Permissions) {
@@ -135,7 +136,8 @@ func (a act) group(name string) (Group, error) {
 	return g, err
 }
 
-// mayMake refuses what would make more of a user than the actor may give. before is the zero User for a new one.
+// mayMake returns an error if after has flags, permissions or groups that the actor may not give. before is the zero User
+// for a new one.
 func (a act) mayMake(before, after *User) error {
 	if a.actor == nil {
 		return nil
@@ -161,8 +163,9 @@ func (a act) mayMake(before, after *User) error {
 	return nil
 }
 
-// mayAddTo refuses to put a user into a group. Its permissions are not all that counts: programs behind the gateway are
-// told the names of groups, and give rights by them that nobody here knows of.
+// mayAddTo returns an error if the actor may not add users to the group. The permissions of the group are not enough to
+// decide this: applications behind the gateway receive the names of groups and may grant rights by them that Cloakroom
+// doesn't know.
 func (a act) mayAddTo(name string) error {
 	switch _, err := a.group(name); {
 	case errors.Is(err, ErrNotFound):

@@ -12,52 +12,53 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// ErrInvalidCredentials is the one answer to a wrong password, an unknown name and a disabled account.
+// ErrInvalidCredentials is returned for a wrong password, an unknown name and a disabled account alike.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
-// ErrLocked is an [ErrInvalidCredentials] whose reason is for the log alone: the account had too many failures under its
-// other name, so that the password didn't count, right or wrong. The client is told what a wrong password is told.
+// ErrLocked is an [ErrInvalidCredentials] with a reason that is only for the log: the account had too many failures under
+// its other name, so the password was not accepted, right or wrong. Clients get the same answer as for a wrong password.
 var ErrLocked = fmt.Errorf("%w: too many failures under another name of the account", ErrInvalidCredentials)
 
-// ErrEpochChanged says that the account's epoch is no longer the one that the attempt came with, or that the account is gone:
-// whoever asks has been signed out since.
-var ErrEpochChanged = errors.New("the account has moved on")
+// ErrEpochChanged says that the account no longer has the epoch of the attempt, or was deleted: the user has been signed out
+// since.
+var ErrEpochChanged = errors.New("the account's epoch has changed: the user was signed out")
 
 // Attempt is one check of a password.
 type Attempt struct {
-	Login    string // the username or e-mail address as typed; not looked at where the user is known already
+	Login    string // the username or e-mail address as typed; ignored where the user is already known
 	Password string
-	Epoch    string               // the epoch of the session that asks; "": none does
-	Address  netip.Addr           // the client's
-	Device   func(u *User) string // the ID of a device that this user has signed in from before, in this epoch, or ""; asked only if the login is a user's; may be nil
+	Epoch    string               // the epoch of the session that the request came with; "": none
+	Address  netip.Addr           // the client's address
+	Device   func(u *User) string // returns the ID of the device if this user has signed in from it before, in this epoch; else "". Called only if the login is a user's; may be nil
 }
 
-// Service is what can be done with accounts, for the command line and the network alike. Store, Hasher and Guard are
-// required: its methods panic if there is no Store. The fields must not change once it is in use; it is then safe for
-// concurrent use.
+// Service authenticates, creates and changes accounts, for the command line and for HTTP. Store, Hasher and Guard are
+// required: the methods panic if Store is nil. Set the fields before first use; the Service is then safe for concurrent use.
 //
-// Besides the errors that are named, its methods return *[password.BusyError] where a password is hashed, and those of
-// the stores, which mean that nothing is known. With an error nothing else is returned.
+// Besides the errors they name, methods return *[password.BusyError] where a password is hashed, and the errors of the
+// stores, which mean that the result is unknown. Methods that return an error return no other value.
 type Service struct {
 	Store  Store
 	Hasher *password.Hasher
 	Policy password.Policy
 	Guard  *throttle.Guard
 
-	// HashTemplate returns an encoded hash that a new one of this user's is to be made like (see [password.Hasher.HashByTemplate]).
-	// It is for users that Cloakroom shares with Django, which must read the hash, and hashes anew what has not the
-	// parameters it expects. With it no weak hash is replaced. nil: new hashes are made as Hasher makes them.
+	// HashTemplate returns an encoded hash whose algorithm and parameters new hashes of this user get (see
+	// [password.Hasher.HashByTemplate]). It is for a database shared with Django, which must be able to read the hash and
+	// replaces hashes that don't have the parameters it expects. With HashTemplate, weak hashes are not replaced. nil: new
+	// hashes have the parameters of Hasher.
 	HashTemplate func(ctx context.Context, u *User) (encoded string, err error)
 
-	// Names looks up who signs in, where another program has its own idea of names. nil: the Store does, by their keys.
+	// Names finds the user who signs in, where another program decides which names are equal. nil: the Store finds users by
+	// [CanonicalLogin].
 	Names LoginFinder
 
-	// OnChange is told whose rights, name or epoch this Service has changed, once it is done; "": anybody's. It must not
-	// block. Nil: nobody is told.
+	// OnChange is called with the ID of a user whose rights, name or epoch this Service has changed, after the change; with
+	// "" if it may concern any user. It must not block. nil: it is not called.
 	OnChange func(id string)
 
 	observers []func(id string)
-	actor     *Actor // see By; nil: none is judged
+	actor     *Actor // see By; nil: no actor is checked
 }
 
 func (s *Service) store() Store {
@@ -76,27 +77,27 @@ func (s *Service) changed(id string) {
 	}
 }
 
-// Observe adds a function that is told what OnChange is told, after it and under the same rules. It is for code that builds on
-// a Service whose fields belong to somebody else. Call it before first use.
+// Observe adds a function that is called after OnChange, with the same argument and under the same rules. It is for code
+// that uses a Service whose fields belong to the program. Call it before first use.
 func (s *Service) Observe(changed func(id string)) { s.observers = append(s.observers, changed) }
 
-// Authenticate returns the user whose name and password these are, and notes the sign-in. [ErrInvalidCredentials],
-// *[throttle.Error].
+// Authenticate returns the user with this name and password, and records the sign-in as the last one.
+// [ErrInvalidCredentials], *[throttle.Error].
 //
-// The user's Epoch is the one that was read with the hash that was verified: a session that is given it is dead from the
-// start if the account has moved on since. An unknown name, a disabled account and a wrong password cost the same work.
-// A hash that is weaker than those made today is replaced, which moves no epoch. What the hasher has no room for is refused
-// before anything else, so that a flood costs the store nothing.
+// The user's Epoch is the one that was read together with the verified hash: if it has changed since, a session with it is
+// refused. An unknown name, a disabled account and a wrong password cost the same work. A hash that is weaker than new ones
+// is replaced, which doesn't change the epoch. If the hasher's pool is full, Authenticate fails before it uses the store, so
+// that a flood costs the store nothing.
 func (s *Service) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	return s.authenticate(ctx, a, time.Now().Unix())
 }
 
-// Verify is Authenticate for a proof that begins nothing: no sign-in is noted.
+// Verify is Authenticate for a check that is no sign-in: the last sign-in is not updated.
 func (s *Service) Verify(ctx context.Context, a Attempt) (*User, error) {
 	return s.authenticate(ctx, a, 0)
 }
 
-// authenticate notes a sign-in at now, unless that is 0.
+// authenticate records a sign-in at now; none if now is 0.
 func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User, error) {
 	release, err := s.Hasher.Admit()
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 	return s.settle(ctx, u, a.Password, weak, now)
 }
 
-// Confirm returns the user with this ID if the password is theirs. a.Login plays no part. [ErrInvalidCredentials],
+// Confirm returns the user with this ID if the password is right. It ignores a.Login. [ErrInvalidCredentials],
 // *[throttle.Error], [ErrEpochChanged].
 func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {
 	release, err := s.Hasher.Admit()
@@ -142,10 +143,10 @@ func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, err
 	return u, nil
 }
 
-// maxLogin bounds the name that is looked for, in bytes: no username or address is as long.
+// maxLogin is the maximum length of a name that is looked up, in bytes. No username or address is as long.
 const maxLogin = 4 * maxEmail
 
-// find returns the user of a name as typed; nil if there is none.
+// find returns the user with a name as it was typed; nil if there is none.
 func (s *Service) find(ctx context.Context, login string) (*User, error) {
 	key := loginKey(login)
 	if key == "" {
@@ -168,7 +169,7 @@ func (s *Service) lookUp(ctx context.Context, typed, key string) (*User, error) 
 	return s.store().Find(ctx, key)
 }
 
-// loginKey returns "", which is nobody's key, for what is too long to be a name.
+// loginKey returns "", which is no user's key, if the text is too long for a name.
 func loginKey(login string) string {
 	if len(login) > maxLogin {
 		return ""
@@ -176,8 +177,8 @@ func loginKey(login string) string {
 	return CanonicalLogin(strings.TrimSpace(login))
 }
 
-// prove verifies a password against a user, or against nobody if u is nil. A try is reserved before anything is hashed,
-// so that guesses made at the same time can't exceed the limit; one that ends without a verdict is given back.
+// prove verifies the password of u; if u is nil, it does the same work and fails. It reserves a try before it hashes, so
+// that parallel guesses can't exceed the limit, and gives the try back if it ends without a result.
 func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) (weak bool, err error) {
 	try, err := s.Guard.Reserve(ctx, counted(u, a, signedIn))
 	if err != nil {
@@ -193,7 +194,7 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) 
 		return false, err
 	}
 	if u == nil || !u.IsActive || !result.Match || try.Barred() {
-		_ = try.Failed(ctx) // needs no store: its error is always nil
+		_ = try.Failed(ctx) // Failed always returns nil
 		if try.Barred() {
 			return false, ErrLocked
 		}
@@ -202,9 +203,9 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) 
 	return result.Weak, try.Succeeded(ctx)
 }
 
-// counted says what an attempt is counted against: the name that was typed, which alone decides what the client is told
-// (besides the address), and in silence the user whose name it is. Who is signed in proves to be the same user, and may
-// know what is counted against that user.
+// counted returns what the throttle counts the attempt against: the name as typed, which together with the address decides
+// the response, and the user of that name, whose limit the response doesn't reveal. A signed-in client is known to be the
+// user, so the response may reveal that limit.
 func counted(u *User, a Attempt, signedIn bool) throttle.Attempt {
 	t := throttle.Attempt{Name: "name:" + loginKey(a.Login), Address: a.Address, SignedIn: signedIn}
 	if u == nil {
@@ -217,12 +218,12 @@ func counted(u *User, a Attempt, signedIn bool) throttle.Attempt {
 	return t
 }
 
-// settle notes a sign-in, unless now is 0, and replaces a weak hash if it is still the one that was verified. The user is returned
-// with the epoch from before.
+// settle records a sign-in, unless now is 0, and replaces a weak hash if it is still the one that was verified. It returns
+// the user with the epoch from before.
 func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, now int64) (*User, error) {
 	better := ""
 	if weak && s.HashTemplate == nil {
-		// Without room in the pool the weak hash serves until the next sign-in.
+		// If the pool is full, the weak hash stays until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
 	changed, err := s.store().NoteSignIn(ctx, u.ID, SignIn{At: now, Verified: u.Password, Rehash: better})

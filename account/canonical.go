@@ -8,11 +8,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// CanonicalLogin is the form in which a username or e-mail address is compared: NFKC and case-folded, so that two texts which a
-// person would take for the same name have the same key. CanonicalLogin(CanonicalLogin(s)) == CanonicalLogin(s).
+// CanonicalLogin returns the form in which usernames and e-mail addresses are compared: NFKC and case-folded, so that two
+// texts that a person would take for the same name are equal. CanonicalLogin(CanonicalLogin(s)) == CanonicalLogin(s).
 func CanonicalLogin(s string) string {
-	// Folding can undo NFKC and NFKC can undo folding; a few characters need a second round, and none a third. The
-	// text is a stranger's, so nothing may depend on that.
+	// Folding can undo NFKC, and NFKC can undo folding. A few characters need a second round, and none needs a third; but
+	// the text is untrusted, so nothing may depend on that.
 	for range 4 {
 		next := norm.NFKC.String(fold(norm.NFKC.String(s)))
 		if next == s {
@@ -23,7 +23,7 @@ func CanonicalLogin(s string) string {
 	return s
 }
 
-// fold is Unicode's full case folding. The library's swaps the two cases of Cherokee instead of folding the lower one to
+// fold is Unicode's full case folding. The library swaps the two cases of Cherokee, where it should fold the lower one to
 // the upper one.
 func fold(s string) string {
 	fold := cases.Fold()

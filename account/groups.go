@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxGroup is how long the name of a group may be, in characters, as in Django.
+// maxGroup is the maximum length of a group's name in characters, as in Django.
 const maxGroup = 150
 
 // Group returns the group with this name. [ErrNotFound].
@@ -26,8 +26,8 @@ func (s *Service) Group(ctx context.Context, name string) (Group, error) {
 	return groups[i], nil
 }
 
-// AddGroup makes a group and returns it as it is then. *[InvalidError] with the fields name and permissions, also if there
-// is one of the name.
+// AddGroup creates a group and returns it. *[InvalidError] with the fields name and permissions, also if a group with this
+// name exists.
 func (s *Service) AddGroup(ctx context.Context, g Group) (Group, error) {
 	g.Permissions = sorted(g.Permissions)
 	err := s.transact(ctx, func(a act) error {
@@ -60,9 +60,9 @@ func (s *Service) AddGroup(ctx context.Context, g Group) (Group, error) {
 	return g, nil
 }
 
-// EditGroup changes the permissions of a group, and so at once those of its members. Only what change has added is judged.
-// The group is returned as it is then. change must be quick, do no I/O, and may be called more than once; its error comes
-// back as it is. [ErrNotFound], *[InvalidError] with the field permissions.
+// EditGroup changes the permissions of a group, and thereby at once those of its members, and returns the group. Only
+// permissions that change adds are checked. change must be quick, do no I/O, and may be called more than once; EditGroup
+// returns its error unchanged. [ErrNotFound], *[InvalidError] with the field permissions.
 func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group) error) (Group, error) {
 	var edited Group
 	err := s.transact(ctx, func(a act) error {
@@ -101,7 +101,7 @@ func checkPermissions(permissions []string, wrong problems) {
 	}
 }
 
-// DeleteGroup removes a group; its members lose what it gave them. [ErrNotFound].
+// DeleteGroup deletes a group; its members lose its permissions. [ErrNotFound].
 func (s *Service) DeleteGroup(ctx context.Context, name string) error {
 	err := s.transact(ctx, func(a act) error {
 		if _, err := a.group(name); err != nil {

@@ -8,47 +8,47 @@ import (
 	"slices"
 )
 
-// Imported is a user of another program, to be taken over.
+// Imported is a user of another program to import.
 type Imported struct {
-	Source string // names the program's database
-	ID     string // the user's there; kept where it can be
-	User   User   // as it is there. Its ID, Epoch and Permissions don't count
+	Source string // identifies the other program's database
+	ID     string // the user's ID there; the user keeps it here if it is free
+	User   User   // as it is there. Its ID, Epoch and Permissions are ignored
 }
 
-// ImportResult is what became of an [Imported].
+// ImportResult is the result of importing one [Imported].
 type ImportResult struct {
-	User     *User // nil: nothing was taken over
+	User     *User // nil: the user was not imported
 	Created  bool
 	Changed  bool
-	Deferred bool // it can't have the ID that it had: it should come after all that can
+	Deferred bool // its ID is in use here: import it after all users who can keep theirs
 
-	// Conflict is what stood in the way: "username": somebody else is called so, and a new user was not taken over, or one
-	// who is here kept the name; "email": it is somebody else's address, and all but it was taken over; "id": it is not
-	// the user who was taken over from under this ID, and nothing was.
+	// Conflict says what prevented the import. "username": another user has the name, so a new user was not imported, or an
+	// imported one kept the name it had here. "email": another user has the address, and everything else was imported. "id":
+	// the ID belongs to another person there now, and nothing was imported.
 	Conflict string
 }
 
-// Importer is a [Store] that takes over other programs' users.
+// Importer is a [Store] that can import the users of other programs.
 type Importer interface {
-	// Import takes over users, all in one step, and returns what became of each. A user whom an earlier import made is
-	// changed by what has changed there since; a new password, or a change of IsActive, moves the epoch. Who can't keep
-	// the ID is left for later, unless later is set. Groups must exist. Before it is so, agree is asked unless it is nil:
-	// its error undoes everything, and comes back with what would have become of them.
+	// Import imports users, all in one atomic step, and returns the result for each. A user from an earlier import gets what
+	// has changed there since then; a new password or a changed IsActive changes the epoch. A user whose ID is in use is
+	// deferred, unless later is set. Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree
+	// fails, nothing is written, and Import returns the error with the results that would have been.
 	Import(ctx context.Context, users []Imported, later bool, agree func([]ImportResult) error) ([]ImportResult, error)
 
-	// Imports returns the IDs here of all who were taken over from a source, by their IDs there. Who has been deleted
-	// here is not among them.
+	// Imports returns the IDs here of all users imported from a source, by their IDs there, without users deleted here.
 	Imports(ctx context.Context, source string) (map[string]string, error)
 }
 
-// part is what of a user is taken over by itself: what has not changed there leaves alone what has changed here.
+// part is a group of fields that is imported independently: a part that hasn't changed there doesn't overwrite what has
+// changed here.
 type part struct {
 	name string
 	of   func(u *User) any
 	take func(to, from *User)
 }
 
-// parts is in the order of the hashes in a state. The password isn't among them: it changes here without anybody's doing.
+// parts is in the order of the hashes in a state. The password isn't among them, since a rehash changes it here.
 var parts = []part{
 	{"username", func(u *User) any { return u.Username }, func(to, from *User) { to.Username = from.Username }},
 	{"email", func(u *User) any { return u.Email }, func(to, from *User) { to.Email = from.Email }},
@@ -63,11 +63,11 @@ var parts = []part{
 	{"permissions", func(u *User) any { return u.UserPermissions }, func(to, from *User) { to.UserPermissions = slices.Clone(from.UserPermissions) }},
 }
 
-// partSize is how much of each hash is kept.
+// partSize is how many bytes of each hash a state has.
 const partSize = 8
 
-// State returns what tells an import later what has changed since: a hash of each part but the password. What was left out,
-// by the names of its fields, counts as changed then, so that it is tried again.
+// State returns what a later import needs to know what has changed since: a hash of each part except the password. leftOut
+// names fields that were not imported; they count as changed in the next import, which tries them again.
 func (in *Imported) State(leftOut ...string) []byte {
 	state := make([]byte, 0, len(parts)*partSize)
 	for _, p := range parts {
@@ -83,13 +83,13 @@ func (in *Imported) State(leftOut ...string) []byte {
 func (in *Imported) hash(p part) []byte {
 	text, err := json.Marshal(p.of(&in.User))
 	if err != nil {
-		panic(fmt.Sprintf("account: encode a part of a user: %v", err)) // strings, numbers and lists always can be
+		panic(fmt.Sprintf("account: encode a part of a user: %v", err)) // can't happen with strings, numbers and lists
 	}
 	sum := sha256.Sum256(append([]byte(p.name+"="), text...))
 	return sum[:partSize]
 }
 
-// Merge changes u by what has changed there since the state. All has, if the state is none of this form.
+// Merge sets in u what has changed there since the state; everything, if the state has another format.
 func (in *Imported) Merge(u *User, state []byte) {
 	for i, p := range parts {
 		if !in.same(i, state) {
@@ -102,8 +102,8 @@ func (in *Imported) same(i int, state []byte) bool {
 	return len(state) == len(parts)*partSize && string(state[i*partSize:(i+1)*partSize]) == string(in.hash(parts[i]))
 }
 
-// SameIDOtherPerson reports whether it is somebody else than at the state who has the ID there now: neither the name nor the day of
-// joining is as it was. So it is when the database is not the one that it was.
+// SameIDOtherPerson reports whether the ID belongs to another person there than at the time of the state: neither the name
+// nor the join date is the same. That happens if the source database was replaced.
 func (in *Imported) SameIDOtherPerson(state []byte) bool {
 	if len(state) != len(parts)*partSize || in.User.DateJoined == 0 {
 		return false

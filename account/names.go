@@ -15,10 +15,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// InvalidError says which fields of a user are wrong, and why: all of them together. Codes and messages are those of
-// Django and Django REST Framework, where these have the rule.
+// InvalidError lists all wrong fields of a user and why. Codes and messages are those of Django and Django REST framework
+// where these have the rule.
 type InvalidError struct {
-	Fields map[string][]password.Problem // by the names that the fields have in JSON
+	Fields map[string][]password.Problem // by the JSON names of the fields
 }
 
 func (e *InvalidError) Error() string {
@@ -31,7 +31,7 @@ func (e *InvalidError) Error() string {
 	return strings.Join(all, " ")
 }
 
-// problems collects what is wrong, field by field.
+// problems collects what is wrong with each field.
 type problems map[string][]password.Problem
 
 func (p problems) add(field, code, message string) {
@@ -51,8 +51,8 @@ const (
 	maxEmail    = 254 // bytes
 )
 
-// normalize brings those texts of a user that aren't as before into the form in which they are stored, and says what is
-// wrong with them. before is the zero User for a new one.
+// normalize converts those texts of a user that have changed into the form in which they are stored, and adds what is wrong
+// with them to wrong. before is the zero User for a new one.
 func normalize(u *User, before User, wrong problems) {
 	created := before.ID == ""
 	if created || u.Username != before.Username {
@@ -81,7 +81,7 @@ func normalize(u *User, before User, wrong problems) {
 
 func sorted(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }
 
-// normalizeUsername is Django's NFKC. What is too long anyway isn't worth the work.
+// normalizeUsername applies NFKC, as Django does. A text that is too long is refused later, so it isn't normalized.
 func normalizeUsername(s string) string {
 	if utf8.RuneCountInString(s) > maxUsername {
 		return s
@@ -89,8 +89,8 @@ func normalizeUsername(s string) string {
 	return norm.NFKC.String(s)
 }
 
-// checkUsername applies Django's UnicodeUsernameValidator: letters and digits of any script, and @ . + - _. Unlike
-// Django's it refuses letters that can't be seen, such as the Hangul fillers.
+// checkUsername applies Django's UnicodeUsernameValidator: letters and digits of any script, and @ . + - _. Unlike Django's,
+// it refuses invisible letters, such as the Hangul fillers.
 func checkUsername(s string, wrong problems) {
 	switch {
 	case s == "":
@@ -107,7 +107,7 @@ func notInUsername(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("_.@+-", r) || invisible(r)
 }
 
-// invisible reports whether a letter or mark shows nothing (Unicode's Default_Ignorable_Code_Point).
+// invisible reports whether a letter or mark isn't displayed (Unicode's Default_Ignorable_Code_Point).
 func invisible(r rune) bool {
 	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
@@ -121,9 +121,9 @@ func checkName(field, s string, wrong problems) {
 	}
 }
 
-// normalizeEmail trims blanks and lower-cases the domain, as Django does, and composes characters. What is before the last
-// @ belongs to the domain's owner and stays. The standard library would make an i of a capital one with a dot (U+0130),
-// and so another domain.
+// normalizeEmail trims spaces and lower-cases the domain, as Django does, and composes characters. The part before the last
+// @ is not changed, since its meaning is up to the domain's owner. strings.ToLower would turn a capital I with a dot
+// (U+0130) into an i, and so make another domain.
 func normalizeEmail(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > maxLogin || !utf8.ValidString(s) {
@@ -142,9 +142,9 @@ func checkEmail(s string, wrong problems) {
 	}
 }
 
-// validEmail accepts one plain address: nothing quoted, no comments, no list, nothing that a mailer could read as two
-// addresses or as a header. It must be in the form NFKC, so that no mailer makes another address of it: the single
-// character "1." (U+2488) in a domain is a digit and a dot to some.
+// validEmail accepts one plain address: no quotes, comments or lists, nothing that a mailer could read as two addresses or
+// as a header. It must be in NFKC, so that no mailer turns it into another address: some read the single character "1."
+// (U+2488) in a domain as a digit and a dot.
 func validEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || len(local) > 64 || len(s) > maxEmail || !utf8.ValidString(s) || !norm.NFKC.IsNormalString(s) {
@@ -171,7 +171,7 @@ func notInWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) || invisible(r)
 }
 
-// ValidPermission reports whether a text has the form "app.codename", as Django's has_perm takes it.
+// ValidPermission reports whether a text has the form "app.codename", which Django's has_perm takes.
 func ValidPermission(s string) bool {
 	app, codename, ok := strings.Cut(s, ".")
 	return ok && app != "" && codename != "" && len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool {

@@ -12,15 +12,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// resetLife is how long a reset secret is good for.
+// resetLife is how long a reset secret is valid.
 const resetLife = time.Hour
 
-// ErrDisabled says that the user is disabled, so that nobody can sign in whatever the password.
+// ErrDisabled says that the user is disabled and can't sign in with any password.
 var ErrDisabled = errors.New("the user is disabled")
 
-// ResetSecret returns a secret of 130 random bits, with which the user's password can be reset within an hour, once, and
-// its end. Earlier ones are void from then on, and it is void once the user's epoch moves or the user is given a right.
-// Only its hash is kept. [ErrNotFound], [ErrDisabled].
+// ResetSecret returns a secret of 130 random bits and its expiry. The user's password can be reset with it once, within an
+// hour. It replaces earlier ones, and becomes invalid if the user's epoch changes or the user is given a right. Only its
+// hash is stored. [ErrNotFound], [ErrDisabled].
 func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, expires time.Time, err error) {
 	secret, expires = rand.Text(), time.Now().Add(resetLife).Truncate(time.Second)
 	err = s.transact(ctx, func(a act) error {
@@ -39,10 +39,11 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 	return secret, expires.UTC(), nil
 }
 
-// ResetPassword gives a new password to the user whose reset secret this is, which ends everything of the user's and
-// spends the secret. [ErrResetSpent], *[throttle.Error], *[InvalidError] with the field new_password, which spends nothing.
+// ResetPassword sets a new password for the user of the reset secret, ends all of the user's sessions and tokens, and uses
+// up the secret. [ErrResetSpent], *[throttle.Error], *[InvalidError] with the field new_password, which doesn't use up the
+// secret.
 //
-// Nothing is hashed for who doesn't know a valid secret. Wrong ones are counted by address.
+// Nothing is hashed without a valid secret. Wrong secrets are counted by address.
 func (s *Service) ResetPassword(ctx context.Context, secret, new string, from netip.Addr) (*User, error) {
 	hash := sha256.Sum256([]byte(secret))
 	u, err := s.resets(ctx, hash, from)
@@ -67,7 +68,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 	return u, nil
 }
 
-// resets returns the user whose password the secret with this hash resets.
+// resets returns the user whose reset secret has this hash.
 func (s *Service) resets(ctx context.Context, hash [32]byte, from netip.Addr) (u *User, err error) {
 	try, err := s.Guard.Reserve(ctx, throttle.Attempt{Account: "reset:" + hex.EncodeToString(hash[:8]), Address: from})
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Service) resets(ctx context.Context, hash [32]byte, from netip.Addr) (u
 		err = ErrResetSpent
 	}
 	if errors.Is(err, ErrResetSpent) {
-		_ = try.Failed(ctx) // needs no store: its error is always nil
+		_ = try.Failed(ctx) // Failed always returns nil
 		return nil, ErrResetSpent
 	}
 	if err != nil {

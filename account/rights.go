@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// DescribeRightsChange says what rights a user was given and lost, for people and logs: "+staff -blog.add_post +group:editors".
-// It is empty if nothing has changed.
+// DescribeRightsChange describes which rights a user was given and lost, for people and logs: "+staff -blog.add_post
+// +group:editors". It returns "" if nothing has changed.
 func DescribeRightsChange(before, after *User) string {
 	var change []string
 	diff := func(prefix string, before, after []string) {
@@ -27,8 +27,9 @@ func DescribeRightsChange(before, after *User) string {
 	return strings.Join(change, " ")
 }
 
-// promote keeps the rule that a superuser is staff, who alone may use the administration, for a user whose flags change from
-// before. Whom another program made a superuser and not staff, as Django can, stays so until these flags change.
+// promote keeps the rule that a superuser is staff, since only staff may use the administration. It applies if the flags
+// change from before. A superuser who isn't staff, as another program such as Django can make one, stays so until these
+// flags change.
 func promote(u *User, before User, wrong problems) {
 	switch {
 	case !u.IsSuperuser || u.IsStaff || before.IsSuperuser == u.IsSuperuser && before.IsStaff == u.IsStaff:
@@ -49,10 +50,10 @@ func flags(u *User) (set []string) {
 	return set
 }
 
-// Rights lists what a user may do: "superuser", "staff", and the permissions, directly or by groups.
+// Rights returns what a user may do: "superuser", "staff", and the permissions given directly or by groups.
 func (u *User) Rights() []string { return slices.Concat(flags(u), u.Permissions) }
 
-// Exceeds reports whether a user may do what somebody with these rights may not. See [User.Rights].
+// Exceeds reports whether the user has a right that is not among these (see [User.Rights]).
 func (u *User) Exceeds(rights []string) bool {
 	for _, right := range u.Rights() {
 		if !slices.Contains(rights, right) && (right == "superuser" || right == "staff" || !slices.Contains(rights, "superuser")) {

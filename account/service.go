@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// NewUser describes a user to be made.
+// NewUser describes a user to create.
 type NewUser struct {
 	Username    string
 	Email       string // may be empty
@@ -21,13 +21,13 @@ type NewUser struct {
 	IsStaff     bool
 	IsSuperuser bool // implies IsStaff
 
-	NoPassword  bool     // nobody can sign in before one is set; Password is not looked at
+	NoPassword  bool     // no sign-in is possible until a password is set; Password is ignored
 	Groups      []string // names
-	Permissions []string // that the user has directly
+	Permissions []string // given to the user directly
 }
 
-// Create makes a user, who is active, and returns it as it is then. *[InvalidError], also for names that are another user's
-// and for groups that don't exist.
+// Create creates an active user and returns it. *[InvalidError], also if a name belongs to another user or a group doesn't
+// exist.
 func (s *Service) Create(ctx context.Context, n NewUser) (made *User, err error) {
 	wanted := &User{IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, Groups: n.Groups, UserPermissions: n.Permissions}
 	if s.actor != nil { // Nothing is hashed for an actor who may not make the user.
@@ -66,7 +66,7 @@ func noSuchGroup() error {
 	return wrong.err()
 }
 
-// prepare returns the user that n describes, with all that is wrong about it said together.
+// prepare returns the user that n describes, or all that is wrong with it in one error.
 func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 	u := &User{
 		Username: n.Username, Email: n.Email, FirstName: n.FirstName, LastName: n.LastName,
@@ -94,7 +94,7 @@ func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 	return u, err
 }
 
-// hash returns the hash of a new password of u. A password that the algorithm would cut is a wrong field.
+// hash returns the hash of a new password of u. A password that the algorithm would truncate is a wrong field.
 func (s *Service) hash(ctx context.Context, u *User, field, new string) (string, error) {
 	if s.HashTemplate == nil {
 		return s.Hasher.Hash(ctx, new)
@@ -112,8 +112,8 @@ func (s *Service) hash(ctx context.Context, u *User, field, new string) (string,
 	return encoded, err
 }
 
-// checkFree says which of the names are somebody's. The store has the last word; it is asked beforehand so that this is
-// said together with the rest, and nothing is hashed for nothing.
+// checkFree adds names that belong to another user to wrong. The store checks this again when it writes; it is checked
+// before so that all that is wrong is in one error and no password is hashed in vain.
 func (s *Service) checkFree(ctx context.Context, u *User, wrong problems) error {
 	for field, name := range map[string]string{"username": u.Username, "email": u.Email} {
 		if name == "" || len(wrong[field]) > 0 {
@@ -137,7 +137,7 @@ func (p problems) addTaken(field string) {
 	p.add(field, "unique", "A user with that "+name+" already exists.")
 }
 
-// invalidIfTaken turns the store's word for a clash of names into a wrong field.
+// invalidIfTaken converts the store's error for a taken name into a wrong field.
 func invalidIfTaken(err error) error {
 	e, ok := errors.AsType[*TakenError](err)
 	if !ok {
@@ -155,16 +155,16 @@ func attributes(u *User) []password.Attribute {
 	}
 }
 
-// unusable is a hash that no password matches, in Django's form.
+// unusable returns a hash that no password matches, in Django's form.
 func unusable() string { return "!" + rand.Text() }
 
-// newEpoch is never the same twice, so that no session from before fits by chance.
+// newEpoch returns a random epoch, so that no earlier session matches it.
 func newEpoch() string { return rand.Text() }
 
-// ChangePassword gives the user with this ID a new password after checking the present one, a.Password. The epoch moves
-// with the hash, in one step; the user is returned with the new one. [ErrInvalidCredentials], *[throttle.Error],
-// *[InvalidError] with the field new_password; [ErrEpochChanged] also if the account has moved on since the present password was
-// checked, which is then perhaps not the present one any more.
+// ChangePassword sets a new password for the user with this ID after checking the current one, a.Password. It changes the
+// epoch in the same step and returns the user with the new one. [ErrInvalidCredentials], *[throttle.Error], *[InvalidError]
+// with the field new_password; [ErrEpochChanged] also if the epoch has changed since the current password was checked, since
+// that may no longer be the current one.
 func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new string) (*User, error) {
 	u, err := s.Confirm(ctx, id, a)
 	if err != nil {
@@ -190,8 +190,8 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	return changed, err
 }
 
-// SetPassword gives a user a new password on an administrator's word, which ends everything of the user's.
-// [ErrNotFound], *[InvalidError] with the field password.
+// SetPassword sets a user's password for an administrator, and ends all sessions and tokens of the user. [ErrNotFound],
+// *[InvalidError] with the field password.
 func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	u, err := s.Subject(ctx, id)
 	if err != nil {
@@ -204,7 +204,7 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	return s.change(ctx, act.subject, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() })
 }
 
-// change alters a user whom find returns, in the same step, and passes on that it has.
+// change finds and alters a user in one step, and then calls OnChange.
 func (s *Service) change(ctx context.Context, find func(act, string) (*User, error), id string, alter func(*User)) error {
 	err := s.transact(ctx, func(a act) error {
 		u, err := find(a, id)
@@ -227,8 +227,8 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 	return s.hash(ctx, u, field, new)
 }
 
-// SetActive enables a user, or disables one, which ends everything of theirs; enabling brings none of it back.
-// [ErrNotFound].
+// SetActive enables or disables a user. Disabling ends all sessions and tokens of the user, and enabling doesn't bring them
+// back. [ErrNotFound].
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
 	return s.change(ctx, act.other, id, func(u *User) {
 		if u.IsActive != active {
@@ -237,17 +237,16 @@ func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
 	})
 }
 
-// RevokeAll moves a user's epoch, which ends every session and token of theirs at once. [ErrNotFound].
+// RevokeAll changes a user's epoch, which ends all sessions and tokens of the user at once. [ErrNotFound].
 func (s *Service) RevokeAll(ctx context.Context, id string) error {
 	return s.change(ctx, act.subject, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
-// Edit changes a user's names, flags, groups and permissions, and returns the user as it is then. Hash, epoch and ID stay as
-// they are, whatever change makes of them; but as with SetActive, who is disabled is signed out everywhere. Only what change
-// has altered is judged, so that a name which another program once let in stands in the way of nothing else. Who becomes a
-// superuser becomes staff as well, and a superuser can't be made to be none. change must be
-// quick, do no I/O, and may be called more than once; its error comes back as it is. [ErrNotFound], *[InvalidError], also
-// for groups that don't exist.
+// Edit changes a user's names, flags, groups and permissions, and returns the user. Hash, epoch and ID stay the same,
+// whatever change sets; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
+// altered are checked, so that a name which another program once accepted doesn't prevent other edits. A user who becomes a
+// superuser becomes staff, too, and staff can't be taken from a superuser. change must be quick, do no I/O, and may be
+// called more than once; Edit returns its error unchanged. [ErrNotFound], *[InvalidError], also for groups that don't exist.
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
 	err = s.transact(ctx, func(a act) error {
 		u, err := a.subject(id)
@@ -295,8 +294,8 @@ func (a act) edit(u *User, change func(*User) error) error {
 	return err
 }
 
-// Delete removes a user; every session of theirs is dead from then on. Nobody is spared, not even the last superuser:
-// whoever may delete users decides. [ErrNotFound].
+// Delete deletes a user, which ends all of the user's sessions. It deletes even the last superuser: whether that is allowed
+// is up to the caller. [ErrNotFound].
 func (s *Service) Delete(ctx context.Context, id string) error {
 	err := s.transact(ctx, func(a act) error {
 		if _, err := a.other(id); err != nil {
@@ -310,8 +309,8 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-// Lookup returns the user with this username or e-mail address or, if it is nobody's name, with this ID: of a user called
-// "7" and another whose ID is 7, the one who is called so. [ErrNotFound].
+// Lookup returns the user with this username or e-mail address, or else the user with this ID: if one user is named "7" and
+// another has the ID 7, it returns the one with the name. [ErrNotFound].
 func (s *Service) Lookup(ctx context.Context, name string) (*User, error) {
 	u, err := s.find(ctx, name)
 	if err != nil || u != nil {

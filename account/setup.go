@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// setupLife is how long a set-up secret is good for.
+// setupLife is how long a set-up secret is valid.
 const setupLife = 30 * time.Minute
 
-// SetupSecret returns a secret of 130 random bits, with which the first user can be made within 30 minutes, once. An
-// earlier one is void from then on. Only its hash is kept.
+// SetupSecret returns a secret of 130 random bits, with which the first user can be created once, within 30 minutes. It
+// replaces an earlier one. Only its hash is stored.
 func (s *Service) SetupSecret(ctx context.Context) (string, error) {
 	secret := rand.Text()
 	err := s.store().SetSetup(ctx, sha256.Sum256([]byte(secret)), time.Now().Add(setupLife).Unix())
@@ -31,11 +31,11 @@ func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
 	return len(users) == 0, nil
 }
 
-// CreateFirst makes the first user, an administrator, for whoever knows the set-up secret. [ErrSetupSpent],
-// *[InvalidError], which spends nothing.
+// CreateFirst creates the first user, an administrator, if the set-up secret is right. [ErrSetupSpent], *[InvalidError],
+// which doesn't use up the secret.
 //
-// The store looks at the secret and spends it in the step that makes the user, so the password is hashed before. Once
-// there is a user, nothing is hashed for strangers any more; until then the Hasher's pool bounds what they can cost.
+// The store checks and uses up the secret in the step that creates the user, so the password is hashed before. Once there is
+// a user, nothing is hashed for strangers any more; until then the Hasher's pool limits what they can cost.
 func (s *Service) CreateFirst(ctx context.Context, secret string, n NewUser) (*User, error) {
 	needed, err := s.NeedsSetup(ctx)
 	if err != nil {

@@ -4,54 +4,54 @@ import "context"
 
 // Query selects users for [Store.List].
 type Query struct {
-	Search string // part of the username, e-mail or name, without regard to case; empty: everybody
-	Group  string // only members of this group; empty: everybody
+	Search string // part of the username, e-mail or name, case-insensitive; "": all users
+	Group  string // only members of this group; "": all users
 	After  string // only users that come after the one with this ID, in the order of their IDs; for paging
 	Limit  int    // 0: all
 }
 
-// Store keeps users and groups. Implementations are safe for concurrent use, never read the clock, keep each promise
-// that a session.Store keeps about durability and steps, and copy what they take and give.
+// Store stores users and groups. Implementations are safe for concurrent use, never read the clock, keep the promises of
+// session.Store about durability and atomic steps, and copy what they take and return.
 //
-// Uniqueness is by [CanonicalLogin]: no two users share a key, be it that of a username or of an e-mail address.
+// Names are unique by [CanonicalLogin]: no two users share a canonical login, as username or as e-mail address.
 type Store interface {
-	// Create adds a user and sets u.ID. *TakenError if the username or e-mail is somebody's.
-	// Groups that don't exist: ErrNotFound. Permissions are created by being named.
+	// Create adds a user and sets u.ID. *TakenError if the username or e-mail address belongs to another user. ErrNotFound
+	// if a group doesn't exist. Permissions need not exist.
 	Create(ctx context.Context, u *User) error
 
-	// CreateFirst adds the first user, in one step with checking that there is none yet and that the set-up secret with
-	// this hash is valid at now (seconds), and with spending it. ErrSetupSpent if either doesn't hold.
+	// CreateFirst adds the first user. In the same step it checks that there is no user yet and that the set-up secret with
+	// this hash is valid at now (seconds), and uses up the secret. ErrSetupSpent if a check fails.
 	CreateFirst(ctx context.Context, u *User, secretHash [32]byte, now int64) error
 
-	// SetSetup stores the hash of the set-up secret and when it expires, in place of any earlier one.
+	// SetSetup stores the hash and expiry of the set-up secret, and replaces an earlier one.
 	SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error
 
-	// SetReset stores the hash of a secret with which the user's password can be reset, and when it expires, in place of
-	// any earlier one of the user's. It is void once the user's epoch moves, and for as long as the user exceeds the rights
-	// that they have now (see [User.Exceeds]). ErrNotFound.
+	// SetReset stores the hash and expiry of a secret with which the user's password can be reset, and replaces an earlier
+	// one of the user. The secret becomes invalid when the user's epoch changes, and is invalid while the user exceeds the
+	// rights that the user has now (see [User.Exceeds]). ErrNotFound.
 	SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error
 
-	// FindReset returns the user whose reset secret has this hash and is valid at now (seconds). It spends nothing.
+	// FindReset returns the user whose reset secret has this hash and is valid at now (seconds). It changes nothing.
 	// ErrResetSpent if there is no such secret.
 	FindReset(ctx context.Context, secretHash [32]byte, now int64) (*User, error)
 
-	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and spends
-	// the secret in the same step. An error of change spends nothing. ErrResetSpent if there is no such secret.
+	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and uses up
+	// the secret in the same step. If change fails, the secret stays valid. ErrResetSpent if there is no such secret.
 	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
 
 	// Load returns the user with this ID. ErrNotFound.
 	Load(ctx context.Context, id string) (*User, error)
 
-	// Find returns the user whose username or e-mail has this key (see [CanonicalLogin]). ErrNotFound.
+	// Find returns the user whose username or e-mail address has this [CanonicalLogin]. ErrNotFound.
 	Find(ctx context.Context, key string) (*User, error)
 
-	// Change reads a user, lets change alter it, and writes it back, in one step that no other write to this user
-	// comes between. An error of change is returned as it is, and nothing is written. change must be quick, do no I/O,
-	// and may be called more than once. ErrNotFound, *TakenError.
+	// Change reads a user, calls change to alter it, and writes it back, in one atomic step. It returns an error of change
+	// unchanged, and writes nothing then. change must be quick, do no I/O, and may be called more than once. ErrNotFound,
+	// *TakenError.
 	Change(ctx context.Context, id string, change func(*User) error) (*User, error)
 
-	// NoteSignIn applies a sign-in to a user, in one step like Change, and returns the user as stored. It revokes nothing,
-	// so other nodes may learn of it later. ErrNotFound.
+	// NoteSignIn applies a sign-in to a user, in one atomic step like Change, and returns the user as stored. It ends
+	// nothing, so other nodes may learn of it later. ErrNotFound.
 	NoteSignIn(ctx context.Context, id string, s SignIn) (*User, error)
 
 	// Delete removes a user. ErrNotFound if there is none.
@@ -63,13 +63,13 @@ type Store interface {
 	// Groups returns all groups in the order of their names.
 	Groups(ctx context.Context) ([]Group, error)
 
-	// Transact calls do, and keeps what it has written, all of it, if it returns no error. It is one step: nothing that do
-	// has read, the permissions of groups and the members of groups included, is changed by any other write before do's
-	// own writes are there. An error of do is returned as it is, and nothing is written. do must be quick, do no I/O but
-	// through tx, return an error after one of tx's writes has failed, and may be called more than once.
+	// Transact calls do, and commits all of its writes if it returns nil. It is one atomic step: no other write changes what
+	// do has read, including permissions and members of groups, before do's own writes are committed. Transact returns an
+	// error of do unchanged, and writes nothing then. do must be quick, do no I/O except through tx, return an error after a
+	// write of tx has failed, and may be called more than once.
 	Transact(ctx context.Context, do func(tx Tx) error) error
 
-	// SetGroup creates the group or gives it exactly these permissions.
+	// SetGroup sets the permissions of a group to exactly these. It creates the group if needed.
 	SetGroup(ctx context.Context, g Group) error
 
 	// DeleteGroup removes a group; its members lose it. ErrNotFound.
@@ -78,9 +78,9 @@ type Store interface {
 
 // SignIn is what a sign-in changes of a user.
 type SignIn struct {
-	At       int64  // seconds; LastLogin never goes back, so 0 leaves it as it is
+	At       int64  // seconds since 1970 UTC; LastLogin never decreases, so 0 leaves it unchanged
 	Verified string // the encoded hash against which the password was verified
-	Rehash   string // a stronger hash of the same password; it replaces Verified if that is still stored. Empty: none
+	Rehash   string // a stronger hash of the same password; it replaces Verified if that is still stored; "": none
 }
 
 // Apply makes the changes in u. A [Store] calls it in the step that writes the user back.
@@ -91,8 +91,8 @@ func (s SignIn) Apply(u *User) {
 	}
 }
 
-// Tx reads and writes users and groups in one step of a [Store]. It sees what it has written, and ends with the call that it
-// was made for. It is not safe for concurrent use.
+// Tx reads and writes users and groups in one atomic step of a [Store]. It sees its own writes, must not be used after the
+// call it was made for, and is not safe for concurrent use.
 type Tx interface {
 	// Load returns the user with this ID. ErrNotFound.
 	Load(id string) (*User, error)
@@ -100,7 +100,7 @@ type Tx interface {
 	// Create adds a user and sets u.ID, as the Store's Create does. ErrNotFound, *TakenError.
 	Create(u *User) error
 
-	// Change writes back a user that Load has returned. ErrNotFound if the user, or one of the groups, is not there;
+	// Change writes back a user that Load has returned. ErrNotFound if the user or one of the groups doesn't exist;
 	// *TakenError.
 	Change(u *User) error
 
@@ -116,28 +116,28 @@ type Tx interface {
 	// CreateGroup adds a group. ErrGroupExists.
 	CreateGroup(g Group) error
 
-	// ChangeGroup gives a group exactly these permissions. ErrNotFound.
+	// ChangeGroup sets the permissions of a group to exactly these. ErrNotFound.
 	ChangeGroup(g Group) error
 
 	// DeleteGroup removes a group; its members lose it. ErrNotFound.
 	DeleteGroup(name string) error
 }
 
-// LoginFinder has its own idea of which names are the same: that of another program, which fills the same tables, and in
-// which two users may have one [CanonicalLogin].
+// LoginFinder finds users by another program's rules for equal names. That program writes the same tables, and two of its
+// users may have the same [CanonicalLogin].
 type LoginFinder interface {
-	// FindLogin returns the user who signs in by this name, as it was typed but for blanks around it. ErrNotFound.
+	// FindLogin returns the user who signs in with this name, as it was typed but without spaces around it. ErrNotFound.
 	FindLogin(ctx context.Context, name string) (*User, error)
 }
 
-// Viewer is a [Store] that can answer checks from memory.
+// Viewer is a [Store] with a cache for checks.
 type Viewer interface {
-	// View is Load, for a check that must know of everything that was acknowledged before it began, but not more: a note
-	// of the last sign-in may come later. The User is shared: nobody may change it.
+	// View is Load for a check. The result includes every change that was acknowledged before the call, but for the time of
+	// the last sign-in, which may be older. The User is shared: don't change it.
 	View(ctx context.Context, id string) (*User, error)
 }
 
-// View loads a user for a check, from memory where the store has one.
+// View returns a user for a check, from the store's cache if it is a [Viewer].
 func View(ctx context.Context, s Store, id string) (*User, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)

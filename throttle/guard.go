@@ -1,38 +1,35 @@
 // Package throttle slows the guessing of secrets, by name, account, device and address.
 //
-// A try is reserved before the secret is looked at, and settled afterwards, so that guesses made at the same time
-// can't slip past the count together. The limits:
+// A try is reserved before the secret is checked and settled afterwards, so that parallel guesses can't exceed the limits:
 //
-//   - 10 failures per name in 15 minutes, 10 per account whatever its names, and 10 per known device of an account;
-//   - 100 failures per address in 15 minutes, whatever the names; an IPv6 address counts by its /64;
+//   - 10 failures per name in 15 minutes, 10 per account under any of its names, and 10 per known device of an account;
+//   - 100 failures per address in 15 minutes, for any names; an IPv6 address counts by its /64;
 //   - after a limit is reached there is a wait of 1 minute and then one more try (an address: ten) before the next wait;
 //     each wait within a day of the last is twice as long, up to 1 hour;
 //   - 100 failures per name, account or known device of one, in a day without a success in between: from then on each
 //     failure costs an hour.
 //
-// The last is for a patient guesser, who stays below the first limit. NIST SP 800-63B-4 section 3.2.2 would disable
-// the password after 100 consecutive failures; anybody could then disable anybody's. Here a stranger has at most 100
-// guesses a day at an account, and from the 101st in a row on 24 a day, for as long as a failure a day keeps the count
-// alive.
+// The last limit is for a patient attacker who stays below the first. NIST SP 800-63B-4 section 3.2.2 would disable the
+// password after 100 consecutive failures, which would let any stranger disable any account. Here a stranger has at most 100
+// guesses a day at an account, and from the 101st in a row 24 a day, as long as there is a failure every day.
 //
-// # What a refusal tells
+// # What a refusal reveals
 //
-// A guesser must not learn from refusals which names have an account, nor which two names have the same one. So a refusal
-// depends on the name as it was typed (folded, so that all spellings are one) and on the address alone, and a name without
-// an account is counted just like one with an account. But most accounts have two names, a username and an e-mail
-// address, and a guesser who uses both must not have twice the tries. So the account is counted too, in silence: once its
-// limit is reached, further tries under its other name are reserved as usual and are [Try.Barred]. The caller does the same
-// work and gives the same answer as for a wrong secret, even if the secret is right.
+// An attacker must not learn from refusals which names have an account, or which two names have the same one. So a refusal
+// depends only on the name as it was typed (folded, so that all spellings are equal) and on the address, and a name without
+// an account is counted like one with an account. But most accounts have two names, a username and an e-mail address, and an
+// attacker who uses both must not have twice the tries. So failures are also counted per account, silently: once that limit
+// is reached, further tries under the account's other name are reserved as usual and are [Try.Barred]. The caller does the
+// same work and gives the same answer as for a wrong secret, even if the secret is right.
 //
-// One thing stays visible: a sign-in that succeeds forgets the failures under the name that was typed. A guesser who keeps
-// a name just below its limit can notice that somebody signed in by that name on a browser that was new to the account.
+// One thing stays visible: a successful sign-in resets the failures of the name that was typed. An attacker who keeps a name
+// just below its limit can notice that the user signed in with that name from a browser that was new to the account.
 //
 // # Known devices
 //
-// A known device is one that has signed in to this account before. Its tries count by themselves, and none of the other
-// counts stands in its way, so that no stranger can lock out the owner: not by failing on purpose, and not by sharing a
-// network. The caller bounds how many devices of one account there are. A device opens no way around the address's limit,
-// since it is known to one account only.
+// A known device has signed in to this account before. Its tries are counted separately, and no other limit applies to them,
+// so that a stranger can't lock out the owner by failing on purpose or by sharing a network. The caller limits how many
+// devices an account has. A device is no way around the limit of the address, since it is known to only one account.
 package throttle
 
 import (
@@ -47,43 +44,43 @@ import (
 	"time"
 )
 
-// Guard counts tries. It is safe for concurrent use, provided that its fields don't change, and so are any number of
-// Guards over one Store, in one process or many. A Guard must not be copied once it is in use.
+// Guard counts tries. It is safe for concurrent use if its fields don't change, and so are any number of Guards with one
+// Store, in one process or many. A Guard must not be copied after first use.
 type Guard struct {
-	Store Store // required: Reserve and Purge panic without one. Counters survive a restart if it keeps them
+	Store Store // required: Reserve and Purge panic without one
 
-	// Key makes the names of the counters, so that the store shows neither usernames nor addresses. Another key
-	// forgets every count. Nil: plain SHA-256, which hides nothing from who can list the likely names.
+	// Key is the key of the HMAC that names the counters, so that the store contains neither usernames nor addresses. A new
+	// key resets all counts. nil: plain SHA-256, which doesn't protect names that can be guessed.
 	Key []byte
 
 	open openTries
 	late late
 }
 
-// Attempt says who is trying. Name, Account and Address must not all be missing.
+// Attempt says who tries. At least one of Name, Account and Address must be set.
 type Attempt struct {
-	// Name is the name that was typed, folded so that all its spellings are one text, whether it has an account or not.
-	// "": no name was typed.
+	// Name is the name that was typed, folded so that all its spellings are equal, whether or not it has an account. "": no
+	// name was typed.
 	Name string
 
-	// Account is one text per account, such as the user's ID. "": Name has no account. With a Name its limit is kept in
-	// silence (see [Try.Barred]); without one, or if SignedIn, Reserve refuses by it.
+	// Account identifies the account, such as the user's ID. "": Name has no account. With a Name its limit is silent (see
+	// [Try.Barred]); without one, or if SignedIn, Reserve refuses by it.
 	Account string
 
-	// SignedIn says that the client is signed in to Account already, so that the account's limit is no secret to it.
+	// SignedIn says that the client is already signed in to Account, so that the account's limit may be revealed to it.
 	SignedIn bool
 
-	// Address is the client's. The zero Addr isn't counted.
+	// Address is the client's address. The zero Addr isn't counted.
 	Address netip.Addr
 
-	// Device names a device that has proved to be known to Account. "" for all others. Without an Account it is
-	// ignored; with one it is all that counts.
+	// Device identifies a device that is known to Account; "" for all others. Without an Account it is ignored; with one,
+	// only the device's tries are counted.
 	Device string
 }
 
-// Error says that there were too many failures; the secret must not be looked at.
+// Error says that there were too many failures. The caller must not check the secret.
 type Error struct {
-	RetryAfter time.Duration // at least a second; whole seconds
+	RetryAfter time.Duration // whole seconds, at least one
 }
 
 func (e *Error) Error() string {
@@ -97,13 +94,13 @@ func (g *Guard) store() Store {
 	return g.Store
 }
 
-// Reserve counts a try as failed until it is settled. The caller looks at the secret only if the error is nil, and
-// settles the Try with exactly one of its methods. The error is an *[Error] if the limit has been reached; such a try is
-// counted nowhere and doesn't prolong the wait. Any other error means that the store couldn't answer.
+// Reserve counts a try as failed until it is settled. The caller checks the secret only if the error is nil, and then calls
+// one method of the Try to settle it. The error is an *[Error] if a limit has been reached; such a try is not counted and
+// doesn't prolong the wait. Any other error means that the store couldn't answer.
 //
-// A limit that is reached only together with tries of this Guard that aren't settled yet decides nothing: Reserve waits
-// until enough of them are given back, or all have failed, or ctx ends. So any number of right secrets may be shown at
-// once. Tries of other processes aren't waited for.
+// If a limit is reached only because of unsettled tries of this Guard, Reserve waits until enough of them are given back, or
+// all have failed, or ctx ends. So any number of right secrets may be checked at once. It doesn't wait for tries of other
+// processes.
 func (g *Guard) Reserve(ctx context.Context, a Attempt) (*Try, error) {
 	_ = g.store() // fail before anything waits
 	counts := g.counts(a)
@@ -127,8 +124,8 @@ func (g *Guard) Reserve(ctx context.Context, a Attempt) (*Try, error) {
 	}
 }
 
-// reserve asks the store once. If the error is an *Error, the Try can only be waited for; with any other error there is
-// none. held is what [openTries.wait] returned.
+// reserve asks the store once. If the error is an *Error, the Try is only good for waiting; with any other error it is nil.
+// held is what [openTries.wait] returned.
 func (g *Guard) reserve(ctx context.Context, counts []count, held string) (*Try, error) {
 	t := &Try{guard: g, keys: make([]string, len(counts)), counts: counts}
 	for i, c := range counts {
@@ -154,8 +151,8 @@ func (g *Guard) reserve(ctx context.Context, counts []count, held string) (*Try,
 	return nil, err
 }
 
-// take counts the try, unless a count that is shown has reached its limit. A silent one that has reached it stays as it
-// is, and bars the try.
+// take counts the try, unless a counter that isn't silent has reached its limit. A silent counter at its limit doesn't
+// change, and bars the try.
 func (t *Try) take(counters []Counter, now int64) error {
 	var wait int64
 	t.full, t.barred = nil, false
@@ -187,8 +184,8 @@ func (t *Try) take(counters []Counter, now int64) error {
 	return nil
 }
 
-// Purge forgets the counters that no longer say anything, in batches small enough not to hold up a try. It returns nil
-// when none is left, or the first error of the store.
+// Purge deletes the counters that have ended, in batches small enough not to delay tries. It returns nil when none is left,
+// or the first error of the store.
 func (g *Guard) Purge(ctx context.Context) error {
 	const batch = 500
 	now := time.Now().Unix()
@@ -200,17 +197,17 @@ func (g *Guard) Purge(ctx context.Context) error {
 	}
 }
 
-// count is one counter's part in a try.
+// count is one counter of a try.
 type count struct {
 	key           string
 	limit         *limit
-	silent        bool // its limit shows in no refusal
-	taken         bool // it has counted this try
+	silent        bool // its limit causes no refusal
+	taken         bool // this try has been added to it
 	before, after Counter
 }
 
-// counts names the counters of an attempt. They come in the same order for everybody, so that a store that locks them
-// one by one can't deadlock. A name has as many with an account as without, so that both cost the same.
+// counts returns the counters of an attempt. Their order is always the same, so that a store that locks them one by one
+// can't deadlock. A name has as many counters with an account as without, so that both cost the same.
 func (g *Guard) counts(a Attempt) []count {
 	if a.Account != "" && a.Device != "" {
 		return []count{
@@ -252,7 +249,7 @@ func (g *Guard) address(addr netip.Addr) count {
 	return count{key: g.name("address", addr.String()), limit: &spraying}
 }
 
-// name makes the key of a counter. The lengths go in too: without them, ("ab", "c") would be ("a", "bc").
+// name returns the key of a counter. It includes the lengths, so that ("ab", "c") and ("a", "bc") differ.
 func (g *Guard) name(kind string, parts ...string) string {
 	h := sha256.New()
 	if g.Key != nil {

@@ -1,16 +1,16 @@
 package throttle
 
-// limit is how many tries go into a window, and what reaching that number costs. All times are in seconds.
+// limit is the maximum of tries in a window, and the wait after it is reached. All times are in seconds.
 type limit struct {
 	tries  int   // in a window
-	again  int   // in a window after the limit has been reached
+	again  int   // in a window after a wait
 	window int64 // its length
 	first  int64 // the first wait; each further one is twice as long, up to longest
 }
 
 const (
-	longest = 60 * 60      // no wait is longer
-	memory  = 24 * 60 * 60 // how long a reached limit counts for the next wait
+	longest = 60 * 60      // the longest wait
+	memory  = 24 * 60 * 60 // a wait within this time of the last one is longer
 )
 
 var (
@@ -34,10 +34,10 @@ func (l *limit) wait(level int) int64 {
 	return min(wait, longest)
 }
 
-// wait returns for how many seconds no try is let through.
+// wait returns for how many more seconds tries are refused.
 func (c *Counter) wait(now int64) int64 { return max(0, c.Until-now) }
 
-// take counts a try. The caller has made sure that none is being waited for.
+// take counts a try. The caller has checked that there is no wait.
 func (c *Counter) take(l *limit, now int64) {
 	if now >= c.Ends {
 		*c = Counter{}
@@ -54,7 +54,7 @@ func (c *Counter) take(l *limit, now int64) {
 	}
 }
 
-// giveBack undoes a take. If the window of that try is over, there is nothing to undo.
+// giveBack undoes take. If the window of that try has ended, it does nothing.
 func (c *Counter) giveBack(try count) {
 	switch {
 	case *c == try.after:
@@ -65,11 +65,11 @@ func (c *Counter) giveBack(try count) {
 	}
 }
 
-// drop takes one of several tries out of the window.
+// drop removes one of several tries from the window.
 func (c *Counter) drop() {
 	c.Tries--
 	if c.Until != 0 {
-		// This window reached the limit, and without the try it wouldn't have.
+		// Without this try the window wouldn't have reached the limit.
 		c.Level--
 		c.Until = 0
 	}

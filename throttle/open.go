@@ -6,26 +6,26 @@ import (
 	"sync"
 )
 
-// openTries knows which tries of this process are reserved and not settled yet, by the keys of their counters, and lets
-// others wait for them. The zero value is ready.
+// openTries tracks the unsettled tries of this process by the keys of their counters, and lets others wait for them. The
+// zero value is ready.
 type openTries struct {
 	mu    sync.Mutex
 	byKey map[string]*openKey
 }
 
 type openKey struct {
-	tries    int    // that are open, or about to be reserved
+	tries    int    // unsettled, or about to be reserved
 	returned uint64 // how many have been given back
 	waiters  []*waiter
 }
 
 // waiter waits for the tries of one key.
 type waiter struct {
-	seen uint64    // returned, before this one was refused
-	wake chan bool // true: try again, and leave the key afterwards; false: there is nothing to wait for any more
+	seen uint64    // the value of returned before this one was refused
+	wake chan bool // true: try again, and leave the key afterwards; false: waiting is useless
 }
 
-// enter counts a try that is about to be reserved, and returns for each key how many were given back before.
+// enter adds a try that is about to be reserved, and returns for each key how many were given back before.
 func (o *openTries) enter(keys []string) (seen []uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -45,7 +45,7 @@ func (o *openTries) enter(keys []string) (seen []uint64) {
 	return seen
 }
 
-// leave takes out a try that is settled or was refused. returned says that it no longer counts.
+// leave removes a try that was settled or refused. returned says that it no longer counts.
 func (o *openTries) leave(keys []string, returned bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -62,9 +62,9 @@ func (o *openTries) left(keys []string, returned bool) {
 	}
 }
 
-// leave wakes one waiter for each try that is given back. When no try is open any more it wakes the next one that hasn't
-// tried since one was given back; those for whom nothing has changed are refused. So no waiter asks the store in vain
-// more often than others succeed.
+// leave wakes one waiter for each try that is given back. When no unsettled try is left, it wakes the next waiter that
+// hasn't tried since one was given back, and refuses those for which nothing has changed. So waiters don't ask the store in
+// vain more often than others succeed.
 func (k *openKey) leave(returned bool) {
 	k.tries--
 	if returned {
@@ -76,15 +76,15 @@ func (k *openKey) leave(returned bool) {
 		again := w.seen != k.returned
 		w.wake <- again
 		if again {
-			k.tries++ // the waiter's, until it has made its own entry
+			k.tries++ // for the waiter, until it has called enter
 			return
 		}
 	}
 }
 
-// wait takes out a try that was refused by the counters with the keys full, and waits until another attempt may have
-// another outcome. again is false if the limits are reached without any open try. If held isn't empty, the caller leaves
-// that key once it has made its next entry.
+// wait removes a try that was refused by the counters with the keys full, and waits until another attempt may have another
+// result. again is false if the limits are reached without unsettled tries. If held isn't empty, the caller leaves that key
+// after its next enter.
 func (o *openTries) wait(ctx context.Context, keys []string, seen []uint64, full []string) (again bool, held string, err error) {
 	w, key, again := o.queue(keys, seen, full)
 	if w == nil {
@@ -105,7 +105,7 @@ func (o *openTries) wait(ctx context.Context, keys []string, seen []uint64, full
 	return again, key, err
 }
 
-// queue takes out a refused try, and lets it wait for one of the keys, unless it is clear already whether to try again.
+// queue removes a refused try and queues it for one of the keys, unless it is already clear whether to try again.
 func (o *openTries) queue(keys []string, seen []uint64, full []string) (w *waiter, on string, again bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -115,7 +115,7 @@ func (o *openTries) queue(keys []string, seen []uint64, full []string) (w *waite
 		k := o.byKey[key]
 		switch {
 		case !slices.Contains(full, key) || k.returned != seen[i]:
-		case k.tries == 1: // the refused one itself
+		case k.tries == 1: // the refused try itself
 			return nil, "", false
 		case w == nil:
 			w, on = &waiter{seen: seen[i], wake: make(chan bool, 1)}, key
@@ -128,7 +128,7 @@ func (o *openTries) queue(keys []string, seen []uint64, full []string) (w *waite
 	return w, on, again
 }
 
-// giveUp takes a waiter out of the queue. true: it had been woken to try again.
+// giveUp removes a waiter from the queue. It reports whether the waiter had been woken to try again.
 func (o *openTries) giveUp(w *waiter, key string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

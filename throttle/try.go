@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Try is a reserved try. The first call of one of its methods settles it; any further call does nothing and returns nil,
-// so that "defer t.Undo(ctx)" covers the ways out of a function that know no verdict. A Try that is never settled counts
-// as a failed one, and others may wait for it. Its methods are safe for concurrent use.
+// Try is a reserved try. The first call of a method settles it; further calls do nothing and return nil, so that "defer
+// t.Undo(ctx)" covers returns without a result. A Try that is never settled counts as failed, and others may wait for it.
+// Its methods are safe for concurrent use.
 //
-// The methods carry on when ctx is cancelled, since a client must not be able to choose what is counted by hanging up,
-// but for no longer than 5 seconds. If the store can't be reached they return its error, and the try stays counted until the
-// store can be reached again: it is settled then, and until then others wait for it, so that an outage is never told as
-// too many failures. After ten minutes, or when the process ends, it stays counted as failed.
+// The methods continue for up to 5 seconds after ctx is cancelled, so that clients can't influence what is counted by
+// closing the connection. If the store fails, they return its error; the try is settled once the store works again. Until
+// then others wait for it, so that an outage is never reported as too many failures. After ten minutes, or when the process
+// ends, the try stays counted as failed.
 type Try struct {
 	guard   *Guard
 	keys    []string
 	counts  []count
-	shown   []string // the keys of the counts that aren't silent
+	shown   []string // the keys of the counters that aren't silent
 	seen    []uint64 // by shown: how many tries had been given back before this one was reserved
-	full    []string // the keys of the counts that refused it
+	full    []string // the keys of the counters that refused it
 	barred  bool
 	settled atomic.Bool
 }
 
-// Barred reports that the account had too many failures under its other names. The caller answers as if the secret were
-// wrong, with the same work, and calls Failed, even if the secret is right.
+// Barred reports that the account had too many failures under its other names. The caller does the same work and gives the
+// same answer as for a wrong secret, and calls Failed, even if the secret is right.
 func (t *Try) Barred() bool { return t.barred }
 
-// Succeeded forgets the failures of the name and of the account, or of the known device if the try came from one, and
-// gives the address its try back. Failures that other clients of the address have had stay.
+// Succeeded resets the failures of the name and of the account, or of the known device if the try came from one, and gives
+// the address its try back. Failures of other clients of the address remain.
 func (t *Try) Succeeded(ctx context.Context) error {
 	return t.settle(ctx, func(c *Counter, of count) {
 		if of.limit == &spraying {
@@ -41,7 +41,7 @@ func (t *Try) Succeeded(ctx context.Context) error {
 	})
 }
 
-// Failed leaves the try counted. It needs no store, and its error is always nil.
+// Failed leaves the try counted. It doesn't use the store, and always returns nil.
 func (t *Try) Failed(context.Context) error {
 	if !t.settled.Swap(true) {
 		t.guard.open.leave(t.shown, false)
@@ -49,8 +49,8 @@ func (t *Try) Failed(context.Context) error {
 	return nil
 }
 
-// Undo gives the try back: the secret was not looked at, because the server was busy, the store was out, or the client
-// had gone. It must not be called once the secret has been compared.
+// Undo gives the try back, for when the secret was not checked because the server was busy, the store failed or the client
+// had gone. Don't call it after the secret was compared.
 func (t *Try) Undo(ctx context.Context) error {
 	return t.settle(ctx, func(c *Counter, of count) { c.giveBack(of) })
 }
@@ -89,12 +89,13 @@ func (t *Try) update(ctx context.Context, change func(*Counter, count)) error {
 }
 
 const (
-	lateTries = 1000             // that are settled late at the same time
-	latest    = 10 * time.Minute // after their first time
+	lateTries = 1000             // the maximum of tries being settled late
+	latest    = 10 * time.Minute // after the first attempt to settle
 	latePause = time.Second
 )
 
-// settleLate settles a try that the store has kept from being settled, once it can, and reports whether it could.
+// settleLate settles a try after the store has failed to, and tries again until the store works. It reports
+// whether it succeeded within the time allowed.
 func (t *Try) settleLate(ctx context.Context, change func(*Counter, count)) bool {
 	for began := time.Now(); time.Since(began) < latest; {
 		time.Sleep(latePause)
@@ -105,7 +106,7 @@ func (t *Try) settleLate(ctx context.Context, change func(*Counter, count)) bool
 	return false
 }
 
-// late counts the tries that are settled late.
+// late is the number of tries being settled late.
 type late struct{ tries atomic.Int64 }
 
 func (l *late) enter() bool {

@@ -8,11 +8,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
-// touchEvery is how exactly the last use is known.
+// touchEvery is the accuracy of the last use.
 const touchEvery = time.Minute
 
-// Run writes the noted uses in batches and removes expired tokens from the store, until ctx ends; then it writes what is
-// left and returns nil. Run it once per Service. Without it each use is written at once, and nothing is removed.
+// Run writes recorded uses in batches and deletes expired tokens until ctx ends; then it writes the remaining uses and
+// returns nil. Run it once per Service. Without it each use is written at once, and nothing is deleted.
 func (s *Service) Run(ctx context.Context) error {
 	_ = s.store() // fail now, rather than at the first purge
 	s.batch(true)
@@ -22,14 +22,14 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// batch says whether uses wait for a batch from now on.
+// batch sets whether uses wait for a batch from now on.
 func (s *Service) batch(running bool) {
 	s.mu.Lock()
 	s.running = running
 	s.mu.Unlock()
 }
 
-// wait puts a use into the next batch, if there is one.
+// wait adds a use to the next batch, and reports whether there is one.
 func (s *Service) wait(id ID, now int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *Service) flush(ctx context.Context) {
 	s.write(ctx, uses)
 }
 
-// write records uses. A failure only makes tokens look a little less used, so it is logged and forgotten.
+// write stores uses. If it fails, tokens only look a little less used, so it logs the error and gives up.
 func (s *Service) write(ctx context.Context, uses []Used) {
 	if len(uses) == 0 {
 		return

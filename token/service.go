@@ -1,7 +1,7 @@
-// Package token keeps opaque bearer tokens for programs: named, known to the store by their hashes, expiring.
+// Package token creates and checks opaque bearer tokens for programs. The store has only their hashes.
 //
-// It knows no accounts and no HTTP: who asks for a token says whose it is, and who checks one compares its epoch with the
-// account's.
+// It knows no accounts and no HTTP: the caller that creates a token says which user owns it, and the caller that checks one
+// compares its epoch with the account's.
 package token
 
 import (
@@ -18,55 +18,54 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
-// DefaultTTL is how long a personal token lives unless its owner says otherwise.
+// DefaultTTL is how long a personal token lives if its owner doesn't choose.
 const DefaultTTL = 90 * 24 * time.Hour
 
-// ErrInvalid says that a text is no live token.
+// ErrInvalid says that a text is not a live token.
 var ErrInvalid = errors.New("invalid token")
 
-// Token is a live token at the moment of the check. It never changes, so it is safe to share.
+// Token is a token that was live when it was checked. It never changes, so it is safe to share.
 type Token struct {
-	ID         string // names it in lists and logs; not its text, and of no use as one
+	ID         string // the public ID, for lists and logs; it authenticates nothing
 	User       string
-	Epoch      string // the account's when it was made: the token is dead once that has moved
+	Epoch      string // the account's epoch when the token was created; the token has ended if the account has another one
 	Kind       Kind
 	Name       string
-	Scopes     []string // none: everything its owner may
+	Scopes     []string // empty: everything that its owner may do
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never; exact to a minute
 	ExpiresAt  time.Time // zero: never
-	IP         string    // of who asked for it
-	UserAgent  string    // of who asked for it
+	IP         string    // of the client that requested it
+	UserAgent  string    // of the client that requested it
 
 	id ID
 }
 
-// Allows reports whether the token's scopes hold a permission. Whether its owner has it is another question.
+// Allows reports whether the token's scopes include a permission. It doesn't check whether the owner has it.
 func (t *Token) Allows(permission string) bool {
 	return len(t.Scopes) == 0 || slices.Contains(t.Scopes, permission)
 }
 
-// Params describes a token to be made.
+// Params describes a token to create.
 type Params struct {
 	User, Epoch string
 	Kind        Kind
 	Name        string
-	Scopes      []string      // none: everything the owner may
-	TTL         time.Duration // 0: no end
-	Limit       int           // of the owner's tokens of this kind that have not expired, this one included; 0: none
-	Evict       bool          // the oldest make room, rather than ErrLimit
+	Scopes      []string      // empty: everything that the owner may do
+	TTL         time.Duration // 0: never expires
+	Limit       int           // the maximum of the owner's live tokens of this kind, including this one; 0: no limit
+	Evict       bool          // at the limit the oldest tokens are deleted, instead of ErrLimit
 	IP, Agent   string
 }
 
-// Service makes tokens and checks them. Only Store is needed, and its methods panic without one. Set the fields before first
-// use; it is then safe for concurrent use.
+// Service creates and checks tokens. Only Store is required; the methods panic without one. Set the fields before first use;
+// it is then safe for concurrent use.
 type Service struct {
 	Store Store
-	ID    func(kind Kind, text string) (ID, bool) // nil: Hash; false: can't be a token's text
-	Extra func(kind Kind, text string) []byte     // what the Store needs to know of a new token besides, as its Data; nil: nothing
+	ID    func(kind Kind, text string) (ID, bool) // nil: Hash. Returns false for a text that can't be a token
+	Extra func(kind Kind, text string) []byte     // returns Record.Data of a new token; nil: no data
 
-	// Existing returns the text of a token that is handed out again in the place of a new one; "": there is none.
-	// nil: each is new.
+	// Existing returns the text of a token to return instead of a new one; "" if there is none. nil: each token is new.
 	Existing func(ctx context.Context, n Params) (text string, err error)
 
 	Audit *audit.Log   // records which tokens are created and revoked; nil: nothing is recorded. Never gets a token
@@ -91,8 +90,8 @@ func (s *Service) id(kind Kind, text string) (ID, bool) {
 	return Hash(kind, text)
 }
 
-// Create makes a token, and returns the text that opens it, which is known to nobody else. [ErrLimit]; [ErrEpochChanged] where the
-// Store sees that the account has moved on from the epoch. Otherwise such a token is dead from the start.
+// Create creates a token and returns its text, which is not stored. [ErrLimit]; [ErrEpochChanged] if the Store finds that
+// the account has another epoch. A Store that doesn't check this stores a token that has already ended.
 func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, err error) {
 	if n.User == "" || n.Epoch == "" {
 		return "", nil, errors.New("token: Create needs User and Epoch")
@@ -132,11 +131,11 @@ func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, 
 	return text, newToken(r), nil
 }
 
-// again hands out a token that is there already.
+// again returns an existing token instead of a new one.
 func (s *Service) again(ctx context.Context, text string, n Params) (string, *Token, error) {
 	t, err := s.Check(ctx, text, n.Kind)
 	if errors.Is(err, ErrInvalid) {
-		return "", nil, ErrEpochChanged // it has ended since it was found
+		return "", nil, ErrEpochChanged // it has ended since Existing found it
 	}
 	if err != nil {
 		return "", nil, err
@@ -147,8 +146,8 @@ func (s *Service) again(ctx context.Context, text string, n Params) (string, *To
 	return text, t, nil
 }
 
-// Check returns the live token with this text, of one of these kinds. [ErrInvalid]; any other error is an outage.
-// Whether the account is still at the token's epoch is for the caller to see.
+// Check returns the live token with this text, if it is of one of these kinds. [ErrInvalid]; any other error is an outage.
+// The caller must compare the token's epoch with the account's.
 func (s *Service) Check(ctx context.Context, text string, kinds ...Kind) (*Token, error) {
 	kind, ok := kindOf(text)
 	if !ok || !slices.Contains(kinds, kind) {
@@ -172,7 +171,7 @@ func (s *Service) Check(ctx context.Context, text string, kinds ...Kind) (*Token
 	return newToken(r), nil
 }
 
-// Use notes a use of a token, if the last one known is a minute ago or more. Call it once the caller is let in.
+// Use records a use of a token, if the last known one was at least a minute ago. Call it once the request is accepted.
 func (s *Service) Use(ctx context.Context, t *Token) {
 	now := time.Now().Unix()
 	if now-t.LastUsedAt.Unix() < int64(touchEvery/time.Second) || s.wait(t.id, now) {
@@ -185,7 +184,7 @@ func (s *Service) Use(ctx context.Context, t *Token) {
 
 func over(r *Record, now int64) bool { return r.Expires != 0 && now >= r.Expires }
 
-// List returns the live tokens of a user of these kinds, or of all kinds that people know, the newest first.
+// List returns the live tokens of a user of these kinds, or of all kinds that are shown to people, the newest first.
 func (s *Service) List(ctx context.Context, user string, kinds ...Kind) ([]*Token, error) {
 	records, err := s.store().List(ctx, Query{User: user})
 	if err != nil {
@@ -204,7 +203,7 @@ func (s *Service) List(ctx context.Context, user string, kinds ...Kind) ([]*Toke
 	return tokens, nil
 }
 
-// Find returns the token with this public ID, whoever's it is. [ErrNotFound] if there is none, or it has expired.
+// Find returns the token with this public ID, of any user. [ErrNotFound] if there is none or it has expired.
 func (s *Service) Find(ctx context.Context, id string) (*Token, error) {
 	r, err := s.find(ctx, "", id)
 	if err != nil {
@@ -216,7 +215,7 @@ func (s *Service) Find(ctx context.Context, id string) (*Token, error) {
 	return newToken(r), nil
 }
 
-// find returns the record with this public ID; user must be its owner unless empty.
+// find returns the record with this public ID and this owner; user "" means any owner.
 func (s *Service) find(ctx context.Context, user, id string) (*Record, error) {
 	if id == "" {
 		return nil, ErrNotFound
@@ -231,8 +230,8 @@ func (s *Service) find(ctx context.Context, user, id string) (*Record, error) {
 	return records[0], nil
 }
 
-// Revoke ends the token with this public ID; user must be its owner unless empty. [ErrNotFound] if there is none.
-// On any other error nothing is known to have ended.
+// Revoke ends the token with this public ID and this owner; user "" means any owner. [ErrNotFound] if there is none. After
+// any other error the token may not have ended.
 func (s *Service) Revoke(ctx context.Context, user, id string) error {
 	r, err := s.find(ctx, user, id)
 	if err != nil {
@@ -245,8 +244,8 @@ func (s *Service) Revoke(ctx context.Context, user, id string) error {
 	return nil
 }
 
-// RevokeAll ends the tokens of a user of these kinds, or of all kinds, and returns how many. On an error nothing is known
-// to have ended.
+// RevokeAll ends the tokens of a user of these kinds, or of all kinds, and returns how many. After an error the tokens may
+// not have ended.
 func (s *Service) RevokeAll(ctx context.Context, user string, kinds ...Kind) (int, error) {
 	if user == "" {
 		return 0, errors.New("token: RevokeAll needs a user")
@@ -261,7 +260,7 @@ func (s *Service) RevokeAll(ctx context.Context, user string, kinds ...Kind) (in
 	return n, nil
 }
 
-// about names a token in the log.
+// about returns the attributes that identify a token in the log.
 func about(r *Record) []slog.Attr {
 	return []slog.Attr{slog.String("user", r.User), slog.String("token", r.PublicID), slog.String("kind", string(r.Kind))}
 }
@@ -273,7 +272,7 @@ func newToken(r *Record) *Token {
 	}
 }
 
-// at turns seconds into a time; 0 into the zero time.
+// at converts seconds since 1970 into a time; 0 into the zero time.
 func at(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// The texts of tokens, as those who hold them send them:
+// The texts of tokens, as clients send them:
 //
 //	DRF       40 hexadecimal digits, 160 random bits (rest_framework.authtoken)
 //	Knox      64 hexadecimal digits, 256 random bits (django-rest-knox 5)
-//	Personal  "cloak_", 43 letters and digits that are 256 random bits and more, and 6 that are the CRC-32 of what comes
-//	          before, so that a scanner for leaked secrets knows one when it sees it, and we one that was cut or mistyped
+//	Personal  "cloak_", 43 random letters and digits (at least 256 bits), and 6 that are the CRC-32 of all before them,
+//	          so that scanners for leaked secrets recognise one, and we recognise one that was truncated or mistyped
 const (
 	drfSize        = 20 // random bytes
 	knoxSize       = 32
@@ -24,13 +24,13 @@ const (
 	personalRandom = 43
 	personalCheck  = 6
 
-	maxDRF  = 40  // characters: what the column of Django REST framework holds
-	maxText = 128 // characters of any token: no prefix of knox's makes one longer
+	maxDRF  = 40  // characters: the width of Django REST framework's column
+	maxText = 128 // characters of any token, even with the longest prefix of knox
 )
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// newText returns the text of a new token. It panics if the operating system gives no randomness: there is no safe token
+// newText returns the text of a new token. It panics if the operating system provides no randomness, since no token is safe
 // then.
 func newText(kind Kind) string {
 	switch kind {
@@ -45,7 +45,7 @@ func newText(kind Kind) string {
 	panic("token: no text is made for the kind " + string(kind))
 }
 
-// letters returns n characters of base62, each as likely as any other.
+// letters returns n uniformly random characters of base62.
 func letters(n int) string {
 	text := make([]byte, 0, n)
 	for len(text) < n {
@@ -58,7 +58,7 @@ func letters(n int) string {
 	return string(text)
 }
 
-// checksum writes the CRC-32 (IEEE) of a text as six digits of base62.
+// checksum returns the CRC-32 (IEEE) of a text as six digits of base62.
 func checksum(text string) string {
 	sum := crc32.ChecksumIEEE([]byte(text))
 	digits := make([]byte, personalCheck)
@@ -69,7 +69,7 @@ func checksum(text string) string {
 	return string(digits)
 }
 
-// IsPersonal reports whether a text has the form of a personal token, checksum and all.
+// IsPersonal reports whether a text has the form of a personal token with the right checksum.
 func IsPersonal(text string) bool {
 	if len(text) != len(personalPrefix)+personalRandom+personalCheck || !strings.HasPrefix(text, personalPrefix) {
 		return false
@@ -77,7 +77,7 @@ func IsPersonal(text string) bool {
 	return checksum(text[:len(text)-personalCheck]) == text[len(text)-personalCheck:]
 }
 
-// kindOf returns the kinds that a text may be of by its form; false if it is no token's.
+// kindOf returns the kind that a text has by its form; false if it can't be a token.
 func kindOf(text string) (kind Kind, ok bool) {
 	switch {
 	case strings.HasPrefix(text, personalPrefix):
@@ -90,8 +90,8 @@ func kindOf(text string) (kind Kind, ok bool) {
 	return Knox, true
 }
 
-// Hash is how a Store knows a token unless [Service] is told otherwise: by the SHA-256 of its text. Knox keeps the SHA-512, and
-// whoever comes from there has nothing else; half of it is as good.
+// Hash returns the ID of a token by default: the SHA-256 of its text, and for Knox the first half of the SHA-512, since that
+// is the hash that imported tokens have.
 func Hash(kind Kind, text string) (ID, bool) {
 	if kind == Knox {
 		digest := sha512.Sum512([]byte(text))
@@ -100,12 +100,13 @@ func Hash(kind Kind, text string) (ID, bool) {
 	return sha256.Sum256([]byte(text)), true
 }
 
-// NewPublicID returns a name for a token: 128 random bits as letters and digits. It opens nothing.
+// NewPublicID returns a new public ID: 128 random bits as letters and digits. It authenticates nothing.
 func NewPublicID() string { return publicEncoding.EncodeToString(random(16)) }
 
 var publicEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// random reads from rand.Reader rather than calling rand.Read, which would end the process where the request can fail.
+// random reads from rand.Reader instead of calling rand.Read, which would crash the process where failing the request is
+// enough.
 func random(n int) []byte {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(rand.Reader, b); err != nil {
