@@ -231,7 +231,7 @@ func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, 
 		return nil, ErrInvalidCredentials
 	}
 	if err != nil {
-		return nil, fmt.Errorf("note sign-in: %w", err)
+		return nil, fmt.Errorf("record sign-in: %w", err)
 	}
 	changed.Epoch = u.Epoch
 	return changed, nil

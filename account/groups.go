@@ -17,7 +17,7 @@ const maxGroup = 150
 func (s *Service) Group(ctx context.Context, name string) (Group, error) {
 	groups, err := s.store().Groups(ctx)
 	if err != nil {
-		return Group{}, fmt.Errorf("look for a group: %w", err)
+		return Group{}, fmt.Errorf("load group: %w", err)
 	}
 	i := slices.IndexFunc(groups, func(g Group) bool { return g.Name == name })
 	if i < 0 {

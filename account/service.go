@@ -101,7 +101,7 @@ func (s *Service) hash(ctx context.Context, u *User, field, new string) (string,
 	}
 	example, err := s.HashTemplate(ctx, u)
 	if err != nil {
-		return "", fmt.Errorf("find out how passwords are hashed: %w", err)
+		return "", fmt.Errorf("choose how to hash the password: %w", err)
 	}
 	encoded, err := s.Hasher.HashByTemplate(ctx, example, new)
 	if e, ok := errors.AsType[*password.TooLongError](err); ok {

@@ -26,7 +26,7 @@ func (s *Service) SetupSecret(ctx context.Context) (string, error) {
 func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
 	users, err := s.store().List(ctx, Query{Limit: 1})
 	if err != nil {
-		return false, fmt.Errorf("look for users: %w", err)
+		return false, fmt.Errorf("check for users: %w", err)
 	}
 	return len(users) == 0, nil
 }

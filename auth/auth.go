@@ -1,14 +1,13 @@
-// Package auth tells who is asking: it turns the credential of a request into an [Identity] in its context.
+// Package auth authenticates requests: it turns the credential of a request into an [Identity] in its context.
 //
-// A request is judged by one credential, in this order:
+// A request is authenticated by one credential, the first of these that it has:
 //
-//   - X-Session-Token, where programs may have sessions (session.Manager.AppTokens);
-//   - Authorization: Token, a token of Django REST framework's or knox's kind, and Authorization: Bearer, a personal token
-//     or a JWT;
-//   - Authorization: Basic, but only where [Resolver].Basic is set;
+//   - X-Session-Token, where apps may have sessions (session.Manager.AppTokens);
+//   - Authorization: Token, a token of Django REST framework or knox, and Authorization: Bearer, a personal token or a JWT;
+//   - Authorization: Basic, but only if [Resolver].Basic is set;
 //   - the session cookie.
 //
-// A credential that is no good is refused, rather than passed over for the next. Other schemes are none.
+// A bad credential is refused; the next one isn't tried. Other schemes of Authorization are ignored.
 package auth
 
 import (
@@ -25,17 +24,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// FreshFor is how long after its password was typed a session counts as fresh.
+// FreshFor is how long a session counts as fresh after its user typed the password.
 const FreshFor = 10 * time.Minute
 
-// Identity is who is asking.
+// Identity is the authenticated user of a request.
 type Identity struct {
 	User            *account.User
-	Method          string           // how they proved it: the session's method, the token's kind, "jwt" or "basic"
+	Method          string           // how the user authenticated: the session's method, the token's kind, "jwt" or "basic"
 	Session         *session.Session // the session behind the request; nil: none
 	Token           *token.Token     // the token behind the request; nil: none
-	JWT             *jwt.Claims      // what the JWT behind the request proves; nil: there is none
-	AuthenticatedAt time.Time        // when they last proved it; of a token, when it was made
+	JWT             *jwt.Claims      // the claims of the JWT behind the request; nil: none
+	AuthenticatedAt time.Time        // when the user last authenticated; for a token, when it was created
 }
 
 // Fresh reports whether the user's password was typed into this session within [FreshFor].
@@ -43,25 +42,25 @@ func (i *Identity) Fresh() bool {
 	return i.Session != nil && !i.Session.ReauthenticatedAt.IsZero() && time.Since(i.Session.ReauthenticatedAt) < FreshFor
 }
 
-// Has reports whether the request may use a permission such as "app.codename": the user has it, and so has the token if
-// there is one.
+// Has reports whether the request may use a permission such as "app.codename": the user has it, and the token, if there is
+// one, has it in its scopes.
 func (i *Identity) Has(permission string) bool {
 	return i.User.Has(permission) && (i.Token == nil || i.Token.Allows(permission))
 }
 
-// Limited reports whether the request is judged by a token that is limited to scopes. It may what [Identity.Has] says, and
-// nothing that only asks for somebody who is signed in.
+// Limited reports whether the request is authenticated by a token that is limited to scopes. It may do what [Identity.Has]
+// allows, and nothing that asks only for a signed-in user.
 func (i *Identity) Limited() bool { return i.Token != nil && len(i.Token.Scopes) > 0 }
 
-// Resolver finds out who is asking. It is the session.Accounts of its Sessions: [New] sees to that, so that one look-up
-// of the account serves both the check of the epoch and the identity. Set the fields before first use; after that it is
-// safe for concurrent use.
+// Resolver authenticates requests. [New] makes it the session.Accounts of its Sessions, so that one load of the account
+// serves both the check of the epoch and the identity. Set the fields before first use; after that it is safe for concurrent
+// use.
 type Resolver struct {
 	Tokens *token.Service // nil: no tokens count
 	JWT    *jwt.Service   // nil: no JWTs count
 
-	// Basic returns the user whose name and password a request brings; nil: HTTP Basic is no credential. Its errors are
-	// answered as they are.
+	// Basic returns the user of the name and password in a request; nil: HTTP Basic is ignored. Its errors are sent as they
+	// are.
 	Basic func(r *http.Request, login, password string) (*account.User, error)
 
 	sessions *session.Manager
@@ -81,23 +80,23 @@ func New(sessions *session.Manager, accounts account.Store) *Resolver {
 
 type contextKey struct{}
 
-// request is what is known of the identity behind one request, and its context.
+// request is the context of a request, with what is known of its identity.
 type request struct {
 	context.Context
 	resolver *Resolver
 	http     *http.Request
-	header   credential // what the request is judged by instead of its session; nil: nothing
+	header   credential // the credential that is used instead of the session; nil: none
 
 	mu   sync.Mutex
-	user *account.User // that the check of a session has loaded
+	user *account.User // loaded by the check of the session
 
-	settling sync.Mutex // held while the credential is looked up
+	settling sync.Mutex // held while the credential is checked
 	settled  bool
 	identity *Identity
 	refusal  error
 }
 
-// judgedBy returns what a request is judged by instead of its session; nil: nothing.
+// judgedBy returns the credential that is used instead of the session; nil: none.
 func (a *Resolver) judgedBy(r *http.Request) credential {
 	if q, ok := r.Context().Value(contextKey{}).(*request); ok {
 		return q.header
@@ -105,8 +104,8 @@ func (a *Resolver) judgedBy(r *http.Request) credential {
 	return a.credential(r)
 }
 
-// Handler notes the credential of each request for [FromContext]. It asks no store. It panics if the fields of the sessions
-// are wrong, as [session.Manager.Validate] says.
+// Handler makes the credential of each request available to [FromContext]. It doesn't ask the stores. It panics if the
+// fields of the sessions are wrong (see [session.Manager.Validate]).
 func (a *Resolver) Handler(next http.Handler) http.Handler {
 	if err := a.sessions.Validate(); err != nil {
 		panic(err)
@@ -116,7 +115,7 @@ func (a *Resolver) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// Note returns ctx with the notes that Handler makes of a request, for a handler that has notes of its own.
+// Note returns ctx with what Handler adds to the context of a request, for handlers that add more.
 func (a *Resolver) Note(ctx context.Context, r *http.Request) context.Context {
 	return &request{Context: a.sessions.Note(ctx, r), resolver: a, http: r, header: a.credential(r)}
 }
@@ -129,7 +128,7 @@ func (q *request) Value(key any) any {
 	return q.Context.Value(key)
 }
 
-// Epoch implements session.Accounts, and keeps the user for [FromContext].
+// Epoch implements session.Accounts. It keeps the user for [FromContext].
 func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
 	u, err := a.load(ctx, id)
 	if err != nil {
@@ -143,7 +142,7 @@ func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
 	return u.Epoch, nil
 }
 
-// load returns a user who may be signed in, and is the one place that decides who may.
+// load returns a user who may be signed in. No other code decides who may.
 func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
 	u, err := account.View(ctx, a.accounts, id)
 	if errors.Is(err, account.ErrNotFound) || (err == nil && !u.IsActive) {
@@ -152,10 +151,9 @@ func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
 	return u, err
 }
 
-// FromContext returns who is asking; nil and no error: nobody, or somebody whose credential is no good. An error means
-// that nothing is known: answer 503; but [ErrNoHandler], if the context is not that of a request that passed
-// [Resolver.Handler], is a mistake of the program: answer 500. Safe for concurrent use; the Identity is shared, so don't
-// change it.
+// FromContext returns the identity of a request; nil, nil if the request has no credential or a rejected one. An error means
+// that the identity is unknown: answer 503. [ErrNoHandler], if the request did not pass [Resolver.Handler], is a mistake of
+// the program: answer 500. Safe for concurrent use. The Identity is shared: don't change it.
 func FromContext(ctx context.Context) (*Identity, error) {
 	i, err := Check(ctx)
 	if p, refused := errors.AsType[*problem.Problem](err); refused && p.Status == http.StatusUnauthorized {
@@ -164,8 +162,8 @@ func FromContext(ctx context.Context) (*Identity, error) {
 	return i, err
 }
 
-// Check returns the identity behind a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded], [ErrTwoSessionCookies], what is
-// wrong with another credential, or an outage.
+// Check returns the identity of a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
+// [ErrTwoSessionCookies], a refusal of another credential, or an outage.
 func Check(ctx context.Context) (*Identity, error) {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	switch {
@@ -177,10 +175,9 @@ func Check(ctx context.Context) (*Identity, error) {
 	return q.bySession(ctx)
 }
 
-// CheckAgain is [Check], but it asks the stores again whatever is known of the request: a session or token that has ended
-// since, an account that was disabled and a right that was taken away count no longer. Call it between what takes time, such
-// as the arrival of the body, and an act. A password that came by HTTP Basic isn't verified again: the account must be
-// as it was when it was.
+// CheckAgain is [Check], but it asks the stores again: sessions and tokens that have ended since, accounts that were
+// disabled and rights that were taken away no longer count. Call it between something slow, such as reading the body, and
+// the action. It doesn't verify the password of HTTP Basic again: it checks that the account hasn't changed since.
 func CheckAgain(ctx context.Context) (*Identity, error) {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	if !ok {
@@ -199,7 +196,7 @@ func (q *request) bySession(ctx context.Context) (*Identity, error) {
 	return q.identify(ctx, session.FromContext)
 }
 
-// identify returns who has the request's session.
+// identify returns the identity of the request's session.
 func (q *request) identify(ctx context.Context, load func(context.Context) (*session.Session, error)) (*Identity, error) {
 	s, err := load(ctx)
 	if err != nil {
@@ -224,7 +221,7 @@ func (q *request) identify(ctx context.Context, load func(context.Context) (*ses
 	return &Identity{User: u, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}, nil
 }
 
-// byHeader looks the credential up on the first call. An outage is not remembered.
+// byHeader checks the credential on the first call, and remembers the result unless it is an outage.
 func (q *request) byHeader(ctx context.Context) (*Identity, error) {
 	q.settling.Lock()
 	defer q.settling.Unlock()
@@ -238,7 +235,7 @@ func (q *request) byHeader(ctx context.Context) (*Identity, error) {
 	return i, err
 }
 
-// byHeaderAgain looks the credential up on each call. One that was refused before stays refused.
+// byHeaderAgain checks the credential on each call. A credential that was refused before stays refused.
 func (q *request) byHeaderAgain(ctx context.Context) (*Identity, error) {
 	q.settling.Lock()
 	defer q.settling.Unlock()
@@ -256,7 +253,7 @@ func (q *request) byHeaderAgain(ctx context.Context) (*Identity, error) {
 	return i, err
 }
 
-// account returns the user that the check of the session has just loaded, or loads it.
+// account returns the user that the check of the session has just loaded, or loads the user.
 func (q *request) account(ctx context.Context, id string) (*account.User, error) {
 	q.mu.Lock()
 	u := q.user
@@ -274,8 +271,8 @@ func authenticated(s *session.Session) time.Time {
 	return s.CreatedAt
 }
 
-// ByHeader reports whether the request is judged by a credential in a header that no page can make a browser send, so that
-// it needs no csrftoken. HTTP Basic is not one: browsers send it by themselves.
+// ByHeader reports whether the request is authenticated by a credential in a header that no page can make a browser send, so
+// that it needs no csrftoken. HTTP Basic is not such a header: browsers send it by themselves.
 func ByHeader(ctx context.Context) bool {
 	q, ok := ctx.Value(contextKey{}).(*request)
 	if ok && q.header != nil {

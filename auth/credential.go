@@ -13,14 +13,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// credential is what a request is judged by instead of its session.
+// credential is what a request is authenticated by instead of its session.
 type credential interface {
-	// identify returns who it makes the caller, a refusal, or an outage.
+	// identify returns the identity that it proves, a refusal, or an outage.
 	identify(ctx context.Context, q *request) (*Identity, error)
 	sentByBrowsers() bool
 }
 
-// credential returns what the Authorization header brings; nil: nothing that counts here.
+// credential returns the credential in the Authorization header; nil if it has none that is accepted here.
 func (a *Resolver) credential(r *http.Request) credential {
 	if a.sessions.AppTokens && r.Header[session.AppHeader] != nil {
 		return nil
@@ -59,16 +59,16 @@ func (a *Resolver) parse(line string) credential {
 	return nil
 }
 
-// blank reports what Python's bytes.split takes for white space, and so Django REST framework.
+// blank reports whether a character is white space for Python's bytes.split, and so for Django REST framework.
 func blank(r rune) bool { return strings.ContainsRune(" \t\n\r\v\f", r) }
 
-// refused is a credential that is no good at first sight.
+// refused is a credential that is malformed.
 type refused struct{ err error }
 
 func (c refused) identify(context.Context, *request) (*Identity, error) { return nil, c.err }
 func (refused) sentByBrowsers() bool                                    { return false }
 
-// opaque returns what "Authorization: Token" brings, with the refusals of Django REST framework's TokenAuthentication.
+// opaque returns the credential of "Authorization: Token", with the refusals of Django REST framework's TokenAuthentication.
 func opaque(words []string) credential {
 	switch {
 	case len(words) == 0:
@@ -81,11 +81,11 @@ func opaque(words []string) credential {
 	return opaqueToken{words[0], "Token", []token.Kind{token.DRF, token.Knox}}
 }
 
-// personalPrefix begins a personal token, so that no JWT is taken for one.
+// personalPrefix is the prefix of personal tokens. No JWT begins with it.
 const personalPrefix = "cloak_"
 
-// bearer returns what "Authorization: Bearer" (RFC 6750) brings, with the refusals of simplejwt. That knows the scheme by
-// its exact letters only.
+// bearer returns the credential of "Authorization: Bearer" (RFC 6750), with the refusals of simplejwt, which compares the
+// scheme case-sensitively.
 func (a *Resolver) bearer(words []string) credential {
 	switch {
 	case a.Tokens == nil && a.JWT == nil:
@@ -148,7 +148,7 @@ func (c basic) identify(ctx context.Context, q *request) (*Identity, error) {
 	return &Identity{User: u, Method: "basic", AuthenticatedAt: time.Now()}, nil
 }
 
-// again returns the user whose password was verified for this request, as the account is now.
+// again returns the current account of the user whose password was verified for this request.
 func (c basic) again(ctx context.Context, q *request) (*Identity, error) {
 	before := q.identity
 	u, err := q.account(ctx, before.User.ID)
@@ -161,8 +161,8 @@ func (c basic) again(ctx context.Context, q *request) (*Identity, error) {
 	return &Identity{User: u, Method: before.Method, AuthenticatedAt: before.AuthenticatedAt}, nil
 }
 
-// ParseBasic returns what an Authorization header with the scheme Basic brings (RFC 7617): UTF-8, or else Latin-1, as
-// Django REST framework reads it. The errors are its refusals; [ErrNotAuthenticated] for another scheme.
+// ParseBasic returns the name and password of an Authorization header with the scheme Basic (RFC 7617): UTF-8, or else
+// Latin-1, as in Django REST framework. Its errors are that framework's refusals; [ErrNotAuthenticated] for another scheme.
 func ParseBasic(line string) (login, password string, err error) {
 	scheme, rest, _ := strings.Cut(line, " ")
 	if !strings.EqualFold(scheme, "Basic") {

@@ -22,7 +22,7 @@ func (c webToken) identify(ctx context.Context, q *request) (*Identity, error) {
 	if claims == nil || err != nil && !refused {
 		return nil, badJWT(refusal, err)
 	}
-	// What is wrong with the account is said first, as simplejwt does.
+	// Problems of the account are reported first, as in simplejwt.
 	u, err := q.account(ctx, claims.User)
 	switch {
 	case errors.Is(err, session.ErrNoAccount):
@@ -37,7 +37,7 @@ func (c webToken) identify(ctx context.Context, q *request) (*Identity, error) {
 	return &Identity{User: u, Method: "jwt", JWT: claims, AuthenticatedAt: claims.AuthenticatedAt}, nil
 }
 
-// badJWT answers a refusal as simplejwt's JWTAuthentication does; without one, err is an outage.
+// badJWT returns the refusal that simplejwt's JWTAuthentication sends; if err is no refusal, it is an outage.
 func badJWT(why *jwt.Refusal, err error) error {
 	switch why {
 	case nil:
@@ -52,7 +52,7 @@ func badJWT(why *jwt.Refusal, err error) error {
 	}
 }
 
-// message is what simplejwt says for each class of tokens that it has tried. There is one.
+// message is simplejwt's report about a class of tokens that it has tried. There is one class.
 type message struct {
 	Class   string `json:"token_class"`
 	Type    string `json:"token_type"`
@@ -63,7 +63,7 @@ func unauthorizedJWT(code, detail string) error {
 	return &problem.Problem{Status: http.StatusUnauthorized, Code: code, Detail: detail, Challenge: bearerChallenge}
 }
 
-// whyNoAccount says why nobody can be signed in as this user.
+// whyNoAccount returns why no one can be signed in as this user.
 func (a *Resolver) whyNoAccount(ctx context.Context, id string) error {
 	switch _, err := a.accounts.Load(ctx, id); {
 	case errors.Is(err, account.ErrNotFound):

@@ -17,20 +17,20 @@ const (
 	maxPersonal     = 100 // tokens of one user
 	maxPersonalName = 100 // characters
 
-	// MaxTokenTTL is the longest that a personal token can live, unless it has no end.
+	// MaxTokenTTL is the maximum TTL of a personal token that expires.
 	MaxTokenTTL = 10 * 365 * 24 * time.Hour
 )
 
-// Personal describes a personal token.
+// Personal describes a personal token to create.
 type Personal struct {
 	Name      string
-	Scopes    []string      // permissions that the owner has; none: everything the owner may
-	TTL       time.Duration // 0: no end
-	IP, Agent string        // of who asks for it
+	Scopes    []string      // permissions that the owner has; empty: everything that the owner may do
+	TTL       time.Duration // 0: never expires
+	IP, Agent string        // of the client that requests it
 }
 
-// NewPersonal makes a personal token for its owner, and returns the text that opens it, which is known to nobody else.
-// *[account.InvalidError], [token.ErrLimit].
+// NewPersonal creates a personal token for its owner, and returns its text, which is not stored. *[account.InvalidError],
+// [token.ErrLimit].
 func (a *Resolver) NewPersonal(ctx context.Context, owner *account.User, p Personal) (string, *token.Token, error) {
 	p.Name = strings.TrimSpace(p.Name)
 	wrong := map[string][]password.Problem{}

@@ -9,17 +9,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Why a session is over, where the store shows it; package session has those that an act of somebody's brings about.
+// Why a session has ended, where the store shows it. Package session has the reasons that its own calls give.
 const (
 	Expired         = "expired"
 	PasswordChanged = "password_changed"
 	Disabled        = "disabled"
 	Deleted         = "deleted"
-	Administrator   = "administrator" // by somebody who may
+	Administrator   = "administrator" // an administrator ended it
 )
 
-// Recheck returns an identity with a session as it is now; or nil, and why the session is over, as far as the stores show
-// it. Looking is no use of the session.
+// Recheck returns an identity with the current state of its session; or nil and why the session has ended, as far as the
+// stores show it. It doesn't count as use of the session.
 func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why string, err error) {
 	q := &request{resolver: a}
 	ctx = context.WithValue(ctx, contextKey{}, q)
@@ -36,7 +36,7 @@ func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why
 	return nil, why, err
 }
 
-// why finds out what has become of an identity that is over.
+// why returns why the session of an identity has ended.
 func (a *Resolver) why(ctx context.Context, i *Identity) (string, error) {
 	u, err := a.accounts.Load(ctx, i.User.ID)
 	switch {

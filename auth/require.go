@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// The refusals of this package, as they go over the wire. Sentences are Django REST Framework's where it has one.
+// The refusals of this package, as they are sent. The sentences are Django REST framework's where it has one.
 var (
 	ErrNotAuthenticated = error(problem.New(http.StatusUnauthorized, "not_authenticated",
 		"Authentication credentials were not provided."))
@@ -29,13 +29,13 @@ var (
 		"This token was not made for that. Make one with the scope it needs."))
 )
 
-// ErrNoHandler says that a request did not pass [Resolver.Handler], nor the Handler of a server that calls it. That is a
-// mistake of the program, and no outage: the answer is 500.
+// ErrNoHandler says that a request did not pass [Resolver.Handler], or the Handler of a server that calls it. That is a
+// mistake of the program and not an outage: answer 500.
 var ErrNoHandler = error(problem.New(http.StatusInternalServerError, "no_handler",
 	"This program asks who is signed in, on a request that did not pass Cloakroom's Handler. The program must serve its "+
 		"handlers behind it: http.ListenAndServe(address, server.Handler(mux))."))
 
-// bearerChallenge is simplejwt's.
+// bearerChallenge is the challenge that simplejwt sends.
 const bearerChallenge = `Bearer realm="api"`
 
 var (
@@ -46,23 +46,23 @@ var (
 	})
 )
 
-// challenged refuses a token; the answer names the scheme that it came with.
+// challenged returns the refusal of a token, which names the scheme that the token came with.
 func challenged(challenge, detail string) error {
 	return &problem.Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Detail: detail, Challenge: challenge}
 }
 
 func badToken(detail string) error { return challenged("Token", detail) }
 
-// errPasswordMoved says that a password that was right is so no longer, in the words for one that is wrong.
+// errPasswordMoved says that the password was right and has changed since. It has the words for a wrong password.
 var errPasswordMoved = error(problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password."))
 
 func badBasic(why string) error {
 	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
 }
 
-// Require lets only callers through who are signed in; others get 401. A token that is limited to scopes gets 403:
-// [RequirePermission] and [RequireScope] name what such a token has to hold. A handler that reads a body which may come slowly
-// calls [CheckAgain] after that.
+// Require passes requests of signed-in users on; others get 401. A token that is limited to scopes gets 403:
+// [RequirePermission] and [RequireScope] accept such tokens. A handler that reads a body, which may arrive slowly, should
+// call [CheckAgain] after it.
 func Require(next http.Handler) http.Handler {
 	return require(next, func(i *Identity) error {
 		if i.Limited() {
@@ -72,7 +72,7 @@ func Require(next http.Handler) http.Handler {
 	})
 }
 
-// RequirePermission lets only callers through who may use the permission, such as "app.codename"; others get 401 or 403.
+// RequirePermission passes requests on that may use the permission, such as "app.codename"; others get 401 or 403.
 func RequirePermission(permission string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return require(next, func(i *Identity) error {
@@ -84,8 +84,8 @@ func RequirePermission(permission string) func(http.Handler) http.Handler {
 	}
 }
 
-// RequireScope lets sessions through, and tokens only if they may use the scope: it is among theirs, or they are made for
-// everything, and their owner has the permission of that name still. Others get 401 or 403.
+// RequireScope passes sessions on, and tokens only if they may use the scope: it is among their scopes, or they have none
+// and may do everything, and their owner still has the permission of that name. Others get 401 or 403.
 func RequireScope(scope string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return require(next, func(i *Identity) error {
@@ -97,12 +97,12 @@ func RequireScope(scope string) func(http.Handler) http.Handler {
 	}
 }
 
-// RequireFresh lets only sessions through whose password was typed within [FreshFor]; others get 401 or 403.
+// RequireFresh passes only sessions on whose user typed the password within [FreshFor]; others get 401 or 403.
 func RequireFresh(next http.Handler) http.Handler {
 	return require(next, CheckFresh)
 }
 
-// CheckSession returns [ErrSessionRequired] for a caller who has no session.
+// CheckSession returns [ErrSessionRequired] if the caller has no session.
 func CheckSession(i *Identity) error {
 	if i.Session == nil {
 		return ErrSessionRequired
@@ -110,8 +110,8 @@ func CheckSession(i *Identity) error {
 	return nil
 }
 
-// CheckFresh returns [ErrSessionRequired] for a caller who has no session, and [ErrFreshSignInRequired] for one whose
-// password was typed too long ago.
+// CheckFresh returns [ErrSessionRequired] if the caller has no session, and [ErrFreshSignInRequired] if the password was
+// typed too long ago.
 func CheckFresh(i *Identity) error {
 	if err := CheckSession(i); err != nil {
 		return err
@@ -136,7 +136,7 @@ func require(next http.Handler, allowed func(*Identity) error) http.Handler {
 	})
 }
 
-// deny answers 503 to whatever isn't one of this package's refusals: nothing is known then, and nobody gets in.
+// deny sends a refusal of this package, and 503 for any other error, since the identity is unknown then.
 func deny(w http.ResponseWriter, r *http.Request, err error) {
 	p, ok := errors.AsType[*problem.Problem](err)
 	switch {
@@ -149,7 +149,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 	problem.Write(w, r, p)
 }
 
-// report tells the operator about an outage; that the client went away is none.
+// report logs an outage. A request that its client cancelled is not an outage.
 func report(ctx context.Context, err error) {
 	log := slog.Default()
 	if q, ok := ctx.Value(contextKey{}).(*request); ok {
@@ -160,8 +160,8 @@ func report(ctx context.Context, err error) {
 	}
 }
 
-// Unavailable is the answer to a request while a store can't be asked. A session is spoken of only to whoever brought the
-// ticket of one, which may have ended: that can't be known just now.
+// Unavailable is the response to a request while a store doesn't answer. It mentions a session only if the request came with
+// a ticket, whose session may have ended.
 func Unavailable(ctx context.Context) *problem.Problem {
 	p := &problem.Problem{
 		Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,

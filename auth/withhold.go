@@ -11,18 +11,18 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// maxWords bounds the words of an Authorization header that are looked up. A header with more is withheld whole.
+// maxWords is the maximum of words of an Authorization header that are looked up. A header with more is withheld as a whole.
 const maxWords = 8
 
-// Withhold returns those Authorization lines of a request that can be shown to another server: none of them holds what
-// could be a credential of this one. It is for lines that a request was not judged by, because they are written wrongly,
-// repeated, or beaten by another credential. So it reads them loosely, whatever their scheme, and finds
+// Withhold returns those Authorization lines of a request that may be passed on to another server: lines without anything
+// that could be a credential of this one. It is for lines that did not authenticate the request, because they are malformed,
+// repeated, or another credential took precedence. So it reads them loosely, whatever their scheme, and withholds
 //
-//   - the words that begin like a personal token or the ticket of an app, in any case;
-//   - the JSON Web Tokens that name this server as their issuer;
-//   - the tokens of Django REST framework's and knox's kind, and the tickets of sessions, that are in the stores. While these
-//     can't be asked, each line with a word that might be one is withheld;
-//   - HTTP Basic, where it counts here; else what is in it.
+//   - words that begin like a personal token or the ticket of an app, in any case;
+//   - JSON Web Tokens that name this server as their issuer;
+//   - tokens of Django REST framework and knox and tickets of sessions that are in the stores. If the stores don't answer, it
+//     withholds each line with a word that might be one;
+//   - HTTP Basic, if it is a credential here; otherwise it is decoded and searched, too.
 func (a *Resolver) Withhold(ctx context.Context, lines []string) (rest []string) {
 	for _, line := range lines {
 		if !a.ours(ctx, line) {
@@ -32,7 +32,7 @@ func (a *Resolver) Withhold(ctx context.Context, lines []string) (rest []string)
 	return rest
 }
 
-// ours reports whether a line could hold a credential of this server.
+// ours reports whether a line could contain a credential of this server.
 func (a *Resolver) ours(ctx context.Context, line string) bool {
 	words := wordsOf(line)
 	if plain, err := url.PathUnescape(line); err == nil && plain != line {
@@ -63,10 +63,11 @@ func (a *Resolver) ours(ctx context.Context, line string) bool {
 	return false
 }
 
-// shortestSecret is the length of the shortest that is looked up: a ticket of Django's.
+// shortestSecret is the length of the shortest credential that is looked up: a session key of Django.
 const shortestSecret = 32
 
-// stored reports whether a word is the text of a token or the ticket of a session, or might be while the stores can't say.
+// stored reports whether a word is the text of a token or the ticket of a session, or might be one while the stores don't
+// answer.
 func (a *Resolver) stored(ctx context.Context, word string) bool {
 	if found, err := a.sessions.Knows(ctx, word); found || err != nil {
 		return true
@@ -74,7 +75,7 @@ func (a *Resolver) stored(ctx context.Context, word string) bool {
 	if a.Tokens == nil || !hexadecimal(word) {
 		return false
 	}
-	// One that comes in capitals has been copied from somewhere; we write them in small letters.
+	// A token in capitals was copied from somewhere; the server writes them in lower case.
 	for _, text := range []string{word, strings.ToLower(word)} {
 		if _, err := a.Tokens.Check(ctx, text, token.DRF, token.Knox); !errors.Is(err, token.ErrInvalid) {
 			return true
@@ -84,11 +85,11 @@ func (a *Resolver) stored(ctx context.Context, word string) bool {
 }
 
 func wordsOf(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return !wordly(r) })
+	return strings.FieldsFunc(text, func(r rune) bool { return !isWord(r) })
 }
 
-// wordly reports whether a character can be part of a token. The equals signs that pad base64 are none.
-func wordly(r rune) bool {
+// isWord reports whether a character can be part of a token. The equals signs that pad base64 can't.
+func isWord(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+/", r)
 }
 
@@ -98,8 +99,8 @@ func hexadecimal(word string) bool {
 	return len(word) >= digits && strings.Trim(word[len(word)-digits:], "0123456789abcdefABCDEF") == ""
 }
 
-// issued reports whether a word is a JSON Web Token of this server's, whatever its kind and whether its signature is right:
-// a claim says so.
+// issued reports whether a word is a JSON Web Token that claims to be from this server, of any kind and even with a wrong
+// signature.
 func (a *Resolver) issued(word string) bool {
 	if a.JWT == nil {
 		return false

@@ -6,17 +6,17 @@ import (
 	"github.com/rs/cors"
 )
 
-// preflightAge is how long a browser may remember a preflight, in seconds, and so how long an origin that is no longer
-// trusted can go on sending requests. Chromium keeps none for longer than 2 hours.
+// preflightAge is how long a browser may cache a preflight, in seconds, and so how long an origin that is no longer trusted
+// can still send requests. Chromium caches none for longer than 2 hours.
 const preflightAge = 2 * 60 * 60
 
-// CORS lets pages of the trusted origins, and of no other, read what next answers, with credentials. It belongs around
-// everything that answers under the API's paths, so that errors can be read too. It answers preflights itself. Headers
-// outside the list that django-cors-headers has by default are refused; X-Session-Token above all, so that an app's
-// token is of no use to a page.
+// CORS lets pages of the trusted origins, and of no others, read the responses of next, with credentials. Put it around all
+// handlers of the API's paths, so that errors can be read too. It answers preflights. It allows only the request headers
+// that django-cors-headers allows by default; in particular not X-Session-Token, so that an app's token is useless to a
+// page.
 func (p *Protection) CORS(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
-		// A function, since the library's list compares without regard to case and knows wildcards.
+		// A function, since the library's list is case-insensitive and has wildcards.
 		AllowOriginVaryRequestFunc: func(_ *http.Request, origin string) (bool, []string) {
 			return p.origins[origin], nil
 		},

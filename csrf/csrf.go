@@ -1,15 +1,14 @@
-// Package csrf knows which origins may talk to us, and from that one list answers for CSRF and for CORS.
+// Package csrf decides which origins may send requests, and from that one list protects against CSRF and answers CORS.
 //
-// A browser says with every unsafe request where it comes from, in Sec-Fetch-Site and Origin, and a page can't change
-// what it says. That is what protects: [http.CrossOriginProtection] judges it, against the configured origins and not
-// against the Host header, which a proxy or an attacker may have chosen. A program sends neither header, and passes.
+// Browsers say with every unsafe request where it comes from, in Sec-Fetch-Site and Origin, and pages can't change these
+// headers. [http.CrossOriginProtection] checks them, against the configured origins and not against the Host header, which a
+// proxy or an attacker may have chosen. Programs that are not browsers send neither header, and are accepted.
 //
-// Besides there is Django's csrftoken, for clients that send it anyway, for requests whose headers were stripped on the
-// way, and for strict mode: NIST SP 800-63B-4 section 5.1 asks for a value bound to the session. Such a token is 32
-// characters of a-z, A-Z and 0-9. That of a session is derived from the session's public ID with a key that only the
-// server has, so a cookie planted by a sibling domain is worth nothing; without a session the token is random, the
-// header has to repeat the cookie, and in strict mode it must carry a seal of ours. A token is never taken from a query
-// string.
+// In addition there is Django's csrftoken, for clients that send it anyway, for requests whose headers were removed on the
+// way, and for strict mode: NIST SP 800-63B-4 section 5.1 asks for a value bound to the session. A token is 32 characters of
+// a-z, A-Z and 0-9. The token of a session is derived from the session's public ID with a key that only the server has, so a
+// cookie planted by a sibling domain is useless. Without a session the token is random, and the header has to repeat the
+// cookie; in strict mode the token must have been made by the server. A token is never taken from a query string.
 package csrf
 
 import (
@@ -19,42 +18,42 @@ import (
 	"net/textproto"
 )
 
-// Config says who we are and whom we trust.
+// Config has the public URL and the trusted origins.
 type Config struct {
-	// URL is the public one: scheme://host, with the port unless it is the scheme's own. If the host is localhost,
-	// 127.0.0.1 or [::1], the others are ours too.
+	// URL is the public URL: scheme://host, with the port unless it is the scheme's default. If the host is localhost,
+	// 127.0.0.1 or [::1], the other two are accepted, too.
 	URL string
 
-	// Origins are trusted like our own, which means entirely: a page there can do what its visitor can. Each must be
-	// same-site with URL, since the browser would not send the session cookie from anywhere else.
+	// Origins are fully trusted: a page there can do whatever its visitor can. Each must be same-site with URL, since
+	// browsers would not send the session cookie otherwise.
 	Origins []string
 
-	InsecureHTTP bool // allow an http URL whose host is not this machine
-	Strict       bool // require the token of every unsafe request that a browser could be made to send
+	InsecureHTTP bool // allow an http URL whose host is not localhost
+	Strict       bool // require the token in every unsafe request that a page could make a browser send
 
-	// SharedCookie: another program of ours sets the cookie csrftoken, too, such as a Django that shares the sessions. Unless
-	// Strict, a session's token may then be whatever that cookie holds, as at Django, where the browser has said that the
-	// request comes from one of our origins.
+	// SharedCookie says that another program sets the cookie csrftoken, too, such as a Django project that shares the
+	// sessions. Unless Strict, a session's token may then be whatever that cookie contains, as in Django, if the browser has
+	// said that the request comes from one of the configured origins.
 	SharedCookie bool
 
-	// Keys returns the keys of tokens, at least one: the first makes them, all of them check them. It is called for each
-	// token, and must be safe for concurrent use.
+	// Keys returns the keys of tokens, at least one: the first makes tokens, and all of them verify them. It is called for
+	// each token, and must be safe for concurrent use.
 	Keys func() [][]byte
 }
 
-// Protection judges requests. It is safe for concurrent use.
+// Protection checks requests. It is safe for concurrent use.
 type Protection struct {
 	origins map[string]bool // as browsers write them
 	hosts   map[string]bool
 	fetch   *http.CrossOriginProtection
 	keys    func() [][]byte
 	strict  bool
-	shared  bool // the cookie is, with another program
+	shared  bool // another program sets the cookie, too
 	secure  bool
 }
 
-// New returns a Protection, or an error that says which entry of the configuration is wrong and what to write instead.
-// It wraps [ErrCrossSite] if one of Origins is another site than URL.
+// New returns a Protection, or an error that says which entry of the configuration is wrong and what to write instead. The
+// error wraps [ErrCrossSite] if one of Origins is another site than URL.
 func New(c Config) (*Protection, error) {
 	if c.Keys == nil {
 		return nil, errors.New("csrf: no keys")
@@ -82,10 +81,10 @@ func New(c Config) (*Protection, error) {
 	return p, nil
 }
 
-// Error says why a request was refused; it is answered with 403.
+// Error says why a request was refused, which is answered with 403.
 type Error struct {
-	Code   string // "csrf_failed", or "origin_required" for a session cookie from nobody knows where
-	Detail string // a sentence; Django REST framework's where it has one
+	Code   string // "csrf_failed", or "origin_required" for a session cookie without Origin or Sec-Fetch-Site
+	Detail string // a sentence; Django REST framework's if it has one
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Detail }
@@ -96,33 +95,34 @@ func failed(format string, args ...any) *Error {
 
 // Caller is what is known about the sender of a request. The zero Caller has no session.
 type Caller struct {
-	// Ticket: the request carries a session cookie, and is judged by it.
+	// Ticket says that the request has a session cookie and is authenticated by it.
 	Ticket bool
 
-	// Header: the request is judged by a credential in a header, such as an API token. No other page can make a browser
-	// send one, so the csrftoken is neither required nor looked at.
+	// Header says that the request is authenticated by a credential in a header, such as an API token. No page can make a
+	// browser send one, so the csrftoken is neither required nor checked.
 	Header bool
 
 	// Binding returns the public ID of the session, or "" if there is no live one. It is called only when a token is
-	// compared; its error ends the check. Nil: there is none.
+	// compared; its error ends the check. nil: there is no session.
 	Binding func() (string, error)
 
-	// FormToken is the field csrfmiddlewaretoken of a submitted form. It goes before the header, as in Django.
+	// FormToken is the field csrfmiddlewaretoken of a submitted form. It takes precedence over the header, as in Django.
 	FormToken string
 
-	// OtherApp: the request is for another application, whose own framework may use the header X-CSRFToken with values of
-	// its own. The header is read only where the browser hasn't said where the request comes from, and in strict mode.
+	// OtherApp says that the request is for another application, whose own framework may use the header X-CSRFToken with
+	// values of its own. The header is read only if the browser hasn't said where the request comes from, and in strict
+	// mode.
 	OtherApp bool
 }
 
-// Check reports whether a request may do what its method says. GET, HEAD and OPTIONS always may. The error is an *[Error],
-// or that of Binding. In this order:
+// Check returns why a request is refused; nil if it is accepted. GET, HEAD and OPTIONS are always accepted. The error is an
+// *[Error], or that of Binding. The rules, in order:
 //
-//   - A request from another origin than the configured ones is refused, whatever its credential, be it anonymous or not.
-//     Where Sec-Fetch-Site is missing, Origin must be one of them to the letter, scheme included.
-//   - A token that was sent, in the header X-CSRFToken or the form, must be right; but see OtherApp.
+//   - A request from another origin than the configured ones is refused, whatever its credential, even without one.
+//     If Sec-Fetch-Site is missing, Origin must equal one of them exactly, including the scheme.
+//   - A token in the header X-CSRFToken or in the form must be right; but see OtherApp.
 //   - Without a token, a request with a session cookie must have Sec-Fetch-Site or Origin.
-//   - In strict mode the token must be there: in a request with a session cookie, and in any from a browser.
+//   - In strict mode, requests with a session cookie and all requests of browsers must have a token.
 func (p *Protection) Check(r *http.Request, c Caller) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -159,9 +159,9 @@ func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
-// CheckHandshake reports whether a request may begin a WebSocket; ticket: it carries a session cookie. Any page can begin
-// one, with the visitor's cookies, and nothing keeps it from reading what comes, so the GET is judged like an unsafe
-// request. No token is asked for, even in strict mode: a page can't send headers of its own here. The error is an *[Error].
+// CheckHandshake checks whether a request may open a WebSocket; ticket says that it has a session cookie. Any page can open
+// one with the visitor's cookies and read what it receives, so the GET is checked like an unsafe request. No token is
+// required, even in strict mode, since a page can't set headers here. The error is an *[Error].
 func (p *Protection) CheckHandshake(r *http.Request, ticket bool) error {
 	unsafe := new(http.Request)
 	*unsafe = *r
@@ -180,8 +180,8 @@ const fromHeader = "from the 'X-Csrftoken' HTTP header" // Django's spelling, wh
 
 var headerKey = textproto.CanonicalMIMEHeaderKey("X-CSRFToken")
 
-// CheckOrigin judges a request by where it comes from, as Check judges an unsafe one, whatever its method. It is for
-// requests that change nothing but hold on to something. The error is an *[Error].
+// CheckOrigin checks where a request comes from, as Check does for an unsafe one, whatever its method. It is for requests
+// that change nothing but hold resources. The error is an *[Error].
 func (p *Protection) CheckOrigin(r *http.Request) error {
 	asked := *r
 	asked.Method = http.MethodPost
@@ -192,7 +192,7 @@ func (p *Protection) checkOrigin(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
 	err := p.fetch.Check(r)
 	if err == nil && (site != "" || origin == "" || p.origins[origin]) {
-		return nil // a Host that fits Origin doesn't count: it says nothing about the scheme
+		return nil // a Host that equals Origin's is not enough: it says nothing about the scheme
 	}
 	if origin == "" {
 		return failed("Origin checking failed - the browser calls the request %.20q, and names no origin.", site)

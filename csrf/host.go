@@ -2,10 +2,10 @@ package csrf
 
 import "strings"
 
-// AllowedHost reports whether a Host header names us: the host and port of the URL or of one of the trusted origins,
-// behind which a proxy or a development server may stand that passes Host on. Case doesn't matter, nor does a dot at the
-// end, nor whether the port is written that the scheme implies. Any other Host is a request that went astray, or a name
-// that an attacker has pointed at us (DNS rebinding); 421 is the answer (RFC 9110 section 15.5.20).
+// AllowedHost reports whether a Host header is the host and port of the URL or of a trusted origin; a proxy or development
+// server there may pass its Host on. Case, a dot at the end and an explicit default port don't matter. Any other Host is a
+// misdirected request, or a name that an attacker has pointed at the server (DNS rebinding); answer it with 421 (RFC 9110
+// section 15.5.20).
 func (p *Protection) AllowedHost(host string) bool {
 	if p.hosts[host] {
 		return true
@@ -17,7 +17,7 @@ func (p *Protection) AllowedHost(host string) bool {
 	return p.hosts[lower(strings.TrimSuffix(name, "."))+port]
 }
 
-// addHosts adds what a Host header says when it names o.
+// addHosts adds the forms of a Host header for o.
 func (o origin) addHosts(hosts map[string]bool) {
 	host := strings.TrimPrefix(o.String(), o.scheme+"://")
 	hosts[host] = true
@@ -26,8 +26,8 @@ func (o origin) addHosts(hosts map[string]bool) {
 	}
 }
 
-// lower is strings.ToLower for the letters of ASCII. The other knows letters whose lower case is in ASCII, such as the
-// Kelvin sign, and so makes two hosts one.
+// lower is strings.ToLower for ASCII letters only. ToLower also turns letters such as the Kelvin sign into ASCII, which
+// would make two hosts equal.
 func lower(s string) string {
 	return strings.Map(func(c rune) rune {
 		if 'A' <= c && c <= 'Z' {

@@ -11,16 +11,16 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// ErrCrossSite says that a trusted origin is another site than our own URL, so that the browser would not send the
-// session cookie from there: another scheme or another registrable domain (HTML, "same site"; RFC 6265bis section 5.2).
+// ErrCrossSite says that a trusted origin is another site than the URL, so that browsers would not send the session cookie
+// from there: another scheme or another registrable domain (HTML, "same site"; RFC 6265bis section 5.2).
 var ErrCrossSite = errors.New("another site")
 
-// origin is one as browsers write it in the Origin header (HTML, "serialization of an origin"): in lower case, an
-// address in its canonical form, and no port that the scheme implies.
+// origin is an origin as browsers write it in the Origin header (HTML, "serialization of an origin"): in lower case,
+// addresses in canonical form, and without a default port.
 type origin struct {
 	scheme string
 	host   string // without brackets
-	port   string // "": that of the scheme
+	port   string // "": the default of the scheme
 }
 
 func (o origin) String() string {
@@ -46,14 +46,14 @@ func (o origin) loopback() bool {
 	return o.host == "localhost" || strings.HasSuffix(o.host, ".localhost") || err == nil && addr.IsLoopback()
 }
 
-// parseOrigins returns our own origins, of which the first is c.URL, and the others.
+// parseOrigins returns the origins of c.URL, with that of c.URL first, and the trusted ones.
 func parseOrigins(c Config) (own, extra []origin, err error) {
 	main, err := parseOrigin(c.URL)
 	if err != nil {
 		return nil, nil, fmt.Errorf("URL %q: %w", c.URL, err)
 	}
 	if main.scheme == "http" && !main.loopback() && !c.InsecureHTTP {
-		return nil, nil, fmt.Errorf("URL %q: anybody on the way could read and change what is sent; use https", c.URL)
+		return nil, nil, fmt.Errorf("URL %q: anyone on the network path could read and change requests; use https", c.URL)
 	}
 	own = aliases(main)
 	seen := map[origin]bool{main: true}
@@ -74,7 +74,7 @@ func parseOrigins(c Config) (own, extra []origin, err error) {
 	return own, extra, nil
 }
 
-// aliases returns o and the other names that this machine has for itself.
+// aliases returns o, and if it is this machine, its other names.
 func aliases(o origin) []origin {
 	names := []string{"localhost", "127.0.0.1", "::1"}
 	all := []origin{o}
@@ -94,7 +94,7 @@ func parseOrigin(s string) (origin, error) {
 	case "":
 		return origin{}, errors.New("empty")
 	case "*", "null":
-		return origin{}, errors.New("anybody can send this; name each origin, as in https://app.example.com")
+		return origin{}, errors.New("any page can send this origin; list each trusted origin, such as https://app.example.com")
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -128,12 +128,12 @@ func parsePort(u *url.URL) (string, error) {
 		return "", nil
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strconv.FormatUint(n, 10) != port {
-		return "", fmt.Errorf("has the port %q, which is none", port)
+		return "", fmt.Errorf("has the invalid port %q", port)
 	}
 	return port, nil
 }
 
-// parseHost returns a host as browsers write it. What it can't say for certain it refuses.
+// parseHost returns a host as browsers write it. It refuses whatever it can't convert with certainty.
 func parseHost(s string) (string, error) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		if addr.Zone() != "" || addr.Is4In6() {
@@ -199,14 +199,14 @@ func sameSite(ours, o origin) error {
 	return nil
 }
 
-// site returns the registrable domain of a host, by the Public Suffix List.
+// site returns the registrable domain of a host according to the Public Suffix List.
 func site(host string) (string, error) {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return "", fmt.Errorf("%s is an address", host)
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
-		return "", fmt.Errorf("%s is no domain that one can register", host)
+		return "", fmt.Errorf("%s is not a domain that can be registered", host)
 	}
 	return domain, nil
 }

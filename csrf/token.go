@@ -14,8 +14,8 @@ import (
 // CookieName is the name of the token's cookie, and Django's default for its CSRF_COOKIE_NAME.
 const CookieName = "csrftoken"
 
-// What Django calls CSRF_COOKIE_PATH and so on, with its defaults. The cookie is for scripts to read, so it is not
-// HttpOnly; it carries nothing that opens anything.
+// Django's CSRF_COOKIE_PATH and so on, with its defaults. Scripts must read the cookie, so it is not HttpOnly; it
+// authenticates nothing.
 const (
 	cookiePath     = "/"
 	cookieAge      = 364 * 24 * time.Hour
@@ -25,17 +25,17 @@ const (
 const (
 	alphabet  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" // Django's, in its order
 	tokenSize = 32
-	nonceSize = 16 // of a token without a session: so much is random, the rest is its seal
+	nonceSize = 16 // random characters of a token without a session; the rest is a MAC of them
 )
 
-// Issue returns the token of the session with this public ID, or with "" that of a visitor without one, and sets it as
-// the cookie csrftoken. A visitor keeps the token that the request carries, so that other open pages go on working. The
-// answer must not be kept by a cache, and says so.
+// Issue returns the token of the session with this public ID, or with "" the token of a visitor without one, and sets it as
+// the cookie csrftoken. A visitor keeps the token of the request, so that other open pages continue to work. Issue also
+// forbids caches to store the response.
 func (p *Protection) Issue(w http.ResponseWriter, r *http.Request, binding string) string {
 	token := p.token(r, binding)
 	http.SetCookie(w, &http.Cookie{
 		Name: CookieName, Value: token, Path: cookiePath, SameSite: cookieSameSite, Secure: p.secure,
-		MaxAge: int(cookieAge / time.Second), Expires: time.Now().Add(cookieAge), // the latter for clients that know no Max-Age
+		MaxAge: int(cookieAge / time.Second), Expires: time.Now().Add(cookieAge), // Expires is for clients that don't know Max-Age
 	})
 	w.Header().Set("Cache-Control", "no-store")
 	if !slices.Contains(w.Header().Values("Vary"), "Cookie") {
@@ -54,18 +54,18 @@ func (p *Protection) token(r *http.Request, binding string) string {
 		}
 	}
 	random := make([]byte, sha256.Size)
-	rand.Read(random) // ends the program rather than fail
+	rand.Read(random) // crashes the program instead of failing
 	nonce := derive(random, "nonce", "", nonceSize)
 	return nonce + derive(p.keys()[0], "visitor", nonce, tokenSize-nonceSize)
 }
 
-// sealed reports whether a token, unmasked, is one that Issue makes for a visitor without a session.
+// sealed reports whether an unmasked token was made by Issue for a visitor without a session.
 func (p *Protection) sealed(token string) bool {
 	nonce, seal := token[:nonceSize], token[nonceSize:]
 	return p.equalsAny(seal, "visitor", nonce, tokenSize-nonceSize)
 }
 
-// checkToken compares a token that came from the place of that name with what it must be.
+// checkToken compares a token with the expected one. from says where it was sent, for the error.
 func (p *Protection) checkToken(r *http.Request, c Caller, token, from string) error {
 	token, flaw := unmasked(token)
 	if flaw != "" {
@@ -91,23 +91,25 @@ func (p *Protection) checkToken(r *http.Request, c Caller, token, from string) e
 	if want, flaw = unmasked(want); flaw != "" {
 		return failed("CSRF cookie %s.", flaw)
 	}
-	// A browser keeps the token of a session that ended elsewhere, and its page sends it with the next sign-in. It is the
-	// browser's own, and the origin has been judged; strict mode asks for a seal, which no planted cookie has.
+	// A browser keeps the token of a session that ended elsewhere, and its page sends it with the next sign-in. The origin
+	// has been checked already, so the token is accepted if it repeats the cookie. Strict mode accepts only tokens that the
+	// server made, which a planted cookie hasn't.
 	if subtle.ConstantTimeCompare([]byte(token), []byte(want)) != 1 || (p.strict && !p.sealed(token)) {
 		return failed("CSRF token %s incorrect.", from)
 	}
 	return nil
 }
 
-// repeatsCookie reports whether a token, unmasked, is the one in the cookie.
+// repeatsCookie reports whether an unmasked token equals the cookie's.
 func repeatsCookie(r *http.Request, token string) bool {
 	text, _ := cookie(r)
 	want, flaw := unmasked(text)
 	return flaw == "" && subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1
 }
 
-// unmasked returns the token as Issue makes it, or what is wrong with its form, in Django's words. Django's own pages mask
-// a token: 32 random characters, and then each of the token's moved on in the alphabet by the place of the random one.
+// unmasked returns the token as Issue makes it, or what is wrong with its form, in Django's words. Django's own pages mask a
+// token: they send 32 random characters, and then each character of the token, shifted in the alphabet by the index of the
+// random one.
 func unmasked(token string) (plain, flaw string) {
 	switch {
 	case len(token) != tokenSize && len(token) != 2*tokenSize:
@@ -128,7 +130,7 @@ func unmasked(token string) (plain, flaw string) {
 
 func consistsOf(s, characters string) bool { return strings.Trim(s, characters) == "" }
 
-// cookie returns the csrftoken of a request. Two of them are none: one may have been planted by a sibling domain.
+// cookie returns the csrftoken cookie of a request; none if there are two, since a sibling domain may have planted one.
 func cookie(r *http.Request) (string, bool) {
 	all := r.CookiesNamed(CookieName)
 	if len(all) != 1 {
@@ -145,8 +147,8 @@ func (p *Protection) equalsAny(got, purpose, text string, size int) bool {
 	return equal == 1
 }
 
-// derive writes HMAC-SHA256 of a text, continued by a counter as long as is needed, as characters of the alphabet. Bytes
-// from 248 on are passed over, since 248 is the last multiple of 62: with them some characters would be likelier.
+// derive returns the HMAC-SHA256 of a text, extended by a counter as needed, as characters of the alphabet. It skips bytes
+// from 248 on, since 248 is the largest multiple of 62: they would make some characters likelier.
 func derive(key []byte, purpose, text string, size int) string {
 	out := make([]byte, 0, size)
 	for counter := byte(0); len(out) < size; counter++ {

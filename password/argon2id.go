@@ -12,9 +12,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// An argon2id hash is a PHC string: $argon2id$v=19$m=KIB,t=PASSES,p=LANES$SALT$TAG, salt and tag in base64 without
+// An argon2id hash is a PHC string: $argon2id$v=19$m=KIB,t=PASSES,p=LANES$SALT$TAG, with salt and tag in base64 without
 // padding. Numbers have no leading zeros, and the base64 is canonical, so each hash has one text. Django puts the word
-// argon2 in front, and before version 3.2 used argon2i.
+// argon2 in front, and used argon2i before version 3.2.
 
 const (
 	saltLength = 16
@@ -25,17 +25,17 @@ type argon2idParams struct {
 	memory, passes, lanes uint32 // memory in KiB
 }
 
-// current is how new hashes are made.
+// current has the parameters of new hashes.
 var current = argon2idParams{memory: 19456, passes: 2, lanes: 1}
 
-// The most that a stored hash may ask for.
+// The maximum parameters of a stored hash.
 const (
 	maxMemory = 1 << 20 // KiB
 	maxPasses = 10
 	maxLanes  = 16
 )
 
-// onePass is the memory from which on OWASP lets a single pass do, in KiB.
+// onePass is the memory, in KiB, from which a single pass is enough according to OWASP.
 const onePass = 47104
 
 type argon2idHash struct {
@@ -43,10 +43,10 @@ type argon2idHash struct {
 	salt, tag string
 }
 
-// dummy is what a password is compared with that belongs to nobody. Nothing matches it.
+// dummy is the hash that passwords are compared with if there is no account. No password matches it.
 var dummy scheme = argon2idHash{current, strings.Repeat("\x00", saltLength), strings.Repeat("\x00", tagLength)}
 
-// padding is a hash that costs about as much as is said.
+// padding returns a hash that costs about this much.
 func padding(cost int64) scheme {
 	if cost > current.cost() {
 		return pbkdf2Hash{algorithm: "pbkdf2_sha256", iterations: int(cost) * iterationsPerKiB}
@@ -59,8 +59,9 @@ func padding(cost int64) scheme {
 	return argon2idHash{p, strings.Repeat("\x00", saltLength), strings.Repeat("\x00", tagLength)}
 }
 
-// tag computes, and has the memory collected at once: as garbage, that of a few hashes would be several times what the
-// pool has. Where the heap is large besides, a collection costs more than it saves, and the collector's own pace will do.
+// tag computes the tag and then runs the garbage collector: otherwise the memory of a few hashes adds up to several times
+// what the pool allows. If the rest of the heap is large, a collection costs more than it saves, so the collector runs at
+// its own pace then.
 func (p argon2idParams) tag(password, salt string, length int) []byte {
 	tag := argon2.IDKey([]byte(password), []byte(salt), p.passes, p.memory, uint8(p.lanes), uint32(length))
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -72,7 +73,7 @@ func (p argon2idParams) tag(password, salt string, length int) []byte {
 	return tag
 }
 
-// largeHeap is in bytes. At its size a collection takes about a fifth of the time of a hash, and at ten times its size
+// largeHeap is in bytes. Collecting a heap of this size takes about a fifth of the time of a hash, and ten times this size
 // three times that of a hash.
 const largeHeap = 32 << 20
 
@@ -90,7 +91,7 @@ func (h argon2idHash) verify(password string) bool {
 
 func (p argon2idParams) cost() int64 { return int64(p.memory) * int64(p.passes) }
 
-// weak leaves a stronger hash of another program alone.
+// weak is false for a stronger hash of another program.
 func (h argon2idHash) weak() bool {
 	return h.memory < current.memory || h.passes < current.passes && h.memory < onePass || len(h.salt) < saltLength ||
 		len(h.tag) < tagLength
@@ -123,14 +124,14 @@ func parseArgon2id(encoded string) (scheme, bool) {
 	return argon2idHash{argon2idParams{uint32(memory), uint32(passes), uint32(lanes)}, salt, tag}, true
 }
 
-// number reads a decimal number from 1 to most, without sign or leading zeros, after a prefix.
+// number parses a prefix and then a decimal number from 1 to most, without sign or leading zeros.
 func number(s, prefix string, most int) (int, bool) {
 	digits, ok := strings.CutPrefix(s, prefix)
 	n, err := strconv.Atoi(digits)
 	return n, ok && err == nil && n >= 1 && n <= most && strconv.Itoa(n) == digits
 }
 
-// unbase64 accepts the one text that a value has: no line breaks, which the standard library skips, and no stray bits.
+// unbase64 accepts only canonical base64: no line breaks, which the standard library skips, and no stray bits.
 func unbase64(e *base64.Encoding, s string) (string, bool) {
 	b, err := e.Strict().DecodeString(s)
 	return string(b), err == nil && e.EncodeToString(b) == s

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Django's bcrypt is bcrypt$ and bcrypt's own text, $2b$COST$ with 22 characters of salt and 31 of sum; bcrypt_sha256
-// hashes the lower-case hex of the password's SHA-256, since bcrypt looks at 72 bytes and no more.
+// Django's bcrypt is bcrypt$ and bcrypt's own text, $2b$COST$ with 22 characters of salt and 31 of sum. bcrypt_sha256 hashes
+// the lower-case hex of the password's SHA-256, since bcrypt ignores all after 72 bytes.
 
-// The cost is a power of two. At the most, a verification takes several seconds.
+// The cost is a power of two. At the maximum, a verification takes several seconds.
 const (
 	leastBcryptCost = 4
 	mostBcryptCost  = 16
@@ -21,7 +21,7 @@ const (
 // kibPerRound is how many passes over 1 KiB in Argon2 take about as long as one round of bcrypt.
 const kibPerRound = 128
 
-// bcryptMax is what bcrypt looks at, in bytes.
+// bcryptMax is the maximum length that bcrypt uses, in bytes.
 const bcryptMax = 72
 
 type bcryptHash struct {
@@ -51,7 +51,7 @@ func (h bcryptHash) rehash(password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// The library's 2a is what others call 2b: it never had the mistake that 2a stands for.
+	// The library's 2a is what others call 2b: it never had the defect that 2a stands for.
 	return h.algorithm + "$$2b$" + strings.TrimPrefix(string(text), "$2a$"), nil
 }
 

@@ -13,8 +13,8 @@ import (
 
 // common.txt.gz is the list of common passwords that Django ships, django/contrib/auth/common-passwords.txt.gz (Copyright
 // Django Software Foundation and individual contributors, 3-clause BSD licence; Royce Williams made it from the breach
-// corpus Pwned Passwords): one a line, in lower case. Few of them have fifteen characters, so what people make of them to
-// fill up a longer field is found by rule.
+// corpus Pwned Passwords): one a line, in lower case. Few of them have fifteen characters, so longer
+// passwords that people make from them are found by rules.
 //
 //go:embed common.txt.gz
 var commonList []byte
@@ -22,7 +22,7 @@ var commonList []byte
 var commonWords = sync.OnceValue(func() map[string]bool {
 	r, err := gzip.NewReader(bytes.NewReader(commonList))
 	if err != nil {
-		panic(err) // embedded, and read by a test
+		panic(err) // can't happen: a test reads the embedded file
 	}
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -35,18 +35,18 @@ var commonWords = sync.OnceValue(func() map[string]bool {
 	return words
 })
 
-// walks are what fingers do by themselves. They count in both directions, and going round.
+// walks are sequences on the keyboard and in the alphabet. They count in both directions and wrap around.
 var walks = []string{
 	"abcdefghijklmnopqrstuvwxyz", "0123456789", "1234567890", "qwertyuiopasdfghjklzxcvbnm", "qwertyuiop", "asdfghjkl",
 	"zxcvbnm", "azertyuiopqsdfghjklmwxcvbn", "qwertzuiopasdfghjklyxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
 	"qazwsxedcrfvtgbyhnujmikolp", "!@#$%^&*()", "1q2w3e4r5t6y7u8i9o0p",
 }
 
-// least is how long a word must be to count in a password that is put together.
+// least is the minimum length of a word that counts as a piece of a password.
 const least = 4
 
-// common reports whether a password is a common one, or no more than two pieces that are common or known about the user
-// and this place, dates, walks over the keyboard, or repetitions, with a little punctuation anywhere.
+// common reports whether a password is a common one, or at most two pieces with a little punctuation anywhere. Pieces are
+// common passwords, words about the user and the service, dates, keyboard walks and repetitions.
 func (p Policy) common(password string, about []Attribute) bool {
 	password = strings.ToLower(strings.TrimSpace(password))
 	if commonWords()[password] {
@@ -57,7 +57,7 @@ func (p Policy) common(password string, about []Attribute) bool {
 	return madeOf(password, known) || 3*len(bare) >= 2*len(password) && madeOf(bare, known)
 }
 
-// known returns the words that whoever knows the user and the place would try.
+// known returns the words that an attacker who knows the user and the service would try.
 func (p Policy) known(about []Attribute) map[string]bool {
 	known := map[string]bool{"cloakroom": true}
 	words := p.Words
@@ -82,11 +82,12 @@ func letterOrDigit(r rune) rune {
 	return -1
 }
 
-// longest bounds what is cut into pieces, in bytes; a longer password is only looked at for repetition.
+// longest is the maximum length of a password that is split into pieces, in bytes; a longer one is only checked for
+// repetition.
 const longest = 72
 
-// madeOf reports whether p is one or two pieces of the kinds that common names. More words than two make a phrase, which
-// is a good password, be each of them as common as it likes.
+// madeOf reports whether p is one or two pieces of the kinds that common lists. More than two words make a passphrase, which
+// is a good password even if each word is common.
 func madeOf(p string, known map[string]bool) bool {
 	if piece(p, known) {
 		return true
@@ -110,15 +111,14 @@ func piece(s string, known map[string]bool) bool {
 	return len(s) < 2 || (len(s) >= least && (known[s] || commonWords()[s] || date(s) || walk(s)))
 }
 
-// date accepts a year, and a day of one as people write it: 1999, 311299, 31121999, 19991231. Which numbers can be days
-// isn't worth telling apart.
+// date accepts a year, or a date as people write it: 1999, 311299, 31121999, 19991231. It doesn't check the day and month.
 func date(s string) bool {
 	return len(s) <= len("19991231") && len(s)%2 == 0 && strings.Trim(s, "0123456789") == ""
 }
 
-// period returns the least number of bytes after which s repeats itself, be it that its end is cut off.
+// period returns the least number of bytes after which s repeats itself; the last repetition may be truncated.
 func period(s string) int {
-	border := make([]int, len(s)+1) // the longest proper prefix of s[:i] that is its suffix too
+	border := make([]int, len(s)+1) // the longest proper prefix of s[:i] that is also its suffix
 	for i, k := 1, 0; i < len(s); i++ {
 		for k > 0 && s[i] != s[k] {
 			k = border[k]

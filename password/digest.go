@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Django's oldest hashes, which cost nothing to guess: md5$SALT$HEX and sha1$SALT$HEX are one digest of salt and
-// password; without a salt they are md5$$HEX, sha1$$HEX and, bare, 32 hex digits of MD5.
+// Django's oldest hashes, which are fast to guess: md5$SALT$HEX and sha1$SALT$HEX are one digest of salt and password;
+// without a salt they are md5$$HEX, sha1$$HEX and, bare, 32 hex digits of MD5.
 
 type digestHash struct {
 	algorithm, salt, sum string
@@ -49,7 +49,7 @@ func parseBareMD5(encoded string) (scheme, bool) {
 	return digestHash{"md5", "", sum, true}, ok
 }
 
-// unhex accepts lower-case digits alone, so that each value has one text.
+// unhex accepts only lower-case digits, so that each value has one text.
 func unhex(s string, size int) (string, bool) {
 	b, err := hex.DecodeString(s)
 	return string(b), err == nil && len(b) == size && hex.EncodeToString(b) == s

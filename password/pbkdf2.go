@@ -14,7 +14,7 @@ import (
 // Django's pbkdf2_sha256 is pbkdf2_sha256$ITERATIONS$SALT$KEY: the salt as it is, the 32 bytes of the key in base64 with
 // padding; pbkdf2_sha1 has 20 bytes. Django hashes the password's UTF-8 without normalising it.
 
-// maxIterations is the most that a stored hash may ask for.
+// maxIterations is the maximum of a stored hash.
 const maxIterations = 10_000_000
 
 // iterationsPerKiB is how many iterations take about as long as a pass over 1 KiB does in Argon2.
@@ -26,7 +26,7 @@ type pbkdf2Hash struct {
 	salt, key  string
 }
 
-// pbkdf2Digests are the algorithms by Django's names.
+// pbkdf2Digests has the algorithms by Django's names.
 var pbkdf2Digests = map[string]struct {
 	new  func() hash.Hash
 	size int

@@ -9,32 +9,32 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Problem is something wrong with a new password.
+// Problem is a reason why a new password is refused.
 type Problem struct {
-	Code    string // stable; Django's where Django has the rule
+	Code    string // stable; Django's code if Django has the rule
 	Message string // a sentence for a person
 }
 
-// Attribute is something known about the user, which a password must not repeat.
+// Attribute is a fact about the user that a password must not resemble.
 type Attribute struct {
-	Name  string // as a person calls it: "username", "email address"
+	Name  string // for messages, such as "username" or "email address"
 	Value string
 }
 
-// Policy is what a new password must be. The zero Policy is the default.
+// Policy is the rules for new passwords. The zero Policy is the default.
 //
-// There is no rule about kinds of characters, and none about changing a password from time to time (NIST SP 800-63B-4,
-// section 3.1.1.2).
+// There is no rule about kinds of characters, and none about changing a password periodically (NIST SP 800-63B-4, section
+// 3.1.1.2).
 type Policy struct {
-	// MinLength is the least number of characters (code points). 0: 15, NIST's minimum where the password is the only
+	// MinLength is the minimum number of characters (code points). 0: 15, NIST's minimum where the password is the only
 	// factor.
 	MinLength int
 
-	// Words are what everybody would guess here, such as the service's name. They count as common passwords.
+	// Words are easy guesses for this service, such as its name. They count as common passwords.
 	Words []string
 }
 
-// Length returns the least number of characters.
+// Length returns the minimum number of characters.
 func (p Policy) Length() int {
 	if p.MinLength == 0 {
 		return 15
@@ -42,9 +42,8 @@ func (p Policy) Length() int {
 	return p.MinLength
 }
 
-// Check returns everything that is wrong with a new password; nothing if it will do. The rules are Django's four
-// validators, with a list of common passwords that also finds those that are put together from common ones, and an upper
-// limit of [MaxLength] bytes.
+// Check returns all problems of a new password, and none if it is accepted. The rules are Django's four validators, a search
+// for passwords that are put together from common ones, and a maximum of [MaxLength] bytes.
 func (p Policy) Check(password string, about ...Attribute) []Problem {
 	if len(password) > MaxLength {
 		return []Problem{{"password_too_long", fmt.Sprintf("This password is too long. It must contain at most %d bytes.", MaxLength)}}

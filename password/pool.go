@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// pool bounds the hashes that are computed at a time and the callers that wait for one.
+// pool limits the hashes that are computed at the same time and the callers that wait for one.
 type pool struct {
 	once     sync.Once
 	workers  int64
@@ -28,8 +28,8 @@ const (
 	retryAfter  = 2 * time.Second
 )
 
-// Admit reserves a place for one check of a password, or returns *[BusyError] if the queue is too long, before the check has
-// cost anything else, such as a write to the throttle. The caller calls release once, when the check is done.
+// Admit reserves room for one check of a password, or returns *[BusyError] if the queue is too long. Call it before the
+// check does anything else that costs, such as a write to the throttle. Call release once, when the check is done.
 func (h *Hasher) Admit() (release func(), err error) {
 	p := h.started()
 	if h.tooLong(p.admitted.Add(1) - 1 - p.workers) {
@@ -39,14 +39,14 @@ func (h *Hasher) Admit() (release func(), err error) {
 	return func() { p.admitted.Add(-1) }, nil
 }
 
-// Load describes how busy a [Hasher] is.
+// Stats is the current load of a [Hasher].
 type Stats struct {
-	Workers int // hashes computed at a time, at most
+	Workers int // the maximum of hashes computed at the same time
 	Running int
 	Waiting int // callers waiting for their turn
 }
 
-// Stats returns how busy the Hasher is now.
+// Stats returns the current load of the Hasher.
 func (h *Hasher) Stats() Stats {
 	p := h.started()
 	return Stats{Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load())}
@@ -72,13 +72,13 @@ func (h *Hasher) wait() time.Duration {
 	return h.Wait
 }
 
-// tooLong reports whether a caller with that many ahead of it would wait longer than allowed, judged by the recent duration
-// of hashes. An idle pool always admits one, however slow the last hashes were.
+// tooLong reports whether a caller with this many ahead of it would wait too long, estimated from the recent duration of
+// hashes. If the pool is idle it is false, however slow the last hashes were.
 func (h *Hasher) tooLong(ahead int64) bool {
 	return ahead*h.pool.pace.Load() > int64(h.wait())*h.pool.workers
 }
 
-// run waits for room and then calls compute, which isn't interrupted when ctx ends.
+// run waits for room and then calls compute, which continues if ctx ends.
 func (h *Hasher) run(ctx context.Context, weight int64, compute func() error) error {
 	p := h.started()
 	weight = min(weight, p.workers)

@@ -2,15 +2,15 @@ package password
 
 import "strings"
 
-// scheme is one parsed hash. Its kinds can be compared with ==.
+// scheme is one parsed hash. Implementations are comparable.
 type scheme interface {
 	verify(password string) bool
-	weak() bool    // should be replaced by a current one
-	cost() int64   // the work of a verification, in passes over 1 KiB of Argon2's
-	weight() int64 // its memory, in units of a current one's
+	weak() bool    // whether it should be replaced by a new hash
+	cost() int64   // the work of a verification, in passes of Argon2 over 1 KiB
+	weight() int64 // its memory, in units of that of a new hash
 }
 
-// parsers is the table of the forms that are understood, by how they begin.
+// parsers has the parsers of the known formats by their prefixes.
 var parsers = []struct {
 	prefix string
 	parse  func(encoded string) (scheme, bool)
@@ -27,7 +27,7 @@ var parsers = []struct {
 	{"", parseBareMD5},
 }
 
-// maxEncoded bounds what is parsed, in bytes.
+// maxEncoded is the maximum length of an encoded hash, in bytes.
 const maxEncoded = 512
 
 func parse(encoded string) (scheme, bool) {

@@ -12,7 +12,7 @@ import (
 
 // Django's scrypt is scrypt$N$SALT$r$p$KEY: the salt as it is, the 64 bytes of the key in base64 with padding.
 
-// The most that a stored hash may ask for.
+// The maximum parameters of a stored hash.
 const (
 	maxScryptN   = 1 << 20
 	maxScryptR   = 32

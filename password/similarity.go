@@ -25,14 +25,14 @@ func similar(password, value string) bool {
 	return false
 }
 
-// worthComparing is false where a long password can't be similar to a short word.
+// worthComparing is false if the lengths differ so much that the two can't be similar.
 func worthComparing(password, word string) bool {
 	p, w := utf8.RuneCountInString(password), utf8.RuneCountInString(word)
 	return p < 10*w || float64(w) >= maxSimilarity/2*float64(p)
 }
 
-// likeness is twice the number of characters that the two have in common, in any order, over the number they have
-// together (difflib's quick_ratio).
+// likeness is twice the number of characters that the two have in common, in any order, divided by the sum of their lengths
+// (difflib's quick_ratio).
 func likeness(a, b string) float64 {
 	left := map[rune]int{}
 	total := 0

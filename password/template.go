@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// TooLongError reports that a password is longer than the algorithm considers. Nothing was computed.
+// TooLongError says that a password is longer than the algorithm uses. Nothing was computed.
 type TooLongError struct {
 	Max int // bytes
 }
@@ -16,13 +16,14 @@ func (e *TooLongError) Error() string {
 	return fmt.Sprintf("the password has more than %d bytes", e.Max)
 }
 
-// rehasher is a scheme that Django makes new hashes with.
+// rehasher is a scheme that can make new hashes for Django.
 type rehasher interface {
 	scheme
 	rehash(password string) (encoded string, err error) // with the same parameters and a new salt
 }
 
-// IsTemplate reports whether [Hasher.HashByTemplate] can make hashes like this one: Django's formats that have a salt and a cost.
+// IsTemplate reports whether [Hasher.HashByTemplate] can make hashes like this one: Django's formats that have a salt and a
+// cost.
 func IsTemplate(encoded string) bool {
 	s, _ := parse(encoded)
 	_, ok := s.(rehasher)
@@ -31,9 +32,10 @@ func IsTemplate(encoded string) bool {
 
 var errUnlike = errors.New("password: no hash can be made like this one")
 
-// HashByTemplate returns the hash of a password with the algorithm and parameters of another hash, for which [IsTemplate] must hold, and
-// a new salt. It serves databases shared with Django, which hashes the bytes of a password without normalising them; so
-// does HashByTemplate. Errors: *[BusyError], *[TooLongError], or the error of ctx while waiting.
+// HashByTemplate returns the hash of a password with the algorithm and parameters of another hash and a new salt.
+// [IsTemplate] must be true for the other hash. It is for databases shared with Django, which hashes the bytes of a password
+// without normalising them; so does HashByTemplate. Errors: *[BusyError], *[TooLongError], or the error of ctx while
+// waiting.
 func (h *Hasher) HashByTemplate(ctx context.Context, encoded, password string) (string, error) {
 	s, _ := parse(encoded)
 	like, ok := s.(rehasher)
@@ -58,9 +60,9 @@ func djangoSalt() string {
 	salt := make([]byte, 0, 22)
 	var random [32]byte
 	for {
-		_, _ = rand.Read(random[:]) // never fails: it ends the process instead
+		_, _ = rand.Read(random[:]) // never fails: it crashes the process instead
 		for _, b := range random {
-			if b >= 248 { // the last whole multiple of 62: each character is as likely as any other
+			if b >= 248 { // the largest multiple of 62: a greater one would make some characters likelier
 				continue
 			}
 			if salt = append(salt, djangoSaltAlphabet[b%62]); len(salt) == cap(salt) {

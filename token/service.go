@@ -98,7 +98,7 @@ func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, 
 	}
 	if s.Existing != nil {
 		if text, err = s.Existing(ctx, n); err != nil {
-			return "", nil, fmt.Errorf("look for a token: %w", err)
+			return "", nil, fmt.Errorf("find existing token: %w", err)
 		}
 		if text != "" {
 			return s.again(ctx, text, n)

@@ -42,7 +42,7 @@ func newText(kind Kind) string {
 		text := personalPrefix + letters(personalRandom)
 		return text + checksum(text)
 	}
-	panic("token: no text is made for the kind " + string(kind))
+	panic("token: no text can be made for the kind " + string(kind))
 }
 
 // letters returns n uniformly random characters of base62.
