@@ -81,8 +81,9 @@ func TestUnknownDisabledAndWrongAreAnsweredAlike(t *testing.T) {
 	})
 }
 
-// TestWhoeverFailsIsHashed leaves to the tests of package password that each hash costs the same work.
-func TestWhoeverFailsIsHashed(t *testing.T) {
+// TestEveryFailureIsHashed checks that each failing sign-in computes a hash. That each hash costs the same work is checked
+// by the tests of package password.
+func TestEveryFailureIsHashed(t *testing.T) {
 	t.Attr("threat", "F1")
 	t.Attr("threat", "F12")
 	s := newService(t, inMemory())

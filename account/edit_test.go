@@ -63,7 +63,7 @@ func TestAnEditThatFailsChangesNothing(t *testing.T) {
 			t.Errorf("changed to %+v", now)
 		}
 		if after, err := s.Edit(t.Context(), "4711", func(*account.User) error { return nil }); after != nil || !errors.Is(err, account.ErrNotFound) {
-			t.Errorf("edited nobody: %v, error %v", after, err)
+			t.Errorf("Edit of a user who doesn't exist returned %v, error %v", after, err)
 		}
 	})
 }
@@ -89,12 +89,13 @@ func TestEditSaysAllThatIsWrongTogether(t *testing.T) {
 		}
 		err = s.edit("4711", func(u *account.User) { u.Groups = []string{"writers"} })()
 		if !errors.Is(err, account.ErrNotFound) {
-			t.Errorf("edited nobody: %v", err)
+			t.Errorf("Edit of a user who doesn't exist returned %v", err)
 		}
 	})
 }
 
-// TestUsersOfOtherRulesCanBeEdited has a user as an import might bring it, or an earlier version of the rules.
+// TestUsersOfOtherRulesCanBeEdited edits a user whose names today's rules refuse, such as one from an import or an earlier
+// version.
 func TestUsersOfOtherRulesCanBeEdited(t *testing.T) {
 	s := newService(t, inMemory())
 	before := s.enrol(&account.User{

@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// FuzzUsername demands of each name that is accepted that it is stored in a form that is accepted as it is, that nobody
-// can have it a second time in either form, and that it leads to its user.
+// FuzzUsername checks that each accepted name is stored in a form that is itself accepted, that no other user can have it in
+// either form, and that it finds its user.
 func FuzzUsername(f *testing.F) {
 	for _, s := range []string{"ann", "ＡＮＮ", "a@b@c", "\u3164", "ﬁ", "Σς", "e\u0301", "\u1fb3", "\u0345", "\ufdfa", "x\xff", "\u13a0\uab70", "ǰ", "İı"} {
 		f.Add(s)
@@ -95,7 +95,7 @@ func FuzzEmail(f *testing.F) {
 		}
 		_, err = s.named(address, "")
 		if got := codes(t, err); !strings.HasPrefix(got[0], "username ") {
-			t.Fatalf("somebody is called %q: %q", address, got)
+			t.Fatalf("the address %q was accepted as a username: %q", address, got)
 		}
 	})
 }

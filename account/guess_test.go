@@ -93,7 +93,7 @@ func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 			all.Go(func() { _ = guess(n) })
 		}
 		all.Wait()
-		// Those that found no room have given their tries back, to nobody's use but whoever comes later.
+		// Attempts that found the pool full have given their tries back, so some are left for later attempts.
 		for err := error(account.ErrInvalidCredentials); !throttled(err) && !errors.Is(err, account.ErrLocked) && !t.Failed(); err = guess(0) {
 			if n := verified.Load(); n > 10 {
 				t.Fatalf("%d guesses were verified", n)

@@ -26,7 +26,7 @@ func (s service) named(username, email string) (*account.User, error) {
 	return named, err
 }
 
-// TestUsernames follows Django's UnicodeUsernameValidator, and NFKC as UsernameField has it.
+// TestUsernames checks the rules of Django's UnicodeUsernameValidator, and NFKC as in its UsernameField.
 func TestUsernames(t *testing.T) {
 	s := newService(t, inMemory())
 	for typed, want := range map[string]string{
@@ -88,7 +88,8 @@ func TestBadUsernames(t *testing.T) {
 	}
 }
 
-// TestDjangoTakesTheSameUsernames compares with what Django 3.2 makes of NFKC and UnicodeUsernameValidator; null: refused.
+// TestDjangoTakesTheSameUsernames compares with the results of Django 3.2's NFKC and UnicodeUsernameValidator; null means
+// refused.
 func TestDjangoTakesTheSameUsernames(t *testing.T) {
 	text, err := os.ReadFile("testdata/django_usernames.json")
 	must(t, err)
@@ -131,7 +132,7 @@ func TestEmailAddresses(t *testing.T) {
 	}
 }
 
-// TestAnAddressIsOneAddress refuses lists, headers, and whatever a mailer could take for more than one address.
+// TestAnAddressIsOneAddress refuses lists, headers, and anything that a mailer could read as more than one address.
 func TestAnAddressIsOneAddress(t *testing.T) {
 	t.Attr("threat", "G4")
 	s := newService(t, inMemory())
@@ -158,8 +159,8 @@ func TestAnAddressIsOneAddress(t *testing.T) {
 	}
 }
 
-// TestLookAlikeAddressesAreRefusedOrTheSame has the characters of CVE-2019-19844 and its kind: either they can't be
-// told from the victim's, and then the address is taken; or they differ, and then they lead to another user or nobody.
+// TestLookAlikeAddressesAreRefusedOrTheSame uses characters like those of CVE-2019-19844: either an address is equal to the
+// victim's, and is taken; or it differs, and finds another user or none.
 func TestLookAlikeAddressesAreRefusedOrTheSame(t *testing.T) {
 	t.Attr("threat", "G3")
 	s := newService(t, inMemory())

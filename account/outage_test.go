@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-// TestAnOutageIsNoVerdict lets each call of each method to the stores fail, one at a time.
+// TestAnOutageIsNoVerdict makes each store call of each method fail, one at a time.
 func TestAnOutageIsNoVerdict(t *testing.T) {
 	type deed func(s service, id string) (*account.User, error)
 	without := func(do func(s service, id string) error) deed {

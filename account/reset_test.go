@@ -25,7 +25,7 @@ func (s service) resetSecret(id string) string {
 	return secret
 }
 
-// voidReset demands that a secret resets nothing, and that nothing is hashed for whoever tries.
+// voidReset checks that a secret resets nothing, and that nothing is hashed for it.
 func (s service) voidReset(about, secret string) {
 	s.t.Helper()
 	other := *s.Service
@@ -82,7 +82,7 @@ func TestAResetSecretIsGoodOnceForItsUserAndItsTime(t *testing.T) {
 			t.Errorf("for a disabled user: %v", err)
 		}
 		if _, _, err := s.ResetSecret(t.Context(), "999"); !errors.Is(err, account.ErrNotFound) {
-			t.Errorf("for nobody: %v", err)
+			t.Errorf("ResetSecret for an unknown ID returned %v, want ErrNotFound", err)
 		}
 	})
 }

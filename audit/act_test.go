@@ -25,7 +25,7 @@ func (j *journal) outcomes() (all []string) {
 	return all
 }
 
-// TestAnActIsInTheStoreBeforeItIsCarriedOut, and what came of it afterwards.
+// TestAnActIsInTheStoreBeforeItIsCarriedOut checks that the attempt is stored before the act, and its outcome after it.
 func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	t.Attr("threat", "L01")
 	failed := errors.New("failed")
@@ -35,8 +35,8 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{"nothing is logged", func(context.Context, *journal) error { return nil }, nil, []string{"authz_admin success"}},
-		{"a deed is logged", func(ctx context.Context, j *journal) error {
+		{"nothing is recorded", func(context.Context, *journal) error { return nil }, nil, []string{"authz_admin success"}},
+		{"a success is recorded", func(ctx context.Context, j *journal) error {
 			j.Record(ctx, audit.User.Deleted, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"user_deleted success"}},
@@ -45,7 +45,7 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 			j.Record(ctx, audit.Session.Expired, slog.String("user", "7"))
 			return failed
 		}, failed, []string{"session_expired success", "authz_admin failure"}},
-		{"a refusal is logged", func(ctx context.Context, j *journal) error {
+		{"a refusal is recorded", func(ctx context.Context, j *journal) error {
 			j.Record(ctx, audit.Authz.Fail, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"authz_fail failure", "authz_admin success"}},
@@ -56,12 +56,12 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 			about := []slog.Attr{slog.String("user", "7"), slog.String("path", "/x")}
 			err := j.Act(ctx, about, func(ctx context.Context) error {
 				if got := j.outcomes(); !slices.Equal(got, []string{"authz_admin attempt"}) {
-					t.Errorf("the store has %q when the act begins", got)
+					t.Errorf("the store has %q when the act begins, want only the attempt", got)
 				}
 				return row.do(ctx, j)
 			})
 			if !errors.Is(err, row.err) {
-				t.Errorf("Act returned %v", err)
+				t.Errorf("Act returned %v, want %v", err, row.err)
 			}
 			if got, want := j.outcomes(), append([]string{"authz_admin attempt"}, row.want...); !slices.Equal(got, want) {
 				t.Errorf("the store has %q, want %q", got, want)
@@ -75,13 +75,14 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	}
 }
 
-// TestNoActWithoutItsRecord: what can't be recorded is not done, and the attempt is recorded as failed once that is possible.
+// TestNoActWithoutItsRecord checks that an act whose attempt can't be stored isn't carried out, and that the attempt is
+// stored as failed once the store works.
 func TestNoActWithoutItsRecord(t *testing.T) {
 	t.Attr("threat", "L04")
 	j := newJournal(t)
 	j.out.Store(true)
 	err := j.Act(audit.WithActor(t.Context(), "1"), nil, func(context.Context) error {
-		t.Error("it was done")
+		t.Error("the act was carried out")
 		return nil
 	})
 	if err == nil {
@@ -94,7 +95,7 @@ func TestNoActWithoutItsRecord(t *testing.T) {
 	}
 }
 
-// TestAStoreThatHangsHoldsNoAct for longer than one write may take, however many administrators wait.
+// TestAStoreThatHangsHoldsNoAct for longer than one write may take, even if many administrators wait.
 func TestAStoreThatHangsHoldsNoAct(t *testing.T) {
 	t.Attr("threat", "L05")
 	synctest.Test(t, func(t *testing.T) {
@@ -105,7 +106,7 @@ func TestAStoreThatHangsHoldsNoAct(t *testing.T) {
 		for range 10 {
 			all.Go(func() {
 				err := j.Act(audit.WithActor(t.Context(), "1"), nil, func(context.Context) error {
-					t.Error("it was done")
+					t.Error("the act was carried out")
 					return nil
 				})
 				if err == nil {
@@ -128,7 +129,8 @@ func (hanging) Append(ctx context.Context, _ []*audit.Event) error {
 	return ctx.Err()
 }
 
-// TestAnActThatIsDoneIsNotUndoneByAnOutage: the attempt is in the store, and what came of it waits.
+// TestAnActThatIsDoneIsNotUndoneByAnOutage checks that the attempt is in the store, and that the outcome stays queued during
+// the outage.
 func TestAnActThatIsDoneIsNotUndoneByAnOutage(t *testing.T) {
 	j := newJournal(t)
 	err := j.Act(audit.WithActor(t.Context(), "1"), nil, func(context.Context) error {
@@ -148,7 +150,7 @@ func TestAnActThatIsDoneIsNotUndoneByAnOutage(t *testing.T) {
 	}
 }
 
-// TestNoFloodKeepsAnActFromItsRecord, not even one on the administrator's own account.
+// TestNoFloodKeepsAnActFromItsRecord, not even of an act on the administrator's own account.
 func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)
@@ -163,15 +165,15 @@ func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := len(j.events(audit.Query{Name: "authz_admin"})); n != 2 {
-			t.Errorf("%d events of the act", n)
+			t.Errorf("the store has %d events of the act, want 2", n)
 		}
 		time.Sleep(time.Second)
 	})
 }
 
-// TestWhoDidItIsTold: whoever the context names; else within a request the user whom it is about, if it succeeded, or if they
-// may not do something; else nobody.
-func TestWhoDidItIsTold(t *testing.T) {
+// TestTheActorIsRecorded: the actor of the context; without one, within a request, the user whom a success or a denied
+// permission is about; otherwise none.
+func TestTheActorIsRecorded(t *testing.T) {
 	j := newJournal(t)
 	request := reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "")
 	for _, row := range []struct {
@@ -195,7 +197,7 @@ func TestWhoDidItIsTold(t *testing.T) {
 	}
 }
 
-// TestAPasswordTypedAsANameIsNotKept: of names that are nobody's, two letters are.
+// TestAPasswordTypedAsANameIsNotKept checks that of a name without an account only two letters are stored.
 func TestAPasswordTypedAsANameIsNotKept(t *testing.T) {
 	t.Attr("threat", "L03")
 	j := newJournal(t)

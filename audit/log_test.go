@@ -126,7 +126,7 @@ func TestEventsAreWrittenTogether(t *testing.T) {
 	})
 }
 
-// TestFlushWaitsForWhatWasLoggedBefore, whoever writes it.
+// TestFlushWaitsForWhatWasLoggedBefore, even if another call of Flush writes it.
 func TestFlushWaitsForWhatWasLoggedBefore(t *testing.T) {
 	j := newJournal(t)
 	var all sync.WaitGroup
@@ -174,7 +174,8 @@ func TestAnOutageLosesNothingThatThereIsRoomFor(t *testing.T) {
 	})
 }
 
-// TestAFloodIsCountedNotKept: strangers fill neither memory nor disk, and hide nothing of what administrators do.
+// TestAFloodIsCountedNotKept checks that strangers can fill neither memory nor disk, and can't displace events of
+// administrators.
 func TestAFloodIsCountedNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)

@@ -48,15 +48,15 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 		cookie, want string
 		guard        func(http.Handler) http.Handler
 	}{
-		"anonymous":            {"", "not_authenticated", auth.Require},
-		"garbage":              {session.CookieName + "=garbage", "not_authenticated", auth.Require},
-		"unknown ticket":       {unknown, "session_ended", auth.Require},
-		"two cookies":          {cookie + "; " + cookie, "two_session_cookies", auth.Require},
-		"signed in":            {cookie, "in", auth.Require},
-		"without the right":    {cookie, "permission_denied", auth.RequirePermission("app.read")},
-		"nobody has no rights": {"", "not_authenticated", auth.RequirePermission("app.read")},
-		"not fresh":            {cookie, "fresh_sign_in_required", auth.RequireFresh},
-		"nobody isn't fresh":   {unknown, "session_ended", auth.RequireFresh},
+		"anonymous":           {"", "not_authenticated", auth.Require},
+		"garbage":             {session.CookieName + "=garbage", "not_authenticated", auth.Require},
+		"unknown ticket":      {unknown, "session_ended", auth.Require},
+		"two cookies":         {cookie + "; " + cookie, "two_session_cookies", auth.Require},
+		"signed in":           {cookie, "in", auth.Require},
+		"without the right":   {cookie, "permission_denied", auth.RequirePermission("app.read")},
+		"no credential":       {"", "not_authenticated", auth.RequirePermission("app.read")},
+		"not fresh":           {cookie, "fresh_sign_in_required", auth.RequireFresh},
+		"unknown isn't fresh": {unknown, "session_ended", auth.RequireFresh},
 	} {
 		if got := a.outcome(c.cookie, c.guard); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
@@ -88,7 +88,7 @@ func TestADisabledOrDeletedUserIsNobody(t *testing.T) {
 				t.Errorf("%s: %s", name, got)
 			}
 		}
-		// Nor does a sign-in that was under way make somebody of them within its own request.
+		// A sign-in that was under way doesn't authenticate them within its own request either.
 		a.serve("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, err := a.sessions.SignIn(w, r, session.SignIn{User: ann.ID, Epoch: "1"}); err != nil {
 				t.Fatal(err)
@@ -169,7 +169,7 @@ func TestRightsCountFromTheNextRequest(t *testing.T) {
 		if got := a.outcome(cookie, auth.RequirePermission("app.read")); got != step.want {
 			t.Errorf("%s: %s", step.name, got)
 		}
-		if got := a.outcome(cookie, auth.Require); got != "in" { // the ticket stays: nobody's click signs others out
+		if got := a.outcome(cookie, auth.Require); got != "in" { // the session goes on
 			t.Errorf("%s: %s", step.name, got)
 		}
 	}
@@ -232,9 +232,9 @@ func TestOneLookUpServesSessionAndIdentity(t *testing.T) {
 	a.accounts.loaded = 0
 	a.outcome("", auth.Require)
 	a.outcome(session.CookieName+"=garbage", auth.Require)
-	a.serve(cookie, http.NotFoundHandler()) // nobody wants to know
+	a.serve(cookie, http.NotFoundHandler()) // the handler doesn't ask for the identity
 	if a.accounts.loaded != 0 {
-		t.Errorf("%d look-ups where nobody asked, or is anybody", a.accounts.loaded)
+		t.Errorf("%d look-ups without a session or without a handler that asks, want 0", a.accounts.loaded)
 	}
 }
 

@@ -73,7 +73,8 @@ type downTokens struct{ token.Store }
 
 func (downTokens) Load(context.Context, token.ID) (*token.Record, error) { return nil, errOutage }
 
-// TestAnOutageOfTheTokensIsAnOutage: 503, not the 401 that would make a program throw its token away, nor a word remembered.
+// TestAnOutageOfTheTokensIsAnOutage checks for 503, since a 401 would make a program throw its token away, and that the
+// outage isn't remembered.
 func TestAnOutageOfTheTokensIsAnOutage(t *testing.T) {
 	a := newApp(t).withTokens()
 	text := a.issue(a.user(account.User{Username: "ann"}), token.Params{Kind: token.DRF})
@@ -93,8 +94,8 @@ func TestAnOutageOfTheTokensIsAnOutage(t *testing.T) {
 	}
 }
 
-// FuzzAuthorization: whatever the header says, somebody is let in only by a token that was made, in its own scheme, and what
-// is refused is refused as 401.
+// FuzzAuthorization checks that a header is accepted only if it has a token that was created, in its own scheme, and that
+// everything else is refused with 401.
 func FuzzAuthorization(f *testing.F) {
 	a := newApp(f).withTokens()
 	ann := a.user(account.User{Username: "ann"})

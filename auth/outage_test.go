@@ -46,7 +46,7 @@ func TestAnOutageIsA503AndNobodyGetsIn(t *testing.T) {
 			if got := a.outcome(cookie, guard); got != "unavailable" {
 				t.Errorf("%s are down: %s answers %s", name, guarded, got)
 			}
-			w := a.serve(cookie, guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody got in") })))
+			w := a.serve(cookie, guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request was passed on") })))
 			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "2" || w.Header().Get("Cache-Control") != "no-store" ||
 				w.Header().Get("Set-Cookie") != "" || w.Header().Get("WWW-Authenticate") != "" {
 				t.Errorf("%s are down: %d %v", name, w.Code, w.Header())
@@ -82,7 +82,8 @@ func TestAClientThatWentAwayIsNoOutage(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsAboutTheOneWhoAsked lets 500 people ask at once, while some requests are cancelled and some panic.
+// TestEveryAnswerIsAboutTheOneWhoAsked sends the requests of 500 users at once, while some requests are cancelled and some
+// panic.
 func TestEveryAnswerIsAboutTheOneWhoAsked(t *testing.T) {
 	t.Attr("threat", "J1")
 	a := newApp(t)
@@ -172,9 +173,10 @@ func TestAnOutageSpeaksOfASessionOnlyToWhoBringsATicket(t *testing.T) {
 	}
 }
 
-// TestAHandlerInTheWrongPlaceIsNoOutage: what the programmer forgot is said at once, and is no reason to try again.
+// TestAHandlerInTheWrongPlaceIsNoOutage checks that a mistake in the program is reported at once, and not as an outage that
+// could be retried.
 func TestAHandlerInTheWrongPlaceIsNoOutage(t *testing.T) {
-	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody got in") })
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request was passed on") })
 	for name, h := range map[string]http.Handler{
 		"Require": auth.Require(nothing), "RequireFresh": auth.RequireFresh(nothing), "RequirePermission": auth.RequirePermission("app.read")(nothing),
 		"RequireScope": auth.RequireScope("app.read")(nothing),

@@ -68,7 +68,7 @@ func TestAnswersWithATokenAreNotForCaches(t *testing.T) {
 	}
 }
 
-// TestBesideDjangoTheCookieMayBeItsOwn: Django sets the cookie anew when somebody signs in there.
+// TestBesideDjangoTheCookieMayBeItsOwn: Django sets a new cookie when a user signs in there.
 func TestBesideDjangoTheCookieMayBeItsOwn(t *testing.T) {
 	t.Attr("threat", "F03")
 	p := protection(t, csrf.Config{SharedCookie: true})
@@ -88,7 +88,7 @@ func TestBesideDjangoTheCookieMayBeItsOwn(t *testing.T) {
 		{"no cookie", p, sent(djangos), "csrf_failed"},
 		{"two cookies", p, sent(djangos, "csrftoken="+djangos+"; csrftoken="+djangos), "csrf_failed"},
 		{"a garbled cookie", p, sent(djangos, "csrftoken=x"), "csrf_failed"},
-		{"from nobody knows where", p, noOrigin, "csrf_failed"},
+		{"without an origin", p, noOrigin, "csrf_failed"},
 		{"strict", strict, sent(djangos, "csrftoken="+djangos), "csrf_failed"},
 		{"strict, ours", strict, sent(issue(strict, "s1"), "csrftoken="+djangos), ""},
 	} {

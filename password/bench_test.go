@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// BenchmarkHash compares a hash with golang.org/x/crypto's alone, which leaves its memory to the collector.
+// BenchmarkHash compares a hash with that of golang.org/x/crypto alone, which leaves its memory to the collector.
 func BenchmarkHash(b *testing.B) {
 	b.Run("Hasher", func(b *testing.B) {
 		var h password.Hasher
@@ -42,7 +42,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkCheck has the kinds of password that the policy looks at longest. None may hold up a request.
+// BenchmarkCheck has the kinds of password that the policy takes longest to check. None may delay a request noticeably.
 func BenchmarkCheck(b *testing.B) {
 	about := append(alice[:3:3], password.Attribute{
 		Name: "email address", Value: strings.Repeat("a-", 32) + "@" + strings.Repeat("b.", 90) + "example",

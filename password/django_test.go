@@ -127,7 +127,8 @@ func TestBcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
 	}
 }
 
-// TestAllRefusalsCostWhatTheUsualHashDoes: beside Django the usual hash is Django's, which is dearer than ours.
+// TestAllRefusalsCostWhatTheUsualHashDoes: in a database shared with Django the usual hash is Django's, which is more
+// expensive than ours.
 func TestAllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
 	t.Attr("threat", "F1")
 	t.Attr("threat", "G05")

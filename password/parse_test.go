@@ -63,7 +63,7 @@ func TestHashesAreReadStrictly(t *testing.T) {
 	}
 }
 
-// FuzzHashParse: what is accepted has one text, and asks for no more than the documented most.
+// FuzzHashParse checks that an accepted hash has only one text, and stays within the documented maximum parameters.
 func FuzzHashParse(f *testing.F) {
 	f.Add("$argon2id$v=19$m=19456,t=2,p=1$" + salt16 + "$" + tag32)
 	f.Add("pbkdf2_sha256$1000$salt$" + key32)

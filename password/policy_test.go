@@ -241,7 +241,7 @@ func djangoVectors(t *testing.T) []djangoVector {
 	return all
 }
 
-// FuzzCheck: what is accepted keeps to the rules that need no list, and the rest is refused with a reason.
+// FuzzCheck checks that accepted passwords keep the rules that need no list, and that others are refused with a reason.
 func FuzzCheck(f *testing.F) {
 	f.Add("alice", good)
 	f.Add("wonderland.alice", "liddell123456789")

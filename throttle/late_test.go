@@ -26,8 +26,8 @@ func (s *flakyStore) Update(ctx context.Context, keys []string, change func([]th
 	return s.Store.Update(ctx, keys, change)
 }
 
-// TestAnOutageIsNeverTooManyFailures: the store goes out each time between a try and its success, more often than anybody
-// may fail. What it couldn't settle then is settled when it is back, and nobody is refused meanwhile.
+// TestAnOutageIsNeverTooManyFailures makes the store fail between each try and its success, more often than the limit of
+// failures. The tries are settled once the store works again, and no attempt is refused meanwhile.
 func TestAnOutageIsNeverTooManyFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()

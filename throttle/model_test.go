@@ -23,8 +23,8 @@ func attempts() *rapid.Generator[throttle.Attempt] {
 	})
 }
 
-// Two guards live through the same days, but the second never hears of the tries that the first takes back. In the end
-// nobody can tell the two apart.
+// TestUndoneTriesMightAsWellNotHaveHappened runs two guards through the same days, but the second never gets the tries that
+// the first gives back. In the end both answer alike.
 func TestUndoneTriesMightAsWellNotHaveHappened(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {

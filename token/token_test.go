@@ -60,7 +60,7 @@ func TestEachKindHasTheFormThatItsClientsKnow(t *testing.T) {
 	}
 }
 
-// TestAStoreNeverHoldsAToken: what is stored is a hash, and nothing of it opens anything.
+// TestAStoreNeverHoldsAToken checks that the store has a hash, and that nothing in the record authenticates.
 func TestAStoreNeverHoldsAToken(t *testing.T) {
 	t.Attr("threat", "S09")
 	for _, kind := range allKinds {
@@ -85,7 +85,7 @@ func TestAStoreNeverHoldsAToken(t *testing.T) {
 	}
 }
 
-// TestKnoxTokensAreKnownByHalfOfTheirSHA512, with the digest of the reference: whoever comes from django-rest-knox brings it.
+// TestKnoxTokensAreKnownByHalfOfTheirSHA512 compares with the digest of django-rest-knox, which imported tokens have.
 func TestKnoxTokensAreKnownByHalfOfTheirSHA512(t *testing.T) {
 	digest, err := hex.DecodeString("3136010b401896ce3da77d8c11dbf30c3b927779f8814e043b881feafd30a7bf6323f85d1fe9d7bc655e1dc0e9be929899e91b898e1759f29567a1b3954f1190")
 	if err != nil {
@@ -252,7 +252,7 @@ func TestEndingIsForTheOwnerAndLeavesTheRest(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := s.RevokeAll(t.Context(), ""); err == nil {
-		t.Error("nobody's tokens were ended")
+		t.Error("RevokeAll accepted an empty user")
 	}
 }
 
@@ -268,7 +268,7 @@ func TestScopesBoundWhatATokenMay(t *testing.T) {
 	}
 }
 
-// TestTheLogNamesATokenByItsPublicID, and by nothing else: it names a token by its public ID.
+// TestTheLogNamesATokenByItsPublicID, and never contains its text.
 func TestTheLogNamesATokenByItsPublicID(t *testing.T) {
 	var log bytes.Buffer
 	s := newService()
@@ -283,7 +283,8 @@ func TestTheLogNamesATokenByItsPublicID(t *testing.T) {
 	}
 }
 
-// FuzzCheck: only what was made is a token, whatever is sent, and nothing that isn't of a token's form reaches the store.
+// FuzzCheck checks that only texts of created tokens are accepted, and that texts without the form of a token don't reach
+// the store.
 func FuzzCheck(f *testing.F) {
 	s := newService()
 	known := map[string]bool{}
