@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/userimport"
 )
 
 // Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.
@@ -225,7 +225,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 // DjangoImport returns what copies the users, groups and tokens of another program's database, which is Django's, into this
 // Server's.
 func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
-	importer, ok := s.db.Accounts.(account.Importer)
+	importer, ok := s.db.Accounts.(userimport.Importer)
 	if !ok {
 		return nil, errors.New("Config.DB is Django's own database: there is nothing to be copied into")
 	}

@@ -37,6 +37,7 @@ var layers = map[string]layer{
 	"auth":                {own: []string{"account", "internal/jwt", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":   {},
 	"internal/fieldvalue": {own: []string{"account"}},
+	"internal/userimport": {own: []string{"account"}},
 	"internal/background": {},
 	"internal/api":        {own: []string{"audit"}},
 	"internal/keyring":    {own: []string{"sealed"}},
@@ -51,11 +52,11 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"internal/userimport", "account", "audit", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
-	"internal/nearcache":       {own: []string{"account", "session", "token", "internal/feed", "internal/nearcache/fence"}},
+	"internal/nearcache":       {own: []string{"internal/userimport", "account", "session", "token", "internal/feed", "internal/nearcache/fence"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
 	"memory":                   {own: []string{"account", "audit", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
@@ -73,7 +74,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"account", "internal/fieldvalue", "password", "session", "token", "internal/pgdial"},
+		own:    []string{"internal/userimport", "account", "internal/fieldvalue", "password", "session", "token", "internal/pgdial"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -94,6 +95,7 @@ var layers = map[string]layer{
 	// The whole.
 	"": {
 		own: []string{
+			"internal/userimport",
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo",

@@ -20,9 +20,9 @@ var (
 	ErrNotMember = errors.New("the actor is not a member of the group")
 )
 
-// ChangeGroup is Django's name for the permission to change groups. Users with this permission may also add users to groups
+// changeGroup is Django's name for the permission to change groups. Users with this permission may also add users to groups
 // that they are not members of.
-const ChangeGroup = "auth.change_group"
+const changeGroup = "auth.change_group"
 
 // Actor is the administrator for whom a [Service] acts.
 type Actor struct {
@@ -38,7 +38,7 @@ type Actor struct {
 //   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrOutranked].
 //   - Only a superuser changes who is staff or a superuser: [ErrSuperuserOnly].
 //   - Actors don't disable, enable or delete their own account, or remove their own flags: [ErrOwnAccount].
-//   - Only members, superusers and users with [ChangeGroup] add users to a group: [ErrNotMember].
+//   - Only members, superusers and users with auth.change_group add users to a group: [ErrNotMember].
 //
 // A Service without an actor acts for the operator or for the user, and checks none of this.
 func (s *Service) By(actor Actor) *Service {
@@ -172,7 +172,7 @@ func (a act) mayAddTo(name string) error {
 		return noSuchGroup()
 	case err != nil:
 		return err
-	case !slices.Contains(a.actor.Groups, name) && !a.actor.Has(ChangeGroup):
+	case !slices.Contains(a.actor.Groups, name) && !a.actor.Has(changeGroup):
 		return ErrNotMember
 	}
 	return nil

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// DescribeRightsChange describes which rights a user was given and lost, for people and logs: "+staff -blog.add_post
+// DescribeRightsChange describes which rights the user was given and lost since before, for people and logs: "+staff -blog.add_post
 // +group:editors". It returns "" if nothing has changed.
-func DescribeRightsChange(before, after *User) string {
+func (u *User) DescribeRightsChange(before *User) string {
 	var change []string
 	diff := func(prefix string, before, after []string) {
 		for _, name := range after {
@@ -21,9 +21,9 @@ func DescribeRightsChange(before, after *User) string {
 			}
 		}
 	}
-	diff("", flags(before), flags(after))
-	diff("group:", before.Groups, after.Groups)
-	diff("", before.UserPermissions, after.UserPermissions)
+	diff("", flags(before), flags(u))
+	diff("group:", before.Groups, u.Groups)
+	diff("", before.UserPermissions, u.UserPermissions)
 	return strings.Join(change, " ")
 }
 

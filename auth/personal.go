@@ -16,9 +16,6 @@ import (
 const (
 	maxPersonal     = 100 // tokens of one user
 	maxPersonalName = 100 // characters
-
-	// MaxTokenTTL is the maximum TTL of a personal token that expires.
-	MaxTokenTTL = 10 * 365 * 24 * time.Hour
 )
 
 // Personal describes a personal token to create.
@@ -45,7 +42,7 @@ func (a *Resolver) NewPersonal(ctx context.Context, owner *account.User, p Perso
 	case !utf8.ValidString(p.Name) || strings.ContainsFunc(p.Name, unicode.IsControl):
 		add("name", "invalid", "Control characters are not allowed.")
 	}
-	if p.TTL < 0 || p.TTL > MaxTokenTTL || (p.TTL > 0 && p.TTL < time.Second) {
+	if p.TTL < 0 || p.TTL > token.MaxTTL || (p.TTL > 0 && p.TTL < time.Second) {
 		add("ttl", "invalid", "A token lives from a second to ten years, or with 0 for ever.")
 	}
 	for _, scope := range p.Scopes {

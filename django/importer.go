@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/userimport"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -19,11 +20,11 @@ import (
 // end here; users who are gone there are told of.
 type Import struct {
 	From     *DB
-	Accounts account.Store    // where users go
-	Importer account.Importer // the same, as it takes over users
-	Tokens   token.Store      // where tokens go
-	Source   string           // names Django's database; "": "django"
-	DryRun   bool             // write nothing
+	Accounts account.Store       // where users go
+	Importer userimport.Importer // the same, as it takes over users
+	Tokens   token.Store         // where tokens go
+	Source   string              // names Django's database; "": "django"
+	DryRun   bool                // write nothing
 	Progress func(done, total int)
 
 	report   Report
@@ -166,7 +167,7 @@ func (i *Import) pages(ctx context.Context, later bool) (waiting bool, err error
 }
 
 func (i *Import) page(ctx context.Context, users []*account.User, later bool) (waiting bool, err error) {
-	batch := make([]account.Imported, 0, len(users))
+	batch := make([]userimport.Imported, 0, len(users))
 	for _, u := range users {
 		if _, done := i.here[u.ID]; done {
 			continue
@@ -190,24 +191,24 @@ func (i *Import) page(ctx context.Context, users []*account.User, later bool) (w
 // errTried undoes what was only tried.
 var errTried = errors.New("only tried")
 
-func (i *Import) agree([]account.ImportResult) error {
+func (i *Import) agree([]userimport.Result) error {
 	if i.DryRun {
 		return errTried
 	}
 	return nil
 }
 
-func (i *Import) imported(u *account.User) account.Imported {
+func (i *Import) imported(u *account.User) userimport.Imported {
 	next := *u
 	next.ID, next.Epoch, next.Permissions = "", "", nil
 	if i.DryRun {
 		next.Groups = slices.DeleteFunc(slices.Clone(next.Groups), func(g string) bool { return !i.groups[g] })
 	}
-	return account.Imported{Source: i.Source, ID: u.ID, User: next}
+	return userimport.Imported{Source: i.Source, ID: u.ID, User: next}
 }
 
 // count notes what became of a user.
-func (i *Import) count(in *account.Imported, r account.ImportResult) {
+func (i *Import) count(in *userimport.Imported, r userimport.Result) {
 	name := in.User.Username
 	i.here[in.ID] = owner{}
 	switch {

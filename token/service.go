@@ -21,6 +21,9 @@ import (
 // DefaultTTL is how long a personal token lives if its owner doesn't choose.
 const DefaultTTL = 90 * 24 * time.Hour
 
+// MaxTTL is the maximum TTL of a personal token that expires.
+const MaxTTL = 10 * 365 * 24 * time.Hour
+
 // ErrInvalid says that a text is not a live token.
 var ErrInvalid = errors.New("invalid token")
 

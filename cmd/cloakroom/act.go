@@ -34,7 +34,7 @@ func did(ctx context.Context, s *cloakroom.Server, kind audit.Kind, u *account.U
 
 // didToGroup is did for a group.
 func didToGroup(ctx context.Context, s *cloakroom.Server, deed string, before, after account.Group) {
-	change := account.DescribeRightsChange(&account.User{UserPermissions: before.Permissions}, &account.User{UserPermissions: after.Permissions})
+	change := (&account.User{UserPermissions: after.Permissions}).DescribeRightsChange(&account.User{UserPermissions: before.Permissions})
 	s.Audit.Record(ctx, audit.Privilege.PermissionsChanged,
 		slog.String("group", logged(after.Name)), slog.String("deed", deed), slog.String("change", logged(change)))
 }

@@ -59,7 +59,7 @@ func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password
 		if err != nil {
 			return err
 		}
-		did(ctx, s, audit.User.Created, u, slog.String("change", account.DescribeRightsChange(&account.User{}, u)))
+		did(ctx, s, audit.User.Created, u, slog.String("change", u.DescribeRightsChange(&account.User{})))
 		return a.printUser(u, "added %s", u.Username)
 	})
 }
@@ -107,7 +107,7 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		if change := account.DescribeRightsChange(&before, changed); change != "" {
+		if change := changed.DescribeRightsChange(&before); change != "" {
 			did(ctx, s, audit.Privilege.PermissionsChanged, changed, slog.String("change", logged(change)))
 		}
 		if c.renames() {

@@ -28,7 +28,7 @@ const (
 	deleteUser    = "auth.delete_user"
 	viewGroup     = "auth.view_group"
 	addGroup      = "auth.add_group"
-	changeGroup   = account.ChangeGroup
+	changeGroup   = "auth.change_group"
 	deleteGroup   = "auth.delete_group"
 	viewSession   = "sessions.view_session"
 	deleteSession = "sessions.delete_session"

@@ -62,7 +62,7 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 	if err != nil {
 		return groupOut{}, err
 	}
-	change := account.DescribeRightsChange(&account.User{}, &account.User{UserPermissions: g.Permissions})
+	change := (&account.User{UserPermissions: g.Permissions}).DescribeRightsChange(&account.User{})
 	c.didToGroup(g, "created", slog.String("change", shorten(change)))
 	return newGroupOut(g), nil
 }
@@ -89,7 +89,7 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 	if err != nil {
 		return groupOut{}, err
 	}
-	change := account.DescribeRightsChange(&account.User{UserPermissions: before.Permissions}, &account.User{UserPermissions: g.Permissions})
+	change := (&account.User{UserPermissions: g.Permissions}).DescribeRightsChange(&account.User{UserPermissions: before.Permissions})
 	c.didToGroup(g, "changed", slog.String("change", shorten(change)))
 	return newGroupOut(g), nil
 }

@@ -132,7 +132,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 		c.did(audit.User.Deleted, u, slog.String("reason", "its maker had been signed out"))
 		return nil
 	})
-	c.did(audit.User.Created, u, slog.String("change", shorten(account.DescribeRightsChange(&account.User{}, u))))
+	c.did(audit.User.Created, u, slog.String("change", shorten(u.DescribeRightsChange(&account.User{}))))
 	return newAdminUserOut(u), nil
 }
 
@@ -163,7 +163,7 @@ func (c *call) didEdit(before, after *account.User) {
 	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
 		c.did(audit.User.Updated, after)
 	}
-	if change := account.DescribeRightsChange(before, after); change != "" {
+	if change := after.DescribeRightsChange(before); change != "" {
 		c.did(audit.Privilege.PermissionsChanged, after, slog.String("change", shorten(change)))
 	}
 }

@@ -92,7 +92,7 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 
 // seconds is a duration that doesn't run over.
 func seconds(n int64) time.Duration {
-	const most = int64(2 * auth.MaxTokenTTL / time.Second)
+	const most = int64(2 * token.MaxTTL / time.Second)
 	return time.Duration(min(max(n, -1), most)) * time.Second
 }
 

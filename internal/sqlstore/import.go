@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/userimport"
 )
 
 type imports struct {
@@ -34,11 +35,11 @@ func newImports(p *preparer) imports {
 	}
 }
 
-// Import implements [account.Importer].
+// Import implements [userimport.Importer].
 func (a *accounts) Import(
-	ctx context.Context, users []account.Imported, later bool, agree func([]account.ImportResult) error,
-) ([]account.ImportResult, error) {
-	var results []account.ImportResult
+	ctx context.Context, users []userimport.Imported, later bool, agree func([]userimport.Result) error,
+) ([]userimport.Result, error) {
+	var results []userimport.Result
 	var refused error
 	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
 		if _, err := t.exec(a.lockRights); err != nil {
@@ -47,7 +48,7 @@ func (a *accounts) Import(
 		if _, err := t.exec(a.lockUsers); err != nil {
 			return fmt.Errorf("lock users: %w", err)
 		}
-		results = make([]account.ImportResult, len(users))
+		results = make([]userimport.Result, len(users))
 		if err := a.importAll(t, users, results, false); err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (a *accounts) Import(
 	return results, err
 }
 
-// Imports implements [account.Importer].
+// Imports implements [userimport.Importer].
 func (a *accounts) Imports(ctx context.Context, source string) (map[string]string, error) {
 	query := func() (*sql.Rows, error) { return a.imports.all.QueryContext(ctx, source) }
 	found, err := all(ctx, a.dialect, query, func(s scanner) (pair [2]string, err error) {
@@ -88,7 +89,7 @@ func (a *accounts) Imports(ctx context.Context, source string) (map[string]strin
 }
 
 // importAll takes over those users who can keep their IDs, or then those who can't.
-func (a *accounts) importAll(t tx, users []account.Imported, results []account.ImportResult, later bool) (err error) {
+func (a *accounts) importAll(t tx, users []userimport.Imported, results []userimport.Result, later bool) (err error) {
 	for i, u := range users {
 		if later && !results[i].Deferred {
 			continue
@@ -106,17 +107,17 @@ type known struct {
 	state, password []byte
 }
 
-func (a *accounts) importUser(t tx, in account.Imported, later bool) (account.ImportResult, error) {
+func (a *accounts) importUser(t tx, in userimport.Imported, later bool) (userimport.Result, error) {
 	var k known
 	err := t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return account.ImportResult{}, err
+		return userimport.Result{}, err
 	}
 	sum := sha256.Sum256([]byte(in.User.Password))
 	if k.id != 0 {
 		return a.reimport(t, in, k, sum[:])
 	}
-	r := account.ImportResult{}
+	r := userimport.Result{}
 	if r.Conflict, err = a.takenBy(t, &in.User, 0); err != nil || r.Conflict == "username" {
 		return r, err
 	}
@@ -143,16 +144,16 @@ func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 }
 
 // reimport brings a user up to date with what has changed at the source.
-func (a *accounts) reimport(t tx, in account.Imported, k known, sum []byte) (r account.ImportResult, err error) {
+func (a *accounts) reimport(t tx, in userimport.Imported, k known, sum []byte) (r userimport.Result, err error) {
 	before, err := a.loadLocked(t, k.id)
 	if err != nil {
 		return r, err
 	}
 	if bytes.Equal(in.State(), k.state) && bytes.Equal(sum, k.password) {
-		return account.ImportResult{User: before}, nil
+		return userimport.Result{User: before}, nil
 	}
 	if in.SameIDOtherPerson(k.state) {
-		return account.ImportResult{Conflict: "id"}, nil
+		return userimport.Result{Conflict: "id"}, nil
 	}
 	next := copyUser(before)
 	in.Merge(next, k.state)
@@ -193,7 +194,7 @@ func (a *accounts) keepNames(t tx, next, before *account.User, id int64) (kept s
 }
 
 // importNew makes a user, under the ID that it had if no user has that one or a higher.
-func (a *accounts) importNew(t tx, in account.Imported, later bool, state, sum []byte) (u *account.User, wait bool, err error) {
+func (a *accounts) importNew(t tx, in userimport.Imported, later bool, state, sum []byte) (u *account.User, wait bool, err error) {
 	var highest int64
 	if err := t.queryRow(a.imports.highest).Scan(&highest); err != nil {
 		return nil, false, err

@@ -1,4 +1,5 @@
-package account
+// Package userimport has what a store and an import of another program's users say to each other.
+package userimport
 
 import (
 	"context"
@@ -6,18 +7,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/cloakroom-auth/cloakroom/account"
 )
 
 // Imported is a user of another program to import.
 type Imported struct {
-	Source string // identifies the other program's database
-	ID     string // the user's ID there; the user keeps it here if it is free
-	User   User   // as it is there. Its ID, Epoch and Permissions are ignored
+	Source string       // identifies the other program's database
+	ID     string       // the user's ID there; the user keeps it here if it is free
+	User   account.User // as it is there. Its ID, Epoch and Permissions are ignored
 }
 
-// ImportResult is the result of importing one [Imported].
-type ImportResult struct {
-	User     *User // nil: the user was not imported
+// Result is the result of importing one [Imported].
+type Result struct {
+	User     *account.User // nil: the user was not imported
 	Created  bool
 	Changed  bool
 	Deferred bool // its ID is in use here: import it after all users who can keep theirs
@@ -28,13 +31,13 @@ type ImportResult struct {
 	Conflict string
 }
 
-// Importer is a [Store] that can import the users of other programs.
+// Importer is an [account.Store] that can import the users of other programs.
 type Importer interface {
 	// Import imports users, all in one atomic step, and returns the result for each. A user from an earlier import gets what
 	// has changed there since then; a new password or a changed IsActive changes the epoch. A user whose ID is in use is
 	// deferred, unless later is set. Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree
 	// fails, nothing is written, and Import returns the error with the results that would have been.
-	Import(ctx context.Context, users []Imported, later bool, agree func([]ImportResult) error) ([]ImportResult, error)
+	Import(ctx context.Context, users []Imported, later bool, agree func([]Result) error) ([]Result, error)
 
 	// Imports returns the IDs here of all users imported from a source, by their IDs there, without users deleted here.
 	Imports(ctx context.Context, source string) (map[string]string, error)
@@ -44,23 +47,23 @@ type Importer interface {
 // changed here.
 type part struct {
 	name string
-	of   func(u *User) any
-	take func(to, from *User)
+	of   func(u *account.User) any
+	take func(to, from *account.User)
 }
 
 // parts is in the order of the hashes in a state. The password isn't among them, since a rehash changes it here.
 var parts = []part{
-	{"username", func(u *User) any { return u.Username }, func(to, from *User) { to.Username = from.Username }},
-	{"email", func(u *User) any { return u.Email }, func(to, from *User) { to.Email = from.Email }},
-	{"first_name", func(u *User) any { return u.FirstName }, func(to, from *User) { to.FirstName = from.FirstName }},
-	{"last_name", func(u *User) any { return u.LastName }, func(to, from *User) { to.LastName = from.LastName }},
-	{"is_active", func(u *User) any { return u.IsActive }, func(to, from *User) { to.IsActive = from.IsActive }},
-	{"is_staff", func(u *User) any { return u.IsStaff }, func(to, from *User) { to.IsStaff = from.IsStaff }},
-	{"is_superuser", func(u *User) any { return u.IsSuperuser }, func(to, from *User) { to.IsSuperuser = from.IsSuperuser }},
-	{"date_joined", func(u *User) any { return u.DateJoined }, func(to, from *User) { to.DateJoined = from.DateJoined }},
-	{"last_login", func(u *User) any { return u.LastLogin }, func(to, from *User) { to.LastLogin = max(to.LastLogin, from.LastLogin) }},
-	{"groups", func(u *User) any { return u.Groups }, func(to, from *User) { to.Groups = slices.Clone(from.Groups) }},
-	{"permissions", func(u *User) any { return u.UserPermissions }, func(to, from *User) { to.UserPermissions = slices.Clone(from.UserPermissions) }},
+	{"username", func(u *account.User) any { return u.Username }, func(to, from *account.User) { to.Username = from.Username }},
+	{"email", func(u *account.User) any { return u.Email }, func(to, from *account.User) { to.Email = from.Email }},
+	{"first_name", func(u *account.User) any { return u.FirstName }, func(to, from *account.User) { to.FirstName = from.FirstName }},
+	{"last_name", func(u *account.User) any { return u.LastName }, func(to, from *account.User) { to.LastName = from.LastName }},
+	{"is_active", func(u *account.User) any { return u.IsActive }, func(to, from *account.User) { to.IsActive = from.IsActive }},
+	{"is_staff", func(u *account.User) any { return u.IsStaff }, func(to, from *account.User) { to.IsStaff = from.IsStaff }},
+	{"is_superuser", func(u *account.User) any { return u.IsSuperuser }, func(to, from *account.User) { to.IsSuperuser = from.IsSuperuser }},
+	{"date_joined", func(u *account.User) any { return u.DateJoined }, func(to, from *account.User) { to.DateJoined = from.DateJoined }},
+	{"last_login", func(u *account.User) any { return u.LastLogin }, func(to, from *account.User) { to.LastLogin = max(to.LastLogin, from.LastLogin) }},
+	{"groups", func(u *account.User) any { return u.Groups }, func(to, from *account.User) { to.Groups = slices.Clone(from.Groups) }},
+	{"permissions", func(u *account.User) any { return u.UserPermissions }, func(to, from *account.User) { to.UserPermissions = slices.Clone(from.UserPermissions) }},
 }
 
 // partSize is how many bytes of each hash a state has.
@@ -83,14 +86,14 @@ func (in *Imported) State(leftOut ...string) []byte {
 func (in *Imported) hash(p part) []byte {
 	text, err := json.Marshal(p.of(&in.User))
 	if err != nil {
-		panic(fmt.Sprintf("account: encode a part of a user: %v", err)) // can't happen with strings, numbers and lists
+		panic(fmt.Sprintf("userimport: encode a part of a user: %v", err)) // can't happen with strings, numbers and lists
 	}
 	sum := sha256.Sum256(append([]byte(p.name+"="), text...))
 	return sum[:partSize]
 }
 
 // Merge sets in u what has changed there since the state; everything, if the state has another format.
-func (in *Imported) Merge(u *User, state []byte) {
+func (in *Imported) Merge(u *account.User, state []byte) {
 	for i, p := range parts {
 		if !in.same(i, state) {
 			p.take(u, &in.User)
