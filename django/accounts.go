@@ -13,12 +13,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// Accounts returns Django's users and groups. A user's epoch is the hash of the password column that Django keeps in
-// sessions, so it moves with the password alone: what else moves an account's epoch deletes the user's sessions, in the
-// step that it belongs to.
+// Accounts returns Django's users and groups as a store. A user's epoch is the hash of the password column that Django keeps
+// in sessions, so only a new password changes it. Whatever else must end a user's sessions deletes them, in the same
+// transaction.
 //
-// Names are compared as Django does, by their bytes, and only the column of USERNAME_FIELD is one to sign in by. Two users
-// may have one e-mail address. Permissions must be there: Django makes them when it migrates.
+// Usernames are compared byte for byte, as Django does, and only the column of USERNAME_FIELD identifies a user: several
+// users may have one e-mail address. Permissions can't be created here; Django creates them when it migrates.
 func (db *DB) Accounts() account.Store { return &accounts{db, (*sessions)(db)} }
 
 type accounts struct {
@@ -26,14 +26,14 @@ type accounts struct {
 	sessions *sessions
 }
 
-// FindLogin returns the user who signs in by this name, as account.LoginFinder has it.
+// FindLogin implements [account.LoginFinder]: it returns the user who signs in by this name.
 func (db *DB) FindLogin(ctx context.Context, name string) (*account.User, error) {
 	return (&accounts{db, (*sessions)(db)}).FindLogin(ctx, name)
 }
 
 var _ account.LoginFinder = (*DB)(nil)
 
-// field is a column of the table of users and the part of an account.User that it holds.
+// field is a column of the user table and the field of account.User that it holds.
 type field struct {
 	column string
 	kind   string // "text", "bool" or "time"
@@ -63,13 +63,14 @@ func (db *DB) fields() []field {
 	return there
 }
 
-// selectUser reads a user u with groups and permissions in one statement, and so from one state of the database.
+// selectUser reads a user u with groups and permissions in one statement, so that all of it is from one state of the
+// database.
 func (db *DB) selectUser() string {
 	columns := []string{`CAST(u.` + quote(db.config.UserKey) + ` AS TEXT)`}
 	for _, f := range db.fields() {
 		column := `u.` + quote(f.column)
 		if f.kind == "time" {
-			column = db.dialect.of(db.dialect.instant, column)
+			column = db.dialect.format(db.dialect.instant, column)
 		}
 		columns = append(columns, column)
 	}
@@ -88,7 +89,8 @@ func (db *DB) list(query string) string {
 const permissionName = `c.app_label || '.' || p.codename AS item FROM auth_permission p
 	JOIN django_content_type c ON c.id = p.content_type_id`
 
-// rightsOf returns the queries for a user's groups, own permissions, and all permissions; "" where there are no tables.
+// rightsOf returns the queries for a user's groups, the user's own permissions, and all permissions; "" where the tables are
+// missing.
 func (db *DB) rightsOf() (groups, direct, all string) {
 	key, member := `u.`+quote(db.config.UserKey), quote(db.schema.member)
 	if join := quote(db.schema.groups); db.schema.groups != "" {
@@ -107,7 +109,7 @@ func (db *DB) rightsOf() (groups, direct, all string) {
 }
 
 func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
-	u := &account.User{IsActive: true} // AbstractBaseUser without the column is active
+	u := &account.User{IsActive: true} // AbstractBaseUser.is_active is true if there is no such column
 	fields := db.fields()
 	times := make([]sql.NullString, len(fields))
 	texts := make([]sql.NullString, len(fields))
@@ -144,7 +146,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 		*f.of(u).(*int64) = seconds
 	}
 	u.ID = db.id(u.ID)
-	if db.byAddress() {
+	if db.loginIsEmail() {
 		u.Email = u.Username
 	}
 	u.Epoch = authHash(db.form.keys[0], u.Password)
@@ -172,10 +174,10 @@ func (a *accounts) load(ctx context.Context, q querier, id string) (*account.Use
 	if err != nil {
 		return nil, account.ErrNotFound
 	}
-	return a.one(ctx, q, ` WHERE u.`+quote(a.config.UserKey)+` = $1`, key)
+	return a.loadOne(ctx, q, ` WHERE u.`+quote(a.config.UserKey)+` = $1`, key)
 }
 
-func (a *accounts) one(ctx context.Context, q querier, where string, args ...any) (*account.User, error) {
+func (a *accounts) loadOne(ctx context.Context, q querier, where string, args ...any) (*account.User, error) {
 	u, err := a.scanUser(q.QueryRowContext(ctx, a.selectUser()+where, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, account.ErrNotFound
@@ -186,21 +188,21 @@ func (a *accounts) one(ctx context.Context, q querier, where string, args ...any
 	return u, nil
 }
 
-// FindLogin returns the user whose name this is, byte for byte, or in the form that Django's own sign-in form makes of it.
+// FindLogin returns the user with this name, byte for byte, or else with its NFKC form, which is what Django's sign-in form
+// makes of a name.
 func (a *accounts) FindLogin(ctx context.Context, name string) (*account.User, error) {
 	if name == "" || strings.ContainsRune(name, 0) {
 		return nil, account.ErrNotFound
 	}
 	where := ` WHERE u.` + quote(a.config.UserLogin) + ` = $1`
-	u, err := a.one(ctx, a.read, where, name)
+	u, err := a.loadOne(ctx, a.read, where, name)
 	if normal := norm.NFKC.String(name); errors.Is(err, account.ErrNotFound) && normal != name {
-		return a.one(ctx, a.read, where, normal)
+		return a.loadOne(ctx, a.read, where, normal)
 	}
 	return u, err
 }
 
-// Find returns the user whose name has this key, as far as a database can tell: the one whose name is the key, or the only
-// one whose name is it but for the case of letters.
+// Find returns the user whose name is the key, or else the only user whose name equals it without regard to case.
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
 	if u, err := a.FindLogin(ctx, key); !errors.Is(err, account.ErrNotFound) {
 		return u, err
@@ -208,7 +210,7 @@ func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) 
 	if strings.ContainsRune(key, 0) {
 		return nil, account.ErrNotFound
 	}
-	found, err := a.many(ctx, ` WHERE lower(u.`+quote(a.config.UserLogin)+`) = lower($1) LIMIT 2`, key)
+	found, err := a.loadMany(ctx, ` WHERE lower(u.`+quote(a.config.UserLogin)+`) = lower($1) LIMIT 2`, key)
 	if err != nil {
 		return nil, err
 	}
@@ -218,8 +220,8 @@ func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) 
 	return found[0], nil
 }
 
-func (a *accounts) many(ctx context.Context, where string, args ...any) ([]*account.User, error) {
-	found, err := all(ctx, a.read, func(rows *sql.Rows) (*account.User, error) { return a.scanUser(rows.Scan) },
+func (a *accounts) loadMany(ctx context.Context, where string, args ...any) ([]*account.User, error) {
+	found, err := queryAll(ctx, a.read, func(rows *sql.Rows) (*account.User, error) { return a.scanUser(rows.Scan) },
 		a.selectUser()+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
@@ -240,17 +242,17 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	}
 	if q.Search != "" {
 		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q.Search)+"%")
-		where += fmt.Sprintf(` AND %s LIKE lower(CAST($%d AS TEXT)) ESCAPE '\'`, a.searched(), len(args))
+		where += fmt.Sprintf(` AND %s LIKE lower(CAST($%d AS TEXT)) ESCAPE '\'`, a.searchedText(), len(args))
 	}
 	where += ` ORDER BY ` + key
 	if q.Limit > 0 {
 		where += fmt.Sprintf(` LIMIT %d`, q.Limit)
 	}
-	return a.many(ctx, where, args...)
+	return a.loadMany(ctx, where, args...)
 }
 
-// searched is the text that a search looks into.
-func (a *accounts) searched() string {
+// searchedText is the expression of the text that a search goes through.
+func (a *accounts) searchedText() string {
 	var parts []string
 	for _, f := range a.fields() {
 		if f.kind == "text" && f.column != "password" {

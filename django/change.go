@@ -14,8 +14,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Create adds a user with a value in each column that is known here: a NOT NULL column of a custom user model that isn't
-// makes it an *[account.InvalidError].
+// Create adds a user with a value in each column that this package knows. If a custom user model has another column that is
+// NOT NULL, the error is an *[account.InvalidError].
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
 	var id string
 	err := a.transaction(ctx, func(t *sql.Tx) (err error) {
@@ -30,10 +30,10 @@ func (a *accounts) Create(ctx context.Context, u *account.User) error {
 }
 
 func (a *accounts) create(ctx context.Context, t *sql.Tx, u *account.User) (id string, err error) {
-	if err := a.oneName(&account.User{}, u); err != nil {
+	if err := a.unifyEmailLogin(&account.User{}, u); err != nil {
 		return "", err
 	}
-	if err := a.free(ctx, t, u.Username, ""); err != nil {
+	if err := a.checkNameFree(ctx, t, u.Username, ""); err != nil {
 		return "", err
 	}
 	if id, err = a.insert(ctx, t, u); err != nil {
@@ -45,22 +45,23 @@ func (a *accounts) create(ctx context.Context, t *sql.Tx, u *account.User) (id s
 	return id, a.setPermissions(ctx, t, id, u.UserPermissions)
 }
 
-// free refuses a name that is somebody's, be it with other letters' case: as Django's sign-up form does.
-func (a *accounts) free(ctx context.Context, t *sql.Tx, name, mine string) error {
+// checkNameFree returns a TakenError if another user has the name, without regard to case, as Django's sign-up form does.
+// own is the key of the user who may have it; "" for a new one.
+func (a *accounts) checkNameFree(ctx context.Context, t *sql.Tx, name, own string) error {
 	var taken bool
 	query := `SELECT EXISTS (SELECT 1 FROM ` + quote(a.config.UserTable) + ` WHERE lower(` + quote(a.config.UserLogin) + `) = lower(CAST($1 AS TEXT))
 		AND CAST(` + quote(a.config.UserKey) + ` AS TEXT) <> $2)`
-	if err := t.QueryRowContext(ctx, query, name, mine).Scan(&taken); err != nil {
-		return fmt.Errorf("look for the name: %w", err)
+	if err := t.QueryRowContext(ctx, query, name, own).Scan(&taken); err != nil {
+		return fmt.Errorf("check whether the name is free: %w", err)
 	}
 	if taken {
-		return a.taken()
+		return a.nameTaken()
 	}
 	return nil
 }
 
-func (a *accounts) taken() error {
-	if a.byAddress() {
+func (a *accounts) nameTaken() error {
+	if a.loginIsEmail() {
 		return &account.TakenError{Field: "email"}
 	}
 	return &account.TakenError{Field: "username"}
@@ -108,28 +109,28 @@ func (a *accounts) value(f field, u *account.User) any {
 		}
 		return a.stamp(*v)
 	}
-	panic("django: a field of an unknown kind")
+	panic("django: field of unknown kind")
 }
 
-// newUUID is a random one (RFC 9562, version 4), as uuid.uuid4 makes it.
+// newUUID returns a random UUID (RFC 9562, version 4), as Python's uuid.uuid4 does.
 func newUUID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
+	_, _ = rand.Read(b[:]) // never fails: it crashes the process instead
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// CreateFirst and SetSetup have no place here: Django's first user is made by manage.py createsuperuser.
+// CreateFirst refuses, as SetSetup does: manage.py createsuperuser creates Django's first user.
 func (a *accounts) CreateFirst(context.Context, *account.User, [32]byte, int64) error {
 	return account.ErrSetupSpent
 }
 
-// SetSetup refuses: see CreateFirst.
+// SetSetup refuses; see CreateFirst.
 func (a *accounts) SetSetup(context.Context, [32]byte, int64) error {
-	return errors.New("the first user is made by Django: manage.py createsuperuser")
+	return errors.New("create the first user in Django: manage.py createsuperuser")
 }
 
-// Change writes the columns that are different, and no others.
+// Change writes the columns that differ, and no others.
 func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
 	var changed *account.User
 	err := a.transaction(ctx, func(t *sql.Tx) error {
@@ -146,18 +147,19 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 	return changed, nil
 }
 
+// NoteSignIn writes what a sign-in changes in the user.
 func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
 	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
 }
 
-// changeLocked changes a user whom nobody else changes before the transaction ends.
+// changeLocked changes a user whose row this transaction has locked.
 func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.User, change func(*account.User) error) (*account.User, error) {
 	after := *before
 	after.Groups, after.UserPermissions, after.Permissions = slices.Clone(before.Groups), slices.Clone(before.UserPermissions), slices.Clone(before.Permissions)
 	if err := change(&after); err != nil {
 		return nil, err
 	}
-	if err := a.oneName(before, &after); err != nil {
+	if err := a.unifyEmailLogin(before, &after); err != nil {
 		return nil, err
 	}
 	if err := a.update(ctx, t, before, &after); err != nil {
@@ -166,9 +168,8 @@ func (a *accounts) changeLocked(ctx context.Context, t *sql.Tx, before *account.
 	return a.load(ctx, t, before.ID)
 }
 
-// locked returns a user that nobody else changes before the transaction ends, and whose groups nobody else does. The locks
-// are statements of their own: one that waited for a lock would still read the groups and permissions as they were when it
-// began to wait.
+// locked loads a user and locks the row and the user's groups until the transaction ends. The locks are statements of their
+// own: a statement that waits for a lock still reads the groups and permissions as they were before it waited.
 func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.User, error) {
 	key, err := a.key(id)
 	if err != nil {
@@ -196,7 +197,7 @@ func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account
 		if err != nil {
 			return err
 		}
-		if err := a.free(ctx, t, after.Username, key); err != nil {
+		if err := a.checkNameFree(ctx, t, after.Username, key); err != nil {
 			return err
 		}
 	}
@@ -216,7 +217,7 @@ func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account
 	if after.Epoch == before.Epoch || after.Password != before.Password {
 		return nil
 	}
-	if err := a.drop(ctx, t, a.form.resetRows("user", before.ID)); err != nil {
+	if err := a.deleteResets(ctx, t, a.form.resetRows("user", before.ID)); err != nil {
 		return err
 	}
 	_, err := a.sessions.deleteUser(ctx, t, before.ID, session.ID{})
@@ -271,7 +272,7 @@ func (a *accounts) setPermissions(ctx context.Context, t *sql.Tx, id string, nam
 	return a.setJoins(ctx, t, id, a.schema.permissions, "permission_id", names, func(name string) (int64, error) { return a.permission(ctx, t, name) })
 }
 
-// permission returns the number of a permission, which must be there.
+// permission returns the ID of a permission, which must exist.
 func (a *accounts) permission(ctx context.Context, t *sql.Tx, name string) (int64, error) {
 	app, codename, _ := strings.Cut(name, ".")
 	missing := &account.InvalidError{Fields: map[string][]password.Problem{"permissions": {{
@@ -292,14 +293,14 @@ func (a *accounts) number(ctx context.Context, t *sql.Tx, missing error, query s
 	return n, err
 }
 
-// setJoins makes the rows that join a user with others be exactly those named, and leaves alone those that are there.
+// setJoins makes the rows that join a user with others exactly those named. Rows that are there already stay as they are.
 func (a *accounts) setJoins(ctx context.Context, t *sql.Tx, id, table, column string, names []string, find func(string) (int64, error)) error {
 	key, err := a.key(id)
 	if err != nil {
 		return err
 	}
 	member := quote(a.schema.member)
-	have, err := all(ctx, t, func(rows *sql.Rows) (n int64, err error) {
+	have, err := queryAll(ctx, t, func(rows *sql.Rows) (n int64, err error) {
 		err = rows.Scan(&n)
 		return n, err
 	}, `SELECT `+column+` FROM `+quote(table)+` WHERE `+member+` = $1`, key)
@@ -331,8 +332,8 @@ func (a *accounts) setJoins(ctx context.Context, t *sql.Tx, id, table, column st
 	return nil
 }
 
-// Delete removes a user with what Django itself would remove along: groups, permissions, tokens, the log of the admin, and
-// sessions. Rows of a project's own tables that refer to the user make it an *[account.InvalidError].
+// Delete removes a user and what Django itself would remove with it: groups, permissions, tokens, the admin's log entries,
+// and sessions. If rows of the project's own tables refer to the user, the error is an *[account.InvalidError].
 func (a *accounts) Delete(ctx context.Context, id string) error {
 	err := a.attempt(ctx, func(t *sql.Tx) error { return a.remove(ctx, t, id) })
 	return a.explainedDeletion(ctx, err, "user")
@@ -343,9 +344,9 @@ func (a *accounts) remove(ctx context.Context, t *sql.Tx, id string) error {
 	if err != nil {
 		return account.ErrNotFound
 	}
-	for _, statement := range a.children() {
+	for _, statement := range a.deleteReferring() {
 		if _, err := t.ExecContext(ctx, statement, key); err != nil {
-			return fmt.Errorf("delete what belongs to the user: %w", err)
+			return fmt.Errorf("delete the rows that refer to the user: %w", err)
 		}
 	}
 	n, err := affected(t.ExecContext(ctx, `DELETE FROM `+quote(a.config.UserTable)+` WHERE `+quote(a.config.UserKey)+` = $1`, key))
@@ -359,8 +360,8 @@ func (a *accounts) remove(ctx context.Context, t *sql.Tx, id string) error {
 	return err
 }
 
-// children are the statements that remove what refers to a user.
-func (a *accounts) children() []string {
+// deleteReferring returns the statements that remove what refers to a user.
+func (a *accounts) deleteReferring() []string {
 	var statements []string
 	for _, join := range []string{a.schema.groups, a.schema.permissions} {
 		if join != "" {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// checkSessions refuses sessions that can't be shared, as far as the table tells.
+// checkSessions returns an error if the table shows that Django's sessions can't be shared.
 func (db *DB) checkSessions(ctx context.Context) error {
 	if err := db.checkLatest(ctx); err != nil {
 		return err
@@ -16,66 +16,68 @@ func (db *DB) checkSessions(ctx context.Context) error {
 	return db.checkEmpty(ctx)
 }
 
-// checkEmpty refuses a table in which Django keeps no sessions: it is empty, although somebody has signed in so lately that
-// the session would be there. Who has signed out again leaves that trace, too, which is why SessionsSeen overrules it.
+// checkEmpty refuses a table in which Django seems to keep no sessions: it is empty although a user has signed in so
+// recently that the session would be there. If all users have signed out, the table looks the same, so SessionsSeen turns
+// this check off.
 func (db *DB) checkEmpty(ctx context.Context) error {
 	if db.config.SessionEngine != "" || db.config.SessionsSeen || !db.schema.users.has("last_login") {
 		return nil
 	}
-	var anything, signedIn bool
+	var stored, signedIn bool
 	err := db.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+quote(db.config.SessionTable)+`),
 		EXISTS (SELECT 1 FROM `+quote(db.config.UserTable)+` WHERE last_login > $1)`,
-		db.stamp(time.Now().Add(-db.config.Idle).Unix())).Scan(&anything, &signedIn)
+		db.stamp(time.Now().Add(-db.config.Idle).Unix())).Scan(&stored, &signedIn)
 	if err != nil {
-		return fmt.Errorf("look for sessions: %w", err)
+		return fmt.Errorf("check for sessions: %w", err)
 	}
-	if anything || !signedIn {
+	if stored || !signedIn {
 		return nil
 	}
-	return &EngineError{Reason: "table " + db.config.SessionTable + " is empty, although somebody has signed in lately"}
+	return &EngineError{Reason: "table " + db.config.SessionTable + " is empty, although a user has signed in recently"}
 }
 
-// errSerializer says that Django's sessions are no JSON.
-var errSerializer = errors.New("Django's sessions are signed with the secret key, but are not JSON, so nobody but Python can read them. " +
-	`Set SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer" in Django; everybody has to sign in once more then`)
+// errSerializer says that Django's sessions are not JSON.
+var errSerializer = errors.New("Django's sessions are signed with the secret key, but are not JSON, so only Python can read them. " +
+	`Set SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer" in Django; all users then have to sign in again`)
 
-// checkLatest refuses sessions of PickleSerializer, or of a project's own: each side would take the other's for empty.
-// The latest tell. A project that has changed the serializer still has old ones. What they tell of the keys is a doubt.
+// checkLatest refuses sessions written by PickleSerializer or by a serializer of the project's own: each program would take
+// the other's sessions for empty. It reads the latest sessions, since a project that has changed its serializer still has
+// old ones. What these sessions show about the keys is only a warning, since the keys may have changed.
 func (db *DB) checkLatest(ctx context.Context) error {
 	s := (*sessions)(db)
-	latest, err := all(ctx, db.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
+	latest, err := queryAll(ctx, db.read, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) },
 		`SELECT `+s.columns()+` FROM `+s.table()+` ORDER BY expire_date DESC LIMIT 20`)
 	if err != nil {
-		return fmt.Errorf("look at the sessions: %w", err)
+		return fmt.Errorf("read the latest sessions: %w", err)
 	}
-	var foreign, strange, old int
+	var notJSON, unknownKey, fallback int
 	for _, r := range latest {
 		switch signed, _, err := db.form.keys.open(r.data); {
 		case errors.Is(err, errNotJSON):
-			foreign++
+			notJSON++
 		case err != nil:
-			strange++
+			unknownKey++
 		case signed.old:
-			old++
+			fallback++
 		}
 	}
-	switch known := len(latest) - strange - foreign; {
-	case foreign > 0 && known == 0:
+	switch readable := len(latest) - unknownKey - notJSON; {
+	case notJSON > 0 && readable == 0:
 		return errSerializer
-	case strange > 0 && known == 0:
-		db.keyWarning = strangeKey
-	case old > 0 && old == known:
-		db.keyWarning = oldKey
+	case unknownKey > 0 && readable == 0:
+		db.keyWarning = unknownKeyWarning
+	case fallback > 0 && fallback == readable:
+		db.keyWarning = fallbackWarning
 	}
 	return nil
 }
 
-// What looks wrong with the keys, and may be right just after they have been changed.
+// Warnings about the keys. Both are normal just after the keys have changed.
 const (
-	strangeKey = "none of the latest sessions is signed with the secret key that was given: nobody who is signed in at Django is here, nor the other way"
-	oldKey     = "all of the latest sessions are signed with a fallback, and none with the first key that was given: Django refuses what is signed with any other than its own"
+	unknownKeyWarning = "none of the latest sessions is signed with the given secret key: a sign-in at one program is none at the other"
+	fallbackWarning   = "all of the latest sessions are signed with a fallback key, and none with the first key of the file: Django refuses what is signed with another key than its own"
 )
 
-// KeyWarning is what looks wrong with the keys by the latest sessions, for the operator; "" if nothing does. It may be that they
-// have just been changed.
+// KeyWarning returns what the latest sessions show to be wrong with the keys, for the operator's log; "" if nothing. It may
+// be wrong if the keys have just been changed.
 func (db *DB) KeyWarning() string { return db.keyWarning }

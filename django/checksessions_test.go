@@ -127,7 +127,7 @@ func TestTheWrongKeyIsDoubtedAtTheStart(t *testing.T) {
 		want string
 	}{
 		{keys, ""}, {[]string{keys[0], "another"}, ""},
-		{[]string{"another"}, "none of the latest sessions is signed with the secret key"},
+		{[]string{"another"}, "none of the latest sessions is signed with the given secret key"},
 		{[]string{"another", keys[0]}, "all of the latest sessions are signed with a fallback"},
 	} {
 		var log bytes.Buffer

@@ -9,25 +9,26 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
-// Config says which Django's tables these are. Database and Keys are needed; zero fields are Django's defaults.
+// Config says where Django's database is and how the project differs from Django's defaults. Database and Keys are needed;
+// zero fields are Django's defaults.
 type Config struct {
-	Database string // "sqlite:PATH", or "postgres://…" with the options of libpq
+	Database string // "sqlite:PATH", or "postgres://…" with libpq's options
 	Keys     Keys
 
-	UsersOnly bool // no session is looked at, and Keys are not needed
+	UsersOnly bool // reads users alone: no session is read, and Keys are not needed
 
 	UserTable     string // of a custom AUTH_USER_MODEL; "": auth_user
 	UserKey       string // its primary key; "": id
 	UserLogin     string // its USERNAME_FIELD; "": username
 	SessionTable  string // "": django_session
-	SessionEngine string // settings.SESSION_ENGINE; "": nobody has said, and what looks like another than db is refused
-	SessionsSeen  bool   // there have been sessions in the table: that it is empty tells nothing of SESSION_ENGINE
-	AuthBackend   string // written into sessions; "": django.contrib.auth.backends.ModelBackend
-	Hasher        string // Django's preferred hasher, such as pbkdf2_sha256$1500000; "": what the newest users' passwords tell of it
+	SessionEngine string // settings.SESSION_ENGINE; "": unknown, and Open refuses a database that seems to use another than db
+	SessionsSeen  bool   // sessions were stored in the table before, so an empty table is no sign of another SESSION_ENGINE
+	AuthBackend   string // the backend that new sessions name; "": django.contrib.auth.backends.ModelBackend
+	Hasher        string // Django's preferred hasher, such as pbkdf2_sha256$1500000; "": derived from the newest users' passwords
 
 	Idle     time.Duration  // SESSION_COOKIE_AGE; 0: 14 days
-	Lifetime time.Duration  // the end of a session that Django has made; 0: 30 days
-	Zone     *time.Location // of the times in an SQLite file where USE_TZ is off: TIME_ZONE. nil: USE_TZ is on, and they are UTC
+	Lifetime time.Duration  // how long a session that Django created lasts at most; 0: 30 days
+	Zone     *time.Location // TIME_ZONE, if USE_TZ is off and the database is SQLite; nil: USE_TZ is on, and times are in UTC
 }
 
 // String names the database. It shows neither its password nor the keys.
@@ -71,31 +72,31 @@ func (c *Config) form() form {
 	}
 }
 
-// engines are Django's session engines by the last part of their names, and why they can't be shared.
+// engines maps Django's session engines, by the last part of their names, to the reason why they can't be shared.
 var engines = map[string]string{
 	"db":             "",
-	"cached_db":      "it answers from a cache that only Django can write to, so that what is ended here would stay alive there",
+	"cached_db":      "it reads sessions from a cache that only Django can write to, so a session that Cloakroom ends would go on at Django",
 	"cache":          "it keeps sessions in a cache, as Python objects that only Django can read",
 	"file":           "it keeps sessions in files, not in the database",
-	"signed_cookies": "it keeps sessions in the browser, where nobody can end them",
+	"signed_cookies": "it keeps sessions in the browser, where no server can end them",
 }
 
-// EngineError says that Django's sessions are kept where they can't be shared.
+// EngineError is returned if Django keeps its sessions where they can't be shared.
 type EngineError struct {
-	Engine string // "": it is only guessed that it isn't db
+	Engine string // ""; not configured, but it doesn't seem to be db
 	Reason string
 }
 
 func (e *EngineError) Error() string {
 	if e.Engine == "" {
 		return fmt.Sprintf("Django seems to keep its sessions where they can't be shared: %s. Set SESSION_ENGINE = "+
-			`"django.contrib.sessions.backends.db" in Django; if that is what it is, say so: Config.Django.SessionEngine db`, e.Reason)
+			`"django.contrib.sessions.backends.db" in Django; if it is set already, set Config.Django.SessionEngine to db`, e.Reason)
 	}
 	return fmt.Sprintf("Django's session engine %s can't be shared: %s. Set SESSION_ENGINE = "+
 		`"django.contrib.sessions.backends.db" in Django`, e.Engine, e.Reason)
 }
 
-// checkEngine refuses an engine other than db by its name: the dotted path, or its last part.
+// checkEngine refuses any engine other than db. It takes the dotted path or its last part.
 func checkEngine(engine string) error {
 	if engine == "" {
 		return nil
@@ -103,7 +104,7 @@ func checkEngine(engine string) error {
 	name := path.Ext("." + engine)[1:]
 	reason, known := engines[name]
 	if !known || strings.Contains(engine, ".") && engine != "django.contrib.sessions.backends."+name {
-		reason = "it is none of Django's own"
+		reason = "it is not one of Django's own engines"
 	}
 	if reason == "" {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
-// dialPostgres returns what connects to a database of Django's, whose tables must be seen whole.
+// dialPostgres returns a dialer for Django's database. Row-level security must not hide rows of the tables.
 func dialPostgres(address string, tables ...string) (*pgdial.Dialer, error) {
 	for i, table := range tables {
 		tables[i] = quote(table)
@@ -24,7 +24,7 @@ func dialPostgres(address string, tables ...string) (*pgdial.Dialer, error) {
 	return d, nil
 }
 
-// postgresTables are those of Django's that are used. What isn't there doesn't matter.
+// postgresTables are Django's tables that are used. Those that don't exist don't matter.
 func (c *Config) postgresTables() []string {
 	return []string{
 		c.SessionTable, c.UserTable, c.UserTable + "_groups", c.UserTable + "_user_permissions", "auth_group",
@@ -32,15 +32,15 @@ func (c *Config) postgresTables() []string {
 	}
 }
 
-// errPooled says that a pooler is where nobody may stand.
-var errPooled = errors.New("a pooler stands between us and the server, which would keep what LISTEN brings; " +
+// errPooled says that a connection needed for LISTEN goes through a pooler.
+var errPooled = errors.New("the connection goes through a pooler, which doesn't pass on notifications; " +
 	"give the server's own address as Config.DB")
 
-// errPooledSchema says that a pooler hides our schema: connections through it begin with the search path of all.
-var errPooledSchema = errors.New("a pooler stands between us and the server, through which what is ours alone can't be kept apart from Django's; " +
-	"give the server's own address besides: Config.Feed postgres://…")
+// errPooledSchema says that a pooler doesn't pass on the search path, so the schema of Cloakroom's tables is out of reach.
+var errPooledSchema = errors.New("the connection goes through a pooler, which can't be used for Cloakroom's own schema; " +
+	"also give the server's own address: Config.Feed postgres://…")
 
-// Schema is the schema of a PostgreSQL database of Django's in which everything is that is ours alone.
+// Schema is the schema of a PostgreSQL database of Django's that holds Cloakroom's own tables.
 const Schema = "cloakroom"
 
 // CreateSchema creates [Schema] in a PostgreSQL database, unless it is there already. Only Database is used. If the address
@@ -52,7 +52,7 @@ func (c Config) CreateSchema(ctx context.Context) error {
 	}
 	db := d.Pool()
 	defer db.Close()
-	err = leadsThere(ctx, db, d.Address().SearchPath())
+	err = checkSearchPath(ctx, db, d.Address().SearchPath())
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && strings.Contains(refused.Message, "startup parameter") {
 		return errPooledSchema
 	}
@@ -65,7 +65,7 @@ func (c Config) CreateSchema(ctx context.Context) error {
 		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+Schema)
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" {
-		return fmt.Errorf("create the schema %s, for what is ours alone: %w. Let who owns the database make it: "+
+		return fmt.Errorf("create the schema %s for Cloakroom's own tables: %w. Ask the database's owner to create it:  "+
 			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of Config.DB)", Schema, err)
 	}
 	if err != nil {
@@ -74,11 +74,12 @@ func (c Config) CreateSchema(ctx context.Context) error {
 	return nil
 }
 
-func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
+// checkSearchPath checks that a connection has the search path that the address asks for, if that is our schema.
+func checkSearchPath(ctx context.Context, db *sql.DB, wanted string) error {
 	if wanted != Schema {
 		return nil
 	}
-	// A newer PgBouncer takes the search path along, but nothing that waits for notices may stand behind one.
+	// Newer versions of PgBouncer pass on the search path, but LISTEN doesn't work behind any pooler.
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("look for a pooler: %w", err)
@@ -97,7 +98,7 @@ func leadsThere(ctx context.Context, db *sql.DB, wanted string) error {
 	}
 	var path string
 	if err := conn.QueryRowContext(ctx, `SELECT current_setting('search_path')`).Scan(&path); err != nil {
-		return fmt.Errorf("look at the search path: %w", err)
+		return fmt.Errorf("read the search path: %w", err)
 	}
 	if path != Schema {
 		return errPooledSchema

@@ -19,23 +19,23 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// A project may put rules of its own on Django's tables: a unique address, a check, a trigger. A write that breaks one can't
-// succeed later either, so it is an [account.InvalidError] and not an outage.
+// A project may put constraints of its own on Django's tables: a unique address, a check, a trigger. A write that breaks one
+// can't succeed later either, so the error is an [account.InvalidError] and not an outage.
 
-// kind is what sort of rule a write has broken.
+// kind is the kind of constraint that a write has broken.
 type kind int
 
 const (
-	otherRule  kind = iota // a check, an exclusion, or whatever else a database calls a constraint
-	uniqueRule             // the same values stand in another row
-	notNull                // a column without a value
-	foreignKey             // Django's are deferred: it is the commit that fails
-	badValue               // a value that the column's type doesn't take
-	tooLong                // a value with more characters than the column takes
-	raised                 // a trigger of the project refuses
+	otherRule  kind = iota // a check, an exclusion, or any other constraint
+	uniqueRule             // another row has the same values
+	notNull                // a column got no value
+	foreignKey             // Django's are deferred, so the commit fails
+	badValue               // the column's type doesn't accept the value
+	tooLong                // the value has more characters than the column allows
+	raised                 // a trigger of the project raised an error
 )
 
-// broken describes the rule that a write has broken, as far as the database tells.
+// broken describes the constraint that a write has broken, as far as the database names it.
 type broken struct {
 	kind    kind
 	table   string
@@ -44,7 +44,7 @@ type broken struct {
 	message string // of the trigger
 }
 
-// brokenRule returns the rule that err is about; false if err is about something else, such as an outage.
+// brokenRule returns the constraint that err is about; false if err is something else, such as an outage.
 func (db *DB) brokenRule(ctx context.Context, err error) (broken, bool) {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		b, ok := brokenInPostgres(e)
@@ -63,8 +63,8 @@ func (db *DB) brokenRule(ctx context.Context, err error) (broken, bool) {
 	return broken{}, false
 }
 
-// brokenInPostgres goes by the error codes of PostgreSQL's appendix A: class 23 are constraints, class 22 values, 44000 is the
-// check of a view, and P0001 and P0004 are what a trigger raises.
+// brokenInPostgres goes by the error codes of PostgreSQL (appendix A): class 23 is constraints, class 22 values, 44000 is a
+// view's WITH CHECK OPTION, and P0001 and P0004 are raised by triggers.
 func brokenInPostgres(e *pgconn.PgError) (broken, bool) {
 	b := broken{kind: otherRule, table: e.TableName, name: e.ConstraintName}
 	if e.ColumnName != "" {
@@ -121,10 +121,10 @@ func brokenInSQLite(e *sqlite3.Error) (broken, bool) {
 	return b, true
 }
 
-// resultCode stands at the end of the driver's messages.
+// resultCode matches the end of the driver's messages.
 var resultCode = regexp.MustCompile(` \(\d+\)$`)
 
-// columnsIn reads "table.one, table.two".
+// columnsIn parses "table.one, table.two".
 func columnsIn(text string) (table string, columns []string) {
 	for part := range strings.SplitSeq(text, ", ") {
 		name, column, _ := strings.Cut(part, ".")
@@ -133,10 +133,10 @@ func columnsIn(text string) (table string, columns []string) {
 	return table, columns
 }
 
-// constrained returns the columns that a constraint or a unique index of PostgreSQL is about, those of its expressions
-// included; nil if they can't be told.
+// constrained returns the columns that a constraint or unique index of PostgreSQL covers, including those in its
+// expressions; nil if they can't be found out.
 func (db *DB) constrained(ctx context.Context, schema string, b broken) []string {
-	columns, err := all(ctx, db.read, func(rows *sql.Rows) (name string, err error) {
+	columns, err := queryAll(ctx, db.read, func(rows *sql.Rows) (name string, err error) {
 		err = rows.Scan(&name)
 		return name, err
 	}, `SELECT DISTINCT a.attname FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
@@ -153,11 +153,11 @@ func (db *DB) constrained(ctx context.Context, schema string, b broken) []string
 	return columns
 }
 
-// findRule looks for an index or a check of SQLite by its name, or by its expression if it has none, and notes the table and
-// those columns of it that the expression mentions.
+// findRule finds an index or check of SQLite by its name, or by its expression if it has no name. It sets the table, and
+// those of its columns that the expression mentions.
 func (db *DB) findRule(ctx context.Context, b *broken) {
 	type definition struct{ table, text string }
-	found, err := all(ctx, db.read, func(rows *sql.Rows) (d definition, err error) {
+	found, err := queryAll(ctx, db.read, func(rows *sql.Rows) (d definition, err error) {
 		err = rows.Scan(&d.table, &d.text)
 		return d, err
 	}, `SELECT tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND (type = 'index' AND name = $1 OR type = 'table' AND instr(sql, $1) > 0)`, b.name)
@@ -185,7 +185,7 @@ func (db *DB) findRule(ctx context.Context, b *broken) {
 
 var words = regexp.MustCompile(`\w+`)
 
-// ruleText returns what an index is over, or what a check demands, from the statement that has made it.
+// ruleText returns what an index covers, or what a check demands, from the statement that created it.
 func ruleText(statement, name string) (string, bool) {
 	if strings.HasPrefix(strings.ToUpper(statement), "CREATE UNIQUE INDEX") {
 		_, over, ok := strings.Cut(statement, " ON ")
@@ -194,7 +194,7 @@ func ruleText(statement, name string) (string, bool) {
 	}
 	at := strings.Index(statement, `"`+name+`" CHECK`)
 	if at < 0 {
-		return name, true // it has no name, and the message repeats the expression
+		return name, true // the check has no name, and the message repeats the expression
 	}
 	rest := statement[at:]
 	open := strings.IndexByte(rest, '(')
@@ -211,8 +211,8 @@ func ruleText(statement, name string) (string, bool) {
 	return "", false
 }
 
-// explained returns err, or what it means for people where a rule of the project's tables is the reason: *[account.TakenError],
-// *[account.InvalidError].
+// explained returns err, or, if the write broke a constraint of the project's tables, an error that says so to the user:
+// *[account.TakenError] or *[account.InvalidError].
 func (db *DB) explained(ctx context.Context, err error) error {
 	if b, ok := db.brokenRule(ctx, err); ok {
 		return db.refusal(b)
@@ -220,13 +220,13 @@ func (db *DB) explained(ctx context.Context, err error) error {
 	return err
 }
 
-// explainedDeletion is explained, for a write that removes the row of a user or a group.
+// explainedDeletion is explained for a write that removes the row of a user or a group.
 func (db *DB) explainedDeletion(ctx context.Context, err error, of string) error {
 	b, ok := db.brokenRule(ctx, err)
 	if !ok || b.kind != foreignKey {
 		return db.explained(ctx, err)
 	}
-	message := "Rows of the project's own refer to this " + of + b.where() + ", and only Django knows what is to become of them. " +
+	message := "Rows of the project's own tables refer to this " + of + b.where() + ", and only Django knows what to do with them. " +
 		"Delete the " + of + " in Django."
 	if of == "user" {
 		message = strings.TrimSuffix(message, ".") + ", or disable it."
@@ -245,7 +245,7 @@ func (b broken) where() string {
 	return " (" + b.table + "." + strings.Join(b.columns, ", ") + ")"
 }
 
-// refusal is what a broken rule means for people.
+// refusal returns the error that tells a user about a broken constraint.
 func (db *DB) refusal(b broken) error {
 	fields := db.fieldsOf(b)
 	one := ""
@@ -262,21 +262,21 @@ func (db *DB) refusal(b broken) error {
 		case len(fields) > 1:
 			return onlyDjangoCan("unique", "The fields "+strings.Join(fields, ", ")+" must make a unique set.")
 		}
-		return onlyDjangoCan("unique", "Another row of the project's has the same value"+b.where()+".")
+		return onlyDjangoCan("unique", "Another row of the project's tables has the same value"+b.where()+".")
 	case notNull:
 		if one != "" {
 			return wrongField(one, "null", "This field may not be null.")
 		}
 		if b.table == db.config.UserTable {
-			return onlyDjangoCan("incomplete", "The project's users have a column that only Django can fill"+b.where()+". Make the user in Django.")
+			return onlyDjangoCan("incomplete", "The project's user table has a column that only Django can fill"+b.where()+". Create the user in Django.")
 		}
 		return onlyDjangoCan("incomplete", "The project's table has a column that only Django can fill"+b.where()+".")
 	case foreignKey:
 		return onlyDjangoCan("does_not_exist", "The project's tables refer to a row that doesn't exist"+b.where()+".")
 	case tooLong:
-		return wrongField(or(one, nonField), "max_length", "A value has more characters than the project's tables take.")
+		return wrongField(or(one, nonField), "max_length", "A value has more characters than the project's tables allow.")
 	case badValue:
-		return wrongField(or(one, nonField), "invalid", "The project's tables don't take this value"+b.where()+".")
+		return wrongField(or(one, nonField), "invalid", "The project's tables don't accept this value"+b.where()+".")
 	case raised:
 		return onlyDjangoCan("refused", "The project's database refuses this: "+b.message)
 	}
@@ -287,7 +287,7 @@ func (db *DB) refusal(b broken) error {
 	return wrongField(or(one, nonField), "invalid", "This breaks "+rule+" of the project's tables.")
 }
 
-// fieldsOf returns the fields, by their names in JSON, that the columns of a rule hold; nil unless each is one.
+// fieldsOf returns the JSON names of the fields that the columns of a constraint hold; nil unless each column holds a field.
 func (db *DB) fieldsOf(b broken) []string {
 	var fields []string
 	for _, column := range b.columns {
@@ -300,14 +300,14 @@ func (db *DB) fieldsOf(b broken) []string {
 	return fields
 }
 
-// fieldOf returns the field that a column holds; "" if it holds none.
+// fieldOf returns the JSON name of the field that a column holds; "" if it holds none.
 func (db *DB) fieldOf(table, column string) string {
 	switch {
 	case table == "auth_group" && column == "name":
 		return "name"
 	case table != db.config.UserTable:
 		return ""
-	case column == db.config.UserLogin && !db.byAddress():
+	case column == db.config.UserLogin && !db.loginIsEmail():
 		return "username"
 	case slices.ContainsFunc(db.fields(), func(f field) bool { return f.column == column }):
 		return column
@@ -321,17 +321,18 @@ func wrongField(field, code, message string) error {
 	return &account.InvalidError{Fields: map[string][]password.Problem{field: {{Code: code, Message: message}}}}
 }
 
-// onlyDjangoCan says that a project's own tables demand more than can be done here: no waiting mends it.
+// onlyDjangoCan returns an error for a write that the project's tables refuse because they demand more than this package can
+// do. Retrying doesn't help.
 func onlyDjangoCan(code, message string) error { return wrongField(nonField, code, message) }
 
-// declared is the length in the type of a column: varchar(150), character varying(150).
-var declared = regexp.MustCompile(`char.*\((\d+)\)$`)
+// declaredLength finds the length in the type of a column: varchar(150), character varying(150).
+var declaredLength = regexp.MustCompile(`char.*\((\d+)\)$`)
 
-// checkLength refuses a text that has more characters than its column is declared to take. PostgreSQL would refuse it
-// without saying which it is; SQLite would take it, and Django's own forms would not.
+// checkLength refuses a text that has more characters than its column is declaredLength to allow. PostgreSQL would refuse it
+// without naming the column; SQLite would accept it, and Django's own forms would not.
 func (db *DB) checkLength(f field, value any) error {
 	text, ok := value.(string)
-	found := declared.FindStringSubmatch(db.schema.users.columns[f.column])
+	found := declaredLength.FindStringSubmatch(db.schema.users.columns[f.column])
 	if f.kind != "text" || !ok || found == nil {
 		return nil
 	}
@@ -340,7 +341,7 @@ func (db *DB) checkLength(f field, value any) error {
 		return nil
 	}
 	if f.column == "password" {
-		return wrongField("password", "max_length", fmt.Sprintf("The hash of the password has more than the %d characters that the project's column takes.", limit))
+		return wrongField("password", "max_length", fmt.Sprintf("The hash of the password is longer than the %d characters that the project's column allows.", limit))
 	}
 	return wrongField(db.fieldOf(db.config.UserTable, f.column), "max_length", fmt.Sprintf("Ensure this field has no more than %d characters.", limit))
 }

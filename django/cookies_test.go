@@ -22,8 +22,8 @@ func TestTheCookieIsDjangos(t *testing.T) {
 		want   string // attributes, without Max-Age
 	}{
 		{"Django's defaults, and Secure", cloakroom.Cookie{}, "sessionid; Path=/; HttpOnly; Secure; SameSite=Lax"},
-		{"all else", cloakroom.Cookie{Name: "site", Domain: "example.com", Path: "/app", SameSite: http.SameSiteStrictMode},
-			"site; Path=/app; Domain=example.com; HttpOnly; Secure; SameSite=Strict"},
+		{"all else", cloakroom.Cookie{Name: "site", Domain: "example.com", Path: "/api", SameSite: http.SameSiteStrictMode},
+			"site; Path=/api; Domain=example.com; HttpOnly; Secure; SameSite=Strict"},
 		{"for other sites", cloakroom.Cookie{SameSite: http.SameSiteNoneMode}, "sessionid; Path=/; HttpOnly; Secure; SameSite=None"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

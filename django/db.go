@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// DB is the stores in a Django's database. It is safe for concurrent use.
+// DB holds the stores on a Django database. It is safe for concurrent use.
 //
-// Every call goes to the database, so what Django has changed is seen at once. A write to a session is compared with the
-// data that was read, and none brings back a row that Django has deleted.
+// Every call goes to the database, so a change by Django is seen at once. A write to a session happens only if the row still
+// has the data that was read, and no write brings back a row that Django has deleted.
 type DB struct {
 	config      Config
 	form        form
@@ -22,15 +22,15 @@ type DB struct {
 	keyWarning  string // see KeyWarning
 }
 
-// Open connects to Django's database, which must be there, and looks at its tables. It changes nothing. A database that
-// can't be shared is an error that says why, of type *[EngineError] if it is for where the sessions are.
+// Open connects to Django's database, which must exist, and reads its schema. It changes nothing. If the database can't be
+// shared, the error says why; it is an *[EngineError] if the reason is where the sessions are kept.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	c.fill()
 	if c.UsersOnly && len(c.Keys) == 0 {
 		c.Keys = Keys{""} // nothing is signed or verified
 	}
 	if len(c.Keys) == 0 {
-		return nil, errors.New("the secret key of Django is needed: it signs the sessions")
+		return nil, errors.New("Django's secret key is needed: it signs the sessions")
 	}
 	if err := checkEngine(c.SessionEngine); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (db *DB) connect() (err error) {
 	return nil
 }
 
-// look reads the schema and refuses what can't be shared.
+// verify reads the schema, and returns an error if the database can't be shared.
 func (db *DB) verify(ctx context.Context) (err error) {
 	if db.schema, err = readSchema(ctx, db.read, db.dialect, db.config); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (db *DB) verify(ctx context.Context) (err error) {
 	return db.checkSessions(ctx)
 }
 
-// Close ends all connections. The DB must not be used afterwards.
+// Close closes all connections. The DB must not be used afterwards.
 func (db *DB) Close() error {
 	if db.write == db.read {
 		return db.read.Close()
@@ -80,7 +80,7 @@ func (db *DB) Close() error {
 	return errors.Join(db.read.Close(), db.write.Close())
 }
 
-// Ping reads from the database. It writes nothing, since nothing in it is ours.
+// Ping reads from the database. It writes nothing, since all tables in it are Django's.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int
 	err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+quote(db.config.SessionTable)+` LIMIT 1) AS rows`).Scan(&one)
@@ -90,13 +90,13 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// transaction runs do in a transaction that can write, and commits it if do returns no error. What breaks a rule of the
-// project's tables is explained.
+// transaction runs do in a transaction that can write, and commits if do returns no error. An error about a constraint of
+// the project's tables is explained (see explained).
 func (db *DB) transaction(ctx context.Context, do func(t *sql.Tx) error) error {
 	return db.explained(ctx, db.attempt(ctx, do))
 }
 
-// attempt is transaction, with the database's own errors.
+// attempt is transaction without the explanation: it returns the database's own errors.
 func (db *DB) attempt(ctx context.Context, do func(t *sql.Tx) error) error {
 	t, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -119,8 +119,8 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// exec runs one statement that writes, and returns how many rows it has changed. What breaks a rule of the project's tables
-// is explained.
+// exec runs one statement that writes, and returns the number of rows that it changed. An error about a constraint of the
+// project's tables is explained.
 func (db *DB) exec(ctx context.Context, query string, args ...any) (int, error) {
 	n, err := affected(db.write.ExecContext(ctx, query, args...))
 	return n, db.explained(ctx, err)
@@ -134,8 +134,8 @@ func affected(result sql.Result, err error) (int, error) {
 	return int(n), err
 }
 
-// all reads every row of a query.
-func all[T any](ctx context.Context, q querier, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+// queryAll returns all rows of a query.
+func queryAll[T any](ctx context.Context, q querier, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

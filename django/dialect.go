@@ -13,26 +13,26 @@ import (
 	sqlite3 "modernc.org/sqlite"
 )
 
-// dialect is how one database's SQL differs from the other's. Both know $1 and CAST(… AS TEXT).
+// dialect is how the SQL of PostgreSQL and SQLite differs. Both accept $1 and CAST(… AS TEXT).
 type dialect struct {
 	postgres  bool
 	columns   string // the names and types of the columns of the table $1
 	tables    string // the names of all tables
-	lock      string // at the end of a SELECT: nobody else changes the row before the transaction ends
-	share     string // likewise, while others may lock it in the same way
+	lock      string // at the end of a SELECT: locks the rows against changes until the transaction ends
+	share     string // the same, as a shared lock
 	jsonArray string // the aggregate function that makes a JSON array
-	tail      string // the last 43 characters of %s
-	instant   string // the time %s as text, YYYY-MM-DD HH:MM:SS and perhaps a fraction
+	signature string // the signature, which is the last 43 characters of %s
+	instant   string // the time %s as text: YYYY-MM-DD HH:MM:SS with an optional fraction
 	anyOf     string // a condition: %s is one of the texts in the JSON array $1
 
-	lockRights string // a statement: no other transaction that ran it is under way; empty: transactions write one at a time
+	lockRights string // a statement that waits until no other transaction that ran it is open; "": the database runs one writing transaction at a time anyway
 }
 
 var sqliteDialect = dialect{
 	columns:   `SELECT name, lower(type) FROM pragma_table_info($1)`,
 	tables:    `SELECT name FROM sqlite_master WHERE type = 'table'`,
 	jsonArray: "json_group_array",
-	tail:      "substr(%s, -43)",
+	signature: "substr(%s, -43)",
 	instant:   "CAST(%s AS TEXT)",
 	anyOf:     "%s IN (SELECT value FROM json_each($1))",
 }
@@ -45,35 +45,36 @@ var postgresDialect = dialect{
 	lock:      " FOR UPDATE",
 	share:     " FOR SHARE",
 	jsonArray: "json_agg",
-	tail:      "right(%s, 43)",
+	signature: "right(%s, 43)",
 	instant:   "to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
 	anyOf:     "%s IN (SELECT json_array_elements_text($1::json))",
 
 	lockRights: "SELECT pg_advisory_xact_lock(7020664105)", // "Cloa" as a number, and one more digit
 }
 
-// forms are those in which a time may stand in an SQLite file: as Django writes it, and what Django reads besides, which other
-// programs have written. Each takes a fraction.
-var forms = []string{time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04", time.DateOnly}
+// timeLayouts are the layouts in which a time may stand in an SQLite file: Django's own, and those that Django reads from
+// other programs. Each accepts a fraction.
+var timeLayouts = []string{time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04", time.DateOnly}
 
-// seconds reads a time as instant writes it; a fraction is cut off.
+// seconds parses a time as dialect.instant returns it, and cuts off the fraction.
 func (db *DB) seconds(text string) (int64, error) {
 	zone := db.config.Zone
 	if db.dialect.postgres {
 		zone = time.UTC
 	}
-	for _, form := range forms {
+	for _, form := range timeLayouts {
 		if t, err := time.ParseInLocation(form, text, zone); err == nil {
 			return t.Unix(), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is not a time as Django writes it", text)
+	return 0, fmt.Errorf("%q is not a time in a layout that Django reads", text)
 }
 
-// endOfTime is the last second of the year 9999, beyond which Python has no time.
+// endOfTime is the last second of the year 9999, the latest that Python's datetime can hold.
 const endOfTime = 253402300799
 
-// stamp returns a time as an argument for its column: on SQLite exactly Django's text, since that is how it compares.
+// stamp returns a time as an argument for its column. On SQLite it is exactly Django's text, since SQLite compares times as
+// text.
 func (db *DB) stamp(seconds int64) string {
 	t := time.Unix(min(seconds, endOfTime), 0)
 	if db.dialect.postgres {
@@ -82,10 +83,11 @@ func (db *DB) stamp(seconds int64) string {
 	return t.In(db.config.Zone).Format(time.DateTime)
 }
 
-func (d dialect) of(form, column string) string { return fmt.Sprintf(form, column) }
+// format puts a column into one of the dialect's expressions.
+func (d dialect) format(form, column string) string { return fmt.Sprintf(form, column) }
 
-// openSQLite opens two pools on Django's file: reads wait for nobody here, writes queue for one connection. The journal
-// stays as Django has it.
+// openSQLite opens two pools on Django's file: readers don't wait for each other, and writers queue for one connection. The
+// journal mode stays as it is.
 func openSQLite(path string) (read, write *sql.DB, err error) {
 	if path == "" {
 		return nil, nil, fmt.Errorf("the address names no file; give django+sqlite:PATH")
@@ -123,7 +125,7 @@ func openSQLite(path string) (read, write *sql.DB, err error) {
 	return read, write, nil
 }
 
-// readable says why a file can't be opened. SQLite would say no more than that.
+// readable returns the system's reason why a file can't be opened. SQLite would not give it.
 func readable(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

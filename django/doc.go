@@ -1,12 +1,12 @@
-// Package django keeps sessions, users and tokens in Django's own tables, live: who signs in at either program is signed
-// in at both, and what one of them ends or changes the other knows at its next look.
+// Package django keeps sessions, users and tokens in the tables of a live Django. A sign-in at either program is a sign-in
+// at both, and a change at either is seen by the other at its next request.
 //
-// Nothing of Django's is altered: not the schema, not the journal mode of its file, not the form of its rows. What Django
-// has no place for is kept inside the session's data under the key [metaKey], where Django carries it along.
+// It changes neither Django's schema nor the journal mode of an SQLite file nor the form of the rows. What Django's tables
+// have no column for is kept inside the session's data, under a key that Django carries along.
 //
-// The forms are those of Django 3.1 and later, SQLite and PostgreSQL alike: contrib.sessions.backends.db with the JSON
-// serializer, contrib.auth, and where they are installed the tables of Django REST Framework's authtoken and of knox.
+// The formats are those of Django 3.1 and later, on SQLite and PostgreSQL: contrib.sessions.backends.db with the JSON
+// serializer, contrib.auth, and, where installed, the tables of Django REST Framework's authtoken and of knox.
 //
-// Django keeps the keys of its sessions in the clear: who can read the table can take over sessions. That, and that
-// sessions are only as secret as SECRET_KEY, is the price of sharing.
+// Django stores session keys in plain text, so read access to the table is enough to take over a session, and sessions are
+// only as secret as SECRET_KEY. Sharing Django's sessions means accepting both.
 package django

@@ -7,13 +7,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// byAddress reports whether people sign in by their e-mail address: the one column is both then, the name and the address.
-func (db *DB) byAddress() bool { return db.config.UserLogin == "email" }
+// loginIsEmail reports whether users sign in by their e-mail address (USERNAME_FIELD is "email"). One column is then both
+// the username and the address.
+func (db *DB) loginIsEmail() bool { return db.config.UserLogin == "email" }
 
-// oneName makes of the name and the address of a user what goes into that column: of those that have changed the address,
-// or else the name. before is the zero User for a new one. *[account.InvalidError].
-func (db *DB) oneName(before, u *account.User) error {
-	if !db.byAddress() {
+// unifyEmailLogin makes the username and the address of a changed user the same, if one column holds both: the address, if
+// it was changed, or else the username. before is the zero User for a new one. It returns an *[account.InvalidError] if the
+// result is not an address.
+func (db *DB) unifyEmailLogin(before, u *account.User) error {
+	if !db.loginIsEmail() {
 		return nil
 	}
 	if u.Email != "" && u.Email != before.Email {

@@ -15,14 +15,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
-// The feed from Django: triggers on the tables of sessions, users, rights and tokens send the notices that package
-// nearcache understands, on the channel of package postgres in [Schema]. A notice is heard when the transaction has been
-// committed, so who drops what it names, and reads anew, reads what is true.
+// The feed from Django consists of triggers on the tables of sessions, users, permissions and tokens. They send notices that
+// package nearcache understands, on the channel that package postgres uses in [Schema]. PostgreSQL delivers a notice after
+// the commit, so a node that then drops its cached entry and reads again reads the new state.
 //
-// The notices come from a node called "django", which nobody waits for, as it never beats. What is too much for notices is
-// a message that nobody can read, on which everybody drops everything. No error of the function's stops Django's statement.
+// The notices come from a node called "django", which never beats, so no other node waits for it. If there are too many
+// changes for notices, the triggers send a message that no node can parse, and every node then drops its whole cache. An
+// error in the trigger function never fails Django's statement.
 
-// feedChannel is the channel of the installation in Schema, as package postgres computes it.
+// feedChannel is the channel of the installation in [Schema], as package postgres computes it.
 func feedChannel() string {
 	sum := sha256.Sum256([]byte(Schema))
 	return "cloakroom_" + hex.EncodeToString(sum[:])[:16]
@@ -30,7 +31,8 @@ func feedChannel() string {
 
 const feedFunction = Schema + ".django_changed"
 
-// The function of the triggers. Their arguments are the kind of the key, and the expression for its 16 bytes.
+// feedFunctionText creates the trigger function. Its arguments are the kind of the key, and the expression for the key's 16
+// bytes.
 func feedFunctionText() string {
 	return `CREATE OR REPLACE FUNCTION ` + feedFunction + `() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $body$
@@ -68,12 +70,12 @@ EXCEPTION WHEN OTHERS THEN
 END $body$`
 }
 
-// watched is a table with triggers: the kind of its keys for nearcache, and the expression for their 16 bytes.
-type watched struct{ table, kind, expression string }
+// watchedTable is a table with triggers: the kind of its keys in nearcache, and the expression for their 16 bytes.
+type watchedTable struct{ table, kind, expression string }
 
 const everyAccount = `decode(repeat('00', 16), 'hex')`
 
-// textKey is nearcache's key of an ID that is a text: its length, itself and zeros, or its hash.
+// textKey is nearcache's key of an ID that is a text: its length, the text and zeros, or the hash of a longer text.
 func textKey(column string) string {
 	id := `(` + column + `)::text`
 	return `CASE WHEN octet_length(` + id + `) < 16
@@ -81,38 +83,38 @@ func textKey(column string) string {
 		ELSE substr(sha256(convert_to(` + id + `, 'UTF8')), 1, 16) END`
 }
 
-// hexKey is the key of an ID that is in the table as hexadecimal digits.
+// hexKey is the key of an ID that the table has in hexadecimal.
 func hexKey(column string, digits int) string {
 	return fmt.Sprintf(`CASE WHEN %[1]s ~ '^[0-9a-f]{%[2]d}$' THEN decode(left(%[1]s, 32), 'hex') END`, column, digits)
 }
 
-func (db *DB) watches() []watched {
+func (db *DB) watchedTables() []watchedTable {
 	s := db.schema
-	all := []watched{
+	all := []watchedTable{
 		{db.config.SessionTable, "s", `CASE WHEN octet_length(session_key) >= 16 THEN substr(convert_to(session_key, 'UTF8'), 1, 16) END`},
 		{db.config.UserTable, "u", textKey(quote(db.config.UserKey))},
 	}
 	for _, join := range []string{s.groups, s.permissions} {
 		if join != "" {
-			all = append(all, watched{join, "u", textKey(quote(s.member))})
+			all = append(all, watchedTable{join, "u", textKey(quote(s.member))})
 		}
 	}
 	for _, table := range []string{"auth_group_permissions", "auth_group", "auth_permission", "django_content_type"} {
 		if s.tables[table] {
-			all = append(all, watched{table, "g", everyAccount})
+			all = append(all, watchedTable{table, "g", everyAccount})
 		}
 	}
 	if s.tokens["authtoken_token"] {
-		all = append(all, watched{"authtoken_token", "t", hexKey("key", 40)})
+		all = append(all, watchedTable{"authtoken_token", "t", hexKey("key", 40)})
 	}
 	if s.tokens["knox_authtoken"] {
-		all = append(all, watched{"knox_authtoken", "t", hexKey("digest", 128)})
+		all = append(all, watchedTable{"knox_authtoken", "t", hexKey("digest", 128)})
 	}
 	return all
 }
 
-// feedEvents are the triggers of a table: what they are for, and which rows their function looks at. A row that is given to
-// somebody else concerns both; the same notice given twice in a transaction is sent once.
+// feedEvents are the triggers of each table, and the rows that the function reads. If an update gives a row to another user,
+// both the old and the new row name a key. PostgreSQL sends equal notices of one transaction once.
 var feedEvents = []struct{ name, event, rows string }{
 	{"cloakroom_feed_insert", "INSERT", "REFERENCING NEW TABLE AS changed "},
 	{"cloakroom_feed_update_old", "UPDATE", "REFERENCING OLD TABLE AS changed "},
@@ -121,11 +123,11 @@ var feedEvents = []struct{ name, event, rows string }{
 	{"cloakroom_feed_truncate", "TRUNCATE", ""},
 }
 
-// ErrNoFeed says that a database has no notifications: SQLite.
-var ErrNoFeed = errors.New("only PostgreSQL tells of changes: on SQLite every check asks the database")
+// ErrNoFeed is returned on SQLite, which has no notifications.
+var ErrNoFeed = errors.New("only PostgreSQL notifies of changes; on SQLite every check reads the database")
 
-// InstallFeed adds the triggers, all or none, and returns the tables that have them. Installing again brings them up to
-// date. It waits a few seconds at most for Django's transactions on a table, and then gives up.
+// InstallFeed creates the triggers, all or none, and returns the tables that have them. It may be called again to bring them
+// up to date. It waits at most five seconds for a lock on a table, and then returns an error.
 func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 	if !db.dialect.postgres {
 		return nil, ErrNoFeed
@@ -133,13 +135,13 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 	if err := db.config.CreateSchema(ctx); err != nil {
 		return nil, err
 	}
-	err = db.altering(ctx, func(t *sql.Tx) error {
+	err = db.alterTables(ctx, func(t *sql.Tx) error {
 		if _, err := t.ExecContext(ctx, feedFunctionText()); err != nil {
-			return fmt.Errorf("make the function: %w", err)
+			return fmt.Errorf("create the trigger function: %w", err)
 		}
-		for _, w := range db.watches() {
+		for _, w := range db.watchedTables() {
 			if err := w.install(ctx, t); err != nil {
-				return fmt.Errorf("make triggers on %s: %w", w.table, err)
+				return fmt.Errorf("create triggers on %s: %w", w.table, err)
 			}
 			tables = append(tables, w.table)
 		}
@@ -148,7 +150,7 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 	return tables, err
 }
 
-func (w watched) install(ctx context.Context, t *sql.Tx) error {
+func (w watchedTable) install(ctx context.Context, t *sql.Tx) error {
 	for _, e := range feedEvents {
 		for _, statement := range []string{
 			`DROP TRIGGER IF EXISTS ` + e.name + ` ON ` + quote(w.table),
@@ -163,8 +165,9 @@ func (w watched) install(ctx context.Context, t *sql.Tx) error {
 	return nil
 }
 
-// altering runs do in a transaction that holds nobody up for long.
-func (db *DB) altering(ctx context.Context, do func(t *sql.Tx) error) error {
+// alterTables runs do in a transaction that waits at most five seconds for each lock, so that it doesn't block Django's
+// requests for longer.
+func (db *DB) alterTables(ctx context.Context, do func(t *sql.Tx) error) error {
 	return db.transaction(ctx, func(t *sql.Tx) error {
 		if _, err := t.ExecContext(ctx, `SET LOCAL lock_timeout = '5s'`); err != nil {
 			return err
@@ -173,28 +176,30 @@ func (db *DB) altering(ctx context.Context, do func(t *sql.Tx) error) error {
 	})
 }
 
-// ErrListening says that a server answers from memory, which would no longer be true without the feed.
-var ErrListening = errors.New("a Cloakroom answers from memory, and needs the feed: stop it first, or start it with --revocation strict")
+// ErrListening is returned by RemoveFeed while a server answers from memory. Without the feed, that server would miss
+// Django's changes.
+var ErrListening = errors.New("a running Cloakroom server answers from memory and needs the feed: stop it first, or start it with --revocation strict")
 
-// RemoveFeed removes the triggers and their function, and leaves nothing of them. [ErrListening].
+// RemoveFeed removes the triggers, their function and, if nothing else is in it, [Schema]. It returns [ErrListening] while a
+// server needs them.
 func (db *DB) RemoveFeed(ctx context.Context) error {
 	if !db.dialect.postgres {
 		return ErrNoFeed
 	}
-	listening, err := db.listening(ctx)
+	listening, err := db.hasListener(ctx)
 	if err != nil {
 		return err
 	}
 	if listening {
 		return ErrListening
 	}
-	return db.altering(ctx, func(t *sql.Tx) error {
-		names, err := all(ctx, t, func(rows *sql.Rows) (statement string, err error) {
+	return db.alterTables(ctx, func(t *sql.Tx) error {
+		names, err := queryAll(ctx, t, func(rows *sql.Rows) (statement string, err error) {
 			err = rows.Scan(&statement)
 			return statement, err
 		}, `SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgname LIKE 'cloakroom\_feed\_%' AND NOT tgisinternal`)
 		if err != nil {
-			return fmt.Errorf("look for triggers: %w", err)
+			return fmt.Errorf("list the triggers: %w", err)
 		}
 		for _, statement := range append(names, `DROP FUNCTION IF EXISTS `+feedFunction) {
 			if _, err := t.ExecContext(ctx, statement); err != nil {
@@ -205,7 +210,7 @@ func (db *DB) RemoveFeed(ctx context.Context) error {
 	})
 }
 
-// dropEmptySchema removes our schema unless a server has made something of its own in it.
+// dropEmptySchema removes our schema if it is empty.
 func dropEmptySchema(ctx context.Context, t *sql.Tx) error {
 	var empty bool
 	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1) AND NOT EXISTS
@@ -220,11 +225,11 @@ func dropEmptySchema(ctx context.Context, t *sql.Tx) error {
 	return nil
 }
 
-// beatTime is several times as long as a node is silent that answers from memory.
-const beatTime = 1500 * time.Millisecond
+// listenTime is several times the interval in which a node that answers from memory sends its beat.
+const listenTime = 1500 * time.Millisecond
 
-// listening reports whether a node beats on the feed.
-func (db *DB) listening(ctx context.Context) (bool, error) {
+// hasListener reports whether any node beats on the feed.
+func (db *DB) hasListener(ctx context.Context) (bool, error) {
 	d, err := dialPostgres(db.config.Database)
 	if err != nil {
 		return false, err
@@ -241,7 +246,7 @@ func (db *DB) listening(ctx context.Context) (bool, error) {
 	if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{feedChannel()}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}
-	bounded, cancel := context.WithTimeout(ctx, beatTime)
+	bounded, cancel := context.WithTimeout(ctx, listenTime)
 	defer cancel()
 	for {
 		notice, err := conn.WaitForNotification(bounded)
@@ -254,24 +259,24 @@ func (db *DB) listening(ctx context.Context) (bool, error) {
 	}
 }
 
-// HasFeed reports whether all triggers are there and fire.
+// HasFeed reports whether all triggers exist and are enabled.
 func (db *DB) HasFeed(ctx context.Context) (bool, error) {
 	if !db.dialect.postgres {
 		return false, nil
 	}
-	silent, err := db.silent(ctx)
-	return err == nil && len(silent) == 0, err
+	missing, err := db.tablesWithoutFeed(ctx)
+	return err == nil && len(missing) == 0, err
 }
 
-// silent returns the tables that lack a trigger, or have one that doesn't fire.
-func (db *DB) silent(ctx context.Context) (tables []string, err error) {
-	for _, w := range db.watches() {
+// tablesWithoutFeed returns the tables on which a trigger is missing or disabled.
+func (db *DB) tablesWithoutFeed(ctx context.Context) (tables []string, err error) {
+	for _, w := range db.watchedTables() {
 		var n int
 		err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 			WHERE t.tgrelid = $1::regclass AND t.tgname LIKE 'cloakroom\_feed\_%' AND t.tgenabled IN ('O', 'A') AND p.proname = 'django_changed'`,
 			quote(w.table)).Scan(&n)
 		if err != nil {
-			return nil, fmt.Errorf("look for the feed: %w", err)
+			return nil, fmt.Errorf("check the feed's triggers: %w", err)
 		}
 		if n != len(feedEvents) {
 			tables = append(tables, w.table)

@@ -268,12 +268,12 @@ func TestInspectTellsOfTheFeed(t *testing.T) {
 		do   func() error
 		want string
 	}{
-		{func() error { return nil }, "{info every check asks the database: no trigger tells what Django changes"},
+		{func() error { return nil }, "{info every check reads the database: the feed of Django's changes isn't installed"},
 		{func() error { _, err := db.InstallFeed(t.Context()); return err }, "{info checks are answered from memory"},
 		{func() error {
 			p.execute(t, `ALTER TABLE auth_user DISABLE TRIGGER cloakroom_feed_update_old`)
 			return nil
-		}, "{warning every check asks the database: the feed's triggers are missing, or turned off, on auth_user "},
+		}, "{warning every check reads the database: the feed's triggers are missing or disabled on auth_user "},
 	} {
 		if err := c.do(); err != nil {
 			t.Fatal(err)

@@ -136,7 +136,7 @@ func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
 	opened(t, django.Config{Database: database, Keys: keys})
 	b.django.Do(t, "POST", "/logout", map[string]any{}, nil)
 	_, err := django.Open(t.Context(), django.Config{Database: database, Keys: keys})
-	if _, ok := errors.AsType[*django.EngineError](err); !ok || !strings.Contains(err.Error(), "say so: --django-session-engine db") {
+	if _, ok := errors.AsType[*django.EngineError](err); !ok || !strings.Contains(err.Error(), "set Config.Django.SessionEngine to db") {
 		t.Errorf("an empty table: %v", err)
 	}
 	opened(t, django.Config{Database: database, Keys: keys, SessionEngine: "db"})
@@ -167,7 +167,7 @@ func TestCachedSessionsCannotBeTold(t *testing.T) {
 	}
 	p.person(t).signsIn("Django", name, good)
 	database := strings.TrimPrefix(p.config.DB, "django+")
-	for engine, want := range map[string]string{"": "whether SESSION_ENGINE is db can't be seen: cached_db", "db": "SESSION_ENGINE is said to be db"} {
+	for engine, want := range map[string]string{"": "the database doesn't show whether SESSION_ENGINE is db: cached_db", "db": "SESSION_ENGINE is db, according to"} {
 		found, err := opened(t, django.Config{Database: database, Keys: keys, SessionEngine: engine}).Inspect(t.Context(), time.Now().Unix())
 		if err != nil || strings.Count(fmt.Sprint(found), "SESSION_ENGINE is") != 1 || !strings.Contains(fmt.Sprint(found), want) {
 			t.Errorf("%q: %v, %v", engine, found, err)
@@ -175,8 +175,8 @@ func TestCachedSessionsCannotBeTold(t *testing.T) {
 	}
 	p.config.Django.SessionEngine = "django.contrib.sessions.backends.cached_db"
 	_, err := cloakroom.New(t.Context(), p.config)
-	if e, ok := errors.AsType[*django.EngineError](err); !ok || !strings.Contains(e.Reason, "stay alive there") {
-		t.Errorf("named, it is taken: %v", err)
+	if e, ok := errors.AsType[*django.EngineError](err); !ok || !strings.Contains(e.Reason, "would go on at Django") {
+		t.Errorf("Open accepts it: %v", err)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
 		"has no column nick":              func(c *django.Config) { c.UserLogin = "nick" },
 		"there is no table other_session": func(c *django.Config) { c.SessionTable = "other_session" },
 		"no such file or directory":       func(c *django.Config) { c.Database += "x" },
-		"secret key of Django is needed":  func(c *django.Config) { c.Keys = nil },
+		"Django's secret key is needed":   func(c *django.Config) { c.Keys = nil },
 		"such as postgres://":             func(c *django.Config) { c.Database = "mysql://u:sesame@h/n" },
 	} {
 		c := django.Config{Database: strings.TrimPrefix(p.config.DB, "django+"), Keys: keys}
@@ -249,9 +249,9 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	}
 	right := said(django.Config{Database: database, Keys: keys})
 	for _, want := range []string{
-		"5 users in auth_user, who sign in by username and have numbers for keys", "2 live sessions of somebody, and 0 anonymous ones",
+		"5 users in auth_user, who sign in by username; their keys are numbers", "2 live sessions with a user, and 0 anonymous ones",
 		"1 users have a hash of pbkdf2_sha256", "1 users have a password hash that can't be verified: crypt", "3 users have no password",
-		"2 names are those of several users but for their case, or their form of Unicode", "1 tokens of REST framework",
+		"2 names belong to several users, apart from letter case or Unicode form", "1 tokens of REST framework",
 	} {
 		if !strings.Contains(right, want) {
 			t.Errorf("%q isn't said: %s", want, right)
@@ -265,7 +265,7 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 		t.Errorf("keys in the wrong order aren't told: %s", swapped)
 	}
 	wrong := said(django.Config{Database: database, Keys: django.Keys{"another key"}})
-	if !strings.Contains(wrong, `"error"`) || !strings.Contains(wrong, "none of the live sessions is signed with the secret key") {
+	if !strings.Contains(wrong, `"error"`) || !strings.Contains(wrong, "none of the live sessions is signed with the given secret key") {
 		t.Errorf("the wrong key isn't told: %s", wrong)
 	}
 	if len(ids) != 4 {

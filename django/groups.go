@@ -15,7 +15,7 @@ func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
 		return nil, ctx.Err()
 	}
 	list := a.list(`SELECT ` + permissionName + ` JOIN auth_group_permissions gp ON gp.permission_id = p.id WHERE gp.group_id = g.id`)
-	found, err := all(ctx, a.read, func(rows *sql.Rows) (g account.Group, err error) {
+	found, err := queryAll(ctx, a.read, func(rows *sql.Rows) (g account.Group, err error) {
 		var permissions []byte
 		if err := rows.Scan(&g.Name, &permissions); err != nil {
 			return g, err

@@ -13,21 +13,25 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// standardHasher is how passwords are hashed where nothing says otherwise: like Django 6.1, which no earlier one exceeds.
+// standardHasher makes the hashes of new passwords if neither the configuration nor an existing hash says otherwise. It is
+// Django 6.1's; no earlier version uses more iterations.
 const standardHasher = "pbkdf2_sha256$1500000"
 
-// HashTemplate returns the encoded hash that a new one of a user's is to be made like, for account.Service. Django hashes anew, and so
-// ends sessions, where algorithm or parameters are not those it prefers, and it prefers more work with each version. So the
-// algorithm is that of the configured hasher, or else of the user's old hash; the work is the most that it, the old hash and
-// the newest ones have. A user without a hash gets one like [DB.MinimumCost].
+// HashTemplate returns an encoded hash whose algorithm and parameters a new hash of the user's is to have; it is for
+// [account.Service]. Django rehashes a password, and so ends the user's other sessions, if its algorithm or parameters are
+// not the preferred ones, and each version of Django prefers more work. So the algorithm is that of the configured hasher,
+// or else of the user's old hash; the work is the most among it, the old hash and the newest hashes. A user without a hash
+// gets that of [DB.MinimumCost].
 func (db *DB) HashTemplate(ctx context.Context, u *account.User) (string, error) {
 	return db.preferred(ctx, u.Password)
 }
 
-// MinimumCost returns the encoded hash of a usual user, for password.Hasher: what its work is like, refusals are like.
+// MinimumCost returns an encoded hash with the usual algorithm and work of this project's users; it is for
+// [password.Hasher], which spends as much on a sign-in that fails.
 func (db *DB) MinimumCost(ctx context.Context) (string, error) { return db.preferred(ctx, "") }
 
-// preferred returns the hash to make new ones like, as far as Django's preference can be told; old is the user's, if any.
+// preferred returns the encoded hash with the parameters that Django prefers, as far as the stored hashes show them; old is
+// the user's hash, or "".
 func (db *DB) preferred(ctx context.Context, old string) (string, error) {
 	newest, err := db.newestHashes(ctx)
 	if err != nil {
@@ -47,18 +51,18 @@ func (db *DB) preferred(ctx context.Context, old string) (string, error) {
 		return HasherTemplate(standardHasher)
 	}
 	algorithm, most := work(best)
-	made := false // by Django: it also tells what the parameters don't, such as the length of the tag
+	stored := false // best is a stored hash, which also shows what the parameters don't, such as the length of the tag
 	for _, encoded := range append(newest, old) {
 		same, cost := work(encoded)
-		if same == algorithm && (cost > most || cost == most && !made) && password.IsTemplate(encoded) {
-			best, most, made = encoded, cost, true
+		if same == algorithm && (cost > most || cost == most && !stored) && password.IsTemplate(encoded) {
+			best, most, stored = encoded, cost, true
 		}
 	}
 	return best, nil
 }
 
-// newestHashes returns the hashes of those who have joined last, and after them of those who have signed in last, whose hashes
-// Django has just looked at; without those that nothing can be made like.
+// newestHashes returns the hashes of the users who joined last, followed by those of the users who signed in last, which
+// Django has just checked. It leaves out hashes that can't be used as a template.
 func (db *DB) newestHashes(ctx context.Context) (newest []string, err error) {
 	orders := []string{quote(db.config.UserKey)}
 	if db.schema.users.has("date_joined") {
@@ -68,21 +72,21 @@ func (db *DB) newestHashes(ctx context.Context) (newest []string, err error) {
 		orders = append(orders, "last_login")
 	}
 	for _, order := range orders {
-		some, err := all(ctx, db.read, func(rows *sql.Rows) (encoded string, err error) {
+		some, err := queryAll(ctx, db.read, func(rows *sql.Rows) (encoded string, err error) {
 			err = rows.Scan(&encoded)
 			return encoded, err
 		}, `SELECT password FROM `+quote(db.config.UserTable)+` WHERE password NOT LIKE '!%' AND password <> '' AND `+order+` IS NOT NULL
 			ORDER BY `+order+` DESC LIMIT 20`)
 		if err != nil {
-			return nil, fmt.Errorf("look for the newest passwords: %w", err)
+			return nil, fmt.Errorf("read the newest passwords: %w", err)
 		}
 		newest = append(newest, some...)
 	}
 	return slices.DeleteFunc(newest, func(encoded string) bool { return !password.IsTemplate(encoded) }), nil
 }
 
-// work returns the algorithm of a hash by Django's name, and how much work a password is, to be compared with others of the
-// same algorithm.
+// work returns the algorithm of a hash by Django's name, and how much work a verification takes, in units that can be
+// compared within the same algorithm.
 func work(encoded string) (algorithm string, cost int64) {
 	parts := strings.Split(encoded, "$")
 	algorithm = parts[0]
@@ -109,7 +113,8 @@ func work(encoded string) (algorithm string, cost int64) {
 	return algorithm, cost
 }
 
-// examples are hashes by Django's names for the algorithms, with room for the parameters and Django's own defaults.
+// examples are encoded hashes by Django's names of the algorithms, with Django's default parameters and a place to put
+// others.
 var examples = []struct{ algorithm, parameters, form string }{
 	{"pbkdf2_sha256", "1500000", "pbkdf2_sha256$%s$" + exampleSalt + "$" + zeros32},
 	{"pbkdf2_sha1", "1500000", "pbkdf2_sha1$%s$" + exampleSalt + "$" + "AAAAAAAAAAAAAAAAAAAAAAAAAAA="},
@@ -124,8 +129,9 @@ const (
 	zeros53     = "....................................................."
 )
 
-// HasherTemplate returns a hash of nothing by a hasher: its name in Django and perhaps, behind a $, its parameters as they stand in
-// a hash (pbkdf2_sha256$1500000, argon2$m=102400,t=2,p=8, bcrypt_sha256$12, scrypt$16384$8$5).
+// HasherTemplate returns an encoded hash, of no password, that has the algorithm and parameters of a hasher. hasher is
+// Django's name, optionally followed by $ and the parameters as they stand in a hash: pbkdf2_sha256$1500000,
+// argon2$m=102400,t=2,p=8, bcrypt_sha256$12, scrypt$16384$8$5.
 func HasherTemplate(hasher string) (string, error) {
 	algorithm, parameters, _ := strings.Cut(hasher, "$")
 	encoded := ""
@@ -139,7 +145,7 @@ func HasherTemplate(hasher string) (string, error) {
 		encoded = "scrypt$" + n + "$" + exampleSalt + "$" + blocks + "$" + base64.StdEncoding.EncodeToString(make([]byte, 64))
 	}
 	if !password.IsTemplate(encoded) {
-		return "", fmt.Errorf("%q is no hasher; give Django's name for it, with its parameters if they are not Django's: "+
+		return "", fmt.Errorf("%q is not a hasher; give Django's name of one, with its parameters if they are not Django's defaults: "+
 			"pbkdf2_sha256$1500000, pbkdf2_sha1, argon2$m=102400,t=2,p=8, bcrypt_sha256$12, bcrypt, scrypt$16384$8$5", hasher)
 	}
 	return encoded, nil

@@ -39,7 +39,7 @@ func TestUsersWhomNoHeaderCanNameAreListed(t *testing.T) {
 		`" blank"`: "the username begins or ends with white space", `"spaced\u00a0"`: "the username begins or ends with white space",
 		`"lined\nx"`: "the username has a control character", `""`: "the username is empty", `"address"`: "the e-mail address has a control character",
 	} {
-		if !strings.Contains(report, name+" applications can't be told who this is, since "+flaw) {
+		if !strings.Contains(report, name+" can't be named to applications in a header, since "+flaw) {
 			t.Errorf("the import says nothing of %s: %s", name, report)
 		}
 		if !strings.Contains(said, name+" with the ID ") || !strings.Contains(said, flaw) {

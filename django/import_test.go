@@ -195,7 +195,7 @@ func TestTenThousandUsersMoveOver(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			all := fmt.Sprint(r.Problems)
-			for _, want := range []string{"USER7 not taken over", "crypted taken over without the address user1@example.com", "crypted the password can't be verified (crypt)"} {
+			for _, want := range []string{"USER7 not copied", "crypted copied without the address user1@example.com", "crypted the password hash can't be verified (crypt)"} {
 				if !strings.Contains(all, want) {
 					t.Errorf("%q isn't said: %s", want, all)
 				}

@@ -14,58 +14,58 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// Import copies Django's users, with their hashes, groups and permissions, and the tokens of REST framework and knox, into
-// stores that are not Django's. It can be repeated and may be interrupted: each run takes over what is not there yet and
-// what has changed in Django since, and ends the same. What has changed here alone stays. Tokens that have ended at Django
-// end here; users who are gone there are told of.
+// Import copies a Django project's users, with their hashes, groups and permissions, and the tokens of REST framework and
+// knox into Cloakroom's own stores. It may be interrupted and repeated: each run copies what is new or has changed in Django
+// since the last run. Changes made here stay. Tokens that ended in Django end here too. Users who were deleted in Django are
+// only reported.
 type Import struct {
 	From     *DB
-	Accounts account.Store       // where users go
-	Importer userimport.Importer // the same, as it takes over users
-	Tokens   token.Store         // where tokens go
-	Source   string              // names Django's database; "": "django"
-	DryRun   bool                // write nothing
+	Accounts account.Store       // the store that gets the users
+	Importer userimport.Importer // the same store
+	Tokens   token.Store         // the store that gets the tokens
+	Source   string              // a name for Django's database, by which the store remembers where a user came from; "": "django"
+	DryRun   bool                // count, and write nothing
 	Progress func(done, total int)
 
-	report   Report
-	here     map[string]owner // by the IDs at Django
-	groups   map[string]bool
-	doubtful bool // it may be another Django than the last time
+	report Report
+	owners map[string]owner // by the users' IDs in Django
+	groups map[string]bool
+	other  bool // From may be another Django than in the last run
 }
 
-// owner is what a token needs of its user.
+// owner is what a token needs to know about its user.
 type owner struct{ id, epoch string }
 
-// Report says what an import has done, or would do.
+// Report counts what an import did, or would do.
 type Report struct {
-	Users     int `json:"users"` // at Django
+	Users     int `json:"users"` // in Django
 	Created   int `json:"created"`
 	Changed   int `json:"changed"`
 	Unchanged int `json:"unchanged"`
-	OtherID   int `json:"other_id"`           // of those created: have another ID than at Django
+	OtherID   int `json:"other_id"`           // of those created: users whose ID differs from Django's
 	Groups    int `json:"groups"`             // created
 	Tokens    int `json:"tokens"`             // created
-	Gone      int `json:"gone"`               // copied earlier, and not at Django any more
-	Ended     int `json:"ended"`              // tokens that were copied earlier, and have ended at Django
-	LeftOut   int `json:"left_out,omitempty"` // users who were not taken over; Problems says who, and why
+	Gone      int `json:"gone"`               // users copied earlier who are no longer in Django
+	Ended     int `json:"ended"`              // tokens copied earlier that have ended in Django
+	LeftOut   int `json:"left_out,omitempty"` // users who were not copied; Problems says who and why
 
 	Problems []Problem `json:"problems"`
 }
 
-// Problem is something that can't be taken over.
+// Problem is something that an import could not copy as it is.
 type Problem struct {
-	User  string `json:"user,omitempty"` // the name
+	User  string `json:"user,omitempty"` // the username
 	About string `json:"about"`
 }
 
-// pageSize is how many users are taken over in one step.
+// pageSize is how many users are copied in one step.
 const pageSize = 200
 
-// Run imports everything. With an error the Report is about what was done until then.
+// Run imports everything. If it returns an error, the Report covers what was done until then.
 func (i *Import) Run(ctx context.Context) (*Report, error) {
 	i.Source = or(i.Source, "django")
-	i.report, i.here = Report{Problems: []Problem{}}, map[string]owner{}
-	for _, step := range []func(context.Context) error{i.importGroups, i.importUsers, i.lookForGone, i.importTokens} {
+	i.report, i.owners = Report{Problems: []Problem{}}, map[string]owner{}
+	for _, step := range []func(context.Context) error{i.importGroups, i.importUsers, i.reportGone, i.importTokens} {
 		if err := step(ctx); err != nil {
 			return &i.report, err
 		}
@@ -77,7 +77,7 @@ func (i *Import) problem(user, about string, args ...any) {
 	i.report.Problems = append(i.report.Problems, Problem{user, fmt.Sprintf(about, args...)})
 }
 
-// importGroups makes the groups that aren't there. One that is, with other permissions, is left as it is.
+// importGroups creates the groups that are missing. A group that exists with other permissions stays as it is.
 func (i *Import) importGroups(ctx context.Context) error {
 	theirs, err := i.From.Accounts().Groups(ctx)
 	if err != nil {
@@ -96,13 +96,13 @@ func (i *Import) importGroups(ctx context.Context) error {
 		permissions, there := have[g.Name]
 		switch {
 		case there && !slices.Equal(permissions, g.Permissions):
-			i.problem("", "the group %q is there with other permissions, and was left as it is", g.Name)
+			i.problem("", "the group %q exists with other permissions, and was left as it is", g.Name)
 		case !there && i.DryRun:
 			i.report.Groups++
 		case !there:
 			err := i.Accounts.Transact(ctx, func(tx account.Tx) error { return tx.CreateGroup(g) })
 			if errors.Is(err, account.ErrGroupExists) {
-				i.problem("", "the group %q was made meanwhile, and was left as it is", g.Name)
+				i.problem("", "the group %q was created meanwhile, and was left as it is", g.Name)
 				i.groups[g.Name] = true
 				continue
 			}
@@ -124,20 +124,20 @@ func (i *Import) importUsers(ctx context.Context) error {
 	if i.DryRun {
 		return i.tryAll(ctx)
 	}
-	// First those who keep their IDs, so that nobody else is given one of them.
-	waiting := i.From.schema.uuid
-	if !waiting {
-		if waiting, err = i.pages(ctx, false); err != nil {
+	// Users who keep their IDs come first, so that no other user is given one of those IDs.
+	deferred := i.From.schema.uuid
+	if !deferred {
+		if deferred, err = i.pages(ctx, false); err != nil {
 			return err
 		}
 	}
-	if waiting {
+	if deferred {
 		_, err = i.pages(ctx, true)
 	}
 	return err
 }
 
-// tryAll tries all users in one step, which is then undone: only so it shows who stands in whose way.
+// tryAll imports all users in one step and then undoes it: only one step shows which users conflict with each other.
 func (i *Import) tryAll(ctx context.Context) error {
 	users, err := i.From.Accounts().List(ctx, account.Query{})
 	if err == nil {
@@ -146,33 +146,33 @@ func (i *Import) tryAll(ctx context.Context) error {
 	return err
 }
 
-// pages takes over all users, page by page. It reports whether some must wait.
-func (i *Import) pages(ctx context.Context, later bool) (waiting bool, err error) {
+// pages imports all users, page by page. It reports whether some were deferred.
+func (i *Import) pages(ctx context.Context, later bool) (deferred bool, err error) {
 	source := i.From.Accounts()
 	for after := ""; ; {
 		users, err := source.List(ctx, account.Query{After: after, Limit: pageSize})
 		if err != nil || len(users) == 0 {
-			return waiting, err
+			return deferred, err
 		}
 		after = users[len(users)-1].ID
 		left, err := i.page(ctx, users, later)
 		if err != nil {
-			return waiting, err
+			return deferred, err
 		}
-		waiting = waiting || left
+		deferred = deferred || left
 		if i.Progress != nil {
-			i.Progress(len(i.here), i.report.Users)
+			i.Progress(len(i.owners), i.report.Users)
 		}
 	}
 }
 
-func (i *Import) page(ctx context.Context, users []*account.User, later bool) (waiting bool, err error) {
+func (i *Import) page(ctx context.Context, users []*account.User, later bool) (deferred bool, err error) {
 	batch := make([]userimport.Imported, 0, len(users))
 	for _, u := range users {
-		if _, done := i.here[u.ID]; done {
+		if _, done := i.owners[u.ID]; done {
 			continue
 		}
-		batch = append(batch, i.imported(u))
+		batch = append(batch, i.record(u))
 	}
 	results, err := i.Importer.Import(ctx, batch, later, i.agree)
 	if err != nil && !errors.Is(err, errTried) {
@@ -180,16 +180,16 @@ func (i *Import) page(ctx context.Context, users []*account.User, later bool) (w
 	}
 	for n, r := range results {
 		if r.Deferred {
-			waiting = true
+			deferred = true
 			continue
 		}
 		i.count(&batch[n], r)
 	}
-	return waiting, nil
+	return deferred, nil
 }
 
-// errTried undoes what was only tried.
-var errTried = errors.New("only tried")
+// errTried makes the importer roll back what was only tried.
+var errTried = errors.New("dry run")
 
 func (i *Import) agree([]userimport.Result) error {
 	if i.DryRun {
@@ -198,7 +198,7 @@ func (i *Import) agree([]userimport.Result) error {
 	return nil
 }
 
-func (i *Import) imported(u *account.User) userimport.Imported {
+func (i *Import) record(u *account.User) userimport.Imported {
 	next := *u
 	next.ID, next.Epoch, next.Permissions = "", "", nil
 	if i.DryRun {
@@ -207,20 +207,20 @@ func (i *Import) imported(u *account.User) userimport.Imported {
 	return userimport.Imported{Source: i.Source, ID: u.ID, User: next}
 }
 
-// count notes what became of a user.
+// count adds a user's result to the report.
 func (i *Import) count(in *userimport.Imported, r userimport.Result) {
 	name := in.User.Username
-	i.here[in.ID] = owner{}
+	i.owners[in.ID] = owner{}
 	switch {
 	case r.Conflict == "username" && r.User == nil:
-		i.problem(name, "not taken over: somebody else is called so, be it with other letters' case, in another form of Unicode, or as an e-mail address")
+		i.problem(name, "not copied: another user here has this name, or the same name in other letter case or Unicode form, or as an e-mail address")
 	case r.Conflict == "username":
-		i.problem(name, "is still called %s here: the new name is somebody else's", r.User.Username)
+		i.problem(name, "is still called %s here: another user here has the new name", r.User.Username)
 	case r.Conflict == "email":
-		i.problem(name, "taken over without the address %s, which is somebody else's", in.User.Email)
+		i.problem(name, "copied without the address %s, which another user here has", in.User.Email)
 	case r.Conflict == "id":
-		i.doubtful = true
-		i.problem(name, "not taken over: when users were copied the last time, the ID %s was somebody else's. Is it the same Django?", in.ID)
+		i.other = true
+		i.problem(name, "not copied: in the last import, the ID %s belonged to another user. Is this the same Django?", in.ID)
 	}
 	if r.User == nil {
 		i.report.LeftOut++
@@ -238,22 +238,22 @@ func (i *Import) count(in *userimport.Imported, r userimport.Result) {
 		i.report.Unchanged++
 	}
 	if kind := hashKind(in.User.Password); kind == "unknown" || kind == "crypt" {
-		i.problem(name, "the password can't be verified (%s): give a new one with: cloakroom user reset", kind)
+		i.problem(name, "the password hash can't be verified (%s): set a new password with: cloakroom user reset", kind)
 	}
 	if flaw := fieldvalue.IdentityFlaw(r.User.Username, r.User.Email); flaw != "" {
-		i.problem(strconv.Quote(r.User.Username), "applications can't be told who this is, since %s: change it with: cloakroom user set", flaw)
+		i.problem(strconv.Quote(r.User.Username), "can't be named to applications in a header, since %s: change it with: cloakroom user set", flaw)
 	}
-	i.here[in.ID] = owner{r.User.ID, r.User.Epoch}
+	i.owners[in.ID] = owner{r.User.ID, r.User.Epoch}
 }
 
-// lookForGone tells of users who were copied earlier, and whom Django doesn't have any more. They may still sign in here.
-func (i *Import) lookForGone(ctx context.Context) error {
+// reportGone reports the users who were copied earlier and are no longer in Django. They can still sign in imported.
+func (i *Import) reportGone(ctx context.Context) error {
 	known, err := i.Importer.Imports(ctx, i.Source)
 	if err != nil {
 		return err
 	}
 	for _, there := range slices.Sorted(maps.Keys(known)) {
-		if _, still := i.here[there]; still {
+		if _, still := i.owners[there]; still {
 			continue
 		}
 		u, err := i.Accounts.Load(ctx, known[there])
@@ -265,9 +265,9 @@ func (i *Import) lookForGone(ctx context.Context) error {
 		}
 		i.report.Gone++
 		if u.IsActive {
-			i.problem(u.Username, "is no longer at Django, and can still sign in here: cloakroom user disable, or delete")
+			i.problem(u.Username, "is no longer in Django, but can still sign in here: cloakroom user disable, or delete")
 		}
 	}
-	i.doubtful = i.doubtful || i.report.Gone > len(known)/2
+	i.other = i.other || i.report.Gone > len(known)/2
 	return nil
 }

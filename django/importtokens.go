@@ -11,12 +11,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// importTokens makes the tokens good here. Who holds one need do nothing.
+// importTokens copies the tokens' hashes, so that clients keep using the tokens they have.
 func (i *Import) importTokens(ctx context.Context) error {
 	theirs := map[token.ID]bool{}
 	for _, table := range slices.Sorted(maps.Keys(tokenColumns)) {
 		if i.From.schema.tables[table] && !i.From.schema.tokens[table] {
-			i.problem("", "the tokens in %s were left: it is not the table that is known here%s", table, strangeTokens[table])
+			i.problem("", "the tokens in %s were not copied: the table has another layout than the supported one%s", table, supportedVersions[table])
 		}
 	}
 	for _, read := range []func(context.Context) ([]importedToken, error){i.From.drfTokens, i.From.knoxTokens} {
@@ -34,13 +34,13 @@ func (i *Import) importTokens(ctx context.Context) error {
 	return i.endTokens(ctx, theirs)
 }
 
-// mark is the data of a token that was copied. Those made here have none.
+// mark is the data of a copied token. Tokens created imported have none.
 func (i *Import) mark() []byte { return []byte("imported: " + i.Source) }
 
 func (i *Import) importToken(ctx context.Context, t importedToken) error {
-	owner := i.here[t.user]
+	owner := i.owners[t.user]
 	if owner.id == "" {
-		return nil // the owner has been told of, or is gone
+		return nil // the owner wasn't copied, which has been reported, or doesn't exist
 	}
 	r := &token.Record{
 		ID: t.id, PublicID: token.NewPublicID(), User: owner.id, Epoch: owner.epoch, Kind: t.kind, Created: t.created, Expires: t.expires,
@@ -60,7 +60,7 @@ func (i *Import) importToken(ctx context.Context, t importedToken) error {
 	case err != nil || i.DryRun:
 		return err
 	}
-	// At Django a token outlives a change of the password, and one of knox's may live longer with each use.
+	// In Django a token outlives a change of the password, and each use may extend a token of knox.
 	next := *there
 	next.User, next.Epoch, next.Data = owner.id, owner.epoch, i.mark()
 	if t.expires == 0 || there.Expires != 0 && t.expires > there.Expires {
@@ -72,7 +72,7 @@ func (i *Import) importToken(ctx context.Context, t importedToken) error {
 	return i.Tokens.Replace(ctx, there, &next)
 }
 
-// endTokens ends the tokens that were copied and are not at Django any more.
+// endTokens deletes the copied tokens that are no longer in Django.
 func (i *Import) endTokens(ctx context.Context, theirs map[token.ID]bool) error {
 	for _, kind := range []token.Kind{token.DRF, token.Knox} {
 		ours, err := i.Tokens.List(ctx, token.Query{Kind: kind})
@@ -83,8 +83,8 @@ func (i *Import) endTokens(ctx context.Context, theirs map[token.ID]bool) error 
 			if !bytes.Equal(t.Data, i.mark()) || theirs[t.ID] {
 				continue
 			}
-			if i.doubtful {
-				i.problem("", "tokens that are not at Django any more were left as they are, since it may be another Django")
+			if i.other {
+				i.problem("", "copied tokens that are no longer in Django were kept, since this may be another Django")
 				return nil
 			}
 			i.report.Ended++

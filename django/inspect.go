@@ -12,19 +12,19 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
 )
 
-// Finding is something that was found in Django's database.
+// Finding is something that Inspect found in Django's database.
 type Finding struct {
-	Level string `json:"level"` // "info"; "warning": it won't work for some; "error": it won't work
+	Level string `json:"level"` // "info"; "warning": something won't work for some users; "error": it won't work at all
 	About string `json:"about"`
 	Hint  string `json:"hint,omitempty"` // what to do
 }
 
-// Inspect looks at all of Django's users and sessions, and says what is there and what would not work. It changes nothing.
-// now is in seconds.
+// Inspect reads all of Django's users and sessions, and reports what is there and what would not work. It changes nothing.
+// now is in seconds since 1970.
 func (db *DB) Inspect(ctx context.Context, now int64) ([]Finding, error) {
 	i := &inspection{DB: db, now: now}
-	for _, look := range []func(context.Context) error{i.users, i.hashes, i.twins, i.unnameable, i.live, i.tokens, i.feed, i.writing} {
-		if err := look(ctx); err != nil {
+	for _, inspect := range []func(context.Context) error{i.users, i.hashes, i.duplicateNames, i.unnameable, i.liveSessions, i.tokens, i.feed, i.writable} {
+		if err := inspect(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -37,7 +37,7 @@ type inspection struct {
 	found []Finding
 }
 
-func (i *inspection) say(level, hint, about string, args ...any) {
+func (i *inspection) add(level, hint, about string, args ...any) {
 	i.found = append(i.found, Finding{level, fmt.Sprintf(about, args...), hint})
 }
 
@@ -57,43 +57,43 @@ func (i *inspection) users(ctx context.Context) error {
 	if i.schema.uuid {
 		kind = "UUIDs"
 	}
-	i.say("info", "", "%d users in %s, who sign in by %s and have %s for keys", n, i.config.UserTable, i.config.UserLogin, kind)
+	i.add("info", "", "%d users in %s, who sign in by %s; their keys are %s", n, i.config.UserTable, i.config.UserLogin, kind)
 	if i.schema.groups == "" {
-		i.say("info", "", "no groups: there is no table %s_groups", i.config.UserTable)
+		i.add("info", "", "no groups: there is no table %s_groups", i.config.UserTable)
 	}
 	if !i.schema.users.has("is_active") {
-		i.say("warning", "Add the field is_active to the user model.", "users can't be disabled: %s has no column is_active", i.config.UserTable)
+		i.add("warning", "Add the field is_active to the user model.", "users can't be disabled: %s has no column is_active", i.config.UserTable)
 	}
 	return nil
 }
 
-// hashes counts the users by how their passwords are hashed.
+// hashes counts the users by the algorithm of their passwords' hashes.
 func (i *inspection) hashes(ctx context.Context) error {
 	kinds := map[string]int{}
-	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
+	_, err := queryAll(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
 		var encoded string
 		err = rows.Scan(&encoded)
 		kinds[hashKind(encoded)]++
 		return none, err
 	}, `SELECT password FROM `+quote(i.config.UserTable))
 	if err != nil {
-		return fmt.Errorf("look at the hashes: %w", err)
+		return fmt.Errorf("read the password hashes: %w", err)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		switch {
 		case kind == "unknown" || kind == "crypt":
-			i.say("warning", "They need a new password, at Django or here.", "%d users have a password hash that can't be verified: %s", kinds[kind], kind)
+			i.add("warning", "They need a new password, set in Django or here.", "%d users have a password hash that can't be verified: %s", kinds[kind], kind)
 		case kind == "unusable":
-			i.say("info", "", "%d users have no password", kinds[kind])
+			i.add("info", "", "%d users have no password", kinds[kind])
 		default:
-			i.say("info", "", "%d users have a hash of %s", kinds[kind], kind)
+			i.add("info", "", "%d users have a hash of %s", kinds[kind], kind)
 		}
 	}
 	return nil
 }
 
-// hashKind names the algorithm of a hash in Django's words: "unusable" for none at all, "unknown" for what no hasher of
-// Django's has made.
+// hashKind names the algorithm of a hash in Django's words. It is "unusable" if there is no hash, and "unknown" if it was
+// made by no hasher that Django ever had.
 func hashKind(encoded string) string {
 	algorithm, _, ok := strings.Cut(encoded, "$")
 	switch {
@@ -107,47 +107,47 @@ func hashKind(encoded string) string {
 	return "unknown"
 }
 
-// twins are users whose names are one to us: they differ in case, or in the form of Unicode.
-func (i *inspection) twins(ctx context.Context) error {
+// duplicateNames reports the names that are the same to Cloakroom: they differ only in letter case or Unicode form.
+func (i *inspection) duplicateNames(ctx context.Context) error {
 	users := map[string][]string{}
-	_, err := all(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
+	_, err := queryAll(ctx, i.read, func(rows *sql.Rows) (none struct{}, err error) {
 		var name sql.NullString
 		err = rows.Scan(&name)
 		users[account.CanonicalLogin(name.String)] = append(users[account.CanonicalLogin(name.String)], name.String)
 		return none, err
 	}, `SELECT `+quote(i.config.UserLogin)+` FROM `+quote(i.config.UserTable))
 	if err != nil {
-		return fmt.Errorf("look at the names: %w", err)
+		return fmt.Errorf("read the usernames: %w", err)
 	}
-	var named []string
+	var duplicates []string
 	for _, key := range slices.Sorted(maps.Keys(users)) {
 		if same := users[key]; len(same) > 1 {
 			slices.Sort(same)
-			named = append(named, fmt.Sprintf("%+q", same)) // %+q, or two forms of one letter would look the same
+			duplicates = append(duplicates, fmt.Sprintf("%+q", same)) // %+q: two Unicode forms of a letter would look the same
 		}
 	}
-	if len(named) > 0 {
-		i.say("warning", "Each signs in by the exact name, as at Django. An import can take only one of them.",
-			"%d names are those of several users but for their case, or their form of Unicode: %s", len(named), strings.Join(named, ", "))
+	if len(duplicates) > 0 {
+		i.add("warning", "Each signs in by the exact name, as in Django. An import can copy only one of them.",
+			"%d names belong to several users, apart from letter case or Unicode form: %s", len(duplicates), strings.Join(duplicates, ", "))
 	}
 	return nil
 }
 
-// unnameable are users whom the gateway and forward-auth can't name to applications.
+// unnameable reports the users whom the gateway and forward-auth can't name to applications.
 func (i *inspection) unnameable(ctx context.Context) error {
 	found, err := fieldvalue.FindUnnameable(ctx, i.Accounts())
 	if err != nil {
-		return fmt.Errorf("look at the names: %w", err)
+		return fmt.Errorf("read the usernames: %w", err)
 	}
 	if found.Count > 0 {
-		i.say("warning", "Change their names or addresses. Until then the gateway and forward-auth answer them 403 identity_not_expressible.",
+		i.add("warning", "Change their names or addresses. Until then the gateway and forward-auth answer their requests with 403 identity_not_expressible.",
 			"%d users can't be named in a header: %s", found.Count, found)
 	}
 	return nil
 }
 
-// strangeTokens is why a table of tokens may be another.
-var strangeTokens = map[string]string{"knox_authtoken": " (5.0 and later)"}
+// supportedVersions says which versions' layout of a token table is supported.
+var supportedVersions = map[string]string{"knox_authtoken": " (5.0 and later)"}
 
 func (i *inspection) tokens(ctx context.Context) error {
 	for _, t := range []struct{ table, what string }{{"authtoken_token", "REST framework"}, {"knox_authtoken", "knox"}} {
@@ -155,43 +155,43 @@ func (i *inspection) tokens(ctx context.Context) error {
 			continue
 		}
 		if !i.schema.tokens[t.table] {
-			i.say("warning", "", "%s is not the table of %s that is known here"+strangeTokens[t.table]+", so its tokens count for nothing", t.table, t.what)
+			i.add("warning", "", "%s has another layout than the supported one of %s"+supportedVersions[t.table]+", so its tokens are refused", t.table, t.what)
 			continue
 		}
 		n, err := i.count(ctx, `SELECT count(*) FROM `+t.table)
 		if err != nil {
 			return err
 		}
-		i.say("info", "", "%d tokens of %s", n, t.what)
+		i.add("info", "", "%d tokens of %s", n, t.what)
 	}
 	return nil
 }
 
-// feed looks for what tells of Django's changes.
+// feed reports whether the feed is installed.
 func (i *inspection) feed(ctx context.Context) error {
 	if !i.dialect.postgres {
-		i.say("info", "", "every check asks the database: SQLite doesn't tell what Django changes")
+		i.add("info", "", "every check reads the database: SQLite doesn't notify of Django's changes")
 		return nil
 	}
-	silent, err := i.silent(ctx)
+	missing, err := i.tablesWithoutFeed(ctx)
 	switch {
 	case err != nil:
 		return err
-	case len(silent) == 0:
-		i.say("info", "", "checks are answered from memory: triggers tell what Django changes")
-	case len(silent) == len(i.watches()):
-		i.say("info", "To answer from memory, run cloakroom django install-feed.", "every check asks the database: no trigger tells what Django changes")
+	case len(missing) == 0:
+		i.add("info", "", "checks are answered from memory: triggers notify of Django's changes")
+	case len(missing) == len(i.watchedTables()):
+		i.add("info", "To answer from memory, run cloakroom django install-feed.", "every check reads the database: the feed of Django's changes isn't installed")
 	default:
-		i.say("warning", "Run cloakroom django install-feed again.", "every check asks the database: the feed's triggers are missing, or turned off, on %s",
-			strings.Join(silent, ", "))
+		i.add("warning", "Run cloakroom django install-feed again.", "every check reads the database: the feed's triggers are missing or disabled on %s",
+			strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// writing looks whether what is needed could be written, and writes nothing.
-func (i *inspection) writing(ctx context.Context) error {
+// writable reports whether the database could be written to. It writes nothing.
+func (i *inspection) writable(ctx context.Context) error {
 	if err := i.Writable(ctx); err != nil {
-		i.say("error", "Let the user whom Cloakroom runs as, or whom --db names, write to the database.", "%v", err)
+		i.add("error", "Give the user that Cloakroom runs as, or that --db names, write access to the database.", "%v", err)
 	}
 	return ctx.Err()
 }

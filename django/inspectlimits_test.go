@@ -42,8 +42,8 @@ func TestCheckSaysWhereTheLimitsDiffer(t *testing.T) {
 	other.django.Do(t, "POST", "/session", map[string]any{"expiry": 60}, nil) // says nothing of the setting
 	for _, used := range []string{"not used here", "used here"} {
 		for idle, want := range map[time.Duration]string{
-			0:                "warning: sessions begun at Django end 15m0s after their last use (SESSION_COOKIE_AGE); those begun here 336h0m0s after it (--idle)",
-			5 * time.Minute:  "info: sessions begun at Django would last 15m0s there (SESSION_COOKIE_AGE); from their first use here they end 5m0s after the last one (--idle)",
+			0:                "warning: sessions created by Django end 15m0s after their last use (SESSION_COOKIE_AGE), those created here 336h0m0s after it (--idle)",
+			5 * time.Minute:  "info: sessions created by Django would last 15m0s there (SESSION_COOKIE_AGE); once used here, they end 5m0s after their last use (--idle)",
 			15 * time.Minute: "",
 		} {
 			said := p.inspected(t, func(c *django.Config) { c.Idle = idle })
@@ -67,7 +67,7 @@ func TestASignInHereCountsAtADjangoWithItsOwnBackendAlone(t *testing.T) {
 			t.Fatalf("a sign-in in the name of another backend is %d at Django", status)
 		}
 		said := p.inspected(t, nil)
-		if !strings.Contains(said, "warning: the sessions that Django has begun name the backend backends.OwnBackend") || !strings.Contains(said, "--django-auth-backend backends.OwnBackend\n") {
+		if !strings.Contains(said, "warning: the sessions that Django created name the backend backends.OwnBackend") || !strings.Contains(said, "--django-auth-backend backends.OwnBackend\n") {
 			t.Errorf("said is %s", said)
 		}
 		p.stop()

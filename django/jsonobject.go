@@ -7,15 +7,17 @@ import (
 	"slices"
 )
 
-// dict is a session's data as Django's JSONSerializer writes it: an object whose keys keep their order and whose values
-// stay the bytes that they were, so that nothing is lost of a number or of what only Python takes for JSON (NaN).
+// dict is a session's data as Django's JSONSerializer writes it: a JSON object whose keys keep their order and whose values
+// keep their bytes. So numbers lose no precision, and values that only Python accepts as JSON (NaN) survive.
 type dict struct {
-	keys   []string
-	values map[string]json.RawMessage
-	spelt  map[string][]byte // keys as they were written: half a surrogate pair, which Python allows, has no other form
+	keys    []string
+	values  map[string]json.RawMessage
+	written map[string][]byte // keys as they were written, since half a surrogate pair, which Python allows, can't be written from a Go string
 }
 
-func newDict() *dict { return &dict{values: map[string]json.RawMessage{}, spelt: map[string][]byte{}} }
+func newDict() *dict {
+	return &dict{values: map[string]json.RawMessage{}, written: map[string][]byte{}}
+}
 
 func (d *dict) set(key string, value json.RawMessage) {
 	if _, there := d.values[key]; !there {
@@ -31,7 +33,7 @@ func (d *dict) drop(key string) {
 	}
 }
 
-// text returns a value that is a string; "" if it is none, or not there.
+// text returns a value that is a string; "" if the key is missing or the value is not a string.
 func (d *dict) text(key string) string {
 	var s string
 	if json.Unmarshal(d.values[key], &s) != nil {
@@ -43,7 +45,7 @@ func (d *dict) text(key string) string {
 func (d *dict) setText(key, text string) {
 	b, err := json.Marshal(text)
 	if err != nil {
-		panic(err) // a string always can be
+		panic(err) // strings always marshal
 	}
 	d.set(key, b)
 }
@@ -55,7 +57,7 @@ func (d *dict) encode() []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.Write(d.spell(key))
+		b.Write(d.writtenKey(key))
 		b.WriteByte(':')
 		b.Write(d.values[key])
 	}
@@ -63,20 +65,20 @@ func (d *dict) encode() []byte {
 	return b.Bytes()
 }
 
-func (d *dict) spell(key string) []byte {
-	if as, ok := d.spelt[key]; ok {
+func (d *dict) writtenKey(key string) []byte {
+	if as, ok := d.written[key]; ok {
 		return as
 	}
 	b, err := json.Marshal(key)
 	if err != nil {
-		panic(err) // a string always can be
+		panic(err) // strings always marshal
 	}
 	return b
 }
 
-var errNoObject = errors.New("session data is no JSON object")
+var errNoObject = errors.New("session data is not a JSON object")
 
-// parseDict reads an object. Of a key that is there twice the last value counts, as in Python.
+// parseDict parses an object. If a key occurs twice, the last value counts, as in Python.
 func parseDict(text []byte) (*dict, error) {
 	s := scanner{text: text}
 	d := newDict()
@@ -87,7 +89,7 @@ func parseDict(text []byte) (*dict, error) {
 		return d, s.end()
 	}
 	for {
-		key, spelt, ok := s.key()
+		key, written, ok := s.key()
 		if !ok || !s.take(':') {
 			return nil, errNoObject
 		}
@@ -96,7 +98,7 @@ func parseDict(text []byte) (*dict, error) {
 			return nil, errNoObject
 		}
 		d.set(key, value)
-		d.spelt[key] = spelt
+		d.written[key] = written
 		if s.take('}') {
 			return d, s.end()
 		}
@@ -106,8 +108,7 @@ func parseDict(text []byte) (*dict, error) {
 	}
 }
 
-// scanner finds where the values of an object begin and end. It looks into them only as far as that takes: they are
-// handed on as they are.
+// scanner finds where the values of an object begin and end. It parses no more than that takes and returns values unchanged.
 type scanner struct {
 	text []byte
 	at   int
@@ -135,17 +136,17 @@ func (s *scanner) end() error {
 	return nil
 }
 
-func (s *scanner) key() (key string, spelt []byte, ok bool) {
+func (s *scanner) key() (key string, written []byte, ok bool) {
 	s.blanks()
 	from := s.at
 	if !s.string() {
 		return "", nil, false
 	}
-	spelt = s.text[from:s.at]
-	return key, spelt, json.Unmarshal(spelt, &key) == nil
+	written = s.text[from:s.at]
+	return key, written, json.Unmarshal(written, &key) == nil
 }
 
-// string moves past a string.
+// string skips a string.
 func (s *scanner) string() bool {
 	if s.at >= len(s.text) || s.text[s.at] != '"' {
 		return false
@@ -162,11 +163,11 @@ func (s *scanner) string() bool {
 	return false
 }
 
-// value returns one value without blanks around it.
+// value returns one value without the blanks around it.
 func (s *scanner) value() (json.RawMessage, bool) {
 	s.blanks()
 	from := s.at
-	var open []byte // the brackets that wait for their partners
+	var open []byte // the closing brackets that are still expected
 	for s.at < len(s.text) {
 		switch c := s.text[s.at]; c {
 		case '"':
@@ -175,7 +176,7 @@ func (s *scanner) value() (json.RawMessage, bool) {
 			}
 			continue
 		case '{', '[':
-			open = append(open, c+2) // in ASCII the partner is two further on
+			open = append(open, c+2) // in ASCII, the closing bracket comes two after the opening one
 		case '}', ']':
 			if len(open) > 0 {
 				if c != open[len(open)-1] {
@@ -200,14 +201,14 @@ func (s *scanner) cut(from int) (json.RawMessage, bool) {
 	return value, len(value) > 0
 }
 
-// members returns the object without the keys for which hidden holds, and without values that only Python takes for JSON.
-// Empty if nothing is left.
+// members returns the object without the keys for which hidden is true, and without values that only Python accepts as JSON;
+// nil if nothing is left.
 func (d *dict) members(hidden func(key string) bool) []byte {
 	shown := newDict()
 	for _, key := range d.keys {
 		if !hidden(key) && json.Valid(d.values[key]) {
 			shown.set(key, d.values[key])
-			shown.spelt[key] = d.spell(key)
+			shown.written[key] = d.writtenKey(key)
 		}
 	}
 	if len(shown.keys) == 0 {

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// Keys are Django's SECRET_KEY and, after it, its SECRET_KEY_FALLBACKS: the first signs, all verify. Never empty.
+// Keys are Django's SECRET_KEY, followed by its SECRET_KEY_FALLBACKS. The first signs; all verify. There is at least one.
 type Keys []string
 
-// chatter is what manage.py shell says before it does anything, since Django 5.2. In the place of a key it would do harm
-// silently: the real one behind it counts as a fallback, from which every session is carried over to the new key.
-var chatter = regexp.MustCompile(`^\d+ objects? (could not be|imported) `)
+// shellBanner matches what manage.py shell prints before anything else since Django 5.2. Read as the key it would do silent
+// harm: the real key behind it would be a fallback, and every session would be re-signed with the banner.
+var shellBanner = regexp.MustCompile(`^\d+ objects? (could not be|imported) `)
 
-// ReadKeys reads a file of keys, one a line: the first is SECRET_KEY, the others its fallbacks. Empty lines don't count.
+// ReadKeys reads a file of keys, one per line: SECRET_KEY, then its fallbacks. It skips empty lines.
 func ReadKeys(file string) (Keys, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -27,9 +27,9 @@ func ReadKeys(file string) (Keys, error) {
 	var keys Keys
 	for line := range strings.Lines(string(text)) {
 		key := strings.TrimRight(line, "\r\n")
-		if chatter.MatchString(key) {
-			return nil, fmt.Errorf("read Django's secret key: %s begins with what manage.py shell says, and not with a key; "+
-				"call it with -v 0, or remove that line", file)
+		if shellBanner.MatchString(key) {
+			return nil, fmt.Errorf("read Django's secret key: %s begins with a message of manage.py shell instead of a key; "+
+				"run it with -v 0, or remove that line", file)
 		}
 		if key != "" {
 			keys = append(keys, key)
@@ -41,7 +41,7 @@ func ReadKeys(file string) (Keys, error) {
 	return keys, nil
 }
 
-// salted is Django's salted_hmac with SHA-256: the key is the digest of the salt and the secret.
+// salted is Django's salted_hmac with SHA-256: the HMAC's key is the digest of the salt and the secret.
 func salted(salt, secret string, message ...string) []byte {
 	key := sha256.Sum256([]byte(salt + secret))
 	mac := hmac.New(sha256.New, key[:])
@@ -53,13 +53,13 @@ func salted(salt, secret string, message ...string) []byte {
 
 const authHashSalt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
 
-// authHash is AbstractBaseUser.get_session_auth_hash: what a session holds of the password column, so that it ends with
-// the password. It is the account's epoch.
+// authHash is AbstractBaseUser.get_session_auth_hash: the hash of the password column that a session holds, so that the
+// session ends when the password changes. It is the account's epoch.
 func authHash(secret, password string) string {
 	return hex.EncodeToString(salted(authHashSalt, secret, password))
 }
 
-// provesPassword reports whether a session's hash is that of the password column under one of the keys.
+// provesPassword reports whether hash is the authHash of the password column by one of the keys.
 func (k Keys) provesPassword(hash, password string) bool {
 	found := false
 	for _, secret := range k {

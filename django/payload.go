@@ -12,10 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxPayload bounds the JSON of one session, in bytes. It is signed, so nobody but Django and we can have made it.
+// maxPayload limits the JSON of one session, in bytes. Only Django and this program can sign it, so this is no defence
+// against strangers.
 const maxPayload = 16 << 20
 
-// pack makes P of JSON, which it brings into ASCII: compressed where that is at least two bytes shorter, like Django.
+// pack makes P (see sign.go) of JSON. It converts the JSON to ASCII and, like Django, compresses it if that makes it at
+// least two bytes shorter.
 func pack(json []byte) (string, error) {
 	plain := ascii(json)
 	var b bytes.Buffer
@@ -32,10 +34,10 @@ func pack(json []byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(plain), nil
 }
 
-// unpack makes JSON of P.
+// unpack returns the JSON in P.
 func unpack(payload string) ([]byte, error) {
 	encoded, compressed := strings.CutPrefix(payload, ".")
-	// Python's decoder takes padding as well, and so do we: what counts is the signature.
+	// Python's decoder accepts padding too. The signature has been verified, so leniency is safe.
 	data, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil {
 		return nil, fmt.Errorf("decode session data: %w", err)
@@ -57,13 +59,14 @@ func unpack(payload string) ([]byte, error) {
 	return fromLatin1(data), nil
 }
 
-// ascii writes every other character of JSON, which are all within its strings, as \uXXXX: Django reads latin-1.
+// ascii replaces every non-ASCII character of JSON, which can only be inside its strings, with \uXXXX, since Django decodes
+// the bytes as latin-1.
 func ascii(json []byte) []byte {
 	if !bytes.ContainsFunc(json, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return json
 	}
 	out := make([]byte, 0, len(json)+len(json)/2)
-	for _, r := range string(json) { // what is no UTF-8 becomes U+FFFD
+	for _, r := range string(json) { // invalid UTF-8 becomes U+FFFD
 		switch high, low := utf16.EncodeRune(r); {
 		case r < utf8.RuneSelf:
 			out = append(out, byte(r))

@@ -16,14 +16,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// The keys of a session's data that Django and we give a meaning.
+// Keys of a session's data with a meaning to Django or to this package.
 const (
 	userKey    = "_auth_user_id"
 	backendKey = "_auth_user_backend"
 	hashKey    = "_auth_user_hash"
 	expiryKey  = "_session_expiry"
 
-	// metaKey is the key under which a session's data has what Django's table has no column for.
+	// metaKey has what Django's table has no column for.
 	metaKey = "_cloakroom"
 )
 
@@ -32,8 +32,8 @@ func hidden(key string) bool {
 	return strings.HasPrefix(key, "_auth_user_") || key == expiryKey || key == metaKey
 }
 
-// meta is the value under MetaKey. When a session was last used is the time that its data is signed with, so that a use
-// changes nothing of the data itself.
+// meta is the value of metaKey. The time of the last use is the time of the signature, so a use changes nothing in the data
+// itself.
 type meta struct {
 	ID       string   `json:"id"` // the public ID
 	Method   string   `json:"method"`
@@ -43,20 +43,20 @@ type meta struct {
 	Deadline int64    `json:"deadline"`
 	IP       string   `json:"ip"`
 	Agent    string   `json:"agent"`
-	Was      []string `json:"was,omitempty"`  // hashes of the keys that the session had before rotations
-	Over     string   `json:"over,omitempty"` // the hash of the key of the session in whose place this one was begun
-	V        string   `json:"v"`              // random, so that no two states have one version
+	Was      []string `json:"was,omitempty"`  // hashes of the keys that the session had before its rotations
+	Over     string   `json:"over,omitempty"` // the hash of the key of the session that this one replaced
+	V        string   `json:"v"`              // random, so that no two states have the same version
 
-	// What the row said when it was last written here: another time or another end is Django's writing.
+	// What the row had when it was last written here: another time or another expiry means that Django has written it since.
 	At   int64 `json:"at,omitempty"`
 	Till int64 `json:"till,omitempty"`
-	Age  int64 `json:"age,omitempty"` // how long the session was to last when Django last wrote it, in seconds; 0: it never has
+	Age  int64 `json:"age,omitempty"` // how long the session was to last when Django last wrote it, in seconds; 0: Django never has
 }
 
-// djangoMethod is the method of the sessions that Django has begun.
+// djangoMethod is the sign-in method of sessions that Django created.
 const djangoMethod = "django"
 
-// maxWas bounds how many former keys lead to a session.
+// maxWas limits how many former keys of a session are kept.
 const maxWas = 16
 
 // row is a row of django_session.
@@ -65,27 +65,27 @@ type row struct {
 	expires   int64
 }
 
-// stored is a row understood: a session that somebody is signed in with.
+// stored is a row that is a session with a user.
 type stored struct {
 	row
 	*session.Record
 	dict            *dict
 	meta            meta
-	createdByDjango bool // by Django, and not used here yet: it has no meta
+	createdByDjango bool // and not used here yet, so it has no meta
 	old             bool // signed by a fallback key
 }
 
-// form is what the meaning of rows depends on.
+// form is what the meaning of a row depends on.
 type form struct {
 	keys           Keys
 	backend        string
-	idle, lifetime int64 // of the sessions that Django makes, in seconds
+	idle, lifetime int64 // of sessions that Django created, in seconds
 	zone           *time.Location
 }
 
-// errAnonymous says that a row is no session of anybody's: nobody has signed in, or the signature is not Django's, which
-// Django, too, takes for an empty session.
-var errAnonymous = fmt.Errorf("nobody is signed in: %w", session.ErrNotFound)
+// errAnonymous says that a row is an anonymous session, or that its signature is wrong, which Django treats as an empty
+// session.
+var errAnonymous = fmt.Errorf("anonymous session: %w", session.ErrNotFound)
 
 func (f *form) read(r row) (*stored, error) {
 	signed, d, err := f.keys.open(r.data)
@@ -95,10 +95,10 @@ func (f *form) read(r row) (*stored, error) {
 	return f.stored(r, signed, d)
 }
 
-// errNotJSON says that what is signed with Django's keys is no JSON.
-var errNotJSON = errors.New("no JSON")
+// errNotJSON says that data signed with one of Django's keys is not JSON.
+var errNotJSON = errors.New("session data is not JSON")
 
-// open takes apart what a row holds. [errNotJSON], or the error of verify.
+// open verifies and parses the data of a row. It returns errNotJSON or the error of verify.
 func (k Keys) open(data string) (signed, *dict, error) {
 	signed, err := k.verify(data)
 	if err != nil {
@@ -115,7 +115,7 @@ func (k Keys) open(data string) (signed, *dict, error) {
 	return signed, d, nil
 }
 
-// stored is what a row that was opened means. errAnonymous.
+// stored returns the session in a row that was opened, or errAnonymous.
 func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	if d.text(userKey) == "" || d.text(backendKey) == "" {
 		return nil, errAnonymous
@@ -131,7 +131,7 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	}
 	idle, deadline := f.limits(s.meta, d)
 	expires := r.expires
-	if rewritten { // Django may mean longer than this session was given here
+	if rewritten { // Django may have given the session more time than it has here
 		expires = min(expires, signed.at+idle, deadline)
 	}
 	s.Record = &session.Record{
@@ -141,14 +141,14 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	}
 	copy(s.ID[:], r.key)
 	if s.createdByDjango {
-		// A minute back, so that the first use here is one that is written down, and with it the absolute limit.
+		// A minute earlier, so that the first use here is written, and with it the absolute limit.
 		s.Seen = max(0, signed.at-60)
 	}
 	return s, nil
 }
 
-// djangoMeta says about a session that Django has made what we would have noted: it was last written when it was signed, which
-// is the sign-in unless a program has changed it since.
+// djangoMeta returns the meta of a session that Django created. It was last written when it was signed, which is when the
+// user signed in, unless a program has changed the session since.
 func (f *form) djangoMeta(key string, signedAt int64) meta {
 	return meta{ID: f.publicID(key), Method: djangoMethod, Created: signedAt, Idle: f.idle, Deadline: signedAt + f.lifetime}
 }
@@ -158,9 +158,9 @@ func (m meta) rewritten(signedAt, expires int64) bool {
 	return (m.At != 0 || m.Till != 0) && (m.At != signedAt || m.Till != expires)
 }
 
-// limits returns how long a session may go without a use, and when it ends whatever happens: never longer than Django meant.
-// What Django meant is in the row: how long it was to last when Django last wrote it, which is SESSION_COOKIE_AGE or what
-// set_expiry was given; and the value that set_expiry has left.
+// limits returns how long a session may go unused and when it ends in any case, which is never later than Django meant. The
+// row shows what Django meant: how long the session was to last when Django last wrote it (SESSION_COOKIE_AGE, or the
+// argument of set_expiry), and the value that set_expiry stored.
 func (f *form) limits(m meta, d *dict) (idle, deadline int64) {
 	idle, deadline = m.Idle, m.Deadline
 	if m.Age > 0 {
@@ -175,9 +175,9 @@ func (f *form) limits(m meta, d *dict) (idle, deadline int64) {
 	return idle, deadline
 }
 
-// instant reads the ISO 8601 text that set_expiry makes of a datetime.
+// instant parses the ISO 8601 text that set_expiry makes of a datetime.
 func (f *form) instant(text string) (int64, bool) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} { // both take a fraction
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} { // both accept a fraction
 		if t, err := time.ParseInLocation(layout, text, f.zone); err == nil {
 			return t.Unix(), true
 		}
@@ -185,24 +185,25 @@ func (f *form) instant(text string) (int64, bool) {
 	return 0, false
 }
 
-// browser reports whether the cookie ends with the browser: Django's set_expiry(0).
+// browser reports whether the cookie ends with the browser (Django's set_expiry(0)).
 func browser(d *dict) bool { return string(d.values[expiryKey]) == "0" }
 
-// publicID names a session that has no name yet. Who doesn't know SECRET_KEY learns nothing from it.
+// publicID returns the public ID of a session that has none yet. Without SECRET_KEY it reveals nothing about the session
+// key.
 func (f *form) publicID(key string) string {
 	mac := salted("cloakroom.public_id", f.keys[0], key)
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac[:16])
 }
 
-// version names a state of a session's data. A use changes nothing of it.
+// version identifies a state of a session's data. A use doesn't change it.
 func version(d *dict, v string) string {
 	sum := sha256.New()
 	for _, key := range d.keys {
 		if key == metaKey {
 			continue
 		}
-		for _, part := range [][]byte{ascii(d.spell(key)), ascii(d.values[key])} { // as it stands in the row
-			_, _ = fmt.Fprintf(sum, "%d:%s", len(part), part) // a hash takes everything
+		for _, part := range [][]byte{ascii(d.writtenKey(key)), ascii(d.values[key])} { // as they stand in the row
+			_, _ = fmt.Fprintf(sum, "%d:%s", len(part), part) // writing to a hash never fails
 		}
 	}
 	_, _ = sum.Write([]byte(v))
@@ -214,12 +215,13 @@ func formerKey(id session.ID) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// write makes the row of a record. from is what the session was before, whose unknown keys stay; nil: it is new.
+// write returns the row of a record. from is the session's current state, whose unknown keys are kept; nil if the session is
+// new.
 func (f *form) write(r *session.Record, from *stored) (row, *session.Record, error) {
 	d, m := newDict(), meta{Idle: r.Idle, Deadline: r.Deadline}
 	if from != nil && from.PublicID == r.PublicID {
 		d, m.Was, m.Over, m.Age = from.dict, from.meta.Was, from.meta.Over, from.meta.Age
-		if r.Idle == from.Idle { // else the limit would stay what Django has cut it to, even when Django means more again
+		if r.Idle == from.Idle { // keep our own limit, which counts again when Django gives the session more time
 			m.Idle = from.meta.Idle
 		}
 		if r.Deadline == from.Deadline {
@@ -250,7 +252,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 	m.IP, m.Agent, m.V = r.IP, r.Agent, (Tickets{}).New()
 	written := *r
 	if from != nil && from.createdByDjango && r.Seen == from.Seen {
-		written.Seen = from.signedAt() // or the row would tell of a longer age than Django meant
+		written.Seen = from.signedAt() // otherwise the row would show a longer age than Django meant
 	}
 	if idle, deadline := f.limits(m, d); m.Age > 0 {
 		written.Expires = min(r.Expires, written.Seen+idle, deadline)
@@ -258,7 +260,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 	return f.sign(d, m, &written)
 }
 
-// sign makes the row of data.
+// sign returns the row of data.
 func (f *form) sign(d *dict, m meta, r *session.Record) (row, *session.Record, error) {
 	m.At, m.Till = max(0, r.Seen), min(r.Expires, endOfTime)
 	about, err := json.Marshal(m)
@@ -275,7 +277,7 @@ func (f *form) sign(d *dict, m meta, r *session.Record) (row, *session.Record, e
 	return row{string(r.ID[:]), f.keys.sign(payload, r.Seen), r.Expires}, &written, nil
 }
 
-// fill puts values into data in the place of those that are there. Values that only Python can read stay.
+// fill replaces the values in data by others. Values that only Python can read stay.
 func fill(d *dict, values []byte) error {
 	next := newDict()
 	if len(bytes.TrimSpace(values)) > 0 {
@@ -291,7 +293,7 @@ func fill(d *dict, values []byte) error {
 	}
 	for _, key := range next.keys {
 		if hidden(key) {
-			return errors.New("session value " + key + " is Django's own")
+			return errors.New("session value " + key + " is reserved for Django")
 		}
 		d.set(key, next.values[key])
 	}

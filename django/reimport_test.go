@@ -157,7 +157,7 @@ func TestAnImportTellsWhoIsGone(t *testing.T) {
 		t.Errorf("dry run: %+v, %v", dry, err)
 	}
 	r := m.imports(1)
-	if r.Gone != 1 || r.Ended != 2 || r.Problems[0].User != "bob" || !strings.Contains(r.Problems[0].About, "is no longer at Django") {
+	if r.Gone != 1 || r.Ended != 2 || r.Problems[0].User != "bob" || !strings.Contains(r.Problems[0].About, "is no longer in Django") {
 		t.Errorf("%+v", r)
 	}
 	for text, want := range map[string]bool{tokens["ann"]: true, knox: true, own: true, tokens["bob"]: false, tokens["cy"]: false} {
@@ -184,7 +184,7 @@ func TestAnImportFromAnotherDjangoTakesNobodyForSomebodyElse(t *testing.T) {
 	other.execute(`UPDATE auth_user SET date_joined = '2020-01-02 03:04:05', is_superuser = 1`)
 	m.from = other.from
 	r := m.imports(4)
-	if r.Changed+r.Created+r.Ended != 0 || r.Gone != 1 || !strings.Contains(fmt.Sprint(r.Problems), "mallory not taken over: when users were copied the last time, the ID 1 was") {
+	if r.Changed+r.Created+r.Ended != 0 || r.Gone != 1 || !strings.Contains(fmt.Sprint(r.Problems), "mallory not copied: in the last import, the ID 1 belonged to another user") {
 		t.Errorf("%+v", r)
 	}
 	if ann := m.user("ann"); ann.ID != "1" || ann.IsSuperuser {

@@ -11,10 +11,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// A reset secret is two rows among Django's sessions in which nobody is signed in: one is found by the hash of the secret
-// and has the user; the other is found by the user and has the hash, so that a newer secret voids it. Both end by
-// themselves, and manage.py clearsessions knows what to do with them. Their keys are keyed hashes: who reads the table
-// learns no secret from them.
+// A reset secret is two anonymous rows among Django's sessions. One is found by the hash of the secret and holds the user;
+// the other is found by the user and holds the hash, so that a newer secret voids it. Both expire like sessions, and
+// manage.py clearsessions removes them. Their keys are keyed hashes, so the table reveals no secret.
 
 const resetKey = "_cloakroom_reset"
 
@@ -24,11 +23,11 @@ type reset struct {
 	Hash  string `json:"hash"`
 	Epoch string `json:"epoch"`
 
-	// Rights are those that the user had when the secret was made.
+	// Rights are the user's rights when the secret was made.
 	Rights []string `json:"rights"`
 }
 
-// resetRows returns the key of such a row, and after it those that it has if a fallback key has made it.
+// resetRows returns the key of such a row, followed by the keys that it has if a fallback key made it.
 func (f *form) resetRows(kind, of string) (rows []string) {
 	for _, secret := range f.keys {
 		rows = append(rows, hex.EncodeToString(salted("cloakroom.reset."+kind, secret, of)[:16]))
@@ -57,7 +56,7 @@ func (a *accounts) setReset(ctx context.Context, t *sql.Tx, id string, secretHas
 		return err
 	}
 	for _, keys := range [][]string{a.form.resetRows("user", id), a.form.resetRows("secret", hash)} {
-		if err := a.drop(ctx, t, keys); err != nil {
+		if err := a.deleteResets(ctx, t, keys); err != nil {
 			return err
 		}
 		if err := a.sessions.insert(ctx, t, row{keys[0], a.form.keys.sign(payload, expires), expires}); err != nil {
@@ -67,7 +66,7 @@ func (a *accounts) setReset(ctx context.Context, t *sql.Tx, id string, secretHas
 	return nil
 }
 
-func (a *accounts) drop(ctx context.Context, t *sql.Tx, keys []string) error {
+func (a *accounts) deleteResets(ctx context.Context, t *sql.Tx, keys []string) error {
 	for _, key := range keys {
 		if _, err := t.ExecContext(ctx, `DELETE FROM `+a.sessions.table()+` WHERE session_key = $1`, key); err != nil {
 			return fmt.Errorf("void reset secret: %w", err)
@@ -96,7 +95,7 @@ func (a *accounts) lockReset(ctx context.Context, t *sql.Tx, hash string, now in
 	}
 	u, err := a.locked(ctx, t, r.User)
 	if err != nil {
-		return nil, spent(err)
+		return nil, asSpent(err)
 	}
 	newest, err := a.reset(ctx, t, a.form.resetRows("user", r.User), now)
 	if err != nil {
@@ -119,10 +118,10 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 		if changed, err = a.changeLocked(ctx, t, u, change); err != nil {
 			return err
 		}
-		if err := a.drop(ctx, t, a.form.resetRows("secret", hash)); err != nil {
+		if err := a.deleteResets(ctx, t, a.form.resetRows("secret", hash)); err != nil {
 			return err
 		}
-		return a.drop(ctx, t, a.form.resetRows("user", u.ID))
+		return a.deleteResets(ctx, t, a.form.resetRows("user", u.ID))
 	})
 	if err != nil {
 		return nil, err
@@ -130,15 +129,15 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 	return changed, nil
 }
 
-// spent turns the word for what isn't there into the word for a secret that is good for nothing.
-func spent(err error) error {
+// asSpent replaces ErrNotFound by ErrResetSpent.
+func asSpent(err error) error {
 	if errors.Is(err, account.ErrNotFound) {
 		return account.ErrResetSpent
 	}
 	return err
 }
 
-// reset reads one of the rows, under whichever of the keys it is.
+// reset reads the row under whichever of the keys it has.
 func (a *accounts) reset(ctx context.Context, t *sql.Tx, keys []string, now int64) (r reset, err error) {
 	for _, key := range keys {
 		if r, err = a.resetAt(ctx, t, key, now); !errors.Is(err, account.ErrResetSpent) {
@@ -154,7 +153,7 @@ func (a *accounts) resetAt(ctx context.Context, t *sql.Tx, key string, now int64
 		return r, account.ErrResetSpent
 	}
 	if err != nil {
-		return r, fmt.Errorf("look for the reset secret: %w", err)
+		return r, fmt.Errorf("find the reset secret: %w", err)
 	}
 	_, d, err := a.form.keys.open(found.data)
 	if err != nil || now >= found.expires || json.Unmarshal(d.values[resetKey], &r) != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// What goes on when SECRET_KEY changes, and the old one stays as a fallback: each session and each token is brought under
-// the new key when it is looked at, so that it outlives the fallback.
+// When SECRET_KEY changes and the old one becomes a fallback, each session and each token is moved to the new key when it is
+// read, so that it outlives the fallback.
 
-// renew brings a session from before a change of SECRET_KEY under the new one, as Django does when it looks at the user,
-// but under the ticket that it has. nil: another program has changed the session meanwhile.
+// renew moves a session to the new key. Django does the same when it loads the user, but also gives the session another key;
+// here the ticket stays the same. It returns nil if another program has changed the session meanwhile.
 func (s *sessions) renew(ctx context.Context, found *stored) (*stored, error) {
 	if len(s.form.keys) == 1 {
 		return found, nil
@@ -37,7 +37,7 @@ func (s *sessions) renew(ctx context.Context, found *stored) (*stored, error) {
 	return found, nil
 }
 
-// renewAll gives sessions the epoch that they will have when they are used.
+// renewAll sets the epochs that these sessions will have after their next use.
 func (s *sessions) renewAll(ctx context.Context, records []*session.Record) (err error) {
 	if len(s.form.keys) == 1 {
 		return nil
@@ -50,8 +50,8 @@ func (s *sessions) renewAll(ctx context.Context, records []*session.Record) (err
 	return nil
 }
 
-// currentEpoch returns the epoch of a user under the present key, if the one that is given was made of the same password by
-// a fallback; else the one that is given.
+// currentEpoch returns the user's epoch under the first key if a fallback key made the given epoch of the same password;
+// otherwise it returns the given one.
 func (db *DB) currentEpoch(ctx context.Context, user, epoch string) (string, error) {
 	password, err := db.password(ctx, user)
 	if err != nil || password == "" {
@@ -64,7 +64,7 @@ func (db *DB) currentEpoch(ctx context.Context, user, epoch string) (string, err
 	return epoch, nil
 }
 
-// password returns the password column of a user; "" if there is no such user.
+// password returns the password column of a user; "" if the user doesn't exist.
 func (db *DB) password(ctx context.Context, id string) (string, error) {
 	key, err := db.key(id)
 	if err != nil {
@@ -78,7 +78,7 @@ func (db *DB) password(ctx context.Context, id string) (string, error) {
 	return password, err
 }
 
-// loadOurs loads a token of our own tables.
+// loadOurs loads a token from our own tables.
 func (t *tokens) loadOurs(ctx context.Context, id token.ID) (*token.Record, error) {
 	for {
 		r, err := t.Store.Load(ctx, id)
@@ -92,7 +92,7 @@ func (t *tokens) loadOurs(ctx context.Context, id token.ID) (*token.Record, erro
 	}
 }
 
-// renew brings a token under the present key. [token.ErrConflict]: it has been changed meanwhile.
+// renew moves a token to the first key. It returns [token.ErrConflict] if the token has changed meanwhile.
 func (t *tokens) renew(ctx context.Context, r *token.Record) (*token.Record, error) {
 	if len(t.db.form.keys) == 1 {
 		return r, nil
@@ -112,7 +112,7 @@ func (t *tokens) renew(ctx context.Context, r *token.Record) (*token.Record, err
 	return &next, nil
 }
 
-// renewAll gives tokens the epoch that they will have when they are used.
+// renewAll sets the epochs that these tokens will have after their next use.
 func (t *tokens) renewAll(ctx context.Context, records []*token.Record) (err error) {
 	if len(t.db.form.keys) == 1 {
 		return nil

@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// schema is what was found of Django's tables.
+// schema describes Django's tables as they were found.
 type schema struct {
 	tables      map[string]bool
 	users       table
-	uuid        bool            // the primary key of users is one
-	groups      string          // the table that joins users and groups; "": there are none
+	uuid        bool            // the users' primary key is a UUID
+	groups      string          // the table that joins users and groups; "": none
 	permissions string          // the table that joins users and permissions
-	member      string          // the column of both with the user
-	tokens      map[string]bool // the tables of tokens that can be shared
+	member      string          // the column for the user in both
+	tokens      map[string]bool // the tables of tokens with a supported layout
 }
 
-// table is a table and the types of its columns.
+// table is a table with the types of its columns.
 type table struct {
 	name    string
 	columns map[string]string
@@ -29,19 +29,19 @@ type table struct {
 func (t table) has(column string) bool { return t.columns[column] != "" }
 
 func readSchema(ctx context.Context, q querier, d dialect, c Config) (*schema, error) {
-	names, err := all(ctx, q, func(rows *sql.Rows) (name string, err error) {
+	names, err := queryAll(ctx, q, func(rows *sql.Rows) (name string, err error) {
 		err = rows.Scan(&name)
 		return name, err
 	}, d.tables)
 	if err != nil {
-		return nil, fmt.Errorf("look at the tables: %w", err)
+		return nil, fmt.Errorf("list the tables: %w", err)
 	}
 	s := &schema{tables: map[string]bool{}}
 	for _, name := range names {
 		s.tables[name] = true
 	}
 	if !s.tables[c.SessionTable] && !c.UsersOnly {
-		return nil, fmt.Errorf("there is no table %s: run manage.py migrate with django.contrib.sessions installed, or name the table",
+		return nil, fmt.Errorf("there is no table %s: run manage.py migrate with django.contrib.sessions installed, or configure the table's name",
 			c.SessionTable)
 	}
 	if s.users, err = readTable(ctx, q, d, c.UserTable); err != nil {
@@ -58,14 +58,15 @@ func readSchema(ctx context.Context, q querier, d dialect, c Config) (*schema, e
 	return s, s.findJoins(ctx, q, d, c)
 }
 
-// tokenColumns are the columns of the tables of tokens, as REST framework and knox have them.
+// tokenColumns are the columns of the token tables of REST framework and knox.
 var tokenColumns = map[string][]string{
 	"authtoken_token": {"key", "user_id", "created"},
 	"knox_authtoken":  {"digest", "token_key", "user_id", "created", "expiry"},
 }
 
-// findTokens finds the tables of tokens. Before 5.0, where the beginning of a token in its own column had eight characters,
-// knox hashed what a token stands for, and before 4.2 with a salt: such tokens are nothing to today's knox, either.
+// findTokens finds the token tables with a supported layout. Before 5.0, when its column for the beginning of a token had
+// eight characters, knox hashed tokens in another way, and before 4.2 with a salt. Today's knox doesn't accept such tokens
+// either.
 func (s *schema) findTokens(ctx context.Context, q querier, d dialect) error {
 	s.tokens = map[string]bool{}
 	for name, columns := range tokenColumns {
@@ -84,21 +85,21 @@ func (s *schema) findTokens(ctx context.Context, q querier, d dialect) error {
 
 func readTable(ctx context.Context, q querier, d dialect, name string) (table, error) {
 	t := table{name, map[string]string{}}
-	_, err := all(ctx, q, func(rows *sql.Rows) (struct{}, error) {
+	_, err := queryAll(ctx, q, func(rows *sql.Rows) (struct{}, error) {
 		var column, kind string
 		err := rows.Scan(&column, &kind)
 		t.columns[column] = kind
 		return struct{}{}, err
 	}, d.columns, name)
 	if err != nil {
-		return t, fmt.Errorf("look at table %s: %w", name, err)
+		return t, fmt.Errorf("read the columns of table %s: %w", name, err)
 	}
 	return t, nil
 }
 
 func (s *schema) checkUsers(c Config) error {
 	if len(s.users.columns) == 0 {
-		return fmt.Errorf("there is no table %s: run manage.py migrate, or name the table of AUTH_USER_MODEL", c.UserTable)
+		return fmt.Errorf("there is no table %s: run manage.py migrate, or configure the table of AUTH_USER_MODEL", c.UserTable)
 	}
 	for _, column := range []string{c.UserKey, c.UserLogin, "password"} {
 		if !s.users.has(column) {
@@ -117,7 +118,7 @@ func (t table) names() []string {
 	return names
 }
 
-// findJoins finds the tables of PermissionsMixin's many-to-many fields, and what the column with the user is called.
+// findJoins finds the tables of PermissionsMixin's many-to-many fields, and the name of their column for the user.
 func (s *schema) findJoins(ctx context.Context, q querier, d dialect, c Config) error {
 	if !s.tables["auth_group"] || !s.tables["auth_permission"] || !s.tables["django_content_type"] {
 		return nil
@@ -143,10 +144,10 @@ func (s *schema) findJoins(ctx context.Context, q querier, d dialect, c Config) 
 	return nil
 }
 
-// errNoKey says that a text can't be the primary key of a user.
+// errNoKey says that a text can't be a user's primary key.
 var errNoKey = errors.New("not a primary key")
 
-// key returns a user's ID as the database has it. Only the one spelling that Django gives an ID is one.
+// key returns a user's ID as the database has it. It accepts only the spelling that Django itself gives an ID.
 func (db *DB) key(id string) (string, error) {
 	if !db.schema.uuid {
 		if id == "" || strings.ContainsRune(id, 0) || db.schema.users.integer(db.config.UserKey) && !decimal(id) {
@@ -173,7 +174,7 @@ func (db *DB) id(key string) string {
 
 func (t table) integer(column string) bool { return strings.Contains(t.columns[column], "int") }
 
-// decimal accepts a positive number below 2^63 without leading zeros.
+// decimal accepts a positive number below 10^18 without leading zeros.
 func decimal(s string) bool {
 	return s != "" && len(s) < 19 && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }

@@ -12,24 +12,24 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// index knows whose session each row is. Django's table doesn't say: it is in the signed data. A row whose signature is as
-// before is not read again, so that keeping the index true costs a look at keys and signatures.
+// index knows the user of each row. Django's table has no column for it; it is in the signed data. A row whose signature
+// hasn't changed is not read again, so refreshing the index reads only the keys and signatures.
 type index struct {
-	busy chan struct{} // one at a time
+	busy chan struct{} // a mutex whose lock can be cancelled
 	rows map[string]indexed
 }
 
 type indexed struct {
 	signature string
-	user      string // "": nobody's
+	user      string // "": anonymous
 	public    string
-	was       []string
-	over      string
+	former    []string // hashes of former keys
+	replaced  string   // the hash of the key of the session that this one replaced
 }
 
 func newIndex() *index { return &index{busy: make(chan struct{}, 1), rows: map[string]indexed{}} }
 
-func (x *index) enter(ctx context.Context) error {
+func (x *index) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -41,32 +41,32 @@ func (x *index) enter(ctx context.Context) error {
 	}
 }
 
-func (x *index) leave() { <-x.busy }
+func (x *index) unlock() { <-x.busy }
 
-// refresh makes the index true, as q sees the table. The caller has entered.
+// refresh brings the index up to date with the table as q sees it. The caller holds the lock.
 func (x *index) refresh(ctx context.Context, s *sessions, q querier) error {
-	type signature struct{ key, tail string }
-	now, err := all(ctx, q, func(rows *sql.Rows) (r signature, err error) {
-		err = rows.Scan(&r.key, &r.tail)
+	type keyed struct{ key, signature string }
+	now, err := queryAll(ctx, q, func(rows *sql.Rows) (r keyed, err error) {
+		err = rows.Scan(&r.key, &r.signature)
 		return r, err
-	}, `SELECT session_key, `+s.dialect.of(s.dialect.tail, "session_data")+` FROM `+s.table())
+	}, `SELECT session_key, `+s.dialect.format(s.dialect.signature, "session_data")+` FROM `+s.table())
 	if err != nil {
 		return err
 	}
 	next := make(map[string]indexed, len(now))
 	var changed []string
 	for _, r := range now {
-		if known, ok := x.rows[r.key]; ok && known.signature == r.tail {
+		if known, ok := x.rows[r.key]; ok && known.signature == r.signature {
 			next[r.key] = known
 			continue
 		}
-		next[r.key] = indexed{signature: r.tail}
+		next[r.key] = indexed{signature: r.signature}
 		changed = append(changed, r.key)
 	}
 	err = s.each(ctx, q, changed, func(r row, found *stored) {
 		entry := indexed{signature: r.data[max(0, len(r.data)-43):]}
 		if found != nil {
-			entry.user, entry.public, entry.was, entry.over = found.User, found.PublicID, found.meta.Was, found.meta.Over
+			entry.user, entry.public, entry.former, entry.replaced = found.User, found.PublicID, found.meta.Was, found.meta.Over
 		}
 		next[r.key] = entry
 	})
@@ -76,15 +76,15 @@ func (x *index) refresh(ctx context.Context, s *sessions, q querier) error {
 	return err
 }
 
-// each calls do with the rows of the keys that are there; with nil for what is nobody's session.
+// each calls do with the row of each key that exists; found is nil for an anonymous session.
 func (s *sessions) each(ctx context.Context, q querier, keys []string, do func(r row, found *stored)) error {
-	query := `SELECT ` + s.columns() + ` FROM ` + s.table() + ` WHERE ` + s.dialect.of(s.dialect.anyOf, "session_key")
+	query := `SELECT ` + s.columns() + ` FROM ` + s.table() + ` WHERE ` + s.dialect.format(s.dialect.anyOf, "session_key")
 	for batch := range slices.Chunk(keys, 500) {
 		list, err := json.Marshal(batch)
 		if err != nil {
 			return err
 		}
-		rows, err := all(ctx, q, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) }, query, string(list))
+		rows, err := queryAll(ctx, q, func(rows *sql.Rows) (row, error) { return s.scan(rows.Scan) }, query, string(list))
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *sessions) each(ctx context.Context, q querier, keys []string, do func(r
 	return nil
 }
 
-// keys returns the keys of the rows that a query is about.
+// keys returns the keys of the rows that match a query.
 func (x *index) keys(q session.Query) []string {
 	var keys []string
 	for key, entry := range x.rows {
@@ -112,7 +112,7 @@ func (x *index) keys(q session.Query) []string {
 
 func (e indexed) matches(q session.Query, key string) bool {
 	return (q.User == "" || e.user == q.User) && (q.PublicID == "" || e.public == q.PublicID) && (q.After == "" || e.public > q.After) &&
-		(q.FormerID == session.ID{} || key == string(q.FormerID[:]) || slices.Contains(e.was, formerKey(q.FormerID)))
+		(q.FormerID == session.ID{} || key == string(q.FormerID[:]) || slices.Contains(e.former, formerKey(q.FormerID)))
 }
 
 func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
@@ -138,23 +138,23 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return records, nil
 }
 
-// Succeeded reports whether another session has taken the place of the one with this ID: by a rotation, or because its browser
-// has signed in anew.
+// Succeeded reports whether another session has replaced the one with this ID: by a rotation, or by a new sign-in in its
+// browser.
 func (db *DB) Succeeded(ctx context.Context, id session.ID) (bool, error) {
-	s, was, found := (*sessions)(db), formerKey(id), false
+	s, former, found := (*sessions)(db), formerKey(id), false
 	err := s.snapshot(ctx, func(*sql.Tx) error {
 		for _, entry := range s.index.rows {
-			found = found || entry.user != "" && (entry.over == was || slices.Contains(entry.was, was))
+			found = found || entry.user != "" && (entry.replaced == former || slices.Contains(entry.former, former))
 		}
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("look for the successor of a session: %w", err)
+		return false, fmt.Errorf("find the successor of a session: %w", err)
 	}
 	return found, nil
 }
 
-// snapshot calls do with one state of the table, to which the index is true.
+// snapshot refreshes the index and calls do, both on the same state of the table.
 func (s *sessions) snapshot(ctx context.Context, do func(t *sql.Tx) error) error {
 	options := &sql.TxOptions{ReadOnly: true}
 	if s.dialect.postgres {
@@ -165,11 +165,11 @@ func (s *sessions) snapshot(ctx context.Context, do func(t *sql.Tx) error) error
 		return err
 	}
 	defer t.Rollback()
-	// The connection first and then the index, here as in DeleteUser, or each could wait for the other's.
-	if err := s.index.enter(ctx); err != nil {
+	// Take the connection before the index's lock, as DeleteUser does; the other order could deadlock.
+	if err := s.index.lock(ctx); err != nil {
 		return err
 	}
-	defer s.index.leave()
+	defer s.index.unlock()
 	if err := s.index.refresh(ctx, s, t); err != nil {
 		return err
 	}
@@ -188,15 +188,16 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 	return total, nil
 }
 
-// deleteUser deletes until it finds none: a rotation may carry a session to another key between the look and the deed.
+// deleteUser deletes until it finds no session: a rotation may move a session to another key between the reading and the
+// deletion.
 func (s *sessions) deleteUser(ctx context.Context, t *sql.Tx, user string, except session.ID) (int, error) {
 	if user == "" {
-		return 0, errors.New("no user is named")
+		return 0, errors.New("the user's ID is empty")
 	}
-	if err := s.index.enter(ctx); err != nil {
+	if err := s.index.lock(ctx); err != nil {
 		return 0, err
 	}
-	defer s.index.leave()
+	defer s.index.unlock()
 	for total := 0; ; {
 		if err := s.index.refresh(ctx, s, t); err != nil {
 			return 0, err
@@ -211,7 +212,7 @@ func (s *sessions) deleteUser(ctx context.Context, t *sql.Tx, user string, excep
 			if err != nil {
 				return 0, err
 			}
-			n, err := affected(t.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE `+s.dialect.of(s.dialect.anyOf, "session_key"), string(list)))
+			n, err := affected(t.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE `+s.dialect.format(s.dialect.anyOf, "session_key"), string(list)))
 			if err != nil {
 				return 0, err
 			}

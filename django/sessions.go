@@ -10,21 +10,20 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Sessions returns Django's sessions. Their IDs are those of [Tickets].
-//
-// Rows in which nobody is signed in are not found. Public IDs are not compared with those of other sessions: 128 random
-// bits never meet. List and DeleteUser look at the signatures of all rows, and read those that are new.
+// Sessions returns Django's sessions as a store. Its session IDs are those of [Tickets]. Anonymous sessions are not found.
+// Public IDs are not checked for uniqueness, since they are 128 random bits. List and DeleteUser read the signatures of all
+// rows, and the rows whose signature has changed.
 func (db *DB) Sessions() session.Store { return (*sessions)(db) }
 
 type sessions DB
 
 func (s *sessions) db() *DB { return (*DB)(s) }
 
-// table is the table's quoted name.
+// table is the quoted name of the table.
 func (s *sessions) table() string { return quote(s.config.SessionTable) }
 
 func (s *sessions) columns() string {
-	return `session_key, session_data, ` + s.dialect.of(s.dialect.instant, "expire_date")
+	return `session_key, session_data, ` + s.dialect.format(s.dialect.instant, "expire_date")
 }
 
 func (s *sessions) scan(scan func(...any) error) (row, error) {
@@ -50,7 +49,7 @@ func (s *sessions) Create(ctx context.Context, r *session.Record) error {
 	return nil
 }
 
-// insert adds a row, and never overwrites one.
+// insert adds a row. It never overwrites one.
 func (s *sessions) insert(ctx context.Context, q querier, r row) error {
 	n, err := affected(q.ExecContext(ctx, `INSERT INTO `+s.table()+` (session_key, session_data, expire_date)
 		VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, r.key, r.data, s.db().stamp(r.expires)))
@@ -154,7 +153,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
-	// In one order everywhere, or two batches could wait for each other.
+	// Sort, so that two batches can't deadlock.
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return s.db().transaction(ctx, func(t *sql.Tx) error {
@@ -180,7 +179,7 @@ func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Use) error 
 	}
 	r := *found.Record
 	r.Seen, r.Expires = use.At, use.Expires
-	if found.meta.Age > 0 { // Django may have written it since the use was noted
+	if found.meta.Age > 0 { // Django may have written the session since the use
 		r.Expires = min(r.Expires, r.Seen+r.Idle, r.Deadline)
 	}
 	written, _, err := s.form.sign(found.dict, found.meta, &r)
@@ -197,9 +196,9 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 	return nil
 }
 
-// DeleteExpired removes also expired sessions in which nobody was signed in: what manage.py clearsessions does.
+// DeleteExpired also removes expired anonymous sessions, as manage.py clearsessions does.
 func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	// Times are cut to seconds here, so what ends within this second has ended.
+	// Times have whole seconds here, so what expires within the current second has expired.
 	n, err := s.db().exec(ctx, `DELETE FROM `+s.table()+` WHERE expire_date < $1 AND session_key IN
 		(SELECT session_key FROM `+s.table()+` WHERE expire_date < $1 ORDER BY expire_date LIMIT $2)`,
 		s.db().stamp(now+1), max(limit, 0))

@@ -8,33 +8,32 @@ import (
 	"strings"
 )
 
-// A signed text is P:T:S, which django.core.signing makes: P is base64 for URLs without padding, behind a dot if what it
-// encodes is compressed; T is the time in seconds in base 62; S is the HMAC of P:T, in the same base64.
+// A signed text is P:T:S, as django.core.signing makes it. P is unpadded base64 for URLs, with a dot in front if the encoded
+// data is compressed; T is the time in seconds in base 62; S is the HMAC of P:T, in the same base64.
 
-// sessionSalt is the qualified name of the class: db, cached_db and file share it.
+// sessionSalt is the qualified name of the session store's class, which is the same for db, cached_db and file.
 const sessionSalt = "django.contrib.sessions.SessionStore" + "signer"
 
-// errSignature says that none of the keys has made a signature.
-var errSignature = errors.New("signed by nobody we know")
+var errSignature = errors.New("no configured SECRET_KEY matches the signature")
 
 func signature(secret, text string) string {
 	return base64.RawURLEncoding.EncodeToString(salted(sessionSalt, secret, text))
 }
 
-// sign signs P as of a time.
+// sign signs P at a time.
 func (k Keys) sign(payload string, at int64) string {
 	text := payload + ":" + base62(at)
 	return text + ":" + signature(k[0], text)
 }
 
-// signed is a signed text that one of the keys has made.
+// signed is a signed text whose signature has been verified.
 type signed struct {
 	payload string // P
 	at      int64  // T
-	old     bool   // by a fallback key
+	old     bool   // signed by a fallback key
 }
 
-// verify takes a signed text apart.
+// verify verifies a signed text and splits it.
 func (k Keys) verify(text string) (signed, error) {
 	body, mac, ok := cutLast(text)
 	payload, stamp, timed := cutLast(body)
@@ -71,7 +70,7 @@ func base62(n int64) string {
 	return string(digits)
 }
 
-// unbase62 reads what fits into eight digits, which is six million years.
+// unbase62 parses at most eight digits, enough for six million years.
 func unbase62(s string) (int64, bool) {
 	if s == "" || len(s) > 8 {
 		return 0, false

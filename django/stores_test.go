@@ -3,7 +3,6 @@ package django_test
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"path/filepath"
@@ -44,20 +43,7 @@ func each(t *testing.T, test func(t *testing.T, address func(t testing.TB) strin
 	}
 }
 
-func postgresAddress(t testing.TB) string {
-	address := pgserver.Test(t)
-	t.Cleanup(func() {
-		db, err := sql.Open("pgx", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		if _, err := db.Exec("DROP SCHEMA IF EXISTS cloakroom CASCADE"); err != nil {
-			t.Error(err)
-		}
-	})
-	return address
-}
+func postgresAddress(t testing.TB) string { return pgserver.Test(t) }
 
 func sqliteAddress(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "db.sqlite3")

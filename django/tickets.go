@@ -7,20 +7,20 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Tickets are Django's session keys: 32 lower-case letters and digits, about 165 bits. Unlike others they are stored as
-// they are, so their IDs tell them.
+// Tickets are Django's session keys: 32 lower-case letters and digits, about 165 bits. Unlike other tickets they are stored
+// in plain text: a session's ID is the ticket itself.
 type Tickets struct{}
 
 const keyAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-// New returns a key that nobody can guess.
+// New returns a new random key.
 func (Tickets) New() string {
 	key := make([]byte, 0, len(session.ID{}))
 	var random [48]byte
 	for {
-		_, _ = rand.Read(random[:]) // never fails: it ends the process instead
+		_, _ = rand.Read(random[:]) // never fails: it crashes the process instead
 		for _, b := range random {
-			if b >= 252 { // the last whole multiple of 36: each character is as likely as any other
+			if b >= 252 { // 252 is the largest multiple of 36 in a byte, so all characters are equally likely
 				continue
 			}
 			if key = append(key, keyAlphabet[b%36]); len(key) == cap(key) {
@@ -30,8 +30,8 @@ func (Tickets) New() string {
 	}
 }
 
-// ID accepts what New and Django make. Django takes any text of eight characters and more from a client, but has never
-// given out another.
+// ID accepts only keys as New and Django make them. Django accepts any text of eight or more characters from a client, but
+// makes no others.
 func (Tickets) ID(ticket string) (session.ID, bool) {
 	var id session.ID
 	if len(ticket) != len(id) || strings.Trim(ticket, keyAlphabet) != "" {

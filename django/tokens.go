@@ -15,8 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// The IDs of tokens that are in Django's tables begin with what the table is looked through by, and end with a mark that
-// no hash has by chance: a key of REST framework's is 20 bytes, and knox's digests are told apart by their first 24.
+// The ID of a token in Django's tables consists of the part by which the table is searched and a mark that no hash has by
+// chance. REST framework's keys are 20 bytes; knox's digests are identified by their first 24 bytes.
 const (
 	drfMark  = "Django's key"
 	knoxMark = "knox\x00sha"
@@ -24,24 +24,24 @@ const (
 	knoxSize = 24
 )
 
-// tokens keeps what has a table at Django there, and the rest with us.
+// tokens keeps tokens in Django's table if there is one for their kind, and otherwise in our own.
 type tokens struct {
 	token.Store // ours
 	db          *DB
 }
 
-// Tokens returns a store that keeps REST framework's and knox's tokens in Django's tables, where these are, and the others in
-// ours. In Django's they have neither names nor scopes nor last uses. As at Django, such a token outlives a change of the
-// password that was made there. A service on it needs [DB.SetUpTokens].
+// Tokens returns a store that keeps the tokens of REST framework and knox in Django's tables, if these exist, and all other
+// tokens in ours. Tokens in Django's tables have no names, scopes or times of last use. As in Django, they outlive a
+// password change made there. A service on this store needs [DB.SetUpTokens].
 func (db *DB) Tokens(ours token.Store) token.Store { return &tokens{ours, db} }
 
-// SetUpTokens makes a service on [DB.Tokens] know tokens by what Django's tables have of them, and hand out the one token
-// again that a user of REST framework has.
+// SetUpTokens makes a service on [DB.Tokens] identify tokens as Django's tables do, and return the existing token of a user
+// of REST framework, who can have only one.
 func (db *DB) SetUpTokens(s *token.Service) {
-	s.ID, s.Extra, s.Existing = db.tokenID, db.extraTokenData, db.existingToken
+	s.ID, s.Extra, s.Existing = db.tokenID, db.tokenExtra, db.existingToken
 }
 
-// has reports whether Django has a table for a kind.
+// has reports whether Django has a table for a kind of tokens.
 func (db *DB) has(kind token.Kind) bool {
 	return kind == token.DRF && db.schema.tokens["authtoken_token"] || kind == token.Knox && db.schema.tokens["knox_authtoken"]
 }
@@ -69,8 +69,8 @@ func knoxID(digest []byte) (id token.ID) {
 	return id
 }
 
-// extraTokenData is what knox's table has of a token besides: the rest of the digest, and the beginning of the text.
-func (db *DB) extraTokenData(kind token.Kind, text string) []byte {
+// tokenExtra returns what knox's table stores besides the ID: the rest of the digest, and the beginning of the token.
+func (db *DB) tokenExtra(kind token.Kind, text string) []byte {
 	if kind != token.Knox || !db.has(kind) {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (db *DB) extraTokenData(kind token.Kind, text string) []byte {
 	return append(digest[:], text[:min(len(text), 15)]...)
 }
 
-// existingToken returns the one token that a user of REST framework has.
+// existingToken returns the token of a user of REST framework; "" if there is none.
 func (db *DB) existingToken(ctx context.Context, n token.Params) (text string, err error) {
 	if n.Kind != token.DRF || !db.has(n.Kind) {
 		return "", nil
@@ -94,8 +94,8 @@ func (db *DB) existingToken(ctx context.Context, n token.Params) (text string, e
 	return text, err
 }
 
-// kindOf returns whose table a token is in; "" if it is ours.
-func kindOf(id token.ID) token.Kind {
+// djangoKind returns the kind of a token in Django's tables; "" if the token is in ours.
+func djangoKind(id token.ID) token.Kind {
 	switch {
 	case string(id[drfSize:]) == drfMark:
 		return token.DRF
@@ -105,9 +105,10 @@ func kindOf(id token.ID) token.Kind {
 	return ""
 }
 
-// theirs is the condition for the row of a token, and what it needs. Digests with one beginning are next to each other.
-func theirs(id token.ID) (condition string, args []any) {
-	if kindOf(id) == token.DRF {
+// djangoRow returns the condition, with its arguments, for the row of a token. Digests with the same beginning are next to
+// each other in the index.
+func djangoRow(id token.ID) (condition string, args []any) {
+	if djangoKind(id) == token.DRF {
 		return `t.key = $1`, []any{hex.EncodeToString(id[:drfSize])}
 	}
 	beginning := hex.EncodeToString(id[:knoxSize])
@@ -119,9 +120,9 @@ func (t *tokens) query(kind token.Kind) string {
 	db := t.db
 	table, column, expiry := "authtoken_token", "key", "NULL"
 	if kind == token.Knox {
-		table, column, expiry = "knox_authtoken", "digest", db.dialect.of(db.dialect.instant, "t.expiry")
+		table, column, expiry = "knox_authtoken", "digest", db.dialect.format(db.dialect.instant, "t.expiry")
 	}
-	return `SELECT t.` + column + `, CAST(t.user_id AS TEXT), ` + db.dialect.of(db.dialect.instant, "t.created") + `, ` + expiry +
+	return `SELECT t.` + column + `, CAST(t.user_id AS TEXT), ` + db.dialect.format(db.dialect.instant, "t.created") + `, ` + expiry +
 		`, u.password FROM ` + table + ` t JOIN ` + quote(db.config.UserTable) + ` u ON u.` + quote(db.config.UserKey) + ` = t.user_id`
 }
 
@@ -151,11 +152,11 @@ func (t *tokens) scan(kind token.Kind, scan func(...any) error) (*token.Record, 
 }
 
 func (t *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
-	kind := kindOf(id)
+	kind := djangoKind(id)
 	if kind == "" {
 		return t.loadOurs(ctx, id)
 	}
-	condition, args := theirs(id)
+	condition, args := djangoRow(id)
 	r, err := t.scan(kind, t.db.read.QueryRowContext(ctx, t.query(kind)+` WHERE `+condition, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, token.ErrNotFound
@@ -167,7 +168,7 @@ func (t *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 }
 
 func (t *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit) error {
-	kind := kindOf(r.ID)
+	kind := djangoKind(r.ID)
 	if kind == "" {
 		return t.Store.Create(ctx, r, limit)
 	}
@@ -183,7 +184,7 @@ func (t *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit)
 			return t.insert(ctx, tx, `INSERT INTO authtoken_token (key, created, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 				hex.EncodeToString(r.ID[:drfSize]), t.db.stamp(r.Created), user)
 		}
-		if err := t.room(ctx, tx, user, limit); err != nil {
+		if err := t.makeRoom(ctx, tx, user, limit); err != nil {
 			return err
 		}
 		return t.insertKnox(ctx, tx, r, user)
@@ -218,9 +219,9 @@ func (t *tokens) insertKnox(ctx context.Context, tx *sql.Tx, r *token.Record, us
 		hex.EncodeToString(r.Data[:sha512.Size]), t.db.stamp(r.Created), user, expiry, string(r.Data[sha512.Size:]))
 }
 
-// lockOwner holds the row of a user until the transaction ends. A token in Django's tables doesn't say of which password it
-// was made, and would count under the next one too: so that must still be the password, and the user active.
-// [token.ErrEpochChanged].
+// lockOwner locks the user's row until the transaction ends. A token in Django's tables doesn't record the password it was
+// made under, so it would stay valid under the next one. Therefore the password must still be the same, and the user active;
+// otherwise the error is [token.ErrEpochChanged].
 func (t *tokens) lockOwner(ctx context.Context, tx *sql.Tx, user, epoch string) error {
 	db := t.db
 	active := "1 = 1"
@@ -243,13 +244,13 @@ func (t *tokens) lockOwner(ctx context.Context, tx *sql.Tx, user, epoch string) 
 	return nil
 }
 
-// room sees that a user, whose row is locked, has no more tokens than allowed, the new one included.
-func (t *tokens) room(ctx context.Context, tx *sql.Tx, user string, limit token.Limit) error {
+// makeRoom enforces the limit on a user's tokens, the new one included. The user's row is locked.
+func (t *tokens) makeRoom(ctx context.Context, tx *sql.Tx, user string, limit token.Limit) error {
 	if limit.Max <= 0 {
 		return nil
 	}
 	db := t.db
-	live, err := all(ctx, tx, func(rows *sql.Rows) (digest string, err error) {
+	live, err := queryAll(ctx, tx, func(rows *sql.Rows) (digest string, err error) {
 		err = rows.Scan(&digest)
 		return digest, err
 	}, `SELECT digest FROM knox_authtoken WHERE user_id = $1 AND (expiry IS NULL OR expiry >= $2) ORDER BY created`, user, db.stamp(limit.Now+1))
@@ -270,26 +271,26 @@ func (t *tokens) room(ctx context.Context, tx *sql.Tx, user string, limit token.
 	return nil
 }
 
-// Replace refuses Django's tokens: there is nothing about them that could change.
+// Replace refuses to change tokens in Django's tables, which have nothing that could change.
 func (t *tokens) Replace(ctx context.Context, old, new *token.Record) error {
-	if kindOf(old.ID) != "" {
-		return errors.New("a token of Django's can't be changed")
+	if djangoKind(old.ID) != "" {
+		return errors.New("tokens in Django's tables can't be changed")
 	}
 	return t.Store.Replace(ctx, old, new)
 }
 
-// Touch notes the uses of our own tokens. Django's have no column for it.
+// Touch records uses of tokens in our own tables. Django's have no column for them.
 func (t *tokens) Touch(ctx context.Context, uses []token.Used) error {
-	return t.Store.Touch(ctx, slices.DeleteFunc(slices.Clone(uses), func(u token.Used) bool { return kindOf(u.ID) != "" }))
+	return t.Store.Touch(ctx, slices.DeleteFunc(slices.Clone(uses), func(u token.Used) bool { return djangoKind(u.ID) != "" }))
 }
 
 func (t *tokens) Delete(ctx context.Context, id token.ID) error {
-	kind := kindOf(id)
+	kind := djangoKind(id)
 	if kind == "" {
 		return t.Store.Delete(ctx, id)
 	}
 	table := map[token.Kind]string{token.DRF: "authtoken_token", token.Knox: "knox_authtoken"}[kind]
-	condition, args := theirs(id)
+	condition, args := djangoRow(id)
 	if _, err := t.db.exec(ctx, `DELETE FROM `+table+` WHERE `+strings.ReplaceAll(condition, "t.", ""), args...); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
@@ -340,7 +341,7 @@ func (t *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, erro
 	return records, nil
 }
 
-// list returns the tokens of a kind; nil in the place of one that is none of Django's making.
+// list returns the tokens of a kind, with nil for a row that Django can't have made.
 func (t *tokens) list(ctx context.Context, kind token.Kind, user string) ([]*token.Record, error) {
 	query, args := t.query(kind), []any{}
 	if user != "" {
@@ -350,7 +351,7 @@ func (t *tokens) list(ctx context.Context, kind token.Kind, user string) ([]*tok
 		}
 		query, args = query+` WHERE t.user_id = $1`, []any{key}
 	}
-	return all(ctx, t.db.read, func(rows *sql.Rows) (*token.Record, error) {
+	return queryAll(ctx, t.db.read, func(rows *sql.Rows) (*token.Record, error) {
 		r, err := t.scan(kind, rows.Scan)
 		if errors.Is(err, token.ErrNotFound) {
 			return nil, nil
@@ -359,7 +360,7 @@ func (t *tokens) list(ctx context.Context, kind token.Kind, user string) ([]*tok
 	}, query, args...)
 }
 
-// DeleteExpired removes also knox's, which knox itself removes only when their owners come back.
+// DeleteExpired also removes knox's expired tokens. knox itself removes them only when their user signs in again.
 func (t *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
 	n := 0
 	if t.db.has(token.Knox) {

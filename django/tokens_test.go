@@ -256,7 +256,7 @@ func TestTokensOfAnOldKnoxAreLeftAlone(t *testing.T) {
 			}
 			from := opened(t, django.Config{Database: database, Keys: keys})
 			found, err := from.Inspect(t.Context(), time.Now().Unix())
-			if err != nil || !strings.Contains(fmt.Sprint(found), "knox_authtoken is not the table of knox that is known here (5.0 and later)") {
+			if err != nil || !strings.Contains(fmt.Sprint(found), "knox_authtoken has another layout than the supported one of knox (5.0 and later)") {
 				t.Errorf("%s: %v, %v", columns, found, err)
 			}
 			if r := imported(t, target(t, ""), from); r.Tokens != 0 || len(r.Problems) != 1 {

@@ -10,14 +10,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// Transact runs one such step at a time. Django takes no part in our lock; but a user is locked as it is loaded, together
-// with its groups, and Django's administration, too, begins a change of a user or a group with that row.
+// Transact runs one such step at a time among Cloakroom's nodes. Django doesn't take the advisory lock, but loading a user
+// here locks the row and its groups, and Django's admin also starts a change of a user or group with that row.
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	deleted := ""
 	err := a.attempt(ctx, func(t *sql.Tx) error {
 		if a.dialect.lockRights != "" {
 			if _, err := t.ExecContext(ctx, a.dialect.lockRights); err != nil {
-				return fmt.Errorf("wait for other changes of users and groups: %w", err)
+				return fmt.Errorf("lock users and groups: %w", err)
 			}
 		}
 		return do(accountTx{a, ctx, t, &deleted})
@@ -28,13 +28,13 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 	return a.explained(ctx, err)
 }
 
-// accountTx is an account.Tx.
+// accountTx implements account.Tx.
 type accountTx struct {
 	*accounts
 	ctx context.Context
 	tx  *sql.Tx
 
-	deleted *string // "user" or "group", once the row of one has been removed
+	deleted *string // "user" or "group" if do has deleted one; "" otherwise
 }
 
 func (t accountTx) Load(id string) (*account.User, error) { return t.locked(t.ctx, t.tx, id) }
@@ -69,7 +69,7 @@ func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error
 	return t.setReset(t.ctx, t.tx, id, secretHash, expires)
 }
 
-// groupID returns the number of a group, which nobody else changes before the transaction ends.
+// groupID returns the ID of a group and locks its row until the transaction ends.
 func (t accountTx) groupID(name string) (int64, error) {
 	if t.schema.groups == "" {
 		return 0, account.ErrNotFound
@@ -87,7 +87,7 @@ func (t accountTx) Group(name string) (account.Group, error) {
 }
 
 func (t accountTx) permissionsOf(group int64) ([]string, error) {
-	found, err := all(t.ctx, t.tx, func(rows *sql.Rows) (name string, err error) {
+	found, err := queryAll(t.ctx, t.tx, func(rows *sql.Rows) (name string, err error) {
 		err = rows.Scan(&name)
 		return name, err
 	}, `SELECT `+permissionName+` JOIN auth_group_permissions gp ON gp.permission_id = p.id WHERE gp.group_id = $1`, group)
@@ -100,7 +100,7 @@ func (t accountTx) permissionsOf(group int64) ([]string, error) {
 
 func (t accountTx) CreateGroup(g account.Group) error {
 	if t.schema.groups == "" {
-		return errors.New("no groups here: the tables of django.contrib.auth are missing")
+		return errors.New("groups are not available: the tables of django.contrib.auth are missing")
 	}
 	n, err := affected(t.tx.ExecContext(t.ctx, `INSERT INTO auth_group (name) VALUES ($1) ON CONFLICT DO NOTHING`, g.Name))
 	if err != nil {
@@ -112,7 +112,7 @@ func (t accountTx) CreateGroup(g account.Group) error {
 	return t.ChangeGroup(g)
 }
 
-// ChangeGroup writes what is different, and nothing else: what Django takes from the group at the same time stays taken.
+// ChangeGroup writes only the differences, so that a permission that Django removes at the same time stays removed.
 func (t accountTx) ChangeGroup(g account.Group) error {
 	id, err := t.groupID(g.Name)
 	if err != nil {
@@ -126,11 +126,11 @@ func (t accountTx) ChangeGroup(g account.Group) error {
 		if slices.Contains(g.Permissions, name) {
 			continue
 		}
-		// Two of Django's permissions may have one name here: that of the app and the codename.
+		// Two permissions in Django may have the same name here, which is the app's label and the codename.
 		_, err := t.tx.ExecContext(t.ctx, `DELETE FROM auth_group_permissions WHERE group_id = $1 AND permission_id IN (SELECT p.id
 			FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id WHERE c.app_label || '.' || p.codename = $2)`, id, name)
 		if err != nil {
-			return fmt.Errorf("take permission from group: %w", err)
+			return fmt.Errorf("remove permission from group: %w", err)
 		}
 	}
 	after := slices.Sorted(slices.Values(g.Permissions))
@@ -143,7 +143,7 @@ func (t accountTx) ChangeGroup(g account.Group) error {
 			return err
 		}
 		if _, err := t.tx.ExecContext(t.ctx, `INSERT INTO auth_group_permissions (group_id, permission_id) VALUES ($1, $2)`, id, n); err != nil {
-			return fmt.Errorf("give permission to group: %w", err)
+			return fmt.Errorf("add permission to group: %w", err)
 		}
 	}
 	return nil

@@ -1,5 +1,5 @@
-// Package djangoserver runs a real Django for tests: a project of its own with sessions, accounts and REST framework's
-// tokens, on a database of the test's choice, served by gunicorn on a free port.
+// Package djangoserver runs a real Django for tests: a project with sessions, accounts and REST framework's tokens, on a
+// database of the test's choice, served by gunicorn on a free port.
 package djangoserver
 
 import (
@@ -24,7 +24,7 @@ import (
 //go:embed all:site
 var site embed.FS
 
-// python is Debian's, for which Debian's Django is. CLOAKROOM_PYTHON names another, with a Django of its own.
+// python returns Debian's Python, for which Debian's Django is installed. CLOAKROOM_PYTHON names another one with a Django.
 func python() string {
 	if own := os.Getenv("CLOAKROOM_PYTHON"); own != "" {
 		return own
@@ -32,22 +32,22 @@ func python() string {
 	return "/usr/bin/python3"
 }
 
-// Config says what Django to run.
+// Config configures the Django project.
 type Config struct {
 	Database   string   // "sqlite:PATH" or "postgres://…"
-	Keys       []string // SECRET_KEY and its fallbacks
-	Hashers    []string // PASSWORD_HASHERS; nil: all, the preferred one at less than its cost
+	Keys       []string // SECRET_KEY, followed by SECRET_KEY_FALLBACKS
+	Hashers    []string // PASSWORD_HASHERS; nil: all of Django's, with fewer iterations for the preferred one
 	UserModel  string   // AUTH_USER_MODEL, one of the project's: "people.Person" or "members.Member"; "": Django's own
 	Engine     string   // SESSION_ENGINE, the last part of its name; "": db
 	Serializer string   // SESSION_SERIALIZER; "": Django's JSONSerializer
 	CookieAge  int      // SESSION_COOKIE_AGE; 0: Django's default
 	Backends   []string // AUTHENTICATION_BACKENDS; nil: Django's default
-	Middleware []string // what comes before Django's own in MIDDLEWARE
-	TimeZone   string   // TIME_ZONE, with USE_TZ off; "": it is on
-	Django     Django   // which one runs it
+	Middleware []string // put before Django's own in MIDDLEWARE
+	TimeZone   string   // TIME_ZONE, with USE_TZ off; "": USE_TZ is on
+	Django     Django   // the version of Django that runs it
 }
 
-// Site is a Django.
+// Site is a running or stopped Django project.
 type Site struct {
 	URL string // where it is served, after Start
 
@@ -57,7 +57,7 @@ type Site struct {
 	output *bytes.Buffer
 }
 
-// New makes a project and migrates its database.
+// New sets up a project and migrates its database.
 func New(t testing.TB, c Config) *Site {
 	t.Helper()
 	s := &Site{config: c, dir: files(t)}
@@ -87,8 +87,8 @@ var unpacked = sync.OnceValues(func() (string, error) {
 	return dir, os.CopyFS(dir, project)
 })
 
-//lint:ignore U1000 nobody reads it: it is what keeps the pipe open
-var watched io.Closer // until it is closed, nobody removes the project; the system does, however the process ends
+//lint:ignore U1000 it is never read; it keeps the pipe open
+var watched io.Closer // the project is removed when this pipe is closed, which the system does however the process ends
 
 func removeAtEnd(dir string) (err error) {
 	c := exec.Command("sh", "-c", `cat >/dev/null; rm -rf "$0"`, dir)
@@ -99,7 +99,7 @@ func removeAtEnd(dir string) (err error) {
 	return c.Start()
 }
 
-// files returns the directory of the project, one for the process.
+// files returns the directory of the project, which the process unpacks once.
 func files(t testing.TB) string {
 	t.Helper()
 	dir, err := unpacked()
@@ -109,7 +109,7 @@ func files(t testing.TB) string {
 	return dir
 }
 
-// Manage runs manage.py, and returns what it prints.
+// Manage runs manage.py and returns its output.
 func (s *Site) Manage(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := s.TryManage(t, args...)
@@ -185,7 +185,7 @@ func (s *Site) wait(t testing.TB) {
 	}
 }
 
-// Stop ends the server.
+// Stop kills the server.
 func (s *Site) Stop() {
 	if s.server == nil {
 		return
@@ -195,10 +195,10 @@ func (s *Site) Stop() {
 	s.server = nil
 }
 
-// Group is the process group of the server.
+// Group returns the process group of the server.
 func (s *Site) Group() int { return s.server.Process.Pid }
 
-// Run calls one of the project's operations, and decodes its result unless into is nil.
+// Run calls one of the project's operations (see site/operations.py), and decodes its result into into unless that is nil.
 func (s *Site) Run(t testing.TB, do string, with map[string]any, into any) {
 	t.Helper()
 	b := s.Browser(t)
@@ -214,13 +214,13 @@ func (s *Site) Run(t testing.TB, do string, with map[string]any, into any) {
 	}
 }
 
-// Browser is somebody with cookies.
+// Browser is an HTTP client with cookies.
 type Browser struct {
 	Client *http.Client
 	base   string
 }
 
-// Browser returns a new one, without cookies.
+// Browser returns a new browser without cookies.
 func (s *Site) Browser(t testing.TB) *Browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -230,10 +230,10 @@ func (s *Site) Browser(t testing.TB) *Browser {
 	return &Browser{&http.Client{Jar: jar, Timeout: time.Minute}, s.URL}
 }
 
-// At returns the same browser at another site. Cookies know no ports: both sites get them.
+// At returns the same browser for another site. Cookies ignore ports, so both sites get them.
 func (b *Browser) At(base string) *Browser { return &Browser{b.Client, base} }
 
-// Do sends a request with a JSON body, unless it is nil, and decodes the answer's into answer unless that is nil.
+// Do sends a request, with body as JSON unless it is nil, and decodes the response into answer unless that is nil.
 func (b *Browser) Do(t testing.TB, method, path string, body, answer any) (status int) {
 	t.Helper()
 	var sent io.Reader
@@ -253,7 +253,7 @@ func (b *Browser) Do(t testing.TB, method, path string, body, answer any) (statu
 	return b.Send(t, r, answer)
 }
 
-// Send sends a request as it is, and decodes the answer into answer unless that is nil.
+// Send sends a request as it is, and decodes the response into answer unless that is nil.
 func (b *Browser) Send(t testing.TB, r *http.Request, answer any) (status int) {
 	t.Helper()
 	got, err := b.Client.Do(r)
@@ -274,7 +274,7 @@ func (b *Browser) Send(t testing.TB, r *http.Request, answer any) (status int) {
 	return got.StatusCode
 }
 
-// TryDo sends a request without a body, and returns the status; 0 if there is no answer.
+// TryDo sends a request without a body and returns the status; 0 if there is no response.
 func (b *Browser) TryDo(method, path string) (status int) {
 	r, err := http.NewRequest(method, b.base+path, nil)
 	if err != nil {

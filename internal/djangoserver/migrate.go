@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// templates are files from which databases are made as Django migrates them, by what makes them differ: one migration for
-// the process is enough, and takes a second.
+// templates are dumps of migrated databases, by the configuration that their schema depends on. Migrating takes a second or
+// more; restoring a dump takes less.
 var templates sync.Map
 
-// migrate makes the database what Django makes of an empty one.
+// migrate brings an empty database to the state after manage.py migrate.
 func (s *Site) migrate(t testing.TB) {
 	t.Helper()
 	path, sqlite := strings.CutPrefix(s.config.Database, "sqlite:")
@@ -53,7 +53,7 @@ func copyFile(t testing.TB, from, to string) {
 	}
 }
 
-// postgres runs one of PostgreSQL's programs for clients.
+// postgres runs one of PostgreSQL's client programs.
 func postgres(t testing.TB, program string, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput(); err != nil {

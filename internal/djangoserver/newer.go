@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// Django is a Django that a Site runs on. The zero value is the one that Python finds by itself.
+// Django is an installed version of Django. The zero value is the one that Python finds by itself.
 type Django struct {
 	Version string // such as "5.2"
 	path    string // PYTHONPATH
 }
 
-// Environ is what lets a Python find this Django.
+// Environ returns the environment variables that make Python find this Django.
 func (d Django) Environ() []string {
 	if d.path == "" {
 		return nil
@@ -24,8 +24,8 @@ func (d Django) Environ() []string {
 	return []string{"PYTHONPATH=" + d.path}
 }
 
-// Newer returns the Djangos of later Debian releases, which make test unpacks into .cache/django, the newest last. It skips a
-// test where there are none, unless nothing is to be left out.
+// Newer returns the versions of Django from later Debian releases, the newest last. make test unpacks them into
+// .cache/django. If there are none, Newer skips the test, or fails it if CLOAKROOM_TESTS_NEED_ALL is set.
 func Newer(t testing.TB) (all []Django) {
 	t.Helper()
 	places, err := filepath.Glob(filepath.Join(root(t), ".cache", "django", "*", "usr", "lib", "python3", "dist-packages"))
@@ -49,7 +49,7 @@ func Newer(t testing.TB) (all []Django) {
 	return all
 }
 
-// root is the directory of the module, which holds the one of the test.
+// root returns the directory of the module that contains the test.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()

@@ -167,13 +167,20 @@ func (s *Server) Database(ctx context.Context) (url string, err error) {
 	return s.URL(name), run(ctx, s.URL("postgres"), "CREATE DATABASE "+name)
 }
 
+// dropSchemas drops all schemas but the system's. What a test leaves in one would be there for the next test.
+const dropSchemas = `DO $$ DECLARE name text; BEGIN
+	FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+		EXECUTE format('DROP SCHEMA %I CASCADE', name);
+	END LOOP;
+END $$`
+
 // GiveBack ends all connections to a database that Database returned, and empties it. To drop it would make the server
 // write everything to the disk.
 func (s *Server) GiveBack(ctx context.Context, url string) error {
 	name := url[strings.LastIndexByte(url, '/')+1:]
 	err := run(ctx, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "+
 		"WHERE datname = current_database() AND pid <> pg_backend_pid()",
-		"DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC", "ALTER DATABASE "+name+" RESET ALL")
+		dropSchemas, "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC", "ALTER DATABASE "+name+" RESET ALL")
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-"""An authentication backend of the project's own, as sites have them beside or in the place of Django's."""
+"""An authentication backend of the project's own, instead of or besides Django's."""
 from django.contrib.auth.backends import ModelBackend
 
 

@@ -9,7 +9,7 @@ def note(request, **kwargs):
 
 
 class LeaveNewerSession:
-    """A session that is gone when the view ends, and not by Django's logout, was ended or renewed at Cloakroom."""
+    """If a session is gone when the view ends, and Django's logout didn't end it, Cloakroom ended or renewed it."""
 
     def __init__(self, get_response):
         self.get_response = get_response

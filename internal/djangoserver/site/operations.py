@@ -1,4 +1,4 @@
-"""What an administrator does in Django: each through the ORM, as the admin's pages do it."""
+"""Operations of an administrator, done through the ORM as Django's admin does them."""
 import copy
 from datetime import datetime
 
@@ -41,7 +41,7 @@ def encoded(name):
 
 
 def make(password, salt, hasher, cost=None):
-    """A hash; cost has the hasher's own names for what it should cost other than Django lets it."""
+    """Returns a hash; cost overrides attributes of the hasher that set its cost."""
     if not cost:
         return make_password(password, salt or None, hasher)
     one = copy.copy(get_hasher(hasher))
@@ -112,20 +112,20 @@ def delete(name):
 
 
 def put_session(key, data, expire):
-    """A row as Django 4.1 and later write it, with what earlier ones can't put into a session themselves."""
+    """Writes a row as Django 4.1 and later do, with values that earlier versions can't put into a session."""
     text = signing.dumps(data, salt="django.contrib.sessions.SessionStore", serializer=JSONSerializer, compress=True)
     when = datetime.fromisoformat(expire)
     Session.objects.create(session_key=key, session_data=text, expire_date=when)
 
 
 def read_session(key):
-    """The session as a program sees it that looks it up by its key."""
+    """Returns the session with a key, as another program would load it."""
     store = SessionStore(session_key=key)
     return dict(store.items())
 
 
 def save_session(key, values):
-    """A program loads a session, changes it, and saves it."""
+    """Loads a session, changes it and saves it, as another program would."""
     store = SessionStore(session_key=key)
     for name, value in values.items():
         store[name] = value
@@ -157,7 +157,7 @@ def check_reset(name, token):
 
 
 def crowd(passwords):
-    """Many users at once, each with one of the hashes."""
+    """Creates many users at once, each with one of the hashes."""
     model = get_user_model()
     made = [model(username=f"user{n}", password=password, email=f"user{n}@example.com") for n, password in enumerate(passwords)]
     model._default_manager.bulk_create(made, batch_size=500)

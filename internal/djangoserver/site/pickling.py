@@ -1,4 +1,4 @@
-"""Django's PickleSerializer, which is gone since Django 5.0; some sites keep it as their own."""
+"""Django's PickleSerializer. Django 5.0 removed it; some projects keep a copy."""
 import pickle
 
 

@@ -1,4 +1,4 @@
-"""Django's preferred hasher at a thirteenth of its cost, so that tests that sign in many times take moments."""
+"""Django's preferred hasher at a thirteenth of its cost, so that tests with many sign-ins are fast."""
 from django.contrib.auth import hashers
 
 

@@ -1,4 +1,4 @@
-"""A Django project for tests: sessions, accounts and REST framework's tokens. What differs between tests is in SITE, JSON."""
+"""A Django project for tests: sessions, accounts and REST framework's tokens. The environment variable SITE has what differs between tests, as JSON."""
 import json
 import os
 
@@ -7,7 +7,7 @@ import django
 SITE = json.loads(os.environ["SITE"])
 
 SECRET_KEY = SITE["keys"][0]
-SECRET_KEY_FALLBACKS = SITE["keys"][1:]  # Django knows them from 4.1 on
+SECRET_KEY_FALLBACKS = SITE["keys"][1:]  # since Django 4.1
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"

@@ -1,4 +1,4 @@
-"""What the tests do at Django's side, through Django's own interfaces."""
+"""The tests' requests to Django, handled through Django's own interfaces."""
 import json
 import threading
 from collections import defaultdict
@@ -40,7 +40,7 @@ def logout(request):
 
 @csrf_exempt
 def password(request):
-    """The user changes the password and stays signed in, as in Django's own view."""
+    """Changes the password and keeps the user signed in, as Django's own view does."""
     data = json.loads(request.body)
     request.user.set_password(data["password"])
     request.user.save()
@@ -62,7 +62,7 @@ def me(request):
 
 @csrf_exempt
 def session(request):
-    """GET shows the session; POST changes it."""
+    """GET returns the session; POST changes it."""
     if request.method == "POST":
         data = json.loads(request.body)
         for key, value in data.get("set", {}).items():
@@ -71,7 +71,7 @@ def session(request):
             request.session.pop(key, None)
         if "expiry" in data:
             request.session.set_expiry(data["expiry"])
-        if "expiry_date" in data:  # Django before 4.1 can't write one
+        if "expiry_date" in data:  # Django before 4.1 can't store one
             request.session.set_expiry(datetime.fromisoformat(data["expiry_date"]))
         request.session.save()
     return HttpResponse(json.dumps(dict(request.session.items())), content_type="application/json")
@@ -84,15 +84,15 @@ def run(request):
     return JsonResponse({"result": getattr(operations, data["do"])(**data["with"])})
 
 
-gates = defaultdict(lambda: (threading.Event(), threading.Event()))  # by name: somebody waits there; it is open
+gates = defaultdict(lambda: (threading.Event(), threading.Event()))  # by name: a view is waiting; the gate is open
 
 
 @csrf_exempt
 def held(request):
-    """A slow view: it waits at a gate before it does what it is to do with the session."""
+    """A slow view: it waits at a gate before it changes the session."""
     gate, then = request.GET["gate"], request.GET["then"]
     if then.startswith("loaded "):
-        str(request.user)  # the session is read before
+        str(request.user)  # reads the session before waiting
     waits, opened = gates[gate]
     waits.set()
     opened.wait(60)
@@ -109,7 +109,7 @@ def held(request):
 
 
 def gate(request):
-    """GET says whether somebody waits at a gate; POST opens it."""
+    """GET reports whether a view is waiting at a gate; POST opens it."""
     waits, opened = gates[request.GET["gate"]]
     if request.method == "POST":
         opened.set()

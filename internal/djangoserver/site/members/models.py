@@ -1,4 +1,4 @@
-"""A custom user model, as most projects make it: Django's own without the user name, in a table of its own name."""
+"""A custom user model as most projects have one: Django's own without the username, in another table."""
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.db import models

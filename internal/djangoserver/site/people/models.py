@@ -1,4 +1,4 @@
-"""A custom user model, as projects make them: a UUID for a key, an address to sign in by, a column more."""
+"""A custom user model with a UUID as its key, sign-in by address, and one more column."""
 import uuid
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
