@@ -10,8 +10,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// TestTheAuditLogIsOursAlsoBesideDjango: what happens to Django's users is in it, and none of it in Django's tables, which
-// stay as Django made them.
+// Beside Django too, the audit log records what happens to users in Cloakroom's own tables. Django's tables stay as Django
+// made them.
 func TestTheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
 	t.Attr("threat", "L01")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
@@ -42,7 +42,7 @@ func TestTheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
 	})
 }
 
-// TestAnImportIsInTheAuditLog: that it was to be done, and how much it has copied; one that only looks is not.
+// The audit log has the attempt and the counts of an import, and nothing of a dry run.
 func TestAnImportIsInTheAuditLog(t *testing.T) {
 	t.Attr("threat", "L01")
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// BenchmarkMeBesideDjango asks both programs, on one PostgreSQL, in one run and by eight connections each, who is signed in.
-// What counts is the processor time of the servers: what they answer on a core of their own.
+// BenchmarkMeBesideDjango sends requests for the signed-in user to both programs on one PostgreSQL, over eight connections
+// each. It measures the processor time of the servers, as requests per second and core.
 func BenchmarkMeBesideDjango(b *testing.B) {
 	p := newFed(b)
 	name, _ := p.user(b)
@@ -44,7 +44,7 @@ func BenchmarkMeBesideDjango(b *testing.B) {
 	b.Logf("Cloakroom answers %.0f times as many requests per core as Django", perCore["Cloakroom"]/perCore["Django"])
 }
 
-// program starts the command on the pair's database, and returns its process group and address.
+// program starts the command on the pair's database and returns its process group and address.
 func program(b *testing.B, p *pair) (group int, url string) {
 	b.Helper()
 	binary := filepath.Join(b.TempDir(), "cloakroom")
@@ -115,7 +115,7 @@ func spread(b *testing.B, n int, url, key string) {
 	all.Wait()
 }
 
-// used is the processor time of a process group.
+// used returns the processor time of a process group.
 func used(b *testing.B, group int) time.Duration {
 	b.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/stat")

@@ -16,8 +16,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// TestAServerStartsAgainWhenEverybodyHasSignedOut: the table is empty then, as at a Django that has its sessions elsewhere.
-func TestAServerStartsAgainWhenEverybodyHasSignedOut(t *testing.T) {
+// The table is then empty, as it is with a Django that keeps its sessions elsewhere.
+func TestAServerStartsAfterAllUsersHaveSignedOut(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
 		name, _ := p.user(t)
@@ -37,7 +37,7 @@ func TestAServerStartsAgainWhenEverybodyHasSignedOut(t *testing.T) {
 	})
 }
 
-// TestPickledSessionsAreRefused: to each of the two programs a session of the other's would be an empty one.
+// Each of the two programs would take the other's sessions for empty ones.
 func TestPickledSessionsAreRefused(t *testing.T) {
 	t.Parallel()
 	t.Run("the oldest", func(t *testing.T) { refusesPickled(t, djangoserver.Django{}) })
@@ -64,7 +64,7 @@ func refusesPickled(t *testing.T, d djangoserver.Django) {
 		}
 	}
 	if _, err := django.Open(t.Context(), django.Config{Database: database, Keys: django.Keys{"another"}}); err != nil {
-		t.Errorf("without the key nobody can tell: %v", err)
+		t.Errorf("with another key, the sessions can't be checked: %v", err)
 	}
 	p.person(t).signsIn("Django", name, good) // with JSON
 	found, err := opened(t, django.Config{Database: database, Keys: keys}).Inspect(t.Context(), time.Now().Unix())
@@ -73,8 +73,8 @@ func refusesPickled(t *testing.T, d djangoserver.Django) {
 	}
 }
 
-// TestAFileThatBeginsWithChatterIsNoKey: manage.py shell says first what it has imported, since Django 5.2.
-func TestAFileThatBeginsWithChatterIsNoKey(t *testing.T) {
+// Since Django 5.2, manage.py shell first prints what it has imported.
+func TestAKeyFileThatBeginsWithAMessageOfTheShellIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"8 objects imported automatically (use -v 2 for details).", "1 object imported automatically.",
 		"2 objects could not be automatically imported:"} {
@@ -89,8 +89,8 @@ func TestAFileThatBeginsWithChatterIsNoKey(t *testing.T) {
 	}
 }
 
-// TestASessionWithoutABackendIsNobodys, at neither.
-func TestASessionWithoutABackendIsNobodys(t *testing.T) {
+// Neither program takes it for a user's.
+func TestASessionWithoutABackendIsAnonymous(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, id := p.user(t)
@@ -106,17 +106,17 @@ func TestASessionWithoutABackendIsNobodys(t *testing.T) {
 		key := strings.Repeat(string(rune('a'+n)), 32)
 		p.site.Run(t, "put_session", map[string]any{"key": key, "data": data, "expire": "2100-01-02T03:04:05+00:00"}, nil)
 		b := p.person(t)
-		b.hasKey(key)
+		b.setKey(key)
 		if missing == "" {
 			b.is(name)
 		} else {
-			b.isNobody()
+			b.isAnonymous()
 		}
 	}
 }
 
-// TestTheWrongKeyIsDoubtedAtTheStart: a server with it can't do what it is for, unless the key is new.
-func TestTheWrongKeyIsDoubtedAtTheStart(t *testing.T) {
+// With the wrong key neither program accepts the other's sessions. It is only a warning, since the key may be new.
+func TestTheStartWarnsOfTheWrongKey(t *testing.T) {
 	t.Parallel()
 	database := sqliteAddress(t)
 	p := newPair(t, database, nil)

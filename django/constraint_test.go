@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 )
 
-// refusedFor demands that an error is one for people, with this code and these words in it.
+// refusedFor checks that err is an InvalidError with this code and these words.
 func refusedFor(t *testing.T, err error, code, words string) {
 	t.Helper()
 	wrong, ok := errors.AsType[*account.InvalidError](err)
@@ -24,8 +24,8 @@ func refusedFor(t *testing.T, err error, code, words string) {
 	}
 }
 
-// TestAUserWhomTheProjectNeedsStays: Django's foreign keys are deferred, and without a rule for what becomes of the rows.
-func TestAUserWhomTheProjectNeedsStays(t *testing.T) {
+// Django's foreign keys are deferred and have no ON DELETE rule, so the commit would fail.
+func TestAUserThatRowsOfTheProjectReferToIsNotDeleted(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
 		name, id := p.user(t)
@@ -42,12 +42,12 @@ func TestAUserWhomTheProjectNeedsStays(t *testing.T) {
 		if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
 			t.Error(err)
 		}
-		again.isNobody()
+		again.isAnonymous()
 	})
 }
 
-// TestAUserWithColumnsOfTheProjectIsMadeByDjango: what belongs into them nobody here knows.
-func TestAUserWithColumnsOfTheProjectIsMadeByDjango(t *testing.T) {
+// Cloakroom doesn't know what belongs into those columns.
+func TestOnlyDjangoCreatesUsersWithColumnsOfTheProject(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)
 		p := newPair(t, database, nil)
@@ -64,7 +64,7 @@ func TestAUserWithColumnsOfTheProjectIsMadeByDjango(t *testing.T) {
 	})
 }
 
-// wrong returns the first field that an error finds fault with, and the code; or the field that is taken.
+// wrong returns the first field that an error is about and the code, or the field whose value is taken.
 func wrong(err error) string {
 	if taken, ok := errors.AsType[*account.TakenError](err); ok {
 		return taken.Field + " taken"
@@ -77,8 +77,8 @@ func wrong(err error) string {
 	return fmt.Sprint(err)
 }
 
-// TestARuleOfTheProjectsTablesIsAWrongField: whichever rule it is, waiting doesn't mend it.
-func TestARuleOfTheProjectsTablesIsAWrongField(t *testing.T) {
+// Every kind of constraint is reported as an error of the request, since retrying doesn't help.
+func TestARuleOfTheProjectsTablesIsAnErrorOfTheField(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)
 		p := newPair(t, database, nil)
@@ -153,7 +153,7 @@ func TestARuleOfTheProjectsTablesIsAWrongField(t *testing.T) {
 	})
 }
 
-// TestARuleOfTheProjectsTablesIsAnsweredByTheField, over HTTP, where it can be told; and a deletion, too.
+// Over HTTP, the response names the field if the database does. The same holds for a deletion.
 func TestARuleOfTheProjectsTablesIsAnsweredByTheField(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestTheCookieIsDjangos: its name and attributes are those of Django's settings, when it is set and when it is deleted.
+// The cookie has the name and the attributes of Django's settings, both when it is set and when it is deleted.
 func TestTheCookieIsDjangos(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -67,7 +67,7 @@ func TestTheCookieIsDjangos(t *testing.T) {
 	}
 }
 
-// attributes is a cookie without its value and its age.
+// attributes returns a cookie without its value and its lifetime.
 func attributes(c *http.Cookie) string {
 	bare := *c
 	bare.Value, bare.MaxAge, bare.Expires = "", 0, time.Time{}

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// eachWith runs a test with each of these Djangos, on each kind of database.
+// eachWith runs a test with each of these versions of Django, on each kind of database.
 func eachWith(t *testing.T, all []djangoserver.Django, test func(t *testing.T, p *pair)) {
 	for _, d := range all {
 		t.Run("Django "+d.Version, func(t *testing.T) {
@@ -19,7 +19,7 @@ func eachWith(t *testing.T, all []djangoserver.Django, test func(t *testing.T, p
 	}
 }
 
-// TestEachSideSeesWhatTheOtherDoesWithNewerDjangos is the matrix with the newest Django; with all, if there is time.
+// This is the matrix with the newest Django; in a long run, with all versions.
 func TestEachSideSeesWhatTheOtherDoesWithNewerDjangos(t *testing.T) {
 	t.Attr("threat", "B7")
 	t.Parallel()

@@ -8,18 +8,18 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Sign returns session_data that holds a JSON object, signed as of a time.
+// Sign returns session_data that holds a JSON object, signed at a time.
 func (k Keys) Sign(object string, at int64) (string, error) {
 	payload, err := pack([]byte(object))
 	return k.sign(payload, at), err
 }
 
-// SignAs signs like another of Django's session engines.
+// SignAs signs as another session engine of Django does.
 func SignAs(salt, secret, text string) string {
 	return text + ":" + base64URL(salted(salt+"signer", secret, text))
 }
 
-// Open returns the JSON object in session_data as it is written, and as it is written anew, and when it was signed.
+// Open returns the JSON object in session_data, the same object encoded again, and when it was signed.
 func (k Keys) Open(data string) (object, anew string, at int64, err error) {
 	s, err := k.verify(data)
 	if err != nil {
@@ -48,7 +48,7 @@ func (k Keys) Read(key, data string, expires int64) (*session.Record, error) {
 	return s.Record, nil
 }
 
-// Rewrite returns the data of a row after the session in it has been written anew, as an Update does.
+// Rewrite returns the data of a row after an update of its session.
 func (k Keys) Rewrite(key, data string, change func(r *session.Record)) (string, error) {
 	c := Config{Keys: k}
 	c.fill()
@@ -70,10 +70,10 @@ var (
 
 func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// SignRaw signs bytes that need be no ASCII.
+// SignRaw signs bytes that may be non-ASCII.
 func (k Keys) SignRaw(object []byte, at int64) string { return k.sign(base64URL(object), at) }
 
-// SignSqueezed is SignRaw with compression, whether it pays or not.
+// SignSqueezed is SignRaw that always compresses.
 func (k Keys) SignSqueezed(object []byte, at int64) string {
 	var b bytes.Buffer
 	w := zlib.NewWriter(&b)

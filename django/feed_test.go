@@ -16,13 +16,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// newFed is a pair on PostgreSQL whose Cloakroom answers from memory.
+// newFed starts a pair on PostgreSQL whose Cloakroom answers from memory.
 func newFed(t testing.TB) *pair {
 	t.Helper()
 	return newPair(t, postgresAddress(t), nil).fed(t)
 }
 
-// fed is the same pair with the feed.
+// fed installs the feed and starts Cloakroom again.
 func (p *pair) fed(t testing.TB) *pair {
 	t.Helper()
 	p.stop()
@@ -38,7 +38,7 @@ func (p *pair) fed(t testing.TB) *pair {
 	return p
 }
 
-// locked calls do while nobody can read Django's tables.
+// locked calls do while Django's tables are locked against reading.
 func (p *pair) locked(t testing.TB, do func()) {
 	t.Helper()
 	tx, err := p.raw(t).BeginTx(t.Context(), nil)
@@ -52,8 +52,8 @@ func (p *pair) locked(t testing.TB, do func()) {
 	do()
 }
 
-// remembers waits until Cloakroom answers from memory for all of these at once: what has changed, as by their own use, is
-// asked for a while longer.
+// remembers waits until Cloakroom answers all of these from memory. What has just changed, if only by its own use, is read
+// from the database for a while longer.
 func (p *pair) remembers(t testing.TB, all ...*person) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -75,8 +75,8 @@ func (p *pair) remembers(t testing.TB, all ...*person) {
 	}
 }
 
-// stays demands that Cloakroom knows the browser, while nobody can read Django's tables: what has left the memory does not
-// come back then, however often it is asked for.
+// stays checks that Cloakroom answers the browser from memory while Django's tables can't be read: an entry that has left
+// the cache can't come back then.
 func (b *person) stays(t testing.TB) {
 	t.Helper()
 	b.p.locked(t, func() {
@@ -89,7 +89,7 @@ func (b *person) stays(t testing.TB) {
 	})
 }
 
-// isRemembered reports whether Cloakroom knows the browser, while it can't read.
+// isRemembered reports whether Cloakroom answers the browser while it can't read the tables.
 func (b *person) isRemembered() bool {
 	quick := *b.ours.Client
 	quick.Timeout = 300 * time.Millisecond
@@ -108,15 +108,15 @@ func TestWithTheFeedChecksAreAnsweredFromMemory(t *testing.T) {
 	p.remembers(t, b)
 }
 
-// TestEachSideSeesWhatTheOtherDoesThroughTheFeed is the matrix once more, over a memory.
+// This is the matrix with a Cloakroom that answers from memory.
 func TestEachSideSeesWhatTheOtherDoesThroughTheFeed(t *testing.T) {
 	t.Attr("threat", "B7")
 	t.Parallel()
 	newFed(t).agreesInEachCell(t)
 }
 
-// TestTheFeedTellsOfEachTable: what is in memory goes at once, not only once it is read anew; and what has not changed stays.
-func TestTheFeedTellsOfEachTable(t *testing.T) {
+// A change removes the entries that it concerns from memory at once, and no others.
+func TestTheFeedNotifiesOfEachTable(t *testing.T) {
 	t.Parallel()
 	p := newFed(t)
 	for _, changes := range [][]struct{ what, change string }{
@@ -144,14 +144,14 @@ func TestTheFeedTellsOfEachTable(t *testing.T) {
 			t.Run(c.what, func(t *testing.T) {
 				all[n].stays(t)
 				p.execute(t, c.change, all[n].key(), names[n])
-				all[n].isNobody()
+				all[n].isAnonymous()
 			})
 		}
 	}
 }
 
-// TestTheFeedTellsWhateverTheRole: Django may connect as a role that knows nothing of what is ours.
-func TestTheFeedTellsWhateverTheRole(t *testing.T) {
+// Django may connect as a role that has no rights on Cloakroom's schema.
+func TestTheFeedWorksForAnyRole(t *testing.T) {
 	t.Parallel()
 	p := newFed(t)
 	first, second := p.person(t), p.person(t)
@@ -170,11 +170,11 @@ func TestTheFeedTellsWhateverTheRole(t *testing.T) {
 	} {
 		p.execute(t, statement)
 	}
-	first.isNobody()
+	first.isAnonymous()
 	second.stays(t)
 }
 
-// TestTheFeedLeavesNoTrace: the schema is byte for byte what it was.
+// After its removal, the database's schema is byte for byte what it was.
 func TestTheFeedLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	address := postgresAddress(t)
@@ -206,7 +206,7 @@ func TestTheFeedLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// schemaDump is what pg_dump says of everything but rows.
+// schemaDump returns pg_dump's output without the rows.
 func schemaDump(t testing.TB, address string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "pg_dump", "--schema-only", "--dbname", address).CombinedOutput()
@@ -240,7 +240,7 @@ func TestTheFeedStaysWhileAServerNeedsIt(t *testing.T) {
 	b.signsIn("Cloakroom", name, good)
 	p.feed = false // so that all is seen at once
 	p.execute(t, `DELETE FROM django_session WHERE session_key = $1`, b.key())
-	b.isNobody()
+	b.isAnonymous()
 }
 
 func TestOnSQLiteThereIsNoFeed(t *testing.T) {
@@ -257,8 +257,8 @@ func TestOnSQLiteThereIsNoFeed(t *testing.T) {
 	}
 }
 
-// TestInspectTellsOfTheFeed: of none, of a whole one, and of one that is silent on a table.
-func TestInspectTellsOfTheFeed(t *testing.T) {
+// It reports a missing feed, a complete one, and one whose trigger is disabled on a table.
+func TestInspectReportsTheFeed(t *testing.T) {
 	t.Parallel()
 	address := postgresAddress(t)
 	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})
@@ -280,13 +280,13 @@ func TestInspectTellsOfTheFeed(t *testing.T) {
 		}
 		found, err := db.Inspect(t.Context(), time.Now().Unix())
 		if err != nil || !strings.Contains(fmt.Sprint(found), c.want) {
-			t.Errorf("%q isn't said: %v, %v", c.want, found, err)
+			t.Errorf("Inspect doesn't report %q: %v, %v", c.want, found, err)
 		}
 	}
 }
 
-// TestWhatIsEndedHereIsEndedAtOnce: nobody waits for word of what this very server has done.
-func TestWhatIsEndedHereIsEndedAtOnce(t *testing.T) {
+// A server doesn't wait for a notice of what it has done itself.
+func TestASessionEndedHereIsRefusedAtOnce(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Parallel()
 	p := newFed(t)
@@ -326,8 +326,8 @@ func TestWhatIsEndedHereIsEndedAtOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkRevocationInDjango is how long a session that Django has ended is still honoured here, from the commit on, by
-// somebody who asks without a pause.
+// BenchmarkRevocationInDjango measures how long a session that Django has ended is still honoured after the commit, by a
+// client that asks without a pause.
 func BenchmarkRevocationInDjango(b *testing.B) {
 	p := newFed(b)
 	name, _ := p.user(b)

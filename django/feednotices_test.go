@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// noticeKey is the key of an ID as package nearcache has it.
+// noticeKey is the key of an ID as package nearcache computes it.
 func noticeKey(kind, id string) string {
 	sum := make([]byte, 16)
 	if len(id) < 16 {
@@ -34,7 +34,7 @@ func bytesKey(kind string, id []byte) string {
 	return kind + ":" + base64.RawURLEncoding.EncodeToString(id[:16])
 }
 
-// TestTheFeedNamesWhatHasChanged: each change is told under the key by which a memory knows it, and nothing else is.
+// Each change sends a notice with the key by which a cache knows the changed entry, and no other notice.
 func TestTheFeedNamesWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	address := postgresAddress(t)
@@ -107,7 +107,8 @@ func unhexed(t testing.TB, text string) (b []byte) {
 	return b
 }
 
-// notices listens, and returns what returns all notices since the last call, each with a blank before it.
+// notices listens on the channel. The returned function returns all notices since its last call, each with a blank before
+// it.
 func (p *pair) notices(t testing.TB, address string) func() string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), address)
@@ -141,7 +142,7 @@ func (p *pair) notices(t testing.TB, address string) func() string {
 	}
 }
 
-// TestTheFeedNamesUsersWithUUIDs as a memory knows them.
+// The notices have the key by which a cache knows a user with a UUID.
 func TestTheFeedNamesUsersWithUUIDs(t *testing.T) {
 	t.Parallel()
 	address := postgresAddress(t)

@@ -43,8 +43,8 @@ func TestTicketsAreDjangosKeys(t *testing.T) {
 	}
 }
 
-// TestDjangoReadsOurHashesAndWeItsOwn goes through all hashers that the running Django has, with the oldest and the newest one.
-func TestDjangoReadsOurHashesAndWeItsOwn(t *testing.T) {
+// It covers all hashers of the running Django, with the oldest and the newest version.
+func TestEachSideVerifiesTheHashesOfTheOther(t *testing.T) {
 	t.Parallel()
 	hashers := []string{"pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "md5"}
 	t.Run("the oldest", func(t *testing.T) { newPair(t, sqliteAddress(t), nil).readsHashes(t, hashers) })
@@ -86,7 +86,7 @@ func (p *pair) readsHashes(t *testing.T, hashers []string) {
 	}
 }
 
-func TestDjangoTakesOurResetTokensAndWeItsOwn(t *testing.T) {
+func TestEachSideAcceptsTheResetTokensOfTheOther(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, id := p.user(t)
@@ -129,7 +129,7 @@ func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
 	for _, engine := range []string{"db", "django.contrib.sessions.backends.db"} {
 		opened(t, django.Config{Database: database, Keys: keys, SessionEngine: engine})
 	}
-	// Somebody has signed in, and there is no session in the table: Django seems to keep them elsewhere.
+	// A user has signed in recently, and there is no session in the table: Django seems to keep them elsewhere.
 	name, _ := p.user(t)
 	b := p.person(t)
 	b.signsIn("Django", name, good)
@@ -141,14 +141,14 @@ func TestEnginesThatCannotBeSharedAreRefused(t *testing.T) {
 	}
 	opened(t, django.Config{Database: database, Keys: keys, SessionEngine: "db"})
 	opened(t, django.Config{Database: database, Keys: keys, SessionsSeen: true})
-	// A session from then would have expired.
+	// A session of that sign-in would have expired.
 	p.execute(t, `UPDATE auth_user SET last_login = '2026-01-02 03:04:05'`)
 	opened(t, django.Config{Database: database, Keys: keys})
 }
 
-// TestCachedSessionsCannotBeTold: a Django with a cache before the table looks like one without, and goes on to honour what
-// has ended here. So it is refused when it is named, and until then one is told to look.
-func TestCachedSessionsCannotBeTold(t *testing.T) {
+// A Django with SESSION_ENGINE cached_db has the same table as one with db, but goes on honouring sessions that Cloakroom
+// has ended. So cached_db is refused if it is configured, and otherwise the check asks the operator to look.
+func TestCachedDBLooksLikeDBUntilItIsConfigured(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.Engine = "cached_db" })
 	name, _ := p.user(t)
@@ -180,7 +180,7 @@ func TestCachedSessionsCannotBeTold(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
+func TestADatabaseThatIsNotDjangosIsRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	for want, change := range map[string]func(c *django.Config){
@@ -196,7 +196,7 @@ func TestWhatIsNoDjangoIsRefusedWithTheReason(t *testing.T) {
 		change(&c)
 		_, err := django.Open(t.Context(), c)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sesame") {
-			t.Errorf("%q isn't said: %v", want, err)
+			t.Errorf("the error doesn't say %q: %v", want, err)
 		}
 	}
 }
@@ -254,7 +254,7 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 		"2 names belong to several users, apart from letter case or Unicode form", "1 tokens of REST framework",
 	} {
 		if !strings.Contains(right, want) {
-			t.Errorf("%q isn't said: %s", want, right)
+			t.Errorf("Inspect doesn't report %q: %s", want, right)
 		}
 	}
 	if strings.Contains(right, `"error"`) {
@@ -262,11 +262,11 @@ func TestInspectSaysWhatWouldNotWork(t *testing.T) {
 	}
 	swapped := said(django.Config{Database: database, Keys: django.Keys{"another key", keys[0]}})
 	if !strings.Contains(swapped, `"warning","about":"all live sessions are signed with a fallback`) {
-		t.Errorf("keys in the wrong order aren't told: %s", swapped)
+		t.Errorf("Inspect doesn't report keys in the wrong order: %s", swapped)
 	}
 	wrong := said(django.Config{Database: database, Keys: django.Keys{"another key"}})
 	if !strings.Contains(wrong, `"error"`) || !strings.Contains(wrong, "none of the live sessions is signed with the given secret key") {
-		t.Errorf("the wrong key isn't told: %s", wrong)
+		t.Errorf("Inspect doesn't report the wrong key: %s", wrong)
 	}
 	if len(ids) != 4 {
 		t.Fatal(ids)
@@ -280,6 +280,6 @@ func TestDjangoMakesTheFirstUser(t *testing.T) {
 		t.Errorf("there is a link: %q, %v", link, err)
 	}
 	if err := p.server.Accounts.Store.CreateFirst(t.Context(), &account.User{Username: "eve"}, [32]byte{}, 0); !errors.Is(err, account.ErrSetupSpent) {
-		t.Errorf("somebody is the first: %v", err)
+		t.Errorf("CreateFirst returns %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// FuzzSignedData: nothing that nobody signed is read, whatever it is.
+// No data is read unless one of the keys has signed it.
 func FuzzSignedData(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(v.data)
@@ -30,7 +30,7 @@ func FuzzSignedData(f *testing.F) {
 	})
 }
 
-// FuzzSessionObject: what Django may have signed is read or refused, without loss when it is written again.
+// Whatever Django may have signed is either refused, or read and written again without loss.
 func FuzzSessionObject(f *testing.F) {
 	for _, v := range vectors {
 		f.Add([]byte(v.object), false)
@@ -67,7 +67,7 @@ func FuzzSessionObject(f *testing.F) {
 	})
 }
 
-// FuzzResetToken: no token is good but the one.
+// No token is valid but the right one.
 func FuzzResetToken(f *testing.F) {
 	const genuine = "bxodq8-c213c644b7132803578daa29c9a39827"
 	for _, s := range []string{genuine, "", "-", "bxodq8-", "zzzzzzzzzzzzzz-0"} {
@@ -82,7 +82,7 @@ func FuzzResetToken(f *testing.F) {
 	})
 }
 
-// FuzzResetUID: what is read is written the same.
+// What ParseUID accepts, UID writes in the same way.
 func FuzzResetUID(f *testing.F) {
 	for _, s := range []string{"MQ", "MTIzNDU", "", "MQ==", "M\nQ", "MR"} {
 		f.Add(s)

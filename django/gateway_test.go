@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// inFront starts Cloakroom anew, in front of Django.
+// inFront restarts Cloakroom in front of Django.
 func (p *pair) inFront(t testing.TB, change func()) *pair {
 	t.Helper()
 	p.stop()
@@ -26,9 +26,9 @@ func (p *pair) inFront(t testing.TB, change func()) *pair {
 	return p
 }
 
-// TestALateAnswerOfDjangosSignsNoBrowserOut: while a slow view runs, the browser is given another cookie. Django then finds no
-// session, deletes the cookie by its name, or puts an anonymous session into it.
-func TestALateAnswerOfDjangosSignsNoBrowserOut(t *testing.T) {
+// While a slow view runs, the browser gets another cookie. Django then finds no session, and deletes the cookie by its name
+// or puts an anonymous session into it.
+func TestALateResponseOfDjangoSignsNoBrowserOut(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil).inFront(t, nil)
 		posts := func(b *person, path string, body any) {
@@ -61,7 +61,7 @@ func TestALateAnswerOfDjangosSignsNoBrowserOut(t *testing.T) {
 				}
 			}
 		}
-		// A visitor's own session of Django's is not theirs any more, either, once they have signed in.
+		// The anonymous session that Django made for a visitor ends with the visitor's sign-in, too.
 		name, _ := p.user(t)
 		b := p.person(t)
 		b.django.Do(t, "POST", "/session", map[string]any{"set": map[string]any{"basket": 1}}, nil)
@@ -72,8 +72,8 @@ func TestALateAnswerOfDjangosSignsNoBrowserOut(t *testing.T) {
 	})
 }
 
-// duringSlowView does something while a view of Django's runs that the browser has asked for, through Cloakroom if that stands
-// in front, and returns when its answer has come.
+// duringSlowView calls do while Django runs a view that the browser has requested, through Cloakroom if it is in front, and
+// returns after the response.
 func (b *person) duringSlowView(t testing.TB, gate, then string, do func()) {
 	t.Helper()
 	gate = fmt.Sprintf("%s-%p", url.QueryEscape(gate), b) // one for each test
@@ -102,8 +102,8 @@ func (b *person) duringSlowView(t testing.TB, gate, then string, do func()) {
 	}
 }
 
-// TestALateAnswerOfDjangosSignsNoBrowserOutAtAnotherNode: what the one in front has not done itself is in the store.
-func TestALateAnswerOfDjangosSignsNoBrowserOutAtAnotherNode(t *testing.T) {
+// The node in front learns from the store what another node has done.
+func TestALateResponseOfDjangoSignsNoBrowserOutAtAnotherNode(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
 		other := *p
@@ -133,8 +133,8 @@ func TestALateAnswerOfDjangosSignsNoBrowserOutAtAnotherNode(t *testing.T) {
 	})
 }
 
-// TestWhatDjangoDoesWithItsOwnSessionsReachesTheBrowser: its sign-in, its sign-out, and the sessions of visitors.
-func TestWhatDjangoDoesWithItsOwnSessionsReachesTheBrowser(t *testing.T) {
+// This covers Django's sign-in, its sign-out, and anonymous sessions.
+func TestCookiesOfDjangosOwnSessionsReachTheBrowser(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil).inFront(t, nil)
 		name, _ := p.user(t)
@@ -163,7 +163,7 @@ func TestWhatDjangoDoesWithItsOwnSessionsReachesTheBrowser(t *testing.T) {
 	})
 }
 
-// TestTheDocumentedMiddlewareLeavesANewerCookie: with Django at an address of its own nobody else sees its answers.
+// If Django has an address of its own, Cloakroom doesn't see its responses.
 func TestTheDocumentedMiddlewareLeavesANewerCookie(t *testing.T) {
 	t.Parallel()
 	code, err := os.ReadFile("../internal/djangoserver/site/late.py")

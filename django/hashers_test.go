@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 )
 
-// TestANewPasswordIsNoWeakerThanDjangosOwn, by the newest hashes or by --django-hasher, whatever the user's old one took.
+// A new hash has at least the work of the newest hashes and of --django-hasher, whatever the user's old hash had.
 func TestANewPasswordIsNoWeakerThanDjangosOwn(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
@@ -61,7 +61,7 @@ func TestANewPasswordIsNoWeakerThanDjangosOwn(t *testing.T) {
 		}
 		has(second, scryptHash(t, good, 1<<11))
 		demand("scrypt", "", scryptHash(t, good, 1<<10), "scrypt$2048$")
-		// Someone who joined long ago, and has signed in since the upgrade.
+		// One user joined long ago and has signed in since the upgrade.
 		var crowd []string
 		for range 20 {
 			crowd = append(crowd, old)
@@ -73,7 +73,7 @@ func TestANewPasswordIsNoWeakerThanDjangosOwn(t *testing.T) {
 	})
 }
 
-// TestAPasswordChangedBesideAnUpgradedDjangoEndsNoSession: Django has nothing to hash anew at its next sign-in.
+// Django does not rehash the password at its next sign-in.
 func TestAPasswordChangedBesideAnUpgradedDjangoEndsNoSession(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)

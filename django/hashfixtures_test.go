@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// Hashes that the Django at hand may not know how to make any more, or not yet.
+// These hashes are made without Django, since the installed version may no longer, or not yet, support them.
 
 const salt = "saltsaltsaltsaltsaltsa"
 
@@ -32,13 +32,13 @@ func scryptHash(t testing.TB, plain string, n int) string {
 	return fmt.Sprintf("scrypt$%d$%s$8$1$%s", n, salt, base64.StdEncoding.EncodeToString(key))
 }
 
-// argon2idHash is one with a tag of 32 bytes, as Django makes it with argon2-cffi from 21.2 on; before that it had 16.
+// argon2idHash has a tag of 32 bytes, as argon2-cffi makes it since 21.2; before, it had 16.
 func argon2idHash(plain string) string {
 	b64 := base64.RawStdEncoding.EncodeToString
 	return "argon2$argon2id$v=19$m=102400,t=2,p=8$" + b64([]byte(salt)) + "$" + b64(argon2.IDKey([]byte(plain), []byte(salt), 2, 102400, 8, 32))
 }
 
-// argon2iHash is what follows the name of the algorithm, with so many KiB.
+// argon2iHash is what follows the name of the algorithm, with the memory in KiB.
 func argon2iHash(plain string, memory uint32) string {
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$v=19$m=%d,t=2,p=2$", memory) + b64([]byte(salt)) + "$" + b64(argon2.Key([]byte(plain), []byte(salt), 2, memory, 2, 16))

@@ -16,7 +16,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// pbkdf2 is a hash as Django makes it.
+// pbkdf2 returns a hash as Django makes it.
 func pbkdf2(plain string, iterations int) string {
 	const salt = "saltsaltsaltsaltsaltsa"
 	key, err := kdf.Key(sha256.New, plain, []byte(salt), iterations, 32)
@@ -26,7 +26,7 @@ func pbkdf2(plain string, iterations int) string {
 	return fmt.Sprintf("pbkdf2_sha256$%d$%s$%s", iterations, salt, base64.StdEncoding.EncodeToString(key))
 }
 
-// raw opens the database for a look past both programs.
+// raw opens the database directly.
 func (p *pair) raw(t testing.TB) *sql.DB {
 	t.Helper()
 	address := cmp.Or(p.direct, strings.TrimPrefix(p.config.DB, "django+"))
@@ -58,7 +58,7 @@ func (p *pair) row(t testing.TB, key string) string {
 	return data + " " + expires
 }
 
-// bystanders makes users and sessions that no test is to touch, and returns all that must stay as it is.
+// bystanders creates users and sessions that no test may change, and returns everything that must stay as it is.
 func (p *pair) bystanders(t testing.TB) map[string]string {
 	t.Helper()
 	name := p.named("bystander")
@@ -72,7 +72,7 @@ func (p *pair) bystanders(t testing.TB) map[string]string {
 	return p.snapshot(t)
 }
 
-// snapshot is the bystanders' rows, and the schema.
+// snapshot returns the bystanders' rows and the schema.
 func (p *pair) snapshot(t testing.TB) map[string]string {
 	t.Helper()
 	db := p.raw(t)
@@ -134,7 +134,7 @@ func dump(t testing.TB, db *sql.DB, query string) string {
 	return text.String()
 }
 
-// unchanged demands that all is as it was that nobody was to touch, and that Django finds nothing to migrate.
+// unchanged checks that the bystanders and the schema are as before, and that Django has nothing to migrate.
 func (p *pair) unchanged(t *testing.T, before map[string]string) {
 	now := p.snapshot(t)
 	for _, name := range slices.Sorted(maps.Keys(before)) {
@@ -150,7 +150,7 @@ func (p *pair) unchanged(t *testing.T, before map[string]string) {
 	}
 }
 
-// execute runs a statement past both programs, with those of the arguments that it has places for.
+// execute runs a statement directly on the database, with as many of the arguments as it has placeholders.
 func (p *pair) execute(t testing.TB, statement string, args ...any) {
 	t.Helper()
 	n := 0

@@ -10,8 +10,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// TestUsersWhomNoHeaderCanNameAreListed: by the check of Django's database and by the import, which takes them over.
-func TestUsersWhomNoHeaderCanNameAreListed(t *testing.T) {
+// Both the check and the import list them; the import copies them all the same.
+func TestUsersThatNoHeaderCanNameAreListed(t *testing.T) {
 	t.Parallel()
 	t.Attr("threat", "E11")
 	m := newMoved(t, "ada", "blank", "spaced", "lined", "empty", "address")

@@ -28,19 +28,19 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// formats are hashes of good in every form that Django has had, made by Django where it can. The dear ones cost what they
-// cost at a real site, and take as long to verify; they differ from the others in the parameters alone.
-func formats(t testing.TB, site *djangoserver.Site, dear bool) []string {
+// formats returns hashes of good in every format that Django has had, made by Django where it can make them. Expensive ones
+// have the cost of a real site and take as long to verify; the others differ from them in the parameters alone.
+func formats(t testing.TB, site *djangoserver.Site, expensive bool) []string {
 	type cost map[string]int
 	all := []string{sha1Hash(good), "sha1$$" + hexSum("sha1", good), hexSum("md5", good), "md5$$" + hexSum("md5", good)}
-	if dear {
+	if expensive {
 		all = append(all, scryptHash(t, good, 1<<14), "argon2$argon2i"+argon2iHash(good, 102400), argon2idHash(good))
 	} else {
 		all = append(all, scryptHash(t, good, 1<<10), "argon2$argon2i"+argon2iHash(good, 512))
 	}
 	for _, h := range []struct {
-		hasher      string
-		cheap, dear cost
+		hasher           string
+		cheap, expensive cost
 	}{
 		{"pbkdf2_sha256", cost{"iterations": 1000}, cost{"iterations": 1_000_000}},
 		{"pbkdf2_sha1", cost{"iterations": 1000}, cost{}},
@@ -48,8 +48,8 @@ func formats(t testing.TB, site *djangoserver.Site, dear bool) []string {
 		{"bcrypt_sha256", cost{"rounds": 4}, cost{}}, {"bcrypt", cost{"rounds": 4}, cost{}}, {"md5", cost{}, cost{}},
 	} {
 		given := h.cheap
-		if dear {
-			given = h.dear
+		if expensive {
+			given = h.expensive
 		}
 		var encoded string
 		site.Run(t, "make", map[string]any{"password": good, "salt": "", "hasher": h.hasher, "cost": given}, &encoded)
@@ -58,12 +58,12 @@ func formats(t testing.TB, site *djangoserver.Site, dear bool) []string {
 	return all
 }
 
-// hashes are those of the crowd: one dear one of each form, and then cheap ones over and over.
-type hashes struct{ dear, cheap []string }
+// hashes are the hashes of the crowd: an expensive one of each format, and cheap ones, repeated.
+type hashes struct{ expensive, cheap []string }
 
 func (h hashes) of(n int) string {
-	if n < len(h.dear) {
-		return h.dear[n]
+	if n < len(h.expensive) {
+		return h.expensive[n]
 	}
 	return h.cheap[n%len(h.cheap)]
 }
@@ -75,7 +75,7 @@ func (h hashes) all(crowd int) (all []string) {
 	return all
 }
 
-// crowd is how many users move over: fewer, with the same hashes, unless there is time.
+// crowd is how many users move: fewer, with the same hashes, except in a long run.
 func crowd() int {
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		return 10_000
@@ -83,7 +83,7 @@ func crowd() int {
 	return 2_000
 }
 
-// target is a Cloakroom with its own database.
+// target starts a Cloakroom with its own database.
 func target(t testing.TB, db string) *cloakroom.Server {
 	t.Helper()
 	return targetIn(t, db, t.TempDir())
@@ -107,7 +107,7 @@ func targetIn(t testing.TB, db, data string) *cloakroom.Server {
 	return s
 }
 
-// imports runs an import, which is interrupted after so many pages; never if that is 0.
+// imports runs an import, which is interrupted after so many pages; 0: it isn't interrupted.
 func imports(t testing.TB, s *cloakroom.Server, from *django.DB, pages int, dry bool) (*django.Report, error) {
 	t.Helper()
 	i, err := s.DjangoImport(from)
@@ -135,7 +135,7 @@ func imported(t testing.TB, s *cloakroom.Server, from *django.DB) *django.Report
 	return r
 }
 
-// contents is everything that an import has made, without what is random.
+// contents returns everything that an import has written, without what is random.
 func contents(t testing.TB, driver, address string) string {
 	t.Helper()
 	db, err := sql.Open(driver, address)
@@ -184,7 +184,7 @@ func TestTenThousandUsersMoveOver(t *testing.T) {
 			if users, err := s.Accounts.Store.List(t.Context(), account.Query{}); err != nil || len(users) != 0 {
 				t.Fatalf("a dry run has made %d users, %v", len(users), err)
 			}
-			// Interrupted again and again, at one page or another.
+			// Interrupt it several times, at different pages.
 			for n := range 5 {
 				if _, err := imports(t, s, from, 1+rand.IntN(8), false); err == nil {
 					t.Fatalf("run %d was not interrupted", n)
@@ -197,7 +197,7 @@ func TestTenThousandUsersMoveOver(t *testing.T) {
 			all := fmt.Sprint(r.Problems)
 			for _, want := range []string{"USER7 not copied", "crypted copied without the address user1@example.com", "crypted the password hash can't be verified (crypt)"} {
 				if !strings.Contains(all, want) {
-					t.Errorf("%q isn't said: %s", want, all)
+					t.Errorf("the report doesn't say %q: %s", want, all)
 				}
 			}
 			interrupted := contents(t, driver, path)
@@ -230,14 +230,14 @@ func ownPostgres(t testing.TB) (address, driver, path string) {
 	return address, "pgx", address
 }
 
-// everybodySignsIn: each hash is there as it was; and one user of each kind signs in, or really everybody. The first of them
-// are given new hashes, as everybody is by a server; to give each of ten thousand one would take as long as all the rest.
+// everybodySignsIn checks that each hash was copied unchanged, and signs in one user of each format, or all users. The
+// server rehashes the passwords of the first ones only, since doing it for ten thousand would take as long as all the rest.
 func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes hashes, really bool) {
 	all, err := s.Accounts.Store.List(t.Context(), account.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var dear, first, others []*account.User
+	var expensive, first, others []*account.User
 	seen := map[string]bool{}
 	for _, u := range all {
 		var n int
@@ -248,8 +248,8 @@ func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes hashes, really b
 			t.Fatalf("the hash of %s is %s", u.Username, u.Password)
 		}
 		switch {
-		case n < len(hashes.dear):
-			dear = append(dear, u)
+		case n < len(hashes.expensive):
+			expensive = append(expensive, u)
 		case !seen[u.Password]:
 			first = append(first, u)
 		case really:
@@ -257,18 +257,18 @@ func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes hashes, really b
 		}
 		seen[u.Password] = true
 	}
-	if want := len(hashes.dear) + len(hashes.cheap); len(seen) < want-5 { // five have no parameters, and are the same
+	if want := len(hashes.expensive) + len(hashes.cheap); len(seen) < want-5 { // five have no parameters, and are the same
 		t.Errorf("%d kinds of hashes, want %d", len(seen), want)
 	}
-	// For once every processor is theirs. What nobody waits for here is that a cheap hash takes as long as a dear one.
+	// Use every processor, and don't make a cheap hash take as long as an expensive one.
 	s.Accounts.Hasher.Wait, s.Accounts.Hasher.Workers, s.Accounts.Hasher.MinimumCost = time.Minute, runtime.GOMAXPROCS(0), pbkdf2(good, 1000)
-	for _, u := range dear { // not over HTTP, where an answer may take no longer than a few seconds, on whatever machine
+	for _, u := range expensive { // not over HTTP, where an answer may take no longer than a few seconds, on whatever machine
 		if _, err := s.Accounts.Authenticate(t.Context(), account.Attempt{Login: u.Username, Password: good, Address: home}); err != nil {
 			t.Errorf("%s with %s: %v", u.Username, u.Password, err)
 		}
 	}
 	signInAll(t, s, first)
-	for _, u := range append(dear, first...) {
+	for _, u := range append(expensive, first...) {
 		now, err := s.Accounts.Store.Load(t.Context(), u.ID)
 		verified, wrong := s.Accounts.Hasher.Verify(t.Context(), u.Password, good)
 		kept := !verified.Weak && now.Password == u.Password // Django's argon2id with a tag of 32 bytes is as good as ours
@@ -284,7 +284,7 @@ func everybodySignsIn(t *testing.T, s *cloakroom.Server, hashes hashes, really b
 	}
 }
 
-// signInAll signs all of them in over HTTP, a few at a time.
+// signInAll signs in all of them over HTTP, a few at a time.
 func signInAll(t *testing.T, s *cloakroom.Server, all []*account.User) {
 	web := s.Handler(http.NotFoundHandler())
 	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -299,7 +299,7 @@ func signInAll(t *testing.T, s *cloakroom.Server, all []*account.User) {
 	signIns.Wait()
 }
 
-// signsInWith demands that the server signs a user in who gives the old password.
+// signsInWith checks that the user can sign in with the old password.
 func signsInWith(t *testing.T, web http.Handler, u *account.User) {
 	body := strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, u.Username, good))
 	r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost:8000/api/auth/login", body)
@@ -326,7 +326,7 @@ func tokensWork(t *testing.T, s *cloakroom.Server, texts ...string) {
 	}
 }
 
-// knoxTable makes knox's table, which Debian has no package for, with a token and an expired one.
+// knoxTable creates knox's table, for which Debian has no package, with a valid token and an expired one.
 func knoxTable(t testing.TB, database, user, text string) {
 	t.Helper()
 	p := &pair{config: cloakroom.Config{DB: "django+" + database}}
@@ -355,7 +355,7 @@ func knoxDigest(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestAnImportFollowsDjango: what changes there after an import is changed here by the next one.
+// The next import copies what has changed in Django since the last one.
 func TestAnImportFollowsDjango(t *testing.T) {
 	t.Parallel()
 	source := sqliteAddress(t)

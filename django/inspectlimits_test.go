@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// inspected is what django check says of the pair's database.
+// inspected returns the findings of django check about the pair's database, as text.
 func (p *pair) inspected(t testing.TB, change func(c *django.Config)) string {
 	t.Helper()
 	c := django.Config{Database: strings.TrimPrefix(p.config.DB, "django+"), Keys: keys}
@@ -30,8 +30,8 @@ func (p *pair) inspected(t testing.TB, change func(c *django.Config)) string {
 	return all.String()
 }
 
-// TestCheckSaysWhereTheLimitsDiffer between the two sides, and is silent where they don't.
-func TestCheckSaysWhereTheLimitsDiffer(t *testing.T) {
+// It says nothing of limits that agree.
+func TestCheckReportsLimitsThatDiffer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.CookieAge = 900 })
 	name, _ := p.user(t)
@@ -55,8 +55,9 @@ func TestCheckSaysWhereTheLimitsDiffer(t *testing.T) {
 	}
 }
 
-// TestASignInHereCountsAtADjangoWithItsOwnBackendAlone, once --django-auth-backend names that; and django check says so before.
-func TestASignInHereCountsAtADjangoWithItsOwnBackendAlone(t *testing.T) {
+// A sign-in here is valid at Django only once --django-auth-backend names Django's own backend, and django check says so
+// before.
+func TestASignInHereNamesTheBackendThatDjangoHas(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.Backends = []string{"backends.OwnBackend"} })
 		name, _ := p.user(t)
@@ -83,8 +84,8 @@ func TestASignInHereCountsAtADjangoWithItsOwnBackendAlone(t *testing.T) {
 	})
 }
 
-// TestCheckSaysWhoseNamesCollide, in a form in which two of them don't look the same.
-func TestCheckSaysWhoseNamesCollide(t *testing.T) {
+// It writes the names so that two Unicode forms of one name look different.
+func TestCheckReportsNamesThatCollide(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	for _, name := range []string{"Ada", "ada", "bob", "zo\u00eb", "zoe"} {

@@ -9,9 +9,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 )
 
-// TestARenewalUndoesNoWriteOfDjangos: a session from before a change of the key is written anew when it is read, and Django
-// may save it between the look and the deed.
-func TestARenewalUndoesNoWriteOfDjangos(t *testing.T) {
+// A session from before a change of the key is rewritten when it is read, and Django may save it between the reading and the
+// writing.
+func TestARenewalUndoesNoWriteByDjango(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
 		name, id := p.user(t)
@@ -57,7 +57,7 @@ func TestARenewalUndoesNoWriteOfDjangos(t *testing.T) {
 	})
 }
 
-// TestTheNewestPasswordIsFoundBehindManyUsersWithoutOne: at a site where most come by another way.
+// Most users of some sites have no password.
 func TestTheNewestPasswordIsFoundBehindManyUsersWithoutOne(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)

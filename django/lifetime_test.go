@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// record returns the session in the browser's cookie as the store has it.
+// record returns the session of the browser's cookie as the store has it.
 func (b *person) record() *session.Record {
 	b.t.Helper()
 	id, ok := ticket(b.key())
@@ -27,7 +27,7 @@ func (b *person) record() *session.Record {
 	return r
 }
 
-// Django knows no absolute limit, and signs a session anew each time it saves it.
+// Django has no absolute limit, and signs a session again each time it saves it.
 func TestTheAbsoluteLimitOfDjangosSessionsHolds(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
@@ -50,7 +50,7 @@ func TestTheAbsoluteLimitOfDjangosSessionsHolds(t *testing.T) {
 	}
 }
 
-// With Django's own settings nothing but a change of its data prolongs a session.
+// With Django's default settings, only a change of its data prolongs a session.
 func TestAUseHereProlongsDjangosSession(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
@@ -63,7 +63,7 @@ func TestAUseHereProlongsDjangosSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := p.person(t)
-	b.hasKey(strings.Repeat("k", 32))
+	b.setKey(strings.Repeat("k", 32))
 	p.execute(t, `INSERT INTO django_session VALUES ('`+b.key()+`', '`+text+`', '`+signed.Add(14*day).UTC().Format(time.DateTime)+`')`)
 	if status := b.ours.Do(t, "GET", "/api/me?slide=false", nil, nil); status != http.StatusOK {
 		t.Fatal(status)
@@ -77,7 +77,7 @@ func TestAUseHereProlongsDjangosSession(t *testing.T) {
 	}
 }
 
-// left is how long Django still honours a session.
+// left returns how long Django still honours a session.
 func (p *pair) left(t testing.TB, key string) time.Duration {
 	t.Helper()
 	var text string
@@ -89,7 +89,7 @@ func (p *pair) left(t testing.TB, key string) time.Duration {
 	return time.Until(end)
 }
 
-// TestExpiredSessionsArePurged: Django has a command for it, which somebody must run.
+// Django itself needs a scheduled command for this.
 func TestExpiredSessionsArePurged(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
@@ -114,7 +114,7 @@ func TestExpiredSessionsArePurged(t *testing.T) {
 	})
 }
 
-// TestGuessesAreThrottledBesideDjango, and counted where Django doesn't look.
+// The counters are in Cloakroom's own tables.
 func TestGuessesAreThrottledBesideDjango(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
@@ -139,7 +139,7 @@ func TestGuessesAreThrottledBesideDjango(t *testing.T) {
 	})
 }
 
-// TestDevices: what Django lacks, over sessions that either has made, and that Django has put under other keys since.
+// The list of devices covers the sessions that either program created, also after Django has given them other keys.
 func TestDevices(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
@@ -150,10 +150,10 @@ func TestDevices(t *testing.T) {
 		phone.signsIn("Cloakroom", name, good)
 		work.signsIn("Django", name, good)
 		strangers.signsIn("Django", other, good)
-		// Another key for the phone, as by a change of password in Django.
+		// The phone's session gets another key, as after a password change in Django.
 		phone.django.Do(t, "POST", "/password", map[string]any{"password": good}, nil)
 		for _, b := range []*person{laptop, work} {
-			b.isNobody()
+			b.isAnonymous()
 			b.signsIn("Django", name, good)
 		}
 		var devices struct {
@@ -175,20 +175,20 @@ func TestDevices(t *testing.T) {
 				t.Fatalf("%s: %d", path, status)
 			}
 		}
-		laptop.isNobody()
-		work.isNobody()
+		laptop.isAnonymous()
+		work.isAnonymous()
 		phone.is(name)
 		strangers.is(other)
 		if n, err := p.server.Sessions.RevokeAll(t.Context(), phone.record().User, nil); n != 1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
 		}
-		phone.isNobody()
+		phone.isAnonymous()
 		strangers.is(other)
 	})
 }
 
-// TestDjangosTokenCountsHere: Django sets the cookie csrftoken at its sign-in, and a page sends it to both.
-func TestDjangosTokenCountsHere(t *testing.T) {
+// Django sets the cookie csrftoken when it signs in a user, and a page sends it to both programs.
+func TestDjangosCSRFTokenIsAccepted(t *testing.T) {
 	t.Attr("threat", "F03")
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
@@ -211,11 +211,11 @@ func TestDjangosTokenCountsHere(t *testing.T) {
 			t.Errorf("with the token %s: %d, want %d", c.token, status, c.status)
 		}
 	}
-	b.isNobody()
+	b.isAnonymous()
 }
 
-// TestDjangosAgeIsKept: a session that Django means to last a quarter of an hour lasts no longer from a use here, whichever
-// way Django has said so, and wherever the session was begun.
+// A session that Django limits to fifteen minutes lasts no longer after a use here, whichever way Django has set the limit,
+// and whichever program created the session.
 func TestDjangosAgeIsKept(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), func(d *djangoserver.Config, _ *cloakroom.Config) { d.CookieAge = 900 })
@@ -265,7 +265,7 @@ func TestDjangosAgeIsKept(t *testing.T) {
 	})
 }
 
-// expiresAt is how long the browser's session lasts, as it is listed.
+// expiresAt returns how long the browser's session lasts according to the list of sessions.
 func (b *person) expiresAt(t testing.TB) time.Duration {
 	t.Helper()
 	var devices struct {
@@ -284,8 +284,8 @@ func (b *person) expiresAt(t testing.TB) time.Duration {
 	return 0
 }
 
-// TestASessionBornAtDjangoWasSeenWhenItBegan, and not before.
-func TestASessionBornAtDjangoWasSeenWhenItBegan(t *testing.T) {
+// Its last use is its sign-in, and no earlier time.
+func TestASessionCreatedByDjangoWasLastUsedAtItsSignIn(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)
 	name, _ := p.user(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestMain lets more tests run at the same time than there are processors, unless it has been told how many: most wait most of
-// the time, for Django, for a disk, or for a memory to trust itself.
+// TestMain lets more tests run at once than there are processors, unless -parallel is given: most tests spend most of their
+// time waiting for Django, the disk, or a cache to become valid.
 func TestMain(m *testing.M) {
 	if database := os.Getenv(writableChild); database != "" {
 		sayWhetherWritable(database)

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// cells are what either side may do, and the other must agree with on the very next request.
+// cells are the actions that either program may do, and that the other must see with its very next request.
 var cells = []struct {
 	what                  string
 	inDjango, inCloakroom func(t *testing.T, p *pair)
@@ -60,7 +60,7 @@ func signInAt(side string) func(t *testing.T, p *pair) {
 	return func(t *testing.T, p *pair) {
 		name, _ := p.user(t)
 		b := p.person(t)
-		b.isNobody()
+		b.isAnonymous()
 		b.signsIn(side, name, good)
 		b.is(name)
 		if status := p.person(t).signIn(side, name, better); status == http.StatusOK {
@@ -69,8 +69,8 @@ func signInAt(side string) func(t *testing.T, p *pair) {
 	}
 }
 
-// readAt reads at one side, often, what the other has made. At Django the row stays as it is; here a use is written down,
-// but no more than once a minute.
+// readAt reads often, at one program, what the other has written. Django leaves the row as it is; Cloakroom writes the use,
+// but at most once a minute.
 func readAt(made, read string) func(t *testing.T, p *pair) {
 	return func(t *testing.T, p *pair) {
 		name, _ := p.user(t)
@@ -94,7 +94,7 @@ func signOutInDjango(t *testing.T, p *pair) {
 	b.signsIn("Cloakroom", name, good)
 	b.is(name)
 	b.django.Do(t, "POST", "/logout", map[string]any{}, nil)
-	b.isNobody()
+	b.isAnonymous()
 }
 
 func signOutInCloakroom(t *testing.T, p *pair) {
@@ -106,7 +106,7 @@ func signOutInCloakroom(t *testing.T, p *pair) {
 	if status := b.ours.Do(t, "POST", "/api/auth/logout", map[string]any{}, nil); status != http.StatusOK {
 		t.Fatal(status)
 	}
-	b.isNobody()
+	b.isAnonymous()
 	if row := p.row(t, key); row != "" {
 		t.Errorf("the row is still there: %s", row)
 	}
@@ -119,7 +119,7 @@ func passwordInDjango(t *testing.T, p *pair) {
 	other.signsIn("Cloakroom", name, good)
 	b.django.Do(t, "POST", "/password", map[string]any{"password": better}, nil)
 	b.is(name)
-	other.isNobody()
+	other.isAnonymous()
 	other.signsIn("Cloakroom", name, better)
 	if status := p.person(t).signIn("Cloakroom", name, good); status == http.StatusOK {
 		t.Error("the old password passes")
@@ -137,7 +137,7 @@ func passwordInCloakroom(t *testing.T, p *pair) {
 		t.Fatal(status)
 	}
 	b.is(name)
-	other.isNobody()
+	other.isAnonymous()
 	if now := p.encoded(t, name); parameters(now) != parameters(before) || now == before {
 		t.Errorf("the hash was %s and is %s", before, now)
 	}
@@ -154,7 +154,7 @@ func (p *pair) encoded(t testing.TB, name string) (encoded string) {
 	return encoded
 }
 
-// parameters is the algorithm of a hash and what it costs.
+// parameters returns the algorithm of a hash and its cost.
 func parameters(encoded string) string {
 	parts := strings.Split(encoded, "$")
 	return parts[0] + "$" + parts[1]
@@ -165,7 +165,7 @@ func adminPasswordInDjango(t *testing.T, p *pair) {
 	b := p.person(t)
 	b.signsIn("Cloakroom", name, good)
 	p.site.Run(t, "set_password", map[string]any{"name": name, "password": better}, nil)
-	b.isNobody()
+	b.isAnonymous()
 	b.signsIn("Cloakroom", name, better)
 	b.is(name)
 }
@@ -177,7 +177,7 @@ func adminPasswordInCloakroom(t *testing.T, p *pair) {
 	if err := p.server.Accounts.SetPassword(t.Context(), id, better); err != nil {
 		t.Fatal(err)
 	}
-	b.isNobody()
+	b.isAnonymous()
 	b.signsIn("Django", name, better)
 	b.is(name)
 }
@@ -187,7 +187,7 @@ func disableInDjango(t *testing.T, p *pair) {
 	b := p.person(t)
 	b.signsIn("Cloakroom", name, good)
 	p.site.Run(t, "set_active", map[string]any{"name": name, "active": false}, nil)
-	b.isNobody()
+	b.isAnonymous()
 	if status := p.person(t).signIn("Cloakroom", name, good); status == http.StatusOK {
 		t.Error("a disabled user signs in")
 	}
@@ -202,19 +202,19 @@ func disableInCloakroom(t *testing.T, p *pair) {
 	if err := p.server.Accounts.SetActive(t.Context(), id, false); err != nil {
 		t.Fatal(err)
 	}
-	b.isNobody()
+	b.isAnonymous()
 	if status := p.person(t).signIn("Django", name, good); status == http.StatusOK {
 		t.Error("a disabled user signs in")
 	}
 	if err := p.server.Accounts.SetActive(t.Context(), id, true); err != nil {
 		t.Fatal(err)
 	}
-	b.isNobody() // as Cloakroom has it: what was ended stays ended
+	b.isAnonymous() // as Cloakroom has it: what was ended stays ended
 	b.signsIn("Django", name, good)
 	b.is(name)
 }
 
-// may demands that both sites give the user exactly these permissions.
+// may checks that both programs give the user exactly these permissions.
 func (b *person) may(permissions ...string) {
 	b.t.Helper()
 	b.p.agree(b.t, func() string {
@@ -307,7 +307,7 @@ var (
 	long    = map[string]any{"text": strings.Repeat("many words, ", 1000), "list": []any{"a", "b"}}
 )
 
-// same demands that the values are those that were set, whatever else is there.
+// same checks that the values are those that were set. Other values may be there too.
 func same(t testing.TB, got map[string]json.RawMessage, want map[string]any) {
 	t.Helper()
 	for key, value := range want {
@@ -383,10 +383,11 @@ func expiryInDjango(t *testing.T, p *pair) {
 		t.Errorf("Cloakroom ends the session in %v", left)
 	}
 	p.site.Run(t, "expire", map[string]any{"key": b.key(), "seconds": -1}, nil)
-	b.isNobody()
+	b.isAnonymous()
 }
 
-// expiryInCloakroom: a session that ends with the browser says so to Django, and a limit that Django has set stays.
+// expiryInCloakroom checks that a session that ends with the browser does so at Django too, and that a limit that Django has
+// set stays.
 func expiryInCloakroom(t *testing.T, p *pair) {
 	name, _ := p.user(t)
 	b := p.person(t)
@@ -408,7 +409,8 @@ func expiryInCloakroom(t *testing.T, p *pair) {
 
 const isoDate = "2006-01-02T15:04:05.000000+00:00" // as Python writes it
 
-// signedInBy returns a session with an end in its data, as Django 4.1 and later write it: an earlier one is given the row.
+// signedInBy returns a session with an expiry date in its data, as Django 4.1 and later write it. For an earlier Django, the
+// row is written directly.
 func (p *pair) signedInBy(t testing.TB, name, id string, end time.Time) *person {
 	t.Helper()
 	b := p.person(t)
@@ -423,7 +425,7 @@ func (p *pair) signedInBy(t testing.TB, name, id string, end time.Time) *person 
 	key := strings.Repeat("k", 32-len(id)) + id
 	p.site.Run(t, "put_session", map[string]any{"key": key, "data": data, "expire": time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05+00:00")}, nil)
 	other := p.person(t)
-	other.hasKey(key)
+	other.setKey(key)
 	return other
 }
 
@@ -453,7 +455,7 @@ func dateInCloakroom(t *testing.T, p *pair) {
 	b.is(name)
 }
 
-// upgradeInDjango: the sessions that Django's new hash ends at Django it ends here.
+// upgradeInDjango checks that the sessions that Django ends by rehashing a password end here too.
 func upgradeInDjango(t *testing.T, p *pair) {
 	name, _ := p.outdated(t)
 	b := p.person(t)
@@ -465,13 +467,13 @@ func upgradeInDjango(t *testing.T, p *pair) {
 	if p.encoded(t, name) == before {
 		t.Fatal("Django has not hashed anew")
 	}
-	b.isNobody()
+	b.isAnonymous()
 	other.is(name)
 	b.signsIn("Cloakroom", name, good)
 	other.is(name)
 }
 
-// upgradeInCloakroom: there is none.
+// upgradeInCloakroom checks that Cloakroom rehashes no password.
 func upgradeInCloakroom(t *testing.T, p *pair) {
 	name, id := p.outdated(t)
 	b := p.person(t)
@@ -493,7 +495,7 @@ func upgradeInCloakroom(t *testing.T, p *pair) {
 	}
 }
 
-// outdated makes a user with fewer iterations than Django wants.
+// outdated creates a user whose hash has fewer iterations than Django prefers.
 func (p *pair) outdated(t testing.TB) (name, id string) {
 	t.Helper()
 	name, id = p.user(t)
@@ -506,7 +508,7 @@ func deleteInDjango(t *testing.T, p *pair) {
 	b := p.person(t)
 	b.signsIn("Cloakroom", name, good)
 	p.site.Run(t, "delete", map[string]any{"name": name}, nil)
-	b.isNobody()
+	b.isAnonymous()
 }
 
 func deleteInCloakroom(t *testing.T, p *pair) {
@@ -518,7 +520,7 @@ func deleteInCloakroom(t *testing.T, p *pair) {
 	if err := p.server.Accounts.Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	b.isNobody()
+	b.isAnonymous()
 }
 
 func makeInDjango(t *testing.T, p *pair) {

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// model is a user model of a project's own.
+// model is a custom user model of a project.
 type model struct {
 	name   string // AUTH_USER_MODEL
 	config cloakroom.Django
@@ -23,9 +23,9 @@ type model struct {
 }
 
 var (
-	// people have a UUID for a key, an address to sign in by, and a column that Cloakroom doesn't know.
+	// people have a UUID as their key, sign in by their address, and have a column that Cloakroom doesn't know.
 	people = model{"people.Person", cloakroom.Django{UserTable: "people_person", UserKey: "uid", UserLogin: "email"}, "person", "people.view_person"}
-	// members have a number for a key, and are Django's own but for the name, which is the address.
+	// members have a number as their key, and Django's own columns except for the username, whose place the address takes.
 	members = model{"members.Member", cloakroom.Django{UserTable: "club_member", UserLogin: "email"}, "member", "members.view_member"}
 )
 
@@ -45,7 +45,7 @@ func eachModel(t *testing.T, test func(t *testing.T, p *pair, m model)) {
 	}
 }
 
-// TestEachSideSeesWhatTheOtherDoesWithCustomUsers is the matrix with them; of it what concerns users, unless there is time.
+// This is the part of the matrix that concerns users; in a long run, all of it.
 func TestEachSideSeesWhatTheOtherDoesWithCustomUsers(t *testing.T) {
 	t.Attr("threat", "B7")
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestCustomUsersAreListedAndChanged(t *testing.T) {
 	})
 }
 
-// TestAnAddressToSignInByIsTheNameAndTheAddress: the one column is both, whichever is read or changed.
+// One column is both the username and the address, whichever of them is read or changed.
 func TestAnAddressToSignInByIsTheNameAndTheAddress(t *testing.T) {
 	t.Parallel()
 	p := newModelPair(t, sqliteAddress(t), members)
@@ -124,7 +124,7 @@ func TestAnAddressToSignInByIsTheNameAndTheAddress(t *testing.T) {
 	is("refused", "anna@example.org")
 }
 
-// TestRowsThatOtherProgramsHaveWrittenAreRead: one of them would else keep everybody from being listed, or moved.
+// A single row that can't be read would make listing and importing fail for all users.
 func TestRowsThatOtherProgramsHaveWrittenAreRead(t *testing.T) {
 	t.Parallel()
 	database := sqliteAddress(t)

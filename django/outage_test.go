@@ -18,7 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// knows returns nil if the database says that there is no such session, which only one that is well may say.
+// knows returns nil if the database answers that the session doesn't exist, which only a healthy database may answer.
 func knows(ctx context.Context, db *django.DB) error {
 	_, err := db.Sessions().Load(ctx, session.ID([]byte("0123456789abcdefghijklmnopqrstuv")))
 	if errors.Is(err, session.ErrNotFound) {
@@ -93,7 +93,7 @@ func TestAnOutageOfDjangosDatabaseIsNoStormOfDials(t *testing.T) {
 	until(t, "service", func() bool { return served.Load() > before+50 })
 }
 
-// TestOfSeveralHostsDjangosPrimaryIsFound: the first says nothing at all.
+// The first host doesn't respond at all.
 func TestOfSeveralHostsDjangosPrimaryIsFound(t *testing.T) {
 	t.Parallel()
 	address := postgresAddress(t)
@@ -119,7 +119,7 @@ func TestOfSeveralHostsDjangosPrimaryIsFound(t *testing.T) {
 	}
 }
 
-// TestDjangosServerThatTurnsReadOnlyIsLeft: what it says of a session counts no more.
+// Its answers about sessions may be outdated.
 func TestDjangosServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 	t.Parallel()
 	before, after := pgserver.TestServer(t), pgserver.TestServer(t)
@@ -147,8 +147,8 @@ func TestDjangosServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 	until(t, "the new primary is found", func() bool { return knows(t.Context(), db) == nil })
 }
 
-// TestRowsOfDjangosThatRowSecurityHidesAreNoSignOut: they are an outage.
-func TestRowsOfDjangosThatRowSecurityHidesAreNoSignOut(t *testing.T) {
+// They count as an outage.
+func TestRowsThatRowSecurityHidesAreAnOutage(t *testing.T) {
 	t.Parallel()
 	server := pgserver.TestServer(t)
 	address := server.URL("postgres")

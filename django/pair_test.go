@@ -70,7 +70,7 @@ func keyFile(t testing.TB, keys []string) string {
 
 var usual = pbkdf2(good, 20_000) // as the hashers of the site make them
 
-// start starts Cloakroom, with a program behind it that shows and changes a session's values.
+// start starts Cloakroom, with an application behind it that shows and changes a session's values.
 func (p *pair) start() {
 	p.t.Helper()
 	var handler http.Handler
@@ -82,7 +82,8 @@ func (p *pair) start() {
 		p.t.Fatal(err)
 	}
 	if p.config.Django.Hasher == "" {
-		// Before there are users, guesses are made to cost what they cost at a Django of today: fifty times as much as at this one.
+		// Without users, a failed sign-in costs what it would cost with a current Django, which is fifty times as much as
+		// with this one.
 		server.Accounts.Hasher.MinimumCost = usual
 	}
 	p.server, handler = server, server.Handler(http.HandlerFunc(p.program))
@@ -107,7 +108,8 @@ func (p *pair) start() {
 	p.t.Cleanup(p.stop)
 }
 
-// agree calls check until it has nothing to say: once, unless word of what Django has done takes a moment.
+// agree calls check until it reports nothing. It calls it once if the servers must agree at once; with the feed, a notice
+// may take a moment.
 func (p *pair) agree(t testing.TB, check func() string) {
 	t.Helper()
 	deadline := time.Now()
@@ -126,7 +128,7 @@ func (p *pair) agree(t testing.TB, check func() string) {
 	}
 }
 
-// program is what a Go program does with sessions, beside Django's.
+// program is a Go application that reads and changes sessions beside Django.
 func (p *pair) program(w http.ResponseWriter, r *http.Request) {
 	s, err := session.FromContext(r.Context())
 	if err == nil && s == nil {
@@ -153,7 +155,7 @@ func (p *pair) program(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// person is somebody with a browser, at both sites.
+// person is a user's browser, for both sites.
 type person struct {
 	p      *pair
 	t      testing.TB
@@ -168,7 +170,7 @@ func (p *pair) person(t testing.TB) *person {
 
 var users atomic.Int64
 
-// named is the name of somebody, which is an address where people sign in by one.
+// named returns a username, which is an address if users sign in by their address.
 func (p *pair) named(name string) string {
 	if p.config.Django.UserLogin == "email" {
 		return name + "@example.com"
@@ -176,7 +178,7 @@ func (p *pair) named(name string) string {
 	return name
 }
 
-// user makes a user at Django, and returns the name and the ID.
+// user creates a user in Django, and returns the name and the ID.
 func (p *pair) user(t testing.TB) (name, id string) {
 	t.Helper()
 	name = p.named(fmt.Sprintf("ann%d", users.Add(1)))
@@ -184,7 +186,7 @@ func (p *pair) user(t testing.TB) (name, id string) {
 	return name, id
 }
 
-// signsIn signs in at Django or at Cloakroom, and demands that it works.
+// signsIn signs in at Django or at Cloakroom, which must succeed.
 func (b *person) signsIn(at, name, password string) {
 	b.t.Helper()
 	if status := b.signIn(at, name, password); status != http.StatusOK {
@@ -207,7 +209,7 @@ type seen struct {
 	Permissions []string
 }
 
-// is demands that both sites know the browser as this user.
+// is checks that both sites take the browser for this user's.
 func (b *person) is(name string) {
 	b.t.Helper()
 	var ours, django seen
@@ -225,9 +227,9 @@ func (b *person) is(name string) {
 	}
 }
 
-// isNobody demands that neither site knows the browser. Cloakroom is asked first: Django removes a session that has
-// ended with its password.
-func (b *person) isNobody() {
+// isAnonymous checks that neither site takes the browser for a user's. Cloakroom is asked first, since Django deletes a
+// session whose password has changed.
+func (b *person) isAnonymous() {
 	b.t.Helper()
 	b.p.agree(b.t, func() string {
 		if status := b.ours.Do(b.t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
@@ -256,8 +258,8 @@ func (b *person) key() string {
 	return ""
 }
 
-// hasKey puts a session key into the browser's cookie.
-func (b *person) hasKey(key string) {
+// setKey puts a session key into the browser's cookie.
+func (b *person) setKey(key string) {
 	b.t.Helper()
 	r, err := http.NewRequest("GET", b.p.url, nil)
 	if err != nil {

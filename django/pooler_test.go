@@ -12,15 +12,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// pooledAddress returns the address of a database, and the one that leads there through PgBouncer in transaction mode.
+// pooledAddress returns the address of a database, and one that leads to it through PgBouncer in transaction mode.
 func pooledAddress(t testing.TB) (direct, pooled string) {
 	pooler := pgserver.Shared(t).TestPooler(t)
 	direct = postgresAddress(t)
 	return direct, strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1)
 }
 
-// TestDjangosEndsAreHeardBesideAPooler: Cloakroom reaches the tables by way of a pooler, and hears by the server's own
-// address. It answers from memory, and each side sees what the other does.
+// Cloakroom reaches the tables through a pooler and receives notices by the server's own address. It answers from memory,
+// and each side sees what the other does.
 func TestDjangosEndsAreHeardBesideAPooler(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Parallel()
@@ -32,20 +32,20 @@ func TestDjangosEndsAreHeardBesideAPooler(t *testing.T) {
 	other.signsIn("Cloakroom", name, good)
 	p.remembers(t, ended, other)
 	ended.django.Do(t, "POST", "/logout", map[string]any{}, nil)
-	ended.isNobody()
+	ended.isAnonymous()
 	other.stays(t)
 	other.is(name)
 	if status := other.ours.Do(t, "POST", "/api/auth/logout", map[string]any{}, nil); status != http.StatusOK {
 		t.Fatal(status)
 	}
-	other.isNobody()
+	other.isAnonymous()
 	p.only = []string{"sign in", "sign out", "password change", "disable", "permission change", "user made", "user deleted"}
 	p.agreesInEachCell(t)
 }
 
-// TestBesideDjangoAPoolerNeedsTheServersAddressBesides: what is ours alone would be put among Django's tables through it, and
-// nobody would know whether a server listens.
-func TestBesideDjangoAPoolerNeedsTheServersAddressBesides(t *testing.T) {
+// Through the pooler, Cloakroom's tables would be created among Django's, and RemoveFeed could not see whether a server is
+// listening.
+func TestAPoolerBesideDjangoNeedsTheServersOwnAddressToo(t *testing.T) {
 	t.Parallel()
 	direct, pooled := pooledAddress(t)
 	site := djangoserver.New(t, djangoserver.Config{Database: direct, Keys: keys})
@@ -67,8 +67,8 @@ func TestBesideDjangoAPoolerNeedsTheServersAddressBesides(t *testing.T) {
 	site.Manage(t, "migrate", "--check")
 }
 
-// TestAPoolerThatTakesTheSearchPathAlongIsNoticed: newer ones do. The server's setting stands for it here.
-func TestAPoolerThatTakesTheSearchPathAlongIsNoticed(t *testing.T) {
+// Newer poolers pass on the search path. Here the database's own setting has the same effect.
+func TestAPoolerThatPassesOnTheSearchPathIsNoticed(t *testing.T) {
 	t.Parallel()
 	pooler := pgserver.Shared(t).TestPooler(t, "ignore_startup_parameters = search_path")
 	direct := postgresAddress(t)
@@ -80,7 +80,7 @@ func TestAPoolerThatTakesTheSearchPathAlongIsNoticed(t *testing.T) {
 	}
 }
 
-// TestAPoolerThatIgnoresTheSearchPathIsNoticed, before anything is written among Django's tables.
+// It is noticed before anything is written among Django's tables.
 func TestAPoolerThatIgnoresTheSearchPathIsNoticed(t *testing.T) {
 	t.Parallel()
 	pooler := pgserver.Shared(t).TestPooler(t, "ignore_startup_parameters = search_path")

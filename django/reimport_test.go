@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// moved is a Django whose users have been copied once.
+// moved is a Django whose users have been imported once.
 type moved struct {
 	t      *testing.T
 	site   *djangoserver.Site
@@ -25,7 +25,7 @@ type moved struct {
 	server *cloakroom.Server
 }
 
-// newMoved makes a Django with these users, and copies them.
+// newMoved creates a Django with these users and imports them.
 func newMoved(t *testing.T, names ...string) *moved {
 	t.Helper()
 	m := &moved{t: t, source: sqliteAddress(t), server: target(t, "")}
@@ -38,7 +38,7 @@ func newMoved(t *testing.T, names ...string) *moved {
 	return m
 }
 
-// imports runs an import, and demands that it says so many things.
+// imports runs an import, whose report must have this many problems.
 func (m *moved) imports(problems int) *django.Report {
 	m.t.Helper()
 	r := imported(m.t, m.server, m.from)
@@ -65,14 +65,14 @@ func (m *moved) edit(name string, change func(u *account.User)) {
 	}
 }
 
-// execute changes Django's database past Django.
+// execute changes Django's database directly.
 func (m *moved) execute(statement string) {
 	m.t.Helper()
 	p := &pair{config: cloakroom.Config{DB: "django+" + m.source}}
 	p.execute(m.t, statement)
 }
 
-// TestAnImportLeavesAloneWhatChangedHere: nobody who has been disabled here is enabled because of a sign-in at Django.
+// For example, a sign-in at Django doesn't enable a user who was disabled here.
 func TestAnImportLeavesAloneWhatChangedHere(t *testing.T) {
 	t.Parallel()
 	m := newMoved(t, "ann", "bob")
@@ -100,7 +100,7 @@ func TestAnImportLeavesAloneWhatChangedHere(t *testing.T) {
 	}
 }
 
-// TestANameThatIsTakenIsTriedAgain: the rest of the user is taken over meanwhile, and the name as soon as it is free.
+// The user's other fields are copied meanwhile, and the name as soon as it is free.
 func TestANameThatIsTakenIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	m := newMoved(t, "ann", "bob")
@@ -128,8 +128,8 @@ func TestANameThatIsTakenIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestAnImportTellsWhoIsGone, and ends the tokens that have ended at Django, but none that was made here.
-func TestAnImportTellsWhoIsGone(t *testing.T) {
+// It also ends the tokens that have ended in Django, but none that was created here.
+func TestAnImportReportsUsersWhoAreNoLongerInDjango(t *testing.T) {
 	t.Parallel()
 	m := newMoved(t, "ann", "bob", "cy", "dan")
 	tokens := map[string]string{}
@@ -173,8 +173,8 @@ func TestAnImportTellsWhoIsGone(t *testing.T) {
 	m.imports(0)
 }
 
-// TestAnImportFromAnotherDjangoTakesNobodyForSomebodyElse: IDs are the same small numbers everywhere.
-func TestAnImportFromAnotherDjangoTakesNobodyForSomebodyElse(t *testing.T) {
+// User IDs are the same small numbers in every Django.
+func TestAnImportFromAnotherDjangoMixesUpNoUsers(t *testing.T) {
 	t.Parallel()
 	m := newMoved(t, "ann", "bob", "cy")
 	var text string
@@ -195,7 +195,7 @@ func TestAnImportFromAnotherDjangoTakesNobodyForSomebodyElse(t *testing.T) {
 	}
 }
 
-// TestAnImportIsSeenByEveryNodeAtOnce: what it takes away, no node honours from memory when it is done.
+// Once the import is done, no node honours from memory what it has taken away.
 func TestAnImportIsSeenByEveryNodeAtOnce(t *testing.T) {
 	t.Parallel()
 	m := newMoved(t, "ann")

@@ -50,7 +50,7 @@ func TestAResetLinkIsGoodOnceAndDjangoKnowsTheNewPassword(t *testing.T) {
 		if now := p.encoded(t, name); parameters(now) != parameters(before) || now == before {
 			t.Errorf("the hash was %s and is %s", before, now)
 		}
-		b.isNobody()
+		b.isAnonymous()
 		b.signsIn("Cloakroom", name, better)
 		b.is(name)
 	})

@@ -15,7 +15,7 @@ import (
 
 const newSecret = "the new secret key, which is long enough"
 
-// rotate starts both programs anew, with other keys.
+// rotate restarts both programs with other keys.
 func (p *pair) rotate(t testing.TB, keys ...string) {
 	t.Helper()
 	p.site.Stop()
@@ -26,12 +26,12 @@ func (p *pair) rotate(t testing.TB, keys ...string) {
 	p.start()
 }
 
-// again is the same browser at the programs that have been started since.
+// again returns the same browser for the programs that were started since.
 func (b *person) again(t testing.TB) *person {
 	return &person{b.p, t, b.django.At(b.p.site.URL), b.ours.At(b.p.url)}
 }
 
-// TestKeyRotation: Django gets a new SECRET_KEY, and the old one as a fallback, of which a Django before 4.1 knows nothing.
+// Django gets a new SECRET_KEY, with the old one as a fallback. Django before 4.1 doesn't support fallbacks.
 func TestKeyRotation(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
@@ -46,7 +46,7 @@ func TestKeyRotation(t *testing.T) {
 			b.is(name)
 		})
 		t.Run("key rotation with fallbacks, done in Cloakroom", func(t *testing.T) {
-			// It is signed in again by what was renewed here.
+			// The renewed session is valid in Django again.
 			for _, old := range []*person{fromDjango, fromUs} {
 				if all, err := p.server.Sessions.List(t.Context(), id); err != nil || len(all) != 3 {
 					t.Errorf("%d sessions listed, %v", len(all), err)
@@ -57,8 +57,8 @@ func TestKeyRotation(t *testing.T) {
 	})
 }
 
-// TestKeyRotationWithFallbacks: a Django that knows fallbacks gets a new SECRET_KEY. Whichever program is asked first puts
-// a session under it, in its own manner, and the other agrees on the very next request.
+// A Django that supports fallbacks gets a new SECRET_KEY. Whichever program reads a session first moves it to the new key,
+// in its own way, and the other accepts it with its very next request.
 func TestKeyRotationWithFallbacks(t *testing.T) {
 	t.Parallel()
 	eachWith(t, djangoserver.Newer(t), func(t *testing.T, p *pair) {
@@ -110,7 +110,7 @@ func TestKeyRotationWithFallbacks(t *testing.T) {
 			for _, b := range append(first["Django"], first["Cloakroom"]...) {
 				b.again(t).is(name)
 			}
-			unused.again(t).isNobody()
+			unused.again(t).isAnonymous()
 			if used, unused := p.withHeader(t, p.url, "/api/me", "Bearer "+tokens[0]), p.withHeader(t, p.url, "/api/me", "Bearer "+tokens[1]); used != name || unused != "" {
 				t.Errorf("a token that was used meanwhile opens %q, one that was not %q", used, unused)
 			}
@@ -119,7 +119,7 @@ func TestKeyRotationWithFallbacks(t *testing.T) {
 	})
 }
 
-// personal makes a personal token.
+// personal creates a personal token.
 func (p *pair) personal(t testing.TB, id string) (text string) {
 	t.Helper()
 	owner, err := p.server.Accounts.Store.Load(t.Context(), id)
@@ -133,7 +133,7 @@ func (p *pair) personal(t testing.TB, id string) (text string) {
 	return text
 }
 
-// renewedByDjango has Django asked first: it gives the session another key.
+// renewedByDjango reads the session in Django first, which gives it another session key.
 func (p *pair) renewedByDjango(t *testing.T, b *person, name string) {
 	t.Helper()
 	old := b.key()
@@ -152,7 +152,7 @@ func (p *pair) renewedByDjango(t *testing.T, b *person, name string) {
 	p.isUnder(t, b, newSecret, name)
 }
 
-// renewedHere has Cloakroom asked first: the session keeps its key.
+// renewedHere reads the session in Cloakroom first, which keeps its session key.
 func (p *pair) renewedHere(t *testing.T, b *person, name string) {
 	t.Helper()
 	old := b.key()
@@ -171,7 +171,7 @@ func (p *pair) renewedHere(t *testing.T, b *person, name string) {
 	}
 }
 
-// isUnder demands that a key has signed the session, and made its hash of the password column.
+// isUnder checks that a secret key has signed the session and made its hash of the password column.
 func (p *pair) isUnder(t *testing.T, b *person, key, name string) {
 	t.Helper()
 	data, _, _ := strings.Cut(p.row(t, b.key()), " ")
@@ -187,7 +187,7 @@ func (p *pair) isUnder(t *testing.T, b *person, key, name string) {
 	}
 }
 
-// resetLinks returns the tokens for a new password that Django makes, and that we make, under a key.
+// resetLinks returns the reset tokens that Django and Cloakroom make under a secret key.
 func (p *pair) resetLinks(t testing.TB, name, id, key string) map[string]string {
 	t.Helper()
 	var theirs string
@@ -195,7 +195,7 @@ func (p *pair) resetLinks(t testing.TB, name, id, key string) map[string]string 
 	return map[string]string{"Django": theirs, "Cloakroom": django.ResetTokens{Keys: django.Keys{key}}.New(p.account(t, id), time.Now())}
 }
 
-// takes demands that both programs take the tokens.
+// takes checks that both programs accept the tokens.
 func (p *pair) takes(t *testing.T, links map[string]string, name, id string) {
 	for made, token := range links {
 		if !(django.ResetTokens{Keys: django.Keys{newSecret, secret}}).Valid(p.account(t, id), token, time.Now()) {

@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// values generates what a program may keep in a session: any JSON, with numbers of any length and characters of any kind.
+// values generates what a program may keep in a session: any JSON, with numbers of any length and any characters.
 func values() *rapid.Generator[map[string]any] {
 	leaf := rapid.OneOf(
 		rapid.Just(any(nil)), rapid.Map(rapid.Bool(), func(b bool) any { return b }),
@@ -26,12 +26,12 @@ func values() *rapid.Generator[map[string]any] {
 			rapid.Map(rapid.SliceOfN(leaf, 0, 4), func(s []any) any { return s }),
 			rapid.Map(rapid.MapOfN(rapid.String(), leaf, 0, 4), func(m map[string]any) any { return m }))
 	})
-	// A key that begins with an underscore may be Django's own.
+	// Keys that begin with an underscore may be Django's own.
 	key := rapid.String().Filter(func(s string) bool { return !strings.HasPrefix(s, "_") })
 	return rapid.MapOfN(key, value, 0, 6)
 }
 
-// TestAnyValuesGoRoundThroughBothPrograms: what either writes the other reads, and nothing of what was there is lost.
+// Each program reads what the other writes, and nothing is lost.
 func TestAnyValuesGoRoundThroughBothPrograms(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		p := newPair(t, address(t), nil)
@@ -105,8 +105,8 @@ func sameJSON(t testing.TB, a, b []byte) bool {
 	return ok1 && ok2 && x.Cmp(y) == 0
 }
 
-// TestWhatOnlyPythonTakesForJSONStays: Python's json writes NaN and halves of surrogate pairs.
-func TestWhatOnlyPythonTakesForJSONStays(t *testing.T) {
+// Python's json module writes NaN and single surrogates.
+func TestValuesThatOnlyPythonReadsAsJSONStay(t *testing.T) {
 	const object = `{"_auth_user_id":"1","_auth_user_backend":"b","nan":NaN,"list":[1,Infinity,-Infinity],"half":"\ud800","\udc00":1,"big":123456789012345678901234567890,"_x":{"a":1.0}}`
 	data, err := keys.Sign(object, signedAt)
 	if err != nil {
@@ -132,7 +132,7 @@ func TestWhatOnlyPythonTakesForJSONStays(t *testing.T) {
 	}
 }
 
-// TestBytesBeyondASCIIAreLatin1: so Django reads them, whoever wrote them.
+// Django decodes them as latin-1, whichever program wrote them.
 func TestBytesBeyondASCIIAreLatin1(t *testing.T) {
 	data := keys.SignRaw([]byte("{\"_auth_user_id\":\"1\",\"_auth_user_backend\":\"b\",\"n\":\"Zo\xeb\"}"), signedAt)
 	r, err := keys.Read(strings.Repeat("a", 32), data, 1<<40)

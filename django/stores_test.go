@@ -32,7 +32,8 @@ func opened(t testing.TB, c django.Config) *django.DB {
 	return db
 }
 
-// each runs a test on each kind of database, beside others; address makes an empty one that Django has not migrated yet.
+// each runs a test on each kind of database, in parallel. address creates an empty database that Django has not migrated
+// yet.
 func each(t *testing.T, test func(t *testing.T, address func(t testing.TB) string)) {
 	t.Parallel()
 	for kind, address := range map[string]func(t testing.TB) string{"sqlite": sqliteAddress, "postgres": postgresAddress} {
@@ -49,7 +50,7 @@ func sqliteAddress(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "db.sqlite3")
 }
 
-// TestSessions runs the promises of a session.Store on Django's table.
+// TestSessions runs storetest on Django's sessions.
 func TestSessions(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)
@@ -64,8 +65,8 @@ func TestSessions(t *testing.T) {
 	})
 }
 
-// anyRecords keeps records of all kinds in a store of Django's: its keys are letters and digits, its values are JSON, and
-// somebody is signed in. Public IDs, which the store takes for unique since they are random, are compared here.
+// anyRecords stores records of any kind in Django's sessions, whose keys are letters and digits, whose values are JSON, and
+// which have a user. It also checks that public IDs are unique, which the store takes for granted since they are random.
 type anyRecords struct {
 	session.Store
 	mu    sync.Mutex
@@ -82,7 +83,7 @@ func (a *anyRecords) key(id session.ID) session.ID {
 	return key
 }
 
-// wrapped is what goes into the values of a record that a program made of any bytes whatever.
+// wrapped is what the values of a record hold if a program's values may be any bytes.
 type wrapped struct {
 	Values  []byte
 	Expires int64 // beyond the year 9999 Django has no time
@@ -222,7 +223,7 @@ func (a *anyRecords) List(ctx context.Context, q session.Query) ([]*session.Reco
 	return found, err
 }
 
-// sqliteSite is the address of a database that Django has migrated.
+// sqliteSite returns the address of a database that Django has migrated.
 func sqliteSite(t testing.TB) string {
 	address := sqliteAddress(t)
 	djangoserver.New(t, djangoserver.Config{Database: address, Keys: keys})

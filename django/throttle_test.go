@@ -7,9 +7,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// Django takes "Ann" and "ann" for two names. A guesser who changes the case after ten failures must not be told by that
-// whether there is a user.
-func TestAGuesserIsToldTheSameWithAndWithoutADjangoUser(t *testing.T) {
+// Django takes "Ann" and "ann" for two names. After ten failures, the responses to another spelling must not reveal whether
+// a user exists.
+func TestGuessesRevealNoDjangoUser(t *testing.T) {
 	t.Parallel()
 	t.Attr("threat", "G05")
 	for database, address := range map[string]string{"sqlite": "sqlite:" + t.TempDir() + "/db.sqlite3", "postgres": pgserver.Test(t)} {

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// with returns what a site answers to GET /me or /api/me with a token: the name, or "" if it is refused.
+// with returns the username in a site's response to GET /me or /api/me with a token; "" if the token is refused.
 func (p *pair) with(t testing.TB, base, path, text string) string {
 	t.Helper()
 	return p.withHeader(t, base, path, "Token "+text)
@@ -34,7 +34,7 @@ func (p *pair) withHeader(t testing.TB, base, path, authorization string) string
 	return who.Username
 }
 
-// opens demands that a token of REST framework's opens both sites, or neither if name is empty.
+// opens checks that both sites accept a token of REST framework's for this user, or refuse it if name is empty.
 func (p *pair) opens(t testing.TB, text, name string) {
 	t.Helper()
 	if got := p.with(t, p.url, "/api/me", text); got != name {
@@ -102,9 +102,9 @@ func TestTokensOfRESTFrameworkAreShared(t *testing.T) {
 	})
 }
 
-// TestATokenOfDjangosIsNotMadeOfAnOldPassword: such a token doesn't die with the password, so that one whose making overlaps a
-// change, or the end of the user, must not be made, nor the one that is there be handed out.
-func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
+// Such a token outlives the password. So if its creation overlaps with a password change or the deletion of the user, no
+// token may be created, and an existing one may not be returned.
+func TestATokenIsNotCreatedUnderAnOldPassword(t *testing.T) {
 	t.Attr("threat", "W03")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)
@@ -163,7 +163,7 @@ func TestATokenOfDjangosIsNotMadeOfAnOldPassword(t *testing.T) {
 	})
 }
 
-// Debian has no knox, so its table is made by hand and looked into past both programs.
+// Debian has no package of knox, so the test creates its table and reads it directly.
 func TestTokensOfKnoxAreInItsTable(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)
@@ -225,7 +225,7 @@ func TestTokensOfKnoxAreInItsTable(t *testing.T) {
 	})
 }
 
-// TestTokensOfAnOldKnoxAreLeftAlone: before 5.0 its hashes were others, and its columns shorter.
+// Before 5.0, knox used other hashes and a shorter column.
 func TestTokensOfAnOldKnoxAreLeftAlone(t *testing.T) {
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)

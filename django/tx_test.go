@@ -17,8 +17,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// TestStepsBesideDjango holds the steps of Django's accounts to what storetest demands of our own: what is read in one is
-// what it is judged by, and nothing comes between that and what it writes.
+// The transactions of Django's accounts keep what storetest demands of our own stores: nothing comes between what a
+// transaction reads and what it writes.
 func TestStepsBesideDjango(t *testing.T) {
 	t.Attr("threat", "W13")
 	t.Attr("threat", "W11")
@@ -193,7 +193,7 @@ func TestStepsBesideDjango(t *testing.T) {
 	})
 }
 
-// promote does what Django does when somebody is made a superuser there, or is one no more.
+// promote does what Django does when a user is made a superuser, or is one no longer.
 func promote(t *testing.T, raw *sql.DB, id string, superuser bool) {
 	t.Helper()
 	if _, err := raw.ExecContext(context.Background(), `UPDATE auth_user SET is_superuser = $1 WHERE CAST(id AS TEXT) = $2`, superuser, id); err != nil {

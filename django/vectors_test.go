@@ -48,7 +48,7 @@ func TestVectorWithAllCharactersIsWrittenInASCII(t *testing.T) {
 	}
 }
 
-// Only the same zlib makes the same bytes; what counts is that each reads the other's.
+// Only the same version of zlib makes the same bytes; each program must read the other's.
 func TestVectorOfCompressedData(t *testing.T) {
 	want := `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"` +
 		strings.Repeat("0", 64) + `"}`
@@ -102,12 +102,12 @@ func TestVectorsOfResetTokens(t *testing.T) {
 			t.Errorf("%s is refused, although a fallback key made it", token)
 		}
 		if tokens.Valid(user, token, at.Add(3*24*time.Hour+time.Second)) {
-			t.Errorf("%s is good for longer than its life", token)
+			t.Errorf("%s is valid for longer than Life", token)
 		}
 		other := *user
 		other.Email = "eve@example.com"
 		if tokens.Valid(&other, token, at) {
-			t.Errorf("%s is good after a change of the address", token)
+			t.Errorf("%s is valid after a change of the address", token)
 		}
 	}
 	user.LastLogin = 0
@@ -137,7 +137,7 @@ func TestVectorsOfUIDsInResetLinks(t *testing.T) {
 	}
 }
 
-// The time in a token is the wall clock of the server's zone.
+// The time in a token is the wall clock of Django's time zone.
 func TestResetTokensGoByTheWallClock(t *testing.T) {
 	zone, err := time.LoadLocation("America/Chicago")
 	if err != nil {
@@ -150,7 +150,7 @@ func TestResetTokensGoByTheWallClock(t *testing.T) {
 	}
 }
 
-func TestNothingThatNobodySignedIsASession(t *testing.T) {
+func TestUnsignedDataIsNoSession(t *testing.T) {
 	t.Attr("threat", "S04")
 	good := vectors[0].data
 	for _, data := range []string{
@@ -169,7 +169,7 @@ func TestNothingThatNobodySignedIsASession(t *testing.T) {
 	}
 }
 
-// TestDataIsCompressedWhereDjangoCompressesIt: where that saves two bytes or more.
+// Django compresses data if that saves two bytes or more.
 func TestDataIsCompressedWhereDjangoCompressesIt(t *testing.T) {
 	by := map[int]int{} // how often so many bytes would be saved
 	for n := range 60 {
@@ -197,8 +197,8 @@ func TestDataIsCompressedWhereDjangoCompressesIt(t *testing.T) {
 	}
 }
 
-// TestADateOfDjangosIsNoWayPastTheAbsoluteLimit, however far it is off; an earlier one is the limit.
-func TestADateOfDjangosIsNoWayPastTheAbsoluteLimit(t *testing.T) {
+// This holds for any later date; an earlier one becomes the limit.
+func TestAnExpiryDateDoesNotLiftTheAbsoluteLimit(t *testing.T) {
 	const day = 24 * 60 * 60
 	for text, want := range map[string]int64{
 		`"2040-01-02T03:04:05+00:00"`: signedAt + 30*day, `"2023-11-15T22:13:20+00:00"`: signedAt + day, `"2023-11-15T22:13:20.123"`: signedAt + day,

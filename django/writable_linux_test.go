@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestAFileThatCannotBeWrittenIsNoticed: SQLite needs its directory, too, for the journal. Root may write anywhere, so it is
-// somebody else who tries.
+// SQLite needs to write to the directory too, for the journal. Root may write anywhere, so the test tries it as another
+// user.
 func TestAFileThatCannotBeWrittenIsNoticed(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, sqliteAddress(t), nil)

@@ -14,7 +14,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 )
 
-// writableChild has the address of a database, when this test binary is started to say whether it can be written.
+// writableChild is the environment variable with the address of a database, if this test binary was started to check whether
+// it can be written.
 const writableChild = "CLOAKROOM_WRITABLE_CHILD"
 
 func sayWhetherWritable(database string) {
@@ -26,7 +27,7 @@ func sayWhetherWritable(database string) {
 	fmt.Println(err)
 }
 
-// refusesToWrite demands that a server isn't started, and that check says the same.
+// refusesToWrite checks that the server doesn't start, and that the check reports the same error.
 func (p *pair) refusesToWrite(t *testing.T, db, words string) {
 	t.Helper()
 	config := p.config
@@ -46,7 +47,7 @@ func (p *pair) refusesToWrite(t *testing.T, db, words string) {
 	t.Errorf("check says %v", found)
 }
 
-// TestPrivilegesThatAreMissingAreNamed, whatever the role may do to other tables.
+// This holds whatever privileges the role has on other tables.
 func TestPrivilegesThatAreMissingAreNamed(t *testing.T) {
 	t.Parallel()
 	database := postgresAddress(t)

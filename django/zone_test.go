@@ -11,8 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// TestEachSideSeesWhatTheOtherDoesInLocalTime is what of the matrix has to do with times, where USE_TZ is off. On
-// PostgreSQL the times are instants all the same.
+// This is the part of the matrix that concerns times, with USE_TZ off. On PostgreSQL, times are instants all the same.
 func TestEachSideSeesWhatTheOtherDoesInLocalTime(t *testing.T) {
 	t.Attr("threat", "B7")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
@@ -33,7 +32,7 @@ func TestEachSideSeesWhatTheOtherDoesInLocalTime(t *testing.T) {
 	})
 }
 
-// TestInspectNoticesLocalTime, where nobody has said that there is any.
+// It notices local time when no time zone is configured.
 func TestInspectNoticesLocalTime(t *testing.T) {
 	t.Parallel()
 	database := sqliteAddress(t)
