@@ -8,6 +8,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
+// SetPage sets how many users are copied in one step.
+func (i *Import) SetPage(users int) { i.page = users }
+
 // Sign returns session_data that holds a JSON object, signed at a time.
 func (k Keys) Sign(object string, at int64) (string, error) {
 	payload, err := pack([]byte(object))

@@ -75,12 +75,12 @@ func (h hashes) all(crowd int) (all []string) {
 	return all
 }
 
-// crowd is how many users move: fewer, with the same hashes, except in a long run.
-func crowd() int {
+// crowd is how many users move, and how many in one step: fewer, with the same hashes, except in a long run.
+func crowd() (users, page int) {
 	if os.Getenv("CLOAKROOM_LONG") != "" {
-		return 10_000
+		return 10_000, 200
 	}
-	return 2_000
+	return 400, 40
 }
 
 // target starts a Cloakroom with its own database.
@@ -116,6 +116,8 @@ func imports(t testing.TB, s *cloakroom.Server, from *django.DB, pages int, dry 
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	_, page := crowd()
+	i.SetPage(page)
 	i.DryRun = dry
 	n := 0
 	i.Progress = func(int, int) {
@@ -151,16 +153,16 @@ func contents(t testing.TB, driver, address string) string {
 		dump(t, db, `SELECT source, source_id, user_id FROM imports ORDER BY 1, 2`)
 }
 
-func TestTenThousandUsersMoveOver(t *testing.T) {
+func TestManyUsersMoveOver(t *testing.T) {
 	t.Parallel()
-	crowd := crowd()
+	crowd, _ := crowd()
 	source := sqliteAddress(t)
 	site := djangoserver.New(t, djangoserver.Config{Database: source, Keys: keys})
 	site.Start(t)
 	hashes := hashes{formats(t, site, true), formats(t, site, false)}
 	site.Run(t, "crowd", map[string]any{"passwords": hashes.all(crowd)}, nil)
 	site.Run(t, "group", map[string]any{"name": "editors", "labels": []string{"auth.view_user", "auth.change_user"}}, nil)
-	for _, n := range []int{0, 7, 1321} {
+	for _, n := range []int{0, 7, 321} {
 		site.Run(t, "join", map[string]any{"name": fmt.Sprint("user", n), "group": "editors"}, nil)
 		site.Run(t, "grant", map[string]any{"name": fmt.Sprint("user", n), "label": "auth.add_group"}, nil)
 	}
@@ -301,12 +303,20 @@ func signInAll(t *testing.T, s *cloakroom.Server, all []*account.User) {
 
 // signsInWith checks that the user can sign in with the old password.
 func signsInWith(t *testing.T, web http.Handler, u *account.User) {
+	signInBefore(t, web, u, time.Now().Add(2*time.Minute))
+}
+
+func signInBefore(t *testing.T, web http.Handler, u *account.User, deadline time.Time) {
 	body := strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, u.Username, good))
 	r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost:8000/api/auth/login", body)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	w := httptest.NewRecorder()
 	web.ServeHTTP(w, r)
+	if w.Code == http.StatusServiceUnavailable && time.Now().Before(deadline) { // the machine is busy
+		signInBefore(t, web, u, deadline)
+		return
+	}
 	var out struct{ ID json.Number }
 	if err := json.Unmarshal(w.Body.Bytes(), &out); w.Code != http.StatusOK || err != nil || out.ID.String() != u.ID || w.Header().Get("Set-Cookie") == "" {
 		t.Errorf("%s with %s: %d %s", u.Username, u.Password, w.Code, w.Body)

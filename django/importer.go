@@ -1,6 +1,7 @@
 package django
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Import struct {
 	DryRun   bool                // count, and write nothing
 	Progress func(done, total int)
 
+	page   int // users in one step; 0: usualPage
 	report Report
 	owners map[string]owner // by the users' IDs in Django
 	groups map[string]bool
@@ -58,8 +60,8 @@ type Problem struct {
 	About string `json:"about"`
 }
 
-// pageSize is how many users are copied in one step.
-const pageSize = 200
+// usualPage is how many users are copied in one step.
+const usualPage = 200
 
 // Run imports everything. If it returns an error, the Report covers what was done until then.
 func (i *Import) Run(ctx context.Context) (*Report, error) {
@@ -141,7 +143,7 @@ func (i *Import) importUsers(ctx context.Context) error {
 func (i *Import) tryAll(ctx context.Context) error {
 	users, err := i.From.Accounts().List(ctx, account.Query{})
 	if err == nil {
-		_, err = i.page(ctx, users, true)
+		_, err = i.importPage(ctx, users, true)
 	}
 	return err
 }
@@ -150,12 +152,12 @@ func (i *Import) tryAll(ctx context.Context) error {
 func (i *Import) pages(ctx context.Context, later bool) (deferred bool, err error) {
 	source := i.From.Accounts()
 	for after := ""; ; {
-		users, err := source.List(ctx, account.Query{After: after, Limit: pageSize})
+		users, err := source.List(ctx, account.Query{After: after, Limit: cmp.Or(i.page, usualPage)})
 		if err != nil || len(users) == 0 {
 			return deferred, err
 		}
 		after = users[len(users)-1].ID
-		left, err := i.page(ctx, users, later)
+		left, err := i.importPage(ctx, users, later)
 		if err != nil {
 			return deferred, err
 		}
@@ -166,7 +168,7 @@ func (i *Import) pages(ctx context.Context, later bool) (deferred bool, err erro
 	}
 }
 
-func (i *Import) page(ctx context.Context, users []*account.User, later bool) (deferred bool, err error) {
+func (i *Import) importPage(ctx context.Context, users []*account.User, later bool) (deferred bool, err error) {
 	batch := make([]userimport.Imported, 0, len(users))
 	for _, u := range users {
 		if _, done := i.owners[u.ID]; done {
@@ -246,7 +248,7 @@ func (i *Import) count(in *userimport.Imported, r userimport.Result) {
 	i.owners[in.ID] = owner{r.User.ID, r.User.Epoch}
 }
 
-// reportGone reports the users who were copied earlier and are no longer in Django. They can still sign in imported.
+// reportGone reports the users who were copied earlier and are no longer in Django. They can still sign in here.
 func (i *Import) reportGone(ctx context.Context) error {
 	known, err := i.Importer.Imports(ctx, i.Source)
 	if err != nil {

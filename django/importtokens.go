@@ -34,7 +34,7 @@ func (i *Import) importTokens(ctx context.Context) error {
 	return i.endTokens(ctx, theirs)
 }
 
-// mark is the data of a copied token. Tokens created imported have none.
+// mark is the data of a copied token. Tokens created here have none.
 func (i *Import) mark() []byte { return []byte("imported: " + i.Source) }
 
 func (i *Import) importToken(ctx context.Context, t importedToken) error {

@@ -77,7 +77,7 @@ func TestPrivilegesThatAreMissingAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.User = url.UserPassword(role, "x")
-	p.refusesToWrite(t, u.String(), "missing are the privileges INSERT on django_session, UPDATE on auth_user")
+	p.refusesToWrite(t, u.String(), "these privileges are missing: INSERT on django_session, UPDATE on auth_user")
 	p.execute(t, `GRANT ALL ON ALL TABLES IN SCHEMA public TO `+role)
 	p.execute(t, `DROP SCHEMA cloakroom CASCADE`) // as before the first start
 	config := p.config
