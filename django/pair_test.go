@@ -132,7 +132,7 @@ func (p *pair) agree(t testing.TB, check func() string) {
 func (p *pair) program(w http.ResponseWriter, r *http.Request) {
 	s, err := session.FromContext(r.Context())
 	if err == nil && s == nil {
-		http.Error(w, "nobody", http.StatusUnauthorized)
+		http.Error(w, "anonymous", http.StatusUnauthorized)
 		return
 	}
 	if err == nil && r.Method == http.MethodPost {

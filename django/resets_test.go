@@ -33,7 +33,7 @@ func TestAResetLinkIsGoodOnceAndDjangoKnowsTheNewPassword(t *testing.T) {
 		first := secret()
 		second := secret()
 		void("a secret that a newer one has voided", first)
-		void("nobody's secret", "x"+second)
+		void("an unknown secret", "x"+second)
 		p.site.Run(t, "set_hash", map[string]any{"name": name, "encoded": pbkdf2(good, 1000)}, nil)
 		void("a secret from before a change of the password in Django", second)
 		third := secret()

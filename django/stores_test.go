@@ -119,7 +119,7 @@ func unhex(text string) string {
 func (a *anyRecords) out(r *session.Record) *session.Record {
 	id, ok := a.names.Load(r.ID)
 	if !ok {
-		panic("a session that nobody made")
+		panic("a key that this test did not make")
 	}
 	r.ID, r.User = id.(session.ID), unhex(r.User[1:])
 	for _, text := range []*string{&r.Epoch, &r.Method, &r.IP, &r.Agent} {

@@ -26,14 +26,14 @@ func TestGuessesRevealNoDjangoUser(t *testing.T) {
 				}
 				return answers
 			}
-			person, nobody := guesses(name), guesses("no-"+name)
-			for i := range person {
+			known, unknown := guesses(name), guesses("no-"+name)
+			for i := range known {
 				want := 401
 				if i >= 10 {
 					want = 429
 				}
-				if person[i] != want || nobody[i] != want {
-					t.Errorf("guess %d: %d for a user's name, %d for another", i+1, person[i], nobody[i])
+				if known[i] != want || unknown[i] != want {
+					t.Errorf("guess %d: %d for a user's name, %d for another", i+1, known[i], unknown[i])
 				}
 			}
 		})
