@@ -1,4 +1,4 @@
-// Asks axe-core what is wrong with a page for people who don't see it, or use no mouse.
+// Checks with axe-core whether a page is accessible without seeing it and without a mouse.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 
 const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Fails on any violation of WCAG 2.2 A or AA, or of axe's own best practices. `where` is told on failure. */
+/** Fails on any violation of WCAG 2.2 A or AA, or of axe's own best practices. A failure names `where`. */
 export async function checkAccessible(page, where) {
   await page.evaluate(source);
   const { violations, passes } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations", "passes"] }));

@@ -1,4 +1,4 @@
-// Builds the apps under examples/ as their own tools do, and serves them.
+// Builds the apps in examples/ with their own tools, and serves them.
 
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const top = fileURLToPath(new URL("../../", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8" };
 
-/** Builds examples/NAME for a server at `api`, "" for the app's own origin, and gives the folder. */
+/** Builds examples/NAME for a server at `api` ("": the app's own origin), and returns the folder. */
 export async function buildExample(t, name, api) {
   const cwd = path.join(top, "examples", name);
   const out = await mkdtemp(path.join(os.tmpdir(), "cloakroom-example-"));
@@ -23,7 +23,7 @@ export async function buildExample(t, name, api) {
   return name === "angular" ? path.join(out, "browser") : out;
 }
 
-/** A tool of the example's own, or of the workspace that it is part of. */
+/** Finds a tool of the example, or of its workspace. */
 async function find(cwd, tool) {
   for (const folder of [cwd, top]) {
     const file = path.join(folder, tool);
@@ -32,7 +32,7 @@ async function find(cwd, tool) {
   throw new Error(`there is no ${tool}: run npm ci`);
 }
 
-/** The files of a folder as `startSite` serves them, under a prefix. */
+/** Returns the files of a folder for `startSite`, below a prefix. */
 export async function filesOf(folder, prefix = "/") {
   const files = {};
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -43,5 +43,5 @@ export async function filesOf(folder, prefix = "/") {
   return files;
 }
 
-/** The built client, for pages that a test makes up. */
+/** The built client, for the pages that a test writes. */
 export const clientFolder = path.join(top, "web", "client", "dist");

@@ -6,7 +6,7 @@ import { admin, startServer } from "../lib/server.mjs";
 const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Gecko/20100101 Firefox/146.0";
 const safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1";
 
-test("one's account", async (t) => {
+test("the account page", async (t) => {
   const server = await startServer(t);
   await server.makeAdmin();
   const browser = await startBrowser(t);
@@ -43,7 +43,7 @@ test("one's account", async (t) => {
     await signIn(page, server);
     await device(page, "This device").getByText("Chrome on Linux").waitFor();
     await device(page, "This device").getByText("127.0.0.1").waitFor();
-    assert.equal(await device(page, "This device").getByRole("button").count(), 0, "one's own device can be ended");
+    assert.equal(await device(page, "This device").getByRole("button").count(), 0, "there is a button to sign out this device");
 
     const other = await openPage(t, browser, { userAgent: firefox });
     await signIn(other, server);
@@ -70,7 +70,7 @@ test("one's account", async (t) => {
     assert.equal((await ask(page, "/api/me")).status, 200);
   });
 
-  await t.test("one says one's name, and the page calls one by it", async (t) => {
+  await t.test("a user changes the name that the page shows", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
     const names = page.locator("section", { has: page.getByRole("heading", { name: "Your name" }) });
@@ -171,7 +171,7 @@ test("one's account", async (t) => {
     await atSignIn(tab);
   });
 
-  await t.test("a sign-out everywhere leaves nobody in", async (t) => {
+  await t.test("a sign-out everywhere ends every session", async (t) => {
     const [page, other] = await signedInTwice(t);
     await page.getByRole("button", { name: "Sign out everywhere" }).click();
     await page.getByRole("button", { name: "Cancel" }).click();

@@ -104,7 +104,7 @@ test("the administration", async (t) => {
     await page.getByLabel("Search").fill("gra");
     await rows.filter({ hasText: admin.username }).waitFor({ state: "detached" });
     assert.equal(await rows.count(), 1);
-    await page.getByLabel("Search").fill("nobody of this name");
+    await page.getByLabel("Search").fill("no user of this name");
     await page.getByText("No users match").waitFor();
     await page.getByLabel("Search").fill("");
     await page.getByLabel("Group", { exact: true }).selectOption("editors");
@@ -167,7 +167,7 @@ test("the administration", async (t) => {
     await hers.getByText("An administrator signed you out").waitFor();
   });
 
-  await t.test("who is signed in now can be ended", async () => {
+  await t.test("sessions of all users are listed, and can be ended", async () => {
     await login("grace", grace);
     await go("Signed in now");
     await sure(/^Sign out .* of grace$/, "Sign it out");
@@ -192,7 +192,7 @@ test("the administration", async (t) => {
     assert.equal((await login("grace", grace)).status, 401);
   });
 
-  await t.test("one's own account can't be disabled or deleted here", async () => {
+  await t.test("administrators can't disable or delete themselves here", async () => {
     await toUser(admin.username);
     await section("Actions").waitFor();
     for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);

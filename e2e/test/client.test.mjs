@@ -7,7 +7,7 @@ import { clientFolder, filesOf } from "../lib/example.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 
-/** A page that shows who is signed in, and leaves its store where a test finds it. */
+/** A page that shows the signed-in user, with its store in a global variable for the tests. */
 const plain = (url) => `<!doctype html><title>plain</title><p id="who"></p><script type="module">
   import { createAuth } from "/client/index.js";
   window.auth = createAuth({ url: "${url}" });
@@ -24,7 +24,7 @@ test("the client", async (t) => {
   await server.makeAdmin();
   pages["/"] = plain(server.url);
   const browser = await startBrowser(t);
-  const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 5000 });
+  const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 30_000 });
   const { username, password } = admin;
 
   async function open(t, address = site) {

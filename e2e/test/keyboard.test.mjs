@@ -119,7 +119,7 @@ test("with the keyboard alone", async (t) => {
     await told("Saved");
     await keys.press("All users");
     await heading("Users");
-    await keys.type("Search by name or e-mail", "nobody of this name");
+    await keys.type("Search by name or e-mail", "no user of this name");
     await page.getByText("No users match").waitFor();
     await keys.type("Search by name or e-mail", "hopp");
     await keys.press("grace");

@@ -45,7 +45,7 @@ test("a password is reset from a one-time link", async (t) => {
     await set.click();
     await page.getByRole("heading", { name: "Your password is set" }).waitFor();
     await atSignIn(other); // by itself
-    assert.equal((await ask(page, "/api/me")).status, 401, "the link signed somebody in");
+    assert.equal((await ask(page, "/api/me")).status, 401, "the link signed the user in");
     await page.getByRole("link", { name: "Go to sign-in" }).click();
     await atSignIn(page);
     await signIn(page, server, { password: changed });

@@ -10,7 +10,7 @@ test("the first administrator is made in the browser", async (t) => {
   const link = await server.setupLink();
   const form = page.getByRole("button", { name: "Create the account" });
 
-  await t.test("the sign-in page says that there is nobody yet", async () => {
+  await t.test("the sign-in page says that there are no accounts yet", async () => {
     await page.goto(server.url);
     await atSignIn(page);
     await page.getByText("There are no accounts yet").waitFor();

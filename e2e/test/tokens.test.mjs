@@ -3,7 +3,7 @@ import test from "node:test";
 import { fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 
-test("one's tokens", async (t) => {
+test("the tokens of a user", async (t) => {
   const server = await startServer(t);
   await server.makeAdmin();
   const browser = await startBrowser(t);
