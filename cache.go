@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,33 +10,34 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// cachedStores is the stores whose checks this process answers from memory.
+// cachedStores are the stores with a cache in front of them, where a cache can be kept valid.
 type cachedStores struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
 
-	accountsCache *nearcache.Cache // nil: accounts aren't cached
-	caches        []*nearcache.Cache
-	feed          *pgfeed.Feed // closed with the server; nil: there is none
+	accountsCache *nearcache.Cache   // nil: accounts aren't cached
+	caches        []*nearcache.Cache // each needs its Run
+	feed          *pgfeed.Feed       // nil: there is none
 }
 
-func (n *cachedStores) close() error {
-	if n == nil || n.feed == nil {
+func (s *cachedStores) close() error {
+	if s.feed == nil {
 		return nil
 	}
-	return n.feed.Close()
+	return s.feed.Close()
 }
 
 // reach returns an error if revocations can't be published to the other nodes.
-func (n *cachedStores) reach(ctx context.Context) error {
-	for _, cache := range n.caches {
+func (s *cachedStores) reach(ctx context.Context) error {
+	for _, cache := range s.caches {
 		if err := cache.Reach(ctx); err != nil {
 			return err
 		}
@@ -54,46 +56,47 @@ func (c *Config) strict() (bool, error) {
 	return false, fmt.Errorf("Config.Revocation %q is neither fenced nor strict", c.Revocation)
 }
 
-// cacheStores wraps the stores in a cache, if a feed or the SQLite file's commit counter can keep one valid. With strict nothing is
-// cached, but where other nodes may cache, revocations are published to them all the same.
-func (c *Config) cacheStores(ctx context.Context, st *storage) (*cachedStores, error) {
-	m := c.metrics
-	n := &cachedStores{sessions: m.Sessions(st.Sessions), accounts: m.Accounts(st.Accounts), tokens: m.Tokens(st.Tokens)}
-	config, err := n.validator(ctx, c, st)
+// cacheStores puts a cache in front of the stores if a feed, or the commit counter of the SQLite file, can keep one valid. If
+// Config.Revocation is "strict", nothing is cached, but revocations are still published to other nodes, which may have caches.
+func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.Metrics) (*cachedStores, error) {
+	s := &cachedStores{
+		sessions: measure.Sessions(st.Sessions), accounts: measure.Accounts(st.Accounts), tokens: measure.Tokens(st.Tokens),
+	}
+	config, err := c.cacheOf(ctx, st)
 	if err != nil {
 		return nil, err
 	}
 	if config != nil {
-		cache := n.add(c, *config)
-		n.accountsCache = cache
-		n.accounts, n.tokens = cache.Accounts(n.accounts), cache.Tokens(n.tokens)
-		if st.redis == nil || config.Feed != nil { // one feed serves both stores
-			n.sessions = cache.Sessions(n.sessions)
+		s.feed, _ = config.Feed.(*pgfeed.Feed)
+		s.accountsCache = s.newCache(c, *config, measure)
+		s.accounts, s.tokens = s.accountsCache.Accounts(s.accounts), s.accountsCache.Tokens(s.tokens)
+		if st.redis == nil || config.Feed != nil { // one feed serves both databases
+			s.sessions = s.accountsCache.Sessions(s.sessions)
 			if st.django != nil {
-				n.accounts = endsSessions{n.accounts, n.sessions}
+				s.accounts = endsSessions{s.accounts, s.sessions}
 			}
-			return n, nil
+			return s, nil
 		}
 	}
 	if st.redis != nil {
-		n.sessions = n.add(c, nearcache.Config{Feed: c.metrics.Feed(st.redis.Feed())}).Sessions(n.sessions)
+		s.sessions = s.newCache(c, nearcache.Config{Feed: st.redis.Feed()}, measure).Sessions(s.sessions)
 	}
-	return n, nil
+	return s, nil
 }
 
-// validator returns what keeps a cache of the accounts valid; nil: nothing does.
-func (n *cachedStores) validator(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
+// cacheOf returns what keeps a cache of the accounts valid; nil if nothing does.
+func (c *Config) cacheOf(ctx context.Context, st *storage) (*nearcache.Config, error) {
 	strict, err := c.strict()
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case st.django != nil:
-		return n.djangoFeed(ctx, c, st)
+		return c.djangoFeed(ctx, st)
 	case st.postgres != nil:
-		return n.postgresFeed(ctx, c, or(c.Feed, c.DB), c.DB, "")
+		return c.postgresFeed(ctx, cmp.Or(c.Feed, c.DB), c.DB, "")
 	case c.Feed != "":
-		return nil, errors.New("Config.Feed: it goes with Config.DB postgres://… alone")
+		return nil, errors.New("Config.Feed: only a database Config.DB postgres://… has a feed")
 	case st.sqlite == nil || strict:
 		return nil, nil
 	}
@@ -105,50 +108,54 @@ func (n *cachedStores) validator(ctx context.Context, c *Config, st *storage) (*
 	return &nearcache.Config{Commits: commits}, nil
 }
 
-// djangoFeed returns the feed that triggers on Django's tables write to, if they are installed.
-func (n *cachedStores) djangoFeed(ctx context.Context, c *Config, st *storage) (*nearcache.Config, error) {
+// djangoFeed returns the feed that triggers on Django's tables publish to; nil if they aren't installed.
+func (c *Config) djangoFeed(ctx context.Context, st *storage) (*nearcache.Config, error) {
 	if c.Feed != "" && st.feed == "" {
-		return nil, errors.New("Config.Feed: it goes with Config.DB django+postgres://… alone")
+		return nil, errors.New("Config.Feed: beside Django, only a database Config.DB django+postgres://… has a feed")
 	}
 	installed, err := st.django.HasFeed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !installed {
-		reason := "Django's changes to an SQLite file can't be followed"
+		reason := "changes to Django's SQLite file can't be followed"
 		if st.feed != "" {
 			reason = "there is no feed; see cloakroom django install-feed"
 		}
 		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", reason))
 		return nil, nil
 	}
-	return n.postgresFeed(ctx, c, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.Schema)
+	return c.postgresFeed(ctx, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.Schema)
 }
 
-// postgresFeed returns the feed at an address. One that Config.Feed names must belong to the same database, with our tables in
-// that schema.
-func (n *cachedStores) postgresFeed(ctx context.Context, c *Config, feed, db, schema string) (_ *nearcache.Config, err error) {
-	if n.feed, err = pgfeed.New(feed); err != nil {
+// postgresFeed returns the feed of a PostgreSQL database, whose own address is feed. If Config.Feed names it, it must lead to
+// the same database as db, with our tables in that schema.
+func (c *Config) postgresFeed(ctx context.Context, feed, db, schema string) (*nearcache.Config, error) {
+	f, err := pgfeed.New(feed)
+	if err != nil {
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
 	if c.Feed != "" {
-		if err := n.feed.CheckSameDatabase(ctx, db, schema); err != nil {
-			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), n.feed.Close())
+		if err := f.CheckSameDatabase(ctx, db, schema); err != nil {
+			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), f.Close())
 		}
 	}
-	return &nearcache.Config{Feed: c.metrics.Feed(n.feed)}, nil
+	return &nearcache.Config{Feed: f}, nil
 }
 
-func (n *cachedStores) add(c *Config, config nearcache.Config) *nearcache.Cache {
-	config.Strict, _ = c.strict()
+func (s *cachedStores) newCache(c *Config, config nearcache.Config, measure *metrics.Metrics) *nearcache.Cache {
+	if config.Feed != nil {
+		config.Feed = measure.Feed(config.Feed)
+	}
+	config.Strict = c.Revocation == "strict"
 	config.MaxBytes, config.Log = c.MemoryBytes, c.Log
 	cache := nearcache.New(config)
-	n.caches = append(n.caches, cache)
+	s.caches = append(s.caches, cache)
 	return cache
 }
 
-// run keeps a cache valid. Without its feed nothing is cached and each check asks the database, which is slow and never wrong.
-func (n *cachedStores) run(ctx context.Context, cache *nearcache.Cache, log *slog.Logger) error {
+// run keeps a cache valid until ctx ends. If that fails, nothing is cached: each check asks the database, which is slower.
+func (s *cachedStores) run(ctx context.Context, cache *nearcache.Cache, log *slog.Logger) error {
 	if err := cache.Run(ctx); err != nil {
 		log.LogAttrs(ctx, slog.LevelError, "no feed: every check asks the database, and each sign-out takes a second", slog.Any("error", err))
 		<-ctx.Done()

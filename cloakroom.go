@@ -1,8 +1,8 @@
-// Package cloakroom is sign-in for single-page apps, done with server-side sessions: the whole, assembled.
+// Package cloakroom is a complete server for sign-in in single-page apps, with server-side sessions.
 //
-// [New] opens a database and returns a [Server] whose Handler signs people in and stands in front of a program's own
-// handlers; package auth tells them who is asking. The command of the same name is this package behind flags. A program
-// that keeps its users itself needs only the packages session and sqlite.
+// [New] opens a database and returns a [Server]. Its Handler signs people in and passes all other requests to a program's own
+// handlers, which learn from package auth who sends a request. The command of the same name is this package with flags. A
+// program that keeps users itself needs only the packages session and sqlite.
 package cloakroom
 
 import (
@@ -13,10 +13,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/cloakroom-auth/cloakroom/sealed"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
@@ -32,13 +32,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// Server is Cloakroom, ready to serve. Safe for concurrent use.
+// Server is Cloakroom, ready to serve. It is safe for concurrent use.
 type Server struct {
 	Accounts *account.Service
 	Sessions *session.Manager
@@ -51,87 +52,139 @@ type Server struct {
 	urlGiven bool // the Config named it
 	keyFile  string
 	keys     *keyring.Ring
-	api      *httpapi.API
-	db       *storage
+	storage  *storage
 	cached   *cachedStores
-	gateway  *gateway.Gateway
-	throttle *throttle.Guard
 	hasher   *password.Hasher
-	events   *events.Hub
+	throttle *throttle.Guard
 	jwt      *jwt.Service
+	events   *events.Hub
+	gateway  *gateway.Gateway
+	api      *httpapi.API
+
+	closers []func() error // called by Close, the last one first
 }
 
-// New opens the database, which it creates and migrates if needed, and the server secret. It refuses what is unsafe,
-// before it makes any file, and says what would allow it. Close the Server when done.
+// New opens the databases, which it creates and migrates if needed, and the server secret, which it creates for a new
+// database. An unsafe Config is an error that says what would make it safe; New returns it before it creates any file. The
+// caller must call Close when done.
 func New(ctx context.Context, c Config) (*Server, error) {
 	urlGiven := c.URL != ""
 	c.fill()
-	base, err := publicURL(c)
+	checked, err := c.check()
 	if err != nil {
 		return nil, err
 	}
-	if err := checkAudiences(c); err != nil {
-		return nil, err
-	}
-	if err := checkCookie(c, base); err != nil {
-		return nil, fmt.Errorf("the session cookie (Config.Cookie.Name, Config.Cookie.Domain, Config.Cookie.Path, Config.Cookie.SameSite): %w", err)
-	}
-	if c.metrics, err = metrics.New(c.Metrics); err != nil {
+	measure, err := metrics.New(c.Metrics)
+	if err != nil {
 		return nil, fmt.Errorf("Config.Metrics: %w", err)
 	}
-	s := &Server{url: c.URL, urlGiven: urlGiven, keyFile: c.KeyFile, Log: c.Log}
-	guard, err := csrf.New(csrf.Config{
-		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP,
-		SharedCookie: strings.HasPrefix(c.DB, djangoScheme),
-		Keys:         func() [][]byte { return s.keys.Derive("csrf") },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("Config.Origins: %w", err)
-	}
-	c.warnOfAliases(base)
-	trust, err := clientip.ParseTrust(c.TrustedProxies)
-	if err != nil {
-		return nil, fmt.Errorf("Config.TrustedProxies: %w", err)
-	}
-	front := gatewayConfig(c, guard, trust)
-	if err := gateway.Check(front); err != nil {
-		return nil, err
-	}
-	if err := s.open(ctx, c); err != nil {
-		return nil, err
-	}
-	s.assemble(c, base, guard, trust)
-	if s.db.django != nil {
-		if err := s.beside(ctx, s.db.django); err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
-	}
-	if err := s.buildGateway(front); err != nil {
+	s := &Server{Log: c.Log, url: c.URL, urlGiven: urlGiven, keyFile: c.KeyFile}
+	if err := s.assemble(ctx, c, checked, measure); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// open opens the server secret and the database, and sees that they belong together.
-func (s *Server) open(ctx context.Context, c Config) error {
-	var err error
-	if s.db, err = c.openStorage(ctx); err != nil {
+// checkedConfig is what New needs of a Config that has been checked.
+type checkedConfig struct {
+	url     *url.URL
+	proxies clientip.Trust
+}
+
+func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
+
+// check returns an error if the Config is wrong. It opens nothing.
+func (c *Config) check() (checkedConfig, error) {
+	base, err := publicURL(*c)
+	if err != nil {
+		return checkedConfig{}, err
+	}
+	if err := checkAudiences(*c); err != nil {
+		return checkedConfig{}, err
+	}
+	if err := checkCookie(*c, base); err != nil {
+		return checkedConfig{}, fmt.Errorf("the session cookie (Config.Cookie.Name, Config.Cookie.Domain, Config.Cookie.Path, Config.Cookie.SameSite): %w", err)
+	}
+	if err := c.csrf().Validate(); err != nil {
+		return checkedConfig{}, fmt.Errorf("Config.Origins: %w", err)
+	}
+	c.warnOfAliases(base)
+	proxies, err := clientip.ParseTrust(c.TrustedProxies)
+	if err != nil {
+		return checkedConfig{}, fmt.Errorf("Config.TrustedProxies: %w", err)
+	}
+	if err := gateway.Check(c.gateway()); err != nil {
+		return checkedConfig{}, err
+	}
+	return checkedConfig{base, proxies}, nil
+}
+
+// assemble builds the parts of the server, each after those that it needs.
+func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, measure *metrics.Metrics) error {
+	if err := s.open(ctx, c, measure); err != nil {
 		return err
 	}
-	if s.cached, err = c.cacheStores(ctx, s.db); err != nil {
-		return errors.Join(err, s.Close())
+	s.Audit = &audit.Log{
+		Store: measure.Audit(s.storage.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
 	}
-	if err := s.cached.reach(ctx); err != nil {
-		return errors.Join(fmt.Errorf("publish revocation: %w", err), s.Close())
+	s.onClose(s.flushAudit)
+
+	var err error
+	if s.hasher, err = s.storage.newHasher(ctx); err != nil {
+		return err
 	}
-	if s.keys, err = secret(ctx, c.KeyFile, s.db.Sealed); err != nil {
-		return errors.Join(err, s.Close())
+	s.throttle = &throttle.Guard{Store: measure.Throttles(s.storage.Throttles), Key: s.keys.Derive("throttle")[0]}
+	s.Accounts = s.newAccounts(c, checked)
+	s.Sessions = s.newSessions(c, checked, measure)
+	s.Tokens = s.newTokens(c)
+	s.Auth = auth.New(s.Sessions, s.cached.accounts)
+	s.Auth.Tokens = s.Tokens
+	s.jwt = &jwt.Service{
+		Keys: &jwt.Keys{Ring: s.keys, Store: s.storage.Sealed}, Store: s.cached.tokens, Accounts: s.Auth, Sessions: s.Sessions,
+		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Audit: s.Audit,
 	}
+	s.Auth.JWT = s.jwt
+	s.events = &events.Hub{Auth: s.Auth, Version: s.storage.version, Log: c.Log}
+
+	config := c.csrf()
+	config.Keys = func() [][]byte { return s.keys.Derive("csrf") }
+	protection, err := csrf.New(config)
+	if err != nil {
+		return fmt.Errorf("Config.Origins: %w", err)
+	}
+	if s.gateway, err = gateway.New(s.gatewayConfig(c, checked, protection)); err != nil {
+		return err
+	}
+	s.onClose(s.gateway.Close)
+	s.api = &httpapi.API{
+		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
+		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
+		Audit: s.Audit, Pages: pages.Handler(), Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
+		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
+	}
+	s.connect(measure)
 	return nil
 }
 
-// secret makes the server secret for a database that holds nothing sealed yet, and loads it for any other: a new one would
-// open nothing there.
+// open opens the databases and the server secret, and checks that they belong together.
+func (s *Server) open(ctx context.Context, c Config, measure *metrics.Metrics) (err error) {
+	if s.storage, err = c.openStorage(ctx); err != nil {
+		return err
+	}
+	s.onClose(s.storage.close)
+	if s.cached, err = c.cacheStores(ctx, s.storage, measure); err != nil {
+		return err
+	}
+	s.onClose(s.cached.close)
+	if err := s.cached.reach(ctx); err != nil {
+		return fmt.Errorf("publish revocation: %w", err)
+	}
+	s.keys, err = secret(ctx, c.KeyFile, s.storage.Sealed)
+	return err
+}
+
+// secret returns the server secret. It creates one only for a database that holds nothing sealed yet: a new one could not open
+// what another has sealed.
 func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring, error) {
 	sealed, err := store.Sealed(ctx)
 	if err != nil {
@@ -152,87 +205,85 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 	case errors.Is(err, keyring.ErrWrongSecret):
 		return nil, fmt.Errorf("%s: %w", file, err)
 	case err != nil:
-		return nil, fmt.Errorf("check the server secret by the database: %w", err)
+		return nil, fmt.Errorf("check that the server secret belongs to the database: %w", err)
 	}
 	return ring, nil
 }
 
-func (s *Server) assemble(c Config, base *url.URL, guard *csrf.Protection, trust clientip.Trust) {
-	secure := base.Scheme == "https"
-	s.Audit = &audit.Log{
-		Store: c.metrics.Audit(s.db.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
-	}
-	s.throttle = &throttle.Guard{Store: c.metrics.Throttles(s.db.Throttles), Key: s.keys.Derive("throttle")[0]}
-	s.hasher = &password.Hasher{}
-	s.Accounts = &account.Service{
+func (s *Server) newAccounts(c Config, checked checkedConfig) *account.Service {
+	a := &account.Service{
 		Store: s.cached.accounts, Hasher: s.hasher, Guard: s.throttle,
 		Policy: password.Policy{
-			MinLength: c.PasswordMinLength, Words: append(strings.Split(base.Hostname(), "."), "cloakroom"),
+			MinLength: c.PasswordMinLength, Words: append(strings.Split(checked.url.Hostname(), "."), "cloakroom"),
 		},
 	}
-	s.Sessions = &session.Manager{
-		Store: c.metrics.Revocations(s.cached.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+	if theirs := s.storage.django; theirs != nil {
+		a.HashTemplate, a.Names = theirs.HashTemplate, theirs
+	}
+	return a
+}
+
+func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.Metrics) *session.Manager {
+	m := &session.Manager{
+		Store: measure.Revocations(s.cached.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Audit: s.Audit, Log: c.Log,
 	}
-	c.setCookie(s.Sessions, secure)
-	s.Tokens = &token.Service{Store: s.cached.tokens, Audit: s.Audit, Log: c.Log}
-	s.Auth = auth.New(s.Sessions, s.cached.accounts)
-	s.Auth.Tokens = s.Tokens
-	s.jwt = &jwt.Service{
-		Keys: &jwt.Keys{Ring: s.keys, Store: s.db.Sealed}, Store: s.cached.tokens, Accounts: s.Auth, Sessions: s.Sessions,
-		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Audit: s.Audit,
+	if s.storage.django != nil {
+		m.Tickets = django.Tickets{} // Django's session keys
 	}
-	s.Auth.JWT = s.jwt
-	s.events = &events.Hub{Auth: s.Auth, Log: c.Log}
-	if s.db.sqlite != nil {
-		s.events.Version = s.db.sqlite.DataVersion
+	c.setCookie(m, checked.https())
+	return m
+}
+
+func (s *Server) newTokens(c Config) *token.Service {
+	t := &token.Service{Store: s.cached.tokens, Audit: s.Audit, Log: c.Log}
+	if s.storage.django != nil {
+		s.storage.django.SetUpTokens(t)
 	}
-	s.Sessions.Observe(s.events.SessionsEnded, nil) // the fields are left to the program
+	return t
+}
+
+// connect registers the hooks through which one part of the server learns what another has done. The hook fields of Sessions
+// and Accounts are left to the program.
+func (s *Server) connect(measure *metrics.Metrics) {
+	s.Sessions.Observe(s.events.SessionsEnded, nil)
 	s.Accounts.Observe(s.events.Wake)
-	s.measure(c.metrics)
-	s.api = &httpapi.API{
-		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: guard, Client: trust,
-		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit},
-		Keys: s.keys, Live: s.events, Audit: s.Audit, URL: s.url, Pages: pages.Handler(), Healthy: s.db.ping, Secure: secure, KeepSiteData: c.KeepSiteData, HSTS: hsts(secure, c.HSTSSubDomains), Log: c.Log,
-	}
-}
-
-// measure lets m hear of what happens.
-func (s *Server) measure(m *metrics.Metrics) {
-	if m == nil {
-		return
-	}
-	m.Watch(s.hasher)
-	m.WatchAudit(s.Audit)
-	s.Sessions.Observe(m.Ended, m.Checked)
-}
-
-// gatewayConfig is the gateway's part of the configuration.
-func gatewayConfig(c Config, guard *csrf.Protection, trust clientip.Trust) gateway.Config {
-	return gateway.Config{
-		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
-		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups,
-		URL: c.URL, Owns: httpapi.Owns, CSRF: guard, Client: trust, Log: c.Log,
-	}
-}
-
-// buildGateway builds the gateway.
-func (s *Server) buildGateway(front gateway.Config) (err error) {
-	front.Auth, front.Audit, front.Signer = s.api.Auth, s.Audit, s.jwt.Keys
-	front.Cookies = []string{httpapi.DeviceCookie}
-	if s.db.django != nil { // Django needs the cookie as we do
-		front.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: s.db.django.Succeeded}
-	} else {
-		front.Cookies = append(front.Cookies, s.Sessions.CookieName)
-	}
-	if s.gateway, err = gateway.New(front); err != nil {
-		return err
-	}
-	if front.Shared != nil {
+	if s.storage.django != nil { // upstreams see the cookie
 		s.Sessions.OnCookieChange = s.gateway.Moved
 	}
-	s.api.Authz = s.gateway.ForwardAuth()
-	return nil
+	if measure != nil {
+		measure.Watch(s.hasher)
+		measure.WatchAudit(s.Audit)
+		s.Sessions.Observe(measure.Ended, measure.Checked)
+	}
+}
+
+// csrf is the part of the Config that package csrf reads, without the keys.
+func (c *Config) csrf() csrf.Config {
+	return csrf.Config{
+		URL: c.URL, Origins: c.Origins, Strict: c.StrictCSRF, InsecureHTTP: c.InsecureHTTP, SharedCookie: c.besideDjango(),
+	}
+}
+
+// gateway is the part of the Config that package gateway reads.
+func (c *Config) gateway() gateway.Config {
+	return gateway.Config{
+		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
+		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups, URL: c.URL, Owns: httpapi.Owns, Log: c.Log,
+	}
+}
+
+// gatewayConfig is the gateway's configuration with the parts of the server that it needs.
+func (s *Server) gatewayConfig(c Config, checked checkedConfig, protection *csrf.Protection) gateway.Config {
+	g := c.gateway()
+	g.Auth, g.Audit, g.CSRF, g.Client, g.Signer = s.Auth, s.Audit, protection, checked.proxies, s.jwt.Keys
+	g.Cookies = []string{httpapi.DeviceCookie}
+	if theirs := s.storage.django; theirs != nil { // Django needs the session cookie as well
+		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Succeeded}
+	} else {
+		g.Cookies = append(g.Cookies, s.Sessions.CookieName)
+	}
+	return g
 }
 
 func hsts(secure, subDomains bool) string {
@@ -245,8 +296,8 @@ func hsts(secure, subDomains bool) string {
 	return "max-age=31536000"
 }
 
-// Handler answers Cloakroom's routes and passes everything else to next, which finds out with package auth who is asking.
-// If next is nil, what the Config names as App and Upstreams answers.
+// Handler answers Cloakroom's routes and passes every other request to next, which learns from package auth who sends it. If
+// next is nil, Config.App and Config.Upstreams answer. Handler can be called more than once.
 func (s *Server) Handler(next http.Handler) http.Handler {
 	if next == nil && s.gateway.Serves() {
 		next = s.gateway
@@ -254,7 +305,7 @@ func (s *Server) Handler(next http.Handler) http.Handler {
 	return s.api.Handler(next)
 }
 
-// Run does the work in the background, such as removing expired sessions, until ctx ends. Run it once.
+// Run does the background work, such as deleting expired sessions, until ctx ends. Run it once.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if err := s.PublishURL(ctx); err != nil && ctx.Err() == nil {
@@ -272,7 +323,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// purgeThrottle forgets old counts of failed guesses. What fails is tried again at the next turn.
+// purgeThrottle deletes old counters of failed sign-ins every ten minutes. It logs errors and goes on.
 func (s *Server) purgeThrottle(ctx context.Context) error {
 	for {
 		select {
@@ -286,18 +337,18 @@ func (s *Server) purgeThrottle(ctx context.Context) error {
 	}
 }
 
-// Retire makes /readyz answer 503 from now on, so that a load balancer sends no more requests. Those that come all the same
-// are answered, and streams stay open: a server that stops retires first, and drains when that has been noticed.
+// Retire makes /readyz answer 503 from now on, so that a load balancer sends no more requests. Requests that still come are
+// answered, and streams stay open. A server that stops calls Retire first, and Drain once the load balancer has noticed.
 func (s *Server) Retire() { s.api.Retire() }
 
-// Drain is [Server.Retire], and ends the events streams, and the WebSockets and streams of upstreams. Requests that come
-// are still answered.
+// Drain calls [Server.Retire], and ends event streams and the WebSockets and streams of upstreams. Requests that still come
+// are answered.
 func (s *Server) Drain() {
 	s.api.Drain()
 	s.gateway.Drain()
 }
 
-// userIDByLogin returns the ID of the user with a name as typed.
+// userIDByLogin returns the ID of the user with a username or address as it was typed; "" if there is none.
 func (s *Server) userIDByLogin(ctx context.Context, login string) string {
 	u, err := s.cached.accounts.Find(ctx, account.CanonicalLogin(login))
 	if err != nil {
@@ -306,45 +357,46 @@ func (s *Server) userIDByLogin(ctx context.Context, login string) string {
 	return u.ID
 }
 
-// Close writes what is left for the audit log, and closes the database. Stop serving, and Run, before.
+func (s *Server) onClose(close func() error) { s.closers = append(s.closers, close) }
+
+// Close writes the last audit events and closes the databases. Stop serving, and Run, before.
 func (s *Server) Close() error {
 	var err error
-	if s.Audit != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		err = s.lastEvents(ctx)
+	for _, close := range slices.Backward(s.closers) {
+		err = errors.Join(err, close())
 	}
-	err = errors.Join(err, s.cached.close(), s.db.close())
-	if s.gateway != nil {
-		err = errors.Join(err, s.gateway.Close())
-	}
+	s.closers = nil
 	return err
 }
 
-// lastEvents writes what is left for the audit log, and says what is missing there if that can't be.
-func (s *Server) lastEvents(ctx context.Context) error {
-	err := s.Audit.Flush(ctx)
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("the audit log lacks %d of the last events, since the database took no more: %w", s.Audit.Stats().Waiting, err)
-}
-
-// closeTimeout bounds what Close waits for.
+// closeTimeout bounds how long Close waits for the database of the audit log.
 const closeTimeout = 5 * time.Second
+
+// flushAudit writes the last audit events. Its error says how many are missing.
+func (s *Server) flushAudit() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := s.Audit.Flush(ctx); err != nil {
+		return fmt.Errorf("the audit log lacks %d of the last events, since the database took no more: %w", s.Audit.Stats().Waiting, err)
+	}
+	return nil
+}
 
 // Rotation says how [Server.RotateKey] changes the key that signs JWTs.
 type Rotation struct {
-	JWTAlgorithm string // of the new key: "EdDSA" or "ES256"; "": that of the latest one
-	DropJWTKeys  bool   // refuse tokens that earlier keys signed, as after a leak
+	// JWTAlgorithm is the algorithm of the new key: "EdDSA" or "ES256". "": that of the current one.
+	JWTAlgorithm string
+
+	// DropJWTKeys makes every JWT invalid that was signed with an earlier key, as after a leak.
+	DropJWTKeys bool
 }
 
-// RotateKey puts a new server secret in the place of the current one, which is still accepted for what was made with it,
-// and publishes a new key for JWTs, as r says. Other processes notice by themselves.
+// RotateKey replaces the server secret and the key that signs JWTs. What was made with earlier ones stays valid, except as r
+// says. Other processes load the new keys by themselves.
 func (s *Server) RotateKey(ctx context.Context, r Rotation) error {
-	// In this order the new key, too, ends under the new secret.
+	// The new key for JWTs is made first, so that it, too, is sealed with the new secret in the end.
 	if err := s.jwt.Keys.Rotate(ctx, jwt.Rotation{Algorithm: r.JWTAlgorithm, Drop: r.DropJWTKeys}); err != nil {
 		return err
 	}
-	return keyring.Rotate(ctx, s.keyFile, s.db.Sealed)
+	return keyring.Rotate(ctx, s.keyFile, s.storage.Sealed)
 }

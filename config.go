@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,88 +14,150 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// Config says how to assemble a [Server]. Zero fields are the documented, safe defaults.
+// Config describes a [Server]. The zero value works, for a server that only this machine can reach; each field says what its
+// zero value means. Errors of New name the fields that are wrong.
 type Config struct {
-	URL      string // the public address, scheme and host; "": http://localhost:8000
-	Data     string // the directory of the database and the key file; "": cloakroom-data
-	DB       string // "sqlite:PATH" "postgres://USER:PASSWORD@HOST/NAME", or Django's: "django+" and one of these; "": cloakroom.db in Data
-	Sessions string // "redis://…", "rediss://…" or "unix://…", see package redis; "": sessions are in DB
-	Feed     string // "postgres://…": where nodes tell each other what has ended, if DB leads through a pooler; "": DB
-	// Stores are stores that the program brings, in place of those that DB and Sessions name. The program opens them before
-	// New, and closes them after Close. Each must pass the tests of package storetest. Every check asks them: nothing is
-	// cached, because nothing tells when another process has changed them. nil: DB and Sessions name the stores.
-	Stores *store.Set
+	// URL is the public address: the scheme and host that browsers use. "": http://localhost:8000.
+	URL string
 
-	// Ping reports whether the databases of Stores can be read and written; /readyz asks it. nil: they always can.
-	Ping func(context.Context) error
+	// Origins are other origins, such as https://www.example.com, whose pages may call this server. Each must be the same
+	// site as URL. None: only pages of URL itself may.
+	Origins []string
 
-	Revocation     string   // "fenced" or "strict", which remembers nothing; "": fenced
-	MemoryBytes    int64    // of the sessions, accounts and tokens that are remembered, roughly; 0: 256 MiB
-	KeyFile        string   // the server secret, made at first start; "": secret.key in Data
-	Origins        []string // other origins whose pages may call us, of the same site as URL
-	TrustedProxies []string // networks whose X-Forwarded-For is believed, or "unix" for what connects to a Unix socket; none: nobody's
-	InsecureHTTP   bool     // accepts a plain http URL that isn't on this machine
+	// TrustedProxies are the addresses or networks of proxies whose X-Forwarded-For is believed; "unix" stands for all
+	// clients of a Unix socket. None: X-Forwarded-For is ignored.
+	TrustedProxies []string
 
-	// RedisMayLose is how much of what it acknowledged the Redis of Sessions may forget in a crash. 0: nothing, so New
-	// refuses one that isn't set up for that, or doesn't say. 24 hours stand for any amount.
+	// InsecureHTTP allows a URL with plain http whose host is another machine.
+	InsecureHTTP bool
+
+	// HSTSSubDomains extends Strict-Transport-Security to all subdomains of URL. It has no effect without https.
+	HSTSSubDomains bool
+
+	// Data is the directory of the default DB and KeyFile. New creates it. "": cloakroom-data.
+	Data string
+
+	// DB is the database: "sqlite:PATH", "postgres://USER:PASSWORD@HOST/NAME", or "django+" and one of these for the
+	// database of a Django project, which Django describes. "": cloakroom.db in Data.
+	DB string
+
+	// Django describes the project if DB begins with "django+".
+	Django Django
+
+	// KeyFile holds the server secret. New creates it with a new database. "": secret.key in Data.
+	KeyFile string
+
+	// Sessions is a Redis for sessions and the counters of failed sign-ins: "redis://…", "rediss://…" or "unix://…", see
+	// package redis. "": they are in DB. It can't be combined with a Django DB.
+	Sessions string
+
+	// RedisMayLose is how much of what it has acknowledged the Redis of Sessions may lose in a crash. New returns an error
+	// if it may lose more, or if that is unknown. 24 hours or more accept any loss. 0: nothing may be lost.
 	RedisMayLose time.Duration
 
-	Django Django // needed where DB is Django's
+	// Feed is the address of the PostgreSQL server itself, "postgres://…", on which nodes tell each other about
+	// revocations. It is needed if DB leads through a pooler. "": DB.
+	Feed string
+
+	// Stores are the program's own stores; DB, Sessions and Feed must then be empty. The program opens them before New and
+	// closes them after Close. Each must pass the tests of package storetest. Nothing is cached: every check asks them. nil:
+	// DB and Sessions name the stores.
+	Stores *store.Set
+
+	// Ping returns an error if the databases of Stores can't be read and written; /readyz calls it. nil: they always can.
+	Ping func(context.Context) error
+
+	// Revocation is "fenced", which answers checks from memory and ends nothing before all nodes have dropped it from
+	// their memory, or "strict", which asks the database at each check. "": fenced.
+	Revocation string
+
+	// MemoryBytes is roughly how many bytes of sessions, accounts and tokens are kept in memory. 0: 256 MiB.
+	MemoryBytes int64
+
+	// Cookie changes attributes of the session cookie.
 	Cookie Cookie
 
-	Idle              time.Duration // the longest pause between two uses of a session; 0: 14 days
-	Lifetime          time.Duration // the end of a session, whatever happens; 0: 30 days
-	MaxSessions       int           // of one user; 0: no limit
-	AuditRetention    time.Duration // how long events stay in the audit log; 0: a year
-	PasswordMinLength int           // in characters; 0: 15
-	StrictCSRF        bool          // demands X-CSRFToken of every unsafe request with a session
-	KeepSiteData      bool          // leaves what pages have stored alone at a sign-out, which else tells the browser to drop it
-	HSTSSubDomains    bool          // extends Strict-Transport-Security to subdomains
-	Audiences         []string      // services that a session can get a JWT for
+	// Idle is how long a session lives without a request. 0: 14 days.
+	Idle time.Duration
 
-	Basic     bool          // HTTP Basic counts on every route, not at sign-in alone
-	AppTokens bool          // programs that are no browsers may have sessions, with the ticket in a header
-	KnoxTTL   time.Duration // how long a token of django-rest-knox's kind lives; 0: 10 hours; negative: no end
-	KnoxLimit int           // how many of these a user has at a time; 0: no limit
+	// Lifetime is how long a session lives after its sign-in. 0: 30 days.
+	Lifetime time.Duration
 
-	App             string        // the folder of a built single-page app to serve; "": none
-	Upstreams       []string      // [PREFIX=]URL of servers that the rest is passed on to
-	Rules           []string      // "LEVEL [METHOD,…] PATH": who may have what of App and Upstreams
-	UnsafePaths     []string      // prefixes of Upstreams that get paths with %2F, // and ;, which no rule can tell apart
-	PassGroups      string        // where upstreams find groups: "header", "assertion", "none"; "" or "both"
-	UpstreamTimeout time.Duration // until an upstream's answer begins; 0: a minute
+	// MaxSessions is how many sessions a user may have: a further sign-in ends the oldest. 0: no limit.
+	MaxSessions int
+
+	// AppTokens gives sessions to programs that aren't browsers: their ticket is in the header X-Session-Token.
+	AppTokens bool
+
+	// KeepSiteData leaves the stored data of pages alone at a sign-out. Otherwise Clear-Site-Data tells the browser to delete
+	// it.
+	KeepSiteData bool
+
+	// StrictCSRF requires X-CSRFToken with every unsafe request that has a session. Otherwise the origin that the browser
+	// names is enough.
+	StrictCSRF bool
+
+	// PasswordMinLength is how many characters a new password needs. 0: 15.
+	PasswordMinLength int
+
+	// Basic accepts HTTP Basic on every route. Otherwise only the sign-in accepts it.
+	Basic bool
+
+	// Audiences are the names of services that a session can get a JWT for. None: JWTs for services are not issued.
+	Audiences []string
+
+	// KnoxTTL is how long a token of django-rest-knox's kind lives. 0: 10 hours; negative: it doesn't expire.
+	KnoxTTL time.Duration
+
+	// KnoxLimit is how many tokens of this kind a user may have at a time. 0: no limit.
+	KnoxLimit int
+
+	// App is the folder of a built single-page app, which the server serves. "": none.
+	App string
+
+	// Upstreams are the servers that other requests are passed on to, each "[PREFIX=]URL": with a prefix the server gets
+	// only paths below it. None: other paths are 404, unless Handler gets a handler for them.
+	Upstreams []string
+
+	// UpstreamTimeout is how long an upstream may take until its answer begins. 0: a minute.
+	UpstreamTimeout time.Duration
+
+	// Rules say who may use App and Upstreams, each "LEVEL [METHOD,…] PATH". The first rule that covers a request counts. If
+	// none does, a file of App is public, and a request for an upstream needs a sign-in.
+	Rules []string
+
+	// UnsafePaths are prefixes of Upstreams that get paths with %2F, // and ; in them. Rules can't tell such paths apart, so
+	// each needs what any rule below the prefix asks for. None: such paths are refused.
+	UnsafePaths []string
+
+	// PassGroups says where upstreams find a user's groups: "header", "assertion", "both" or "none". "": both.
+	PassGroups string
+
+	// AuditRetention is how long events stay in the audit log. 0: a year.
+	AuditRetention time.Duration
 
 	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
 	Metrics prometheus.Registerer
 
-	metrics *metrics.Metrics // of Metrics
-
-	Log *slog.Logger // nil: slog.Default()
+	// Log gets the server's log lines. nil: slog.Default().
+	Log *slog.Logger
 }
 
 func (c *Config) fill() {
-	c.URL = strings.TrimSuffix(or(c.URL, "http://localhost:8000"), "/")
-	c.Data = or(c.Data, "cloakroom-data")
-	c.KeyFile = or(c.KeyFile, filepath.Join(c.Data, "secret.key"))
+	c.URL = strings.TrimSuffix(cmp.Or(c.URL, "http://localhost:8000"), "/")
+	c.Data = cmp.Or(c.Data, "cloakroom-data")
+	c.KeyFile = cmp.Or(c.KeyFile, filepath.Join(c.Data, "secret.key"))
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
 	c.Log = slog.New(reqinfo.LogHandler(c.Log.Handler()))
 }
 
-func or(s, standard string) string {
-	if s == "" {
-		return standard
-	}
-	return s
-}
-
-// publicURL refuses an address over which a ticket would travel in the clear.
+// publicURL returns Config.URL parsed. Plain http to another machine is an error unless Config.InsecureHTTP allows it.
 func publicURL(c Config) (*url.URL, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
@@ -104,13 +167,13 @@ func publicURL(c Config) (*url.URL, error) {
 		return nil, fmt.Errorf("Config.URL %q must be scheme and host alone", c.URL)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {
-		return nil, fmt.Errorf("Config.URL %s is plain http: whoever listens on the way could take people's sessions. "+
-			"Use https, or allow it with Config.InsecureHTTP", c.URL)
+		return nil, fmt.Errorf("Config.URL %s is plain http: anyone on the network path could read sessions and passwords. "+
+			"Use https, or allow plain http with Config.InsecureHTTP", c.URL)
 	}
 	return u, nil
 }
 
-// checkAudiences refuses names that no service could have, and our own.
+// checkAudiences returns an error for an audience that is no name, is listed twice, or is this server.
 func checkAudiences(c Config) error {
 	strange := func(r rune) bool { return r <= ' ' || r > '~' }
 	for i, name := range c.Audiences {
@@ -118,7 +181,7 @@ func checkAudiences(c Config) error {
 		case name == "" || len(name) > 255 || strings.ContainsFunc(name, strange):
 			return fmt.Errorf("Config.Audiences %q: give a name of 1 to 255 letters, digits and signs of ASCII, without blanks", name)
 		case strings.TrimSuffix(name, "/") == c.URL:
-			return fmt.Errorf("Config.Audiences %s is this server itself: name the service that is to be shown the tokens", name)
+			return fmt.Errorf("Config.Audiences %s is this server itself: name the service that gets the tokens", name)
 		case slices.Contains(c.Audiences[:i], name):
 			return fmt.Errorf("Config.Audiences %s is there twice", name)
 		}
@@ -137,8 +200,8 @@ func (c Config) SecretFile() string {
 	return c.KeyFile
 }
 
-// warnOfAliases tells of origins on this machine that are of another site than URL, although they may call us: localhost and
-// 127.0.0.1 are two. csrf.New has refused every other origin of another site.
+// warnOfAliases logs a warning for each origin on this machine that browsers take for another site than URL: localhost and
+// 127.0.0.1 are two sites. Other origins of another site are errors of package csrf.
 func (c *Config) warnOfAliases(base *url.URL) {
 	for _, origin := range c.Origins {
 		u, err := url.Parse(origin)
@@ -152,7 +215,7 @@ func (c *Config) warnOfAliases(base *url.URL) {
 		if port := base.Port(); port != "" {
 			same.Host += ":" + port
 		}
-		c.Log.Warn("an origin is of another site than the URL: browsers send its pages' requests without the cookie, "+
+		c.Log.Warn("an origin is another site than the URL: browsers send requests of its pages without the cookie, "+
 			"unless the pages call this server by their own host name",
 			slog.String("origin", origin), slog.String("url", c.URL), slog.String("call", same.String()))
 	}

@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -12,36 +13,43 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Cookie says how the session cookie differs from the safest one, to be the one that another program shares. New refuses one
-// that browsers ignore, or that they would not send to this server.
+// Cookie changes attributes of the session cookie, so that another program can share it. New returns an error if browsers would
+// ignore the cookie or not send it to this server.
 type Cookie struct {
-	Name     string        // "": __Host-Http-sessionid, and sessionid beside Django or without https
-	Domain   string        // "": this host alone
-	Path     string        // "": /
-	SameSite http.SameSite // 0: Lax
+	// Name is the name of the cookie. "": __Host-Http-sessionid, but sessionid beside Django or without https.
+	Name string
+
+	// Domain lets all subdomains of a domain have the cookie. "": only the host of Config.URL has it.
+	Domain string
+
+	// Path is the path below which browsers send the cookie. It must cover /api. "": /.
+	Path string
+
+	// SameSite says whether browsers send the cookie with requests that other sites cause. 0: Lax.
+	SameSite http.SameSite
 }
 
-// setCookie makes the session cookie that of the Config.
+// setCookie sets the fields of m that describe the session cookie.
 func (c *Config) setCookie(m *session.Manager, secure bool) {
 	m.CookieName, m.CookieDomain, m.CookiePath = c.Cookie.Name, c.Cookie.Domain, c.Cookie.Path
 	m.SameSite, m.InsecureHTTP = c.Cookie.SameSite, !secure
 	switch {
 	case m.CookieName != "":
-	case !secure || strings.HasPrefix(c.DB, djangoScheme):
+	case !secure || c.besideDjango():
 		m.CookieName = session.PlainCookieName
 	default:
 		m.CookieName = session.CookieName
 	}
 }
 
-// checkCookie refuses a session cookie that browsers would ignore in silence, or not send back, so that a sign-in succeeds
-// and the next request is nobody's.
+// checkCookie returns an error if browsers would ignore the session cookie or not send it back. Otherwise people would sign in
+// with success and not be signed in at the next request.
 func checkCookie(c Config, base *url.URL) error {
 	var m session.Manager
 	c.setCookie(&m, base.Scheme == "https")
 	for _, taken := range []string{csrf.CookieName, httpapi.DeviceCookie} {
 		if m.CookieName == taken {
-			return fmt.Errorf("the name %s is that of another cookie of this server, and each would overwrite the other", taken)
+			return fmt.Errorf("the name %s belongs to another cookie of this server, and the two would overwrite each other", taken)
 		}
 	}
 	if err := m.CheckCookie(); err != nil {
@@ -50,7 +58,7 @@ func checkCookie(c Config, base *url.URL) error {
 	if err := domainCovers(m.CookieDomain, base.Hostname()); err != nil {
 		return err
 	}
-	if !pathCovers(or(m.CookiePath, "/"), "/api/me") || !pathCovers(or(m.CookiePath, "/"), "/api/auth/login") {
+	if !pathCovers(cmp.Or(m.CookiePath, "/"), "/api/me") || !pathCovers(cmp.Or(m.CookiePath, "/"), "/api/auth/login") {
 		return fmt.Errorf("browsers would not send a cookie with the path %s to /api/me and /api/auth, "+
 			"where this server needs it: give / or /api", m.CookiePath)
 	}
@@ -59,15 +67,15 @@ func checkCookie(c Config, base *url.URL) error {
 		if before, _, ok := strings.Cut(upstream, "="); ok && strings.HasPrefix(before, "/") {
 			prefix = before
 		}
-		if !pathCovers(or(m.CookiePath, "/"), prefix) {
+		if !pathCovers(cmp.Or(m.CookiePath, "/"), prefix) {
 			return fmt.Errorf("browsers would not send a cookie with the path %s to Config.Upstreams %s, "+
-				"so that nobody would be signed in there: give /", m.CookiePath, upstream)
+				"so that no user would be signed in there: give /", m.CookiePath, upstream)
 		}
 	}
 	return nil
 }
 
-// domainCovers tells whether a host may set a cookie for a domain (RFC 6265bis, section 5.1.3). "" is the host itself.
+// domainCovers returns an error if a host may not set a cookie for a domain (RFC 6265bis, section 5.1.3). "" is the host itself.
 func domainCovers(domain, host string) error {
 	name, host := strings.ToLower(strings.TrimPrefix(domain, ".")), strings.ToLower(host)
 	_, err := netip.ParseAddr(host)
@@ -78,7 +86,7 @@ func domainCovers(domain, host string) error {
 		"give that host's own domain, or no domain", domain, host)
 }
 
-// pathCovers tells whether browsers send a cookie with a path to another path (RFC 6265bis, section 5.1.4).
+// pathCovers reports whether browsers send a cookie with a path to another path (RFC 6265bis, section 5.1.4).
 func pathCovers(path, to string) bool {
 	rest, ok := strings.CutPrefix(to, path)
 	return ok && (rest == "" || rest[0] == '/' || strings.HasSuffix(path, "/"))

@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,31 +14,54 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/userimport"
+	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// Django says what a DB of Django's is like, where it isn't as Django makes it. Package django has the meanings.
+// Django describes the Django project whose database a Config.DB "django+…" shares. Fields other than SecretKeyFile are needed
+// only for settings that the project has changed. Package django explains them.
 type Django struct {
-	SecretKeyFile string // SECRET_KEY, and further lines with its fallbacks; needed
-	UserTable     string // "": auth_user
-	UserKey       string // "": id
-	UserLogin     string // "": username
-	SessionTable  string // "": django_session
-	SessionEngine string // settings.SESSION_ENGINE
-	AuthBackend   string // "": django.contrib.auth.backends.ModelBackend
-	Hasher        string // the first of settings.PASSWORD_HASHERS; "": told from the newest users' passwords
-	TimeZone      string // settings.TIME_ZONE, where USE_TZ is off and the database is SQLite; "": USE_TZ is on
+	// SecretKeyFile is a file whose first line is settings.SECRET_KEY; further lines are SECRET_KEY_FALLBACKS. It is
+	// required.
+	SecretKeyFile string
+
+	// UserTable, UserKey and UserLogin are the table of AUTH_USER_MODEL, its primary key and the column of its
+	// USERNAME_FIELD. "": auth_user, id and username.
+	UserTable string
+	UserKey   string
+	UserLogin string
+
+	// SessionTable is the table of sessions. "": django_session.
+	SessionTable string
+
+	// SessionEngine is settings.SESSION_ENGINE. Only the engine db can be shared. "": New finds out from the database, and
+	// returns an error if it can't.
+	SessionEngine string
+
+	// AuthBackend is the entry of AUTHENTICATION_BACKENDS that sessions made here name.
+	// "": django.contrib.auth.backends.ModelBackend.
+	AuthBackend string
+
+	// Hasher is the first entry of PASSWORD_HASHERS, with its parameters: pbkdf2_sha256$1500000. "": that of the newest
+	// users' passwords.
+	Hasher string
+
+	// TimeZone is settings.TIME_ZONE, for a project on SQLite with USE_TZ = False. "": USE_TZ is True.
+	TimeZone string
 }
 
 const djangoScheme = "django+"
 
+// besideDjango reports whether the accounts and sessions are in a database of Django's.
+func (c *Config) besideDjango() bool { return strings.HasPrefix(c.DB, djangoScheme) }
+
 var djangoForms = []string{"django+sqlite:PATH", "django+postgres://USER@HOST/NAME"}
 
-// errNotDjango holds nothing of the value, which may have a password in it.
+// errNotDjango doesn't quote the value, which may hold a password.
 var errNotDjango = errors.New("Config.DB is not of the form " + strings.Join(djangoForms, " or "))
 
-// djangoEngine opens a database of Django's.
+// djangoEngine is a Django project's database, and our own beside it.
 type djangoEngine struct {
-	engine // of ours
+	engine // our own
 	config *Config
 }
 
@@ -58,11 +82,11 @@ func (c *Config) djangoEngine() (engine, error) {
 	if file {
 		return djangoEngine{sqliteFile(filepath.Join(c.Data, "cloakroom.db")), c}, nil
 	}
-	ours, err := parseSchema(or(c.Feed, address)) // a pooler would not lead to the schema
+	ours, err := parseSchema(cmp.Or(c.Feed, address)) // a pooler would ignore search_path
 	return djangoEngine{ours, c}, err
 }
 
-// postgresSchema is what is ours in a PostgreSQL database of Django's: a schema of its own, which Django doesn't look at.
+// postgresSchema is our own schema in a Django project's PostgreSQL database. Django doesn't read it.
 type postgresSchema struct{ postgresURL }
 
 func parseSchema(address string) (engine, error) {
@@ -77,7 +101,7 @@ func parseSchema(address string) (engine, error) {
 	return postgresSchema{ours.(postgresURL)}, nil
 }
 
-// inOurSchema returns the address of the same database, with our schema in the place of Django's.
+// inOurSchema returns the address with our schema as its search path.
 func inOurSchema(address string) (string, error) {
 	address, err := pgdial.With(address, "search_path", django.Schema)
 	if err != nil {
@@ -143,7 +167,7 @@ func (e djangoEngine) open(ctx context.Context) (*storage, error) {
 		return nil, err
 	}
 	if doubt := theirs.KeyWarning(); doubt != "" {
-		e.config.Log.LogAttrs(ctx, slog.LevelWarn, "is this Django's secret key?", slog.String("reason", doubt),
+		e.config.Log.LogAttrs(ctx, slog.LevelWarn, "this may not be Django's secret key", slog.String("reason", doubt),
 			slog.String("file", e.config.Django.SecretKeyFile))
 	}
 	ours, err := e.engine.open(ctx)
@@ -161,7 +185,7 @@ func (e djangoEngine) open(ctx context.Context) (*storage, error) {
 	return s, nil
 }
 
-// OpenDjango opens the DB, which is Django's, for what package django can do with it alone.
+// OpenDjango opens the Django project's database of Config.DB by itself, for package django. It changes nothing.
 func (c Config) OpenDjango(ctx context.Context) (*django.DB, error) {
 	c.fill()
 	e, err := c.djangoEngine()
@@ -176,15 +200,15 @@ func (c Config) OpenDjango(ctx context.Context) (*django.DB, error) {
 	if refused, ok := errors.AsType[*django.EngineError](err); !ok || refused.Engine != "" {
 		return db, err
 	}
-	seen, lookErr := hasMadeSessions(ctx, e.(djangoEngine).engine)
-	if lookErr != nil || !seen {
-		return nil, errors.Join(err, lookErr)
+	seen, auditErr := hasMadeSessions(ctx, e.(djangoEngine).engine)
+	if auditErr != nil || !seen {
+		return nil, errors.Join(err, auditErr)
 	}
 	config.SessionsSeen = true
 	return django.Open(ctx, config)
 }
 
-// hasMadeSessions reports whether a session has ever been begun here, by the audit log in the database of ours.
+// hasMadeSessions reports whether our audit log has a sign-in by this server.
 func hasMadeSessions(ctx context.Context, ours engine) (bool, error) {
 	if missing, err := ours.missing(ctx); err != nil || missing {
 		return false, err
@@ -197,7 +221,7 @@ func hasMadeSessions(ctx context.Context, ours engine) (bool, error) {
 	return len(made) > 0, errors.Join(err, db.close())
 }
 
-// djangoDatabase returns what package django needs to open the DB, which is Django's.
+// djangoDatabase returns the configuration with which package django opens the project's database.
 func (c Config) djangoDatabase() (django.Config, error) {
 	address := strings.TrimPrefix(c.DB, djangoScheme)
 	keys, err := django.ReadKeys(c.Django.SecretKeyFile)
@@ -222,12 +246,12 @@ func (c Config) djangoDatabase() (django.Config, error) {
 	return config, nil
 }
 
-// DjangoImport returns what copies the users, groups and tokens of another program's database, which is Django's, into this
-// Server's.
+// DjangoImport returns an import that copies users, groups and tokens of a Django project's database into this Server's. It is
+// an error if the Server shares a Django database itself.
 func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
-	importer, ok := s.db.Accounts.(userimport.Importer)
+	importer, ok := s.storage.Accounts.(userimport.Importer)
 	if !ok {
-		return nil, errors.New("Config.DB is Django's own database: there is nothing to be copied into")
+		return nil, errors.New("Config.DB is Django's own database: import copies into a database of Cloakroom's own")
 	}
 	if cache := s.cached.accountsCache; cache != nil {
 		importer = cache.Importer(importer)
@@ -235,17 +259,14 @@ func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
 	return &django.Import{From: from, Accounts: s.Accounts.Store, Importer: importer, Tokens: s.Tokens.Store}, nil
 }
 
-// djangoWait is how long a sign-in may wait for its turn where passwords are hashed as dear as Django does.
+// djangoWait is how long a sign-in may wait for its turn to be hashed beside Django, whose hashes take longer than ours.
 const djangoWait = 5 * time.Second
 
-// beside sets up what is different beside Django: tickets are its session keys, and hashes are made as it makes them.
-func (s *Server) beside(ctx context.Context, theirs *django.DB) error {
-	s.Sessions.Tickets = django.Tickets{}
-	s.Accounts.HashTemplate = theirs.HashTemplate
-	s.Accounts.Names = theirs
-	theirs.SetUpTokens(s.Tokens)
-	s.Accounts.Hasher.Wait = djangoWait
-	var err error
-	s.Accounts.Hasher.MinimumCost, err = theirs.MinimumCost(ctx)
-	return err
+// newHasher returns the hasher of passwords. Beside Django it works as hard as Django does, whatever hash a password has.
+func (s *storage) newHasher(ctx context.Context) (*password.Hasher, error) {
+	if s.django == nil {
+		return &password.Hasher{}, nil
+	}
+	least, err := s.django.MinimumCost(ctx)
+	return &password.Hasher{Wait: djangoWait, MinimumCost: least}, err
 }

@@ -15,7 +15,7 @@ import (
 // SetupLink returns a one-time link, valid for 30 minutes, on which the first administrator is made; "" if there is a user
 // already, or if Django makes users. Earlier links are void from then on.
 func (s *Server) SetupLink(ctx context.Context) (string, error) {
-	if s.db.django != nil {
+	if s.storage.django != nil {
 		return "", nil
 	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
@@ -66,7 +66,7 @@ func (s *Server) linkBase(ctx context.Context) (string, error) {
 
 // publishedURL returns what PublishURL has written; "" if no server has run yet.
 func (s *Server) publishedURL(ctx context.Context) (string, error) {
-	all, err := s.db.Sealed.Sealed(ctx)
+	all, err := s.storage.Sealed.Sealed(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read the server's address: %w", err)
 	}
@@ -90,7 +90,7 @@ func (s *Server) PublishURL(ctx context.Context) error {
 	if err != nil || published == s.url {
 		return err
 	}
-	if err := s.db.Sealed.PutSealed(ctx, []sealed.Secret{s.keys.Seal(urlName, []byte(s.url))}); err != nil {
+	if err := s.storage.Sealed.PutSealed(ctx, []sealed.Secret{s.keys.Seal(urlName, []byte(s.url))}); err != nil {
 		return fmt.Errorf("store the server's address: %w", err)
 	}
 	return nil

@@ -18,21 +18,21 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// storage is the stores that a [Server] works with, and what else it needs of the databases that they are in.
+// storage is the stores that a [Server] works with, and the databases that they are in.
 type storage struct {
 	store.Set
-	ping  func(context.Context) error
-	close func() error
+	ping    func(context.Context) error
+	close   func() error
+	version func(context.Context) (int64, error) // moves when another process has changed the database; nil: unknown
 
-	sqlite   *sqlite.DB   // the database of ours; nil: it isn't an SQLite file
-	postgres *postgres.DB // the database of ours; nil: it isn't on a PostgreSQL server
+	sqlite   *sqlite.DB   // our own database; nil: it isn't an SQLite file
+	postgres *postgres.DB // our own database; nil: it isn't on a PostgreSQL server
 	redis    *redisdb.DB  // the sessions and throttles; nil: they aren't in Redis
 	django   *django.DB   // the accounts and sessions; nil: they aren't Django's
 	feed     string       // beside Django on PostgreSQL: the address of the feed
 }
 
-// engine is a database of some kind at some address, whether or not it exists. Its String is for people, and holds no
-// password.
+// engine is a database of some kind at some address, whether or not it exists. String names it without its password.
 type engine interface {
 	fmt.Stringer
 	open(ctx context.Context) (*storage, error)
@@ -52,8 +52,8 @@ var engines = []struct {
 	{"postgresql://", "", parsePostgres},
 }
 
-// openStorage opens the stores that c names, or takes those that it brings, and makes the data directory. It makes nothing if c
-// is wrong.
+// openStorage returns the stores of Config.Stores, or opens those that Config.DB and Config.Sessions name. It makes the data
+// directory, unless the Config is wrong.
 func (c *Config) openStorage(ctx context.Context) (*storage, error) {
 	if c.Stores != nil {
 		s, err := c.broughtStores()
@@ -100,18 +100,18 @@ func (c *Config) broughtStores() (*storage, error) {
 		"Throttles": s.Throttles == nil, "Sealed": s.Sealed == nil, "Audit": s.Audit == nil,
 	} {
 		if missing {
-			return nil, fmt.Errorf("Config.Stores.%s is nil: every store is needed; package memory or sqlite can fill in", name)
+			return nil, fmt.Errorf("Config.Stores.%s is nil: every store is needed; package memory or sqlite has one", name)
 		}
 	}
 	return s, nil
 }
 
-// engine returns what Config.DB names.
+// engine returns the database that Config.DB names.
 func (c *Config) engine() (engine, error) {
 	if c.DB == "" {
 		return sqliteFile(filepath.Join(c.Data, "cloakroom.db")), nil
 	}
-	if strings.HasPrefix(c.DB, djangoScheme) {
+	if c.besideDjango() {
 		return c.djangoEngine()
 	}
 	var forms []string
@@ -123,24 +123,24 @@ func (c *Config) engine() (engine, error) {
 			forms = append(forms, e.form)
 		}
 	}
-	// The value may hold a password, wherever its author believes that one belongs.
+	// The text doesn't quote the value, which may hold a password.
 	return nil, fmt.Errorf("Config.DB is not of the form %s", strings.Join(append(forms, djangoForms...), " or "))
 }
 
 // Database is the database that a [Config] names.
 type Database struct{ engine engine }
 
-// Database returns the database that New opens with this Config. It asks nothing of it yet.
+// Database returns the database that New opens with this Config. It doesn't connect to it yet.
 func (c Config) Database() (Database, error) {
 	c.fill()
 	e, err := c.engine()
 	return Database{e}, err
 }
 
-// String names the database for people. It holds no password.
+// String names the database, without its password.
 func (d Database) String() string { return d.engine.String() }
 
-// File returns the path, if the database is a file, behind any symbolic links; else "".
+// File returns the path of an SQLite file, with symbolic links resolved; "" if the database is no file.
 func (d Database) File() string {
 	file, _ := d.engine.(sqliteFile)
 	if real, err := filepath.EvalSymlinks(string(file)); err == nil {
@@ -149,19 +149,18 @@ func (d Database) File() string {
 	return string(file)
 }
 
-// Missing reports whether there is nothing yet that New would find there.
+// Missing reports whether the database does not exist yet, so that New would create it.
 func (d Database) Missing(ctx context.Context) (bool, error) { return d.engine.missing(ctx) }
 
 // Pending returns the names of the migrations that [Database.Migrate] would apply. It changes nothing.
 func (d Database) Pending(ctx context.Context) ([]string, error) { return d.engine.pending(ctx) }
 
-// Migrate brings the schema up to date, all in one step, and returns the names of the migrations it applied. New does it
-// as well.
+// Migrate applies all pending migrations in one transaction, and returns their names. New does the same.
 func (d Database) Migrate(ctx context.Context) (applied []string, err error) {
 	return d.engine.migrate(ctx)
 }
 
-// Sealed reports whether the database holds what only its server secret opens. It brings the schema up to date.
+// Sealed reports whether the database holds anything that is sealed with a server secret. It applies pending migrations.
 func (d Database) Sealed(ctx context.Context) (bool, error) {
 	db, err := d.engine.open(ctx)
 	if err != nil {
@@ -183,7 +182,7 @@ func (d Database) ReplaceLostKey(ctx context.Context, keyFile string) (removed [
 	return removed, errors.Join(err, db.close())
 }
 
-// Postgres looks at the server of the database, and returns nil if it is none of PostgreSQL.
+// Postgres returns the settings of the PostgreSQL server that the database is on; nil if it is on none.
 func (d Database) Postgres(ctx context.Context) (*postgres.Settings, error) {
 	p, ok := d.engine.(postgresURL)
 	if !ok {
@@ -193,7 +192,7 @@ func (d Database) Postgres(ctx context.Context) (*postgres.Settings, error) {
 	return &s, err
 }
 
-// sqliteFile is a database in a file.
+// sqliteFile is the path of an SQLite file.
 type sqliteFile string
 
 func parseSQLite(address string) (engine, error) {
@@ -211,7 +210,7 @@ func (f sqliteFile) open(ctx context.Context) (*storage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &storage{Set: db.Set, ping: db.Ping, close: db.Close, sqlite: db}, nil
+	return &storage{Set: db.Set, ping: db.Ping, close: db.Close, version: db.DataVersion, sqlite: db}, nil
 }
 
 func (f sqliteFile) migrate(ctx context.Context) ([]string, error) {
@@ -226,7 +225,7 @@ func (f sqliteFile) missing(context.Context) (bool, error) {
 	return errors.Is(err, fs.ErrNotExist), nil
 }
 
-// postgresURL is a database of a PostgreSQL server.
+// postgresURL is the address of a database on a PostgreSQL server.
 type postgresURL struct{ url, name string }
 
 func parsePostgres(address string) (engine, error) {
@@ -261,8 +260,9 @@ func (p postgresURL) missing(ctx context.Context) (bool, error) {
 	return empty, err
 }
 
-// openSessions puts the sessions, and the counters of failed tries, where c.Sessions says. What ends a user's sessions moves
-// the epoch in the database of the accounts, and each check compares it, so no step spans both.
+// openSessions opens the Redis of Config.Sessions, if there is one, for the sessions and the counters of failed sign-ins. No
+// transaction spans both databases: what ends all sessions of a user changes the epoch of the account, which each check
+// compares.
 func (c *Config) openSessions(ctx context.Context, s *storage) error {
 	if c.Sessions == "" {
 		return nil
@@ -300,7 +300,7 @@ func (c *Config) openRedis(ctx context.Context) (*redisdb.DB, error) {
 	return r, nil
 }
 
-// accepts returns err unless it reports a possible loss that RedisMayLose accepts.
+// accepts returns err, or nil if it reports a possible loss that Config.RedisMayLose accepts.
 func (c *Config) accepts(err error) error {
 	loss, ok := errors.AsType[*redisdb.LossError](err)
 	switch {
