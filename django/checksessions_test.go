@@ -141,7 +141,7 @@ func TestTheStartWarnsOfTheWrongKey(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if got := log.String(); strings.Contains(got, "is this Django's secret key?") != (c.want != "") || !strings.Contains(got, c.want) {
+		if got := log.String(); strings.Contains(got, "this may not be Django's secret key") != (c.want != "") || !strings.Contains(got, c.want) {
 			t.Errorf("%q: %s", c.keys, got)
 		}
 	}

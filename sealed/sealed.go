@@ -1,4 +1,4 @@
-// Package sealed describes how secrets are stored that only a holder of the server secret can open, such as signing keys.
+// Package sealed defines the store of sealed secrets, such as signing keys. Only the server secret opens them.
 package sealed
 
 import "context"
@@ -9,7 +9,7 @@ type Secret struct {
 	Box  []byte
 }
 
-// Store keeps sealed secrets. Its methods are safe for concurrent use; every error is an outage.
+// Store keeps sealed secrets. Its methods are safe for concurrent use. An error means that the store could not be read or written.
 type Store interface {
 	// Sealed returns all secrets in the order of their names.
 	Sealed(ctx context.Context) ([]Secret, error)

@@ -10,8 +10,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// Set is one store of each kind. They may be in different databases: nothing needs a step that spans two of them. Package
-// storetest has the tests that each must pass.
+// Set is one store of each kind. The stores may be in different databases, because no transaction spans two of them. Package
+// storetest has the tests that each store must pass.
 type Set struct {
 	Sessions  session.Store
 	Accounts  account.Store

@@ -46,7 +46,7 @@ func aboutUser(u *account.User) []slog.Attr {
 // logged is a text as the log has it.
 func logged(s string) string { return shorten(printable(s), 150) }
 
-// osUser returns who runs the command, as far as the system tells: with sudo, who called it too.
+// osUser returns the operating-system user that runs the command, and with sudo the user that called it.
 func osUser() string {
 	name := strconv.Itoa(os.Geteuid())
 	if u, err := user.Current(); err == nil {

@@ -19,20 +19,20 @@ import (
 )
 
 type auditCmd struct {
-	List auditList `cmd:"" help:"List what happened, the latest first."`
+	List auditList `cmd:"" help:"List events of the audit log, the latest first."`
 }
 
 type auditList struct {
-	User  string   `env:"-" placeholder:"NAME" help:"Only what this user did, or what is about them: a username, e-mail address or ID. Of a deleted user, the ID."`
+	User  string   `env:"-" placeholder:"NAME" help:"Only events by or about this user: a username, e-mail address or ID; for a deleted user, the ID."`
 	Event string   `env:"-" placeholder:"NAME" help:"Only events of this name, such as authn_login_fail."`
-	Since timeFlag `env:"-" placeholder:"TIME" help:"Only what happened since then: 2006-01-02, 2006-01-02T15:04:05Z, or 24h for so long ago."`
-	Until timeFlag `env:"-" placeholder:"TIME" help:"Only what happened before then."`
-	Limit int      `env:"-" default:"100" placeholder:"N" help:"At most so many; 0: all."`
+	Since timeFlag `env:"-" placeholder:"TIME" help:"Only events since this time: 2006-01-02, 2006-01-02T15:04:05Z, or 24h for 24 hours ago."`
+	Until timeFlag `env:"-" placeholder:"TIME" help:"Only events before this time."`
+	Limit int      `env:"-" default:"100" placeholder:"N" help:"At most this many events; 0: all."`
 }
 
 func (auditList) Help() string {
-	return `Events have the names of OWASP's Logging Vocabulary. An attempt of authz_admin says that somebody is about to act on others;
-what came of it follows.
+	return `Events have the names of OWASP's Logging Vocabulary. An event authz_admin with the outcome "attempt" says that an
+administrator is about to do something; the events that follow say what was done.
 
 Examples:
   cloakroom audit list
@@ -48,10 +48,10 @@ func (c *auditList) Validate() error {
 	return nil
 }
 
-// timeFlag is a point in time, as people write it.
+// timeFlag is a point in time, or how long ago it is.
 type timeFlag struct{ time.Time }
 
-// UnmarshalText is called by kong. A date is the begin of the day where the command runs.
+// UnmarshalText is called by kong. A date means the start of that day in the local time zone.
 func (m *timeFlag) UnmarshalText(text []byte) error {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)
@@ -88,7 +88,7 @@ func (c *auditList) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// userID returns the ID of the user that --user names. Who is gone has only an ID.
+// userID returns the ID of the user that --user names. A deleted user has only an ID.
 func (c *auditList) userID(ctx context.Context, s *cloakroom.Server) (string, error) {
 	if c.User == "" || c.User == audit.CommandLine {
 		return c.User, nil
@@ -100,7 +100,7 @@ func (c *auditList) userID(ctx context.Context, s *cloakroom.Server) (string, er
 	case errors.Is(err, account.ErrNotFound) && number == nil:
 		return c.User, nil
 	case errors.Is(err, account.ErrNotFound):
-		return "", fmt.Errorf("there is no user %q; of a user who is deleted, give the ID", c.User)
+		return "", fmt.Errorf("there is no user %q; for a deleted user, give the ID", c.User)
 	}
 	return "", err
 }
@@ -135,7 +135,7 @@ func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query
 	}
 }
 
-// printJSON prints an array, an event at a time: there may be more than memory holds.
+// printJSON prints an array, one event at a time, because not all may fit in memory.
 func (c *auditList) printJSON(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
 	before := "[\n"
 	n, err := c.each(ctx, s, q, func(e api.Event) error {
@@ -177,13 +177,13 @@ func (c *auditList) print(ctx context.Context, a *app, s *cloakroom.Server, q au
 		return err
 	}
 	if n == 0 {
-		a.say("Nothing such has happened, or it is too long ago.")
+		a.say("There are no such events, or they are too old.")
 		return nil
 	}
 	return a.table([]string{"TIME", "EVENT", "OUTCOME", "BY", "ABOUT", "ADDRESS", "DETAIL"}, rows)
 }
 
-// plainID is an ID of JSON for people; "" for null.
+// plainID returns an ID of JSON without quotes; "" for null.
 func plainID(id json.RawMessage) string {
 	if text, err := strconv.Unquote(string(id)); err == nil {
 		return text

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// certificate is one in two files, which are read again when they change. Safe for concurrent use.
+// certificate is a TLS certificate that is reloaded when its files change. It is safe for concurrent use.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -21,7 +21,7 @@ type certificate struct {
 	checkedAt time.Time
 }
 
-// fileVersion tells one content of a file from the next, also behind the links that Kubernetes and certbot put.
+// fileVersion changes when the content of a file does, also behind the symbolic links of Kubernetes and certbot.
 type fileVersion struct {
 	modified time.Time
 	size     int64
@@ -30,7 +30,7 @@ type fileVersion struct {
 // certificateCheckInterval bounds how often the files are checkedAt at.
 const certificateCheckInterval = time.Second
 
-// loadCertificate fails unless the files are there and belong together.
+// loadCertificate returns an error if the files don't exist or don't belong together.
 func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, checkedAt: time.Now()}
 	var err error
@@ -56,7 +56,8 @@ func (c *certificate) versions() (now [2]fileVersion, err error) {
 	return now, nil
 }
 
-// get is tls.Config.GetCertificate. New files that don't belong together, as while they are being replaced, change nothing.
+// get is a tls.Config.GetCertificate. It keeps the old certificate while the new files don't belong together, as when only one
+// of them has been replaced.
 func (c *certificate) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,9 +78,9 @@ func (c *certificate) reloadIfChanged(ctx context.Context) {
 		pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	}
 	if err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "the new certificate can't be read; the one before is used", slog.Any("error", err))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "the new certificate can't be loaded; the previous one stays in use", slog.Any("error", err))
 		return
 	}
 	c.pair, c.loaded = &pair, now
-	c.log.LogAttrs(ctx, slog.LevelInfo, "certificate read again", slog.Time("expires", pair.Leaf.NotAfter))
+	c.log.LogAttrs(ctx, slog.LevelInfo, "certificate reloaded", slog.Time("expires", pair.Leaf.NotAfter))
 }

@@ -16,12 +16,12 @@ import (
 
 type checkCmd struct {
 	settings
-	Deploy bool `env:"-" help:"Look also for what is fine on a developer's machine and not where people sign in."`
+	Deploy bool `env:"-" help:"Also find settings that are fine for development and unsafe in production."`
 }
 
 func (checkCmd) Help() string {
-	return `Takes the flags and variables of serve, and says what serve would refuse and what is unsafe. It changes nothing and
-can run beside the server. Exits with 1 if there is an error or a warning. The numbers of issues never change their
+	return `Takes the flags and variables of serve, and reports what serve would refuse and what is unsafe. It changes nothing and
+can run while the server runs. It exits with 1 if there is an error or a warning. The number of an issue never changes its
 meaning.
 
 Examples:
@@ -29,7 +29,7 @@ Examples:
   cloakroom check --deploy --url https://app.example.com --trusted-proxy 10.0.0.5`
 }
 
-// issue is something that check has to say.
+// issue is one finding of check.
 type issue struct {
 	ID    string `json:"id"`
 	Level string `json:"level"` // "error": serve refuses. "warning": unsafe. "info": to be considered
@@ -97,16 +97,16 @@ func (c *checkCmd) findIssues(ctx context.Context, a *app) ([]issue, error) {
 	return issues, nil
 }
 
-// migrationIssue says what serve will do first.
+// migrationIssue says that serve will create the database or apply migrations.
 func migrationIssue(ctx context.Context, db cloakroom.Database, pending []string) (issue, error) {
 	missing, err := db.Missing(ctx)
 	if missing {
-		return newIssue("I003", "There is no database yet: "+db.String(), "serve makes it. If there should be one, check --data and --db."), err
+		return newIssue("I003", "There is no database yet: "+db.String(), "serve creates it. If there should be one, check --data and --db."), err
 	}
-	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve brings it up to date; so does: cloakroom migrate"), err
+	return newIssue("I004", "The database's schema is not up to date: "+strings.Join(pending, ", "), "serve applies them, and so does: cloakroom migrate"), err
 }
 
-// locations is where the server keeps what it must not lose.
+// locations is where the server keeps its data.
 type locations struct {
 	db       cloakroom.Database
 	secret   string // the file
@@ -119,18 +119,18 @@ func (a *app) locations() (locations, error) {
 	return locations{db, c.SecretFile(), c.Sessions}, err
 }
 
-// hasSecret reports whether there is a server secret, or something in its place.
+// hasSecret reports whether there is a file with the name of the server secret.
 func (l locations) hasSecret() bool {
 	_, err := os.Stat(l.secret)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// tryServer assembles the server as serve would. What serve would make or migrate is made elsewhere and thrown away, so that
-// nothing is changed.
+// tryServer builds the server as serve would. If serve would create or migrate something first, a temporary directory takes its
+// place, so that nothing is changed.
 func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere bool) (issues []issue, err error) {
 	p, err := parseListenAddr(ctx, "--listen", c.Listen)
 	if err != nil {
-		return nil, nil // has been said
+		return nil, nil // preflight has reported it
 	}
 	config := c.config(a, c.publicURL(p.addrs[0].Port()), a.warningLogger())
 	if !l.hasSecret() && !elsewhere {
@@ -168,13 +168,13 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
 	if needed && c.Deploy && len(issues) == 0 {
-		issues = append(issues, newIssue("W006", "There is no user yet: whoever gets hold of a set-up link becomes the administrator.",
-			"Open the link that serve gives, or run: cloakroom user add NAME --superuser"))
+		issues = append(issues, newIssue("W006", "There is no user yet: anyone who gets the set-up link becomes the administrator.",
+			"Open the link that serve prints, or run: cloakroom user add NAME --superuser"))
 	}
 	return issues, err
 }
 
-// unnameableUsersIssue looks for users whom the gateway and forward-auth can't name to applications.
+// unnameableUsersIssue reports users whose names the gateway and forward-auth can't send to applications.
 func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, error) {
 	found, err := fieldvalue.FindUnnameable(ctx, store)
 	if err != nil || found.Count == 0 {
@@ -184,7 +184,7 @@ func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, er
 		"Give them other names or addresses: cloakroom user set ID. Until then the gateway and forward-auth answer them 403 identity_not_expressible.")}, nil
 }
 
-// useTempDir lets what a server keeps be in a directory of its own, which remove takes away; but for sessions in Redis.
+// useTempDir moves the data of a Config into a temporary directory, which remove deletes. Sessions in Redis stay there.
 func useTempDir(config *cloakroom.Config) (remove func() error, err error) {
 	dir, err := os.MkdirTemp("", "cloakroom-try-*")
 	if err != nil {
@@ -197,18 +197,17 @@ func useTempDir(config *cloakroom.Config) (remove func() error, err error) {
 	return func() error { return os.RemoveAll(dir) }, nil
 }
 
-// missingSecretIssue looks for what only a missing server secret opens.
+// missingSecretIssue reports a database that needs a server secret which is missing.
 func missingSecretIssue(ctx context.Context, l locations) ([]issue, error) {
 	sealed, err := l.db.Sealed(ctx)
 	if err != nil || !sealed {
 		return nil, err
 	}
-	return []issue{newIssue("E005", "serve would not start: there is no server secret "+l.secret+", and the database was begun with one.",
+	return []issue{newIssue("E005", "serve would not start: there is no server secret "+l.secret+", and the database needs the one that it was created with.",
 		"Put the file back, or name it with --key-file.")}, nil
 }
 
-// unknownVariableIssues finds variables that look like flags and are none, so that their author believes in a setting that
-// isn't there.
+// unknownVariableIssues reports environment variables that look like a setting but have no effect.
 func unknownVariableIssues(environ []string) []issue {
 	known := map[string]bool{}
 	for _, name := range variables() {
@@ -219,7 +218,7 @@ func unknownVariableIssues(environ []string) []issue {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, variablePrefix) && !known[name] && !setByKubernetes(name) {
 			issues = append(issues, newIssue("W013", "The variable "+name+" is not a setting of this program.",
-				"Correct its name (cloakroom serve --help has them all), or remove it."))
+				"Correct its name (cloakroom serve --help lists them all), or remove it."))
 		}
 	}
 	return issues

@@ -9,34 +9,34 @@ import (
 )
 
 type djangoCmd struct {
-	Check  djangoCheckCmd  `cmd:"" help:"Say what is in Django's database, and what would not work."`
+	Check  djangoCheckCmd  `cmd:"" help:"Report what is in Django's database, and what would not work."`
 	Import djangoImportCmd `cmd:"" help:"Copy Django's users, groups and tokens into Cloakroom's own database."`
 
-	InstallFeed djangoInstallFeedCmd `cmd:"" help:"Let PostgreSQL tell of what Django changes, so that checks are answered from memory."`
-	RemoveFeed  djangoRemoveFeedCmd  `cmd:"" help:"Remove what install-feed has added."`
+	InstallFeed djangoInstallFeedCmd `cmd:"" help:"Install triggers in PostgreSQL that announce Django's changes, so that checks are answered from memory."`
+	RemoveFeed  djangoRemoveFeedCmd  `cmd:"" help:"Remove the triggers of install-feed."`
 }
 
 func (djangoCmd) Help() string { return djangoHelp }
 
-// djangoHelp tells of the flags that few need.
+// djangoHelp describes flags that are hidden, because few projects need them.
 const djangoHelp = `Django's database is named with --db django+sqlite:PATH or django+postgres://USER@HOST/NAME, and its key with
---django-secret-key-file. For what isn't as Django makes it there are:
+--django-secret-key-file. For settings that the project has changed there are:
   --django-user-table TABLE     the table of AUTH_USER_MODEL (auth_user)
   --django-user-key COLUMN      its primary key (id)
   --django-user-login COLUMN    its USERNAME_FIELD (username)
   --django-session-table TABLE  (django_session)
-  --django-session-engine NAME  SESSION_ENGINE, where it can't be told: only db can be shared
-  --django-auth-backend CLASS   what sessions made here name: one of AUTHENTICATION_BACKENDS
+  --django-session-engine NAME  SESSION_ENGINE, if it can't be detected: only db can be shared
+  --django-auth-backend CLASS   the entry of AUTHENTICATION_BACKENDS that sessions made here name
                                 (django.contrib.auth.backends.ModelBackend)
-  --django-hasher NAME          how new passwords are hashed: the first of PASSWORD_HASHERS, as in
-                                pbkdf2_sha256$1500000 (as the newest passwords are)
-  --django-time-zone ZONE       TIME_ZONE, where USE_TZ is off and the database is SQLite`
+  --django-hasher NAME          how new passwords are hashed: the first of PASSWORD_HASHERS, such as
+                                pbkdf2_sha256$1500000 (that of the newest passwords)
+  --django-time-zone ZONE       TIME_ZONE, if USE_TZ is off and the database is SQLite`
 
 type djangoCheckCmd struct{}
 
 func (djangoCheckCmd) Help() string {
-	return `Looks at all users and sessions, and changes nothing. Exits with 0 if all will work, and with 1 if something won't: each
-line that begins with "warning:" or "error:", or whose "level" in --json is one of these, says what, and what to do.
+	return `Reads all users and sessions, and changes nothing. It exits with 0 if everything will work, and with 1 if something
+won't: lines that begin with "warning:" or "error:" say what, and what to do. In --json that is the "level".
 
 ` + djangoHelp + `
 

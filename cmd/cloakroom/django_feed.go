@@ -10,9 +10,9 @@ import (
 type djangoInstallFeedCmd struct{}
 
 func (djangoInstallFeedCmd) Help() string {
-	return `Adds triggers to Django's tables of sessions, users, groups, permissions and tokens, on PostgreSQL. They tell every server
-at once what Django has changed, so that servers started from then on answer checks from memory. They touch no row, and
-Django doesn't look at them. Install them again when an app with tokens has been added to Django.
+	return `Adds triggers to Django's tables of sessions, users, groups, permissions and tokens, on PostgreSQL. They announce each
+change to all servers at once, so that servers that start afterwards answer checks from memory. They change no row, and
+Django is not affected. Install them again after an app with tokens was added to Django.
 
 Example:
   cloakroom django install-feed --db django+postgres://me@localhost/site --django-secret-key-file django-key`
@@ -28,7 +28,7 @@ func (djangoInstallFeedCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		a.say("Triggers tell of changes to %s. Start the servers anew to use them.", strings.Join(tables, ", "))
+		a.say("Triggers announce changes to %s. Restart the servers to use them.", strings.Join(tables, ", "))
 		if a.JSON {
 			return a.json(installedOut{tables})
 		}
@@ -39,8 +39,8 @@ func (djangoInstallFeedCmd) Run(ctx context.Context, a *app) error {
 type djangoRemoveFeedCmd struct{}
 
 func (djangoRemoveFeedCmd) Help() string {
-	return `Removes the triggers of install-feed and their function, and leaves nothing of them. Stop the servers before: what
-they remember is true only while they hear of changes.`
+	return `Removes the triggers of install-feed and their function. Stop the servers first: without the triggers they don't learn of
+changes, and their memory becomes outdated.`
 }
 
 func (djangoRemoveFeedCmd) Run(ctx context.Context, a *app) error {
@@ -48,7 +48,7 @@ func (djangoRemoveFeedCmd) Run(ctx context.Context, a *app) error {
 		if err := db.RemoveFeed(ctx); err != nil {
 			return err
 		}
-		a.say("the feed is gone")
+		a.say("removed the feed")
 		return nil
 	})
 }

@@ -2,17 +2,17 @@ package main
 
 import "github.com/cloakroom-auth/cloakroom"
 
-// djangoFlags say what a --db of Django's is like.
+// djangoFlags describe the Django project of --db django+….
 type djangoFlags struct {
 	DjangoSecretKeyFile string `placeholder:"FILE" help:"With --db django+…: a file whose first line is Django's SECRET_KEY; further lines are its fallbacks."`
 	DjangoUserTable     string `hidden:"" placeholder:"TABLE" standard:"auth_user" help:"The table of Django's AUTH_USER_MODEL."`
 	DjangoUserKey       string `hidden:"" placeholder:"COLUMN" standard:"id" help:"The primary key of that table."`
 	DjangoUserLogin     string `hidden:"" placeholder:"COLUMN" standard:"username" help:"The column of the model's USERNAME_FIELD."`
 	DjangoSessionTable  string `hidden:"" placeholder:"TABLE" standard:"django_session" help:"The table of Django's sessions."`
-	DjangoSessionEngine string `hidden:"" placeholder:"NAME" help:"Django's SESSION_ENGINE. Only db can be shared; named, it is believed."`
-	DjangoAuthBackend   string `hidden:"" placeholder:"CLASS" standard:"Django's ModelBackend" help:"With --db django+…: the backend that sessions begun here name; one of Django's AUTHENTICATION_BACKENDS."`
+	DjangoSessionEngine string `hidden:"" placeholder:"NAME" help:"Django's SESSION_ENGINE. Only db can be shared. If it is given, it isn't detected."`
+	DjangoAuthBackend   string `hidden:"" placeholder:"CLASS" standard:"Django's ModelBackend" help:"With --db django+…: the entry of Django's AUTHENTICATION_BACKENDS that sessions made here name."`
 	DjangoHasher        string `hidden:"" placeholder:"NAME" standard:"as the newest users' passwords" help:"How new passwords are hashed, with Django's parameters: pbkdf2_sha256$1500000, argon2, bcrypt_sha256, scrypt …"`
-	DjangoTimeZone      string `hidden:"" placeholder:"ZONE" standard:"USE_TZ is on" help:"Django's TIME_ZONE, where USE_TZ is off and the database is SQLite."`
+	DjangoTimeZone      string `hidden:"" placeholder:"ZONE" standard:"USE_TZ is on" help:"Django's TIME_ZONE, if USE_TZ is off and the database is SQLite."`
 }
 
 func (f djangoFlags) config() cloakroom.Django {

@@ -14,19 +14,19 @@ import (
 
 type djangoImportCmd struct {
 	From   string `required:"" placeholder:"django+sqlite:PATH" help:"Django's database: django+sqlite:PATH or django+postgres://USER@HOST/NAME."`
-	DryRun bool   `env:"-" help:"Only say what would be done."`
+	DryRun bool   `env:"-" help:"Only report what would be done."`
 }
 
 func (djangoImportCmd) Help() string {
 	return `Copies users with their password hashes, groups, permissions, and the tokens of REST framework and knox into Cloakroom's
-own database. Nobody needs a new password, and tokens go on working. Users keep their numbers where nobody here has them.
+own database. All passwords and tokens stay valid. Users keep their IDs, unless another user has the ID here.
 
-It can be repeated: what is there already is left alone, and what has changed at Django since is changed here, down to the
-single field. Tokens that have ended at Django end here; of users who are gone there, it tells. If it is interrupted, run
-it again. Sessions are not copied: share Django's database instead, or let people sign in again.
+The command can be repeated: it then copies only the fields that have changed at Django since. Tokens that have ended at
+Django end here; users who were deleted at Django are reported. If it is interrupted, run it again. Sessions are not
+copied: share Django's database instead, or let users sign in again.
 
-Exits with 0 if every user is here now (would be, with --dry-run), and with 1 if someone was left out, or it didn't get to
-the end. Everyone else was copied all the same; "problems" in --json, or the last lines, say who wasn't, and why.
+It exits with 0 if all users are here afterwards (or would be, with --dry-run), and with 1 if users were left out or it
+failed. All other users are copied; the last lines, or "problems" in --json, say who was left out, and why.
 
 Examples:
   cloakroom django import --from django+sqlite:db.sqlite3 --dry-run
@@ -50,8 +50,8 @@ func (c *djangoImportCmd) Run(ctx context.Context, a *app) (err error) {
 	return errors.Join(err, from.Close())
 }
 
-// openForDryRun returns what opens the database, or an empty one in a place of its own where there is none: who only tries leaves
-// nothing behind. remove must be called at the end.
+// openForDryRun returns a function that opens the database; if there is none, an empty one in a temporary directory, so that a
+// dry run leaves nothing behind. remove must be called at the end.
 func (a *app) openForDryRun(ctx context.Context) (open func(context.Context) (*cloakroom.Server, error), remove func() error, err error) {
 	db, err := a.config().Database()
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 		fmt.Fprintln(a.err)
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nWhat was copied stays; run the command again to go on", err)
+		return fmt.Errorf("%w\nWhat was copied stays; run the command again to continue", err)
 	}
 	if a.JSON {
 		err = a.json(report)
@@ -111,8 +111,8 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	return err
 }
 
-// withBackgroundWork calls do while the server does its work in the background. One that hears of the other nodes need not wait a
-// second for those that aren't there, with each user, group and token that it changes.
+// withBackgroundWork calls do while the server's background work runs. A server that listens to the feed knows which nodes there
+// are; otherwise each change of a user, group or token would wait a second for nodes that may not exist.
 func withBackgroundWork(ctx context.Context, s *cloakroom.Server, do func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -122,7 +122,7 @@ func withBackgroundWork(ctx context.Context, s *cloakroom.Server, do func() erro
 	return errors.Join(err, <-ran)
 }
 
-// runImport runs an import. One that changes something is in the audit log, with the numbers of what it has copied.
+// runImport runs an import, and records in the audit log how much it has copied, unless it is a dry run.
 func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.Report, err error) {
 	if c.DryRun {
 		return i.Run(ctx)
@@ -139,7 +139,7 @@ func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Se
 	return report, err
 }
 
-// progressBar is a line that shows how far the work is.
+// progressBar returns a line that shows how much is done.
 func progressBar(done, total int) string {
 	const width = 40
 	filled := width

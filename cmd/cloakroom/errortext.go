@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// explain returns what a person reads about an error: its chain and what to do, or what is wrong field by field.
+// explain returns the text of an error for people, with what to do about it. For wrong fields it is a line per field.
 func explain(err error) string {
 	if e, ok := errors.AsType[*account.InvalidError](err); ok {
 		text := "not accepted; nothing was changed:"
@@ -21,7 +21,7 @@ func explain(err error) string {
 		return text
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return err.Error() + "\nRun this as the user who owns the data directory, or make this one its owner."
+		return err.Error() + "\nRun this as the user who owns the data directory, or make this user its owner."
 	}
 	return err.Error()
 }

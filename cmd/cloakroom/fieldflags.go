@@ -6,16 +6,16 @@ import (
 	"unicode"
 )
 
-// configField is how the library's errors name what is wrong in a cloakroom.Config.
+// configField matches the name of a cloakroom.Config field in an error of the library.
 var configField = regexp.MustCompile(`Config\.((?:Django\.|Cookie\.)?[A-Z]\w*)`)
 
-// irregular are the flags that aren't called like the Config fields that they set.
+// irregular are the flags whose names differ from those of the Config fields.
 var irregular = map[string]string{
 	"Origins": "origin", "TrustedProxies": "trusted-proxy", "Audiences": "audience", "Upstreams": "upstream", "Rules": "rule",
 	"DB": "db", "URL": "url", "Cookie.SameSite": "cookie-samesite",
 }
 
-// inFlags names the flags of this command where an error of the library names fields of a Config.
+// inFlags replaces the Config fields that an error of the library names by the flags of this command.
 func inFlags(text string) string {
 	return configField.ReplaceAllStringFunc(text, func(field string) string {
 		field = strings.TrimPrefix(field, "Config.")

@@ -13,14 +13,14 @@ import (
 
 type healthcheckCmd struct {
 	URL     string        `arg:"" optional:"" name:"url" help:"Ask the server at this address instead of the one on this machine."`
-	Listen  string        `default:"localhost:8000" placeholder:"HOST:PORT" help:"Where the server on this machine listens; the same as serve's."`
-	TLSCert string        `name:"tls-cert" placeholder:"FILE" help:"The same as serve's: if it is there, the server speaks https."`
+	Listen  string        `default:"localhost:8000" placeholder:"HOST:PORT" help:"The address that the server on this machine listens on; the same as serve's."`
+	TLSCert string        `name:"tls-cert" placeholder:"FILE" help:"The same as serve's. If it is given, the server speaks https."`
 	Timeout time.Duration `default:"3s" placeholder:"TIME" help:"How long to wait for the answer."`
 }
 
 func (healthcheckCmd) Help() string {
-	return `Asks /readyz: can the database be read and written, and is the server not about to stop?
-Exits with 0 if so, with 1 if not.
+	return `Asks /readyz whether the database can be read and written, and the server is not about to stop.
+Exits with 0 if the server is ready, and with 1 if not.
 
 Examples:
   cloakroom healthcheck
@@ -60,7 +60,7 @@ func (c *healthcheckCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// address is where to ask. The public address would lead through whatever stands in front of the server.
+// address returns the URL to ask. It is not the public one, which would lead through the proxy in front of the server.
 func (c *healthcheckCmd) address() (string, error) {
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
@@ -86,14 +86,14 @@ func (c *healthcheckCmd) address() (string, error) {
 	return scheme + net.JoinHostPort(host, port) + "/readyz", nil
 }
 
-// ask returns the status of the answer, and why the server is not ready. The certificate of the server on this machine is
-// for another name than the one it is asked by here, and nothing secret is said.
+// ask returns the status of the answer, and an error if the server is not ready. On this machine the certificate isn't verified:
+// it is for the public name, and the request holds no secret.
 func ask(ctx context.Context, address string, thisMachine bool) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, err
 	}
-	// No proxy from the environment, and no redirect: neither would be this server.
+	// No proxy of the environment and no redirect: another server would answer.
 	client := http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true, DialContext: dialLocalhost, TLSClientConfig: &tls.Config{InsecureSkipVerify: thisMachine},
@@ -114,7 +114,7 @@ func ask(ctx context.Context, address string, thisMachine bool) (int, error) {
 	return answer.StatusCode, nil
 }
 
-// dialLocalhost knows where localhost is, also in a container so empty that no file says so.
+// dialLocalhost connects to localhost without asking a resolver, because a minimal container has no /etc/hosts.
 func dialLocalhost(ctx context.Context, network, address string) (net.Conn, error) {
 	var dialer net.Dialer
 	host, port, err := net.SplitHostPort(address)

@@ -77,7 +77,7 @@ func (h *help) node(root, node *kong.Node) {
 	h.flags("Flags of every command", global)
 	if hasVariable(local) || hasVariable(global) {
 		h.line("")
-		h.wrap("", "A flag can also be given as the variable named below it. On the command line it wins.")
+		h.wrap("", "Each flag can also be set by the environment variable below it. The command line takes precedence.")
 	}
 	if len(node.Children) > 0 {
 		h.line("")

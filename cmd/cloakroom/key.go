@@ -10,9 +10,9 @@ import (
 
 type keyCmd struct {
 	Show   keyShow   `cmd:"" help:"Show the fingerprints of the server secrets."`
-	Rotate keyRotate `cmd:"" help:"Make a new server secret; older ones are still accepted."`
+	Rotate keyRotate `cmd:"" help:"Create a new server secret; earlier ones are still accepted."`
 
-	ReplaceLost keyReplaceLost `cmd:"" name:"replace-lost" help:"Make a new server secret for a database whose own is lost."`
+	ReplaceLost keyReplaceLost `cmd:"" name:"replace-lost" help:"Create a new server secret for a database whose own is lost."`
 }
 
 type keyOut struct {
@@ -20,7 +20,7 @@ type keyOut struct {
 	Current     bool   `json:"current"`
 }
 
-// printKeys reads the key file and prints what may be known about it.
+// printKeys prints the fingerprints of the secrets in the key file.
 func (a *app) printKeys() error {
 	ring, err := keyring.Load(a.config().SecretFile())
 	if err != nil {
@@ -56,17 +56,17 @@ Example:
 func (keyShow) Run(a *app) error { return a.printKeys() }
 
 type keyRotate struct {
-	JWTAlgorithm string `name:"jwt-algorithm" enum:",EdDSA,ES256" default:"" placeholder:"NAME" standard:"that of the key before" help:"What the new key for JWTs signs with: EdDSA or ES256."`
-	DropJWTKeys  bool   `name:"drop-jwt-keys" help:"Refuse every JWT that was signed with an older key, within a minute: after a leak of key file and database."`
+	JWTAlgorithm string `name:"jwt-algorithm" enum:",EdDSA,ES256" default:"" placeholder:"NAME" standard:"that of the current key" help:"The algorithm of the new key for JWTs: EdDSA or ES256."`
+	DropJWTKeys  bool   `name:"drop-jwt-keys" help:"Refuse every JWT that was signed with an earlier key, within a minute. Use it after a leak of the key file and the database."`
 }
 
 func (keyRotate) Help() string {
-	return `Nobody is signed out, and running servers notice within a second. After a leak of the key file, rotate until
-the leaked secret is gone from the list.
+	return `All sessions stay valid, and running servers load the new secret within a second. After a leak of the key file, rotate
+until the leaked secret is no longer in the list.
 
-The new key for JWTs is published at /.well-known/jwks.json at once, and signs ten minutes later, when every service
-that checks them can know it. The one before is accepted until its last token has run out, a day later; with
---drop-jwt-keys it isn't, and who holds a JWT signs in again.
+The new key for JWTs is published at /.well-known/jwks.json at once. It signs tokens ten minutes later, when every
+service that verifies them has had time to fetch it. The previous key is accepted for another day, until its last token
+has expired. With --drop-jwt-keys it isn't accepted: clients with a JWT must get a new one.
 
 Example:
   cloakroom key rotate`

@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// place is where the server listens.
+// listenAddr is the value of a flag such as --listen.
 type listenAddr struct {
-	flag  string // that names it
-	host  string // as it was named
+	flag  string // the name of the flag
+	host  string // as it was given
 	addrs []netip.AddrPort
 }
 
-// parseListenAddr reads HOST:PORT. localhost stands for 127.0.0.1 and [::1]: browsers try both, and who has only one of them
-// leaves the other to any program on the machine.
+// parseListenAddr parses HOST:PORT. localhost means 127.0.0.1 and [::1]: browsers try both, and if this server had only one,
+// any program on the machine could take the other.
 func parseListenAddr(ctx context.Context, flag, s string) (listenAddr, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -53,7 +53,7 @@ func resolveHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	return []netip.Addr{ips[0].Unmap()}, nil
 }
 
-// loopback reports whether only programs on this machine can reach the place.
+// loopback reports whether only programs on this machine can connect.
 func (p listenAddr) loopback() bool {
 	for _, addr := range p.addrs {
 		if !addr.Addr().Unmap().IsLoopback() {
@@ -69,12 +69,12 @@ func onThisMachine(host string) bool {
 	return host == "localhost" || (err == nil && address.IsLoopback())
 }
 
-// listen opens the place. Where localhost has only one of its addresses, that is enough.
+// listen opens the listeners. If the machine has only one of the addresses of localhost, that is enough.
 func (p listenAddr) listen(ctx context.Context) ([]net.Listener, error) {
 	if p.host == "" {
 		return p.listenEverywhere(ctx)
 	}
-	// Of a port that the system picks for one address, the other may be taken.
+	// The system picks a port for the first address; on the second it may be in use.
 	for try := 0; ; try++ {
 		listeners, err := p.listenOnce(ctx)
 		if err == nil || p.addrs[0].Port() != 0 || try == 10 {
@@ -83,7 +83,7 @@ func (p listenAddr) listen(ctx context.Context) ([]net.Listener, error) {
 	}
 }
 
-// listenEverywhere leaves it to the system whether there is IPv6.
+// listenEverywhere listens on all addresses; the system knows whether it has IPv6.
 func (p listenAddr) listenEverywhere(ctx context.Context) ([]net.Listener, error) {
 	var c net.ListenConfig
 	l, err := c.Listen(ctx, "tcp", ":"+strconv.Itoa(int(p.addrs[0].Port())))

@@ -1,7 +1,7 @@
-// Command cloakroom is sign-in for single-page apps: the server, and the tools of whoever runs it.
+// Command cloakroom is sign-in for single-page apps: the server, and the tools of its operator.
 //
-// Every command works on the data directory itself, also beside a running server, which honours at the next request
-// what a command has done.
+// Every command works on the data directory itself, also while a server runs: the server sees at its next request what a
+// command has changed.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 // Exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it didn't work, or what was asked about isn't so
+	exitFailed = 1 // the command failed, or the answer to its question is no
 	exitUsage  = 2 // the command line is wrong
 )
 
@@ -45,7 +45,7 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// dropEmptyVariables makes an empty variable mean what an absent one does, as whoever writes ${URL:-} expects.
+// dropEmptyVariables unsets empty variables, so that CLOAKROOM_URL=${URL:-} means the default.
 func dropEmptyVariables() {
 	for _, entry := range os.Environ() {
 		if name, empty := strings.CutSuffix(entry, "="); empty && strings.HasPrefix(name, variablePrefix) {
@@ -60,14 +60,14 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	User        userCmd        `cmd:"" help:"Add, show, change and remove users."`
-	Group       groupCmd       `cmd:"" help:"Add, list and remove groups, and say what their members may do."`
+	Group       groupCmd       `cmd:"" help:"Add, list and remove groups, and change their permissions."`
 	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
 	Token       tokenCmd       `cmd:"" help:"Make, list and end tokens for programs."`
-	Audit       auditCmd       `cmd:"" help:"Show what happened."`
+	Audit       auditCmd       `cmd:"" help:"Show the audit log."`
 	Django      djangoCmd      `cmd:"" help:"Share users and sessions with Django."`
 	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
-	Check       checkCmd       `cmd:"" help:"Look for what keeps the server from starting, or makes it unsafe."`
+	Check       checkCmd       `cmd:"" help:"Find settings that keep the server from starting, or make it unsafe."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.exitCode(ctx, command.Run())
 }
 
-// normalizeArgs takes what people try first for what the grammar calls it.
+// normalizeArgs translates other common ways to ask for help or the version.
 func normalizeArgs(args []string) []string {
 	switch {
 	case len(args) == 0:
@@ -139,7 +139,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// printError prints an error, each of its lines made safe for a terminal.
+// printError prints an error. Characters that could control a terminal are escaped.
 func (a *app) printError(err error) {
 	for i, line := range strings.Split(inFlags(explain(err)), "\n") {
 		prefix := "cloakroom: "

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// metricsServer answers Prometheus on listeners of its own. A nil one does nothing.
+// metricsServer answers Prometheus on its own listeners. A nil *metricsServer does nothing.
 type metricsServer struct {
 	registry  *prometheus.Registry
 	listeners []net.Listener
 }
 
-// openMetrics listens where --metrics-listen says; nil if that is nowhere.
+// openMetrics listens on --metrics-listen; it returns nil if the flag is not given.
 func (s *settings) openMetrics(ctx context.Context) (*metricsServer, error) {
 	if s.MetricsListen == "" {
 		return nil, nil
@@ -38,7 +38,7 @@ func (s *settings) openMetrics(ctx context.Context) (*metricsServer, error) {
 	return &metricsServer{registry, listeners}, nil
 }
 
-// registerer returns where the server registers its metrics; nil: it measures nothing.
+// registerer returns the registry for the server's metrics; nil if there are none.
 func (m *metricsServer) registerer() prometheus.Registerer {
 	if m == nil {
 		return nil
@@ -46,8 +46,8 @@ func (m *metricsServer) registerer() prometheus.Registerer {
 	return m.registry
 }
 
-// handler answers GET /metrics in the form that the asking Prometheus prefers. It needs no credential: whatever can reach
-// its listener may read it. Nothing in it names a person.
+// handler answers GET /metrics in the format that Prometheus asks for. It needs no credential: every program that can connect
+// to the listener may read the metrics. They name no user.
 func (m *metricsServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
@@ -63,7 +63,7 @@ func (m *metricsServer) serve(ctx context.Context, log *slog.Logger) error {
 		Handler: m.handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
 	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // whoever is reading can ask again
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // Prometheus will ask again
 	defer stop()
 	var g errgroup.Group
 	for _, l := range m.listeners {

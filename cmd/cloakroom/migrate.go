@@ -8,11 +8,11 @@ import (
 )
 
 type migrateCmd struct {
-	Check bool `env:"-" help:"Only say what is to be done; exit with 1 if there is anything."`
+	Check bool `env:"-" help:"Only print the pending migrations; exit with 1 if there are any."`
 }
 
 func (migrateCmd) Help() string {
-	return `The server does this itself when it starts. All is done in one transaction, or nothing.
+	return `The server does this itself when it starts. All migrations are applied in one transaction.
 
 Examples:
   cloakroom migrate

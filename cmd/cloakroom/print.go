@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// printable makes a text that a stranger may have written safe for a terminal: what isn't a letter, mark, number, sign or
-// space, such as the start of a control sequence or a change of the direction of writing, becomes its Go escape.
+// printable makes a text safe for a terminal that a stranger may have written. Characters other than letters, marks, numbers,
+// signs and spaces, such as the start of a control sequence or a change of the writing direction, become their Go escapes.
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -30,7 +30,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// json prints v, indented. What isn't printable is escaped here too: JSON may be read on a terminal.
+// json prints v, indented. Characters that aren't printable are escaped, because JSON may be read on a terminal.
 func (a *app) json(v any) error {
 	text, err := encodeJSON(v, "")
 	if err == nil {
@@ -51,7 +51,8 @@ func encodeJSON(v any, prefix string) (string, error) {
 	return escapeJSON(b.String()), nil
 }
 
-// escapeJSON escapes what printable would, in the way of JSON. Outside strings JSON is printable but for line ends.
+// escapeJSON escapes the characters that printable escapes, as JSON does. Outside strings, all of JSON but its line ends is
+// printable.
 func escapeJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -98,7 +99,7 @@ func orDash(s string) string {
 	return s
 }
 
-// say prints a sentence, unless JSON was asked for. Texts in it are made safe for a terminal.
+// say prints a sentence, unless --json is given. String arguments are made safe for a terminal.
 func (a *app) say(format string, args ...any) {
 	if a.JSON {
 		return

@@ -16,8 +16,7 @@ import (
 // maxPassword bounds what is read as a password, in bytes; the policy's own limit is lower.
 const maxPassword = 4096
 
-// withPassword calls use with a new password. A person at a terminal who has chosen one that isn't accepted is told why,
-// and asked for another.
+// withPassword calls use with a new password. If it isn't accepted and there is a terminal, it prints why and asks again.
 func (a *app) withPassword(ctx context.Context, fromInput bool, use func(password string) error) error {
 	for try := 1; ; try++ {
 		password, err := a.newPassword(ctx, fromInput)
@@ -32,7 +31,7 @@ func (a *app) withPassword(ctx context.Context, fromInput bool, use func(passwor
 	}
 }
 
-// onlyPassword reports whether another password would mend err.
+// onlyPassword reports whether err is only about the password.
 func onlyPassword(err error) bool {
 	e, ok := errors.AsType[*account.InvalidError](err)
 	return ok && len(e.Fields) == 1 && len(e.Fields["password"]) > 0
@@ -45,23 +44,23 @@ func (a *app) newPassword(ctx context.Context, fromInput bool) (string, error) {
 	}
 	fd, ok := terminal(a.in)
 	if !ok {
-		return "", usageError("there is no terminal to ask for the password on: pass it on standard input, with --password-stdin")
+		return "", usageError("there is no terminal to ask for the password: pass it on standard input, with --password-stdin")
 	}
 	for range 3 {
 		first, err := a.askHidden(ctx, fd, "New password: ")
 		if err != nil {
 			return "", err
 		}
-		again, err := a.askHidden(ctx, fd, "The same again: ")
+		again, err := a.askHidden(ctx, fd, "The same password again: ")
 		if err != nil {
 			return "", err
 		}
 		if first == again {
 			return checkedPassword(first)
 		}
-		fmt.Fprintln(a.err, "These were not the same. Once more, please.")
+		fmt.Fprintln(a.err, "The passwords differ. Try again.")
 	}
-	return "", errors.New("the two passwords were never the same; nothing was changed")
+	return "", errors.New("the two passwords differed each time; nothing was changed")
 }
 
 // passwordInput reads all of standard input. One line end after the password is not part of it.
@@ -90,8 +89,8 @@ func checkedPassword(password string) (string, error) {
 	return password, nil
 }
 
-// askHidden reads a line that the terminal doesn't show, however soon after the question it comes. An interrupt ends it, with
-// the terminal as it was.
+// askHidden prints a question and reads a line without echo, also of what is typed before the question appears. An interrupt
+// ends it and restores the terminal.
 func (a *app) askHidden(ctx context.Context, fd int, question string) (line string, err error) {
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -116,13 +115,13 @@ func (a *app) askHidden(ctx context.Context, fd int, question string) (line stri
 	return line, nil
 }
 
-// confirm asks whether to go on with what can't be undone.
+// confirm asks for confirmation of something that can't be undone.
 func (a *app) confirm(ctx context.Context, yes bool, question string) error {
 	if yes {
 		return nil
 	}
 	if _, ok := terminal(a.in); !ok {
-		return usageError("this can't be undone, and there is no terminal to ask on: confirm with --yes")
+		return usageError("this can't be undone, and there is no terminal to ask for confirmation: confirm with --yes")
 	}
 	fmt.Fprint(a.err, question+" [y/N] ")
 	answer, err := interruptible(ctx, func() (string, error) { return bufio.NewReader(a.in).ReadString('\n') })
@@ -136,7 +135,7 @@ func (a *app) confirm(ctx context.Context, yes bool, question string) error {
 	return errors.New("not confirmed; nothing was changed")
 }
 
-// interruptible waits for read, or for the end of ctx. A read can't be broken off; the program ends before it does.
+// interruptible waits for read or the end of ctx. The read itself can't be interrupted, but the program ends.
 func interruptible(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		line string

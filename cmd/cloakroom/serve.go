@@ -20,9 +20,9 @@ type serveCmd struct {
 }
 
 func (serveCmd) Help() string {
-	return `Makes the data directory at the first start, and brings the database up to date at each. While there is no user,
-it gives a one-time link on which the first administrator is made: on the terminal, or if the output isn't one, in
-the file setup-link in the data directory.
+	return `Creates the data directory at the first start, and brings the database up to date at every start. While there is no
+user, it gives a one-time link on which you create the first administrator. It prints the link if the output is a
+terminal; otherwise it writes the link to the file setup-link in the data directory.
 
 Examples:
   cloakroom serve
@@ -32,7 +32,7 @@ Examples:
   cloakroom serve --app ./dist --upstream /api=http://127.0.0.1:3000 --rule 'public GET /api/products/*' \
     --listen :443 --url https://app.example.com --tls-cert fullchain.pem --tls-key privkey.pem
 
-Ctrl-C or SIGTERM stops it, after the requests in flight; a second Ctrl-C at once.`
+Ctrl-C or SIGTERM stops the server once the requests in flight are answered; a second Ctrl-C stops it at once.`
 }
 
 const (
@@ -47,7 +47,7 @@ const (
 )
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	ctx = audit.WithActor(ctx, "") // what it does from now on is nobody's command
+	ctx = audit.WithActor(ctx, "") // requests have actors of their own
 	log := c.logger(a.err)
 	listeners, err := c.open(ctx, a)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	return errors.Join(err, s.Close())
 }
 
-// open checks what can be checked before anything is opened, and opens the place to listen, unless systemd has.
+// open checks the settings and opens the listeners, unless systemd passes them.
 func (c *serveCmd) open(ctx context.Context, a *app) ([]net.Listener, error) {
 	given, err := systemdListeners()
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 	if pair != nil {
 		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
 	}
-	// The work in the background goes on until the last request is answered.
+	// Background work goes on until the last request is answered.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	asked := ctx
@@ -138,7 +138,7 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 		a.printStopping(c.StopDelay)
 		s.Retire()
 		handler.closing.Store(true)
-		if asked.Err() != nil { // else something is broken, and nobody is helped by answers
+		if asked.Err() != nil { // otherwise something failed, and waiting would not help
 			time.Sleep(c.StopDelay)
 		}
 		s.Drain()
@@ -149,7 +149,7 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 	return g.Wait()
 }
 
-// listenAndServe speaks https, in HTTP/2 and HTTP/1.1, where there is a certificate.
+// listenAndServe speaks https, with HTTP/2 and HTTP/1.1, if there is a certificate.
 func listenAndServe(server *http.Server, l net.Listener, pair *certificate) error {
 	if pair != nil {
 		return server.ServeTLS(l, "", "")

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// closingHandler is a handler whose clients are told, from now on, to send their next request over another connection: this one
-// might else be closed just as a request is on its way.
+// closingHandler answers with Connection: close once closing is set, so that clients send their next request over another
+// connection. Otherwise the server could close the connection while a request is on its way.
 type closingHandler struct {
 	http.Handler
 	closing atomic.Bool
@@ -27,6 +27,6 @@ func shutdown(server *http.Server, log *slog.Logger) {
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "requests cut off", slog.Duration("after", stopTimeout), slog.Any("error", err))
-		_ = server.Close() // there is nobody left to tell
+		_ = server.Close() // the process is about to end
 	}
 }

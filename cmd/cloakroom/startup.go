@@ -16,10 +16,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// setupLinkLife is how long the link is good for.
+// setupLinkLife is how long the set-up link works.
 const setupLinkLife = 30 * time.Minute
 
-// startupInfo is what the server has to say once it listens.
+// startupInfo is what serve prints once it listens.
 type startupInfo struct {
 	URL     string     `json:"url"`
 	Listen  []string   `json:"listen"`
@@ -77,13 +77,13 @@ func (a *app) announce(ctx context.Context, w startupInfo, s *cloakroom.Server) 
 		slog.String("listen", strings.Join(w.Listen, " ")), slog.String("data", w.Data),
 		slog.String("version", thisBuild().Version))
 	if w.File != "" {
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "there is no user yet; make the first administrator on the link in the file",
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "there is no user yet; create the first administrator on the link in the file",
 			slog.String("file", w.File), slog.Time("expires", *w.Expires))
 	}
 	return nil
 }
 
-// writePrivate puts a file in its place, whole, and for its owner alone.
+// writePrivate writes a file atomically. Only its owner can read it.
 func writePrivate(path, content string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
@@ -102,13 +102,13 @@ func (a *app) banner(w startupInfo) {
 	a.say("  Listening on   %s", strings.Join(w.Listen, ", "))
 	a.say("  Data in        %s", w.Data)
 	if w.Link != "" {
-		a.say("\n  There is no user yet. Make the first administrator on this page; the link works once, until %s:\n\n  %s",
+		a.say("\n  There is no user yet. Create the first administrator on this page; the link works once, until %s:\n\n  %s",
 			w.Expires.Local().Format("15:04"), w.Link)
 	}
 	a.say("\n  Ctrl-C stops it.\n")
 }
 
-// printStopping tells who pressed Ctrl-C why the prompt isn't back yet.
+// printStopping says on a terminal why the prompt isn't back yet after Ctrl-C.
 func (a *app) printStopping(delay time.Duration) {
 	if _, tty := terminal(a.out); tty {
 		a.say("\n  Stopping. Requests in flight have %d seconds; Ctrl-C again ends them at once.", (delay+stopTimeout)/time.Second)

@@ -73,14 +73,18 @@ func TestTheServerListensOnTheSocketThatSystemdPasses(t *testing.T) {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK || !strings.Contains(log.String(), "http://"+address) {
-		t.Errorf("%s\n%s", answer.Status, log)
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("/healthz answers %s, want 200\n%s", answer.Status, log)
 	}
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, log)
+	}
+	// Only now has all of the output arrived.
+	if !strings.Contains(log.String(), "http://"+address) {
+		t.Errorf("the log doesn't name http://%s\n%s", address, log)
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 
 const (
 	secretSize = 32
-	maxSecrets = 8 // in a file that somebody wrote by hand; Rotate keeps fewer
+	maxSecrets = 8 // in a file that was written by hand; Rotate keeps fewer
 )
 
-// keyFile is the content of a key file, and what the file looked like when it was read.
+// keyFile is the content of a key file, and its os.FileInfo when it was read.
 type keyFile struct {
 	secrets [][]byte // never empty
 	info    fs.FileInfo
@@ -41,7 +41,7 @@ func readFile(path string) (*keyFile, error) {
 	}
 	// Windows has no such modes; there the directory's access list decides.
 	if perm := info.Mode().Perm(); perm&0o077 != 0 && runtime.GOOS != "windows" && !mountedSecret(f, perm) {
-		return nil, fmt.Errorf("server secret: others can use %s (mode %#o): run \"chmod 600 %s\"; "+
+		return nil, fmt.Errorf("server secret: other users of this machine can use %s (mode %#o): run \"chmod 600 %s\"; "+
 			"if they may have read it, run \"cloakroom key rotate\" as well", path, perm, path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 4096))
@@ -61,7 +61,7 @@ func mountedSecret(f *os.File, perm fs.FileMode) bool {
 	return perm&^0o440 == 0 && readOnlyFileSystem(f)
 }
 
-// next returns f itself if the file hasn't changed since.
+// next reads the file again; it returns f itself if the file hasn't changed.
 func (f *keyFile) next(path string) (*keyFile, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -83,7 +83,7 @@ func (f *keyFile) next(path string) (*keyFile, error) {
 	return next, nil
 }
 
-// parse reads the lines of a key file. Its errors never show what it read.
+// parse parses the lines of a key file. Its errors don't quote them.
 func parse(text []byte) ([][]byte, error) {
 	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 	if len(lines) > maxSecrets {
@@ -104,7 +104,7 @@ func parse(text []byte) ([][]byte, error) {
 }
 
 func parseLine(line []byte) ([]byte, error) {
-	// The length comes first, since the decoder passes over line breaks.
+	// The length is checked first, because the decoder ignores line breaks.
 	if len(line) != base64.StdEncoding.EncodedLen(secretSize) {
 		return nil, errors.New(`not a secret: want 32 random bytes in base64, as "openssl rand -base64 32" prints them`)
 	}
@@ -113,7 +113,7 @@ func parseLine(line []byte) ([]byte, error) {
 		return nil, errors.New(`not a secret: want 32 random bytes in base64, as "openssl rand -base64 32" prints them`)
 	}
 	if bytes.Count(secret, secret[:1]) == secretSize {
-		return nil, errors.New("not a secret: the same byte all along")
+		return nil, errors.New("not a secret: all bytes are the same")
 	}
 	return secret, nil
 }
@@ -128,12 +128,12 @@ func format(secrets [][]byte) []byte {
 
 func newSecret() []byte {
 	secret := make([]byte, secretSize)
-	rand.Read(secret) // ends the program rather than fail
+	rand.Read(secret) // never returns an error; the program ends instead
 	return secret
 }
 
-// createFile makes a key file if there is none. It appears under its name at once and whole, so that no other process
-// can read half of it, and a crash can't leave half of it behind.
+// createFile creates a key file if there is none. It does so atomically: no other process can read half of the file, and a crash
+// can't leave half of it behind.
 func createFile(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -144,13 +144,13 @@ func createFile(path string) error {
 	}
 	defer os.Remove(temp)
 	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make server secret: %w", err)
+		return fmt.Errorf("create server secret: %w", err)
 	}
 	return syncDir(path)
 }
 
-// replaceFile puts other secrets in place of those in the file, at once and whole. The new file is locked before others can
-// see it, and until next is closed.
+// replaceFile atomically replaces the file by one with these secrets. The new file is locked before other processes can see it,
+// and until next is closed.
 func replaceFile(path string, secrets [][]byte, old fs.FileInfo) (next *os.File, err error) {
 	temp, err := writeTemp(path, format(secrets), old)
 	if err != nil {
@@ -172,8 +172,8 @@ func replaceFile(path string, secrets [][]byte, old fs.FileInfo) (next *os.File,
 	return next, syncDir(path)
 }
 
-// writeTemp writes a file beside path that only its owner can read, to the disk, and returns its name. The owner is that
-// of old, if there is one.
+// writeTemp writes a temporary file beside path, which only its owner can read, syncs it, and returns its name. It belongs to the
+// owner of old, if there is an old file.
 func writeTemp(path string, text []byte, old fs.FileInfo) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
@@ -194,10 +194,10 @@ func writeTemp(path string, text []byte, old fs.FileInfo) (name string, err erro
 	return f.Name(), f.Sync()
 }
 
-// syncDir puts the names in path's directory on the disk.
+// syncDir syncs the directory of path.
 func syncDir(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // has no such call, and no need of it
+		return nil // Windows has no such call and doesn't need it
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// keepOwner has nothing to do: a new file has the rights that its directory hands down.
+// keepOwner does nothing: a new file inherits its access rights from the directory.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 
-// lock has nothing to lock with. Two rotations at the same moment are the operator's to avoid.
+// lock does nothing, because there are no file locks here. The operator must not run two rotations at the same time.
 func lock(*os.File) error { return nil }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// keepOwner gives f to the owner of old, so that a secret that root rotates stays readable to the server.
+// keepOwner makes the owner of old the owner of f, so that the server can still read a secret that root has rotated.
 func keepOwner(f *os.File, old fs.FileInfo) error {
 	if old == nil {
 		return nil
@@ -20,7 +20,7 @@ func keepOwner(f *os.File, old fs.FileInfo) error {
 	return f.Chown(int(was.Uid), int(was.Gid))
 }
 
-// lock waits until no other process has locked f. Closing f, or the end of the process, unlocks it.
+// lock locks f; it waits while another process holds the lock. Closing f, or the end of the process, unlocks it.
 func lock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)

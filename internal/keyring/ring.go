@@ -1,5 +1,5 @@
-// Package keyring holds the server secret: what derives the keys of cookies and tokens, and seals the keys that live in
-// the database.
+// Package keyring holds the server secret. The keys of cookies and tokens are derived from it, and the keys in the database are
+// sealed with it.
 //
 // The secret is a file: one line of base64 (RFC 4648 section 4, with padding) for each secret of 32 random bytes. The
 // first line is the current secret, the others are older ones that are still accepted. Only the owner may read it.
@@ -22,29 +22,29 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
-// ErrWrongSecret says that no secret of the ring opens a sealed value.
+// ErrWrongSecret means that no secret of the ring can open a sealed value.
 var ErrWrongSecret = errors.New("sealed with another server secret")
 
-// Ring is the secrets of one file. It notices within a second that the file was rotated, and goes on with the secrets it
-// has if the file can't be read, is not well-formed, or no longer holds the secret in use. It is safe for concurrent use.
+// Ring is the secrets of one file. It reloads a rotated file within a second. If the file can't be read, is malformed, or no longer
+// holds the secret in use, it keeps the secrets that it has. It is safe for concurrent use.
 type Ring struct {
-	// Warn is told why a changed file is not used: once, until the reason changes. Nil: the default logger is. It must be
-	// set before the ring is used, and must not use the ring.
+	// Warn is called with the reason why a changed file is not used, once for each reason. It must be set before the ring is
+	// used, and must not use the ring. nil: the default logger logs the reason.
 	Warn func(error)
 
 	path   string
 	loaded time.Time
 	now    atomic.Pointer[keyFile]
 
-	mu       sync.Mutex   // held by who looks at the file
-	looked   atomic.Int64 // when, since loaded: the clock of the wall may be put back
-	reported string
+	mu        sync.Mutex   // held while the file is reloaded
+	checkedAt atomic.Int64 // when the file was last checked, as a duration since loaded: the wall clock may be set back
+	reported  string
 }
 
-const lookAgain = time.Second
+const reloadInterval = time.Second
 
-// Load reads the file at path. The error says what to do about a file that others can read, or that holds anything but
-// secrets; it wraps [fs.ErrNotExist] if there is none. No error shows what is in the file.
+// Load reads the file at path. The error for a file that other users can read, or that doesn't hold secrets, says what to do. It
+// wraps [fs.ErrNotExist] if there is no file. No error quotes the file.
 func Load(path string) (*Ring, error) {
 	f, err := readFile(path)
 	if err != nil {
@@ -55,8 +55,8 @@ func Load(path string) (*Ring, error) {
 	return r, nil
 }
 
-// Create is Load, but makes the file with a new secret if there is none. Processes that do so at the same time all load
-// the same secret. The file is on the disk when Create returns.
+// Create is Load, but creates the file with a new secret if there is none. Processes that do so at the same time all load the
+// same secret. The file is on the disk when Create returns.
 func Create(path string) (*Ring, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
@@ -64,8 +64,8 @@ func Create(path string) (*Ring, error) {
 	return Load(path)
 }
 
-// Derive returns a key of 32 bytes for this purpose from each secret, by HKDF-SHA256 (RFC 5869): the current one first,
-// to make things with; all of them to check things by.
+// Derive returns a key of 32 bytes for a purpose from each secret, by HKDF-SHA256 (RFC 5869). The first key is that of the
+// current secret: use it to make things, and all of them to verify things.
 func (r *Ring) Derive(purpose string) [][]byte {
 	secrets := r.secrets()
 	keys := make([][]byte, len(secrets))
@@ -75,17 +75,17 @@ func (r *Ring) Derive(purpose string) [][]byte {
 	return keys
 }
 
-// Seal encrypts plain under the current secret, with AES-256-GCM and a random nonce, and binds it to name.
+// Seal encrypts plain with the current secret, AES-256-GCM and a random nonce. The result is bound to name.
 func (r *Ring) Seal(name string, plain []byte) sealed.Secret {
 	return seal(r.secrets()[0], name, plain)
 }
 
-// Open returns what was sealed under one of the secrets and this very name; else the error wraps [ErrWrongSecret].
+// Open decrypts what Seal has encrypted with one of the secrets and this name. Otherwise the error wraps [ErrWrongSecret].
 func (r *Ring) Open(s sealed.Secret) ([]byte, error) {
 	plain, err := open(r.secrets(), s)
 	if err != nil {
-		// Perhaps another process has rotated the file and sealed the value anew since the last look.
-		plain, err = open(r.look(0), s)
+		// Perhaps another process has rotated the file and sealed the value again since the last reload.
+		plain, err = open(r.reload(0), s)
 	}
 	return plain, err
 }
@@ -95,10 +95,10 @@ const (
 	checkPlain = "this is the right secret"
 )
 
-// Check makes sure that store belongs to this ring: every value in it can be opened, else the error wraps
-// [ErrWrongSecret] and the server must not start. A store that holds nothing gets a value for later starts to check by,
-// so that two servers with different secrets can't both begin with an empty store. The store also keeps the fingerprints
-// of the secrets that it was sealed with, by which a file from before a rotation is recognised.
+// Check returns an error if the store doesn't belong to this ring: if a value in it can't be opened, the error wraps
+// [ErrWrongSecret], and the server must not start. Check adds a value to an empty store, so that two servers with different
+// secrets can't both start on it. The store also keeps the fingerprints of the secrets that it was sealed with, by which a file
+// from before a rotation is recognised.
 func (r *Ring) Check(ctx context.Context, store sealed.Store) error {
 	all, err := store.Sealed(ctx)
 	if err != nil {
@@ -133,21 +133,21 @@ func (r *Ring) opens(all ...sealed.Secret) error {
 	return nil
 }
 
-// secrets returns the secrets as of a second ago or less.
+// secrets returns the secrets. They are at most a second old.
 func (r *Ring) secrets() [][]byte {
-	if int64(time.Since(r.loaded))-r.looked.Load() < int64(lookAgain) {
+	if int64(time.Since(r.loaded))-r.checkedAt.Load() < int64(reloadInterval) {
 		return r.now.Load().secrets
 	}
-	return r.look(lookAgain)
+	return r.reload(reloadInterval)
 }
 
-// look reads the file if it has changed, unless somebody has looked within the given time.
-func (r *Ring) look(within time.Duration) [][]byte {
+// reload reads the file if it has changed, unless it was checked within the given time, and returns the secrets.
+func (r *Ring) reload(within time.Duration) [][]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.now.Load()
-	if now := int64(time.Since(r.loaded)); now-r.looked.Load() >= int64(within) {
-		r.looked.Store(now)
+	if now := int64(time.Since(r.loaded)); now-r.checkedAt.Load() >= int64(within) {
+		r.checkedAt.Store(now)
 		next, err := have.next(r.path)
 		if err != nil {
 			r.warn(err)
@@ -167,7 +167,7 @@ func (r *Ring) warn(err error) {
 	case r.Warn != nil:
 		r.Warn(err)
 	default:
-		slog.Warn("the server secret stays as it was", "error", err)
+		slog.Warn("the changed file of the server secret is not used", "error", err)
 	}
 	r.reported = err.Error()
 }
@@ -175,7 +175,7 @@ func (r *Ring) warn(err error) {
 func derive(secret []byte, info string) []byte {
 	key, err := hkdf.Key(sha256.New, secret, nil, info, 32)
 	if err != nil {
-		panic(err) // of a length that HKDF can't give, or a hash that FIPS mode refuses: not these
+		panic(err) // only for other lengths and hashes
 	}
 	return key
 }
@@ -196,11 +196,11 @@ func open(secrets [][]byte, s sealed.Secret) ([]byte, error) {
 func aead(secret []byte) cipher.AEAD {
 	block, err := aes.NewCipher(derive(secret, "cloakroom seal"))
 	if err != nil {
-		panic(err) // of a key length that AES doesn't have: not 32
+		panic(err) // only for other key lengths than 32
 	}
 	gcm, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		panic(err) // of a block size other than that of AES
+		panic(err) // only for other ciphers than AES
 	}
 	return gcm
 }

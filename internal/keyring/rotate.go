@@ -17,13 +17,12 @@ const keepOld = 3
 var ErrReadOnly = errors.New("the key file is mounted read-only, as a Secret of Kubernetes is: " +
 	"copy it to a writable place, run \"cloakroom key rotate --key-file COPY\" there, and put the copy into the Secret")
 
-// Rotate puts a new secret at the top of the file at path, keeps the three that were in use before it, and seals
-// everything in store under the new one. Servers that use the file notice by themselves. It refuses if the file's secrets
-// don't open all that is in store ([ErrWrongSecret]).
+// Rotate puts a new secret on the first line of the file at path, keeps the three latest ones, and seals everything in store with
+// the new one. Servers that use the file reload it by themselves. If the file's secrets can't open everything in store, Rotate
+// changes nothing and returns [ErrWrongSecret].
 //
-// It can be broken off at any moment, by an error or a crash: the file then still opens all that is in store, and Rotate
-// can be called again. Two calls for one file wait for each other. Nobody else may replace what is in store meanwhile;
-// adding to it does no harm.
+// An error or a crash at any moment leaves a file that opens everything in store, and Rotate can be called again. Two calls for
+// one file wait for each other. Meanwhile no one else may replace values in store; adding some does no harm.
 func Rotate(ctx context.Context, path string, store sealed.Store) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -41,7 +40,7 @@ func Rotate(ctx context.Context, path string, store sealed.Store) error {
 	if err != nil {
 		return err
 	}
-	// What a broken-off rotation left sealed under an older secret must not lose that one now.
+	// An interrupted rotation may have left values that only an older secret opens, so that secret is kept.
 	if err := reseal(ctx, store, old.secrets); err != nil {
 		return err
 	}
@@ -63,7 +62,7 @@ func Rotate(ctx context.Context, path string, store sealed.Store) error {
 	return noteFingerprints(ctx, store, all, secrets)
 }
 
-// lockFile locks the file that has this name now. Who had to wait may hold one that has been replaced since.
+// lockFile locks the file that has this name now. After waiting for the lock, the file may have been replaced, so it tries again.
 func lockFile(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -86,7 +85,7 @@ func lockFile(path string) (*os.File, error) {
 	}
 }
 
-// reseal seals under the first secret what only the others open.
+// reseal seals with the first secret what only the other secrets open.
 func reseal(ctx context.Context, store sealed.Store, secrets [][]byte) error {
 	all, err := store.Sealed(ctx)
 	if err != nil {

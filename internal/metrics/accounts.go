@@ -8,13 +8,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// accounts stands before a database's accounts and measures each call that is made while people sign in and are checked.
+// accounts measures the calls of a store of accounts that requests wait for.
 type accounts struct {
 	account.Store
 	m *Metrics
 }
 
-// Accounts returns the store with a clock before it.
+// Accounts returns the store with its calls measured.
 func (m *Metrics) Accounts(s account.Store) account.Store {
 	if m == nil {
 		return s
@@ -55,7 +55,7 @@ func (a accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (
 	return u, err
 }
 
-// Change counts as no outage what the change itself refuses.
+// Change doesn't count an error of the change function as an outage.
 func (a accounts) Change(ctx context.Context, id string, change func(*account.User) error) (u *account.User, err error) {
 	var refused error
 	answers := func(err error) bool {

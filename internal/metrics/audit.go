@@ -6,13 +6,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// events stands before a database's audit log and measures each call.
+// events measures the calls of a store of the audit log.
 type events struct {
 	audit.Store
 	m *Metrics
 }
 
-// Audit returns the store with a clock before it.
+// Audit returns the store with its calls measured.
 func (m *Metrics) Audit(s audit.Store) audit.Store {
 	if m == nil {
 		return s

@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 )
 
-// feedMetrics is what is known of all feeds of the process.
+// feedMetrics are the metrics of all feeds of the process.
 type feedMetrics struct {
 	up             prometheus.Gauge
 	losses         prometheus.Counter
@@ -30,13 +30,13 @@ func (f *feedMetrics) register(m *Metrics) {
 	f.send = histogram(m, "feed_send_seconds", "How long it took to send a message.")
 }
 
-// measured is a feed with a clock before it.
+// measured is a feed whose messages are counted and measured.
 type measured struct {
 	feed.Feed
 	m *feedMetrics
 }
 
-// Feed returns the feed with a clock before it.
+// Feed returns the feed with its messages counted and measured.
 func (m *Metrics) Feed(f feed.Feed) feed.Feed {
 	if m == nil {
 		return f

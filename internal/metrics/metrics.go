@@ -1,5 +1,5 @@
-// Package metrics counts and measures what the server does, for Prometheus. The packages that do it know nothing of it:
-// it stands around stores and feeds, and is told by hooks.
+// Package metrics measures what the server does, for Prometheus. It wraps stores and feeds, and registers hooks; the packages
+// that it measures don't import it.
 package metrics
 
 import (
@@ -13,7 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Metrics is everything that is measured in one process. A nil *Metrics leaves stores and feeds as they are. It is safe for concurrent use.
+// Metrics are the metrics of one server. The methods of a nil *Metrics return stores and feeds unchanged. It is safe for concurrent
+// use.
 type Metrics struct {
 	registry prometheus.Registerer
 	err      error // of registering
@@ -28,11 +29,11 @@ type Metrics struct {
 	feeds       feedMetrics
 }
 
-// fast are buckets for what takes from 20 microseconds to 10 seconds.
+// fast are the buckets of histograms, from 20 microseconds to 10 seconds.
 var fast = []float64{.00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
 
-// New returns Metrics that register with a registry. A nil registry measures nothing, and New returns
-// nil. It is an error if the registry has the metrics of another server already.
+// New returns Metrics that are registered with a registry; nil if the registry is nil. It returns an error if the registry already
+// has the metrics of another server.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	if registry == nil {
 		return nil, nil
@@ -110,7 +111,7 @@ func (m *Metrics) Watch(h *password.Hasher) {
 	m.gauge("password_hashes_workers", "How many passwords are hashed at a time.", func() float64 { return float64(h.Stats().Workers) })
 }
 
-// call measures one call of a store. An error that answers the question is none of the store's.
+// call measures one call of a store. It counts an error as an outage unless answers reports that it is an answer.
 func (m *Metrics) call(store, name string, answers func(error) bool, do func() error) error {
 	began := time.Now()
 	err := do()

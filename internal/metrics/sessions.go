@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// sessions stands before a database's sessions and measures each call.
+// sessions measures the calls of a store of sessions.
 type sessions struct {
 	session.Store
 	m *Metrics
@@ -15,7 +15,7 @@ type sessions struct {
 
 var sessionAnswers = oneOf(session.ErrNotFound, session.ErrExists, session.ErrConflict)
 
-// Sessions returns the store with a clock before it.
+// Sessions returns the store with its calls measured.
 func (m *Metrics) Sessions(s session.Store) session.Store {
 	if m == nil {
 		return s
@@ -66,20 +66,20 @@ func (s sessions) DeleteExpired(ctx context.Context, now int64, limit int) (n in
 	return n, err
 }
 
-// revocations stands before the memory of sessions, and measures what ends them.
+// revocations measures how long it takes to end sessions. It wraps the cache.
 type revocations struct {
 	session.Store
 	m *Metrics
 }
 
-// seen is a revocations whose memory answers checks.
+// seen is a revocations whose store is a session.Viewer.
 type seen struct {
 	revocations
 	session.Viewer
 }
 
-// Revocations returns the store with a clock before whatever ends a session. It stands before the fence, and
-// [Metrics.Sessions] behind it: what lies between is the wait.
+// Revocations returns the store with each call measured that ends a session. It wraps the fence, which wraps [Metrics.Sessions]:
+// the difference is how long the fence waited.
 func (m *Metrics) Revocations(s session.Store) session.Store {
 	if m == nil {
 		return s
@@ -107,10 +107,10 @@ func (r revocations) DeleteUser(ctx context.Context, user string, except session
 	return n, err
 }
 
-// writing is in the context of a revocation: how long the store took to write it.
+// writing is the context key of how long the store took to write a revocation.
 type writing struct{}
 
-// revoke measures a revocation, and how much of it was not the store's.
+// revoke measures a revocation, and how much of its time was not spent in the store.
 func (m *Metrics) revoke(ctx context.Context, do func(context.Context) error) error {
 	var wrote time.Duration
 	began := time.Now()
@@ -123,7 +123,7 @@ func (m *Metrics) revoke(ctx context.Context, do func(context.Context) error) er
 	return err
 }
 
-// written tells revoke how long a write took.
+// written measures a write for revoke.
 func written(ctx context.Context, write func() error) error {
 	began := time.Now()
 	err := write()

@@ -7,13 +7,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// throttles stands before a database's counters, measures each call, and counts the tries that were refused.
+// throttles measures the calls of a store of counters, and counts the attempts that were refused.
 type throttles struct {
 	throttle.Store
 	m *Metrics
 }
 
-// Throttles returns the store with a clock before it.
+// Throttles returns the store with its calls measured.
 func (m *Metrics) Throttles(s throttle.Store) throttle.Store {
 	if m == nil {
 		return s

@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// tokens stands before a database's tokens and measures the calls that requests wait for.
+// tokens measures the calls of a store of tokens that requests wait for.
 type tokens struct {
 	token.Store
 	m *Metrics
@@ -15,7 +15,7 @@ type tokens struct {
 
 var tokenAnswers = oneOf(token.ErrNotFound, token.ErrExists, token.ErrConflict)
 
-// Tokens returns the store with a clock before it.
+// Tokens returns the store with its calls measured.
 func (m *Metrics) Tokens(s token.Store) token.Store {
 	if m == nil {
 		return s
