@@ -30,7 +30,7 @@ type sessionEntry struct {
 func (e *sessionEntry) end() int64      { return e.Expires }
 func (e *sessionEntry) heapIndex() *int { return &e.index }
 
-// copy returns a Record that shares nothing with the sessionEntry.
+// copy returns a Record that shares nothing with the entry.
 func (e *sessionEntry) copy() *session.Record {
 	r := e.Record
 	r.Values = bytes.Clone(r.Values)
@@ -215,7 +215,7 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 	return max(limit, 0), nil
 }
 
-// taken reports whether the ID or public ID of r belongs to another sessionEntry than mine.
+// taken reports whether the ID or public ID of r belongs to an entry other than mine.
 func (s *sessions) taken(r *session.Record, mine *sessionEntry) bool {
 	byID, isID := s.byID[r.ID]
 	byPublic, isPublic := s.byPublic[r.PublicID]

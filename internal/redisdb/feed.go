@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// firstPause and longestPause bound the wait before a lost feed is listened to again.
+	// firstPause and longestPause bound the wait before the next attempt to listen.
 	firstPause   = 50 * time.Millisecond
 	longestPause = reconnect.LongestPause
 )
 
-// broadcast is the feed of one database. The server does one thing at a time, so that there is one order of what is
-// published, and each subscriber's connection carries it in that order or breaks.
+// broadcast is the feed of one database. The server runs one command at a time, so messages have one order, and each
+// subscriber's connection delivers them in that order or breaks.
 type broadcast struct {
 	client  *link
 	channel string
 }
 
-// Feed returns the feed of this database: everybody who has it open, in whatever process, hears the same. Each Listen has a
-// connection of its own. Who has the server's password, and the right to publish, can send there too.
+// Feed returns the feed of this database. All processes that open the same database share it. Each Listen has its own
+// connection. Every client that may publish on the server can send on the feed.
 func (db *DB) Feed() feed.Feed { return db.feed }
 
-// newFeed names the channel by the database's number: channels know no databases.
+// newFeed puts the database's number into the channel's name, because channels are common to all databases of a server.
 func newFeed(client *link, database int) *broadcast {
 	return &broadcast{client, "cloakroom:feed:" + strconv.Itoa(database)}
 }
@@ -68,7 +68,7 @@ func (b *broadcast) Listen(ctx context.Context, l feed.Listener) error {
 	return nil
 }
 
-// forbidden reports whether only the server's operator can mend the error.
+// forbidden reports whether the user may not subscribe, which retrying doesn't change.
 func forbidden(err error) bool {
 	e, ok := errors.AsType[*rueidis.RedisError](err)
 	return ok && strings.HasPrefix(e.Error(), "NOPERM")
@@ -76,13 +76,13 @@ func forbidden(err error) bool {
 
 var errLost = errors.New("the connection to redis is lost")
 
-// listen listens on one connection until it is lost or ctx ends. up reports whether it came that far.
+// listen listens on one connection until it is lost or ctx ends. up reports whether it was subscribed.
 func (b *broadcast) listen(ctx context.Context, l feed.Listener) (up bool, err error) {
 	conn, release := b.client.Dedicate()
 	defer release()
 	defer conn.Close()
-	// The hooks are called one after the other as the server sent what they are about, and not any more once lost is
-	// closed. Nobody else touches up until then.
+	// The hooks are called one after the other, in the order of the server's messages, and never after lost is closed.
+	// Until then only they use up.
 	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(s rueidis.PubSubSubscription) {
 			if s.Kind == "subscribe" && !up {
@@ -102,7 +102,7 @@ func (b *broadcast) listen(ctx context.Context, l feed.Listener) (up bool, err e
 	return up, err
 }
 
-// await subscribes, and returns when that fails, the connection is lost, or ctx ends; never nil.
+// await subscribes, and returns an error when that fails, the connection is lost, or ctx ends.
 func (b *broadcast) await(ctx context.Context, conn rueidis.DedicatedClient, lost <-chan error) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -18,23 +18,23 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
 )
 
-// errReplica says that the server has become a replica, or was one when it was connected to. Nothing it says counts.
+// errReplica means that the server is a replica. Its answers must not be used.
 var errReplica = errors.New("redis is a replica; this needs the primary")
 
-// link is the way to one server. The role of the server is looked at when a connection is made and again behind each answer,
-// since a server that becomes a replica keeps its connections. An answer of a replica is an error, and ends all of them, so
-// that the next ones find whatever the address leads to by then.
+// link is the client of one server. It checks the server's role when it makes a connection, and again after each answer, because
+// a server that becomes a replica keeps its connections. An answer of a replica is an error and closes all connections, so that
+// the next ones go where the address leads by then.
 type link struct {
 	rueidis.Client
 	gate   reconnect.Gate
-	dial   func(ctx context.Context) (net.Conn, error) // without a word to the server
-	greets []string                                    // AUTH and what it takes; none: nothing
+	dial   func(ctx context.Context) (net.Conn, error) // connects without sending anything
+	greets []string                                    // AUTH and its arguments; nil: none
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 }
 
-// connect makes a link, and the first connection.
+// connect returns a link with its first connection.
 func connect(o rueidis.ClientOption) (*link, error) {
 	l := &link{conns: map[*conn]struct{}{}, greets: greeting(o)}
 	l.dial = func(ctx context.Context) (net.Conn, error) { return dial(ctx, o) }
@@ -56,7 +56,7 @@ func connect(o rueidis.ClientOption) (*link, error) {
 	return l, nil
 }
 
-// dial connects to the one address there is.
+// dial connects to the address of the options.
 func dial(ctx context.Context, o rueidis.ClientOption) (net.Conn, error) {
 	network, address := "tcp", o.InitAddress[0]
 	if strings.HasPrefix(address, "/") {
@@ -81,7 +81,7 @@ func greeting(o rueidis.ClientOption) []string {
 	return nil
 }
 
-// open connects and looks at the server's role.
+// open connects, authenticates and checks the server's role.
 func (l *link) open(ctx context.Context) (net.Conn, error) {
 	raw, err := l.dial(ctx)
 	if err != nil {
@@ -118,7 +118,7 @@ func (l *link) greet(raw net.Conn) error {
 	return raw.SetDeadline(time.Time{})
 }
 
-// ask sends a command, and reads an answer that is a status, an error or a text.
+// ask sends a command and reads an answer that is a status, an error or a bulk string.
 func ask(w io.Writer, r *bufio.Reader, words ...string) (string, error) {
 	var command strings.Builder
 	fmt.Fprintf(&command, "*%d\r\n", len(words))
@@ -141,14 +141,14 @@ func ask(w io.Writer, r *bufio.Reader, words ...string) (string, error) {
 	}
 	size, err := strconv.Atoi(strings.TrimPrefix(line, "$"))
 	if err != nil || size < 0 || size > 1<<20 {
-		return "", errors.New("this is no redis")
+		return "", errors.New("the server is not a Redis")
 	}
 	text := make([]byte, size+len("\r\n"))
 	_, err = io.ReadFull(r, text)
 	return string(text[:size]), err
 }
 
-// conn is a connection that its link knows.
+// conn is a connection that is registered with its link.
 type conn struct {
 	net.Conn
 	link *link
@@ -161,7 +161,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// away returns an error if there is no connection and none can be made.
+// away returns an error if there is no connection and the last attempt to make one failed.
 func (l *link) away() error {
 	l.mu.Lock()
 	none := len(l.conns) == 0
@@ -172,7 +172,7 @@ func (l *link) away() error {
 	return l.gate.Away()
 }
 
-// leave ends all connections.
+// leave closes all connections.
 func (l *link) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -181,14 +181,14 @@ func (l *link) leave() {
 	}
 }
 
-// do runs one command. A context that has ended is an error, and nothing is sent.
+// do runs one command. If the context has ended, it returns an error and sends nothing.
 func do(ctx context.Context, l *link, command rueidis.Completed) (rueidis.RedisMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := errors.Join(ctx.Err(), l.away()); err != nil {
 		return rueidis.RedisMessage{}, err
 	}
-	// The role is asked for on the same connection, behind the command.
+	// HELLO reads the role on the same connection, after the command.
 	results := l.DoMulti(ctx, command, l.B().Arbitrary("HELLO").Build())
 	answer, err := results[0].ToMessage()
 	about, unknown := results[1].AsMap()
@@ -218,7 +218,7 @@ func run(ctx context.Context, l *link, s *script, args ...string) (rueidis.Redis
 	return m, err
 }
 
-// number runs a script that returns one.
+// number runs a script that returns a number.
 func number(ctx context.Context, l *link, s *script, args ...string) (int, error) {
 	m, err := run(ctx, l, s, args...)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// A session is stored as one string, whose beginning the scripts know (lua/session.lua):
+// A session is stored as one string. The scripts read its beginning (lua/session.lua):
 //
 //	format   1 byte, '1'
 //	version  16 bytes
@@ -17,19 +17,19 @@ import (
 //	numbers  created, fresh, idle, deadline, 8 bytes each; 1 byte: browser
 //	texts    epoch, method, IP, agent, values: 4 bytes of length, and the bytes, each
 //
-// The ID is in the name, so that whoever reads an answer can tell whether it is to the question that was asked.
+// The ID is in the name, so that a reader can check that an answer belongs to its question.
 const (
 	format      = '1'
 	versionSize = 16
 	placeAt     = 1 + versionSize + 8 + 8
 )
 
-// end sorts behind no byte of a public ID: a NUL in one is followed by \xff.
+// end sorts before every continuation of a public ID, in which a NUL is followed by \xff.
 const end = "\x00\x01"
 
 var escaper = strings.NewReplacer("\x00", "\x00\xff")
 
-// name is what the indexes call a session. Names sort as the public IDs do.
+// name is the member of the indexes for a session. Names sort like public IDs.
 func name(publicID string, id session.ID) string {
 	return escaper.Replace(publicID) + end + string(id[:])
 }
@@ -93,7 +93,7 @@ func decode(text string) (*session.Record, error) {
 	return r, nil
 }
 
-// decoder takes a text apart. Once it was too short, everything it returns is empty.
+// decoder reads a text from its beginning. Once the text was too short, every result is empty.
 type decoder struct {
 	rest  string
 	short bool
@@ -126,7 +126,7 @@ func (d *decoder) size() int {
 
 func (d *decoder) text() string { return d.take(d.size()) }
 
-// name takes public ID and ID out of a session's name.
+// name reads the public ID and the ID from a session's name.
 func (d *decoder) name(r *session.Record, text string) {
 	at := len(text) - len(r.ID) - len(end)
 	if at < 0 || text[at:at+len(end)] != end {

@@ -1,13 +1,14 @@
-// Package redis keeps sessions and the counters of failed tries in Redis 7 or later, or Valkey, and broadcasts there what
-// changed: in one primary, without Redis Cluster.
+// Package redisdb keeps sessions and the counters of failed attempts in Redis 7 or later, or Valkey, and has a feed there: in
+// one primary, without Redis Cluster. Package redis is its public face.
 //
-// Each method is one step there, a command or a script, with two exceptions that no promise leans on: Touch and a list
-// of everybody's sessions go in pieces. What was acknowledged is as safe as the server keeps it; [DB.Durable] asks.
+// Each method is one command or script, and so one step, with two exceptions: Touch, and a list of all users' sessions, work in
+// pieces. No promise of a store depends on these being one step.
 //
-// Every key begins with "cloakroom:". A session is one key. Three sorted sets find it by user, by public ID and by its
-// end; none of them is asked about a ticket. Redis drops a session by itself a day after its end, by its own clock, so
-// that nothing piles up if this program is gone for good; what is left of it in the sorted sets DeleteExpired clears
-// away, on one node at a time: another removes nothing while one finds as much as it may take at once. DeleteUser costs in proportion to the user's sessions, everything else grows at most with the logarithm of all.
+// Every key begins with "cloakroom:". A session is one key. Three sorted sets index it by user, by public ID and by its end;
+// loading a session by its ticket uses none of them. Redis drops a session by itself a day after its end, by its own clock, so
+// nothing piles up after this program has been removed. DeleteExpired removes the rest from the sorted sets, on one node at a
+// time: while one node finds as much as its limit, the others remove nothing. DeleteUser takes time in proportion to the user's
+// sessions; every other method takes at most the logarithm of all sessions.
 package redisdb
 
 import (
@@ -23,21 +24,21 @@ import (
 
 const (
 	dialTimeout = 1500 * time.Millisecond
-	// aliveEvery is how often a connection on which nothing arrives is tried.
+	// aliveEvery is how often TCP probes a connection on which nothing arrives.
 	aliveEvery = 250 * time.Millisecond
-	// answerTimeout is how long an answer may take before its connection is given up, and every call that waits on it.
+	// answerTimeout is how long an answer may take. After that the connection is closed, and every call that waits on it fails.
 	answerTimeout = 1500 * time.Millisecond
-	// callTimeout bounds a call whose context doesn't.
+	// callTimeout bounds every call.
 	callTimeout = 5 * time.Second
 )
 
 // DB is a set of stores in one Redis database. It is safe for concurrent use.
 //
-// Calls share a few connections, on which answers come in the order of the questions; a call that is given up leaves
-// its answer to be read and thrown away. A connection that is lost, or on which nothing comes for about two seconds,
-// fails every call that waits on it, whose writes may have been done; the next call makes a new one. Nothing is tried
-// twice. While the server is away calls fail at once, and one connection at a time is tried. A server that has become a
-// replica is away: its answers count for nothing.
+// Calls share a few connections, on which answers arrive in the order of the commands. The answer to an abandoned call is read
+// and dropped. When a connection is lost, or nothing arrives on it for about two seconds, every call that waits on it fails,
+// although its write may have been done; the next call makes a new connection. No call is repeated. While the server is
+// unreachable, calls fail at once, and one connection at a time is tried. A server that has become a replica counts as
+// unreachable: its answers are dropped.
 type DB struct {
 	Sessions  session.Store
 	Throttles throttle.Store
@@ -46,10 +47,10 @@ type DB struct {
 	feed   *broadcast
 }
 
-// Open connects to the server that url names: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, with
-// ?cacert=FILE for an authority of one's own and &cert=FILE&key=FILE for a certificate of the client's, or
-// unix://[USER:PASSWORD@]/PATH[?db=DATABASE]. A server that is older than Redis 7, a replica or part of a Redis Cluster is
-// an error. No error shows the password.
+// Open connects to the server at url: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or
+// unix://[USER:PASSWORD@]/PATH[?db=DATABASE]. With rediss, ?cacert=FILE names the certificate authority, and
+// &cert=FILE&key=FILE a client certificate. A server older than Redis 7, a replica, and a part of a Redis Cluster are errors.
+// No error shows the password.
 func Open(ctx context.Context, url string) (*DB, error) {
 	option, err := options(url)
 	if err != nil {
@@ -68,14 +69,14 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
-// Close ends all connections. The DB must not be used afterwards.
+// Close closes all connections. The DB must not be used afterwards.
 func (db *DB) Close() error {
 	db.client.Close()
 	return nil
 }
 
-// Ping writes a key: nothing less tells whether the server takes writes. Callers that strangers can reach should ask at
-// most once a second.
+// Ping writes a key, because only a write shows whether the server takes writes. A caller that answers anonymous requests
+// should call it at most once a second.
 func (db *DB) Ping(ctx context.Context) error {
 	_, err := do(ctx, db.client, db.client.B().Set().Key("cloakroom:health").Value("1").Build())
 	if err != nil {
@@ -84,4 +85,4 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-var errDamaged = errors.New("what redis holds is no session of this program's")
+var errDamaged = errors.New("the stored value is not a session of this program")

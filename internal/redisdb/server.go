@@ -11,19 +11,19 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// A LossError says what the server might lose of what it has acknowledged.
+// A LossError says which acknowledged writes the server might lose.
 type LossError struct {
 	Reason string        // a sentence without its full stop
 	Remedy string        // what to do on the server, likewise
-	Most   time.Duration // the last so much, by the server's manual; unbounded; 0: the server doesn't say
+	Most   time.Duration // writes of the last so much time may be lost; unbounded: any; 0: the server doesn't say
 }
 
-// unbounded is a loss that nothing bounds.
+// unbounded means that any write may be lost.
 const unbounded = 24 * time.Hour
 
 func (e *LossError) Error() string { return "redis may forget what it has acknowledged: " + e.Reason }
 
-// fit refuses a server on which this package can't keep its promises at all.
+// fit returns an error for a server on which this package can't work.
 func (db *DB) fit(ctx context.Context) error {
 	info, err := db.info(ctx)
 	if err != nil {
@@ -35,14 +35,14 @@ func (db *DB) fit(ctx context.Context) error {
 	return db.permitted(ctx)
 }
 
-// unfit says what is wrong with a server that describes itself so.
+// unfit returns what is wrong with a server, by its INFO.
 func unfit(info map[string]string) error {
 	major, _, _ := strings.Cut(info["redis_version"], ".")
 	n, err := strconv.Atoi(major)
 	switch {
 	case err != nil || n < 7:
 		return fmt.Errorf("redis is version %q; this needs Redis 7 or later, or Valkey", info["redis_version"])
-	case info["redis_mode"] == "sentinel" || info["server_mode"] == "sentinel": // Valkey's word
+	case info["redis_mode"] == "sentinel" || info["server_mode"] == "sentinel": // the field of Valkey
 		return errors.New("redis is a Sentinel, which keeps no data; this needs the address of the primary")
 	case info["cluster_enabled"] == "1":
 		return fmt.Errorf("redis is part of a Redis Cluster; this needs one primary")
@@ -52,7 +52,7 @@ func unfit(info map[string]string) error {
 	return nil
 }
 
-// permitted tries what is needed later: a script that calls all that the others call, by its text and by its hash.
+// permitted tries a script that calls every command of the other scripts, by its text and by its hash.
 func (db *DB) permitted(ctx context.Context) error {
 	b := db.client.B()
 	for _, command := range []rueidis.Completed{
@@ -71,15 +71,15 @@ func (db *DB) permitted(ctx context.Context) error {
 		}
 		for _, text := range against {
 			if isRefusal(text) {
-				return fmt.Errorf("redis doesn't let this user do what is needed: %s", text)
+				return fmt.Errorf("redis doesn't let this user run a command that is needed: %s", text)
 			}
 		}
 	}
 	return nil
 }
 
-// isRefusal reports whether a command failed for want of a right, or because the server has none of that name, and not for
-// what may pass, such as a full memory.
+// isRefusal reports whether a command failed because the user may not call it or the server doesn't have it, and not for a
+// temporary reason such as a full memory.
 func isRefusal(text string) bool {
 	for _, refusal := range []string{"NOPERM", "ACL failure", "user executing the script", "Unknown Redis command", "Unknown command"} {
 		if strings.Contains(text, refusal) {
@@ -89,16 +89,16 @@ func isRefusal(text string) bool {
 	return false
 }
 
-// info returns the sections of INFO that are about what the server is.
+// info returns the sections of INFO that describe the server.
 func (db *DB) info(ctx context.Context) (map[string]string, error) {
 	command := db.client.B().Info().Section("server", "cluster", "replication").Build()
 	m, err := do(ctx, db.client, command)
 	if err != nil {
-		return nil, fmt.Errorf("ask redis what it is: %w", err)
+		return nil, fmt.Errorf("read the INFO of redis: %w", err)
 	}
 	text, err := m.ToString()
 	if err != nil {
-		return nil, fmt.Errorf("ask redis what it is: %w", err)
+		return nil, fmt.Errorf("read the INFO of redis: %w", err)
 	}
 	fields := map[string]string{}
 	for line := range strings.Lines(text) {
@@ -109,7 +109,7 @@ func (db *DB) info(ctx context.Context) (map[string]string, error) {
 	return fields, nil
 }
 
-// durable is how a server must be set so that it loses nothing it has acknowledged, and why.
+// durable lists the settings with which a server loses no acknowledged write, and what other values mean.
 var durable = []struct {
 	setting, value string
 	otherwise      func(value string) *LossError
@@ -129,7 +129,7 @@ var durable = []struct {
 	}},
 }
 
-// delayed is what Linux keeps of a file in memory before it writes it, by default.
+// delayed is how long Linux keeps written data in memory by default.
 const delayed = 30 * time.Second
 
 func unsynced(value string) *LossError {
@@ -140,9 +140,9 @@ func unsynced(value string) *LossError {
 	return loss
 }
 
-// Durable asks the server how it keeps what it acknowledges. A *[LossError] says that a crash of the server could lose some
-// of it, so that a sign-out is forgotten or a session lost, or that the server doesn't say; if there are several reasons, it
-// names the worst. Any other error is an outage.
+// Durable asks the server how it keeps acknowledged writes. A *[LossError] means that a crash of the server could lose some,
+// so that a sign-out is forgotten or a session lost, or that the server doesn't say; of several reasons it holds the worst.
+// Any other error is an outage.
 //
 // Whatever the answer, a failover to a replica can lose what the replica hadn't received: no setting prevents that.
 func (db *DB) Durable(ctx context.Context) error {

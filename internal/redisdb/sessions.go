@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// touchPiece is how many uses one script notes, and listPiece how many sessions it reads, so that no other call
-	// waits long for it: Redis does one thing at a time.
+	// touchPiece is how many uses one script writes, and listPiece how many sessions it reads. Redis runs one script at a
+	// time, so these bound how long other calls wait.
 	touchPiece = 200
 	listPiece  = 500
 )
 
 type sessions struct {
 	client *link
-	node   string // its name among those that clear away
+	node   string // the name under which this node holds the lease for purging
 }
 
-// What create.lua and replace.lua return.
+// The results of create.lua and replace.lua.
 const (
 	done = iota
 	exists
@@ -34,7 +34,7 @@ const (
 	changed
 )
 
-// newVersion never returns the same text twice, so that a session created anew is not mistaken for its predecessor.
+// newVersion never returns the same text twice, so that a session that is created again isn't mistaken for the former one.
 func newVersion() string { return rand.Text()[:versionSize] }
 
 func (s *sessions) Create(ctx context.Context, r *session.Record) error {
@@ -60,7 +60,7 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 	}
 	r, err := record(m)
 	if err == nil && r.ID != id {
-		err = fmt.Errorf("the answer is about another session")
+		err = fmt.Errorf("the server returned another session")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
@@ -119,7 +119,7 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
 	spared := string(except[:])
 	if except == (session.ID{}) {
-		spared = "" // no ID is as short
+		spared = "" // shorter than every ID
 	}
 	n, err := number(ctx, s.client, deleteUserScript, user, spared)
 	if err != nil {
@@ -150,7 +150,8 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return found, nil
 }
 
-// findFormer finds the session that has an ID, and the one that had it, and keeps those that the rest of the query is about.
+// findFormer returns the session that has an ID and the one that had it before a rotation, as far as they match the rest of
+// the query.
 func (s *sessions) findFormer(ctx context.Context, q session.Query) ([]*session.Record, error) {
 	m, err := run(ctx, s.client, findFormerScript, string(q.FormerID[:]))
 	if err != nil {
@@ -170,7 +171,7 @@ func (s *sessions) findFormer(ctx context.Context, q session.Query) ([]*session.
 	return found, nil
 }
 
-// records reads an answer that is sessions behind so many other texts.
+// records decodes an answer in which so many other texts precede the sessions.
 func records(m rueidis.RedisMessage, others int) (found []*session.Record, err error) {
 	texts, err := m.AsStrSlice()
 	if err != nil || len(texts) < others {
@@ -186,7 +187,7 @@ func records(m rueidis.RedisMessage, others int) (found []*session.Record, err e
 	return found, nil
 }
 
-// bounds returns the first name of a query and the first behind it, as ZRANGE BYLEX takes them.
+// bounds returns the range of names that a query selects, in the form of ZRANGE BYLEX.
 func bounds(q session.Query) (from, to string) {
 	from, to = "-", "+"
 	switch {
@@ -199,8 +200,8 @@ func bounds(q session.Query) (from, to string) {
 	return from, to
 }
 
-// piece reads the next part of a list. next is "" at the end. One user's sessions are one piece, so that their list is
-// as it was at one moment.
+// piece reads the next part of a list. next is "" at the end. The sessions of one user are one piece, so that their list is from
+// one moment.
 func (s *sessions) piece(ctx context.Context, q session.Query, from, to string, have int) (found []*session.Record, next string, err error) {
 	limit := listPiece
 	if q.User != "" {

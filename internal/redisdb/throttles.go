@@ -10,14 +10,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// throttles puts counters in the place of others if those are still what they were when they were read, and else tries
-// again with what they are by then. Within this process the tries of a key queue, so that only other processes can come
-// between.
+// throttles replaces counters by compare-and-set: if they have changed since they were read, it repeats the update with their
+// new values. Within this process the updates of a key wait for each other, so that only other processes can interfere.
 type throttles struct {
 	client *link
-	node   string // its name among those that clear away
+	node   string // the name under which this node holds the lease for purging
 	seed   maphash.Seed
-	queues [64]chan struct{} // one is full while somebody works on a key that falls on it
+	queues [64]chan struct{} // by the hash of a key; a queue is full while one of its keys is being updated
 }
 
 func newThrottles(client *link, node string) *throttles {
@@ -66,8 +65,8 @@ func (h *throttles) Update(ctx context.Context, keys []string, change func([]thr
 	}
 }
 
-// enter waits until nobody else in this process works on one of the keys. The queues are entered in one order, or two
-// calls could wait for each other.
+// enter waits until no other call in this process updates one of the keys. All calls enter the queues in the same order, so
+// that two never wait for each other.
 func (h *throttles) enter(ctx context.Context, keys []string) (leave func(), err error) {
 	var queues []int
 	for _, key := range keys {
@@ -93,7 +92,7 @@ func (h *throttles) enter(ctx context.Context, keys []string) (leave func(), err
 	return leave, nil
 }
 
-// load reads all counters at one moment; one that isn't there is "".
+// load reads all counters at the same moment. A missing one is "".
 func (h *throttles) load(ctx context.Context, keys []string) ([]string, error) {
 	named := make([]string, len(keys))
 	for i, key := range keys {
@@ -106,7 +105,7 @@ func (h *throttles) load(ctx context.Context, keys []string) ([]string, error) {
 	return m.AsStrSlice()
 }
 
-// swap returns nothing if the counters were still what they were, and have been replaced; else what they are.
+// swap replaces the counters if they are unchanged, and returns nothing. Otherwise it returns their present values.
 func (h *throttles) swap(ctx context.Context, keys, old []string, counters []throttle.Counter) ([]string, error) {
 	args := make([]string, 0, 4*len(keys))
 	for i, text := range encodeCounters(counters) {
@@ -127,7 +126,7 @@ func (h *throttles) DeleteExpired(ctx context.Context, now int64, limit int) (in
 	return n, nil
 }
 
-// encodeCounters writes each counter as five numbers, and one that is zero as "".
+// encodeCounters writes each counter as five numbers, and a zero counter as "".
 func encodeCounters(counters []throttle.Counter) []string {
 	texts := make([]string, len(counters))
 	for i, c := range counters {

@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// secured reads the options of rediss://, which are named as redis-cli names them: cacert is a file of the authorities
-// that are believed, in the place of the system's; cert and key are who we are, where the server asks for that.
+// secured reads the options of rediss://, which have the names of redis-cli's: cacert is a file of certificate authorities that
+// replace the system's; cert and key are files of the client certificate.
 func secured(host, query string) (*tls.Config, error) {
 	options, err := url.ParseQuery(query)
 	if err != nil {
@@ -29,7 +29,7 @@ func secured(host, query string) (*tls.Config, error) {
 			return nil, unread("cacert", err)
 		}
 		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, errors.New("the file that cacert names holds no certificate in PEM")
+			return nil, errors.New("the file of cacert holds no certificate in PEM")
 		}
 	}
 	if cert, key := options.Get("cert"), options.Get("key"); cert != "" || key != "" {
@@ -42,7 +42,7 @@ func secured(host, query string) (*tls.Config, error) {
 	return c, nil
 }
 
-// unread doesn't quote a path: a slip of the pen may have put the password there.
+// unread leaves the path out of the error, because the password may be in it by mistake.
 func unread(name string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err

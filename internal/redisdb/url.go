@@ -10,16 +10,16 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// errURL doesn't wrap what net/url says, which quotes the password.
+// errURL doesn't wrap the error of net/url, which quotes the password.
 var errURL = errors.New("not an address such as redis://localhost:6379/0, rediss://USER:PASSWORD@HOST/0 or unix:///PATH")
 
-// isURL reports whether the scheme of a URL is one that [Open] knows.
+// isURL reports whether [Open] supports the scheme of a URL.
 func isURL(text string) bool {
 	scheme, _, _ := strings.Cut(text, ":")
 	return scheme == "redis" || scheme == "rediss" || scheme == "unix"
 }
 
-// options reads a URL strictly: an option that would be ignored is an error.
+// options reads a URL. An unknown option is an error.
 func options(text string) (rueidis.ClientOption, error) {
 	u, err := url.Parse(text)
 	if err != nil || !isURL(text) || u.Opaque != "" || u.Fragment != "" {
@@ -71,15 +71,15 @@ func database(text string) (int, error) {
 	return n, nil
 }
 
-// base is what all connections have in common.
+// base returns the options of all connections.
 func base() rueidis.ClientOption {
 	return rueidis.ClientOption{
 		ClientName:        "cloakroom",
 		Dialer:            net.Dialer{Timeout: dialTimeout, KeepAlive: aliveEvery},
 		ConnWriteTimeout:  answerTimeout,
-		ForceSingleClient: true, // Redis Cluster is refused, not found out about
+		ForceSingleClient: true, // Redis Cluster is refused, so there is nothing to discover
 		DisableCache:      true,
-		DisableRetry:      true, // an outage is answered at once, and nothing is done twice
-		AlwaysPipelining:  true, // a call that is given up doesn't cost the others their connection
+		DisableRetry:      true, // an outage is an error at once, and no call is repeated
+		AlwaysPipelining:  true, // an abandoned call doesn't close the connection of other calls
 	}
 }

@@ -66,7 +66,7 @@ func newAccounts(p *preparer) *accounts {
 	}
 }
 
-// selectUser reads a user u with groups and permissions in one statement, and so from one state of the database.
+// selectUser reads a user u with groups and permissions in one statement, so that they are from one state of the database.
 func selectUser(d Dialect) string {
 	list := func(query string) string {
 		return `(SELECT ` + d.JSONArray + `(item) FROM (` + query + ` ORDER BY 1) AS items)`
@@ -87,7 +87,7 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	}
 	u, err := wrapLoad(one(ctx, a.dialect, a.load, scanUser, account.ErrNotFound, n))
 	if err == nil && u.ID != id {
-		return nil, errors.New("load user: the database answers with another")
+		return nil, errors.New("load user: the database returned another user")
 	}
 	return u, err
 }
@@ -108,8 +108,8 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	return found, nil
 }
 
-// listing returns the statement for a query, and false if there can be nobody, as q.After is no ID of ours or q.Group no
-// name.
+// listing returns the statement for a query. ok is false if no user can match, because q.After can't be an ID or q.Group
+// can't be a name.
 func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) {
 	after, ok := number(q.After)
 	if !ok && q.After != "" || !a.dialect.holds(q.Group) {
@@ -133,20 +133,20 @@ func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) 
 	return query, args, true
 }
 
-// searchable is what a search looks through: the keys of a user's names, a line each.
+// searchable is the text that a search looks through: the keys of a user's names, one per line.
 func searchable(u *account.User) string {
 	return strings.Join([]string{
 		account.CanonicalLogin(u.Username), account.CanonicalLogin(u.Email), account.CanonicalLogin(u.FirstName + " " + u.LastName),
 	}, "\n")
 }
 
-// number returns the ID as the database has it. Only the one spelling that this package gave out is an ID.
+// number parses an ID. Only the spelling that this package returns is valid.
 func number(id string) (int64, bool) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == id
 }
 
-// wrapLoad says what was tried when it failed.
+// wrapLoad adds to an error what was tried.
 func wrapLoad(u *account.User, err error) (*account.User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load user: %w", err)
@@ -175,7 +175,7 @@ func scanUser(row scanner) (*account.User, error) {
 	return &u, nil
 }
 
-// names reads a JSON array of strings; empty, null and [] are all no names.
+// names reads a JSON array of strings. An empty text, null and [] mean no names.
 func names(array []byte, into *[]string) error {
 	if len(array) == 0 || string(array) == "[]" {
 		return nil

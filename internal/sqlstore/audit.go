@@ -83,7 +83,7 @@ func (s *events) List(ctx context.Context, q audit.Query) ([]*audit.Event, error
 	return found, nil
 }
 
-// listing returns the statement for a query, and false if nothing comes before q.Before, as it is no ID of ours.
+// listing returns the statement for a query. ok is false if q.Before can't be an ID.
 func (s *events) listing(q audit.Query) (query string, args []any, ok bool) {
 	where := []string{"TRUE"}
 	condition := func(text string, arg any) {
@@ -118,8 +118,8 @@ func (s *events) listing(q audit.Query) (query string, args []any, ok bool) {
 	return `SELECT id, ` + eventColumns + ` FROM audit WHERE ` + conditions + latest, args, true
 }
 
-// ofUser is the condition for the latest events of a user. Each index gives the latest of its own at once; an OR would sort
-// all that either has.
+// ofUser is the condition for the latest events of a user. Each of two indexes returns its latest events at once; with an OR
+// the database would sort all events of both.
 func ofUser(conditions, latest, user string) string {
 	of := func(column string) string {
 		return `SELECT id FROM (SELECT id FROM audit WHERE ` + column + ` = ` + user + ` AND ` + conditions + latest + `) AS of_` + column

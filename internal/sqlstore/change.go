@@ -40,7 +40,7 @@ func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash 
 	return nil
 }
 
-// spend uses the set-up secret up, if it is right and nobody is there yet.
+// spend deletes the set-up secret, which must be valid, and checks that there is no user yet.
 func (a *accounts) spend(t tx, secretHash [32]byte, now int64) error {
 	if _, err := t.exec(a.lockUsers); err != nil {
 		return fmt.Errorf("lock users: %w", err)
@@ -51,7 +51,7 @@ func (a *accounts) spend(t tx, secretHash [32]byte, now int64) error {
 	}
 	var anyUser bool
 	if err := t.queryRow(a.anyUser).Scan(&anyUser); err != nil {
-		return fmt.Errorf("look for users: %w", err)
+		return fmt.Errorf("check for users: %w", err)
 	}
 	if n == 0 || anyUser {
 		return account.ErrSetupSpent
@@ -86,7 +86,7 @@ func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) 
 	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
 }
 
-// alter reads a user, lets change alter it, writes it back, and returns it as it is then.
+// alter reads a user, calls change, writes the user back, and returns it as stored.
 func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*account.User, error) {
 	before, err := a.loadLocked(t, id)
 	if err != nil {
@@ -102,8 +102,8 @@ func (a *accounts) alter(t tx, id int64, change func(*account.User) error) (*acc
 	return a.loadLocked(t, id)
 }
 
-// loadLocked reads a user whom no other transaction changes before this one ends. The lock is a statement of its own: one that
-// waited for a lock would still read the groups and permissions as they were when it began to wait.
+// loadLocked reads a user and locks it until the transaction ends. The lock is a separate statement, because a statement that
+// waited for a lock would read the groups and permissions as they were when it began to wait.
 func (a *accounts) loadLocked(t tx, id int64) (*account.User, error) {
 	if _, err := t.exec(a.lockUser, id); err != nil {
 		return nil, fmt.Errorf("lock user: %w", err)
@@ -134,7 +134,7 @@ func (a *accounts) remove(t tx, id string) error {
 	return nil
 }
 
-// insert adds a user with all that belongs to it, and returns its ID.
+// insert adds a user with login names, groups and permissions, and returns its ID.
 func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
 	var n int64
 	if err := t.queryRow(a.create, a.columns(u)...).Scan(&n); err != nil {
@@ -143,7 +143,7 @@ func (a *accounts) insert(t tx, u *account.User) (id string, err error) {
 	return strconv.FormatInt(n, 10), a.insertRelated(t, n, u)
 }
 
-// insertRelated adds what belongs to a new user.
+// insertRelated adds the login names, groups and permissions of a new user.
 func (a *accounts) insertRelated(t tx, id int64, u *account.User) error {
 	if err := a.addLogins(t, id, logins(u)); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (a *accounts) insertRelated(t tx, id int64, u *account.User) error {
 	return a.addPermissions(t, id, u.UserPermissions)
 }
 
-// update writes what is different in after.
+// update writes what differs between before and after.
 func (a *accounts) update(t tx, id int64, before, after *account.User) error {
 	if _, err := t.exec(a.save, append(a.columns(after), id)...); err != nil {
 		return fmt.Errorf("change user: %w", err)
@@ -179,7 +179,7 @@ func (a *accounts) update(t tx, id int64, before, after *account.User) error {
 	return nil
 }
 
-// login is a key to sign in with, and the field it comes from.
+// login is a key to sign in with, and the field that it comes from.
 type login struct{ field, key string }
 
 // logins returns the keys of a user, each once.
@@ -245,7 +245,7 @@ func (a *accounts) addPermissions(t tx, id int64, permissions []string) error {
 	return nil
 }
 
-// set returns the names sorted and each once, in a slice of its own.
+// set returns a sorted copy of the names without duplicates.
 func set(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)

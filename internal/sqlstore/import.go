@@ -88,7 +88,7 @@ func (a *accounts) Imports(ctx context.Context, source string) (map[string]strin
 	return ids, nil
 }
 
-// importAll takes over those users who can keep their IDs, or then those who can't.
+// importAll imports the users who can keep their IDs, or, with later, those who can't.
 func (a *accounts) importAll(t tx, users []userimport.Imported, results []userimport.Result, later bool) (err error) {
 	for i, u := range users {
 		if later && !results[i].Deferred {
@@ -101,14 +101,14 @@ func (a *accounts) importAll(t tx, users []userimport.Imported, results []userim
 	return nil
 }
 
-// known is what an earlier import has left.
-type known struct {
+// imported is what an earlier import stored about a user.
+type imported struct {
 	id              int64 // 0: there was none
 	state, password []byte
 }
 
 func (a *accounts) importUser(t tx, in userimport.Imported, later bool) (userimport.Result, error) {
-	var k known
+	var k imported
 	err := t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return userimport.Result{}, err
@@ -130,7 +130,7 @@ func (a *accounts) importUser(t tx, in userimport.Imported, later bool) (userimp
 	return r, err
 }
 
-// takenBy returns which of a user's names is somebody else's.
+// takenBy returns the field of a user whose login name belongs to another user, or "".
 func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 	for _, l := range logins(u) {
 		var owner int64
@@ -143,8 +143,8 @@ func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 	return "", nil
 }
 
-// reimport brings a user up to date with what has changed at the source.
-func (a *accounts) reimport(t tx, in userimport.Imported, k known, sum []byte) (r userimport.Result, err error) {
+// reimport updates a user with what has changed at the source.
+func (a *accounts) reimport(t tx, in userimport.Imported, k imported, sum []byte) (r userimport.Result, err error) {
 	before, err := a.loadLocked(t, k.id)
 	if err != nil {
 		return r, err
@@ -176,7 +176,7 @@ func (a *accounts) reimport(t tx, in userimport.Imported, k known, sum []byte) (
 	return r, err
 }
 
-// keepNames gives back to a user those names that now are somebody else's, and returns the first of their fields.
+// keepNames keeps the former names of a user where the new ones belong to another user. It returns the first such field.
 func (a *accounts) keepNames(t tx, next, before *account.User, id int64) (kept string, err error) {
 	for range 2 {
 		field, err := a.takenBy(t, next, id)
@@ -193,7 +193,7 @@ func (a *accounts) keepNames(t tx, next, before *account.User, id int64) (kept s
 	return kept, nil
 }
 
-// importNew makes a user, under the ID that it had if no user has that one or a higher.
+// importNew creates a user, with the ID at the source if no user has that ID or a higher one.
 func (a *accounts) importNew(t tx, in userimport.Imported, later bool, state, sum []byte) (u *account.User, wait bool, err error) {
 	var highest int64
 	if err := t.queryRow(a.imports.highest).Scan(&highest); err != nil {

@@ -9,17 +9,17 @@ import (
 // scanner is a *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
-// one reads a single row. There is none: missing.
+// one reads a single row. If there is none, it returns missing.
 func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
 	var none T
-	quick, leave, err := d.acquireReader(ctx)
+	rowCtx, release, err := d.acquireReader(ctx)
 	if err != nil {
 		return none, err
 	}
-	defer leave()
+	defer release()
 	var value T
 	err = retry(ctx, d.Lost, func() (err error) {
-		value, err = scan(statement.QueryRowContext(quick, args...))
+		value, err = scan(statement.QueryRowContext(rowCtx, args...))
 		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -30,11 +30,11 @@ func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(
 
 // all reads every row that query returns.
 func all[T any](ctx context.Context, d Dialect, query func() (*sql.Rows, error), scan func(scanner) (T, error)) ([]T, error) {
-	_, leave, err := d.acquireReader(ctx)
+	_, release, err := d.acquireReader(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	var values []T
 	err = retry(ctx, d.Lost, func() (err error) {
 		values, err = collect(query, scan)

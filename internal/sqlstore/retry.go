@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// tries bounds how often something is tried, the first time included.
+// tries is how often something is tried at most, including the first time.
 const tries = 4
 
-// retry does something, and does it again while it fails with an error after which may says that nobody could tell it was
-// tried before. may may be nil: never.
+// retry calls do, and repeats it while it fails with an error for which retryable returns true, at most 4 times. A nil
+// retryable means never.
 func retry(ctx context.Context, retryable func(error) bool, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
 		if err == nil || retryable == nil || try == tries || !retryable(err) || ctx.Err() != nil {
 			return err
 		}
-		// Those that got in each other's way must not meet again at once.
+		// Transactions that blocked each other must not meet again at once.
 		select {
 		case <-time.After(rand.N(time.Duration(try) * 5 * time.Millisecond)):
 		case <-ctx.Done():

@@ -5,8 +5,8 @@ import (
 	"database/sql/driver"
 )
 
-// OneTransaction returns a connector whose connections' transactions are savepoints, so that everything done on one of
-// them, by a library that begins and commits as it likes, can be wrapped into a single transaction.
+// OneTransaction returns a connector on whose connections transactions are savepoints. A library that begins and commits
+// transactions by itself can so be run within a single transaction.
 func OneTransaction(c driver.Connector) driver.Connector { return oneTransaction{c} }
 
 type oneTransaction struct{ driver.Connector }
@@ -19,8 +19,8 @@ func (c oneTransaction) Connect(ctx context.Context) (driver.Conn, error) {
 	return nesting{conn.(nestable)}, nil
 }
 
-// nestable is all that the drivers' connections can do and that database/sql would miss here. They aren't committing to reset
-// themselves between two uses: in the middle of a transaction one would refuse.
+// nestable has the methods of the drivers' connections that database/sql uses here. ResetSession is left out, because a
+// connection in the middle of a transaction would refuse it.
 type nestable interface {
 	driver.Conn
 	driver.ConnBeginTx

@@ -32,7 +32,7 @@ func newSessions(p *preparer) *sessions {
 
 		load: p.reading(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
 
-		// On the right of a SET, columns have their old values.
+		// On the right side of SET, columns have their old values.
 		replace: p.writing(`UPDATE sessions SET id = $1, public_id = $2, user_id = $3, epoch = $4, method = $5, browser = $6,
 			created = $7, fresh = $8,
 			seen = CASE WHEN id = $1 AND seen > $9 THEN seen ELSE $9 END,
@@ -57,12 +57,12 @@ func newSessions(p *preparer) *sessions {
 		lockUser:   p.locking(p.dialect.LockSessions),
 		deleteUser: p.writing(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`),
 
-		// The condition stands twice: a session may be used between the selection and the deletion.
+		// The condition is repeated, because a session may be used between the selection and the deletion.
 		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND ` + p.dialect.among(`id`, `SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
 
-// newVersion never returns the same text twice, so that a session created anew is not mistaken for its predecessor.
+// newVersion never returns the same text twice, so that a session that is created again isn't mistaken for the former one.
 func newVersion() string { return rand.Text()[:16] }
 
 func (s *sessions) Create(ctx context.Context, r *session.Record) error {
@@ -84,7 +84,7 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 		return nil, fmt.Errorf("load session: %w", err)
 	}
 	if r.ID != id {
-		return nil, errors.New("load session: the database answers with another")
+		return nil, errors.New("load session: the database returned another session")
 	}
 	return r, nil
 }
@@ -93,7 +93,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	version := newVersion()
 	args := append(s.values(new, version), old.ID[:], old.Version)
 	err := s.dialect.transaction(ctx, s.write, func(t tx) error {
-		// What becomes another session takes no former tickets with it.
+		// Former tickets don't lead to a session with another public ID.
 		if new.PublicID != old.PublicID {
 			if _, err := t.exec(s.forget, s.dialect.Bytes(old.PublicID)); err != nil {
 				return fmt.Errorf("replace session: %w", err)
@@ -121,7 +121,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	return nil
 }
 
-// replaceError finds out why no row had the expected ID and version.
+// replaceError returns the reason why no row had the expected ID and version.
 func (s *sessions) replaceError(t tx, id session.ID) error {
 	var one int
 	err := t.queryRow(s.exists, id[:]).Scan(&one)
@@ -139,7 +139,7 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 		_, err := s.delete.ExecContext(ctx, id[:])
 		return err
 	}
-	// Whether it was done or not before a connection was lost, the session is to go.
+	// Repeating is right whether or not the statement was done before the connection was lost.
 	if err := retry(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
@@ -149,7 +149,7 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
 	spared := except[:]
 	if except == (session.ID{}) {
-		spared = []byte{} // no ID is as short
+		spared = []byte{} // shorter than every ID
 	}
 	n, err := s.deleteAll(ctx, s.dialect.Bytes(user), spared)
 	if err != nil {
@@ -158,8 +158,8 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 	return n, nil
 }
 
-// deleteAll locks the rows in the order of IDs before it deletes them, where locks are taken row by row: or it and a
-// batch of Touch could wait for each other.
+// deleteAll deletes sessions of a user. Where the database locks row by row, it first locks them in the order of IDs, so that
+// it and a batch of Touch never wait for each other.
 func (s *sessions) deleteAll(ctx context.Context, user any, spared []byte) (n int, err error) {
 	if s.lockUser == nil {
 		return affected(s.deleteUser.ExecContext(ctx, user, spared))
@@ -183,7 +183,7 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return found, nil
 }
 
-// listing names only the columns that the query is about, so that the database picks the index for them.
+// listing has conditions only for the fields that the query sets, so that the database picks the right index.
 func (s *sessions) listing(q session.Query) (query string, args []any) {
 	var where []string
 	condition := func(left, text string) {

@@ -1,6 +1,6 @@
 // Package sqlstore is the SQL of the stores, written once for SQLite and PostgreSQL.
 //
-// Statements use the parameters $1, $2 …, which both know. What else differs is in [Dialect].
+// Statements use the parameters $1, $2 …, which both databases understand. What differs is in [Dialect].
 package sqlstore
 
 import (
@@ -11,49 +11,50 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// Dialect is how one database's SQL differs from the other's.
+// Dialect is how the SQL of one database differs from that of the other.
 type Dialect struct {
-	Name     string // of the folder of its migrations, and goose's name for the database
-	Versions string // the table of the migrations that were applied; "": goose's own
+	Name     string // of the folder with its migrations; also goose's name of the database
+	Versions string // the table of applied migrations; empty: goose's default
 
-	// Bytes turns a text that may hold any bytes at all, NUL and broken UTF-8 too, into an argument for its column.
+	// Bytes turns a text, which may hold any bytes including NUL and invalid UTF-8, into an argument for its column.
 	Bytes func(text string) any
 
-	// Holds reports whether a text column may hold the text; nil: any.
+	// Holds reports whether a text column can hold the text. Nil: it can hold every text.
 	Holds func(text string) bool
 
-	// Unique reports whether err says that a row with a unique key exists already.
+	// Unique reports whether err means that a unique key exists already.
 	Unique func(err error) bool
 
-	// Undone reports whether err says that the database has undone a transaction that did nothing wrong, such as one of two
-	// that waited for each other. Lost reports whether err says that the connection ended, so that what was under way
-	// may have been done or not, except that nothing is done in a transaction before its commit. Nil: no error does.
+	// Undone reports whether err means that the database rolled back a transaction that may succeed if it is repeated, such as
+	// one of two that waited for each other. Lost reports whether err means that the connection was lost: a statement or a
+	// commit in progress may have been done or not, and a transaction before its commit was not. Nil: no error means that.
 	Undone, Lost func(err error) bool
 
-	JSONArray   string                         // the aggregate function that makes a JSON array
-	Position    func(text, part string) string // where a column of Bytes holds a part; 0: nowhere
-	SkipLocked  string                         // at the end of a SELECT: rows that others are changing are left out; may be empty
-	GivenID     string                         // in an INSERT of users, before VALUES, where the ID is given; may be empty
-	RaiseID     string                         // a statement: from now on new IDs are above all that are there; empty: they are anyway
-	LockUser    string                         // a statement: no other transaction changes the user $1 before this one ends; empty: transactions write one at a time
-	LockRights  string                         // a statement: no other transaction that ran it, or writes groups, is under way; likewise
-	LockUsers   string                         // a statement: no other transaction adds users before this one ends; empty: transactions write one at a time
-	LockCounter string                         // a statement: none works on the counter with the key $1, be it there or not; likewise
-	LockTokens  string                         // a statement: no other transaction counts the tokens of the user $1 before this one ends; likewise
+	// Parts of statements.
+	JSONArray  string                            // the aggregate function that makes a JSON array
+	Position   func(text, part string) string    // the position of part in a column of Bytes; 0: it isn't there
+	SkipLocked string                            // at the end of a SELECT: skips rows that other transactions are changing; may be empty
+	GivenID    string                            // in an INSERT of users with a given ID, before VALUES; may be empty
+	Among      func(column, query string) string // a condition: the column is in the result of the query, which runs once; nil: column IN (query)
 
-	// Among is a condition: the query, which runs once, returns the column's value. Nil: column IN (query).
-	Among func(column, query string) string
+	// Statements that lock until the transaction ends. They are empty where only one transaction can write at a time.
+	LockUser     string // no other transaction changes the user $1
+	LockRights   string // no other transaction runs this statement or writes groups
+	LockUsers    string // no other transaction adds users
+	LockCounter  string // no other transaction runs this statement for the counter with the key $1, whether it exists or not
+	LockTokens   string // no other transaction runs this statement for the user $1
+	LockSessions string // no other transaction changes the sessions of the user $1; locks them in the order of IDs
+	Alone        string // a condition: no other transaction that evaluated it is in progress
 
-	LockSessions string // a statement: nobody else changes the sessions of the user $1, taken in the order of IDs; likewise
-	Touch        string // a statement: the UPDATE of sessions.touch, for all of the arrays $1, $2 and $3 at once; empty: one by one
-	Alone        string // a condition: no other transaction in which it was committing is under way; empty: as LockUsers
+	Touch   string // the UPDATE of sessions.touch, for the arrays $1, $2 and $3 at once; empty: uses are written one by one
+	RaiseID string // makes new IDs greater than all existing ones; empty: they are anyway
 
-	// Unprepared leaves it to the driver how statements are run.
+	// Unprepared statements are not prepared here; the driver decides.
 	Unprepared bool
 
-	// AcquireReader waits until there is a connection to read with, and returns the context to read a single row under, and what
-	// to call afterwards. Nil: reads queue for connections by themselves, and are ended by their own contexts.
-	AcquireReader func(ctx context.Context) (quick context.Context, leave func(), err error)
+	// AcquireReader waits for a connection to read with. It returns the context under which to read a single row, and what
+	// releases the connection. Nil: reads wait for connections by themselves, and end with their own contexts.
+	AcquireReader func(ctx context.Context) (rowCtx context.Context, release func(), err error)
 }
 
 func (d Dialect) among(column, query string) string {
@@ -65,7 +66,7 @@ func (d Dialect) among(column, query string) string {
 
 func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }
 
-func (d Dialect) acquireReader(ctx context.Context) (quick context.Context, leave func(), err error) {
+func (d Dialect) acquireReader(ctx context.Context) (rowCtx context.Context, release func(), err error) {
 	if d.AcquireReader == nil {
 		return ctx, func() {}, nil
 	}
@@ -78,9 +79,9 @@ type DB struct {
 	health *health
 }
 
-// New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes go
-// through write, where BeginTx must begin a transaction that can write; everything else through read. They may be one and
-// the same. The caller closes both.
+// New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes use
+// write, where BeginTx must begin a transaction that can write; everything else uses read. Both may be the same pool. The
+// caller closes them.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
 	db := &DB{store.Set{
@@ -93,10 +94,10 @@ func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	return db, nil
 }
 
-// Ping reads from the database and commits a write to it. An error says that one or the other is not possible now.
+// Ping reads from the database and commits a write to it. An error means that one of them isn't possible now.
 func (db *DB) Ping(ctx context.Context) error { return db.health.ping(ctx) }
 
-// preparer prepares statements and keeps the first error.
+// preparer prepares statements, and keeps the first error.
 type preparer struct {
 	ctx         context.Context
 	read, write *sql.DB
@@ -115,7 +116,7 @@ func (p *preparer) prepare(db *sql.DB, query string) *statement {
 	return s
 }
 
-// alone is the condition of a statement that is not to run twice at a time.
+// alone is the condition of a statement that must not run twice at the same time.
 func (p *preparer) alone() string {
 	if p.dialect.Alone == "" {
 		return ""
@@ -123,7 +124,7 @@ func (p *preparer) alone() string {
 	return " AND " + p.dialect.Alone
 }
 
-// locking is a statement that a dialect may not need.
+// locking returns the statement, or nil if the dialect doesn't need it.
 func (p *preparer) locking(query string) *statement {
 	if query == "" {
 		return nil
@@ -131,10 +132,10 @@ func (p *preparer) locking(query string) *statement {
 	return p.writing(query)
 }
 
-// transaction runs do in a transaction that can write, and commits it if do returns no error. What ended without a commit
-// is run again where the dialect says that it may succeed then.
+// transaction runs do in a transaction that can write, and commits it if do returns no error. If it failed before the commit
+// was sent, it is repeated where the dialect says that it may succeed then.
 func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) error) error {
-	committing := false // for a commit
+	committing := false
 	retryable := func(err error) bool {
 		return d.Undone != nil && d.Undone(err) || d.Lost != nil && d.Lost(err) && !committing
 	}
@@ -156,13 +157,13 @@ func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) erro
 	})
 }
 
-// tx is a transaction and the context that it lives in.
+// tx is a transaction and its context.
 type tx struct {
 	ctx context.Context
 	sql *sql.Tx
 }
 
-// exec runs a prepared statement and returns how many rows it affected. A nil statement does nothing.
+// exec runs a statement and returns the number of affected rows. A nil statement does nothing.
 func (t tx) exec(statement *statement, args ...any) (int, error) {
 	if statement == nil {
 		return 0, nil

@@ -5,11 +5,11 @@ import (
 	"database/sql"
 )
 
-// statement is a query that is run again and again.
+// statement is a query that is run many times.
 type statement struct {
 	db       *sql.DB
 	query    string
-	prepared *sql.Stmt // nil: it isn't
+	prepared *sql.Stmt // nil: the driver prepares it
 	undone   func(error) bool
 }
 
@@ -38,7 +38,7 @@ func (s *statement) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
 	return s.db.QueryRowContext(ctx, s.query, args...)
 }
 
-// within returns the statement as it is run in a transaction.
+// within returns the statement for a transaction.
 func (s *statement) within(t tx) inTx {
 	if s.prepared != nil {
 		return inTx{sql: t.sql, prepared: t.sql.StmtContext(t.ctx, s.prepared)}

@@ -58,7 +58,7 @@ func (h *throttles) Update(ctx context.Context, keys []string, change func([]thr
 	})
 }
 
-// lockAll takes the locks in one order everywhere, or two transactions could wait for each other.
+// lockAll takes the locks in the order of keys, so that two transactions never wait for each other.
 func (h *throttles) lockAll(t tx, keys []string) error {
 	if h.lock == nil {
 		return nil

@@ -36,7 +36,7 @@ func newTokens(p *preparer) *tokens {
 
 		load: p.reading(`SELECT ` + tokenColumns + ` FROM tokens WHERE id = $1`),
 
-		// On the right of a SET, columns have their old values.
+		// On the right side of SET, columns have their old values.
 		replace: p.writing(`UPDATE tokens SET user_id = $1, epoch = $2, kind = $3, name = $4, scopes = $5, created = $6,
 			used = CASE WHEN used > $7 THEN used ELSE $7 END, expires = $8, ip = $9, agent = $10, data = $11, version = $12
 			WHERE id = $13 AND version = $14`),
@@ -87,7 +87,7 @@ func (s *tokens) lockUser(t tx, r *token.Record, limit token.Limit) error {
 	return nil
 }
 
-// makeRoom sees that r, which is there already, is within the limit, after the oldest have gone if they may.
+// makeRoom checks that r, which is stored already, is within the limit. It deletes the oldest tokens if limit.Evict is set.
 func (s *tokens) makeRoom(t tx, r *token.Record, limit token.Limit) error {
 	if limit.Max <= 0 {
 		return nil
@@ -116,7 +116,7 @@ func (s *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 		return nil, fmt.Errorf("load token: %w", err)
 	}
 	if r.ID != id {
-		return nil, errors.New("load token: the database answers with another")
+		return nil, errors.New("load token: the database returned another token")
 	}
 	return r, nil
 }
@@ -144,7 +144,7 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	return nil
 }
 
-// replaceError finds out why no row had the expected ID and version.
+// replaceError returns the reason why no row had the expected ID and version.
 func (s *tokens) replaceError(t tx, id token.ID) error {
 	var one int
 	err := t.queryRow(s.exists, id[:]).Scan(&one)
@@ -161,7 +161,7 @@ func (s *tokens) Touch(ctx context.Context, uses []token.Used) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
-	// In one order everywhere, or two batches could wait for each other.
+	// All batches use the order of IDs, so that two never wait for each other.
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b token.Used) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return s.dialect.transaction(ctx, s.write, func(t tx) error {
@@ -179,7 +179,7 @@ func (s *tokens) Delete(ctx context.Context, id token.ID) error {
 		_, err := s.delete.ExecContext(ctx, id[:])
 		return err
 	}
-	// Whether it was done or not before a connection was lost, the token is to go.
+	// Repeating is right whether or not the statement was done before the connection was lost.
 	if err := retry(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
@@ -212,7 +212,7 @@ func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, erro
 	return found, nil
 }
 
-// listing names only the columns that the query is about, so that the database picks the index for them.
+// listing has conditions only for the fields that the query sets, so that the database picks the right index.
 func (s *tokens) listing(q token.Query) (query string, args []any) {
 	var where []string
 	condition := func(left, text string) {

@@ -12,7 +12,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
-	// In one order everywhere, or two batches could wait for each other.
+	// All batches use the order of IDs, so that two never wait for each other.
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	touch := s.touchEach
@@ -37,8 +37,8 @@ func (s *sessions) touchEach(t tx, uses []session.Use) error {
 	return nil
 }
 
-// touchTogether spares the way to the server for each use. One statement changes a row once, so of several uses of a
-// session each waits for the next round.
+// touchTogether writes all uses with one statement, which changes each row once. Of several uses of a session, each but the
+// first waits for the next statement.
 func (s *sessions) touchTogether(t tx, uses []session.Use) error {
 	for len(uses) > 0 {
 		var ids [][]byte

@@ -10,8 +10,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// Transact runs one such step at a time, and none beside a write to groups: the rights of whoever acts may come from any of
-// them. Users are locked as they are wrapLoad.
+// Transact runs one transaction at a time, and none beside a write to groups, because the rights of the acting user may come
+// from any group. Users are locked as they are loaded.
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	return a.dialect.transaction(ctx, a.write, func(t tx) error {
 		if _, err := t.exec(a.lockRights); err != nil {

@@ -1,5 +1,5 @@
--- ARGV: for each counter its key, what it was, what it is to be ('' is none), and when that ends.
--- Returns nothing, or what the counters are by now if one isn't what it was.
+-- ARGV: for each counter its key, the expected value, the new value, and when that ends. '' is a missing counter.
+-- Returns nothing, or the present values of all counters if one doesn't have the expected value.
 local now, same = {}, true
 for i = 1, #ARGV, 4 do
   local value = redis.call('GET', COUNTER .. ARGV[i]) or ''
@@ -15,7 +15,7 @@ for i = 1, #ARGV, 4 do
     redis.call('ZREM', BY_END, name)
   else
     redis.call('SET', COUNTER .. name, value)
-    -- As with sessions: Redis's own clock only cleans up after a server that is gone.
+    -- As with sessions, Redis's own clock only cleans up after a server that has been removed.
     local forget = math.max(ends, clock) + 86400
     if forget < 1e11 then redis.call('EXPIREAT', COUNTER .. name, forget) end
     redis.call('ZADD', BY_END, ends, name)

@@ -1,4 +1,4 @@
--- ARGV: the user, and the ID to spare, or an empty one. Returns how many are gone.
+-- ARGV: the user, and the ID of the session to keep, or ''. Returns how many sessions were deleted.
 local n = 0
 for _, name in ipairs(redis.call('ZRANGE', OF_USER .. ARGV[1], 0, -1)) do
   local id = name:sub(-32)

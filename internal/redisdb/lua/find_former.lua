@@ -1,4 +1,4 @@
--- ARGV: an ID. Returns the session that has it, and the one that had it before a rotation.
+-- ARGV: an ID. Returns the session that has it and the one that had it before a rotation.
 local found = {}
 local function add(id)
   local text = redis.call('GET', SESSION .. id)

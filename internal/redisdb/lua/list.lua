@@ -1,5 +1,5 @@
--- ARGV: the user or '', the first name that may be there, the first that may not, limit, which is at least 1.
--- Returns the sessions, and before them the name to go on behind, or '' at the end.
+-- ARGV: the user or '', the lower and the upper bound of names, limit, which is at least 1.
+-- Returns the name after which the next piece begins, or '' at the end, followed by the sessions.
 local index, from, found = BY_NAME, ARGV[2], { '' }
 if ARGV[1] ~= '' then index = OF_USER .. ARGV[1] end
 local limit = tonumber(ARGV[4])

@@ -1,4 +1,4 @@
 #!lua flags=allow-oom
--- Sends a message. A script that may write, as this one says by leaving out a flag, is refused by a replica: a node that
--- hears its own messages there would believe to hear all.
+-- Sends a message. Without the flag no-writes a replica refuses this script. On a replica a node would receive its own messages
+-- and wrongly conclude that it receives all.
 return redis.call('PUBLISH', ARGV[1], ARGV[2])

@@ -1,4 +1,4 @@
--- ARGV: ID and version of the old session, the new session. Returns 0, or why not: 1 taken, 2 missing, 3 changed.
+-- ARGV: ID and version of the old session, the new session. Returns 0, or why it failed: 1 exists, 2 missing, 3 changed.
 local text = redis.call('GET', SESSION .. ARGV[1])
 if not text then return 2 end
 local old, new = unpack_session(text), unpack_session(ARGV[3])

@@ -1,14 +1,14 @@
--- What all scripts about sessions share; it stands in front of each.
+-- Common to all scripts about sessions, and prepended to each.
 --
--- A session is one string: format (1 byte), version (16), seen (8), expires (8), place, and what scripts don't look at.
--- Its place is all that the indexes know of it: the lengths of name and user (4 each), name, user.
--- Its name is the public ID, escaped and ended so that names sort as public IDs do, and the 32 bytes of the ID.
--- Numbers are big-endian. Lua has doubles only, so seconds beyond 2^53 are compared as such; they are stored as they are.
+-- A session is one string: format (1 byte), version (16), seen (8), expires (8), place, and fields that scripts don't read.
+-- The place is what the indexes hold: the lengths of name and user (4 each), name, user.
+-- The name is the public ID, escaped and terminated so that names sort like public IDs, and the 32 bytes of the ID.
+-- Numbers are big-endian. Lua has doubles only, so seconds beyond 2^53 are compared as doubles; they are stored exactly.
 local SESSION, OF_USER, BY_NAME, BY_END = 'cloakroom:s:', 'cloakroom:u:', 'cloakroom:names', 'cloakroom:ends'
-local KEEPER = 'cloakroom:keeper'
+local LEASE = 'cloakroom:keeper'
 
--- A rotation leaves the old ID leading to the public ID, until the session ends: FORMER has public IDs by old IDs, and
--- FORMER_OF .. public ID is the set of the old IDs.
+-- After a rotation the former ID leads to the public ID until the session ends. FORMER is a hash from former IDs to public IDs,
+-- and FORMER_OF .. public ID is the set of the former IDs.
 local FORMER, FORMER_OF = 'cloakroom:former', 'cloakroom:f:'
 
 local function unpack_place(text, at)
@@ -25,8 +25,8 @@ local function unpack_session(text)
   return s
 end
 
--- The key goes a day after its end by Redis's own clock, and never sooner than in a day: that is cleaning up after a
--- server that is gone, and decides about no session. What ends in thousands of years stays.
+-- The key expires a day after the session's end by Redis's own clock, and in a day at the earliest. This only cleans up after a
+-- server that has been removed; it decides about no session. A key that would expire in thousands of years doesn't expire.
 local function keep_until(key, expires)
   local ends = math.max(expires, tonumber(redis.call('TIME')[1])) + 86400
   if ends < 1e11 then redis.call('EXPIREAT', key, ends) else redis.call('PERSIST', key) end
@@ -40,7 +40,7 @@ local function put(s)
   redis.call('ZADD', BY_END, s.expires, s.place)
 end
 
--- Returns the public ID in a name, escaped and ended.
+-- Returns the public ID in a name, escaped and terminated.
 local function public_in(name) return name:sub(1, -33) end
 
 -- Returns the name of the session with a public ID, or nil.
@@ -48,7 +48,7 @@ local function named(public)
   return redis.call('ZRANGE', BY_NAME, '[' .. public, '(' .. public:sub(1, -2) .. '\2', 'BYLEX', 'LIMIT', 0, 1)[1]
 end
 
--- Remembers that a session had an ID before.
+-- Stores that a session had an ID before.
 local function retire(id, public)
   redis.call('HSET', FORMER, id, public)
   redis.call('SADD', FORMER_OF .. public, id)
@@ -61,7 +61,7 @@ local function forget_retired(public)
   redis.call('DEL', FORMER_OF .. public)
 end
 
--- Removes a session, but not yet what its former IDs lead to. Returns 1 if the session itself was still there.
+-- Removes a session, but not its former IDs. Returns 1 if its key still existed.
 local function take(s)
   redis.call('ZREM', BY_NAME, s.name)
   redis.call('ZREM', OF_USER .. s.user, s.name)
@@ -74,7 +74,7 @@ local function remove(s)
   return take(s)
 end
 
--- Says whether the ID, or the public ID, is another session's than the one with the ID mine.
+-- Returns whether a session other than the one with the ID mine has the ID or the public ID.
 local function taken(s, mine)
   if s.id ~= mine and redis.call('EXISTS', SESSION .. s.id) == 1 then return true end
   local name = named(public_in(s.name))

@@ -1,2 +1,2 @@
--- What the scripts about counters share. A counter is a string of five numbers, the last of which says when it ends.
-local COUNTER, BY_END, KEEPER = 'cloakroom:t:', 'cloakroom:tends', 'cloakroom:tkeeper'
+-- Common to all scripts about counters. A counter is a string of five numbers, the last of which is when it ends.
+local COUNTER, BY_END, LEASE = 'cloakroom:t:', 'cloakroom:tends', 'cloakroom:tkeeper'

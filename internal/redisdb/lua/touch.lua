@@ -1,4 +1,4 @@
--- ARGV: ID, and seen and expires as the session has them, for each use.
+-- ARGV: for each use the ID, and seen and expires in the session's encoding.
 for i = 1, #ARGV, 2 do
   local key = SESSION .. ARGV[i]
   local text = redis.call('GET', key)

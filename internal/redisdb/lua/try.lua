@@ -1,4 +1,4 @@
--- Tries each command that the scripts use, on a key that nothing else has, and returns what the server says against any.
+-- Calls each command that the scripts use, on a key of its own, and returns the server's errors.
 local KEY, against = 'cloakroom:try', {}
 local function try(...)
   local answer = redis.pcall(...)
