@@ -14,11 +14,11 @@ import (
 
 type accounts struct {
 	mu     sync.RWMutex
-	users  map[string]*account.User // by ID; their Permissions are left empty
-	owners map[string]string        // the ID of the user that has this key
+	users  map[string]*account.User // by ID; Permissions is empty in these
+	owners map[string]string        // IDs by key
 	groups map[string][]string      // permissions by name
-	last   int                      // the highest ID ever given
-	setup  *setup                   // nil: none, or spent
+	last   int                      // the highest ID ever used
+	setup  *setup                   // nil: there is none, or it was used
 	resets map[string]reset         // by the user's ID
 }
 
@@ -186,7 +186,7 @@ func (a *accounts) create(u *account.User) error {
 	return nil
 }
 
-// check reports what forbids that u is stored under its ID.
+// check returns an error if u can't be stored under its ID.
 func (a *accounts) check(u *account.User) error {
 	for _, login := range logins(u) {
 		if owner, ok := a.owners[account.CanonicalLogin(login.name)]; ok && owner != u.ID {
@@ -212,7 +212,7 @@ func logins(u *account.User) []login {
 	return all
 }
 
-// put stores a copy of u in place of what is there under its ID.
+// put stores a copy of u under its ID, and replaces the former user.
 func (a *accounts) put(u *account.User) {
 	if before, ok := a.users[u.ID]; ok {
 		a.disown(before)
@@ -239,7 +239,7 @@ func (a *accounts) load(id string) (*account.User, error) {
 	return a.copy(u), nil
 }
 
-// copy returns a User that shares nothing with u and has its permissions worked out.
+// copy returns a deep copy of u, with Permissions computed.
 func (a *accounts) copy(u *account.User) *account.User {
 	next := *u
 	next.Groups, next.UserPermissions = slices.Clone(u.Groups), slices.Clone(u.UserPermissions)
@@ -251,7 +251,7 @@ func (a *accounts) copy(u *account.User) *account.User {
 	return &next
 }
 
-// set returns the names sorted and each once, in a slice of its own.
+// set returns a sorted copy of the names without duplicates.
 func set(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)

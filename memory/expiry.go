@@ -2,21 +2,21 @@ package memory
 
 import "container/heap"
 
-// expiring is something that ends, and remembers its place in the queue it stands in.
+// expiring is an item with an end. It stores its index in the heap.
 type expiring interface {
 	comparable
 	end() int64
 	heapIndex() *int
 }
 
-// expiries is a queue of what ends, the earliest first. Each step costs the logarithm of its length.
+// expiries is a heap of items by their ends. Each operation takes the logarithm of its length.
 type expiries[T expiring] struct{ line line[T] }
 
 func (e *expiries[T]) add(item T)    { heap.Push(&e.line, item) }
 func (e *expiries[T]) update(item T) { heap.Fix(&e.line, *item.heapIndex()) }
 func (e *expiries[T]) remove(item T) { heap.Remove(&e.line, *item.heapIndex()) }
 
-// first returns what ends next, if that is not after now.
+// first returns the item that ends first, if that isn't after now.
 func (e *expiries[T]) first(now int64) (item T, ok bool) {
 	if len(e.line) == 0 || e.line[0].end() > now {
 		return item, false
@@ -24,7 +24,7 @@ func (e *expiries[T]) first(now int64) (item T, ok bool) {
 	return e.line[0], true
 }
 
-// line is the heap.Interface of expiries.
+// line implements heap.Interface.
 type line[T expiring] []T
 
 func (l line[T]) Len() int           { return len(l) }

@@ -16,9 +16,9 @@ type sessions struct {
 	byID     map[session.ID]*sessionEntry
 	byPublic map[string]*sessionEntry
 	byUser   map[string]map[*sessionEntry]struct{}
-	retired  map[session.ID]*sessionEntry // by the IDs that sessions had before rotations
+	retired  map[session.ID]*sessionEntry // by the IDs before rotations
 	ends     expiries[*sessionEntry]
-	version  uint64 // of the last write; never used twice, so a session created anew is not mistaken for its predecessor
+	version  uint64 // of the last write; never used twice, so that a session that is created again isn't mistaken for the former one
 }
 
 type sessionEntry struct {
@@ -173,7 +173,7 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return records, nil
 }
 
-// candidates narrows a query down by the best index there is for it.
+// candidates returns the entries that the best index has for a query.
 func (s *sessions) candidates(q session.Query) []*sessionEntry {
 	var found []*sessionEntry
 	switch {
@@ -222,7 +222,7 @@ func (s *sessions) taken(r *session.Record, mine *sessionEntry) bool {
 	return isID && byID != mine || isPublic && byPublic != mine
 }
 
-// retire notes the IDs under which a session is no longer known.
+// retire stores the former IDs of a session.
 func (s *sessions) retire(e *sessionEntry, ids []session.ID) {
 	for _, id := range ids {
 		if former := s.retired[id]; former != nil && former != e {

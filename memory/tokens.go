@@ -16,14 +16,14 @@ type tokens struct {
 	byID     map[token.ID]*tokenEntry
 	byPublic map[string]*tokenEntry
 	byUser   map[string]map[*tokenEntry]struct{}
-	ends     expiries[*tokenEntry] // those that end
-	created  uint64                // how many there ever were: the order of their making
+	ends     expiries[*tokenEntry] // of tokens that expire
+	created  uint64                // how many tokens were ever created
 	version  uint64                // of the last write; never used twice
 }
 
 type tokenEntry struct {
 	token.Record
-	number uint64 // in the order of making
+	number uint64 // in the order of creation
 	index  int
 }
 
@@ -60,7 +60,7 @@ func (s *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit)
 	return nil
 }
 
-// makeRoom reports whether there is room for r, after the oldest have gone if they may.
+// makeRoom reports whether r is within the limit. It deletes the oldest tokens if limit.Evict is set.
 func (s *tokens) makeRoom(r *token.Record, limit token.Limit) bool {
 	if limit.Max <= 0 {
 		return true
@@ -188,7 +188,7 @@ func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, erro
 	return records, nil
 }
 
-// candidates narrows a query down by the best index there is for it.
+// candidates returns the entries that the best index has for a query.
 func (s *tokens) candidates(q token.Query) (found []*tokenEntry) {
 	switch {
 	case q.PublicID != "":
@@ -223,7 +223,7 @@ func (s *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, 
 	return max(limit, 0), nil
 }
 
-// add stores a token, whose slices may be the caller's.
+// add stores a token, and copies its slices.
 func (s *tokens) add(e *tokenEntry) {
 	e.Record = *e.copy()
 	s.byID[e.ID], s.byPublic[e.PublicID] = e, e

@@ -28,8 +28,8 @@ func (a *accounts) Transact(ctx context.Context, do func(tx account.Tx) error) (
 	return nil
 }
 
-// accountTx works on accounts whose mutex the caller holds. What the maps hold is replaced, never changed, so that copies of
-// the maps are enough to undo it.
+// accountTx is an account.Tx on accounts whose mutex the caller holds. Values in the maps are replaced, never changed, so that
+// restoring copies of the maps rolls back.
 type accountTx struct{ a *accounts }
 
 func (t accountTx) Load(id string) (*account.User, error) { return t.a.load(id) }

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Our advisory locks. They are numbers that another program in the same database is unlikely to use.
+// The keys of advisory locks. Another program in the same database is unlikely to use these numbers.
 const (
 	lockMigration = "7020664101" // "Cloa" as a number, and one more digit
 	lockPurge     = "7020664102"
@@ -26,7 +26,7 @@ const (
 var dialect = sqlstore.Dialect{
 	Name:       "postgres",
 	Versions:   "cloakroom_migrations",
-	Unprepared: true, // pgx prepares by itself, where that is possible
+	Unprepared: true, // pgx prepares statements by itself, where that is possible
 	Bytes:      func(text string) any { return []byte(text) },
 	Unique:     func(err error) bool { return hasCode(err, "23505") },
 	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") || isReadOnly(err) }, // serialization failure, deadlock
@@ -35,7 +35,7 @@ var dialect = sqlstore.Dialect{
 	Position:   func(text, part string) string { return "position(" + part + " in " + text + ")" },
 	Holds:      func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
 	SkipLocked: " FOR UPDATE SKIP LOCKED",
-	// Not IN, which may run a query with a LIMIT and locks again for each row, and so finds more than the limit.
+	// IN may run a query with a LIMIT and locks once for each row, and so select more rows than the limit.
 	Among:   func(column, query string) string { return column + " = ANY (ARRAY(" + query + "))" },
 	GivenID: "OVERRIDING SYSTEM VALUE ",
 	RaiseID: "SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT last_value FROM users_id_seq))) " +
@@ -44,8 +44,8 @@ var dialect = sqlstore.Dialect{
 	LockRights: "LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE",
 	LockUsers:  "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
 	LockTokens: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
-	// A count waits for this server's disk and for no standby: if one is missing, what has been counted could not be given
-	// back, and a right password would be refused. A failover may forget a few failures.
+	// A commit of a counter waits for this server's disk and for no standby. If it waited for a missing standby, a reserved
+	// attempt could not be given back, and the right password would be refused. A failover may lose a few failures.
 	LockCounter: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + ")), " +
 		"set_config('synchronous_commit', 'local', true)",
 	LockSessions: "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY id FOR UPDATE",
@@ -57,22 +57,22 @@ var dialect = sqlstore.Dialect{
 		WHERE s.id = u.id AND s.seen < u.seen AND s.expires > u.seen`,
 }
 
-// hasCode reports whether err is the server's with one of these SQLSTATEs.
+// hasCode reports whether err is an error of the server with one of these SQLSTATEs.
 func hasCode(err error, codes ...string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && slices.Contains(codes, e.Code)
 }
 
-// isReadOnly reports whether the server has turned read-only. Nothing was done, and all connections to it have been left.
+// isReadOnly reports whether the server has turned read-only. Nothing was written, and all connections to it are closed.
 func isReadOnly(err error) bool { return errors.Is(err, pgdial.ErrReadOnly) }
 
-// isLost reports whether err says that the connection ended while it was in use. One that could not even be made is
-// another matter: trying again at once would not help.
+// isLost reports whether err means that the connection was lost while it was in use. It is false if no connection could be
+// made, because retrying at once doesn't help then.
 func isLost(err error) bool {
 	if _, ok := errors.AsType[*pgdial.ConnectError](err); ok {
 		return false
 	}
-	return isReadOnly(err) || hasCode(err, "57P01", "57P02", "08006") || // the server shuts down, has crashed; the pooler lost it
+	return isReadOnly(err) || hasCode(err, "57P01", "57P02", "08006") || // the server shuts down; it crashed; the pooler lost it
 		pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT)

@@ -9,10 +9,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// Migrate brings the schema of the database up to date and returns the names of the migrations it applied. All of them
-// are one transaction under a lock, so processes that start together don't get in each other's way, and one that is
-// stopped in the middle has done nothing. A schema newer than this program's is an error, and so are another program's
-// tables in our place.
+// Migrate brings the schema of the database up to date and returns the names of the migrations it applied. All migrations run
+// in one transaction under a lock, so several processes may start at once, and a process that is stopped in the middle has
+// changed nothing. A schema newer than this program's is an error, and so are tables of another program with the same names.
 func Migrate(ctx context.Context, url string) (applied []string, err error) {
 	d, err := dial(url)
 	if err != nil {
@@ -24,8 +23,8 @@ func Migrate(ctx context.Context, url string) (applied []string, err error) {
 	return applied, nil
 }
 
-// Pending returns the names of the migrations that [Migrate] would apply, and whether these are all there are because
-// nothing of ours is there yet. It changes nothing.
+// Pending returns the names of the migrations that [Migrate] would apply. empty reports whether none has been applied yet. It
+// changes nothing.
 func Pending(ctx context.Context, url string) (names []string, empty bool, err error) {
 	d, err := dial(url)
 	if err != nil {
@@ -67,12 +66,12 @@ func migrate(ctx context.Context, d *pgdial.Dialer) ([]string, error) {
 	return applied, nil
 }
 
-// apply does the work of a migration within the transaction that db's one connection is in.
+// apply runs the migrations within the transaction that db's one connection is in.
 func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 	if _, err := db.ExecContext(ctx, "SELECT pg_advisory_xact_lock("+lockMigration+")"); err != nil {
-		return nil, fmt.Errorf("wait for others who migrate: %w", err)
+		return nil, fmt.Errorf("wait for other migrations: %w", err)
 	}
-	have, err := version(ctx, db) // again: now nobody else changes it
+	have, err := version(ctx, db) // read again, now that no other process can change it
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +95,7 @@ func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 
 // version returns the version of the schema: 0 if there is none.
 func version(ctx context.Context, db *sql.DB) (have int64, err error) {
-	// Not to_regclass, which within a transaction goes on saying what it said before others had made the table.
+	// to_regclass would repeat its earlier answer within a transaction, although another process has made the table.
 	const there = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1)"
 	var migrated bool
 	if err := db.QueryRowContext(ctx, there, dialect.Versions).Scan(&migrated); err != nil {

@@ -1,10 +1,10 @@
-// Package postgres keeps everything in a PostgreSQL database.
+// Package postgres keeps all stores in a PostgreSQL database.
 //
-// What a method acknowledged is on the server's disk: a commit waits for it, and a server that won't say so is refused.
-// Any number of processes on any number of machines may use the database at once, and see each other's commits with
-// their next read. They must all talk to the primary: a standby lags, and is refused.
+// An acknowledged write is on the server's disk: a commit waits for it, and a server that doesn't guarantee this is refused.
+// Any number of processes on any number of machines may use the database at once, and each sees the others' commits with its
+// next read. All must connect to the primary: a standby lags behind, and is refused.
 //
-// A pooler such as PgBouncer may stand in between, in transaction mode too: nothing here outlives its transaction.
+// Connections may go through a pooler such as PgBouncer, also in transaction mode, because no setting outlives its transaction.
 package postgres
 
 import (
@@ -19,10 +19,10 @@ import (
 
 // DB is a set of stores in one database. It is safe for concurrent use.
 //
-// A call ends with its context, whatever the network does; the connection it used is then closed, so that nobody else
-// can read its answer. What was rolled back through no fault of its own, by a deadlock say, is tried again, and so are
-// reads whose connection was lost. A write whose connection was lost before the answer came returns an error although it
-// may have been done.
+// A call ends with its context, whatever the network does; its connection is then closed, so that no other call reads its
+// answer. Transactions that the server rolled back, for example after a deadlock, are repeated, and so are reads whose
+// connection was lost. A write whose connection was lost before the answer arrived returns an error although it may have been
+// done.
 //
 // A user's ID is never used again, not even after a deletion.
 type DB struct {
@@ -32,10 +32,10 @@ type DB struct {
 }
 
 // Open connects to the database at url (postgres://user:password@host:port/name?options, with the options of libpq) and
-// brings its schema up to date as [Migrate] does. The environment variables of libpq (PGPASSFILE, PGSSLROOTCERT …) stand in
-// for what url doesn't say. Several hosts, separated by commas, are tried one after the other, each for as long as
-// connect_timeout says (3 seconds if it says nothing), and the first that can be written is used. The option
-// pool_max_conns bounds the connections that are open at once. No error holds the password.
+// brings its schema up to date as [Migrate] does. The environment variables of libpq (PGPASSFILE, PGSSLROOTCERT …) are the
+// defaults of the options. Several hosts, separated by commas, are tried in turn, each for connect_timeout (3 seconds by
+// default), and the first that accepts writes is used. The option pool_max_conns bounds the open connections. No error holds
+// the password.
 func Open(ctx context.Context, url string) (*DB, error) {
 	d, err := dial(url)
 	if err != nil {
@@ -53,7 +53,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
-// tables are ours. What is not there yet doesn't matter.
+// tables are those of the schema. They need not exist yet.
 var tables = []string{
 	"audit", "cloakroom_migrations", "counters", "group_permissions", "groups", "health", "imports", "logins", "members", "resets",
 	"retired", "sealed", "sessions", "setup", "tokens", "user_permissions", "users",
@@ -62,8 +62,8 @@ var tables = []string{
 // dial returns what connects to the database at url.
 func dial(url string) (*pgdial.Dialer, error) { return pgdial.Open(url, tables...) }
 
-// Name returns what people may see of a database's address: neither password nor options. An error says that it is no
-// address, and holds nothing of it.
+// Name returns the address of a database without the password and the options. An error means that url is no address, and
+// quotes nothing of it.
 func Name(url string) (string, error) {
 	a, err := pgdial.Parse(url)
 	if err != nil {
@@ -75,6 +75,7 @@ func Name(url string) (string, error) {
 // Close ends all connections. The DB must not be used afterwards.
 func (db *DB) Close() error { return db.pool.Close() }
 
-// Ping reads from the database and commits a small write to it, which waits for the disk like any other: nothing less
-// tells whether sign-ins and sign-outs are possible. Callers that strangers can reach should ask at most once a second.
+// Ping reads from the database and commits a small write to it, which waits for the disk like any other write. Only such a
+// write shows that sign-ins and sign-outs are possible. A caller that answers anonymous requests should call it at most once a
+// second.
 func (db *DB) Ping(ctx context.Context) error { return db.health.Ping(ctx) }

@@ -9,20 +9,20 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
-// Settings are what decides, on the server's side, whether the promises of a [DB] hold. Each of the zero values is a worry.
+// Settings are those of a server that decide whether the promises of a [DB] hold. False is always the unsafe value.
 type Settings struct {
-	Fsync          bool // commits wait for the disk, and not only for the system
-	FullPageWrites bool // a page that a power cut has torn is mended
-	Waits          bool // synchronous_commit is on where nobody sets it; a DB sets it by itself where it can
-	NoAsync        bool // no standby takes over without what was acknowledged, as far as the server tells us
+	Fsync          bool // commits wait for the disk, and not only for the operating system
+	FullPageWrites bool // a page that was half written at a power cut is repaired
+	Waits          bool // synchronous_commit is on by default; a DB sets it where it can
+	NoAsync        bool // no standby takes over without all acknowledged commits, as far as the server reports
 	Standby        bool // no commit waits for a synchronous standby that isn't connected
-	Direct         bool // no pooler stands in between
-	Private        bool // nobody can listen on the way: it is encrypted, or doesn't leave this machine
-	Verified       bool // nobody can pose as the server, or it is on this machine
-	Ordinary       bool // the role is no superuser
+	Direct         bool // there is no pooler in between
+	Private        bool // the connection is encrypted, or stays on this machine
+	Verified       bool // the server's certificate is verified, or the server is on this machine
+	Ordinary       bool // the role isn't a superuser
 }
 
-// Inspect looks at the server of a database. A server that [Open] would refuse is an error here, too.
+// Inspect reads the settings of a database's server. A server that [Open] refuses is an error here, too.
 func Inspect(ctx context.Context, url string) (Settings, error) {
 	d, err := dial(url)
 	if err != nil {

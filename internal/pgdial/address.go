@@ -19,30 +19,30 @@ import (
 )
 
 const (
-	// connectTimeout is how long the attempt to connect to one host may take where the address doesn't say.
+	// connectTimeout bounds the attempt to connect to one host if the address has no connect_timeout.
 	connectTimeout = 3 * time.Second
 
-	minConns, maxConns = 2, 1000 // what pool_max_conns may be
+	minConns, maxConns = 2, 1000 // the bounds of pool_max_conns
 )
 
-// errAddress is all that is said of an address that can't be read: it may hold a password anywhere.
+// errAddress quotes nothing of an address that can't be parsed, because a password may be anywhere in it.
 var errAddress = errors.New("not a PostgreSQL address such as postgres://user@host:5432/name")
 
-// Address says where a database is and how to get there.
+// Address is where a database is, and how to connect to it.
 type Address struct {
 	config *pgx.ConnConfig
 	hosts  []host
-	conns  int  // open at once, at most
-	mode   bool // the address says how statements are run
+	conns  int  // the maximum of open connections
+	mode   bool // the address sets how statements are run
 }
 
-// host is one of the hosts that an address names, with the ways to talk to it: with TLS and without.
+// host is one host of an address, with the ways to connect to it: with TLS and without.
 type host struct {
-	name string // as people know it
+	name string // for people
 	ways []*pgconn.FallbackConfig
 }
 
-// Parse reads an address in the form of a URL, with libpq's options. An error holds nothing of it.
+// Parse reads an address in the form of a URL with the options of libpq. An error quotes nothing of it.
 func Parse(text string) (*Address, error) {
 	u, options, err := split(text)
 	if err != nil {
@@ -66,14 +66,14 @@ func Parse(text string) (*Address, error) {
 	switch {
 	case a.config.Database == "":
 		return nil, errors.New("the address names no database")
-	case strings.ContainsAny(a.config.Database, ":/@?&="): // a slip of the pen may have put the password there
+	case strings.ContainsAny(a.config.Database, ":/@?&="): // the password may be there by mistake
 		return nil, errAddress
 	}
 	a.fill()
 	return a, nil
 }
 
-// String returns what people may see of an address: neither password nor options.
+// String returns the address without the password and the options.
 func (a *Address) String() string {
 	var names []string
 	for _, h := range a.hosts {
@@ -82,16 +82,16 @@ func (a *Address) String() string {
 	return "postgres://" + a.config.User + "@" + strings.Join(names, ",") + "/" + a.config.Database
 }
 
-// ConnectTimeout is how long the attempt to connect may take in all: the bound of one host, for each.
+// ConnectTimeout bounds an attempt to connect: the sum of the bounds of all hosts.
 func (a *Address) ConnectTimeout() time.Duration {
 	return a.config.ConnectTimeout * time.Duration(len(a.hosts))
 }
 
-// SearchPath returns the search path that connections begin with; "": the server's.
+// SearchPath returns the search path that the address sets, or "" for the server's default.
 func (a *Address) SearchPath() string { return a.config.RuntimeParams["search_path"] }
 
-// checkTLS says which option is to blame, where that gives nothing away: a file that can't be read, or an unknown mode of
-// TLS.
+// checkTLS returns an error that names the wrong option of TLS: a file that can't be read, or an unknown mode. It quotes no
+// path.
 func checkTLS(options url.Values) error {
 	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
 		path := options.Get(name)
@@ -99,7 +99,7 @@ func checkTLS(options url.Values) error {
 			continue
 		}
 		file, err := os.Open(path)
-		if err != nil { // without the path, where a slip of the pen may have put the password
+		if err != nil { // without the path, where the password may be by mistake
 			if e, ok := errors.AsType[*fs.PathError](err); ok {
 				err = e.Err
 			}
@@ -114,7 +114,7 @@ func checkTLS(options url.Values) error {
 	return nil
 }
 
-// checkTarget refuses what would lead to a standby. A server that can't be written is never used, whatever the option says.
+// checkTarget refuses options that ask for a standby. A read-only server is never used.
 func checkTarget(options url.Values) error {
 	targets := []string{"read-write", "primary", "any"}
 	if target := options.Get("target_session_attrs"); target != "" && !slices.Contains(targets, target) {
@@ -123,7 +123,7 @@ func checkTarget(options url.Values) error {
 	return nil
 }
 
-// fill sets what the address and the environment leave open.
+// fill sets what the address and the environment don't set.
 func (a *Address) fill() {
 	c := a.config
 	if c.ConnectTimeout == 0 {
@@ -157,7 +157,7 @@ func (a *Address) fill() {
 	}
 }
 
-// by returns how to connect in one of the ways.
+// by returns the configuration for one way to connect.
 func (a *Address) by(way *pgconn.FallbackConfig) *pgx.ConnConfig {
 	c := a.config.Copy()
 	c.Host, c.Port, c.TLSConfig, c.Fallbacks = way.Host, way.Port, way.TLSConfig, nil

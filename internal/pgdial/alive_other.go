@@ -4,7 +4,7 @@ package pgdial
 
 import "github.com/jackc/pgx/v5/stdlib"
 
-// reuse asks the server after each pause whether a connection is still one.
+// reuse pings the server after a pause, to learn whether the connection still works.
 func reuse() []stdlib.OptionOpenDB {
 	return []stdlib.OptionOpenDB{stdlib.OptionShouldPing(unanswered)}
 }

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reuse looks at a connection before it is used again, which costs a system call: whatever there is to read on one that
-// waits for no answer, the server's farewell or the end of the stream, means that it is over. After a pause the server is
-// asked as well.
+// reuse checks a connection before it is used again, which costs a system call. If there is anything to read on an idle
+// connection, such as the server's last message or the end of the stream, the server has closed it. After a pause reuse also
+// pings the server.
 func reuse() []stdlib.OptionOpenDB {
 	return []stdlib.OptionOpenDB{
 		stdlib.OptionShouldPing(unanswered),
@@ -37,14 +37,14 @@ func quiet(conn net.Conn) bool {
 	}
 	raw, ok := conn.(syscall.Conn)
 	if !ok {
-		return true // there is no telling
+		return true // it can't be checked
 	}
 	file, err := raw.SyscallConn()
 	if err != nil {
 		return false
 	}
 	var read error
-	// Not file.Read, which would wait for a reader that the driver may have left waiting for the next answer.
+	// file.Read would wait for a reader of the driver that is still waiting for the next answer.
 	err = file.Control(func(fd uintptr) {
 		_, _, read = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	})

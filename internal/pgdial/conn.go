@@ -13,23 +13,23 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Conn is a connection. What a server answers that has turned read-only is [ErrReadOnly]: in a planned switch-over that is
-// the former primary, which doesn't hear any more of what ends elsewhere.
+// Conn is a connection. After the server has turned read-only, its answers become [ErrReadOnly]: in a planned switch-over it is
+// the former primary, which no longer receives revocations.
 //
-// A server of version 14 or later says with each answer when its settings have changed. Any other, and any behind a pooler,
-// is asked before each use of a connection.
+// A server of version 14 or later reports changed settings with each answer. Older servers, and servers behind a pooler, are
+// asked before each use of a connection.
 type Conn struct {
 	*stdlib.Conn
 	dialer  *Dialer
 	server  server
 	era     *era
-	refused bool // it has refused a write
+	refused bool // the server has refused a write
 }
 
-// Pooled reports whether a pooler is in between.
+// Pooled reports whether there is a pooler between the program and the server.
 func (c *Conn) Pooled() bool { return c.server.pooled }
 
-// readOnly reports whether the server has turned read-only, and has it be left by all connections if so.
+// readOnly reports whether the server has turned read-only. If so, it closes all connections to it.
 func (c *Conn) readOnly() bool {
 	conn := c.Conn.Conn().PgConn()
 	if !c.refused && conn.ParameterStatus("in_hot_standby") != "on" && conn.ParameterStatus("default_transaction_read_only") != "on" {
@@ -41,7 +41,7 @@ func (c *Conn) readOnly() bool {
 	return true
 }
 
-// judge returns the error of a call, which is ErrReadOnly if the server can't be written any more.
+// judge returns ErrReadOnly if the server has turned read-only, and otherwise the error of the call.
 func (c *Conn) judge(err error) error {
 	if refusal, ok := errors.AsType[*pgconn.PgError](err); ok && refusal.Code == "25006" { // read_only_sql_transaction
 		c.refused = true
@@ -52,7 +52,7 @@ func (c *Conn) judge(err error) error {
 	return err
 }
 
-// Over is closed when the server turns out to be read-only, on whichever connection.
+// Over is closed when any connection finds that the server has turned read-only.
 func (c *Conn) Over() <-chan struct{} { return c.era.over }
 
 // IsValid implements driver.Validator.
@@ -60,8 +60,8 @@ func (c *Conn) IsValid() bool {
 	return !c.Conn.Conn().IsClosed() && !c.readOnly() && c.era == c.dialer.era.Load()
 }
 
-// ResetSession implements driver.SessionResetter: it is called before a connection is used again. Package database/sql heeds
-// no error but driver.ErrBadConn.
+// ResetSession implements driver.SessionResetter: it is called before a connection is used again. Package database/sql ignores
+// every error but driver.ErrBadConn.
 func (c *Conn) ResetSession(ctx context.Context) error {
 	if !c.IsValid() {
 		return driver.ErrBadConn
@@ -70,7 +70,7 @@ func (c *Conn) ResetSession(ctx context.Context) error {
 		return err
 	}
 	row, err := one(ctx, c.Conn.Conn().PgConn(), recheck(c.dialer.hidden), 2)
-	if err != nil || row[0] == "on" || row[1] != "" { // the next connection says what it is
+	if err != nil || row[0] == "on" || row[1] != "" { // connecting again finds out the reason
 		return driver.ErrBadConn
 	}
 	return nil
@@ -92,7 +92,7 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return &rows{result, c}, nil
 }
 
-// rows are the answer to a query. The server tells of its settings at the end.
+// rows is the answer to a query. The server reports changed settings at its end.
 type rows struct {
 	driver.Rows
 	conn *Conn
@@ -108,14 +108,14 @@ func (r *rows) Next(into []driver.Value) error {
 
 func (r *rows) Close() error { return r.conn.judge(r.Rows.Close()) }
 
-// HangUp closes a connection that is not a pool's, and doesn't wait long for one whose other end has vanished.
+// HangUp closes a connection that isn't in a pool. It doesn't wait long if the server is unreachable.
 func (c *Conn) HangUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	_ = c.Conn.Conn().Close(ctx) // it is of no use any more, whatever happens
+	_ = c.Conn.Conn().Close(ctx) // an error changes nothing: it is closed
 }
 
-// Way tells about the way to the server: whether nobody can listen on it, and whether nobody can pose as the server.
+// Way reports whether the connection is private (encrypted, or within this machine), and whether the server is verified.
 func (c *Conn) Way() (private, verified bool) {
 	conn := c.Conn.Conn().PgConn().Conn()
 	if remote, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || remote.IP.IsLoopback() {

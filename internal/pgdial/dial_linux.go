@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unheard is how long the server's machine may leave what we sent without a sign of life. It is shorter than a request's
-// patience, so that a read on a connection that a firewall has forgotten can be tried on another.
+// unheard is TCP_USER_TIMEOUT for connections: how long sent data may stay unacknowledged. It is shorter than the timeout of a
+// request, so that a read on a connection that a firewall has dropped can be repeated on another one.
 const unheard = 3 * time.Second
 
-// control is called with each socket before it connects.
+// control sets the options of a socket before it connects.
 func control(network, _ string, socket syscall.RawConn) error {
 	if network == "unix" {
 		return nil

@@ -4,5 +4,5 @@ package pgdial
 
 import "syscall"
 
-// control leaves it to the system how long it waits for a sign of life.
+// control sets no option: the system decides how long data may stay unacknowledged.
 func control(string, string, syscall.RawConn) error { return nil }

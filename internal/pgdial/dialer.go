@@ -1,9 +1,8 @@
-// Package pgdial connects to PostgreSQL: for the stores, the feed, the checks, and the tables of a Django beside us.
+// Package pgdial connects to PostgreSQL: for the stores, the feed, the checks, and the tables of Django.
 //
-// Every connection is made by a [Dialer]. It tries the hosts of an address one after the other, each for as long as
-// connect_timeout says, and takes the first that may be written to; it refuses a server on which a promise of ours would not
-// hold; it asks a server that is away a few times a second, however many callers there are; and it closes a connection
-// whose server turns out to be read-only.
+// Every connection is made by a [Dialer]. It tries the hosts of an address in turn, each for connect_timeout, and takes the
+// first that accepts writes. It refuses a server on which a promise of a store would not hold. It probes an unreachable server
+// a few times a second, however many callers wait. It closes the connections to a server that has turned read-only.
 package pgdial
 
 import (
@@ -26,29 +25,29 @@ import (
 
 const (
 	idleTime = 5 * time.Minute // after which an unused connection is closed
-	lifetime = time.Hour       // after which any is: a server's process never gives memory back
+	lifetime = time.Hour       // after which any connection is closed: a server process never returns memory
 )
 
 // Dialer makes the connections to one database. It is a driver.Connector whose connections are of type *[Conn], and safe for
 // concurrent use.
 //
-// Straight to the server, each connection prepares a statement when it is first used. Behind a pooler it doesn't: there
-// the server's process, which would have the prepared statement, is another one for each transaction.
+// Connected directly to the server, a connection prepares a statement when it is first used. Behind a pooler it prepares
+// nothing, because there each transaction may run in another server process.
 type Dialer struct {
 	address *Address
 	hidden  string // see hidden
 	gate    reconnect.Gate
 
 	pooled    atomic.Bool         // the last connection was behind a pooler
-	preferred atomic.Int32        // the host that let us in last
-	era       atomic.Pointer[era] // connections of earlier ones are not used again
+	preferred atomic.Int32        // the host of the last successful attempt
+	era       atomic.Pointer[era] // connections of earlier eras are not used again
 }
 
-// era is the time until a server turns out to be read-only, when all connections that were begun in it are left.
+// era is the time until a server turns read-only. Then all connections of the era are closed.
 type era struct{ over chan struct{} }
 
-// New returns a Dialer. Tables are those that must be seen whole, quoted where SQL wants that: a server whose row security
-// hides rows of one from us is refused.
+// New returns a Dialer. It refuses a server on which row security hides rows of one of the tables from the user. The tables are
+// SQL identifiers, quoted where necessary.
 func New(a *Address, tables ...string) *Dialer {
 	d := &Dialer{address: a, hidden: hidden(tables)}
 	d.era.Store(&era{make(chan struct{})})
@@ -71,10 +70,10 @@ func Open(address string, tables ...string) (*Dialer, error) {
 	return New(a, tables...), nil
 }
 
-// Address returns where it leads.
+// Address returns the address of the database.
 func (d *Dialer) Address() *Address { return d.address }
 
-// Pool returns a pool of connections. It opens none yet.
+// Pool returns a pool of connections. It opens no connection yet.
 func (d *Dialer) Pool() *sql.DB {
 	db := sql.OpenDB(d)
 	db.SetMaxOpenConns(d.address.conns)
@@ -84,8 +83,8 @@ func (d *Dialer) Pool() *sql.DB {
 	return db
 }
 
-// ForFeed lets the Dialer be that of a feed: by another name at the server, and with a pool of two connections, since the
-// server takes one message at a time anyway.
+// ForFeed makes this the address of a feed: with another application_name, and with a pool of two connections, since the server
+// accepts one message at a time anyway.
 func (a *Address) ForFeed() {
 	a.config.RuntimeParams["application_name"] += " feed"
 	a.conns = 2
@@ -93,8 +92,8 @@ func (a *Address) ForFeed() {
 
 func (d *Dialer) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
 
-// Connect implements driver.Connector. While the server is away it returns a *[ConnectError] at once. An attempt doesn't
-// end with its caller: what it learns is of use to the next one.
+// Connect implements driver.Connector. While the server is unreachable it returns a *[ConnectError] at once. An attempt goes on
+// after its caller's context ends, because later callers use its result.
 func (d *Dialer) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := reconnect.Connect(ctx, &d.gate, d.dial)
 	if err != nil && err == ctx.Err() {
@@ -106,7 +105,7 @@ func (d *Dialer) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// dial tries the hosts, that which was right last time first.
+// dial tries the hosts, beginning with that of the last successful attempt.
 func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
 	era := d.era.Load()
 	var all []error
@@ -124,8 +123,8 @@ func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
 	return nil, &ConnectError{d.address, all}
 }
 
-// dialHost tries the ways to talk to a host. A way is for a server that doesn't want another; one that can't be reached by
-// the first can't be reached by the second.
+// dialHost tries the ways to connect to a host. The second way is tried if the server refuses the first, and not if the host is
+// unreachable.
 func (d *Dialer) dialHost(ctx context.Context, h host) (conn *Conn, err error) {
 	for _, way := range h.ways {
 		conn, err = d.dialWay(ctx, d.address.by(way))
@@ -136,16 +135,16 @@ func (d *Dialer) dialHost(ctx context.Context, h host) (conn *Conn, err error) {
 	return conn, err
 }
 
-// unreachable reports whether the network has failed, and not only TLS.
+// unreachable reports whether the network failed, and not only TLS.
 func unreachable(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") { // an alert of TLS
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") { // a TLS alert
 		return false
 	}
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// dialWay connects, by another kind of connection if there is a pooler where none was expected, or the other way round.
+// dialWay connects. If it finds a pooler where none was expected, or the reverse, it connects again accordingly.
 func (d *Dialer) dialWay(ctx context.Context, config *pgx.ConnConfig) (*Conn, error) {
 	for try := 1; ; try++ {
 		pooled := d.pooled.Load()
@@ -154,7 +153,7 @@ func (d *Dialer) dialWay(ctx context.Context, config *pgx.ConnConfig) (*Conn, er
 		}
 		var found server
 		config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) (err error) {
-			found, err = look(ctx, conn, d.hidden)
+			found, err = inspect(ctx, conn, d.hidden)
 			return err
 		}
 		conn, err := stdlib.GetConnector(*config, reuse()...).Connect(ctx)

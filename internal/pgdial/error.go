@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A ConnectError says that no connection could be made, and why for each host. To try again at once would not help.
+// A ConnectError means that no connection could be made, and says why for each host. Retrying at once doesn't help.
 type ConnectError struct {
 	address *Address
 	hosts   []error
@@ -21,8 +21,8 @@ func (e *ConnectError) Error() string {
 
 func (e *ConnectError) Unwrap() []error { return e.hosts }
 
-// oneLine returns what pgx says of a host, without the user and the database, on a single line: it tells on lines of their
-// own what became of each of its addresses.
+// oneLine returns the error of pgx for a host on a single line, without the user and the database. pgx uses one line for each
+// address of a host.
 func oneLine(err error) string {
 	text := err.Error()
 	if rest, ok := strings.CutPrefix(text, "failed to connect to `"); ok {

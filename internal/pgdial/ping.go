@@ -8,15 +8,13 @@ import (
 )
 
 const (
-	// pause is after how long without use a connection may have been forgotten by a firewall.
+	// pause is how long a connection may be idle before a firewall may have dropped it.
 	pause = time.Second
-	// pingTimeout is how long the server may take to say that it is there. Who asks wants another connection otherwise,
-	// and within its own time.
+	// pingTimeout bounds the server's answer to a ping. It leaves the caller time for another connection.
 	pingTimeout = time.Second
 )
 
-// unanswered asks the server after a pause whether it is still there. If it doesn't say so in time, the connection is
-// closed, and true makes the driver notice.
+// unanswered pings the server after a pause. If no answer arrives in time, it closes the connection and returns true.
 func unanswered(ctx context.Context, p stdlib.ShouldPingParams) bool {
 	if p.IdleDuration < pause {
 		return false

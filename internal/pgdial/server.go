@@ -9,15 +9,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// server is what was found out about a server when a connection was made.
+// server is what was found about a server when a connection was made.
 type server struct {
-	pooled bool // a pooler is in between, which gives itself away by a process ID of its own
-	tells  bool // it says by itself when it turns read-only: PostgreSQL 14 and later, with no pooler in between
+	pooled bool // there is a pooler in between, which is recognised by its process ID
+	tells  bool // it reports by itself that it turns read-only: PostgreSQL 14 and later, without a pooler
 }
 
-// inspection is the query that looks at a server, for the process that it gave us and the expression of [hidden]. What can
-// be set right is: a commit waits for the disk, and to leave out rows by row security is an error. Behind a pooler it
-// can't, since it would stick to the next client of the server's process.
+// inspection is the query that inspects a server, given our server process and the expression of [hidden]. It sets what it can:
+// that a commit waits for the disk, and that hiding rows by row security is an error. Behind a pooler it can't, since the
+// settings would stay for the next client of the server process.
 func inspection(pid uint32, hidden string) string {
 	return fmt.Sprintf(`SELECT pg_backend_pid(), current_setting('synchronous_commit'), current_setting('server_encoding'),
 		pg_is_in_recovery(), current_setting('transaction_read_only'), coalesce(%s, ''),
@@ -26,12 +26,12 @@ func inspection(pid uint32, hidden string) string {
 		hidden, pid)
 }
 
-// recheck is the query that looks again at what may have changed, on a server that doesn't tell.
+// recheck is the query for what may have changed, on a server that doesn't report it.
 func recheck(hidden string) string {
 	return `SELECT current_setting('transaction_read_only'), coalesce(` + hidden + `, '')`
 }
 
-// hidden is the expression for a table of which row security hides rows.
+// hidden returns the expression for a table in which row security hides rows.
 func hidden(tables []string) string {
 	if len(tables) == 0 {
 		return "''"
@@ -44,7 +44,7 @@ func hidden(tables []string) string {
 		WHERE row_security_active(to_regclass(t)::oid) LIMIT 1)`
 }
 
-// ErrReadOnly says that a server that was asked can't be written any more. Nothing it says counts.
+// ErrReadOnly means that the server has turned read-only. Its answers must not be used.
 var ErrReadOnly = errors.New("the database's server has become read-only")
 
 func hides(table string) error {
@@ -52,8 +52,8 @@ func hides(table string) error {
 		"Let the role own the tables, or run: ALTER TABLE %[1]s DISABLE ROW LEVEL SECURITY", table)
 }
 
-// look refuses a server that would break a promise.
-func look(ctx context.Context, conn *pgconn.PgConn, hidden string) (s server, err error) {
+// inspect returns an error for a server on which a promise would not hold.
+func inspect(ctx context.Context, conn *pgconn.PgConn, hidden string) (s server, err error) {
 	row, err := one(ctx, conn, inspection(conn.PID(), hidden), 7)
 	if err != nil {
 		return s, fmt.Errorf("look at the server: %w", err)

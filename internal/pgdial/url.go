@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// split reads an address. What Go's parser of URLs doesn't take, several hosts or a socket's directory in the place of a
-// host (%2Frun%2Fpostgresql), is in the options afterwards, where libpq knows it too.
+// split parses an address. Several hosts, or the directory of a socket as the host (%2Frun%2Fpostgresql), which Go's URL parser
+// rejects, are moved to the options, where libpq accepts them too.
 func split(text string) (*url.URL, url.Values, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok || scheme != "postgres" && scheme != "postgresql" {
@@ -41,7 +41,7 @@ func split(text string) (*url.URL, url.Values, error) {
 	return u, options, nil
 }
 
-// splitHosts returns the hosts and their ports, or none if Go's parser takes the text.
+// splitHosts returns the hosts and their ports, or none if Go's URL parser accepts the text.
 func splitHosts(text string) (hosts, ports []string, err error) {
 	if !strings.Contains(text, ",") && !strings.Contains(strings.ToUpper(text), "%2F") {
 		return nil, nil, nil
@@ -60,7 +60,7 @@ func splitHosts(text string) (hosts, ports []string, err error) {
 	return hosts, ports, nil
 }
 
-// With returns an address with another value of one of its options.
+// With returns the address with one option set to another value.
 func With(text, option, value string) (string, error) {
 	u, options, err := split(text)
 	if err != nil {

@@ -14,27 +14,26 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// channel is what the messages of one installation are sent on. A database may hold several, each in a schema.
+// channel is the expression for the channel's name. A database may hold several installations, each in its own schema.
 const channel = `'cloakroom_' || left(encode(sha256(convert_to(coalesce(current_schema(), ''), 'UTF8')), 'hex'), 16)`
 
 const (
-	// longestRetry is how long Listen waits at most before it connects again.
+	// longestRetry is the longest wait before Listen connects again.
 	longestRetry = reconnect.LongestPause
 )
 
-// errPooled says that a pooler is where nobody may stand.
-var errPooled = errors.New("a pooler stands between us and the server, which would keep what LISTEN brings; " +
+// errPooled means that the feed's connection goes through a pooler.
+var errPooled = errors.New("the connection goes through a pooler, where LISTEN receives nothing; " +
 	"give the server's own address: Config.Feed postgres://…")
 
-// Feed is a feed.Feed by NOTIFY and LISTEN. The server's queue of notifications is in the order of commits, one for
-// everybody.
+// Feed is a [feed.Feed] by NOTIFY and LISTEN. The server has one queue of notifications, in the order of commits.
 type Feed struct {
 	dialer *pgdial.Dialer
 	send   *sql.DB
 }
 
-// New returns the feed of the database at url, which must lead to the server itself: a pooler in transaction mode
-// brings no notifications, and Listen says so. It doesn't connect yet. Close it when done.
+// New returns the feed of the database at url, which must lead to the server directly: through a pooler Listen returns an error,
+// because a pooler in transaction mode delivers no notifications. New doesn't connect yet. Close the feed when done.
 func New(url string) (*Feed, error) {
 	a, err := pgdial.Parse(url)
 	if err != nil {
@@ -45,15 +44,16 @@ func New(url string) (*Feed, error) {
 	return &Feed{dialer: d, send: d.Pool()}, nil
 }
 
-// Close ends the connections that send. Listen has its own, which ends with its context.
+// Close closes the connections for sending. Listen has its own, which ends with its context.
 func (f *Feed) Close() error { return f.send.Close() }
 
-// Send broadcasts a message. See feed.Feed.
+// Send implements [feed.Feed].
 func (f *Feed) Send(ctx context.Context, message string) error {
 	if err := feed.Check(message); err != nil {
 		return err
 	}
-	// A server that has turned read-only would pass messages on, and a node that hears its own would believe to hear all.
+	// A read-only server would deliver messages too, and a node that receives its own would wrongly conclude that it receives
+	// all.
 	result, err := f.send.ExecContext(ctx, `SELECT pg_notify(`+channel+`, $1) WHERE current_setting('transaction_read_only') = 'off'`, message)
 	if err != nil {
 		return fmt.Errorf("send to the feed: %w", err)
@@ -64,7 +64,7 @@ func (f *Feed) Send(ctx context.Context, message string) error {
 	return nil
 }
 
-// Listen hears the feed. See feed.Feed. An error says that a pooler is in between.
+// Listen implements [feed.Feed]. An error means that there is a pooler in between.
 func (f *Feed) Listen(ctx context.Context, l feed.Listener) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, longestRetry) {
 		began := time.Now()
@@ -76,7 +76,7 @@ func (f *Feed) Listen(ctx context.Context, l feed.Listener) error {
 			return err
 		case !up:
 			l.Failed(err)
-		case time.Since(began) > longestRetry: // it was well for a while
+		case time.Since(began) > longestRetry: // it worked for a while
 			wait = 10 * time.Millisecond
 		}
 		select {
@@ -87,7 +87,7 @@ func (f *Feed) Listen(ctx context.Context, l feed.Listener) error {
 	}
 }
 
-// hear is one time of being up, if the server lets us, and reports whether it did.
+// hear listens on one connection until it is lost. up reports whether it was listening.
 func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 	conn, err := f.connect(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func (f *Feed) listen(ctx context.Context, made *pgdial.Conn) error {
 	if err := conn.QueryRow(ctx, `SELECT `+channel).Scan(&name); err != nil {
 		return err
 	}
-	// A node that has stopped reading must not hold the server's queue for ever. On a Unix socket these say nothing.
+	// A node that has stopped reading must not block the server's queue for ever. On a Unix socket these have no effect.
 	_, err := conn.Exec(ctx, `SET tcp_user_timeout = '10s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
 		SET tcp_keepalives_count = 3; LISTEN `+pgx.Identifier{name}.Sanitize())
 	return err

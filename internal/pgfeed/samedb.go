@@ -9,9 +9,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
-// CheckSameDatabase returns an error unless the feed is that of the database at url, which may lead through a pooler. On the feed of
-// another server, database or schema nobody would hear what is sent. Schema is the one that holds our tables; "": where
-// url leads by itself.
+// CheckSameDatabase returns an error unless the feed belongs to the database at url, which may lead through a pooler. Nodes would
+// not receive each other's messages on the feed of another server, database or schema. schema is the one with the program's
+// tables, or "" for the default of url.
 func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error {
 	d, err := pgdial.Open(url)
 	if err != nil {
@@ -21,7 +21,7 @@ func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error 
 	defer cancel()
 	db := d.Pool()
 	defer db.Close()
-	// What locks the number here is seen by everybody in the same database, and by nobody else.
+	// An advisory lock is visible to all connections to the same database, and to no other connection.
 	tx, err := f.send.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -40,9 +40,9 @@ func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error 
 	case err != nil:
 		return fmt.Errorf("compare %s with %s: %w", f.dialer.Address(), d.Address(), err)
 	case free:
-		return errors.New("this is not the database of Config.DB, whose nodes would not hear what is sent there")
+		return errors.New("this is not the database of Config.DB, so nodes would not receive each other's messages")
 	case its != schema:
-		return fmt.Errorf("this leads to the schema %q, and Config.DB to %q: nodes would not hear each other", its, schema)
+		return fmt.Errorf("this leads to the schema %q, and Config.DB to %q: nodes would not receive each other's messages", its, schema)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package reconnect paces the attempts to connect to a server that is away.
+// Package reconnect limits the attempts to connect to an unreachable server.
 package reconnect
 
 import (
@@ -9,32 +9,32 @@ import (
 )
 
 const (
-	// firstPause and LongestPause bound the pause between two probes of a server that is away.
+	// firstPause and LongestPause bound the pause between two probes of an unreachable server.
 	firstPause   = 10 * time.Millisecond
 	LongestPause = 250 * time.Millisecond
-	// unasked is how long probes go on although no caller wants a connection.
+	// unasked is how long probes continue while no caller wants a connection.
 	unasked = time.Second
 )
 
-// Gate stands before a server. While the server is there, callers connect as they like. From the first attempt that fails
-// until the next one that succeeds, callers get its error at once, and one probe at a time tries whether the server is
-// back. So an outage costs the server a few attempts a second, however many callers there are, and costs no caller any
-// time; and all callers are served again from the first success on.
+// Gate limits connecting to a server. While the server is reachable, callers connect freely. From the first attempt that fails
+// until the next one that succeeds, callers get its error at once, and one probe at a time tries to connect. So an outage costs
+// the server a few attempts a second, however many callers there are, and no caller waits; after the first success all callers
+// connect again.
 //
-// A Gate is safe for concurrent use. It runs nothing while the server is there, and nothing after a second in which no
-// caller wanted a connection: the next caller then tries by itself.
+// A Gate is safe for concurrent use. It runs nothing while the server is reachable, nor after a second in which no caller wanted
+// a connection: the next caller then connects by itself.
 type Gate struct {
-	// Probe connects to the server, leaves it again, and returns an error if that is impossible. It must end by itself.
+	// Probe connects to the server and disconnects, or returns an error. It must have a timeout of its own.
 	Probe func(ctx context.Context) error
 
 	mu      sync.Mutex
-	away    error     // why the server can't be reached; nil: it can
-	asked   time.Time // when a caller was turned away last
-	era     int       // grows with each success
+	away    error     // why the server is unreachable; nil: it is reachable
+	asked   time.Time // when a caller last got the error
+	era     int       // incremented at each success
 	probing bool
 }
 
-// Do runs an attempt to connect, or returns the error of an earlier one if the server is away.
+// Do calls an attempt to connect, or returns the error of an earlier one if the server is unreachable.
 func (g *Gate) Do(attempt func() error) error {
 	g.mu.Lock()
 	err, era := g.turnAway(), g.era
@@ -47,7 +47,7 @@ func (g *Gate) Do(attempt func() error) error {
 	return err
 }
 
-// Away returns the error that callers get at once; nil: they may connect.
+// Away returns the error that callers get at once, or nil if they may connect.
 func (g *Gate) Away() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -61,7 +61,7 @@ func (g *Gate) turnAway() error {
 	return g.away
 }
 
-// note learns from an attempt that began in an era. A failure says nothing if others have succeeded since it began.
+// note records the result of an attempt that began in an era. A failure is ignored if another attempt has succeeded since.
 func (g *Gate) note(err error, era int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -78,7 +78,7 @@ func (g *Gate) note(err error, era int) {
 	}
 }
 
-// probe tries until the server is back or no caller wants it any more.
+// probe tries until the server is reachable or no caller wants a connection.
 func (g *Gate) probe() {
 	for pause := firstPause; ; pause = min(2*pause, LongestPause) {
 		time.Sleep(pause)
@@ -91,7 +91,7 @@ func (g *Gate) probe() {
 	}
 }
 
-// learn notes what a probe has found, and reports whether that was the last one.
+// learn records the result of a probe, and reports whether it was the last one.
 func (g *Gate) learn(err error) (last bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -106,7 +106,7 @@ func (g *Gate) learn(err error) (last bool) {
 	return true
 }
 
-// wanted reports whether there is something to probe for, and ends the probes if there isn't.
+// wanted reports whether probes should continue, and ends them if not.
 func (g *Gate) wanted() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -117,8 +117,8 @@ func (g *Gate) wanted() bool {
 	return false
 }
 
-// Connect makes a connection behind a Gate. The attempt doesn't end with its caller: what it learns is of use to the next
-// one. It must end by itself.
+// Connect makes a connection through a Gate. The attempt goes on after its caller's context ends, because later callers use its
+// result. It must have a timeout of its own.
 func Connect[C io.Closer](ctx context.Context, g *Gate, dial func(ctx context.Context) (C, error)) (none C, err error) {
 	if err := ctx.Err(); err != nil {
 		return none, err
