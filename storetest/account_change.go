@@ -11,7 +11,7 @@ var errRefused = errors.New("refused by the callback")
 
 var accountChangeCases = []testCase[account.Store]{
 	{
-		"Change writes every field and returns the user as it then is", "Change reads a user, lets change alter it, and writes it back",
+		"Change writes every field and returns the user as stored", "Change reads a user, lets change alter it, and writes it back",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := enrolled(t, s, user("ann"))
@@ -30,7 +30,7 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"change sees the user as it is", "Change reads the user",
+		"change gets the stored user", "Change reads the user",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := user("ann")
@@ -46,7 +46,7 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"an error of change comes back as it is, and nothing is written", "an error of change is returned as it is, and nothing is written",
+		"an error of change is returned unchanged, and nothing is written", "an error of change is returned as it is, and nothing is written",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			_, err := s.Change(t.Context(), u.ID, func(u *account.User) error {
@@ -61,7 +61,7 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a panic of change writes nothing and blocks nobody", "no step is taken halfway",
+		"a panic of change writes nothing and blocks no other call", "no step is taken halfway",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			func() {
@@ -102,7 +102,7 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"Change of nobody is not found, and asks nobody", "Change: ErrNotFound",
+		"Change of a missing user is not found, and calls nothing", "Change: ErrNotFound",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			ok(t, s.Delete(t.Context(), u.ID))
@@ -124,7 +124,7 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"permissions that are written into Permissions are not given", "Permissions is computed on reading, ignored on writing",
+		"writing Permissions gives no permission", "Permissions is computed on reading, ignored on writing",
 		func(t *testing.T, s account.Store) {
 			u := user("ann")
 			u.Permissions = []string{"app.do"}

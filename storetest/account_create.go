@@ -21,7 +21,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a user of nothing but a name is a user", "zero fields are kept as they are",
+		"a user may have a name and nothing else", "zero fields are kept as they are",
 		func(t *testing.T, s account.Store) {
 			has(t, s, enrolled(t, s, &account.User{Username: "ann"}))
 		},
@@ -40,7 +40,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"no other spelling of an ID is an ID", "Load: ErrNotFound",
+		"another spelling of an ID finds no user", "Load: ErrNotFound",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			for _, id := range []string{
@@ -60,7 +60,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"Find goes by the key and not by the name", "Find returns the user whose username or e-mail has this key",
+		"Find compares the key, not the name", "Find returns the user whose username or e-mail has this key",
 		func(t *testing.T, s account.Store) {
 			enrolled(t, s, user("Ann"))
 			for _, key := range []string{"Ann", "an", "ann ", "%", "ann%", "_nn", "", "ann\x00", "\xff"} {
@@ -70,7 +70,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"odd but possible names and hashes come back as they went in", "texts are opaque to a Store",
+		"unusual names and hashes are stored exactly", "texts are opaque to a Store",
 		func(t *testing.T, s account.Store) {
 			for _, text := range []string{
 				"'; DROP TABLE users; --", `"quoted" \ %_`, "👩‍🚀", "Ærøskøbing", "שלום", "two\nlines", strings.Repeat("x", 150), "null", "[]",
@@ -83,7 +83,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"numbers keep all their digits", "times are whole seconds in 64 bits",
+		"numbers are stored exactly", "times are whole seconds in 64 bits",
 		func(t *testing.T, s account.Store) {
 			u := user("ann")
 			u.DateJoined, u.LastLogin = -1, 1<<53+1
@@ -91,7 +91,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a user who is refused leaves no trace", "Create takes effect in one step or not at all",
+		"a refused user leaves no trace", "Create takes effect in one step or not at all",
 		func(t *testing.T, s account.Store) {
 			first := user("ann")
 			first.Email = "ann@example.org"
@@ -112,7 +112,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a deleted user is gone, and the names are free", "Delete removes a user",
+		"after Delete the user is not found, and the names are free", "Delete removes a user",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := user("ann")
@@ -130,7 +130,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a name that is used again belongs to somebody else", "an ID is never used again, so what was the former user's is not the new one's",
+		"a name that is used again belongs to another user", "an ID is never used again, so what belonged to the former user doesn't belong to the new one",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			var ids []string
@@ -156,7 +156,7 @@ var accountCreateCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"what the caller does to users stays with the caller", "a Store copies what it takes and gives",
+		"changing a user after a call doesn't change the store", "a Store copies what it takes and gives",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff")
 			given := user("ann")

@@ -8,7 +8,7 @@ import (
 
 var accountListCases = []testCase[account.Store]{
 	{
-		"an empty store lists nobody", "List returns the selected users",
+		"an empty store lists no users", "List returns the selected users",
 		func(t *testing.T, s account.Store) {
 			picks(t, s, account.Query{})
 			picks(t, s, account.Query{Search: "a", After: "1", Limit: 1})
@@ -22,7 +22,7 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"pages make up the whole", "Query.After and Query.Limit are for paging",
+		"pages add up to the whole list", "Query.After and Query.Limit are for paging",
 		func(t *testing.T, s account.Store) {
 			all := crowd(t, s)
 			picks(t, s, account.Query{Limit: 5}, "u1", "u2", "u3", "u4", "u5")
@@ -33,7 +33,7 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a search finds parts of names and addresses, in whatever case", "Query.Search: part of the username, e-mail or name, without regard to case",
+		"a search finds parts of names and addresses, without regard to case", "Query.Search: part of the username, e-mail or name, without regard to case",
 		func(t *testing.T, s account.Store) {
 			for _, u := range []account.User{
 				{Username: "Miller7"}, {Username: "b", Email: "Sam.Millerton@example.org"}, {Username: "c", FirstName: "Emil"},
@@ -74,7 +74,7 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a search text is no pattern", "Query.Search: part of …",
+		"a search text is not a pattern", "Query.Search: part of …",
 		func(t *testing.T, s account.Store) {
 			for _, name := range []string{"50%", "a_b", `back\slash`, "axb", "a*b", "5000"} {
 				enrolled(t, s, &account.User{Username: name})
@@ -87,7 +87,7 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a search goes by names that were changed", "List goes by the users as they are now",
+		"a search uses the present names", "List uses the users as stored now",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			alters(t, s, u.ID, func(u *account.User) { u.Username, u.LastName = "anne", "Smith" })
@@ -96,7 +96,7 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"listed users are whole", "List returns users like Load",
+		"listed users have all fields", "List returns users like Load",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := user("ann")

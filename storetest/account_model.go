@@ -13,7 +13,7 @@ import (
 
 var accountModelCases = []testCase[account.Store]{
 	{
-		"any sequence of calls does what a map would do", "all promises together, one call after the other",
+		"any sequence of calls has the results of a map", "all promises together, one call after the other",
 		func(t *testing.T, s account.Store) {
 			rapid.Check(t, func(rt *rapid.T) {
 				ok(rt, clearAccounts(t, s))
@@ -39,7 +39,7 @@ func clearAccounts(t *testing.T, s account.Store) error {
 	return cmp.Or(err, listErr)
 }
 
-// accountModel is what the store should hold. Names come from so few that they meet, in all their spellings.
+// accountModel is what the store should hold. There are few names, in all their spellings, so that they collide.
 type accountModel struct {
 	store   account.Store
 	context *testing.T
@@ -56,7 +56,7 @@ func drawSet(rt *rapid.T, label string, from ...string) []string {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(from), 0, len(from), rapid.ID[string]).Draw(rt, label)
 }
 
-// alter draws new fields for a user; those that have no rules are drawn from few.
+// alter draws new fields for a user. Fields without rules are drawn from few values.
 func (m *accountModel) alter(rt *rapid.T, u *account.User) {
 	u.Username = m.drawName(rt, "username")
 	if u.Email = ""; rapid.Bool().Draw(rt, "with e-mail") {
@@ -68,7 +68,7 @@ func (m *accountModel) alter(rt *rapid.T, u *account.User) {
 	u.UserPermissions = drawSet(rt, "permissions", "a.p", "a.q", "b.p")
 }
 
-// refusal returns the field that is taken, and whether all groups are there.
+// refusal returns the field that is taken, and whether all groups exist.
 func (m *accountModel) refusal(u *account.User) (field string, known bool) {
 	owners := map[string]string{}
 	for _, other := range m.users {
@@ -86,7 +86,7 @@ func (m *accountModel) refusal(u *account.User) (field string, known bool) {
 	return field, known
 }
 
-// permitted reports whether a write of u was answered as it must be, and whether it was done.
+// permitted reports whether the answer to a write of u is right, and whether the write was done.
 func (m *accountModel) permitted(rt *rapid.T, u *account.User, err error) bool {
 	field, known := m.refusal(u)
 	switch {
@@ -121,7 +121,7 @@ func (m *accountModel) create(rt *rapid.T) {
 	m.users = append(m.users, m.whole(u))
 }
 
-// make creates a user by either way of doing it.
+// make creates a user by one of the two ways.
 func (m *accountModel) make(rt *rapid.T, u *account.User) error {
 	if rapid.Bool().Draw(rt, "in a step") {
 		return m.store.Transact(m.context.Context(), func(tx account.Tx) error { return tx.Create(u) })
@@ -129,7 +129,7 @@ func (m *accountModel) make(rt *rapid.T, u *account.User) error {
 	return m.store.Create(m.context.Context(), u)
 }
 
-// write changes a user by either way of doing it.
+// write changes a user by one of the two ways.
 func (m *accountModel) write(rt *rapid.T, id string, change func(*account.User) error) (u *account.User, err error) {
 	if !rapid.Bool().Draw(rt, "in a step") {
 		return m.store.Change(m.context.Context(), id, change)
@@ -216,7 +216,7 @@ func (m *accountModel) setGroup(rt *rapid.T) {
 	m.groups[name] = sortedSet(permissions)
 }
 
-// createGroup makes a group in a step, if there is none of the name, or changes it, if there is one.
+// createGroup creates a group in a transaction, or changes it if it exists.
 func (m *accountModel) createGroup(rt *rapid.T) {
 	g := account.Group{Name: rapid.SampledFrom([]string{"g", "h"}).Draw(rt, "group"), Permissions: drawSet(rt, "permissions", "a.p", "c.p", "c.q")}
 	_, there := m.groups[g.Name]

@@ -6,8 +6,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// alikes are names that a person would take for the same; the last ones of each row differ from the first by case,
-// by Unicode form or by a character that looks and means the same.
+// alikes are names that people take for the same. In each row the later ones differ from the first by case, by Unicode form, or by
+// a character that looks and means the same.
 var alikes = [][]string{
 	{"ann", "ANN", "aNn", "ａｎｎ", "ⓐⓝⓝ"},
 	{"straße", "STRASSE", "strasse", "Straße"},
@@ -52,7 +52,7 @@ var accountNameCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"nobody takes another's e-mail address as a username", "uniqueness is across usernames and e-mails (CVE-2022-39229)",
+		"another user's e-mail address can't be a username", "uniqueness is across usernames and e-mails (CVE-2022-39229)",
 		func(t *testing.T, s account.Store) {
 			victim := user("victim")
 			victim.Email = "victim@example.org"
@@ -66,7 +66,7 @@ var accountNameCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"nobody takes another's username as an e-mail address", "uniqueness is across usernames and e-mails (CVE-2022-39229)",
+		"another user's username can't be an e-mail address", "uniqueness is across usernames and e-mails (CVE-2022-39229)",
 		func(t *testing.T, s account.Store) {
 			victim := enrolled(t, s, user("victim@example.org"))
 			second := user("second")
@@ -104,7 +104,7 @@ var accountNameCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a user may write the own name differently", "a key that stays the user's is not taken",
+		"a user may change the spelling of their own name", "a key that stays the user's is not taken",
 		func(t *testing.T, s account.Store) {
 			u := user("ann")
 			u.Email = "ann@example.org"
@@ -113,7 +113,7 @@ var accountNameCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a name that was given up is free, and no longer leads to who had it", "Change moves the keys with the names",
+		"a former name is free, and no longer finds the user who had it", "Change moves the keys with the names",
 		func(t *testing.T, s account.Store) {
 			u := user("ann")
 			u.Email = "ann@example.org"

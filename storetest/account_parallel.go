@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// eachAccountCall returns every method of an account.Store as a call that would do something to the user.
+// eachAccountCall returns a call of every method of an account.Store that would change or read the user.
 func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
 		"Create":      func(ctx context.Context) error { return s.Create(ctx, user("new")) },
@@ -39,7 +39,7 @@ func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx conte
 
 var accountContextCases = []testCase[account.Store]{
 	{
-		"a call whose context has ended is an outage and does nothing", "any other error is an outage; no step is taken halfway",
+		"a call whose context has ended returns an error and does nothing", "any other error is an outage; no step is taken halfway",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := user("ann")
@@ -67,7 +67,7 @@ var accountContextCases = []testCase[account.Store]{
 
 var accountParallelCases = []testCase[account.Store]{
 	{
-		"of 32 changes at once none is lost", "no other write to this user comes between",
+		"of 32 concurrent changes none is lost", "no other write to this user comes between",
 		func(t *testing.T, s account.Store) {
 			u := user("ann")
 			u.FirstName = "0"
@@ -89,7 +89,7 @@ var accountParallelCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"of many who want one name at once one gets it", "no two users share a key",
+		"of many concurrent claims to one name one succeeds", "no two users share a key",
 		func(t *testing.T, s account.Store) {
 			for round := range 5 {
 				name := fmt.Sprintf("name%d", round)
@@ -116,7 +116,7 @@ var accountParallelCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"two who swap names at once end up with one each", "no two users share a key",
+		"two users who swap names concurrently end up with one name each", "no two users share a key",
 		func(t *testing.T, s account.Store) {
 			users := []*account.User{enrolled(t, s, user("a")), enrolled(t, s, user("b"))}
 			together(8, func(i int) {
@@ -140,7 +140,7 @@ var accountParallelCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a user who is being deleted is changed before, or not at all", "Change and Delete take effect one after the other",
+		"a change beside a deletion takes effect before it, or not at all", "Change and Delete take effect one after the other",
 		func(t *testing.T, s account.Store) {
 			for range 10 {
 				u := enrolled(t, s, user("ann"))

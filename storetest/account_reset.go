@@ -42,7 +42,7 @@ func resets(t testing.TB, s account.Store, hash [32]byte, now int64, id string) 
 
 var accountResetCases = []testCase[account.Store]{
 	{
-		"a reset secret is good once", "SpendReset changes the user and spends the secret in the same step",
+		"a reset secret works once", "SpendReset changes the user and spends the secret in the same step",
 		func(t *testing.T, s account.Store) {
 			enrolled(t, s, user("bob"))
 			u := enrolled(t, s, user("ann"))
@@ -54,7 +54,7 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"of 20 uses of a reset secret at once one counts", "SpendReset spends the secret in the same step",
+		"of 20 concurrent uses of a reset secret one succeeds", "SpendReset spends the secret in the same step",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
@@ -128,7 +128,7 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"nobody has no reset secret", "SetReset: ErrNotFound",
+		"a missing user has no reset secret", "SetReset: ErrNotFound",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))

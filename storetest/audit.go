@@ -187,7 +187,7 @@ var auditCases = []testCase[audit.Store]{
 		},
 	},
 	{
-		"a call whose context has ended is an outage and does nothing", "no step is taken halfway",
+		"a call whose context has ended returns an error and does nothing", "no step is taken halfway",
 		func(t *testing.T, s audit.Store) {
 			ok(t, s.Append(t.Context(), []*audit.Event{happened(1, "x", "", "")}))
 			for name, call := range map[string]func(ctx context.Context) error{

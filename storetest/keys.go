@@ -155,7 +155,7 @@ var keyCases = []testCase[sealed.Store]{
 		},
 	},
 	{
-		"a call whose context has ended is an outage and does nothing", "no step is taken halfway",
+		"a call whose context has ended returns an error and does nothing", "no step is taken halfway",
 		func(t *testing.T, s sealed.Store) {
 			ok(t, s.PutSealed(t.Context(), []sealed.Secret{secretOf("a", "1")}))
 			for name, call := range map[string]func(ctx context.Context) error{

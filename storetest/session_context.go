@@ -36,7 +36,7 @@ func isOutage(err error) bool {
 
 var sessionContextCases = []testCase[session.Store]{
 	{
-		"a call whose context has ended is an outage and does nothing", "any other error is an outage; no step is taken halfway",
+		"a call whose context has ended returns an error and does nothing", "any other error is an outage; no step is taken halfway",
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			for name, call := range eachSessionCall(s, r) {

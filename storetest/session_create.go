@@ -105,7 +105,7 @@ var sessionCreateCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"numbers keep all their digits", "times are whole seconds in 64 bits",
+		"numbers are stored exactly", "times are whole seconds in 64 bits",
 		func(t *testing.T, s session.Store) {
 			r := record(1, "ann")
 			r.Created, r.ReauthenticatedAt, r.Seen, r.Idle = -1, 1<<53+1, 253_402_300_800, 0

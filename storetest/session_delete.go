@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// deletes ends the test unless DeleteUser removes so many.
+// deletes ends the test unless DeleteUser removes n sessions.
 func deletes(t testing.TB, s session.Store, user string, except session.ID, want int) {
 	t.Helper()
 	n, err := s.DeleteUser(t.Context(), user, except)
@@ -22,7 +22,7 @@ type expirer interface {
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
 }
 
-// purges ends the test unless DeleteExpired removes so many.
+// purges ends the test unless DeleteExpired removes n.
 func purges(t testing.TB, s expirer, now int64, limit, want int) {
 	t.Helper()
 	n, err := s.DeleteExpired(t.Context(), now, limit)
@@ -45,7 +45,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"deleting what is not there is fine", "it is no error if there is none",
+		"deleting a missing session is no error", "it is no error if there is none",
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			ok(t, s.Delete(t.Context(), id(2)))
@@ -68,7 +68,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"DeleteUser spares the session it is told to", "… but the one with the ID except",
+		"DeleteUser keeps the session with the ID except", "… but the one with the ID except",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")
 			mine := created(t, s, 2, "ann")
@@ -78,7 +78,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"DeleteUser spares none for an ID that is nobody's or somebody else's", "… but the one with the ID except",
+		"DeleteUser deletes all if except is missing or another user's session", "… but the one with the ID except",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")
 			other := created(t, s, 2, "bob")
@@ -89,7 +89,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"DeleteUser with the zero ID spares not even a session that has it", "the zero ID spares none",
+		"DeleteUser with the zero ID keeps not even a session with that ID", "the zero ID spares none",
 		func(t *testing.T, s session.Store) {
 			r := record(1, "ann")
 			r.ID = session.ID{}
@@ -98,7 +98,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"the sessions of nobody in particular are one user's, not everybody's", "the empty user is a user for DeleteUser",
+		"the sessions of the empty user belong to one user, not to all", "the empty user is a user for DeleteUser",
 		func(t *testing.T, s session.Store) {
 			ann := created(t, s, 1, "ann")
 			created(t, s, 2, "")
@@ -107,7 +107,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a user's name is no pattern", "users are compared byte for byte",
+		"a user's ID is not a pattern", "users are compared byte for byte",
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			for _, user := range []string{"%", "a%", "_nn", "*", "ANN", "ann\x00", "an", "ann' OR '1'='1"} {
@@ -117,7 +117,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"DeleteExpired removes what ends now or earlier", "DeleteExpired removes sessions with Expires <= now",
+		"DeleteExpired removes sessions that end now or earlier", "DeleteExpired removes sessions with Expires <= now",
 		func(t *testing.T, s session.Store) {
 			for n := range 5 {
 				r := record(n, "ann")
@@ -135,7 +135,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"DeleteExpired keeps to its limit, and ends", "DeleteExpired removes at most limit sessions, and returns how many",
+		"DeleteExpired removes at most its limit", "DeleteExpired removes at most limit sessions, and returns how many",
 		func(t *testing.T, s session.Store) {
 			for n := range 25 {
 				created(t, s, n, "ann")
@@ -148,7 +148,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"DeleteExpired goes by the last use and the last change", "Expires is as Touch and Replace left it",
+		"DeleteExpired uses Expires after the last use and the last change", "Expires is as Touch and Replace left it",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")
 			b := created(t, s, 2, "ann")
@@ -162,7 +162,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a session that was kept alive hides none that has ended", "Expires is as Touch left it",
+		"a session whose end was moved doesn't hide one that has ended", "Expires is as Touch left it",
 		func(t *testing.T, s session.Store) {
 			for kept := range 5 {
 				for n := range 5 {

@@ -15,8 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// slotState is what three hangers hold: the number of the record that was written there, or 0.
-// Each write writes a number of its own, so that the number stands for the version.
+// slotState is what three session IDs hold: the number of the record that was written there, or 0. Each write has a different
+// number, which so stands for the version.
 type slotState [3]int
 
 type slotCall struct {
@@ -30,7 +30,7 @@ type slotResult struct {
 	err    error
 }
 
-// stepSlots says whether a call could have returned this in this state, and which state follows.
+// stepSlots reports whether a call can return this in this state, and returns the next state.
 func stepSlots(state slotState, call slotCall, got slotResult) (bool, slotState) {
 	now, next := state[call.hanger], state
 	switch call.op {
@@ -66,7 +66,7 @@ var slotModel = porcupine.Model{
 	},
 }
 
-// checkLinearizability lets clients work on three sessions at once and asks whether what they were told fits together.
+// checkLinearizability lets clients call the store concurrently for three sessions, and checks that the results are linearizable.
 func checkLinearizability(t *testing.T, s session.Store) {
 	for round := range 20 {
 		ok(t, clearSessions(t, s))
@@ -94,7 +94,7 @@ func recordHistory(t *testing.T, s session.Store, seed uint64) []porcupine.Opera
 	var numbers atomic.Int32
 	began := time.Now()
 	together(6, func(i int) {
-		client := hangerClient{t: t, store: s, random: rand.New(rand.NewPCG(seed, uint64(i))), numbers: &numbers}
+		client := slotClient{t: t, store: s, random: rand.New(rand.NewPCG(seed, uint64(i))), numbers: &numbers}
 		for range 12 {
 			call := client.pick()
 			start := time.Since(began)
@@ -110,8 +110,8 @@ func recordHistory(t *testing.T, s session.Store, seed uint64) []porcupine.Opera
 	return history
 }
 
-// hangerClient does calls at random and remembers the last record that it has seen on each hanger.
-type hangerClient struct {
+// slotClient makes random calls, and keeps the last record that it has seen of each session.
+type slotClient struct {
 	t       *testing.T
 	store   session.Store
 	random  *rand.Rand
@@ -119,7 +119,7 @@ type hangerClient struct {
 	known   [3]*session.Record
 }
 
-func (c *hangerClient) pick() slotCall {
+func (c *slotClient) pick() slotCall {
 	call := slotCall{op: "load", hanger: c.random.IntN(3), new: int(c.numbers.Add(1))}
 	call.to = call.hanger
 	switch n := c.random.IntN(10); {
@@ -136,9 +136,9 @@ func (c *hangerClient) pick() slotCall {
 	return call
 }
 
-func (c *hangerClient) do(call slotCall) (result slotResult) {
+func (c *slotClient) do(call slotCall) (result slotResult) {
 	ctx := c.t.Context()
-	r := record(call.new, "ann") // a public ID of its own
+	r := record(call.new, "ann") // with a different public ID
 	r.ID, r.Created = id(call.to), int64(call.new)
 	switch call.op {
 	case "create":

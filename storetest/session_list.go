@@ -8,8 +8,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// manySessions stores 30 sessions, the tens of three users in turn, in an order that is not that of their public IDs,
-// and returns them in that order.
+// manySessions stores 30 sessions, ten of each of three users, in another order than that of their public IDs. It returns them in
+// the order of their public IDs.
 func manySessions(t testing.TB, s session.Store) []*session.Record {
 	t.Helper()
 	all := make([]*session.Record, 30)
@@ -56,7 +56,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Was selects a session by the ID that it has", "Query.FormerID: the one that has this ID",
+		"FormerID selects a session by its ID", "Query.FormerID: the one that has this ID",
 		func(t *testing.T, s session.Store) {
 			all := manySessions(t, s)
 			lists(t, s, session.Query{FormerID: all[4].ID}, all[4])
@@ -65,7 +65,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Was selects a session by each ID that it had before a rotation", "the old ID leads to the session until it ends",
+		"FormerID selects a session by each ID before a rotation", "the old ID leads to the session until it ends",
 		func(t *testing.T, s session.Store) {
 			first := created(t, s, 1, "ann")
 			second := changed(first, func(r *session.Record) { r.ID = id(2) })
@@ -89,7 +89,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"former IDs of a session don't lead to what took its place", "with another public ID it is another session",
+		"former IDs of a session don't find the session that replaced it", "with another public ID it is another session",
 		func(t *testing.T, s session.Store) {
 			first := created(t, s, 1, "ann")
 			second := changed(first, func(r *session.Record) { r.ID = id(2) })
@@ -112,7 +112,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"After leaves out what comes before, and the one it names", "Query.After: only those whose public ID sorts after this one",
+		"After skips the sessions up to the one that it names", "Query.After: only those whose public ID sorts after this one",
 		func(t *testing.T, s session.Store) {
 			all := manySessions(t, s)
 			lists(t, s, session.Query{After: all[11].PublicID}, all[12:]...)
@@ -121,7 +121,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"After need not name a session that is there", "paging goes on although the last one of a page has ended",
+		"After may name a missing session", "paging goes on although the last one of a page has ended",
 		func(t *testing.T, s session.Store) {
 			all := manySessions(t, s)
 			ok(t, s.Delete(t.Context(), all[11].ID))
@@ -130,7 +130,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Limit cuts the list short", "Query.Limit: at most so many; 0: all",
+		"Limit bounds the list", "Query.Limit: at most so many; 0: all",
 		func(t *testing.T, s session.Store) {
 			all := manySessions(t, s)
 			lists(t, s, session.Query{Limit: 1}, all[0])
@@ -140,7 +140,7 @@ var sessionListCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"pages make up the whole, each session once", "After and Limit are for paging",
+		"pages add up to the whole list, each session once", "After and Limit are for paging",
 		func(t *testing.T, s session.Store) {
 			all := manySessions(t, s)
 			for _, user := range []string{"", "bob"} {
@@ -184,7 +184,7 @@ var sessionListCases = []testCase[session.Store]{
 
 var sessionCopyCases = []testCase[session.Store]{
 	{
-		"what the caller does to a record after Create stays with the caller", "a Store copies what it is given",
+		"changing a record after Create doesn't change the store", "a Store copies what it is given",
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			want := changed(r, func(*session.Record) {})
@@ -193,7 +193,7 @@ var sessionCopyCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"what the caller does to a record after Replace stays with the caller", "a Store copies what it is given",
+		"changing a record after Replace doesn't change the store", "a Store copies what it is given",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			next := changed(old, func(r *session.Record) { r.ID = id(2) })
@@ -204,7 +204,7 @@ var sessionCopyCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"what the caller does to a loaded record stays with the caller", "a Store copies what it hands out",
+		"changing a loaded record doesn't change the store", "a Store copies what it returns",
 		func(t *testing.T, s session.Store) {
 			want := created(t, s, 1, "ann")
 			got, err := s.Load(t.Context(), want.ID)
@@ -214,7 +214,7 @@ var sessionCopyCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"what the caller does to listed records stays with the caller", "a Store copies what it hands out",
+		"changing listed records doesn't change the store", "a Store copies what it returns",
 		func(t *testing.T, s session.Store) {
 			want := created(t, s, 1, "ann")
 			got, err := s.List(t.Context(), session.Query{User: "ann"})
@@ -224,7 +224,7 @@ var sessionCopyCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Replace leaves the old record as the caller had it", "the caller owns every Record it passes",
+		"Replace doesn't change the old record", "the caller owns every Record it passes",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			before := changed(old, func(*session.Record) {})

@@ -17,7 +17,7 @@ import (
 
 var sessionModelCases = []testCase[session.Store]{
 	{
-		"any sequence of calls does what a map would do", "all promises together, one call after the other",
+		"any sequence of calls has the results of a map", "all promises together, one call after the other",
 		func(t *testing.T, s session.Store) {
 			rapid.Check(t, func(rt *rapid.T) {
 				ok(rt, clearSessions(t, s))
@@ -43,13 +43,13 @@ func clearSessions(t *testing.T, s session.Store) error {
 	return err
 }
 
-// sessionModel is what the store should hold. IDs, public IDs and users come from so few that they meet.
+// sessionModel is what the store should hold. There are few IDs, public IDs and users, so that they collide.
 type sessionModel struct {
 	store   session.Store
 	context *testing.T
 	records map[session.ID]*session.Record
 	retired map[session.ID]string // public IDs of the sessions that had these IDs before rotations
-	seen    []*session.Record     // as they were at some time, for calls with what a slow request knows
+	seen    []*session.Record     // former states, for calls of slow requests
 }
 
 func (m *sessionModel) draw(rt *rapid.T) *session.Record {
@@ -123,7 +123,7 @@ func (m *sessionModel) exchange(rt *rapid.T, keepID bool) {
 	}
 }
 
-// follow notes what a replacement does to the IDs from before rotations.
+// follow applies a replacement to the IDs before rotations.
 func (m *sessionModel) follow(old, next *session.Record) {
 	switch {
 	case next.PublicID != old.PublicID:
@@ -133,7 +133,7 @@ func (m *sessionModel) follow(old, next *session.Record) {
 	}
 }
 
-// forget drops the IDs of sessions that are gone.
+// forget drops the IDs of deleted sessions.
 func (m *sessionModel) forget() {
 	maps.DeleteFunc(m.retired, func(_ session.ID, public string) bool {
 		for _, r := range m.records {
@@ -146,7 +146,7 @@ func (m *sessionModel) forget() {
 }
 
 func (m *sessionModel) touch(rt *rapid.T) {
-	// Each ID once: in what order a batch takes effect is not promised.
+	// Each ID once, because the order within a batch is not promised.
 	n := rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 4, rapid.ID[int]).Draw(rt, "ids")
 	var uses []session.Use
 	for _, n := range n {
@@ -229,7 +229,7 @@ func (m *sessionModel) deleteExpired(rt *rapid.T) {
 	if want := min(limit, len(due)); deleted != want {
 		rt.Fatalf("deleted %d, want %d", deleted, want)
 	}
-	for _, id := range due { // which of them is not promised
+	for _, id := range due { // the order is not promised
 		if _, err := m.store.Load(m.context.Context(), id); errors.Is(err, session.ErrNotFound) {
 			delete(m.records, id)
 			deleted--

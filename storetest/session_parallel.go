@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// together calls f with 0 to n-1 at the same time and waits for all.
+// together calls f concurrently with 0 to n-1, and waits for all.
 func together(n int, f func(i int)) {
 	var all sync.WaitGroup
 	start := make(chan struct{})
@@ -27,7 +27,7 @@ func together(n int, f func(i int)) {
 	all.Wait()
 }
 
-// setValue sets one key of a session's values, and tries again while others change the session.
+// setValue sets one key of a session's values, and retries while other calls change the session.
 func setValue(ctx context.Context, s session.Store, n int, key string) error {
 	for {
 		old, err := s.Load(ctx, id(n))
@@ -51,7 +51,7 @@ func setValue(ctx context.Context, s session.Store, n int, key string) error {
 
 var sessionParallelCases = []testCase[session.Store]{
 	{
-		"of parallel changes to different values all survive", "no write is lost: the later of two gets ErrConflict",
+		"of concurrent changes to different values none is lost", "no write is lost: the later of two gets ErrConflict",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")
 			together(8, func(i int) {
@@ -71,7 +71,7 @@ var sessionParallelCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"of parallel rotations one wins, and its ticket alone is live", "rotation is one step, at the version that was read",
+		"of concurrent rotations one succeeds, and only its ticket works", "rotation is one step, at the version that was read",
 		func(t *testing.T, s session.Store) {
 			for round := range 10 {
 				old := created(t, s, round*100, "ann")
@@ -96,16 +96,16 @@ var sessionParallelCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"at no moment of a rotation are both tickets live, or none", "the old ID is unknown and the new one known from one step to the next",
+		"at each moment of a rotation exactly one ticket works", "the old ID is unknown and the new one known from one step to the next",
 		rotateUnderWatch,
 	},
 	{
-		"of parallel creations of one ID one wins", "ErrExists if the ID or the public ID is taken",
+		"of concurrent creations of one ID one succeeds", "ErrExists if the ID or the public ID is taken",
 		func(t *testing.T, s session.Store) {
 			var won atomic.Int32
 			together(16, func(i int) {
 				r := record(1, fmt.Sprint(i))
-				if i%2 == 1 { // half of them with the public ID alone in common
+				if i%2 == 1 { // half of them share the public ID only
 					r.ID = id(100 + i)
 				}
 				switch err := s.Create(t.Context(), r); {
@@ -123,7 +123,7 @@ var sessionParallelCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"whatever a slow request does while the user signs out, the session is dead afterwards", "a session that was deleted stays deleted",
+		"whatever a slow request does during a sign-out, the session stays deleted", "a session that was deleted stays deleted",
 		func(t *testing.T, s session.Store) {
 			for round := range 20 {
 				r := created(t, s, round, "ann")
@@ -143,11 +143,11 @@ var sessionParallelCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a sign-in that was acknowledged before DeleteUser began is gone after it", "DeleteUser removes all sessions of a user",
+		"DeleteUser deletes every session that was acknowledged before it began", "DeleteUser removes all sessions of a user",
 		deleteUserUnderSignIns,
 	},
 	{
-		"DeleteExpired spares a session that a use has kept alive", "DeleteExpired and Touch take effect one after the other",
+		"DeleteExpired keeps a session whose end a use has moved", "DeleteExpired and Touch take effect one after the other",
 		func(t *testing.T, s session.Store) {
 			for round := range 20 {
 				created(t, s, round, "ann")
@@ -167,7 +167,7 @@ var sessionParallelCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"32 at once doing everything leave the store in order", "implementations are safe for concurrent use",
+		"32 concurrent clients that call everything leave the store consistent", "implementations are safe for concurrent use",
 		func(t *testing.T, s session.Store) {
 			together(32, func(i int) { doEverything(t, s, rand.New(rand.NewPCG(1, uint64(i)))) })
 			all, err := s.List(t.Context(), session.Query{})
@@ -185,12 +185,12 @@ var sessionParallelCases = []testCase[session.Store]{
 	},
 }
 
-// rotateUnderWatch rotates a session again and again while others look. An ID that is live proves that the one before
-// it is dead from then on, and one that is dead that the one after it was live by then.
+// rotateUnderWatch rotates a session repeatedly while other goroutines load its IDs. An ID that is found proves that the one
+// before it isn't found from then on; an ID that isn't found proves that the one after it was found by then.
 func rotateUnderWatch(t *testing.T, s session.Store) {
 	const rotations = 60
 	r := created(t, s, 0, "ann")
-	var rotated atomic.Int32 // how many rotations have been acknowledged
+	var rotated atomic.Int32 // the number of acknowledged rotations
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
@@ -222,7 +222,7 @@ func watchRotation(t *testing.T, s session.Store, n int) {
 		}
 	}
 	if _, err := s.Load(t.Context(), id(n)); errors.Is(err, session.ErrNotFound) {
-		// The new one may have been rotated away as well by now; then the one after it is live, and so on.
+		// The next ID may have been rotated away too; then the one after it is found, and so on.
 		if live, err := s.List(t.Context(), session.Query{}); err != nil || len(live) != 1 || live[0].ID == id(n) {
 			t.Errorf("the old ticket was dead, then these were live: %v (%v)", live, err)
 		}

@@ -38,7 +38,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Replace of a session that is not there creates none", "only Create creates; ErrNotFound if old is gone",
+		"Replace of a missing session creates none", "only Create creates; ErrNotFound if old is gone",
 		func(t *testing.T, s session.Store) {
 			r := record(1, "ann")
 			r.Version = "1"
@@ -74,18 +74,18 @@ var sessionReplaceCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"Replace takes back no use that came in between", "under an unchanged ID, Seen and Expires never go back",
+		"Replace loses no use in between", "under an unchanged ID, Seen and Expires never go back",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			ok(t, s.Touch(t.Context(), []session.Use{{ID: old.ID, At: 1_300, Expires: 1_800}}))
 			next := changed(old, func(r *session.Record) { r.Values = []byte(`{"a":1}`) })
-			ok(t, s.Replace(t.Context(), old, next)) // a use is no change: no conflict
+			ok(t, s.Replace(t.Context(), old, next)) // a use is not a change, so there is no conflict
 			next.Seen, next.Expires = 1_300, 1_800
 			loads(t, s, next)
 		},
 	},
 	{
-		"a rotation makes the new ID known and the old one unknown", "Replace with another ID rotates the ticket",
+		"after a rotation the new ID is found and the former one is not", "Replace with another ID rotates the ticket",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			next := changed(old, func(r *session.Record) { r.ID = id(2) })
@@ -96,7 +96,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a rotation takes Seen and Expires as they are given", "only under an unchanged ID they never go back",
+		"a rotation stores Seen and Expires as given", "only under an unchanged ID they never go back",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			next := changed(old, func(r *session.Record) { r.ID, r.Seen, r.Expires = id(2), 900, 950 })
@@ -137,7 +137,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a public ID that was given up is free", "the public ID may change as well",
+		"a former public ID is free", "the public ID may change as well",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			next := changed(old, func(r *session.Record) { r.PublicID = "another" })
@@ -150,7 +150,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a session that moved to another user is the other's", "List and DeleteUser go by the user as it is now",
+		"a session that moved to another user belongs to that user", "List and DeleteUser go by the user as it is now",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			next := changed(old, func(r *session.Record) { r.User = "bob" })
@@ -164,7 +164,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a slow request that saves after the sign-out leaves the session dead", "a session that was deleted stays deleted (CVE-2025-32441)",
+		"a slow request that saves after the sign-out doesn't restore the session", "a session that was deleted stays deleted (CVE-2025-32441)",
 		func(t *testing.T, s session.Store) {
 			slow := created(t, s, 1, "ann")
 			ok(t, s.Delete(t.Context(), id(1)))

@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// touched tells the store of one use.
+// touched writes one use.
 func touched(t testing.TB, s session.Store, n int, at, expires int64) {
 	t.Helper()
 	ok(t, s.Touch(t.Context(), []session.Use{{ID: id(n), At: at, Expires: expires}}))
@@ -33,7 +33,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a use that is noted after the sign-out leaves the session dead", "a session that was deleted stays deleted",
+		"a use that is written after the sign-out doesn't restore the session", "a session that was deleted stays deleted",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")
 			ok(t, s.Delete(t.Context(), id(1)))
@@ -58,7 +58,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a use at the moment a session ends does not revive it", "… and the session had not expired by then; it ends at Expires",
+		"a use at the moment at which a session ends doesn't restore it", "… and the session had not expired by then; it ends at Expires",
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			touched(t, s, 1, 1_502, 2_002)
@@ -83,7 +83,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a batch notes what it can and skips the rest", "unknown IDs are skipped",
+		"a batch writes the uses of known sessions and skips the others", "unknown IDs are skipped",
 		func(t *testing.T, s session.Store) {
 			a, b := created(t, s, 1, "ann"), created(t, s, 3, "ann")
 			ok(t, s.Touch(t.Context(), []session.Use{
@@ -95,7 +95,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"of two uses in one batch the later counts, in whatever order", "Touch never goes back",
+		"of two uses in one batch the later one is stored, in either order", "Touch never goes back",
 		func(t *testing.T, s session.Store) {
 			a, b := created(t, s, 1, "ann"), created(t, s, 2, "ann")
 			ok(t, s.Touch(t.Context(), []session.Use{
@@ -107,7 +107,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"an empty batch is fine", "Touch records uses, be there any or none",
+		"an empty batch is no error", "Touch records any number of uses",
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			ok(t, s.Touch(t.Context(), nil))
@@ -116,7 +116,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a batch of a thousand is noted", "uses come in batches",
+		"a batch of a thousand uses is written", "uses come in batches",
 		func(t *testing.T, s session.Store) {
 			var uses []session.Use
 			for n := range 1_000 {
@@ -139,7 +139,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"the batch stays as the caller made it", "a Store copies what it is given",
+		"Touch doesn't change the batch", "a Store copies what it is given",
 		func(t *testing.T, s session.Store) {
 			var uses []session.Use
 			for n := range 20 {

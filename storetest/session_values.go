@@ -30,7 +30,7 @@ func created(t testing.TB, s session.Store, n int, user string) *session.Record 
 	return r
 }
 
-// changed returns a copy of a record that the caller may change.
+// changed returns a deep copy of a record.
 func changed(r *session.Record, change func(r *session.Record)) *session.Record {
 	next := *r
 	next.Values = bytes.Clone(r.Values)
@@ -38,7 +38,7 @@ func changed(r *session.Record, change func(r *session.Record)) *session.Record 
 	return &next
 }
 
-// same reports whether two records are equal in every field; no values are like empty ones.
+// same reports whether two records are equal in every field. Nil values equal empty values.
 func same(a, b *session.Record) bool {
 	x, y := *a, *b
 	x.Values, y.Values = nil, nil
@@ -55,7 +55,7 @@ func loads(t testing.TB, s session.Store, want *session.Record) {
 	}
 }
 
-// gone ends the test unless the store has no such session.
+// gone ends the test if the store has the session.
 func gone(t testing.TB, s session.Store, n int) {
 	t.Helper()
 	if r, err := s.Load(t.Context(), id(n)); err == nil {

@@ -1,13 +1,13 @@
-// Package storetest holds the promises of the Store interfaces as tests that any implementation runs:
+// Package storetest has the promises of the Store interfaces as tests that every implementation runs:
 //
 //	func TestStores(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// Who implements only one of the interfaces runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed] or [Audit]. Each case is a subtest
-// with a sentence for a name, gets an empty store of its own, and says which promise is broken when it fails.
+// An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed] or [Audit]. Each case is
+// a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
-// [Faulty] wraps stores so that a chosen call fails, to test what uses them.
+// [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
 package storetest
 
 import (
@@ -29,12 +29,12 @@ import (
 type Stores struct {
 	store.Set
 
-	// Reopen closes the stores, as the end of a process would, and opens the same database anew.
-	// Nil says that nothing is meant to outlive the process; the cases about that are then not part of the list.
+	// Reopen closes the stores, as the end of a process does, and opens the same database again. Nil means that nothing
+	// outlives the process; the cases of persistence are then left out.
 	Reopen func(t *testing.T) Stores
 }
 
-// Run runs all cases. open returns empty stores, and arranges with t.Cleanup for their end.
+// Run runs all cases. open returns empty stores, and registers their end with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("sessions", func(t *testing.T) {
 		Sessions(t, func(t *testing.T) session.Store { return open(t).Sessions })
@@ -113,7 +113,7 @@ func run[S any](t *testing.T, open func(t *testing.T) S, lists ...[]testCase[S])
 	}
 }
 
-// tb is what the cases need of a *testing.T, and what a *rapid.T has as well.
+// tb has the methods of *testing.T that the cases use and *rapid.T has as well.
 type tb interface {
 	Helper()
 	Fatal(args ...any)

@@ -88,7 +88,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"an error of change comes back as it is, and nothing is written", "an error of change is returned as it is, and nothing is written",
+		"an error of change is returned unchanged, and nothing is written", "an error of change is returned as it is, and nothing is written",
 		func(t *testing.T, s throttle.Store) {
 			setCounters(t, s, []string{"a"}, some)
 			err := s.Update(t.Context(), []string{"a", "b"}, func(c []throttle.Counter) error {
@@ -102,7 +102,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"a panic of change writes nothing and blocks nobody", "no step is taken halfway",
+		"a panic of change writes nothing and blocks no other call", "no step is taken halfway",
 		func(t *testing.T, s throttle.Store) {
 			setCounters(t, s, []string{"a"}, some)
 			func() {
@@ -228,7 +228,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"a call whose context has ended is an outage and does nothing", "no step is taken halfway",
+		"a call whose context has ended returns an error and does nothing", "no step is taken halfway",
 		func(t *testing.T, s throttle.Store) {
 			setCounters(t, s, []string{"a"}, some)
 			for name, call := range map[string]func(ctx context.Context) error{

@@ -359,7 +359,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"a call whose context has ended is an outage and does nothing", "any other error is an outage",
+		"a call whose context has ended returns an error and does nothing", "any other error is an outage",
 		func(t *testing.T, s token.Store) {
 			r := issued(t, s, 1, "ann")
 			for name, call := range map[string]func(context.Context) error{

@@ -18,14 +18,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// TestPooler starts a PgBouncer in transaction mode before a server, for the length of a test, and returns where it
-// listens: HOST:PORT. It has so few connections to the server that each is many clients' in turn. settings are more of its own.
+// TestPooler starts a PgBouncer in transaction mode in front of a server, for the length of a test, and returns its address,
+// HOST:PORT. It has few connections to the server, so that many clients share each. settings are further settings of PgBouncer.
 func (s *Server) TestPooler(t testing.TB, settings ...string) (addr string) {
 	t.Helper()
 	return s.TestPoolerAs(t, "postgres", settings...)
 }
 
-// TestPoolerAs is TestPooler with connections to the server of another role.
+// TestPoolerAs is TestPooler with another role at the server.
 func (s *Server) TestPoolerAs(t testing.TB, role string, settings ...string) (addr string) {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -73,7 +73,7 @@ max_client_conn = 500
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return "", err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { // it runs as somebody else
+	if err := os.Chmod(dir, 0o755); err != nil { // it runs as another user
 		return "", err
 	}
 	command := s.program(context.WithoutCancel(t.Context()), program, file)

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// owner returns who runs the server, which refuses to run as root.
+// owner returns the user that runs the server, which refuses to run as root.
 func owner() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -35,13 +35,13 @@ func owner() (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL doesn't run as root, and there is no user postgres or nobody")
 }
 
-// Start starts the server again, on the same port and files, and waits until it serves.
+// Start starts the server again, with the same port and files, and waits until it answers.
 func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := s.start(ctx)
-		// Those of a killed server's processes that are still there end by themselves.
+		// Remaining processes of a killed server end by themselves.
 		if err == nil || !strings.Contains(err.Error(), "is still in use") || ctx.Err() != nil {
 			return err
 		}
@@ -66,13 +66,13 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.ended = make(chan struct{})
 	go func(command *exec.Cmd, ended chan struct{}) {
-		_ = command.Wait() // how it ended is in its log
+		_ = command.Wait() // the log has the reason
 		close(ended)
 	}(s.command, s.ended)
 	return s.await(ctx)
 }
 
-// await waits until the server lets somebody in.
+// await waits until the server accepts a connection.
 func (s *Server) await(ctx context.Context) error {
 	for {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
@@ -89,20 +89,20 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// Stop ends the server in the way of an operator: connections are ended, and what was committed is written.
+// Stop shuts the server down as an operator does: it ends connections and writes all commits.
 func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
 
-// Kill ends all of the server's processes with no chance to do anything about it.
+// Kill kills all processes of the server (SIGKILL).
 func (s *Server) Kill() error {
 	processes := children(s.command.Process.Pid)
 	err := s.end(syscall.SIGKILL)
 	for _, pid := range processes {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // most have noticed that the server is gone
+		_ = syscall.Kill(pid, syscall.SIGKILL) // most have ended with the server
 	}
 	return err
 }
 
-// Pause makes the server do nothing until Resume, as a machine does that is short of everything.
+// Pause stops the server's processes until Resume, as an overloaded machine could.
 func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
 
 // Resume ends what Pause began.
@@ -130,7 +130,7 @@ func (s *Server) end(signal syscall.Signal) error {
 	}
 }
 
-// children returns the processes of a server. The system knows them on Linux; elsewhere they end by themselves.
+// children returns the processes of a server on Linux. On other systems they end by themselves.
 func children(pid int) (pids []int) {
 	id := strconv.Itoa(pid)
 	list, _ := os.ReadFile(filepath.Join("/proc", id, "task", id, "children"))
@@ -149,13 +149,13 @@ func (s *Server) Close() error {
 	}
 	var err error
 	if s.command != nil && s.command.Process != nil {
-		_ = s.Resume() // or it could not be ended
+		_ = s.Resume() // a stopped process can't end
 		err = s.end(syscall.SIGQUIT)
 	}
 	return errors.Join(err, s.watcher.Close(), s.watched.Wait())
 }
 
-// MakeStandby makes the server, which is stopped, start as a standby that never hears from a primary.
+// MakeStandby makes the stopped server start as a standby that has no primary.
 func (s *Server) MakeStandby() error {
 	return os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644)
 }

@@ -12,7 +12,7 @@ import (
 // shared is the server that the tests of a process share. It ends with the process.
 var shared = sync.OnceValues(func() (*Server, error) { return New(context.Background()) })
 
-// needed skips a test where there is no PostgreSQL, unless nothing is to be left out.
+// needed skips a test if there is no PostgreSQL, or fails it if all parts are required.
 func needed(t testing.TB) {
 	t.Helper()
 	if _, err := binaries(); err != nil && os.Getenv("CLOAKROOM_TESTS_NEED_ALL") == "" {
@@ -36,7 +36,7 @@ func Test(t testing.TB) string {
 	return url
 }
 
-// Shared returns the server that the databases of Test are on. It is everybody's: leave it running.
+// Shared returns the server of the databases of Test. All tests use it, so leave it running.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	needed(t)
@@ -47,7 +47,7 @@ func Shared(t testing.TB) *Server {
 	return s
 }
 
-// TestServer returns a server of the test's own, to be stopped, killed and paused.
+// TestServer returns a server for one test, which may stop, kill and pause it.
 func TestServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	needed(t)

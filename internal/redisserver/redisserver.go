@@ -1,5 +1,5 @@
-// Package redisserver starts throw-away Redis servers, for tests and measurements: the real redis-server, on a port of
-// 127.0.0.1 and in a directory of its own, with an append-only file that waits for the disk.
+// Package redisserver starts temporary Redis servers for tests and measurements: the real redis-server, on a free port of
+// 127.0.0.1 and in its own directory, with an append-only file that is synced at each write.
 package redisserver
 
 import (
@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// patience is how long the server may take to begin and to end.
+	// patience bounds the start and the end of the server.
 	patience = 30 * time.Second
 	program  = "redis-server"
 )
 
-// Server is a redis-server. Its methods must not be called at the same time.
+// Server is a redis-server. Its methods must not be called concurrently.
 type Server struct {
-	Addr string // HOST:PORT; stays the same over Kill and Start
+	Addr string // HOST:PORT; the same after Kill and Start
 
 	dir     string
 	args    []string
@@ -33,8 +33,8 @@ type Server struct {
 	log     bytes.Buffer
 }
 
-// New makes a server that keeps its files in dir, and starts it. settings are added to its command line, such as
-// "--appendfsync", "no". Stop it when done; should this process crash, the server goes with it (on Linux).
+// New makes a server with its files in dir, and starts it. settings are added to its command line, such as
+// "--appendfsync", "no". Stop it when done. On Linux the server ends with this process, even after a crash.
 func New(ctx context.Context, dir string, settings ...string) (*Server, error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return nil, fmt.Errorf("%s is needed and not here; on Debian: apt-get install redis-server", program)
@@ -59,13 +59,13 @@ func New(ctx context.Context, dir string, settings ...string) (*Server, error) {
 	}
 }
 
-// URL returns the address as --sessions takes it.
+// URL returns the address in the form of --sessions.
 func (s *Server) URL() string { return "redis://" + s.Addr }
 
 // Socket returns the path of the server's Unix socket.
 func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
 
-// Start starts the server again, on the same port and files, and waits until it serves.
+// Start starts the server again, with the same port and files, and waits until it answers.
 func (s *Server) Start(ctx context.Context) error {
 	s.log.Reset()
 	s.command = exec.Command(program, s.args...)
@@ -76,13 +76,13 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.ended = make(chan struct{})
 	go func(command *exec.Cmd, ended chan struct{}) {
-		_ = command.Wait() // how it ended is in its log
+		_ = command.Wait() // the log has the reason
 		close(ended)
 	}(s.command, s.ended)
 	return s.await(ctx)
 }
 
-// await waits until the server answers, which it does not before it has read its files.
+// await waits until the server has read its files and answers.
 func (s *Server) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -98,7 +98,7 @@ func (s *Server) await(ctx context.Context) error {
 	return nil
 }
 
-// serves asks with the protocol's shortest question.
+// serves sends a PING.
 func serves(addr string) bool {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
@@ -119,7 +119,7 @@ func serves(addr string) bool {
 // Signal sends a signal to the server, such as SIGSTOP.
 func (s *Server) Signal(signal syscall.Signal) error { return s.command.Process.Signal(signal) }
 
-// Kill ends the server with no chance to do anything about it (SIGKILL), and waits until it is gone.
+// Kill kills the server (SIGKILL), and waits until it has ended.
 func (s *Server) Kill() {
 	if s.ended != nil {
 		_ = s.command.Process.Kill() // it may have ended
@@ -127,7 +127,7 @@ func (s *Server) Kill() {
 	}
 }
 
-// Stop ends the server as an operator would (SIGTERM), or kills it if it takes too long.
+// Stop shuts the server down (SIGTERM), or kills it if it takes too long.
 func (s *Server) Stop() error {
 	if err := s.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop %s: %w", program, err)

@@ -28,7 +28,7 @@ func checkFeedComesBack(t *testing.T, b Broadcast) {
 	}
 }
 
-// sendAnyway tries until it is done: a cut may have broken the connections that send as well.
+// sendAnyway repeats Send until it succeeds, because a cut may break the connections for sending as well.
 func sendAnyway(t *testing.T, f interface {
 	Send(context.Context, string) error
 }, m string) {
@@ -47,8 +47,8 @@ func sendAnyway(t *testing.T, f interface {
 	}
 }
 
-// checkFeedCuts counts aloud while the connections are cut, and looks whether each time of being up is an unbroken piece
-// of the count, but for numbers whose Send failed.
+// checkFeedCuts sends consecutive numbers while the connections are cut, and checks that between each Up and Down no number is
+// missing but those whose Send failed.
 func checkFeedCuts(t *testing.T, b Broadcast) {
 	sender := b.Join(t)
 	ears := []*ear{listen(t, b.Join(t)), listen(t, b.Join(t))}

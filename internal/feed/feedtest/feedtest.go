@@ -14,13 +14,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 )
 
-// Broadcast is one feed, seen from several processes.
+// Broadcast is one feed as several processes use it.
 type Broadcast struct {
-	// Join returns the feed as another process has it, with connections of its own, which end with the test.
+	// Join returns the feed of another process, with its own connections, which end with the test.
 	Join func(t *testing.T) feed.Feed
 
-	// Cut breaks the connections of everybody who listens, as a network or the server would; those that follow are as good
-	// as ever. Nil says that there is nothing to break; the cases about that are then not part of the list.
+	// Cut breaks the connections of all listeners, as the network or the server could; later connections work. Nil means that
+	// there are no connections; the cases of cuts are then left out.
 	Cut func(t *testing.T)
 }
 
@@ -41,20 +41,20 @@ const (
 var feedCases = []testCase{
 	{"every listener hears every message in one order", promiseOrder, checkFeedOrder},
 	{"a message comes after those that were sent before it on other nodes", promiseOrder, checkFeedFollows},
-	{"whoever is up hears the next message", promiseEach, checkFeedUp},
-	{"a listener that comes later hears all from then on", promiseEach, checkFeedLate},
-	{"a message arrives as it was sent", promiseEach, checkFeedTexts},
-	{"what is no message is refused", "feed.Feed.Send: a message that Check accepts", checkFeedRefuses},
-	{"sending needs no listener", "feed.Feed.Send: whether or not anybody listens", checkFeedAlone},
+	{"a listener that is up hears the next message", promiseEach, checkFeedUp},
+	{"a later listener hears all messages from then on", promiseEach, checkFeedLate},
+	{"a message arrives unchanged", promiseEach, checkFeedTexts},
+	{"an invalid message is refused", "feed.Feed.Send: a message that Check accepts", checkFeedRefuses},
+	{"sending needs no listener", "feed.Feed.Send: whether or not there is a listener", checkFeedAlone},
 	{"the end of the context ends Send and Listen", promiseCalls, checkFeedEnd},
 	{"a listener's functions are called one at a time", promiseCalls, checkFeedCalls},
 	{"the same feed can be listened to again", "feed.Feed: to begin anew, it calls Listen again", checkFeedAgain},
 }
 
-// feedPatience is how long anything may take.
-const feedPatience = 20 * time.Second
+// feedPatience bounds every wait; only a hang reaches it.
+const feedPatience = 60 * time.Second
 
-// ear listens and writes down what it hears.
+// ear is a listener that records what it hears.
 type ear struct {
 	t     *testing.T
 	end   context.CancelFunc
@@ -82,7 +82,7 @@ func listen(t *testing.T, f feed.Feed) *ear {
 	return e
 }
 
-// note counts the calls that are under way and changes what is written down.
+// note records a call, and checks that calls don't overlap.
 func (e *ear) note(change func()) {
 	if e.calls.Add(1) > 1 {
 		defer func() { e.wrong = "two functions are called at once" }()
@@ -132,7 +132,7 @@ func (e *ear) failed(err error) {
 	})
 }
 
-// wait ends the test unless the condition, which is asked under the lock, holds in time.
+// wait waits until the condition holds, which it evaluates under the lock. At the bound it ends the test.
 func (e *ear) wait(what string, holds func() bool) {
 	e.t.Helper()
 	over := time.After(feedPatience)
@@ -151,12 +151,12 @@ func (e *ear) wait(what string, holds func() bool) {
 		case err := <-e.done:
 			e.t.Fatalf("Listen returned %v while the test waited for %s", err, what)
 		case <-over:
-			e.t.Fatalf("waited %v in vain for %s; %d messages were heard", feedPatience, what, heard)
+			e.t.Fatalf("%v passed without %s; %d messages were heard", feedPatience, what, heard)
 		}
 	}
 }
 
-// hears waits until the last message is this one, and returns all.
+// hears waits for a message, and returns all messages.
 func (e *ear) hears(last string) []string {
 	e.t.Helper()
 	e.wait("the message "+last, func() bool { return slices.Contains(e.heard, last) })
@@ -165,7 +165,7 @@ func (e *ear) hears(last string) []string {
 	return slices.Clone(e.heard)
 }
 
-// stop ends Listen and sees that it does so in peace.
+// stop ends Listen, and checks that it returns nil after Down.
 func (e *ear) stop() {
 	e.end()
 	select {
@@ -270,7 +270,7 @@ func checkFeedLate(t *testing.T, b Broadcast) {
 				return
 			default:
 				send(t, sender, fmt.Sprintf("m %d", sent.Add(1)))
-				time.Sleep(time.Millisecond) // a feed may drop a listener who falls behind by thousands
+				time.Sleep(time.Millisecond) // a feed may drop a listener that is thousands of messages behind
 			}
 		}
 	})
@@ -333,7 +333,7 @@ func checkFeedRefuses(t *testing.T, b Broadcast) {
 func checkFeedAlone(t *testing.T, b Broadcast) {
 	f := b.Join(t)
 	for range 10 {
-		send(t, f, "to nobody")
+		send(t, f, "without listeners")
 	}
 	e := listen(t, f)
 	send(t, f, "end")
