@@ -41,7 +41,7 @@ func count(t testing.TB, url, query string) (n int) {
 	return n
 }
 
-// hold locks the tables against everybody until release.
+// hold locks the tables exclusively until release.
 func hold(t testing.TB, url string) (release func()) {
 	t.Helper()
 	conn := connect(t, url)

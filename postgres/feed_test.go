@@ -39,7 +39,7 @@ func TestFeed(t *testing.T) {
 	})
 }
 
-// TestAFeedOutOfReachSaysWhy: who can't come up is told, and goes on trying. Nobody reads the password there.
+// TestAFeedOutOfReachSaysWhy: a listener that can't connect gets the reason, without the password, and tries again.
 func TestAFeedOutOfReachSaysWhy(t *testing.T) {
 	server := pgserver.TestServer(t)
 	url := strings.Replace(server.URL("postgres"), "postgres@", "postgres:cl0akr00m@", 1)
@@ -61,7 +61,7 @@ func TestAFeedOutOfReachSaysWhy(t *testing.T) {
 				t.Errorf("it failed: %v", err)
 			}
 		case <-ctx.Done():
-			t.Fatal("nobody was told")
+			t.Fatal("Failed was not called")
 		}
 	}
 	if err := server.Start(ctx); err != nil {
@@ -78,7 +78,7 @@ func TestAFeedOutOfReachSaysWhy(t *testing.T) {
 	}
 }
 
-// TestAFeedServesOneDatabase: on the feed of another, or of another schema of the same, nobody would hear what ends.
+// TestAFeedServesOneDatabase: on the feed of another database, or of another schema, nodes would not receive each other's messages.
 func TestAFeedServesOneDatabase(t *testing.T) {
 	url, other := pgserver.Test(t), pgserver.Test(t)
 	pooler := pgserver.Shared(t).TestPooler(t)

@@ -208,7 +208,7 @@ func TestNobodyNoticesConnectionsThatEndedAtRest(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatEndedAtRestIsNotUsed, not even for what nobody would do again.
+// TestAConnectionThatEndedAtRestIsNotUsed, not even for a statement that can't be repeated.
 func TestAConnectionThatEndedAtRestIsNotUsed(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)
@@ -268,7 +268,7 @@ func blocked(t *testing.T, url string, call func() error) (err error) {
 	return err
 }
 
-// TestAWriteWithUnknownOutcomeIsAnError: nobody can tell whether a session was made when the connection was lost, so it is
+// TestAWriteWithUnknownOutcomeIsAnError: it is unknown whether a session was made when the connection was lost, so it is
 // not made a second time. What may be done twice is.
 func TestAWriteWithUnknownOutcomeIsAnError(t *testing.T) {
 	url := pgserver.Test(t)
@@ -299,7 +299,7 @@ func TestAWriteWithUnknownOutcomeIsAnError(t *testing.T) {
 	}
 }
 
-// TestADeadlockIsTriedAgain: the database ends one of two transactions that wait for each other. Nobody is told.
+// TestADeadlockIsTriedAgain: the database rolls back one of two transactions that wait for each other. No caller gets an error.
 func TestADeadlockIsTriedAgain(t *testing.T) {
 	url := pgserver.Test(t)
 	sql(t, url, `ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET deadlock_timeout = '1500ms'`)

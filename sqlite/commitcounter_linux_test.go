@@ -114,7 +114,7 @@ func TestItsOwnCommitsAreNotThoseOfOthers(t *testing.T) {
 			}
 			all, others := seen(t, c)
 			if others != before {
-				t.Fatalf("%s: counted as somebody else's", name)
+				t.Fatalf("%s: counted as a commit of another process", name)
 			}
 			last = all
 		}

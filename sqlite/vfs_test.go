@@ -45,7 +45,7 @@ type shimVFS struct {
 type openFile struct {
 	path    string
 	methods *sqlite3.Tsqlite3_io_methods // SQLite's own
-	watcher watcher                      // nil: nobody's
+	watcher watcher                      // nil: there is none
 }
 
 // at reads a C address.

@@ -57,7 +57,7 @@ var accountChangeCases = []testCase[account.Store]{
 				t.Fatalf("error is %v", err)
 			}
 			has(t, s, u)
-			nobody(t, s, "eve")
+			absent(t, s, "eve")
 		},
 	},
 	{
@@ -97,8 +97,8 @@ var accountChangeCases = []testCase[account.Store]{
 			})
 			fails(t, err, account.ErrNotFound)
 			has(t, s, u)
-			nobody(t, s, "a@example.org")
-			nobody(t, s, "anne")
+			absent(t, s, "a@example.org")
+			absent(t, s, "anne")
 		},
 	},
 	{

@@ -105,8 +105,8 @@ var accountCreateCases = []testCase[account.Store]{
 			if second.ID != "" || third.ID != "" {
 				t.Fatalf("IDs are %q and %q", second.ID, third.ID)
 			}
-			nobody(t, s, "bob")
-			nobody(t, s, "cy")
+			absent(t, s, "bob")
+			absent(t, s, "cy")
 			picks(t, s, account.Query{}, "ann")
 			enrolled(t, s, user("bob"))
 		},
@@ -122,8 +122,8 @@ var accountCreateCases = []testCase[account.Store]{
 			ok(t, s.Delete(t.Context(), u.ID))
 			_, err := s.Load(t.Context(), u.ID)
 			fails(t, err, account.ErrNotFound)
-			nobody(t, s, "ann")
-			nobody(t, s, "ann@example.org")
+			absent(t, s, "ann")
+			absent(t, s, "ann@example.org")
 			picks(t, s, account.Query{}, "bob")
 			has(t, s, other)
 			fails(t, s.Delete(t.Context(), u.ID), account.ErrNotFound)

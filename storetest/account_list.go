@@ -65,8 +65,8 @@ var accountListCases = []testCase[account.Store]{
 			picks(t, s, account.Query{Group: "staff"}, "ann", "carl", "dora")
 			picks(t, s, account.Query{Group: "staff", Search: "CARL", Limit: 1}, "carl")
 			picks(t, s, account.Query{Group: "staff", Limit: 2}, "ann", "carl")
-			for _, nobody := range []string{"Staff", "staff ", "nobody", "a\x00b", "\xff"} {
-				picks(t, s, account.Query{Group: nobody})
+			for _, missing := range []string{"Staff", "staff ", "nobody", "a\x00b", "\xff"} {
+				picks(t, s, account.Query{Group: missing})
 			}
 			ok(t, s.DeleteGroup(t.Context(), "staff"))
 			picks(t, s, account.Query{Group: "staff"})

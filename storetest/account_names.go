@@ -48,7 +48,7 @@ var accountNameCases = []testCase[account.Store]{
 					taken(t, s.Create(t.Context(), second), "email")
 				}
 			}
-			nobody(t, s, "second")
+			absent(t, s, "second")
 		},
 	},
 	{
@@ -100,7 +100,7 @@ var accountNameCases = []testCase[account.Store]{
 			a, b := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
 			has(t, s, a)
 			has(t, s, b)
-			nobody(t, s, "")
+			absent(t, s, "")
 		},
 	},
 	{
@@ -120,8 +120,8 @@ var accountNameCases = []testCase[account.Store]{
 			enrolled(t, s, u)
 			u = alters(t, s, u.ID, func(u *account.User) { u.Username, u.Email = "anne", "" })
 			has(t, s, u)
-			nobody(t, s, "ann")
-			nobody(t, s, "ann@example.org")
+			absent(t, s, "ann")
+			absent(t, s, "ann@example.org")
 			other := user("ann@example.org")
 			other.Email = "ann"
 			has(t, s, enrolled(t, s, other))

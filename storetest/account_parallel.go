@@ -156,8 +156,8 @@ var accountParallelCases = []testCase[account.Store]{
 						t.Error(err)
 					}
 				})
-				nobody(t, s, "ann")
-				nobody(t, s, "ann@example.org")
+				absent(t, s, "ann")
+				absent(t, s, "ann@example.org")
 				picks(t, s, account.Query{})
 			}
 		},

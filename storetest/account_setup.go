@@ -21,7 +21,7 @@ func spent(t testing.TB, s account.Store, hash [32]byte, now int64) {
 	t.Helper()
 	u := user("late")
 	fails(t, s.CreateFirst(t.Context(), u, hash, now), account.ErrSetupSpent)
-	nobody(t, s, "late")
+	absent(t, s, "late")
 	if u.ID != "" {
 		t.Fatalf("ID is %q", u.ID)
 	}
@@ -49,7 +49,7 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a wrong secret makes nobody and leaves the right one valid", "the set-up secret with this hash",
+		"a wrong secret creates no user and leaves the right one valid", "the set-up secret with this hash",
 		func(t *testing.T, s account.Store) {
 			ok(t, s.SetSetup(t.Context(), secret, 2_000))
 			spent(t, s, otherSecret, 1_000)
@@ -67,7 +67,7 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"while there is a user the secret makes nobody", "in one step with checking that there is none yet",
+		"while there is a user the secret creates no user", "in one step with checking that there is none yet",
 		func(t *testing.T, s account.Store) {
 			ok(t, s.SetSetup(t.Context(), secret, 2_000))
 			u := enrolled(t, s, user("ann"))
@@ -112,7 +112,7 @@ var accountSetupCases = []testCase[account.Store]{
 				}
 			})
 			if first.Load() == nil {
-				t.Fatal("nobody was first")
+				t.Fatal("no call succeeded")
 			}
 			has(t, s, first.Load())
 			picks(t, s, account.Query{}, first.Load().Username)

@@ -50,13 +50,13 @@ var accountTransactCases = []testCase[account.Store]{
 			transacts(t, s, every(u.ID))
 			u.Username, u.Groups, u.UserPermissions, u.Permissions = "anna", []string{"new", "staff"}, []string{"app.do"}, []string{"app.do", "app.hear", "app.new"}
 			has(t, s, u)
-			nobody(t, s, "ann")
+			absent(t, s, "ann")
 			made, err := s.Find(t.Context(), "new")
 			ok(t, err)
 			may(t, s, made.ID, "app.hear")
 			resets(t, s, secret, 1_000, u.ID)
 			transacts(t, s, func(tx account.Tx) error { return tx.Delete(u.ID) })
-			nobody(t, s, "anna")
+			absent(t, s, "anna")
 		},
 	},
 	{
@@ -76,8 +76,8 @@ var accountTransactCases = []testCase[account.Store]{
 			fails(t, s.Transact(t.Context(), func(tx account.Tx) error { return errors.Join(tx.Delete(u.ID), errUndo) }), errUndo)
 			u.Groups, u.Permissions = []string{"others", "staff"}, []string{"app.list", "app.see"}
 			has(t, s, u)
-			nobody(t, s, "anna")
-			nobody(t, s, "new")
+			absent(t, s, "anna")
+			absent(t, s, "new")
 			void(t, s, secret, 1_000)
 			groups, err := s.Groups(t.Context())
 			ok(t, err)
@@ -142,11 +142,11 @@ var accountTransactCases = []testCase[account.Store]{
 				do   func(tx account.Tx) error
 				want error
 			}{
-				"load of nobody":                {func(tx account.Tx) error { _, err := tx.Load(gone); return err }, account.ErrNotFound},
+				"load of no user":               {func(tx account.Tx) error { _, err := tx.Load(gone); return err }, account.ErrNotFound},
 				"load of no ID":                 {func(tx account.Tx) error { _, err := tx.Load("ann"); return err }, account.ErrNotFound},
-				"change of nobody":              {func(tx account.Tx) error { next := *u; next.ID = gone; return tx.Change(&next) }, account.ErrNotFound},
-				"deletion of nobody":            {func(tx account.Tx) error { return tx.Delete(gone) }, account.ErrNotFound},
-				"reset of nobody":               {func(tx account.Tx) error { return tx.SetReset(gone, secret, 2_000) }, account.ErrNotFound},
+				"change of no user":             {func(tx account.Tx) error { next := *u; next.ID = gone; return tx.Change(&next) }, account.ErrNotFound},
+				"deletion of no user":           {func(tx account.Tx) error { return tx.Delete(gone) }, account.ErrNotFound},
+				"reset of no user":              {func(tx account.Tx) error { return tx.SetReset(gone, secret, 2_000) }, account.ErrNotFound},
 				"a group that isn't there":      {func(tx account.Tx) error { _, err := tx.Group("STAFF"); return err }, account.ErrNotFound},
 				"a group that no name can be":   {func(tx account.Tx) error { _, err := tx.Group("a\x00b"); return err }, account.ErrNotFound},
 				"change of no group":            {func(tx account.Tx) error { return tx.ChangeGroup(account.Group{Name: "nowhere"}) }, account.ErrNotFound},
@@ -248,7 +248,7 @@ var accountTransactCases = []testCase[account.Store]{
 	{
 		"what is judged in a step holds when it writes", "Transact: nothing that do has read is changed by another write",
 		func(t *testing.T, s account.Store) {
-			// Two members of a group, of whom each takes the other out as long as they are a member themselves: one stays.
+			// Two members of a group each remove the other, as long as they are members themselves. One stays.
 			// Beside them the group is lost and given back, and who had no right by it has taken no one out.
 			grouped(t, s, "staff", "app.rule")
 			grouped(t, s, "left")
@@ -302,7 +302,7 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a right that was taken away is not brought back by whoever had it", "Transact: nothing that do has read is changed by another write",
+		"a right that was taken away isn't given back by a user who had it", "Transact: nothing that do has read is changed by another write",
 		func(t *testing.T, s account.Store) {
 			u := user("ann")
 			grouped(t, s, "staff", "app.rule")

@@ -59,8 +59,8 @@ func has(t testing.TB, s account.Store, want *account.User) {
 	}
 }
 
-// nobody ends the test unless no user has the name.
-func nobody(t testing.TB, s account.Store, name string) {
+// absent ends the test if a user has the name.
+func absent(t testing.TB, s account.Store, name string) {
 	t.Helper()
 	u, err := s.Find(t.Context(), account.CanonicalLogin(name))
 	if err == nil {
@@ -69,7 +69,7 @@ func nobody(t testing.TB, s account.Store, name string) {
 	fails(t, err, account.ErrNotFound)
 }
 
-// taken ends the test unless err says that this field is somebody's.
+// taken ends the test unless err is a TakenError of this field.
 func taken(t tb, err error, field string) {
 	t.Helper()
 	var e *account.TakenError

@@ -119,7 +119,7 @@ var groupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a deleted group is no longer anybody's", "DeleteGroup removes a group; its members lose it",
+		"a deleted group has no members", "DeleteGroup removes a group; its members lose it",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			grouped(t, s, "others", "app.hear")
@@ -147,7 +147,7 @@ var groupCases = []testCase[account.Store]{
 			u := user("ann")
 			u.Groups = []string{"staff", "STAFF"}
 			fails(t, s.Create(t.Context(), u), account.ErrNotFound)
-			nobody(t, s, "ann")
+			absent(t, s, "ann")
 		},
 	},
 	{

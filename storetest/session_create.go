@@ -16,7 +16,7 @@ var sessionCreateCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"an ID that nobody created is not found", "Load: ErrNotFound if there is none",
+		"an ID that was never created is not found", "Load: ErrNotFound if there is none",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")
 			gone(t, s, 2)

@@ -47,7 +47,7 @@ var (
 
 var throttleCases = []testCase[throttle.Store]{
 	{
-		"a counter that nobody set is zero", "a missing one is zero",
+		"a counter that was never set is zero", "a missing one is zero",
 		func(t *testing.T, s throttle.Store) { counts(t, s, []string{"a", "b"}, none, none) },
 	},
 	{

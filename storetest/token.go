@@ -148,7 +148,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"with Evict the oldest make room, and nobody else's", "Limit.Evict: the oldest make room",
+		"with Evict the oldest tokens of the same user and kind are deleted", "Limit.Evict: the oldest make room",
 		func(t *testing.T, s token.Store) {
 			other, knox := issued(t, s, 90, "bob"), issued(t, s, 91, "ann", ofKind(token.Knox))
 			limit := token.Limit{Max: 3, Now: 1_500, Evict: true}

@@ -116,8 +116,8 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// Transact is fenced if it changes what may be cached. What it does can't be known before it is done, so
-// it is begun without a fence and undone, and begun again behind one; and once more if it does something else then.
+// Transact is fenced if it changes what may be cached. What it changes is known only after do has run, so it runs first without a
+// fence, is rolled back, and runs again behind a fence. If it changes something else then, it runs once more.
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	var fenced []fence.Key
 	run := func(ctx context.Context) error {
@@ -144,12 +144,12 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 	return err
 }
 
-// covers reports whether all that changed is fenced.
+// covers reports whether all changed keys are fenced.
 func covers(fenced, changed []fence.Key) bool {
 	return !slices.ContainsFunc(changed, func(k fence.Key) bool { return !slices.Contains(fenced, k) })
 }
 
-// watchedTx notes what a step changes of what may be cached. That a user or group is new needs no note: absence isn't cached.
+// watchedTx records the keys of what a transaction changes. New users and groups need no key, because absence isn't cached.
 type watchedTx struct {
 	account.Tx
 	keys []fence.Key

@@ -205,7 +205,7 @@ func (s gatedSessions) Load(ctx context.Context, id session.ID) (*session.Record
 	return through(s.gate, "Load", func() (*session.Record, error) { return s.Store.Load(ctx, id) })
 }
 
-// Delete is done even if nobody waits for it any more, as it may be by a server at the other end of a network.
+// Delete is done even after its caller has stopped waiting, as a server across a network may do it.
 func (s gatedSessions) Delete(ctx context.Context, id session.ID) error {
 	ctx = context.WithoutCancel(ctx)
 	_, err := through(s.gate, "Delete", func() (int, error) { return 0, s.Store.Delete(ctx, id) })

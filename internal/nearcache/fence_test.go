@@ -16,7 +16,7 @@ func TestAnEndIsKnownEverywhereAtOnce(t *testing.T) {
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		if took := c.nodes[1].end(id); took > 10*time.Millisecond {
-			t.Errorf("it took %v although everybody answers", took)
+			t.Errorf("it took %v although all nodes answer", took)
 		}
 		for i, m := range c.nodes {
 			if m.valid(id) {
@@ -368,7 +368,7 @@ func TestWithoutAFeedNothingIsWritten(t *testing.T) {
 			t.Fatalf("the error is %v", err)
 		}
 		if !c.nodes[1].valid(id) {
-			t.Error("the session has ended although nobody could be told")
+			t.Error("the session has ended although the notice could not be sent")
 		}
 	})
 }

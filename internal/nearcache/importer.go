@@ -12,8 +12,8 @@ import (
 // fencedAtOnce is how many users are changed behind one fence, which doesn't hold for long.
 const fencedAtOnce = 25
 
-// Importer returns the importer of the store that [Cache.Accounts] wraps, with a fence before what it changes. Where
-// somebody is changed, it takes over users in several steps.
+// Importer returns the importer of the store that [Cache.Accounts] wraps, with a fence for the users that it changes. If it
+// changes any, it imports in several transactions.
 func (c *Cache) Importer(store userimport.Importer) userimport.Importer { return importer{store, c} }
 
 type importer struct {
@@ -21,8 +21,8 @@ type importer struct {
 	cache *Cache
 }
 
-// Import is fenced where it changes somebody; who is new is in no memory. Which of them that is can't be known before it
-// is done, so it is begun without a fence.
+// Import is fenced if it changes users; new users are in no cache. Which users it changes is known only afterwards, so it runs
+// first without a fence, and is rolled back if it needed one.
 func (i importer) Import(
 	ctx context.Context, users []userimport.Imported, later bool, agree func([]userimport.Result) error,
 ) ([]userimport.Result, error) {
@@ -42,8 +42,8 @@ func (i importer) Import(
 	return results, nil
 }
 
-// fenced takes over a few users behind a fence of these keys; without one, if there are none. What another import has changed
-// meanwhile may want a wider fence.
+// fenced imports a few users behind the fence of these keys, or without a fence if there are none. If another import has changed
+// more meanwhile, it adds keys and runs again.
 func (i importer) fenced(
 	ctx context.Context, keys []fence.Key, users []userimport.Imported, later bool, agree func([]userimport.Result) error,
 ) (results []userimport.Result, err error) {
@@ -64,7 +64,7 @@ func (i importer) fenced(
 	}
 }
 
-// behind takes over users if all that it changes are under the keys that are fenced. [errFence]: they are not.
+// behind imports users, or returns [errFence] and changes nothing if it would change a user who isn't fenced.
 func (i importer) behind(
 	ctx context.Context, fenced []fence.Key, users []userimport.Imported, later bool, agree func([]userimport.Result) error,
 ) ([]userimport.Result, error) {
@@ -81,7 +81,7 @@ func (i importer) behind(
 	})
 }
 
-// changed returns the keys of those who were changed and are not fenced.
+// changed returns the keys of the changed users that are not fenced.
 func changed(results []userimport.Result, fenced []fence.Key) (keys []fence.Key) {
 	for _, r := range results {
 		if !r.Changed {

@@ -66,7 +66,7 @@ func TestEveryStartHasANameOfItsOwn(t *testing.T) {
 	})
 }
 
-// TestADeafNodeBeginsAnew: its connection is dead, and nobody says so.
+// TestADeafNodeBeginsAnew: a node whose connection is dead without an error connects again.
 func TestADeafNodeBeginsAnew(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -168,7 +168,7 @@ func (c *cluster) addUser() string {
 	return u.ID
 }
 
-// viewUser returns nil for nobody.
+// viewUser returns nil if there is no such user.
 func (m *member) viewUser(id string) *account.User {
 	m.t.Helper()
 	u, err := account.View(m.t.Context(), m.accounts, id)

@@ -35,7 +35,7 @@ func TestNoHistoryOfNodesHonoursWhatHasEnded(t *testing.T) {
 
 // TestNoHistoryHonoursWhatWasAcknowledged is the same with stores that carry out late what was given up. Until that is
 // announced once more it may be seen at one node and not yet at another, so nothing is said of who sees the end early; but
-// whoever has been told that it has ended, by whatever node, is right from then on.
+// once any node has reported that the session has ended, it stays ended.
 func TestNoHistoryHonoursWhatWasAcknowledged(t *testing.T) {
 	manyRounds(t, true, func(history []porcupine.Operation) (told []porcupine.Operation) {
 		for _, op := range history {
@@ -172,7 +172,7 @@ func (w *small) lifeOf(number byte) {
 	w.note(number, created, w.clock.Add(1), w.clock.Add(1))
 	var users, enders sync.WaitGroup
 	over := make(chan struct{})
-	var again atomic.Bool // whoever sees first that it is gone signs out all the same
+	var again atomic.Bool // the first client that sees that it has ended signs out all the same
 	for i := range 3 {
 		users.Go(func() {
 			for {

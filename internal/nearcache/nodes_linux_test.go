@@ -38,7 +38,7 @@ type process struct {
 	in      io.WriteCloser
 	waiting map[string]chan string
 	number  int
-	busy    sync.RWMutex // held for writing while nobody may end anything here
+	busy    sync.RWMutex // held for writing while nothing may be ended here
 	naps    atomic.Int64 // how often it fell asleep for long, or woke up, while something might be ended here
 }
 
@@ -75,7 +75,7 @@ func (p *process) start() {
 	go p.read(out, waiting)
 }
 
-// read passes the answers on, and tells everybody when there will be no more.
+// read passes the answers on, and closes all channels at the end.
 func (p *process) read(out io.Reader, waiting map[string]chan string) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -262,7 +262,7 @@ func (w *installation) client(stop chan struct{}) {
 	}
 }
 
-// create makes a session, and returns its ticket; "" if nobody has it.
+// create makes a session and returns its ticket, or "" if it was not created.
 func (w *installation) create(node *process) (ticket string) {
 	user := w.nextUser()
 	if user == "" {
@@ -300,7 +300,7 @@ func (w *installation) check(node *process, ticket string) {
 	w.mu.Unlock()
 }
 
-// outcome returns when a call was over, if it did anything: at some time or other, if nobody knows.
+// outcome returns when a call ended, if it had an effect; if that is unknown, the end is open.
 func (w *installation) outcome(err error) int64 {
 	if err != nil {
 		return math.MaxInt64

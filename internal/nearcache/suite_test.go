@@ -63,7 +63,7 @@ func (v accountViews) Load(ctx context.Context, id string) (*account.User, error
 	return &own, nil
 }
 
-// tokenViews looks again at what has expired by the latest time that it was told of: whoever checks a token refuses it.
+// tokenViews reloads tokens that have expired by the latest time that it was given, because a check refuses them.
 type tokenViews struct {
 	token.Store
 	now atomic.Int64

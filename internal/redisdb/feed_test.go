@@ -21,7 +21,7 @@ func TestFeed(t *testing.T) {
 	})
 }
 
-// TestFeedThroughABadNetwork cuts everybody's connections, and not only those that listen.
+// TestFeedThroughABadNetwork cuts all connections, not only those that listen.
 func TestFeedThroughABadNetwork(t *testing.T) {
 	feedtest.Run(t, func(t *testing.T) feedtest.Broadcast {
 		p, err := faultproxy.New(shared.Addr)

@@ -195,7 +195,7 @@ func TestIdleConnectionsThatAreLostAreFoundOut(t *testing.T) {
 	db, p := through(t)
 	must(t, works(db))
 	p.Lose()
-	time.Sleep(3 * time.Second) // nobody asks anything
+	time.Sleep(3 * time.Second) // without any call
 	must(t, works(db))
 }
 

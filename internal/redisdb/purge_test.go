@@ -113,7 +113,7 @@ func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
 		select {
 		case next = <-turns:
 		case <-late:
-			t.Fatal("nobody has gone on")
+			t.Fatal("no other node has continued the purge")
 		}
 	}
 	t.Logf("another has gone on after %v", time.Since(killed).Round(time.Millisecond))

@@ -25,7 +25,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, public_id);
 CREATE INDEX sessions_by_end ON sessions (expires);
 
--- The IDs that sessions had before rotations, so that a sign-out which was on its way meanwhile finds its session.
+-- The IDs of sessions before rotations, so that a sign-out that was in progress during a rotation finds its session.
 CREATE TABLE retired (
 	id        BYTEA NOT NULL PRIMARY KEY CHECK (length(id) = 32),
 	public_id BYTEA NOT NULL REFERENCES sessions (public_id) ON DELETE CASCADE
@@ -53,7 +53,7 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_by_user ON tokens (user_id, kind, created);
 CREATE INDEX tokens_by_end ON tokens (expires) WHERE expires > 0;
 
--- An identity's sequence never goes back: an ID that was deleted is never given to somebody else.
+-- An identity's sequence never goes back, so the ID of a deleted user is never used again.
 CREATE TABLE users (
 	id           BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	username     TEXT    NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE users (
 	search       BYTEA   NOT NULL
 );
 
--- The keys of all usernames and e-mail addresses: one table, so that nobody's username is another's address.
+-- The keys of all usernames and e-mail addresses, in one table, so that no username is another user's address.
 CREATE TABLE logins (
 	key     BYTEA  NOT NULL PRIMARY KEY,
 	user_id BIGINT NOT NULL REFERENCES users ON DELETE CASCADE
@@ -116,7 +116,7 @@ CREATE TABLE resets (
 	expires BIGINT NOT NULL
 );
 
--- Which users came from where, and what they were like there, so that an import can be repeated.
+-- The sources of imported users, and their state there, so that an import can be repeated.
 CREATE TABLE imports (
 	source    TEXT   COLLATE "C" NOT NULL,
 	source_id TEXT   COLLATE "C" NOT NULL,
@@ -137,7 +137,7 @@ CREATE TABLE counters (
 );
 CREATE INDEX counters_by_end ON counters (ends);
 
--- What happened, in milliseconds since 1970 UTC. Nothing of it is ever changed.
+-- The audit log, in milliseconds since 1970 UTC. Rows are never changed.
 CREATE TABLE audit (
 	id      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	at      BIGINT NOT NULL,
@@ -170,7 +170,7 @@ CREATE TABLE sealed (
 	box  BYTEA NOT NULL
 );
 
--- One row, written by each health check: whether a disk takes writes is known only by writing.
+-- One row, written by each health check, because only a write shows whether the disk takes writes.
 CREATE TABLE health (
 	id    INTEGER PRIMARY KEY CHECK (id = 1),
 	beats BIGINT  NOT NULL

@@ -24,7 +24,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, public_id);
 CREATE INDEX sessions_by_end ON sessions (expires);
 
--- The IDs that sessions had before rotations, so that a sign-out which was on its way meanwhile finds its session.
+-- The IDs of sessions before rotations, so that a sign-out that was in progress during a rotation finds its session.
 CREATE TABLE retired (
 	id        BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32),
 	public_id TEXT NOT NULL REFERENCES sessions (public_id) ON DELETE CASCADE
@@ -52,7 +52,7 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_by_user ON tokens (user_id, kind, created);
 CREATE INDEX tokens_by_end ON tokens (expires) WHERE expires > 0;
 
--- AUTOINCREMENT: an ID that was deleted is never given to somebody else.
+-- With AUTOINCREMENT the ID of a deleted user is never used again.
 CREATE TABLE users (
 	id           INTEGER PRIMARY KEY AUTOINCREMENT,
 	username     TEXT    NOT NULL,
@@ -69,7 +69,7 @@ CREATE TABLE users (
 	search       TEXT    NOT NULL
 ) STRICT;
 
--- The keys of all usernames and e-mail addresses: one table, so that nobody's username is another's address.
+-- The keys of all usernames and e-mail addresses, in one table, so that no username is another user's address.
 CREATE TABLE logins (
 	key     TEXT    NOT NULL PRIMARY KEY,
 	user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE
@@ -115,7 +115,7 @@ CREATE TABLE resets (
 	expires INTEGER NOT NULL
 ) STRICT;
 
--- Which users came from where, and what they were like there, so that an import can be repeated.
+-- The sources of imported users, and their state there, so that an import can be repeated.
 CREATE TABLE imports (
 	source    TEXT    NOT NULL,
 	source_id TEXT    NOT NULL,
@@ -136,7 +136,7 @@ CREATE TABLE counters (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX counters_by_end ON counters (ends);
 
--- What happened, in milliseconds since 1970 UTC. Nothing of it is ever changed.
+-- The audit log, in milliseconds since 1970 UTC. Rows are never changed.
 CREATE TABLE audit (
 	id      INTEGER PRIMARY KEY AUTOINCREMENT,
 	at      INTEGER NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE sealed (
 	box  BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row, written by each health check: whether a disk takes writes is known only by writing.
+-- One row, written by each health check, because only a write shows whether the disk takes writes.
 CREATE TABLE health (
 	id    INTEGER PRIMARY KEY CHECK (id = 1),
 	beats INTEGER NOT NULL
