@@ -17,7 +17,7 @@ done
 say "race detector"
 need gcc gcc libc6-dev
 need_servers
-go test -race ./...
+go test -race -timeout 60m ./...
 
 say "fuzz, $seconds s a target"
 go list -f '{{$p := .ImportPath}}{{$d := .Dir}}{{range .TestGoFiles}}{{$p}} {{$d}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p}} {{$d}}/{{.}}{{"\n"}}{{end}}' ./... |
