@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// TestNothingInTheAuditLogIsEverChanged, by whatever statement.
+// TestNothingInTheAuditLogIsEverChanged by any statement.
 func TestNothingInTheAuditLogIsEverChanged(t *testing.T) {
 	t.Attr("threat", "L01")
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))

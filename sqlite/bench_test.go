@@ -19,7 +19,7 @@ type benchStores struct {
 	accounts account.Store
 }
 
-// eachStore measures with many sessions and users in memory and on the disk.
+// eachStore runs a benchmark with many sessions and users, in memory and on the disk.
 func eachStore(b *testing.B, measure func(b *testing.B, s benchStores)) {
 	db, m := open(b, filepath.Join(b.TempDir(), "cloakroom.db")), memory.New()
 	_, write := db.Pools()

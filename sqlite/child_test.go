@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// children are what this test binary does when it is started as another process of a test.
+// children are the functions of this test binary when a test starts it as another process.
 var children = map[string]func(ctx context.Context, path string) error{
 	"open":  childOpens,
 	"echo":  childEchoes,
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child is another process at work on a database.
+// child is another process that uses a database.
 type child struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -67,7 +67,7 @@ func start(t *testing.T, name, path string, prepare ...func(*exec.Cmd)) *child {
 	return &child{t, cmd, in, bufio.NewReader(out)}
 }
 
-// tell sends the child a line and returns its answer.
+// tell sends a line to the child and returns its answer.
 func (c *child) tell(line string) string {
 	c.t.Helper()
 	if _, err := fmt.Fprintln(c.in, line); err != nil {
@@ -80,7 +80,7 @@ func (c *child) tell(line string) string {
 	return answer[:len(answer)-1]
 }
 
-// end lets the child come to its end and fails the test if it was not a good one.
+// end lets the child end, and fails the test if it ends with an error.
 func (c *child) end() {
 	c.t.Helper()
 	c.in.Close()
@@ -90,7 +90,7 @@ func (c *child) end() {
 	}
 }
 
-// childOpens opens the database once it is told to, and closes it.
+// childOpens opens the database on command, and closes it.
 func childOpens(ctx context.Context, path string) error {
 	io.ReadAll(os.Stdin)
 	db, err := sqlite.Open(ctx, path)

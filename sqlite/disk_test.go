@@ -15,7 +15,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// disk is a watcher that knows what a disk would hold if the power went: what was synced, and of the rest any part.
+// disk is a watcher that knows what a disk could hold after a power cut: all that was synced, and any part of the rest.
 type disk struct {
 	mu     sync.Mutex
 	files  map[string]*image
@@ -24,7 +24,7 @@ type disk struct {
 	after  func(writes int)       // called after each write, while nothing else happens on the disk; may be nil
 }
 
-// image is a file as the disk has it.
+// image is the content of a file on the disk.
 type image struct {
 	durable []byte
 	pending []change // since the last sync, in their order
@@ -79,7 +79,7 @@ func (d *disk) change(path string, c change, do func() int32) int32 {
 	return code
 }
 
-// sync makes what is pending durable. The real disk is not asked: it would only take time.
+// sync makes pending changes durable. It doesn't sync the real disk, which would only take time.
 func (d *disk) sync(path string, _ func() int32) int32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,8 +94,8 @@ func (d *disk) sync(path string, _ func() int32) int32 {
 	return sqlite3.SQLITE_OK
 }
 
-// delete forgets a file. One that was deleted without syncing its directory may come back in truth; SQLite deletes
-// none like that while a database is in use.
+// delete drops a file. On a real disk, a file that was deleted without syncing its directory may come back; SQLite deletes no
+// such file while a database is in use.
 func (d *disk) delete(path string, _ bool, do func() int32) int32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -106,11 +106,11 @@ func (d *disk) delete(path string, _ bool, do func() int32) int32 {
 	return code
 }
 
-// wreck is what a disk holds after a power cut.
+// wreck is the content of a disk after a power cut.
 type wreck map[string][]byte
 
-// cut returns what the disk would hold if the power went now. Of the writes that were not synced, each may have
-// reached it or not, or in part, as sectors are written one by one. It is to be called from after.
+// cut returns what the disk could hold after a power cut now. Each write that was not synced may be there, missing, or there in
+// part, as sectors are written one by one. It is called from after.
 func (d *disk) cut(random *rand.Rand) wreck {
 	fate := [...]func() float64{
 		func() float64 { return 0 }, func() float64 { return 1 }, random.Float64,
@@ -126,7 +126,7 @@ func (d *disk) cut(random *rand.Rand) wreck {
 	return w
 }
 
-// reached applies a change whole, not at all, or some of its sectors.
+// reached applies a change as a whole, not at all, or some of its sectors.
 func reached(content []byte, c change, fate float64, random *rand.Rand) []byte {
 	const sector = 512
 	switch {
@@ -144,7 +144,7 @@ func reached(content []byte, c change, fate float64, random *rand.Rand) []byte {
 	return content
 }
 
-// salvage writes the files into a new directory, as they are found when the power is back.
+// salvage writes the files into a new directory, as they are after the power cut.
 func (w wreck) salvage(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

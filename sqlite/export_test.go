@@ -8,7 +8,7 @@ import (
 // Pools are the connections of a DB.
 func (db *DB) Pools() (read, write *sql.DB) { return db.read, db.write }
 
-// ConnectWith connects with one setting more than usual, which must read as given.
+// ConnectWith connects with one more setting, which must read as given.
 func ConnectWith(ctx context.Context, path, name, value, reads string) error {
 	u := reading
 	u.settings = append([]setting{{name, value, reads}}, u.settings...)

@@ -18,8 +18,8 @@ import (
 
 const always = 1 << 30
 
-// ailments are the ways in which a disk fails.
-var ailments = map[string]struct {
+// diskFaults are the ways in which a disk fails.
+var diskFaults = map[string]struct {
 	op   string
 	code int32
 }{
@@ -31,11 +31,11 @@ var ailments = map[string]struct {
 	"no memory to write": {"write", sqlite3.SQLITE_NOMEM},
 }
 
-// settled makes a database that has a first user and a few sessions, on a disk that may fall ill.
-func settled(t *testing.T) (*sqlite.DB, *sickness) {
+// settled makes a database with a first user and a few sessions, on a disk that can be made to fail.
+func settled(t *testing.T) (*sqlite.DB, *faultyDisk) {
 	t.Helper()
 	dir := t.TempDir()
-	disk := &sickness{}
+	disk := &faultyDisk{}
 	watch(t, dir, disk)
 	db := open(t, filepath.Join(dir, "cloakroom.db"))
 	succeed(t, db, 0)
@@ -43,7 +43,7 @@ func settled(t *testing.T) (*sqlite.DB, *sickness) {
 }
 
 func TestSickDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
-	for name, ailment := range ailments {
+	for name, ailment := range diskFaults {
 		if ailment.op == "truncate" {
 			continue // no write needs one
 		}
@@ -66,13 +66,13 @@ func TestSickDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
 	}
 }
 
-// TestEachSingleFaultOfTheDiskIsSurvived lets the n-th call to the disk fail, for each n, while sessions come and go.
+// TestEachSingleFaultOfTheDiskIsSurvived lets the n-th call to the disk fail, for each n, while sessions are created and deleted.
 func TestEachSingleFaultOfTheDiskIsSurvived(t *testing.T) {
 	faults := 40
 	if testing.Short() {
 		faults = 10
 	}
-	for name, ailment := range ailments {
+	for name, ailment := range diskFaults {
 		t.Run(name, func(t *testing.T) {
 			db, disk := settled(t)
 			checkpointOften(t, db)
@@ -91,7 +91,7 @@ func TestEachSingleFaultOfTheDiskIsSurvived(t *testing.T) {
 	}
 }
 
-// checkpointOften lets the log be copied into the file after each few pages, so that faults meet that as well.
+// checkpointOften makes SQLite copy the log into the file after every few pages, so that faults occur in that as well.
 func checkpointOften(t *testing.T, db *sqlite.DB) {
 	t.Helper()
 	_, write := db.Pools()
@@ -109,7 +109,7 @@ func fileOf(t *testing.T, db *sqlite.DB) (path string) {
 	return path
 }
 
-// comeAndGo creates and deletes sessions, and returns what it was told about each: nil errors, the last one counts.
+// comeAndGo creates and deletes sessions, and returns the acknowledged state of each.
 func comeAndGo(ctx context.Context, s session.Store, first int) map[int][]error {
 	told := map[int][]error{}
 	for n := first; n < first+10; n++ {
@@ -121,7 +121,7 @@ func comeAndGo(ctx context.Context, s session.Store, first int) map[int][]error 
 	return told
 }
 
-// agree reports what is otherwise than was told.
+// agree returns the differences from the acknowledged state.
 func agree(t *testing.T, s session.Store, told map[int][]error) error {
 	for n, errs := range told {
 		r, err := s.Load(t.Context(), ticketID(n))
@@ -141,10 +141,10 @@ func agree(t *testing.T, s session.Store, told map[int][]error) error {
 
 func TestFaultWhileTheFileIsMadeLeavesOneThatOpens(t *testing.T) {
 	for _, name := range []string{"disk full", "sync error"} {
-		ailment := ailments[name]
+		ailment := diskFaults[name]
 		for n := 1; ; n++ {
 			dir := t.TempDir()
-			disk := &sickness{}
+			disk := &faultyDisk{}
 			watch(t, dir, disk)
 			path := filepath.Join(dir, "cloakroom.db")
 			disk.strike(ailment.op, ailment.code, n, always)

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// run runs statements on a file by other means than this package's.
+// run runs statements on a file without this package.
 func run(t *testing.T, path string, statements ...string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -28,7 +28,7 @@ func run(t *testing.T, path string, statements ...string) {
 	}
 }
 
-// refuses checks that a file is refused with words that say why, and stays as it is.
+// refuses checks that Open refuses a file with a reason and doesn't change it.
 func refuses(t *testing.T, path, why string) {
 	t.Helper()
 	before, err := os.ReadFile(path)

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// inUse is a database whose connections are all open, and its path.
+// inUse returns a database with all connections open, and its path.
 func inUse(t *testing.T) (*sqlite.DB, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
@@ -23,7 +23,7 @@ func inUse(t *testing.T) (*sqlite.DB, string) {
 	return db, path
 }
 
-// isMoved checks that an error is an outage that says what to do.
+// isMoved checks that an error says that the file was removed or replaced.
 func isMoved(t *testing.T, name string, err error) {
 	t.Helper()
 	if !isOutage(err) || !strings.Contains(err.Error(), "removed or replaced") {
@@ -31,7 +31,7 @@ func isMoved(t *testing.T, name string, err error) {
 	}
 }
 
-// TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged: SQLite itself goes on with it, and all of that is lost at the end.
+// TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged: SQLite itself keeps writing to a removed file, and all of that is lost.
 func TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 	t.Attr("threat", "L04")
 	for name, take := range map[string]func(path string) error{
@@ -56,7 +56,7 @@ func TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 			isMoved(t, "session.Replace", db.Sessions.Replace(t.Context(), rotated, &next))
 			isMoved(t, "Ping", db.Ping(t.Context()))
 			if name == "log removed" {
-				return // who reads sees what this process has written, and it is here
+				return // reads of this process are right, since the file itself is in place
 			}
 			_, err = db.Sessions.Load(t.Context(), ticketID(0))
 			isMoved(t, "session.Load", err)

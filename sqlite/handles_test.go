@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// What one process does in one step stays one step beside another process: here two handles, which share no connection.
+// A step of one process is one step for another process too. Here two handles, which share no connection, stand for them.
 func TestStepsOfTwoHandlesDoNotMix(t *testing.T) {
 	t.Attr("threat", "L06")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")

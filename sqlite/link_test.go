@@ -22,7 +22,7 @@ func linked(t *testing.T, target, path string) string {
 	return path
 }
 
-// TestASymbolicLinkStandsForItsFile: SQLite keeps its log beside the file, and not beside the link.
+// TestASymbolicLinkStandsForItsFile: SQLite keeps its log beside the file, not beside the link.
 func TestASymbolicLinkStandsForItsFile(t *testing.T) {
 	for name, link := range map[string]func(dir, real string) string{
 		"absolute": func(dir, real string) string { return linked(t, real, filepath.Join(dir, "cloakroom.db")) },

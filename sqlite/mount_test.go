@@ -16,8 +16,8 @@ import (
 
 const namespaceVariable = "CLOAKROOM_TEST_NAMESPACE"
 
-// inNamespace reports whether the test may mount what it likes. If not, it runs the test once more in a process with a
-// mount namespace of its own, where what is mounted goes with the process. It needs to be root, or user namespaces.
+// inNamespace reports whether the test runs in a mount namespace of its own. If not, it runs the test again in a process with one,
+// whose mounts end with the process. It needs root, or user namespaces.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(namespaceVariable) != "" {

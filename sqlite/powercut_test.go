@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// ledger is what clients were told about sessions. A session with a call under way may be there or not.
+// ledger is the acknowledged state of sessions. A session with a call in progress may exist or not.
 type ledger struct {
 	mu      sync.Mutex
 	entries map[int]entry
@@ -29,7 +29,7 @@ type entry struct {
 	open  int  // begun and not answered
 }
 
-// note carries a call about session n out, and writes the answer down.
+// note makes a call about session n and records the answer.
 func (l *ledger) note(n int, there bool, call func() error) error {
 	l.set(n, func(e *entry) { e.calls++; e.open++ })
 	err := call()
@@ -60,7 +60,7 @@ func (l *ledger) copy() map[int]entry {
 	return entries
 }
 
-// certain returns what must hold of a disk that was looked at between before and after.
+// certain returns what must be on a disk that was read between before and after.
 func certain(before, after map[int]entry) map[int]bool {
 	sure := map[int]bool{}
 	for n, e := range before {
@@ -71,7 +71,7 @@ func certain(before, after map[int]entry) map[int]bool {
 	return sure
 }
 
-// trade lets clients create and delete sessions until they are told to stop.
+// trade lets clients create and delete sessions until stop.
 func trade(ctx context.Context, t *testing.T, s session.Store, l *ledger, clients int) {
 	var all sync.WaitGroup
 	for client := range clients {
@@ -93,13 +93,13 @@ func trade(ctx context.Context, t *testing.T, s session.Store, l *ledger, client
 	all.Wait()
 }
 
-// accident is a power cut: what the disk holds, and what must be found on it.
+// accident is a power cut: what the disk holds, and what must be on it.
 type accident struct {
 	wreck wreck
 	sure  map[int]bool
 }
 
-// cutPower has clients trade on a database and cuts its power so many times, at writes chosen by chance.
+// cutPower lets clients use a database and cuts its power n times, at random writes.
 func cutPower(t *testing.T, d *disk, cuts int) []accident {
 	t.Helper()
 	dir := t.TempDir()
@@ -129,7 +129,7 @@ func cutPower(t *testing.T, d *disk, cuts int) []accident {
 	return accidents
 }
 
-// losses opens what a power cut has left and returns what is not as it was acknowledged.
+// losses opens the disk after a power cut and returns what differs from the acknowledged state.
 func (a accident) losses(t *testing.T) (lost []string) {
 	t.Helper()
 	path := filepath.Join(a.wreck.salvage(t), "cloakroom.db")
@@ -152,7 +152,7 @@ func (a accident) losses(t *testing.T) (lost []string) {
 	return append(lost, damage(t, path)...)
 }
 
-// damage asks SQLite whether a file is sound.
+// damage runs SQLite's integrity check on a file.
 func damage(t *testing.T, path string) []string {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -194,7 +194,7 @@ func TestPowerCutForgetsNothingThatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// A check must be able to fail: a disk that says it has synced and has not loses what was acknowledged.
+// The check must be able to fail: a disk that only pretends to sync loses acknowledged writes.
 func TestPowerCutTestFindsDiskThatLies(t *testing.T) {
 	d := newDisk()
 	d.lies = func(path string) bool { return strings.HasSuffix(path, "-wal") }

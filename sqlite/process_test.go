@@ -18,7 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// childEchoes carries out "create N", "delete N" and "load N", and answers each with "ok" or the error.
+// childEchoes runs "create N", "delete N" and "load N", and answers each with "ok" or the error.
 func childEchoes(ctx context.Context, path string) error {
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
@@ -148,7 +148,7 @@ func TestManyOpenOneFileAtOnce(t *testing.T) {
 	}
 }
 
-// childTrades works on the database until it is killed, and says what it begins and what it was told.
+// childTrades uses the database until it is killed, and prints what it begins and each answer.
 func childTrades(ctx context.Context, path string) error {
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
@@ -178,7 +178,7 @@ func childTrades(ctx context.Context, path string) error {
 	return nil
 }
 
-// TestWhatWasAcknowledgedHoldsAfterKill kills processes at work and opens what they leave.
+// TestWhatWasAcknowledgedHoldsAfterKill kills processes that use a database, and opens it afterwards.
 func TestWhatWasAcknowledgedHoldsAfterKill(t *testing.T) {
 	t.Attr("threat", "B5")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")

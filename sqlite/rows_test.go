@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// A copy of the files, -wal and -shm included, opens nothing: no ticket is in them, as text or as the bytes it stands for.
+// A copy of the files, -wal and -shm included, gives access to nothing: they hold no ticket, neither as text nor as bytes.
 func TestTheFilesHoldNoTicket(t *testing.T) {
 	t.Attr("threat", "A12")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
@@ -50,7 +50,7 @@ func TestTheFilesHoldNoTicket(t *testing.T) {
 	}
 }
 
-// The keys of counters are made of what strangers type. None of them is the name of anything but a counter.
+// The keys of counters contain what clients type. No key names anything but a counter.
 func TestCountersSessionsAndSecretsShareNoNames(t *testing.T) {
 	t.Attr("threat", "A10")
 	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))

@@ -39,7 +39,7 @@ func TestEachEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 	}
 }
 
-// applicationID marks our files in SQLite's header.
+// applicationID is the application ID in SQLite's header.
 const applicationID = 0x436c6f61
 
 // makeEarlier makes a database with the schema of an earlier version.

@@ -13,7 +13,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A watcher sits between SQLite and the files below one directory. It may be called from many goroutines.
+// A watcher stands between SQLite and the files below one directory. It may be called from many goroutines.
 type watcher interface {
 	// write, truncate, sync and delete carry a call out by calling do, or make up what it returned.
 	write(path string, offset int64, data []byte, do func() int32) int32
@@ -30,8 +30,8 @@ func watch(t *testing.T, dir string, w watcher) {
 	t.Cleanup(func() { shim.watchers.Delete(dir) })
 }
 
-// shim is a VFS that does what SQLite's own does, on the same file objects: only the methods that watchers care about
-// are replaced. It is registered as the default, so that the code under test need not know of it.
+// shim is a VFS that calls SQLite's own on the same file objects, and replaces only the methods that watchers see. It is registered
+// as the default, so that the code under test doesn't change.
 var shim shimVFS
 
 type shimVFS struct {
@@ -48,7 +48,7 @@ type openFile struct {
 	watcher watcher                      // nil: there is none
 }
 
-// at reads a C address.
+// at reads a value at a C address.
 func at[T any](address uintptr) *T { return *(**T)(unsafe.Pointer(&address)) }
 
 // pointer is the C address of a top-level Go function.
@@ -68,7 +68,7 @@ func (s *shimVFS) register() {
 	sqlite3.Xsqlite3_vfs_register(tls, kept(tls, vfs), 1)
 }
 
-// kept copies a value to where C finds it for ever.
+// kept copies a value to memory that C may use for ever.
 func kept[T any](tls *libc.TLS, value T) uintptr {
 	address := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(value)))
 	*at[T](address) = value
@@ -90,7 +90,7 @@ func (s *shimVFS) file(address uintptr) openFile {
 	return f.(openFile)
 }
 
-// table returns SQLite's own methods with ours in their place.
+// table returns SQLite's methods with some replaced.
 func (s *shimVFS) table(tls *libc.TLS, own uintptr) uintptr {
 	if table, ok := s.tables.Load(own); ok {
 		return table.(uintptr)

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// writes is one write of each kind to each store. It needs the sessions that prepare has made for the same n.
+// writes makes one write of each kind to each store. prepare must have made the sessions for the same n.
 func writes(ctx context.Context, db *sqlite.DB, n int) map[string]error {
 	replaced, err := db.Sessions.Load(context.WithoutCancel(ctx), ticketID(n*100+1))
 	if err != nil {
@@ -44,7 +44,7 @@ func writes(ctx context.Context, db *sqlite.DB, n int) map[string]error {
 	return results
 }
 
-// prepare makes the sessions that writes will work on.
+// prepare makes the sessions for writes.
 func prepare(t *testing.T, db *sqlite.DB, n int) {
 	t.Helper()
 	for i := 1; i <= 4; i++ {
@@ -82,7 +82,7 @@ func reads(t *testing.T, db *sqlite.DB) {
 	}
 }
 
-// isOutage reports whether err says that nothing is known.
+// isOutage reports whether err is an outage, and no answer of a store.
 func isOutage(err error) bool {
 	var taken *account.TakenError
 	return err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrExists) &&
