@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+
+	"github.com/cloakroom-auth/cloakroom"
 )
 
 type keyReplaceLost struct {
@@ -54,6 +57,13 @@ func (c *keyReplaceLost) Run(ctx context.Context, a *app) error {
 	removed, err := db.ReplaceLostKey(ctx, file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
+	}
+	// Without its secret the database can't be opened for a command, so this is recorded once it has one again.
+	record := func(s *cloakroom.Server) error {
+		return a.act(ctx, s, []slog.Attr{slog.Int("removed", len(removed))}, func(context.Context) error { return nil })
+	}
+	if err := with(ctx, a.open, record); err != nil {
+		return fmt.Errorf("record it in the audit log: %w", err)
 	}
 	if a.JSON {
 		return a.json(lostOut{file, append([]string{}, removed...)})
