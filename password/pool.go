@@ -44,12 +44,18 @@ type Stats struct {
 	Workers int // the maximum of hashes computed at the same time
 	Running int
 	Waiting int // callers waiting for their turn
+
+	// Work is the cost of all hashes computed so far; one that Hash makes costs 1.
+	Work float64
 }
 
 // Stats returns the current load of the Hasher.
 func (h *Hasher) Stats() Stats {
 	p := h.started()
-	return Stats{Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load())}
+	return Stats{
+		Workers: int(p.workers), Running: int(p.running.Load()), Waiting: int(p.waiting.Load()),
+		Work: float64(p.spent.Load()) / float64(current.cost()),
+	}
 }
 
 func (h *Hasher) started() *pool {
