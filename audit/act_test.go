@@ -67,7 +67,7 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 				t.Errorf("the store has %q, want %q", got, want)
 			}
 			for _, e := range j.events(audit.Query{}) {
-				if e.Actor != "1" || e.Subject != "7" || e.Request != reqinfo.From(ctx) {
+				if e.Actor != "1" || e.Subject != "7" || e.Request != reqinfo.ID(ctx) {
 					t.Errorf("%+v", e)
 				}
 			}

@@ -34,7 +34,7 @@ func (l *Log) record(ctx context.Context, kind Kind, outcome string, attrs []slo
 func newEvent(ctx context.Context, kind Kind, outcome string, attrs []slog.Attr) *Event {
 	e := &Event{
 		At: time.Now().UnixMilli(), Name: kind.name, Outcome: outcome,
-		Address: reqinfo.Address(ctx), Agent: cut(reqinfo.Agent(ctx)), Request: reqinfo.From(ctx),
+		Address: reqinfo.Address(ctx), Agent: cut(reqinfo.Agent(ctx)), Request: reqinfo.ID(ctx),
 	}
 	for _, a := range attrs {
 		e.set(a)

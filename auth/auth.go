@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -74,72 +75,71 @@ func New(sessions *session.Manager, accounts account.Store) *Resolver {
 	}
 	a := &Resolver{sessions: sessions, accounts: accounts}
 	sessions.Accounts = a
-	sessions.Skip = func(r *http.Request) bool { return a.judgedBy(r) != nil }
 	return a
 }
 
-type contextKey struct{}
-
-// request is the context of a request, with what is known of its identity.
+// request is what is known of one request: what it brings to prove an identity and, once that was looked up, the identity.
 type request struct {
-	context.Context
 	resolver *Resolver
-	http     *http.Request
-	header   credential // the credential that is used instead of the session; nil: none
+	session  session.Request
+	header   credential // what the request is judged by instead of its session; nil: nothing
 
-	mu   sync.Mutex
-	user *account.User // loaded by the check of the session
-
-	settling sync.Mutex // held while the credential is checked
-	settled  bool
+	mu       sync.Mutex
+	user     *account.User // of the session
+	first    Identity      // the first that a session has given, kept here to save an allocation
+	settled  bool          // identity and refusal are what header has given
 	identity *Identity
 	refusal  error
 }
 
-// judgedBy returns the credential that is used instead of the session; nil: none.
-func (a *Resolver) judgedBy(r *http.Request) credential {
-	if q, ok := r.Context().Value(contextKey{}).(*request); ok {
-		return q.header
-	}
-	return a.credential(r)
-}
-
-// Handler makes the credential of each request available to [FromContext]. It doesn't ask the stores. It panics if the
-// fields of the sessions are wrong (see [session.Manager.Validate]).
+// Handler reads the credential of each request, for [FromContext]. It asks no store. It panics if the fields of the sessions
+// are wrong, as [session.Manager.Validate] says.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
 	if err := a.sessions.Validate(); err != nil {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(a.Note(r.Context(), r)))
+		record := reqinfo.Of(r.Context())
+		if record == nil || record.Auth != nil || record.Session != nil {
+			record = reqinfo.Child(r.Context())
+			r = r.WithContext(record)
+		}
+		a.begin(record, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
-// Note returns ctx with what Handler adds to the context of a request, for handlers that add more.
-func (a *Resolver) Note(ctx context.Context, r *http.Request) context.Context {
-	return &request{Context: a.sessions.Note(ctx, r), resolver: a, http: r, header: a.credential(r)}
+// begin reads the credential of r into its record.
+func (a *Resolver) begin(record *reqinfo.Request, r *http.Request) {
+	q := &request{resolver: a}
+	if !a.sessions.FromApp(r) {
+		q.header = a.credential(r)
+	}
+	a.sessions.Begin(&q.session, r, q.header != nil)
+	record.Session, record.Auth = &q.session, q
 }
 
-// Value implements context.Context.
-func (q *request) Value(key any) any {
-	if key == (contextKey{}) {
+// requestFrom returns what is known of the request that ctx belongs to; nil if it passed no [Resolver.Handler].
+func requestFrom(ctx context.Context) *request {
+	if record := reqinfo.Of(ctx); record != nil {
+		q, _ := record.Auth.(*request)
 		return q
 	}
-	return q.Context.Value(key)
+	return nil
 }
 
-// Epoch implements session.Accounts. It keeps the user for [FromContext].
+// Epoch implements session.Accounts.
 func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
 	u, err := a.load(ctx, id)
-	if err != nil {
-		return "", err
+	return epochOf(u), err
+}
+
+// epochOf returns the user's epoch; "" if there is no user.
+func epochOf(u *account.User) string {
+	if u == nil {
+		return ""
 	}
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
-		q.mu.Lock()
-		q.user = u
-		q.mu.Unlock()
-	}
-	return u.Epoch, nil
+	return u.Epoch
 }
 
 // load returns a user who may be signed in. No other code decides who may.
@@ -165,9 +165,9 @@ func FromContext(ctx context.Context) (*Identity, error) {
 // Check returns the identity of a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
 // [ErrTwoSessionCookies], a refusal of another credential, or an outage.
 func Check(ctx context.Context) (*Identity, error) {
-	q, ok := ctx.Value(contextKey{}).(*request)
+	q := requestFrom(ctx)
 	switch {
-	case !ok:
+	case q == nil:
 		return nil, ErrNoHandler
 	case q.header != nil:
 		return q.byHeader(ctx)
@@ -179,89 +179,115 @@ func Check(ctx context.Context) (*Identity, error) {
 // disabled and rights that were taken away no longer count. Call it between something slow, such as reading the body, and
 // the action. It doesn't verify the password of HTTP Basic again: it checks that the account hasn't changed since.
 func CheckAgain(ctx context.Context) (*Identity, error) {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	if !ok {
-		return Check(ctx)
-	}
-	q.mu.Lock()
-	q.user = nil
-	q.mu.Unlock()
-	if q.header != nil {
+	q := requestFrom(ctx)
+	switch {
+	case q == nil:
+		return nil, ErrNoHandler
+	case q.header != nil:
 		return q.byHeaderAgain(ctx)
 	}
-	return q.identify(ctx, session.Reload)
+	return q.bySessionAgain(ctx)
 }
 
+// bySession returns the identity of the request's session, which is loaded on the first call.
 func (q *request) bySession(ctx context.Context) (*Identity, error) {
-	return q.identify(ctx, session.FromContext)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s, known := q.session.Known()
+	if !known {
+		c, ok, err := q.session.Load(ctx)
+		if s, err = q.settle(ctx, c, ok, err); err != nil {
+			return nil, err
+		}
+	}
+	return q.identify(ctx, s)
 }
 
-// identify returns the identity of the request's session.
-func (q *request) identify(ctx context.Context, load func(context.Context) (*session.Session, error)) (*Identity, error) {
-	s, err := load(ctx)
+// bySessionAgain is bySession from the stores as they are now.
+func (q *request) bySessionAgain(ctx context.Context) (*Identity, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c, ok, err := q.session.Reload(ctx)
+	s, err := q.settle(ctx, c, ok, err)
 	if err != nil {
 		return nil, err
 	}
-	if s == nil && session.Presented(ctx) {
+	return q.identify(ctx, s)
+}
+
+// settle loads the account of a session that was loaded, and returns the session if it is live. ok and err are those of the
+// load.
+func (q *request) settle(ctx context.Context, c session.Candidate, ok bool, err error) (*session.Session, error) {
+	q.user = nil
+	if !ok || err != nil {
+		return nil, err
+	}
+	q.user, err = q.resolver.load(ctx, c.User)
+	return q.session.Settle(ctx, c, epochOf(q.user), err)
+}
+
+// identify returns the identity of the request's session; s is nil if there is none.
+func (q *request) identify(ctx context.Context, s *session.Session) (*Identity, error) {
+	switch {
+	case s != nil:
+	case q.session.HasTicket():
 		return nil, ErrSessionEnded
-	}
-	if s == nil && session.Twice(ctx) {
+	case q.session.TwoCookies():
 		return nil, ErrTwoSessionCookies
-	}
-	if s == nil {
+	default:
 		return nil, ErrNotAuthenticated
 	}
-	u, err := q.account(ctx, s.User)
-	if errors.Is(err, session.ErrNoAccount) {
-		return nil, ErrSessionEnded
+	if q.user == nil || q.user.ID != s.User { // the request has signed in meanwhile
+		u, err := q.resolver.load(ctx, s.User)
+		if errors.Is(err, session.ErrNoAccount) {
+			return nil, ErrSessionEnded
+		}
+		if err != nil {
+			return nil, err
+		}
+		q.user = u
 	}
-	if err != nil {
-		return nil, err
+	if q.first.Session == s && q.first.User == q.user {
+		return &q.first, nil
 	}
-	return &Identity{User: u, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}, nil
+	i := &q.first
+	if i.Session != nil {
+		i = &Identity{}
+	}
+	*i = Identity{User: q.user, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}
+	return i, nil
 }
 
 // byHeader checks the credential on the first call, and remembers the result unless it is an outage.
 func (q *request) byHeader(ctx context.Context) (*Identity, error) {
-	q.settling.Lock()
-	defer q.settling.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.settled {
 		return q.identity, q.refusal
 	}
-	i, err := q.header.identify(ctx, q)
-	if _, refused := errors.AsType[*problem.Problem](err); err == nil || refused {
-		q.identity, q.refusal, q.settled = i, err, true
-	}
-	return i, err
+	return q.lookUp(ctx, q.header.identify)
 }
 
 // byHeaderAgain checks the credential on each call. A credential that was refused before stays refused.
 func (q *request) byHeaderAgain(ctx context.Context) (*Identity, error) {
-	q.settling.Lock()
-	defer q.settling.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.settled && q.refusal != nil {
 		return nil, q.refusal
 	}
-	identify := q.header.identify
-	if b, ok := q.header.(basic); ok && q.settled {
-		identify = b.again
+	if _, ok := q.header.(basic); ok && q.settled {
+		return q.lookUp(ctx, q.reloadBasic)
 	}
-	i, err := identify(ctx, q)
+	return q.lookUp(ctx, q.header.identify)
+}
+
+// lookUp keeps what identify says, unless it is an outage.
+func (q *request) lookUp(ctx context.Context, identify func(context.Context, *Resolver) (*Identity, error)) (*Identity, error) {
+	i, err := identify(ctx, q.resolver)
 	if _, refused := errors.AsType[*problem.Problem](err); err == nil || refused {
 		q.identity, q.refusal, q.settled = i, err, true
 	}
 	return i, err
-}
-
-// account returns the user that the check of the session has just loaded, or loads the user.
-func (q *request) account(ctx context.Context, id string) (*account.User, error) {
-	q.mu.Lock()
-	u := q.user
-	q.mu.Unlock()
-	if u != nil && u.ID == id {
-		return u, nil
-	}
-	return q.resolver.load(ctx, id)
 }
 
 func authenticated(s *session.Session) time.Time {
@@ -274,9 +300,28 @@ func authenticated(s *session.Session) time.Time {
 // ByHeader reports whether the request is authenticated by a credential in a header that no page can make a browser send, so
 // that it needs no csrftoken. HTTP Basic is not such a header: browsers send it by themselves.
 func ByHeader(ctx context.Context) bool {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	if ok && q.header != nil {
+	q := requestFrom(ctx)
+	switch {
+	case q == nil:
+		return session.RequestFrom(ctx).FromApp()
+	case q.header != nil:
 		return !q.header.sentByBrowsers()
 	}
-	return session.FromApp(ctx)
+	return q.session.FromApp()
+}
+
+// SessionID returns the public ID of the live session of the request; "" if it has none, or is judged by another credential.
+func SessionID(ctx context.Context) (string, error) {
+	q := requestFrom(ctx)
+	if q == nil {
+		return "", ErrNoHandler
+	}
+	if !q.session.HasTicket() {
+		return "", nil
+	}
+	i, err := FromContext(ctx)
+	if err != nil || i == nil {
+		return "", err
+	}
+	return i.Session.ID, nil
 }

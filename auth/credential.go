@@ -16,18 +16,15 @@ import (
 // credential is what a request is authenticated by instead of its session.
 type credential interface {
 	// identify returns the identity that it proves, a refusal, or an outage.
-	identify(ctx context.Context, q *request) (*Identity, error)
+	identify(ctx context.Context, a *Resolver) (*Identity, error)
 	sentByBrowsers() bool
 }
 
 // credential returns the credential in the Authorization header; nil if it has none that is accepted here.
 func (a *Resolver) credential(r *http.Request) credential {
-	if a.sessions.AppTokens && r.Header[session.AppHeader] != nil {
-		return nil
-	}
 	lines := r.Header["Authorization"]
 	for _, line := range lines {
-		c := a.parse(line)
+		c := a.parse(r, line)
 		if c == nil {
 			continue
 		}
@@ -39,7 +36,7 @@ func (a *Resolver) credential(r *http.Request) credential {
 	return nil
 }
 
-func (a *Resolver) parse(line string) credential {
+func (a *Resolver) parse(r *http.Request, line string) credential {
 	words := strings.FieldsFunc(line, blank)
 	if len(words) == 0 {
 		return nil
@@ -53,7 +50,7 @@ func (a *Resolver) parse(line string) credential {
 		return a.bearer(words)
 	case "basic":
 		if a.Basic != nil {
-			return basic{line}
+			return basic{r, line}
 		}
 	}
 	return nil
@@ -65,8 +62,8 @@ func blank(r rune) bool { return strings.ContainsRune(" \t\n\r\v\f", r) }
 // refused is a credential that is malformed.
 type refused struct{ err error }
 
-func (c refused) identify(context.Context, *request) (*Identity, error) { return nil, c.err }
-func (refused) sentByBrowsers() bool                                    { return false }
+func (c refused) identify(context.Context, *Resolver) (*Identity, error) { return nil, c.err }
+func (refused) sentByBrowsers() bool                                     { return false }
 
 // opaque returns the credential of "Authorization: Token", with the refusals of Django REST framework's TokenAuthentication.
 func opaque(words []string) credential {
@@ -108,8 +105,8 @@ type opaqueToken struct {
 
 func (opaqueToken) sentByBrowsers() bool { return false }
 
-func (c opaqueToken) identify(ctx context.Context, q *request) (*Identity, error) {
-	tokens := q.resolver.Tokens
+func (c opaqueToken) identify(ctx context.Context, a *Resolver) (*Identity, error) {
+	tokens := a.Tokens
 	t, err := tokens.Check(ctx, c.text, c.kinds...)
 	if errors.Is(err, token.ErrInvalid) {
 		return nil, challenged(c.challenge, "Invalid token.")
@@ -117,7 +114,7 @@ func (c opaqueToken) identify(ctx context.Context, q *request) (*Identity, error
 	if err != nil {
 		return nil, err
 	}
-	u, err := q.account(ctx, t.User)
+	u, err := a.load(ctx, t.User)
 	if errors.Is(err, session.ErrNoAccount) {
 		return nil, challenged(c.challenge, "User inactive or deleted.")
 	}
@@ -131,29 +128,37 @@ func (c opaqueToken) identify(ctx context.Context, q *request) (*Identity, error
 	return &Identity{User: u, Method: string(t.Kind), Token: t, AuthenticatedAt: t.CreatedAt}, nil
 }
 
+// basicTimeout bounds what the verification of a password waits for, such as a free processor.
+const basicTimeout = 5 * time.Second
+
 // basic is an Authorization header with the scheme Basic.
-type basic struct{ line string }
+type basic struct {
+	r    *http.Request
+	line string
+}
 
 func (basic) sentByBrowsers() bool { return true }
 
-func (c basic) identify(ctx context.Context, q *request) (*Identity, error) {
+func (c basic) identify(ctx context.Context, a *Resolver) (*Identity, error) {
 	login, password, err := ParseBasic(c.line)
 	if err != nil {
 		return nil, err
 	}
-	u, err := q.resolver.Basic(q.http.WithContext(ctx), login, password)
+	ctx, cancel := context.WithTimeout(ctx, basicTimeout)
+	defer cancel()
+	u, err := a.Basic(c.r.WithContext(ctx), login, password)
 	if err != nil {
 		return nil, err
 	}
 	return &Identity{User: u, Method: "basic", AuthenticatedAt: time.Now()}, nil
 }
 
-// again returns the current account of the user whose password was verified for this request.
-func (c basic) again(ctx context.Context, q *request) (*Identity, error) {
+// reloadBasic returns the user whose password was verified for this request, as the account is now.
+func (q *request) reloadBasic(ctx context.Context, a *Resolver) (*Identity, error) {
 	before := q.identity
-	u, err := q.account(ctx, before.User.ID)
+	u, err := a.load(ctx, before.User.ID)
 	if errors.Is(err, session.ErrNoAccount) || err == nil && u.Epoch != before.User.Epoch {
-		return nil, errPasswordMoved
+		return nil, errPasswordChanged
 	}
 	if err != nil {
 		return nil, err

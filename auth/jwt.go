@@ -16,17 +16,17 @@ type webToken struct{ text string }
 
 func (webToken) sentByBrowsers() bool { return false }
 
-func (c webToken) identify(ctx context.Context, q *request) (*Identity, error) {
-	claims, err := q.resolver.JWT.Authenticate(ctx, c.text)
+func (c webToken) identify(ctx context.Context, a *Resolver) (*Identity, error) {
+	claims, err := a.JWT.Authenticate(ctx, c.text)
 	refusal, refused := errors.AsType[*jwt.Refusal](err)
 	if claims == nil || err != nil && !refused {
 		return nil, badJWT(refusal, err)
 	}
 	// Problems of the account are reported first, as in simplejwt.
-	u, err := q.account(ctx, claims.User)
+	u, err := a.load(ctx, claims.User)
 	switch {
 	case errors.Is(err, session.ErrNoAccount):
-		return nil, q.resolver.whyNoAccount(ctx, claims.User)
+		return nil, a.whyNoAccount(ctx, claims.User)
 	case err != nil:
 		return nil, err
 	case refused:

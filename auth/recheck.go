@@ -21,19 +21,24 @@ const (
 // Recheck returns an identity with the current state of its session; or nil and why the session has ended, as far as the
 // stores show it. It doesn't count as use of the session.
 func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why string, err error) {
-	q := &request{resolver: a}
-	ctx = context.WithValue(ctx, contextKey{}, q)
-	s, err := a.sessions.Recheck(ctx, i.Session)
-	if err == nil {
-		var u *account.User
-		if u, err = q.account(ctx, s.User); err == nil {
-			return &Identity{User: u, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}, "", nil
-		}
+	c, ok, err := a.sessions.Recheck(ctx, i.Session)
+	if err != nil {
+		return nil, "", err
 	}
-	if errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrNoAccount) {
+	if !ok {
 		why, err = a.why(ctx, i)
+		return nil, why, err
 	}
-	return nil, why, err
+	u, err := a.load(ctx, c.User)
+	if err != nil && !errors.Is(err, session.ErrNoAccount) {
+		return nil, "", err
+	}
+	s := c.Session(epochOf(u))
+	if s == nil {
+		why, err = a.why(ctx, i)
+		return nil, why, err
+	}
+	return &Identity{User: u, Method: s.Method, Session: s, AuthenticatedAt: authenticated(s)}, "", nil
 }
 
 // why returns why the session of an identity has ended.

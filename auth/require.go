@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // The refusals of this package, as they are sent. The sentences are Django REST framework's where it has one.
@@ -53,8 +52,8 @@ func challenged(challenge, detail string) error {
 
 func badToken(detail string) error { return challenged("Token", detail) }
 
-// errPasswordMoved says that the password was right and has changed since. It has the words for a wrong password.
-var errPasswordMoved = error(problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password."))
+// errPasswordChanged says that the password was right and has changed since. It has the words for a wrong password.
+var errPasswordChanged = error(problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password."))
 
 func badBasic(why string) error {
 	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
@@ -152,7 +151,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 // report logs an outage. A request that its client cancelled is not an outage.
 func report(ctx context.Context, err error) {
 	log := slog.Default()
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
+	if q := requestFrom(ctx); q != nil {
 		log = q.resolver.sessions.Log
 	}
 	if log != nil && ctx.Err() == nil {
@@ -167,7 +166,7 @@ func Unavailable(ctx context.Context) *problem.Problem {
 		Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
 		Detail: "The service can't answer just now. Try again shortly.",
 	}
-	if q, ok := ctx.Value(contextKey{}).(*request); ok && q.header == nil && session.Presented(ctx) {
+	if q := requestFrom(ctx); q != nil && q.session.HasTicket() {
 		p.Detail = "The service can't answer just now. If you were signed in, you still are; try again shortly."
 	}
 	return p

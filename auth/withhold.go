@@ -69,7 +69,7 @@ const shortestSecret = 32
 // stored reports whether a word is the text of a token or the ticket of a session, or might be one while the stores don't
 // answer.
 func (a *Resolver) stored(ctx context.Context, word string) bool {
-	if found, err := a.sessions.Knows(ctx, word); found || err != nil {
+	if found, err := a.sessions.HasTicket(ctx, word); found || err != nil {
 		return true
 	}
 	if a.Tokens == nil || !hexadecimal(word) {

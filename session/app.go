@@ -6,12 +6,9 @@ import (
 	"strings"
 )
 
-// AppHeader is where a program that is no browser carries its ticket, both ways: in requests, and in the answers that
-// issue or rotate it (django-allauth's name).
-const AppHeader = "X-Session-Token"
-
-// appHeaderKey is how net/http spells it.
-var appHeaderKey = http.CanonicalHeaderKey(AppHeader)
+// appHeader carries the ticket of a program that is no browser, both ways: in requests, and in the answers that issue or
+// rotate it (django-allauth's name).
+const appHeader = "X-Session-Token"
 
 // appTickets are the tickets of programs: a prefix by which scanners for leaked secrets know them, and 256 random bits.
 // The prefix goes into the hash, so that neither kind of ticket is worth anything in the other's place.
@@ -32,27 +29,28 @@ func (appTickets) ID(ticket string) (ID, bool) {
 	return sha256.Sum256([]byte(ticket)), true
 }
 
-// fromApp reports whether a request is judged by the header alone, whatever cookies it has.
-func (m *Manager) fromApp(r *http.Request) bool {
-	return m.AppTokens && len(r.Header[appHeaderKey]) > 0
+// FromApp reports whether r is judged by the header X-Session-Token alone, whatever cookies it has. The header counts only with
+// AppTokens.
+func (m *Manager) FromApp(r *http.Request) bool {
+	return m.AppTokens && len(r.Header[appHeader]) > 0
 }
 
 // appTicket returns the session that the header names. Two headers name none.
 func appTicket(r *http.Request) (ID, bool) {
-	values := r.Header[appHeaderKey]
+	values := r.Header[appHeader]
 	if len(values) != 1 {
 		return ID{}, false
 	}
 	return appTickets{}.ID(values[0])
 }
 
-// issue hands the ticket to whoever asked: as a cookie, or to a program in the header.
+// issue sends the ticket in the answer: as a cookie, or to a program in the header.
 func (m *Manager) issue(w http.ResponseWriter, r *http.Request, ticket string, app, browser bool) {
 	if !app {
 		m.notifyCookieChange(r)
 		m.setCookie(w, ticket, browser)
 		return
 	}
-	w.Header().Set(AppHeader, ticket)
+	w.Header().Set(appHeader, ticket)
 	w.Header().Set("Cache-Control", "no-store")
 }

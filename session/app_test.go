@@ -170,7 +170,7 @@ func TestARequestWithTheHeaderIsJudgedByItAlone(t *testing.T) {
 			t.Errorf("%q: the cookie counts", ticket)
 		}
 		other.serve(func(w http.ResponseWriter, r *http.Request) {
-			if !session.FromApp(r.Context()) {
+			if !session.RequestFrom(r.Context()).FromApp() {
 				t.Error("not known to come from an app")
 			}
 			if err := p.m.SignOut(w, r); !errors.Is(err, want) {
@@ -203,7 +203,7 @@ func TestWithoutAppTokensTheHeaderIsNothing(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("X-Session-Token", "x")
 	browser.send(r, func(_ http.ResponseWriter, r *http.Request) {
-		if s, err := session.FromContext(r.Context()); s == nil || err != nil || session.FromApp(r.Context()) {
+		if s, err := session.FromContext(r.Context()); s == nil || err != nil || session.RequestFrom(r.Context()).FromApp() {
 			t.Errorf("the cookie beside it: %v, %v", s, err)
 		}
 	})
@@ -223,7 +223,7 @@ func TestASkippedRequestHasNoSession(t *testing.T) {
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("Authorization", "Token x")
 	v.send(r, func(w http.ResponseWriter, r *http.Request) {
-		if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.Presented(r.Context()) {
+		if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.RequestFrom(r.Context()).HasTicket() {
 			t.Errorf("%v, %v", s, err)
 		}
 		if err := m.SignOut(httptest.NewRecorder(), r); err != nil {

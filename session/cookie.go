@@ -64,20 +64,12 @@ func (m *Manager) deleteCookie(w http.ResponseWriter) {
 // be set it would be a second one of the name, and neither would count. To be called before that is set, since some clients
 // take both for one.
 func (m *Manager) expireHostOnly(w http.ResponseWriter, r *http.Request) {
-	if m.CookieDomain == "" || m.cookies(r) == 0 {
+	if m.CookieDomain == "" || m.present(r).count == 0 {
 		return
 	}
 	c := m.cookie("")
 	c.Domain, c.MaxAge, c.Expires = "", -1, time.Unix(1, 0)
 	writeCookie(w, c)
-}
-
-// cookies counts the session cookies of a request.
-func (m *Manager) cookies(r *http.Request) (n int) {
-	for range cookieValues(r.Header, m.cookieName()) {
-		n++
-	}
-	return n
 }
 
 // writeCookie keeps shared caches away from the answer, too.

@@ -195,7 +195,7 @@ func TestTwoSessionCookiesAreNone(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Cookie"] = lines
 		(&visitor{t: t, m: m}).send(r, func(_ http.ResponseWriter, r *http.Request) {
-			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.Presented(r.Context()) {
+			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.RequestFrom(r.Context()).HasTicket() {
 				t.Errorf("%q: %v, %v", lines, s, err)
 			}
 		})

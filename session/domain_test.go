@@ -48,7 +48,7 @@ func TestTwoSessionCookiesAreTold(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("Cookie", strings.ReplaceAll(sent, "N", session.CookieName))
 		m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if got := session.Twice(r.Context()); got != want {
+			if got := session.RequestFrom(r.Context()).TwoCookies(); got != want {
 				t.Errorf("%q: %v", sent, got)
 			}
 		})).ServeHTTP(httptest.NewRecorder(), r)

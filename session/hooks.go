@@ -1,6 +1,10 @@
 package session
 
-import "context"
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+)
 
 // EndEvent says which sessions have ended, and why. One by one, for [Manager.OnEnd].
 type EndEvent struct {
@@ -56,45 +60,31 @@ func (m *Manager) Observe(ended func(EndEvent), checked func(Check)) {
 	m.observers = append(m.observers, observer{ended, checked})
 }
 
-// Check is what became of a check of one ticket, for [Manager.OnCheck].
+// Check is the result of looking up one ticket, for [Manager.OnCheck].
 type Check struct {
-	Result string // one of those below
-	Stored bool   // a store was asked, and not this process's memory alone; see NoteStored
+	Result string // "live", "unknown" (no such session), "expired", "revoked" (the account's epoch differs) or "unavailable"
+	Stored bool   // a store was asked, and not this process's cache alone
 }
 
-// What a check can find, in words for programs.
+// The results of a check.
 const (
-	CheckLive        = "live"
-	CheckUnknown     = "unknown" // there is no such session
-	CheckExpired     = "expired"
-	CheckRevoked     = "revoked" // the account's epoch has moved, or there is no account
-	CheckUnavailable = "unavailable"
+	checkLive        = "live"
+	checkUnknown     = "unknown"
+	checkExpired     = "expired"
+	checkRevoked     = "revoked"
+	checkUnavailable = "unavailable"
 )
 
-// NoteStored tells the check that a call belongs to, if it does, that a store is asked. Whoever stands before a store to
-// measure it calls it.
-func NoteStored(ctx context.Context) {
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
-		q.stored.Store(true)
-	}
-}
-
-// checked tells OnCheck, and who else observes, what became of the request's check.
-func (q *request) checked(s *Session, err error) {
-	if q.m.OnCheck == nil && len(q.m.observers) == 0 {
+// notifyCheck calls OnCheck and the observers.
+func (m *Manager) notifyCheck(ctx context.Context, result string) {
+	if m.OnCheck == nil && len(m.observers) == 0 {
 		return
 	}
-	c := Check{Result: q.why, Stored: q.stored.Load()}
-	switch {
-	case err != nil:
-		c.Result = CheckUnavailable
-	case s != nil:
-		c.Result = CheckLive
+	c := Check{Result: result, Stored: reqinfo.Stored(ctx)}
+	if m.OnCheck != nil {
+		m.OnCheck(c)
 	}
-	if q.m.OnCheck != nil {
-		q.m.OnCheck(c)
-	}
-	for _, o := range q.m.observers {
+	for _, o := range m.observers {
 		if o.checked != nil {
 			o.checked(c)
 		}

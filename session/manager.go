@@ -50,7 +50,7 @@ type Manager struct {
 	BrowserLifetime time.Duration // Lifetime of such a session; 0: 12 hours
 	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one that another process has just made. 0: no limit
 
-	AppTokens      bool                     // programs that are no browsers may have sessions, with the ticket in AppHeader
+	AppTokens      bool                     // programs that are no browsers may have sessions, with the ticket in X-Session-Token
 	Passive        func(*http.Request) bool // requests that are no use of the session; nil: none
 	Skip           func(*http.Request) bool // requests judged by another credential, whose ticket isn't looked at; nil: none
 	OnEnd          func(EndEvent)           // told what this Manager has ended, once it is; mustn't block. nil: nobody is

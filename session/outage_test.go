@@ -86,8 +86,8 @@ func TestAnAccountThatIsGoneLeavesAnEndedSession(t *testing.T) {
 		}
 		change()
 		answer := v.serve(func(_ http.ResponseWriter, r *http.Request) {
-			if s, err := session.FromContext(r.Context()); s != nil || err != nil || !session.Presented(r.Context()) {
-				t.Errorf("%s: %v, %v, presented %v", name, s, err, session.Presented(r.Context()))
+			if s, err := session.FromContext(r.Context()); s != nil || err != nil || !session.RequestFrom(r.Context()).HasTicket() {
+				t.Errorf("%s: %v, %v, presented %v", name, s, err, session.RequestFrom(r.Context()).HasTicket())
 			}
 		})
 		if len(answer.Header) != 0 {
@@ -114,7 +114,7 @@ func TestWithoutTheHandlerNothingIsKnown(t *testing.T) {
 	if s, err := session.FromContext(t.Context()); s != nil || err == nil {
 		t.Errorf("%v, %v", s, err)
 	}
-	if session.Presented(t.Context()) {
+	if session.RequestFrom(t.Context()).HasTicket() {
 		t.Error("presented")
 	}
 }

@@ -88,8 +88,8 @@ func TestAnUnknownTicketIsNotAdopted(t *testing.T) {
 	log := logTo(m)
 	v := &visitor{t: t, m: m, cookie: session.CookieName + "=" + unknownTicket}
 	answer := v.serve(func(_ http.ResponseWriter, r *http.Request) {
-		if s, err := session.FromContext(r.Context()); s != nil || err != nil || !session.Presented(r.Context()) {
-			t.Errorf("%v, %v, presented %v", s, err, session.Presented(r.Context()))
+		if s, err := session.FromContext(r.Context()); s != nil || err != nil || !session.RequestFrom(r.Context()).HasTicket() {
+			t.Errorf("%v, %v, presented %v", s, err, session.RequestFrom(r.Context()).HasTicket())
 		}
 	})
 	if len(answer.Header) != 0 || v.ticket() != unknownTicket {
@@ -141,7 +141,7 @@ func TestTheTicketCountsInTheCookieAlone(t *testing.T) {
 	otherName.Header.Set("Cookie", "sessionid="+ticket+"; sid="+ticket+"; __Host-sessionid="+ticket)
 	for name, r := range map[string]*http.Request{"form": posted, "headers": headers, "bearer": bearer, "basic": basic, "other cookies": otherName} {
 		(&visitor{t: t, m: m}).send(r, func(_ http.ResponseWriter, r *http.Request) {
-			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.Presented(r.Context()) {
+			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.RequestFrom(r.Context()).HasTicket() {
 				t.Errorf("%s: %v, %v", name, s, err)
 			}
 		})

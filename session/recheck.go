@@ -6,32 +6,26 @@ import (
 	"fmt"
 )
 
-// Recheck returns a session as it is now, under whatever ticket; ErrEnded if it is over. Looking is no use of it.
-// Any other error means that nothing is known. Like every check it may be answered from memory, where the store keeps that true.
-func (m *Manager) Recheck(ctx context.Context, s *Session) (*Session, error) {
+// Recheck loads a session as it is now, under whatever ticket, and reports whether it is within its limits. It doesn't ask
+// Manager.Accounts: the caller loads the account and calls [Candidate.Session]. It is no use of the session. An error means that
+// nothing is known. Like every check it may be answered from a cache that the store keeps valid.
+func (m *Manager) Recheck(ctx context.Context, s *Session) (c Candidate, ok bool, err error) {
 	r, now, err := view(ctx, m.Store, s.record.ID)
 	if errors.Is(err, ErrNotFound) {
 		r, err = m.find(ctx, s.User, s.ID) // perhaps rotated
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load session: %w", err)
+		return Candidate{}, false, fmt.Errorf("load session: %w", err)
 	}
 	if r == nil || hasExpired(r, now) {
-		return nil, ErrEnded
+		return Candidate{}, false, nil
 	}
-	live, err := m.current(ctx, r)
+	current, err := newSession(r)
 	if err != nil {
-		return nil, err
+		return Candidate{}, false, err
 	}
-	if !live {
-		return nil, ErrEnded
-	}
-	again, err := newSession(r)
-	if err != nil {
-		return nil, err
-	}
-	m.applyPendingUse(again)
-	return again, nil
+	m.applyPendingUse(current)
+	return Candidate{User: r.User, session: current, now: now, again: true}, true, nil
 }
 
 // applyPendingUse counts a use that waits for its batch.

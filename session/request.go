@@ -11,193 +11,339 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
-type contextKey struct{}
-
-// request is what is known of the session of one request, and its context.
-type request struct {
-	context.Context
-	m      *Manager
-	use    bool // counts as a use of the session
-	ticket bool // came with one well-formed ticket
-	twice  bool // came with two session cookies or more, of which none counts
-	app    bool // in the header for programs
-	id     ID
-	stored atomic.Bool // a store was asked
+// Request is what a [Manager] knows of one request: the ticket that came with it and, once it was loaded, its session. It is
+// safe for concurrent use after [Manager.Begin]; the methods of a nil Request answer as for a request without a ticket.
+type Request struct {
+	m       *Manager
+	passive bool // the request is no use of its session
+	skipped bool // judged by another credential: the ticket doesn't sign it in
+	app     bool // the ticket comes in the header for programs
+	tickets presented
 
 	mu      sync.Mutex
-	settled bool
+	settled bool // session is the result of a check, or of a sign-in or sign-out
 	session *Session
-	why     string // the check found no session, for OnCheck
 }
 
-// Handler notes the ticket of each request for [FromContext]. It asks the store nothing and never touches the response.
+// presented is what a request brings in the place of a ticket.
+type presented struct {
+	count      int  // of session cookies, or 1 for a program
+	unreadable bool // one of them, not empty, is no ticket
+	ok         bool // first is set
+	first      ID
+	more       []ID // the other sessions that the cookies name
+	tooMany    bool // sessions are named; the rest is left out
+}
+
+// maxPresented bounds the sessions that one request can name.
+const maxPresented = 16
+
+func (p *presented) add(id ID) {
+	switch {
+	case !p.ok:
+		p.first, p.ok = id, true
+	case id == p.first || slices.Contains(p.more, id):
+	case len(p.more) == maxPresented-1:
+		p.tooMany = true
+	default:
+		p.more = append(p.more, id)
+	}
+}
+
+// all returns the sessions that the request names.
+func (p presented) all() []ID {
+	if !p.ok {
+		return nil
+	}
+	return append([]ID{p.first}, p.more...)
+}
+
+// sole returns the session that the request names with its only ticket. Of two cookies with the name, either might have been
+// planted by another host of the site, so neither counts.
+func (p presented) sole() (ID, bool) {
+	if p.count != 1 {
+		return ID{}, false
+	}
+	return p.first, p.ok
+}
+
+func (m *Manager) present(r *http.Request) (p presented) {
+	for value := range cookieValues(r.Header, m.cookieName()) {
+		p.count++
+		if id, ok := m.tickets().ID(value); ok {
+			p.add(id)
+		} else if value != "" { // some clients send an empty cookie after it was deleted
+			p.unreadable = true
+		}
+	}
+	return p
+}
+
+func (m *Manager) presentByApp(r *http.Request) (p presented) {
+	p.count = 1
+	if id, ok := appTicket(r); ok {
+		p.add(id)
+	} else {
+		p.unreadable = true
+	}
+	return p
+}
+
+// Handler reads the ticket of each request, for [FromContext]. It asks the store nothing and never touches the response.
 // It panics if the fields of m are wrong, as [Manager.Validate] says.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	if err := m.Validate(); err != nil {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(m.Note(r.Context(), r)))
+		q := &Request{}
+		m.Begin(q, r, m.Skip != nil && m.Skip(r))
+		record := reqinfo.Child(r.Context())
+		record.Session = q
+		next.ServeHTTP(w, r.WithContext(record))
 	})
 }
 
-// Note returns ctx with the note that Handler makes of a request, for a handler that has notes of its own.
-func (m *Manager) Note(ctx context.Context, r *http.Request) context.Context {
-	q := &request{Context: ctx, m: m, use: m.Passive == nil || !m.Passive(r)}
-	q.app = m.fromApp(r)
-	q.id, q.ticket = m.presented(ctx, r)
-	q.twice = !q.ticket && !q.app && !m.skips(r) && m.cookies(r) > 1
+// Begin sets q to what m knows of the request r. skip says that another credential judges r, so that its ticket doesn't sign
+// it in. It is for code that replaces [Manager.Handler], such as package auth.
+func (m *Manager) Begin(q *Request, r *http.Request, skip bool) {
+	q.m, q.skipped, q.app = m, skip, m.FromApp(r)
+	q.passive = m.Passive != nil && m.Passive(r)
+	if q.app {
+		q.tickets = m.presentByApp(r)
+		return
+	}
+	q.tickets = m.present(r)
+	if !skip && q.tickets.count > 1 {
+		m.Audit.Record(r.Context(), audit.Input.ValidationFail, slog.String("reason", "two session cookies"))
+	}
+}
+
+// RequestFrom returns what is known of the request that ctx belongs to; nil if it passed no [Manager.Handler].
+func RequestFrom(ctx context.Context) *Request {
+	if record := reqinfo.Of(ctx); record != nil {
+		q, _ := record.Session.(*Request)
+		return q
+	}
+	return nil
+}
+
+// request returns what is known of r, which may not have passed the Handler.
+func (m *Manager) request(r *http.Request) *Request {
+	if q := RequestFrom(r.Context()); q != nil && q.m == m {
+		return q
+	}
+	q := &Request{}
+	m.Begin(q, r, m.Skip != nil && m.Skip(r))
 	return q
 }
 
-// Value implements context.Context.
-func (q *request) Value(key any) any {
-	if key == (contextKey{}) {
-		return q
-	}
-	return q.Context.Value(key)
-}
-
-// presented returns the one session that the request is judged by, if any.
-func (m *Manager) presented(ctx context.Context, r *http.Request) (id ID, ok bool) {
-	if m.skips(r) {
+// ticket returns the session that the request is judged by, if any.
+func (q *Request) ticket() (ID, bool) {
+	if q == nil || q.skipped {
 		return ID{}, false
 	}
-	return m.carried(ctx, r)
+	return q.tickets.sole()
 }
 
-// carried returns the one session that the request's ticket names, if any, whatever it is judged by: of two cookies with
-// the name, either might have been planted by another host of the site.
-func (m *Manager) carried(ctx context.Context, r *http.Request) (id ID, ok bool) {
-	if m.fromApp(r) {
-		return appTicket(r)
-	}
-	count := 0
-	for value := range cookieValues(r.Header, m.cookieName()) {
-		if count++; count > 1 {
-			m.Audit.Record(ctx, audit.Input.ValidationFail, slog.String("reason", "two session cookies"))
-			return ID{}, false
-		}
-		id, ok = m.tickets().ID(value)
-	}
-	return id, ok
-}
-
-func (m *Manager) skips(r *http.Request) bool { return m.Skip != nil && m.Skip(r) }
-
-// maxNamed bounds the sessions that one request can name.
-const maxNamed = 16
-
-// named returns the sessions that the request's cookies name, however many. ErrNoTicket if there is something in the place of
-// a ticket, and nowhere a ticket.
-func (m *Manager) named(r *http.Request) ([]ID, error) {
-	if m.skips(r) {
+// toSignOut returns the sessions that a sign-out of the request ends. ErrNoTicket if there is something in the place of a
+// ticket, and nowhere a ticket.
+func (q *Request) toSignOut() ([]ID, error) {
+	switch {
+	case q.skipped:
 		return nil, nil
-	}
-	if m.fromApp(r) {
-		if id, ok := appTicket(r); ok {
-			return []ID{id}, nil
-		}
+	case q.tickets.tooMany:
+		return nil, errors.New("session: too many session cookies in one request")
+	case q.tickets.unreadable && !q.tickets.ok:
 		return nil, ErrNoTicket
 	}
-	var ids []ID
-	unreadable := false
-	for value := range cookieValues(r.Header, m.cookieName()) {
-		id, ok := m.tickets().ID(value)
-		if !ok {
-			unreadable = unreadable || value != "" // an empty one is what some clients keep of a deleted cookie
-			continue
-		}
-		if slices.Contains(ids, id) {
-			continue
-		}
-		if len(ids) == maxNamed {
-			return nil, errors.New("session: too many session cookies in one request")
-		}
-		ids = append(ids, id)
-	}
-	if unreadable && len(ids) == 0 {
-		return nil, ErrNoTicket
-	}
-	return ids, nil
+	return q.tickets.all(), nil
 }
 
-// Carried returns the sessions that the cookies of the request name, whatever it is judged by, and alive or not.
-func (m *Manager) Carried(r *http.Request) []ID {
-	var ids []ID
-	for value := range cookieValues(r.Header, m.cookieName()) {
-		if id, ok := m.tickets().ID(value); ok && !slices.Contains(ids, id) && len(ids) < maxNamed {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+// HasTicket reports whether the request came with a ticket, whether or not its session is alive: it tells "your session has
+// ended" from "you never signed in".
+func (q *Request) HasTicket() bool {
+	_, ok := q.ticket()
+	return ok
 }
 
-// notifyCookieChange tells that the browser which has sent r will send other tickets from now on.
+// TwoCookies reports whether the request came with two session cookies or more, of which none counts: either might have been
+// planted by another host of the site, or be left from before the cookie was given a domain.
+func (q *Request) TwoCookies() bool { return q != nil && !q.skipped && !q.app && q.tickets.count > 1 }
+
+// FromApp reports whether the request brings its ticket in the header X-Session-Token, which no page can make a browser send.
+func (q *Request) FromApp() bool { return q != nil && q.app }
+
+// CookieIDs returns the sessions that the session cookies of r name, alive or not, and whatever r is judged by.
+func (m *Manager) CookieIDs(r *http.Request) []ID {
+	return m.present(r).all()
+}
+
+// notifyCookieChange calls OnCookieChange for the tickets of a request whose answer replaces or deletes the cookie.
 func (m *Manager) notifyCookieChange(r *http.Request) {
 	if m.OnCookieChange == nil {
 		return
 	}
-	if ids := m.Carried(r); len(ids) > 0 {
+	if ids := m.CookieIDs(r); len(ids) > 0 {
 		m.OnCookieChange(ids)
 	}
 }
 
-// FromContext returns the live session of the request, and loads it on the first call. nil and no error: anonymous.
-// An error means that nothing is known: answer 503, and leave the cookie alone; but [ErrNoHandler] is a mistake of the
-// program: answer 500. Safe for concurrent use.
+// FromContext returns the live session of the request, and loads it on the first call. It returns nil, nil for an anonymous
+// request. An error means that nothing is known: answer 503, and leave the cookie alone; but [ErrNoHandler] is a mistake of
+// the program: answer 500. Safe for concurrent use.
 func FromContext(ctx context.Context) (*Session, error) {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	if !ok {
+	q := RequestFrom(ctx)
+	if q == nil {
 		return nil, ErrNoHandler
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.settled || !q.ticket {
+	if q.known() {
 		return q.session, nil
 	}
-	s, err := q.m.check(ctx, q.id, q.use)
-	q.checked(s, err)
-	if err != nil {
+	c, ok, err := q.load(ctx)
+	if !ok || err != nil {
 		return nil, err
 	}
-	q.session, q.settled = s, true
-	return s, nil
+	live, err := q.m.current(ctx, c.session.record)
+	return q.settle(ctx, c, live, err)
 }
 
-// Reload is [FromContext], but it asks the store again whatever is known of the request's session: what ended since the last
-// look is over. It is for an act that was judged before something that takes time, such as the arrival of the body.
-// Looking again is no use of the session.
-func Reload(ctx context.Context) (*Session, error) {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	if !ok {
-		return FromContext(ctx)
+// Candidate is a session that was loaded and is within its limits. It is live if its account is still at its epoch.
+type Candidate struct {
+	User    string // whose account is to be asked for
+	session *Session
+	now     int64 // when the limits were compared
+	again   bool  // of Reload
+}
+
+// Session returns the session if epoch is its account's, and else nil. "" is no account's.
+func (c Candidate) Session(epoch string) *Session {
+	if epoch == "" || epoch != c.session.record.Epoch {
+		return nil
+	}
+	return c.session
+}
+
+// Known returns the session of the request as far as it is known, and asks no store. known is false while there is a ticket
+// that wasn't looked up.
+func (q *Request) Known() (s *Session, known bool) {
+	if q == nil {
+		return nil, true
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	id := q.id
-	switch {
-	case q.session != nil: // perhaps another than the request came with: it has signed in, or rotated its ticket
-		id = q.session.record.ID
-	case !q.ticket:
-		return nil, nil
-	}
-	s, err := q.m.check(ctx, id, false)
-	if err != nil {
-		return nil, err
-	}
-	q.session, q.settled = s, true
-	return s, nil
+	return q.session, q.known()
 }
 
-// Knows reports whether a text is the ticket of a session in the store. Asking is no use of the session, and lets nobody in.
-func (m *Manager) Knows(ctx context.Context, text string) (bool, error) {
+func (q *Request) known() bool { return q.settled || !q.HasTicket() }
+
+// Load loads the session that the ticket names, and reports whether there is one within its limits. It doesn't ask
+// Manager.Accounts: the caller loads the account and calls [Request.Settle]. Together they are [FromContext], for code that
+// needs the account itself, such as package auth.
+func (q *Request) Load(ctx context.Context) (c Candidate, ok bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.load(ctx)
+}
+
+func (q *Request) load(ctx context.Context) (c Candidate, ok bool, err error) {
+	id, ok := q.ticket()
+	if !ok {
+		return Candidate{}, false, nil
+	}
+	c, result, err := q.m.load(ctx, id)
+	if result != checkLive {
+		q.m.notifyCheck(ctx, result)
+	}
+	if err != nil {
+		return Candidate{}, false, err
+	}
+	if c.session == nil {
+		q.session, q.settled = nil, true
+	}
+	return c, c.session != nil, nil
+}
+
+// Reload is Load, but asks the store whatever is known of the request's session. Call it between what takes time, such as the
+// arrival of the body, and an act. It is no use of the session.
+func (q *Request) Reload(ctx context.Context) (c Candidate, ok bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	id, ok := q.ticket()
+	if q.session != nil { // perhaps another than the request came with: it has signed in, or rotated its ticket
+		id, ok = q.session.record.ID, true
+	}
+	if !ok {
+		return Candidate{}, false, nil
+	}
+	c, _, err = q.m.load(ctx, id)
+	if c.session == nil && err == nil {
+		q.session, q.settled = nil, true
+	}
+	c.again = true
+	return c, c.session != nil, err
+}
+
+// Settle takes what [Accounts] answers for the user of c, and returns the session that is the request's from now on: that of c
+// if it is live, else nil. After Load, but not after Reload, that is a use of the session, and if the request has signed in or
+// out since, that counts.
+func (q *Request) Settle(ctx context.Context, c Candidate, epoch string, err error) (*Session, error) {
+	live := c.Session(epoch) != nil
+	if errors.Is(err, ErrNoAccount) {
+		live, err = false, nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.settle(ctx, c, live, err)
+}
+
+func (q *Request) settle(ctx context.Context, c Candidate, live bool, err error) (*Session, error) {
+	if q.settled && !c.again {
+		return q.session, nil
+	}
+	result := checkLive
+	switch {
+	case err != nil:
+		result = checkUnavailable
+	case !live:
+		result = checkRevoked
+		q.m.logRejected(ctx, result, c.session.record)
+		c.session = nil
+	}
+	if !c.again {
+		q.m.notifyCheck(ctx, result)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load epoch: %w", err)
+	}
+	if c.session != nil && !c.again && !q.passive {
+		q.m.touch(ctx, c.session, c.now)
+	}
+	q.session, q.settled = c.session, true
+	return c.session, nil
+}
+
+// set makes s the session of the request from now on; nil: it has none. q may be nil.
+func (q *Request) set(s *Session) {
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	q.session, q.settled = s, true
+	q.mu.Unlock()
+}
+
+// HasTicket reports whether a text is the ticket of a session in the store. Asking is no use of the session, and signs nobody
+// in.
+func (m *Manager) HasTicket(ctx context.Context, text string) (bool, error) {
 	id, ok := m.tickets().ID(text)
 	if !ok {
 		return false, nil
@@ -209,73 +355,26 @@ func (m *Manager) Knows(ctx context.Context, text string) (bool, error) {
 	return err == nil, err
 }
 
-// Presented reports whether the request came with a ticket, be its session alive or not: it tells "your session has
-// ended" from "you never signed in".
-func Presented(ctx context.Context) bool {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	return ok && q.ticket
-}
-
-// Twice reports whether the request came with two session cookies or more, of which none counts: either might have been
-// planted by another host of the site, or be left from before the cookie was given a domain.
-func Twice(ctx context.Context) bool {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	return ok && q.twice
-}
-
-// FromApp reports whether the request is judged by its [AppHeader], which no page can make a browser send.
-func FromApp(ctx context.Context) bool {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	return ok && q.app
-}
-
-// remember makes s the session of the request from now on.
-func remember(ctx context.Context, s *Session) {
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
-		q.mu.Lock()
-		q.session, q.settled = s, true
-		q.mu.Unlock()
-	}
-}
-
-// remembered returns the session of the request as far as it is known, and asks no store.
-func remembered(ctx context.Context) *Session {
-	q, ok := ctx.Value(contextKey{}).(*request)
-	if !ok {
-		return nil
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.session
-}
-
-// check returns the live session with this ID; nil if there is none.
-func (m *Manager) check(ctx context.Context, id ID, used bool) (*Session, error) {
+// load loads the session with this ID. c holds none if there is none within its limits; result is what a check has found so
+// far.
+func (m *Manager) load(ctx context.Context, id ID) (c Candidate, result string, err error) {
 	r, now, err := view(ctx, m.Store, id)
 	if errors.Is(err, ErrNotFound) {
-		m.logRejected(ctx, CheckUnknown, nil)
-		return nil, nil
+		m.logRejected(ctx, checkUnknown, nil)
+		return Candidate{}, checkUnknown, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load session: %w", err)
+		return Candidate{}, checkUnavailable, fmt.Errorf("load session: %w", err)
 	}
 	if hasExpired(r, now) {
-		m.logRejected(ctx, CheckExpired, r)
-		return nil, nil
-	}
-	live, err := m.current(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if !live {
-		m.logRejected(ctx, CheckRevoked, r)
-		return nil, nil
+		m.logRejected(ctx, checkExpired, r)
+		return Candidate{}, checkExpired, nil
 	}
 	s, err := newSession(r)
-	if err == nil && used {
-		m.touch(ctx, s, now)
+	if err != nil {
+		return Candidate{}, checkUnavailable, err
 	}
-	return s, err
+	return Candidate{User: r.User, session: s, now: now}, checkLive, nil
 }
 
 // hasExpired reports whether either limit has passed. Expires is never after Deadline in a record that this package made; that
@@ -297,17 +396,11 @@ func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
 	if errors.Is(err, ErrNoAccount) {
 		return "", nil
 	}
-	if err != nil {
-		return "", fmt.Errorf("load epoch: %w", err)
-	}
-	return epoch, nil
+	return epoch, err
 }
 
 // logRejected logs a ticket that names no live session. The ticket itself stays out of the log.
 func (m *Manager) logRejected(ctx context.Context, why string, r *Record) {
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
-		q.why = why // under the lock of FromContext
-	}
 	if m.Audit == nil {
 		return
 	}

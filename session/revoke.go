@@ -21,12 +21,13 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), background.Timeout)
 	defer cancel()
-	// With two cookies of the name neither counts as signed in, but whoever holds them may end what they name.
-	ids, err := m.named(r)
+	// With two cookies of the name neither counts as signed in, but the holder may end both sessions.
+	q := m.request(r)
+	ids, err := q.toSignOut()
 	if err != nil {
 		return err
 	}
-	if s := remembered(r.Context()); s != nil {
+	if s, _ := q.Known(); s != nil {
 		ids = slices.DeleteFunc(ids, func(id ID) bool { return id == s.record.ID })
 		if err := m.signOut(ctx, s.record); err != nil {
 			return err
@@ -44,11 +45,11 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	if !m.fromApp(r) {
+	if !q.app {
 		m.notifyCookieChange(r)
 		m.deleteCookie(w)
 	}
-	remember(r.Context(), nil)
+	q.set(nil)
 	return nil
 }
 

@@ -17,7 +17,7 @@ type SignIn struct {
 	Method         string // for lists and logs: "password", "basic" …
 	Fresh          bool   // a password was typed just now
 	BrowserSession bool   // a cookie that ends with the browser, and the shorter limits
-	App            bool   // the ticket goes to a program that is no browser, in AppHeader; needs Manager.AppTokens
+	App            bool   // the ticket goes to a program that is no browser, in X-Session-Token; needs Manager.AppTokens
 	Address        string // the client's; "": that of the request's RemoteAddr, if it has one
 	Values         Values
 
@@ -59,7 +59,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 		m.expireHostOnly(w, r)
 	}
 	m.issue(w, r, ticket, in.App, record.Browser)
-	remember(r.Context(), s)
+	RequestFrom(r.Context()).set(s)
 	m.Audit.Record(r.Context(), audit.Session.Created, sessionAttrs(record)...)
 	m.trim(r.Context(), s)
 	return s, nil
@@ -120,7 +120,7 @@ func (m *Manager) restart(r *Record, now int64) {
 
 // start creates the session, in the place of the one that the request came with if there is one.
 func (m *Manager) start(r *http.Request, record *Record) error {
-	id, ok := m.carried(r.Context(), r)
+	id, ok := m.request(r).tickets.sole()
 	for ok {
 		var before *Record
 		err := m.replaceRetrying(r.Context(), id, func(old *Record) (*Record, error) {
@@ -184,7 +184,8 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	if s == nil {
 		return nil, ErrEnded
 	}
-	ticket, renewed, err := m.renew(r.Context(), m.fromApp(r), s.record.ID, epoch)
+	app := m.FromApp(r)
+	ticket, renewed, err := m.renew(r.Context(), app, s.record.ID, epoch)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrEnded
 	}
@@ -194,8 +195,8 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	if s, err = newSession(renewed); err != nil {
 		return nil, err
 	}
-	m.issue(w, r, ticket, m.fromApp(r), renewed.Browser)
-	remember(r.Context(), s)
+	m.issue(w, r, ticket, app, renewed.Browser)
+	RequestFrom(r.Context()).set(s)
 	m.Audit.Record(r.Context(), audit.Session.Renewed, sessionAttrs(renewed)...)
 	return s, nil
 }

@@ -224,7 +224,7 @@ func TestHostileTextNeverReachesTheStore(t *testing.T) {
 	} {
 		v := &visitor{t: t, m: m, cookie: session.CookieName + "=" + text}
 		answer := v.serve(func(w http.ResponseWriter, r *http.Request) {
-			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.Presented(r.Context()) {
+			if s, err := session.FromContext(r.Context()); s != nil || err != nil || session.RequestFrom(r.Context()).HasTicket() {
 				t.Errorf("%.50q: %v, %v", text, s, err)
 			}
 			empty := strings.Trim(text, " ") == ""

@@ -56,7 +56,7 @@ func updated(ctx context.Context, s *Session, r *Record) (*Session, error) {
 		return nil, err
 	}
 	next.LastSeenAt, next.ExpiresAt = s.LastSeenAt, s.ExpiresAt
-	if q, ok := ctx.Value(contextKey{}).(*request); ok {
+	if q := RequestFrom(ctx); q != nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if q.session != nil && q.session.record.ID == r.ID {

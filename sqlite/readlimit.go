@@ -1,6 +1,9 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // readLimit limits concurrent reads to the pool size.
 //
@@ -12,6 +15,9 @@ type readLimit struct {
 	slots chan struct{}
 	free  func()
 }
+
+// readTimeout bounds how long a read waits for its slot. The check of a request asks for one without a deadline of its own.
+const readTimeout = 5 * time.Second
 
 func newReadLimit(file dbFile, slots int) readLimit {
 	l := readLimit{file: file, slots: make(chan struct{}, slots)}
@@ -27,9 +33,17 @@ func (l readLimit) acquire(ctx context.Context) (rowCtx context.Context, release
 	if err := l.file.verify(); err != nil {
 		return nil, nil, err
 	}
+	rowCtx = context.WithoutCancel(ctx)
 	select {
 	case l.slots <- struct{}{}:
-		return context.WithoutCancel(ctx), l.free, nil
+		return rowCtx, l.free, nil
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	select {
+	case l.slots <- struct{}{}:
+		return rowCtx, l.free, nil
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}

@@ -157,7 +157,7 @@ func (g *Gateway) forwarded(h http.Header, in *http.Request) {
 		h["X-Forwarded-For"] = []string{client.String()}
 	}
 	scheme, _, _ := strings.Cut(g.c.URL, "://")
-	values := []string{in.Host, scheme, reqinfo.From(in.Context())} // one allocation for all
+	values := []string{in.Host, scheme, reqinfo.ID(in.Context())} // one allocation for all
 	h["X-Forwarded-Host"], h["X-Forwarded-Proto"], h["X-Request-Id"] = values[:1:1], values[1:2:2], values[2:3:3]
 }
 

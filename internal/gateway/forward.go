@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,9 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
-	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // ForwardAuth answers other proxies, which ask before they pass a request on. The handler must be behind
@@ -94,7 +91,7 @@ func (g *Gateway) check(r *http.Request) (caller, error) {
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
 		Ticket: byTicket(r.Context()), Header: auth.ByHeader(r.Context()),
-		Binding:  func() (string, error) { return binding(r.Context()) },
+		Binding:  func() (string, error) { return auth.SessionID(r.Context()) },
 		OtherApp: true,
 	})
 	if err != nil {
@@ -105,17 +102,6 @@ func (g *Gateway) check(r *http.Request) (caller, error) {
 		err = c.checkExpressible()
 	}
 	return c, err
-}
-
-// binding returns the public ID of the request's session; "" if there is none.
-func binding(ctx context.Context) (string, error) {
-	limited := limit.For(ctx, checkTimeout)
-	defer limited.End()
-	s, err := session.FromContext(limited)
-	if err != nil || s == nil {
-		return "", err
-	}
-	return s.ID, nil
 }
 
 var (

@@ -15,7 +15,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
-	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -211,8 +210,7 @@ func (g *Gateway) admit(r *http.Request, path string, required requirement) (cal
 			return caller{}, err
 		}
 	}
-	ctx := limit.For(r.Context(), checkTimeout)
-	defer ctx.End()
+	ctx := r.Context()
 	c := caller{path: path, requirement: required}
 	var err error
 	if !c.requirement.signedIn {
@@ -255,12 +253,12 @@ func (g *Gateway) lost(ctx context.Context, c caller) error {
 // currentIdentity returns the identity of a caller as it is now, or why there is none. ctx must have the values of the
 // request's context. The check doesn't count as a use of the session, and finds it under its present ticket.
 func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity, error) {
-	limited := limit.For(ctx, checkTimeout)
-	defer limited.End()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	if c.who.Session == nil {
-		return auth.CheckAgain(limited)
+		return auth.CheckAgain(ctx)
 	}
-	who, _, err := g.c.Auth.Recheck(limited, c.who)
+	who, _, err := g.c.Auth.Recheck(ctx, c.who)
 	if err == nil && who == nil {
 		err = auth.ErrSessionEnded
 	}
@@ -275,7 +273,9 @@ func isSignedOut(err error) bool {
 }
 
 // byTicket reports whether a request is judged by its session cookie.
-func byTicket(ctx context.Context) bool { return session.Presented(ctx) && !auth.ByHeader(ctx) }
+func byTicket(ctx context.Context) bool {
+	return session.RequestFrom(ctx).HasTicket() && !auth.ByHeader(ctx)
+}
 
 var (
 	errNotFound = problem.New(http.StatusNotFound, "not_found", "Not found.")

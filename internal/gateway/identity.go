@@ -12,7 +12,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
-	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -253,9 +252,9 @@ func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.
 	if who != nil && who.Session == nil {
 		return // it was the credential of this request
 	}
-	limited := limit.For(ctx, checkTimeout)
-	defer limited.End()
-	if rest := g.c.Auth.Withhold(limited, lines); rest != nil {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if rest := g.c.Auth.Withhold(ctx, lines); rest != nil {
 		h["Authorization"] = rest
 	}
 }

@@ -49,7 +49,7 @@ func newMember(t *testing.T, application http.HandlerFunc) *member {
 		t.Fatal(err)
 	}
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
-	s, err := sessions.SignIn(w, r.WithContext(resolver.Note(r.Context(), r)), session.SignIn{User: ada.ID, Epoch: ada.Epoch})
+	s, err := sessions.SignIn(w, r, session.SignIn{User: ada.ID, Epoch: ada.Epoch})
 	if err != nil {
 		t.Fatal(err)
 	}

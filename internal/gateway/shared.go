@@ -82,7 +82,7 @@ func (x *exchange) hold() (release func()) {
 	if shared == nil {
 		return func() {}
 	}
-	x.tickets.ids = shared.Sessions.Carried(x.in)
+	x.tickets.ids = shared.Sessions.CookieIDs(x.in)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire(time.Now())
@@ -134,7 +134,7 @@ func (x *exchange) withoutStale(lines []string) []string {
 // id returns the ID of the session that a cookie names; the zero ID if it names none.
 func (s *Shared) id(c *http.Cookie) (id session.ID) {
 	r := http.Request{Header: http.Header{"Cookie": {c.Name + "=" + c.Value}}}
-	if ids := s.Sessions.Carried(&r); len(ids) > 0 && c.MaxAge >= 0 {
+	if ids := s.Sessions.CookieIDs(&r); len(ids) > 0 && c.MaxAge >= 0 {
 		id = ids[0]
 	}
 	return id

@@ -22,7 +22,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -118,13 +117,14 @@ func (a *API) forProxies(next http.Handler) http.Handler {
 	})
 }
 
-// outermost names the request, notes its credential, keeps a panic to itself, and sets the headers that every answer has.
+// outermost makes the record of the request, keeps a panic to itself, and sets the headers that every answer has.
 func (a *API) outermost(next http.Handler) http.Handler {
+	next = a.Auth.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := reqinfo.New(r.Context(), a.Client.Addr(r), agent(r))
-		r = r.WithContext(a.Auth.Note(ctx, r)) // one copy of the request for both
+		record := reqinfo.New(r.Context(), a.Client.Addr(r), agent(r))
+		r = r.WithContext(record)
 		h := w.Header()
-		reqinfo.Tell(ctx, h)
+		record.SetHeader(h)
 		if a.HSTS != "" {
 			h.Set("Strict-Transport-Security", a.HSTS)
 		}
@@ -197,9 +197,9 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 			return
 		}
 		err = a.CSRF.Check(r, csrf.Caller{
-			Ticket: session.Presented(r.Context()) && !auth.ByHeader(r.Context()), Header: auth.ByHeader(r.Context()),
+			Ticket: session.RequestFrom(r.Context()).HasTicket() && !auth.ByHeader(r.Context()), Header: auth.ByHeader(r.Context()),
 			FormToken: token,
-			Binding:   func() (string, error) { return binding(r.Context()) },
+			Binding:   func() (string, error) { return auth.SessionID(r.Context()) },
 			OtherApp:  !Owns(r.URL.EscapedPath()) && !Owns(r.URL.Path),
 		})
 		if err != nil {
@@ -208,17 +208,6 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// binding returns the public ID of the request's session; "" if there is none.
-func binding(ctx context.Context) (string, error) {
-	limited := limit.For(ctx, callTimeout)
-	defer limited.End()
-	s, err := session.FromContext(limited)
-	if err != nil || s == nil {
-		return "", err
-	}
-	return s.ID, nil
 }
 
 // route finds who answers.

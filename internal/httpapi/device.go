@@ -34,7 +34,7 @@ const (
 // rememberDevice marks the browser as one from which this user has signed in.
 func (a *API) rememberDevice(w http.ResponseWriter, r *http.Request, u *account.User) {
 	keys := a.Keys.Derive("device")
-	if session.FromApp(r.Context()) || known(r, keys, u) != "" {
+	if session.RequestFrom(r.Context()).FromApp() || known(r, keys, u) != "" {
 		return
 	}
 	slot := deviceSlot()

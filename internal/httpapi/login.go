@@ -96,7 +96,7 @@ var pageHeaders = []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Cookie
 // forApp reports whether the ticket is to go to a program that is no browser. A page must never see one, so a request that
 // may come from a page gets none, and neither does one with a cookie, which a page would bring.
 func (c *call) forApp(asked *bool) (bool, error) {
-	if !session.FromApp(c.ctx()) && (asked == nil || !*asked) {
+	if !session.RequestFrom(c.ctx()).FromApp() && (asked == nil || !*asked) {
 		return false, nil
 	}
 	if !c.api.Sessions.AppTokens {
@@ -173,7 +173,7 @@ func (*logoutIn) takesForms() {}
 // and the tokens that stand for a sign-in; those that programs were given stay.
 func logout(c *call, in logoutIn) (none, error) {
 	everywhere := in.Everywhere != nil && *in.Everywhere
-	if !everywhere && (!auth.ByHeader(c.ctx()) || session.FromApp(c.ctx())) {
+	if !everywhere && (!auth.ByHeader(c.ctx()) || session.RequestFrom(c.ctx()).FromApp()) {
 		return none{}, c.signOut()
 	}
 	c.needs = identified

@@ -12,7 +12,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/limit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -86,7 +85,7 @@ func (c *call) signOut() error {
 	if err := c.api.Sessions.SignOut(c.w, c.r); err != nil {
 		return err
 	}
-	if session.FromApp(c.ctx()) {
+	if session.RequestFrom(c.ctx()).FromApp() {
 		return nil
 	}
 	if !c.api.KeepSiteData {
@@ -270,11 +269,7 @@ func (n need) challenge(p *problem.Problem) *problem.Problem {
 	return &with
 }
 
-func (c *call) identify() (*auth.Identity, error) {
-	ctx := limit.For(c.ctx(), callTimeout)
-	defer ctx.End()
-	return auth.Check(ctx)
-}
+func (c *call) identify() (*auth.Identity, error) { return auth.Check(c.ctx()) }
 
 // recordRefusal records that the caller may not do what they asked for. Refusals because of the origin are recorded where
 // the origin is checked, and wrong passwords where they are counted.

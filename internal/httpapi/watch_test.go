@@ -115,7 +115,7 @@ func (s *secrets) sent(body []byte) {
 
 // issued notes the tokens that an answer gives, in its header or its body.
 func (s *secrets) issued(a *answer) {
-	s.key(a.Header.Get(session.AppHeader))
+	s.key(a.Header.Get("X-Session-Token"))
 	var fields map[string]any
 	if json.Unmarshal(a.body, &fields) != nil {
 		return
@@ -131,7 +131,7 @@ func (s *secrets) issued(a *answer) {
 func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
 	_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	s.add(basic, r.Header.Get(session.AppHeader))
+	s.add(basic, r.Header.Get("X-Session-Token"))
 	for _, c := range a.Cookies() {
 		if c.Name == session.CookieName || c.Name == session.PlainCookieName {
 			s.key(c.Value)

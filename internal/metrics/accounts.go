@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
 // accounts measures the calls of a store of accounts that requests wait for.
@@ -34,7 +34,7 @@ func (a accounts) call(name string, do func() error) error {
 }
 
 func (a accounts) Load(ctx context.Context, id string) (u *account.User, err error) {
-	session.NoteStored(ctx)
+	reqinfo.NoteStored(ctx)
 	err = a.call("load", func() error { u, err = a.Store.Load(ctx, id); return err })
 	return u, err
 }

@@ -41,7 +41,7 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{registry: registry, checks: map[string][2]prometheus.Counter{}}
 
 	checks := counters(m, "checks_total", "Checks of a session's ticket, by what they found and what was asked.", "result", "source")
-	for _, result := range []string{session.CheckLive, session.CheckUnknown, session.CheckExpired, session.CheckRevoked, session.CheckUnavailable} {
+	for _, result := range []string{"live", "unknown", "expired", "revoked", "unavailable"} {
 		m.checks[result] = [2]prometheus.Counter{checks.WithLabelValues(result, "memory"), checks.WithLabelValues(result, "store")}
 	}
 	m.calls = prometheus.NewHistogramVec(prometheus.HistogramOpts{

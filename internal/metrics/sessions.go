@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -32,7 +33,7 @@ func (s sessions) Create(ctx context.Context, r *session.Record) error {
 }
 
 func (s sessions) Load(ctx context.Context, id session.ID) (r *session.Record, err error) {
-	session.NoteStored(ctx)
+	reqinfo.NoteStored(ctx)
 	err = s.call("load", func() error { r, err = s.Store.Load(ctx, id); return err })
 	return r, err
 }

@@ -3,7 +3,7 @@ package metrics
 import (
 	"context"
 
-	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -24,7 +24,7 @@ func (m *Metrics) Tokens(s token.Store) token.Store {
 }
 
 func (t tokens) Load(ctx context.Context, id token.ID) (r *token.Record, err error) {
-	session.NoteStored(ctx)
+	reqinfo.NoteStored(ctx)
 	err = t.m.call("tokens", "load", tokenAnswers, func() error { r, err = t.Store.Load(ctx, id); return err })
 	return r, err
 }

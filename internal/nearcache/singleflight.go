@@ -2,7 +2,6 @@ package nearcache
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
@@ -45,7 +44,7 @@ func (f *flights) share(ctx context.Context, s fence.Sum, do func() error) (ran 
 		close(mine.done)
 	}()
 	err = do()
-	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && ctx.Err() == nil { // a timeout of the store's own concerns all callers
 		mine.err = err
 	}
 	return true, err

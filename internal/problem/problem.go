@@ -54,7 +54,7 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
 	}
 	b, err := json.Marshal(body{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
-		Detail: p.Detail, Code: p.Code, RequestID: reqinfo.From(r.Context()), Errors: p.Fields, LoginURL: p.LoginURL,
+		Detail: p.Detail, Code: p.Code, RequestID: reqinfo.ID(r.Context()), Errors: p.Fields, LoginURL: p.LoginURL,
 	})
 	if err == nil && len(p.Members) > 0 {
 		b, err = with(b, p.Members)

@@ -1,4 +1,5 @@
-// Package reqinfo names each request, in the answer and in every line that is logged on its behalf.
+// Package reqinfo keeps the record of each request. It is made once and put into the request's context once; the layers
+// that learn something about the request write it there. The ID goes into the answer and into each log line.
 package reqinfo
 
 import (
@@ -7,34 +8,57 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 )
+
+// Request is the record of one request, and its context. The layers write Session and Auth before the request is handled;
+// after that the record is safe for concurrent use.
+type Request struct {
+	context.Context
+	Session any // what package session knows of the request
+	Auth    any // what package auth knows of it
+
+	id      [1]string // as the header wants it
+	address netip.Addr
+	agent   string
+	stored  atomic.Bool
+}
 
 type key struct{}
 
-// named is the context of a request.
-type named struct {
-	context.Context
-	id      [1]string // as the header has it
-	agent   string
-	address netip.Addr
-}
-
-func (n *named) Value(k any) any {
+// Value implements context.Context.
+func (q *Request) Value(k any) any {
 	if k == (key{}) {
-		return n
+		return q
 	}
-	return n.Context.Value(k)
+	return q.Context.Value(k)
 }
 
-// New returns a context for one request, with a random name, the address it came from, which may be none, and its
-// User-Agent.
-func New(ctx context.Context, address netip.Addr, agent string) context.Context {
-	return &named{ctx, [1]string{random()}, agent, address}
+// New returns the record of a new request, with a random ID, the address of the client (the zero Addr if it has none, as on a
+// Unix socket), and the User-Agent.
+func New(ctx context.Context, address netip.Addr, agent string) *Request {
+	return &Request{Context: ctx, id: [1]string{random()}, address: address, agent: agent}
+}
+
+// Child returns a record for the handlers below a layer that writes anew what an outer one has written. It has the ID and the
+// client of the request that ctx belongs to, if there is one.
+func Child(ctx context.Context) *Request {
+	q := &Request{Context: ctx}
+	if outer := Of(ctx); outer != nil {
+		q.id, q.address, q.agent, q.Session, q.Auth = outer.id, outer.address, outer.agent, outer.Session, outer.Auth
+	}
+	return q
+}
+
+// Of returns the record of the request that ctx belongs to; nil outside of one.
+func Of(ctx context.Context) *Request {
+	q, _ := ctx.Value(key{}).(*Request)
+	return q
 }
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-// random returns 128 random bits in base 32. Two requests never have the same, and nobody gains by guessing one.
+// random returns 128 random bits in base 32. They make IDs unique; they needn't be hard to guess.
 func random() string {
 	var text [26]byte
 	high, low := rand.Uint64(), rand.Uint64()
@@ -45,52 +69,67 @@ func random() string {
 	return string(text[:])
 }
 
-// Tell writes the name of the request into the header of its answer.
-func Tell(ctx context.Context, answer http.Header) { answer["X-Request-Id"] = of(ctx).id[:] }
+// SetHeader writes the ID of the request into the header of its answer.
+func (q *Request) SetHeader(answer http.Header) { answer["X-Request-Id"] = q.id[:] }
 
-var nobody = &named{}
-
-func of(ctx context.Context) *named {
-	if n, ok := ctx.Value(key{}).(*named); ok {
-		return n
-	}
-	return nobody
-}
-
-// From returns the name of the request; "" outside of one.
-func From(ctx context.Context) string { return of(ctx).id[0] }
-
-// Address returns where the request came from; "" outside of one, and for a request from no address, as on a Unix socket.
-func Address(ctx context.Context) string {
-	if a := of(ctx).address; a.IsValid() {
-		return a.String()
+// ID returns the ID of the request; "" outside of one.
+func ID(ctx context.Context) string {
+	if q := Of(ctx); q != nil {
+		return q.id[0]
 	}
 	return ""
 }
 
-// Agent returns the User-Agent of the request, which no line of the log has; "" outside of one.
-func Agent(ctx context.Context) string { return of(ctx).agent }
+// Address returns the address of the client; "" outside of a request, and if the client has none, as on a Unix socket.
+func Address(ctx context.Context) string {
+	if q := Of(ctx); q != nil && q.address.IsValid() {
+		return q.address.String()
+	}
+	return ""
+}
+
+// Agent returns the User-Agent of the request, which isn't logged; "" outside of a request.
+func Agent(ctx context.Context) string {
+	if q := Of(ctx); q != nil {
+		return q.agent
+	}
+	return ""
+}
+
+// NoteStored records that the request has asked a store, rather than a cache alone.
+func NoteStored(ctx context.Context) {
+	if q := Of(ctx); q != nil {
+		q.stored.Store(true)
+	}
+}
+
+// Stored reports whether the request has asked a store, as far as NoteStored was called.
+func Stored(ctx context.Context) bool {
+	q := Of(ctx)
+	return q != nil && q.stored.Load()
+}
 
 type actorKey struct{}
 
-// By returns a context for what somebody does to others; "" for what nobody does.
-func By(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor)
+// WithActor returns a context for actions of a user on other users; "" if no user is behind them.
+func WithActor(ctx context.Context, user string) context.Context {
+	return context.WithValue(ctx, actorKey{}, user)
 }
 
-// Actor returns who does it; "" if nobody has said so.
+// Actor returns the user that [WithActor] named; "" if there is none.
 func Actor(ctx context.Context) string {
 	actor, _ := ctx.Value(actorKey{}).(string)
 	return actor
 }
 
-// LogHandler adds the request's name and address, and the actor, to each record that is logged with their context.
+// LogHandler adds the ID and the client's address of the request, and the actor, to each record that is logged with their
+// context.
 func LogHandler(next slog.Handler) slog.Handler { return handler{next} }
 
 type handler struct{ slog.Handler }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
-	if id := From(ctx); id != "" {
+	if id := ID(ctx); id != "" {
 		r.AddAttrs(slog.String("request_id", id), slog.String("source_ip", Address(ctx)))
 	}
 	if actor := Actor(ctx); actor != "" {
@@ -102,4 +141,5 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return handler{h.Handler.WithAttrs(attrs)}
 }
+
 func (h handler) WithGroup(name string) slog.Handler { return handler{h.Handler.WithGroup(name)} }

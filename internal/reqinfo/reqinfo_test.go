@@ -14,14 +14,14 @@ func TestEachRequestHasANameOfItsOwn(t *testing.T) {
 	seen, header := map[string]bool{}, http.Header{}
 	for range 10_000 {
 		ctx := reqinfo.New(t.Context(), netip.Addr{}, "")
-		name := reqinfo.From(ctx)
-		reqinfo.Tell(ctx, header)
+		name := reqinfo.ID(ctx)
+		ctx.SetHeader(header)
 		if seen[name] || !form.MatchString(name) || header.Get("X-Request-Id") != name {
 			t.Fatalf("%q, in the answer %q", name, header.Get("X-Request-Id"))
 		}
 		seen[name] = true
 	}
-	if reqinfo.From(t.Context()) != "" {
+	if reqinfo.ID(t.Context()) != "" {
 		t.Error("something outside of a request has a name")
 	}
 }

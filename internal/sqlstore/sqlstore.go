@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/store"
 )
@@ -53,7 +54,7 @@ type Dialect struct {
 	Unprepared bool
 
 	// AcquireReader waits for a connection to read with. It returns the context under which to read a single row, and what
-	// releases the connection. Nil: reads wait for connections by themselves, and end with their own contexts.
+	// releases the connection. Nil: reads wait for connections by themselves, and each ends with its context or after 5 seconds.
 	AcquireReader func(ctx context.Context) (rowCtx context.Context, release func(), err error)
 }
 
@@ -66,9 +67,13 @@ func (d Dialect) among(column, query string) string {
 
 func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }
 
+// readTimeout bounds what a read of one record waits for. The check of a request asks for one without a deadline of its own.
+const readTimeout = 5 * time.Second
+
 func (d Dialect) acquireReader(ctx context.Context) (rowCtx context.Context, release func(), err error) {
 	if d.AcquireReader == nil {
-		return ctx, func() {}, nil
+		rowCtx, release = context.WithTimeout(ctx, readTimeout)
+		return rowCtx, release, nil
 	}
 	return d.AcquireReader(ctx)
 }
