@@ -23,7 +23,9 @@ const CommandLine = "command line"
 
 // WithActor returns a context whose events are recorded as caused by actor: the ID of a user, or CommandLine. Without an
 // actor, a successful event of a request is recorded as caused by the user it is about.
-func WithActor(ctx context.Context, actor string) context.Context { return reqinfo.WithActor(ctx, actor) }
+func WithActor(ctx context.Context, actor string) context.Context {
+	return reqinfo.WithActor(ctx, actor)
+}
 
 // Event is a recorded event. It contains no secret, since nothing that is logged does.
 type Event struct {
