@@ -56,7 +56,7 @@ var (
 func admin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			respond(&call{api: a, w: w, r: r, needs: signedIn, permission: permission}, func(c *call, in In) (Out, error) {
+			respond(&call{api: a, w: w, r: r, needs: needsSession, permission: permission}, func(c *call, in In) (Out, error) {
 				out, err := f(c, in)
 				return out, refused(err)
 			})
@@ -73,8 +73,8 @@ func (c *call) checkAdmin() error {
 	return auth.CheckFresh(c.who)
 }
 
-// subject returns the user whom the path names.
-func (c *call) subject() (*account.User, error) {
+// pathUser returns the user that the path names.
+func (c *call) pathUser() (*account.User, error) {
 	return c.api.Accounts.Store.Load(c.ctx(), c.r.PathValue("id"))
 }
 

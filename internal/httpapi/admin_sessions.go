@@ -71,7 +71,7 @@ func (c *call) usernames(all []*session.Session) (map[string]string, error) {
 
 // listUserSessions shows where one user is signed in.
 func listUserSessions(c *call, _ none) (adminSessionsOut, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return adminSessionsOut{}, err
 	}

@@ -8,7 +8,7 @@ import (
 
 // listUserTokens shows the tokens of one user.
 func listUserTokens(c *call, _ none) (tokensOut, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return tokensOut{}, err
 	}

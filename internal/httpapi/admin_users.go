@@ -59,7 +59,7 @@ func listUsers(c *call, _ none) (usersOut, error) {
 }
 
 func showUser(c *call, _ none) (adminUserOut, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return adminUserOut{}, err
 	}
@@ -169,7 +169,7 @@ func (c *call) didEdit(before, after *account.User) {
 }
 
 func removeUser(c *call, _ none) (none, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return none{}, err
 	}
@@ -182,7 +182,7 @@ func removeUser(c *call, _ none) (none, error) {
 }
 
 func disableUser(c *call, _ none) (adminUserOut, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return adminUserOut{}, err
 	}
@@ -195,7 +195,7 @@ func disableUser(c *call, _ none) (adminUserOut, error) {
 }
 
 func enableUser(c *call, _ none) (adminUserOut, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return adminUserOut{}, err
 	}
@@ -215,7 +215,7 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return none{}, err
 	}
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return none{}, err
 	}
@@ -236,7 +236,7 @@ var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is
 
 // resetLink makes a one-time link on which a user sets a new password. Earlier ones are void.
 func resetLink(c *call, _ none) (linkOut, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return linkOut{}, err
 	}
@@ -254,7 +254,7 @@ func resetLink(c *call, _ none) (linkOut, error) {
 
 // endEverything ends every session and token of a user.
 func endEverything(c *call, _ none) (none, error) {
-	u, err := c.subject()
+	u, err := c.pathUser()
 	if err != nil {
 		return none{}, err
 	}

@@ -54,7 +54,7 @@ type API struct {
 
 	once     sync.Once // makes handlers
 	handlers []http.Handler
-	told     told
+	userJSON userCache
 	draining atomic.Bool
 }
 

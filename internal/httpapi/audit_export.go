@@ -25,7 +25,7 @@ const exportPage = 500
 // exportEvents answers with all selected events, the latest first, as lines of JSON or as CSV.
 func exportEvents(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{api: a, w: w, r: r, needs: signedIn, permission: viewLog}
+		c := &call{api: a, w: w, r: r, needs: needsSession, permission: viewLog}
 		if err := c.export(); err != nil {
 			c.recordRefusal(err)
 			a.fail(w, r, err)
@@ -75,7 +75,7 @@ func (c *call) export() error {
 
 // prepareExport checks the caller and the query, and records the export.
 func (c *call) prepareExport() (q audit.Query, err error) {
-	if err := c.admit(c.identify); err != nil {
+	if err := c.authorize(c.identify); err != nil {
 		return q, err
 	}
 	if q, err = c.eventQuery(); err != nil {
@@ -98,7 +98,7 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 func (c *call) nextPage(q audit.Query, names eventNames) (events []*audit.Event, more string, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
 	defer cancel()
-	if err := c.judge(ctx); err != nil {
+	if err := c.authorizeAgain(ctx); err != nil {
 		return nil, "", err
 	}
 	if events, more, err = c.api.Audit.Page(ctx, q, exportPage); err != nil {

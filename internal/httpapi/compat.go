@@ -46,7 +46,7 @@ func (h compatHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.ser
 
 // wrongMethod refuses a method as Django REST framework does: after it has seen that the caller may call at all.
 func (h compatHandler) wrongMethod(w http.ResponseWriter, r *http.Request) {
-	if h.needs != anybody {
+	if h.needs != needsNothing {
 		c := &call{api: h.api, w: w, r: r}
 		who, err := c.identify()
 		if err == nil {

@@ -132,8 +132,8 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 		}
 		return c.authenticate(c.api.Accounts.Authenticate, basic.Username, basic.Password)
 	}
-	c.needs = identified
-	if err := c.judge(c.ctx()); err != nil {
+	c.needs = needsIdentity
+	if err := c.authorizeAgain(c.ctx()); err != nil {
 		return nil, err
 	}
 	if c.who.Session == nil {

@@ -15,92 +15,94 @@ import (
 )
 
 // routine is, for each route, a request that does what it is for. Each makes ready what it needs, and returns what sends it.
-var routine = map[string]func(p *party) func() *answer{
-	"POST /api/auth/logout": func(p *party) func() *answer {
+var routine = map[string]func(p *faultyServer) func() *answer{
+	"POST /api/auth/logout": func(p *faultyServer) func() *answer {
 		p.as(p.root)
 		p.issue(p.root, token.Params{Kind: token.Knox})
-		return p.sends("POST", "/api/auth/logout", map[string]any{"everywhere": true})
+		return p.sending("POST", "/api/auth/logout", map[string]any{"everywhere": true})
 	},
-	"GET /api/me": func(p *party) func() *answer {
-		return p.bears("Bearer", p.root, token.Params{Kind: token.Personal, Name: "x"}, "GET", "/api/me")
+	"GET /api/me": func(p *faultyServer) func() *answer {
+		return p.bearing("Bearer", p.root, token.Params{Kind: token.Personal, Name: "x"}, "GET", "/api/me")
 	},
-	"GET /api/auth/me": func(p *party) func() *answer {
+	"GET /api/auth/me": func(p *faultyServer) func() *answer {
 		access := p.jwtPair("bob").Access
 		return func() *answer { return p.withAccess(access, "GET", "/api/auth/me") }
 	},
-	"PATCH /api/auth/me": func(p *party) func() *answer {
-		return p.sends("PATCH", "/api/auth/me", map[string]any{"first_name": "Zoe"})
+	"PATCH /api/auth/me": func(p *faultyServer) func() *answer {
+		return p.sending("PATCH", "/api/auth/me", map[string]any{"first_name": "Zoe"})
 	},
-	"GET /api/auth/tokens":  func(p *party) func() *answer { return p.sends("GET", "/api/auth/tokens", nil) },
-	"POST /api/auth/tokens": func(p *party) func() *answer { return p.sends("POST", "/api/auth/tokens", map[string]any{"name": "x"}) },
-	"DELETE /api/auth/tokens/{id}": func(p *party) func() *answer {
-		return p.sends("DELETE", "/api/auth/tokens/"+p.tokenOf(p.root), nil)
+	"GET /api/auth/tokens": func(p *faultyServer) func() *answer { return p.sending("GET", "/api/auth/tokens", nil) },
+	"POST /api/auth/tokens": func(p *faultyServer) func() *answer {
+		return p.sending("POST", "/api/auth/tokens", map[string]any{"name": "x"})
 	},
-	"POST /api/auth/token":      func(p *party) func() *answer { return p.proves("/api/auth/token") },
-	"POST /api-token-auth":      func(p *party) func() *answer { return p.proves("/api-token-auth/") },
-	"POST /api/auth/jwt/create": func(p *party) func() *answer { return p.proves("/api/auth/jwt/create/") },
-	"POST /api/auth/knox/login": func(p *party) func() *answer {
+	"DELETE /api/auth/tokens/{id}": func(p *faultyServer) func() *answer {
+		return p.sending("DELETE", "/api/auth/tokens/"+p.tokenOf(p.root), nil)
+	},
+	"POST /api/auth/token":      func(p *faultyServer) func() *answer { return p.proves("/api/auth/token") },
+	"POST /api-token-auth":      func(p *faultyServer) func() *answer { return p.proves("/api-token-auth/") },
+	"POST /api/auth/jwt/create": func(p *faultyServer) func() *answer { return p.proves("/api/auth/jwt/create/") },
+	"POST /api/auth/knox/login": func(p *faultyServer) func() *answer {
 		return func() *answer {
 			return p.program().send("POST", "/api/auth/knox/login/", nil, basic("bob", goodPassword))
 		}
 	},
-	"POST /api/auth/knox/logout": func(p *party) func() *answer {
-		return p.bears("Token", p.bob, token.Params{Kind: token.Knox}, "POST", "/api/auth/knox/logout/")
+	"POST /api/auth/knox/logout": func(p *faultyServer) func() *answer {
+		return p.bearing("Token", p.bob, token.Params{Kind: token.Knox}, "POST", "/api/auth/knox/logout/")
 	},
-	"POST /api/auth/knox/logoutall": func(p *party) func() *answer {
+	"POST /api/auth/knox/logoutall": func(p *faultyServer) func() *answer {
 		p.issue(p.bob, token.Params{Kind: token.Knox})
-		return p.bears("Token", p.bob, token.Params{Kind: token.Knox}, "POST", "/api/auth/knox/logoutall/")
+		return p.bearing("Token", p.bob, token.Params{Kind: token.Knox}, "POST", "/api/auth/knox/logoutall/")
 	},
-	"POST /api/auth/jwt/refresh": func(p *party) func() *answer {
+	"POST /api/auth/jwt/refresh": func(p *faultyServer) func() *answer {
 		return p.says("/api/auth/jwt/refresh/", "refresh", p.jwtPair("bob").Refresh)
 	},
-	"POST /api/auth/jwt/verify": func(p *party) func() *answer {
+	"POST /api/auth/jwt/verify": func(p *faultyServer) func() *answer {
 		return p.says("/api/auth/jwt/verify/", "token", p.jwtPair("bob").Access)
 	},
-	"POST /api/auth/jwt/blacklist": func(p *party) func() *answer {
+	"POST /api/auth/jwt/blacklist": func(p *faultyServer) func() *answer {
 		return p.says("/api/auth/jwt/blacklist/", "refresh", p.jwtPair("bob").Refresh)
 	},
-	"POST /api/auth/jwt/exchange": func(p *party) func() *answer {
+	"POST /api/auth/jwt/exchange": func(p *faultyServer) func() *answer {
 		access := p.jwtPair("bob").Access
 		return func() *answer { return p.withAccess(access, "POST", "/api/auth/jwt/exchange") }
 	},
-	"POST /api/auth/jwt/mint": func(p *party) func() *answer {
-		return p.sends("POST", "/api/auth/jwt/mint", map[string]any{"audience": "reports"})
+	"POST /api/auth/jwt/mint": func(p *faultyServer) func() *answer {
+		return p.sending("POST", "/api/auth/jwt/mint", map[string]any{"audience": "reports"})
 	},
-	"GET /.well-known/jwks.json": func(p *party) func() *answer { return p.sends("GET", "/.well-known/jwks.json", nil) },
+	"GET /.well-known/jwks.json": func(p *faultyServer) func() *answer { return p.sending("GET", "/.well-known/jwks.json", nil) },
 }
 
 // acts are the routine of an administrator: what follows the prefix of their routes, and the body.
 var acts = []struct {
 	method, path string
 	body         map[string]any
-	ready        func(p *party)
+	ready        func(p *faultyServer)
 }{
 	{"GET", "/users", nil, nil},
 	{"POST", "/users", map[string]any{"username": "eve", "password": newPassword, "groups": []string{"editors"}}, nil},
 	{"GET", "/users/{id}", nil, nil},
 	{"PATCH", "/users/{id}", map[string]any{"first_name": "Bo", "is_staff": true, "groups": []string{}}, nil},
-	{"DELETE", "/users/{id}", nil, (*party).bobsThings},
-	{"POST", "/users/{id}/password", map[string]any{"password": newPassword}, (*party).bobsThings},
+	{"DELETE", "/users/{id}", nil, (*faultyServer).signInBob},
+	{"POST", "/users/{id}/password", map[string]any{"password": newPassword}, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/reset", map[string]any{}, nil},
-	{"POST", "/users/{id}/disable", nil, (*party).bobsThings},
-	{"POST", "/users/{id}/enable", nil, func(p *party) {
+	{"POST", "/users/{id}/disable", nil, (*faultyServer).signInBob},
+	{"POST", "/users/{id}/enable", nil, func(p *faultyServer) {
 		p.with(p.bob, func(u *account.User) { u.IsActive = false })
 	}},
-	{"POST", "/users/{id}/end", nil, (*party).bobsThings},
-	{"GET", "/users/{id}/sessions", nil, (*party).bobsThings},
-	{"DELETE", "/users/{id}/sessions", nil, (*party).bobsThings},
+	{"POST", "/users/{id}/end", nil, (*faultyServer).signInBob},
+	{"GET", "/users/{id}/sessions", nil, (*faultyServer).signInBob},
+	{"DELETE", "/users/{id}/sessions", nil, (*faultyServer).signInBob},
 	{"GET", "/sessions", nil, nil},
-	{"DELETE", "/sessions/{id}", nil, (*party).bobsThings},
-	{"GET", "/users/{id}/tokens", nil, (*party).bobsThings},
-	{"DELETE", "/users/{id}/tokens", nil, (*party).bobsThings},
-	{"DELETE", "/tokens/{id}", nil, (*party).bobsThings},
+	{"DELETE", "/sessions/{id}", nil, (*faultyServer).signInBob},
+	{"GET", "/users/{id}/tokens", nil, (*faultyServer).signInBob},
+	{"DELETE", "/users/{id}/tokens", nil, (*faultyServer).signInBob},
+	{"DELETE", "/tokens/{id}", nil, (*faultyServer).signInBob},
 	{"GET", "/groups", nil, nil},
 	{"POST", "/groups", map[string]any{"name": "new", "permissions": []string{"a.x"}}, nil},
 	{"GET", "/groups/{name}", nil, nil},
 	{"PATCH", "/groups/{name}", map[string]any{"permissions": []string{"a.x"}}, nil},
 	{"DELETE", "/groups/{name}", nil, nil},
-	{"PUT", "/groups/{name}/members/{id}", nil, func(p *party) {
+	{"PUT", "/groups/{name}/members/{id}", nil, func(p *faultyServer) {
 		p.with(p.bob, func(u *account.User) { u.Groups = nil })
 	}},
 	{"DELETE", "/groups/{name}/members/{id}", nil, nil},
@@ -117,14 +119,14 @@ var elsewhere = []string{
 }
 
 // everyDeed is routine and acts, by the lines of their routes.
-func everyDeed() map[string]func(p *party) func() *answer {
-	all := map[string]func(p *party) func() *answer{}
+func everyDeed() map[string]func(p *faultyServer) func() *answer {
+	all := map[string]func(p *faultyServer) func() *answer{}
 	for line, ready := range routine {
 		all[line] = ready
 	}
 	for _, act := range acts {
 		route, _, _ := strings.Cut(act.path, "?")
-		all[act.method+" "+adminPath+route] = func(p *party) func() *answer {
+		all[act.method+" "+adminPath+route] = func(p *faultyServer) func() *answer {
 			if act.ready != nil {
 				act.ready(p)
 			}
@@ -140,7 +142,7 @@ func everyDeed() map[string]func(p *party) func() *answer {
 			if act.body != nil {
 				body = act.body
 			}
-			return p.sends(act.method, adminPath+path, body)
+			return p.sending(act.method, adminPath+path, body)
 		}
 	}
 	return all
@@ -160,12 +162,12 @@ func halfway(line, before string) string {
 
 // play does a deed while a call of it fails, which is the plan's, counted from the deed's first: plan.Call is raised by those that
 // were made before. It returns the answer, what is stored before and after, and the deed's calls.
-func play(t *testing.T, ready func(p *party) func() *answer, plan *storetest.Plan, made int) (r *answer, before, after string, calls []string) {
+func play(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storetest.Plan, made int) (r *answer, before, after string, calls []string) {
 	t.Helper()
 	if plan.Call > 0 {
 		plan.Call += made
 	}
-	p := newParty(t, plan)
+	p := newFaultyServer(t, plan)
 	send := ready(p)
 	if n := len(plan.Calls()); made > 0 && n != made {
 		t.Fatalf("%d calls were made before, and now %d", made, n)

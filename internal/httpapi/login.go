@@ -176,8 +176,8 @@ func logout(c *call, in logoutIn) (none, error) {
 	if !everywhere && (!auth.ByHeader(c.ctx()) || session.RequestFrom(c.ctx()).FromApp()) {
 		return none{}, c.signOut()
 	}
-	c.needs = identified
-	if err := c.judge(c.ctx()); err != nil {
+	c.needs = needsIdentity
+	if err := c.authorizeAgain(c.ctx()); err != nil {
 		return none{}, err
 	}
 	if !everywhere {

@@ -50,35 +50,36 @@ func orEmpty(s []string) []string {
 	return s
 }
 
-// me tells a program that holds a token only of the permissions that the token may use.
+// me describes the caller. With a token the permissions are only those that the token may use.
 func me(a *API, who *auth.Identity) []byte {
 	if who.Token == nil {
-		return a.told.user(who.User)
+		return a.userJSON.line(who.User)
 	}
 	out := newUserOut(who.User)
 	out.Permissions = slices.DeleteFunc(slices.Clone(out.Permissions), func(p string) bool { return !who.Has(p) })
 	return jsonLine(out)
 }
 
-// told remembers how some users were written. Who is asking is shared by many requests, and never changes: another state of
-// the user is another [account.User].
-type told struct {
-	slots [1024]atomic.Pointer[written]
+// userCache remembers the JSON of users, which would cost a tenth of a request of /api/me to make. An [account.User] never
+// changes while requests share it: another state of a user is another pointer.
+type userCache struct {
+	slots [1024]atomic.Pointer[cachedUser]
 }
 
-type written struct {
+type cachedUser struct {
 	user *account.User
 	line []byte
 }
 
-var toldSeed = maphash.MakeSeed()
+var userCacheSeed = maphash.MakeSeed()
 
-func (t *told) user(u *account.User) []byte {
-	slot := &t.slots[maphash.String(toldSeed, u.ID)%uint64(len(t.slots))]
-	if w := slot.Load(); w != nil && w.user == u {
-		return w.line
+// line returns the line of JSON that describes a user.
+func (t *userCache) line(u *account.User) []byte {
+	slot := &t.slots[maphash.String(userCacheSeed, u.ID)%uint64(len(t.slots))]
+	if cached := slot.Load(); cached != nil && cached.user == u {
+		return cached.line
 	}
 	line := jsonLine(newUserOut(u))
-	slot.Store(&written{u, line})
+	slot.Store(&cachedUser{u, line})
 	return line
 }

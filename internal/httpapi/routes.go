@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // route is one line of the table below. Paths are matched exactly, as sent, with or without a trailing slash;
@@ -16,34 +15,34 @@ type route struct {
 
 // routes is everything that the API answers.
 var routes = []route{
-	{"POST", "/api/auth/login", serve(anybody, login)},
-	{"POST", "/api/auth/logout", serve(anybody, logout)},
+	{"POST", "/api/auth/login", serve(needsNothing, login)},
+	{"POST", "/api/auth/logout", serve(needsNothing, logout)},
 	{"GET", "/api/me", identity(me)},
 	{"GET", "/api/auth/me", identity(me)},
-	{"PATCH", "/api/auth/me", serve(signedIn, editMe)},
-	{"GET", "/api/auth/csrf", serve(anybody, csrfToken)},
-	{"GET", "/api/auth/sessions", serve(signedIn, listSessions)},
-	{"DELETE", "/api/auth/sessions", serve(fresh, endOtherSessions)},
-	{"DELETE", "/api/auth/sessions/{id}", serve(signedIn, endSession)},
-	{"POST", "/api/auth/reauthenticate", serve(signedIn, reauthenticate)},
-	{"POST", "/api/auth/password/change", serve(signedIn, changePassword)},
-	{"POST", "/api/auth/password/reset", serve(anybody, resetPassword)},
+	{"PATCH", "/api/auth/me", serve(needsSession, editMe)},
+	{"GET", "/api/auth/csrf", serve(needsNothing, csrfToken)},
+	{"GET", "/api/auth/sessions", serve(needsSession, listSessions)},
+	{"DELETE", "/api/auth/sessions", serve(needsFreshSession, endOtherSessions)},
+	{"DELETE", "/api/auth/sessions/{id}", serve(needsSession, endSession)},
+	{"POST", "/api/auth/reauthenticate", serve(needsSession, reauthenticate)},
+	{"POST", "/api/auth/password/change", serve(needsSession, changePassword)},
+	{"POST", "/api/auth/password/reset", serve(needsNothing, resetPassword)},
 	{"GET", eventsPath, streamEvents},
-	{"GET", "/api/auth/tokens", serve(fresh, listTokens)},
-	{"POST", "/api/auth/tokens", serve(fresh, createToken)},
-	{"DELETE", "/api/auth/tokens/{id}", serve(fresh, endToken)},
-	{"POST", "/api/auth/token", compat(anybody, http.StatusOK, obtainToken)},
-	{"POST", "/api-token-auth", compat(anybody, http.StatusOK, obtainToken)},
-	{"POST", "/api/auth/knox/login", compat(anybody, http.StatusOK, knoxLogin)},
-	{"POST", "/api/auth/knox/logout", compat(knoxToken, http.StatusNoContent, knoxLogout)},
-	{"POST", "/api/auth/knox/logoutall", compat(knoxToken, http.StatusNoContent, knoxLogoutAll)},
-	{"POST", "/api/auth/jwt/create", compat(anybody, http.StatusOK, createJWT)},
-	{"POST", "/api/auth/jwt/refresh", compat(anybody, http.StatusOK, refreshJWT)},
-	{"POST", "/api/auth/jwt/verify", compat(anybody, http.StatusOK, verifyJWT)},
-	{"POST", "/api/auth/jwt/blacklist", compat(anybody, http.StatusOK, blacklistJWT)},
-	{"POST", "/api/auth/jwt/exchange", serve(identified, exchangeJWT)},
-	{"POST", "/api/auth/jwt/mint", serve(signedIn, mintJWT)},
-	{"GET", "/.well-known/jwks.json", publicKeys},
+	{"GET", "/api/auth/tokens", serve(needsFreshSession, listTokens)},
+	{"POST", "/api/auth/tokens", serve(needsFreshSession, createToken)},
+	{"DELETE", "/api/auth/tokens/{id}", serve(needsFreshSession, endToken)},
+	{"POST", "/api/auth/token", compat(needsNothing, http.StatusOK, obtainToken)},
+	{"POST", "/api-token-auth", compat(needsNothing, http.StatusOK, obtainToken)},
+	{"POST", "/api/auth/knox/login", compat(needsNothing, http.StatusOK, knoxLogin)},
+	{"POST", "/api/auth/knox/logout", compat(needsKnoxToken, http.StatusNoContent, knoxLogout)},
+	{"POST", "/api/auth/knox/logoutall", compat(needsKnoxToken, http.StatusNoContent, knoxLogoutAll)},
+	{"POST", "/api/auth/jwt/create", compat(needsNothing, http.StatusOK, createJWT)},
+	{"POST", "/api/auth/jwt/refresh", compat(needsNothing, http.StatusOK, refreshJWT)},
+	{"POST", "/api/auth/jwt/verify", compat(needsNothing, http.StatusOK, verifyJWT)},
+	{"POST", "/api/auth/jwt/blacklist", compat(needsNothing, http.StatusOK, blacklistJWT)},
+	{"POST", "/api/auth/jwt/exchange", serve(needsIdentity, exchangeJWT)},
+	{"POST", "/api/auth/jwt/mint", serve(needsSession, mintJWT)},
+	{"GET", jwksPath, publicKeys},
 	{"GET", "/api/auth/admin/users", admin(viewUser, listUsers)},
 	{"POST", "/api/auth/admin/users", admin(addUser, createUser)},
 	{"GET", "/api/auth/admin/users/{id}", admin(viewUser, showUser)},
@@ -71,12 +70,15 @@ var routes = []route{
 	{"GET", "/api/auth/admin/permissions", admin(viewGroup, listPermissions)},
 	{"GET", "/api/auth/admin/audit", admin(viewLog, listEvents)},
 	{"GET", "/api/auth/admin/audit/export", exportEvents},
-	{"GET", "/api/auth/setup", serve(anybody, setupState)},
-	{"POST", "/api/auth/setup", serve(anybody, setUp)},
+	{"GET", "/api/auth/setup", serve(needsNothing, setupState)},
+	{"POST", "/api/auth/setup", serve(needsNothing, setUp)},
 	{"GET", "/api/auth/openapi.yaml", openAPI},
 	{"GET", "/healthz", alive},
 	{"GET", "/readyz", ready},
 }
+
+// jwksPath is where the keys are that our tokens can be verified by (RFC 8414, section 2, jwks_uri).
+const jwksPath = "/.well-known/jwks.json"
 
 // reserved are the prefixes under which an unknown path is ours to refuse; all else belongs to the app.
 var reserved = []string{"/api/auth", "/api/me", "/api-token-auth", "/api/authz", "/auth", "/signin", "/healthz", "/readyz"}
@@ -94,17 +96,7 @@ func under(path, prefix string) bool {
 
 // Owns reports whether a decoded path is answered here, whatever it is, and never by the handler that was passed to
 // [API.Handler].
-func Owns(path string) bool { return ours(path) || path == "/.well-known/jwks.json" }
-
-// literals are what the routes' paths begin with before their first brace. Most requests are an app's, and their paths begin
-// with none.
-var literals = sync.OnceValue(func() []string {
-	all := make([]string, len(routes))
-	for i, t := range routes {
-		all[i], _, _ = strings.Cut(t.path, "{")
-	}
-	return all
-})
+func Owns(path string) bool { return ours(path) || path == jwksPath }
 
 // match reports whether the path is the route's.
 func (t route) match(path string) bool {
@@ -146,11 +138,13 @@ func (t route) allows(method string) bool {
 // route that refuses others if it is one of these.
 func (a *API) find(r *http.Request) (h http.Handler, methods []string, other *compatHandler) {
 	path := r.URL.EscapedPath()
-	for i, literal := range literals() {
-		if !strings.HasPrefix(path, literal) || !routes[i].match(path) {
+	if !ours(path) && !under(path, jwksPath) {
+		return nil, nil, nil // most requests are for the app
+	}
+	for i, t := range routes {
+		if !t.match(path) {
 			continue
 		}
-		t := routes[i]
 		if t.allows(r.Method) {
 			t.bind(r)
 			return a.handlers[i], nil, nil

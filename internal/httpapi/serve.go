@@ -99,11 +99,11 @@ func (c *call) signOut() error {
 type need int
 
 const (
-	anybody    need = iota
-	identified      // by whatever credential
-	signedIn        // with a session, be it a browser's or an app's
-	fresh           // signed in, and the password typed a short while ago
-	knoxToken       // with a token of django-rest-knox's kind
+	needsNothing      need = iota
+	needsIdentity          // proven by any credential
+	needsSession           // a browser's or an app's
+	needsFreshSession      // a session whose user has proven their identity a short while ago
+	needsKnoxToken         // a token of django-rest-knox's kind
 )
 
 // serve makes a handler of a function that knows nothing of HTTP but its input, its output and its errors.
@@ -151,7 +151,7 @@ func identity(f func(a *API, who *auth.Identity) []byte) func(*API) http.Handler
 // judged again, from the stores, once everything is here that the client has a hand in. See "Between the check and the act"
 // in docs/threat-model.md for what comes between that and the act.
 func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out, err error) {
-	if err := c.admit(c.identify); err != nil {
+	if err := c.authorize(c.identify); err != nil {
 		return out, err
 	}
 	var in In
@@ -163,7 +163,7 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 		defer cancel()
 		c.r = c.r.WithContext(ctx)
 		if c.acts() {
-			if err := c.judge(ctx); err != nil {
+			if err := c.authorizeAgain(ctx); err != nil {
 				return err
 			}
 		}
@@ -185,8 +185,8 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 func (c *call) acts() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
 
 // admit finds out who is asking, and refuses callers who may not call the route.
-func (c *call) admit(identify func() (*auth.Identity, error)) (err error) {
-	if c.needs == anybody {
+func (c *call) authorize(identify func() (*auth.Identity, error)) (err error) {
+	if c.needs == needsNothing {
 		return nil
 	}
 	if c.who, err = identify(); err != nil {
@@ -202,15 +202,15 @@ func (c *call) admit(identify func() (*auth.Identity, error)) (err error) {
 }
 
 // judge is admit by what the stores say now.
-func (c *call) judge(ctx context.Context) error {
-	return c.admit(func() (*auth.Identity, error) { return auth.CheckAgain(ctx) })
+func (c *call) authorizeAgain(ctx context.Context) error {
+	return c.authorize(func() (*auth.Identity, error) { return auth.CheckAgain(ctx) })
 }
 
 // accounts is the service by which the route changes accounts. Hashing a password takes a while, so the caller is judged again
 // right before each write: the session may have ended, which the step that writes can't see. An administrator's rank it can.
 func (c *call) accounts() *account.Service {
 	s := *c.api.Accounts
-	s.Store = judgedStore{s.Store, c.judge}
+	s.Store = recheckedStore{s.Store, c.authorizeAgain}
 	if c.permission == "" {
 		return &s
 	}
@@ -233,7 +233,7 @@ func (c *call) neverShown(kind string) func(context.Context) error {
 // handOver judges the caller a last time before what was made is handed out. What ended the caller's credential either
 // came before, and is seen here, or comes after, and finds what was made in the store.
 func (c *call) handOver() error {
-	err := c.judge(c.ctx())
+	err := c.authorizeAgain(c.ctx())
 	if err == nil {
 		return nil
 	}
@@ -249,11 +249,11 @@ func (c *call) handOver() error {
 // check returns why a caller who is somebody may not call the route.
 func (n need) check(who *auth.Identity) error {
 	switch n {
-	case signedIn:
+	case needsSession:
 		return auth.CheckSession(who)
-	case fresh:
+	case needsFreshSession:
 		return auth.CheckFresh(who)
-	case knoxToken:
+	case needsKnoxToken:
 		return checkKnox(who)
 	}
 	return nil
@@ -261,7 +261,7 @@ func (n need) check(who *auth.Identity) error {
 
 // challenge names the scheme that a compatibility route asks for, where the refusal names none.
 func (n need) challenge(p *problem.Problem) *problem.Problem {
-	if n != knoxToken || p.Challenge != "" {
+	if n != needsKnoxToken || p.Challenge != "" {
 		return p
 	}
 	with := *p

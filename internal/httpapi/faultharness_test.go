@@ -12,8 +12,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// party is a server whose stores fail at one call, and who uses it.
-type party struct {
+// faultyServer is a server whose stores fail at one call, with the users of the test.
+type faultyServer struct {
 	*server
 	inner     stores // these work
 	root, bob *account.User
@@ -21,11 +21,11 @@ type party struct {
 	epochs    map[string]string
 }
 
-func newParty(t *testing.T, plan *storetest.Plan) *party {
+func newFaultyServer(t *testing.T, plan *storetest.Plan) *faultyServer {
 	t.Helper()
 	inner := inMemory(t)
 	s := start(t, options{appTokens: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})
-	p := &party{server: s, inner: inner, root: s.superuser("root"), bob: s.user("bob"), epochs: map[string]string{}}
+	p := &faultyServer{server: s, inner: inner, root: s.superuser("root"), bob: s.user("bob"), epochs: map[string]string{}}
 	for name, permissions := range map[string][]string{"editors": {"blog.edit_post"}, "empty": nil} {
 		if err := inner.Accounts.SetGroup(t.Context(), account.Group{Name: name, Permissions: permissions}); err != nil {
 			t.Fatal(err)
@@ -37,39 +37,39 @@ func newParty(t *testing.T, plan *storetest.Plan) *party {
 	return p
 }
 
-// bobsThings are two sessions and a token.
-func (p *party) bobsThings() {
+// signInBob gives bob two sessions and a token.
+func (p *faultyServer) signInBob() {
 	p.as(p.bob)
 	p.as(p.bob)
 	p.issue(p.bob, token.Params{Kind: token.Personal, Name: "x"})
 }
 
-func (p *party) sends(method, path string, body any) func() *answer {
+func (p *faultyServer) sending(method, path string, body any) func() *answer {
 	return func() *answer { return p.c.send(method, path, body) }
 }
 
-func (p *party) bears(scheme string, u *account.User, n token.Params, method, path string) func() *answer {
+func (p *faultyServer) bearing(scheme string, u *account.User, n token.Params, method, path string) func() *answer {
 	line := "Authorization: " + scheme + " " + p.issue(u, n)
 	return func() *answer { return p.program().send(method, path, nil, line) }
 }
 
-func (p *party) proves(path string) func() *answer {
+func (p *faultyServer) proves(path string) func() *answer {
 	return func() *answer {
 		return p.program().send("POST", path, map[string]string{"username": "bob", "password": goodPassword})
 	}
 }
 
-func (p *party) says(path, field, text string) func() *answer {
+func (p *faultyServer) says(path, field, text string) func() *answer {
 	return func() *answer { return p.program().send("POST", path, map[string]string{field: text}) }
 }
 
 // tokenOf makes a token, and returns its ID.
-func (p *party) tokenOf(u *account.User) string {
+func (p *faultyServer) tokenOf(u *account.User) string {
 	p.issue(u, token.Params{Kind: token.Personal, Name: "x"})
 	return p.tokens(u.ID)[0].PublicID
 }
 
-func (p *party) tokens(user string) []*token.Record {
+func (p *faultyServer) tokens(user string) []*token.Record {
 	p.t.Helper()
 	all, err := p.inner.Tokens.List(context.WithoutCancel(p.t.Context()), token.Query{User: user})
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *party) tokens(user string) []*token.Record {
 	return all
 }
 
-func (p *party) live(user, epoch string) int {
+func (p *faultyServer) live(user, epoch string) int {
 	p.t.Helper()
 	all, err := p.inner.Sessions.List(context.WithoutCancel(p.t.Context()), session.Query{User: user})
 	if err != nil {
@@ -88,7 +88,7 @@ func (p *party) live(user, epoch string) int {
 }
 
 // facts says what is stored, so that two runs with other random numbers can be compared.
-func (p *party) facts() string {
+func (p *faultyServer) facts() string {
 	p.t.Helper()
 	ctx := context.WithoutCancel(p.t.Context())
 	users, err := p.inner.Accounts.List(ctx, account.Query{})
