@@ -40,6 +40,7 @@ var layers = map[string]layer{
 	"internal/userimport": {own: []string{"account"}},
 	"internal/background": {},
 	"internal/api":        {own: []string{"audit"}},
+	"internal/admin":      {own: []string{"account", "audit", "auth"}},
 	"internal/keyring":    {own: []string{"sealed"}},
 	"sealed":              {},
 	"store":               {own: []string{"account", "audit", "sealed", "session", "throttle", "token"}},
@@ -88,7 +89,7 @@ var layers = map[string]layer{
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin",
 	}},
 
 	// The whole.
@@ -112,7 +113,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "internal/fieldvalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "internal/fieldvalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin"},
 		others: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
 	},
 }

@@ -10,11 +10,11 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
-// act calls do, which changes something, once the audit log holds that this command is about to. What do has done, it says
-// with did and the context that it gets.
+// act calls do, which changes something, once the audit log holds that this command is about to. do records what it
+// has done, with the context that it gets.
 func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, do func(context.Context) error) error {
 	about = append(about, slog.String("command", a.command), slog.String("os_user", logged(osUser())))
 	return s.Audit.Act(ctx, about, do)
@@ -23,24 +23,13 @@ func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, d
 // change is about for a command that changes something.
 func (n userArg) change(ctx context.Context, a *app, do func(context.Context, *cloakroom.Server, *account.User) error) error {
 	return n.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
-		return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error { return do(ctx, s, u) })
+		return a.act(ctx, s, admin.AboutUser(u), func(ctx context.Context) error { return do(ctx, s, u) })
 	})
 }
 
-// did records what the command has done to a user.
-func did(ctx context.Context, s *cloakroom.Server, kind audit.Kind, u *account.User, more ...slog.Attr) {
-	s.Audit.Record(ctx, kind, append(aboutUser(u), more...)...)
-}
-
-// didToGroup is did for a group.
-func didToGroup(ctx context.Context, s *cloakroom.Server, deed string, before, after account.Group) {
-	change := (&account.User{UserPermissions: after.Permissions}).DescribeRightsChange(&account.User{UserPermissions: before.Permissions})
-	s.Audit.Record(ctx, audit.Privilege.PermissionsChanged,
-		slog.String("group", logged(after.Name)), slog.String("deed", deed), slog.String("change", logged(change)))
-}
-
-func aboutUser(u *account.User) []slog.Attr {
-	return []slog.Attr{slog.String("user", u.ID), slog.String("login", logged(u.Username))}
+// administration returns the service that changes users and groups. On the command line everything is allowed.
+func administration(s *cloakroom.Server) *admin.Service {
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit}
 }
 
 // logged is a text as the log has it.

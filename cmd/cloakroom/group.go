@@ -95,11 +95,10 @@ func (groupAdd) Help() string {
 func (c *groupAdd) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		return a.act(ctx, s, c.attrs(), func(ctx context.Context) error {
-			g, err := s.Accounts.AddGroup(ctx, account.Group{Name: c.Name, Permissions: c.Permissions})
+			g, err := administration(s).AddGroup(ctx, account.Group{Name: c.Name, Permissions: c.Permissions})
 			if err != nil {
 				return err
 			}
-			didToGroup(ctx, s, "created", account.Group{}, g)
 			return a.printGroup(ctx, s, g, "added the group %s")
 		})
 	})
@@ -168,11 +167,7 @@ func (c *groupDelete) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		err = a.act(ctx, s, c.attrs(), func(ctx context.Context) error {
-			if err := s.Accounts.DeleteGroup(ctx, c.Name); err != nil {
-				return c.missing(err)
-			}
-			didToGroup(ctx, s, "deleted", g, account.Group{Name: g.Name})
-			return nil
+			return c.missing(administration(s).DeleteGroup(ctx, g))
 		})
 		if err != nil {
 			return err
@@ -232,15 +227,10 @@ func (c *groupRevoke) Run(ctx context.Context, a *app) error {
 func (g inGroup) edit(ctx context.Context, a *app, done string, change func(*account.Group) error) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		return a.act(ctx, s, g.attrs(), func(ctx context.Context) error {
-			var before account.Group
-			changed, err := s.Accounts.EditGroup(ctx, g.Name, func(g *account.Group) error {
-				before.Permissions = slices.Clone(g.Permissions)
-				return change(g)
-			})
+			changed, err := administration(s).EditGroup(ctx, g.Name, change)
 			if err != nil {
 				return g.missing(err)
 			}
-			didToGroup(ctx, s, "changed", before, changed)
 			return a.printGroup(ctx, s, changed, done)
 		})
 	})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 // passwordFlags are those of the commands that set a password.
@@ -52,14 +52,13 @@ func (c *userAdd) Run(ctx context.Context, a *app) error {
 func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password string) error {
 	c.policy(s)
 	return a.act(ctx, s, []slog.Attr{slog.String("name", logged(c.Name))}, func(ctx context.Context) error {
-		u, err := s.Accounts.Create(ctx, account.NewUser{
+		u, err := administration(s).CreateUser(ctx, account.NewUser{
 			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
 			IsStaff: c.Staff, IsSuperuser: c.Superuser,
 		})
 		if err != nil {
 			return err
 		}
-		did(ctx, s, audit.User.Created, u, slog.String("change", u.DescribeRightsChange(&account.User{})))
 		return a.printUser(u, "added %s", u.Username)
 	})
 }
@@ -98,20 +97,9 @@ func (c *userSet) Validate() error {
 
 func (c *userSet) Run(ctx context.Context, a *app) error {
 	return c.userArg.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		var before account.User
-		changed, err := s.Accounts.Edit(ctx, u.ID, func(u *account.User) error {
-			before = *u
-			before.UserPermissions, before.Groups = slices.Clone(u.UserPermissions), slices.Clone(u.Groups)
-			return c.apply(u)
-		})
+		changed, err := administration(s).EditUser(ctx, u.ID, c.apply)
 		if err != nil {
 			return err
-		}
-		if change := changed.DescribeRightsChange(&before); change != "" {
-			did(ctx, s, audit.Privilege.PermissionsChanged, changed, slog.String("change", logged(change)))
-		}
-		if c.renames() {
-			did(ctx, s, audit.User.Updated, changed)
 		}
 		return a.printUser(changed, "changed %s", changed.Username)
 	})
@@ -173,11 +161,10 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 	return c.about(ctx, a, func(s *cloakroom.Server, u *account.User) error {
 		c.policy(s)
 		return a.withPassword(ctx, c.Stdin, func(password string) error {
-			return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error {
-				if err := s.Accounts.SetPassword(ctx, u.ID, password); err != nil {
+			return a.act(ctx, s, admin.AboutUser(u), func(ctx context.Context) error {
+				if err := administration(s).SetPassword(ctx, u, password); err != nil {
 					return err
 				}
-				did(ctx, s, audit.Password.Change, u)
 				return a.signedOut(ctx, s, u, "changed the password of %s")
 			})
 		})
@@ -195,10 +182,9 @@ Example:
 
 func (c *userDisable) Run(ctx context.Context, a *app) error {
 	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		if err := s.Accounts.SetActive(ctx, u.ID, false); err != nil {
+		if err := administration(s).DisableUser(ctx, u); err != nil {
 			return err
 		}
-		did(ctx, s, audit.User.Archived, u)
 		u.IsActive = false
 		return a.signedOut(ctx, s, u, "disabled %s")
 	})
@@ -215,10 +201,9 @@ Example:
 
 func (c *userEnable) Run(ctx context.Context, a *app) error {
 	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		if err := s.Accounts.SetActive(ctx, u.ID, true); err != nil {
+		if err := administration(s).EnableUser(ctx, u); err != nil {
 			return err
 		}
-		did(ctx, s, audit.User.Updated, u, slog.String("change", "enabled"))
 		u.IsActive = true
 		return a.printUser(u, "enabled %s", u.Username)
 	})
@@ -243,11 +228,10 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 		if err := a.confirm(ctx, c.Yes, question); err != nil {
 			return err
 		}
-		return a.act(ctx, s, aboutUser(u), func(ctx context.Context) error {
-			if err := s.Accounts.Delete(ctx, u.ID); err != nil {
+		return a.act(ctx, s, admin.AboutUser(u), func(ctx context.Context) error {
+			if err := administration(s).DeleteUser(ctx, u); err != nil {
 				return err
 			}
-			did(ctx, s, audit.User.Deleted, u)
 			return a.signedOut(ctx, s, u, "deleted %s")
 		})
 	})

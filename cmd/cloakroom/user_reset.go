@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/api"
 )
 
@@ -45,7 +46,7 @@ func (c *userReset) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		did(ctx, s, audit.Token.Created, u, slog.String("kind", "reset"))
+		s.Audit.Record(ctx, audit.Token.Created, append(admin.AboutUser(u), slog.String("kind", "reset"))...)
 		if a.JSON {
 			return a.json(resetOut{api.ID(u.ID), u.Username, link, expires})
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -52,8 +54,8 @@ var (
 		"Only a member of the group, or somebody who may change groups, may add members to it.")
 )
 
-// admin is serve for administrators with a permission.
-func admin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
+// serveAdmin is serve for administrators with a permission.
+func serveAdmin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			respond(&call{api: a, w: w, r: r, needs: needsSession, permission: permission}, func(c *call, in In) (Out, error) {
@@ -91,12 +93,13 @@ func (c *call) groupPermissions() (map[string][]string, error) {
 	return all, nil
 }
 
-// deed says what an administrator's request is to do: the route, and the user, session or token that the path names.
-func (c *call) deed() []slog.Attr {
-	deed := []slog.Attr{slog.String("method", c.r.Method), slog.String("path", shorten(c.r.URL.EscapedPath()))}
+// auditAttrs describes an administrator's request for the audit log: the route, and the user, session or token that the path
+// names.
+func (c *call) auditAttrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("method", c.r.Method), slog.String("path", shorten(c.r.URL.EscapedPath()))}
 	id := c.r.PathValue("id")
 	if id == "" {
-		return deed
+		return attrs
 	}
 	noun := "user"
 	switch rest := strings.TrimPrefix(c.r.URL.EscapedPath(), "/api/auth/admin/"); {
@@ -105,19 +108,19 @@ func (c *call) deed() []slog.Attr {
 	case strings.HasPrefix(rest, "tokens/"):
 		noun = "token"
 	}
-	return append(deed, slog.String(noun, shorten(id)))
+	return append(attrs, slog.String(noun, shorten(id)))
 }
 
-// did records what an administrator has done to a user. The context names the administrator.
-func (c *call) did(kind audit.Kind, subject *account.User, more ...slog.Attr) {
-	about := []slog.Attr{slog.String("user", subject.ID), slog.String("login", shorten(subject.Username))}
-	c.api.Audit.Record(c.ctx(), kind, append(about, more...)...)
+// admin returns the service through which the route changes users and groups, within what the caller may do.
+func (c *call) admin() *admin.Service {
+	return &admin.Service{Accounts: c.accounts(), Audit: c.api.Audit, CleanUp: func(_ context.Context, user, reason string) {
+		c.removeAll(user, reason)
+	}}
 }
 
-// didToGroup is did for a group.
-func (c *call) didToGroup(g account.Group, deed string, more ...slog.Attr) {
-	about := []slog.Attr{slog.String("group", shorten(g.Name)), slog.String("deed", deed)}
-	c.api.Audit.Record(c.ctx(), audit.Privilege.PermissionsChanged, append(about, more...)...)
+// record records what an administrator has done to a user. The context names the administrator.
+func (c *call) record(kind audit.Kind, u *account.User, more ...slog.Attr) {
+	c.api.Audit.Record(c.ctx(), kind, append(admin.AboutUser(u), more...)...)
 }
 
 const (

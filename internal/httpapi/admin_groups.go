@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"log/slog"
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -58,12 +57,10 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 	}
 	wanted := account.Group{Name: *in.Name}
 	set(&wanted.Permissions, in.Permissions)
-	g, err := c.accounts().AddGroup(c.ctx(), wanted)
+	g, err := c.admin().AddGroup(c.ctx(), wanted)
 	if err != nil {
 		return groupOut{}, err
 	}
-	change := (&account.User{UserPermissions: g.Permissions}).DescribeRightsChange(&account.User{})
-	c.didToGroup(g, "created", slog.String("change", shorten(change)))
 	return newGroupOut(g), nil
 }
 
@@ -80,17 +77,13 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 	if err != nil {
 		return groupOut{}, err
 	}
-	var before account.Group
-	g, err := c.accounts().EditGroup(c.ctx(), name, func(g *account.Group) error {
-		before = account.Group{Permissions: slices.Clone(g.Permissions)}
+	g, err := c.admin().EditGroup(c.ctx(), name, func(g *account.Group) error {
 		g.Permissions = *in.Permissions
 		return nil
 	})
 	if err != nil {
 		return groupOut{}, err
 	}
-	change := (&account.User{UserPermissions: g.Permissions}).DescribeRightsChange(&account.User{UserPermissions: before.Permissions})
-	c.didToGroup(g, "changed", slog.String("change", shorten(change)))
 	return newGroupOut(g), nil
 }
 
@@ -99,11 +92,7 @@ func removeGroup(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.accounts().DeleteGroup(c.ctx(), g.Name); err != nil {
-		return none{}, err
-	}
-	c.didToGroup(g, "deleted")
-	return none{}, nil
+	return none{}, c.admin().DeleteGroup(c.ctx(), g)
 }
 
 // addMember makes a user a member of a group.

@@ -3,15 +3,12 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -66,7 +63,7 @@ func showUser(c *call, _ none) (adminUserOut, error) {
 	return newAdminUserOut(u), nil
 }
 
-// editUserIn is what can be said about a user; what isn't said stays.
+// editUserIn names the fields to change; a field that is absent stays as it is.
 type editUserIn struct {
 	Username    *string   `json:"username"`
 	Email       *string   `json:"email"`
@@ -108,7 +105,7 @@ type createUserIn struct {
 	Permissions *[]string `json:"direct_permissions"`
 }
 
-// createUser makes a user. Without a password nobody can sign in before one is set, by a reset link say.
+// createUser makes a user. Without a password the user can't sign in until one is set, for example by a reset link.
 func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err := required(map[string]*string{"username": in.Username}); err != nil {
 		return adminUserOut{}, err
@@ -121,22 +118,17 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 		NoPassword: in.Password == nil,
 	}
 	set(&n.Password, in.Password)
-	u, err := c.accounts().Create(c.ctx(), n)
+	u, err := c.admin().CreateUser(c.ctx(), n)
 	if err != nil {
 		return adminUserOut{}, err
 	}
 	c.making(func(ctx context.Context) error {
-		if err := c.api.Accounts.Delete(ctx, u.ID); err != nil {
-			return err
-		}
-		c.did(audit.User.Deleted, u, slog.String("reason", "its maker had been signed out"))
-		return nil
+		return (&admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit}).UndoCreate(ctx, u)
 	})
-	c.did(audit.User.Created, u, slog.String("change", shorten(u.DescribeRightsChange(&account.User{}))))
 	return newAdminUserOut(u), nil
 }
 
-// editUser changes names, flags, groups and permissions. Nobody is signed out by it.
+// editUser changes names, flags, groups and permissions. It signs the user out nowhere.
 func editUser(c *call, in editUserIn) (adminUserOut, error) {
 	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		in.apply(u)
@@ -144,28 +136,13 @@ func editUser(c *call, in editUserIn) (adminUserOut, error) {
 	})
 }
 
-// edit changes a user within what the caller may do, and logs what is different then.
+// edit changes a user within what the caller may do.
 func (c *call) edit(id string, change func(*account.User) error) (adminUserOut, error) {
-	var before account.User
-	u, err := c.accounts().Edit(c.ctx(), id, func(u *account.User) error {
-		before = *u
-		before.UserPermissions, before.Groups = slices.Clone(u.UserPermissions), slices.Clone(u.Groups)
-		return change(u)
-	})
+	u, err := c.admin().EditUser(c.ctx(), id, change)
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	c.didEdit(&before, u)
 	return newAdminUserOut(u), nil
-}
-
-func (c *call) didEdit(before, after *account.User) {
-	if before.Username != after.Username || before.Email != after.Email || before.FirstName != after.FirstName || before.LastName != after.LastName {
-		c.did(audit.User.Updated, after)
-	}
-	if change := after.DescribeRightsChange(before); change != "" {
-		c.did(audit.Privilege.PermissionsChanged, after, slog.String("change", shorten(change)))
-	}
 }
 
 func removeUser(c *call, _ none) (none, error) {
@@ -173,12 +150,7 @@ func removeUser(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.accounts().Delete(c.ctx(), u.ID); err != nil {
-		return none{}, err
-	}
-	c.removeAll(u.ID, auth.Deleted)
-	c.did(audit.User.Deleted, u)
-	return none{}, nil
+	return none{}, c.admin().DeleteUser(c.ctx(), u)
 }
 
 func disableUser(c *call, _ none) (adminUserOut, error) {
@@ -186,11 +158,9 @@ func disableUser(c *call, _ none) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.accounts().SetActive(c.ctx(), u.ID, false); err != nil {
+	if err := c.admin().DisableUser(c.ctx(), u); err != nil {
 		return adminUserOut{}, err
 	}
-	c.removeAll(u.ID, auth.Disabled)
-	c.did(audit.User.Archived, u)
 	return showUser(c, none{})
 }
 
@@ -199,10 +169,9 @@ func enableUser(c *call, _ none) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.accounts().SetActive(c.ctx(), u.ID, true); err != nil {
+	if err := c.admin().EnableUser(c.ctx(), u); err != nil {
 		return adminUserOut{}, err
 	}
-	c.did(audit.User.Updated, u, slog.String("change", "enabled"))
 	return showUser(c, none{})
 }
 
@@ -210,7 +179,7 @@ type setPasswordIn struct {
 	Password *string `json:"password"`
 }
 
-// setPassword gives a user a new password, which ends everything of theirs.
+// setPassword gives a user a new password, which ends their sessions and tokens.
 func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return none{}, err
@@ -219,12 +188,7 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.accounts().SetPassword(c.ctx(), u.ID, *in.Password); err != nil {
-		return none{}, err
-	}
-	c.removeAll(u.ID, auth.PasswordChanged)
-	c.did(audit.Password.Change, u)
-	return none{}, nil
+	return none{}, c.admin().SetPassword(c.ctx(), u, *in.Password)
 }
 
 type linkOut struct {
@@ -234,13 +198,13 @@ type linkOut struct {
 
 var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is disabled. Enable the account first.")
 
-// resetLink makes a one-time link on which a user sets a new password. Earlier ones are void.
+// resetLink makes a one-time link on which a user sets a new password. It voids earlier ones.
 func resetLink(c *call, _ none) (linkOut, error) {
 	u, err := c.pathUser()
 	if err != nil {
 		return linkOut{}, err
 	}
-	secret, expires, err := c.accounts().ResetSecret(c.ctx(), u.ID)
+	secret, expires, err := c.admin().ResetSecret(c.ctx(), u)
 	if errors.Is(err, account.ErrDisabled) {
 		return linkOut{}, errDisabled
 	}
@@ -248,20 +212,14 @@ func resetLink(c *call, _ none) (linkOut, error) {
 		return linkOut{}, err
 	}
 	c.making(c.neverShown("reset"))
-	c.did(audit.Token.Created, u, slog.String("kind", "reset"))
 	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
 }
 
-// endEverything ends every session and token of a user.
-func endEverything(c *call, _ none) (none, error) {
+// revokeEverything ends every session and token of a user.
+func revokeEverything(c *call, _ none) (none, error) {
 	u, err := c.pathUser()
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.accounts().RevokeAll(c.ctx(), u.ID); err != nil {
-		return none{}, err
-	}
-	c.removeAll(u.ID, auth.Administrator)
-	c.did(audit.Token.Revoked, u, slog.String("kind", "everything"))
-	return none{}, nil
+	return none{}, c.admin().RevokeAll(c.ctx(), u)
 }

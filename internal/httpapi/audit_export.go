@@ -87,9 +87,9 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	if c.r.Method == http.MethodHead {
 		return q, nil
 	}
-	deed := append(c.deed(), slog.String("query", shorten(c.r.URL.RawQuery)))
+	attrs := append(c.auditAttrs(), slog.String("query", shorten(c.r.URL.RawQuery)))
 	ctx := audit.WithActor(c.ctx(), c.who.User.ID)
-	err = c.api.Audit.Act(ctx, deed, func(context.Context) error { return nil })
+	err = c.api.Audit.Act(ctx, attrs, func(context.Context) error { return nil })
 	return q, err
 }
 

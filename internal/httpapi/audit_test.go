@@ -68,7 +68,7 @@ func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
 		{"DELETE", user, nil, "user_deleted ada map[]"},
 		{"POST", adminPath + "/groups", map[string]any{"name": "new", "permissions": []string{"a.x"}}, "privilege_permissions_changed  map[change:+a.x deed:created group:new]"},
 		{"PATCH", adminPath + "/groups/new", map[string]any{"permissions": []string{"b.x"}}, "privilege_permissions_changed  map[change:+b.x -a.x deed:changed group:new]"},
-		{"DELETE", adminPath + "/groups/new", nil, "privilege_permissions_changed  map[deed:deleted group:new]"},
+		{"DELETE", adminPath + "/groups/new", nil, "privilege_permissions_changed  map[change:-b.x deed:deleted group:new]"},
 		{"PATCH", adminPath + "/users/" + boss.ID, map[string]any{"first_name": ""}, "authz_admin  map[method:PATCH path:/api/auth/admin/users/" + boss.ID + "]"},
 		{"GET", adminPath + "/audit/export?format=csv", nil, "authz_admin  map[method:GET path:/api/auth/admin/audit/export query:format=csv]"},
 	} {

@@ -310,15 +310,18 @@ func TestRightsThatChangeAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, change := range map[string]func(*account.User){
-		"permissions": func(u *account.User) { u.UserPermissions = []string{"blog.add_post"} },
-		"staff":       func(u *account.User) { u.IsStaff = true },
-		"superuser":   func(u *account.User) { u.IsSuperuser = true },
-		"name":        func(u *account.User) { u.FirstName = "Ada" },
+	for _, row := range []struct {
+		name   string
+		change func(*account.User)
+	}{
+		{"permissions", func(u *account.User) { u.UserPermissions = []string{"blog.add_post"} }},
+		{"staff", func(u *account.User) { u.IsStaff = true }}, // before the superuser, who is staff already
+		{"superuser", func(u *account.User) { u.IsSuperuser = true }},
+		{"name", func(u *account.User) { u.FirstName = "Ada" }},
 	} {
-		edit(change)
+		edit(row.change)
 		if got := st.next(); got != "permissions.changed {}" {
-			t.Errorf("%s: %q", name, got)
+			t.Errorf("after a change of the %s the stream says %q, want permissions.changed", row.name, got)
 		}
 	}
 	edit(func(*account.User) {})

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -144,24 +142,8 @@ func (c *call) recordVerification(kinds audit.Verification, name string, err err
 	c.api.Audit.Record(c.ctx(), kind, append(more, slog.String("login", name))...)
 }
 
-// shorten keeps a stranger's text from filling the log, and from doing anything to the terminal that shows it: JSON
-// leaves characters such as U+009B, which begins a control sequence, and U+202E, which turns the line around, as they are.
-func shorten(s string) string {
-	const most = 150
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > most {
-			b.WriteRune('…')
-			break
-		}
-		if !unicode.IsPrint(r) {
-			r = utf8.RuneError
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
+// shorten makes a text that a stranger may have written fit for the log.
+func shorten(s string) string { return admin.LogText(s) }
 
 type logoutIn struct {
 	Everywhere *bool `json:"everywhere"`

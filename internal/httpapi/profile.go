@@ -24,7 +24,7 @@ func editMe(c *call, in editMeIn) (userOut, error) {
 		return userOut{}, err
 	}
 	if before.FirstName != u.FirstName || before.LastName != u.LastName {
-		c.did(audit.User.Updated, u)
+		c.record(audit.User.Updated, u)
 	}
 	return newUserOut(u), nil
 }

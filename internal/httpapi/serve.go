@@ -176,7 +176,7 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 		c.r = c.r.WithContext(audit.WithActor(c.ctx(), c.who.User.ID))
 	}
 	if c.permission != "" && c.acts() {
-		return out, c.api.Audit.Act(c.ctx(), c.deed(), run)
+		return out, c.api.Audit.Act(c.ctx(), c.auditAttrs(), run)
 	}
 	return out, run(c.ctx())
 }

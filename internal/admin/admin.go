@@ -1,0 +1,152 @@
+// Package admin does what an administrator may do to users and groups, and records it in the audit log. The API and the
+// command line both call it, so that they can't disagree.
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/auth"
+)
+
+// Service changes users and groups. The rules are those of Accounts: the command line's allows everything, and one made by
+// [account.Service.By] what that administrator may do. An act that fails is not recorded. A Service is safe for concurrent use.
+type Service struct {
+	Accounts *account.Service
+	Audit    *audit.Log
+
+	// CleanUp removes the sessions and tokens of a user that an act has ended, before the act is recorded. They are dead
+	// already, since the epoch has moved. Reason is one of package auth's. Nil: the caller removes them afterwards.
+	CleanUp func(ctx context.Context, user, reason string)
+}
+
+// CreateUser adds a user.
+func (s *Service) CreateUser(ctx context.Context, n account.NewUser) (*account.User, error) {
+	u, err := s.Accounts.Create(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	s.record(ctx, audit.User.Created, u, rightsChange(&account.User{}, u))
+	return u, nil
+}
+
+// UndoCreate deletes a user whose creator was signed out before being told of it.
+func (s *Service) UndoCreate(ctx context.Context, u *account.User) error {
+	if err := s.Accounts.Delete(ctx, u.ID); err != nil {
+		return err
+	}
+	s.record(ctx, audit.User.Deleted, u, slog.String("reason", "its maker had been signed out"))
+	return nil
+}
+
+// EditUser changes a user in one step, and records what is different afterwards. It signs the user out nowhere.
+func (s *Service) EditUser(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
+	var before account.User
+	u, err := s.Accounts.Edit(ctx, id, func(u *account.User) error {
+		before = *u
+		before.UserPermissions, before.Groups = slices.Clone(u.UserPermissions), slices.Clone(u.Groups)
+		return change(u)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if before.Username != u.Username || before.Email != u.Email || before.FirstName != u.FirstName || before.LastName != u.LastName {
+		s.record(ctx, audit.User.Updated, u)
+	}
+	if change := rightsChange(&before, u); change.Value.String() != "" {
+		s.record(ctx, audit.Privilege.PermissionsChanged, u, change)
+	}
+	return u, nil
+}
+
+// DeleteUser deletes a user, which ends their sessions and tokens.
+func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
+	return s.end(ctx, audit.User.Deleted, auth.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+}
+
+// DisableUser keeps a user from signing in, and ends their sessions and tokens.
+func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
+	return s.end(ctx, audit.User.Archived, auth.Disabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
+}
+
+// EnableUser lets a disabled user sign in again. Sessions from before stay ended.
+func (s *Service) EnableUser(ctx context.Context, u *account.User) error {
+	if err := s.Accounts.SetActive(ctx, u.ID, true); err != nil {
+		return err
+	}
+	s.record(ctx, audit.User.Updated, u, slog.String("change", "enabled"))
+	return nil
+}
+
+// SetPassword gives a user another password, which ends their sessions and tokens.
+func (s *Service) SetPassword(ctx context.Context, u *account.User, password string) error {
+	return s.end(ctx, audit.Password.Change, auth.PasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, password) })
+}
+
+// RevokeAll ends all sessions and tokens of a user.
+func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
+	return s.end(ctx, audit.Token.Revoked, auth.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+		slog.String("kind", "everything"))
+}
+
+// ResetSecret makes the secret of a one-time link on which a user sets a new password, and voids earlier ones. It returns
+// when the link expires.
+func (s *Service) ResetSecret(ctx context.Context, u *account.User) (secret string, expires time.Time, err error) {
+	secret, expires, err = s.Accounts.ResetSecret(ctx, u.ID)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	s.record(ctx, audit.Token.Created, u, slog.String("kind", "reset"))
+	return secret, expires, nil
+}
+
+// end does an act that moves the user's epoch, removes what has ended by it, and records it.
+func (s *Service) end(ctx context.Context, kind audit.Kind, reason string, u *account.User, do func() error, more ...slog.Attr) error {
+	if err := do(); err != nil {
+		return err
+	}
+	if s.CleanUp != nil {
+		s.CleanUp(ctx, u.ID, reason)
+	}
+	s.record(ctx, kind, u, more...)
+	return nil
+}
+
+func (s *Service) record(ctx context.Context, kind audit.Kind, u *account.User, more ...slog.Attr) {
+	s.Audit.Record(ctx, kind, append(AboutUser(u), more...)...)
+}
+
+// AboutUser returns the attributes that name a user in the audit log.
+func AboutUser(u *account.User) []slog.Attr {
+	return []slog.Attr{slog.String("user", u.ID), slog.String("login", LogText(u.Username))}
+}
+
+func rightsChange(before, after *account.User) slog.Attr {
+	return slog.String("change", LogText(after.DescribeRightsChange(before)))
+}
+
+// LogText shortens a text that a stranger may have written, and replaces what isn't printable: JSON keeps characters such as
+// U+009B, which begins a control sequence of a terminal, and U+202E, which turns the line around.
+func LogText(s string) string {
+	const most = 150
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > most {
+			b.WriteRune('…')
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = utf8.RuneError
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
