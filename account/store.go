@@ -1,6 +1,9 @@
 package account
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Query selects users for [Store.List].
 type Query struct {
@@ -137,10 +140,15 @@ type Viewer interface {
 	View(ctx context.Context, id string) (*User, error)
 }
 
+// checkTimeout bounds what a check waits for a store that has no cache before it: one that takes longer is an outage.
+const checkTimeout = 5 * time.Second
+
 // View returns a user for a check, from the store's cache if it is a [Viewer].
 func View(ctx context.Context, s Store, id string) (*User, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	return s.Load(ctx, id)
 }

@@ -166,8 +166,6 @@ func unmarshalLists(lists [3][]byte, into ...*[]string) error {
 }
 
 func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
 	return a.load(ctx, a.read, id)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // DB holds the stores on a Django database. It is safe for concurrent use.
@@ -112,9 +111,6 @@ func (db *DB) attempt(ctx context.Context, do func(t *sql.Tx) error) error {
 	}
 	return nil
 }
-
-// loadTimeout bounds the load of one record. The check of a request asks for one without a deadline of its own.
-const loadTimeout = 5 * time.Second
 
 // querier is a *sql.DB or a *sql.Tx.
 type querier interface {

@@ -63,8 +63,6 @@ func (s *sessions) insert(ctx context.Context, q querier, r row) error {
 }
 
 func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
 	for {
 		found, err := s.find(ctx, s.read, id, "")
 		if err != nil {

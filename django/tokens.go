@@ -152,8 +152,6 @@ func (t *tokens) scan(kind token.Kind, scan func(...any) error) (*token.Record, 
 }
 
 func (t *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
 	kind := djangoKind(id)
 	if kind == "" {
 		return t.loadOurs(ctx, id)

@@ -10,9 +10,10 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // The keys of advisory locks. Another program in the same database is unlikely to use these numbers.
@@ -42,6 +43,7 @@ var dialect = sqlstore.Dialect{
 		"WHERE EXISTS (SELECT 1 FROM users)",
 	LockUser:   "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
 	LockRights: "LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE",
+	LockSealed: "LOCK TABLE sealed IN SHARE ROW EXCLUSIVE MODE",
 	LockUsers:  "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
 	LockTokens: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedTokens + "))",
 	// A commit of a counter waits for this server's disk and for no standby. If it waited for a missing standby, a reserved

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"time"
 )
 
 // readLimit limits concurrent reads to the pool size.
@@ -15,9 +14,6 @@ type readLimit struct {
 	slots chan struct{}
 	free  func()
 }
-
-// readTimeout bounds how long a read waits for its slot. The check of a request asks for one without a deadline of its own.
-const readTimeout = 5 * time.Second
 
 func newReadLimit(file dbFile, slots int) readLimit {
 	l := readLimit{file: file, slots: make(chan struct{}, slots)}
@@ -39,8 +35,6 @@ func (l readLimit) acquire(ctx context.Context) (rowCtx context.Context, release
 		return rowCtx, l.free, nil
 	default:
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	select {
 	case l.slots <- struct{}{}:
 		return rowCtx, l.free, nil

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // The errors of a [Store]. Any other error is an outage: the result is unknown.
@@ -118,10 +119,15 @@ type Viewer interface {
 	View(ctx context.Context, id ID) (*Record, error)
 }
 
+// checkTimeout bounds what a check waits for a store that has no cache before it: one that takes longer is an outage.
+const checkTimeout = 5 * time.Second
+
 // View returns a token for a check, from the store's cache if it is a [Viewer].
 func View(ctx context.Context, s Store, id ID) (*Record, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	return s.Load(ctx, id)
 }

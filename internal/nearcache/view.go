@@ -3,6 +3,7 @@ package nearcache
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
@@ -92,8 +93,13 @@ func (v *view[ID, R]) readShared(ctx context.Context, id ID, now int64) (*R, err
 	return v.read(ctx, id)
 }
 
+// checkTimeout bounds what a check waits for the store: one that takes longer is an outage.
+const checkTimeout = 5 * time.Second
+
 // read asks the store, and caches the answer if it may be cached.
 func (v *view[ID, R]) read(ctx context.Context, id ID) (*R, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	since := v.cache.now()
 	point, ok := v.cache.validator.BeginRead()
 	r, err := v.load(ctx, id)

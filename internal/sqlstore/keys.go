@@ -12,7 +12,7 @@ type keys struct {
 	write   *sql.DB
 	dialect Dialect
 
-	all, put, add, load, clear *statement
+	all, put, add, load, clear, lock *statement
 }
 
 func newKeys(p *preparer) *keys {
@@ -23,6 +23,7 @@ func newKeys(p *preparer) *keys {
 		put:   p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET box = excluded.box`),
 		add:   p.writing(`INSERT INTO sealed (name, box) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
 		clear: p.writing(`DELETE FROM sealed`),
+		lock:  p.locking(p.dialect.LockSealed),
 		load:  p.writing(`SELECT box FROM sealed WHERE name = $1`),
 	}
 }
@@ -53,6 +54,9 @@ func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 
 func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return k.dialect.transaction(ctx, k.write, func(t tx) error {
+		if _, err := t.exec(k.lock); err != nil {
+			return fmt.Errorf("lock sealed secrets: %w", err)
+		}
 		if _, err := t.exec(k.clear); err != nil {
 			return fmt.Errorf("remove sealed secrets: %w", err)
 		}

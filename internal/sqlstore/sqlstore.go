@@ -7,7 +7,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"github.com/cloakroom-auth/cloakroom/store"
 )
@@ -41,6 +40,7 @@ type Dialect struct {
 	// Statements that lock until the transaction ends. They are empty where only one transaction can write at a time.
 	LockUser     string // no other transaction changes the user $1
 	LockRights   string // no other transaction runs this statement or writes groups
+	LockSealed   string // a statement: no other transaction writes sealed secrets before this one ends; empty: transactions write one at a time
 	LockUsers    string // no other transaction adds users
 	LockCounter  string // no other transaction runs this statement for the counter with the key $1, whether it exists or not
 	LockTokens   string // no other transaction runs this statement for the user $1
@@ -54,7 +54,7 @@ type Dialect struct {
 	Unprepared bool
 
 	// AcquireReader waits for a connection to read with. It returns the context under which to read a single row, and what
-	// releases the connection. Nil: reads wait for connections by themselves, and each ends with its context or after 5 seconds.
+	// releases the connection. Nil: reads wait for connections by themselves, and each ends with its context.
 	AcquireReader func(ctx context.Context) (rowCtx context.Context, release func(), err error)
 }
 
@@ -67,13 +67,9 @@ func (d Dialect) among(column, query string) string {
 
 func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }
 
-// readTimeout bounds what a read of one record waits for. The check of a request asks for one without a deadline of its own.
-const readTimeout = 5 * time.Second
-
 func (d Dialect) acquireReader(ctx context.Context) (rowCtx context.Context, release func(), err error) {
 	if d.AcquireReader == nil {
-		rowCtx, release = context.WithTimeout(ctx, readTimeout)
-		return rowCtx, release, nil
+		return ctx, func() {}, nil
 	}
 	return d.AcquireReader(ctx)
 }
