@@ -23,7 +23,7 @@ type pool struct {
 }
 
 const (
-	defaultWait = 3 * time.Second
+	defaultWait = 4500 * time.Millisecond
 	firstPace   = 30 * time.Millisecond
 	retryAfter  = 2 * time.Second
 )

@@ -45,7 +45,7 @@ func TestPostgresInPlaceOfAFile(t *testing.T) {
 }
 
 // nodes is several servers of one database behind a load balancer without stickiness that tries another node if one
-// refuses the connection.
+// refuses the connection or, as proxies do, if the connection of a GET breaks before an answer.
 type nodes struct {
 	all  []*server
 	turn atomic.Int64
@@ -57,7 +57,9 @@ func (n *nodes) RoundTrip(r *http.Request) (response *http.Response, err error) 
 		node := n.all[(first+i)%len(n.all)]
 		to := r.Clone(r.Context())
 		to.Host, to.URL.Host = n.all[0].host(), node.host()
-		if response, err = node.transport.RoundTrip(to); !errors.Is(err, syscall.ECONNREFUSED) {
+		response, err = node.transport.RoundTrip(to)
+		broken := r.Method == http.MethodGet && errors.Is(err, syscall.ECONNRESET)
+		if !errors.Is(err, syscall.ECONNREFUSED) && !broken {
 			return response, err
 		}
 	}
