@@ -51,7 +51,7 @@ func newStartupInfo(ctx context.Context, s *cloakroom.Server, c cloakroom.Config
 	return w, nil
 }
 
-// announce tells whoever startupInfo the server. The set-up link opens the house, so it goes to a terminal or into a file
+// announce says where the server answers. The set-up link opens the house, so it goes to a terminal or into a file
 // that only the owner can read, and never where output is kept.
 func (a *app) announce(ctx context.Context, w startupInfo, s *cloakroom.Server) error {
 	_, tty := terminal(a.out)
