@@ -259,14 +259,11 @@ func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
 	return &django.Import{From: from, Accounts: s.Accounts.Store, Importer: importer, Tokens: s.Tokens.Store}, nil
 }
 
-// djangoWait is how long a sign-in may wait for its turn to be hashed beside Django, whose hashes take longer than ours.
-const djangoWait = 5 * time.Second
-
 // newHasher returns the hasher of passwords. Beside Django it works as hard as Django does, whatever hash a password has.
 func (s *storage) newHasher(ctx context.Context) (*password.Hasher, error) {
 	if s.django == nil {
 		return &password.Hasher{}, nil
 	}
 	least, err := s.django.MinimumCost(ctx)
-	return &password.Hasher{Wait: djangoWait, MinimumCost: least}, err
+	return &password.Hasher{MinimumCost: least}, err
 }

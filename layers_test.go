@@ -25,7 +25,7 @@ type layer struct {
 var layers = map[string]layer{
 	// The domain knows no database and no network.
 	"session":             {own: []string{"internal/reqinfo", "audit", "internal/background"}, others: []string{"golang.org/x/net/publicsuffix"}},
-	"password":            {others: []string{"golang.org/x/"}},
+	"password":            {own: []string{"internal/timelimit"}, others: []string{"golang.org/x/"}},
 	"throttle":            {},
 	"internal/feed":       {},
 	"token":               {own: []string{"audit", "internal/background"}},
@@ -39,6 +39,7 @@ var layers = map[string]layer{
 	"internal/fieldvalue": {own: []string{"account"}},
 	"internal/userimport": {own: []string{"account"}},
 	"internal/background": {},
+	"internal/timelimit":  {},
 	"internal/api":        {own: []string{"audit"}},
 	"internal/admin":      {own: []string{"account", "audit", "auth"}},
 	"internal/keyring":    {own: []string{"sealed"}},
@@ -89,7 +90,7 @@ var layers = map[string]layer{
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit",
 	}},
 
 	// The whole.

@@ -30,7 +30,7 @@ type Hasher struct {
 	Workers int
 
 	// Wait is the maximum time that a caller waits for its turn. A caller that would wait longer gets a *[BusyError], at
-	// once if the length of the queue shows it. 0: 4.5 seconds.
+	// once if the length of the queue shows it. 0: 10 seconds.
 	Wait time.Duration
 
 	// MinimumCost is an encoded hash whose cost is the minimum of every verification, so that timing doesn't reveal whether

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // pool limits the hashes that are computed at the same time and the callers that wait for one.
@@ -23,7 +25,7 @@ type pool struct {
 }
 
 const (
-	defaultWait = 4500 * time.Millisecond
+	defaultWait = 10 * time.Second
 	firstPace   = 30 * time.Millisecond
 	retryAfter  = 2 * time.Second
 )
@@ -84,8 +86,9 @@ func (h *Hasher) tooLong(ahead int64) bool {
 	return ahead*h.pool.pace.Load() > int64(h.wait())*h.pool.workers
 }
 
-// run waits for room and then calls compute, which continues if ctx ends.
+// run waits for room and then calls compute, which continues if ctx ends. Neither counts against the time limit of ctx.
 func (h *Hasher) run(ctx context.Context, weight int64, compute func() error) error {
+	defer timelimit.Pause(ctx)()
 	p := h.started()
 	weight = min(weight, p.workers)
 	if err := h.enter(ctx, weight); err != nil {

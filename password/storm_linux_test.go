@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/password"
 )
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 }
 
 func storm() {
-	h := &password.Hasher{Workers: stormWorkers}
+	h := &password.Hasher{Workers: stormWorkers, Wait: time.Second}
 	idle := resident("VmRSS:")
 	var verified, busy atomic.Int64
 	var all sync.WaitGroup

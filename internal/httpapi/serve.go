@@ -13,11 +13,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// callTimeout bounds what one call waits for, first to learn who is asking and then to do its work; a store that takes
-// longer is an outage. The time in which the client sends the body doesn't count: that is the client's own.
+// callTimeout bounds what one call waits for its stores, first to learn who is asking and then to do its work; a store that
+// takes longer is an outage. The time in which the client sends the body doesn't count, nor that in which passwords are hashed.
 const callTimeout = 5 * time.Second
 
 // call is one request to the API. Only the methods below and stream write to the response.
@@ -159,7 +160,7 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 		return out, err
 	}
 	run := func(ctx context.Context) (err error) {
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		ctx, cancel := timelimit.With(ctx, callTimeout)
 		defer cancel()
 		c.r = c.r.WithContext(ctx)
 		if c.acts() {

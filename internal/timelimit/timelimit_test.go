@@ -1,0 +1,56 @@
+package timelimit_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+)
+
+func TestTheClockStandsStillInAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, cancel := timelimit.With(t.Context(), 5*time.Second)
+		defer cancel()
+		child, stop := context.WithCancel(ctx)
+		defer stop()
+		time.Sleep(2 * time.Second)
+		outer, inner := timelimit.Pause(child), timelimit.Pause(child)
+		time.Sleep(time.Minute)
+		inner()
+		time.Sleep(time.Minute)
+		outer()
+		<-child.Done()
+		if got := time.Since(began); got != 2*time.Minute+5*time.Second {
+			t.Errorf("ended after %v; want the two minutes of the pause and five seconds", got)
+		}
+		if !errors.Is(child.Err(), context.DeadlineExceeded) || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("ended with %v and %v; want the deadline's error", ctx.Err(), child.Err())
+		}
+	})
+}
+
+func TestALimitEndsWithItsParentAndItsCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, stop := context.WithCancel(t.Context())
+		ctx, cancel := timelimit.With(parent, time.Second)
+		defer cancel()
+		resume := timelimit.Pause(ctx)
+		stop()
+		<-ctx.Done()
+		resume()
+		time.Sleep(2 * time.Second)
+		if ctx.Err() != context.Canceled {
+			t.Errorf("ended with %v; want the error of its parent", ctx.Err())
+		}
+		other, cancel := timelimit.With(t.Context(), time.Second)
+		cancel()
+		if <-other.Done(); other.Err() != context.Canceled {
+			t.Errorf("ended with %v; want Canceled", other.Err())
+		}
+		timelimit.Pause(t.Context())()
+	})
+}
