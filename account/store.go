@@ -2,7 +2,8 @@ package account
 
 import (
 	"context"
-	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // Query selects users for [Store.List].
@@ -140,15 +141,12 @@ type Viewer interface {
 	View(ctx context.Context, id string) (*User, error)
 }
 
-// checkTimeout bounds what a check waits for a store that has no cache before it: one that takes longer is an outage.
-const checkTimeout = 5 * time.Second
-
 // View returns a user for a check, from the store's cache if it is a [Viewer].
 func View(ctx context.Context, s Store, id string) (*User, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
 	return s.Load(ctx, id)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // The errors a [Store] answers with. Any other error from a Store is an outage: nothing is known about the session,
@@ -107,9 +109,6 @@ type Viewer interface {
 	View(ctx context.Context, id ID, now int64) (*Record, error)
 }
 
-// checkTimeout bounds what a check waits for a store that has no cache before it: one that takes longer is an outage.
-const checkTimeout = 5 * time.Second
-
 // view loads a session for a check, from memory where the store has one, and returns the time to judge it by.
 func view(ctx context.Context, s Store, id ID) (r *Record, now int64, err error) {
 	if v, ok := s.(Viewer); ok {
@@ -117,7 +116,7 @@ func view(ctx context.Context, s Store, id ID) (r *Record, now int64, err error)
 		r, err = v.View(ctx, id, now)
 		return r, now, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
 	r, err = s.Load(ctx, id)
 	return r, time.Now().Unix(), err

@@ -3,7 +3,8 @@ package token
 import (
 	"context"
 	"errors"
-	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // The errors of a [Store]. Any other error is an outage: the result is unknown.
@@ -119,15 +120,12 @@ type Viewer interface {
 	View(ctx context.Context, id ID) (*Record, error)
 }
 
-// checkTimeout bounds what a check waits for a store that has no cache before it: one that takes longer is an outage.
-const checkTimeout = 5 * time.Second
-
 // View returns a token for a check, from the store's cache if it is a [Viewer].
 func View(ctx context.Context, s Store, id ID) (*Record, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
 	return s.Load(ctx, id)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -200,9 +201,6 @@ func (noBackend) serve(w http.ResponseWriter, r *http.Request, _ caller) {
 	refuse(w, r, errNotFound)
 }
 
-// checkTimeout limits the check of a caller. A store that takes longer counts as an outage.
-const checkTimeout = 5 * time.Second
-
 // admit returns the caller, or an error unless the caller meets the requirement.
 func (g *Gateway) admit(r *http.Request, path string, required requirement) (caller, error) {
 	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
@@ -253,7 +251,7 @@ func (g *Gateway) lost(ctx context.Context, c caller) error {
 // currentIdentity returns the identity of a caller as it is now, or why there is none. ctx must have the values of the
 // request's context. The check doesn't count as a use of the session, and finds it under its present ticket.
 func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
 	if c.who.Session == nil {
 		return auth.CheckAgain(ctx)

@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // The headers that tell an upstream who is asking. All of them are always set, and empty if the value is unknown, so none
@@ -252,7 +253,7 @@ func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.
 	if who != nil && who.Session == nil {
 		return // it was the credential of this request
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
 	if rest := g.c.Auth.Withhold(ctx, lines); rest != nil {
 		h["Authorization"] = rest

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -156,7 +157,7 @@ func (x *exchange) superseded() bool {
 	if x.who == nil || x.who.Session == nil {
 		return false // the ticket never named a session
 	}
-	ctx, cancel := context.WithTimeout(x.in.Context(), checkTimeout)
+	ctx, cancel := timelimit.ForCheck(x.in.Context())
 	defer cancel()
 	for _, id := range x.tickets.ids {
 		_, err := x.u.g.c.Shared.Sessions.Store.Load(ctx, id)
@@ -183,7 +184,7 @@ func (x *exchange) signsIn(c *http.Cookie) bool {
 	if id == (session.ID{}) || slices.Contains(x.tickets.ids, id) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(x.in.Context(), checkTimeout)
+	ctx, cancel := timelimit.ForCheck(x.in.Context())
 	defer cancel()
 	_, err := x.u.g.c.Shared.Sessions.Store.Load(ctx, id)
 	return err == nil

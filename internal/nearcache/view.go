@@ -3,9 +3,9 @@ package nearcache
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // view caches the records of one store.
@@ -93,12 +93,9 @@ func (v *view[ID, R]) readShared(ctx context.Context, id ID, now int64) (*R, err
 	return v.read(ctx, id)
 }
 
-// checkTimeout bounds what a check waits for the store: one that takes longer is an outage.
-const checkTimeout = 5 * time.Second
-
 // read asks the store, and caches the answer if it may be cached.
 func (v *view[ID, R]) read(ctx context.Context, id ID) (*R, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
 	since := v.cache.now()
 	point, ok := v.cache.validator.BeginRead()

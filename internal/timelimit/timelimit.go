@@ -1,5 +1,5 @@
-// Package timelimit limits the time that a call waits for its stores. The clock can stand still: hashing a password takes as
-// long as the processors let it, which says nothing about the stores.
+// Package timelimit limits the time that a call, or one check in it, waits for the stores. The clock of a call can stand still:
+// hashing a password takes as long as the processors let it, which says nothing about the stores.
 package timelimit
 
 import (
@@ -33,6 +33,15 @@ func With(ctx context.Context, d time.Duration) (_ context.Context, cancel func(
 		stop()
 		l.end(context.Canceled)
 	}
+}
+
+// forCheck is how long one check of a credential may wait for a store. A store that takes longer counts as an outage.
+const forCheck = 5 * time.Second
+
+// ForCheck returns a context for one check of a credential in a store: it ends when ctx does, or after five seconds. Call
+// cancel when the check is done.
+func ForCheck(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
+	return context.WithTimeout(ctx, forCheck)
 }
 
 // Pause stops the clock of ctx until resume is called, which must be called once. Pauses may overlap. If ctx isn't limited,
