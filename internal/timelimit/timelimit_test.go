@@ -54,3 +54,15 @@ func TestALimitEndsWithItsParentAndItsCancel(t *testing.T) {
 		timelimit.Pause(t.Context())()
 	})
 }
+
+func TestACheckWaitsAtMostFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, cancel := timelimit.ForCheck(t.Context())
+		defer cancel()
+		<-ctx.Done()
+		if got := time.Since(began); got != 5*time.Second || ctx.Err() != context.DeadlineExceeded {
+			t.Errorf("ended after %v with %v; want the deadline's error after five seconds", got, ctx.Err())
+		}
+	})
+}
