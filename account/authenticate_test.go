@@ -181,7 +181,7 @@ func TestADisabledUserGetsInNowhere(t *testing.T) {
 	})
 }
 
-func TestAUserDeletedMeanwhileIsNobody(t *testing.T) {
+func TestAUserDeletedMeanwhileIsNotSignedIn(t *testing.T) {
 	for name, b := range map[string]*between{"after Find": {}, "before Change": {}} {
 		s := newService(t, inMemory())
 		id := s.enrol(ann()).ID
@@ -200,7 +200,7 @@ func TestAUserDeletedMeanwhileIsNobody(t *testing.T) {
 	}
 }
 
-func TestWhoWasSignedOutMeanwhileConfirmsNothing(t *testing.T) {
+func TestAUserSignedOutMeanwhileCannotConfirm(t *testing.T) {
 	t.Attr("threat", "B1")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)

@@ -112,7 +112,7 @@ func TestUsersOfOtherRulesCanBeEdited(t *testing.T) {
 	wantCodes(t, s.edit(before.ID, func(u *account.User) { u.Username += "!" })(), "username invalid")
 }
 
-func TestNobodyTakesAnothersNameInAnyForm(t *testing.T) {
+func TestANameInUseCannotBeTakenInAnyForm(t *testing.T) {
 	t.Attr("threat", "F9")
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)

@@ -80,7 +80,7 @@ func (s typed) FindLogin(ctx context.Context, name string) (*account.User, error
 	return s.Find(ctx, account.CanonicalLogin(name))
 }
 
-func TestWhoHasItsOwnIdeaOfNamesIsAskedForTheNameAsTyped(t *testing.T) {
+func TestALoginFinderGetsTheNameAsTyped(t *testing.T) {
 	s := newService(t, inMemory())
 	s.Names = typed{s.Store}
 	s.enrol(ann())

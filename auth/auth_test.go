@@ -39,7 +39,7 @@ func TestTheIdentityIsTheSessionsUser(t *testing.T) {
 	})
 }
 
-func TestWhoIsRefusedHearsWhy(t *testing.T) {
+func TestARefusalSaysWhy(t *testing.T) {
 	a := newApp(t)
 	ann := a.user(account.User{Username: "ann"})
 	cookie := a.signIn(ann, session.SignIn{})
@@ -68,7 +68,7 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 	}
 }
 
-func TestADisabledOrDeletedUserIsNobody(t *testing.T) {
+func TestADisabledOrDeletedUserIsNotSignedIn(t *testing.T) {
 	t.Attr("threat", "B11")
 	for name, end := range map[string]func(a *app, id string){
 		"disabled":    func(a *app, id string) { a.change(id, func(u *account.User) { u.IsActive = false }) },
@@ -238,7 +238,7 @@ func TestOneLookUpServesSessionAndIdentity(t *testing.T) {
 	}
 }
 
-func TestLookingAtOthersChangesNobodysIdentity(t *testing.T) {
+func TestLoadingOtherUsersDoesNotChangeTheIdentity(t *testing.T) {
 	a := newApp(t)
 	admin, ann := a.user(account.User{Username: "admin", IsSuperuser: true}), a.user(account.User{Username: "ann"})
 	cookie := a.signIn(admin, session.SignIn{})
@@ -260,7 +260,7 @@ func TestLookingAtOthersChangesNobodysIdentity(t *testing.T) {
 	}
 }
 
-func TestWithoutTheHandlerNobodyGetsIn(t *testing.T) {
+func TestWithoutTheHandlerEveryRequestIsRefused(t *testing.T) {
 	if i, err := auth.FromContext(t.Context()); i != nil || err == nil {
 		t.Errorf("%+v, %v", i, err)
 	}

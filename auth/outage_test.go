@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestAnOutageIsA503AndNobodyGetsIn(t *testing.T) {
+func TestAnOutageIsA503AndLetsNoRequestIn(t *testing.T) {
 	t.Attr("threat", "L04")
 	for name, fail := range map[string]func(a *app, down bool){
 		"sessions": func() func(a *app, down bool) {
@@ -82,9 +82,9 @@ func TestAClientThatWentAwayIsNoOutage(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsAboutTheOneWhoAsked sends the requests of 500 users at once, while some requests are cancelled and some
+// TestEveryAnswerIsAboutTheUserOfItsRequest sends the requests of 500 users at once, while some requests are cancelled and some
 // panic.
-func TestEveryAnswerIsAboutTheOneWhoAsked(t *testing.T) {
+func TestEveryAnswerIsAboutTheUserOfItsRequest(t *testing.T) {
 	t.Attr("threat", "J1")
 	a := newApp(t)
 	a.sessions.Log = nil
@@ -148,7 +148,7 @@ func ask(t *testing.T, handler http.Handler, cookie, want string) {
 	}
 }
 
-func TestAnOutageSpeaksOfASessionOnlyToWhoBringsATicket(t *testing.T) {
+func TestAnOutageMentionsASessionOnlyIfTheRequestHasATicket(t *testing.T) {
 	a := newApp(t)
 	cookie := a.signIn(a.user(account.User{Username: "ann"}), session.SignIn{})
 	a.sessions.Store = down{a.sessions.Store}

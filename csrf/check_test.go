@@ -119,7 +119,7 @@ func TestEveryMethodButThreeIsUnsafe(t *testing.T) {
 	}
 }
 
-func TestATicketFromNobodyKnowsWhereNeedsAToken(t *testing.T) {
+func TestATicketWithoutAnOriginNeedsAToken(t *testing.T) {
 	t.Attr("threat", "F04")
 	p := protection(t, csrf.Config{})
 	token := p.Issue(httptest.NewRecorder(), request(), "s1")

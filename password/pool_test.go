@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-func TestWhoWouldWaitTooLongIsRefused(t *testing.T) {
+func TestACallThatWouldWaitTooLongIsRefused(t *testing.T) {
 	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 2, Wait: 300 * time.Millisecond}
@@ -64,7 +64,7 @@ func TestTheQueueIsBoundedByTheWait(t *testing.T) {
 	})
 }
 
-func TestWhoGoesAwayLeavesTheQueue(t *testing.T) {
+func TestACancelledCallLeavesTheQueue(t *testing.T) {
 	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 1}
@@ -133,7 +133,7 @@ func TestNoMoreThanTheWorkersComputeAtATime(t *testing.T) {
 	})
 }
 
-func TestWhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
+func TestACancelledCallForMuchMemoryDelaysNoOther(t *testing.T) {
 	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 4, Wait: time.Minute}
@@ -162,7 +162,7 @@ func TestWhoWaitsForMuchRoomHoldsUpNobodyAfterGivingUp(t *testing.T) {
 	})
 }
 
-func TestOneSlowHashKeepsNobodyOutForLong(t *testing.T) {
+func TestOneSlowHashDelaysNoOtherForLong(t *testing.T) {
 	t.Attr("threat", "P10")
 	synctest.Test(t, func(t *testing.T) {
 		h := &password.Hasher{Workers: 1, Wait: 500 * time.Millisecond}
@@ -195,7 +195,7 @@ func admitted(h *password.Hasher) int {
 	}
 }
 
-func TestWhoIsNotAdmittedCostsNothing(t *testing.T) {
+func TestARefusedCallComputesNoHash(t *testing.T) {
 	t.Attr("threat", "P10")
 	h := &password.Hasher{Workers: 2, Wait: 300 * time.Millisecond}
 	var releases []func()

@@ -41,7 +41,7 @@ func TestRefusalsCostTheSameWork(t *testing.T) {
 
 // A password that isn't composed is tried in two forms where Django may have stored either. That must not show whose
 // hash is Django's.
-func TestPasswordsThatAreNotComposedCostTwiceWhoeverTypesThem(t *testing.T) {
+func TestPasswordsThatAreNotComposedCostTwiceForEveryLogin(t *testing.T) {
 	t.Attr("threat", "F1")
 	for name, encoded := range map[string]string{
 		"no such user": "", "our own": hash(t, good), "Django's": django(t, 1000, good),

@@ -53,9 +53,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestAPostgresCallThatIsGivenUpLeavesNobodyItsAnswer gives calls up at any moment on a slow network, and looks whether
+// TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall gives calls up at any moment on a slow network, and looks whether
 // each answer is to the question.
-func TestAPostgresCallThatIsGivenUpLeavesNobodyItsAnswer(t *testing.T) {
+func TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 	t.Attr("threat", "J2")
 	db, net, _ := spoilt(t)
 	q := &questions{t: t, db: db, users: map[int]string{}}
@@ -176,9 +176,9 @@ func TestCallsEndByTheirContext(t *testing.T) {
 	}
 }
 
-// TestNobodyNoticesConnectionsThatEndedAtRest: between two requests the server has ended every connection, was started
+// TestNoCallFailsWhenIdleConnectionsHaveEnded: between two requests the server has ended every connection, was started
 // anew, or a firewall has forgotten them. The next call connects again, and is none the worse.
-func TestNobodyNoticesConnectionsThatEndedAtRest(t *testing.T) {
+func TestNoCallFailsWhenIdleConnectionsHaveEnded(t *testing.T) {
 	db, net, url := spoilt(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	made := 1

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// appHeader carries the ticket of a program that is no browser, both ways: in requests, and in the answers that issue or
-// rotate it (django-allauth's name).
+// appHeader carries the ticket of a program that is not a browser: in its requests, and in the answers that issue or rotate
+// the ticket. The name is django-allauth's.
 const appHeader = "X-Session-Token"
 
-// appTickets are the tickets of programs: a prefix by which scanners for leaked secrets know them, and 256 random bits.
-// The prefix goes into the hash, so that neither kind of ticket is worth anything in the other's place.
+// appTickets are the tickets of programs: a prefix by which scanners for leaked secrets know them, and 256 random bits. The
+// prefix is part of what is hashed, so neither kind of ticket is accepted in place of the other.
 type appTickets struct{}
 
 const appPrefix = "cloak_app_"
@@ -29,13 +29,13 @@ func (appTickets) ID(ticket string) (ID, bool) {
 	return sha256.Sum256([]byte(ticket)), true
 }
 
-// FromApp reports whether r is judged by the header X-Session-Token alone, whatever cookies it has. The header counts only with
-// AppTokens.
+// FromApp reports whether only the header X-Session-Token decides who r is from, so that its cookies don't count. The header
+// counts only with AppTokens.
 func (m *Manager) FromApp(r *http.Request) bool {
 	return m.AppTokens && len(r.Header[appHeader]) > 0
 }
 
-// appTicket returns the session that the header names. Two headers name none.
+// appTicket returns the session that the header names. A request with two of these headers names none.
 func appTicket(r *http.Request) (ID, bool) {
 	values := r.Header[appHeader]
 	if len(values) != 1 {
@@ -44,7 +44,7 @@ func appTicket(r *http.Request) (ID, bool) {
 	return appTickets{}.ID(values[0])
 }
 
-// issue sends the ticket in the answer: as a cookie, or to a program in the header.
+// issue sends the ticket in the answer: to a program in the header, else as a cookie.
 func (m *Manager) issue(w http.ResponseWriter, r *http.Request, ticket string, app, browser bool) {
 	if !app {
 		m.notifyCookieChange(r)

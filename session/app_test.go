@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// phone is a program that keeps its ticket from the header of the answers.
+// phone is a program that keeps the ticket of the answers' header.
 type phone struct {
 	t      testing.TB
 	m      *session.Manager
@@ -135,8 +135,8 @@ func TestAnAppTokenRotatesAndEndsLikeASession(t *testing.T) {
 	}
 }
 
-// TestTicketsAreNotInterchangeable: the app's is nothing as a cookie, the cookie's nothing in the header, with prefix or
-// without.
+// TestTicketsAreNotInterchangeable holds that an app's ticket doesn't count in the cookie, nor a cookie's ticket in the
+// header, with or without the prefix.
 func TestTicketsAreNotInterchangeable(t *testing.T) {
 	t.Attr("threat", "S07")
 	p := newPhone(t)
@@ -159,7 +159,7 @@ func TestTicketsAreNotInterchangeable(t *testing.T) {
 	}
 }
 
-// TestARequestWithTheHeaderIsJudgedByItAlone: a cookie beside it is not looked at, not even by the sign-out.
+// TestARequestWithTheHeaderIsJudgedByItAlone holds that the cookies of such a request don't count, not even for a sign-out.
 func TestARequestWithTheHeaderIsJudgedByItAlone(t *testing.T) {
 	p := newPhone(t)
 	browser := &visitor{t: t, m: p.m}
@@ -171,7 +171,7 @@ func TestARequestWithTheHeaderIsJudgedByItAlone(t *testing.T) {
 		}
 		other.serve(func(w http.ResponseWriter, r *http.Request) {
 			if !session.RequestFrom(r.Context()).FromApp() {
-				t.Error("not known to come from an app")
+				t.Error("FromApp is false for a request with the header")
 			}
 			if err := p.m.SignOut(w, r); !errors.Is(err, want) {
 				t.Errorf("%q: sign out: %v, want %v", ticket, err, want)
@@ -209,12 +209,13 @@ func TestWithoutAppTokensTheHeaderIsNothing(t *testing.T) {
 	})
 	browser.serve(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := p.m.SignIn(w, r, session.SignIn{User: "1", App: true}); err == nil {
-			t.Error("one is issued")
+			t.Error("a ticket for an app is issued")
 		}
 	})
 }
 
-// TestASkippedRequestHasNoSession: whoever judges it by another credential says so, and the cookie is left alone.
+// TestASkippedRequestHasNoSession holds that a request with another credential has no session, and that its cookie stays as
+// it is.
 func TestASkippedRequestHasNoSession(t *testing.T) {
 	m := newManager()
 	m.Skip = func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
@@ -235,7 +236,8 @@ func TestASkippedRequestHasNoSession(t *testing.T) {
 	}
 }
 
-// TestASignInByAnotherCredentialTakesThePlaceOfTheCookie: the browser will send no other from then on.
+// TestASignInByAnotherCredentialTakesThePlaceOfTheCookie holds that such a sign-in ends the session of the cookie, which the
+// browser won't send again.
 func TestASignInByAnotherCredentialTakesThePlaceOfTheCookie(t *testing.T) {
 	m := newManager()
 	m.Skip = func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }

@@ -33,7 +33,7 @@ func (m *Manager) cookie(value string) *http.Cookie {
 		HttpOnly: true, Secure: !m.InsecureHTTP, SameSite: m.SameSite,
 	}
 	if c.SameSite != http.SameSiteStrictMode && c.SameSite != http.SameSiteNoneMode {
-		c.SameSite = http.SameSiteLaxMode // said aloud: browsers treat a cookie without the attribute more laxly
+		c.SameSite = http.SameSiteLaxMode // set explicitly: browsers are laxer with a cookie that lacks the attribute
 	}
 	return c
 }
@@ -46,7 +46,7 @@ func (m *Manager) setCookie(w http.ResponseWriter, ticket string, browser bool) 
 	if !browser {
 		age := min(m.lifetime(false), maxCookieAge)
 		c.MaxAge = int(age / time.Second)
-		// Clients that know no Max-Age read it, and Java's takes a cookie with Max-Age alone for one of RFC 2965, which it
+		// Some clients know only Expires, and Java's takes a cookie with Max-Age alone for one of RFC 2965, which it
 		// would send back in quotes.
 		c.Expires = time.Now().Add(age)
 	}
@@ -60,9 +60,9 @@ func (m *Manager) deleteCookie(w http.ResponseWriter) {
 	writeCookie(w, c)
 }
 
-// expireHostOnly deletes the cookie that a browser may have from before there was a CookieDomain: beside the one that is to
-// be set it would be a second one of the name, and neither would count. To be called before that is set, since some clients
-// take both for one.
+// expireHostOnly deletes the cookie that a browser may still have from before CookieDomain was set. Beside the new cookie it
+// would be a second one of the same name, and then neither would count. Call it before the new cookie is set, since some
+// clients take the two for one.
 func (m *Manager) expireHostOnly(w http.ResponseWriter, r *http.Request) {
 	if m.CookieDomain == "" || m.present(r).count == 0 {
 		return
@@ -72,7 +72,7 @@ func (m *Manager) expireHostOnly(w http.ResponseWriter, r *http.Request) {
 	writeCookie(w, c)
 }
 
-// writeCookie keeps shared caches away from the answer, too.
+// writeCookie sets a cookie, and keeps shared caches from storing the answer.
 func writeCookie(w http.ResponseWriter, c *http.Cookie) {
 	http.SetCookie(w, c)
 	w.Header().Set("Cache-Control", "no-store")

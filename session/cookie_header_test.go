@@ -64,7 +64,7 @@ func TestOnlySemicolonsSeparate(t *testing.T) {
 	}
 }
 
-// open takes every text for a ticket that no session has, and notes it.
+// open accepts every text as a ticket that no session has, and records it.
 type open struct{ seen []string }
 
 func (o *open) New() string { panic("no ticket is made here") }
@@ -86,7 +86,8 @@ func parsed(lines []string) []string {
 	return found.seen
 }
 
-// slowly is the rule, byte by byte: pairs end at ";", blanks before the name and after the value are the separator's.
+// slowly is the rule, byte by byte: pairs end at ";", and blanks before the name and after the value belong to the
+// separator.
 func slowly(lines []string) []string {
 	var found []string
 	for _, line := range lines {
@@ -114,8 +115,8 @@ func slowly(lines []string) []string {
 	return found
 }
 
-// FuzzCookieHeader compares the parser with the rule written out, and holds that each value found stands in the header
-// behind exactly the name.
+// FuzzCookieHeader compares the parser with the rule written out, and checks that each value found stands in the header
+// directly behind the name.
 func FuzzCookieHeader(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"s=a", ""}, {"s=a; s=b", "s=c"}, {" s = a ; s=b ", ";;"}, {"=s=a", "s"}, {`s="a;s=b"`, "S=a"}, {"\u00a0s=a", "\ts=b"}, {"s=a,s=b", "s\x00=c"},

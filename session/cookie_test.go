@@ -132,9 +132,9 @@ func TestTheTicketIsInTheCookieAlone(t *testing.T) {
 	m := newManager()
 	log := logTo(m)
 	v := &visitor{t: t, m: m}
-	told := ""
+	returned := ""
 	tell := func(s *session.Session, err error) {
-		told += render(s) + render(err)
+		returned += render(s) + render(err)
 	}
 	tell(v.signIn(session.SignIn{User: "1", Values: session.Values{"k": []byte("1")}}), nil)
 	tickets := []string{v.ticket()}
@@ -147,15 +147,15 @@ func TestTheTicketIsInTheCookieAlone(t *testing.T) {
 	_, err := v.signOut()
 	tell(nil, err)
 	for _, ticket := range tickets {
-		tellsNothingOf(t, ticket, "what the package returns", told)
+		tellsNothingOf(t, ticket, "what the package returns", returned)
 		tellsNothingOf(t, ticket, "the log", log.String())
 	}
 }
 
 func TestNoAnswerWithACookieMayBeShared(t *testing.T) {
 	t.Attr("threat", "K05")
-	// visitor holds every answer to it; here is that each of the three that write a cookie is such an answer, even over a
-	// header that is there already, and that no other one is.
+	// visitor checks this for every answer; this test checks that each of the three calls that write a cookie is covered, even over a
+	// header that is there already, and that no other call is.
 	m := newManager()
 	v := &visitor{t: t, m: m}
 	shared := func(w http.ResponseWriter) {
@@ -206,7 +206,7 @@ func TestASessionCanEndWithTheBrowser(t *testing.T) {
 		if s, err := v.look(); err != nil || !s.Browser || s.ExpiresAt.Sub(s.CreatedAt) != time.Hour {
 			t.Errorf("%+v, %v", s, err)
 		}
-		// What lasts longer is a ticket that can be renewed and revoked.
+		// A session that lasts longer has a ticket that can be renewed and revoked.
 		v.signIn(session.SignIn{User: "1"})
 		old := *v
 		s, err := v.reauthenticate("")

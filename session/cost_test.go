@@ -44,12 +44,12 @@ func TestARequestWithATicketAsksOnceForSessionAndAccount(t *testing.T) {
 		defer running(t, m)()
 		v := &visitor{t: t, m: m}
 		v.signIn(session.SignIn{User: "1"})
-		time.Sleep(2*time.Minute + time.Second) // there is a use to write, which waits
+		time.Sleep(2*time.Minute + time.Second) // the check has a use to write, which waits for a batch
 		epochs.asked = 0
 		loads, others := calls("Load"), calls("Touch")+calls("Replace")+calls("List")+calls("Create")+calls("Delete")
 		v.serve(func(_ http.ResponseWriter, r *http.Request) {
 			if calls("Load") != loads {
-				t.Error("asked before anybody wanted to know")
+				t.Error("the store was asked before FromContext was called")
 			}
 			var group sync.WaitGroup
 			for range 16 {
@@ -68,19 +68,19 @@ func TestARequestWithATicketAsksOnceForSessionAndAccount(t *testing.T) {
 			t.Errorf("%d accounts loaded", epochs.asked)
 		}
 		if calls("Touch")+calls("Replace")+calls("List")+calls("Create")+calls("Delete") != others {
-			t.Error("the check does more than look")
+			t.Error("the check makes other calls than loads")
 		}
 	})
 }
 
-// nowhere is a ResponseWriter that costs nothing.
+// nowhere is a ResponseWriter that discards everything.
 type nowhere struct{ header http.Header }
 
 func (n nowhere) Header() http.Header         { return n.header }
 func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
 func (n nowhere) WriteHeader(int)             {}
 
-// BenchmarkCheck is what a request costs: the note of the ticket, and the look at the session.
+// BenchmarkCheck measures a request: reading the ticket, and loading the session.
 func BenchmarkCheck(b *testing.B) {
 	m := &session.Manager{Store: memory.New().Sessions}
 	v := &visitor{t: b, m: m}

@@ -9,7 +9,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// TestASignInDeletesTheCookieFromBeforeTheDomain: beside the new one it would be a second of the name, and neither would count.
+// TestASignInDeletesTheCookieFromBeforeTheDomain: beside the new cookie it would be a second one of the same name, and
+// neither would count.
 func TestASignInDeletesTheCookieFromBeforeTheDomain(t *testing.T) {
 	m := newManager()
 	m.CookieName, m.CookieDomain = "sessionid", "example.com"
@@ -41,8 +42,8 @@ func TestASignInDeletesTheCookieFromBeforeTheDomain(t *testing.T) {
 	}
 }
 
-// TestTwoSessionCookiesAreTold, and told apart from none.
-func TestTwoSessionCookiesAreTold(t *testing.T) {
+// TestTwoSessionCookiesAreReported holds that two session cookies are distinguished from none.
+func TestTwoSessionCookiesAreReported(t *testing.T) {
 	m := newManager()
 	for sent, want := range map[string]bool{"": false, "N=a": false, "N=a; N=b": true, "N=a; N=a": true, "N=; N=": true, "N=a; n=b": false} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// accounts is a session.Accounts whose epochs a test moves.
+// accounts is a session.Accounts whose epochs a test changes.
 type accounts struct {
 	mu     sync.Mutex
 	epochs map[string]string
@@ -36,8 +36,8 @@ func (a *accounts) move(user, epoch string) {
 	a.epochs[user] = epoch
 }
 
-// watched is a store whose calls a test sees and can fail: before returns how a call fails without effect, after how one
-// fails although it took effect.
+// watched is a store whose calls a test sees and can fail: before makes a call fail without effect, after makes it fail
+// although it took effect.
 type watched struct {
 	session.Store
 	before, after func(method string) error

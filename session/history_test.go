@@ -19,8 +19,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// TestNoHistoryHonoursWhatHasEnded lets several clients use two nodes at once, on a store that takes its time and fails
-// now and then, and asks whether there is an order of what they did that explains all that they were told.
+// TestNoHistoryHonoursWhatHasEnded lets several clients use two nodes at once, on a store that is slow and fails now and
+// then, and checks that the answers fit some order of the calls.
 func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	for round := range rounds() {
 		world := newWorld(t, memory.New().Sessions, round%2 == 1)
@@ -40,10 +40,10 @@ func rounds() int {
 // TestTheModelFindsFaultyStores shows that the test above can fail.
 func TestTheModelFindsFaultyStores(t *testing.T) {
 	for name, faulty := range map[string]func() session.Store{
-		"a cache that believes itself for 5 ms": func() session.Store { return &cache{Store: memory.New().Sessions} },
-		"a Touch that creates":                  func() session.Store { return &upsert{cache{Store: memory.New().Sessions}, true, false} },
-		"a Replace that creates":                func() session.Store { return &upsert{cache{Store: memory.New().Sessions}, false, true} },
-		"a DeleteUser that comes late":          func() session.Store { return &late{Store: memory.New().Sessions} },
+		"a cache that is stale for up to 5 ms": func() session.Store { return &cache{Store: memory.New().Sessions} },
+		"a Touch that creates":                 func() session.Store { return &upsert{cache{Store: memory.New().Sessions}, true, false} },
+		"a Replace that creates":               func() session.Store { return &upsert{cache{Store: memory.New().Sessions}, false, true} },
+		"a DeleteUser that comes late":         func() session.Store { return &late{Store: memory.New().Sessions} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 300 {
@@ -73,7 +73,7 @@ type world struct {
 	history []porcupine.Operation
 }
 
-// seen is a ticket that some client was given.
+// seen is a ticket that a client was given.
 type seen struct {
 	ticket
 	cookie string
@@ -88,7 +88,7 @@ func newWorld(t *testing.T, store session.Store, failing bool) *world {
 	return w
 }
 
-// weather makes a call take its time, and now and then fail.
+// weather delays a call, and sometimes makes it fail.
 func (w *world) weather(string) error {
 	time.Sleep(rand.N(2 * time.Millisecond))
 	if w.failing && rand.IntN(50) == 0 {
@@ -118,7 +118,7 @@ func (w *world) run() porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(model, w.history, 20*time.Second)
 }
 
-// step does one call, on one of the nodes, with one of the tickets that were seen last, and writes it down.
+// step does one call, on one of the nodes, with one of the latest tickets, and records it.
 func (w *world) step(client int) {
 	in := call{op: []string{"check", "check", "check", "check", "sign in", "sign in", "rotate", "rotate", "sign out", "end all", "new epoch"}[rand.IntN(11)]}
 	v := &visitor{t: w.t, m: w.nodes[rand.IntN(2)]}
@@ -192,7 +192,8 @@ func (w *world) String() (text string) {
 	return text
 }
 
-// cache answers Load from memory for 5 ms, and forgets at its own deletions only: the plain cache that a node might have.
+// cache answers Load from memory for 5 ms, and drops an entry only at its own deletions: the plain cache that a node might
+// have.
 type cache struct {
 	session.Store
 	mu     sync.Mutex
@@ -218,7 +219,7 @@ func (c *cache) Load(ctx context.Context, id session.ID) (*session.Record, error
 	return r, err
 }
 
-// upsert puts back what it has once seen when it is touched or replaced.
+// upsert puts back a session that it has seen when it is touched or replaced.
 type upsert struct {
 	cache
 	touch, replace bool

@@ -6,25 +6,25 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
-// EndEvent says which sessions have ended, and why. One by one, for [Manager.OnEnd].
+// EndEvent says which sessions have ended, and why. It is passed to [Manager.OnEnd].
 type EndEvent struct {
 	User   string
 	ID     string // the session's public ID; "": all sessions of the user
-	Except string // the public ID of the one that was spared; "": none was
-	Reason string // one of those below, or what [WithReason] said
+	Except string // the public ID of the session that goes on; "": none does
+	Reason string // one of the reasons below, or that of [WithReason]
 }
 
-// Why sessions end, in words for programs.
+// The reasons for which sessions end.
 const (
 	SignedOut      = "signed_out"
-	SignedInAgain  = "signed_in_again" // the browser signed in over it
-	EndedElsewhere = "ended_elsewhere" // by its user, from another session
-	Replaced       = "replaced"        // by a newer one: MaxSessions
+	SignedInAgain  = "signed_in_again" // the browser signed in again
+	EndedElsewhere = "ended_elsewhere" // its user ended it from another session
+	Replaced       = "replaced"        // a newer session took its place: MaxSessions
 )
 
 type reasonKey struct{}
 
-// WithReason returns a context under which what Revoke and RevokeAll end, ends for this reason.
+// WithReason returns a context that gives [Manager.Revoke] and [Manager.RevokeAll] the reason that they report.
 func WithReason(ctx context.Context, reason string) context.Context {
 	return context.WithValue(ctx, reasonKey{}, reason)
 }
@@ -36,7 +36,7 @@ func reason(ctx context.Context, standard string) string {
 	return standard
 }
 
-// notify passes on that sessions have ended.
+// notify tells OnEnd and the observers that sessions have ended.
 func (m *Manager) notify(e EndEvent) {
 	if m.OnEnd != nil {
 		m.OnEnd(e)
@@ -48,14 +48,14 @@ func (m *Manager) notify(e EndEvent) {
 	}
 }
 
-// observer is who hears of what happens besides Manager.OnEnd and Manager.OnCheck.
+// observer holds two functions that are called after Manager.OnEnd and Manager.OnCheck.
 type observer struct {
 	ended   func(EndEvent)
 	checked func(Check)
 }
 
-// Observe adds functions that are told what OnEnd and OnCheck are told, after these and under the same rules. It is for code
-// that builds on a Manager whose fields belong to somebody else; either may be nil. Call it before first use.
+// Observe adds functions that are called after OnEnd and OnCheck, with the same values and under the same rules. Either may
+// be nil. Code that uses a Manager without owning its fields needs it. Call it before first use.
 func (m *Manager) Observe(ended func(EndEvent), checked func(Check)) {
 	m.observers = append(m.observers, observer{ended, checked})
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// step is a pause and what follows it: a use on one of two nodes, or a mere look.
+// step is a pause and what follows it: a use on one of two nodes, or a check that doesn't count as a use.
 type step struct {
 	pause time.Duration
 	use   bool
 	node  int
 }
 
-// pattern draws what somebody does with a session: pauses of all lengths, often just under or over a limit.
+// pattern draws how a person uses a session: pauses of all lengths, often just under or over a limit.
 func pattern(t *rapid.T, idle time.Duration) []step {
 	base := rapid.SampledFrom([]time.Duration{0, idle / 20, idle / 4, idle / 2, idle})
 	off := rapid.SampledFrom([]time.Duration{
@@ -35,7 +35,7 @@ func pattern(t *rapid.T, idle time.Duration) []step {
 }
 
 // TestTheIdleLimitIsNeverLateAndAMinuteEarlyAtMost lets random people use random sessions on two nodes, with and without
-// batches, and looks at each step whether the session is as alive as it was promised to be.
+// batches, and checks at each step that the session is live exactly as long as promised.
 func TestTheIdleLimitIsNeverLateAndAMinuteEarlyAtMost(t *testing.T) {
 	promise := func(rt *rapid.T) {
 		idle := rapid.SampledFrom([]time.Duration{2 * time.Hour, 10 * time.Second, time.Minute, 10 * time.Minute, 2 * time.Hour}).Draw(rt, "idle")
@@ -53,8 +53,8 @@ func TestTheIdleLimitIsNeverLateAndAMinuteEarlyAtMost(t *testing.T) {
 	}
 }
 
-// live goes through the steps and returns what broke the promise. With a slow store a use may be lost, so that the session
-// may end early; it must not end late, nor come back.
+// live goes through the steps and returns the broken promise, if any. With a slow store a use may be lost, so that the
+// session may end early; it must not end late, nor come back.
 func live(t *testing.T, idle time.Duration, batches []bool, slow time.Duration, steps []step) string {
 	first := newManager()
 	first.Idle, first.Lifetime = idle, 5*idle

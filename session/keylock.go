@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// keyLock lets what is done for one user happen one after the other. The zero value is ready.
+// keyLock is a mutex per user. The zero value is ready.
 type keyLock struct {
 	mu   sync.Mutex
-	busy map[string]chan struct{} // closed when the turn is over
+	busy map[string]chan struct{} // closed by unlock
 }
 
-// lock waits for the user's turn, and returns what ends it.
-func (t *keyLock) lock(ctx context.Context, user string) (end func(), err error) {
+// lock locks the user's mutex, and returns the function that unlocks it.
+func (t *keyLock) lock(ctx context.Context, user string) (unlock func(), err error) {
 	for {
 		done, waiting := t.begin(user)
 		if waiting == nil {
@@ -26,7 +26,7 @@ func (t *keyLock) lock(ctx context.Context, user string) (end func(), err error)
 	}
 }
 
-// begin begins a turn, or returns the one to wait for.
+// begin takes the mutex if it is free. Otherwise it returns the channel that is closed when the mutex is free again.
 func (t *keyLock) begin(user string) (done, waiting chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

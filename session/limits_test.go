@@ -13,7 +13,7 @@ import (
 
 const day = 24 * time.Hour
 
-// passive makes every check of the Manager no use of the session.
+// passive makes no check of the Manager count as a use of the session.
 func passive(m *session.Manager) *session.Manager {
 	return &session.Manager{
 		Store: m.Store, Accounts: m.Accounts, Passive: func(*http.Request) bool { return true },
@@ -184,7 +184,7 @@ func TestASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
 			t.Fatal("the step extended the absolute limit")
 		}
 	})
-	// Another writer's clock, or hand, has set an end that lies after the deadline: the deadline counts.
+	// Another program has set Expires to a time after the deadline: the deadline counts.
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		v := &visitor{t: t, m: m}
@@ -221,7 +221,7 @@ func TestASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
 	})
 }
 
-func TestPassiveRequestsAreNoUse(t *testing.T) {
+func TestPassiveRequestsDontCountAsUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.Idle = 10 * time.Minute
@@ -245,7 +245,7 @@ func TestPassiveRequestsAreNoUse(t *testing.T) {
 	})
 }
 
-// TestASessionCountsFromTheProof, where somebody else vouches for one that was given earlier.
+// TestASessionCountsFromTheProof holds that the lifetime starts at the proof, if another party vouches for an earlier one.
 func TestASessionCountsFromTheProof(t *testing.T) {
 	t.Attr("threat", "S13")
 	t.Attr("threat", "T02")

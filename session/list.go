@@ -25,8 +25,8 @@ func (m *Manager) List(ctx context.Context, user string) ([]*Session, error) {
 	return sessions, nil
 }
 
-// Page returns at most limit live sessions of all users, in the order of their IDs and after the one with the ID after, and
-// the ID to go on after; "" if there are no more.
+// Page returns at most limit live sessions of all users, in the order of their IDs. It begins after the session with the ID
+// after, and returns the ID to continue after; "" if there are no more.
 func (m *Manager) Page(ctx context.Context, after string, limit int) (page []*Session, next string, err error) {
 	if err := m.needsStore(); err != nil {
 		return nil, "", err
@@ -54,7 +54,7 @@ func (m *Manager) Page(ctx context.Context, after string, limit int) (page []*Se
 	return page, after, nil
 }
 
-// Find returns the live session with this ID, whoever's it is. ErrEnded if there is none.
+// Find returns the live session with this ID, of any user. ErrEnded if there is none.
 func (m *Manager) Find(ctx context.Context, id string) (*Session, error) {
 	if err := m.needsStore(); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (m *Manager) Find(ctx context.Context, id string) (*Session, error) {
 	return live[0], nil
 }
 
-// alive returns the sessions of those records that are alive.
+// alive returns the live sessions among the records.
 func (m *Manager) alive(ctx context.Context, records []*Record, epochs map[string]string) ([]*Session, error) {
 	now := time.Now().Unix()
 	sessions := make([]*Session, 0, len(records))
@@ -97,7 +97,7 @@ func (m *Manager) alive(ctx context.Context, records []*Record, epochs map[strin
 	return sessions, nil
 }
 
-// listed reports whether the session is alive, asking for each user's epoch once.
+// listed reports whether the session is live. It asks for each user's epoch only once.
 func (m *Manager) listed(ctx context.Context, r *Record, now int64, epochs map[string]string) (bool, error) {
 	if hasExpired(r, now) {
 		return false, nil

@@ -108,7 +108,7 @@ func TestASignInTooManyEndsTheOldest(t *testing.T) {
 				}
 			}
 		}
-		anns[5].signIn(session.SignIn{User: "ann"}) // over one's own session: that is not one more
+		anns[5].signIn(session.SignIn{User: "ann"}) // this replaces the session, and adds none
 		if !anns[3].alive() || !anns[4].alive() || !anns[5].alive() || !bob.alive() {
 			t.Error("a sign-in in the place of a session ended another")
 		}
@@ -130,7 +130,7 @@ func TestALimitOfOneLeavesTheNewSession(t *testing.T) {
 	})
 }
 
-// TestSignInsAtOnceDoNotEndEachOther: of many at the same time as many live on as may.
+// TestSignInsAtOnceDoNotEndEachOther holds that after many sign-ins at once as many sessions live as the limit allows.
 func TestSignInsAtOnceDoNotEndEachOther(t *testing.T) {
 	t.Attr("threat", "S11")
 	for _, most := range []int{1, 3} {
@@ -156,15 +156,15 @@ func TestSignInsAtOnceDoNotEndEachOther(t *testing.T) {
 	}
 }
 
-// TestWhoeverListensIsToldWhatEnded: each ending once, after it is done.
-func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
+// TestOnEndIsCalledOnceForEachEnd checks that the call comes once, after the session has ended.
+func TestOnEndIsCalledOnceForEachEnd(t *testing.T) {
 	m := newManager()
-	var told []session.EndEvent
+	var events []session.EndEvent
 	m.OnEnd = func(e session.EndEvent) {
 		if e.ID != "" && slices.ContainsFunc(rows(t, m.Store), func(r *session.Record) bool { return r.PublicID == e.ID }) {
 			t.Errorf("%+v is still there", e)
 		}
-		told = append(told, e)
+		events = append(events, e)
 	}
 	a, b, c := &visitor{t: t, m: m}, &visitor{t: t, m: m}, &visitor{t: t, m: m}
 	first := a.signIn(session.SignIn{User: "1"})
@@ -188,8 +188,8 @@ func TestWhoeverListensIsToldWhatEnded(t *testing.T) {
 		{User: "1", Except: fourth.ID, Reason: "disabled"},
 		{User: "1", ID: fourth.ID, Reason: session.EndedElsewhere},
 	}
-	if !slices.Equal(told, want) {
-		t.Errorf("told\n%+v, want\n%+v", told, want)
+	if !slices.Equal(events, want) {
+		t.Errorf("events\n%+v, want\n%+v", events, want)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestOnlySignInStartsASession(t *testing.T) {
 	v := &visitor{t: t, m: m}
 	v.alive()
 	if _, err := v.reauthenticate(""); err == nil {
-		t.Error("a renewal of nothing")
+		t.Error("a renewal without a session succeeds")
 	}
 	if _, err := v.signOut(); err != nil {
 		t.Error(err)
@@ -208,10 +208,10 @@ func TestOnlySignInStartsASession(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := m.Update(t.Context(), v.ended(), func(session.Values) error { return nil }); err == nil {
-		t.Error("an update of nothing")
+		t.Error("an update without a session succeeds")
 	}
 	if all := rows(t, m.Store); len(all) != 0 {
-		t.Errorf("sessions that nobody started: %v", all)
+		t.Errorf("there are sessions without a sign-in: %v", all)
 	}
 }
 

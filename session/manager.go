@@ -15,19 +15,19 @@ import (
 // ErrEnded says that the session is over: signed out, revoked, expired, or rotated by another request.
 var ErrEnded = errors.New("session has ended")
 
-// ErrNoTicket says that what the request carries in the place of a ticket is none, so that no session could be found by it:
-// another program's cookie of the same name, or a ticket that was changed on the way.
+// ErrNoTicket says that the request has a session cookie whose value can't be a ticket, so no session can be found: it is
+// another program's cookie of the same name, or the ticket was changed on the way.
 var ErrNoTicket = errors.New("the session cookie holds no ticket")
 
 // ErrNoHandler says that a request did not pass [Manager.Handler], so that it can have no session. That is a mistake of the
-// program, and no outage.
+// program, not an outage.
 var ErrNoHandler = errors.New("session: the request did not pass Manager.Handler; the program must serve its handlers behind it")
 
-// ErrNoAccount is what [Accounts] answers for a user who is gone or may not sign in.
+// ErrNoAccount is what [Accounts] returns for a user who doesn't exist or may not sign in.
 var ErrNoAccount = errors.New("no such account")
 
-// Accounts tells the present epoch of a user: an opaque text, never empty, that moves whenever all the user's sessions
-// must end. ErrNoAccount if there is no such user, or none who may be signed in; any other error is an outage.
+// Accounts returns the present epoch of a user: an opaque text, never empty, that changes whenever all the user's sessions
+// must end. ErrNoAccount if there is no such user, or the user may not sign in; any other error is an outage.
 type Accounts interface {
 	Epoch(ctx context.Context, user string) (string, error)
 }
@@ -35,33 +35,57 @@ type Accounts interface {
 // Manager signs people in and out and checks their tickets. Only Store is needed; zero fields are the documented, safe
 // defaults. Set the fields before first use; after that a Manager is safe for concurrent use.
 type Manager struct {
-	Store        Store
-	Accounts     Accounts      // nil: a session needs no account behind it
-	Tickets      Tickets       // nil: 256 random bits, known to the store by SHA-256
+	Store Store
+
+	// Accounts holds the epochs that sessions are compared with. nil: a session needs no account.
+	Accounts Accounts
+
+	// Tickets makes the tickets. nil: 256 random bits, of which the store knows the SHA-256.
+	Tickets Tickets
+
 	CookieName   string        // "": CookieName, or PlainCookieName with InsecureHTTP
-	CookieDomain string        // "": the host alone. Every subdomain gets the cookie, and may set it
+	CookieDomain string        // "": only the host itself. With a domain, every subdomain gets the cookie and may set it
 	CookiePath   string        // "": /
 	SameSite     http.SameSite // 0: Lax
-	InsecureHTTP bool          // leaves Secure off the cookie; only for plain http on this machine
+	InsecureHTTP bool          // sets the cookie without Secure; only for plain http on this machine
 
-	Idle            time.Duration // the longest pause between two uses; 0: 14 days
-	Lifetime        time.Duration // the end after sign-in, whatever happens; 0: 30 days
+	Idle            time.Duration // the longest time between two uses; 0: 14 days
+	Lifetime        time.Duration // the longest time after the sign-in; 0: 30 days
 	BrowserIdle     time.Duration // Idle of a session that ends with the browser; 0: 1 hour
-	BrowserLifetime time.Duration // Lifetime of such a session; 0: 12 hours
-	MaxSessions     int           // of one user; a sign-in beyond it ends the oldest, or one that another process has just made. 0: no limit
+	BrowserLifetime time.Duration // Lifetime of a session that ends with the browser; 0: 12 hours
 
-	AppTokens      bool                     // programs that are no browsers may have sessions, with the ticket in X-Session-Token
-	Passive        func(*http.Request) bool // requests that are no use of the session; nil: none
-	Skip           func(*http.Request) bool // requests judged by another credential, whose ticket isn't looked at; nil: none
-	OnEnd          func(EndEvent)           // told what this Manager has ended, once it is; mustn't block. nil: nobody is
-	OnCookieChange func([]ID)               // told which tickets a browser sent whose cookie the answer replaces or deletes; mustn't block. nil: nobody is
-	OnCheck        func(Check)              // told of each check of a ticket; mustn't block. nil: nobody is
-	Audit          *audit.Log               // records what happens to sessions; nil: nothing is recorded. Never gets a ticket
-	Log            *slog.Logger             // gets errors that no request can return; nil: they are not logged
+	// MaxSessions limits the sessions of one user. A sign-in beyond it ends the oldest, or one that another process has just
+	// started. 0: no limit.
+	MaxSessions int
+
+	// AppTokens lets programs that aren't browsers have sessions, with the ticket in the header X-Session-Token.
+	AppTokens bool
+
+	// Passive selects requests that don't count as a use of their session. nil: none.
+	Passive func(*http.Request) bool
+
+	// Skip selects requests that another credential authenticates, so that their ticket isn't looked up. nil: none.
+	Skip func(*http.Request) bool
+
+	// OnEnd is called when this Manager has ended sessions. It must not block. nil: no call.
+	OnEnd func(EndEvent)
+
+	// OnCookieChange is called when an answer replaces or deletes the session cookie, with the sessions that the browser's
+	// cookies name. It must not block. nil: no call.
+	OnCookieChange func([]ID)
+
+	// OnCheck is called for each check of a ticket. It must not block. nil: no call.
+	OnCheck func(Check)
+
+	// Audit records what happens to sessions, and never gets a ticket. nil: nothing is recorded.
+	Audit *audit.Log
+
+	// Log gets errors that no request can return. nil: they are not logged.
+	Log *slog.Logger
 
 	observers []observer
 
-	userLocks keyLock // of users who sign in, where MaxSessions is set
+	userLocks keyLock // held during a sign-in if MaxSessions is set
 
 	mu      sync.Mutex
 	running bool
@@ -89,14 +113,14 @@ func (m *Manager) lifetime(browser bool) time.Duration {
 	return cmp.Or(m.Lifetime, 30*24*time.Hour)
 }
 
-// log writes what happened, under the name that OWASP's logging vocabulary has for it.
+// log logs an event, if there is a logger.
 func (m *Manager) log(ctx context.Context, level slog.Level, event string, about ...slog.Attr) {
 	if m.Log != nil {
 		m.Log.LogAttrs(ctx, level, event, about...)
 	}
 }
 
-// sessionAttrs names a session in the log.
+// sessionAttrs returns the attributes by which the log names a session.
 func sessionAttrs(r *Record) []slog.Attr {
 	return []slog.Attr{slog.String("user", r.User), slog.String("session", r.PublicID), slog.String("method", r.Method)}
 }

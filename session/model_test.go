@@ -8,8 +8,8 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// The model: what one user's sessions are. A ticket is known by its number; a session keeps its number when its ticket is
-// rotated. A ticket passes while it is held, under the epoch that its session carries.
+// The model of one user's sessions. A ticket is identified by its number; a session keeps its number when its ticket is
+// rotated. A ticket is accepted while it is held and its session has the present epoch.
 type (
 	ticket struct{ session, number int }
 	held   struct {
@@ -43,12 +43,12 @@ func (c rail) passes(t ticket) bool {
 	return ok && h.epoch == c.epoch
 }
 
-// end returns how things are after the end of the session that a ticket names or named, under whatever ticket it is by now.
+// end returns the state after the end of the session that a ticket names or named, whatever its ticket is now.
 func (c rail) end(t ticket) rail {
 	return c.without(func(h held) bool { return h.session == t.session })
 }
 
-// call is a call of one client; answer is what it was told.
+// call is a call of one client; answer is its result.
 type call struct {
 	op       string // "sign in", "check", "rotate", "sign out", "end all" or "new epoch"
 	old, new ticket
@@ -60,7 +60,7 @@ type answer struct {
 	number  int
 }
 
-// next returns the states that may follow a call with this answer; none if there is no way in which it could be right.
+// next returns the states that may follow a call with this answer; none if the answer can't be right.
 func (c rail) next(in call, out answer) []rail {
 	if out.outcome == "unknown" {
 		all := []rail{c}

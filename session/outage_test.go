@@ -69,7 +69,7 @@ func TestAnOutageIsNeitherASignOutNorASignIn(t *testing.T) {
 	}
 }
 
-func TestAnAccountThatIsGoneLeavesAnEndedSession(t *testing.T) {
+func TestADeletedAccountEndsItsSessions(t *testing.T) {
 	m := newManager()
 	epochs := &accounts{epochs: map[string]string{"1": "1"}}
 	m.Accounts = epochs
@@ -119,7 +119,7 @@ func TestWithoutTheHandlerNothingIsKnown(t *testing.T) {
 	}
 }
 
-// scene is what the cases of the next test begin with: ann on two devices, and bob.
+// scene is the start of each case of the next test: ann on two devices, and bob.
 type scene struct {
 	t           *testing.T
 	m           *session.Manager
@@ -143,7 +143,7 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
-// state describes the store without what is random in it.
+// state describes the store without its random parts.
 func (s *scene) state(store session.Store) string {
 	var all []string
 	for _, r := range rows(s.t, store) {
@@ -157,8 +157,8 @@ func (s *scene) state(store session.Store) string {
 	return strings.Join(all, " ")
 }
 
-// TestWhateverCallFailsTheStateIsBeforeOrAfter fails each call of the store that a method makes, once without effect and
-// once after it. The method then returns the error and writes no cookie, and nothing is half done.
+// TestWhateverCallFailsTheStateIsBeforeOrAfter lets each store call of a method fail, once without effect and once after it.
+// The method then returns the error and writes no cookie, and the state is that before or that after.
 func TestWhateverCallFailsTheStateIsBeforeOrAfter(t *testing.T) {
 	for name, do := range map[string]func(s *scene, w http.ResponseWriter, r *http.Request) error{
 		"check": func(_ *scene, _ http.ResponseWriter, r *http.Request) error {

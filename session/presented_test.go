@@ -33,7 +33,7 @@ func TestOnlyTheWholeTicketCounts(t *testing.T) {
 }
 
 // alterations returns every proper prefix and suffix, every change of one character, an added or doubled character, other
-// cases, and what other readers of base64 would take for the same bytes.
+// cases, and texts that other decoders of base64 would take for the same bytes.
 func alterations(ticket string) []string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.~ \t\"%,"
 	var all []string
@@ -54,7 +54,7 @@ func alterations(ticket string) []string {
 	secret, _ := base64.RawURLEncoding.DecodeString(ticket)
 	all = append(all, strings.ToLower(ticket), strings.ToUpper(ticket), ticket+"=", base64.URLEncoding.EncodeToString(secret),
 		base64.StdEncoding.EncodeToString(secret), fmt.Sprintf("%x", secret), url.QueryEscape(string(secret)))
-	// A trailing blank is the cookie syntax's, and a change may be none.
+	// The cookie syntax drops a trailing blank, and a change may leave the text as it is.
 	kept := all[:0]
 	for _, a := range all {
 		if strings.TrimRight(a, " ") != ticket {
@@ -113,7 +113,7 @@ func TestSignInNeverTakesTheTicketItWasOffered(t *testing.T) {
 		t.Errorf("the ticket is %q", v.ticket())
 	}
 	if (&visitor{t: t, m: m, cookie: session.CookieName + "=" + unknownTicket}).alive() || len(rows(t, m.Store)) != 1 {
-		t.Error("the offered ticket is good for something")
+		t.Error("the offered ticket opens a session")
 	}
 }
 
@@ -166,7 +166,7 @@ func TestTheEmptyTicketOpensNothing(t *testing.T) {
 
 var ticketForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-// FuzzTicket holds that only what New could have made reaches the store.
+// FuzzTicket checks that only texts that New could have made reach the store.
 func FuzzTicket(f *testing.F) {
 	for _, seed := range []string{
 		unknownTicket, unknownTicket[:42] + "V", unknownTicket[:42], unknownTicket + "A", unknownTicket + "=", unknownTicket[:42] + "\n",

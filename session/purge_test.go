@@ -88,7 +88,7 @@ func TestPurgingHoldsUpNoUse(t *testing.T) {
 	})
 }
 
-// bottomless is a store in which there is always more to purge.
+// bottomless is a store that always has more to purge.
 type bottomless struct{ session.Store }
 
 func (bottomless) DeleteExpired(_ context.Context, _ int64, limit int) (int, error) {

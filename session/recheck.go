@@ -6,9 +6,10 @@ import (
 	"fmt"
 )
 
-// Recheck loads a session as it is now, under whatever ticket, and reports whether it is within its limits. It doesn't ask
-// Manager.Accounts: the caller loads the account and calls [Candidate.Session]. It is no use of the session. An error means that
-// nothing is known. Like every check it may be answered from a cache that the store keeps valid.
+// Recheck loads a session as it is now, even if its ticket has been rotated, and reports whether it is within its limits. It
+// doesn't ask Manager.Accounts: the caller loads the account and calls [Candidate.Session]. It doesn't count as a use of the
+// session. An error means that nothing is known. Like every check it may be answered from a cache that the store keeps
+// valid.
 func (m *Manager) Recheck(ctx context.Context, s *Session) (c Candidate, ok bool, err error) {
 	r, now, err := view(ctx, m.Store, s.record.ID)
 	if errors.Is(err, ErrNotFound) {
@@ -28,7 +29,7 @@ func (m *Manager) Recheck(ctx context.Context, s *Session) (c Candidate, ok bool
 	return Candidate{User: r.User, session: current, now: now, again: true}, true, nil
 }
 
-// applyPendingUse counts a use that waits for its batch.
+// applyPendingUse sets the times of a use that hasn't been written yet.
 func (m *Manager) applyPendingUse(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

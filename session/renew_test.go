@@ -128,7 +128,7 @@ func TestReauthenticationNeedsALiveSession(t *testing.T) {
 			if s, err := session.FromContext(r.Context()); s == nil || err != nil {
 				t.Errorf("%v, %v", s, err)
 			}
-			time.Sleep(time.Hour) // the password is looked at very slowly
+			time.Sleep(time.Hour) // the check of the password is very slow
 			if _, err := m.Reauthenticate(w, r, "1"); !errors.Is(err, session.ErrEnded) {
 				t.Errorf("a session that ran out meanwhile is renewed: %v", err)
 			}
@@ -199,14 +199,14 @@ func TestARenewalAndAnUpdateLoseNothingOfEachOther(t *testing.T) {
 	}
 }
 
-func TestASignInThatOverlapsAPasswordChangeIsBornDead(t *testing.T) {
+func TestASignInThatOverlapsAPasswordChangeStartsNoLiveSession(t *testing.T) {
 	m := newManager()
 	epochs := &accounts{epochs: map[string]string{"1": "before"}}
 	m.Accounts = epochs
 	slow, quick := &visitor{t: t, m: m}, &visitor{t: t, m: m}
 	quick.signIn(session.SignIn{User: "1", Epoch: "before"})
 	renewing := *quick
-	verified := epochs.epochs["1"] // the old password was right when it was looked at …
+	verified := epochs.epochs["1"] // the old password was right when it was checked …
 	epochs.move("1", "after")      // … and then it was changed
 	slow.signIn(session.SignIn{User: "1", Epoch: verified})
 	if slow.alive() || quick.alive() {
@@ -254,7 +254,7 @@ func TestABrokenPartIsAnErrorAndNoLoop(t *testing.T) {
 	}}
 	v.send(httptest.NewRequestWithContext(ctx, "POST", "/", nil), func(w http.ResponseWriter, r *http.Request) {
 		if s, err := m.Reauthenticate(w, r, ""); s != nil || !errors.Is(err, context.Canceled) {
-			t.Errorf("a store that is never at peace: %v, %v", s, err)
+			t.Errorf("a store that always reports a conflict: %v, %v", s, err)
 		}
 	})
 	m.Store = inner
@@ -269,7 +269,7 @@ func TestABrokenPartIsAnErrorAndNoLoop(t *testing.T) {
 	}
 }
 
-// refusing makes tickets that it doesn't accept.
+// refusing makes tickets that it doesn't accept itself.
 type refusing struct{}
 
 func (refusing) New() string                        { return "ticket" }

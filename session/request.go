@@ -21,8 +21,8 @@ import (
 // safe for concurrent use after [Manager.Begin]; the methods of a nil Request answer as for a request without a ticket.
 type Request struct {
 	m       *Manager
-	passive bool // the request is no use of its session
-	skipped bool // judged by another credential: the ticket doesn't sign it in
+	passive bool // the request doesn't count as a use of its session
+	skipped bool // another credential authenticates the request: the ticket doesn't sign it in
 	app     bool // the ticket comes in the header for programs
 	tickets presented
 
@@ -31,14 +31,14 @@ type Request struct {
 	session *Session
 }
 
-// presented is what a request brings in the place of a ticket.
+// presented is what a request sends as its ticket.
 type presented struct {
 	count      int  // of session cookies, or 1 for a program
-	unreadable bool // one of them, not empty, is no ticket
+	unreadable bool // one of them isn't empty and can't be a ticket
 	ok         bool // first is set
 	first      ID
 	more       []ID // the other sessions that the cookies name
-	tooMany    bool // sessions are named; the rest is left out
+	tooMany    bool // the request names more sessions than more holds
 }
 
 // maxPresented bounds the sessions that one request can name.
@@ -64,8 +64,8 @@ func (p presented) all() []ID {
 	return append([]ID{p.first}, p.more...)
 }
 
-// sole returns the session that the request names with its only ticket. Of two cookies with the name, either might have been
-// planted by another host of the site, so neither counts.
+// sole returns the session of the request's only ticket. Of two session cookies neither counts, since another host of the
+// site may have planted either.
 func (p presented) sole() (ID, bool) {
 	if p.count != 1 {
 		return ID{}, false
@@ -95,8 +95,8 @@ func (m *Manager) presentByApp(r *http.Request) (p presented) {
 	return p
 }
 
-// Handler reads the ticket of each request, for [FromContext]. It asks the store nothing and never touches the response.
-// It panics if the fields of m are wrong, as [Manager.Validate] says.
+// Handler reads the ticket of each request, for [FromContext]. It makes no store call and doesn't touch the response. It
+// panics if [Manager.Validate] returns an error.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	if err := m.Validate(); err != nil {
 		panic(err)
@@ -110,8 +110,8 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// Begin sets q to what m knows of the request r. skip says that another credential judges r, so that its ticket doesn't sign
-// it in. It is for code that replaces [Manager.Handler], such as package auth.
+// Begin sets q to what m knows of the request r. skip says that r is authenticated by another credential, so that its ticket
+// doesn't sign it in. Begin is for code that replaces [Manager.Handler], such as package auth.
 func (m *Manager) Begin(q *Request, r *http.Request, skip bool) {
 	q.m, q.skipped, q.app = m, skip, m.FromApp(r)
 	q.passive = m.Passive != nil && m.Passive(r)
@@ -144,7 +144,7 @@ func (m *Manager) request(r *http.Request) *Request {
 	return q
 }
 
-// ticket returns the session that the request is judged by, if any.
+// ticket returns the ID of the session that signs the request in, if any.
 func (q *Request) ticket() (ID, bool) {
 	if q == nil || q.skipped {
 		return ID{}, false
@@ -152,8 +152,8 @@ func (q *Request) ticket() (ID, bool) {
 	return q.tickets.sole()
 }
 
-// toSignOut returns the sessions that a sign-out of the request ends. ErrNoTicket if there is something in the place of a
-// ticket, and nowhere a ticket.
+// toSignOut returns the sessions that a sign-out of the request ends. ErrNoTicket if the request has a session cookie, and
+// no cookie of it holds a ticket.
 func (q *Request) toSignOut() ([]ID, error) {
 	switch {
 	case q.skipped:
@@ -166,21 +166,22 @@ func (q *Request) toSignOut() ([]ID, error) {
 	return q.tickets.all(), nil
 }
 
-// HasTicket reports whether the request came with a ticket, whether or not its session is alive: it tells "your session has
-// ended" from "you never signed in".
+// HasTicket reports whether the request came with a ticket, whether or not its session is live. It distinguishes "your
+// session has ended" from "you never signed in".
 func (q *Request) HasTicket() bool {
 	_, ok := q.ticket()
 	return ok
 }
 
-// TwoCookies reports whether the request came with two session cookies or more, of which none counts: either might have been
-// planted by another host of the site, or be left from before the cookie was given a domain.
+// TwoCookies reports whether the request came with two session cookies or more. Then none counts: another host of the site
+// may have planted one, or one is left from before the cookie was given a domain.
 func (q *Request) TwoCookies() bool { return q != nil && !q.skipped && !q.app && q.tickets.count > 1 }
 
 // FromApp reports whether the request brings its ticket in the header X-Session-Token, which no page can make a browser send.
 func (q *Request) FromApp() bool { return q != nil && q.app }
 
-// CookieIDs returns the sessions that the session cookies of r name, alive or not, and whatever r is judged by.
+// CookieIDs returns the sessions that the session cookies of r name, live or not, even if another credential authenticates
+// r.
 func (m *Manager) CookieIDs(r *http.Request) []ID {
 	return m.present(r).all()
 }
@@ -196,8 +197,8 @@ func (m *Manager) notifyCookieChange(r *http.Request) {
 }
 
 // FromContext returns the live session of the request, and loads it on the first call. It returns nil, nil for an anonymous
-// request. An error means that nothing is known: answer 503, and leave the cookie alone; but [ErrNoHandler] is a mistake of
-// the program: answer 500. Safe for concurrent use.
+// request. An error means that nothing is known: answer 503, and leave the cookie as it is; but [ErrNoHandler] is a mistake
+// of the program: answer 500. Safe for concurrent use.
 func FromContext(ctx context.Context) (*Session, error) {
 	q := RequestFrom(ctx)
 	if q == nil {
@@ -216,15 +217,15 @@ func FromContext(ctx context.Context) (*Session, error) {
 	return q.settle(ctx, c, live, err)
 }
 
-// Candidate is a session that was loaded and is within its limits. It is live if its account is still at its epoch.
+// Candidate is a session that was loaded and is within its limits. It is live if its account still has its epoch.
 type Candidate struct {
-	User    string // whose account is to be asked for
+	User    string // the user whose account the caller must load
 	session *Session
 	now     int64 // when the limits were compared
-	again   bool  // of Reload
+	again   bool  // Reload has made it
 }
 
-// Session returns the session if epoch is its account's, and else nil. "" is no account's.
+// Session returns the session if epoch is the session's, and else nil. "" is the epoch of no session.
 func (c Candidate) Session(epoch string) *Session {
 	if epoch == "" || epoch != c.session.record.Epoch {
 		return nil
@@ -232,8 +233,8 @@ func (c Candidate) Session(epoch string) *Session {
 	return c.session
 }
 
-// Known returns the session of the request as far as it is known, and asks no store. known is false while there is a ticket
-// that wasn't looked up.
+// Known returns the session of the request without asking a store. known is false while there is a ticket that hasn't been
+// looked up.
 func (q *Request) Known() (s *Session, known bool) {
 	if q == nil {
 		return nil, true
@@ -246,8 +247,8 @@ func (q *Request) Known() (s *Session, known bool) {
 func (q *Request) known() bool { return q.settled || !q.HasTicket() }
 
 // Load loads the session that the ticket names, and reports whether there is one within its limits. It doesn't ask
-// Manager.Accounts: the caller loads the account and calls [Request.Settle]. Together they are [FromContext], for code that
-// needs the account itself, such as package auth.
+// Manager.Accounts: the caller loads the account and calls [Request.Settle]. Load and Settle do what [FromContext] does, for
+// code that needs the account itself, such as package auth.
 func (q *Request) Load(ctx context.Context) (c Candidate, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -272,13 +273,13 @@ func (q *Request) load(ctx context.Context) (c Candidate, ok bool, err error) {
 	return c, c.session != nil, nil
 }
 
-// Reload is Load, but asks the store whatever is known of the request's session. Call it between what takes time, such as the
-// arrival of the body, and an act. It is no use of the session.
+// Reload is Load, but asks the store even if the request's session is known. Call it before an act that follows a long wait,
+// such as for the body. It doesn't count as a use of the session.
 func (q *Request) Reload(ctx context.Context) (c Candidate, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	id, ok := q.ticket()
-	if q.session != nil { // perhaps another than the request came with: it has signed in, or rotated its ticket
+	if q.session != nil { // the request may have signed in or rotated its ticket since it came
 		id, ok = q.session.record.ID, true
 	}
 	if !ok {
@@ -292,9 +293,9 @@ func (q *Request) Reload(ctx context.Context) (c Candidate, ok bool, err error) 
 	return c, c.session != nil, err
 }
 
-// Settle takes what [Accounts] answers for the user of c, and returns the session that is the request's from now on: that of c
-// if it is live, else nil. After Load, but not after Reload, that is a use of the session, and if the request has signed in or
-// out since, that counts.
+// Settle takes what [Accounts] returned for the user of c. It returns the session that the request has from now on: that of
+// c if it is live, else nil. After Load this counts as a use of the session, and a sign-in or sign-out of the request since
+// then wins. After Reload neither is so.
 func (q *Request) Settle(ctx context.Context, c Candidate, epoch string, err error) (*Session, error) {
 	live := c.Session(epoch) != nil
 	if errors.Is(err, ErrNoAccount) {
@@ -341,8 +342,8 @@ func (q *Request) set(s *Session) {
 	q.mu.Unlock()
 }
 
-// HasTicket reports whether a text is the ticket of a session in the store. Asking is no use of the session, and signs nobody
-// in.
+// HasTicket reports whether a text is the ticket of a session in the store. Asking doesn't count as a use of the session,
+// and signs no one in.
 func (m *Manager) HasTicket(ctx context.Context, text string) (bool, error) {
 	id, ok := m.tickets().ID(text)
 	if !ok {
@@ -355,8 +356,8 @@ func (m *Manager) HasTicket(ctx context.Context, text string) (bool, error) {
 	return err == nil, err
 }
 
-// load loads the session with this ID. c holds none if there is none within its limits; result is what a check has found so
-// far.
+// load loads the session with this ID. c has no session if there is none within its limits; result is the result of the
+// check so far.
 func (m *Manager) load(ctx context.Context, id ID) (c Candidate, result string, err error) {
 	r, now, err := view(ctx, m.Store, id)
 	if errors.Is(err, ErrNotFound) {
@@ -377,11 +378,11 @@ func (m *Manager) load(ctx context.Context, id ID) (c Candidate, result string, 
 	return Candidate{User: r.User, session: s, now: now}, checkLive, nil
 }
 
-// hasExpired reports whether either limit has passed. Expires is never after Deadline in a record that this package made; that
-// both are looked at holds the absolute limit against whatever else writes to the store.
+// hasExpired reports whether either limit has passed. Expires is never after Deadline in a record that this package wrote;
+// comparing both keeps the absolute limit even if another program wrote to the store.
 func hasExpired(r *Record, now int64) bool { return now >= r.Expires || now >= r.Deadline }
 
-// current reports whether the account behind the session is still at the session's epoch.
+// current reports whether the account still has the session's epoch.
 func (m *Manager) current(ctx context.Context, r *Record) (bool, error) {
 	if m.Accounts == nil {
 		return true, nil
@@ -390,7 +391,7 @@ func (m *Manager) current(ctx context.Context, r *Record) (bool, error) {
 	return err == nil && epoch != "" && epoch == r.Epoch, err
 }
 
-// epoch returns the user's present epoch; "", which no session has, if nobody may be signed in as that user.
+// epoch returns the user's present epoch; "", which no session has, if the user doesn't exist or may not sign in.
 func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
 	epoch, err := m.Accounts.Epoch(ctx, user)
 	if errors.Is(err, ErrNoAccount) {
@@ -399,7 +400,7 @@ func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
 	return epoch, err
 }
 
-// logRejected logs a ticket that names no live session. The ticket itself stays out of the log.
+// logRejected records a ticket that names no live session. The ticket itself stays out of the log.
 func (m *Manager) logRejected(ctx context.Context, why string, r *Record) {
 	if m.Audit == nil {
 		return
@@ -425,7 +426,7 @@ func address(given string, r *http.Request) string {
 	return host
 }
 
-// maxAgent bounds what is kept of a User-Agent, in bytes.
+// maxAgent limits what is kept of a User-Agent, in bytes.
 const maxAgent = 512
 
 func agent(r *http.Request) string {

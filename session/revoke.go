@@ -12,16 +12,16 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
-// SignOut ends the request's session and deletes its cookie. It is no error if the session is over already, or there is no
-// cookie. [ErrNoTicket] if the cookie names no session, which then may live on; answer 400. On any other error nothing is
-// known to have ended, and the answer must be 503. With an error the cookie stays.
+// SignOut ends the request's session and deletes its cookie. It is no error if the session has ended already, or there is no
+// cookie. [ErrNoTicket] if no session cookie of the request holds a ticket; a session may then live on: answer 400. On any
+// other error the session may be live: answer 503. The cookie is deleted only if there is no error.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := m.needsStore(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), background.Timeout)
 	defer cancel()
-	// With two cookies of the name neither counts as signed in, but the holder may end both sessions.
+	// Two session cookies sign no one in, but they do end both sessions.
 	q := m.request(r)
 	ids, err := q.toSignOut()
 	if err != nil {
@@ -34,7 +34,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, id := range ids {
-		// A rotation whose answer the browser hasn't seen yet may have taken the session to another ticket: it ends all the same.
+		// The session may have been rotated to a ticket that the browser hasn't received yet. It ends all the same.
 		records, err := m.Store.List(ctx, Query{FormerID: id})
 		if err != nil {
 			return fmt.Errorf("find session: %w", err)
@@ -62,8 +62,8 @@ func (m *Manager) signOut(ctx context.Context, r *Record) error {
 	return nil
 }
 
-// Revoke ends the session with this ID; user must be its user unless empty. ErrEnded if there is none.
-// On any other error nothing is known to have ended. Unless the context says [WithReason] of what, it was [EndedElsewhere].
+// Revoke ends the session with this ID; user must be its user, or empty. ErrEnded if there is none. On any other error the
+// session may be live. The reason is that of [WithReason], or else [EndedElsewhere].
 func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	if err := m.needsStore(); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	return nil
 }
 
-// delete removes the session that r is or was. A rotation may carry it to another ticket between the look and the deed, so
-// it looks again until the session is gone.
+// delete removes the session of r under its present ticket. A rotation may change the ticket between the read and the
+// delete, so delete repeats both until the session is gone.
 func (m *Manager) delete(ctx context.Context, r *Record) error {
 	for r != nil {
 		m.dropPendingUse(r.ID)
@@ -114,8 +114,8 @@ func (m *Manager) find(ctx context.Context, user, id string) (*Record, error) {
 	return records[0], nil
 }
 
-// RevokeAll ends all sessions of a user, except one if that isn't nil, and returns how many.
-// On an error nothing is known to have ended. The reason is as for Revoke.
+// RevokeAll ends all sessions of a user, except one if that isn't nil, and returns how many. On an error the sessions may be
+// live. The reason is as for Revoke.
 func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (int, error) {
 	if err := m.needsStore(); err != nil {
 		return 0, err
@@ -124,23 +124,23 @@ func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (
 		return 0, errors.New("session: RevokeAll needs a user")
 	}
 	var spared ID
-	over := EndEvent{User: user, Reason: reason(ctx, EndedElsewhere)}
+	event := EndEvent{User: user, Reason: reason(ctx, EndedElsewhere)}
 	if except != nil {
-		spared, over.Except = except.record.ID, except.ID
+		spared, event.Except = except.record.ID, except.ID
 	}
 	n, err := m.Store.DeleteUser(ctx, user, spared)
 	if err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
-	m.notify(over) // also if there were none: the account may have moved on, and pages don't know yet
+	m.notify(event) // also if there were none: the account's epoch may have changed, which pages must learn
 	if n > 0 {
 		m.logEnd(ctx, "revoked", slog.String("user", user), slog.Int("sessions", n))
 	}
 	return n, nil
 }
 
-// trim ends the oldest sessions of the user of s beyond MaxSessions. A failure leaves the sign-in as it is: the next one
-// tries again.
+// trim ends the oldest sessions of the user of s beyond MaxSessions. If it fails, the sign-in still succeeds, and the next
+// sign-in tries again.
 func (m *Manager) trim(ctx context.Context, s *Session) {
 	if m.MaxSessions <= 0 {
 		return

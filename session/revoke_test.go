@@ -35,7 +35,7 @@ func TestOneUsersSessionsEndAtOnce(t *testing.T) {
 		t.Errorf("%d ended, %v", n, err)
 	}
 	if _, err := m.RevokeAll(t.Context(), "", nil); err == nil || !bob.alive() {
-		t.Errorf("all of nobody's: %v", err)
+		t.Errorf("RevokeAll without a user: %v", err)
 	}
 }
 
@@ -56,7 +56,7 @@ func TestEachDeviceHasATicketOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestNobodyEndsAnothersSession(t *testing.T) {
+func TestAUserCannotEndAnotherUsersSession(t *testing.T) {
 	m := newManager()
 	ann := &visitor{t: t, m: m}
 	s := ann.signIn(session.SignIn{User: "ann"})
@@ -73,8 +73,8 @@ func TestNobodyEndsAnothersSession(t *testing.T) {
 	}
 }
 
-// TestARevocationIsNotOutrunByARotation ends a session while another tab keeps giving it new tickets: once the end is
-// acknowledged, no ticket of it lives.
+// TestARevocationIsNotOutrunByARotation ends a session while another tab keeps rotating its ticket: once the end is
+// acknowledged, none of its tickets is live.
 func TestARevocationIsNotOutrunByARotation(t *testing.T) {
 	for name, end := range map[string]func(m *session.Manager, s *session.Session) error{
 		"revoke": func(m *session.Manager, s *session.Session) error { return m.Revoke(t.Context(), s.User, s.ID) },
@@ -111,7 +111,7 @@ func TestARevocationIsNotOutrunByARotation(t *testing.T) {
 }
 
 // TestASignOutWithATicketFromBeforeARotationEndsTheSession: the rotation's answer is still on its way when the page signs
-// out, and must not bring a living ticket afterwards. The same for a sign-in that comes in between.
+// out, and must not bring a live ticket afterwards. The same holds for a sign-in in between.
 func TestASignOutWithATicketFromBeforeARotationEndsTheSession(t *testing.T) {
 	for name, end := range map[string]func(v *visitor) error{
 		"sign-out": func(v *visitor) error { _, err := v.signOut(); return err },

@@ -8,19 +8,19 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/background"
 )
 
-// touchEvery is how exactly the last use is known; an idle limit under ten times that is kept more exactly.
+// touchEvery is how exactly the last use is recorded. An idle limit under ten times that is recorded more exactly.
 const touchEvery = time.Minute
 
-// pendingUse is a use of a session that waits to be written.
+// pendingUse is a use of a session that hasn't been written yet.
 type pendingUse struct {
 	seen Use
 	end  int64 // when the session would have expired without it
 }
 
-// touch notes a use, if the last one known is long enough ago.
+// touch records a use, if the last recorded one is old enough.
 //
-// s shows the use at once, but its record stays as the store knows it: an Update must not write an expiry that a lost
-// batch never set.
+// s shows the use at once, but its record stays as the store knows it: an Update must not write an expiry time that the
+// store never got because a batch was lost.
 func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	r := s.record
 	every := max(1, min(int64(touchEvery/time.Second), r.Idle/10))
@@ -32,14 +32,14 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	if m.enqueue(u, now) {
 		return
 	}
-	// The write is through before the session would have expired, or not at all: what another check has seen expired
-	// must not come back.
+	// The write happens before the session would have expired, or not at all: a session that another check has found
+	// expired must not come back.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(background.Timeout/time.Second))))
 	defer cancel()
 	m.write(ctx, []Use{u.seen})
 }
 
-// enqueue puts a use into the next batch, unless there is none or it might come too late.
+// enqueue adds a use to the next batch. It reports false if Run isn't running or the batch might be written too late.
 func (m *Manager) enqueue(u pendingUse, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,14 +53,14 @@ func (m *Manager) enqueue(u pendingUse, now int64) bool {
 	return true
 }
 
-// dropPendingUse drops a waiting use of a session that is over.
+// dropPendingUse removes the unwritten use of a session that has ended.
 func (m *Manager) dropPendingUse(id ID) {
 	m.mu.Lock()
 	delete(m.pending, id)
 	m.mu.Unlock()
 }
 
-// write records uses. A failure only makes the sessions look a little less used, so it is logged and forgotten.
+// write writes uses. If it fails, the sessions only look less used than they were, so the error is logged and not returned.
 func (m *Manager) write(ctx context.Context, uses []Use) {
 	if len(uses) == 0 {
 		return
@@ -70,8 +70,9 @@ func (m *Manager) write(ctx context.Context, uses []Use) {
 	}
 }
 
-// Run writes the noted uses in batches and removes expired sessions from the store, until ctx ends; then it writes what
-// is left and returns nil. Run it once per Manager. Without it each use is written at once, and nothing is removed.
+// Run writes recorded uses in batches and removes expired sessions from the store, until ctx ends. Then it writes the
+// remaining uses and returns nil. Run it once per Manager. Without it each use is written at once, and expired sessions are
+// not removed.
 func (m *Manager) Run(ctx context.Context) error {
 	if err := m.needsStore(); err != nil {
 		return err
@@ -83,15 +84,15 @@ func (m *Manager) Run(ctx context.Context) error {
 	return nil
 }
 
-// setBatching says whether uses wait for a batch from now on.
+// setBatching says whether uses are written in batches from now on.
 func (m *Manager) setBatching(running bool) {
 	m.mu.Lock()
 	m.running = running
 	m.mu.Unlock()
 }
 
-// flush writes the waiting uses. One whose session may expire before the write is through is dropped: a check elsewhere
-// may have seen the session expired by then, and what has ended must not come back.
+// flush writes the batch. It drops a use whose session may expire before the write has happened: a check on another node may
+// have found the session expired by then, and an expired session must not come back.
 func (m *Manager) flush(ctx context.Context) {
 	m.mu.Lock()
 	pending := m.pending

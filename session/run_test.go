@@ -28,7 +28,7 @@ func counted(m *session.Manager) (*session.Manager, func(method string) int) {
 	}
 }
 
-// running starts the Manager's work in the background and returns how to end it.
+// running starts the Manager's background work and returns a function that ends it.
 func running(t *testing.T, m *session.Manager) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -95,7 +95,7 @@ func TestUsesAreWrittenInBatchesWhileRunning(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if calls("Touch") != 1 {
-			t.Error("a batch of nothing was written")
+			t.Error("an empty batch was written")
 		}
 	})
 }
@@ -151,7 +151,7 @@ func TestABatchThatComesTooLateRevivesNothing(t *testing.T) {
 		start := time.Now()
 		m.Store = &watched{Store: m.Store, before: func(method string) error {
 			if since := time.Since(start); method == "DeleteExpired" && since >= 59*time.Minute && since < time.Hour {
-				time.Sleep(70 * time.Second) // everything in the background stands still
+				time.Sleep(70 * time.Second) // the background work stands still
 			}
 			return nil
 		}}
@@ -166,7 +166,7 @@ func TestABatchThatComesTooLateRevivesNothing(t *testing.T) {
 		}
 		time.Sleep(12 * time.Second)
 		if elsewhere.alive() {
-			t.Fatal("the use was written, and there is nothing to test")
+			t.Fatal("the use was written, and so the test tests nothing")
 		}
 		for range 20 {
 			time.Sleep(time.Second)

@@ -10,25 +10,25 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// SignIn describes who has just proved who they are, and how.
+// SignIn describes a sign-in: who has proved their identity, and how.
 type SignIn struct {
 	User           string
 	Epoch          string // read together with the proof (the password hash); needed if Manager.Accounts is set
 	Method         string // for lists and logs: "password", "basic" …
-	Fresh          bool   // a password was typed just now
-	BrowserSession bool   // a cookie that ends with the browser, and the shorter limits
+	Fresh          bool   // a factor, such as the password, was shown just now
+	BrowserSession bool   // the cookie ends with the browser, and the shorter limits hold
 	App            bool   // the ticket goes to a program that is no browser, in X-Session-Token; needs Manager.AppTokens
 	Address        string // the client's; "": that of the request's RemoteAddr, if it has one
 	Values         Values
 
-	// AuthenticatedAt is when the proof was given, where that was earlier, to whoever vouches for it now: the session
-	// counts as begun then, and its lifetime from then. Zero: now.
+	// AuthenticatedAt is when the proof was given, if that was earlier and to another party that now vouches for it. The
+	// session's age and lifetime count from then. Zero: now.
 	AuthenticatedAt time.Time
 }
 
-// SignIn starts a session and sets its cookie. The ticket is always new. A session that the request came with ends in
-// the same step, whoever's it was, and nothing of it is carried over. ErrEnded if the proof is so old that the session would
-// be over.
+// SignIn starts a session and sets its cookie. The ticket is always new. If the request came with a session, that ends in
+// the same step, even if it is another user's, and the new session takes nothing over from it. ErrEnded if the proof is so
+// old that the session would have expired.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 		return nil, err
 	}
 	if m.MaxSessions > 0 {
-		// Of two sign-ins at once the later one ends the earlier, and not each the other.
+		// Without the lock, two sign-ins at once could each end the other's session.
 		end, err := m.userLocks.lock(r.Context(), in.User)
 		if err != nil {
 			return nil, fmt.Errorf("start session: %w", err)
@@ -110,7 +110,7 @@ func (m *Manager) newTicket(app bool) (string, ID, error) {
 	return ticket, id, nil
 }
 
-// restart counts both limits from now.
+// restart starts both limits now.
 func (m *Manager) restart(r *Record, now int64) {
 	r.Seen = now
 	r.Idle = int64(m.idle(r.Browser) / time.Second)
@@ -118,7 +118,7 @@ func (m *Manager) restart(r *Record, now int64) {
 	r.Expires = min(now+r.Idle, r.Deadline)
 }
 
-// start creates the session, in the place of the one that the request came with if there is one.
+// start creates the session. If the request came with a session, the new one replaces it.
 func (m *Manager) start(r *http.Request, record *Record) error {
 	id, ok := m.request(r).tickets.sole()
 	for ok {
@@ -134,7 +134,7 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		// Perhaps it was rotated, and the browser hasn't seen the answer yet.
+		// It may have been rotated to a ticket that the browser hasn't received yet.
 		records, err := m.Store.List(r.Context(), Query{FormerID: id, Limit: 1})
 		if err != nil {
 			return err
@@ -146,7 +146,7 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 	return m.Store.Create(r.Context(), record)
 }
 
-// replaceRetrying replaces the session by what next makes of it, and tries again when another request has changed it meanwhile.
+// replaceRetrying replaces the session by what next returns, and tries again if another request has changed it meanwhile.
 func (m *Manager) replaceRetrying(ctx context.Context, id ID, next func(old *Record) (*Record, error)) error {
 	for {
 		old, err := m.Store.Load(ctx, id)
@@ -170,9 +170,9 @@ func (m *Manager) replaceRetrying(ctx context.Context, id ID, next func(old *Rec
 	}
 }
 
-// Reauthenticate gives the request's session a new ticket after its user has proved again who they are: the old ticket
-// is dead from the same step on, the session is fresh, and both limits count from now. epoch is the account's, read with
-// the proof; a password change passes the new one. ErrEnded if the session is over, or another request was faster.
+// Reauthenticate gives the request's session a new ticket after its user has shown a factor again. The old ticket stops
+// working in the same step, the session is fresh, and both limits start anew. epoch is the account's, read with the proof;
+// after a password change, pass the new one. ErrEnded if the session has ended, or another request has rotated it meanwhile.
 func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch string) (*Session, error) {
 	if epoch == "" && m.Accounts != nil {
 		return nil, errors.New("session: Reauthenticate needs the epoch where there are accounts")

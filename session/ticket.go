@@ -10,28 +10,29 @@ import (
 
 // Tickets makes the secrets that name sessions.
 //
-// ID reports false for a text that can't be a ticket, which then never reaches the store. Two tickets never share an ID,
-// and an ID should not tell its ticket.
+// ID reports false for a text that can't be a ticket; such a text never reaches the store. Two tickets never have the same
+// ID, and it must be infeasible to compute a ticket from its ID.
 type Tickets interface {
 	New() string
 	ID(ticket string) (ID, bool)
 }
 
-// randomTickets are 256 random bits in the unpadded URL alphabet of base64 (RFC 4648, section 5), known by their SHA-256.
+// randomTickets are 256 random bits in the unpadded URL alphabet of base64 (RFC 4648, section 5). Their ID is their SHA-256.
 type randomTickets struct{}
 
 const ticketLength = 43
 
 var ticketEncoding = base64.RawURLEncoding.Strict()
 
-// New panics if the operating system gives no randomness: there is no safe ticket then.
+// New panics if the operating system gives no randomness, since no safe ticket can be made then.
 func (randomTickets) New() string {
 	var secret [32]byte
 	fill(secret[:])
 	return ticketEncoding.EncodeToString(secret[:])
 }
 
-// ID accepts exactly what New makes. The decoder skips line breaks, but with one of them too few bytes come out.
+// ID accepts exactly what New makes. The decoder skips line breaks; a text of the right length with a line break decodes to
+// too few bytes.
 func (randomTickets) ID(ticket string) (ID, bool) {
 	if len(ticket) != ticketLength {
 		return ID{}, false
@@ -43,8 +44,8 @@ func (randomTickets) ID(ticket string) (ID, bool) {
 	return sha256.Sum256(secret[:32]), true
 }
 
-// newPublicID is 128 random bits: enough to be unique, and it opens nothing. It is letters and digits alone (RFC 4648,
-// section 6), since on a command line a text that begins with "-" is a flag.
+// newPublicID returns 128 random bits, which are unique and give no access. It has only letters and digits (RFC 4648,
+// section 6), since a command line takes a text that begins with "-" for a flag.
 func newPublicID() string {
 	var b [16]byte
 	fill(b[:])

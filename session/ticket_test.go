@@ -19,7 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// accepting is a store that takes every session and keeps none, for tests that make very many.
+// accepting is a store that accepts every session and stores none, for tests that make very many.
 type accepting struct{ session.Store }
 
 func (accepting) Create(context.Context, *session.Record) error { return nil }
@@ -68,14 +68,14 @@ func TestTicketsAreUniqueAndRandom(t *testing.T) {
 	}
 }
 
-// randomness puts another source in the place of the operating system's for the rest of the test.
+// randomness replaces the operating system's randomness for the rest of the test.
 func randomness(t *testing.T, source io.Reader) {
 	before := rand.Reader
 	rand.Reader = source
 	t.Cleanup(func() { rand.Reader = before })
 }
 
-// exhausted gives so many zero bytes and then fails.
+// exhausted returns this many zero bytes and then fails.
 type exhausted int
 
 func (e *exhausted) Read(b []byte) (int, error) {
@@ -88,7 +88,7 @@ func (e *exhausted) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestWithoutRandomnessNobodyIsSignedIn(t *testing.T) {
+func TestWithoutRandomnessASignInFails(t *testing.T) {
 	t.Attr("threat", "A13")
 	m := newManager()
 	ann := &visitor{t: t, m: m}
@@ -122,7 +122,7 @@ func TestWithoutRandomnessNobodyIsSignedIn(t *testing.T) {
 	}
 }
 
-func TestATicketSaysNothingOfItsSession(t *testing.T) {
+func TestATicketDependsOnRandomnessAlone(t *testing.T) {
 	t.Attr("threat", "S02")
 	// With the same randomness two people, at two times, from two places and in two ways, get the same ticket:
 	// nothing else goes into it.
@@ -261,8 +261,8 @@ func (a *asking) Load(_ context.Context, id session.ID) (*session.Record, error)
 	return nil, session.ErrNotFound
 }
 
-// TestPublicIDsAreNoFlags: people give them to commands, where a text that begins with "-" is something else.
-func TestPublicIDsAreNoFlags(t *testing.T) {
+// TestPublicIDsAreNotFlags: people give them to commands, which take a text that begins with "-" for a flag.
+func TestPublicIDsAreNotFlags(t *testing.T) {
 	m := &session.Manager{Store: accepting{}}
 	for range 1000 {
 		s := (&visitor{t: t, m: m}).signIn(session.SignIn{User: "1"})

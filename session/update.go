@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Update changes the values of a session. change may be called more than once; an error of it is returned, and nothing
-// is written. The session passed in stays as it is; the one returned has the new values. ErrEnded, ErrTooLarge.
+// Update changes the values of a session. change may be called more than once; if it returns an error, Update returns that
+// and writes nothing. s itself doesn't change; the session returned has the new values. ErrEnded, ErrTooLarge.
 func (m *Manager) Update(ctx context.Context, s *Session, change func(Values) error) (*Session, error) {
 	if err := m.needsStore(); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func changed(old *Record, change func(Values) error) (*Record, error) {
 	return &next, err
 }
 
-// updated returns the session s with the values of r, and makes it the request's if s was.
+// updated returns the session s with the values of r. If s is the request's session, the result becomes that.
 func updated(ctx context.Context, s *Session, r *Record) (*Session, error) {
 	next, err := newSession(r)
 	if err != nil {

@@ -63,7 +63,7 @@ func TestValuesComeBackAsTheyWere(t *testing.T) {
 			t.Errorf("%d, %v, %v", n, ok, err)
 		}
 		if got, want := exactly(t, string(values["theirs"])), exactly(t, theirs); got != want {
-			t.Errorf("a key that nobody knows came back as %s, it was %s", got, want)
+			t.Errorf("a key that the program doesn't know came back as %s, want %s", got, want)
 		}
 		if string(values[""]) != "null" || string(values["ä"]) != `"ö"` || len(values) != 4 {
 			t.Errorf("%v", values)
@@ -244,7 +244,7 @@ func TestAnUpdateDoesNotReviveWhatExpired(t *testing.T) {
 		}
 		time.Sleep(30 * time.Minute)
 		if elsewhere.alive() {
-			t.Fatal("the use was not lost, and there is nothing to test")
+			t.Fatal("the use was not lost, so the test tests nothing")
 		}
 		if _, err := m.Update(t.Context(), s, func(v session.Values) error { return v.Set("a", 1) }); err != nil && !errors.Is(err, session.ErrEnded) {
 			t.Fatal(err)
@@ -255,7 +255,7 @@ func TestAnUpdateDoesNotReviveWhatExpired(t *testing.T) {
 	})
 }
 
-func TestBrokenOrMissingValuesAreNoPanic(t *testing.T) {
+func TestBrokenOrMissingValuesDontPanic(t *testing.T) {
 	m := newManager()
 	for text, want := range map[string]bool{"": true, "{}": true, "null": true, `{"a":1}`: true, "[]": false, "{": false, "7": false} {
 		v := &visitor{t: t, m: m}

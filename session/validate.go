@@ -12,9 +12,9 @@ import (
 
 var errNoStore = errors.New("session: Manager.Store is nil; give it a store, such as that of package sqlite")
 
-// Validate returns what is wrong with the fields: there is no Store, or no browser would keep the cookie, so that people
-// would sign in and be nobody at the next request. It can't know for which host the cookie is, so it can't tell whether
-// CookieDomain is that host's. Handler panics with the error, and SignIn returns it.
+// Validate returns an error if there is no Store, or if no browser would keep the cookie, so that people would sign in and
+// be signed out at the next request. It can't know for which host the cookie is, so it can't check that CookieDomain fits
+// the host. Handler panics with the error, and SignIn returns it.
 func (m *Manager) Validate() error {
 	if m.Store == nil {
 		return errNoStore
@@ -25,7 +25,7 @@ func (m *Manager) Validate() error {
 	return nil
 }
 
-// needsStore returns an error where there is no Store, for methods that work without a request.
+// needsStore returns an error if there is no Store, for methods that work without a request.
 func (m *Manager) needsStore() error {
 	if m.Store == nil {
 		return errNoStore
@@ -33,15 +33,16 @@ func (m *Manager) needsStore() error {
 	return nil
 }
 
-// Limits of browsers (RFC 6265bis, section 5.7): a longer cookie, and a longer attribute, is ignored.
+// Limits of browsers (RFC 6265bis, section 5.7), which ignore longer cookies and longer attributes.
 const (
 	maxCookie    = 4096 // of name and value together, in bytes
 	maxAttribute = 1024
 	maxTicket    = 1024 // more than any of [Tickets] takes
 )
 
-// CheckCookie is the part of [Manager.Validate] that is about the cookie: it returns an error if browsers ignore the cookie (RFC 6265bis, sections 4.1.3 and 5.7), or would not send it
-// to where CookiePath and CookieDomain seem to say.
+// CheckCookie is the part of [Manager.Validate] that is about the cookie. It returns an error if browsers ignore the cookie
+// (RFC 6265bis, sections 4.1.3 and 5.7), or would not send it to the path and the domain that CookiePath and CookieDomain
+// seem to name.
 func (m *Manager) CheckCookie() error {
 	c := m.cookie("")
 	switch {
@@ -61,7 +62,7 @@ func (m *Manager) CheckCookie() error {
 	return checkPrefix(c)
 }
 
-// checkPath wants a path as browsers write the paths that they compare it with.
+// checkPath returns an error unless browsers can compare the path with the paths of requests.
 func checkPath(path string) error {
 	written := func(r rune) bool { return r > ' ' && r < 0x7f && !strings.ContainsRune("\"#;<>?`{}", r) }
 	if path[0] != '/' || len(path) > maxAttribute || strings.ContainsFunc(path, func(r rune) bool { return !written(r) }) {
@@ -70,7 +71,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// checkDomain refuses what isn't a domain whose hosts one owner could have.
+// checkDomain returns an error unless all hosts of the domain can belong to one owner.
 func checkDomain(domain string) error {
 	if domain == "" {
 		return nil
@@ -88,8 +89,8 @@ func checkDomain(domain string) error {
 	return nil
 }
 
-// prefixes are those of names with a promise, the longest first, and what browsers demand of a cookie with such a name,
-// whatever its case. Each is kept only with Secure; ours is HttpOnly always.
+// prefixes are the prefixes of cookie names to which browsers tie conditions, whatever the case of the letters, the longest
+// first. Each needs Secure. __Host-Http- and __Http- also need HttpOnly, which our cookie always has.
 var prefixes = []struct {
 	prefix string
 	host   bool // without a Domain, and with the Path "/"

@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// said returns what a call panics with, or else the error that it returns.
+// said returns the text that a call panics with, or else the error that it returns.
 func said(call func() error) (text string, panicked bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -22,7 +22,7 @@ func said(call func() error) (text string, panicked bool) {
 	return fmt.Sprint(call()), false
 }
 
-func TestAManagerWhoseCookieNoBrowserKeepsSaysSoAtOnce(t *testing.T) {
+func TestAManagerRefusesACookieThatNoBrowserKeeps(t *testing.T) {
 	t.Attr("threat", "K10")
 	store := memory.New().Sessions
 	for want, m := range map[string]*session.Manager{
@@ -88,7 +88,7 @@ func TestAManagerWithoutAStoreSaysSo(t *testing.T) {
 	}
 }
 
-func TestWhoObservesHearsWhatTheFieldsHear(t *testing.T) {
+func TestObserversAreCalledLikeOnEndAndOnCheck(t *testing.T) {
 	m := newManager()
 	var heard []string
 	m.Observe(func(e session.EndEvent) { heard = append(heard, "observer "+e.Reason) }, func(c session.Check) { heard = append(heard, "observer "+c.Result) })

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Values is what a program keeps in a session: a JSON object. Keys that a program doesn't know are kept as they are.
+// Values is a JSON object that a program keeps in a session. Keys that a program doesn't know stay as they are.
 type Values map[string]json.RawMessage
 
 // Get decodes the value of a key, and reports whether there is one.
@@ -30,7 +30,7 @@ func (v Values) Set(key string, value any) error {
 	return nil
 }
 
-// maxValues bounds the encoded values of one session, in bytes.
+// maxValues limits the encoded values of one session, in bytes.
 const maxValues = 64 << 10
 
 // ErrTooLarge says that the values of a session, encoded, are over 64 KiB.
@@ -66,14 +66,14 @@ func decodeValues(b []byte) (Values, error) {
 
 // Session is a live session at the moment of the check. It never changes, so it is safe to share.
 type Session struct {
-	ID                string // names it in lists and logs; not the ticket, and of no use as one
+	ID                string // names the session in lists and logs; it is not the ticket, and gives no access
 	User              string
 	Method            string // how the user signed in
 	Browser           bool   // the cookie ends with the browser
 	CreatedAt         time.Time
-	ReauthenticatedAt time.Time // when a password was last typed into this session; zero: never
+	ReauthenticatedAt time.Time // when a factor, such as the password, was last shown in this session; zero: never
 	LastSeenAt        time.Time // exact to a minute
-	ExpiresAt         time.Time // as things stand
+	ExpiresAt         time.Time // when the session ends unless it is used
 	IP                string    // at sign-in
 	UserAgent         string    // at sign-in
 

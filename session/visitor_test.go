@@ -17,8 +17,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// visitor is a browser: it keeps the session cookie that it was given and sends it with every request. Each answer is
-// held to what all answers must keep.
+// visitor is a browser: it keeps the session cookie that it was given and sends it with every request. It checks that each
+// answer keeps the rules for all answers.
 type visitor struct {
 	t      testing.TB
 	m      *session.Manager
@@ -74,7 +74,7 @@ func (v *visitor) signIn(in session.SignIn) *session.Session {
 	return s
 }
 
-// look returns the live session, or nil. A second look in the same request must say the same.
+// look returns the live session, or nil. A second call in the same request must return the same.
 func (v *visitor) look() (s *session.Session, err error) {
 	v.t.Helper()
 	v.serve(func(_ http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func (v *visitor) alive() bool {
 	return s != nil
 }
 
-// ended returns a session that was live once, of the visitor's manager, and leaves nothing in the store.
+// ended returns a session that the visitor's manager has ended, and leaves nothing in the store.
 func (v *visitor) ended() *session.Session {
 	v.t.Helper()
 	guest := &visitor{t: v.t, m: v.m}
@@ -125,7 +125,7 @@ func (v *visitor) signOut() (answer *http.Response, err error) {
 	return answer, err
 }
 
-// strictWriter remembers the header as it went out, so that a change afterwards, which would be lost, is noticed.
+// strictWriter keeps the header as it was sent, so that a later change, which would be lost, is noticed.
 type strictWriter struct {
 	*httptest.ResponseRecorder
 	sent http.Header
@@ -143,8 +143,8 @@ func (w *strictWriter) Write(b []byte) (int, error) {
 	return w.ResponseRecorder.Write(b)
 }
 
-// check holds the answer to what every answer must keep: no header after the fact; with a cookie, no cache; the ticket
-// nowhere but in the cookie.
+// check holds the answer to the rules for all answers: no header after it was sent; no caching of an answer with a cookie;
+// the ticket only in the cookie.
 func (w *strictWriter) check(t testing.TB) {
 	t.Helper()
 	if w.sent != nil && !maps.EqualFunc(w.sent, w.Header(), slices.Equal) {
@@ -177,7 +177,7 @@ func rows(t testing.TB, store session.Store) []*session.Record {
 	return all
 }
 
-// tellsNothingOf fails the test if a text holds the ticket, or the secret in it, in any usual form.
+// tellsNothingOf fails the test if a text holds the ticket, or its secret, in a usual encoding.
 func tellsNothingOf(t testing.TB, ticket, where, text string) {
 	t.Helper()
 	secret, err := base64.RawURLEncoding.DecodeString(ticket)
@@ -191,7 +191,7 @@ func tellsNothingOf(t testing.TB, ticket, where, text string) {
 	}
 }
 
-// render writes everything that can be seen of a value.
+// render returns everything that can be printed of a value.
 func render(v any) string { return fmt.Sprintf("%v %+v %#v %s", v, v, v, v) }
 
 // logTo makes the Manager log into a buffer.

@@ -209,9 +209,9 @@ func TestTwoHandlesOfOneProcessAreOthersToEachOther(t *testing.T) {
 	}
 }
 
-// TestWhoRemovesTheIndexIsNoticed: after the index or the file has been removed, other processes use a new one, so the counts must
+// TestTheRemovalOfTheIndexIsNoticed: after the index or the file has been removed, other processes use a new one, so the counts must
 // become unknown.
-func TestWhoRemovesTheIndexIsNoticed(t *testing.T) {
+func TestTheRemovalOfTheIndexIsNoticed(t *testing.T) {
 	for _, ending := range []string{"-shm", ""} {
 		path := filepath.Join(t.TempDir(), "cloakroom.db")
 		c := countCommits(t, open(t, path))

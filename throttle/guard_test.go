@@ -204,7 +204,7 @@ func TestAKnownDevicesSuccessLeavesTheStrangersWaiting(t *testing.T) {
 	}
 }
 
-func TestCountersNameNobody(t *testing.T) {
+func TestCountersHoldNoNames(t *testing.T) {
 	keys := func(g *throttle.Guard) string {
 		var seen []string
 		g.Store = spy{g.Store, &seen}

@@ -47,7 +47,7 @@ func TestStartIsRefusedWithoutTheSecret(t *testing.T) {
 	runRow(t, "c16")
 }
 
-func TestNobodyCanSignInBeforeTheFirstUserIsMade(t *testing.T) {
+func TestTheFirstUserMustBeMadeBeforeASignIn(t *testing.T) {
 	t.Attr("threat", "G09")
 	t.Attr("threat", "G09")
 	runRow(t, "g09")
@@ -59,7 +59,7 @@ func TestNoSecretIsInAnyLog(t *testing.T) {
 	runRow(t, "l03")
 }
 
-func TestNobodyIsTrustedUnlessNamed(t *testing.T) {
+func TestProxiesAreTrustedOnlyIfNamed(t *testing.T) {
 	t.Attr("threat", "C9")
 	t.Attr("threat", "C9")
 	runRow(t, "c9")

@@ -149,7 +149,7 @@ func TestNoOtherHeaderIsBelieved(t *testing.T) {
 	}
 }
 
-func TestNobodyIsTrustedUnasked(t *testing.T) {
+func TestWithoutConfigurationNoProxyIsTrusted(t *testing.T) {
 	t.Attr("threat", "C9")
 	for _, peer := range []string{"127.0.0.1:1", "[::1]:1", "10.0.0.1:1", "192.168.0.1:1", "[fd00::1]:1"} {
 		for _, trust := range []clientip.Trust{{}, mustTrust(t)} {

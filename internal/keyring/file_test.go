@@ -170,7 +170,7 @@ func TestEmptyShortAndDefaultSecretsAreRefused(t *testing.T) {
 	load(t, path)
 }
 
-func TestAFileThatOthersCanUseOrNobodyCanReadIsRefused(t *testing.T) {
+func TestAFileThatOthersCanUseOrIsUnreadableIsRefused(t *testing.T) {
 	t.Attr("threat", "C16")
 	path := keyFile(t, one)
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o620, 0o602, 0o610, 0o644, 0o777} {

@@ -63,9 +63,9 @@ func TestAYoungNodeKeepsNothingThatIsAboutToEnd(t *testing.T) {
 	})
 }
 
-// TestAYoungRevokerWaitsForWhomItHasNotHeard has a node end a session that has just begun to listen, while one that it
+// TestANewNodeWaitsForNodesItHasNotHeardOf has a node end a session that has just begun to listen, while one that it
 // doesn't know of hears nothing any more.
-func TestAYoungRevokerWaitsForWhomItHasNotHeard(t *testing.T) {
+func TestANewNodeWaitsForNodesItHasNotHeardOf(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		other := c.nodes[0]

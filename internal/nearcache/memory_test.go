@@ -429,8 +429,8 @@ func TestManyMissesAskOnce(t *testing.T) {
 	})
 }
 
-// TestStrangersCrowdNobodyOut: unknown tickets are remembered within a bound of their own.
-func TestStrangersCrowdNobodyOut(t *testing.T) {
+// TestUnknownTicketsEvictNoSession: unknown tickets are remembered within a bound of their own.
+func TestUnknownTicketsEvictNoSession(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		m := c.nodes[0]

@@ -35,9 +35,9 @@ func long(n int) int {
 	return n
 }
 
-// TestAGivenUpCallLeavesNobodyAnothersAnswer gives calls up at any moment on a slow network and asks of each
+// TestAnAbandonedCallLeavesItsAnswerToNoOtherCall gives calls up at any moment on a slow network and asks of each
 // answer whether it is to the question.
-func TestAGivenUpCallLeavesNobodyAnothersAnswer(t *testing.T) {
+func TestAnAbandonedCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 	t.Attr("threat", "J2")
 	db, p := through(t)
 	s, h := db.Sessions, db.Throttles
@@ -183,8 +183,8 @@ func TestAFrozenConnectionIsAnOutageAndIsGivenUp(t *testing.T) {
 	recovers(t, db)
 }
 
-// TestConnectionsThatAreLostHoldNobodyUp is a firewall that has forgotten them: nothing comes, nothing is reset.
-func TestConnectionsThatAreLostHoldNobodyUp(t *testing.T) {
+// TestLostConnectionsDelayNoCall is a firewall that has forgotten them: nothing comes, nothing is reset.
+func TestLostConnectionsDelayNoCall(t *testing.T) {
 	db, p := through(t)
 	must(t, works(db))
 	p.Lose()

@@ -91,8 +91,8 @@ func TestAReplicaIsLeftForThePrimary(t *testing.T) {
 	recovers(t, db)
 }
 
-// TestAUserWhoMayNotDoWhatIsNeededIsRefused at the start, and not at the first sign-in.
-func TestAUserWhoMayNotDoWhatIsNeededIsRefused(t *testing.T) {
+// TestAUserWithoutTheNeededRightsIsRefused at the start, and not at the first sign-in.
+func TestAUserWithoutTheNeededRightsIsRefused(t *testing.T) {
 	s := server(t)
 	for _, right := range []string{"-@scripting", "-evalsha", "-eval", "-zadd", "-setrange", "-time", "-zrange"} {
 		command(t, raw(t, s.Addr), "ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all", right)

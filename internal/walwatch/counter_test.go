@@ -7,8 +7,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/walwatch"
 )
 
-// TestWhoseCommitItWas goes through the orders in which a commit of this process's own and one of another's can happen.
-func TestWhoseCommitItWas(t *testing.T) {
+// TestOwnAndOtherCommitsAreDistinguished goes through the orders in which a commit of this process's own and one of another's can happen.
+func TestOwnAndOtherCommitsAreDistinguished(t *testing.T) {
 	failed := errors.New("disk full")
 	for name, c := range map[string]struct {
 		do     func(l *walwatch.Log)

@@ -26,7 +26,7 @@ func (c *careless) get(t *testing.T, protocol, path string, header ...string) (r
 	return r, false
 }
 
-func TestACarelessCacheHandsOutNobodysAnswer(t *testing.T) {
+func TestACarelessCacheHandsOutNoPersonalAnswer(t *testing.T) {
 	t.Attr("threat", "J3")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol

@@ -23,9 +23,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// TestNobodyIsTakenForAnother sends requests of 500 users at once, while some clients disconnect and some answers break off,
+// TestNoRequestGetsAnotherUsersIdentity sends requests of 500 users at once, while some clients disconnect and some answers break off,
 // which ends the gateway's handler with a panic. The application must see each request with its own user.
-func TestNobodyIsTakenForAnother(t *testing.T) {
+func TestNoRequestGetsAnotherUsersIdentity(t *testing.T) {
 	t.Attr("threat", "J1")
 	const people = 500
 	asks := 6

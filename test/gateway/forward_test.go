@@ -62,7 +62,7 @@ func demandRefusal(t *testing.T, what string, r reply) {
 	}
 }
 
-func TestWithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
+func TestWithoutAClearOriginalRequestAccessIsRefused(t *testing.T) {
 	t.Attr("threat", "C12")
 	t.Attr("threat", "E04")
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
@@ -104,7 +104,7 @@ func TestWithoutAClearOriginalRequestNobodyIsLetIn(t *testing.T) {
 }
 
 // Random bytes are never taken for a question that is answered 200.
-func TestNoiseLetsNobodyIn(t *testing.T) {
+func TestRandomHeadersGrantNoAccess(t *testing.T) {
 	t.Attr("threat", "C12")
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
 	random := rand.New(rand.NewPCG(1, 2))

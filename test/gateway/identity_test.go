@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTheApplicationLearnsWhoIsAsking(t *testing.T) {
+func TestTheApplicationLearnsTheUser(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)

@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 )
 
-func TestAnUpstreamThatIsDownSignsNobodyOut(t *testing.T) {
+func TestAnUpstreamThatIsDownEndsNoSession(t *testing.T) {
 	f := startGateway(t, "--upstream-timeout", "1s")
 	cookie := f.signedIn(t, "ada")
 	release := make(chan struct{})
@@ -55,7 +55,7 @@ func (f *front) calm(t *testing.T, r reply, want string) {
 	}
 }
 
-func TestAStoreThatIsDownLetsNobodyInAndSignsNobodyOut(t *testing.T) {
+func TestAStoreThatIsDownGrantsNoAccessAndEndsNoSession(t *testing.T) {
 	t.Attr("threat", "E09")
 	t.Attr("threat", "L04")
 	onEachFrontWith(t, func(t *testing.T, start func(testing.TB, ...string) *front) {

@@ -65,7 +65,7 @@ func TestAnEndedSessionIsSaid(t *testing.T) {
 	})
 }
 
-func TestWhoIsNotFreshIsTold(t *testing.T) {
+func TestASessionThatIsNotFreshIsRefusedWithTheReason(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)
 		if _, ok := f.send(t, protocol, ask{path: "/fresh/x", header: []string{cookie}}).seen(); !ok {

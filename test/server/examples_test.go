@@ -70,8 +70,8 @@ func TestExampleEmbedSignsItsOwnUsersInAndOut(t *testing.T) {
 	cross.want("POST", "/login", url.Values{"name": {"ada"}, "password": {"another horse"}}, 403, "")
 }
 
-// TestExampleAssembledServesItsOwnRoutesToWhoeverIsSignedIn goes from the first start to the program's own route.
-func TestExampleAssembledServesItsOwnRoutesToWhoeverIsSignedIn(t *testing.T) {
+// TestExampleAssembledServesItsOwnRoutesToSignedInPeople goes from the first start to the program's own route.
+func TestExampleAssembledServesItsOwnRoutesToSignedInPeople(t *testing.T) {
 	e := example(t, "assembled")
 	d := e.device()
 	d.want("GET", "/api/hello", nil, 401, "")

@@ -116,10 +116,10 @@ func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestANodeThatStopsKeepsNobodyWaiting checks that a node says goodbye when it stops, so fences don't wait for it as they do for
+// TestANodeThatStopsDelaysNoRequest checks that a node says goodbye when it stops, so fences don't wait for it as they do for
 // a killed one. It tries other nodes if the machine was too busy to tell: a fence doesn't wait for a node that got no
 // processor time for a second.
-func TestANodeThatStopsKeepsNobodyWaiting(t *testing.T) {
+func TestANodeThatStopsDelaysNoRequest(t *testing.T) {
 	all := apart(t, pgserver.Test(t), nil, nil, nil, nil, nil, nil, nil)
 	user := all[0].person("ann").Username
 	time.Sleep(untilTheyRemember)

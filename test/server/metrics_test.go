@@ -84,8 +84,8 @@ func TestMetricsMove(t *testing.T) {
 	}
 }
 
-// TestMetricsShowThoseWhoWaitForAHasher sends more sign-ins at once than the pool hashes at a time.
-func TestMetricsShowThoseWhoWaitForAHasher(t *testing.T) {
+// TestMetricsShowSignInsThatWaitForAHasher sends more sign-ins at once than the pool hashes at a time.
+func TestMetricsShowSignInsThatWaitForAHasher(t *testing.T) {
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	s := start(t, "--metrics-listen", addr)
 	users := s.people("wil", 20)

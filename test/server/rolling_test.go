@@ -200,10 +200,10 @@ func (b *balancer) use(ctx context.Context, name string, answers *atomic.Int64) 
 	}
 }
 
-// TestARollingRestartIsSeenByNobody replaces all nodes, one after the other, under load. A node fails /readyz before it stops,
+// TestARollingRestartFailsNoRequest replaces all nodes, one after the other, under load. A node fails /readyz before it stops,
 // and goes on answering until its balancer has noticed. Then its event streams end, and their pages connect to another node.
 // No request fails, and each page learns of a sign-out afterwards.
-func TestARollingRestartIsSeenByNobody(t *testing.T) {
+func TestARollingRestartFailsNoRequest(t *testing.T) {
 	t.Parallel() // it mostly waits
 	b := balance(t, 3)
 	s := b.nodes[0]

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// TestSlowClientsHoldNobodyUp opens hundreds of connections whose requests never become complete. Others are served meanwhile,
+// TestSlowClientsDelayNoOther opens hundreds of connections whose requests never become complete. Others are served meanwhile,
 // and in the end the server has dropped the slow ones.
-func TestSlowClientsHoldNobodyUp(t *testing.T) {
+func TestSlowClientsDelayNoOther(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	v := s.holding(s.give(s.person("sue"))[0])
