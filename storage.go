@@ -142,7 +142,10 @@ func (d Database) String() string { return d.engine.String() }
 
 // File returns the path of an SQLite file, with symbolic links resolved; "" if the database is no file.
 func (d Database) File() string {
-	file, _ := d.engine.(sqliteFile)
+	file, ok := d.engine.(sqliteFile)
+	if !ok {
+		return ""
+	}
 	if real, err := filepath.EvalSymlinks(string(file)); err == nil {
 		return real
 	}
@@ -180,6 +183,20 @@ func (d Database) ReplaceLostKey(ctx context.Context, keyFile string) (removed [
 	}
 	removed, err = keyring.ReplaceLost(ctx, keyFile, db.Sealed)
 	return removed, errors.Join(err, db.close())
+}
+
+// errNoFile reports that a database isn't an SQLite file of this program's own.
+var errNoFile = errors.New("backup and restore are for a database of the form sqlite:PATH. Use pg_dump and pg_restore for " +
+	"PostgreSQL, and your own tools for a Django project's database; after a restore: cloakroom after-restore")
+
+// Backup writes a copy of the database into a new file with the mode 0600, also while servers use the database. The server secret
+// is not in it. It is an error if the database isn't an SQLite file, or if there is a file of this name.
+func (d Database) Backup(ctx context.Context, to string) error {
+	file, ok := d.engine.(sqliteFile)
+	if !ok {
+		return errNoFile
+	}
+	return sqlite.Backup(ctx, string(file), to)
 }
 
 // Postgres returns the settings of the PostgreSQL server that the database is on; nil if it is on none.

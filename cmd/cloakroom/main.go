@@ -66,6 +66,7 @@ type cli struct {
 	Audit       auditCmd       `cmd:"" help:"Show the audit log."`
 	Django      djangoCmd      `cmd:"" help:"Share users and sessions with Django."`
 	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
+	Backup      backupCmd      `cmd:"" help:"Copy the database into a file, while the server runs."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Check       checkCmd       `cmd:"" help:"Find settings that keep the server from starting, or make it unsafe."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready."`
