@@ -28,10 +28,10 @@ func TestSignInHoweverTheNameIsTyped(t *testing.T) {
 	})
 }
 
-// hopeless are sign-ins that must fail, each for another reason. There is ann, with good as her password; bob, who is
-// disabled; old, with an imported hash; and none and unusable, who have no password.
+// hopeless are sign-ins that must fail, each for another reason. ann has the password good; bob is disabled; old has an
+// imported hash; none and unusable have no password.
 var hopeless = []struct{ why, login, password string }{
-	{"unknown name", "nobody", good},
+	{"unknown name", "unknown", good},
 	{"no name", "", good},
 	{"a name longer than any", strings.Repeat("a", 1<<20), good},
 	{"wrong password", "ann", wrong},
@@ -49,7 +49,7 @@ var hopeless = []struct{ why, login, password string }{
 	{"the password and 45 bytes more", "ann", good + strings.Repeat("x", 45)},
 	{"1,025 bytes", "ann", strings.Repeat("x", 1025)},
 	{"a megabyte", "ann", strings.Repeat("x", 1<<20)},
-	{"a megabyte for nobody", "nobody", strings.Repeat("x", 1<<20)},
+	{"a megabyte for an unknown name", "unknown", strings.Repeat("x", 1<<20)},
 }
 
 func (s service) enrolTheHopeless() {

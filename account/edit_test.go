@@ -161,7 +161,7 @@ func TestLookup(t *testing.T) {
 		second := s.enrol(&account.User{Username: first.ID, IsActive: true, Epoch: "2"})
 		for name, want := range map[string]*account.User{
 			"ANN": first, "ann@example.org": first, first.ID: second, second.ID: second,
-			"": nil, "nobody": nil, "0": nil, "-1": nil, "0" + second.ID: nil, "4711": nil, strings.Repeat("9", 2000): nil,
+			"": nil, "unknown": nil, "0": nil, "-1": nil, "0" + second.ID: nil, "4711": nil, strings.Repeat("9", 2000): nil,
 		} {
 			u, err := s.Lookup(t.Context(), name)
 			switch {

@@ -49,8 +49,8 @@ func FuzzUsername(f *testing.F) {
 	})
 }
 
-// FuzzEmail demands of each address that is accepted that net/mail reads it as one address, this one; and otherwise the
-// same as FuzzUsername.
+// FuzzEmail checks that net/mail reads each accepted address as one address, this one; and otherwise the same as
+// FuzzUsername.
 func FuzzEmail(f *testing.F) {
 	for _, s := range []string{
 		"ann@example.org", " Ann@EXAMPLE.Org ", "a@b@c.d", "a,b@c.d", "joe\u0301@exämple.ORG", "ann＠example.org", "a@İ.org", "a@Σ.ΑΣ",
@@ -111,11 +111,11 @@ func forms(typed, stored string) []string {
 	return all
 }
 
-// hidden reports whether a character is a blank, or shows nothing, or does something to the text around it.
+// hidden reports whether a character is blank or invisible, or changes the display of the text around it.
 func hidden(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) || r == utf8.RuneError }
 
-// FuzzKey demands that keys are their own keys, that forms of one text have one key, and that two texts with different
-// keys are never one account.
+// FuzzKey checks that the key of a key is the key itself, that forms of one text have one key, and that two texts with
+// different keys never find the same account.
 func FuzzKey(f *testing.F) {
 	for _, s := range [][2]string{{"ann", "ANN"}, {"ß", "ss"}, {"é", "e\u0301"}, {"\u212a", "k"}, {"mike", "mıke"}, {"\u0345", "ι"}, {"ﬃ", "FFI"}, {"\u13f8", "\u13f0"}, {"İ", "i"}} {
 		f.Add(s[0], s[1])

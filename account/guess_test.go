@@ -23,7 +23,7 @@ func TestUnknownDisabledAndWrongAreThrottledAlike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, inMemory())
 		s.enrolTheHopeless()
-		for _, name := range []string{"ann", "bob", "old", "none", "nobody", ""} {
+		for _, name := range []string{"ann", "bob", "old", "none", "unknown", ""} {
 			s.Guard = &throttle.Guard{Store: inMemory().Throttles}
 			for range 10 {
 				s.refused(name, wrong)
@@ -51,7 +51,7 @@ func TestOneCountHoweverTheNameIsTyped(t *testing.T) {
 		s.enrol(ann())
 		for _, names := range [][]string{
 			{"ann", "ANN", "ａｎｎ", " ann "},
-			{"nobody", "NOBODY", "ｎｏｂｏｄｙ", "\u2003nobody"},
+			{"unknown", "UNKNOWN", "ｕｎｋｎｏｗｎ", "\u2003unknown"},
 		} {
 			for i := range 10 {
 				s.refused(names[i%len(names)], wrong)
@@ -139,7 +139,7 @@ func TestStrangersCannotLockOutAKnownDevice(t *testing.T) {
 	if _, err := s.Confirm(t.Context(), id, a); err != nil {
 		t.Errorf("confirming from a known device: %v", err)
 	}
-	a.Login = "nobody"
+	a.Login = "unknown"
 	if _, err := s.Authenticate(t.Context(), a); err != account.ErrInvalidCredentials {
 		t.Errorf("unknown name: %v", err)
 	}
@@ -155,7 +155,7 @@ func TestATryIsSettledExactlyOnce(t *testing.T) {
 	}{
 		{"right password", "ann", good, 2, 0},
 		{"wrong password", "ann", wrong, 1, 5},
-		{"unknown name", "nobody", good, 1, 5},
+		{"unknown name", "unknown", good, 1, 5},
 		{"no room", "ann", good, 2, 0},
 	} {
 		stores, plan := inMemory(), &storetest.Plan{}
@@ -201,7 +201,7 @@ func TestPasswordsThatWereNotLookedAtCountNothing(t *testing.T) {
 	})
 }
 
-// hungUp is an attempt whose client goes away when the try has been reserved.
+// hungUp is an attempt whose client disconnects after the try has been reserved.
 func (s service) hungUp(id string) (*account.User, error) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()

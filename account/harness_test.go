@@ -26,7 +26,7 @@ const (
 
 var home = netip.MustParseAddr("198.51.100.7")
 
-// goodHash is the hash of good, as Hash makes it.
+// goodHash is a hash of good, as Hash makes it.
 var goodHash = sync.OnceValue(func() string {
 	hash, err := new(password.Hasher).Hash(context.Background(), good)
 	if err != nil {
@@ -35,7 +35,7 @@ var goodHash = sync.OnceValue(func() string {
 	return hash
 })
 
-// noRoom refuses every password at once, so that it shows who would have had one hashed.
+// noRoom refuses every password at once, which shows the calls that would have hashed one.
 func noRoom() *password.Hasher { return &password.Hasher{Wait: -1} }
 
 type service struct {
@@ -103,7 +103,7 @@ func attempt(login, password string) account.Attempt {
 	return account.Attempt{Login: login, Password: password, Address: home}
 }
 
-// signsIn demands that a password is the user's.
+// signsIn checks that the user signs in with the password.
 func (s service) signsIn(login, password string) *account.User {
 	s.t.Helper()
 	u, err := s.signIn(login, password)
@@ -113,7 +113,7 @@ func (s service) signsIn(login, password string) *account.User {
 	return u
 }
 
-// refused demands that a password is not the user's.
+// refused checks that the password is refused.
 func (s service) refused(login, password string) {
 	s.t.Helper()
 	u, err := s.signIn(login, password)
@@ -132,7 +132,7 @@ func busy(err error) bool {
 	return ok
 }
 
-// codes returns the fields that are wrong and the codes of the reasons, "field code", sorted.
+// codes returns the wrong fields with the codes of the problems, "field code", sorted.
 func codes(t *testing.T, err error) []string {
 	t.Helper()
 	e, ok := errors.AsType[*account.InvalidError](err)
@@ -159,7 +159,7 @@ func wantCodes(t *testing.T, err error, want ...string) {
 	}
 }
 
-// between is a store in which something happens between two calls of the service. Each hook is called once.
+// between is a store that calls a hook between two calls of the service. Each hook is called once.
 type between struct {
 	account.Store
 	afterFind, beforeChange func()
@@ -188,7 +188,7 @@ func once(hook *func()) {
 	}
 }
 
-// with returns the service on a store in which things happen in between.
+// with returns the service on a store with these hooks.
 func (s service) with(b *between) service {
 	b.Store = s.Store
 	other := *s.Service
@@ -196,7 +196,7 @@ func (s service) with(b *between) service {
 	return service{&other, s.t}
 }
 
-// must stops the test at an error of a call that is only there to set it up.
+// must stops the test if a call that only prepares it fails.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

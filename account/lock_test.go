@@ -19,10 +19,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// cheap is a hash of good that takes no time, for tests of many guesses.
+// cheap is a hash of good that is fast to verify, for tests of many guesses.
 const cheap = "pbkdf2_sha256$1$salt$ouhwH5QjXU2O1gHvuMrHWhFGwGQ8zEmYRlu7N1suuDo="
 
-// onAll runs a test on each kind of store, those of other programs too.
+// onAll runs a test on each kind of store, including databases of other programs.
 func onAll(t *testing.T, test func(t *testing.T, stores store.Set)) {
 	each(t, test)
 	t.Run("postgres", func(t *testing.T) {
@@ -48,7 +48,7 @@ func onAll(t *testing.T, test func(t *testing.T, stores store.Set)) {
 	})
 }
 
-// quick is a service whose passwords cost next to nothing, with ann as a user.
+// quick is a service with fast hashes, and with ann as a user.
 func quick(t *testing.T, stores store.Set) (s service, id string) {
 	t.Helper()
 	s = newService(t, stores)
@@ -58,7 +58,7 @@ func quick(t *testing.T, stores store.Set) (s service, id string) {
 	return s, s.enrol(u).ID
 }
 
-// told is what the network is told about an attempt.
+// told is what a client learns from an attempt.
 func (s service) told(login, password string) string {
 	s.t.Helper()
 	_, err := s.signIn(login, password)
@@ -71,11 +71,11 @@ func (s service) told(login, password string) string {
 	return "invalid"
 }
 
-// A guesser asks about the names of a person and about names of the same shape that have no account, in the same order.
-func TestAGuesserIsToldTheSameWithAndWithoutAnAccount(t *testing.T) {
+// An attacker tries the names of a user, and names of the same shape that have no account, in the same order.
+func TestAnAttackerLearnsTheSameWithAndWithoutAnAccount(t *testing.T) {
 	t.Attr("threat", "G05")
 	person := map[string]string{"name": "ann", "NAME": "ANN", "Name": "Ann", " name ": " ann ", "email": "ann@example.org", "EMAIL": "Ann@Example.ORG"}
-	nobody := map[string]string{"name": "eve", "NAME": "EVE", "Name": "Eve", " name ": " eve ", "email": "eve@example.org", "EMAIL": "Eve@Example.ORG"}
+	unknown := map[string]string{"name": "eve", "NAME": "EVE", "Name": "Eve", " name ": " eve ", "email": "eve@example.org", "EMAIL": "Eve@Example.ORG"}
 	for what, order := range map[string][]string{
 		"another spelling": append(slices.Repeat([]string{"name"}, 10), "NAME", "Name", " name ", "name"),
 		"the other name":   append(slices.Repeat([]string{"name"}, 11), slices.Repeat([]string{"email", "EMAIL"}, 6)...),
@@ -85,9 +85,9 @@ func TestAGuesserIsToldTheSameWithAndWithoutAnAccount(t *testing.T) {
 			onAll(t, func(t *testing.T, stores store.Set) {
 				s, _ := quick(t, stores)
 				for _, as := range order {
-					p, n := s.told(person[as], wrong), s.told(nobody[as], wrong)
+					p, n := s.told(person[as], wrong), s.told(unknown[as], wrong)
 					if p != n {
-						t.Fatalf("%q, which is a user's: %s; %q, which is not: %s", person[as], p, nobody[as], n)
+						t.Fatalf("%q, a user's name: %s; %q, no user's name: %s", person[as], p, unknown[as], n)
 					}
 				}
 				if got := s.told(person["name"], wrong); got != "wait 1m0s" {
@@ -98,7 +98,7 @@ func TestAGuesserIsToldTheSameWithAndWithoutAnAccount(t *testing.T) {
 	}
 }
 
-// The username and the e-mail address together have as many guesses as either.
+// The username and the e-mail address together allow as many guesses as either.
 func TestTwoNamesOfOneAccountHaveOneCountOfGuesses(t *testing.T) {
 	t.Attr("threat", "F5")
 	onAll(t, func(t *testing.T, stores store.Set) {
@@ -109,7 +109,7 @@ func TestTwoNamesOfOneAccountHaveOneCountOfGuesses(t *testing.T) {
 		if u, err := s.signIn("ann", good); u != nil || !errors.Is(err, account.ErrLocked) {
 			t.Errorf("the right password as an eleventh guess, by the other name: %v, %v", u, err)
 		}
-		// The account's own user knows of it.
+		// The account's own user learns of the lock.
 		if _, err := s.Confirm(t.Context(), id, attempt("", good)); !throttled(err) {
 			t.Errorf("who is signed in already: %v", err)
 		}

@@ -12,10 +12,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// named creates a user by the names alone, without hashing anything, and returns the user or what is wrong.
+// named creates a user with these names, without hashing a password. It returns the user, or the wrong fields.
 func (s service) named(username, email string) (*account.User, error) {
 	s.t.Helper()
-	u := s.enrol(&account.User{Username: "x y", IsActive: true, Epoch: "e"}) // a name that nobody can choose
+	u := s.enrol(&account.User{Username: "x y", IsActive: true, Epoch: "e"}) // a name that the rules refuse
 	named, err := s.Edit(s.t.Context(), u.ID, func(u *account.User) error {
 		u.Username, u.Email = username, email
 		return nil
@@ -70,7 +70,7 @@ func TestBadUsernames(t *testing.T) {
 		"\u3164":                       "invalid", // Hangul filler: a letter that shows nothing
 		"ann\uffa0":                    "invalid",
 		"ann\u115f":                    "invalid",
-		"a\u0301\u0302nn\u0302":        "invalid", // marks are no part of \w
+		"a\u0301\u0302nn\u0302":        "invalid", // marks don't match \w
 		"ann!":                         "invalid",
 		"<ann>":                        "invalid",
 		"ann/../bob":                   "invalid",
@@ -159,8 +159,8 @@ func TestAnAddressIsOneAddress(t *testing.T) {
 	}
 }
 
-// TestLookAlikeAddressesAreRefusedOrTheSame uses characters like those of CVE-2019-19844: either an address is equal to the
-// victim's, and is taken; or it differs, and finds another user or none.
+// TestLookAlikeAddressesAreRefusedOrTheSame uses characters like those of CVE-2019-19844: either an address equals the
+// victim's, and is taken; or it differs, and finds another user or no user.
 func TestLookAlikeAddressesAreRefusedOrTheSame(t *testing.T) {
 	t.Attr("threat", "G3")
 	s := newService(t, inMemory())
@@ -261,7 +261,7 @@ func TestEveryCharacterHasOneKeyInBothCases(t *testing.T) {
 	}
 }
 
-// TestNoNewNameIsOneThatHeadersCannotCarry: neither a new user nor an edited one gets it, in any store.
+// TestNoNewNameIsOneThatHeadersCannotCarry checks new users and edits of users, in each store.
 func TestNoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
 	t.Attr("threat", "E11")
 	each(t, func(t *testing.T, stores store.Set) {

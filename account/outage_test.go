@@ -17,7 +17,7 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 	for name, do := range map[string]deed{
 		"sign-in":     func(s service, _ string) (*account.User, error) { return s.signIn("ann", good) },
 		"wrong":       func(s service, _ string) (*account.User, error) { return s.signIn("ann", wrong) },
-		"unknown":     func(s service, _ string) (*account.User, error) { return s.signIn("nobody", good) },
+		"unknown":     func(s service, _ string) (*account.User, error) { return s.signIn("unknown", good) },
 		"weak hash":   func(s service, _ string) (*account.User, error) { return s.signIn("old", djangoPassword) },
 		"Lookup":      func(s service, id string) (*account.User, error) { return s.Lookup(t.Context(), id) },
 		"SetPassword": without(func(s service, id string) error { return s.SetPassword(t.Context(), id, better) }),
@@ -33,7 +33,7 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 			return s.ChangePassword(t.Context(), id, attempt("", good), better)
 		},
 		"Edit": func(s service, id string) (*account.User, error) {
-			return s.Edit(t.Context(), id, func(u *account.User) error { u.Groups = []string{"nobody's"}; return nil })
+			return s.Edit(t.Context(), id, func(u *account.User) error { u.Groups = []string{"missing"}; return nil })
 		},
 		"Create": func(s service, _ string) (*account.User, error) {
 			return s.Create(t.Context(), account.NewUser{Username: "dan", Email: "dan@example.org", Password: good})

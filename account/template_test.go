@@ -14,7 +14,7 @@ const (
 	fromBcrypt = "bcrypt$$2b$04$abcdefghijklmnopqrstuub/FUwqLfgPnORQpxKUTVVsl3OiUaO0K"
 )
 
-// shared is a service whose users are Django's, too.
+// shared is a service on a database that it shares with Django.
 func shared(t *testing.T, example string) service {
 	s := newService(t, inMemory())
 	s.HashTemplate = func(_ context.Context, u *account.User) (string, error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// TestRefusalsTakeTheSameTime compares the times of those who can't sign in with those of a wrong password, by Welch's t
-// over 2,000 interleaved samples each, the slowest twentieth left out. It needs -timeout 30m and a quiet machine; the tests
+// TestRefusalsTakeTheSameTime compares the times of sign-ins that can't succeed with those of a wrong password, by Welch's t
+// over 2,000 interleaved samples each, without the slowest twentieth. It needs -timeout 30m and a quiet machine; the tests
 // that count the work need neither.
 func TestRefusalsTakeTheSameTime(t *testing.T) {
 	t.Attr("threat", "G06")

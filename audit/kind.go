@@ -21,7 +21,7 @@ func failure(name string) Kind { return Kind{name, slog.LevelWarn, Failure} }
 // many attempts.
 type Verification struct{ Success, Fail, Lock Kind }
 
-// Login is a sign-in, and Reauthenticate the password typed again within a session.
+// Login is a sign-in, and Reauthenticate a factor, such as the password, shown again in a session.
 var (
 	Login = Verification{success("authn_login_success"), failure("authn_login_fail"), failure("authn_login_lock")}
 

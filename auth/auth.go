@@ -25,7 +25,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// FreshFor is how long a session counts as fresh after its user typed the password.
+// FreshFor is how long a session counts as fresh after its user has shown a factor, such as the password.
 const FreshFor = 10 * time.Minute
 
 // Identity is the authenticated user of a request.
@@ -38,7 +38,7 @@ type Identity struct {
 	AuthenticatedAt time.Time        // when the user last authenticated; for a token, when it was created
 }
 
-// Fresh reports whether the user's password was typed into this session within [FreshFor].
+// Fresh reports whether the user has shown a factor, such as the password, in this session within [FreshFor].
 func (i *Identity) Fresh() bool {
 	return i.Session != nil && !i.Session.ReauthenticatedAt.IsZero() && time.Since(i.Session.ReauthenticatedAt) < FreshFor
 }
@@ -78,11 +78,11 @@ func New(sessions *session.Manager, accounts account.Store) *Resolver {
 	return a
 }
 
-// request is what is known of one request: what it brings to prove an identity and, once that was looked up, the identity.
+// request is what is known of one request: the credentials that it came with and, once they were looked up, the identity.
 type request struct {
 	resolver *Resolver
 	session  session.Request
-	header   credential // what the request is judged by instead of its session; nil: nothing
+	header   credential // the credential that authenticates the request instead of its session; nil: none
 
 	mu       sync.Mutex
 	user     *account.User // of the session
@@ -281,7 +281,7 @@ func (q *request) byHeaderAgain(ctx context.Context) (*Identity, error) {
 	return q.lookUp(ctx, q.header.identify)
 }
 
-// lookUp keeps what identify says, unless it is an outage.
+// lookUp keeps the result of identify, unless it is an outage.
 func (q *request) lookUp(ctx context.Context, identify func(context.Context, *Resolver) (*Identity, error)) (*Identity, error) {
 	i, err := identify(ctx, q.resolver)
 	if _, refused := errors.AsType[*problem.Problem](err); err == nil || refused {

@@ -114,7 +114,7 @@ func TestPermissionsAreDjangos(t *testing.T) {
 		user account.User
 		may  string // of "app.read app.write app.drop"
 	}{
-		{account.User{Username: "nobody"}, ""},
+		{account.User{Username: "unknown"}, ""},
 		{account.User{Username: "direct", UserPermissions: []string{"app.drop"}}, "app.drop"},
 		{account.User{Username: "reader", Groups: []string{"readers"}}, "app.read"},
 		{account.User{Username: "both", Groups: []string{"readers", "writers"}, UserPermissions: []string{"app.read"}}, "app.read app.write"},

@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// asked returns who a request with these Authorization headers comes from.
+// asked returns the identity of a request with these Authorization headers.
 func (a *app) asked(cookie string, lines ...string) (i *auth.Identity, err error) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Authorization"] = lines

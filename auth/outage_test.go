@@ -82,7 +82,7 @@ func TestAClientThatWentAwayIsNoOutage(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsAboutTheUserOfItsRequest sends the requests of 500 users at once, while some requests are cancelled and some
+// TestEveryAnswerIsAboutTheUserOfItsRequest sends the requests of 500 users at once. Some requests are cancelled, and some
 // panic.
 func TestEveryAnswerIsAboutTheUserOfItsRequest(t *testing.T) {
 	t.Attr("threat", "J1")

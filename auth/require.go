@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// The refusals of this package, as they are sent. The sentences are Django REST framework's where it has one.
+// The refusals of this package, as they are sent. Where Django REST framework has a sentence, it is used.
 var (
 	ErrNotAuthenticated = error(problem.New(http.StatusUnauthorized, "not_authenticated",
 		"Authentication credentials were not provided."))
@@ -52,7 +52,8 @@ func challenged(challenge, detail string) error {
 
 func badToken(detail string) error { return challenged("Token", detail) }
 
-// errPasswordChanged says that the password was right and has changed since. It has the words for a wrong password.
+// errPasswordChanged says that the password was right and has been changed since. It has the same sentence as a wrong
+// password.
 var errPasswordChanged = error(problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password."))
 
 func badBasic(why string) error {
@@ -96,7 +97,8 @@ func RequireScope(scope string) func(http.Handler) http.Handler {
 	}
 }
 
-// RequireFresh passes only sessions on whose user typed the password within [FreshFor]; others get 401 or 403.
+// RequireFresh passes only sessions on whose user has shown a factor, such as the password, within [FreshFor]; others get
+// 401 or 403.
 func RequireFresh(next http.Handler) http.Handler {
 	return require(next, CheckFresh)
 }
@@ -109,8 +111,8 @@ func CheckSession(i *Identity) error {
 	return nil
 }
 
-// CheckFresh returns [ErrSessionRequired] if the caller has no session, and [ErrFreshSignInRequired] if the password was
-// typed too long ago.
+// CheckFresh returns [ErrSessionRequired] if the caller has no session, and [ErrFreshSignInRequired] if no factor was shown
+// in it within [FreshFor].
 func CheckFresh(i *Identity) error {
 	if err := CheckSession(i); err != nil {
 		return err

@@ -104,13 +104,13 @@ func (a *app) signIn(u *account.User, in session.SignIn) string {
 	return c.Name + "=" + c.Value
 }
 
-// identity returns who a request with the cookie comes from.
+// identity returns the identity of a request with the cookie.
 func (a *app) identity(cookie string) (i *auth.Identity, err error) {
 	a.serve(cookie, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { i, err = auth.FromContext(r.Context()) }))
 	return i, err
 }
 
-// outcome tells how a request to a guarded page ends: with "in", or the code of the refusal.
+// outcome returns how a request to a guarded page ends: "in", or the code of the refusal.
 func (a *app) outcome(cookie string, guard func(http.Handler) http.Handler) string {
 	a.t.Helper()
 	w := a.serve(cookie, guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })))
