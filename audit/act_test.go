@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
-// outcomes returns name and outcome of what is in the store, the earliest first.
+// outcomes returns name and outcome of the events in the store, the earliest first.
 func (j *journal) outcomes() (all []string) {
 	for _, e := range j.events(audit.Query{}) {
 		all = append(all, e.Name+" "+e.Outcome)
@@ -171,8 +171,8 @@ func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 	})
 }
 
-// TestTheActorIsRecorded: the actor of the context; without one, within a request, the user whom a success or a denied
-// permission is about; otherwise none.
+// TestTheActorIsRecorded checks that it is the actor of the context; without one, within a request, the user that a success
+// or a denied permission is about; and otherwise empty.
 func TestTheActorIsRecorded(t *testing.T) {
 	j := newJournal(t)
 	request := reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "")

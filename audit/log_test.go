@@ -19,7 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
 
-// journal is a Log over a store that counts its writes and can be out.
+// journal is a Log over a store that counts its writes and can fail.
 type journal struct {
 	audit.Log
 	t      *testing.T
@@ -28,7 +28,7 @@ type journal struct {
 	writes atomic.Int32
 }
 
-// leftOut is the name of the event that says how many others were not kept.
+// leftOut is the name of the event that says how many events were dropped.
 const leftOut = "audit_events_left_out"
 
 func newJournal(t *testing.T) *journal {
@@ -203,7 +203,7 @@ func TestAFloodIsCountedNotKept(t *testing.T) {
 				t.Errorf("left out: %v", e.Detail)
 			}
 		}
-		// 10,000 have room: 1000 and 6000 of the first two, one sign-in, one word of what was left out, and the rest.
+		// 10,000 have room: 1000 and 6000 of the first two, one sign-in, one event about the dropped ones, and the rest.
 		want := map[string]int{"session_use_after_expire": 1000, "session_created": 6000, "authn_login_fail": 1, leftOut: 2,
 			"session_renewed": 2998, "user_updated": 50}
 		for name := range want {
@@ -220,7 +220,7 @@ func TestAFloodIsCountedNotKept(t *testing.T) {
 	})
 }
 
-// bounded notes the most that was to be removed in one step.
+// bounded records the largest number of events to be deleted in one step.
 type bounded struct {
 	audit.Store
 	most *int
@@ -231,7 +231,7 @@ func (b bounded) DeleteOlder(ctx context.Context, before int64, limit int) (int,
 	return b.Store.DeleteOlder(ctx, before, limit)
 }
 
-func TestWhatIsTooOldGoes(t *testing.T) {
+func TestOldEventsAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)
 		j.Retention = 24 * time.Hour

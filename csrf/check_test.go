@@ -15,7 +15,7 @@ func session(id string) func() (string, error) {
 	return func() (string, error) { return id, nil }
 }
 
-// What Chromium 156 sends, by the one who makes the request.
+// What Chromium 156 sends, by the page that makes the request.
 var initiators = []struct {
 	name    string
 	headers []string
@@ -159,7 +159,7 @@ func TestTheHTTPFormOfATrustedOriginIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheHostHeaderHasNoSay(t *testing.T) {
+func TestTheHostHeaderIsNoProofOfOrigin(t *testing.T) {
 	p := protection(t, csrf.Config{})
 	r := request("Origin", "https://evil.test")
 	r.Host = "evil.test"
@@ -206,7 +206,7 @@ func TestLoopbackNamesAreAllOurs(t *testing.T) {
 	}
 }
 
-func TestStrictRequiresTheTokenOfWhateverABrowserSends(t *testing.T) {
+func TestStrictRequiresATokenOfEveryBrowser(t *testing.T) {
 	p := protection(t, csrf.Config{Strict: true})
 	browser := []string{"Sec-Fetch-Site", "same-origin", "Origin", here}
 	token := p.Issue(httptest.NewRecorder(), request(), "s1")
@@ -230,7 +230,7 @@ func TestStrictRequiresTheTokenOfWhateverABrowserSends(t *testing.T) {
 	}
 }
 
-func TestAnOutageIsNeitherYesNorNo(t *testing.T) {
+func TestAnOutageIsAnErrorOfItsOwn(t *testing.T) {
 	outage := errors.New("connection refused")
 	p := protection(t, csrf.Config{})
 	who := csrf.Caller{Ticket: true, Binding: func() (string, error) { return "", outage }}

@@ -32,7 +32,7 @@ func TestDjangosMaskComesOff(t *testing.T) {
 	}
 }
 
-// TestMaskedTokensCountLikeBareOnes: in the header, in the form and in the cookie, for visitors and for sessions.
+// TestMaskedTokensCountLikeBareOnes sends them in the header, in the form and in the cookie, for visitors and for sessions.
 func TestMaskedTokensCountLikeBareOnes(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		p := protection(t, csrf.Config{Strict: strict})
@@ -73,7 +73,7 @@ func TestMaskedTokensCountLikeBareOnes(t *testing.T) {
 	}
 }
 
-// FuzzUnmasked: whatever comes, the result is a bare token or a sentence, and what was masked comes out again.
+// FuzzUnmasked checks that the result is always a bare token or a sentence, and that unmasking reverses masking.
 func FuzzUnmasked(f *testing.F) {
 	f.Add("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefqsuwyACEGIKMOQSUWY02468aceqsuwyA")
 	f.Add(strings.Repeat("a", 32))

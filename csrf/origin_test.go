@@ -76,7 +76,7 @@ func TestOriginsAreReadAsBrowsersWriteThem(t *testing.T) {
 	}
 }
 
-func TestOriginsThatMeanAnybodyAreRefused(t *testing.T) {
+func TestWildcardOriginsAreRefused(t *testing.T) {
 	t.Attr("threat", "E6")
 	for _, s := range []string{
 		"*", "null", "https://*", "https://*.example.com", "https://app*.example.com", "http://*:3000", ".example.com", "**",
@@ -90,7 +90,7 @@ func TestOriginsThatMeanAnybodyAreRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoOriginIsRefused(t *testing.T) {
+func TestTextsThatAreNotOriginsAreRefused(t *testing.T) {
 	for _, s := range []string{
 		"", " ", "example.com", "//example.com", "/", "https:", "https://", "https:///", "https:example.com", "ftp://example.com",
 		"javascript:alert(1)", "file:///", "data:,x", "wss://app.example.com", "chrome-extension://abcdef",
@@ -116,7 +116,7 @@ func TestWhatIsNoOriginIsRefused(t *testing.T) {
 	}
 }
 
-func TestHTTPNeedsALoopbackHostOrTheOperatorsWord(t *testing.T) {
+func TestHTTPNeedsALoopbackHostOrInsecureHTTP(t *testing.T) {
 	for _, url := range []string{"http://localhost", "http://127.0.0.1:8000", "http://127.9.9.9", "http://[::1]:80", "http://app.localhost"} {
 		protection(t, csrf.Config{URL: url})
 	}
@@ -173,7 +173,7 @@ func TestAnOriginGivenTwiceIsRefused(t *testing.T) {
 	}
 }
 
-// Whatever is accepted is an origin that a browser could send: it stands for itself, and for itself only.
+// Each accepted text is an origin that a browser could send, and equals only itself.
 func FuzzOrigin(f *testing.F) {
 	for _, s := range []string{
 		here, "HTTPS://App.Example.COM:443", "http://[::1]:3000", "https://good@evil", "https://a.example.com:080", "null", "*",

@@ -153,8 +153,8 @@ func TestTokensDoNotOutliveASignInOrASignOut(t *testing.T) {
 	}
 }
 
-// A session that ended elsewhere leaves its token in the browser, whose page sends it along with the next sign-in.
-func TestAStaleTokenDoesNotStandInTheWayOfASignIn(t *testing.T) {
+// A session that ended elsewhere leaves its token in the browser, whose page sends it with the next sign-in.
+func TestAStaleTokenDoesNotPreventASignIn(t *testing.T) {
 	p := protection(t, csrf.Config{})
 	stale := issue(p, "s1")
 	for _, caller := range []csrf.Caller{{}, {Ticket: true, Binding: session("")}} {

@@ -1,7 +1,7 @@
 // Package memory keeps all stores in this process's memory: for tests, for trying things out, and as the shortest description
 // of what a store does. Nothing survives the process.
 //
-// Every method checks its context before it begins. Once begun, it is too quick to be worth interrupting.
+// Every method checks its context before it begins. After that it is too quick to be worth interrupting.
 package memory
 
 import "github.com/cloakroom-auth/cloakroom/store"

@@ -45,7 +45,7 @@ func TestAllOfDjangosHashersAreVerified(t *testing.T) {
 	}
 }
 
-// What came back from crypt(3) was removed from Django and depends on the machine.
+// Django has removed hashes of crypt(3), which depend on the machine.
 func TestHashesThatCannotBeVerifiedMatchNoPassword(t *testing.T) {
 	for _, encoded := range []string{
 		"crypt$$ab1a.xxxxxxx", "sha256$salt$" + strings.Repeat("a", 64), "argon2$argon2d$v=19$m=512,t=2,p=2$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
@@ -59,7 +59,8 @@ func TestHashesThatCannotBeVerifiedMatchNoPassword(t *testing.T) {
 	}
 }
 
-// In a shared database each program must read what the other writes, and Django hashes anew what has other parameters.
+// In a shared database each program must be able to read the other's hashes, and Django replaces hashes that have other
+// parameters.
 func TestHashLikeKeepsAlgorithmAndParametersAndTakesANewSalt(t *testing.T) {
 	var h password.Hasher
 	for _, c := range djangoHashes {
@@ -94,7 +95,7 @@ func TestHashLikeKeepsAlgorithmAndParametersAndTakesANewSalt(t *testing.T) {
 	}
 }
 
-// Django hashes what the browser sent.
+// Django hashes the bytes that the browser sent.
 func TestHashLikeTakesTheBytesAsTheyAre(t *testing.T) {
 	const decomposed = "le\u0300tmein-le\u0300tmein"
 	made, err := new(password.Hasher).HashByTemplate(t.Context(), django(t, 10, ""), decomposed)
@@ -132,7 +133,7 @@ func TestBcryptTakesNoPasswordThatItWouldCut(t *testing.T) {
 func TestAllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
 	t.Attr("threat", "F1")
 	t.Attr("threat", "G05")
-	usual := django(t, 600_000, "somebody's")
+	usual := django(t, 600_000, "another")
 	digest := fmt.Sprintf("md5$salt$%x", md5.Sum([]byte("salt"+good)))
 	for name, c := range map[string]struct{ encoded, plain string }{
 		"the usual hash":          {usual, good},
@@ -141,7 +142,7 @@ func TestAllRefusalsCostWhatTheUsualHashDoes(t *testing.T) {
 		"a cheaper hash":          {django(t, 1000, good), good},
 		"a hash of our own":       {hash(t, good), good},
 		"a hash for next to none": {digest, good},
-		"the usual hash's own":    {"!", "somebody's"},
+		"the usual hash's own":    {"!", "another"},
 	} {
 		h := password.Hasher{MinimumCost: usual}
 		result, err := h.Verify(t.Context(), c.encoded, c.plain)

@@ -15,7 +15,7 @@ var (
 // Spent returns the work of all hashes that h has computed, in parts of a current one's.
 func (h *Hasher) Spent() float64 { return float64(h.pool.spent.Load()) / float64(current.cost()) }
 
-// Waiting returns how many wait for their turn.
+// Waiting returns how many calls wait for their turn.
 func (h *Hasher) Waiting() int { return int(h.pool.waiting.Load()) }
 
 // Hold takes the place of n workers until release is called.
@@ -35,13 +35,13 @@ func (h *Hasher) Hold(n int) (release func()) {
 	return func() { close(done) }
 }
 
-// Form is what a text was understood as.
+// Form is the kind of hash that a text was parsed as.
 type Form struct {
 	Memory, Passes, Lanes, Iterations, Salt, Tag int    // Iterations: of PBKDF2; of bcrypt, 256 for each round
 	Text                                         string // written anew
 }
 
-// Parse reads an encoded hash.
+// Parse parses an encoded hash.
 func Parse(encoded string) (Form, bool) {
 	s, ok := parse(encoded)
 	if !ok {

@@ -72,7 +72,7 @@ func TestNewHashesArePHCStringsWithFreshSalts(t *testing.T) {
 	}
 }
 
-func TestWeakHashesAreToldAndStrongOnesLeftAlone(t *testing.T) {
+func TestWeakHashesAreReportedAndStrongOnesAreNot(t *testing.T) {
 	t.Attr("threat", "P08")
 	for _, c := range []struct {
 		params string
@@ -156,7 +156,8 @@ func TestHashesOfOthersMatchTheBytesAsTheyCameAndComposed(t *testing.T) {
 	}
 }
 
-// Neither takes longer than a short password: TestRefusalsCostTheSameWork counts the work.
+// Neither a megabyte to hash nor one to verify takes longer than a short password: TestRefusalsCostTheSameWork counts the
+// work.
 func TestAMegabyteIsNeitherAcceptedNorVerified(t *testing.T) {
 	t.Attr("threat", "F10")
 	long := strings.Repeat("correct horse ", 75_000)
@@ -179,7 +180,7 @@ func TestBlankPasswordsNeverMatch(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoHashMatchesNothing(t *testing.T) {
+func TestTextsThatAreNotHashesMatchNothing(t *testing.T) {
 	for _, stored := range unusable {
 		for _, plain := range []string{good, "no password"} {
 			if got := verify(t, stored, plain); got != no {

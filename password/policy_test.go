@@ -84,24 +84,24 @@ func TestNoRulesAboutKindsOfCharacters(t *testing.T) {
 	}
 }
 
-func TestCommonPasswordsAndWhatIsMadeOfThem(t *testing.T) {
+func TestCommonPasswordsAndVariationsAreRefused(t *testing.T) {
 	t.Attr("threat", "P05")
 	policy := password.Policy{Words: []string{"Looking-Glass", "acme"}}
 	for _, plain := range []string{
-		// from the list as it is, and in other letters
+		// entries of the list, also with substituted letters
 		"1q2w3e4r5t6y7u8", "1Q2W3E4R5T6Y7U8", "qwertyuiop123456789",
 		// repetitions
 		"aaaaaaaaaaaaaaa", "abababababababab", "passwordpassword", "PasswordPassword", "password1password1", "xk9xk9xk9xk9xk9",
 		"               ", "漢字漢字漢字漢字漢字漢字漢字漢字",
-		// walks
+		// keyboard walks
 		"qwertyuiopasdfgh", "123456789012345", "987654321098765", "abcdefghijklmnop", "zyxwvutsrqponml", "1qaz2wsx3edc4rfv",
 		"!@#$%^&*()!@#$%^&*()", "qwertzuiopasdfgh", "azertyuiopqsdfgh",
-		// two pieces
+		// two parts
 		"password1234567", "1234567password", "iloveyouprincess", "password20241231", "31121999dragon12",
 		"qwertyuiop1234567", "password!!!!!!!!!",
 		// with punctuation
 		"password-password", "pass.word.1234567", "password 12345678", "iloveyou princess!",
-		// what is known about the user and the place
+		// the user's names and the site's
 		"cloakroomcloakroom", "cloakroom123456", "looking-glass1234", "lookingglass2024!", "acmeacmeacmeacme", "alice.liddell2024",
 		"wonderland.alice1", "aliceliddell1999", "liddell123456789",
 	} {
@@ -179,10 +179,10 @@ func TestTheListIsThereInFull(t *testing.T) {
 	}
 }
 
-// TestDjangoSaysNothingElse compares with the verdicts of Django 3.2's validators, whose rules haven't changed since, with a
-// least length of 15. Of several attributes that the password is similar to, Django names the first; and what is common to
-// Django is common here, but not the other way round.
-func TestDjangoSaysNothingElse(t *testing.T) {
+// TestTheVerdictsAreThoseOfDjango compares with the verdicts of Django 3.2's validators, whose rules haven't changed since,
+// with a minimum length of 15. Of several attributes that the password is similar to, Django names the first. Passwords that
+// Django's list has are common here, too, but not the other way round.
+func TestTheVerdictsAreThoseOfDjango(t *testing.T) {
 	for _, v := range djangoVectors(t) {
 		found := (password.Policy{}).Check(v.plain, v.about...)
 		similar, common := 0, false

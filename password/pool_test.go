@@ -184,7 +184,7 @@ func TestOneSlowHashDelaysNoOtherForLong(t *testing.T) {
 	})
 }
 
-// admitted returns how many are admitted at a time.
+// admitted returns how many calls are admitted at a time.
 func admitted(h *password.Hasher) int {
 	for n := 0; ; n++ {
 		release, err := h.Admit()

@@ -21,8 +21,8 @@ import (
 
 const stormWorkers = 2
 
-// TestAStormOfSignInsStaysInMemory lets 200 verify at a time in a process of its own, and looks at the most memory
-// that it ever had.
+// TestAStormOfSignInsStaysInMemory verifies 200 passwords at a time in a process of its own, and checks the process's peak
+// memory.
 func TestAStormOfSignInsStaysInMemory(t *testing.T) {
 	t.Attr("threat", "P10")
 	cmd := exec.Command(os.Args[0])

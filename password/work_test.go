@@ -8,8 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
-// TestRefusalsCostTheSameWork counts the work, where a clock would measure the machine. One is a hash as they
-// are made today.
+// TestRefusalsCostTheSameWork counts the work, since a clock would measure the machine. One unit is the work of a new hash.
 func TestRefusalsCostTheSameWork(t *testing.T) {
 	t.Attr("threat", "F1")
 	t.Attr("threat", "F2")
@@ -39,8 +38,8 @@ func TestRefusalsCostTheSameWork(t *testing.T) {
 	}
 }
 
-// A password that isn't composed is tried in two forms where Django may have stored either. That must not show whose
-// hash is Django's.
+// A password that isn't composed is tried in two forms where Django may have stored either. The time must not reveal which
+// users have a hash of Django's.
 func TestPasswordsThatAreNotComposedCostTwiceForEveryLogin(t *testing.T) {
 	t.Attr("threat", "F1")
 	for name, encoded := range map[string]string{
@@ -52,7 +51,7 @@ func TestPasswordsThatAreNotComposedCostTwiceForEveryLogin(t *testing.T) {
 	}
 }
 
-// Nothing can be done about a hash that is dearer than today's, but that it isn't topped up as well.
+// A hash that costs more than a new one can't be made cheaper, but it must not get additional work.
 func TestDearerHashesCostWhatTheyCost(t *testing.T) {
 	encoded := reference(t, "m=19456,t=4,p=1", 16, 32, good)
 	if got := spent(t, encoded, "wrong horse battery staple"); math.Abs(got-2) > 0.001 {

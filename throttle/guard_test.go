@@ -23,7 +23,7 @@ func newGuard() *throttle.Guard {
 	return &throttle.Guard{Store: memory.New().Throttles, Key: []byte("a key for tests")}
 }
 
-// blocked makes an attempt that is then given back, and returns how long the guard says to wait.
+// blocked makes an attempt, gives it back, and returns how long the guard says to wait.
 func blocked(t *testing.T, g *throttle.Guard, a throttle.Attempt) time.Duration {
 	t.Helper()
 	try, err := g.Reserve(t.Context(), a)
@@ -175,7 +175,7 @@ func (b brokenStore) Update(context.Context, []string, func([]throttle.Counter) 
 }
 func (b brokenStore) DeleteExpired(context.Context, int64, int) (int, error) { return 0, b.err }
 
-func TestPurgeForgetsWhatIsOver(t *testing.T) {
+func TestPurgeDeletesExpiredCounters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New().Throttles
 		g := &throttle.Guard{Store: store}

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// flakyStore is a store that is out now and then.
+// flakyStore is a store that sometimes fails.
 type flakyStore struct {
 	throttle.Store
 	out atomic.Bool

@@ -24,7 +24,7 @@ func attempts() *rapid.Generator[throttle.Attempt] {
 }
 
 // TestUndoneTriesMightAsWellNotHaveHappened runs two guards through the same days, but the second never gets the tries that
-// the first gives back. In the end both answer alike.
+// the first gives back. In the end both return the same.
 func TestUndoneTriesMightAsWellNotHaveHappened(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestOverlappingTriesStayWithinTheLimit(t *testing.T) {
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {
-			// Each try is made in another process, where it waits for none that is open.
+			// Each try is made in another process, so it doesn't wait for open ones.
 			store, a := memory.New().Throttles, throttle.Attempt{Account: "1"}
 			var pending []open
 			var counted []time.Time // begun and not given back, since the last success
@@ -120,7 +120,7 @@ func TestOverlappingTriesStayWithinTheLimit(t *testing.T) {
 				},
 				"succeed": func(r *rapid.T) {
 					_ = take(r).try.Succeeded(t.Context())
-					// What is still open was counted before the success, and is no part of the next count.
+					// Open tries were counted before the success, and aren't part of the next count.
 					pending, counted = nil, nil
 				},
 				"wait": func(*rapid.T) { time.Sleep(time.Minute) },

@@ -24,7 +24,7 @@ func reserved(t *testing.T, g *throttle.Guard, a throttle.Attempt, n int) []*thr
 	return tries
 }
 
-// later reserves n tries in the background, and settles each that is let through.
+// later reserves n tries in the background, and settles each that is admitted.
 func later(t *testing.T, g *throttle.Guard, a throttle.Attempt, n int, settle func(*throttle.Try) error) (let, refused *atomic.Int32) {
 	let, refused = new(atomic.Int32), new(atomic.Int32)
 	for range n {
@@ -124,8 +124,8 @@ func TestTriesOfAnAddressWaitForThoseThatAreOpen(t *testing.T) {
 	})
 }
 
-// What is counted for another name of the account is not waited for: how long an answer takes must not tell that two
-// names have one account.
+// Tries of another name of the account are not waited for: how long a response takes must not reveal that two names have one
+// account.
 func TestTheSilentCountIsNotWaitedFor(t *testing.T) {
 	t.Attr("threat", "G05")
 	synctest.Test(t, func(t *testing.T) {

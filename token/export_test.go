@@ -1,4 +1,4 @@
 package token
 
-// Checksum is what a personal token ends with.
+// Checksum returns the last six characters of a personal token.
 func Checksum(text string) string { return checksum(text) }

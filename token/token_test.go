@@ -139,7 +139,7 @@ func (u unasked) DeleteUser(context.Context, string, ...token.Kind) (int, error)
 func (u unasked) List(context.Context, token.Query) ([]*token.Record, error)     { return nil, u.fail() }
 func (u unasked) DeleteExpired(context.Context, int64, int) (int, error)         { return 0, u.fail() }
 
-func TestATokenEndsWhenItsTimeIsOver(t *testing.T) {
+func TestATokenEndsWhenItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		text, k := made(t, s, token.Params{Kind: token.Knox, TTL: 10 * time.Hour})
@@ -209,7 +209,7 @@ func TestUsesAreWrittenInBatchesAndAMinuteApart(t *testing.T) {
 	})
 }
 
-func TestRunRemovesWhatHasExpired(t *testing.T) {
+func TestRunDeletesExpiredTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		for range 450 {
@@ -226,7 +226,7 @@ func TestRunRemovesWhatHasExpired(t *testing.T) {
 	})
 }
 
-func TestEndingIsForTheOwnerAndLeavesTheRest(t *testing.T) {
+func TestRevokingIsForTheOwnerAndLeavesOtherTokens(t *testing.T) {
 	s := newService()
 	mine, k := made(t, s, token.Params{Kind: token.Personal})
 	other, _ := made(t, s, token.Params{Kind: token.Knox})
