@@ -1,4 +1,4 @@
-// Package api holds the forms that the API and the command line have in common.
+// Package api has the JSON types that the HTTP API and the command line share.
 package api
 
 import (
@@ -9,10 +9,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// maxSafeInteger is the largest number up to which JavaScript knows all whole ones (ECMA-262, Number.MAX_SAFE_INTEGER).
+// maxSafeInteger is the largest integer up to which JavaScript represents every integer exactly (ECMA-262,
+// Number.MAX_SAFE_INTEGER).
 const maxSafeInteger = 1<<53 - 1
 
-// Number returns a decimal ID as an int64, as Django has it, and any other as the string that it is.
+// Number returns the value of an ID for JSON: an int64, as in Django, if id is a positive decimal number that JavaScript
+// can represent, otherwise id itself.
 func Number(id string) any {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err == nil && strconv.FormatInt(n, 10) == id && 0 < n && n <= maxSafeInteger {
@@ -21,7 +23,7 @@ func Number(id string) any {
 	return id
 }
 
-// ID is the JSON of what Number returns.
+// ID returns the JSON of Number(id).
 func ID(id string) json.RawMessage {
 	b, err := json.Marshal(Number(id))
 	if err != nil {
@@ -48,7 +50,7 @@ type Event struct {
 	Detail    map[string]string `json:"detail"`
 }
 
-// NewEvent writes an event, with the present names of users by their IDs.
+// NewEvent returns e with the names of its users. names maps the IDs of users to their present names.
 func NewEvent(e *audit.Event, names map[string]string) Event {
 	detail := e.Detail
 	if detail == nil {
@@ -56,13 +58,13 @@ func NewEvent(e *audit.Event, names map[string]string) Event {
 	}
 	return Event{
 		ID: e.ID, Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome,
-		ActorID: somebody(e.Actor), Actor: names[e.Actor], UserID: somebody(e.Subject), User: names[e.Subject],
+		ActorID: userID(e.Actor), Actor: names[e.Actor], UserID: userID(e.Subject), User: names[e.Subject],
 		Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent, RequestID: e.Request, Detail: detail,
 	}
 }
 
-// somebody is null for nobody, and for a command.
-func somebody(id string) json.RawMessage {
+// userID returns the JSON of a user's ID: null if there is no user, or if the command line acted.
+func userID(id string) json.RawMessage {
 	if id == "" || id == audit.CommandLine {
 		return json.RawMessage("null")
 	}

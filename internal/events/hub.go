@@ -1,7 +1,7 @@
-// Package events tells open pages what becomes of their sessions.
+// Package events notifies open pages of changes to their sessions.
 //
-// A page is told at once of what this process has ended or changed. What another process has done to the same stores is
-// noticed by looking again: as soon as Wake is called, else within a second.
+// A page learns at once what this process ends or changes. Changes that another process makes to the same stores are found
+// by checking the sessions of the open pages: at once when Wake is called, otherwise within a second.
 package events
 
 import (
@@ -18,57 +18,58 @@ import (
 )
 
 const (
-	// MostOfSession is how many pages of one session can be open.
-	MostOfSession = 8
-	// Most is how many pages can be open in all.
-	Most = 10_000
+	// MaxPerSession is the largest number of open pages of one session.
+	MaxPerSession = 8
+	// MaxPages is the largest number of open pages in all.
+	MaxPages = 10_000
 )
 
-// Why a page isn't taken.
+// The reasons for which Open refuses a page.
 var (
 	ErrTooMany  = errors.New("too many open pages of one session")
 	ErrFull     = errors.New("too many open pages")
 	ErrStopping = errors.New("the server is stopping")
 )
 
-// Hub keeps the open pages. Auth is needed; set the fields before first use. It is then safe for concurrent use.
+// Hub keeps the open pages. Auth is required. Set the fields before first use; the Hub is then safe for concurrent use.
 type Hub struct {
 	Auth *auth.Resolver
-	Log  *slog.Logger // nil: silent
+	Log  *slog.Logger // nil: nothing is logged
 
-	// Version returns a number that moves whenever another process has changed the stores. It is asked twice a second
-	// while there are pages. Nil: the sessions of all pages are looked at as often.
+	// Version returns a number that changes whenever another process has changed the stores. Run calls it twice a second
+	// while pages are open. If it is nil, Run checks the sessions of all pages that often.
 	Version func(context.Context) (int64, error)
 
 	mu       sync.Mutex
 	byUser   map[string]map[*Watch]struct{}
-	sessions map[string]int // how many pages are open, by the public ID of the session
+	sessions map[string]int // the number of open pages by the public ID of their session
 	open     int
 	stopping bool
 
-	woken  map[string]bool // users to look at; "": all
-	signal chan struct{}   // has an element while somebody is woken
+	woken  map[string]bool // the users whose pages are to be checked; "": all users
+	signal chan struct{}   // holds an element while woken isn't empty
 }
 
-// Page is an open page of somebody's.
+// Page is an open page of a user.
 type Page interface {
-	// Tell passes on what happened. An error means that the page is gone. It is called by one goroutine at a time, and
-	// must give up within a second or so.
-	Tell(Event) error
-	// Close ends the connection. It may be called at any time, also while Tell runs, and more than once.
+	// Send sends an event to the page. An error means that the connection is lost. Calls don't overlap. Send must give up
+	// within about a second.
+	Send(Event) error
+	// Close ends the connection. It may be called at any time, also while Send runs, and more than once.
 	Close()
 }
 
-// Open begins to tell a page what becomes of i. [ErrTooMany], [ErrFull], [ErrStopping]; any other error is an outage.
-// The page is closed by the Hub; whoever notices that it is gone calls Close of the Watch.
+// Open begins to notify p of changes to the session of i. It fails with [ErrTooMany], [ErrFull] or [ErrStopping]; any other
+// error means that the stores can't be read. The Hub closes the page when its session ends. The caller must call Close of
+// the Watch when the connection is lost.
 func (h *Hub) Open(ctx context.Context, i *auth.Identity, p Page) (*Watch, error) {
-	w := &Watch{hub: h, page: p, who: i, user: i.User.ID, session: i.Session.ID}
+	w := &Watch{hub: h, page: p, identity: i, user: i.User.ID, session: i.Session.ID}
 	if err := h.add(w); err != nil {
 		return nil, err
 	}
-	w.begin()
-	// What happened between the check that found i and this moment was told to nobody.
-	if err := w.look(ctx); err != nil {
+	w.start()
+	// The page wasn't registered yet while i was checked, so it missed what has happened since.
+	if err := w.check(ctx); err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -81,9 +82,9 @@ func (h *Hub) add(w *Watch) error {
 	switch {
 	case h.stopping:
 		return ErrStopping
-	case h.sessions[w.session] >= MostOfSession:
+	case h.sessions[w.session] >= MaxPerSession:
 		return ErrTooMany
-	case h.open >= Most:
+	case h.open >= MaxPages:
 		return ErrFull
 	}
 	if h.byUser == nil {
@@ -101,7 +102,7 @@ func (h *Hub) add(w *Watch) error {
 func (h *Hub) remove(w *Watch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, there := h.byUser[w.user][w]; !there {
+	if _, ok := h.byUser[w.user][w]; !ok {
 		return
 	}
 	delete(h.byUser[w.user], w)
@@ -114,15 +115,15 @@ func (h *Hub) remove(w *Watch) {
 	h.open--
 }
 
-// Len returns how many pages are open.
+// Len returns the number of open pages.
 func (h *Hub) Len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.open
 }
 
-// of returns the pages of a user; all if user is empty.
-func (h *Hub) of(user string) []*Watch {
+// watches returns the pages of a user, or all pages if user is empty.
+func (h *Hub) watches(user string) []*Watch {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if user != "" {
@@ -135,16 +136,16 @@ func (h *Hub) of(user string) []*Watch {
 	return all
 }
 
-// SessionsEnded tells the pages of sessions that they have ended. It is meant for session.Manager.OnEnd, and doesn't block.
+// SessionsEnded notifies the pages of the sessions that e describes. Use it as session.Manager.OnEnd. It doesn't block.
 func (h *Hub) SessionsEnded(e session.EndEvent) {
-	for _, w := range h.of(e.User) {
+	for _, w := range h.watches(e.User) {
 		if (e.ID == "" || w.session == e.ID) && w.session != e.Except {
 			go w.end(e.Reason)
 		}
 	}
 }
 
-// Wake makes the Hub look at once at the sessions of a user; at all if user is empty. It doesn't block.
+// Wake makes Run check the pages of a user at once, or all pages if user is empty. It doesn't block.
 func (h *Hub) Wake(user string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -159,26 +160,26 @@ func (h *Hub) Wake(user string) {
 	}
 }
 
-// prepare makes what Run waits for.
+// prepare makes the channel that Run receives from.
 func (h *Hub) prepare() {
 	if h.signal == nil {
 		h.woken, h.signal = map[string]bool{}, make(chan struct{}, 1)
 	}
 }
 
-// Stop ends all pages, whose clients will connect again, perhaps to another node, and takes no more.
+// Stop closes all pages and makes Open refuse new ones. The clients will connect again, perhaps to another node.
 func (h *Hub) Stop() {
 	h.mu.Lock()
 	h.stopping = true
 	h.mu.Unlock()
-	for _, w := range h.of("") {
+	for _, w := range h.watches("") {
 		w.Close()
 	}
 }
 
 const (
-	lookEvery  = 500 * time.Millisecond // for what another process has done
-	sweepEvery = 15 * time.Second       // at all pages, whatever Version says
-	lookTime   = 5 * time.Second        // for one page
-	lookers    = 8                      // pages that are looked at together
+	pollEvery     = 500 * time.Millisecond // how often Run asks for changes by other processes
+	checkAllEvery = 15 * time.Second       // how often Run checks all pages, whatever Version returns
+	checkTimeout  = 5 * time.Second        // bounds the check of one page
+	checkers      = 8                      // how many pages are checked at the same time
 )

@@ -9,123 +9,125 @@ import (
 	"time"
 )
 
-// Run looks at the sessions of the open pages until ctx ends; then it closes the pages and returns nil. Run it once.
+// Run checks the sessions of the open pages until ctx ends; then it closes the pages and returns nil. Call it once.
 func (h *Hub) Run(ctx context.Context) error {
 	h.mu.Lock()
 	h.prepare()
 	signal := h.signal
 	h.mu.Unlock()
 	defer h.Stop()
-	l := looker{h: h, due: time.Now()}
-	pause := time.NewTimer(lookEvery)
+	p := poller{hub: h, due: time.Now()}
+	pause := time.NewTimer(pollEvery)
 	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-signal:
-			l.wake(ctx)
+			p.checkWoken(ctx)
 		case <-pause.C:
 			began := time.Now()
-			l.look(ctx)
-			// Where looking takes long, because the stores are slow or can't say what changed, most of the time is left to others.
-			pause.Reset(max(lookEvery, 4*time.Since(began)))
+			p.poll(ctx)
+			// If a poll takes long, because the stores are slow or report no version, leave them four fifths of the time.
+			pause.Reset(max(pollEvery, 4*time.Since(began)))
 		}
 	}
 }
 
-// looker is what Run remembers.
-type looker struct {
-	h       *Hub
-	due     time.Time // of the next look at all pages
+// poller is the state of Run.
+type poller struct {
+	hub     *Hub
+	due     time.Time // when all pages are to be checked next
 	version int64
-	failed  bool // the last look, which is logged once
+	failed  bool // whether the last check failed; only the first failure in a row is logged
 }
 
-// wake looks at the users who were woken: nobody, where the turn before took the names and left the signal.
-func (l *looker) wake(ctx context.Context) {
-	l.h.mu.Lock()
-	woken := l.h.woken
-	l.h.woken = map[string]bool{}
-	l.h.mu.Unlock()
+// checkWoken checks the pages of the users that Wake named. There are none if the previous call took the names after Wake
+// had sent the signal for this one.
+func (p *poller) checkWoken(ctx context.Context) {
+	p.hub.mu.Lock()
+	woken := p.hub.woken
+	p.hub.woken = map[string]bool{}
+	p.hub.mu.Unlock()
 	if woken[""] {
-		l.everybody(ctx)
+		p.checkAll(ctx)
 		return
 	}
-	l.pages(ctx, slices.Collect(maps.Keys(woken)))
+	p.check(ctx, slices.Collect(maps.Keys(woken)))
 }
 
-// everybody looks at all pages.
-func (l *looker) everybody(ctx context.Context) {
-	if l.pages(ctx, []string{""}) {
-		l.due = time.Now().Add(sweepEvery)
+// checkAll checks all pages.
+func (p *poller) checkAll(ctx context.Context) {
+	if p.check(ctx, []string{""}) {
+		p.due = time.Now().Add(checkAllEvery)
 	}
 }
 
-// look looks at all pages, if something may have changed.
-func (l *looker) look(ctx context.Context) {
-	if l.h.Len() == 0 {
+// poll checks all pages if another process may have changed something.
+func (p *poller) poll(ctx context.Context) {
+	if p.hub.Len() == 0 {
 		return
 	}
-	due := !time.Now().Before(l.due)
-	if l.h.Version == nil {
+	due := !time.Now().Before(p.due)
+	if p.hub.Version == nil {
 		due = true
-	} else if version, err := l.ask(ctx); err == nil && version != l.version {
-		l.version, due = version, true
+	} else if version, err := p.loadVersion(ctx); err == nil && version != p.version {
+		p.version, due = version, true
 	}
 	if due {
-		l.everybody(ctx)
+		p.checkAll(ctx)
 	}
 }
 
-func (l *looker) ask(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+func (p *poller) loadVersion(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	version, err := l.h.Version(ctx)
+	version, err := p.hub.Version(ctx)
 	if err != nil {
-		l.report(ctx, err)
+		p.logFailure(ctx, err)
 	}
 	return version, err
 }
 
-// pages looks at every page of the users. After a failure the rest is left to the next turn: an outage is none for pages.
-func (l *looker) pages(ctx context.Context, users []string) (all bool) {
+// check checks every page of the users, and reports whether it could. After a failure it stops, and the next poll checks all
+// pages. The pages stay open, since an outage ends no session.
+func (p *poller) check(ctx context.Context, users []string) (ok bool) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	var workers sync.WaitGroup
 	queue := make(chan *Watch)
-	for range lookers {
+	for range checkers {
 		workers.Go(func() {
 			for w := range queue {
 				if ctx.Err() != nil {
 					continue
 				}
-				if err := w.look(ctx); err != nil {
+				if err := w.check(ctx); err != nil {
 					giveUp(err)
 				}
 			}
 		})
 	}
 	for _, user := range users {
-		for _, w := range l.h.of(user) {
+		for _, w := range p.hub.watches(user) {
 			queue <- w
 		}
 	}
 	close(queue)
 	workers.Wait()
 	if err := context.Cause(ctx); err != nil {
-		l.due = time.Now()
-		l.report(ctx, err)
+		p.due = time.Now()
+		p.logFailure(ctx, err)
 		return false
 	}
-	l.failed = false
+	p.failed = false
 	return true
 }
 
-// report logs the first of several failures in a row.
-func (l *looker) report(ctx context.Context, err error) {
-	if l.h.Log != nil && !l.failed {
-		l.h.Log.LogAttrs(ctx, slog.LevelWarn, "open pages not looked at", slog.Any("error", err))
+// logFailure logs err unless the check before failed too.
+func (p *poller) logFailure(ctx context.Context, err error) {
+	if p.hub.Log != nil && !p.failed {
+		p.hub.Log.LogAttrs(ctx, slog.LevelWarn, "open pages not checked", slog.Any("error", err))
 	}
-	l.failed = true
+	p.failed = true
 }

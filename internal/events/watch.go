@@ -10,32 +10,32 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
-// Event is what a page is told: one of the types below.
+// Event is what the server sends to a page: one of the types below.
 type Event interface{ Name() string }
 
-// Ended says that the session is over. It is the last event.
+// Ended means that the session has ended. It is the last event.
 type Ended struct {
 	Reason string `json:"reason"`
 }
 
-// Expiring says that the session ends within a minute unless it is used.
+// Expiring means that the session ends within a minute unless it is used.
 type Expiring struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Changed says that the user may do other things than before, or has another name: ask who it is again.
+// Changed means that the user's name or permissions have changed. The page should load the user again.
 type Changed struct{}
 
 func (Ended) Name() string    { return "session.ended" }
 func (Expiring) Name() string { return "session.expiring" }
 func (Changed) Name() string  { return "permissions.changed" }
 
-// notice is how long before the end of a session its pages are told.
+// notice is how long before the end of its session a page gets [Expiring].
 const notice = time.Minute
 
-// secondLook is how long after a password change the sessions are believed to be over: the one that made the change gets
-// its new ticket, and with it the new epoch, a moment later.
-const secondLook = 300 * time.Millisecond
+// confirmAfter is how long a session must look ended by a password change before its pages are closed. The session in which
+// the password was changed gets its new ticket, and with it the new epoch, a moment after the account has.
+const confirmAfter = 300 * time.Millisecond
 
 // Watch is a page that a Hub keeps.
 type Watch struct {
@@ -43,27 +43,27 @@ type Watch struct {
 	page          Page
 	user, session string
 
-	mu      sync.Mutex
-	who     *auth.Identity
-	timer   *time.Timer
-	warned  time.Time // the end that the page was told of
-	doubted time.Time // when a look first found the session ended by a password change; zero: the last one didn't
-	over    bool
+	mu        sync.Mutex
+	identity  *auth.Identity // as of the last check
+	timer     *time.Timer
+	warnedOf  time.Time // the end of the session that the page was warned of
+	suspected time.Time // when a check first found the session ended by a password change; zero if the last check didn't
+	closed    bool
 }
 
-// Close ends the watch, and the page.
+// Close ends the watch and closes the page.
 func (w *Watch) Close() {
-	w.page.Close() // before the lock: it breaks off a Tell
+	w.page.Close() // before the lock, because it ends a Send that holds it
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.close()
 }
 
 func (w *Watch) close() {
-	if w.over {
+	if w.closed {
 		return
 	}
-	w.over = true
+	w.closed = true
 	if w.timer != nil {
 		w.timer.Stop()
 	}
@@ -71,74 +71,77 @@ func (w *Watch) close() {
 	w.page.Close()
 }
 
-// begin waits for the end of the session.
-func (w *Watch) begin() {
+// start sets the timer for the end of the session.
+func (w *Watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.schedule()
 }
 
-// end tells the page that its session is over.
+// end notifies the page that its session has ended, and closes it.
 func (w *Watch) end(reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.over {
+	if w.closed {
 		return
 	}
-	_ = w.page.Tell(Ended{reason}) // the connection is closed in any case
+	_ = w.page.Send(Ended{reason}) // the connection is closed in any case
 	w.close()
 }
 
-// look tells the page what has changed since the last time. An error means that nothing is known.
-func (w *Watch) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+// check loads the session and the user, and notifies the page of what has changed since the last check. An error means that
+// the stores can't be read.
+func (w *Watch) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	w.mu.Lock()
-	who, over := w.who, w.over
+	identity, closed := w.identity, w.closed
 	w.mu.Unlock()
-	if over {
+	if closed {
 		return nil
 	}
-	now, why, err := w.hub.Auth.Recheck(ctx, who)
+	now, reason, err := w.hub.Auth.Recheck(ctx, identity)
 	if err != nil {
 		return err
 	}
 	if now == nil {
-		w.gone(why)
+		w.ended(reason)
 		return nil
 	}
 	w.update(now)
 	return nil
 }
 
-func (w *Watch) gone(why string) {
-	if why == auth.PasswordChanged && w.doubt() {
+// ended closes the page whose session a check found ended, once that is certain.
+func (w *Watch) ended(reason string) {
+	if reason == auth.PasswordChanged && w.unconfirmed() {
 		return
 	}
-	w.end(why)
+	w.end(reason)
 }
 
-// doubt reports whether it is too early to believe that the session has ended, and sees to it that somebody looks again.
-func (w *Watch) doubt() bool {
+// unconfirmed reports whether it is too early to say that a password change has ended the session. The first call has the
+// page checked again later.
+func (w *Watch) unconfirmed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.doubted.IsZero() {
-		w.doubted = time.Now()
-		time.AfterFunc(secondLook, func() { w.hub.Wake(w.user) })
+	if w.suspected.IsZero() {
+		w.suspected = time.Now()
+		time.AfterFunc(confirmAfter, func() { w.hub.Wake(w.user) })
 	}
-	return time.Since(w.doubted) < secondLook
+	return time.Since(w.suspected) < confirmAfter
 }
 
 // update makes now the identity of the page.
 func (w *Watch) update(now *auth.Identity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.over {
+	if w.closed {
 		return
 	}
-	before := w.who
-	w.who, w.doubted = now, time.Time{}
-	if !same(before.User, now.User) && w.page.Tell(Changed{}) != nil {
+	before := w.identity
+	w.identity, w.suspected = now, time.Time{}
+	if !shownAlike(before.User, now.User) && w.page.Send(Changed{}) != nil {
 		w.close()
 		return
 	}
@@ -147,45 +150,45 @@ func (w *Watch) update(now *auth.Identity) {
 	}
 }
 
-// same reports whether a page would show both users alike.
-func same(a, b *account.User) bool {
+// shownAlike reports whether a page would look the same for both users.
+func shownAlike(a, b *account.User) bool {
 	return a.Username == b.Username && a.Email == b.Email && a.FirstName == b.FirstName && a.LastName == b.LastName &&
 		a.IsStaff == b.IsStaff && a.IsSuperuser == b.IsSuperuser &&
 		slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Permissions, b.Permissions)
 }
 
-// schedule sets the timer to the next moment at which the session is to be looked at.
+// schedule sets the timer to the notice before the end of the session, or to the end if the notice is due.
 func (w *Watch) schedule() {
-	end := w.who.Session.ExpiresAt
+	end := w.identity.Session.ExpiresAt
 	next := end
 	if early := end.Add(-notice); time.Now().Before(early) {
 		next = early
-	} else if !w.warned.Equal(end) {
-		w.warned = end
-		if w.page.Tell(Expiring{end}) != nil {
+	} else if !w.warnedOf.Equal(end) {
+		w.warnedOf = end
+		if w.page.Send(Expiring{end}) != nil {
 			w.close()
 			return
 		}
 	}
-	wait := max(time.Until(next), lookEvery/5)
+	wait := max(time.Until(next), pollEvery/5)
 	if w.timer == nil {
-		w.timer = time.AfterFunc(wait, w.ring)
+		w.timer = time.AfterFunc(wait, w.onTimer)
 	} else {
 		w.timer.Reset(wait)
 	}
 }
 
-// ring looks at a session that may be near its end.
-func (w *Watch) ring() {
-	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+// onTimer checks a session that may be near its end.
+func (w *Watch) onTimer() {
+	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
-	err := w.look(ctx)
+	err := w.check(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.over:
+	case w.closed:
 	case err != nil:
-		w.timer.Reset(lookTime)
+		w.timer.Reset(checkTimeout)
 	default:
 		w.schedule()
 	}

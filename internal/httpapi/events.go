@@ -21,7 +21,7 @@ const eventsPath = "/api/auth/events"
 
 var (
 	errTooManyStreams = &problem.Problem{Status: http.StatusTooManyRequests, Code: "too_many_streams", RetryAfter: 5 * time.Second,
-		Detail: fmt.Sprintf("This session has %d events streams open already. Share one between tabs.", events.MostOfSession)}
+		Detail: fmt.Sprintf("This session has %d events streams open already. Share one between tabs.", events.MaxPerSession)}
 	errFull = &problem.Problem{Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: 30 * time.Second,
 		Detail: "Too many pages are connected to this server. Try again shortly."}
 	errStopping = &problem.Problem{Status: http.StatusServiceUnavailable, Code: "stopping", RetryAfter: time.Second,

@@ -408,7 +408,7 @@ func TestTheNinthStreamOfASessionIsRefused(t *testing.T) {
 	u := s.user("ada")
 	c, other := s.as(u), s.as(u)
 	var open []*stream
-	for range events.MostOfSession {
+	for range events.MaxPerSession {
 		open = append(open, c.listens())
 	}
 	_, refusal := c.listen()
@@ -489,7 +489,7 @@ func TestAnOutageIsNoNewsForAPage(t *testing.T) {
 	st.quiet("an end that nobody can know of")
 	store.broken.Store(false)
 	st.ends("after the outage", "disabled")
-	if n := strings.Count(s.log.String(), "open pages not looked at"); n != 1 {
+	if n := strings.Count(s.log.String(), "open pages not checked"); n != 1 {
 		t.Errorf("%d lines about one outage", n)
 	}
 }

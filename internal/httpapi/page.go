@@ -39,8 +39,8 @@ type page struct {
 
 func newPage() *page { return &page{done: make(chan struct{})} }
 
-// Tell implements events.Page.
-func (p *page) Tell(e events.Event) error { return p.send(encode(e)) }
+// Send implements events.Page.
+func (p *page) Send(e events.Event) error { return p.send(encode(e)) }
 
 // Close implements events.Page.
 func (p *page) Close() {

@@ -1,5 +1,5 @@
-// Package problem answers with errors that a program can branch on and a person can act on: RFC 9457,
-// application/problem+json, with a stable code.
+// Package problem writes error responses as RFC 9457 problem details (application/problem+json), with a stable code for
+// programs and a sentence for people.
 package problem
 
 import (
@@ -13,22 +13,32 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
-// Problem is an error as the network sees it.
+// Problem is an error as it is sent to the client.
 type Problem struct {
-	Status     int
-	Code       string              // stable; what programs branch on
-	Detail     string              // a sentence for a person
-	Fields     map[string][]string // which fields are wrong, and why
-	Members    map[string]any      // further members of the body (RFC 9457, section 3.2)
-	Plain      any                 // the body where Django REST framework's form is spoken, if it isn't made of the above
-	Challenge  string              // the scheme that a 401 names; "": Session, which no browser knows, so none pops up a box
-	RetryAfter time.Duration       // sent rounded up to seconds; 0: not sent
-	LoginURL   string              // where to sign in; "": not said
+	Status int
+	// Code is stable; programs branch on it.
+	Code string
+	// Detail is a sentence for a person.
+	Detail string
+	// Fields maps each wrong field to what is wrong with it.
+	Fields map[string][]string
+	// Members are further members of the body (RFC 9457, section 3.2).
+	Members map[string]any
+	// Plain is the body on routes that answer in Django REST framework's form. If it is nil, the body is made of the fields
+	// above.
+	Plain any
+	// Challenge is the value of WWW-Authenticate of a 401. If it is empty, that is Session, for which no browser opens a
+	// password dialog.
+	Challenge string
+	// RetryAfter is sent rounded up to seconds; 0 isn't sent.
+	RetryAfter time.Duration
+	// LoginURL is where to sign in. If it is empty, the body has no login_url.
+	LoginURL string
 }
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 
-// New returns a problem without further members.
+// New returns a problem that has these fields alone.
 func New(status int, code, detail string) *Problem {
 	return &Problem{Status: status, Code: code, Detail: detail}
 }
@@ -62,11 +72,11 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if err != nil {
 		panic(err) // our own types always encode
 	}
-	// The client may be gone by now; there is nobody left to tell.
+	// An error means that the client has disconnected; nothing is left to do.
 	_, _ = w.Write(append(b, '\n'))
 }
 
-// with adds members to a JSON object.
+// with returns a JSON object with further members.
 func with(object []byte, members map[string]any) ([]byte, error) {
 	more, err := json.Marshal(members)
 	if err != nil {
@@ -75,7 +85,7 @@ func with(object []byte, members map[string]any) ([]byte, error) {
 	return append(append(object[:len(object)-1], ','), more[1:]...), nil
 }
 
-// SetHeader sets the headers that an answer with p has, whatever form its body takes.
+// SetHeader sets the headers of a response with p, whatever form its body has.
 func (p *Problem) SetHeader(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

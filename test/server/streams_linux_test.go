@@ -20,7 +20,7 @@ import (
 )
 
 // manyStreams is the maximum of a server.
-const manyStreams = events.Most
+const manyStreams = events.MaxPages
 
 // memoryOfStreams is the memory that the server may use with all of them open.
 const memoryOfStreams = 150 << 20
@@ -30,7 +30,7 @@ const memoryOfStreams = 150 << 20
 func TestTenThousandStreamsFitInMemory(t *testing.T) {
 	moreFiles(t, manyStreams+2000)
 	s := start(t)
-	cookies, ids := s.sessions(s.people("ada", manyStreams/events.MostOfSession))
+	cookies, ids := s.sessions(s.people("ada", manyStreams/events.MaxPerSession))
 	before := s.memory()
 	began := time.Now()
 	streams := s.openAll(t, cookies)
@@ -51,15 +51,15 @@ func TestTenThousandStreamsFitInMemory(t *testing.T) {
 	ended := time.Now()
 	s.run("session", "revoke", ids[0])
 	revoked := time.Now()
-	streams.waitFor(t, manyStreams-events.MostOfSession)
+	streams.waitFor(t, manyStreams-events.MaxPerSession)
 	t.Logf("the pages of a session that another process ended knew after %v, %v after the command", time.Since(ended), time.Since(revoked))
-	if n := streams.told.Load(); n != events.MostOfSession {
-		t.Errorf("%d pages were told, of %d", n, events.MostOfSession)
+	if n := streams.told.Load(); n != events.MaxPerSession {
+		t.Errorf("%d pages were told, of %d", n, events.MaxPerSession)
 	}
 	s.stop()
 	streams.waitFor(t, 0)
-	if n := streams.told.Load(); n != events.MostOfSession {
-		t.Errorf("the stop told %d pages that their sessions had ended", n-events.MostOfSession)
+	if n := streams.told.Load(); n != events.MaxPerSession {
+		t.Errorf("the stop told %d pages that their sessions had ended", n-events.MaxPerSession)
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *server) openAll(t *testing.T, cookies []string) *streams {
 		})
 	}
 	for _, cookie := range cookies {
-		for range events.MostOfSession {
+		for range events.MaxPerSession {
 			next <- cookie
 		}
 	}

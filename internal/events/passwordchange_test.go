@@ -16,34 +16,35 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// page keeps the names of the events that it was told.
+// page records the names of the events that it gets.
 type page struct {
-	mu   sync.Mutex
-	told []string
+	mu     sync.Mutex
+	events []string
 }
 
-func (p *page) Tell(e events.Event) error {
+func (p *page) Send(e events.Event) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.told = append(p.told, e.Name())
+	p.events = append(p.events, e.Name())
 	return nil
 }
 
 func (p *page) Close() {}
 
-func (p *page) demand(t *testing.T, when string, events ...string) {
+// want fails the test unless the page got exactly these events so far.
+func (p *page) want(t *testing.T, when string, events ...string) {
 	t.Helper()
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !slices.Equal(p.told, events) {
-		t.Errorf("%s the page was told %q, want %q", when, p.told, events)
+	if !slices.Equal(p.events, events) {
+		t.Errorf("%s: the page got %q, want %q", when, p.events, events)
 	}
 }
 
-// TestAPasswordChangeIsBelievedAtTheSecondLook: between the commit of a new password and that of the new ticket, the session
-// in which it was changed looks like all the others that it has ended.
-func TestAPasswordChangeIsBelievedAtTheSecondLook(t *testing.T) {
+// TestAPasswordChangeClosesAPageAtTheSecondCheck: between the commit of a new password and that of the new ticket, the
+// session in which the password was changed looks ended, like all other sessions of the user.
+func TestAPasswordChangeClosesAPageAtTheSecondCheck(t *testing.T) {
 	for name, own := range map[string]bool{"the session that made it": true, "another": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -64,16 +65,16 @@ func TestAPasswordChangeIsBelievedAtTheSecondLook(t *testing.T) {
 				_, err = db.Accounts.Change(ctx, u.ID, func(u *account.User) error { u.Epoch, u.Password = "2", "after"; return nil })
 				must(t, err)
 				hub.Wake(u.ID)
-				p.demand(t, "right after the change")
+				p.want(t, "right after the change")
 				time.Sleep(200 * time.Millisecond)
 				if own {
 					renew(t, db.Sessions, u.ID)
 				}
 				time.Sleep(2 * time.Second)
 				if own {
-					p.demand(t, "with its new ticket")
+					p.want(t, "with its new ticket")
 				} else {
-					p.demand(t, "at the second look", "session.ended")
+					p.want(t, "at the second check", "session.ended")
 				}
 			})
 		})
