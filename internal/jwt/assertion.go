@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// assertion is what a gateway tells an application of a request. It is none of the kinds that are accepted here: whoever
-// got one can't come back with it.
+// assertion is a JWT by which the gateway identifies the user to an application. It isn't in kinds, so an application can't
+// use it as a credential here.
 var assertion = kind{typ: "cloakroom-assertion+jwt"}
 
-// SignAssertion returns a JWT of the type cloakroom-assertion+jwt with these claims: a JSON object with at least one member
-// and without iat and exp, which are added. No route of ours takes it for a credential.
+// SignAssertion returns a JWT of the type cloakroom-assertion+jwt that is valid for life. claims is a JSON object with at
+// least one member and without iat and exp, which SignAssertion adds. None of our routes accepts it as a credential.
 func (k *Keys) SignAssertion(ctx context.Context, claims []byte, life time.Duration) (string, error) {
 	now := time.Now()
 	signing, err := k.signer(ctx, now)

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -14,22 +15,22 @@ import (
 type Claims struct {
 	ID              string // the jti
 	User            string
-	Epoch           string // the account's at the sign-in; the token is dead unless it is the present one
+	Epoch           string // the account's epoch at the sign-in; the token is valid only while it is the present one
 	Family          string // the public ID of the family
 	AuthenticatedAt time.Time
 	ExpiresAt       time.Time
 }
 
-// Authenticate returns what an access token proves, if its family is alive. *[Refusal]; with [ErrEnded] it says all the same
-// whose the token was, and nothing else.
+// Authenticate returns what an access token proves, if its family hasn't ended. It fails with a *[Refusal]. With [ErrEnded] it
+// also returns claims, in which only User is set, for the log.
 //
-// It doesn't ask for the account: the caller must, and must compare its epoch with that of the claims.
+// It doesn't load the account. The caller must, and must compare its epoch with that of the claims.
 func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error) {
 	c, err := s.read(ctx, text, access)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.find(ctx, c, check)
+	r, err := s.find(ctx, c, view)
 	if err == ErrEnded {
 		return &Claims{User: c.User}, ErrEnded
 	}
@@ -42,8 +43,8 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error
 	}, nil
 }
 
-// Spend marks an access token as exchanged until it expires. [ErrSpent] if it was before: of any number at the same time
-// one succeeds.
+// Spend marks an access token as exchanged until it expires. It returns [ErrSpent] if the token is marked already. Of
+// concurrent calls exactly one succeeds.
 func (s *Service) Spend(ctx context.Context, c *Claims) error {
 	id := sha256.Sum256([]byte("\x00jwt jti\x00" + c.ID))
 	err := s.Store.Create(ctx, &token.Record{
@@ -59,17 +60,17 @@ func (s *Service) Spend(ctx context.Context, c *Claims) error {
 	return nil
 }
 
-// Verify reports whether a token is alive. Without an audience it must be an access or refresh token of ours; with one, a
-// token minted for it, which is alive while its session is. *[Refusal], [ErrNoAccount].
+// Verify returns nil if a token is valid. If audience is empty, that must be an access or refresh token of ours; otherwise a
+// token minted for the audience, which is valid as long as its session. It fails with a *[Refusal] or [ErrNoAccount].
 func (s *Service) Verify(ctx context.Context, text, audience string) error {
-	c, of, err := s.open(ctx, text, or(audience, s.Issuer))
+	c, of, err := s.open(ctx, text, cmp.Or(audience, s.Issuer))
 	if err != nil {
 		return err
 	}
 	if of == minted {
-		return s.sessionLives(ctx, c)
+		return s.checkSession(ctx, c)
 	}
-	r, err := s.live(ctx, c, check)
+	r, err := s.live(ctx, c, view)
 	if err != nil || of != refresh {
 		return err
 	}

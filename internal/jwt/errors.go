@@ -2,12 +2,12 @@ package jwt
 
 import "errors"
 
-// Refusal says what is wrong with a token, in the words of simplejwt.
+// Refusal is an error of a token that isn't valid. Its text is that of simplejwt.
 type Refusal struct{ text string }
 
 func (r *Refusal) Error() string { return r.text }
 
-// The refusals. None of them is an outage: what is wrong is the token.
+// The refusals. They mean that the token is wrong, never that the stores can't be read.
 var (
 	ErrInvalid   = &Refusal{"Token is invalid"}
 	ErrExpired   = &Refusal{"Token is expired"}
@@ -16,18 +16,17 @@ var (
 	ErrNoID      = &Refusal{"Token has no id"}
 	ErrNoExpiry  = &Refusal{"Token has no 'exp' claim"}
 	ErrNoUser    = &Refusal{"Token contained no recognizable user identification"}
-	// ErrEnded is the answer to a token whose family or session is over, and to a refresh token that was used before.
+	// ErrEnded means that the family or session of the token has ended, or that a refresh token was used before.
 	ErrEnded = &Refusal{"Token is blacklisted"}
 )
 
 var (
-	// ErrNoAccount says that the user of a token is gone or may not sign in.
+	// ErrNoAccount means that the user of a token was deleted or may not sign in.
 	ErrNoAccount = errors.New("no active account found for the token")
-	// ErrJustUsed says that another request has used the refresh token moments ago: its successor is with that one, and
-	// nothing has ended.
+	// ErrJustUsed means that another request used the refresh token moments ago and got the next pair. Nothing has ended.
 	ErrJustUsed = errors.New("the refresh token has just been used")
-	// ErrSpent says that the access token was exchanged for a session before.
+	// ErrSpent means that the access token was exchanged for a session before.
 	ErrSpent = errors.New("the token was exchanged before")
-	// ErrAudience says that nobody configured the audience.
-	ErrAudience = errors.New("no such audience")
+	// ErrAudience means that the audience isn't one of [Service.Audiences].
+	ErrAudience = errors.New("the audience isn't configured")
 )

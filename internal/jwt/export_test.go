@@ -1,8 +1,8 @@
 package jwt
 
-// The times that tests hold against the promises.
+// The limits that tests compare with the documentation.
 const (
-	Ahead       = ahead
-	ReloadAfter = reloadAfter
-	MaxLength   = maxLength
+	PublishAhead = publishAhead
+	ReloadAfter  = reloadAfter
+	MaxLength    = maxLength
 )

@@ -14,30 +14,30 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// Pair is what a sign-in and each refresh bring.
+// Pair is the result of a sign-in and of each refresh.
 type Pair struct {
 	Access  string
 	Refresh string
 }
 
-// SignIn describes who has just proved who they are.
+// SignIn describes a sign-in that has succeeded.
 type SignIn struct {
 	User    string
-	Epoch   string // the account's, read together with the proof
-	Address string // the client's
-	Agent   string // its User-Agent
+	Epoch   string // the account's epoch, read together with the credential that was checked
+	Address string // of the client
+	Agent   string // the User-Agent of the client
 }
 
-// family is a record and what it says.
+// family is the record of a family and its decoded data.
 type family struct {
 	*token.Record
 	state
 }
 
-// state is what a family's record keeps besides the columns: JSON. It holds no token, and nothing to make one with.
+// state is the JSON in the column data of a family's record. It holds no token, and nothing from which one could be made.
 type state struct {
-	Current string    `json:"current"`           // the jti of the refresh token that is to be used next
-	Retired []retired `json:"retired,omitempty"` // the latest ones before it, the oldest first
+	Current string    `json:"current"`           // the jti of the refresh token that is valid
+	Retired []retired `json:"retired,omitempty"` // the last few before it, the oldest first
 }
 
 type retired struct {
@@ -45,13 +45,14 @@ type retired struct {
 	At int64  `json:"at"` // milliseconds since 1970
 }
 
-// maxRetired bounds what a family remembers. Who refreshes more often within the grace period has no use for it.
+// maxRetired bounds state.Retired. A client that refreshes more often than this within the grace period loses the grace for
+// the oldest tokens.
 const maxRetired = 16
 
-// familyID is where the family of a sid is kept. No credential of any kind begins with a NUL, so none has this hash.
+// familyID returns the key of the family of a sid. No credential begins with a NUL, so none has this hash.
 func familyID(sid string) token.ID { return sha256.Sum256([]byte("\x00jwt family\x00" + sid)) }
 
-// Create starts a family for a user who has just signed in, and returns its first pair.
+// Create starts a family for a user who has just signed in, and returns its first pair. User and Epoch are required.
 func (s *Service) Create(ctx context.Context, in SignIn) (Pair, error) {
 	if in.User == "" || in.Epoch == "" {
 		return Pair{}, errors.New("jwt: Create needs User and Epoch")
@@ -73,7 +74,7 @@ func (s *Service) Create(ctx context.Context, in SignIn) (Pair, error) {
 	return pair, nil
 }
 
-// next moves f on to its next pair.
+// next returns the next pair of f, and changes f accordingly. It doesn't store f.
 func (s *Service) next(ctx context.Context, f *family, now time.Time) (Pair, error) {
 	if f.Current != "" {
 		f.Retired = append(f.Retired, retired{f.Current, now.UnixMilli()})
@@ -105,10 +106,10 @@ func (s *Service) justUsed(r retired, now time.Time) bool {
 	return now.UnixMilli()-r.At < s.grace().Milliseconds()
 }
 
-// Refresh uses up a refresh token and returns its successors. *[Refusal], [ErrNoAccount].
+// Refresh exchanges a refresh token for the next pair. It fails with a *[Refusal] or [ErrNoAccount].
 //
-// Of any number of uses at the same time one succeeds. The others, and any within the grace period, get [ErrJustUsed], and
-// nothing ends. A later one is a sign that two parties hold the token: it ends the family, and gets [ErrEnded].
+// Of concurrent uses of the token exactly one succeeds. The others, and any within the grace period, get [ErrJustUsed], and
+// nothing ends. A later use means that two parties hold the token: it ends the family and gets [ErrEnded].
 func (s *Service) Refresh(ctx context.Context, text string) (Pair, error) {
 	c, err := s.read(ctx, text, refresh)
 	if err != nil {
@@ -125,7 +126,7 @@ func (s *Service) Refresh(ctx context.Context, text string) (Pair, error) {
 	}
 }
 
-// refresh is Refresh, unless another request changes the family meanwhile: token.ErrConflict.
+// refresh tries Refresh once. It returns token.ErrConflict if another request has changed the family meanwhile.
 func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
 	r, err := s.live(ctx, c, token.Store.Load)
 	if err != nil {
@@ -156,7 +157,7 @@ func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
 	return pair, nil
 }
 
-// reused judges a refresh token that was used before.
+// reused returns the error for a refresh token that was used before, and ends the family if that was too long ago.
 func (s *Service) reused(ctx context.Context, f *family, id string, now time.Time) error {
 	for _, r := range f.Retired {
 		if r.ID == id && s.justUsed(r, now) {
@@ -166,11 +167,11 @@ func (s *Service) reused(ctx context.Context, f *family, id string, now time.Tim
 	if err := s.Store.Delete(ctx, f.ID); err != nil {
 		return fmt.Errorf("end family of tokens: %w", err)
 	}
-	s.record(ctx, audit.Token.Reuse, f.Record, "a refresh token was used again: its family is over")
+	s.record(ctx, audit.Token.Reuse, f.Record, "a refresh token was used again, so its family was ended")
 	return ErrEnded
 }
 
-// read opens a token of ours that must be of one kind.
+// read returns the claims of a token that was issued for us and is of the kind want.
 func (s *Service) read(ctx context.Context, text string, want kind) (*claims, error) {
 	c, of, err := s.open(ctx, text, s.Issuer)
 	if err != nil {
@@ -182,14 +183,15 @@ func (s *Service) read(ctx context.Context, text string, want kind) (*claims, er
 	return c, nil
 }
 
-// loader is token.Store.Load where the family is to be changed, and check where it is only looked at.
+// loader loads the record of a family: token.Store.Load if the caller will change the family, otherwise view.
 type loader func(s token.Store, ctx context.Context, id token.ID) (*token.Record, error)
 
-func check(s token.Store, ctx context.Context, id token.ID) (*token.Record, error) {
+// view may answer from the near cache.
+func view(s token.Store, ctx context.Context, id token.ID) (*token.Record, error) {
 	return token.View(ctx, s, id)
 }
 
-// find returns the family of a token. ErrEnded if there is none, or its end has come.
+// find returns the family of a token. It returns ErrEnded if there is none, or it has expired.
 func (s *Service) find(ctx context.Context, c *claims, load loader) (*token.Record, error) {
 	r, err := load(s.Store, ctx, familyID(c.Session))
 	if errors.Is(err, token.ErrNotFound) {
@@ -204,7 +206,7 @@ func (s *Service) find(ctx context.Context, c *claims, load loader) (*token.Reco
 	return r, nil
 }
 
-// decode returns what a family's record says.
+// decode returns the family of a record.
 func decode(r *token.Record) (*family, error) {
 	f := &family{Record: r}
 	if err := json.Unmarshal(r.Data, &f.state); err != nil {
@@ -213,7 +215,8 @@ func decode(r *token.Record) (*family, error) {
 	return f, nil
 }
 
-// live is find for a family whose account is still at its epoch. [ErrNoAccount] if there is none any more.
+// live returns the family of a token, like find, if the epoch of the account is still the family's. Otherwise it returns
+// ErrEnded, or [ErrNoAccount] if there is no account.
 func (s *Service) live(ctx context.Context, c *claims, load loader) (*token.Record, error) {
 	epoch, err := s.epoch(ctx, c.User)
 	if err != nil {
@@ -229,7 +232,7 @@ func (s *Service) live(ctx context.Context, c *claims, load loader) (*token.Reco
 	return r, nil
 }
 
-// epoch returns the user's present epoch. [ErrNoAccount].
+// epoch returns the user's present epoch, or [ErrNoAccount].
 func (s *Service) epoch(ctx context.Context, user string) (string, error) {
 	epoch, err := s.Accounts.Epoch(ctx, user)
 	if errors.Is(err, session.ErrNoAccount) {
@@ -241,7 +244,7 @@ func (s *Service) epoch(ctx context.Context, user string) (string, error) {
 	return epoch, nil
 }
 
-// Blacklist ends the family of a refresh token, also of one that was used before. *[Refusal].
+// Blacklist ends the family of a refresh token, which may have been used before. It fails with a *[Refusal].
 func (s *Service) Blacklist(ctx context.Context, text string) error {
 	c, err := s.read(ctx, text, refresh)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// TestOneOfManyParallelUsesSucceeds: 64 at the same time, on four nodes. The others are told so, nothing ends, and
-// the successor goes on to count.
+// TestOneOfManyParallelUsesSucceeds: of 64 uses at the same time, on four nodes, one succeeds. The others get ErrJustUsed,
+// nothing ends, and the next pair is valid.
 func TestOneOfManyParallelUsesSucceeds(t *testing.T) {
 	t.Attr("threat", "B6")
 	t.Attr("threat", "J05")
@@ -35,21 +35,21 @@ func TestOneOfManyParallelUsesSucceeds(t *testing.T) {
 			}
 		})
 		if got := tally(errs); !only(got, map[string]int{"<nil>": 1, jwt.ErrJustUsed.Error(): 63}) {
-			t.Fatal(got)
+			t.Fatalf("the results are %v, want one success and 63 of ErrJustUsed", got)
 		}
 		for what, text := range map[string]string{"access": next.Access, "refresh": next.Refresh} {
 			if err := w.Verify(t.Context(), text, ""); err != nil {
-				t.Errorf("%s: %v", what, err)
+				t.Errorf("the next %s token is refused: %v", what, err)
 			}
 		}
 		if len(w.families()) != 1 {
-			t.Fatalf("%d families", len(w.families()))
+			t.Fatalf("there are %d families, want 1", len(w.families()))
 		}
 		pair = next
 	}
 }
 
-// TestALateReuseEndsTheFamily, for whoever holds any token of it.
+// TestALateReuseEndsTheFamily: then no token of the family is valid.
 func TestALateReuseEndsTheFamily(t *testing.T) {
 	t.Attr("threat", "J05")
 	synctest.Test(t, func(t *testing.T) {
@@ -59,41 +59,41 @@ func TestALateReuseEndsTheFamily(t *testing.T) {
 		second := w.refresh(first)
 		time.Sleep(9*time.Second + 999*time.Millisecond)
 		if _, err := w.Refresh(t.Context(), first.Refresh); !errors.Is(err, jwt.ErrJustUsed) {
-			t.Fatalf("within the grace period: %v", err)
+			t.Fatalf("reuse within the grace period: %v, want ErrJustUsed", err)
 		}
 		if err := w.Verify(t.Context(), second.Refresh, ""); err != nil {
-			t.Fatalf("a re-use within the grace period has ended something: %v", err)
+			t.Fatalf("reuse within the grace period ended the family: %v", err)
 		}
 		time.Sleep(time.Millisecond)
 		if err := w.Verify(t.Context(), first.Refresh, ""); !errors.Is(err, jwt.ErrEnded) {
-			t.Errorf("verify of a used token: %v", err)
+			t.Errorf("Verify of a used token: %v, want ErrEnded", err)
 		}
 		if len(w.families()) != 2 {
-			t.Fatal("to look at a token has ended a family")
+			t.Fatal("Verify of a used token ended its family")
 		}
 		if _, err := w.Refresh(t.Context(), first.Refresh); !errors.Is(err, jwt.ErrEnded) {
-			t.Fatalf("after the grace period: %v", err)
+			t.Fatalf("reuse after the grace period: %v, want ErrEnded", err)
 		}
 		for what, text := range map[string]string{
 			"the first access token": first.Access, "the second": second.Access, "the first refresh token": first.Refresh, "the second one": second.Refresh,
 		} {
 			if err := w.Verify(t.Context(), text, ""); !errors.Is(err, jwt.ErrEnded) {
-				t.Errorf("%s: %v", what, err)
+				t.Errorf("%s: %v, want ErrEnded", what, err)
 			}
 		}
 		if _, err := w.Refresh(t.Context(), second.Refresh); !errors.Is(err, jwt.ErrEnded) {
-			t.Errorf("the thief, or the owner, goes on: %v", err)
+			t.Errorf("a refresh with the second token: %v, want ErrEnded", err)
 		}
 		w.refresh(other)
 		if !strings.Contains(w.log.String(), `"msg":"authn_token_reuse"`) {
-			t.Error("nothing was logged")
+			t.Error("the reuse wasn't logged")
 		}
-		w.quiet(first, second, other)
+		w.checkNoLeak(first, second, other)
 	})
 }
 
-// TestAChainOfTabsIsNoTheft: a tab that comes with the token before the last, moments later, ends nothing either.
-func TestAChainOfTabsIsNoTheft(t *testing.T) {
+// TestSeveralTabsAreNotATheft: within the grace period, the use of a token that is several refreshes old ends nothing.
+func TestSeveralTabsAreNotATheft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		first := w.signIn()
@@ -103,14 +103,14 @@ func TestAChainOfTabsIsNoTheft(t *testing.T) {
 			last = w.refresh(last)
 		}
 		if _, err := w.Refresh(t.Context(), first.Refresh); !errors.Is(err, jwt.ErrJustUsed) {
-			t.Errorf("five tokens ago: %v", err)
+			t.Errorf("a token that is five refreshes old: %v, want ErrJustUsed", err)
 		}
 		w.refresh(last)
 	})
 }
 
-// TestAReuseLongAgoEndsTheFamilyToo: of a token that the family no longer remembers.
-func TestAReuseLongAgoEndsTheFamilyToo(t *testing.T) {
+// TestReuseOfAForgottenTokenEndsTheFamilyToo: the record holds only the last few used tokens, and stays small.
+func TestReuseOfAForgottenTokenEndsTheFamilyToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		first := w.signIn()
@@ -120,26 +120,26 @@ func TestAReuseLongAgoEndsTheFamilyToo(t *testing.T) {
 			last = w.refresh(last)
 		}
 		if r := w.families()[0]; len(r.Data) > 300 {
-			t.Errorf("the record grows: %d bytes", len(r.Data))
+			t.Errorf("the record has %d bytes after 40 refreshes, want at most 300", len(r.Data))
 		}
 		if _, err := w.Refresh(t.Context(), first.Refresh); !errors.Is(err, jwt.ErrEnded) {
-			t.Error(err)
+			t.Errorf("reuse of the first token: %v, want ErrEnded", err)
 		}
 		if err := w.Verify(t.Context(), last.Access, ""); !errors.Is(err, jwt.ErrEnded) {
-			t.Error(err)
+			t.Errorf("the last access token after the reuse: %v, want ErrEnded", err)
 		}
-		// However often within the grace period, it remembers only so many.
+		// The record stays small for many refreshes within the grace period, too.
 		last = w.signIn()
 		for range 100 {
 			last = w.refresh(last)
 		}
 		if r := w.families()[0]; len(r.Data) > 2000 {
-			t.Errorf("the record grows: %d bytes", len(r.Data))
+			t.Errorf("the record has %d bytes after 100 quick refreshes, want at most 2000", len(r.Data))
 		}
 	})
 }
 
-// refresh returns the next pair, which must be there.
+// refresh returns the next pair, and fails the test if there is none.
 func (w *world) refresh(pair jwt.Pair) jwt.Pair {
 	w.t.Helper()
 	next, err := w.Refresh(w.t.Context(), pair.Refresh)
@@ -149,8 +149,8 @@ func (w *world) refresh(pair jwt.Pair) jwt.Pair {
 	return next
 }
 
-// quiet fails the test if the log or the store holds a token.
-func (w *world) quiet(pairs ...jwt.Pair) {
+// checkNoLeak fails the test if the log or the store holds a token.
+func (w *world) checkNoLeak(pairs ...jwt.Pair) {
 	w.t.Helper()
 	for _, p := range pairs {
 		for _, text := range []string{p.Access, p.Refresh} {
@@ -167,7 +167,6 @@ func (w *world) quiet(pairs ...jwt.Pair) {
 	}
 }
 
-// TestTokensExpireToTheSecond.
 func TestTokensExpireToTheSecond(t *testing.T) {
 	t.Attr("threat", "B13")
 	for what, row := range map[string]struct {
@@ -183,18 +182,17 @@ func TestTokensExpireToTheSecond(t *testing.T) {
 			text, audience := row.text(w)
 			time.Sleep(row.life - time.Second)
 			if err := w.Verify(t.Context(), text, audience); err != nil {
-				t.Errorf("%s, a second before: %v", what, err)
+				t.Errorf("%s, a second before its end: %v", what, err)
 			}
 			time.Sleep(time.Second)
 			if err := w.Verify(t.Context(), text, audience); !errors.Is(err, jwt.ErrExpired) {
-				t.Errorf("%s, at the end: %v", what, err)
+				t.Errorf("%s, at its end: %v, want ErrExpired", what, err)
 			}
 		})
 	}
 }
 
-// TestAFamilyEndsAfterThirtyDaysWhateverHappens.
-func TestAFamilyEndsAfterThirtyDaysWhateverHappens(t *testing.T) {
+func TestAFamilyEndsAfterThirtyDaysHoweverOftenItIsRefreshed(t *testing.T) {
 	t.Attr("threat", "T02")
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -207,7 +205,7 @@ func TestAFamilyEndsAfterThirtyDaysWhateverHappens(t *testing.T) {
 			time.Sleep(23 * time.Hour)
 			pair = w.refresh(pair)
 			if got := seconds(t, pair.Access, "auth_time"); got.Unix() != began.Unix() {
-				t.Fatalf("auth_time moved to %v", got)
+				t.Fatalf("a refresh changed auth_time to %v", got)
 			}
 		}
 		end := began.Add(30 * 24 * time.Hour).Unix()
@@ -215,18 +213,18 @@ func TestAFamilyEndsAfterThirtyDaysWhateverHappens(t *testing.T) {
 		pair = w.refresh(pair)
 		for what, text := range map[string]string{"access": pair.Access, "refresh": pair.Refresh} {
 			if got := seconds(t, text, "exp"); got.Unix() != end {
-				t.Errorf("%s: ends at %v", what, got)
+				t.Errorf("the %s token expires at %v, want %v", what, got, time.Unix(end, 0))
 			}
 		}
 		time.Sleep(2 * time.Second)
 		if _, err := w.Refresh(t.Context(), pair.Refresh); !errors.Is(err, jwt.ErrExpired) {
-			t.Error(err)
+			t.Errorf("a refresh after 30 days: %v, want ErrExpired", err)
 		}
 	})
 }
 
-// TestTokensDieWithWhatTheyWereMadeFrom: the epoch, the family, the account, the session.
-func TestTokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
+// TestTokensEndWithTheirSource: the epoch, the family, the account, and the session.
+func TestTokensEndWithTheirSource(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X03")
@@ -236,13 +234,13 @@ func TestTokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
 		want    error
 		refresh error
 	}{
-		"the family is over": {func(w *world, p jwt.Pair) error { return w.Blacklist(context.Background(), p.Refresh) }, jwt.ErrEnded, jwt.ErrEnded},
-		"all of the user's are over": {func(w *world, _ jwt.Pair) error {
+		"the family was ended": {func(w *world, p jwt.Pair) error { return w.Blacklist(context.Background(), p.Refresh) }, jwt.ErrEnded, jwt.ErrEnded},
+		"all families of the user were ended": {func(w *world, _ jwt.Pair) error {
 			_, err := w.db.Tokens.DeleteUser(context.Background(), "1", token.Refresh)
 			return err
 		}, jwt.ErrEnded, jwt.ErrEnded},
-		"the epoch moved":     {func(w *world, _ jwt.Pair) error { w.accounts["1"] = "second"; return nil }, jwt.ErrEnded, jwt.ErrEnded},
-		"the account is gone": {func(w *world, _ jwt.Pair) error { delete(w.accounts, "1"); return nil }, jwt.ErrNoAccount, jwt.ErrNoAccount},
+		"the epoch changed":       {func(w *world, _ jwt.Pair) error { w.accounts["1"] = "second"; return nil }, jwt.ErrEnded, jwt.ErrEnded},
+		"the account was deleted": {func(w *world, _ jwt.Pair) error { delete(w.accounts, "1"); return nil }, jwt.ErrNoAccount, jwt.ErrNoAccount},
 	} {
 		w := newWorld(t)
 		pair := w.signIn()
@@ -251,16 +249,16 @@ func TestTokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
 		}
 		for _, text := range []string{pair.Access, pair.Refresh} {
 			if err := w.Verify(t.Context(), text, ""); !errors.Is(err, row.want) {
-				t.Errorf("%s: verify: %v", what, err)
+				t.Errorf("%s: Verify returned %v, want %v", what, err, row.want)
 			}
 		}
 		if _, err := w.Refresh(t.Context(), pair.Refresh); !errors.Is(err, row.refresh) {
-			t.Errorf("%s: refresh: %v", what, err)
+			t.Errorf("%s: Refresh returned %v, want %v", what, err, row.refresh)
 		}
 	}
 	for what, end := range map[string]func(w *world) error{
-		"the session is over": func(w *world) error { _, err := w.sessions.RevokeAll(context.Background(), "1", nil); return err },
-		"the epoch moved":     func(w *world) error { w.accounts["1"] = "second"; return nil },
+		"the session was ended": func(w *world) error { _, err := w.sessions.RevokeAll(context.Background(), "1", nil); return err },
+		"the epoch changed":     func(w *world) error { w.accounts["1"] = "second"; return nil },
 		"the password changed, and the session stays": func(w *world) error {
 			all, err := w.db.Sessions.List(context.Background(), sessionsOf("1"))
 			if err != nil {
@@ -275,25 +273,24 @@ func TestTokensDieWithWhatTheyWereMadeFrom(t *testing.T) {
 		w := newWorld(t)
 		text := w.mint(w.session(), "reports")
 		if err := w.Verify(t.Context(), text, "reports"); err != nil {
-			t.Errorf("%s: before: %v", what, err)
+			t.Errorf("%s: Verify before it returned %v, want nil", what, err)
 		}
 		if err := end(w); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Verify(t.Context(), text, "reports"); !errors.Is(err, jwt.ErrEnded) {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: Verify returned %v, want ErrEnded", what, err)
 		}
 	}
 	w := newWorld(t)
 	text := w.mint(w.session(), "reports")
 	delete(w.accounts, "1")
 	if err := w.Verify(t.Context(), text, "reports"); !errors.Is(err, jwt.ErrNoAccount) {
-		t.Errorf("the account is gone: %v", err)
+		t.Errorf("the account was deleted: Verify returned %v, want ErrNoAccount", err)
 	}
 }
 
-// TestAuthenticateSaysWhatTheCallerMustCompare.
-func TestAuthenticateSaysWhatTheCallerMustCompare(t *testing.T) {
+func TestAuthenticateReturnsTheClaimsToCompare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		began := time.Now().Unix()
@@ -306,12 +303,12 @@ func TestAuthenticateSaysWhatTheCallerMustCompare(t *testing.T) {
 		}
 		if c.User != "1" || c.Epoch != "first" || c.Family != w.families()[0].PublicID || c.AuthenticatedAt.Unix() != began ||
 			c.ExpiresAt.Unix() != began+3900 || c.ID != claim(t, pair.Access, "jti") {
-			t.Errorf("%+v", c)
+			t.Errorf("the claims are %+v, want user 1, epoch first, auth_time %d and exp %d", c, began, began+3900)
 		}
 	})
 }
 
-// TestAnAccessTokenIsExchangedOnce, however many try at the same time, and whatever text it has.
+// TestAnAccessTokenIsExchangedOnce: of concurrent exchanges one succeeds, and the mark lasts as long as the token.
 func TestAnAccessTokenIsExchangedOnce(t *testing.T) {
 	w := newWorld(t)
 	pair := w.signIn()
@@ -322,24 +319,24 @@ func TestAnAccessTokenIsExchangedOnce(t *testing.T) {
 	errs := make([]error, 64)
 	atOnce(64, func(i int) { errs[i] = w.Spend(t.Context(), c) })
 	if got := tally(errs); !only(got, map[string]int{"<nil>": 1, jwt.ErrSpent.Error(): 63}) {
-		t.Error(got)
+		t.Errorf("the results are %v, want one success and 63 of ErrSpent", got)
 	}
 	marks, err := w.db.Tokens.List(t.Context(), token.Query{Kind: token.UsedJTI})
 	if err != nil || len(marks) != 1 || marks[0].Expires != c.ExpiresAt.Unix() {
-		t.Fatal(marks, err)
+		t.Fatalf("the marks are %v (%v), want one that expires with the token", marks, err)
 	}
 	if _, err := w.db.Tokens.DeleteExpired(t.Context(), c.ExpiresAt.Unix()-1, 10); err != nil || !errors.Is(w.Spend(t.Context(), c), jwt.ErrSpent) {
-		t.Error("the mark is gone before the token is")
+		t.Error("the mark was purged before the token expired")
 	}
 	if n, err := w.db.Tokens.DeleteExpired(t.Context(), c.ExpiresAt.Unix(), 10); err != nil || n != 1 {
 		t.Error("the mark outlives the token")
 	}
 	if err := w.Verify(t.Context(), pair.Access, ""); err != nil {
-		t.Errorf("the exchange has ended the token: %v", err)
+		t.Errorf("the exchange ended the token: %v", err)
 	}
 }
 
-// TestBlacklistEndsTheFamilyWithAUsedTokenToo: whoever signs out with an old copy means to sign out.
+// TestBlacklistEndsTheFamilyWithAUsedTokenToo: a client that signs out with an old token wants to sign out, too.
 func TestBlacklistEndsTheFamilyWithAUsedTokenToo(t *testing.T) {
 	w := newWorld(t)
 	first := w.signIn()
@@ -348,14 +345,14 @@ func TestBlacklistEndsTheFamilyWithAUsedTokenToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w.Blacklist(t.Context(), second.Refresh); !errors.Is(err, jwt.ErrEnded) {
-		t.Error(err)
+		t.Errorf("Blacklist of the second token: %v, want ErrEnded", err)
 	}
 	if len(w.families()) != 0 {
-		t.Error("the family is still there")
+		t.Error("the store still has the family")
 	}
 }
 
-// failing fails the n-th call.
+// failing is a store whose n-th call fails.
 type failing struct {
 	token.Store
 	n int
@@ -396,7 +393,7 @@ func (f *failing) Delete(ctx context.Context, id token.ID) error {
 	return f.Store.Delete(ctx, id)
 }
 
-// TestAnOutageIsNeitherARefusalNorAnEnd: each call to the store fails in turn.
+// TestAnOutageIsNeitherARefusalNorAnEnd makes each call to the store fail in turn.
 func TestAnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 	t.Attr("threat", "B4")
 	for what, do := range map[string]func(w *world, p jwt.Pair, used jwt.Pair) error{
@@ -404,7 +401,7 @@ func TestAnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 			return second(w.Create(w.t.Context(), jwt.SignIn{User: "1", Epoch: "first"}))
 		},
 		"refresh":      func(w *world, p, _ jwt.Pair) error { return second(w.Refresh(w.t.Context(), p.Refresh)) },
-		"a re-use":     func(w *world, _, u jwt.Pair) error { return second(w.Refresh(w.t.Context(), u.Refresh)) },
+		"reuse":        func(w *world, _, u jwt.Pair) error { return second(w.Refresh(w.t.Context(), u.Refresh)) },
 		"blacklist":    func(w *world, p, _ jwt.Pair) error { return w.Blacklist(w.t.Context(), p.Refresh) },
 		"verify":       func(w *world, p, _ jwt.Pair) error { return w.Verify(w.t.Context(), p.Access, "") },
 		"authenticate": func(w *world, p, _ jwt.Pair) error { _, err := w.Authenticate(w.t.Context(), p.Access); return err },
@@ -421,26 +418,26 @@ func TestAnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 			if errors.Is(err, errDown) {
 				failed++
 				if len(w.families()) != 1 {
-					t.Errorf("%s, call %d: %d families", what, n, len(w.families()))
+					t.Errorf("%s, failed call %d: there are %d families, want 1", what, n, len(w.families()))
 				}
-			} else if _, refused := errors.AsType[*jwt.Refusal](err); refused && what != "a re-use" {
-				t.Errorf("%s, call %d: %v", what, n, err)
+			} else if _, refused := errors.AsType[*jwt.Refusal](err); refused && what != "reuse" {
+				t.Errorf("%s, failed call %d: %v, want the error of the store", what, n, err)
 			}
 			w.Store = w.db.Tokens
 			if errors.Is(err, errDown) && w.Verify(t.Context(), pair.Refresh, "") != nil {
-				t.Errorf("%s, call %d: the token is dead", what, n)
+				t.Errorf("%s, failed call %d: the outage ended the token", what, n)
 			}
 		}
 		if failed == 0 {
-			t.Errorf("%s: nothing failed", what)
+			t.Errorf("%s: no call failed", what)
 		}
 	}
 }
 
 func second(_ jwt.Pair, err error) error { return err }
 
-// TestARotationThatRacesAnEndRevivesNothing: sign-outs and refreshes at the same time, many times over.
-func TestARotationThatRacesAnEndRevivesNothing(t *testing.T) {
+// TestARefreshDuringASignOutRevivesNothing runs sign-outs and refreshes at the same time, many times.
+func TestARefreshDuringASignOutRevivesNothing(t *testing.T) {
 	for range 200 {
 		w := newWorld(t)
 		pair := w.signIn()
@@ -460,7 +457,7 @@ func TestARotationThatRacesAnEndRevivesNothing(t *testing.T) {
 			}
 		})
 		if len(w.families()) != 0 {
-			t.Fatal("a family has come back")
+			t.Fatal("a refresh revived an ended family")
 		}
 	}
 }

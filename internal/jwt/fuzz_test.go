@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 )
 
-// FuzzToken: whatever the text, only one that we have signed ourselves counts, and only as what it is.
+// FuzzToken: only the texts that we signed are accepted, and each only as its own kind.
 func FuzzToken(f *testing.F) {
 	w := newWorld(f)
 	pair := w.signIn()
@@ -32,19 +32,19 @@ func FuzzToken(f *testing.F) {
 			"Verify for reports": {w.Verify(t.Context(), text, "reports"), text == minted},
 		} {
 			if (row.err == nil) != row.want && !expired(row.err) {
-				t.Errorf("%s of %q: %v", what, text, row.err)
+				t.Errorf("%s of %q returned %v; want acceptance: %v", what, text, row.err, row.want)
 			}
 			if _, ok := errors.AsType[*jwt.Refusal](row.err); row.err != nil && !ok {
-				t.Errorf("%s of %q is an outage: %v", what, text, row.err)
+				t.Errorf("%s of %q returned %v, want a Refusal", what, text, row.err)
 			}
 		}
 	})
 }
 
-// expired reports whether the tokens of a long run have come to their end.
+// expired reports whether the tokens have expired, as they do in a long run.
 func expired(err error) bool { return errors.Is(err, jwt.ErrExpired) }
 
-// FuzzClaims: whatever is signed with our own key, what counts says the same to the JOSE library, and names our user.
+// FuzzClaims: the JOSE library reads the same from every accepted token that is signed with our key.
 func FuzzClaims(f *testing.F) {
 	w := newWorld(f)
 	pair := w.signIn()
@@ -61,7 +61,7 @@ func FuzzClaims(f *testing.F) {
 		c, err := w.Authenticate(t.Context(), text)
 		if err != nil {
 			if _, ok := errors.AsType[*jwt.Refusal](err); !ok {
-				t.Fatalf("%q: %v", payload, err)
+				t.Fatalf("%q: %v, want a Refusal", payload, err)
 			}
 			return
 		}
@@ -74,7 +74,7 @@ func FuzzClaims(f *testing.F) {
 		}
 		var plain map[string]json.RawMessage
 		if json.Unmarshal([]byte(payload), &plain) != nil || len(plain) < 9 {
-			t.Fatalf("%q counts", payload)
+			t.Fatalf("%q is accepted, with too few claims", payload)
 		}
 	})
 }

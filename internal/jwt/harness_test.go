@@ -30,7 +30,7 @@ import (
 
 const publicURL = "https://app.example.com"
 
-// world is a Service on stores in memory.
+// world is a Service with stores in memory.
 type world struct {
 	*jwt.Service
 	t        testing.TB
@@ -41,7 +41,7 @@ type world struct {
 	log      *bytes.Buffer
 }
 
-// accounts are the present epochs of the users that there are.
+// accounts maps the existing users to their present epochs.
 type accounts map[string]string
 
 func (a accounts) Epoch(_ context.Context, user string) (string, error) {
@@ -102,7 +102,7 @@ func (w *world) mint(s *session.Session, audience string) string {
 	return text
 }
 
-// families returns what is stored of them.
+// families returns the stored families.
 func (w *world) families() []*token.Record {
 	w.t.Helper()
 	all, err := w.db.Tokens.List(w.t.Context(), token.Query{Kind: token.Refresh})
@@ -112,7 +112,7 @@ func (w *world) families() []*token.Record {
 	return all
 }
 
-// signer is a key of the store, opened as whoever knows the server secret can.
+// signer is a key of the store, opened with the server secret.
 type signer struct {
 	Algorithm string `json:"alg"`
 	Made      int64  `json:"made"`
@@ -174,7 +174,7 @@ func published(t testing.TB, s *jwt.Service) []map[string]string {
 	return set.Keys
 }
 
-// sign puts a signature under a header and a payload, whatever they say.
+// sign returns a token of any header and payload.
 func (k signer) sign(t testing.TB, header, payload string) string {
 	t.Helper()
 	signed := encode([]byte(header)) + "." + encode([]byte(payload))
@@ -194,13 +194,13 @@ func (k signer) signature(t testing.TB, signed string) []byte {
 		}
 		return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
 	}
-	t.Fatalf("a key of type %T", k.key)
+	t.Fatalf("unexpected key of type %T", k.key)
 	return nil
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// part returns what a part of a token says.
+// part returns the decoded n-th part of a token.
 func part(t testing.TB, text string, n int) string {
 	t.Helper()
 	plain, err := base64.RawURLEncoding.Strict().DecodeString(strings.Split(text, ".")[n])
@@ -240,7 +240,7 @@ func atOnce(n int, f func(int)) {
 	done.Wait()
 }
 
-// tally counts how often each error came up.
+// tally counts how often each error occurs.
 func tally(errs []error) map[string]int {
 	counts := map[string]int{}
 	for _, err := range errs {
@@ -249,6 +249,7 @@ func tally(errs []error) map[string]int {
 	return counts
 }
 
+// only reports whether the counts are exactly those wanted.
 func only(counts map[string]int, want map[string]int) bool {
 	if len(counts) != len(want) {
 		return false

@@ -16,27 +16,27 @@ import (
 	jose "github.com/golang-jwt/jwt/v5"
 )
 
-// The algorithms that a signing key can be made for.
+// The algorithms for which a signing key can be generated.
 const (
 	EdDSA = "EdDSA" // Ed25519, RFC 8037
 	ES256 = "ES256" // ECDSA on P-256 with SHA-256, RFC 7518 section 3.4
 )
 
-// signatureSize is that of both algorithms, in bytes.
+// signatureSize is the size of a signature of either algorithm, in bytes.
 const signatureSize = 64
 
-// key is a signing key. It is good for its algorithm alone.
+// key is a signing key. It is used with one algorithm only.
 type key struct {
-	number  int   // counts from 1; a later key has a higher one
-	made    int64 // seconds since 1970
-	alone   bool  // none from before it counts any more
-	id      string
-	method  jose.SigningMethod
-	private crypto.Signer
-	public  webKey
+	number      int   // counts from 1; a later key has a higher number
+	made        int64 // seconds since 1970
+	revokesPast bool  // whether no earlier key is accepted any more
+	id          string
+	method      jose.SigningMethod
+	private     crypto.Signer
+	public      webKey
 }
 
-// storedKey is a key as it is sealed: JSON.
+// storedKey is the JSON of a key, which is sealed in the store.
 type storedKey struct {
 	Algorithm string `json:"alg"`
 	Made      int64  `json:"made"`
@@ -56,19 +56,19 @@ func generate(algorithm string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("no such algorithm %q: want %s or %s", algorithm, EdDSA, ES256)
 }
 
-func encodeKey(algorithm string, made int64, alone bool) ([]byte, error) {
+func encodeKey(algorithm string, made int64, revokesPast bool) ([]byte, error) {
 	private, err := generate(algorithm)
 	if err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
+		return nil, fmt.Errorf("generate signing key: %w", err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("encode signing key: %w", err)
 	}
-	return json.Marshal(storedKey{Algorithm: algorithm, Made: made, Alone: alone, Private: der})
+	return json.Marshal(storedKey{Algorithm: algorithm, Made: made, Alone: revokesPast, Private: der})
 }
 
-// decodeKey's errors show nothing of the key.
+// decodeKey returns the key of a storedKey in JSON. Its errors reveal nothing of the key.
 func decodeKey(number int, plain []byte) (*key, error) {
 	var stored storedKey
 	if json.Unmarshal(plain, &stored) != nil {
@@ -78,7 +78,7 @@ func decodeKey(number int, plain []byte) (*key, error) {
 	if err != nil {
 		return nil, errors.New("not a private key in PKCS #8")
 	}
-	k := &key{number: number, made: stored.Made, alone: stored.Alone}
+	k := &key{number: number, made: stored.Made, revokesPast: stored.Alone}
 	switch private := private.(type) {
 	case ed25519.PrivateKey:
 		k.method, k.private = jose.SigningMethodEdDSA, private
@@ -125,8 +125,8 @@ func ec(public *ecdsa.PublicKey) (webKey, error) {
 	return webKey{Type: "EC", Curve: "P-256", X: encode(x), Y: encode(y)}, nil
 }
 
-// thumbprint names the key, RFC 7638: the hash of its required members in the order of their names, without blanks. They
-// are the first ones of the type.
+// thumbprint returns the name of the key (RFC 7638): the hash of its required members in alphabetical order, without blanks.
+// Those are the first fields of webKey.
 func (k webKey) thumbprint() string {
 	text, err := json.Marshal(webKey{Curve: k.Curve, Type: k.Type, X: k.X, Y: k.Y})
 	if err != nil {

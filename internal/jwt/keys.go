@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,42 +10,42 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/sealed"
-
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
-// namePrefix and a number name a signing key among the sealed secrets. Numbers are only added, never written over, so
-// that two processes that make a key at the same time end with one.
+// namePrefix begins the name of a signing key among the sealed secrets; a number ends it. A key is never overwritten, so two
+// processes that add a key at the same time end up with the same one.
 const namePrefix = "jwt "
 
-// lookAgain bounds how often a token with a header that nobody knows makes us read the keys again.
-const lookAgain = 5 * time.Second
+// reloadUnknownAfter limits how often tokens with an unknown header make us load the keys.
+const reloadUnknownAfter = 5 * time.Second
 
-// Keys are the signing keys, kept in a store under the server secret. The first is made when a token is to be signed and
-// there is none. Set the fields before first use; it is then safe for concurrent use.
+// Keys are the signing keys. The store keeps them sealed with the server secret. The first key is generated when a token is
+// signed and there is none. Ring and Store are required. Set the fields before first use; Keys are then safe for concurrent
+// use.
 type Keys struct {
 	Ring      *keyring.Ring
 	Store     sealed.Store
-	Algorithm string // of the first key; "": EdDSA
+	Algorithm string // of the first key: EdDSA (the default) or ES256
 
 	mu     sync.Mutex
 	set    *keySet
 	loaded time.Time
 }
 
-// Rotation says how keys are changed.
+// Rotation describes a change of the signing key.
 type Rotation struct {
-	Algorithm string // of the new key, [EdDSA] or [ES256]; "": that of the latest one
-	Drop      bool   // refuse what was signed with those before, as after a leak
+	Algorithm string // of the new key, [EdDSA] or [ES256]; "": the algorithm of the latest key
+	Drop      bool   // refuse tokens that earlier keys signed, as after a leak
 }
 
-// Rotate adds a key. It is published at once and signs some minutes later, when all who verify know it; the one before is
-// accepted until the last token that it signed is over. With Drop the new one signs at once, and no other is accepted any
-// more, on other nodes within a minute.
+// Rotate adds a key. The key is published at once and signs some minutes later, when every verifier has it. The key before it
+// is accepted until the last token that it signed has expired. With Drop the new key signs at once, and no earlier key is
+// accepted any more; other nodes follow within a minute.
 //
-// Where there is no key nothing is done, unless an algorithm is asked for: the first is made when it is needed. A rotation
-// by somebody else at the same moment counts for this one.
+// If there is no key yet and no algorithm is given, Rotate does nothing, since the first key is generated on demand. Of
+// concurrent rotations one takes effect.
 func (k *Keys) Rotate(ctx context.Context, r Rotation) error {
 	set, err := k.load(ctx)
 	if err != nil {
@@ -57,11 +58,11 @@ func (k *Keys) Rotate(ctx context.Context, r Rotation) error {
 		return k.add(ctx, 1, r, time.Now().Unix())
 	}
 	latest := set.keys[len(set.keys)-1]
-	r.Algorithm = or(r.Algorithm, latest.method.Alg())
+	r.Algorithm = cmp.Or(r.Algorithm, latest.method.Alg())
 	return k.add(ctx, latest.number+1, r, max(latest.made, time.Now().Unix()))
 }
 
-// add makes a key, unless there is one with the number.
+// add generates and stores a key, unless there is one with the number.
 func (k *Keys) add(ctx context.Context, number int, r Rotation, made int64) error {
 	plain, err := encodeKey(r.Algorithm, made, r.Drop)
 	if err != nil {
@@ -76,14 +77,14 @@ func (k *Keys) add(ctx context.Context, number int, r Rotation, made int64) erro
 
 func keyName(number int) string { return fmt.Sprintf("%s%06d", namePrefix, number) }
 
-// signer returns the key to sign with, and makes the first one.
+// signer returns the key to sign with. It generates the first key.
 func (k *Keys) signer(ctx context.Context, now time.Time) (*key, error) {
 	set, err := k.recent(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(set.keys) == 0 {
-		if err := k.add(ctx, 1, Rotation{Algorithm: or(k.Algorithm, EdDSA)}, now.Unix()); err != nil {
+		if err := k.add(ctx, 1, Rotation{Algorithm: cmp.Or(k.Algorithm, EdDSA)}, now.Unix()); err != nil {
 			return nil, err
 		}
 		if set, err = k.recent(ctx); err != nil {
@@ -93,27 +94,28 @@ func (k *Keys) signer(ctx context.Context, now time.Time) (*key, error) {
 	return set.signer(now.Unix()), nil
 }
 
-// find returns the key and the kind that the first part of a token names; nil if it names none that is accepted.
-func (k *Keys) find(ctx context.Context, text string, now time.Time, longest time.Duration) (*key, kind, error) {
+// find returns the key and the kind for the encoded header of a token. The key is nil if the header isn't one of ours, or its
+// key isn't accepted any more.
+func (k *Keys) find(ctx context.Context, encoded string, now time.Time, longest time.Duration) (*key, kind, error) {
 	set, err := k.recent(ctx)
 	if err != nil {
 		return nil, kind{}, err
 	}
-	h, known := set.headers[text]
+	h, known := set.headers[encoded]
 	if !known {
-		// Perhaps another node has made the key since the last look.
-		if set, err = k.within(ctx, lookAgain); err != nil {
+		// Another node may have added the key since we loaded them.
+		if set, err = k.within(ctx, reloadUnknownAfter); err != nil {
 			return nil, kind{}, err
 		}
-		h, known = set.headers[text]
+		h, known = set.headers[encoded]
 	}
-	if !known || set.over(h.place, now.Unix(), int64(longest/time.Second)) {
+	if !known || set.retired(h.index, now.Unix(), int64(longest/time.Second)) {
 		return nil, kind{}, nil
 	}
-	return set.keys[h.place], h.kind, nil
+	return set.keys[h.index], h.kind, nil
 }
 
-// public returns the keys that are accepted now or soon, as RFC 7517 writes a set.
+// public returns the JWK Set (RFC 7517) of the keys that are accepted now or will be soon, and their number.
 func (k *Keys) public(ctx context.Context, now time.Time, longest time.Duration) ([]byte, int, error) {
 	set, err := k.recent(ctx)
 	if err != nil {
@@ -126,8 +128,8 @@ func (k *Keys) public(ctx context.Context, now time.Time, longest time.Duration)
 
 func (k *Keys) recent(ctx context.Context) (*keySet, error) { return k.within(ctx, reloadAfter) }
 
-// within returns the keys as of the given time ago or less. While the store can't be read, those known before will do:
-// keys are added long before they matter.
+// within returns the keys as they were at most age ago. While the store can't be read, it returns the keys loaded last: a new
+// key is stored long before it signs.
 func (k *Keys) within(ctx context.Context, age time.Duration) (*keySet, error) {
 	k.mu.Lock()
 	set, loaded := k.set, k.loaded
@@ -135,22 +137,22 @@ func (k *Keys) within(ctx context.Context, age time.Duration) (*keySet, error) {
 	if set != nil && time.Since(loaded) < age {
 		return set, nil
 	}
-	fresh, err := k.load(ctx)
+	loadedNow, err := k.load(ctx)
 	if err != nil && set != nil && len(set.keys) > 0 {
 		return set, nil
 	}
-	return fresh, err
+	return loadedNow, err
 }
 
-// load reads the keys.
+// load loads the keys from the store.
 func (k *Keys) load(ctx context.Context) (*keySet, error) {
 	began := time.Now()
 	sealed, err := k.Store.Sealed(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read signing keys: %w", err)
+		return nil, fmt.Errorf("load signing keys: %w", err)
 	}
 	var keys []*key
-	for _, s := range sealed { // in the order of the names, which is that of the numbers
+	for _, s := range sealed { // ordered by name, and so by number
 		number, ok := keyNumber(s.Name)
 		if !ok {
 			continue
@@ -168,7 +170,7 @@ func (k *Keys) load(ctx context.Context) (*keySet, error) {
 	return k.keep(newKeySet(keys), began), nil
 }
 
-// keep makes set the known one, unless a later look has been faster.
+// keep stores set in k, unless k has a later one, and returns the set that k has.
 func (k *Keys) keep(set *keySet, began time.Time) *keySet {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -10,10 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/sealed"
-
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 func kids(published []map[string]string) []string {
@@ -39,31 +38,31 @@ func TestThereIsNoKeyUntilOneIsNeeded(t *testing.T) {
 	w := newWorld(t)
 	text, keep, err := w.PublicKeys(t.Context())
 	if err != nil || string(text) != `{"keys":[]}` || keep != 0 {
-		t.Errorf("%s %v %v", text, keep, err)
+		t.Errorf("PublicKeys returned %s, %v, %v; want no key, and 0", text, keep, err)
 	}
 	if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, jwt.ErrInvalid) {
-		t.Error(err)
+		t.Errorf("Verify returned %v, want ErrInvalid", err)
 	}
 	if all, err := w.db.Sealed.Sealed(t.Context()); err != nil || len(all) != 0 {
-		t.Errorf("%d keys, %v", len(all), err)
+		t.Errorf("the store has %d keys (%v), want none", len(all), err)
 	}
 	w.signIn()
 	if _, keep, err := w.PublicKeys(t.Context()); err != nil || keep != jwt.PublicFor {
-		t.Errorf("%v %v", keep, err)
+		t.Errorf("after a sign-in PublicKeys returned %v, %v; want %v", keep, err, jwt.PublicFor)
 	}
 }
 
-// TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver, on two nodes that hear nothing of each other.
-func TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver(t *testing.T) {
+// TestAKeyIsPublishedBeforeItSignsAndAcceptedUntilItsLastTokenExpires, on two nodes that share only the store.
+func TestAKeyIsPublishedBeforeItSignsAndAcceptedUntilItsLastTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		other := w.node()
 		first := w.signedBy(w.Service)
 		if got := w.signedBy(other); got != first {
-			t.Fatal("two first keys")
+			t.Fatal("the two nodes sign with different first keys")
 		}
 		time.Sleep(time.Hour)
 		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: jwt.ES256}); err != nil {
@@ -71,25 +70,25 @@ func TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver(t *testing.T
 		}
 		made := time.Now()
 		if ids := kids(w.published()); len(ids) != 2 || ids[0] != first {
-			t.Fatalf("published: %v", ids)
+			t.Fatalf("published after the rotation: %v, want two keys", ids)
 		}
 		second := kids(w.published())[1]
 		time.Sleep(jwt.ReloadAfter)
 		if ids := kids(published(t, other)); !slices.Equal(ids, []string{first, second}) {
 			t.Errorf("the other node publishes %v", ids)
 		}
-		if jwt.Ahead <= jwt.ReloadAfter+jwt.PublicFor {
-			t.Error("a key signs before everybody can know it")
+		if jwt.PublishAhead <= jwt.ReloadAfter+jwt.PublicFor {
+			t.Error("a key signs before every verifier can have it")
 		}
 		until := func(d time.Duration) { time.Sleep(time.Until(made.Add(d))) }
-		until(jwt.Ahead - time.Second)
+		until(jwt.PublishAhead - time.Second)
 		for _, node := range []*jwt.Service{w.Service, other} {
 			if got := w.signedBy(node); got != first {
 				t.Error("the new key signs too early")
 			}
 		}
 		last := w.signIn()
-		until(jwt.Ahead)
+		until(jwt.PublishAhead)
 		for _, node := range []*jwt.Service{w.Service, other} {
 			if got := w.signedBy(node); got != second {
 				t.Error("the new key doesn't sign")
@@ -103,33 +102,33 @@ func TestAKeyIsKnownBeforeItSignsAndAcceptedUntilItsLastTokenIsOver(t *testing.T
 				}
 			}
 		}
-		until(jwt.Ahead + 24*time.Hour - 2*time.Second)
+		until(jwt.PublishAhead + 24*time.Hour - 2*time.Second)
 		if err := w.Verify(t.Context(), last.Refresh, ""); err != nil {
-			t.Errorf("the last token of the old key: %v", err)
+			t.Errorf("the last token of the old key is refused before its end: %v", err)
 		}
 		if ids := kids(w.published()); len(ids) != 2 {
-			t.Errorf("published: %v", ids)
+			t.Errorf("published before the end of the old key: %v, want two keys", ids)
 		}
-		until(jwt.Ahead + 24*time.Hour)
+		until(jwt.PublishAhead + 24*time.Hour)
 		if ids := kids(w.published()); !slices.Equal(ids, []string{second}) {
-			t.Errorf("published: %v", ids)
+			t.Errorf("published after the end of the old key: %v, want only %v", ids, second)
 		}
-		// Whoever has the old key now can sign what they want.
+		// Tokens that are signed with the old key from now on are refused.
 		key := w.oldest()
 		now := time.Now().Unix()
 		payload := strings.NewReplacer(fmt.Sprint(int64(claim(t, last.Access, "exp").(float64))), fmt.Sprint(now+60)).Replace(part(t, last.Access, 1))
-		w.refused("signed with a key that is over", key.sign(t, part(t, last.Access, 0), payload), jwt.ErrInvalid)
+		w.refused("signed with a retired key", key.sign(t, part(t, last.Access, 0), payload), jwt.ErrInvalid)
 	})
 }
 
-// TestAfterALeakTheOldKeysCanBeDropped: at once where it is done, within a minute elsewhere, and for good.
+// TestAfterALeakTheOldKeysCanBeDropped: at once on the node that drops them, within a minute on others, and for good.
 func TestAfterALeakTheOldKeysCanBeDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		other := w.node()
 		pair := w.signIn()
 		time.Sleep(time.Hour)
-		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil { // which has not begun to sign
+		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil { // its key doesn't sign yet
 			t.Fatal(err)
 		}
 		pair = w.refresh(pair)
@@ -144,22 +143,22 @@ func TestAfterALeakTheOldKeysCanBeDropped(t *testing.T) {
 		fresh := w.signIn()
 		keys := w.published()
 		if len(keys) != 1 || w.signedBy(w.Service) != keys[0]["kid"] {
-			t.Errorf("published: %v", keys)
+			t.Errorf("published after the drop: %v, want only the key that signs", keys)
 		}
 		time.Sleep(jwt.ReloadAfter)
 		if err := other.Verify(t.Context(), pair.Refresh, ""); !errors.Is(err, jwt.ErrInvalid) {
-			t.Errorf("another node, a minute later: %v", err)
+			t.Errorf("another node accepts a dropped key a minute later: %v", err)
 		}
-		for _, d := range []time.Duration{0, jwt.Ahead, 12 * time.Hour} {
+		for _, d := range []time.Duration{0, jwt.PublishAhead, 12 * time.Hour} {
 			time.Sleep(d)
 			if err := other.Verify(t.Context(), fresh.Refresh, ""); err != nil || w.signedBy(other) != keys[0]["kid"] {
-				t.Errorf("the new key, %v later: %v", d, err)
+				t.Errorf("another node doesn't use the new key %v later: %v", d, err)
 			}
 		}
 	})
 }
 
-// oldest returns the first key that there was, published or not.
+// oldest returns the first key in the store, published or not.
 func (w *world) oldest() signer {
 	secrets, err := w.db.Sealed.Sealed(w.t.Context())
 	if err != nil {
@@ -180,20 +179,20 @@ func TestRotationKeepsTheAlgorithmUnlessAsked(t *testing.T) {
 		}
 		all := w.published()
 		if got := all[len(all)-1]["alg"]; got != row.want {
-			t.Errorf("asked for %q: %s, want %s", row.ask, got, row.want)
+			t.Errorf("a rotation to %q made a key for %s, want %s", row.ask, got, row.want)
 		}
 	}
 	for _, bad := range []string{"none", "HS256", "RS256", "eddsa"} {
 		if err := w.Keys.Rotate(t.Context(), jwt.Rotation{Algorithm: bad}); err == nil || !strings.Contains(err.Error(), bad) {
-			t.Errorf("%s: %v", bad, err)
+			t.Errorf("a rotation to %s: %v, want an error that names it", bad, err)
 		}
 	}
 	if n := len(w.published()); n != 5 {
-		t.Errorf("%d keys", n)
+		t.Errorf("there are %d keys, want 5", n)
 	}
 }
 
-// TestNodesThatStartAtOnceMakeOneKey, and so do rotations at the same moment.
+// TestNodesThatStartAtOnceMakeOneKey: and concurrent rotations end without an error.
 func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
 	w := newWorld(t)
 	nodes := make([]*jwt.Service, 8)
@@ -211,12 +210,12 @@ func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
 	for _, node := range nodes {
 		for _, text := range texts {
 			if err := node.Verify(t.Context(), text, ""); err != nil {
-				t.Error(err)
+				t.Errorf("a node refuses the token of another: %v", err)
 			}
 		}
 	}
 	if n := len(w.published()); n != 1 {
-		t.Errorf("%d keys", n)
+		t.Errorf("there are %d keys, want 1", n)
 	}
 	atOnce(len(nodes), func(i int) {
 		if err := nodes[i].Keys.Rotate(t.Context(), jwt.Rotation{}); err != nil {
@@ -224,27 +223,27 @@ func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
 		}
 	})
 	if all, err := w.db.Sealed.Sealed(t.Context()); err != nil || len(all) < 2 || len(all) > len(nodes)+1 {
-		t.Errorf("%d keys, %v", len(all), err)
+		t.Errorf("there are %d keys (%v), want 2 to %d", len(all), err, len(nodes)+1)
 	}
 }
 
-// TestAKeyThatAnotherNodeHasJustMadeIsFound: the first one signs at once, so a node that knew of none looks again soon.
+// TestAKeyThatAnotherNodeHasJustMadeIsFound: the first key signs at once, so a node that had none loads the keys again soon.
 func TestAKeyThatAnotherNodeHasJustMadeIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		other := w.node()
 		if keys := published(t, other); len(keys) != 0 {
-			t.Fatal(keys)
+			t.Fatalf("published before the first sign-in: %v", keys)
 		}
 		pair := w.signIn()
 		time.Sleep(5 * time.Second)
 		if err := other.Verify(t.Context(), pair.Access, ""); err != nil {
-			t.Error(err)
+			t.Errorf("the other node refuses the token: %v", err)
 		}
 	})
 }
 
-// counted counts the reads of the keys, and fails them while down.
+// counted is a store that counts the reads of the keys, and fails them while down is set.
 type counted struct {
 	sealed.Store
 	reads int
@@ -261,7 +260,7 @@ func (c *counted) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	return c.Store.Sealed(ctx)
 }
 
-// TestStrangersCantMakeUsReadTheKeysAllTheTime: whatever they put into the header.
+// TestStrangersCantMakeUsReadTheKeysAllTheTime sends many tokens with unknown headers.
 func TestStrangersCantMakeUsReadTheKeysAllTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -278,12 +277,13 @@ func TestStrangersCantMakeUsReadTheKeysAllTheTime(t *testing.T) {
 			}
 		}
 		if store.reads > 3 {
-			t.Errorf("%d reads in ten seconds", store.reads)
+			t.Errorf("the keys were read %d times in ten seconds, want at most 3", store.reads)
 		}
 	})
 }
 
-// TestAnOutageOfTheKeysIsNoRefusal: what is known goes on to count, and what isn't is an outage.
+// TestAnOutageOfTheKeysIsNoRefusal: a node goes on with the keys that it has, and returns the error of the store if it has
+// none.
 func TestAnOutageOfTheKeysIsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -293,42 +293,42 @@ func TestAnOutageOfTheKeysIsNoRefusal(t *testing.T) {
 		store.down = true
 		time.Sleep(2 * time.Minute)
 		if err := w.Verify(t.Context(), pair.Access, ""); err != nil {
-			t.Errorf("a known key: %v", err)
+			t.Errorf("a node that has the key refuses the token: %v", err)
 		}
 		cold := w.node()
 		cold.Keys.Store = store
 		if _, err := cold.Authenticate(t.Context(), pair.Access); !errors.Is(err, errDown) {
-			t.Errorf("a cold node: %v", err)
+			t.Errorf("Authenticate on a node without keys: %v, want errDown", err)
 		}
 		if _, err := cold.Create(t.Context(), jwt.SignIn{User: "1", Epoch: "first"}); !errors.Is(err, errDown) {
-			t.Errorf("a cold node signs: %v", err)
+			t.Errorf("Create on a node without keys: %v, want errDown", err)
 		}
 		if _, _, err := cold.PublicKeys(t.Context()); !errors.Is(err, errDown) {
-			t.Errorf("a cold node publishes: %v", err)
+			t.Errorf("PublicKeys on a node without keys: %v, want errDown", err)
 		}
 		store.down = false
 		if err := cold.Verify(t.Context(), pair.Access, ""); err != nil {
-			t.Errorf("afterwards: %v", err)
+			t.Errorf("Verify after the outage: %v", err)
 		}
 	})
 }
 
-// TestSigningKeysAreSealed: the database alone signs nothing.
+// TestSigningKeysAreSealed: the database without the server secret can't sign.
 func TestSigningKeysAreSealed(t *testing.T) {
 	w := newWorld(t)
 	w.signIn()
 	secrets, err := w.db.Sealed.Sealed(t.Context())
 	if err != nil || len(secrets) != 1 || secrets[0].Name != "jwt 000001" {
-		t.Fatal(secrets, err)
+		t.Fatalf("the sealed secrets are %v (%v), want the first key", secrets, err)
 	}
 	if strings.Contains(string(secrets[0].Box), "pkcs8") {
-		t.Error("the key lies open")
+		t.Error("the key is stored in plain text")
 	}
 	moved := sealed.Secret{Name: "jwt 000002", Box: secrets[0].Box}
 	if _, err := w.db.Sealed.AddSealed(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.node().Verify(t.Context(), "eyJ.eyJ."+strings.Repeat("A", 86), ""); !errors.Is(err, keyring.ErrWrongSecret) {
-		t.Errorf("a key under another name: %v", err)
+		t.Errorf("a key moved to another name: %v, want ErrWrongSecret", err)
 	}
 }

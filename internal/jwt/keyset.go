@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// The life of a key. Which key signs and which are accepted follows from when they were made and the clock alone, so all
-// nodes that know the same keys agree without a word.
+// The life of a key. Which key signs and which are accepted depends only on when they were made and on the clock, so nodes
+// with the same keys agree without exchanging messages.
 const (
-	// ahead is how long a key is published before it signs, so that each node and each service that checks minted tokens
-	// knows it by then: longer than reloadAfter and PublicFor together.
-	ahead = 10 * time.Minute
-	// reloadAfter is how old a node's knowledge of the keys may be.
+	// publishAhead is how long a key is published before it signs. It is longer than reloadAfter and PublicFor together, so
+	// that each node and each service that verifies minted tokens has the key by then.
+	publishAhead = 10 * time.Minute
+	// reloadAfter is how old a node's copy of the keys may be.
 	reloadAfter = time.Minute
 	// PublicFor is how long a service may keep what [Service.PublicKeys] returned.
 	PublicFor = 5 * time.Minute
 )
 
-// keySet is the keys at a moment, the oldest first. It never changes.
+// keySet is the keys as they were at one moment, the oldest first. It is immutable.
 type keySet struct {
 	keys    []*key
-	headers map[string]header // what tokens may begin with
+	headers map[string]header // by the encoded header, which is the first part of a token
 }
 
-// header is what the first part of a token means.
+// header is the meaning of an encoded header.
 type header struct {
-	place int // of the key in the set
+	index int // of the key in the set
 	kind  kind
 }
 
@@ -41,7 +41,7 @@ func newKeySet(keys []*key) *keySet {
 	return s
 }
 
-// header returns the first part of the tokens of a kind that k signs.
+// header returns the encoded header of the tokens of a kind that k signs.
 func (k *key) header(of kind) string {
 	text, err := json.Marshal(struct {
 		Algorithm string `json:"alg"`
@@ -54,19 +54,19 @@ func (k *key) header(of kind) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// begins returns when the key at a place begins to sign. One that nobody could have known before, the first, or that has
-// no other beside it, begins at once.
-func (s *keySet) begins(place int) int64 {
-	if place == 0 || s.keys[place].alone {
-		return s.keys[place].made
+// signsFrom returns when the key at the index begins to sign: at once if there is no earlier key, or none that is still
+// accepted.
+func (s *keySet) signsFrom(index int) int64 {
+	if index == 0 || s.keys[index].revokesPast {
+		return s.keys[index].made
 	}
-	return s.keys[place].made + int64(ahead/time.Second)
+	return s.keys[index].made + int64(publishAhead/time.Second)
 }
 
-// signer returns the key that signs at a time; nil if there is none.
+// signer returns the key that signs at the time now, or nil if there is no key.
 func (s *keySet) signer(now int64) *key {
 	for i := len(s.keys) - 1; i > 0; i-- {
-		if s.begins(i) <= now {
+		if s.signsFrom(i) <= now {
 			return s.keys[i]
 		}
 	}
@@ -76,21 +76,21 @@ func (s *keySet) signer(now int64) *key {
 	return s.keys[0]
 }
 
-// over reports whether no token that the key at a place has signed counts: another has taken over, longest ago, or has
-// been put in its place after a leak.
-func (s *keySet) over(place int, now, longest int64) bool {
-	later := s.keys[place+1:]
-	if slices.ContainsFunc(later, func(k *key) bool { return k.alone && k.made <= now }) {
+// retired reports whether tokens that the key at the index signed are refused. They are if a later key revokes the past, or if
+// the next key has been signing for longest, the longest life of a token, so that all of them have expired.
+func (s *keySet) retired(index int, now, longest int64) bool {
+	later := s.keys[index+1:]
+	if slices.ContainsFunc(later, func(k *key) bool { return k.revokesPast && k.made <= now }) {
 		return true
 	}
-	return len(later) > 0 && now >= s.begins(place+1)+longest
+	return len(later) > 0 && now >= s.signsFrom(index+1)+longest
 }
 
-// published returns the keys that are accepted now or will be.
+// published returns the public keys that are accepted now or will be.
 func (s *keySet) published(now, longest int64) []webKey {
 	public := []webKey{}
 	for i, k := range s.keys {
-		if !s.over(i, now, longest) {
+		if !s.retired(i, now, longest) {
 			public = append(public, k.public)
 		}
 	}

@@ -16,14 +16,14 @@ import (
 
 // Mint describes a token to be minted.
 type Mint struct {
-	Session         *session.Session // which it dies with
-	Epoch           string           // the account's, which it dies with too
-	AuthenticatedAt time.Time        // when the user last proved who they are
+	Session         *session.Session // the token ends with it
+	Epoch           string           // the account's epoch; the token ends when it changes
+	AuthenticatedAt time.Time        // when the user last authenticated
 	Audience        string           // one of [Service.Audiences]
 }
 
-// Mint returns a token by which the user of a session can prove to another service who they are, and when it expires: in 5
-// minutes, or with the session. It opens nothing here. [ErrAudience].
+// Mint returns a token by which the user of a session can authenticate to another service, and when it expires: in 5 minutes,
+// or earlier with the session. Our own routes don't accept it. Mint returns [ErrAudience] if the audience isn't configured.
 func (s *Service) Mint(ctx context.Context, m Mint) (text string, expires time.Time, err error) {
 	if !slices.Contains(s.Audiences, m.Audience) || m.Audience == s.Issuer {
 		return "", time.Time{}, ErrAudience
@@ -45,16 +45,16 @@ func (s *Service) Mint(ctx context.Context, m Mint) (text string, expires time.T
 
 const epochPurpose = "jwt epoch"
 
-// epochMark stands for an epoch in a minted token, which others read. It tells nobody the epoch, and not even whether two
-// tokens are of the same one, since no two have the same ID.
+// epochMark represents an epoch in a minted token, which other services can read. It reveals neither the epoch nor whether two
+// tokens have the same one, since no two tokens have the same ID.
 func epochMark(key []byte, id, epoch string) string {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(id + "." + epoch))
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }
 
-// sessionLives returns ErrEnded if the session that a token was minted from is over, or the account's epoch has moved.
-func (s *Service) sessionLives(ctx context.Context, c *claims) error {
+// checkSession returns ErrEnded if the session that a token was minted from has ended, or the account's epoch has changed.
+func (s *Service) checkSession(ctx context.Context, c *claims) error {
 	epoch, err := s.epoch(ctx, c.User)
 	if err != nil {
 		return err

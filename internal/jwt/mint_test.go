@@ -20,14 +20,13 @@ func TestTokensAreMintedForListedAudiencesOnly(t *testing.T) {
 	s := w.session()
 	for _, audience := range []string{"", "report", "Reports", "reports ", "billing", publicURL, "*"} {
 		if _, _, err := w.Mint(t.Context(), jwt.Mint{Session: s, Epoch: "first", Audience: audience}); !errors.Is(err, jwt.ErrAudience) {
-			t.Errorf("%q: %v", audience, err)
+			t.Errorf("Mint for %q returned %v, want ErrAudience", audience, err)
 		}
 	}
 	w.mint(s, "reports")
 }
 
-// TestAMintedTokenEndsWithItsSession, not after it.
-func TestAMintedTokenEndsWithItsSession(t *testing.T) {
+func TestAMintedTokenExpiresNoLaterThanItsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.sessions.Idle = time.Hour
@@ -35,18 +34,18 @@ func TestAMintedTokenEndsWithItsSession(t *testing.T) {
 		time.Sleep(57 * time.Minute)
 		_, expires, err := w.Mint(t.Context(), jwt.Mint{Session: s, Epoch: "first", AuthenticatedAt: s.CreatedAt, Audience: "reports"})
 		if err != nil || !expires.Equal(s.ExpiresAt) {
-			t.Errorf("ends at %v, the session at %v: %v", expires, s.ExpiresAt, err)
+			t.Errorf("the token expires at %v (%v), want %v, when the session does", expires, err, s.ExpiresAt)
 		}
 	})
 }
 
-// TestAMintedTokenTellsNoEpoch, and not whether two are of the same one; and outlives a new server secret.
-func TestAMintedTokenTellsNoEpoch(t *testing.T) {
+// TestAMintedTokenDoesNotRevealTheEpoch, nor whether two tokens have the same one. It stays valid with a new server secret.
+func TestAMintedTokenDoesNotRevealTheEpoch(t *testing.T) {
 	w := newWorld(t)
 	s := w.session()
 	a, b := w.mint(s, "reports"), w.mint(s, "reports")
 	if claim(t, a, "epoch") == claim(t, b, "epoch") || strings.Contains(part(t, a, 1), "first") {
-		t.Error("it does")
+		t.Error("the tokens reveal the epoch")
 	}
 	path := t.TempDir() + "/secret"
 	ring, err := keyring.Create(path)
@@ -63,6 +62,6 @@ func TestAMintedTokenTellsNoEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w2.Verify(t.Context(), text, "reports"); err != nil {
-		t.Error(err)
+		t.Errorf("the token is refused after the rotation of the server secret: %v", err)
 	}
 }

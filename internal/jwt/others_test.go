@@ -28,15 +28,15 @@ func python(t *testing.T) string {
 	return ""
 }
 
-// verdict is what testdata/simplejwt.py answers.
+// verdict is the output of testdata/simplejwt.py.
 type verdict struct {
-	Access, Refresh map[string]string // what is wrong with each token
-	Minted          []map[string]any  // what each says to a service
-	Order           []string          // of the claims in a token of simplejwt's own
+	Access, Refresh map[string]string // simplejwt's error for each token; "": accepted
+	Minted          []map[string]any  // the claims that a service reads from each minted token
+	Order           []string          // of the claims in a token that simplejwt made
 }
 
-// TestSimpleJWTSaysTheSameOfOurTokens lets the other program judge them, good ones and bad ones.
-func TestSimpleJWTSaysTheSameOfOurTokens(t *testing.T) {
+// TestSimpleJWTAgreesOnOurTokens has simplejwt verify good and bad tokens, and compares its errors with ours.
+func TestSimpleJWTAgreesOnOurTokens(t *testing.T) {
 	path := python(t)
 	w := newWorld(t)
 	w.Keys.Algorithm = jwt.EdDSA
@@ -77,7 +77,7 @@ func TestSimpleJWTSaysTheSameOfOurTokens(t *testing.T) {
 	for name, text := range tokens {
 		_, asAccess := es.Authenticate(t.Context(), text)
 		compare(t, name+" as an access token", asAccess, said.Access[name])
-		// Blacklist is the last to be asked, for it ends what it accepts.
+		// Blacklist must come last, because it ends the token that it accepts.
 		if name != "refresh" {
 			compare(t, name+" as a refresh token", es.Blacklist(t.Context(), text), said.Refresh[name])
 		}
@@ -85,22 +85,21 @@ func TestSimpleJWTSaysTheSameOfOurTokens(t *testing.T) {
 	compare(t, "refresh as a refresh token", es.Blacklist(t.Context(), pair.Refresh), said.Refresh["refresh"])
 	for i, claims := range said.Minted {
 		if claims["sub"] != "1" || claims["user_id"] != "1" || claims["aud"] != "reports" || claims["token_type"] != "minted" {
-			t.Errorf("minted token %d: %v", i, claims)
+			t.Errorf("minted token %d has the claims %v", i, claims)
 		}
 	}
 	ours := regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(good, len(said.Order))
 	for i, name := range said.Order {
 		if ours[i][1] != name {
-			t.Errorf("claim %d is %s, simplejwt's is %s", i, ours[i][1], name)
+			t.Errorf("claim %d is %s; in simplejwt's token it is %s", i, ours[i][1], name)
 		}
 	}
 	if len(said.Order) < 5 || len(said.Minted) != 2 {
-		t.Errorf("%+v", said)
+		t.Errorf("the output lacks claims or minted tokens: %+v", said)
 	}
 }
 
-// compare holds our word for what is wrong with a token against simplejwt's. Its versions before 5.3 have one sentence for
-// tokens that are invalid or expired.
+// compare checks that our error is simplejwt's. Versions of simplejwt before 5.3 have one error for invalid and expired tokens.
 func compare(t *testing.T, what string, err error, theirs string) {
 	t.Helper()
 	ours := ""
@@ -112,6 +111,6 @@ func compare(t *testing.T, what string, err error, theirs string) {
 		same = append(same, "Token is invalid or expired")
 	}
 	if !slices.Contains(same, theirs) {
-		t.Errorf("%s: we say %q, simplejwt %q", what, ours, theirs)
+		t.Errorf("%s: our error is %q, simplejwt's %q", what, ours, theirs)
 	}
 }

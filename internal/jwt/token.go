@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// kind is what a token is for.
+// kind is a kind of token.
 type kind struct {
 	typ   string // in the header
 	claim string // token_type
@@ -27,13 +27,13 @@ var (
 	kinds   = []kind{access, refresh, minted}
 )
 
-// maxLength bounds a token, in bytes. Ours have some 500.
+// maxLength is the length of the longest token that is accepted, in bytes. Ours have about 500.
 const maxLength = 4096
 
-// skew is how far the clocks of two nodes may be apart.
+// skew is the largest accepted difference between the clocks of two nodes.
 const skew = time.Minute
 
-// claims are what a token says: simplejwt's claims in its order, then ours. All times are seconds since 1970.
+// claims are the claims of a token: first those of simplejwt in its order, then ours. All times are seconds since 1970.
 type claims struct {
 	Type            string `json:"token_type"`
 	Expires         int64  `json:"exp"`
@@ -41,24 +41,24 @@ type claims struct {
 	ID              string `json:"jti"`
 	User            string `json:"user_id"`
 	Issuer          string `json:"iss"`
-	Subject         string `json:"sub,omitempty"` // of a minted token, for services that know no user_id
+	Subject         string `json:"sub,omitempty"` // in a minted token, for services that don't read user_id
 	Audience        string `json:"aud"`
-	Session         string `json:"sid"` // the family; of a minted token, the session
+	Session         string `json:"sid"` // the public ID of the family, or in a minted token of the session
 	AuthenticatedAt int64  `json:"auth_time"`
-	Epoch           string `json:"epoch,omitempty"` // of a minted token: see epochMark
+	Epoch           string `json:"epoch,omitempty"` // in a minted token: see epochMark
 }
 
 // newID returns 128 random bits as simplejwt writes them, in hexadecimal.
 func newID() string {
 	var b [16]byte
-	// Not rand.Read, which would end the process where the request can fail.
+	// rand.Read would end the process on an error. A panic fails only the request.
 	if _, err := io.ReadFull(rand.Reader, b[:]); err != nil {
 		panic("jwt: no randomness: " + err.Error())
 	}
 	return hex.EncodeToString(b[:])
 }
 
-// sign writes a token of a kind.
+// sign returns a token of a kind.
 func (s *Service) sign(ctx context.Context, of kind, c claims) (string, error) {
 	k, err := s.Keys.signer(ctx, time.Now())
 	if err != nil {
@@ -77,8 +77,8 @@ func (s *Service) sign(ctx context.Context, of kind, c claims) (string, error) {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// open returns what a token says if it is of one of our kinds, signed by us for this audience, and not expired. What isn't
-// as short as a token is refused before anything looks into it, and nothing reads the claims before the signature is right.
+// open returns the claims and the kind of a token that we signed for the audience and that hasn't expired. It refuses a text
+// that is too long before it parses anything, and verifies the signature before it parses the claims.
 func (s *Service) open(ctx context.Context, text, audience string) (*claims, kind, error) {
 	signed, payload, signature, ok := split(text)
 	if !ok {
@@ -100,10 +100,10 @@ func (s *Service) open(ctx context.Context, text, audience string) (*claims, kin
 	if err != nil {
 		return nil, kind{}, err
 	}
-	return c, of, s.judge(c, of, audience, now.Unix())
+	return c, of, s.validate(c, of, audience, now.Unix())
 }
 
-// split takes a token apart: what is signed, the second part of that, and the signature.
+// split returns the parts of a token: the text that is signed, the payload, which is its second part, and the signature.
 func split(text string) (signed, payload string, signature []byte, ok bool) {
 	const encoded = (signatureSize*8 + 5) / 6
 	if len(text) > maxLength || len(text) < encoded+1 {
@@ -114,13 +114,13 @@ func split(text string) (signed, payload string, signature []byte, ok bool) {
 	if !ok || last[0] != '.' || strings.Contains(payload, ".") {
 		return "", "", nil, false
 	}
-	// The decoder passes over line breaks, so the length says whether there were any.
+	// The decoder skips line breaks. If there were any, the signature is too short.
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(last[1:])
 	return signed, payload, signature, err == nil && len(signature) == signatureSize
 }
 
-// judge looks at the claims in simplejwt's order, so that the reason is the one that it would give.
-func (s *Service) judge(c *claims, of kind, audience string, now int64) error {
+// validate checks the claims in simplejwt's order, so that a token with several faults gets the error that simplejwt returns.
+func (s *Service) validate(c *claims, of kind, audience string, now int64) error {
 	switch {
 	case c.Expires == 0:
 		return ErrNoExpiry
@@ -144,7 +144,7 @@ func (s *Service) judge(c *claims, of kind, audience string, now int64) error {
 	return nil
 }
 
-// parse reads the claims. What is written just as we write it is read fast, and what isn't, with care.
+// parse returns the claims of a payload. The fast path takes a payload that is byte for byte what we write.
 func parse(plain []byte) (*claims, error) {
 	c := &claims{}
 	if json.Unmarshal(plain, c) == nil && c.Expires > 0 && c.Issued > 0 && c.AuthenticatedAt > 0 {
@@ -155,38 +155,38 @@ func parse(plain []byte) (*claims, error) {
 	return parseCarefully(plain)
 }
 
-// parseCarefully reads the claims that we know; others may come from a later version of ours. encoding/json alone would let
-// the last of two claims of a name win, take a name in another case, and round a fraction.
+// parseCarefully returns the claims that this version knows, and ignores others, which a later version may have written.
+// encoding/json alone would accept two claims of the same name, names in another case, and fractions.
 func parseCarefully(plain []byte) (*claims, error) {
 	values, err := members(plain)
 	if err != nil {
 		return nil, ErrInvalid
 	}
 	c := &claims{}
-	for name, place := range map[string]*string{
+	for name, field := range map[string]*string{
 		"token_type": &c.Type, "jti": &c.ID, "user_id": &c.User, "iss": &c.Issuer, "sub": &c.Subject, "aud": &c.Audience,
 		"sid": &c.Session, "epoch": &c.Epoch,
 	} {
-		if raw, ok := values[name]; ok && (raw[0] != '"' || json.Unmarshal(raw, place) != nil) {
+		if raw, ok := values[name]; ok && (raw[0] != '"' || json.Unmarshal(raw, field) != nil) {
 			return nil, ErrInvalid
 		}
 	}
-	for name, place := range map[string]*int64{"exp": &c.Expires, "iat": &c.Issued, "auth_time": &c.AuthenticatedAt} {
+	for name, field := range map[string]*int64{"exp": &c.Expires, "iat": &c.Issued, "auth_time": &c.AuthenticatedAt} {
 		raw, ok := values[name]
 		if !ok {
 			continue
 		}
-		if *place, err = strconv.ParseInt(string(raw), 10, 64); err != nil || *place <= 0 {
+		if *field, err = strconv.ParseInt(string(raw), 10, 64); err != nil || *field <= 0 {
 			return nil, ErrInvalid
 		}
 	}
 	if _, early := values["nbf"]; early {
-		return nil, ErrInvalid // we never write it, so nothing here knows how to heed it
+		return nil, ErrInvalid // we never write nbf and don't implement it, so we must not ignore it
 	}
 	return c, nil
 }
 
-// members returns those of a JSON object, none of them twice.
+// members returns the members of a JSON object. Two of the same name are an error.
 func members(text []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
@@ -202,7 +202,7 @@ func members(text []byte) (map[string]json.RawMessage, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, err
 		}
-		if _, twice := values[name.(string)]; twice { // the decoder lets nothing else be a name
+		if _, twice := values[name.(string)]; twice { // the decoder accepts only strings as names
 			return nil, ErrInvalid
 		}
 		values[name.(string)] = value

@@ -26,7 +26,7 @@ import (
 func newRecorder() http.ResponseWriter { return httptest.NewRecorder() }
 func newRequest() *http.Request        { return httptest.NewRequest("POST", "/", nil) }
 
-// TestTokensAreSimpleJWTs: simplejwt's claims in its order, user_id as a string; then ours.
+// TestTokensAreSimpleJWTs: a token has simplejwt's claims in simplejwt's order, user_id as a string, and then ours.
 func TestTokensAreSimpleJWTs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -41,7 +41,7 @@ func TestTokensAreSimpleJWTs(t *testing.T) {
 			{pair.Refresh, `{"alg":"EdDSA","kid":"` + kid + `","typ":"refresh+jwt"}`, "refresh", 86400},
 		} {
 			if got := part(t, row.text, 0); got != row.header {
-				t.Errorf("header %s", got)
+				t.Errorf("header %s, want %s", got, row.header)
 			}
 			want := fmt.Sprintf(`^\{"token_type":"%s","exp":%d,"iat":%d,"jti":"[0-9a-f]{32}","user_id":"1",`+
 				`"iss":"%s","aud":"%s","sid":"[A-Z2-7]{26}","auth_time":%d\}$`, row.claims, now+row.life, now, publicURL, publicURL, now)
@@ -65,7 +65,7 @@ func TestTokensAreSimpleJWTs(t *testing.T) {
 	})
 }
 
-// TestOthersCanVerifyOurTokens with nothing but the published key and the standard library.
+// TestOthersCanVerifyOurTokens verifies tokens with the published key and the standard library alone.
 func TestOthersCanVerifyOurTokens(t *testing.T) {
 	for _, algorithm := range []string{jwt.EdDSA, jwt.ES256} {
 		w := newWorld(t)
@@ -73,7 +73,7 @@ func TestOthersCanVerifyOurTokens(t *testing.T) {
 		text := w.mint(w.session(), "reports")
 		set := w.published()
 		if len(set) != 1 || set[0]["alg"] != algorithm || set[0]["use"] != "sig" || set[0]["kid"] == "" || set[0]["d"] != "" {
-			t.Fatalf("%s: %v", algorithm, set)
+			t.Fatalf("%s: the published keys are %v", algorithm, set)
 		}
 		decode := func(s string) []byte {
 			b, err := base64.RawURLEncoding.DecodeString(s)
@@ -113,11 +113,11 @@ func TestTheKeyOfRFC8037HasItsThumbprint(t *testing.T) {
 	w.seal("jwt 000001", ed25519.NewKeyFromSeed(seed), "EdDSA")
 	key := w.published()[0]
 	if key["x"] != "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" || key["kid"] != "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" {
-		t.Errorf("%v", key)
+		t.Errorf("the published key is %v", key)
 	}
 }
 
-// seal puts a key of the test's into the store.
+// seal stores a key that the test chose.
 func (w *world) seal(name string, private any, algorithm string) {
 	w.t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(private)
@@ -133,7 +133,7 @@ func (w *world) seal(name string, private any, algorithm string) {
 	}
 }
 
-// refused fails the test if a token counts anywhere.
+// refused fails the test unless every method refuses the token, with the error want unless that is nil.
 func (w *world) refused(what, text string, want error) {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -143,13 +143,13 @@ func (w *world) refused(what, text string, want error) {
 		"Authenticate": authenticated, "Refresh": refreshed, "Blacklist": w.Blacklist(ctx, text), "Verify": w.Verify(ctx, text, ""),
 	} {
 		if _, ok := errors.AsType[*jwt.Refusal](err); !ok || want != nil && !errors.Is(err, want) {
-			w.t.Errorf("%s at %s: %v, want %v", what, where, err, want)
+			w.t.Errorf("%s: %s returned %v, want %v", what, where, err, want)
 		}
 	}
 }
 
-// TestNoHeaderChoosesTheKeyOrTheAlgorithm: every header but the ones that we write ourselves, signed by whoever
-// could, with the real key too.
+// TestNoHeaderChoosesTheKeyOrTheAlgorithm: every header other than those that we write is refused, even in a token that is
+// signed with our key.
 func TestNoHeaderChoosesTheKeyOrTheAlgorithm(t *testing.T) {
 	t.Attr("threat", "J01")
 	t.Attr("threat", "I1")
@@ -229,8 +229,9 @@ func other(algorithm string) string {
 	return without([]string{jwt.EdDSA, jwt.ES256}, algorithm)[0]
 }
 
-// TestSignaturesThatFooledOthers: r and s of nothing, too large, or in DER; keys of another curve.
-func TestSignaturesThatFooledOthers(t *testing.T) {
+// TestMalformedSignaturesAreRefused: r and s that are zero, too large, or in DER, and keys of another curve. Some of these
+// were accepted by other libraries.
+func TestMalformedSignaturesAreRefused(t *testing.T) {
 	t.Attr("threat", "I3")
 	w := newWorld(t)
 	w.Keys.Algorithm = jwt.ES256
@@ -264,13 +265,13 @@ func TestSignaturesThatFooledOthers(t *testing.T) {
 		w := newWorld(t)
 		w.seal("jwt 000001", row.private, row.algorithm)
 		if _, err := w.Create(t.Context(), jwt.SignIn{User: "1", Epoch: "first"}); err == nil {
-			t.Errorf("%s: signed with it", row.name)
+			t.Errorf("%s: the key was used to sign", row.name)
 		}
 	}
 }
 
-// TestEveryClaimIsThereAndRight: as simplejwt says it, signed with the real key.
-func TestEveryClaimIsThereAndRight(t *testing.T) {
+// TestMissingAndWrongClaimsAreRefused, with simplejwt's error, in tokens that are signed with our key.
+func TestMissingAndWrongClaimsAreRefused(t *testing.T) {
 	t.Attr("threat", "J02")
 	t.Attr("threat", "I4")
 	w := newWorld(t)
@@ -335,7 +336,7 @@ func TestEveryClaimIsThereAndRight(t *testing.T) {
 		"aud null":                {change(aud, `"aud":null`), jwt.ErrInvalid},
 		"aud in upper case":       {change(aud, `"aud":"`+strings.ToUpper(publicURL)+`"`), jwt.ErrInvalid},
 		"no sid":                  {drop("sid"), jwt.ErrInvalid},
-		"a sid of nobody":         {regexp.MustCompile(`"sid":"[^"]*"`).ReplaceAllString(good, `"sid":"x"`), jwt.ErrEnded},
+		"an unknown sid":          {regexp.MustCompile(`"sid":"[^"]*"`).ReplaceAllString(good, `"sid":"x"`), jwt.ErrEnded},
 		"no auth_time":            {strings.Replace(drop("auth_time"), `,}`, `}`, 1), jwt.ErrInvalid},
 		"no object":               {`[` + good + `]`, jwt.ErrInvalid},
 		"two objects":             {good + good, jwt.ErrInvalid},
@@ -347,17 +348,17 @@ func TestEveryClaimIsThereAndRight(t *testing.T) {
 	} {
 		text := key.sign(t, header, row.payload)
 		if _, err := w.Authenticate(t.Context(), text); row.want == nil && err != jwt.ErrEnded || row.want != nil && !errors.Is(err, row.want) {
-			t.Errorf("%s: %v, want %v (%s)", name, err, row.want, row.payload)
+			t.Errorf("%s: Authenticate returned %v, want %v (%s)", name, err, row.want, row.payload)
 		}
 	}
 	later := change(`{`, `{"claim of a later version":{"a":[1,2]},`)
 	if _, err := w.Authenticate(t.Context(), key.sign(t, header, later)); err != nil {
-		t.Errorf("a claim that we don't know: %v", err)
+		t.Errorf("a token with an unknown claim is refused: %v", err)
 	}
 }
 
-// TestNoKindPassesForAnother: each kind in each place.
-func TestNoKindPassesForAnother(t *testing.T) {
+// TestNoKindIsAcceptedAsAnother tries each kind of token in each method.
+func TestNoKindIsAcceptedAsAnother(t *testing.T) {
 	t.Attr("threat", "I7")
 	w := newWorld(t)
 	pair := w.signIn()
@@ -391,13 +392,13 @@ func TestNoKindPassesForAnother(t *testing.T) {
 			t.Errorf("%s: %v, want %v", row.where, row.err, row.want)
 		}
 	}
-	// Nor with the parts of another: the header says the kind, and is signed.
+	// The header, which is signed, says the kind, so the parts of two tokens can't be combined.
 	mixed := strings.Split(pair.Access, ".")[0] + pair.Refresh[strings.Index(pair.Refresh, "."):]
 	w.refused("the header of an access token on a refresh token", mixed, jwt.ErrInvalid)
 }
 
-// TestOnlyTheWholeTokenCounts: no prefix, no changed letter, no other way to write it.
-func TestOnlyTheWholeTokenCounts(t *testing.T) {
+// TestOnlyTheExactTextIsAccepted: no prefix, no changed letter, and no other encoding of it.
+func TestOnlyTheExactTextIsAccepted(t *testing.T) {
 	t.Attr("threat", "A11")
 	w := newWorld(t)
 	text := w.signIn().Access
@@ -416,7 +417,7 @@ func TestOnlyTheWholeTokenCounts(t *testing.T) {
 			"a dot in the letter's": text[:i] + "." + text[i+1:],
 		} {
 			if changed != text && !errors.Is(verify(changed), jwt.ErrInvalid) {
-				t.Errorf("%s at %d: %v", what, i, verify(changed))
+				t.Errorf("%s at %d: %v, want ErrInvalid", what, i, verify(changed))
 			}
 		}
 	}
@@ -426,15 +427,15 @@ func TestOnlyTheWholeTokenCounts(t *testing.T) {
 		"loose last bits": text[:len(text)-1] + string(text[len(text)-1]+1),
 	} {
 		if !errors.Is(verify(changed), jwt.ErrInvalid) {
-			t.Errorf("%s: %v", name, verify(changed))
+			t.Errorf("%s: %v, want ErrInvalid", name, verify(changed))
 		}
 	}
 	if err := verify(text); err != nil {
-		t.Errorf("the token itself: %v", err)
+		t.Errorf("the unchanged token is refused: %v", err)
 	}
 }
 
-// rotated returns another letter of the alphabet, or of a dot a letter.
+// rotated returns a letter other than c.
 func rotated(c byte) byte {
 	if c == 'A' || c == '.' {
 		return 'B'
@@ -442,8 +443,8 @@ func rotated(c byte) byte {
 	return 'A'
 }
 
-// TestAMegabyteOfDotsCostsNothing: what can't be a token is refused before anything looks into it.
-func TestAMegabyteOfDotsCostsNothing(t *testing.T) {
+// TestALongTextIsRefusedWithoutBeingParsed: a text that is too long for a token costs hardly any memory.
+func TestALongTextIsRefusedWithoutBeingParsed(t *testing.T) {
 	t.Attr("threat", "I5")
 	w := newWorld(t)
 	good := w.signIn().Access
@@ -456,14 +457,14 @@ func TestAMegabyteOfDotsCostsNothing(t *testing.T) {
 	} {
 		w.refused(name, text, jwt.ErrInvalid)
 		if n := testing.AllocsPerRun(10, func() { _ = w.Verify(t.Context(), text, "") }); n > 3 {
-			t.Errorf("%s: %v allocations", name, n)
+			t.Errorf("%s: %v allocations, want at most 3", name, n)
 		}
 	}
-	// As long as may be, and signed with the real key: the claims are read, and nothing more.
+	// This token has almost the longest length and is signed with our key. Its deeply nested claim is skipped.
 	key := w.signers()[0]
 	deep := key.sign(t, part(t, good, 0), `{"a":`+strings.Repeat("[", 1200)+strings.Repeat("]", 1200)+`}`)
 	if len(deep) > jwt.MaxLength {
-		t.Fatalf("%d bytes", len(deep))
+		t.Fatalf("the token has %d bytes, more than %d", len(deep), jwt.MaxLength)
 	}
 	w.refused("brackets", deep, jwt.ErrNoExpiry)
 }
