@@ -42,7 +42,7 @@ func (s *Service) UndoCreate(ctx context.Context, u *account.User) error {
 	if err := s.Accounts.Delete(ctx, u.ID); err != nil {
 		return err
 	}
-	s.record(ctx, audit.User.Deleted, u, slog.String("reason", "its maker had been signed out"))
+	s.record(ctx, audit.User.Deleted, u, slog.String("reason", "its creator's session had ended"))
 	return nil
 }
 

@@ -18,11 +18,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// The routes under /api/auth/admin are for whoever is staff, has the permission that the route names, and has typed the
-// password a short while ago. The permissions are called as in Django's admin. A superuser has all of them.
+// The routes under /api/auth/admin require that the caller is staff, has the permission of the route, and has typed the
+// password a short while ago. The permissions have the names of Django's. A superuser has all of them.
 //
-// No one gets rights there that they don't have: see [account.Service.By], which judges the administrator, and the user or
-// group that the request is about, in the step that writes.
+// An administrator can't grant rights that they don't have themselves: [account.Service.By] compares the administrator with
+// the user or group that the request changes, in the transaction that writes.
 const (
 	viewUser      = "auth.view_user"
 	addUser       = "auth.add_user"
@@ -39,35 +39,35 @@ const (
 	viewLog       = "admin.view_logentry"
 )
 
-// permissions are those that this API knows.
+// permissions are the permissions that this API requires somewhere.
 var permissions = []string{
 	addGroup, addUser, changeGroup, changeUser, deleteGroup, deleteUser, viewGroup, viewUser, deleteSession, viewSession, deleteToken, viewToken, viewLog,
 }
 
 var (
 	errOutranked = problem.New(http.StatusForbidden, "permission_denied",
-		"Only a superuser, or somebody with the same rights, may do this.")
+		"Only a superuser, or an administrator with at least the same rights, may do this.")
 	errSuperuserOnly = problem.New(http.StatusForbidden, "permission_denied", "Only a superuser may do this.")
 	errOwnAccount    = problem.New(http.StatusForbidden, "permission_denied",
 		"You can't do this to your own account. Ask another administrator.")
 	errNotMember = problem.New(http.StatusForbidden, "permission_denied",
-		"Only a member of the group, or somebody who may change groups, may add members to it.")
+		"Only members of the group, and administrators who may change groups, may add members to it.")
 )
 
-// serveAdmin is serve for administrators with a permission.
+// serveAdmin is serve for a route that requires a permission.
 func serveAdmin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			respond(&call{api: a, w: w, r: r, needs: needsSession, permission: permission}, func(c *call, in In) (Out, error) {
 				out, err := f(c, in)
-				return out, refused(err)
+				return out, refusalOf(err)
 			})
 		})
 	}
 }
 
-// checkAdmin returns why the caller, who has a session, may not call the route. Who may not at all isn't asked for a
-// password.
+// checkAdmin returns the reason for which the caller, who has a session, may not call the route. The permission comes first,
+// so a caller without it isn't asked for a password.
 func (c *call) checkAdmin() error {
 	if !c.who.User.IsStaff || !c.who.Has(c.permission) {
 		return auth.ErrPermissionDenied
@@ -93,8 +93,8 @@ func (c *call) groupPermissions() (map[string][]string, error) {
 	return all, nil
 }
 
-// auditAttrs describes an administrator's request for the audit log: the route, and the user, session or token that the path
-// names.
+// auditAttrs returns the attributes of an administrator's request for the audit log: the route, and the user, session or token
+// that the path names.
 func (c *call) auditAttrs() []slog.Attr {
 	attrs := []slog.Attr{slog.String("method", c.r.Method), slog.String("path", shorten(c.r.URL.EscapedPath()))}
 	id := c.r.PathValue("id")
@@ -111,38 +111,38 @@ func (c *call) auditAttrs() []slog.Attr {
 	return append(attrs, slog.String(noun, shorten(id)))
 }
 
-// admin returns the service through which the route changes users and groups, within what the caller may do.
+// admin returns the service that changes users and groups within the caller's rights.
 func (c *call) admin() *admin.Service {
 	return &admin.Service{Accounts: c.accounts(), Audit: c.api.Audit, CleanUp: func(_ context.Context, user, reason string) {
 		c.removeAll(user, reason)
 	}}
 }
 
-// record records what an administrator has done to a user. The context names the administrator.
+// record records a change to the user u in the audit log. The context has the administrator.
 func (c *call) record(kind audit.Kind, u *account.User, more ...slog.Attr) {
 	c.api.Audit.Record(c.ctx(), kind, append(admin.AboutUser(u), more...)...)
 }
 
 const (
-	standardPage = 50
-	longestPage  = 200
+	defaultPageSize = 50
+	maxPageSize     = 200
 )
 
-// page reads the query's after and limit.
+// page returns the parameters after and limit of the query.
 func (c *call) page() (after string, limit int, err error) {
 	q := c.r.URL.Query()
-	limit = standardPage
+	limit = defaultPageSize
 	if text := q.Get("limit"); text != "" {
 		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > longestPage {
-			return "", 0, invalid(map[string][]string{"limit": {fmt.Sprintf("A number from 1 to %d is required.", longestPage)}})
+		if err != nil || limit < 1 || limit > maxPageSize {
+			return "", 0, invalid(map[string][]string{"limit": {fmt.Sprintf("A number from 1 to %d is required.", maxPageSize)}})
 		}
 	}
 	return q.Get("after"), limit, nil
 }
 
-// segment returns a part of the path that isn't an ID, such as the name of a group.
-func (c *call) segment(name string) (string, error) {
+// pathName returns a parameter of the path that isn't an ID but a name, such as that of a group.
+func (c *call) pathName(name string) (string, error) {
 	s, err := url.PathUnescape(c.r.PathValue(name))
 	if err != nil {
 		return "", errNotFound
@@ -150,15 +150,15 @@ func (c *call) segment(name string) (string, error) {
 	return s, nil
 }
 
-// next is a cursor as JSON has it: null where there is nothing more.
-func next(cursor string) *string {
+// nextCursor returns a cursor for JSON: null after the last page.
+func nextCursor(cursor string) *string {
 	if cursor == "" {
 		return nil
 	}
 	return &cursor
 }
 
-// refusals are the answers to what an administrator may not do.
+// refusals maps the errors about an administrator's rights to their responses.
 var refusals = map[error]error{
 	account.ErrNotPermitted:  auth.ErrPermissionDenied,
 	account.ErrOutranked:     errOutranked,
@@ -167,8 +167,8 @@ var refusals = map[error]error{
 	account.ErrNotMember:     errNotMember,
 }
 
-// refused returns the answer to err if it is a refusal of what an administrator may not do, else err.
-func refused(err error) error {
+// refusalOf returns the response for err if it is about an administrator's rights, otherwise err.
+func refusalOf(err error) error {
 	for refusal, answer := range refusals {
 		if errors.Is(err, refusal) {
 			return answer
@@ -177,8 +177,8 @@ func refused(err error) error {
 	return err
 }
 
-// denied reports whether err is a refusal for want of rights.
-func denied(err error) bool {
+// isPermissionDenied reports whether err means that the caller lacks a right.
+func isPermissionDenied(err error) bool {
 	p, ok := errors.AsType[*problem.Problem](err)
 	return ok && p.Code == "permission_denied"
 }
@@ -187,7 +187,7 @@ type permissionsOut struct {
 	Permissions []string `json:"permissions"`
 }
 
-// listPermissions lists the permissions that there are: those of this API, and whatever others a group gives.
+// listPermissions lists all known permissions: those of this API, and others that a group has.
 func listPermissions(c *call, _ none) (permissionsOut, error) {
 	groups, err := c.groupPermissions()
 	if err != nil {

@@ -16,7 +16,7 @@ type auditOut struct {
 	Next   *string     `json:"next"`
 }
 
-// listEvents shows what happened, the latest first.
+// listEvents lists the events of the audit log, the latest first.
 func listEvents(c *call, _ none) (auditOut, error) {
 	q, err := c.eventQuery()
 	if err != nil {
@@ -34,7 +34,7 @@ func listEvents(c *call, _ none) (auditOut, error) {
 	if err != nil {
 		return auditOut{}, err
 	}
-	out := auditOut{Events: []api.Event{}, Next: next(more)}
+	out := auditOut{Events: []api.Event{}, Next: nextCursor(more)}
 	names := eventNames{}
 	for _, e := range events {
 		if err := names.add(c.ctx(), c.api.Accounts.Store, e); err != nil {
@@ -45,15 +45,15 @@ func listEvents(c *call, _ none) (auditOut, error) {
 	return out, nil
 }
 
-// eventNames are the present names of users by their IDs. Who is gone has an empty one.
+// eventNames maps the IDs of users to their present names. The name of a deleted user is empty.
 type eventNames map[string]string
 
-// mostNames bounds what an export remembers.
-const mostNames = 10_000
+// maxEventNames bounds the memory that an export uses for names.
+const maxEventNames = 10_000
 
-// add learns the names of an event's users.
+// add loads the names of the users of an event.
 func (n eventNames) add(ctx context.Context, accounts account.Store, e *audit.Event) error {
-	if len(n) > mostNames {
+	if len(n) > maxEventNames {
 		clear(n)
 	}
 	n[""], n[audit.CommandLine] = "", audit.CommandLine
@@ -74,7 +74,7 @@ func (n eventNames) add(ctx context.Context, accounts account.Store, e *audit.Ev
 	return nil
 }
 
-// eventQuery reads the filters of the query: user, event, from and to.
+// eventQuery returns the filters of the query: user, event, from and to.
 func (c *call) eventQuery() (audit.Query, error) {
 	v := c.r.URL.Query()
 	q := audit.Query{User: v.Get("user"), Name: v.Get("event")}
@@ -89,7 +89,7 @@ func (c *call) eventQuery() (audit.Query, error) {
 			wrong[name] = []string{"A time such as 2006-01-02T15:04:05Z is required."}
 			continue
 		}
-		*into = cmp.Or(at.UnixMilli(), 1) // 0 is no limit
+		*into = cmp.Or(at.UnixMilli(), 1) // 0 would mean no limit
 	}
 	if len(wrong) > 0 {
 		return q, invalid(wrong)

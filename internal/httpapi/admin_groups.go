@@ -31,7 +31,7 @@ func listGroups(c *call, _ none) (groupsOut, error) {
 
 // group returns the group that the path names.
 func (c *call) group() (account.Group, error) {
-	name, err := c.segment("name")
+	name, err := c.pathName("name")
 	if err != nil {
 		return account.Group{}, err
 	}
@@ -68,12 +68,12 @@ type editGroupIn struct {
 	Permissions *[]string `json:"permissions"`
 }
 
-// editGroup gives a group exactly these permissions.
+// editGroup replaces the permissions of a group.
 func editGroup(c *call, in editGroupIn) (groupOut, error) {
 	if in.Permissions == nil {
 		return groupOut{}, invalid(map[string][]string{"permissions": {"This field is required."}})
 	}
-	name, err := c.segment("name")
+	name, err := c.pathName("name")
 	if err != nil {
 		return groupOut{}, err
 	}
@@ -107,9 +107,9 @@ func addMember(c *call, _ none) (adminUserOut, error) {
 	})
 }
 
-// removeMember takes a user out of a group.
+// removeMember removes a user from a group.
 func removeMember(c *call, _ none) (adminUserOut, error) {
-	name, err := c.segment("name")
+	name, err := c.pathName("name")
 	if err != nil {
 		return adminUserOut{}, err
 	}

@@ -24,7 +24,7 @@ type adminSessionsOut struct {
 	Next     *string           `json:"next"`
 }
 
-// listAllSessions shows who is signed in now.
+// listAllSessions lists the sessions of all users.
 func listAllSessions(c *call, _ none) (adminSessionsOut, error) {
 	after, limit, err := c.page()
 	if err != nil {
@@ -42,7 +42,7 @@ func listAllSessions(c *call, _ none) (adminSessionsOut, error) {
 }
 
 func (c *call) adminSessions(all []*session.Session, names map[string]string, more string) adminSessionsOut {
-	out := adminSessionsOut{Sessions: []adminSessionOut{}, Next: next(more)}
+	out := adminSessionsOut{Sessions: []adminSessionOut{}, Next: nextCursor(more)}
 	for _, s := range all {
 		out.Sessions = append(out.Sessions, adminSessionOut{
 			sessionOut: newSessionOut(s, c.who.Session), UserID: api.ID(s.User), Username: names[s.User],
@@ -51,7 +51,7 @@ func (c *call) adminSessions(all []*session.Session, names map[string]string, mo
 	return out
 }
 
-// usernames returns the names of the sessions' users by their IDs.
+// usernames maps the IDs of the sessions' users to their names.
 func (c *call) usernames(all []*session.Session) (map[string]string, error) {
 	names := map[string]string{}
 	for _, s := range all {
@@ -69,7 +69,7 @@ func (c *call) usernames(all []*session.Session) (map[string]string, error) {
 	return names, nil
 }
 
-// listUserSessions shows where one user is signed in.
+// listUserSessions lists the sessions of one user.
 func listUserSessions(c *call, _ none) (adminSessionsOut, error) {
 	u, err := c.pathUser()
 	if err != nil {
@@ -82,7 +82,7 @@ func listUserSessions(c *call, _ none) (adminSessionsOut, error) {
 	return c.adminSessions(all, map[string]string{u.ID: u.Username}, ""), nil
 }
 
-// endUserSessions ends all sessions of a user, who can sign in again at once.
+// endUserSessions ends all sessions of a user. The user can sign in again at once.
 func endUserSessions(c *call, _ none) (endedOut, error) {
 	u, err := c.accounts().Subject(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
@@ -96,7 +96,7 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	return endedOut{n}, nil
 }
 
-// endAnySession ends one session, whoever's it is.
+// endAnySession ends a session of any user.
 func endAnySession(c *call, _ none) (none, error) {
 	s, err := c.api.Sessions.Find(c.ctx(), c.r.PathValue("id"))
 	if errors.Is(err, session.ErrEnded) {
@@ -107,7 +107,7 @@ func endAnySession(c *call, _ none) (none, error) {
 	}
 	u, err := c.accounts().Subject(c.ctx(), s.User)
 	if err != nil {
-		return none{}, err // a session whose user isn't there is dead, too
+		return none{}, err // the sessions of a deleted user have ended, too
 	}
 	err = c.api.Sessions.Revoke(session.WithReason(c.ctx(), auth.Administrator), u.ID, s.ID)
 	if errors.Is(err, session.ErrEnded) {

@@ -6,7 +6,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// listUserTokens shows the tokens of one user.
+// listUserTokens lists the tokens of one user.
 func listUserTokens(c *call, _ none) (tokensOut, error) {
 	u, err := c.pathUser()
 	if err != nil {
@@ -15,7 +15,7 @@ func listUserTokens(c *call, _ none) (tokensOut, error) {
 	return c.tokensOf(u)
 }
 
-// endUserTokens ends all tokens of a user, of every kind.
+// endUserTokens ends all tokens of a user, whatever their kind.
 func endUserTokens(c *call, _ none) (endedOut, error) {
 	u, err := c.accounts().Subject(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
@@ -29,7 +29,7 @@ func endUserTokens(c *call, _ none) (endedOut, error) {
 	return endedOut{n}, nil
 }
 
-// endAnyToken ends one token, whoever's it is.
+// endAnyToken ends a token of any user.
 func endAnyToken(c *call, _ none) (none, error) {
 	t, err := c.api.Auth.Tokens.Find(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
@@ -37,7 +37,7 @@ func endAnyToken(c *call, _ none) (none, error) {
 	}
 	u, err := c.accounts().Subject(c.ctx(), t.User)
 	if err != nil {
-		return none{}, err // a token whose user isn't there is dead, too
+		return none{}, err // the tokens of a deleted user have ended, too
 	}
 	if err := c.api.Auth.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
 		return none{}, err

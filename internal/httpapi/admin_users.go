@@ -47,7 +47,7 @@ func listUsers(c *call, _ none) (usersOut, error) {
 	out := usersOut{Users: []adminUserOut{}}
 	if len(users) > limit {
 		users = users[:limit]
-		out.Next = next(users[limit-1].ID)
+		out.Next = nextCursor(users[limit-1].ID)
 	}
 	for _, u := range users {
 		out.Users = append(out.Users, newAdminUserOut(u))
@@ -63,7 +63,7 @@ func showUser(c *call, _ none) (adminUserOut, error) {
 	return newAdminUserOut(u), nil
 }
 
-// editUserIn names the fields to change; a field that is absent stays as it is.
+// editUserIn has the new values of the fields to change. A field that is absent keeps its value.
 type editUserIn struct {
 	Username    *string   `json:"username"`
 	Email       *string   `json:"email"`
@@ -105,7 +105,7 @@ type createUserIn struct {
 	Permissions *[]string `json:"direct_permissions"`
 }
 
-// createUser makes a user. Without a password the user can't sign in until one is set, for example by a reset link.
+// createUser creates a user. Without a password the user can't sign in until one is set, for example with a reset link.
 func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err := required(map[string]*string{"username": in.Username}); err != nil {
 		return adminUserOut{}, err
@@ -122,13 +122,13 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err != nil {
 		return adminUserOut{}, err
 	}
-	c.making(func(ctx context.Context) error {
+	c.undoIfEnded(func(ctx context.Context) error {
 		return (&admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit}).UndoCreate(ctx, u)
 	})
 	return newAdminUserOut(u), nil
 }
 
-// editUser changes names, flags, groups and permissions. It signs the user out nowhere.
+// editUser changes names, flags, groups and permissions. The user's sessions go on.
 func editUser(c *call, in editUserIn) (adminUserOut, error) {
 	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		in.apply(u)
@@ -136,7 +136,7 @@ func editUser(c *call, in editUserIn) (adminUserOut, error) {
 	})
 }
 
-// edit changes a user within what the caller may do.
+// edit changes a user within the caller's rights.
 func (c *call) edit(id string, change func(*account.User) error) (adminUserOut, error) {
 	u, err := c.admin().EditUser(c.ctx(), id, change)
 	if err != nil {
@@ -179,7 +179,7 @@ type setPasswordIn struct {
 	Password *string `json:"password"`
 }
 
-// setPassword gives a user a new password, which ends their sessions and tokens.
+// setPassword sets a user's password, which ends their sessions and tokens.
 func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return none{}, err
@@ -198,7 +198,7 @@ type linkOut struct {
 
 var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is disabled. Enable the account first.")
 
-// resetLink makes a one-time link on which a user sets a new password. It voids earlier ones.
+// resetLink creates a one-time link with which the user can set a new password. Earlier links become invalid.
 func resetLink(c *call, _ none) (linkOut, error) {
 	u, err := c.pathUser()
 	if err != nil {
@@ -211,7 +211,7 @@ func resetLink(c *call, _ none) (linkOut, error) {
 	if err != nil {
 		return linkOut{}, err
 	}
-	c.making(c.neverShown("reset"))
+	c.undoIfEnded(c.recordUnused("reset"))
 	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
 }
 

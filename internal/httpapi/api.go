@@ -27,9 +27,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// API answers the routes of this package. Needed are all fields that have no meaning for their zero value, and Auth.Tokens;
-// set them before Handler.
-// An API is safe for concurrent use.
+// API serves the routes of this package. All fields are required whose comment doesn't say what the zero value means, and
+// Auth.Tokens. Set them before Handler. An API is safe for concurrent use.
 type API struct {
 	Sessions *session.Manager
 	Accounts *account.Service
@@ -37,22 +36,33 @@ type API struct {
 	CSRF     *csrf.Protection
 	Client   clientip.Trust
 	Keys     *keyring.Ring
-	Live     *events.Hub  // of the same Auth
-	Pages    Pages        // nil: none
-	Authz    http.Handler // answers other proxies under /api/authz; nil: nobody does
-	Audit    *audit.Log
-	URL      string                      // the public address, for links
-	Healthy  func(context.Context) error // nil error: the store can be read and written
-	Secure   bool                        // the public URL is https
-	Basic    bool                        // HTTP Basic counts on every route, not at sign-in alone
-	Knox     Knox                        // the settings of django-rest-knox
-	HSTS     string                      // the value of Strict-Transport-Security; "": not sent
-	Log      *slog.Logger
+	// Live has the open event streams. It must have the same Auth.
+	Live *events.Hub
+	// Pages are the HTML pages; nil: none.
+	Pages Pages
+	// Authz answers other proxies under /api/authz; nil: those paths are not found.
+	Authz http.Handler
+	Audit *audit.Log
+	// URL is the public address, which begins the links that the API returns.
+	URL string
+	// Healthy returns nil if the stores can be read and written.
+	Healthy func(context.Context) error
+	// Secure means that URL is https. False: it is http.
+	Secure bool
+	// Basic accepts HTTP Basic on every route. False: only at sign-in.
+	Basic bool
+	// Knox has the settings of django-rest-knox. The zero value has its defaults.
+	Knox Knox
+	// HSTS is the value of Strict-Transport-Security; "": the header isn't sent.
+	HSTS string
+	Log  *slog.Logger
 
-	BodyTimeout  time.Duration // how long a client may take to send a body; 0: 15 seconds
-	KeepSiteData bool          // a sign-out doesn't tell the browser to drop what pages have stored
+	// BodyTimeout is how long a client may take to send a body; 0: 15 seconds.
+	BodyTimeout time.Duration
+	// KeepSiteData means that a sign-out doesn't make the browser delete what pages have stored. False: it does.
+	KeepSiteData bool
 
-	once     sync.Once // makes handlers
+	once     sync.Once // runs prepare
 	handlers []http.Handler
 	userJSON userCache
 	draining atomic.Bool
@@ -64,33 +74,33 @@ type Pages interface {
 	Match(path string) bool
 }
 
-// Retire makes /readyz answer 503 from now on, so that load balancers send no more requests. Those that come all the same
-// are answered, and the events streams stay open.
+// Retire makes /readyz answer 503 from now on, so that load balancers send no more requests. The API goes on to answer
+// requests, and the event streams stay open.
 func (a *API) Retire() { a.draining.Store(true) }
 
-// Drain is [API.Retire], and ends the events streams, so that their clients connect elsewhere.
+// Drain does what [API.Retire] does, and ends the event streams, so that their clients connect to another node.
 func (a *API) Drain() {
 	a.Retire()
 	a.Live.Stop()
 }
 
-// Handler answers the API's routes and passes everything else to next, with the identity in the context and after the
-// same checks of host, origin and CSRF. next may be nil: then everything else is 404, and "/" leads to the account page.
-// Several Handlers of one API can be in use at a time.
+// Handler returns a handler that serves the API's routes and passes every other request to next, with the identity in the
+// context and after the same checks of host, origin and CSRF. If next is nil, every other request is answered with 404, and
+// "/" redirects to the account page if there are pages. Several handlers of one API can be used at the same time.
 func (a *API) Handler(next http.Handler) http.Handler {
 	a.once.Do(a.prepare)
 	if next == nil {
-		next = http.HandlerFunc(a.nothing)
+		next = http.HandlerFunc(a.notFound)
 	} else {
 		next = a.app(next)
 	}
 	h := a.route(next)
-	h = a.CSRF.CORS(a.sameOrigin(h))
-	h = a.knownHost(h)
-	return a.outermost(a.forProxies(h))
+	h = a.CSRF.CORS(a.checkCSRF(h))
+	h = a.checkHost(h)
+	return a.outermost(a.authz(h))
 }
 
-// prepare makes what all Handlers share.
+// prepare makes the handlers of the routes, once for all calls of Handler.
 func (a *API) prepare() {
 	if a.Basic {
 		a.Auth.Basic = a.verifyBasic
@@ -101,9 +111,9 @@ func (a *API) prepare() {
 	}
 }
 
-// forProxies answers a proxy that asks about somebody else's request. The question itself comes to whatever host the proxy
-// knows us by, and from no page, so it isn't judged by its host and origin: Authz judges what is asked about.
-func (a *API) forProxies(next http.Handler) http.Handler {
+// authz passes the requests under /api/authz to Authz. By them another proxy asks about a request of its client. Host and
+// origin of such a request are the proxy's, so they aren't checked here; Authz checks those of the client's request.
+func (a *API) authz(next http.Handler) http.Handler {
 	if a.Authz == nil {
 		return next
 	}
@@ -117,7 +127,8 @@ func (a *API) forProxies(next http.Handler) http.Handler {
 	})
 }
 
-// outermost makes the record of the request, keeps a panic to itself, and sets the headers that every answer has.
+// outermost puts the record of the request into the context, turns a panic into a response, and sets the headers of every
+// response.
 func (a *API) outermost(next http.Handler) http.Handler {
 	next = a.Auth.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,36 +141,36 @@ func (a *API) outermost(next http.Handler) http.Handler {
 		}
 		defer func() {
 			if v := recover(); v != nil {
-				a.panicked(w, r, v)
+				a.answerPanic(w, r, v)
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-// panicked answers 500. It may: our own handlers write nothing before they are done.
-func (a *API) panicked(w http.ResponseWriter, r *http.Request, v any) {
+// answerPanic answers 500. That is possible because our own handlers write nothing before they are done.
+func (a *API) answerPanic(w http.ResponseWriter, r *http.Request, v any) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	a.crashed(r, v)
+	a.recordPanic(r, v)
 	w.Header().Del("Set-Cookie")
 	refuse(w, r, errServer)
 }
 
-func (a *API) crashed(r *http.Request, v any) {
+func (a *API) recordPanic(r *http.Request, v any) {
 	a.Audit.Record(r.Context(), audit.Sys.Crash,
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 }
 
-// app cuts the connection when the app's handler panics, as net/http does: half an answer may be on its way already, and
-// must not look like a whole one.
+// app closes the connection if next, the application's handler, panics, as net/http does: a part of the response may have
+// been sent, and must not look complete.
 func (a *API) app(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if v := recover(); v != nil {
 				if v != http.ErrAbortHandler {
-					a.crashed(r, v)
+					a.recordPanic(r, v)
 				}
 				panic(http.ErrAbortHandler)
 			}
@@ -168,16 +179,16 @@ func (a *API) app(next http.Handler) http.Handler {
 	})
 }
 
-// text writes an address; "" if there is none, as on a Unix socket.
-func text(address netip.Addr) string {
+// addressText returns the text of an address, or "" if there is none, as on a Unix socket.
+func addressText(address netip.Addr) string {
 	if !address.IsValid() {
 		return ""
 	}
 	return address.String()
 }
 
-// knownHost refuses requests for a host that nobody configured. Health checks come by address, so they are exempt.
-func (a *API) knownHost(next http.Handler) http.Handler {
+// checkHost refuses requests for a host that isn't configured. Health checks are exempt, since they use the IP address.
+func (a *API) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
 		if path != "/healthz" && path != "/readyz" && !a.CSRF.AllowedHost(r.Host) {
@@ -188,8 +199,8 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin refuses unsafe requests that another site's page may have sent.
-func (a *API) sameOrigin(next http.Handler) http.Handler {
+// checkCSRF refuses unsafe requests that a page of another site may have sent.
+func (a *API) checkCSRF(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := a.formToken(w, r)
 		if err != nil {
@@ -210,7 +221,7 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// route finds who answers.
+// route passes the request to the pages, to the handler of a route, or to next.
 func (a *API) route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
@@ -218,7 +229,7 @@ func (a *API) route(next http.Handler) http.Handler {
 			a.Pages.ServeHTTP(w, r)
 			return
 		}
-		h, methods, other := a.find(r)
+		h, methods, compat := a.find(r)
 		if h == nil && methods == nil && !ours(path) && !ours(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
@@ -227,8 +238,8 @@ func (a *API) route(next http.Handler) http.Handler {
 		switch {
 		case h != nil:
 			h.ServeHTTP(w, r)
-		case other != nil && r.Method != http.MethodOptions:
-			other.wrongMethod(w, r)
+		case compat != nil && r.Method != http.MethodOptions:
+			compat.wrongMethod(w, r)
 		case methods != nil && r.Method == http.MethodOptions:
 			w.Header().Set("Allow", strings.Join(methods, ", "))
 			w.WriteHeader(http.StatusNoContent)
@@ -241,8 +252,8 @@ func (a *API) route(next http.Handler) http.Handler {
 	})
 }
 
-// protective are the headers of every answer that is ours: never cached, never sniffed, never loaded into another site's
-// page, and inert if a browser should show it. The names are canonical, and the values are shared by all answers.
+// protective are the headers of every response of ours. It is never cached, no browser guesses its type, pages of other sites
+// can't load it, and it can run nothing if a browser shows it. The names are canonical. All responses share the values.
 var protective = []struct {
 	name   string
 	values []string
@@ -260,18 +271,18 @@ func protect(h http.Header) {
 		h[p.name] = p.values
 	}
 	switch vary := h["Vary"]; {
-	case len(vary) == 1 && vary[0] == "Origin": // as package csrf leaves it
+	case len(vary) == 1 && vary[0] == "Origin": // set by package csrf
 		h["Vary"] = varies
 	case !slices.Contains(vary, "Cookie"):
 		h.Add("Vary", "Cookie")
 	}
 }
 
-// varies is shared by all answers.
+// varies is shared by all responses.
 var varies = []string{"Origin", "Cookie"}
 
-// nothing answers what is neither ours nor anybody's.
-func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
+// notFound answers requests for paths outside the API if there is no application.
+func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	if a.Pages != nil && r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		protect(w.Header())
 		http.Redirect(w, r, "/auth/account", http.StatusSeeOther)
@@ -280,7 +291,7 @@ func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, errNotFound)
 }
 
-// refuse answers with p, which is ours wherever the request was going.
+// refuse answers with p and the headers of our own responses, even if the request was for the application.
 func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	protect(w.Header())
 	problem.Write(w, r, p)

@@ -19,7 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// exportPage is how many events are read at a time for an export.
+// exportPage is how many events an export reads at a time.
 const exportPage = 500
 
 // exportEvents answers with all selected events, the latest first, as lines of JSON or as CSV.
@@ -33,8 +33,8 @@ func exportEvents(a *API) http.Handler {
 	})
 }
 
-// export writes the answer page by page. An error comes back only if nothing was sent; one that comes later cuts the
-// connection, so that half an export doesn't look like a whole one.
+// export writes the response page by page. It returns an error only if nothing was sent. A later error closes the connection,
+// so that a partial export doesn't look complete.
 func (c *call) export() error {
 	q, err := c.prepareExport()
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *call) export() error {
 	for {
 		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(time.Minute))
 		if err := writeEvents(out, events, names); err != nil {
-			panic(http.ErrAbortHandler) // the client has gone
+			panic(http.ErrAbortHandler) // the client has disconnected
 		}
 		if more == "" {
 			return nil
@@ -93,8 +93,8 @@ func (c *call) prepareExport() (q audit.Query, err error) {
 	return q, err
 }
 
-// nextPage reads a page, and the names of who is in it. The client may take its time with each, so the caller is judged again
-// for each.
+// nextPage reads a page of events and the names of its users. It authorizes the caller again, since a slow client may have
+// taken long to receive the page before.
 func (c *call) nextPage(q audit.Query, names eventNames) (events []*audit.Event, more string, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx(), callTimeout)
 	defer cancel()
@@ -149,7 +149,7 @@ type csvExporter struct {
 	header []string // nil once it is written
 }
 
-// begin writes the header, also of an export of nothing.
+// begin writes the header, also if there are no events.
 func (x *csvExporter) begin() error {
 	if x.header == nil {
 		return nil
@@ -170,7 +170,7 @@ func (x *csvExporter) write(e api.Event) error {
 	row := []string{e.ID, e.Time.Format(time.RFC3339Nano), e.Event, e.Outcome, plainID(e.ActorID), e.Actor, plainID(e.UserID), e.User,
 		e.Login, e.Session, e.IP, e.UserAgent, e.RequestID, strings.Join(detail, "; ")}
 	for i := range row {
-		row[i] = harmless(row[i])
+		row[i] = escapeFormula(row[i])
 	}
 	return x.w.Write(row)
 }
@@ -191,11 +191,11 @@ func plainID(id json.RawMessage) string {
 	return string(id)
 }
 
-// formulas are the characters with which a formula begins, or from which some programs make one (OWASP, CSV Injection).
+// formulas are the characters that begin a formula in some spreadsheet program (OWASP, CSV Injection).
 const formulas = "=+-@\t\r\n＝＋－＠"
 
-// harmless keeps a spreadsheet from taking a stranger's text for a formula, also behind spaces that it leaves away.
-func harmless(cell string) string {
+// escapeFormula keeps a spreadsheet program from executing untrusted text as a formula. Such programs ignore leading spaces.
+func escapeFormula(cell string) string {
 	shown := strings.TrimLeft(cell, " \u00a0\u3000\ufeff")
 	if first, size := utf8.DecodeRuneInString(shown); size > 0 && strings.ContainsRune(formulas, first) {
 		return "'" + cell

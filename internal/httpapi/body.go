@@ -16,13 +16,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// maxBody bounds a request's body, in bytes.
+// maxBody is the largest accepted request body, in bytes.
 const maxBody = 64 << 10
 
-// decode reads a request's body into a struct whose fields are pointers to string, bool, int64 or a list of strings, with a json tag. An object
-// with a field that the struct doesn't have, a field twice, or a value of another type is refused. A struct that is
-// a formTaker takes HTML forms as well. An absent body leaves the struct as it is. A lenient decode passes over fields that
-// the struct doesn't have, and over a Content-Encoding, as Django does; any other takes a body as it is alone.
+// decode decodes a request's body into the struct in. The fields of the struct are pointers to string, bool, int64 or
+// []string, and have json tags; structs that it embeds count as part of it. decode refuses an object with an unknown field, a
+// duplicate field, or a value of another type. If in is a formTaker, HTML forms are accepted as well. An absent body leaves
+// the struct unchanged. If lenient is set, unknown fields and a Content-Encoding are ignored, as Django does; otherwise a body
+// with a Content-Encoding is refused.
 func decode(w http.ResponseWriter, r *http.Request, limit time.Duration, in any, lenient bool) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
@@ -35,7 +36,7 @@ func decode(w http.ResponseWriter, r *http.Request, limit time.Duration, in any,
 		return errBodyLate
 	}
 	if err != nil {
-		return problem.New(http.StatusBadRequest, "body_unreadable", "The request's body broke off.")
+		return problem.New(http.StatusBadRequest, "body_unreadable", "The request's body ended early.")
 	}
 	if len(body) == 0 {
 		return nil
@@ -56,31 +57,31 @@ func decode(w http.ResponseWriter, r *http.Request, limit time.Duration, in any,
 	return fieldsOf(in).set(values, lenient)
 }
 
-var errBodyLate = problem.New(http.StatusRequestTimeout, "body_unreadable", "The request's body didn't come in time.")
+var errBodyLate = problem.New(http.StatusRequestTimeout, "body_unreadable", "The request's body didn't arrive in time.")
 
-// bodyTimeout is how long the client may take to send a body, unless API.BodyTimeout says otherwise.
+// bodyTimeout is the default of API.BodyTimeout.
 const bodyTimeout = 15 * time.Second
 
-// readBody reads a request's body. If that fails, the deadline stays over, so that the server doesn't wait for the rest either.
-// A server that is stricter about its requests stays so.
+// readBody reads a request's body within the limit, or within the server's ReadTimeout if that is shorter. If it fails, the
+// expired deadline stays set, so that net/http doesn't wait for the rest of the body either.
 func readBody(w http.ResponseWriter, r *http.Request, limit time.Duration) ([]byte, error) {
 	limit = cmp.Or(limit, bodyTimeout)
 	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && s.ReadTimeout > 0 {
 		limit = min(limit, s.ReadTimeout)
 	}
 	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(limit)) // what knows no deadlines has no slow client behind it
+	_ = conn.SetReadDeadline(time.Now().Add(limit)) // a writer without deadlines, as in tests, has no slow client
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
-		_ = conn.SetReadDeadline(time.Time{}) // else the request's context would end with it
+		_ = conn.SetReadDeadline(time.Time{}) // otherwise the deadline would cancel the request's context
 	}
 	return body, err
 }
 
-// formTaker is the input of a route that an HTML form may post to.
+// formTaker is the input of a route that accepts HTML forms.
 type formTaker interface{ takesForms() }
 
-// parse returns the body's fields as JSON values.
+// parse returns the fields of the body as JSON values.
 func parse(r *http.Request, body []byte, form bool) (map[string]json.RawMessage, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset, named := params["charset"]
@@ -98,8 +99,8 @@ func parse(r *http.Request, body []byte, form bool) (map[string]json.RawMessage,
 	return nil, unsupported(r)
 }
 
-// contentCoding returns what a request says its body is packed with; "" if with nothing. It is no part of the media type, so
-// a body that can be read all the same isn't what it says it is (RFC 9110, sections 8.4 and 15.5.16).
+// contentCoding returns the content coding of a request's body, or "" if there is none (RFC 9110, section 8.4). A body with one
+// must be refused with 415 even if it can be parsed, since it isn't what the header says (section 15.5.16).
 func contentCoding(r *http.Request) string {
 	coding := strings.Join(r.Header.Values("Content-Encoding"), ", ")
 	if strings.EqualFold(coding, "identity") {
@@ -117,7 +118,7 @@ func malformed(format string, args ...any) error {
 	return problem.New(http.StatusBadRequest, "malformed_body", fmt.Sprintf(format, args...))
 }
 
-// fields are the places of an input struct by their names on the wire.
+// fields maps the JSON names of an input struct to its fields.
 type fields map[string]reflect.Value
 
 func fieldsOf(in any) fields {
@@ -131,11 +132,11 @@ func fieldsOf(in any) fields {
 	return f
 }
 
-// set puts the values in their places. What is wrong with them is said all at once.
+// set sets the fields to the values. The error names every value that is wrong.
 func (f fields) set(values map[string]json.RawMessage, lenient bool) error {
 	wrong := map[string][]string{}
 	for name, raw := range values {
-		place, known := f[name]
+		field, known := f[name]
 		if !known && lenient {
 			continue
 		}
@@ -143,7 +144,7 @@ func (f fields) set(values map[string]json.RawMessage, lenient bool) error {
 			wrong[name] = []string{"Unknown field."}
 			continue
 		}
-		if sentence := put(place, raw); sentence != "" {
+		if sentence := setField(field, raw); sentence != "" {
 			wrong[name] = []string{sentence}
 		}
 	}
@@ -159,7 +160,7 @@ func invalid(wrong map[string][]string) error {
 	}
 }
 
-// required returns the fields that are missing, in DRF's words.
+// required returns an error that names the missing fields, with the text of Django REST framework.
 func required(given map[string]*string) error {
 	wrong := map[string][]string{}
 	for name, value := range given {

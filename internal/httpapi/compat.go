@@ -12,9 +12,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// The compatibility routes speak as the Django packages whose clients call them: plain JSON for errors, status codes and
-// texts to the letter, fields that nobody knows passed over. What is refused before it comes to them, for its host or its
-// origin, has no counterpart there and is a problem as on any other route.
+// The compatibility routes answer exactly as the Django packages whose clients call them: with their status codes, their
+// texts, and plain JSON for errors. They ignore unknown fields. A request that is refused earlier, because of its host or
+// origin, gets problem details as on any other route, since the Django packages have no such error.
 
 // compatHandler is the handler of a compatibility route.
 type compatHandler struct {
@@ -23,7 +23,7 @@ type compatHandler struct {
 	serve http.HandlerFunc
 }
 
-// compat is serve for a compatibility route. Status is that of success; 204 has no body.
+// compat is serve for a compatibility route. status is the status of a success; a 204 has no body.
 func compat[In, Out any](needs need, status int, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return compatHandler{a, needs, func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func compat[In, Out any](needs need, status int, f func(c *call, in In) (Out, er
 
 func (h compatHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r) }
 
-// wrongMethod refuses a method as Django REST framework does: after it has seen that the caller may call at all.
+// wrongMethod refuses a method as Django REST framework does, after it has checked that the caller may use the route.
 func (h compatHandler) wrongMethod(w http.ResponseWriter, r *http.Request) {
 	if h.needs != needsNothing {
 		c := &call{api: h.api, w: w, r: r}
@@ -84,7 +84,7 @@ func plainError(w http.ResponseWriter, p *problem.Problem) {
 	writePlain(w, p.Status, body)
 }
 
-// writePlain writes JSON as Django REST framework does: compact, and nothing escaped that needn't be.
+// writePlain writes JSON as Django REST framework does, without blanks and needless escapes.
 func writePlain(w http.ResponseWriter, status int, v any) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -97,7 +97,7 @@ func writePlain(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(bytes.TrimRight(b.Bytes(), "\n"))
 }
 
-// checkKnox lets only those through whose credential is a token of knox's.
+// checkKnox returns an error unless the caller's credential is a knox token.
 func checkKnox(who *auth.Identity) error {
 	switch {
 	case who.Token == nil:

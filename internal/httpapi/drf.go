@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// maxDRFTokens is how many tokens of Django REST framework's kind a user has: there the one token is handed out again and
-// again, which needs it in the clear. Here each call makes one, and the newest stay.
+// maxDRFTokens is the largest number of Django REST framework's tokens that a user has. Django REST framework returns the same
+// token each time, and so must store its text. Here each call creates a token, and the oldest one beyond the limit ends.
 const maxDRFTokens = 10
 
 var (
@@ -35,8 +35,9 @@ type credentialsIn struct {
 
 func (*credentialsIn) takesForms() {}
 
-// blank returns what is missing or empty, in Django REST framework's words. It trims the username, and not the password.
-func (in *credentialsIn) blank() error {
+// requireFilled returns an error that names the missing and empty fields, with the text of Django REST framework. It trims the
+// username, but not the password.
+func (in *credentialsIn) requireFilled() error {
 	if in.Username != nil {
 		trimmed := strings.TrimSpace(*in.Username)
 		in.Username = &trimmed
@@ -60,9 +61,9 @@ type obtainedToken struct {
 	Token string `json:"token"`
 }
 
-// obtainToken is rest_framework.authtoken.views.obtain_auth_token.
+// obtainToken does what rest_framework.authtoken.views.obtain_auth_token does.
 func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
-	if err := in.blank(); err != nil {
+	if err := in.requireFilled(); err != nil {
 		return obtainedToken{}, err
 	}
 	u, err := c.authenticate(c.api.Accounts.Verify, in.Username, in.Password)
@@ -79,10 +80,11 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 	return obtainedToken{text}, err
 }
 
-// newToken makes a token for a user, at the epoch that was read with their proof, which is none if that has moved.
-func (c *call) newToken(u *account.User, n token.Params) (string, *token.Token, error) {
-	n.User, n.Epoch, n.IP, n.Agent = u.ID, u.Epoch, text(c.address()), agent(c.r)
-	text, t, err := c.api.Auth.Tokens.Create(c.ctx(), n)
+// newToken creates a token for a user whose password has just been checked. If the epoch has changed since, the password may
+// not be valid any more, so the error is account.ErrInvalidCredentials.
+func (c *call) newToken(u *account.User, p token.Params) (string, *token.Token, error) {
+	p.User, p.Epoch, p.IP, p.Agent = u.ID, u.Epoch, addressText(c.address()), agent(c.r)
+	text, t, err := c.api.Auth.Tokens.Create(c.ctx(), p)
 	if errors.Is(err, token.ErrEpochChanged) {
 		return "", nil, account.ErrInvalidCredentials
 	}
@@ -94,7 +96,8 @@ type knoxOut struct {
 	Token  string     `json:"token"`
 }
 
-// knoxLogin is knox's LoginView behind Basic and session authentication. Name and password in the body count as well.
+// knoxLogin does what knox's LoginView does with basic and session authentication. It also accepts username and password in
+// the body.
 func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
 	u, err := c.knoxUser(in)
 	if err != nil {
@@ -108,7 +111,7 @@ func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
 		return knoxOut{}, err
 	}
 	if c.who != nil {
-		c.making(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
+		c.undoIfEnded(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
 	}
 	out := knoxOut{Token: text}
 	if !t.ExpiresAt.IsZero() {
@@ -121,7 +124,7 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 	scheme, _, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	switch {
 	case in.Username != nil || in.Password != nil:
-		if err := in.blank(); err != nil {
+		if err := in.requireFilled(); err != nil {
 			return nil, err
 		}
 		return c.authenticate(c.api.Accounts.Authenticate, in.Username, in.Password)
@@ -149,10 +152,12 @@ func knoxLogoutAll(c *call, _ none) (none, error) {
 	return none{}, err
 }
 
-// Knox is how django-rest-knox is set up.
+// Knox has the settings of django-rest-knox.
 type Knox struct {
-	TTL   time.Duration // of a token; 0: 10 hours, as there; negative: no end
-	Limit int           // of a user's tokens that have not expired; 0: none
+	// TTL is the life of a token; 0: 10 hours, knox's default; negative: tokens don't expire.
+	TTL time.Duration
+	// Limit is the largest number of unexpired tokens of a user; 0: no limit.
+	Limit int
 }
 
 func (k Knox) ttl() time.Duration {

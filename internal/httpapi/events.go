@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// Passive reports whether a request is no use of its session: it asks with slide=false, or is the events stream, which a
-// page holds open whether anybody sits in front of it or not. It is meant for session.Manager.Passive.
+// Passive reports whether a request doesn't count as a use of its session: it has slide=false in the query, or it opens the
+// event stream, which an unattended page keeps open as well. Use it as session.Manager.Passive.
 func Passive(r *http.Request) bool {
 	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false" || route{path: eventsPath}.match(r.URL.EscapedPath())
 }
@@ -28,8 +28,8 @@ var (
 		Detail: "The server is stopping."}
 )
 
-// events tells a page what becomes of its session, as server-sent events (HTML Standard, section 9.2). The stream is open
-// until the session ends, the page goes away, or the server stops.
+// streamEvents notifies a page of changes to its session by server-sent events (HTML Standard, section 9.2). The stream is open
+// until the session ends, the client disconnects, or the server stops.
 func streamEvents(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{api: a, w: w, r: r}
@@ -40,7 +40,7 @@ func streamEvents(a *API) http.Handler {
 	})
 }
 
-// stream holds the request open. An error comes back only if nothing was sent.
+// stream keeps the request open. It returns an error only if nothing was sent.
 func (c *call) stream() error {
 	if err := c.api.CSRF.CheckOrigin(c.r); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (c *call) stream() error {
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep the events to itself
+	h.Set("X-Accel-Buffering", "no") // otherwise nginx would buffer the events
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
@@ -62,13 +62,13 @@ func (c *call) stream() error {
 	watch, err := c.api.Live.Open(c.ctx(), c.who, p)
 	if err != nil {
 		h.Del("X-Accel-Buffering")
-		return refusal(err)
+		return streamRefusal(err)
 	}
 	p.serve(c.w, c.r, watch.Close)
 	return nil
 }
 
-func refusal(err error) error {
+func streamRefusal(err error) error {
 	switch {
 	case errors.Is(err, events.ErrTooMany):
 		return errTooManyStreams

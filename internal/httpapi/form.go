@@ -30,17 +30,18 @@ func parseMultipart(body []byte, boundary string) (map[string]json.RawMessage, e
 	}
 	defer r.MultipartForm.RemoveAll()
 	if len(r.MultipartForm.File) > 0 {
-		return nil, malformed("Files are not taken here.")
+		return nil, malformed("Files are not accepted.")
 	}
 	return fromForm(r.MultipartForm.Value)
 }
 
-// fromForm turns what a form says into the JSON that would say the same. Boxes send "on", and "true" as Django reads it.
+// fromForm returns the fields of a form as JSON strings. A checkbox sends "on", or "true" in Django's forms; setField accepts
+// both.
 func fromForm(form url.Values) (map[string]json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	for name, all := range form {
 		if len(all) != 1 {
-			return nil, malformed("The field %q is there twice.", name)
+			return nil, malformed("The field %q occurs more than once.", name)
 		}
 		if !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
 			return nil, malformed("Form parse error - the body is not UTF-8.")
@@ -59,17 +60,18 @@ func isForm(r *http.Request) bool {
 	return kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data"
 }
 
-// formTokenField is where Django's forms carry the csrftoken. It has been judged by the time the body is decoded.
+// formTokenField is the field for the csrftoken in Django's forms. It is checked before the body is decoded.
 const formTokenField = "csrfmiddlewaretoken"
 
-// formToken returns the csrftoken in a form that is posted to one of our routes; "" if there is none, or the form is
-// malformed. The body is left to be read again, unless it is late: net/http has ended the request's context then.
+// formToken returns the csrftoken in a form that is posted to one of our routes, or "" if there is none or the form is
+// malformed. It restores the body so that it can be read again. A body that doesn't arrive in time is an error, since
+// net/http has then canceled the request's context.
 func (a *API) formToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.Method != http.MethodPost || !isForm(r) || !ours(r.URL.EscapedPath()) {
 		return "", nil
 	}
 	body, err := readBody(w, r, a.BodyTimeout)
-	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), ending{err}))
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), endsWith{err}))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return "", errBodyLate
 	}
@@ -84,10 +86,10 @@ func (a *API) formToken(w http.ResponseWriter, r *http.Request) (string, error) 
 	return token, nil
 }
 
-// ending is how a body ended when it was read before.
-type ending struct{ err error }
+// endsWith is a reader that fails with err, or is empty if err is nil.
+type endsWith struct{ err error }
 
-func (e ending) Read([]byte) (int, error) {
+func (e endsWith) Read([]byte) (int, error) {
 	if e.err != nil {
 		return 0, e.err
 	}

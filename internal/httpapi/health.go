@@ -15,22 +15,22 @@ type statusOut struct {
 	Status string `json:"status"`
 }
 
-// alive says that the process runs, whatever the store does: restarting it would not help.
+// alive answers that the process runs. It doesn't check the stores, because a restart wouldn't help them.
 func alive(*API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, statusOut{"ok"})
 	})
 }
 
-// ready says whether requests are welcome: the store can be read and written, and the server isn't stopping.
+// ready answers whether load balancers should send requests: the stores can be read and written, and the server isn't stopping.
 func ready(a *API) http.Handler {
-	health := &health{ask: a.Healthy}
+	health := &health{check: a.Healthy}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.draining.Load() {
 			refuse(w, r, errStopping)
 			return
 		}
-		if err := health.check(r.Context()); err != nil {
+		if err := health.recent(r.Context()); err != nil {
 			a.Log.LogAttrs(r.Context(), slog.LevelError, "not ready", slog.Any("error", err))
 			refuse(w, r, auth.Unavailable(r.Context()))
 			return
@@ -39,24 +39,25 @@ func ready(a *API) http.Handler {
 	})
 }
 
-// health asks at most once a second: the question costs a write, and strangers can put it.
+// health calls check at most once a second, because check writes to the store and any client can request it.
 type health struct {
-	ask   func(context.Context) error
-	mu    sync.Mutex
-	asked time.Time
-	err   error
+	check   func(context.Context) error
+	mu      sync.Mutex
+	checked time.Time
+	err     error
 }
 
-func (h *health) check(ctx context.Context) error {
+// recent returns the result of a check that is at most a second old.
+func (h *health) recent(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if time.Since(h.asked) < time.Second {
+	if time.Since(h.checked) < time.Second {
 		return h.err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	h.err = h.ask(ctx)
-	h.asked = time.Now()
+	h.err = h.check(ctx)
+	h.checked = time.Now()
 	return h.err
 }
 

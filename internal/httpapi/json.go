@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
-// parseJSON accepts one flat object. encoding/json alone would let a repeated key's last value win and replace bad UTF-8.
+// parseJSON returns the members of a JSON object. encoding/json alone would accept duplicate names, and replace invalid UTF-8.
 func parseJSON(body []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(body) {
 		return nil, malformed("JSON parse error - the body is not UTF-8.")
@@ -35,9 +35,9 @@ func parseJSON(body []byte) (map[string]json.RawMessage, error) {
 		if err != nil {
 			return nil, malformed("JSON parse error - %v.", err)
 		}
-		name := key.(string) // the decoder lets nothing else be a key
+		name := key.(string) // the decoder accepts only strings as names
 		if _, twice := values[name]; twice {
-			return nil, malformed("The field %q is there twice.", name)
+			return nil, malformed("The field %q occurs more than once.", name)
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
@@ -49,12 +49,13 @@ func parseJSON(body []byte) (map[string]json.RawMessage, error) {
 		return nil, malformed("JSON parse error - %v.", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed("JSON parse error - there is something after the object.")
+		return nil, malformed("JSON parse error - the body goes on after the object.")
 	}
 	return values, nil
 }
 
-// notAnObject refuses a body that is some other value. The compatibility routes say so in Django REST framework's words.
+// notAnObject returns the error for a body that is another JSON value. The compatibility routes send the text of Django REST
+// framework.
 func notAnObject(start json.Token) error {
 	kind := "NoneType"
 	switch v := start.(type) {
@@ -74,14 +75,14 @@ func notAnObject(start json.Token) error {
 	return p
 }
 
-// put decodes one value, and returns what is wrong with it in DRF's words.
-func put(place reflect.Value, raw json.RawMessage) string {
+// setField decodes a value into a field. If the value is wrong, it returns the text of Django REST framework for that.
+func setField(field reflect.Value, raw json.RawMessage) string {
 	if string(raw) == "null" {
 		return "This field may not be null."
 	}
-	switch into := place.Addr().Interface().(type) {
+	switch into := field.Addr().Interface().(type) {
 	case **string:
-		s, sentence := str(raw)
+		s, sentence := decodeString(raw)
 		if sentence != "" {
 			return sentence
 		}
@@ -94,7 +95,7 @@ func put(place reflect.Value, raw json.RawMessage) string {
 		list := make([]string, len(items))
 		for i, item := range items {
 			var sentence string
-			if list[i], sentence = str(item); sentence != "" {
+			if list[i], sentence = decodeString(item); sentence != "" {
 				return sentence
 			}
 		}
@@ -106,19 +107,19 @@ func put(place reflect.Value, raw json.RawMessage) string {
 		}
 		*into = &n
 	case **bool:
-		b, ok := boolean(raw)
+		b, ok := decodeBool(raw)
 		if !ok {
 			return "Must be a valid boolean."
 		}
 		*into = &b
 	default:
-		panic("httpapi: an input field is of no type that can be read")
+		panic("httpapi: an input field has a type that can't be decoded")
 	}
 	return ""
 }
 
-// str decodes a string, and returns what is wrong with it.
-func str(raw json.RawMessage) (s, sentence string) {
+// decodeString decodes a string. If it is wrong, the sentence says why.
+func decodeString(raw json.RawMessage) (s, sentence string) {
 	if string(raw) == "null" || json.Unmarshal(raw, &s) != nil {
 		return "", "Not a valid string."
 	}
@@ -131,8 +132,8 @@ func str(raw json.RawMessage) (s, sentence string) {
 	return s, ""
 }
 
-// boolean reads JSON's booleans, and as strings the words that HTML forms and DRF's BooleanField use.
-func boolean(raw json.RawMessage) (value, ok bool) {
+// decodeBool decodes a boolean, or a string that HTML forms or the BooleanField of Django REST framework use for one.
+func decodeBool(raw json.RawMessage) (value, ok bool) {
 	switch string(raw) {
 	case "true":
 		return true, true
@@ -152,8 +153,8 @@ func boolean(raw json.RawMessage) (value, ok bool) {
 	return false, false
 }
 
-// hasLoneSurrogate reports whether a JSON string, which is well-formed, holds a \u escape that is half a character:
-// decoding turns each into U+FFFD, and so different passwords into one.
+// hasLoneSurrogate reports whether a well-formed JSON string has a \u escape of an unpaired surrogate. Decoding turns each of
+// them into U+FFFD, and so would make different passwords equal.
 func hasLoneSurrogate(raw []byte) bool {
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' {
@@ -175,11 +176,11 @@ func hasLoneSurrogate(raw []byte) bool {
 	return false
 }
 
-// escaped returns the code unit of "uXXXX…".
+// escaped returns the code unit of an escape "uXXXX".
 func escaped(u []byte) rune {
 	n, err := strconv.ParseUint(string(u[1:5]), 16, 16)
 	if err != nil {
-		panic(err) // encoding/json has accepted it
+		panic(err) // encoding/json has accepted the escape
 	}
 	return rune(n)
 }

@@ -15,19 +15,19 @@ import (
 
 var (
 	errJWTRequired = problem.New(http.StatusForbidden, "access_token_required",
-		"Send the access token that you want to exchange: Authorization: Bearer, and the token.")
+		"Send the access token to exchange in the header Authorization: Bearer <token>.")
 	errSpent = &problem.Problem{Status: http.StatusUnauthorized, Code: "token_spent", Challenge: jwtChallenge,
 		Detail: "This token has been exchanged for a session before. Refresh it, and exchange the new one."}
 	errUnknownAudience = invalid(map[string][]string{"audience": {
-		"No such audience. The operator names them with --audience."}})
+		"No such audience. The operator configures audiences with --audience."}})
 )
 
 type exchangeIn struct {
 	Remember *bool `json:"remember"`
 }
 
-// exchangeJWT makes a session of an access token, which it uses up. The session is as old as the sign-in that the token
-// comes from, and not fresh. The token's family goes on.
+// exchangeJWT starts a session for an access token, which can be exchanged only once. The session counts as authenticated when
+// the user signed in for the token, and isn't fresh. The token and its family stay valid.
 func exchangeJWT(c *call, in exchangeIn) (userOut, error) {
 	if c.who.JWT == nil {
 		return userOut{}, errJWTRequired
@@ -36,13 +36,13 @@ func exchangeJWT(c *call, in exchangeIn) (userOut, error) {
 		return userOut{}, err
 	}
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
-		User: c.who.User.ID, Epoch: c.who.JWT.Epoch, Method: "jwt", Address: text(c.address()),
+		User: c.who.User.ID, Epoch: c.who.JWT.Epoch, Method: "jwt", Address: addressText(c.address()),
 		BrowserSession: in.Remember != nil && !*in.Remember, AuthenticatedAt: c.who.AuthenticatedAt,
 	})
 	if err != nil {
 		return userOut{}, err
 	}
-	c.making(func(ctx context.Context) error { return c.api.Sessions.Revoke(ctx, s.User, s.ID) })
+	c.undoIfEnded(func(ctx context.Context) error { return c.api.Sessions.Revoke(ctx, s.User, s.ID) })
 	c.api.CSRF.Issue(c.w, c.r, s.ID)
 	return newUserOut(c.who.User), nil
 }
@@ -56,7 +56,7 @@ type mintedOut struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// mintJWT gives a session a token for another service.
+// mintJWT returns a token with which the user of a session can authenticate to another service.
 func mintJWT(c *call, in mintIn) (mintedOut, error) {
 	if err := required(map[string]*string{"audience": in.Audience}); err != nil {
 		return mintedOut{}, err
@@ -70,11 +70,11 @@ func mintJWT(c *call, in mintIn) (mintedOut, error) {
 	if err != nil {
 		return mintedOut{}, err
 	}
-	c.making(c.neverShown("minted"))
+	c.undoIfEnded(c.recordUnused("minted"))
 	return mintedOut{text, expires}, nil
 }
 
-// publicKeys answers with the keys that our tokens can be verified by, for anybody and for caches.
+// publicKeys answers with the keys that verify our tokens. The response is public and may be cached.
 func publicKeys(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), callTimeout)

@@ -25,7 +25,7 @@ type loginIn struct {
 
 func (*loginIn) takesForms() {}
 
-// login signs in with a JSON or form body, or with HTTP Basic and no body.
+// login signs in with the credentials of a JSON or form body, or of HTTP Basic if there is no body.
 func login(c *call, in loginIn) (userOut, error) {
 	app, err := c.forApp(in.App)
 	if err != nil {
@@ -48,37 +48,37 @@ func login(c *call, in loginIn) (userOut, error) {
 	return newUserOut(u), c.signIn(u, method, in.Remember == nil || *in.Remember, app)
 }
 
-// authenticate has a name and a password checked, and logs how that ended.
+// authenticate checks a username and a password, and records the result in the audit log.
 func (c *call) authenticate(check checkPassword, username, password *string) (*account.User, error) {
 	if err := required(map[string]*string{"username": username, "password": password}); err != nil {
 		return nil, err
 	}
-	u, name, err := c.guess(check, *username, *password)
+	u, name, err := c.tryPassword(check, *username, *password)
 	c.recordVerification(audit.Login, name, err)
 	return u, err
 }
 
-// guess checks a name and a password, and returns the name as the log may have it. One that is nobody's is masked there: it
-// may be a password, typed into the wrong field.
-func (c *call) guess(check checkPassword, login, password string) (u *account.User, name string, err error) {
+// tryPassword checks a username and a password. It also returns the username for the audit log. The name is masked there unless
+// it is an account's, since people type passwords into the wrong field.
+func (c *call) tryPassword(check checkPassword, login, password string) (u *account.User, name string, err error) {
 	name = audit.Mask(shorten(login))
 	u, err = check(c.ctx(), account.Attempt{
 		Login: login, Password: password, Address: c.source(),
 		Device: func(u *account.User) string {
-			name = shorten(login) // it is somebody's
+			name = shorten(login) // check has found the account
 			return c.device(u)
 		},
 	})
 	return u, name, err
 }
 
-// checkPassword is account.Service's Authenticate, or Verify where no sign-in begins.
+// checkPassword is the method Authenticate of account.Service, or Verify if the check isn't a sign-in.
 type checkPassword func(context.Context, account.Attempt) (*account.User, error)
 
-// verifyBasic is how a request is judged by HTTP Basic where that counts on every route. A refusal is a *problem.Problem.
+// verifyBasic checks the credentials of HTTP Basic if every route accepts it. A refusal is a *problem.Problem.
 func (a *API) verifyBasic(r *http.Request, login, password string) (*account.User, error) {
 	c := &call{api: a, r: r}
-	u, name, err := c.guess(a.Accounts.Verify, login, password)
+	u, name, err := c.tryPassword(a.Accounts.Verify, login, password)
 	if err != nil {
 		c.recordVerification(audit.Login, name, err)
 		return nil, a.problem(r, err)
@@ -86,13 +86,14 @@ func (a *API) verifyBasic(r *http.Request, login, password string) (*account.Use
 	return u, nil
 }
 
-// pageHeaders are what only browsers send, with every POST of a page: none without Origin, and none of today's without
-// Sec-Fetch-Site and Sec-Fetch-Dest (W3C Fetch Metadata). Sec-Fetch-Mode isn't among them: the fetch of Node and Deno sends
-// that, and nothing else of theirs.
+// pageHeaders are headers that only browsers send. Every POST of a page has an Origin, and in current browsers also
+// Sec-Fetch-Site and Sec-Fetch-Dest (W3C Fetch Metadata). Sec-Fetch-Mode isn't listed, because fetch in Node and Deno sends it,
+// though none of the others.
 var pageHeaders = []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Cookie"}
 
-// forApp reports whether the ticket is to go to a program that is no browser. A page must never see one, so a request that
-// may come from a page gets none, and neither does one with a cookie, which a page would bring.
+// forApp reports whether the request is an app's, whose ticket goes into a header of the response. Scripts of a page could read
+// that, so forApp returns an error if the request may come from a page: if it has a header that only browsers send, or a
+// cookie.
 func (c *call) forApp(asked *bool) (bool, error) {
 	if !session.RequestFrom(c.ctx()).FromApp() && (asked == nil || !*asked) {
 		return false, nil
@@ -108,7 +109,7 @@ func (c *call) forApp(asked *bool) (bool, error) {
 	return true, nil
 }
 
-// fromBasic takes the credentials from the Authorization header.
+// fromBasic sets the credentials from the Authorization header.
 func (in *loginIn) fromBasic(r *http.Request) error {
 	lines := r.Header.Values("Authorization")
 	if len(lines) == 0 {
@@ -126,7 +127,7 @@ func (in *loginIn) fromBasic(r *http.Request) error {
 	return nil
 }
 
-// recordVerification records what came of the check of a password.
+// recordVerification records the result of the check of a password.
 func (c *call) recordVerification(kinds audit.Verification, name string, err error, more ...slog.Attr) {
 	var kind audit.Kind
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
@@ -137,12 +138,12 @@ func (c *call) recordVerification(kinds audit.Verification, name string, err err
 	case errors.Is(err, account.ErrInvalidCredentials):
 		kind = kinds.Fail
 	default:
-		return // the error is logged elsewhere
+		return // a.problem logs the error
 	}
 	c.api.Audit.Record(c.ctx(), kind, append(more, slog.String("login", name))...)
 }
 
-// shorten makes a text that a stranger may have written fit for the log.
+// shorten makes untrusted text safe for the log.
 func shorten(s string) string { return admin.LogText(s) }
 
 type logoutIn struct {
@@ -151,8 +152,8 @@ type logoutIn struct {
 
 func (*logoutIn) takesForms() {}
 
-// logout ends what the request is judged by: the session, or the token. Everywhere ends all sessions of the user's besides,
-// and the tokens that stand for a sign-in; those that programs were given stay.
+// logout ends the credential of the request: the session, or the token. With everywhere it also ends all sessions of the user
+// and the tokens that come from a sign-in. Personal tokens stay.
 func logout(c *call, in logoutIn) (none, error) {
 	everywhere := in.Everywhere != nil && *in.Everywhere
 	if !everywhere && (!auth.ByHeader(c.ctx()) || session.RequestFrom(c.ctx()).FromApp()) {
@@ -174,7 +175,7 @@ func logout(c *call, in logoutIn) (none, error) {
 	return none{}, c.signOut()
 }
 
-// endToken ends the token that the request is judged by, or the family of its JWT; it is no error if it has ended meanwhile.
+// endToken ends the token of the request, or the family of its JWT. It is no error if that has ended meanwhile.
 func (c *call) endToken(who *auth.Identity) error {
 	id := ""
 	switch {
@@ -196,7 +197,7 @@ type csrfOut struct {
 	Token string `json:"csrftoken"`
 }
 
-// csrfToken gives a page what it must send as X-CSRFToken, in the body and as a cookie that scripts can read.
+// csrfToken returns the token that a page must send as X-CSRFToken, in the body and in a cookie that scripts can read.
 func csrfToken(c *call, _ none) (csrfOut, error) {
 	i, err := auth.FromContext(c.ctx())
 	if err != nil {

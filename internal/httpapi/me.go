@@ -11,8 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/api"
 )
 
-// userOut is a user on the wire: the article's six fields, and what Django has besides. Its fields are such as package json
-// writes at once: a value that encodes itself is encoded, checked and copied.
+// userOut is the JSON of a user. It has no fields with a MarshalJSON method, whose results encoding/json would check and copy.
 type userOut struct {
 	ID          any      `json:"id"` // int64 or string
 	Username    string   `json:"username"`
@@ -30,18 +29,18 @@ type userOut struct {
 func newUserOut(u *account.User) userOut {
 	out := userOut{
 		ID: api.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
-		DateJoined: stamp(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
+		DateJoined: formatTime(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
 	}
 	if u.LastLogin != 0 {
-		at := stamp(u.LastLogin)
+		at := formatTime(u.LastLogin)
 		out.LastLogin = &at
 	}
 	return out
 }
 
-// stamp writes a Unix time as RFC 3339 has it, in UTC.
-func stamp(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
+// formatTime returns a Unix time in the form of RFC 3339, in UTC.
+func formatTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
 
 func orEmpty(s []string) []string {
 	if s == nil {
@@ -50,7 +49,7 @@ func orEmpty(s []string) []string {
 	return s
 }
 
-// me describes the caller. With a token the permissions are only those that the token may use.
+// me returns the JSON of the caller. With a token, the permissions are those that the token grants.
 func me(a *API, who *auth.Identity) []byte {
 	if who.Token == nil {
 		return a.userJSON.line(who.User)

@@ -16,25 +16,25 @@ import (
 )
 
 const (
-	// beatEvery is well within the minute after which proxies take a silent connection for dead.
-	beatEvery = 20 * time.Second
-	// tellTime is what a page has to take an event.
-	tellTime = time.Second
+	// heartbeatEvery is well below the minute after which proxies close an idle connection.
+	heartbeatEvery = 20 * time.Second
+	// sendTimeout bounds the sending of an event.
+	sendTimeout = time.Second
 )
 
-// page is the server's end of an events stream.
+// page is the server's end of an event stream.
 //
-// Over HTTP/1 the connection is taken from net/http, whose buffers and goroutines cost thirty times what a stream needs.
-// Over HTTP/2 the handler stays.
+// Over HTTP/1 it takes the connection over from net/http, whose buffers and goroutines need thirty times the memory of a
+// stream. Over HTTP/2 the handler runs as long as the stream.
 type page struct {
-	done chan struct{} // closed when the stream is over
-	once sync.Once     // closes it
+	done chan struct{} // closed at the end of the stream
+	once sync.Once     // closes done
 	conn atomic.Pointer[net.Conn]
 
-	mu    sync.Mutex
-	write func([]byte) error // nil until the answer has begun
-	early []byte             // what waits for that
-	beat  *time.Timer
+	mu        sync.Mutex
+	write     func([]byte) error // nil until the head of the response is sent
+	pending   []byte             // events to send after the head
+	heartbeat *time.Timer
 }
 
 func newPage() *page { return &page{done: make(chan struct{})} }
@@ -50,7 +50,7 @@ func (p *page) Close() {
 	}
 }
 
-func (p *page) over() bool {
+func (p *page) closed() bool {
 	select {
 	case <-p.done:
 		return true
@@ -62,77 +62,78 @@ func (p *page) over() bool {
 func (p *page) send(b []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over() {
+	if p.closed() {
 		return net.ErrClosed
 	}
 	if p.write == nil {
-		p.early = append(p.early, b...)
+		p.pending = append(p.pending, b...)
 		return nil
 	}
 	return p.write(b)
 }
 
-// serve begins the answer. gone is called when the page is.
-func (p *page) serve(w http.ResponseWriter, r *http.Request, gone func()) {
+// serve sends the stream. It calls closed when the client has disconnected or the stream has ended. That may be after serve
+// returns.
+func (p *page) serve(w http.ResponseWriter, r *http.Request, closed func()) {
 	controller := http.NewResponseController(w)
-	if r.ContentLength == 0 { // else the rest of the body would have to be read
+	if r.ContentLength == 0 { // otherwise the rest of the body would have to be read first
 		if conn, _, err := controller.Hijack(); err == nil {
-			p.take(conn, w.Header(), gone)
+			p.serveConn(conn, w.Header(), closed)
 			return
 		}
 	}
-	p.stay(w, r, controller)
-	gone()
+	p.serveHandler(w, r, controller)
+	closed()
 }
 
-// take answers on a connection that is ours alone from now on. It ends with the answer, so that needs no length.
-func (p *page) take(conn net.Conn, h http.Header, gone func()) {
+// serveConn sends the stream on a connection that was taken over. The response has no length; it ends with the connection.
+func (p *page) serveConn(conn net.Conn, h http.Header, closed func()) {
 	var head bytes.Buffer
 	h.Del("Connection")
 	fmt.Fprintf(&head, "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n", time.Now().UTC().Format(http.TimeFormat))
-	_ = h.Write(&head) // a Buffer takes everything
+	_ = h.Write(&head) // writing to a Buffer never fails
 	head.WriteString("\r\n")
 	p.conn.Store(&conn)
-	if p.over() {
-		p.Close() // again: it didn't know of the connection
+	if p.closed() {
+		p.Close() // an earlier Close didn't have the connection
 	}
 	p.begin(head.Bytes(), func(b []byte) error {
-		_ = conn.SetWriteDeadline(time.Now().Add(tellTime))
+		_ = conn.SetWriteDeadline(time.Now().Add(sendTimeout))
 		_, err := conn.Write(b)
 		return err
 	})
 	go func() {
 		var b [1]byte
-		_, _ = conn.Read(b[:]) // a page has nothing more to say: whatever comes, it is the end
-		gone()
+		_, _ = conn.Read(b[:]) // the client sends nothing more, so this returns when it disconnects
+		closed()
 	}()
 }
 
-// begin sends the head of the answer and what has happened so far, and keeps the connection from looking dead.
+// begin sends the head of the response and the pending events, and starts the heartbeat.
 func (p *page) begin(head []byte, write func([]byte) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.write = write
-	if write(slices.Concat(head, opening(), p.early)) != nil {
+	if write(slices.Concat(head, retryField(), p.pending)) != nil {
 		p.Close()
 		return
 	}
-	p.early = nil
-	p.beat = time.AfterFunc(beatEvery, p.pulse)
+	p.pending = nil
+	p.heartbeat = time.AfterFunc(heartbeatEvery, p.sendHeartbeat)
 }
 
-func (p *page) pulse() {
+func (p *page) sendHeartbeat() {
 	if p.send(heartbeat) != nil {
 		p.Close()
 		return
 	}
-	p.beat.Reset(beatEvery)
+	p.heartbeat.Reset(heartbeatEvery)
 }
 
-// stay answers on a connection that others use too.
-func (p *page) stay(w http.ResponseWriter, r *http.Request, controller *http.ResponseController) {
+// serveHandler sends the stream through net/http, on a connection that has other requests too.
+func (p *page) serveHandler(w http.ResponseWriter, r *http.Request, controller *http.ResponseController) {
 	p.begin(nil, func(b []byte) error {
-		_ = controller.SetWriteDeadline(time.Now().Add(tellTime))
+		_ = controller.SetWriteDeadline(time.Now().Add(sendTimeout))
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
@@ -143,18 +144,18 @@ func (p *page) stay(w http.ResponseWriter, r *http.Request, controller *http.Res
 	case <-r.Context().Done():
 		p.Close()
 	}
-	p.mu.Lock() // nobody writes any more
+	p.mu.Lock() // waits for a send that still runs; the next one fails
 	defer p.mu.Unlock()
 	_ = controller.SetWriteDeadline(time.Time{})
 }
 
-// opening is the first thing that a page gets: when to connect again if the connection is lost, which is another moment
-// for each, so that a restart isn't followed by all of them at once.
-func opening() []byte { return fmt.Appendf(nil, "retry: %d\n\n", 1000+rand.IntN(4000)) }
+// retryField returns the field that begins a stream. It says how long the client waits before it connects again. The time is
+// random, so that not all clients connect at the same moment after a restart.
+func retryField() []byte { return fmt.Appendf(nil, "retry: %d\n\n", 1000+rand.IntN(4000)) }
 
 var heartbeat = []byte(":\n\n")
 
-// encode writes an event in the form of the standard. JSON has no line ends, so each is one line of data.
+// encode returns an event in the format of the standard. JSON has no line breaks, so it fits into one data field.
 func encode(e events.Event) []byte {
 	data, err := json.Marshal(e)
 	if err != nil {

@@ -14,7 +14,7 @@ type reauthenticateIn struct {
 	Password *string `json:"password"`
 }
 
-// reauthenticate takes the password again, which makes the session fresh and gives it a new ticket.
+// reauthenticate checks the password again, which makes the session fresh and gives it a new ticket.
 func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return userOut{}, err
@@ -36,7 +36,7 @@ func (c *call) attempt(password string) account.Attempt {
 	}
 }
 
-// wrongPassword is a 400 and not a 401: the session is alive, and a client that saw 401 would sign the person out.
+// wrongPassword returns the field error of a 400. A 401 would make the client believe that the session has ended.
 func wrongPassword(field string) map[string][]string {
 	return map[string][]string{field: {"Your password was entered incorrectly. Please enter it again."}}
 }
@@ -46,8 +46,9 @@ type changePasswordIn struct {
 	New     *string `json:"new_password"`
 }
 
-// changePassword ends every other session by moving the epoch, and gives this one a new ticket. Once the new hash is
-// committed the answer is 200: what may fail afterwards only signs this session out too, or leaves dead rows to the purge.
+// changePassword sets a new password. It changes the epoch, which ends every other session, and gives this one a new ticket.
+// Once the new hash is committed the response is 200, even if a later step fails: that only ends this session as well, or
+// leaves the rows of ended sessions for the purge.
 func changePassword(c *call, in changePasswordIn) (none, error) {
 	if err := required(map[string]*string{"current_password": in.Current, "new_password": in.New}); err != nil {
 		return none{}, err
@@ -69,7 +70,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	return none{}, nil
 }
 
-// recordPasswordChange records what came of a change of the password. Errors of stores are logged elsewhere.
+// recordPasswordChange records the result of a change of the password. a.problem logs the errors of stores.
 func (c *call) recordPasswordChange(err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)
 	_, refused := errors.AsType[*account.InvalidError](err)

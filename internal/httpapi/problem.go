@@ -21,24 +21,24 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// The errors of this package's own.
+// The errors that this package returns itself.
 var (
 	errInvalidCredentials = problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password.")
 	errSessionEnded       = problem.New(http.StatusUnauthorized, "session_ended", "Your session has ended. Sign in again.")
 	errNotFound           = problem.New(http.StatusNotFound, "not_found", "Not found.")
 	errMisdirected        = problem.New(http.StatusMisdirectedRequest, "unknown_host",
-		"This server doesn't answer to that host name. Use the address that it was started with (--url).")
+		"This server isn't configured for that host name. Use the address that it was started with (--url).")
 	errNoAppTokens = problem.New(http.StatusBadRequest, "app_tokens_off",
-		"This server gives no sessions to apps. It must be started with --app-tokens.")
+		"This server has no sessions for apps. Start it with --app-tokens to allow them.")
 	errNotAnApp = problem.New(http.StatusForbidden, "not_an_app",
-		"A session token is for programs that are no browsers: send no Origin, Sec-Fetch-Site, Sec-Fetch-Dest or Cookie header.")
+		"Session tokens are for programs other than browsers. Don't send an Origin, Sec-Fetch-Site, Sec-Fetch-Dest or Cookie header.")
 	errTooManyTokens = problem.New(http.StatusConflict, "too_many_tokens",
 		"You have as many tokens as are allowed. End one that is no longer needed.")
 	errServer = problem.New(http.StatusInternalServerError, "server_error",
-		"Something went wrong here. The operator finds it in the log under the request_id.")
+		"Something went wrong on the server. The operator can find the error in the log by the request_id.")
 )
 
-// sentinels is the table from the domain's errors to the network's.
+// sentinels maps the errors of the domain packages to responses.
 var sentinels = []struct {
 	err    error
 	answer *problem.Problem
@@ -52,14 +52,14 @@ var sentinels = []struct {
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
 	{session.ErrNoTicket, problem.New(http.StatusBadRequest, "unreadable_session",
-		"What this request carries as its session can't be read, so no session was ended. If you were signed in, you still are.")},
+		"The session cookie or header of this request can't be read, so no session was ended. If you were signed in, you still are.")},
 	{jwt.ErrSpent, errSpent},
 	{token.ErrNotFound, errNotFound},
 	{token.ErrLimit, errTooManyTokens},
-	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The session holds too much.")},
+	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The data of the session is too large.")},
 }
 
-// problem returns the answer to err. What it doesn't know is an outage: it is logged, and answered 503.
+// problem returns the response for err. It takes an unknown error for an outage, which it logs and answers with 503.
 func (a *API) problem(r *http.Request, err error) *problem.Problem {
 	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		return p
@@ -85,7 +85,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 	}
 	level := slog.LevelError
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		level = slog.LevelDebug // the client went away
+		level = slog.LevelDebug // the client has disconnected
 	}
 	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
 	return auth.Unavailable(r.Context())

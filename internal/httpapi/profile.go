@@ -5,8 +5,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// editMeIn is what people say about themselves; what isn't said stays. One signs in with the username and the e-mail address,
-// so these are an administrator's to change.
+// editMeIn has the fields that users may change themselves; an absent field keeps its value. Users sign in with the username
+// or the e-mail address, so only an administrator may change those.
 type editMeIn struct {
 	FirstName *string `json:"first_name"`
 	LastName  *string `json:"last_name"`

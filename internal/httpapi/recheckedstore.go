@@ -6,8 +6,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// recheckedStore is a store of accounts that has the caller judged right before each write. It embeds nothing, so that a new
-// method has to say whether it writes.
+// recheckedStore is an account store that calls check right before each write. It doesn't embed the store, so that every new
+// method must be listed here as a read or a write.
 type recheckedStore struct {
 	store account.Store
 	check func(context.Context) error

@@ -17,7 +17,8 @@ type resetIn struct {
 	New    *string `json:"new_password"`
 }
 
-// resetPassword sets the password of whoever holds the one-time link, which ends everything of theirs. It signs nobody in.
+// resetPassword sets the password of the user for whom the one-time link was made. It ends all of the user's sessions and
+// tokens, and starts no session.
 func resetPassword(c *call, in resetIn) (none, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "new_password": in.New}); err != nil {
 		return none{}, err
@@ -31,20 +32,20 @@ func resetPassword(c *call, in resetIn) (none, error) {
 	return none{}, nil
 }
 
-// removeAll takes all sessions and tokens of a user out of the store, and tells the pages why. The epoch has ended them
-// already, so a failure harms nobody.
-func (c *call) removeAll(user, why string) { c.remove(user, why, nil) }
+// removeAll deletes the ended sessions and tokens of a user from the stores, and notifies the open pages of the reason. The
+// epoch has ended them already, so a failure is only logged.
+func (c *call) removeAll(user, reason string) { c.remove(user, reason, nil) }
 
-// remove is removeAll without one session.
-func (c *call) remove(user, why string, except *session.Session) {
+// remove is removeAll for all sessions but one.
+func (c *call) remove(user, reason string, except *session.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
 	defer cancel()
-	if err := c.api.Auth.RemoveDead(session.WithReason(ctx, why), user, except); err != nil {
-		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
+	if err := c.api.Auth.RemoveDead(session.WithReason(ctx, reason), user, except); err != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "ended sessions not deleted", slog.Any("error", err))
 	}
 }
 
-// recordReset records what came of the use of a reset link. The record of a wrong link names no user.
+// recordReset records the result of the use of a reset link. If the link is invalid, the event has no user.
 func (c *call) recordReset(u *account.User, err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)
 	_, refused := errors.AsType[*account.InvalidError](err)

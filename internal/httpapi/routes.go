@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// route is one line of the table below. Paths are matched exactly, as sent, with or without a trailing slash;
-// a segment in braces stands for any one. GET routes answer HEAD as well.
+// route is a row of the table below. Paths are matched exactly as they were sent, with or without a trailing slash. A segment
+// in braces matches any segment that isn't empty. A GET route answers HEAD as well.
 type route struct {
 	method, path string
 	handler      func(*API) http.Handler
 }
 
-// routes is everything that the API answers.
+// routes are all routes of the API.
 var routes = []route{
 	{"POST", "/api/auth/login", serve(needsNothing, login)},
 	{"POST", "/api/auth/logout", serve(needsNothing, logout)},
@@ -77,10 +77,11 @@ var routes = []route{
 	{"GET", "/readyz", ready},
 }
 
-// jwksPath is where the keys are that our tokens can be verified by (RFC 8414, section 2, jwks_uri).
+// jwksPath is the path of the keys that verify our tokens (RFC 8414, section 2, jwks_uri).
 const jwksPath = "/.well-known/jwks.json"
 
-// reserved are the prefixes under which an unknown path is ours to refuse; all else belongs to the app.
+// reserved are the prefixes of our paths. An unknown path under one of them is not found; every other path is the
+// application's.
 var reserved = []string{"/api/auth", "/api/me", "/api-token-auth", "/api/authz", "/auth", "/signin", "/healthz", "/readyz"}
 
 // ours reports whether a path is under one of our prefixes.
@@ -94,11 +95,11 @@ func under(path, prefix string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// Owns reports whether a decoded path is answered here, whatever it is, and never by the handler that was passed to
+// Owns reports whether the API answers a decoded path, with an error if it is unknown, instead of the handler passed to
 // [API.Handler].
 func Owns(path string) bool { return ours(path) || path == jwksPath }
 
-// match reports whether the path is the route's.
+// match reports whether the path is one of the route.
 func (t route) match(path string) bool {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
@@ -108,23 +109,23 @@ func (t route) match(path string) bool {
 		var further bool
 		want, pattern, more = strings.Cut(pattern, "/")
 		got, path, further = strings.Cut(path, "/")
-		if more != further || want != got && (!wild(want) || got == "") {
+		if more != further || want != got && (!isParameter(want) || got == "") {
 			return false
 		}
 	}
 	return true
 }
 
-func wild(segment string) bool { return strings.HasPrefix(segment, "{") }
+func isParameter(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// bind puts the segments that stand in the place of those in braces among the request's path values.
-func (t route) bind(r *http.Request) {
+// setPathValues sets the path values of the request: for each segment in braces, the segment of the path.
+func (t route) setPathValues(r *http.Request) {
 	if !strings.Contains(t.path, "{") {
 		return
 	}
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	for i, want := range strings.Split(t.path, "/") {
-		if wild(want) {
+		if isParameter(want) {
 			r.SetPathValue(strings.Trim(want, "{}"), segments[i])
 		}
 	}
@@ -134,9 +135,9 @@ func (t route) allows(method string) bool {
 	return method == t.method || (method == http.MethodHead && t.method == http.MethodGet)
 }
 
-// find returns the handler of a request, or the methods that its path has if it is a path of ours, and the compatibility
-// route that refuses others if it is one of these.
-func (a *API) find(r *http.Request) (h http.Handler, methods []string, other *compatHandler) {
+// find returns the handler of a request. If the path has routes, but none for the method, it returns their methods, and the
+// handler of a compatibility route if there is one, which refuses the method in its own form.
+func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *compatHandler) {
 	path := r.URL.EscapedPath()
 	if !ours(path) && !under(path, jwksPath) {
 		return nil, nil, nil // most requests are for the app
@@ -146,12 +147,12 @@ func (a *API) find(r *http.Request) (h http.Handler, methods []string, other *co
 			continue
 		}
 		if t.allows(r.Method) {
-			t.bind(r)
+			t.setPathValues(r)
 			return a.handlers[i], nil, nil
 		}
 		methods = append(methods, t.method)
 		if h, ok := a.handlers[i].(compatHandler); ok {
-			other = &h
+			compat = &h
 		}
 		if t.method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
@@ -161,5 +162,5 @@ func (a *API) find(r *http.Request) (h http.Handler, methods []string, other *co
 		methods = append(methods, http.MethodOptions)
 		slices.Sort(methods)
 	}
-	return nil, methods, other
+	return nil, methods, compat
 }

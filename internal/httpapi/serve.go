@@ -17,8 +17,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// callTimeout bounds what one call waits for its stores, first to learn who is asking and then to do its work; a store that
-// takes longer is an outage. The time in which the client sends the body doesn't count, nor that in which passwords are hashed.
+// callTimeout bounds how long a call waits for the stores. A store that takes longer is an outage. The time in which the client
+// sends the body or passwords are hashed doesn't count.
 const callTimeout = 5 * time.Second
 
 // call is one request to the API. Only the methods below and stream write to the response.
@@ -26,22 +26,21 @@ type call struct {
 	api *API
 	w   http.ResponseWriter
 	r   *http.Request
-	who *auth.Identity // nil on routes that need nobody
+	who *auth.Identity // the caller; nil if the route needs none
 
 	needs      need
-	lenient    bool   // fields that nobody knows are passed over
-	permission string // that the route asks an administrator for; "": it is nothing for administrators alone
+	lenient    bool   // whether unknown fields of the body are ignored
+	permission string // that an administrator needs; "": the route isn't only for administrators
 
-	made     bool                        // something that opens a door, which is handed out with the answer
-	takeBack func(context.Context) error // undoes what was made
+	undo func(context.Context) error // see undoIfEnded
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
 func (c *call) address() netip.Addr { return c.api.Client.Addr(c.r) }
 
-// source is the address that guesses are counted by. Clients without an address, as on a Unix socket, share one count: that
-// of the unspecified address, which no client has.
+// source is the address by which guesses are counted. Clients without an address, as on a Unix socket, share the counter of the
+// unspecified address, which no client has.
 func (c *call) source() netip.Addr {
 	if a := c.address(); a.IsValid() {
 		return a
@@ -49,10 +48,10 @@ func (c *call) source() netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
-// signIn starts a session for a user who has just typed the password. An app gets its ticket in a header, and no cookie.
+// signIn starts a session for a user who has just typed the password. An app gets the ticket in a header, and no cookie.
 func (c *call) signIn(u *account.User, method string, remember, app bool) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
-		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, App: app, Address: text(c.address()),
+		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, App: app, Address: addressText(c.address()),
 	})
 	if err != nil || app {
 		return err
@@ -68,7 +67,7 @@ func (c *call) rotate(epoch string) error {
 	return err
 }
 
-// current returns the session as it is after a rotation.
+// current returns the session of the caller, as it is after a rotation.
 func (c *call) current() *session.Session {
 	s, err := session.FromContext(c.ctx())
 	if err != nil || s == nil {
@@ -77,11 +76,12 @@ func (c *call) current() *session.Session {
 	return s
 }
 
-// signOut ends the session. The page goes on as a visitor, with a csrftoken of its own.
+// signOut ends the session, and gives the page a csrftoken without a session.
 //
-// The browser is told to drop what pages of this origin have stored, since that was the user's and the next user of the
-// browser must not find it (ASVS 5.0, 14.3.1). It isn't told to drop cookies: the session's is deleted by name, and
-// cloakroom_device must stay, without which strangers could lock the user out. Nor its cache: nothing of ours is in it.
+// The response makes the browser delete what pages of this origin have stored, because the next user of the browser must not
+// find the data of this one (ASVS 5.0, 14.3.1). It doesn't make it delete cookies: the session cookie is deleted by name, and
+// cloakroom_device must stay, since without it guesses from elsewhere could lock the user out. Nor the cache, since none of our
+// responses is cached.
 func (c *call) signOut() error {
 	if err := c.api.Sessions.SignOut(c.w, c.r); err != nil {
 		return err
@@ -96,18 +96,18 @@ func (c *call) signOut() error {
 	return nil
 }
 
-// need is what a route asks of the caller.
+// need is the credential that a route requires.
 type need int
 
 const (
 	needsNothing      need = iota
-	needsIdentity          // proven by any credential
-	needsSession           // a browser's or an app's
-	needsFreshSession      // a session whose user has proven their identity a short while ago
-	needsKnoxToken         // a token of django-rest-knox's kind
+	needsIdentity          // any credential
+	needsSession           // a session of a browser or an app
+	needsFreshSession      // a session whose user has authenticated a short while ago
+	needsKnoxToken         // a token of django-rest-knox
 )
 
-// serve makes a handler of a function that knows nothing of HTTP but its input, its output and its errors.
+// serve returns the handler of a route. f gets the decoded body and returns the response or an error.
 func serve[In, Out any](needs need, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +130,7 @@ func (c *call) finish(out any, err error) {
 	writeJSON(c.w, http.StatusOK, out)
 }
 
-// identity makes a handler of a function that answers, in JSON, from who is asking alone, and waits for nothing.
+// identity returns the handler of a route whose JSON depends on the caller alone. f must not block.
 func identity(f func(a *API, who *auth.Identity) []byte) func(*API) http.Handler {
 	return func(a *API) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -145,12 +145,12 @@ func identity(f func(a *API, who *auth.Identity) []byte) func(*API) http.Handler
 	}
 }
 
-// answer judges the caller, reads the body, judges the caller again, and does what the route does.
+// answer authorizes the caller, reads the body, authorizes the caller again, and calls f.
 //
-// The first judgement keeps strangers from sending bodies, and says 401 or 403 before anything that is wrong with the body.
-// It decides nothing else: the client may take its time with the body, and what ends meanwhile must not act. So who may is
-// judged again, from the stores, once everything is here that the client has a hand in. See "Between the check and the act"
-// in docs/threat-model.md for what comes between that and the act.
+// The first check refuses strangers before they send a body, and answers 401 or 403 before any error about the body. It isn't
+// enough, because a slow client can send the body for a long time, and the session may end meanwhile. So the caller is
+// authorized again, from the stores, when the request is complete. See "Between the check and the act" in
+// docs/threat-model.md for what may happen between the second check and the act.
 func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out, err error) {
 	if err := c.authorize(c.identify); err != nil {
 		return out, err
@@ -168,8 +168,8 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 				return err
 			}
 		}
-		if out, err = f(c, in); err == nil && c.made {
-			err = c.handOver()
+		if out, err = f(c, in); err == nil && c.undo != nil {
+			err = c.checkStillSignedIn()
 		}
 		return err
 	}
@@ -185,7 +185,7 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 // acts reports whether the request may change something.
 func (c *call) acts() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
 
-// admit finds out who is asking, and refuses callers who may not call the route.
+// authorize sets c.who, and returns an error if the caller may not use the route.
 func (c *call) authorize(identify func() (*auth.Identity, error)) (err error) {
 	if c.needs == needsNothing {
 		return nil
@@ -202,13 +202,14 @@ func (c *call) authorize(identify func() (*auth.Identity, error)) (err error) {
 	return nil
 }
 
-// judge is admit by what the stores say now.
+// authorizeAgain authorizes the caller with the present state of the stores.
 func (c *call) authorizeAgain(ctx context.Context) error {
 	return c.authorize(func() (*auth.Identity, error) { return auth.CheckAgain(ctx) })
 }
 
-// accounts is the service by which the route changes accounts. Hashing a password takes a while, so the caller is judged again
-// right before each write: the session may have ended, which the step that writes can't see. An administrator's rank it can.
+// accounts returns the service that changes accounts for the caller. It authorizes the caller again right before each write,
+// since hashing a password takes a while and the session may have ended meanwhile. The transaction that writes checks an
+// administrator's rights, but it can't check the session.
 func (c *call) accounts() *account.Service {
 	s := *c.api.Accounts
 	s.Store = recheckedStore{s.Store, c.authorizeAgain}
@@ -218,22 +219,22 @@ func (c *call) accounts() *account.Service {
 	return s.By(account.Actor{ID: c.who.User.ID, Epoch: c.who.User.Epoch, Permission: c.permission})
 }
 
-// making notes that the call has made what opens a door, such as a token, of the caller's credential, and how that is taken
-// back. Nobody knows it before the answer is sent: if the caller turns out to be nobody by then, it is as if it had never
-// been made.
-func (c *call) making(takeBack func(context.Context) error) { c.made, c.takeBack = true, takeBack }
+// undoIfEnded registers how to undo the creation of a credential, such as a token. undo is called if the caller's session has
+// ended when the response is ready. The caller then never gets the credential.
+func (c *call) undoIfEnded(undo func(context.Context) error) { c.undo = undo }
 
-// neverShown takes back what opens nothing as long as nobody has been told: it says so where its making was logged.
-func (c *call) neverShown(kind string) func(context.Context) error {
+// recordUnused returns an undo for a credential that is useless to anyone who hasn't seen it. It only records that the
+// credential whose creation was recorded is not in use.
+func (c *call) recordUnused(kind string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		c.api.Audit.Record(ctx, audit.Token.Revoked, slog.String("kind", kind), slog.String("reason", "its maker had been signed out"))
+		c.api.Audit.Record(ctx, audit.Token.Revoked, slog.String("kind", kind), slog.String("reason", "its creator's session had ended"))
 		return nil
 	}
 }
 
-// handOver judges the caller a last time before what was made is handed out. What ended the caller's credential either
-// came before, and is seen here, or comes after, and finds what was made in the store.
-func (c *call) handOver() error {
+// checkStillSignedIn authorizes the caller a last time, and undoes the creation of a credential if that fails. Whatever ends
+// the caller's session either comes before this check, which then fails, or comes later and ends the credential as well.
+func (c *call) checkStillSignedIn() error {
 	err := c.authorizeAgain(c.ctx())
 	if err == nil {
 		return nil
@@ -241,13 +242,13 @@ func (c *call) handOver() error {
 	c.w.Header().Del("Set-Cookie")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
 	defer cancel()
-	if undone := c.takeBack(ctx); undone != nil {
-		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "what was made for an ended session is not removed; nobody has it", slog.Any("error", undone))
+	if undoErr := c.undo(ctx); undoErr != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "credential of an ended session not deleted; it was never sent", slog.Any("error", undoErr))
 	}
 	return err
 }
 
-// check returns why a caller who is somebody may not call the route.
+// check returns an error if the credential of an authenticated caller isn't one that the route requires.
 func (n need) check(who *auth.Identity) error {
 	switch n {
 	case needsSession:
@@ -260,7 +261,7 @@ func (n need) check(who *auth.Identity) error {
 	return nil
 }
 
-// challenge names the scheme that a compatibility route asks for, where the refusal names none.
+// challenge returns p with the scheme of the compatibility route, unless p has a scheme.
 func (n need) challenge(p *problem.Problem) *problem.Problem {
 	if n != needsKnoxToken || p.Challenge != "" {
 		return p
@@ -272,12 +273,12 @@ func (n need) challenge(p *problem.Problem) *problem.Problem {
 
 func (c *call) identify() (*auth.Identity, error) { return auth.Check(c.ctx()) }
 
-// recordRefusal records that the caller may not do what they asked for. Refusals because of the origin are recorded where
-// the origin is checked, and wrong passwords where they are counted.
+// recordRefusal records that the caller lacks a right or a fresh session. Refusals because of the origin are recorded where the
+// origin is checked, and wrong passwords where they are counted.
 func (c *call) recordRefusal(err error) {
 	reason := ""
 	switch {
-	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), denied(err):
+	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), isPermissionDenied(err):
 		reason = err.Error()
 	case errors.Is(err, account.ErrSetupSpent):
 		reason = account.ErrSetupSpent.Error()
@@ -291,15 +292,15 @@ func (c *call) recordRefusal(err error) {
 	c.api.Audit.Record(c.ctx(), audit.Authz.Fail, about...)
 }
 
-// none is the input of a route that takes no body, or the output of one that has nothing to say.
+// none is the input of a route without a request body, or the output of one without a result.
 type none struct{}
 
-// jsonType is shared by all answers.
+// jsonType is shared by all responses.
 var jsonType = []string{"application/json"}
 
 func writeJSON(w http.ResponseWriter, status int, v any) { writeBody(w, status, jsonLine(v)) }
 
-// jsonLine writes one line of JSON.
+// jsonLine returns one line of JSON.
 func jsonLine(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -311,11 +312,11 @@ func jsonLine(v any) []byte {
 func writeBody(w http.ResponseWriter, status int, line []byte) {
 	w.Header()["Content-Type"] = jsonType
 	w.WriteHeader(status)
-	// net/http drops the body of an answer to HEAD. The client may be gone by now; there is nobody left to tell.
+	// net/http drops the body of a response to HEAD. An error means that the client has disconnected.
 	_, _ = w.Write(line)
 }
 
-// fail answers with what the table makes of err, and logs what the table doesn't know.
+// fail answers with the problem for err, which logs unknown errors.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	refuse(w, r, a.problem(r, err))
 }

@@ -42,8 +42,8 @@ func listSessions(c *call, _ none) (sessionsOut, error) {
 	return out, nil
 }
 
-// endSession ends one session of the caller's. Ending one's own is a sign-out; ending another asks for a fresh sign-in,
-// so that a stolen ticket can't be used to throw its owner out (ASVS 7.5.2).
+// endSession ends one of the caller's sessions. For the current session that is a sign-out. Ending another requires a fresh
+// session, so that a thief can't use a stolen ticket to sign its owner out (ASVS 7.5.2).
 func endSession(c *call, _ none) (none, error) {
 	id := c.r.PathValue("id")
 	if id == c.who.Session.ID {

@@ -12,7 +12,7 @@ type setupOut struct {
 	MinLength int  `json:"password_min_length"`
 }
 
-// setupState tells whether there is no user yet.
+// setupState returns whether the first user must still be created.
 func setupState(c *call, _ none) (setupOut, error) {
 	needed, err := c.api.Accounts.NeedsSetup(c.ctx())
 	return setupOut{Needed: needed, MinLength: c.api.Accounts.Policy.Length()}, err
@@ -25,7 +25,7 @@ type setupIn struct {
 	Password *string `json:"password"`
 }
 
-// setUp makes the first administrator of whoever holds the one-time link, and signs them in.
+// setUp creates the first administrator, who must have the one-time link, and signs them in.
 func setUp(c *call, in setupIn) (userOut, error) {
 	err := required(map[string]*string{"secret": in.Secret, "username": in.Username, "password": in.Password})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // The views of djangorestframework-simplejwt 5.5 with ROTATE_REFRESH_TOKENS and BLACKLIST_AFTER_ROTATION.
 
-// jwtChallenge is what simplejwt's 401 ask for.
+// jwtChallenge is the WWW-Authenticate of simplejwt's 401.
 const jwtChallenge = `Bearer realm="api"`
 
 var (
@@ -20,12 +20,12 @@ var (
 	errAccountGone     = simpleJWTError(jwtRefusal{Detail: "No active account found for the given token."})
 	errBlacklisted     = invalid(map[string][]string{"non_field_errors": {jwt.ErrEnded.Error()}})
 	errJustUsed        = error(&problem.Problem{Status: http.StatusConflict, Code: "token_just_used", Plain: jwtRefusal{
-		Detail: "Another request has just used this refresh token, and has the new ones. Nothing has ended: use those.",
+		Detail: "Another request has just used this refresh token. Nothing has ended: use the tokens that it got.",
 		Code:   "token_just_used",
 	}})
 )
 
-// jwtRefusal is the body of simplejwt's errors, in its order.
+// jwtRefusal is the body of simplejwt's errors, with the members in simplejwt's order.
 type jwtRefusal struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code,omitempty"`
@@ -35,7 +35,7 @@ func simpleJWTError(plain jwtRefusal) error {
 	return &problem.Problem{Status: http.StatusUnauthorized, Code: "token_not_valid", Challenge: jwtChallenge, Plain: plain}
 }
 
-// simpleJWT turns the errors of package jwt into those of simplejwt's views. Others stay as they are.
+// simpleJWT returns the error of simplejwt's views for an error of package jwt, and any other error unchanged.
 func simpleJWT(err error) error {
 	why, refused := errors.AsType[*jwt.Refusal](err)
 	switch {
@@ -49,8 +49,9 @@ func simpleJWT(err error) error {
 	return err
 }
 
-// mustFill returns the fields that are missing or blank, in Django REST framework's words, and trims the others as it does.
-func mustFill(given map[string]*string) error {
+// requireFilled returns an error that names the missing and blank fields, with the text of Django REST framework. Like Django
+// REST framework it trims the others.
+func requireFilled(given map[string]*string) error {
 	wrong := map[string][]string{}
 	for name, value := range given {
 		switch {
@@ -73,9 +74,9 @@ type pairOut struct {
 	Access  string `json:"access"`
 }
 
-// createJWT is TokenObtainPairView.
+// createJWT does what TokenObtainPairView does.
 func createJWT(c *call, in credentialsIn) (pairOut, error) {
-	if err := in.blank(); err != nil {
+	if err := in.requireFilled(); err != nil {
 		return pairOut{}, err
 	}
 	u, err := c.authenticate(c.api.Accounts.Verify, in.Username, in.Password)
@@ -86,7 +87,7 @@ func createJWT(c *call, in credentialsIn) (pairOut, error) {
 		return pairOut{}, err
 	}
 	pair, err := c.api.Auth.JWT.Create(c.ctx(), jwt.SignIn{
-		User: u.ID, Epoch: u.Epoch, Address: text(c.address()), Agent: agent(c.r),
+		User: u.ID, Epoch: u.Epoch, Address: addressText(c.address()), Agent: agent(c.r),
 	})
 	return pairOut{Refresh: pair.Refresh, Access: pair.Access}, err
 }
@@ -102,9 +103,9 @@ type refreshedOut struct {
 	Refresh string `json:"refresh"`
 }
 
-// refreshJWT is TokenRefreshView.
+// refreshJWT does what TokenRefreshView does.
 func refreshJWT(c *call, in refreshIn) (refreshedOut, error) {
-	if err := mustFill(map[string]*string{"refresh": in.Refresh}); err != nil {
+	if err := requireFilled(map[string]*string{"refresh": in.Refresh}); err != nil {
 		return refreshedOut{}, err
 	}
 	pair, err := c.api.Auth.JWT.Refresh(c.ctx(), *in.Refresh)
@@ -118,14 +119,15 @@ type verifyIn struct {
 
 func (*verifyIn) takesForms() {}
 
-// verifyJWT is TokenVerifyView. With an audience, which that doesn't know, it is for services that are shown minted tokens.
+// verifyJWT does what TokenVerifyView does. The member audience, which simplejwt doesn't have, is for services that verify
+// minted tokens.
 func verifyJWT(c *call, in verifyIn) (none, error) {
-	if err := mustFill(map[string]*string{"token": in.Token}); err != nil {
+	if err := requireFilled(map[string]*string{"token": in.Token}); err != nil {
 		return none{}, err
 	}
 	audience := ""
 	if in.Audience != nil {
-		if err := mustFill(map[string]*string{"audience": in.Audience}); err != nil {
+		if err := requireFilled(map[string]*string{"audience": in.Audience}); err != nil {
 			return none{}, err
 		}
 		audience = *in.Audience
@@ -137,9 +139,9 @@ func verifyJWT(c *call, in verifyIn) (none, error) {
 	return none{}, simpleJWT(err)
 }
 
-// blacklistJWT is TokenBlacklistView.
+// blacklistJWT does what TokenBlacklistView does.
 func blacklistJWT(c *call, in refreshIn) (none, error) {
-	if err := mustFill(map[string]*string{"refresh": in.Refresh}); err != nil {
+	if err := requireFilled(map[string]*string{"refresh": in.Refresh}); err != nil {
 		return none{}, err
 	}
 	return none{}, simpleJWT(c.api.Auth.JWT.Blacklist(c.ctx(), *in.Refresh))

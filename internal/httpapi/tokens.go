@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// tokenOut is a token as its owner sees it. Its text is shown once, by the answer that makes it.
+// tokenOut is the JSON of a token. Only the response that creates the token has its text.
 type tokenOut struct {
 	ID         string     `json:"id"`
 	Kind       token.Kind `json:"kind"`
@@ -43,7 +43,7 @@ type tokensOut struct {
 	Tokens []tokenOut `json:"tokens"`
 }
 
-// listTokens shows the caller's tokens of all kinds, those that ended with an earlier epoch not among them.
+// listTokens lists the caller's tokens of all kinds, without those that a change of the epoch has ended.
 func listTokens(c *call, _ none) (tokensOut, error) {
 	return c.tokensOf(c.who.User)
 }
@@ -68,12 +68,13 @@ type createTokenIn struct {
 	TTL    *int64    `json:"ttl"`
 }
 
-// createToken makes a personal token. Its scopes are permissions that its owner has; without any it may what its owner may.
+// createToken creates a personal token. Its scopes are permissions that its owner has. Without scopes it has all of its owner's
+// permissions.
 func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err := required(map[string]*string{"name": in.Name}); err != nil {
 		return tokenOut{}, err
 	}
-	p := auth.Personal{Name: *in.Name, TTL: token.DefaultTTL, IP: text(c.address()), Agent: agent(c.r)}
+	p := auth.Personal{Name: *in.Name, TTL: token.DefaultTTL, IP: addressText(c.address()), Agent: agent(c.r)}
 	if in.Scopes != nil {
 		p.Scopes = *in.Scopes
 	}
@@ -84,13 +85,13 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err != nil {
 		return tokenOut{}, err
 	}
-	c.making(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
+	c.undoIfEnded(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
 	out := newTokenOut(t)
 	out.Token = text
 	return out, nil
 }
 
-// seconds is a duration that doesn't run over.
+// seconds returns n seconds. It limits n so that the duration can't overflow.
 func seconds(n int64) time.Duration {
 	const most = int64(2 * token.MaxTTL / time.Second)
 	return time.Duration(min(max(n, -1), most)) * time.Second
@@ -100,7 +101,7 @@ func endToken(c *call, _ none) (none, error) {
 	return none{}, c.api.Auth.Tokens.Revoke(c.ctx(), c.who.User.ID, c.r.PathValue("id"))
 }
 
-// maxAgent bounds what is kept of a User-Agent, in bytes.
+// maxAgent is the largest stored length of a User-Agent, in bytes.
 const maxAgent = 512
 
 func agent(r *http.Request) string {
