@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestOnlyTheExactNameCounts(t *testing.T) {
+func TestOnlyTheExactCookieNameIsAccepted(t *testing.T) {
 	t.Attr("threat", "A5")
 	m := newManager()
 	ann := &visitor{t: t, m: m}

@@ -117,7 +117,7 @@ func TestSignInNeverTakesTheTicketItWasOffered(t *testing.T) {
 	}
 }
 
-func TestTheTicketCountsInTheCookieAlone(t *testing.T) {
+func TestTheTicketIsAcceptedInTheCookieOnly(t *testing.T) {
 	t.Attr("threat", "S07")
 	m := newManager()
 	ann := &visitor{t: t, m: m}

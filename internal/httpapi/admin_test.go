@@ -93,8 +93,8 @@ func allBut(all []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == one })
 }
 
-// TestWhoIsMadeASuperuserMayUseTheAdministration, without a word about is_staff, which a superuser can't lose alone.
-func TestWhoIsMadeASuperuserMayUseTheAdministration(t *testing.T) {
+// TestANewSuperuserMayUseTheAdministration, without a word about is_staff, which a superuser can't lose alone.
+func TestANewSuperuserMayUseTheAdministration(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		root := s.as(s.superuser("root"))
@@ -118,9 +118,9 @@ func TestWhoIsMadeASuperuserMayUseTheAdministration(t *testing.T) {
 	})
 }
 
-// TestAdministrationTakesStaffThePermissionAndAFreshSignIn: each route refuses everybody else, and names the same reason
+// TestAdministrationRequiresStaffThePermissionAndAFreshSignIn: each route refuses everybody else, and names the same reason
 // whatever is in the path or the body.
-func TestAdministrationTakesStaffThePermissionAndAFreshSignIn(t *testing.T) {
+func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 	s := start(t, options{})
 	root := s.superuser("root")
 	stale := s.as(root)
@@ -187,9 +187,9 @@ type escalation struct {
 	body               any
 }
 
-// TestNobodyGivesOrTakesMoreThanTheyHave: an administrator with every permission of this API tries to become more, or to lay
+// TestAdministratorsCantGrantOrTakeMoreThanTheyHave: an administrator with every permission of this API tries to become more, or to lay
 // hands on who is more. Nothing changes. A superuser may do all of it.
-func TestNobodyGivesOrTakesMoreThanTheyHave(t *testing.T) {
+func TestAdministratorsCantGrantOrTakeMoreThanTheyHave(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.group("bosses", "blog.delete_post")
@@ -259,8 +259,8 @@ func TestNobodyGivesOrTakesMoreThanTheyHave(t *testing.T) {
 	})
 }
 
-// TestNobodyLocksThemselvesOut by an act on their own account.
-func TestNobodyLocksThemselvesOut(t *testing.T) {
+// TestAdministratorsCantLockThemselvesOut by an act on their own account.
+func TestAdministratorsCantLockThemselvesOut(t *testing.T) {
 	s := start(t, options{})
 	root := s.superuser("root")
 	c := s.as(root)
@@ -301,7 +301,7 @@ func wantList(t *testing.T, about string, got []string, want ...string) {
 	}
 }
 
-func TestAdministratorsKeepUsers(t *testing.T) {
+func TestAdministratorsManageUsers(t *testing.T) {
 	t.Attr("threat", "R08")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -419,7 +419,7 @@ func (a *answer) rawField(name string) json.RawMessage {
 	return m[name]
 }
 
-func TestAdministratorsKeepGroups(t *testing.T) {
+func TestAdministratorsManageGroups(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		c := s.as(s.superuser("root"))
@@ -463,7 +463,7 @@ func TestAdministratorsKeepGroups(t *testing.T) {
 	})
 }
 
-func TestAnAdministratorSeesAndEndsSessions(t *testing.T) {
+func TestAnAdministratorListsAndEndsSessions(t *testing.T) {
 	t.Attr("threat", "X04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -529,8 +529,8 @@ func TestAnAdministratorSeesAndEndsSessions(t *testing.T) {
 	})
 }
 
-// TestAdministratorsSeeAndEndTokens: by user and one by one, never their texts, and not those of somebody who may more.
-func TestAdministratorsSeeAndEndTokens(t *testing.T) {
+// TestAdministratorsListAndEndTokens: by user and one by one, never their texts, and not those of somebody who may more.
+func TestAdministratorsListAndEndTokens(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		admin := s.as(s.administrator("admin", "authtoken.view_token", "authtoken.delete_token"))

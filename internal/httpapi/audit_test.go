@@ -130,9 +130,9 @@ func (u *unwritable) Append(ctx context.Context, events []*audit.Event) error {
 	return u.Store.Append(ctx, events)
 }
 
-// TestNoActIsCarriedOutThatTheAuditLogCannotHold: 503, and nothing has changed. What isn't an administrator's act works on,
+// TestNoActIsCarriedOutThatTheAuditLogCannotRecord: 503, and nothing has changed. What isn't an administrator's act works on,
 // and is there once the store takes it.
-func TestNoActIsCarriedOutThatTheAuditLogCannotHold(t *testing.T) {
+func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 	t.Attr("threat", "L04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		store := &unwritable{Store: memory.New().Audit}
@@ -253,8 +253,8 @@ func TestAnActThatFailsIsInTheAuditLogAsFailed(t *testing.T) {
 	}
 }
 
-// TestTheAuditLogIsSearched by user, event and time, in pages, also for failed sign-ins, whoever's name was typed.
-func TestTheAuditLogIsSearched(t *testing.T) {
+// TestTheAuditLogCanBeSearched by user, event and time, in pages, also for failed sign-ins, whoever's name was typed.
+func TestTheAuditLogCanBeSearched(t *testing.T) {
 	t.Attr("threat", "L01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -323,8 +323,8 @@ func (s *server) whose(ctx context.Context, login string) string {
 	return u.ID
 }
 
-// TestAnExportStaysTheTextThatItIs: nothing that was typed begins another line, or another cell, or a formula.
-func TestAnExportStaysTheTextThatItIs(t *testing.T) {
+// TestAnExportEscapesUntrustedText: nothing that was typed begins another line, or another cell, or a formula.
+func TestAnExportEscapesUntrustedText(t *testing.T) {
 	t.Attr("threat", "L02")
 	s := start(t, options{})
 	root := s.as(s.superuser("root"))
@@ -359,8 +359,8 @@ func TestAnExportStaysTheTextThatItIs(t *testing.T) {
 	}
 }
 
-// TestTheAuditLogIsExported whole, more than a page of it, in a form that no spreadsheet takes for formulas.
-func TestTheAuditLogIsExported(t *testing.T) {
+// TestTheAuditLogCanBeExported whole, more than a page of it, in a form that no spreadsheet takes for formulas.
+func TestTheAuditLogCanBeExported(t *testing.T) {
 	s := start(t, options{})
 	root := s.as(s.superuser("root"))
 	var many []*audit.Event
@@ -415,8 +415,8 @@ func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
 	}
 }
 
-// TestAnExportEndsWithTheSessionThatAskedForIt: what was read is sent, the rest isn't, and half of it doesn't look like the whole.
-func TestAnExportEndsWithTheSessionThatAskedForIt(t *testing.T) {
+// TestAnExportEndsWithItsSession: what was read is sent, the rest isn't, and half of it doesn't look like the whole.
+func TestAnExportEndsWithItsSession(t *testing.T) {
 	t.Attr("threat", "W01")
 	for _, ending := range judges["admin"].ends {
 		p := newPause("reading")

@@ -16,8 +16,8 @@ func basic(username, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
 }
 
-// TestBasicSaysWhatDjangoRestFrameworkSays is DRF's table of basic headers, with its sentences.
-func TestBasicSaysWhatDjangoRestFrameworkSays(t *testing.T) {
+// TestBasicHasTheErrorsOfDjangoRESTFramework is DRF's table of basic headers, with its sentences.
+func TestBasicHasTheErrorsOfDjangoRESTFramework(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
 	const (
@@ -70,8 +70,8 @@ func TestBasicSaysWhatDjangoRestFrameworkSays(t *testing.T) {
 	}
 }
 
-// TestBasicTakesAnyTextInBothEncodings: UTF-8, else Latin-1; the first colon ends the name, the others are the password's.
-func TestBasicTakesAnyTextInBothEncodings(t *testing.T) {
+// TestBasicAcceptsUTF8AndLatin1: UTF-8, else Latin-1; the first colon ends the name, the others are the password's.
+func TestBasicAcceptsUTF8AndLatin1(t *testing.T) {
 	s := start(t, options{})
 	const password = "пароль: with: colons ✓ "
 	if _, err := s.api.Accounts.Create(t.Context(), account.NewUser{Username: "josé", Password: password}); err != nil {
@@ -92,9 +92,9 @@ func TestBasicTakesAnyTextInBothEncodings(t *testing.T) {
 	}
 }
 
-// TestBasicCountsAtSignInOnly: nowhere else does it do anything, so that no browser that remembers it signs anybody in
+// TestBasicIsAcceptedAtSignInOnly: nowhere else does it do anything, so that no browser that remembers it signs anybody in
 // (S12), and a body goes before it.
-func TestBasicCountsAtSignInOnly(t *testing.T) {
+func TestBasicIsAcceptedAtSignInOnly(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	right := basic("ada", goodPassword)

@@ -69,8 +69,8 @@ func ownRoutes() []httpapi.Route {
 	return slices.DeleteFunc(unsafe(), func(r httpapi.Route) bool { return r.Plain })
 }
 
-// TestNoRouteTakesAMalformedBody: each gets its code, on each route, and nothing happens.
-func TestNoRouteTakesAMalformedBody(t *testing.T) {
+// TestNoRouteAcceptsAMalformedBody: each gets its code, on each route, and nothing happens.
+func TestNoRouteAcceptsAMalformedBody(t *testing.T) {
 	t.Attr("threat", "F06")
 	s := start(t, options{})
 	c := s.as(s.superuser("ada"))
@@ -130,8 +130,8 @@ func TestOtherMediaTypesAreRefused(t *testing.T) {
 	}
 }
 
-// TestPackedBodiesAreRefused with the reason, and so are those that only say they are packed.
-func TestPackedBodiesAreRefused(t *testing.T) {
+// TestEncodedBodiesAreRefused with the reason, and so are those that only say they are packed.
+func TestEncodedBodiesAreRefused(t *testing.T) {
 	t.Attr("threat", "F06")
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
@@ -160,8 +160,8 @@ func TestPackedBodiesAreRefused(t *testing.T) {
 	}
 }
 
-// TestFieldsAreWhatTheyShould: what is wrong with which field, in the words of DRF, and all at once.
-func TestFieldsAreWhatTheyShould(t *testing.T) {
+// TestEveryWrongFieldIsNamed: what is wrong with which field, in the words of DRF, and all at once.
+func TestEveryWrongFieldIsNamed(t *testing.T) {
 	s := start(t, options{})
 	const (
 		notString, null   = "Not a valid string.", "This field may not be null."
@@ -203,8 +203,8 @@ func TestFieldsAreWhatTheyShould(t *testing.T) {
 	}
 }
 
-// TestMalformedRequestsCostNoTry: what can't be a guess isn't counted as one.
-func TestMalformedRequestsCostNoTry(t *testing.T) {
+// TestMalformedRequestsAreNotCountedAsGuesses: what can't be a guess isn't counted as one.
+func TestMalformedRequestsAreNotCountedAsGuesses(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
 	c := s.client()
@@ -223,8 +223,8 @@ func TestMalformedRequestsCostNoTry(t *testing.T) {
 	}
 }
 
-// TestWhatABodyMayBe: nothing where nothing is asked for, up to 64 KiB, and any text that JSON can say.
-func TestWhatABodyMayBe(t *testing.T) {
+// TestValidBodiesAreAccepted: nothing where nothing is asked for, up to 64 KiB, and any text that JSON can say.
+func TestValidBodiesAreAccepted(t *testing.T) {
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	for _, body := range []string{"", "{}", " { } ", "\t{\n}\r\n"} {

@@ -28,9 +28,9 @@ func rows(cases map[string]func(t *testing.T, k *compatServer)) bool {
 	return true
 }
 
-// TestClientsOfDjangosPackagesMeetWhatTheyExpect runs the page row by row. A row without a case fails, and so does a case
+// TestClientsOfDjangoPackagesGetWhatTheyExpect runs the page row by row. A row without a case fails, and so does a case
 // without a row.
-func TestClientsOfDjangosPackagesMeetWhatTheyExpect(t *testing.T) {
+func TestClientsOfDjangoPackagesGetWhatTheyExpect(t *testing.T) {
 	page, err := os.ReadFile("../../docs/compatibility.md")
 	if err != nil {
 		t.Fatal(err)

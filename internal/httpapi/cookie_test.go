@@ -179,9 +179,9 @@ func TestTheTicketIsSetByThreeRoutesOnly(t *testing.T) {
 	}
 }
 
-// TestAnswersWithCookiesAreKeptByNobody also plays a cache that looks at nothing but Cache-Control, as bad ones do: no
+// TestResponsesWithCookiesAreNotCached also plays a cache that looks at nothing but Cache-Control, as bad ones do: no
 // cookie of one user ever reaches another through it.
-func TestAnswersWithCookiesAreKeptByNobody(t *testing.T) {
+func TestResponsesWithCookiesAreNotCached(t *testing.T) {
 	t.Attr("threat", "K05")
 	for _, a := range everyAnswer(t) {
 		if len(a.Cookies()) > 0 && (a.Header.Get("Cache-Control") != "no-store" || !strings.Contains(strings.Join(a.Header.Values("Vary"), ","), "Cookie")) {
@@ -299,9 +299,9 @@ func TestNoReadableAnswerHoldsASecret(t *testing.T) {
 	}
 }
 
-// TestAClientOfOldCookieRulesIsSignedIn: Java's own HTTP client takes a cookie that has Max-Age without Expires for one of
+// TestAClientOfRFC2965CookiesStaysSignedIn: Java's own HTTP client takes a cookie that has Max-Age without Expires for one of
 // RFC 2965, and sends it back in quotes, behind $Version.
-func TestAClientOfOldCookieRulesIsSignedIn(t *testing.T) {
+func TestAClientOfRFC2965CookiesStaysSignedIn(t *testing.T) {
 	t.Attr("threat", "K11")
 	s := start(t, options{})
 	s.user("ada")
@@ -326,9 +326,9 @@ func TestAClientOfOldCookieRulesIsSignedIn(t *testing.T) {
 	}
 }
 
-// TestASignOutThatFoundNoTicketIsNoSignOut: what came in the place of a ticket may be one that was changed on the way, as by
+// TestASignOutWithAnUnreadableTicketFails: what came in the place of a ticket may be one that was changed on the way, as by
 // a client that sends it in quotes. The session is alive then, and the answer says so.
-func TestASignOutThatFoundNoTicketIsNoSignOut(t *testing.T) {
+func TestASignOutWithAnUnreadableTicketFails(t *testing.T) {
 	t.Attr("threat", "X01")
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
@@ -355,7 +355,7 @@ func TestASignOutThatFoundNoTicketIsNoSignOut(t *testing.T) {
 	}
 }
 
-func TestASignOutEmptiesTheStorageOfPagesUnlessItIsToStay(t *testing.T) {
+func TestASignOutClearsTheStorageOfPagesUnlessConfiguredOtherwise(t *testing.T) {
 	for keep, want := range map[bool]string{false: `"storage"`, true: ""} {
 		s := start(t, options{change: func(a *httpapi.API) { a.KeepSiteData = keep }})
 		s.user("ada")

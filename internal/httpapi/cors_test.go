@@ -106,8 +106,8 @@ func TestPreflightsAllowWhatIsListed(t *testing.T) {
 	}
 }
 
-// TestCredentialsForEverybodyCannotBeConfigured: the list can't name anybody.
-func TestCredentialsForEverybodyCannotBeConfigured(t *testing.T) {
+// TestAWildcardOriginCannotBeConfigured: the list can't name anybody.
+func TestAWildcardOriginCannotBeConfigured(t *testing.T) {
 	t.Attr("threat", "E6")
 	for _, origin := range []string{"*", "null", "https://*", "https://*.example.com", "http://app.example.com", "https://evil.example", ""} {
 		_, err := csrf.New(csrf.Config{

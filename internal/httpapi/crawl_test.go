@@ -56,8 +56,8 @@ func TestReadingChangesNothing(t *testing.T) {
 	}
 }
 
-// TestNobodyIsSignedInByAGet: nor by a link, a picture or a page, whatever credentials the request has.
-func TestNobodyIsSignedInByAGet(t *testing.T) {
+// TestNoGETSignsIn: nor by a link, a picture or a page, whatever credentials the request has.
+func TestNoGETSignsIn(t *testing.T) {
 	t.Attr("threat", "S12")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
 	u := s.user("ada")
@@ -74,9 +74,9 @@ func TestNobodyIsSignedInByAGet(t *testing.T) {
 	}
 }
 
-// TestNoMalformedCookieIsLetThrough: where an app asks who is there, a cookie that is broken in any way is nobody's,
+// TestAMalformedCookieIsNotASession: where an app asks who is there, a cookie that is broken in any way is nobody's,
 // and never an error that looks like leave.
-func TestNoMalformedCookieIsLetThrough(t *testing.T) {
+func TestAMalformedCookieIsNotASession(t *testing.T) {
 	t.Attr("threat", "A14")
 	asked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,9 +108,9 @@ func TestNoMalformedCookieIsLetThrough(t *testing.T) {
 	}
 }
 
-// TestTheDeletionReallyGoesOut: the harness fails any test in which a header is set after it was sent; here the answer
+// TestTheDeletionOfTheCookieIsSent: the harness fails any test in which a header is set after it was sent; here the answer
 // to a sign-out is read off the wire.
-func TestTheDeletionReallyGoesOut(t *testing.T) {
+func TestTheDeletionOfTheCookieIsSent(t *testing.T) {
 	t.Attr("threat", "A15")
 	s := start(t, options{})
 	ticket := s.as(s.user("ada")).ticket()
@@ -150,8 +150,8 @@ func TestTheSchemeIsConfigured(t *testing.T) {
 	}
 }
 
-// TestNoHeaderOpensAnything: what other systems have let through by.
-func TestNoHeaderOpensAnything(t *testing.T) {
+// TestNoHeaderBypassesAuthentication: what other systems have let through by.
+func TestNoHeaderBypassesAuthentication(t *testing.T) {
 	t.Attr("threat", "C7")
 	t.Attr("threat", "C13")
 	t.Attr("threat", "C18")
@@ -175,9 +175,9 @@ func TestNoHeaderOpensAnything(t *testing.T) {
 	}
 }
 
-// TestEachAnswerIsOnesOwn: many users at once, some of whom hang up or make the app panic in the middle; each is told of
+// TestConcurrentUsersNeverGetEachOthersResponses: many users at once, some of whom hang up or make the app panic in the middle; each is told of
 // nobody but themselves.
-func TestEachAnswerIsOnesOwn(t *testing.T) {
+func TestConcurrentUsersNeverGetEachOthersResponses(t *testing.T) {
 	t.Attr("threat", "J1")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("in the middle") })})

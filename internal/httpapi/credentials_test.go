@@ -192,8 +192,8 @@ func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
 	}
 }
 
-// TestWithBasicOnNameAndPasswordCountEverywhere, at the price of a hash for each request, with the throttle in front.
-func TestWithBasicOnNameAndPasswordCountEverywhere(t *testing.T) {
+// TestWithBasicOnEveryRouteAcceptsNameAndPassword, at the price of a hash for each request, with the throttle in front.
+func TestWithBasicOnEveryRouteAcceptsNameAndPassword(t *testing.T) {
 	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})
 	u := s.user("ada")
 	names(t, s.program().send("GET", "/api/me", nil, basic("ada", goodPassword)), "ada")
@@ -219,8 +219,8 @@ func TestWithBasicOnNameAndPasswordCountEverywhere(t *testing.T) {
 	}
 }
 
-// TestACredentialThatIsNoGoodIsNotPassedOver for the cookie beside it.
-func TestACredentialThatIsNoGoodIsNotPassedOver(t *testing.T) {
+// TestARejectedCredentialIsNotIgnored for the cookie beside it.
+func TestARejectedCredentialIsNotIgnored(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
 	good := "Authorization: Token " + s.issue(u, token.Params{Kind: token.DRF})
@@ -249,8 +249,8 @@ func TestACredentialThatIsNoGoodIsNotPassedOver(t *testing.T) {
 	names(t, bob.send("GET", "/api/me", nil), "bob")
 }
 
-// TestATokenIsJudgedByItselfAlone: no csrftoken, and from a page of another site not at all.
-func TestATokenIsJudgedByItselfAlone(t *testing.T) {
+// TestATokenNeedsNoCSRFToken: no csrftoken, and from a page of another site not at all.
+func TestATokenNeedsNoCSRFToken(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		s := start(t, options{strict: strict, appTokens: true})
 		u := s.user("ada")
@@ -360,8 +360,8 @@ func TestProgramsOfEveryLanguageGetAnAppToken(t *testing.T) {
 	}
 }
 
-// TestAPersonalTokenIsMadeShownOnceAndBounded: by its owner's rights of the moment, and by its scopes.
-func TestAPersonalTokenIsMadeShownOnceAndBounded(t *testing.T) {
+// TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights: by its owner's rights of the moment, and by its scopes.
+func TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, next: permissions("app.read", "app.write")})
 		u := s.user("ada")
@@ -443,7 +443,7 @@ func permissions(names ...string) http.Handler {
 	return app
 }
 
-func TestATokenThatCantBeIsRefusedWithAllReasons(t *testing.T) {
+func TestAnInvalidTokenIsRefusedWithAllReasons(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)

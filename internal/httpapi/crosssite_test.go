@@ -63,9 +63,9 @@ var kinds = map[string]string{
 	"X-Nothing: at all":                               "",
 }
 
-// TestForeignPagesCanDoNothing: each route that may change something refuses each foreign page, whether or not
+// TestForeignPagesCantChangeAnything: each route that may change something refuses each foreign page, whether or not
 // somebody is signed in, whatever the body; signing in above all.
-func TestForeignPagesCanDoNothing(t *testing.T) {
+func TestForeignPagesCantChangeAnything(t *testing.T) {
 	t.Attr("threat", "F01")
 	t.Attr("threat", "F10")
 	t.Attr("threat", "E12")
@@ -164,9 +164,9 @@ func TestNoSpellingOfAPathEscapesTheCheck(t *testing.T) {
 	}
 }
 
-// TestWithoutHeadersOnlyProgramsAreBelieved: a request that says nothing of where it comes from passes without a
+// TestWithoutOriginHeadersASessionNeedsTheCSRFToken: a request that says nothing of where it comes from passes without a
 // session cookie; with one it needs the csrftoken.
-func TestWithoutHeadersOnlyProgramsAreBelieved(t *testing.T) {
+func TestWithoutOriginHeadersASessionNeedsTheCSRFToken(t *testing.T) {
 	t.Attr("threat", "F04")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -202,8 +202,8 @@ func (c *client) cookie(name string) string {
 	return ""
 }
 
-// TestSignOutIsAPostOfOurs: no link, no image and no other page can sign anybody out, and it works twice.
-func TestSignOutIsAPostOfOurs(t *testing.T) {
+// TestSignOutIsASameOriginPOST: no link, no image and no other page can sign anybody out, and it works twice.
+func TestSignOutIsASameOriginPOST(t *testing.T) {
 	t.Attr("threat", "X06")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -248,8 +248,8 @@ func TestAHeaderThatScriptsAddProvesNothing(t *testing.T) {
 	}
 }
 
-// TestARefusedRequestIsNotDoneLater: what was refused to a visitor isn't kept for after the sign-in.
-func TestARefusedRequestIsNotDoneLater(t *testing.T) {
+// TestARefusedRequestIsNotCarriedOutLater: what was refused to a visitor isn't kept for after the sign-in.
+func TestARefusedRequestIsNotCarriedOutLater(t *testing.T) {
 	t.Attr("threat", "E9")
 	s := start(t, options{})
 	s.user("ada")

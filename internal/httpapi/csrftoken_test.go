@@ -16,8 +16,8 @@ func (c *client) csrftoken() string {
 	return token
 }
 
-// TestAWrongTokenIsRefusedWhateverElseIsRight: a token that is sent must be the session's own, on every route.
-func TestAWrongTokenIsRefusedWhateverElseIsRight(t *testing.T) {
+// TestAWrongCSRFTokenIsRefused: a token that is sent must be the session's own, on every route.
+func TestAWrongCSRFTokenIsRefused(t *testing.T) {
 	t.Attr("threat", "F03")
 	t.Attr("threat", "E4")
 	s := start(t, options{})
@@ -51,9 +51,9 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// TestStrictModeAsksForTheTokenInItsPlace: in the header, or for a form in its field; never in a cookie alone, never in
+// TestStrictModeRequiresTheTokenInHeaderOrForm: in the header, or for a form in its field; never in a cookie alone, never in
 // the query.
-func TestStrictModeAsksForTheTokenInItsPlace(t *testing.T) {
+func TestStrictModeRequiresTheTokenInHeaderOrForm(t *testing.T) {
 	t.Attr("threat", "E08")
 	t.Attr("threat", "F03")
 	s := start(t, options{strict: true})
@@ -135,8 +135,8 @@ func (c *client) multipart(values url.Values, header ...string) *answer {
 		append([]string{"Content-Type: multipart/form-data; boundary=edge"}, header...)...)
 }
 
-// TestNoTokenSurvivesAChangeOfUser: what was captured before the sign-in is refused after it, and the other way round.
-func TestNoTokenSurvivesAChangeOfUser(t *testing.T) {
+// TestNoCSRFTokenSurvivesAChangeOfUser: what was captured before the sign-in is refused after it, and the other way round.
+func TestNoCSRFTokenSurvivesAChangeOfUser(t *testing.T) {
 	t.Attr("threat", "A3")
 	s := start(t, options{})
 	s.user("ada")

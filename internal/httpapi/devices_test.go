@@ -29,9 +29,9 @@ func (c *client) devices() []device {
 	return out.Sessions
 }
 
-// TestOnesOwnDevices: each with time, address and browser; one or all others can be ended, with the password typed a
+// TestUsersListAndEndTheirOwnSessions: each with time, address and browser; one or all others can be ended, with the password typed a
 // short while ago, and nobody else's can be seen or ended.
-func TestOnesOwnDevices(t *testing.T) {
+func TestUsersListAndEndTheirOwnSessions(t *testing.T) {
 	t.Attr("threat", "S10")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, trusted: []string{"127.0.0.1"}})
@@ -86,8 +86,8 @@ func TestOnesOwnDevices(t *testing.T) {
 	})
 }
 
-// TestEndingOthersTakesAFreshPassword: a stolen ticket can't throw its owner out; ending itself it may.
-func TestEndingOthersTakesAFreshPassword(t *testing.T) {
+// TestEndingOtherSessionsRequiresAFreshSignIn: a stolen ticket can't throw its owner out; ending itself it may.
+func TestEndingOtherSessionsRequiresAFreshSignIn(t *testing.T) {
 	t.Attr("threat", "S10")
 	s := start(t, options{})
 	u := s.user("ada")

@@ -101,10 +101,10 @@ var endings = []ending{
 	}, true, false},
 }
 
-// TestWhatHasEndedIsDead ends sessions in each way, in each store, and of each kind of cookie:
+// TestAnEndedSessionIsNeverAccepted ends sessions in each way, in each store, and of each kind of cookie:
 // the saved ticket is worth nothing on any route from then on, another user's session goes on, and so does what the way
 // doesn't end.
-func TestWhatHasEndedIsDead(t *testing.T) {
+func TestAnEndedSessionIsNeverAccepted(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X03")
@@ -154,8 +154,8 @@ func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 	}
 }
 
-// TestASignOutThatWasNotStoredIsNoSignOut: 503, the cookie stays, and the next try does it.
-func TestASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
+// TestASignOutThatIsNotStoredFails: 503, the cookie stays, and the next try does it.
+func TestASignOutThatIsNotStoredFails(t *testing.T) {
 	t.Attr("threat", "B4")
 	for _, failing := range []string{"session.List", "session.Delete"} {
 		prepare := func(plan *storetest.Plan) (*server, *client) {
@@ -181,8 +181,8 @@ func TestASignOutThatWasNotStoredIsNoSignOut(t *testing.T) {
 	}
 }
 
-// TestDisabledMeansOut: at the sign-in, by every way in, and nothing enables the account again.
-func TestDisabledMeansOut(t *testing.T) {
+// TestADisabledAccountIsSignedOut: at the sign-in, by every way in, and nothing enables the account again.
+func TestADisabledAccountIsSignedOut(t *testing.T) {
 	t.Attr("threat", "B11")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -259,8 +259,8 @@ func TestRightsAreReadOnEachRequest(t *testing.T) {
 	})
 }
 
-// TestSignOutWithTwoCookiesEndsBoth: whoever holds them may end what they name, though neither counts as signed in.
-func TestSignOutWithTwoCookiesEndsBoth(t *testing.T) {
+// TestSignOutWithTwoCookiesEndsBothSessions: whoever holds them may end what they name, though neither counts as signed in.
+func TestSignOutWithTwoCookiesEndsBothSessions(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	one, two := s.as(u).ticket(), s.as(u).ticket()

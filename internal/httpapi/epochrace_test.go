@@ -24,7 +24,7 @@ func (b *between) Load(ctx context.Context, id string) (*account.User, error) {
 
 // A session that an administrator ends after its check must not come back through the re-authentication or password
 // change that was under way.
-func TestASessionThatIsEndedDuringAReauthenticationStaysEnded(t *testing.T) {
+func TestASessionThatEndsDuringAReauthenticationStaysEnded(t *testing.T) {
 	for path, body := range map[string]map[string]any{
 		"/api/auth/reauthenticate":  {"password": goodPassword},
 		"/api/auth/password/change": {"current_password": goodPassword, "new_password": "quite another phrase"},

@@ -209,9 +209,9 @@ func (s *server) remove(user, id string) error {
 	return fmt.Errorf("no session %q", id)
 }
 
-// TestAStreamEndsWithItsSessionAndSaysWhy: whatever ends it. The other device's stream hears nothing, if its session
+// TestAStreamEndsWithItsSessionAndSendsTheReason: whatever ends it. The other device's stream hears nothing, if its session
 // lives on.
-func TestAStreamEndsWithItsSessionAndSaysWhy(t *testing.T) {
+func TestAStreamEndsWithItsSessionAndSendsTheReason(t *testing.T) {
 	t.Attr("threat", "B10")
 	for _, deed := range deeds {
 		t.Run(deed.name, func(t *testing.T) {
@@ -256,8 +256,8 @@ func TestAStreamOutlivesTheRotationOfItsTicket(t *testing.T) {
 	st.ends("the end of the session as it is now", "ended_elsewhere")
 }
 
-// TestAnotherProcessIsNoticedWithinASecond: it shares nothing with ours but the file.
-func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
+// TestChangesByAnotherProcessAreSent: it shares nothing with ours but the file.
+func TestChangesByAnotherProcessAreSent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	open := func() *sqlite.DB {
 		db, err := sqlite.Open(t.Context(), path)
@@ -300,7 +300,7 @@ func TestAnotherProcessIsNoticedWithinASecond(t *testing.T) {
 	b.quiet("the other user's stream")
 }
 
-func TestRightsThatChangeAreTold(t *testing.T) {
+func TestChangesOfRightsAreSent(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	st := s.as(u).listens()
@@ -328,8 +328,8 @@ func TestRightsThatChangeAreTold(t *testing.T) {
 	st.quiet("nothing has changed")
 }
 
-// TestTheEndIsAnnounced: a minute before, and again if the session was used meanwhile; then it comes to the second.
-func TestTheEndIsAnnounced(t *testing.T) {
+// TestAStreamWarnsBeforeTheSessionEnds: a minute before, and again if the session was used meanwhile; then it comes to the second.
+func TestAStreamWarnsBeforeTheSessionEnds(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -352,7 +352,7 @@ func TestTheEndIsAnnounced(t *testing.T) {
 	st.quiet("after a use")
 }
 
-func TestAStreamIsNoUseOfItsSession(t *testing.T) {
+func TestAStreamDoesNotExtendItsSession(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -368,9 +368,9 @@ func TestAStreamIsNoUseOfItsSession(t *testing.T) {
 	}
 }
 
-// TestOnlyTrustedOriginsMayListen: a stream holds on to something, so a page of another origin gets none, though it
+// TestOnlyTrustedOriginsMayOpenAStream: a stream holds on to something, so a page of another origin gets none, though it
 // couldn't read it.
-func TestOnlyTrustedOriginsMayListen(t *testing.T) {
+func TestOnlyTrustedOriginsMayOpenAStream(t *testing.T) {
 	t.Attr("threat", "F05")
 	s := start(t, options{origins: []string{"http://127.0.0.1:3000"}})
 	u := s.user("ada")
@@ -471,8 +471,8 @@ func TestStreamsEndWhenTheServerStops(t *testing.T) {
 	}
 }
 
-// TestAnOutageIsNoNewsForAPage: the stream stays open and says nothing, and tells what happened once it is known.
-func TestAnOutageIsNoNewsForAPage(t *testing.T) {
+// TestAnOutageKeepsStreamsOpen: the stream stays open and says nothing, and tells what happened once it is known.
+func TestAnOutageKeepsStreamsOpen(t *testing.T) {
 	store := &breaking{}
 	s := start(t, options{stores: func(t *testing.T) stores {
 		st := inMemory(t)

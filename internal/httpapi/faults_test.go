@@ -177,10 +177,10 @@ func play(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storet
 	return r, before, p.facts(), plan.Calls()[made:]
 }
 
-// TestNoRouteTakesAFaultForAnAnswer lets each call to the stores fail in a deed of each route: before it is done, after it is
+// TestAFailedStoreCallIsA503OnEveryRoute lets each call to the stores fail in a deed of each route: before it is done, after it is
 // done, and from there on all. Either the answer is 503, or, if the deed was done by then, what it always is; and what is
 // stored is as it was before, or as it is after the deed.
-func TestNoRouteTakesAFaultForAnAnswer(t *testing.T) {
+func TestAFailedStoreCallIsA503OnEveryRoute(t *testing.T) {
 	t.Attr("threat", "B4")
 	t.Attr("threat", "L04")
 	for line, ready := range everyDeed() {

@@ -48,8 +48,8 @@ func TestFormsSignInAsJSONDoes(t *testing.T) {
 	}
 }
 
-// TestFormsThatAreNone: bodies that break the rules of their kind are refused whole.
-func TestFormsThatAreNone(t *testing.T) {
+// TestMalformedFormsAreRefused: bodies that break the rules of their kind are refused whole.
+func TestMalformedFormsAreRefused(t *testing.T) {
 	s := start(t, options{})
 	const (
 		urlencoded, multipart = "application/x-www-form-urlencoded", "multipart/form-data; boundary=edge"

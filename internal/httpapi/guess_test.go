@@ -34,8 +34,8 @@ func (s *server) fail(n int, name, address string) {
 	}
 }
 
-// TestSuccessForgetsFailures: nine wrong, one right, and so on without end.
-func TestSuccessForgetsFailures(t *testing.T) {
+// TestASuccessResetsTheCountOfFailures: nine wrong, one right, and so on without end.
+func TestASuccessResetsTheCountOfFailures(t *testing.T) {
 	t.Attr("threat", "G01")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -87,8 +87,8 @@ func TestParallelGuessesCantOutrunTheCount(t *testing.T) {
 	})
 }
 
-// TestEverySpellingOfANameHasOneCount: in any case, width or composition, with blanks.
-func TestEverySpellingOfANameHasOneCount(t *testing.T) {
+// TestAllSpellingsOfANameShareOneCount: in any case, width or composition, with blanks.
+func TestAllSpellingsOfANameShareOneCount(t *testing.T) {
 	t.Attr("threat", "F5")
 	s := start(t, options{})
 	s.user("josé")
@@ -282,8 +282,8 @@ func TestEveryPasswordCheckIsCounted(t *testing.T) {
 	s.alive(t, "the session", c.ticket())
 }
 
-// TestTheCountSurvivesARestart.
-func TestTheCountSurvivesARestart(t *testing.T) {
+// TestTheCountOfGuessesSurvivesARestart.
+func TestTheCountOfGuessesSurvivesARestart(t *testing.T) {
 	t.Attr("threat", "F7")
 	shared := inSQLite(t)
 	same := func(*testing.T) stores { return shared }

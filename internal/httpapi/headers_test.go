@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 )
 
-func TestEveryAnswerIsInertElsewhere(t *testing.T) {
+func TestEveryResponseHasTheProtectiveHeaders(t *testing.T) {
 	t.Attr("threat", "H03")
 	t.Attr("threat", "F08")
 	want := map[string]string{
@@ -43,7 +43,7 @@ func TestEveryAnswerIsInertElsewhere(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerIsNotStored(t *testing.T) {
+func TestNoResponseIsCached(t *testing.T) {
 	t.Attr("threat", "H06")
 	for _, a := range everyAnswer(t) {
 		if got := a.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
@@ -55,7 +55,7 @@ func TestEveryAnswerIsNotStored(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerOverHTTPSDemandsHTTPS(t *testing.T) {
+func TestEveryHTTPSResponseHasHSTS(t *testing.T) {
 	t.Attr("threat", "H01")
 	const hsts = "max-age=31536000; includeSubDomains"
 	for _, a := range provoke(t, options{tls: true, hsts: hsts}) {
@@ -97,9 +97,9 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// TestFaultsOfOursAreAnsweredAndLogged: 503 or 500 and nothing about the inside; nobody gets in, and nobody's cookie
+// TestOutagesAndPanicsAreAnsweredAndLogged: 503 or 500 and nothing about the inside; nobody gets in, and nobody's cookie
 // goes.
-func TestFaultsOfOursAreAnsweredAndLogged(t *testing.T) {
+func TestOutagesAndPanicsAreAnsweredAndLogged(t *testing.T) {
 	t.Attr("threat", "L04")
 	for name, want := range map[string]struct {
 		stores func(*testing.T) stores
@@ -146,8 +146,8 @@ func (s *server) logged(texts ...string) bool {
 	return false
 }
 
-// TestACrashOfTheAppCutsTheConnection: half an answer must not look like a whole one.
-func TestACrashOfTheAppCutsTheConnection(t *testing.T) {
+// TestAPanicOfTheAppClosesTheConnection: half an answer must not look like a whole one.
+func TestAPanicOfTheAppClosesTheConnection(t *testing.T) {
 	t.Attr("threat", "L04")
 	s := start(t, options{next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("half an answer ", 1000)) // the client reads it below
@@ -169,8 +169,8 @@ func TestACrashOfTheAppCutsTheConnection(t *testing.T) {
 	}
 }
 
-// TestACrashTakesItsCookiesBack: what was to be set before the crash isn't set by the answer to it.
-func TestACrashTakesItsCookiesBack(t *testing.T) {
+// TestAPanicSetsNoCookies: what was to be set before the crash isn't set by the answer to it.
+func TestAPanicSetsNoCookies(t *testing.T) {
 	t.Attr("threat", "L04")
 	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Audit = &audit.Log{Text: slog.New(brittle{api.Log.Handler()})} }})
 	s.user("ada")

@@ -34,8 +34,8 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// TestReadinessAsksOnceASecond: strangers can put the question, and it costs the store a write.
-func TestReadinessAsksOnceASecond(t *testing.T) {
+// TestReadinessChecksTheStoreOnceASecond: strangers can put the question, and it costs the store a write.
+func TestReadinessChecksTheStoreOnceASecond(t *testing.T) {
 	plan, inner := &storetest.Plan{Call: 1}, inMemory(t)
 	s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
 	c := s.client()
@@ -54,9 +54,9 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 	}
 }
 
-// TestAStoreThatHangsIsOut: after some seconds the answer is 503, on each route that needs a store, and nothing is left
+// TestAHangingStoreIsAnOutage: after some seconds the answer is 503, on each route that needs a store, and nothing is left
 // waiting.
-func TestAStoreThatHangsIsOut(t *testing.T) {
+func TestAHangingStoreIsAnOutage(t *testing.T) {
 	t.Attr("threat", "L05")
 	t.Parallel()
 	inner := inMemory(t)

@@ -95,9 +95,9 @@ func TestOnlyConfiguredHostsAreAnswered(t *testing.T) {
 	}
 }
 
-// TestTheRequestLineNamesTheHost: net/http takes the host of an absolute request line before that of the header, and so
+// TestTheHostOfTheRequestLineWins: net/http takes the host of an absolute request line before that of the header, and so
 // do we, for better or worse.
-func TestTheRequestLineNamesTheHost(t *testing.T) {
+func TestTheHostOfTheRequestLineWins(t *testing.T) {
 	s := start(t, options{})
 	host := s.host()
 	for request, status := range map[string]int{

@@ -276,10 +276,10 @@ var meanwhile = []interruption{
 	}},
 }
 
-// TestAnAdministratorIsJudgedInTheStepThatWrites stops an administrator's request before each of its calls to the store in
+// TestAnAdministratorsRightsAreCheckedInTheTransaction stops an administrator's request before each of its calls to the store in
 // turn, lets another administrator take away what it rests on, and lets it go on: unless it was done before that, it is
 // refused and leaves no trace.
-func TestAnAdministratorIsJudgedInTheStepThatWrites(t *testing.T) {
+func TestAnAdministratorsRightsAreCheckedInTheTransaction(t *testing.T) {
 	t.Attr("threat", "W12")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		all := strings.HasSuffix(t.Name(), "/memory")
@@ -469,9 +469,9 @@ func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
 	})
 }
 
-// TestGroupsUnderFire lets staff repeat a request while a superuser changes what it rests on: nothing is done after the
+// TestConcurrentChangesOfGroups lets staff repeat a request while a superuser changes what it rests on: nothing is done after the
 // change was acknowledged, and nothing that was taken away comes back.
-func TestGroupsUnderFire(t *testing.T) {
+func TestConcurrentChangesOfGroups(t *testing.T) {
 	t.Attr("threat", "W10")
 	t.Attr("threat", "W11")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {

@@ -154,9 +154,9 @@ func claimOf(t *testing.T, text, name string) any {
 	return all[name]
 }
 
-// TestManyTabsRefreshAtOnce, over HTTP and on each store: one gets the successor, the others hear that it is there,
+// TestManyTabsCanRefreshAtOnce, over HTTP and on each store: one gets the successor, the others hear that it is there,
 // and nobody is signed out.
-func TestManyTabsRefreshAtOnce(t *testing.T) {
+func TestManyTabsCanRefreshAtOnce(t *testing.T) {
 	t.Attr("threat", "B6")
 	t.Attr("threat", "J05")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -227,8 +227,8 @@ func TestOneExchangeOfManyAtOnceSucceeds(t *testing.T) {
 	})
 }
 
-// TestNothingButALiveAccessTokenIsExchanged: no other credential, and no token that is a thing of another.
-func TestNothingButALiveAccessTokenIsExchanged(t *testing.T) {
+// TestOnlyAValidAccessTokenIsExchanged: no other credential, and no token that is a thing of another.
+func TestOnlyAValidAccessTokenIsExchanged(t *testing.T) {
 	t.Attr("threat", "J02")
 	t.Attr("threat", "I7")
 	s := start(t, options{})
@@ -275,8 +275,8 @@ func TestNothingButALiveAccessTokenIsExchanged(t *testing.T) {
 	}
 }
 
-// TestTheExchangeTakesThePlaceOfTheSessionThatIsThere: of whoever's.
-func TestTheExchangeTakesThePlaceOfTheSessionThatIsThere(t *testing.T) {
+// TestTheExchangeReplacesTheCurrentSession: of whoever's.
+func TestTheExchangeReplacesTheCurrentSession(t *testing.T) {
 	s := start(t, options{})
 	ada, bob := s.user("ada"), s.user("bob")
 	c := s.as(bob)
@@ -291,9 +291,9 @@ func TestTheExchangeTakesThePlaceOfTheSessionThatIsThere(t *testing.T) {
 	}
 }
 
-// TestJWTsDieWithWhatTheyWereMadeFrom, at the next request: a sign-out everywhere, a new password, a disabled
+// TestJWTsEndWithTheirSource, at the next request: a sign-out everywhere, a new password, a disabled
 // or deleted account, a blacklisted family, the end of a session.
-func TestJWTsDieWithWhatTheyWereMadeFrom(t *testing.T) {
+func TestJWTsEndWithTheirSource(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X03")
@@ -376,8 +376,8 @@ func said(r *answer) string {
 	return text
 }
 
-// TestAMintedTokenOpensNothingOfOurs: on no route, in no place of a request.
-func TestAMintedTokenOpensNothingOfOurs(t *testing.T) {
+// TestAMintedTokenIsNotAcceptedByOurRoutes: on no route, in no place of a request.
+func TestAMintedTokenIsNotAcceptedByOurRoutes(t *testing.T) {
 	t.Attr("threat", "I7")
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
@@ -446,8 +446,8 @@ func TestOnlyASessionMintsTokens(t *testing.T) {
 	}
 }
 
-// TestTheKeysAreForEverybody: cached, and without a cookie, once there are any.
-func TestTheKeysAreForEverybody(t *testing.T) {
+// TestThePublicKeysAreCachedAndNeedNoCredential: cached, and without a cookie, once there are any.
+func TestThePublicKeysAreCachedAndNeedNoCredential(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	if r := s.client().send("GET", "/.well-known/jwks.json", nil); r.StatusCode != 200 || r.Header.Get("Cache-Control") != "no-store" {
@@ -507,9 +507,9 @@ func TestGuessingByJWTIsCounted(t *testing.T) {
 	}
 }
 
-// TestNoFaultOfAStoreIsARefusalOfAJWT: each call of each route fails in turn. The answer is 503, and afterwards either
+// TestAFailedStoreCallIsNotARefusalOfAJWT: each call of each route fails in turn. The answer is 503, and afterwards either
 // nothing has happened or what was asked for has.
-func TestNoFaultOfAStoreIsARefusalOfAJWT(t *testing.T) {
+func TestAFailedStoreCallIsNotARefusalOfAJWT(t *testing.T) {
 	t.Attr("threat", "B4")
 	t.Attr("threat", "L04")
 	for what, do := range map[string]func(s *server, c *client, p jwt.Pair, minted string) *answer{
@@ -594,8 +594,8 @@ func TestTheDatabaseHoldsNoJWT(t *testing.T) {
 	}
 }
 
-// TestAnOldSignInIsNoSession: one that was longer ago than a session may last.
-func TestAnOldSignInIsNoSession(t *testing.T) {
+// TestATokenOfAnOldSignInIsNotExchanged: one that was longer ago than a session may last.
+func TestATokenOfAnOldSignInIsNotExchanged(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
 	s.api.Sessions.BrowserLifetime = time.Hour

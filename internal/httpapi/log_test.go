@@ -134,9 +134,9 @@ var nasty = []string{
 	"\x7f\x7f", "\ufeffada", "ada\u200b", "%0d%0aforged", "${jndi:ldap://evil}", strings.Repeat("long ", 10000), "\\n\\u000a", "\U000e0041",
 }
 
-// TestNothingTypedBreaksALine: neither a name nor a header makes a second line, another field, or a character that a
+// TestUntrustedTextStaysWithinItsLogLine: neither a name nor a header makes a second line, another field, or a character that a
 // terminal obeys, be it logged as text or as JSON.
-func TestNothingTypedBreaksALine(t *testing.T) {
+func TestUntrustedTextStaysWithinItsLogLine(t *testing.T) {
 	t.Attr("threat", "L02")
 	for name, text := range map[string]bool{"JSON": false, "text": true} {
 		t.Run(name, func(t *testing.T) {
@@ -175,8 +175,8 @@ func TestNothingTypedBreaksALine(t *testing.T) {
 	}
 }
 
-// TestThePathOfARefusalIsFlat and short, although whoever is signed in may write anything there.
-func TestThePathOfARefusalIsFlat(t *testing.T) {
+// TestThePathInARefusalIsLoggedSafely and short, although whoever is signed in may write anything there.
+func TestThePathInARefusalIsLoggedSafely(t *testing.T) {
 	t.Attr("threat", "L02")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -246,8 +246,8 @@ func (s *server) eachLineIsFlat(t *testing.T, text bool) {
 	}
 }
 
-// TestAPasswordTypedAsANameIsNotLogged, by whatever route. A name that is somebody's is.
-func TestAPasswordTypedAsANameIsNotLogged(t *testing.T) {
+// TestAPasswordTypedAsAUsernameIsNotLogged, by whatever route. A name that is somebody's is.
+func TestAPasswordTypedAsAUsernameIsNotLogged(t *testing.T) {
 	t.Attr("threat", "L03")
 	const typed = "purple canary drinks tea 71"
 	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})

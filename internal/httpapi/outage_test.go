@@ -110,10 +110,10 @@ var scenes = []scene{
 // visitor returns a client of the same server that is not signed in.
 func (c *client) visitor() *client { return c.s.client() }
 
-// TestEveryFaultOfEveryStoreIsA503 lets each call to the stores fail in each scene: before it is done, after it is done,
+// TestAFailedStoreCallIsA503InEveryScene lets each call to the stores fail in each scene: before it is done, after it is done,
 // and from there on all. The answer is 503 and says when to come again; what is stored is as it was before, or as it
 // would be after; nobody's cookie is deleted, and it works as before.
-func TestEveryFaultOfEveryStoreIsA503(t *testing.T) {
+func TestAFailedStoreCallIsA503InEveryScene(t *testing.T) {
 	t.Attr("threat", "B4")
 	t.Attr("threat", "L04")
 	for _, sc := range scenes {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestOnlyTheExactNameCounts holds the Cookie header of the wire against the name, byte for byte (K06), in each
+// TestOnlyTheExactCookieNameIsAccepted holds the Cookie header of the wire against the name, byte for byte (K06), in each
 // way that has fooled a parser: Rack, Werkzeug, PHP, Django, legacy cookies.
-func TestOnlyTheExactNameCounts(t *testing.T) {
+func TestOnlyTheExactCookieNameIsAccepted(t *testing.T) {
 	t.Attr("threat", "A5")
 	t.Attr("threat", "A6")
 	t.Attr("threat", "A8")
@@ -51,8 +51,8 @@ func TestOnlyTheExactNameCounts(t *testing.T) {
 	}
 }
 
-// TestTwoTicketsAreNone: one of them may have been planted by a sibling domain, and nobody knows which.
-func TestTwoTicketsAreNone(t *testing.T) {
+// TestTwoSessionCookiesAreRefused: one of them may have been planted by a sibling domain, and nobody knows which.
+func TestTwoSessionCookiesAreRefused(t *testing.T) {
 	t.Attr("threat", "A4")
 	t.Attr("threat", "K06")
 	for _, scheme := range schemes {

@@ -65,8 +65,8 @@ func TestLongPasswords(t *testing.T) {
 	}
 }
 
-// TestEmptyAndBlankPasswordsNeverFit, whatever is stored.
-func TestEmptyAndBlankPasswordsNeverFit(t *testing.T) {
+// TestEmptyAndBlankPasswordsAreNeverAccepted, whatever is stored.
+func TestEmptyAndBlankPasswordsAreNeverAccepted(t *testing.T) {
 	t.Attr("threat", "F12")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -83,8 +83,8 @@ func TestEmptyAndBlankPasswordsNeverFit(t *testing.T) {
 	}
 }
 
-// TestAChangeTakesThePresentPasswordAndASession, and says which field is wrong.
-func TestAChangeTakesThePresentPasswordAndASession(t *testing.T) {
+// TestAPasswordChangeRequiresASessionAndThePresentPassword, and says which field is wrong.
+func TestAPasswordChangeRequiresASessionAndThePresentPassword(t *testing.T) {
 	t.Attr("threat", "P06")
 	s := start(t, options{})
 	s.user("ada")
@@ -125,9 +125,9 @@ func TestAChangeTakesThePresentPasswordAndASession(t *testing.T) {
 	}
 }
 
-// TestAFloodOfSignInsIsShed: what can't be hashed soon is 503 at once with a time to come again, costs no try, and
+// TestAFloodOfSignInsIsRefusedWithoutHarm: what can't be hashed soon is 503 at once with a time to come again, costs no try, and
 // nobody who is signed in waits for it.
-func TestAFloodOfSignInsIsShed(t *testing.T) {
+func TestAFloodOfSignInsIsRefusedWithoutHarm(t *testing.T) {
 	t.Attr("threat", "P10")
 	s := start(t, options{})
 	s.api.Accounts.Hasher = &password.Hasher{Workers: 1, Wait: time.Millisecond}

@@ -87,9 +87,9 @@ func (s pausedAudit) Append(ctx context.Context, events []*audit.Event) error {
 	return s.Store.Append(ctx, events)
 }
 
-// TestWhatEndsWhileTheStoreIsSlowIsNotHandedOut pauses a request between its last judgement and the write, or while a password
+// TestASessionThatEndsDuringAWriteGetsNoCredential pauses a request between its last judgement and the write, or while a password
 // is hashed or the act recorded, and ends what it is judged by meanwhile. It is refused, and what it made is gone.
-func TestWhatEndsWhileTheStoreIsSlowIsNotHandedOut(t *testing.T) {
+func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 	t.Attr("threat", "W02")
 	const user = "POST /api/auth/admin/users"
 	withPassword := says(map[string]any{"username": "made", "password": goodPassword})

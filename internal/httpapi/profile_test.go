@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestPeopleSayTheirOwnNames(t *testing.T) {
+func TestUsersChangeTheirOwnNames(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.user("ada")

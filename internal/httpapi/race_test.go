@@ -56,10 +56,10 @@ func (g *gate) Touch(ctx context.Context, uses []session.Use) error {
 	return g.Store.Touch(ctx, uses)
 }
 
-// TestNothingBringsBackAnEndedSession holds a request between what it has read and what it writes, ends the
+// TestNoLateWriteRevivesAnEndedSession holds a request between what it has read and what it writes, ends the
 // session meanwhile by another request, and lets it go on: the session stays dead, and the late answer sets no cookie of
 // one that lives.
-func TestNothingBringsBackAnEndedSession(t *testing.T) {
+func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 	t.Attr("threat", "X07")
 	t.Attr("threat", "B1")
 	t.Attr("threat", "L06")
@@ -126,9 +126,9 @@ func TestNothingBringsBackAnEndedSession(t *testing.T) {
 	}
 }
 
-// TestASlowRequestOfTheAppStaysSignedOut: what an app writes to a session that was signed out meanwhile is refused, and
+// TestALateWriteOfTheAppIsRefusedAfterASignOut: what an app writes to a session that was signed out meanwhile is refused, and
 // changes nothing.
-func TestASlowRequestOfTheAppStaysSignedOut(t *testing.T) {
+func TestALateWriteOfTheAppIsRefusedAfterASignOut(t *testing.T) {
 	t.Attr("threat", "B1")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		reached, opened := make(chan struct{}), make(chan struct{})

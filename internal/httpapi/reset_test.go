@@ -22,8 +22,8 @@ func resetting(secret, next string) map[string]string {
 	return map[string]string{"secret": secret, "new_password": next}
 }
 
-// TestAResetEndsEverythingAndSignsNobodyIn: not even whoever sent it.
-func TestAResetEndsEverythingAndSignsNobodyIn(t *testing.T) {
+// TestAPasswordResetEndsAllSessionsAndStartsNone: not even whoever sent it.
+func TestAPasswordResetEndsAllSessionsAndStartsNone(t *testing.T) {
 	t.Attr("threat", "R04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})

@@ -137,8 +137,8 @@ func revocationTable(t *testing.T) map[string]map[string]string {
 	return table
 }
 
-// TestWhatEndsWhat holds the table of docs/revocation.md against the server, cell by cell, on every store.
-func TestWhatEndsWhat(t *testing.T) {
+// TestTheTableOfRevocationsIsTrue holds the table of docs/revocation.md against the server, cell by cell, on every store.
+func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X03")

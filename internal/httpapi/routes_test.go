@@ -121,9 +121,9 @@ func TestTrailingSlashMakesNoDifference(t *testing.T) {
 	}
 }
 
-// TestUnknownPathsAreNoPages: what is under our prefixes but not in the table is refused, signed in or not, whatever
+// TestUnknownPathsAreRefused: what is under our prefixes but not in the table is refused, signed in or not, whatever
 // the app behind would answer; so no cache can be made to keep a page of somebody's under the name of a picture.
-func TestUnknownPathsAreNoPages(t *testing.T) {
+func TestUnknownPathsAreRefused(t *testing.T) {
 	t.Attr("threat", "H06")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
 	paths := []string{
@@ -155,7 +155,7 @@ func TestUnknownPathsAreNoPages(t *testing.T) {
 	}
 }
 
-func TestWithoutAnAppTheRootLeadsToTheAccountPage(t *testing.T) {
+func TestWithoutAnAppTheRootRedirectsToTheAccountPage(t *testing.T) {
 	s := start(t, options{pages: pages.Handler()})
 	c := s.client()
 	for _, path := range []string{"/", "/?next=//evil.example", "/?x=1"} {

@@ -14,8 +14,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// TestTheDatabaseOpensNothing: no ticket or token of any kind, nor what it encodes, is in any file of the database.
-func TestTheDatabaseOpensNothing(t *testing.T) {
+// TestTheDatabaseHoldsNoCredential: no ticket or token of any kind, nor what it encodes, is in any file of the database.
+func TestTheDatabaseHoldsNoCredential(t *testing.T) {
 	t.Attr("threat", "S09")
 	t.Attr("threat", "A12")
 	dir := t.TempDir()
@@ -75,8 +75,8 @@ func TestTheDatabaseOpensNothing(t *testing.T) {
 	}
 }
 
-// TestWithoutRandomnessNobodySignsIn: no ticket that could be foreseen, and no other way to carry on.
-func TestWithoutRandomnessNobodySignsIn(t *testing.T) {
+// TestWithoutRandomnessSignInFails: no ticket that could be foreseen, and no other way to carry on.
+func TestWithoutRandomnessSignInFails(t *testing.T) {
 	t.Attr("threat", "A13")
 	s := start(t, options{})
 	u := s.user("ada")
@@ -109,8 +109,8 @@ func (d dry) Read(b []byte) (int, error) {
 	return d.Reader.Read(b)
 }
 
-// TestNothingMadeWithoutTheStoreIsASession: no constant, no all-zero ticket, no public ID and no hash.
-func TestNothingMadeWithoutTheStoreIsASession(t *testing.T) {
+// TestNoPredictableTicketIsASession: no constant, no all-zero ticket, no public ID and no hash.
+func TestNoPredictableTicketIsASession(t *testing.T) {
 	t.Attr("threat", "S03")
 	t.Attr("threat", "S04")
 	s := start(t, options{})

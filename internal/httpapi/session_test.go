@@ -32,9 +32,9 @@ func (s *server) alive(t *testing.T, what, ticket string) {
 	}
 }
 
-// TestEachRaiseOfPrivilegeIsANewTicket: at sign-in, whoever was signed in before, at re-authentication and at a
+// TestEachAuthenticationChangesTheTicket: at sign-in, whoever was signed in before, at re-authentication and at a
 // change of the password; the one before is dead at once, and there is one session as there was.
-func TestEachRaiseOfPrivilegeIsANewTicket(t *testing.T) {
+func TestEachAuthenticationChangesTheTicket(t *testing.T) {
 	t.Attr("threat", "S05")
 	t.Attr("threat", "A2")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -74,8 +74,8 @@ func TestEachRaiseOfPrivilegeIsANewTicket(t *testing.T) {
 	})
 }
 
-// TestAWrongPasswordChangesNoTicket: a refused sign-in, re-authentication or change leaves the session as it is.
-func TestAWrongPasswordChangesNoTicket(t *testing.T) {
+// TestAWrongPasswordLeavesTheTicket: a refused sign-in, re-authentication or change leaves the session as it is.
+func TestAWrongPasswordLeavesTheTicket(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
 	c := s.signedIn("ada")
@@ -103,8 +103,8 @@ func TestAWrongPasswordChangesNoTicket(t *testing.T) {
 	s.alive(t, "the ticket", ticket)
 }
 
-// TestTheOldestSessionMakesRoom: at the limit each further sign-in ends the oldest, and never its own.
-func TestTheOldestSessionMakesRoom(t *testing.T) {
+// TestTheOldestSessionEndsAtTheLimit: at the limit each further sign-in ends the oldest, and never its own.
+func TestTheOldestSessionEndsAtTheLimit(t *testing.T) {
 	t.Attr("threat", "S11")
 	s := start(t, options{})
 	s.api.Sessions.MaxSessions = 3
@@ -126,8 +126,8 @@ func TestTheOldestSessionMakesRoom(t *testing.T) {
 	}
 }
 
-// TestVisitorsLeaveNoSessions: whatever they send, and however often.
-func TestVisitorsLeaveNoSessions(t *testing.T) {
+// TestVisitorsCreateNoSessions: whatever they send, and however often.
+func TestVisitorsCreateNoSessions(t *testing.T) {
 	t.Attr("threat", "S14")
 	t.Attr("threat", "B14")
 	s := start(t, options{})
@@ -152,9 +152,9 @@ func TestVisitorsLeaveNoSessions(t *testing.T) {
 	}
 }
 
-// TestTheServerKeepsTheLimits: one second before the end a session lives, at the end it doesn't, whatever the cookie
+// TestTheServerEnforcesSessionLimits: one second before the end a session lives, at the end it doesn't, whatever the cookie
 // says; and only a use moves the end, which a question with slide=false is not.
-func TestTheServerKeepsTheLimits(t *testing.T) {
+func TestTheServerEnforcesSessionLimits(t *testing.T) {
 	t.Attr("threat", "T01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})

@@ -24,9 +24,9 @@ func first(secret string) map[string]string {
 	return map[string]string{"secret": secret, "username": "root", "email": "root@example.com", "password": newPassword}
 }
 
-// TestTheFirstUserIsMadeOnceByWhoHasTheLink: there is nobody before, nobody can guess a way in, and the link is spent
+// TestTheSetUpLinkCreatesTheFirstUserOnce: there is nobody before, nobody can guess a way in, and the link is spent
 // with its use; of many at once, one wins.
-func TestTheFirstUserIsMadeOnceByWhoHasTheLink(t *testing.T) {
+func TestTheSetUpLinkCreatesTheFirstUserOnce(t *testing.T) {
 	t.Attr("threat", "G09")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})

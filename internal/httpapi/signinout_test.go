@@ -2,7 +2,7 @@ package httpapi_test
 
 import "testing"
 
-func TestSignInStayInSignOut(t *testing.T) {
+func TestSignInAndSignOut(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		s.user("ada")

@@ -199,7 +199,7 @@ var heldRoutes = map[string]heldRoute{
 		x.subject = x.s.with(x.subject, func(u *account.User) { u.Groups = []string{x.group} })
 		return onMember(t, x)
 	}},
-	"POST /api/auth/setup": {}, // TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay
+	"POST /api/auth/setup": {}, // TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid
 }
 
 // stored is everything that is stored, but for when things were used and what was logged.
@@ -269,10 +269,10 @@ func (h *held) release() *answer {
 	return a
 }
 
-// TestWhatEndsWhileTheBodyIsOnTheWayDoesNotAct sends the headers of a request and a byte, ends what it is judged by, which is
+// TestASessionThatEndsDuringTheBodyCantAct sends the headers of a request and a byte, ends what it is judged by, which is
 // acknowledged, and sends the rest. Nothing is done, whatever the route, the credential and the end. A new route fails
 // until it has a line.
-func TestWhatEndsWhileTheBodyIsOnTheWayDoesNotAct(t *testing.T) {
+func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 	t.Attr("threat", "W01")
 	for _, route := range unsafe() {
 		if _, there := heldRoutes[route.String()]; !there {
@@ -332,8 +332,8 @@ func TestWhatEndsWhileTheBodyIsOnTheWayDoesNotAct(t *testing.T) {
 	})
 }
 
-// TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay makes nobody an administrator.
-func TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay(t *testing.T) {
+// TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid makes nobody an administrator.
+func TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
 	t.Attr("threat", "W01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -354,8 +354,8 @@ func TestASetUpLinkThatWasSpentWhileTheBodyWasOnTheWay(t *testing.T) {
 	})
 }
 
-// TestABodyThatDoesNotComeInTimeIsNotWaitedFor, whether the caller is judged first or not, and by JSON or a form.
-func TestABodyThatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
+// TestALateBodyIsRefused, whether the caller is judged first or not, and by JSON or a form.
+func TestALateBodyIsRefused(t *testing.T) {
 	t.Attr("threat", "W01")
 	s := start(t, options{change: func(a *httpapi.API) { a.BodyTimeout = 50 * time.Millisecond }})
 	x := &cast{s: s, actor: s.superuser("ada")}
@@ -383,8 +383,8 @@ func mustRequest(t *testing.T, s *server, method, path string) *http.Request {
 	return r
 }
 
-// TestStrangersAreRefusedBeforeTheirBodiesAreRead: a route for people who are signed in reads nothing that a stranger sends.
-func TestStrangersAreRefusedBeforeTheirBodiesAreRead(t *testing.T) {
+// TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead: a route for people who are signed in reads nothing that a stranger sends.
+func TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead(t *testing.T) {
 	t.Attr("threat", "W01")
 	s := start(t, options{})
 	for _, route := range unsafe() {

@@ -24,9 +24,9 @@ func since(plan *storetest.Plan, f func()) []string {
 // signedIn is true where the answer to GET /api/me is somebody's.
 func isSignedIn(a *answer) bool { return a.StatusCode == 200 }
 
-// TestWhatIsNoTicketNeverReachesTheStore: every text but a ticket of the right form gets the same answer, from
+// TestAMalformedTicketNeverReachesTheStore: every text but a ticket of the right form gets the same answer, from
 // memory.
-func TestWhatIsNoTicketNeverReachesTheStore(t *testing.T) {
+func TestAMalformedTicketNeverReachesTheStore(t *testing.T) {
 	t.Attr("threat", "S08")
 	t.Attr("threat", "A9")
 	t.Attr("threat", "A11")
@@ -95,9 +95,9 @@ func swapCase(letter byte) string {
 	}
 }
 
-// TestNobodyIsAskedForWithoutATicket: on the routes that need one, an anonymous request costs the store nothing; and a
+// TestARequestWithoutATicketReadsNoStore: on the routes that need one, an anonymous request costs the store nothing; and a
 // signed-in one costs one look at the session and one at the account.
-func TestNobodyIsAskedForWithoutATicket(t *testing.T) {
+func TestARequestWithoutATicketReadsNoStore(t *testing.T) {
 	open, plan := counting(t)
 	s := start(t, options{stores: open, next: appBehind(t)})
 	c, u := s.client(), s.user("ada")
@@ -158,8 +158,8 @@ func TestAnUnknownTicketIsNeverAdopted(t *testing.T) {
 	}
 }
 
-// TestTheTicketCountsInTheCookieAlone.
-func TestTheTicketCountsInTheCookieAlone(t *testing.T) {
+// TestTheTicketIsAcceptedInTheCookieOnly.
+func TestTheTicketIsAcceptedInTheCookieOnly(t *testing.T) {
 	t.Attr("threat", "S07")
 	s := start(t, options{})
 	ticket := s.as(s.user("ada")).ticket()
