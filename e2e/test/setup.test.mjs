@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { atAccount, atSignIn, fillPassword, openPage, startBrowser } from "../lib/browser.mjs";
+import { atAccount, atSignIn, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 
 test("the first administrator is made in the browser", async (t) => {
@@ -57,6 +57,27 @@ test("the first administrator is made in the browser", async (t) => {
     const errors = await page.locator(`[id="${described.split(" ")[0]}"]`).innerText();
     assert.match(errors, /15 characters/);
     assert.equal(await page.getByLabel("Username").inputValue(), admin.username);
+  });
+
+  await t.test("a browser that doesn't keep the cookie is told so", async (t) => {
+    const other = await startServer(t);
+    const page = await openPage(t, browser);
+    await page.route("**/api/auth/setup", async (route) => {
+      const response = await route.fetch();
+      await page.context().clearCookies();
+      const { "set-cookie": _, ...headers } = response.headers();
+      await route.fulfill({ response, headers });
+    });
+    await page.goto(await other.setupLink());
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await page.getByRole("button", { name: "Create the account" }).click();
+    await page.getByRole("heading", { name: "The account was created" }).waitFor();
+    await page.getByRole("alert").getByText("didn’t store the sign-in cookie").waitFor();
+    assert.equal(new URL(page.url()).pathname, "/auth/setup");
+    await page.unrouteAll();
+    await page.getByRole("link", { name: "Go to sign-in" }).click();
+    await signIn(page, other);
   });
 
   await t.test("a good one signs in at once", async () => {

@@ -195,6 +195,17 @@ test("signing in", async (t) => {
     await atAccount(page);
   });
 
+  await t.test("a browser that sends two cookies is told so", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await page.context().addCookies([{ name: "sessionid", value: "from-another-path", url: `${server.url}/api/` }]);
+    await submit(page).click();
+    await page.getByRole("alert").getByText("two session cookies").waitFor();
+    assert.equal(new URL(page.url()).pathname, "/signin");
+  });
+
   await t.test("a way back in letters of any script is followed, encoded or not", async (t) => {
     const page = await openPage(t, browser);
     await page.route((url) => url.pathname.startsWith("/%E6"), (route) => route.fulfill({ contentType: "text/html", body: "<title>there</title>" }));

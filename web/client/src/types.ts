@@ -92,6 +92,7 @@ export type ErrorCode = KnownCode | "unreachable" | (string & {});
 export type KnownCode =
   | "not_authenticated"
   | "session_ended"
+  | "two_session_cookies"
   | "invalid_credentials"
   | "permission_denied"
   | "csrf_failed"

@@ -33,22 +33,34 @@ export const api = {
   createToken: (token: NewToken) => call<Token & { token: string }>("POST", "/api/auth/tokens", token),
   revokeToken: (id: string) => call<object>("DELETE", `/api/auth/tokens/${encodeURIComponent(id)}`),
   setup: () => call<Setup>("GET", "/api/auth/setup"),
-  createFirstAdministrator: async (administrator: FirstAdministrator) =>
-    auth.adopt(await call<User>("POST", "/api/auth/setup", administrator)),
+  createFirstAdministrator: async (administrator: FirstAdministrator) => {
+    auth.adopt(await call<User>("POST", "/api/auth/setup", administrator));
+    await checkCookie();
+  },
   resetPassword: (reset: PasswordReset) => call<object>("POST", "/api/auth/password/reset", reset),
 };
 
-/** The code of the error that `signIn` throws if the browser dropped the cookie. */
+export async function signIn(credentials: Credentials): Promise<void> {
+  await auth.login(credentials);
+  await checkCookie();
+}
+
+/** The code of the error after a sign-in whose cookie the browser dropped. */
 export const noCookie = "no_cookie";
 
 /**
- * Signs in, and then checks that the browser sends the cookie back: it throws `noCookie` if the server doesn't see it. Any
- * other error of that check, such as an outage, is left to the next page.
+ * Checks after a sign-in that the browser sends the cookie back. It throws `noCookie` if the server doesn't see it, and the
+ * server's error if the browser sends two. Any other error, such as an outage, is left to the next page.
  */
-export async function signIn(credentials: Credentials): Promise<void> {
-  await auth.login(credentials);
+async function checkCookie(): Promise<void> {
   const error = await auth.client.me({ slide: false }).then(() => undefined, (error: AuthError) => error);
   if (error?.code === "not_authenticated" || error?.code === "session_ended") throw new AuthError(noCookie, error.status);
+  if (error?.code === "two_session_cookies") throw error;
+}
+
+/** Whether the sign-in itself succeeded, but its cookie doesn't count. */
+export function isWithoutCookie(error: AuthError): boolean {
+  return error.code === noCookie || error.code === "two_session_cookies";
 }
 
 /** Whether the server could not answer. That never means that the person is signed out. */

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "react";
-import { api, AuthError, type Setup as SetupState } from "./api.ts";
+import { api, AuthError, isWithoutCookie, noCookie, type Setup as SetupState } from "./api.ts";
 import { useLinkSecret } from "./link-secret.ts";
 import { accountPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
-import { Problem } from "./parts/notice.tsx";
+import { Notice, Problem } from "./parts/notice.tsx";
 import { Outage } from "./parts/outage.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
@@ -47,6 +47,7 @@ function SetupForm({ secret, min, onDone }: { secret: string; min: number; onDon
   const wait = useRetryAfter(create.error);
   const disabled = create.sending || (create.error?.status === 429 && wait > 0);
   const errors = create.error?.errors ?? {};
+  if (create.error && isWithoutCookie(create.error)) return <CookieDropped error={create.error} />;
   if (create.error?.code === "setup_link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
   return (
     <>
@@ -94,7 +95,22 @@ function AlreadyDone() {
     <>
       <Heading page={t.page} focus>{t.doneHeading}</Heading>
       <p>{t.done}</p>
-      <p><a className="button button-main" href="/signin">{t.signIn}</a></p>
+      <SignInLink />
     </>
   );
+}
+
+/** The account was created, but the browser isn't signed in. */
+function CookieDropped({ error }: { error: AuthError }) {
+  return (
+    <>
+      <Heading page={t.page} focus>{t.createdHeading}</Heading>
+      <Notice tone="bad">{error.code === noCookie ? t.noCookie : error.detail}</Notice>
+      <SignInLink />
+    </>
+  );
+}
+
+function SignInLink() {
+  return <p><a className="button button-main" href="/signin">{t.signIn}</a></p>;
 }

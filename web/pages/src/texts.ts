@@ -398,6 +398,8 @@ export const texts = {
     otherRemedyCommand: "cloakroom user add NAME --superuser",
     doneHeading: "Already set up",
     done: "The first account exists already, so there is nothing left to do here.",
+    createdHeading: "The account was created",
+    noCookie: "Your browser didn’t store the sign-in cookie, so you aren’t signed in. Allow cookies for this site, then sign in. If they are allowed, the cookie’s settings don’t fit this address: check the --cookie options of the server.",
     signIn: "Go to sign-in",
   },
 } as const;
