@@ -43,6 +43,9 @@ type Store interface {
 	// the secret in the same step. If change fails, the secret stays valid. ErrResetSpent if there is no such secret.
 	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
 
+	// DeleteLinks removes the set-up secret and all reset secrets, and returns how many there were.
+	DeleteLinks(ctx context.Context) (int, error)
+
 	// Load returns the user with this ID. ErrNotFound.
 	Load(ctx context.Context, id string) (*User, error)
 

@@ -65,9 +65,10 @@ var Input = struct{ ValidationFail Kind }{Kind{"input_validation_fail", slog.Lev
 // Malicious is a request that looks like an attack. CSRF is a request that another site's page may have sent.
 var Malicious = struct{ CSRF Kind }{failure("malicious_csrf")}
 
-// Sys is what happens to the server. Crash is a panic.
-var Sys = struct{ Startup, Shutdown, Crash Kind }{
-	success("sys_startup"), success("sys_shutdown"), Kind{"sys_crash", slog.LevelError, Failure},
+// Sys is what happens to the server. Crash is a panic. Restored means that everything was ended that a restored database can't know
+// the end of.
+var Sys = struct{ Startup, Shutdown, Restored, Crash Kind }{
+	success("sys_startup"), success("sys_shutdown"), success("sys_restored"), Kind{"sys_crash", slog.LevelError, Failure},
 }
 
 // leftOut says how many events were not kept. It has no line in the text log, which has those events.

@@ -40,6 +40,7 @@ func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
 		"malicious_csrf WARN failure":                audit.Malicious.CSRF,
 		"sys_startup INFO success":                   audit.Sys.Startup,
 		"sys_shutdown INFO success":                  audit.Sys.Shutdown,
+		"sys_restored INFO success":                  audit.Sys.Restored,
 		"sys_crash ERROR failure":                    audit.Sys.Crash,
 	} {
 		var text bytes.Buffer

@@ -75,6 +75,34 @@ func (a *accounts) deleteResets(ctx context.Context, t *sql.Tx, keys []string) e
 	return nil
 }
 
+// DeleteLinks removes the row that is found by the user, without which a secret is void. The other one expires.
+func (a *accounts) DeleteLinks(ctx context.Context) (n int, err error) {
+	for after := ""; ; {
+		users, err := a.List(ctx, account.Query{After: after, Limit: 500})
+		if err != nil || len(users) == 0 {
+			return n, err
+		}
+		deleted := 0
+		err = a.transaction(ctx, func(t *sql.Tx) error {
+			deleted = 0
+			for _, u := range users {
+				for _, key := range a.form.resetRows("user", u.ID) {
+					one, err := affected(t.ExecContext(ctx, `DELETE FROM `+a.sessions.table()+` WHERE session_key = $1`, key))
+					if err != nil {
+						return fmt.Errorf("void reset secret: %w", err)
+					}
+					deleted += one
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		n, after = n+deleted, users[len(users)-1].ID
+	}
+}
+
 func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (u *account.User, err error) {
 	err = a.transaction(ctx, func(t *sql.Tx) error {
 		u, err = a.lockReset(ctx, t, hex.EncodeToString(secretHash[:]), now)

@@ -34,6 +34,21 @@ func (a *accounts) setReset(id string, secretHash [32]byte, expires int64) error
 	return nil
 }
 
+func (a *accounts) DeleteLinks(ctx context.Context) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := len(a.resets)
+	if a.setup != nil {
+		n++
+	}
+	clear(a.resets)
+	a.setup = nil
+	return n, nil
+}
+
 func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

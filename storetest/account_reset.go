@@ -40,7 +40,32 @@ func resets(t testing.TB, s account.Store, hash [32]byte, now int64, id string) 
 	has(t, s, u)
 }
 
+// deletesLinks ends the test unless DeleteLinks removes so many secrets.
+func deletesLinks(t testing.TB, s account.Store, want int) {
+	t.Helper()
+	n, err := s.DeleteLinks(t.Context())
+	ok(t, err)
+	if n != want {
+		t.Fatalf("DeleteLinks removed %d secrets, want %d", n, want)
+	}
+}
+
 var accountResetCases = []testCase[account.Store]{
+	{
+		"deleted reset secrets reset nothing", "DeleteLinks removes all reset secrets",
+		func(t *testing.T, s account.Store) {
+			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			ok(t, s.SetReset(t.Context(), other.ID, otherSecret, 2_000))
+			deletesLinks(t, s, 2)
+			void(t, s, secret, 1_000)
+			void(t, s, otherSecret, 1_000)
+			deletesLinks(t, s, 0)
+			has(t, s, u)
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			resets(t, s, secret, 1_000, u.ID)
+		},
+	},
 	{
 		"a reset secret works once", "SpendReset changes the user and spends the secret in the same step",
 		func(t *testing.T, s account.Store) {

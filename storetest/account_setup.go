@@ -86,6 +86,17 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
+		"a deleted set-up secret creates no user", "DeleteLinks removes the set-up secret",
+		func(t *testing.T, s account.Store) {
+			ok(t, s.SetSetup(t.Context(), secret, 2_000))
+			deletesLinks(t, s, 1)
+			spent(t, s, secret, 1_000)
+			deletesLinks(t, s, 0)
+			ok(t, s.SetSetup(t.Context(), otherSecret, 2_000))
+			ok(t, s.CreateFirst(t.Context(), user("ann"), otherSecret, 1_000))
+		},
+	},
+	{
 		"a first user who is refused does not spend the secret", "CreateFirst takes effect in one step or not at all",
 		func(t *testing.T, s account.Store) {
 			ok(t, s.SetSetup(t.Context(), secret, 2_000))

@@ -71,6 +71,10 @@ func (f faultyAccounts) SetReset(ctx context.Context, id string, secretHash [32]
 	return deed(f.plan, "account.SetReset", func() error { return f.store.SetReset(ctx, id, secretHash, expires) })
 }
 
+func (f faultyAccounts) DeleteLinks(ctx context.Context) (int, error) {
+	return value(f.plan, "account.DeleteLinks", func() (int, error) { return f.store.DeleteLinks(ctx) })
+}
+
 func (f faultyAccounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
 	return value(f.plan, "account.FindReset", func() (*account.User, error) { return f.store.FindReset(ctx, secretHash, now) })
 }

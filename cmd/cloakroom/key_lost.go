@@ -50,7 +50,7 @@ func (c *keyReplaceLost) Run(ctx context.Context, a *app) error {
 		return fmt.Errorf("there is no database at %s, so no key of one is lost", db)
 	}
 	if !c.Yes {
-		a.say("%s", lostCost)
+		a.say(lostCost)
 		return errors.New("nothing was changed; to do it: cloakroom key replace-lost --yes")
 	}
 	file := a.config().SecretFile()

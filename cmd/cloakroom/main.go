@@ -58,19 +58,20 @@ func dropEmptyVariables() {
 type cli struct {
 	globals
 
-	Serve       serveCmd       `cmd:"" help:"Run the server."`
-	User        userCmd        `cmd:"" help:"Add, show, change and remove users."`
-	Group       groupCmd       `cmd:"" help:"Add, list and remove groups, and change their permissions."`
-	Session     sessionCmd     `cmd:"" help:"List and end sessions."`
-	Token       tokenCmd       `cmd:"" help:"Make, list and end tokens for programs."`
-	Audit       auditCmd       `cmd:"" help:"Show the audit log."`
-	Django      djangoCmd      `cmd:"" help:"Share users and sessions with Django."`
-	Key         keyCmd         `cmd:"" help:"Show and rotate the server secret."`
-	Backup      backupCmd      `cmd:"" help:"Copy the database into a file, while the server runs."`
-	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
-	Check       checkCmd       `cmd:"" help:"Find settings that keep the server from starting, or make it unsafe."`
-	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Serve        serveCmd        `cmd:"" help:"Run the server."`
+	User         userCmd         `cmd:"" help:"Add, show, change and remove users."`
+	Group        groupCmd        `cmd:"" help:"Add, list and remove groups, and change their permissions."`
+	Session      sessionCmd      `cmd:"" help:"List and end sessions."`
+	Token        tokenCmd        `cmd:"" help:"Make, list and end tokens for programs."`
+	Audit        auditCmd        `cmd:"" help:"Show the audit log."`
+	Django       djangoCmd       `cmd:"" help:"Share users and sessions with Django."`
+	Key          keyCmd          `cmd:"" help:"Show and rotate the server secret."`
+	Backup       backupCmd       `cmd:"" help:"Copy the database into a file, while the server runs."`
+	AfterRestore afterRestoreCmd `cmd:"" name:"after-restore" help:"End what a database that was restored from a backup can't know the end of."`
+	Migrate      migrateCmd      `cmd:"" help:"Bring the database's schema up to date."`
+	Check        checkCmd        `cmd:"" help:"Find settings that keep the server from starting, or make it unsafe."`
+	Healthcheck  healthcheckCmd  `cmd:"" help:"Ask the running server whether it is ready."`
+	Version      versionCmd      `cmd:"" help:"Print the version."`
 }
 
 // run is the whole program. It returns the exit code.

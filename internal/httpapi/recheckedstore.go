@@ -41,6 +41,13 @@ func (s recheckedStore) SetReset(ctx context.Context, id string, secretHash [32]
 	return s.store.SetReset(ctx, id, secretHash, expires)
 }
 
+func (s recheckedStore) DeleteLinks(ctx context.Context) (int, error) {
+	if err := s.check(ctx); err != nil {
+		return 0, err
+	}
+	return s.store.DeleteLinks(ctx)
+}
+
 func (s recheckedStore) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
 	if err := s.check(ctx); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/afterrestore"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -96,6 +97,9 @@ var revocations = map[string]func(t *testing.T, h *holder){
 	"compromised": func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/end", nil)) },
 }
 
+// restored is the line of the table that is about all users at once.
+const restored = "after a restore"
+
 // admin sends what an administrator does.
 func (h *holder) admin(method, path string, body any) *answer {
 	h.s.t.Helper()
@@ -145,7 +149,7 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 	t.Attr("threat", "X09")
 	table := revocationTable(t)
 	for name := range table {
-		if revocations[name] == nil {
+		if revocations[name] == nil && name != restored {
 			t.Errorf("the page has a line %q, and nothing does it", name)
 		}
 	}
@@ -183,6 +187,11 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 			if !bystander.counts(column) {
 				t.Errorf("the bystander's %s has ended", column)
 			}
+		}
+		_, err := afterrestore.End(t.Context(), s.stores, afterrestore.Options{})
+		did(t, err)
+		for _, column := range columns {
+			bystander.judge(t, restored, column, table[restored][column])
 		}
 	})
 }

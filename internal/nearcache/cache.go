@@ -54,6 +54,12 @@ func (c *Cache) Run(ctx context.Context) error { return c.validator.Run(ctx) }
 // Reach publishes a message that changes nothing. An error means that revocations can't be published.
 func (c *Cache) Reach(ctx context.Context) error { return c.validator.Reach(ctx) }
 
+// DropEverything makes every node forget all that it has cached. When it returns, no node serves anything that it read before the
+// call.
+func (c *Cache) DropEverything(ctx context.Context) error {
+	return c.fenced(ctx, func(context.Context) error { return nil }, fence.Key{Kind: fence.Everything})
+}
+
 // now returns the time by which tombstones, leases and entries are measured. Setting the wall clock doesn't change it.
 func (c *Cache) now() time.Duration { return time.Since(c.base) }
 

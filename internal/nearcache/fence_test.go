@@ -468,3 +468,41 @@ func TestAnAnswerComesAfterTheDrop(t *testing.T) {
 		}
 	})
 }
+
+// TestARestoredDatabaseIsReadAnew replaces the rows without the knowledge of any node, as a restored backup does. One of the nodes
+// doesn't answer, and another is reading meanwhile.
+func TestARestoredDatabaseIsReadAnew(t *testing.T) {
+	t.Attr("threat", "S16")
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		slow := record("ann", 2)
+		if err := c.nodes[2].sessions.Create(t.Context(), slow); err != nil {
+			t.Fatal(err)
+		}
+		arrive := c.nodes[2].gate.stopAfter("Load")
+		done := make(chan bool)
+		go func() { done <- c.nodes[2].valid(slow.ID) }()
+		synctest.Wait()
+		if _, err := c.db.Sessions.DeleteUser(t.Context(), "ann", session.ID{}); err != nil {
+			t.Fatal(err)
+		}
+		if !c.nodes[0].valid(id) {
+			t.Error("a node knew of the restore by itself, so this test shows nothing")
+		}
+		c.nodes[1].wire.freeze()
+		began := time.Now()
+		if err := c.idle(nearcache.Config{}).cache.DropEverything(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > longest {
+			t.Errorf("it took %v", took)
+		}
+		arrive()
+		<-done // it was asked before
+		for i, m := range c.nodes {
+			if m.valid(id) || m.valid(slow.ID) {
+				t.Errorf("node %d honours a session that the restored database doesn't have", i)
+			}
+		}
+	})
+}

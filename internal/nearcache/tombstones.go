@@ -60,7 +60,7 @@ func (t *tombstones) permitsServing(since time.Duration, kind byte) bool {
 func (t *tombstones) permitsCaching(since time.Duration, k fence.Key) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.permitsServing(since, k.Kind) && t.permits(since, k) &&
+	return t.permitsServing(since, k.Kind) && t.permits(since, k) && t.held[fence.Key{Kind: fence.Everything}] == 0 &&
 		(k.Kind != fence.Account || t.held[fence.Key{Kind: fence.AllAccounts}] == 0)
 }
 
@@ -118,6 +118,9 @@ func (t *tombstones) put(k fence.Key, until time.Duration) {
 	switch k.Kind {
 	case fence.AllAccounts:
 		raise(&t.accounts, until)
+		return
+	case fence.Everything:
+		t.setAll(until)
 		return
 	case fence.SessionsOf, fence.TokensOf:
 		t.owners.Store(true)

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-type resets struct{ put, find, spend *statement }
+type resets struct{ put, find, spend, clear, clearSetup *statement }
 
 func newResets(p *preparer) resets {
 	return resets{
@@ -20,7 +20,28 @@ func newResets(p *preparer) resets {
 			SET hash = excluded.hash, epoch = excluded.epoch, rights = excluded.rights, expires = excluded.expires`),
 		find:  p.reading(`SELECT user_id, epoch, rights FROM resets WHERE hash = $1 AND expires > $2`),
 		spend: p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch, rights`),
+
+		clear: p.writing(`DELETE FROM resets`), clearSetup: p.writing(`DELETE FROM setup`),
 	}
+}
+
+func (a *accounts) DeleteLinks(ctx context.Context) (n int, err error) {
+	err = a.dialect.transaction(ctx, a.write, func(t tx) error {
+		resets, err := t.exec(a.resets.clear)
+		if err != nil {
+			return fmt.Errorf("delete reset secrets: %w", err)
+		}
+		setups, err := t.exec(a.resets.clearSetup)
+		if err != nil {
+			return fmt.Errorf("delete the set-up secret: %w", err)
+		}
+		n = resets + setups
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {

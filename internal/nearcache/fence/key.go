@@ -14,9 +14,10 @@ const (
 	SessionsOf  = 'd' // all sessions of a user
 	TokensOf    = 'e' // all tokens of a user
 	AllAccounts = 'g' // every account: a group has changed
+	Everything  = 'a' // every entry: the database was restored
 )
 
-const kinds = "studeg"
+const kinds = "studega"
 
 // Sum stands for an ID. Two IDs with the same sum cost an extra read of the store, nothing more.
 type Sum [16]byte

@@ -1,0 +1,188 @@
+// Package afterrestore ends what a database that was restored from a backup can't know the end of.
+//
+// A backup has sessions and tokens that were ended since, and links that were used. All of them end: each account gets a new epoch,
+// so that none of them is accepted even if its row comes back, and the rows are deleted.
+package afterrestore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/store"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// Ended says how many of each kind were ended.
+type Ended struct {
+	Accounts int // that got a new epoch
+	Links    int // with which a password could be reset, or the first administrator be made
+	Sessions int
+	Tokens   int // of every kind, with the marks of JWTs that count once
+}
+
+// Options say what can't be done with some stores.
+type Options struct {
+	// KeepEpochs leaves the epochs of accounts, because another program computes them from the password.
+	KeepEpochs bool
+}
+
+// step says what becomes of one field of [store.Set].
+type step struct {
+	field string
+	end   func(context.Context, store.Set, Options, *Ended) error // nil: its rows stay
+}
+
+// steps are in the order in which they are done. The epochs come first: a session that a sign-in in progress makes has the earlier
+// one, and is not accepted.
+var steps = []step{
+	{"Accounts", endAccounts},
+	{"Sessions", endSessions},
+	{"Tokens", endTokens},
+	{"Throttles", nil}, // failures that were counted before the backup
+	{"Sealed", nil},    // keys, which the backup knows as well as any later state
+	{"Audit", nil},     // what happened until the backup
+}
+
+// Knows reports whether [End] decides about a field of [store.Set].
+func Knows(field string) bool {
+	for _, s := range steps {
+		if s.field == field {
+			return true
+		}
+	}
+	return false
+}
+
+// End ends everything in the stores that a backup can't know the end of, and returns how much that was. It can be interrupted at any
+// moment and called again. Other nodes may use the stores meanwhile. What they have cached must be dropped afterwards.
+func End(ctx context.Context, set store.Set, o Options) (ended Ended, err error) {
+	for _, s := range steps {
+		if s.end == nil {
+			continue
+		}
+		if err := s.end(ctx, set, o, &ended); err != nil {
+			return ended, err
+		}
+	}
+	return ended, nil
+}
+
+// batch is how many rows are read at a time, and how many accounts are changed in one step.
+const batch = 200
+
+func endAccounts(ctx context.Context, set store.Set, o Options, ended *Ended) error {
+	n, err := set.Accounts.DeleteLinks(ctx)
+	ended.Links += n
+	if err != nil {
+		return fmt.Errorf("delete links: %w", err)
+	}
+	if o.KeepEpochs {
+		return nil
+	}
+	for after := ""; ; {
+		users, err := set.Accounts.List(ctx, account.Query{After: after, Limit: batch})
+		if err != nil {
+			return fmt.Errorf("list accounts: %w", err)
+		}
+		if len(users) == 0 {
+			return nil
+		}
+		changed := 0
+		err = set.Accounts.Transact(ctx, func(tx account.Tx) (err error) {
+			changed, err = moveEpochs(tx, users)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("give accounts new epochs: %w", err)
+		}
+		ended.Accounts += changed
+		after = users[len(users)-1].ID
+	}
+}
+
+// moveEpochs gives users new epochs, and returns how many there still are.
+func moveEpochs(tx account.Tx, users []*account.User) (changed int, err error) {
+	for _, listed := range users {
+		u, err := tx.Load(listed.ID)
+		if errors.Is(err, account.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		u.Epoch = rand.Text()
+		if err := tx.Change(u); err != nil {
+			return 0, err
+		}
+		changed++
+	}
+	return changed, nil
+}
+
+// farFuture is later than the end of every session: the last day of the year 9999, because another program's database may have no
+// later date.
+const farFuture = 253_402_214_400
+
+func endSessions(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
+	for after := ""; ; {
+		page, err := set.Sessions.List(ctx, session.Query{After: after, Limit: batch})
+		if err != nil {
+			return fmt.Errorf("list sessions: %w", err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		after = page[len(page)-1].PublicID
+		users := map[string]bool{}
+		for _, r := range page {
+			if users[r.User] {
+				continue
+			}
+			users[r.User] = true
+			n, err := set.Sessions.DeleteUser(ctx, r.User, session.ID{})
+			if err != nil {
+				return fmt.Errorf("delete sessions: %w", err)
+			}
+			ended.Sessions += n
+		}
+	}
+	// What is no session of a user, such as an anonymous session of Django, isn't listed.
+	for {
+		n, err := set.Sessions.DeleteExpired(ctx, farFuture, batch)
+		if err != nil {
+			return fmt.Errorf("delete sessions: %w", err)
+		}
+		if ended.Sessions += n; n == 0 {
+			return nil
+		}
+	}
+}
+
+func endTokens(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
+	for after := ""; ; {
+		page, err := set.Tokens.List(ctx, token.Query{After: after, Limit: batch})
+		if err != nil {
+			return fmt.Errorf("list tokens: %w", err)
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		after = page[len(page)-1].PublicID
+		users := map[string]bool{}
+		for _, r := range page {
+			if users[r.User] {
+				continue
+			}
+			users[r.User] = true
+			n, err := set.Tokens.DeleteUser(ctx, r.User)
+			if err != nil {
+				return fmt.Errorf("delete tokens: %w", err)
+			}
+			ended.Tokens += n
+		}
+	}
+}
