@@ -24,7 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// benchNode returns stores that remember, on a feed or on a file.
+// benchNode returns stores behind a cache that is kept valid by a feed or by a database's commits.
 func benchNode(b testing.TB, file bool) (c *nearcache.Cache, stop func()) {
 	b.Helper()
 	config := nearcache.Config{Feed: feed.NewLocal(), MaxBytes: 16 << 30}
@@ -50,7 +50,7 @@ func benchNode(b testing.TB, file bool) (c *nearcache.Cache, stop func()) {
 	}
 }
 
-// manySessions is a store that makes its sessions up, so that only the memory of the cache is measured.
+// manySessions is a store that makes up its sessions, so that only the memory of the cache is measured.
 type manySessions struct {
 	session.Store
 	loads *atomic.Int64
@@ -74,15 +74,16 @@ func (s manySessions) Load(_ context.Context, id session.ID) (*session.Record, e
 	}, nil
 }
 
-// crowd is a memory of n sessions.
+// crowd is a cache with n sessions.
 type crowd struct {
 	view  session.Viewer
 	ids   []session.ID
 	loads atomic.Int64
-	bytes float64 // what the process has grown by for each
+	bytes float64 // the growth of the process per session
 }
 
-// remember fills a memory. If that takes longer than it remembers things, they are as young as the last of them all the same.
+// remember fills a cache. If filling takes longer than an entry may be served, it makes all entries as young as the last
+// one.
 func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 	tb.Helper()
 	all := &crowd{ids: make([]session.ID, n)}
@@ -97,7 +98,7 @@ func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 			tb.Fatal(err)
 		}
 	}
-	if n <= 1_000_000 { // looking takes long where there is much
+	if n <= 1_000_000 { // checking more takes too long
 		all.bytes = float64(heap()-before) / float64(n)
 	}
 	nearcache.Renew(c, all.view.(session.Store))
@@ -105,14 +106,14 @@ func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 	return all
 }
 
-// check asks for one session in all, at random.
+// check checks one random session.
 func (all *crowd) check(tb testing.TB, ctx context.Context) {
 	if _, err := all.view.View(ctx, all.ids[rand.IntN(len(all.ids))], 1); err != nil {
 		tb.Fatal(err)
 	}
 }
 
-// sizes are how many sessions are remembered at once.
+// sizes are the numbers of sessions in the cache.
 func sizes() []int {
 	if raceDetector {
 		return []int{1000}
@@ -123,7 +124,7 @@ func sizes() []int {
 	return []int{1000, 1_000_000}
 }
 
-// BenchmarkView is a check of a session, from memory; bytes/session is what the process grows by for each.
+// BenchmarkView measures a check of a session that is in the cache; bytes/session is the growth of the process per session.
 func BenchmarkView(b *testing.B) {
 	for _, n := range sizes() {
 		for name, file := range map[string]bool{"feed": false, "sqlite": true} {
@@ -144,7 +145,7 @@ func BenchmarkView(b *testing.B) {
 	}
 }
 
-// TestACheckFromMemoryAllocatesNothing, of however many sessions, on a feed and on a file.
+// TestACheckFromMemoryAllocatesNothing for caches of several sizes, on a feed and on a file.
 func TestACheckFromMemoryAllocatesNothing(t *testing.T) {
 	for _, n := range sizes() {
 		for name, file := range map[string]bool{"feed": false, "sqlite": true} {
@@ -172,7 +173,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkCheck is what a request costs that asks who is signed in, cookie and all, with an account behind the session.
+// BenchmarkCheck measures a request that asks for its user: with a cookie, and with an account behind the session.
 func BenchmarkCheck(b *testing.B) {
 	for name, remembers := range map[string]bool{"memory": true, "store": false} {
 		b.Run(name, func(b *testing.B) {

@@ -21,7 +21,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// childVariable holds the addresses of a node's stores and feed, when this test binary is started to be one.
+// childVariable is the environment variable with the addresses of a node's stores and feed. If it is set, this test binary
+// runs as that node.
 const childVariable = "CLOAKROOM_TEST_NODE"
 
 func TestMain(m *testing.M) {
@@ -35,14 +36,14 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// worker is a node as a process of its own, which does what it is told, line by line, and many things at once.
+// worker is a node in a process of its own. It carries out commands from standard input, one per line, several at a time.
 type worker struct {
 	sessions session.Store
 	accounts account.Store // nil: there are none
 	mu       sync.Mutex    // guards standard output
 }
 
-// beNode opens the stores at the addresses: of the database, or of Redis, and of the feed.
+// beNode opens the stores at these addresses, of the database or of Redis, and the feed.
 func beNode(ctx context.Context, where []string) error {
 	w, f, err := openNode(ctx, where[0], where[1])
 	if err != nil {
@@ -124,7 +125,7 @@ func (w *worker) do(ctx context.Context, what string, args []string) (string, er
 	return "", fmt.Errorf("no such thing: %s", what)
 }
 
-// check says whether a session counts, and whether that came from memory.
+// check answers whether a session is live, and whether that came from the cache.
 func (w *worker) check(ctx context.Context, id session.ID) (string, error) {
 	told := false
 	r, err := w.sessions.(session.Viewer).View(context.WithValue(ctx, toldKey{}, &told), id, 1)
@@ -194,7 +195,7 @@ func ticketOf(name string) (id session.ID) {
 
 type toldKey struct{}
 
-// toldSessions notes whether the store was asked.
+// toldSessions records whether the store was asked.
 type toldSessions struct{ session.Store }
 
 func (s toldSessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {

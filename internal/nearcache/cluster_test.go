@@ -16,10 +16,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// The constants of the protocol, as an operator may rely on them.
+// The constants of the protocol that operators may rely on.
 const (
 	lease   = time.Second
-	longest = 1020 * time.Millisecond // that a revocation waits for nodes that don't answer
+	longest = 1020 * time.Millisecond // the longest wait of a revocation for nodes that don't answer
 	hold    = 3 * time.Second
 )
 
@@ -43,7 +43,7 @@ type member struct {
 	stop     func()
 }
 
-// inCluster runs a story about nodes that have been up for a while.
+// inCluster runs a test with nodes that have been up for a while.
 func inCluster(t *testing.T, nodes int, story func(t *testing.T, c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{t: t, db: memory.New(), net: &network{}}
@@ -70,7 +70,7 @@ func (c *cluster) join(config nearcache.Config) *member {
 	return m
 }
 
-// idle is a node that doesn't run, as the command line is one.
+// idle is a node that doesn't run, like the command line.
 func (c *cluster) idle(config nearcache.Config) *member {
 	m := &member{t: c.t, wire: c.net.join(), gate: &gate{}}
 	config.Feed = m.wire
@@ -82,7 +82,7 @@ func (c *cluster) idle(config nearcache.Config) *member {
 	return m
 }
 
-// signIn makes a session of a user, and lets every node remember it.
+// signIn makes a session of a user, and has every node cache it.
 func (c *cluster) signIn(user string, number byte) session.ID {
 	c.t.Helper()
 	r := record(user, number)
@@ -91,7 +91,7 @@ func (c *cluster) signIn(user string, number byte) session.ID {
 	}
 	time.Sleep(time.Millisecond)
 	for i, m := range c.nodes {
-		for range 2 { // from the store, and remembered
+		for range 2 { // the first check reads the store, the second the cache
 			if !m.valid(r.ID) {
 				c.t.Fatalf("node %d does not know the new session", i)
 			}
@@ -114,7 +114,7 @@ func (m *member) view(id session.ID) (*session.Record, error) {
 	return m.sessions.(session.Viewer).View(context.Background(), id, 100)
 }
 
-// valid is a check.
+// valid checks a session.
 func (m *member) valid(id session.ID) bool {
 	m.t.Helper()
 	_, err := m.view(id)
@@ -124,7 +124,7 @@ func (m *member) valid(id session.ID) bool {
 	return err == nil
 }
 
-// remembers reports whether a check is answered, and without a look at the store.
+// remembers reports whether a check is answered without asking the store.
 func (m *member) remembers(id session.ID) bool {
 	m.t.Helper()
 	before := m.gate.loads()
@@ -141,8 +141,8 @@ func (m *member) end(id session.ID) time.Duration {
 	return time.Since(began)
 }
 
-// gate counts what a node asks its store, and holds it up where the test wants: before it is done or, with after, between
-// that and the answer.
+// gate counts a node's calls to its store, and holds them up as the test says: before the call or, with after, between the
+// call and its return.
 type gate struct {
 	mu     sync.Mutex
 	loaded int

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// commits counts as the test says.
+// commits is a commit counter that the test sets.
 type commits struct{ all, others atomic.Uint64 }
 
 func (c *commits) Seen() (all, others uint64, ok bool) {
@@ -27,10 +27,10 @@ func (c *commits) Run(ctx context.Context) error {
 	return nil
 }
 
-// unknown stands for a commit that is under way.
+// unknown is the state while a commit is in progress.
 const unknown = 1 << 63
 
-// alone is one node on a database that tells of its commits.
+// alone is one node on a database that counts its commits.
 func alone(t *testing.T, story func(t *testing.T, m *member, db *memory.DB, seen *commits)) {
 	synctest.Test(t, func(t *testing.T) {
 		db, seen := memory.New(), &commits{}
@@ -64,7 +64,7 @@ func TestACommitOfAnotherProcessCountsAtOnce(t *testing.T) {
 	})
 }
 
-// TestACommitOfAnotherProcessCountsForAccountsAndTokens at once, too; for each at the first question after it.
+// TestACommitOfAnotherProcessCountsForAccountsAndTokens checks that each is read from the store again after the commit.
 func TestACommitOfAnotherProcessCountsForAccountsAndTokens(t *testing.T) {
 	for _, name := range []string{"account", "token"} {
 		alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
@@ -126,7 +126,7 @@ func TestWhileItIsUnknownTheStoreIsAsked(t *testing.T) {
 	})
 }
 
-// TestARowReadBesideACommitIsNotKept: it may be from before it.
+// TestARowReadBesideACommitIsNotKept: the row may be from before the commit.
 func TestARowReadBesideACommitIsNotKept(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
 		time.Sleep(61 * time.Second)
@@ -137,7 +137,7 @@ func TestARowReadBesideACommitIsNotKept(t *testing.T) {
 		if err := db.Sessions.Delete(t.Context(), ann); err != nil {
 			t.Fatal(err)
 		}
-		seen.all.Add(1) // its own commit, says the database: the memory isn't void
+		seen.all.Add(1) // the database reports an own commit: the cache stays valid
 		arrive()
 		<-done
 		if m.valid(ann) {
@@ -146,7 +146,7 @@ func TestARowReadBesideACommitIsNotKept(t *testing.T) {
 	})
 }
 
-// TestNothingIsKeptWhileItsOwnWriteIsUnderWay has two of them, of which one is through.
+// TestNothingIsKeptWhileItsOwnWriteIsUnderWay has two writes, of which one is done.
 func TestNothingIsKeptWhileItsOwnWriteIsUnderWay(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, db *memory.DB, _ *commits) {
 		ended := make(chan time.Duration, 2)
@@ -159,7 +159,7 @@ func TestNothingIsKeptWhileItsOwnWriteIsUnderWay(t *testing.T) {
 		first, second := end(), end()
 		first()
 		<-ended
-		if err := db.Sessions.Create(t.Context(), record("ann", 1)); err != nil { // for the second to end
+		if err := db.Sessions.Create(t.Context(), record("ann", 1)); err != nil { // the session that the second write ends
 			t.Fatal(err)
 		}
 		time.Sleep(time.Millisecond)

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func TestAnEndIsKnownEverywhereAtOnce(t *testing.T) {
+func TestARevocationIsKnownEverywhereAtOnce(t *testing.T) {
 	t.Attr("threat", "X01")
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -42,7 +42,7 @@ func TestNothingIsRememberedBeforeTheFeedIsOld(t *testing.T) {
 	})
 }
 
-// TestAYoungNodeKeepsNothingThatIsAboutToEnd has a node come up between the notice and the write.
+// TestAYoungNodeKeepsNothingThatIsAboutToEnd has a node start between the notice and the write.
 func TestAYoungNodeKeepsNothingThatIsAboutToEnd(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -63,13 +63,13 @@ func TestAYoungNodeKeepsNothingThatIsAboutToEnd(t *testing.T) {
 	})
 }
 
-// TestANewNodeWaitsForNodesItHasNotHeardOf has a node end a session that has just begun to listen, while one that it
-// doesn't know of hears nothing any more.
+// TestANewNodeWaitsForNodesItHasNotHeardOf has a node end a session soon after it has begun to listen, while a node that it
+// hasn't heard of receives no messages any more.
 func TestANewNodeWaitsForNodesItHasNotHeardOf(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		other := c.nodes[0]
-		time.Sleep(lease / 4) // a beat has just been heard
+		time.Sleep(lease / 4) // a heartbeat has just arrived
 		other.wire.freeze()
 		other.wire.silence(errors.New("frozen"))
 		young := c.join(nearcache.Config{})
@@ -95,7 +95,8 @@ func TestANodeThatHearsNothingStopsRemembering(t *testing.T) {
 	})
 }
 
-// TestAPausedNodeLooksAtTheClock: nothing runs on a paused node, and what it does first when it goes on is answer.
+// TestAPausedNodeLooksAtTheClock: a paused node runs no timers, and the first thing that it does afterwards may be an
+// answer.
 func TestAPausedNodeLooksAtTheClock(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		for number, pause := range []time.Duration{100 * time.Millisecond, lease - time.Millisecond, lease, 5 * time.Second} {
@@ -143,8 +144,8 @@ func TestANodeThatWasCutOffForgetsEverything(t *testing.T) {
 	})
 }
 
-// TestARevokerThatIsCutOffWaitsForEverybody can't know who is there.
-func TestARevokerThatIsCutOffWaitsForEverybody(t *testing.T) {
+// TestARevokerThatIsCutOffWaitsForAllNodes: it can't know which nodes there are.
+func TestARevokerThatIsCutOffWaitsForAllNodes(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		c.nodes[0].wire.cutOff()
@@ -178,8 +179,8 @@ func TestARevokerThatIsCutOffWhileItWaits(t *testing.T) {
 	})
 }
 
-// TestACommandWithoutAMemoryIsHeardToo: the command line doesn't listen.
-func TestACommandWithoutAMemoryIsHeardToo(t *testing.T) {
+// TestACommandWithoutACacheIsHeardToo: the command line doesn't listen to the feed.
+func TestACommandWithoutACacheIsHeardToo(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		c.nodes[1].wire.freeze()
@@ -195,7 +196,7 @@ func TestACommandWithoutAMemoryIsHeardToo(t *testing.T) {
 	})
 }
 
-// TestALoadThatWasUnderWayIsNotKept is the fill race: the row was read before the session ended, and arrives after it.
+// TestALoadThatWasUnderWayIsNotKept tests a race: the row was read before the session ended, and arrives after it.
 func TestALoadThatWasUnderWayIsNotKept(t *testing.T) {
 	t.Attr("threat", "X07")
 	t.Attr("threat", "B1")
@@ -214,7 +215,7 @@ func TestALoadThatWasUnderWayIsNotKept(t *testing.T) {
 				c.nodes[0].end(r.ID)
 				time.Sleep(pause)
 				arrive()
-				<-done // whatever it says: it was asked before
+				<-done // either answer is right: the check began before
 				if slow.valid(r.ID) {
 					t.Error("what was read before the end is honoured after it")
 				}
@@ -223,8 +224,9 @@ func TestALoadThatWasUnderWayIsNotKept(t *testing.T) {
 	}
 }
 
-// TestALoadUnderABarIsNotKeptHoweverLongItTakes begins between the notice and the write, and ends when the bar is over.
-func TestALoadUnderABarIsNotKeptHoweverLongItTakes(t *testing.T) {
+// TestALoadUnderABlockIsNotKeptHoweverLongItTakes begins a load between the notice and the write, and ends it after the
+// block.
+func TestALoadUnderABlockIsNotKeptHoweverLongItTakes(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		commit := c.nodes[0].gate.stopBefore("Delete")
@@ -247,7 +249,7 @@ func TestALoadUnderABarIsNotKeptHoweverLongItTakes(t *testing.T) {
 	})
 }
 
-// TestACheckDoesNotJoinALoadFromBeforeTheEnd has one check wait for the answer to another, which asked too early.
+// TestACheckDoesNotJoinALoadFromBeforeTheEnd has one check wait for the load of another check, which began too early.
 func TestACheckDoesNotJoinALoadFromBeforeTheEnd(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		r := record("ann", 1)
@@ -270,8 +272,8 @@ func TestACheckDoesNotJoinALoadFromBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// TestASignOutThatFindsNothingWaitsToo: another's sign-out has written late, and a node may have kept what it read between
-// the end of the bar and that write. Who finds no row must not be faster with the word that it is gone.
+// TestASignOutThatFindsNothingWaitsToo: the write of another sign-out was late, and a node may have cached what it read
+// between the end of the block and that write. A sign-out that finds no row must not acknowledge the end earlier.
 func TestASignOutThatFindsNothingWaitsToo(t *testing.T) {
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -298,7 +300,7 @@ func TestASignOutThatFindsNothingWaitsToo(t *testing.T) {
 	})
 }
 
-// TestALateWriteIsAnnouncedOnceMore: the bars are over when the write is through.
+// TestALateWriteIsAnnouncedOnceMore: the blocks have ended when the write is done.
 func TestALateWriteIsAnnouncedOnceMore(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -324,8 +326,8 @@ func TestALateWriteIsAnnouncedOnceMore(t *testing.T) {
 	})
 }
 
-// TestAnAnnouncementThatTookLongIsRepeated: the bars must outlast the write, so the write must not begin when they are
-// nearly over.
+// TestAnAnnouncementThatTookLongIsRepeated: the blocks must outlast the write, so the write must not begin shortly before
+// they end.
 func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -335,7 +337,7 @@ func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
 		store := nearcache.New(nearcache.Config{Feed: slow}).Sessions(gatedSessions{c.db.Sessions, revoker.gate})
 		done := make(chan error)
 		go func() { done <- store.Delete(t.Context(), id) }()
-		time.Sleep(3 * hold) // it stands before the write
+		time.Sleep(3 * hold) // the call waits just before the write
 		if n := len(c.net.said("I")); n != 2 {
 			t.Errorf("%d notices before the write, want a second after the first took too long", n)
 		}
@@ -346,7 +348,7 @@ func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
 	})
 }
 
-// slowFeed takes its time for the first message.
+// slowFeed delays the first message.
 type slowFeed struct {
 	*wire
 	delay time.Duration
@@ -438,7 +440,7 @@ func TestTheEndOfAllSessionsOfAUser(t *testing.T) {
 	})
 }
 
-// TestALeaseCountsFromBeforeItsBeatWasSent has a beat take its time: the node has heard nothing of what came meanwhile.
+// TestALeaseCountsFromBeforeItsBeatWasSent delays a heartbeat: the node has missed the messages of that time.
 func TestALeaseCountsFromBeforeItsBeatWasSent(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -446,7 +448,7 @@ func TestALeaseCountsFromBeforeItsBeatWasSent(t *testing.T) {
 		m.wire.freeze()
 		time.Sleep(9 * lease / 10)
 		m.wire.silence(errors.New("no more beats"))
-		m.wire.thaw() // the beats of that time come back at once
+		m.wire.thaw() // the node's own heartbeats of that time arrive at once
 		synctest.Wait()
 		time.Sleep(lease - time.Millisecond)
 		if m.remembers(id) {
@@ -455,7 +457,7 @@ func TestALeaseCountsFromBeforeItsBeatWasSent(t *testing.T) {
 	})
 }
 
-// TestAnAnswerComesAfterTheDrop asks the other node at the very moment of the answer.
+// TestAnAnswerComesAfterTheDrop checks at the other node as soon as the call has returned.
 func TestAnAnswerComesAfterTheDrop(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		for number := range 50 {

@@ -17,8 +17,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// BenchmarkSignOut is the end of a session that every node remembers: p50 and p99 in milliseconds, and the same of the write
-// alone.
+// BenchmarkSignOut measures the end of a session that every node has cached: p50 and p99 in milliseconds, and the same for
+// the write alone.
 func BenchmarkSignOut(b *testing.B) {
 	for name, open := range map[string]func(b *testing.B) (session.Store, func() feed.Feed){
 		"postgres": openPostgres,

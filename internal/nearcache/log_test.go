@@ -32,7 +32,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// TestTheLogSaysWhatIsWrongWithTheFeed: at once, then every minute, and when it is well again.
+// TestTheLogSaysWhatIsWrongWithTheFeed checks that it does at once, then every minute, and when the feed works again.
 func TestTheLogSaysWhatIsWrongWithTheFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-func TestGoodbyeSparesTheOthersTheWait(t *testing.T) {
+func TestOtherNodesDontWaitForANodeThatHasLeft(t *testing.T) {
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		leaving := c.nodes[1]
@@ -32,8 +32,8 @@ func TestGoodbyeSparesTheOthersTheWait(t *testing.T) {
 	})
 }
 
-// TestGoodbyeComesWhileOthersWait releases who waits for the answer of a node that leaves without giving it.
-func TestGoodbyeComesWhileOthersWait(t *testing.T) {
+// TestANodeThatLeavesReleasesWaitingCalls checks that the message of a leaving node releases the calls that wait for its answer.
+func TestANodeThatLeavesReleasesWaitingCalls(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		leaving := c.nodes[1]
@@ -66,14 +66,14 @@ func TestEveryStartHasANameOfItsOwn(t *testing.T) {
 	})
 }
 
-// TestADeafNodeBeginsAnew: a node whose connection is dead without an error connects again.
-func TestADeafNodeBeginsAnew(t *testing.T) {
+// TestANodeThatReceivesNothingConnectsAgain: a node whose connection is dead without an error connects again.
+func TestANodeThatReceivesNothingConnectsAgain(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		deaf := c.nodes[1]
 		deaf.wire.freeze()
 		time.Sleep(2 * hold)
-		deaf.wire.thaw() // a new connection would hear
+		deaf.wire.thaw() // a new connection would receive messages
 		time.Sleep(2 * hold)
 		if deaf.wire.ups < 2 {
 			t.Errorf("it came up %d times", deaf.wire.ups)
@@ -84,7 +84,7 @@ func TestADeafNodeBeginsAnew(t *testing.T) {
 	})
 }
 
-func TestAStrictNodeRemembersNothingAndFencesAllTheSame(t *testing.T) {
+func TestAStrictNodeCachesNothingAndStillFences(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		strict := c.join(nearcache.Config{Strict: true})
 		time.Sleep(2 * hold)
@@ -147,7 +147,7 @@ func TestAccountsAreFenced(t *testing.T) {
 	}
 }
 
-// addUser makes a user, and lets every node remember them.
+// addUser makes a user, and has every node cache it.
 func (c *cluster) addUser() string {
 	u := &account.User{Username: "ann", Password: "hash", IsActive: true, IsStaff: true, Epoch: "1", UserPermissions: []string{"app.see"}}
 	ctx := c.t.Context()
@@ -158,7 +158,7 @@ func (c *cluster) addUser() string {
 	if err := c.nodes[0].accounts.Create(ctx, u); err != nil {
 		c.t.Fatal(err)
 	}
-	time.Sleep(2 * hold) // the bar of the group's making is over
+	time.Sleep(2 * hold) // the block from making the group has ended
 	for _, m := range c.nodes {
 		m.viewUser(u.ID)
 		if before := m.gate.loads(); m.viewUser(u.ID) == nil || m.gate.loads() != before {
@@ -178,7 +178,7 @@ func (m *member) viewUser(id string) *account.User {
 	return u
 }
 
-func TestANoteOfASignInIsNotAnnounced(t *testing.T) {
+func TestTheRecordOfASignInIsNotAnnounced(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.addUser()
 		before := len(c.net.said("I"))
@@ -244,7 +244,7 @@ func TestChangesOfAccountsAreFenced(t *testing.T) {
 				id := c.addUser()
 				arrive := c.nodes[1].gate.stopAfter("Load")
 				late := make(chan *account.User)
-				time.Sleep(61 * time.Second) // the memory is too old
+				time.Sleep(61 * time.Second) // the entries are too old
 				go func() { late <- c.nodes[1].viewUser(id) }()
 				synctest.Wait()
 				if err := end(t, c.nodes[0], id); err != nil {
@@ -312,7 +312,7 @@ func TestARotationEndsTheOldTicketEverywhere(t *testing.T) {
 		}
 		next := *old
 		next.ID[0] = 2
-		for range 2 { // that there is none is remembered
+		for range 2 { // absence is cached
 			if c.nodes[0].valid(next.ID) {
 				t.Fatal("it is there already")
 			}
@@ -364,8 +364,8 @@ func TestAUseIsNotedInMemory(t *testing.T) {
 	})
 }
 
-// TestWhatAnotherNodeSlidHasNotExpired: the first node's memory doesn't know of the use on the second.
-func TestWhatAnotherNodeSlidHasNotExpired(t *testing.T) {
+// TestASessionThatAnotherNodeExtendedHasNotExpired: the cache of the first node doesn't have the use on the second.
+func TestASessionThatAnotherNodeExtendedHasNotExpired(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		r := record("ann", 1)
 		r.Expires = 150
@@ -388,7 +388,7 @@ func TestWhatAnotherNodeSlidHasNotExpired(t *testing.T) {
 func TestNothingIsRememberedForLongerThanAMinute(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
-		if err := c.db.Sessions.Delete(t.Context(), id); err != nil { // past every fence
+		if err := c.db.Sessions.Delete(t.Context(), id); err != nil { // without a fence
 			t.Fatal(err)
 		}
 		time.Sleep(55 * time.Second)
@@ -429,7 +429,7 @@ func TestManyMissesAskOnce(t *testing.T) {
 	})
 }
 
-// TestUnknownTicketsEvictNoSession: unknown tickets are remembered within a bound of their own.
+// TestUnknownTicketsEvictNoSession: unknown tickets are cached within a bound of their own.
 func TestUnknownTicketsEvictNoSession(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -457,8 +457,7 @@ func TestUnknownTicketsEvictNoSession(t *testing.T) {
 	})
 }
 
-// TestTheMemoryIsBounded fills a small memory, and looks what it still knows: no more than has room, and rather what is
-// in use.
+// TestTheMemoryIsBounded fills a small cache and checks what it still has: no more than fits, and preferably entries in use.
 func TestTheMemoryIsBounded(t *testing.T) {
 	inCluster(t, 0, func(t *testing.T, c *cluster) {
 		m := c.join(nearcache.Config{MaxBytes: 1 << 20}) // half of it for sessions: about 1300
@@ -493,14 +492,14 @@ func TestTheMemoryIsBounded(t *testing.T) {
 		if kept < 700 || kept > 2000 || bytes > 1<<19 {
 			t.Errorf("%d are remembered, of %d bytes", kept, bytes)
 		}
-		if misses > uses/100 { // one or none; were the newest evicted, it would be five times as many
+		if misses > uses/100 { // one or none; if the newest were evicted, there would be five times as many
 			t.Errorf("of %d uses of what is in use all the time %d missed", uses, misses)
 		}
 	})
 }
 
-// TestWhatCannotBeReadVoidsEverything: it may have been a notice.
-func TestWhatCannotBeReadVoidsEverything(t *testing.T) {
+// TestAnUnreadableMessageDropsEverything: it may have been a notice.
+func TestAnUnreadableMessageDropsEverything(t *testing.T) {
 	for _, text := range []string{"X", "I", "I a b", "I a b c", "I a b s:", "Q a b", " ", "I a b z:AAAAAAAAAAAAAAAAAAAAAA", "I a b s:AAAAAAAAAAAAAAAAAAAAAA "} {
 		inCluster(t, 1, func(t *testing.T, c *cluster) {
 			id := c.signIn("ann", 1)
@@ -515,8 +514,8 @@ func TestWhatCannotBeReadVoidsEverything(t *testing.T) {
 	}
 }
 
-// TestAnswersGather: while one message with answers is under way, the next ones gather.
-func TestAnswersGather(t *testing.T) {
+// TestAnswersAreBatched: while one message with answers is being sent, the next ones are collected.
+func TestAnswersAreBatched(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		const ends = 500
 		c.nodes[1].wire.set(func() { c.nodes[1].wire.delay = 5 * time.Millisecond })

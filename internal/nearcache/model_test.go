@@ -17,25 +17,25 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// small is nodes in one process, on a feed and a clock of the test's, and what happens to some sessions.
+// small is a set of nodes in one process, on a feed and a clock that the test controls, and the history of some sessions.
 type small struct {
 	*cluster
 	clock atomic.Int64
-	late  bool // stores carry out what was given up
+	late  bool // stores carry out abandoned calls
 
 	mu      sync.Mutex
 	history map[byte][]porcupine.Operation
 }
 
-// TestNoHistoryOfNodesHonoursWhatHasEnded tries many short histories, in which the feed is late, breaks and mends, stores
-// take their time and fail after the deed, nodes come and go.
+// TestNoHistoryOfNodesHonoursWhatHasEnded tries many short histories, in which the feed is late, breaks and works again,
+// stores are slow and report failures of writes that were done, and nodes come and go.
 func TestNoHistoryOfNodesHonoursWhatHasEnded(t *testing.T) {
 	manyRounds(t, false, func(history []porcupine.Operation) []porcupine.Operation { return history })
 }
 
-// TestNoHistoryHonoursWhatWasAcknowledged is the same with stores that carry out late what was given up. Until that is
-// announced once more it may be seen at one node and not yet at another, so nothing is said of who sees the end early; but
-// once any node has reported that the session has ended, it stays ended.
+// TestNoHistoryHonoursWhatWasAcknowledged is the same with stores that carry out abandoned calls late. Until such a write is
+// announced once more, one node may know of it and another not yet, so early ends are not compared; but once any node has
+// reported that the session has ended, it stays ended.
 func TestNoHistoryHonoursWhatWasAcknowledged(t *testing.T) {
 	manyRounds(t, true, func(history []porcupine.Operation) (told []porcupine.Operation) {
 		for _, op := range history {
@@ -84,13 +84,13 @@ func (w *small) live() {
 	weather.Wait()
 }
 
-// moody takes its time, and now and then reports a failure of what it has done.
+// moody is slow, and sometimes reports a failure of a write that was done.
 type moody struct {
 	session.Store
 	late bool
 }
 
-// patience is the context of a deed.
+// patience returns the context of a call.
 func (s *moody) patience(ctx context.Context) context.Context {
 	if s.late {
 		return context.WithoutCancel(ctx)
@@ -131,7 +131,7 @@ func (s *moody) DeleteUser(ctx context.Context, user string, except session.ID) 
 	return n, errors.Join(err, s.mood())
 }
 
-// weather freezes, cuts and mends the feed of one node after the other, and has nodes leave and come.
+// weather freezes, cuts and repairs the feed of one node after the other, and has nodes leave and come.
 func (w *small) weather(stop chan struct{}) {
 	for {
 		m := w.nodes[rand.IntN(3)]
@@ -162,7 +162,7 @@ func (w *small) weather(stop chan struct{}) {
 	}
 }
 
-// lifeOf is a session that is made, used everywhere, and ended by one or two, while others use it.
+// lifeOf makes a session, uses it on all nodes, and has one or two clients end it while others use it.
 func (w *small) lifeOf(number byte) {
 	r := record(userOf(number), number)
 	if err := w.db.Sessions.Create(context.Background(), r); err != nil {
@@ -172,7 +172,7 @@ func (w *small) lifeOf(number byte) {
 	w.note(number, created, w.clock.Add(1), w.clock.Add(1))
 	var users, enders sync.WaitGroup
 	over := make(chan struct{})
-	var again atomic.Bool // the first client that sees that it has ended signs out all the same
+	var again atomic.Bool // the first client that finds that it has ended signs out nevertheless
 	for i := range 3 {
 		users.Go(func() {
 			for {
@@ -197,7 +197,7 @@ func (w *small) lifeOf(number byte) {
 	users.Wait()
 }
 
-// userOf is a user with one session, so that the end of all of theirs is the end of it.
+// userOf makes a user with one session, so that ending all of the user's sessions ends this one.
 func userOf(number byte) string { return strconv.Itoa(int(number)) }
 
 func (w *small) check(node int, number byte, id session.ID) (gone bool) {
@@ -213,7 +213,7 @@ func (w *small) check(node int, number byte, id session.ID) (gone bool) {
 	return gone
 }
 
-// finish ends a session, and asks all nodes at once whether they know.
+// finish ends a session, and then checks it at all nodes at once.
 func (w *small) finish(number byte, id session.ID) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

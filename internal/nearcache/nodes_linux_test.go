@@ -38,8 +38,8 @@ type process struct {
 	in      io.WriteCloser
 	waiting map[string]chan string
 	number  int
-	busy    sync.RWMutex // held for writing while nothing may be ended here
-	naps    atomic.Int64 // how often it fell asleep for long, or woke up, while something might be ended here
+	busy    sync.RWMutex // held for writing while this node must end nothing
+	naps    atomic.Int64 // how often it was paused for long, or resumed, while it might be ending something
 }
 
 func startProcess(t *testing.T, where string) *process {
@@ -133,7 +133,7 @@ func (p *process) ask(words ...string) (string, error) {
 	return answer, nil
 }
 
-// The model: a session is not yet there, counts, or has ended. What has ended never counts again.
+// The model: a session doesn't exist yet, is live, or has ended. A session that has ended is never live again.
 type happening string
 
 const (
@@ -169,11 +169,11 @@ var life = porcupine.Model{
 	},
 }
 
-// installation is three nodes, and everything that happens to their sessions.
+// installation is three nodes, and the history of their sessions.
 type installation struct {
 	t         *testing.T
 	nodes     []*process
-	passwords bool // there are accounts, and their epochs move
+	passwords bool // there are accounts, and their epochs change
 	newUser   func() (id string, ok bool)
 	began     time.Time
 	tickets   atomic.Int64
@@ -182,8 +182,8 @@ type installation struct {
 
 	mu       sync.Mutex
 	history  map[string][]porcupine.Operation // by ticket
-	slept    map[string]bool                  // tickets, and users, that a node was about to end when it fell asleep
-	byUser   map[string][]porcupine.Operation // what ends all sessions of a user
+	slept    map[string]bool                  // tickets and users that a node was about to end when it was paused
+	byUser   map[string][]porcupine.Operation // calls that end all sessions of a user
 	owner    map[string]string
 	recent   []string
 	user     string
@@ -193,7 +193,7 @@ type installation struct {
 
 func (w *installation) now() int64 { return time.Since(w.began).Nanoseconds() }
 
-// note writes down what happened to a ticket.
+// note records what happened to a ticket.
 func (w *installation) note(ticket string, h happening, call, done int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,7 +201,7 @@ func (w *installation) note(ticket string, h happening, call, done int64) {
 	w.counts[string(h)]++
 }
 
-// pick returns one of the tickets that were made last.
+// pick returns one of the latest tickets.
 func (w *installation) pick() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,7 +220,8 @@ func (w *installation) know(ticket, user string) {
 	}
 }
 
-// nextUser returns a user who has few sessions yet: what ends all of a user's is part of the life of each of them.
+// nextUser returns a user who has few sessions yet: a call that ends all of a user's sessions is part of the history of each
+// of them.
 func (w *installation) nextUser() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -234,7 +235,7 @@ func (w *installation) nextUser() string {
 	return w.user
 }
 
-// client does one thing after the other until stop is closed.
+// client makes one call after the other until stop is closed.
 func (w *installation) client(stop chan struct{}) {
 	for {
 		select {
@@ -275,7 +276,7 @@ func (w *installation) create(node *process) (ticket string) {
 	}
 	w.note(ticket, created, call, w.now())
 	w.know(ticket, user)
-	for _, other := range w.nodes { // so that there is something to remember
+	for _, other := range w.nodes { // so that they cache it
 		go w.check(other, ticket)
 	}
 	return ticket
@@ -320,7 +321,7 @@ func (w *installation) end(node *process, ticket string) {
 	}
 }
 
-// touch notes a use, which makes nothing live.
+// touch records a use, which makes nothing live.
 func (w *installation) touch(node *process) {
 	ticket := w.pick()
 	if ticket == "" {
@@ -335,7 +336,7 @@ func (w *installation) touch(node *process) {
 	w.check(node, ticket)
 }
 
-// aim asks every node right after an acknowledgement.
+// aim checks at every node right after an acknowledgement.
 func (w *installation) aim(tickets ...string) {
 	var group sync.WaitGroup
 	for _, node := range w.nodes {
@@ -346,7 +347,7 @@ func (w *installation) aim(tickets ...string) {
 	group.Wait()
 }
 
-// ending is ask for what ends something: a ticket, or all of a user.
+// ending is ask for commands that end something: a ticket, or all sessions of a user.
 func (w *installation) ending(node *process, whose string, words ...string) (string, error) {
 	node.busy.RLock()
 	defer node.busy.RUnlock()
@@ -409,8 +410,8 @@ func (w *installation) endAll(node *process, how string) {
 	}
 }
 
-// trouble hurts one thing or another until stop is closed, and mends it. Between what makes all nodes forget everything,
-// there are pauses, which show what they remember.
+// trouble causes one fault after another until stop is closed, and repairs each. Between faults that make all nodes drop
+// everything there are pauses, in which the nodes cache again.
 func (w *installation) trouble(stop chan struct{}, more ...func()) {
 	grave := append([]func(){
 		func() { // killed and started again
@@ -436,13 +437,13 @@ func (w *installation) trouble(stop chan struct{}, more ...func()) {
 			w.mu.Lock()
 			w.counts["troubles"]++
 			w.mu.Unlock()
-			time.Sleep(3 * time.Second) // until they remember again
+			time.Sleep(3 * time.Second) // until the nodes have cached again
 		}
 	}
 }
 
-// pause stops a node. What it remembers just then is ended at another meanwhile, and asked for as it goes on: the clients
-// wait for the node by and by, and end little.
+// pause stops a node's process. Sessions that it has cached are ended at another node meanwhile, and checked at the paused
+// node as it continues: the clients wait for the node, and end little.
 func (w *installation) pause(d time.Duration) {
 	first := rand.IntN(len(w.nodes))
 	node, other := w.nodes[first], w.nodes[(first+1)%len(w.nodes)]
@@ -462,9 +463,9 @@ func (w *installation) pause(d time.Duration) {
 	group.Wait()
 }
 
-// pauseBusy is a pause for longer than T of a node that is ending something. Between its fence and its write it may have
-// fallen asleep, and show for a moment, at its awakening, what it has not acknowledged yet: of these sessions it is only
-// asked whether what was acknowledged holds.
+// pauseBusy pauses, for longer than T, a node that is ending something. It may have been paused between its fence and its
+// write, and then reveal, for a moment after it continues, an end that it has not acknowledged yet: of these sessions only
+// acknowledged answers are checked.
 func (w *installation) pauseBusy(d time.Duration) {
 	node := w.nodes[rand.IntN(len(w.nodes))]
 	var tickets []string
@@ -487,7 +488,7 @@ func (w *installation) pauseBusy(d time.Duration) {
 	group.Wait()
 }
 
-// pauseIdle is a pause for longer than T of a node that ends nothing when it falls asleep.
+// pauseIdle pauses, for longer than T, a node that is ending nothing.
 func (w *installation) pauseIdle(d time.Duration) {
 	node := w.nodes[rand.IntN(len(w.nodes))]
 	node.busy.Lock()
@@ -497,12 +498,12 @@ func (w *installation) pauseIdle(d time.Duration) {
 	node.signal(syscall.SIGCONT)
 }
 
-// judge asks of each session whether what was said of it fits together.
+// judge checks for each session that all answers fit together.
 func (w *installation) judge() {
 	illegal, undecided, judged := 0, 0, 0
 	for ticket, history := range w.history {
 		if illegal == 20 {
-			break // to find an impossible one takes long, and these say enough
+			break // finding an impossible history takes long, and these suffice
 		}
 		birth := int64(math.MaxInt64)
 		for _, op := range history {
@@ -537,7 +538,7 @@ func (w *installation) judge() {
 	}
 }
 
-// ofUser stands for all sessions of a user among tickets.
+// ofUser is the key that stands for all sessions of a user among tickets.
 func ofUser(id string) string { return "user " + id }
 
 func (w *installation) enough() bool {
@@ -554,7 +555,7 @@ func describe(history []porcupine.Operation) string {
 	return text.String()
 }
 
-// run lets it all happen for a while.
+// run runs clients and faults for a while.
 func (w *installation) run(more ...func()) {
 	w.began = time.Now()
 	w.history, w.byUser, w.owner, w.counts = map[string][]porcupine.Operation{}, map[string][]porcupine.Operation{}, map[string]string{}, map[string]int{}
@@ -563,7 +564,7 @@ func (w *installation) run(more ...func()) {
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		while = 10 * time.Minute
 	}
-	time.Sleep(4 * time.Second) // until the nodes remember
+	time.Sleep(4 * time.Second) // until the nodes cache
 	stop := make(chan struct{})
 	var group sync.WaitGroup
 	for range 8 {
@@ -615,7 +616,7 @@ func TestNoSessionComesBackOnPostgres(t *testing.T) {
 	})...)
 }
 
-// badFeed is what can happen to the feed, and to the server.
+// badFeed are the faults of the feed and of the server.
 func badFeed(net *faultproxy.Proxy, restart func()) []func() {
 	return []func(){
 		net.Cut,

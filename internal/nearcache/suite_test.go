@@ -22,7 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// remembering is stores whose Load is answered from memory, so that the suites ask the memory.
+// remembering are stores whose Load is answered from the cache, so that the store tests test the cache.
 func remembering(c *nearcache.Cache, s store.Set) store.Set {
 	s.Sessions = &sessionViews{Store: c.Sessions(s.Sessions)}
 	s.Accounts = accountViews{c.Accounts(s.Accounts)}
@@ -30,7 +30,7 @@ func remembering(c *nearcache.Cache, s store.Set) store.Set {
 	return s
 }
 
-// sessionViews judges by the latest time that it was told of.
+// sessionViews compares expiry with the latest time that it was given.
 type sessionViews struct {
 	session.Store
 	now atomic.Int64
@@ -129,7 +129,7 @@ func TestStoresBehindAMemory(t *testing.T) {
 	}
 }
 
-// TestStoresBehindAMemoryThatSeesCommits runs them on a file of SQLite, which tells of its commits by itself.
+// TestStoresBehindAMemoryThatSeesCommits runs them on a SQLite file, whose commits the cache counts.
 func TestStoresBehindAMemoryThatSeesCommits(t *testing.T) {
 	suites(t, func(t *testing.T) store.Set {
 		db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))

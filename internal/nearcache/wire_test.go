@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 )
 
-// network is a feed under the test's thumb: what each node hears, and when, is the test's to say.
+// network is a feed that the test controls: what each node receives, and when.
 type network struct {
 	mu       sync.Mutex
 	messages []string
@@ -24,7 +24,7 @@ type wire struct {
 	changed chan struct{}
 
 	// Guarded by net.mu.
-	frozen bool          // hears nothing, and doesn't notice
+	frozen bool          // receives nothing, and doesn't notice
 	cut    bool          // goes down, and can't come up
 	mute   error         // what Send returns
 	delay  time.Duration // before Send does anything
@@ -40,7 +40,7 @@ func (n *network) join() *wire {
 	return w
 }
 
-// set changes how a wire is, and lets it notice.
+// set changes the state of a wire, and has the wire notice it.
 func (w *wire) set(change func()) {
 	w.net.mu.Lock()
 	change()
@@ -110,13 +110,13 @@ func (w *wire) Listen(ctx context.Context, l feed.Listener) error {
 			case <-ctx.Done():
 			case <-w.changed:
 			case <-time.After(time.Second):
-				told = false // it tries again
+				told = false // it connects again
 			}
 		}
 	}
 }
 
-// next returns the next message, if it may be heard, and whether the wire is up.
+// next returns the next message, if it may be delivered, and whether the wire is up.
 func (w *wire) next(up bool) (message string, now bool) {
 	w.net.mu.Lock()
 	defer w.net.mu.Unlock()

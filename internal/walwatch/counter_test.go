@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/walwatch"
 )
 
-// TestOwnAndOtherCommitsAreDistinguished goes through the orders in which a commit of this process's own and one of another's can happen.
+// TestOwnAndOtherCommitsAreDistinguished tries the orders of a commit of this process and a commit of another process.
 func TestOwnAndOtherCommitsAreDistinguished(t *testing.T) {
 	failed := errors.New("disk full")
 	for name, c := range map[string]struct {
