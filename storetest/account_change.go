@@ -138,7 +138,7 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a sign-in is noted, and its time never goes back", "NoteSignIn applies a sign-in; LastLogin never goes back",
+		"a sign-in is recorded, and its time never goes back", "NoteSignIn applies a sign-in; LastLogin never goes back",
 		func(t *testing.T, s account.Store) {
 			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
 			for _, at := range []int64{u.LastLogin + 10, u.LastLogin, 0} {
@@ -151,7 +151,7 @@ var accountChangeCases = []testCase[account.Store]{
 				has(t, s, u)
 			}
 			has(t, s, other)
-			for _, id := range []string{"", "0", "nobody", "999999"} {
+			for _, id := range []string{"", "0", "unknown", "999999"} {
 				_, err := s.NoteSignIn(t.Context(), id, account.SignIn{At: 1})
 				fails(t, err, account.ErrNotFound)
 			}

@@ -108,7 +108,7 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a newer reset secret voids the older", "in place of any earlier one of the user's",
+		"a newer reset secret makes the older one invalid", "SetReset replaces an earlier one of the user",
 		func(t *testing.T, s account.Store) {
 			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
 			ok(t, s.SetReset(t.Context(), other.ID, [32]byte{1}, 2_000))
@@ -120,7 +120,7 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a reset secret is void once the epoch has moved", "void once the user's epoch moves",
+		"a reset secret is invalid once the epoch has changed", "the secret becomes invalid when the user's epoch changes",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
@@ -132,7 +132,7 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a change that is refused spends nothing", "an error of change is returned as it is, and spends nothing",
+		"a change that is refused doesn't use up the secret", "if change fails, the secret stays valid",
 		func(t *testing.T, s account.Store) {
 			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
@@ -159,7 +159,7 @@ var accountResetCases = []testCase[account.Store]{
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
 			ok(t, s.Delete(t.Context(), u.ID))
 			void(t, s, secret, 1_000)
-			for _, id := range []string{u.ID, "", "0", "nobody", "999999", "+1"} {
+			for _, id := range []string{u.ID, "", "0", "unknown", "999999", "+1"} {
 				fails(t, s.SetReset(t.Context(), id, secret, 2_000), account.ErrNotFound)
 			}
 		},

@@ -77,7 +77,7 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a new secret takes the place of the old one", "SetSetup stores the hash in place of any earlier one",
+		"a new secret replaces the old one", "SetSetup stores the hash in place of any earlier one",
 		func(t *testing.T, s account.Store) {
 			ok(t, s.SetSetup(t.Context(), secret, 2_000))
 			ok(t, s.SetSetup(t.Context(), otherSecret, 3_000))
@@ -109,7 +109,7 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"of 32 who set up at once one becomes the first user", "CreateFirst is one step",
+		"of 32 concurrent set-ups one creates the first user", "CreateFirst is one step",
 		func(t *testing.T, s account.Store) {
 			ok(t, s.SetSetup(t.Context(), secret, 2_000))
 			var first atomic.Pointer[account.User]
@@ -130,7 +130,7 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a first user and another one at once are not both made", "in one step with checking that there is none yet",
+		"of a concurrent CreateFirst and Create only one can be the first", "in one step with checking that there is none yet",
 		func(t *testing.T, s account.Store) {
 			for round := range 10 {
 				ok(t, s.SetSetup(t.Context(), secret, 2_000))

@@ -19,8 +19,8 @@ func transacts(t testing.TB, s account.Store, do func(tx account.Tx) error) {
 	ok(t, s.Transact(t.Context(), do))
 }
 
-// every returns a step that does one of everything to a user and to the groups "staff" and "others", and makes a user "new"
-// and a group "new".
+// every returns a step that makes every kind of change to a user and to the groups "staff" and "others", and makes a user
+// "new" and a group "new".
 func every(id string) func(tx account.Tx) error {
 	return func(tx account.Tx) error {
 		made := user("new")
@@ -121,7 +121,7 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a step tells what is missing or taken", "ErrNotFound, ErrGroupExists, *TakenError",
+		"a step returns which names are missing or taken", "ErrNotFound, ErrGroupExists, *TakenError",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			u := enrolled(t, s, user("ann"))
@@ -166,7 +166,7 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"of 20 creations of one group at once one counts", "CreateGroup: ErrGroupExists",
+		"of 20 concurrent creations of one group one succeeds", "CreateGroup: ErrGroupExists",
 		func(t *testing.T, s account.Store) {
 			var won atomic.Int32
 			together(20, func(n int) {
@@ -187,7 +187,7 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"20 changes of one user's groups and permissions at once all count", "Change and Transact: one step that no other write comes between",
+		"of 20 concurrent changes of a user's groups and permissions none is lost", "Change and Transact: one step that no other write comes between",
 		func(t *testing.T, s account.Store) {
 			for n := range 20 {
 				grouped(t, s, fmt.Sprint("g", n))
@@ -222,7 +222,7 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"20 changes of one group at once all count", "Transact: nothing that do has read is changed by another write",
+		"of 20 concurrent changes of one group none is lost", "Transact: nothing that do has read is changed by another write",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff")
 			together(20, func(n int) {
@@ -246,10 +246,10 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"what is judged in a step holds when it writes", "Transact: nothing that do has read is changed by another write",
+		"a condition that a step has checked still holds when it writes", "Transact: nothing that do has read is changed by another write",
 		func(t *testing.T, s account.Store) {
 			// Two members of a group each remove the other, as long as they are members themselves. One stays.
-			// Beside them the group is lost and given back, and who had no right by it has taken no one out.
+			// Meanwhile the group is taken and given back; a user without its rights must not have removed another.
 			grouped(t, s, "staff", "app.rule")
 			grouped(t, s, "left")
 			var both [2]*account.User
@@ -354,7 +354,7 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a reset secret is void once the user has more rights", "void as long as the user exceeds the rights that they had",
+		"a reset secret is invalid while the user has more rights", "invalid while the user exceeds the rights that the user had",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			grouped(t, s, "chiefs", "app.rule")
@@ -381,7 +381,7 @@ var accountTransactCases = []testCase[account.Store]{
 				}
 				ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
 				alters(t, s, u.ID, func(u *account.User) { u.IsStaff, u.IsSuperuser, u.Groups, u.UserPermissions = false, false, nil, nil })
-				resets(t, s, secret, 1_000, u.ID) // who has fewer can still use it
+				resets(t, s, secret, 1_000, u.ID) // a user with fewer rights can still use it
 				ok(t, s.Delete(t.Context(), u.ID))
 			}
 		},

@@ -16,7 +16,7 @@ func happened(at int64, name, actor, subject string) *audit.Event {
 	return &audit.Event{At: at, Name: name, Outcome: audit.Success, Actor: actor, Subject: subject}
 }
 
-// tells ends the test unless a query finds exactly these times, in this order.
+// tells ends the test unless a query finds exactly the events of these times, in this order.
 func tells(t testing.TB, s audit.Store, q audit.Query, want ...int64) {
 	t.Helper()
 	found, err := s.List(t.Context(), q)
@@ -30,7 +30,7 @@ func tells(t testing.TB, s audit.Store, q audit.Query, want ...int64) {
 	}
 }
 
-// hostile are texts that are kept as they are.
+// hostile are texts that must be stored unchanged.
 var hostile = []string{"", "a", "a\x00b", "\xff\xfe", "\u202e", "'; --", "é👩", `{"a":1}`}
 
 var auditCases = []testCase[audit.Store]{
@@ -93,7 +93,7 @@ var auditCases = []testCase[audit.Store]{
 		},
 	},
 	{
-		"pages make up the whole, whatever is added meanwhile", "Query.Before and Query.Limit are for paging",
+		"pages add up to the whole list, even if events are added meanwhile", "Query.Before and Query.Limit are for paging",
 		func(t *testing.T, s audit.Store) {
 			for at := range int64(12) {
 				ok(t, s.Append(t.Context(), []*audit.Event{happened(at, "x", "", "")}))
@@ -117,7 +117,7 @@ var auditCases = []testCase[audit.Store]{
 		},
 	},
 	{
-		"what is too old goes, in batches", "DeleteOlder removes at most limit of the events that happened before this time",
+		"old events are deleted in batches", "DeleteOlder removes at most limit of the events that happened before this time",
 		func(t *testing.T, s audit.Store) {
 			for at := range int64(10) {
 				ok(t, s.Append(t.Context(), []*audit.Event{happened(at, "x", "", "")}))
@@ -147,7 +147,7 @@ var auditCases = []testCase[audit.Store]{
 		},
 	},
 	{
-		"what the caller does to events stays with the caller", "a Store copies what it takes and gives",
+		"changing events after a call doesn't change the store", "a Store copies what it takes and gives",
 		func(t *testing.T, s audit.Store) {
 			e := happened(1, "x", "", "")
 			e.Detail = map[string]string{"a": "1"}
@@ -164,7 +164,7 @@ var auditCases = []testCase[audit.Store]{
 		},
 	},
 	{
-		"of many writers at once none is lost", "implementations are safe for concurrent use",
+		"of many concurrent events none is lost", "implementations are safe for concurrent use",
 		func(t *testing.T, s audit.Store) {
 			var mu sync.Mutex
 			ids := map[string]bool{}

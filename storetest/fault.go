@@ -9,26 +9,26 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// ErrFault is the error of a call that a [Plan] lets fail, unless the plan has one of its own.
+// ErrFault is the error of a call that a [Plan] makes fail, unless the plan has another.
 var ErrFault = errors.New("the store failed because a test asked for it")
 
-// Plan says which call to the stores of [Faulty] fails, and how. The zero Plan lets none fail and counts them.
-// Its fields must not change once a store uses it; otherwise it is safe for concurrent use.
+// Plan says which call to the stores of [Faulty] fails, and how. The zero Plan makes no call fail, and counts the calls. Its
+// fields must not change once a store uses it; otherwise it is safe for concurrent use.
 //
 // To test a handler for every single fault:
 //
 //	for n := 1; ; n++ {
 //		plan := &storetest.Plan{Call: n}
 //		stores := storetest.Faulty(fresh(t), plan)
-//		// … set up with other stores, call the handler with these, check what it answers and what is stored …
+//		// … set up with other stores, call the handler with these, check its answer and the stored state …
 //		if len(plan.Calls()) < n {
 //			break // the handler makes fewer calls
 //		}
 //	}
 type Plan struct {
 	Call  int   // the number of the call that fails, counted from 1 over all stores; 0: none
-	Rest  bool  // the calls after it fail as well: an outage
-	After bool  // what fails is done first, and then reported as failed: an outcome that the caller can't know
+	Rest  bool  // all later calls fail too: an outage
+	After bool  // the call is done and then reported as failed, so the caller can't know the outcome
 	Err   error // what it returns; nil: ErrFault
 
 	mu    sync.Mutex
@@ -42,7 +42,7 @@ func (p *Plan) Calls() []string {
 	return slices.Clone(p.calls)
 }
 
-// fails counts a call and reports whether it is one to fail.
+// fails counts a call and reports whether it must fail.
 func (p *Plan) fails(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,9 +51,9 @@ func (p *Plan) fails(name string) bool {
 	return p.Call > 0 && (n == p.Call || n > p.Call && p.Rest)
 }
 
-// Faulty returns stores that do what the given ones do, but for the calls that the plan lets fail: these return an
-// error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil
-// stays nil.
+// Faulty returns stores that pass every call on to the given ones, except the calls that the plan makes fail: these return
+// an error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil stays
+// nil.
 func Faulty(s store.Set, p *Plan) store.Set {
 	var faulty store.Set
 	if s.Sessions != nil {
@@ -84,7 +84,7 @@ func value[T any](p *Plan, name string, call func() (T, error)) (result T, err e
 		return call()
 	}
 	if p.After {
-		call() // what it returns, the caller does not get to know
+		call() // the caller doesn't get its result
 	}
 	return result, cmp.Or(p.Err, ErrFault)
 }

@@ -19,7 +19,7 @@ func may(t testing.TB, s account.Store, id string, want ...string) {
 
 var groupCases = []testCase[account.Store]{
 	{
-		"a group's permissions are its members'", "Permissions: Direct and the groups' together, sorted",
+		"a group's permissions are its members'", "Permissions: UserPermissions and the groups' together, sorted",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "writers", "app.write", "app.read")
 			grouped(t, s, "readers", "app.read", "app.list")
@@ -32,7 +32,7 @@ var groupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"lists come back sorted and with each name once", "Groups, Direct, Permissions: sorted",
+		"lists come back sorted and with each name once", "Groups, UserPermissions, Permissions: sorted",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "b", "x.2", "x.1", "x.2")
 			grouped(t, s, "a")
@@ -60,7 +60,7 @@ var groupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"what a group may do changes for its members at once", "SetGroup gives it exactly these permissions",
+		"a change of a group's permissions counts for its members at once", "SetGroup gives it exactly these permissions",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see", "app.do")
 			u := user("ann")
@@ -105,7 +105,7 @@ var groupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"who leaves a group loses its permissions", "Change writes groups and permissions as it does fields",
+		"a user who leaves a group loses its permissions", "Change writes groups and permissions as it does fields",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff", "app.see")
 			grouped(t, s, "others", "app.hear")
@@ -139,7 +139,7 @@ var groupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a group that is not there can't be deleted or joined", "DeleteGroup: ErrNotFound; groups that don't exist: ErrNotFound",
+		"a missing group can't be deleted or joined", "DeleteGroup: ErrNotFound; groups that don't exist: ErrNotFound",
 		func(t *testing.T, s account.Store) {
 			grouped(t, s, "staff")
 			fails(t, s.DeleteGroup(t.Context(), "Staff"), account.ErrNotFound)
@@ -151,7 +151,7 @@ var groupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"what the caller does to groups stays with the caller", "a Store copies what it takes and gives",
+		"changing groups after a call doesn't change the store", "a Store copies what it takes and gives",
 		func(t *testing.T, s account.Store) {
 			given := []string{"app.see"}
 			grouped(t, s, "staff", given...)

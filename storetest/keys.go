@@ -93,7 +93,7 @@ var keyCases = []testCase[sealed.Store]{
 		},
 	},
 	{
-		"AddSealed adds what is new and returns what is there", "AddSealed adds one if none has its name, and returns the one that is there afterwards",
+		"AddSealed adds a new secret, and returns the one that is stored", "AddSealed adds one if none has its name, and returns the one that is there afterwards",
 		func(t *testing.T, s sealed.Store) {
 			for _, box := range []string{"1", "2"} {
 				got, err := s.AddSealed(t.Context(), secretOf("a", box))
@@ -106,7 +106,7 @@ var keyCases = []testCase[sealed.Store]{
 		},
 	},
 	{
-		"of many who add one secret at once all get the same", "AddSealed is one step",
+		"many concurrent AddSealed of one name all return the same secret", "AddSealed is one step",
 		func(t *testing.T, s sealed.Store) {
 			boxes := make([]string, 16)
 			together(len(boxes), func(i int) {
@@ -125,7 +125,7 @@ var keyCases = []testCase[sealed.Store]{
 		},
 	},
 	{
-		"of two sets put at once one stays, whole", "PutSealed adds or replaces all of these in one step",
+		"of two sets put concurrently one stays, as a whole", "PutSealed adds or replaces all of these in one step",
 		func(t *testing.T, s sealed.Store) {
 			for range 5 {
 				together(4, func(i int) {
@@ -142,7 +142,7 @@ var keyCases = []testCase[sealed.Store]{
 		},
 	},
 	{
-		"what the caller does to boxes stays with the caller", "a Store copies what it takes and gives",
+		"changing boxes after a call doesn't change the store", "a Store copies what it takes and gives",
 		func(t *testing.T, s sealed.Store) {
 			a, b := secretOf("a", "1"), secretOf("b", "2")
 			ok(t, s.PutSealed(t.Context(), []sealed.Secret{a}))

@@ -98,7 +98,7 @@ var persistenceCases = []testCase[Stores]{
 		},
 	},
 	{
-		"tries are counted on after a restart", "throttle.Store: survives a restart (CVE-2024-21652)",
+		"tries before a restart still count after it", "throttle.Store: survives a restart (CVE-2024-21652)",
 		func(t *testing.T, s Stores) {
 			setCounters(t, s.Throttles, []string{"a", "b"}, some, some)
 			setCounters(t, s.Throttles, []string{"b"}, none)

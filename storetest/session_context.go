@@ -29,7 +29,7 @@ func eachSessionCall(s session.Store, r *session.Record) map[string]func(ctx con
 	}
 }
 
-// isOutage reports whether err says that nothing is known, rather than something about the session.
+// isOutage reports whether err is an outage, and not an answer about the session.
 func isOutage(err error) bool {
 	return err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrExists) && !errors.Is(err, session.ErrConflict)
 }
@@ -78,8 +78,8 @@ var sessionContextCases = []testCase[session.Store]{
 	},
 }
 
-// giveUp creates sessions and rotates them under contexts that end at any moment, and checks that what came back
-// without an error was done, and what came back with one was done in full or not at all.
+// giveUp creates and rotates sessions under contexts that end at any moment. It checks that calls without an error were
+// done, and that calls with an error were done in full or not at all.
 func giveUp(t *testing.T, s session.Store, worker int) {
 	for round := range 25 {
 		n := 1_000 + worker*100 + round*2
@@ -103,8 +103,8 @@ func giveUp(t *testing.T, s session.Store, worker int) {
 	}
 }
 
-// rotation reports whether the new ID alone is live, or the old one alone. What was given up may still be on its way
-// to a server, so neither has a second to become one or the other.
+// rotation reports whether only the new ID is live, or only the old one. An abandoned call may still be on its way to a
+// server, so neither gets time to change.
 func rotation(t *testing.T, s session.Store, from, to session.ID) (done, undone bool) {
 	for range 100 {
 		_, oldErr := s.Load(t.Context(), from)

@@ -72,7 +72,7 @@ var sessionCreateCases = []testCase[session.Store]{
 		},
 	},
 	{
-		"a record of nothing but an ID and a public ID is a session", "zero fields are kept as they are",
+		"a record with only an ID and a public ID is a session", "zero fields are kept as they are",
 		func(t *testing.T, s session.Store) {
 			r := &session.Record{ID: id(1), PublicID: "p"}
 			ok(t, s.Create(t.Context(), r))

@@ -61,7 +61,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"what a change leaves alone stays as it is", "Update writes back what change leaves",
+		"counters that a change leaves alone stay as they are", "Update writes back what change leaves",
 		func(t *testing.T, s throttle.Store) {
 			setCounters(t, s, []string{"a", "b"}, some, some)
 			counts(t, s, []string{"a", "b"}, some, some)
@@ -79,7 +79,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"looking at counters makes none", "a counter left zero is forgotten",
+		"reading counters creates none", "a counter left zero is forgotten",
 		func(t *testing.T, s throttle.Store) {
 			for n := range 10 {
 				counts(t, s, []string{fmt.Sprint(n)}, none)
@@ -118,7 +118,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"no keys are no counters", "Update works on the counters of these keys",
+		"no keys give no counters", "Update works on the counters of these keys",
 		func(t *testing.T, s throttle.Store) { counts(t, s, nil) },
 	},
 	{
@@ -136,7 +136,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"what the caller does to counters after Update stays with the caller", "a Store copies what it takes and gives",
+		"changing counters after Update doesn't change the store", "a Store copies what it takes and gives",
 		func(t *testing.T, s throttle.Store) {
 			var kept []throttle.Counter
 			keys := []string{"a"}
@@ -149,7 +149,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"of 200 tries at once each is counted", "no other Update of one of the keys comes between (CVE-2019-5421)",
+		"of 200 concurrent tries each is counted", "no other Update of one of the keys comes between (CVE-2019-5421)",
 		func(t *testing.T, s throttle.Store) {
 			together(200, func(int) {
 				if err := s.Update(t.Context(), []string{"a"}, tried); err != nil {
@@ -160,7 +160,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"of 200 tries at once no more pass than the limit", "no other Update of one of the keys comes between (CVE-2019-5421)",
+		"of 200 concurrent tries no more pass than the limit", "no other Update of one of the keys comes between (CVE-2019-5421)",
 		func(t *testing.T, s throttle.Store) {
 			const limit = 10
 			passed := make(chan struct{}, 200)
@@ -197,7 +197,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"DeleteExpired forgets what ends now or earlier, and keeps to its limit", "DeleteExpired forgets at most limit counters with Ends <= now",
+		"DeleteExpired deletes counters that end now or earlier, at most its limit", "DeleteExpired forgets at most limit counters with Ends <= now",
 		func(t *testing.T, s throttle.Store) {
 			for n := range 12 {
 				setCounters(t, s, []string{fmt.Sprint(n)}, throttle.Counter{Tries: 1, Ends: int64(100 + n)})
@@ -214,7 +214,7 @@ var throttleCases = []testCase[throttle.Store]{
 		},
 	},
 	{
-		"a flood of other keys pushes no counter out", "only DeleteExpired forgets (CVE-2024-21652)",
+		"a flood of other keys evicts no counter", "only DeleteExpired forgets (CVE-2024-21652)",
 		func(t *testing.T, s throttle.Store) {
 			setCounters(t, s, []string{"victim"}, some)
 			for batch := range 20 {

@@ -41,7 +41,7 @@ func anewToken(r *token.Record, change func(*token.Record)) *token.Record {
 	return &next
 }
 
-// sameToken reports whether two records are equal in every field; nothing is like empty.
+// sameToken reports whether two records are equal in every field. Nil values equal empty values.
 func sameToken(a, b *token.Record) bool {
 	x, y := *a, *b
 	x.Scopes, y.Scopes, x.Data, y.Data = nil, nil, nil, nil
@@ -113,7 +113,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"the records passed and handed out are the caller's own", "a Store copies",
+		"the caller owns the records that it passes and gets", "a Store copies",
 		func(t *testing.T, s token.Store) {
 			r := issued(t, s, 1, "ann")
 			want := anewToken(r, func(*token.Record) {})
@@ -138,7 +138,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"expired tokens take no place", "Limit: tokens that have not expired",
+		"expired tokens don't count against the limit", "Limit: tokens that have not expired",
 		func(t *testing.T, s token.Store) {
 			issued(t, s, 1, "ann")
 			fails(t, s.Create(t.Context(), tokenRecord(2, "ann"), token.Limit{Max: 1, Now: 1_999}), token.ErrLimit)
@@ -152,7 +152,7 @@ var tokenCases = []testCase[token.Store]{
 		func(t *testing.T, s token.Store) {
 			other, knox := issued(t, s, 90, "bob"), issued(t, s, 91, "ann", ofKind(token.Knox))
 			limit := token.Limit{Max: 3, Now: 1_500, Evict: true}
-			for n := range 6 { // all made in one second: the order is that of the calls
+			for n := range 6 { // all in one second: the order is that of the calls
 				ok(t, s.Create(t.Context(), tokenRecord(9-n, "ann"), limit))
 			}
 			for n, there := range []bool{5: true, 6: true, 7: false, 9: false} {
@@ -169,7 +169,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"of many at the same time no more are let in than the limit", "in one step with counting the user's others",
+		"of many concurrent creations no more succeed than the limit allows", "in one step with counting the user's others",
 		func(t *testing.T, s token.Store) {
 			var all sync.WaitGroup
 			var mu sync.Mutex
@@ -193,7 +193,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"of many at the same time the newest stay", "Limit.Evict, in one step",
+		"of many concurrent creations with Evict the newest stay", "Limit.Evict, in one step",
 		func(t *testing.T, s token.Store) {
 			var all sync.WaitGroup
 			for n := range 16 {
@@ -228,7 +228,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"of many changes at the same time one is made", "in one step",
+		"of many concurrent changes one succeeds", "in one step",
 		func(t *testing.T, s token.Store) {
 			first := issued(t, s, 1, "ann")
 			var all sync.WaitGroup
@@ -268,7 +268,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"Touch notes later uses only, and changes no version", "Touch sets Used where that is later",
+		"Touch records only later uses, and changes no version", "Touch sets Used where that is later",
 		func(t *testing.T, s token.Store) {
 			r := issued(t, s, 1, "ann")
 			ok(t, s.Touch(t.Context(), nil))
@@ -296,7 +296,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"DeleteUser ends a user's tokens of the named kinds, or all", "DeleteUser: of these kinds or, with none named, of all",
+		"DeleteUser ends a user's tokens of the named kinds, or all", "DeleteUser: of these kinds or, without kinds, of all",
 		func(t *testing.T, s token.Store) {
 			bobs := issued(t, s, 1, "bob")
 			issued(t, s, 2, "ann", ofKind(token.Knox))
@@ -318,7 +318,7 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
-		"List selects by owner, kind, public ID and place, in the order of public IDs", "Query",
+		"List selects by owner, kind, public ID and After, in the order of public IDs", "Query",
 		func(t *testing.T, s token.Store) {
 			var all []*token.Record
 			for n := range 12 {
@@ -333,12 +333,12 @@ var tokenCases = []testCase[token.Store]{
 			listsTokens(t, s, token.Query{User: "bob", Kind: token.Knox}, where(func(r *token.Record) bool { return r.User == "bob" && r.Kind == token.Knox })...)
 			listsTokens(t, s, token.Query{Kind: token.DRF}, where(func(r *token.Record) bool { return r.Kind == token.DRF })...)
 			listsTokens(t, s, token.Query{PublicID: all[3].PublicID}, all[3])
-			listsTokens(t, s, token.Query{PublicID: all[3].PublicID, User: "nobody"})
+			listsTokens(t, s, token.Query{PublicID: all[3].PublicID, User: "unknown"})
 			listsTokens(t, s, token.Query{After: all[3].PublicID, Limit: 2}, all[4], all[5])
 		},
 	},
 	{
-		"DeleteExpired removes what has ended, in batches, and never what has no end", "with 0 < Expires <= now, at most limit",
+		"DeleteExpired removes expired tokens in batches, and no token without an expiry", "with 0 < Expires <= now, at most limit",
 		func(t *testing.T, s token.Store) {
 			eternal := issued(t, s, 1, "ann", func(r *token.Record) { r.Expires = 0 })
 			later := issued(t, s, 2, "ann", func(r *token.Record) { r.Expires = 2_001 })
