@@ -49,7 +49,7 @@ var wrong = []string{
 	"ann:hunter2@host",
 }
 
-// TestNoErrorHoldsThePassword: logs and terminals are read by many.
+// TestNoErrorHoldsThePassword: many people read logs and terminals.
 func TestNoErrorHoldsThePassword(t *testing.T) {
 	for _, url := range wrong {
 		if _, err := postgres.Name(url); err == nil || strings.Contains(err.Error(), "hunter2") {
@@ -73,8 +73,8 @@ func TestNoErrorHoldsThePassword(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrongWithAnOptionIsSaid where that can't be the password.
-func TestWhatIsWrongWithAnOptionIsSaid(t *testing.T) {
+// TestErrorsNameTheWrongOption, unless the text could be the password.
+func TestErrorsNameTheWrongOption(t *testing.T) {
 	for option, want := range map[string]string{
 		"sslmode=banana": "sslmode must be one of disable allow prefer require verify-ca verify-full",
 		"sslmode=verify-full&sslrootcert=/no/such/hunter2": "the file that sslrootcert names: no such file or directory",
@@ -87,7 +87,7 @@ func TestWhatIsWrongWithAnOptionIsSaid(t *testing.T) {
 	}
 }
 
-// FuzzName holds that neither a name nor an error has the password in it, whatever stands around it.
+// FuzzName checks that neither a name nor an error contains the password, whatever is around it.
 func FuzzName(f *testing.F) {
 	f.Add("ann", "db.example.com", "app?pool_max_conns=3")
 	f.Add("ann@b", "[::1]:5433", "app?password=x")

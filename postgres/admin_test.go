@@ -30,7 +30,7 @@ func sql(t testing.TB, url, statement string) {
 	}
 }
 
-// count returns the number that a query answers with.
+// count returns the number that a query returns.
 func count(t testing.TB, url, query string) (n int) {
 	t.Helper()
 	conn := connect(t, url)
@@ -51,7 +51,7 @@ func hold(t testing.TB, url string) (release func()) {
 	return sync.OnceFunc(func() { conn.Close(context.Background()) })
 }
 
-// waiting returns how many wait for a lock in the database.
+// waiting returns how many connections of the database wait for a lock.
 func waiting(t testing.TB, url string) int {
 	t.Helper()
 	return count(t, url, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)

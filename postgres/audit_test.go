@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// TestNothingInTheAuditLogIsEverChanged, by whatever statement.
+// TestNothingInTheAuditLogIsEverChanged by any statement.
 func TestNothingInTheAuditLogIsEverChanged(t *testing.T) {
 	t.Attr("threat", "L01")
 	url := pgserver.Test(t)

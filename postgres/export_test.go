@@ -4,5 +4,5 @@ import "database/sql"
 
 const LockPurge = lockPurge
 
-// Pool returns the connections under the stores, which try nothing again.
+// Pool returns the connections under the stores, which repeat nothing.
 func (db *DB) Pool() *sql.DB { return db.pool }

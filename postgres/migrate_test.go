@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/postgres"
 )
 
-// TestNodesThatStartTogetherMigrateOnce: each waits for the one that is at it, and finds nothing left to do.
+// TestNodesThatStartTogetherMigrateOnce: each waits for the one that migrates, and then has nothing left to do.
 func TestNodesThatStartTogetherMigrateOnce(t *testing.T) {
 	url := pgserver.Test(t)
 	pending, empty, err := postgres.Pending(t.Context(), url)
@@ -39,10 +39,10 @@ func TestNodesThatStartTogetherMigrateOnce(t *testing.T) {
 	}
 }
 
-// TestAMigrationThatFailsLeavesNothing, and the next one begins afresh.
+// TestAMigrationThatFailsLeavesNothing checks that the next one starts from the beginning.
 func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
 	url := pgserver.Test(t)
-	sql(t, url, `CREATE TABLE health (somebody text)`)
+	sql(t, url, `CREATE TABLE health (patient text)`)
 	_, err := postgres.Open(t.Context(), url)
 	if err == nil || !strings.Contains(err.Error(), "database of its own") {
 		t.Errorf("another program's database: %v", err)
@@ -69,7 +69,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 // TestASchemaOfItsOwn: a role's search_path keeps Cloakroom apart from other tables in a database.
 func TestASchemaOfItsOwn(t *testing.T) {
 	url := pgserver.Test(t)
-	sql(t, url, `CREATE TABLE users (somebody text)`)
+	sql(t, url, `CREATE TABLE users (patient text)`)
 	sql(t, url, `CREATE SCHEMA cloakroom; ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET search_path = cloakroom`)
 	db := open(t, url)
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
@@ -79,7 +79,7 @@ func TestASchemaOfItsOwn(t *testing.T) {
 	sql(t, url, `DROP SCHEMA cloakroom CASCADE`)
 }
 
-// TestOnePurgesAtATime: a node that finds another at it leaves the work to that one.
+// TestOnePurgesAtATime: while one node purges, another deletes nothing.
 func TestOnePurgesAtATime(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)

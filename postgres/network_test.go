@@ -21,7 +21,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// spoilt opens an empty database through a network that the test spoils. url leads to it straight.
+// spoilt opens an empty database through a network that the test disturbs. url leads to it directly.
 func spoilt(t *testing.T) (db *postgres.DB, net *faultproxy.Proxy, url string) {
 	t.Helper()
 	url = pgserver.Test(t)
@@ -53,8 +53,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall gives calls up at any moment on a slow network, and looks whether
-// each answer is to the question.
+// TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall abandons calls at any moment on a slow network, and checks that
+// each answer belongs to its question.
 func TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 	t.Attr("threat", "J2")
 	db, net, _ := spoilt(t)
@@ -71,7 +71,7 @@ func TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 		rounds *= 170 // a million calls
 	}
 	net.Delay(time.Millisecond)
-	patience := time.Now().Add(time.Minute) // a busy machine gives up most
+	patience := time.Now().Add(time.Minute) // on a busy machine most calls are abandoned
 	var group sync.WaitGroup
 	for range 40 {
 		group.Go(func() {
@@ -87,7 +87,7 @@ func TestAnAbandonedPostgresCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 	}
 }
 
-// questions are asked of stores whose answers say what the question was.
+// questions are calls of stores whose answers contain the question.
 type questions struct {
 	t     *testing.T
 	db    *postgres.DB
@@ -98,10 +98,10 @@ type questions struct {
 
 func (q *questions) many() int { return 100 }
 
-// few reports whether there hasn't been enough to mix up.
+// few reports whether too few calls were answered for a mix-up to show.
 func (q *questions) few() bool { return q.answered.Load() < 200 || q.givenUp.Load() < 200 }
 
-// ask asks one, and gives it up at any moment.
+// ask makes one call, and abandons it at any moment.
 func (q *questions) ask(n int) {
 	ctx, cancel := context.WithTimeout(q.t.Context(), rand.N(60*time.Millisecond))
 	defer cancel()
@@ -141,7 +141,7 @@ func (q *questions) about(ctx context.Context, n int) (right bool, err error) {
 	return err == nil && r.ID == ticketID(n) && r.PublicID == fmt.Sprint("p", n) && string(r.Values) == string(ticket(n).Values), err
 }
 
-// TestCallsEndByTheirContext: on a network that says nothing at all, each call ends when its context does.
+// TestCallsEndByTheirContext: on a network that delivers nothing, each call ends when its context does.
 func TestCallsEndByTheirContext(t *testing.T) {
 	db, net, _ := spoilt(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
@@ -176,8 +176,8 @@ func TestCallsEndByTheirContext(t *testing.T) {
 	}
 }
 
-// TestNoCallFailsWhenIdleConnectionsHaveEnded: between two requests the server has ended every connection, was started
-// anew, or a firewall has forgotten them. The next call connects again, and is none the worse.
+// TestNoCallFailsWhenIdleConnectionsHaveEnded: between two requests the server has ended every connection or was restarted,
+// or a firewall has forgotten them. The next call connects again and succeeds.
 func TestNoCallFailsWhenIdleConnectionsHaveEnded(t *testing.T) {
 	db, net, url := spoilt(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
@@ -202,14 +202,14 @@ func TestNoCallFailsWhenIdleConnectionsHaveEnded(t *testing.T) {
 				t.Errorf("%s: create: %v", name, err)
 			}
 			if name == "forgotten" {
-				break // takes its time
+				break // the server needs a moment
 			}
 		}
 	}
 }
 
-// TestAConnectionThatEndedAtRestIsNotUsed, not even for a statement that can't be repeated.
-func TestAConnectionThatEndedAtRestIsNotUsed(t *testing.T) {
+// TestAConnectionThatEndedWhileIdleIsNotUsed, not even for a statement that can't be repeated.
+func TestAConnectionThatEndedWhileIdleIsNotUsed(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)
 	pool := db.Pool()
@@ -223,7 +223,7 @@ func TestAConnectionThatEndedAtRestIsNotUsed(t *testing.T) {
 		if _, err := pool.ExecContext(t.Context(), `CREATE TABLE IF NOT EXISTS once (n int)`); err != nil {
 			t.Fatal(err)
 		}
-		if time.Since(began) < 900*time.Millisecond { // else the server is asked first
+		if time.Since(began) < 900*time.Millisecond { // after that time the connection is checked before it is used
 			quick++
 		}
 	}
@@ -243,14 +243,14 @@ func warm(t *testing.T, db *postgres.DB) {
 	group.Wait()
 }
 
-// terminate ends the connections to a database for which the condition holds, but for its own.
+// terminate ends the connections to a database for which the condition holds, except its own.
 func terminate(t testing.TB, url, condition string) {
 	t.Helper()
 	sql(t, url, `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND `+condition)
 }
 
-// blocked runs a call that waits for a lock, and cuts its connection meanwhile. release lets those go on that wait still.
+// blocked runs a call that waits for a lock, and cuts its connection meanwhile. release releases the calls that still wait.
 func blocked(t *testing.T, url string, call func() error) (err error) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -261,15 +261,15 @@ func blocked(t *testing.T, url string, call func() error) (err error) {
 	select {
 	case err = <-done:
 		release()
-	case <-time.After(300 * time.Millisecond): // it tries again
+	case <-time.After(300 * time.Millisecond): // the call is repeated
 		release()
 		err = <-done
 	}
 	return err
 }
 
-// TestAWriteWithUnknownOutcomeIsAnError: it is unknown whether a session was made when the connection was lost, so it is
-// not made a second time. What may be done twice is.
+// TestAWriteWithUnknownOutcomeIsAnError: if the connection is lost, it is unknown whether a session was created, so it is
+// not created a second time. Writes that may be done twice are repeated.
 func TestAWriteWithUnknownOutcomeIsAnError(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)
@@ -299,8 +299,8 @@ func TestAWriteWithUnknownOutcomeIsAnError(t *testing.T) {
 	}
 }
 
-// TestADeadlockIsTriedAgain: the database rolls back one of two transactions that wait for each other. No caller gets an error.
-func TestADeadlockIsTriedAgain(t *testing.T) {
+// TestADeadlockIsRetried: the database rolls back one of two transactions that wait for each other. No caller gets an error.
+func TestADeadlockIsRetried(t *testing.T) {
 	url := pgserver.Test(t)
 	sql(t, url, `ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET deadlock_timeout = '1500ms'`)
 	db := open(t, url)
@@ -319,7 +319,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		done <- db.Accounts.SetGroup(t.Context(), account.Group{Name: "staff", Permissions: []string{"app.do"}})
 	}()
 	eventually(t, "the call waits", func() bool { return waiting(t, url) > 0 })
-	exec(`UPDATE groups SET name = name`) // returns when the call has been ended
+	exec(`UPDATE groups SET name = name`) // returns when the call has ended
 	exec(`COMMIT`)
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -329,7 +329,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		t.Errorf("afterwards: %+v, %v", groups, err)
 	}
 	if n := count(t, url, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n < 1 {
-		// The numbers come a little late.
+		// PostgreSQL publishes the numbers a little late.
 		eventually(t, "a deadlock", func() bool {
 			return count(t, url, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`) > 0
 		})

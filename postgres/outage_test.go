@@ -17,12 +17,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// fewDials is how often a server may be dialled in an outage that lasts so long: by each connection of the pool, which are
+// fewDials limits how often a server may be dialled in an outage of this length: by each connection of the pool, which are
 // all lost at once, and then by one probe at a time with pauses that grow to 250 ms.
 func fewDials(away time.Duration) int { return 25 + int(5*away.Seconds()) }
 
-// during runs call on so many goroutines through an outage that resets connections, and looks how often the server was
-// dialled in it. Every error must be an outage.
+// during runs call on so many goroutines through an outage that resets connections, and counts how often the server is
+// dialled. Every error must be an outage.
 func during(t *testing.T, net *faultproxy.Proxy, clients int, call func(ctx context.Context) error) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -76,9 +76,9 @@ func TestAnOutageIsNoStormOfDials(t *testing.T) {
 	during(t, net, 18, func(ctx context.Context) error { return f.Send(ctx, "B me") })
 }
 
-// TestWhileAProbeWaitsCallersAreToldAtOnce: the server is away, and what connects to it now hears nothing for longer than
-// this test lasts. No caller waits for that, neither one that would connect nor one that queues for a connection.
-func TestWhileAProbeWaitsCallersAreToldAtOnce(t *testing.T) {
+// TestWhileAProbeWaitsCallsFailAtOnce: the server is unreachable, and a new connection gets no answer for longer than this
+// test lasts. No call waits for that, neither one that would connect nor one that queues for a connection.
+func TestWhileAProbeWaitsCallsFailAtOnce(t *testing.T) {
 	url := pgserver.Test(t)
 	net, err := faultproxy.New(pgserver.Shared(t).Addr)
 	must(t, err)
@@ -121,7 +121,7 @@ func TestWhileAProbeWaitsCallersAreToldAtOnce(t *testing.T) {
 	<-done
 }
 
-// silent is a host that takes connections and never says a word.
+// silent is a host that accepts connections and never sends anything.
 func silent(t *testing.T) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,13 +130,13 @@ func silent(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// hosts returns the address of a database with other hosts named before its own.
+// hosts returns the address of a database with other hosts before its own.
 func hosts(url string, before ...string) string {
 	user, rest, _ := strings.Cut(url, "@")
 	return user + "@" + strings.Join(before, ",") + "," + rest
 }
 
-// each runs everything that connects to a PostgreSQL.
+// each runs everything that connects to PostgreSQL.
 func each(t *testing.T, url string) {
 	t.Helper()
 	if _, err := postgres.Migrate(t.Context(), url); err != nil {
@@ -170,7 +170,7 @@ func each(t *testing.T, url string) {
 	}
 }
 
-// TestAHostThatSaysNothingIsPassedOver: connect_timeout bounds each host, so that the attempt comes to the next one.
+// TestAHostThatSaysNothingIsPassedOver: connect_timeout limits each host, so that the next one is tried.
 func TestAHostThatSaysNothingIsPassedOver(t *testing.T) {
 	each(t, hosts(pgserver.Test(t), silent(t), silent(t))+"?connect_timeout=1")
 }
@@ -191,8 +191,8 @@ func TestAStandbyThatIsNamedFirstIsPassedOver(t *testing.T) {
 	}
 }
 
-// readOnly makes a server refuse writes from now on, on connections that are open as well, as operators do before they
-// switch over to another.
+// readOnly makes a server refuse writes from now on, also on open connections, as operators do before they switch over to
+// another server.
 func readOnly(t *testing.T, s *pgserver.Server) {
 	t.Helper()
 	sql(t, s.URL("postgres"), `ALTER SYSTEM SET default_transaction_read_only = on`)
@@ -205,8 +205,8 @@ func readOnly(t *testing.T, s *pgserver.Server) {
 	})
 }
 
-// TestAServerThatTurnsReadOnlyIsLeft: what it answers on connections that are open counts no more, and the new primary is
-// found without a restart.
+// TestAServerThatTurnsReadOnlyIsLeft: its answers on open connections don't count any more, and the new primary is found
+// without a restart.
 func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 	before, after := pgserver.TestServer(t), pgserver.TestServer(t)
 	open(t, after.URL("postgres"))
@@ -271,8 +271,8 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 	}
 }
 
-// TestRowsThatRowSecurityHidesAreNoSignOut: policies for a role that doesn't own the tables make an outage, and not a
-// table that seems empty.
+// TestRowsThatRowSecurityHidesAreNoSignOut: policies for a role that doesn't own the tables cause an outage, and don't make
+// a table look empty.
 func TestRowsThatRowSecurityHidesAreNoSignOut(t *testing.T) {
 	server := pgserver.TestServer(t)
 	url := server.URL("postgres")

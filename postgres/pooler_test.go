@@ -15,12 +15,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// through returns a database's address by way of a pooler.
+// through returns a database's address through a pooler.
 func through(addr, url string) string {
 	return "postgres://postgres@" + addr + url[strings.LastIndexByte(url, '/'):]
 }
 
-// TestStoresBehindAPooler runs the promises through PgBouncer in transaction mode, where each transaction may get another
+// TestStoresBehindAPooler runs the store tests through PgBouncer in transaction mode, where each transaction may get another
 // process of the server. All of them take a while.
 func TestStoresBehindAPooler(t *testing.T) {
 	pooler := pgserver.Shared(t).TestPooler(t)
@@ -37,8 +37,8 @@ func TestStoresBehindAPooler(t *testing.T) {
 	})
 }
 
-// TestAPoolerIsNoPlaceForAFeed: LISTEN would seem to work, and nothing would ever be heard.
-func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
+// TestAFeedThroughAPoolerIsRefused: LISTEN would seem to work, and no message would ever arrive.
+func TestAFeedThroughAPoolerIsRefused(t *testing.T) {
 	pooler := pgserver.Shared(t).TestPooler(t)
 	url := pgserver.Test(t)
 	f := newFeed(t, through(pooler, url))
@@ -51,7 +51,7 @@ func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "Config.Feed") {
 		t.Errorf("Listen through a pooler: %v", err)
 	}
-	// What is sent through it arrives all the same.
+	// Messages that are sent through it do arrive.
 	heard := make(chan string, 1)
 	up := make(chan bool, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -72,7 +72,7 @@ func TestAPoolerIsNoPlaceForAFeed(t *testing.T) {
 	}
 }
 
-// TestBehindAPoolerAWeakCommitIsRefused: there it can't be set right.
+// TestBehindAPoolerAWeakCommitIsRefused: a pooled connection can't change the setting.
 func TestBehindAPoolerAWeakCommitIsRefused(t *testing.T) {
 	pooler := pgserver.Shared(t).TestPooler(t)
 	url := pgserver.Test(t)
@@ -81,5 +81,5 @@ func TestBehindAPoolerAWeakCommitIsRefused(t *testing.T) {
 	if _, err := postgres.Open(t.Context(), through(pooler, url)); err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
 		t.Errorf("a pooler before a server that doesn't wait for the disk: %v", err)
 	}
-	open(t, url) // straight to the server it is turned on
+	open(t, url) // a direct connection changes the setting
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// TestAPurgeTakesNoMoreThanItMay, whatever plan the server chooses: one that runs a subquery again for each row finds other
-// rows each time, since those that are locked are left out.
-func TestAPurgeTakesNoMoreThanItMay(t *testing.T) {
+// TestAPurgeDeletesNoMoreThanItsLimit under any plan of the server: a plan that runs a subquery again for each row finds
+// other rows each time, since locked ones are skipped.
+func TestAPurgeDeletesNoMoreThanItsLimit(t *testing.T) {
 	url := pgserver.Test(t)
 	name := url[strings.LastIndexByte(url, '/')+1:]
 	for _, plan := range []string{"enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_material", "enable_sort", "enable_memoize"} {

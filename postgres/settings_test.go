@@ -26,8 +26,8 @@ func TestInspect(t *testing.T) {
 	looks(t, through(pgserver.Shared(t).TestPooler(t), safe), all)
 }
 
-// TestAnAbsentStandbyIsSaid: a commit would wait for it for ever.
-func TestAnAbsentStandbyIsSaid(t *testing.T) {
+// TestAnAbsentStandbyIsReported: a commit would wait for it for ever.
+func TestAnAbsentStandbyIsReported(t *testing.T) {
 	s := pgserver.TestServer(t)
 	sql(t, s.URL("postgres"), `ALTER SYSTEM SET synchronous_standby_names = 'absent'`)
 	sql(t, s.URL("postgres"), `SELECT pg_reload_conf()`)
@@ -38,7 +38,7 @@ func TestAnAbsentStandbyIsSaid(t *testing.T) {
 	})
 }
 
-// TestCountsWaitForNoStandby: what was counted can be given back although commits wait for a standby that is away.
+// TestCountsWaitForNoStandby: a try can be given back even if commits wait for an absent standby.
 func TestCountsWaitForNoStandby(t *testing.T) {
 	s := pgserver.TestServer(t)
 	db := open(t, s.URL("postgres"))
@@ -63,7 +63,7 @@ func looks(t *testing.T, url string, want postgres.Settings) {
 	}
 }
 
-// TestACommitWaitsForTheDisk: whatever the server's own setting is, connections of a DB turn the waiting on.
+// TestACommitWaitsForTheDisk: a DB's connections turn synchronous_commit on, whatever the server's own setting is.
 func TestACommitWaitsForTheDisk(t *testing.T) {
 	url := pgserver.Test(t)
 	sql(t, url, `ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET synchronous_commit = off`)
@@ -78,7 +78,7 @@ func TestACommitWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-// TestAStandbyIsRefused: what it answers was true a while ago.
+// TestAStandbyIsRefused: its answers may be outdated.
 func TestAStandbyIsRefused(t *testing.T) {
 	standby := pgserver.TestServer(t)
 	must(t, standby.Stop())
@@ -90,7 +90,7 @@ func TestAStandbyIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnotherEncodingIsRefused: names in it would come back as others, or not at all.
+// TestAnotherEncodingIsRefused: names in it would come back changed, or not at all.
 func TestAnotherEncodingIsRefused(t *testing.T) {
 	s := pgserver.TestServer(t)
 	sql(t, s.URL("postgres"), `CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'`)

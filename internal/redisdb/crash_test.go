@@ -28,7 +28,7 @@ func TestAnOutageEndsWithTheServersReturn(t *testing.T) {
 	}
 }
 
-// ledger is what one client was told. Each client has sessions of its own.
+// ledger is what one client knows to be acknowledged. Each client has sessions of its own.
 type ledger struct {
 	live  map[int]string // session and its version
 	ended map[int]bool
@@ -69,7 +69,7 @@ func TestAKilledServerForgetsNothingItAcknowledged(t *testing.T) {
 	}
 }
 
-// work makes sessions, ends every second one, counts tries, and writes down what was acknowledged.
+// work creates sessions, ends every second one, counts tries, and records what was acknowledged.
 func (b *ledger) work(t *testing.T, s session.Store, h throttle.Store, first, client int, stop <-chan struct{}) {
 	for n := first; ; n++ {
 		select {
@@ -83,7 +83,7 @@ func (b *ledger) work(t *testing.T, s session.Store, h throttle.Store, first, cl
 		}
 		b.live[n] = r.Version
 		if n%2 == 0 {
-			delete(b.live, n) // whatever comes back, it may be gone
+			delete(b.live, n) // after an error it may be deleted or not
 			if s.Delete(t.Context(), r.ID) != nil {
 				return
 			}
@@ -118,7 +118,7 @@ func (b *ledger) check(t *testing.T, s session.Store, h throttle.Store, client i
 	}))
 }
 
-// TestTriesOfTwoProcessesAreAllCounted works through two DBs, which know nothing of each other.
+// TestTriesOfTwoProcessesAreAllCounted uses two DBs, which don't know each other.
 func TestTriesOfTwoProcessesAreAllCounted(t *testing.T) {
 	empty(t)
 	a, b := open(t, shared.URL()).Throttles, open(t, shared.URL()).Throttles

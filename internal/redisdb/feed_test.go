@@ -34,7 +34,7 @@ func TestFeedThroughABadNetwork(t *testing.T) {
 	})
 }
 
-// states counts what a listener is told.
+// states counts the states that a listener is given.
 type states struct {
 	ups, downs, messages, failures atomic.Int32
 	why                            atomic.Value // the last failure
@@ -80,7 +80,7 @@ func TestAFeedThatIsSilentStaysUp(t *testing.T) {
 	db, _ := through(t)
 	var s states
 	s.listen(t, db.Feed())
-	time.Sleep(3 * time.Second) // longer than a connection without answers lives
+	time.Sleep(3 * time.Second) // longer than the lifetime of a connection without answers
 	if s.downs.Load() > 0 {
 		t.Fatal("silence was taken for a loss")
 	}

@@ -17,7 +17,7 @@ func ptr[T any](v T) *T { return &v }
 // ticketID returns the n-th ID.
 func ticketID(n int) session.ID { return session.ID{byte(n), byte(n >> 8), byte(n >> 16), 1} }
 
-// ticket returns the n-th session, which ends at a time.
+// ticket returns the n-th session, which ends at this time.
 func ticket(n int, expires int64) *session.Record {
 	return &session.Record{
 		ID: ticketID(n), PublicID: fmt.Sprint("p", n), User: fmt.Sprint("u", n%7), Seen: 1, Expires: expires, Deadline: 1 << 40,
@@ -40,7 +40,7 @@ func keys(t testing.TB, c rueidis.Client) int64 {
 	return n
 }
 
-// until returns the moment at which Redis drops a key by itself.
+// until returns the time at which Redis drops a key by itself.
 func until(t testing.TB, c rueidis.Client, key string) int64 {
 	t.Helper()
 	n, err := ptr(command(t, c, "EXPIRETIME", key)).AsInt64()
@@ -98,7 +98,7 @@ func TestRedisDropsACounterADayAfterItsEnd(t *testing.T) {
 	}
 }
 
-func TestWhatRedisDroppedIsClearedAway(t *testing.T) {
+func TestDeleteExpiredRemovesWhatRedisHasDropped(t *testing.T) {
 	empty(t)
 	db, c := open(t, shared.URL()), raw(t, shared.Addr)
 	s := db.Sessions
@@ -127,7 +127,7 @@ func TestWhatRedisDroppedIsClearedAway(t *testing.T) {
 	}
 }
 
-func TestNothingIsLeftOfWhatIsGone(t *testing.T) {
+func TestADeletedSessionLeavesNoKey(t *testing.T) {
 	empty(t)
 	s, c := open(t, shared.URL()).Sessions, raw(t, shared.Addr)
 	for n := range 100 {

@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// through opens the shared server through a network that the test spoils.
+// through opens the shared server through a network that the test disturbs.
 func through(t *testing.T) (*redisdb.DB, *faultproxy.Proxy) {
 	t.Helper()
 	empty(t)
@@ -27,7 +27,7 @@ func through(t *testing.T) (*redisdb.DB, *faultproxy.Proxy) {
 	return open(t, "redis://"+p.Addr), p
 }
 
-// long multiplies what a test does when there is time.
+// long multiplies the work of a test in long runs.
 func long(n int) int {
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		return n * 20
@@ -35,8 +35,8 @@ func long(n int) int {
 	return n
 }
 
-// TestAnAbandonedCallLeavesItsAnswerToNoOtherCall gives calls up at any moment on a slow network and asks of each
-// answer whether it is to the question.
+// TestAnAbandonedCallLeavesItsAnswerToNoOtherCall abandons calls at any moment on a slow network, and checks that each
+// answer belongs to its question.
 func TestAnAbandonedCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 	t.Attr("threat", "J2")
 	db, p := through(t)
@@ -72,7 +72,7 @@ func TestAnAbandonedCallLeavesItsAnswerToNoOtherCall(t *testing.T) {
 	}
 }
 
-// askBriefly asks for one session, or one user's, or one counter, and gives up at any moment.
+// askBriefly asks for one session, the sessions of one user, or one counter, and abandons the call at any moment.
 func askBriefly(t *testing.T, s session.Store, h throttle.Store, n int) (ok bool, err error) {
 	ctx, cancel := context.WithTimeout(t.Context(), rand.N(12*time.Millisecond))
 	defer cancel()
@@ -105,7 +105,7 @@ func askBriefly(t *testing.T, s session.Store, h throttle.Store, n int) (ok bool
 	return ok, err
 }
 
-// works reports whether a session can be made, read and ended.
+// works reports whether a session can be created, loaded and deleted.
 func works(db *redisdb.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -183,7 +183,8 @@ func TestAFrozenConnectionIsAnOutageAndIsGivenUp(t *testing.T) {
 	recovers(t, db)
 }
 
-// TestLostConnectionsDelayNoCall is a firewall that has forgotten them: nothing comes, nothing is reset.
+// TestLostConnectionsDelayNoCall imitates a firewall that has forgotten the connections: nothing arrives, and nothing is
+// reset.
 func TestLostConnectionsDelayNoCall(t *testing.T) {
 	db, p := through(t)
 	must(t, works(db))
@@ -191,7 +192,7 @@ func TestLostConnectionsDelayNoCall(t *testing.T) {
 	recovers(t, db)
 }
 
-func TestIdleConnectionsThatAreLostAreFoundOut(t *testing.T) {
+func TestLostIdleConnectionsAreDetected(t *testing.T) {
 	db, p := through(t)
 	must(t, works(db))
 	p.Lose()

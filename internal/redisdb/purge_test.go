@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// dead makes sessions and counters that have ended at 100.
+// dead makes sessions and counters that have expired at 100.
 func dead(t *testing.T, db *redisdb.DB, n int) {
 	t.Helper()
 	for i := range n {
@@ -22,14 +22,14 @@ func dead(t *testing.T, db *redisdb.DB, n int) {
 	}
 }
 
-// purges are the two things that are cleared away.
+// purges are the two kinds of purging.
 func purges(db *redisdb.DB) map[string]func(context.Context, int64, int) (int, error) {
 	return map[string]func(context.Context, int64, int) (int, error){
 		"sessions": db.Sessions.DeleteExpired, "counters": db.Throttles.DeleteExpired,
 	}
 }
 
-// TestOnePurgesAtATime: while one node finds as much as it may take at once, another leaves the work to it.
+// TestOnePurgesAtATime: while one node finds as much as its limit, another deletes nothing.
 func TestOnePurgesAtATime(t *testing.T) {
 	empty(t)
 	one, other := open(t, shared.URL()), open(t, shared.URL())
@@ -57,7 +57,7 @@ func TestOnePurgesAtATime(t *testing.T) {
 
 const purgerVariable = "CLOAKROOM_TEST_PURGER"
 
-// bePurger clears away for ever, in turns that are always full, and says when it has begun.
+// bePurger purges for ever, always up to its limit, and reports its start.
 func bePurger(url string) int {
 	db, err := redisdb.Open(context.Background(), url)
 	for n := 0; err == nil; {
@@ -70,12 +70,12 @@ func bePurger(url string) int {
 	return 1
 }
 
-// TestAnotherGoesOnWhereAPurgerIsKilled has three processes that clear away. One is at it and the others wait; it is killed,
-// and one of these takes its place.
+// TestAnotherGoesOnWhereAPurgerIsKilled has three processes that purge. One purges and the others wait; it is killed, and
+// one of these takes over.
 func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
 	empty(t)
 	db := open(t, shared.URL())
-	dead(t, db, 2000) // more than they can do
+	dead(t, db, 2000) // more than they can delete
 	turns := make(chan *exec.Cmd)
 	ctx, stop := context.WithCancel(t.Context())
 	for range 3 {

@@ -15,15 +15,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// demoted makes a server a replica of another, which keeps its connections.
+// demoted makes a server a replica of another; the server keeps its connections.
 func demoted(t *testing.T, addr, primary string) {
 	t.Helper()
 	host, port, _ := strings.Cut(primary, ":")
 	command(t, raw(t, addr), "REPLICAOF", host, port)
 }
 
-// TestAReplicaAnswersNothing: after a failover a node goes on talking to what is a replica now. Neither a session that it
-// has nor one that it hasn't, neither a counter nor a message counts.
+// TestAReplicaAnswersNothing: after a failover a node still has connections to a server that is now a replica. None of its
+// answers counts: neither sessions, present or missing, nor counters nor messages.
 func TestAReplicaAnswersNothing(t *testing.T) {
 	former, primary := server(t), server(t)
 	db := open(t, former.URL())
@@ -53,7 +53,7 @@ func TestAReplicaAnswersNothing(t *testing.T) {
 		"List":       func() error { _, err := db.Sessions.List(t.Context(), session.Query{}); return err },
 		"Create":     func() error { return db.Sessions.Create(t.Context(), ticket(1, 1<<40)) },
 		"Delete":     func() error { return db.Sessions.Delete(t.Context(), ticketID(2)) },
-		"DeleteUser": func() error { _, err := db.Sessions.DeleteUser(t.Context(), "nobody", session.ID{}); return err },
+		"DeleteUser": func() error { _, err := db.Sessions.DeleteUser(t.Context(), "unknown", session.ID{}); return err },
 		"Update": func() error {
 			return db.Throttles.Update(t.Context(), []string{"a"}, func([]throttle.Counter) error { return nil })
 		},
@@ -75,7 +75,7 @@ func TestAReplicaAnswersNothing(t *testing.T) {
 	<-up
 }
 
-// TestAReplicaIsLeftForThePrimary, once the address leads there.
+// TestAReplicaIsLeftForThePrimary checks that the node uses the primary once the address leads there.
 func TestAReplicaIsLeftForThePrimary(t *testing.T) {
 	former, primary := server(t), server(t)
 	net, err := faultproxy.New(former.Addr)
@@ -91,7 +91,7 @@ func TestAReplicaIsLeftForThePrimary(t *testing.T) {
 	recovers(t, db)
 }
 
-// TestAUserWithoutTheNeededRightsIsRefused at the start, and not at the first sign-in.
+// TestAUserWithoutTheNeededRightsIsRefused checks that this happens at the start, and not at the first sign-in.
 func TestAUserWithoutTheNeededRightsIsRefused(t *testing.T) {
 	s := server(t)
 	for _, right := range []string{"-@scripting", "-evalsha", "-eval", "-zadd", "-setrange", "-time", "-zrange"} {
@@ -122,7 +122,7 @@ func TestValkeysSentinelIsRecognised(t *testing.T) {
 	}
 }
 
-// TestAnOutageIsNoStormOfDials: it costs the server the connections that were lost, and then one probe at a time.
+// TestAnOutageIsNoStormOfDials: in an outage the server sees the connections that were lost, and then one probe at a time.
 func TestAnOutageIsNoStormOfDials(t *testing.T) {
 	db, net := through(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
@@ -173,7 +173,7 @@ func TestAnOutageIsNoStormOfDials(t *testing.T) {
 	if n, most := net.Dials()-dials, 20+int(5*time.Since(began).Seconds()); n > most {
 		t.Errorf("the server was dialled %d times in the outage, want at most %d", n, most)
 	}
-	// What connects now hears nothing: no call waits for that.
+	// New connections get no answer now; no call waits for one.
 	net.Freeze()
 	net.Admit()
 	before := refused

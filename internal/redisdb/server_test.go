@@ -19,7 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-func TestServersThatMayForgetAreToldApart(t *testing.T) {
+func TestServersThatMayLoseWritesAreReported(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
 		says     string // "": nothing
@@ -50,7 +50,7 @@ func TestServersThatMayForgetAreToldApart(t *testing.T) {
 	}
 }
 
-func TestAnOutageIsNoLoss(t *testing.T) {
+func TestAnOutageIsNotALossError(t *testing.T) {
 	s := server(t)
 	db := open(t, s.URL())
 	s.Kill()
@@ -86,8 +86,8 @@ func TestPingNeedsAServerThatTakesWrites(t *testing.T) {
 	}
 }
 
-// TestASentinelIsNoServer: its address is the one that people know who have Sentinels.
-func TestASentinelIsNoServer(t *testing.T) {
+// TestASentinelIsRefused: operators who use Sentinels know their addresses.
+func TestASentinelIsRefused(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	addr := l.Addr().String()
@@ -113,7 +113,7 @@ func TestASentinelIsNoServer(t *testing.T) {
 	}
 }
 
-// TestTheRightsOfTheDocsAreEnough: a user of Redis that has no more than architecture.md gives it can do everything.
+// TestTheRightsOfTheDocsAreEnough: a user of Redis that has only the rights in architecture.md can do everything.
 func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
 	page, err := os.ReadFile("../../docs/architecture.md")
 	must(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-// shared is the server of the tests that do it no harm.
+// shared is the server of the tests that don't disturb it.
 var shared *redisserver.Server
 
 func TestMain(m *testing.M) {
@@ -65,7 +65,7 @@ func open(t testing.TB, url string) *redisdb.DB {
 	return db
 }
 
-// raw returns a client to look behind the stores with.
+// raw returns a client that bypasses the stores.
 func raw(t testing.TB, addr string, password ...string) rueidis.Client {
 	t.Helper()
 	c, err := rueidis.NewClient(rueidis.ClientOption{
@@ -94,8 +94,8 @@ func empty(t testing.TB) {
 	command(t, raw(t, shared.Addr), "FLUSHALL")
 }
 
-// TestStores runs all cases on a mixed set-up, since they are about all stores together: users and keys are in memory.
-// To end the process is to kill the server, too.
+// TestStores runs all cases on a set of stores from two sources, since they test all stores together: users and keys are in
+// memory. The cases end the process by killing the server, too.
 func TestStores(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		empty(t)

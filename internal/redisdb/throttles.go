@@ -145,7 +145,7 @@ func decodeCounters(texts []string) ([]throttle.Counter, error) {
 			continue
 		}
 		if _, err := fmt.Sscanf(text, "%d %d %d %d %d", &c.Tries, &c.Since, &c.Until, &c.Level, &c.Ends); err != nil {
-			return nil, fmt.Errorf("what redis holds is no counter of this program's: %w", err)
+			return nil, fmt.Errorf("the stored value is not a counter of this program: %w", err)
 		}
 	}
 	return counters, nil

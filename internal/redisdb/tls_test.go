@@ -18,7 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 )
 
-// authority is who signs certificates in a test. Its files are in dir.
+// authority is a certificate authority for tests. Its files are in dir.
 type authority struct {
 	dir  string
 	key  *ecdsa.PrivateKey
@@ -60,7 +60,7 @@ func (a *authority) write(t *testing.T, name, kind string, der []byte) {
 
 func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
 
-// TestTLS: a Redis that speaks TLS wants, unless it is told otherwise, to see a certificate of its clients, too.
+// TestTLS: unless configured otherwise, a Redis with TLS demands certificates of its clients, too.
 func TestTLS(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	a.issue(t, "server", &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}})
@@ -84,7 +84,7 @@ func TestTLS(t *testing.T) {
 	for options, want := range map[string]string{
 		"":                                  "certificate", // of an unknown authority
 		"cacert=" + stranger.file("ca.pem"): "certificate",
-		"cacert=" + a.file("ca.pem"):        "", // whatever the server says to a client without one
+		"cacert=" + a.file("ca.pem"):        "", // any error of the server for a client without one
 		"cacert=/no/such":                   "what cacert names: no such file",
 		"cacert=" + a.file("client.key"):    "holds no certificate",
 		"cert=" + a.file("client.pem"):      "what cert and key names",
