@@ -328,7 +328,7 @@ func onlyDjangoCan(code, message string) error { return wrongField(nonField, cod
 // declaredLength finds the length in the type of a column: varchar(150), character varying(150).
 var declaredLength = regexp.MustCompile(`char.*\((\d+)\)$`)
 
-// checkLength refuses a text that has more characters than its column is declaredLength to allow. PostgreSQL would refuse it
+// checkLength returns an error if a text has more characters than the type of its column allows. PostgreSQL would refuse it
 // without naming the column; SQLite would accept it, and Django's own forms would not.
 func (db *DB) checkLength(f field, value any) error {
 	text, ok := value.(string)

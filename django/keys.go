@@ -59,7 +59,7 @@ func authHash(secret, password string) string {
 	return hex.EncodeToString(salted(authHashSalt, secret, password))
 }
 
-// provesPassword reports whether hash is the authHash of the password column by one of the keys.
+// provesPassword reports whether hash is the auth hash of the password column under one of the keys.
 func (k Keys) provesPassword(hash, password string) bool {
 	found := false
 	for _, secret := range k {

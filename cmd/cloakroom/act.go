@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
-// act calls do, which changes something, once the audit log holds that this command is about to. do records what it
-// has done, with the context that it gets.
+// act calls do, which changes something, once the audit log has an event that says that this command is about to. do records
+// the result, with the context that it gets.
 func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, do func(context.Context) error) error {
 	about = append(about, slog.String("command", a.command), slog.String("os_user", logged(osUser())))
 	return s.Audit.Act(ctx, about, do)
@@ -32,7 +32,7 @@ func administration(s *cloakroom.Server) *admin.Service {
 	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit}
 }
 
-// logged is a text as the log has it.
+// logged returns a text in the form for the log.
 func logged(s string) string { return shorten(printable(s), 150) }
 
 // osUser returns the operating-system user that runs the command, and with sudo the user that called it.

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// looks are the commands that do nothing to anybody.
-var looks = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|key show|check|healthcheck|version|`+
-	`migrate|django check|django install-feed|django remove-feed`, "|") // the last three: the schema alone
+// readers are the commands that change nothing, or, the last three, only the schema.
+var readers = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|key show|backup|check|healthcheck|`+
+	`version|django check|migrate|django install-feed|django remove-feed`, "|")
 
-// TestEveryCommandIsRecordedOrOnlyLooks: whatever else there is has an attempt in the script of the audit log, or in
-// package django's tests, which have a Django to import from.
-func TestEveryCommandIsRecordedOrOnlyLooks(t *testing.T) {
+// TestEveryCommandIsRecordedOrOnlyReads: each other command has an attempt in the script of the audit log, or in the tests
+// of package django, which have a Django to import from.
+func TestEveryCommandIsRecordedOrOnlyReads(t *testing.T) {
 	t.Attr("threat", "L01")
 	script, err := os.ReadFile("testdata/script/audit.txtar")
 	if err != nil {
@@ -33,11 +33,11 @@ func TestEveryCommandIsRecordedOrOnlyLooks(t *testing.T) {
 	for _, leaf := range parser.Model.Leaves(true) {
 		name := strings.TrimPrefix(leaf.FullPath(), "cloakroom ")
 		n++
-		if !slices.Contains(looks, name) && !strings.Contains(string(script)+string(imports), "command="+name+" ") {
+		if !slices.Contains(readers, name) && !strings.Contains(string(script)+string(imports), "command="+name+" ") {
 			t.Errorf("nothing shows that %q is in the audit log", name)
 		}
 	}
-	if n < len(looks) {
+	if n < len(readers) {
 		t.Errorf("only %d commands were found", n)
 	}
 }

@@ -49,7 +49,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	s.save(ts, answer, args[0])
 }
 
-// authenticate does what a page does to be believed: it sends its origin.
+// authenticate sends a request like a page's, with its origin.
 func authenticate(r *http.Request) { r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host) }
 
 var passwordField = regexp.MustCompile(`"(?:[a-z_]*password|secret)"\s*:\s*"([^"]{12,})"`) // shorter ones may be words of the log
@@ -77,7 +77,7 @@ func (s *scriptServer) save(ts *testscript.TestScript, answer *http.Response, st
 
 func forget(ts *testscript.TestScript, neg bool, args []string) { serverOf(ts).forget() }
 
-// inflight is a request whose body stays on its way until the script lets it arrive.
+// inflight is a request whose body arrives only when the script says so.
 func inflight(ts *testscript.TestScript, neg bool, args []string) {
 	s := serverOf(ts)
 	switch {
@@ -111,7 +111,7 @@ func (s *scriptServer) begin(ts *testscript.TestScript) {
 		}
 	}()
 	// Once the first bytes are taken, the request is on its way; a moment later the server is reading it.
-	_, err = io.WriteString(w, `{"username":"nobody","password":"`)
+	_, err = io.WriteString(w, `{"username":"unknown","password":"`)
 	ts.Check(err)
 	time.Sleep(200 * time.Millisecond)
 }

@@ -27,7 +27,7 @@ type fileVersion struct {
 	size     int64
 }
 
-// certificateCheckInterval bounds how often the files are checkedAt at.
+// certificateCheckInterval is the shortest time between two checks of the files.
 const certificateCheckInterval = time.Second
 
 // loadCertificate returns an error if the files don't exist or don't belong together.

@@ -156,11 +156,11 @@ func (a *app) printReport(c *djangoImportCmd, r *django.Report) {
 	}
 	a.say("%d users: %d %s, %d brought up to date, %d as before", r.Users, r.Created, verb, r.Changed, r.Unchanged)
 	if r.OtherID > 0 {
-		a.say("%d of them have another ID than at Django", r.OtherID)
+		a.say("%d of them have another ID than in Django", r.OtherID)
 	}
 	a.say("%d groups and %d tokens %s", r.Groups, r.Tokens, verb)
 	if r.Gone+r.Ended > 0 {
-		a.say("not at Django any more: %d users, and %d tokens, which end here as well", r.Gone, r.Ended)
+		a.say("no longer in Django: %d users, and %d tokens, which end here as well", r.Gone, r.Ended)
 	}
 	if r.LeftOut > 0 {
 		a.say("%d users were left out", r.LeftOut)

@@ -24,7 +24,7 @@ import (
 
 const djangoKey = "a secret key of Django's, for a test"
 
-// crowded makes a Django with ada, and a crowd.
+// crowded makes a Django with ada and many other users.
 func crowded(t *testing.T, database string, crowd int) *djangoserver.Site {
 	t.Helper()
 	site := djangoserver.New(t, djangoserver.Config{Database: database, Keys: []string{djangoKey}})
@@ -68,8 +68,9 @@ func execSQL(t *testing.T, address, statement string) {
 	}
 }
 
-// TestAnImportThatIsKilledGoesOn: wherever it was, and however often, the next one ends as one that nobody stopped.
-func TestAnImportThatIsKilledGoesOn(t *testing.T) {
+// TestAnImportThatIsKilledContinues: wherever and however often an import is killed, the next one ends like an import
+// without interruption.
+func TestAnImportThatIsKilledContinues(t *testing.T) {
 	t.Parallel()
 	source := "sqlite:" + filepath.Join(t.TempDir(), "db.sqlite3")
 	site := crowded(t, source, 4000)
@@ -116,7 +117,7 @@ func TestAnImportThatIsKilledGoesOn(t *testing.T) {
 	}
 }
 
-// everybody is what an import has made, without what is random.
+// everybody returns the users of an import, without random values.
 func everybody(t *testing.T, data string) string {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(data, "cloakroom.db"))

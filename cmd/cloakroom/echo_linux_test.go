@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asked is where the question goes. It answers at once, and notes whether the terminal showed it.
+// asked is a terminal for the question. It answers at once, and records whether the answer was shown.
 type asked struct {
 	terminal *os.File
 	shown    []bool

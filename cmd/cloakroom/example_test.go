@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// TestTheExampleBesideDjango starts examples/django as its README says, and again when everybody has signed out.
+// TestTheExampleBesideDjango starts examples/django as its README says, and again after everyone has signed out.
 func TestTheExampleBesideDjango(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -49,7 +49,7 @@ func TestTheExampleBesideDjango(t *testing.T) {
 	e.stop()
 }
 
-// example is the example, started, and somebody with a browser.
+// example is the running example, and a browser.
 type example struct {
 	t       *testing.T
 	base    string
@@ -85,7 +85,7 @@ func startExample(t *testing.T, data, mode string) *example {
 	return e
 }
 
-// answers waits until something is there.
+// answers waits until an address answers.
 func (e *example) answers(url string) {
 	e.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
@@ -121,7 +121,7 @@ func (e *example) does(method, path, body string, status int) string {
 	return string(text)
 }
 
-// stop is Ctrl-C.
+// stop sends an interrupt, like Ctrl-C.
 func (e *example) stop() {
 	_ = syscall.Kill(-e.command.Process.Pid, syscall.SIGINT)
 	done := make(chan error, 1)

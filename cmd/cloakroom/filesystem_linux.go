@@ -21,7 +21,8 @@ var networkFileSystems = map[uint32]string{
 	unix.CODA_SUPER_MAGIC: "Coda",
 }
 
-// networkFileSystem names the network file system that dir is or will be on; "" if it is none, or that can't be told.
+// networkFileSystem returns the name of the network file system that dir is or will be on; "" if it is on another kind, or
+// the kind is unknown.
 func networkFileSystem(dir string) string {
 	var about unix.Statfs_t
 	err := unix.Statfs(dir, &about)

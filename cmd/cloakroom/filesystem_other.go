@@ -2,5 +2,5 @@
 
 package main
 
-// networkFileSystem names the network file system that dir is on; "" where that can't be told.
+// networkFileSystem returns the name of the network file system that dir is on; always "" here, where the kind is unknown.
 func networkFileSystem(string) string { return "" }

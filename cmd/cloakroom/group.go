@@ -22,8 +22,8 @@ type groupCmd struct {
 }
 
 func (groupCmd) Help() string {
-	return `A group is a name for permissions; its members have them all. Who is a member, cloakroom user set says.
-Applications behind the gateway are told the names, and may give rights by them.`
+	return `The members of a group have all its permissions. Add members with cloakroom user set --join.
+Applications behind the gateway receive the names of a user's groups, and may grant rights by them.`
 }
 
 // inGroup is the argument of the commands about one group.
@@ -31,10 +31,10 @@ type inGroup struct {
 	Name string `arg:"" help:"The group's name."`
 }
 
-// attrs names the group in the log.
+// attrs returns the attributes by which the log names the group.
 func (g inGroup) attrs() []slog.Attr { return []slog.Attr{slog.String("group", logged(g.Name))} }
 
-// missing says in words for people that there is no such group.
+// missing returns an error for people if there is no such group.
 func (g inGroup) missing(err error) error {
 	if errors.Is(err, account.ErrNotFound) {
 		return fmt.Errorf("there is no group %q; cloakroom group list shows all", g.Name)
@@ -49,7 +49,7 @@ type groupOut struct {
 	Members     []string `json:"members"` // usernames
 }
 
-// printGroup answers a command that has changed a group.
+// printGroup prints the result of a command that has changed a group.
 func (a *app) printGroup(ctx context.Context, s *cloakroom.Server, g account.Group, format string) error {
 	if !a.JSON {
 		a.say(format, g.Name)
@@ -145,7 +145,7 @@ type groupDelete struct {
 }
 
 func (groupDelete) Help() string {
-	return `Its members lose what it gave them, at once. Can't be undone; asks first.
+	return `Its members lose its permissions at once. The command asks first, since this can't be undone.
 
 Example:
   cloakroom group delete editors`
@@ -205,7 +205,7 @@ type groupRevoke struct {
 }
 
 func (groupRevoke) Help() string {
-	return `Its members lose the permissions from the next request on, unless they have them from elsewhere.
+	return `Its members lose the permissions from the next request on, unless they have them directly or from another group.
 
 Example:
   cloakroom group revoke editors blog.change_post`

@@ -17,12 +17,12 @@ const description = "Sign-in for single-page apps, done with server-side session
 // variablePrefix begins the name of every variable that is a flag.
 const variablePrefix = "CLOAKROOM_"
 
-// errHelpShown ends the parsing of a command line that asked for help, once help has been given.
+// errHelpShown ends the parsing of the command line once help has been printed.
 var errHelpShown = errors.New("help was given")
 
 type helpFlag bool
 
-// BeforeReset is called by kong when the flag is there, before it complains about what else is missing.
+// BeforeReset is called by kong when the flag is found, before kong checks whether anything is missing.
 func (helpFlag) BeforeReset(c *kong.Context) error {
 	h := &help{out: c.Stdout, width: helpWidth(c.Stdout)}
 	node := c.Selected()
@@ -33,7 +33,7 @@ func (helpFlag) BeforeReset(c *kong.Context) error {
 	return errHelpShown
 }
 
-// lastCommand is how far the command line got: "user" of "user --help".
+// lastCommand returns the last command of the command line: "user" of "user --help".
 func lastCommand(c *kong.Context) *kong.Node {
 	node := c.Model.Node
 	for _, p := range c.Path {
@@ -44,7 +44,7 @@ func lastCommand(c *kong.Context) *kong.Node {
 	return node
 }
 
-// helpWidth is the terminal's, within what reads well; 80 elsewhere.
+// helpWidth returns the terminal's width, within readable limits; 80 without a terminal.
 func helpWidth(out io.Writer) int {
 	if f, ok := out.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
@@ -54,7 +54,7 @@ func helpWidth(out io.Writer) int {
 	return 80
 }
 
-// help writes what is known about a command.
+// help prints the help of a command.
 type help struct {
 	out   io.Writer
 	width int
@@ -122,7 +122,7 @@ func (h *help) commands(node *kong.Node) {
 	h.columns("Commands", rows)
 }
 
-// flags returns those of the command and of the commands that it is part of, without the program's own.
+// flags returns the flags of the command and of the commands that it is part of, without the program's own.
 func flags(node *kong.Node) []*kong.Flag {
 	var all []*kong.Flag
 	for ; node.Parent != nil; node = node.Parent {
@@ -158,7 +158,7 @@ func (h *help) flags(title string, flags []*kong.Flag) {
 	h.columns(title, rows)
 }
 
-// flagName is how the flag is typed.
+// flagName returns the flag as it is typed.
 func flagName(f *kong.Flag) string {
 	name := "--" + f.Name
 	if f.Short != 0 {
@@ -175,7 +175,8 @@ func flagName(f *kong.Flag) string {
 	return name + "=" + f.PlaceHolder
 }
 
-// variable is the line below a flag: its variable and its default. The tag "standard" says a default that is computed.
+// variable returns the line below a flag: its variable and its default. The tag "standard" describes a default that is
+// computed.
 func variable(f *kong.Flag) string {
 	parts := slices.Clone(f.Envs)
 	standard := f.Default
@@ -232,7 +233,7 @@ func (h *help) text(s string) {
 	flush()
 }
 
-// wrap writes words behind first, and further lines below the first word.
+// wrap prints the words after first, and further lines below the first word.
 func (h *help) wrap(first, words string) {
 	indent := strings.Repeat(" ", len([]rune(first)))
 	line, used := first, len([]rune(first))
@@ -253,7 +254,7 @@ func (h *help) wrap(first, words string) {
 
 func (h *help) line(s string) { fmt.Fprintln(h.out, strings.TrimRight(s, " ")) }
 
-// variables returns the names of all that are flags of some command.
+// variables returns the names of all variables that set a flag of some command.
 func variables() []string {
 	parser, err := newParser(&cli{}, io.Discard, io.Discard)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 )
 
 type keyReplaceLost struct {
-	Yes bool `help:"Do it. Without this flag the command only says what it would cost."`
+	Yes bool `help:"Do it. Without this flag the command only says what would be lost."`
 }
 
-// lostCost is what goes with a lost key.
+// lostCost says what is lost with a key.
 const lostCost = `The key file is lost, and the database is sealed with it. A new one costs:
 
   * signing keys: JSON Web Tokens that were issued are refused, and services fetch the new key from /.well-known/jwks.json
@@ -47,7 +47,7 @@ func (c *keyReplaceLost) Run(ctx context.Context, a *app) error {
 	if missing, err := db.Missing(ctx); err != nil {
 		return err
 	} else if missing {
-		return fmt.Errorf("there is no database at %s, so no key of one is lost", db)
+		return fmt.Errorf("there is no database at %s, so no key is lost", db)
 	}
 	if !c.Yes {
 		a.say(lostCost)

@@ -49,7 +49,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// pending says what is to be done; errReported if there is anything.
+// pending prints the pending migrations; errReported if there are any.
 func (a *app) pending(ctx context.Context, db cloakroom.Database) error {
 	pending, err := db.Pending(ctx)
 	if err != nil {

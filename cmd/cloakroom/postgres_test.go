@@ -10,13 +10,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// TestCommandsBesideAServerWithPostgres is what the commands do beside a server on PostgreSQL: the same.
+// TestCommandsBesideAServerWithPostgres runs the script of the commands beside a server on PostgreSQL.
 func TestCommandsBesideAServerWithPostgres(t *testing.T) {
 	p := testscript.Params{Files: []string{"testdata/script/beside.txtar"}}
 	runScriptsIn(t, p, "CLOAKROOM_DB="+pgserver.Test(t))
 }
 
-// TestCheckBehindAPooler is what check says of a pooler.
+// TestCheckBehindAPooler tests what check reports about a pooler.
 func TestCheckBehindAPooler(t *testing.T) {
 	url := pgserver.Test(t)
 	pooled := "postgres://postgres@" + pgserver.Shared(t).TestPooler(t) + url[strings.LastIndexByte(url, '/'):]

@@ -39,7 +39,7 @@ func (a *app) json(v any) error {
 	return err
 }
 
-// encodeJSON returns what json prints, its lines but the first after a prefix.
+// encodeJSON returns what json prints, with a prefix before every line but the first.
 func encodeJSON(v any, prefix string) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -38,8 +38,7 @@ func newPTY() (ours, theirs *os.File, err error) {
 	return ours, theirs, nil
 }
 
-// onPTY puts a command's input and output on a terminal, whose screen goes to out. Its standard error stays where it is,
-// unless it has none.
+// onPTY connects a command's input and output to a terminal, whose screen goes to out. A standard error that is set stays.
 func onPTY(ts *testscript.TestScript, command *exec.Cmd, out io.Writer) (wait func() error) {
 	ours, theirs := openPTY(ts)
 	command.Stdin, command.Stdout = theirs, theirs
@@ -96,7 +95,7 @@ func tty(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// awaitQuestion waits until the screen ends with one that hasn't been answered.
+// awaitQuestion waits until the screen ends with a question that hasn't been answered.
 func awaitQuestion(ts *testscript.TestScript, screen output, shown <-chan struct{}) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if s := screen.String(); strings.HasSuffix(s, ": ") || strings.HasSuffix(s, "] ") {

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 )
 
-// TestCommandsBesideAServerWithRedis is what the commands do beside a server whose sessions are in Redis: the same.
+// TestCommandsBesideAServerWithRedis runs the script of the commands beside a server whose sessions are in Redis.
 func TestCommandsBesideAServerWithRedis(t *testing.T) {
 	s, err := redisserver.New(context.Background(), t.TempDir())
 	if err != nil {

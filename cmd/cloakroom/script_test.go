@@ -125,7 +125,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// newer writes a version that nobody has made yet into the header of a database file, where PRAGMA user_version is.
+// newer writes a version that no release has into the header of a database file, where PRAGMA user_version is.
 func newer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: newer FILE")
@@ -136,7 +136,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, f.Close()))
 }
 
-// execute changes a SQLite database, as no command of the program would.
+// execute changes a SQLite database in ways that no command does.
 func execute(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: sql FILE STATEMENT")
@@ -202,7 +202,7 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
-// sameJSON checks that escaping a JSON document doesn't change what it says, and lets nothing through.
+// sameJSON checks that escaping a JSON document doesn't change its meaning, and leaves no control character.
 func sameJSON(t *testing.T, s string) {
 	document, err := json.Marshal(s)
 	if err != nil {

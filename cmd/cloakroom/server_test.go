@@ -19,7 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience is how long the scripts wait for what should take moments.
+// patience is how long the scripts wait for something quick.
 const patience = 30 * time.Second
 
 type serverKey struct{}
@@ -139,7 +139,7 @@ func (s *scriptServer) waitReady(ts *testscript.TestScript, log output) string {
 	return ""
 }
 
-// awaitText waits for what comes by another way than the line that says that the server is ready.
+// awaitText waits for output that comes apart from the line that says that the server is ready.
 func awaitText(ts *testscript.TestScript, out output, text string) {
 	for deadline := time.Now().Add(patience); !strings.Contains(out.String(), text); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -185,7 +185,7 @@ func (s *scriptServer) awaitClosed(ts *testscript.TestScript) {
 	ts.Fatalf("the server doesn't stop accepting")
 }
 
-// awaitEnd waits for the end of the process, which must be in order unless it was hurried.
+// awaitEnd waits for the end of the process, which must succeed unless it was interrupted twice.
 func (s *scriptServer) awaitEnd(ts *testscript.TestScript, hurried bool) {
 	wait := patience
 	if hurried {

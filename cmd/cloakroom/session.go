@@ -20,7 +20,7 @@ type sessionCmd struct {
 	RevokeAll sessionRevokeAll `cmd:"" help:"End all sessions of a user."`
 }
 
-// sessionOut is a session as JSON: as the API has it, and whose it is.
+// sessionOut is a session as JSON: as in the API, and with its user.
 type sessionOut struct {
 	ID         string          `json:"id"`
 	UserID     json.RawMessage `json:"user_id"`
@@ -38,7 +38,7 @@ type endedOut struct {
 }
 
 type sessionList struct {
-	User string `arg:"" optional:"" help:"Only those of this user: a username, e-mail address or ID."`
+	User string `arg:"" optional:"" help:"Only sessions of this user: a username, e-mail address or ID."`
 }
 
 func (sessionList) Help() string {
@@ -56,7 +56,7 @@ func (c *sessionList) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error { return a.listSessions(ctx, s, "") })
 }
 
-// listSessions lists those of a user, or of all if user is empty.
+// listSessions lists the sessions of a user, or of all users if user is empty.
 func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string) error {
 	sessions, err := s.Sessions.List(ctx, user)
 	if err != nil {
@@ -101,7 +101,7 @@ func name(ctx context.Context, s *cloakroom.Server, names map[string]string, id 
 
 func (a *app) printSessions(sessions []sessionOut) error {
 	if len(sessions) == 0 {
-		a.say("Nobody is signed in.")
+		a.say("There are no live sessions.")
 		return nil
 	}
 	now := time.Now()
@@ -144,7 +144,7 @@ type sessionRevokeAll struct {
 }
 
 func (sessionRevokeAll) Help() string {
-	return `Ends the tokens that stand for a sign-in too, knox's and refreshable JWTs; those made for programs stay. The user can
+	return `Also ends the tokens that a sign-in has made: knox's and refreshable JWTs. Tokens for programs stay. The user can
 sign in again at once; see cloakroom user disable.
 
 Example:

@@ -51,8 +51,8 @@ func newStartupInfo(ctx context.Context, s *cloakroom.Server, c cloakroom.Config
 	return w, nil
 }
 
-// announce says where the server answers. The set-up link opens the house, so it goes to a terminal or into a file
-// that only the owner can read, and never where output is kept.
+// announce prints the server's addresses. Anyone with the set-up link can become the administrator, so it goes to a terminal
+// or into a file that only the owner can read, and never to output that is stored.
 func (a *app) announce(ctx context.Context, w startupInfo, s *cloakroom.Server) error {
 	_, tty := terminal(a.out)
 	file := filepath.Join(w.Data, "setup-link")

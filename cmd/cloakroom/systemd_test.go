@@ -88,7 +88,7 @@ func TestTheServerListensOnTheSocketThatSystemdPasses(t *testing.T) {
 	}
 }
 
-func TestASocketThatIsNoPlaceForBrowsersIsRefused(t *testing.T) {
+func TestASocketThatIsNotTCPIsRefused(t *testing.T) {
 	unix, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)

@@ -25,8 +25,8 @@ type tokenCmd struct {
 type tokenCreate struct {
 	User  string        `arg:"" help:"The owner: a username, e-mail address or ID."`
 	Name  string        `required:"" placeholder:"TEXT" help:"What the token is for."`
-	TTL   time.Duration `name:"ttl" default:"2160h" placeholder:"TIME" help:"How long it lives; 0: until it is ended."`
-	Scope []string      `placeholder:"PERMISSION" help:"A permission of the owner's that it may use. Repeat it or separate by commas." standard:"all of them"`
+	TTL   time.Duration `name:"ttl" default:"2160h" placeholder:"TIME" help:"How long it is valid; 0: until it is revoked."`
+	Scope []string      `placeholder:"PERMISSION" help:"A permission of the owner that the token may use. Repeat it or separate by commas." standard:"all of them"`
 }
 
 func (tokenCreate) Help() string {
@@ -38,7 +38,7 @@ Examples:
   cloakroom token create ada --name ci --json`
 }
 
-// createdToken is what making a token prints.
+// createdToken is what the command prints.
 type createdToken struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
@@ -49,7 +49,7 @@ type createdToken struct {
 func (c *tokenCreate) Run(ctx context.Context, a *app) error {
 	return userArg{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
 		if !u.IsActive {
-			return fmt.Errorf("%s is disabled, and so would be the token", u.Username)
+			return fmt.Errorf("%s is disabled, so the token could not be used", u.Username)
 		}
 		text, t, err := s.Auth.NewPersonal(ctx, u, auth.Personal{Name: c.Name, Scopes: c.Scope, TTL: c.TTL, Agent: "cloakroom token create"})
 		if errors.Is(err, token.ErrLimit) {
@@ -84,7 +84,7 @@ func (tokenList) Help() string {
   cloakroom token list ada`
 }
 
-// tokenOut is a token as JSON: as the API has it, and whose it is.
+// tokenOut is a token as JSON: as in the API, and with its owner.
 type tokenOut struct {
 	ID         string          `json:"id"`
 	UserID     json.RawMessage `json:"user_id"`

@@ -18,12 +18,12 @@ type userCmd struct {
 	Add      userAdd      `cmd:"" help:"Add a user."`
 	List     userList     `cmd:"" help:"List the users."`
 	Show     userShow     `cmd:"" help:"Show a user."`
-	Set      userSet      `cmd:"" help:"Change what is known about a user."`
-	Password userPassword `cmd:"" help:"Give a user a new password, and sign them out everywhere."`
+	Set      userSet      `cmd:"" help:"Change a user's names, roles, permissions and groups."`
+	Password userPassword `cmd:"" help:"Set a user's password, and end all of the user's sessions."`
 	Reset    userReset    `cmd:"" help:"Make a one-time link on which a user sets a new password."`
-	Disable  userDisable  `cmd:"" help:"Keep a user from signing in, and sign them out everywhere."`
+	Disable  userDisable  `cmd:"" help:"Keep a user from signing in, and end all of the user's sessions."`
 	Enable   userEnable   `cmd:"" help:"Let a disabled user sign in again."`
-	Delete   userDelete   `cmd:"" help:"Delete a user, and sign them out everywhere."`
+	Delete   userDelete   `cmd:"" help:"Delete a user, and end all of the user's sessions."`
 }
 
 // userArg is the argument of the commands about one user.
@@ -45,7 +45,7 @@ func (n userArg) about(ctx context.Context, a *app, do func(*cloakroom.Server, *
 	})
 }
 
-// userOut is a user as JSON: as the API has it, and whether it is active.
+// userOut is a user as JSON: as in the API, and whether the user is active.
 type userOut struct {
 	ID          json.RawMessage `json:"id"`
 	Username    string          `json:"username"`
@@ -74,7 +74,7 @@ func newUserOut(u *account.User) userOut {
 	return out
 }
 
-// printUser answers a command that has changed a user.
+// printUser prints the result of a command that has changed a user.
 func (a *app) printUser(u *account.User, format string, args ...any) error {
 	if a.JSON {
 		return a.json(newUserOut(u))

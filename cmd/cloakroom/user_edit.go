@@ -12,16 +12,16 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
-// passwordFlags are those of the commands that set a password.
+// passwordFlags are the flags of the commands that set a password.
 type passwordFlags struct {
 	Stdin     bool `name:"password-stdin" env:"-" help:"Read the password from standard input instead of asking for it."`
-	MinLength int  `name:"password-min-length" default:"15" placeholder:"N" help:"How many characters the password needs; the same as serve's."`
+	MinLength int  `name:"password-min-length" default:"15" placeholder:"N" help:"The minimum number of characters; the same as serve's."`
 }
 
 // Validate is called by kong.
 func (p *passwordFlags) Validate() error { return checkMinLength(p.MinLength) }
 
-// policy makes the server's policy that of the command.
+// policy sets the minimum length of the command's password policy.
 func (p *passwordFlags) policy(s *cloakroom.Server) { s.Accounts.Policy.MinLength = p.MinLength }
 
 type userAdd struct {
@@ -35,7 +35,7 @@ type userAdd struct {
 }
 
 func (userAdd) Help() string {
-	return `Asks for the password. Makes the database if there is none.
+	return `Asks for the password. Creates the database if there is none.
 
 Examples:
   cloakroom user add ada --superuser
@@ -69,8 +69,8 @@ type userSet struct {
 	Email     *string  `env:"-" placeholder:"ADDRESS" help:"Another e-mail address; empty: none."`
 	FirstName *string  `env:"-" placeholder:"NAME" help:"Another first name; empty: none."`
 	LastName  *string  `env:"-" placeholder:"NAME" help:"Another last name; empty: none."`
-	Staff     *bool    `env:"-" negatable:"" help:"May use the administration, or may not."`
-	Superuser *bool    `env:"-" negatable:"" help:"Has every permission, and is staff; or is no superuser."`
+	Staff     *bool    `env:"-" negatable:"" help:"Whether the user may use the administration."`
+	Superuser *bool    `env:"-" negatable:"" help:"Whether the user has every permission, and is staff."`
 	Grant     []string `env:"-" placeholder:"PERMISSION" help:"Give a permission such as blog.add_post. Repeat it or separate by commas."`
 	Revoke    []string `env:"-" placeholder:"PERMISSION" help:"Take away a permission that was given to the user directly."`
 	Join      []string `env:"-" placeholder:"GROUP" help:"Make the user a member of a group. Repeat it or separate by commas."`
@@ -78,7 +78,7 @@ type userSet struct {
 }
 
 func (userSet) Help() string {
-	return `What isn't named stays as it is. Nobody is signed out; rights count from the next request on.
+	return `Only what the flags name changes. Sessions go on; changed rights count from the next request on.
 
 Examples:
   cloakroom user set bob --email bob@example.org --last-name Brown
@@ -105,7 +105,7 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// renames reports whether something else than rights is set.
+// renames reports whether a flag other than those for rights is given.
 func (c *userSet) renames() bool {
 	return c.Username != nil || c.Email != nil || c.FirstName != nil || c.LastName != nil
 }
@@ -132,7 +132,7 @@ func (c *userSet) apply(u *account.User) error {
 	return nil
 }
 
-// without returns those of all that aren't among some.
+// without returns the texts in all that aren't in some.
 func without(all, some []string) []string {
 	return slices.DeleteFunc(all, func(one string) bool { return slices.Contains(some, one) })
 }
@@ -150,7 +150,7 @@ type userPassword struct {
 }
 
 func (userPassword) Help() string {
-	return `Every session of the user ends with it.
+	return `All sessions and tokens of the user end.
 
 Examples:
   cloakroom user password ada
@@ -174,7 +174,7 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 type userDisable struct{ userArg }
 
 func (userDisable) Help() string {
-	return `Nothing is deleted; cloakroom user enable lets the user sign in again.
+	return `All sessions and tokens of the user end. The account stays: cloakroom user enable lets the user sign in again.
 
 Example:
   cloakroom user disable bob`
@@ -193,7 +193,7 @@ func (c *userDisable) Run(ctx context.Context, a *app) error {
 type userEnable struct{ userArg }
 
 func (userEnable) Help() string {
-	return `Sessions from before don't come back.
+	return `Sessions that ended when the user was disabled stay ended.
 
 Example:
   cloakroom user enable bob`
@@ -215,7 +215,7 @@ type userDelete struct {
 }
 
 func (userDelete) Help() string {
-	return `Can't be undone; cloakroom user disable can. Asks first.
+	return `Asks first, since this can't be undone. To keep a user from signing in for a while, use cloakroom user disable.
 
 Examples:
   cloakroom user delete bob
@@ -237,15 +237,15 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// signedOut finishes a command that has ended every session and token of a user. They are dead whatever happens here, since the
-// account has moved on; removing them only clears the lists.
+// signedOut finishes a command that has ended every session and token of a user. They have ended even if this fails, since
+// the account has another epoch; removing them only clears the lists.
 func (a *app) signedOut(ctx context.Context, s *cloakroom.Server, u *account.User, done string) error {
 	n, err := s.Sessions.RevokeAll(ctx, u.ID, nil)
 	if err == nil {
 		_, err = s.Tokens.RevokeAll(ctx, u.ID)
 	}
 	if err != nil {
-		a.printError(fmt.Errorf("the user's sessions and tokens are dead, but could not be removed from the lists: %w", err))
+		a.printError(fmt.Errorf("the user's sessions and tokens have ended, but could not be removed from the lists: %w", err))
 	}
 	if a.JSON {
 		return a.json(newUserOut(u))

@@ -21,8 +21,8 @@ type userReset struct {
 }
 
 func (userReset) Help() string {
-	return `The link is good for an hour, and once. Whoever has it can take the account over, so give it to nobody but the user.
-Until it is used nothing changes; then the user is signed out everywhere. A new link voids the older.
+	return `The link works once, within an hour. Anyone who has the link can take over the account, so give it only to the user.
+Nothing changes until it is used; then all sessions and tokens of the user end. A new link replaces the older one.
 
 Examples:
   cloakroom user reset ada --url https://app.example.com
@@ -50,7 +50,7 @@ func (c *userReset) Run(ctx context.Context, a *app) error {
 		if a.JSON {
 			return a.json(resetOut{api.ID(u.ID), u.Username, link, expires})
 		}
-		a.say("On this page %s sets a new password, until %s and once:\n\n  %s", u.Username, expires.Local().Format("15:04"), link)
+		a.say("On this page %s can set a new password once, until %s:\n\n  %s", u.Username, expires.Local().Format("15:04"), link)
 		return nil
 	})
 }

@@ -15,7 +15,7 @@ func (versionCmd) Help() string {
   cloakroom version --json`
 }
 
-// build says which program this is.
+// build identifies the program.
 type build struct {
 	Version  string `json:"version"`  // of the module; "(devel)" if it was built from a working copy without one
 	Revision string `json:"revision"` // of the repository; "" if unknown
