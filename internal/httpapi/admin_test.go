@@ -19,7 +19,7 @@ import (
 
 const adminPath = "/api/auth/admin"
 
-// adminRoutes are the routes for administrators and what each asks for.
+// adminRoutes are the routes for administrators, with the permission that each requires.
 var adminRoutes = map[string]string{
 	"GET /users":                         "auth.view_user",
 	"POST /users":                        "auth.add_user",
@@ -50,13 +50,13 @@ var adminRoutes = map[string]string{
 	"DELETE /tokens/{id}":                "authtoken.delete_token",
 }
 
-// administrator makes a staff user with these permissions.
+// administrator creates a staff user with these permissions.
 func (s *server) administrator(name string, permissions ...string) *account.User {
 	s.t.Helper()
 	return s.with(s.user(name), func(u *account.User) { u.IsStaff, u.UserPermissions = true, permissions })
 }
 
-// superuser makes one.
+// superuser creates a superuser.
 func (s *server) superuser(name string) *account.User {
 	s.t.Helper()
 	return s.with(s.user(name), func(u *account.User) { u.IsStaff, u.IsSuperuser = true, true })
@@ -79,7 +79,7 @@ func (s *server) group(name string, permissions ...string) {
 	}
 }
 
-// everything are all permissions that the routes ask for.
+// everything returns all permissions that the routes require.
 func everything() (all []string) {
 	for _, p := range adminRoutes {
 		all = append(all, p)
@@ -88,12 +88,12 @@ func everything() (all []string) {
 	return slices.Compact(all)
 }
 
-// allBut returns all but one.
+// allBut returns all permissions except one.
 func allBut(all []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == one })
 }
 
-// TestANewSuperuserMayUseTheAdministration, without a word about is_staff, which a superuser can't lose alone.
+// TestANewSuperuserMayUseTheAdministration: is_superuser implies is_staff, which a superuser can't lose alone.
 func TestANewSuperuserMayUseTheAdministration(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -104,22 +104,22 @@ func TestANewSuperuserMayUseTheAdministration(t *testing.T) {
 		raised := root.send("PATCH", path, map[string]bool{"is_superuser": true})
 		for _, r := range []*answer{made, raised} {
 			if ok(t, r); r.field("is_superuser") != true || r.field("is_staff") != true {
-				t.Errorf("%s", r.body)
+				t.Errorf("got %s", r.body)
 			}
 			u := s.load(fmt.Sprint(r.field("id")))
 			ok(t, s.as(u).send("GET", adminPath+"/users", nil))
 		}
 		if r := root.send("PATCH", path, map[string]bool{"is_staff": false}); r.StatusCode != 400 || !strings.Contains(string(r.body), `"is_staff"`) {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if r := root.send("PATCH", path, map[string]bool{"is_staff": false, "is_superuser": false}); r.field("is_staff") != false {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	})
 }
 
-// TestAdministrationRequiresStaffThePermissionAndAFreshSignIn: each route refuses everybody else, and names the same reason
-// whatever is in the path or the body.
+// TestAdministrationRequiresStaffThePermissionAndAFreshSignIn: each route refuses all other callers, with the same reason for
+// any path and body.
 func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 	s := start(t, options{})
 	root := s.superuser("root")
@@ -167,13 +167,13 @@ func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 		} {
 			for _, body := range []any{nil, map[string]string{"no such": "field"}} {
 				if a := row.c.send(r.Method, at(r), body, row.header...); !isProblem(a, row.status, row.code) {
-					t.Errorf("%s %s by %s: %d %s", r.Method, r.Path, row.who, a.StatusCode, a.body)
+					t.Errorf("%s %s by %s: got %d %s", r.Method, r.Path, row.who, a.StatusCode, a.body)
 				}
 			}
 		}
 		staff := user("staff-"+name, func(u *account.User) { u.IsStaff, u.UserPermissions = true, []string{permission} })
 		if a := staff.send(r.Method, at(r), nil); a.StatusCode == 401 || a.StatusCode == 403 || a.StatusCode >= 500 {
-			t.Errorf("%s %s by staff with the permission: %d %s", r.Method, r.Path, a.StatusCode, a.body)
+			t.Errorf("%s %s by staff with the permission: got %d %s", r.Method, r.Path, a.StatusCode, a.body)
 		}
 	}
 	if found != len(adminRoutes) {
@@ -181,14 +181,14 @@ func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 	}
 }
 
-// escalation is an act that needs more than the permission of its route.
+// escalation is an act for which the permission of its route isn't enough.
 type escalation struct {
 	name, method, path string
 	body               any
 }
 
-// TestAdministratorsCantGrantOrTakeMoreThanTheyHave: an administrator with every permission of this API tries to become more, or to lay
-// hands on who is more. Nothing changes. A superuser may do all of it.
+// TestAdministratorsCantGrantOrTakeMoreThanTheyHave: an administrator with every permission of this API tries to gain rights,
+// or to change users with more rights. Nothing changes. A superuser may do all of it.
 func TestAdministratorsCantGrantOrTakeMoreThanTheyHave(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -236,9 +236,9 @@ func TestAdministratorsCantGrantOrTakeMoreThanTheyHave(t *testing.T) {
 		for _, act := range append(acts, escalation{"rise", "PATCH", user(own, ""), map[string]any{"is_superuser": true}},
 			escalation{"take more", "PATCH", user(own, ""), map[string]any{"direct_permissions": []string{"blog.delete_post"}}}) {
 			if r := admin.send(act.method, act.path, act.body); !isProblem(r, 403, "permission_denied") {
-				t.Errorf("%s: %d %s", act.name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", act.name, r.StatusCode, r.body)
 			} else if !strings.Contains(s.log.String(), r.Header.Get("X-Request-Id")) {
-				t.Errorf("%s: not logged", act.name)
+				t.Errorf("%s: the refusal is not logged", act.name)
 			}
 		}
 		if after := snapshot(t, s.stores); after != before {
@@ -247,19 +247,19 @@ func TestAdministratorsCantGrantOrTakeMoreThanTheyHave(t *testing.T) {
 		root := s.as(s.superuser("root"))
 		for _, act := range acts {
 			if act.name == "end the sessions of boss" || act.name == "end the sessions of able" {
-				continue // whose only one has just ended; and 200 all the same
+				continue // a list of which the only session has just ended is 200 as well
 			}
 			if r := root.send(act.method, act.path, act.body); r.StatusCode != 200 {
 				if strings.HasPrefix(act.name, "take out") && r.StatusCode == 404 {
 					continue // the group has just been deleted
 				}
-				t.Errorf("a superuser: %s: %d %s", act.name, r.StatusCode, r.body)
+				t.Errorf("a superuser: %s: got %d %s", act.name, r.StatusCode, r.body)
 			}
 		}
 	})
 }
 
-// TestAdministratorsCantLockThemselvesOut by an act on their own account.
+// TestAdministratorsCantLockThemselvesOut: they can't disable, delete or demote their own account.
 func TestAdministratorsCantLockThemselvesOut(t *testing.T) {
 	s := start(t, options{})
 	root := s.superuser("root")
@@ -272,21 +272,21 @@ func TestAdministratorsCantLockThemselvesOut(t *testing.T) {
 		{"no staff", "PATCH", own, map[string]any{"is_staff": false}},
 	} {
 		if r := c.send(act.method, act.path, act.body); !isProblem(r, 403, "permission_denied") {
-			t.Errorf("%s: %d %s", act.name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", act.name, r.StatusCode, r.body)
 		}
 	}
 	if r := c.send("PATCH", own, map[string]any{"first_name": "Root"}); r.StatusCode != 200 || r.field("first_name") != "Root" {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// names returns a member of each of a list in an answer.
+// list returns one member of each object of a list in the response.
 func (a *answer) list(t *testing.T, name, member string) (all []string) {
 	t.Helper()
 	var out map[string]json.RawMessage
 	var items []map[string]any
 	if json.Unmarshal(a.body, &out) != nil || json.Unmarshal(out[name], &items) != nil {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
 	for _, item := range items {
 		all = append(all, fmt.Sprint(item[member]))
@@ -310,7 +310,7 @@ func TestAdministratorsManageUsers(t *testing.T) {
 			t.Helper()
 			r := c.send(method, adminPath+path, body)
 			if r.StatusCode != status {
-				t.Fatalf("%s %s: %d %s", method, path, r.StatusCode, r.body)
+				t.Fatalf("%s %s: got %d %s", method, path, r.StatusCode, r.body)
 			}
 			return r
 		}
@@ -322,20 +322,20 @@ func TestAdministratorsManageUsers(t *testing.T) {
 		id := string(r.rawField("id"))
 		if r.field("email") != "Ada@example.com" || r.field("is_active") != true || r.field("has_password") != true || r.field("is_staff") != true ||
 			fmt.Sprint(r.field("permissions")) != "[blog.add_post blog.view_post]" || fmt.Sprint(r.field("direct_permissions")) != "[blog.view_post]" {
-			t.Errorf("made %s", r.body)
+			t.Errorf("the new user is %s", r.body)
 		}
 		for _, bad := range []map[string]any{
-			{}, {"username": "ADA"}, {"username": "b b"}, {"username": "bob", "password": "short"}, {"username": "bob", "groups": []string{"nobody"}},
-			{"username": "bob", "groups": "nobody"}, {"username": "bob", "direct_permissions": []string{"nonsense"}},
-			{"username": "bob", "email": "nobody"}, {"username": "bob", "is_active": false},
+			{}, {"username": "ADA"}, {"username": "b b"}, {"username": "bob", "password": "short"}, {"username": "bob", "groups": []string{"unknown"}},
+			{"username": "bob", "groups": "unknown"}, {"username": "bob", "direct_permissions": []string{"nonsense"}},
+			{"username": "bob", "email": "unknown"}, {"username": "bob", "is_active": false},
 		} {
 			if r := c.send("POST", adminPath+"/users", bad); !isProblem(r, 400, "invalid") {
-				t.Errorf("%v: %d %s", bad, r.StatusCode, r.body)
+				t.Errorf("%v: got %d %s", bad, r.StatusCode, r.body)
 			}
 		}
 		for n := range 5 {
 			if r := do(200, "POST", "/users", map[string]any{"username": fmt.Sprint("user", n)}); r.field("has_password") != false {
-				t.Errorf("made %s", r.body)
+				t.Errorf("the new user is %s", r.body)
 			}
 		}
 		wantList(t, "all", do(200, "GET", "/users", nil).list(t, "users", "username"), "root", "ada", "user0", "user1", "user2", "user3", "user4")
@@ -355,30 +355,30 @@ func TestAdministratorsManageUsers(t *testing.T) {
 		}
 		if r := do(200, "PATCH", "/users/"+id, map[string]any{"last_name": "Lovelace", "groups": []string{}}); r.field("last_name") != "Lovelace" ||
 			r.field("first_name") != "Ada" || fmt.Sprint(r.field("permissions")) != "[blog.view_post]" {
-			t.Errorf("changed to %s", r.body)
+			t.Errorf("the changed user is %s", r.body)
 		}
 		if r := do(200, "PUT", "/groups/night%20shift/members/"+id, nil); fmt.Sprint(r.field("groups")) != "[night shift]" {
-			t.Errorf("added: %s", r.body)
+			t.Errorf("the added member is %s", r.body)
 		}
 		if r := do(200, "DELETE", "/groups/night%20shift/members/"+id, nil); fmt.Sprint(r.field("groups")) != "[]" {
-			t.Errorf("removed: %s", r.body)
+			t.Errorf("the removed member is %s", r.body)
 		}
 		do(404, "DELETE", "/groups/night%20shift/members/"+id, nil)
-		do(404, "PUT", "/groups/nobody/members/"+id, nil)
-		for _, path := range []string{"/users/999", "/users/nobody", "/users/0", "/users/%2B1"} {
+		do(404, "PUT", "/groups/unknown/members/"+id, nil)
+		for _, path := range []string{"/users/999", "/users/unknown", "/users/0", "/users/%2B1"} {
 			do(404, "GET", path, nil)
 			do(404, "DELETE", path, nil)
 			do(404, "PATCH", path, map[string]any{"first_name": "x"})
 			do(404, "POST", path+"/reset", nil)
 		}
 		if r := c.send("PATCH", adminPath+"/users/"+id, map[string]any{"username": "ROOT"}); !isProblem(r, 400, "invalid") {
-			t.Errorf("a taken name: %d %s", r.StatusCode, r.body)
+			t.Errorf("a taken name: got %d %s", r.StatusCode, r.body)
 		}
 
 		ada := s.signedIn("ada")
 		do(200, "POST", "/users/"+id+"/disable", nil)
 		if r := ada.send("GET", "/api/me", nil); r.code() != "session_ended" {
-			t.Errorf("disabled: %d %s", r.StatusCode, r.body)
+			t.Errorf("disabled: got %d %s", r.StatusCode, r.body)
 		}
 		do(409, "POST", "/users/"+id+"/reset", nil)
 		if r := do(200, "POST", "/users/"+id+"/enable", nil); r.field("is_active") != true {
@@ -387,32 +387,32 @@ func TestAdministratorsManageUsers(t *testing.T) {
 		ada = s.signedIn("ada")
 		do(200, "POST", "/users/"+id+"/end", nil)
 		if r := ada.send("GET", "/api/me", nil); r.code() != "session_ended" {
-			t.Errorf("everything ended: %d %s", r.StatusCode, r.body)
+			t.Errorf("everything ended: got %d %s", r.StatusCode, r.body)
 		}
 		ada = s.signedIn("ada")
 		if r := c.send("POST", adminPath+"/users/"+id+"/password", map[string]any{"password": "short"}); !isProblem(r, 400, "invalid") {
-			t.Errorf("a short password: %d %s", r.StatusCode, r.body)
+			t.Errorf("a short password: got %d %s", r.StatusCode, r.body)
 		}
 		do(200, "POST", "/users/"+id+"/password", map[string]any{"password": newPassword})
 		if r := ada.send("GET", "/api/me", nil); r.code() != "session_ended" {
-			t.Errorf("a new password: %d %s", r.StatusCode, r.body)
+			t.Errorf("a new password: got %d %s", r.StatusCode, r.body)
 		}
 		link, _ := do(200, "POST", "/users/"+id+"/reset", nil).field("link").(string)
 		secret, ok := strings.CutPrefix(link, s.public+"/auth/reset#")
 		s.secret.add(secret)
 		if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, goodPassword)); !ok || r.StatusCode != 200 {
-			t.Errorf("the link %q: %d %s", link, r.StatusCode, r.body)
+			t.Errorf("the link %q: got %d %s", link, r.StatusCode, r.body)
 		}
 		ada = s.signedIn("ada")
 		do(200, "DELETE", "/users/"+id, nil)
 		do(404, "GET", "/users/"+id, nil)
 		if r := ada.send("GET", "/api/me", nil); r.code() != "session_ended" {
-			t.Errorf("deleted: %d %s", r.StatusCode, r.body)
+			t.Errorf("deleted: got %d %s", r.StatusCode, r.body)
 		}
 	})
 }
 
-// rawField returns a top-level member of the body as it is.
+// rawField returns the JSON of a top-level member of the body.
 func (a *answer) rawField(name string) json.RawMessage {
 	var m map[string]json.RawMessage
 	_ = json.Unmarshal(a.body, &m)
@@ -426,16 +426,16 @@ func TestAdministratorsManageGroups(t *testing.T) {
 		for _, g := range []string{"a/b", "50%", "é ü"} {
 			if r := c.send("POST", adminPath+"/groups", map[string]any{"name": g, "permissions": []string{"b.x", "a.x"}}); r.StatusCode != 200 ||
 				fmt.Sprint(r.field("permissions")) != "[a.x b.x]" {
-				t.Errorf("%q: %d %s", g, r.StatusCode, r.body)
+				t.Errorf("%q: got %d %s", g, r.StatusCode, r.body)
 			}
 		}
 		wantList(t, "all", c.send("GET", adminPath+"/groups", nil).list(t, "groups", "name"), "50%", "a/b", "é ü")
 		for _, path := range []string{"a%2Fb", "50%25", "%C3%A9%20%C3%BC"} {
 			if r := c.send("PATCH", adminPath+"/groups/"+path, map[string]any{"permissions": []string{"c.x", "a.x", "c.x"}}); fmt.Sprint(r.field("permissions")) != "[a.x c.x]" {
-				t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 			}
 			if r := c.send("GET", adminPath+"/groups/"+path, nil); r.StatusCode != 200 || fmt.Sprint(r.field("permissions")) != "[a.x c.x]" {
-				t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 			}
 		}
 		all := c.send("GET", adminPath+"/permissions", nil)
@@ -444,20 +444,20 @@ func TestAdministratorsManageGroups(t *testing.T) {
 		}
 		for _, bad := range []map[string]any{{}, {"name": "50%"}, {"name": " "}, {"name": "x", "permissions": []string{"x"}}, {"name": "x", "permissions": "a.x"}} {
 			if r := c.send("POST", adminPath+"/groups", bad); !isProblem(r, 400, "invalid") {
-				t.Errorf("%v: %d %s", bad, r.StatusCode, r.body)
+				t.Errorf("%v: got %d %s", bad, r.StatusCode, r.body)
 			}
 		}
 		for _, bad := range []map[string]any{{}, {"name": "x", "permissions": []string{}}, {"permissions": []string{"x"}}} {
 			if r := c.send("PATCH", adminPath+"/groups/50%25", bad); !isProblem(r, 400, "invalid") {
-				t.Errorf("%v: %d %s", bad, r.StatusCode, r.body)
+				t.Errorf("%v: got %d %s", bad, r.StatusCode, r.body)
 			}
 		}
 		if r := c.send("DELETE", adminPath+"/groups/a%2Fb", nil); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		for _, method := range []string{"GET", "DELETE"} {
 			if r := c.send(method, adminPath+"/groups/a%2Fb", nil); !isProblem(r, 404, "not_found") {
-				t.Errorf("%s: %d %s", method, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", method, r.StatusCode, r.body)
 			}
 		}
 	})
@@ -499,7 +499,7 @@ func TestAnAdministratorListsAndEndsSessions(t *testing.T) {
 		wantList(t, "who is signed in", users, "ada", "ada", "admin", "bob")
 		for _, id := range seen {
 			if ids[id] == nil {
-				t.Errorf("%q is listed", id)
+				t.Errorf("the session list has the ID of the user, %q", id)
 			}
 		}
 		if got := admin.send("GET", adminPath+"/users/"+ada.ID+"/sessions", nil).list(t, "sessions", "id"); len(got) != 2 {
@@ -507,29 +507,30 @@ func TestAnAdministratorListsAndEndsSessions(t *testing.T) {
 		}
 		told := first.listens()
 		if r := admin.send("DELETE", adminPath+"/sessions/"+first.sessionID(), nil); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		told.ends("one session ended", "administrator")
 		if r := second.send("GET", "/api/me", nil); r.StatusCode != 200 {
-			t.Errorf("the other one: %d", r.StatusCode)
+			t.Errorf("the other one: got %d", r.StatusCode)
 		}
 		told = second.listens()
 		if r := admin.send("DELETE", adminPath+"/users/"+ada.ID+"/sessions", nil); r.StatusCode != http.StatusOK || r.field("ended") != 1.0 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		told.ends("all sessions ended", "administrator")
-		for _, id := range []string{over, "nobody", "%20"} {
+		for _, id := range []string{over, "unknown", "%20"} {
 			if r := admin.send("DELETE", adminPath+"/sessions/"+id, nil); !isProblem(r, 404, "not_found") {
-				t.Errorf("%s: %d %s", id, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", id, r.StatusCode, r.body)
 			}
 		}
 		if r := third.send("GET", "/api/me", nil); r.StatusCode != 200 {
-			t.Errorf("somebody else's: %d", r.StatusCode)
+			t.Errorf("the session of another user: got %d", r.StatusCode)
 		}
 	})
 }
 
-// TestAdministratorsListAndEndTokens: by user and one by one, never their texts, and not those of somebody who may more.
+// TestAdministratorsListAndEndTokens: all of a user, or one. The list never has the text of a token. An administrator can't end
+// the tokens of a user with more rights.
 func TestAdministratorsListAndEndTokens(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -548,21 +549,21 @@ func TestAdministratorsListAndEndTokens(t *testing.T) {
 		wantList(t, "ada's kinds", slices.Sorted(slices.Values(list.list(t, "tokens", "kind"))), "drf", "knox", "personal")
 		for _, text := range texts {
 			if strings.Contains(string(list.body), text) {
-				t.Error("the list shows a token")
+				t.Error("the list has the text of a token")
 			}
 		}
 		if r := admin.send("DELETE", adminPath+"/tokens/"+ids[0], nil); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if _, err := s.api.Auth.Tokens.Check(t.Context(), texts[ids[0]], token.DRF, token.Knox, token.Personal); !errors.Is(err, token.ErrInvalid) {
-			t.Errorf("it lives: %v", err)
+			t.Errorf("the ended token is still found: %v", err)
 		}
 		if r := admin.send("DELETE", adminPath+"/users/"+ada.ID+"/tokens", nil); r.StatusCode != 200 || r.field("ended") != 2.0 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
-		for _, id := range []string{ids[0], "nobody", "%20"} {
+		for _, id := range []string{ids[0], "unknown", "%20"} {
 			if r := admin.send("DELETE", adminPath+"/tokens/"+id, nil); !isProblem(r, 404, "not_found") {
-				t.Errorf("%s: %d %s", id, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", id, r.StatusCode, r.body)
 			}
 		}
 		_, made, err := s.api.Auth.Tokens.Create(t.Context(), token.Params{User: root.ID, Epoch: root.Epoch, Kind: token.Personal, Name: "x"})
@@ -571,7 +572,7 @@ func TestAdministratorsListAndEndTokens(t *testing.T) {
 		}
 		for _, path := range []string{"/tokens/" + made.ID, "/users/" + root.ID + "/tokens"} {
 			if r := admin.send("DELETE", adminPath+path, nil); !isProblem(r, 403, "permission_denied") {
-				t.Errorf("a superuser's: %d %s", r.StatusCode, r.body)
+				t.Errorf("a superuser's: got %d %s", r.StatusCode, r.body)
 			}
 		}
 	})

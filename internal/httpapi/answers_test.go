@@ -19,8 +19,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// faulty returns stores that fail as the plan says, but for the audit log: it is written beside the requests, and no request
-// would be the one whose call fails.
+// faulty returns stores that fail as planned. The audit log doesn't fail, because it is written in the background, so that a
+// failed call couldn't be attributed to a request.
 func faulty(st stores, plan *storetest.Plan) stores {
 	events := st.Audit
 	st = storetest.Faulty(st, plan)
@@ -28,12 +28,12 @@ func faulty(st stores, plan *storetest.Plan) stores {
 	return st
 }
 
-// noStores are stores that fail every call.
+// noStores returns stores that fail every call.
 func noStores(t *testing.T) stores {
 	return faulty(inMemory(t), &storetest.Plan{Call: 1, Rest: true})
 }
 
-// crashing are stores whose every call panics, but for the audit log, which no request calls.
+// crashing returns stores whose every call panics, except for the audit log, which no request calls.
 func crashing(*testing.T) stores {
 	return stores{
 		Sessions: struct{ session.Store }{}, Accounts: struct{ account.Store }{}, Tokens: struct{ token.Store }{},
@@ -48,7 +48,7 @@ func anyTicket() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// probe is one way to ask a route.
+// probe is one way to request a route.
 type probe struct {
 	name string
 	send func(s *server, u *account.User, r httpapi.Route) *answer
@@ -106,13 +106,13 @@ var probes = []probe{
 	}},
 }
 
-// labelled is an answer and how it came about.
+// labelled is a response and a label for the request.
 type labelled struct {
 	*answer
 	label string
 }
 
-// provoke asks every route of a server in every way, while its stores work, while they are out, and while they crash.
+// provoke requests every route in every way, with stores that work, that fail, and that panic.
 func provoke(t *testing.T, o options) []labelled {
 	t.Helper()
 	var all []labelled
@@ -143,7 +143,7 @@ func provoke(t *testing.T, o options) []labelled {
 	}
 	for _, status := range []int{200, 204, 400, 401, 403, 404, 405, 413, 415, 421, 500, 503} {
 		if !statuses[status] {
-			t.Errorf("nothing provoked a %d", status)
+			t.Errorf("no request was answered with %d", status)
 		}
 	}
 	return all
@@ -151,7 +151,7 @@ func provoke(t *testing.T, o options) []labelled {
 
 var plainAnswers []labelled
 
-// everyAnswer returns what provoke does for a server over plain http, which is asked once for all tests.
+// everyAnswer returns the result of provoke for a server over plain http. All tests share it.
 func everyAnswer(t *testing.T) []labelled {
 	t.Helper()
 	if plainAnswers == nil {

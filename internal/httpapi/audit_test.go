@@ -19,13 +19,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
 
-// told returns the events that the answer's request has caused, the earliest first, as an administrator sees them.
-func (s *server) told(root *client, r *answer) (found []map[string]any) {
+// eventsOf returns the audit events of the request that r answers, the earliest first, as an administrator sees them.
+func (s *server) eventsOf(root *client, r *answer) (found []map[string]any) {
 	s.t.Helper()
 	a := root.send("GET", adminPath+"/audit?limit=200", nil)
 	var out struct{ Events []map[string]any }
 	if err := json.Unmarshal(a.body, &out); err != nil || a.StatusCode != 200 {
-		s.t.Fatalf("%d %s", a.StatusCode, a.body)
+		s.t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
 	for _, e := range slices.Backward(out.Events) {
 		if e["request_id"] == r.Header.Get("X-Request-Id") {
@@ -35,8 +35,8 @@ func (s *server) told(root *client, r *answer) (found []map[string]any) {
 	return found
 }
 
-// TestEveryActOfAnAdministratorIsInTheAuditLog, by the time of the answer: who is about to do what, and then who did what
-// to whom, from where.
+// TestEveryActOfAnAdministratorIsInTheAuditLog: when the response arrives, the log has the attempt and then the act, with the
+// administrator, the user that was changed, and the address.
 func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
 	t.Attr("threat", "L01")
 	s := start(t, options{})
@@ -74,29 +74,29 @@ func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
 	} {
 		r := root.send(row.method, row.path, row.body, "User-Agent: Browser/1")
 		if r.StatusCode != 200 {
-			t.Fatalf("%s %s: %d %s", row.method, row.path, r.StatusCode, r.body)
+			t.Fatalf("%s %s: got %d %s", row.method, row.path, r.StatusCode, r.body)
 		}
 		if secret, ok := r.field("link").(string); ok {
 			s.secret.add(secret[strings.IndexByte(secret, '#')+1:])
 		}
-		events := s.told(root, r)
+		events := s.eventsOf(root, r)
 		if len(events) == 0 || !attempted(events[0], row.method, row.path) {
-			t.Fatalf("%s %s: no attempt comes first in %v", row.method, row.path, events)
+			t.Fatalf("%s %s: the first event isn't the attempt: %v", row.method, row.path, events)
 		}
 		var got []string
 		for _, e := range events {
 			if e["actor"] != "root" || fmt.Sprint(e["actor_id"]) != boss.ID {
-				t.Errorf("%s %s: by %v", row.method, row.path, e)
+				t.Errorf("%s %s: wrong actor: %v", row.method, row.path, e)
 			}
 		}
 		for _, e := range events[1:] {
 			got = append(got, fmt.Sprint(e["event"], " ", e["login"], " ", e["detail"]))
 			at, err := time.Parse(time.RFC3339, fmt.Sprint(e["time"]))
 			if err != nil || time.Since(at) > time.Minute || e["ip"] != "127.0.0.1" || e["user_agent"] != "Browser/1" || e["outcome"] != "success" {
-				t.Errorf("%s %s: %v", row.method, row.path, e)
+				t.Errorf("%s %s: wrong address or request: %v", row.method, row.path, e)
 			}
 			if e["login"] == "ada" && fmt.Sprint(e["user_id"]) != u.ID {
-				t.Errorf("%s %s: about %v", row.method, row.path, e)
+				t.Errorf("%s %s: wrong user: %v", row.method, row.path, e)
 			}
 		}
 		if strings.Join(got, " ") != row.events {
@@ -105,7 +105,7 @@ func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
 	}
 }
 
-// attempted reports whether an event tells of a request before it was carried out, under the ID in its path.
+// attempted reports whether an event records a request before it was carried out, with the ID in its path.
 func attempted(e map[string]any, method, path string) bool {
 	path, _, _ = strings.Cut(path, "?")
 	detail, _ := e["detail"].(map[string]any)
@@ -117,7 +117,7 @@ func attempted(e map[string]any, method, path string) bool {
 		(about == "" || fmt.Sprint(e["user_id"]) == about)
 }
 
-// unwritable is an audit log that can be out.
+// unwritable is an audit store whose writes can be made to fail.
 type unwritable struct {
 	audit.Store
 	out atomic.Bool
@@ -130,8 +130,8 @@ func (u *unwritable) Append(ctx context.Context, events []*audit.Event) error {
 	return u.Store.Append(ctx, events)
 }
 
-// TestNoActIsCarriedOutThatTheAuditLogCannotRecord: 503, and nothing has changed. What isn't an administrator's act works on,
-// and is there once the store takes it.
+// TestNoActIsCarriedOutThatTheAuditLogCannotRecord: the response is 503, and nothing changes. Requests that aren't an
+// administrator's act succeed, and are recorded once the store works again.
 func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 	t.Attr("threat", "L04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -181,18 +181,18 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 				sent = nil
 			}
 			if r := root.send(method, adminPath+path, sent); !isProblem(r, 503, "unavailable") {
-				t.Errorf("%s %s: %d %s", method, path, r.StatusCode, r.body)
+				t.Errorf("%s %s: got %d %s", method, path, r.StatusCode, r.body)
 			}
 			acts++
 		}
 		if after := state(); after != before {
-			t.Errorf("something was carried out:\n%s\nbefore:\n%s", after, before)
+			t.Errorf("an act was carried out. The stores have\n%s\nbefore:\n%s", after, before)
 		}
 		if r := ada.send("GET", "/api/me", nil); r.StatusCode != 200 {
-			t.Errorf("ada is signed out: %d", r.StatusCode)
+			t.Errorf("ada is signed out: got %d", r.StatusCode)
 		}
 		if r := s.client().login("ada", goodPassword); r.StatusCode != 200 {
-			t.Errorf("a sign-in: %d %s", r.StatusCode, r.body)
+			t.Errorf("a sign-in: got %d %s", r.StatusCode, r.body)
 		}
 		store.out.Store(false)
 		count := map[string]int{}
@@ -207,13 +207,13 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 	})
 }
 
-// adminActs are an example of each administrator's route that changes something, or takes the whole log away.
+// adminActs has an example of each route for administrators that changes something or exports the log.
 const adminActs = `POST:/users PATCH:/users/{id} DELETE:/users/{id} POST:/users/{id}/disable POST:/users/{id}/enable
 	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens
 	DELETE:/sessions/{session} POST:/groups PATCH:/groups/staffers DELETE:/groups/staffers
 	PUT:/groups/staffers/members/{id} DELETE:/groups/staffers/members/{id} DELETE:/tokens/x GET:/audit/export?format=csv`
 
-// TestAdminActsAreComplete: no administrator's route is without its example.
+// TestAdminActsAreComplete: every such route has an example.
 func TestAdminActsAreComplete(t *testing.T) {
 	for route := range adminRoutes {
 		method, path, _ := strings.Cut(route, " ")
@@ -227,7 +227,7 @@ func TestAdminActsAreComplete(t *testing.T) {
 	}
 }
 
-// TestAnActThatFailsIsInTheAuditLogAsFailed, whatever it fails of.
+// TestAnActThatFailsIsInTheAuditLogAsFailed, whatever the reason.
 func TestAnActThatFailsIsInTheAuditLogAsFailed(t *testing.T) {
 	s := start(t, options{})
 	root := s.as(s.superuser("root"))
@@ -243,17 +243,17 @@ func TestAnActThatFailsIsInTheAuditLogAsFailed(t *testing.T) {
 	} {
 		r := row.c.send(row.method, adminPath+row.path, row.body)
 		if r.StatusCode != row.status {
-			t.Fatalf("%s %s: %d %s", row.method, row.path, r.StatusCode, r.body)
+			t.Fatalf("%s %s: got %d %s", row.method, row.path, r.StatusCode, r.body)
 		}
 		var got []string
-		for _, e := range s.told(root, r) {
+		for _, e := range s.eventsOf(root, r) {
 			got = append(got, fmt.Sprint(e["event"], " ", e["outcome"]))
 		}
 		wantList(t, row.method+" "+row.path, got, "authz_admin attempt", "authz_admin failure")
 	}
 }
 
-// TestTheAuditLogCanBeSearched by user, event and time, in pages, also for failed sign-ins, whoever's name was typed.
+// TestTheAuditLogCanBeSearched by user, event and time, in pages. A failed sign-in is found by the name that was typed.
 func TestTheAuditLogCanBeSearched(t *testing.T) {
 	t.Attr("threat", "L01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -262,7 +262,7 @@ func TestTheAuditLogCanBeSearched(t *testing.T) {
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")
 		s.client().login("Ada@example.com", "wrong")
-		s.client().login("nobody", "wrong")
+		s.client().login("unknown", "wrong")
 		s.signedIn("ada").send("POST", "/api/auth/logout", nil)
 		events := func(query string) []string {
 			t.Helper()
@@ -282,13 +282,13 @@ func TestTheAuditLogCanBeSearched(t *testing.T) {
 			list(t, "events", "event"), "authn_login_success", "authn_login_fail")
 		for _, bad := range []string{"from=yesterday", "to=1", "limit=0"} {
 			if r := root.send("GET", adminPath+"/audit?"+bad, nil); !isProblem(r, 400, "invalid") {
-				t.Errorf("%s: %d %s", bad, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", bad, r.StatusCode, r.body)
 			}
 		}
 	})
 }
 
-// TestNoPasswordIsInTheAuditLog, be it typed as a name, set, changed, or refused.
+// TestNoPasswordIsInTheAuditLog, whether it was typed as a username, set, changed, or refused.
 func TestNoPasswordIsInTheAuditLog(t *testing.T) {
 	t.Attr("threat", "L03")
 	const typed, set = "purple canary drinks tea 71", "orange canary drinks tea 72"
@@ -309,12 +309,12 @@ func TestNoPasswordIsInTheAuditLog(t *testing.T) {
 	}
 	for _, e := range events {
 		if text := fmt.Sprintf("%+v", *e); strings.Contains(text, "canary") {
-			t.Errorf("kept: %s", text)
+			t.Errorf("the audit log has a password: %s", text)
 		}
 	}
 }
 
-// whose is the Who of an audit log, as the whole program has it.
+// whose is the Who of an audit log, as the command configures it.
 func (s *server) whose(ctx context.Context, login string) string {
 	u, err := s.stores.Accounts.Find(ctx, account.CanonicalLogin(login))
 	if err != nil {
@@ -323,7 +323,7 @@ func (s *server) whose(ctx context.Context, login string) string {
 	return u.ID
 }
 
-// TestAnExportEscapesUntrustedText: nothing that was typed begins another line, or another cell, or a formula.
+// TestAnExportEscapesUntrustedText: no typed text can begin another line, another cell, or a formula.
 func TestAnExportEscapesUntrustedText(t *testing.T) {
 	t.Attr("threat", "L02")
 	s := start(t, options{})
@@ -344,7 +344,7 @@ func TestAnExportEscapesUntrustedText(t *testing.T) {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	for i, cell := range cells {
-		// A reader of CSV makes one line feed of "\r\n", and none of ours has both.
+		// A CSV reader turns "\r\n" into a line feed. None of our texts has both.
 		if got := rows[i+1]; got[8] != "'"+cell || got[11] != "'"+cell+"\",x\n\"" || len(got) != 14 {
 			t.Errorf("%q became %q", cell, got)
 		}
@@ -355,11 +355,11 @@ func TestAnExportEscapesUntrustedText(t *testing.T) {
 	}
 	r = root.send("GET", adminPath+"/audit/export?format=csv&event=none", nil)
 	if !strings.HasPrefix(string(r.body), "id,time,event,outcome,actor_id,") || strings.Count(string(r.body), "\n") != 1 {
-		t.Errorf("an export of nothing: %q", r.body)
+		t.Errorf("an export without events: %q", r.body)
 	}
 }
 
-// TestTheAuditLogCanBeExported whole, more than a page of it, in a form that no spreadsheet takes for formulas.
+// TestTheAuditLogCanBeExported: an export has all events, over several pages, and no cell that a spreadsheet executes.
 func TestTheAuditLogCanBeExported(t *testing.T) {
 	s := start(t, options{})
 	root := s.as(s.superuser("root"))
@@ -387,14 +387,14 @@ func TestTheAuditLogCanBeExported(t *testing.T) {
 	}
 	for _, bad := range []string{"", "?format=xml", "?format=csv&from=x"} {
 		if r := root.send("GET", adminPath+"/audit/export"+bad, nil); !isProblem(r, 400, "invalid") {
-			t.Errorf("%q: %d %s", bad, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", bad, r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestAnOutageDuringAnExportCutsIt: half of it doesn't look like the whole.
+// TestAnOutageDuringAnExportCutsIt: a partial export doesn't look complete.
 func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
-	store := &forgetful{Store: memory.New().Audit}
+	store := &failingReads{Store: memory.New().Audit}
 	s := start(t, options{audit: store})
 	root := s.as(s.superuser("root"))
 	var many []*audit.Event
@@ -411,25 +411,25 @@ func TestAnOutageDuringAnExportCutsIt(t *testing.T) {
 		_, err = io.Copy(io.Discard, response.Body)
 	}
 	if err == nil {
-		t.Error("the export looks whole")
+		t.Error("the partial export looks complete")
 	}
 }
 
-// TestAnExportEndsWithItsSession: what was read is sent, the rest isn't, and half of it doesn't look like the whole.
+// TestAnExportEndsWithItsSession: the events that were read are sent, and the partial export doesn't look complete.
 func TestAnExportEndsWithItsSession(t *testing.T) {
 	t.Attr("threat", "W01")
-	for _, ending := range judges["admin"].ends {
+	for _, ending := range credentialKinds["admin"].ends {
 		p := newPause("reading")
 		store := pausedReads{memory.New().Audit, p}
 		s := start(t, options{audit: store})
-		x := &cast{s: s, root: s.as(s.superuser("root")), actor: s.superuser("ada")}
+		x := &scenario{s: s, root: s.as(s.superuser("root")), actor: s.superuser("ada")}
 		page := s.as(x.actor)
 		x.ticket = page.ticket()
 		var many []*audit.Event
 		for range 700 {
 			many = append(many, &audit.Event{At: time.Now().UnixMilli(), Name: "x", Outcome: audit.Success})
 		}
-		did(t, store.Append(t.Context(), many))
+		must(t, store.Append(t.Context(), many))
 		p.armed.Store(true)
 		type export struct {
 			lines int
@@ -446,16 +446,16 @@ func TestAnExportEndsWithItsSession(t *testing.T) {
 			b, err := io.ReadAll(response.Body)
 			got <- export{strings.Count(string(b), "\n"), err}
 		}()
-		<-p.reached // the first page is judged, and being read
+		<-p.reached // the caller was authorized for the first page, which is being read
 		whileHeld[ending](t, x)
 		close(p.opened)
 		if e := <-got; e.err == nil || e.lines > 500 {
-			t.Errorf("%s: %d events, and then %v", ending, e.lines, e.err)
+			t.Errorf("%s: the export had %d events, and then %v", ending, e.lines, e.err)
 		}
 	}
 }
 
-// pausedReads is an audit log that is slow to be read.
+// pausedReads is an audit store whose reads can be paused.
 type pausedReads struct {
 	audit.Store
 	*pause
@@ -468,25 +468,25 @@ func (s pausedReads) List(ctx context.Context, q audit.Query) ([]*audit.Event, e
 	return s.Store.List(ctx, q)
 }
 
-// TestAnAuditLogThatCannotBeReadIsAnOutage, whoever asks for it and how.
+// TestAnAuditLogThatCannotBeReadIsAnOutage, for lists and for exports.
 func TestAnAuditLogThatCannotBeReadIsAnOutage(t *testing.T) {
 	t.Attr("threat", "L04")
-	s := start(t, options{audit: &forgetful{Store: memory.New().Audit}})
+	s := start(t, options{audit: &failingReads{Store: memory.New().Audit}})
 	root := s.as(s.superuser("root"))
 	for _, path := range []string{"/audit?event=x", "/audit/export?format=csv&event=x", "/audit/export?format=ndjson&event=x"} {
 		if r := root.send("GET", adminPath+path, nil); !isProblem(r, 503, "unavailable") || r.Header.Get("Content-Disposition") != "" {
-			t.Errorf("%s: %d %v %s", path, r.StatusCode, r.Header, r.body)
+			t.Errorf("%s: got %d %v %s", path, r.StatusCode, r.Header, r.body)
 		}
 	}
 }
 
-// forgetful is an audit log that is out for reading after some reads.
-type forgetful struct {
+// failingReads is an audit store whose reads fail after some that succeed.
+type failingReads struct {
 	audit.Store
 	left atomic.Int32
 }
 
-func (f *forgetful) List(ctx context.Context, q audit.Query) ([]*audit.Event, error) {
+func (f *failingReads) List(ctx context.Context, q audit.Query) ([]*audit.Event, error) {
 	if q.Name == "x" && f.left.Add(-1) < 0 {
 		return nil, errors.New("out")
 	}

@@ -16,7 +16,7 @@ func basic(username, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
 }
 
-// TestBasicHasTheErrorsOfDjangoRESTFramework is DRF's table of basic headers, with its sentences.
+// TestBasicHasTheErrorsOfDjangoRESTFramework tests the same headers as Django REST framework's tests, with its sentences.
 func TestBasicHasTheErrorsOfDjangoRESTFramework(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
@@ -44,7 +44,7 @@ func TestBasicHasTheErrorsOfDjangoRESTFramework(t *testing.T) {
 		{"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:wrong")), "invalid_credentials", wrong},
 		{"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:")), "invalid_credentials", wrong},
 		{"Basic " + base64.StdEncoding.EncodeToString([]byte(":")), "invalid_credentials", wrong},
-		{"Basic " + base64.StdEncoding.EncodeToString([]byte("nobody:"+goodPassword)), "invalid_credentials", wrong},
+		{"Basic " + base64.StdEncoding.EncodeToString([]byte("unknown:"+goodPassword)), "invalid_credentials", wrong},
 		{"Token " + right, "not_authenticated", nothing},
 		{"Bearer " + right, "not_authenticated", nothing},
 		{"Digest username=ada", "not_authenticated", nothing},
@@ -55,22 +55,22 @@ func TestBasicHasTheErrorsOfDjangoRESTFramework(t *testing.T) {
 	} {
 		r := s.client().send("POST", "/api/auth/login", nil, "Authorization: "+row.header)
 		if !isProblem(r, 401, row.code) || r.field("detail") != row.detail || r.Header.Get("WWW-Authenticate") != "Session" || len(r.Cookies()) > 0 {
-			t.Errorf("%q: %d %s", row.header, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", row.header, r.StatusCode, r.body)
 		}
 	}
 	two := s.client().send("POST", "/api/auth/login", nil, "Authorization: Basic "+right, "Authorization: Basic "+right)
 	if !isProblem(two, 401, "invalid_credentials") {
-		t.Errorf("two headers: %d %s", two.StatusCode, two.body)
+		t.Errorf("two headers: got %d %s", two.StatusCode, two.body)
 	}
 	for _, scheme := range []string{"Basic ", "basic ", "BASIC ", "Basic   "} {
 		c := s.client()
 		if r := c.send("POST", "/api/auth/login", nil, "Authorization: "+scheme+right); r.StatusCode != 200 || r.field("username") != "ada" || c.ticket() == "" {
-			t.Errorf("%q: %d %s", scheme, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", scheme, r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestBasicAcceptsUTF8AndLatin1: UTF-8, else Latin-1; the first colon ends the name, the others are the password's.
+// TestBasicAcceptsUTF8AndLatin1: text that isn't UTF-8 is Latin-1. The first colon ends the name; the password may have others.
 func TestBasicAcceptsUTF8AndLatin1(t *testing.T) {
 	s := start(t, options{})
 	const password = "пароль: with: colons ✓ "
@@ -87,13 +87,13 @@ func TestBasicAcceptsUTF8AndLatin1(t *testing.T) {
 		"Latin-1":            basic("zo\xeb", "\xff latin letters \xe9:"),
 	} {
 		if r := s.client().send("POST", "/api/auth/login", nil, header); r.StatusCode != 200 {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestBasicIsAcceptedAtSignInOnly: nowhere else does it do anything, so that no browser that remembers it signs anybody in
-// (S12), and a body goes before it.
+// TestBasicIsAcceptedAtSignInOnly: other routes ignore it, so that a browser that remembers the credentials doesn't sign anyone
+// in (S12). Credentials in the body have precedence.
 func TestBasicIsAcceptedAtSignInOnly(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
@@ -112,18 +112,18 @@ func TestBasicIsAcceptedAtSignInOnly(t *testing.T) {
 		{"username": "ada", "password": "wrong"}, {"username": "ada"}, {"password": goodPassword}, {"remember": true},
 	} {
 		if r := s.client().send("POST", "/api/auth/login", body, right); r.StatusCode == 200 {
-			t.Errorf("%v: %d %s", body, r.StatusCode, r.body)
+			t.Errorf("%v: got %d %s", body, r.StatusCode, r.body)
 		}
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions", n)
+		t.Errorf("there are %d sessions", n)
 	}
 	if r := s.client().send("POST", "/api/auth/login", map[string]any{}, right); r.StatusCode != 200 {
-		t.Errorf("an empty object: %d %s", r.StatusCode, r.body)
+		t.Errorf("an empty object: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// FuzzAuthorization: what is read from the header is what a slow reader of RFC 7617 reads.
+// FuzzAuthorization compares the decoder of the header with a slow, simple one for RFC 7617.
 func FuzzAuthorization(f *testing.F) {
 	for _, header := range []string{
 		"Basic YTpi", "basic YTpi", "Basic", "Basic  YTpi ", "Basic YTo=", "Basic YTo", "Basic a b", "Basic ////", "Basic Og==", "Basic Oh==",
@@ -133,7 +133,7 @@ func FuzzAuthorization(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, header string) {
 		if strings.ContainsAny(header, "\r\n") {
-			t.Skip() // no header has them
+			t.Skip() // no header can have these characters
 		}
 		r := httptest.NewRequest("POST", "/api/auth/login", nil)
 		r.Header["Authorization"] = []string{header}
@@ -150,7 +150,7 @@ func FuzzAuthorization(f *testing.F) {
 	})
 }
 
-// slowBasic reads a header letter by letter.
+// slowBasic decodes a header letter by letter.
 func slowBasic(header string) (username, password string, ok bool) {
 	if len(header) < 6 || strings.ToUpper(header[:5]) != "BASIC" || header[5] != ' ' || !utf8.ValidString(header[:5]) {
 		return "", "", false
@@ -180,7 +180,7 @@ func slowBasic(header string) (username, password string, ok bool) {
 	return text[:colon], text[colon+1:], true
 }
 
-// slowBase64 decodes RFC 4648 section 4, with padding; the bits that are left over at the end may be anything.
+// slowBase64 decodes base64 with padding (RFC 4648, section 4). It ignores the unused bits at the end.
 func slowBase64(letters string) ([]byte, bool) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	if len(letters)%4 != 0 {

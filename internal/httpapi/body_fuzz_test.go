@@ -45,8 +45,8 @@ func describe(l httpapi.Login) string {
 	return text(l.Username) + " " + text(l.Password) + " " + remember
 }
 
-// FuzzJSONBody: what is accepted is what a strict reader of flat objects reads, and everything that it reads is accepted;
-// and no body makes the API fail.
+// FuzzJSONBody compares the decoder with a strict, simple one for flat objects. Both accept the same bodies, and no body makes
+// the API fail.
 func FuzzJSONBody(f *testing.F) {
 	for _, m := range malformed {
 		f.Add(m.body)
@@ -75,7 +75,7 @@ func FuzzJSONBody(f *testing.F) {
 	})
 }
 
-// strictly reads the one kind of body that a sign-in may have: a flat object of the three fields, each once (RFC 8259).
+// strictly decodes the only valid body of a sign-in: a flat object with the known fields, each at most once (RFC 8259).
 func strictly(body string) (l httpapi.Login, ok bool) {
 	if len(body) > 64<<10 || !utf8.ValidString(body) {
 		return l, false
@@ -163,7 +163,7 @@ func (p *reader) boolean() bool {
 
 var plainEscapes = map[byte]string{'"': `"`, '\\': `\`, '/': "/", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t"}
 
-// text reads the rest of a string.
+// text returns the rest of a string.
 func (p *reader) text() string {
 	var b strings.Builder
 	for {

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 )
 
-// malformed are bodies that no route takes.
+// malformed are bodies that no route accepts.
 var malformed = map[string]struct {
 	body   string
 	status int
@@ -64,12 +64,12 @@ var malformed = map[string]struct {
 	"a megabyte":                  {`{"password":"` + strings.Repeat("a", 1<<20) + `"}`, 413, "body_too_large"},
 }
 
-// ownRoutes are those that may change something and don't speak as another package does.
+// ownRoutes returns the routes that may change something and aren't compatibility routes.
 func ownRoutes() []httpapi.Route {
 	return slices.DeleteFunc(unsafe(), func(r httpapi.Route) bool { return r.Plain })
 }
 
-// TestNoRouteAcceptsAMalformedBody: each gets its code, on each route, and nothing happens.
+// TestNoRouteAcceptsAMalformedBody: each route answers each body with its code, and nothing changes.
 func TestNoRouteAcceptsAMalformedBody(t *testing.T) {
 	t.Attr("threat", "F06")
 	s := start(t, options{})
@@ -79,7 +79,7 @@ func TestNoRouteAcceptsAMalformedBody(t *testing.T) {
 		for name, m := range malformed {
 			r := c.raw(route.Method, at(route), strings.NewReader(m.body), "Content-Type: application/json")
 			if !isProblem(r, m.status, m.code) || len(r.Cookies()) > 0 {
-				t.Errorf("%s with %s: %d %.300s", route, name, r.StatusCode, r.body)
+				t.Errorf("%s with %s: got %d %.300s", route, name, r.StatusCode, r.body)
 			}
 		}
 	}
@@ -88,7 +88,7 @@ func TestNoRouteAcceptsAMalformedBody(t *testing.T) {
 	}
 }
 
-// TestOtherMediaTypesAreRefused: what a form or a simple request of another site can send isn't JSON, and is 415.
+// TestOtherMediaTypesAreRefused: the media types that a form or a simple request of another site can send are 415.
 func TestOtherMediaTypesAreRefused(t *testing.T) {
 	t.Attr("threat", "F06")
 	s := start(t, options{})
@@ -113,7 +113,7 @@ func TestOtherMediaTypesAreRefused(t *testing.T) {
 				header = []string{"Content-Type: " + kind}
 			}
 			if r := c.raw(route.Method, at(route), strings.NewReader("{}"), header...); !isProblem(r, 415, "unsupported_media_type") {
-				t.Errorf("%s with %q: %d %s", route, kind, r.StatusCode, r.body)
+				t.Errorf("%s with %q: got %d %s", route, kind, r.StatusCode, r.body)
 			}
 		}
 	}
@@ -125,12 +125,12 @@ func TestOtherMediaTypesAreRefused(t *testing.T) {
 		"application/json; charset=utf-8; version=1", "application/json;",
 	} {
 		if r := c.raw("POST", "/api/auth/reauthenticate", strings.NewReader("{}"), "Content-Type: "+kind); !isProblem(r, 400, "invalid") {
-			t.Errorf("%q: %d %s", kind, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", kind, r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestEncodedBodiesAreRefused with the reason, and so are those that only say they are packed.
+// TestEncodedBodiesAreRefused: a body with a Content-Encoding is refused, even if it isn't really encoded.
 func TestEncodedBodiesAreRefused(t *testing.T) {
 	t.Attr("threat", "F06")
 	s := start(t, options{})
@@ -147,20 +147,21 @@ func TestEncodedBodiesAreRefused(t *testing.T) {
 	} {
 		r := send(body, coding)
 		if !isProblem(r, 415, "unsupported_media_type") || !strings.Contains(string(r.body), coding) || r.Header.Get("Accept-Encoding") != "identity" {
-			t.Errorf("%s: %d %v %s", coding, r.StatusCode, r.Header["Accept-Encoding"], r.body)
+			t.Errorf("%s: got %d %v %s", coding, r.StatusCode, r.Header["Accept-Encoding"], r.body)
 		}
 	}
 	for _, coding := range []string{"identity", "Identity", ""} {
 		if r := send("{}", coding); r.StatusCode != 200 {
-			t.Errorf("%q: %d %s", coding, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", coding, r.StatusCode, r.body)
 		}
 	}
 	if r := send("", "gzip"); r.StatusCode != 200 {
-		t.Errorf("nothing, packed: %d %s", r.StatusCode, r.body)
+		t.Errorf("an empty body with a Content-Encoding: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestEveryWrongFieldIsNamed: what is wrong with which field, in the words of DRF, and all at once.
+// TestEveryWrongFieldIsNamed: the response names every wrong field and what is wrong with it, with the text of Django REST
+// framework.
 func TestEveryWrongFieldIsNamed(t *testing.T) {
 	s := start(t, options{})
 	const (
@@ -191,7 +192,7 @@ func TestEveryWrongFieldIsNamed(t *testing.T) {
 		r := s.client().raw("POST", "/api/auth/login", strings.NewReader(body), "Content-Type: application/json")
 		var got struct{ Errors map[string][]string }
 		if err := json.Unmarshal(r.body, &got); err != nil || !isProblem(r, 400, "invalid") {
-			t.Errorf("%s: %d %s", body, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", body, r.StatusCode, r.body)
 		}
 		found := map[string]string{}
 		for field, sentences := range got.Errors {
@@ -203,7 +204,7 @@ func TestEveryWrongFieldIsNamed(t *testing.T) {
 	}
 }
 
-// TestMalformedRequestsAreNotCountedAsGuesses: what can't be a guess isn't counted as one.
+// TestMalformedRequestsAreNotCountedAsGuesses, since they can't be one.
 func TestMalformedRequestsAreNotCountedAsGuesses(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
@@ -211,7 +212,7 @@ func TestMalformedRequestsAreNotCountedAsGuesses(t *testing.T) {
 	for range 5 {
 		for name, m := range malformed {
 			if r := c.raw("POST", "/api/auth/login", strings.NewReader(m.body), "Content-Type: application/json"); r.StatusCode != m.status {
-				t.Fatalf("%s: %d", name, r.StatusCode)
+				t.Fatalf("%s: got %d", name, r.StatusCode)
 			}
 		}
 		for _, header := range []string{"Basic", "Basic !", "Basic YQ==", "Basic " + "YWRh" + "AA=="} {
@@ -219,25 +220,25 @@ func TestMalformedRequestsAreNotCountedAsGuesses(t *testing.T) {
 		}
 	}
 	if r := c.login("ada", goodPassword); r.StatusCode != 200 {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestValidBodiesAreAccepted: nothing where nothing is asked for, up to 64 KiB, and any text that JSON can say.
+// TestValidBodiesAreAccepted: no body where all fields are optional, a body of 64 KiB, and any text that JSON can encode.
 func TestValidBodiesAreAccepted(t *testing.T) {
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	for _, body := range []string{"", "{}", " { } ", "\t{\n}\r\n"} {
 		if r := c.raw("DELETE", "/api/auth/sessions", strings.NewReader(body), "Content-Type: application/json"); r.StatusCode != 200 {
-			t.Errorf("%q: %d %s", body, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", body, r.StatusCode, r.body)
 		}
 	}
 	if r := c.raw("DELETE", "/api/auth/sessions", http.NoBody); r.StatusCode != 200 {
-		t.Errorf("no body and no type: %d %s", r.StatusCode, r.body)
+		t.Errorf("no body and no type: got %d %s", r.StatusCode, r.body)
 	}
 	full := `{"password":"` + strings.Repeat("a", 64<<10-15) + `"}`
 	if r := c.raw("POST", "/api/auth/reauthenticate", strings.NewReader(full), "Content-Type: application/json"); len(full) != 64<<10 || !isProblem(r, 400, "invalid") {
-		t.Errorf("64 KiB (%d bytes): %d %s", len(full), r.StatusCode, r.body)
+		t.Errorf("64 KiB (%d bytes): got %d %s", len(full), r.StatusCode, r.body)
 	}
 	for body, want := range map[string]httpapi.Login{
 		`{"username":"\ud83d\ude00\u00e9é","password":" \ufffd�\\ud800 ","remember":"Off"}`: {Username: new("😀éé"), Password: new(` ��\ud800 `), Remember: new(false)},

@@ -17,13 +17,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// client is a browser without scripts: it keeps cookies, says where its unsafe requests come from unless the test does,
-// and follows no redirect. Every answer under /api is checked against openapi.yaml.
+// client is a browser without scripts. It keeps cookies, sends the origin with unsafe requests unless the test does, and
+// follows no redirect. Every response under /api is checked against openapi.yaml.
 type client struct {
 	*http.Client
 	s      *server
 	jar    *cookiejar.Jar
-	silent bool // says nothing of itself, as programs do
+	silent bool // sends no Origin, like programs other than browsers
 }
 
 func (s *server) client() *client {
@@ -37,7 +37,7 @@ func (s *server) client() *client {
 	return &client{Client: &c, s: s, jar: jar}
 }
 
-// program returns a client that says nothing of where it comes from, as programs do.
+// program returns a client that sends no Origin, like programs other than browsers.
 func (s *server) program() *client {
 	c := s.client()
 	c.silent = true
@@ -49,7 +49,7 @@ func (s *server) signedIn(name string) *client {
 	s.t.Helper()
 	c := s.client()
 	if r := c.login(name, goodPassword); r.StatusCode != http.StatusOK {
-		s.t.Fatalf("sign-in of %s: %d %s", name, r.StatusCode, r.body)
+		s.t.Fatalf("sign-in of %s: got %d %s", name, r.StatusCode, r.body)
 	}
 	return c
 }
@@ -59,7 +59,7 @@ func (c *client) login(name, password string) *answer {
 	return c.send("POST", "/api/auth/login", map[string]any{"username": name, "password": password})
 }
 
-// hold puts a ticket into the client's jar, as if it had been copied there.
+// hold puts a copied ticket into the client's cookie jar.
 func (c *client) hold(ticket string) *client {
 	c.s.secret.add(ticket)
 	c.jar.SetCookies(c.base(), []*http.Cookie{{Name: c.cookieName(), Value: ticket, Path: "/"}})
@@ -73,7 +73,7 @@ func (c *client) cookieName() string {
 	return session.PlainCookieName
 }
 
-// as returns a client that is signed in as a user without having typed the password here.
+// as returns a client that is signed in as a user, without a request for that.
 func (s *server) as(u *account.User) *client {
 	s.t.Helper()
 	w := httptest.NewRecorder()
@@ -97,7 +97,7 @@ func (c *client) ticket() string {
 	return ""
 }
 
-// base is where the jar keeps the cookies.
+// base returns the URL for which the jar keeps the cookies.
 func (c *client) base() *url.URL {
 	u, err := url.Parse(c.s.public)
 	if err != nil {
@@ -119,14 +119,14 @@ func (a *answer) code() string {
 	return p.Code
 }
 
-// field returns a top-level member of the body.
+// field returns a top-level member of the body, decoded.
 func (a *answer) field(name string) any {
 	var m map[string]any
 	_ = json.Unmarshal(a.body, &m)
 	return m[name]
 }
 
-// cookie returns the cookie that the answer sets; nil if it sets none of the name.
+// cookie returns the cookie of the name that the response sets, or nil.
 func (a *answer) cookie(name string) *http.Cookie {
 	for _, c := range a.Cookies() {
 		if c.Name == name {
@@ -152,7 +152,7 @@ func (c *client) send(method, path string, body any, header ...string) *answer {
 	return c.raw(method, path, payload, header...)
 }
 
-// raw sends a body as it is.
+// raw sends a body unchanged.
 func (c *client) raw(method, path string, body io.Reader, header ...string) *answer {
 	c.s.t.Helper()
 	r, err := http.NewRequestWithContext(c.s.t.Context(), method, c.s.URL+path, body)
@@ -168,7 +168,7 @@ func (c *client) raw(method, path string, body io.Reader, header ...string) *ans
 			r.Host = value
 			if value != c.base().Host {
 				for _, cookie := range c.jar.Cookies(c.base()) {
-					r.AddCookie(cookie) // the jar gives none to another host
+					r.AddCookie(cookie) // the jar returns none for another host
 				}
 			}
 		} else {
@@ -202,16 +202,16 @@ func (c *client) do(r *http.Request) *answer {
 	return a
 }
 
-// fits holds an outage to what it tells: nothing of a sign-in to a stranger.
+// fits checks that a request without a session cookie or token never gets the text that speaks of a sign-in.
 func fits(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
 	stranger := r.Header["Cookie"] == nil && r.Header["X-Session-Token"] == nil
 	if a.StatusCode >= 500 && stranger && strings.Contains(string(a.body), "signed in") {
-		t.Errorf("a stranger at %s is told %s", r.URL.Path, a.body)
+		t.Errorf("a stranger at %s gets %s", r.URL.Path, a.body)
 	}
 }
 
-// whole reads an answer to its end; of a stream of events, which has none, the first block.
+// whole reads a response to its end. Of an event stream, which doesn't end, it reads the first block.
 func whole(response *http.Response) ([]byte, error) {
 	if response.Header.Get("Content-Type") != "text/event-stream" {
 		return io.ReadAll(response.Body)
@@ -236,13 +236,13 @@ func (s *server) records(user string) []*session.Record {
 	return all
 }
 
-// change alters the stored sessions of a user.
+// change changes the stored sessions of a user.
 func (s *server) change(user string, alter func(*session.Record)) {
 	s.t.Helper()
 	for _, old := range s.records(user) {
 		r := *old
 		alter(&r)
-		// Under an unchanged ID the use and the end never go back, so the record is made anew.
+		// A store never moves the last use or the end of a session back, so the record is deleted and created again.
 		if err := s.stores.Sessions.Delete(context.Background(), old.ID); err != nil {
 			s.t.Fatal(err)
 		}
@@ -252,7 +252,7 @@ func (s *server) change(user string, alter func(*session.Record)) {
 	}
 }
 
-// load returns a user as stored now.
+// load returns the stored user.
 func (s *server) load(id string) *account.User {
 	s.t.Helper()
 	u, err := s.stores.Accounts.Load(s.t.Context(), id)

@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// compatibility are the rows of docs/compatibility.md by their names.
+// compatibility has the test of each row of docs/compatibility.md, by the name of the row.
 var compatibility = map[string]func(t *testing.T, k *compatServer){}
 
 // rows adds cases to the table.
@@ -28,8 +28,8 @@ func rows(cases map[string]func(t *testing.T, k *compatServer)) bool {
 	return true
 }
 
-// TestClientsOfDjangoPackagesGetWhatTheyExpect runs the page row by row. A row without a case fails, and so does a case
-// without a row.
+// TestClientsOfDjangoPackagesGetWhatTheyExpect runs the test of each row of the page. It fails for a row without a test, and
+// for a test without a row.
 func TestClientsOfDjangoPackagesGetWhatTheyExpect(t *testing.T) {
 	page, err := os.ReadFile("../../docs/compatibility.md")
 	if err != nil {
@@ -41,7 +41,7 @@ func TestClientsOfDjangoPackagesGetWhatTheyExpect(t *testing.T) {
 	}
 	for name := range compatibility {
 		if !slices.Contains(listed, name) {
-			t.Errorf("%s is a case, and no row of the page", name)
+			t.Errorf("there is a test for %s, but no such row on the page", name)
 		}
 	}
 	if len(listed) == 0 {
@@ -51,15 +51,15 @@ func TestClientsOfDjangoPackagesGetWhatTheyExpect(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run := compatibility[name]
 			if run == nil {
-				t.Fatal("the page has the row, and there is no case for it")
+				t.Fatal("the page has this row, but there is no test for it")
 			}
 			run(t, newCompatServer(t))
 		})
 	}
 }
 
-// compatServer is a server with three users, who have a token of Django REST framework's kind each: ada, who may read; off,
-// who is disabled; and bob.
+// compatServer is a server with three users: ada, who may read; off, whose account is disabled; and bob. Each has a token of
+// Django REST framework.
 type compatServer struct {
 	*server
 	t             *testing.T
@@ -96,7 +96,7 @@ func newCompatServer(t *testing.T, change ...func(*httpapi.API)) *compatServer {
 	return k
 }
 
-// issue makes a token for a user.
+// issue creates a token for a user, and returns its text.
 func (s *server) issue(u *account.User, n token.Params) string {
 	s.t.Helper()
 	n.User, n.Epoch = u.ID, u.Epoch
@@ -108,7 +108,8 @@ func (s *server) issue(u *account.User, n token.Params) string {
 	return text
 }
 
-// is compares an answer: its status, its WWW-Authenticate, and its detail on our own routes or its whole body on others.
+// is checks the status and WWW-Authenticate of a response, and its detail on our own routes or its whole body on compatibility
+// routes.
 func is(t *testing.T, r *answer, status int, challenge, body string) {
 	t.Helper()
 	got := strings.TrimSuffix(string(r.body), "\n")
@@ -126,11 +127,11 @@ func (k *compatServer) me(header ...string) *answer {
 	return k.program().send("GET", "/api/me", nil, header...)
 }
 
-// names ends the test unless the answer is the user's.
+// names fails the test unless the response describes the user.
 func names(t *testing.T, r *answer, user string) {
 	t.Helper()
 	if r.StatusCode != 200 || r.field("username") != user {
-		t.Errorf("%d %s, want %s", r.StatusCode, r.body, user)
+		t.Errorf("got %d %s, want %s", r.StatusCode, r.body, user)
 	}
 }
 
@@ -167,7 +168,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	"csrf-4": func(t *testing.T, k *compatServer) {
 		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
 			if r := k.as(k.ada).send(method, "/api/me", nil, "Origin: https://evil.test", "X-CSRFToken: x"); r.StatusCode >= 300 {
-				t.Errorf("%s: %d %s", method, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", method, r.StatusCode, r.body)
 			}
 		}
 	},
@@ -176,7 +177,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			k.public: 200, "null": 403, "http://evil.test": 403, k.public + "/": 403, strings.ToUpper(k.public): 403, k.public + ".evil.test": 403,
 		} {
 			if r := k.as(k.ada).send("POST", "/api/auth/logout", nil, "Origin: "+origin); r.StatusCode != status {
-				t.Errorf("%s: %d %s", origin, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", origin, r.StatusCode, r.body)
 			}
 		}
 	},
@@ -205,7 +206,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		before := c.cookie("csrftoken")
 		ok(t, c.send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": goodPassword}, "X-CSRFToken: "+before))
 		if c.cookie("csrftoken") == before {
-			t.Error("the token stayed")
+			t.Error("the token was not deleted")
 		}
 		is(t, c.send("POST", "/api/auth/logout", nil, "X-CSRFToken: "+before), 403, "", "CSRF Failed: CSRF token from the 'X-Csrftoken' HTTP header incorrect.")
 	},
@@ -224,7 +225,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		}
 	},
 	"drf-3": func(t *testing.T, k *compatServer) {
-		for _, header := range []string{basic("ada", "wrong"), basic("nobody", goodPassword), basic("off", goodPassword)} {
+		for _, header := range []string{basic("ada", "wrong"), basic("unknown", goodPassword), basic("off", goodPassword)} {
 			is(t, k.program().send("POST", "/api/auth/login", nil, header), 401, "Session", "Invalid username/password.")
 		}
 	},
@@ -280,7 +281,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	},
 	"drf-10": func(t *testing.T, k *compatServer) {
 		if r := k.program().send("GET", "/read", nil, "Authorization: Token "+k.token["ada"]); r.StatusCode != 200 || string(r.body) != "ada" {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		is(t, k.program().send("GET", "/read", nil, "Authorization: Token "+k.token["bob"]), 403, "", "You do not have permission to perform this action.")
 	},
@@ -300,7 +301,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			r := k.program().raw("POST", path, strings.NewReader("x"), "Content-Type: text/plain")
 			var body struct{ Detail string }
 			if err := json.Unmarshal(r.body, &body); err != nil || body.Detail != text || r.StatusCode != 415 {
-				t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 			}
 		}
 	},
@@ -308,7 +309,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		for _, path := range []string{"/api/auth/login", tokenPath, knoxLoginPath} {
 			r := k.program().raw("POST", path, strings.NewReader(`{"username":`), "Content-Type: application/json")
 			if detail, _ := r.field("detail").(string); r.StatusCode != 400 || !strings.HasPrefix(detail, "JSON parse error - ") {
-				t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 			}
 		}
 	},
@@ -359,14 +360,14 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 				r := k.program().raw("POST", path, strings.NewReader(body), "Content-Type: "+kind)
 				text, _ := r.field("token").(string)
 				if !regexp.MustCompile(`^\{"token":"[0-9a-f]{40}"\}$`).Match(r.body) || r.StatusCode != 200 || r.Header.Get("Content-Type") != "application/json" || slices.Contains(all, text) {
-					t.Errorf("%s with %s: %d %s", path, kind, r.StatusCode, r.body)
+					t.Errorf("%s with %s: got %d %s", path, kind, r.StatusCode, r.body)
 				}
 				all = append(all, text)
 			}
 		}
 		for n, text := range all {
 			if r := k.me("Authorization: Token " + text); (r.StatusCode == 200) != (n >= len(all)-10) {
-				t.Errorf("token %d of %d: %d", n+1, len(all), r.StatusCode)
+				t.Errorf("token %d of %d: got %d", n+1, len(all), r.StatusCode)
 			}
 		}
 	},
@@ -377,13 +378,13 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	},
 	"token-3": func(t *testing.T, k *compatServer) {
 		if r := k.program().send("POST", tokenPath, map[string]string{"username": "  ada ", "password": goodPassword}); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		is(t, k.program().send("POST", tokenPath, map[string]string{"username": "ada", "password": goodPassword + " "}), 400, "",
 			`{"non_field_errors":["Unable to log in with provided credentials."]}`)
 	},
 	"token-4": func(t *testing.T, k *compatServer) {
-		for name, password := range map[string]string{"ada": "wrong", "nobody": goodPassword, "off": goodPassword} {
+		for name, password := range map[string]string{"ada": "wrong", "unknown": goodPassword, "off": goodPassword} {
 			is(t, k.program().send("POST", tokenPath, map[string]string{"username": name, "password": password}), 400, "",
 				`{"non_field_errors":["Unable to log in with provided credentials."]}`)
 		}
@@ -409,17 +410,17 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	"token-8": func(t *testing.T, k *compatServer) {
 		r := k.program().send("POST", tokenPath, map[string]any{"username": "ada", "password": goodPassword, "device": "phone", "next": []int{1}})
 		if r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	},
 	"token-9": func(t *testing.T, k *compatServer) {
 		c := k.as(k.ada)
 		if r := c.send("POST", tokenPath, map[string]string{"username": "ada", "password": goodPassword}); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		r := c.send("POST", tokenPath, map[string]string{"username": "ada", "password": goodPassword}, "Origin: http://evil.test")
 		if r.StatusCode != 403 {
-			t.Errorf("from elsewhere: %d %s", r.StatusCode, r.body)
+			t.Errorf("from another origin: got %d %s", r.StatusCode, r.body)
 		}
 	},
 
@@ -431,10 +432,10 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		} {
 			expiry, err := time.Parse(time.RFC3339, fmt.Sprint(r.field("expiry")))
 			if in := time.Until(expiry); err != nil || in < 10*time.Hour-5*time.Second || in > 10*time.Hour {
-				t.Errorf("%s: it ends in %v, %v", name, in, err)
+				t.Errorf("%s: the token expires in %v (%v)", name, in, err)
 			}
 			if r.StatusCode != 200 || !regexp.MustCompile(`^\{"expiry":"[^"]+Z","token":"[0-9a-f]{64}"\}$`).Match(r.body) || len(r.Cookies()) > 0 {
-				t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 			}
 			names(t, k.me(fmt.Sprint("Authorization: token ", r.field("token"))), "ada")
 		}
@@ -473,7 +474,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		text, other := k.knox(t, "ada"), k.knox(t, "ada")
 		r := k.program().send("POST", "/api/auth/knox/logout/", nil, "Authorization: Token "+text)
 		if r.StatusCode != 204 || len(r.body) > 0 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		is(t, k.program().send("POST", "/api/auth/knox/logout/", nil, "Authorization: Token "+text), 401, "Token", plainInvalid)
 		names(t, k.me("Authorization: Token "+other), "ada")
@@ -481,7 +482,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	"knox-7": func(t *testing.T, k *compatServer) {
 		text, other, bobs := k.knox(t, "ada"), k.knox(t, "ada"), k.knox(t, "bob")
 		if r := k.program().send("POST", "/api/auth/knox/logoutall/", nil, "Authorization: Token "+text); r.StatusCode != 204 || len(r.body) > 0 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		for _, gone := range []string{text, other} {
 			is(t, k.me("Authorization: Token "+gone), 401, "Token", "Invalid token.")
@@ -507,7 +508,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		k := newCompatServer(t, func(a *httpapi.API) { a.Knox.TTL = -1 })
 		r := k.program().send("POST", knoxLoginPath, nil, basic("ada", goodPassword))
 		if !strings.HasPrefix(string(r.body), `{"expiry":null,"token":"`) {
-			t.Errorf("%s", r.body)
+			t.Errorf("got %s", r.body)
 		}
 	},
 	"knox-11": func(t *testing.T, k *compatServer) {
@@ -520,18 +521,18 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	},
 })
 
-// knox signs a user in as knox's clients do, and returns the token.
+// knox signs a user in like a knox client, and returns the token.
 func (k *compatServer) knox(t *testing.T, user string) string {
 	t.Helper()
 	r := k.program().send("POST", knoxLoginPath, nil, basic(user, goodPassword))
 	text, _ := r.field("token").(string)
 	if r.StatusCode != 200 || text == "" {
-		t.Fatalf("%d %s", r.StatusCode, r.body)
+		t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	return text
 }
 
-// masked does to a csrftoken what Django's pages do.
+// masked masks a csrftoken like Django.
 func masked(token string) string {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	const mask = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"

@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// scheme is a server with what its cookies must look like.
+// scheme is a server and the form that its cookies must have.
 type scheme struct {
 	name            string
 	options         options
@@ -29,7 +29,7 @@ var schemes = []scheme{
 	{"http", options{}, "sessionid", ""},
 }
 
-// setCookie returns the line that sets a cookie, with its value replaced by V; "" if the answer has none or two.
+// setCookie returns the Set-Cookie line of a cookie, with its value replaced by V, or "" if the response has none or two.
 func (a *answer) setCookie(t *testing.T, name, value string) string {
 	t.Helper()
 	found := ""
@@ -47,7 +47,7 @@ func (a *answer) setCookie(t *testing.T, name, value string) string {
 			until, err := http.ParseTime(parts[1])
 			age, _ := strconv.Atoi(parts[2])
 			if off := time.Until(until) - time.Duration(age)*time.Second; err != nil || off.Abs() > time.Hour {
-				t.Errorf("the cookie %s ends at %s, and has the age %s", name, parts[1], parts[2])
+				t.Errorf("the cookie %s has Expires %s, which contradicts its Max-Age %s", name, parts[1], parts[2])
 			}
 			return "Expires=E; Max-Age=" + parts[2]
 		})
@@ -55,7 +55,7 @@ func (a *answer) setCookie(t *testing.T, name, value string) string {
 	return found
 }
 
-// expiry is the end of a cookie that is kept, said in both ways.
+// expiry matches Expires and Max-Age of a persistent cookie.
 var expiry = regexp.MustCompile(`Expires=([^;]*); Max-Age=([1-9]\d*)`)
 
 const (
@@ -64,7 +64,7 @@ const (
 	deviceForm = `[0-7]\.[A-Za-z0-9_-]{43}`
 )
 
-// TestCookiesHaveTheirAttributes: to the letter, and none that isn't there on purpose.
+// TestCookiesHaveTheirAttributes: each Set-Cookie line is exactly as expected, and there is no other.
 func TestCookiesHaveTheirAttributes(t *testing.T) {
 	t.Attr("threat", "K01")
 	t.Attr("threat", "K02")
@@ -89,15 +89,15 @@ func TestCookiesHaveTheirAttributes(t *testing.T) {
 			}
 			for _, c := range r.Cookies() {
 				if len(c.Name)+len(c.Value) > 4096 || c.MaxAge > 34560000 {
-					t.Errorf("%s is more than browsers keep", c.Name)
+					t.Errorf("the cookie %s is larger than browsers accept", c.Name)
 				}
 			}
 		})
 	}
 }
 
-// TestWithoutRememberTheCookieEndsWithTheBrowser: neither Max-Age nor Expires, after a rotation too, and the server's
-// own limits are the shorter ones.
+// TestWithoutRememberTheCookieEndsWithTheBrowser: the cookie has neither Max-Age nor Expires, also after a rotation, and the
+// session has the shorter limits.
 func TestWithoutRememberTheCookieEndsWithTheBrowser(t *testing.T) {
 	t.Attr("threat", "K09")
 	for _, scheme := range schemes {
@@ -116,15 +116,15 @@ func TestWithoutRememberTheCookieEndsWithTheBrowser(t *testing.T) {
 			}
 			for _, record := range s.records(u.ID) {
 				if !record.Browser || record.Idle != 3600 || record.Deadline-record.Created > 12*3600+60 {
-					t.Errorf("%+v", record)
+					t.Errorf("got %+v", record)
 				}
 			}
 		})
 	}
 }
 
-// TestSignOutDeletesTheCookieAsItWasSet: same name, path and attributes, or the browser keeps it; the origin's storage
-// goes as well, and the device's cookie stays.
+// TestSignOutDeletesTheCookieAsItWasSet: with the same name, path and attributes, without which the browser would keep it. The
+// origin's storage is cleared as well, and the device cookie stays.
 func TestSignOutDeletesTheCookieAsItWasSet(t *testing.T) {
 	t.Attr("threat", "X05")
 	for _, scheme := range schemes {
@@ -143,16 +143,16 @@ func TestSignOutDeletesTheCookieAsItWasSet(t *testing.T) {
 				r := end(c)
 				want := "V; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; " + scheme.secure + "SameSite=Lax"
 				if got := r.setCookie(t, scheme.session, ""); r.StatusCode != 200 || got != want {
-					t.Errorf("%s: %d %q", name, r.StatusCode, got)
+					t.Errorf("%s: got %d %q", name, r.StatusCode, got)
 				}
 				if r.Header.Get("Clear-Site-Data") != `"storage"` || r.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s: %v", name, r.Header)
 				}
 				if c.ticket() != "" || c.cookie("cloakroom_device") == "" || c.cookie("csrftoken") == "" {
-					t.Errorf("%s: left are %v", name, c.jar.Cookies(c.base()))
+					t.Errorf("%s: the browser still has the cookies %v", name, c.jar.Cookies(c.base()))
 				}
 			}
-			// Storage goes when the session had ended before, too: that is when nobody has cleared it.
+			// The storage is also cleared if the session had ended before, since it wasn't cleared then.
 			if r := s.client().hold(anyTicket()).send("POST", "/api/auth/logout", nil); r.Header.Get("Clear-Site-Data") != `"storage"` {
 				t.Errorf("an ended session: %v", r.Header)
 			}
@@ -161,26 +161,26 @@ func TestSignOutDeletesTheCookieAsItWasSet(t *testing.T) {
 	for _, a := range everyAnswer(t) {
 		signOut := a.StatusCode == 200 && strings.HasPrefix(a.label, "POST /api/auth/logout")
 		if (a.Header.Get("Clear-Site-Data") != "") != signOut {
-			t.Errorf("%s: %d with Clear-Site-Data %q", a.label, a.StatusCode, a.Header.Get("Clear-Site-Data"))
+			t.Errorf("%s: got %d with Clear-Site-Data %q", a.label, a.StatusCode, a.Header.Get("Clear-Site-Data"))
 		}
 	}
 }
 
-// TestTheTicketIsSetByThreeRoutesOnly: sign-in, rotation and sign-out. No answer that merely used a session sets its
-// cookie, no refusal, and none for a session that is unknown.
+// TestTheTicketIsSetByThreeRoutesOnly: sign-in, rotation and sign-out. No other response sets the session cookie: none that
+// only used a session, no refusal, and none to an unknown ticket.
 func TestTheTicketIsSetByThreeRoutesOnly(t *testing.T) {
 	for _, a := range everyAnswer(t) {
 		set := a.cookie("sessionid") != nil
 		mayBe := a.StatusCode == 200 && (strings.HasPrefix(a.label, "POST /api/auth/logout") || strings.HasPrefix(a.label, "sign-in") ||
 			a.label == "re-authentication" || a.label == "password change")
 		if set != mayBe {
-			t.Errorf("%s: %d sets %v", a.label, a.StatusCode, a.Cookies())
+			t.Errorf("%s: got %d sets %v", a.label, a.StatusCode, a.Cookies())
 		}
 	}
 }
 
-// TestResponsesWithCookiesAreNotCached also plays a cache that looks at nothing but Cache-Control, as bad ones do: no
-// cookie of one user ever reaches another through it.
+// TestResponsesWithCookiesAreNotCached also uses a bad cache, which obeys nothing but Cache-Control: no cookie of one user
+// reaches another through it.
 func TestResponsesWithCookiesAreNotCached(t *testing.T) {
 	t.Attr("threat", "K05")
 	for _, a := range everyAnswer(t) {
@@ -205,12 +205,12 @@ func TestResponsesWithCookiesAreNotCached(t *testing.T) {
 				r := c.send("GET", path, nil)
 				for _, set := range r.Cookies() {
 					if owner := seen[set.Value]; owner != "" && owner != name {
-						t.Errorf("%s got a cookie of %s's from %s", name, owner, path)
+						t.Errorf("%s got a cookie of %s from %s", name, owner, path)
 					}
 					seen[set.Value] = name
 				}
 				if who := r.field("username"); who != nil && who != name {
-					t.Errorf("%s was shown %v at %s", name, who, path)
+					t.Errorf("%s got the data of %v from %s", name, who, path)
 				}
 			}
 		}
@@ -222,11 +222,11 @@ func TestResponsesWithCookiesAreNotCached(t *testing.T) {
 		c.send("GET", script, nil)
 	}
 	if cache.hits != 1 {
-		t.Errorf("the cache answered %d times; it should have kept the script and nothing else", cache.hits)
+		t.Errorf("the cache answered %d times; it should have cached the script and nothing else", cache.hits)
 	}
 }
 
-// badCache keeps whatever Cache-Control doesn't forbid, for everybody.
+// badCache is a shared cache that stores every response unless Cache-Control forbids it.
 type badCache struct {
 	through http.RoundTripper
 	mu      sync.Mutex
@@ -276,7 +276,7 @@ func readAnswer(whole []byte, r *http.Request) (*http.Response, error) {
 	return http.ReadResponse(bufio.NewReader(bytes.NewReader(whole)), r)
 }
 
-// TestNoReadableAnswerHoldsASecret crawls everything that a signed-in browser can read.
+// TestNoReadableAnswerHoldsASecret requests everything that a signed-in browser can read.
 func TestNoReadableAnswerHoldsASecret(t *testing.T) {
 	t.Attr("threat", "E11")
 	s := start(t, options{})
@@ -299,8 +299,8 @@ func TestNoReadableAnswerHoldsASecret(t *testing.T) {
 	}
 }
 
-// TestAClientOfRFC2965CookiesStaysSignedIn: Java's own HTTP client takes a cookie that has Max-Age without Expires for one of
-// RFC 2965, and sends it back in quotes, behind $Version.
+// TestAClientOfRFC2965CookiesStaysSignedIn: the HTTP client of Java treats a cookie with Max-Age but without Expires as one of
+// RFC 2965, and sends it in quotes, after $Version.
 func TestAClientOfRFC2965CookiesStaysSignedIn(t *testing.T) {
 	t.Attr("threat", "K11")
 	s := start(t, options{})
@@ -326,8 +326,8 @@ func TestAClientOfRFC2965CookiesStaysSignedIn(t *testing.T) {
 	}
 }
 
-// TestASignOutWithAnUnreadableTicketFails: what came in the place of a ticket may be one that was changed on the way, as by
-// a client that sends it in quotes. The session is alive then, and the answer says so.
+// TestASignOutWithAnUnreadableTicketFails: an unreadable ticket may be a good one that was changed on the way, for example by a
+// client that puts it in quotes. The session goes on then, and the response says so.
 func TestASignOutWithAnUnreadableTicketFails(t *testing.T) {
 	t.Attr("threat", "X01")
 	s := start(t, options{appTokens: true})
@@ -340,18 +340,18 @@ func TestASignOutWithAnUnreadableTicketFails(t *testing.T) {
 	} {
 		r := s.client().send("POST", "/api/auth/logout", nil, "Cookie: "+cookie)
 		if !isProblem(r, 400, "unreadable_session") || len(r.Cookies()) > 0 || r.Header.Get("Clear-Site-Data") != "" {
-			t.Errorf("%s: %d %v %s", cookie, r.StatusCode, r.Header, r.body)
+			t.Errorf("%s: got %d %v %s", cookie, r.StatusCode, r.Header, r.body)
 		}
 	}
 	if r := s.program().send("POST", "/api/auth/logout", nil, "X-Session-Token: "+ticket); !isProblem(r, 400, "unreadable_session") {
-		t.Errorf("in the header: %d %s", r.StatusCode, r.body)
+		t.Errorf("in the header: got %d %s", r.StatusCode, r.body)
 	}
 	names(t, c.send("GET", "/api/me", nil), "ada")
 	for _, cookie := range []string{"", "sessionid=", "a=b", `sessionid="x"; sessionid=` + ticket} {
 		ok(t, s.client().send("POST", "/api/auth/logout", nil, "Cookie: "+cookie))
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions are left", n)
+		t.Errorf("there are still %d sessions", n)
 	}
 }
 

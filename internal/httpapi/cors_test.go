@@ -12,8 +12,8 @@ import (
 
 const trustedOrigin = "https://app.example.com"
 
-// TestOnlyTrustedOriginsCanReadAnswers: any answer, errors too, and with credentials; the origin is the one that asks,
-// to the letter, and caches are told that the answer depends on it.
+// TestOnlyTrustedOriginsCanReadAnswers: they can read any response, also errors, with credentials. The allowed origin is exactly
+// the one of the request, and Vary says that the response depends on it.
 func TestOnlyTrustedOriginsCanReadAnswers(t *testing.T) {
 	t.Attr("threat", "F05")
 	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{trustedOrigin}})
@@ -46,11 +46,11 @@ func checkReadable(t *testing.T, r *answer, origin string, trusted bool, what st
 	exposed := strings.ToLower(r.Header.Get("Access-Control-Expose-Headers"))
 	switch {
 	case trusted && !(slices.Equal(allow, []string{origin}) && slices.Equal(credentials, []string{"true"})):
-		t.Errorf("%s for %q: %d can't be read: %q %q", what, origin, r.StatusCode, allow, credentials)
+		t.Errorf("%s for %q: got %d can't be read: %q %q", what, origin, r.StatusCode, allow, credentials)
 	case trusted && exposed != "retry-after, www-authenticate, x-request-id":
 		t.Errorf("%s for %q: exposes %q", what, origin, exposed)
 	case !trusted && len(allow)+len(credentials)+len(exposed) > 0:
-		t.Errorf("%s for %q: %d can be read: %q %q", what, origin, r.StatusCode, allow, credentials)
+		t.Errorf("%s for %q: got %d can be read: %q %q", what, origin, r.StatusCode, allow, credentials)
 	case !slices.Contains(r.Header.Values("Vary"), "Origin"):
 		t.Errorf("%s for %q: Vary %q", what, origin, r.Header.Values("Vary"))
 	}
@@ -62,13 +62,13 @@ func TestOutagesCanBeRead(t *testing.T) {
 		s := start(t, options{stores: broken, tls: true, url: "https://auth.example.com", origins: []string{trustedOrigin}})
 		r := s.client().hold(anyTicket()).send("GET", "/api/me", nil, "Origin: "+trustedOrigin)
 		if r.StatusCode < 500 {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 		checkReadable(t, r, trustedOrigin, true, name)
 	}
 }
 
-// TestPreflightsAllowWhatIsListed: trusted origins get leave for two hours, others get none.
+// TestPreflightsAllowWhatIsListed: a permission for trusted origins lasts two hours; other origins get none.
 func TestPreflightsAllowWhatIsListed(t *testing.T) {
 	t.Attr("threat", "F05")
 	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{trustedOrigin}})
@@ -80,7 +80,7 @@ func TestPreflightsAllowWhatIsListed(t *testing.T) {
 		}
 		r := c.send("OPTIONS", "/api/auth/sessions/x", nil, lines...)
 		if r.StatusCode != 204 || len(r.body) > 0 || len(r.Cookies()) > 0 {
-			t.Errorf("preflight of %s: %d %s", origin, r.StatusCode, r.body)
+			t.Errorf("preflight of %s: got %d %s", origin, r.StatusCode, r.body)
 		}
 		return r.Header
 	}
@@ -106,7 +106,7 @@ func TestPreflightsAllowWhatIsListed(t *testing.T) {
 	}
 }
 
-// TestAWildcardOriginCannotBeConfigured: the list can't name anybody.
+// TestAWildcardOriginCannotBeConfigured: the list has exact origins only.
 func TestAWildcardOriginCannotBeConfigured(t *testing.T) {
 	t.Attr("threat", "E6")
 	for _, origin := range []string{"*", "null", "https://*", "https://*.example.com", "http://app.example.com", "https://evil.example", ""} {
@@ -119,7 +119,7 @@ func TestAWildcardOriginCannotBeConfigured(t *testing.T) {
 	}
 }
 
-// TestNoAnswerIsAScript: there is no callback to wrap an answer in.
+// TestNoAnswerIsAScript: no query parameter makes a response JSONP.
 func TestNoAnswerIsAScript(t *testing.T) {
 	t.Attr("threat", "F09")
 	s := start(t, options{})

@@ -15,8 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// TestReadingChangesNothing crawls everything with GET, HEAD and OPTIONS, signed in and not, with bodies and queries
-// that would do something elsewhere: no store is asked to write anything but when a session was last used.
+// TestReadingChangesNothing requests everything with GET, HEAD and OPTIONS, signed in and not, with bodies and queries that
+// would change something with other methods. The only write to the stores is when a session was last used.
 func TestReadingChangesNothing(t *testing.T) {
 	t.Attr("threat", "F02")
 	open, plan := counting(t)
@@ -52,11 +52,11 @@ func TestReadingChangesNothing(t *testing.T) {
 		}
 	}
 	if !slices.Contains(calls, "session.Load") || len(s.records(u.ID)) != 2 {
-		t.Errorf("nothing was read, or a session ended: %q", calls)
+		t.Errorf("no session was used, or one ended: %q", calls)
 	}
 }
 
-// TestNoGETSignsIn: nor by a link, a picture or a page, whatever credentials the request has.
+// TestNoGETSignsIn: so no link, image or page can, whatever credentials the request has.
 func TestNoGETSignsIn(t *testing.T) {
 	t.Attr("threat", "S12")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
@@ -70,12 +70,11 @@ func TestNoGETSignsIn(t *testing.T) {
 		}
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions", n)
+		t.Errorf("there are %d sessions", n)
 	}
 }
 
-// TestAMalformedCookieIsNotASession: where an app asks who is there, a cookie that is broken in any way is nobody's,
-// and never an error that looks like leave.
+// TestAMalformedCookieIsNotASession: an app gets no identity for a malformed cookie, and no error that it could take for one.
 func TestAMalformedCookieIsNotASession(t *testing.T) {
 	t.Attr("threat", "A14")
 	asked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +91,7 @@ func TestAMalformedCookieIsNotASession(t *testing.T) {
 	s := start(t, options{next: asked})
 	ticket := s.as(s.user("ada")).ticket()
 	if r := s.client().hold(ticket).send("GET", "/x", nil); r.StatusCode != 200 || r.Header.Get("X-User") != "ada" {
-		t.Fatalf("%d %v", r.StatusCode, r.Header)
+		t.Fatalf("got %d %v", r.StatusCode, r.Header)
 	}
 	values := []string{"", "{", "null", "0", "true", "a:2:{}", "gASV", "eyJhbGciOiJub25lIn0.e30.", "%00", "..", strings.Repeat("A", 5000), ticket + "\x80", ticket[:42] + "\xff"}
 	for n := range ticket {
@@ -102,27 +101,27 @@ func TestAMalformedCookieIsNotASession(t *testing.T) {
 		for _, path := range []string{"/x", "/api/me", "/api/auth/sessions"} {
 			r := s.wire(t, "GET "+path+" HTTP/1.1\r\nHost: "+s.host()+"\r\nCookie: sessionid="+value+"\r\nConnection: close\r\n\r\n")
 			if r.StatusCode != 401 && (r.StatusCode != 400 || !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c >= utf8.RuneSelf })) || r.Header.Get("X-User") != "" {
-				t.Errorf("%q at %s: %d %v", value, path, r.StatusCode, r.Header)
+				t.Errorf("%q at %s: got %d %v", value, path, r.StatusCode, r.Header)
 			}
 		}
 	}
 }
 
-// TestTheDeletionOfTheCookieIsSent: the harness fails any test in which a header is set after it was sent; here the answer
-// to a sign-out is read off the wire.
+// TestTheDeletionOfTheCookieIsSent reads the response to a sign-out from the connection. Besides, the harness fails any test in
+// which a header is set after it was sent.
 func TestTheDeletionOfTheCookieIsSent(t *testing.T) {
 	t.Attr("threat", "A15")
 	s := start(t, options{})
 	ticket := s.as(s.user("ada")).ticket()
 	r := s.wire(t, "POST /api/auth/logout HTTP/1.1\r\nHost: "+s.host()+"\r\nOrigin: "+s.URL+"\r\nContent-Length: 0\r\nCookie: sessionid="+ticket+"\r\nConnection: close\r\n\r\n")
 	if set := r.cookie(session.PlainCookieName); r.StatusCode != 200 || set == nil || set.Value != "" || set.MaxAge >= 0 {
-		t.Errorf("%d %v", r.StatusCode, r.Header)
+		t.Errorf("got %d %v", r.StatusCode, r.Header)
 	}
 	s.dead(t, "sign-out", ticket)
 }
 
-// TestTheSchemeIsConfigured: no header of a proxy, trusted or not, takes Secure off a cookie or puts it on, nor moves
-// anything else.
+// TestTheSchemeIsConfigured: no header of a proxy, trusted or not, changes the attribute Secure of a cookie, or any other thing
+// that depends on the scheme.
 func TestTheSchemeIsConfigured(t *testing.T) {
 	t.Attr("threat", "A17")
 	for _, scheme := range schemes {
@@ -143,14 +142,14 @@ func TestTheSchemeIsConfigured(t *testing.T) {
 					}
 				}
 				if r.cookie(scheme.session) == nil {
-					t.Errorf("%s, trusted %v, %q: %d %s", scheme.name, trusted, header, r.StatusCode, r.body)
+					t.Errorf("%s, trusted %v, %q: got %d %s", scheme.name, trusted, header, r.StatusCode, r.body)
 				}
 			}
 		}
 	}
 }
 
-// TestNoHeaderBypassesAuthentication: what other systems have let through by.
+// TestNoHeaderBypassesAuthentication sends headers that have opened other systems.
 func TestNoHeaderBypassesAuthentication(t *testing.T) {
 	t.Attr("threat", "C7")
 	t.Attr("threat", "C13")
@@ -165,18 +164,18 @@ func TestNoHeaderBypassesAuthentication(t *testing.T) {
 	} {
 		for path, want := range map[string]int{"/api/me": 401, "/api/auth/sessions": 401, "/api/auth/csrf": 200} {
 			if r := s.client().send("GET", path, nil, header); r.StatusCode != want {
-				t.Errorf("%.60s: GET %s: %d", header, path, r.StatusCode)
+				t.Errorf("%.60s: GET %s: got %d", header, path, r.StatusCode)
 			}
 		}
 		s.forgive()
 		if r := s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": "wrong"}, header); r.StatusCode != 401 {
-			t.Errorf("%.60s: a wrong password: %d", header, r.StatusCode)
+			t.Errorf("%.60s: a wrong password: got %d", header, r.StatusCode)
 		}
 	}
 }
 
-// TestConcurrentUsersNeverGetEachOthersResponses: many users at once, some of whom hang up or make the app panic in the middle; each is told of
-// nobody but themselves.
+// TestConcurrentUsersNeverGetEachOthersResponses: some of many concurrent users disconnect or make the app panic. Each gets only
+// their own data.
 func TestConcurrentUsersNeverGetEachOthersResponses(t *testing.T) {
 	t.Attr("threat", "J1")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -192,10 +191,10 @@ func TestConcurrentUsersNeverGetEachOthersResponses(t *testing.T) {
 			all.Go(func() {
 				for n := range 15 {
 					if r := c.send("GET", "/api/me", nil); r.field("username") != name || r.field("email") != name+"@example.com" {
-						t.Errorf("%s was told: %d %s", name, r.StatusCode, r.body)
+						t.Errorf("%s got %d %s", name, r.StatusCode, r.body)
 					}
 					if d := c.devices(); len(d) != 1 || !d[0].Current {
-						t.Errorf("%s was shown %+v", name, d)
+						t.Errorf("%s got the session %+v", name, d)
 					}
 					ctx, hangUp := context.WithCancel(t.Context())
 					r, err := http.NewRequestWithContext(ctx, "GET", s.URL+[]string{"/api/me", "/panic"}[n%2], nil)

@@ -15,17 +15,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// phone signs a user in as a program that is no browser, and returns the header line with its ticket.
+// phone signs a user in as an app, and returns the header line with its ticket.
 func (s *server) phone(name string) string {
 	s.t.Helper()
 	r := s.program().send("POST", "/api/auth/login", map[string]any{"username": name, "password": goodPassword, "app": true})
 	if r.StatusCode != 200 || len(r.Cookies()) > 0 {
-		s.t.Fatalf("%d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
+		s.t.Fatalf("got %d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
 	}
 	return "X-Session-Token: " + r.Header.Get("X-Session-Token")
 }
 
-// credential is a way to say who one is: it makes one for a user, and sends a request with it.
+// credential is a kind of credential. It can be created for a user, and sent with a request.
 type credential struct {
 	name string
 	make func(s *server, u *account.User) func(method, path string, body any, header ...string) *answer
@@ -61,19 +61,19 @@ var credentials = []credential{
 	{"basic", byHeader(func(_ *server, u *account.User) string { return basic(u.Username, goodPassword) })},
 }
 
-// minted makes a JWT for another service.
+// minted returns a JWT for another service.
 func (s *server) minted(u *account.User) string {
 	s.t.Helper()
 	r := s.as(u).send("POST", "/api/auth/jwt/mint", map[string]string{"audience": "reports"})
 	if r.StatusCode != 200 {
-		s.t.Fatalf("%d %s", r.StatusCode, r.body)
+		s.t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	return fmt.Sprint(r.field("token"))
 }
 
-// reach is the table of which credential may call which route. "in" means that the route did what it does, be it to say that
-// something isn't there or isn't right; otherwise it is the code of the refusal. A route or a credential that the table
-// doesn't have fails the test.
+// reach is the table of which credential may call which kind of route. "in" means that the credential is accepted, even if the
+// route then answers that something doesn't exist or is wrong. Any other value is the code of the refusal. The test fails for a
+// route or a credential that isn't in the table.
 var reach = map[string]map[string]string{
 	"anybody":  {"none": "in", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "access": "in", "refresh": "in", "minted": "in", "basic": "in"},
 	"anyone":   {"none": "not_authenticated", "session": "in", "app": "in", "drf": "in", "knox": "in", "personal": "in", "access": "in", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "not_authenticated"},
@@ -85,7 +85,7 @@ var reach = map[string]map[string]string{
 	"admin":    {"none": "not_authenticated", "session": "in", "app": "in", "drf": "session_required", "knox": "session_required", "personal": "session_required", "access": "session_required", "refresh": "token_not_valid", "minted": "token_not_valid", "basic": "not_authenticated"},
 }
 
-// levels says which line of the table a route is judged by.
+// levels maps each route to its line of the table.
 var levels = map[string]string{
 	"POST /api/auth/login":                              "anybody",
 	"POST /api/auth/logout":                             "own",
@@ -149,7 +149,7 @@ var levels = map[string]string{
 	"GET /readyz":                                       "anybody",
 }
 
-// refusals are the codes by which a caller is turned away for what they are, not for what they ask.
+// refusals are the codes that mean that the credential isn't accepted.
 var refusals = []string{"not_authenticated", "session_ended", "session_required", "fresh_sign_in_required", "invalid_token", "permission_denied", "access_token_required", "token_not_valid"}
 
 func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
@@ -164,12 +164,12 @@ func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
 		for _, c := range credentials {
 			want, listed := reach[level][c.name]
 			if !listed {
-				t.Errorf("%s has no place in the line %q", c.name, level)
+				t.Errorf("the line %[2]q of the table has no column %[1]s", c.name, level)
 				continue
 			}
 			n++
 			u := s.user(fmt.Sprint("user", n))
-			if level == "admin" { // what a superuser's credentials reach is what any can
+			if level == "admin" { // a superuser's credentials reach as much as any
 				u = s.with(u, func(u *account.User) { u.IsStaff, u.IsSuperuser = true, true })
 			}
 			r := c.make(s, u)(route.Method, at(route), nil)
@@ -181,7 +181,7 @@ func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
 				got = r.code()
 			}
 			if got != want {
-				t.Errorf("%s with %s: %d %s, want %s", route, c.name, r.StatusCode, r.body, want)
+				t.Errorf("%s with %s: got %d %s, want %s", route, c.name, r.StatusCode, r.body, want)
 			}
 		}
 	}
@@ -192,34 +192,34 @@ func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
 	}
 }
 
-// TestWithBasicOnEveryRouteAcceptsNameAndPassword, at the price of a hash for each request, with the throttle in front.
+// TestWithBasicOnEveryRouteAcceptsNameAndPassword: each request costs a hash, and the throttle counts wrong passwords.
 func TestWithBasicOnEveryRouteAcceptsNameAndPassword(t *testing.T) {
 	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})
 	u := s.user("ada")
 	names(t, s.program().send("GET", "/api/me", nil, basic("ada", goodPassword)), "ada")
 	if u, err := s.stores.Accounts.Load(t.Context(), u.ID); err != nil || u.LastLogin != 0 {
-		t.Errorf("a request is noted as a sign-in: %+v, %v", u, err)
+		t.Errorf("a request counts as a sign-in: %+v, %v", u, err)
 	}
 	for header, code := range map[string]string{
 		basic("ada", "wrong"): "invalid_credentials", "Authorization: Basic x y": "invalid_credentials", "Authorization: Basic": "invalid_credentials",
 	} {
 		if r := s.as(u).send("GET", "/api/me", nil, header); !isProblem(r, 401, code) {
-			t.Errorf("%s: %d %s", header, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", header, r.StatusCode, r.body)
 		}
 	}
 	if r := s.program().send("GET", "/api/auth/sessions", nil, basic("ada", goodPassword)); !isProblem(r, 403, "session_required") {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	if r := s.program().send("POST", "/api/auth/logout", nil, basic("ada", goodPassword), "Origin: http://evil.test"); !isProblem(r, 403, "csrf_failed") {
-		t.Errorf("from elsewhere: %d %s", r.StatusCode, r.body)
+		t.Errorf("from another origin: got %d %s", r.StatusCode, r.body)
 	}
 	s.fail(10, u.Username, "192.0.2.1")
 	if r := s.program().send("GET", "/api/me", nil, basic("ada", goodPassword)); !isProblem(r, 429, "throttled") {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestARejectedCredentialIsNotIgnored for the cookie beside it.
+// TestARejectedCredentialIsNotIgnored, even if the request also has a good cookie.
 func TestARejectedCredentialIsNotIgnored(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
@@ -241,15 +241,15 @@ func TestARejectedCredentialIsNotIgnored(t *testing.T) {
 		"an app's, ended":     {[]string{"X-Session-Token: cloak_app_" + anyTicket()}, "session_ended"},
 	} {
 		if r := bob.send("GET", "/api/me", nil, c.header...); !isProblem(r, 401, c.code) {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 		}
 	}
-	names(t, bob.send("GET", "/api/me", nil, good), "ada") // a good one beats the cookie
+	names(t, bob.send("GET", "/api/me", nil, good), "ada") // a good token has precedence over the cookie
 	names(t, bob.send("GET", "/api/me", nil, good, s.phone("bob")), "bob")
 	names(t, bob.send("GET", "/api/me", nil), "bob")
 }
 
-// TestATokenNeedsNoCSRFToken: no csrftoken, and from a page of another site not at all.
+// TestATokenNeedsNoCSRFToken: but it isn't accepted from a page of another site.
 func TestATokenNeedsNoCSRFToken(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		s := start(t, options{strict: strict, appTokens: true})
@@ -260,14 +260,14 @@ func TestATokenNeedsNoCSRFToken(t *testing.T) {
 			}
 			send := c.make(s, u)
 			if r := send("POST", "/api/auth/logout", nil, "Origin: https://evil.test"); !isProblem(r, 403, "csrf_failed") {
-				t.Errorf("%s from elsewhere: %d %s", c.name, r.StatusCode, r.body)
+				t.Errorf("%s from another origin: got %d %s", c.name, r.StatusCode, r.body)
 			}
 			if r := send("GET", "/api/me", nil); r.StatusCode != 200 {
-				t.Errorf("%s: %d %s", c.name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", c.name, r.StatusCode, r.body)
 			}
 			ok(t, send("POST", "/api/auth/logout", nil))
 			if r := send("GET", "/api/me", nil); r.StatusCode != 401 {
-				t.Errorf("%s after its own logout: %d %s", c.name, r.StatusCode, r.body)
+				t.Errorf("%s after its own logout: got %d %s", c.name, r.StatusCode, r.body)
 			}
 		}
 	}
@@ -281,50 +281,50 @@ func TestTheLogoutOfATokenLeavesTheCookieAlone(t *testing.T) {
 	other := "Authorization: Token " + s.issue(u, token.Params{Kind: token.DRF})
 	r := c.send("POST", "/api/auth/logout", nil, "Authorization: Bearer "+s.issue(u, token.Params{Kind: token.Personal}))
 	if r.StatusCode != 200 || len(r.Cookies()) > 0 || r.Header.Get("Clear-Site-Data") != "" {
-		t.Errorf("%d %v", r.StatusCode, r.Header)
+		t.Errorf("got %d %v", r.StatusCode, r.Header)
 	}
 	names(t, c.send("GET", "/api/me", nil), "ada")
 	names(t, s.program().send("GET", "/api/me", nil, other), "ada")
 }
 
-// TestAnAppTokenIsIssuedToProgramsOnly: whoever may be a page gets none, and the ticket is in no body.
+// TestAnAppTokenIsIssuedToProgramsOnly: a request that may come from a page gets none, and no body has the ticket.
 func TestAnAppTokenIsIssuedToProgramsOnly(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
 	in := map[string]any{"username": "ada", "password": goodPassword, "app": true}
 	for _, header := range []string{"Origin: " + s.public, "Origin: null", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none", "Sec-Fetch-Dest: empty", "Cookie: a=b"} {
 		if r := s.program().send("POST", "/api/auth/login", in, header); !isProblem(r, 403, "not_an_app") && !isProblem(r, 403, "csrf_failed") || r.Header.Get("X-Session-Token") != "" {
-			t.Errorf("%s: %d %s", header, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", header, r.StatusCode, r.body)
 		}
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions", n)
+		t.Errorf("there are %d sessions", n)
 	}
 	line := s.phone("ada")
 	names(t, s.program().send("GET", "/api/me", nil, line), "ada")
 	if r := s.program().send("GET", "/api/auth/sessions", nil, line); !strings.Contains(string(r.body), `"method":"app"`) || !strings.Contains(string(r.body), `"current":true`) {
-		t.Errorf("%s", r.body)
+		t.Errorf("got %s", r.body)
 	}
 	r := s.program().send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}, line)
 	next := "X-Session-Token: " + r.Header.Get("X-Session-Token")
 	if r.StatusCode != 200 || next == line || len(r.Cookies()) > 0 {
-		t.Errorf("%d %v", r.StatusCode, r.Header)
+		t.Errorf("got %d %v", r.StatusCode, r.Header)
 	}
 	if r := s.program().send("GET", "/api/me", nil, line); !isProblem(r, 401, "session_ended") {
-		t.Errorf("the old one: %d", r.StatusCode)
+		t.Errorf("the old ticket: got %d", r.StatusCode)
 	}
 	names(t, s.program().send("GET", "/api/me", nil, next), "ada")
 	if r := s.client().send("OPTIONS", "/api/me", nil, "Origin: "+s.public, "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: x-session-token"); r.Header.Get("Access-Control-Allow-Headers") != "" {
-		t.Errorf("a page may send it: %v", r.Header)
+		t.Errorf("CORS allows pages to send the header: %v", r.Header)
 	}
 	off := start(t, options{})
 	off.user("ada")
 	if r := off.program().send("POST", "/api/auth/login", in); !isProblem(r, 400, "app_tokens_off") {
-		t.Errorf("where they are off: %d %s", r.StatusCode, r.body)
+		t.Errorf("without app tokens: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// programs are what the HTTP clients of languages send of themselves with a POST of JSON, as recorded from them.
+// programs are the headers that the HTTP clients of several languages send with a POST of JSON, as recorded.
 var programs = map[string][]string{
 	"Node 20, fetch": {"Accept: */*", "Accept-Language: *", "Sec-Fetch-Mode: cors", "User-Agent: node", "Accept-Encoding: gzip, deflate"},
 	"Node 20, http":  {"Connection: keep-alive"},
@@ -348,19 +348,19 @@ func TestProgramsOfEveryLanguageGetAnAppToken(t *testing.T) {
 		r := s.program().send("POST", "/api/auth/login", in, headers...)
 		token := r.Header.Get("X-Session-Token")
 		if r.StatusCode != 200 || token == "" {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 			continue
 		}
 		with := append(slices.Clone(headers), "X-Session-Token: "+token)
 		names(t, s.program().send("GET", "/api/me", nil, with...), "ada")
 		r = s.program().send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}, with...)
 		if next := r.Header.Get("X-Session-Token"); r.StatusCode != 200 || next == "" || next == token {
-			t.Errorf("%s, proving it again: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s, re-authentication: got %d %s", name, r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights: by its owner's rights of the moment, and by its scopes.
+// TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights: by its owner's present rights, and by its scopes.
 func TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, next: permissions("app.read", "app.write")})
@@ -377,7 +377,7 @@ func TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights(t *testing.T) {
 		make := func(in map[string]any) (id, line string) {
 			r := c.send("POST", "/api/auth/tokens", in)
 			if r.StatusCode != 200 || !token.IsPersonal(fmt.Sprint(r.field("token"))) {
-				t.Fatalf("%d %s", r.StatusCode, r.body)
+				t.Fatalf("got %d %s", r.StatusCode, r.body)
 			}
 			return fmt.Sprint(r.field("id")), fmt.Sprint("Authorization: Bearer ", r.field("token"))
 		}
@@ -412,7 +412,7 @@ func TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights(t *testing.T) {
 			t.Errorf("of a superuser: %q", got)
 		}
 		if r := s.program().send("GET", "/api/me", nil, some); strings.Contains(fmt.Sprint(r.field("permissions")), "app.write") {
-			t.Errorf("%s", r.body)
+			t.Errorf("got %s", r.body)
 		}
 		list := c.send("GET", "/api/auth/tokens", nil)
 		if strings.Contains(string(list.body), "cloak_") || strings.Count(string(list.body), `"id"`) != 2 || strings.Contains(string(list.body), `"last_used_at":null`) {
@@ -420,19 +420,19 @@ func TestAPersonalTokenIsShownOnceAndBoundedByItsOwnersRights(t *testing.T) {
 		}
 		ok(t, c.send("DELETE", "/api/auth/tokens/"+id, nil))
 		if r := s.program().send("GET", "/api/me", nil, some); !isProblem(r, 401, "invalid_token") {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if r := c.send("DELETE", "/api/auth/tokens/"+id, nil); !isProblem(r, 404, "not_found") {
-			t.Errorf("again: %d %s", r.StatusCode, r.body)
+			t.Errorf("again: got %d %s", r.StatusCode, r.body)
 		}
 		bob := s.as(s.user("bob"))
 		if r := bob.send("DELETE", "/api/auth/tokens/"+fmt.Sprint(list.body[0]), nil); !isProblem(r, 404, "not_found") {
-			t.Errorf("another's: %d", r.StatusCode)
+			t.Errorf("another's: got %d", r.StatusCode)
 		}
 	})
 }
 
-// permissions is an app with a page for each permission, and one that asks for the scope of the same name.
+// permissions is an app with a page that requires each permission, and one that requires the scope of the same name.
 func permissions(names ...string) http.Handler {
 	app := http.NewServeMux()
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "in") })
@@ -465,12 +465,12 @@ func TestAnInvalidTokenIsRefusedWithAllReasons(t *testing.T) {
 		r := c.send("POST", "/api/auth/tokens", in)
 		errors, _ := r.field("errors").(map[string]any)
 		if got := strings.Join(slices.Sorted(maps.Keys(errors)), ","); !isProblem(r, 400, "invalid") || got != strings.TrimSpace(want) {
-			t.Errorf("%v: %d %s", in, r.StatusCode, r.body)
+			t.Errorf("%v: got %d %s", in, r.StatusCode, r.body)
 		}
 	}
 	stale := s.as(u)
 	s.change(u.ID, func(r *session.Record) { r.ReauthenticatedAt -= 601 })
 	if r := stale.send("POST", "/api/auth/tokens", map[string]any{"name": "x"}); !isProblem(r, 403, "fresh_sign_in_required") {
-		t.Errorf("not fresh: %d %s", r.StatusCode, r.body)
+		t.Errorf("not fresh: got %d %s", r.StatusCode, r.body)
 	}
 }

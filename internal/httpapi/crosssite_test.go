@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// snapshot is all that is stored, but for when sessions were last used.
+// snapshot returns everything that is stored, except for when sessions were last used.
 func snapshot(t *testing.T, st stores) string {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -39,7 +39,7 @@ func snapshot(t *testing.T, st stores) string {
 	return b.String()
 }
 
-// foreign are the ways in which a page that isn't ours makes a browser send a request, by the header lines that tell.
+// foreign has the ways in which a page of another site can make a browser send a request, with the headers that show it.
 var foreign = map[string][]string{
 	"a form of another site":           {"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"},
 	"a form of a sibling domain":       {"Sec-Fetch-Site: same-site", "Origin: https://sibling.example.com"},
@@ -48,7 +48,7 @@ var foreign = map[string][]string{
 	"another site, old browser":        {"Origin: https://evil.example"},
 	"another site, no Origin":          {"Sec-Fetch-Site: cross-site"},
 	"a sibling, no Origin":             {"Sec-Fetch-Site: same-site"},
-	"a Sec-Fetch-Site of its own make": {"Sec-Fetch-Site: Same-Origin", "Origin: https://evil.example"},
+	"a Sec-Fetch-Site in another case": {"Sec-Fetch-Site: Same-Origin", "Origin: https://evil.example"},
 	"an empty site and another origin": {"Sec-Fetch-Site: ", "Origin: https://evil.example"},
 	"our name with more after it":      {"Origin: http://127.0.0.1.evil.example"},
 	"a forged Referer":                 {"Origin: https://evil.example", "Referer: http://127.0.0.1/"},
@@ -63,8 +63,8 @@ var kinds = map[string]string{
 	"X-Nothing: at all":                               "",
 }
 
-// TestForeignPagesCantChangeAnything: each route that may change something refuses each foreign page, whether or not
-// somebody is signed in, whatever the body; signing in above all.
+// TestForeignPagesCantChangeAnything: each route that may change something refuses each foreign page, with any body, whether or
+// not the browser is signed in. That includes the sign-in.
 func TestForeignPagesCantChangeAnything(t *testing.T) {
 	t.Attr("threat", "F01")
 	t.Attr("threat", "F10")
@@ -79,7 +79,7 @@ func TestForeignPagesCantChangeAnything(t *testing.T) {
 				for kind, body := range kinds {
 					r := c.raw(route.Method, at(route), strings.NewReader(body), append([]string{kind}, header...)...)
 					if !isProblem(r, 403, "csrf_failed") || len(r.Cookies()) > 0 {
-						t.Errorf("%s of %s by %s, %s: %d %s", route, who, name, kind, r.StatusCode, r.body)
+						t.Errorf("%s of %s by %s, %s: got %d %s", route, who, name, kind, r.StatusCode, r.body)
 					}
 				}
 			}
@@ -93,8 +93,8 @@ func TestForeignPagesCantChangeAnything(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPPagesOfOurOwnHostAreForeign: who can change what http pages say must not speak to https, be it that
-// the browser tells the site or only the origin.
+// TestPlainHTTPPagesOfOurOwnHostAreForeign: an attacker on the network can change http pages, so these must not send requests to
+// the https site. Some browsers send Sec-Fetch-Site, others only the origin.
 func TestPlainHTTPPagesOfOurOwnHostAreForeign(t *testing.T) {
 	t.Attr("threat", "E1")
 	t.Attr("threat", "F01")
@@ -111,16 +111,16 @@ func TestPlainHTTPPagesOfOurOwnHostAreForeign(t *testing.T) {
 	} {
 		for _, route := range unsafe() {
 			if r := c.send(route.Method, at(route), nil, header...); !isProblem(r, 403, "csrf_failed") {
-				t.Errorf("%s with %q: %d %s", route, header, r.StatusCode, r.body)
+				t.Errorf("%s with %q: got %d %s", route, header, r.StatusCode, r.body)
 			}
 		}
 	}
 	if r := c.send("POST", "/api/auth/logout", nil, "Origin: "+s.URL); r.StatusCode != 200 {
-		t.Errorf("an old browser of ours: %d %s", r.StatusCode, r.body)
+		t.Errorf("an old browser of ours: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestTrustedOriginsAreTrustedWithTheirScheme: the list names origins, not hosts.
+// TestTrustedOriginsAreTrustedWithTheirScheme: the list has origins, not hosts.
 func TestTrustedOriginsAreTrustedWithTheirScheme(t *testing.T) {
 	t.Attr("threat", "E2")
 	s := start(t, options{tls: true, url: "https://auth.example.com", origins: []string{"https://app.example.com"}})
@@ -143,7 +143,7 @@ func TestTrustedOriginsAreTrustedWithTheirScheme(t *testing.T) {
 	}
 }
 
-// TestNoSpellingOfAPathEscapesTheCheck: what is refused is refused before anybody looks at the path.
+// TestNoSpellingOfAPathEscapesTheCheck: the check comes before the path is matched.
 func TestNoSpellingOfAPathEscapesTheCheck(t *testing.T) {
 	t.Attr("threat", "E3")
 	s := start(t, options{next: appBehind(t)})
@@ -155,29 +155,29 @@ func TestNoSpellingOfAPathEscapesTheCheck(t *testing.T) {
 	} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "get", "QUERY", "TRACE", "BREW"} {
 			if r := c.send(method, path, nil, "Sec-Fetch-Site: cross-site", "Origin: https://evil.example"); r.StatusCode != 403 {
-				t.Errorf("%s %s: %d", method, path, r.StatusCode)
+				t.Errorf("%s %s: got %d", method, path, r.StatusCode)
 			}
 		}
 	}
 	if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
-		t.Errorf("signed out: %d", r.StatusCode)
+		t.Errorf("signed out: got %d", r.StatusCode)
 	}
 }
 
-// TestWithoutOriginHeadersASessionNeedsTheCSRFToken: a request that says nothing of where it comes from passes without a
-// session cookie; with one it needs the csrftoken.
+// TestWithoutOriginHeadersASessionNeedsTheCSRFToken: a request without Origin and Sec-Fetch-Site needs the csrftoken if it has a
+// session cookie, and passes otherwise.
 func TestWithoutOriginHeadersASessionNeedsTheCSRFToken(t *testing.T) {
 	t.Attr("threat", "F04")
 	s := start(t, options{})
 	u := s.user("ada")
 	program := s.program()
 	if r := program.login("ada", goodPassword); r.StatusCode != 200 {
-		t.Fatalf("sign-in of a program: %d %s", r.StatusCode, r.body)
+		t.Fatalf("sign-in of a program: got %d %s", r.StatusCode, r.body)
 	}
 	before := snapshot(t, s.stores)
 	for _, route := range unsafe() {
 		if r := program.send(route.Method, at(route), nil); !isProblem(r, 403, "origin_required") {
-			t.Errorf("%s: %d %s", route, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", route, r.StatusCode, r.body)
 		}
 	}
 	if after := snapshot(t, s.stores); after != before {
@@ -185,14 +185,14 @@ func TestWithoutOriginHeadersASessionNeedsTheCSRFToken(t *testing.T) {
 	}
 	token := "X-CSRFToken: " + program.cookie("csrftoken")
 	if r := program.send("POST", "/api/auth/logout", nil, token); r.StatusCode != 200 {
-		t.Errorf("with its csrftoken: %d %s", r.StatusCode, r.body)
+		t.Errorf("with its csrftoken: got %d %s", r.StatusCode, r.body)
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions are left", n)
+		t.Errorf("there are still %d sessions", n)
 	}
 }
 
-// cookie returns the value of a cookie of the client's; "" if it has none of the name.
+// cookie returns the value of the client's cookie of the name, or "" if it has none.
 func (c *client) cookie(name string) string {
 	for _, cookie := range c.jar.Cookies(c.base()) {
 		if cookie.Name == name {
@@ -202,7 +202,7 @@ func (c *client) cookie(name string) string {
 	return ""
 }
 
-// TestSignOutIsASameOriginPOST: no link, no image and no other page can sign anybody out, and it works twice.
+// TestSignOutIsASameOriginPOST: no link, image or other page can sign a user out. A second sign-out succeeds too.
 func TestSignOutIsASameOriginPOST(t *testing.T) {
 	t.Attr("threat", "X06")
 	s := start(t, options{})
@@ -214,19 +214,20 @@ func TestSignOutIsASameOriginPOST(t *testing.T) {
 	}
 	c.send("POST", "/api/auth/logout", nil, "Sec-Fetch-Site: cross-site", "Origin: https://evil.example")
 	if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
-		t.Fatalf("signed out: %d", r.StatusCode)
+		t.Fatalf("signed out: got %d", r.StatusCode)
 	}
 	for _, who := range []*client{c, c, s.client().hold(ticket), s.client().hold(anyTicket()), s.client()} {
 		if r := who.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 || string(r.body) != "{}\n" {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions are left", n)
+		t.Errorf("there are still %d sessions", n)
 	}
 }
 
-// TestAHeaderThatScriptsAddProvesNothing: not by itself, and no foreign page gets leave to add it.
+// TestAHeaderThatScriptsAddProvesNothing: such a header isn't accepted instead of the origin, and CORS lets no foreign page add
+// it.
 func TestAHeaderThatScriptsAddProvesNothing(t *testing.T) {
 	t.Attr("threat", "E5")
 	s := start(t, options{})
@@ -234,7 +235,7 @@ func TestAHeaderThatScriptsAddProvesNothing(t *testing.T) {
 	for _, origin := range []string{"https://evil.example", "null", "http://localhost.evil.example"} {
 		for _, header := range []string{"X-Requested-With: XMLHttpRequest", "X-CSRFToken: " + c.cookie("csrftoken"), "Authorization: Bearer x"} {
 			if r := c.send("POST", "/api/auth/logout", nil, "Origin: "+origin, header); !isProblem(r, 403, "csrf_failed") {
-				t.Errorf("%s with %s: %d", origin, header, r.StatusCode)
+				t.Errorf("%s with %s: got %d", origin, header, r.StatusCode)
 			}
 			name, _, _ := strings.Cut(header, ":")
 			r := c.send("OPTIONS", "/api/auth/logout", nil, "Origin: "+origin,
@@ -248,7 +249,7 @@ func TestAHeaderThatScriptsAddProvesNothing(t *testing.T) {
 	}
 }
 
-// TestARefusedRequestIsNotCarriedOutLater: what was refused to a visitor isn't kept for after the sign-in.
+// TestARefusedRequestIsNotCarriedOutLater: a request that was refused before the sign-in isn't carried out after it.
 func TestARefusedRequestIsNotCarriedOutLater(t *testing.T) {
 	t.Attr("threat", "E9")
 	s := start(t, options{})
@@ -256,12 +257,12 @@ func TestARefusedRequestIsNotCarriedOutLater(t *testing.T) {
 	c := s.client()
 	change := map[string]string{"current_password": goodPassword, "new_password": "another battery altogether"}
 	if r := c.send("POST", "/api/auth/password/change", change); r.StatusCode != 401 {
-		t.Fatalf("%d %s", r.StatusCode, r.body)
+		t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	if r := c.login("ada", goodPassword); r.StatusCode != 200 {
-		t.Fatalf("%d %s", r.StatusCode, r.body)
+		t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	if r := c.login("ada", goodPassword); r.StatusCode != http.StatusOK {
-		t.Errorf("the password has changed: %d", r.StatusCode)
+		t.Errorf("the password has changed: got %d", r.StatusCode)
 	}
 }

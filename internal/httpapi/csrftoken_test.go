@@ -11,12 +11,12 @@ func (c *client) csrftoken() string {
 	r := c.send("GET", "/api/auth/csrf", nil)
 	token, _ := r.field("csrftoken").(string)
 	if set := r.cookie("csrftoken"); r.StatusCode != 200 || set == nil || set.Value != token || len(token) != 32 {
-		c.s.t.Fatalf("%d %s", r.StatusCode, r.body)
+		c.s.t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	return token
 }
 
-// TestAWrongCSRFTokenIsRefused: a token that is sent must be the session's own, on every route.
+// TestAWrongCSRFTokenIsRefused: if a request has a token, it must be the session's, on every route.
 func TestAWrongCSRFTokenIsRefused(t *testing.T) {
 	t.Attr("threat", "F03")
 	t.Attr("threat", "E4")
@@ -31,15 +31,15 @@ func TestAWrongCSRFTokenIsRefused(t *testing.T) {
 	} {
 		for _, route := range unsafe() {
 			if r := c.send(route.Method, at(route), nil, "X-CSRFToken: "+token); !isProblem(r, 403, "csrf_failed") {
-				t.Errorf("%s with a token %s: %d %s", route, name, r.StatusCode, r.body)
+				t.Errorf("%s with a token %s: got %d %s", route, name, r.StatusCode, r.body)
 			}
 		}
 	}
 	if r := c.send("POST", "/api/auth/logout", nil, "X-CSRFToken: "+mine, "X-CSRFToken: "+mine); !isProblem(r, 403, "csrf_failed") {
-		t.Errorf("two tokens: %d", r.StatusCode)
+		t.Errorf("two tokens: got %d", r.StatusCode)
 	}
 	if r := c.send("POST", "/api/auth/logout", nil, "X-CSRFToken: "+mine); r.StatusCode != 200 {
-		t.Errorf("the right token: %d %s", r.StatusCode, r.body)
+		t.Errorf("the right token: got %d %s", r.StatusCode, r.body)
 	}
 }
 
@@ -51,8 +51,7 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// TestStrictModeRequiresTheTokenInHeaderOrForm: in the header, or for a form in its field; never in a cookie alone, never in
-// the query.
+// TestStrictModeRequiresTheTokenInHeaderOrForm: a token in a cookie or in the query isn't enough.
 func TestStrictModeRequiresTheTokenInHeaderOrForm(t *testing.T) {
 	t.Attr("threat", "E08")
 	t.Attr("threat", "F03")
@@ -63,23 +62,23 @@ func TestStrictModeRequiresTheTokenInHeaderOrForm(t *testing.T) {
 	for _, route := range unsafe() {
 		for _, query := range []string{"", "?csrfmiddlewaretoken=" + token, "?X-CSRFToken=" + token, "?csrftoken=" + token} {
 			if r := c.send(route.Method, at(route)+query, nil); !isProblem(r, 403, "csrf_failed") {
-				t.Errorf("%s%s: %d %s", route, query, r.StatusCode, r.body)
+				t.Errorf("%s%s: got %d %s", route, query, r.StatusCode, r.body)
 			}
 		}
 		body := map[string]string{"csrfmiddlewaretoken": token}
 		if r := c.send(route.Method, at(route), body); !isProblem(r, 403, "csrf_failed") {
-			t.Errorf("%s with the token in JSON: %d %s", route, r.StatusCode, r.body)
+			t.Errorf("%s with the token in JSON: got %d %s", route, r.StatusCode, r.body)
 		}
 	}
 	if after := snapshot(t, s.stores); after != before {
 		t.Errorf("something changed:\n%s\n%s", before, after)
 	}
 	if r := c.send("POST", "/api/auth/logout", nil, "X-CSRFToken: "+token); r.StatusCode != 200 {
-		t.Errorf("with the token: %d %s", r.StatusCode, r.body)
+		t.Errorf("with the token: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestFormsCarryTheTokenInDjangosField: as urlencoded and as multipart, before and after the sign-in.
+// TestFormsCarryTheTokenInDjangosField: in urlencoded and multipart forms, before and after the sign-in.
 func TestFormsCarryTheTokenInDjangosField(t *testing.T) {
 	t.Attr("threat", "F03")
 	for name, strict := range map[string]bool{"strict": true, "lenient": false} {
@@ -87,29 +86,29 @@ func TestFormsCarryTheTokenInDjangosField(t *testing.T) {
 			s := start(t, options{strict: strict})
 			s.user("ada")
 			c := s.client()
-			for range 2 { // a visitor, then a user
+			for range 2 { // without a session, then with one
 				token := c.csrftoken()
 				form := url.Values{"username": {"ada"}, "password": {goodPassword}, "csrfmiddlewaretoken": {token}}
 				s.secret.add(goodPassword)
 				if r := c.form(form); r.StatusCode != 200 {
-					t.Fatalf("the right token: %d %s", r.StatusCode, r.body)
+					t.Fatalf("the right token: got %d %s", r.StatusCode, r.body)
 				}
 				if r := c.form(form); !isProblem(r, 403, "csrf_failed") {
-					t.Errorf("the token of before the sign-in: %d %s", r.StatusCode, r.body)
+					t.Errorf("the token from before the sign-in: got %d %s", r.StatusCode, r.body)
 				}
 				form.Set("csrfmiddlewaretoken", c.csrftoken())
 				if r := c.multipart(form); r.StatusCode != 200 {
-					t.Errorf("multipart: %d %s", r.StatusCode, r.body)
+					t.Errorf("multipart: got %d %s", r.StatusCode, r.body)
 				}
 				for _, wrong := range []string{strings.Repeat("a", 32), "x"} {
 					form.Set("csrfmiddlewaretoken", wrong)
 					if r := c.multipart(form); !isProblem(r, 403, "csrf_failed") {
-						t.Errorf("%q: %d %s", wrong, r.StatusCode, r.body)
+						t.Errorf("%q: got %d %s", wrong, r.StatusCode, r.body)
 					}
 				}
 				form["csrfmiddlewaretoken"] = []string{token, token}
 				if r := c.form(form); r.StatusCode != 403 && r.StatusCode != 400 {
-					t.Errorf("two tokens: %d %s", r.StatusCode, r.body)
+					t.Errorf("two tokens: got %d %s", r.StatusCode, r.body)
 				}
 			}
 		})
@@ -135,7 +134,7 @@ func (c *client) multipart(values url.Values, header ...string) *answer {
 		append([]string{"Content-Type: multipart/form-data; boundary=edge"}, header...)...)
 }
 
-// TestNoCSRFTokenSurvivesAChangeOfUser: what was captured before the sign-in is refused after it, and the other way round.
+// TestNoCSRFTokenSurvivesAChangeOfUser: a token from before the sign-in is refused after it, and the other way round.
 func TestNoCSRFTokenSurvivesAChangeOfUser(t *testing.T) {
 	t.Attr("threat", "A3")
 	s := start(t, options{})
@@ -152,15 +151,15 @@ func TestNoCSRFTokenSurvivesAChangeOfUser(t *testing.T) {
 		r := step()
 		set := r.cookie("csrftoken")
 		if r.StatusCode != 200 || set == nil {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 		for _, old := range tokens {
 			if r := c.send("DELETE", "/api/auth/sessions/x", nil, "X-CSRFToken: "+old); !isProblem(r, 403, "csrf_failed") {
-				t.Errorf("a token of before: %d %s", r.StatusCode, r.body)
+				t.Errorf("a token from before: got %d %s", r.StatusCode, r.body)
 			}
 		}
 		if r := c.send("DELETE", "/api/auth/sessions/x", nil, "X-CSRFToken: "+set.Value); r.StatusCode == 403 {
-			t.Errorf("the token that the answer set: %d %s", r.StatusCode, r.body)
+			t.Errorf("the token that the response set: got %d %s", r.StatusCode, r.body)
 		}
 		tokens = append(tokens, set.Value)
 	}

@@ -24,13 +24,13 @@ func (c *client) devices() []device {
 	var out struct{ Sessions []device }
 	r := c.send("GET", "/api/auth/sessions", nil)
 	if err := json.Unmarshal(r.body, &out); err != nil || r.StatusCode != 200 {
-		c.s.t.Fatalf("%d %s", r.StatusCode, r.body)
+		c.s.t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	return out.Sessions
 }
 
-// TestUsersListAndEndTheirOwnSessions: each with time, address and browser; one or all others can be ended, with the password typed a
-// short while ago, and nobody else's can be seen or ended.
+// TestUsersListAndEndTheirOwnSessions: the list has time, address and browser of each session. With a fresh session a user can
+// end one or all others. Sessions of other users can't be listed or ended.
 func TestUsersListAndEndTheirOwnSessions(t *testing.T) {
 	t.Attr("threat", "S10")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -59,34 +59,35 @@ func TestUsersListAndEndTheirOwnSessions(t *testing.T) {
 			phoneID = all[1].ID
 		}
 		if r := stranger.send("DELETE", "/api/auth/sessions/"+phoneID, nil); !isProblem(r, 404, "not_found") {
-			t.Errorf("a stranger: %d %s", r.StatusCode, r.body)
+			t.Errorf("another user: got %d %s", r.StatusCode, r.body)
 		}
 		if n := len(stranger.devices()); n != 1 {
-			t.Errorf("a stranger sees %d", n)
+			t.Errorf("another user sees %d sessions", n)
 		}
 		s.alive(t, "after the stranger", phone.ticket())
 		if r := laptop.send("DELETE", "/api/auth/sessions/"+phoneID, nil); r.StatusCode != 200 || len(r.Cookies()) > 0 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		s.dead(t, "ended by the other", phone.ticket())
 		if r := laptop.send("DELETE", "/api/auth/sessions/"+phoneID, nil); !isProblem(r, 404, "not_found") {
-			t.Errorf("again: %d %s", r.StatusCode, r.body)
+			t.Errorf("a second time: got %d %s", r.StatusCode, r.body)
 		}
 		for range 3 {
 			s.as(ada)
 		}
 		if r := laptop.send("DELETE", "/api/auth/sessions", nil); r.StatusCode != 200 || r.field("ended") != 3.0 {
-			t.Errorf("all others: %d %s", r.StatusCode, r.body)
+			t.Errorf("all others: got %d %s", r.StatusCode, r.body)
 		}
 		s.alive(t, "the one that ended the others", laptop.ticket())
 		s.alive(t, "the stranger", stranger.ticket())
 		if n := len(s.records(ada.ID)); n != 1 {
-			t.Errorf("%d sessions are left", n)
+			t.Errorf("there are still %d sessions", n)
 		}
 	})
 }
 
-// TestEndingOtherSessionsRequiresAFreshSignIn: a stolen ticket can't throw its owner out; ending itself it may.
+// TestEndingOtherSessionsRequiresAFreshSignIn: a thief can't sign the owner out with a stolen ticket, but can end the stolen
+// session itself.
 func TestEndingOtherSessionsRequiresAFreshSignIn(t *testing.T) {
 	t.Attr("threat", "S10")
 	s := start(t, options{})
@@ -97,20 +98,20 @@ func TestEndingOtherSessionsRequiresAFreshSignIn(t *testing.T) {
 	for _, d := range stolen.devices() {
 		ids[d.Current] = d.ID
 	}
-	for _, path := range []string{"/api/auth/sessions/" + ids[false], "/api/auth/sessions", "/api/auth/sessions/nobody"} {
+	for _, path := range []string{"/api/auth/sessions/" + ids[false], "/api/auth/sessions", "/api/auth/sessions/unknown"} {
 		if r := stolen.send("DELETE", path, nil); !isProblem(r, 403, "fresh_sign_in_required") {
-			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 		}
 	}
 	if !s.logged(`"msg":"authz_fail"`, `"user":"`+u.ID+`"`, "fresh_sign_in_required") {
-		t.Error("nothing was logged")
+		t.Error("the refusal was not logged")
 	}
 	s.alive(t, "the owner", owner.ticket())
 	if r := stolen.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}); r.StatusCode != 200 {
-		t.Fatalf("%d %s", r.StatusCode, r.body)
+		t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	if r := stolen.send("DELETE", "/api/auth/sessions/"+ids[false], nil); r.StatusCode != 200 {
-		t.Errorf("with the password: %d %s", r.StatusCode, r.body)
+		t.Errorf("with the password: got %d %s", r.StatusCode, r.body)
 	}
 	s.dead(t, "the owner", owner.ticket())
 }

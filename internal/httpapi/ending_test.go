@@ -10,10 +10,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-// ending is one way in which sessions end.
+// ending is a way in which sessions end.
 type ending struct {
 	name string
-	// end ends what it ends: the session here, the one elsewhere, or both.
+	// end ends the session here, the one elsewhere, or both.
 	end             func(t *testing.T, s *server, u *account.User, here, elsewhere *client)
 	here, elsewhere bool // which of them end
 }
@@ -21,7 +21,7 @@ type ending struct {
 func ok(t *testing.T, r *answer) {
 	t.Helper()
 	if r.StatusCode != 200 {
-		t.Errorf("%s %s: %d %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, r.body)
+		t.Errorf("%s %s: got %d %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, r.body)
 	}
 }
 
@@ -101,9 +101,8 @@ var endings = []ending{
 	}, true, false},
 }
 
-// TestAnEndedSessionIsNeverAccepted ends sessions in each way, in each store, and of each kind of cookie:
-// the saved ticket is worth nothing on any route from then on, another user's session goes on, and so does what the way
-// doesn't end.
+// TestAnEndedSessionIsNeverAccepted ends sessions in each way, in each store, with each kind of cookie. From then on no route
+// accepts the ticket, while the sessions of another user and those that this way doesn't end go on.
 func TestAnEndedSessionIsNeverAccepted(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
@@ -139,7 +138,7 @@ func TestAnEndedSessionIsNeverAccepted(t *testing.T) {
 	})
 }
 
-// deadEverywhere fails the test if a ticket still does anything.
+// deadEverywhere fails the test if some route accepts the ticket.
 func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 	t.Helper()
 	s.dead(t, what, ticket)
@@ -149,12 +148,12 @@ func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 		{"POST", "/api/auth/reauthenticate"}, {"POST", "/api/auth/password/change"},
 	} {
 		if r := s.client().hold(ticket).send(route.method, route.path, nil); !isProblem(r, 401, "session_ended") {
-			t.Errorf("%s: %s %s: %d %s", what, route.method, route.path, r.StatusCode, r.body)
+			t.Errorf("%s: %s %s: got %d %s", what, route.method, route.path, r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestASignOutThatIsNotStoredFails: 503, the cookie stays, and the next try does it.
+// TestASignOutThatIsNotStoredFails: the response is 503, the cookie stays, and the next try succeeds.
 func TestASignOutThatIsNotStoredFails(t *testing.T) {
 	t.Attr("threat", "B4")
 	for _, failing := range []string{"session.List", "session.Delete"} {
@@ -171,17 +170,17 @@ func TestASignOutThatIsNotStoredFails(t *testing.T) {
 		ticket := c.ticket()
 		r := c.send("POST", "/api/auth/logout", nil)
 		if !isProblem(r, 503, "unavailable") || len(r.Cookies()) > 0 || c.ticket() != ticket || r.Header.Get("Clear-Site-Data") != "" {
-			t.Errorf("%s fails: %d %s, cookies %v", failing, r.StatusCode, r.body, r.Cookies())
+			t.Errorf("%s fails: got %d %s, cookies %v", failing, r.StatusCode, r.body, r.Cookies())
 		}
 		s.alive(t, "after the failure", ticket)
 		if r := c.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 || c.ticket() != "" {
-			t.Errorf("the next try: %d %s", r.StatusCode, r.body)
+			t.Errorf("the next try: got %d %s", r.StatusCode, r.body)
 		}
 		s.dead(t, "after the next try", ticket)
 	}
 }
 
-// TestADisabledAccountIsSignedOut: at the sign-in, by every way in, and nothing enables the account again.
+// TestADisabledAccountIsSignedOut: no way to sign in works, and none enables the account again.
 func TestADisabledAccountIsSignedOut(t *testing.T) {
 	t.Attr("threat", "B11")
 	s := start(t, options{})
@@ -197,7 +196,7 @@ func TestADisabledAccountIsSignedOut(t *testing.T) {
 		"form":  s.client().raw("POST", "/api/auth/login", nil, basic("ada", goodPassword), "Content-Type: application/x-www-form-urlencoded"),
 	} {
 		if !isProblem(r, 401, "invalid_credentials") || len(r.Cookies()) > 0 {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 		}
 	}
 	s.deadEverywhere(t, "disabled", c.ticket())
@@ -206,7 +205,7 @@ func TestADisabledAccountIsSignedOut(t *testing.T) {
 	}
 }
 
-// TestRightsAreReadOnEachRequest: what is given or taken counts for the next request, in the same session.
+// TestRightsAreReadOnEachRequest: a change of rights takes effect with the next request of the same session.
 func TestRightsAreReadOnEachRequest(t *testing.T) {
 	t.Attr("threat", "X09")
 	t.Attr("threat", "B12")
@@ -220,7 +219,7 @@ func TestRightsAreReadOnEachRequest(t *testing.T) {
 			r := c.send("GET", "/api/me", nil)
 			all, _ := r.field(field).([]any)
 			if got := slices.Contains(all, any(want)); got != (what == "given") || r.StatusCode != 200 {
-				t.Errorf("%s %s: %d %s", want, what, r.StatusCode, r.body)
+				t.Errorf("%s %s: got %d %s", want, what, r.StatusCode, r.body)
 			}
 		}
 		edit := func(change func(*account.User)) {
@@ -254,12 +253,12 @@ func TestRightsAreReadOnEachRequest(t *testing.T) {
 		shows("taken", "groups", "readers")
 		edit(func(u *account.User) { u.IsStaff = true })
 		if r := c.send("GET", "/api/me", nil); r.field("is_staff") != true {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	})
 }
 
-// TestSignOutWithTwoCookiesEndsBothSessions: whoever holds them may end what they name, though neither counts as signed in.
+// TestSignOutWithTwoCookiesEndsBothSessions: a request with two tickets isn't signed in, but may end both sessions.
 func TestSignOutWithTwoCookiesEndsBothSessions(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")

@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/redis"
 )
 
-// onEveryEngine runs a test against every store, those of servers among them.
+// onEveryEngine runs a test with every store, also those that need a database server.
 func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
 	onEachStore(t, test)
 	t.Run("postgres", func(t *testing.T) {

@@ -12,14 +12,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-// strangers are sign-ins that must not be told apart.
+// strangers are sign-ins whose refusals must not differ.
 func strangers(s *server) map[string][2]string {
 	s.t.Helper()
 	disabled, unusable, old := s.user("disabled"), s.user("unusable"), s.user("old")
 	for id, change := range map[string]func(*account.User){
 		disabled.ID: func(u *account.User) { u.IsActive = false },
 		unusable.ID: func(u *account.User) { u.Password = "!" },
-		// Django's, of a work factor far below today's.
+		// A hash from Django with a work factor far below today's.
 		old.ID: func(u *account.User) {
 			u.Password = "pbkdf2_sha256$1000$saltsaltsaltsaltsaltsa$vX5mUmrCWZPcnMYg2WhIF5fOuV3ktsRGSr7gYTPoMDc="
 		},
@@ -32,27 +32,27 @@ func strangers(s *server) map[string][2]string {
 	return map[string][2]string{
 		"wrong password":         {"ada", "a wrong password"},
 		"wrong, by address":      {"ada@example.com", "a wrong password"},
-		"unknown name":           {"nobody", "a wrong password"},
-		"unknown address":        {"nobody@example.com", "a wrong password"},
+		"unknown name":           {"unknown", "a wrong password"},
+		"unknown address":        {"unknown@example.com", "a wrong password"},
 		"disabled, right":        {"disabled", goodPassword},
 		"disabled, wrong":        {"disabled", "a wrong password"},
 		"no usable password":     {"unusable", "a wrong password"},
 		"an old hash, wrong":     {"old", "a wrong password"},
 		"73 bytes":               {"ada", long[:73]},
-		"73 bytes, unknown name": {"nobody", long[:73]},
+		"73 bytes, unknown name": {"unknown", long[:73]},
 		"1000 bytes":             {"ada", long},
-		"1000 bytes, unknown":    {"nobody", long},
+		"1000 bytes, unknown":    {"unknown", long},
 		"60,000 bytes":           {"ada", strings.Repeat("x", 60000)},
-		"60,000 bytes, unknown":  {"nobody", strings.Repeat("x", 60000)},
+		"60,000 bytes, unknown":  {"unknown", strings.Repeat("x", 60000)},
 		"empty":                  {"ada", ""},
-		"empty, unknown":         {"nobody", ""},
+		"empty, unknown":         {"unknown", ""},
 		"a name that is none":    {strings.Repeat("n", 5000), "a wrong password"},
 		"an empty name":          {"", "a wrong password"},
 		"blanks":                 {"  ", "  "},
 	}
 }
 
-// TestRefusalsAreTheSame: status, body and header don't tell whether there is such an account, or what is wrong.
+// TestRefusalsAreTheSame: status, body and headers don't reveal whether the account exists, or what is wrong.
 func TestRefusalsAreTheSame(t *testing.T) {
 	t.Attr("threat", "G05")
 	t.Attr("threat", "F4")
@@ -68,7 +68,7 @@ func TestRefusalsAreTheSame(t *testing.T) {
 		model := ""
 		for what, login := range strangers(s.fresh()) {
 			if len(login[1]) > 50000 && way == "Basic" {
-				continue // more than a header may have
+				continue // longer than a header may be
 			}
 			s.forgive()
 			r := send(login[0], login[1])
@@ -86,7 +86,7 @@ func TestRefusalsAreTheSame(t *testing.T) {
 	}
 }
 
-// fresh removes the users that strangers makes.
+// fresh removes the users that strangers creates.
 func (s *server) fresh() *server {
 	s.t.Helper()
 	for _, name := range []string{"disabled", "unusable", "old"} {
@@ -116,10 +116,10 @@ func TestRefusalsCostTheSame(t *testing.T) {
 		work, calls := s.cost(plan, login)
 		wantCalls := []string{"account.Find", "throttle.Update"}
 		if what == "a name that is none" || what == "an empty name" || what == "blanks" {
-			wantCalls = wantCalls[1:] // there is nothing to look for
+			wantCalls = wantCalls[1:] // without a name there is no lookup
 		}
 		if !slices.Equal(calls, wantCalls) {
-			t.Errorf("%s: the stores are asked %q, not %q", what, calls, wantCalls)
+			t.Errorf("%s: the calls to the stores are %q, want %q", what, calls, wantCalls)
 		}
 		if math.Abs(work-wantWork) > wantWork/100 {
 			t.Errorf("%s: hashing cost %v, want %v, as for a wrong password", what, work, wantWork)
@@ -127,7 +127,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 	}
 }
 
-// cost returns the hashing work of a sign-in that is refused, and the calls that it makes to the stores.
+// cost returns the hashing work of a refused sign-in, and its calls to the stores.
 func (s *server) cost(plan *storetest.Plan, login [2]string) (work float64, calls []string) {
 	s.t.Helper()
 	defer s.forgive()
@@ -135,13 +135,13 @@ func (s *server) cost(plan *storetest.Plan, login [2]string) (work float64, call
 	before := hasher.Stats().Work
 	calls = since(plan, func() {
 		if r := s.client().login(login[0], login[1]); r.StatusCode != http.StatusUnauthorized {
-			s.t.Errorf("%q: %d %s", login[0], r.StatusCode, r.body)
+			s.t.Errorf("%q: got %d %s", login[0], r.StatusCode, r.body)
 		}
 	})
 	return hasher.Stats().Work - before, calls
 }
 
-// forgive forgets all failures.
+// forgive resets all counts of failures.
 func (s *server) forgive() {
 	s.t.Helper()
 	if _, err := s.stores.Throttles.DeleteExpired(s.t.Context(), math.MaxInt64, math.MaxInt32); err != nil {

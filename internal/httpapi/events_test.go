@@ -23,17 +23,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// patience is how long the tests wait for what should take moments.
+// patience is how long the tests wait for something that should happen at once.
 const patience = 30 * time.Second
 
-// stream is an open events stream.
+// stream is an open event stream.
 type stream struct {
 	t        *testing.T
 	response *http.Response
 	events   chan string // "name data"; closed at the end of the stream
 }
 
-// listen opens an events stream, or returns the refusal.
+// listen opens an event stream, or returns the refusal.
 func (c *client) listen(header ...string) (*stream, *answer) {
 	c.s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -68,12 +68,12 @@ func (c *client) listen(header ...string) (*stream, *answer) {
 	return st, nil
 }
 
-// listens opens an events stream.
+// listens opens an event stream.
 func (c *client) listens() *stream {
 	c.s.t.Helper()
 	st, refusal := c.listen()
 	if refusal != nil {
-		c.s.t.Fatalf("%d %s", refusal.StatusCode, refusal.body)
+		c.s.t.Fatalf("got %d %s", refusal.StatusCode, refusal.body)
 	}
 	return st
 }
@@ -93,42 +93,42 @@ func (st *stream) read() {
 	}
 }
 
-// next returns the next event; "" at the end of the stream.
+// next returns the next event, or "" at the end of the stream.
 func (st *stream) next() string {
 	st.t.Helper()
 	select {
 	case e := <-st.events:
 		return e
 	case <-time.After(patience):
-		st.t.Fatal("waited in vain for an event")
+		st.t.Fatal("no event came")
 		return ""
 	}
 }
 
-// ends fails the test unless the stream says why, and ends.
+// ends fails the test unless the stream sends the reason for its end, and ends.
 func (st *stream) ends(about, reason string) {
 	st.t.Helper()
 	if got, want := st.next(), fmt.Sprintf(`session.ended {"reason":%q}`, reason); got != want {
-		st.t.Errorf("%s: %q, want %q", about, got, want)
+		st.t.Errorf("%s: the stream sent %q, want %q", about, got, want)
 	} else if more := st.next(); more != "" {
-		st.t.Errorf("%s: after the end came %q", about, more)
+		st.t.Errorf("%s: after its end the stream sent %q", about, more)
 	}
 }
 
-// quiet fails the test if the stream has said anything.
+// quiet fails the test if the stream sends an event.
 func (st *stream) quiet(about string) {
 	st.t.Helper()
 	select {
 	case e := <-st.events:
-		st.t.Errorf("%s: the stream said %q", about, e)
-	case <-time.After(1200 * time.Millisecond): // two looks of the Hub, and the second one after a password change
+		st.t.Errorf("%s: the stream sent %q", about, e)
+	case <-time.After(1200 * time.Millisecond): // the Hub checks twice in this time, and once more after a password change
 	}
 }
 
 func (st *stream) close() { st.response.Body.Close() }
 
-// deeds end sessions of a user who is signed in as victim, and as other from another device.
-var deeds = []struct {
+// sessionEndings end sessions of a user who is signed in as victim, and as other from another device.
+var sessionEndings = []struct {
 	name, reason string
 	act          func(s *server, u *account.User, victim, other *client) error
 }{
@@ -173,7 +173,7 @@ var deeds = []struct {
 
 func status(r *answer) error {
 	if r.StatusCode != http.StatusOK {
-		return fmt.Errorf("%d %s", r.StatusCode, r.body)
+		return fmt.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (c *client) sessionID() string {
 		}
 	}
 	if r := c.send("GET", "/api/auth/sessions?slide=false", nil); json.Unmarshal(r.body, &out) != nil {
-		c.s.t.Fatalf("%d %s", r.StatusCode, r.body)
+		c.s.t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	for _, one := range out.Sessions {
 		if one.Current {
@@ -199,7 +199,7 @@ func (c *client) sessionID() string {
 	return ""
 }
 
-// remove takes a session out of the store as another process would.
+// remove deletes a session from the store like another process.
 func (s *server) remove(user, id string) error {
 	for _, r := range s.records(user) {
 		if r.PublicID == id {
@@ -209,12 +209,12 @@ func (s *server) remove(user, id string) error {
 	return fmt.Errorf("no session %q", id)
 }
 
-// TestAStreamEndsWithItsSessionAndSendsTheReason: whatever ends it. The other device's stream hears nothing, if its session
-// lives on.
+// TestAStreamEndsWithItsSessionAndSendsTheReason, whatever ends it. The other device's stream sends nothing if its session goes
+// on.
 func TestAStreamEndsWithItsSessionAndSendsTheReason(t *testing.T) {
 	t.Attr("threat", "B10")
-	for _, deed := range deeds {
-		t.Run(deed.name, func(t *testing.T) {
+	for _, act := range sessionEndings {
+		t.Run(act.name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, options{})
 			u := s.user("ada")
@@ -222,23 +222,23 @@ func TestAStreamEndsWithItsSessionAndSendsTheReason(t *testing.T) {
 			s.change(u.ID, func(r *session.Record) { r.Created-- }) // the oldest
 			other := s.as(u)
 			told, spared := victim.listens(), other.listens()
-			if err := deed.act(s, u, victim, other); err != nil {
+			if err := act.act(s, u, victim, other); err != nil {
 				t.Fatal(err)
 			}
-			told.ends(deed.name, deed.reason)
+			told.ends(act.name, act.reason)
 			if other.send("GET", "/api/me?slide=false", nil).StatusCode == http.StatusOK {
-				spared.quiet(deed.name)
+				spared.quiet(act.name)
 			} else {
-				spared.ends(deed.name, deed.reason)
+				spared.ends(act.name, act.reason)
 			}
 			if _, refusal := victim.listen(); refusal != nil && refusal.code() != "session_ended" && refusal.code() != "not_authenticated" {
-				t.Errorf("again: %d %s", refusal.StatusCode, refusal.body)
+				t.Errorf("a new stream: got %d %s", refusal.StatusCode, refusal.body)
 			}
 		})
 	}
 }
 
-// TestAStreamOutlivesTheRotationOfItsTicket: the session is the same, and so is the page.
+// TestAStreamOutlivesTheRotationOfItsTicket, because the session is the same.
 func TestAStreamOutlivesTheRotationOfItsTicket(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
@@ -247,7 +247,7 @@ func TestAStreamOutlivesTheRotationOfItsTicket(t *testing.T) {
 	again := c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword})
 	change := c.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword))
 	if again.StatusCode != 200 || change.StatusCode != 200 {
-		t.Fatalf("%d %s, %d %s", again.StatusCode, again.body, change.StatusCode, change.body)
+		t.Fatalf("got %d %s, %d %s", again.StatusCode, again.body, change.StatusCode, change.body)
 	}
 	st.quiet("after a re-authentication and a password change")
 	if err := s.remove(u.ID, c.sessionID()); err != nil {
@@ -256,7 +256,7 @@ func TestAStreamOutlivesTheRotationOfItsTicket(t *testing.T) {
 	st.ends("the end of the session as it is now", "ended_elsewhere")
 }
 
-// TestChangesByAnotherProcessAreSent: it shares nothing with ours but the file.
+// TestChangesByAnotherProcessAreSent: the other process shares only the database file with this one.
 func TestChangesByAnotherProcessAreSent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	open := func() *sqlite.DB {
@@ -276,7 +276,7 @@ func TestChangesByAnotherProcessAreSent(t *testing.T) {
 	})
 	ada, bob := s.user("ada"), s.user("bob")
 	a, b := s.as(ada).listens(), s.as(bob).listens()
-	time.Sleep(time.Second) // what our own process has done is over
+	time.Sleep(time.Second) // until the events of our own changes have been sent
 	var took []time.Duration
 	began := time.Now()
 	_, err := theirs.Accounts.Change(t.Context(), bob.ID, func(u *account.User) error { u.UserPermissions = []string{"blog.add_post"}; return nil })
@@ -284,7 +284,7 @@ func TestChangesByAnotherProcessAreSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.next(); got != "permissions.changed {}" {
-		t.Errorf("rights of another process: %q", got)
+		t.Errorf("after a change of rights by another process the stream sent %q", got)
 	}
 	took = append(took, time.Since(began))
 	began = time.Now()
@@ -294,8 +294,8 @@ func TestChangesByAnotherProcessAreSent(t *testing.T) {
 	a.ends("deleted by another process", "ended_elsewhere")
 	took = append(took, time.Since(began))
 	t.Logf("noticed after %v", took)
-	if slices.Max(took) > 8*time.Second { // all are looked at every 15 seconds anyway
-		t.Error("too late")
+	if slices.Max(took) > 8*time.Second { // the Hub checks all pages every 15 seconds anyway
+		t.Error("the event came too late")
 	}
 	b.quiet("the other user's stream")
 }
@@ -315,20 +315,21 @@ func TestChangesOfRightsAreSent(t *testing.T) {
 		change func(*account.User)
 	}{
 		{"permissions", func(u *account.User) { u.UserPermissions = []string{"blog.add_post"} }},
-		{"staff", func(u *account.User) { u.IsStaff = true }}, // before the superuser, who is staff already
+		{"staff", func(u *account.User) { u.IsStaff = true }}, // must come before superuser, which implies it
 		{"superuser", func(u *account.User) { u.IsSuperuser = true }},
 		{"name", func(u *account.User) { u.FirstName = "Ada" }},
 	} {
 		edit(row.change)
 		if got := st.next(); got != "permissions.changed {}" {
-			t.Errorf("after a change of the %s the stream says %q, want permissions.changed", row.name, got)
+			t.Errorf("after a change of the %s the stream sent %q, want permissions.changed", row.name, got)
 		}
 	}
 	edit(func(*account.User) {})
 	st.quiet("nothing has changed")
 }
 
-// TestAStreamWarnsBeforeTheSessionEnds: a minute before, and again if the session was used meanwhile; then it comes to the second.
+// TestAStreamWarnsBeforeTheSessionEnds: the warning comes a minute before the end, and once more if the session was used after
+// it. The end comes on the second.
 func TestAStreamWarnsBeforeTheSessionEnds(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
@@ -337,7 +338,7 @@ func TestAStreamWarnsBeforeTheSessionEnds(t *testing.T) {
 	s.change(u.ID, func(r *session.Record) { r.Expires = end })
 	st := c.listens()
 	if got, want := st.next(), fmt.Sprintf(`session.expiring {"expires_at":%q}`, time.Unix(end, 0).UTC().Format(time.RFC3339)); got != want {
-		t.Errorf("%q, want %q", got, want)
+		t.Errorf("the stream sent %q, want %q", got, want)
 	}
 	st.ends("the end", "expired")
 	if late := time.Since(time.Unix(end, 0)); late < 0 || late > patience {
@@ -360,16 +361,15 @@ func TestAStreamDoesNotExtendItsSession(t *testing.T) {
 	before := s.records(u.ID)[0]
 	for _, path := range []string{"/api/auth/events", "/api/auth/events/"} {
 		if r := c.send("GET", path, nil); r.StatusCode != 200 {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 	}
 	if after := s.records(u.ID)[0]; after.Seen != before.Seen || after.Expires != before.Expires {
-		t.Errorf("seen %d and expires %d, before %d and %d", after.Seen, after.Expires, before.Seen, before.Expires)
+		t.Errorf("the stream counts as a use: seen %d and expires %d, before %d and %d", after.Seen, after.Expires, before.Seen, before.Expires)
 	}
 }
 
-// TestOnlyTrustedOriginsMayOpenAStream: a stream holds on to something, so a page of another origin gets none, though it
-// couldn't read it.
+// TestOnlyTrustedOriginsMayOpenAStream: a page of another origin couldn't read a stream, but an open one uses resources.
 func TestOnlyTrustedOriginsMayOpenAStream(t *testing.T) {
 	t.Attr("threat", "F05")
 	s := start(t, options{origins: []string{"http://127.0.0.1:3000"}})
@@ -394,11 +394,11 @@ func TestOnlyTrustedOriginsMayOpenAStream(t *testing.T) {
 		switch {
 		case st != nil:
 			if row.want != 200 {
-				t.Errorf("%q: a stream", row.header)
+				t.Errorf("%q: got a stream, want %d", row.header, row.want)
 			}
 			st.close()
 		case refusal.StatusCode != row.want || refusal.code() != "csrf_failed":
-			t.Errorf("%q: %d %s", row.header, refusal.StatusCode, refusal.body)
+			t.Errorf("%q: got %d %s", row.header, refusal.StatusCode, refusal.body)
 		}
 	}
 }
@@ -413,9 +413,9 @@ func TestTheNinthStreamOfASessionIsRefused(t *testing.T) {
 	}
 	_, refusal := c.listen()
 	if refusal == nil || !isProblem(refusal, 429, "too_many_streams") || refusal.Header.Get("Retry-After") == "" {
-		t.Fatalf("the ninth: %+v", refusal)
+		t.Fatalf("the ninth stream: got %+v", refusal)
 	}
-	other.listens() // each session has its own
+	other.listens() // the limit is for each session
 	open[3].close()
 	s.waitFor("the place of a page that has gone", func() bool {
 		st, _ := c.listen()
@@ -423,7 +423,7 @@ func TestTheNinthStreamOfASessionIsRefused(t *testing.T) {
 	})
 }
 
-// waitFor waits until what is asked holds.
+// waitFor waits until holds returns true.
 func (s *server) waitFor(what string, holds func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -431,20 +431,20 @@ func (s *server) waitFor(what string, holds func() bool) {
 			return
 		}
 	}
-	s.t.Fatalf("waited in vain for %s", what)
+	s.t.Fatalf("did not happen: %s", what)
 }
 
-// TestStreamsOverHTTP2 share their connection with other requests.
+// TestStreamsOverHTTP2: they share their connection with other requests.
 func TestStreamsOverHTTP2(t *testing.T) {
 	s := start(t, options{tls: true})
 	s.user("ada")
 	c := s.signedIn("ada")
 	st := c.listens()
 	if st.response.ProtoMajor != 2 {
-		t.Fatalf("over %s", st.response.Proto)
+		t.Fatalf("the protocol is %s, want HTTP/2", st.response.Proto)
 	}
 	if r := c.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 {
-		t.Fatalf("%d %s", r.StatusCode, r.body)
+		t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	st.ends("sign-out", "signed_out")
 	st = s.signedIn("ada").listens()
@@ -452,7 +452,7 @@ func TestStreamsOverHTTP2(t *testing.T) {
 	s.waitFor("the page to be gone", func() bool { return s.api.Live.Len() == 0 })
 }
 
-// TestStreamsEndWhenTheServerStops: without a word about the session, which lives on.
+// TestStreamsEndWhenTheServerStops, without an event, because the session goes on.
 func TestStreamsEndWhenTheServerStops(t *testing.T) {
 	for _, tls := range []bool{false, true} {
 		s := start(t, options{tls: tls})
@@ -460,18 +460,18 @@ func TestStreamsEndWhenTheServerStops(t *testing.T) {
 		st := c.listens()
 		s.api.Drain()
 		if got := st.next(); got != "" {
-			t.Errorf("%q", got)
+			t.Errorf("the stream sent %q, want its end", got)
 		}
 		if _, refusal := c.listen(); refusal == nil || !isProblem(refusal, 503, "stopping") {
-			t.Errorf("a new one: %+v", refusal)
+			t.Errorf("a new stream: got %+v", refusal)
 		}
 		if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
-			t.Errorf("the session: %d %s", r.StatusCode, r.body)
+			t.Errorf("the session: got %d %s", r.StatusCode, r.body)
 		}
 	}
 }
 
-// TestAnOutageKeepsStreamsOpen: the stream stays open and says nothing, and tells what happened once it is known.
+// TestAnOutageKeepsStreamsOpen: a stream stays open during an outage and sends nothing. After the outage it sends what happened.
 func TestAnOutageKeepsStreamsOpen(t *testing.T) {
 	store := &breaking{}
 	s := start(t, options{stores: func(t *testing.T) stores {
@@ -486,15 +486,15 @@ func TestAnOutageKeepsStreamsOpen(t *testing.T) {
 	if err := s.api.Accounts.SetActive(t.Context(), u.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	st.quiet("an end that nobody can know of")
+	st.quiet("the session ended during the outage")
 	store.broken.Store(false)
 	st.ends("after the outage", "disabled")
 	if n := strings.Count(s.log.String(), "open pages not checked"); n != 1 {
-		t.Errorf("%d lines about one outage", n)
+		t.Errorf("the log has %d lines about one outage, want 1", n)
 	}
 }
 
-// breaking is a store that can be out for reading.
+// breaking is a session store whose reads can be made to fail.
 type breaking struct {
 	session.Store
 	broken atomic.Bool
@@ -507,7 +507,7 @@ func (b *breaking) Load(ctx context.Context, id session.ID) (*session.Record, er
 	return b.Store.Load(ctx, id)
 }
 
-// TestATokenHasNoStream: a stream is about a session.
+// TestATokenHasNoStream, since a stream is for a session.
 func TestATokenHasNoStream(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
@@ -516,6 +516,6 @@ func TestATokenHasNoStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, refusal := s.program().listen("Authorization: Bearer " + text); refusal == nil || !isProblem(refusal, 403, "session_required") {
-		t.Errorf("%+v", refusal)
+		t.Errorf("got %+v", refusal)
 	}
 }

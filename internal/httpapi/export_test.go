@@ -2,10 +2,10 @@ package httpapi
 
 import "net/http"
 
-// Route is a line of the table of routes.
+// Route is a row of the table of routes.
 type Route struct {
 	Method, Path string
-	Plain        bool // speaks as a Django package does
+	Plain        bool // a compatibility route
 }
 
 func (r Route) String() string { return r.Method + " " + r.Path }
@@ -20,20 +20,20 @@ func Routes() []Route {
 	return all
 }
 
-// Login is what the body of a sign-in says; nil fields were not there.
+// Login has the fields of the body of a sign-in. Absent fields are nil.
 type Login struct {
 	Username, Password *string
 	Remember, App      *bool
 }
 
-// DecodeLogin reads the body of a sign-in.
+// DecodeLogin decodes the body of a sign-in.
 func DecodeLogin(w http.ResponseWriter, r *http.Request) (Login, error) {
 	var in loginIn
 	err := decode(w, r, 0, &in, false)
 	return Login(in), err
 }
 
-// BasicLogin reads the credentials of HTTP Basic.
+// BasicLogin returns the credentials of HTTP Basic.
 func BasicLogin(r *http.Request) (Login, error) {
 	var in loginIn
 	err := in.fromBasic(r)

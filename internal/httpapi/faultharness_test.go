@@ -12,12 +12,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// faultyServer is a server whose stores fail at one call, with the users of the test.
+// faultyServer is a server whose stores fail at one call, and the users of the test.
 type faultyServer struct {
 	*server
-	inner     stores // these work
+	inner     stores // the stores behind those that fail
 	root, bob *account.User
-	c         *client // root's, signed in just now
+	c         *client // of root, signed in just now
 	epochs    map[string]string
 }
 
@@ -63,7 +63,7 @@ func (p *faultyServer) says(path, field, text string) func() *answer {
 	return func() *answer { return p.program().send("POST", path, map[string]string{field: text}) }
 }
 
-// tokenOf makes a token, and returns its ID.
+// tokenOf creates a token, and returns its ID.
 func (p *faultyServer) tokenOf(u *account.User) string {
 	p.issue(u, token.Params{Kind: token.Personal, Name: "x"})
 	return p.tokens(u.ID)[0].PublicID
@@ -87,7 +87,7 @@ func (p *faultyServer) live(user, epoch string) int {
 	return len(slices.DeleteFunc(all, func(r *session.Record) bool { return r.Epoch != epoch }))
 }
 
-// facts says what is stored, so that two runs with other random numbers can be compared.
+// facts describes the content of the stores without random values, so that two runs can be compared.
 func (p *faultyServer) facts() string {
 	p.t.Helper()
 	ctx := context.WithoutCancel(p.t.Context())

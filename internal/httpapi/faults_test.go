@@ -14,7 +14,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// routine is, for each route, a request that does what it is for. Each makes ready what it needs, and returns what sends it.
+// routine has, for each route, a successful request. The function prepares what the request needs, and returns a function that
+// sends it.
 var routine = map[string]func(p *faultyServer) func() *answer{
 	"POST /api/auth/logout": func(p *faultyServer) func() *answer {
 		p.as(p.root)
@@ -72,7 +73,7 @@ var routine = map[string]func(p *faultyServer) func() *answer{
 	"GET /.well-known/jwks.json": func(p *faultyServer) func() *answer { return p.sending("GET", "/.well-known/jwks.json", nil) },
 }
 
-// acts are the routine of an administrator: what follows the prefix of their routes, and the body.
+// acts has the successful requests to the routes for administrators: the path after their prefix, and the body.
 var acts = []struct {
 	method, path string
 	body         map[string]any
@@ -111,15 +112,15 @@ var acts = []struct {
 	{"GET", "/audit/export?format=csv", nil, nil},
 }
 
-// elsewhere are the routes that the scenes of outage_test.go go through, and those that ask no store.
+// elsewhere are the routes that outage_test.go tests, and those that call no store.
 var elsewhere = []string{
 	"POST /api/auth/login", "GET /api/auth/csrf", "GET /api/auth/sessions", "DELETE /api/auth/sessions", "DELETE /api/auth/sessions/{id}",
 	"POST /api/auth/reauthenticate", "POST /api/auth/password/change", "POST /api/auth/password/reset", "GET /api/auth/events",
 	"GET /api/auth/setup", "POST /api/auth/setup", "GET /readyz", "GET /api/auth/openapi.yaml", "GET /healthz",
 }
 
-// everyDeed is routine and acts, by the lines of their routes.
-func everyDeed() map[string]func(p *faultyServer) func() *answer {
+// everyAct returns routine and acts, by route.
+func everyAct() map[string]func(p *faultyServer) func() *answer {
 	all := map[string]func(p *faultyServer) func() *answer{}
 	for line, ready := range routine {
 		all[line] = ready
@@ -148,21 +149,22 @@ func everyDeed() map[string]func(p *faultyServer) func() *answer {
 	return all
 }
 
-// halfway is the state that a deed of two steps in two stores may leave: what was ended first stays ended, and whoever tries
-// again ends the rest. It is before where a deed has no such state.
-func halfway(line, before string) string {
+// partialState returns the state that a request with two writes may leave if the second one fails. A second request completes it.
+// For any other request it returns before.
+func partialState(line, before string) string {
 	switch line {
 	case "POST /api/auth/logout": // everywhere: the tokens first
 		return strings.Replace(before, `tokens ["knox"]`, `tokens []`, 1)
-	case "POST /api/auth/jwt/exchange": // the JWT is spent before there is a session for it
+	case "POST /api/auth/jwt/exchange": // the JWT is marked before the session is created
 		return strings.Replace(before, `tokens ["refresh"]`, `tokens ["jti" "refresh"]`, 1)
 	}
 	return before
 }
 
-// play does a deed while a call of it fails, which is the plan's, counted from the deed's first: plan.Call is raised by those that
-// were made before. It returns the answer, what is stored before and after, and the deed's calls.
-func play(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storetest.Plan, made int) (r *answer, before, after string, calls []string) {
+// runWithFault sends a request while one of its calls to the stores fails. plan.Call counts from the request's first call; made is
+// the number of calls before it, which runWithFault adds. It returns the response, the content of the stores before and after,
+// and the calls of the request.
+func runWithFault(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storetest.Plan, made int) (r *answer, before, after string, calls []string) {
 	t.Helper()
 	if plan.Call > 0 {
 		plan.Call += made
@@ -177,26 +179,26 @@ func play(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storet
 	return r, before, p.facts(), plan.Calls()[made:]
 }
 
-// TestAFailedStoreCallIsA503OnEveryRoute lets each call to the stores fail in a deed of each route: before it is done, after it is
-// done, and from there on all. Either the answer is 503, or, if the deed was done by then, what it always is; and what is
-// stored is as it was before, or as it is after the deed.
+// TestAFailedStoreCallIsA503OnEveryRoute makes each call to the stores fail in a request to each route: before the call has an
+// effect, after it, and together with all later calls. Either the response is 503, or it is the usual one if the request had
+// succeeded by then. The stores have the state from before the request, or the one from after it.
 func TestAFailedStoreCallIsA503OnEveryRoute(t *testing.T) {
 	t.Attr("threat", "B4")
 	t.Attr("threat", "L04")
-	for line, ready := range everyDeed() {
+	for line, ready := range everyAct() {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			counting := &storetest.Plan{}
-			usual, before, after, calls := play(t, ready, counting, 0)
+			usual, before, after, calls := runWithFault(t, ready, counting, 0)
 			made := len(counting.Calls()) - len(calls)
 			if usual.StatusCode >= 300 || len(calls) == 0 {
-				t.Fatalf("without a fault: %d %s, calls %q", usual.StatusCode, usual.body, calls)
+				t.Fatalf("without a fault: got %d %s, calls %q", usual.StatusCode, usual.body, calls)
 			}
 			for n := range calls {
 				for _, plan := range []*storetest.Plan{
 					{Call: n + 1}, {Call: n + 1, After: true}, {Call: n + 1, Rest: true, Err: context.DeadlineExceeded},
 				} {
-					r, _, state, _ := play(t, ready, plan, made)
+					r, _, state, _ := runWithFault(t, ready, plan, made)
 					what := fmt.Sprintf("%s fails (rest %v, after %v): %d %s", calls[n], plan.Rest, plan.After, r.StatusCode, r.body)
 					tidying := strings.HasSuffix(calls[n], ".Touch") || before != after && state == after
 					switch {
@@ -204,8 +206,8 @@ func TestAFailedStoreCallIsA503OnEveryRoute(t *testing.T) {
 					case r.StatusCode != usual.StatusCode || !tidying:
 						t.Errorf("%s, not a 503; cookies %v", what, r.Cookies())
 					}
-					if state != before && state != after && state != halfway(line, before) {
-						t.Errorf("%s\nleaves\n%s\nwhich is neither\n%s\nnor\n%s", what, state, before, after)
+					if state != before && state != after && state != partialState(line, before) {
+						t.Errorf("%s\nleaves the state\n%s\nwant\n%s\nor\n%s", what, state, before, after)
 					}
 				}
 			}
@@ -213,12 +215,12 @@ func TestAFailedStoreCallIsA503OnEveryRoute(t *testing.T) {
 	}
 }
 
-// TestEveryRouteHasAFault: a new route must be placed above.
+// TestEveryRouteHasAFault: a new route must be added to one of the lists above.
 func TestEveryRouteHasAFault(t *testing.T) {
-	all := everyDeed()
+	all := everyAct()
 	for _, r := range httpapi.Routes() {
 		if all[r.String()] == nil && !slices.Contains(elsewhere, r.String()) {
-			t.Errorf("no call of %s is made to fail", r)
+			t.Errorf("no test makes the calls of %s fail", r)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 )
 
-// TestFormsSignInAsJSONDoes: urlencoded and multipart, with Django's field for the token or without.
+// TestFormsSignInAsJSONDoes: urlencoded and multipart forms, with Django's field for the token or without.
 func TestFormsSignInAsJSONDoes(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
@@ -23,12 +23,12 @@ func TestFormsSignInAsJSONDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := s.client()
 			if r := send(c, right); r.StatusCode != 200 || r.field("username") != "ada" || c.ticket() == "" {
-				t.Errorf("%d %s", r.StatusCode, r.body)
+				t.Errorf("got %d %s", r.StatusCode, r.body)
 			}
 			for remember, age := range map[string]int{"on": 2592000, "true": 2592000, "1": 2592000, "off": 0, "": 0, "0": 0, "false": 0} {
 				r := send(s.client(), url.Values{"username": {"ada"}, "password": {goodPassword}, "remember": {remember}})
 				if set := r.cookie("sessionid"); set == nil || set.MaxAge != age {
-					t.Errorf("remember %q: %d %v", remember, r.StatusCode, set)
+					t.Errorf("remember %q: got %d %v", remember, r.StatusCode, set)
 				}
 			}
 			for _, wrong := range []url.Values{
@@ -41,14 +41,14 @@ func TestFormsSignInAsJSONDoes(t *testing.T) {
 				{"username[]": {"ada"}, "password": {goodPassword}},
 			} {
 				if r := send(s.client(), wrong); r.StatusCode != 400 || len(r.Cookies()) > 0 {
-					t.Errorf("%v: %d %s", wrong, r.StatusCode, r.body)
+					t.Errorf("%v: got %d %s", wrong, r.StatusCode, r.body)
 				}
 			}
 		})
 	}
 }
 
-// TestMalformedFormsAreRefused: bodies that break the rules of their kind are refused whole.
+// TestMalformedFormsAreRefused: no field of a malformed body is used.
 func TestMalformedFormsAreRefused(t *testing.T) {
 	s := start(t, options{})
 	const (
@@ -80,13 +80,13 @@ func TestMalformedFormsAreRefused(t *testing.T) {
 			}
 			r := s.client().raw("POST", "/api/auth/login", strings.NewReader(row.body+token), "Content-Type: "+row.kind)
 			if r.StatusCode != row.status && (token == "" || r.StatusCode != 403) {
-				t.Errorf("%s%s: %d %s", name, token, r.StatusCode, r.body)
+				t.Errorf("%s%s: got %d %s", name, token, r.StatusCode, r.body)
 			}
 		}
 	}
 }
 
-// FuzzLoginForm: what is accepted is what a slow reader of urlencoded forms reads, and nothing else is.
+// FuzzLoginForm compares the decoder with a slow, simple one for urlencoded forms. Both accept the same bodies.
 func FuzzLoginForm(f *testing.F) {
 	for _, body := range []string{
 		"username=ada&password=x", "username=a+b&password=%E2%9C%93&remember=on", "username=a&&password=b&", "username", "=x", "username=a;b=c",
@@ -97,7 +97,7 @@ func FuzzLoginForm(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		if len(body) > 4<<10 {
-			t.Skip() // net/url reads no form of more than 10,000 fields
+			t.Skip() // net/url refuses a form with more than 10,000 fields
 		}
 		got, err := httpapi.DecodeLogin(httptest.NewRecorder(), post(body, "application/x-www-form-urlencoded"))
 		want, ok := slowForm(body)

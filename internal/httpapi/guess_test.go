@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// fail uses up tries of a name from an address, without the work of a hash.
+// fail records failures of a name from an address, without hashing.
 func (s *server) fail(n int, name, address string) {
 	s.t.Helper()
 	a := throttle.Attempt{Name: "name:" + account.CanonicalLogin(name), Address: netip.MustParseAddr(address)}
@@ -34,7 +34,7 @@ func (s *server) fail(n int, name, address string) {
 	}
 }
 
-// TestASuccessResetsTheCountOfFailures: nine wrong, one right, and so on without end.
+// TestASuccessResetsTheCountOfFailures: nine wrong passwords and a right one can be repeated without end.
 func TestASuccessResetsTheCountOfFailures(t *testing.T) {
 	t.Attr("threat", "G01")
 	s := start(t, options{})
@@ -42,22 +42,22 @@ func TestASuccessResetsTheCountOfFailures(t *testing.T) {
 	for range 3 {
 		s.fail(9, u.Username, "127.0.0.1")
 		if r := s.client().login("ada", goodPassword); r.StatusCode != 200 {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 	}
 	s.fail(9, u.Username, "127.0.0.1")
 	if r := s.client().login("ada", "wrong"); r.StatusCode != 401 {
-		t.Errorf("the tenth: %d", r.StatusCode)
+		t.Errorf("the tenth: got %d", r.StatusCode)
 	}
 	r := s.client().login("ada", goodPassword)
 	wait, err := strconv.Atoi(r.Header.Get("Retry-After"))
 	if !isProblem(r, 429, "throttled") || err != nil || wait < 1 || wait > 60 ||
 		r.field("detail") != fmt.Sprintf("Request was throttled. Expected available in %d seconds.", wait) {
-		t.Errorf("the eleventh: %d %s, Retry-After %q", r.StatusCode, r.body, r.Header.Get("Retry-After"))
+		t.Errorf("the eleventh: got %d %s, Retry-After %q", r.StatusCode, r.body, r.Header.Get("Retry-After"))
 	}
 }
 
-// TestParallelGuessesCantOutrunTheCount: of 200 wrong ones at once, ten are looked at.
+// TestParallelGuessesCantOutrunTheCount: of 200 parallel guesses, ten are checked.
 func TestParallelGuessesCantOutrunTheCount(t *testing.T) {
 	t.Attr("threat", "G02")
 	t.Attr("threat", "F6")
@@ -76,18 +76,18 @@ func TestParallelGuessesCantOutrunTheCount(t *testing.T) {
 				case 429:
 					refused.Add(1)
 				default:
-					t.Errorf("%d %s", r.StatusCode, r.body)
+					t.Errorf("got %d %s", r.StatusCode, r.body)
 				}
 			})
 		}
 		all.Wait()
 		if looked.Load() != 10 || refused.Load() != 190 {
-			t.Errorf("%d looked at, %d refused", looked.Load(), refused.Load())
+			t.Errorf("%d guesses were checked and %d refused, want 10 and 190", looked.Load(), refused.Load())
 		}
 	})
 }
 
-// TestAllSpellingsOfANameShareOneCount: in any case, width or composition, with blanks.
+// TestAllSpellingsOfANameShareOneCount: case, width, composition and blanks make no difference.
 func TestAllSpellingsOfANameShareOneCount(t *testing.T) {
 	t.Attr("threat", "F5")
 	s := start(t, options{})
@@ -102,29 +102,29 @@ func TestAllSpellingsOfANameShareOneCount(t *testing.T) {
 	} {
 		for _, r := range []*answer{s.client().login(login, goodPassword), s.client().send("POST", "/api/auth/login", nil, basic(login, goodPassword))} {
 			if r.StatusCode != 429 {
-				t.Errorf("%q: %d %s", login, r.StatusCode, r.body)
+				t.Errorf("%q: got %d %s", login, r.StatusCode, r.body)
 			}
 		}
 	}
-	// The e-mail address is another name, whose answers don't tell that it is the same account's; but it gives no more guesses.
+	// The responses to the e-mail address don't reveal that it is the same account's, but it gives no further guesses.
 	for _, login := range []string{"josé@example.com", "JOSÉ@EXAMPLE.COM", "josé@EXAMPLE.com", " josé@example.com "} {
 		r := s.client().login(login, goodPassword)
 		if !isProblem(r, 401, "invalid_credentials") || !s.logged("authn_login_lock", strings.TrimSpace(login)) {
-			t.Errorf("%q: %d %s", login, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", login, r.StatusCode, r.body)
 		}
 	}
 	other := start(t, options{})
 	other.user("ada")
-	other.fail(10, "nobody", "192.0.2.1")
-	for _, login := range []string{"nobody", "NoBody", "ＮＯＢＯＤＹ"} { // unknown names are counted likewise
+	other.fail(10, "unknown", "192.0.2.1")
+	for _, login := range []string{"unknown", "UnKnown", "ＵＮＫＮＯＷＮ"} { // unknown names are counted in the same way
 		if r := other.client().login(login, "x"); r.StatusCode != 429 {
-			t.Errorf("%q: %d", login, r.StatusCode)
+			t.Errorf("%q: got %d", login, r.StatusCode)
 		}
 	}
 }
 
-// TestSprayingIsCountedByAddress: a hundred failures from one address, whatever the names; another address of the same
-// client's is told from it only behind a trusted proxy, and the header of a stranger counts for nothing.
+// TestSprayingIsCountedByAddress: after a hundred failures from one address, with any names, further ones are refused. The header
+// of a trusted proxy distinguishes addresses; the header of any other client is ignored.
 func TestSprayingIsCountedByAddress(t *testing.T) {
 	t.Attr("threat", "G03")
 	for name, trusted := range map[string][]string{"behind a trusted proxy": {"127.0.0.1"}, "directly": nil} {
@@ -160,8 +160,8 @@ func TestSprayingIsCountedByAddress(t *testing.T) {
 	}
 }
 
-// TestTheOwnersDeviceCantBeLockedOut: a browser that has signed in before gets in though strangers have used up
-// the tries of the account and of the address. Its cookie can't be made up, and is no use for another account.
+// TestTheOwnersDeviceCantBeLockedOut: a known device can sign in even if the guesses of the account and of the address are used
+// up. Its cookie can't be forged, and isn't valid for another account.
 func TestTheOwnersDeviceCantBeLockedOut(t *testing.T) {
 	t.Attr("threat", "G04")
 	t.Attr("threat", "A16")
@@ -185,17 +185,17 @@ func TestTheOwnersDeviceCantBeLockedOut(t *testing.T) {
 		"in capitals": strings.ToUpper(name) + device,
 	} {
 		if r := login(cookie); !isProblem(r, 429, "throttled") {
-			t.Errorf("%s: %d %s", what, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", what, r.StatusCode, r.body)
 		}
 	}
 	r := login(name + device)
 	if r.StatusCode != 200 || r.cookie("cloakroom_device") != nil {
-		t.Errorf("the device: %d %s, and is made known again: %v", r.StatusCode, r.body, r.cookie("cloakroom_device"))
+		t.Errorf("the device: got %d %s, and the device cookie %v", r.StatusCode, r.body, r.cookie("cloakroom_device"))
 	}
-	for n := range 11 { // the device has tries of its own, and they end too
+	for n := range 11 { // the device has guesses of its own, whose number is limited too
 		r = s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": "wrong"}, "Cookie: "+name+device)
 		if (n < 10 && r.StatusCode != 401) || (n == 10 && r.StatusCode != 429) {
-			t.Errorf("wrong password %d: %d", n+1, r.StatusCode)
+			t.Errorf("wrong password %d: got %d", n+1, r.StatusCode)
 		}
 	}
 }
@@ -217,7 +217,7 @@ func TestDeviceCookiesAreVoidOnceThePasswordHasChanged(t *testing.T) {
 	before := c.cookie("cloakroom_device")
 	r := c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword})
 	if r.StatusCode != 200 || c.cookie("cloakroom_device") == before {
-		t.Fatalf("%d %s; the cookie of who changed it: %q before, %q after", r.StatusCode, r.body, before, c.cookie("cloakroom_device"))
+		t.Fatalf("got %d %s; the cookie of who changed it: %q before, %q after", r.StatusCode, r.body, before, c.cookie("cloakroom_device"))
 	}
 	s.fail(10, "ada", "192.0.2.1")
 	for _, device := range append(old, before) {
@@ -250,7 +250,7 @@ func TestDeviceCookiesOfOneAccountGiveABoundedNumberOfGuesses(t *testing.T) {
 	}
 }
 
-// TestEveryPasswordCheckIsCounted: sign-in, re-authentication and change draw on the same tries.
+// TestEveryPasswordCheckIsCounted: sign-in, re-authentication and password change share one count.
 func TestEveryPasswordCheckIsCounted(t *testing.T) {
 	t.Attr("threat", "F8")
 	s := start(t, options{})
@@ -269,20 +269,19 @@ func TestEveryPasswordCheckIsCounted(t *testing.T) {
 	for range 2 {
 		for name, try := range ways {
 			if r := try("wrong"); r.StatusCode != 401 && r.StatusCode != 400 {
-				t.Errorf("%s: %d", name, r.StatusCode)
+				t.Errorf("%s: got %d", name, r.StatusCode)
 			}
 		}
 	}
 	s.fail(2, u.Username, "127.0.0.1")
 	for name, try := range ways {
 		if r := try(goodPassword); !isProblem(r, 429, "throttled") {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 		}
 	}
 	s.alive(t, "the session", c.ticket())
 }
 
-// TestTheCountOfGuessesSurvivesARestart.
 func TestTheCountOfGuessesSurvivesARestart(t *testing.T) {
 	t.Attr("threat", "F7")
 	shared := inSQLite(t)
@@ -292,6 +291,6 @@ func TestTheCountOfGuessesSurvivesARestart(t *testing.T) {
 	before.fail(10, u.Username, "192.0.2.1")
 	before.Close()
 	if r := start(t, options{stores: same}).client().login("ada", goodPassword); r.StatusCode != 429 {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 }

@@ -52,17 +52,17 @@ func sqliteStores(t testing.TB) stores {
 	return db.Set
 }
 
-// onEachStore runs a test against every store that there is.
+// onEachStore runs a test with each store that needs no server.
 func onEachStore(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
 	t.Run("memory", func(t *testing.T) { test(t, inMemory) })
 	t.Run("sqlite", func(t *testing.T) { test(t, inSQLite) })
 }
 
-// options change how the server under test is put together.
+// options configure the server under test.
 type options struct {
 	stores    func(*testing.T) stores // nil: inMemory
 	tls       bool                    // https, with a certificate that clients of the harness trust
-	url       string                  // the public URL, where it isn't the address that the server listens on
+	url       string                  // the public URL; "": the address that the server listens on
 	text      bool                    // log lines of text instead of JSON
 	origins   []string
 	strict    bool
@@ -75,14 +75,14 @@ type options struct {
 	change    func(*httpapi.API)
 }
 
-// server is the real API on a real port.
+// server is the API on a port of this machine.
 type server struct {
 	*httptest.Server
 	t      *testing.T
 	api    *httpapi.API
 	stores stores
-	public string      // the URL that it was configured with
-	log    *safeBuffer // everything that was logged, down to debug
+	public string      // the configured public URL
+	log    *safeBuffer // the log, with the debug level
 	secret secrets
 }
 
@@ -165,7 +165,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	}
 }
 
-// inBackground runs something until the test ends.
+// inBackground runs a function until the test ends.
 func inBackground(t testing.TB, run func(context.Context) error) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -178,7 +178,7 @@ func inBackground(t testing.TB, run func(context.Context) error) {
 	})
 }
 
-// goodPassword passes the policy.
+// goodPassword satisfies the policy.
 const goodPassword = "correct horse battery staple"
 
 // user creates an account with goodPassword.
@@ -195,7 +195,7 @@ func (s *server) user(name string) *account.User {
 	return u
 }
 
-// goodHash is the hash of goodPassword, made once: it is what takes the time.
+// goodHash is the hash of goodPassword. All tests share it, since hashing is slow.
 var goodHash = sync.OnceValue(func() string {
 	hash, err := (&password.Hasher{}).Hash(context.Background(), goodPassword)
 	if err != nil {

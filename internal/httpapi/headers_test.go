@@ -27,7 +27,7 @@ func TestEveryResponseHasTheProtectiveHeaders(t *testing.T) {
 	for _, a := range everyAnswer(t) {
 		for name, value := range want {
 			if got := a.Header.Values(name); len(got) != 1 || got[0] != value {
-				t.Errorf("%s: %d with %s %q", a.label, a.StatusCode, name, got)
+				t.Errorf("%s: got %d with %s %q", a.label, a.StatusCode, name, got)
 			}
 		}
 		kind := a.Header.Get("Content-Type")
@@ -38,7 +38,7 @@ func TestEveryResponseHasTheProtectiveHeaders(t *testing.T) {
 		case a.StatusCode >= 400 && kind == "application/json" && isPlain(a.Request.URL.Path):
 		case a.StatusCode == 200 && (kind == "application/json" || kind == "application/yaml; charset=utf-8"):
 		default:
-			t.Errorf("%s: %d with Content-Type %q", a.label, a.StatusCode, kind)
+			t.Errorf("%s: got %d with Content-Type %q", a.label, a.StatusCode, kind)
 		}
 	}
 }
@@ -47,10 +47,10 @@ func TestNoResponseIsCached(t *testing.T) {
 	t.Attr("threat", "H06")
 	for _, a := range everyAnswer(t) {
 		if got := a.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
-			t.Errorf("%s: %d with Cache-Control %q", a.label, a.StatusCode, got)
+			t.Errorf("%s: got %d with Cache-Control %q", a.label, a.StatusCode, got)
 		}
 		if !slices.Contains(a.Header.Values("Vary"), "Cookie") {
-			t.Errorf("%s: %d with Vary %q", a.label, a.StatusCode, a.Header.Values("Vary"))
+			t.Errorf("%s: got %d with Vary %q", a.label, a.StatusCode, a.Header.Values("Vary"))
 		}
 	}
 }
@@ -60,19 +60,19 @@ func TestEveryHTTPSResponseHasHSTS(t *testing.T) {
 	const hsts = "max-age=31536000; includeSubDomains"
 	for _, a := range provoke(t, options{tls: true, hsts: hsts}) {
 		if got := a.Header.Values("Strict-Transport-Security"); len(got) != 1 || got[0] != hsts {
-			t.Errorf("%s: %d with Strict-Transport-Security %q", a.label, a.StatusCode, got)
+			t.Errorf("%s: got %d with Strict-Transport-Security %q", a.label, a.StatusCode, got)
 		}
 	}
 }
 
-// TestEveryRefusalSaysWhatToDo: a code, a sentence, and the name under which the operator finds it; 401 with a scheme that
-// no browser pops up a box for, 429 and 503 with a time.
+// TestEveryRefusalSaysWhatToDo: it has a code, a sentence, and the ID by which the operator finds it in the log. A 401 has a scheme
+// for which no browser opens a password dialog; 429 and 503 have a Retry-After.
 func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 	names := map[string]bool{}
 	for _, a := range everyAnswer(t) {
 		id := a.Header.Get("X-Request-Id")
 		if id == "" || names[id] {
-			t.Errorf("%s: the request is called %q", a.label, id)
+			t.Errorf("%s: the request ID is %q", a.label, id)
 		}
 		names[id] = true
 		if a.StatusCode < 400 {
@@ -80,25 +80,25 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 		}
 		if isPlain(a.Request.URL.Path) && a.Header.Get("Content-Type") == "application/json" {
 			if a.StatusCode == 401 && !slices.Contains([]string{"Session", "Token"}, a.Header.Get("WWW-Authenticate")) || len(a.body) < 3 {
-				t.Errorf("%s: %d %s", a.label, a.StatusCode, a.body)
+				t.Errorf("%s: got %d %s", a.label, a.StatusCode, a.body)
 			}
 			continue
 		}
 		if a.code() == "" || a.field("detail") == "" || a.field("request_id") != id || a.field("status") != float64(a.StatusCode) ||
 			a.field("title") != http.StatusText(a.StatusCode) || a.field("type") != "about:blank" {
-			t.Errorf("%s: %d %s", a.label, a.StatusCode, a.body)
+			t.Errorf("%s: got %d %s", a.label, a.StatusCode, a.body)
 		}
 		if wait := a.Header.Get("Retry-After"); (wait != "") != (a.StatusCode == 503 || a.StatusCode == 429) {
-			t.Errorf("%s: %d with Retry-After %q", a.label, a.StatusCode, wait)
+			t.Errorf("%s: got %d with Retry-After %q", a.label, a.StatusCode, wait)
 		}
 		if got := a.Header.Get("WWW-Authenticate"); (got == "Session") != (a.StatusCode == 401) || a.StatusCode != 401 && got != "" {
-			t.Errorf("%s: %d with WWW-Authenticate %q", a.label, a.StatusCode, got)
+			t.Errorf("%s: got %d with WWW-Authenticate %q", a.label, a.StatusCode, got)
 		}
 	}
 }
 
-// TestOutagesAndPanicsAreAnsweredAndLogged: 503 or 500 and nothing about the inside; nobody gets in, and nobody's cookie
-// goes.
+// TestOutagesAndPanicsAreAnsweredAndLogged: the response is 503 or 500 and reveals nothing internal. No request is let in, and no
+// cookie is deleted.
 func TestOutagesAndPanicsAreAnsweredAndLogged(t *testing.T) {
 	t.Attr("threat", "L04")
 	for name, want := range map[string]struct {
@@ -116,27 +116,27 @@ func TestOutagesAndPanicsAreAnsweredAndLogged(t *testing.T) {
 			for _, path := range []string{"/api/me", "/api/auth/sessions", "/api/auth/csrf"} {
 				r := c.send("GET", path, nil)
 				if !isProblem(r, want.status, want.code) || len(r.Cookies()) > 0 {
-					t.Errorf("%s: %d %s, cookies %v", path, r.StatusCode, r.body, r.Cookies())
+					t.Errorf("%s: got %d %s, cookies %v", path, r.StatusCode, r.body, r.Cookies())
 				}
 				for _, inside := range []string{"goroutine", ".go:", "storetest", "nil pointer", "asked for it"} {
 					if bytes.Contains(r.body, []byte(inside)) {
-						t.Errorf("%s: the answer shows the inside: %s", path, r.body)
+						t.Errorf("%s: the response has internal details: %s", path, r.body)
 					}
 				}
 				if id := r.Header.Get("X-Request-Id"); !s.logged(want.logged, id) {
-					t.Errorf("%s: no line with %s and %s", path, want.logged, id)
+					t.Errorf("%s: the log has no line with %s and %s", path, want.logged, id)
 				}
 			}
 			for range 3 { // the process goes on
 				if r := c.send("GET", "/healthz", nil); r.StatusCode != 200 {
-					t.Errorf("/healthz: %d", r.StatusCode)
+					t.Errorf("/healthz: got %d", r.StatusCode)
 				}
 			}
 		})
 	}
 }
 
-// logged reports whether one line of the log has all of these texts in it.
+// logged reports whether one line of the log contains all of the texts.
 func (s *server) logged(texts ...string) bool {
 	for line := range strings.Lines(s.log.String()) {
 		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
@@ -146,7 +146,7 @@ func (s *server) logged(texts ...string) bool {
 	return false
 }
 
-// TestAPanicOfTheAppClosesTheConnection: half an answer must not look like a whole one.
+// TestAPanicOfTheAppClosesTheConnection: a partial response must not look complete.
 func TestAPanicOfTheAppClosesTheConnection(t *testing.T) {
 	t.Attr("threat", "L04")
 	s := start(t, options{next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -158,32 +158,34 @@ func TestAPanicOfTheAppClosesTheConnection(t *testing.T) {
 		defer r.Body.Close()
 		var body []byte
 		if body, err = io.ReadAll(r.Body); err == nil {
-			t.Errorf("%d with what looks like a whole answer of %d bytes, which ends %q", r.StatusCode, len(body), body[len(body)-50:])
+			t.Errorf("got %d with %d bytes that look complete, and end with %q", r.StatusCode, len(body), body[len(body)-50:])
 		}
 	}
 	if !s.logged(`"msg":"sys_crash"`, "the app's defect") {
-		t.Error("nothing was logged")
+		t.Error("the panic was not logged")
 	}
 	if r := s.client().send("GET", "/healthz", nil); r.StatusCode != 200 {
-		t.Errorf("/healthz: %d", r.StatusCode)
+		t.Errorf("/healthz: got %d", r.StatusCode)
 	}
 }
 
-// TestAPanicSetsNoCookies: what was to be set before the crash isn't set by the answer to it.
+// TestAPanicSetsNoCookies: cookies that were to be set before the panic aren't in the response to it.
 func TestAPanicSetsNoCookies(t *testing.T) {
 	t.Attr("threat", "L04")
-	s := start(t, options{change: func(api *httpapi.API) { api.Sessions.Audit = &audit.Log{Text: slog.New(brittle{api.Log.Handler()})} }})
+	s := start(t, options{change: func(api *httpapi.API) {
+		api.Sessions.Audit = &audit.Log{Text: slog.New(panickingLog{api.Log.Handler()})}
+	}})
 	s.user("ada")
 	c := s.client()
 	if r := c.login("ada", goodPassword); !isProblem(r, 500, "server_error") || len(r.Cookies()) > 0 || c.ticket() != "" {
-		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Cookies())
+		t.Errorf("got %d %s %v", r.StatusCode, r.body, r.Cookies())
 	}
 }
 
-// brittle is a log that breaks when it is told of a new session, the cookie of which is set already.
-type brittle struct{ slog.Handler }
+// panickingLog is a log handler that panics on the event of a new session, when its cookie is set already.
+type panickingLog struct{ slog.Handler }
 
-func (b brittle) Handle(ctx context.Context, r slog.Record) error {
+func (b panickingLog) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == "session_created" {
 		panic("the log's defect")
 	}

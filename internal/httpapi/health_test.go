@@ -15,26 +15,26 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// TestReadiness: ready while the store answers and the server isn't stopping; alive all the while.
+// TestReadiness: the server is ready while the store works and the server isn't stopping, and alive all the time.
 func TestReadiness(t *testing.T) {
 	s := start(t, options{})
 	c := s.client()
 	if r := c.send("GET", "/readyz", nil); r.StatusCode != 200 || string(r.body) != "{\"status\":\"ok\"}\n" {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	s.api.Drain()
 	if r := c.send("GET", "/readyz", nil); !isProblem(r, 503, "stopping") || r.Header.Get("Retry-After") == "" {
-		t.Errorf("stopping: %d %s", r.StatusCode, r.body)
+		t.Errorf("stopping: got %d %s", r.StatusCode, r.body)
 	}
 	if r := c.send("GET", "/healthz", nil); r.StatusCode != 200 {
-		t.Errorf("stopping, but alive: %d", r.StatusCode)
+		t.Errorf("stopping, but alive: got %d", r.StatusCode)
 	}
 	if r := c.send("GET", "/api/auth/setup", nil); r.StatusCode != 200 {
-		t.Errorf("stopping, but answering: %d", r.StatusCode)
+		t.Errorf("stopping, but answering: got %d", r.StatusCode)
 	}
 }
 
-// TestReadinessChecksTheStoreOnceASecond: strangers can put the question, and it costs the store a write.
+// TestReadinessChecksTheStoreOnceASecond: the check writes to the store, and any client can request it.
 func TestReadinessChecksTheStoreOnceASecond(t *testing.T) {
 	plan, inner := &storetest.Plan{Call: 1}, inMemory(t)
 	s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
@@ -42,20 +42,19 @@ func TestReadinessChecksTheStoreOnceASecond(t *testing.T) {
 	began := time.Now()
 	for range 20 {
 		if r := c.send("GET", "/readyz", nil); !isProblem(r, 503, "unavailable") && time.Since(began) < time.Second {
-			t.Errorf("while the store is out: %d", r.StatusCode)
+			t.Errorf("while the store is out: got %d", r.StatusCode)
 		}
 	}
 	if n, most := len(plan.Calls()), 1+int(time.Since(began)/time.Second); n > most {
-		t.Errorf("%d questions to the store", n)
+		t.Errorf("the store was checked %d times", n)
 	}
 	time.Sleep(time.Until(began.Add(1100 * time.Millisecond)))
 	if r := c.send("GET", "/readyz", nil); r.StatusCode != 200 {
-		t.Errorf("when it is back: %d", r.StatusCode)
+		t.Errorf("when it is back: got %d", r.StatusCode)
 	}
 }
 
-// TestAHangingStoreIsAnOutage: after some seconds the answer is 503, on each route that needs a store, and nothing is left
-// waiting.
+// TestAHangingStoreIsAnOutage: each route that needs a store answers 503 after some seconds, and leaves nothing waiting.
 func TestAHangingStoreIsAnOutage(t *testing.T) {
 	t.Attr("threat", "L05")
 	t.Parallel()
@@ -92,14 +91,14 @@ func TestAHangingStoreIsAnOutage(t *testing.T) {
 				r = c.send(route.Method, at(route), body)
 			}
 			if spent := time.Since(began); !isProblem(r, 503, "unavailable") || len(r.Cookies()) > 0 || spent > 20*time.Second {
-				t.Errorf("%s: %d %s after %v", route, r.StatusCode, r.body, spent)
+				t.Errorf("%s: got %d %s after %v", route, r.StatusCode, r.body, spent)
 			}
 		})
 	}
 	all.Wait()
 }
 
-// signedWith returns JWTs with the keys of a server, whose families are in other stores.
+// signedWith returns JWTs that are signed with a server's keys, and whose families are in the stores st.
 func signedWith(t *testing.T, s *server, st stores) jwt.Pair {
 	t.Helper()
 	u := &account.User{Username: "ada", Password: "!", IsActive: true, Epoch: "first"}

@@ -18,7 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// wire sends bytes as they are and reads one answer.
+// wire sends a request byte for byte and reads one response.
 func (s *server) wire(t *testing.T, request string) *answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -32,7 +32,7 @@ func (s *server) wire(t *testing.T, request string) *answer {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	// The server may answer and hang up before it has read everything.
+	// The server may answer and close the connection before it has read everything.
 	go func() { _, _ = io.WriteString(conn, request) }()
 	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *server) wire(t *testing.T, request string) *answer {
 
 func (s *server) host() string { return s.Listener.Addr().String() }
 
-// TestOnlyConfiguredHostsAreAnswered: everything else is 421, on every path, and before anything is looked at; only health
-// checks come by whatever name.
+// TestOnlyConfiguredHostsAreAnswered: a request for another host gets 421, on every path, before anything else is checked. Only
+// health checks may have any host.
 func TestOnlyConfiguredHostsAreAnswered(t *testing.T) {
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
 	_, port, _ := net.SplitHostPort(s.host())
@@ -69,13 +69,13 @@ func TestOnlyConfiguredHostsAreAnswered(t *testing.T) {
 		for _, path := range paths {
 			for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "TRACE"} {
 				if r := c.send(method, path, nil, "Host: "+host, "Origin: http://"+host); !isProblem(r, 421, "unknown_host") || len(r.Cookies()) > 0 {
-					t.Errorf("%s %s at %s: %d %s", method, path, host, r.StatusCode, r.body)
+					t.Errorf("%s %s at %s: got %d %s", method, path, host, r.StatusCode, r.body)
 				}
 			}
 		}
 		for _, path := range []string{"/healthz", "/readyz", "/healthz/"} {
 			if r := c.send("GET", path, nil, "Host: "+host); r.StatusCode != 200 {
-				t.Errorf("%s at %s: %d", path, host, r.StatusCode)
+				t.Errorf("%s at %s: got %d", path, host, r.StatusCode)
 			}
 		}
 	}
@@ -84,19 +84,18 @@ func TestOnlyConfiguredHostsAreAnswered(t *testing.T) {
 	}
 	for _, host := range []string{"127.0.0.1:" + port, "localhost:" + port, "LOCALHOST:" + port, "localhost.:" + port, "[::1]:" + port} {
 		if r := c.send("GET", "/api/me", nil, "Host: "+host); r.StatusCode != 200 {
-			t.Errorf("at %s: %d %s", host, r.StatusCode, r.body)
+			t.Errorf("at %s: got %d %s", host, r.StatusCode, r.body)
 		}
 		if r := c.send("GET", "/api/me", nil, "Host: "+host, "X-Forwarded-Host: evil.example", "Forwarded: host=evil.example"); r.StatusCode != 200 {
-			t.Errorf("at %s with forwarded names: %d", host, r.StatusCode)
+			t.Errorf("at %s with forwarded names: got %d", host, r.StatusCode)
 		}
 	}
 	if r := c.send("GET", "/api/me", nil, "Host: evil.example", "X-Forwarded-Host: 127.0.0.1:"+port); r.StatusCode != 421 {
-		t.Errorf("X-Forwarded-Host was believed: %d", r.StatusCode)
+		t.Errorf("X-Forwarded-Host was used: got %d", r.StatusCode)
 	}
 }
 
-// TestTheHostOfTheRequestLineWins: net/http takes the host of an absolute request line before that of the header, and so
-// do we, for better or worse.
+// TestTheHostOfTheRequestLineWins: net/http prefers the host of an absolute request line to that of the header, and so do we.
 func TestTheHostOfTheRequestLineWins(t *testing.T) {
 	s := start(t, options{})
 	host := s.host()
@@ -124,7 +123,7 @@ func TestTheHostOfTheRequestLineWins(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPIsRefusedNotRedirected: a client that sends its password in the clear must notice.
+// TestPlainHTTPIsRefusedNotRedirected: a client that sends its password unencrypted must notice.
 func TestPlainHTTPIsRefusedNotRedirected(t *testing.T) {
 	t.Attr("threat", "H08")
 	s := start(t, options{tls: true})
@@ -139,21 +138,21 @@ func TestPlainHTTPIsRefusedNotRedirected(t *testing.T) {
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		conn.Close()
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			continue // net/http knows only the commoner methods for what they are
+			continue // net/http recognizes only the common methods
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		if answer.StatusCode != 400 || answer.Header.Get("Location") != "" {
-			t.Errorf("%s %s: %d %q", r.Method, r.Path, answer.StatusCode, answer.Header.Get("Location"))
+			t.Errorf("%s %s: got %d %q", r.Method, r.Path, answer.StatusCode, answer.Header.Get("Location"))
 		}
 	}
 }
 
 var acceptedHost = regexp.MustCompile(`^(?i:auth|app)\.(?i:example)\.(?i:com)\.?(:443)?$`)
 
-// FuzzHostHeader: a host is answered if it is one of the two that are configured, as a regular expression says it; and
-// whatever it is, nothing of it comes back.
+// FuzzHostHeader: a request is answered if its host is one of the two configured ones, as a regular expression decides. No
+// response repeats the host.
 func FuzzHostHeader(f *testing.F) {
 	for _, host := range []string{
 		"auth.example.com", "AUTH.example.com.", "app.example.com:443", "evil.example", "auth.example.com:8443", "auth.example.com.evil",

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
-// pausing stops the first request that comes to its n-th call, counted from arm on, until it is released.
+// pausing is an account store that pauses the n-th call after arm until it is released.
 type pausing struct {
 	account.Store
 	steps bool // only Transact counts
@@ -106,13 +106,13 @@ func (p *pausing) DeleteGroup(ctx context.Context, name string) error {
 	return p.Store.DeleteGroup(ctx, name)
 }
 
-// stage is an administrator whose rights come from a group, a user, and another group.
+// stage is an administrator whose rights come from the group power, a user, and the group club.
 type stage struct {
 	s              *server
 	n              int
 	actor, subject *account.User
 	power, club    string
-	session, token string // public IDs of the subject's
+	session, token string // public IDs of a session and a token of the subject
 }
 
 func newStage(s *server, n int) *stage {
@@ -125,7 +125,7 @@ func newStage(s *server, n int) *stage {
 	return w
 }
 
-// now returns the subject as it is; nil if there is none.
+// now returns the stored subject, or nil if it was deleted.
 func (w *stage) now() *account.User {
 	u, err := w.s.stores.Accounts.Load(w.s.t.Context(), w.subject.ID)
 	if errors.Is(err, account.ErrNotFound) {
@@ -137,7 +137,7 @@ func (w *stage) now() *account.User {
 	return u
 }
 
-// group returns a group as it is; nil if there is none.
+// group returns the stored group, or nil if there is none.
 func (w *stage) group(name string) *account.Group {
 	groups, err := w.s.stores.Accounts.Groups(w.s.t.Context())
 	if err != nil {
@@ -156,12 +156,12 @@ func (w *stage) exists(name string) bool {
 
 func (w *stage) user() string { return adminPath + "/users/" + w.subject.ID }
 
-// interleavedAct is something that an administrator does. about says what it is done to: u a user, g the group club.
+// interleavedAct is a request of an administrator. about says what it changes: u for a user, g for the group club.
 type interleavedAct struct {
 	name, about string
 	before      func(w *stage)
 	send        func(c *client, w *stage) *answer
-	done        func(w *stage) bool // nil: only the answer tells
+	done        func(w *stage) bool // whether the act was carried out; nil: only the response shows it
 }
 
 var interleaved = []interleavedAct{
@@ -209,7 +209,7 @@ var interleaved = []interleavedAct{
 	{"delete a group", "g", nil, func(c *client, w *stage) *answer {
 		return c.send("DELETE", adminPath+"/groups/"+w.club, nil)
 	}, func(w *stage) bool { return w.group(w.club) == nil }},
-	{"give back to one's own group what it has lost", "", nil, func(c *client, w *stage) *answer {
+	{"give back to the own group what it has lost", "", nil, func(c *client, w *stage) *answer {
 		return c.send("PATCH", adminPath+"/groups/"+w.power, map[string]any{"permissions": append(everything(), "app.see", "auth.view_user")})
 	}, nil},
 	{"end the sessions", "u", func(w *stage) { w.s.as(w.subject) }, func(c *client, w *stage) *answer {
@@ -236,14 +236,15 @@ var interleaved = []interleavedAct{
 	}, nil},
 }
 
-// interruption is what another administrator does meanwhile. about says to what: a the actor, u the subject, g the group club.
+// interruption is what another administrator does meanwhile. about says what it changes: a for the actor, u for the subject, g
+// for the group club.
 type interruption struct {
 	name, about string
-	brief       bool // is tried on every engine
+	brief       bool // whether it is tested with every store
 	send        func(c *client, w *stage) *answer
 }
 
-var meanwhile = []interruption{
+var interruptions = []interruption{
 	{"the administrator is no longer staff", "a", true, func(c *client, w *stage) *answer {
 		return c.send("PATCH", adminPath+"/users/"+w.actor.ID, map[string]any{"is_staff": false})
 	}},
@@ -276,15 +277,15 @@ var meanwhile = []interruption{
 	}},
 }
 
-// TestAnAdministratorsRightsAreCheckedInTheTransaction stops an administrator's request before each of its calls to the store in
-// turn, lets another administrator take away what it rests on, and lets it go on: unless it was done before that, it is
-// refused and leaves no trace.
+// TestAnAdministratorsRightsAreCheckedInTheTransaction pauses an administrator's request before each of its calls to the store in
+// turn, while another administrator takes away the rights that it needs. Unless the act was carried out before that, the request
+// is refused and changes nothing.
 func TestAnAdministratorsRightsAreCheckedInTheTransaction(t *testing.T) {
 	t.Attr("threat", "W12")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		all := strings.HasSuffix(t.Name(), "/memory")
 		if strings.HasSuffix(t.Name(), "/redis") {
-			return // keeps no accounts
+			return // Redis stores no accounts
 		}
 		inner := open(t)
 		s := start(t, options{stores: func(*testing.T) stores { return inner }})
@@ -296,7 +297,7 @@ func TestAnAdministratorsRightsAreCheckedInTheTransaction(t *testing.T) {
 			return slowly
 		}})
 		stages := 0
-		// try reports whether the request came to its n-th call.
+		// try reports whether the request made n calls.
 		try := func(t *testing.T, d interleavedAct, e interruption, n int) bool {
 			stages++
 			w := newStage(s, stages)
@@ -311,28 +312,28 @@ func TestAnAdministratorsRightsAreCheckedInTheTransaction(t *testing.T) {
 			case <-reached:
 			case r := <-late:
 				if r.StatusCode != 200 {
-					t.Errorf("undisturbed: %d %s", r.StatusCode, r.body)
+					t.Errorf("without an interruption: got %d %s", r.StatusCode, r.body)
 				}
 				return false
 			}
 			done := d.done != nil && d.done(w)
 			if r := e.send(root, w); r.StatusCode != 200 {
-				t.Errorf("meanwhile: %d %s", r.StatusCode, r.body)
+				t.Errorf("the interruption: got %d %s", r.StatusCode, r.body)
 			}
 			close(release)
 			r := <-late
 			switch {
 			case done:
-			case s.voided(r): // the link was made before, and opens nothing of what the user has become
+			case s.voided(r): // the link was made before the promotion, which voided it
 			case r.StatusCode != 401 && r.StatusCode != 403:
-				t.Errorf("before call %d: %d %s", n, r.StatusCode, r.body)
+				t.Errorf("interrupted before call %d: got %d %s", n, r.StatusCode, r.body)
 			case d.done != nil && e.about != "u" && d.done(w):
-				t.Errorf("before call %d: refused with %d, and done", n, r.StatusCode)
+				t.Errorf("interrupted before call %d: refused with %d, but carried out", n, r.StatusCode)
 			}
 			return true
 		}
 		for _, d := range interleaved {
-			for _, e := range meanwhile {
+			for _, e := range interruptions {
 				if !all && !e.brief || e.about != "a" && !strings.Contains(d.about, e.about) {
 					continue
 				}
@@ -342,7 +343,7 @@ func TestAnAdministratorsRightsAreCheckedInTheTransaction(t *testing.T) {
 						n++
 					}
 					if n == 1 {
-						t.Error("it asked nothing of the store")
+						t.Error("the request didn't call the store")
 					}
 				})
 			}
@@ -350,7 +351,7 @@ func TestAnAdministratorsRightsAreCheckedInTheTransaction(t *testing.T) {
 	})
 }
 
-// voided reports whether an answer brings a reset link that is void.
+// voided reports whether a response has a reset link that isn't valid any more.
 func (s *server) voided(r *answer) bool {
 	s.t.Helper()
 	link, _ := r.field("link").(string)
@@ -362,13 +363,13 @@ func (s *server) voided(r *answer) bool {
 	return isProblem(s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)), 403, "reset_link_invalid")
 }
 
-// TestAPromotionVoidsResetLinks: whoever got a link for a user cannot use it to become what the user has become since.
+// TestAPromotionVoidsResetLinks: a link that was made for a user with fewer rights can't be used to get the new ones.
 func TestAPromotionVoidsResetLinks(t *testing.T) {
 	t.Attr("threat", "W13")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		root := s.as(s.superuser("root"))
-		for n, e := range meanwhile {
+		for n, e := range interruptions {
 			if e.about == "a" {
 				continue
 			}
@@ -381,11 +382,11 @@ func TestAPromotionVoidsResetLinks(t *testing.T) {
 			_, secret, found := strings.Cut(link, "#")
 			s.secret.add(secret)
 			if !found {
-				t.Fatalf("no link: %d %s", r.StatusCode, r.body)
+				t.Fatalf("no link: got %d %s", r.StatusCode, r.body)
 			}
 			ok(t, e.send(root, w))
 			if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)); !isProblem(r, 403, "reset_link_invalid") {
-				t.Errorf("%s: %d %s", e.name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", e.name, r.StatusCode, r.body)
 			}
 			if w.now().Password != w.subject.Password {
 				t.Errorf("%s: the password was set", e.name)
@@ -394,8 +395,8 @@ func TestAPromotionVoidsResetLinks(t *testing.T) {
 	})
 }
 
-// TestOnlyMembersAddToAGroup: programs behind the gateway are told the names of groups, so a group without permissions is not
-// free to join.
+// TestOnlyMembersAddToAGroup: programs behind the gateway get the names of groups, so even a group without permissions gives
+// rights.
 func TestOnlyMembersAddToAGroup(t *testing.T) {
 	t.Attr("threat", "W14")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -428,23 +429,23 @@ func TestOnlyMembersAddToAGroup(t *testing.T) {
 			} {
 				s.with(u, func(u *account.User) { u.Groups = nil })
 				if r := send(); r.StatusCode != a.status || a.status == 403 && r.code() != "permission_denied" {
-					t.Errorf("%s, %s: %d %s", who, path, r.StatusCode, r.body)
+					t.Errorf("%s, %s: got %d %s", who, path, r.StatusCode, r.body)
 				}
 			}
 			if r := c.send("PATCH", adminPath+"/users/"+u.ID, map[string]any{"groups": []string{}}); r.StatusCode != 200 {
-				t.Errorf("%s, removal: %d %s", who, r.StatusCode, r.body)
+				t.Errorf("%s, removal: got %d %s", who, r.StatusCode, r.body)
 			}
 		}
-		// A group of one's own making is no exception: its name may be one that a program knows.
+		// A group that the administrator created is no exception: a program may give rights to its name.
 		c := s.as(admins["staff"].u)
 		ok(t, c.send("POST", adminPath+"/groups", map[string]any{"name": "wiki-admins"}))
 		if r := c.send("PUT", adminPath+"/groups/wiki-admins/members/"+admins["staff"].u.ID, nil); r.StatusCode != 403 {
-			t.Errorf("a group of one's own making: %d %s", r.StatusCode, r.body)
+			t.Errorf("a group that the administrator created: got %d %s", r.StatusCode, r.body)
 		}
 	})
 }
 
-// TestGroupsThatDoNotExistAreRefused on every route that names groups, for superusers too.
+// TestGroupsThatDoNotExistAreRefused, on every route that takes groups, also for superusers.
 func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
 	t.Attr("threat", "W10")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -456,11 +457,11 @@ func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
 				"an edit":    c.send("PATCH", adminPath+"/users/"+u.ID, map[string]any{"groups": []string{"nowhere"}}),
 			} {
 				if !isProblem(r, 400, "invalid") || !strings.Contains(string(r.body), `"groups"`) {
-					t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+					t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 				}
 			}
 			if r := c.send("PUT", adminPath+"/groups/nowhere/members/"+u.ID, nil); !isProblem(r, 404, "not_found") {
-				t.Errorf("a member: %d %s", r.StatusCode, r.body)
+				t.Errorf("a member: got %d %s", r.StatusCode, r.body)
 			}
 		}
 		if _, err := s.stores.Accounts.Find(t.Context(), "bob"); !errors.Is(err, account.ErrNotFound) {
@@ -469,20 +470,20 @@ func TestGroupsThatDoNotExistAreRefused(t *testing.T) {
 	})
 }
 
-// TestConcurrentChangesOfGroups lets staff repeat a request while a superuser changes what it rests on: nothing is done after the
-// change was acknowledged, and nothing that was taken away comes back.
+// TestConcurrentChangesOfGroups repeats a request of an administrator while a superuser takes away the rights that it needs. No
+// request succeeds after the change was acknowledged, and none reverts it.
 func TestConcurrentChangesOfGroups(t *testing.T) {
 	t.Attr("threat", "W10")
 	t.Attr("threat", "W11")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		if strings.HasSuffix(t.Name(), "/redis") {
-			return // keeps no accounts
+			return // Redis stores no accounts
 		}
 		s := start(t, options{stores: open})
 		root := s.as(s.superuser("root"))
 		stages := 0
-		// fire repeats a request of the actor's in four threads while do is done once, and reports how many were 200 though
-		// they began after it was acknowledged.
+		// fire repeats a request of the actor in four goroutines while it calls do. It returns how many requests succeeded
+		// that began after do.
 		fire := func(w *stage, send func(c *client, k int) *answer, do func() *answer) (late int) {
 			c := s.as(w.actor)
 			var done atomic.Bool
@@ -501,7 +502,7 @@ func TestConcurrentChangesOfGroups(t *testing.T) {
 							}
 						}
 						if r.StatusCode >= 500 {
-							w.s.t.Errorf("%d %s", r.StatusCode, r.body)
+							w.s.t.Errorf("got %d %s", r.StatusCode, r.body)
 							return
 						}
 					}
@@ -524,7 +525,7 @@ func TestConcurrentChangesOfGroups(t *testing.T) {
 					return root.send("PATCH", adminPath+"/groups/"+w.power, map[string]any{"permissions": []string{}})
 				})
 			if g := w.group(w.power); late > 0 || len(g.Permissions) > 0 {
-				t.Errorf("%d late; the group has %q", late, g.Permissions)
+				t.Errorf("%d late requests succeeded; the group has %q", late, g.Permissions)
 			}
 		})
 		t.Run("a group that was deleted", func(t *testing.T) {
@@ -533,7 +534,7 @@ func TestConcurrentChangesOfGroups(t *testing.T) {
 			late := fire(w, func(c *client, _ int) *answer { return c.send("PATCH", adminPath+"/groups/"+w.power, back) },
 				func() *answer { return root.send("DELETE", adminPath+"/groups/"+w.power, nil) })
 			if g := w.group(w.power); late > 0 || g != nil {
-				t.Errorf("%d late; the group is %+v", late, g)
+				t.Errorf("%d late requests succeeded; the group is %+v", late, g)
 			}
 		})
 		t.Run("a group that is made with rights", func(t *testing.T) {
@@ -546,7 +547,7 @@ func TestConcurrentChangesOfGroups(t *testing.T) {
 			})
 			members, err := s.stores.Accounts.List(t.Context(), account.Query{Group: name})
 			if err != nil || len(members) > 0 {
-				t.Errorf("%d are in the group; %v", len(members), err)
+				t.Errorf("the group has %d members (%v)", len(members), err)
 			}
 		})
 		t.Run("a user who becomes a superuser", func(t *testing.T) {
@@ -557,7 +558,7 @@ func TestConcurrentChangesOfGroups(t *testing.T) {
 				return root.send("PATCH", w.user(), map[string]any{"is_superuser": true, "is_staff": true})
 			})
 			if late > 0 || !w.now().IsSuperuser {
-				t.Errorf("%d late; %+v", late, w.now())
+				t.Errorf("%d late requests succeeded; the user is %+v", late, w.now())
 			}
 		})
 		t.Run("two who make one group", func(t *testing.T) {
@@ -571,13 +572,13 @@ func TestConcurrentChangesOfGroups(t *testing.T) {
 						case r.StatusCode == 200:
 							made.Add(1)
 						case !isProblem(r, 400, "invalid"):
-							t.Errorf("%d %s", r.StatusCode, r.body)
+							t.Errorf("got %d %s", r.StatusCode, r.body)
 						}
 					})
 				}
 				all.Wait()
 				if made.Load() != 1 {
-					t.Errorf("%d were told that they made it", made.Load())
+					t.Errorf("%d requests created the group, want 1", made.Load())
 				}
 			}
 		})

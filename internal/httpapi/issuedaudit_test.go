@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// credentialsMade are the routes that make what lets somebody in, and the events that tell of it besides the attempt of an
-// administrator: name, and what of the detail tells one kind from another.
+// credentialsMade maps each route that creates a credential to its events, besides the attempt of an administrator. An event is
+// its name, followed by the details that distinguish kinds of credentials.
 var credentialsMade = map[string]string{
 	"POST /api/auth/login":                     "authn_login_success session_created",
 	"POST /api/auth/reauthenticate":            "authn_reauthenticate_success session_renewed",
@@ -36,18 +36,18 @@ var nothingMade = strings.Fields(`
 	/api/auth/admin/users/{id}/tokens /api/auth/admin/tokens/{id} /api/auth/admin/groups /api/auth/admin/groups/{name}
 	/api/auth/admin/groups/{name}/members/{id}`)
 
-// TestEveryNewCredentialIsInTheAuditLog, with who made it, from where, and for what. A new route fails until it is in one
-// of the lists.
+// TestEveryNewCredentialIsInTheAuditLog, with its creator, the address, and its purpose. The test fails for a new route until it
+// is in one of the lists.
 func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 	t.Attr("threat", "L01")
 	for _, route := range unsafe() {
 		if (credentialsMade[route.String()] != "") == slices.Contains(nothingMade, route.Path) {
-			t.Errorf("%s: does it make a credential?", route)
+			t.Errorf("%s must be in exactly one of credentialsMade and nothingMade", route)
 		}
 	}
 	s := start(t, options{})
 	secret, err := s.api.Accounts.SetupSecret(t.Context())
-	did(t, err)
+	must(t, err)
 	first := s.client().send("POST", "/api/auth/setup", map[string]string{"secret": secret, "username": "first", "password": goodPassword})
 	ok(t, first)
 	root := s.as(s.superuser("root"))
@@ -59,7 +59,7 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 			continue
 		}
 		n++
-		x := &cast{s: s, root: root, actor: s.superuser(fmt.Sprint("actor", n)), subject: s.user(fmt.Sprint("subject", n))}
+		x := &scenario{s: s, root: root, actor: s.superuser(fmt.Sprint("actor", n)), subject: s.user(fmt.Sprint("subject", n))}
 		x.ticket = s.as(x.actor).ticket()
 		method, path, _ := strings.Cut(route, " ")
 		if line.with != nil {
@@ -67,13 +67,13 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 				path = strings.Replace(path, segment.FindString(path), value, 1)
 			}
 		}
-		header, body := judges[line.by].header(t, x), any(struct{}{})
+		header, body := credentialKinds[line.by].header(t, x), any(struct{}{})
 		if line.body != nil {
 			body = line.body(x)
 		}
 		r := s.program().send(method, path, body, header...)
 		if r.StatusCode != 200 {
-			t.Errorf("%s: %d %s", route, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", route, r.StatusCode, r.body)
 		}
 		if link, ok := r.field("link").(string); ok {
 			s.secret.add(link[strings.IndexByte(link, '#')+1:])
@@ -82,11 +82,11 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 	}
 }
 
-// made checks the events of a request that has made a credential.
+// made checks the events of a request that has created a credential.
 func (s *server) made(t *testing.T, root *client, route string, r *answer, actor string) {
 	t.Helper()
 	var got []string
-	for _, e := range s.told(root, r) {
+	for _, e := range s.eventsOf(root, r) {
 		if e["outcome"] == "attempt" {
 			continue
 		}
@@ -99,17 +99,17 @@ func (s *server) made(t *testing.T, root *client, route string, r *answer, actor
 			}
 		}
 		got = append(got, name)
-		// A password and a link name nobody before they are right; that they were is told with the name.
+		// The caller isn't known yet when a password is checked, so the event of that has no actor.
 		if by := e["actor"]; by != actor && !(by == "" && strings.HasPrefix(name, "authn_login")) {
-			t.Errorf("%s: %s by %q, not %q", route, name, by, actor)
+			t.Errorf("%s: the actor of %s is %q, want %q", route, name, by, actor)
 		}
 		if e["ip"] != "127.0.0.1" {
-			t.Errorf("%s: from %v", route, e["ip"])
+			t.Errorf("%s: the address is %v, want 127.0.0.1", route, e["ip"])
 		}
 	}
 	for _, want := range strings.Fields(credentialsMade[route]) {
 		if !slices.Contains(got, want) {
-			t.Errorf("%s: the audit log has %q, and not %s", route, got, want)
+			t.Errorf("%s: the audit log has %q, want %s as well", route, got, want)
 		}
 	}
 }

@@ -18,17 +18,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// jwtPair asks for a pair with goodPassword, as a program does.
+// jwtPair gets a pair with goodPassword, like a program.
 func (s *server) jwtPair(name string) jwt.Pair {
 	s.t.Helper()
 	r := s.program().send("POST", "/api/auth/jwt/create", map[string]string{"username": name, "password": goodPassword})
 	if r.StatusCode != 200 {
-		s.t.Fatalf("%d %s", r.StatusCode, r.body)
+		s.t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	return s.pair(r)
 }
 
-// pair returns the tokens of an answer, and has the log searched for them.
+// pair returns the tokens of a response. The log will be searched for them.
 func (s *server) pair(r *answer) jwt.Pair {
 	access, _ := r.field("access").(string)
 	refresh, _ := r.field("refresh").(string)
@@ -38,7 +38,7 @@ func (s *server) pair(r *answer) jwt.Pair {
 
 func signatureOf(text string) string { return text[strings.LastIndex(text, ".")+1:] }
 
-// withAccess sends a request with an access token, as a program does.
+// withAccess sends a request with an access token, like a program.
 func (s *server) withAccess(text, method, path string) *answer {
 	s.t.Helper()
 	return s.program().send(method, path, nil, "Authorization: Bearer "+text)
@@ -64,24 +64,24 @@ func (c *client) mintJWT(audience string) string {
 	r := c.send("POST", "/api/auth/jwt/mint", map[string]string{"audience": audience})
 	text, _ := r.field("token").(string)
 	if r.StatusCode != 200 || text == "" {
-		c.s.t.Fatalf("%d %s", r.StatusCode, r.body)
+		c.s.t.Fatalf("got %d %s", r.StatusCode, r.body)
 	}
 	c.s.secret.add(signatureOf(text))
 	return text
 }
 
-// badJWT fails the test unless an answer is simplejwt's to a token that is no good.
+// badJWT fails the test unless a response is simplejwt's to an invalid token.
 func badJWT(t *testing.T, what string, r *answer, message string) {
 	t.Helper()
 	want := fmt.Sprintf(`"messages":[{"token_class":"AccessToken","token_type":"access","message":%q}]`, message)
 	if !isProblem(r, 401, "token_not_valid") || r.field("detail") != "Given token not valid for any token type" ||
 		!strings.Contains(string(r.body), want) || r.Header.Get("WWW-Authenticate") != `Bearer realm="api"` || len(r.Cookies()) > 0 {
-		t.Errorf("%s: %d %v %s", what, r.StatusCode, r.Header, r.body)
+		t.Errorf("%s: got %d %v %s", what, r.StatusCode, r.Header, r.body)
 	}
 }
 
-// TestAnAccessTokenBecomesASession, once: with the cookie and the csrftoken, as old as the sign-in behind the token, and not
-// fresh.
+// TestAnAccessTokenBecomesASession: the first exchange sets the cookie and the csrftoken. The session counts as authenticated at
+// the token's sign-in, and isn't fresh.
 func TestAnAccessTokenBecomesASession(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -92,38 +92,38 @@ func TestAnAccessTokenBecomesASession(t *testing.T) {
 		c := s.client()
 		r := c.send("POST", "/api/auth/jwt/exchange", nil, "Authorization: Bearer "+pair.Access)
 		if r.StatusCode != 200 || r.field("username") != "ada" || c.ticket() == "" || r.cookie("csrftoken") == nil {
-			t.Fatalf("%d %s %v", r.StatusCode, r.body, r.Cookies())
+			t.Fatalf("got %d %s %v", r.StatusCode, r.body, r.Cookies())
 		}
 		s.alive(t, "the new session", c.ticket())
 		d := c.devices()
 		if len(d) != 1 || d[0].Method != "jwt" || !d[0].Current {
-			t.Errorf("%+v", d)
+			t.Errorf("got %+v", d)
 		}
 		record := s.records(u.ID)[0]
 		if age := time.Now().Unix() - record.Created; age < 3600 || age > 3660 || record.ReauthenticatedAt != 0 || record.Deadline != record.Created+30*24*3600 {
-			t.Errorf("%+v", record)
+			t.Errorf("got %+v", record)
 		}
 		if r := c.send("DELETE", "/api/auth/sessions", nil); !isProblem(r, 403, "fresh_sign_in_required") {
-			t.Errorf("fresh: %d %s", r.StatusCode, r.body)
+			t.Errorf("a route for fresh sessions: got %d %s", r.StatusCode, r.body)
 		}
 		if r := c.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		again := c.send("POST", "/api/auth/jwt/exchange", nil, "Authorization: Bearer "+pair.Access)
 		if !isProblem(again, 401, "token_spent") || again.Header.Get("WWW-Authenticate") != `Bearer realm="api"` || again.cookie("sessionid") != nil {
-			t.Errorf("a second time: %d %s", again.StatusCode, again.body)
+			t.Errorf("a second time: got %d %s", again.StatusCode, again.body)
 		}
 		if r := s.withAccess(pair.Access, "GET", "/api/me"); r.StatusCode != 200 {
-			t.Errorf("the token is dead: %d %s", r.StatusCode, r.body)
+			t.Errorf("the token after the exchange: got %d %s", r.StatusCode, r.body)
 		}
 		next := s.pair(s.refreshJWT(pair.Refresh))
 		if r := s.client().send("POST", "/api/auth/jwt/exchange", nil, "Authorization: Bearer "+next.Access); r.StatusCode != 200 {
-			t.Errorf("the next one: %d %s", r.StatusCode, r.body)
+			t.Errorf("an exchange of the next token: got %d %s", r.StatusCode, r.body)
 		}
 	})
 }
 
-// age makes the family of a token older than it is.
+// age makes the family of a token older.
 func (s *server) age(text string, by time.Duration) {
 	s.t.Helper()
 	all, err := s.stores.Tokens.List(s.t.Context(), token.Query{PublicID: claimOf(s.t, text, "sid").(string)})
@@ -154,8 +154,8 @@ func claimOf(t *testing.T, text, name string) any {
 	return all[name]
 }
 
-// TestManyTabsCanRefreshAtOnce, over HTTP and on each store: one gets the successor, the others hear that it is there,
-// and nobody is signed out.
+// TestManyTabsCanRefreshAtOnce, over HTTP and with each store: one gets the next pair, the others get token_just_used, and
+// nothing ends.
 func TestManyTabsCanRefreshAtOnce(t *testing.T) {
 	t.Attr("threat", "B6")
 	t.Attr("threat", "J05")
@@ -178,35 +178,34 @@ func TestManyTabsCanRefreshAtOnce(t *testing.T) {
 			case r.StatusCode == 409 && r.code() == "token_just_used" && r.Header.Get("Content-Type") == "application/json":
 				lost++
 			default:
-				t.Errorf("%d %s", r.StatusCode, r.body)
+				t.Errorf("got %d %s", r.StatusCode, r.body)
 			}
 		}
 		if lost != 63 {
-			t.Fatalf("%d lost", lost)
+			t.Fatalf("%d requests got token_just_used, want all but one", lost)
 		}
 		if r := s.withAccess(next.Access, "GET", "/api/me"); r.StatusCode != 200 {
-			t.Errorf("the winner: %d %s", r.StatusCode, r.body)
+			t.Errorf("the next access token: got %d %s", r.StatusCode, r.body)
 		}
 		if r := s.withAccess(pair.Access, "GET", "/api/me"); r.StatusCode != 200 {
-			t.Errorf("the others: %d %s", r.StatusCode, r.body)
+			t.Errorf("a reuse within the grace period: got %d %s", r.StatusCode, r.body)
 		}
 		s.api.Auth.JWT.Grace = time.Nanosecond
 		if r := s.refreshJWT(pair.Refresh); r.StatusCode != 401 || r.field("detail") != "Token is blacklisted" {
-			t.Errorf("after the grace period: %d %s", r.StatusCode, r.body)
+			t.Errorf("a reuse after the grace period: got %d %s", r.StatusCode, r.body)
 		}
 		for _, text := range []string{pair.Access, next.Access} {
 			badJWT(t, "after a late re-use", s.withAccess(text, "GET", "/api/me"), "Token is blacklisted")
 		}
 		if r := s.refreshJWT(next.Refresh); r.StatusCode != 401 {
-			t.Errorf("the family goes on: %d %s", r.StatusCode, r.body)
+			t.Errorf("the next refresh token after the reuse: got %d %s", r.StatusCode, r.body)
 		}
 		if !s.logged(`"msg":"authn_token_reuse"`) {
-			t.Error("nothing was logged")
+			t.Error("the reuse was not logged")
 		}
 	})
 }
 
-// TestOneExchangeOfManyAtOnceSucceeds.
 func TestOneExchangeOfManyAtOnceSucceeds(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
@@ -222,12 +221,12 @@ func TestOneExchangeOfManyAtOnceSucceeds(t *testing.T) {
 		}
 		all.Wait()
 		if n := len(slices.DeleteFunc(codes, func(code string) bool { return code == "token_spent" })); n != 1 || len(s.records(u.ID)) != 1 {
-			t.Errorf("%d exchanges, %d sessions", n, len(s.records(u.ID)))
+			t.Errorf("%d exchanges succeeded and there are %d sessions, want 1 of each", n, len(s.records(u.ID)))
 		}
 	})
 }
 
-// TestOnlyAValidAccessTokenIsExchanged: no other credential, and no token that is a thing of another.
+// TestOnlyAValidAccessTokenIsExchanged: no other credential, and no other kind of token.
 func TestOnlyAValidAccessTokenIsExchanged(t *testing.T) {
 	t.Attr("threat", "J02")
 	t.Attr("threat", "I7")
@@ -260,7 +259,7 @@ func TestOnlyAValidAccessTokenIsExchanged(t *testing.T) {
 			"csrf_failed"},
 	} {
 		if row.r.code() != row.code || row.r.cookie("sessionid") != nil {
-			t.Errorf("%s: %d %s", what, row.r.StatusCode, row.r.body)
+			t.Errorf("%s: got %d %s", what, row.r.StatusCode, row.r.body)
 		}
 	}
 	badJWT(t, "a refresh token", exchange(s.client(), "Authorization: Bearer "+pair.Refresh), "Token has wrong type")
@@ -268,14 +267,14 @@ func TestOnlyAValidAccessTokenIsExchanged(t *testing.T) {
 	badJWT(t, "dots", exchange(s.client(), "Authorization: Bearer "+strings.Repeat(".", 50000)), "Token is invalid")
 	badJWT(t, "garbage", exchange(s.client(), "Authorization: Bearer eyJ"), "Token is invalid")
 	if n := len(s.records(u.ID)); n != before {
-		t.Errorf("%d sessions more", n-before)
+		t.Errorf("the refused exchanges created %d sessions", n-before)
 	}
 	if r := exchange(s.client(), "Authorization: Bearer "+pair.Access); r.StatusCode != 200 {
-		t.Errorf("the token itself: %d %s", r.StatusCode, r.body)
+		t.Errorf("the valid token: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestTheExchangeReplacesTheCurrentSession: of whoever's.
+// TestTheExchangeReplacesTheCurrentSession, even if it is of another user.
 func TestTheExchangeReplacesTheCurrentSession(t *testing.T) {
 	s := start(t, options{})
 	ada, bob := s.user("ada"), s.user("bob")
@@ -283,16 +282,16 @@ func TestTheExchangeReplacesTheCurrentSession(t *testing.T) {
 	old := c.ticket()
 	r := c.send("POST", "/api/auth/jwt/exchange", map[string]bool{"remember": false}, "Authorization: Bearer "+s.jwtPair("ada").Access)
 	if r.StatusCode != 200 || r.cookie("sessionid").MaxAge != 0 || !s.records(ada.ID)[0].Browser {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	s.dead(t, "bob's session", old)
 	if len(s.records(bob.ID)) != 0 || len(s.records(ada.ID)) != 1 {
-		t.Error("a session is left behind")
+		t.Error("the replaced session was not ended")
 	}
 }
 
-// TestJWTsEndWithTheirSource, at the next request: a sign-out everywhere, a new password, a disabled
-// or deleted account, a blacklisted family, the end of a session.
+// TestJWTsEndWithTheirSource: a sign-out everywhere, a new password, a disabled or deleted account, a blacklisted family, and the
+// end of a session take effect with the next request.
 func TestJWTsEndWithTheirSource(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
@@ -301,9 +300,9 @@ func TestJWTsEndWithTheirSource(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		for what, row := range map[string]struct {
 			end             func(s *server, c *client, u *account.User, p jwt.Pair) error
-			code            string // of the access token at /api/me
-			verify, refresh string // what is said of the refresh token
-			minted          string // and of a minted one
+			code            string // of the response to the access token at /api/me
+			verify, refresh string // simplejwt's errors for the refresh token
+			minted          string // and for a minted token
 		}{
 			"blacklist": {func(s *server, _ *client, _ *account.User, p jwt.Pair) error {
 				return expect(200, s.program().send("POST", "/api/auth/jwt/blacklist", map[string]string{"refresh": p.Refresh}))
@@ -337,24 +336,24 @@ func TestJWTsEndWithTheirSource(t *testing.T) {
 			c, pair := s.signedIn("ada"), s.jwtPair("ada")
 			minted := c.mintJWT("reports")
 			if r := s.verifyJWT(minted, "reports"); r.StatusCode != 200 {
-				t.Errorf("%s: before: %d %s", what, r.StatusCode, r.body)
+				t.Errorf("%s: before: got %d %s", what, r.StatusCode, r.body)
 			}
 			if err := row.end(s, c, u, pair); err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
 			if r := s.withAccess(pair.Access, "GET", "/api/me"); r.code() != row.code || (r.StatusCode == 200) != (row.code == "") {
-				t.Errorf("%s: access: %d %s", what, r.StatusCode, r.body)
+				t.Errorf("%s: access: got %d %s", what, r.StatusCode, r.body)
 			}
 			if r := s.verifyJWT(minted, "reports"); said(r) != row.minted {
-				t.Errorf("%s: minted: %d %s", what, r.StatusCode, r.body)
+				t.Errorf("%s: minted: got %d %s", what, r.StatusCode, r.body)
 			}
 			for _, text := range []string{pair.Access, pair.Refresh} {
 				if r := s.verifyJWT(text, ""); said(r) != row.verify {
-					t.Errorf("%s: verify: %d %s", what, r.StatusCode, r.body)
+					t.Errorf("%s: verify: got %d %s", what, r.StatusCode, r.body)
 				}
 			}
 			if r := s.refreshJWT(pair.Refresh); said(r) != row.refresh {
-				t.Errorf("%s: refresh: %d %s", what, r.StatusCode, r.body)
+				t.Errorf("%s: refresh: got %d %s", what, r.StatusCode, r.body)
 			}
 		}
 	})
@@ -362,12 +361,12 @@ func TestJWTsEndWithTheirSource(t *testing.T) {
 
 func expect(status int, r *answer) error {
 	if r.StatusCode != status {
-		return fmt.Errorf("%d %s", r.StatusCode, r.body)
+		return fmt.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	return nil
 }
 
-// said returns simplejwt's word for what is wrong; "" if nothing is.
+// said returns simplejwt's error of a response, or "" if it has none.
 func said(r *answer) string {
 	if all, ok := r.field("non_field_errors").([]any); ok && r.StatusCode == 400 {
 		return all[0].(string)
@@ -376,7 +375,7 @@ func said(r *answer) string {
 	return text
 }
 
-// TestAMintedTokenIsNotAcceptedByOurRoutes: on no route, in no place of a request.
+// TestAMintedTokenIsNotAcceptedByOurRoutes, in any header.
 func TestAMintedTokenIsNotAcceptedByOurRoutes(t *testing.T) {
 	t.Attr("threat", "I7")
 	s := start(t, options{appTokens: true})
@@ -388,7 +387,7 @@ func TestAMintedTokenIsNotAcceptedByOurRoutes(t *testing.T) {
 			for _, header := range []string{"Authorization: Bearer " + text, "Authorization: Token " + text, "X-Session-Token: " + text, "Cookie: sessionid=" + text} {
 				a := s.program().send(r.Method, at(r), nil, header)
 				if a.StatusCode == 200 && r.Path != "/api/auth/logout" && r.Method != "GET" || a.StatusCode == 200 && strings.Contains(string(a.body), `"ada"`) {
-					t.Errorf("%s: %s %s with %.30s…: %d %s", what, r.Method, r.Path, header, a.StatusCode, a.body)
+					t.Errorf("%s: %s %s with %.30s…: got %d %s", what, r.Method, r.Path, header, a.StatusCode, a.body)
 				}
 			}
 		}
@@ -397,15 +396,15 @@ func TestAMintedTokenIsNotAcceptedByOurRoutes(t *testing.T) {
 		"refresh": {"refresh": minted}, "verify": {"token": minted}, "blacklist": {"refresh": minted},
 	} {
 		if r := s.program().send("POST", "/api/auth/jwt/"+path, body); r.StatusCode != 401 || r.field("detail") != "Token is invalid" {
-			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 		}
 	}
 	if r := s.verifyJWT(minted, "billing"); r.StatusCode != 401 {
-		t.Errorf("another service: %d %s", r.StatusCode, r.body)
+		t.Errorf("another service: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestOnlyASessionMintsTokens, for the audiences that there are.
+// TestOnlyASessionMintsTokens, and only for configured audiences.
 func TestOnlyASessionMintsTokens(t *testing.T) {
 	s := start(t, options{appTokens: true})
 	u := s.user("ada")
@@ -428,7 +427,7 @@ func TestOnlyASessionMintsTokens(t *testing.T) {
 		"another site":        {mint(c, reports, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), 403, "csrf_failed"},
 	} {
 		if !isProblem(row.r, row.status, row.code) {
-			t.Errorf("%s: %d %s", what, row.r.StatusCode, row.r.body)
+			t.Errorf("%s: got %d %s", what, row.r.StatusCode, row.r.body)
 		}
 	}
 	r := mint(c, reports)
@@ -438,20 +437,20 @@ func TestOnlyASessionMintsTokens(t *testing.T) {
 	}
 	text := r.field("token").(string)
 	if claimOf(t, text, "aud") != "reports" || claimOf(t, text, "sub") != u.ID || claimOf(t, text, "sid") != s.records(u.ID)[0].PublicID {
-		t.Errorf("%s", r.body)
+		t.Errorf("got %s", r.body)
 	}
 	app := s.program().send("POST", "/api/auth/login", map[string]any{"username": "ada", "password": goodPassword, "app": true})
 	if r := mint(s.program(), reports, "X-Session-Token: "+app.Header.Get("X-Session-Token")); r.StatusCode != 200 {
-		t.Errorf("an app: %d %s", r.StatusCode, r.body)
+		t.Errorf("an app: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestThePublicKeysAreCachedAndNeedNoCredential: cached, and without a cookie, once there are any.
+// TestThePublicKeysAreCachedAndNeedNoCredential, once there are any keys.
 func TestThePublicKeysAreCachedAndNeedNoCredential(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	if r := s.client().send("GET", "/.well-known/jwks.json", nil); r.StatusCode != 200 || r.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("none yet: %d %v", r.StatusCode, r.Header)
+		t.Errorf("before there are keys: got %d %v", r.StatusCode, r.Header)
 	}
 	minted := s.as(u).mintJWT("reports")
 	for name, c := range map[string]*client{"a visitor": s.client(), "a user": s.as(u), "an ended session": s.client().hold(anyTicket()), "a program": s.program()} {
@@ -459,7 +458,7 @@ func TestThePublicKeysAreCachedAndNeedNoCredential(t *testing.T) {
 			r := c.send("GET", path, nil)
 			if r.StatusCode != 200 || r.Header.Get("Cache-Control") != "public, max-age=300" || len(r.Header["Set-Cookie"]) > 0 ||
 				slices.Contains(r.Header["Vary"], "Cookie") || r.Header.Get("Content-Type") != "application/json" {
-				t.Errorf("%s: %d %v", name, r.StatusCode, r.Header)
+				t.Errorf("%s: got %d %v", name, r.StatusCode, r.Header)
 			}
 			keys, _ := r.field("keys").([]any)
 			if len(keys) != 1 || !strings.Contains(headerOf(t, minted), keys[0].(map[string]any)["kid"].(string)) {
@@ -468,12 +467,12 @@ func TestThePublicKeysAreCachedAndNeedNoCredential(t *testing.T) {
 		}
 	}
 	if r := s.client().send("POST", "/.well-known/jwks.json", nil); !isProblem(r, 405, "method_not_allowed") {
-		t.Errorf("POST: %d", r.StatusCode)
+		t.Errorf("POST: got %d", r.StatusCode)
 	}
 	app := start(t, options{next: appBehind(t)})
 	for _, path := range []string{"/.well-known/", "/.well-known/jwks.jsonx", "/.well-known/jwks.json/x", "/.well-known/security.txt"} {
 		if r := app.client().send("GET", path, nil); r.Header.Get("X-App") == "" {
-			t.Errorf("%s didn't reach the app: %d", path, r.StatusCode)
+			t.Errorf("%s didn't reach the app: got %d", path, r.StatusCode)
 		}
 	}
 }
@@ -487,7 +486,7 @@ func headerOf(t *testing.T, text string) string {
 	return string(plain)
 }
 
-// TestGuessingByJWTIsCounted, with the guesses at sign-in.
+// TestGuessingByJWTIsCounted together with the guesses at sign-in.
 func TestGuessingByJWTIsCounted(t *testing.T) {
 	t.Attr("threat", "F8")
 	t.Attr("threat", "F3")
@@ -496,19 +495,19 @@ func TestGuessingByJWTIsCounted(t *testing.T) {
 	for n := range 10 {
 		path := []string{"/api/auth/jwt/create", "/api/auth/login"}[n%2]
 		if r := s.program().send("POST", path, map[string]string{"username": "ada", "password": "wrong"}); r.StatusCode != 401 {
-			t.Fatalf("guess %d: %d %s", n, r.StatusCode, r.body)
+			t.Fatalf("guess %d: got %d %s", n, r.StatusCode, r.body)
 		}
 	}
 	r := s.program().send("POST", "/api/auth/jwt/create", map[string]string{"username": "ada", "password": goodPassword})
 	detail, _ := r.field("detail").(string)
 	if r.StatusCode != 429 || r.Header.Get("Retry-After") == "" || !strings.HasPrefix(detail, "Request was throttled. Expected available in ") ||
 		r.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("%d %v %s", r.StatusCode, r.Header, r.body)
+		t.Errorf("got %d %v %s", r.StatusCode, r.Header, r.body)
 	}
 }
 
-// TestAFailedStoreCallIsNotARefusalOfAJWT: each call of each route fails in turn. The answer is 503, and afterwards either
-// nothing has happened or what was asked for has.
+// TestAFailedStoreCallIsNotARefusalOfAJWT makes each call of each route fail in turn. The response is 503, and the request has
+// either changed nothing or succeeded.
 func TestAFailedStoreCallIsNotARefusalOfAJWT(t *testing.T) {
 	t.Attr("threat", "B4")
 	t.Attr("threat", "L04")
@@ -532,7 +531,7 @@ func TestAFailedStoreCallIsNotARefusalOfAJWT(t *testing.T) {
 			return s.program().send("POST", "/api/auth/jwt/blacklist", map[string]string{"refresh": p.Refresh})
 		},
 	} {
-		before := 0 // calls until the deed, which are the same each time
+		before := 0 // the number of calls before the request, the same each time
 		for n := 0; ; n++ {
 			plan := &storetest.Plan{}
 			if n > 0 {
@@ -554,29 +553,29 @@ func TestAFailedStoreCallIsNotARefusalOfAJWT(t *testing.T) {
 			}
 			if n == 0 {
 				if r.StatusCode != 200 {
-					t.Errorf("%s, without a fault: %d %s", what, r.StatusCode, r.body)
+					t.Errorf("%s, without a fault: got %d %s", what, r.StatusCode, r.body)
 				}
 				continue
 			}
 			failed := plan.Calls()[plan.Call-1]
-			// What was done nevertheless, because the store serves something that can be left out, is done wholly.
+			// If the failed call isn't needed for the request, the request succeeds.
 			if r.StatusCode != 200 && (r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || r.cookie("sessionid") != nil) {
-				t.Errorf("%s, %s fails: %d %s", what, failed, r.StatusCode, r.body)
+				t.Errorf("%s, %s fails: got %d %s", what, failed, r.StatusCode, r.body)
 			}
 			if r.StatusCode == 200 && failed != "throttle.Update" && failed != "sealed.Sealed" && failed != "session.List" {
-				t.Errorf("%s, %s fails, and the answer is %d %s", what, failed, r.StatusCode, r.body)
+				t.Errorf("%s, %s fails, and the response is %d %s", what, failed, r.StatusCode, r.body)
 			}
 			if r.StatusCode == 503 && len(s.records(u.ID)) != sessions {
-				t.Errorf("%s, %s fails: a session all the same", what, failed)
+				t.Errorf("%s, %s fails: the request created or ended a session", what, failed)
 			}
 			if again := s.refreshJWT(pair.Refresh); r.StatusCode == 503 && again.StatusCode != 200 {
-				t.Errorf("%s, %s fails: the family is dead: %d %s", what, failed, again.StatusCode, again.body)
+				t.Errorf("%s, %s fails: the refresh token afterwards: got %d %s", what, failed, again.StatusCode, again.body)
 			}
 		}
 	}
 }
 
-// TestTheDatabaseHoldsNoJWT: one row for a family, and no token in it. The log is searched by the harness.
+// TestTheDatabaseHoldsNoJWT: a family is one row, without a token. The harness searches the log.
 func TestTheDatabaseHoldsNoJWT(t *testing.T) {
 	s := start(t, options{stores: inSQLite})
 	u := s.user("ada")
@@ -594,7 +593,7 @@ func TestTheDatabaseHoldsNoJWT(t *testing.T) {
 	}
 }
 
-// TestATokenOfAnOldSignInIsNotExchanged: one that was longer ago than a session may last.
+// TestATokenOfAnOldSignInIsNotExchanged, if the sign-in is longer ago than a session may last.
 func TestATokenOfAnOldSignInIsNotExchanged(t *testing.T) {
 	s := start(t, options{})
 	s.user("ada")
@@ -604,6 +603,6 @@ func TestATokenOfAnOldSignInIsNotExchanged(t *testing.T) {
 	pair = s.pair(s.refreshJWT(pair.Refresh))
 	r := s.client().send("POST", "/api/auth/jwt/exchange", map[string]bool{"remember": false}, "Authorization: Bearer "+pair.Access)
 	if !isProblem(r, 401, "session_ended") || r.cookie("sessionid") != nil {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// line is what every line about a request has.
+// line has the fields of every log line about a request.
 type line struct {
 	Time      time.Time `json:"time"`
 	Level     string    `json:"level"`
@@ -27,14 +27,14 @@ type line struct {
 	Reason    string    `json:"reason"`
 }
 
-// lines returns what was logged for one request.
+// lines returns the log lines about one request.
 func (s *server) lines(r *answer) []line {
 	s.t.Helper()
 	var found []line
 	for text := range strings.Lines(s.log.String()) {
 		var l line
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			s.t.Errorf("a line that is no JSON: %q", text)
+			s.t.Errorf("a log line isn't JSON: %q", text)
 		}
 		if l.RequestID == r.Header.Get("X-Request-Id") {
 			found = append(found, l)
@@ -43,7 +43,7 @@ func (s *server) lines(r *answer) []line {
 	return found
 }
 
-// TestEventsAreLogged: each under OWASP's name, with the time, the address, who, and what came of it.
+// TestEventsAreLogged: each with OWASP's name, the time, the address, the user, and the result.
 func TestEventsAreLogged(t *testing.T) {
 	t.Attr("threat", "L01")
 	s := start(t, options{trusted: []string{"127.0.0.1"}})
@@ -74,13 +74,13 @@ func TestEventsAreLogged(t *testing.T) {
 	const refused = "fresh_sign_in_required: Enter your password again to do this."
 	for _, row := range []struct {
 		name, event, level, reason string
-		about                      string // what names the person: "login" or "user"
+		about                      string // the field that identifies the person: "login" or "user"
 		send                       func(header ...string) *answer
 	}{
 		{"sign-in", "authn_login_success", "INFO", "", "login", signIn("ada", goodPassword)},
 		{"sign-in", "session_created", "INFO", "", "user", signIn("ada", goodPassword)},
 		{"a wrong password", "authn_login_fail", "WARN", "", "login", signIn("ada", "wrong")},
-		{"an unknown name", "authn_login_fail", "WARN", "", "login", signIn("nobody", "wrong")},
+		{"an unknown name", "authn_login_fail", "WARN", "", "login", signIn("unknown", "wrong")},
 		{"too many tries", "authn_login_lock", "WARN", "", "login", signIn("bob", goodPassword)},
 		{"the password again", "authn_reauthenticate_success", "INFO", "", "login", again(goodPassword)},
 		{"the password again", "session_renewed", "INFO", "", "user", again(goodPassword)},
@@ -127,15 +127,15 @@ func TestEventsAreLogged(t *testing.T) {
 	}
 }
 
-// nasty are texts that do something to a log or to the terminal that shows it.
+// nasty are texts that could corrupt a log, or control a terminal that shows it.
 var nasty = []string{
 	"ada\nlevel=INFO msg=authn_login_success login=root", "ada\r\n{\"level\":\"INFO\",\"msg\":\"authn_login_success\"}", "\x1b[2J\x1b[1;31mred",
 	"\u009b2J", "ada\" msg=forged login=\"root", `","msg":"forged","login":"root`, "\u202eadmin\u202c", "\u2028msg=forged", "\u2029", "a\tb\vc\fd\be\a",
 	"\x7f\x7f", "\ufeffada", "ada\u200b", "%0d%0aforged", "${jndi:ldap://evil}", strings.Repeat("long ", 10000), "\\n\\u000a", "\U000e0041",
 }
 
-// TestUntrustedTextStaysWithinItsLogLine: neither a name nor a header makes a second line, another field, or a character that a
-// terminal obeys, be it logged as text or as JSON.
+// TestUntrustedTextStaysWithinItsLogLine: in text and in JSON logs, neither a name nor a header can add a line, a field, or a
+// control character.
 func TestUntrustedTextStaysWithinItsLogLine(t *testing.T) {
 	t.Attr("threat", "L02")
 	for name, text := range map[string]bool{"JSON": false, "text": true} {
@@ -151,23 +151,23 @@ func TestUntrustedTextStaysWithinItsLogLine(t *testing.T) {
 				} {
 					want++
 					if r.StatusCode == 200 || r.StatusCode >= 500 {
-						t.Errorf("%q: %d", login, r.StatusCode)
+						t.Errorf("%q: got %d", login, r.StatusCode)
 					}
 				}
 				s.forgive()
 			}
 			log := s.log.String()
 			if got := strings.Count(log, "\n"); got != want {
-				t.Errorf("%d lines for %d events:\n%.3000s", got, want, log)
+				t.Errorf("the log has %d lines, want %d:\n%.3000s", got, want, log)
 			}
 			for _, c := range log {
 				if c != '\n' && !unicode.IsPrint(c) {
-					t.Errorf("the log holds %U", c)
+					t.Errorf("the log has the character %U", c)
 				}
 			}
 			for text := range strings.Lines(log) {
 				if len(text) > 2000 {
-					t.Errorf("a line of %d bytes", len(text))
+					t.Errorf("a log line has %d bytes, want at most 2000", len(text))
 				}
 			}
 			s.eachLineIsFlat(t, text)
@@ -175,7 +175,7 @@ func TestUntrustedTextStaysWithinItsLogLine(t *testing.T) {
 	}
 }
 
-// TestThePathInARefusalIsLoggedSafely and short, although whoever is signed in may write anything there.
+// TestThePathInARefusalIsLoggedSafely: the path is escaped and shortened, since users can send any path.
 func TestThePathInARefusalIsLoggedSafely(t *testing.T) {
 	t.Attr("threat", "L02")
 	s := start(t, options{})
@@ -185,26 +185,26 @@ func TestThePathInARefusalIsLoggedSafely(t *testing.T) {
 	for _, text := range nasty {
 		id := url.PathEscape(text[:min(len(text), 2000)])
 		if r := c.send("DELETE", "/api/auth/sessions/"+id, nil); !isProblem(r, 403, "fresh_sign_in_required") {
-			t.Errorf("%q: %d %s", text, r.StatusCode, r.body)
+			t.Errorf("%q: got %d %s", text, r.StatusCode, r.body)
 		}
 	}
 	refusals := strings.Count(s.log.String(), `"authz_fail"`)
 	if refusals != len(nasty) {
-		t.Errorf("%d lines about %d refusals", refusals, len(nasty))
+		t.Errorf("the log has %d lines about %d refusals", refusals, len(nasty))
 	}
 	for text := range strings.Lines(s.log.String()) {
 		if len(text) > 1000 {
-			t.Errorf("%.1500q", text)
+			t.Errorf("the line is too long: %.1500q", text)
 		}
 		for _, c := range strings.TrimSuffix(text, "\n") {
 			if !unicode.IsPrint(c) {
-				t.Errorf("%U in %q", c, text)
+				t.Errorf("the character %U is in the line %q", c, text)
 			}
 		}
 	}
 }
 
-// inHeader leaves out what no header can hold.
+// inHeader removes the characters that no header can have.
 func inHeader(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -219,7 +219,7 @@ var (
 	textField = regexp.MustCompile(`(\w+)=("(?:\\.|[^"\\])*"|[^\s"=]+)`)
 )
 
-// eachLineIsFlat parses every line, and looks for fields that nobody logs.
+// eachLineIsFlat parses every line, and fails the test for fields that we don't log.
 func (s *server) eachLineIsFlat(t *testing.T, text bool) {
 	t.Helper()
 	known := map[string]bool{"time": true, "level": true, "msg": true, "login": true, "reason": true, "request_id": true, "source_ip": true}
@@ -246,7 +246,7 @@ func (s *server) eachLineIsFlat(t *testing.T, text bool) {
 	}
 }
 
-// TestAPasswordTypedAsAUsernameIsNotLogged, by whatever route. A name that is somebody's is.
+// TestAPasswordTypedAsAUsernameIsNotLogged, on any route. The username of an account is logged.
 func TestAPasswordTypedAsAUsernameIsNotLogged(t *testing.T) {
 	t.Attr("threat", "L03")
 	const typed = "purple canary drinks tea 71"
@@ -265,16 +265,15 @@ func TestAPasswordTypedAsAUsernameIsNotLogged(t *testing.T) {
 		}
 	}
 	if log := s.log.String(); strings.Contains(log, "canary") {
-		t.Error("it is in the log")
+		t.Error("the log has the password")
 	}
 	if lines := s.lines(s.client().login("ADA", "wrong")); len(lines) != 1 || lines[0].Login != "ADA" {
-		t.Errorf("a name that is somebody's: %+v", lines)
+		t.Errorf("the username of an account: %+v", lines)
 	}
 }
 
-// TestNoSecretIsEverLogged goes through everything once, with the log down to debug; the harness looks for each password,
-// ticket, csrftoken, device cookie, set-up secret, hash and epoch, in this test as in all others, which all the routes in
-// all the ways of provoke are part of.
+// TestNoSecretIsEverLogged sends each kind of request once, with the log at the debug level. In this test, as in all others, the
+// harness searches the log for each password, ticket, csrftoken, device cookie, set-up secret, hash and epoch.
 func TestNoSecretIsEverLogged(t *testing.T) {
 	t.Attr("threat", "R06")
 	t.Attr("threat", "L03")
@@ -284,7 +283,7 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 	u := s.user("ada")
 	c := s.signedIn("ada")
 	c.csrftoken()
-	c.login("ada", "a wrong password that nobody has")
+	c.login("ada", "a wrong password of no account")
 	c.send("POST", "/api/auth/login", nil, basic("ada", "another wrong password"))
 	c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword})
 	c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": "yet another wrong password"})
@@ -301,6 +300,6 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 	n := len(s.secret.all)
 	s.secret.mu.Unlock()
 	if n < 15 || !strings.Contains(s.log.String(), "authn_login_success") {
-		t.Errorf("%d secrets, and a log of %d bytes: nothing was looked for", n, len(s.log.String()))
+		t.Errorf("the harness knows %d secrets and the log has %d bytes, so nothing was searched", n, len(s.log.String()))
 	}
 }

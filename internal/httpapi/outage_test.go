@@ -18,31 +18,32 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// scene is one request to a server whose stores fail at one call.
+// scene is a request to a server whose stores fail at one call.
 type scene struct {
 	name string
-	user bool // ada exists, signed in here and on another device
+	user bool // whether ada exists, and is signed in here and on another device
 	send func(c *client, w *world) *answer
-	// spare names the calls whose failure may leave the answer as it is, by how the call and those before it are called.
+	// spare reports whether the failure of the last of these calls may leave the response unchanged.
 	spare func(calls []string) bool
-	// between describes states that are allowed besides that of before and that of after; see facts.
-	between []string
+	// between has states that are allowed besides those from before and after the request; see facts.
+	actBetween []string
 }
 
-// world is what a scene begins with.
+// world is the state with which a scene begins.
 type world struct {
 	t             *testing.T
-	stores        stores // these work
+	stores        stores // the stores behind those that fail
 	ada           *account.User
 	ticket, other string
 	id, otherID   string // public IDs of the two sessions
-	setup         string // the set-up secret where there is no user
-	reset         string // ada's reset secret
+	setup         string // the set-up secret, if there is no user
+	reset         string // the reset secret of ada
 }
 
 func never([]string) bool { return false }
 
-// afterCommit is true for what follows the change of the account: once hash and epoch are committed, all else is tidying.
+// afterCommit reports whether the failed call came after the change of the account. Once hash and epoch are committed, later
+// calls only clean up.
 func afterCommit(calls []string) bool {
 	return slices.Contains(calls[:len(calls)-1], "account.Change")
 }
@@ -59,7 +60,7 @@ var scenes = []scene{
 	}, never, nil},
 	{"sign-in over a session", true, func(c *client, _ *world) *answer { return c.login("ada", goodPassword) }, never, nil},
 	{"sign-in with a wrong password", true, func(c *client, _ *world) *answer { return c.login("ada", "wrong") }, never, nil},
-	{"sign-in of nobody", true, func(c *client, _ *world) *answer { return c.login("nobody", "wrong") }, never, nil},
+	{"sign-in with an unknown name", true, func(c *client, _ *world) *answer { return c.login("unknown", "wrong") }, never, nil},
 	{"sign-in beyond the limit of sessions", true, func(c *client, _ *world) *answer {
 		c.s.api.Sessions.MaxSessions = 1
 		return c.visitor().login("ada", goodPassword)
@@ -70,15 +71,15 @@ var scenes = []scene{
 		token := c.s.api.CSRF.Issue(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), w.id)
 		return c.send("POST", "/api/auth/logout", nil, "X-CSRFToken: "+token)
 	}, never, nil},
-	{"who is it", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/me", nil) }, never, nil},
-	{"who is it, again", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/me?slide=false", nil) }, never, nil},
+	{"identity", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/me", nil) }, never, nil},
+	{"identity without a use", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/me?slide=false", nil) }, never, nil},
 	{"csrftoken", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/csrf", nil) }, never, nil},
 	{"events", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/events", nil) }, never, nil},
 	{"devices", true, func(c *client, _ *world) *answer { return c.send("GET", "/api/auth/sessions", nil) }, never, nil},
 	{"end all others", true, func(c *client, _ *world) *answer { return c.send("DELETE", "/api/auth/sessions", nil) }, never, nil},
 	{"end another", true, func(c *client, w *world) *answer { return c.send("DELETE", "/api/auth/sessions/"+w.otherID, nil) }, never, nil},
 	{"end this one", true, func(c *client, w *world) *answer { return c.send("DELETE", "/api/auth/sessions/"+w.id, nil) }, never, nil},
-	{"end nobody's", true, func(c *client, w *world) *answer { return c.send("DELETE", "/api/auth/sessions/nobody", nil) }, never, nil},
+	{"end an unknown session", true, func(c *client, w *world) *answer { return c.send("DELETE", "/api/auth/sessions/unknown", nil) }, never, nil},
 	{"the password again", true, func(c *client, _ *world) *answer {
 		return c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword})
 	}, never, nil},
@@ -107,12 +108,12 @@ var scenes = []scene{
 	{"readiness", false, func(c *client, _ *world) *answer { return c.send("GET", "/readyz", nil) }, never, nil},
 }
 
-// visitor returns a client of the same server that is not signed in.
+// visitor returns a client of the same server that isn't signed in.
 func (c *client) visitor() *client { return c.s.client() }
 
-// TestAFailedStoreCallIsA503InEveryScene lets each call to the stores fail in each scene: before it is done, after it is done,
-// and from there on all. The answer is 503 and says when to come again; what is stored is as it was before, or as it
-// would be after; nobody's cookie is deleted, and it works as before.
+// TestAFailedStoreCallIsA503InEveryScene makes each call to the stores fail in each scene: before the call has an effect, after
+// it, and together with all later calls. The response is a 503 with Retry-After. The stores have the state from before the request
+// or the one from after it. No cookie is deleted, and the ticket is still valid.
 func TestAFailedStoreCallIsA503InEveryScene(t *testing.T) {
 	t.Attr("threat", "B4")
 	t.Attr("threat", "L04")
@@ -122,9 +123,9 @@ func TestAFailedStoreCallIsA503InEveryScene(t *testing.T) {
 			before := newWorld(t, sc.user).facts()
 			usual, after, calls := sc.run(t, &storetest.Plan{})
 			if usual.StatusCode == 503 || len(calls) == 0 {
-				t.Fatalf("without a fault: %d %s, calls %q", usual.StatusCode, usual.body, calls)
+				t.Fatalf("without a fault: got %d %s, calls %q", usual.StatusCode, usual.body, calls)
 			}
-			allowed := append([]string{before, after}, sc.between...)
+			allowed := append([]string{before, after}, sc.actBetween...)
 			for n := range calls {
 				for _, plan := range []*storetest.Plan{
 					{Call: n + 1}, {Call: n + 1, After: true}, {Call: n + 1, Rest: true, Err: context.DeadlineExceeded},
@@ -134,21 +135,21 @@ func TestAFailedStoreCallIsA503InEveryScene(t *testing.T) {
 					touch := calls[n] == "session.Touch"
 					spared := sc.spare(made[:n+1]) || touch && !plan.Rest
 					switch {
-					case touch && plan.Rest && r.StatusCode == usual.StatusCode: // nothing came after it
+					case touch && plan.Rest && r.StatusCode == usual.StatusCode: // no later call failed
 					case spared && r.StatusCode != usual.StatusCode:
-						t.Errorf("%s, not a %d", what, usual.StatusCode)
+						t.Errorf("%s, want a %d", what, usual.StatusCode)
 					case spared:
 					case !isProblem(r, 503, "unavailable") || r.Header.Get("Retry-After") == "":
-						t.Errorf("%s, not a 503", what)
+						t.Errorf("%s, want a 503", what)
 					}
 					if r.StatusCode != 200 && len(r.Cookies()) > 0 {
 						t.Errorf("%s, cookies %v", what, r.Cookies())
 					}
 					if !slices.Contains(allowed, state) {
-						t.Errorf("%s\nleaves %q, not one of %q", what, state, allowed)
+						t.Errorf("%s\nleaves the state %q, want one of %q", what, state, allowed)
 					}
 					if !plan.After && !spared && sc.user && !strings.Contains(state, "ticket=true") && !partial(made[:n+1]) {
-						t.Errorf("%s: the ticket doesn't work any more", what)
+						t.Errorf("%s: the ticket isn't valid any more", what)
 					}
 				}
 			}
@@ -156,7 +157,7 @@ func TestAFailedStoreCallIsA503InEveryScene(t *testing.T) {
 	}
 }
 
-// partial is true where a call that was done before the failing one has ended the session already.
+// partial reports whether a call before the failed one has ended the session already.
 func partial(calls []string) bool {
 	for _, done := range calls[:len(calls)-1] {
 		if done == "session.Delete" || done == "session.Replace" || done == "account.Change" {
@@ -166,7 +167,7 @@ func partial(calls []string) bool {
 	return false
 }
 
-// run plays the scene in a new world and returns the answer, what is stored afterwards, and the calls to the stores.
+// run sends the request in a new world. It returns the response, the state after it, and the calls to the stores.
 func (sc scene) run(t *testing.T, plan *storetest.Plan) (r *answer, state string, calls []string) {
 	t.Helper()
 	w := newWorld(t, sc.user)
@@ -177,7 +178,7 @@ func (sc scene) run(t *testing.T, plan *storetest.Plan) (r *answer, state string
 	}
 	r = sc.send(c, w)
 	if r.StatusCode == 503 && !s.logged("asked for it") && !s.logged("deadline exceeded") {
-		t.Errorf("%s: an outage was not logged:\n%s", sc.name, s.log)
+		t.Errorf("%s: the outage was not logged:\n%s", sc.name, s.log)
 	}
 	return r, w.facts(), plan.Calls()
 }
@@ -207,7 +208,7 @@ func newWorld(t *testing.T, user bool) *world {
 	return w
 }
 
-// session makes a session of ada's that was last used five minutes ago.
+// session creates a session of ada that was last used five minutes ago.
 func (w *world) session() (ticket, id string) {
 	w.t.Helper()
 	answer := httptest.NewRecorder()
@@ -229,12 +230,12 @@ func (w *world) session() (ticket, id string) {
 	return answer.Result().Cookies()[0].Value, s.ID
 }
 
-// sessions is a manager over the stores that work.
+// sessions returns a manager of the stores behind those that fail.
 func (w *world) sessions() *session.Manager {
 	return &session.Manager{Store: w.stores.Sessions, InsecureHTTP: true, Passive: func(*http.Request) bool { return true }}
 }
 
-// facts says what is stored, so that two runs with other random numbers can be compared.
+// facts describes the content of the stores without random values, so that two runs can be compared.
 func (w *world) facts() string {
 	w.t.Helper()
 	if w.ada == nil {

@@ -12,19 +12,19 @@ var pagePaths = []string{"/signin", "/signin/", "/signin?next=/x", "/auth/accoun
 
 var scriptPath = regexp.MustCompile(`/auth/assets/[^"]+\.js`)
 
-// script returns the program behind a page.
+// script returns the script of a page.
 func (s *server) script(page *answer) []byte {
 	s.t.Helper()
 	path := scriptPath.Find(page.body)
 	r := s.client().send("GET", string(path), nil)
 	if path == nil || r.StatusCode != 200 {
-		s.t.Fatalf("script %q: %d", path, r.StatusCode)
+		s.t.Fatalf("script %q: got %d", path, r.StatusCode)
 	}
 	return r.body
 }
 
-// TestPagesAreLockedDown: nothing inline, nothing of others, in nobody's frame, with nobody's opener, and no
-// address told to anybody. Through the whole API, so that nothing on the way weakens it.
+// TestPagesAreLockedDown: no inline scripts, nothing from other sites, no frames, no opener, and no Referer. The requests go
+// through the whole API, so that no other handler can weaken that.
 func TestPagesAreLockedDown(t *testing.T) {
 	t.Attr("threat", "H02")
 	t.Attr("threat", "H04")
@@ -34,7 +34,7 @@ func TestPagesAreLockedDown(t *testing.T) {
 		for _, path := range pagePaths {
 			r := c.send("GET", path, nil)
 			if r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/html; charset=utf-8" || len(r.Cookies()) > 0 {
-				t.Errorf("%s: %d %v", path, r.StatusCode, r.Header)
+				t.Errorf("%s: got %d %v", path, r.StatusCode, r.Header)
 			}
 			policy := r.Header.Values("Content-Security-Policy")
 			for _, directive := range []string{"default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "script-src 'self'", "form-action 'self'"} {
@@ -54,7 +54,7 @@ func TestPagesAreLockedDown(t *testing.T) {
 				}
 			}
 			if strings.Contains(string(r.body), "ada") || regexp.MustCompile(`<script[^>]*>[^<]|\son\w+=|style=`).Match(r.body) {
-				t.Errorf("%s: the page shows somebody's data, or has something inline:\n%s", path, r.body)
+				t.Errorf("%s: the page has data of a user, or something inline:\n%s", path, r.body)
 			}
 		}
 	}

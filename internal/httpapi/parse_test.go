@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestOnlyTheExactCookieNameIsAccepted holds the Cookie header of the wire against the name, byte for byte (K06), in each
-// way that has fooled a parser: Rack, Werkzeug, PHP, Django, legacy cookies.
+// TestOnlyTheExactCookieNameIsAccepted: the name in the Cookie header must match byte for byte (K06). The variants have misled
+// the parsers of Rack, Werkzeug, PHP, Django and legacy cookies.
 func TestOnlyTheExactCookieNameIsAccepted(t *testing.T) {
 	t.Attr("threat", "A5")
 	t.Attr("threat", "A6")
@@ -30,7 +30,7 @@ func TestOnlyTheExactCookieNameIsAccepted(t *testing.T) {
 				name + "[]=" + ticket, "{" + name + "}=" + ticket, name + "==" + ticket, name + "=\t" + ticket,
 			} {
 				if r := ask("Cookie: " + cookie + "\r\n"); r.StatusCode != 401 {
-					t.Errorf("%q: %d", cookie, r.StatusCode)
+					t.Errorf("%q: got %d", cookie, r.StatusCode)
 				}
 			}
 			for _, cookies := range []string{
@@ -44,14 +44,14 @@ func TestOnlyTheExactCookieNameIsAccepted(t *testing.T) {
 				"Cookie: " + strings.ToUpper(name) + "=x; " + name + "=" + ticket + "\r\n",
 			} {
 				if r := ask(cookies); r.StatusCode != 200 {
-					t.Errorf("%q: %d %s", cookies, r.StatusCode, r.body)
+					t.Errorf("%q: got %d %s", cookies, r.StatusCode, r.body)
 				}
 			}
 		})
 	}
 }
 
-// TestTwoSessionCookiesAreRefused: one of them may have been planted by a sibling domain, and nobody knows which.
+// TestTwoSessionCookiesAreRefused: a sibling domain may have planted one of them, and the server can't tell which.
 func TestTwoSessionCookiesAreRefused(t *testing.T) {
 	t.Attr("threat", "A4")
 	t.Attr("threat", "K06")
@@ -66,28 +66,28 @@ func TestTwoSessionCookiesAreRefused(t *testing.T) {
 			} {
 				r := s.wire(t, "GET /api/me HTTP/1.1\r\nHost: "+s.host()+"\r\nCookie: "+cookies+"\r\nConnection: close\r\n\r\n")
 				if !isProblem(&answer{Response: withRequest(r), body: r.body}, 401, "two_session_cookies") || len(r.Cookies()) > 0 {
-					t.Errorf("%q: %d %s", cookies, r.StatusCode, r.body)
+					t.Errorf("%q: got %d %s", cookies, r.StatusCode, r.body)
 				}
 			}
 			if !s.logged(`"msg":"input_validation_fail"`, "two session cookies") {
-				t.Error("nothing was logged")
+				t.Error("the two cookies were not logged")
 			}
 			for _, ticket := range []string{ada, bob} {
 				if r := s.client().hold(ticket).send("GET", "/api/me", nil); !isSignedIn(r) {
-					t.Errorf("the session ended: %d", r.StatusCode)
+					t.Errorf("the session ended: got %d", r.StatusCode)
 				}
 			}
 		})
 	}
 }
 
-// withRequest gives an answer from the wire a request to be judged by.
+// withRequest adds a request to a response that was read from a connection.
 func withRequest(a *answer) *http.Response {
 	a.Response.Request = &http.Request{Method: http.MethodGet}
 	return a.Response
 }
 
-// TestFloodsOfCookiesAreCheap: thousands of cookies are read past; more bytes than a header may have are 431.
+// TestFloodsOfCookiesAreCheap: thousands of cookies are skipped; a header that is too large gets 431.
 func TestFloodsOfCookiesAreCheap(t *testing.T) {
 	t.Attr("threat", "A7")
 	open, plan := counting(t)
@@ -112,11 +112,11 @@ func TestFloodsOfCookiesAreCheap(t *testing.T) {
 	} {
 		calls := since(plan, func() {
 			if r := ask(row.cookies); r.StatusCode != row.status {
-				t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 			}
 		})
 		if row.status != 200 && len(calls) > 0 {
-			t.Errorf("%s: %q", name, calls)
+			t.Errorf("%s: the calls to the stores are %q, want none", name, calls)
 		}
 	}
 }

@@ -20,8 +20,8 @@ func changing(current, next string) map[string]string {
 	return map[string]string{"current_password": current, "new_password": next}
 }
 
-// TestLongPasswords: 1,024 bytes count, each of them; more is refused where a password is made, and is no more
-// than wrong where one is checked; a megabyte isn't looked at.
+// TestLongPasswords: all of 1,024 bytes are significant. A longer new password is refused, and a longer password in a check is
+// wrong. A megabyte isn't read.
 func TestLongPasswords(t *testing.T) {
 	t.Attr("threat", "P03")
 	t.Attr("threat", "F10")
@@ -36,10 +36,10 @@ func TestLongPasswords(t *testing.T) {
 	}
 	long := string(letters[:1024])
 	if r := c.send("POST", "/api/auth/password/change", changing(goodPassword, long+"x")); !isProblem(r, 400, "invalid") || !strings.Contains(string(r.body), "new_password") {
-		t.Errorf("1,025 bytes: %d %s", r.StatusCode, r.body)
+		t.Errorf("1,025 bytes: got %d %s", r.StatusCode, r.body)
 	}
 	if r := c.send("POST", "/api/auth/password/change", changing(goodPassword, long)); r.StatusCode != 200 {
-		t.Errorf("1,024 bytes: %d %s", r.StatusCode, r.body)
+		t.Errorf("1,024 bytes: got %d %s", r.StatusCode, r.body)
 	}
 	for name, row := range map[string]struct {
 		password string
@@ -59,13 +59,13 @@ func TestLongPasswords(t *testing.T) {
 		"with blanks about": {" " + long + " ", 401},
 	} {
 		if r := s.client().login("ada", row.password); r.StatusCode != row.status {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 		}
 		s.forgive()
 	}
 }
 
-// TestEmptyAndBlankPasswordsAreNeverAccepted, whatever is stored.
+// TestEmptyAndBlankPasswordsAreNeverAccepted, whatever hash is stored.
 func TestEmptyAndBlankPasswordsAreNeverAccepted(t *testing.T) {
 	t.Attr("threat", "F12")
 	s := start(t, options{})
@@ -76,14 +76,14 @@ func TestEmptyAndBlankPasswordsAreNeverAccepted(t *testing.T) {
 		}
 		for _, typed := range []string{"", " ", "\t", "!", "plain", stored} {
 			if r := s.client().login("ada", typed); r.StatusCode != 401 {
-				t.Errorf("%q for %q: %d", typed, stored, r.StatusCode)
+				t.Errorf("%q for %q: got %d", typed, stored, r.StatusCode)
 			}
 			s.forgive()
 		}
 	}
 }
 
-// TestAPasswordChangeRequiresASessionAndThePresentPassword, and says which field is wrong.
+// TestAPasswordChangeRequiresASessionAndThePresentPassword: a refusal names the wrong field.
 func TestAPasswordChangeRequiresASessionAndThePresentPassword(t *testing.T) {
 	t.Attr("threat", "P06")
 	s := start(t, options{})
@@ -96,18 +96,18 @@ func TestAPasswordChangeRequiresASessionAndThePresentPassword(t *testing.T) {
 		status int
 		part   string
 	}{
-		"nobody":                 {s.client(), changing(goodPassword, newPassword), 401, "not_authenticated"},
+		"no session":             {s.client(), changing(goodPassword, newPassword), 401, "not_authenticated"},
 		"a wrong present one":    {c, changing(goodPassword+"x", newPassword), 400, `"current_password":["Your password was entered incorrectly. Please enter it again."]`},
 		"no present one":         {c, map[string]string{"new_password": newPassword}, 400, `"current_password":["This field is required."]`},
 		"no new one":             {c, map[string]string{"current_password": goodPassword}, 400, `"new_password":["This field is required."]`},
 		"too short":              {c, changing(goodPassword, "short"), 400, `"new_password":["This password is too short.`},
 		"like the address":       {c, changing(goodPassword, "ada@example.com"), 400, "too similar to the email address"},
 		"digits only":            {c, changing(goodPassword, "82736451827364518273"), 400, "entirely numeric"},
-		"somebody else's ID too": {c, map[string]string{"current_password": goodPassword, "new_password": newPassword, "user": "2"}, 400, `"user":["Unknown field."]`},
+		"the ID of another user": {c, map[string]string{"current_password": goodPassword, "new_password": newPassword, "user": "2"}, 400, `"user":["Unknown field."]`},
 	} {
 		r := row.c.send("POST", "/api/auth/password/change", row.body)
 		if r.StatusCode != row.status || !bytes.Contains(r.body, []byte(row.part)) || len(r.Cookies()) > 0 {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 		}
 		s.forgive()
 	}
@@ -115,18 +115,18 @@ func TestAPasswordChangeRequiresASessionAndThePresentPassword(t *testing.T) {
 		t.Errorf("something changed:\n%s\n%s", before, after)
 	}
 	if r := c.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword)); r.StatusCode != 200 || string(r.body) != "{}\n" {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	s.alive(t, "the one that changed it", c.ticket())
 	for typed, status := range map[string]int{goodPassword: 401, newPassword: 200} {
 		if r := s.client().login("ada", typed); r.StatusCode != status {
-			t.Errorf("%q: %d", typed, r.StatusCode)
+			t.Errorf("%q: got %d", typed, r.StatusCode)
 		}
 	}
 }
 
-// TestAFloodOfSignInsIsRefusedWithoutHarm: what can't be hashed soon is 503 at once with a time to come again, costs no try, and
-// nobody who is signed in waits for it.
+// TestAFloodOfSignInsIsRefusedWithoutHarm: a sign-in whose password can't be hashed soon gets a 503 with Retry-After at once. It
+// doesn't count as a guess, and requests with a session don't wait for it.
 func TestAFloodOfSignInsIsRefusedWithoutHarm(t *testing.T) {
 	t.Attr("threat", "P10")
 	s := start(t, options{})
@@ -143,25 +143,25 @@ func TestAFloodOfSignInsIsRefusedWithoutHarm(t *testing.T) {
 			case isProblem(r, 503, "busy") && r.Header.Get("Retry-After") != "" && len(r.Cookies()) == 0:
 				shed.Add(1)
 			default:
-				t.Errorf("%d %s", r.StatusCode, r.body)
+				t.Errorf("got %d %s", r.StatusCode, r.body)
 			}
 		})
 	}
 	for range 20 {
 		if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
-			t.Errorf("a check meanwhile: %d", r.StatusCode)
+			t.Errorf("a check meanwhile: got %d", r.StatusCode)
 		}
 	}
 	all.Wait()
 	if served.Load() == 0 || shed.Load() == 0 {
-		t.Errorf("%d served, %d shed", served.Load(), shed.Load())
+		t.Errorf("%d sign-ins succeeded and %d were refused, want some of each", served.Load(), shed.Load())
 	}
 	if r := s.client().login("ada", goodPassword); r.StatusCode != 200 {
-		t.Errorf("afterwards: %d %s", r.StatusCode, r.body)
+		t.Errorf("afterwards: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// TestPasswordManagersFindTheFields: the built pages say which field is what, and stand in the way of no paste.
+// TestPasswordManagersFindTheFields: the built pages declare the purpose of each field, and don't prevent pasting.
 func TestPasswordManagersFindTheFields(t *testing.T) {
 	t.Attr("threat", "P07")
 	s := start(t, options{pages: pages.Handler()})
@@ -169,7 +169,7 @@ func TestPasswordManagersFindTheFields(t *testing.T) {
 	script := s.script(page)
 	for _, hint := range []string{"current-password", "new-password", "username", "email"} {
 		if !regexp.MustCompile("autoComplete:[`'\"]" + hint).Match(script) {
-			t.Errorf("no field of the page's script is for %s", hint)
+			t.Errorf("no field in the page's script has the autocomplete hint %s", hint)
 		}
 	}
 	hostile := regexp.MustCompile("onPaste:|onCopy:|onDrop:|password[^{}]*autoComplete:[`'\"]off|autoComplete:[`'\"]off[^{}]*password")

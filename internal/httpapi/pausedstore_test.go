@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// pause stops the first call that comes to one place after it was armed, until it is opened.
+// pause stops the first call to the named method after it was armed, until it is opened.
 type pause struct {
 	place           string
 	armed           atomic.Bool
@@ -87,15 +87,16 @@ func (s pausedAudit) Append(ctx context.Context, events []*audit.Event) error {
 	return s.Store.Append(ctx, events)
 }
 
-// TestASessionThatEndsDuringAWriteGetsNoCredential pauses a request between its last judgement and the write, or while a password
-// is hashed or the act recorded, and ends what it is judged by meanwhile. It is refused, and what it made is gone.
+// TestASessionThatEndsDuringAWriteGetsNoCredential pauses a request between its last authorization and the write, or while a
+// password is hashed or the act is recorded, and ends the caller's credential meanwhile. The request is refused, and what it
+// created is deleted.
 func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 	t.Attr("threat", "W02")
 	const user = "POST /api/auth/admin/users"
 	withPassword := says(map[string]any{"username": "made", "password": goodPassword})
 	for _, row := range []struct {
 		route, place string
-		body         func(*cast) any // nil: that of heldRoutes
+		body         func(*scenario) any // nil: that of heldRoutes
 	}{
 		{"POST /api/auth/tokens", "creating a token", nil},
 		{"POST /api/auth/knox/login", "creating a token", nil},
@@ -114,9 +115,9 @@ func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 		{"DELETE /api/auth/admin/groups/{name}", "recording an act", nil},
 	} {
 		line := heldRoutes[row.route]
-		for _, ending := range judges[line.by].ends {
+		for _, ending := range credentialKinds[line.by].ends {
 			if row.place == "recording an act" && ending != "signed out" {
-				continue // the others are acts themselves, and wait for the same log
+				continue // the others are recorded themselves, and would wait for the same log
 			}
 			onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 				p := newPause(row.place)
@@ -129,9 +130,9 @@ func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 				}})
 				s.api.Accounts.HashTemplate = func(context.Context, *account.User) (string, error) {
 					p.at("hashing")
-					return "pbkdf2_sha256$1000$saltsaltsaltsaltsaltsa$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", nil // Django's, and quick
+					return "pbkdf2_sha256$1000$saltsaltsaltsaltsaltsa$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", nil // a cheap hash
 				}
-				x := &cast{s: s, root: s.as(s.superuser("root")), actor: s.superuser("ada"), subject: s.user("bob"), group: "group"}
+				x := &scenario{s: s, root: s.as(s.superuser("root")), actor: s.superuser("ada"), subject: s.user("bob"), group: "group"}
 				s.group(x.group)
 				x.ticket = s.as(x.actor).ticket()
 				method, path, _ := strings.Cut(row.route, " ")
@@ -140,7 +141,7 @@ func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 						path = strings.Replace(path, segment.FindString(path), value, 1)
 					}
 				}
-				header, body := judges[line.by].header(t, x), any(struct{}{})
+				header, body := credentialKinds[line.by].header(t, x), any(struct{}{})
 				if make := row.body; make != nil {
 					body = make(x)
 				} else if line.body != nil {
@@ -153,24 +154,24 @@ func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 				select {
 				case <-p.reached:
 				case r := <-late:
-					t.Fatalf("%s: it never came to that: %d %s", name, r.StatusCode, r.body)
+					t.Fatalf("%s: the request wasn't paused: got %d %s", name, r.StatusCode, r.body)
 				}
 				whileHeld[ending](t, x)
 				before, sessions := stored(t, s.stores), len(s.records(x.actor.ID))
 				close(p.opened)
 				r := <-late
 				if r.StatusCode != 401 && r.StatusCode != 403 {
-					t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+					t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 				}
 				if len(r.Cookies()) > 0 {
-					t.Errorf("%s: the answer sets %v", name, r.Cookies())
+					t.Errorf("%s: the response sets %v", name, r.Cookies())
 				}
 				after := stored(t, s.stores)
 				if strings.HasSuffix(row.route, "reset") || strings.HasSuffix(row.route, "exchange") {
-					after = before // a secret that nobody knows, and the mark of the spent token
+					after = before // the secret was never sent, and the mark of the exchanged token may stay
 				}
 				if after != before {
-					t.Errorf("%s: something was done:\n%s\n%s", name, before, after)
+					t.Errorf("%s: the refused request changed the stores from\n%s\nto\n%s", name, before, after)
 				}
 				if n := len(s.records(x.actor.ID)); n != sessions {
 					t.Errorf("%s: %d sessions, not %d", name, n, sessions)

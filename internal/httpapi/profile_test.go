@@ -12,24 +12,24 @@ func TestUsersChangeTheirOwnNames(t *testing.T) {
 		c := s.signedIn("ada")
 		r := c.send("PATCH", "/api/auth/me", map[string]any{"first_name": " Ada ", "last_name": "Löwe"})
 		if r.StatusCode != 200 || r.field("last_name") != "Löwe" || r.field("username") != "ada" {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 		c.send("PATCH", "/api/auth/me", map[string]any{"first_name": "Ada"})
 		if r := s.signedIn("ada").send("GET", "/api/me", nil); r.field("first_name") != "Ada" || r.field("last_name") != "Löwe" {
-			t.Errorf("what isn't named doesn't stay: %s", r.body)
+			t.Errorf("an absent field has changed: %s", r.body)
 		}
 		if !s.logged(`"msg":"user_updated"`) {
-			t.Error("nothing was logged")
+			t.Error("the change was not logged")
 		}
 		for field, value := range map[string]any{
 			"username": "eve", "email": "eve@example.com", "is_staff": true, "is_superuser": true, "groups": []string{"g"}, "password": goodPassword,
 		} {
 			if r := c.send("PATCH", "/api/auth/me", map[string]any{field: value}); r.StatusCode != 400 {
-				t.Errorf("%s: %d %s", field, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", field, r.StatusCode, r.body)
 			}
 		}
 		if r := c.send("PATCH", "/api/auth/me", map[string]any{"first_name": strings.Repeat("x", 151)}); !isProblem(r, 400, "invalid") {
-			t.Errorf("a long name: %d %s", r.StatusCode, r.body)
+			t.Errorf("a long name: got %d %s", r.StatusCode, r.body)
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// gate stops the first call of one kind until it is opened.
+// gate is a session store that stops the first call of one method until it is opened.
 type gate struct {
 	session.Store
 	call            string
@@ -56,9 +56,8 @@ func (g *gate) Touch(ctx context.Context, uses []session.Use) error {
 	return g.Store.Touch(ctx, uses)
 }
 
-// TestNoLateWriteRevivesAnEndedSession holds a request between what it has read and what it writes, ends the
-// session meanwhile by another request, and lets it go on: the session stays dead, and the late answer sets no cookie of
-// one that lives.
+// TestNoLateWriteRevivesAnEndedSession holds a request between its read and its write while another request ends the session. The
+// session stays ended, and the late response sets no valid cookie.
 func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 	t.Attr("threat", "X07")
 	t.Attr("threat", "B1")
@@ -82,7 +81,7 @@ func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 		for end, finish := range map[string]func(s *server, ticket, id string) error{
 			"sign-out": func(s *server, ticket, _ string) error {
 				if r := s.client().hold(ticket).send("POST", "/api/auth/logout", nil); r.StatusCode != 200 {
-					return fmt.Errorf("%d %s", r.StatusCode, r.body)
+					return fmt.Errorf("got %d %s", r.StatusCode, r.body)
 				}
 				return nil
 			},
@@ -105,7 +104,7 @@ func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 				select {
 				case <-g.reached:
 				case r := <-late:
-					t.Fatalf("it never came to %s: %d %s", row.call, r.StatusCode, r.body)
+					t.Fatalf("the request didn't call %s: got %d %s", row.call, r.StatusCode, r.body)
 				}
 				if err := finish(s, ticket, s.records(u.ID)[0].PublicID); err != nil {
 					t.Error(err)
@@ -115,19 +114,18 @@ func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 				s.dead(t, "the ticket", ticket)
 				for _, cookie := range r.Cookies() {
 					if cookie.Name == session.PlainCookieName {
-						t.Errorf("the late answer sets %v", cookie)
+						t.Errorf("the late response sets %v", cookie)
 					}
 				}
 				if n := len(s.records(u.ID)); n != 0 {
-					t.Errorf("%d sessions", n)
+					t.Errorf("there are %d sessions", n)
 				}
 			})
 		}
 	}
 }
 
-// TestALateWriteOfTheAppIsRefusedAfterASignOut: what an app writes to a session that was signed out meanwhile is refused, and
-// changes nothing.
+// TestALateWriteOfTheAppIsRefusedAfterASignOut: an app can't change the data of a session that ended meanwhile.
 func TestALateWriteOfTheAppIsRefusedAfterASignOut(t *testing.T) {
 	t.Attr("threat", "B1")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -153,22 +151,22 @@ func TestALateWriteOfTheAppIsRefusedAfterASignOut(t *testing.T) {
 		select {
 		case <-reached:
 		case r := <-late:
-			t.Fatalf("the app was not asked: %d %s", r.StatusCode, r.body)
+			t.Fatalf("the request didn't reach the app: got %d %s", r.StatusCode, r.body)
 		}
 		ok(t, s.client().hold(ticket).send("POST", "/api/auth/logout", nil))
 		close(opened)
 		if r := <-late; len(r.Cookies()) > 0 {
-			t.Errorf("the late answer sets %v", r.Cookies())
+			t.Errorf("the late response sets %v", r.Cookies())
 		}
 		s.dead(t, "the ticket", ticket)
 		if n := len(s.records(u.ID)); n != 0 {
-			t.Errorf("%d sessions", n)
+			t.Errorf("there are %d sessions", n)
 		}
 	})
 }
 
-// TestParallelRotationsLeaveOneTicket: of many that type the password at once with the same ticket, one gets the new
-// one, and the others are told that theirs has ended; no two tickets live at any time.
+// TestParallelRotationsLeaveOneTicket: of many parallel re-authentications with the same ticket, one gets the new ticket, and the
+// others get session_ended. There is never more than one valid ticket.
 func TestParallelRotationsLeaveOneTicket(t *testing.T) {
 	t.Attr("threat", "L06")
 	t.Attr("threat", "B6")
@@ -189,18 +187,18 @@ func TestParallelRotationsLeaveOneTicket(t *testing.T) {
 					tickets <- c.ticket()
 				case 401:
 				default:
-					t.Errorf("%d %s", r.StatusCode, r.body)
+					t.Errorf("got %d %s", r.StatusCode, r.body)
 				}
 			})
 		}
 		all.Wait()
 		if n := won.Load(); n != 1 {
-			t.Fatalf("%d got a new ticket", n)
+			t.Fatalf("%d requests got a new ticket, want 1", n)
 		}
 		s.dead(t, "the old ticket", ticket)
 		s.alive(t, "the new ticket", <-tickets)
 		if n := len(s.records(u.ID)); n != 1 {
-			t.Errorf("%d sessions", n)
+			t.Errorf("there are %d sessions", n)
 		}
 	})
 }

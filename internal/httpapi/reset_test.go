@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// resetSecret makes a reset secret as an administrator does.
+// resetSecret creates a reset secret, like an administrator.
 func (s *server) resetSecret(u *account.User) string {
 	s.t.Helper()
 	secret, _, err := s.api.Accounts.ResetSecret(s.t.Context(), u.ID)
@@ -22,7 +22,7 @@ func resetting(secret, next string) map[string]string {
 	return map[string]string{"secret": secret, "new_password": next}
 }
 
-// TestAPasswordResetEndsAllSessionsAndStartsNone: not even whoever sent it.
+// TestAPasswordResetEndsAllSessionsAndStartsNone, not even for the browser that sent it.
 func TestAPasswordResetEndsAllSessionsAndStartsNone(t *testing.T) {
 	t.Attr("threat", "R04")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -34,35 +34,35 @@ func TestAPasswordResetEndsAllSessionsAndStartsNone(t *testing.T) {
 		ticket := own.ticket()
 		secret := s.resetSecret(u)
 		if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, "short")); !isProblem(r, 400, "invalid") {
-			t.Errorf("a short one: %d %s", r.StatusCode, r.body)
+			t.Errorf("a short password: got %d %s", r.StatusCode, r.body)
 		}
 		for _, bad := range []map[string]string{{}, {"secret": secret}, {"new_password": newPassword}} {
 			if r := s.client().send("POST", "/api/auth/password/reset", bad); !isProblem(r, 400, "invalid") {
-				t.Errorf("%v: %d %s", bad, r.StatusCode, r.body)
+				t.Errorf("%v: got %d %s", bad, r.StatusCode, r.body)
 			}
 		}
 		r := own.send("POST", "/api/auth/password/reset", resetting(secret, newPassword))
 		if r.StatusCode != 200 || strings.TrimSpace(string(r.body)) != "{}" || len(r.Cookies()) > 0 {
-			t.Fatalf("%d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
+			t.Fatalf("got %d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
 		}
 		s.dead(t, "the session that sent it", ticket)
 		stream.ends("its page", "password_changed")
 		if r := bob.send("GET", "/api/me", nil); r.StatusCode != 200 {
-			t.Errorf("somebody else: %d", r.StatusCode)
+			t.Errorf("another user: got %d", r.StatusCode)
 		}
 		if n := len(s.records(u.ID)); n != 0 {
 			t.Errorf("%d sessions of the user are left", n)
 		}
 		if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, goodPassword)); !isProblem(r, 403, "reset_link_invalid") {
-			t.Errorf("once more: %d %s", r.StatusCode, r.body)
+			t.Errorf("a second reset: got %d %s", r.StatusCode, r.body)
 		}
 		if r := s.client().login("ada", newPassword); r.StatusCode != 200 {
-			t.Errorf("the new password: %d %s", r.StatusCode, r.body)
+			t.Errorf("the new password: got %d %s", r.StatusCode, r.body)
 		}
 	})
 }
 
-// TestResetsAreLogged: with the user when they work, and never with the secret, which the harness looks for.
+// TestResetsAreLogged: a successful one has the user. The harness checks that no line has the secret.
 func TestResetsAreLogged(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")

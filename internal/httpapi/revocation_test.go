@@ -12,14 +12,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// holder is one user with everything that lets somebody in.
+// holder is a user with a credential of each kind.
 type holder struct {
 	s     *server
 	u     *account.User
 	here  *client
 	root  *client           // an administrator
-	lines map[string]string // the header line by which each column's credential is sent; "" for what is sent otherwise
-	jwt   map[string]string // the JWTs that are asked about in a body
+	lines map[string]string // the header line with each column's credential; "": it is sent otherwise
+	jwt   map[string]string // the JWTs that are sent in a body
 }
 
 // columns are those of the table in docs/revocation.md.
@@ -51,7 +51,7 @@ func newHolder(t *testing.T, s *server, root *client, name string) *holder {
 	return h
 }
 
-// counts reports whether the credential of a column lets its holder in.
+// counts reports whether the credential of a column is accepted.
 func (h *holder) counts(column string) bool {
 	h.s.t.Helper()
 	var r *answer
@@ -64,12 +64,12 @@ func (h *holder) counts(column string) bool {
 		r = h.s.program().send("GET", "/api/me", nil, h.lines[column])
 	}
 	if r.StatusCode != 200 && r.StatusCode != 401 && r.StatusCode != 400 {
-		h.s.t.Errorf("%s: %d %s", column, r.StatusCode, r.body)
+		h.s.t.Errorf("%s: got %d %s", column, r.StatusCode, r.body)
 	}
 	return r.StatusCode == 200
 }
 
-// reaches reports whether the credential of a column gets to a page that asks for a permission.
+// reaches reports whether the credential of a column is accepted by a page that requires a permission.
 func (h *holder) reaches(column, permission string) bool {
 	return h.s.program().send("GET", "/"+permission, nil, h.lines[column]).StatusCode == 200
 }
@@ -100,24 +100,24 @@ var revocations = map[string]func(t *testing.T, h *holder){
 // restored is the line of the table that is about all users at once.
 const restored = "after a restore"
 
-// admin sends what an administrator does.
+// admin sends a request of an administrator.
 func (h *holder) admin(method, path string, body any) *answer {
 	h.s.t.Helper()
 	return h.root.send(method, adminPath+path, body)
 }
 
-func did(t *testing.T, err error) {
+func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// revocationTable reads the page: what each deed does to each column.
+// revocationTable returns the table of the page: what each act does to each column.
 func revocationTable(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/revocation.md")
-	did(t, err)
+	must(t, err)
 	table := map[string]map[string]string{}
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
@@ -141,7 +141,7 @@ func revocationTable(t *testing.T) map[string]map[string]string {
 	return table
 }
 
-// TestTheTableOfRevocationsIsTrue holds the table of docs/revocation.md against the server, cell by cell, on every store.
+// TestTheTableOfRevocationsIsTrue compares each cell of the table in docs/revocation.md with the server, with each store.
 func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Attr("threat", "X02")
@@ -150,13 +150,13 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 	table := revocationTable(t)
 	for name := range table {
 		if revocations[name] == nil && name != restored {
-			t.Errorf("the page has a line %q, and nothing does it", name)
+			t.Errorf("the page has a line %q, but the test has no such act", name)
 		}
 	}
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open, appTokens: true, next: permissions("app.direct", "app.group")})
 		groups := func() {
-			did(t, s.stores.Accounts.SetGroup(t.Context(), account.Group{Name: "readers", Permissions: []string{"app.group"}}))
+			must(t, s.stores.Accounts.SetGroup(t.Context(), account.Group{Name: "readers", Permissions: []string{"app.group"}}))
 		}
 		groups()
 		root := s.as(s.superuser("root"))
@@ -166,19 +166,19 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 			n++
 			want := table[name]
 			if want == nil {
-				t.Errorf("%q is done, and the page has no line for it", name)
+				t.Errorf("the test has an act %q, but the page has no such line", name)
 				continue
 			}
 			groups()
 			h := newHolder(t, s, root, fmt.Sprint("user", n))
 			for _, column := range columns {
 				if !h.counts(column) {
-					t.Errorf("%s: before, %s doesn't count", name, column)
+					t.Errorf("before %s, %s isn't accepted", name, column)
 				}
 			}
 			do(t, h)
 			for _, column := range columns {
-				h.judge(t, name, column, want[column])
+				h.checkCell(t, name, column, want[column])
 			}
 			h.follows(t, name)
 		}
@@ -189,38 +189,38 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 			}
 		}
 		_, err := afterrestore.End(t.Context(), s.stores, afterrestore.Options{})
-		did(t, err)
+		must(t, err)
 		for _, column := range columns {
-			bystander.judge(t, restored, column, table[restored][column])
+			bystander.checkCell(t, restored, column, table[restored][column])
 		}
 	})
 }
 
-// judge compares one cell with what became of the credential.
-func (h *holder) judge(t *testing.T, deed, column, want string) {
+// checkCell compares a cell of the table with what happened to the credential.
+func (h *holder) checkCell(t *testing.T, act, column, want string) {
 	t.Helper()
 	counts := h.counts(column)
 	switch want {
 	case "stays":
 		if !counts {
-			t.Errorf("%s: %s has ended", deed, column)
+			t.Errorf("%s: %s has ended", act, column)
 		}
 	case "ends", "rotates":
 		if counts {
-			t.Errorf("%s: %s counts still", deed, column)
+			t.Errorf("%s: %s is still accepted", act, column)
 		}
 		if renewed := h.here.send("GET", "/api/me", nil).StatusCode == http.StatusOK; column == "this" && renewed != (want == "rotates") {
-			t.Errorf("%s: the session goes on: %v", deed, renewed)
+			t.Errorf("%s: the session got a new ticket: %v", act, renewed)
 		}
 	default:
-		t.Errorf("%s, %s: the page says %q", deed, column, want)
+		t.Errorf("%s, %s: the page has the unknown word %q", act, column, want)
 	}
 }
 
-// follows checks that the very next answer follows the new rights, whatever the credential.
-func (h *holder) follows(t *testing.T, deed string) {
+// follows checks that the next request has the new rights, with each credential.
+func (h *holder) follows(t *testing.T, act string) {
 	t.Helper()
-	lost := map[string]string{"permission change": "app.direct", "group change": "app.group"}[deed]
+	lost := map[string]string{"permission change": "app.direct", "group change": "app.group"}[act]
 	if lost == "" {
 		return
 	}
@@ -230,7 +230,7 @@ func (h *holder) follows(t *testing.T, deed string) {
 		}
 		for _, permission := range []string{"app.direct", "app.group"} {
 			if h.reaches(column, permission) == (permission == lost) {
-				t.Errorf("%s: %s reaches %s: %v", deed, column, permission, permission == lost)
+				t.Errorf("%s: %s reaches %s: %v", act, column, permission, permission == lost)
 			}
 		}
 	}

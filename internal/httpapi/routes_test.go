@@ -14,8 +14,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
-// at returns the route's path as a request writes it.
-func at(r httpapi.Route) string { return segment.ReplaceAllString(r.Path, "nobody") }
+// at returns a path of the route.
+func at(r httpapi.Route) string { return segment.ReplaceAllString(r.Path, "unknown") }
 
 var segment = regexp.MustCompile(`\{\w+\}`)
 
@@ -24,12 +24,12 @@ func unsafe() []httpapi.Route {
 	return slices.DeleteFunc(httpapi.Routes(), func(r httpapi.Route) bool { return r.Method == http.MethodGet })
 }
 
-// reads returns the others.
+// reads returns the other routes.
 func reads() []httpapi.Route {
 	return slices.DeleteFunc(httpapi.Routes(), func(r httpapi.Route) bool { return r.Method != http.MethodGet })
 }
 
-// methods returns what each path may be asked, as the table of routes has it.
+// methods returns the methods of each path in the table of routes.
 func methods() map[string][]string {
 	all := map[string][]string{}
 	for _, r := range httpapi.Routes() {
@@ -51,7 +51,7 @@ func isPlain(path string) bool {
 	})
 }
 
-// appBehind is an app that answers everything with a page.
+// appBehind is an app that answers every request with a page.
 func appBehind(t *testing.T) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -62,8 +62,8 @@ func appBehind(t *testing.T) http.Handler {
 	})
 }
 
-// isProblem reports whether an answer is a problem with this status and code, which an answer to HEAD doesn't show.
-// The routes that speak as Django packages do have no code in their bodies.
+// isProblem reports whether a response is a problem with this status and code. It checks only the status of a response to HEAD
+// or of a compatibility route, whose bodies have no code.
 func isProblem(a *answer, status int, code string) bool {
 	if a.Request != nil && a.Request.URL != nil && isPlain(a.Request.URL.Path) && a.Header.Get("Content-Type") == "application/json" {
 		return a.StatusCode == status
@@ -82,14 +82,14 @@ func TestOnlyListedMethodsAreAccepted(t *testing.T) {
 			r := c.send(method, path, nil)
 			allow := strings.Join(allowed, ", ")
 			if isPlain(path) {
-				allow = "POST, OPTIONS" // as Django REST framework orders them
+				allow = "POST, OPTIONS" // in the order of Django REST framework
 			}
 			switch {
-			case isPlain(path) && r.StatusCode == 401 && !slices.Contains(allowed, method): // it looks at the caller first
+			case isPlain(path) && r.StatusCode == 401 && !slices.Contains(allowed, method): // it checks the caller first
 			case slices.Contains(allowed, method) && r.StatusCode == 405:
 				t.Errorf("%s %s: refused", method, path)
 			case !slices.Contains(allowed, method) && !isProblem(r, 405, "method_not_allowed"):
-				t.Errorf("%s %s: %d %s", method, path, r.StatusCode, r.body)
+				t.Errorf("%s %s: got %d %s", method, path, r.StatusCode, r.body)
 			case r.StatusCode == 405 && r.Header.Get("Allow") != allow:
 				t.Errorf("%s %s: Allow %q, not %q", method, path, r.Header.Get("Allow"), allow)
 			}
@@ -113,16 +113,16 @@ func TestTrailingSlashMakesNoDifference(t *testing.T) {
 	for _, route := range httpapi.Routes() {
 		plain, slash := c.send(route.Method, at(route), nil), c.send(route.Method, at(route)+"/", nil)
 		if plain.StatusCode != slash.StatusCode || plain.code() != slash.code() || slash.StatusCode == 404 && route.Path == at(route) {
-			t.Errorf("%s %s: %d without a slash, %d with one", route.Method, route.Path, plain.StatusCode, slash.StatusCode)
+			t.Errorf("%s %s: got %d without a slash, %d with one", route.Method, route.Path, plain.StatusCode, slash.StatusCode)
 		}
 		if two := c.send(route.Method, at(route)+"//", nil); two.StatusCode != 404 {
-			t.Errorf("%s %s//: %d", route.Method, route.Path, two.StatusCode)
+			t.Errorf("%s %s//: got %d", route.Method, route.Path, two.StatusCode)
 		}
 	}
 }
 
-// TestUnknownPathsAreRefused: what is under our prefixes but not in the table is refused, signed in or not, whatever
-// the app behind would answer; so no cache can be made to keep a page of somebody's under the name of a picture.
+// TestUnknownPathsAreRefused: a path under our prefixes that isn't in the table is refused and never reaches the app, signed in or
+// not. So a cache can't be tricked into storing a user's page under the name of an image.
 func TestUnknownPathsAreRefused(t *testing.T) {
 	t.Attr("threat", "H06")
 	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
@@ -140,7 +140,7 @@ func TestUnknownPathsAreRefused(t *testing.T) {
 			for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
 				r := c.send(method, path, nil)
 				if r.StatusCode != 404 || r.Header.Get("Content-Type") != "application/problem+json" || r.Header.Get("X-App") != "" {
-					t.Errorf("%s: %s %s: %d %s", name, method, path, r.StatusCode, r.Header.Get("Content-Type"))
+					t.Errorf("%s: %s %s: got %d %s", name, method, path, r.StatusCode, r.Header.Get("Content-Type"))
 				}
 				if r.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s: %s %s: Cache-Control %q", name, method, path, r.Header.Get("Cache-Control"))
@@ -149,7 +149,7 @@ func TestUnknownPathsAreRefused(t *testing.T) {
 		}
 		for _, path := range []string{"/", "/api", "/api/", "/api/orders", "/api/mechanics", "/authors", "/signing", "/healthzz", "/x/auth"} {
 			if r := c.send("GET", path, nil); r.StatusCode != 200 || r.Header.Get("X-App") == "" {
-				t.Errorf("%s: GET %s didn't reach the app: %d", name, path, r.StatusCode)
+				t.Errorf("%s: GET %s didn't reach the app: got %d", name, path, r.StatusCode)
 			}
 		}
 	}
@@ -161,16 +161,16 @@ func TestWithoutAnAppTheRootRedirectsToTheAccountPage(t *testing.T) {
 	for _, path := range []string{"/", "/?next=//evil.example", "/?x=1"} {
 		r := c.send("GET", path, nil)
 		if r.StatusCode != 303 || r.Header.Get("Location") != "/auth/account" || r.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: %d %q", path, r.StatusCode, r.Header.Get("Location"))
+			t.Errorf("%s: got %d %q", path, r.StatusCode, r.Header.Get("Location"))
 		}
 	}
 	for _, path := range []string{"/x", "//evil.example", "//evil.example/..", `/\evil.example`, "/index.html", "/../auth/account"} {
 		if r := c.send("GET", path, nil); !isProblem(r, 404, "not_found") {
-			t.Errorf("%s: %d %q", path, r.StatusCode, r.Header.Get("Location"))
+			t.Errorf("%s: got %d %q", path, r.StatusCode, r.Header.Get("Location"))
 		}
 	}
 	if r := c.send("POST", "/", nil); !isProblem(r, 404, "not_found") {
-		t.Errorf("POST /: %d", r.StatusCode)
+		t.Errorf("POST /: got %d", r.StatusCode)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestHEADIsGETWithoutTheBody(t *testing.T) {
 	}
 }
 
-// TestMethodsCannotBeOverridden: a method is what the request line says.
+// TestMethodsCannotBeOverridden: only the request line determines the method.
 func TestMethodsCannotBeOverridden(t *testing.T) {
 	t.Attr("threat", "F02")
 	s := start(t, options{})
@@ -213,20 +213,20 @@ func TestMethodsCannotBeOverridden(t *testing.T) {
 	for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method"} {
 		for _, method := range []string{"DELETE", "POST", "GET"} {
 			if r := c.send("GET", "/api/auth/sessions?_method="+method+"&method="+method, nil, header+": "+method); r.field("sessions") == nil {
-				t.Errorf("GET with %s: %s: %d %s", header, method, r.StatusCode, r.body)
+				t.Errorf("GET with %s: %s: got %d %s", header, method, r.StatusCode, r.body)
 			}
 		}
 		for _, route := range []string{"/api/auth/sessions", "/api/me"} {
 			if r := c.send("POST", route, nil, header+": DELETE"); r.StatusCode != 405 {
-				t.Errorf("POST %s with %s: DELETE: %d", route, header, r.StatusCode)
+				t.Errorf("POST %s with %s: DELETE: got %d", route, header, r.StatusCode)
 			}
 			form := bytes.NewReader([]byte("_method=DELETE"))
 			if r := c.raw("POST", route, form, "Content-Type: application/x-www-form-urlencoded"); r.StatusCode != 405 {
-				t.Errorf("POST %s with _method=DELETE: %d", route, r.StatusCode)
+				t.Errorf("POST %s with _method=DELETE: got %d", route, r.StatusCode)
 			}
 		}
 	}
 	if r := other.send("GET", "/api/me", nil); r.StatusCode != 200 {
-		t.Errorf("the other session ended: %d", r.StatusCode)
+		t.Errorf("the other session ended: got %d", r.StatusCode)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// TestTheDatabaseHoldsNoCredential: no ticket or token of any kind, nor what it encodes, is in any file of the database.
+// TestTheDatabaseHoldsNoCredential: no file of the database has a ticket or a token of any kind, or the bytes that it encodes.
 func TestTheDatabaseHoldsNoCredential(t *testing.T) {
 	t.Attr("threat", "S09")
 	t.Attr("threat", "A12")
@@ -41,7 +41,7 @@ func TestTheDatabaseHoldsNoCredential(t *testing.T) {
 	}
 	c.send("POST", "/api/auth/jwt/exchange", nil, "Authorization: Bearer "+s.jwtPair("ada").Access)
 	if n := len(s.secret.opens); n < len(credentials) {
-		t.Fatalf("%d secrets were handed out", n)
+		t.Fatalf("only %d secrets were issued", n)
 	}
 	for secret := range s.secret.opens {
 		secrets = append(secrets, forms(secret)...)
@@ -68,14 +68,14 @@ func TestTheDatabaseHoldsNoCredential(t *testing.T) {
 		}
 	}
 	if !told {
-		t.Error("the audit log is in none of the files, so nothing was looked for")
+		t.Error("no file has the audit log, so nothing was searched")
 	}
 	if !found {
-		t.Error("the session is in none of the files, so nothing was looked for")
+		t.Error("no file has the session, so nothing was searched")
 	}
 }
 
-// TestWithoutRandomnessSignInFails: no ticket that could be foreseen, and no other way to carry on.
+// TestWithoutRandomnessSignInFails, instead of issuing a predictable ticket.
 func TestWithoutRandomnessSignInFails(t *testing.T) {
 	t.Attr("threat", "A13")
 	s := start(t, options{})
@@ -86,20 +86,20 @@ func TestWithoutRandomnessSignInFails(t *testing.T) {
 	r := c.login("ada", goodPassword)
 	rand.Reader = healthy
 	if !isProblem(r, 500, "server_error") || len(r.Cookies()) > 0 {
-		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Cookies())
+		t.Errorf("got %d %s %v", r.StatusCode, r.body, r.Cookies())
 	}
 	if n := len(s.records(u.ID)); n != 0 {
-		t.Errorf("%d sessions", n)
+		t.Errorf("there are %d sessions", n)
 	}
 	if !s.logged(`"msg":"sys_crash"`, "no randomness") {
-		t.Error("nothing was logged")
+		t.Error("the failure was not logged")
 	}
 	if r := c.login("ada", goodPassword); r.StatusCode != 200 {
-		t.Errorf("afterwards: %d %s", r.StatusCode, r.body)
+		t.Errorf("afterwards: got %d %s", r.StatusCode, r.body)
 	}
 }
 
-// dry is a source of randomness that gives out where 32 bytes are asked for, as a ticket does.
+// dry is a source of randomness that fails to read 32 bytes, the size of a ticket.
 type dry struct{ io.Reader }
 
 func (d dry) Read(b []byte) (int, error) {
@@ -109,7 +109,7 @@ func (d dry) Read(b []byte) (int, error) {
 	return d.Reader.Read(b)
 }
 
-// TestNoPredictableTicketIsASession: no constant, no all-zero ticket, no public ID and no hash.
+// TestNoPredictableTicketIsASession: no constant, no ticket of zeros, no public ID and no hash is a valid ticket.
 func TestNoPredictableTicketIsASession(t *testing.T) {
 	t.Attr("threat", "S03")
 	t.Attr("threat", "S04")
@@ -128,6 +128,6 @@ func TestNoPredictableTicketIsASession(t *testing.T) {
 		}
 	}
 	if id := c.ticket(); strings.Contains(id, session.CookieName) || strings.Contains(id, u.Username) {
-		t.Errorf("the ticket says something: %q", id)
+		t.Errorf("the ticket contains the name of the cookie or the user: %q", id)
 	}
 }

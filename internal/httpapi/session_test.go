@@ -11,29 +11,29 @@ import (
 
 const newPassword = "another battery altogether"
 
-// me asks who holds a ticket.
+// me requests the user of a ticket.
 func (s *server) me(ticket string) *answer {
 	return s.client().hold(ticket).send("GET", "/api/me", nil)
 }
 
-// dead fails the test if a ticket still counts.
+// dead fails the test if a ticket is still accepted.
 func (s *server) dead(t *testing.T, what, ticket string) {
 	t.Helper()
 	if r := s.me(ticket); !isProblem(r, 401, "session_ended") || len(r.Cookies()) > 0 {
-		t.Errorf("%s: the old ticket: %d %s, cookies %v", what, r.StatusCode, r.body, r.Cookies())
+		t.Errorf("%s: the old ticket: got %d %s, cookies %v", what, r.StatusCode, r.body, r.Cookies())
 	}
 }
 
-// alive fails the test if a ticket doesn't count.
+// alive fails the test if a ticket isn't accepted.
 func (s *server) alive(t *testing.T, what, ticket string) {
 	t.Helper()
 	if r := s.me(ticket); !isSignedIn(r) {
-		t.Errorf("%s: %d %s", what, r.StatusCode, r.body)
+		t.Errorf("%s: got %d %s", what, r.StatusCode, r.body)
 	}
 }
 
-// TestEachAuthenticationChangesTheTicket: at sign-in, whoever was signed in before, at re-authentication and at a
-// change of the password; the one before is dead at once, and there is one session as there was.
+// TestEachAuthenticationChangesTheTicket: a sign-in, also over another session, a re-authentication, and a password change. The
+// old ticket ends at once, and the number of sessions stays.
 func TestEachAuthenticationChangesTheTicket(t *testing.T) {
 	t.Attr("threat", "S05")
 	t.Attr("threat", "A2")
@@ -61,11 +61,11 @@ func TestEachAuthenticationChangesTheTicket(t *testing.T) {
 		} {
 			old := c.ticket()
 			if r := step.send(); r.StatusCode != 200 || c.ticket() == old || c.ticket() == "" {
-				t.Errorf("%s: %d %s", step.name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", step.name, r.StatusCode, r.body)
 			}
 			s.dead(t, step.name, old)
 			if r := s.me(c.ticket()); r.field("username") != step.user {
-				t.Errorf("%s: %d %s", step.name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", step.name, r.StatusCode, r.body)
 			}
 			if n := len(s.records(ada.ID)) + len(s.records(bob.ID)); n != 1 {
 				t.Errorf("%s: %d sessions", step.name, n)
@@ -85,16 +85,16 @@ func TestAWrongPasswordLeavesTheTicket(t *testing.T) {
 		status int
 		code   string
 	}{
-		"sign-in":                   {c.login("ada", "wrong"), 401, "invalid_credentials"},
-		"re-authentication":         {c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": "wrong"}), 400, "invalid"},
-		"change, wrong password":    {c.send("POST", "/api/auth/password/change", map[string]string{"current_password": "wrong", "new_password": newPassword}), 400, "invalid"},
-		"change, same as the name":  {c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": "ada@example.com"}), 400, "invalid"},
-		"change, too short":         {c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": "short"}), 400, "invalid"},
-		"change, nothing":           {c.send("POST", "/api/auth/password/change", map[string]string{}), 400, "invalid"},
-		"re-authentication, nobody": {s.client().send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}), 401, "not_authenticated"},
+		"sign-in":                       {c.login("ada", "wrong"), 401, "invalid_credentials"},
+		"re-authentication":             {c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": "wrong"}), 400, "invalid"},
+		"change, wrong password":        {c.send("POST", "/api/auth/password/change", map[string]string{"current_password": "wrong", "new_password": newPassword}), 400, "invalid"},
+		"change, same as the name":      {c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": "ada@example.com"}), 400, "invalid"},
+		"change, too short":             {c.send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": "short"}), 400, "invalid"},
+		"change, nothing":               {c.send("POST", "/api/auth/password/change", map[string]string{}), 400, "invalid"},
+		"re-authentication, no session": {s.client().send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}), 401, "not_authenticated"},
 	} {
 		if !isProblem(row.r, row.status, row.code) || len(row.r.Cookies()) > 0 {
-			t.Errorf("%s: %d %s, cookies %v", name, row.r.StatusCode, row.r.body, row.r.Cookies())
+			t.Errorf("%s: got %d %s, cookies %v", name, row.r.StatusCode, row.r.body, row.r.Cookies())
 		}
 	}
 	if after := snapshot(t, s.stores); after != before || c.ticket() != ticket {
@@ -103,7 +103,7 @@ func TestAWrongPasswordLeavesTheTicket(t *testing.T) {
 	s.alive(t, "the ticket", ticket)
 }
 
-// TestTheOldestSessionEndsAtTheLimit: at the limit each further sign-in ends the oldest, and never its own.
+// TestTheOldestSessionEndsAtTheLimit: at the limit each further sign-in ends the oldest session, and never its own.
 func TestTheOldestSessionEndsAtTheLimit(t *testing.T) {
 	t.Attr("threat", "S11")
 	s := start(t, options{})
@@ -111,10 +111,10 @@ func TestTheOldestSessionEndsAtTheLimit(t *testing.T) {
 	u := s.user("ada")
 	var tickets []string
 	for n := range 5 {
-		s.change(u.ID, func(r *session.Record) { r.Created-- }) // seconds are all that is known
+		s.change(u.ID, func(r *session.Record) { r.Created-- }) // because the time has a resolution of a second
 		tickets = append(tickets, s.signedIn("ada").ticket())
 		if got := len(s.records(u.ID)); got != min(n+1, 3) {
-			t.Errorf("after %d sign-ins: %d sessions", n+1, got)
+			t.Errorf("after %d sign-ins there are %d sessions", n+1, got)
 		}
 	}
 	for n, ticket := range tickets {
@@ -126,7 +126,7 @@ func TestTheOldestSessionEndsAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestVisitorsCreateNoSessions: whatever they send, and however often.
+// TestVisitorsCreateNoSessions, whatever they send, and however often.
 func TestVisitorsCreateNoSessions(t *testing.T) {
 	t.Attr("threat", "S14")
 	t.Attr("threat", "B14")
@@ -145,15 +145,15 @@ func TestVisitorsCreateNoSessions(t *testing.T) {
 	}
 	for range 12 {
 		c.login("ada", "wrong")
-		c.login("nobody", "wrong")
+		c.login("unknown", "wrong")
 	}
 	if n := len(s.records("")); n != 0 {
-		t.Errorf("%d sessions", n)
+		t.Errorf("there are %d sessions", n)
 	}
 }
 
-// TestTheServerEnforcesSessionLimits: one second before the end a session lives, at the end it doesn't, whatever the cookie
-// says; and only a use moves the end, which a question with slide=false is not.
+// TestTheServerEnforcesSessionLimits: a session is valid a second before its end, and isn't at its end, whatever the cookie says.
+// Only a use moves the end; a request with slide=false isn't one.
 func TestTheServerEnforcesSessionLimits(t *testing.T) {
 	t.Attr("threat", "T01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -178,10 +178,10 @@ func TestTheServerEnforcesSessionLimits(t *testing.T) {
 			})
 			r := c.send("GET", "/api/me", nil)
 			if row.alive != isSignedIn(r) || !row.alive && !isProblem(r, 401, "session_ended") || len(r.Cookies()) > 0 {
-				t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 			}
 			if !row.alive && c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}).StatusCode != 401 {
-				t.Errorf("%s: the password brought it back", name)
+				t.Errorf("%s: a re-authentication revived the session", name)
 			}
 			if err := s.stores.Sessions.Delete(t.Context(), s.records(u.ID)[0].ID); err != nil {
 				t.Fatal(err)
@@ -193,7 +193,7 @@ func TestTheServerEnforcesSessionLimits(t *testing.T) {
 		for _, passive := range []string{"/api/me?slide=false", "/api/auth/me?slide=false", "/api/auth/sessions?slide=false", "/api/me?x=1&slide=false"} {
 			c.send("GET", passive, nil)
 			if seen := s.records(u.ID)[0].Seen; seen != ago {
-				t.Errorf("%s was a use", passive)
+				t.Errorf("%s counts as a use", passive)
 			}
 		}
 		c.send("GET", "/api/me?slide=true", nil)

@@ -8,7 +8,7 @@ func TestSignInAndSignOut(t *testing.T) {
 		s.user("ada")
 		c := s.signedIn("ada")
 		if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 || r.field("username") != "ada" {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 		for _, p := range []string{"/api/auth/sessions", "/api/auth/csrf", "/healthz", "/readyz", "/api/auth/openapi.yaml", "/api/auth/setup"} {
 			if r := c.send("GET", p, nil); r.StatusCode != 200 {
@@ -16,13 +16,13 @@ func TestSignInAndSignOut(t *testing.T) {
 			}
 		}
 		if r := c.login("ada", "wrong"); r.StatusCode != 401 || r.code() != "invalid_credentials" {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if r := c.send("POST", "/api/auth/logout", nil); r.StatusCode != 200 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if r := c.send("GET", "/api/me", nil); r.StatusCode != 401 {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	})
 }

@@ -26,7 +26,7 @@ const (
 	goneForToken  = `{"detail":"No active account found for the given token."}`
 )
 
-// resign signs what change makes of a token's claims with the key that signed the token, as only we can.
+// resign changes the claims of a token, and signs them with the server's key.
 func (s *server) resign(text string, change func(claims string) string) string {
 	s.t.Helper()
 	sealed, err := s.stores.Sealed.Sealed(s.t.Context())
@@ -58,18 +58,18 @@ func (s *server) resign(text string, change func(claims string) string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// without returns a change that drops a claim.
+// without returns a change that removes a claim.
 func without(name string) func(string) string {
 	drop := regexp.MustCompile(`"` + name + `":("[^"]*"|\d+),`)
 	return func(claims string) string { return drop.ReplaceAllString(claims, "") }
 }
 
-// expired is a change that lets a token have run out a second ago.
+// expired is a change that sets the expiry to a second ago.
 func expired(claims string) string {
 	return regexp.MustCompile(`"exp":\d+`).ReplaceAllString(claims, fmt.Sprintf(`"exp":%d`, time.Now().Unix()-1))
 }
 
-// post sends a token to a view in the field that it takes.
+// post sends a token to a view in the right field.
 func (k *compatServer) post(path, text string) *answer {
 	k.t.Helper()
 	field := "refresh"
@@ -81,8 +81,8 @@ func (k *compatServer) post(path, text string) *answer {
 
 func detailed(text string) string { return `{"detail":"` + text + `","code":"token_not_valid"}` }
 
-// noGood asks for the user with a token as Bearer, and compares what the answer says of it.
-func (k *compatServer) noGood(text, message string) {
+// refusedAs sends a token as Bearer to /api/me, and checks the error of the response.
+func (k *compatServer) refusedAs(text, message string) {
 	k.t.Helper()
 	badJWT(k.t, message, k.me("Authorization: Bearer "+text), message)
 }
@@ -100,7 +100,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		} {
 			if r.StatusCode != 200 || !regexp.MustCompile(`^\{"refresh":"[\w-]+\.[\w-]+\.[\w-]+","access":"[\w-]+\.[\w-]+\.[\w-]+"\}$`).Match(r.body) ||
 				r.Header.Get("Content-Type") != "application/json" {
-				t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 			}
 		}
 	},
@@ -140,7 +140,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		}
 	},
 	"jwt-5": func(t *testing.T, k *compatServer) {
-		for name, password := range map[string]string{"ada": "wrong", "nobody": goodPassword, "off": goodPassword} {
+		for name, password := range map[string]string{"ada": "wrong", "unknown": goodPassword, "off": goodPassword} {
 			r := k.program().send("POST", createPath, map[string]string{"username": name, "password": password})
 			is(t, r, 401, bearer, `{"detail":"No active account found with the given credentials"}`)
 		}
@@ -166,24 +166,24 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 	"jwt-7": func(t *testing.T, k *compatServer) {
 		r := k.program().send("POST", createPath, map[string]string{"username": "ada", "password": goodPassword})
 		if u := k.load(k.ada.ID); r.StatusCode != 200 || u.LastLogin != 0 || len(r.Cookies()) > 0 {
-			t.Errorf("%d %+v %v", r.StatusCode, u, r.Cookies())
+			t.Errorf("got %d %+v %v", r.StatusCode, u, r.Cookies())
 		}
 	},
 	"jwt-8": func(t *testing.T, k *compatServer) {
 		first := k.jwtPair("ada")
 		r := k.post(refreshPath, first.Refresh)
 		if r.StatusCode != 200 || !regexp.MustCompile(`^\{"access":"[\w.-]+","refresh":"[\w.-]+"\}$`).Match(r.body) {
-			t.Fatalf("%d %s", r.StatusCode, r.body)
+			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 		next := k.pair(r)
 		for old, text := range map[string]string{first.Access: next.Access, first.Refresh: next.Refresh} {
 			if claimOf(t, old, "jti") == claimOf(t, text, "jti") || claimOf(t, old, "sid") != claimOf(t, text, "sid") {
-				t.Error("the jti is the old one, or the family isn't")
+				t.Error("the new refresh token has the old jti, or another family")
 			}
 		}
 		is(t, k.post(verifyPath, first.Refresh), 400, "", `{"non_field_errors":["Token is blacklisted"]}`)
 		if r := k.post(refreshPath, first.Refresh); r.StatusCode != 409 || r.code() != "token_just_used" {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		k.api.Auth.JWT.Grace = time.Nanosecond
 		is(t, k.post(refreshPath, first.Refresh), 401, bearer, ended)
@@ -220,7 +220,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		is(t, k.post(blacklistPath, pair.Refresh), 200, "", `{}`)
 		is(t, k.post(blacklistPath, pair.Refresh), 401, bearer, ended)
 		is(t, k.post(refreshPath, pair.Refresh), 401, bearer, ended)
-		k.noGood(pair.Access, "Token is blacklisted")
+		k.refusedAs(pair.Access, "Token is blacklisted")
 	},
 	"jwt-12": func(t *testing.T, k *compatServer) {
 		pair := k.jwtPair("ada")
@@ -235,7 +235,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		for _, path := range []string{refreshPath, verifyPath, blacklistPath} {
 			is(t, k.post(path, k.resign(pair.Refresh, expired)), 401, bearer, detailed("Token is expired"))
 		}
-		k.noGood(k.resign(pair.Access, expired), "Token is expired")
+		k.refusedAs(k.resign(pair.Access, expired), "Token is expired")
 	},
 	"jwt-14": func(t *testing.T, k *compatServer) {
 		pair := k.jwtPair("ada")
@@ -244,8 +244,8 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			is(t, k.post(path, pair.Access), 401, bearer, detailed("Token has wrong type"))
 			is(t, k.post(path, minted), 401, bearer, detailed("Token is invalid"))
 		}
-		k.noGood(pair.Refresh, "Token has wrong type")
-		k.noGood(minted, "Token is invalid")
+		k.refusedAs(pair.Refresh, "Token has wrong type")
+		k.refusedAs(minted, "Token is invalid")
 	},
 	"jwt-15": func(t *testing.T, k *compatServer) {
 		pair := k.jwtPair("ada")
@@ -253,7 +253,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			for _, path := range []string{refreshPath, verifyPath, blacklistPath} {
 				is(t, k.post(path, k.resign(pair.Refresh, without(claim))), 401, bearer, detailed(text))
 			}
-			k.noGood(k.resign(pair.Access, without(claim)), text)
+			k.refusedAs(k.resign(pair.Access, without(claim)), text)
 		}
 	},
 	"jwt-16": func(t *testing.T, k *compatServer) {
@@ -283,15 +283,15 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		names(t, k.me("Authorization: Bearer "+pair.Access), "ada")
 		names(t, k.me("Authorization:   Bearer   "+pair.Access), "ada")
 		if r := k.program().send("GET", "/read", nil, "Authorization: Bearer "+pair.Access); r.StatusCode != 200 || string(r.body) != "ada" {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	},
 	"jwt-19": func(t *testing.T, k *compatServer) {
 		r := k.me("Authorization: Bearer x")
 		if !strings.Contains(string(r.body), `"messages":[{"token_class":"AccessToken","token_type":"access","message":"Token is invalid"}]`) {
-			t.Errorf("%s", r.body)
+			t.Errorf("got %s", r.body)
 		}
-		k.noGood("x", "Token is invalid")
+		k.refusedAs("x", "Token is invalid")
 		is(t, k.program().send("GET", "/read", nil, "Authorization: Bearer x"), 401, bearer, "Given token not valid for any token type")
 	},
 	"jwt-20": func(t *testing.T, k *compatServer) {
@@ -315,7 +315,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			r := k.me("Authorization: Bearer " + text)
 			is(t, r, 401, bearer, want[0])
 			if r.code() != want[1] {
-				t.Errorf("%s", r.body)
+				t.Errorf("got %s", r.body)
 			}
 		}
 	},
@@ -323,7 +323,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		r := k.me("Authorization: Bearer " + k.resign(k.jwtPair("ada").Access, without("user_id")))
 		is(t, r, 401, bearer, "Token contained no recognizable user identification")
 		if r.code() != "token_not_valid" || r.field("messages") != nil {
-			t.Errorf("%s", r.body)
+			t.Errorf("got %s", r.body)
 		}
 	},
 	"jwt-23": func(t *testing.T, k *compatServer) {
@@ -338,12 +338,12 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 			is(t, k.as(k.bob).send("POST", refreshPath, map[string]string{}, header), 400, "", `{"refresh":["This field is required."]}`)
 			r := k.as(k.bob).send("POST", createPath, map[string]string{"username": "ada", "password": goodPassword}, header)
 			if access, _ := r.field("access").(string); r.StatusCode != 200 || claimOf(t, access, "user_id") != k.ada.ID {
-				t.Errorf("%s: %d %s", header, r.StatusCode, r.body)
+				t.Errorf("%s: got %d %s", header, r.StatusCode, r.body)
 			}
 		}
 		r := k.program().send("POST", createPath, map[string]string{"username": "ada", "password": goodPassword}, "Origin: https://evil.test")
 		if !isProblem(r, 403, "csrf_failed") {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	},
 	"jwt-25": func(t *testing.T, k *compatServer) {

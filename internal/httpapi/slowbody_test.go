@@ -20,76 +20,76 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// cast is somebody who is about to act, and what they act on.
-type cast struct {
+// scenario is a user who sends a request, and what the request changes.
+type scenario struct {
 	s       *server
-	root    *client // ends things
+	root    *client // of another administrator
 	actor   *account.User
 	ticket  string
 	subject *account.User
 	group   string
-	refresh string // the actor's, if the case is judged by it
+	refresh string // the refresh token of the actor, if it is the credential
 	reset   string // the secret of the actor's reset link
 }
 
-// judgedBy is what a request with a held body is judged by.
-type judgedBy struct {
-	header func(t *testing.T, x *cast) []string
-	ends   []string // what ends it, or takes its rights away: names in whileHeld
+// credentialKind is a kind of credential with which a request is sent.
+type credentialKind struct {
+	header func(t *testing.T, x *scenario) []string
+	ends   []string // what ends it, or takes its rights away: names in meanwhile
 }
 
-// judges are the kinds that the routes are judged by.
-var judges = map[string]judgedBy{
+// credentialKinds are the kinds of credentials that the routes accept.
+var credentialKinds = map[string]credentialKind{
 	"session": {ofAPage, []string{"signed out", "signed out everywhere", "ended by an administrator", "disabled", "deleted"}},
 	"admin":   {ofAPage, []string{"signed out", "signed out everywhere", "ended by an administrator", "disabled", "deleted", "demoted"}},
-	"knox": {func(_ *testing.T, x *cast) []string {
+	"knox": {func(_ *testing.T, x *scenario) []string {
 		return []string{"Authorization: Token " + x.s.issue(x.actor, token.Params{Kind: token.Knox})}
 	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
-	"access": {func(t *testing.T, x *cast) []string {
+	"access": {func(t *testing.T, x *scenario) []string {
 		return []string{"Authorization: Bearer " + x.family(t).Access}
 	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
-	"refresh": {func(t *testing.T, x *cast) []string {
+	"refresh": {func(t *testing.T, x *scenario) []string {
 		x.refresh = x.family(t).Refresh
 		return nil
 	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
-	"password": {func(*testing.T, *cast) []string { return nil }, []string{"password changed", "disabled", "deleted"}},
-	"reset link": {func(t *testing.T, x *cast) (none []string) {
+	"password": {func(*testing.T, *scenario) []string { return nil }, []string{"password changed", "disabled", "deleted"}},
+	"reset link": {func(t *testing.T, x *scenario) (none []string) {
 		secret, _, err := x.s.api.Accounts.ResetSecret(t.Context(), x.actor.ID)
-		did(t, err)
+		must(t, err)
 		x.reset = secret
 		return nil
 	}, []string{"password changed", "ended by an administrator", "disabled", "deleted"}},
 }
 
-// whileHeld is what is done and acknowledged while the body is held.
-var whileHeld = map[string]func(t *testing.T, x *cast){
-	"nothing": func(*testing.T, *cast) {}, // the act is then done, so that each case is known to be one
-	"signed out": func(t *testing.T, x *cast) {
+// whileHeld has the acts that are carried out and acknowledged while the body is held.
+var whileHeld = map[string]func(t *testing.T, x *scenario){
+	"nothing": func(*testing.T, *scenario) {}, // the act is then done, so that each case is known to be one
+	"signed out": func(t *testing.T, x *scenario) {
 		ok(t, x.s.client().hold(x.ticket).send("POST", "/api/auth/logout", nil))
 	},
-	"signed out everywhere": func(t *testing.T, x *cast) {
+	"signed out everywhere": func(t *testing.T, x *scenario) {
 		ok(t, x.s.as(x.actor).send("POST", "/api/auth/logout", map[string]bool{"everywhere": true}))
 	},
-	"ended by an administrator": func(t *testing.T, x *cast) { ok(t, x.admin("POST", "/end", nil)) },
-	"disabled":                  func(t *testing.T, x *cast) { ok(t, x.admin("POST", "/disable", nil)) },
-	"deleted":                   func(t *testing.T, x *cast) { ok(t, x.admin("DELETE", "", nil)) },
-	"tokens ended":              func(t *testing.T, x *cast) { ok(t, x.admin("DELETE", "/tokens", nil)) },
-	"password changed": func(t *testing.T, x *cast) {
+	"ended by an administrator": func(t *testing.T, x *scenario) { ok(t, x.admin("POST", "/end", nil)) },
+	"disabled":                  func(t *testing.T, x *scenario) { ok(t, x.admin("POST", "/disable", nil)) },
+	"deleted":                   func(t *testing.T, x *scenario) { ok(t, x.admin("DELETE", "", nil)) },
+	"tokens ended":              func(t *testing.T, x *scenario) { ok(t, x.admin("DELETE", "/tokens", nil)) },
+	"password changed": func(t *testing.T, x *scenario) {
 		ok(t, x.admin("POST", "/password", map[string]string{"password": newPassword}))
 	},
-	"demoted": func(t *testing.T, x *cast) {
+	"demoted": func(t *testing.T, x *scenario) {
 		ok(t, x.admin("PATCH", "", map[string]bool{"is_staff": false, "is_superuser": false}))
 	},
 }
 
-// admin sends what the other administrator does to the actor.
-func (x *cast) admin(method, path string, body any) *answer {
+// admin sends a request of the other administrator about the actor.
+func (x *scenario) admin(method, path string, body any) *answer {
 	return x.root.send(method, adminPath+"/users/"+x.actor.ID+path, body)
 }
 
-// ofAPage returns the headers of a page of the actor's. The csrftoken has the session looked at before the body is read, also
-// where the route doesn't.
-func ofAPage(_ *testing.T, x *cast) []string {
+// ofAPage returns the headers of a page of the actor. Because of the csrftoken, the session is loaded before the body is read,
+// even if the route doesn't load it.
+func ofAPage(_ *testing.T, x *scenario) []string {
 	c := x.s.client().hold(x.ticket)
 	csrf := fmt.Sprint(c.send("GET", "/api/auth/csrf", nil).field("csrftoken"))
 	return []string{
@@ -98,36 +98,36 @@ func ofAPage(_ *testing.T, x *cast) []string {
 	}
 }
 
-func (x *cast) family(t *testing.T) jwt.Pair {
+func (x *scenario) family(t *testing.T) jwt.Pair {
 	pair, err := x.s.api.Auth.JWT.Create(t.Context(), jwt.SignIn{User: x.actor.ID, Epoch: x.actor.Epoch})
-	did(t, err)
+	must(t, err)
 	x.s.secret.add(pair.Access, pair.Refresh)
 	return pair
 }
 
-// heldRoute is how one route that changes something is called.
+// heldRoute describes the request to a route that changes something.
 type heldRoute struct {
-	by   string                               // a name in judges; "": another test holds its body
-	body func(x *cast) any                    // nil: an empty object
-	with func(t *testing.T, x *cast) []string // what stands for the braces of the path, in order
+	by   string                                   // a name in credentialKinds; "": another test holds its body
+	body func(x *scenario) any                    // nil: an empty object
+	with func(t *testing.T, x *scenario) []string // the values of the path's parameters, in order
 }
 
-func says(body any) func(*cast) any { return func(*cast) any { return body } }
+func says(body any) func(*scenario) any { return func(*scenario) any { return body } }
 
-func onSubject(_ *testing.T, x *cast) []string { return []string{x.subject.ID} }
+func onSubject(_ *testing.T, x *scenario) []string { return []string{x.subject.ID} }
 
-func onGroup(_ *testing.T, x *cast) []string { return []string{x.group} }
+func onGroup(_ *testing.T, x *scenario) []string { return []string{x.group} }
 
-func onMember(_ *testing.T, x *cast) []string { return []string{x.group, x.subject.ID} }
+func onMember(_ *testing.T, x *scenario) []string { return []string{x.group, x.subject.ID} }
 
-func actorsCredentials(x *cast) any {
+func actorsCredentials(x *scenario) any {
 	return map[string]string{"username": x.actor.Username, "password": goodPassword}
 }
 
-func actorsRefresh(x *cast) any { return map[string]string{"refresh": x.refresh} }
+func actorsRefresh(x *scenario) any { return map[string]string{"refresh": x.refresh} }
 
-func sessionOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string {
-	return func(t *testing.T, x *cast) []string {
+func sessionOf(pick func(*scenario) *account.User) func(*testing.T, *scenario) []string {
+	return func(t *testing.T, x *scenario) []string {
 		u := pick(x)
 		before := x.s.records(u.ID)
 		x.s.as(u)
@@ -141,20 +141,20 @@ func sessionOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string 
 	}
 }
 
-func tokenOf(pick func(*cast) *account.User) func(*testing.T, *cast) []string {
-	return func(t *testing.T, x *cast) []string {
+func tokenOf(pick func(*scenario) *account.User) func(*testing.T, *scenario) []string {
+	return func(t *testing.T, x *scenario) []string {
 		x.s.issue(pick(x), token.Params{Kind: token.Personal, Name: "script"})
 		all, err := x.s.api.Auth.Tokens.List(t.Context(), pick(x).ID)
-		did(t, err)
+		must(t, err)
 		return []string{all[0].ID}
 	}
 }
 
-func theActor(x *cast) *account.User { return x.actor }
+func theActor(x *scenario) *account.User { return x.actor }
 
-func theSubject(x *cast) *account.User { return x.subject }
+func theSubject(x *scenario) *account.User { return x.subject }
 
-// heldRoutes has a line for each route that may change something.
+// heldRoutes has an entry for each route that may change something.
 var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/login":                       {by: "password", body: actorsCredentials},
 	"POST /api/auth/logout":                      {by: "session", body: says(map[string]bool{"everywhere": true})},
@@ -163,7 +163,7 @@ var heldRoutes = map[string]heldRoute{
 	"DELETE /api/auth/sessions/{id}":             {by: "session", with: sessionOf(theActor)},
 	"POST /api/auth/reauthenticate":              {by: "session", body: says(map[string]string{"password": goodPassword})},
 	"POST /api/auth/password/change":             {by: "session", body: says(changing(goodPassword, newPassword))},
-	"POST /api/auth/password/reset":              {by: "reset link", body: func(x *cast) any { return map[string]string{"secret": x.reset, "new_password": newPassword} }},
+	"POST /api/auth/password/reset":              {by: "reset link", body: func(x *scenario) any { return map[string]string{"secret": x.reset, "new_password": newPassword} }},
 	"POST /api/auth/tokens":                      {by: "session", body: says(map[string]string{"name": "script"})},
 	"DELETE /api/auth/tokens/{id}":               {by: "session", with: tokenOf(theActor)},
 	"POST /api/auth/token":                       {by: "password", body: actorsCredentials},
@@ -173,7 +173,7 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/knox/logoutall":              {by: "knox"},
 	"POST /api/auth/jwt/create":                  {by: "password", body: actorsCredentials},
 	"POST /api/auth/jwt/refresh":                 {by: "refresh", body: actorsRefresh},
-	"POST /api/auth/jwt/verify":                  {by: "refresh", body: func(x *cast) any { return map[string]string{"token": x.refresh} }},
+	"POST /api/auth/jwt/verify":                  {by: "refresh", body: func(x *scenario) any { return map[string]string{"token": x.refresh} }},
 	"POST /api/auth/jwt/blacklist":               {by: "refresh", body: actorsRefresh},
 	"POST /api/auth/jwt/exchange":                {by: "access"},
 	"POST /api/auth/jwt/mint":                    {by: "session", body: says(map[string]string{"audience": "reports"})},
@@ -189,24 +189,24 @@ var heldRoutes = map[string]heldRoute{
 	"DELETE /api/auth/admin/sessions/{id}":       {by: "admin", with: sessionOf(theSubject)},
 	"DELETE /api/auth/admin/users/{id}/tokens":   {by: "admin", with: onSubject},
 	"DELETE /api/auth/admin/tokens/{id}":         {by: "admin", with: tokenOf(theSubject)},
-	"POST /api/auth/admin/groups": {by: "admin", body: func(x *cast) any {
+	"POST /api/auth/admin/groups": {by: "admin", body: func(x *scenario) any {
 		return map[string]any{"name": "made by " + x.actor.Username, "permissions": []string{"app.x"}}
 	}},
 	"PATCH /api/auth/admin/groups/{name}":            {by: "admin", with: onGroup, body: says(map[string][]string{"permissions": {"app.x"}})},
 	"DELETE /api/auth/admin/groups/{name}":           {by: "admin", with: onGroup},
 	"PUT /api/auth/admin/groups/{name}/members/{id}": {by: "admin", with: onMember},
-	"DELETE /api/auth/admin/groups/{name}/members/{id}": {by: "admin", with: func(t *testing.T, x *cast) []string {
+	"DELETE /api/auth/admin/groups/{name}/members/{id}": {by: "admin", with: func(t *testing.T, x *scenario) []string {
 		x.subject = x.s.with(x.subject, func(u *account.User) { u.Groups = []string{x.group} })
 		return onMember(t, x)
 	}},
 	"POST /api/auth/setup": {}, // TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid
 }
 
-// stored is everything that is stored, but for when things were used and what was logged.
+// stored returns everything that is stored, except for times of use and the audit log.
 func stored(t *testing.T, st stores) string {
 	t.Helper()
 	tokens, err := st.Tokens.List(context.WithoutCancel(t.Context()), token.Query{})
-	did(t, err)
+	must(t, err)
 	b := snapshot(t, st)
 	for _, r := range tokens {
 		r.Used, r.Version = 0, ""
@@ -215,7 +215,7 @@ func stored(t *testing.T, st stores) string {
 	return b
 }
 
-// held is a request whose headers are there and whose body isn't.
+// held is a request whose headers were sent, and whose body wasn't.
 type held struct {
 	t       *testing.T
 	conn    net.Conn
@@ -228,21 +228,21 @@ type held struct {
 func (s *server) hold(t *testing.T, method, path string, body any, header ...string) *held {
 	t.Helper()
 	text, err := json.Marshal(body)
-	did(t, err)
+	must(t, err)
 	s.secret.sent(text)
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
-	did(t, err)
+	must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	did(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	request, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
-	did(t, err)
+	must(t, err)
 	h := &held{t: t, conn: conn, answers: bufio.NewReader(conn), request: request, body: string(text)}
 	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n%s\r\n",
 		method, path, s.host(), len(text), strings.Join(append(header, ""), "\r\n"))
-	did(t, err)
-	// net/http says "100 Continue" when the body is first read.
+	must(t, err)
+	// net/http sends "100 Continue" when the body is first read.
 	line, err := h.answers.ReadString('\n')
-	did(t, err)
+	must(t, err)
 	if !strings.HasPrefix(line, "HTTP/1.1 100") {
 		t.Fatalf("%s %s: the body isn't read: %s", method, path, line)
 	}
@@ -250,33 +250,33 @@ func (s *server) hold(t *testing.T, method, path string, body any, header ...str
 		t.Fatal(line, err)
 	}
 	_, err = io.WriteString(conn, h.body[:1])
-	did(t, err)
+	must(t, err)
 	return h
 }
 
-// release sends the rest, and returns the answer.
+// release sends the rest of the body, and returns the response.
 func (h *held) release() *answer {
 	h.t.Helper()
 	_, err := io.WriteString(h.conn, h.body[1:])
-	did(h.t, err)
+	must(h.t, err)
 	r, err := http.ReadResponse(h.answers, h.request)
-	did(h.t, err)
+	must(h.t, err)
 	defer r.Body.Close()
 	b, err := io.ReadAll(r.Body)
-	did(h.t, err)
+	must(h.t, err)
 	a := &answer{r, b}
 	described(h.t, h.request, a)
 	return a
 }
 
-// TestASessionThatEndsDuringTheBodyCantAct sends the headers of a request and a byte, ends what it is judged by, which is
-// acknowledged, and sends the rest. Nothing is done, whatever the route, the credential and the end. A new route fails
-// until it has a line.
+// TestASessionThatEndsDuringTheBodyCantAct sends the headers of a request and a byte of the body, ends the credential, and sends
+// the rest. The request changes nothing, for each route, credential, and way to end it. The test fails for a new route until
+// heldRoutes has it.
 func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 	t.Attr("threat", "W01")
 	for _, route := range unsafe() {
 		if _, there := heldRoutes[route.String()]; !there {
-			t.Errorf("%s has no line in heldRoutes", route)
+			t.Errorf("heldRoutes has no entry for %s", route)
 		}
 	}
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
@@ -288,11 +288,11 @@ func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 			if line.by == "" {
 				continue
 			}
-			kind := judges[line.by]
+			kind := credentialKinds[line.by]
 			for _, ending := range append([]string{"nothing"}, kind.ends...) {
 				n++
 				name := fmt.Sprintf("%s, %s", route, ending)
-				x := &cast{s: s, root: root, actor: s.superuser(fmt.Sprint("actor", n)), subject: s.user(fmt.Sprint("subject", n)), group: fmt.Sprint("group", n)}
+				x := &scenario{s: s, root: root, actor: s.superuser(fmt.Sprint("actor", n)), subject: s.user(fmt.Sprint("subject", n)), group: fmt.Sprint("group", n)}
 				s.group(x.group)
 				x.ticket = s.as(x.actor).ticket()
 				path := route.Path
@@ -311,34 +311,34 @@ func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 				r := late.release()
 				if ending == "nothing" {
 					if r.StatusCode/100 != 2 {
-						t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+						t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 					}
-					if made := fmt.Sprint(r.field("username")); made == "made" { // another is to be made by that name
-						did(t, s.stores.Accounts.Delete(t.Context(), fmt.Sprint(r.field("id"))))
+					if made := fmt.Sprint(r.field("username")); made == "made" { // the next case creates the same user
+						must(t, s.stores.Accounts.Delete(t.Context(), fmt.Sprint(r.field("id"))))
 					}
 					continue
 				}
 				if !slices.Contains([]int{400, 401, 403}, r.StatusCode) || r.StatusCode == 400 && line.by != "password" && line.by != "refresh" {
-					t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+					t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
 				}
 				if len(r.Cookies()) > 0 {
-					t.Errorf("%s: the answer sets %v", name, r.Cookies())
+					t.Errorf("%s: the response sets %v", name, r.Cookies())
 				}
 				if after := stored(t, s.stores); after != before {
-					t.Errorf("%s: something was done:\n%s\n%s", name, before, after)
+					t.Errorf("%s: the refused request changed the stores from\n%s\nto\n%s", name, before, after)
 				}
 			}
 		}
 	})
 }
 
-// TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid makes nobody an administrator.
+// TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid: the late request creates no administrator.
 func TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
 	t.Attr("threat", "W01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
 		secret, err := s.api.Accounts.SetupSecret(t.Context())
-		did(t, err)
+		must(t, err)
 		first := func(name string) map[string]string {
 			return map[string]string{"secret": secret, "username": name, "password": goodPassword}
 		}
@@ -346,19 +346,19 @@ func TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
 		ok(t, s.client().send("POST", "/api/auth/setup", first("ada")))
 		before := stored(t, s.stores)
 		if r := late.release(); r.StatusCode != http.StatusForbidden {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if after := stored(t, s.stores); after != before {
-			t.Errorf("something was done:\n%s\n%s", before, after)
+			t.Errorf("the refused request changed the stores from\n%s\nto\n%s", before, after)
 		}
 	})
 }
 
-// TestALateBodyIsRefused, whether the caller is judged first or not, and by JSON or a form.
+// TestALateBodyIsRefused, whether or not the caller is authorized first, for JSON and forms.
 func TestALateBodyIsRefused(t *testing.T) {
 	t.Attr("threat", "W01")
 	s := start(t, options{change: func(a *httpapi.API) { a.BodyTimeout = 50 * time.Millisecond }})
-	x := &cast{s: s, actor: s.superuser("ada")}
+	x := &scenario{s: s, actor: s.superuser("ada")}
 	x.ticket = s.as(x.actor).ticket()
 	for path, header := range map[string][]string{
 		"/api/auth/login":          {"Content-Type: application/json"},
@@ -369,7 +369,7 @@ func TestALateBodyIsRefused(t *testing.T) {
 	} {
 		r := s.wire(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n%s\r\n\r\n{", path, s.host(), strings.Join(header, "\r\n")))
 		if r.Request = mustRequest(t, s, "POST", path); !isProblem(r, http.StatusRequestTimeout, "body_unreadable") {
-			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 		}
 		described(t, r.Request, r)
 	}
@@ -379,11 +379,11 @@ func TestALateBodyIsRefused(t *testing.T) {
 func mustRequest(t *testing.T, s *server, method, path string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
-	did(t, err)
+	must(t, err)
 	return r
 }
 
-// TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead: a route for people who are signed in reads nothing that a stranger sends.
+// TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead: a route that requires a credential reads no body without one.
 func TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead(t *testing.T) {
 	t.Attr("threat", "W01")
 	s := start(t, options{})
@@ -394,7 +394,7 @@ func TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead(t *testing.T)
 		r := s.wire(t, fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\nExpect: 100-continue\r\n\r\n",
 			route.Method, at(route), s.host(), s.public))
 		if r.StatusCode != http.StatusUnauthorized || r.code() != "not_authenticated" {
-			t.Errorf("%s: %d %s", route, r.StatusCode, r.body)
+			t.Errorf("%s: got %d %s", route, r.StatusCode, r.body)
 		}
 	}
 }

@@ -8,24 +8,24 @@ import (
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
-// counting are stores in memory, and the plan that lists the calls to them.
+// counting returns stores in memory, and a plan that lists the calls to them.
 func counting(t *testing.T) (func(*testing.T) stores, *storetest.Plan) {
 	plan, inner := &storetest.Plan{}, inMemory(t)
 	return func(*testing.T) stores { return faulty(inner, plan) }, plan
 }
 
-// since returns the calls that f makes to the stores.
+// since returns the calls to the stores during f.
 func since(plan *storetest.Plan, f func()) []string {
 	before := len(plan.Calls())
 	f()
 	return plan.Calls()[before:]
 }
 
-// signedIn is true where the answer to GET /api/me is somebody's.
+// isSignedIn reports whether a response to GET /api/me describes a user.
 func isSignedIn(a *answer) bool { return a.StatusCode == 200 }
 
-// TestAMalformedTicketNeverReachesTheStore: every text but a ticket of the right form gets the same answer, from
-// memory.
+// TestAMalformedTicketNeverReachesTheStore: every text without the form of a ticket gets the same response, without a call to the
+// store.
 func TestAMalformedTicketNeverReachesTheStore(t *testing.T) {
 	t.Attr("threat", "S08")
 	t.Attr("threat", "A9")
@@ -47,34 +47,34 @@ func TestAMalformedTicketNeverReachesTheStore(t *testing.T) {
 			var r *answer
 			calls := since(plan, func() { r = s.client().send(method, "/api/me", nil, "Cookie: sessionid="+value) })
 			if !isProblem(r, 401, "not_authenticated") || len(calls) > 0 || len(r.Cookies()) > 0 {
-				t.Errorf("%q: %d %s, calls %q", value, r.StatusCode, r.body, calls)
+				t.Errorf("%q: got %d %s, calls %q", value, r.StatusCode, r.body, calls)
 			}
 		}
 	}
-	// Another ticket is one that nobody has: changed in one letter, in the case, or turned around.
+	// A changed ticket isn't valid: with another letter, in another case, or reversed.
 	for n := range len(ticket) {
 		for _, changed := range []string{ticket[:n] + other(ticket[n]) + ticket[n+1:], ticket[:n] + swapCase(ticket[n]) + ticket[n+1:]} {
 			if changed == ticket {
 				continue
 			}
 			if r := s.client().hold(changed).send("GET", "/api/me", nil); r.StatusCode != 401 {
-				t.Errorf("%q for %q: %d", changed, ticket, r.StatusCode)
+				t.Errorf("%q for %q: got %d", changed, ticket, r.StatusCode)
 			}
 		}
 	}
 	for _, whole := range []string{strings.ToUpper(ticket), strings.ToLower(ticket), reversed(ticket)} {
 		if r := s.client().hold(whole).send("GET", "/api/me", nil); r.StatusCode != 401 {
-			t.Errorf("%q for %q: %d", whole, ticket, r.StatusCode)
+			t.Errorf("%q for %q: got %d", whole, ticket, r.StatusCode)
 		}
 	}
 	if r := s.client().hold(ticket).send("GET", "/api/me", nil); !isSignedIn(r) {
-		t.Errorf("the ticket itself: %d", r.StatusCode)
+		t.Errorf("the unchanged ticket: got %d", r.StatusCode)
 	}
 }
 
 const ticketLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// nonCanonical returns another text that a lax decoder takes for the same 256 bits: the last letter has two bits to spare.
+// nonCanonical returns another text that a lax decoder decodes to the same 256 bits, since the last letter has two unused bits.
 func nonCanonical(ticket string) string {
 	last := strings.IndexByte(ticketLetters, ticket[42])
 	return ticket[:42] + string(ticketLetters[last^1])
@@ -95,15 +95,15 @@ func swapCase(letter byte) string {
 	}
 }
 
-// TestARequestWithoutATicketReadsNoStore: on the routes that need one, an anonymous request costs the store nothing; and a
-// signed-in one costs one look at the session and one at the account.
+// TestARequestWithoutATicketReadsNoStore, on the routes that require one. A request with a ticket reads the session and the
+// account once.
 func TestARequestWithoutATicketReadsNoStore(t *testing.T) {
 	open, plan := counting(t)
 	s := start(t, options{stores: open, next: appBehind(t)})
 	c, u := s.client(), s.user("ada")
 	for path, methods := range methods() {
 		if path == "/readyz" || path == "/api/auth/setup" || path == "/.well-known/jwks.json" {
-			continue // which are questions to the store
+			continue // they read the store for any caller
 		}
 		for _, method := range append(methods, "PUT") {
 			if calls := since(plan, func() { c.send(method, path, nil) }); len(calls) > 0 {
@@ -127,7 +127,7 @@ func TestARequestWithoutATicketReadsNoStore(t *testing.T) {
 	}
 }
 
-// TestAnUnknownTicketIsNeverAdopted: whoever plants one is not given the session that begins with it.
+// TestAnUnknownTicketIsNeverAdopted: a sign-in over a planted ticket doesn't use it for the new session.
 func TestAnUnknownTicketIsNeverAdopted(t *testing.T) {
 	t.Attr("threat", "S06")
 	t.Attr("threat", "A1")
@@ -136,10 +136,10 @@ func TestAnUnknownTicketIsNeverAdopted(t *testing.T) {
 	planted := anyTicket()
 	c := s.client().hold(planted)
 	if r := c.send("GET", "/api/me", nil); !isProblem(r, 401, "session_ended") || len(r.Cookies()) > 0 {
-		t.Errorf("%d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
+		t.Errorf("got %d %s, cookies %v", r.StatusCode, r.body, r.Cookies())
 	}
 	if !s.logged(`"msg":"session_use_after_expire"`, `"reason":"unknown"`) {
-		t.Error("nothing was logged")
+		t.Error("the unknown ticket was not logged")
 	}
 	for _, send := range []func() *answer{
 		func() *answer { return c.login("ada", goodPassword) },
@@ -150,15 +150,14 @@ func TestAnUnknownTicketIsNeverAdopted(t *testing.T) {
 			t.Errorf("%d, the ticket %q", r.StatusCode, c.ticket())
 		}
 		if r := s.client().hold(planted).send("GET", "/api/me", nil); r.StatusCode != 401 {
-			t.Errorf("the planted ticket: %d", r.StatusCode)
+			t.Errorf("the planted ticket: got %d", r.StatusCode)
 		}
 	}
 	if n := len(s.records(u.ID)); n != 2 {
-		t.Errorf("%d sessions", n)
+		t.Errorf("there are %d sessions", n)
 	}
 }
 
-// TestTheTicketIsAcceptedInTheCookieOnly.
 func TestTheTicketIsAcceptedInTheCookieOnly(t *testing.T) {
 	t.Attr("threat", "S07")
 	s := start(t, options{})
@@ -166,7 +165,7 @@ func TestTheTicketIsAcceptedInTheCookieOnly(t *testing.T) {
 	c := s.client()
 	for _, path := range []string{"/api/me?sessionid=" + ticket, "/api/me?sid=" + ticket, "/api/me?token=" + ticket + "&ticket=" + ticket, "/api/me/;sessionid=" + ticket} {
 		if r := c.send("GET", path, nil); isSignedIn(r) {
-			t.Errorf("%s: %d", path, r.StatusCode)
+			t.Errorf("%s: got %d", path, r.StatusCode)
 		}
 	}
 	for _, header := range []string{
@@ -174,14 +173,14 @@ func TestTheTicketIsAcceptedInTheCookieOnly(t *testing.T) {
 		"X-Session-Token: " + ticket, "X-Session-Id: " + ticket, "Sessionid: " + ticket, "Cookie2: sessionid=" + ticket, "X-Cookie: sessionid=" + ticket,
 	} {
 		if r := c.send("GET", "/api/me", nil, header); isSignedIn(r) {
-			t.Errorf("%s: %d", header, r.StatusCode)
+			t.Errorf("%s: got %d", header, r.StatusCode)
 		}
 	}
 	r := c.raw("POST", "/api/auth/logout", strings.NewReader(`{"sessionid":"`+ticket+`"}`), "Content-Type: application/json")
 	if r.StatusCode != 400 {
-		t.Errorf("a ticket in a body: %d", r.StatusCode)
+		t.Errorf("a ticket in a body: got %d", r.StatusCode)
 	}
 	if r := s.client().hold(ticket).send("GET", "/api/me", nil); !isSignedIn(r) {
-		t.Errorf("the session ended: %d", r.StatusCode)
+		t.Errorf("the session ended: got %d", r.StatusCode)
 	}
 }

@@ -29,9 +29,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// What the harness looks at in every test, whatever the test is about.
+// The checks that the harness makes in every test.
 
-// watchHeaders fails the test if the handler changes the header after it has sent it: a cookie that is deleted then stays
+// watchHeaders fails the test if the handler changes the header after it was sent, because a cookie that is deleted then stays
 // (A15).
 func (s *server) watchHeaders(handler http.Handler, w http.ResponseWriter, r *http.Request) {
 	watched := &watchedWriter{ResponseWriter: w}
@@ -62,16 +62,16 @@ func (w *watchedWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// secrets are what must never be logged, and never be in a body: what people typed, what cookies hold, and what the store
-// keeps of either. The zero value is ready; safe for concurrent use.
+// secrets are texts that must never be in a log or a body: passwords, the values of cookies, and the hashes of both. The zero
+// value is ready to use. It is safe for concurrent use.
 type secrets struct {
 	mu     sync.Mutex
 	all    map[string]bool
 	ticket map[string]bool
-	opens  map[string]bool // what lets somebody in, and must be in no store
+	opens  map[string]bool // credentials, which must be in no store
 }
 
-// key notes what lets somebody in.
+// key adds credentials.
 func (s *secrets) key(texts ...string) {
 	s.add(texts...)
 	s.mu.Lock()
@@ -86,7 +86,7 @@ func (s *secrets) key(texts ...string) {
 	}
 }
 
-// add notes secrets. Short ones would be found by chance.
+// add adds secrets. It ignores short ones, which would be found by chance.
 func (s *secrets) add(texts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *secrets) add(texts ...string) {
 	}
 }
 
-// sent notes what is secret in a JSON body.
+// sent adds the secrets of a JSON body.
 func (s *secrets) sent(body []byte) {
 	var fields map[string]any
 	if json.Unmarshal(body, &fields) != nil {
@@ -113,7 +113,7 @@ func (s *secrets) sent(body []byte) {
 	}
 }
 
-// issued notes the tokens that an answer gives, in its header or its body.
+// issued adds the tokens in the header and the body of a response.
 func (s *secrets) issued(a *answer) {
 	s.key(a.Header.Get("X-Session-Token"))
 	var fields map[string]any
@@ -127,7 +127,7 @@ func (s *secrets) issued(a *answer) {
 	}
 }
 
-// seen notes the cookies that an answer sets, and looks for tickets in its body and in any header but Set-Cookie.
+// seen adds the cookies that a response sets, and searches its body and its headers except Set-Cookie for tickets.
 func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
 	_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -151,23 +151,23 @@ func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
 	header := a.Header.Clone()
 	header.Del("Set-Cookie")
 	var rest bytes.Buffer
-	_ = header.Write(&rest) // a Buffer takes everything
+	_ = header.Write(&rest) // writing to a Buffer never fails
 	rest.Write(a.body)
 	for ticket := range s.ticket {
 		if ticket != "" && bytes.Contains(rest.Bytes(), []byte(ticket)) {
-			t.Errorf("%s %s: the answer shows a ticket outside of Set-Cookie (K04):\n%s", r.Method, r.URL.Path, rest.Bytes())
+			t.Errorf("%s %s: the response has a ticket outside of Set-Cookie (K04):\n%s", r.Method, r.URL.Path, rest.Bytes())
 		}
 	}
 }
 
-// searchLog looks for secrets in what was logged during the test (L03), and for what only a defect logs.
+// searchLog searches the log of the test for secrets (L03), and for messages that only a defect causes.
 func (s *server) searchLog() {
 	log := s.log.String()
 	s.secret.mu.Lock()
 	defer s.secret.mu.Unlock()
 	for secret := range s.secret.all {
 		if i := strings.Index(log, secret); i >= 0 {
-			s.t.Errorf("the log shows the secret %q (L03): …%s", secret, log[max(0, i-200):i+len(secret)])
+			s.t.Errorf("the log has the secret %q (L03): …%s", secret, log[max(0, i-200):i+len(secret)])
 		}
 	}
 	if strings.Contains(log, "superfluous") {
@@ -175,25 +175,24 @@ func (s *server) searchLog() {
 	}
 }
 
-// searchStores looks for what lets somebody in, in everything that the stores hold: as it is, and as the bytes that it
-// stands for (S09).
+// searchStores searches the content of the stores for credentials, as text and as the bytes that the text encodes (S09).
 func (s *server) searchStores() {
 	dump, err := dumped(s.stores)
 	if err != nil {
-		return // stores that a test has broken
+		return // the test made the stores fail
 	}
 	s.secret.mu.Lock()
 	defer s.secret.mu.Unlock()
 	for secret := range s.secret.opens {
 		for _, form := range forms(secret) {
 			if bytes.Contains(dump, form) {
-				s.t.Errorf("a store holds the secret %q (S09)", secret)
+				s.t.Errorf("a store has the secret %q (S09)", secret)
 			}
 		}
 	}
 }
 
-// forms returns the texts and bytes by which a store could hold a secret.
+// forms returns the texts and bytes in which a store could keep a secret.
 func forms(secret string) [][]byte {
 	all := [][]byte{[]byte(secret)}
 	bare := strings.TrimPrefix(strings.TrimPrefix(secret, "cloak_app_"), "cloak_")
@@ -209,14 +208,14 @@ func forms(secret string) [][]byte {
 	return all
 }
 
-// dumped returns everything that the stores hold and can list.
+// dumped returns everything in the stores that can be listed.
 func dumped(st stores) (all []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the stores panic: %v", v)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // for stores that a test lets hang
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // for stores that a test makes hang
 	defer cancel()
 	var dump bytes.Buffer
 	sessions, err := st.Sessions.List(ctx, session.Query{})
@@ -254,13 +253,13 @@ func dumped(st stores) (all []byte, err error) {
 	return dump.Bytes(), err
 }
 
-// searchAudit looks for secrets in the audit log.
+// searchAudit searches the audit log for secrets.
 func (s *server) searchAudit() {
 	if s.api == nil {
 		return
 	}
 	if err := s.api.Audit.Flush(context.Background()); err != nil {
-		return // a test of what happens then
+		return // the test made the audit log fail
 	}
 	events, err := s.api.Audit.Store.List(context.Background(), audit.Query{})
 	if err != nil {
@@ -272,13 +271,13 @@ func (s *server) searchAudit() {
 		text := fmt.Sprintf("%+v", *e)
 		for secret := range s.secret.all {
 			if strings.Contains(text, secret) {
-				s.t.Errorf("the audit log shows the secret %q (L03): %s", secret, text)
+				s.t.Errorf("the audit log has the secret %q (L03): %s", secret, text)
 			}
 		}
 	}
 }
 
-// described checks an answer against openapi.yaml: its status is listed for the route, and headers and body fit.
+// described checks a response against openapi.yaml: the route must have its status, and its headers and body must match.
 func described(t *testing.T, r *http.Request, a *answer) {
 	t.Helper()
 	document := openAPIRouter()
@@ -289,7 +288,7 @@ func described(t *testing.T, r *http.Request, a *answer) {
 	}
 	route, params, err := document.FindRoute(&at)
 	if err != nil {
-		return // not a route of the document, or not a method of it: 404 or 405, which other tests look at
+		return // the document doesn't have the route or the method; other tests check the 404 or 405
 	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: &at, PathParams: params, Route: route},
@@ -297,7 +296,7 @@ func described(t *testing.T, r *http.Request, a *answer) {
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	})
 	if err != nil {
-		t.Errorf("%s %s: the answer is not as openapi.yaml says: %v\n%d %s", r.Method, r.URL.Path, err, a.StatusCode, a.body)
+		t.Errorf("%s %s: the response doesn't match openapi.yaml: %v\n%d %s", r.Method, r.URL.Path, err, a.StatusCode, a.body)
 	}
 }
 
@@ -325,7 +324,7 @@ var openAPIRouter = sync.OnceValue(func() routers.Router {
 	return router
 })
 
-// safeBuffer is a buffer that a server may write to while a test reads it.
+// safeBuffer is a buffer that is safe for concurrent use.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
