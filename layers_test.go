@@ -120,7 +120,7 @@ var layers = map[string]layer{
 	},
 }
 
-// outside are programs that use the module as anybody could, so nothing forbids them any of it, and the measurements, which
+// outside are programs that use the module as anyone could, so nothing forbids them any of it, and the measurements, which
 // are a module of their own.
 var outside = []string{"examples/", "bench/"}
 

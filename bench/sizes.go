@@ -47,8 +47,8 @@ func (b *bench) liveSessions(ctx context.Context) error {
 	return nil
 }
 
-// anybody is a store that makes up any session that is loaded.
-type anybody struct {
+// endless is a store that makes up every session that is loaded.
+type endless struct {
 	session.Store
 	asked *atomic.Int64
 }
@@ -60,7 +60,7 @@ func numbered(n int) (id session.ID) {
 	return id
 }
 
-func (a anybody) Load(_ context.Context, id session.ID) (*session.Record, error) {
+func (a endless) Load(_ context.Context, id session.ID) (*session.Record, error) {
 	a.asked.Add(1)
 	n := int(binary.BigEndian.Uint64(id[16:]))
 	return &session.Record{
@@ -80,7 +80,7 @@ func remember(ctx context.Context, n int) (size, error) {
 	defer stop()
 	before := heap()
 	cache := nearcache.New(nearcache.Config{Feed: feed.NewLocal(), MaxBytes: 64 << 30})
-	store := anybody{asked: new(atomic.Int64)}
+	store := endless{asked: new(atomic.Int64)}
 	sessions := cache.Sessions(store)
 	go cache.Run(ctx)
 	view := sessions.(session.Viewer)

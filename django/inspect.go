@@ -133,7 +133,7 @@ func (i *inspection) duplicateNames(ctx context.Context) error {
 	return nil
 }
 
-// unnameable reports the users whom the gateway and forward-auth can't name to applications.
+// unnameable reports users whose names the gateway and forward-auth can't send to applications.
 func (i *inspection) unnameable(ctx context.Context) error {
 	found, err := fieldvalue.FindUnnameable(ctx, i.Accounts())
 	if err != nil {

@@ -5,7 +5,7 @@
 # Behaviour: a Set-Cookie with Max-Age and without Expires is taken for a cookie of RFC 2965, version 1. It comes back as
 #   $Version="1"; name="value";$Path="/";$Domain="HOST"
 # with the value in quotes. With Expires beside Max-Age it is a Netscape cookie, version 0, and comes back as name=value.
-# Whoever compares session cookies byte for byte signs such a client in and doesn't know it afterwards.
+# A server that compares session cookies byte for byte signs such a client in, and doesn't recognise its next request.
 #
 # Seen with OpenJDK 17.0.15. Needs a JDK 17 (javac, java); downloads Debian's package into a temporary folder if
 # there is none.

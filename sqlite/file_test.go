@@ -182,7 +182,7 @@ func TestEmptyFileIsFilled(t *testing.T) {
 	}
 }
 
-func TestPendingTellsWhatMigrateWouldDo(t *testing.T) {
+func TestPendingListsTheMigrationsToApply(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub", "cloakroom.db")
 	pending, err := sqlite.Pending(t.Context(), path)
 	if err != nil || len(pending) == 0 {

@@ -31,8 +31,8 @@ func isMoved(t *testing.T, name string, err error) {
 	}
 }
 
-// TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged: SQLite itself keeps writing to a removed file, and all of that is lost.
-func TestWhatIsWrittenToAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
+// TestWritesToARemovedFileAreNotAcknowledged: SQLite itself keeps writing to a removed file, and all of that is lost.
+func TestWritesToARemovedFileAreNotAcknowledged(t *testing.T) {
 	t.Attr("threat", "L04")
 	for name, take := range map[string]func(path string) error{
 		"removed":     os.Remove,

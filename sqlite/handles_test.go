@@ -16,7 +16,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// A step of one process is one step for another process too. Here two handles, which share no connection, stand for them.
+// A write of one process is one step for other processes too. Here two handles, which share no connection, stand for two
+// processes.
 func TestStepsOfTwoHandlesDoNotMix(t *testing.T) {
 	t.Attr("threat", "L06")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")

@@ -60,7 +60,7 @@ func TestASymbolicLinkStandsForItsFile(t *testing.T) {
 			if _, err := os.Stat(real + "-wal"); err != nil {
 				t.Errorf("%s: the log isn't beside the file: %v", name, err)
 			}
-			// Who names the file itself is told of the same commits.
+			// A handle on the file itself counts the same commits.
 			other := open(t, real)
 			before, err := other.DataVersion(t.Context())
 			if err != nil {
@@ -74,8 +74,8 @@ func TestASymbolicLinkStandsForItsFile(t *testing.T) {
 	}
 }
 
-// TestALinkThatLeadsElsewhereIsAFileThatWasReplaced while the database was in use.
-func TestALinkThatLeadsElsewhereIsAFileThatWasReplaced(t *testing.T) {
+// TestALinkThatLeadsElsewhereIsAReplacedFile changes the link while the database is in use.
+func TestALinkThatLeadsElsewhereIsAReplacedFile(t *testing.T) {
 	t.Attr("threat", "L04")
 	dir := t.TempDir()
 	path := linked(t, "first.db", filepath.Join(dir, "cloakroom.db"))

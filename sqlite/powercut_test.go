@@ -170,7 +170,7 @@ func damage(t *testing.T, path string) []string {
 	return nil
 }
 
-func TestPowerCutForgetsNothingThatWasAcknowledged(t *testing.T) {
+func TestAcknowledgedWritesSurviveAPowerCut(t *testing.T) {
 	cuts := 300
 	if testing.Short() {
 		cuts = 60
@@ -195,7 +195,7 @@ func TestPowerCutForgetsNothingThatWasAcknowledged(t *testing.T) {
 }
 
 // The check must be able to fail: a disk that only pretends to sync loses acknowledged writes.
-func TestPowerCutTestFindsDiskThatLies(t *testing.T) {
+func TestThePowerCutTestFindsADiskThatLies(t *testing.T) {
 	d := newDisk()
 	d.lies = func(path string) bool { return strings.HasSuffix(path, "-wal") }
 	for _, a := range cutPower(t, d, 60) {

@@ -178,8 +178,8 @@ func childTrades(ctx context.Context, path string) error {
 	return nil
 }
 
-// TestWhatWasAcknowledgedHoldsAfterKill kills processes that use a database, and opens it afterwards.
-func TestWhatWasAcknowledgedHoldsAfterKill(t *testing.T) {
+// TestAcknowledgedWritesSurviveAKill kills processes that use a database, and opens it afterwards.
+func TestAcknowledgedWritesSurviveAKill(t *testing.T) {
 	t.Attr("threat", "B5")
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	known := map[int]string{}

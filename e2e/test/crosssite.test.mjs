@@ -126,7 +126,7 @@ test("pages that aren't ours", async (t) => {
     });
   }
 
-  await t.test("A4 K06 a sibling's cookie of the same name puts nobody into its account", async (t) => {
+  await t.test("A4 K06 a sibling's cookie of the same name signs no visitor in to its account", async (t) => {
     const attacker = await openPage(t, browser);
     await signIn(attacker, server);
     const planted = (await ticket(attacker)).value;

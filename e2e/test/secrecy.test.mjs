@@ -72,7 +72,7 @@ test("the ticket stays out of sight", async (t) => {
     assert.deepEqual({ httpOnly, sameSite, path, domain }, { httpOnly: true, sameSite: "Lax", path: "/", domain: "127.0.0.1" });
   });
 
-  await t.test("K05 an answer that sets it may be kept by nobody", () => {
+  await t.test("K05 an answer that sets it may not be stored", () => {
     const setting = seen.filter(({ headers }) => headers.some(({ name, value }) => /^set-cookie$/i.test(name) && value.startsWith("sessionid=")));
     assert.ok(setting.length >= 5, `${setting.length} answers set the cookie`);
     for (const { url, headers } of setting) {

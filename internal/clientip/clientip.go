@@ -22,14 +22,13 @@ type Trust struct {
 	unix     bool
 }
 
-// unixPeers stands in a list for every program that connects to a Unix socket of ours. Such a program has no address; who
-// may connect is said by the mode of the socket's file.
+// unixPeers stands in a list for every program that connects to a Unix socket of this server. Such a program has no address;
+// the mode of the socket's file says which users may connect.
 const unixPeers = "unix"
 
 // ParseTrust makes a Trust of prefixes (10.0.0.0/8), single addresses (10.0.0.1), and the word unix, which stands for the
-// programs that connect to a Unix socket. It refuses a prefix that is wider
-// than any operator's own network, /8 in IPv4 and /7 in IPv6 and so above all 0.0.0.0/0 and ::/0, since whoever is
-// trusted can claim to be any client.
+// programs that connect to a Unix socket. It refuses a prefix that is wider than any operator's own network, /8 in IPv4 and
+// /7 in IPv6, and so above all 0.0.0.0/0 and ::/0, since anyone trusted can claim to be any client.
 func ParseTrust(list []string) (Trust, error) {
 	var t Trust
 	for _, s := range list {

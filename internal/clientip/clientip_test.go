@@ -78,7 +78,7 @@ func TestAddr(t *testing.T) {
 	}
 }
 
-// TestAPeerOnAUnixSocketIsTrustedByTheWordUnix: it has no address of its own, and is believed as any other trusted proxy.
+// TestAPeerOnAUnixSocketIsTrustedByTheWordUnix: it has no address, and counts as any other trusted proxy.
 func TestAPeerOnAUnixSocketIsTrustedByTheWordUnix(t *testing.T) {
 	t.Attr("threat", "C9")
 	trust, without := mustTrust(t, "10.0.0.0/8", "unix"), mustTrust(t, "10.0.0.0/8")
@@ -119,7 +119,7 @@ func TestAPeerOnAUnixSocketIsTrustedByTheWordUnix(t *testing.T) {
 	}
 }
 
-func TestNoOtherHeaderIsBelieved(t *testing.T) {
+func TestNoOtherHeaderIsTrusted(t *testing.T) {
 	t.Attr("threat", "C5")
 	for _, peer := range []struct{ name, addr, want, wantForwarded string }{
 		{"trusted", "10.0.0.1:80", "10.0.0.1", "203.0.113.1"},
@@ -161,7 +161,7 @@ func TestWithoutConfigurationNoProxyIsTrusted(t *testing.T) {
 	}
 }
 
-func TestTrustInEverybodyIsRefused(t *testing.T) {
+func TestTrustInAllAddressesIsRefused(t *testing.T) {
 	t.Attr("threat", "C9")
 	for _, list := range []string{
 		"0.0.0.0/0", "::/0", "::ffff:0:0/96", "0.0.0.0/1", "128.0.0.0/1", "2000::/3", "::ffff:0.0.0.0/97",
@@ -178,7 +178,7 @@ func TestTrustInEverybodyIsRefused(t *testing.T) {
 	mustTrust(t, "10.0.0.0/8", "fc00::/7", "::ffff:10.0.0.0/104", "0.0.0.0", "::1/128")
 }
 
-func TestWhatCannotBeReadChangesNothing(t *testing.T) {
+func TestUnreadableHeadersChangeNothing(t *testing.T) {
 	t.Attr("threat", "C13")
 	trust := mustTrust(t, "10.0.0.0/8")
 	for _, xff := range []string{

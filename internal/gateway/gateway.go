@@ -20,7 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Config says what a [Gateway] serves, and to whom.
+// Config says what a [Gateway] serves, and who may use it.
 type Config struct {
 	App             string        // the folder of a built single-page app; "": none
 	Upstreams       []string      // [PREFIX=]URL; see [New]

@@ -16,9 +16,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
-// The headers that tell an upstream who is asking. All of them are always set, and empty if the value is unknown, so none
-// ever comes from the client. Texts are UTF-8. The username, ID and e-mail address are exact; if a header can't carry them,
-// the request isn't passed on as this user's (see expressible).
+// The headers that name the user to an upstream. All of them are always set, and empty if the value is unknown, so none ever
+// comes from the client. Texts are UTF-8. The username, ID and e-mail address are exact; if a header can't carry them, the
+// request isn't passed on as this user's (see expressible).
 const (
 	headerUser      = "Remote-User"    // the username
 	headerUserID    = "Remote-User-Id" // the user's ID, which never changes and is never given to another user
@@ -43,7 +43,7 @@ var errNotExpressible = problem.New(http.StatusForbidden, "identity_not_expressi
 	"No header can carry your username or e-mail address exactly, because it is empty, has control characters, or begins or "+
 		"ends with white space. An administrator can change it.")
 
-// checkExpressible returns an error if the request needs a user whom the headers can't name.
+// checkExpressible returns an error if the request needs a user, and the headers can't name the caller.
 func (c caller) checkExpressible() error {
 	if c.requirement.signedIn && c.disclosed() == nil {
 		return errNotExpressible
@@ -51,8 +51,8 @@ func (c caller) checkExpressible() error {
 	return nil
 }
 
-// disclosed returns the identity that the upstream is told; nil if none. On a public path there is none for a user whom the
-// headers can't name, and for a token that is limited to scopes: the application would give it all rights of its owner.
+// disclosed returns the identity for the upstream; nil if it gets none. On a public path it gets none if the headers can't
+// name the user, or if the token is limited to scopes: the application would give it all rights of its owner.
 func (c caller) disclosed() *auth.Identity {
 	if c.who == nil || !expressible(c.who) || !c.requirement.signedIn && c.who.Limited() {
 		return nil

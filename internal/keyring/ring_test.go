@@ -105,7 +105,7 @@ func TestAServerWhoseSecretOpensNothingDoesNotStart(t *testing.T) {
 	}
 }
 
-func TestCheckLooksAtWhatWasThereBeforeIt(t *testing.T) {
+func TestCheckReadsTheSecretsThatWereThereBefore(t *testing.T) {
 	keys := memory.New().Sealed
 	if _, err := keys.AddSealed(t.Context(), load(t, keyFile(t, one)).Seal("jwt", []byte("x"))); err != nil {
 		t.Fatal(err)
@@ -134,8 +134,8 @@ func TestOfTwoFirstStartsWithDifferentSecretsOneIsRefused(t *testing.T) {
 	}
 }
 
-// TestCheckWritesToAnEmptyStoreAlone: who only looks at a database needs no turn to write.
-func TestCheckWritesToAnEmptyStoreAlone(t *testing.T) {
+// TestCheckWritesOnlyToAnEmptyStore: a check of a database that is set up needs no turn to write.
+func TestCheckWritesOnlyToAnEmptyStore(t *testing.T) {
 	r, plan := load(t, keyFile(t, one)), &storetest.Plan{}
 	secrets := storetest.Faulty(store.Set{Sealed: memory.New().Sealed}, plan).Sealed
 	for range 2 {
@@ -178,7 +178,7 @@ func TestAValueSealedByTheRotationOpensWithoutAWait(t *testing.T) {
 	}
 }
 
-func TestAFileThatWentBadKeepsTheOldRingAndIsReportedOnce(t *testing.T) {
+func TestAnUnreadableFileKeepsTheOldRingAndIsReportedOnce(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"removed":          os.Remove,
 		"garbled":          func(path string) error { return os.WriteFile(path, []byte("garbled"), 0o600) },

@@ -76,7 +76,7 @@ func TestRotate(t *testing.T) {
 			t.Fatalf("%v %v", info, err)
 		}
 		verify(t, path, keys)
-		verify(t, keyFile(t, after[0]), keys) // nothing is left that needs an older one
+		verify(t, keyFile(t, after[0]), keys) // nothing needs an older secret any more
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
@@ -184,7 +184,7 @@ func TestRotationsAtTheSameTimeWaitForEachOther(t *testing.T) {
 	verify(t, path, keys)
 }
 
-// meddled runs another rotation whenever the store is asked, and sees whether it gets through.
+// meddled tries another rotation at each store call, and records whether it succeeds.
 type meddled struct {
 	sealed.Store
 	path    string
@@ -203,7 +203,7 @@ func (m meddled) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 	return m.Store.Sealed(ctx)
 }
 
-// TestARotationIsAloneToItsEnd: the file that it puts in place is as locked as the one that it found.
+// TestARotationIsAloneToItsEnd: the file that replaces the former one is locked like it.
 func TestARotationIsAloneToItsEnd(t *testing.T) {
 	path, keys := keyFile(t, one), memory.New().Sealed
 	fill(t, path, keys)

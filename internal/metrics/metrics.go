@@ -92,7 +92,7 @@ func (m *Metrics) counterFunc(name, help string, value func() float64) {
 	m.register(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
-// Checked is for session.Manager.Checked.
+// Checked counts a check. It is for session.Manager.OnCheck.
 func (m *Metrics) Checked(c session.Check) {
 	source := 0
 	if c.Stored {
@@ -101,7 +101,7 @@ func (m *Metrics) Checked(c session.Check) {
 	m.checks[c.Result][source].Inc()
 }
 
-// Ended is for session.Manager.Ended.
+// Ended counts ended sessions. It is for session.Manager.OnEnd.
 func (m *Metrics) Ended(e session.EndEvent) { m.revocations.WithLabelValues(e.Reason).Inc() }
 
 // Watch shows how many passwords wait for a hasher.

@@ -24,7 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// TestStoresKeepTheirPromises runs the cases of stores through the clocks, before and behind a memory.
+// TestStoresKeepTheirPromises runs the store tests on measured stores, before and behind a cache.
 func TestStoresKeepTheirPromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		db, m := memory.New(), newMetrics(t)
@@ -67,7 +67,7 @@ func newMetrics(t *testing.T) measured {
 	return measured{m, registry}
 }
 
-// scrape returns what Prometheus would read.
+// scrape returns the metrics as Prometheus reads them.
 func scrape(t *testing.T, m measured) map[string]*dto.MetricFamily {
 	t.Helper()
 	gathered, err := m.registry.Gather()
@@ -88,7 +88,7 @@ func TestASecondServerInOneRegistryIsAnError(t *testing.T) {
 	}
 }
 
-// value returns a counter, a gauge, or how many values a histogram has, of the labels that are given.
+// value returns the value of a counter or a gauge, or the number of values of a histogram, with these labels.
 func value(families map[string]*dto.MetricFamily, name string, labels ...string) (sum float64) {
 	for _, m := range families["cloakroom_"+name].GetMetric() {
 		has := map[string]string{}
@@ -114,7 +114,7 @@ func expect(t *testing.T, m measured, want float64, name string, labels ...strin
 	}
 }
 
-// signedIn returns a manager with everything measured, and a request that is signed in.
+// signedIn returns a manager with all metrics, and a signed-in request.
 func signedIn(t *testing.T, m measured, store session.Store) (*session.Manager, *http.Request) {
 	t.Helper()
 	manager := &session.Manager{Store: store, InsecureHTTP: true, OnCheck: m.Checked, OnEnd: m.Ended}
@@ -127,7 +127,7 @@ func signedIn(t *testing.T, m measured, store session.Store) (*session.Manager, 
 	return manager, r
 }
 
-// check lets the manager check a request and passes it on.
+// check has the manager check a request, and passes it on.
 func check(t *testing.T, manager *session.Manager, r *http.Request, then func(r *http.Request)) {
 	t.Helper()
 	manager.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -147,7 +147,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 	cache := nearcache.New(nearcache.Config{Feed: m.Feed(f)})
 	store := m.Revocations(cache.Sessions(m.Sessions(faulty.Sessions)))
 	manager, r := signedIn(t, m, store)
-	check(t, manager, r, nothing) // nobody listens: the store is asked
+	check(t, manager, r, nothing) // the cache doesn't run, so the store is asked
 	check(t, manager, r, nothing)
 	expect(t, m, 2, "checks_total", "result", "live", "source", "store")
 	expect(t, m, 0, "checks_total", "source", "memory")
@@ -199,7 +199,7 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 	expect(t, m, 2, "store_outages_total", "store", "sessions", "call", "load")
 }
 
-// TestTheAuditLogIsMeasured: what waits, what was left out, and an outage.
+// TestTheAuditLogIsMeasured checks the metrics of waiting events, dropped events, and outages.
 func TestTheAuditLogIsMeasured(t *testing.T) {
 	m, plan := newMetrics(t), &storetest.Plan{}
 	log := &audit.Log{Store: m.Audit(storetest.Faulty(store.Set{Audit: memory.New().Audit}, plan).Audit)}

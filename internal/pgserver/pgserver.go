@@ -1,8 +1,8 @@
 //go:build unix
 
-// Package pgserver starts throw-away PostgreSQL servers, for tests and measurements: the real server, on a port of
-// 127.0.0.1 and in a directory of its own, with fsync on. It ends, and its directory goes, with the process that started it,
-// however that ends.
+// Package pgserver starts temporary PostgreSQL servers for tests and measurements: the real server, on a free port of
+// 127.0.0.1 and in its own directory, with fsync on. The server ends, and its directory is removed, with the process that
+// started it, even if that process crashes.
 package pgserver
 
 import (
@@ -23,28 +23,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience is how long the server may take to begin and to end.
+// patience limits the start and the end of the server.
 const patience = 60 * time.Second
 
-// Server is a PostgreSQL server. Its methods may be called at the same time, except Start, Stop, Kill and Close.
+// Server is a PostgreSQL server. Its methods may be called concurrently, except Start, Stop, Kill and Close.
 type Server struct {
-	Addr string // HOST:PORT; stays the same over Stop, Kill and Start
+	Addr string // HOST:PORT; the same after Stop, Kill and Start
 
 	bin, dir string
-	owner    *syscall.Credential // who the server runs as; nil: we ourselves
+	owner    *syscall.Credential // the user that runs the server; nil: the present user
 	settings []string
-	watcher  io.Closer // until it is closed, nobody removes what is ours
+	watcher  io.Closer // the watching process removes the directory once this is closed
 	watched  *exec.Cmd
 	command  *exec.Cmd
 	ended    chan struct{}
 
 	mu   sync.Mutex
 	made int      // databases
-	free []string // addresses of those that were given back
+	free []string // addresses of databases that were given back
 }
 
-// New makes a server in a new directory, and starts it. settings are more of its own, such as "max_connections=20".
-// Close it when done.
+// New makes a server in a new directory, and starts it. settings are added to its own, such as "max_connections=20". Close
+// it when done.
 func New(ctx context.Context, settings ...string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
@@ -81,7 +81,7 @@ func binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(path), nil
 	}
-	// Debian keeps them out of the way.
+	// Debian doesn't put them into the PATH.
 	for version := 30; version >= 13; version-- {
 		dir := fmt.Sprintf("/usr/lib/postgresql/%d/bin", version)
 		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
@@ -91,7 +91,7 @@ func binaries() (string, error) {
 	return "", errors.New("the PostgreSQL server is needed and not here; on Debian: apt-get install postgresql-15")
 }
 
-// make makes the directory, sees to its end, and has the files of a server put into it.
+// make makes the directory, arranges its removal, and has initdb fill it.
 func (s *Server) make(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "cloakroom-postgres-*"); err != nil {
 		return fmt.Errorf("make a directory for PostgreSQL: %w", err)
@@ -112,15 +112,15 @@ func (s *Server) make(ctx context.Context) (err error) {
 	return nil
 }
 
-// watch starts a process that waits for the end of this one, and then ends the server and removes its directory. It
-// notices by the end of a pipe, which the system closes even if we are killed.
+// watch starts a process that waits for the end of this one, and then ends the server and removes its directory. It notices
+// the end by a pipe, which the system closes even if this process is killed.
 func (s *Server) watch() error {
 	const script = `read -r _
 pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null
 while [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 rm -rf "$0"`
 	s.watched = exec.Command("/bin/sh", "-c", script, s.dir)
-	s.watched.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C on a terminal is not for it
+	s.watched.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Ctrl-C on a terminal doesn't end it
 	pipe, err := s.watched.StdinPipe()
 	if err != nil {
 		return fmt.Errorf("watch over PostgreSQL: %w", err)
@@ -139,7 +139,7 @@ func (s *Server) log() string {
 	return string(text)
 }
 
-// program prepares one of PostgreSQL's programs, or another at a path, to be run by the server's user.
+// program prepares a program of PostgreSQL, or one at a path, to be run by the server's user.
 func (s *Server) program(ctx context.Context, name string, args ...string) *exec.Cmd {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(s.bin, name)
@@ -167,14 +167,14 @@ func (s *Server) Database(ctx context.Context) (url string, err error) {
 	return s.URL(name), run(ctx, s.URL("postgres"), "CREATE DATABASE "+name)
 }
 
-// dropSchemas drops all schemas but the system's. What a test leaves in one would be there for the next test.
+// dropSchemas drops all schemas except the system's, so that nothing is left for the next test.
 const dropSchemas = `DO $$ DECLARE name text; BEGIN
 	FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 	END LOOP;
 END $$`
 
-// GiveBack ends all connections to a database that Database returned, and empties it. To drop it would make the server
+// GiveBack ends all connections to a database from Database, and empties it. It isn't dropped, since the server would then
 // write everything to the disk.
 func (s *Server) GiveBack(ctx context.Context, url string) error {
 	name := url[strings.LastIndexByte(url, '/')+1:]

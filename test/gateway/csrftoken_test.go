@@ -19,8 +19,8 @@ func TestAnApplicationsOwnCSRFTokenIsItsOwn(t *testing.T) {
 			for _, token := range tokensOfOthers {
 				lines := append([]string{"X-CSRFToken: " + token, "X-CSRFToken: second"}[:1+len(token)%2], proof...)
 				for who, a := range map[string]ask{
-					"somebody signed in": {method: "POST", path: "/private", header: append(lines, cookie), body: "x"},
-					"a visitor":          {method: "POST", path: "/open/form", header: lines, body: "x"},
+					"a signed-in user": {method: "POST", path: "/private", header: append(lines, cookie), body: "x"},
+					"a visitor":        {method: "POST", path: "/open/form", header: lines, body: "x"},
 				} {
 					r := f.send(t, protocol, a)
 					s, ok := r.seen()
@@ -37,7 +37,7 @@ func TestAnApplicationsOwnCSRFTokenIsItsOwn(t *testing.T) {
 				path string
 				more []string
 			}{
-				{"neither header says where it comes from", "/private", []string{cookie}}, {"nobody is signed in, and neither header is there", "/open/form", nil},
+				{"neither header says where it comes from", "/private", []string{cookie}}, {"the request is anonymous, and neither header is there", "/open/form", nil},
 				{"it comes from another site", "/private", []string{cookie, "Origin: https://evil.test", "Sec-Fetch-Site: cross-site"}},
 				{"it is our own route", "/api/auth/logout", []string{cookie, "Origin: https://" + f.host, "Sec-Fetch-Site: same-origin"}},
 			} {

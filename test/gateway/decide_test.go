@@ -152,7 +152,7 @@ func TestGarbageInForwardedForChangesNothing(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, value := range []string{"x", "1.2.3", "::ffff:", ",,,", strings.Repeat("1.2.3.4,", 1000), "[::1", "127.0.0.1:99999"} {
 			f.kept(t, protocol, ask{path: "/private", header: []string{"X-Forwarded-For: " + value}}, 401)
-			r := f.send(t, protocol, ask{method: "POST", path: "/api/auth/login", body: `{"username":"nobody","password":"x"}`,
+			r := f.send(t, protocol, ask{method: "POST", path: "/api/auth/login", body: `{"username":"unknown","password":"x"}`,
 				header: []string{"Content-Type: application/json", "Origin: https://" + f.host, "X-Forwarded-For: " + value}})
 			if r.status != 401 && r.status != 429 {
 				t.Errorf("sign-in with %.30q: %s", value, r)

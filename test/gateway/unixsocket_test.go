@@ -142,7 +142,7 @@ func TestPeersOnAUnixSocketShareOneCountUnlessTheyAreTrusted(t *testing.T) {
 		}
 	}
 	for i := range failures {
-		if r := e.guess(fmt.Sprint("nobody", i), "wrong", fmt.Sprintf("203.0.113.%d", i)); r.status != 401 {
+		if r := e.guess(fmt.Sprint("unknown", i), "wrong", fmt.Sprintf("203.0.113.%d", i)); r.status != 401 {
 			t.Fatalf("guess %d: %s", i, r)
 		}
 	}
@@ -173,7 +173,7 @@ func TestAProxyOnAUnixSocketCanBeTrusted(t *testing.T) {
 		}
 	}
 	for i := range failures {
-		if r := e.guess(fmt.Sprint("nobody", i), "wrong", "203.0.113.1"); r.status != 401 {
+		if r := e.guess(fmt.Sprint("unknown", i), "wrong", "203.0.113.1"); r.status != 401 {
 			t.Fatalf("guess %d: %s", i, r)
 		}
 	}

@@ -237,7 +237,7 @@ func (a *act) changePassword() {
 	case http.StatusOK:
 		a.note(passed, deed{})
 		a.p.believe(fresh)
-		if a.v.ticket() == a.with.cookie { // the session had been ended by somebody else
+		if a.v.ticket() == a.with.cookie { // another client had ended the session
 			a.note(changedOut, change)
 			return
 		}

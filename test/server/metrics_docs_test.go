@@ -218,7 +218,7 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 	dead.demand(http.StatusUnauthorized, "the epoch has moved")
 	for range 11 {
 		v := s.visitor()
-		v.must(v.signIn(ann.Username, "not the password of anybody"))
+		v.must(v.signIn(ann.Username, "no user's password"))
 	}
 	token, err := http.NewRequest("GET", s.base+"/api/me", nil)
 	s.must(err)
@@ -232,7 +232,7 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 
 	net.Freeze()
 	if a := live.must(live.signOut()); a.status != http.StatusServiceUnavailable {
-		t.Errorf("a sign-out that can't be told to anybody: %s", a)
+		t.Errorf("a sign-out that can't be published: %s", a)
 	}
 	eventually(t, "an outage", func() bool {
 		a, err := live.me()

@@ -60,7 +60,7 @@ func TestMetricsMove(t *testing.T) {
 		}
 	}
 	for range 11 {
-		v.must(s.visitor().signIn(user, "not the password of anybody"))
+		v.must(s.visitor().signIn(user, "no user's password"))
 	}
 	v.must(v.signOut())
 	after := scrape(t, addr)
@@ -94,7 +94,7 @@ func TestMetricsShowSignInsThatWaitForAHasher(t *testing.T) {
 		group.Go(func() { _, _ = s.visitor().signIn(user.Username, goodPassword) })
 	}
 	waited := false
-	eventually(t, "somebody waits", func() bool {
+	eventually(t, "a sign-in waits", func() bool {
 		f := scrape(t, addr)
 		waited = waited || f.sum("password_hashes_waiting", "", "") > 0 && f.sum("password_hashes_running", "", "") > 0
 		return waited

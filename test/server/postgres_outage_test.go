@@ -120,7 +120,7 @@ func (s *server) observe(t *testing.T, tickets, dead []string, name string) *obs
 		}, http.StatusOK, &o.ins)
 		repeat(func() (answer, error) {
 			v := s.visitor()
-			return persist(func() (answer, error) { return v.signIn("nobody", goodPassword) })
+			return persist(func() (answer, error) { return v.signIn("unknown", goodPassword) })
 		}, http.StatusUnauthorized, new(atomic.Int64))
 	}
 	return o

@@ -1,5 +1,5 @@
 // @vitest-environment node
-// What happens where the application is rendered on a server, which has neither a page nor anybody's cookie.
+// Rendering the application on a server, which has neither a page nor a visitor's cookie.
 import "@angular/compiler";
 import { HttpErrorResponse, HttpRequest, HttpResponse, type HttpEvent } from "@angular/common/http";
 import { createEnvironmentInjector, Injector, runInInjectionContext, type EnvironmentInjector } from "@angular/core";
