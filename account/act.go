@@ -24,7 +24,7 @@ var (
 // that they are not members of.
 const changeGroup = "auth.change_group"
 
-// Actor is the administrator for whom a [Service] acts.
+// Actor is the administrator that a [Service] acts for.
 type Actor struct {
 	ID         string // the user's
 	Epoch      string // the user's epoch when the request was checked

@@ -249,7 +249,7 @@ func TestLoadingOtherUsersDoesNotChangeTheIdentity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if all, err := a.sessions.List(r.Context(), ""); err != nil || len(all) != 2 { // asks for everybody's epoch
+			if all, err := a.sessions.List(r.Context(), ""); err != nil || len(all) != 2 { // loads the epochs of all users
 				t.Fatal(all, err)
 			}
 			after, err := auth.FromContext(r.Context())

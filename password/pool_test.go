@@ -208,7 +208,7 @@ func TestARefusedCallComputesNoHash(t *testing.T) {
 			break
 		}
 		if releases = append(releases, release); len(releases) > 1000 {
-			t.Fatal("everybody is admitted")
+			t.Fatal("every call is admitted")
 		}
 	}
 	if n := len(releases); n < 2+300/30 || n > 2+2*300/20 {

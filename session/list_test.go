@@ -46,8 +46,8 @@ func TestAUserSeesAndEndsTheirSessions(t *testing.T) {
 		if p.UserAgent != "Phone/1" || p.IP != "2001:db8::1" || !p.ReauthenticatedAt.Equal(begin) || !p.LastSeenAt.Equal(time.Now()) || !p.ExpiresAt.Equal(time.Now().Add(14*day)) {
 			t.Errorf("phone: %+v", p)
 		}
-		if everybody, err := m.List(t.Context(), ""); err != nil || len(everybody) != 3 {
-			t.Errorf("everybody's: %v, %v", everybody, err)
+		if all, err := m.List(t.Context(), ""); err != nil || len(all) != 3 {
+			t.Errorf("sessions of all users: %v, %v", all, err)
 		}
 		if err := m.Revoke(t.Context(), "1", l.ID); err != nil || laptop.alive() || !phone.alive() || !other.alive() {
 			t.Errorf("end of one: %v", err)

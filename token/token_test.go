@@ -231,7 +231,7 @@ func TestRevokingIsForTheOwnerAndLeavesOtherTokens(t *testing.T) {
 	mine, k := made(t, s, token.Params{Kind: token.Personal})
 	other, _ := made(t, s, token.Params{Kind: token.Knox})
 	bobs, b := made(t, s, token.Params{Kind: token.Personal, User: "2", Epoch: "e"})
-	for _, id := range []string{"", b.ID, mine, "nobody's"} {
+	for _, id := range []string{"", b.ID, mine, "unknown"} {
 		if err := s.Revoke(t.Context(), "1", id); !errors.Is(err, token.ErrNotFound) {
 			t.Errorf("%q: %v", id, err)
 		}

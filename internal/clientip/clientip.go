@@ -1,7 +1,7 @@
 // Package clientip finds the address of the client behind the proxies that the operator named.
 //
 // Of all headers that proxies write, X-Forwarded-For alone counts, and only from a trusted peer. Forwarded, X-Real-IP,
-// True-Client-IP, CF-Connecting-IP, X-Client-IP and the like are ignored from everybody: a proxy that sets one of them
+// True-Client-IP, CF-Connecting-IP, X-Client-IP and the like are always ignored: a proxy that sets one of them
 // passes the others on as the client sent them, so a server that reads more than one reads the client's own. Scheme and
 // host are never taken from a header at all; they are configured.
 package clientip
@@ -64,7 +64,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		widest = 8
 	}
 	if p.Bits() < widest {
-		return netip.Prefix{}, fmt.Errorf("too wide, since everybody in it could claim to be any client: "+
+		return netip.Prefix{}, fmt.Errorf("too wide, since every host in it could claim to be any client: "+
 			"name the proxies' own network, /%d or narrower", widest)
 	}
 	if p != p.Masked() {
