@@ -108,7 +108,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 	t.Attr("threat", "F3")
 	plan := &storetest.Plan{}
 	inner := inMemory(t)
-	s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+	s := start(t, options{costly: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})
 	s.user("ada")
 	logins := strangers(s)
 	wantWork, _ := s.cost(plan, logins["wrong password"])

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -63,7 +62,7 @@ func TestParallelGuessesCantOutrunTheCount(t *testing.T) {
 	t.Attr("threat", "F6")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
-		s.api.Accounts.Hasher = &password.Hasher{Wait: time.Minute}
+		s.api.Accounts.Hasher.Wait = time.Minute
 		s.user("ada")
 		s.client().send("GET", "/healthz", nil)
 		var looked, refused atomic.Int32

@@ -73,6 +73,7 @@ type options struct {
 	next      http.Handler
 	audit     audit.Store // nil: that of stores
 	change    func(*httpapi.API)
+	costly    bool // a password is hashed with as much work as in production
 }
 
 // server is the API on a port of this machine.
@@ -148,6 +149,10 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	accounts := &account.Service{
 		Store: st.Accounts, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
 	}
+	if !o.costly {
+		accounts.Hasher.MinimumCost = goodHash()
+		accounts.HashTemplate = func(context.Context, *account.User) (string, error) { return goodHash(), nil }
+	}
 	who := auth.New(sessions, st.Accounts)
 	who.Tokens = &token.Service{Store: st.Tokens, Audit: auditLog, Log: logger}
 	who.JWT = &jwt.Service{
@@ -195,9 +200,13 @@ func (s *server) user(name string) *account.User {
 	return u
 }
 
-// goodHash is the hash of goodPassword. All tests share it, since hashing is slow.
+// cheapHash is the example of the hashes that the tests make: with a hundredth of the memory and half of the passes.
+const cheapHash = "argon2$argon2id$v=19$m=192,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$6mXDq5U8xk8C1bZ5oXkEBw0jSTCFDsa1TQyg5pWqV2o"
+
+// goodHash is a hash of goodPassword that takes little time to verify. Package password tests what a hash costs, and package
+// account that each refusal costs as much.
 var goodHash = sync.OnceValue(func() string {
-	hash, err := (&password.Hasher{}).Hash(context.Background(), goodPassword)
+	hash, err := (&password.Hasher{}).HashByTemplate(context.Background(), cheapHash, goodPassword)
 	if err != nil {
 		panic(err)
 	}
