@@ -59,7 +59,7 @@ func TestAnImportIsInTheAuditLog(t *testing.T) {
 		}
 		return string(out)
 	}
-	run("go", "build", "-o", binary, "../cmd/cloakroom")
+	run("go", "build", "-ldflags=-s -w", "-o", binary, "../cmd/cloakroom")
 	run(binary, "django", "import", "--data", data, "--from", "django+"+source, "--dry-run")
 	run(binary, "django", "import", "--data", data, "--from", "django+"+source)
 	want := regexp.MustCompile(`^TIME .*\n` +

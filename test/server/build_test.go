@@ -68,7 +68,7 @@ func build(folder string) (string, error) {
 		return "", err
 	}
 	file := filepath.Join(dir, filepath.Base(folder)+".exe")
-	args := []string{"build", "-o", file}
+	args := []string{"build", "-ldflags=-s -w", "-o", file}
 	if raceDetector {
 		args = append(args, "-race")
 	}
