@@ -17,7 +17,7 @@ type resetIn struct {
 	New    *string `json:"new_password"`
 }
 
-// resetPassword sets the password of the user for whom the one-time link was made. It ends all of the user's sessions and
+// resetPassword sets the password of the user that the one-time link was made for. It ends all of the user's sessions and
 // tokens, and starts no session.
 func resetPassword(c *call, in resetIn) (none, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "new_password": in.New}); err != nil {
