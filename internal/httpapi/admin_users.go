@@ -94,15 +94,8 @@ func set[T any](field *T, to *T) {
 }
 
 type createUserIn struct {
-	Username    *string   `json:"username"`
-	Password    *string   `json:"password"`
-	Email       *string   `json:"email"`
-	FirstName   *string   `json:"first_name"`
-	LastName    *string   `json:"last_name"`
-	IsStaff     *bool     `json:"is_staff"`
-	IsSuperuser *bool     `json:"is_superuser"`
-	Groups      *[]string `json:"groups"`
-	Permissions *[]string `json:"direct_permissions"`
+	editUserIn
+	Password *string `json:"password"`
 }
 
 // createUser creates a user. Without a password the user can't sign in until one is set, for example with a reset link.
@@ -111,7 +104,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 		return adminUserOut{}, err
 	}
 	var wanted account.User
-	editUserIn{in.Username, in.Email, in.FirstName, in.LastName, in.IsStaff, in.IsSuperuser, in.Groups, in.Permissions}.apply(&wanted)
+	in.apply(&wanted)
 	n := account.NewUser{
 		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
 		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.UserPermissions,

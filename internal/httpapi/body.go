@@ -124,9 +124,9 @@ type fields map[string]reflect.Value
 func fieldsOf(in any) fields {
 	v := reflect.ValueOf(in).Elem()
 	f := fields{}
-	for i := range v.NumField() {
-		if name := v.Type().Field(i).Tag.Get("json"); name != "" {
-			f[name] = v.Field(i)
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		if name := field.Tag.Get("json"); name != "" {
+			f[name] = v.FieldByIndex(field.Index)
 		}
 	}
 	return f
