@@ -27,10 +27,9 @@ import (
 // which ends the gateway's handler with a panic. The application must see each request with its own user.
 func TestNoRequestGetsAnotherUsersIdentity(t *testing.T) {
 	t.Attr("threat", "J1")
-	const people = 500
-	asks := 6
+	people, asks := 200, 6
 	if long {
-		asks = 60
+		people, asks = 500, 60
 	}
 	f := newFront(t, "gateway")
 	if raceDetector {

@@ -149,7 +149,7 @@ func TestHostsAreComparedWithoutCase(t *testing.T) {
 
 func TestGarbageInForwardedForChangesNothing(t *testing.T) {
 	t.Attr("threat", "C13")
-	onEachFront(t, func(t *testing.T, f *front, protocol string) {
+	onEachOwnFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, value := range []string{"x", "1.2.3", "::ffff:", ",,,", strings.Repeat("1.2.3.4,", 1000), "[::1", "127.0.0.1:99999"} {
 			f.kept(t, protocol, ask{path: "/private", header: []string{"X-Forwarded-For: " + value}}, 401)
 			r := f.send(t, protocol, ask{method: "POST", path: "/api/auth/login", body: `{"username":"unknown","password":"x"}`,
@@ -192,10 +192,7 @@ func TestUnsafeRequestsAreJudgedByWhatTheyAre(t *testing.T) {
 func TestOtherSitesCannotOpenAWebSocket(t *testing.T) {
 	t.Attr("threat", "E08")
 	t.Attr("threat", "F07")
-	onEachFront(t, func(t *testing.T, f *front, protocol string) {
-		if protocol == "h2" {
-			return // RFC 8441 isn't offered
-		}
+	onEachFrontH1(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada")
 		handshake := []string{cookie, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 		for _, line := range []string{"Origin: https://evil.test", "Origin: null", "Origin: http://" + f.host, "X-Origin: none"} {

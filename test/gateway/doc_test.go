@@ -34,12 +34,15 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "cloakroom")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/cloakroom").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, "../../cmd/cloakroom").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "[build failed] %v\n%s", err, out)
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
 	code := m.Run()
+	if !shared.keeper.end() && code == 0 {
+		code = 1
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -77,9 +80,14 @@ func (p *process) stop() {
 		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
 		<-p.done
 	}
-	p.log.CheckCrash(p.t)
-	if p.t.Failed() {
-		p.t.Logf("the end of the log of %s:\n%s", filepath.Base(p.command.Path), p.log.Tail(20))
+	p.check(p.t)
+}
+
+// check fails the test if the process has crashed, and shows the end of its log if the test has failed.
+func (p *process) check(t testing.TB) {
+	p.log.CheckCrash(t)
+	if t.Failed() {
+		t.Logf("the end of the log of %s:\n%s", filepath.Base(p.command.Path), p.log.Tail(20))
 	}
 }
 

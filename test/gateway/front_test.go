@@ -36,6 +36,7 @@ type front struct {
 	server  *process // the program
 	proxy   *process // nginx or Caddy
 	inner   string   // where the program itself listens
+	people  map[string]bool
 }
 
 // rulesOfTests are the rules of every front.
@@ -50,12 +51,41 @@ func ruleFlags() (flags []string) {
 	return flags
 }
 
-// onEachFront runs a test through the built-in gateway, nginx, Caddy and perhaps Traefik, each by HTTP/1.1 and HTTP/2.
+// onEachFront runs a test through the built-in gateway, nginx, Caddy and perhaps Traefik: the gateway by HTTP/1.1 and HTTP/2, a
+// proxy by one of them, and in a long run by both. The tests share one front of each kind, which has no further arguments.
 func onEachFront(t *testing.T, test func(t *testing.T, f *front, protocol string)) {
-	for name, start := range fronts {
+	t.Helper()
+	onFronts(t, sharedFront, inShort, test)
+}
+
+// onEachFrontH1 is onEachFront for what only HTTP/1.1 has.
+func onEachFrontH1(t *testing.T, test func(t *testing.T, f *front, protocol string)) {
+	t.Helper()
+	onFronts(t, sharedFront, func(string) []string { return []string{"h1"} }, test)
+}
+
+// onEachOwnFront is onEachFront for a test that shares its fronts with no other.
+func onEachOwnFront(t *testing.T, test func(t *testing.T, f *front, protocol string)) {
+	t.Helper()
+	onFronts(t, func(t *testing.T, name string) *front { return fronts[name](t) }, inShort, test)
+}
+
+// inShort returns the protocols by which the tests ask a kind of front.
+func inShort(front string) []string {
+	switch {
+	case long || front == "gateway":
+		return []string{"h1", "h2"}
+	case front == "nginx":
+		return []string{"h1"}
+	}
+	return []string{"h2"}
+}
+
+func onFronts(t *testing.T, start func(*testing.T, string) *front, protocols func(string) []string, test func(*testing.T, *front, string)) {
+	for name := range fronts {
 		t.Run(name, func(t *testing.T) {
-			f := start(t)
-			for _, protocol := range []string{"h1", "h2"} {
+			f := start(t, name)
+			for _, protocol := range protocols(name) {
 				t.Run(protocol, func(t *testing.T) { test(t, f, protocol) })
 			}
 		})
@@ -79,7 +109,7 @@ func newFront(t testing.TB, name string) *front {
 	port := strconv.Itoa(harness.FreePort(t))
 	return &front{
 		name: name, binary: binary, host: "localhost:" + port, address: "127.0.0.1:" + port, app: startApplication(t),
-		data: filepath.Join(t.TempDir(), "data"),
+		data: filepath.Join(t.TempDir(), "data"), people: map[string]bool{},
 	}
 }
 
@@ -276,9 +306,13 @@ func (f *front) command(t testing.TB, stdin string, args ...string) string {
 	return string(out)
 }
 
-// person makes a user.
+// person makes a user. On a front that tests share, it takes the place of another test's user of that name.
 func (f *front) person(t testing.TB, name string) {
 	t.Helper()
+	if f.people[name] {
+		f.command(t, "", "user", "delete", name, "--yes")
+	}
+	f.people[name] = true
 	f.command(t, goodPassword+"\n", "user", "add", name, "--email", name+"@example.com", "--password-stdin")
 }
 

@@ -58,7 +58,7 @@ var namesNoHeaderCarries = []string{
 
 func TestNoTwoUsersArriveAsOne(t *testing.T) {
 	t.Attr("threat", "E11")
-	onEachFront(t, func(t *testing.T, f *front, protocol string) {
+	onEachOwnFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)
 		token := f.token(t, name)

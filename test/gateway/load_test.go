@@ -33,7 +33,7 @@ func memory(t *testing.T, p *process) int64 {
 }
 
 func TestALargeUploadIsStreamed(t *testing.T) {
-	size := int64(128 << 20)
+	size := int64(64 << 20)
 	if long {
 		size = 2 << 30
 	}

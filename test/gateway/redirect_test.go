@@ -53,7 +53,14 @@ func TestNoRedirectLeavesTheSite(t *testing.T) {
 	node := need(t, "node")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		var places [][2]string
-		for _, payload := range payloads(t) {
+		share := 1
+		if f.name != "gateway" && !long {
+			share = 4 // a proxy passes on what the server answers
+		}
+		for i, payload := range payloads(t) {
+			if i%share != 0 {
+				continue
+			}
 			for _, path := range []string{payload, "/orders?next=" + payload} {
 				if strings.ContainsAny(path, "\r\n") || path == "" || protocol == "h2" && strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 					continue
@@ -78,7 +85,7 @@ func TestNoRedirectLeavesTheSite(t *testing.T) {
 			t.Errorf("leads elsewhere: %s", line)
 		}
 		var judged, leads int
-		if _, err := fmt.Sscan(lines[len(lines)-1], &judged, &leads); err != nil || judged < 400 || leads < 400 {
+		if _, err := fmt.Sscan(lines[len(lines)-1], &judged, &leads); err != nil || judged < 400/share || leads < 400/share {
 			t.Errorf("%d redirects, of which %d lead back: %v", judged, leads, err)
 		}
 	})

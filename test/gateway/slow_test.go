@@ -179,7 +179,7 @@ func (c *slowH2) step() error {
 const firstClients = 70 << 20
 
 func TestSlowClientsTakeLittleMemory(t *testing.T) {
-	clients := 1000
+	clients := 500
 	if long {
 		clients = 5000
 	}

@@ -147,11 +147,8 @@ func TestStreamsEndWithTheRight(t *testing.T) {
 }
 
 func TestStreamsGetThrough(t *testing.T) {
-	onEachFront(t, func(t *testing.T, f *front, protocol string) {
+	onEachFrontH1(t, func(t *testing.T, f *front, protocol string) {
 		f.app.routes["/events"], f.app.routes["/ws"] = serveEvents, serveEcho
-		if protocol == "h2" {
-			return
-		}
 		cookie := f.signedIn(t, "ada")
 		f.webSocket(t, cookie).echoes(t)
 		events := f.open(t, 200, "/events", cookie)
@@ -166,10 +163,7 @@ func TestStreamsGetThrough(t *testing.T) {
 // Any protocol other than WebSocket would be a tunnel for requests that bypass the checks.
 func TestNoOtherProtocolIsSwitchedTo(t *testing.T) {
 	t.Attr("threat", "E10")
-	onEachFront(t, func(t *testing.T, f *front, protocol string) {
-		if protocol == "h2" {
-			return
-		}
+	onEachFrontH1(t, func(t *testing.T, f *front, protocol string) {
 		for _, lines := range [][]string{
 			{"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"},
 			{"Connection: Upgrade", "Upgrade: TLS/1.2"}, {"Connection: upgrade", "Upgrade: websocket, h2c"}, {"Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"},

@@ -74,10 +74,7 @@ func TestTheSitesOwnLimitForUploadsHolds(t *testing.T) {
 
 // TestARefusedUploadIsToldWhy checks that a large body doesn't hide the reason of a refusal.
 func TestARefusedUploadIsToldWhy(t *testing.T) {
-	onEachFront(t, func(t *testing.T, f *front, protocol string) {
-		if protocol == "h2" {
-			return
-		}
+	onEachFrontH1(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada")
 		for _, c := range []struct {
 			path   string
