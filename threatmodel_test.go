@@ -17,6 +17,7 @@ import (
 var (
 	threatRow   = regexp.MustCompile(`(?m)^\| ([A-Z]+\d+) \|(.*)$`)
 	listedTest  = regexp.MustCompile("`(Test\\w+|e2e [A-Z]+\\d+)`")
+	storeCase   = regexp.MustCompile("storetest: `([^`]+)`")
 	browserTest = regexp.MustCompile(`\btest\(\s*["` + "'`" + `]((?:[A-Z]+\d+ )+)`)
 )
 
@@ -49,6 +50,35 @@ func TestThreatModelNamesEveryTest(t *testing.T) {
 			if !slices.Contains(written[row], name) {
 				t.Errorf("row %s of docs/threat-model.md names %s, which doesn't say t.Attr(\"threat\", %q)", row, name, row)
 			}
+		}
+	}
+}
+
+// TestThreatModelQuotesCasesOfStores checks that each case that the document quotes from package storetest exists.
+func TestThreatModelQuotesCasesOfStores(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join("docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join("storetest", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases.Write(text)
+	}
+	quoted := storeCase.FindAllStringSubmatch(string(document), -1)
+	if len(quoted) == 0 {
+		t.Fatal("no row quotes a case: the pattern doesn't match any more")
+	}
+	for _, m := range quoted {
+		if !strings.Contains(cases.String(), strconv.Quote(m[1])+", ") {
+			t.Errorf("docs/threat-model.md quotes the case %q, which package storetest doesn't have", m[1])
 		}
 	}
 }
