@@ -13,7 +13,7 @@ import (
 )
 
 // SetupLink returns a one-time link, valid for 30 minutes, on which the first administrator is made; "" if there is a user
-// already, or if Django makes users. Earlier links are void from then on.
+// already, or if Django makes users. Earlier links become invalid.
 func (s *Server) SetupLink(ctx context.Context) (string, error) {
 	if s.storage.django != nil {
 		return "", nil
@@ -35,7 +35,7 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 }
 
 // ResetLink returns a one-time link on which the user with this ID sets a new password, and when it expires, an hour from now.
-// Earlier links of the user are void from then on. Errors: [account.ErrNotFound], [account.ErrDisabled].
+// Earlier links of the user become invalid. Errors: [account.ErrNotFound], [account.ErrDisabled].
 func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires time.Time, err error) {
 	base, err := s.linkBase(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // A reset secret is two anonymous rows among Django's sessions. One is found by the hash of the secret and holds the user;
-// the other is found by the user and holds the hash, so that a newer secret voids it. Both expire like sessions, and
+// the other is found by the user and holds the hash, so that a newer secret makes it invalid. Both expire like sessions, and
 // manage.py clearsessions removes them. Their keys are keyed hashes, so the table reveals no secret.
 
 const resetKey = "_cloakroom_reset"
@@ -75,7 +75,7 @@ func (a *accounts) deleteResets(ctx context.Context, t *sql.Tx, keys []string) e
 	return nil
 }
 
-// DeleteLinks removes the row that is found by the user, without which a secret is void. The other one expires.
+// DeleteLinks removes the rows that are found by the user, without which a secret is invalid. The other rows expire.
 func (a *accounts) DeleteLinks(ctx context.Context) (n int, err error) {
 	for after := ""; ; {
 		users, err := a.List(ctx, account.Query{After: after, Limit: 500})

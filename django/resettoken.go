@@ -13,7 +13,7 @@ import (
 )
 
 // ResetTokens makes and verifies the tokens in Django's password reset links (PasswordResetTokenGenerator), so that each
-// program accepts the links of the other. A token is bound to the user's ID, password, last sign-in and address: it is void
+// program accepts the links of the other. A token is bound to the user's ID, password, last sign-in and address: it is invalid
 // as soon as one of them changes. The time in it is the wall clock of Django's TIME_ZONE.
 type ResetTokens struct {
 	Keys Keys

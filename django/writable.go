@@ -51,7 +51,7 @@ func (db *DB) checkFile(ctx context.Context) error {
 		defer t.Rollback()
 		err = (*sessions)(db).insert(ctx, t, row{})
 	}
-	if errors.Is(err, session.ErrExists) { // there is a row with this key, though Django never makes one; the file is writable all the same
+	if errors.Is(err, session.ErrExists) { // there is a row with this key, though Django never makes one; but the file is writable
 		return nil
 	}
 	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.Code()&0xff == sqlitelib.SQLITE_BUSY {

@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
-// ErrEnded says that the session is over: signed out, revoked, expired, or rotated by another request.
+// ErrEnded says that the session has ended: signed out, revoked, expired, or rotated by another request.
 var ErrEnded = errors.New("session has ended")
 
 // ErrNoTicket says that the request has a session cookie whose value can't be a ticket, so no session can be found: it is

@@ -34,7 +34,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, id := range ids {
-		// The session may have been rotated to a ticket that the browser hasn't received yet. It ends all the same.
+		// The session may have been rotated to a ticket that the browser hasn't received yet. It ends nevertheless.
 		records, err := m.Store.List(ctx, Query{FormerID: id})
 		if err != nil {
 			return fmt.Errorf("find session: %w", err)

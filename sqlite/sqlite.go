@@ -39,7 +39,7 @@ type DB struct {
 
 // Open opens the file and brings its schema up to date as [Migrate] does. If there is no file, it makes one with the mode
 // 0600, and its directory with 0700. It follows symbolic links. A file that isn't a database of this program is an error, and
-// is left as it is.
+// stays as it is.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if _, err := Migrate(ctx, path); err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// void ends the test if the secret with this hash resets a password.
+// void ends the test if the secret with this hash is valid.
 func void(t testing.TB, s account.Store, hash [32]byte, now int64) {
 	t.Helper()
 	_, err := s.FindReset(t.Context(), hash, now)

@@ -89,13 +89,13 @@ func value[T any](p *Plan, name string, call func() (T, error)) (result T, err e
 	return result, cmp.Or(p.Err, ErrFault)
 }
 
-// deed is like value for a call that returns only an error.
-func deed(p *Plan, name string, call func() error) error {
+// attempt is like value for a call that returns only an error.
+func attempt(p *Plan, name string, call func() error) error {
 	_, err := value(p, name, func() (struct{}, error) { return struct{}{}, call() })
 	return err
 }
 
-// stored is like deed for a call that sets something in a record of the caller's.
+// stored is like attempt for a call that sets something in a record of the caller's.
 func stored[R any](p *Plan, name string, record *R, call func(record *R) error) error {
 	set, err := value(p, name, func() (R, error) {
 		r := *record

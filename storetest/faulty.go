@@ -29,11 +29,11 @@ func (f faultySessions) Replace(ctx context.Context, old, new *session.Record) e
 }
 
 func (f faultySessions) Touch(ctx context.Context, uses []session.Use) error {
-	return deed(f.plan, "session.Touch", func() error { return f.store.Touch(ctx, uses) })
+	return attempt(f.plan, "session.Touch", func() error { return f.store.Touch(ctx, uses) })
 }
 
 func (f faultySessions) Delete(ctx context.Context, id session.ID) error {
-	return deed(f.plan, "session.Delete", func() error { return f.store.Delete(ctx, id) })
+	return attempt(f.plan, "session.Delete", func() error { return f.store.Delete(ctx, id) })
 }
 
 func (f faultySessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
@@ -64,11 +64,11 @@ func (f faultyAccounts) CreateFirst(ctx context.Context, u *account.User, secret
 }
 
 func (f faultyAccounts) SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error {
-	return deed(f.plan, "account.SetSetup", func() error { return f.store.SetSetup(ctx, secretHash, expires) })
+	return attempt(f.plan, "account.SetSetup", func() error { return f.store.SetSetup(ctx, secretHash, expires) })
 }
 
 func (f faultyAccounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
-	return deed(f.plan, "account.SetReset", func() error { return f.store.SetReset(ctx, id, secretHash, expires) })
+	return attempt(f.plan, "account.SetReset", func() error { return f.store.SetReset(ctx, id, secretHash, expires) })
 }
 
 func (f faultyAccounts) DeleteLinks(ctx context.Context) (int, error) {
@@ -102,7 +102,7 @@ func (f faultyAccounts) NoteSignIn(ctx context.Context, id string, s account.Sig
 }
 
 func (f faultyAccounts) Delete(ctx context.Context, id string) error {
-	return deed(f.plan, "account.Delete", func() error { return f.store.Delete(ctx, id) })
+	return attempt(f.plan, "account.Delete", func() error { return f.store.Delete(ctx, id) })
 }
 
 func (f faultyAccounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
@@ -114,15 +114,15 @@ func (f faultyAccounts) Groups(ctx context.Context) ([]account.Group, error) {
 }
 
 func (f faultyAccounts) Transact(ctx context.Context, do func(account.Tx) error) error {
-	return deed(f.plan, "account.Transact", func() error { return f.store.Transact(ctx, do) })
+	return attempt(f.plan, "account.Transact", func() error { return f.store.Transact(ctx, do) })
 }
 
 func (f faultyAccounts) SetGroup(ctx context.Context, g account.Group) error {
-	return deed(f.plan, "account.SetGroup", func() error { return f.store.SetGroup(ctx, g) })
+	return attempt(f.plan, "account.SetGroup", func() error { return f.store.SetGroup(ctx, g) })
 }
 
 func (f faultyAccounts) DeleteGroup(ctx context.Context, name string) error {
-	return deed(f.plan, "account.DeleteGroup", func() error { return f.store.DeleteGroup(ctx, name) })
+	return attempt(f.plan, "account.DeleteGroup", func() error { return f.store.DeleteGroup(ctx, name) })
 }
 
 type faultyTokens struct {
@@ -143,11 +143,11 @@ func (f faultyTokens) Replace(ctx context.Context, old, new *token.Record) error
 }
 
 func (f faultyTokens) Touch(ctx context.Context, uses []token.Used) error {
-	return deed(f.plan, "token.Touch", func() error { return f.store.Touch(ctx, uses) })
+	return attempt(f.plan, "token.Touch", func() error { return f.store.Touch(ctx, uses) })
 }
 
 func (f faultyTokens) Delete(ctx context.Context, id token.ID) error {
-	return deed(f.plan, "token.Delete", func() error { return f.store.Delete(ctx, id) })
+	return attempt(f.plan, "token.Delete", func() error { return f.store.Delete(ctx, id) })
 }
 
 func (f faultyTokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind) (int, error) {
@@ -168,7 +168,7 @@ type faultyThrottles struct {
 }
 
 func (f faultyThrottles) Update(ctx context.Context, keys []string, change func([]throttle.Counter) error) error {
-	return deed(f.plan, "throttle.Update", func() error { return f.store.Update(ctx, keys, change) })
+	return attempt(f.plan, "throttle.Update", func() error { return f.store.Update(ctx, keys, change) })
 }
 
 func (f faultyThrottles) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
@@ -185,11 +185,11 @@ func (f faultyKeys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 }
 
 func (f faultyKeys) PutSealed(ctx context.Context, s []sealed.Secret) error {
-	return deed(f.plan, "sealed.PutSealed", func() error { return f.store.PutSealed(ctx, s) })
+	return attempt(f.plan, "sealed.PutSealed", func() error { return f.store.PutSealed(ctx, s) })
 }
 
 func (f faultyKeys) ReplaceSealed(ctx context.Context, s []sealed.Secret) error {
-	return deed(f.plan, "sealed.ReplaceSealed", func() error { return f.store.ReplaceSealed(ctx, s) })
+	return attempt(f.plan, "sealed.ReplaceSealed", func() error { return f.store.ReplaceSealed(ctx, s) })
 }
 
 func (f faultyKeys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {

@@ -18,7 +18,7 @@ func (f faultyAudit) Append(ctx context.Context, events []*audit.Event) error {
 		next := *e
 		copies[i] = &next
 	}
-	if err := deed(f.plan, "audit.Append", func() error { return f.store.Append(ctx, copies) }); err != nil {
+	if err := attempt(f.plan, "audit.Append", func() error { return f.store.Append(ctx, copies) }); err != nil {
 		return err
 	}
 	for i, e := range copies {

@@ -7,16 +7,18 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // TestTheExampleBesideDjango starts examples/django as its README says, and again after everyone has signed out.
@@ -68,7 +70,7 @@ func startExample(t *testing.T, data, mode string) *example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen, port := "localhost:"+freePort(t), freePort(t)
+	listen, port := fmt.Sprint("localhost:", harness.FreePort(t)), strconv.Itoa(harness.FreePort(t))
 	e := &example{t: t, base: "http://" + listen, client: &http.Client{Jar: jar, Timeout: 20 * time.Second}, output: &bytes.Buffer{}}
 	e.command = exec.Command("./start.sh", mode)
 	e.command.Dir = "../../examples/django"
@@ -131,18 +133,4 @@ func (e *example) stop() {
 	case <-time.After(20 * time.Second):
 		e.t.Errorf("it doesn't stop\n%s", e.output)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

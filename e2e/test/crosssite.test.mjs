@@ -4,7 +4,7 @@ import { ask, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs"
 import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 
-// The ways in which a page that isn't ours can have a browser send a POST of its making. Each is a page with one button.
+// The ways in which another site's page can make a browser send a POST. Each is a page with one button.
 const forms = {
   "a form": (action) => form(action, "application/x-www-form-urlencoded", fields),
   "a multipart form": (action) => form(action, "multipart/form-data", fields),

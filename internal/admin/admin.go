@@ -37,7 +37,7 @@ func (s *Service) CreateUser(ctx context.Context, n account.NewUser) (*account.U
 	return u, nil
 }
 
-// UndoCreate deletes a user whose creator was signed out before being told of it.
+// UndoCreate deletes a user whose creator was signed out before the answer was sent.
 func (s *Service) UndoCreate(ctx context.Context, u *account.User) error {
 	if err := s.Accounts.Delete(ctx, u.ID); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 		slog.String("kind", "everything"))
 }
 
-// ResetSecret makes the secret of a one-time link on which a user sets a new password, and voids earlier ones. It returns
+// ResetSecret makes the secret of a one-time link on which a user sets a new password, and makes earlier ones invalid. It returns
 // when the link expires.
 func (s *Service) ResetSecret(ctx context.Context, u *account.User) (secret string, expires time.Time, err error) {
 	secret, expires, err = s.Accounts.ResetSecret(ctx, u.ID)

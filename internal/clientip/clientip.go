@@ -115,8 +115,8 @@ func (t Trust) trusts(r *http.Request, peer netip.Addr, hasAddress bool) bool {
 	return t.contains(peer)
 }
 
-// byUnixSocket reports whether a request whose RemoteAddr is no IP address came by a Unix socket. What net/http doesn't say
-// is told by RemoteAddr, which is then the path of the client's own socket, or "@" if that has none.
+// byUnixSocket reports whether a request whose RemoteAddr isn't an IP address came by a Unix socket. If net/http doesn't say
+// so, RemoteAddr shows it: it is then the path of the client's own socket, or "@" if that has none.
 func byUnixSocket(r *http.Request) bool {
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		return local.Network() == "unix"

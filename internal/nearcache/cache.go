@@ -14,14 +14,14 @@ type Config struct {
 	Feed    feed.Feed           // between all nodes that use the stores
 	Commits fence.CommitCounter // of the database that holds all the stores
 
-	// Strict: cache nothing, so that each check asks the store. Revocations are still fenced, for nodes that cache.
+	// Strict disables caching, so that each check asks the store. Revocations are still fenced, for nodes that cache.
 	Strict bool
 
-	MaxBytes int64        // bound of all entries, roughly; 0: 256 MiB
+	MaxBytes int64        // limits the memory of all entries, roughly; 0: 256 MiB
 	Log      *slog.Logger // nil: silent
 }
 
-// Cache is one process's memory of its stores. Call each method that wraps a store once. Safe for concurrent use.
+// Cache caches the records of a process's stores. Call each method that wraps a store once. Safe for concurrent use.
 type Cache struct {
 	base       time.Time
 	tombstones tombstones
@@ -47,8 +47,8 @@ func New(config Config) *Cache {
 	return c
 }
 
-// Run listens to the feed until ctx ends, and then tells the other nodes that this one caches nothing any more. Without it
-// nothing is cached, and each revocation takes about a second. Run it once; an error is one that waiting doesn't mend.
+// Run listens to the feed until ctx ends, and then tells the other nodes that this one no longer caches anything. Without it
+// nothing is cached, and each revocation takes about a second. Run it once; it returns only errors that a retry can't fix.
 func (c *Cache) Run(ctx context.Context) error { return c.validator.Run(ctx) }
 
 // Reach publishes a message that changes nothing. An error means that revocations can't be published.
@@ -94,7 +94,7 @@ func (c *Cache) fenced(ctx context.Context, write func(context.Context) error, k
 	return c.validator.Write(ctx, keys, write)
 }
 
-// memory is the Cache as the fence sees it.
+// memory implements fence.Memory for the Cache.
 type memory struct{ *Cache }
 
 func (m memory) Now() time.Duration { return m.now() }

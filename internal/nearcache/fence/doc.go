@@ -52,7 +52,7 @@ type Validator interface {
 	// Reach sends a message that changes nothing. An error means that revocations can't be published.
 	Reach(ctx context.Context) error
 
-	// Run listens until ctx ends. It is called once; an error is one that waiting doesn't mend.
+	// Run listens until ctx ends. It is called once; it returns only errors that a retry can't fix.
 	Run(ctx context.Context) error
 }
 
