@@ -23,7 +23,7 @@ test("the account page", async (t) => {
     return [page, other];
   };
 
-  await t.test("browsers that the page doesn't know are told apart by what they call themselves", async (t) => {
+  await t.test("unknown browsers are distinguished by the names they send", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
     for (const userAgent of ["Kiosk/7.1 (hall)", "Kiosk/7.1 (" + "very".repeat(60) + " long)"]) {
@@ -106,7 +106,7 @@ test("the account page", async (t) => {
     assert.equal((await ask(page, "/api/me")).status, 200);
   });
 
-  await t.test("where the server wants the password once more, the page asks and then goes on", async (t) => {
+  await t.test("if the server requires the password again, the page asks for it and continues", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
     const other = await openPage(t, browser, { userAgent: firefox });
@@ -228,7 +228,7 @@ test("a session that is about to end", async (t) => {
   const page = await openPage(t, browser);
   await signIn(page, server);
 
-  await t.test("is told of a minute before, and goes on if one likes", async () => {
+  await t.test("is announced a minute before, and can be extended", async () => {
     const notice = page.getByText("will be signed out in less than a minute");
     await notice.waitFor();
     await page.getByRole("button", { name: "Stay signed in" }).click();
@@ -237,7 +237,7 @@ test("a session that is about to end", async (t) => {
     await atAccount(page);
   });
 
-  await t.test("because there are too many of them says so", async () => {
+  await t.test("says so if there are too many of them", async () => {
     const { username, password } = admin;
     assert.equal((await server.post("/api/auth/login", { username, password })).status, 200);
     await atSignIn(page);

@@ -66,7 +66,7 @@ test("the administration", async (t) => {
     assert.equal(await group.getByText("blog.add_post").count(), 0);
   });
 
-  await t.test("a user is made, with what is wrong beside its field", async () => {
+  await t.test("a user is made, and errors are shown beside their fields", async () => {
     await go("Users");
     await page.getByRole("link", { name: "New user" }).click();
     await page.getByLabel("Username").fill(admin.username);
@@ -143,7 +143,7 @@ test("the administration", async (t) => {
     assert.equal(await page.getByLabel("First name").inputValue(), "Grace Brewster");
   });
 
-  await t.test("rights that are given count at once for an open page", async (t) => {
+  await t.test("granted rights count at once for an open page", async (t) => {
     const hers = await openPage(t, browser);
     await hers.goto(`${server.url}/signin`);
     await hers.getByLabel("Username").fill("grace");
@@ -198,7 +198,7 @@ test("the administration", async (t) => {
     for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
   });
 
-  await t.test("an outage is told, and what was there comes back", async () => {
+  await t.test("an outage is shown, and the page comes back after it", async () => {
     await page.route("**/api/auth/admin/**", (route) =>
       route.fulfill({ status: 503, contentType: "application/problem+json", headers: { "Retry-After": "0" }, body: '{"status":503,"code":"unavailable"}' }));
     await go("Groups");
@@ -209,7 +209,7 @@ test("the administration", async (t) => {
     await section("editors").waitFor();
   });
 
-  await t.test("the audit log says what was done, and is narrowed to a user, an event and days", async () => {
+  await t.test("the audit log has the actions, and is filtered by user, event and days", async () => {
     const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
     await go("Audit log");
     await rows.filter({ hasText: "User deleted" }).getByRole("button", { name: "Show only events of grace (deleted)" }).waitFor();
@@ -238,7 +238,7 @@ test("the administration", async (t) => {
     await page.getByText(`Only events by or about ${admin.username}`).waitFor();
   });
 
-  await t.test("the audit log is exported as it is narrowed, and goes on where the page ends", async () => {
+  await t.test("the export of the audit log is filtered like the page, and the list continues after its end", async () => {
     await go("Audit log");
     const forged = () => server.post("/api/auth/logout", {}, { Origin: "https://evil.example" });
     for (let i = 0; i < 60; i++) assert.equal((await forged()).status, 403);
@@ -258,7 +258,7 @@ test("the administration", async (t) => {
     assert.deepEqual([...new Set(events.map(({ event }) => event))], ["malicious_csrf"]);
   });
 
-  await t.test("a long list goes on where it ends", async () => {
+  await t.test("a long list continues after its end", async () => {
     const headers = { "Content-Type": "application/json" };
     for (let i = 10; i < 65; i++) {
       const body = JSON.stringify({ username: `walk-on-${i}` });
@@ -275,7 +275,7 @@ test("the administration", async (t) => {
     assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
   });
 
-  await t.test("where the server wants the password once more, the page asks and then goes on", async () => {
+  await t.test("if the server requires the password again, the page asks for it and continues", async () => {
     let stale = true;
     await page.route("**/api/auth/admin/**", (route) => stale
       ? route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' })
@@ -293,7 +293,7 @@ test("the administration", async (t) => {
     await page.unrouteAll();
   });
 
-  await t.test("signed out it leads to the sign-in, and back to where one was", async () => {
+  await t.test("signed out it leads to the sign-in, and back to the page", async () => {
     await ask(page, "/api/auth/logout", { method: "POST" });
     await page.goto(`${server.url}/auth/admin/groups`);
     await atSignIn(page);

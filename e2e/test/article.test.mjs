@@ -33,7 +33,7 @@ test("a page on another port: examples/article", async (t) => {
     assert.equal(await page.getByRole("alert").count(), 0);
   });
 
-  await t.test("a wrong password is told, without the browser's own box", async () => {
+  await t.test("a wrong password is reported, without the browser's own dialog", async () => {
     const response = await submit("not her password, at all");
     assert.equal(response.status(), 401);
     assert.doesNotMatch((await response.allHeaders())["www-authenticate"] ?? "", /basic/i);

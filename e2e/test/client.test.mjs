@@ -1,4 +1,4 @@
-// What the client does in a real browser that no framework has a part in.
+// The client in a real browser, without a framework.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -80,7 +80,7 @@ test("the client", async (t) => {
     assert.ok(said[0].includes(`Open the page at http://127.0.0.1:${port} instead.`), said[0]);
   });
 
-  await t.test("an origin that isn't listed is told the flag that lists it", async (t) => {
+  await t.test("a page of an unlisted origin is shown the flag that lists it", async (t) => {
     const other = await startSite(t, pages);
     const { page, said } = await open(t, `http://127.0.0.1:${other}`);
     await who(page, "unavailable");
@@ -88,7 +88,7 @@ test("the client", async (t) => {
     assert.ok(said[0].endsWith(`start it with --origin http://127.0.0.1:${other}`), said[0]);
   });
 
-  await t.test("a page of a listed origin is told nothing", async (t) => {
+  await t.test("a page of a listed origin gets no warning", async (t) => {
     const { page, said } = await open(t);
     await signIn(page);
     await who(page, "authenticated");

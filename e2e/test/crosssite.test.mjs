@@ -113,7 +113,7 @@ test("pages that aren't ours", async (t) => {
       }
     });
 
-    await t.test(`H05 a ${who} that opens the sign-in page has no hold on its window`, async (t) => {
+    await t.test(`H05 a ${who} that opens the sign-in page has no access to its window`, async (t) => {
       const page = await openPage(t, browser, { tolerant: true });
       await page.goto(`${origin}/`);
       const [popup] = await Promise.all([

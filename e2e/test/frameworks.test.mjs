@@ -1,4 +1,4 @@
-// The same story in each framework, with examples/ as they are, on the server's own origin and on another.
+// The same steps in each framework, with examples/ unchanged, on the server's own origin and on another.
 
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
@@ -50,7 +50,7 @@ async function device(server, password = admin.password) {
   };
 }
 
-// Two at a time, since most of a story is waiting.
+// Two at a time, since most of the time is waiting.
 test("the examples", { concurrency: 2 }, async (t) => {
   const stories = ["react", "vue", "angular"].flatMap((name) =>
     Object.entries({ "on another port": elsewhere, "on the server's own origin": own }).map(([where, start]) =>
@@ -110,7 +110,7 @@ async function tell(t, { page, site, server, postgres }) {
     await checkAccessible(page, "signed out");
   });
 
-  await t.test("a wrong password is told", async () => {
+  await t.test("a wrong password is reported", async () => {
     await signIn(page, "not her password, at all");
     await page.getByRole("alert").getByText("Wrong username or password").waitFor();
     assert.equal(await ticket(page), undefined);
@@ -225,7 +225,7 @@ async function tell(t, { page, site, server, postgres }) {
     });
   });
 
-  await t.test("a page that was frozen while the session ended knows when it is woken", async () => {
+  await t.test("a page that was frozen while the session ended learns of it when it resumes", async () => {
     await tab.close();
     const frozen = await page.context().newCDPSession(page);
     await neverAsked(page, async () => {

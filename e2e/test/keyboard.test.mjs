@@ -1,4 +1,4 @@
-// Everything that people and administrators do, done without a mouse; and at each stop it can be seen where one is.
+// Everything that people and administrators do, without a mouse; at each step the focus must be visible.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -33,7 +33,7 @@ test("with the keyboard alone", async (t) => {
     await atAccount(page);
   });
 
-  await t.test("one signs out, and in again", async () => {
+  await t.test("a person signs out, and in again", async () => {
     await keys.press("Sign out");
     await atSignIn(page);
     await keys.type(/^Username/, admin.username);
@@ -172,7 +172,7 @@ test("with the keyboard alone", async (t) => {
     await keys.press("Show all users");
   });
 
-  await t.test("the password is entered once more where that is wanted", async () => {
+  await t.test("the password is entered again if the server requires it", async () => {
     let stale = true;
     await page.route("**/api/auth/admin/users*", (route) => stale
       ? route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"status":403,"code":"fresh_sign_in_required"}' })

@@ -9,7 +9,7 @@ import { admin, startServer } from "../lib/server.mjs";
 const sizes = { desktop: { width: 1200, height: 800 }, phone: { width: 390, height: 844 } };
 const looks = Object.keys(sizes).flatMap((size) => ["light", "dark"].map((scheme) => [size, scheme]));
 
-// Devices as other people's browsers name themselves, and where they might be.
+// Devices with the names that other browsers send, and where they might be.
 const elsewhere = [
   ["203.0.113.24", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Gecko/20100101 Firefox/146.0"],
   ["2001:db8:7:12::c0a7", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1"],

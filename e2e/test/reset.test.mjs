@@ -26,7 +26,7 @@ test("a password is reset from a one-time link", async (t) => {
     await page.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
   });
 
-  await t.test("the secret leaves the address bar, and a short password spends nothing", async () => {
+  await t.test("the secret leaves the address bar, and a short password doesn't use up the link", async () => {
     await page.goto(await link());
     await set.waitFor();
     assert.equal(page.url(), `${server.url}/auth/reset`);
@@ -38,7 +38,7 @@ test("a password is reset from a one-time link", async (t) => {
     await page.locator('input[name="new_password"][aria-invalid="true"]').waitFor();
   });
 
-  await t.test("a good one ends everything, and signs in with nothing but itself", async (t) => {
+  await t.test("a good password ends every session, and the user signs in with it", async (t) => {
     const other = await openPage(t, browser);
     await signIn(other, server);
     await fillPassword(page, "New password", changed);

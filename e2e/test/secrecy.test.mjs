@@ -9,7 +9,7 @@ test("the ticket stays out of sight", async (t) => {
   const browser = await startBrowser(t);
   const page = await openPage(t, browser);
 
-  // Everything that the browser sees of the server during a whole life: set up, sign in, use, change, end.
+  // Everything that the browser sees of the server from the set-up to the end of a session.
   const { answers: seen, settled } = collectAnswers(page.context());
   const tickets = new Set();
   const shown = [];
@@ -56,7 +56,7 @@ test("the ticket stays out of sight", async (t) => {
     for (const secret of tickets) await checkSecrecy(secret, page, seen, { inReach: "csrftoken", inHeap: "Keep me signed in" });
   });
 
-  await t.test("K04 scripts are not even told the name of its cookie", () => {
+  await t.test("K04 scripts can't read even the name of its cookie", () => {
     for (const text of shown) assert.ok(!text.includes("sessionid"));
   });
 
@@ -92,9 +92,9 @@ test("the ticket stays out of sight", async (t) => {
   });
 });
 
-// Each is a way in which a ticket could get to where scripts are.
+// Each is a way in which a ticket could become visible to scripts.
 const leaks = {
-  // Far into a long text, and put together there, so that it isn't found in what the test brings.
+  // Far into a long text, and composed there, so that the search doesn't find it in the test's own code.
   "the heap": (letters) => void (window.leak = JSON.parse(`["${"x".repeat(5000)}${letters.join("")}"]`)),
   "document.cookie": (secret) => void (document.cookie = `leak=${secret}; path=/`),
   localStorage: (secret) => localStorage.setItem("leak", secret),

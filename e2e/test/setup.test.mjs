@@ -59,7 +59,7 @@ test("the first administrator is made in the browser", async (t) => {
     assert.equal(await page.getByLabel("Username").inputValue(), admin.username);
   });
 
-  await t.test("a browser that doesn't keep the cookie is told so", async (t) => {
+  await t.test("the page says so if the browser doesn't store the cookie", async (t) => {
     const other = await startServer(t);
     const page = await openPage(t, browser);
     await page.route("**/api/auth/setup", async (route) => {

@@ -9,7 +9,7 @@ test("signing in", async (t) => {
   const browser = await startBrowser(t);
   const submit = (page) => page.getByRole("button", { name: "Sign in" });
 
-  await t.test("a wrong password is told, kept secret, and can be typed anew", async (t) => {
+  await t.test("a wrong password is reported, stays hidden, and can be typed again", async (t) => {
     const page = await openPage(t, browser);
     await page.goto(`${server.url}/signin`);
     await page.getByLabel("Username").fill(admin.username);
@@ -63,7 +63,7 @@ test("signing in", async (t) => {
     }
   });
 
-  await t.test("the password can be looked at and pasted, and its manager is told what it is", async (t) => {
+  await t.test("the password can be shown and pasted, and the field is marked for password managers", async (t) => {
     const page = await openPage(t, browser);
     await page.goto(`${server.url}/signin`);
     const password = page.getByLabel("Password", { exact: true });
@@ -88,7 +88,7 @@ test("signing in", async (t) => {
     assert.equal((await ticket(passing)).expires, -1);
   });
 
-  await t.test("it goes on to where the person was going, on this site only", async (t) => {
+  await t.test("it continues to the requested page, on this site only", async (t) => {
     const cases = [
       ["/healthz?from=signin", "/healthz?from=signin"],
       ["//evil.example/", "/auth/account"],
@@ -156,7 +156,7 @@ test("signing in", async (t) => {
     assert.deepEqual(await ticket(page), before, "the cookie changed");
   });
 
-  await t.test("a 503 is told with a countdown, and the page mends itself", async (t) => {
+  await t.test("a 503 is shown with a countdown, and the page recovers by itself", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
     let down = true;
@@ -175,7 +175,7 @@ test("signing in", async (t) => {
     assert.ok(await ticket(page));
   });
 
-  await t.test("a browser that doesn't keep the cookie is told so, instead of being led in a circle", async (t) => {
+  await t.test("the page says so if the browser doesn't store the cookie, instead of redirecting in a circle", async (t) => {
     const page = await openPage(t, browser);
     await page.route("**/api/auth/login", async (route) => {
       const response = await route.fetch();
@@ -195,7 +195,7 @@ test("signing in", async (t) => {
     await atAccount(page);
   });
 
-  await t.test("a browser that sends two cookies is told so", async (t) => {
+  await t.test("the page says so if the browser sends two cookies", async (t) => {
     const page = await openPage(t, browser);
     await page.goto(`${server.url}/signin`);
     await page.getByLabel("Username").fill(admin.username);
@@ -206,7 +206,7 @@ test("signing in", async (t) => {
     assert.equal(new URL(page.url()).pathname, "/signin");
   });
 
-  await t.test("a way back in letters of any script is followed, encoded or not", async (t) => {
+  await t.test("a return path in any script is followed, encoded or not", async (t) => {
     const page = await openPage(t, browser);
     await page.route((url) => url.pathname.startsWith("/%E6"), (route) => route.fulfill({ contentType: "text/html", body: "<title>there</title>" }));
     for (const next of ["/注文?q=ü", encodeURIComponent("/注文?q=ü")]) {
@@ -233,14 +233,14 @@ test("signing in", async (t) => {
     await hint.waitFor({ state: "detached" });
   });
 
-  await t.test("what stands below “Keep me signed in” fits how it is set", async (t) => {
+  await t.test("the hint below “Keep me signed in” fits its setting", async (t) => {
     const page = await openPage(t, browser);
     await page.goto(`${server.url}/signin`);
     assert.ok(await page.getByLabel("Keep me signed in").isChecked());
     await page.getByText("Untick this on a shared computer.").waitFor();
   });
 
-  await t.test("too many tries: told with a countdown, and what was typed stays", async (t) => {
+  await t.test("too many tries are shown with a countdown, and the typed text stays", async (t) => {
     for (let i = 0; i < 10; i++) {
       const response = await server.post("/api/auth/login", { username: admin.username, password: `wrong ${i}` });
       assert.equal(response.status, 401);

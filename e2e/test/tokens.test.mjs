@@ -41,7 +41,7 @@ test("the tokens of a user", async (t) => {
     assert.equal((await me(token)).status, 401);
   });
 
-  await t.test("where the server wants the password once more, the page asks and then goes on", async () => {
+  await t.test("if the server requires the password again, the page asks for it and continues", async () => {
     await page.reload();
     let stale = true;
     await page.route("**/api/auth/tokens", (route) => stale
