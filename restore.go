@@ -2,11 +2,13 @@ package cloakroom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/afterrestore"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
 // Ended says how much [Server.AfterRestore] has ended.
@@ -37,4 +39,46 @@ func (s *Server) AfterRestore(ctx context.Context) (Ended, error) {
 	s.Audit.Record(ctx, audit.Sys.Restored, slog.Int("accounts", ended.Accounts), slog.Int("links", ended.Links),
 		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens))
 	return Ended(ended), nil
+}
+
+// Restored says what [Config.Restore] has done.
+type Restored struct {
+	Ended
+	Kept string // the path of the replaced database; "" if there was none
+}
+
+// Restore replaces an SQLite database by a backup, such as [Database.Backup] makes, which it leaves as it is. Before the copy of the
+// backup takes the database's place, in one step, it is checked, brought up to date, and [Server.AfterRestore] is called for it, recorded
+// in its audit log together with the attributes. So if Restore is interrupted at any moment, the database is either the replaced or the
+// restored one, and it can be called again. The replaced one is kept beside it. It is an error if a process has the database open, or
+// if the server secret doesn't open the backup.
+func (c Config) Restore(ctx context.Context, backup string, about ...slog.Attr) (r Restored, err error) {
+	c.fill()
+	engine, err := c.engine()
+	if err != nil {
+		return r, err
+	}
+	file, ok := engine.(sqliteFile)
+	if !ok {
+		return r, errNoFile
+	}
+	replacement, err := sqlite.Prepare(ctx, string(file), backup)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, replacement.Close()) }()
+	c.DB = "sqlite:" + replacement.Path
+	s, err := New(ctx, c)
+	if err != nil {
+		return r, err
+	}
+	err = s.Audit.Act(ctx, about, func(ctx context.Context) (err error) {
+		r.Ended, err = s.AfterRestore(ctx)
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		return r, err
+	}
+	r.Kept, err = replacement.Put()
+	return r, err
 }

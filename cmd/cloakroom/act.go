@@ -16,8 +16,12 @@ import (
 // act calls do, which changes something, once the audit log has an event that says that this command is about to. do records
 // the result, with the context that it gets.
 func (a *app) act(ctx context.Context, s *cloakroom.Server, about []slog.Attr, do func(context.Context) error) error {
-	about = append(about, slog.String("command", a.command), slog.String("os_user", logged(osUser())))
-	return s.Audit.Act(ctx, about, do)
+	return s.Audit.Act(ctx, append(about, a.by()...), do)
+}
+
+// by says which command does something, and who runs it.
+func (a *app) by() []slog.Attr {
+	return []slog.Attr{slog.String("command", a.command), slog.String("os_user", logged(osUser()))}
 }
 
 // change is about for a command that changes something.

@@ -71,9 +71,13 @@ func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server) (ended cloa
 	return ended, err
 }
 
+func restored(e cloakroom.Ended) restoredOut {
+	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links}
+}
+
 func (a *app) printRestored(e cloakroom.Ended) error {
 	if a.JSON {
-		return a.json(restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links})
+		return a.json(restored(e))
 	}
 	a.say("ended %s, %s and %s", count(e.Sessions, "session"), count(e.Tokens, "token"), count(e.Links, "link"))
 	if e.Accounts > 0 {

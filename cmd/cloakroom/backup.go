@@ -17,8 +17,9 @@ Use pg_dump for PostgreSQL. Sessions in Redis aren't copied.
 The server secret is not in the copy. Keep a copy of secret.key elsewhere, and make a new one after each key rotation: together
 they are worth more to a thief.
 
-Example:
-  cloakroom backup /backup/cloakroom-$(date +%F).db`
+Examples:
+  cloakroom backup /backup/cloakroom-$(date +%F).db
+  cloakroom restore /backup/cloakroom-2026-01-31.db`
 }
 
 type backupOut struct {

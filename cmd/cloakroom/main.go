@@ -67,6 +67,7 @@ type cli struct {
 	Django       djangoCmd       `cmd:"" help:"Share users and sessions with Django."`
 	Key          keyCmd          `cmd:"" help:"Show and rotate the server secret."`
 	Backup       backupCmd       `cmd:"" help:"Copy the database into a file, while the server runs."`
+	Restore      restoreCmd      `cmd:"" help:"Replace the database by a backup, and end what the backup can't know the end of."`
 	AfterRestore afterRestoreCmd `cmd:"" name:"after-restore" help:"End what a database that was restored from a backup can't know the end of."`
 	Migrate      migrateCmd      `cmd:"" help:"Bring the database's schema up to date."`
 	Check        checkCmd        `cmd:"" help:"Find settings that keep the server from starting, or make it unsafe."`
