@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// Both the check and the import list them; the import copies them all the same.
+// Both the check and the import list them; the import copies them nevertheless.
 func TestUsersThatNoHeaderCanNameAreListed(t *testing.T) {
 	t.Parallel()
 	t.Attr("threat", "E11")

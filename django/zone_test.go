@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
 
-// This is the part of the matrix that concerns times, with USE_TZ off. On PostgreSQL, times are instants all the same.
+// This is the part of the matrix that concerns times, with USE_TZ off. On PostgreSQL, times are instants anyway.
 func TestEachSideSeesWhatTheOtherDoesInLocalTime(t *testing.T) {
 	t.Attr("threat", "B7")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {

@@ -27,7 +27,7 @@ func (afterRestoreCmd) Help() string {
 	return restoreCost + `
 
 Run this after a database was restored by its own tools, such as pg_restore; cloakroom restore does it by itself. Stop the servers
-before you restore. If one runs all the same, it accepts nothing from before as soon as this command has succeeded. The
+before you restore. If one does run, it refuses every older session, token and link once this command has succeeded. The
 command can be interrupted and repeated.
 
 Beside Django, the sessions in Django's table end as well, anonymous ones too.

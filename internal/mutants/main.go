@@ -161,7 +161,7 @@ func (f fault) plant(file, faulty string) error {
 	case strings.Contains(string(out), "no tests to run"):
 		return fmt.Errorf("no test matches %s", f.test)
 	case err == nil:
-		return fmt.Errorf("%s passed all the same", f.test)
+		return fmt.Errorf("%s passed although the fault was planted", f.test)
 	case strings.Contains(string(out), "panic: test timed out"):
 		return fmt.Errorf("%s ran out of time", f.test)
 	case !strings.Contains(string(out), "--- FAIL: "):

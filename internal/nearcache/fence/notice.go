@@ -15,9 +15,9 @@ type pendingNotice struct {
 	changed  chan struct{}
 }
 
-// Write implements [Validator]. Every memory drops the keys and blocks them for BlockFor, or its lease runs out. Then the
-// store is written; that is given up before the blocks might be lifted. If it was, every memory drops the keys once more,
-// because a write that was given up may have happened all the same.
+// Write implements [Validator]. Every node drops the keys and blocks them for BlockFor, or its lease runs out. Then the
+// store is written; the write is abandoned shortly before the blocks end. If that happens, every node drops the keys once
+// more, because the store may have carried out the write nevertheless.
 func (n *Node) Write(ctx context.Context, keys []Key, write func(context.Context) error) error {
 	began, err := n.announce(ctx, keys)
 	for err == nil && n.blockedFor(began) <= 0 {
