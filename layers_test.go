@@ -100,7 +100,7 @@ var layers = map[string]layer{
 			"internal/userimport",
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo",
+			"internal/admin", "internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},

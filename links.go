@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/sealed"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // SetupLink returns a one-time link, valid for 30 minutes, on which the first administrator is made; "" if there is a user
@@ -37,15 +40,35 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 // ResetLink returns a one-time link on which the user with this ID sets a new password, and when it expires, an hour from now.
 // Earlier links of the user become invalid. Errors: [account.ErrNotFound], [account.ErrDisabled].
 func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires time.Time, err error) {
-	base, err := s.linkBase(ctx)
+	return s.link(ctx, id, s.administration().ResetLink)
+}
+
+// DeclareCompromised takes the account of the user with this ID away from everyone who can get into it: all sessions and
+// tokens of the user end, and the password and earlier links no longer count. It returns a link like that of
+// [Server.ResetLink], which is then the only way in. A disabled user stays disabled, and the link works once the user is
+// enabled. After an error, call it again. Errors: [account.ErrNotFound].
+func (s *Server) DeclareCompromised(ctx context.Context, id string) (link string, expires time.Time, err error) {
+	return s.link(ctx, id, s.administration().DeclareCompromised)
+}
+
+func (s *Server) link(
+	ctx context.Context, id string, make func(context.Context, *account.User) (admin.Link, error),
+) (link string, expires time.Time, err error) {
+	u, err := s.Accounts.Store.Load(ctx, id)
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	secret, expires, err := s.Accounts.ResetSecret(ctx, id)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	return base + "/auth/reset#" + secret, expires, nil
+	made, err := make(ctx, u)
+	return made.URL, made.Expires, err
+}
+
+// administration returns the service that changes users. It allows everything.
+func (s *Server) administration() *admin.Service {
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, URL: s.linkBase, CleanUp: func(ctx context.Context, user, reason string) {
+		if err := s.Auth.RemoveDead(session.WithReason(ctx, reason), user, nil); err != nil {
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
+		}
+	}}
 }
 
 // urlName is the sealed row that PublishURL writes.

@@ -22,6 +22,7 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 		"Lookup":      func(s service, id string) (*account.User, error) { return s.Lookup(t.Context(), id) },
 		"SetPassword": without(func(s service, id string) error { return s.SetPassword(t.Context(), id, better) }),
 		"disable":     without(func(s service, id string) error { return s.SetActive(t.Context(), id, false) }),
+		"compromised": without(func(s service, id string) error { _, _, err := s.DeclareCompromised(t.Context(), id); return err }),
 		"RevokeAll":   without(func(s service, id string) error { return s.RevokeAll(t.Context(), id) }),
 		"Delete":      without(func(s service, id string) error { return s.Delete(t.Context(), id) }),
 		"SetupSecret": without(func(s service, _ string) error { _, err := s.SetupSecret(t.Context()); return err }),

@@ -22,14 +22,46 @@ var ErrDisabled = errors.New("the user is disabled")
 // hour. It replaces earlier ones, and becomes invalid if the user's epoch changes or the user is given a right. Only its
 // hash is stored. [ErrNotFound], [ErrDisabled].
 func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, expires time.Time, err error) {
-	secret, expires = rand.Text(), time.Now().Add(resetLife).Truncate(time.Second)
-	err = s.transact(ctx, func(a act) error {
+	return s.newResetSecret(ctx, id, func(a act) error {
 		u, err := a.subject(id)
+		if err == nil && !u.IsActive {
+			err = ErrDisabled
+		}
+		return err
+	})
+}
+
+// DeclareCompromised takes everything from the account that anyone can sign in with: its password, sessions, tokens,
+// remembered devices and earlier reset secrets. In the same step it makes a reset secret like that of [Service.ResetSecret],
+// which is then the only way in. A disabled user stays disabled; the secret works once the user is enabled. An actor can't do
+// this to their own account, since it would end the session that learns the secret. [ErrNotFound].
+func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret string, expires time.Time, err error) {
+	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
+		u, err := a.other(id)
 		if err != nil {
 			return err
 		}
-		if !u.IsActive {
-			return ErrDisabled
+		return a.removeWaysIn(u)
+	})
+	if err == nil {
+		s.changed(id)
+	}
+	return secret, expires, err
+}
+
+// removeWaysIn writes the user back without a password, and at an epoch under which no session, token, remembered device or
+// reset secret exists. What else an account can be entered with is removed here as well.
+func (a act) removeWaysIn(u *User) error {
+	u.Password, u.Epoch = unusable(), newEpoch()
+	return a.Change(u)
+}
+
+// newResetSecret makes a reset secret for a user in the step in which prepare has prepared, or refused, it.
+func (s *Service) newResetSecret(ctx context.Context, id string, prepare func(act) error) (secret string, expires time.Time, err error) {
+	secret, expires = rand.Text(), time.Now().Add(resetLife).Truncate(time.Second)
+	err = s.transact(ctx, func(a act) error {
+		if err := prepare(a); err != nil {
+			return err
 		}
 		return a.SetReset(id, sha256.Sum256([]byte(secret)), expires.Unix())
 	})
@@ -37,6 +69,26 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 		return "", time.Time{}, err
 	}
 	return secret, expires.UTC(), nil
+}
+
+// enable makes a user active, at a new epoch, and writes the user back. The reset secret of an account without a password stays
+// valid: [Service.DeclareCompromised] makes one for a disabled user as well.
+func (a act) enable(u *User) error {
+	u.IsActive, u.Epoch = true, newEpoch()
+	if u.HasPassword() {
+		return a.Change(u)
+	}
+	secretHash, expires, err := a.Reset(u.ID, time.Now().Unix())
+	if errors.Is(err, ErrResetSpent) {
+		return a.Change(u)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.Change(u); err != nil {
+		return err
+	}
+	return a.SetReset(u.ID, secretHash, expires)
 }
 
 // ResetPassword sets a new password for the user of the reset secret, ends all of the user's sessions and tokens, and uses

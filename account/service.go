@@ -155,8 +155,8 @@ func attributes(u *User) []password.Attribute {
 	}
 }
 
-// unusable returns a hash that no password matches, in Django's form.
-func unusable() string { return "!" + rand.Text() }
+// unusable returns a hash that no password matches, in the form of Django's make_password(None): "!" and 40 random characters.
+func unusable() string { return "!" + (rand.Text() + rand.Text())[:40] }
 
 // newEpoch returns a random epoch, so that no earlier session matches it.
 func newEpoch() string { return rand.Text() }
@@ -230,11 +230,23 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 // SetActive enables or disables a user. Disabling ends all sessions and tokens of the user, and enabling doesn't bring them
 // back. [ErrNotFound].
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
-	return s.change(ctx, act.other, id, func(u *User) {
-		if u.IsActive != active {
-			u.IsActive, u.Epoch = active, newEpoch()
+	err := s.transact(ctx, func(a act) error {
+		u, err := a.other(id)
+		switch {
+		case err != nil:
+			return err
+		case u.IsActive == active:
+			return a.Change(u)
+		case active:
+			return a.enable(u)
 		}
+		u.IsActive, u.Epoch = false, newEpoch()
+		return a.Change(u)
 	})
+	if err == nil {
+		s.changed(id)
+	}
+	return err
 }
 
 // RevokeAll changes a user's epoch, which ends all sessions and tokens of the user at once. [ErrNotFound].

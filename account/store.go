@@ -117,6 +117,10 @@ type Tx interface {
 	// SetReset stores the hash of a reset secret, as the Store's SetReset does. ErrNotFound.
 	SetReset(id string, secretHash [32]byte, expires int64) error
 
+	// Reset returns the hash and the expiry of the user's reset secret that is valid at now (seconds). ErrResetSpent if there
+	// is none.
+	Reset(id string, now int64) (secretHash [32]byte, expires int64, err error)
+
 	// Group returns the group of this name. ErrNotFound.
 	Group(name string) (Group, error)
 

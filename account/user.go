@@ -7,6 +7,7 @@ package account
 import (
 	"errors"
 	"slices"
+	"strings"
 )
 
 // The errors of a [Store]. Any other error means that the result is unknown.
@@ -47,6 +48,9 @@ type User struct {
 	UserPermissions []string // permissions given to the user directly, "app.codename", sorted
 	Permissions     []string // UserPermissions and the groups' together, sorted; computed by the Store on reading, ignored on writing
 }
+
+// HasPassword reports whether the user has a password, which may be right or wrong. Without one, every password is wrong.
+func (u *User) HasPassword() bool { return u.Password != "" && !strings.HasPrefix(u.Password, "!") }
 
 // Has reports whether the user has a permission such as "app.codename". An inactive user has none, and a superuser has all,
 // as in Django's ModelBackend.

@@ -54,9 +54,10 @@ var Session = struct{ Created, Renewed, Expired, UseAfterExpire Kind }{
 	Kind{"session_use_after_expire", slog.LevelInfo, Failure},
 }
 
-// User is what administrators do to accounts. Archived is a disabled account.
-var User = struct{ Created, Updated, Archived, Deleted Kind }{
-	success("user_created"), success("user_updated"), success("user_archived"), success("user_deleted"),
+// User is what administrators do to accounts. Archived is a disabled account, and Compromised one that was closed to everyone
+// who could get into it.
+var User = struct{ Created, Updated, Archived, Compromised, Deleted Kind }{
+	success("user_created"), success("user_updated"), success("user_archived"), success("user_compromised"), success("user_deleted"),
 }
 
 // Input is a malformed request.

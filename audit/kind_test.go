@@ -35,6 +35,7 @@ func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
 		"user_created INFO success":                  audit.User.Created,
 		"user_updated INFO success":                  audit.User.Updated,
 		"user_archived INFO success":                 audit.User.Archived,
+		"user_compromised INFO success":              audit.User.Compromised,
 		"user_deleted INFO success":                  audit.User.Deleted,
 		"input_validation_fail INFO failure":         audit.Input.ValidationFail,
 		"malicious_csrf WARN failure":                audit.Malicious.CSRF,

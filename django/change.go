@@ -214,13 +214,34 @@ func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account
 			return err
 		}
 	}
-	if after.Epoch == before.Epoch || after.Password != before.Password {
+	if after.Epoch == before.Epoch {
 		return nil
 	}
-	if err := a.deleteResets(ctx, t, a.form.resetRows("user", before.ID)); err != nil {
+	return a.endOld(ctx, t, before.ID, after.Password == before.Password)
+}
+
+// endOld deletes what a new epoch must end and the hash of the password doesn't: the tokens in Django's tables, which don't
+// record the password they were made under, and sessions and reset secrets if the password is the same.
+func (a *accounts) endOld(ctx context.Context, t *sql.Tx, id string, samePassword bool) error {
+	key, err := a.key(id)
+	if err != nil {
 		return err
 	}
-	_, err := a.sessions.deleteUser(ctx, t, before.ID, session.ID{})
+	for _, table := range tokenTables {
+		if !a.schema.tables[table] {
+			continue
+		}
+		if _, err := t.ExecContext(ctx, `DELETE FROM `+table+` WHERE user_id = $1`, key); err != nil {
+			return fmt.Errorf("delete the user's tokens: %w", err)
+		}
+	}
+	if !samePassword {
+		return nil
+	}
+	if err := a.deleteResets(ctx, t, a.form.resetRows("user", id)); err != nil {
+		return err
+	}
+	_, err = a.sessions.deleteUser(ctx, t, id, session.ID{})
 	return err
 }
 
@@ -368,7 +389,7 @@ func (a *accounts) deleteReferring() []string {
 			statements = append(statements, `DELETE FROM `+quote(join)+` WHERE `+quote(a.schema.member)+` = $1`)
 		}
 	}
-	for _, table := range []string{"authtoken_token", "knox_authtoken", "django_admin_log"} {
+	for _, table := range append(slices.Clone(tokenTables), "django_admin_log") {
 		if a.schema.tables[table] {
 			statements = append(statements, `DELETE FROM `+table+` WHERE user_id = $1`)
 		}

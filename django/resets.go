@@ -25,6 +25,8 @@ type reset struct {
 
 	// Rights are the user's rights when the secret was made.
 	Rights []string `json:"rights"`
+
+	expires int64
 }
 
 // resetRows returns the key of such a row, followed by the keys that it has if a fallback key made it.
@@ -129,10 +131,32 @@ func (a *accounts) lockReset(ctx context.Context, t *sql.Tx, hash string, now in
 	if err != nil {
 		return nil, err
 	}
-	if newest.Hash != hash || r.Hash != hash || !a.form.keys.provesPassword(r.Epoch, u.Password) || u.Exceeds(r.Rights) {
+	if newest.Hash != hash || r.Hash != hash || !r.valid(&a.form, u) {
 		return nil, account.ErrResetSpent
 	}
 	return u, nil
+}
+
+// valid reports whether the user has the same password and has been given no right since.
+func (r reset) valid(f *form, u *account.User) bool {
+	return f.keys.provesPassword(r.Epoch, u.Password) && !u.Exceeds(r.Rights)
+}
+
+// resetOf returns the hash and the expiry of a user's valid reset secret.
+func (a *accounts) resetOf(ctx context.Context, t *sql.Tx, id string, now int64) (secretHash [32]byte, expires int64, err error) {
+	u, err := a.locked(ctx, t, id)
+	if err != nil {
+		return secretHash, 0, asSpent(err)
+	}
+	r, err := a.reset(ctx, t, a.form.resetRows("user", u.ID), now)
+	if err != nil {
+		return secretHash, 0, err
+	}
+	hash, err := hex.DecodeString(r.Hash)
+	if err != nil || len(hash) != len(secretHash) || !r.valid(&a.form, u) {
+		return secretHash, 0, account.ErrResetSpent
+	}
+	return [32]byte(hash), r.expires, nil
 }
 
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
@@ -187,5 +211,6 @@ func (a *accounts) resetAt(ctx context.Context, t *sql.Tx, key string, now int64
 	if err != nil || now >= found.expires || json.Unmarshal(d.values[resetKey], &r) != nil {
 		return r, account.ErrResetSpent
 	}
+	r.expires = found.expires
 	return r, nil
 }

@@ -24,6 +24,9 @@ const (
 	knoxSize = 24
 )
 
+// tokenTables are Django's tables of tokens.
+var tokenTables = []string{"authtoken_token", "knox_authtoken"}
+
 // tokens keeps tokens in Django's table if there is one for their kind, and otherwise in our own.
 type tokens struct {
 	token.Store // ours

@@ -69,6 +69,10 @@ func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error
 	return t.setReset(t.ctx, t.tx, id, secretHash, expires)
 }
 
+func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int64, err error) {
+	return t.resetOf(t.ctx, t.tx, id, now)
+}
+
 // groupID returns the ID of a group and locks its row until the transaction ends.
 func (t accountTx) groupID(name string) (int64, error) {
 	if t.schema.groups == "" {

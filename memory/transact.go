@@ -50,6 +50,17 @@ func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error
 	return t.a.setReset(id, secretHash, expires)
 }
 
+func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int64, err error) {
+	r, there := t.a.resets[id]
+	if !there {
+		return secretHash, 0, account.ErrResetSpent
+	}
+	if _, err := t.a.findReset(r.hash, now); err != nil {
+		return secretHash, 0, err
+	}
+	return r.hash, r.expires, nil
+}
+
 func (t accountTx) Group(name string) (account.Group, error) {
 	permissions, ok := t.a.groups[name]
 	if !ok {

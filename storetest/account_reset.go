@@ -132,6 +132,73 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
+		"a step reads the reset secret of a user", "Reset returns the hash and the expiry of the user's valid reset secret",
+		func(t *testing.T, s account.Store) {
+			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			has := func(want error, id string, now int64, hash [32]byte) {
+				t.Helper()
+				transacts(t, s, func(tx account.Tx) error {
+					got, expires, err := tx.Reset(id, now)
+					fails(t, err, want)
+					if want == nil && (got != hash || expires != 2_000) {
+						t.Errorf("the secret %x until %d, want %x until 2000", got, expires, hash)
+					}
+					return nil
+				})
+			}
+			has(account.ErrResetSpent, u.ID, 1_000, secret)
+			ok(t, s.SetReset(t.Context(), other.ID, otherSecret, 2_000))
+			has(account.ErrResetSpent, u.ID, 1_000, secret)
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			has(nil, u.ID, 1_999, secret)
+			has(account.ErrResetSpent, u.ID, 2_000, secret)
+			alters(t, s, u.ID, func(u *account.User) { u.IsStaff = true })
+			has(account.ErrResetSpent, u.ID, 1_000, secret)
+			alters(t, s, u.ID, func(u *account.User) { u.IsStaff = false })
+			has(nil, u.ID, 1_000, secret)
+			alters(t, s, u.ID, func(u *account.User) { u.Epoch += " moved" })
+			has(account.ErrResetSpent, u.ID, 1_000, secret)
+			resets(t, s, otherSecret, 1_000, other.ID)
+			has(account.ErrResetSpent, other.ID, 1_000, otherSecret)
+			for _, id := range []string{"", "0", "unknown", "999999", "+1"} {
+				has(account.ErrResetSpent, id, 1_000, secret)
+			}
+		},
+	},
+	{
+		"a step moves a user's reset secret to a new epoch", "a step sees its own writes",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			move := func(end error) error {
+				return s.Transact(t.Context(), func(tx account.Tx) error {
+					u, err := tx.Load(u.ID)
+					if err != nil {
+						return err
+					}
+					hash, expires, err := tx.Reset(u.ID, 1_000)
+					if err != nil {
+						return err
+					}
+					u.Epoch += " moved"
+					if err := tx.Change(u); err != nil {
+						return err
+					}
+					if _, _, err := tx.Reset(u.ID, 1_000); !errors.Is(err, account.ErrResetSpent) {
+						t.Errorf("the secret outlives the change: %v", err)
+					}
+					if err := tx.SetReset(u.ID, hash, expires); err != nil {
+						return err
+					}
+					return end
+				})
+			}
+			fails(t, move(errUndo), errUndo)
+			ok(t, move(nil))
+			resets(t, s, secret, 1_999, u.ID)
+		},
+	},
+	{
 		"a change that is refused doesn't use up the secret", "if change fails, the secret stays valid",
 		func(t *testing.T, s account.Store) {
 			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))

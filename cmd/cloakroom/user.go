@@ -15,15 +15,16 @@ import (
 )
 
 type userCmd struct {
-	Add      userAdd      `cmd:"" help:"Add a user."`
-	List     userList     `cmd:"" help:"List the users."`
-	Show     userShow     `cmd:"" help:"Show a user."`
-	Set      userSet      `cmd:"" help:"Change a user's names, roles, permissions and groups."`
-	Password userPassword `cmd:"" help:"Set a user's password, and end all of the user's sessions."`
-	Reset    userReset    `cmd:"" help:"Make a one-time link on which a user sets a new password."`
-	Disable  userDisable  `cmd:"" help:"Keep a user from signing in, and end all of the user's sessions."`
-	Enable   userEnable   `cmd:"" help:"Let a disabled user sign in again."`
-	Delete   userDelete   `cmd:"" help:"Delete a user, and end all of the user's sessions."`
+	Add         userAdd         `cmd:"" help:"Add a user."`
+	List        userList        `cmd:"" help:"List the users."`
+	Show        userShow        `cmd:"" help:"Show a user."`
+	Set         userSet         `cmd:"" help:"Change a user's names, roles, permissions and groups."`
+	Password    userPassword    `cmd:"" help:"Set a user's password, and end all of the user's sessions."`
+	Reset       userReset       `cmd:"" help:"Make a one-time link on which a user sets a new password."`
+	Compromised userCompromised `cmd:"" help:"Take an account back from all who can get into it, and make a link for its owner."`
+	Disable     userDisable     `cmd:"" help:"Keep a user from signing in, and end all of the user's sessions."`
+	Enable      userEnable      `cmd:"" help:"Let a disabled user sign in again."`
+	Delete      userDelete      `cmd:"" help:"Delete a user, and end all of the user's sessions."`
 }
 
 // userArg is the argument of the commands about one user.
@@ -131,7 +132,7 @@ func state(u *account.User) string {
 	switch {
 	case !u.IsActive:
 		return "disabled"
-	case u.Password == "" || strings.HasPrefix(u.Password, "!"):
+	case !u.HasPassword():
 		return "no password"
 	}
 	return "active"

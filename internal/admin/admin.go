@@ -25,6 +25,15 @@ type Service struct {
 	// CleanUp removes the sessions and tokens of a user that an act has ended, before the act is recorded. They are dead
 	// already, since the epoch has moved. Reason is one of package auth's. Nil: the caller removes them afterwards.
 	CleanUp func(ctx context.Context, user, reason string)
+
+	// URL returns the server's public address, with which links begin. Only methods that return a [Link] need it.
+	URL func(context.Context) (string, error)
+}
+
+// Link is a one-time link on which a user sets a new password.
+type Link struct {
+	URL     string
+	Expires time.Time
 }
 
 // CreateUser adds a user.
@@ -96,15 +105,38 @@ func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 		slog.String("kind", "everything"))
 }
 
-// ResetSecret makes the secret of a one-time link on which a user sets a new password, and makes earlier ones invalid. It returns
-// when the link expires.
-func (s *Service) ResetSecret(ctx context.Context, u *account.User) (secret string, expires time.Time, err error) {
-	secret, expires, err = s.Accounts.ResetSecret(ctx, u.ID)
+// ResetLink makes a one-time link on which a user sets a new password, and makes earlier ones invalid. Until it is used nothing else
+// changes.
+func (s *Service) ResetLink(ctx context.Context, u *account.User) (Link, error) {
+	return s.link(ctx, u, s.Accounts.ResetSecret, func() {})
+}
+
+// DeclareCompromised takes an account away from everyone who can get into it: all of the user's sessions and tokens end, the
+// password and earlier links no longer count, and the link that it returns is the only way in. A disabled user stays disabled;
+// the link works once the user is enabled. After an error nothing has changed, or all has but the link is unknown; call it
+// again.
+func (s *Service) DeclareCompromised(ctx context.Context, u *account.User) (Link, error) {
+	return s.link(ctx, u, s.Accounts.DeclareCompromised, func() {
+		s.cleanUp(ctx, u, auth.Administrator)
+		s.record(ctx, audit.User.Compromised, u)
+	})
+}
+
+// link makes a link with a secret of [account.Service], and calls made before it records the link.
+func (s *Service) link(
+	ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error), made func(),
+) (Link, error) {
+	base, err := s.URL(ctx)
 	if err != nil {
-		return "", time.Time{}, err
+		return Link{}, err
 	}
+	text, expires, err := secret(ctx, u.ID)
+	if err != nil {
+		return Link{}, err
+	}
+	made()
 	s.record(ctx, audit.Token.Created, u, slog.String("kind", "reset"))
-	return secret, expires, nil
+	return Link{base + "/auth/reset#" + text, expires}, nil
 }
 
 // end does an act that moves the user's epoch, removes what has ended by it, and records it.
@@ -112,11 +144,15 @@ func (s *Service) end(ctx context.Context, kind audit.Kind, reason string, u *ac
 	if err := do(); err != nil {
 		return err
 	}
+	s.cleanUp(ctx, u, reason)
+	s.record(ctx, kind, u, more...)
+	return nil
+}
+
+func (s *Service) cleanUp(ctx context.Context, u *account.User, reason string) {
 	if s.CleanUp != nil {
 		s.CleanUp(ctx, u.ID, reason)
 	}
-	s.record(ctx, kind, u, more...)
-	return nil
 }
 
 func (s *Service) record(ctx context.Context, kind audit.Kind, u *account.User, more ...slog.Attr) {

@@ -113,9 +113,11 @@ func (c *call) auditAttrs() []slog.Attr {
 
 // admin returns the service that changes users and groups within the caller's rights.
 func (c *call) admin() *admin.Service {
-	return &admin.Service{Accounts: c.accounts(), Audit: c.api.Audit, CleanUp: func(_ context.Context, user, reason string) {
-		c.removeAll(user, reason)
-	}}
+	return &admin.Service{
+		Accounts: c.accounts(), Audit: c.api.Audit,
+		CleanUp: func(_ context.Context, user, reason string) { c.removeAll(user, reason) },
+		URL:     func(context.Context) (string, error) { return c.api.URL, nil },
+	}
 }
 
 // record records a change to the user u in the audit log. The context has the administrator.

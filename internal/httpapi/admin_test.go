@@ -28,6 +28,7 @@ var adminRoutes = map[string]string{
 	"DELETE /users/{id}":                 "auth.delete_user",
 	"POST /users/{id}/password":          "auth.change_user",
 	"POST /users/{id}/reset":             "auth.change_user",
+	"POST /users/{id}/compromised":       "auth.change_user",
 	"POST /users/{id}/disable":           "auth.change_user",
 	"POST /users/{id}/enable":            "auth.change_user",
 	"POST /users/{id}/end":               "auth.change_user",
@@ -227,6 +228,7 @@ func TestAdministratorsCantGrantOrTakeMoreThanTheyHave(t *testing.T) {
 				escalation{"rename " + u.Username, "PATCH", user(u, ""), map[string]any{"username": u.Username + "2"}},
 				escalation{"set the password of " + u.Username, "POST", user(u, "/password"), map[string]any{"password": newPassword}},
 				escalation{"reset the password of " + u.Username, "POST", user(u, "/reset"), nil},
+				escalation{"declare the account of " + u.Username + " compromised", "POST", user(u, "/compromised"), nil},
 				escalation{"disable " + u.Username, "POST", user(u, "/disable"), nil},
 				escalation{"enable " + u.Username, "POST", user(u, "/enable"), nil},
 				escalation{"delete " + u.Username, "DELETE", user(u, ""), nil},
@@ -268,6 +270,7 @@ func TestAdministratorsCantLockThemselvesOut(t *testing.T) {
 	for _, act := range []escalation{
 		{"disable", "POST", own + "/disable", nil},
 		{"delete", "DELETE", own, nil},
+		{"compromised", "POST", own + "/compromised", nil},
 		{"no superuser", "PATCH", own, map[string]any{"is_superuser": false}},
 		{"no staff", "PATCH", own, map[string]any{"is_staff": false}},
 	} {
@@ -370,6 +373,7 @@ func TestAdministratorsManageUsers(t *testing.T) {
 			do(404, "DELETE", path, nil)
 			do(404, "PATCH", path, map[string]any{"first_name": "x"})
 			do(404, "POST", path+"/reset", nil)
+			do(404, "POST", path+"/compromised", nil)
 		}
 		if r := c.send("PATCH", adminPath+"/users/"+id, map[string]any{"username": "ROOT"}); !isProblem(r, 400, "invalid") {
 			t.Errorf("a taken name: got %d %s", r.StatusCode, r.body)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -23,7 +22,7 @@ type adminUserOut struct {
 func newAdminUserOut(u *account.User) adminUserOut {
 	return adminUserOut{
 		userOut: newUserOut(u), IsActive: u.IsActive, DirectPermissions: orEmpty(u.UserPermissions),
-		HasPassword: u.Password != "" && !strings.HasPrefix(u.Password, "!"),
+		HasPassword: u.HasPassword(),
 	}
 }
 
@@ -192,12 +191,19 @@ type linkOut struct {
 var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is disabled. Enable the account first.")
 
 // resetLink creates a one-time link with which the user can set a new password. Earlier links become invalid.
-func resetLink(c *call, _ none) (linkOut, error) {
+func resetLink(c *call, _ none) (linkOut, error) { return c.makeLink((*admin.Service).ResetLink) }
+
+// declareCompromised takes an account away from everyone who can get into it, and makes the link that opens it again.
+func declareCompromised(c *call, _ none) (linkOut, error) {
+	return c.makeLink((*admin.Service).DeclareCompromised)
+}
+
+func (c *call) makeLink(make func(*admin.Service, context.Context, *account.User) (admin.Link, error)) (linkOut, error) {
 	u, err := c.pathUser()
 	if err != nil {
 		return linkOut{}, err
 	}
-	secret, expires, err := c.admin().ResetSecret(c.ctx(), u)
+	link, err := make(c.admin(), c.ctx(), u)
 	if errors.Is(err, account.ErrDisabled) {
 		return linkOut{}, errDisabled
 	}
@@ -205,7 +211,7 @@ func resetLink(c *call, _ none) (linkOut, error) {
 		return linkOut{}, err
 	}
 	c.undoIfEnded(c.recordUnused("reset"))
-	return linkOut{c.api.URL + "/auth/reset#" + secret, expires}, nil
+	return linkOut{link.URL, link.Expires}, nil
 }
 
 // revokeEverything ends every session and token of a user.

@@ -63,6 +63,7 @@ func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
 		{"POST", user + "/end", nil, "authn_token_revoked ada map[kind:everything]"},
 		{"POST", user + "/password", map[string]any{"password": newPassword}, "authn_password_change ada map[]"},
 		{"POST", user + "/reset", nil, "authn_token_created ada map[kind:reset]"},
+		{"POST", user + "/compromised", nil, "user_compromised ada map[] authn_token_created ada map[kind:reset]"},
 		{"POST", user + "/disable", nil, "user_archived ada map[]"},
 		{"POST", user + "/enable", nil, "user_updated ada map[change:enabled]"},
 		{"DELETE", user, nil, "user_deleted ada map[]"},
@@ -209,7 +210,7 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 
 // adminActs has an example of each route for administrators that changes something or exports the log.
 const adminActs = `POST:/users PATCH:/users/{id} DELETE:/users/{id} POST:/users/{id}/disable POST:/users/{id}/enable
-	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens
+	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/compromised POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens
 	DELETE:/sessions/{session} POST:/groups PATCH:/groups/staffers DELETE:/groups/staffers
 	PUT:/groups/staffers/members/{id} DELETE:/groups/staffers/members/{id} DELETE:/tokens/x GET:/audit/export?format=csv`
 

@@ -122,6 +122,7 @@ var levels = map[string]string{
 	"DELETE /api/auth/admin/users/{id}":                 "admin",
 	"POST /api/auth/admin/users/{id}/password":          "admin",
 	"POST /api/auth/admin/users/{id}/reset":             "admin",
+	"POST /api/auth/admin/users/{id}/compromised":       "admin",
 	"POST /api/auth/admin/users/{id}/disable":           "admin",
 	"POST /api/auth/admin/users/{id}/enable":            "admin",
 	"POST /api/auth/admin/users/{id}/end":               "admin",

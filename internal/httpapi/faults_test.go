@@ -86,6 +86,7 @@ var acts = []struct {
 	{"DELETE", "/users/{id}", nil, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/password", map[string]any{"password": newPassword}, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/reset", map[string]any{}, nil},
+	{"POST", "/users/{id}/compromised", nil, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/disable", nil, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/enable", nil, func(p *faultyServer) {
 		p.with(p.bob, func(u *account.User) { u.IsActive = false })

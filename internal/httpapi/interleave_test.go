@@ -171,6 +171,9 @@ var interleaved = []interleavedAct{
 	{"make a reset link", "u", nil, func(c *client, w *stage) *answer {
 		return c.send("POST", w.user()+"/reset", nil)
 	}, nil},
+	{"declare compromised", "u", nil, func(c *client, w *stage) *answer {
+		return c.send("POST", w.user()+"/compromised", nil)
+	}, func(w *stage) bool { return !w.now().HasPassword() }},
 	{"disable", "u", nil, func(c *client, w *stage) *answer {
 		return c.send("POST", w.user()+"/disable", nil)
 	}, func(w *stage) bool { return !w.now().IsActive }},

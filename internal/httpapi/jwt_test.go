@@ -319,8 +319,12 @@ func TestJWTsEndWithTheirSource(t *testing.T) {
 			"reset by an administrator": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
 				return s.api.Accounts.SetPassword(context.Background(), u.ID, newPassword)
 			}, "token_not_valid", ended, ended, ended},
-			"compromised": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
+			"everything ended by an administrator": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
 				return s.api.Accounts.RevokeAll(context.Background(), u.ID)
+			}, "token_not_valid", ended, ended, ended},
+			"compromised": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
+				_, _, err := s.api.Accounts.DeclareCompromised(context.Background(), u.ID)
+				return err
 			}, "token_not_valid", ended, ended, ended},
 			"disabled": {func(s *server, _ *client, u *account.User, _ jwt.Pair) error {
 				return s.api.Accounts.SetActive(context.Background(), u.ID, false)

@@ -109,6 +109,7 @@ func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 		{"POST /api/auth/password/change", "hashing", nil},
 		{user, "recording an act", nil},
 		{user + "/{id}/password", "recording an act", nil},
+		{user + "/{id}/compromised", "recording an act", nil},
 		{user + "/{id}/disable", "recording an act", nil},
 		{"PATCH /api/auth/admin/users/{id}", "recording an act", nil},
 		{"DELETE /api/auth/admin/users/{id}", "recording an act", nil},

@@ -18,6 +18,18 @@ func (s *server) resetSecret(u *account.User) string {
 	return secret
 }
 
+// linkSecret returns the secret of the link in an answer.
+func (s *server) linkSecret(r *answer) string {
+	s.t.Helper()
+	link, _ := r.field("link").(string)
+	secret, ok := strings.CutPrefix(link, s.public+"/auth/reset#")
+	if !ok || r.StatusCode != 200 {
+		s.t.Fatalf("no link: %d %s", r.StatusCode, r.body)
+	}
+	s.secret.add(secret)
+	return secret
+}
+
 func resetting(secret, next string) map[string]string {
 	return map[string]string{"secret": secret, "new_password": next}
 }

@@ -92,9 +92,14 @@ var revocations = map[string]func(t *testing.T, h *holder){
 	"group change": func(t *testing.T, h *holder) {
 		ok(t, h.admin("PATCH", "/groups/readers", map[string][]string{"permissions": {}}))
 	},
-	"disabled":    func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/disable", nil)) },
-	"deleted":     func(t *testing.T, h *holder) { ok(t, h.admin("DELETE", "/users/"+h.u.ID, nil)) },
-	"compromised": func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/end", nil)) },
+	"disabled":                             func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/disable", nil)) },
+	"deleted":                              func(t *testing.T, h *holder) { ok(t, h.admin("DELETE", "/users/"+h.u.ID, nil)) },
+	"everything ended by an administrator": func(t *testing.T, h *holder) { ok(t, h.admin("POST", "/users/"+h.u.ID+"/end", nil)) },
+	"compromised": func(t *testing.T, h *holder) {
+		r := h.admin("POST", "/users/"+h.u.ID+"/compromised", nil)
+		ok(t, r)
+		h.s.linkSecret(r)
+	},
 }
 
 // restored is the line of the table that is about all users at once.
@@ -147,6 +152,7 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X03")
 	t.Attr("threat", "X09")
+	t.Attr("threat", "X10")
 	table := revocationTable(t)
 	for name := range table {
 		if revocations[name] == nil && name != restored {

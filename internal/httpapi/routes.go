@@ -50,6 +50,7 @@ var routes = []route{
 	{"DELETE", "/api/auth/admin/users/{id}", serveAdmin(deleteUser, removeUser)},
 	{"POST", "/api/auth/admin/users/{id}/password", serveAdmin(changeUser, setPassword)},
 	{"POST", "/api/auth/admin/users/{id}/reset", serveAdmin(changeUser, resetLink)},
+	{"POST", "/api/auth/admin/users/{id}/compromised", serveAdmin(changeUser, declareCompromised)},
 	{"POST", "/api/auth/admin/users/{id}/disable", serveAdmin(changeUser, disableUser)},
 	{"POST", "/api/auth/admin/users/{id}/enable", serveAdmin(changeUser, enableUser)},
 	{"POST", "/api/auth/admin/users/{id}/end", serveAdmin(changeUser, revokeEverything)},

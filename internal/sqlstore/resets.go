@@ -11,15 +11,16 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-type resets struct{ put, find, spend, clear, clearSetup *statement }
+type resets struct{ put, find, ofUser, spend, clear, clearSetup *statement }
 
 func newResets(p *preparer) resets {
 	return resets{
 		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, rights, expires) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (user_id) DO UPDATE
 			SET hash = excluded.hash, epoch = excluded.epoch, rights = excluded.rights, expires = excluded.expires`),
-		find:  p.reading(`SELECT user_id, epoch, rights FROM resets WHERE hash = $1 AND expires > $2`),
-		spend: p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch, rights`),
+		find:   p.reading(`SELECT user_id, epoch, rights FROM resets WHERE hash = $1 AND expires > $2`),
+		ofUser: p.writing(`SELECT hash, expires, epoch, rights FROM resets WHERE user_id = $1 AND expires > $2`),
+		spend:  p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch, rights`),
 
 		clear: p.writing(`DELETE FROM resets`), clearSetup: p.writing(`DELETE FROM setup`),
 	}
@@ -65,6 +66,38 @@ func (a *accounts) setReset(t tx, id string, secretHash [32]byte, expires int64)
 		return fmt.Errorf("store reset secret: %w", err)
 	}
 	return nil
+}
+
+// resetOf returns the hash and the expiry of a user's valid reset secret.
+func (a *accounts) resetOf(t tx, id string, now int64) (secretHash [32]byte, expires int64, err error) {
+	number, ok := number(id)
+	if !ok {
+		return secretHash, 0, account.ErrResetSpent
+	}
+	u, err := a.loadLocked(t, number)
+	if errors.Is(err, account.ErrNotFound) {
+		return secretHash, 0, account.ErrResetSpent
+	}
+	if err != nil {
+		return secretHash, 0, err
+	}
+	var r storedReset
+	var hash, list []byte
+	err = t.queryRow(a.resets.ofUser, number, now).Scan(&hash, &expires, &r.epoch, &list)
+	if errors.Is(err, sql.ErrNoRows) {
+		return secretHash, 0, account.ErrResetSpent
+	}
+	if err == nil {
+		err = names(list, &r.rights)
+	}
+	if err != nil {
+		return secretHash, 0, fmt.Errorf("read the reset secret: %w", err)
+	}
+	if !r.valid(u) {
+		return secretHash, 0, account.ErrResetSpent
+	}
+	copy(secretHash[:], hash)
+	return secretHash, expires, nil
 }
 
 // storedReset is what a reset secret is bound to.

@@ -58,6 +58,10 @@ func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error
 	return t.setReset(t.tx, id, secretHash, expires)
 }
 
+func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int64, err error) {
+	return t.resetOf(t.tx, id, now)
+}
+
 func (t accountTx) Group(name string) (account.Group, error) {
 	if !t.dialect.holds(name) {
 		return account.Group{}, account.ErrNotFound

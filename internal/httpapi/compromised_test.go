@@ -1,0 +1,203 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// compromised declares the account of a user compromised, and returns the secret of the link.
+func (s *server) compromised(root *client, u *account.User) string {
+	s.t.Helper()
+	return s.linkSecret(root.send("POST", adminPath+"/users/"+u.ID+"/compromised", nil))
+}
+
+// TestOnlyTheLinkOpensACompromisedAccount over HTTP: the password, a link from before and the session are dead at once, and
+// the user's page is told.
+func TestOnlyTheLinkOpensACompromisedAccount(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		root := s.as(s.superuser("root"))
+		u := s.user("ada")
+		browser := s.client()
+		ok(t, browser.login("ada", goodPassword))
+		before, ticket, device := s.resetSecret(u), browser.ticket(), browser.cookie("cloakroom_device")
+		stream := browser.listens()
+
+		secret := s.compromised(root, u)
+		s.dead(t, "the user's session", ticket)
+		stream.ends("the user's page", "administrator")
+		if n := len(s.records(u.ID)); n != 0 {
+			t.Errorf("%d sessions of the user are left", n)
+		}
+		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "invalid_credentials") {
+			t.Errorf("the password, while the link is out: %d %s", r.StatusCode, r.body)
+		}
+		if r := s.client().send("POST", "/api/auth/password/reset", resetting(before, newPassword)); !isProblem(r, 403, "reset_link_invalid") {
+			t.Errorf("a link from before: %d %s", r.StatusCode, r.body)
+		}
+		if r := root.send("GET", adminPath+"/users/"+u.ID, nil); r.field("has_password") != false || r.field("is_active") != true {
+			t.Errorf("the user is shown as %d %s", r.StatusCode, r.body)
+		}
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "invalid_credentials") {
+			t.Errorf("the former password: %d %s", r.StatusCode, r.body)
+		}
+		ok(t, browser.login("ada", newPassword))
+		if browser.cookie("cloakroom_device") == device {
+			t.Error("the browser is remembered from before")
+		}
+	})
+}
+
+// TestADisabledAccountIsTakenBackToo and stays disabled: enabling it opens neither the old password nor anything but the link.
+func TestADisabledAccountIsTakenBackToo(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		root := s.as(s.superuser("root"))
+		u := s.user("ada")
+		ok(t, root.send("POST", adminPath+"/users/"+u.ID+"/disable", nil))
+		secret := s.compromised(root, u)
+		if r := root.send("GET", adminPath+"/users/"+u.ID, nil); r.field("is_active") != false {
+			t.Errorf("the user was enabled: %s", r.body)
+		}
+		reset := func() *answer {
+			return s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword))
+		}
+		if r := reset(); !isProblem(r, 403, "reset_link_invalid") {
+			t.Errorf("the link of a disabled user: %d %s", r.StatusCode, r.body)
+		}
+		ok(t, root.send("POST", adminPath+"/users/"+u.ID+"/enable", nil))
+		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "invalid_credentials") {
+			t.Errorf("enabling has opened the old password: %d %s", r.StatusCode, r.body)
+		}
+		ok(t, reset())
+		ok(t, s.client().login("ada", newPassword))
+	})
+}
+
+// TestASignInUnderWayDoesNotOutliveTheMeasure stops each way to sign in with a password before each of its calls to the
+// store of accounts, and declares the account compromised meanwhile.
+func TestASignInUnderWayDoesNotOutliveTheMeasure(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		inner := open(t)
+		s := start(t, options{stores: func(*testing.T) stores { return inner }})
+		root := s.as(s.superuser("root"))
+		gate := &pausing{Store: inner.Accounts}
+		slow := start(t, options{stores: func(*testing.T) stores {
+			slowly := inner
+			slowly.Accounts = gate
+			return slowly
+		}})
+		users := 0
+		for path, credential := range map[string]func(c *client, r *answer) string{
+			"/api/auth/login":      func(c *client, _ *answer) string { return "Cookie: " + c.cookieName() + "=" + c.ticket() },
+			"/api/auth/token":      func(_ *client, r *answer) string { return fmt.Sprint("Authorization: Token ", r.field("token")) },
+			"/api/auth/jwt/create": func(_ *client, r *answer) string { return fmt.Sprint("Authorization: Bearer ", r.field("access")) },
+		} {
+			for n := 1; ; n++ {
+				users++
+				u := s.user(fmt.Sprint("user", users))
+				c := slow.client()
+				reached, release := gate.arm(n)
+				late := make(chan *answer, 1)
+				go func() {
+					late <- c.send("POST", path, map[string]string{"username": u.Username, "password": goodPassword})
+				}()
+				var r *answer
+				stopped := false
+				select {
+				case <-reached:
+					stopped = true
+					s.compromised(root, u)
+					close(release)
+					r = <-late
+				case r = <-late:
+				}
+				if !stopped {
+					if r.StatusCode != 200 || n == 1 {
+						t.Errorf("%s, undisturbed at call %d: %d %s", path, n, r.StatusCode, r.body)
+					}
+					break
+				}
+				if r.StatusCode == 200 {
+					if r := s.program().send("GET", "/api/me", nil, credential(c, r)); r.StatusCode != 401 {
+						t.Errorf("%s, stopped before call %d: signed in: %d %s", path, n, r.StatusCode, r.body)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestTwoAdministratorsTakeOneAccountBack at once: both get a link, and the later one is the only way in.
+func TestTwoAdministratorsTakeOneAccountBack(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		roots := [2]*client{s.as(s.superuser("one")), s.as(s.superuser("two"))}
+		u := s.user("ada")
+		var answers [2]*answer
+		var all sync.WaitGroup
+		for i, root := range roots {
+			all.Go(func() { answers[i] = root.send("POST", adminPath+"/users/"+u.ID+"/compromised", nil) })
+		}
+		all.Wait()
+		good, void := 0, 0
+		for _, r := range answers {
+			r := s.client().send("POST", "/api/auth/password/reset", resetting(s.linkSecret(r), newPassword))
+			switch {
+			case r.StatusCode == 200:
+				good++
+			case isProblem(r, 403, "reset_link_invalid"):
+				void++
+			default:
+				t.Errorf("%d %s", r.StatusCode, r.body)
+			}
+		}
+		if good != 1 || void != 1 {
+			t.Errorf("%d links were good, and %d void", good, void)
+		}
+		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "invalid_credentials") {
+			t.Errorf("the former password: %d %s", r.StatusCode, r.body)
+		}
+	})
+}
+
+// TestAdministratorsWhoTakeEachOthersAccountsBack at once: one of them is first, and the other has no session any more.
+func TestAdministratorsWhoTakeEachOthersAccountsBack(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		users := [2]*account.User{s.superuser("one"), s.superuser("two")}
+		clients := [2]*client{s.as(users[0]), s.as(users[1])}
+		var answers [2]*answer
+		var all sync.WaitGroup
+		for i, c := range clients {
+			all.Go(func() { answers[i] = c.send("POST", adminPath+"/users/"+users[1-i].ID+"/compromised", nil) })
+		}
+		all.Wait()
+		done := 0
+		for i, r := range answers {
+			if r.StatusCode == 200 {
+				done++
+				s.linkSecret(r)
+			} else if r.StatusCode != 401 {
+				t.Errorf("%d %s", r.StatusCode, r.body)
+			}
+			u, err := s.stores.Accounts.Load(t.Context(), users[1-i].ID)
+			must(t, err)
+			if u.HasPassword() != (r.StatusCode != 200) {
+				t.Errorf("answered %d, and the other has a password: %v", r.StatusCode, u.HasPassword())
+			}
+		}
+		if done != 1 {
+			t.Errorf("%d of them did it", done)
+		}
+	})
+}
