@@ -560,7 +560,7 @@ func (w *installation) run(more ...func()) {
 	w.began = time.Now()
 	w.history, w.byUser, w.owner, w.counts = map[string][]porcupine.Operation{}, map[string][]porcupine.Operation{}, map[string]string{}, map[string]int{}
 	w.slept = map[string]bool{}
-	while := 20 * time.Second
+	while := 5 * time.Second
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		while = 10 * time.Minute
 	}
