@@ -5,6 +5,7 @@
 #   bash e2e/run.sh test/signin.test.mjs runs only these files
 #   CLOAKROOM_BIN=path                   uses this binary instead of a new build
 #   CHROMIUM=path                        uses this browser instead of /usr/bin/chromium
+#   CLOAKROOM_LONG=1                     tests each example in two places, and each page in every size and theme
 #   UPDATE_SCREENSHOTS=1                 lets look.test.mjs write docs/screenshots
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -22,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 
 if [ -z "${CLOAKROOM_BIN:-}" ]; then
   export CLOAKROOM_BIN=$work/cloakroom
-  (cd .. && go build -o "$CLOAKROOM_BIN" ./cmd/cloakroom)
+  (cd .. && go build -ldflags="-s -w" -o "$CLOAKROOM_BIN" ./cmd/cloakroom)
 fi
 for folder in . .. ../examples/article; do
   (cd "$folder" && npm_ci)

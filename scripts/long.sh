@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# The tests that take longer than a few minutes: a test must find every planted fault, and each fuzz target runs for a minute.
+# The tests that take longer than a few minutes: whole matrices and long runs, a test must find every planted fault, and each fuzz
+# target runs for a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 need buildah buildah # builds the image of docs/deploy.md
 go run ./internal/mutants
-CLOAKROOM_LONG=1 go test -count=1 -timeout 60m ./...
+CLOAKROOM_LONG=1 bash scripts/go.sh -count=1 -timeout 60m -p "$(nproc)"
+CLOAKROOM_LONG=1 bash scripts/web.sh --check
+CLOAKROOM_LONG=1 bash e2e/run.sh
 FUZZ_SECONDS=60 bash scripts/check.sh

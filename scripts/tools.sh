@@ -153,8 +153,11 @@ need_node() {
   node_is_new || { echo "node $(node --version) is too old, and a newer one could not be installed" >&2; exit 1; }
 }
 
-# npm_ci installs the packages in this folder's package-lock.json, unless they are installed already.
+# npm_ci installs the packages in this folder's package-lock.json, unless they are installed already. Of two scripts that call it
+# at once, one waits for the other.
 npm_ci() {
-  [ node_modules/.package-lock.json -nt package-lock.json ] && return
-  npm ci --silent --no-audit --no-fund
+  (
+    flock 9
+    [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund 9<&-
+  ) 9<package-lock.json
 }

@@ -1,4 +1,4 @@
-// The same steps in each framework, with examples/ unchanged, on the server's own origin and on another.
+// The same steps in each framework, with examples/ unchanged, on the server's own origin or on another; with CLOAKROOM_LONG=1 on both.
 
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
@@ -13,6 +13,8 @@ import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 
 const away = Number(process.env.CLOAKROOM_AWAY ?? 10); // seconds without the database
+const places = { "on another port": elsewhere, "on the server's own origin": own };
+const usual = { react: "on another port", vue: "on the server's own origin", angular: "on another port" };
 
 /** The app on a port of its own, and the server that allows it. */
 async function elsewhere(t, name) {
@@ -52,8 +54,8 @@ async function device(server, password = admin.password) {
 
 // Two at a time, since most of the time is waiting.
 test("the examples", { concurrency: 2 }, async (t) => {
-  const stories = ["react", "vue", "angular"].flatMap((name) =>
-    Object.entries({ "on another port": elsewhere, "on the server's own origin": own }).map(([where, start]) =>
+  const stories = Object.keys(usual).flatMap((name) =>
+    Object.entries(places).filter(([where]) => process.env.CLOAKROOM_LONG || where === usual[name]).map(([where, start]) =>
       t.test(`examples/${name} ${where}`, { concurrency: 1 }, async (t) => {
         const { site, server, postgres } = await start(t, name);
         await server.makeAdmin();

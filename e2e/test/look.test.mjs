@@ -7,7 +7,9 @@ import { atAccount, atSignIn, fillPassword, openPage, signIn, startBrowser } fro
 import { admin, startServer } from "../lib/server.mjs";
 
 const sizes = { desktop: { width: 1200, height: 800 }, phone: { width: 390, height: 844 } };
-const looks = Object.keys(sizes).flatMap((size) => ["light", "dark"].map((scheme) => [size, scheme]));
+const every = Object.keys(sizes).flatMap((size) => ["light", "dark"].map((scheme) => [size, scheme]));
+// Each size and each theme once, or every pair of them.
+const looks = process.env.CLOAKROOM_LONG || process.env.UPDATE_SCREENSHOTS ? every : [["desktop", "light"], ["phone", "dark"]];
 
 // Devices with the names that other browsers send, and where they might be.
 const elsewhere = [

@@ -1,18 +1,20 @@
 // Measures the size of each entry point, bundled, minified and gzipped: without its framework, and bindings without the core.
 // It fails if one exceeds its limit. Modules that the core loads later, if at all, are measured separately.
 
+import { resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
 // The core may have 50 bytes more than 2500, for its checks whether it runs on a server.
 const limits = { index: 2550, react: 1000, vue: 1000, angular: 1000, stream: 500, explain: 750 };
 const later = /\/(stream|explain)\.js$/;
+const folder = resolve(process.argv[2] ?? "dist");
 const frameworks = /^(react|vue|vue-router|rxjs|@angular\/.*)$/;
 let over = false;
 
 for (const [entry, limit] of Object.entries(limits)) {
   const bundle = await rolldown({
-    input: `dist/${entry}.js`,
+    input: `${folder}/${entry}.js`,
     // "use client" is for the bundlers of applications and has no effect here.
     onLog: (level, log, report) => log.code === "MODULE_LEVEL_DIRECTIVE" || report(level, log),
     external: (id, from) => from !== undefined && (later.test(id) || frameworks.test(id) || (entry !== "index" && id.endsWith("/auth.js"))),

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Vets and tests the Go packages. Arguments are added to those of go test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/tools.sh
+need_servers
+
+# The files of the tests are kept in memory, if there is plenty: databases then don't wait for the disk at each commit. No test
+# cuts the power, so none can tell. What Go builds stays on the disk.
+available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo 2>/dev/null || true)
+if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "${available:-0}" -gt 8000000 ] &&
+  [ "$(df --output=avail /dev/shm | tail -n 1)" -gt 4000000 ]; then
+  export GOTMPDIR=${GOTMPDIR:-${TMPDIR:-/tmp}}
+  TMPDIR=$(mktemp -d /dev/shm/cloakroom.XXXX)
+  trap 'rm -rf "$TMPDIR"' EXIT
+  chmod 711 "$TMPDIR" # PostgreSQL runs as another user and has its folders in here
+  export TMPDIR
+fi
+
+export CLOAKROOM_TESTS_NEED_ALL=1
+(cd bench && go test -vet=all ./...)
+# Most packages wait most of the time, so more of them run at once than there are processors.
+go test -vet=all -timeout 30m -p "$((2 * $(nproc)))" "$@" ./...
