@@ -252,8 +252,4 @@ func (a *accounts) copy(u *account.User) *account.User {
 }
 
 // set returns a sorted copy of the names without duplicates.
-func set(names []string) []string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func set(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }

@@ -246,11 +246,7 @@ func (a *accounts) addPermissions(t tx, id int64, permissions []string) error {
 }
 
 // set returns a sorted copy of the names without duplicates.
-func set(names []string) []string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func set(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 
 // columns returns the fields of a user in the order of the statements create and save.
 func (a *accounts) columns(u *account.User) []any {
