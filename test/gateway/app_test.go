@@ -106,7 +106,7 @@ func TestTheAppAndTheUpstreamShareThePaths(t *testing.T) {
 	for _, c := range []struct {
 		path   string
 		header []string
-		who    string // "": the app, else what answers
+		who    string // the backend that answers; "": the app
 	}{
 		{"/", pageHeaders, ""}, {"/favicon.svg", nil, ""}, {"/orders/7", pageHeaders, ""}, {"/orders/7", fetchHeaders, "rest"}, {"/api/orders", pageHeaders, "rest"},
 		{"/api/orders", fetchHeaders, "rest"}, {"/shop", pageHeaders, "prefixed"}, {"/shop/x", nil, "prefixed"}, {"/shopx", fetchHeaders, "rest"}, {"/shop/favicon.svg", nil, "prefixed"},

@@ -152,8 +152,8 @@ func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
 	})
 }
 
-// TestVerifiersTellTheExactNameAndID uses names that servers which read headers as Latin-1 would garble.
-func TestVerifiersTellTheExactNameAndID(t *testing.T) {
+// TestVerifiersReturnTheExactNameAndID uses names that servers which read headers as Latin-1 would garble.
+func TestVerifiersReturnTheExactNameAndID(t *testing.T) {
 	all := verifiers(t)
 	f := startGateway(t)
 	cookie := f.signedIn(t, "ada")
@@ -190,7 +190,7 @@ func TestTheDocumentationHasTheExamplesDjangoCode(t *testing.T) {
 	}
 }
 
-// keys are what /.well-known/jwks.json says.
+// keys are the contents of /.well-known/jwks.json.
 func (f *front) keys(t *testing.T) string {
 	t.Helper()
 	r := f.send(t, "h1", ask{path: "/.well-known/jwks.json"})
@@ -212,8 +212,8 @@ func tamper(t *testing.T, assertion string) string {
 	return strings.Join(parts, ".")
 }
 
-// TestDocumentedVerifiersLookAtEverything gives them assertions that are signed with the right key and wrong otherwise.
-func TestDocumentedVerifiersLookAtEverything(t *testing.T) {
+// TestDocumentedVerifiersCheckEverything gives them assertions that are signed with the right key and wrong otherwise.
+func TestDocumentedVerifiersCheckEverything(t *testing.T) {
 	t.Attr("threat", "J02")
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

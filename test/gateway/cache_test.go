@@ -40,7 +40,7 @@ func TestACarelessCacheHandsOutNoPersonalAnswer(t *testing.T) {
 			_, _ = w.Write([]byte("logo"))
 		}
 		paths := []string{"/api/me", "/api/auth/me", "/api/auth/csrf", "/api/auth/sessions", "/signin", "/auth/account"}
-		if f.name == "gateway" { // what other proxies let caches keep of an application's answers, they and it decide
+		if f.name == "gateway" { // other proxies and their applications decide themselves what caches may store
 			paths = append(paths, "/private", "/open/x", "/open/shop")
 		}
 		for _, first := range [][]string{{cookie}, append(pageHeaders, cookie), pageHeaders, nil} {

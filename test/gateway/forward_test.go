@@ -148,7 +148,7 @@ func TestAnAnswerToAProxyIsSmall(t *testing.T) {
 }
 
 // nginx takes 401 and 403 for a refusal, and every other status except 2xx for a failure.
-func TestNginxIsToldWhatItKnows(t *testing.T) {
+func TestNginxGetsOnlyStatusesThatItKnows(t *testing.T) {
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
 	about := func(path, uri string) reply {
 		return f.question(t, path, "X-Original-Method: GET", "X-Original-URL: https://"+f.host+uri)

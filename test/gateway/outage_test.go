@@ -107,7 +107,7 @@ func onEachFrontWith(t *testing.T, test func(t *testing.T, start func(testing.TB
 }
 
 // A client that goes away takes its request with it: by ending the connection, or in HTTP/2 the stream alone.
-func TestTheUpstreamIsToldThatTheClientHasGone(t *testing.T) {
+func TestTheUpstreamLearnsThatTheClientHasGone(t *testing.T) {
 	f := startGateway(t)
 	arrived, gone := make(chan struct{}), make(chan struct{})
 	f.app.routes["/open/long"] = func(w http.ResponseWriter, r *http.Request) {

@@ -49,7 +49,7 @@ func TestAPageIsLedToTheSignInAndAScriptIsNot(t *testing.T) {
 	})
 }
 
-func TestAnEndedSessionIsSaid(t *testing.T) {
+func TestTheAnswerSaysThatTheSessionHasEnded(t *testing.T) {
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		name := "ada-" + protocol
 		cookie := f.signedIn(t, name)
@@ -79,7 +79,7 @@ func TestASessionThatIsNotFreshIsRefusedWithTheReason(t *testing.T) {
 	})
 }
 
-func TestTheRefererIsNoWayBack(t *testing.T) {
+func TestTheRefererIsNotAReturnAddress(t *testing.T) {
 	t.Attr("threat", "D5")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		for _, referer := range []string{"https://evil.test/", "https://" + f.host + "/elsewhere"} {

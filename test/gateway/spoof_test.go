@@ -79,7 +79,7 @@ func TestConnectionCannotNameOurHeaders(t *testing.T) {
 	})
 }
 
-func TestTheClientHasNoSayInWhereItComesFrom(t *testing.T) {
+func TestAClientCannotChooseItsAddress(t *testing.T) {
 	t.Attr("threat", "C5")
 	t.Attr("threat", "E02")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
@@ -109,7 +109,7 @@ func TestTheClientHasNoSayInWhereItComesFrom(t *testing.T) {
 	})
 }
 
-func TestWhatProvesTheIdentityStaysHere(t *testing.T) {
+func TestCredentialsDontReachTheApplication(t *testing.T) {
 	t.Attr("threat", "C15")
 	t.Attr("threat", "E06")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {

@@ -72,8 +72,8 @@ func TestTheSitesOwnLimitForUploadsHolds(t *testing.T) {
 	}
 }
 
-// TestARefusedUploadIsToldWhy checks that a large body doesn't hide the reason of a refusal.
-func TestARefusedUploadIsToldWhy(t *testing.T) {
+// TestTheReasonForARefusedUploadArrives checks that a large body doesn't hide the reason of a refusal.
+func TestTheReasonForARefusedUploadArrives(t *testing.T) {
 	onEachFrontH1(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada")
 		for _, c := range []struct {

@@ -75,7 +75,7 @@ func (a *act) askInTurn(request func(*visitor) (answer, error)) int {
 const unknown = 0
 
 // note records what happened between the call and the answer.
-func (a *act) note(k kind, more deed) {
+func (a *act) note(k kind, more effect) {
 	more.kind, more.user, more.with, more.typed = k, a.p.name, a.with.ticket, a.typed
 	op := porcupine.Operation{ClientId: a.client, Input: more, Call: a.called, Return: a.ended}
 	a.w.mu.Lock()
@@ -93,7 +93,7 @@ func (a *act) unexpected() {
 func (a *act) check() {
 	switch a.ask((*visitor).me) {
 	case http.StatusOK:
-		a.note(passed, deed{})
+		a.note(passed, effect{})
 	case http.StatusUnauthorized:
 		a.dead()
 	case unknown:
@@ -104,7 +104,7 @@ func (a *act) check() {
 
 // dead records that the ticket was refused. Half of those are checked again later.
 func (a *act) dead() {
-	a.note(refusedDead, deed{})
+	a.note(refusedDead, effect{})
 	if rand.IntN(2) == 0 {
 		a.p.forget(a.with)
 	}
@@ -116,11 +116,11 @@ func (a *act) signIn() {
 	switch a.askInTurn(func(v *visitor) (answer, error) { return v.signIn(a.p.name, password) }) {
 	case http.StatusOK:
 		n := a.number()
-		a.note(began, deed{next: ticket{n, n}})
+		a.note(began, effect{next: ticket{n, n}})
 		a.with = known{ticket{n, n}, a.v.ticket(), ""}
 		a.list()
 	case http.StatusUnauthorized:
-		a.note(wrong, deed{})
+		a.note(wrong, effect{})
 		a.p.doubt(a.typed)
 	case unknown: // a session whose ticket no client has
 	default:
@@ -138,7 +138,7 @@ func (a *act) list() {
 	}
 	switch a.ask(func(v *visitor) (answer, error) { return v.get("/api/auth/sessions") }) {
 	case http.StatusOK:
-		a.note(passed, deed{})
+		a.note(passed, effect{})
 		if err := json.Unmarshal(a.answer.body, &list); err != nil {
 			a.w.s.t.Error(err)
 		}
@@ -157,18 +157,18 @@ func (a *act) renew() {
 	password := a.password()
 	switch a.askInTurn(func(v *visitor) (answer, error) { return v.reauthenticate(password) }) {
 	case http.StatusOK:
-		a.note(passed, deed{})
+		a.note(passed, effect{})
 		next := ticket{a.with.session, a.number()}
-		a.note(renewed, deed{next: next})
+		a.note(renewed, effect{next: next})
 		a.p.know(known{next, a.v.ticket(), a.with.id})
 	case http.StatusUnauthorized:
 		a.dead()
 	case http.StatusBadRequest:
-		a.note(passed, deed{})
-		a.note(wrong, deed{})
+		a.note(passed, effect{})
+		a.note(wrong, effect{})
 		a.p.doubt(a.typed)
 	case unknown:
-		a.note(mayRenew, deed{})
+		a.note(mayRenew, effect{})
 	default:
 		a.unexpected()
 	}
@@ -177,10 +177,10 @@ func (a *act) renew() {
 func (a *act) signOut() {
 	switch a.ask((*visitor).signOut) {
 	case http.StatusOK:
-		a.note(left, deed{})
+		a.note(left, effect{})
 		a.check()
 	case unknown:
-		a.note(mayLeave, deed{})
+		a.note(mayLeave, effect{})
 	default:
 		a.unexpected()
 	}
@@ -189,8 +189,8 @@ func (a *act) signOut() {
 func (a *act) endOthers() {
 	switch a.ask(func(v *visitor) (answer, error) { return v.send("DELETE", "/api/auth/sessions", nil) }) {
 	case http.StatusOK:
-		a.note(passed, deed{})
-		a.note(endedOthers, deed{})
+		a.note(passed, effect{})
+		a.note(endedOthers, effect{})
 		for _, other := range a.p.last() {
 			a.with = other
 			a.check()
@@ -198,7 +198,7 @@ func (a *act) endOthers() {
 	case http.StatusUnauthorized:
 		a.dead()
 	case unknown:
-		a.note(mayEnd, deed{})
+		a.note(mayEnd, effect{})
 	default:
 		a.unexpected()
 	}
@@ -210,15 +210,15 @@ func (a *act) endOne() {
 		a.check()
 		return
 	}
-	that := deed{other: other.session}
+	that := effect{other: other.session}
 	switch a.ask(func(v *visitor) (answer, error) { return v.send("DELETE", "/api/auth/sessions/"+other.id, nil) }) {
 	case http.StatusOK:
-		a.note(passed, deed{})
+		a.note(passed, effect{})
 		a.note(endedOne, that)
 		a.with = other
 		a.check()
 	case http.StatusNotFound:
-		a.note(passed, deed{})
+		a.note(passed, effect{})
 		a.note(foundNone, that)
 	case http.StatusUnauthorized:
 		a.dead()
@@ -232,10 +232,10 @@ func (a *act) endOne() {
 func (a *act) changePassword() {
 	password := a.password()
 	fresh, next := a.p.invent()
-	change := deed{fresh: fresh}
+	change := effect{fresh: fresh}
 	switch a.askInTurn(func(v *visitor) (answer, error) { return v.changePassword(password, next) }) {
 	case http.StatusOK:
-		a.note(passed, deed{})
+		a.note(passed, effect{})
 		a.p.believe(fresh)
 		if a.v.ticket() == a.with.cookie { // another client had ended the session
 			a.note(changedOut, change)
@@ -247,8 +247,8 @@ func (a *act) changePassword() {
 	case http.StatusUnauthorized:
 		a.dead()
 	case http.StatusBadRequest:
-		a.note(passed, deed{})
-		a.note(wrong, deed{})
+		a.note(passed, effect{})
+		a.note(wrong, effect{})
 		a.p.doubt(a.typed)
 	case unknown:
 		a.note(mayChange, change)

@@ -82,8 +82,8 @@ func (c *crowd) work(on func() bool) {
 // act does one thing with the member's ticket. It returns false if no answer came.
 func (c *crowd) act(m *member) bool {
 	before := m.ticket()
-	deed, count := m.choose(before != "", c)
-	a, err := deed()
+	request, count := m.choose(before != "", c)
+	a, err := request()
 	switch {
 	case err != nil:
 		m.doubt(before)
@@ -112,7 +112,7 @@ func (c *crowd) act(m *member) bool {
 	return true
 }
 
-func (m *member) choose(signedIn bool, c *crowd) (deed func() (answer, error), count *atomic.Int64) {
+func (m *member) choose(signedIn bool, c *crowd) (request func() (answer, error), count *atomic.Int64) {
 	switch n := rand.IntN(4); {
 	case !signedIn, n == 0:
 		return c.inTurn(func() (answer, error) { return m.signIn(m.user.Username, goodPassword) }), &c.ins
@@ -122,11 +122,11 @@ func (m *member) choose(signedIn bool, c *crowd) (deed func() (answer, error), c
 	return m.signOut, &c.outs
 }
 
-func (c *crowd) inTurn(deed func() (answer, error)) func() (answer, error) {
+func (c *crowd) inTurn(request func() (answer, error)) func() (answer, error) {
 	return func() (answer, error) {
 		c.passwords <- struct{}{}
 		defer func() { <-c.passwords }()
-		return persist(deed)
+		return persist(request)
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestKillForgetsNothingThatWasAcknowledged kills the server again and again while 500 clients sign in and out. A client that
+// TestAcknowledgedRequestsSurviveAKill kills the server again and again while 500 clients sign in and out. A client that
 // was answered "signed in" is signed in, one that was answered "signed out" isn't. Without an answer both are right.
-func TestKillForgetsNothingThatWasAcknowledged(t *testing.T) {
+func TestAcknowledgedRequestsSurviveAKill(t *testing.T) {
 	t.Attr("threat", "B5")
 	s := start(t)
 	crowd := newCrowd(s, s.people("kim", 250), 500)

@@ -64,7 +64,7 @@ func (f figures) ours() (names []string) {
 	return slices.Sorted(slices.Values(names))
 }
 
-// labels returns the labels of a family, and the values they had whose count has moved.
+// labels returns the labels of a family, and those of their values whose count has changed.
 func (f figures) labels(name string) map[string][]string {
 	seen := map[string]map[string]bool{}
 	for _, m := range f["cloakroom_"+name].GetMetric() {
@@ -84,7 +84,7 @@ func (f figures) labels(name string) map[string][]string {
 	return labels
 }
 
-// hold compares the page with a server on which everything has happened that the page lists.
+// hold compares the page with a server on which everything that the page lists has happened.
 func (p metricsPage) hold(t *testing.T, f figures) {
 	t.Helper()
 	if documented, scraped := slices.Sorted(maps.Keys(p)), f.ours(); !slices.Equal(documented, scraped) {

@@ -10,11 +10,11 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// The model: what is true of one user. A session keeps its number when its ticket is changed for another; only the last
-// ticket of a session passes. Passwords are numbered too.
+// The model of one user. A session keeps its number when its ticket is replaced; only the last ticket of a session is
+// accepted. Passwords are numbered too.
 type truth struct {
 	password int
-	sessions map[int]int // the ticket of each live session; unheard if no answer told it
+	sessions map[int]int // the ticket of each live session; unheard if no answer contained it
 }
 
 const unheard = -1
@@ -22,13 +22,13 @@ const unheard = -1
 // ticket is one ticket and the session that it belongs to.
 type ticket struct{ session, number int }
 
-// deed is a part of a request that happens at one moment, and that is all there is to it. Most requests are two: they look
-// whether the ticket passes, and then do something; in between, others may do things.
-type deed struct {
+// effect is a part of a request that takes place at one moment. Most requests have two: the check of the ticket, and then a
+// change; effects of other requests may come in between.
+type effect struct {
 	user  string
 	kind  kind
-	with  ticket // that the request came with
-	next  ticket // that the answer brought
+	with  ticket // the ticket of the request
+	next  ticket // the ticket of the answer
 	typed int    // the password
 	fresh int    // the new one
 	other int    // the session that is to end
@@ -55,8 +55,8 @@ const (
 	mayChange   kind = "change the password, perhaps"
 )
 
-// then returns what may be true after a deed; nothing if it can't have happened.
-func (w truth) then(d deed) []truth {
+// then returns the states that may follow an effect; none if it can't have happened.
+func (w truth) then(d effect) []truth {
 	passes := w.sessions[d.with.session] == d.with.number // no ticket is 0
 	right := w.password == d.typed
 	switch d.kind {
@@ -93,7 +93,7 @@ func (w truth) then(d deed) []truth {
 	case mayChange:
 		return append(w.provided(true), truth{password: d.fresh}.provided(right)...)
 	}
-	panic("no such deed: " + d.kind)
+	panic("no such effect: " + d.kind)
 }
 
 func (w truth) provided(it bool) []truth {
@@ -152,14 +152,14 @@ var model = (&porcupine.NondeterministicModel{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byUser := map[string][]porcupine.Operation{}
 		for _, op := range history {
-			user := op.Input.(deed).user
+			user := op.Input.(effect).user
 			byUser[user] = append(byUser[user], op)
 		}
 		return slices.Collect(maps.Values(byUser))
 	},
 	Init: func() []any { return []any{truth{}.String()} },
 	Step: func(state, input, _ any) (states []any) {
-		for _, next := range parseTruth(state.(string)).then(input.(deed)) {
+		for _, next := range parseTruth(state.(string)).then(input.(effect)) {
 			states = append(states, next.String())
 		}
 		return states

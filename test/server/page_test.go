@@ -23,7 +23,7 @@ func (s *server) page(origin string) *page {
 	return &page{s: s, origin: origin, cookies: map[string]*http.Cookie{}}
 }
 
-// errNetwork is all that an app learns of an answer that it may not see.
+// errNetwork is all that an app learns of an answer that it may not read.
 var errNetwork = errors.New("TypeError: Failed to fetch")
 
 // fetch does a request. header holds what the app sets itself.

@@ -15,11 +15,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// slow is longer for one piece of data than any answer is waited for.
+// slow is a delay for one piece of data that exceeds every time limit.
 const slow = 4 * time.Second
 
-// fewDials is how often a node may connect to a database that is away for so long: each of its connections is dialled anew
-// when it is lost, and then stores and feed have one probe each, with pauses that grow to 250 ms.
+// fewDials limits how often a node may connect to a database in an outage of this length: each of its connections is dialled
+// again when it is lost, and then stores and feed have one probe each, with pauses that grow to 250 ms.
 func fewDials(away time.Duration) int { return 30 + int(10*away.Seconds()) }
 
 // TestAnOutageOfPostgresIsNoSignOut takes the database away under load in several ways, and gives it back. Meanwhile a live
@@ -90,7 +90,7 @@ type observer struct {
 	alive, dead, ins, outages atomic.Int64
 
 	mu   sync.Mutex
-	last time.Time // of the requests that were told of an outage, the latest answer
+	last time.Time // the latest answer that reported an outage
 	max  time.Duration
 }
 

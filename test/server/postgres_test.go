@@ -159,9 +159,9 @@ func (s *server) again() {
 	}
 }
 
-// TestAKillOfPostgresForgetsNothingThatWasAcknowledged is TestKillForgetsNothingThatWasAcknowledged for the database server: its
+// TestAcknowledgedRequestsSurviveAKillOfPostgres is TestAcknowledgedRequestsSurviveAKill for the database server: its
 // processes are killed while clients sign in and out, and started again.
-func TestAKillOfPostgresForgetsNothingThatWasAcknowledged(t *testing.T) {
+func TestAcknowledgedRequestsSurviveAKillOfPostgres(t *testing.T) {
 	t.Attr("threat", "B5")
 	s, database := own(t)
 	crowd := newCrowd(s, s.people("kim", 100), 200)

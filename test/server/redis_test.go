@@ -68,7 +68,7 @@ func TestAnOutageOfRedisIsNoSignOut(t *testing.T) {
 	}
 	t.Cleanup(func() { net.Close() })
 	s := start(t, "--sessions", "redis://"+net.Addr)
-	outage := 2500 * time.Millisecond // longer than an answer is waited for
+	outage := 2500 * time.Millisecond // longer than the time limit of an answer
 	if long {
 		outage = 30 * time.Second
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// balancer is a reverse proxy without stickiness. It polls the readiness of each node, and repeats no request: a request that
-// a node loses is lost.
+// balancer is a reverse proxy without stickiness. It polls the readiness of each node and repeats no request, so a request
+// that a node loses is lost.
 type balancer struct {
 	t     *testing.T
 	front *server // what visitors see
@@ -108,7 +108,7 @@ type listener struct {
 	v     *visitor
 	opens atomic.Int64
 	lives atomic.Int64 // streams that are open: 0 or 1
-	told  chan string  // why the session has ended
+	told  chan string  // the reason why the session has ended
 }
 
 // listen opens a stream, again and again until the session has ended.
@@ -260,7 +260,7 @@ func TestARollingRestartFailsNoRequest(t *testing.T) {
 		}
 		select {
 		case reason := <-page.told:
-			if reason != "signed_out" && reason != "ended_elsewhere" { // as the node knows it that did it, and the others
+			if reason != "signed_out" && reason != "ended_elsewhere" { // the reason at the node that ended it, and at the others
 				t.Errorf("told %q", reason)
 			}
 		case <-time.After(patience):
@@ -273,8 +273,8 @@ func TestARollingRestartFailsNoRequest(t *testing.T) {
 	}
 }
 
-// TestAPageThatIsAwayWhenItsSessionEndsIsToldOnItsReturn ends the session of a page between two event streams.
-func TestAPageThatIsAwayWhenItsSessionEndsIsToldOnItsReturn(t *testing.T) {
+// TestAPageThatIsAwayWhenItsSessionEndsLearnsOfItOnItsReturn ends the session of a page between two event streams.
+func TestAPageThatIsAwayWhenItsSessionEndsLearnsOfItOnItsReturn(t *testing.T) {
 	t.Parallel()
 	b := balance(t, 2)
 	ticket := b.nodes[0].give(b.nodes[0].person("pia"))[0]

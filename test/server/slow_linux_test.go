@@ -29,7 +29,7 @@ func TestSlowClientsDelayNoOther(t *testing.T) {
 	var trickles []*trickle
 	for range each {
 		trickles = append(trickles,
-			s.trickle("", ""), // says nothing at all
+			s.trickle("", ""), // sends nothing
 			s.trickle("GET /api/me HTTP/1.1\r\nHost: "+s.host()+"\r\nX-Slow: ", "x"), // slowloris
 			s.trickle(s.bodyOf(1000), "x"),                                           // a body that never ends
 		)
@@ -92,7 +92,7 @@ type trickle struct{ status chan int } // of the answer
 
 const (
 	cutOff  = 0  // the server closed the connection without one
-	endless = -1 // it would have gone on for ever
+	endless = -1 // the server let it go on
 )
 
 // trickle opens a connection, sends the start of a request, and then one piece each second.

@@ -94,7 +94,7 @@ func (w *world) did(kinds ...kind) bool {
 }
 
 func (w *world) summary() string {
-	parts := []string{fmt.Sprintf("%d deeds", len(w.history))}
+	parts := []string{fmt.Sprintf("%d effects", len(w.history))}
 	for _, k := range slices.Sorted(maps.Keys(w.counts)) {
 		parts = append(parts, fmt.Sprintf("%s %d", k, w.counts[k]))
 	}
