@@ -71,6 +71,7 @@ func (a *article) user(r answer) map[string]any {
 }
 
 func TestTheArticlesAppRunsUnchanged(t *testing.T) {
+	t.Parallel()
 	s := start(t, "--url", apiURL, "--origin", appOrigin)
 	s.add("ada", "--email", "ada@example.com", "--first-name", "Ada", "--last-name", "Lovelace")
 	a := newArticle(t, s)
@@ -130,6 +131,7 @@ func TestTheArticlesAppRunsUnchanged(t *testing.T) {
 // TestOtherOriginsAreNotServed runs the same app from an origin that isn't configured.
 func TestOtherOriginsAreNotServed(t *testing.T) {
 	t.Attr("threat", "F05")
+	t.Parallel()
 	s := start(t, "--url", apiURL, "--origin", appOrigin)
 	s.people("ada", 1)
 	a := newArticle(t, s)
@@ -158,6 +160,7 @@ func TestOtherOriginsAreNotServed(t *testing.T) {
 // the end is near, so each pause is as long as possible.
 func TestTheIdleTimeIsRealAndSlides(t *testing.T) {
 	t.Attr("threat", "T01")
+	t.Parallel()
 	s := start(t, "--idle", "1m", "--lifetime", "1h")
 	s.people("ida", 1)
 	v, polling := s.signedIn("ida0"), s.signedIn("ida0")

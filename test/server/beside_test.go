@@ -10,6 +10,7 @@ import (
 func TestCommandsAreHonouredAtTheNextRequest(t *testing.T) {
 	t.Attr("threat", "X02")
 	t.Attr("threat", "X02")
+	t.Parallel()
 	honoursCommands(t, start(t))
 }
 
@@ -40,6 +41,7 @@ func honoursCommands(t *testing.T, s *server) {
 }
 
 func TestEnablingAUserBringsNoSessionBack(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	user := s.person("bob").Username
 	v := s.signedIn(user)
@@ -54,6 +56,7 @@ func TestEnablingAUserBringsNoSessionBack(t *testing.T) {
 
 func TestRightsGivenOnTheCommandLineShowInTheNextAnswer(t *testing.T) {
 	t.Attr("threat", "X09")
+	t.Parallel()
 	s := start(t)
 	user := s.person("bob").Username
 	v := s.signedIn(user)

@@ -3,10 +3,13 @@
 package server_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -31,6 +34,14 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(busyVariable) != "" {
 		spin()
+	}
+	// Most parallel tests wait most of the time.
+	flag.Parse()
+	usual := strconv.Itoa(runtime.GOMAXPROCS(0))
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == usual {
+		if err := parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
 	}
 	code := m.Run()
 	if built.dir != "" {

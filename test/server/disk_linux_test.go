@@ -81,6 +81,7 @@ func fill(t *testing.T, dir string) (release func()) {
 // TestAFullDiskIsAnOutageAndNoSignOut fills the disk under load, and then frees the space.
 func TestAFullDiskIsAnOutageAndNoSignOut(t *testing.T) {
 	t.Attr("threat", "L04")
+	t.Parallel()
 	onDisk(t, func(s *server, dir string) {
 		suffer(s, func() (heal func()) { return fill(t, dir) })
 	})

@@ -81,6 +81,7 @@ func (a aliased) RoundTrip(r *http.Request) (*http.Response, error) {
 // one as it goes on.
 func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 	t.Attr("threat", "X01")
+	t.Parallel()
 	all := apart(t, pgserver.Test(t), nil, nil, nil)
 	first, paused := all[0], all[1]
 	user := first.person("ann").Username
@@ -141,6 +142,7 @@ func TestANodeThatStopsDelaysNoRequest(t *testing.T) {
 // TestAStrictNodeEndsWhatOthersRemember runs two nodes, one of which caches nothing.
 func TestAStrictNodeEndsWhatOthersRemember(t *testing.T) {
 	t.Attr("threat", "X01")
+	t.Parallel()
 	all := apart(t, pgserver.Test(t), nil, []string{"--revocation", "strict"})
 	user := all[0].person("ann").Username
 	time.Sleep(untilTheyRemember)
@@ -158,6 +160,7 @@ func TestAStrictNodeEndsWhatOthersRemember(t *testing.T) {
 // ended session counts nowhere.
 func TestBehindAPooler(t *testing.T) {
 	t.Attr("threat", "X01")
+	t.Parallel()
 	pooler := pgserver.Shared(t).TestPooler(t)
 	for name, direct := range map[string]bool{"with a feed of its own": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
@@ -190,6 +193,7 @@ func TestBehindAPooler(t *testing.T) {
 // TestSessionsInRedisAndUsersInPostgres share one feed.
 func TestSessionsInRedisAndUsersInPostgres(t *testing.T) {
 	t.Attr("threat", "X01")
+	t.Parallel()
 	sessions := []string{"--sessions", startRedis(t).URL()}
 	all := apart(t, pgserver.Test(t), sessions, sessions)
 	user := all[0].person("ann").Username

@@ -35,6 +35,7 @@ func (v *visitor) bearing(access, method, path string) answer {
 func TestAKillForgetsNoUsedToken(t *testing.T) {
 	t.Attr("threat", "B5")
 	t.Attr("threat", "B6")
+	t.Parallel()
 	s := start(t, "--audience", "reports")
 	user := s.person("kim").Username
 	v := s.visitor()

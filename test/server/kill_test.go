@@ -45,6 +45,7 @@ func TestAcknowledgedRequestsSurviveAKill(t *testing.T) {
 
 // TestTicketsFromBeforeARotationStayDeadAfterAKill checks that a restart restores no state in which an old ticket is valid.
 func TestTicketsFromBeforeARotationStayDeadAfterAKill(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.people("kim", 1)
 	v := s.signedIn("kim0")
@@ -61,6 +62,7 @@ func TestTicketsFromBeforeARotationStayDeadAfterAKill(t *testing.T) {
 // TestFailuresAreCountedAcrossAKill checks that crashing the server gives a guesser no further guesses.
 func TestFailuresAreCountedAcrossAKill(t *testing.T) {
 	t.Attr("threat", "F7")
+	t.Parallel()
 	s := start(t)
 	s.people("kim", 2)
 	for range 10 {

@@ -177,6 +177,7 @@ func (s *rich) endings() map[string]func(u *account.User, v *visitor) {
 // TestEachCauseAndEachMetricOfTheDocsIsSeen causes everything that the documentation of the metrics lists, and compares names,
 // labels and their values on both sides.
 func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
+	t.Parallel()
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	redisServer := startRedis(t)
 	net, err := faultproxy.New(redisServer.Addr)

@@ -47,6 +47,7 @@ func (f figures) sum(name, label, value string) (sum float64) {
 
 // TestMetricsMove does one of each action and checks that the metrics count it.
 func TestMetricsMove(t *testing.T) {
+	t.Parallel()
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
 	s := start(t, "--metrics-listen", addr, "--sessions", startRedis(t).URL())
 	user := s.person("ann").Username

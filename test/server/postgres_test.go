@@ -29,6 +29,7 @@ func own(t *testing.T) (*server, *pgserver.Server) {
 }
 
 func TestPostgresInPlaceOfAFile(t *testing.T) {
+	t.Parallel()
 	s := startOnPostgres(t)
 	s.people("ann", 1)
 	v := s.signedIn("ann0")
@@ -80,13 +81,14 @@ func startNodes(t *testing.T, n int) *nodes {
 
 // TestNodesAreOneServer checks that everything one node has acknowledged holds at the other, which gets the next request.
 func TestNodesAreOneServer(t *testing.T) {
+	t.Parallel()
 	n := startNodes(t, 2)
 	s := n.all[0]
 	users := s.people("noa", 10)
 	var group sync.WaitGroup
 	for _, user := range users {
 		group.Go(func() {
-			for range 5 {
+			for range 3 {
 				v := s.visitor()
 				if a, err := persist(func() (answer, error) { return v.signIn(user.Username, goodPassword) }); err != nil || a.status != http.StatusOK {
 					t.Errorf("sign-in: %s, %v", a, err)
@@ -123,6 +125,7 @@ func (v *visitor) expect(status int, when string) {
 
 // TestNodesAreReplacedOneByOne is a rolling restart under load: not one request fails.
 func TestNodesAreReplacedOneByOne(t *testing.T) {
+	t.Parallel()
 	n := startNodes(t, 3)
 	s := n.all[0]
 	tickets := s.give(s.people("rob", 20)...)
@@ -163,6 +166,7 @@ func (s *server) again() {
 // processes are killed while clients sign in and out, and started again.
 func TestAcknowledgedRequestsSurviveAKillOfPostgres(t *testing.T) {
 	t.Attr("threat", "B5")
+	t.Parallel()
 	s, database := own(t)
 	crowd := newCrowd(s, s.people("kim", 100), 200)
 	lives := 4

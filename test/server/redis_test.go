@@ -23,6 +23,7 @@ func startRedis(t *testing.T) *redisserver.Server {
 
 // TestSessionsInRedis is a session's life on two nodes with one Redis and one database, and the command line beside them.
 func TestSessionsInRedis(t *testing.T) {
+	t.Parallel()
 	url := startRedis(t).URL()
 	s := start(t, "--sessions", url)
 	other := startOn(t, s.data, "--sessions", url)
@@ -61,6 +62,7 @@ func (s *server) demandReady() {
 // TestAnOutageOfRedisIsNoSignOut takes Redis away under load, in several ways.
 func TestAnOutageOfRedisIsNoSignOut(t *testing.T) {
 	t.Attr("threat", "L04")
+	t.Parallel()
 	redis := startRedis(t)
 	net, err := faultproxy.New(redis.Addr)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestRestartKeepsSessions(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.people("ann", 1)
 	v := s.signedIn("ann0")
@@ -29,6 +30,7 @@ func TestRestartKeepsSessions(t *testing.T) {
 // TestStartIsRefusedWithAnotherSecret checks that data sealed with the old secret doesn't silently become unusable.
 func TestStartIsRefusedWithAnotherSecret(t *testing.T) {
 	t.Attr("threat", "C16")
+	t.Parallel()
 	stranger := start(t)
 	stranger.stop()
 	s := start(t)

@@ -18,6 +18,7 @@ import (
 // TestStopAnswersWhatItHasAccepted sends SIGTERM under load. A request that the server has begun to read gets a whole answer.
 // Later connections are refused, so their requests have no effect.
 func TestStopAnswersWhatItHasAccepted(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	users := s.people("pat", 50)
 	tickets := s.give(users...)
@@ -129,6 +130,7 @@ func (l *load) wait(t *testing.T) {
 // TestAServerThatIsAboutToStopGoesOnAnswering for its --stop-delay: it fails /readyz, closes connections after each answer, and
 // keeps its event streams until the end.
 func TestAServerThatIsAboutToStopGoesOnAnswering(t *testing.T) {
+	t.Parallel()
 	s := start(t, "--stop-delay", "3s")
 	user := s.person("sue")
 	v := s.holding(s.give(user)[0])
@@ -170,6 +172,7 @@ func TestAServerThatIsAboutToStopGoesOnAnswering(t *testing.T) {
 
 // TestStopWritesTheLastUses checks that uses which wait to be written aren't lost by an orderly stop.
 func TestStopWritesTheLastUses(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	v := s.holding(s.give(s.person("una"))[0])
 	db := s.open()
