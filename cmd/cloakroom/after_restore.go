@@ -6,10 +6,17 @@ import (
 	"fmt"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/internal/api"
 )
 
 type afterRestoreCmd struct {
+	auditFlag
 	Yes bool `help:"Do it. Without this flag the command only says what it would do."`
+}
+
+// auditFlag names an export of the audit log.
+type auditFlag struct {
+	Audit string `env:"-" placeholder:"FILE" help:"A later export of the audit log, as JSON: lists what was changed since the backup and is undone by the restore."`
 }
 
 // restoreCost is what ends after a restore.
@@ -32,9 +39,14 @@ command can be interrupted and repeated.
 
 Beside Django, the sessions in Django's table end as well, anonymous ones too.
 
+With --audit, the command lists who was disabled, deleted, declared compromised or had a right taken away, and whose password was
+changed, since the backup. The file is an export of the audit log from before the restore: of the administration's page or
+/api/auth/admin/audit/export as NDJSON, or of cloakroom audit list --limit 0 --json. Without --yes it only lists.
+
 Examples:
-  cloakroom after-restore
-  cloakroom after-restore --yes`
+  cloakroom after-restore --yes
+  cloakroom after-restore --yes --audit audit.ndjson
+  cloakroom audit list --limit 0 --json --db sqlite:cloakroom.db.replaced-20260131T120000Z > audit.json`
 }
 
 type restoredOut struct {
@@ -42,24 +54,59 @@ type restoredOut struct {
 	Sessions int `json:"sessions"`
 	Tokens   int `json:"tokens"`
 	Links    int `json:"links"`
+
+	LookAt *[]lookAt `json:"look_at,omitempty"` // nil: there was no --audit
 }
 
 func (c *afterRestoreCmd) Run(ctx context.Context, a *app) error {
 	if !c.Yes {
 		a.say(restoreCost)
+		if err := with(ctx, a.open, func(s *cloakroom.Server) error { return c.list(ctx, a, s) }); err != nil {
+			return err
+		}
 		return errors.New("nothing was changed; to do it: cloakroom after-restore --yes")
 	}
-	var ended cloakroom.Ended
-	err := with(ctx, a.open, func(s *cloakroom.Server) (err error) {
-		if ended, err = a.afterRestore(ctx, s); err != nil {
-			err = fmt.Errorf("%w. Run the command again: until it succeeds, something from before the restore may still count", err)
+	return with(ctx, a.open, func(s *cloakroom.Server) error {
+		changes, err := c.changes(ctx, s)
+		if err != nil {
+			return err
 		}
-		return err
+		ended, err := a.afterRestore(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%w. Run the command again: until it succeeds, something from before the restore may still count", err)
+		}
+		return a.printRestored(ended, changes)
 	})
-	if err != nil {
+}
+
+// changes returns what was changed since the backup; nil without --audit.
+func (f auditFlag) changes(ctx context.Context, s *cloakroom.Server) (*[]lookAt, error) {
+	if f.Audit == "" {
+		return nil, nil
+	}
+	all, err := toLookAt(ctx, s, f.Audit)
+	all = append([]lookAt{}, all...) // [] in JSON
+	return &all, err
+}
+
+// check reads the whole file, so that a wrong one is refused before anything is done.
+func (f auditFlag) check() error {
+	if f.Audit == "" {
+		return nil
+	}
+	return eachExported(f.Audit, func(api.Event) error { return nil })
+}
+
+// list prints what was changed since the backup.
+func (f auditFlag) list(ctx context.Context, a *app, s *cloakroom.Server) error {
+	changes, err := f.changes(ctx, s)
+	if err != nil || changes == nil {
 		return err
 	}
-	return a.printRestored(ended)
+	if a.JSON {
+		return a.json(changes)
+	}
+	return a.printLookAt(*changes)
 }
 
 // afterRestore ends what a restored database can't know the end of.
@@ -71,17 +118,20 @@ func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server) (ended cloa
 	return ended, err
 }
 
-func restored(e cloakroom.Ended) restoredOut {
-	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links}
+func restored(e cloakroom.Ended, changes *[]lookAt) restoredOut {
+	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links, changes}
 }
 
-func (a *app) printRestored(e cloakroom.Ended) error {
+func (a *app) printRestored(e cloakroom.Ended, changes *[]lookAt) error {
 	if a.JSON {
-		return a.json(restored(e))
+		return a.json(restored(e, changes))
 	}
 	a.say("ended %s, %s and %s", count(e.Sessions, "session"), count(e.Tokens, "token"), count(e.Links, "link"))
 	if e.Accounts > 0 {
 		a.say("%s: nothing from before the restore is accepted", count(e.Accounts, "account"))
+	}
+	if changes != nil {
+		return a.printLookAt(*changes)
 	}
 	return nil
 }

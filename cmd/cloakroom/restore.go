@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/cloakroom-auth/cloakroom"
 )
 
 type restoreCmd struct {
 	File string `arg:"" env:"-" help:"A file that cloakroom backup has made."`
-	Yes  bool   `help:"Do it. Without this flag the command only says what it would do."`
+	auditFlag
+	Yes bool `help:"Do it. Without this flag the command only says what it would do."`
 }
 
 func (restoreCmd) Help() string {
@@ -18,7 +22,7 @@ beside the restored one, under a name that ends in the time. The backup stays as
 secret.key back first if it is lost too. The command can be interrupted and repeated: until it has succeeded, the database is
 the one from before.
 
-For PostgreSQL, use pg_restore and then cloakroom after-restore.
+--audit is explained by cloakroom after-restore --help. For PostgreSQL, use pg_restore and then cloakroom after-restore.
 
 Examples:
   cloakroom restore /backup/cloakroom-2026-01-31.db
@@ -40,17 +44,30 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 		a.say(restoreCost)
 		return errors.New("nothing was changed; to do it: cloakroom restore FILE --yes")
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	r, err := a.config().Restore(ctx, c.File, a.by()...)
 	if err != nil {
 		return err
 	}
 	file := databasePath(db)
+	var changes *[]lookAt
+	if c.Audit != "" {
+		err := with(ctx, a.open, func(s *cloakroom.Server) (err error) {
+			changes, err = c.changes(ctx, s)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("the database is restored, but what was changed since can't be listed: %w", err)
+		}
+	}
 	if a.JSON {
-		return a.json(restoreOut{file, r.Kept, restored(r.Ended)})
+		return a.json(restoreOut{file, r.Kept, restored(r.Ended, changes)})
 	}
 	a.say("restored the database: %s", file)
 	if r.Kept != "" {
 		a.say("the one that it replaced: %s", r.Kept)
 	}
-	return a.printRestored(r.Ended)
+	return a.printRestored(r.Ended, changes)
 }
