@@ -31,6 +31,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/steps"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -58,6 +59,7 @@ type Server struct {
 	throttle *throttle.Guard
 	jwt      *jwt.Service
 	events   *events.Hub
+	steps    *steps.Service
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
@@ -156,7 +158,11 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		return err
 	}
 	s.onClose(s.gateway.Close)
+	s.steps = &steps.Service{
+		Factors: s.storage.Factors, Signins: s.storage.Signins, Accounts: s.cached.accounts, Log: c.Log,
+	}
 	s.api = &httpapi.API{
+		Steps:    s.steps,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: pages.Handler(), Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
@@ -277,7 +283,7 @@ func (c *Config) gateway() gateway.Config {
 func (s *Server) gatewayConfig(c Config, checked checkedConfig, protection *csrf.Protection) gateway.Config {
 	g := c.gateway()
 	g.Auth, g.Audit, g.CSRF, g.Client, g.Signer = s.Auth, s.Audit, protection, checked.proxies, s.jwt.Keys
-	g.Cookies = []string{httpapi.DeviceCookie}
+	g.Cookies = append([]string{httpapi.DeviceCookie}, httpapi.PendingCookies...)
 	if theirs := s.storage.django; theirs != nil { // Django needs the session cookie as well
 		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Succeeded}
 	} else {
@@ -317,6 +323,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.Tokens.Run(ctx) })
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
+	g.Go(func() error { return s.steps.Run(ctx) })
 	for _, cache := range s.cached.caches {
 		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}

@@ -26,7 +26,7 @@ var layers = map[string]layer{
 	// The domain knows no database and no network.
 	"session":               {own: []string{"internal/reqinfo", "audit", "internal/background", "internal/timelimit"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"password":              {own: []string{"internal/timelimit"}, others: []string{"golang.org/x/"}},
-	"throttle":              {},
+	"throttle":              {own: []string{"internal/timelimit"}},
 	"internal/feed":         {},
 	"token":                 {own: []string{"audit", "internal/background", "internal/timelimit"}},
 	"internal/jwt":          {own: []string{"audit", "session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
@@ -40,12 +40,15 @@ var layers = map[string]layer{
 	"internal/userimport":   {own: []string{"account"}},
 	"internal/background":   {},
 	"internal/timelimit":    {},
+	"internal/steps":        {own: []string{"account", "factor", "signin", "internal/background"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "session", "store", "token"}},
 	"internal/admin":        {own: []string{"account", "audit", "auth"}},
 	"internal/keyring":      {own: []string{"sealed"}},
 	"sealed":                {},
-	"store":                 {own: []string{"account", "audit", "sealed", "session", "throttle", "token"}},
+	"factor":                {},
+	"signin":                {},
+	"store":                 {own: []string{"account", "audit", "factor", "sealed", "session", "signin", "throttle", "token"}},
 	"internal/reqinfo":      {},
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":    {},
@@ -54,13 +57,13 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"internal/userimport", "account", "audit", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"internal/userimport", "account", "audit", "factor", "session", "signin", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"internal/userimport", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
-	"memory":                   {own: []string{"account", "audit", "session", "throttle", "token", "sealed", "store"}},
+	"memory":                   {own: []string{"account", "audit", "factor", "signin", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
@@ -80,7 +83,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"account", "audit", "factor", "signin", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -91,7 +94,7 @@ var layers = map[string]layer{
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/steps", "signin",
 	}},
 
 	// The whole.
@@ -100,7 +103,7 @@ var layers = map[string]layer{
 			"internal/userimport",
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo",
+			"internal/admin", "internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/steps",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},

@@ -30,6 +30,9 @@ var (
 	}
 )
 
+// SecondFactor is about the second step of a sign-in. Required is a right password that was not enough.
+var SecondFactor = struct{ Required Kind }{success("authn_second_required")}
+
 // Password is the change of a password.
 var Password = struct{ Change, ChangeFail Kind }{
 	success("authn_password_change"), failure("authn_password_change_fail"),

@@ -4,8 +4,10 @@ package store
 import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -19,4 +21,8 @@ type Set struct {
 	Throttles throttle.Store
 	Sealed    sealed.Store
 	Audit     audit.Store
+
+	// Factors and Signins may be nil, both or neither: then a password is the only way to prove who one is.
+	Factors factor.Store
+	Signins signin.Store
 }

@@ -74,6 +74,12 @@ func Faulty(s store.Set, p *Plan) store.Set {
 	if s.Audit != nil {
 		faulty.Audit = faultyAudit{s.Audit, p}
 	}
+	if s.Factors != nil {
+		faulty.Factors = faultyFactors{s.Factors, p}
+	}
+	if s.Signins != nil {
+		faulty.Signins = faultySignins{s.Signins, p}
+	}
 	return faulty
 }
 

@@ -4,7 +4,8 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed] or [Audit]. Each case is
+// An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors] or
+// [Signins]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
@@ -20,7 +21,9 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -54,6 +57,16 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("audit", func(t *testing.T) {
 		Audit(t, func(t *testing.T) audit.Store { return open(t).Audit })
 	})
+	if open(t).Factors != nil {
+		t.Run("factors", func(t *testing.T) {
+			Factors(t, func(t *testing.T) factor.Store { return open(t).Factors })
+		})
+	}
+	if open(t).Signins != nil {
+		t.Run("signins", func(t *testing.T) {
+			Signins(t, func(t *testing.T) signin.Store { return open(t).Signins })
+		})
+	}
 	if open(t).Reopen != nil {
 		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases, auditPersistenceCases) })
 	}
@@ -84,6 +97,16 @@ func Throttles(t *testing.T, open func(t *testing.T) throttle.Store) {
 // Sealed runs the cases of a store of sealed secrets. open returns an empty one.
 func Sealed(t *testing.T, open func(t *testing.T) sealed.Store) {
 	run(t, open, keyCases)
+}
+
+// Factors runs the cases of a factor.Store. open returns an empty one.
+func Factors(t *testing.T, open func(t *testing.T) factor.Store) {
+	run(t, open, factorCases)
+}
+
+// Signins runs the cases of a signin.Store. open returns an empty one.
+func Signins(t *testing.T, open func(t *testing.T) signin.Store) {
+	run(t, open, signinCases)
 }
 
 // Audit runs the cases of an audit.Store. open returns an empty one.

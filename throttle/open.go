@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // openTries tracks the unsettled tries of this process by the keys of their counters, and lets others wait for them. The
@@ -84,12 +86,13 @@ func (k *openKey) leave(returned bool) {
 
 // wait removes a try that was refused by the counters with the keys full, and waits until another attempt may have another
 // result. again is false if the limits are reached without unsettled tries. If held isn't empty, the caller leaves that key
-// after its next enter.
+// after its next enter. The waiting doesn't count against the time limit of ctx: the other tries hash passwords meanwhile.
 func (o *openTries) wait(ctx context.Context, keys []string, seen []uint64, full []string) (again bool, held string, err error) {
 	w, key, again := o.queue(keys, seen, full)
 	if w == nil {
 		return again, "", nil
 	}
+	defer timelimit.Pause(ctx)()
 	select {
 	case again = <-w.wake:
 	case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -137,6 +138,30 @@ func TestTheSilentCountIsNotWaitedFor(t *testing.T) {
 		}
 		if wait := blocked(t, g, throttle.Attempt{Name: "ann@example.org", Account: "2"}); wait != 0 {
 			t.Errorf("a barred try takes %v", wait)
+		}
+	})
+}
+
+// TestWaitingForOpenTriesDoesNotCountAgainstTheTimeForStores: a check that waits a minute for the others has all of its time left.
+func TestWaitingForOpenTriesDoesNotCountAgainstTheTimeForStores(t *testing.T) {
+	t.Attr("threat", "L05")
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		ann := throttle.Attempt{Name: "ann", Account: "1", Address: home}
+		open := reserved(t, g, ann, 10)
+		go func() {
+			time.Sleep(time.Minute)
+			for _, try := range open {
+				if err := try.Succeeded(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		ctx, cancel := timelimit.With(t.Context(), 5*time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, err := g.Reserve(ctx, ann); err != nil || time.Since(began) < time.Minute {
+			t.Errorf("Reserve: %v after %v; want success after a minute", err, time.Since(began))
 		}
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+	"github.com/cloakroom-auth/cloakroom/internal/steps"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -38,6 +39,8 @@ type API struct {
 	Keys     *keyring.Ring
 	// Live has the open event streams. It must have the same Auth.
 	Live *events.Hub
+	// Steps keeps sign-ins that are not complete.
+	Steps *steps.Service
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.

@@ -88,6 +88,10 @@ var reach = map[string]map[string]string{
 // levels maps each route to its line of the table.
 var levels = map[string]string{
 	"POST /api/auth/login":                              "anybody",
+	"GET /api/auth/login/pending":                       "anybody",
+	"DELETE /api/auth/login/pending":                    "anybody",
+	"GET /api/auth/methods":                             "anybody",
+	"GET /.well-known/change-password":                  "anybody",
 	"POST /api/auth/logout":                             "own",
 	"GET /api/me":                                       "anyone",
 	"GET /api/auth/me":                                  "anyone",

@@ -57,6 +57,15 @@ func (in *credentialsIn) requireFilled() error {
 	return nil
 }
 
+// refuseInFields says that a second factor is needed in the form in which obtain_auth_token refuses credentials.
+func refuseInFields(err error) error {
+	if err != error(errSecondFactor) {
+		return err
+	}
+	return &problem.Problem{Status: http.StatusBadRequest, Code: errSecondFactor.Code,
+		Fields: map[string][]string{"non_field_errors": {errSecondFactor.Detail}}}
+}
+
 type obtainedToken struct {
 	Token string `json:"token"`
 }
@@ -72,6 +81,9 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 	}
 	if err != nil {
 		return obtainedToken{}, err
+	}
+	if err := c.passwordAlone(u); err != nil {
+		return obtainedToken{}, refuseInFields(err)
 	}
 	text, _, err := c.newToken(u, token.Params{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
 	if errors.Is(err, account.ErrInvalidCredentials) {
@@ -127,13 +139,13 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 		if err := in.requireFilled(); err != nil {
 			return nil, err
 		}
-		return c.authenticate(c.api.Accounts.Authenticate, in.Username, in.Password)
+		return c.knoxPassword(in.Username, in.Password)
 	case strings.EqualFold(scheme, "Basic"):
 		basic := loginIn{}
 		if err := basic.fromBasic(c.r); err != nil {
 			return nil, err
 		}
-		return c.authenticate(c.api.Accounts.Authenticate, basic.Username, basic.Password)
+		return c.knoxPassword(basic.Username, basic.Password)
 	}
 	c.needs = needsIdentity
 	if err := c.authorizeAgain(c.ctx()); err != nil {
@@ -143,6 +155,14 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 		return nil, auth.ErrNotAuthenticated
 	}
 	return c.who.User, nil
+}
+
+func (c *call) knoxPassword(username, password *string) (*account.User, error) {
+	u, err := c.authenticate(c.api.Accounts.Authenticate, username, password)
+	if err != nil {
+		return nil, err
+	}
+	return u, c.passwordAlone(u)
 }
 
 func knoxLogout(c *call, _ none) (none, error) { return none{}, c.endToken(c.who) }

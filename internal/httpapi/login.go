@@ -45,7 +45,7 @@ func login(c *call, in loginIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	return newUserOut(u), c.signIn(u, method, in.Remember == nil || *in.Remember, app)
+	return newUserOut(u), c.complete(u, method, in.Remember == nil || *in.Remember, app)
 }
 
 // authenticate checks a username and a password, and records the result in the audit log.
@@ -81,6 +81,9 @@ func (a *API) verifyBasic(r *http.Request, login, password string) (*account.Use
 	u, name, err := c.tryPassword(a.Accounts.Verify, login, password)
 	if err != nil {
 		c.recordVerification(audit.Login, name, err)
+		return nil, a.problem(r, err)
+	}
+	if err := c.passwordAlone(u); err != nil {
 		return nil, a.problem(r, err)
 	}
 	return u, nil
@@ -156,6 +159,7 @@ func (*logoutIn) takesForms() {}
 // and the tokens that come from a sign-in. Personal tokens stay.
 func logout(c *call, in logoutIn) (none, error) {
 	everywhere := in.Everywhere != nil && *in.Everywhere
+	c.endPending()
 	if !everywhere && (!auth.ByHeader(c.ctx()) || session.RequestFrom(c.ctx()).FromApp()) {
 		return none{}, c.signOut()
 	}

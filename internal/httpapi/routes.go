@@ -17,6 +17,9 @@ type route struct {
 var routes = []route{
 	{"POST", "/api/auth/login", serve(needsNothing, login)},
 	{"POST", "/api/auth/logout", serve(needsNothing, logout)},
+	{"GET", "/api/auth/login/pending", serve(needsNothing, showPending)},
+	{"DELETE", "/api/auth/login/pending", serve(needsNothing, cancelPending)},
+	{"GET", "/api/auth/methods", serve(needsNothing, signInMethods)},
 	{"GET", "/api/me", identity(me)},
 	{"GET", "/api/auth/me", identity(me)},
 	{"PATCH", "/api/auth/me", serve(needsSession, editMe)},
@@ -43,6 +46,7 @@ var routes = []route{
 	{"POST", "/api/auth/jwt/exchange", serve(needsIdentity, exchangeJWT)},
 	{"POST", "/api/auth/jwt/mint", serve(needsSession, mintJWT)},
 	{"GET", jwksPath, publicKeys},
+	{"GET", changePasswordPath, redirect(changePasswordPage)},
 	{"GET", "/api/auth/admin/users", serveAdmin(viewUser, listUsers)},
 	{"POST", "/api/auth/admin/users", serveAdmin(addUser, createUser)},
 	{"GET", "/api/auth/admin/users/{id}", serveAdmin(viewUser, showUser)},
@@ -81,6 +85,9 @@ var routes = []route{
 // jwksPath is the path of the keys that verify our tokens (RFC 8414, section 2, jwks_uri).
 const jwksPath = "/.well-known/jwks.json"
 
+// wellKnown are our paths where a standard expects them.
+var wellKnown = []string{jwksPath, changePasswordPath}
+
 // reserved are the prefixes of our paths. An unknown path under one of them is not found; every other path is the
 // application's.
 var reserved = []string{"/api/auth", "/api/me", "/api-token-auth", "/api/authz", "/auth", "/signin", "/healthz", "/readyz"}
@@ -98,7 +105,7 @@ func under(path, prefix string) bool {
 
 // Owns reports whether the API answers a decoded path, with an error if it is unknown, instead of the handler passed to
 // [API.Handler].
-func Owns(path string) bool { return ours(path) || path == jwksPath }
+func Owns(path string) bool { return ours(path) || slices.Contains(wellKnown, path) }
 
 // match reports whether the path is one of the route.
 func (t route) match(path string) bool {
@@ -140,7 +147,7 @@ func (t route) allows(method string) bool {
 // handler of a compatibility route if there is one, which refuses the method in its own form.
 func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *compatHandler) {
 	path := r.URL.EscapedPath()
-	if !ours(path) && !under(path, jwksPath) {
+	if !ours(path) && !slices.Contains(wellKnown, strings.TrimSuffix(path, "/")) {
 		return nil, nil, nil // most requests are for the app
 	}
 	for i, t := range routes {

@@ -145,6 +145,23 @@ func identity(f func(a *API, who *auth.Identity) []byte) func(*API) http.Handler
 	}
 }
 
+// redirect makes a handler of a function that says where the browser goes next. f reads no body, and
+// changes nothing that another site's page must not change.
+func redirect(f func(c *call) (location string, err error)) func(*API) http.Handler {
+	return func(a *API) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := &call{api: a, w: w, r: r}
+			location, err := f(c)
+			if err != nil {
+				c.finish(nil, err)
+				return
+			}
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusSeeOther)
+		})
+	}
+}
+
 // answer authorizes the caller, reads the body, authorizes the caller again, and calls f.
 //
 // The first check refuses strangers before they send a body, and answers 401 or 403 before any error about the body. It isn't

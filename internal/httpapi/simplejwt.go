@@ -86,6 +86,12 @@ func createJWT(c *call, in credentialsIn) (pairOut, error) {
 	if err != nil {
 		return pairOut{}, err
 	}
+	if err := c.passwordAlone(u); err != nil {
+		if err == error(errSecondFactor) {
+			err = simpleJWTError(jwtRefusal{Detail: errSecondFactor.Detail, Code: errSecondFactor.Code})
+		}
+		return pairOut{}, err
+	}
 	pair, err := c.api.Auth.JWT.Create(c.ctx(), jwt.SignIn{
 		User: u.ID, Epoch: u.Epoch, Address: addressText(c.address()), Agent: agent(c.r),
 	})

@@ -1,0 +1,204 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/steps"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
+)
+
+// A pending sign-in is held by a secret of its own: browsers have it in the pending cookie, programs in X-Session-Token, where
+// its prefix keeps it from being taken for a session's ticket. Nothing but the routes in this file looks at it.
+
+// PendingCookies are the names of the cookie with the secret of a pending sign-in: over https, and over http on loopback.
+var PendingCookies = []string{"__Host-Http-cloakroom_pending", "cloakroom_pending"}
+
+var errPendingEnded = problem.New(http.StatusUnauthorized, "pending_ended", "This sign-in has ended. Start over.")
+
+// errSecondFactor refuses a password that comes alone where no second step can be taken. Programs use a token instead.
+var errSecondFactor = problem.New(http.StatusUnauthorized, "second_factor_required",
+	"This account has a second factor, so its password isn't enough here. Make a token on the account page, and use that.")
+
+// pendingOut says what a pending sign-in waits for.
+type pendingOut struct {
+	Factors   []steps.Way `json:"factors"`
+	ExpiresAt string      `json:"expires_at"`
+}
+
+// complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
+// sign-in and the problem second_factor_required. u must be as it was read before the password was checked.
+func (c *call) complete(u *account.User, method string, remember, app bool) error {
+	ways, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	if err != nil {
+		return err
+	}
+	if len(ways) > 0 {
+		return c.suspend(u, ways, remember, app)
+	}
+	if err := c.signIn(u, method, remember, app); err != nil {
+		return err
+	}
+	c.endPending()
+	return nil
+}
+
+// suspend keeps the sign-in, and returns the problem that asks for the next step.
+func (c *call) suspend(u *account.User, ways []steps.Way, remember, app bool) error {
+	now := time.Now()
+	secret, err := c.api.Steps.Begin(c.ctx(), signin.Pending{
+		Kind:     signin.SecondStep,
+		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: now.Unix()},
+		Remember: remember, App: app, Device: c.device(u), Address: addressText(c.address()),
+	})
+	if err != nil {
+		return err
+	}
+	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
+	if app {
+		c.w.Header().Set("X-Session-Token", secret)
+	} else {
+		c.setPending(secret, steps.Lifetime)
+	}
+	p := *errSecondFactor
+	p.Detail = "One more step: show your second factor."
+	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(now.Add(steps.Lifetime).Unix())}}
+	return &p
+}
+
+// passwordAlone returns an error if the account demands a second step. It is for the ways in that have no room for one.
+func (c *call) passwordAlone(u *account.User) error {
+	ways, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	if err == nil && len(ways) > 0 {
+		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
+		return errSecondFactor
+	}
+	return err
+}
+
+// showPending tells what the pending sign-in of the request waits for.
+func showPending(c *call, _ none) (pendingOut, error) {
+	p, ways, err := c.pending()
+	if err != nil {
+		return pendingOut{}, err
+	}
+	return pendingOut{ways, formatTime(p.Expires)}, nil
+}
+
+// pending returns the pending sign-in of the request. If it has ended, the browser is told to drop its cookie.
+func (c *call) pending() (*signin.Pending, []steps.Way, error) {
+	secret := c.pendingSecret()
+	if secret == "" {
+		return nil, nil, errPendingEnded
+	}
+	p, ways, err := c.api.Steps.Find(c.ctx(), secret)
+	if errors.Is(err, steps.ErrEnded) {
+		c.dropPendingCookie()
+		return nil, nil, errPendingEnded
+	}
+	return p, ways, err
+}
+
+// cancelPending ends the pending sign-in of the request, if there is one.
+func cancelPending(c *call, _ none) (none, error) {
+	if secret := c.pendingSecret(); secret != "" {
+		if err := c.api.Steps.Cancel(c.ctx(), secret); err != nil {
+			return none{}, err
+		}
+	}
+	c.dropPendingCookie()
+	return none{}, nil
+}
+
+// endPending ends the pending sign-in that the request still has, since it was completed or given up. It expires by itself if
+// the store fails.
+func (c *call) endPending() {
+	secret := c.pendingSecret()
+	if secret == "" {
+		return
+	}
+	if err := c.api.Steps.Cancel(c.ctx(), secret); err != nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "pending sign-in not removed", slog.Any("error", err))
+	}
+	c.dropPendingCookie()
+}
+
+// pendingSecret returns the secret that the request carries; "" if it carries none, or two.
+func (c *call) pendingSecret() string {
+	if session.RequestFrom(c.ctx()).FromApp() {
+		values := c.r.Header.Values("X-Session-Token")
+		if len(values) == 1 && strings.HasPrefix(values[0], steps.AppPrefix) {
+			return values[0]
+		}
+		return ""
+	}
+	cookies := c.r.CookiesNamed(c.pendingCookie())
+	if len(cookies) != 1 {
+		return ""
+	}
+	return cookies[0].Value
+}
+
+func (c *call) pendingCookie() string {
+	if c.api.Secure {
+		return PendingCookies[0]
+	}
+	return PendingCookies[1]
+}
+
+// setPending sets the cookie; with an age below 0 it deletes it.
+func (c *call) setPending(secret string, age time.Duration) {
+	cookie := &http.Cookie{
+		Name: c.pendingCookie(), Value: secret, Path: "/", MaxAge: int(age / time.Second), Expires: time.Now().Add(age),
+		HttpOnly: true, Secure: c.api.Secure, SameSite: http.SameSiteStrictMode,
+	}
+	if age < 0 {
+		cookie.MaxAge, cookie.Expires = -1, time.Unix(1, 0)
+	}
+	http.SetCookie(c.w, cookie)
+}
+
+// dropPendingCookie deletes the cookie if the browser has sent one.
+func (c *call) dropPendingCookie() {
+	if len(c.r.CookiesNamed(c.pendingCookie())) > 0 {
+		c.setPending("", -time.Second)
+	}
+}
+
+// methodsOut says which ways to sign in this installation offers.
+type methodsOut struct {
+	Password  bool       `json:"password"`
+	Passkey   bool       `json:"passkey"`
+	Code      bool       `json:"code"` // a code that is mailed
+	Providers []provider `json:"providers"`
+	SignUp    string     `json:"signup"` // "open", "invite" or "closed"
+	Mail      bool       `json:"mail"`   // whether the server can send mail, such as for a forgotten password
+}
+
+type provider struct {
+	Name  string `json:"name"`
+	Label string `json:"label"`
+}
+
+// signInMethods tells which ways to sign in there are.
+func signInMethods(*call, none) (methodsOut, error) {
+	return methodsOut{Password: true, Providers: []provider{}, SignUp: "closed"}, nil
+}
+
+// changePasswordPath leads to the page where people change their password (W3C, "A Well-Known URL for Changing Passwords").
+const changePasswordPath = "/.well-known/change-password"
+
+// changePasswordPage tells password managers where the page is.
+func changePasswordPage(c *call) (location string, err error) {
+	if c.api.Pages == nil {
+		return "", errNotFound
+	}
+	return "/auth/account", nil
+}

@@ -1,0 +1,176 @@
+// Package steps decides which steps a sign-in still needs after the first, and keeps sign-ins that wait for one.
+package steps
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/background"
+	"github.com/cloakroom-auth/cloakroom/signin"
+)
+
+const (
+	// Lifetime is how long a pending sign-in waits.
+	Lifetime = 10 * time.Minute
+
+	// AppPrefix is what the secret of a program that is no browser begins with. No session's ticket begins with it.
+	AppPrefix = "cloak_step_"
+
+	maxTries   = 5 // wrong second factors
+	maxPending = 5 // of one user at the same time
+)
+
+// ErrEnded says that a pending sign-in doesn't exist, or doesn't count any more.
+var ErrEnded = errors.New("the pending sign-in has ended")
+
+// Way is a way to take the second step.
+type Way string
+
+const (
+	Passkey      Way = "passkey"
+	SecurityKey  Way = "security_key"
+	TOTP         Way = "totp"
+	RecoveryCode Way = "recovery_code"
+)
+
+// Service keeps pending sign-ins. Factors and Signins are both nil or neither; if they are nil, one step is always enough. Set
+// the fields before first use; the Service is then safe for concurrent use. Errors without a name are those of the stores.
+type Service struct {
+	Factors  factor.Store
+	Signins  signin.Store
+	Accounts account.Store
+	Log      *slog.Logger
+}
+
+// Needs returns the ways in which a user can take the second step that is demanded after a password; none if the password is
+// enough. The caller must have read the account before: what is added or removed meanwhile moves the account's epoch, so that
+// the session which comes of an overlapping sign-in is dead.
+func (s *Service) Needs(ctx context.Context, user string) ([]Way, error) {
+	if s.Factors == nil {
+		return nil, nil
+	}
+	p, err := s.Factors.Load(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	return needs(p), nil
+}
+
+// needs applies the rules. An authenticator app and a security key demand a second step from the moment at which their addition
+// begins, and are accepted from then on. A passkey is added for comfort, and demands one only if the user has asked for it.
+func needs(p *factor.Profile) []Way {
+	demanded := false
+	var ways []Way
+	for _, f := range p.Factors {
+		if f.State == factor.Removing {
+			continue
+		}
+		demanded = demanded || f.Kind != factor.Passkey || p.SecondStep
+		if way := wayOf(f.Kind); !slices.Contains(ways, way) {
+			ways = append(ways, way)
+		}
+	}
+	if !demanded {
+		return nil
+	}
+	slices.Sort(ways)
+	if p.RecoveryCodes > 0 {
+		ways = append(ways, RecoveryCode)
+	}
+	return ways
+}
+
+func wayOf(kind factor.Kind) Way {
+	switch kind {
+	case factor.TOTP:
+		return TOTP
+	case factor.Passkey:
+		return Passkey
+	}
+	return SecurityKey
+}
+
+// Begin keeps a sign-in that waits for another step, and returns the secret for its client. It sets the ID, Created and
+// Expires. The oldest of a user's five pending sign-ins makes room.
+func (s *Service) Begin(ctx context.Context, p signin.Pending) (secret string, err error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	secret = base64.RawURLEncoding.EncodeToString(random)
+	if p.App {
+		secret = AppPrefix + secret
+	}
+	p.ID = idOf(secret)
+	p.Created = time.Now().Unix()
+	p.Expires = p.Created + int64(Lifetime/time.Second)
+	return secret, s.Signins.Create(ctx, &p, maxPending)
+}
+
+func idOf(secret string) signin.ID { return sha256.Sum256([]byte(secret)) }
+
+// Find returns the pending sign-in with this secret, and the ways to take its next step. [ErrEnded] if it has expired, has had
+// too many wrong tries, or if its account has another epoch now, is disabled or was deleted.
+func (s *Service) Find(ctx context.Context, secret string) (*signin.Pending, []Way, error) {
+	if s.Signins == nil {
+		return nil, nil, ErrEnded
+	}
+	p, err := s.Signins.Load(ctx, idOf(secret))
+	if errors.Is(err, signin.ErrNotFound) {
+		return nil, nil, ErrEnded
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.Expires <= time.Now().Unix() || p.Tries >= maxTries {
+		return nil, nil, ErrEnded
+	}
+	u, err := s.Accounts.Load(ctx, p.User)
+	if errors.Is(err, account.ErrNotFound) {
+		return nil, nil, ErrEnded
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !u.IsActive || u.Epoch != p.Epoch {
+		return nil, nil, ErrEnded
+	}
+	ways, err := s.Needs(ctx, p.User)
+	return p, ways, err
+}
+
+// Cancel ends the pending sign-in with this secret. It is no error if there is none.
+func (s *Service) Cancel(ctx context.Context, secret string) error {
+	if s.Signins == nil {
+		return nil
+	}
+	err := s.Signins.Spend(ctx, idOf(secret))
+	if errors.Is(err, signin.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Run deletes expired pending sign-ins until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	if s.Signins == nil {
+		<-ctx.Done()
+		return nil
+	}
+	background.Work{
+		Flush: func(context.Context) {},
+		Purge: func(ctx context.Context, limit int) (int, error) {
+			return s.Signins.DeleteExpired(ctx, time.Now().Unix(), limit)
+		},
+		Failed: func(ctx context.Context, err error) {
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "purge of pending sign-ins failed", slog.Any("error", err))
+		},
+	}.Run(ctx)
+	return nil
+}
