@@ -53,7 +53,7 @@ func TestWhateverEndsSessionsMovesTheEpochAndNothingElseDoes(t *testing.T) {
 	})
 }
 
-func TestANewPasswordTakesTheOldOnesPlace(t *testing.T) {
+func TestANewPasswordReplacesTheOldOne(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID
@@ -98,7 +98,7 @@ func TestOfTwoChangesOfOnePasswordOneCounts(t *testing.T) {
 	})
 }
 
-func TestAnEditMeanwhileStandsInNoPasswordChangesWay(t *testing.T) {
+func TestAConcurrentEditDoesNotPreventAPasswordChange(t *testing.T) {
 	s := newService(t, inMemory())
 	id := s.enrol(ann()).ID
 	meanwhile := s.edit(id, func(u *account.User) { u.FirstName = "Ann" })

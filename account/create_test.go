@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-func TestCreateSaysAllThatIsWrongTogether(t *testing.T) {
+func TestCreateReportsAllErrorsTogether(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		s.enrol(ann())
@@ -30,7 +30,7 @@ func TestCreateSaysAllThatIsWrongTogether(t *testing.T) {
 	})
 }
 
-func TestANameTakenMeanwhileIsTaken(t *testing.T) {
+func TestANameTakenMeanwhileIsRefused(t *testing.T) {
 	s := newService(t, inMemory())
 	b := &between{afterFind: func() { s.enrol(&account.User{Username: "dan", IsActive: true, Epoch: "d"}) }}
 	u, err := s.with(b).Create(t.Context(), account.NewUser{Username: "Dan", Password: good})

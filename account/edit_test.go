@@ -68,7 +68,7 @@ func TestAnEditThatFailsChangesNothing(t *testing.T) {
 	})
 }
 
-func TestEditSaysAllThatIsWrongTogether(t *testing.T) {
+func TestEditReportsAllErrorsTogether(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		must(t, s.Store.SetGroup(t.Context(), account.Group{Name: "writers"}))

@@ -178,7 +178,7 @@ func TestATryIsSettledExactlyOnce(t *testing.T) {
 	}
 }
 
-func TestPasswordsThatWereNotLookedAtCountNothing(t *testing.T) {
+func TestUncheckedPasswordsAreNotCounted(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		id := s.enrol(ann()).ID

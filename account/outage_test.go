@@ -63,7 +63,7 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 	}
 }
 
-func TestWithoutRoomNothingIsChanged(t *testing.T) {
+func TestAFullPoolChangesNothing(t *testing.T) {
 	s := newService(t, inMemory())
 	id := s.enrol(ann()).ID
 	s.Hasher = noRoom()

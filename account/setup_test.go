@@ -106,7 +106,7 @@ func TestTheSetUpSecretLastsThirtyMinutesOrUntilTheNext(t *testing.T) {
 	}
 }
 
-func TestAMistypedFormSpendsNothing(t *testing.T) {
+func TestAMistypedFormUsesUpNoSecret(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		secret, err := s.SetupSecret(t.Context())

@@ -33,7 +33,7 @@ func TestTheIdentityIsTheSessionsUser(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i, err := auth.FromContext(r.Context()); err != nil || !i.AuthenticatedAt.Equal(time.Now()) || !i.Fresh() {
-				t.Errorf("after the password was typed again: %+v, %v", i, err)
+				t.Errorf("after a re-authentication: %+v, %v", i, err)
 			}
 		}))
 	})
@@ -205,7 +205,7 @@ func TestASessionIsFreshForTenMinutes(t *testing.T) {
 			t.Errorf("after the password again: %s", got)
 		}
 		if got := a.outcome(a.signIn(ann, session.SignIn{}), auth.RequireFresh); got != "fresh_sign_in_required" {
-			t.Errorf("a session into which no password was typed: %s", got)
+			t.Errorf("a session without a factor: %s", got)
 		}
 	})
 }

@@ -52,7 +52,7 @@ func TestPasswordsThatAreNotComposedCostTwiceForEveryLogin(t *testing.T) {
 }
 
 // A hash that costs more than a new one can't be made cheaper, but it must not get additional work.
-func TestDearerHashesCostWhatTheyCost(t *testing.T) {
+func TestExpensiveHashesGetNoAdditionalWork(t *testing.T) {
 	encoded := reference(t, "m=19456,t=4,p=1", 16, 32, good)
 	if got := spent(t, encoded, "wrong horse battery staple"); math.Abs(got-2) > 0.001 {
 		t.Errorf("%.3f of a hash computed", got)

@@ -186,9 +186,9 @@ func othersSoon(t *testing.T, c sqlite.CommitCounter) uint64 {
 	return 0
 }
 
-// TestTwoHandlesOfOneProcessAreOthersToEachOther: each counts the other's commits as foreign, and keeps SQLite's locks when the
+// TestTwoHandlesOfOneProcessCountEachOthersCommits: each counts the other's commits as foreign, and keeps SQLite's locks when the
 // other is closed.
-func TestTwoHandlesOfOneProcessAreOthersToEachOther(t *testing.T) {
+func TestTwoHandlesOfOneProcessCountEachOthersCommits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloakroom.db")
 	first, second := open(t, path), open(t, path)
 	c := countCommits(t, first)

@@ -42,7 +42,7 @@ func settled(t *testing.T) (*sqlite.DB, *faultyDisk) {
 	return db, disk
 }
 
-func TestSickDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
+func TestAFailingDiskIsAnErrorOfEachWriteAndOfNoRead(t *testing.T) {
 	for name, ailment := range diskFaults {
 		if ailment.op == "truncate" {
 			continue // no write needs one

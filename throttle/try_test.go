@@ -87,7 +87,7 @@ func TestATryIsSettledOnce(t *testing.T) {
 	})
 }
 
-func TestLateUndoDoesNotReachIntoTheNextWindow(t *testing.T) {
+func TestALateUndoDoesNotChangeTheNextWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, ann := newGuard(), throttle.Attempt{Account: "1", Address: home}
 		late, err := g.Reserve(t.Context(), ann)

@@ -256,7 +256,7 @@ func TestRevokingIsForTheOwnerAndLeavesOtherTokens(t *testing.T) {
 	}
 }
 
-func TestScopesBoundWhatATokenMay(t *testing.T) {
+func TestScopesLimitAToken(t *testing.T) {
 	s := newService()
 	_, all := made(t, s, token.Params{Kind: token.Personal})
 	_, some := made(t, s, token.Params{Kind: token.Personal, Scopes: []string{"app.write", "app.read", "app.read"}})

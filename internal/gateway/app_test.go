@@ -6,7 +6,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
 )
 
-func TestOnlyWhatCarriesAHashIsKeptForGood(t *testing.T) {
+func TestOnlyFilesWithAHashInTheirNameAreCachedLong(t *testing.T) {
 	for _, name := range []string{
 		"assets/index-BkV8gq3T.js", "assets/index-DiwrgTda.css", "assets/react-35ef61ed.svg", "static/js/main.8f2a1b3c.js",
 		"static/js/main.8f2a1b3c.js.map", "main-5XQKDC7T.js", "chunk-FK42WKJO.js", "polyfills-B6TNHZQ6.js", "assets/Inter-Bk_8gq3T.woff2",

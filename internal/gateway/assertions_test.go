@@ -27,7 +27,7 @@ func (s *signer) SignAssertion(_ context.Context, claims []byte, life time.Durat
 	return fmt.Sprintf("%d %s %v", s.count, claims, life), s.err
 }
 
-func TestAnAssertionIsToldAgainOnlyForTheVerySame(t *testing.T) {
+func TestAnAssertionIsReusedOnlyForEqualClaims(t *testing.T) {
 	t.Attr("threat", "C10")
 	rapid.Check(t, func(t *rapid.T) {
 		s := &signer{}
@@ -80,7 +80,7 @@ func TestAnAssertionHasHalfItsLifeLeftAtLeast(t *testing.T) {
 	})
 }
 
-func TestOnlySoManyAssertionsAreRemembered(t *testing.T) {
+func TestTheNumberOfCachedAssertionsIsLimited(t *testing.T) {
 	s := &signer{}
 	a := gateway.NewAssertions(s)
 	for i := range 50_000 {

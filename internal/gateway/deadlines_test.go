@@ -66,7 +66,7 @@ func (b *trickle) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-func TestWhatMovesMayTakeItsTimeAndWhatStallsMayNot(t *testing.T) {
+func TestSlowTransfersAreAllowedAndStalledOnesAreNot(t *testing.T) {
 	let := make(chan struct{}, 2) // requests that were given up
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
@@ -194,8 +194,8 @@ func TestAnAnswerThatBeginsWhileTheBodyEndsIsWhole(t *testing.T) {
 	}
 }
 
-// TestAClientThatTakesNothingIsGivenUp checks that a client which doesn't read is disconnected, here and at the application.
-func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
+// TestAClientThatDoesNotReadIsDisconnected checks that a client which doesn't read is disconnected, here and at the application.
+func TestAClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	gone := make(chan struct{}, 1)
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {

@@ -77,7 +77,7 @@ func FuzzScrub(f *testing.F) {
 	})
 }
 
-func TestOurCookiesStayHere(t *testing.T) {
+func TestOurCookiesDontReachTheUpstream(t *testing.T) {
 	t.Attr("threat", "C15")
 	ours := []string{"__Host-Http-sessionid", "cloakroom_device"}
 	for in, want := range map[string]string{

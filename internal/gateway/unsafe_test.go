@@ -29,7 +29,7 @@ func TestUnsafePathsStayBelowTheirPrefix(t *testing.T) {
 	}
 }
 
-func TestAnUnsafePathIsAskedForAllThatAnyPathBelowIs(t *testing.T) {
+func TestAnUnsafePathNeedsWhatEveryPathBelowNeeds(t *testing.T) {
 	for _, c := range []struct {
 		rules, method, prefix, want string
 	}{

@@ -48,7 +48,7 @@ func (c *call) source() netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
-// signIn starts a session for a user who has just typed the password. An app gets the ticket in a header, and no cookie.
+// signIn starts a session for a user who has just shown a factor. An app gets the ticket in a header, and no cookie.
 func (c *call) signIn(u *account.User, method string, remember, app bool) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
 		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, App: app, Address: addressText(c.address()),

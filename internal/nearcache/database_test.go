@@ -101,7 +101,7 @@ func TestACommitOfAnotherProcessCountsForAccountsAndTokens(t *testing.T) {
 	}
 }
 
-func TestACommitOfItsOwnLeavesTheRestRemembered(t *testing.T) {
+func TestAnOwnCommitKeepsOtherEntriesCached(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, _ *memory.DB, seen *commits) {
 		if err := m.sessions.Create(t.Context(), record("bob", 2)); err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestACommitOfItsOwnLeavesTheRestRemembered(t *testing.T) {
 	})
 }
 
-func TestWhileItIsUnknownTheStoreIsAsked(t *testing.T) {
+func TestWhileCommitsAreUnknownTheStoreIsAsked(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, _ *memory.DB, seen *commits) {
 		seen.others.Store(unknown)
 		if m.remembers(ann) {
@@ -126,8 +126,8 @@ func TestWhileItIsUnknownTheStoreIsAsked(t *testing.T) {
 	})
 }
 
-// TestARowReadBesideACommitIsNotKept: the row may be from before the commit.
-func TestARowReadBesideACommitIsNotKept(t *testing.T) {
+// TestARowReadDuringACommitIsNotCached: the row may be from before the commit.
+func TestARowReadDuringACommitIsNotCached(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
 		time.Sleep(61 * time.Second)
 		arrive := m.gate.stopAfter("Load")
@@ -146,8 +146,8 @@ func TestARowReadBesideACommitIsNotKept(t *testing.T) {
 	})
 }
 
-// TestNothingIsKeptWhileItsOwnWriteIsUnderWay has two writes, of which one is done.
-func TestNothingIsKeptWhileItsOwnWriteIsUnderWay(t *testing.T) {
+// TestNothingIsCachedWhileAnOwnWriteIsInProgress has two writes, of which one is done.
+func TestNothingIsCachedWhileAnOwnWriteIsInProgress(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, db *memory.DB, _ *commits) {
 		ended := make(chan time.Duration, 2)
 		end := func() (commit func()) {
@@ -174,7 +174,7 @@ func TestNothingIsKeptWhileItsOwnWriteIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestRightsAreNotKeptWhileAGroupChanges(t *testing.T) {
+func TestRightsAreNotCachedWhileAGroupChanges(t *testing.T) {
 	alone(t, func(t *testing.T, m *member, db *memory.DB, seen *commits) {
 		ctx := t.Context()
 		if err := m.accounts.SetGroup(ctx, account.Group{Name: "g", Permissions: []string{"app.edit"}}); err != nil {

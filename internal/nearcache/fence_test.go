@@ -26,7 +26,7 @@ func TestARevocationIsKnownEverywhereAtOnce(t *testing.T) {
 	})
 }
 
-func TestNothingIsRememberedBeforeTheFeedIsOld(t *testing.T) {
+func TestNothingIsCachedSoonAfterTheFeedComesUp(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		m := c.join(nearcache.Config{})
@@ -42,8 +42,8 @@ func TestNothingIsRememberedBeforeTheFeedIsOld(t *testing.T) {
 	})
 }
 
-// TestAYoungNodeKeepsNothingThatIsAboutToEnd has a node start between the notice and the write.
-func TestAYoungNodeKeepsNothingThatIsAboutToEnd(t *testing.T) {
+// TestANewNodeCachesNothingThatIsAboutToEnd has a node start between the notice and the write.
+func TestANewNodeCachesNothingThatIsAboutToEnd(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		commit := c.nodes[0].gate.stopBefore("Delete")
@@ -81,7 +81,7 @@ func TestANewNodeWaitsForNodesItHasNotHeardOf(t *testing.T) {
 	})
 }
 
-func TestANodeThatHearsNothingStopsRemembering(t *testing.T) {
+func TestANodeWithoutMessagesStopsCaching(t *testing.T) {
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		deaf := c.nodes[2]
@@ -95,9 +95,9 @@ func TestANodeThatHearsNothingStopsRemembering(t *testing.T) {
 	})
 }
 
-// TestAPausedNodeLooksAtTheClock: a paused node runs no timers, and the first thing that it does afterwards may be an
+// TestAPausedNodeChecksTheClockBeforeItAnswers: a paused node runs no timers, and the first thing that it does afterwards may be an
 // answer.
-func TestAPausedNodeLooksAtTheClock(t *testing.T) {
+func TestAPausedNodeChecksTheClockBeforeItAnswers(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		for number, pause := range []time.Duration{100 * time.Millisecond, lease - time.Millisecond, lease, 5 * time.Second} {
 			id := c.signIn("ann", byte(number))
@@ -124,7 +124,7 @@ func TestAPausedNodeLooksAtTheClock(t *testing.T) {
 	})
 }
 
-func TestANodeThatWasCutOffForgetsEverything(t *testing.T) {
+func TestANodeThatWasCutOffDropsItsCache(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		away := c.nodes[1]
@@ -179,8 +179,8 @@ func TestARevokerThatIsCutOffWhileItWaits(t *testing.T) {
 	})
 }
 
-// TestACommandWithoutACacheIsHeardToo: the command line doesn't listen to the feed.
-func TestACommandWithoutACacheIsHeardToo(t *testing.T) {
+// TestACommandWithoutACacheFencesToo: the command line doesn't listen to the feed.
+func TestACommandWithoutACacheFencesToo(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		c.nodes[1].wire.freeze()
@@ -196,8 +196,8 @@ func TestACommandWithoutACacheIsHeardToo(t *testing.T) {
 	})
 }
 
-// TestALoadThatWasUnderWayIsNotKept tests a race: the row was read before the session ended, and arrives after it.
-func TestALoadThatWasUnderWayIsNotKept(t *testing.T) {
+// TestALoadInProgressIsNotCached tests a race: the row was read before the session ended, and arrives after it.
+func TestALoadInProgressIsNotCached(t *testing.T) {
 	t.Attr("threat", "X07")
 	t.Attr("threat", "B1")
 	for name, pause := range map[string]time.Duration{"for a moment": time.Millisecond, "for longer than the bar": hold + lease} {
@@ -224,9 +224,9 @@ func TestALoadThatWasUnderWayIsNotKept(t *testing.T) {
 	}
 }
 
-// TestALoadUnderABlockIsNotKeptHoweverLongItTakes begins a load between the notice and the write, and ends it after the
+// TestALoadUnderABlockIsNotCachedHoweverLongItTakes begins a load between the notice and the write, and ends it after the
 // block.
-func TestALoadUnderABlockIsNotKeptHoweverLongItTakes(t *testing.T) {
+func TestALoadUnderABlockIsNotCachedHoweverLongItTakes(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		commit := c.nodes[0].gate.stopBefore("Delete")
@@ -390,7 +390,7 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 	})
 }
 
-func TestAnotherUsersNoticeAgainstALoadUnderWay(t *testing.T) {
+func TestANoticeStopsOnlyTheLoadsOfItsUser(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		ann, bob := record("ann", 1), record("bob", 2)
 		for _, r := range []*session.Record{ann, bob} {

@@ -344,7 +344,7 @@ func TestNewValuesAreKnownEverywhereAtOnce(t *testing.T) {
 	})
 }
 
-func TestAUseIsNotedInMemory(t *testing.T) {
+func TestAUseIsRecordedInTheCache(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		before, _ := c.nodes[0].view(id)
@@ -385,7 +385,7 @@ func TestASessionThatAnotherNodeExtendedHasNotExpired(t *testing.T) {
 	})
 }
 
-func TestNothingIsRememberedForLongerThanAMinute(t *testing.T) {
+func TestNothingIsCachedForLongerThanAMinute(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
 		if err := c.db.Sessions.Delete(t.Context(), id); err != nil { // without a fence
@@ -457,8 +457,8 @@ func TestUnknownTicketsEvictNoSession(t *testing.T) {
 	})
 }
 
-// TestTheMemoryIsBounded fills a small cache and checks what it still has: no more than fits, and preferably entries in use.
-func TestTheMemoryIsBounded(t *testing.T) {
+// TestTheCacheIsBounded fills a small cache and checks what it still has: no more than fits, and preferably entries in use.
+func TestTheCacheIsBounded(t *testing.T) {
 	inCluster(t, 0, func(t *testing.T, c *cluster) {
 		m := c.join(nearcache.Config{MaxBytes: 1 << 20}) // half of it for sessions: about 1300
 		time.Sleep(2 * hold)

@@ -101,8 +101,8 @@ func run(t *testing.T, c *nearcache.Cache) {
 	})
 }
 
-// TestStoresBehindAMemory runs the store tests behind the cache of a node that has been connected for a while.
-func TestStoresBehindAMemory(t *testing.T) {
+// TestStoresBehindACache runs the store tests behind the cache of a node that has been connected for a while.
+func TestStoresBehindACache(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (store.Set, feed.Feed){
 		"memory": func(*testing.T) (store.Set, feed.Feed) {
 			db := memory.New()
@@ -129,8 +129,8 @@ func TestStoresBehindAMemory(t *testing.T) {
 	}
 }
 
-// TestStoresBehindAMemoryThatSeesCommits runs them on a SQLite file, whose commits the cache counts.
-func TestStoresBehindAMemoryThatSeesCommits(t *testing.T) {
+// TestStoresBehindACacheThatCountsCommits runs them on a SQLite file, whose commits the cache counts.
+func TestStoresBehindACacheThatCountsCommits(t *testing.T) {
 	suites(t, func(t *testing.T) store.Set {
 		db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
 		if err != nil {
@@ -162,9 +162,9 @@ func suites(t *testing.T, fresh func(t *testing.T) store.Set) {
 	})
 }
 
-// TestEveryChangeIsFencedOrKnown lists the methods of the stores. A new method goes straight to the store, past the cache, so
+// TestEveryChangeIsFencedOrListed lists the methods of the stores. A new method goes straight to the store, past the cache, so
 // its author must decide here whether it needs a fence.
-func TestEveryChangeIsFencedOrKnown(t *testing.T) {
+func TestEveryChangeIsFencedOrListed(t *testing.T) {
 	known := map[reflect.Type]string{
 		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup Delete FindReset Find Groups List Load NoteSignIn SetGroup SetReset SetSetup SpendReset Transact",
 		reflect.TypeFor[session.Store](): "Create DeleteExpired DeleteUser Delete List Load Replace Touch",

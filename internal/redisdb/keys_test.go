@@ -179,7 +179,7 @@ func TestAllKeysAreOurs(t *testing.T) {
 	}
 }
 
-func TestALongListComesWhole(t *testing.T) {
+func TestALongListIsComplete(t *testing.T) {
 	empty(t)
 	s := open(t, shared.URL()).Sessions
 	const many = 1203

@@ -154,7 +154,7 @@ func fails(t *testing.T, db *redisdb.DB) {
 	}
 }
 
-func TestACutConnectionIsMadeAnew(t *testing.T) {
+func TestACutConnectionIsReplaced(t *testing.T) {
 	db, p := through(t)
 	must(t, works(db))
 	p.Cut()
@@ -174,7 +174,7 @@ func TestAServerThatRefusesConnectionsIsAnOutage(t *testing.T) {
 	}
 }
 
-func TestAFrozenConnectionIsAnOutageAndIsGivenUp(t *testing.T) {
+func TestAFrozenConnectionIsAnOutageAndIsClosed(t *testing.T) {
 	db, p := through(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
 	p.Freeze()

@@ -70,9 +70,9 @@ func bePurger(url string) int {
 	return 1
 }
 
-// TestAnotherGoesOnWhereAPurgerIsKilled has three processes that purge. One purges and the others wait; it is killed, and
+// TestAnotherNodePurgesWhenThePurgerIsKilled has three processes that purge. One purges and the others wait; it is killed, and
 // one of these takes over.
-func TestAnotherGoesOnWhereAPurgerIsKilled(t *testing.T) {
+func TestAnotherNodePurgesWhenThePurgerIsKilled(t *testing.T) {
 	empty(t)
 	db := open(t, shared.URL())
 	dead(t, db, 2000) // more than they can delete

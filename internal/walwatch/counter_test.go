@@ -46,7 +46,7 @@ func TestOwnAndOtherCommitsAreDistinguished(t *testing.T) {
 	}
 }
 
-func TestWhileItsOwnCommitIsUnderWayNothingIsKnown(t *testing.T) {
+func TestWhileAnOwnCommitIsInProgressTheCountIsUnknown(t *testing.T) {
 	l := walwatch.NewLog()
 	l.Begin()
 	l.Hook()

@@ -72,7 +72,7 @@ func TestTheAppIsServed(t *testing.T) {
 	}
 }
 
-func TestTheAppIsAskedAboutCheaply(t *testing.T) {
+func TestAnUnchangedAppIsNotSentAgain(t *testing.T) {
 	dir := built(t)
 	f := startAlone(t, "--app", dir)
 	first := f.question(t, "/")
@@ -143,7 +143,7 @@ func (f *front) plainSignedIn(t *testing.T, name string) string {
 	return ticketOf(t, r)
 }
 
-func TestANewCertificateIsTaken(t *testing.T) {
+func TestANewCertificateIsLoaded(t *testing.T) {
 	f := newFront(t, "gateway")
 	certificate, key := f.certify(t)
 	f.inner = f.address

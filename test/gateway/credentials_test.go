@@ -23,7 +23,7 @@ func (f *front) answered(t *testing.T, path string, body map[string]string, head
 
 // A credential that is written slightly wrong doesn't count, or another one takes precedence. It is removed nevertheless:
 // the application never sees a live credential, not even on a public path.
-func TestLiveCredentialsStayHereHoweverTheyAreWritten(t *testing.T) {
+func TestLiveCredentialsNeverReachTheApplication(t *testing.T) {
 	t.Attr("threat", "E06")
 	t.Attr("threat", "C15")
 	for name := range fronts {

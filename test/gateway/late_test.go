@@ -353,7 +353,7 @@ func TestWhateverLastsEndsWithTheSession(t *testing.T) {
 
 // Bodies that are read whole take a bounded amount of memory together. Of strangers' bodies only the smallest are read whole.
 // A body for which there is no memory is passed on as it arrives.
-func TestHeldBodiesTakeBoundedMemory(t *testing.T) {
+func TestBufferedBodiesTakeBoundedMemory(t *testing.T) {
 	f := startGateway(t)
 	var taken atomic.Int64
 	count := func(_ http.ResponseWriter, r *http.Request) {

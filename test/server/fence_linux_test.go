@@ -139,8 +139,8 @@ func TestANodeThatStopsDelaysNoRequest(t *testing.T) {
 	t.Error("a sign-out waits no longer for a node that was killed than for one that said goodbye")
 }
 
-// TestAStrictNodeEndsWhatOthersRemember runs two nodes, one of which caches nothing.
-func TestAStrictNodeEndsWhatOthersRemember(t *testing.T) {
+// TestAStrictNodeEndsWhatOtherNodesCache runs two nodes, one of which caches nothing.
+func TestAStrictNodeEndsWhatOtherNodesCache(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Parallel()
 	all := apart(t, pgserver.Test(t), nil, []string{"--revocation", "strict"})

@@ -242,7 +242,7 @@ func TestTypesAreNotGuessed(t *testing.T) {
 	}
 }
 
-func TestNoAddressIsToldToOtherSites(t *testing.T) {
+func TestOtherSitesGetNoReferrer(t *testing.T) {
 	t.Attr("threat", "H04")
 	for _, resp := range everyAnswer(t) {
 		if got := resp.Header.Get("Referrer-Policy"); got != "same-origin" && got != "no-referrer" {
