@@ -42,7 +42,7 @@ var layers = map[string]layer{
 	"internal/timelimit":    {},
 	"internal/steps":        {own: []string{"account", "factor", "signin", "internal/background"}},
 	"internal/api":          {own: []string{"audit"}},
-	"internal/afterrestore": {own: []string{"account", "session", "store", "token"}},
+	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
 	"internal/admin":        {own: []string{"account", "audit", "auth"}},
 	"internal/keyring":      {own: []string{"sealed"}},
 	"sealed":                {},

@@ -17,6 +17,7 @@ type Ended struct {
 	Links    int // with which a password could be reset, or the first administrator be made
 	Sessions int // in Redis, too; beside Django those that Django made, and anonymous ones
 	Tokens   int // of every kind
+	Signins  int // that waited for a second step
 }
 
 // AfterRestore ends everything that a database that was restored from a backup can't know the end of: all sessions and tokens, and
@@ -37,7 +38,7 @@ func (s *Server) AfterRestore(ctx context.Context) (Ended, error) {
 		}
 	}
 	s.Audit.Record(ctx, audit.Sys.Restored, slog.Int("accounts", ended.Accounts), slog.Int("links", ended.Links),
-		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens))
+		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens), slog.Int("pending_sign_ins", ended.Signins))
 	return Ended(ended), nil
 }
 

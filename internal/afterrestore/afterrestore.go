@@ -22,6 +22,7 @@ type Ended struct {
 	Links    int // with which a password could be reset, or the first administrator be made
 	Sessions int
 	Tokens   int // of every kind, with the marks of JWTs that count once
+	Signins  int // that waited for a second step, with the marks of what counts once
 }
 
 // Options say what can't be done with some stores.
@@ -42,6 +43,8 @@ var steps = []step{
 	{"Accounts", endAccounts},
 	{"Sessions", endSessions},
 	{"Tokens", endTokens},
+	{"Signins", endSignins},
+	{"Factors", nil},   // what users had when the backup was made; what was added or removed since is in the audit log
 	{"Throttles", nil}, // failures that were counted before the backup
 	{"Sealed", nil},    // keys, which the backup knows as well as any later state
 	{"Audit", nil},     // what happened until the backup
@@ -160,6 +163,19 @@ func endSessions(ctx context.Context, set store.Set, _ Options, ended *Ended) er
 			return nil
 		}
 	}
+}
+
+func endSignins(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
+	for set.Signins != nil {
+		n, err := set.Signins.DeleteExpired(ctx, farFuture, batch)
+		if err != nil {
+			return fmt.Errorf("delete pending sign-ins: %w", err)
+		}
+		if ended.Signins += n; n == 0 {
+			break
+		}
+	}
+	return nil
 }
 
 func endTokens(ctx context.Context, set store.Set, _ Options, ended *Ended) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -37,6 +38,8 @@ func TestEachStoreIsDecidedAbout(t *testing.T) {
 }
 
 const users = 3
+
+var waiting = signin.ID(sha256.Sum256([]byte("waiting")))
 
 var setup, reset = sha256.Sum256([]byte("setup")), sha256.Sum256([]byte("reset"))
 
@@ -65,6 +68,10 @@ func fill(t *testing.T, s store.Set, sessions int) (filled afterrestore.Ended) {
 			}, token.Limit{}))
 		}
 	}
+	must(t, s.Signins.Create(ctx, &signin.Pending{ID: waiting, Kind: signin.SecondStep, Proof: signin.Proof{User: ids(t, s)[0]}, Created: 1000, Expires: 1 << 40}, 5))
+	must(t, s.Signins.Mark(ctx, sum("mark", 1), 1<<40))
+	filled.Signins += 2
+	must(t, s.Factors.SetRecoveryCodes(ctx, ids(t, s)[0], [][32]byte{{1}}))
 	must(t, s.Accounts.SetReset(ctx, ids(t, s)[0], reset, 1<<40))
 	filled.Links++
 	// A session of a user that the backup doesn't have, as Redis may have one.
@@ -91,6 +98,12 @@ func ended(t *testing.T, s store.Set) {
 	}
 	if _, err := s.Accounts.FindReset(ctx, reset, 1000); !errors.Is(err, account.ErrResetSpent) {
 		t.Fatalf("the reset link: %v", err)
+	}
+	if _, err := s.Signins.Load(ctx, waiting); !errors.Is(err, signin.ErrNotFound) {
+		t.Fatalf("the pending sign-in: %v", err)
+	}
+	if p, err := s.Factors.Load(ctx, ids(t, s)[0]); err != nil || p.RecoveryCodes != 1 {
+		t.Fatalf("the factors are %+v, %v; want them as they were", p, err)
 	}
 	epochs := map[string]bool{"from the backup": true, "": true}
 	for _, id := range ids(t, s) {
