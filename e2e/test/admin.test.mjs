@@ -81,7 +81,7 @@ test("the administration", async (t) => {
     await page.getByRole("button", { name: "Create the user" }).click();
     await heading("grace").waitFor();
     await told("The user has been created.").waitFor();
-    await page.getByText("This user has no password yet").waitFor();
+    await page.getByText("This user has no password and").waitFor();
   });
 
   await t.test("the user sets a password on a link", async (t) => {
@@ -175,6 +175,56 @@ test("the administration", async (t) => {
     await page.getByRole("row").filter({ hasText: "This device" }).waitFor();
   });
 
+  await t.test("an account that someone else has got into is taken back, by keyboard alone", async (t) => {
+    const stolen = "a password that leaked out";
+    const hers = await openPage(t, browser);
+    const setPassword = async (link, password) => {
+      const other = await openPage(t, browser);
+      await other.goto(link);
+      await fillPassword(other, "New password", password);
+      await other.getByRole("button", { name: "Set the password" }).click();
+      await other.getByRole("heading", { name: "Your password is set" }).waitFor();
+    };
+    const shown = () => section("Actions").locator("pre");
+    await hers.goto(`${server.url}/signin`);
+    await hers.getByLabel("Username").fill("grace");
+    await fillPassword(hers, "Password", grace);
+    await hers.getByRole("button", { name: "Sign in" }).click();
+    await hers.getByRole("heading", { name: "Your account" }).waitFor();
+
+    await toUser("grace");
+    await page.getByRole("button", { name: "Take the account back" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("the password and earlier links stop working").waitFor();
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/compromised.png`, fullPage: true });
+    await page.keyboard.press("Escape"); // thinks better of it
+    assert.equal((await login("grace", grace)).status, 200);
+    await page.keyboard.press("Enter");
+    await page.getByText("the password and earlier links stop working").waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByText("Give this link to grace").waitFor();
+    assert.ok(await shown().evaluate((field) => field === document.activeElement), "the focus is not on the link");
+    assert.equal(await page.getByText("the password and earlier links stop working").count(), 0);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/compromised-link.png`, fullPage: true });
+    await atSignIn(hers);
+    await hers.getByText("An administrator signed you out").waitFor();
+    assert.equal((await login("grace", grace)).status, 401);
+    await page.getByText("This user has no password and").waitFor();
+    await setPassword(await shown().innerText(), stolen);
+    assert.equal((await login("grace", grace)).status, 401);
+    assert.equal((await login("grace", stolen)).status, 200);
+
+    await sure("Disable", "Disable");
+    await sure("Take the account back", "Take it back");
+    await page.getByText("It works after you enable the account.").waitFor();
+    const link = await shown().innerText();
+    await page.getByRole("button", { name: "Enable", exact: true }).click();
+    await told("grace has been enabled").waitFor();
+    assert.equal((await login("grace", stolen)).status, 401);
+    await setPassword(link, grace);
+    assert.equal((await login("grace", grace)).status, 200);
+  });
+
   await t.test("a user is disabled, enabled and deleted", async () => {
     await toUser("grace");
     await sure("Disable", "Disable");
@@ -195,7 +245,7 @@ test("the administration", async (t) => {
   await t.test("administrators can't disable or delete themselves here", async () => {
     await toUser(admin.username);
     await section("Actions").waitFor();
-    for (const name of ["Disable", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
+    for (const name of ["Disable", "Take the account back", "Delete"]) assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0);
   });
 
   await t.test("an outage is shown, and the page comes back after it", async () => {

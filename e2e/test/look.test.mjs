@@ -139,7 +139,7 @@ test("how the pages look", async (t) => {
     await look(t, "admin-users", { pictures: true });
     await server.run("token", "create", "grace", "--name", "nightly backup");
     await page.getByRole("link", { name: "grace" }).click();
-    await page.getByText("This user has no password yet").waitFor();
+    await page.getByText("This user has no password and").waitFor();
     await page.getByRole("button", { name: "Create a link" }).click();
     await page.getByText("Give this link to grace").waitFor();
     await page.getByRole("button", { name: "Delete", exact: true }).click();

@@ -18,6 +18,7 @@ same<Omit<AdminSession, "method">, Omit<Schema["AdminSession"], "method">>(); //
 same<Group, Required<Schema["Group"]>>(); // a new one needs no permissions
 same<Omit<AuditEvent, "actor_id" | "user_id">, Omit<Schema["AuditEvent"], "actor_id" | "user_id">>(); // there they are anything
 same<ResetLink, Answer<"/api/auth/admin/users/{id}/reset", "post">>();
+same<ResetLink, Answer<"/api/auth/admin/users/{id}/compromised", "post">>();
 within<UserChange, Body<"/api/auth/admin/users/{id}", "patch">>();
 within<UserChange & { password?: string }, Partial<Body<"/api/auth/admin/users", "post">>>();
 

@@ -141,6 +141,7 @@ export const mutations = {
   disableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "disable")),
   enableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "enable")),
   resetLink: (id: string) => api.call<ResetLink>("POST", route("users", id, "reset")),
+  declareCompromised: (id: string) => api.call<ResetLink>("POST", route("users", id, "compromised")),
   revokeAll: (id: string) => api.call<object>("POST", route("users", id, "end")),
   revokeToken: (id: string) => api.call<object>("DELETE", route("tokens", id)),
   endSession: (id: string) => api.call<object>("DELETE", route("sessions", id)),

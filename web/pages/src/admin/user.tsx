@@ -134,6 +134,7 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
   const end = useAdminMutation(mutations.revokeAll);
   const disable = useAdminMutation(mutations.disableUser);
   const enable = useAdminMutation(mutations.enableUser);
+  const compromised = useAdminMutation(mutations.declareCompromised);
   const remove = useAdminMutation(mutations.deleteUser, "gone");
   const self = user.id === me.id;
   const change = hasPermission(me, "auth.change_user");
@@ -144,9 +145,14 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
   return (
     <section className="panel" aria-labelledby="actions-heading">
       <h2 id="actions-heading" ref={heading} tabIndex={-1}>{t.actionsHeading}</h2>
-      {[reset, end, disable, enable, remove].map(({ error }, i) => <MutationProblem key={i} error={error} />)}
+      {[reset, end, disable, enable, compromised, remove].map(({ error }, i) => <MutationProblem key={i} error={error} />)}
       {link && (
-        <ShownOnce sentence={t.linkMade(user.username, formatFull(link.expires_at))} secret={link.link} onClose={() => setLink(undefined)} />
+        <ShownOnce
+          key={link.link}
+          sentence={`${t.linkMade(user.username, formatFull(link.expires_at))}${user.is_active ? "" : ` ${t.linkOnceEnabled}`}`}
+          secret={link.link}
+          onClose={() => setLink(undefined)}
+        />
       )}
       <div className="user-actions">
         {change && user.is_active && (
@@ -167,8 +173,14 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
           </UserAction>
         )}
         {change && !user.is_active && (
-          <UserAction what={t.enableWhat}>
+          <UserAction what={user.has_password ? t.enableWhat : t.enableWhatNoPassword}>
             <Button disabled={enable.isPending} onClick={() => enable.mutate(id, { onSuccess: report(t.enabled(user.username)) })}>{t.enable}</Button>
+          </UserAction>
+        )}
+        {change && !self && (
+          <UserAction what={t.compromisedWhat}>
+            <Confirm key={link?.link ?? ""} question={t.compromisedSure(user.username)} yes={t.compromisedYes} no={t.no} sending={compromised.isPending}
+              onYes={() => compromised.mutate(id, { onSuccess: setLink })}>{t.compromised}</Confirm>
           </UserAction>
         )}
         {hasPermission(me, "auth.delete_user") && !self && (
