@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -167,7 +168,7 @@ func endSessions(ctx context.Context, set store.Set, _ Options, ended *Ended) er
 
 func endSignins(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
 	for set.Signins != nil {
-		n, err := set.Signins.DeleteExpired(ctx, farFuture, batch)
+		n, err := set.Signins.DeleteExpired(ctx, math.MaxInt64, batch)
 		if err != nil {
 			return fmt.Errorf("delete pending sign-ins: %w", err)
 		}
