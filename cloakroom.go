@@ -396,6 +396,9 @@ type Rotation struct {
 
 	// DropJWTKeys makes every JWT invalid that was signed with an earlier key, as after a leak.
 	DropJWTKeys bool
+
+	// Reseal makes a new data key as well, and seals everything under it that is sealed under the former one.
+	Reseal bool
 }
 
 // RotateKey replaces the server secret and the key that signs JWTs. What was made with earlier ones stays valid, except as r
@@ -405,5 +408,9 @@ func (s *Server) RotateKey(ctx context.Context, r Rotation) error {
 	if err := s.jwt.Keys.Rotate(ctx, jwt.Rotation{Algorithm: r.JWTAlgorithm, Drop: r.DropJWTKeys}); err != nil {
 		return err
 	}
-	return keyring.Rotate(ctx, s.keyFile, s.storage.Sealed)
+	if err := keyring.Rotate(ctx, s.keyFile, s.storage.Sealed); err != nil || !r.Reseal {
+		return err
+	}
+	_, err := keyring.NewDataKeys(s.keys, s.storage.Sealed).Reseal(ctx, s.storage.sealedColumns()...)
+	return err
 }

@@ -32,6 +32,9 @@ type storage struct {
 	feed     string       // beside Django on PostgreSQL: the address of the feed
 }
 
+// sealedColumns are the columns that are sealed under the data key. No table has one yet.
+func (s *storage) sealedColumns() []keyring.Column { return nil }
+
 // engine is a database of some kind at some address, whether or not it exists. String names it without its password.
 type engine interface {
 	fmt.Stringer

@@ -57,6 +57,7 @@ func (keyShow) Run(a *app) error { return a.printKeys() }
 
 type keyRotate struct {
 	JWTAlgorithm string `name:"jwt-algorithm" enum:",EdDSA,ES256" default:"" placeholder:"NAME" standard:"that of the current key" help:"The algorithm of the new key for JWTs: EdDSA or ES256."`
+	Reseal       bool   `help:"Make a new data key as well, and seal everything anew that is sealed under the former one. Use it after a leak of the key file and the database."`
 	DropJWTKeys  bool   `name:"drop-jwt-keys" help:"Refuse every JWT that was signed with an earlier key, within a minute. Use it after a leak of the key file and the database."`
 }
 
@@ -68,6 +69,10 @@ The new key for JWTs is published at /.well-known/jwks.json at once. It signs to
 service that verifies them has had time to fetch it. The previous key is accepted for another day, until its last token
 has expired. With --drop-jwt-keys it isn't accepted: clients with a JWT must get a new one.
 
+Secrets in other tables than that of the keys are sealed under a data key, which is random, and which the server secret seals. So a
+rotation seals one row anew. With --reseal there is a new data key, too, and everything is sealed under it, while servers go on
+running. If it is interrupted, run it again. No table has such secrets yet.
+
 Example:
   cloakroom key rotate`
 }
@@ -75,7 +80,7 @@ Example:
 func (c *keyRotate) Run(ctx context.Context, a *app) error {
 	rotate := func(s *cloakroom.Server) error {
 		return a.act(ctx, s, nil, func(ctx context.Context) error {
-			return s.RotateKey(ctx, cloakroom.Rotation{JWTAlgorithm: c.JWTAlgorithm, DropJWTKeys: c.DropJWTKeys})
+			return s.RotateKey(ctx, cloakroom.Rotation{JWTAlgorithm: c.JWTAlgorithm, DropJWTKeys: c.DropJWTKeys, Reseal: c.Reseal})
 		})
 	}
 	if err := with(ctx, a.open, rotate); err != nil {
