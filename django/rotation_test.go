@@ -60,8 +60,7 @@ func TestKeyRotation(t *testing.T) {
 // A Django that supports fallbacks gets a new SECRET_KEY. Whichever program reads a session first moves it to the new key,
 // in its own way, and the other accepts it with its very next request.
 func TestKeyRotationWithFallbacks(t *testing.T) {
-	t.Parallel()
-	eachWith(t, djangoserver.Newer(t), func(t *testing.T, p *pair) {
+	eachNewer(t, func(t *testing.T, p *pair) {
 		before := p.bystanders(t)
 		name, id := p.user(t)
 		signedIn := func(at string) *person {
