@@ -48,7 +48,7 @@ func TestNoHistoryHonoursWhatWasAcknowledged(t *testing.T) {
 }
 
 func manyRounds(t *testing.T, late bool, judged func([]porcupine.Operation) []porcupine.Operation) {
-	rounds := 150
+	rounds := 60
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		rounds = 20_000
 	}
