@@ -67,8 +67,10 @@ func TestAnOutageIsProbedOnceAtATime(t *testing.T) {
 			t.Errorf("%d dials in ten seconds, up to %d at a time; want 20 to 50, one at a time", s.dials, s.widest)
 		}
 		s.set(false)
-		for g.Away() != nil {
-			time.Sleep(10 * time.Millisecond)
+		for back := time.Now(); g.Away() != nil; time.Sleep(10 * time.Millisecond) {
+			if time.Since(back) > time.Minute {
+				t.Fatal("no probe finds that the server is back")
+			}
 		}
 		if err := g.Do(s.dial); err != nil {
 			t.Errorf("after the outage: %v", err)
