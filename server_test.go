@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -23,7 +24,7 @@ import (
 
 const goodPassword = "correct horse battery staple"
 
-// assembled is a Server on a new directory, with the user ada, that runs until the test ends. The first listener, which is
+// assembled is a Server on a new directory, with the user ada, until the test ends. The first listener, which is
 // not serving yet, has the address of its URL.
 func assembled(t *testing.T, c cloakroom.Config) (*cloakroom.Server, *httptest.Server) {
 	t.Helper()
@@ -34,14 +35,7 @@ func assembled(t *testing.T, c cloakroom.Config) (*cloakroom.Server, *httptest.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
 	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 		if err := srv.Close(); err != nil {
 			t.Error(err)
 		}
@@ -50,6 +44,19 @@ func assembled(t *testing.T, c cloakroom.Config) (*cloakroom.Server, *httptest.S
 		t.Fatal(err)
 	}
 	return srv, web
+}
+
+// run does the background work of a Server until the test ends.
+func run(t *testing.T, srv *cloakroom.Server) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // browser is a client with cookies, whose unsafe requests come from the server's own pages.
@@ -94,7 +101,7 @@ func (b *browser) signIn() {
 	}
 }
 
-// TestAProgramsOwnHookTakesNothingFromTheServer: open pages hear of the end of a session though the program has set Ended.
+// TestAProgramsOwnHookTakesNothingFromTheServer: open pages are notified although the program has set the hook fields.
 func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
 	srv, web := assembled(t, cloakroom.Config{})
 	var heard sync.Map
@@ -104,32 +111,24 @@ func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
 	web.Config.Handler = srv.Handler(nil)
 	web.Start()
 	b := newBrowser(t, web.URL)
-	b.signIn()
-	events := bufio.NewReader(b.send("GET", "/api/auth/events", nil).Body)
-	next := func(event string) {
-		t.Helper()
-		for {
-			line, err := events.ReadString('\n')
-			if err != nil {
-				t.Fatalf("the page doesn't hear of %s: %v", event, err)
-			}
-			if strings.HasPrefix(line, "event: "+event) {
-				return
-			}
-		}
-	}
 	u, err := srv.Accounts.Lookup(t.Context(), "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := srv.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.IsStaff = true; return nil }); err != nil {
-		t.Fatal(err)
-	}
-	next("permissions.changed")
+	b.signIn()
+	next := b.events()
+	// As long as Run isn't called, the page can learn of the end only through the server's own hook.
 	if _, err := srv.Sessions.RevokeAll(t.Context(), u.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	next("session.ended")
+	run(t, srv)
+	b.signIn()
+	next = b.events()
+	if _, err := srv.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.IsStaff = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	next("permissions.changed")
 	for _, want := range []string{"ended ended_elsewhere", "changed " + u.ID, "checked live"} {
 		if _, ok := heard.Load(want); !ok {
 			t.Errorf("the program doesn't hear %q", want)
@@ -137,9 +136,30 @@ func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
 	}
 }
 
+// events opens the stream of events. next waits for an event, and ends the test if it doesn't come.
+func (b *browser) events() (next func(event string)) {
+	b.t.Helper()
+	body := b.send("GET", "/api/auth/events", nil).Body
+	lines := bufio.NewReader(body)
+	return func(event string) {
+		b.t.Helper()
+		defer time.AfterFunc(30*time.Second, func() { body.Close() }).Stop()
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				b.t.Fatalf("the page isn't notified of %s: %v", event, err)
+			}
+			if strings.HasPrefix(line, "event: "+event) {
+				return
+			}
+		}
+	}
+}
+
 // TestTwoHandlersOfOneServerWorkSideBySide, also while one is made after the other has begun to serve.
 func TestTwoHandlersOfOneServerWorkSideBySide(t *testing.T) {
 	srv, web := assembled(t, cloakroom.Config{Basic: true})
+	run(t, srv)
 	app := func(name string) http.Handler {
 		return auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name) }))
 	}

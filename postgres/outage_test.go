@@ -161,11 +161,11 @@ func each(t *testing.T, url string) {
 		Up: func() { heard <- "up" }, Message: func(m string) { heard <- m }, Down: func(error) {},
 		Failed: func(err error) { t.Errorf("Listen: %v", err) },
 	})
-	if <-heard != "up" {
+	if next(t, heard, "the feed is up") != "up" {
 		t.Error("Listen: a message before it is up")
 	}
 	must(t, f.Send(t.Context(), "hello"))
-	if m := <-heard; m != "hello" {
+	if m := next(t, heard, "a message"); m != "hello" {
 		t.Errorf("Listen: heard %q, want hello", m)
 	}
 }
@@ -205,6 +205,17 @@ func readOnly(t *testing.T, s *pgserver.Server) {
 	})
 }
 
+// next receives from a channel, and ends the test if nothing comes.
+func next[T any](t *testing.T, from <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("waited in vain: %s", what)
+	}
+	return v
+}
+
 // TestAServerThatTurnsReadOnlyIsLeft: its answers on open connections don't count any more, and the new primary is found
 // without a restart.
 func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
@@ -234,9 +245,9 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 			go f.Listen(ctx, feed.Listener{
 				Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(err error) { down <- err }, Failed: func(error) {},
 			})
-			<-up
+			next(t, up, "the feed is up")
 			must(t, f.Send(t.Context(), "before"))
-			if m := <-heard; m != "before" {
+			if m := next(t, heard, "a message"); m != "before" {
 				t.Errorf("heard %q", m)
 			}
 
@@ -253,10 +264,10 @@ func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
 			if err := f.Send(t.Context(), "to the former primary"); err == nil {
 				t.Error("a message is sent on a server that is read-only")
 			}
-			<-down
-			<-up
+			next(t, down, "the feed leaves the former primary")
+			next(t, up, "the feed is up on the new primary")
 			eventually(t, "a message on the new primary", func() bool { return f.Send(t.Context(), "after") == nil })
-			if m := <-heard; m != "after" {
+			if m := next(t, heard, "a message on the new primary"); m != "after" {
 				t.Errorf("heard %q, want only what was sent on the new primary", m)
 			}
 			eventually(t, "sessions can be made on the new primary", func() bool {

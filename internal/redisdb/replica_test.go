@@ -22,6 +22,17 @@ func demoted(t *testing.T, addr, primary string) {
 	command(t, raw(t, addr), "REPLICAOF", host, port)
 }
 
+// next receives from a channel, and ends the test if nothing comes.
+func next[T any](t *testing.T, from <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("waited in vain: %s", what)
+	}
+	return v
+}
+
 // TestAReplicaAnswersNothing: after a failover a node still has connections to a server that is now a replica. None of its
 // answers counts: neither sessions, present or missing, nor counters nor messages.
 func TestAReplicaAnswersNothing(t *testing.T) {
@@ -30,19 +41,25 @@ func TestAReplicaAnswersNothing(t *testing.T) {
 	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
 	must(t, works(db))
 	heard, down := make(chan string, 100), make(chan bool, 10)
-	up := make(chan bool, 10)
+	up, failed := make(chan bool, 10), make(chan bool, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	var listening sync.WaitGroup
 	listening.Go(func() {
 		_ = db.Feed().Listen(ctx, feed.Listener{
-			Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(error) { down <- true }, Failed: func(error) {},
+			Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(error) { down <- true },
+			Failed: func(error) {
+				select {
+				case failed <- true:
+				default:
+				}
+			},
 		})
 	})
 	defer listening.Wait()
 	defer stop()
-	<-up
+	next(t, up, "the feed is up")
 	must(t, db.Feed().Send(t.Context(), "before"))
-	if m := <-heard; m != "before" {
+	if m := next(t, heard, "a message"); m != "before" {
 		t.Fatalf("heard %q", m)
 	}
 
@@ -64,15 +81,19 @@ func TestAReplicaAnswersNothing(t *testing.T) {
 			t.Errorf("%s on a replica: %v, want an outage", name, err)
 		}
 	}
-	<-down
+	next(t, down, "the feed is down")
 	select {
 	case m := <-heard:
 		t.Errorf("heard %q, which was sent on a replica", m)
 	default:
 	}
+	next(t, failed, "a failed attempt to listen on a replica")
+	if len(up) > 0 {
+		t.Error("the feed is up on a replica")
+	}
 	command(t, raw(t, former.Addr), "REPLICAOF", "NO", "ONE")
 	recovers(t, db)
-	<-up
+	next(t, up, "the feed is up again")
 }
 
 // TestAReplicaIsLeftForThePrimary checks that the node uses the primary once the address leads there.
