@@ -86,7 +86,9 @@ func TestWhileAProbeWaitsCallsFailAtOnce(t *testing.T) {
 	db := open(t, through(net.Addr, url)+"?connect_timeout=600")
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	load := func() error {
-		_, err := db.Sessions.Load(t.Context(), ticketID(1))
+		ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+		defer cancel()
+		_, err := db.Sessions.Load(ctx, ticketID(1))
 		return err
 	}
 	net.Refuse()
