@@ -240,3 +240,16 @@ func freePort() (int, error) {
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
+
+// Tool returns a command that runs one of PostgreSQL's own tools, such as pg_dump.
+func Tool(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		dir, err := binaries()
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(dir, name)
+	}
+	return exec.CommandContext(ctx, path, args...), nil
+}

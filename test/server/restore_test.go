@@ -1,0 +1,227 @@
+package server_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/test/harness"
+)
+
+// restorations is how often the tests below restore a backup, and how often each time the command is killed first.
+func restorations() (rounds, kills int) {
+	if long {
+		return 8, 6
+	}
+	return 1, 2
+}
+
+// audience is visitors who sign in again whenever they are signed out, and note every ticket that they get.
+type audience struct {
+	stop chan struct{}
+	all  sync.WaitGroup
+
+	mu      sync.Mutex
+	tickets []string
+}
+
+// attend lets so many visitors use the nodes until leave is called.
+func attend(nodes []*server, name string, n int) *audience {
+	a := &audience{stop: make(chan struct{})}
+	for i := range n {
+		s := nodes[i%len(nodes)]
+		v := s.visitor()
+		a.all.Go(func() { a.visit(v, name) })
+	}
+	return a
+}
+
+func (a *audience) visit(v *visitor, name string) {
+	for {
+		select {
+		case <-a.stop:
+			return
+		case <-time.After(rand.N(30 * time.Millisecond)):
+		}
+		if answer, err := v.me(); err != nil || answer.status != http.StatusUnauthorized { // signed in, or nothing is known
+			if rand.IntN(20) == 0 {
+				_, _ = v.signOut()
+			}
+			continue
+		}
+		if answer, err := v.signIn(name, goodPassword); err == nil && answer.status == http.StatusOK {
+			a.mu.Lock()
+			a.tickets = append(a.tickets, v.ticket())
+			a.mu.Unlock()
+		}
+	}
+}
+
+// held returns the tickets so far.
+func (a *audience) held() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]string{}, a.tickets...)
+}
+
+func (a *audience) leave() {
+	close(a.stop)
+	a.all.Wait()
+}
+
+// killed runs a command of the program and kills it at a random moment.
+func (s *server) killed(within time.Duration, args ...string) {
+	s.t.Helper()
+	command := exec.Command(program(s.t, "cmd/cloakroom"), append(append(args, "--data", s.data), s.where()...)...)
+	command.Env = harness.Environment()
+	if err := command.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	time.Sleep(rand.N(within))
+	_ = command.Process.Kill()
+	_ = command.Wait() // it may have ended before
+}
+
+// nothingFromBefore ends the test unless none of the tickets opens a session, and a visitor can sign in and stay in, on every node.
+func nothingFromBefore(t *testing.T, nodes []*server, tickets []string, name string) {
+	t.Helper()
+	for _, s := range nodes {
+		for _, ticket := range tickets {
+			s.holding(ticket).demand(http.StatusUnauthorized, "with a ticket from before the restore")
+		}
+	}
+	for _, s := range nodes {
+		v := s.signedIn(name)
+		for _, other := range nodes {
+			other.holding(v.ticket()).demand(http.StatusOK, "after a sign-in after the restore")
+		}
+	}
+}
+
+// TestADayWithARestoredBackup restores an SQLite file, with the sessions in it or in Redis. The command is killed at random moments:
+// afterwards the database is the one from before, or the restored one in which everything has ended.
+func TestADayWithARestoredBackup(t *testing.T) {
+	t.Attr("threat", "S16")
+	for _, place := range []string{"in the file", "in Redis"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			var sessions []string
+			if place == "in Redis" {
+				sessions = []string{"--sessions", startRedis(t).URL()}
+			}
+			s := start(t, sessions...)
+			s.people("ann", 1)
+			tickets := []string{s.signedIn("ann0").ticket()}
+			backup := filepath.Join(t.TempDir(), "backup.db")
+			load := attend([]*server{s}, "ann0", 4)
+			eventually(t, "sign-ins", func() bool { return len(load.held()) > 4 })
+			s.run("backup", backup)
+			rounds, kills := restorations()
+			for range rounds {
+				s.people("late", 1)
+				s.run(append([]string{"session", "revoke-all", "ann0"}, sessions...)...)
+				tickets = append(tickets, s.signedIn("ann0").ticket())
+				load.leave()
+				tickets = append(tickets, load.held()...)
+				s.stop()
+				restore := append([]string{"restore", backup, "--yes"}, sessions...)
+				for range kills {
+					s.killed(400*time.Millisecond, restore...)
+					s.isOneOrTheOther(len(sessions) == 0)
+				}
+				s.run(restore...)
+				s.start()
+				if users := s.run("user", "list"); strings.Contains(users, "late0") || !strings.Contains(users, "ann0") {
+					t.Fatalf("the users after the restore are:\n%s", users)
+				}
+				nothingFromBefore(t, []*server{s}, tickets, "ann0")
+				load = attend([]*server{s}, "ann0", 4)
+				eventually(t, "sign-ins", func() bool { return len(load.held()) > 4 })
+			}
+			load.leave()
+		})
+	}
+}
+
+// isOneOrTheOther ends the test if a killed restore has left the backup's sessions alive, or no database.
+func (s *server) isOneOrTheOther(sessionsInIt bool) {
+	s.t.Helper()
+	restored := !strings.Contains(s.run("user", "list"), "late0")
+	if !restored || !sessionsInIt {
+		return
+	}
+	db := s.stores()
+	defer db.Close()
+	if left, err := db.Sessions.List(s.t.Context(), session.Query{}); err != nil || len(left) > 0 {
+		s.t.Fatalf("a killed restore has left %d sessions of the backup, %v", len(left), err)
+	}
+}
+
+// TestADayWithARestoredPostgres restores a dump under running nodes that answer from memory, and kills after-restore at random moments.
+// From its success on, nothing from before counts on any node.
+func TestADayWithARestoredPostgres(t *testing.T) {
+	t.Attr("threat", "S16")
+	t.Parallel()
+	first := startOnPostgres(t)
+	second := *first // under the first one's address
+	second.through = sentTo{startWith(t, first.data, first.db, "--url", first.base), first.host()}
+	nodes := []*server{first, &second}
+	first.people("ann", 1)
+	dump := filepath.Join(t.TempDir(), "dump")
+	load := attend(nodes, "ann0", 6)
+	eventually(t, "sign-ins", func() bool { return len(load.held()) > 6 })
+	tool(t, "pg_dump", "--format=custom", "--file="+dump, first.db)
+	rounds, kills := restorations()
+	for range rounds {
+		first.people("late", 1)
+		first.run("session", "revoke-all", "ann0")
+		eventually(t, "another sign-in", func() bool { return len(load.held()) > 8 })
+		tool(t, "pg_restore", "--clean", "--if-exists", "--single-transaction", "--dbname="+first.db, dump)
+		tickets := load.held()
+		for range kills {
+			first.killed(1500*time.Millisecond, "after-restore", "--yes")
+		}
+		first.run("after-restore", "--yes")
+		nothingFromBefore(t, nodes, tickets, "ann0")
+		if users := first.run("user", "list"); strings.Contains(users, "late0") || !strings.Contains(users, "ann0") {
+			t.Fatalf("the users after the restore are:\n%s", users)
+		}
+	}
+	load.leave()
+}
+
+// sentTo sends requests to a node behind a proxy, which keeps the name of the host.
+type sentTo struct {
+	node *server
+	host string
+}
+
+func (s sentTo) RoundTrip(r *http.Request) (*http.Response, error) {
+	to := r.Clone(r.Context())
+	to.Host, to.URL.Host = s.host, s.node.host()
+	return s.node.transport.RoundTrip(to)
+}
+
+// tool runs one of PostgreSQL's tools. It is repeated if it and the nodes waited for each other's locks.
+func tool(t *testing.T, name string, args ...string) {
+	t.Helper()
+	var out []byte
+	eventually(t, name, func() bool {
+		command, err := pgserver.Tool(t.Context(), name, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err = command.CombinedOutput(); err != nil && !bytes.Contains(out, []byte("deadlock")) {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		return err == nil
+	})
+}
