@@ -10,10 +10,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/redis"
 )
 
-// onEveryEngine runs a test with every store, also those that need a database server.
+// onEveryEngine runs a test with every store, also those that need a database server, in parallel.
 func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
 	onEachStore(t, test)
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		test(t, func(t *testing.T) stores {
 			db, err := postgres.Open(t.Context(), pgserver.Test(t))
 			if err != nil {
@@ -24,6 +25,7 @@ func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) s
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
 		test(t, func(t *testing.T) stores {
 			server, err := redisserver.New(t.Context(), t.TempDir())
 			if err != nil {

@@ -240,6 +240,7 @@ func TestAStreamEndsWithItsSessionAndSendsTheReason(t *testing.T) {
 
 // TestAStreamOutlivesTheRotationOfItsTicket, because the session is the same.
 func TestAStreamOutlivesTheRotationOfItsTicket(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -258,6 +259,7 @@ func TestAStreamOutlivesTheRotationOfItsTicket(t *testing.T) {
 
 // TestChangesByAnotherProcessAreSent: the other process shares only the database file with this one.
 func TestChangesByAnotherProcessAreSent(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
 	open := func() *sqlite.DB {
 		db, err := sqlite.Open(t.Context(), path)
@@ -301,6 +303,7 @@ func TestChangesByAnotherProcessAreSent(t *testing.T) {
 }
 
 func TestChangesOfRightsAreSent(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	u := s.user("ada")
 	st := s.as(u).listens()
@@ -331,6 +334,7 @@ func TestChangesOfRightsAreSent(t *testing.T) {
 // TestAStreamWarnsBeforeTheSessionEnds: the warning comes a minute before the end, and once more if the session was used after
 // it. The end comes on the second.
 func TestAStreamWarnsBeforeTheSessionEnds(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	u := s.user("ada")
 	c := s.as(u)
@@ -473,6 +477,7 @@ func TestStreamsEndWhenTheServerStops(t *testing.T) {
 
 // TestAnOutageKeepsStreamsOpen: a stream stays open during an outage and sends nothing. After the outage it sends what happened.
 func TestAnOutageKeepsStreamsOpen(t *testing.T) {
+	t.Parallel()
 	store := &breaking{}
 	s := start(t, options{stores: func(t *testing.T) stores {
 		st := inMemory(t)

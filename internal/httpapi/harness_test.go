@@ -53,10 +53,16 @@ func sqliteStores(t testing.TB) stores {
 	return db.Set
 }
 
-// onEachStore runs a test with each store that needs no server.
+// onEachStore runs a test with each store that needs no server, in parallel.
 func onEachStore(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
-	t.Run("memory", func(t *testing.T) { test(t, inMemory) })
-	t.Run("sqlite", func(t *testing.T) { test(t, inSQLite) })
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		test(t, inMemory)
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, inSQLite)
+	})
 }
 
 // options configure the server under test.
