@@ -16,10 +16,11 @@ func TestCommandsAreHonouredAtTheNextRequest(t *testing.T) {
 
 func honoursCommands(t *testing.T, s *server) {
 	for name, command := range map[string]func(user string, v *visitor){
-		"disable":    func(user string, _ *visitor) { s.run("user", "disable", user) },
-		"delete":     func(user string, _ *visitor) { s.run("user", "delete", user, "--yes") },
-		"revoke":     func(_ string, v *visitor) { s.run("session", "revoke", v.session()) },
-		"revoke-all": func(user string, _ *visitor) { s.run("session", "revoke-all", user) },
+		"disable":     func(user string, _ *visitor) { s.run("user", "disable", user) },
+		"delete":      func(user string, _ *visitor) { s.run("user", "delete", user, "--yes") },
+		"compromised": func(user string, _ *visitor) { s.run("user", "compromised", user) },
+		"revoke":      func(_ string, v *visitor) { s.run("session", "revoke", v.session()) },
+		"revoke-all":  func(user string, _ *visitor) { s.run("session", "revoke-all", user) },
 		"password": func(user string, _ *visitor) {
 			s.runWith("another horse battery staple\n", "user", "password", user, "--password-stdin")
 		},

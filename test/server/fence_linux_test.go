@@ -207,9 +207,12 @@ func TestSessionsInRedisAndUsersInPostgres(t *testing.T) {
 		demandAll(visitors, http.StatusUnauthorized, "after sign-out")
 		eventuallyPrompt(by, user)
 	}
-	v := all[0].signedIn(user)
-	visitors := everywhere(all, v.ticket())
-	demandAll(visitors, http.StatusOK, "after sign-in")
-	all[0].run("user", "disable", user)
-	demandAll(visitors, http.StatusUnauthorized, "after a command that knows nothing of Redis has disabled the user")
+	for _, command := range []string{"disable", "compromised"} {
+		user := all[0].person(command).Username
+		v := all[0].signedIn(user)
+		visitors := everywhere(all, v.ticket())
+		demandAll(visitors, http.StatusOK, "after sign-in")
+		all[0].run("user", command, user)
+		demandAll(visitors, http.StatusUnauthorized, "after a command that knows nothing of Redis: "+command)
+	}
 }
