@@ -31,7 +31,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
-	"github.com/cloakroom-auth/cloakroom/internal/steps"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -59,7 +59,7 @@ type Server struct {
 	throttle *throttle.Guard
 	jwt      *jwt.Service
 	events   *events.Hub
-	steps    *steps.Service
+	steps    *secondstep.Service
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
@@ -158,7 +158,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		return err
 	}
 	s.onClose(s.gateway.Close)
-	s.steps = &steps.Service{
+	s.steps = &secondstep.Service{
 		Factors: s.storage.Factors, Signins: s.storage.Signins, Accounts: s.cached.accounts, Log: c.Log,
 	}
 	s.api = &httpapi.API{
@@ -235,7 +235,7 @@ func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.M
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Audit: s.Audit, Log: c.Log,
 	}
 	if s.storage.django != nil {
-		m.Tickets = django.Tickets{} // Django's session keys
+		m.Tickets = django.SessionKeys{} // Django's session keys
 	}
 	c.setCookie(m, checked.https())
 	return m
@@ -244,7 +244,7 @@ func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.M
 func (s *Server) newTokens(c Config) *token.Service {
 	t := &token.Service{Store: s.cached.tokens, Audit: s.Audit, Log: c.Log}
 	if s.storage.django != nil {
-		s.storage.django.SetUpTokens(t)
+		s.storage.django.ConfigureTokens(t)
 	}
 	return t
 }
@@ -285,7 +285,7 @@ func (s *Server) gatewayConfig(c Config, checked checkedConfig, protection *csrf
 	g.Auth, g.Audit, g.CSRF, g.Client, g.Signer = s.Auth, s.Audit, protection, checked.proxies, s.jwt.Keys
 	g.Cookies = append([]string{httpapi.DeviceCookie}, httpapi.PendingCookies...)
 	if theirs := s.storage.django; theirs != nil { // Django needs the session cookie as well
-		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Succeeded}
+		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Superseded}
 	} else {
 		g.Cookies = append(g.Cookies, s.Sessions.CookieName)
 	}
@@ -389,8 +389,8 @@ func (s *Server) flushAudit() error {
 	return nil
 }
 
-// Rotation says how [Server.RotateKey] changes the key that signs JWTs.
-type Rotation struct {
+// KeyRotation says how [Server.RotateKey] changes the key that signs JWTs.
+type KeyRotation struct {
 	// JWTAlgorithm is the algorithm of the new key: "EdDSA" or "ES256". "": that of the current one.
 	JWTAlgorithm string
 
@@ -403,7 +403,7 @@ type Rotation struct {
 
 // RotateKey replaces the server secret and the key that signs JWTs. What was made with earlier ones stays valid, except as r
 // says. Other processes load the new keys by themselves.
-func (s *Server) RotateKey(ctx context.Context, r Rotation) error {
+func (s *Server) RotateKey(ctx context.Context, r KeyRotation) error {
 	// The new key for JWTs is made first, so that it, too, is sealed with the new secret in the end.
 	if err := s.jwt.Keys.Rotate(ctx, jwt.Rotation{Algorithm: r.JWTAlgorithm, Drop: r.DropJWTKeys}); err != nil {
 		return err

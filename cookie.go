@@ -52,7 +52,7 @@ func checkCookie(c Config, base *url.URL) error {
 			return fmt.Errorf("the name %s belongs to another cookie of this server, and the two would overwrite each other", taken)
 		}
 	}
-	if err := m.CheckCookie(); err != nil {
+	if err := m.CheckCookieConfig(); err != nil {
 		return err
 	}
 	if err := domainCovers(m.CookieDomain, base.Hostname()); err != nil {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/importing"
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
-	"github.com/cloakroom-auth/cloakroom/internal/userimport"
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
@@ -249,7 +249,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 // DjangoImport returns an import that copies users, groups and tokens of a Django project's database into this Server's. It is
 // an error if the Server shares a Django database itself.
 func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
-	importer, ok := s.storage.Accounts.(userimport.Importer)
+	importer, ok := s.storage.Accounts.(importing.Importer)
 	if !ok {
 		return nil, errors.New("Config.DB is Django's own database: import copies into a database of Cloakroom's own")
 	}
@@ -264,6 +264,6 @@ func (s *storage) newHasher(ctx context.Context) (*password.Hasher, error) {
 	if s.django == nil {
 		return &password.Hasher{}, nil
 	}
-	least, err := s.django.MinimumCost(ctx)
+	least, err := s.django.UsualHash(ctx)
 	return &password.Hasher{MinimumCost: least}, err
 }

@@ -24,23 +24,23 @@ type layer struct {
 // layers is the house: arrows only go down. A new package fails the test until it has its line here.
 var layers = map[string]layer{
 	// The domain knows no database and no network.
-	"session":               {own: []string{"internal/reqinfo", "audit", "internal/background", "internal/timelimit"}, others: []string{"golang.org/x/net/publicsuffix"}},
+	"session":               {own: []string{"internal/reqinfo", "audit", "internal/housekeeping", "internal/timelimit"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"password":              {own: []string{"internal/timelimit"}, others: []string{"golang.org/x/"}},
 	"throttle":              {own: []string{"internal/timelimit"}},
 	"internal/feed":         {},
-	"token":                 {own: []string{"audit", "internal/background", "internal/timelimit"}},
+	"token":                 {own: []string{"audit", "internal/housekeeping", "internal/timelimit"}},
 	"internal/jwt":          {own: []string{"audit", "session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":                  {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":               {own: []string{"password", "throttle", "internal/timelimit"}, others: []string{"golang.org/x/"}},
-	"audit":                 {own: []string{"internal/reqinfo", "internal/background"}},
+	"audit":                 {own: []string{"internal/reqinfo", "internal/housekeeping"}},
 	"internal/events":       {own: []string{"account", "auth", "session"}},
 	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem"}},
 	"internal/clientip":     {},
-	"internal/fieldvalue":   {own: []string{"account"}},
-	"internal/userimport":   {own: []string{"account"}},
-	"internal/background":   {},
+	"internal/headervalue":  {own: []string{"account"}},
+	"internal/importing":    {own: []string{"account"}},
+	"internal/housekeeping": {},
 	"internal/timelimit":    {},
-	"internal/steps":        {own: []string{"account", "factor", "signin", "internal/background"}},
+	"internal/secondstep":   {own: []string{"account", "factor", "signin", "internal/housekeeping"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
 	"internal/admin":        {own: []string{"account", "audit", "auth"}},
@@ -57,11 +57,11 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"internal/userimport", "account", "audit", "factor", "session", "signin", "throttle", "token", "sealed", "store"},
+		own:    []string{"internal/importing", "account", "audit", "factor", "session", "signin", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
-	"internal/nearcache":       {own: []string{"internal/userimport", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
+	"internal/nearcache":       {own: []string{"internal/importing", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
 	"memory":                   {own: []string{"account", "audit", "factor", "signin", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
@@ -79,7 +79,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"internal/userimport", "account", "internal/fieldvalue", "password", "session", "token", "internal/pgdial"},
+		own:    []string{"internal/importing", "account", "internal/headervalue", "password", "session", "token", "internal/pgdial"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -90,20 +90,20 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {},
 	"internal/gateway": {own: []string{
-		"audit", "auth", "csrf", "session", "internal/clientip", "internal/fieldvalue", "internal/problem", "internal/reqinfo", "internal/timelimit",
+		"audit", "auth", "csrf", "session", "internal/clientip", "internal/headervalue", "internal/problem", "internal/reqinfo", "internal/timelimit",
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/steps", "signin",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin",
 	}},
 
 	// The whole.
 	"": {
 		own: []string{
-			"internal/userimport",
+			"internal/importing",
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/steps",
+			"internal/admin", "internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},
@@ -118,7 +118,7 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "internal/fieldvalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin"},
+		own:    []string{"", "account", "audit", "auth", "csrf", "internal/headervalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin"},
 		others: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
 	},
 }

@@ -15,9 +15,9 @@ import (
 // ErrInvalidCredentials is returned for a wrong password, an unknown name and a disabled account alike.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
-// ErrLocked is an [ErrInvalidCredentials] with a reason that is only for the log: the account had too many failures under
+// ErrSilentLimit is an [ErrInvalidCredentials] with a reason that is only for the log: the account had too many failures under
 // its other name, so the password was not accepted, right or wrong. Clients get the same answer as for a wrong password.
-var ErrLocked = fmt.Errorf("%w: too many failures under another name of the account", ErrInvalidCredentials)
+var ErrSilentLimit = fmt.Errorf("%w: too many failures under another name of the account", ErrInvalidCredentials)
 
 // ErrEpochChanged says that the account no longer has the epoch of the attempt, or was deleted: the user has been signed out
 // since.
@@ -193,10 +193,10 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) 
 	if err != nil {
 		return false, err
 	}
-	if u == nil || !u.IsActive || !result.Match || try.Barred() {
+	if u == nil || !u.IsActive || !result.Match || try.SilentlyLimited() {
 		_ = try.Failed(ctx) // Failed always returns nil
-		if try.Barred() {
-			return false, ErrLocked
+		if try.SilentlyLimited() {
+			return false, ErrSilentLimit
 		}
 		return false, ErrInvalidCredentials
 	}

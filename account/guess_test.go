@@ -79,7 +79,7 @@ func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 				case busy(err):
 					time.Sleep(20 * time.Millisecond)
 					continue
-				case errors.Is(err, account.ErrLocked):
+				case errors.Is(err, account.ErrSilentLimit):
 				case err == account.ErrInvalidCredentials:
 					verified.Add(1)
 				case !throttled(err):
@@ -94,7 +94,7 @@ func TestParallelGuessesAreNeverMoreThanTheLimit(t *testing.T) {
 		}
 		all.Wait()
 		// Attempts that found the pool full have given their tries back, so some are left for later attempts.
-		for err := error(account.ErrInvalidCredentials); !throttled(err) && !errors.Is(err, account.ErrLocked) && !t.Failed(); err = guess(0) {
+		for err := error(account.ErrInvalidCredentials); !throttled(err) && !errors.Is(err, account.ErrSilentLimit) && !t.Failed(); err = guess(0) {
 			if n := verified.Load(); n > 10 {
 				t.Fatalf("%d guesses were verified", n)
 			}

@@ -106,7 +106,7 @@ func TestTwoNamesOfOneAccountHaveOneCountOfGuesses(t *testing.T) {
 		for range 10 {
 			s.refused("ann@example.org", wrong)
 		}
-		if u, err := s.signIn("ann", good); u != nil || !errors.Is(err, account.ErrLocked) {
+		if u, err := s.signIn("ann", good); u != nil || !errors.Is(err, account.ErrSilentLimit) {
 			t.Errorf("the right password as an eleventh guess, by the other name: %v, %v", u, err)
 		}
 		// The account's own user learns of the lock.

@@ -44,7 +44,7 @@ func TestAServiceWithoutAStoreSaysSo(t *testing.T) {
 		"Delete":         func(ctx context.Context) { _ = s.Delete(ctx, "1") },
 		"Lookup":         func(ctx context.Context) { _, _ = s.Lookup(ctx, "ada") },
 		"By":             func(ctx context.Context) { _ = s.By(account.Actor{}).Delete(ctx, "1") },
-		"Subject":        func(ctx context.Context) { _, _ = s.Subject(ctx, "1") },
+		"Subject":        func(ctx context.Context) { _, _ = s.ManagedUser(ctx, "1") },
 		"Group":          func(ctx context.Context) { _, _ = s.Group(ctx, "editors") },
 		"AddGroup":       func(ctx context.Context) { _, _ = s.AddGroup(ctx, account.Group{Name: "editors"}) },
 		"DeleteGroup":    func(ctx context.Context) { _ = s.DeleteGroup(ctx, "editors") },

@@ -193,7 +193,7 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 // SetPassword sets a user's password for an administrator, and ends all sessions and tokens of the user. [ErrNotFound],
 // *[InvalidError] with the field password.
 func (s *Service) SetPassword(ctx context.Context, id, new string) error {
-	u, err := s.Subject(ctx, id)
+	u, err := s.ManagedUser(ctx, id)
 	if err != nil {
 		return err
 	}

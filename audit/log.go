@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/background"
+	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
 )
 
 const (
@@ -195,7 +195,7 @@ func Mask(login string) string {
 // for each Log that has a Store. Without it, events are written when Flush is called.
 func (l *Log) Run(ctx context.Context) error {
 	failing := false
-	background.Work{
+	housekeeping.Work{
 		Flush: func(ctx context.Context) {
 			err := l.Flush(ctx)
 			if !failing && ctx.Err() == nil {

@@ -53,7 +53,7 @@ func (i *Identity) Has(permission string) bool {
 // allows, and nothing that asks only for a signed-in user.
 func (i *Identity) Limited() bool { return i.Token != nil && len(i.Token.Scopes) > 0 }
 
-// Resolver authenticates requests. [New] makes it the session.Accounts of its Sessions, so that one load of the account
+// Resolver authenticates requests. [New] makes it the session.Epochs of its Sessions, so that one load of the account
 // serves both the check of the epoch and the identity. Set the fields before first use; after that it is safe for concurrent
 // use.
 type Resolver struct {
@@ -93,9 +93,9 @@ type request struct {
 }
 
 // Handler reads the credential of each request, for [FromContext]. It asks no store. It panics if the fields of the sessions
-// are wrong, as [session.Manager.Validate] says.
+// are wrong, as [session.Manager.CheckConfig] says.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
-	if err := a.sessions.Validate(); err != nil {
+	if err := a.sessions.CheckConfig(); err != nil {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +112,7 @@ func (a *Resolver) Handler(next http.Handler) http.Handler {
 // begin reads the credential of r into its record.
 func (a *Resolver) begin(record *reqinfo.Request, r *http.Request) {
 	q := &request{resolver: a}
-	if !a.sessions.FromApp(r) {
+	if !a.sessions.UsesTokenHeader(r) {
 		q.header = a.credential(r)
 	}
 	a.sessions.Begin(&q.session, r, q.header != nil)
@@ -128,7 +128,7 @@ func requestFrom(ctx context.Context) *request {
 	return nil
 }
 
-// Epoch implements session.Accounts.
+// Epoch implements session.Epochs.
 func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
 	u, err := a.load(ctx, id)
 	return epochOf(u), err
@@ -217,13 +217,13 @@ func (q *request) bySessionAgain(ctx context.Context) (*Identity, error) {
 
 // settle loads the account of a session that was loaded, and returns the session if it is live. ok and err are those of the
 // load.
-func (q *request) settle(ctx context.Context, c session.Candidate, ok bool, err error) (*session.Session, error) {
+func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, err error) (*session.Session, error) {
 	q.user = nil
 	if !ok || err != nil {
 		return nil, err
 	}
 	q.user, err = q.resolver.load(ctx, c.User)
-	return q.session.Settle(ctx, c, epochOf(q.user), err)
+	return q.session.Confirm(ctx, c, epochOf(q.user), err)
 }
 
 // identify returns the identity of the request's session; s is nil if there is none.
@@ -297,17 +297,17 @@ func authenticated(s *session.Session) time.Time {
 	return s.CreatedAt
 }
 
-// ByHeader reports whether the request is authenticated by a credential in a header that no page can make a browser send, so
+// CSRFSafe reports whether the request is authenticated by a credential in a header that no page can make a browser send, so
 // that it needs no csrftoken. HTTP Basic is not such a header: browsers send it by themselves.
-func ByHeader(ctx context.Context) bool {
+func CSRFSafe(ctx context.Context) bool {
 	q := requestFrom(ctx)
 	switch {
 	case q == nil:
-		return session.RequestFrom(ctx).FromApp()
+		return session.RequestFrom(ctx).UsesTokenHeader()
 	case q.header != nil:
 		return !q.header.sentByBrowsers()
 	}
-	return q.session.FromApp()
+	return q.session.UsesTokenHeader()
 }
 
 // SessionID returns the public ID of the live session of the request; "" if it has none, or is judged by another credential.

@@ -7,10 +7,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// SignOutEverywhere ends all sessions of a user and the tokens that stand for a sign-in, those of knox and refreshable JWTs,
+// EndSignIns ends all sessions of a user and the tokens that stand for a sign-in, those of knox and refreshable JWTs,
 // and returns how many sessions there were. Tokens given to programs remain. After an error some may not have ended: try
 // again.
-func (a *Resolver) SignOutEverywhere(ctx context.Context, user string) (sessions int, err error) {
+func (a *Resolver) EndSignIns(ctx context.Context, user string) (sessions int, err error) {
 	if a.Tokens != nil {
 		if _, err := a.Tokens.RevokeAll(ctx, user, token.Knox, token.Refresh); err != nil {
 			return 0, err
@@ -19,9 +19,9 @@ func (a *Resolver) SignOutEverywhere(ctx context.Context, user string) (sessions
 	return a.sessions.RevokeAll(ctx, user, nil)
 }
 
-// RemoveDead deletes from the stores what has ended with a user's epoch: all sessions but one, and all tokens. They have
+// RemoveEnded deletes from the stores what has ended with a user's epoch: all sessions but one, and all tokens. They have
 // ended already, so an error does no harm.
-func (a *Resolver) RemoveDead(ctx context.Context, user string, except *session.Session) error {
+func (a *Resolver) RemoveEnded(ctx context.Context, user string, except *session.Session) error {
 	_, err := a.sessions.RevokeAll(ctx, user, except)
 	if err == nil && a.Tokens != nil {
 		_, err = a.Tokens.RevokeAll(ctx, user)

@@ -154,7 +154,7 @@ func TestAnOutageMentionsASessionOnlyIfTheRequestHasATicket(t *testing.T) {
 	a.sessions.Store = down{a.sessions.Store}
 	guard := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, auth.Unavailable(r.Context()).Detail)
+			fmt.Fprint(w, auth.UnavailableProblem(r.Context()).Detail)
 		})
 	}
 	for name, c := range map[string]struct {

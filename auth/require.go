@@ -144,7 +144,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrNoHandler):
 		slog.Default().LogAttrs(r.Context(), slog.LevelError, err.Error(), slog.String("path", r.URL.Path))
 	case !ok:
-		p = Unavailable(r.Context())
+		p = UnavailableProblem(r.Context())
 		report(r.Context(), err)
 	}
 	problem.Write(w, r, p)
@@ -161,9 +161,9 @@ func report(ctx context.Context, err error) {
 	}
 }
 
-// Unavailable is the response to a request while a store doesn't answer. It mentions a session only if the request came with
+// UnavailableProblem is the response to a request while a store doesn't answer. It mentions a session only if the request came with
 // a ticket, whose session may have ended.
-func Unavailable(ctx context.Context) *problem.Problem {
+func UnavailableProblem(ctx context.Context) *problem.Problem {
 	p := &problem.Problem{
 		Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
 		Detail: "The service can't answer just now. Try again shortly.",

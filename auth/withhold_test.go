@@ -19,7 +19,7 @@ func TestWhatCouldBeACredentialIsWithheldWhileTheStoreIsDown(t *testing.T) {
 		"Bearer " + strings.Repeat("ab", 32): false, "Token " + strings.Repeat("1", 40): false, "cloak_x": false,
 		"Bearer opaque": true, "Basic YTpi": true, "Digest username=a": true, "": true,
 	} {
-		if rest := a.resolver.Withhold(t.Context(), []string{line}); (len(rest) == 1) != kept {
+		if rest := a.resolver.StripCredentials(t.Context(), []string{line}); (len(rest) == 1) != kept {
 			t.Errorf("%q: kept %q", line, rest)
 		}
 	}
@@ -28,11 +28,11 @@ func TestWhatCouldBeACredentialIsWithheldWhileTheStoreIsDown(t *testing.T) {
 func TestBasicIsWithheldWhereItCounts(t *testing.T) {
 	a := newApp(t)
 	lines := []string{"basic YTpi", "Bearer x"}
-	if rest := a.resolver.Withhold(t.Context(), lines); len(rest) != 2 {
+	if rest := a.resolver.StripCredentials(t.Context(), lines); len(rest) != 2 {
 		t.Errorf("kept %q", rest)
 	}
 	a.resolver.Basic = func(*http.Request, string, string) (*account.User, error) { return nil, auth.ErrNotAuthenticated }
-	if rest := a.resolver.Withhold(t.Context(), lines); len(rest) != 1 || rest[0] != "Bearer x" {
+	if rest := a.resolver.StripCredentials(t.Context(), lines); len(rest) != 1 || rest[0] != "Bearer x" {
 		t.Errorf("kept %q", rest)
 	}
 }
@@ -41,7 +41,7 @@ func TestATicketIsWithheldWhileItsSessionIsThere(t *testing.T) {
 	a := newApp(t)
 	cookie := a.signIn(a.user(account.User{Username: "ann"}), session.SignIn{})
 	_, ticket, _ := strings.Cut(cookie, "=")
-	if rest := a.resolver.Withhold(t.Context(), []string{"Bearer " + ticket, "Bearer " + strings.Repeat("A", len(ticket))}); len(rest) != 1 || strings.Contains(rest[0], ticket) {
+	if rest := a.resolver.StripCredentials(t.Context(), []string{"Bearer " + ticket, "Bearer " + strings.Repeat("A", len(ticket))}); len(rest) != 1 || strings.Contains(rest[0], ticket) {
 		t.Errorf("kept %q", rest)
 	}
 }

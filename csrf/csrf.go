@@ -52,7 +52,7 @@ type Protection struct {
 	secure  bool
 }
 
-// Validate returns an error if a field other than Keys is wrong. Its text says what to write instead. It wraps [ErrCrossSite]
+// Validate returns an error if a field other than Keys is wrong. Its text says what to write instead. It wraps [ErrOriginNotSameSite]
 // if one of Origins is another site than URL.
 func (c Config) Validate() error {
 	_, _, err := parseOrigins(c)
@@ -60,7 +60,7 @@ func (c Config) Validate() error {
 }
 
 // New returns a Protection, or an error that says which entry of the configuration is wrong and what to write instead. The
-// error wraps [ErrCrossSite] if one of Origins is another site than URL.
+// error wraps [ErrOriginNotSameSite] if one of Origins is another site than URL.
 func New(c Config) (*Protection, error) {
 	if c.Keys == nil {
 		return nil, errors.New("csrf: no keys")

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// ErrCrossSite says that a trusted origin is another site than the URL, so that browsers would not send the session cookie
+// ErrOriginNotSameSite says that a trusted origin is another site than the URL, so that browsers would not send the session cookie
 // from there: another scheme or another registrable domain (HTML, "same site"; RFC 6265bis section 5.2).
-var ErrCrossSite = errors.New("another site")
+var ErrOriginNotSameSite = errors.New("another site")
 
 // origin is an origin as browsers write it in the Origin header (HTML, "serialization of an origin"): in lower case,
 // addresses in canonical form, and without a default port.
@@ -180,21 +180,21 @@ func sameSiteAsOne(own []origin, o origin) error {
 
 func sameSite(ours, o origin) error {
 	if ours.scheme != o.scheme {
-		return fmt.Errorf("%w: its scheme is %s, and that of %v is %s", ErrCrossSite, o.scheme, ours, ours.scheme)
+		return fmt.Errorf("%w: its scheme is %s, and that of %v is %s", ErrOriginNotSameSite, o.scheme, ours, ours.scheme)
 	}
 	if ours.host == o.host {
 		return nil
 	}
 	mine, err := site(ours.host)
 	if err != nil {
-		return fmt.Errorf("%w: %w, so only %s itself is the same site as %v", ErrCrossSite, err, ours.host, ours)
+		return fmt.Errorf("%w: %w, so only %s itself is the same site as %v", ErrOriginNotSameSite, err, ours.host, ours)
 	}
 	theirs, err := site(o.host)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCrossSite, err)
+		return fmt.Errorf("%w: %w", ErrOriginNotSameSite, err)
 	}
 	if mine != theirs {
-		return fmt.Errorf("%w: it belongs to %s, and %v to %s; use a host below %s", ErrCrossSite, theirs, ours, mine, mine)
+		return fmt.Errorf("%w: it belongs to %s, and %v to %s; use a host below %s", ErrOriginNotSameSite, theirs, ours, mine, mine)
 	}
 	return nil
 }

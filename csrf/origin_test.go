@@ -134,21 +134,21 @@ func TestErrCrossSite(t *testing.T) {
 		want        error
 		says        string
 	}{
-		{"https://auth.example.com", "https://app.example.org", csrf.ErrCrossSite, "example.org"},
-		{"https://auth.example.com", "https://badexample.com", csrf.ErrCrossSite, "badexample.com"},
-		{"https://auth.example.com", "https://example.com.evil.test", csrf.ErrCrossSite, "evil.test"},
-		{"https://auth.example.com", "http://app.example.com", csrf.ErrCrossSite, "scheme"},
-		{"http://localhost:8000", "https://localhost:3000", csrf.ErrCrossSite, "scheme"},
-		{"https://a.github.io", "https://b.github.io", csrf.ErrCrossSite, "b.github.io"},
-		{"https://a.co.uk", "https://b.co.uk", csrf.ErrCrossSite, "b.co.uk"},
-		{"https://github.io", "https://a.github.io", csrf.ErrCrossSite, "github.io"},
-		{"https://intranet", "https://app.intranet", csrf.ErrCrossSite, "intranet"},
-		{"http://localhost:8000", "http://app.localhost:8000", csrf.ErrCrossSite, "localhost"},
-		{"https://192.0.2.1", "https://192.0.2.2", csrf.ErrCrossSite, "address"},
-		{"https://192.0.2.1", "https://app.example.com", csrf.ErrCrossSite, "address"},
-		{"https://auth.example.com", "https://192.0.2.1", csrf.ErrCrossSite, "address"},
-		{"https://[2001:db8::1]", "https://[2001:db8::2]", csrf.ErrCrossSite, "address"},
-		{"http://127.0.0.2:8000", "http://127.0.0.1:3000", csrf.ErrCrossSite, "address"},
+		{"https://auth.example.com", "https://app.example.org", csrf.ErrOriginNotSameSite, "example.org"},
+		{"https://auth.example.com", "https://badexample.com", csrf.ErrOriginNotSameSite, "badexample.com"},
+		{"https://auth.example.com", "https://example.com.evil.test", csrf.ErrOriginNotSameSite, "evil.test"},
+		{"https://auth.example.com", "http://app.example.com", csrf.ErrOriginNotSameSite, "scheme"},
+		{"http://localhost:8000", "https://localhost:3000", csrf.ErrOriginNotSameSite, "scheme"},
+		{"https://a.github.io", "https://b.github.io", csrf.ErrOriginNotSameSite, "b.github.io"},
+		{"https://a.co.uk", "https://b.co.uk", csrf.ErrOriginNotSameSite, "b.co.uk"},
+		{"https://github.io", "https://a.github.io", csrf.ErrOriginNotSameSite, "github.io"},
+		{"https://intranet", "https://app.intranet", csrf.ErrOriginNotSameSite, "intranet"},
+		{"http://localhost:8000", "http://app.localhost:8000", csrf.ErrOriginNotSameSite, "localhost"},
+		{"https://192.0.2.1", "https://192.0.2.2", csrf.ErrOriginNotSameSite, "address"},
+		{"https://192.0.2.1", "https://app.example.com", csrf.ErrOriginNotSameSite, "address"},
+		{"https://auth.example.com", "https://192.0.2.1", csrf.ErrOriginNotSameSite, "address"},
+		{"https://[2001:db8::1]", "https://[2001:db8::2]", csrf.ErrOriginNotSameSite, "address"},
+		{"http://127.0.0.2:8000", "http://127.0.0.1:3000", csrf.ErrOriginNotSameSite, "address"},
 	} {
 		_, err := csrf.New(csrf.Config{URL: c.url, Origins: []string{c.origin}, Keys: oneKey})
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.origin) {
@@ -164,7 +164,7 @@ func TestAnOriginGivenTwiceIsRefused(t *testing.T) {
 		{here},
 	} {
 		_, err := csrf.New(csrf.Config{URL: here, Origins: origins, Keys: oneKey})
-		if err == nil || errors.Is(err, csrf.ErrCrossSite) {
+		if err == nil || errors.Is(err, csrf.ErrOriginNotSameSite) {
 			t.Errorf("%v: %v", origins, err)
 		}
 	}

@@ -123,14 +123,14 @@ var feedEvents = []struct{ name, event, rows string }{
 	{"cloakroom_feed_truncate", "TRUNCATE", ""},
 }
 
-// ErrNoFeed is returned on SQLite, which has no notifications.
-var ErrNoFeed = errors.New("only PostgreSQL notifies of changes; on SQLite every check reads the database")
+// ErrFeedUnsupported is returned on SQLite, which has no notifications.
+var ErrFeedUnsupported = errors.New("only PostgreSQL notifies of changes; on SQLite every check reads the database")
 
 // InstallFeed creates the triggers, all or none, and returns the tables that have them. It may be called again to bring them
 // up to date. It waits at most five seconds for a lock on a table, and then returns an error.
 func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 	if !db.dialect.postgres {
-		return nil, ErrNoFeed
+		return nil, ErrFeedUnsupported
 	}
 	if err := db.config.CreateSchema(ctx); err != nil {
 		return nil, err
@@ -184,7 +184,7 @@ var ErrListening = errors.New("a running Cloakroom server answers from memory an
 // server needs them.
 func (db *DB) RemoveFeed(ctx context.Context) error {
 	if !db.dialect.postgres {
-		return ErrNoFeed
+		return ErrFeedUnsupported
 	}
 	listening, err := db.hasListener(ctx)
 	if err != nil {

@@ -246,10 +246,10 @@ func TestTheFeedStaysWhileAServerNeedsIt(t *testing.T) {
 func TestOnSQLiteThereIsNoFeed(t *testing.T) {
 	t.Parallel()
 	db := opened(t, django.Config{Database: sqliteSite(t), Keys: keys})
-	if _, err := db.InstallFeed(t.Context()); !errors.Is(err, django.ErrNoFeed) {
+	if _, err := db.InstallFeed(t.Context()); !errors.Is(err, django.ErrFeedUnsupported) {
 		t.Errorf("install: %v", err)
 	}
-	if err := db.RemoveFeed(t.Context()); !errors.Is(err, django.ErrNoFeed) {
+	if err := db.RemoveFeed(t.Context()); !errors.Is(err, django.ErrFeedUnsupported) {
 		t.Errorf("remove: %v", err)
 	}
 	if has, err := db.HasFeed(t.Context()); has || err != nil {

@@ -17,13 +17,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func ticket(key string) (session.ID, bool) { return django.Tickets{}.ID(key) }
+func ticket(key string) (session.ID, bool) { return django.SessionKeys{}.ID(key) }
 
 func TestTicketsAreDjangosKeys(t *testing.T) {
 	seen := map[string]bool{}
 	letters := map[rune]bool{}
 	for range 500 {
-		key := django.Tickets{}.New()
+		key := django.SessionKeys{}.New()
 		if id, ok := ticket(key); !ok || string(id[:]) != key || seen[key] {
 			t.Fatalf("%q is no ticket, or was there before", key)
 		}

@@ -21,14 +21,14 @@ const standardHasher = "pbkdf2_sha256$1500000"
 // [account.Service]. Django rehashes a password, and so ends the user's other sessions, if its algorithm or parameters are
 // not the preferred ones, and each version of Django prefers more work. So the algorithm is that of the configured hasher,
 // or else of the user's old hash; the work is the most among it, the old hash and the newest hashes. A user without a hash
-// gets that of [DB.MinimumCost].
+// gets that of [DB.UsualHash].
 func (db *DB) HashTemplate(ctx context.Context, u *account.User) (string, error) {
 	return db.preferred(ctx, u.Password)
 }
 
-// MinimumCost returns an encoded hash with the usual algorithm and work of this project's users; it is for
+// UsualHash returns an encoded hash with the usual algorithm and work of this project's users; it is for
 // [password.Hasher], which spends as much on a sign-in that fails.
-func (db *DB) MinimumCost(ctx context.Context) (string, error) { return db.preferred(ctx, "") }
+func (db *DB) UsualHash(ctx context.Context) (string, error) { return db.preferred(ctx, "") }
 
 // preferred returns the encoded hash with the parameters that Django prefers, as far as the stored hashes show them; old is
 // the user's hash, or "".

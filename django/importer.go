@@ -10,8 +10,8 @@ import (
 	"strconv"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
-	"github.com/cloakroom-auth/cloakroom/internal/userimport"
+	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
+	"github.com/cloakroom-auth/cloakroom/internal/importing"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -21,11 +21,11 @@ import (
 // only reported.
 type Import struct {
 	From     *DB
-	Accounts account.Store       // the store that gets the users
-	Importer userimport.Importer // the same store
-	Tokens   token.Store         // the store that gets the tokens
-	Source   string              // a name for Django's database, by which the store remembers where a user came from; "": "django"
-	DryRun   bool                // count, and write nothing
+	Accounts account.Store      // the store that gets the users
+	Importer importing.Importer // the same store
+	Tokens   token.Store        // the store that gets the tokens
+	Source   string             // a name for Django's database, by which the store remembers where a user came from; "": "django"
+	DryRun   bool               // count, and write nothing
 	Progress func(done, total int)
 
 	page   int // users in one step; 0: usualPage
@@ -169,7 +169,7 @@ func (i *Import) pages(ctx context.Context, later bool) (deferred bool, err erro
 }
 
 func (i *Import) importPage(ctx context.Context, users []*account.User, later bool) (deferred bool, err error) {
-	batch := make([]userimport.Imported, 0, len(users))
+	batch := make([]importing.Imported, 0, len(users))
 	for _, u := range users {
 		if _, done := i.owners[u.ID]; done {
 			continue
@@ -193,24 +193,24 @@ func (i *Import) importPage(ctx context.Context, users []*account.User, later bo
 // errTried makes the importer roll back what was only tried.
 var errTried = errors.New("dry run")
 
-func (i *Import) agree([]userimport.Result) error {
+func (i *Import) agree([]importing.Result) error {
 	if i.DryRun {
 		return errTried
 	}
 	return nil
 }
 
-func (i *Import) record(u *account.User) userimport.Imported {
+func (i *Import) record(u *account.User) importing.Imported {
 	next := *u
 	next.ID, next.Epoch, next.Permissions = "", "", nil
 	if i.DryRun {
 		next.Groups = slices.DeleteFunc(slices.Clone(next.Groups), func(g string) bool { return !i.groups[g] })
 	}
-	return userimport.Imported{Source: i.Source, ID: u.ID, User: next}
+	return importing.Imported{Source: i.Source, ID: u.ID, User: next}
 }
 
 // count adds a user's result to the report.
-func (i *Import) count(in *userimport.Imported, r userimport.Result) {
+func (i *Import) count(in *importing.Imported, r importing.Result) {
 	name := in.User.Username
 	i.owners[in.ID] = owner{}
 	switch {
@@ -242,7 +242,7 @@ func (i *Import) count(in *userimport.Imported, r userimport.Result) {
 	if kind := hashKind(in.User.Password); kind == "unknown" || kind == "crypt" {
 		i.problem(name, "the password hash can't be verified (%s): set a new password with: cloakroom user reset", kind)
 	}
-	if flaw := fieldvalue.IdentityFlaw(r.User.Username, r.User.Email); flaw != "" {
+	if flaw := headervalue.IdentityFlaw(r.User.Username, r.User.Email); flaw != "" {
 		i.problem(strconv.Quote(r.User.Username), "can't be named to applications in a header, since %s: change it with: cloakroom user set", flaw)
 	}
 	i.owners[in.ID] = owner{r.User.ID, r.User.Epoch}

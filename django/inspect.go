@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 )
 
 // Finding is something that Inspect found in Django's database.
@@ -135,7 +135,7 @@ func (i *inspection) duplicateNames(ctx context.Context) error {
 
 // unnameable reports users whose names the gateway and forward-auth can't send to applications.
 func (i *inspection) unnameable(ctx context.Context) error {
-	found, err := fieldvalue.FindUnnameable(ctx, i.Accounts())
+	found, err := headervalue.FindUnnameable(ctx, i.Accounts())
 	if err != nil {
 		return fmt.Errorf("read the usernames: %w", err)
 	}

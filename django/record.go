@@ -249,7 +249,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 		d.drop(expiryKey)
 	}
 	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.ReauthenticatedAt
-	m.IP, m.Agent, m.V = r.IP, r.Agent, (Tickets{}).New()
+	m.IP, m.Agent, m.V = r.IP, r.Agent, (SessionKeys{}).New()
 	written := *r
 	if from != nil && from.createdByDjango && r.Seen == from.Seen {
 		written.Seen = from.signedAt() // otherwise the row would show a longer age than Django meant

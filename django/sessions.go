@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Sessions returns Django's sessions as a store. Its session IDs are those of [Tickets]. Anonymous sessions are not found.
+// Sessions returns Django's sessions as a store. Its session IDs are those of [SessionKeys]. Anonymous sessions are not found.
 // Public IDs are not checked for uniqueness, since they are 128 random bits. List and DeleteUser read the signatures of all
 // rows, and the rows whose signature has changed.
 func (db *DB) Sessions() session.Store { return (*sessions)(db) }

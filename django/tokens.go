@@ -35,12 +35,12 @@ type tokens struct {
 
 // Tokens returns a store that keeps the tokens of REST framework and knox in Django's tables, if these exist, and all other
 // tokens in ours. Tokens in Django's tables have no names, scopes or times of last use. As in Django, they outlive a
-// password change made there. A service on this store needs [DB.SetUpTokens].
+// password change made there. A service on this store needs [DB.ConfigureTokens].
 func (db *DB) Tokens(ours token.Store) token.Store { return &tokens{ours, db} }
 
-// SetUpTokens makes a service on [DB.Tokens] identify tokens as Django's tables do, and return the existing token of a user
+// ConfigureTokens makes a service on [DB.Tokens] identify tokens as Django's tables do, and return the existing token of a user
 // of REST framework, who can have only one.
-func (db *DB) SetUpTokens(s *token.Service) {
+func (db *DB) ConfigureTokens(s *token.Service) {
 	s.ID, s.Extra, s.Existing = db.tokenID, db.tokenExtra, db.existingToken
 }
 

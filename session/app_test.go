@@ -164,13 +164,13 @@ func TestARequestWithTheHeaderIsJudgedByItAlone(t *testing.T) {
 	p := newPhone(t)
 	browser := &visitor{t: t, m: p.m}
 	browser.signIn(session.SignIn{User: "1"})
-	for ticket, want := range map[string]error{"nonsense": session.ErrNoTicket, "cloak_app_" + unknownTicket: nil} {
+	for ticket, want := range map[string]error{"nonsense": session.ErrNotATicket, "cloak_app_" + unknownTicket: nil} {
 		other := &phone{t: t, m: p.m, ticket: ticket, cookie: browser.cookie}
 		if other.alive() {
 			t.Errorf("%q: the cookie counts", ticket)
 		}
 		other.serve(func(w http.ResponseWriter, r *http.Request) {
-			if !session.RequestFrom(r.Context()).FromApp() {
+			if !session.RequestFrom(r.Context()).UsesTokenHeader() {
 				t.Error("FromApp is false for a request with the header")
 			}
 			if err := p.m.SignOut(w, r); !errors.Is(err, want) {
@@ -203,7 +203,7 @@ func TestWithoutAppTokensTheHeaderIsNothing(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("X-Session-Token", "x")
 	browser.send(r, func(_ http.ResponseWriter, r *http.Request) {
-		if s, err := session.FromContext(r.Context()); s == nil || err != nil || session.RequestFrom(r.Context()).FromApp() {
+		if s, err := session.FromContext(r.Context()); s == nil || err != nil || session.RequestFrom(r.Context()).UsesTokenHeader() {
 			t.Errorf("the cookie beside it: %v, %v", s, err)
 		}
 	})

@@ -80,7 +80,7 @@ func parsed(lines []string) []string {
 	m := &session.Manager{Store: memory.New().Sessions, CookieName: "s", Tickets: found}
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header["Cookie"] = lines
-	if err := m.SignOut(httptest.NewRecorder(), r); err != nil && !errors.Is(err, session.ErrNoTicket) {
+	if err := m.SignOut(httptest.NewRecorder(), r); err != nil && !errors.Is(err, session.ErrNotATicket) {
 		panic(err)
 	}
 	return found.seen

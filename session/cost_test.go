@@ -25,7 +25,7 @@ func TestARequestWithoutATicketAsksNothing(t *testing.T) {
 			if s, err := session.FromContext(r.Context()); s != nil || err != nil {
 				t.Errorf("%q: %v, %v", cookie, s, err)
 			}
-			if err := m.SignOut(w, r); err != nil && !errors.Is(err, session.ErrNoTicket) {
+			if err := m.SignOut(w, r); err != nil && !errors.Is(err, session.ErrNotATicket) {
 				t.Errorf("%q: %v", cookie, err)
 			}
 		})

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// accounts is a session.Accounts whose epochs a test changes.
+// accounts is a session.Epochs whose epochs a test changes.
 type accounts struct {
 	mu     sync.Mutex
 	epochs map[string]string

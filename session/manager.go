@@ -15,20 +15,20 @@ import (
 // ErrEnded says that the session has ended: signed out, revoked, expired, or rotated by another request.
 var ErrEnded = errors.New("session has ended")
 
-// ErrNoTicket says that the request has a session cookie whose value can't be a ticket, so no session can be found: it is
+// ErrNotATicket says that the request has a session cookie whose value can't be a ticket, so no session can be found: it is
 // another program's cookie of the same name, or the ticket was changed on the way.
-var ErrNoTicket = errors.New("the session cookie holds no ticket")
+var ErrNotATicket = errors.New("the session cookie holds no ticket")
 
 // ErrNoHandler says that a request did not pass [Manager.Handler], so that it can have no session. That is a mistake of the
 // program, not an outage.
 var ErrNoHandler = errors.New("session: the request did not pass Manager.Handler; the program must serve its handlers behind it")
 
-// ErrNoAccount is what [Accounts] returns for a user who doesn't exist or may not sign in.
+// ErrNoAccount is what [Epochs] returns for a user who doesn't exist or may not sign in.
 var ErrNoAccount = errors.New("no such account")
 
-// Accounts returns the present epoch of a user: an opaque text, never empty, that changes whenever all the user's sessions
+// Epochs returns the present epoch of a user: an opaque text, never empty, that changes whenever all the user's sessions
 // must end. ErrNoAccount if there is no such user, or the user may not sign in; any other error is an outage.
-type Accounts interface {
+type Epochs interface {
 	Epoch(ctx context.Context, user string) (string, error)
 }
 
@@ -38,10 +38,10 @@ type Manager struct {
 	Store Store
 
 	// Accounts holds the epochs that sessions are compared with. nil: a session needs no account.
-	Accounts Accounts
+	Accounts Epochs
 
 	// Tickets makes the tickets. nil: 256 random bits, of which the store knows the SHA-256.
-	Tickets Tickets
+	Tickets TicketFormat
 
 	CookieName   string        // "": CookieName, or PlainCookieName with InsecureHTTP
 	CookieDomain string        // "": only the host itself. With a domain, every subdomain gets the cookie and may set it
@@ -92,7 +92,7 @@ type Manager struct {
 	pending map[ID]pendingUse
 }
 
-func (m *Manager) tickets() Tickets {
+func (m *Manager) tickets() TicketFormat {
 	if m.Tickets != nil {
 		return m.Tickets
 	}

@@ -7,26 +7,26 @@ import (
 )
 
 // Recheck loads a session as it is now, even if its ticket has been rotated, and reports whether it is within its limits. It
-// doesn't ask Manager.Accounts: the caller loads the account and calls [Candidate.Session]. It doesn't count as a use of the
+// doesn't ask Manager.Accounts: the caller loads the account and calls [Unconfirmed.Session]. It doesn't count as a use of the
 // session. An error means that nothing is known. Like every check it may be answered from a cache that the store keeps
 // valid.
-func (m *Manager) Recheck(ctx context.Context, s *Session) (c Candidate, ok bool, err error) {
+func (m *Manager) Recheck(ctx context.Context, s *Session) (c Unconfirmed, ok bool, err error) {
 	r, now, err := view(ctx, m.Store, s.record.ID)
 	if errors.Is(err, ErrNotFound) {
 		r, err = m.find(ctx, s.User, s.ID) // perhaps rotated
 	}
 	if err != nil {
-		return Candidate{}, false, fmt.Errorf("load session: %w", err)
+		return Unconfirmed{}, false, fmt.Errorf("load session: %w", err)
 	}
 	if r == nil || hasExpired(r, now) {
-		return Candidate{}, false, nil
+		return Unconfirmed{}, false, nil
 	}
 	current, err := newSession(r)
 	if err != nil {
-		return Candidate{}, false, err
+		return Unconfirmed{}, false, err
 	}
 	m.applyPendingUse(current)
-	return Candidate{User: r.User, session: current, now: now, again: true}, true, nil
+	return Unconfirmed{User: r.User, session: current, now: now, again: true}, true, nil
 }
 
 // applyPendingUse sets the times of a use that hasn't been written yet.

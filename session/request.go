@@ -96,9 +96,9 @@ func (m *Manager) presentByApp(r *http.Request) (p presented) {
 }
 
 // Handler reads the ticket of each request, for [FromContext]. It makes no store call and doesn't touch the response. It
-// panics if [Manager.Validate] returns an error.
+// panics if [Manager.CheckConfig] returns an error.
 func (m *Manager) Handler(next http.Handler) http.Handler {
-	if err := m.Validate(); err != nil {
+	if err := m.CheckConfig(); err != nil {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +113,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 // Begin sets q to what m knows of the request r. skip says that r is authenticated by another credential, so that its ticket
 // doesn't sign it in. Begin is for code that replaces [Manager.Handler], such as package auth.
 func (m *Manager) Begin(q *Request, r *http.Request, skip bool) {
-	q.m, q.skipped, q.app = m, skip, m.FromApp(r)
+	q.m, q.skipped, q.app = m, skip, m.UsesTokenHeader(r)
 	q.passive = m.Passive != nil && m.Passive(r)
 	if q.app {
 		q.tickets = m.presentByApp(r)
@@ -152,7 +152,7 @@ func (q *Request) ticket() (ID, bool) {
 	return q.tickets.sole()
 }
 
-// toSignOut returns the sessions that a sign-out of the request ends. ErrNoTicket if the request has a session cookie, and
+// toSignOut returns the sessions that a sign-out of the request ends. ErrNotATicket if the request has a session cookie, and
 // no cookie of it holds a ticket.
 func (q *Request) toSignOut() ([]ID, error) {
 	switch {
@@ -161,7 +161,7 @@ func (q *Request) toSignOut() ([]ID, error) {
 	case q.tickets.tooMany:
 		return nil, errors.New("session: too many session cookies in one request")
 	case q.tickets.unreadable && !q.tickets.ok:
-		return nil, ErrNoTicket
+		return nil, ErrNotATicket
 	}
 	return q.tickets.all(), nil
 }
@@ -177,8 +177,8 @@ func (q *Request) HasTicket() bool {
 // may have planted one, or one is left from before the cookie was given a domain.
 func (q *Request) TwoCookies() bool { return q != nil && !q.skipped && !q.app && q.tickets.count > 1 }
 
-// FromApp reports whether the request brings its ticket in the header X-Session-Token, which no page can make a browser send.
-func (q *Request) FromApp() bool { return q != nil && q.app }
+// UsesTokenHeader reports whether the request brings its ticket in the header X-Session-Token, which no page can make a browser send.
+func (q *Request) UsesTokenHeader() bool { return q != nil && q.app }
 
 // CookieIDs returns the sessions that the session cookies of r name, live or not, even if another credential authenticates
 // r.
@@ -217,8 +217,8 @@ func FromContext(ctx context.Context) (*Session, error) {
 	return q.settle(ctx, c, live, err)
 }
 
-// Candidate is a session that was loaded and is within its limits. It is live if its account still has its epoch.
-type Candidate struct {
+// Unconfirmed is a session that was loaded and is within its limits. It is live if its account still has its epoch.
+type Unconfirmed struct {
 	User    string // the user whose account the caller must load
 	session *Session
 	now     int64 // when the limits were compared
@@ -226,7 +226,7 @@ type Candidate struct {
 }
 
 // Session returns the session if epoch is the session's, and else nil. "" is the epoch of no session.
-func (c Candidate) Session(epoch string) *Session {
+func (c Unconfirmed) Session(epoch string) *Session {
 	if epoch == "" || epoch != c.session.record.Epoch {
 		return nil
 	}
@@ -247,25 +247,25 @@ func (q *Request) Known() (s *Session, known bool) {
 func (q *Request) known() bool { return q.settled || !q.HasTicket() }
 
 // Load loads the session that the ticket names, and reports whether there is one within its limits. It doesn't ask
-// Manager.Accounts: the caller loads the account and calls [Request.Settle]. Load and Settle do what [FromContext] does, for
+// Manager.Accounts: the caller loads the account and calls [Request.Confirm]. Load and Confirm do what [FromContext] does, for
 // code that needs the account itself, such as package auth.
-func (q *Request) Load(ctx context.Context) (c Candidate, ok bool, err error) {
+func (q *Request) Load(ctx context.Context) (c Unconfirmed, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.load(ctx)
 }
 
-func (q *Request) load(ctx context.Context) (c Candidate, ok bool, err error) {
+func (q *Request) load(ctx context.Context) (c Unconfirmed, ok bool, err error) {
 	id, ok := q.ticket()
 	if !ok {
-		return Candidate{}, false, nil
+		return Unconfirmed{}, false, nil
 	}
 	c, result, err := q.m.load(ctx, id)
 	if result != checkLive {
 		q.m.notifyCheck(ctx, result)
 	}
 	if err != nil {
-		return Candidate{}, false, err
+		return Unconfirmed{}, false, err
 	}
 	if c.session == nil {
 		q.session, q.settled = nil, true
@@ -275,7 +275,7 @@ func (q *Request) load(ctx context.Context) (c Candidate, ok bool, err error) {
 
 // Reload is Load, but asks the store even if the request's session is known. Call it before an act that follows a long wait,
 // such as for the body. It doesn't count as a use of the session.
-func (q *Request) Reload(ctx context.Context) (c Candidate, ok bool, err error) {
+func (q *Request) Reload(ctx context.Context) (c Unconfirmed, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	id, ok := q.ticket()
@@ -283,7 +283,7 @@ func (q *Request) Reload(ctx context.Context) (c Candidate, ok bool, err error) 
 		id, ok = q.session.record.ID, true
 	}
 	if !ok {
-		return Candidate{}, false, nil
+		return Unconfirmed{}, false, nil
 	}
 	c, _, err = q.m.load(ctx, id)
 	if c.session == nil && err == nil {
@@ -293,10 +293,10 @@ func (q *Request) Reload(ctx context.Context) (c Candidate, ok bool, err error) 
 	return c, c.session != nil, err
 }
 
-// Settle takes what [Accounts] returned for the user of c. It returns the session that the request has from now on: that of
+// Confirm takes what [Epochs] returned for the user of c. It returns the session that the request has from now on: that of
 // c if it is live, else nil. After Load this counts as a use of the session, and a sign-in or sign-out of the request since
 // then wins. After Reload neither is so.
-func (q *Request) Settle(ctx context.Context, c Candidate, epoch string, err error) (*Session, error) {
+func (q *Request) Confirm(ctx context.Context, c Unconfirmed, epoch string, err error) (*Session, error) {
 	live := c.Session(epoch) != nil
 	if errors.Is(err, ErrNoAccount) {
 		live, err = false, nil
@@ -306,7 +306,7 @@ func (q *Request) Settle(ctx context.Context, c Candidate, epoch string, err err
 	return q.settle(ctx, c, live, err)
 }
 
-func (q *Request) settle(ctx context.Context, c Candidate, live bool, err error) (*Session, error) {
+func (q *Request) settle(ctx context.Context, c Unconfirmed, live bool, err error) (*Session, error) {
 	if q.settled && !c.again {
 		return q.session, nil
 	}
@@ -342,9 +342,9 @@ func (q *Request) set(s *Session) {
 	q.mu.Unlock()
 }
 
-// HasTicket reports whether a text is the ticket of a session in the store. Asking doesn't count as a use of the session,
+// IsTicket reports whether a text is the ticket of a session in the store. Asking doesn't count as a use of the session,
 // and signs no one in.
-func (m *Manager) HasTicket(ctx context.Context, text string) (bool, error) {
+func (m *Manager) IsTicket(ctx context.Context, text string) (bool, error) {
 	id, ok := m.tickets().ID(text)
 	if !ok {
 		return false, nil
@@ -358,24 +358,24 @@ func (m *Manager) HasTicket(ctx context.Context, text string) (bool, error) {
 
 // load loads the session with this ID. c has no session if there is none within its limits; result is the result of the
 // check so far.
-func (m *Manager) load(ctx context.Context, id ID) (c Candidate, result string, err error) {
+func (m *Manager) load(ctx context.Context, id ID) (c Unconfirmed, result string, err error) {
 	r, now, err := view(ctx, m.Store, id)
 	if errors.Is(err, ErrNotFound) {
 		m.logRejected(ctx, checkUnknown, nil)
-		return Candidate{}, checkUnknown, nil
+		return Unconfirmed{}, checkUnknown, nil
 	}
 	if err != nil {
-		return Candidate{}, checkUnavailable, fmt.Errorf("load session: %w", err)
+		return Unconfirmed{}, checkUnavailable, fmt.Errorf("load session: %w", err)
 	}
 	if hasExpired(r, now) {
 		m.logRejected(ctx, checkExpired, r)
-		return Candidate{}, checkExpired, nil
+		return Unconfirmed{}, checkExpired, nil
 	}
 	s, err := newSession(r)
 	if err != nil {
-		return Candidate{}, checkUnavailable, err
+		return Unconfirmed{}, checkUnavailable, err
 	}
-	return Candidate{User: r.User, session: s, now: now}, checkLive, nil
+	return Unconfirmed{User: r.User, session: s, now: now}, checkLive, nil
 }
 
 // hasExpired reports whether either limit has passed. Expires is never after Deadline in a record that this package wrote;

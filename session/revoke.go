@@ -9,17 +9,17 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/background"
+	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
 )
 
 // SignOut ends the request's session and deletes its cookie. It is no error if the session has ended already, or there is no
-// cookie. [ErrNoTicket] if no session cookie of the request holds a ticket; a session may then live on: answer 400. On any
+// cookie. [ErrNotATicket] if no session cookie of the request holds a ticket; a session may then live on: answer 400. On any
 // other error the session may be live: answer 503. The cookie is deleted only if there is no error.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := m.needsStore(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), background.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), housekeeping.Timeout)
 	defer cancel()
 	// Two session cookies sign no one in, but they do end both sessions.
 	q := m.request(r)

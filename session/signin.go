@@ -30,7 +30,7 @@ type SignIn struct {
 // the same step, even if it is another user's, and the new session takes nothing over from it. ErrEnded if the proof is so
 // old that the session would have expired.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
-	if err := m.Validate(); err != nil {
+	if err := m.CheckConfig(); err != nil {
 		return nil, err
 	}
 	if in.User == "" || (in.Epoch == "" && m.Accounts != nil) {
@@ -184,7 +184,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	if s == nil {
 		return nil, ErrEnded
 	}
-	app := m.FromApp(r)
+	app := m.UsesTokenHeader(r)
 	ticket, renewed, err := m.renew(r.Context(), app, s.record.ID, epoch)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrEnded

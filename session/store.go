@@ -19,7 +19,7 @@ var (
 	ErrConflict = errors.New("session was changed meanwhile")
 )
 
-// ID is the key of a session in a [Store]. [Tickets] derives it from the ticket; with the default tickets, the ticket can't
+// ID is the key of a session in a [Store]. [TicketFormat] derives it from the ticket; with the default tickets, the ticket can't
 // be computed from it.
 type ID [32]byte
 

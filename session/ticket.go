@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// Tickets makes the secrets that name sessions.
+// TicketFormat makes the secrets that name sessions.
 //
 // ID reports false for a text that can't be a ticket; such a text never reaches the store. Two tickets never have the same
 // ID, and it must be infeasible to compute a ticket from its ID.
-type Tickets interface {
+type TicketFormat interface {
 	New() string
 	ID(ticket string) (ID, bool)
 }

@@ -228,7 +228,7 @@ func TestHostileTextNeverReachesTheStore(t *testing.T) {
 				t.Errorf("%.50q: %v, %v", text, s, err)
 			}
 			empty := strings.Trim(text, " ") == ""
-			if err := m.SignOut(w, r); empty && err != nil || !empty && !errors.Is(err, session.ErrNoTicket) {
+			if err := m.SignOut(w, r); empty && err != nil || !empty && !errors.Is(err, session.ErrNotATicket) {
 				t.Errorf("%.50q: sign out: %v", text, err)
 			}
 		})

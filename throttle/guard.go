@@ -19,7 +19,7 @@
 // depends only on the name as it was typed (folded, so that all spellings are equal) and on the address, and a name without
 // an account is counted like one with an account. But most accounts have two names, a username and an e-mail address, and an
 // attacker who uses both must not have twice the tries. So failures are also counted per account, silently: once that limit
-// is reached, further tries under the account's other name are reserved as usual and are [Try.Barred]. The caller does the
+// is reached, further tries under the account's other name are reserved as usual and are [Try.SilentlyLimited]. The caller does the
 // same work and gives the same answer as for a wrong secret, even if the secret is right.
 //
 // One thing stays visible: a successful sign-in resets the failures of the name that was typed. An attacker who keeps a name
@@ -64,7 +64,7 @@ type Attempt struct {
 	Name string
 
 	// Account identifies the account, such as the user's ID. "": Name has no account. With a Name its limit is silent (see
-	// [Try.Barred]); without one, or if SignedIn, Reserve refuses by it.
+	// [Try.SilentlyLimited]); without one, or if SignedIn, Reserve refuses by it.
 	Account string
 
 	// SignedIn says that the client is already signed in to Account, so that the account's limit may be revealed to it.

@@ -39,7 +39,7 @@ func TestAnOutageIsNeverTooManyFailures(t *testing.T) {
 			if err != nil {
 				t.Fatalf("right secret %d: %v", n, err)
 			}
-			if try.Barred() {
+			if try.SilentlyLimited() {
 				t.Fatalf("right secret %d is barred", n)
 			}
 			store.out.Store(true)

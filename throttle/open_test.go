@@ -133,7 +133,7 @@ func TestTheSilentCountIsNotWaitedFor(t *testing.T) {
 		g := newGuard()
 		reserved(t, g, throttle.Attempt{Name: "ann", Account: "1"}, 10)
 		try, err := g.Reserve(t.Context(), throttle.Attempt{Name: "ann@example.org", Account: "1"})
-		if err != nil || !try.Barred() {
+		if err != nil || !try.SilentlyLimited() {
 			t.Fatalf("%+v, %v", try, err)
 		}
 		if wait := blocked(t, g, throttle.Attempt{Name: "ann@example.org", Account: "2"}); wait != 0 {

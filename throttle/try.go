@@ -25,9 +25,9 @@ type Try struct {
 	settled atomic.Bool
 }
 
-// Barred reports that the account had too many failures under its other names. The caller does the same work and gives the
+// SilentlyLimited reports that the account had too many failures under its other names. The caller does the same work and gives the
 // same answer as for a wrong secret, and calls Failed, even if the secret is right.
-func (t *Try) Barred() bool { return t.barred }
+func (t *Try) SilentlyLimited() bool { return t.barred }
 
 // Succeeded resets the failures of the name and of the account, or of the known device if the try came from one, and gives
 // the address its try back. Failures of other clients of the address remain.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -176,7 +176,7 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 
 // unnameableUsersIssue reports users whose names the gateway and forward-auth can't send to applications.
 func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, error) {
-	found, err := fieldvalue.FindUnnameable(ctx, store)
+	found, err := headervalue.FindUnnameable(ctx, store)
 	if err != nil || found.Count == 0 {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ Example:
 
 func (c *sessionRevokeAll) Run(ctx context.Context, a *app) error {
 	return userArg{c.User}.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		n, err := s.Auth.SignOutEverywhere(ctx, u.ID)
+		n, err := s.Auth.EndSignIns(ctx, u.ID)
 		if err != nil {
 			return err
 		}

@@ -1,42 +1,32 @@
-// Command embed has its users in its own table, and uses Cloakroom for the sessions only.
+// Command embed is a Go API that includes all of Cloakroom: users, pages and sessions.
 package main
 
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
 
-	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/sqlite"
+	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/auth"
 )
 
 func main() {
-	users := openUsers("users.db") // the program's own users: see users.go
-	db, err := sqlite.Open(context.Background(), "sessions.db")
+	listen := cmp.Or(os.Getenv("LISTEN"), "localhost:8000")
+	srv, err := cloakroom.New(context.Background(), cloakroom.Config{URL: "http://" + listen})
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := &session.Manager{Store: db.Sessions, Accounts: users, InsecureHTTP: true} // plain http on this machine
-	go m.Run(context.Background())
+	link, _ := srv.SetupLink(context.Background())
+	fmt.Println("create the first administrator:", link)
+	http.Handle("GET /api/hello", auth.Require(http.HandlerFunc(hello)))
+	go srv.Run(context.Background())
+	log.Fatal(http.ListenAndServe(listen, srv.Handler(http.DefaultServeMux)))
+}
 
-	http.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		epoch, err := users.verify(r.Context(), r.FormValue("name"), r.FormValue("password"))
-		if err == nil {
-			_, err = m.SignIn(w, r, session.SignIn{User: r.FormValue("name"), Epoch: epoch, Method: "password"})
-		}
-		answer(w, "welcome", err)
-	})
-	http.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { answer(w, "bye", m.SignOut(w, r)) })
-	http.HandleFunc("GET /me", signedIn(func(w http.ResponseWriter, r *http.Request, s *session.Session) { answer(w, s.User, nil) }))
-	http.HandleFunc("POST /password", signedIn(func(w http.ResponseWriter, r *http.Request, s *session.Session) {
-		epoch, err := users.setPassword(r.Context(), s.User, r.FormValue("password")) // ends every session …
-		if err == nil {
-			_, err = m.Reauthenticate(w, r, epoch) // … but this one
-		}
-		answer(w, "changed", err)
-	}))
-	handler := http.NewCrossOriginProtection().Handler(m.Handler(http.DefaultServeMux))
-	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("LISTEN"), "localhost:8080"), handler))
+func hello(w http.ResponseWriter, r *http.Request) {
+	who, _ := auth.FromContext(r.Context()) // auth.Require guarantees an identity
+	fmt.Fprintln(w, "hello,", who.User.Username)
 }

@@ -272,7 +272,7 @@ func isSignedOut(err error) bool {
 
 // byTicket reports whether a request is judged by its session cookie.
 func byTicket(ctx context.Context) bool {
-	return session.RequestFrom(ctx).HasTicket() && !auth.ByHeader(ctx)
+	return session.RequestFrom(ctx).HasTicket() && !auth.CSRFSafe(ctx)
 }
 
 var (
@@ -313,7 +313,7 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 		level = slog.LevelDebug // the client went away
 	}
 	g.c.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err))
-	return auth.Unavailable(r.Context())
+	return auth.UnavailableProblem(r.Context())
 }
 
 // refuse answers with p, which depends on the cookie, so no cache may share it.

@@ -11,7 +11,7 @@ import (
 	"unicode"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
@@ -36,7 +36,7 @@ var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEma
 // a shared Django or an import. No escaping is used: applications would not decode it, and take the escaped name for the
 // name.
 func expressible(who *auth.Identity) bool {
-	return fieldvalue.IdentityFlaw(who.User.Username, who.User.Email) == ""
+	return headervalue.IdentityFlaw(who.User.Username, who.User.Email) == ""
 }
 
 var errNotExpressible = problem.New(http.StatusForbidden, "identity_not_expressible",
@@ -255,7 +255,7 @@ func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.
 	}
 	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
-	if rest := g.c.Auth.Withhold(ctx, lines); rest != nil {
+	if rest := g.c.Auth.StripCredentials(ctx, lines); rest != nil {
 		h["Authorization"] = rest
 	}
 }

@@ -84,7 +84,7 @@ func listUserSessions(c *call, _ none) (adminSessionsOut, error) {
 
 // endUserSessions ends all sessions of a user. The user can sign in again at once.
 func endUserSessions(c *call, _ none) (endedOut, error) {
-	u, err := c.accounts().Subject(c.ctx(), c.r.PathValue("id"))
+	u, err := c.accounts().ManagedUser(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -105,7 +105,7 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	u, err := c.accounts().Subject(c.ctx(), s.User)
+	u, err := c.accounts().ManagedUser(c.ctx(), s.User)
 	if err != nil {
 		return none{}, err // the sessions of a deleted user have ended, too
 	}

@@ -17,7 +17,7 @@ func listUserTokens(c *call, _ none) (tokensOut, error) {
 
 // endUserTokens ends all tokens of a user, whatever their kind.
 func endUserTokens(c *call, _ none) (endedOut, error) {
-	u, err := c.accounts().Subject(c.ctx(), c.r.PathValue("id"))
+	u, err := c.accounts().ManagedUser(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -35,7 +35,7 @@ func endAnyToken(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	u, err := c.accounts().Subject(c.ctx(), t.User)
+	u, err := c.accounts().ManagedUser(c.ctx(), t.User)
 	if err != nil {
 		return none{}, err // the tokens of a deleted user have ended, too
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
-	"github.com/cloakroom-auth/cloakroom/internal/steps"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -40,7 +40,7 @@ type API struct {
 	// Live has the open event streams. It must have the same Auth.
 	Live *events.Hub
 	// Steps keeps sign-ins that are not complete.
-	Steps *steps.Service
+	Steps *secondstep.Service
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.
@@ -211,7 +211,7 @@ func (a *API) checkCSRF(next http.Handler) http.Handler {
 			return
 		}
 		err = a.CSRF.Check(r, csrf.Caller{
-			Ticket: session.RequestFrom(r.Context()).HasTicket() && !auth.ByHeader(r.Context()), Header: auth.ByHeader(r.Context()),
+			Ticket: session.RequestFrom(r.Context()).HasTicket() && !auth.CSRFSafe(r.Context()), Header: auth.CSRFSafe(r.Context()),
 			FormToken: token,
 			Binding:   func() (string, error) { return auth.SessionID(r.Context()) },
 			OtherApp:  !Owns(r.URL.EscapedPath()) && !Owns(r.URL.Path),

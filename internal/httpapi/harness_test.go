@@ -23,7 +23,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
-	"github.com/cloakroom-auth/cloakroom/internal/steps"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -170,7 +170,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	inBackground(t, hub.Run)
 	return &httpapi.API{
-		Steps:    &steps.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger},
+		Steps:    &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger},
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },

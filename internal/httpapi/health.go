@@ -32,7 +32,7 @@ func ready(a *API) http.Handler {
 		}
 		if err := health.recent(r.Context()); err != nil {
 			a.Log.LogAttrs(r.Context(), slog.LevelError, "not ready", slog.Any("error", err))
-			refuse(w, r, auth.Unavailable(r.Context()))
+			refuse(w, r, auth.UnavailableProblem(r.Context()))
 			return
 		}
 		writeJSON(w, http.StatusOK, statusOut{"ok"})

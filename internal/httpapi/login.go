@@ -98,7 +98,7 @@ var pageHeaders = []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Cookie
 // that, so forApp returns an error if the request may come from a page: if it has a header that only browsers send, or a
 // cookie.
 func (c *call) forApp(asked *bool) (bool, error) {
-	if !session.RequestFrom(c.ctx()).FromApp() && (asked == nil || !*asked) {
+	if !session.RequestFrom(c.ctx()).UsesTokenHeader() && (asked == nil || !*asked) {
 		return false, nil
 	}
 	if !c.api.Sessions.AppTokens {
@@ -136,7 +136,7 @@ func (c *call) recordVerification(kinds audit.Verification, name string, err err
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:
 		kind = kinds.Success
-	case throttled, errors.Is(err, account.ErrLocked):
+	case throttled, errors.Is(err, account.ErrSilentLimit):
 		kind = kinds.Lock
 	case errors.Is(err, account.ErrInvalidCredentials):
 		kind = kinds.Fail
@@ -160,7 +160,7 @@ func (*logoutIn) takesForms() {}
 func logout(c *call, in logoutIn) (none, error) {
 	everywhere := in.Everywhere != nil && *in.Everywhere
 	c.endPending()
-	if !everywhere && (!auth.ByHeader(c.ctx()) || session.RequestFrom(c.ctx()).FromApp()) {
+	if !everywhere && (!auth.CSRFSafe(c.ctx()) || session.RequestFrom(c.ctx()).UsesTokenHeader()) {
 		return none{}, c.signOut()
 	}
 	c.needs = needsIdentity
@@ -173,7 +173,7 @@ func logout(c *call, in logoutIn) (none, error) {
 	if err := auth.CheckSession(c.who); err != nil {
 		return none{}, err
 	}
-	if _, err := c.api.Auth.SignOutEverywhere(c.ctx(), c.who.User.ID); err != nil {
+	if _, err := c.api.Auth.EndSignIns(c.ctx(), c.who.User.ID); err != nil {
 		return none{}, err
 	}
 	return none{}, c.signOut()

@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/internal/steps"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -29,8 +29,8 @@ var errSecondFactor = problem.New(http.StatusUnauthorized, "second_factor_requir
 
 // pendingOut says what a pending sign-in waits for.
 type pendingOut struct {
-	Factors   []steps.Way `json:"factors"`
-	ExpiresAt string      `json:"expires_at"`
+	Factors   []secondstep.Way `json:"factors"`
+	ExpiresAt string           `json:"expires_at"`
 }
 
 // complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
@@ -51,7 +51,7 @@ func (c *call) complete(u *account.User, method string, remember, app bool) erro
 }
 
 // suspend keeps the sign-in, and returns the problem that asks for the next step.
-func (c *call) suspend(u *account.User, ways []steps.Way, remember, app bool) error {
+func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app bool) error {
 	now := time.Now()
 	secret, err := c.api.Steps.Begin(c.ctx(), signin.Pending{
 		Kind:     signin.SecondStep,
@@ -65,11 +65,11 @@ func (c *call) suspend(u *account.User, ways []steps.Way, remember, app bool) er
 	if app {
 		c.w.Header().Set("X-Session-Token", secret)
 	} else {
-		c.setPending(secret, steps.Lifetime)
+		c.setPending(secret, secondstep.Lifetime)
 	}
 	p := *errSecondFactor
 	p.Detail = "One more step: show your second factor."
-	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(now.Add(steps.Lifetime).Unix())}}
+	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(now.Add(secondstep.Lifetime).Unix())}}
 	return &p
 }
 
@@ -93,13 +93,13 @@ func showPending(c *call, _ none) (pendingOut, error) {
 }
 
 // pending returns the pending sign-in of the request. If it has ended, the browser is told to drop its cookie.
-func (c *call) pending() (*signin.Pending, []steps.Way, error) {
+func (c *call) pending() (*signin.Pending, []secondstep.Way, error) {
 	secret := c.pendingSecret()
 	if secret == "" {
 		return nil, nil, errPendingEnded
 	}
 	p, ways, err := c.api.Steps.Find(c.ctx(), secret)
-	if errors.Is(err, steps.ErrEnded) {
+	if errors.Is(err, secondstep.ErrEnded) {
 		c.dropPendingCookie()
 		return nil, nil, errPendingEnded
 	}
@@ -132,9 +132,9 @@ func (c *call) endPending() {
 
 // pendingSecret returns the secret that the request carries; "" if it carries none, or two.
 func (c *call) pendingSecret() string {
-	if session.RequestFrom(c.ctx()).FromApp() {
+	if session.RequestFrom(c.ctx()).UsesTokenHeader() {
 		values := c.r.Header.Values("X-Session-Token")
-		if len(values) == 1 && strings.HasPrefix(values[0], steps.AppPrefix) {
+		if len(values) == 1 && strings.HasPrefix(values[0], secondstep.AppPrefix) {
 			return values[0]
 		}
 		return ""

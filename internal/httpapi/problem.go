@@ -51,7 +51,7 @@ var sentinels = []struct {
 	{account.ErrEpochChanged, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
-	{session.ErrNoTicket, problem.New(http.StatusBadRequest, "unreadable_session",
+	{session.ErrNotATicket, problem.New(http.StatusBadRequest, "unreadable_session",
 		"The session cookie or header of this request can't be read, so no session was ended. If you were signed in, you still are.")},
 	{jwt.ErrSpent, errSpent},
 	{token.ErrNotFound, errNotFound},
@@ -88,7 +88,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 		level = slog.LevelDebug // the client has disconnected
 	}
 	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
-	return auth.Unavailable(r.Context())
+	return auth.UnavailableProblem(r.Context())
 }
 
 func invalidFields(e *account.InvalidError) *problem.Problem {

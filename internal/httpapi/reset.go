@@ -40,7 +40,7 @@ func (c *call) removeAll(user, reason string) { c.remove(user, reason, nil) }
 func (c *call) remove(user, reason string, except *session.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
 	defer cancel()
-	if err := c.api.Auth.RemoveDead(session.WithReason(ctx, reason), user, except); err != nil {
+	if err := c.api.Auth.RemoveEnded(session.WithReason(ctx, reason), user, except); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "ended sessions not deleted", slog.Any("error", err))
 	}
 }

@@ -205,7 +205,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		is(t, k.post(verifyPath, pair.Refresh), 400, "", said)
 		is(t, k.post(verifyPath, pair.Access), 400, "", said)
 		everywhere, password := k.jwtPair("ada"), jwt.Pair{}
-		if _, err := k.api.Auth.SignOutEverywhere(t.Context(), k.ada.ID); err != nil {
+		if _, err := k.api.Auth.EndSignIns(t.Context(), k.ada.ID); err != nil {
 			t.Fatal(err)
 		}
 		is(t, k.post(verifyPath, everywhere.Access), 400, "", said)

@@ -21,7 +21,7 @@ type Service struct {
 	// Store keeps the families of refresh tokens, and marks the access tokens that were exchanged.
 	Store token.Store
 	// Accounts has the epochs. A token ends when the epoch of its account changes.
-	Accounts session.Accounts
+	Accounts session.Epochs
 	// Sessions has the sessions that minted tokens end with.
 	Sessions Sessions
 	// Issuer is our public URL. It is also the audience of access and refresh tokens.

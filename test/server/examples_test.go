@@ -20,7 +20,7 @@ import (
 
 // TestExamplesAreShort limits the code that a program needs around the module.
 func TestExamplesAreShort(t *testing.T) {
-	for name, most := range map[string]int{"embed": 29, "assembled": 14, "app": 40} {
+	for name, most := range map[string]int{"sessionsonly": 29, "embed": 14, "mobileclient": 40} {
 		file := filepath.Join("..", "..", "examples", name, "main.go")
 		files := token.NewFileSet()
 		parsed, err := parser.ParseFile(files, file, nil, 0)
@@ -42,7 +42,7 @@ func TestExamplesAreShort(t *testing.T) {
 // TestExampleEmbedSignsItsOwnUsersInAndOut drives a program with a users table of its own: two devices sign in, one
 // changes the password, and the other is out.
 func TestExampleEmbedSignsItsOwnUsersInAndOut(t *testing.T) {
-	e := example(t, "embed")
+	e := example(t, "sessionsonly")
 	desk, phone := e.device(), e.device()
 	desk.want("GET", "/me", nil, 401, "")
 	desk.want("POST", "/login", url.Values{"name": {"ada"}, "password": {"wrong"}}, 401, "")
@@ -72,7 +72,7 @@ func TestExampleEmbedSignsItsOwnUsersInAndOut(t *testing.T) {
 
 // TestExampleAssembledServesItsOwnRoutesToSignedInPeople goes from the first start to the program's own route.
 func TestExampleAssembledServesItsOwnRoutesToSignedInPeople(t *testing.T) {
-	e := example(t, "assembled")
+	e := example(t, "embed")
 	d := e.device()
 	d.want("GET", "/api/hello", nil, 401, "")
 	_, secret, found := strings.Cut(e.out.String(), "/auth/setup#")
@@ -113,7 +113,7 @@ func TestExampleAppStaysSignedIn(t *testing.T) {
 	dir := t.TempDir()
 	run := func(ok bool, want string, args ...string) {
 		t.Helper()
-		command := exec.Command(program(t, "examples/app"), append([]string{s.base}, args...)...)
+		command := exec.Command(program(t, "examples/mobileclient"), append([]string{s.base}, args...)...)
 		command.Dir = dir
 		out, err := command.CombinedOutput()
 		if (err == nil) != ok || !strings.Contains(string(out), want) || strings.Contains(string(out), "cloak_app_") {

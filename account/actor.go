@@ -82,10 +82,10 @@ func (a *Actor) load(tx Tx) (*User, error) {
 	return u, nil
 }
 
-// Subject returns the user with this ID if the actor may manage that user, as read in one step of the store. It is for
+// ManagedUser returns the user with this ID if the actor may manage that user, as read in one step of the store. It is for
 // actions on data of other stores, such as sessions, which can't be part of the step. [ErrNotFound], and the errors of
 // [Service.By].
-func (s *Service) Subject(ctx context.Context, id string) (u *User, err error) {
+func (s *Service) ManagedUser(ctx context.Context, id string) (u *User, err error) {
 	if s.actor == nil {
 		return s.store().Load(ctx, id)
 	}

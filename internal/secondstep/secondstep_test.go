@@ -1,4 +1,4 @@
-package steps_test
+package secondstep_test
 
 import (
 	"errors"
@@ -11,19 +11,19 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/steps"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
-func newService(t *testing.T) (*steps.Service, *account.User) {
+func newService(t *testing.T) (*secondstep.Service, *account.User) {
 	t.Helper()
 	db := memory.New()
 	u := &account.User{Username: "ada", IsActive: true, Epoch: "first"}
 	if err := db.Accounts.Create(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	return &steps.Service{Factors: db.Factors, Signins: db.Signins, Accounts: db.Accounts}, u
+	return &secondstep.Service{Factors: db.Factors, Signins: db.Signins, Accounts: db.Accounts}, u
 }
 
 // TestWhatDemandsASecondStep goes through each set of factors in each state.
@@ -36,20 +36,20 @@ func TestWhatDemandsASecondStep(t *testing.T) {
 		factors    []*factor.Factor
 		codes      int
 		secondStep bool
-		want       []steps.Way
+		want       []secondstep.Way
 	}{
 		"nothing":                           {},
 		"recovery codes alone":              {codes: 10},
 		"the wish alone":                    {secondStep: true, codes: 10},
 		"a passkey":                         {factors: []*factor.Factor{add(factor.Passkey, factor.Active)}, codes: 10},
-		"a passkey and the wish":            {factors: []*factor.Factor{add(factor.Passkey, factor.Active)}, secondStep: true, want: []steps.Way{steps.Passkey}},
-		"an app":                            {factors: []*factor.Factor{add(factor.TOTP, factor.Active)}, want: []steps.Way{steps.TOTP}},
-		"an app that is being added":        {factors: []*factor.Factor{add(factor.TOTP, factor.Adding)}, want: []steps.Way{steps.TOTP}},
+		"a passkey and the wish":            {factors: []*factor.Factor{add(factor.Passkey, factor.Active)}, secondStep: true, want: []secondstep.Way{secondstep.Passkey}},
+		"an app":                            {factors: []*factor.Factor{add(factor.TOTP, factor.Active)}, want: []secondstep.Way{secondstep.TOTP}},
+		"an app that is being added":        {factors: []*factor.Factor{add(factor.TOTP, factor.Adding)}, want: []secondstep.Way{secondstep.TOTP}},
 		"an app that is being removed":      {factors: []*factor.Factor{add(factor.TOTP, factor.Removing)}, codes: 10},
 		"a passkey being removed, wished":   {factors: []*factor.Factor{add(factor.Passkey, factor.Removing)}, secondStep: true},
-		"a security key":                    {factors: []*factor.Factor{add(factor.SecurityKey, factor.Active)}, codes: 1, want: []steps.Way{steps.SecurityKey, steps.RecoveryCode}},
-		"two security keys and a passkey":   {factors: []*factor.Factor{add(factor.SecurityKey, factor.Active), add(factor.Passkey, factor.Active), add(factor.SecurityKey, factor.Active)}, want: []steps.Way{steps.Passkey, steps.SecurityKey}},
-		"an app removed, a key being added": {factors: []*factor.Factor{add(factor.TOTP, factor.Removing), add(factor.SecurityKey, factor.Adding)}, want: []steps.Way{steps.SecurityKey}},
+		"a security key":                    {factors: []*factor.Factor{add(factor.SecurityKey, factor.Active)}, codes: 1, want: []secondstep.Way{secondstep.SecurityKey, secondstep.RecoveryCode}},
+		"two security keys and a passkey":   {factors: []*factor.Factor{add(factor.SecurityKey, factor.Active), add(factor.Passkey, factor.Active), add(factor.SecurityKey, factor.Active)}, want: []secondstep.Way{secondstep.Passkey, secondstep.SecurityKey}},
+		"an app removed, a key being added": {factors: []*factor.Factor{add(factor.TOTP, factor.Removing), add(factor.SecurityKey, factor.Adding)}, want: []secondstep.Way{secondstep.SecurityKey}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, u := newService(t)
@@ -75,11 +75,11 @@ func TestWhatDemandsASecondStep(t *testing.T) {
 }
 
 func TestWithoutStoresAPasswordIsEnough(t *testing.T) {
-	s := &steps.Service{}
+	s := &secondstep.Service{}
 	if ways, err := s.Needs(t.Context(), "1"); ways != nil || err != nil {
 		t.Errorf("Needs = %q, %v; want none", ways, err)
 	}
-	if _, _, err := s.Find(t.Context(), "secret"); !errors.Is(err, steps.ErrEnded) {
+	if _, _, err := s.Find(t.Context(), "secret"); !errors.Is(err, secondstep.ErrEnded) {
 		t.Errorf("Find: %v; want ErrEnded", err)
 	}
 	if err := s.Cancel(t.Context(), "secret"); err != nil {
@@ -90,20 +90,20 @@ func TestWithoutStoresAPasswordIsEnough(t *testing.T) {
 // TestWhatEndsAPendingSignIn: after each of these, Find returns ErrEnded.
 func TestWhatEndsAPendingSignIn(t *testing.T) {
 	t.Attr("threat", "M02")
-	for name, end := range map[string]func(t *testing.T, s *steps.Service, u *account.User, secret string) error{
-		"cancelled": func(t *testing.T, s *steps.Service, u *account.User, secret string) error {
+	for name, end := range map[string]func(t *testing.T, s *secondstep.Service, u *account.User, secret string) error{
+		"cancelled": func(t *testing.T, s *secondstep.Service, u *account.User, secret string) error {
 			return s.Cancel(t.Context(), secret)
 		},
-		"expired": func(*testing.T, *steps.Service, *account.User, string) error {
-			time.Sleep(steps.Lifetime)
+		"expired": func(*testing.T, *secondstep.Service, *account.User, string) error {
+			time.Sleep(secondstep.Lifetime)
 			return nil
 		},
 		"disabled": change(func(u *account.User) { u.IsActive = false }),
 		"epoch":    change(func(u *account.User) { u.Epoch = "second" }),
-		"deleted": func(t *testing.T, s *steps.Service, u *account.User, _ string) error {
+		"deleted": func(t *testing.T, s *secondstep.Service, u *account.User, _ string) error {
 			return s.Accounts.Delete(t.Context(), u.ID)
 		},
-		"five wrong tries": func(t *testing.T, s *steps.Service, u *account.User, secret string) error {
+		"five wrong tries": func(t *testing.T, s *secondstep.Service, u *account.User, secret string) error {
 			p, _, err := s.Find(t.Context(), secret)
 			for range 5 {
 				_, failed := s.Signins.Fail(t.Context(), p.ID)
@@ -111,7 +111,7 @@ func TestWhatEndsAPendingSignIn(t *testing.T) {
 			}
 			return err
 		},
-		"five newer ones": func(t *testing.T, s *steps.Service, u *account.User, _ string) (err error) {
+		"five newer ones": func(t *testing.T, s *secondstep.Service, u *account.User, _ string) (err error) {
 			for range 5 {
 				_, begun := s.Begin(t.Context(), pendingOf(u))
 				err = errors.Join(err, begun)
@@ -126,14 +126,14 @@ func TestWhatEndsAPendingSignIn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(steps.Lifetime - time.Second)
+				time.Sleep(secondstep.Lifetime - time.Second)
 				if p, _, err := s.Find(t.Context(), secret); err != nil || p.User != u.ID {
 					t.Fatalf("before its end: Find = %v, %v", p, err)
 				}
 				if err := end(t, s, u, secret); err != nil {
 					t.Fatal(err)
 				}
-				if p, _, err := s.Find(t.Context(), secret); !errors.Is(err, steps.ErrEnded) {
+				if p, _, err := s.Find(t.Context(), secret); !errors.Is(err, secondstep.ErrEnded) {
 					t.Errorf("after it: Find = %v, %v; want ErrEnded", p, err)
 				}
 			})
@@ -145,8 +145,8 @@ func pendingOf(u *account.User) signin.Pending {
 	return signin.Pending{Kind: signin.SecondStep, Proof: signin.Proof{User: u.ID, Epoch: u.Epoch}}
 }
 
-func change(do func(*account.User)) func(*testing.T, *steps.Service, *account.User, string) error {
-	return func(t *testing.T, s *steps.Service, u *account.User, _ string) error {
+func change(do func(*account.User)) func(*testing.T, *secondstep.Service, *account.User, string) error {
+	return func(t *testing.T, s *secondstep.Service, u *account.User, _ string) error {
 		_, err := s.Accounts.Change(t.Context(), u.ID, func(u *account.User) error {
 			do(u)
 			return nil
@@ -166,7 +166,7 @@ func TestTheSecretIsRandomAndNotStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rest, isApp := strings.CutPrefix(secret, steps.AppPrefix); isApp != app || len(rest) != 43 || seen[secret] {
+		if rest, isApp := strings.CutPrefix(secret, secondstep.AppPrefix); isApp != app || len(rest) != 43 || seen[secret] {
 			t.Errorf("the secret is %q; want a new one of 256 bits, with the prefix only for a program", secret)
 		}
 		seen[secret] = true

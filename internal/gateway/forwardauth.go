@@ -90,7 +90,7 @@ func (g *Gateway) check(r *http.Request) (caller, error) {
 		return caller{}, errMisrouted
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
-		Ticket: byTicket(r.Context()), Header: auth.ByHeader(r.Context()),
+		Ticket: byTicket(r.Context()), Header: auth.CSRFSafe(r.Context()),
 		Binding:  func() (string, error) { return auth.SessionID(r.Context()) },
 		OtherApp: true,
 	})

@@ -86,7 +86,7 @@ func (c *call) signOut() error {
 	if err := c.api.Sessions.SignOut(c.w, c.r); err != nil {
 		return err
 	}
-	if session.RequestFrom(c.ctx()).FromApp() {
+	if session.RequestFrom(c.ctx()).UsesTokenHeader() {
 		return nil
 	}
 	if !c.api.KeepSiteData {

@@ -1,9 +1,9 @@
-// Package fieldvalue checks which texts an HTTP header field can carry exactly.
+// Package headervalue checks which texts an HTTP header field can carry exactly.
 //
 // Some texts can't be written in a header field: white space at either end is not part of the value (RFC 9110 section 5.5),
 // and control characters end the line or are removed on the way. Programs also trim what they read, including Unicode's
 // white space. Two usernames could then arrive as one.
-package fieldvalue
+package headervalue
 
 import (
 	"strings"

@@ -34,7 +34,7 @@ const (
 // rememberDevice sets the device cookie, unless the browser has a valid one. Apps get none.
 func (a *API) rememberDevice(w http.ResponseWriter, r *http.Request, u *account.User) {
 	keys := a.Keys.Derive("device")
-	if session.RequestFrom(r.Context()).FromApp() || knownDevice(r, keys, u) != "" {
+	if session.RequestFrom(r.Context()).UsesTokenHeader() || knownDevice(r, keys, u) != "" {
 		return
 	}
 	slot := deviceSlot()

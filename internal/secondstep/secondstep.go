@@ -1,5 +1,5 @@
-// Package steps decides which steps a sign-in still needs after the first, and keeps sign-ins that wait for one.
-package steps
+// Package secondstep decides which steps a sign-in still needs after the first, and keeps sign-ins that wait for one.
+package secondstep
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/background"
+	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
@@ -163,7 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	background.Work{
+	housekeeping.Work{
 		Flush: func(context.Context) {},
 		Purge: func(ctx context.Context, limit int) (int, error) {
 			return s.Signins.DeleteExpired(ctx, time.Now().Unix(), limit)

@@ -1,5 +1,5 @@
-// Package userimport has what a store and an import of another program's users say to each other.
-package userimport
+// Package importing has what a store and an import of another program's users say to each other.
+package importing
 
 import (
 	"context"

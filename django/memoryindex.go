@@ -138,9 +138,9 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return records, nil
 }
 
-// Succeeded reports whether another session has replaced the one with this ID: by a rotation, or by a new sign-in in its
+// Superseded reports whether another session has replaced the one with this ID: by a rotation, or by a new sign-in in its
 // browser.
-func (db *DB) Succeeded(ctx context.Context, id session.ID) (bool, error) {
+func (db *DB) Superseded(ctx context.Context, id session.ID) (bool, error) {
 	s, former, found := (*sessions)(db), formerKey(id), false
 	err := s.snapshot(ctx, func(*sql.Tx) error {
 		for _, entry := range s.index.rows {

@@ -1,5 +1,5 @@
-// Package background runs the work of a store that no request waits for: batched writes, and purging of expired rows.
-package background
+// Package housekeeping runs the work of a store that no request waits for: batched writes, and purging of expired rows.
+package housekeeping
 
 import (
 	"cmp"

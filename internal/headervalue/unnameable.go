@@ -1,4 +1,4 @@
-package fieldvalue
+package headervalue
 
 import (
 	"context"

@@ -61,7 +61,7 @@ func TestAManagerWithoutAStoreSaysSo(t *testing.T) {
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
 	for name, call := range map[string]func() error{
 		"Handler":  func() error { m.Handler(http.NotFoundHandler()); return nil },
-		"Validate": m.Validate,
+		"Validate": m.CheckConfig,
 		"SignIn":   func() error { _, err := m.SignIn(w, r, session.SignIn{User: "1"}); return err },
 		"SignOut":  func() error { return m.SignOut(w, r) },
 		"Revoke":   func() error { return m.Revoke(t.Context(), "1", "id") },

@@ -1,4 +1,4 @@
-// Command app does what a mobile app does: it signs in once, stores the ticket, and sends it with each request.
+// Command mobileclient does what a mobile app does: it signs in once, stores the ticket, and sends it with each request.
 package main
 
 import (

@@ -1,17 +1,17 @@
-package fieldvalue_test
+package headervalue_test
 
 import (
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/fieldvalue"
+	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 	"golang.org/x/net/http/httpguts"
 )
 
 func TestOnlyATextThatArrivesUnchangedHasNoFlaw(t *testing.T) {
 	for _, s := range []string{"", "ada", "jörg", "jorg\u0308", "a b", "李", "a\u00a0b", "a,b%20", "ada@example.com", "\u200bada", "Ã"} {
-		if flaw := fieldvalue.Flaw(s); flaw != "" {
+		if flaw := headervalue.Flaw(s); flaw != "" {
 			t.Errorf("%q %s", s, flaw)
 		}
 	}
@@ -20,7 +20,7 @@ func TestOnlyATextThatArrivesUnchangedHasNoFlaw(t *testing.T) {
 		"\u1680ada": "white space", " ": "white space", "ada\n": "control", "ada\r": "control", "\tada": "control", "a\x00da": "control", "a\x7fda": "control", "ada\u0085": "control", "a\u009bda": "control",
 		"a\x1fda": "control", "ada\xff": "UTF-8", "\xc3": "UTF-8",
 	} {
-		if flaw := fieldvalue.Flaw(s); !strings.Contains(flaw, want) {
+		if flaw := headervalue.Flaw(s); !strings.Contains(flaw, want) {
 			t.Errorf("%q: %q, want %q", s, flaw, want)
 		}
 	}
@@ -31,7 +31,7 @@ func TestAnIdentityNeedsAUsernameAndNoAddress(t *testing.T) {
 		{"ada", "", ""}, {"ada", "ada@example.com", ""}, {"", "ada@example.com", "the username is empty"}, {" ", "", "the username begins"},
 		{"ada", "ada@example.com ", "the e-mail address begins"}, {"ada", "a\x00@example.com", "the e-mail address has"},
 	} {
-		if flaw := fieldvalue.IdentityFlaw(c.username, c.email); !strings.HasPrefix(flaw, c.want) || (flaw == "") != (c.want == "") {
+		if flaw := headervalue.IdentityFlaw(c.username, c.email); !strings.HasPrefix(flaw, c.want) || (flaw == "") != (c.want == "") {
 			t.Errorf("%q, %q: %q, want %q", c.username, c.email, flaw, c.want)
 		}
 	}
@@ -42,7 +42,7 @@ func FuzzFlaw(f *testing.F) {
 	f.Add("ada ")
 	f.Add("jörg")
 	f.Fuzz(func(t *testing.T, s string) {
-		if fieldvalue.Flaw(s) != "" {
+		if headervalue.Flaw(s) != "" {
 			return
 		}
 		h := http.Header{"Remote-User": {s}}

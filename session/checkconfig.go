@@ -12,14 +12,14 @@ import (
 
 var errNoStore = errors.New("session: Manager.Store is nil; give it a store, such as that of package sqlite")
 
-// Validate returns an error if there is no Store, or if no browser would keep the cookie, so that people would sign in and
+// CheckConfig returns an error if there is no Store, or if no browser would keep the cookie, so that people would sign in and
 // be signed out at the next request. It can't know for which host the cookie is, so it can't check that CookieDomain fits
 // the host. Handler panics with the error, and SignIn returns it.
-func (m *Manager) Validate() error {
+func (m *Manager) CheckConfig() error {
 	if m.Store == nil {
 		return errNoStore
 	}
-	if err := m.CheckCookie(); err != nil {
+	if err := m.CheckCookieConfig(); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
 	return nil
@@ -40,10 +40,10 @@ const (
 	maxTicket    = 1024 // more than any of [Tickets] takes
 )
 
-// CheckCookie is the part of [Manager.Validate] that is about the cookie. It returns an error if browsers ignore the cookie
+// CheckCookieConfig is the part of [Manager.CheckConfig] that is about the cookie. It returns an error if browsers ignore the cookie
 // (RFC 6265bis, sections 4.1.3 and 5.7), or would not send it to the path and the domain that CookiePath and CookieDomain
 // seem to name.
-func (m *Manager) CheckCookie() error {
+func (m *Manager) CheckCookieConfig() error {
 	c := m.cookie("")
 	switch {
 	case (&http.Cookie{Name: c.Name}).Valid() != nil:

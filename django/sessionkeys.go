@@ -7,14 +7,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// Tickets are Django's session keys: 32 lower-case letters and digits, about 165 bits. Unlike other tickets they are stored
+// SessionKeys are Django's session keys: 32 lower-case letters and digits, about 165 bits. Unlike other tickets they are stored
 // in plain text: a session's ID is the ticket itself.
-type Tickets struct{}
+type SessionKeys struct{}
 
 const keyAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 // New returns a new random key.
-func (Tickets) New() string {
+func (SessionKeys) New() string {
 	key := make([]byte, 0, len(session.ID{}))
 	var random [48]byte
 	for {
@@ -32,7 +32,7 @@ func (Tickets) New() string {
 
 // ID accepts only keys as New and Django make them. Django accepts any text of eight or more characters from a client, but
 // makes no others.
-func (Tickets) ID(ticket string) (session.ID, bool) {
+func (SessionKeys) ID(ticket string) (session.ID, bool) {
 	var id session.ID
 	if len(ticket) != len(id) || strings.Trim(ticket, keyAlphabet) != "" {
 		return session.ID{}, false

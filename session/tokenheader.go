@@ -29,9 +29,9 @@ func (appTickets) ID(ticket string) (ID, bool) {
 	return sha256.Sum256([]byte(ticket)), true
 }
 
-// FromApp reports whether only the header X-Session-Token decides who r is from, so that its cookies don't count. The header
+// UsesTokenHeader reports whether only the header X-Session-Token decides who r is from, so that its cookies don't count. The header
 // counts only with AppTokens.
-func (m *Manager) FromApp(r *http.Request) bool {
+func (m *Manager) UsesTokenHeader(r *http.Request) bool {
 	return m.AppTokens && len(r.Header[appHeader]) > 0
 }
 

@@ -14,7 +14,7 @@ import (
 // maxWords is the maximum of words of an Authorization header that are looked up. A header with more is withheld as a whole.
 const maxWords = 8
 
-// Withhold returns those Authorization lines of a request that may be passed on to another server: lines without anything
+// StripCredentials returns those Authorization lines of a request that may be passed on to another server: lines without anything
 // that could be a credential of this one. It is for lines that did not authenticate the request, because they are malformed,
 // repeated, or another credential took precedence. So it reads them loosely, whatever their scheme, and withholds
 //
@@ -23,7 +23,7 @@ const maxWords = 8
 //   - tokens of Django REST framework and knox and tickets of sessions that are in the stores. If the stores don't answer, it
 //     withholds each line with a word that might be one;
 //   - HTTP Basic, if it is a credential here; otherwise it is decoded and searched, too.
-func (a *Resolver) Withhold(ctx context.Context, lines []string) (rest []string) {
+func (a *Resolver) StripCredentials(ctx context.Context, lines []string) (rest []string) {
 	for _, line := range lines {
 		if !a.ours(ctx, line) {
 			rest = append(rest, line)
@@ -69,7 +69,7 @@ const shortestSecret = 32
 // stored reports whether a word is the text of a token or the ticket of a session, or might be one while the stores don't
 // answer.
 func (a *Resolver) stored(ctx context.Context, word string) bool {
-	if found, err := a.sessions.HasTicket(ctx, word); found || err != nil {
+	if found, err := a.sessions.IsTicket(ctx, word); found || err != nil {
 		return true
 	}
 	if a.Tokens == nil || !hexadecimal(word) {

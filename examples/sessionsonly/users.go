@@ -36,7 +36,7 @@ func openUsers(path string) users {
 	return u
 }
 
-// Epoch implements session.Accounts. Each check of a session compares the epoch with that of its sign-in.
+// Epoch implements session.Epochs. Each check of a session compares the epoch with that of its sign-in.
 func (u users) Epoch(ctx context.Context, name string) (epoch string, err error) {
 	err = u.db.QueryRowContext(ctx, `SELECT epoch FROM users WHERE name = ?`, name).Scan(&epoch)
 	if errors.Is(err, sql.ErrNoRows) {
