@@ -26,6 +26,7 @@ these end:
   * sessions, also those in Redis: everyone signs in again
   * tokens of every kind: programs need new ones
   * links to reset a password or to make the first administrator
+  * sign-ins that wait for a second step
 
 Users, passwords, groups, permissions, keys and the audit log stay as the backup has them. Passwords that were changed, users that
 were disabled or deleted, and rights that were taken away since the backup are as they were then: change them again.`
@@ -54,6 +55,7 @@ type restoredOut struct {
 	Sessions int `json:"sessions"`
 	Tokens   int `json:"tokens"`
 	Links    int `json:"links"`
+	Signins  int `json:"pending_sign_ins"` // that waited for a second step
 
 	LookAt *[]lookAt `json:"look_at,omitempty"` // nil: there was no --audit
 }
@@ -119,7 +121,7 @@ func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server) (ended cloa
 }
 
 func restored(e cloakroom.Ended, changes *[]lookAt) restoredOut {
-	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links, changes}
+	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links, e.Signins, changes}
 }
 
 func (a *app) printRestored(e cloakroom.Ended, changes *[]lookAt) error {
@@ -127,6 +129,9 @@ func (a *app) printRestored(e cloakroom.Ended, changes *[]lookAt) error {
 		return a.json(restored(e, changes))
 	}
 	a.say("ended %s, %s and %s", count(e.Sessions, "session"), count(e.Tokens, "token"), count(e.Links, "link"))
+	if e.Signins > 0 {
+		a.say("ended %s that waited for a second step", count(e.Signins, "sign-in"))
+	}
 	if e.Accounts > 0 {
 		a.say("%s: nothing from before the restore is accepted", count(e.Accounts, "account"))
 	}

@@ -148,7 +148,7 @@ func undone(e api.Event) (what, detail string) {
 		return "disabled", ""
 	case audit.User.Deleted.String():
 		return "deleted", ""
-	case "user_compromised":
+	case audit.User.Compromised.String():
 		return "declared compromised", ""
 	case audit.Password.Change.String():
 		return "password changed", e.Detail["method"]
