@@ -187,17 +187,16 @@ func (s *scriptServer) awaitClosed(ts *testscript.TestScript) {
 
 // awaitEnd waits for the end of the process, which must succeed unless it was interrupted twice.
 func (s *scriptServer) awaitEnd(ts *testscript.TestScript, hurried bool) {
-	wait := patience
-	if hurried {
-		wait = 5 * time.Second // far less than the server gives the requests in flight
-	}
 	select {
 	case err := <-s.done:
 		s.command = nil
 		if (err != nil) != hurried {
 			ts.Fatalf("the server ended with %v:\n%s", err, ts.ReadFile("serve.err"))
 		}
-	case <-time.After(wait):
+		if hurried && strings.Contains(ts.ReadFile("serve.err"), "requests cut off") {
+			ts.Fatalf("the server gave the requests in flight all of their time")
+		}
+	case <-time.After(patience):
 		ts.Fatalf("the server doesn't end:\n%s", ts.ReadFile("serve.err"))
 	}
 }
