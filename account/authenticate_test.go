@@ -99,7 +99,7 @@ func TestEveryFailureIsHashed(t *testing.T) {
 func TestAWeakHashIsReplacedAtSignInAndNothingEnds(t *testing.T) {
 	t.Attr("threat", "P08")
 	each(t, func(t *testing.T, stores store.Set) {
-		s := newService(t, stores)
+		s := costlyService(t, stores)
 		s.enrolTheHopeless()
 		s.refused("old", wrong)
 		u := s.signsIn("old", djangoPassword)

@@ -19,7 +19,7 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 	if os.Getenv("CLOAKROOM_LONG") == "" {
 		t.Skip("CLOAKROOM_LONG isn't set")
 	}
-	s := newService(t, inSQLite(t))
+	s := costlyService(t, inSQLite(t))
 	s.enrolTheHopeless()
 	const samples = 2000
 	cases := slices.DeleteFunc(slices.Clone(hopeless), func(c struct{ why, login, password string }) bool {

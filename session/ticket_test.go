@@ -12,6 +12,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,9 +27,9 @@ func (accepting) Create(context.Context, *session.Record) error { return nil }
 
 func TestTicketsAreUniqueAndRandom(t *testing.T) {
 	t.Attr("threat", "S01")
-	count := 1_000_000
-	if testing.Short() {
-		count = 50_000
+	count := 200_000
+	if os.Getenv("CLOAKROOM_LONG") != "" {
+		count = 1_000_000
 	}
 	m := &session.Manager{Store: accepting{}}
 	r := httptest.NewRequest("POST", "/", nil)

@@ -211,8 +211,8 @@ func (s *server) user(name string) *account.User {
 // cheapHash is the example of the hashes that the tests make: with a hundredth of the memory and half of the passes.
 const cheapHash = "argon2$argon2id$v=19$m=192,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$6mXDq5U8xk8C1bZ5oXkEBw0jSTCFDsa1TQyg5pWqV2o"
 
-// goodHash is a hash of goodPassword that takes little time to verify. Package password tests what a hash costs, and package
-// account that each refusal costs as much.
+// goodHash is a hash of goodPassword that takes little time to verify. Package password tests what a hash costs, and
+// TestRefusalsCostTheSame that each refusal costs as much.
 var goodHash = sync.OnceValue(func() string {
 	hash, err := (&password.Hasher{}).HashByTemplate(context.Background(), cheapHash, goodPassword)
 	if err != nil {
