@@ -375,6 +375,7 @@ export const texts = {
         input_validation_fail: "Malformed request",
         sys_startup: "Server started",
         sys_shutdown: "Server stopped",
+        sys_restored: "Database restored",
         sys_crash: "Internal server error",
         audit_events_left_out: "Events left out",
       } as Readonly<Record<string, string>>,
