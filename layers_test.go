@@ -43,7 +43,7 @@ var layers = map[string]layer{
 	"internal/secondstep":   {own: []string{"account", "factor", "signin", "internal/housekeeping"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
-	"internal/admin":        {own: []string{"account", "audit", "auth"}},
+	"internal/admin":        {own: []string{"account", "audit", "auth", "internal/secondstep"}},
 	"internal/keyring":      {own: []string{"sealed"}},
 	"sealed":                {},
 	"factor":                {},

@@ -14,6 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 )
 
 // Service changes users and groups. The rules are those of Accounts: the command line's allows everything, and one made by
@@ -25,6 +26,9 @@ type Service struct {
 	// CleanUp removes the sessions and tokens of a user that an act has ended, before the act is recorded. They are dead
 	// already, since the epoch has moved. Reason is one of package auth's. Nil: the caller removes them afterwards.
 	CleanUp func(ctx context.Context, user, reason string)
+
+	// SecondStep has the factors of users. Only DeclareCompromised needs it; nil: users have none.
+	SecondStep *secondstep.Service
 
 	// URL returns the server's public address, with which links begin. Only methods that return a [Link] need it.
 	URL func(context.Context) (string, error)
@@ -108,23 +112,28 @@ func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 // ResetLink makes a one-time link on which a user sets a new password, and makes earlier ones invalid. Until it is used nothing else
 // changes.
 func (s *Service) ResetLink(ctx context.Context, u *account.User) (Link, error) {
-	return s.link(ctx, u, s.Accounts.ResetSecret, func() {})
+	return s.link(ctx, u, s.Accounts.ResetSecret, func() error { return nil })
 }
 
 // DeclareCompromised takes an account away from everyone who can get into it: all of the user's sessions and tokens end, the
-// password and earlier links no longer count, and the link that it returns is the only way in. A disabled user stays disabled;
-// the link works once the user is enabled. After an error nothing has changed, or all has but the link is unknown; call it
-// again.
+// password, all factors and earlier links no longer count, and the link that it returns is the only way in. A disabled user stays
+// disabled; the link works once the user is enabled. After an error the account is as before, or can't be signed in to, while the
+// link is unknown; call it again.
 func (s *Service) DeclareCompromised(ctx context.Context, u *account.User) (Link, error) {
-	return s.link(ctx, u, s.Accounts.DeclareCompromised, func() {
+	return s.link(ctx, u, s.Accounts.DeclareCompromised, func() error {
 		s.cleanUp(ctx, u, auth.Administrator)
 		s.record(ctx, audit.User.Compromised, u)
+		if s.SecondStep == nil {
+			return nil
+		}
+		// Only now: while the password counted, a second factor that was missing would have let it in alone.
+		return s.SecondStep.RemoveAll(ctx, u.ID)
 	})
 }
 
 // link makes a link with a secret of [account.Service], and calls made before it records the link.
 func (s *Service) link(
-	ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error), made func(),
+	ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error), made func() error,
 ) (Link, error) {
 	base, err := s.URL(ctx)
 	if err != nil {
@@ -134,7 +143,9 @@ func (s *Service) link(
 	if err != nil {
 		return Link{}, err
 	}
-	made()
+	if err := made(); err != nil {
+		return Link{}, err
+	}
 	s.record(ctx, audit.Token.Created, u, slog.String("kind", "reset"))
 	return Link{base + "/auth/reset#" + text, expires}, nil
 }

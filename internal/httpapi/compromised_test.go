@@ -2,10 +2,13 @@ package httpapi_test
 
 import (
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // compromised declares the account of a user compromised, and returns the secret of the link.
@@ -200,5 +203,53 @@ func TestAdministratorsWhoTakeEachOthersAccountsBack(t *testing.T) {
 		if done != 1 {
 			t.Errorf("%d of them did it", done)
 		}
+	})
+}
+
+// TestACompromisedAccountKeepsNoWayInOfAnAttacker goes through the struct of stores: nothing is left that an attacker could have added.
+// It fails when a store is added, until the test says what becomes of its rows.
+func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		root := s.as(s.superuser("root"))
+		u := s.user("ada")
+		s.as(u)
+		s.issue(u, token.Params{Kind: token.Personal, Name: "x"})
+		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
+		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
+		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") {
+			t.Fatalf("got %d %s; want 401 second_factor_required", r.StatusCode, r.body)
+		}
+		secret := s.compromised(root, u)
+		left := map[string]func() (any, bool){
+			"Sessions": func() (any, bool) { all := s.records(u.ID); return all, len(all) == 0 },
+			"Accounts": func() (any, bool) { u := s.load(u.ID); return u, !u.HasPassword() },
+			"Tokens": func() (any, bool) {
+				all, err := s.stores.Tokens.List(t.Context(), token.Query{User: u.ID})
+				return all, err == nil && len(all) == 0
+			},
+			"Factors": func() (any, bool) {
+				p, err := s.stores.Factors.Load(t.Context(), u.ID)
+				return p, err == nil && len(p.Factors) == 0 && p.RecoveryCodes == 0
+			},
+			"Signins": func() (any, bool) {
+				n, err := s.stores.Signins.DeleteUser(t.Context(), u.ID)
+				return n, err == nil && n == 0
+			},
+			"Throttles": nil, "Sealed": nil, "Audit": nil, // nothing in them opens an account
+		}
+		for field := range reflect.TypeFor[stores]().Fields() {
+			check, known := left[field.Name]
+			if !known {
+				t.Errorf("what becomes of the rows of store.Set.%s?", field.Name)
+			} else if check != nil {
+				if got, gone := check(); !gone {
+					t.Errorf("store.Set.%s still has %+v", field.Name, got)
+				}
+			}
+		}
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+		ok(t, s.client().login("ada", newPassword))
 	})
 }

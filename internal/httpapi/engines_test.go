@@ -37,8 +37,9 @@ func onEveryEngine(t *testing.T, test func(t *testing.T, open func(*testing.T) s
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			rest := memory.New()
-			return stores{Sessions: db.Sessions, Accounts: rest.Accounts, Tokens: rest.Tokens, Throttles: db.Throttles, Sealed: rest.Sealed, Audit: rest.Audit}
+			set := memory.New().Set
+			set.Sessions, set.Throttles = db.Sessions, db.Throttles
+			return set
 		})
 	})
 }

@@ -157,6 +157,18 @@ func (s *Service) Cancel(ctx context.Context, secret string) error {
 	return err
 }
 
+// RemoveAll removes all factors, recovery codes and pending sign-ins of a user.
+func (s *Service) RemoveAll(ctx context.Context, user string) error {
+	if s.Factors == nil {
+		return nil
+	}
+	if _, err := s.Factors.DeleteUser(ctx, user); err != nil {
+		return err
+	}
+	_, err := s.Signins.DeleteUser(ctx, user)
+	return err
+}
+
 // Run deletes expired pending sign-ins until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	if s.Signins == nil {
