@@ -160,6 +160,13 @@ func TestCookiesOfDjangosOwnSessionsReachTheBrowser(t *testing.T) {
 			}
 		})
 		b.is(another)
+		// A slow sign-in counts, too, although the browser has got another ticket meanwhile.
+		b.duringSlowView(t, "sign-in", "login "+name, func() {
+			if status := b.ours.Do(t, "POST", "/api/auth/reauthenticate", map[string]any{"password": good}, nil); status != http.StatusOK {
+				t.Fatal(status)
+			}
+		})
+		b.is(name)
 	})
 }
 

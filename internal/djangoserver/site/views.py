@@ -105,6 +105,9 @@ def held(request):
         response.set_cookie(settings.SESSION_COOKIE_NAME, request.COOKIES[settings.SESSION_COOKIE_NAME])
     elif then.endswith("logout"):
         auth.logout(request)
+    elif then.startswith("login "):
+        user = get_user_model().objects.get(username=then.removeprefix("login "))
+        auth.login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     return response
 
 
