@@ -149,7 +149,15 @@ func FuzzDescribe(f *testing.F) {
 // and the e-mail address arrive exactly, or there is no identity.
 func oneLineEach(t *testing.T, one, other string) {
 	t.Helper()
-	u := &account.User{ID: "7", Username: one, Email: other, FirstName: one, LastName: other, Groups: []string{one, other}}
+	groups := []string{one, other}
+	describesInOneLineEach(t, &account.User{ID: "7", Username: one, Email: other, FirstName: one, LastName: other, Groups: groups})
+	// A name for display may have any characters, while the username has to be plain.
+	describesInOneLineEach(t, &account.User{ID: "7", Username: "ada", Email: "ada@example.com", FirstName: one, LastName: other, Groups: groups})
+}
+
+func describesInOneLineEach(t *testing.T, u *account.User) {
+	t.Helper()
+	one, other := u.Username, u.Email
 	h := gateway.Described(u)
 	if len(h) != 7 {
 		t.Errorf("%q, %q: %d headers", one, other, len(h))
