@@ -99,7 +99,10 @@ func nothingFromBefore(t *testing.T, nodes []*server, tickets []string, name str
 		}
 	}
 	for _, s := range nodes {
-		v := s.signedIn(name)
+		v := s.visitor()
+		if a := v.must(persist(func() (answer, error) { return v.signIn(name, goodPassword) })); a.status != http.StatusOK {
+			t.Fatalf("a sign-in after the restore is answered %s", a)
+		}
 		for _, other := range nodes {
 			other.holding(v.ticket()).demand(http.StatusOK, "after a sign-in after the restore")
 		}
@@ -169,10 +172,22 @@ func (s *server) isOneOrTheOther(sessionsInIt bool) {
 // From its success on, nothing from before counts on any node.
 func TestADayWithARestoredPostgres(t *testing.T) {
 	t.Attr("threat", "S16")
-	t.Parallel()
-	first := startOnPostgres(t)
+	for _, place := range []string{"in the database", "in Redis"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			var sessions []string
+			if place == "in Redis" {
+				sessions = []string{"--sessions", startRedis(t).URL()}
+			}
+			restorePostgres(t, sessions)
+		})
+	}
+}
+
+func restorePostgres(t *testing.T, sessions []string) {
+	first := startOnPostgres(t, sessions...)
 	second := *first // under the first one's address
-	second.through = sentTo{startWith(t, first.data, first.db, "--url", first.base), first.host()}
+	second.through = sentTo{startWith(t, first.data, first.db, append([]string{"--url", first.base}, sessions...)...), first.host()}
 	nodes := []*server{first, &second}
 	first.people("ann", 1)
 	dump := filepath.Join(t.TempDir(), "dump")
@@ -180,16 +195,18 @@ func TestADayWithARestoredPostgres(t *testing.T) {
 	eventually(t, "sign-ins", func() bool { return len(load.held()) > 6 })
 	tool(t, "pg_dump", "--format=custom", "--file="+dump, first.db)
 	rounds, kills := restorations()
+	afterRestore := append([]string{"after-restore", "--yes"}, sessions...)
 	for range rounds {
 		first.people("late", 1)
-		first.run("session", "revoke-all", "ann0")
-		eventually(t, "another sign-in", func() bool { return len(load.held()) > 8 })
+		first.run(append([]string{"session", "revoke-all", "ann0"}, sessions...)...)
+		before := len(load.held())
+		eventually(t, "other sign-ins", func() bool { return len(load.held()) > before+2 })
 		tool(t, "pg_restore", "--clean", "--if-exists", "--single-transaction", "--dbname="+first.db, dump)
 		tickets := load.held()
 		for range kills {
-			first.killed(1500*time.Millisecond, "after-restore", "--yes")
+			first.killed(1500*time.Millisecond, afterRestore...)
 		}
-		first.run("after-restore", "--yes")
+		first.run(afterRestore...)
 		nothingFromBefore(t, nodes, tickets, "ann0")
 		if users := first.run("user", "list"); strings.Contains(users, "late0") || !strings.Contains(users, "ann0") {
 			t.Fatalf("the users after the restore are:\n%s", users)
