@@ -411,6 +411,10 @@ func (s *Server) RotateKey(ctx context.Context, r KeyRotation) error {
 	if err := keyring.Rotate(ctx, s.keyFile, s.storage.Sealed); err != nil || !r.Reseal {
 		return err
 	}
-	_, err := keyring.NewDataKeys(s.keys, s.storage.Sealed).Reseal(ctx, s.storage.sealedColumns()...)
+	ring, err := keyring.Load(s.keyFile) // s.keys may still have the former secret as the current one
+	if err != nil {
+		return err
+	}
+	_, err = keyring.NewDataKeys(ring, s.storage.Sealed).Reseal(ctx, s.storage.sealedColumns()...)
 	return err
 }
