@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 )
@@ -15,6 +16,7 @@ func TestMain(m *testing.M) {
 		sayWhetherWritable(database)
 		return
 	}
+	debug.SetGCPercent(400) // no test measures memory
 	flag.Parse()
 	usual := strconv.Itoa(runtime.GOMAXPROCS(0))
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == usual {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
+	debug.SetGCPercent(400) // of the tests alone: the program keeps its own
 	code := m.Run()
 	if !shared.keeper.end() && code == 0 {
 		code = 1

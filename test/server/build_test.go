@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"testing"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	debug.SetGCPercent(400) // of the tests alone: the program keeps its own
 	code := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
