@@ -163,6 +163,7 @@ test("the administration", async (t) => {
     await toUser("grace");
     await sure("Sign out everywhere", "Sign them out");
     await told("grace has been signed out everywhere").waitFor();
+    await page.getByRole("button", { name: "Sign out everywhere", exact: true }).waitFor(); // the question is closed
     await atSignIn(hers);
     await hers.getByText("An administrator signed you out").waitFor();
   });

@@ -132,6 +132,7 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
   const [link, setLink] = useState<ResetLink>();
   const reset = useAdminMutation(mutations.resetLink);
   const end = useAdminMutation(mutations.revokeAll);
+  const [ends, setEnds] = useState(0); // the key of its question, which closes once it is answered
   const disable = useAdminMutation(mutations.disableUser);
   const enable = useAdminMutation(mutations.enableUser);
   const compromised = useAdminMutation(mutations.declareCompromised);
@@ -162,8 +163,13 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
         )}
         {change && (
           <UserAction what={t.endWhat}>
-            <Confirm question={t.endSure(user.username)} yes={t.endYes} no={t.no} sending={end.isPending}
-              onYes={() => end.mutate(id, { onSuccess: report(t.ended(user.username)) })}>{t.end}</Confirm>
+            <Confirm key={ends} question={t.endSure(user.username)} yes={t.endYes} no={t.no} sending={end.isPending}
+              onYes={() => end.mutate(id, {
+                onSuccess: () => {
+                  setEnds(ends + 1);
+                  report(t.ended(user.username))();
+                },
+              })}>{t.end}</Confirm>
           </UserAction>
         )}
         {change && user.is_active && !self && (
