@@ -14,7 +14,7 @@ import (
 func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
 	s := start(t)
 	w := newWorld(s)
-	lives, each := 2, 3*time.Second
+	lives, each := 2, 2*time.Second
 	if long {
 		lives, each = 20, 10*time.Second
 	}

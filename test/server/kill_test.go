@@ -14,7 +14,7 @@ func TestAcknowledgedRequestsSurviveAKill(t *testing.T) {
 	t.Attr("threat", "B5")
 	s := start(t)
 	crowd := newCrowd(s, s.people("kim", 250), 500)
-	lives := 10
+	lives := 5
 	if long {
 		lives = 200
 	}

@@ -30,7 +30,7 @@ func TestStormOfSignInsIsBounded(t *testing.T) {
 	all := s.rush(slices.Repeat(users[:200], bursts), 200, 0)
 	inBurst := measure(t, v, all.happen)
 	burst := all.answers()
-	each := s.rush(slices.Repeat(users, 2), 1, 5*time.Millisecond)
+	each := s.rush(slices.Repeat(users, min(bursts, 2)), 1, 5*time.Millisecond)
 	inSteady := measure(t, v, each.happen)
 	steady := each.answers()
 	after := s.memory()
