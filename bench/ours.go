@@ -21,6 +21,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/postgres"
@@ -144,6 +145,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	go sessions.Run(ctx)
 	api := &httpapi.API{
+		Steps:    &secondstep.Service{Factors: db.Factors, Signins: db.Signins, Accounts: accountStore, Log: log},
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: clientip.Trust{}, Keys: ring, Live: hub,
 		Healthy: func(context.Context) error { return nil }, Audit: auditLog, Log: log,
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -30,10 +32,22 @@ type size struct {
 func (b *bench) liveSessions(ctx context.Context) error {
 	counts := []int{10_000, 100_000, 1_000_000, 10_000_000}
 	if b.plan.quick {
-		counts = []int{10_000, 1_000_000}
+		counts = []int{10_000, 100_000}
 	}
-	for _, n := range counts {
-		s, err := remember(ctx, n)
+	caches := make([]*endlessCache, len(counts))
+	var warming errgroup.Group
+	for i := range caches {
+		warming.Go(func() (err error) {
+			caches[i], err = newEndlessCache(ctx)
+			return err
+		})
+	}
+	if err := warming.Wait(); err != nil {
+		return err
+	}
+	for i, n := range counts {
+		s, err := caches[i].remember(ctx, n)
+		caches[i] = nil // frees its memory
 		if err != nil {
 			b.miss(fmt.Sprintf("a check among %d sessions", n), err)
 			continue
@@ -73,20 +87,32 @@ func (a endless) Load(_ context.Context, id session.ID) (*session.Record, error)
 // errForgotten says that filling the cache took longer than the minute after which it forgets a session.
 var errForgotten = errors.New("the cache forgot sessions before all were in it: the machine is too slow, or busy")
 
-// remember fills a cache with n sessions and measures checks of them. The collector runs rarely while the cache is filled,
-// which has to take less than the minute after which it forgets a session, and not at all during the checks.
-func remember(ctx context.Context, n int) (size, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	before := heap()
+// endlessCache is a cache of an endless store.
+type endlessCache struct {
+	view  session.Viewer
+	store endless
+	stop  context.CancelFunc
+}
+
+// newEndlessCache returns a cache that serves from memory, which takes it some seconds.
+func newEndlessCache(ctx context.Context) (*endlessCache, error) {
+	run, stop := context.WithCancel(ctx)
 	cache := nearcache.New(nearcache.Config{Feed: feed.NewLocal(), MaxBytes: 64 << 30})
 	store := endless{asked: new(atomic.Int64)}
-	sessions := cache.Sessions(store)
-	go cache.Run(ctx)
-	view := sessions.(session.Viewer)
-	if err := warm(ctx, view); err != nil {
-		return size{}, err
+	c := &endlessCache{cache.Sessions(store).(session.Viewer), store, stop}
+	go cache.Run(run)
+	if err := warm(ctx, c.view); err != nil {
+		stop()
+		return nil, err
 	}
+	return c, nil
+}
+
+// remember fills the cache with n sessions, measures checks of them, and stops the cache. The collector runs rarely while the
+// cache is filled, which has to take less than the minute after which it forgets a session, and not at all during the checks.
+func (c *endlessCache) remember(ctx context.Context, n int) (size, error) {
+	defer c.stop()
+	before, view, store := heap(), c.view, c.store
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	for i := range n {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -101,7 +127,7 @@ func remember(ctx context.Context, n int) (size, error) {
 	s := size{sessions: n}
 	err := s.look(ctx, view, store.asked)
 	s.bytes = float64(heap()-before) / float64(n)
-	runtime.KeepAlive(sessions)
+	runtime.KeepAlive(view)
 	return s, err
 }
 
