@@ -179,6 +179,7 @@ func TestCallsEndByTheirContext(t *testing.T) {
 // TestNoCallFailsWhenIdleConnectionsHaveEnded: between two requests the server has ended every connection or was restarted,
 // or a firewall has forgotten them. The next call connects again and succeeds.
 func TestNoCallFailsWhenIdleConnectionsHaveEnded(t *testing.T) {
+	t.Parallel() // it mostly waits
 	db, net, url := spoilt(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	made := 1

@@ -61,6 +61,7 @@ func during(t *testing.T, net *faultproxy.Proxy, clients int, call func(ctx cont
 }
 
 func TestAnOutageIsNoStormOfDials(t *testing.T) {
+	t.Parallel() // it mostly waits
 	db, net, url := spoilt(t)
 	must(t, db.Sessions.Create(t.Context(), ticket(1)))
 	during(t, net, 18, func(ctx context.Context) error {
@@ -174,10 +175,12 @@ func each(t *testing.T, url string) {
 
 // TestAHostThatSaysNothingIsPassedOver: connect_timeout limits each host, so that the next one is tried.
 func TestAHostThatSaysNothingIsPassedOver(t *testing.T) {
+	t.Parallel() // it mostly waits
 	each(t, hosts(pgserver.Test(t), silent(t), silent(t))+"?connect_timeout=1")
 }
 
 func TestAStandbyThatIsNamedFirstIsPassedOver(t *testing.T) {
+	t.Parallel() // it mostly waits
 	standby := pgserver.TestServer(t)
 	must(t, standby.Stop())
 	must(t, standby.MakeStandby())
@@ -221,6 +224,7 @@ func next[T any](t *testing.T, from <-chan T, what string) (v T) {
 // TestAServerThatTurnsReadOnlyIsLeft: its answers on open connections don't count any more, and the new primary is found
 // without a restart.
 func TestAServerThatTurnsReadOnlyIsLeft(t *testing.T) {
+	t.Parallel() // it mostly waits
 	before, after := pgserver.TestServer(t), pgserver.TestServer(t)
 	open(t, after.URL("postgres"))
 	for _, way := range []struct {

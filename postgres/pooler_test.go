@@ -23,6 +23,7 @@ func through(addr, url string) string {
 // TestStoresBehindAPooler runs the store tests through PgBouncer in transaction mode, where each transaction may get another
 // process of the server. All of them take a while.
 func TestStoresBehindAPooler(t *testing.T) {
+	t.Parallel() // it mostly waits
 	pooler := pgserver.Shared(t).TestPooler(t)
 	behind := func(t *testing.T) storetest.Stores { return stores(t, through(pooler, pgserver.Test(t))) }
 	if os.Getenv("CLOAKROOM_LONG") != "" {

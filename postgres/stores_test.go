@@ -37,5 +37,6 @@ func stores(t *testing.T, url string) storetest.Stores {
 }
 
 func TestStores(t *testing.T) {
+	t.Parallel() // it mostly waits
 	storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(t, pgserver.Test(t)) })
 }
