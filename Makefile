@@ -1,6 +1,6 @@
 # run      starts the server on this machine
 # test     runs everything that CI runs
-# test-long  runs also what takes longer: planted faults, longer fuzzing, crashes
+# test-long  runs also what takes longer: whole matrices, long runs, planted faults, longer fuzzing (CONTRIBUTING.md lists it)
 # check    checks the format, vet, staticcheck and the race detector, and fuzzes each target for a short time
 # web      builds the npm package and the pages, which the Go binary embeds
 # bench    runs the Go benchmarks, with allocations
