@@ -166,7 +166,7 @@ func suites(t *testing.T, fresh func(t *testing.T) store.Set) {
 // its author must decide here whether it needs a fence.
 func TestEveryChangeIsFencedOrListed(t *testing.T) {
 	known := map[reflect.Type]string{
-		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup Delete FindReset Find Groups List Load NoteSignIn SetGroup SetReset SetSetup SpendReset Transact",
+		reflect.TypeFor[account.Store](): "Change CreateFirst Create DeleteGroup DeleteLinks Delete FindReset Find Groups List Load NoteSignIn SetGroup SetReset SetSetup SpendReset Transact",
 		reflect.TypeFor[session.Store](): "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
 		reflect.TypeFor[token.Store]():   "Create DeleteExpired DeleteUser Delete List Load Replace Touch",
 	}
