@@ -19,5 +19,4 @@ fi
 
 export CLOAKROOM_TESTS_NEED_ALL=1
 (cd bench && go test -vet=all ./...)
-# Most packages wait most of the time, so more of them run at once than there are processors.
-go test -vet=all -timeout 30m -p "$((2 * $(nproc)))" "$@" ./...
+go test -vet=all -timeout 30m "$@" ./...

@@ -8,43 +8,18 @@ command -v go >/dev/null || { echo "install Go 1.26 or later: https://go.dev/dl/
 need_servers
 need chromium chromium
 
-logs=$(mktemp -d)
-parts=() failed=()
-
-# end stops the parts that still run.
-end() {
-  local part
-  for part in "${parts[@]}"; do kill -- "-${part##*:}" 2>/dev/null || true; done
-  rm -rf "$logs"
+# The parts run one after another: side by side, browsers and their tests wait too long for the processors. A part that fails
+# doesn't keep the others from running.
+failed=()
+part() {
+  say "$1"
+  "${@:2}" || failed+=("$1")
 }
-trap end EXIT
-
-# beside NAME COMMAND... runs a part beside the others. Its output is shown when it has ended.
-beside() {
-  local name=$1
-  shift
-  set -m # a process group of its own, which end can stop
-  "$@" >"$logs/$name" 2>&1 </dev/null &
-  set +m
-  parts+=("$name:$!")
-}
-
-# The parts run side by side, since each of them spends a good part of its time waiting.
-beside "client and pages: types, tests, and builds, which must be equal to the committed ones" bash scripts/web.sh --check
-beside "browser: the real server in Chromium" bash e2e/run.sh
-say "Go: vet and tests"
-bash scripts/go.sh || failed+=("Go")
-for part in "${parts[@]}"; do
-  name=${part%:*}
-  wait "${part##*:}" || failed+=("${name%%:*}")
-  say "$name"
-  cat "$logs/$name"
-done
-parts=()
-[ "${#failed[@]}" = 0 ] || { say "failed: ${failed[*]}"; exit 1; }
-
+part "Go: vet and tests" bash scripts/go.sh
+part "client and pages: types, tests, and builds, which must be equal to the committed ones" bash scripts/web.sh --check
+part "browser: the real server in Chromium" bash e2e/run.sh
 if [ "${1:-}" = --long ]; then
-  say "longer runs"
-  bash scripts/long.sh
+  part "longer runs" bash scripts/long.sh
 fi
+[ "${#failed[@]}" = 0 ] || { say "failed: ${failed[*]}"; exit 1; }
 say "all tests passed"
