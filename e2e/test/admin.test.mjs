@@ -211,13 +211,15 @@ test("the administration", async (t) => {
     await hers.getByText("An administrator signed you out").waitFor();
     assert.equal((await login("grace", grace)).status, 401);
     await page.getByText("This user has no password and").waitFor();
-    await setPassword(await shown().innerText(), stolen);
+    const first = await shown().innerText();
+    await setPassword(first, stolen);
     assert.equal((await login("grace", grace)).status, 401);
     assert.equal((await login("grace", stolen)).status, 200);
 
     await sure("Disable", "Disable");
     await sure("Take the account back", "Take it back");
     await page.getByText("It works after you enable the account.").waitFor();
+    await shown().filter({ hasNotText: first }).waitFor(); // until then the page shows the former link
     const link = await shown().innerText();
     await page.getByRole("button", { name: "Enable", exact: true }).click();
     await told("grace has been enabled").waitFor();
