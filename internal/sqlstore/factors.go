@@ -281,11 +281,3 @@ func (s *factors) SetSecondStep(ctx context.Context, user string, on bool) error
 	}
 	return nil
 }
-
-// bytesOrEmpty returns b, or an empty slice for nil, which would be NULL.
-func bytesOrEmpty(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
-}

@@ -44,7 +44,7 @@ func scanSealed(row scanner) (s sealed.Secret, err error) {
 func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return k.dialect.transaction(ctx, k.write, func(t tx) error {
 		for _, s := range sealed {
-			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
+			if _, err := t.exec(k.put, s.Name, bytesOrEmpty(s.Box)); err != nil {
 				return fmt.Errorf("store sealed secret: %w", err)
 			}
 		}
@@ -61,7 +61,7 @@ func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error 
 			return fmt.Errorf("remove sealed secrets: %w", err)
 		}
 		for _, s := range sealed {
-			if _, err := t.exec(k.put, s.Name, box(s)); err != nil {
+			if _, err := t.exec(k.put, s.Name, bytesOrEmpty(s.Box)); err != nil {
 				return fmt.Errorf("store sealed secret: %w", err)
 			}
 		}
@@ -72,7 +72,7 @@ func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error 
 func (k *keys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
 	there := sealed.Secret{Name: s.Name}
 	err := k.dialect.transaction(ctx, k.write, func(t tx) error {
-		if _, err := t.exec(k.add, s.Name, box(s)); err != nil {
+		if _, err := t.exec(k.add, s.Name, bytesOrEmpty(s.Box)); err != nil {
 			return fmt.Errorf("add sealed secret: %w", err)
 		}
 		if err := t.queryRow(k.load, s.Name).Scan(&there.Box); err != nil {
@@ -84,12 +84,4 @@ func (k *keys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, e
 		return sealed.Secret{}, err
 	}
 	return there, nil
-}
-
-// box returns the bytes of a sealed secret, never nil: that would be NULL.
-func box(s sealed.Secret) []byte {
-	if s.Box == nil {
-		return []byte{}
-	}
-	return s.Box
 }

@@ -222,12 +222,8 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 // values returns a record's fields in the order of sessionColumns.
 func (s *sessions) values(r *session.Record, version string) []any {
 	text := s.dialect.Bytes
-	data := r.Values
-	if data == nil {
-		data = []byte{} // nil would be NULL
-	}
 	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.ReauthenticatedAt,
-		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), data, version}
+		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), bytesOrEmpty(r.Values), version}
 }
 
 func scanSession(row scanner) (*session.Record, error) {

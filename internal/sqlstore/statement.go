@@ -66,3 +66,11 @@ func (s inTx) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
 	}
 	return s.sql.QueryRowContext(ctx, s.query, args...)
 }
+
+// bytesOrEmpty returns b, or an empty slice for nil, which would be NULL.
+func bytesOrEmpty(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

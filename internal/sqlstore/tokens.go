@@ -254,12 +254,8 @@ func (s *tokens) values(r *token.Record, version string) ([]any, error) {
 			return nil, fmt.Errorf("encode scopes: %w", err)
 		}
 	}
-	data := r.Data
-	if data == nil {
-		data = []byte{} // nil would be NULL
-	}
 	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(string(r.Kind)), text(r.Name), scopes,
-		r.Created, r.Used, r.Expires, text(r.IP), text(r.Agent), data, version}, nil
+		r.Created, r.Used, r.Expires, text(r.IP), text(r.Agent), bytesOrEmpty(r.Data), version}, nil
 }
 
 func scanToken(row scanner) (*token.Record, error) {
