@@ -52,12 +52,12 @@ func (c *call) complete(u *account.User, method string, remember, app bool) erro
 
 // suspend keeps the sign-in, and returns the problem that asks for the next step.
 func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app bool) error {
-	now := time.Now()
-	secret, err := c.api.Steps.Begin(c.ctx(), signin.Pending{
+	pending := &signin.Pending{
 		Kind:     signin.SecondStep,
-		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: now.Unix()},
+		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: time.Now().Unix()},
 		Remember: remember, App: app, Device: c.device(u), Address: addressText(c.address()),
-	})
+	}
+	secret, err := c.api.Steps.Begin(c.ctx(), pending)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app boo
 	}
 	p := *errSecondFactor
 	p.Detail = "One more step: show your second factor."
-	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(now.Add(secondstep.Lifetime).Unix())}}
+	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(pending.Expires)}}
 	return &p
 }
 

@@ -100,7 +100,7 @@ func wayOf(kind factor.Kind) Way {
 
 // Begin keeps a sign-in that waits for another step, and returns the secret for its client. It sets the ID, Created and
 // Expires. The oldest of a user's five pending sign-ins makes room.
-func (s *Service) Begin(ctx context.Context, p signin.Pending) (secret string, err error) {
+func (s *Service) Begin(ctx context.Context, p *signin.Pending) (secret string, err error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
 	secret = base64.RawURLEncoding.EncodeToString(random)
@@ -110,7 +110,7 @@ func (s *Service) Begin(ctx context.Context, p signin.Pending) (secret string, e
 	p.ID = idOf(secret)
 	p.Created = time.Now().Unix()
 	p.Expires = p.Created + int64(Lifetime/time.Second)
-	return secret, s.Signins.Create(ctx, &p, maxPending)
+	return secret, s.Signins.Create(ctx, p, maxPending)
 }
 
 func idOf(secret string) signin.ID { return sha256.Sum256([]byte(secret)) }

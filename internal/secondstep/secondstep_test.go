@@ -113,7 +113,7 @@ func TestWhatEndsAPendingSignIn(t *testing.T) {
 		},
 		"five newer ones": func(t *testing.T, s *secondstep.Service, u *account.User, _ string) (err error) {
 			for range 5 {
-				_, begun := s.Begin(t.Context(), pendingOf(u))
+				_, begun := s.Begin(t.Context(), new(pendingOf(u)))
 				err = errors.Join(err, begun)
 			}
 			return err
@@ -122,7 +122,7 @@ func TestWhatEndsAPendingSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, u := newService(t)
-				secret, err := s.Begin(t.Context(), pendingOf(u))
+				secret, err := s.Begin(t.Context(), new(pendingOf(u)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -162,7 +162,7 @@ func TestTheSecretIsRandomAndNotStored(t *testing.T) {
 	for _, app := range []bool{false, true, false, true} {
 		p := pendingOf(u)
 		p.App = app
-		secret, err := s.Begin(t.Context(), p)
+		secret, err := s.Begin(t.Context(), &p)
 		if err != nil {
 			t.Fatal(err)
 		}
