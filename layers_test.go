@@ -40,6 +40,8 @@ var layers = map[string]layer{
 	"internal/importing":    {own: []string{"account"}},
 	"internal/housekeeping": {},
 	"internal/timelimit":    {},
+	"internal/totp":         {},
+	"internal/recoverycode": {},
 	"internal/secondstep":   {own: []string{"account", "factor", "signin", "internal/housekeeping"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
