@@ -48,6 +48,7 @@ func (c *userReset) Run(ctx context.Context, a *app) error {
 type userCompromised struct {
 	userArg
 	linkFlags
+	KeepFactors bool `env:"-" help:"Leave authenticator apps, passkeys, security keys and recovery codes as they are."`
 }
 
 func (userCompromised) Help() string {
@@ -55,23 +56,31 @@ func (userCompromised) Help() string {
 devices, makes the password and earlier links invalid, and prints a link on which the user sets a new password. Until the
 link is used, no one can sign in to the account. If it expires, cloakroom user reset makes another.
 
+Authenticator apps, passkeys, security keys and recovery codes are removed too, because the attacker may have added one of them.
+The user can add them again. With --keep-factors they stay, and then a passkey still signs in. Use it only if you know that
+each of them is the user's.
+
 The link works once, within an hour. Anyone who has the link can take over the account, so give it only to the user, and not
 through a mailbox that someone else may read. A disabled user stays disabled, and the link works once the user is enabled.
 
 Examples:
   cloakroom user compromised ada --url https://app.example.com
+  cloakroom user compromised ada --keep-factors
   cloakroom user compromised ada --json | jq -r .link`
 }
 
 func (c *userCompromised) Run(ctx context.Context, a *app) error {
 	a.URL = c.URL
 	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		link, expires, err := s.DeclareCompromised(ctx, u.ID)
+		link, expires, err := s.DeclareCompromised(ctx, u.ID, cloakroom.Compromised{KeepFactors: c.KeepFactors})
 		if err != nil {
 			return err
 		}
 		if !a.JSON {
 			a.say("ended every session and token of %s; the password no longer counts", u.Username)
+			if c.KeepFactors {
+				a.say("kept passkeys, authenticator apps and recovery codes of %s", u.Username)
+			}
 			if !u.IsActive {
 				a.say("%s is disabled, and the link works after: cloakroom user enable %s", u.Username, u.Username)
 			}

@@ -217,10 +217,17 @@ test("the administration", async (t) => {
     assert.equal((await login("grace", stolen)).status, 200);
 
     await sure("Disable", "Disable");
-    await sure("Take the account back", "Take it back");
+    await page.getByRole("button", { name: "Take the account back" }).click();
+    await page.getByLabel(/^Keep authenticator apps, passkeys and recovery codes/).check();
+    await page.getByRole("button", { name: "Take it back" }).click();
     await page.getByText("It works after you enable the account.").waitFor();
     await shown().filter({ hasNotText: first }).waitFor(); // until then the page shows the former link
     const link = await shown().innerText();
+    const kept = await page.evaluate(async () => {
+      const { events } = await (await fetch("/api/auth/admin/audit?event=user_compromised")).json();
+      return events.map((event) => event.detail);
+    });
+    assert.deepEqual(kept, [{ kept: "factors" }, {}]);
     await page.getByRole("button", { name: "Enable", exact: true }).click();
     await told("grace has been enabled").waitFor();
     assert.equal((await login("grace", stolen)).status, 401);

@@ -115,16 +115,28 @@ func (s *Service) ResetLink(ctx context.Context, u *account.User) (Link, error) 
 	return s.link(ctx, u, s.Accounts.ResetSecret, func() error { return nil })
 }
 
+// Compromised says what stays of an account that is declared compromised.
+type Compromised struct {
+	KeepFactors bool // authenticator apps, passkeys, security keys and recovery codes
+}
+
 // DeclareCompromised takes an account away from everyone who can get into it: all of the user's sessions and tokens end, the
-// password, all factors and earlier links no longer count, and the link that it returns is the only way in. A disabled user stays
-// disabled; the link works once the user is enabled. After an error the account is as before, or can't be signed in to, while the
-// link is unknown; call it again.
-func (s *Service) DeclareCompromised(ctx context.Context, u *account.User) (Link, error) {
+// password, all factors and earlier links no longer count, and the link that it returns is the only way in. If factors are kept, a
+// passkey is another. A disabled user stays disabled; the link works once the user is enabled. After an error the account is as
+// before, or can't be signed in to, while the link is unknown; call it again.
+func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Compromised) (Link, error) {
 	return s.link(ctx, u, s.Accounts.DeclareCompromised, func() error {
 		s.cleanUp(ctx, u, auth.Administrator)
-		s.record(ctx, audit.User.Compromised, u)
+		var kept []slog.Attr
+		if c.KeepFactors {
+			kept = append(kept, slog.String("kept", "factors"))
+		}
+		s.record(ctx, audit.User.Compromised, u, kept...)
 		if s.SecondStep == nil {
 			return nil
+		}
+		if c.KeepFactors {
+			return s.SecondStep.EndPending(ctx, u.ID)
 		}
 		// Only now: while the password counted, a second factor that was missing would have let it in alone.
 		return s.SecondStep.RemoveAll(ctx, u.ID)

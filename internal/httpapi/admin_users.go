@@ -193,9 +193,16 @@ var errDisabled = problem.New(http.StatusConflict, "user_disabled", "The user is
 // resetLink creates a one-time link with which the user can set a new password. Earlier links become invalid.
 func resetLink(c *call, _ none) (linkOut, error) { return c.makeLink((*admin.Service).ResetLink) }
 
+type compromisedIn struct {
+	KeepFactors *bool `json:"keep_factors"`
+}
+
 // declareCompromised takes an account away from everyone who can get into it, and makes the link that opens it again.
-func declareCompromised(c *call, _ none) (linkOut, error) {
-	return c.makeLink((*admin.Service).DeclareCompromised)
+func declareCompromised(c *call, in compromisedIn) (linkOut, error) {
+	keep := admin.Compromised{KeepFactors: in.KeepFactors != nil && *in.KeepFactors}
+	return c.makeLink(func(s *admin.Service, ctx context.Context, u *account.User) (admin.Link, error) {
+		return s.DeclareCompromised(ctx, u, keep)
+	})
 }
 
 func (c *call) makeLink(make func(*admin.Service, context.Context, *account.User) (admin.Link, error)) (linkOut, error) {

@@ -253,3 +253,44 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 		ok(t, s.client().login("ada", newPassword))
 	})
 }
+
+// TestFactorsOfACompromisedAccountCanBeKept: the second step that was demanded before is demanded after the link, too, and a sign-in
+// that waited for it is over.
+func TestFactorsOfACompromisedAccountCanBeKept(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open})
+		root := s.as(s.superuser("root"))
+		u := s.user("ada")
+		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
+		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
+		path := adminPath + "/users/" + u.ID + "/compromised"
+		for name, body := range map[string]map[string]any{"null": {"keep_factors": nil}, "a word": {"keep_factors": "perhaps"}, "another field": {"keep": true}} {
+			if r := root.send("POST", path, body); !isProblem(r, 400, "invalid") || !s.load(u.ID).HasPassword() {
+				t.Errorf("%s: got %d %s; want 400 invalid, and nothing done", name, r.StatusCode, r.body)
+			}
+		}
+		waiting := s.client()
+		if r := waiting.login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") {
+			t.Fatalf("got %d %s; want 401 second_factor_required", r.StatusCode, r.body)
+		}
+		secret := s.linkSecret(root.send("POST", path, map[string]any{"keep_factors": true}))
+		if p, err := s.stores.Factors.Load(t.Context(), u.ID); err != nil || len(p.Factors) != 1 || p.RecoveryCodes != 1 {
+			t.Errorf("the user has %+v, %v; want the app and the recovery code", p, err)
+		}
+		if n, err := s.stores.Signins.DeleteUser(t.Context(), u.ID); n != 0 || err != nil {
+			t.Errorf("%d sign-ins still wait, %v", n, err)
+		}
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+		if r := s.client().login("ada", newPassword); !isProblem(r, 401, "second_factor_required") {
+			t.Errorf("got %d %s; want 401 second_factor_required", r.StatusCode, r.body)
+		}
+		if all := s.records(u.ID); len(all) != 0 {
+			t.Errorf("there are sessions: %+v", all)
+		}
+		s.compromised(root, u)
+		if p, err := s.stores.Factors.Load(t.Context(), u.ID); err != nil || len(p.Factors) != 0 || p.RecoveryCodes != 0 {
+			t.Errorf("the user has %+v, %v; want nothing", p, err)
+		}
+	})
+}

@@ -165,6 +165,14 @@ func (s *Service) RemoveAll(ctx context.Context, user string) error {
 	if _, err := s.Factors.DeleteUser(ctx, user); err != nil {
 		return err
 	}
+	return s.EndPending(ctx, user)
+}
+
+// EndPending ends all pending sign-ins of a user.
+func (s *Service) EndPending(ctx context.Context, user string) error {
+	if s.Signins == nil {
+		return nil
+	}
 	_, err := s.Signins.DeleteUser(ctx, user)
 	return err
 }

@@ -1,6 +1,6 @@
 // The types of the administration's pages say what openapi.yaml says, too.
 
-import type { AdminSession, AdminUser, AuditEvent, Group, ResetLink, UserChange } from "../../../pages/src/admin/types.ts";
+import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, ResetLink, UserChange } from "../../../pages/src/admin/types.ts";
 import type { components, paths } from "../../.types/openapi.js";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -20,6 +20,7 @@ same<Omit<AuditEvent, "actor_id" | "user_id">, Omit<Schema["AuditEvent"], "actor
 same<ResetLink, Answer<"/api/auth/admin/users/{id}/reset", "post">>();
 same<ResetLink, Answer<"/api/auth/admin/users/{id}/compromised", "post">>();
 within<UserChange, Body<"/api/auth/admin/users/{id}", "patch">>();
+same<Compromised, Required<Body<"/api/auth/admin/users/{id}/compromised", "post">>>();
 within<UserChange & { password?: string }, Partial<Body<"/api/auth/admin/users", "post">>>();
 
 // @ts-expect-error `same` can fail

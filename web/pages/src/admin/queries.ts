@@ -2,7 +2,7 @@
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type AuthError, isOutage, type Token } from "../api.ts";
-import type { AdminSession, AdminUser, AuditEvent, Group, ResetLink, UserChange } from "./types.ts";
+import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, ResetLink, UserChange } from "./types.ts";
 
 declare module "@tanstack/react-query" {
   interface Register {
@@ -141,7 +141,7 @@ export const mutations = {
   disableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "disable")),
   enableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "enable")),
   resetLink: (id: string) => api.call<ResetLink>("POST", route("users", id, "reset")),
-  declareCompromised: (id: string) => api.call<ResetLink>("POST", route("users", id, "compromised")),
+  declareCompromised: ({ id, ...keep }: { id: string } & Compromised) => api.call<ResetLink>("POST", route("users", id, "compromised"), keep),
   revokeAll: (id: string) => api.call<object>("POST", route("users", id, "end")),
   revokeToken: (id: string) => api.call<object>("DELETE", route("tokens", id)),
   endSession: (id: string) => api.call<object>("DELETE", route("sessions", id)),

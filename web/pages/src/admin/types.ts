@@ -22,6 +22,11 @@ export interface Group {
   permissions: string[];
 }
 
+/** What stays of an account that is taken back. */
+export interface Compromised {
+  keep_factors: boolean;
+}
+
 export interface ResetLink {
   link: string;
   expires_at: string;

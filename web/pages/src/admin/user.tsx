@@ -4,6 +4,7 @@ import type { User } from "../api.ts";
 import { formatDay, formatFull } from "../dates.ts";
 import { Button } from "../parts/button.tsx";
 import { Confirm } from "../parts/confirm.tsx";
+import { Checkbox } from "../parts/field.tsx";
 import { Heading } from "../parts/layout.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { ShownOnce } from "../parts/shown-once.tsx";
@@ -136,6 +137,7 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
   const disable = useAdminMutation(mutations.disableUser);
   const enable = useAdminMutation(mutations.enableUser);
   const compromised = useAdminMutation(mutations.declareCompromised);
+  const keepFactors = useRef<HTMLInputElement>(null);
   const remove = useAdminMutation(mutations.deleteUser, "gone");
   const self = user.id === me.id;
   const change = hasPermission(me, "auth.change_user");
@@ -186,7 +188,8 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
         {change && !self && (
           <UserAction what={t.compromisedWhat}>
             <Confirm key={link?.link ?? ""} question={t.compromisedSure(user.username)} yes={t.compromisedYes} no={t.no} sending={compromised.isPending}
-              onYes={() => compromised.mutate(id, { onSuccess: setLink })}>{t.compromised}</Confirm>
+              option={<Checkbox ref={keepFactors} name="keep_factors" label={t.compromisedKeep} />}
+              onYes={() => compromised.mutate({ id, keep_factors: keepFactors.current?.checked ?? false }, { onSuccess: setLink })}>{t.compromised}</Confirm>
           </UserAction>
         )}
         {hasPermission(me, "auth.delete_user") && !self && (

@@ -7,6 +7,8 @@ interface ConfirmProps {
   /** The button's name for screen readers, if its text alone is not enough. */
   label?: string;
   question: string;
+  /** A choice beside the question. */
+  option?: ReactNode;
   yes: string;
   no: string;
   sending: boolean;
@@ -14,7 +16,7 @@ interface ConfirmProps {
 }
 
 /** A button that asks a question, in its own place, before it acts. Escape cancels. */
-export function Confirm({ children, label, question, yes, no, sending, onYes }: ConfirmProps) {
+export function Confirm({ children, label, question, option, yes, no, sending, onYes }: ConfirmProps) {
   const [asking, setAsking] = useState(false);
   const opener = useRef<HTMLButtonElement>(null);
   const confirm = useRef<HTMLButtonElement>(null);
@@ -38,6 +40,7 @@ export function Confirm({ children, label, question, yes, no, sending, onYes }: 
       }}
     >
       <span>{question}</span>
+      {option}
       <div className="row">
         <Button ref={confirm} variant="danger" disabled={sending} onClick={onYes}>{sending ? texts.devices.working : yes}</Button>
         <Button disabled={sending} onClick={() => setAsking(false)}>{no}</Button>

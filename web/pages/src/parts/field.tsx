@@ -1,4 +1,4 @@
-import { useId, useState, type HTMLAttributes, type KeyboardEvent, type ReactNode } from "react";
+import { useId, useState, type HTMLAttributes, type KeyboardEvent, type ReactNode, type Ref } from "react";
 import { texts } from "../texts.ts";
 
 interface FieldProps {
@@ -84,7 +84,7 @@ export function PasswordField({ name, label, min, note, errors, required = true,
 }
 
 /** A labelled checkbox. */
-export function Checkbox({ label, ...rest }: { name: string; value: string; label: string; defaultChecked?: boolean | undefined }) {
+export function Checkbox({ label, ...rest }: { name: string; value?: string; label: string; defaultChecked?: boolean | undefined; ref?: Ref<HTMLInputElement> }) {
   return (
     <label className="tick">
       <input type="checkbox" {...rest} />
