@@ -160,7 +160,9 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.onClose(s.gateway.Close)
 	s.steps = &secondstep.Service{
 		Factors: s.storage.Factors, Signins: s.storage.Signins, Accounts: s.cached.accounts, Log: c.Log,
+		LookAgain: s.storage.django != nil,
 	}
+	s.Auth.SecondStep = s.steps.Demands
 	s.api = &httpapi.API{
 		Steps:    s.steps,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,

@@ -34,7 +34,7 @@ var layers = map[string]layer{
 	"account":               {own: []string{"password", "throttle", "internal/timelimit"}, others: []string{"golang.org/x/"}},
 	"audit":                 {own: []string{"internal/reqinfo", "internal/housekeeping"}},
 	"internal/events":       {own: []string{"account", "auth", "session"}},
-	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem"}},
+	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem", "internal/timelimit"}},
 	"internal/clientip":     {},
 	"internal/headervalue":  {own: []string{"account"}},
 	"internal/importing":    {own: []string{"account"}},

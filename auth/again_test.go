@@ -64,7 +64,7 @@ func TestASecondCheckSeesTheRightsOfNow(t *testing.T) {
 			t.Errorf("%+v, %v", i, err)
 		}
 		// A ticket that this request has rotated is dead; the request goes on with the new one.
-		if _, err := a.sessions.Reauthenticate(w, r, ann.Epoch); err != nil {
+		if _, err := a.sessions.Reauthenticate(w, r, session.Reauthentication{Epoch: ann.Epoch}); err != nil {
 			t.Fatal(err)
 		}
 		if i, err := auth.CheckAgain(r.Context()); err != nil || !i.Fresh() {

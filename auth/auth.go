@@ -43,6 +43,23 @@ func (i *Identity) Fresh() bool {
 	return i.Session != nil && !i.Session.ReauthenticatedAt.IsZero() && time.Since(i.Session.ReauthenticatedAt) < FreshFor
 }
 
+// Level is 2 if the user has shown two factors together in this session, or one that is both, such as a passkey; else it is 1.
+func (i *Identity) Level() int {
+	if i.Session != nil && !i.Session.SecondAt.IsZero() {
+		return 2
+	}
+	return 1
+}
+
+// Methods returns how the user has proven who they are in this session, as words of RFC 8176 and of signin.Method; none for
+// other credentials.
+func (i *Identity) Methods() []string {
+	if i.Session == nil {
+		return nil
+	}
+	return i.Session.Methods()
+}
+
 // Has reports whether the request may use a permission such as "app.codename": the user has it, and the token, if there is
 // one, has it in its scopes.
 func (i *Identity) Has(permission string) bool {
@@ -63,6 +80,10 @@ type Resolver struct {
 	// Basic returns the user of the name and password in a request; nil: HTTP Basic is ignored. Its errors are sent as they
 	// are.
 	Basic func(r *http.Request, login, password string) (*account.User, error)
+
+	// SecondStep reports whether a sign-in of this user demands a second step after the password; nil: it never does. Any
+	// error is an outage.
+	SecondStep func(ctx context.Context, user string) (bool, error)
 
 	sessions *session.Manager
 	accounts account.Store

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -29,7 +30,7 @@ func TestTheIdentityIsTheSessionsUser(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		a.serve(cookie, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := a.sessions.Reauthenticate(w, r, ann.Epoch); err != nil {
+			if _, err := a.sessions.Reauthenticate(w, r, session.Reauthentication{Epoch: ann.Epoch}); err != nil {
 				t.Fatal(err)
 			}
 			if i, err := auth.FromContext(r.Context()); err != nil || !i.AuthenticatedAt.Equal(time.Now()) || !i.Fresh() {
@@ -196,7 +197,7 @@ func TestASessionIsFreshForTenMinutes(t *testing.T) {
 			t.Errorf("and not signed in: %s", got)
 		}
 		w := a.serve(cookie, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := a.sessions.Reauthenticate(w, r, ann.Epoch); err != nil {
+			if _, err := a.sessions.Reauthenticate(w, r, session.Reauthentication{Epoch: ann.Epoch}); err != nil {
 				t.Error(err)
 			}
 		}))
@@ -207,6 +208,38 @@ func TestASessionIsFreshForTenMinutes(t *testing.T) {
 		if got := a.outcome(a.signIn(ann, session.SignIn{}), auth.RequireFresh); got != "fresh_sign_in_required" {
 			t.Errorf("a session without a factor: %s", got)
 		}
+	})
+}
+
+func TestTwoFactorsAreDemandedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t)
+		ann := a.user(account.User{Username: "ann"})
+		demanded, outage := false, error(nil)
+		a.resolver.SecondStep = func(_ context.Context, user string) (bool, error) { return demanded && user == ann.ID, outage }
+		one := a.signIn(ann, session.SignIn{Fresh: true, Methods: []string{"pwd"}})
+		two := a.signIn(ann, session.SignIn{Fresh: true, Second: true, Methods: []string{"pwd", "otp", "mfa"}})
+		old := a.signIn(ann, session.SignIn{Second: true})
+		expect := func(when, cookie string, second, full string) {
+			t.Helper()
+			if got := a.outcome(cookie, auth.RequireSecond); got != second {
+				t.Errorf("%s, RequireSecond: %s, want %s", when, got, second)
+			}
+			if got := a.outcome(cookie, auth.RequireFullyFresh); got != full {
+				t.Errorf("%s, RequireFullyFresh: %s, want %s", when, got, full)
+			}
+		}
+		expect("a password, and no more is demanded", one, "second_factor_needed", "in")
+		expect("no factor in this session", old, "in", "full_sign_in_required")
+		demanded = true
+		expect("a password, and a second step is demanded", one, "second_factor_needed", "full_sign_in_required")
+		expect("both", two, "in", "in")
+		expect("nothing", "", "not_authenticated", "not_authenticated")
+		outage = errors.New("the store is away")
+		expect("an outage", two, "in", "unavailable")
+		outage = nil
+		time.Sleep(10 * time.Minute)
+		expect("both, ten minutes ago", two, "in", "full_sign_in_required")
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
 
 // The refusals of this package, as they are sent. Where Django REST framework has a sentence, it is used.
@@ -22,6 +23,10 @@ var (
 		"You do not have permission to perform this action."))
 	ErrFreshSignInRequired = error(problem.New(http.StatusForbidden, "fresh_sign_in_required",
 		"Enter your password again to do this."))
+	ErrFullSignInRequired = error(problem.New(http.StatusForbidden, "full_sign_in_required",
+		"Prove again who you are, by all that a sign-in asks for, to do this."))
+	ErrSecondFactorNeeded = error(problem.New(http.StatusForbidden, "second_factor_needed",
+		"Sign in with a second factor to do this."))
 	ErrSessionRequired = error(problem.New(http.StatusForbidden, "session_required",
 		"A token can't do this. Sign in, and use the session."))
 	ErrInsufficientScope = error(problem.New(http.StatusForbidden, "insufficient_scope",
@@ -103,6 +108,20 @@ func RequireFresh(next http.Handler) http.Handler {
 	return require(next, CheckFresh)
 }
 
+// RequireSecond passes only sessions on whose user has shown two factors together, or one that is both, such as a passkey;
+// others get 401 or 403.
+func RequireSecond(next http.Handler) http.Handler {
+	return require(next, CheckSecond)
+}
+
+// RequireFullyFresh passes only sessions on whose user has shown all that a sign-in would ask them for now, within [FreshFor];
+// others get 401 or 403. While the factors of the user are unknown, it is 503.
+func RequireFullyFresh(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require(next, func(i *Identity) error { return CheckFullyFresh(r.Context(), i) }).ServeHTTP(w, r)
+	})
+}
+
 // CheckSession returns [ErrSessionRequired] if the caller has no session.
 func CheckSession(i *Identity) error {
 	if i.Session == nil {
@@ -119,6 +138,47 @@ func CheckFresh(i *Identity) error {
 	}
 	if !i.Fresh() {
 		return ErrFreshSignInRequired
+	}
+	return nil
+}
+
+// CheckSecond returns [ErrSessionRequired] if the caller has no session, and [ErrSecondFactorNeeded] if its user has never
+// shown two factors together in it.
+func CheckSecond(i *Identity) error {
+	if err := CheckSession(i); err != nil {
+		return err
+	}
+	if i.Level() < 2 {
+		return ErrSecondFactorNeeded
+	}
+	return nil
+}
+
+// CheckFullyFresh returns [ErrSessionRequired] if the caller has no session, and [ErrFullSignInRequired] unless the user has
+// shown all that a sign-in would ask them for now, within [FreshFor]: two factors together if a sign-in demands a second step,
+// else any factor. ctx is the request's. Errors without a name are outages.
+func CheckFullyFresh(ctx context.Context, i *Identity) error {
+	if err := CheckSession(i); err != nil {
+		return err
+	}
+	if !i.Fresh() {
+		return ErrFullSignInRequired
+	}
+	q := requestFrom(ctx)
+	if q == nil {
+		return ErrNoHandler
+	}
+	if q.resolver.SecondStep == nil {
+		return nil
+	}
+	ctx, cancel := timelimit.ForCheck(ctx)
+	defer cancel()
+	demanded, err := q.resolver.SecondStep(ctx, i.User.ID)
+	if err != nil {
+		return err
+	}
+	if demanded && time.Since(i.Session.SecondAt) >= FreshFor {
+		return ErrFullSignInRequired
 	}
 	return nil
 }

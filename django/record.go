@@ -39,6 +39,8 @@ type meta struct {
 	Method   string   `json:"method"`
 	Created  int64    `json:"created"`
 	Fresh    int64    `json:"fresh"`
+	Second   int64    `json:"second,omitempty"`
+	Methods  string   `json:"methods,omitempty"`
 	Idle     int64    `json:"idle"`
 	Deadline int64    `json:"deadline"`
 	IP       string   `json:"ip"`
@@ -136,7 +138,7 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	}
 	s.Record = &session.Record{
 		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: s.meta.Method, Browser: browser(d),
-		Created: s.meta.Created, ReauthenticatedAt: s.meta.Fresh, Seen: signed.at, Idle: idle, Deadline: deadline,
+		Created: s.meta.Created, ReauthenticatedAt: s.meta.Fresh, SecondAt: s.meta.Second, Methods: s.meta.Methods, Seen: signed.at, Idle: idle, Deadline: deadline,
 		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(d, s.meta.V),
 	}
 	copy(s.ID[:], r.key)
@@ -249,6 +251,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 		d.drop(expiryKey)
 	}
 	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.ReauthenticatedAt
+	m.Second, m.Methods = r.SecondAt, r.Methods
 	m.IP, m.Agent, m.V = r.IP, r.Agent, (SessionKeys{}).New()
 	written := *r
 	if from != nil && from.createdByDjango && r.Seen == from.Seen {

@@ -110,7 +110,7 @@ func TestAnAppTokenRotatesAndEndsLikeASession(t *testing.T) {
 	s := p.signIn(session.SignIn{User: "1"})
 	old := *p
 	p.serve(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := p.m.Reauthenticate(w, r, "1"); err != nil {
+		if _, err := p.m.Reauthenticate(w, r, session.Reauthentication{Epoch: "1"}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -67,7 +67,7 @@ func TestTheCookieIsWrittenToTheLetter(t *testing.T) {
 					}
 				},
 				"renewal": func(w http.ResponseWriter, r *http.Request) {
-					if _, err := m.Reauthenticate(w, r, ""); err != nil {
+					if _, err := m.Reauthenticate(w, r, session.Reauthentication{}); err != nil {
 						t.Error(err)
 					}
 				},
@@ -173,7 +173,9 @@ func TestNoAnswerWithACookieMayBeShared(t *testing.T) {
 			s, _ := session.FromContext(r.Context())
 			_, _ = m.Update(r.Context(), s, func(v session.Values) error { return v.Set("a", 1) })
 		}, 0},
-		{"renewal", func(w http.ResponseWriter, r *http.Request) { _, _ = m.Reauthenticate(w, r, "") }, 1},
+		{"renewal", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = m.Reauthenticate(w, r, session.Reauthentication{})
+		}, 1},
 		{"sign-out", func(w http.ResponseWriter, r *http.Request) { _ = m.SignOut(w, r) }, 1},
 	} {
 		answer := v.serve(func(w http.ResponseWriter, r *http.Request) { shared(w); step.do(w, r) })
@@ -229,7 +231,10 @@ func TestCookiesAreSetBeforeTheAnswerBegins(t *testing.T) {
 			_, err := m.SignIn(w, r, session.SignIn{User: "1"})
 			return err
 		},
-		func(w http.ResponseWriter, r *http.Request) error { _, err := m.Reauthenticate(w, r, ""); return err },
+		func(w http.ResponseWriter, r *http.Request) error {
+			_, err := m.Reauthenticate(w, r, session.Reauthentication{})
+			return err
+		},
 		m.SignOut,
 	} {
 		answer := v.serve(func(w http.ResponseWriter, r *http.Request) {

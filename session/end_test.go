@@ -84,7 +84,7 @@ func TestARequestThatStraddlesASignOutRevivesNothing(t *testing.T) {
 			}
 		},
 		"renewal": func(m *session.Manager, w http.ResponseWriter, r *http.Request, _ *session.Session) {
-			if _, err := m.Reauthenticate(w, r, ""); !errors.Is(err, session.ErrEnded) {
+			if _, err := m.Reauthenticate(w, r, session.Reauthentication{}); !errors.Is(err, session.ErrEnded) {
 				t.Errorf("renewal: %v", err)
 			}
 		},
@@ -256,7 +256,7 @@ func TestSignOutEndsWhatTheSameRequestStarted(t *testing.T) {
 			return m.SignIn(w, r, session.SignIn{User: "2"})
 		},
 		"renewal": func(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
-			return m.Reauthenticate(w, r, "")
+			return m.Reauthenticate(w, r, session.Reauthentication{})
 		},
 	} {
 		v.signIn(session.SignIn{User: "1"})

@@ -164,7 +164,7 @@ func (w *world) do(v *visitor, in call) (out answer) {
 		case "sign in":
 			_, err = v.m.SignIn(rw, r, session.SignIn{User: "ann", Epoch: epoch})
 		case "rotate":
-			_, err = v.m.Reauthenticate(rw, r, epoch)
+			_, err = v.m.Reauthenticate(rw, r, session.Reauthentication{Epoch: epoch})
 		case "sign out":
 			err = v.m.SignOut(rw, r)
 		case "end all":

@@ -41,7 +41,7 @@ func TestAnOutageIsNeitherASignOutNorASignIn(t *testing.T) {
 			if s, err := session.FromContext(r.Context()); s != nil || !errors.Is(err, errOutage) {
 				t.Errorf("%s is down: %v, %v", name, s, err)
 			}
-			if _, err := m.Reauthenticate(w, r, "1"); !errors.Is(err, errOutage) {
+			if _, err := m.Reauthenticate(w, r, session.Reauthentication{Epoch: "1"}); !errors.Is(err, errOutage) {
 				t.Errorf("%s is down: renewal: %v", name, err)
 			}
 			if len(w.Header()) != 0 {
@@ -175,7 +175,7 @@ func TestWhateverCallFailsTheStateIsBeforeOrAfter(t *testing.T) {
 			return err
 		},
 		"renewal": func(s *scene, w http.ResponseWriter, r *http.Request) error {
-			_, err := s.m.Reauthenticate(w, r, "1")
+			_, err := s.m.Reauthenticate(w, r, session.Reauthentication{Epoch: "1"})
 			return err
 		},
 		"sign-out": func(s *scene, w http.ResponseWriter, r *http.Request) error { return s.m.SignOut(w, r) },

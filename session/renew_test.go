@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,7 +32,7 @@ func TestEveryRaiseOfPrivilegeIssuesANewTicket(t *testing.T) {
 						t.Error(err)
 					}
 					epochs.move("1", next)
-					if _, err := m.Reauthenticate(w, r, next); err != nil {
+					if _, err := m.Reauthenticate(w, r, session.Reauthentication{Epoch: next}); err != nil {
 						t.Error(err)
 					}
 				})
@@ -106,6 +107,42 @@ func TestReauthenticationKeepsTheSession(t *testing.T) {
 	})
 }
 
+func TestASessionKnowsByWhatItsUserHasProvenWhoTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &visitor{t: t, m: newManager()}
+		s := v.signIn(session.SignIn{User: "1", Fresh: true, Methods: []string{"pwd"}})
+		if got := s.Methods(); !slices.Equal(got, []string{"pwd"}) || !s.SecondAt.IsZero() {
+			t.Errorf("after the password: by %q, two factors at %v", got, s.SecondAt)
+		}
+		again := func(in session.Reauthentication) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			v.serve(func(w http.ResponseWriter, r *http.Request) {
+				if _, err := v.m.Reauthenticate(w, r, in); err != nil {
+					t.Error(err)
+				}
+			})
+			var err error
+			if s, err = v.look(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again(session.Reauthentication{Second: true, Methods: []string{"pwd", "otp", "mfa"}})
+		both := time.Now()
+		if got := s.Methods(); !slices.Equal(got, []string{"mfa", "otp", "pwd"}) || !s.SecondAt.Equal(both) {
+			t.Errorf("after password and code: by %q, two factors at %v, want %v", got, s.SecondAt, both)
+		}
+		again(session.Reauthentication{Methods: []string{"pwd"}})
+		if !s.SecondAt.Equal(both) || !s.ReauthenticatedAt.Equal(time.Now()) {
+			t.Errorf("after the password alone: two factors at %v, want %v; one at %v", s.SecondAt, both, s.ReauthenticatedAt)
+		}
+	})
+	v := &visitor{t: t, m: newManager()}
+	if s := v.signIn(session.SignIn{User: "1", Second: true, Methods: []string{"hwk", "user", "mfa"}}); s.SecondAt.IsZero() {
+		t.Error("a sign-in with two factors shows none")
+	}
+}
+
 func TestReauthenticationNeedsALiveSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
@@ -129,7 +166,7 @@ func TestReauthenticationNeedsALiveSession(t *testing.T) {
 				t.Errorf("%v, %v", s, err)
 			}
 			time.Sleep(time.Hour) // the check of the password is very slow
-			if _, err := m.Reauthenticate(w, r, "1"); !errors.Is(err, session.ErrEnded) {
+			if _, err := m.Reauthenticate(w, r, session.Reauthentication{Epoch: "1"}); !errors.Is(err, session.ErrEnded) {
 				t.Errorf("a session that ran out meanwhile is renewed: %v", err)
 			}
 		})
@@ -253,7 +290,7 @@ func TestABrokenPartIsAnErrorAndNoLoop(t *testing.T) {
 		return nil
 	}}
 	v.send(httptest.NewRequestWithContext(ctx, "POST", "/", nil), func(w http.ResponseWriter, r *http.Request) {
-		if s, err := m.Reauthenticate(w, r, ""); s != nil || !errors.Is(err, context.Canceled) {
+		if s, err := m.Reauthenticate(w, r, session.Reauthentication{}); s != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("a store that always reports a conflict: %v, %v", s, err)
 		}
 	})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -13,12 +15,14 @@ import (
 // SignIn describes a sign-in: who has proved their identity, and how.
 type SignIn struct {
 	User           string
-	Epoch          string // read together with the proof (the password hash); needed if Manager.Accounts is set
-	Method         string // for lists and logs: "password", "basic" …
-	Fresh          bool   // a factor, such as the password, was shown just now
-	BrowserSession bool   // the cookie ends with the browser, and the shorter limits hold
-	App            bool   // the ticket goes to a program that is no browser, in X-Session-Token; needs Manager.AppTokens
-	Address        string // the client's; "": that of the request's RemoteAddr, if it has one
+	Epoch          string   // read together with the proof (the password hash); needed if Manager.Accounts is set
+	Method         string   // for lists and logs: "password", "basic" …
+	Fresh          bool     // a factor, such as the password, was shown just now
+	Second         bool     // two factors, or one that is both, were shown just now
+	Methods        []string // how the user has proven who they are: words of signin.Method, in no order
+	BrowserSession bool     // the cookie ends with the browser, and the shorter limits hold
+	App            bool     // the ticket goes to a program that is no browser, in X-Session-Token; needs Manager.AppTokens
+	Address        string   // the client's; "": that of the request's RemoteAddr, if it has one
 	Values         Values
 
 	// AuthenticatedAt is when the proof was given, if that was earlier and to another party that now vouches for it. The
@@ -80,10 +84,13 @@ func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error)
 	now := time.Now().Unix()
 	record := &Record{
 		ID: id, PublicID: newPublicID(), User: in.User, Epoch: in.Epoch, Method: in.Method, Browser: in.BrowserSession,
-		Created: now, IP: address(in.Address, r), Agent: agent(r), Values: values,
+		Methods: joinMethods("", in.Methods), Created: now, IP: address(in.Address, r), Agent: agent(r), Values: values,
 	}
 	if in.Fresh {
 		record.ReauthenticatedAt = now
+	}
+	if in.Second {
+		record.SecondAt = now
 	}
 	m.restart(record, now)
 	if !in.AuthenticatedAt.IsZero() {
@@ -170,12 +177,19 @@ func (m *Manager) replaceRetrying(ctx context.Context, id ID, next func(old *Rec
 	}
 }
 
+// Reauthentication describes what the user of a session has shown again.
+type Reauthentication struct {
+	Epoch   string   // the account's, read with the proof; after a change of the password, the new one
+	Second  bool     // two factors, or one that is both, were shown together
+	Methods []string // how, as in [SignIn]; the session keeps those of before as well
+}
+
 // Reauthenticate gives the request's session a new ticket after its user has shown a factor again. The old ticket stops
-// working in the same step, the session is fresh, and both limits start anew. epoch is the account's, read with the proof;
-// after a password change, pass the new one. ErrEnded if the session has ended, or another request has rotated it meanwhile.
-func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch string) (*Session, error) {
-	if epoch == "" && m.Accounts != nil {
-		return nil, errors.New("session: Reauthenticate needs the epoch where there are accounts")
+// working in the same step, the session is fresh, and both limits start anew. ErrEnded if the session has ended, or another
+// request has rotated it meanwhile.
+func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, in Reauthentication) (*Session, error) {
+	if in.Epoch == "" && m.Accounts != nil {
+		return nil, errors.New("session: Reauthenticate needs Epoch where there are accounts")
 	}
 	s, err := FromContext(r.Context())
 	if err != nil {
@@ -185,7 +199,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 		return nil, ErrEnded
 	}
 	app := m.UsesTokenHeader(r)
-	ticket, renewed, err := m.renew(r.Context(), app, s.record.ID, epoch)
+	ticket, renewed, err := m.renew(r.Context(), app, s.record.ID, in)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrEnded
 	}
@@ -201,8 +215,15 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, epoch s
 	return s, nil
 }
 
+// joinMethods adds methods to those that a record has. The result is sorted, so that few different texts are kept in memory.
+func joinMethods(record string, methods []string) string {
+	all := append(strings.Fields(record), methods...)
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), " ")
+}
+
 // renew puts the session under a new ticket.
-func (m *Manager) renew(ctx context.Context, app bool, id ID, epoch string) (ticket string, renewed *Record, err error) {
+func (m *Manager) renew(ctx context.Context, app bool, id ID, in Reauthentication) (ticket string, renewed *Record, err error) {
 	ticket, next, err := m.newTicket(app)
 	if err != nil {
 		return "", nil, err
@@ -213,7 +234,11 @@ func (m *Manager) renew(ctx context.Context, app bool, id ID, epoch string) (tic
 			return nil, ErrNotFound
 		}
 		r := *old
-		r.ID, r.Epoch, r.ReauthenticatedAt = next, epoch, now
+		r.ID, r.Epoch, r.ReauthenticatedAt = next, in.Epoch, now
+		r.Methods = joinMethods(r.Methods, in.Methods)
+		if in.Second {
+			r.SecondAt = now
+		}
 		m.restart(&r, now)
 		renewed = &r
 		return renewed, nil

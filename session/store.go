@@ -35,6 +35,8 @@ type Record struct {
 	Browser           bool   // the cookie ends with the browser
 	Created           int64  // when the user signed in
 	ReauthenticatedAt int64  // when a factor, such as the password, was last shown in this session; 0: never
+	SecondAt          int64  // when two factors, or one that is both, were last shown together; 0: never
+	Methods           string // how the user has proven who they are in this session: words of signin.Method, separated by spaces
 	Seen              int64  // last use, exact to a minute
 	Idle              int64  // seconds from the last use to the end
 	Deadline          int64  // the session ends then even if it is used

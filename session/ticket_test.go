@@ -98,7 +98,9 @@ func TestWithoutRandomnessASignInFails(t *testing.T) {
 	for _, bytes := range []int{0, 1, 31, 32, 40, 47} {
 		for name, attempt := range map[string]func(w http.ResponseWriter, r *http.Request){
 			"sign-in": func(w http.ResponseWriter, r *http.Request) { _, _ = m.SignIn(w, r, session.SignIn{User: "1"}) },
-			"renewal": func(w http.ResponseWriter, r *http.Request) { _, _ = m.Reauthenticate(w, r, "1") },
+			"renewal": func(w http.ResponseWriter, r *http.Request) {
+				_, _ = m.Reauthenticate(w, r, session.Reauthentication{Epoch: "1"})
+			},
 		} {
 			if name == "renewal" && bytes >= 32 {
 				continue // it needs no more than that

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -72,6 +73,7 @@ type Session struct {
 	Browser           bool   // the cookie ends with the browser
 	CreatedAt         time.Time
 	ReauthenticatedAt time.Time // when a factor, such as the password, was last shown in this session; zero: never
+	SecondAt          time.Time // when two factors, or one that is both, were last shown together; zero: never
 	LastSeenAt        time.Time // exact to a minute
 	ExpiresAt         time.Time // when the session ends unless it is used
 	IP                string    // at sign-in
@@ -80,6 +82,9 @@ type Session struct {
 	record *Record // as the store had it; never changed
 	values Values
 }
+
+// Methods returns how the user has proven who they are in this session.
+func (s *Session) Methods() []string { return strings.Fields(s.record.Methods) }
 
 // Values returns a copy of the session's values; to change them use [Manager.Update].
 func (s *Session) Values() Values {
@@ -97,6 +102,9 @@ func newSession(r *Record) (*Session, error) {
 	}
 	if r.ReauthenticatedAt != 0 {
 		s.ReauthenticatedAt = at(r.ReauthenticatedAt)
+	}
+	if r.SecondAt != 0 {
+		s.SecondAt = at(r.SecondAt)
 	}
 	if len(r.Values) == 0 {
 		return s, nil

@@ -116,7 +116,9 @@ func (v *visitor) ended() *session.Session {
 }
 
 func (v *visitor) reauthenticate(epoch string) (s *session.Session, err error) {
-	v.serve(func(w http.ResponseWriter, r *http.Request) { s, err = v.m.Reauthenticate(w, r, epoch) })
+	v.serve(func(w http.ResponseWriter, r *http.Request) {
+		s, err = v.m.Reauthenticate(w, r, session.Reauthentication{Epoch: epoch})
+	})
 	return s, err
 }
 

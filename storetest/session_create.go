@@ -108,7 +108,7 @@ var sessionCreateCases = []testCase[session.Store]{
 		"numbers are stored exactly", "times are whole seconds in 64 bits",
 		func(t *testing.T, s session.Store) {
 			r := record(1, "ann")
-			r.Created, r.ReauthenticatedAt, r.Seen, r.Idle = -1, 1<<53+1, 253_402_300_800, 0
+			r.Created, r.ReauthenticatedAt, r.SecondAt, r.Seen, r.Idle = -1, 1<<53+1, 1<<61+1, 253_402_300_800, 0
 			r.Deadline, r.Expires = 1<<62+1, 1<<62
 			ok(t, s.Create(t.Context(), r))
 			loads(t, s, r)

@@ -33,7 +33,7 @@ func main() {
 	http.HandleFunc("POST /password", signedIn(func(w http.ResponseWriter, r *http.Request, s *session.Session) {
 		epoch, err := users.setPassword(r.Context(), s.User, r.FormValue("password")) // ends every session …
 		if err == nil {
-			_, err = m.Reauthenticate(w, r, epoch) // … but this one
+			_, err = m.Reauthenticate(w, r, session.Reauthentication{Epoch: epoch}) // … but this one
 		}
 		answer(w, "changed", err)
 	}))

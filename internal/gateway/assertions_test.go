@@ -48,8 +48,8 @@ func TestAnAssertionIsReusedOnlyForEqualClaims(t *testing.T) {
 		}
 		first, _ := a.Of(t.Context(), one)
 		second, _ := a.Of(t.Context(), two)
-		if same := fmt.Sprintf("%q", one) == fmt.Sprintf("%q", two); same != (first == second) {
-			t.Fatalf("%q and %q: same %v, told %s and %s", one, two, same, first, second)
+		if same := fmt.Sprintf("%#v", one) == fmt.Sprintf("%#v", two); same != (first == second) {
+			t.Fatalf("%#v and %#v: same %v, told %s and %s", one, two, same, first, second)
 		}
 	})
 }

@@ -55,6 +55,9 @@ func (d requirement) String() string {
 	if d.fresh {
 		words = "fresh"
 	}
+	if d.second {
+		words = "second"
+	}
 	for _, p := range d.permissions {
 		words += " " + p
 	}

@@ -26,11 +26,12 @@ const (
 	headerEmail     = "Remote-Email"
 	headerName      = "Remote-Name"         // first and last name for display: control characters become spaces
 	headerScopes    = "Remote-Scopes"       // the permissions that a token is limited to, listed like groups; empty: no limit
+	headerMethods   = "Remote-Amr"          // how the user has proven who they are in this session, listed like groups (RFC 8176)
 	headerAssertion = "Cloakroom-Assertion" // the same as a JWT, for upstreams that others can reach too
 )
 
 // identityHeaders are all of the above.
-var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEmail, headerName, headerScopes, headerAssertion}
+var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEmail, headerName, headerScopes, headerMethods, headerAssertion}
 
 // expressible reports whether headers can carry the username and address exactly. Usernames for which they can't come from
 // a shared Django or an import. No escaping is used: applications would not decode it, and take the escaped name for the
@@ -83,6 +84,7 @@ func describe(h http.Header, c caller, assertion string) {
 	h[headerGroups][0] = joinList(u.Groups)
 	h[headerName][0] = oneLine(strings.TrimSpace(u.FirstName + " " + u.LastName))
 	h[headerScopes][0] = joinList(scopes(who))
+	h[headerMethods][0] = joinList(who.Methods())
 	h[headerAssertion][0] = assertion
 }
 
@@ -272,6 +274,9 @@ type claims struct {
 	Email    string  `json:"email"`
 	Groups   encoded `json:"groups,omitempty"`
 	Scopes   encoded `json:"scopes,omitempty"` // the permissions that the caller's token is limited to; left out: there is no limit
+
+	AuthenticatedAt int64   `json:"auth_time,omitempty"` // when the user last authenticated; left out with HTTP Basic: now
+	Methods         encoded `json:"amr,omitempty"`       // how, in this session (RFC 8176); left out: the credential isn't a session
 }
 
 // encoded is a list in JSON; "": it is left out. As a string it is comparable.
@@ -296,6 +301,9 @@ func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
 		Issuer: g.c.URL, Audience: g.c.URL, Subject: who.User.ID, Method: r.Method, Path: r.URL.EscapedPath(),
 		Username: who.User.Username, Email: who.User.Email,
 	}
+	if who.Session != nil || who.Token != nil || who.JWT != nil {
+		c.AuthenticatedAt = who.AuthenticatedAt.Unix()
+	}
 	var err error
 	if p := g.c.PassGroups; p != "header" && p != "none" {
 		if c.Groups, err = encode(who.User.Groups); err != nil {
@@ -309,6 +317,9 @@ func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
 	}
 	if who.Session != nil {
 		c.Session = who.Session.ID
+		if c.Methods, err = encode(who.Methods()); err != nil {
+			return "", err
+		}
 	}
 	text, err := g.assertions.get(r.Context(), c)
 	if err != nil {

@@ -159,7 +159,7 @@ func describesInOneLineEach(t *testing.T, u *account.User) {
 	t.Helper()
 	one, other := u.Username, u.Email
 	h := gateway.Described(u)
-	if len(h) != 7 {
+	if len(h) != 8 {
 		t.Errorf("%q, %q: %d headers", one, other, len(h))
 	}
 	for name, values := range h {

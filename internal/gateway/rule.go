@@ -14,12 +14,14 @@ type requirement struct {
 	signedIn    bool
 	whole       bool // refuses a token that is limited to scopes
 	fresh       bool
+	second      bool // two factors were shown together in the session
 	permissions []string
 }
 
 func (d requirement) and(e requirement) requirement {
 	return requirement{
 		signedIn: d.signedIn || e.signedIn, whole: d.whole || e.whole, fresh: d.fresh || e.fresh,
+		second:      d.second || e.second,
 		permissions: append(slices.Clip(d.permissions), e.permissions...),
 	}
 }
@@ -31,6 +33,9 @@ func (d requirement) check(who *auth.Identity) error {
 	}
 	if d.whole && who.Limited() {
 		return auth.ErrInsufficientScope
+	}
+	if d.second && who.Level() < 2 {
+		return auth.ErrSecondFactorNeeded
 	}
 	if d.fresh && !who.Fresh() {
 		return auth.ErrFreshSignInRequired
@@ -57,8 +62,8 @@ type rule struct {
 
 const ruleForm = `want "LEVEL [METHOD,…] PATH", such as "public GET /api/products/*" or "permission:shop.view_order /api/orders/*"`
 
-// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, or permission:app.codename. In PATH, a
-// segment "*" stands for any one segment. As the last segment it stands for the path before it and everything below.
+// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, second, or
+// permission:app.codename. In PATH, a segment "*" stands for any one segment. As the last segment it stands for the path before it and everything below.
 func parseRule(text string) (rule, error) {
 	words := strings.Fields(text)
 	if len(words) != 2 && len(words) != 3 {
@@ -89,12 +94,14 @@ func parseLevel(word string) (requirement, error) {
 		return requirement{signedIn: true}, nil
 	case word == "fresh":
 		return requirement{signedIn: true, whole: true, fresh: true}, nil
+	case word == "second":
+		return requirement{signedIn: true, whole: true, second: true}, nil
 	case isPermission && ok && app != "" && codename != "":
 		return requirement{signedIn: true, permissions: []string{permission}}, nil
 	case isPermission:
 		return requirement{}, fmt.Errorf("the permission %q is not of the form app.codename", permission)
 	}
-	return requirement{}, fmt.Errorf("%q is not a level: want public, signed-in, scoped, fresh or permission:app.codename", word)
+	return requirement{}, fmt.Errorf("%q is not a level: want public, signed-in, scoped, fresh, second or permission:app.codename", word)
 }
 
 func parseMethods(word string) ([]string, error) {

@@ -16,6 +16,7 @@ var shop = []string{
 	"signed-in /reports/summary",
 	"permission:shop.reports /reports/*",
 	"scoped /scripts/*",
+	"second /payroll/*",
 }
 
 func TestTheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
@@ -31,6 +32,7 @@ func TestTheFirstRuleThatCoversTheRequestCounts(t *testing.T) {
 		{"POST", "/orders/7/8/refund", "signed-in"},
 		{"GET", "/reports/summary", "signed-in"}, {"GET", "/reports/7", "scoped shop.reports shop.reports"},
 		{"GET", "/", "signed-in"}, {"GET", "/other", "signed-in"}, {"GET", "/scripts/x", "scoped"},
+		{"GET", "/payroll/7", "second"},
 	} {
 		if got, err := gateway.Demanded(shop, c.method, c.path); err != nil || got != c.want {
 			t.Errorf("%s %s: %s, want %s (%v)", c.method, c.path, got, c.want, err)

@@ -13,8 +13,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
 // callTimeout bounds how long a call waits for the stores. A store that takes longer is an outage. The time in which the client
@@ -48,22 +50,64 @@ func (c *call) source() netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
+// completed is a sign-in for which its user has shown everything that was asked.
+type completed struct {
+	user          *account.User
+	epoch         string            // of the account, as it was read before the first factor was checked
+	demand        secondstep.Demand // as it was read after the account
+	method        string            // for lists and logs
+	methods       []signin.Method
+	second        bool // two factors, or one that is both, were shown
+	remember, app bool
+}
+
 // signIn starts a session for a user who has just shown a factor. An app gets the ticket in a header, and no cookie.
-func (c *call) signIn(u *account.User, method string, remember, app bool) error {
+func (c *call) signIn(in completed) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
-		User: u.ID, Epoch: u.Epoch, Method: method, Fresh: true, BrowserSession: !remember, App: app, Address: addressText(c.address()),
+		User: in.user.ID, Epoch: in.epoch, Method: in.method, Fresh: true, Second: in.second, Methods: texts(in.methods),
+		BrowserSession: !in.remember, App: in.app, Address: addressText(c.address()),
 	})
-	if err != nil || app {
+	if err != nil {
 		return err
 	}
+	if err := c.api.Steps.Unchanged(c.ctx(), in.user.ID, in.demand); err != nil {
+		return c.takeBack(s, err)
+	}
+	if in.app {
+		return nil
+	}
 	c.api.CSRF.Issue(c.w, c.r, s.ID)
-	c.api.rememberDevice(c.w, c.r, u)
+	c.api.rememberDevice(c.w, c.r, in.user)
 	return nil
 }
 
-// rotate gives the session a new ticket.
-func (c *call) rotate(epoch string) error {
-	_, err := c.api.Sessions.Reauthenticate(c.w, c.r, epoch)
+// takeBack ends the session that this request has begun, because of err. Its ticket never leaves the server.
+func (c *call) takeBack(s *session.Session, err error) error {
+	c.w.Header().Del("Set-Cookie")
+	c.w.Header().Del("X-Session-Token")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	defer cancel()
+	if failed := c.api.Sessions.Revoke(ctx, s.User, s.ID); failed != nil && !errors.Is(failed, session.ErrEnded) {
+		return failed
+	}
+	if errors.Is(err, secondstep.ErrEnded) {
+		return errPendingEnded
+	}
+	return err
+}
+
+// texts returns the methods as package session takes them.
+func texts(methods []signin.Method) []string {
+	all := make([]string, len(methods))
+	for i, m := range methods {
+		all[i] = string(m)
+	}
+	return all
+}
+
+// rotate gives the session a new ticket, because its user has shown factors again by these methods.
+func (c *call) rotate(epoch string, second bool, methods ...signin.Method) error {
+	_, err := c.api.Sessions.Reauthenticate(c.w, c.r, session.Reauthentication{Epoch: epoch, Second: second, Methods: texts(methods)})
 	return err
 }
 
@@ -103,7 +147,8 @@ const (
 	needsNothing      need = iota
 	needsIdentity          // any credential
 	needsSession           // a session of a browser or an app
-	needsFreshSession      // a session whose user has authenticated a short while ago
+	needsFreshSession      // a session whose user has shown a factor a short while ago
+	needsFullyFresh        // a session whose user has shown all that a sign-in asks for, a short while ago
 	needsKnoxToken         // a token of django-rest-knox
 )
 
@@ -210,7 +255,7 @@ func (c *call) authorize(identify func() (*auth.Identity, error)) (err error) {
 	if c.who, err = identify(); err != nil {
 		return err
 	}
-	if err := c.needs.check(c.who); err != nil {
+	if err := c.needs.check(c.ctx(), c.who); err != nil {
 		return err
 	}
 	if c.permission != "" {
@@ -266,12 +311,14 @@ func (c *call) checkStillSignedIn() error {
 }
 
 // check returns an error if the credential of an authenticated caller isn't one that the route requires.
-func (n need) check(who *auth.Identity) error {
+func (n need) check(ctx context.Context, who *auth.Identity) error {
 	switch n {
 	case needsSession:
 		return auth.CheckSession(who)
 	case needsFreshSession:
 		return auth.CheckFresh(who)
+	case needsFullyFresh:
+		return auth.CheckFullyFresh(ctx, who)
 	case needsKnoxToken:
 		return checkKnox(who)
 	}
@@ -295,7 +342,8 @@ func (c *call) identify() (*auth.Identity, error) { return auth.Check(c.ctx()) }
 func (c *call) recordRefusal(err error) {
 	reason := ""
 	switch {
-	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrSessionRequired), isPermissionDenied(err):
+	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrFullSignInRequired),
+		errors.Is(err, auth.ErrSessionRequired), isPermissionDenied(err):
 		reason = err.Error()
 	case errors.Is(err, account.ErrSetupSpent):
 		reason = account.ErrSetupSpent.Error()

@@ -50,7 +50,7 @@ func (h compatHandler) wrongMethod(w http.ResponseWriter, r *http.Request) {
 		c := &call{api: h.api, w: w, r: r}
 		who, err := c.identify()
 		if err == nil {
-			err = h.needs.check(who)
+			err = h.needs.check(r.Context(), who)
 		}
 		if err != nil {
 			plainError(w, h.needs.challenge(h.api.problem(r, err)))

@@ -62,7 +62,8 @@ func mintJWT(c *call, in mintIn) (mintedOut, error) {
 		return mintedOut{}, err
 	}
 	text, expires, err := c.api.Auth.JWT.Mint(c.ctx(), jwt.Mint{
-		Session: c.who.Session, Epoch: c.who.User.Epoch, AuthenticatedAt: c.who.AuthenticatedAt, Audience: *in.Audience,
+		Session: c.who.Session, Epoch: c.who.User.Epoch, AuthenticatedAt: c.who.AuthenticatedAt, Methods: c.who.Methods(),
+		Audience: *in.Audience,
 	})
 	if errors.Is(err, jwt.ErrAudience) {
 		return mintedOut{}, errUnknownAudience

@@ -7,6 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -27,7 +28,7 @@ func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	return newUserOut(u), c.rotate(u.Epoch)
+	return newUserOut(u), c.rotate(u.Epoch, false, signin.Password)
 }
 
 func (c *call) attempt(password string) account.Attempt {
@@ -61,7 +62,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.rotate(u.Epoch); err != nil {
+	if err := c.rotate(u.Epoch, false, signin.Password); err != nil {
 		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "session not renewed after a password change", slog.Any("error", err))
 		return none{}, nil
 	}

@@ -36,14 +36,17 @@ type pendingOut struct {
 // complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
 // sign-in and the problem second_factor_required. u must be as it was read before the password was checked.
 func (c *call) complete(u *account.User, method string, remember, app bool) error {
-	ways, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
 	if err != nil {
 		return err
 	}
-	if len(ways) > 0 {
-		return c.suspend(u, ways, remember, app)
+	if len(demand.Ways) > 0 {
+		return c.suspend(u, demand.Ways, remember, app)
 	}
-	if err := c.signIn(u, method, remember, app); err != nil {
+	err = c.signIn(completed{
+		user: u, epoch: u.Epoch, demand: demand, method: method, methods: []signin.Method{signin.Password}, remember: remember, app: app,
+	})
+	if err != nil {
 		return err
 	}
 	c.endPending()
@@ -75,8 +78,8 @@ func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app boo
 
 // passwordAlone returns an error if the account demands a second step. It is for the ways in that have no room for one.
 func (c *call) passwordAlone(u *account.User) error {
-	ways, err := c.api.Steps.Needs(c.ctx(), u.ID)
-	if err == nil && len(ways) > 0 {
+	demanded, err := c.api.Steps.Demands(c.ctx(), u.ID)
+	if err == nil && demanded {
 		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
 		return errSecondFactor
 	}
@@ -85,25 +88,49 @@ func (c *call) passwordAlone(u *account.User) error {
 
 // showPending tells what the pending sign-in of the request waits for.
 func showPending(c *call, _ none) (pendingOut, error) {
-	p, ways, err := c.pending()
+	p, demand, err := c.pending()
 	if err != nil {
 		return pendingOut{}, err
 	}
-	return pendingOut{ways, formatTime(p.Expires)}, nil
+	return pendingOut{demand.Ways, formatTime(p.Expires)}, nil
+}
+
+// takeStep ends a pending sign-in whose second step was taken by these methods, with a session.
+func (c *call) takeStep(p *signin.Pending, demand secondstep.Demand, methods ...signin.Method) (userOut, error) {
+	u, err := c.api.Steps.Spend(c.ctx(), p)
+	if errors.Is(err, secondstep.ErrEnded) {
+		err = errPendingEnded
+	}
+	if err != nil {
+		return userOut{}, err
+	}
+	method := "password"
+	if p.App {
+		method = "app"
+	}
+	err = c.signIn(completed{
+		user: u, epoch: p.Epoch, demand: demand, method: method, methods: append(methods, append(p.Methods, signin.MultiFactor)...),
+		second: true, remember: p.Remember, app: p.App,
+	})
+	if err != nil {
+		return userOut{}, err
+	}
+	c.dropPendingCookie()
+	return newUserOut(u), nil
 }
 
 // pending returns the pending sign-in of the request. If it has ended, the browser is told to drop its cookie.
-func (c *call) pending() (*signin.Pending, []secondstep.Way, error) {
+func (c *call) pending() (*signin.Pending, secondstep.Demand, error) {
 	secret := c.pendingSecret()
 	if secret == "" {
-		return nil, nil, errPendingEnded
+		return nil, secondstep.Demand{}, errPendingEnded
 	}
-	p, ways, err := c.api.Steps.Find(c.ctx(), secret)
+	p, demand, err := c.api.Steps.Find(c.ctx(), secret)
 	if errors.Is(err, secondstep.ErrEnded) {
 		c.dropPendingCookie()
-		return nil, nil, errPendingEnded
+		return nil, secondstep.Demand{}, errPendingEnded
 	}
-	return p, ways, err
+	return p, demand, err
 }
 
 // cancelPending ends the pending sign-in of the request, if there is one.

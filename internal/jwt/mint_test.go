@@ -2,6 +2,7 @@ package jwt_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,22 @@ func TestTokensAreMintedForListedAudiencesOnly(t *testing.T) {
 		}
 	}
 	w.mint(s, "reports")
+}
+
+func TestAMintedTokenSaysByWhatItsUserHasProvenWhoTheyAre(t *testing.T) {
+	w := newWorld(t)
+	w.Audiences = []string{"reports"}
+	s := w.session()
+	text, _, err := w.Mint(t.Context(), jwt.Mint{Session: s, Epoch: "first", AuthenticatedAt: s.CreatedAt, Methods: []string{"mfa", "otp", "pwd"}, Audience: "reports"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := claim(t, text, "amr").([]any); !ok || fmt.Sprint(got) != "[mfa otp pwd]" {
+		t.Errorf("amr is %v", got)
+	}
+	if got := claim(t, w.mint(s, "reports"), "amr"); got != nil {
+		t.Errorf("amr is %v though no method is known", got)
+	}
 }
 
 func TestAMintedTokenExpiresNoLaterThanItsSession(t *testing.T) {

@@ -19,6 +19,7 @@ type Mint struct {
 	Session         *session.Session // the token ends with it
 	Epoch           string           // the account's epoch; the token ends when it changes
 	AuthenticatedAt time.Time        // when the user last authenticated
+	Methods         []string         // how, as words of RFC 8176 and of signin.Method
 	Audience        string           // one of [Service.Audiences]
 }
 
@@ -32,7 +33,7 @@ func (s *Service) Mint(ctx context.Context, m Mint) (text string, expires time.T
 	c := claims{
 		Expires: min(now.Add(mintedFor).Unix(), m.Session.ExpiresAt.Unix()), Issued: now.Unix(), ID: newID(),
 		User: m.Session.User, Issuer: s.Issuer, Subject: m.Session.User, Audience: m.Audience, Session: m.Session.ID,
-		AuthenticatedAt: m.AuthenticatedAt.Unix(),
+		AuthenticatedAt: m.AuthenticatedAt.Unix(), Methods: m.Methods,
 	}
 	c.Epoch = epochMark(s.Keys.Ring.Derive(epochPurpose)[0], c.ID, m.Epoch)
 	if text, err = s.sign(ctx, minted, c); err != nil {

@@ -46,6 +46,8 @@ type claims struct {
 	Session         string `json:"sid"` // the public ID of the family, or in a minted token of the session
 	AuthenticatedAt int64  `json:"auth_time"`
 	Epoch           string `json:"epoch,omitempty"` // in a minted token: see epochMark
+
+	Methods []string `json:"amr,omitempty"` // in a minted token (RFC 8176)
 }
 
 // newID returns 128 random bits as simplejwt writes them, in hexadecimal.
@@ -179,6 +181,9 @@ func parseCarefully(plain []byte) (*claims, error) {
 		if *field, err = strconv.ParseInt(string(raw), 10, 64); err != nil || *field <= 0 {
 			return nil, ErrInvalid
 		}
+	}
+	if raw, ok := values["amr"]; ok && (raw[0] != '[' || json.Unmarshal(raw, &c.Methods) != nil) {
+		return nil, ErrInvalid
 	}
 	if _, early := values["nbf"]; early {
 		return nil, ErrInvalid // we never write nbf and don't implement it, so we must not ignore it

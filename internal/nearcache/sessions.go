@@ -100,7 +100,7 @@ var absentSize = int(unsafe.Sizeof(entry[session.ID]{})) + slotBytes
 // copy returns a copy of the record with its strings in one piece of memory, and its size in bytes.
 func (s *sessions) copy(r *session.Record) (session.Record, int) {
 	kept := *r
-	shared := s.names.intern(&kept.Method) + s.names.intern(&kept.Agent)
+	shared := s.names.intern(&kept.Method) + s.names.intern(&kept.Methods) + s.names.intern(&kept.Agent)
 	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.IP, &kept.Version)
 	kept.Values = bytes.Clone(r.Values)
 	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + shared + len(kept.Values)

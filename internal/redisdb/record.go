@@ -9,17 +9,18 @@ import (
 
 // A session is stored as one string. The scripts read its beginning (lua/session.lua):
 //
-//	format   1 byte, '1'
+//	format   1 byte, '2'; '1' before sessions had second and methods
 //	version  16 bytes
 //	seen     8 bytes, big-endian like all numbers
 //	expires  8 bytes
 //	place    4 bytes: length of name; 4 bytes: length of user; name; user
-//	numbers  created, fresh, idle, deadline, 8 bytes each; 1 byte: browser
-//	texts    epoch, method, IP, agent, values: 4 bytes of length, and the bytes, each
+//	numbers  created, fresh, second, idle, deadline, 8 bytes each; 1 byte: browser
+//	texts    epoch, method, methods, IP, agent, values: 4 bytes of length, and the bytes, each
 //
 // The ID is in the name, so that a reader can check that an answer belongs to its question.
 const (
-	format      = '1'
+	format      = '2'
+	firstFormat = '1'
 	versionSize = 16
 	placeAt     = 1 + versionSize + 8 + 8
 )
@@ -37,8 +38,8 @@ func name(publicID string, id session.ID) string {
 // encode writes a record with a version.
 func encode(r *session.Record, version string) string {
 	n := name(r.PublicID, r.ID)
-	texts := []string{r.Epoch, r.Method, r.IP, r.Agent, string(r.Values)}
-	size := placeAt + 8 + len(n) + len(r.User) + 4*8 + 1
+	texts := []string{r.Epoch, r.Method, r.Methods, r.IP, r.Agent, string(r.Values)}
+	size := placeAt + 8 + len(n) + len(r.User) + 5*8 + 1
 	for _, t := range texts {
 		size += 4 + len(t)
 	}
@@ -48,7 +49,7 @@ func encode(r *session.Record, version string) string {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(n)))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.User)))
 	b = append(append(b, n...), r.User...)
-	b = append(b, times(r.Created, r.ReauthenticatedAt, r.Idle, r.Deadline)...)
+	b = append(b, times(r.Created, r.ReauthenticatedAt, r.SecondAt, r.Idle, r.Deadline)...)
 	b = append(b, flag(r.Browser))
 	for _, t := range texts {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
@@ -74,16 +75,26 @@ func flag(on bool) byte {
 // decode reads what encode wrote.
 func decode(text string) (*session.Record, error) {
 	d := decoder{rest: text}
-	if d.take(1) != string(rune(format)) {
+	written := d.take(1)
+	if written != string(rune(format)) && written != string(rune(firstFormat)) {
 		return nil, errDamaged
 	}
+	first := written == string(rune(firstFormat))
 	r := &session.Record{Version: d.take(versionSize), Seen: d.number(), Expires: d.number()}
 	nameSize, userSize := d.size(), d.size()
 	d.name(r, d.take(nameSize))
 	r.User = d.take(userSize)
-	r.Created, r.ReauthenticatedAt, r.Idle, r.Deadline = d.number(), d.number(), d.number(), d.number()
+	r.Created, r.ReauthenticatedAt = d.number(), d.number()
+	if !first {
+		r.SecondAt = d.number()
+	}
+	r.Idle, r.Deadline = d.number(), d.number()
 	r.Browser = d.take(1) == "\x01"
-	r.Epoch, r.Method, r.IP, r.Agent = d.text(), d.text(), d.text(), d.text()
+	r.Epoch, r.Method = d.text(), d.text()
+	if !first {
+		r.Methods = d.text()
+	}
+	r.IP, r.Agent = d.text(), d.text()
 	if values := d.text(); values != "" {
 		r.Values = []byte(values)
 	}

@@ -1,6 +1,7 @@
 package redisdb_test
 
 import (
+	"encoding/hex"
 	"reflect"
 	"strings"
 	"testing"
@@ -17,7 +18,8 @@ func drawRecord(t *rapid.T) *session.Record {
 	text := func(label string) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, label)) }
 	r := &session.Record{
 		PublicID: text("public"), User: text("user"), Epoch: text("epoch"), Method: text("method"), Browser: rapid.Bool().Draw(t, "browser"),
-		Created: rapid.Int64().Draw(t, "created"), ReauthenticatedAt: rapid.Int64().Draw(t, "fresh"), Seen: rapid.Int64().Draw(t, "seen"),
+		Created: rapid.Int64().Draw(t, "created"), ReauthenticatedAt: rapid.Int64().Draw(t, "fresh"), SecondAt: rapid.Int64().Draw(t, "second"),
+		Methods: text("methods"), Seen: rapid.Int64().Draw(t, "seen"),
 		Idle: rapid.Int64().Draw(t, "idle"), Deadline: rapid.Int64().Draw(t, "deadline"), Expires: rapid.Int64().Draw(t, "expires"),
 		IP: text("ip"), Agent: text("agent"), Version: aVersion,
 	}
@@ -65,6 +67,24 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%v: %+v is not %+v", err, again, r)
 		}
 	})
+}
+
+// TestARecordOfTheFirstFormatIsRead reads a session that was written before sessions had SecondAt and Methods.
+func TestARecordOfTheFirstFormatIsRead(t *testing.T) {
+	written, err := hex.DecodeString("314142434445464748494a4b4c4d4e4f50000000000000000300000000000000060000002300000003700001" +
+		"0102030000000000000000000000000000000000000000000000000000000000616e6e0000000000000001000000000000000200000000000000" +
+		"0400000000000000050100000001650000000870617373776f7264000000093139322e302e322e31000000046375726c000000027b7d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &session.Record{
+		ID: session.ID{1, 2, 3}, PublicID: "p", User: "ann", Epoch: "e", Method: "password", Browser: true, Created: 1,
+		ReauthenticatedAt: 2, Seen: 3, Idle: 4, Deadline: 5, Expires: 6, IP: "192.0.2.1", Agent: "curl", Values: []byte("{}"),
+		Version: aVersion,
+	}
+	if got, err := redisdb.Decode(string(written)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
 }
 
 func TestACutRecordIsAnError(t *testing.T) {

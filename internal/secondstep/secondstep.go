@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -48,20 +49,60 @@ type Service struct {
 	Signins  signin.Store
 	Accounts account.Store
 	Log      *slog.Logger
+
+	// LookAgain says that a change of factors can't move the account's epoch, as beside Django, so that a sign-in must call
+	// [Service.Unchanged] once it has its session.
+	LookAgain bool
 }
 
-// Needs returns the ways in which a user can take the second step that is demanded after a password; none if the password is
-// enough. The caller must have read the account before: what is added or removed meanwhile moves the account's epoch, so that
-// the session which comes of an overlapping sign-in is dead.
-func (s *Service) Needs(ctx context.Context, user string) ([]Way, error) {
+// Demand says what a sign-in asks of a user after the password.
+type Demand struct {
+	Ways []Way // in which the user can take the second step; none: the password is enough
+
+	factors string // what the user had when the demand was read
+}
+
+// Needs returns what a sign-in asks of a user after the password. The caller must have read the account before: what is added
+// or removed meanwhile moves the account's epoch, so that the session which comes of an overlapping sign-in is dead.
+func (s *Service) Needs(ctx context.Context, user string) (Demand, error) {
 	if s.Factors == nil {
-		return nil, nil
+		return Demand{}, nil
 	}
 	p, err := s.Factors.Load(ctx, user)
 	if err != nil {
-		return nil, err
+		return Demand{}, err
 	}
-	return needs(p), nil
+	return Demand{needs(p), fingerprint(p)}, nil
+}
+
+// Demands reports whether a sign-in asks a user for a second step.
+func (s *Service) Demands(ctx context.Context, user string) (bool, error) {
+	d, err := s.Needs(ctx, user)
+	return len(d.Ways) > 0, err
+}
+
+// Unchanged returns [ErrEnded] if the factors of the user have changed since d was read and the epoch doesn't say so. The caller
+// must then end the session that it has begun.
+func (s *Service) Unchanged(ctx context.Context, user string, d Demand) error {
+	if !s.LookAgain {
+		return nil
+	}
+	now, err := s.Needs(ctx, user)
+	if err == nil && now.factors != d.factors {
+		err = ErrEnded
+	}
+	return err
+}
+
+// fingerprint names the factors that a sign-in accepts, and the wish for a second step.
+func fingerprint(p *factor.Profile) string {
+	text := fmt.Sprint(p.SecondStep)
+	for _, f := range p.Factors {
+		if f.State != factor.Removing {
+			text += " " + f.ID
+		}
+	}
+	return text
 }
 
 // needs applies the rules. An authenticator app and a security key demand a second step from the moment at which their addition
@@ -115,34 +156,56 @@ func (s *Service) Begin(ctx context.Context, p *signin.Pending) (secret string, 
 
 func idOf(secret string) signin.ID { return sha256.Sum256([]byte(secret)) }
 
-// Find returns the pending sign-in with this secret, and the ways to take its next step. [ErrEnded] if it has expired, has had
+// Find returns the pending sign-in with this secret, and what it asks for. [ErrEnded] if it has expired, has had
 // too many wrong tries, or if its account has another epoch now, is disabled or was deleted.
-func (s *Service) Find(ctx context.Context, secret string) (*signin.Pending, []Way, error) {
+func (s *Service) Find(ctx context.Context, secret string) (*signin.Pending, Demand, error) {
 	if s.Signins == nil {
-		return nil, nil, ErrEnded
+		return nil, Demand{}, ErrEnded
 	}
 	p, err := s.Signins.Load(ctx, idOf(secret))
 	if errors.Is(err, signin.ErrNotFound) {
-		return nil, nil, ErrEnded
+		return nil, Demand{}, ErrEnded
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, Demand{}, err
 	}
 	if p.Expires <= time.Now().Unix() || p.Tries >= maxTries {
-		return nil, nil, ErrEnded
+		return nil, Demand{}, ErrEnded
 	}
+	if _, err := s.user(ctx, p); err != nil {
+		return nil, Demand{}, err
+	}
+	d, err := s.Needs(ctx, p.User)
+	return p, d, err
+}
+
+// user returns the account of a pending sign-in. [ErrEnded] if it has another epoch now, is disabled or was deleted.
+func (s *Service) user(ctx context.Context, p *signin.Pending) (*account.User, error) {
 	u, err := s.Accounts.Load(ctx, p.User)
 	if errors.Is(err, account.ErrNotFound) {
-		return nil, nil, ErrEnded
+		return nil, ErrEnded
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !u.IsActive || u.Epoch != p.Epoch {
-		return nil, nil, ErrEnded
+		return nil, ErrEnded
 	}
-	ways, err := s.Needs(ctx, p.User)
-	return p, ways, err
+	return u, nil
+}
+
+// Spend ends a pending sign-in whose step was taken, and returns its account. Of several calls at the same time one succeeds:
+// [ErrEnded] for the others, and if the account has another epoch now, is disabled or was deleted. A crash after Spend costs
+// the user another sign-in, and never gives two sessions.
+func (s *Service) Spend(ctx context.Context, p *signin.Pending) (*account.User, error) {
+	err := s.Signins.Spend(ctx, p.ID)
+	if errors.Is(err, signin.ErrNotFound) {
+		return nil, ErrEnded
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.user(ctx, p)
 }
 
 // Cancel ends the pending sign-in with this secret. It is no error if there is none.

@@ -67,8 +67,8 @@ func TestWhatDemandsASecondStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := s.Needs(t.Context(), u.ID)
-			if err != nil || !slices.Equal(got, c.want) {
-				t.Errorf("Needs = %q, %v; want %q", got, err, c.want)
+			if err != nil || !slices.Equal(got.Ways, c.want) {
+				t.Errorf("Needs = %q, %v; want %q", got.Ways, err, c.want)
 			}
 		})
 	}
@@ -76,8 +76,8 @@ func TestWhatDemandsASecondStep(t *testing.T) {
 
 func TestWithoutStoresAPasswordIsEnough(t *testing.T) {
 	s := &secondstep.Service{}
-	if ways, err := s.Needs(t.Context(), "1"); ways != nil || err != nil {
-		t.Errorf("Needs = %q, %v; want none", ways, err)
+	if d, err := s.Needs(t.Context(), "1"); d.Ways != nil || err != nil {
+		t.Errorf("Needs = %q, %v; want none", d.Ways, err)
 	}
 	if _, _, err := s.Find(t.Context(), "secret"); !errors.Is(err, secondstep.ErrEnded) {
 		t.Errorf("Find: %v; want ErrEnded", err)

@@ -34,7 +34,7 @@ func TestTheApplicationLearnsTheUser(t *testing.T) {
 		if !ok {
 			t.Fatal("a public path is closed")
 		}
-		for _, name := range []string{"Remote-User", "Remote-User-Id", "Remote-Groups", "Remote-Email", "Remote-Name", "Remote-Scopes", "Cloakroom-Assertion"} {
+		for _, name := range []string{"Remote-User", "Remote-User-Id", "Remote-Groups", "Remote-Email", "Remote-Name", "Remote-Scopes", "Remote-Amr", "Cloakroom-Assertion"} {
 			if f.name == "gateway" && len(s.Header[name]) != 1 {
 				t.Errorf("%s is there %d times", name, len(s.Header[name]))
 			}
