@@ -56,7 +56,7 @@ type settings struct {
 	App             string        `type:"path" placeholder:"DIR" help:"Serve the single-page app that was built into this folder."`
 	Upstream        []string      `placeholder:"[PREFIX=]URL" help:"Pass other requests on to this server, or only those for paths below the prefix. Repeat it or separate by commas."`
 	UpstreamTimeout time.Duration `default:"1m" placeholder:"TIME" help:"How long an upstream may take until its answer begins."`
-	Rule            []string      `sep:";" placeholder:"RULE" help:"Who may use a path of the app and the upstreams: LEVEL [METHOD,...] PATH, where LEVEL is public, signed-in, scoped, fresh or permission:NAME. The first rule that covers a request counts. Repeat it or separate by semicolons."`
+	Rule            []string      `sep:";" placeholder:"RULE" help:"Who may use a path of the app and the upstreams: LEVEL [METHOD,...] PATH, where LEVEL is public, signed-in, scoped, fresh, second or permission:NAME. The first rule that covers a request counts. Repeat it or separate by semicolons."`
 	UnsafePaths     []string      `placeholder:"PREFIX" help:"Pass on paths with %2F, // and ; in them to the upstream with this prefix (/ means the upstream without one). Rules can't tell such paths apart, so each needs what any rule below the prefix asks for. Repeat it or separate by commas."`
 	PassGroups      string        `enum:"both,header,assertion,none" default:"both" placeholder:"MODE" help:"Where applications find a user's groups: in the header Remote-Groups, in the assertion, in both, or nowhere (none)."`
 	TLSCert         string        `name:"tls-cert" placeholder:"FILE" help:"Speak https with the certificate chain in this PEM file. It is reloaded when it changes."`
