@@ -43,6 +43,7 @@ var layers = map[string]layer{
 	"internal/totp":         {},
 	"internal/recoverycode": {},
 	"internal/secondstep":   {own: []string{"account", "factor", "signin", "internal/housekeeping"}},
+	"internal/passkey":      {own: []string{"factor", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
 	"internal/admin":        {own: []string{"account", "audit", "auth", "internal/secondstep"}},

@@ -1,0 +1,120 @@
+package passkey
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/signin"
+)
+
+// A challenge is 32 random bytes, the Unix time in seconds at which it expires (8 bytes, big-endian), and the HMAC-SHA256 of
+// these, of its purpose and of what it is bound to. The server recognises its own challenges by computing the MAC again, so it
+// keeps none, and a stranger who asks for options leaves no trace. A challenge is spent once its answer has been verified: its
+// hash is marked, before anything is made of the answer.
+
+// Purpose is what the answer to a challenge is for. The values are part of the MAC.
+type Purpose string
+
+const (
+	SignIn Purpose = "login"  // the first and only step of a sign-in
+	Second Purpose = "second" // the second step of a sign-in
+	Again  Purpose = "again"  // re-authentication
+	add    Purpose = "add"    // of a new credential
+)
+
+// Ceremony is what an answer is for. A challenge counts only in the ceremony that it was made for.
+type Ceremony struct {
+	Purpose Purpose
+	User    string // whose passkey is asked for; "" for SignIn, where the passkey says it
+	Bound   string // the pending sign-in or the session; "" for SignIn
+	Verify  bool   // the authenticator must verify its user
+}
+
+// adding returns the ceremony of a new credential. Its challenge is bound to the kind, because the options of a security key
+// ask less of the authenticator than those of a passkey.
+func adding(user string, kind factor.Kind, bound string) Ceremony {
+	return Ceremony{Purpose: add, User: user, Bound: string(kind) + " " + bound, Verify: kind == factor.Passkey}
+}
+
+const (
+	randomSize    = 32
+	expirySize    = 8
+	challengeSize = randomSize + expirySize + sha256.Size
+
+	// markMargin is how much longer a mark is kept than its challenge lives, for nodes whose clocks differ.
+	markMargin = 5 * time.Minute
+)
+
+func (s *Service) newChallenge(c Ceremony) []byte {
+	challenge := make([]byte, randomSize, challengeSize)
+	_, _ = rand.Read(challenge) // never fails
+	challenge = binary.BigEndian.AppendUint64(challenge, uint64(time.Now().Add(Lifetime).Unix()))
+	return append(challenge, c.mac(s.Keys()[0], challenge)...)
+}
+
+// mac returns the MAC of the head of a challenge. Each text is preceded by its length, so that no two ceremonies have the same
+// input.
+func (c Ceremony) mac(key, head []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(head)
+	verify := "not verified"
+	if c.Verify {
+		verify = "verified"
+	}
+	for _, text := range []string{string(c.Purpose), c.User, c.Bound, verify} {
+		_ = binary.Write(mac, binary.BigEndian, uint64(len(text)))
+		mac.Write([]byte(text))
+	}
+	return mac.Sum(nil)
+}
+
+// mark is what remains of a challenge that was answered.
+type mark struct {
+	hash    [sha256.Size]byte
+	expires int64
+}
+
+// openChallenge checks the challenge of an answer, in base64url as it is in the client data.
+func (s *Service) openChallenge(text string, c Ceremony) (mark, error) {
+	challenge, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(challenge) != challengeSize {
+		return mark{}, refused("the challenge is not one of ours")
+	}
+	if base64.RawURLEncoding.EncodeToString(challenge) != text {
+		return mark{}, refused("the challenge is spelled in another way") // Go's decoder skips line ends
+	}
+	head, sum := challenge[:randomSize+expirySize], challenge[randomSize+expirySize:]
+	if !s.sealed(head, sum, c) {
+		return mark{}, refused("the challenge was made for something else")
+	}
+	expires := int64(binary.BigEndian.Uint64(head[randomSize:]))
+	if time.Now().Unix() >= expires {
+		return mark{}, refused("the challenge has expired")
+	}
+	return mark{sha256.Sum256(challenge), expires + int64(markMargin/time.Second)}, nil
+}
+
+func (s *Service) sealed(head, sum []byte, c Ceremony) bool {
+	for _, key := range s.Keys() {
+		if hmac.Equal(sum, c.mac(key, head)) {
+			return true
+		}
+	}
+	return false
+}
+
+// spend marks a challenge as answered. ErrRefused if it was answered before.
+func (s *Service) spend(ctx context.Context, m mark) error {
+	err := s.Signins.Mark(ctx, m.hash, m.expires)
+	if errors.Is(err, signin.ErrSpent) {
+		return refused("the challenge was answered before")
+	}
+	return err
+}
