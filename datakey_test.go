@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
@@ -61,5 +62,33 @@ func TestANewDataKeyIsSealedWithTheNewSecret(t *testing.T) {
 	}
 	if plain, err := keyring.NewDataKeys(only, set.Sealed).Open(t.Context(), "factors.secret", "7", box); err != nil || string(plain) != "the secret" {
 		t.Errorf("it opens as %q, %v", plain, err)
+	}
+}
+
+// TestANewDataKeyComesToAuthenticatorApps, whose secrets are sealed in another table.
+func TestANewDataKeyComesToAuthenticatorApps(t *testing.T) {
+	set, data := memory.New().Set, t.TempDir()
+	s, err := cloakroom.New(t.Context(), cloakroom.Config{URL: "http://localhost:8000", Data: data, Stores: &set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ring, err := keyring.Load(filepath.Join(data, "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := keyring.NewDataKeys(ring, set.Sealed).Seal(t.Context(), "factors.data", "app|7", []byte("the secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: "7", Kind: factor.TOTP, Data: box}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RotateKey(t.Context(), cloakroom.KeyRotation{Reseal: true}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := set.Factors.Load(t.Context(), "7")
+	if err != nil || string(p.Factors[0].Data[:8]) == string(box[:8]) {
+		t.Errorf("the secret is still sealed under the former data key (%v)", err)
 	}
 }

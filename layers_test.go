@@ -56,6 +56,8 @@ var layers = map[string]layer{
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":    {},
 
+	"internal/authenticator": {own: []string{"account", "factor", "internal/keyring", "internal/recoverycode", "internal/secondstep", "internal/totp", "signin", "throttle"}},
+
 	"internal/feed/feedtest": {own: []string{"internal/feed"}},
 
 	// Where things are kept.
@@ -106,7 +108,7 @@ var layers = map[string]layer{
 			"internal/importing",
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
+			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},

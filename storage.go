@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
@@ -32,8 +33,13 @@ type storage struct {
 	feed     string       // beside Django on PostgreSQL: the address of the feed
 }
 
-// sealedColumns are the columns that are sealed under the data key. No table has one yet.
-func (s *storage) sealedColumns() []keyring.Column { return nil }
+// sealedColumns are the columns that are sealed under the data key.
+func (s *storage) sealedColumns() (columns []keyring.Column) {
+	if s.Factors != nil {
+		columns = append(columns, authenticator.Column(s.Factors))
+	}
+	return columns
+}
 
 // engine is a database of some kind at some address, whether or not it exists. String names it without its password.
 type engine interface {

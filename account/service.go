@@ -254,6 +254,26 @@ func (s *Service) RevokeAll(ctx context.Context, id string) error {
 	return s.change(ctx, act.subject, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
+// RenewEpoch changes a user's epoch if it still is the given one, which ends all sessions and tokens of the user at once, and
+// returns the user with the new one. [ErrEpochChanged].
+func (s *Service) RenewEpoch(ctx context.Context, id, epoch string) (*User, error) {
+	changed, err := s.store().Change(ctx, id, func(u *User) error {
+		if u.Epoch != epoch {
+			return ErrEpochChanged
+		}
+		u.Epoch = newEpoch()
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrEpochChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.changed(id)
+	return changed, nil
+}
+
 // Edit changes a user's names, flags, groups and permissions, and returns the user. Hash, epoch and ID stay the same,
 // whatever change sets; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
 // altered are checked, so that a name which another program once accepted doesn't prevent other edits. A user who becomes a

@@ -104,6 +104,12 @@ type Store interface {
 	// Delete deletes a factor. It is no error if there is none.
 	Delete(ctx context.Context, id string) error
 
+	// List returns at most limit factors of a kind, of all users, in the order of their IDs, which come after the given one.
+	List(ctx context.Context, kind Kind, after string, limit int) ([]*Factor, error)
+
+	// ReplaceData replaces the Data of a factor if it still is old, and reports whether it did.
+	ReplaceData(ctx context.Context, id string, old, new []byte) (bool, error)
+
 	// DeleteUser deletes everything of a user: factors, recovery codes, the handle and SecondStep. It returns how many factors
 	// there were.
 	DeleteUser(ctx context.Context, user string) (int, error)

@@ -3,7 +3,9 @@ package memory
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/factor"
@@ -159,6 +161,36 @@ func (s *factors) Delete(ctx context.Context, id string) error {
 		p.factors = slices.DeleteFunc(p.factors, func(f *factor.Factor) bool { return f.ID == id })
 	}
 	return nil
+}
+
+func (s *factors) List(ctx context.Context, kind factor.Kind, after string, limit int) (list []*factor.Factor, _ error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.users {
+		for _, f := range p.factors {
+			if f.Kind == kind && f.ID > after {
+				list = append(list, copyFactor(f))
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b *factor.Factor) int { return strings.Compare(a.ID, b.ID) })
+	return list[:min(limit, len(list))], nil
+}
+
+func (s *factors) ReplaceData(ctx context.Context, id string, old, new []byte) (replaced bool, err error) {
+	err = s.change(ctx, id, func(f *factor.Factor) error {
+		if replaced = bytes.Equal(f.Data, old); replaced {
+			f.Data = bytes.Clone(new)
+		}
+		return nil
+	})
+	if errors.Is(err, factor.ErrNotFound) {
+		err = nil
+	}
+	return replaced, err
 }
 
 func (s *factors) DeleteUser(ctx context.Context, user string) (int, error) {

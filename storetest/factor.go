@@ -199,6 +199,55 @@ var factorCases = []testCase[factor.Store]{
 		},
 	},
 	{
+		"factors of a kind are listed page by page", "List returns at most limit factors of a kind, in the order of their IDs",
+		func(t *testing.T, s factor.Store) {
+			var want []string
+			for n := range 5 {
+				ok(t, s.Add(t.Context(), appFactor(n, fmt.Sprint("user", 9-n))))
+				ok(t, s.Add(t.Context(), keyFactor(n+5, fmt.Sprint("user", 9-n))))
+				want = append(want, fmt.Sprint("factor", n))
+			}
+			var got []string
+			for after := ""; ; {
+				page, err := s.List(t.Context(), factor.TOTP, after, 2)
+				ok(t, err)
+				if len(page) == 0 {
+					break
+				}
+				for _, f := range page {
+					if !reflect.DeepEqual(f, appFactor(len(got), fmt.Sprint("user", 9-len(got)))) {
+						t.Fatalf("listed %+v as number %d", f, len(got))
+					}
+					got, after = append(got, f.ID), f.ID
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("listed %q, want %q", got, want)
+			}
+		},
+	},
+	{
+		"the data of a factor is replaced only if it still is what it was", "ReplaceData replaces the Data if it still is old",
+		func(t *testing.T, s factor.Store) {
+			f := appFactor(1, "ann")
+			ok(t, s.Add(t.Context(), f))
+			replace := func(id, old, new string, want bool) {
+				t.Helper()
+				replaced, err := s.ReplaceData(t.Context(), id, []byte(old), []byte(new))
+				ok(t, err)
+				if replaced != want {
+					t.Fatalf("replaced: %t, want %t", replaced, want)
+				}
+			}
+			replace(f.ID, "other", "new", false)
+			replace("other", string(f.Data), "new", false)
+			hasProfile(t, s, "ann", factor.Profile{Factors: []*factor.Factor{f}})
+			replace(f.ID, string(f.Data), "new\x00", true)
+			f.Data = []byte("new\x00")
+			hasProfile(t, s, "ann", factor.Profile{Factors: []*factor.Factor{f}})
+		},
+	},
+	{
 		"recovery codes are replaced as a whole, and each is spent once", "SetRecoveryCodes replaces all; SpendRecoveryCode: ErrUsed",
 		func(t *testing.T, s factor.Store) {
 			_, err := s.SpendRecoveryCode(t.Context(), "ann", codeHash(1))
@@ -331,10 +380,15 @@ var factorCases = []testCase[factor.Store]{
 				"SetState": func(ctx context.Context) error {
 					return s.SetState(ctx, "factor1", factor.Active, factor.Removing, "x")
 				},
-				"Use":               func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.Use{At: 9_000, Counter: 99}) },
-				"Use once":          func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.Use{Counter: 99, Once: true}) },
-				"Rename":            func(ctx context.Context) error { return s.Rename(ctx, "factor1", "x") },
-				"Delete":            func(ctx context.Context) error { return s.Delete(ctx, "factor1") },
+				"Use":      func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.Use{At: 9_000, Counter: 99}) },
+				"Use once": func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.Use{Counter: 99, Once: true}) },
+				"Rename":   func(ctx context.Context) error { return s.Rename(ctx, "factor1", "x") },
+				"Delete":   func(ctx context.Context) error { return s.Delete(ctx, "factor1") },
+				"List":     func(ctx context.Context) error { _, err := s.List(ctx, factor.TOTP, "", 9); return err },
+				"ReplaceData": func(ctx context.Context) error {
+					_, err := s.ReplaceData(ctx, "factor1", []byte{0, 1, 255}, nil)
+					return err
+				},
 				"DeleteUser":        func(ctx context.Context) error { _, err := s.DeleteUser(ctx, "ann"); return err },
 				"SetRecoveryCodes":  func(ctx context.Context) error { return s.SetRecoveryCodes(ctx, "ann", nil) },
 				"SpendRecoveryCode": func(ctx context.Context) error { _, err := s.SpendRecoveryCode(ctx, "ann", codeHash(0)); return err },

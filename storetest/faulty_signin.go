@@ -40,6 +40,14 @@ func (f faultyFactors) Delete(ctx context.Context, id string) error {
 	return attempt(f.plan, "factor.Delete", func() error { return f.store.Delete(ctx, id) })
 }
 
+func (f faultyFactors) List(ctx context.Context, kind factor.Kind, after string, limit int) ([]*factor.Factor, error) {
+	return value(f.plan, "factor.List", func() ([]*factor.Factor, error) { return f.store.List(ctx, kind, after, limit) })
+}
+
+func (f faultyFactors) ReplaceData(ctx context.Context, id string, old, new []byte) (bool, error) {
+	return value(f.plan, "factor.ReplaceData", func() (bool, error) { return f.store.ReplaceData(ctx, id, old, new) })
+}
+
 func (f faultyFactors) DeleteUser(ctx context.Context, user string) (int, error) {
 	return value(f.plan, "factor.DeleteUser", func() (int, error) { return f.store.DeleteUser(ctx, user) })
 }

@@ -105,6 +105,12 @@ func fingerprint(p *factor.Profile) string {
 	return text
 }
 
+// Requires reports whether the installation requires a second step of a user.
+func (s *Service) Requires(*account.User) bool { return false }
+
+// DemandedBy reports whether a password is not enough for a user who has this.
+func (s *Service) DemandedBy(_ *account.User, p *factor.Profile) bool { return len(needs(p)) > 0 }
+
 // needs applies the rules. An authenticator app and a security key demand a second step from the moment at which their addition
 // begins, and are accepted from then on. A passkey is added for comfort, and demands one only if the user has asked for it.
 func needs(p *factor.Profile) []Way {

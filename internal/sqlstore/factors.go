@@ -12,7 +12,7 @@ type factors struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	lock, load, find, add, exists, setState, use, useOnce, rename, delete *statement
+	lock, load, find, add, exists, setState, use, useOnce, rename, delete, list, replaceData *statement
 
 	deleteFactors, deleteCodes, deleteUser *statement
 
@@ -54,6 +54,10 @@ func newFactors(p *preparer) *factors {
 
 		rename: p.writing(`UPDATE factors SET name = $2 WHERE id = $1`),
 		delete: p.writing(`DELETE FROM factors WHERE id = $1`),
+
+		list: p.reading(`SELECT ` + factorColumns + ` FROM factors WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3`),
+
+		replaceData: p.writing(`UPDATE factors SET data = $3 WHERE id = $1 AND data = $2`),
 
 		deleteFactors: p.writing(`DELETE FROM factors WHERE user_id = $1`),
 		deleteCodes:   p.writing(`DELETE FROM recovery_codes WHERE user_id = $1`),
@@ -182,6 +186,24 @@ func (s *factors) Delete(ctx context.Context, id string) error {
 		return fmt.Errorf("delete factor: %w", err)
 	}
 	return nil
+}
+
+func (s *factors) List(ctx context.Context, kind factor.Kind, after string, limit int) ([]*factor.Factor, error) {
+	list, err := all(ctx, s.dialect, func() (*sql.Rows, error) {
+		return s.list.QueryContext(ctx, s.dialect.Bytes(string(kind)), s.dialect.Bytes(after), limit)
+	}, scanFactor)
+	if err != nil {
+		return nil, fmt.Errorf("list factors: %w", err)
+	}
+	return list, nil
+}
+
+func (s *factors) ReplaceData(ctx context.Context, id string, old, new []byte) (bool, error) {
+	n, err := affected(s.replaceData.ExecContext(ctx, s.dialect.Bytes(id), bytesOrEmpty(old), bytesOrEmpty(new)))
+	if err != nil {
+		return false, fmt.Errorf("replace the data of a factor: %w", err)
+	}
+	return n > 0, nil
 }
 
 func (s *factors) DeleteUser(ctx context.Context, user string) (n int, err error) {

@@ -1,0 +1,351 @@
+// Package authenticator adds, removes and checks what users prove themselves by besides a password (NIST SP 800-63B calls these
+// authenticators): passkeys, security keys, authenticator apps and recovery codes.
+//
+// # What a change ends
+//
+// A factor that makes sign-ins demand a second step, and the removal of any factor, end everything that was signed in before.
+// Both write the factor first and end second. A sign-in reads the account first and the factors second, so one that overlaps has
+// what the change ends (docs/adr/0029-a-pending-sign-in-is-no-session.md). A change that was interrupted stays in the factor's
+// [factor.State], and [Service.Settle] finishes it.
+package authenticator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/recoverycode"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// maxKeys is how many passkeys and security keys a user can have together.
+const maxKeys = 10
+
+// Errors that a [Service] returns by these names. Any other error, except one that the caller's [End] has returned, is a
+// store's and means that the result is unknown.
+var (
+	ErrTooMany  = fmt.Errorf("a user can have no more than %d passkeys and security keys", maxKeys)
+	ErrExists   = errors.New("the user has an authenticator app already")
+	ErrNotFound = errors.New("the user has no such factor")
+	ErrLast     = errors.New("the user's last factor can't be removed, because a second step is required")
+	ErrNone     = errors.New("the user has no factor that recovery codes could stand in for")
+)
+
+// End ends every session, token and pending sign-in of a user from before a change of factors, except the session of the request
+// in which the change is made. It returns the user as the user is afterwards; a new epoch is how it ends things where the epoch
+// can be moved from that of u. It returns an error, and ends nothing, if the request may not make the change any more.
+type End func(ctx context.Context, u *account.User) (*account.User, error)
+
+// Service changes and checks what users have. Set the fields before first use; the Service is then safe for concurrent use.
+type Service struct {
+	Factors factor.Store
+	Steps   *secondstep.Service
+	Keys    *keyring.DataKeys
+	Guard   *throttle.Guard
+	Issuer  string          // what an authenticator app shows beside the user's name
+	Tags    func() [][]byte // the keys of the tags of enrolments, the current one first
+	Log     *slog.Logger
+}
+
+// Change is what a change of a user's factors has done.
+type Change struct {
+	User          *account.User // as the user is afterwards
+	Ended         bool          // End was called, so a session of the request needs the new epoch
+	RecoveryCodes []string      // that the user got with the first factor; they can't be read again
+}
+
+// Add adds a factor, of which ID, State, Epoch and Created are set unless the ID is set already. It ends everything from before if
+// sign-ins demand a second step from now on, and didn't. With the first factor of any kind the user gets recovery codes.
+// [ErrTooMany]; [ErrExists] for a second authenticator app; [factor.ErrExists] if the credential is stored already.
+func (s *Service) Add(ctx context.Context, u *account.User, f *factor.Factor, end End) (*Change, error) {
+	c, p, err := s.settled(ctx, u, end)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(p, f); err != nil {
+		return nil, err
+	}
+	if f.ID == "" {
+		f.ID = NewID()
+	}
+	f.User, f.State, f.Epoch, f.Created = u.ID, factor.Active, c.User.Epoch, time.Now().Unix()
+	after := *p
+	after.Factors = append(slices.Clone(p.Factors), f)
+	if !s.Steps.DemandedBy(u, p) && s.Steps.DemandedBy(u, &after) {
+		f.State = factor.Adding
+	}
+	if err := s.Factors.Add(ctx, f); err != nil {
+		return nil, err
+	}
+	if err := s.finishAdding(ctx, c, p, f, end); err != nil {
+		s.undoAdding(ctx, f)
+		return nil, err
+	}
+	if f.State == factor.Active {
+		return c, nil
+	}
+	switch err := s.Factors.SetState(ctx, f.ID, factor.Adding, factor.Active, c.User.Epoch); {
+	case errors.Is(err, factor.ErrNotFound):
+		return nil, account.ErrEpochChanged // it was removed together with everything else
+	case err != nil:
+		return nil, err
+	}
+	return c, nil
+}
+
+// NewID returns the ID of a new factor.
+func NewID() string { return rand.Text() }
+
+func fits(p *factor.Profile, f *factor.Factor) error {
+	keys := 0
+	for _, other := range p.Factors {
+		switch {
+		case other.Kind != factor.TOTP:
+			keys++
+		case f.Kind == factor.TOTP:
+			return ErrExists
+		}
+	}
+	if f.Kind != factor.TOTP && keys >= maxKeys {
+		return ErrTooMany
+	}
+	return nil
+}
+
+// finishAdding does what a factor that was just added brings with it. before is what the user had. What the user has now is read
+// again, since another call may have added a factor or the wish for a second step at the same time.
+func (s *Service) finishAdding(ctx context.Context, c *Change, before *factor.Profile, f *factor.Factor, end End) error {
+	now, err := s.Factors.Load(ctx, f.User)
+	if err != nil {
+		return err
+	}
+	if slices.IndexFunc(withoutApps(now), func(other *factor.Factor) bool { return other.ID == f.ID }) >= maxKeys {
+		return ErrTooMany
+	}
+	if len(before.Factors) == 0 {
+		codes, hashes := recoverycode.NewSet()
+		if err := s.Factors.SetRecoveryCodes(ctx, f.User, hashes); err != nil {
+			return err
+		}
+		c.RecoveryCodes = codes
+	}
+	if s.Steps.DemandedBy(c.User, before) || !s.Steps.DemandedBy(c.User, now) {
+		return nil
+	}
+	return c.end(ctx, end)
+}
+
+func withoutApps(p *factor.Profile) []*factor.Factor {
+	return slices.DeleteFunc(slices.Clone(p.Factors), func(f *factor.Factor) bool { return f.Kind == factor.TOTP })
+}
+
+func (c *Change) end(ctx context.Context, end End) error {
+	u, err := end(ctx, c.User)
+	if err != nil {
+		return err
+	}
+	c.User, c.Ended = u, true
+	return nil
+}
+
+// undoAdding removes a factor whose addition has failed, unless [Service.Settle] has finished it. If the store fails here as well,
+// the factor stays as it is until it is settled.
+func (s *Service) undoAdding(ctx context.Context, f *factor.Factor) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	err := s.Factors.SetState(ctx, f.ID, f.State, factor.Removing, f.Epoch)
+	if errors.Is(err, factor.ErrNotFound) {
+		return
+	}
+	if err == nil {
+		err = s.delete(ctx, f)
+	}
+	if err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "factor that was not added is not removed yet", slog.String("user", f.User), slog.Any("error", err))
+	}
+}
+
+const undoTimeout = 5 * time.Second
+
+// Remove removes a factor, and ends everything from before. With the last factor the recovery codes and the wish for a second step
+// go. [ErrNotFound]; [ErrLast] unless forced.
+func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced bool, end End) (removed *factor.Factor, c *Change, err error) {
+	c, p, err := s.settled(ctx, u, end)
+	if err != nil {
+		return nil, nil, err
+	}
+	i := slices.IndexFunc(p.Factors, func(f *factor.Factor) bool { return f.ID == id })
+	if i < 0 {
+		return nil, nil, ErrNotFound
+	}
+	f := p.Factors[i]
+	if len(p.Factors) == 1 && !forced && s.Steps.Requires(c.User) {
+		return nil, nil, ErrLast
+	}
+	err = s.Factors.SetState(ctx, id, f.State, factor.Removing, c.User.Epoch)
+	if errors.Is(err, factor.ErrNotFound) {
+		return nil, nil, ErrNotFound // another call was quicker
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.end(ctx, end); err != nil {
+		s.undoRemoving(ctx, f)
+		return nil, nil, err
+	}
+	return f, c, s.delete(ctx, f)
+}
+
+// undoRemoving makes a factor count again whose removal was refused.
+func (s *Service) undoRemoving(ctx context.Context, f *factor.Factor) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	err := s.Factors.SetState(ctx, f.ID, factor.Removing, f.State, f.Epoch)
+	if err != nil && !errors.Is(err, factor.ErrNotFound) {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "factor that was not removed doesn't count", slog.String("user", f.User), slog.Any("error", err))
+	}
+}
+
+// delete deletes a factor that counts for nothing any more, and with the last one what came with the first.
+func (s *Service) delete(ctx context.Context, f *factor.Factor) error {
+	if err := s.Factors.Delete(ctx, f.ID); err != nil {
+		return err
+	}
+	p, err := s.Factors.Load(ctx, f.User)
+	if err != nil || len(p.Factors) > 0 {
+		return err
+	}
+	if err := s.Factors.SetRecoveryCodes(ctx, f.User, nil); err != nil {
+		return err
+	}
+	return s.Factors.SetSecondStep(ctx, f.User, false)
+}
+
+// Settle finishes changes that were interrupted, and returns the user as the user is afterwards. It costs one read if there are none.
+func (s *Service) Settle(ctx context.Context, u *account.User, end End) (*account.User, error) {
+	c, _, err := s.settled(ctx, u, end)
+	if err != nil {
+		return nil, err
+	}
+	return c.User, nil
+}
+
+// settled settles, and returns what the user then has.
+func (s *Service) settled(ctx context.Context, u *account.User, end End) (*Change, *factor.Profile, error) {
+	c := &Change{User: u}
+	p, err := s.Factors.Load(ctx, u.ID)
+	if err != nil || !slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool { return f.State != factor.Active }) {
+		return c, p, err
+	}
+	for _, f := range p.Factors {
+		if f.State == factor.Active {
+			continue
+		}
+		if f.Epoch == u.Epoch && !c.Ended { // nothing has ended since
+			if err := c.end(ctx, end); err != nil {
+				return nil, nil, err
+			}
+		}
+		if f.State == factor.Removing {
+			err = s.delete(ctx, f)
+		} else {
+			err = s.Factors.SetState(ctx, f.ID, factor.Adding, factor.Active, c.User.Epoch)
+		}
+		if err != nil && !errors.Is(err, factor.ErrNotFound) {
+			return nil, nil, err
+		}
+	}
+	p, err = s.Factors.Load(ctx, u.ID)
+	return c, p, err
+}
+
+// SetSecondStep sets whether the user wants a second step after each password, and ends everything from before if that demands one
+// that wasn't demanded before. It ends it again if the wish is repeated, since the first call may have been interrupted.
+func (s *Service) SetSecondStep(ctx context.Context, u *account.User, on bool, end End) (*Change, error) {
+	c, before, err := s.settled(ctx, u, end)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.wish(ctx, c, before, on, end); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		defer cancel()
+		if undo := s.Factors.SetSecondStep(ctx, u.ID, before.SecondStep); undo != nil {
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "the wish for a second step is not undone", slog.String("user", u.ID), slog.Any("error", undo))
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// wish writes the wish first and ends what was before second. before is what the user had.
+func (s *Service) wish(ctx context.Context, c *Change, before *factor.Profile, on bool, end End) error {
+	if err := s.Factors.SetSecondStep(ctx, c.User.ID, on); err != nil || !on {
+		return err
+	}
+	now, err := s.Factors.Load(ctx, c.User.ID) // another call may have added a factor
+	if err != nil {
+		return err
+	}
+	without := *before
+	without.SecondStep = false
+	if s.Steps.DemandedBy(c.User, &without) || !s.Steps.DemandedBy(c.User, now) {
+		return nil
+	}
+	return c.end(ctx, end)
+}
+
+// Rename sets the name of a factor. [ErrNotFound].
+func (s *Service) Rename(ctx context.Context, user, id, name string) (*factor.Factor, error) {
+	p, err := s.Profile(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(p.Factors, func(f *factor.Factor) bool { return f.ID == id })
+	if i < 0 {
+		return nil, ErrNotFound
+	}
+	err = s.Factors.Rename(ctx, id, name)
+	if errors.Is(err, factor.ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := p.Factors[i]
+	f.Name = name
+	return f, nil
+}
+
+// Profile returns what a user has, without factors that are being removed.
+func (s *Service) Profile(ctx context.Context, user string) (*factor.Profile, error) {
+	p, err := s.Factors.Load(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	p.Factors = slices.DeleteFunc(p.Factors, func(f *factor.Factor) bool { return f.State == factor.Removing })
+	return p, nil
+}
+
+// NewRecoveryCodes replaces the recovery codes of a user, and returns the new ones. They can't be read again. [ErrNone].
+func (s *Service) NewRecoveryCodes(ctx context.Context, user string) ([]string, error) {
+	p, err := s.Profile(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Factors) == 0 {
+		return nil, ErrNone
+	}
+	codes, hashes := recoverycode.NewSet()
+	if err := s.Factors.SetRecoveryCodes(ctx, user, hashes); err != nil {
+		return nil, err
+	}
+	return codes, nil
+}
