@@ -14,6 +14,7 @@ import (
 
 // TestANewDataKeyIsSealedWithTheNewSecret alone: after a leak, the former secret must not open it.
 func TestANewDataKeyIsSealedWithTheNewSecret(t *testing.T) {
+	t.Attr("threat", "S17")
 	set, data := memory.New().Set, t.TempDir()
 	s, err := cloakroom.New(t.Context(), cloakroom.Config{URL: "http://localhost:8000", Data: data, Stores: &set})
 	if err != nil {

@@ -199,6 +199,20 @@ func TestTheOwnersDeviceCantBeLockedOut(t *testing.T) {
 	}
 }
 
+// TestGuessesDontLockOutTheOpenerOfAResetLink: guesses at the former password are counted apart from that browser.
+func TestGuessesDontLockOutTheOpenerOfAResetLink(t *testing.T) {
+	t.Attr("threat", "G04")
+	s := start(t, options{})
+	u := s.user("ada")
+	s.fail(10, "ada", "192.0.2.1")
+	owner := s.client()
+	ok(t, owner.send("POST", "/api/auth/password/reset", resetting(s.resetSecret(u), newPassword)))
+	if r := s.client().login("ada", newPassword); !isProblem(r, 429, "throttled") {
+		t.Errorf("another browser: got %d %s", r.StatusCode, r.body)
+	}
+	ok(t, owner.login("ada", newPassword))
+}
+
 // guessFrom sends a wrong password for ada, as a browser that has this device cookie.
 func (s *server) guessFrom(device string) int {
 	return s.client().send("POST", "/api/auth/login", map[string]string{"username": "ada", "password": "wrong"}, "Cookie: cloakroom_device="+device).StatusCode

@@ -18,7 +18,8 @@ type resetIn struct {
 }
 
 // resetPassword sets the password of the user that the one-time link was made for. It ends all of the user's sessions and
-// tokens, and starts no session.
+// tokens, and starts no session. The browser is a known device from then on, so that an attacker who goes on guessing the former
+// password doesn't lock the user out of it.
 func resetPassword(c *call, in resetIn) (none, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "new_password": in.New}); err != nil {
 		return none{}, err
@@ -29,6 +30,7 @@ func resetPassword(c *call, in resetIn) (none, error) {
 		return none{}, err
 	}
 	c.removeAll(u.ID, auth.PasswordChanged)
+	c.api.rememberDevice(c.w, c.r, u)
 	return none{}, nil
 }
 

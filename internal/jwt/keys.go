@@ -18,7 +18,7 @@ import (
 // processes that add a key at the same time end up with the same one.
 const namePrefix = "jwt "
 
-// reloadUnknownAfter limits how often tokens with an unknown header make us load the keys.
+// reloadUnknownAfter limits how often tokens with an unknown header make us load the keys, once there is one.
 const reloadUnknownAfter = 5 * time.Second
 
 // Keys are the signing keys. The store keeps them sealed with the server secret. The first key is generated when a token is
@@ -103,8 +103,12 @@ func (k *Keys) find(ctx context.Context, encoded string, now time.Time, longest 
 	}
 	h, known := set.headers[encoded]
 	if !known {
-		// Another node may have added the key since we loaded them.
-		if set, err = k.within(ctx, reloadUnknownAfter); err != nil {
+		// Another node may have added the key since we loaded them. The first key signs at once.
+		age := reloadUnknownAfter
+		if len(set.keys) == 0 {
+			age = 0
+		}
+		if set, err = k.within(ctx, age); err != nil {
 			return nil, kind{}, err
 		}
 		h, known = set.headers[encoded]

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"net/http"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,20 +12,6 @@ import (
 
 // untilTheyRemember is how long a node that has just started answers from the store only.
 const untilTheyRemember = 4 * time.Second
-
-// everywhere returns the state of one ticket at each node.
-func everywhere(all []*server, ticket string) (visitors []*visitor) {
-	for _, node := range all {
-		visitors = append(visitors, node.holding(ticket))
-	}
-	return visitors
-}
-
-func demandAll(visitors []*visitor, status int, when string) {
-	for _, v := range visitors {
-		v.demand(status, when)
-	}
-}
 
 // signOutTakes signs out, and returns how long that took.
 func signOutTakes(v *visitor) time.Duration {
@@ -46,35 +31,6 @@ const leaseTime = 900 * time.Millisecond
 func eventuallyPrompt(s *server, user string) {
 	s.t.Helper()
 	eventually(s.t, "a sign-out doesn't wait for a lease", func() bool { return signOutTakes(s.signedIn(user)) < leaseTime })
-}
-
-// apart are nodes that a test asks individually, not in turn.
-func apart(t *testing.T, db string, args ...[]string) (all []*server) {
-	t.Helper()
-	first := startWith(t, filepath.Join(t.TempDir(), "data"), db, args[0]...)
-	all = append(all, first)
-	for _, more := range args[1:] {
-		all = append(all, startWith(t, first.data, db, append(more, "--url", first.base)...))
-	}
-	for _, node := range all {
-		node.through = aliased{node.transport, first.host()}
-	}
-	return all
-}
-
-// aliased asks a node under the name of another.
-type aliased struct {
-	http.RoundTripper
-	host string
-}
-
-func (a aliased) RoundTrip(r *http.Request) (*http.Response, error) {
-	to := r.Clone(r.Context())
-	to.Host = a.host
-	if to.Header.Get("Origin") != "" {
-		to.Header.Set("Origin", "http://"+a.host)
-	}
-	return a.RoundTripper.RoundTrip(to)
 }
 
 // TestAPausedNodeHonoursNothingThatHasEnded stops one of three nodes, ends a session at another, and asks the stopped

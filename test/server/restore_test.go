@@ -2,93 +2,15 @@ package server_test
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
-
-// restorations is how often the tests below restore a backup, and how often each time the command is killed first.
-func restorations() (rounds, kills int) {
-	if long {
-		return 8, 6
-	}
-	return 1, 2
-}
-
-// audience is visitors who sign in again whenever they are signed out, and note every ticket that they get.
-type audience struct {
-	stop chan struct{}
-	all  sync.WaitGroup
-
-	mu      sync.Mutex
-	tickets []string
-}
-
-// attend lets so many visitors use the nodes until leave is called.
-func attend(nodes []*server, name string, n int) *audience {
-	a := &audience{stop: make(chan struct{})}
-	for i := range n {
-		s := nodes[i%len(nodes)]
-		v := s.visitor()
-		a.all.Go(func() { a.visit(v, name) })
-	}
-	return a
-}
-
-func (a *audience) visit(v *visitor, name string) {
-	for {
-		select {
-		case <-a.stop:
-			return
-		case <-time.After(rand.N(30 * time.Millisecond)):
-		}
-		if answer, err := v.me(); err != nil || answer.status != http.StatusUnauthorized { // signed in, or nothing is known
-			if rand.IntN(20) == 0 {
-				_, _ = v.signOut()
-			}
-			continue
-		}
-		if answer, err := v.signIn(name, goodPassword); err == nil && answer.status == http.StatusOK {
-			a.mu.Lock()
-			a.tickets = append(a.tickets, v.ticket())
-			a.mu.Unlock()
-		}
-	}
-}
-
-// held returns the tickets so far.
-func (a *audience) held() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return append([]string{}, a.tickets...)
-}
-
-func (a *audience) leave() {
-	close(a.stop)
-	a.all.Wait()
-}
-
-// killed runs a command of the program and kills it at a random moment.
-func (s *server) killed(within time.Duration, args ...string) {
-	s.t.Helper()
-	command := exec.Command(program(s.t, "cmd/cloakroom"), append(append(args, "--data", s.data), s.where()...)...)
-	command.Env = harness.Environment()
-	if err := command.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	time.Sleep(rand.N(within))
-	_ = command.Process.Kill()
-	_ = command.Wait() // it may have ended before
-}
 
 // nothingFromBefore ends the test unless none of the tickets opens a session, and a visitor can sign in and stay in, on every node.
 func nothingFromBefore(t *testing.T, nodes []*server, tickets []string, name string) {
@@ -127,7 +49,7 @@ func TestADayWithARestoredBackup(t *testing.T) {
 			load := attend([]*server{s}, "ann0", 4)
 			eventually(t, "sign-ins", func() bool { return len(load.held()) > 4 })
 			s.run("backup", backup)
-			rounds, kills := restorations()
+			rounds, kills := repetitions()
 			for range rounds {
 				s.people("late", 1)
 				s.run(append([]string{"session", "revoke-all", "ann0"}, sessions...)...)
@@ -185,16 +107,14 @@ func TestADayWithARestoredPostgres(t *testing.T) {
 }
 
 func restorePostgres(t *testing.T, sessions []string) {
-	first := startOnPostgres(t, sessions...)
-	second := *first // under the first one's address
-	second.through = sentTo{startWith(t, first.data, first.db, append([]string{"--url", first.base}, sessions...)...), first.host()}
-	nodes := []*server{first, &second}
+	nodes := apart(t, pgserver.Test(t), sessions, sessions)
+	first := nodes[0]
 	first.people("ann", 1)
 	dump := filepath.Join(t.TempDir(), "dump")
 	load := attend(nodes, "ann0", 6)
 	eventually(t, "sign-ins", func() bool { return len(load.held()) > 6 })
 	tool(t, "pg_dump", "--format=custom", "--file="+dump, first.db)
-	rounds, kills := restorations()
+	rounds, kills := repetitions()
 	afterRestore := append([]string{"after-restore", "--yes"}, sessions...)
 	for range rounds {
 		first.people("late", 1)
@@ -213,18 +133,6 @@ func restorePostgres(t *testing.T, sessions []string) {
 		}
 	}
 	load.leave()
-}
-
-// sentTo sends requests to a node behind a proxy, which keeps the name of the host.
-type sentTo struct {
-	node *server
-	host string
-}
-
-func (s sentTo) RoundTrip(r *http.Request) (*http.Response, error) {
-	to := r.Clone(r.Context())
-	to.Host, to.URL.Host = s.host, s.node.host()
-	return s.node.transport.RoundTrip(to)
 }
 
 // tool runs one of PostgreSQL's tools. It is repeated if it and the nodes waited for each other's locks.
