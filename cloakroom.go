@@ -31,7 +31,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -53,6 +55,7 @@ type Server struct {
 	urlGiven bool // the Config named it
 	keyFile  string
 	keys     *keyring.Ring
+	dataKeys *keyring.DataKeys
 	storage  *storage
 	cached   *cachedStores
 	hasher   *password.Hasher
@@ -60,6 +63,8 @@ type Server struct {
 	jwt      *jwt.Service
 	events   *events.Hub
 	steps    *secondstep.Service
+	sender   mail.Sender     // nil: no mail is sent
+	outbox   *outbox.Service // nil: no mail is sent
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
@@ -111,6 +116,9 @@ func (c *Config) check() (checkedConfig, error) {
 		return checkedConfig{}, fmt.Errorf("Config.Origins: %w", err)
 	}
 	c.warnOfAliases(base)
+	if err := c.checkMail(base); err != nil {
+		return checkedConfig{}, err
+	}
 	proxies, err := clientip.ParseTrust(c.TrustedProxies)
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.TrustedProxies: %w", err)
@@ -130,6 +138,10 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		Store: measure.Audit(s.storage.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
 	}
 	s.onClose(s.flushAudit)
+	s.dataKeys = keyring.NewDataKeys(s.keys, s.storage.Sealed)
+	if err := s.startMail(c, checked.url); err != nil {
+		return err
+	}
 
 	var err error
 	if s.hasher, err = s.storage.newHasher(ctx); err != nil {
@@ -326,6 +338,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
 	g.Go(func() error { return s.steps.Run(ctx) })
+	g.Go(func() error { return s.outbox.Run(ctx) })
 	for _, cache := range s.cached.caches {
 		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
@@ -139,6 +140,20 @@ type Config struct {
 
 	// AuditRetention is how long events stay in the audit log. 0: a year.
 	AuditRetention time.Duration
+
+	// SMTP is the mail server: "smtp://USER@HOST:PORT", which must offer STARTTLS unless it is this machine, or "smtps://…" for
+	// TLS from the beginning. "?tls=none" goes without. "": if URL is this machine, mail is written to files in Data; otherwise
+	// none is sent.
+	SMTP string
+
+	// SMTPPassword is the password of the user in SMTP. "": none.
+	SMTPPassword string
+
+	// MailFrom is the address that messages come from, such as "Example <no-reply@example.com>". It is required with SMTP.
+	MailFrom string
+
+	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.
+	SendMail mail.Sender
 
 	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
 	Metrics prometheus.Registerer

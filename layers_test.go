@@ -50,8 +50,11 @@ var layers = map[string]layer{
 	"internal/keyring":      {own: []string{"sealed"}},
 	"sealed":                {},
 	"factor":                {},
+	"mail":                  {},
+	"internal/mailer":       {own: []string{"mail"}, others: []string{"github.com/wneessen/go-mail"}},
+	"internal/outbox":       {own: []string{"audit", "internal/keyring", "mail"}},
 	"signin":                {},
-	"store":                 {own: []string{"account", "audit", "factor", "sealed", "session", "signin", "throttle", "token"}},
+	"store":                 {own: []string{"account", "audit", "factor", "mail", "sealed", "session", "signin", "throttle", "token"}},
 	"internal/reqinfo":      {},
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":    {},
@@ -62,13 +65,13 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"internal/importing", "account", "audit", "factor", "session", "signin", "throttle", "token", "sealed", "store"},
+		own:    []string{"internal/importing", "account", "audit", "factor", "mail", "session", "signin", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"internal/importing", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
-	"memory":                   {own: []string{"account", "audit", "factor", "signin", "session", "throttle", "token", "sealed", "store"}},
+	"memory":                   {own: []string{"account", "audit", "factor", "mail", "signin", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
@@ -88,7 +91,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "factor", "signin", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"account", "audit", "factor", "mail", "signin", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -109,6 +112,7 @@ var layers = map[string]layer{
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
+			"internal/mailer", "internal/outbox", "mail",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},
@@ -121,6 +125,7 @@ var layers = map[string]layer{
 	"internal/djangoserver": {},
 	"internal/faultproxy":   {},
 	"internal/redisserver":  {},
+	"internal/smtpserver":   {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
 		own:    []string{"", "account", "audit", "auth", "csrf", "internal/headervalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin"},

@@ -18,17 +18,24 @@ type Ended struct {
 	Sessions int // in Redis, too; beside Django those that Django made, and anonymous ones
 	Tokens   int // of every kind
 	Signins  int // that waited for a second step
+	Mail     int // messages that waited to be sent
+}
+
+// Keep says what [Server.AfterRestore] leaves in place.
+type Keep struct {
+	// Mail keeps the messages that wait to be sent. What was sent since the backup is then sent again, with links that don't work.
+	Mail bool
 }
 
 // AfterRestore ends everything that a database that was restored from a backup can't know the end of: all sessions and tokens, and
 // all links that count once. When it returns nil, no process that uses the database accepts any of it. Accounts, passwords, rights,
-// keys and the audit log stay as the backup has them. It can be interrupted at any moment and called again, and other processes may
+// keys and the audit log stay as the backup has them. Mail that waits isn't sent. It can be interrupted at any moment and called again, and other processes may
 // go on serving.
 //
 // Beside Django, the epoch of an account is computed from its password, and stays: a session that a sign-in in progress makes
 // meanwhile counts.
-func (s *Server) AfterRestore(ctx context.Context) (Ended, error) {
-	ended, err := afterrestore.End(ctx, s.storage.Set, afterrestore.Options{KeepEpochs: s.storage.django != nil})
+func (s *Server) AfterRestore(ctx context.Context, keep Keep) (Ended, error) {
+	ended, err := afterrestore.End(ctx, s.storage.Set, afterrestore.Options{KeepEpochs: s.storage.django != nil, KeepMail: keep.Mail})
 	if err != nil {
 		return Ended(ended), err
 	}
@@ -38,7 +45,8 @@ func (s *Server) AfterRestore(ctx context.Context) (Ended, error) {
 		}
 	}
 	s.Audit.Record(ctx, audit.Sys.Restored, slog.Int("accounts", ended.Accounts), slog.Int("links", ended.Links),
-		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens), slog.Int("pending_sign_ins", ended.Signins))
+		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens), slog.Int("pending_sign_ins", ended.Signins),
+		slog.Int("mail", ended.Mail))
 	return Ended(ended), nil
 }
 
@@ -53,7 +61,7 @@ type Restored struct {
 // in its audit log together with the attributes. So if Restore is interrupted at any moment, the database is either the replaced or the
 // restored one, and it can be called again. The replaced one is kept beside it. It is an error if a process has the database open, or
 // if the server secret doesn't open the backup.
-func (c Config) Restore(ctx context.Context, backup string, about ...slog.Attr) (r Restored, err error) {
+func (c Config) Restore(ctx context.Context, backup string, keep Keep, about ...slog.Attr) (r Restored, err error) {
 	c.fill()
 	engine, err := c.engine()
 	if err != nil {
@@ -74,7 +82,7 @@ func (c Config) Restore(ctx context.Context, backup string, about ...slog.Attr) 
 		return r, err
 	}
 	err = s.Audit.Act(ctx, about, func(ctx context.Context) (err error) {
-		r.Ended, err = s.AfterRestore(ctx)
+		r.Ended, err = s.AfterRestore(ctx, keep)
 		return err
 	})
 	if err := errors.Join(err, s.Close()); err != nil {

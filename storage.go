@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
@@ -37,6 +38,9 @@ type storage struct {
 func (s *storage) sealedColumns() (columns []keyring.Column) {
 	if s.Factors != nil {
 		columns = append(columns, authenticator.Column(s.Factors))
+	}
+	if s.Mail != nil {
+		columns = append(columns, outbox.Column(s.Mail))
 	}
 	return columns
 }

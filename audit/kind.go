@@ -63,6 +63,9 @@ var User = struct{ Created, Updated, Archived, Compromised, Deleted Kind }{
 	success("user_created"), success("user_updated"), success("user_archived"), success("user_compromised"), success("user_deleted"),
 }
 
+// Mail is what became of a message: the mail server has accepted it, has refused it for good, or didn't accept it in time.
+var Mail = struct{ Sent, Refused, Expired Kind }{success("mail_sent"), failure("mail_refused"), failure("mail_expired")}
+
 // Input is a malformed request.
 var Input = struct{ ValidationFail Kind }{Kind{"input_validation_fail", slog.LevelInfo, Failure}}
 

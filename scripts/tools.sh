@@ -49,6 +49,7 @@ need_servers() {
   need_django
   need_newer_djangos
   need_simplejwt
+  need_smtpd
   need_node # parses URLs as browsers do
 }
 
@@ -132,6 +133,12 @@ known_mirror() {
 need_simplejwt() {
   "${CLOAKROOM_PYTHON:-/usr/bin/python3}" -I -c 'import rest_framework_simplejwt, cryptography' 2>/dev/null && return
   install_packages python3-djangorestframework-simplejwt python3-cryptography
+}
+
+# need_smtpd installs the mail server of the tests.
+need_smtpd() {
+  /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null && return
+  install_packages python3-aiosmtpd
 }
 
 # node_is_new reports whether the installed Node can run the tools of the pages (Vite needs 20.19, or 22.12 and later).

@@ -5,6 +5,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -25,4 +26,7 @@ type Set struct {
 	// Factors and Signins may be nil, both or neither: then a password is the only way to prove who one is.
 	Factors factor.Store
 	Signins signin.Store
+
+	// Mail may be nil: then the server sends no mail.
+	Mail mail.Store
 }

@@ -4,8 +4,8 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors] or
-// [Signins]. Run leaves out the cases of stores that may be nil and are. Each case is
+// An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
+// [Signins] or [Mail]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
@@ -22,6 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -67,8 +68,16 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 			Signins(t, func(t *testing.T) signin.Store { return open(t).Signins })
 		})
 	}
+	if open(t).Mail != nil {
+		t.Run("mail", func(t *testing.T) {
+			Mail(t, func(t *testing.T) mail.Store { return open(t).Mail })
+		})
+	}
 	if open(t).Reopen != nil {
 		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases, auditPersistenceCases) })
+		if open(t).Mail != nil {
+			t.Run("persistence of mail", func(t *testing.T) { run(t, open, mailPersistenceCases) })
+		}
 	}
 }
 
@@ -107,6 +116,11 @@ func Factors(t *testing.T, open func(t *testing.T) factor.Store) {
 // Signins runs the cases of a signin.Store. open returns an empty one.
 func Signins(t *testing.T, open func(t *testing.T) signin.Store) {
 	run(t, open, signinCases)
+}
+
+// Mail runs the cases of a mail.Store. open returns an empty one.
+func Mail(t *testing.T, open func(t *testing.T) mail.Store) {
+	run(t, open, mailCases)
 }
 
 // Audit runs the cases of an audit.Store. open returns an empty one.

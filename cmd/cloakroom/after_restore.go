@@ -11,6 +11,7 @@ import (
 
 type afterRestoreCmd struct {
 	auditFlag
+	keepMail
 	Yes bool `help:"Do it. Without this flag the command only says what it would do."`
 }
 
@@ -18,6 +19,13 @@ type afterRestoreCmd struct {
 type auditFlag struct {
 	Audit string `env:"-" placeholder:"FILE" help:"A later export of the audit log, as JSON: lists what was changed since the backup and is undone by the restore."`
 }
+
+// keepMail is the flag of both commands.
+type keepMail struct {
+	KeepMail bool `env:"-" help:"Send the mail that waited when the backup was made. Some of it was sent since, and its links don't work any more."`
+}
+
+func (k keepMail) keep() cloakroom.Keep { return cloakroom.Keep{Mail: k.KeepMail} }
 
 // restoreCost is what ends after a restore.
 const restoreCost = `A backup has sessions, tokens and links that have ended since it was made. After a restore they would count again. So all of
@@ -27,6 +35,7 @@ these end:
   * tokens of every kind: programs need new ones
   * links to reset a password or to make the first administrator
   * sign-ins that wait for a second step
+  * mail that waits to be sent, unless --keep-mail is given
 
 Users, passwords, groups, permissions, keys and the audit log stay as the backup has them. Passwords that were changed, users that
 were disabled or deleted, and rights that were taken away since the backup are as they were then: change them again.`
@@ -56,6 +65,7 @@ type restoredOut struct {
 	Tokens   int `json:"tokens"`
 	Links    int `json:"links"`
 	Signins  int `json:"pending_sign_ins"` // that waited for a second step
+	Mail     int `json:"mail"`             // messages that waited to be sent
 
 	LookAt *[]lookAt `json:"look_at,omitempty"` // nil: there was no --audit
 }
@@ -73,7 +83,7 @@ func (c *afterRestoreCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		ended, err := a.afterRestore(ctx, s)
+		ended, err := a.afterRestore(ctx, s, c.keep())
 		if err != nil {
 			return fmt.Errorf("%w. Run the command again: until it succeeds, something from before the restore may still count", err)
 		}
@@ -112,16 +122,16 @@ func (f auditFlag) list(ctx context.Context, a *app, s *cloakroom.Server) error 
 }
 
 // afterRestore ends what a restored database can't know the end of.
-func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server) (ended cloakroom.Ended, err error) {
+func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server, keep cloakroom.Keep) (ended cloakroom.Ended, err error) {
 	err = a.act(ctx, s, nil, func(ctx context.Context) (err error) {
-		ended, err = s.AfterRestore(ctx)
+		ended, err = s.AfterRestore(ctx, keep)
 		return err
 	})
 	return ended, err
 }
 
 func restored(e cloakroom.Ended, changes *[]lookAt) restoredOut {
-	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links, e.Signins, changes}
+	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links, e.Signins, e.Mail, changes}
 }
 
 func (a *app) printRestored(e cloakroom.Ended, changes *[]lookAt) error {
@@ -131,6 +141,9 @@ func (a *app) printRestored(e cloakroom.Ended, changes *[]lookAt) error {
 	a.say("ended %s, %s and %s", count(e.Sessions, "session"), count(e.Tokens, "token"), count(e.Links, "link"))
 	if e.Signins > 0 {
 		a.say("ended %s that waited for a second step", count(e.Signins, "sign-in"))
+	}
+	if e.Mail > 0 {
+		a.say("dropped %s that waited to be sent", count(e.Mail, "message"))
 	}
 	if e.Accounts > 0 {
 		a.say("%s: nothing from before the restore is accepted", count(e.Accounts, "account"))

@@ -76,14 +76,20 @@ func (t *textFile) UnmarshalText(path []byte) error {
 }
 
 // warningLogger returns the log of a command: only warnings and errors.
-func (a *app) warningLogger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+func (a *app) warningLogger() *slog.Logger { return a.logger(slog.LevelWarn) }
+
+func (a *app) logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 }
 
 // open opens an existing database. A command that only reads must not create an empty one because it was run in the wrong
 // directory.
 func (a *app) open(ctx context.Context) (*cloakroom.Server, error) {
-	db, err := a.config().Database()
+	return a.openWith(ctx, a.config())
+}
+
+func (a *app) openWith(ctx context.Context, config cloakroom.Config) (*cloakroom.Server, error) {
+	db, err := config.Database()
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +101,7 @@ func (a *app) open(ctx context.Context) (*cloakroom.Server, error) {
 		return nil, fmt.Errorf("there is no database %s. Name the server's directory with --data, or create a database: "+
 			"cloakroom serve or cloakroom user add", db)
 	}
-	return cloakroom.New(ctx, a.config())
+	return cloakroom.New(ctx, config)
 }
 
 // create opens the database, and creates it if there is none. Then it prints a notice: perhaps the command was run in the wrong

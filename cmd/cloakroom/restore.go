@@ -11,6 +11,7 @@ import (
 type restoreCmd struct {
 	File string `arg:"" env:"-" help:"A file that cloakroom backup has made."`
 	auditFlag
+	keepMail
 	Yes bool `help:"Do it. Without this flag the command only says what it would do."`
 }
 
@@ -47,7 +48,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	r, err := a.config().Restore(ctx, c.File, a.by()...)
+	r, err := a.config().Restore(ctx, c.File, c.keep(), a.by()...)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,8 @@ type settings struct {
 	TLSCert         string        `name:"tls-cert" placeholder:"FILE" help:"Speak https with the certificate chain in this PEM file. It is reloaded when it changes."`
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The PEM file of the certificate's private key."`
 
+	mailFlags
+
 	StopDelay time.Duration `placeholder:"TIME" standard:"0s" help:"After SIGTERM, answer 503 on /readyz but go on serving for this long, until the load balancer has noticed."`
 
 	MetricsListen string `placeholder:"HOST:PORT" standard:"no metrics" help:"The address on which GET /metrics answers Prometheus. Anyone who can connect to it can read the metrics."`
@@ -135,6 +137,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	if c.KnoxTTL == 0 {
 		c.KnoxTTL = -1 // no end
 	}
+	s.mailFlags.set(&c)
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}

@@ -24,12 +24,16 @@ type Ended struct {
 	Sessions int
 	Tokens   int // of every kind, with the marks of JWTs that count once
 	Signins  int // that waited for a second step, with the marks of what counts once
+	Mail     int // messages that waited to be sent
 }
 
 // Options say what can't be done with some stores.
 type Options struct {
 	// KeepEpochs leaves the epochs of accounts, because another program computes them from the password.
 	KeepEpochs bool
+
+	// KeepMail leaves the messages that wait to be sent. They may have been sent since the backup, and their links have ended.
+	KeepMail bool
 }
 
 // step says what becomes of one field of [store.Set].
@@ -45,6 +49,7 @@ var steps = []step{
 	{"Sessions", endSessions},
 	{"Tokens", endTokens},
 	{"Signins", endSignins},
+	{"Mail", dropMail},
 	{"Factors", nil},   // what users had when the backup was made; what was added or removed since is in the audit log
 	{"Throttles", nil}, // failures that were counted before the backup
 	{"Sealed", nil},    // keys, which the backup knows as well as any later state
@@ -174,6 +179,25 @@ func endSignins(ctx context.Context, set store.Set, _ Options, ended *Ended) err
 		}
 		if ended.Signins += n; n == 0 {
 			break
+		}
+	}
+	return nil
+}
+
+func dropMail(ctx context.Context, set store.Set, o Options, ended *Ended) error {
+	for set.Mail != nil && !o.KeepMail {
+		page, err := set.Mail.List(ctx, "", batch)
+		if err != nil {
+			return fmt.Errorf("list mail: %w", err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, q := range page {
+			if err := set.Mail.Delete(ctx, q.ID); err != nil {
+				return fmt.Errorf("delete mail: %w", err)
+			}
+			ended.Mail++
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/sealed"
@@ -71,6 +72,8 @@ func fill(t *testing.T, s store.Set, sessions int) (filled afterrestore.Ended) {
 	must(t, s.Signins.Create(ctx, &signin.Pending{ID: waiting, Kind: signin.SecondStep, Proof: signin.Proof{User: ids(t, s)[0]}, Created: 1000, Expires: 1 << 40}, 5))
 	must(t, s.Signins.Mark(ctx, sum("mark", 1), 1<<40))
 	filled.Signins += 2
+	must(t, s.Mail.Put(ctx, &mail.Queued{ID: "m", Body: []byte("sealed"), Due: 1 << 40, Expires: 1 << 40}))
+	filled.Mail++
 	must(t, s.Factors.SetRecoveryCodes(ctx, ids(t, s)[0], [][32]byte{{1}}))
 	must(t, s.Accounts.SetReset(ctx, ids(t, s)[0], reset, 1<<40))
 	filled.Links++
@@ -101,6 +104,9 @@ func ended(t *testing.T, s store.Set) {
 	}
 	if _, err := s.Signins.Load(ctx, waiting); !errors.Is(err, signin.ErrNotFound) {
 		t.Fatalf("the pending sign-in: %v", err)
+	}
+	if left, err := s.Mail.List(ctx, "", 1); err != nil || len(left) > 0 {
+		t.Fatalf("%d messages still wait, %v", len(left), err)
 	}
 	if p, err := s.Factors.Load(ctx, ids(t, s)[0]); err != nil || p.RecoveryCodes != 1 {
 		t.Fatalf("the factors are %+v, %v; want them as they were", p, err)
@@ -173,6 +179,15 @@ func TestEndingMayBeInterruptedAnywhere(t *testing.T) {
 			}
 			ended(t, s)
 		}
+	}
+}
+
+func TestMailCanBeKept(t *testing.T) {
+	s := memory.New().Set
+	fill(t, s, 1)
+	got, err := afterrestore.End(t.Context(), s, afterrestore.Options{KeepMail: true})
+	if left, listed := s.Mail.List(t.Context(), "", 9); err != nil || listed != nil || got.Mail != 0 || len(left) != 1 {
+		t.Errorf("End = %+v, %v; %d messages are left, %v", got, err, len(left), listed)
 	}
 }
 

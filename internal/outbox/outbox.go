@@ -1,0 +1,245 @@
+// Package outbox keeps messages in the database, and sends them until a mail server has accepted them.
+//
+// A message is written in the request that causes it, and sent afterwards, so that the answer doesn't depend on the mail server, and
+// a crash loses nothing that was acknowledged. What was accepted just before a crash may be sent once more, with the same
+// Message-ID.
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+const (
+	purpose = "outbox.body"
+
+	pollEvery = 5 * time.Second
+	claimFor  = 3 * time.Minute // longer than sendFor, so that a message which is being sent isn't sent by another node as well
+	sendFor   = 80 * time.Second
+	stopFor   = 5 * time.Second // how long a message may take that is being sent when the server stops
+	storeFor  = 5 * time.Second
+)
+
+// pauses are those after the first, second … attempt; the last one is repeated.
+var pauses = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
+
+// Service keeps and sends messages. It is safe for concurrent use, also by several processes with one store.
+type Service struct {
+	store  mail.Store
+	keys   *keyring.DataKeys
+	sender mail.Sender
+	audit  *audit.Log
+	log    *slog.Logger
+
+	wake     chan struct{}
+	accepted map[string]bool // by a mail server, and still in the store; only Run uses it
+}
+
+// New returns a Service; nil if the store or the sender is nil, since no mail is sent then.
+func New(store mail.Store, keys *keyring.DataKeys, sender mail.Sender, events *audit.Log, log *slog.Logger) *Service {
+	if store == nil || sender == nil {
+		return nil
+	}
+	return &Service{store, keys, sender, events, log, make(chan struct{}, 1), map[string]bool{}}
+}
+
+// letter is what the body of a [mail.Queued] holds, sealed.
+type letter struct {
+	Message mail.Message `json:"message"`
+}
+
+// Put stores a message, which is sent from then on until it has expired. It sets ID and Created.
+func (s *Service) Put(ctx context.Context, m mail.Message, life time.Duration) error {
+	now := time.Now()
+	m.ID, m.Created = rand.Text(), now.Unix()
+	body, err := json.Marshal(letter{m})
+	if err != nil {
+		return err
+	}
+	sealed, err := s.keys.Seal(ctx, purpose, m.ID, body)
+	if err != nil {
+		return fmt.Errorf("seal a message: %w", err)
+	}
+	q := &mail.Queued{ID: m.ID, Body: sealed, Created: m.Created, Due: m.Created, Expires: now.Add(life).Unix()}
+	if err := s.store.Put(ctx, q); err != nil {
+		return err
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Run sends what is due until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	if s == nil {
+		<-ctx.Done()
+		return nil
+	}
+	for {
+		s.sendDue(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// sendDue sends what is due, one message after the other.
+func (s *Service) sendDue(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := time.Now()
+		q, err := s.claim(ctx, now)
+		if errors.Is(err, mail.ErrNotFound) {
+			return
+		}
+		if err == nil {
+			err = s.process(ctx, q, now)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.LogAttrs(ctx, slog.LevelWarn, "outbox unavailable", slog.Any("error", err))
+			}
+			return
+		}
+	}
+}
+
+func (s *Service) claim(ctx context.Context, now time.Time) (*mail.Queued, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeFor)
+	defer cancel()
+	return s.store.Claim(ctx, now.Unix(), now.Add(claimFor).Unix())
+}
+
+// process sends a claimed message, and removes it or says when it is due again. An error is one of the store.
+func (s *Service) process(ctx context.Context, q *mail.Queued, now time.Time) error {
+	if s.accepted[q.ID] {
+		return s.remove(ctx, q.ID)
+	}
+	m, err := s.open(ctx, q)
+	about := []slog.Attr{slog.String("mail", q.ID), slog.String("kind", m.Kind), slog.String("user", m.User)}
+	switch {
+	case q.Expires <= now.Unix():
+		s.audit.Record(ctx, audit.Mail.Expired, about...)
+		return s.remove(ctx, q.ID)
+	case err != nil:
+		return err
+	}
+	err = s.send(ctx, &m)
+	refused, final := errors.AsType[*mail.RefusedError](err)
+	switch {
+	case err == nil:
+		s.accepted[q.ID] = true
+		s.audit.Record(ctx, audit.Mail.Sent, about...)
+		return s.remove(ctx, q.ID)
+	case final:
+		s.audit.Record(ctx, audit.Mail.Refused, append(about, slog.Int("code", refused.Code), slog.String("status", refused.Status))...)
+		return s.remove(ctx, q.ID)
+	case ctx.Err() != nil: // the server stops; the next one tries at once
+		return s.postpone(ctx, q, now)
+	}
+	s.log.LogAttrs(ctx, slog.LevelWarn, "mail not sent, will be tried again", append(about, slog.Int("tries", q.Tries), slog.Any("error", err))...)
+	return s.postpone(ctx, q, now.Add(pauses[min(max(q.Tries, 1), len(pauses))-1]))
+}
+
+func (s *Service) open(ctx context.Context, q *mail.Queued) (mail.Message, error) {
+	body, err := s.keys.Open(ctx, purpose, q.ID, q.Body)
+	if err != nil {
+		return mail.Message{}, fmt.Errorf("open the message %s: %w", q.ID, err)
+	}
+	var l letter
+	if err := json.Unmarshal(body, &l); err != nil {
+		return mail.Message{}, fmt.Errorf("read the message %s: %w", q.ID, err)
+	}
+	return l.Message, nil
+}
+
+// send passes a message on. If the server stops meanwhile, it may take a little longer: its fate would be unknown otherwise.
+func (s *Service) send(ctx context.Context, m *mail.Message) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendFor)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopFor, cancel) })
+	defer stop()
+	return s.sender.Send(bounded, m)
+}
+
+// remove deletes a message, also while the server stops.
+func (s *Service) remove(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeFor)
+	defer cancel()
+	err := s.store.Delete(ctx, id)
+	if err == nil {
+		delete(s.accepted, id)
+	}
+	return err
+}
+
+// postpone says when a message is due again, but not later than it expires.
+func (s *Service) postpone(ctx context.Context, q *mail.Queued, due time.Time) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeFor)
+	defer cancel()
+	return s.store.Postpone(ctx, q.ID, min(due.Unix(), q.Expires))
+}
+
+// Waiting is a message that waits. Err says why it can't be read; the Message is then empty.
+type Waiting struct {
+	mail.Queued
+	Message mail.Message
+	Err     error
+}
+
+// listBatch is how many messages are read at a time.
+const listBatch = 200
+
+// List returns the messages of a store that wait, in no particular order. It needs no sender.
+func List(ctx context.Context, store mail.Store, keys *keyring.DataKeys) ([]Waiting, error) {
+	s := &Service{store: store, keys: keys}
+	var all []Waiting
+	for after := ""; ; {
+		page, err := store.List(ctx, after, listBatch)
+		if err != nil || len(page) == 0 {
+			return all, err
+		}
+		after = page[len(page)-1].ID
+		for _, q := range page {
+			w := Waiting{Queued: *q}
+			w.Message, w.Err = s.open(ctx, q)
+			all = append(all, w)
+		}
+	}
+}
+
+// Column is what the outbox seals under the data key.
+func Column(store mail.Store) keyring.Column { return column{store} }
+
+type column struct{ store mail.Store }
+
+func (c column) Purpose() string { return purpose }
+
+func (c column) Values(ctx context.Context, after string, limit int) ([]keyring.Value, error) {
+	page, err := c.store.List(ctx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	var values []keyring.Value
+	for _, q := range page {
+		values = append(values, keyring.Value{ID: q.ID, Box: q.Body})
+	}
+	return values, nil
+}
+
+func (c column) Replace(ctx context.Context, id string, old, new []byte) (bool, error) {
+	return c.store.Replace(ctx, id, old, new)
+}

@@ -1,0 +1,138 @@
+package cloakroom
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	netmail "net/mail"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/mailer"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+// checkMail returns an error if what the Config says about mail is wrong.
+func (c *Config) checkMail(base *url.URL) error {
+	if c.SendMail != nil && c.SMTP != "" {
+		return errors.New("Config.SendMail replaces Config.SMTP: leave one of them out")
+	}
+	if c.SMTP != "" {
+		if _, err := mailer.ParseServer(c.SMTP); err != nil {
+			return fmt.Errorf("Config.SMTP: %w", err)
+		}
+		if c.MailFrom == "" {
+			return errors.New("Config.SMTP needs Config.MailFrom, the address that messages come from, such as no-reply@example.com")
+		}
+	}
+	if _, err := c.mailFrom(base); err != nil {
+		return fmt.Errorf("Config.MailFrom: %w", err)
+	}
+	return nil
+}
+
+func (c *Config) mailFrom(base *url.URL) (netmail.Address, error) {
+	if c.MailFrom == "" {
+		return netmail.Address{Name: "Cloakroom", Address: "cloakroom@" + mailDomain(base)}, nil
+	}
+	return mailer.ParseFrom(c.MailFrom)
+}
+
+// mailDomain is how mail names the host of the public URL: an IP address is in brackets (RFC 5321, section 4.1.3).
+func mailDomain(base *url.URL) string {
+	address, err := netip.ParseAddr(base.Hostname())
+	switch {
+	case err != nil:
+		return base.Hostname()
+	case address.Is6():
+		return "[IPv6:" + address.String() + "]"
+	}
+	return "[" + address.String() + "]"
+}
+
+// mailSender returns what sends the server's mail; nil if nothing does. The Config must have been checked.
+func (c *Config) mailSender(base *url.URL) (mail.Sender, error) {
+	if c.SendMail != nil {
+		return c.SendMail, nil
+	}
+	from, err := c.mailFrom(base)
+	if err != nil {
+		return nil, err
+	}
+	if c.SMTP != "" {
+		server, err := mailer.ParseServer(c.SMTP)
+		if err != nil {
+			return nil, err
+		}
+		return &mailer.SMTP{Server: server, Password: c.SMTPPassword, From: from, Hello: mailDomain(base)}, nil
+	}
+	if !loopback(base.Hostname()) {
+		return nil, nil
+	}
+	return &mailer.Files{Dir: filepath.Join(c.Data, "mail"), From: from, Tell: func(m *mail.Message, path string) {
+		c.Log.Info("mail written to a file, because there is no mail server", slog.String("kind", m.Kind), slog.String("file", path))
+	}}, nil
+}
+
+// startMail makes the outbox. It is nil if no mail is sent.
+func (s *Server) startMail(c Config, base *url.URL) error {
+	sender, err := c.mailSender(base)
+	if err != nil {
+		return err
+	}
+	if s.storage.Mail == nil && (c.SMTP != "" || c.SendMail != nil) {
+		return errors.New("Config.Stores.Mail is nil: mail needs a store (Config.SMTP, Config.SendMail)")
+	}
+	s.sender = sender
+	s.outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.Audit, c.Log)
+	return nil
+}
+
+// SendTestMail sends a message to an address, without the outbox, and returns what came of it.
+func (s *Server) SendTestMail(ctx context.Context, to string) error {
+	if s.sender == nil {
+		return errors.New("no mail server is set: name one with Config.SMTP")
+	}
+	base, err := s.linkBase(ctx)
+	if err != nil {
+		return err
+	}
+	return s.sender.Send(ctx, &mail.Message{
+		ID: rand.Text(), Kind: "test", To: to, Created: time.Now().Unix(), Subject: "Test message from Cloakroom",
+		Text: "This is a test message from Cloakroom, the sign-in of " + base + ".\n\nSince you can read it, the server can send mail.\n",
+	})
+}
+
+// WaitingMail is a message in the outbox.
+type WaitingMail struct {
+	ID, Kind, User, To string
+	Created            time.Time
+	Due                time.Time // when the next attempt is made
+	Expires            time.Time // it isn't sent later than that
+	Tries              int
+	Err                error // why it can't be read; only ID, times and Tries are known then
+}
+
+// WaitingMail returns the messages that no mail server has accepted yet.
+func (s *Server) WaitingMail(ctx context.Context) ([]WaitingMail, error) {
+	if s.storage.Mail == nil {
+		return nil, nil
+	}
+	all, err := outbox.List(ctx, s.storage.Mail, s.dataKeys)
+	if err != nil {
+		return nil, err
+	}
+	var waiting []WaitingMail
+	for _, w := range all {
+		waiting = append(waiting, WaitingMail{
+			ID: w.ID, Kind: w.Message.Kind, User: w.Message.User, To: w.Message.To, Tries: w.Tries, Err: w.Err,
+			Created: time.Unix(w.Created, 0), Due: time.Unix(w.Due, 0), Expires: time.Unix(w.Expires, 0),
+		})
+	}
+	return waiting, nil
+}

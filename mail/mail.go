@@ -1,0 +1,79 @@
+// Package mail defines messages to users, and the store in which they wait until a mail server has accepted them.
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Message is an e-mail to one person, the same words as plain text and as HTML.
+type Message struct {
+	ID      string // the part of the Message-ID before the @; a message that is sent again has the same one
+	Kind    string // what it is for, such as "reset"
+	User    string // the ID of the user that it is about; "": it is about no user
+	To      string // an address such as ada@example.com
+	Subject string // one line
+	Text    string
+	HTML    string // a whole document; "": the message has the plain text alone
+	Created int64  // Unix time in seconds
+}
+
+// Sender passes messages on. Send returns nil once the next server is responsible for the message. A *[RefusedError] is a refusal
+// that another attempt wouldn't change; after any other error the message is sent again later.
+type Sender interface {
+	Send(ctx context.Context, m *Message) error
+}
+
+// RefusedError says that a mail server has refused a message for good.
+type RefusedError struct {
+	Code   int    // such as 550
+	Status string // the enhanced status code, such as "5.1.1"; "": the server gave none
+}
+
+func (e *RefusedError) Error() string {
+	if e.Status == "" {
+		return fmt.Sprintf("the mail server has refused the message: %d", e.Code)
+	}
+	return fmt.Sprintf("the mail server has refused the message: %d %s", e.Code, e.Status)
+}
+
+// Queued is a message that waits. Times are Unix times in seconds.
+type Queued struct {
+	ID      string
+	Body    []byte // sealed; who gets the message and what it says
+	Created int64
+	Due     int64 // no earlier attempt is made
+	Expires int64 // after this time it isn't sent any more
+	Tries   int   // how often it was claimed
+}
+
+// Errors that a [Store] returns by these names. Any other error means that the store could not be read or written.
+var (
+	ErrNotFound = errors.New("mail: there is no such message")
+	ErrExists   = errors.New("mail: the message exists already")
+)
+
+// Store keeps messages that wait. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A
+// Store never reads the clock, and copies what it is given and what it returns.
+type Store interface {
+	// Put adds a message. ErrExists if the ID is stored already.
+	Put(ctx context.Context, q *Queued) error
+
+	// Claim returns the message that has been due longest at now, after it has set Due to until and added one to Tries, so that
+	// of several callers at the same time one gets it. ErrNotFound if none is due.
+	Claim(ctx context.Context, now, until int64) (*Queued, error)
+
+	// Postpone sets Due of a message. It is no error if there is no such message.
+	Postpone(ctx context.Context, id string, due int64) error
+
+	// Replace sets the Body of a message if it still is old, and reports whether it did.
+	Replace(ctx context.Context, id string, old, new []byte) (bool, error)
+
+	// Delete deletes a message. It is no error if there is no such message.
+	Delete(ctx context.Context, id string) error
+
+	// List returns at most limit messages whose IDs come after the given one, in the order of their IDs. A limit of 0 or less
+	// returns none.
+	List(ctx context.Context, after string, limit int) ([]*Queued, error)
+}

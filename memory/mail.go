@@ -1,0 +1,108 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+type outbox struct {
+	mu     sync.Mutex
+	queued map[string]*mail.Queued
+}
+
+func newOutbox() *outbox { return &outbox{queued: map[string]*mail.Queued{}} }
+
+func copyQueued(q *mail.Queued) *mail.Queued {
+	c := *q
+	c.Body = bytes.Clone(q.Body)
+	return &c
+}
+
+func (o *outbox) Put(ctx context.Context, q *mail.Queued) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.queued[q.ID] != nil {
+		return mail.ErrExists
+	}
+	o.queued[q.ID] = copyQueued(q)
+	return nil
+}
+
+func (o *outbox) Claim(ctx context.Context, now, until int64) (*mail.Queued, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var first *mail.Queued
+	for _, q := range o.queued {
+		if q.Due <= now && (first == nil || q.Due < first.Due || q.Due == first.Due && q.ID < first.ID) {
+			first = q
+		}
+	}
+	if first == nil {
+		return nil, mail.ErrNotFound
+	}
+	first.Due = until
+	first.Tries++
+	return copyQueued(first), nil
+}
+
+func (o *outbox) Postpone(ctx context.Context, id string, due int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if q := o.queued[id]; q != nil {
+		q.Due = due
+	}
+	return nil
+}
+
+func (o *outbox) Replace(ctx context.Context, id string, old, new []byte) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	q := o.queued[id]
+	if q == nil || !bytes.Equal(q.Body, old) {
+		return false, nil
+	}
+	q.Body = bytes.Clone(new)
+	return true, nil
+}
+
+func (o *outbox) Delete(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.queued, id)
+	return nil
+}
+
+func (o *outbox) List(ctx context.Context, after string, limit int) ([]*mail.Queued, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var page []*mail.Queued
+	for _, id := range slices.Sorted(maps.Keys(o.queued)) {
+		if id > after && len(page) < limit {
+			page = append(page, copyQueued(o.queued[id]))
+		}
+	}
+	return page, nil
+}

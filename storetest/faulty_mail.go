@@ -1,0 +1,36 @@
+package storetest
+
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+type faultyMail struct {
+	store mail.Store
+	plan  *Plan
+}
+
+func (f faultyMail) Put(ctx context.Context, q *mail.Queued) error {
+	return attempt(f.plan, "mail.Put", func() error { return f.store.Put(ctx, q) })
+}
+
+func (f faultyMail) Claim(ctx context.Context, now, until int64) (*mail.Queued, error) {
+	return value(f.plan, "mail.Claim", func() (*mail.Queued, error) { return f.store.Claim(ctx, now, until) })
+}
+
+func (f faultyMail) Postpone(ctx context.Context, id string, due int64) error {
+	return attempt(f.plan, "mail.Postpone", func() error { return f.store.Postpone(ctx, id, due) })
+}
+
+func (f faultyMail) Replace(ctx context.Context, id string, old, new []byte) (bool, error) {
+	return value(f.plan, "mail.Replace", func() (bool, error) { return f.store.Replace(ctx, id, old, new) })
+}
+
+func (f faultyMail) Delete(ctx context.Context, id string) error {
+	return attempt(f.plan, "mail.Delete", func() error { return f.store.Delete(ctx, id) })
+}
+
+func (f faultyMail) List(ctx context.Context, after string, limit int) ([]*mail.Queued, error) {
+	return value(f.plan, "mail.List", func() ([]*mail.Queued, error) { return f.store.List(ctx, after, limit) })
+}
