@@ -120,6 +120,7 @@ var layers = map[string]layer{
 		own:    []string{"internal/reqinfo", "account", "audit", "internal/feed", "password", "session", "throttle", "token"},
 		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
+	"cloakroomtest":         {own: []string{"", "account", "csrf", "memory", "session"}},
 	"internal/mutants":      {},
 	"test/harness":          {},
 	"internal/djangoserver": {},

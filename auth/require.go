@@ -190,17 +190,31 @@ func require(next http.Handler, allowed func(*Identity) error) http.Handler {
 			err = allowed(i)
 		}
 		if err != nil {
-			deny(w, r, err)
+			WriteError(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// deny sends a refusal of this package, and 503 for any other error, since the identity is unknown then.
-func deny(w http.ResponseWriter, r *http.Request, err error) {
+// Refusal is an error of a program's own checks that [WriteError] sends as it is.
+type Refusal struct {
+	Status int    // such as http.StatusConflict
+	Code   string // stable, in lower case with underscores; clients branch on it
+	Detail string // a sentence for people
+}
+
+func (e *Refusal) Error() string { return e.Code + ": " + e.Detail }
+
+// WriteError answers a request with an error, in the form that all answers of Cloakroom have (RFC 9457, with a stable code and
+// the ID of the request), so that clients need one way to read them. The errors of this package, such as [ErrPermissionDenied],
+// and a *[Refusal] are sent with their own status. Any other error is logged and answered 503, with none of its text.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	p, ok := errors.AsType[*problem.Problem](err)
+	own, isOwn := errors.AsType[*Refusal](err)
 	switch {
+	case isOwn:
+		p = problem.New(own.Status, own.Code, own.Detail)
 	case errors.Is(err, ErrNoHandler):
 		slog.Default().LogAttrs(r.Context(), slog.LevelError, err.Error(), slog.String("path", r.URL.Path))
 	case !ok:
@@ -213,7 +227,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 // report logs an outage. A request that its client cancelled is not an outage.
 func report(ctx context.Context, err error) {
 	log := slog.Default()
-	if q := requestFrom(ctx); q != nil {
+	if q := requestFrom(ctx); q != nil && q.resolver.sessions != nil {
 		log = q.resolver.sessions.Log
 	}
 	if log != nil && ctx.Err() == nil {

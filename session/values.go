@@ -84,7 +84,12 @@ type Session struct {
 }
 
 // Methods returns how the user has proven who they are in this session.
-func (s *Session) Methods() []string { return strings.Fields(s.record.Methods) }
+func (s *Session) Methods() []string {
+	if s.record == nil { // no Manager has made it
+		return nil
+	}
+	return strings.Fields(s.record.Methods)
+}
 
 // Values returns a copy of the session's values; to change them use [Manager.Update].
 func (s *Session) Values() Values {
