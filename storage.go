@@ -191,14 +191,30 @@ func (d Database) Sealed(ctx context.Context) (bool, error) {
 
 // ReplaceLostKey makes a new server secret at keyFile for a database whose own is lost. It returns the names of the sealed
 // secrets that are removed, since only the lost one opened them. It is an error if there is a key file: one that opens the
-// database isn't lost, and any other must be moved away first. It can be interrupted and called again.
-func (d Database) ReplaceLostKey(ctx context.Context, keyFile string) (removed []string, err error) {
+// database isn't lost, and any other must be moved away first. It can be interrupted and called again. Unless record is nil, it is
+// called before the new secret gets its name, with the path of the file until then, with which the database can be opened.
+func (d Database) ReplaceLostKey(ctx context.Context, keyFile string, record func(file string, removed []string) error) (removed []string, err error) {
 	db, err := d.engine.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	removed, err = keyring.ReplaceLost(ctx, keyFile, db.Sealed)
+	removed, err = keyring.ReplaceLost(ctx, keyFile, db.Sealed, record)
 	return removed, errors.Join(err, db.close())
+}
+
+// OnlyApps returns how many users have an authenticator app and nothing else for a second step: no passkey, no security key and no
+// recovery code. If the server secret is lost, they can't sign in until an administrator removes the app. It applies pending
+// migrations.
+func (d Database) OnlyApps(ctx context.Context) (int, error) {
+	db, err := d.engine.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	if db.Factors != nil {
+		n, err = authenticator.OnlyApps(ctx, db.Factors)
+	}
+	return n, errors.Join(err, db.close())
 }
 
 // errNoFile reports that a database isn't an SQLite file of this program's own.

@@ -71,7 +71,7 @@ has expired. With --drop-jwt-keys it isn't accepted: clients with a JWT must get
 
 Secrets in other tables than that of the keys are sealed under a data key, which is random, and which the server secret seals. So a
 rotation seals one row anew. With --reseal there is a new data key, too, and everything is sealed under it, while servers go on
-running. If it is interrupted, run it again. No table has such secrets yet.
+running. If it is interrupted, run it again. The secrets of authenticator apps are such secrets.
 
 Example:
   cloakroom key rotate`

@@ -185,7 +185,7 @@ type Column interface {
 const resealBatch = 200
 
 // Reseal makes a new data key and seals the values of all columns under it, beside processes that use them. It returns how many values
-// that were. It can be interrupted at any moment and called again, with another key.
+// that were. Values that [ReplaceLost] has left without their key stay as they are. It can be interrupted at any moment and called again, with another key.
 func (d *DataKeys) Reseal(ctx context.Context, columns ...Column) (resealed int, err error) {
 	keys, err := d.current(ctx, 0)
 	if err != nil || len(keys) == 0 {
@@ -242,6 +242,9 @@ func (d *DataKeys) resealColumn(ctx context.Context, c Column) (resealed int, er
 // value of its row.
 func (d *DataKeys) resealValue(ctx context.Context, c Column, v Value) (earlier, replaced bool, err error) {
 	plain, err := d.Open(ctx, c.Purpose(), v.ID, v.Box) // reads a key that another process has made since
+	if errors.Is(err, ErrUnknownDataKey) {
+		return false, false, nil // it was sealed before the server secret was lost, and nothing opens it
+	}
 	if err != nil {
 		return false, false, err
 	}

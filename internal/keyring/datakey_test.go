@@ -323,7 +323,7 @@ func TestAValueOfALostKeyIsRecognised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	removed, err := keyring.ReplaceLost(t.Context(), filepath.Join(t.TempDir(), "secret.key"), db)
+	removed, err := keyring.ReplaceLost(t.Context(), filepath.Join(t.TempDir(), "secret.key"), db, nil)
 	if err != nil || !slices.Contains(removed, "data-key-1") {
 		t.Fatalf("ReplaceLost = %v, %v", removed, err)
 	}
@@ -333,5 +333,16 @@ func TestAValueOfALostKeyIsRecognised(t *testing.T) {
 	}
 	if _, err := d.Open(t.Context(), purpose, "7", box); !errors.Is(err, keyring.ErrUnknownDataKey) {
 		t.Errorf("Open: %v", err)
+	}
+	// Sealing everything anew leaves it as it is, and comes to the others.
+	c := column{db, load(t, keyFile(t, two)), &sync.Mutex{}}
+	if err := c.put(t.Context(), "7", box); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.write(t.Context(), d, "8", "another"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.Reseal(t.Context(), c); n != 1 || err != nil {
+		t.Errorf("Reseal = %d, %v; want 1", n, err)
 	}
 }

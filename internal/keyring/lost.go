@@ -25,8 +25,9 @@ const newSuffix = ".new"
 // one opened. It returns the names of the secrets that are removed.
 //
 // It can be interrupted at any moment and called again: the new secret is written beside path first, then the store changes
-// in one step, then the file gets its name.
-func ReplaceLost(ctx context.Context, path string, store sealed.Store) (removed []string, err error) {
+// in one step, then the file gets its name. In between it calls record with the names and with the path that the file has until
+// then, unless record is nil; so record may be called more than once, and an error of it is returned.
+func ReplaceLost(ctx context.Context, path string, store sealed.Store, record func(file string, removed []string) error) (removed []string, err error) {
 	all, err := store.Sealed(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read sealed secrets: %w", err)
@@ -47,6 +48,11 @@ func ReplaceLost(ctx context.Context, path string, store sealed.Store) (removed 
 		kept := slices.DeleteFunc(slices.Clone(all), func(s sealed.Secret) bool { return s.Name != fingerprintsName })
 		if err := store.ReplaceSealed(ctx, append(kept, next.Seal(checkName, []byte(checkPlain)))); err != nil {
 			return nil, fmt.Errorf("remove what the lost secret sealed: %w", err)
+		}
+	}
+	if record != nil {
+		if err := record(path+newSuffix, removed); err != nil {
+			return nil, err
 		}
 	}
 	if err := os.Rename(path+newSuffix, path); err != nil {

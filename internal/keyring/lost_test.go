@@ -54,17 +54,17 @@ func TestANodeWithTheFormerFileDoesNotUndoTheFingerprints(t *testing.T) {
 func TestALostKeyIsReplaced(t *testing.T) {
 	path, keys := keyFile(t, one), memory.New().Sealed
 	fill(t, path, keys)
-	if _, err := keyring.ReplaceLost(t.Context(), path, keys); !errors.Is(err, keyring.ErrNotLost) {
+	if _, err := keyring.ReplaceLost(t.Context(), path, keys, nil); !errors.Is(err, keyring.ErrNotLost) {
 		t.Errorf("ReplaceLost with the right file: %v; want ErrNotLost", err)
 	}
 	write(t, path, two+"\n")
-	if _, err := keyring.ReplaceLost(t.Context(), path, keys); !errors.Is(err, keyring.ErrFileInTheWay) {
+	if _, err := keyring.ReplaceLost(t.Context(), path, keys, nil); !errors.Is(err, keyring.ErrFileInTheWay) {
 		t.Errorf("ReplaceLost with another file: %v; want ErrFileInTheWay", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	removed, err := keyring.ReplaceLost(t.Context(), path, keys)
+	removed, err := keyring.ReplaceLost(t.Context(), path, keys, nil)
 	if err != nil || !slices.Equal(removed, []string{"k0", "k1", "k2", "k3", "k4"}) {
 		t.Errorf("ReplaceLost = %q, %v; want the five secrets", removed, err)
 	}
@@ -84,14 +84,14 @@ func TestALostKeyIsReplacedHoweverOftenThatIsInterrupted(t *testing.T) {
 			fill(t, lost, keys)
 			path := filepath.Join(t.TempDir(), "secret")
 			plan := &storetest.Plan{Call: call, After: after}
-			_, err := keyring.ReplaceLost(t.Context(), path, storetest.Faulty(store.Set{Sealed: keys}, plan).Sealed)
+			_, err := keyring.ReplaceLost(t.Context(), path, storetest.Faulty(store.Set{Sealed: keys}, plan).Sealed, nil)
 			if len(plan.Calls()) < call {
 				break
 			}
 			if err == nil {
 				t.Errorf("call %d failed and ReplaceLost didn't", call)
 			}
-			if _, err := keyring.ReplaceLost(t.Context(), path, keys); err != nil {
+			if _, err := keyring.ReplaceLost(t.Context(), path, keys, nil); err != nil {
 				t.Errorf("call %d, after %v: again: %v", call, after, err)
 			}
 			if err := load(t, path).Check(t.Context(), keys); err != nil {
@@ -101,5 +101,37 @@ func TestALostKeyIsReplacedHoweverOftenThatIsInterrupted(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		}
+	}
+}
+
+// TestTheReplacementIsRecordedBeforeItIsDone: the new file opens the store while it is recorded, and a failure is made up for by another
+// call.
+func TestTheReplacementIsRecordedBeforeItIsDone(t *testing.T) {
+	lost, keys := keyFile(t, one), memory.New().Sealed
+	fill(t, lost, keys)
+	path := filepath.Join(t.TempDir(), "secret")
+	failed := errors.New("the disk is full")
+	calls := 0
+	record := func(file string, removed []string) error {
+		calls++
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("call %d: the file has its name already", calls)
+		}
+		if err := load(t, file).Check(t.Context(), keys); err != nil {
+			t.Errorf("call %d: Check with %s: %v", calls, file, err)
+		}
+		if calls == 1 {
+			return failed
+		}
+		return nil
+	}
+	if _, err := keyring.ReplaceLost(t.Context(), path, keys, record); !errors.Is(err, failed) {
+		t.Errorf("ReplaceLost = %v; want the error of the record", err)
+	}
+	if _, err := keyring.ReplaceLost(t.Context(), path, keys, record); err != nil || calls != 2 {
+		t.Errorf("again: %v after %d calls", err, calls)
+	}
+	if err := load(t, path).Check(t.Context(), keys); err != nil {
+		t.Errorf("Check with the new file: %v", err)
 	}
 }

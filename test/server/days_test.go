@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -13,7 +14,10 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/totp"
 )
 
 // These are the days of docs/deploy.md, "When something has gone wrong": each does what the page says, beside running nodes under
@@ -95,6 +99,9 @@ func TestADayWithALostKey(t *testing.T) {
 	onEachPlace(t, func(t *testing.T, d *day) {
 		d.people("ann", 1)
 		d.people("bob", 1)
+		onlyApp, andCode := d.person("dan"), d.person("eve")
+		d.giveApp(onlyApp)
+		d.giveApp(andCode, [32]byte{1})
 		load := attend(d.nodes, "ann0", 3)
 		d.stay("bob0")
 		token := d.token("bob0")
@@ -112,7 +119,7 @@ func TestADayWithALostKey(t *testing.T) {
 			if out := d.fails("user", "list"); !strings.Contains(out, "key replace-lost") {
 				t.Errorf("the refusal doesn't say what to do:\n%s", out)
 			}
-			if out := d.fails("key", "replace-lost"); !strings.Contains(out, "nothing was changed") {
+			if out := d.fails("key", "replace-lost"); !strings.Contains(out, "nothing was changed") || !strings.Contains(out, "1 user has nothing but") {
 				t.Errorf("without --yes the command says:\n%s", out)
 			}
 			for range d.kills {
@@ -128,6 +135,12 @@ func TestADayWithALostKey(t *testing.T) {
 				node.again()
 			}
 
+			for _, u := range []string{onlyApp.Username, andCode.Username} {
+				v := d.visitor()
+				if a := v.must(persist(func() (answer, error) { return v.signIn(u, goodPassword) })); a.code() != "second_factor_required" {
+					t.Errorf("a password without the second step is answered %s", a)
+				}
+			}
 			d.tokenIs(http.StatusOK, token, "a personal token")
 			d.tokenIs(http.StatusUnauthorized, jwt, "a JSON Web Token that the lost key signed")
 			d.tokenIs(http.StatusOK, d.jsonWebToken("bob0"), "a new JSON Web Token")
@@ -157,6 +170,8 @@ func TestADayWithAStolenServer(t *testing.T) {
 	onEachPlace(t, func(t *testing.T, d *day) {
 		d.people("ann", 1)
 		d.people("bob", 1)
+		dan := d.person("dan")
+		secret := d.giveApp(dan)
 		load := attend(d.nodes, "ann0", 3)
 		rounds, _ := repetitions()
 		for range rounds {
@@ -176,6 +191,7 @@ func TestADayWithAStolenServer(t *testing.T) {
 				d.persist(time.Second, "key", "rotate")
 			}
 			d.opensNothing(stolen)
+			d.appOpens(dan, secret)
 			d.goHome()
 			for _, node := range d.nodes {
 				node.stop()
@@ -229,6 +245,52 @@ func anyOf(some, list []string) bool {
 		}
 	}
 	return false
+}
+
+// giveApp gives a user an authenticator app and recovery codes, and returns the app's secret.
+func (d *day) giveApp(u *account.User, codes ...[32]byte) (secret []byte) {
+	d.t.Helper()
+	db := d.stores()
+	defer db.Close()
+	secret = totp.NewSecret()
+	f := &factor.Factor{ID: authenticator.NewID(), User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}
+	box, err := d.dataKeys(db).Seal(d.t.Context(), authenticator.Column(db.Factors).Purpose(), f.ID+"|"+u.ID, secret)
+	f.Data = box
+	if err := errors.Join(err, db.Factors.Add(d.t.Context(), f), db.Factors.SetRecoveryCodes(d.t.Context(), u.ID, codes)); err != nil {
+		d.t.Fatal(err)
+	}
+	return secret
+}
+
+func (d *day) dataKeys(db stores) *keyring.DataKeys {
+	d.t.Helper()
+	ring, err := keyring.Load(d.keyFile())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return keyring.NewDataKeys(ring, db.Sealed)
+}
+
+// appOpens ends the test unless a user's authenticator app is sealed under the latest data key, with its secret.
+func (d *day) appOpens(u *account.User, secret []byte) {
+	d.t.Helper()
+	db := d.stores()
+	defer db.Close()
+	column, keys := authenticator.Column(db.Factors), d.dataKeys(db)
+	values, err := column.Values(d.t.Context(), "", 10)
+	if err != nil || len(values) != 1 {
+		d.t.Fatalf("there are %d apps, %v", len(values), err)
+	}
+	latest, err := keys.Seal(d.t.Context(), column.Purpose(), values[0].ID, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if !bytes.Equal(latest[:8], values[0].Box[:8]) {
+		d.t.Error("the app is sealed under an earlier data key")
+	}
+	if plain, err := keys.Open(d.t.Context(), column.Purpose(), values[0].ID, values[0].Box); err != nil || !bytes.Equal(plain, secret) {
+		d.t.Errorf("the app's secret is another: %v", err)
+	}
 }
 
 // opensNothing ends the test if a key file opens anything in the database.
