@@ -32,7 +32,9 @@ func TestUsersWithNothingButAnApp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	of := func(kind factor.Kind, state factor.State) *factor.Factor { return &factor.Factor{Kind: kind, State: state} }
+	of := func(kind factor.Kind, state factor.State) *factor.Factor {
+		return &factor.Factor{Kind: kind, State: state}
+	}
 	give("recovery code", 1, of(factor.TOTP, factor.Active))
 	give("passkey", 0, of(factor.TOTP, factor.Active), of(factor.Passkey, factor.Active))
 	give("security key", 0, of(factor.SecurityKey, factor.Active), of(factor.TOTP, factor.Active))
