@@ -34,7 +34,7 @@ test("the client", async (t) => {
     await page.goto(address);
     return { page, said };
   }
-  const signIn = (page) => page.evaluate((credentials) => auth.login(credentials).then((user) => user.username), { username, password });
+  const signIn = (page) => page.evaluate((credentials) => auth.login(credentials).then(({ user }) => user.username), { username, password });
 
   await t.test("strict CSRF: it learns the token from the server, once", async (t) => {
     const { page } = await open(t);

@@ -1,29 +1,31 @@
 import { createAuth } from '@cloakroom/client'
-import { AuthProvider, RequireAuth, useAuth } from '@cloakroom/client/react'
-import { useState } from 'react'
+import { AuthProvider, RequireAuth, useAuth, useSignIn } from '@cloakroom/client/react'
 import { createRoot } from 'react-dom/client'
 
 // The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
 const auth = createAuth({ url: import.meta.env.VITE_API ?? 'http://127.0.0.1:8000' })
 
+const problems = { invalid_credentials: 'Wrong username or password.', invalid: 'Wrong code.' }
+
 function SignIn() {
-  const { login, reason } = useAuth()
-  const [problem, setProblem] = useState('')
-
-  async function submit(event) {
+  const { reason } = useAuth()
+  const { pending, login, second, cancel, error } = useSignIn()
+  const send = (step) => (event) => {
     event.preventDefault()
-    const { username, password } = Object.fromEntries(new FormData(event.currentTarget))
-    try {
-      await login({ username, password })
-    } catch (error) {
-      setProblem(error.code === 'invalid_credentials' ? 'Wrong username or password.' : 'Try again in a moment.')
-    }
+    step(Object.fromEntries(new FormData(event.currentTarget)))
   }
-
+  const problem = error && <p role="alert">{problems[error.code] ?? 'Try again in a moment.'}</p>
+  if (pending) return (
+    <form key="second" onSubmit={send(({ code }) => second(code))}>
+      {problem}
+      <label>Code of your app, or a recovery code <input name="code" autoComplete="one-time-code" autoFocus required /></label>{' '}
+      <button>Continue</button> <button type="button" onClick={cancel}>Start over</button>
+    </form>
+  )
   return (
-    <form onSubmit={submit}>
-      {problem && <p role="alert">{problem}</p>}
-      {reason !== 'not_authenticated' && <p>You are signed out ({reason}).</p>}
+    <form key="first" onSubmit={send(login)}>
+      {problem}
+      {reason && reason !== 'not_authenticated' && <p>You are signed out ({reason}).</p>}
       <label>Username <input name="username" autoComplete="username" required /></label>{' '}
       <label>Password <input name="password" type="password" autoComplete="current-password" required /></label>{' '}
       <button>Sign in</button>

@@ -1,8 +1,7 @@
 import { DatePipe } from '@angular/common'
-import { Component, effect, inject, signal } from '@angular/core'
+import { Component, effect, inject } from '@angular/core'
 import { ActivatedRoute, Router, RouterOutlet } from '@angular/router'
-import { AuthError } from '@cloakroom/client'
-import { injectAuth } from '@cloakroom/client/angular'
+import { injectAuth, injectSignIn } from '@cloakroom/client/angular'
 
 @Component({
   selector: 'app-root',
@@ -38,18 +37,26 @@ export class Home {
 
 @Component({
   template: `
-    <form (submit)="$event.preventDefault(); submit(username.value, password.value)">
-      @if (problem()) { <p role="alert">{{ problem() }}</p> }
-      @if (ended(); as reason) { <p>You are signed out ({{ reason }}).</p> }
-      <label>Username <input #username autocomplete="username" required /></label>
-      <label>Password <input #password type="password" autocomplete="current-password" required /></label>
-      <button>Sign in</button>
-    </form>
+    @if (form.error(); as error) { <p role="alert">{{ problems[error.code] ?? 'Try again in a moment.' }}</p> }
+    @if (form.pending()) {
+      <form (submit)="$event.preventDefault(); form.second(code.value)">
+        <label>Code of your app, or a recovery code <input #code autocomplete="one-time-code" required /></label>
+        <button>Continue</button> <button type="button" (click)="form.cancel()">Start over</button>
+      </form>
+    } @else {
+      <form (submit)="$event.preventDefault(); form.login({ username: username.value, password: password.value })">
+        @if (ended(); as reason) { <p>You are signed out ({{ reason }}).</p> }
+        <label>Username <input #username autocomplete="username" required /></label>
+        <label>Password <input #password type="password" autocomplete="current-password" required /></label>
+        <button>Sign in</button>
+      </form>
+    }
   `,
 })
 export class SignIn {
   private readonly auth = injectAuth()
-  readonly problem = signal('')
+  readonly form = injectSignIn()
+  readonly problems: Record<string, string> = { invalid_credentials: 'Wrong username or password.', invalid: 'Wrong code.' }
 
   constructor() {
     const router = inject(Router)
@@ -61,14 +68,5 @@ export class SignIn {
   ended() {
     const state = this.auth.state()
     return state.status === 'anonymous' && state.reason !== 'not_authenticated' && state.reason
-  }
-
-  async submit(username: string, password: string) {
-    try {
-      await this.auth.login({ username, password })
-    } catch (error) {
-      const wrong = error instanceof AuthError && error.code === 'invalid_credentials'
-      this.problem.set(wrong ? 'Wrong username or password.' : 'Try again in a moment.')
-    }
   }
 }

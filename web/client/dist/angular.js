@@ -1,6 +1,7 @@
 import { computed, inject, InjectionToken, makeEnvironmentProviders, provideEnvironmentInitializer, signal, DestroyRef, } from "@angular/core";
 import { Router } from "@angular/router";
 import { catchError, from, mergeMap, throwError } from "rxjs";
+import { idle, signInActions } from "./signin.js";
 const token = new InjectionToken("cloakroom");
 /** Provides the {@link AngularAuth} to the application, and keeps its state up to date until the application is destroyed. */
 export function provideAuth(auth) {
@@ -15,6 +16,17 @@ export function provideAuth(auth) {
 export function injectAuth() {
     return inject(token);
 }
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export function injectSignIn() {
+    const auth = injectAuth();
+    const progress = signal(idle);
+    return {
+        ...signInActions(auth, (now) => progress.set(now)),
+        pending: computed(() => auth.state().pending),
+        sending: computed(() => progress().sending),
+        error: computed(() => progress().error),
+    };
+}
 /**
  * A guard that redirects users who aren't signed in to `signIn`, with the way back in `?next=`, also when the session ends
  * while the route is shown. It waits until the state is known. On a server the state is always "loading", and the guard lets
@@ -28,15 +40,18 @@ export function authGuard(signIn = "/signin") {
         const { status } = await auth.ready();
         if (status === "loading")
             return true;
-        if (status === "anonymous")
+        if (signedOut(status))
             return away;
         unsubscribe?.();
         unsubscribe = auth.subscribe(() => {
-            if (auth.getState().status === "anonymous" && router.url === next)
+            if (signedOut(auth.getState().status) && router.url === next)
                 void router.navigateByUrl(away);
         });
         return true;
     };
+}
+function signedOut(status) {
+    return status === "anonymous" || status === "pending";
 }
 /**
  * Does for HttpClient what `auth.fetch` does: `provideHttpClient(withInterceptors([authInterceptor]))`. Requests to other
@@ -54,14 +69,16 @@ function prepared(request, csrf) {
     const unsafe = csrf && !/^(GET|HEAD)$/.test(request.method);
     return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
 }
-/** The status and the code of a refusal. If the request asked for text, the body of the error is text. */
+/** What decides whether to repeat the request. If it asked for text, the body of the error is text. */
 function refused({ status, error }) {
-    let code = error?.code;
+    let problem = error ?? undefined;
     try {
-        code ??= JSON.parse(error).code;
+        if (typeof error === "string")
+            problem = JSON.parse(error);
     }
     catch {
         // The body isn't a problem of Cloakroom's API.
     }
-    return { status, code: typeof code === "string" ? code : `http_${status}` };
+    const code = problem?.code;
+    return { status, code: typeof code === "string" ? code : `http_${status}`, factors: problem?.factors };
 }

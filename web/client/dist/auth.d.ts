@@ -1,7 +1,7 @@
 import { type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, User } from "./types.js";
+import type { Credentials, PasswordChange, Proof, SecondFactor, User } from "./types.js";
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
@@ -9,26 +9,69 @@ import type { Credentials, PasswordChange, User } from "./types.js";
 export type AuthState = {
     readonly status: "loading";
     readonly user?: undefined;
+    readonly pending?: undefined;
 } | {
     readonly status: "anonymous";
     readonly user?: undefined;
+    readonly pending?: undefined;
     /**
-     * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser. Otherwise why the session
-     * ended: "session_ended", or a more precise reason from the server.
+     * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser, "pending_ended" if the user
+     * has to start the sign-in over. Otherwise why the session ended: "session_ended", or a more precise reason from the server.
      */
     readonly reason: string;
 } | {
+    /** The first step of a sign-in was right, and it waits for the second. No one is signed in. Other tabs aren't told. */
+    readonly status: "pending";
+    readonly user?: undefined;
+    readonly pending: Pending;
+} | {
     readonly status: "authenticated";
     readonly user: User;
+    readonly pending?: undefined;
     /** When the session will end because it isn't used; set in its last minute. `refresh()` extends it. */
     readonly expiresAt?: string | undefined;
 } | {
     readonly status: "unavailable";
     readonly user: User | undefined;
+    readonly pending?: undefined;
     readonly error: AuthError;
     /** When it will ask again, in milliseconds as `Date.now()` returns them. */
     readonly retryAt: number;
 };
+/** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
+export interface Pending {
+    /** Any one of these will do. */
+    readonly factors: readonly SecondFactor[];
+    /** When it ends. */
+    readonly expiresAt: string;
+    /**
+     * Takes the step with a code of an authenticator app or a recovery code, however it is spaced. A wrong one is `invalid`, and
+     * `pending_ended` means that the user has to start over.
+     */
+    second(code: string): Promise<User>;
+    /** Gives the sign-in up. */
+    cancel(): Promise<void>;
+}
+/** What comes of a sign-in: a user, or a second step. */
+export type SignIn = {
+    readonly done: true;
+    readonly user: User;
+} | {
+    readonly done: false;
+    readonly pending: Pending;
+};
+/** What the server asks for before it does what was requested. */
+export interface FreshSignIn {
+    /**
+     * What would do: each entry alone. What has to be shown together is joined by a plus sign, such as "password+totp"; the words are
+     * "password" and those of {@link SecondFactor}.
+     */
+    readonly factors: readonly string[];
+    /**
+     * Whether the server asks for all that a sign-in would ask for. Otherwise any one factor is enough.
+     */
+    readonly full: boolean;
+}
 export interface AuthOptions extends SenderOptions {
     /** false: no stream of events. Changes made on other devices are then noticed when the page becomes visible. Default: true. */
     events?: boolean | undefined;
@@ -50,9 +93,11 @@ export interface Auth {
      * browser, it returns "loading" at once.
      */
     ready(): Promise<AuthState>;
-    login(credentials: Credentials): Promise<User>;
+    /** If the account has a second factor, the result says so, and so does the state, which is "pending" then. */
+    login(credentials: Credentials): Promise<SignIn>;
     logout(): Promise<void>;
-    reauthenticate(password: string): Promise<User>;
+    /** Proves again that the user is at the browser. A string is the password. */
+    reauthenticate(proof: string | Proof): Promise<User>;
     changePassword(change: PasswordChange): Promise<void>;
     /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
     adopt(user: User): void;
@@ -64,11 +109,12 @@ export interface Auth {
     /** The other routes of the server, sent as `fetch` sends them. */
     readonly client: Client;
     /**
-     * Sets the function that is called when the server asks for a fresh sign-in. `ask` lets the user enter the password, passes
-     * it to `reauthenticate`, and returns whether that succeeded; if so, the request is repeated. Requests that are refused in
-     * the meantime share the result. Without such a function (undefined) the request fails with `fresh_sign_in_required`.
+     * Sets the function that is called when the server asks for a fresh sign-in. `ask` lets the user enter what is `needed`,
+     * passes it to `reauthenticate`, and returns whether that succeeded; if so, the request is repeated. Requests that are refused
+     * in the meantime share the result. Without such a function (undefined) the request fails with `fresh_sign_in_required` or
+     * `full_sign_in_required`.
      */
-    onFreshSignIn(ask: (() => Promise<boolean>) | undefined): void;
+    onFreshSignIn(ask: ((needed: FreshSignIn) => Promise<boolean>) | undefined): void;
     /** For adapters of other HTTP libraries: whether to repeat a refused request. `tried` is a new set for each request. */
     readonly recover: Recover;
     /** For the same adapters: whether an address gets the cookie, and the value of its X-CSRFToken header. */

@@ -10,6 +10,7 @@ export function createAuth(options = {}) {
     const raw = clientOf(sender, sender.recover);
     const tabs = openTabs(sender.url, handleNews, () => void askAgain());
     const listeners = new Set();
+    const mark = "cloakroom" + sender.url.origin;
     let state = { status: "loading" };
     let changes = 0; // sign-ins and sign-outs here: an answer to a question from before one of them is outdated
     let failures = 0;
@@ -52,7 +53,7 @@ export function createAuth(options = {}) {
             if (error.status !== 401 || error.code === "http_401")
                 next = unavailable(error);
             else
-                next = state.status === "anonymous" ? state : signedOut(reason ?? error.code);
+                next = state.status === "anonymous" ? state : (await findPending(reason)) ?? signedOut(reason ?? error.code);
         }
         if (changesBefore === changes)
             setState(next);
@@ -73,6 +74,81 @@ export function createAuth(options = {}) {
                 await new Promise((resolve) => setTimeout(resolve, pause));
             await tabs.settled();
             return raw.me({ slide });
+        }
+    }
+    /** Asks for the pending sign-in, after a reload too, if this tab has begun one. */
+    async function findPending(reason = "pending_ended") {
+        const { pending } = state;
+        if (!pending && !begun())
+            return undefined;
+        try {
+            return pendingState(await raw.pending());
+        }
+        catch (error) {
+            if (error.code !== "pending_ended")
+                return unavailable(error);
+            begun(false);
+            return pending && signedOut(reason);
+        }
+    }
+    /** Remembers, in this tab alone, whether a sign-in was begun: other pages don't have to ask for one. */
+    function begun(now) {
+        try {
+            if (now)
+                sessionStorage[mark] = 1;
+            if (now === false)
+                delete sessionStorage[mark];
+            return !!sessionStorage[mark];
+        }
+        catch {
+            return false; // the browser permits no storage: after a reload the user starts over
+        }
+    }
+    function pendingState({ factors, expires_at }) {
+        const pending = {
+            factors,
+            expiresAt: expires_at,
+            second: (code) => complete(() => raw.second(code)),
+            async cancel() {
+                await raw.cancelPending();
+                await leavePending("not_authenticated");
+            },
+        };
+        return { status: "pending", pending };
+    }
+    /** Runs a request that completes the pending sign-in. */
+    async function complete(act) {
+        try {
+            const user = await changeTicket(act, signedIn);
+            begun(false);
+            return user;
+        }
+        catch (error) {
+            if (error.code === "pending_ended")
+                void leavePending("pending_ended");
+            throw error;
+        }
+    }
+    /** Asks besides, since a session from before the sign-in goes on. */
+    function leavePending(reason) {
+        begun(false);
+        changes++;
+        setState(signedOut(reason));
+        return askAgain();
+    }
+    async function login(credentials) {
+        try {
+            return { done: true, user: await complete(() => raw.login(credentials)) };
+        }
+        catch (error) {
+            const { pending: step } = error;
+            if (!step)
+                throw error;
+            begun(true);
+            changes++;
+            const next = pendingState(step);
+            setState(next);
+            return { done: false, pending: next.pending };
         }
     }
     /** Retries after at least the server's Retry-After, each time later, at a random time so that browsers don't retry together. */
@@ -106,18 +182,19 @@ export function createAuth(options = {}) {
     const recover = async (refused, tried) => {
         if (await sender.recover(refused, tried))
             return true;
-        const { status, code } = refused;
+        const { status, code, factors } = refused;
         const first = !tried.has(code);
         tried.add(code);
         // A request of a rendering server has no cookie, so its 401 doesn't mean that the page's user is signed out.
         if (status === 401 && !page)
             return false;
-        if (status === 401 && code !== "invalid_credentials" && state.status !== "anonymous") {
+        if (status === 401 && !/^(invalid_credentials|second_factor_required|pending_ended)$/.test(code) && state.status !== "anonymous") {
             return (await ask()).status === "authenticated" && first;
         }
-        if (!first || code !== "fresh_sign_in_required" || !freshSignIn)
+        const full = code === "full_sign_in_required";
+        if (!first || !(full || code === "fresh_sign_in_required") || !freshSignIn)
             return false;
-        return (confirming ??= freshSignIn().finally(() => (confirming = undefined)));
+        return (confirming ??= freshSignIn({ factors: factors ?? ["password"], full }).finally(() => (confirming = undefined)));
     };
     const auth = {
         getState: () => state,
@@ -139,7 +216,7 @@ export function createAuth(options = {}) {
         refresh: ({ slide = true } = {}) => askAgain(undefined, slide),
         ready: () => new Promise((resolve) => {
             const check = () => {
-                if (!state.user && state.status !== "anonymous" && page)
+                if (!state.user && !/^(anonymous|pending)$/.test(state.status) && page)
                     return;
                 unsubscribe();
                 resolve(state);
@@ -147,9 +224,9 @@ export function createAuth(options = {}) {
             const unsubscribe = auth.subscribe(check);
             check();
         }),
-        login: (credentials) => changeTicket(() => raw.login(credentials), signedIn),
+        login,
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
-        reauthenticate: (password) => changeTicket(() => raw.reauthenticate(password), signedIn),
+        reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
         adopt: (user) => void changeTicket(async () => user, signedIn),
         fetch: (input, init) => sender.send(new Request(input, init), recover),

@@ -1,15 +1,25 @@
 import { type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, Session, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, Session, User } from "./types.js";
 export interface Client {
     /** The signed-in user. `slide: false`: the request doesn't count as a use of the session and doesn't extend it. */
     me(options?: {
         slide?: boolean;
     }): Promise<User>;
+    /**
+     * If the account has a second factor, this fails with `second_factor_required`, and the error's `pending` says which would do.
+     * The browser then holds a cookie for `second`, `pending` and `cancelPending`.
+     */
     login(credentials: Credentials): Promise<User>;
+    /** Takes the second step of a pending sign-in, with a code of an authenticator app or a recovery code. */
+    second(code: string): Promise<User>;
+    /** What the browser's pending sign-in waits for. Fails with `pending_ended` if there is none. */
+    pending(): Promise<PendingStep>;
+    /** Succeeds also if no sign-in is pending. */
+    cancelPending(): Promise<void>;
     /** Succeeds also if no one was signed in. */
     logout(): Promise<void>;
-    /** Makes the sign-in fresh for ten minutes, for the routes that require that. */
-    reauthenticate(password: string): Promise<User>;
+    /** Makes the sign-in fresh for ten minutes, for the routes that require that. A string is the password. */
+    reauthenticate(proof: string | Proof): Promise<User>;
     /** Ends all other sessions of the user. */
     changePassword(change: PasswordChange): Promise<void>;
     /** The user's own sessions, the newest first. */

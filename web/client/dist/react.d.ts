@@ -1,5 +1,6 @@
 import { type ReactNode } from "react";
-import type { Auth, AuthState } from "./auth.js";
+import type { Auth, AuthState, Pending } from "./auth.js";
+import { type SignInActions, type SignInProgress } from "./signin.js";
 export interface AuthProviderProps {
     auth: Auth;
     children?: ReactNode;
@@ -8,9 +9,15 @@ export interface AuthProviderProps {
 export declare function AuthProvider({ auth, children }: AuthProviderProps): ReactNode;
 /** The state (`status`, `user`, …) and the functions of the {@link Auth} (`login`, `logout`, `fetch`, …) in one object. */
 export declare function useAuth(): AuthState & Auth;
+export interface SignInForm extends SignInActions, SignInProgress {
+    /** Set while the second step is due. */
+    readonly pending: Pending | undefined;
+}
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export declare function useSignIn(): SignInForm;
 export interface RequireAuthProps {
     children?: ReactNode;
-    /** Shown if no one is signed in: a sign-in form, or a link to one. */
+    /** Shown if no one is signed in, also while a second step is due: a sign-in form, or a link to one. */
     signIn: ReactNode;
     /** Shown until it is known whether a user is signed in. */
     loading?: ReactNode;

@@ -1,5 +1,6 @@
 "use client";
-import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
+import { createContext, createElement, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { idle, signInActions } from "./signin.js";
 // The state that a server rendered. React hydrates with it, however late, and then renders the current state.
 const rendered = { status: "loading" };
 const onServer = () => rendered;
@@ -17,10 +18,20 @@ export function useAuth() {
     const state = useSyncExternalStore(auth.subscribe, auth.getState, onServer);
     return useMemo(() => ({ ...auth, ...state }), [auth, state]);
 }
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export function useSignIn() {
+    const auth = useAuth();
+    const [progress, setProgress] = useState(idle);
+    const { getState } = auth; // the same as long as the Auth is
+    const actions = useMemo(() => signInActions(auth, setProgress), [getState]);
+    return { ...actions, ...progress, pending: auth.pending };
+}
 /** Shows its children to a signed-in user, also during an outage. It only hides things: the server has to protect the data. */
 export function RequireAuth({ children, signIn, loading, unavailable = loading }) {
     const { status, user } = useAuth();
     if (user)
         return children;
-    return status === "anonymous" ? signIn : status === "loading" ? loading : unavailable;
+    if (status === "anonymous" || status === "pending")
+        return signIn;
+    return status === "loading" ? loading : unavailable;
 }

@@ -2,6 +2,8 @@
 export interface Refused {
     readonly status: number;
     readonly code: string;
+    /** What would do, if the server asks for a fresh sign-in. */
+    readonly factors?: readonly string[] | undefined;
 }
 /** Removes the reason of a refusal if it can, and returns whether to repeat the request. `tried` is a new set for each request. */
 export type Recover = (refused: Refused, tried: Set<string>) => Promise<boolean>;

@@ -38,6 +38,19 @@ export interface Credentials {
     /** false: a cookie that ends with the browser, and shorter limits. Default: true. */
     remember?: boolean;
 }
+/** What can be the second step of a sign-in. */
+export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code";
+/** What a sign-in still waits for, as the server says it. */
+export interface PendingStep {
+    /** Any one of these will do. */
+    factors: SecondFactor[];
+    expires_at: string;
+}
+/** What proves again that the user is at the browser: the password, a code of an authenticator app or a recovery code, or both. */
+export interface Proof {
+    password?: string;
+    code?: string;
+}
 export interface PasswordChange {
     current_password: string;
     new_password: string;
@@ -79,4 +92,4 @@ export interface FirstAdministrator {
  * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

@@ -1,5 +1,6 @@
 import { type App, type ComputedRef, type ShallowRef } from "vue";
-import type { Auth, AuthState } from "./auth.js";
+import type { Auth, AuthState, Pending } from "./auth.js";
+import { type SignInActions, type SignInProgress } from "./signin.js";
 import type { User } from "./types.js";
 /** An {@link Auth} whose state can be watched. */
 export interface VueAuth extends Auth {
@@ -13,6 +14,14 @@ export declare const authPlugin: {
 };
 /** The {@link Auth}, with `state`, `status` and `user` as refs. */
 export declare function useAuth(): VueAuth;
+export interface SignInForm extends SignInActions {
+    /** Set while the second step is due. */
+    readonly pending: ComputedRef<Pending | undefined>;
+    readonly sending: ComputedRef<boolean>;
+    readonly error: ComputedRef<SignInProgress["error"]>;
+}
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export declare function useSignIn(): SignInForm;
 /** The part of vue-router's Router (4 or 5) that {@link guardRouter} uses. */
 export interface GuardedRouter<To extends GuardedRoute = GuardedRoute> {
     readonly currentRoute: {

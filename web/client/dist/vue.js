@@ -1,4 +1,5 @@
-import { computed, getCurrentInstance, inject, onMounted, shallowRef, watch } from "vue";
+import { computed, getCurrentInstance, inject, onMounted, shallowRef, watch, } from "vue";
+import { idle, signInActions } from "./signin.js";
 const key = Symbol("cloakroom");
 /** `app.use(authPlugin, auth)` provides the {@link VueAuth} to components, and keeps its state up to date until the app is unmounted. */
 export const authPlugin = {
@@ -29,6 +30,17 @@ function hydrating(auth) {
     onMounted(() => watch(auth.state, (now) => (state.value = now), { immediate: true, flush: "sync" }));
     return withRefs(auth, state);
 }
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export function useSignIn() {
+    const auth = useAuth();
+    const progress = shallowRef(idle);
+    return {
+        ...signInActions(auth, (now) => (progress.value = now)),
+        pending: computed(() => auth.state.value.pending),
+        sending: computed(() => progress.value.sending),
+        error: computed(() => progress.value.error),
+    };
+}
 /**
  * Redirects users who aren't signed in from routes with `meta: { requiresAuth: true }` to `signIn`, with the way back in
  * `?next=`, also when the session ends while such a route is shown. A navigation waits until the state is known. On a server
@@ -36,7 +48,7 @@ function hydrating(auth) {
  * stops watching the state.
  */
 export function guardRouter(router, auth, { signIn = "/signin" } = {}) {
-    const target = (to) => to.meta["requiresAuth"] && auth.getState().status === "anonymous" ? { path: signIn, query: { next: to.fullPath } } : undefined;
+    const target = (to) => to.meta["requiresAuth"] && /^(anonymous|pending)$/.test(auth.getState().status) ? { path: signIn, query: { next: to.fullPath } } : undefined;
     router.beforeEach(async (to) => {
         if (to.meta["requiresAuth"])
             await auth.ready();

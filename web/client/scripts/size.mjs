@@ -5,8 +5,9 @@ import { resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
-// The core may have 50 bytes more than 2500, for its checks whether it runs on a server.
-const limits = { index: 2550, react: 1000, vue: 1000, angular: 1000, stream: 500, explain: 750 };
+// The core has 50 bytes for its checks whether it runs on a server, and 450 for the second step of a sign-in, which any page
+// may meet. The binding of Angular has an interceptor besides what the others have.
+const limits = { index: 3000, react: 1000, vue: 1000, angular: 1200, stream: 500, explain: 750 };
 const later = /\/(stream|explain)\.js$/;
 const folder = resolve(process.argv[2] ?? "dist");
 const frameworks = /^(react|vue|vue-router|rxjs|@angular\/.*)$/;

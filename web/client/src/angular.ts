@@ -12,7 +12,9 @@ import {
 } from "@angular/core";
 import { Router, type CanActivateFn } from "@angular/router";
 import { catchError, from, mergeMap, throwError } from "rxjs";
-import type { Auth, AuthState } from "./auth.js";
+import type { Auth, AuthState, Pending } from "./auth.js";
+import type { Refused } from "./send.js";
+import { idle, signInActions, type SignInActions, type SignInProgress } from "./signin.js";
 import type { User } from "./types.js";
 
 /** An {@link Auth} whose state is a signal. */
@@ -39,6 +41,25 @@ export function injectAuth(): AngularAuth {
   return inject(token);
 }
 
+export interface SignInForm extends SignInActions {
+  /** Set while the second step is due. */
+  readonly pending: Signal<Pending | undefined>;
+  readonly sending: Signal<boolean>;
+  readonly error: Signal<SignInProgress["error"]>;
+}
+
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export function injectSignIn(): SignInForm {
+  const auth = injectAuth();
+  const progress = signal(idle);
+  return {
+    ...signInActions(auth, (now) => progress.set(now)),
+    pending: computed(() => auth.state().pending),
+    sending: computed(() => progress().sending),
+    error: computed(() => progress().error),
+  };
+}
+
 /**
  * A guard that redirects users who aren't signed in to `signIn`, with the way back in `?next=`, also when the session ends
  * while the route is shown. It waits until the state is known. On a server the state is always "loading", and the guard lets
@@ -51,13 +72,17 @@ export function authGuard(signIn = "/signin"): CanActivateFn {
     const away = router.createUrlTree([signIn], { queryParams: { next } });
     const { status } = await auth.ready();
     if (status === "loading") return true;
-    if (status === "anonymous") return away;
+    if (signedOut(status)) return away;
     unsubscribe?.();
     unsubscribe = auth.subscribe(() => {
-      if (auth.getState().status === "anonymous" && router.url === next) void router.navigateByUrl(away);
+      if (signedOut(auth.getState().status) && router.url === next) void router.navigateByUrl(away);
     });
     return true;
   };
+}
+
+function signedOut(status: AuthState["status"]): boolean {
+  return status === "anonymous" || status === "pending";
 }
 
 /**
@@ -82,13 +107,14 @@ function prepared(request: HttpRequest<unknown>, csrf: string): HttpRequest<unkn
   return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
 }
 
-/** The status and the code of a refusal. If the request asked for text, the body of the error is text. */
-function refused({ status, error }: HttpErrorResponse): { status: number; code: string } {
-  let code: unknown = error?.code;
+/** What decides whether to repeat the request. If it asked for text, the body of the error is text. */
+function refused({ status, error }: HttpErrorResponse): Refused {
+  let problem: { code?: unknown; factors?: readonly string[] } | undefined = error ?? undefined;
   try {
-    code ??= JSON.parse(error).code;
+    if (typeof error === "string") problem = JSON.parse(error);
   } catch {
     // The body isn't a problem of Cloakroom's API.
   }
-  return { status, code: typeof code === "string" ? code : `http_${status}` };
+  const code = problem?.code;
+  return { status, code: typeof code === "string" ? code : `http_${status}`, factors: problem?.factors };
 }

@@ -2,36 +2,76 @@ import { clientOf, type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
-import type { Credentials, PasswordChange, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
 
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
  */
 export type AuthState =
-  | { readonly status: "loading"; readonly user?: undefined }
+  | { readonly status: "loading"; readonly user?: undefined; readonly pending?: undefined }
   | {
       readonly status: "anonymous";
       readonly user?: undefined;
+      readonly pending?: undefined;
       /**
-       * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser. Otherwise why the session
-       * ended: "session_ended", or a more precise reason from the server.
+       * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser, "pending_ended" if the user
+       * has to start the sign-in over. Otherwise why the session ended: "session_ended", or a more precise reason from the server.
        */
       readonly reason: string;
     }
   | {
+      /** The first step of a sign-in was right, and it waits for the second. No one is signed in. Other tabs aren't told. */
+      readonly status: "pending";
+      readonly user?: undefined;
+      readonly pending: Pending;
+    }
+  | {
       readonly status: "authenticated";
       readonly user: User;
+      readonly pending?: undefined;
       /** When the session will end because it isn't used; set in its last minute. `refresh()` extends it. */
       readonly expiresAt?: string | undefined;
     }
   | {
       readonly status: "unavailable";
       readonly user: User | undefined;
+      readonly pending?: undefined;
       readonly error: AuthError;
       /** When it will ask again, in milliseconds as `Date.now()` returns them. */
       readonly retryAt: number;
     };
+
+/** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
+export interface Pending {
+  /** Any one of these will do. */
+  readonly factors: readonly SecondFactor[];
+  /** When it ends. */
+  readonly expiresAt: string;
+  /**
+   * Takes the step with a code of an authenticator app or a recovery code, however it is spaced. A wrong one is `invalid`, and
+   * `pending_ended` means that the user has to start over.
+   */
+  second(code: string): Promise<User>;
+  /** Gives the sign-in up. */
+  cancel(): Promise<void>;
+}
+
+/** What comes of a sign-in: a user, or a second step. */
+export type SignIn = { readonly done: true; readonly user: User } | { readonly done: false; readonly pending: Pending };
+
+/** What the server asks for before it does what was requested. */
+export interface FreshSignIn {
+  /**
+   * What would do: each entry alone. What has to be shown together is joined by a plus sign, such as "password+totp"; the words are
+   * "password" and those of {@link SecondFactor}.
+   */
+  readonly factors: readonly string[];
+  /**
+   * Whether the server asks for all that a sign-in would ask for. Otherwise any one factor is enough.
+   */
+  readonly full: boolean;
+}
 
 export interface AuthOptions extends SenderOptions {
   /** false: no stream of events. Changes made on other devices are then noticed when the page becomes visible. Default: true. */
@@ -53,9 +93,11 @@ export interface Auth {
    * browser, it returns "loading" at once.
    */
   ready(): Promise<AuthState>;
-  login(credentials: Credentials): Promise<User>;
+  /** If the account has a second factor, the result says so, and so does the state, which is "pending" then. */
+  login(credentials: Credentials): Promise<SignIn>;
   logout(): Promise<void>;
-  reauthenticate(password: string): Promise<User>;
+  /** Proves again that the user is at the browser. A string is the password. */
+  reauthenticate(proof: string | Proof): Promise<User>;
   changePassword(change: PasswordChange): Promise<void>;
   /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
   adopt(user: User): void;
@@ -67,11 +109,12 @@ export interface Auth {
   /** The other routes of the server, sent as `fetch` sends them. */
   readonly client: Client;
   /**
-   * Sets the function that is called when the server asks for a fresh sign-in. `ask` lets the user enter the password, passes
-   * it to `reauthenticate`, and returns whether that succeeded; if so, the request is repeated. Requests that are refused in
-   * the meantime share the result. Without such a function (undefined) the request fails with `fresh_sign_in_required`.
+   * Sets the function that is called when the server asks for a fresh sign-in. `ask` lets the user enter what is `needed`,
+   * passes it to `reauthenticate`, and returns whether that succeeded; if so, the request is repeated. Requests that are refused
+   * in the meantime share the result. Without such a function (undefined) the request fails with `fresh_sign_in_required` or
+   * `full_sign_in_required`.
    */
-  onFreshSignIn(ask: (() => Promise<boolean>) | undefined): void;
+  onFreshSignIn(ask: ((needed: FreshSignIn) => Promise<boolean>) | undefined): void;
 
   /** For adapters of other HTTP libraries: whether to repeat a refused request. `tried` is a new set for each request. */
   readonly recover: Recover;
@@ -90,11 +133,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const raw = clientOf(sender, sender.recover);
   const tabs = openTabs(sender.url, handleNews, () => void askAgain());
   const listeners = new Set<() => void>();
+  const mark = "cloakroom" + sender.url.origin;
   let state: AuthState = { status: "loading" };
   let changes = 0; // sign-ins and sign-outs here: an answer to a question from before one of them is outdated
   let failures = 0;
   let asking: Promise<AuthState> | undefined;
-  let freshSignIn: (() => Promise<boolean>) | undefined;
+  let freshSignIn: ((needed: FreshSignIn) => Promise<boolean>) | undefined;
   let confirming: Promise<boolean> | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -131,7 +175,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
       const error = thrown as AuthError;
       // A 401 without a code of Cloakroom comes from a proxy, which doesn't know who is signed in.
       if (error.status !== 401 || error.code === "http_401") next = unavailable(error);
-      else next = state.status === "anonymous" ? state : signedOut(reason ?? error.code);
+      else next = state.status === "anonymous" ? state : (await findPending(reason)) ?? signedOut(reason ?? error.code);
     }
     if (changesBefore === changes) setState(next);
     return state;
@@ -149,6 +193,77 @@ export function createAuth(options: AuthOptions = {}): Auth {
       if (!reason) await new Promise((resolve) => setTimeout(resolve, pause));
       await tabs.settled();
       return raw.me({ slide });
+    }
+  }
+
+  /** Asks for the pending sign-in, after a reload too, if this tab has begun one. */
+  async function findPending(reason = "pending_ended"): Promise<AuthState | undefined> {
+    const { pending } = state;
+    if (!pending && !begun()) return undefined;
+    try {
+      return pendingState(await raw.pending());
+    } catch (error) {
+      if ((error as AuthError).code !== "pending_ended") return unavailable(error as AuthError);
+      begun(false);
+      return pending && signedOut(reason);
+    }
+  }
+
+  /** Remembers, in this tab alone, whether a sign-in was begun: other pages don't have to ask for one. */
+  function begun(now?: boolean): boolean {
+    try {
+      if (now) sessionStorage[mark] = 1;
+      if (now === false) delete sessionStorage[mark];
+      return !!sessionStorage[mark];
+    } catch {
+      return false; // the browser permits no storage: after a reload the user starts over
+    }
+  }
+
+  function pendingState({ factors, expires_at }: PendingStep): AuthState & { status: "pending" } {
+    const pending: Pending = {
+      factors,
+      expiresAt: expires_at,
+      second: (code) => complete(() => raw.second(code)),
+      async cancel() {
+        await raw.cancelPending();
+        await leavePending("not_authenticated");
+      },
+    };
+    return { status: "pending", pending };
+  }
+
+  /** Runs a request that completes the pending sign-in. */
+  async function complete(act: () => Promise<User>): Promise<User> {
+    try {
+      const user = await changeTicket(act, signedIn);
+      begun(false);
+      return user;
+    } catch (error) {
+      if ((error as AuthError).code === "pending_ended") void leavePending("pending_ended");
+      throw error;
+    }
+  }
+
+  /** Asks besides, since a session from before the sign-in goes on. */
+  function leavePending(reason: string): Promise<AuthState> {
+    begun(false);
+    changes++;
+    setState(signedOut(reason));
+    return askAgain();
+  }
+
+  async function login(credentials: Credentials): Promise<SignIn> {
+    try {
+      return { done: true, user: await complete(() => raw.login(credentials)) };
+    } catch (error) {
+      const { pending: step } = error as AuthError;
+      if (!step) throw error;
+      begun(true);
+      changes++;
+      const next = pendingState(step);
+      setState(next);
+      return { done: false, pending: next.pending };
     }
   }
 
@@ -181,16 +296,17 @@ export function createAuth(options: AuthOptions = {}): Auth {
 
   const recover: Recover = async (refused, tried) => {
     if (await sender.recover(refused, tried)) return true;
-    const { status, code } = refused;
+    const { status, code, factors } = refused;
     const first = !tried.has(code);
     tried.add(code);
     // A request of a rendering server has no cookie, so its 401 doesn't mean that the page's user is signed out.
     if (status === 401 && !page) return false;
-    if (status === 401 && code !== "invalid_credentials" && state.status !== "anonymous") {
+    if (status === 401 && !/^(invalid_credentials|second_factor_required|pending_ended)$/.test(code) && state.status !== "anonymous") {
       return (await ask()).status === "authenticated" && first;
     }
-    if (!first || code !== "fresh_sign_in_required" || !freshSignIn) return false;
-    return (confirming ??= freshSignIn().finally(() => (confirming = undefined)));
+    const full = code === "full_sign_in_required";
+    if (!first || !(full || code === "fresh_sign_in_required") || !freshSignIn) return false;
+    return (confirming ??= freshSignIn({ factors: factors ?? ["password"], full }).finally(() => (confirming = undefined)));
   };
 
   const auth: Auth = {
@@ -213,16 +329,16 @@ export function createAuth(options: AuthOptions = {}): Auth {
     ready: () =>
       new Promise((resolve) => {
         const check = () => {
-          if (!state.user && state.status !== "anonymous" && page) return;
+          if (!state.user && !/^(anonymous|pending)$/.test(state.status) && page) return;
           unsubscribe();
           resolve(state);
         };
         const unsubscribe = auth.subscribe(check);
         check();
       }),
-    login: (credentials) => changeTicket(() => raw.login(credentials), signedIn),
+    login,
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
-    reauthenticate: (password) => changeTicket(() => raw.reauthenticate(password), signedIn),
+    reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
     adopt: (user) => void changeTicket(async () => user, signedIn),
     fetch: (input, init) => sender.send(new Request(input, init), recover),

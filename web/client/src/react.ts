@@ -1,7 +1,8 @@
 "use client";
 
-import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
-import type { Auth, AuthState } from "./auth.js";
+import { createContext, createElement, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
+import type { Auth, AuthState, Pending } from "./auth.js";
+import { idle, signInActions, type SignInActions, type SignInProgress } from "./signin.js";
 
 // The state that a server rendered. React hydrates with it, however late, and then renders the current state.
 const rendered: AuthState = { status: "loading" };
@@ -28,9 +29,23 @@ export function useAuth(): AuthState & Auth {
   return useMemo(() => ({ ...auth, ...state }), [auth, state]);
 }
 
+export interface SignInForm extends SignInActions, SignInProgress {
+  /** Set while the second step is due. */
+  readonly pending: Pending | undefined;
+}
+
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export function useSignIn(): SignInForm {
+  const auth = useAuth();
+  const [progress, setProgress] = useState(idle);
+  const { getState } = auth; // the same as long as the Auth is
+  const actions = useMemo(() => signInActions(auth, setProgress), [getState]);
+  return { ...actions, ...progress, pending: auth.pending };
+}
+
 export interface RequireAuthProps {
   children?: ReactNode;
-  /** Shown if no one is signed in: a sign-in form, or a link to one. */
+  /** Shown if no one is signed in, also while a second step is due: a sign-in form, or a link to one. */
   signIn: ReactNode;
   /** Shown until it is known whether a user is signed in. */
   loading?: ReactNode;
@@ -42,5 +57,6 @@ export interface RequireAuthProps {
 export function RequireAuth({ children, signIn, loading, unavailable = loading }: RequireAuthProps): ReactNode {
   const { status, user } = useAuth();
   if (user) return children;
-  return status === "anonymous" ? signIn : status === "loading" ? loading : unavailable;
+  if (status === "anonymous" || status === "pending") return signIn;
+  return status === "loading" ? loading : unavailable;
 }

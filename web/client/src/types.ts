@@ -43,6 +43,22 @@ export interface Credentials {
   remember?: boolean;
 }
 
+/** What can be the second step of a sign-in. */
+export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code";
+
+/** What a sign-in still waits for, as the server says it. */
+export interface PendingStep {
+  /** Any one of these will do. */
+  factors: SecondFactor[];
+  expires_at: string;
+}
+
+/** What proves again that the user is at the browser: the password, a code of an authenticator app or a recovery code, or both. */
+export interface Proof {
+  password?: string;
+  code?: string;
+}
+
 export interface PasswordChange {
   current_password: string;
   new_password: string;
@@ -94,6 +110,8 @@ export type KnownCode =
   | "session_ended"
   | "two_session_cookies"
   | "invalid_credentials"
+  | "second_factor_required"
+  | "pending_ended"
   | "permission_denied"
   | "csrf_failed"
   | "fresh_sign_in_required"

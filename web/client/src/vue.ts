@@ -1,5 +1,17 @@
-import { computed, getCurrentInstance, inject, onMounted, shallowRef, watch, type App, type ComputedRef, type InjectionKey, type ShallowRef } from "vue";
-import type { Auth, AuthState } from "./auth.js";
+import {
+  computed,
+  getCurrentInstance,
+  inject,
+  onMounted,
+  shallowRef,
+  watch,
+  type App,
+  type ComputedRef,
+  type InjectionKey,
+  type ShallowRef,
+} from "vue";
+import type { Auth, AuthState, Pending } from "./auth.js";
+import { idle, signInActions, type SignInActions, type SignInProgress } from "./signin.js";
 import type { User } from "./types.js";
 
 /** An {@link Auth} whose state can be watched. */
@@ -42,6 +54,25 @@ function hydrating(auth: VueAuth): VueAuth {
   return withRefs(auth, state);
 }
 
+export interface SignInForm extends SignInActions {
+  /** Set while the second step is due. */
+  readonly pending: ComputedRef<Pending | undefined>;
+  readonly sending: ComputedRef<boolean>;
+  readonly error: ComputedRef<SignInProgress["error"]>;
+}
+
+/** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
+export function useSignIn(): SignInForm {
+  const auth = useAuth();
+  const progress = shallowRef(idle);
+  return {
+    ...signInActions(auth, (now) => (progress.value = now)),
+    pending: computed(() => auth.state.value.pending),
+    sending: computed(() => progress.value.sending),
+    error: computed(() => progress.value.error),
+  };
+}
+
 /** The part of vue-router's Router (4 or 5) that {@link guardRouter} uses. */
 export interface GuardedRouter<To extends GuardedRoute = GuardedRoute> {
   readonly currentRoute: { readonly value: To };
@@ -65,7 +96,7 @@ export interface GuardedTarget {
  */
 export function guardRouter(router: GuardedRouter, auth: Auth, { signIn = "/signin" } = {}): () => void {
   const target = (to: GuardedRoute): GuardedTarget | undefined =>
-    to.meta["requiresAuth"] && auth.getState().status === "anonymous" ? { path: signIn, query: { next: to.fullPath } } : undefined;
+    to.meta["requiresAuth"] && /^(anonymous|pending)$/.test(auth.getState().status) ? { path: signIn, query: { next: to.fullPath } } : undefined;
   router.beforeEach(async (to) => {
     if (to.meta["requiresAuth"]) await auth.ready();
     return target(to);

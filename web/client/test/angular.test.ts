@@ -6,9 +6,9 @@ import { BrowserTestingModule, platformBrowserTesting } from "@angular/platform-
 import { provideRouter, Router } from "@angular/router";
 import { firstValueFrom } from "rxjs";
 import { beforeAll, expect, test } from "vitest";
-import { authGuard, authInterceptor, injectAuth, provideAuth } from "../src/angular.js";
+import { authGuard, authInterceptor, injectAuth, injectSignIn, provideAuth } from "../src/angular.js";
 import { createAuth } from "../src/index.js";
-import { ada, asked, json, lost, next, pass, problem, server, Stream, url } from "./world.js";
+import { ada, asked, demandCode, json, lost, next, pass, problem, server, Stream, url } from "./world.js";
 
 beforeAll(() => TestBed.initTestEnvironment(BrowserTestingModule, platformBrowserTesting()));
 
@@ -40,6 +40,23 @@ test("signals have the state until the application is destroyed", async () => {
   expect(Stream.open.length).toBe(1);
   TestBed.resetTestingModule();
   expect(Stream.open).toEqual([]);
+});
+
+test("injectSignIn says which step is due, and why one was refused", async () => {
+  demandCode();
+  const { it, router } = start();
+  await pass();
+  const form = TestBed.runInInjectionContext(injectSignIn);
+  await form.login({ username: "ada", password: "right" });
+  expect(form.pending()?.factors).toEqual(["totp", "recovery_code"]);
+  await router.navigateByUrl("/notes");
+  expect(router.url).toBe("/signin?next=%2Fnotes");
+  await form.second("000000");
+  expect(form.error()?.code).toBe("invalid");
+  const second = form.second("123456");
+  expect([form.sending(), form.error()]).toEqual([true, undefined]);
+  await second;
+  expect([form.sending(), form.pending(), it.user()]).toEqual([false, undefined, ada]);
 });
 
 test("the guard leads to the sign-in, and away when the session ends", async () => {

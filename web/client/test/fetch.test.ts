@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { AuthError, createClient } from "../src/index.js";
+import { AuthError, createClient, type FreshSignIn } from "../src/index.js";
 import { ada, asked, json, lost, next, pass, problem, server, tab, url } from "./world.js";
 
 const notes = `${url}/api/notes`;
@@ -112,6 +112,18 @@ test("a demand for a fresh sign-in asks once for all, and repeats each once", as
   expect(ended).toBe(2);
   expect(response.status).toBe(200);
   expect(ask).toHaveBeenCalledOnce();
+});
+
+test("the function that asks is told what would do, and whether all of it is needed", async () => {
+  const { auth } = await signedIn();
+  const needed: FreshSignIn[] = [];
+  auth.onFreshSignIn(async (what) => needed.push(what) > 0);
+  next("DELETE /api/auth/sessions",
+    () => problem(403, "fresh_sign_in_required"),
+    () => problem(403, "full_sign_in_required", { factors: ["password+totp"] }),
+    () => json({ ended: 1 }));
+  await expect(auth.client.endOtherSessions()).resolves.toBe(1);
+  expect(needed).toEqual([{ factors: ["password"], full: false }, { factors: ["password+totp"], full: true }]);
 });
 
 test("a user who declines, or is refused again, gets the refusal", async () => {

@@ -5,8 +5,8 @@ import { createRoot, hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
 import { createAuth } from "../src/index.js";
-import { AuthProvider, RequireAuth, useAuth } from "../src/react.js";
-import { ada, asked, finally_, lost, pass, server, Stream, url } from "./world.js";
+import { AuthProvider, RequireAuth, useAuth, useSignIn, type SignInForm } from "../src/react.js";
+import { ada, asked, demandCode, finally_, lost, pass, server, Stream, url } from "./world.js";
 
 async function show(content: ReactNode, auth = createAuth({ url })) {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
@@ -35,6 +35,32 @@ test("a component gets the state and the functions", async () => {
   expect(text()).toBe("anonymous undefined");
   await act(() => login({ username: "ada", password: "right" }));
   expect(text()).toBe("authenticated ada");
+});
+
+test("useSignIn says which step is due, and why one was refused", async () => {
+  demandCode();
+  let form!: SignInForm;
+  function Page() {
+    form = useSignIn();
+    return `${form.pending?.factors.join()} ${form.sending} ${form.error?.code}`;
+  }
+  const { text } = await show(h(RequireAuth, { signIn: h(Page) }, "in"));
+  expect(text()).toBe("undefined false undefined");
+  await act(async () => expect(await form.login({ username: "ada", password: "wrong" })).toBeUndefined());
+  expect(text()).toBe("undefined false invalid_credentials");
+  const { login } = form;
+  await act(() => form.login({ username: "ada", password: "right" }));
+  expect(text()).toBe("totp,recovery_code false undefined");
+  expect(form.login).toBe(login);
+  await act(() => form.second("000000"));
+  expect(text()).toBe("totp,recovery_code false invalid");
+  await act(() => form.cancel());
+  expect(text()).toBe("undefined false undefined");
+  await act(() => form.login({ username: "ada", password: "right" }));
+  act(() => void form.second("123456"));
+  expect(text()).toBe("totp,recovery_code true undefined");
+  await act(() => pass());
+  expect(text()).toBe("in");
 });
 
 test("RequireAuth shows each state, and keeps a user signed in through an outage", async () => {

@@ -131,7 +131,7 @@ test("sign-in and sign-out change the state; a wrong password doesn't", async ()
   await expect(auth.login({ username: "ada", password: "wrong" })).rejects.toMatchObject({ code: "invalid_credentials", status: 401 });
   await pass();
   expect(asked("GET /api/me")).toBe(1);
-  await expect(auth.login({ username: "ada", password: "right" })).resolves.toEqual(ada);
+  await expect(auth.login({ username: "ada", password: "right" })).resolves.toEqual({ done: true, user: ada });
   await auth.logout();
   expect(states).toEqual(["anonymous", "authenticated", "anonymous"]);
   expect(auth.getState()).toEqual({ status: "anonymous", reason: "signed_out" });

@@ -3,8 +3,8 @@ import { createApp, createSSRApp, defineAsyncComponent, defineComponent, h, next
 import { createMemoryHistory, createRouter, RouterView } from "vue-router";
 import { renderToString } from "vue/server-renderer";
 import { createAuth } from "../src/index.js";
-import { authPlugin, guardRouter, useAuth } from "../src/vue.js";
-import { ada, finally_, lost, pass, server, Stream, url } from "./world.js";
+import { authPlugin, guardRouter, useAuth, useSignIn, type SignInForm } from "../src/vue.js";
+import { ada, demandCode, finally_, lost, pass, server, Stream, url } from "./world.js";
 
 const Page = defineComponent(() => {
   const { status, user } = useAuth();
@@ -32,6 +32,29 @@ test("a component gets the state, and changes with it", async () => {
   expect(Stream.open).toEqual([]);
 });
 
+test("useSignIn says which step is due, and why one was refused", async () => {
+  demandCode();
+  let form!: SignInForm;
+  const { mount: go, text } = mount(defineComponent(() => {
+    form = useSignIn();
+    return () => h("b", `${form.pending.value?.factors.join()} ${form.sending.value} ${form.error.value?.code}`);
+  }));
+  go();
+  await pass();
+  await form.login({ username: "ada", password: "right" });
+  await nextTick();
+  expect(text()).toBe("totp,recovery_code false undefined");
+  await form.second("000000");
+  await nextTick();
+  expect(text()).toBe("totp,recovery_code false invalid");
+  const second = form.second("123456");
+  await nextTick();
+  expect(text()).toBe("totp,recovery_code true undefined");
+  await second;
+  await nextTick();
+  expect(text()).toBe("undefined false undefined");
+});
+
 function guarded() {
   const router = createRouter({
     history: createMemoryHistory(),
@@ -46,6 +69,14 @@ function guarded() {
   it.app.use(router);
   return { ...it, router };
 }
+
+test("the guard leads to the sign-in while a second step is due", async () => {
+  demandCode();
+  const { auth, router } = guarded();
+  await auth.login({ username: "ada", password: "right" });
+  await router.push("/notes");
+  expect(router.currentRoute.value.fullPath).toBe("/signin?next=/notes");
+});
 
 test("the guard leads to the sign-in, with the way back", async () => {
   const { router, auth } = guarded();

@@ -78,6 +78,35 @@ async function answer(input: RequestInfo | URL, init?: RequestInit): Promise<Res
   return found(request);
 }
 
+const step = { factors: ["totp", "recovery_code"], expires_at: "2026-01-01T00:10:00Z" };
+
+/** The server, once ada has a second factor: the first step leaves a pending sign-in, and a right code ends it. */
+export function demandCode() {
+  let pending = false;
+  let tries = 5;
+  const ended = () => problem(401, "pending_ended");
+  server.answers.set("POST /api/auth/login", async (request) => {
+    if ((await request.json()).password !== "right") return problem(401, "invalid_credentials");
+    pending = true;
+    return problem(401, "second_factor_required", { pending: step });
+  });
+  server.answers.set("POST /api/auth/login/second", async (request) => {
+    if (!pending) return ended();
+    if ((await request.json()).code !== "123456") {
+      pending = --tries > 0;
+      return problem(400, "invalid", { errors: { code: ["Wrong."] } });
+    }
+    pending = false;
+    return json((server.user = ada));
+  });
+  server.answers.set("GET /api/auth/login/pending", () => (pending ? json(step) : ended()));
+  server.answers.set("DELETE /api/auth/login/pending", () => {
+    pending = false;
+    return json({});
+  });
+  return { end: () => (pending = false) };
+}
+
 /** Locks as the Web Locks API has them: shared and exclusive, first come, first served. */
 class Locks {
   private held = new Map<string, { shared: boolean; count: number }>();
@@ -188,6 +217,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const end of ends.splice(0)) end();
   await pass(1000);
+  globalThis.sessionStorage?.clear();
   Object.assign(server, { user: undefined, ended: false, answers: new Map(), once: new Map(), asked: [], requests: [] });
   Stream.all = [];
   vi.useRealTimers();

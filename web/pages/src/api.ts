@@ -1,9 +1,9 @@
 /** The server's API, as the pages use it. */
 
-import { AuthError, createAuth, type Credentials, type FirstAdministrator, type Setup, type Token, type User } from "@cloakroom/client";
+import { AuthError, createAuth, type Credentials, type FirstAdministrator, type Pending, type Setup, type Token, type User } from "@cloakroom/client";
 
 export { AuthError } from "@cloakroom/client";
-export type { Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
+export type { Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
 
 export const auth = createAuth();
 
@@ -40,13 +40,26 @@ export const api = {
   resetPassword: (reset: PasswordReset) => call<object>("POST", "/api/auth/password/reset", reset),
 };
 
-export async function signIn(credentials: Credentials): Promise<void> {
-  await auth.login(credentials);
+/** Returns whether the person is signed in. If not, the second step is due. */
+export async function signIn(credentials: Credentials): Promise<boolean> {
+  const { done } = await auth.login(credentials);
+  if (done) await checkCookie();
+  return done;
+}
+
+export async function takeSecondStep(pending: Pending, code: string): Promise<void> {
+  await pending.second(code);
   await checkCookie();
 }
 
 /** The code of the error after a sign-in whose cookie the browser dropped. */
 export const noCookie = "no_cookie";
+
+/** Checks after the first step that the browser sends the cookie of the pending sign-in back. */
+export async function checkPendingCookie(): Promise<void> {
+  const error = await auth.client.pending().then(() => undefined, (error: AuthError) => error);
+  if (error?.code === "pending_ended") throw new AuthError(noCookie, error.status);
+}
 
 /**
  * Checks after a sign-in that the browser sends the cookie back. It throws `noCookie` if the server doesn't see it, and the

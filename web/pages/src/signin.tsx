@@ -1,12 +1,13 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useEffect, useState } from "react";
-import { api, auth, isOutage, signIn as logIn, type User } from "./api.ts";
+import { api, auth, isOutage, signIn as logIn, type Pending, type User } from "./api.ts";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
+import { SecondStep } from "./second-step.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
 
@@ -18,10 +19,15 @@ export function SignIn() {
   // Once shown, the form stays: a check in the background must not remove what was typed.
   const [form, setForm] = useState(false);
   if (!form && !user && status !== "loading") setForm(true);
+  // The step stays as well, with what was typed, unless the server says that it isn't due.
+  const [step, setStep] = useState<Pending>();
+  const due = status === "pending" ? state.pending : status === "anonymous" ? undefined : step;
+  if (due !== step) setStep(due);
   // After a sign-in the form stays until the next page is loaded.
   const [leaving, setLeaving] = useState(false);
 
   if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;
+  if (step) return <TicketCard><SecondStep pending={step} onDone={openNext} onLeaving={setLeaving} /></TicketCard>;
   if (!form) return <TicketCard><Loading /></TicketCard>;
   return <TicketCard><SignInForm ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} /></TicketCard>;
 }
@@ -43,12 +49,11 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
     onLeaving(true);
     try {
-      await logIn({ username, password, remember });
+      if (await logIn({ username, password, remember })) return openNext();
     } catch (error) {
       onLeaving(false);
       throw error;
     }
-    return openNext();
   });
   const wait = useRetryAfter(signIn.error);
   const disabled = signIn.sending || (signIn.error?.status === 429 && wait > 0);

@@ -11,6 +11,7 @@ const endings: Readonly<Record<string, string>> = {
   replaced: "You were signed out because your account was signed in on too many devices. Sign in again to continue.",
   administrator: "An administrator signed you out. Sign in again to continue.",
   expired: "You were signed out because you were away for too long. Sign in again to continue.",
+  pending_ended: "This sign-in has ended, after too many wrong codes or after ten minutes. Start over with your password.",
 };
 
 export const texts = {
@@ -80,6 +81,20 @@ export const texts = {
     continue: "Continue",
     another: "Use another account",
     setupNeeded: "There are no accounts yet. To create the first one, open the setup link that the server printed when it started.",
+  },
+
+  secondStep: {
+    page: "Second step",
+    heading: "One more step",
+    /** What to enter, if an authenticator app is among what will do or not. */
+    app: "Your password is right. Now enter the code that your authenticator app shows.",
+    recovery: "Your password is right. Now enter one of your recovery codes.",
+    code: "Code",
+    recoveryCode: "Recovery code",
+    lost: "Without the app at hand, enter one of your recovery codes. Each works once.",
+    submit: "Sign in",
+    sending: "Checking…",
+    cancel: "Start over",
   },
 
   account: {

@@ -1,9 +1,11 @@
 // The code of an app compiles, and wrong code doesn't.
 
-import { AuthError, createAuth, createClient, type Auth, type AuthState, type User } from "@cloakroom/client";
-import { authGuard, authInterceptor, injectAuth, provideAuth } from "@cloakroom/client/angular";
-import { AuthProvider, RequireAuth, useAuth } from "@cloakroom/client/react";
-import { authPlugin, guardRouter, useAuth as useVueAuth } from "@cloakroom/client/vue";
+import {
+  AuthError, createAuth, createClient, type Auth, type AuthState, type FreshSignIn, type Pending, type SignIn, type User,
+} from "@cloakroom/client";
+import { authGuard, authInterceptor, injectAuth, injectSignIn, provideAuth } from "@cloakroom/client/angular";
+import { AuthProvider, RequireAuth, useAuth, useSignIn } from "@cloakroom/client/react";
+import { authPlugin, guardRouter, useAuth as useVueAuth, useSignIn as useVueSignIn } from "@cloakroom/client/vue";
 import { provideHttpClient, withInterceptors } from "@angular/common/http";
 import type { Route } from "@angular/router";
 import { createElement } from "react";
@@ -19,6 +21,10 @@ export function narrows(state: AuthState): string {
       return state.user.username;
     case "anonymous":
       return state.reason;
+    case "pending":
+      // @ts-expect-error no one is signed in yet
+      state.user.username;
+      return state.pending.factors.join();
     case "authenticated":
       return state.user.username;
     case "unavailable":
@@ -31,7 +37,14 @@ export function narrows(state: AuthState): string {
 export async function calls(): Promise<void> {
   const client = createClient();
   const user: User = await client.me({ slide: false });
-  await auth.login({ username: user.username, password: "…", remember: false });
+  const result: SignIn = await auth.login({ username: user.username, password: "…", remember: false });
+  // @ts-expect-error there may be a second step
+  result.user.username;
+  if (result.done) result.user.username.trim();
+  else await second(result.pending);
+  await auth.reauthenticate("…");
+  await auth.reauthenticate({ password: "…", code: "123456" });
+  auth.onFreshSignIn(async ({ factors, full }: FreshSignIn) => full && factors.includes("password+totp"));
   // @ts-expect-error the password is missing
   await auth.login({ username: "ada" });
   const devices = await auth.client.sessions();
@@ -47,9 +60,20 @@ export async function calls(): Promise<void> {
   auth.getState().user = undefined;
 }
 
+async function second(pending: Pending): Promise<User | void> {
+  if (pending.factors.includes("passkey")) return pending.cancel();
+  // @ts-expect-error a code is a string, since it may begin with 0
+  await pending.second(123456);
+  // @ts-expect-error what would do is read only
+  pending.factors.push("totp");
+  return pending.second("123 456");
+}
+
 export function React(): unknown {
   const { status, user, login, logout } = useAuth();
   void [status === "authenticated" && user.username, login, logout];
+  const form = useSignIn();
+  void [form.pending?.factors, form.sending, form.error?.errors["code"], form.second("123456"), form.cancel()];
   // @ts-expect-error what to show signed out is needed
   createElement(RequireAuth, {});
   return createElement(AuthProvider, { auth }, createElement(RequireAuth, { signIn: null }));
@@ -62,6 +86,8 @@ export function vue(): void {
   guardRouter(createRouter({ history: createWebHistory(), routes: [] }), auth, { signIn: "/login" });
   const { user, status, logout } = useVueAuth();
   void [user.value?.username, status.value === "loading", logout];
+  const form = useVueSignIn();
+  void [form.pending.value?.factors, form.sending.value, form.error.value?.code, form.second("123456"), form.cancel()];
 }
 
 export const routes: Route[] = [{ path: "", canActivate: [authGuard()], children: [] }];
@@ -69,5 +95,7 @@ export const providers = [provideAuth(auth), provideHttpClient(withInterceptors(
 export function angular(): string | undefined {
   const { user, status, login } = injectAuth();
   void [status() === "anonymous", login];
+  const form = injectSignIn();
+  void [form.pending()?.factors, form.sending(), form.error()?.code, form.second("123456"), form.cancel()];
   return user()?.username;
 }

@@ -1,6 +1,8 @@
 // Compares our hand-written types with openapi.yaml. A line fails to compile if they differ.
 
-import type { Client, Credentials, FirstAdministrator, KnownCode, PasswordChange, Session, Setup, Token, User } from "@cloakroom/client";
+import type {
+  Client, Credentials, FirstAdministrator, KnownCode, PasswordChange, PendingStep, Session, Setup, Token, User,
+} from "@cloakroom/client";
 import type { components, paths } from "../../.types/openapi.js";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -14,6 +16,7 @@ same<Omit<Session, "method">, Omit<Schema["Session"], "method">>(); // more meth
 within<Schema["Session"], Session>();
 same<Required<Token>, Required<Schema["Token"]>>();
 same<Required<Credentials>, Required<Omit<Schema["Login"], "app">>>(); // for programs that are no browsers
+same<PendingStep, Schema["Pending"]>();
 within<KnownCode, Schema["Problem"]["code"]>();
 
 type Path = keyof paths;
@@ -32,6 +35,8 @@ type Promised<K extends keyof Client> = Client[K] extends (...args: never) => Pr
 same<Promised<"me">, Answer<"/api/me", "get">>();
 same<Promised<"login">, Answer<"/api/auth/login", "post">>();
 same<Promised<"reauthenticate">, Answer<"/api/auth/reauthenticate", "post">>();
+same<Promised<"pending">, Answer<"/api/auth/login/pending", "get">>();
+within<"delete", keyof paths["/api/auth/login/pending"]>();
 within<Answer<"/api/auth/sessions", "get">, { sessions: Promised<"sessions"> }>();
 same<{ ended: Promised<"endOtherSessions"> }, Answer<"/api/auth/sessions", "delete">>();
 same<keyof NonNullable<paths["/api/me"]["get"]["parameters"]["query"]>, "slide">();

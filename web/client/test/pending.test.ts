@@ -1,0 +1,147 @@
+import { expect, test } from "vitest";
+import type { Auth, Pending } from "../src/index.js";
+import { ada, asked, demandCode, lost, next, pass, server, tab } from "./world.js";
+
+const right = { username: "ada", password: "right" };
+
+function pendingOf(auth: Auth): Pending {
+  const { pending } = auth.getState();
+  if (!pending) throw new Error(auth.getState().status);
+  return pending;
+}
+
+test("a right password alone leaves the sign-in pending, and a code completes it", async () => {
+  demandCode();
+  const { auth, states } = tab();
+  await pass();
+  const result = await auth.login(right);
+  if (result.done) throw new Error("it is done");
+  expect(result.pending).toMatchObject({ factors: ["totp", "recovery_code"], expiresAt: "2026-01-01T00:10:00Z" });
+  expect(auth.getState()).toEqual({ status: "pending", pending: result.pending });
+  await expect(result.pending.second("000000")).rejects.toMatchObject({ code: "invalid", errors: { code: ["Wrong."] } });
+  expect(auth.getState().status).toBe("pending");
+  await expect(result.pending.second("123456")).resolves.toEqual(ada);
+  expect(states).toEqual(["anonymous", "pending", "authenticated"]);
+});
+
+test("a reload keeps the step, and a page that began no sign-in doesn't ask for one", async () => {
+  demandCode();
+  const { auth, close } = tab();
+  await pass();
+  expect(asked("GET /api/auth/login/pending")).toBe(0);
+  await auth.login(right);
+  close();
+  const again = tab();
+  await pass();
+  expect(again.states).toEqual(["pending"]);
+  await pendingOf(again.auth).second("123456");
+  expect(again.auth.getState().status).toBe("authenticated");
+  await again.auth.logout();
+  const before = asked("GET /api/auth/login/pending");
+  tab();
+  await pass();
+  expect(asked("GET /api/auth/login/pending")).toBe(before);
+});
+
+test("other tabs hear of the sign-in, and not of its first step", async () => {
+  demandCode();
+  const one = tab();
+  await pass();
+  const channel = new BroadcastChannel("cloakroomhttp://127.0.0.1:8000");
+  const heard: unknown[] = [];
+  channel.onmessage = ({ data }) => heard.push(data);
+  await one.auth.login(right);
+  await pass();
+  expect(heard).toEqual([]);
+  await pendingOf(one.auth).second("123456");
+  await pass();
+  channel.close();
+  expect(heard).toEqual([{ type: "changed", reason: undefined }]);
+});
+
+test("it can be given up", async () => {
+  demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  await pendingOf(auth).cancel();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "not_authenticated" });
+  expect(asked("DELETE /api/auth/login/pending")).toBe(1);
+  await auth.refresh();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "not_authenticated" });
+});
+
+test("a session that was there before goes on when the sign-in is given up", async () => {
+  server.user = ada;
+  demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  expect(auth.getState().status).toBe("pending");
+  await pendingOf(auth).cancel();
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+});
+
+test("after too many wrong codes the user starts over", async () => {
+  demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  const { second } = pendingOf(auth);
+  for (let i = 0; i < 5; i++) await expect(second("000000")).rejects.toMatchObject({ code: "invalid" });
+  await expect(second("000000")).rejects.toMatchObject({ code: "pending_ended" });
+  await pass();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "pending_ended" });
+});
+
+test("a sign-in that has ended meanwhile is noticed", async () => {
+  const it = demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  await auth.refresh();
+  expect(auth.getState().status).toBe("pending");
+  it.end();
+  await auth.refresh();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "pending_ended" });
+});
+
+test("an outage doesn't end it", async () => {
+  demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  next("GET /api/auth/login/pending", lost);
+  await auth.refresh();
+  expect(auth.getState().status).toBe("unavailable");
+  await pass(2000);
+  expect(auth.getState().status).toBe("pending");
+  next("POST /api/auth/login/second", lost);
+  await expect(pendingOf(auth).second("123456")).rejects.toMatchObject({ code: "unreachable" });
+  expect(auth.getState().status).toBe("pending");
+});
+
+test("a browser that permits no storage signs in, too", async () => {
+  demandCode();
+  const storage = Object.getOwnPropertyDescriptor(globalThis, "sessionStorage")!;
+  Object.defineProperty(globalThis, "sessionStorage", { configurable: true, get: () => { throw new DOMException("", "SecurityError"); } });
+  try {
+    const { auth } = tab();
+    await pass();
+    await auth.login(right);
+    await auth.refresh();
+    expect(auth.getState().status).toBe("pending");
+    await pendingOf(auth).second("123456");
+    expect(auth.getState().status).toBe("authenticated");
+  } finally {
+    Object.defineProperty(globalThis, "sessionStorage", storage);
+  }
+});
+
+test("ready knows that a step is due", async () => {
+  demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  await expect(auth.ready()).resolves.toMatchObject({ status: "pending" });
+});
