@@ -30,9 +30,10 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
-	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/sealed"
@@ -63,8 +64,8 @@ type Server struct {
 	jwt      *jwt.Service
 	events   *events.Hub
 	steps    *secondstep.Service
-	sender   mail.Sender     // nil: no mail is sent
-	outbox   *outbox.Service // nil: no mail is sent
+	sender   mail.Sender // nil: no mail is sent
+	letters  *letters.Service
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
@@ -96,6 +97,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 type checkedConfig struct {
 	url     *url.URL
 	proxies clientip.Trust
+	texts   *texts.Catalogue
 }
 
 func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
@@ -126,7 +128,11 @@ func (c *Config) check() (checkedConfig, error) {
 	if err := gateway.Check(c.gateway()); err != nil {
 		return checkedConfig{}, err
 	}
-	return checkedConfig{base, proxies}, nil
+	catalogue, err := texts.Load(c.Texts)
+	if err != nil {
+		return checkedConfig{}, fmt.Errorf("Config.Texts: %w", err)
+	}
+	return checkedConfig{base, proxies, catalogue}, nil
 }
 
 // assemble builds the parts of the server, each after those that it needs.
@@ -139,7 +145,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.onClose(s.flushAudit)
 	s.dataKeys = keyring.NewDataKeys(s.keys, s.storage.Sealed)
-	if err := s.startMail(c, checked.url); err != nil {
+	if err := s.startMail(c, checked); err != nil {
 		return err
 	}
 
@@ -177,6 +183,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.Auth.SecondStep = s.steps.Demands
 	s.api = &httpapi.API{
 		Steps:    s.steps,
+		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: pages.Handler(), Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
@@ -338,7 +345,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
 	g.Go(func() error { return s.steps.Run(ctx) })
-	g.Go(func() error { return s.outbox.Run(ctx) })
+	g.Go(func() error { return s.letters.Outbox.Run(ctx) })
 	for _, cache := range s.cached.caches {
 		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}

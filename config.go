@@ -155,6 +155,10 @@ type Config struct {
 	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.
 	SendMail mail.Sender
 
+	// Texts is a folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as
+	// de.json. "": none.
+	Texts string
+
 	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
 	Metrics prometheus.Registerer
 

@@ -52,6 +52,8 @@ var layers = map[string]layer{
 	"factor":                {},
 	"mail":                  {},
 	"internal/mailer":       {own: []string{"mail"}, others: []string{"github.com/wneessen/go-mail"}},
+	"internal/texts":        {others: []string{"golang.org/x/text"}},
+	"internal/letters":      {own: []string{"account", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"internal/outbox":       {own: []string{"audit", "internal/keyring", "mail"}},
 	"signin":                {},
 	"store":                 {own: []string{"account", "audit", "factor", "mail", "sealed", "session", "signin", "throttle", "token"}},
@@ -102,7 +104,7 @@ var layers = map[string]layer{
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters",
 	}},
 
 	// The whole.
@@ -112,7 +114,7 @@ var layers = map[string]layer{
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
-			"internal/mailer", "internal/outbox", "mail",
+			"internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},

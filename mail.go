@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/mailer"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/mail"
@@ -79,9 +80,9 @@ func (c *Config) mailSender(base *url.URL) (mail.Sender, error) {
 	}}, nil
 }
 
-// startMail makes the outbox. It is nil if no mail is sent.
-func (s *Server) startMail(c Config, base *url.URL) error {
-	sender, err := c.mailSender(base)
+// startMail makes what writes and sends mail.
+func (s *Server) startMail(c Config, checked checkedConfig) error {
+	sender, err := c.mailSender(checked.url)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,8 @@ func (s *Server) startMail(c Config, base *url.URL) error {
 		return errors.New("Config.Stores.Mail is nil: mail needs a store (Config.SMTP, Config.SendMail)")
 	}
 	s.sender = sender
-	s.outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.Audit, c.Log)
+	s.letters = &letters.Service{Texts: checked.texts, URL: s.linkBase}
+	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil
 }
 
@@ -98,14 +100,12 @@ func (s *Server) SendTestMail(ctx context.Context, to string) error {
 	if s.sender == nil {
 		return errors.New("no mail server is set: name one with Config.SMTP")
 	}
-	base, err := s.linkBase(ctx)
+	m, err := s.letters.Test(ctx, to)
 	if err != nil {
 		return err
 	}
-	return s.sender.Send(ctx, &mail.Message{
-		ID: rand.Text(), Kind: "test", To: to, Created: time.Now().Unix(), Subject: "Test message from Cloakroom",
-		Text: "This is a test message from Cloakroom, the sign-in of " + base + ".\n\nSince you can read it, the server can send mail.\n",
-	})
+	m.ID, m.Created = rand.Text(), time.Now().Unix()
+	return s.sender.Send(ctx, m)
 }
 
 // WaitingMail is a message in the outbox.
@@ -130,7 +130,7 @@ func (s *Server) WaitingMail(ctx context.Context) ([]WaitingMail, error) {
 	var waiting []WaitingMail
 	for _, w := range all {
 		waiting = append(waiting, WaitingMail{
-			ID: w.ID, Kind: w.Message.Kind, User: w.Message.User, To: w.Message.To, Tries: w.Tries, Err: w.Err,
+			ID: w.ID, Kind: w.Request.Kind, User: w.Request.User, To: w.Request.To, Tries: w.Tries, Err: w.Err,
 			Created: time.Unix(w.Created, 0), Due: time.Unix(w.Due, 0), Expires: time.Unix(w.Expires, 0),
 		})
 	}

@@ -63,6 +63,7 @@ type settings struct {
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The PEM file of the certificate's private key."`
 
 	mailFlags
+	Texts string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/mail.md)."`
 
 	StopDelay time.Duration `placeholder:"TIME" standard:"0s" help:"After SIGTERM, answer 503 on /readyz but go on serving for this long, until the load balancer has noticed."`
 
@@ -138,6 +139,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 		c.KnoxTTL = -1 // no end
 	}
 	s.mailFlags.set(&c)
+	c.Texts = s.Texts
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}

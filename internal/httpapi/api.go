@@ -22,6 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -39,6 +40,8 @@ type API struct {
 	Keys     *keyring.Ring
 	// Live has the open event streams. It must have the same Auth.
 	Live *events.Hub
+	// Letters writes mail; nil: none is sent.
+	Letters *letters.Service
 	// Steps keeps sign-ins that are not complete.
 	Steps *secondstep.Service
 	// Pages are the HTML pages; nil: none.

@@ -80,6 +80,7 @@ type options struct {
 	next      http.Handler
 	audit     audit.Store // nil: that of stores
 	change    func(*httpapi.API)
+	mail      *postbox
 	costly    bool // a password is hashed with as much work as in production
 }
 
@@ -170,6 +171,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	inBackground(t, hub.Run)
 	return &httpapi.API{
+		Letters:  o.mail.serve(t, st, ring, base, auditLog, logger),
 		Steps:    &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger},
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,

@@ -7,6 +7,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -62,6 +63,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
+	c.notify(u, letters.PasswordChanged)
 	if err := c.rotate(u.Epoch, false, signin.Password); err != nil {
 		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "session not renewed after a password change", slog.Any("error", err))
 		return none{}, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -29,6 +30,7 @@ func resetPassword(c *call, in resetIn) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
+	c.notify(u, letters.PasswordChanged)
 	c.removeAll(u.ID, auth.PasswordChanged)
 	c.api.rememberDevice(c.w, c.r, u)
 	return none{}, nil

@@ -1,7 +1,7 @@
 // Package outbox keeps messages in the database, and sends them until a mail server has accepted them.
 //
-// A message is written in the request that causes it, and sent afterwards, so that the answer doesn't depend on the mail server, and
-// a crash loses nothing that was acknowledged. What was accepted just before a crash may be sent once more, with the same
+// What is to be sent is stored in the request that causes it. The message is written and sent afterwards, so that the answer depends
+// neither on the mail server nor on who has an address, and a crash loses nothing that was acknowledged. What was accepted just before a crash may be sent once more, with the same
 // Message-ID.
 package outbox
 
@@ -27,16 +27,34 @@ const (
 	sendFor   = 80 * time.Second
 	stopFor   = 5 * time.Second // how long a message may take that is being sent when the server stops
 	storeFor  = 5 * time.Second
+	writeFor  = 20 * time.Second
 )
 
 // pauses are those after the first, second … attempt; the last one is repeated.
 var pauses = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
+
+// Request says which message is wanted.
+type Request struct {
+	Kind     string            `json:"kind"`
+	User     string            `json:"user,omitempty"` // the ID of the user that it is about; "": unknown, or none
+	To       string            `json:"to"`
+	Language string            `json:"language"`
+	Created  int64             `json:"created"`           // Unix time in seconds
+	Address  string            `json:"address,omitempty"` // of the client that caused it
+	Agent    string            `json:"agent,omitempty"`   // its User-Agent header
+	Data     map[string]string `json:"data,omitempty"`    // what the kind needs besides
+}
+
+// Writer writes the message that a request asks for; nil if there is none to send. It sets neither ID nor Created. After an error it
+// is called again later.
+type Writer func(context.Context, *Request) (*mail.Message, error)
 
 // Service keeps and sends messages. It is safe for concurrent use, also by several processes with one store.
 type Service struct {
 	store  mail.Store
 	keys   *keyring.DataKeys
 	sender mail.Sender
+	write  Writer
 	audit  *audit.Log
 	log    *slog.Logger
 
@@ -45,31 +63,30 @@ type Service struct {
 }
 
 // New returns a Service; nil if the store or the sender is nil, since no mail is sent then.
-func New(store mail.Store, keys *keyring.DataKeys, sender mail.Sender, events *audit.Log, log *slog.Logger) *Service {
+func New(store mail.Store, keys *keyring.DataKeys, sender mail.Sender, write Writer, events *audit.Log, log *slog.Logger) *Service {
 	if store == nil || sender == nil {
 		return nil
 	}
-	return &Service{store, keys, sender, events, log, make(chan struct{}, 1), map[string]bool{}}
+	return &Service{store, keys, sender, write, events, log, make(chan struct{}, 1), map[string]bool{}}
 }
 
-// letter is what the body of a [mail.Queued] holds, sealed.
+// letter is what the body of a [mail.Queued] holds, sealed. The message is written at the first attempt to send it, and is the same at
+// each further one.
 type letter struct {
-	Message mail.Message `json:"message"`
+	Request Request       `json:"request"`
+	Message *mail.Message `json:"message,omitempty"`
 }
 
-// Put stores a message, which is sent from then on until it has expired. It sets ID and Created.
-func (s *Service) Put(ctx context.Context, m mail.Message, life time.Duration) error {
+// Put stores a request, whose message is sent from then on until it has expired. It sets Created.
+func (s *Service) Put(ctx context.Context, r Request, life time.Duration) error {
 	now := time.Now()
-	m.ID, m.Created = rand.Text(), now.Unix()
-	body, err := json.Marshal(letter{m})
+	r.Created = now.Unix()
+	id := rand.Text()
+	sealed, err := s.seal(ctx, id, letter{Request: r})
 	if err != nil {
 		return err
 	}
-	sealed, err := s.keys.Seal(ctx, purpose, m.ID, body)
-	if err != nil {
-		return fmt.Errorf("seal a message: %w", err)
-	}
-	q := &mail.Queued{ID: m.ID, Body: sealed, Created: m.Created, Due: m.Created, Expires: now.Add(life).Unix()}
+	q := &mail.Queued{ID: id, Body: sealed, Created: r.Created, Due: r.Created, Expires: now.Add(life).Unix()}
 	if err := s.store.Put(ctx, q); err != nil {
 		return err
 	}
@@ -78,6 +95,18 @@ func (s *Service) Put(ctx context.Context, m mail.Message, life time.Duration) e
 	default:
 	}
 	return nil
+}
+
+func (s *Service) seal(ctx context.Context, id string, l letter) ([]byte, error) {
+	body, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := s.keys.Seal(ctx, purpose, id, body)
+	if err != nil {
+		return nil, fmt.Errorf("seal a message: %w", err)
+	}
+	return sealed, nil
 }
 
 // Run sends what is due until ctx ends.
@@ -128,8 +157,8 @@ func (s *Service) process(ctx context.Context, q *mail.Queued, now time.Time) er
 	if s.accepted[q.ID] {
 		return s.remove(ctx, q.ID)
 	}
-	m, err := s.open(ctx, q)
-	about := []slog.Attr{slog.String("mail", q.ID), slog.String("kind", m.Kind), slog.String("user", m.User)}
+	l, err := s.open(ctx, q)
+	about := []slog.Attr{slog.String("mail", q.ID), slog.String("kind", l.Request.Kind), slog.String("user", l.Request.User)}
 	switch {
 	case q.Expires <= now.Unix():
 		s.audit.Record(ctx, audit.Mail.Expired, about...)
@@ -137,7 +166,14 @@ func (s *Service) process(ctx context.Context, q *mail.Queued, now time.Time) er
 	case err != nil:
 		return err
 	}
-	err = s.send(ctx, &m)
+	if l.Message == nil {
+		written, err := s.writeMessage(ctx, q, &l)
+		if err != nil || !written {
+			return err
+		}
+		about[2] = slog.String("user", l.Message.User)
+	}
+	err = s.send(ctx, l.Message)
 	refused, final := errors.AsType[*mail.RefusedError](err)
 	switch {
 	case err == nil:
@@ -154,16 +190,36 @@ func (s *Service) process(ctx context.Context, q *mail.Queued, now time.Time) er
 	return s.postpone(ctx, q, now.Add(pauses[min(max(q.Tries, 1), len(pauses))-1]))
 }
 
-func (s *Service) open(ctx context.Context, q *mail.Queued) (mail.Message, error) {
+// writeMessage writes the message and stores it. It reports false if there is none to send, in which case the request is removed, or if
+// another process has written it meanwhile.
+func (s *Service) writeMessage(ctx context.Context, q *mail.Queued, l *letter) (bool, error) {
+	bounded, cancel := context.WithTimeout(ctx, writeFor)
+	defer cancel()
+	m, err := s.write(bounded, &l.Request)
+	if err != nil {
+		return false, fmt.Errorf("write the message %s: %w", q.ID, err)
+	}
+	if m == nil {
+		return false, s.remove(ctx, q.ID)
+	}
+	m.ID, m.Created, l.Message = q.ID, q.Created, m
+	sealed, err := s.seal(bounded, q.ID, *l)
+	if err != nil {
+		return false, err
+	}
+	return s.store.Replace(bounded, q.ID, q.Body, sealed)
+}
+
+func (s *Service) open(ctx context.Context, q *mail.Queued) (letter, error) {
 	body, err := s.keys.Open(ctx, purpose, q.ID, q.Body)
 	if err != nil {
-		return mail.Message{}, fmt.Errorf("open the message %s: %w", q.ID, err)
+		return letter{}, fmt.Errorf("open the message %s: %w", q.ID, err)
 	}
 	var l letter
 	if err := json.Unmarshal(body, &l); err != nil {
-		return mail.Message{}, fmt.Errorf("read the message %s: %w", q.ID, err)
+		return letter{}, fmt.Errorf("read the message %s: %w", q.ID, err)
 	}
-	return l.Message, nil
+	return l, nil
 }
 
 // send passes a message on. If the server stops meanwhile, it may take a little longer: its fate would be unknown otherwise.
@@ -193,10 +249,10 @@ func (s *Service) postpone(ctx context.Context, q *mail.Queued, due time.Time) e
 	return s.store.Postpone(ctx, q.ID, min(due.Unix(), q.Expires))
 }
 
-// Waiting is a message that waits. Err says why it can't be read; the Message is then empty.
+// Waiting is a message that waits. Err says why it can't be read; the Request is then empty.
 type Waiting struct {
 	mail.Queued
-	Message mail.Message
+	Request Request
 	Err     error
 }
 
@@ -215,7 +271,8 @@ func List(ctx context.Context, store mail.Store, keys *keyring.DataKeys) ([]Wait
 		after = page[len(page)-1].ID
 		for _, q := range page {
 			w := Waiting{Queued: *q}
-			w.Message, w.Err = s.open(ctx, q)
+			l, err := s.open(ctx, q)
+			w.Request, w.Err = l.Request, err
 			all = append(all, w)
 		}
 	}

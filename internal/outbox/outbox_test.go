@@ -59,6 +59,22 @@ type box struct {
 	audit  *audit.Log
 	relay  *relay
 	log    bytes.Buffer
+
+	written  int
+	refuses  bool // to write
+	writesNo bool // message
+}
+
+// write writes the message of a request.
+func (b *box) write(_ context.Context, r *outbox.Request) (*mail.Message, error) {
+	b.written++
+	switch {
+	case b.refuses:
+		return nil, errors.New("the store is out")
+	case b.writesNo:
+		return nil, nil
+	}
+	return &mail.Message{Kind: r.Kind, User: r.User, To: r.To, Subject: "S", Text: fmt.Sprintf("the words %d\n", b.written)}, nil
 }
 
 func newBox(t *testing.T, file string, all, seen store.Set, r *relay) *box {
@@ -73,7 +89,7 @@ func newBox(t *testing.T, file string, all, seen store.Set, r *relay) *box {
 	b := &box{stores: all, relay: r, keys: keyring.NewDataKeys(ring, all.Sealed)}
 	text := slog.New(slog.NewTextHandler(&b.log, nil))
 	b.audit = &audit.Log{Store: all.Audit, Text: text}
-	b.Service = outbox.New(seen.Mail, b.keys, r, b.audit, text)
+	b.Service = outbox.New(seen.Mail, b.keys, r, b.write, b.audit, text)
 	return b
 }
 
@@ -92,7 +108,7 @@ func (b *box) run(t *testing.T) (stop func()) {
 
 func (b *box) put(t *testing.T, life time.Duration) {
 	t.Helper()
-	err := b.Put(t.Context(), mail.Message{Kind: "reset", User: "7", To: "ada@example.org", Subject: "S", Text: "the words\n"}, life)
+	err := b.Put(t.Context(), outbox.Request{Kind: "reset", User: "7", To: "ada@example.org"}, life)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +154,7 @@ func TestAMessageIsSentAtOnceAndDeleted(t *testing.T) {
 		time.Sleep(time.Second)
 		b.put(t, time.Hour)
 		synctest.Wait()
-		if got := b.relay.all(); len(got) != 1 || got[0].To != "ada@example.org" || got[0].Text != "the words\n" || got[0].ID == "" || !got[0].at.Equal(time.Now()) {
+		if got := b.relay.all(); len(got) != 1 || got[0].To != "ada@example.org" || got[0].Text != "the words 1\n" || got[0].ID == "" || !got[0].at.Equal(time.Now()) {
 			t.Errorf("sent: %+v", got)
 		}
 		stop()
@@ -185,7 +201,7 @@ func TestATemporaryRefusalIsTriedAgain(t *testing.T) {
 			t.Fatalf("%d attempts, want %d", len(got), len(want))
 		}
 		for i, a := range got {
-			if late := a.at.Sub(began) - want[i]; late < 0 || late > time.Minute || a.ID != got[0].ID {
+			if late := a.at.Sub(began) - want[i]; late < 0 || late > time.Minute || a.ID != got[0].ID || a.Text != got[0].Text {
 				t.Errorf("attempt %d came after %v, want %v", i, a.at.Sub(began), want[i])
 			}
 		}
@@ -281,7 +297,7 @@ func TestACrashLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := memory.New().Set
 		// The process dies between the acceptance and its mark: its deletion never reaches the store.
-		dies := storetest.Faulty(set, &storetest.Plan{Call: 3, Rest: true})
+		dies := storetest.Faulty(set, &storetest.Plan{Call: 4, Rest: true})
 		dead := newBox(t, file, set, dies, &relay{})
 		dead.put(t, time.Hour)
 		stop := dead.run(t)
@@ -312,7 +328,7 @@ func TestAFaultOfTheStoreSendsNothingTwice(t *testing.T) {
 				plan := &storetest.Plan{Call: n, After: after}
 				b := newBox(t, file, set, storetest.Faulty(set, plan), &relay{})
 				stop := b.run(t)
-				err := b.Put(t.Context(), mail.Message{Kind: "reset", To: "ada@example.org", Text: "x\n"}, time.Hour)
+				err := b.Put(t.Context(), outbox.Request{Kind: "reset", To: "ada@example.org"}, time.Hour)
 				time.Sleep(20 * time.Minute)
 				stop()
 				calls = len(plan.Calls())
@@ -354,7 +370,7 @@ func TestTheStoreShowsNothingOfAMessage(t *testing.T) {
 		t.Fatalf("it wasn't sealed anew, %v", err)
 	}
 	all, err := outbox.List(t.Context(), set.Mail, b.keys)
-	if err != nil || len(all) != 1 || all[0].Err != nil || all[0].Message.To != "ada@example.org" {
+	if err != nil || len(all) != 1 || all[0].Err != nil || all[0].Request.To != "ada@example.org" {
 		t.Errorf("the list is %+v, %v", all, err)
 	}
 }
@@ -416,8 +432,51 @@ func TestAStopWaitsForTheMessageThatIsBeingSent(t *testing.T) {
 	}
 }
 
+// TestARequestIsWrittenOnce: a link in a message that is sent again must be the one that counts.
+func TestARequestIsWrittenOnce(t *testing.T) {
+	t.Attr("threat", "MA04")
+	alone(t, func(t *testing.T, b *box) {
+		b.relay.answer = func(n int, _ context.Context) error {
+			if n < 3 {
+				return errors.New("451")
+			}
+			return nil
+		}
+		b.refuses = true
+		b.put(t, 9*time.Hour)
+		stop := b.run(t)
+		time.Sleep(10 * time.Minute)
+		b.refuses, b.written = false, 0
+		time.Sleep(8 * time.Hour)
+		stop()
+		got := b.relay.all()
+		if len(got) != 4 || b.written != 1 || b.waiting(t) != 0 {
+			t.Fatalf("written %d times, tried %d times, and %d wait", b.written, len(got), b.waiting(t))
+		}
+		for _, a := range got {
+			if a.Text != got[0].Text {
+				t.Errorf("the words changed: %q, %q", got[0].Text, a.Text)
+			}
+		}
+	})
+}
+
+// TestARequestWithoutAMessageIsDropped, without a word in any log: it would tell which addresses there are.
+func TestARequestWithoutAMessageIsDropped(t *testing.T) {
+	alone(t, func(t *testing.T, b *box) {
+		b.writesNo = true
+		b.put(t, time.Hour)
+		stop := b.run(t)
+		time.Sleep(time.Minute)
+		stop()
+		if len(b.relay.all()) != 0 || b.waiting(t) != 0 || b.events(t)+b.log.String() != "" {
+			t.Errorf("%d sent, %d wait, the logs have %s%s", len(b.relay.all()), b.waiting(t), b.events(t), &b.log)
+		}
+	})
+}
+
 func TestWithoutASenderThereIsNoOutbox(t *testing.T) {
-	if outbox.New(memory.New().Mail, nil, nil, nil, slog.Default()) != nil || outbox.New(nil, nil, &relay{}, nil, slog.Default()) != nil {
+	if outbox.New(memory.New().Mail, nil, nil, nil, nil, slog.Default()) != nil || outbox.New(nil, nil, &relay{}, nil, nil, slog.Default()) != nil {
 		t.Error("there is one")
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,0 +1,128 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+// postbox gets the mail of a server.
+type postbox struct {
+	mu       sync.Mutex
+	messages []mail.Message
+	arrived  chan struct{} // closed at the next message
+}
+
+func newPostbox() *postbox { return &postbox{arrived: make(chan struct{})} }
+
+// Send is called by the outbox.
+func (p *postbox) Send(_ context.Context, m *mail.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.messages = append(p.messages, *m)
+	close(p.arrived)
+	p.arrived = make(chan struct{})
+	return nil
+}
+
+// serve returns what writes and sends the mail of a server, and runs it until the test ends; nil if there is no postbox.
+func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string, events *audit.Log, log *slog.Logger) *letters.Service {
+	t.Helper()
+	if p == nil {
+		return nil
+	}
+	catalogue, err := texts.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &letters.Service{Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }}
+	l.Outbox = outbox.New(st.Mail, keyring.NewDataKeys(ring, st.Sealed), p, l.Write, events, log)
+	inBackground(t, l.Outbox.Run)
+	return l
+}
+
+// all returns the messages so far.
+func (p *postbox) all() []mail.Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]mail.Message(nil), p.messages...)
+}
+
+// next waits for the n-th message, counted from 0, and returns it.
+func (p *postbox) next(t testing.TB, n int) mail.Message {
+	t.Helper()
+	timeout := time.After(time.Minute)
+	for {
+		p.mu.Lock()
+		messages, arrived := p.messages, p.arrived
+		p.mu.Unlock()
+		if len(messages) > n {
+			return messages[n]
+		}
+		select {
+		case <-arrived:
+		case <-timeout:
+			t.Fatalf("%d messages have arrived, want %d", len(messages), n+1)
+		}
+	}
+}
+
+var mailedSecret = regexp.MustCompile(`(?m)^(http\S+)#([A-Z2-7]{26})$`)
+
+// link returns the address and the secret of the only link with a secret in a message.
+func (s *server) link(m mail.Message) (address, secret string) {
+	s.t.Helper()
+	found := mailedSecret.FindAllStringSubmatch(m.Text, -1)
+	if len(found) != 1 {
+		s.t.Fatalf("%d links in\n%s", len(found), m.Text)
+	}
+	s.secret.add(found[0][2])
+	return found[0][1], found[0][2]
+}
+
+// about returns what a test says about a message.
+func about(m mail.Message) string { return fmt.Sprintf("%s to %s about %q", m.Kind, m.To, m.User) }
+
+// TestAChangeOfThePasswordIsToldByMail, in the language of the browser.
+func TestAChangeOfThePasswordIsToldByMail(t *testing.T) {
+	box := newPostbox()
+	s := start(t, options{mail: box})
+	u, nameless := s.user("ada"), s.with(s.user("bob"), func(u *account.User) { u.Email = "" })
+	ok(t, s.as(nameless).send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}))
+	ok(t, s.as(u).send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}, "Accept-Language: de"))
+	first := box.next(t, 0)
+	if about(first) != fmt.Sprintf("password_changed to %s about %q", u.Email, u.ID) || first.Subject != "Dein Passwort für 127.0.0.1"+s.public[len("http://127.0.0.1"):]+" wurde geändert" {
+		t.Errorf("the message is %s: %s", about(first), first.Subject)
+	}
+	ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(s.resetSecret(u), goodPassword)))
+	if second := box.next(t, 1); second.Kind != "password_changed" || second.User != u.ID {
+		t.Errorf("after a reset: %s", about(second))
+	}
+}
+
+// TestAPasswordIsChangedAlsoIfItCantBeTold: the change is committed by then.
+func TestAPasswordIsChangedAlsoIfItCantBeTold(t *testing.T) {
+	s := start(t, options{mail: newPostbox(), stores: func(t *testing.T) stores {
+		st := inMemory(t)
+		st.Mail = brokenMail{st.Mail}
+		return st
+	}})
+	ok(t, s.as(s.user("ada")).send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}))
+	ok(t, s.client().login("ada", newPassword))
+}
+
+type brokenMail struct{ mail.Store }
+
+func (brokenMail) Put(context.Context, *mail.Queued) error { return fmt.Errorf("the disk is full") }

@@ -1,0 +1,91 @@
+// Package letters writes the messages that users get.
+//
+// A request only says which message is wanted. It is written when it is sent, so that the request does the same for every
+// address, known or not.
+package letters
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+// Service writes messages and puts them into the outbox. Set the fields before first use; it is then safe for concurrent use. A nil
+// Service, and one whose Outbox is nil, sends nothing.
+type Service struct {
+	Outbox *outbox.Service
+	Texts  *texts.Catalogue
+	URL    func(context.Context) (string, error) // the public address, which links begin with
+}
+
+// About says who caused a message: the client's address, and its headers User-Agent and Accept-Language.
+type About struct{ Address, Agent, AcceptLanguage string }
+
+// Notice is a message that says what has happened to an account, and asks for nothing.
+type Notice string
+
+// The notices.
+const PasswordChanged Notice = "password_changed"
+
+// noticeLife is how long a notice is worth sending.
+const noticeLife = 24 * time.Hour
+
+// Available reports whether mail can be sent.
+func (s *Service) Available() bool { return s != nil && s.Outbox != nil }
+
+// Notify tells a user what has happened. It does nothing for users without an address.
+func (s *Service) Notify(ctx context.Context, u *account.User, n Notice, about About) error {
+	if !s.Available() || u.Email == "" {
+		return nil
+	}
+	r := s.request(string(n), u.Email, about)
+	r.User, r.Data = u.ID, map[string]string{"name": u.Username}
+	return s.Outbox.Put(ctx, r, noticeLife)
+}
+
+func (s *Service) request(kind, to string, about About) outbox.Request {
+	return outbox.Request{Kind: kind, To: to, Language: s.Texts.Match(about.AcceptLanguage), Address: about.Address, Agent: about.Agent}
+}
+
+// Write writes the message that a request asks for. It is the outbox's [outbox.Writer].
+func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, error) {
+	base, err := s.URL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch Notice(r.Kind) {
+	case PasswordChanged:
+		return s.message(r, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/auth/account"}), nil
+	}
+	return nil, fmt.Errorf("no message is of the kind %q", r.Kind)
+}
+
+// message composes the message, with the values that every message has besides the given ones.
+func (s *Service) message(r *outbox.Request, base string, values map[string]string) *mail.Message {
+	values["host"] = host(base)
+	values["when"] = date(s.Texts, r.Language, time.Unix(r.Created, 0))
+	values["browser"] = browserText(s.Texts, r.Language, r.Agent)
+	values["address"] = cmp.Or(r.Address, s.Texts.Text(r.Language, "mail.address_unknown", nil))
+	m := &mail.Message{Kind: r.Kind, User: r.User, To: r.To}
+	m.Subject, m.Text, m.HTML = compose(s.Texts, r.Language, r.Kind, values)
+	return m
+}
+
+// Test returns a message that says that mail arrives.
+func (s *Service) Test(ctx context.Context, to string) (*mail.Message, error) {
+	base, err := s.URL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if to == "" {
+		return nil, errors.New("name an address")
+	}
+	return s.message(&outbox.Request{Kind: "test", To: to, Language: texts.Default}, base, map[string]string{}), nil
+}

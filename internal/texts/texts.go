@@ -1,0 +1,199 @@
+// Package texts has the sentences that people read, in several languages, each under a key. Placeholders such as {host} stand for
+// what is put in.
+package texts
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/language"
+)
+
+//go:embed en.json de.json
+var builtIn embed.FS
+
+// Default is the language of those who ask for none that there is.
+const Default = "en"
+
+// Catalogue has the texts. It is safe for concurrent use.
+type Catalogue struct {
+	texts   map[string]map[string]string // by language and key
+	names   []string                     // of the languages, Default first
+	matcher language.Matcher
+}
+
+// Load returns the built-in texts, over which it lays those of a folder: one JSON file for each language, such as de.json, which
+// has texts by their keys. A file of a language that isn't built in must have all of them. dir "" is no folder. It is an error if a
+// text has other placeholders than the built-in one.
+func Load(dir string) (*Catalogue, error) {
+	c := &Catalogue{texts: map[string]map[string]string{}}
+	for _, file := range []string{"en.json", "de.json"} {
+		text, err := builtIn.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.add(strings.TrimSuffix(file, ".json"), text); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	if err := c.overlay(dir); err != nil {
+		return nil, err
+	}
+	c.names = []string{Default}
+	for _, name := range slices.Sorted(maps.Keys(c.texts)) {
+		if name != Default {
+			c.names = append(c.names, name)
+		}
+	}
+	var tags []language.Tag
+	for _, name := range c.names {
+		tags = append(tags, language.Make(name))
+	}
+	c.matcher = language.NewMatcher(tags)
+	return c, nil
+}
+
+func (c *Catalogue) overlay(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	files, err := fs.Glob(os.DirFS(dir), "*.json")
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no file such as en.json", dir)
+	}
+	for _, file := range files {
+		path := filepath.Join(dir, file)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name := strings.TrimSuffix(file, ".json")
+		if tag, err := language.Parse(name); err != nil || tag.String() != name {
+			return fmt.Errorf("%s: the name of the file is no language, such as en, de or pt-BR", path)
+		}
+		if err := c.add(name, text); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// add lays the texts of a file over those that there are.
+func (c *Catalogue) add(name string, file []byte) error {
+	var given map[string]string
+	if err := json.Unmarshal(file, &given); err != nil {
+		return err
+	}
+	texts, first := c.texts[name], len(c.texts) == 0
+	if texts == nil {
+		texts = map[string]string{}
+	}
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		text := given[key]
+		if err := check(key, text); err != nil {
+			return err
+		}
+		model, known := c.texts[Default][key]
+		if !known && !first {
+			return fmt.Errorf("%q: there is no text of this name", key)
+		}
+		if want, got := placeholders(model), placeholders(text); !first && !slices.Equal(want, got) {
+			return fmt.Errorf("%q has the placeholders %v; it needs exactly %v", key, got, want)
+		}
+		texts[key] = text
+	}
+	if !first {
+		for _, key := range slices.Sorted(maps.Keys(c.texts[Default])) {
+			if _, there := texts[key]; !there {
+				return fmt.Errorf("%q is missing: a language that isn't built in needs every text", key)
+			}
+		}
+	}
+	c.texts[name] = texts
+	return nil
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// placeholders returns the placeholders of a text, each once, in order.
+func placeholders(text string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(placeholder.FindAllString(text, -1))))
+}
+
+func check(key, text string) error {
+	switch rest := placeholder.ReplaceAllString(text, ""); {
+	case strings.TrimSpace(text) == "":
+		return fmt.Errorf("%q is empty", key)
+	case strings.ContainsAny(rest, "{}"):
+		return fmt.Errorf("%q has a brace that is no placeholder", key)
+	case !strings.HasSuffix(key, ".body") && strings.Contains(text, "\n"):
+		return fmt.Errorf("%q must be one line", key)
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }):
+		return fmt.Errorf("%q has a control character", key)
+	}
+	return nil
+}
+
+// Languages returns the names of the languages, the default one first.
+func (c *Catalogue) Languages() []string { return slices.Clone(c.names) }
+
+// maxAccept is how much of an Accept-Language header is read, in bytes.
+const maxAccept = 200
+
+// Match returns the language that fits an Accept-Language header best (RFC 9110, section 12.5.4).
+func (c *Catalogue) Match(accept string) string {
+	if len(accept) > maxAccept {
+		accept = accept[:maxAccept]
+		accept = accept[:max(strings.LastIndexByte(accept, ','), 0)]
+	}
+	tags, _, err := language.ParseAcceptLanguage(accept)
+	if err != nil || len(tags) == 0 {
+		return Default
+	}
+	_, i, confidence := c.matcher.Match(tags...)
+	if confidence == language.No {
+		return Default
+	}
+	return c.names[i]
+}
+
+// Raw returns a text with its placeholders. A language that there isn't is the default one. It panics if there is no such key.
+func (c *Catalogue) Raw(name, key string) string {
+	texts, ok := c.texts[name]
+	if !ok {
+		texts = c.texts[Default]
+	}
+	text, ok := texts[key]
+	if !ok {
+		panic("texts: there is no text " + key)
+	}
+	return text
+}
+
+// Text is Raw and Fill.
+func (c *Catalogue) Text(name, key string, values map[string]string) string {
+	return Fill(c.Raw(name, key), values)
+}
+
+// Fill puts values, as they are, in the place of placeholders. It panics if one has no value.
+func Fill(text string, values map[string]string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		value, ok := values[strings.Trim(p, "{}")]
+		if !ok {
+			panic("texts: there is no value for " + p)
+		}
+		return value
+	})
+}

@@ -1,0 +1,137 @@
+package texts_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
+)
+
+func load(t *testing.T, files map[string]string) (*texts.Catalogue, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return texts.Load(dir)
+}
+
+func builtIn(t *testing.T, language string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(language + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]string
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestEveryLanguageHasEveryText that is built in; Load compares the placeholders.
+func TestEveryLanguageHasEveryText(t *testing.T) {
+	c, err := texts.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	english, german := builtIn(t, "en"), builtIn(t, "de")
+	for key := range english {
+		if german[key] == "" || german[key] == english[key] {
+			t.Errorf("%s: the German text is %q", key, german[key])
+		}
+	}
+	if len(german) != len(english) || !slices.Equal(c.Languages(), []string{"en", "de"}) {
+		t.Errorf("%d English and %d German texts; the languages are %v", len(english), len(german), c.Languages())
+	}
+}
+
+func TestAFolderReplacesTexts(t *testing.T) {
+	french := builtIn(t, "en")
+	french["mail.test.subject"] = "Message d’essai de {host}"
+	all, err := json.Marshal(french)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, map[string]string{
+		"en.json": `{"mail.test.subject": "Hello from {host} & {host}"}`, "fr.json": string(all), "readme.txt": "no texts",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{"host": "{host} <b>"}
+	for language, want := range map[string]string{
+		"en": "Hello from {host} <b> & {host} <b>", "fr": "Message d’essai de {host} <b>", "de": "Testnachricht von {host} <b>",
+		"xx": "Hello from {host} <b> & {host} <b>",
+	} {
+		if got := c.Text(language, "mail.test.subject", values); got != want {
+			t.Errorf("%s: %q, want %q", language, got, want)
+		}
+	}
+	if got := c.Match("fr-CA, en;q=0.5"); got != "fr" {
+		t.Errorf("fr-CA gets %q", got)
+	}
+}
+
+func TestAFolderWithMistakesIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"an unknown key":             {map[string]string{"en.json": `{"mail.tset.subject": "x"}`}, `en.json: "mail.tset.subject": there is no text of this name`},
+		"an unknown placeholder":     {map[string]string{"de.json": `{"mail.test.subject": "{host} {name}"}`}, "has the placeholders [{host} {name}]; it needs exactly [{host}]"},
+		"a missing placeholder":      {map[string]string{"de.json": `{"mail.test.subject": "Hallo"}`}, "needs exactly [{host}]"},
+		"a brace":                    {map[string]string{"en.json": `{"mail.test.subject": "{host} {Host}"}`}, "a brace that is no placeholder"},
+		"two lines in a subject":     {map[string]string{"en.json": `{"mail.test.subject": "{host}\nBcc: x"}`}, "must be one line"},
+		"a control character":        {map[string]string{"en.json": `{"mail.test.subject": "{host}\u0007"}`}, "a control character"},
+		"an empty text":              {map[string]string{"en.json": `{"mail.test.subject": " "}`}, "is empty"},
+		"a language without all":     {map[string]string{"fr.json": `{"mail.test.subject": "{host}"}`}, "is missing: a language that isn't built in needs every text"},
+		"a file of no language":      {map[string]string{"deutsch_.json": `{}`}, "the name of the file is no language"},
+		"a language in another form": {map[string]string{"de_DE.json": `{}`}, "the name of the file is no language"},
+		"no JSON":                    {map[string]string{"en.json": `{`}, "en.json: unexpected end"},
+		"no text":                    {map[string]string{"en.json": `{"mail.test.subject": 7}`}, "cannot unmarshal"},
+		"no file":                    {nil, "has no file such as en.json"},
+	} {
+		if _, err := load(t, c.files); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it", name, err, c.want)
+		}
+	}
+	if _, err := texts.Load(filepath.Join(t.TempDir(), "missing")); err == nil {
+		t.Error("a folder that isn't there is accepted")
+	}
+}
+
+func TestTheLanguageThatFits(t *testing.T) {
+	c, err := texts.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for accept, want := range map[string]string{
+		"": "en", "de": "de", "de-AT": "de", "DE-ch, en;q=0.3": "de", "en-GB,de;q=0.9": "en", "fr, de;q=0.2": "de", "fr": "en", "*": "en",
+		"nonsense;;;": "en", strings.Repeat("x", 10_000): "en", "de, " + strings.Repeat("fr, ", 10_000): "de", "\x00\xff": "en",
+	} {
+		if got := c.Match(accept); got != want {
+			t.Errorf("%.40q gets %q, want %q", accept, got, want)
+		}
+	}
+}
+
+func FuzzMatch(f *testing.F) {
+	c, err := texts.Load("")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("de-AT, en;q=0.5")
+	f.Add("i-klingon;q=1.0, *;q=0")
+	f.Fuzz(func(t *testing.T, accept string) {
+		if got := c.Match(accept); !slices.Contains(c.Languages(), got) {
+			t.Errorf("%q gets %q", accept, got)
+		}
+	})
+}
