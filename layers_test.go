@@ -44,6 +44,7 @@ var layers = map[string]layer{
 	"internal/recoverycode": {},
 	"internal/secondstep":   {own: []string{"account", "factor", "signin", "internal/housekeeping"}},
 	"internal/passkey":      {own: []string{"factor", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
+	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
 	"internal/admin":        {own: []string{"account", "audit", "auth", "internal/secondstep"}},

@@ -1,0 +1,120 @@
+// Package oidc signs people in at other providers: by OpenID Connect, and by GitHub's OAuth.
+//
+// It makes the address at which a browser begins, and turns what the browser comes back with into [Claims] that are proven. It
+// verifies the logout tokens by which a provider says that one of its sessions has ended. What is fetched from a provider is fetched
+// when it is first needed, so that a server starts without its providers, and a provider that is away costs its own sign-in alone.
+//
+// The library verifies signatures, issuer and audience. What it leaves to its caller is done here: the nonce, the types by which ID
+// tokens and logout tokens are told apart, the times, the authorized party, and how a client authenticates at the token endpoint.
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	goidc "github.com/coreos/go-oidc/v3/oidc"
+)
+
+// Errors of a [Provider]. Each is wrapped with what happened, for the log.
+var (
+	// ErrUnavailable says that the provider didn't answer, or answered with what nothing can be done with. Trying again may help.
+	ErrUnavailable = errors.New("the provider is unavailable")
+
+	// ErrRefused says that the provider has refused, or that the person has.
+	ErrRefused = errors.New("the provider refused")
+
+	// ErrMismatch says that an answer or a token is not what was asked for, and proves nothing.
+	ErrMismatch = errors.New("not the answer to this attempt")
+)
+
+func unavailable(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrUnavailable, fmt.Errorf(format, args...))
+}
+
+func mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrMismatch, fmt.Errorf(format, args...))
+}
+
+const (
+	// skew is how much a provider's clock may differ from ours.
+	skew = 5 * time.Minute
+
+	requestTimeout = 5 * time.Second // of each request to a provider
+	maxBody        = 1 << 20         // bytes of an answer of a provider
+	maxToken       = 64 << 10        // bytes of a token
+	maxText        = 255             // bytes of a subject, of a session's ID and of a token's ID (OpenID Connect Core 2)
+)
+
+// Provider is another service at which people sign in. It is safe for concurrent use.
+type Provider struct {
+	Settings
+
+	redirectURI string
+	client      *http.Client
+	metadata    *kept[*metadata]
+	keys        *kept[[]key]
+}
+
+// New returns a provider. It makes no request. The provider sends browsers back to redirectURI, which must be its alone (RFC 9700
+// section 4.4). A nil transport means [http.DefaultTransport].
+func New(s Settings, redirectURI string, transport http.RoundTripper) *Provider {
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	p := &Provider{Settings: s, redirectURI: redirectURI, client: &http.Client{
+		Transport: limited{transport},
+		Timeout:   requestTimeout,
+		// Nothing that we ask for is elsewhere, and a code or a secret must not be sent on.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	p.metadata = &kept[*metadata]{fetch: p.fetchMetadata}
+	p.keys = &kept[[]key]{fetch: p.fetchKeys}
+	return p
+}
+
+// RedirectURI returns the URL to which the provider sends browsers back.
+func (p *Provider) RedirectURI() string { return p.redirectURI }
+
+// Claims are what a provider has said about a person. Times are Unix times in seconds.
+type Claims struct {
+	Issuer  string // of the settings
+	Subject string // the person's name at the issuer, which is never given to another; with Issuer the key of an account
+	Session string // the session at the provider ("sid"); "": it doesn't say
+
+	Email         string // ""; it doesn't say
+	EmailVerified bool   // the provider says that the person has the address
+	Username      string // which the person would like to have; not unique, and it may look like an address
+	Name          string
+
+	AuthAt     int64 // when the person has authenticated; 0: it doesn't say
+	TwoFactors bool  // the provider is trusted for the second factor, and says that one was shown
+}
+
+// LogoutToken says that a session at a provider has ended. Times are Unix times in seconds.
+type LogoutToken struct {
+	ID      string // which no other logout token of the issuer has
+	Subject string // ""; see Session
+	Session string // "": all sessions of Subject
+	Issued  int64
+	Expires int64
+}
+
+// verifier verifies signatures, issuer and audience, and leaves the times to its caller.
+func (p *Provider) verifier(m *metadata, keys goidc.KeySet) *goidc.IDTokenVerifier {
+	return goidc.NewVerifier(p.Issuer, keys, &goidc.Config{
+		ClientID: p.ClientID, SupportedSigningAlgs: m.algorithms(), SkipExpiryCheck: true,
+	})
+}
+
+// Check fetches what is kept of the provider, and returns an error that says what is wrong with it.
+func (p *Provider) Check(ctx context.Context) error {
+	m, err := p.metadata.get(ctx, keptFor)
+	if err != nil || m.JWKSURI == "" {
+		return err
+	}
+	_, err = p.keys.get(ctx, keptFor)
+	return err
+}
