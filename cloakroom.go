@@ -32,6 +32,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/mail"
@@ -98,6 +99,9 @@ type checkedConfig struct {
 	url     *url.URL
 	proxies clientip.Trust
 	texts   *texts.Catalogue
+
+	passkeyDomain string // "": there are no passkeys, because of noPasskeys
+	noPasskeys    string
 }
 
 func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
@@ -132,7 +136,14 @@ func (c *Config) check() (checkedConfig, error) {
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.Texts: %w", err)
 	}
-	return checkedConfig{base, proxies, catalogue}, nil
+	checked := checkedConfig{url: base, proxies: proxies, texts: catalogue}
+	checked.passkeyDomain, err = passkey.Domain(base, c.PasskeyDomain)
+	if off, ok := errors.AsType[*passkey.OffError](err); ok {
+		checked.noPasskeys = off.Reason
+	} else if err != nil {
+		return checkedConfig{}, fmt.Errorf("Config.PasskeyDomain: %w", err)
+	}
+	return checked, nil
 }
 
 // assemble builds the parts of the server, each after those that it needs.
@@ -181,8 +192,12 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		LookAgain: s.storage.django != nil,
 	}
 	s.Auth.SecondStep = s.steps.Demands
+	keys, noPasskeys, err := s.newPasskeys(c, checked)
+	if err != nil {
+		return err
+	}
 	s.api = &httpapi.API{
-		Steps:    s.steps,
+		Steps: s.steps, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
@@ -248,6 +263,34 @@ func (s *Server) newAccounts(c Config, checked checkedConfig) *account.Service {
 		a.HashTemplate, a.Names = theirs.HashTemplate, theirs
 	}
 	return a
+}
+
+// newPasskeys returns nil, and the reason, if there are no passkeys.
+func (s *Server) newPasskeys(c Config, checked checkedConfig) (keys *passkey.Service, off string, err error) {
+	off = checked.noPasskeys
+	if s.storage.Factors == nil {
+		off = "the database has no place for them"
+	}
+	if off != "" {
+		s.Log.Info("there are no passkeys", slog.String("reason", off))
+		return nil, off, nil
+	}
+	keys, err = passkey.New(passkey.Config{
+		RPID: checked.passkeyDomain, Name: checked.passkeyDomain, Origins: append([]string{c.URL}, c.Origins...),
+		Keys: func() [][]byte { return s.keys.Derive("passkey") }, Factors: s.storage.Factors, Signins: s.storage.Signins,
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("Config.PasskeyDomain: %w", err)
+	}
+	return keys, "", nil
+}
+
+// relatedOrigins are the origins that browsers let use the passkeys of Config.PasskeyDomain though their host isn't below it.
+func relatedOrigins(c Config) []string {
+	if c.PasskeyDomain == "" {
+		return nil
+	}
+	return append([]string{c.URL}, c.Origins...)
 }
 
 func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.Metrics) *session.Manager {

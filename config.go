@@ -29,6 +29,11 @@ type Config struct {
 	// site as URL. None: only pages of URL itself may.
 	Origins []string
 
+	// PasskeyDomain is the domain that passkeys are made for: the host of URL, or one above it, such as example.com for
+	// https://auth.example.com, so that pages of other hosts below it can use them. It can't be changed later without making
+	// all passkeys useless. "": the host of URL.
+	PasskeyDomain string
+
 	// TrustedProxies are the addresses or networks of proxies whose X-Forwarded-For is believed; "unix" stands for all
 	// clients of a Unix socket. None: X-Forwarded-For is ignored.
 	TrustedProxies []string

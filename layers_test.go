@@ -66,6 +66,8 @@ var layers = map[string]layer{
 
 	"internal/feed/feedtest": {own: []string{"internal/feed"}},
 
+	"internal/passkey/passkeytest": {others: []string{"github.com/descope/virtualwebauthn"}},
+
 	// Where things are kept.
 	"internal/sqlstore": {
 		own:    []string{"internal/importing", "account", "audit", "factor", "mail", "session", "signin", "throttle", "token", "sealed", "store"},
@@ -105,7 +107,7 @@ var layers = map[string]layer{
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters",
+		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "internal/passkey",
 	}},
 
 	// The whole.
@@ -115,7 +117,7 @@ var layers = map[string]layer{
 			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
-			"internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail",
+			"internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},

@@ -218,3 +218,37 @@ func TestTwoHandlersOfOneServerWorkSideBySide(t *testing.T) {
 		t.Errorf("/api/me of the second answers %s", got)
 	}
 }
+
+// TestPasskeysAreThereWhereBrowsersTakeThem: the domain comes from the URL, and a domain that can't be used is an error.
+func TestPasskeysAreThereWhereBrowsersTakeThem(t *testing.T) {
+	for _, c := range []struct{ url, domain, want string }{
+		{"http://localhost:8000", "", "localhost"},
+		{"https://auth.example.com", "", "auth.example.com"},
+		{"https://auth.example.com", "example.com", "example.com"},
+		{"http://127.0.0.1:8000", "", "passkeys_off"},
+		{"https://auth.example.com", "com", "error"},
+		{"https://auth.example.com", "example.net", "error"},
+	} {
+		srv, err := cloakroom.New(t.Context(), cloakroom.Config{URL: c.url, PasskeyDomain: c.domain, Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			if c.want != "error" || !strings.Contains(err.Error(), "Config.PasskeyDomain") {
+				t.Errorf("%s, %q: %v", c.url, c.domain, err)
+			}
+			continue
+		}
+		r := httptest.NewRequestWithContext(t.Context(), "POST", c.url+"/api/auth/passkey/options", nil)
+		w := httptest.NewRecorder()
+		srv.Handler(nil).ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), `"`+c.want+`"`) {
+			t.Errorf("%s, %q: %s; want %s", c.url, c.domain, w.Body, c.want)
+		}
+		w = httptest.NewRecorder()
+		srv.Handler(nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", c.url+"/.well-known/webauthn", nil))
+		if served := w.Code == 200; served != (c.domain != "") {
+			t.Errorf("%s, %q: related origins: %d %s", c.url, c.domain, w.Code, w.Body)
+		}
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

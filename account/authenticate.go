@@ -118,6 +118,12 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 	return s.settle(ctx, u, a.Password, weak, now)
 }
 
+// NoteSignIn records a sign-in of u by something else than the password. It returns the user as stored, with the epoch of u.
+// [ErrInvalidCredentials] if there is no such user any more.
+func (s *Service) NoteSignIn(ctx context.Context, u *User) (*User, error) {
+	return s.settle(ctx, u, "", false, time.Now().Unix())
+}
+
 // Confirm returns the user with this ID if the password is right. It ignores a.Login. [ErrInvalidCredentials],
 // *[throttle.Error], [ErrEpochChanged].
 func (s *Service) Confirm(ctx context.Context, id string, a Attempt) (*User, error) {

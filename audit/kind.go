@@ -31,7 +31,8 @@ var (
 )
 
 // SecondFactor is about the second step of a sign-in. Required is a right password that was not enough.
-var SecondFactor = struct{ Required Kind }{success("authn_second_required")}
+// PasskeyCounter is a passkey or security key whose counter hasn't risen, so that there may be a copy of it.
+var SecondFactor = struct{ Required, PasskeyCounter Kind }{success("authn_second_required"), failure("authn_passkey_counter")}
 
 // Password is the change of a password.
 var Password = struct{ Change, ChangeFail Kind }{

@@ -45,6 +45,7 @@ type settings struct {
 	Audience          []string      `placeholder:"NAME" help:"A service that a session can get a JWT for. Repeat it or separate by commas."`
 	KeepSiteData      bool          `help:"Keep the pages' localStorage and sessionStorage at a sign-out. Otherwise Clear-Site-Data tells the browser to delete them."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains as well (Strict-Transport-Security)."`
+	PasskeyDomain     string        `placeholder:"DOMAIN" standard:"the host of --url" help:"The domain that passkeys are made for: the host of --url or one above it, so that pages of other hosts below it can use them. A later change makes all passkeys useless."`
 
 	CookieName     string `placeholder:"NAME" standard:"__Host-Http-sessionid; sessionid beside Django or on http" help:"The name of the session cookie."`
 	CookieDomain   string `placeholder:"DOMAIN" standard:"only this host" help:"Share the session cookie with all subdomains of this domain: Django's SESSION_COOKIE_DOMAIN."`
@@ -130,7 +131,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
 	c.Idle, c.Lifetime, c.MaxSessions, c.AuditRetention = s.Idle, s.Lifetime, s.MaxSessions, s.AuditRetention
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
-	c.KeepSiteData = s.KeepSiteData
+	c.KeepSiteData, c.PasskeyDomain = s.KeepSiteData, s.PasskeyDomain
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
 	c.UnsafePaths, c.PassGroups = s.UnsafePaths, s.PassGroups

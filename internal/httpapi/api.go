@@ -23,6 +23,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -44,6 +45,11 @@ type API struct {
 	Letters *letters.Service
 	// Steps keeps sign-ins that are not complete.
 	Steps *secondstep.Service
+	// Passkeys verifies passkeys and security keys; nil: there are none, because of NoPasskeys.
+	Passkeys   *passkey.Service
+	NoPasskeys string
+	// RelatedOrigins may use the passkeys of this one; none: /.well-known/webauthn is the application's.
+	RelatedOrigins []string
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.

@@ -22,6 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/memory"
@@ -170,8 +171,16 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	hub := &events.Hub{Auth: who, Log: logger}
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	inBackground(t, hub.Run)
+	keys, err := passkey.New(passkey.Config{
+		RPID: passkeyDomain, Name: passkeyDomain, Origins: append([]string{base}, o.origins...),
+		Keys: func() [][]byte { return ring.Derive("passkey") }, Factors: st.Factors, Signins: st.Signins,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &httpapi.API{
 		Letters:  o.mail.serve(t, st, ring, base, auditLog, logger),
+		Passkeys: keys, RelatedOrigins: []string{base},
 		Steps:    &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger},
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
@@ -179,6 +188,9 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,
 	}
 }
+
+// passkeyDomain is the relying party's ID. Browsers would refuse it at the address of the harness, which is an IP address.
+const passkeyDomain = "localhost"
 
 // inBackground runs a function until the test ends.
 func inBackground(t testing.TB, run func(context.Context) error) {

@@ -26,6 +26,9 @@ func TestEveryResponseHasTheProtectiveHeaders(t *testing.T) {
 	}
 	for _, a := range everyAnswer(t) {
 		for name, value := range want {
+			if name == "Cross-Origin-Resource-Policy" && a.StatusCode == 200 && strings.HasPrefix(a.label, "GET /.well-known/webauthn ") {
+				value = "cross-origin" // browsers read it for pages of other origins
+			}
 			if got := a.Header.Values(name); len(got) != 1 || got[0] != value {
 				t.Errorf("%s: got %d with %s %q", a.label, a.StatusCode, name, got)
 			}

@@ -100,6 +100,11 @@ func setField(field reflect.Value, raw json.RawMessage) string {
 			}
 		}
 		*into = &list
+	case *json.RawMessage:
+		if raw[0] != '{' {
+			return "Expected an object."
+		}
+		*into = raw
 	case **int64:
 		n, err := strconv.ParseInt(string(raw), 10, 64)
 		if err != nil {

@@ -386,11 +386,12 @@ func TestAMintedTokenIsNotAcceptedByOurRoutes(t *testing.T) {
 	u := s.user("ada")
 	minted := s.as(u).mintJWT("reports")
 	refresh := s.jwtPair("ada").Refresh
+	forAnyone := []string{"/api/auth/logout", "/api/auth/login/pending", "/api/auth/passkey/options"}
 	for what, text := range map[string]string{"minted": minted, "refresh": refresh} {
 		for _, r := range httpapi.Routes() {
 			for _, header := range []string{"Authorization: Bearer " + text, "Authorization: Token " + text, "X-Session-Token: " + text, "Cookie: sessionid=" + text} {
 				a := s.program().send(r.Method, at(r), nil, header)
-				if a.StatusCode == 200 && r.Path != "/api/auth/logout" && r.Path != "/api/auth/login/pending" && r.Method != "GET" || a.StatusCode == 200 && strings.Contains(string(a.body), `"ada"`) {
+				if a.StatusCode == 200 && !slices.Contains(forAnyone, r.Path) && r.Method != "GET" || a.StatusCode == 200 && strings.Contains(string(a.body), `"ada"`) {
 					t.Errorf("%s: %s %s with %.30s…: got %d %s", what, r.Method, r.Path, header, a.StatusCode, a.body)
 				}
 			}

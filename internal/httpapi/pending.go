@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -31,6 +32,10 @@ var errSecondFactor = problem.New(http.StatusUnauthorized, "second_factor_requir
 type pendingOut struct {
 	Factors   []secondstep.Way `json:"factors"`
 	ExpiresAt string           `json:"expires_at"`
+
+	// Passkey is what the browser asks the passkeys and security keys; nil: the user has none that work here. It comes along
+	// because some browsers ask only right after a click, without another request in between.
+	Passkey *passkey.RequestOptions `json:"passkey,omitempty"`
 }
 
 // complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
@@ -64,6 +69,10 @@ func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app boo
 	if err != nil {
 		return err
 	}
+	options, err := c.stepOptions(pending)
+	if err != nil {
+		return err
+	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
 	if app {
 		c.w.Header().Set("X-Session-Token", secret)
@@ -72,7 +81,7 @@ func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app boo
 	}
 	p := *errSecondFactor
 	p.Detail = "One more step: show your second factor."
-	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(pending.Expires)}}
+	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(pending.Expires), options}}
 	return &p
 }
 
@@ -92,7 +101,8 @@ func showPending(c *call, _ none) (pendingOut, error) {
 	if err != nil {
 		return pendingOut{}, err
 	}
-	return pendingOut{demand.Ways, formatTime(p.Expires)}, nil
+	options, err := c.stepOptions(p)
+	return pendingOut{demand.Ways, formatTime(p.Expires), options}, err
 }
 
 // takeStep ends a pending sign-in whose second step was taken by these methods, with a session.
@@ -215,8 +225,8 @@ type provider struct {
 }
 
 // signInMethods tells which ways to sign in there are.
-func signInMethods(*call, none) (methodsOut, error) {
-	return methodsOut{Password: true, Providers: []provider{}, SignUp: "closed"}, nil
+func signInMethods(c *call, _ none) (methodsOut, error) {
+	return methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed"}, nil
 }
 
 // changePasswordPath leads to the page where people change their password (W3C, "A Well-Known URL for Changing Passwords").

@@ -20,6 +20,8 @@ var routes = []route{
 	{"GET", "/api/auth/login/pending", serve(needsNothing, showPending)},
 	{"DELETE", "/api/auth/login/pending", serve(needsNothing, cancelPending)},
 	{"GET", "/api/auth/methods", serve(needsNothing, signInMethods)},
+	{"POST", "/api/auth/passkey/options", serve(needsNothing, passkeyOptions)},
+	{"POST", "/api/auth/passkey/login", serve(needsNothing, passkeyLogin)},
 	{"GET", "/api/me", identity(me)},
 	{"GET", "/api/auth/me", identity(me)},
 	{"PATCH", "/api/auth/me", serve(needsSession, editMe)},
@@ -47,6 +49,7 @@ var routes = []route{
 	{"POST", "/api/auth/jwt/mint", serve(needsSession, mintJWT)},
 	{"GET", jwksPath, publicKeys},
 	{"GET", changePasswordPath, redirect(changePasswordPage)},
+	{"GET", relatedOriginsPath, serve(needsNothing, relatedOrigins)},
 	{"GET", "/api/auth/admin/users", serveAdmin(viewUser, listUsers)},
 	{"POST", "/api/auth/admin/users", serveAdmin(addUser, createUser)},
 	{"GET", "/api/auth/admin/users/{id}", serveAdmin(viewUser, showUser)},
@@ -143,11 +146,16 @@ func (t route) allows(method string) bool {
 	return method == t.method || (method == http.MethodHead && t.method == http.MethodGet)
 }
 
+// isWellKnown reports whether a path outside our prefixes is ours. The related origins are the application's unless there are any.
+func (a *API) isWellKnown(path string) bool {
+	return slices.Contains(wellKnown, path) || path == relatedOriginsPath && len(a.RelatedOrigins) > 0
+}
+
 // find returns the handler of a request. If the path has routes, but none for the method, it returns their methods, and the
 // handler of a compatibility route if there is one, which refuses the method in its own form.
 func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *compatHandler) {
 	path := r.URL.EscapedPath()
-	if !ours(path) && !slices.Contains(wellKnown, strings.TrimSuffix(path, "/")) {
+	if !ours(path) && !a.isWellKnown(strings.TrimSuffix(path, "/")) {
 		return nil, nil, nil // most requests are for the app
 	}
 	for i, t := range routes {

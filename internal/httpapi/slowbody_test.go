@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -30,6 +32,7 @@ type scenario struct {
 	group   string
 	refresh string // the refresh token of the actor, if it is the credential
 	reset   string // the secret of the actor's reset link
+	device  *passkeytest.Device
 }
 
 // credentialKind is a kind of credential with which a request is sent.
@@ -53,6 +56,10 @@ var credentialKinds = map[string]credentialKind{
 		return nil
 	}, []string{"signed out everywhere", "tokens ended", "ended by an administrator", "disabled", "deleted"}},
 	"password": {func(*testing.T, *scenario) []string { return nil }, []string{"password changed", "disabled", "deleted"}},
+	"passkey": {func(t *testing.T, x *scenario) []string {
+		x.device = x.s.withPasskey(x.actor, factor.Passkey)
+		return nil
+	}, []string{"disabled", "deleted"}},
 	"reset link": {func(t *testing.T, x *scenario) (none []string) {
 		secret, _, err := x.s.api.Accounts.ResetSecret(t.Context(), x.actor.ID)
 		must(t, err)
@@ -158,6 +165,8 @@ func theSubject(x *scenario) *account.User { return x.subject }
 var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/login":                        {by: "password", body: actorsCredentials},
 	"DELETE /api/auth/login/pending":              {}, // it needs no credential
+	"POST /api/auth/passkey/options":              {}, // it needs no credential
+	"POST /api/auth/passkey/login":                {by: "passkey", body: func(x *scenario) any { return x.s.assertion(x.device) }},
 	"POST /api/auth/logout":                       {by: "session", body: says(map[string]bool{"everywhere": true})},
 	"PATCH /api/auth/me":                          {by: "session", body: says(map[string]string{"first_name": "Eve"})},
 	"DELETE /api/auth/sessions":                   {by: "session"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 )
 
 // The fuzz targets give the service answers of strangers. Each must end in one of the errors that a route knows how to answer,
@@ -25,7 +26,7 @@ func known(err error) bool {
 func FuzzAssertion(f *testing.F) {
 	s, d, thief := newSite(f), newDevice(), newDevice()
 	s.add(f, d, factor.Passkey)
-	f.Add(d.assertion(s.challenge(f, signIn)).assertionJSON(thief))
+	f.Add(d.Assertion(s.challenge(f, signIn)).Sign(thief))
 	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"","signature":""}}`))
 	f.Fuzz(func(t *testing.T, credential []byte) {
 		if proof, err := s.check(t, signIn, credential); err == nil || !known(err) {
@@ -38,15 +39,15 @@ func FuzzAssertion(f *testing.F) {
 func FuzzClientData(f *testing.F) {
 	s, d := newSite(f), newDevice()
 	s.add(f, d, factor.Passkey)
-	good := d.assertion(s.challenge(f, signIn)).client()
+	good := d.Assertion(s.challenge(f, signIn)).Client()
 	f.Add(good)
 	f.Add(bytes.Replace(good, []byte("false"), []byte("true"), 1))
 	f.Add(bytes.Replace(good, []byte("webauthn.get"), []byte("webauthn.create"), 1))
 	f.Add([]byte(`{"type":"webauthn.get","challenge":null,"origin":1}`))
 	f.Fuzz(func(t *testing.T, client []byte) {
-		a := d.assertion("")
-		a.rawClient = client
-		_, err := s.check(t, signIn, a.assertionJSON(d))
+		a := d.Assertion("")
+		a.RawClient = client
+		_, err := s.check(t, signIn, a.Sign(d))
 		if err != nil && !known(err) {
 			t.Errorf("unknown error %v", err)
 		}
@@ -59,15 +60,15 @@ func FuzzClientData(f *testing.F) {
 // FuzzAttestationObject: what is accepted has the ID that the browser names, and can be used.
 func FuzzAttestationObject(f *testing.F) {
 	d := newDevice()
-	f.Add(attestation("none", d.creation("").authData()))
-	f.Add(attestation("packed", d.creation("").authData()))
-	f.Add(attestation("tpm", d.creation("").authData()))
+	f.Add(passkeytest.Attestation("none", d.Creation("").AuthData()))
+	f.Add(passkeytest.Attestation("packed", d.Creation("").AuthData()))
+	f.Add(passkeytest.Attestation("tpm", d.Creation("").AuthData()))
 	f.Add([]byte{0xa0})
 	f.Fuzz(func(t *testing.T, object []byte) {
 		s := newSite(t)
-		a := d.creation(s.creationChallenge(t, factor.Passkey))
-		a.object = object
-		got, err := s.Register(t.Context(), ada.ID, factor.Passkey, "session", a.creationJSON(d))
+		a := d.Creation(s.creationChallenge(t, factor.Passkey))
+		a.Object = object
+		got, err := s.Register(t.Context(), ada.ID, factor.Passkey, "session", a.JSON())
 		if err != nil {
 			if !known(err) {
 				t.Errorf("unknown error %v", err)

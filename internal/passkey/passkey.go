@@ -93,14 +93,21 @@ type User struct {
 	DisplayName string
 }
 
+// RequestOptions are the options of navigator.credentials.get, and CreationOptions those of navigator.credentials.create. Their
+// JSON has no null, which browsers would take for a text or refuse.
+type (
+	RequestOptions  = protocol.CredentialAssertion
+	CreationOptions = protocol.CredentialCreation
+)
+
 // RequestOptions returns the options of navigator.credentials.get for a sign-in by passkey alone, of a user who isn't known
 // yet. Nothing is read or written.
-func (s *Service) RequestOptions() (*protocol.CredentialAssertion, error) {
+func (s *Service) RequestOptions() (*RequestOptions, error) {
 	return s.request(Ceremony{Purpose: SignIn, Verify: true}, nil)
 }
 
 // RequestOptionsFor returns the options for a user who is known. Without a credential that could be used it returns nil.
-func (s *Service) RequestOptionsFor(ctx context.Context, c Ceremony) (*protocol.CredentialAssertion, error) {
+func (s *Service) RequestOptionsFor(ctx context.Context, c Ceremony) (*RequestOptions, error) {
 	profile, err := s.Factors.Load(ctx, c.User)
 	if err != nil {
 		return nil, err
@@ -112,7 +119,7 @@ func (s *Service) RequestOptionsFor(ctx context.Context, c Ceremony) (*protocol.
 	return s.request(c, descriptors(own))
 }
 
-func (s *Service) request(c Ceremony, allowed []protocol.CredentialDescriptor) (*protocol.CredentialAssertion, error) {
+func (s *Service) request(c Ceremony, allowed []protocol.CredentialDescriptor) (*RequestOptions, error) {
 	verification := protocol.VerificationPreferred
 	if c.Verify {
 		verification = protocol.VerificationRequired
@@ -124,7 +131,7 @@ func (s *Service) request(c Ceremony, allowed []protocol.CredentialDescriptor) (
 
 // CreationOptions returns the options of navigator.credentials.create for a user who adds a passkey or a security key. The
 // credentials that the user has are excluded: an authenticator would overwrite its own otherwise. ErrTooMany.
-func (s *Service) CreationOptions(ctx context.Context, u User, kind factor.Kind, bound string) (*protocol.CredentialCreation, error) {
+func (s *Service) CreationOptions(ctx context.Context, u User, kind factor.Kind, bound string) (*CreationOptions, error) {
 	profile, err := s.Factors.Load(ctx, u.ID)
 	if err != nil {
 		return nil, err

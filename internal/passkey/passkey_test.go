@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/store"
@@ -31,7 +32,7 @@ func TestAnotherAuthenticatorAgrees(t *testing.T) {
 			s := newSite(t)
 			rp := virtualwebauthn.RelyingParty{ID: rpID, Name: rpID, Origin: origin}
 			device := virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{BackupEligible: true, BackupState: true})
-			credential := newCredential(kind)
+			credential := passkeytest.NewCredential(kind)
 
 			options, err := s.CreationOptions(t.Context(), ada, factor.Passkey, "session")
 			if err != nil {
@@ -101,7 +102,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: %s", name, options)
 		}
 	}
-	id := `"id":"` + b64(f.Credential) + `"`
+	id := `"id":"` + passkeytest.B64(f.Credential) + `"`
 	for options, wants := range map[string][]string{
 		first:   {`"residentKey":"required"`, `"requireResidentKey":true`, `"userVerification":"required"`, `"attestation":"none"`, `"alg":-7`},
 		again:   {`"excludeCredentials":[{"type":"public-key",` + id},
@@ -176,13 +177,13 @@ func TestAPasskeyIsUsedByEachPurpose(t *testing.T) {
 		{Purpose: passkey.Again, User: ada.ID, Bound: "session"},
 		{Purpose: passkey.Again, User: ada.ID, Bound: "session", Verify: true},
 	} {
-		for _, synced := range []byte{0, be, be | bs} {
+		for _, synced := range []byte{0, passkeytest.BE, passkeytest.BE | passkeytest.BS} {
 			t.Run(fmt.Sprint(c, synced), func(t *testing.T) {
 				s, d := newSite(t), newDevice()
-				d.flags |= synced
+				d.Flags |= synced
 				f := s.add(t, d, factor.Passkey)
 				d.Counter = 7
-				proof, err := s.check(t, c, d.assertion(s.challenge(t, c)).assertionJSON(d))
+				proof, err := s.check(t, c, d.Assertion(s.challenge(t, c)).Sign(d))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -198,7 +199,7 @@ func TestAPasskeyIsUsedByEachPurpose(t *testing.T) {
 				if err := json.Unmarshal(got.Data, &record); err != nil {
 					t.Fatal(err)
 				}
-				if got.Used == 0 || got.Counter != 7 || record.Flags.BackupState != (synced == be|bs) || !record.Flags.UserVerified {
+				if got.Used == 0 || got.Counter != 7 || record.Flags.BackupState != (synced == passkeytest.BE|passkeytest.BS) || !record.Flags.UserVerified {
 					t.Errorf("stored %+v, %+v", got, record)
 				}
 			})
@@ -210,15 +211,15 @@ func TestAPasskeyIsUsedByEachPurpose(t *testing.T) {
 func TestASecurityKeyIsOneFactor(t *testing.T) {
 	t.Attr("threat", "N04")
 	s, d := newSite(t), newDevice()
-	d.flags = up
+	d.Flags = passkeytest.UP
 	s.add(t, d, factor.SecurityKey)
 	second := passkey.Ceremony{Purpose: passkey.Second, User: ada.ID, Bound: "pending"}
-	proof, err := s.check(t, second, d.assertion(s.challenge(t, second)).assertionJSON(d))
+	proof, err := s.check(t, second, d.Assertion(s.challenge(t, second)).Sign(d))
 	if err != nil || proof.Verified || !slices.Equal(proof.Methods, []signin.Method{signin.HardwareKey}) {
 		t.Errorf("as second step: %+v, %v", proof, err)
 	}
-	d.flags |= uv
-	if proof, err := s.check(t, signIn, d.assertion(s.challenge(t, signIn)).assertionJSON(d)); !errors.Is(err, passkey.ErrRefused) {
+	d.Flags |= passkeytest.UV
+	if proof, err := s.check(t, signIn, d.Assertion(s.challenge(t, signIn)).Sign(d)); !errors.Is(err, passkey.ErrRefused) {
 		t.Errorf("alone: %+v, %v", proof, err)
 	}
 }
@@ -226,28 +227,28 @@ func TestASecurityKeyIsOneFactor(t *testing.T) {
 // TestASyncedPasskeyMayLoseItsCopies: the flag BS changes, and BE may not.
 func TestASyncedPasskeyMayLoseItsCopies(t *testing.T) {
 	s, d := newSite(t), newDevice()
-	d.flags |= be | bs
+	d.Flags |= passkeytest.BE | passkeytest.BS
 	s.add(t, d, factor.Passkey)
-	d.flags &^= bs
-	if _, err := s.check(t, signIn, d.assertion(s.challenge(t, signIn)).assertionJSON(d)); err != nil {
+	d.Flags &^= passkeytest.BS
+	if _, err := s.check(t, signIn, d.Assertion(s.challenge(t, signIn)).Sign(d)); err != nil {
 		t.Errorf("no longer copied: %v", err)
 	}
 }
 
 func TestAChangedPasskeyIsRefused(t *testing.T) {
 	t.Attr("threat", "N06")
-	for _, was := range []byte{0, be} {
+	for _, was := range []byte{0, passkeytest.BE} {
 		s, d := newSite(t), newDevice()
-		d.flags |= was
+		d.Flags |= was
 		f := s.add(t, d, factor.Passkey)
-		d.flags ^= be
-		a := d.assertion(s.challenge(t, signIn))
+		d.Flags ^= passkeytest.BE
+		a := d.Assertion(s.challenge(t, signIn))
 		forged := *a
-		forged.signature = []byte("forged")
-		if _, err := s.check(t, signIn, forged.assertionJSON(d)); !errors.Is(err, passkey.ErrRefused) {
+		forged.Signature = []byte("forged")
+		if _, err := s.check(t, signIn, forged.Sign(d)); !errors.Is(err, passkey.ErrRefused) {
 			t.Errorf("a forged change: %v; want ErrRefused", err)
 		}
-		if _, err := s.check(t, signIn, a.assertionJSON(d)); !errors.Is(err, passkey.ErrChanged) {
+		if _, err := s.check(t, signIn, a.Sign(d)); !errors.Is(err, passkey.ErrChanged) {
 			t.Errorf("BE changed from %d: %v", was, err)
 		}
 		if f := must(s.db.Factors.FindCredential(t.Context(), f.Credential)); f.Used != 0 {
@@ -268,7 +269,7 @@ func TestAFallingCounterIsToldAndNotRefused(t *testing.T) {
 		stored  int64
 	}{{6, false, 6}, {6, true, 6}, {3, true, 6}, {0, true, 6}, {7, false, 7}} {
 		d.Counter = c.counter
-		proof, err := s.check(t, signIn, d.assertion(s.challenge(t, signIn)).assertionJSON(d))
+		proof, err := s.check(t, signIn, d.Assertion(s.challenge(t, signIn)).Sign(d))
 		if err != nil || proof.CounterFell != c.fell {
 			t.Errorf("counter %d: %+v, %v", c.counter, proof, err)
 		}
@@ -279,7 +280,7 @@ func TestAFallingCounterIsToldAndNotRefused(t *testing.T) {
 	zero := newDevice()
 	s.add(t, zero, factor.Passkey)
 	for range 2 {
-		if proof, err := s.check(t, signIn, zero.assertion(s.challenge(t, signIn)).assertionJSON(zero)); err != nil || proof.CounterFell {
+		if proof, err := s.check(t, signIn, zero.Assertion(s.challenge(t, signIn)).Sign(zero)); err != nil || proof.CounterFell {
 			t.Errorf("always 0: %+v, %v", proof, err)
 		}
 	}
@@ -291,20 +292,20 @@ func TestAnUnknownPasskey(t *testing.T) {
 	t.Attr("threat", "N05")
 	s, d, gone := newSite(t), newDevice(), newDevice()
 	s.add(t, d, factor.Passkey)
-	ask := func(a func(*answer)) error {
-		answer := gone.assertion(s.challenge(t, signIn))
-		answer.handle = d.handle
+	ask := func(a func(*passkeytest.Answer)) error {
+		answer := gone.Assertion(s.challenge(t, signIn))
+		answer.Handle = d.Handle
 		a(answer)
-		_, err := s.check(t, signIn, answer.assertionJSON(gone))
+		_, err := s.check(t, signIn, answer.Sign(gone))
 		return err
 	}
-	if err := ask(func(*answer) {}); !errors.Is(err, passkey.ErrUnknown) {
+	if err := ask(func(*passkeytest.Answer) {}); !errors.Is(err, passkey.ErrUnknown) {
 		t.Errorf("our handle, no credential: %v", err)
 	}
-	if err := ask(func(a *answer) { a.handle = bytes.Repeat([]byte{1}, 32) }); !errors.Is(err, passkey.ErrRefused) {
+	if err := ask(func(a *passkeytest.Answer) { a.Handle = bytes.Repeat([]byte{1}, 32) }); !errors.Is(err, passkey.ErrRefused) {
 		t.Errorf("a handle of elsewhere: %v", err)
 	}
-	if err := ask(func(a *answer) { a.clientData["challenge"] = b64(make([]byte, 72)) }); !errors.Is(err, passkey.ErrRefused) {
+	if err := ask(func(a *passkeytest.Answer) { a.ClientData["challenge"] = passkeytest.B64(make([]byte, 72)) }); !errors.Is(err, passkey.ErrRefused) {
 		t.Errorf("without our challenge: %v", err)
 	}
 	elsewhere := newDevice()
@@ -312,7 +313,7 @@ func TestAnUnknownPasskey(t *testing.T) {
 	if err := s.db.Factors.Add(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if err := ask(func(a *answer) { a.id = elsewhere.ID }); !errors.Is(err, passkey.ErrRefused) {
+	if err := ask(func(a *passkeytest.Answer) { a.ID = elsewhere.ID }); !errors.Is(err, passkey.ErrRefused) {
 		t.Errorf("another user's credential: %v", err)
 	}
 }
@@ -335,7 +336,7 @@ func TestAChallengeCountsOnceForOneThing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, d := newSite(t), newDevice()
 			s.add(t, d, factor.Passkey)
-			if _, err := s.check(t, c.used, d.assertion(s.challenge(t, c.made)).assertionJSON(d)); !contains(err, "made for something else") {
+			if _, err := s.check(t, c.used, d.Assertion(s.challenge(t, c.made)).Sign(d)); !contains(err, "made for something else") {
 				t.Errorf("answered: %v", err)
 			}
 		})
@@ -344,7 +345,7 @@ func TestAChallengeCountsOnceForOneThing(t *testing.T) {
 	t.Run("twice", func(t *testing.T) {
 		s, d := newSite(t), newDevice()
 		s.add(t, d, factor.Passkey)
-		once := d.assertion(s.challenge(t, signIn)).assertionJSON(d)
+		once := d.Assertion(s.challenge(t, signIn)).Sign(d)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		accepted := 0
@@ -370,7 +371,7 @@ func TestAChallengeCountsOnceForOneThing(t *testing.T) {
 		s.add(t, d, factor.Passkey)
 		challenge := s.challenge(t, signIn)
 		for _, spelling := range []string{challenge[:50] + "\n" + challenge[50:], challenge + "\r\n", challenge + "=", challenge + "AA", challenge[:90], ""} {
-			if _, err := s.check(t, signIn, d.assertion(spelling).assertionJSON(d)); !errors.Is(err, passkey.ErrRefused) {
+			if _, err := s.check(t, signIn, d.Assertion(spelling).Sign(d)); !errors.Is(err, passkey.ErrRefused) {
 				t.Errorf("%q: %v", spelling, err)
 			}
 		}
@@ -378,7 +379,7 @@ func TestAChallengeCountsOnceForOneThing(t *testing.T) {
 
 	t.Run("of a creation", func(t *testing.T) {
 		s, d := newSite(t), newDevice()
-		credential := d.creation(s.creationChallenge(t, factor.SecurityKey)).creationJSON(d)
+		credential := d.Creation(s.creationChallenge(t, factor.SecurityKey)).JSON()
 		for what, refused := range map[string]func() error{
 			"another kind": func() error {
 				_, err := s.Register(t.Context(), ada.ID, factor.Passkey, "session", credential)
@@ -413,11 +414,11 @@ func TestAChallengeLivesFiveMinutes(t *testing.T) {
 		s.add(t, d, factor.Passkey)
 		late, last := s.challenge(t, signIn), s.challenge(t, signIn)
 		time.Sleep(passkey.Lifetime - time.Second)
-		if _, err := s.check(t, signIn, d.assertion(last).assertionJSON(d)); err != nil {
+		if _, err := s.check(t, signIn, d.Assertion(last).Sign(d)); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		if _, err := s.check(t, signIn, d.assertion(late).assertionJSON(d)); !contains(err, "expired") {
+		if _, err := s.check(t, signIn, d.Assertion(late).Sign(d)); !contains(err, "expired") {
 			t.Errorf("after five minutes: %v", err)
 		}
 		// The mark outlives the challenge, so a node whose clock is behind doesn't take the answer again.
@@ -432,7 +433,7 @@ func TestAChallengeOutlivesARotationOfTheKeys(t *testing.T) {
 	t.Attr("threat", "N03")
 	before, d := newSite(t), newDevice()
 	before.add(t, d, factor.Passkey)
-	credential := d.assertion(before.challenge(t, signIn)).assertionJSON(d)
+	credential := d.Assertion(before.challenge(t, signIn)).Sign(d)
 	if _, err := siteOf(t, before.db, "new").check(t, signIn, credential); !contains(err, "made for something else") {
 		t.Errorf("under another key: %v", err)
 	}
@@ -445,30 +446,30 @@ func TestAChallengeOutlivesARotationOfTheKeys(t *testing.T) {
 func TestAStoreThatFailsIsNoRefusal(t *testing.T) {
 	for _, step := range []struct {
 		name string
-		do   func(t *testing.T, s site, d *device) error
+		do   func(t *testing.T, s site, d *passkeytest.Device) error
 	}{
-		{"options", func(t *testing.T, s site, _ *device) error {
+		{"options", func(t *testing.T, s site, _ *passkeytest.Device) error {
 			_, err := s.CreationOptions(t.Context(), passkey.User{ID: "2", Name: "eve"}, factor.Passkey, "session")
 			return err
 		}},
-		{"request", func(t *testing.T, s site, _ *device) error {
+		{"request", func(t *testing.T, s site, _ *passkeytest.Device) error {
 			_, err := s.RequestOptionsFor(t.Context(), passkey.Ceremony{Purpose: passkey.Again, User: ada.ID})
 			return err
 		}},
-		{"registration", func(t *testing.T, s site, _ *device) error {
+		{"registration", func(t *testing.T, s site, _ *passkeytest.Device) error {
 			options := must(newSite(t).CreationOptions(t.Context(), ada, factor.Passkey, "session"))
 			d := newDevice()
-			_, err := s.Register(t.Context(), ada.ID, factor.Passkey, "session", d.creation(options.Response.Challenge.String()).creationJSON(d))
+			_, err := s.Register(t.Context(), ada.ID, factor.Passkey, "session", d.Creation(options.Response.Challenge.String()).JSON())
 			return err
 		}},
-		{"sign-in", func(t *testing.T, s site, d *device) error {
-			_, err := s.check(t, signIn, d.assertion(s.challenge(t, signIn)).assertionJSON(d))
+		{"sign-in", func(t *testing.T, s site, d *passkeytest.Device) error {
+			_, err := s.check(t, signIn, d.Assertion(s.challenge(t, signIn)).Sign(d))
 			return err
 		}},
-		{"an unknown passkey", func(t *testing.T, s site, d *device) error {
+		{"an unknown passkey", func(t *testing.T, s site, d *passkeytest.Device) error {
 			gone := newDevice()
-			gone.handle = d.handle
-			_, err := s.check(t, signIn, gone.assertion(s.challenge(t, signIn)).assertionJSON(gone))
+			gone.Handle = d.Handle
+			_, err := s.check(t, signIn, gone.Assertion(s.challenge(t, signIn)).Sign(gone))
 			if errors.Is(err, passkey.ErrUnknown) {
 				err = nil
 			}
