@@ -154,6 +154,9 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.Audit = &audit.Log{
 		Store: measure.Audit(s.storage.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
 	}
+	if c.OnEvent != nil {
+		s.Audit.Observe(c.OnEvent)
+	}
 	s.onClose(s.flushAudit)
 	s.dataKeys = keyring.NewDataKeys(s.keys, s.storage.Sealed)
 	if err := s.startMail(c, checked); err != nil {

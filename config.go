@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/store"
@@ -163,6 +164,11 @@ type Config struct {
 	// Texts is a folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as
 	// de.json. "": none.
 	Texts string
+
+	// OnEvent sees each event of the audit log once it is stored: in their order, one at a time, on a goroutine of Run. It can
+	// neither delay nor fail a request. While it is slower than events come, 10,000 wait for it; those that come on top are lost
+	// for it, and audit.Stats and the metrics count them. nil: no function sees them.
+	OnEvent func(audit.Event)
 
 	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
 	Metrics prometheus.Registerer

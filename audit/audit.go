@@ -43,6 +43,9 @@ type Event struct {
 	Detail  map[string]string
 }
 
+// Is reports whether this is an event of a kind, such as Login.Fail.
+func (e Event) Is(kind Kind) bool { return e.Name == kind.name }
+
 // Query selects events. Zero fields select everything.
 type Query struct {
 	User   string // only events that this user caused or that are about this user

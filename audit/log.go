@@ -59,19 +59,24 @@ type Log struct {
 	counts  map[string]int // events of this minute, by budget
 	left    int            // events left out since the last event that says how many
 	leftOut int            // events left out since the process began
+
+	observers []*observer
+	blind     bool // the observers see nothing more
+	unseen    int  // events that were lost for an observer
 }
 
 // Stats is the state of a Log.
 type Stats struct {
 	Waiting int // events that are not in the store yet
 	LeftOut int // events that were not kept, since the process began
+	Unseen  int // events that were lost for an observer which was slower, since the process began
 }
 
 // Stats returns the current state of the Log.
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{len(l.queue), l.leftOut}
+	return Stats{len(l.queue), l.leftOut, l.unseen}
 }
 
 // add queues an event. Events of administrators are never left out.
@@ -150,6 +155,7 @@ func (l *Log) Flush(ctx context.Context) error {
 			l.putBack(events)
 			return err
 		}
+		l.show(events)
 	}
 }
 
@@ -194,6 +200,7 @@ func Mask(login string) string {
 // Run writes queued events and deletes old ones until ctx ends; then it writes what is queued and returns nil. Run it once
 // for each Log that has a Store. Without it, events are written when Flush is called.
 func (l *Log) Run(ctx context.Context) error {
+	finish := l.observe()
 	failing := false
 	housekeeping.Work{
 		Flush: func(ctx context.Context) {
@@ -207,6 +214,7 @@ func (l *Log) Run(ctx context.Context) error {
 		Failed: func(_ context.Context, err error) { l.report(err, "audit purge failed") },
 	}.Run(ctx)
 	l.report(l.Flush(context.WithoutCancel(ctx)), "audit events not written")
+	finish()
 	return nil
 }
 

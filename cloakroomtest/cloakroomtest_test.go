@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/cloakroomtest"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -136,4 +137,18 @@ func serve(t *testing.T, h http.Handler, who *auth.Identity, method, path string
 		return fmt.Sprint(w.Code, " ", problem.Code)
 	}
 	return fmt.Sprint(w.Code, " ", w.Body.String())
+}
+
+func TestAProgramSeesTheEventsOfItsServer(t *testing.T) {
+	seen := make(chan audit.Event, 100)
+	s := cloakroomtest.New(t, cloakroom.Config{OnEvent: func(e audit.Event) { seen <- e }})
+	ada := s.Client("ada")
+	if got := get(t, ada, "POST", s.URL+"/api/auth/logout"); got != "200 {}\n" {
+		t.Fatalf("the sign-out: %s", got)
+	}
+	for e := range seen { // go test ends a test that hangs
+		if e.Is(audit.Session.Expired) && e.Subject == s.User("ada").ID {
+			return
+		}
+	}
 }

@@ -20,11 +20,13 @@ func (m *Metrics) Audit(s audit.Store) audit.Store {
 	return events{s, m}
 }
 
-// WatchAudit shows how many events wait for the store, and how many were left out.
+// WatchAudit shows how many events wait for the store, how many were left out, and how many a program's OnEvent hasn't seen.
 func (m *Metrics) WatchAudit(l *audit.Log) {
 	m.gauge("audit_events_waiting", "Events that wait to be written into the audit log.", func() float64 { return float64(l.Stats().Waiting) })
 	m.counterFunc("audit_events_left_out_total", "Events that the audit log had no room for; the text log has them.",
 		func() float64 { return float64(l.Stats().LeftOut) })
+	m.counterFunc("audit_events_unseen_total", "Events that were lost for the program's OnEvent, which was slower; the audit log has them.",
+		func() float64 { return float64(l.Stats().Unseen) })
 }
 
 func (h events) Append(ctx context.Context, all []*audit.Event) error {
