@@ -20,13 +20,14 @@ export async function freePort() {
 
 /**
  * Starts a server. It is stopped, and its data removed, when the test or suite `t` ends. `flags` are added to its command line.
+ * Browsers reach it as `host`, which must be this machine.
  */
-export async function startServer(t, flags = []) {
+export async function startServer(t, flags = [], host = "127.0.0.1") {
   const binary = process.env.CLOAKROOM_BIN;
   if (!binary) throw new Error("CLOAKROOM_BIN is not set: run the tests with e2e/run.sh");
   const data = await mkdtemp(path.join(os.tmpdir(), "cloakroom-e2e-"));
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${host}:${port}`;
   const args = ["serve", "--listen", `127.0.0.1:${port}`, "--url", url, "--data", data, ...flags];
   let child;
   let exited;

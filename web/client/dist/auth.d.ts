@@ -95,6 +95,19 @@ export interface Auth {
     ready(): Promise<AuthState>;
     /** If the account has a second factor, the result says so, and so does the state, which is "pending" then. */
     login(credentials: Credentials): Promise<SignIn>;
+    /**
+     * Signs in with a passkey that the user picks in a dialog of the browser; call it from a click. undefined: the user has closed
+     * the dialog. `remember` as in `login`.
+     */
+    passkey(options?: {
+        remember?: boolean;
+    }): Promise<User | undefined>;
+    /**
+     * Offers passkeys in the suggestions of a field with `autocomplete="username webauthn"`, for as long as the page is shown or
+     * until `signal` is aborted or `passkey` is called. undefined: none was chosen, or the browser can't do it. It throws only after a choice.
+     * `remember` is asked at the choice.
+     */
+    autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
     logout(): Promise<void>;
     /** Proves again that the user is at the browser. A string is the password. */
     reauthenticate(proof: string | Proof): Promise<User>;

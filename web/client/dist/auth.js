@@ -196,6 +196,8 @@ export function createAuth(options = {}) {
             return false;
         return (confirming ??= freshSignIn({ factors: factors ?? ["password"], full }).finally(() => (confirming = undefined)));
     };
+    let loaded;
+    const passkeys = () => (loaded ??= import("./passkey.js").then((it) => it.createPasskeys(raw, complete)));
     const auth = {
         getState: () => state,
         subscribe(listener) {
@@ -225,6 +227,8 @@ export function createAuth(options = {}) {
             check();
         }),
         login,
+        passkey: async (options) => (await passkeys()).signIn(options),
+        autofill: async (signal, remember) => (await passkeys()).autofill(signal, remember),
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
         reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),

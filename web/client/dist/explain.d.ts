@@ -3,3 +3,9 @@
  * `failed`: a request got no answer.
  */
 export declare function explain(page: URL, server: URL, failed?: boolean): void;
+/** Warns once, in the console, that browsers refuse passkeys at a page's address. */
+export declare function explainPasskeys({ protocol, port, origin }: {
+    protocol: string;
+    port: string;
+    origin: string;
+}): void;

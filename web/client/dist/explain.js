@@ -1,5 +1,6 @@
 // Warnings for developers in the console. This module is loaded only when there may be a reason for one.
 let warned = false;
+let warnedOfAddress = false;
 /**
  * Warns once, in the console, if requests from a page to a server of another origin can't work, and says what to change.
  * `failed`: a request got no answer.
@@ -10,6 +11,14 @@ export function explain(page, server, failed) {
         return;
     warned = true;
     console.warn(`Cloakroom: this page is at ${page.origin}, the server at ${server.origin}. ${advice}`);
+}
+/** Warns once, in the console, that browsers refuse passkeys at a page's address. */
+export function explainPasskeys({ protocol, port, origin }) {
+    if (warnedOfAddress)
+        return;
+    warnedOfAddress = true;
+    const name = `${protocol}//localhost${port && `:${port}`}`;
+    console.warn(`Cloakroom: browsers refuse passkeys at an IP address such as ${origin}. On this machine, open ${name} instead.`);
 }
 function differentSites(page, server) {
     if (page.protocol !== server.protocol) {

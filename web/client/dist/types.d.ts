@@ -45,11 +45,28 @@ export interface PendingStep {
     /** Any one of these will do. */
     factors: SecondFactor[];
     expires_at: string;
+    /** What to ask the user's passkeys and security keys; absent if none works here. */
+    passkey?: PasskeyRequest;
 }
 /** What proves again that the user is at the browser: the password, a code of an authenticator app or a recovery code, or both. */
 export interface Proof {
     password?: string;
     code?: string;
+}
+/** Options for navigator.credentials.get, as JSON. */
+export interface PasskeyRequest {
+    publicKey: {
+        challenge: string;
+        /** How long the challenge can be answered, in milliseconds. */
+        timeout: number;
+        rpId: string;
+        allowCredentials?: {
+            type: "public-key";
+            id: string;
+            transports?: string[];
+        }[];
+        userVerification: "required" | "preferred";
+    };
 }
 export interface PasswordChange {
     current_password: string;
@@ -92,4 +109,4 @@ export interface FirstAdministrator {
  * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

@@ -2,6 +2,7 @@ import { clientOf, type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
+import type { Passkeys } from "./passkey.js";
 import type { Credentials, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
 
 /**
@@ -95,6 +96,17 @@ export interface Auth {
   ready(): Promise<AuthState>;
   /** If the account has a second factor, the result says so, and so does the state, which is "pending" then. */
   login(credentials: Credentials): Promise<SignIn>;
+  /**
+   * Signs in with a passkey that the user picks in a dialog of the browser; call it from a click. undefined: the user has closed
+   * the dialog. `remember` as in `login`.
+   */
+  passkey(options?: { remember?: boolean }): Promise<User | undefined>;
+  /**
+   * Offers passkeys in the suggestions of a field with `autocomplete="username webauthn"`, for as long as the page is shown or
+   * until `signal` is aborted or `passkey` is called. undefined: none was chosen, or the browser can't do it. It throws only after a choice.
+   * `remember` is asked at the choice.
+   */
+  autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
   logout(): Promise<void>;
   /** Proves again that the user is at the browser. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
@@ -309,6 +321,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     return (confirming ??= freshSignIn({ factors: factors ?? ["password"], full }).finally(() => (confirming = undefined)));
   };
 
+  let loaded: Promise<Passkeys> | undefined;
+  const passkeys = () =>
+    (loaded ??= import("./passkey.js").then((it) => it.createPasskeys(raw, complete)));
+
   const auth: Auth = {
     getState: () => state,
     subscribe(listener) {
@@ -337,6 +353,8 @@ export function createAuth(options: AuthOptions = {}): Auth {
         check();
       }),
     login,
+    passkey: async (options) => (await passkeys()).signIn(options),
+    autofill: async (signal, remember) => (await passkeys()).autofill(signal, remember),
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
     reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),

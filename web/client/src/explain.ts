@@ -1,6 +1,7 @@
 // Warnings for developers in the console. This module is loaded only when there may be a reason for one.
 
 let warned = false;
+let warnedOfAddress = false;
 
 /**
  * Warns once, in the console, if requests from a page to a server of another origin can't work, and says what to change.
@@ -11,6 +12,14 @@ export function explain(page: URL, server: URL, failed?: boolean): void {
   if (!advice || warned) return;
   warned = true;
   console.warn(`Cloakroom: this page is at ${page.origin}, the server at ${server.origin}. ${advice}`);
+}
+
+/** Warns once, in the console, that browsers refuse passkeys at a page's address. */
+export function explainPasskeys({ protocol, port, origin }: { protocol: string; port: string; origin: string }): void {
+  if (warnedOfAddress) return;
+  warnedOfAddress = true;
+  const name = `${protocol}//localhost${port && `:${port}`}`;
+  console.warn(`Cloakroom: browsers refuse passkeys at an IP address such as ${origin}. On this machine, open ${name} instead.`);
 }
 
 function differentSites(page: URL, server: URL): string | undefined {

@@ -51,12 +51,26 @@ export interface PendingStep {
   /** Any one of these will do. */
   factors: SecondFactor[];
   expires_at: string;
+  /** What to ask the user's passkeys and security keys; absent if none works here. */
+  passkey?: PasskeyRequest;
 }
 
 /** What proves again that the user is at the browser: the password, a code of an authenticator app or a recovery code, or both. */
 export interface Proof {
   password?: string;
   code?: string;
+}
+
+/** Options for navigator.credentials.get, as JSON. */
+export interface PasskeyRequest {
+  publicKey: {
+    challenge: string;
+    /** How long the challenge can be answered, in milliseconds. */
+    timeout: number;
+    rpId: string;
+    allowCredentials?: { type: "public-key"; id: string; transports?: string[] }[];
+    userVerification: "required" | "preferred";
+  };
 }
 
 export interface PasswordChange {
@@ -112,6 +126,9 @@ export type KnownCode =
   | "invalid_credentials"
   | "second_factor_required"
   | "pending_ended"
+  | "passkey_unknown"
+  | "passkey_changed"
+  | "passkeys_off"
   | "permission_denied"
   | "csrf_failed"
   | "fresh_sign_in_required"

@@ -1,7 +1,7 @@
 // Compares our hand-written types with openapi.yaml. A line fails to compile if they differ.
 
 import type {
-  Client, Credentials, FirstAdministrator, KnownCode, PasswordChange, PendingStep, Session, Setup, Token, User,
+  Client, Credentials, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Session, Setup, Token, User,
 } from "@cloakroom/client";
 import type { components, paths } from "../../.types/openapi.js";
 
@@ -17,6 +17,7 @@ within<Schema["Session"], Session>();
 same<Required<Token>, Required<Schema["Token"]>>();
 same<Required<Credentials>, Required<Omit<Schema["Login"], "app">>>(); // for programs that are no browsers
 same<PendingStep, Schema["Pending"]>();
+same<PasskeyRequest, Schema["PasskeyRequest"]>();
 within<KnownCode, Schema["Problem"]["code"]>();
 
 type Path = keyof paths;
@@ -32,6 +33,8 @@ same<{ password: string }, Body<"/api/auth/reauthenticate", "post">>();
 same<Setup, Answer<"/api/auth/setup", "get">>();
 
 type Promised<K extends keyof Client> = Client[K] extends (...args: never) => Promise<infer T> ? T : never;
+same<PasskeyRequest, Answer<"/api/auth/passkey/options", "post">>();
+same<{ credential: Schema["PasskeyAssertion"]; remember?: boolean; app?: boolean }, Body<"/api/auth/passkey/login", "post">>();
 same<Promised<"me">, Answer<"/api/me", "get">>();
 same<Promised<"login">, Answer<"/api/auth/login", "post">>();
 same<Promised<"reauthenticate">, Answer<"/api/auth/reauthenticate", "post">>();

@@ -1,0 +1,3 @@
+import type { PasskeyRequest } from "./types.js";
+/** Asks for a passkey; undefined: the person has refused, or `signal` was aborted. */
+export declare function get({ publicKey }: PasskeyRequest, more?: object): Promise<object | undefined>;

@@ -1,0 +1,202 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import "../src/explain.js"; // so that they are there when they are asked for
+import "../src/passkey.js";
+import { ada, asked, json, lost, next, pass, problem, server, tab } from "./world.js";
+
+/** A browser's passkeys: what it was asked, and answers that a test gives. */
+const browser = {
+  asked: [] as any[],
+  signals: [] as [string, object][],
+  answer: undefined as ((credential?: object) => void) | undefined,
+  pending: 0,
+};
+
+const buffer = (text: string) => new TextEncoder().encode(text).buffer;
+const chosen = {
+  id: "Y3JlZA", type: "public-key", authenticatorAttachment: "platform",
+  response: { clientDataJSON: buffer("{}"), authenticatorData: buffer("data\xff>?"), signature: buffer("sig"), userHandle: buffer("ada") },
+};
+
+function ask(options: any): Promise<unknown> {
+  browser.asked.push(options);
+  if (browser.pending) return Promise.reject(new DOMException("A request is already pending.", "OperationError"));
+  browser.pending++;
+  return new Promise((resolve, reject) => {
+    browser.answer = (credential) => (credential ? resolve(credential) : reject(new DOMException("no", "NotAllowedError")));
+    options.signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+  }).finally(() => browser.pending--);
+}
+
+const signal = (name: string) => async (about: object) => void browser.signals.push([name, about]);
+
+let challenges = 0;
+beforeEach(() => {
+  Object.assign(browser, { asked: [], signals: [], answer: undefined, pending: 0 });
+  vi.stubGlobal("location", new URL("http://localhost:5173/signin"));
+  vi.stubGlobal("PublicKeyCredential", {
+    isConditionalMediationAvailable: async () => true,
+    signalUnknownCredential: signal("unknown"),
+  });
+  Object.defineProperty(navigator, "credentials", { configurable: true, value: { get: ask, create: ask } });
+  server.answers.set("POST /api/auth/passkey/options", () =>
+    json({ publicKey: { challenge: `Q2${challenges++ % 10}-_w`, timeout: 300_000, rpId: "localhost", userVerification: "required" } }),
+  );
+  server.answers.set("POST /api/auth/passkey/login", () => json((server.user = ada)));
+});
+
+test("passkey() signs in with what the browser answers", async () => {
+  const { auth } = tab();
+  await pass();
+  const done = auth.passkey({ remember: false });
+  await pass();
+  const { publicKey, mediation } = browser.asked[0];
+  expect(mediation).toBeUndefined();
+  expect(publicKey).toMatchObject({ rpId: "localhost", userVerification: "required", allowCredentials: [] });
+  expect(publicKey.challenge).toBeInstanceOf(Uint8Array);
+  browser.answer!(chosen);
+  await pass();
+  expect(await done).toEqual(ada);
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+  expect(await server.requests.at(-1)!.json()).toEqual({
+    remember: false,
+    credential: {
+      id: "Y3JlZA", rawId: "Y3JlZA", type: "public-key", authenticatorAttachment: "platform", clientExtensionResults: {},
+      response: { clientDataJSON: "e30", authenticatorData: "ZGF0YcO_Pj8", signature: "c2ln", userHandle: "YWRh" },
+    },
+  });
+});
+
+test("a closed dialog is no error, and signs no one in", async () => {
+  const { auth } = tab();
+  await pass();
+  const done = auth.passkey();
+  await pass();
+  browser.answer!();
+  await pass();
+  expect(await done).toBeUndefined();
+  expect(asked("POST /api/auth/passkey/login")).toBe(0);
+  expect(auth.getState().status).toBe("anonymous");
+});
+
+test("autofill signs in once a passkey is chosen, and says what `remember` says then", async () => {
+  const { auth } = tab();
+  await pass();
+  let remember = true;
+  const done = auth.autofill(undefined, () => remember);
+  await pass();
+  expect(browser.asked[0].mediation).toBe("conditional");
+  remember = false;
+  browser.answer!(chosen);
+  await pass();
+  expect(await done).toEqual(ada);
+  expect(await server.requests.at(-1)!.json()).toMatchObject({ remember: false });
+});
+
+test("autofill asks for a new challenge at three quarters of its life", async () => {
+  const { auth } = tab();
+  await pass();
+  const done = auth.autofill();
+  await pass();
+  await pass(225_000 - 10);
+  expect(browser.asked.length).toBe(1);
+  await pass(20);
+  expect(browser.asked.length).toBe(2);
+  expect(browser.asked[0].signal.aborted).toBe(true);
+  expect(browser.asked[1].publicKey.challenge).not.toEqual(browser.asked[0].publicKey.challenge);
+  browser.answer!(chosen);
+  await pass();
+  expect(await done).toEqual(ada);
+  await pass(300_000);
+  expect(browser.asked.length).toBe(2);
+});
+
+test("passkey() ends the autofill, waits for its end, and uses its options", async () => {
+  const { auth } = tab();
+  await pass();
+  const first = auth.autofill();
+  await pass();
+  const second = auth.passkey();
+  await pass();
+  expect(browser.asked.length).toBe(2);
+  expect(asked("POST /api/auth/passkey/options")).toBe(1);
+  browser.answer!(chosen);
+  await pass();
+  expect(await first).toBeUndefined();
+  expect(await second).toEqual(ada);
+});
+
+test("a second autofill ends the first one, and a signal ends it, too", async () => {
+  const { auth } = tab();
+  await pass();
+  const first = auth.autofill();
+  await pass();
+  const stop = new AbortController();
+  const second = auth.autofill(stop.signal);
+  await pass();
+  expect(await first).toBeUndefined();
+  expect(browser.pending).toBe(1);
+  stop.abort();
+  await pass();
+  expect(await second).toBeUndefined();
+  expect(browser.pending).toBe(0);
+  expect(await auth.autofill(stop.signal)).toBeUndefined();
+});
+
+test("a page that is left keeps no question open, and asks again when it is shown again", async () => {
+  const { auth } = tab();
+  await pass();
+  void auth.autofill();
+  await pass();
+  dispatchEvent(new Event("pagehide"));
+  await pass();
+  expect(browser.pending).toBe(0);
+  expect(vi.getTimerCount()).toBe(0);
+  dispatchEvent(new Event("pageshow"));
+  await pass();
+  expect(browser.pending).toBe(1);
+  expect(asked("POST /api/auth/passkey/options")).toBe(2);
+});
+
+test("autofill is quiet where it can't work", async () => {
+  const { auth } = tab();
+  await pass();
+  next("POST /api/auth/passkey/options", () => problem(400, "passkeys_off"));
+  expect(await Promise.race([auth.autofill(), pass(1000)])).toBeUndefined();
+  next("POST /api/auth/passkey/options", lost);
+  expect(await Promise.race([auth.autofill(), pass(1000)])).toBeUndefined();
+  vi.stubGlobal("PublicKeyCredential", {});
+  expect(await auth.autofill()).toBeUndefined();
+  vi.stubGlobal("PublicKeyCredential", undefined);
+  expect(await auth.autofill()).toBeUndefined();
+  expect(browser.asked.length).toBe(0);
+});
+
+test("the browser forgets a passkey only if the server doesn't know it", async () => {
+  const { auth } = tab();
+  await pass();
+  for (const [code, signals] of [["invalid_credentials", 0], ["passkey_changed", 0], ["passkey_unknown", 1]] as const) {
+    next("POST /api/auth/passkey/login", () => problem(401, code));
+    const done = auth.passkey().catch((error) => error.code);
+    await pass();
+    browser.answer!(chosen);
+    await pass();
+    expect(await done).toBe(code);
+    expect(browser.signals.length).toBe(signals);
+  }
+  expect(browser.signals).toEqual([["unknown", { rpId: "localhost", credentialId: "Y3JlZA" }]]);
+});
+
+test("an IP address is explained in the console, once", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  vi.stubGlobal("location", new URL("http://127.0.0.1:5173/signin"));
+  const { auth } = tab();
+  await pass();
+  for (let i = 0; i < 2; i++) {
+    void auth.passkey();
+    await pass();
+    await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce());
+    browser.answer!();
+    await pass();
+  }
+  expect(warn.mock.calls[0]![0]).toContain("open http://localhost:5173 instead");
+});
