@@ -24,6 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
@@ -200,7 +201,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		return err
 	}
 	s.api = &httpapi.API{
-		Steps: s.steps, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
+		Steps: s.steps, Factors: s.newFactors(checked), Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
@@ -306,6 +307,17 @@ func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.M
 	}
 	c.setCookie(m, checked.https())
 	return m
+}
+
+// newFactors returns the service that changes and checks factors; nil if there are no stores for them.
+func (s *Server) newFactors(checked checkedConfig) *authenticator.Service {
+	if s.storage.Factors == nil {
+		return nil
+	}
+	return &authenticator.Service{
+		Factors: s.storage.Factors, Steps: s.steps, Keys: keyring.NewDataKeys(s.keys, s.storage.Sealed), Guard: s.throttle,
+		Issuer: checked.url.Hostname(), Tags: func() [][]byte { return s.keys.Derive("enrolment") }, Log: s.Log,
+	}
 }
 
 func (s *Server) newTokens(c Config) *token.Service {

@@ -108,6 +108,7 @@ var layers = map[string]layer{
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "internal/passkey",
+		"factor", "internal/authenticator",
 	}},
 
 	// The whole.

@@ -47,6 +47,14 @@ func (s *Service) By(actor Actor) *Service {
 	return &by
 }
 
+// Actor returns the administrator that the Service acts for, if it acts for one.
+func (s *Service) Actor() (a Actor, ok bool) {
+	if s.actor == nil {
+		return Actor{}, false
+	}
+	return *s.actor, true
+}
+
 // act is an atomic step of the store, with the actor that it is checked against.
 type act struct {
 	Tx

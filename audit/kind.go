@@ -30,9 +30,13 @@ var (
 	}
 )
 
-// SecondFactor is about the second step of a sign-in. Required is a right password that was not enough.
-// PasskeyCounter is a passkey or security key whose counter hasn't risen, so that there may be a copy of it.
-var SecondFactor = struct{ Required, PasskeyCounter Kind }{success("authn_second_required"), failure("authn_passkey_counter")}
+// SecondFactor is about factors besides the password. Required is a right password that was not enough, and RecoveryUsed a
+// recovery code in the place of another factor. PasskeyCounter is a passkey or security key whose counter hasn't risen, so that
+// there may be a copy of it.
+var SecondFactor = struct{ Required, PasskeyCounter, Added, Removed, RecoveryUsed, RecoveryRenewed Kind }{
+	success("authn_second_required"), failure("authn_passkey_counter"), success("authn_factor_added"), success("authn_factor_removed"),
+	success("authn_recovery_used"), success("authn_recovery_renewed"),
+}
 
 // Password is the change of a password.
 var Password = struct{ Change, ChangeFail Kind }{

@@ -27,7 +27,7 @@ type Service struct {
 	// already, since the epoch has moved. Reason is one of package auth's. Nil: the caller removes them afterwards.
 	CleanUp func(ctx context.Context, user, reason string)
 
-	// SecondStep has the factors of users. Only DeclareCompromised needs it; nil: users have none.
+	// SecondStep has the factors of users. Only methods that remove factors need it; nil: users have none.
 	SecondStep *secondstep.Service
 
 	// URL returns the server's public address, with which links begin. Only methods that return a [Link] need it.
@@ -81,7 +81,11 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 
 // DeleteUser deletes a user, which ends their sessions and tokens.
 func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
-	return s.end(ctx, audit.User.Deleted, auth.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+	err := s.end(ctx, audit.User.Deleted, auth.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+	if err != nil || s.SecondStep == nil {
+		return err
+	}
+	return s.SecondStep.RemoveAll(ctx, u.ID) // only now: an account that stays must not lose its second factor
 }
 
 // DisableUser keeps a user from signing in, and ends their sessions and tokens.
@@ -107,6 +111,24 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, password str
 func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 	return s.end(ctx, audit.Token.Revoked, auth.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "everything"))
+}
+
+// RemoveFactors removes all factors and recovery codes of a user, and ends all sessions and tokens of the user. It isn't possible
+// on one's own account, whose owner removes factors one by one.
+func (s *Service) RemoveFactors(ctx context.Context, u *account.User) error {
+	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID {
+		return account.ErrOwnAccount
+	}
+	// The first call checks the administrator's rights in the step that writes, before the factors are gone. The second ends what
+	// was signed in while they were.
+	if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
+		return err
+	}
+	if err := s.SecondStep.RemoveAll(ctx, u.ID); err != nil {
+		return err
+	}
+	return s.end(ctx, audit.SecondFactor.Removed, auth.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+		slog.String("kind", "all"))
 }
 
 // ResetLink makes a one-time link on which a user sets a new password, and makes earlier ones invalid. Until it is used nothing else

@@ -66,11 +66,26 @@ func serveAdmin[In, Out any](permission string, f func(c *call, in In) (Out, err
 	}
 }
 
+// serveFullAdmin is serveAdmin for a route that asks the administrator for all that a sign-in asks for.
+func serveFullAdmin[In, Out any](permission string, f func(c *call, in In) (Out, error)) func(*API) http.Handler {
+	return func(a *API) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			respond(&call{api: a, w: w, r: r, needs: needsSession, permission: permission, full: true}, func(c *call, in In) (Out, error) {
+				out, err := f(c, in)
+				return out, refusalOf(err)
+			})
+		})
+	}
+}
+
 // checkAdmin returns the reason for which the caller, who has a session, may not call the route. The permission comes first,
 // so a caller without it isn't asked for a password.
 func (c *call) checkAdmin() error {
 	if !c.who.User.IsStaff || !c.who.Has(c.permission) {
 		return auth.ErrPermissionDenied
+	}
+	if c.full {
+		return auth.CheckFullyFresh(c.ctx(), c.who)
 	}
 	return auth.CheckFresh(c.who)
 }

@@ -21,6 +21,8 @@ const adminPath = "/api/auth/admin"
 
 // adminRoutes are the routes for administrators, with the permission that each requires.
 var adminRoutes = map[string]string{
+	"GET /users/{id}/factors":            "auth.change_user",
+	"DELETE /users/{id}/factors":         "auth.change_user",
 	"GET /users":                         "auth.view_user",
 	"POST /users":                        "auth.add_user",
 	"GET /users/{id}":                    "auth.view_user",
@@ -149,6 +151,10 @@ func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 			t.Errorf("%s %s is not in the table", r.Method, r.Path)
 		}
 		name := strings.ReplaceAll(permission, ".", "-")
+		late := "fresh_sign_in_required"
+		if strings.HasSuffix(path, "/factors") {
+			late = "full_sign_in_required"
+		}
 		for _, row := range []struct {
 			who    string
 			c      *client
@@ -163,7 +169,7 @@ func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 			{"staff with all other permissions", user("others-"+name, func(u *account.User) {
 				u.IsStaff, u.UserPermissions = true, allBut(everything(), permission)
 			}), nil, 403, "permission_denied"},
-			{"a superuser some time after sign-in", stale, nil, 403, "fresh_sign_in_required"},
+			{"a superuser some time after sign-in", stale, nil, 403, late},
 			{"a superuser's token", s.program(), []string{"Authorization: Bearer " + text}, 403, "session_required"},
 		} {
 			for _, body := range []any{nil, map[string]string{"no such": "field"}} {

@@ -19,6 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -50,6 +51,8 @@ type API struct {
 	NoPasskeys string
 	// RelatedOrigins may use the passkeys of this one; none: /.well-known/webauthn is the application's.
 	RelatedOrigins []string
+	// Factors adds, removes and checks second factors; nil: users can have none.
+	Factors *authenticator.Service
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.

@@ -33,6 +33,7 @@ type call struct {
 	needs      need
 	lenient    bool   // whether unknown fields of the body are ignored
 	permission string // that an administrator needs; "": the route isn't only for administrators
+	full       bool   // whether an administrator must be fully fresh
 
 	undo func(context.Context) error // see undoIfEnded
 }
@@ -169,10 +170,22 @@ func respond[In, Out any](c *call, f func(c *call, in In) (Out, error)) {
 func (c *call) finish(out any, err error) {
 	if err != nil {
 		c.recordRefusal(err)
-		c.api.fail(c.w, c.r, err)
+		c.api.fail(c.w, c.r, c.withFactors(err))
 		return
 	}
 	writeJSON(c.w, http.StatusOK, out)
+}
+
+// withFactors adds to a refusal that asks for factors which ones would do.
+func (c *call) withFactors(err error) error {
+	full := errors.Is(err, auth.ErrFullSignInRequired)
+	p, ok := errors.AsType[*problem.Problem](err)
+	if !ok || c.who == nil || !full && !errors.Is(err, auth.ErrFreshSignInRequired) {
+		return err
+	}
+	with := *p
+	with.Members = map[string]any{"factors": orEmpty(c.wouldDo(c.who.User, full))}
+	return &with
 }
 
 // identity returns the handler of a route whose JSON depends on the caller alone. f must not block.

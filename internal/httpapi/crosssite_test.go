@@ -30,6 +30,7 @@ func snapshot(t *testing.T, st stores) string {
 	}
 	for _, u := range users {
 		fmt.Fprintf(&b, "%+v\n", *u)
+		b.WriteString(factorsOf(t, st, u.ID))
 	}
 	groups, err := st.Accounts.Groups(ctx)
 	if err != nil {
@@ -37,6 +38,23 @@ func snapshot(t *testing.T, st stores) string {
 	}
 	fmt.Fprintf(&b, "%+v\n", groups)
 	return b.String()
+}
+
+// factorsOf returns what a user has besides a password.
+func factorsOf(t *testing.T, st stores, user string) string {
+	t.Helper()
+	if st.Factors == nil {
+		return ""
+	}
+	p, err := st.Factors.Load(context.WithoutCancel(t.Context()), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%d recovery codes, second step %t", p.RecoveryCodes, p.SecondStep)
+	for _, f := range p.Factors {
+		text += fmt.Sprintf(", %+v", *f)
+	}
+	return text + "\n"
 }
 
 // foreign has the ways in which a page of another site can make a browser send a request, with the headers that show it.

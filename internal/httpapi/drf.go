@@ -75,14 +75,11 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 	if err := in.requireFilled(); err != nil {
 		return obtainedToken{}, err
 	}
-	u, err := c.authenticate(c.api.Accounts.Verify, in.Username, in.Password)
+	u, err := c.authenticateAlone(in.Username, in.Password)
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return obtainedToken{}, errUnableToLogIn
 	}
 	if err != nil {
-		return obtainedToken{}, err
-	}
-	if err := c.passwordAlone(u); err != nil {
 		return obtainedToken{}, refuseInFields(err)
 	}
 	text, _, err := c.newToken(u, token.Params{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
@@ -158,11 +155,11 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 }
 
 func (c *call) knoxPassword(username, password *string) (*account.User, error) {
-	u, err := c.authenticate(c.api.Accounts.Authenticate, username, password)
+	u, err := c.authenticateAlone(username, password)
 	if err != nil {
 		return nil, err
 	}
-	return u, c.passwordAlone(u)
+	return c.api.Accounts.NoteSignIn(c.ctx(), u)
 }
 
 func knoxLogout(c *call, _ none) (none, error) { return none{}, c.endToken(c.who) }

@@ -32,7 +32,8 @@ var routine = map[string]func(p *faultyServer) func() *answer{
 	"PATCH /api/auth/me": func(p *faultyServer) func() *answer {
 		return p.sending("PATCH", "/api/auth/me", map[string]any{"first_name": "Zoe"})
 	},
-	"GET /api/auth/tokens": func(p *faultyServer) func() *answer { return p.sending("GET", "/api/auth/tokens", nil) },
+	"GET /api/auth/factors": func(p *faultyServer) func() *answer { return p.sending("GET", "/api/auth/factors", nil) },
+	"GET /api/auth/tokens":  func(p *faultyServer) func() *answer { return p.sending("GET", "/api/auth/tokens", nil) },
 	"POST /api/auth/tokens": func(p *faultyServer) func() *answer {
 		return p.sending("POST", "/api/auth/tokens", map[string]any{"name": "x"})
 	},
@@ -94,6 +95,8 @@ var acts = []struct {
 	{"POST", "/users/{id}/end", nil, (*faultyServer).signInBob},
 	{"GET", "/users/{id}/sessions", nil, (*faultyServer).signInBob},
 	{"DELETE", "/users/{id}/sessions", nil, (*faultyServer).signInBob},
+	{"GET", "/users/{id}/factors", nil, nil},
+	{"DELETE", "/users/{id}/factors", nil, (*faultyServer).signInBob},
 	{"GET", "/sessions", nil, nil},
 	{"DELETE", "/sessions/{id}", nil, (*faultyServer).signInBob},
 	{"GET", "/users/{id}/tokens", nil, (*faultyServer).signInBob},
@@ -113,13 +116,16 @@ var acts = []struct {
 	{"GET", "/audit/export?format=csv", nil, nil},
 }
 
-// elsewhere are the routes that outage_test.go, pending_test.go and passkey_test.go test, and those that call no store.
+// elsewhere are the routes that outage_test.go, pending_test.go, passkey_test.go and factors_test.go test, and those that call no
+// store.
 var elsewhere = []string{
 	"POST /api/auth/login", "GET /api/auth/csrf", "GET /api/auth/sessions", "DELETE /api/auth/sessions", "DELETE /api/auth/sessions/{id}",
 	"POST /api/auth/reauthenticate", "POST /api/auth/password/change", "POST /api/auth/password/reset", "GET /api/auth/events",
 	"GET /api/auth/setup", "POST /api/auth/setup", "GET /readyz", "GET /api/auth/openapi.yaml", "GET /healthz",
 	"GET /api/auth/login/pending", "DELETE /api/auth/login/pending", "GET /api/auth/methods", "GET /.well-known/change-password",
 	"POST /api/auth/passkey/options", "POST /api/auth/passkey/login", "GET /.well-known/webauthn",
+	"POST /api/auth/login/second", "PATCH /api/auth/factors", "POST /api/auth/factors/totp", "POST /api/auth/factors/totp/confirm",
+	"POST /api/auth/factors/recovery", "PATCH /api/auth/factors/{id}", "DELETE /api/auth/factors/{id}",
 }
 
 // everyAct returns routine and acts, by route.

@@ -17,6 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
@@ -178,10 +179,18 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	if err != nil {
 		t.Fatal(err)
 	}
+	steps := &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger}
+	who.SecondStep = steps.Demands
+	var factors *authenticator.Service
+	if st.Factors != nil {
+		factors = &authenticator.Service{
+			Factors: st.Factors, Steps: steps, Keys: keyring.NewDataKeys(ring, st.Sealed), Guard: accounts.Guard, Issuer: "app.example.com",
+			Tags: func() [][]byte { return ring.Derive("enrolment") }, Log: logger,
+		}
+	}
 	return &httpapi.API{
-		Letters:  o.mail.serve(t, st, ring, base, auditLog, logger),
-		Passkeys: keys, RelatedOrigins: []string{base},
-		Steps:    &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger},
+		Letters: o.mail.serve(t, st, ring, base, auditLog, logger),
+		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },

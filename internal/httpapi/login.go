@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -41,44 +40,58 @@ func login(c *call, in loginIn) (userOut, error) {
 	if app {
 		method = "app"
 	}
-	u, err := c.authenticate(c.api.Accounts.Authenticate, in.Username, in.Password)
+	u, err := c.authenticate(in.Username, in.Password)
 	if err != nil {
 		return userOut{}, err
 	}
-	return newUserOut(u), c.complete(u, method, in.Remember == nil || *in.Remember, app)
+	return c.complete(u, shorten(*in.Username), method, in.Remember == nil || *in.Remember, app)
 }
 
-// authenticate checks a username and a password, and records the result in the audit log.
-func (c *call) authenticate(check checkPassword, username, password *string) (*account.User, error) {
+// authenticate checks a username and a password. It records a failure in the audit log, and leaves a success to its caller, since
+// the password may not be enough.
+func (c *call) authenticate(username, password *string) (*account.User, error) {
 	if err := required(map[string]*string{"username": username, "password": password}); err != nil {
 		return nil, err
 	}
-	u, name, err := c.tryPassword(check, *username, *password)
-	c.recordVerification(audit.Login, name, err)
-	return u, err
+	u, name, err := c.tryPassword(*username, *password)
+	if err != nil {
+		c.recordVerification(audit.Login, name, err)
+		return nil, err
+	}
+	return u, nil
+}
+
+// authenticateAlone is authenticate for the ways in that have no room for a second step, and records a success.
+func (c *call) authenticateAlone(username, password *string) (*account.User, error) {
+	u, err := c.authenticate(username, password)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.passwordAlone(u); err != nil {
+		return nil, err
+	}
+	c.recordVerification(audit.Login, shorten(*username), nil)
+	return u, nil
 }
 
 // tryPassword checks a username and a password. It also returns the username for the audit log. The name is masked there unless
 // it is an account's, since people type passwords into the wrong field.
-func (c *call) tryPassword(check checkPassword, login, password string) (u *account.User, name string, err error) {
+func (c *call) tryPassword(login, password string) (u *account.User, name string, err error) {
 	name = audit.Mask(shorten(login))
-	u, err = check(c.ctx(), account.Attempt{
+	u, err = c.api.Accounts.Verify(c.ctx(), account.Attempt{
 		Login: login, Password: password, Address: c.source(),
 		Device: func(u *account.User) string {
-			name = shorten(login) // check has found the account
+			name = shorten(login) // Verify has found the account
 			return c.device(u)
 		},
 	})
 	return u, name, err
 }
 
-// checkPassword is the method Authenticate of account.Service, or Verify if the check isn't a sign-in.
-type checkPassword func(context.Context, account.Attempt) (*account.User, error)
-
 // verifyBasic checks the credentials of HTTP Basic if every route accepts it. A refusal is a *problem.Problem.
 func (a *API) verifyBasic(r *http.Request, login, password string) (*account.User, error) {
 	c := &call{api: a, r: r}
-	u, name, err := c.tryPassword(a.Accounts.Verify, login, password)
+	u, name, err := c.tryPassword(login, password)
 	if err != nil {
 		c.recordVerification(audit.Login, name, err)
 		return nil, a.problem(r, err)

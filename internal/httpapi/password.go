@@ -3,6 +3,8 @@ package httpapi
 import (
 	"errors"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -14,22 +16,76 @@ import (
 
 type reauthenticateIn struct {
 	Password *string `json:"password"`
+	Code     *string `json:"code"`
 }
 
-// reauthenticate checks the password again, which makes the session fresh and gives it a new ticket.
-func reauthenticate(c *call, in reauthenticateIn) (userOut, error) {
-	if err := required(map[string]*string{"password": in.Password}); err != nil {
-		return userOut{}, err
+// reauthenticatedOut is the user, and until when this session is fresh, and fully fresh; null: it isn't.
+type reauthenticatedOut struct {
+	userOut
+	FreshUntil      time.Time  `json:"fresh_until"`
+	FullyFreshUntil *time.Time `json:"fully_fresh_until"`
+}
+
+// reauthenticate checks the password or a second factor again, or both, which makes the session fresh and gives it a new ticket.
+// Both together make it fully fresh.
+func reauthenticate(c *call, in reauthenticateIn) (reauthenticatedOut, error) {
+	if in.Password == nil && in.Code == nil {
+		return reauthenticatedOut{}, required(map[string]*string{"password": nil})
 	}
-	u, err := c.accounts().Confirm(c.ctx(), c.who.User.ID, c.attempt(*in.Password))
-	c.recordVerification(audit.Reauthenticate, shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
-	if errors.Is(err, account.ErrInvalidCredentials) {
-		return userOut{}, invalid(wrongPassword("password"))
+	u, methods := c.who.User, []signin.Method(nil)
+	if in.Password != nil {
+		var err error
+		if u, err = c.confirmPassword(*in.Password); err != nil {
+			return reauthenticatedOut{}, err
+		}
+		methods = append(methods, signin.Password)
 	}
+	if in.Code != nil {
+		v, err := c.verifyCode(audit.Reauthenticate, c.who.User, *in.Code, c.device(c.who.User))
+		if err != nil {
+			return reauthenticatedOut{}, codeProblem(err)
+		}
+		methods = append(methods, v.Method)
+	}
+	return c.reauthenticated(u, len(methods) == 2, methods...)
+}
+
+// confirmPassword checks the caller's password, and returns the user as it was read together with it.
+func (c *call) confirmPassword(typed string) (*account.User, error) {
+	u, err := c.accounts().Confirm(c.ctx(), c.who.User.ID, c.attempt(typed))
 	if err != nil {
-		return userOut{}, err
+		c.recordVerification(audit.Reauthenticate, shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
 	}
-	return newUserOut(u), c.rotate(u.Epoch, false, signin.Password)
+	if errors.Is(err, account.ErrInvalidCredentials) {
+		err = invalid(wrongPassword("password"))
+	}
+	return u, err
+}
+
+// reauthenticated gives the session of the caller a new ticket, after u has shown factors by these methods. second says that they
+// are two, or one that is both.
+func (c *call) reauthenticated(u *account.User, second bool, methods ...signin.Method) (reauthenticatedOut, error) {
+	if second {
+		methods = append(methods, signin.MultiFactor)
+	}
+	demanded, err := c.api.Steps.Demands(c.ctx(), u.ID)
+	if err != nil {
+		return reauthenticatedOut{}, err
+	}
+	c.recordVerification(audit.Reauthenticate, shorten(u.Username), nil, slog.String("user", u.ID), slog.String("method", strings.Join(texts(methods), " ")))
+	if err := c.rotate(u.Epoch, second, methods...); err != nil {
+		return reauthenticatedOut{}, err
+	}
+	now := c.current()
+	out := reauthenticatedOut{userOut: newUserOut(u), FreshUntil: now.ReauthenticatedAt.Add(auth.FreshFor).UTC()}
+	full := now.ReauthenticatedAt
+	if demanded {
+		full = now.SecondAt
+	}
+	if until := full.Add(auth.FreshFor).UTC(); time.Now().Before(until) {
+		out.FullyFreshUntil = &until
+	}
+	return out, nil
 }
 
 func (c *call) attempt(password string) account.Attempt {
@@ -55,6 +111,9 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	if err := required(map[string]*string{"current_password": in.Current, "new_password": in.New}); err != nil {
 		return none{}, err
 	}
+	if err := c.bothIfDemanded(); err != nil {
+		return none{}, err
+	}
 	u, err := c.accounts().ChangePassword(c.ctx(), c.who.User.ID, c.attempt(*in.Current), *in.New)
 	c.recordPasswordChange(err)
 	if errors.Is(err, account.ErrInvalidCredentials) {
@@ -71,6 +130,15 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 	c.api.rememberDevice(c.w, c.r, u)
 	c.remove(u.ID, auth.PasswordChanged, c.current())
 	return none{}, nil
+}
+
+// bothIfDemanded returns an error if a sign-in asks the caller for two factors, and the caller hasn't shown both a short while ago.
+func (c *call) bothIfDemanded() error {
+	demanded, err := c.api.Steps.Demands(c.ctx(), c.who.User.ID)
+	if err == nil && demanded {
+		err = auth.CheckFullyFresh(c.ctx(), c.who)
+	}
+	return err
 }
 
 // recordPasswordChange records the result of a change of the password. a.problem logs the errors of stores.

@@ -39,23 +39,41 @@ type pendingOut struct {
 }
 
 // complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
-// sign-in and the problem second_factor_required. u must be as it was read before the password was checked.
-func (c *call) complete(u *account.User, method string, remember, app bool) error {
+// sign-in and the problem second_factor_required. u must be as it was read before the password was checked. login is the name that
+// was typed.
+func (c *call) complete(u *account.User, login, method string, remember, app bool) (userOut, error) {
 	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
 	if err != nil {
-		return err
+		return userOut{}, err
+	}
+	if u, demand, err = c.settleFactors(u, demand); err != nil {
+		return userOut{}, err
 	}
 	if len(demand.Ways) > 0 {
-		return c.suspend(u, demand.Ways, remember, app)
+		return userOut{}, c.suspend(u, demand.Ways, remember, app)
 	}
-	err = c.signIn(completed{
+	out, err := c.finishSignIn(login, completed{
 		user: u, epoch: u.Epoch, demand: demand, method: method, methods: []signin.Method{signin.Password}, remember: remember, app: app,
 	})
 	if err != nil {
-		return err
+		return userOut{}, err
 	}
 	c.endPending()
-	return nil
+	return out, nil
+}
+
+// finishSignIn starts the session of a sign-in that is complete, and records the sign-in.
+func (c *call) finishSignIn(login string, in completed) (userOut, error) {
+	var err error
+	if in.method != "setup" { // it was recorded as the making of an account
+		if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user); err != nil {
+			return userOut{}, err
+		}
+	}
+	if in.method != "setup" {
+		c.recordVerification(audit.Login, login, nil, slog.String("method", strings.Join(texts(in.methods), " ")))
+	}
+	return newUserOut(in.user), c.signIn(in)
 }
 
 // suspend keeps the sign-in, and returns the problem that asks for the next step.
@@ -118,7 +136,7 @@ func (c *call) takeStep(p *signin.Pending, demand secondstep.Demand, methods ...
 	if p.App {
 		method = "app"
 	}
-	err = c.signIn(completed{
+	out, err := c.finishSignIn(shorten(u.Username), completed{
 		user: u, epoch: p.Epoch, demand: demand, method: method, methods: append(methods, append(p.Methods, signin.MultiFactor)...),
 		second: true, remember: p.Remember, app: p.App,
 	})
@@ -126,7 +144,7 @@ func (c *call) takeStep(p *signin.Pending, demand secondstep.Demand, methods ...
 		return userOut{}, err
 	}
 	c.dropPendingCookie()
-	return newUserOut(u), nil
+	return out, nil
 }
 
 // pending returns the pending sign-in of the request. If it has ended, the browser is told to drop its cookie.

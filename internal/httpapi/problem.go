@@ -13,6 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -56,6 +58,12 @@ var sentinels = []struct {
 	{jwt.ErrSpent, errSpent},
 	{token.ErrNotFound, errNotFound},
 	{token.ErrLimit, errTooManyTokens},
+	{authenticator.ErrNotFound, errNotFound},
+	{authenticator.ErrLast, errLastFactor},
+	{authenticator.ErrTooMany, errTooManyFactors},
+	{authenticator.ErrExists, errFactorExists},
+	{factor.ErrExists, errFactorExists},
+	{authenticator.ErrNone, errNoFactor},
 	{session.ErrTooLarge, problem.New(http.StatusRequestEntityTooLarge, "session_too_large", "The data of the session is too large.")},
 }
 

@@ -19,6 +19,7 @@ var routes = []route{
 	{"POST", "/api/auth/logout", serve(needsNothing, logout)},
 	{"GET", "/api/auth/login/pending", serve(needsNothing, showPending)},
 	{"DELETE", "/api/auth/login/pending", serve(needsNothing, cancelPending)},
+	{"POST", "/api/auth/login/second", serve(needsNothing, takeSecondStep)},
 	{"GET", "/api/auth/methods", serve(needsNothing, signInMethods)},
 	{"POST", "/api/auth/passkey/options", serve(needsNothing, passkeyOptions)},
 	{"POST", "/api/auth/passkey/login", serve(needsNothing, passkeyLogin)},
@@ -30,6 +31,13 @@ var routes = []route{
 	{"DELETE", "/api/auth/sessions", serve(needsFreshSession, endOtherSessions)},
 	{"DELETE", "/api/auth/sessions/{id}", serve(needsSession, endSession)},
 	{"POST", "/api/auth/reauthenticate", serve(needsSession, reauthenticate)},
+	{"GET", "/api/auth/factors", serve(needsSession, listFactors)},
+	{"PATCH", "/api/auth/factors", serve(needsFullyFresh, switchSecondStep)},
+	{"POST", "/api/auth/factors/totp", serve(needsFullyFresh, beginApp)},
+	{"POST", "/api/auth/factors/totp/confirm", serve(needsFullyFresh, confirmApp)},
+	{"POST", "/api/auth/factors/recovery", serve(needsFullyFresh, renewRecoveryCodes)},
+	{"PATCH", "/api/auth/factors/{id}", serve(needsSession, renameFactor)},
+	{"DELETE", "/api/auth/factors/{id}", serve(needsFullyFresh, removeFactor)},
 	{"POST", "/api/auth/password/change", serve(needsSession, changePassword)},
 	{"POST", "/api/auth/password/reset", serve(needsNothing, resetPassword)},
 	{"GET", eventsPath, streamEvents},
@@ -63,6 +71,8 @@ var routes = []route{
 	{"POST", "/api/auth/admin/users/{id}/end", serveAdmin(changeUser, revokeEverything)},
 	{"GET", "/api/auth/admin/users/{id}/sessions", serveAdmin(viewSession, listUserSessions)},
 	{"DELETE", "/api/auth/admin/users/{id}/sessions", serveAdmin(deleteSession, endUserSessions)},
+	{"GET", "/api/auth/admin/users/{id}/factors", serveFullAdmin(changeUser, listUserFactors)},
+	{"DELETE", "/api/auth/admin/users/{id}/factors", serveFullAdmin(changeUser, removeUserFactors)},
 	{"GET", "/api/auth/admin/sessions", serveAdmin(viewSession, listAllSessions)},
 	{"DELETE", "/api/auth/admin/sessions/{id}", serveAdmin(deleteSession, endAnySession)},
 	{"GET", "/api/auth/admin/users/{id}/tokens", serveAdmin(viewToken, listUserTokens)},
@@ -151,6 +161,11 @@ func (a *API) isWellKnown(path string) bool {
 	return slices.Contains(wellKnown, path) || path == relatedOriginsPath && len(a.RelatedOrigins) > 0
 }
 
+// hasLiteral reports whether a route without parameters has this path, so that none with parameters does.
+func hasLiteral(path string) bool {
+	return slices.ContainsFunc(routes, func(t route) bool { return !strings.Contains(t.path, "{") && t.match(path) })
+}
+
 // find returns the handler of a request. If the path has routes, but none for the method, it returns their methods, and the
 // handler of a compatibility route if there is one, which refuses the method in its own form.
 func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *compatHandler) {
@@ -159,7 +174,7 @@ func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *c
 		return nil, nil, nil // most requests are for the app
 	}
 	for i, t := range routes {
-		if !t.match(path) {
+		if !t.match(path) || strings.Contains(t.path, "{") && hasLiteral(path) {
 			continue
 		}
 		if t.allows(r.Method) {

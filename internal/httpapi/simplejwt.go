@@ -79,17 +79,13 @@ func createJWT(c *call, in credentialsIn) (pairOut, error) {
 	if err := in.requireFilled(); err != nil {
 		return pairOut{}, err
 	}
-	u, err := c.authenticate(c.api.Accounts.Verify, in.Username, in.Password)
-	if errors.Is(err, account.ErrInvalidCredentials) {
+	u, err := c.authenticateAlone(in.Username, in.Password)
+	switch {
+	case errors.Is(err, account.ErrInvalidCredentials):
 		return pairOut{}, errNoActiveAccount
-	}
-	if err != nil {
-		return pairOut{}, err
-	}
-	if err := c.passwordAlone(u); err != nil {
-		if err == error(errSecondFactor) {
-			err = simpleJWTError(jwtRefusal{Detail: errSecondFactor.Detail, Code: errSecondFactor.Code})
-		}
+	case err == error(errSecondFactor):
+		return pairOut{}, simpleJWTError(jwtRefusal{Detail: errSecondFactor.Detail, Code: errSecondFactor.Code})
+	case err != nil:
 		return pairOut{}, err
 	}
 	pair, err := c.api.Auth.JWT.Create(c.ctx(), jwt.SignIn{

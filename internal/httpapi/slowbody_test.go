@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -131,6 +132,27 @@ func actorsCredentials(x *scenario) any {
 	return map[string]string{"username": x.actor.Username, "password": goodPassword}
 }
 
+// withKey gives the actor a passkey, whose ID is the parameter of the path if it has one.
+func withKey(parameter bool) func(*testing.T, *scenario) []string {
+	return func(t *testing.T, x *scenario) []string {
+		f := &factor.Factor{Kind: factor.Passkey, Name: "Key", Credential: []byte(rand.Text()), RPID: "localhost"}
+		_, err := x.s.api.Factors.Add(t.Context(), x.actor, f, nil)
+		must(t, err)
+		if !parameter {
+			return nil
+		}
+		return []string{f.ID}
+	}
+}
+
+// confirmingApp is the confirmation of an authenticator app that the actor has begun to set up in the session of the ticket.
+func confirmingApp(x *scenario) any {
+	e, err := x.s.api.Factors.BeginApp(x.s.t.Context(), x.actor, x.s.client().hold(x.ticket).sessionID())
+	must(x.s.t, err)
+	x.s.secret.key(e.ID, e.Secret)
+	return map[string]string{"id": e.ID, "code": appCode(x.s.t, e.Secret, 0)}
+}
+
 func actorsRefresh(x *scenario) any { return map[string]string{"refresh": x.refresh} }
 
 func sessionOf(pick func(*scenario) *account.User) func(*testing.T, *scenario) []string {
@@ -167,6 +189,14 @@ var heldRoutes = map[string]heldRoute{
 	"DELETE /api/auth/login/pending":              {}, // it needs no credential
 	"POST /api/auth/passkey/options":              {}, // it needs no credential
 	"POST /api/auth/passkey/login":                {by: "passkey", body: func(x *scenario) any { return x.s.assertion(x.device) }},
+	"POST /api/auth/login/second":                 {}, // a pending sign-in is looked for when the body is there
+	"PATCH /api/auth/factors":                     {by: "session", body: says(map[string]bool{"second_step": true})},
+	"POST /api/auth/factors/totp":                 {by: "session"},
+	"POST /api/auth/factors/totp/confirm":         {by: "session", body: confirmingApp},
+	"POST /api/auth/factors/recovery":             {by: "session", with: withKey(false)},
+	"PATCH /api/auth/factors/{id}":                {by: "session", with: withKey(true), body: says(map[string]string{"name": "Laptop"})},
+	"DELETE /api/auth/factors/{id}":               {by: "session", with: withKey(true)},
+	"DELETE /api/auth/admin/users/{id}/factors":   {by: "admin", with: onSubject},
 	"POST /api/auth/logout":                       {by: "session", body: says(map[string]bool{"everywhere": true})},
 	"PATCH /api/auth/me":                          {by: "session", body: says(map[string]string{"first_name": "Eve"})},
 	"DELETE /api/auth/sessions":                   {by: "session"},

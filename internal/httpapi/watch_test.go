@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -120,9 +121,14 @@ func (s *secrets) issued(a *answer) {
 	if json.Unmarshal(a.body, &fields) != nil {
 		return
 	}
-	for _, name := range []string{"token", "access", "refresh"} {
+	for _, name := range []string{"token", "access", "refresh", "secret"} {
 		if text, ok := fields[name].(string); ok {
 			s.key(text)
+		}
+	}
+	if codes, ok := fields["recovery_codes"].([]any); ok {
+		for _, code := range codes {
+			s.key(fmt.Sprint(code), strings.ReplaceAll(fmt.Sprint(code), "-", ""))
 		}
 	}
 }
@@ -200,7 +206,7 @@ func forms(secret string) [][]byte {
 	if len(bare) > 24 {
 		all = append(all, []byte(bare[:24]))
 	}
-	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.RawURLEncoding.DecodeString} {
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.RawURLEncoding.DecodeString, base32.StdEncoding.DecodeString} {
 		if raw, err := decode(bare); err == nil && len(raw) >= 12 {
 			all = append(all, raw)
 		}
@@ -238,6 +244,16 @@ func dumped(st stores) (all []byte, err error) {
 	}
 	for _, u := range accounts {
 		fmt.Fprintf(&dump, "%+v\n", *u)
+		if st.Factors == nil {
+			continue
+		}
+		p, err := st.Factors.Load(ctx, u.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range p.Factors {
+			fmt.Fprintf(&dump, "%+v %s\n", *f, f.Data)
+		}
 	}
 	sealed, err := st.Sealed.Sealed(ctx)
 	if err != nil {

@@ -59,6 +59,9 @@ type Service struct {
 type Demand struct {
 	Ways []Way // in which the user can take the second step; none: the password is enough
 
+	// Unsettled says that a change of the user's factors was interrupted, or is under way.
+	Unsettled bool
+
 	factors string // what the user had when the demand was read
 }
 
@@ -72,7 +75,27 @@ func (s *Service) Needs(ctx context.Context, user string) (Demand, error) {
 	if err != nil {
 		return Demand{}, err
 	}
-	return Demand{needs(p), fingerprint(p)}, nil
+	return demandOf(p), nil
+}
+
+func demandOf(p *factor.Profile) Demand {
+	unsettled := slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool { return f.State != factor.Active })
+	return Demand{Ways: needs(p), Unsettled: unsettled, factors: fingerprint(p)}
+}
+
+// Has returns what a sign-in asks of a user, and every way in which the user could show something besides the password, whether
+// it is asked for or not.
+func (s *Service) Has(ctx context.Context, user string) (Demand, []Way, error) {
+	if s.Factors == nil {
+		return Demand{}, nil, nil
+	}
+	p, err := s.Factors.Load(ctx, user)
+	if err != nil {
+		return Demand{}, nil, err
+	}
+	wished := *p
+	wished.SecondStep = true
+	return demandOf(p), needs(&wished), nil
 }
 
 // Demands reports whether a sign-in asks a user for a second step.
@@ -198,6 +221,15 @@ func (s *Service) user(ctx context.Context, p *signin.Pending) (*account.User, e
 		return nil, ErrEnded
 	}
 	return u, nil
+}
+
+// Fail counts a wrong second factor against a pending sign-in, and returns how many tries are left. [ErrEnded].
+func (s *Service) Fail(ctx context.Context, p *signin.Pending) (left int, err error) {
+	tries, err := s.Signins.Fail(ctx, p.ID)
+	if errors.Is(err, signin.ErrNotFound) {
+		return 0, ErrEnded
+	}
+	return max(0, maxTries-tries), err
 }
 
 // Spend ends a pending sign-in whose step was taken, and returns its account. Of several calls at the same time one succeeds:

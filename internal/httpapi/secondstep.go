@@ -1,0 +1,151 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/signin"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+type secondIn struct {
+	Code *string `json:"code"`
+}
+
+// takeSecondStep completes a pending sign-in by a code of an authenticator app, or by a recovery code.
+func takeSecondStep(c *call, in secondIn) (userOut, error) {
+	p, demand, err := c.pendingOf(signin.SecondStep)
+	if err != nil {
+		return userOut{}, err
+	}
+	if err := required(map[string]*string{"code": in.Code}); err != nil {
+		return userOut{}, err
+	}
+	u, err := c.api.Accounts.Store.Load(c.ctx(), p.User)
+	if errors.Is(err, account.ErrNotFound) {
+		err = errPendingEnded
+	}
+	if err != nil {
+		return userOut{}, err
+	}
+	v, err := c.verifyCode(audit.Login, u, *in.Code, p.Device)
+	if errors.Is(err, authenticator.ErrWrongCode) {
+		err = c.failStep(p)
+	}
+	if err != nil {
+		return userOut{}, codeProblem(err)
+	}
+	return c.takeStep(p, demand, v.Method)
+}
+
+// pendingOf returns the pending sign-in of the request if it is of this kind.
+func (c *call) pendingOf(kind signin.Kind) (*signin.Pending, secondstep.Demand, error) {
+	p, demand, err := c.pending()
+	if err == nil && p.Kind != kind {
+		err = errPendingEnded
+	}
+	return p, demand, err
+}
+
+// failStep counts a wrong second factor against the pending sign-in, and returns the answer.
+func (c *call) failStep(p *signin.Pending) error {
+	left, err := c.api.Steps.Fail(c.ctx(), p)
+	if errors.Is(err, secondstep.ErrEnded) {
+		return errPendingEnded
+	}
+	if err != nil {
+		return err
+	}
+	sentence := fmt.Sprintf("This code is not right. %d tries are left.", left)
+	switch left {
+	case 1:
+		sentence = "This code is not right. One try is left."
+	case 0:
+		sentence = "This code is not right, and there are no more tries. Start over."
+		c.dropPendingCookie()
+	}
+	return invalid(map[string][]string{"code": {sentence}})
+}
+
+// verifyCode checks a code of u, and records the result if it isn't right.
+func (c *call) verifyCode(kinds audit.Verification, u *account.User, code, device string) (authenticator.Verified, error) {
+	service, err := c.factors()
+	if err != nil {
+		return authenticator.Verified{}, err
+	}
+	v, err := service.Verify(c.ctx(), u.ID, authenticator.Attempt{Code: code, Address: c.source(), Device: device})
+	about := []slog.Attr{slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("method", "second factor")}
+	_, throttled := errors.AsType[*throttle.Error](err)
+	switch {
+	case throttled:
+		c.api.Audit.Record(c.ctx(), kinds.Lock, about...)
+	case errors.Is(err, authenticator.ErrWrongCode):
+		c.api.Audit.Record(c.ctx(), kinds.Fail, about...)
+	case err == nil && v.Method == signin.RecoveryCode:
+		c.api.Audit.Record(c.ctx(), audit.SecondFactor.RecoveryUsed, slog.String("user", u.ID), slog.Int("left", v.Left))
+	}
+	return v, err
+}
+
+// codeProblem returns the answer to a code that was not accepted. A 401 would make the client believe that the session has ended.
+func codeProblem(err error) error {
+	sentence := ""
+	switch {
+	case errors.Is(err, authenticator.ErrWrongCode):
+		sentence = "This code is not right. Enter the one that your app shows now, or a recovery code."
+	case errors.Is(err, authenticator.ErrNotACode):
+		sentence = "Enter the six digits that your app shows, or a recovery code."
+	case errors.Is(err, authenticator.ErrKeyLost):
+		sentence = "Codes of your app can't be checked any more, because the server's key was lost. Enter a recovery code."
+	default:
+		return err
+	}
+	return invalid(map[string][]string{"code": {sentence}})
+}
+
+// settleFactors finishes a change of the user's factors that was interrupted, and returns the user and the demand as they then are.
+// Whatever moved the epoch meanwhile makes it fail, so the proof that was given for u counts for the new epoch.
+func (c *call) settleFactors(u *account.User, demand secondstep.Demand) (*account.User, secondstep.Demand, error) {
+	if !demand.Unsettled || c.api.Factors == nil {
+		return u, demand, nil
+	}
+	settled, err := c.api.Factors.Settle(c.ctx(), u, func(ctx context.Context, u *account.User) (*account.User, error) { return c.endAll(ctx, u) })
+	if err != nil {
+		return nil, demand, err
+	}
+	demand, err = c.api.Steps.Needs(c.ctx(), u.ID)
+	return settled, demand, err
+}
+
+// wouldDo returns what a user can show to be fresh, or fully fresh: each entry is what has to be shown together, joined by "+".
+func (c *call) wouldDo(u *account.User, fully bool) []string {
+	ctx, cancel := timelimit.With(context.WithoutCancel(c.ctx()), callTimeout) // the time of the call itself is over
+	defer cancel()
+	demand, all, err := c.api.Steps.Has(ctx, u.ID)
+	if err != nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "factors of a refusal unknown", slog.Any("error", err))
+		return nil
+	}
+	var ways []string
+	together := fully && len(demand.Ways) > 0
+	if u.HasPassword() && !together {
+		ways = append(ways, "password")
+	}
+	for _, way := range all {
+		switch {
+		case !together || way == secondstep.Passkey:
+			ways = append(ways, string(way))
+		case u.HasPassword():
+			ways = append(ways, strings.Join([]string{"password", string(way)}, "+"))
+		}
+	}
+	return ways
+}
