@@ -202,6 +202,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.api = &httpapi.API{
 		Steps: s.steps, Factors: s.newFactors(checked), Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
+		Links:    s.storage.Links,
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,

@@ -46,18 +46,19 @@ var layers = map[string]layer{
 	"internal/passkey":      {own: []string{"factor", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
 	"internal/api":          {own: []string{"audit"}},
-	"internal/afterrestore": {own: []string{"account", "signin", "session", "store", "token"}},
-	"internal/admin":        {own: []string{"account", "audit", "auth", "internal/secondstep"}},
+	"internal/afterrestore": {own: []string{"account", "link", "signin", "session", "store", "token"}},
+	"internal/admin":        {own: []string{"account", "link", "audit", "auth", "internal/secondstep"}},
 	"internal/keyring":      {own: []string{"sealed"}},
 	"sealed":                {},
 	"factor":                {},
+	"link":                  {},
 	"mail":                  {},
 	"internal/mailer":       {own: []string{"mail"}, others: []string{"github.com/wneessen/go-mail"}},
 	"internal/texts":        {others: []string{"golang.org/x/text"}},
 	"internal/letters":      {own: []string{"account", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"internal/outbox":       {own: []string{"audit", "internal/keyring", "mail"}},
 	"signin":                {},
-	"store":                 {own: []string{"account", "audit", "factor", "mail", "sealed", "session", "signin", "throttle", "token"}},
+	"store":                 {own: []string{"account", "audit", "factor", "link", "mail", "sealed", "session", "signin", "throttle", "token"}},
 	"internal/reqinfo":      {},
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":    {},
@@ -70,13 +71,13 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"internal/importing", "account", "audit", "factor", "mail", "session", "signin", "throttle", "token", "sealed", "store"},
+		own:    []string{"internal/importing", "account", "audit", "factor", "link", "mail", "session", "signin", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"internal/importing", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
-	"memory":                   {own: []string{"account", "audit", "factor", "mail", "signin", "session", "throttle", "token", "sealed", "store"}},
+	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
@@ -96,7 +97,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "factor", "mail", "signin", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -108,7 +109,7 @@ var layers = map[string]layer{
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "internal/passkey",
-		"factor", "internal/authenticator",
+		"factor", "link", "internal/authenticator",
 	}},
 
 	// The whole.

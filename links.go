@@ -45,7 +45,7 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 
 // Compromised says what stays of an account that is declared compromised.
 type Compromised struct {
-	KeepFactors bool // authenticator apps, passkeys, security keys and recovery codes
+	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers
 }
 
 // DeclareCompromised takes the account of the user with this ID away from everyone who can get into it: all sessions and
@@ -71,7 +71,7 @@ func (s *Server) link(
 
 // administration returns the service that changes users. It allows everything.
 func (s *Server) administration() *admin.Service {
-	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, URL: s.linkBase, SecondStep: s.steps, CleanUp: func(ctx context.Context, user, reason string) {
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, URL: s.linkBase, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
 		if err := s.Auth.RemoveEnded(session.WithReason(ctx, reason), user, nil); err != nil {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 		}

@@ -16,6 +16,6 @@ type DB struct{ store.Set }
 func New() *DB {
 	return &DB{store.Set{
 		Sessions: newSessions(), Accounts: newAccounts(), Tokens: newTokens(), Throttles: newThrottles(),
-		Sealed: newKeys(), Audit: &events{}, Factors: newFactors(), Signins: newSignins(), Mail: newOutbox(),
+		Sealed: newKeys(), Audit: &events{}, Factors: newFactors(), Signins: newSignins(), Links: newLinks(), Mail: newOutbox(),
 	}}
 }

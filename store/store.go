@@ -5,6 +5,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -26,6 +27,9 @@ type Set struct {
 	// Factors and Signins may be nil, both or neither: then a password is the only way to prove who one is.
 	Factors factor.Store
 	Signins signin.Store
+
+	// Links may be nil: then no one signs in through another provider. It needs Signins.
+	Links link.Store
 
 	// Mail may be nil: then the server sends no mail.
 	Mail mail.Store

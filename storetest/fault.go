@@ -80,6 +80,9 @@ func Faulty(s store.Set, p *Plan) store.Set {
 	if s.Signins != nil {
 		faulty.Signins = faultySignins{s.Signins, p}
 	}
+	if s.Links != nil {
+		faulty.Links = faultyLinks{s.Links, p}
+	}
 	if s.Mail != nil {
 		faulty.Mail = faultyMail{s.Mail, p}
 	}

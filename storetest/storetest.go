@@ -5,7 +5,7 @@
 //	}
 //
 // An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
-// [Signins] or [Mail]. Run leaves out the cases of stores that may be nil and are. Each case is
+// [Signins], [Links] or [Mail]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
@@ -22,6 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -66,6 +67,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	if open(t).Signins != nil {
 		t.Run("signins", func(t *testing.T) {
 			Signins(t, func(t *testing.T) signin.Store { return open(t).Signins })
+		})
+	}
+	if open(t).Links != nil {
+		t.Run("links", func(t *testing.T) {
+			Links(t, func(t *testing.T) link.Store { return open(t).Links })
 		})
 	}
 	if open(t).Mail != nil {
@@ -116,6 +122,11 @@ func Factors(t *testing.T, open func(t *testing.T) factor.Store) {
 // Signins runs the cases of a signin.Store. open returns an empty one.
 func Signins(t *testing.T, open func(t *testing.T) signin.Store) {
 	run(t, open, signinCases)
+}
+
+// Links runs the cases of a link.Store. open returns an empty one.
+func Links(t *testing.T, open func(t *testing.T) link.Store) {
+	run(t, open, linkCases)
 }
 
 // Mail runs the cases of a mail.Store. open returns an empty one.

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/link"
 )
 
 // Service changes users and groups. The rules are those of Accounts: the command line's allows everything, and one made by
@@ -29,6 +30,10 @@ type Service struct {
 
 	// SecondStep has the factors of users. Only methods that remove factors need it; nil: users have none.
 	SecondStep *secondstep.Service
+
+	// Links has the accounts at other providers that are linked to users. Only DeclareCompromised and DeleteUser need it; nil: users
+	// have none.
+	Links link.Store
 
 	// URL returns the server's public address, with which links begin. Only methods that return a [Link] need it.
 	URL func(context.Context) (string, error)
@@ -82,10 +87,15 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 // DeleteUser deletes a user, which ends their sessions and tokens.
 func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
 	err := s.end(ctx, audit.User.Deleted, auth.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
-	if err != nil || s.SecondStep == nil {
+	if err != nil {
 		return err
 	}
-	return s.SecondStep.RemoveAll(ctx, u.ID) // only now: an account that stays must not lose its second factor
+	// Only now: an account that stays must not lose its second factor. A link that is left by an error opens nothing, and makes room
+	// when it is used.
+	if err := s.unlink(ctx, u); err != nil || s.SecondStep == nil {
+		return err
+	}
+	return s.SecondStep.RemoveAll(ctx, u.ID)
 }
 
 // DisableUser keeps a user from signing in, and ends their sessions and tokens.
@@ -139,7 +149,7 @@ func (s *Service) ResetLink(ctx context.Context, u *account.User) (Link, error) 
 
 // Compromised says what stays of an account that is declared compromised.
 type Compromised struct {
-	KeepFactors bool // authenticator apps, passkeys, security keys and recovery codes
+	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers
 }
 
 // DeclareCompromised takes an account away from everyone who can get into it: all of the user's sessions and tokens end, the
@@ -148,11 +158,15 @@ type Compromised struct {
 // before, or can't be signed in to, while the link is unknown; call it again.
 func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Compromised) (Link, error) {
 	return s.link(ctx, u, s.Accounts.DeclareCompromised, func() error {
-		s.cleanUp(ctx, u, auth.Administrator)
 		var kept []slog.Attr
 		if c.KeepFactors {
 			kept = append(kept, slog.String("kept", "factors"))
+		} else if err := s.unlink(ctx, u); err != nil {
+			return err
 		}
+		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
+		// link gone.
+		s.cleanUp(ctx, u, auth.Administrator)
 		s.record(ctx, audit.User.Compromised, u, kept...)
 		if s.SecondStep == nil {
 			return nil
@@ -192,6 +206,15 @@ func (s *Service) end(ctx context.Context, kind audit.Kind, reason string, u *ac
 	s.cleanUp(ctx, u, reason)
 	s.record(ctx, kind, u, more...)
 	return nil
+}
+
+// unlink removes the links of a user.
+func (s *Service) unlink(ctx context.Context, u *account.User) error {
+	if s.Links == nil {
+		return nil
+	}
+	_, err := s.Links.DeleteUser(ctx, u.ID)
+	return err
 }
 
 func (s *Service) cleanUp(ctx context.Context, u *account.User, reason string) {

@@ -49,6 +49,7 @@ var steps = []step{
 	{"Sessions", endSessions},
 	{"Tokens", endTokens},
 	{"Signins", endSignins},
+	{"Links", endOrigins}, // of sessions; links stay, as factors do
 	{"Mail", dropMail},
 	{"Factors", nil},   // what users had when the backup was made; what was added or removed since is in the audit log
 	{"Throttles", nil}, // failures that were counted before the backup
@@ -178,6 +179,19 @@ func endSignins(ctx context.Context, set store.Set, _ Options, ended *Ended) err
 			return fmt.Errorf("delete pending sign-ins: %w", err)
 		}
 		if ended.Signins += n; n == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+func endOrigins(ctx context.Context, set store.Set, _ Options, _ *Ended) error {
+	for set.Links != nil {
+		n, err := set.Links.DeleteExpired(ctx, math.MaxInt64, batch)
+		if err != nil {
+			return fmt.Errorf("delete the origins of sessions: %w", err)
+		}
+		if n == 0 {
 			break
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/postgres"
@@ -72,6 +73,10 @@ func fill(t *testing.T, s store.Set, sessions int) (filled afterrestore.Ended) {
 	must(t, s.Signins.Create(ctx, &signin.Pending{ID: waiting, Kind: signin.SecondStep, Proof: signin.Proof{User: ids(t, s)[0]}, Created: 1000, Expires: 1 << 40}, 5))
 	must(t, s.Signins.Mark(ctx, sum("mark", 1), 1<<40))
 	filled.Signins += 2
+	must(t, s.Links.Add(ctx, &link.Link{ID: "link", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one"}))
+	must(t, s.Links.AddOrigin(ctx, &link.Origin{Session: "s1", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
+	_, err := s.Links.Note(ctx, &link.Logout{Issuer: "https://a.example", Subject: "one", At: 1000, Expires: 1 << 40})
+	must(t, err)
 	must(t, s.Mail.Put(ctx, &mail.Queued{ID: "m", Body: []byte("sealed"), Due: 1 << 40, Expires: 1 << 40}))
 	filled.Mail++
 	must(t, s.Factors.SetRecoveryCodes(ctx, ids(t, s)[0], [][32]byte{{1}}))
@@ -107,6 +112,12 @@ func ended(t *testing.T, s store.Set) {
 	}
 	if left, err := s.Mail.List(ctx, "", 1); err != nil || len(left) > 0 {
 		t.Fatalf("%d messages still wait, %v", len(left), err)
+	}
+	if all, err := s.Links.Origins(ctx, "https://a.example", "one", ""); err != nil || len(all) != 0 {
+		t.Fatalf("%d origins are left, %v", len(all), err)
+	}
+	if all, err := s.Links.List(ctx, ids(t, s)[0]); err != nil || len(all) != 1 {
+		t.Fatalf("%d links are left, %v; want the one", len(all), err)
 	}
 	if p, err := s.Factors.Load(ctx, ids(t, s)[0]); err != nil || p.RecoveryCodes != 1 {
 		t.Fatalf("the factors are %+v, %v; want them as they were", p, err)

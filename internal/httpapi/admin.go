@@ -129,7 +129,7 @@ func (c *call) auditAttrs() []slog.Attr {
 // admin returns the service that changes users and groups within the caller's rights.
 func (c *call) admin() *admin.Service {
 	return &admin.Service{
-		Accounts: c.accounts(), Audit: c.api.Audit, SecondStep: c.api.Steps,
+		Accounts: c.accounts(), Audit: c.api.Audit, SecondStep: c.api.Steps, Links: c.api.Links,
 		CleanUp: func(_ context.Context, user, reason string) { c.removeAll(user, reason) },
 		URL:     func(context.Context) (string, error) { return c.api.URL, nil },
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -53,6 +54,8 @@ type API struct {
 	RelatedOrigins []string
 	// Factors adds, removes and checks second factors; nil: users can have none.
 	Factors *authenticator.Service
+	// Links has the accounts at other providers that are linked to users; nil: users have none.
+	Links link.Store
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.

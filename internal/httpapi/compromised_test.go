@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -218,6 +219,8 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 		s.issue(u, token.Params{Kind: token.Personal, Name: "x"})
 		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
+		must(t, s.stores.Links.AddOrigin(t.Context(), &link.Origin{Session: "s", User: u.ID, Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
 		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") {
 			t.Fatalf("got %d %s; want 401 second_factor_required", r.StatusCode, r.body)
 		}
@@ -232,6 +235,11 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 			"Factors": func() (any, bool) {
 				p, err := s.stores.Factors.Load(t.Context(), u.ID)
 				return p, err == nil && len(p.Factors) == 0 && p.RecoveryCodes == 0
+			},
+			"Links": func() (any, bool) {
+				all, err := s.stores.Links.List(t.Context(), u.ID)
+				origins, failed := s.stores.Links.Origins(t.Context(), "https://a.example", "one", "")
+				return len(all) + len(origins), err == nil && failed == nil && len(all) == 0 && len(origins) == 0
 			},
 			"Signins": func() (any, bool) {
 				n, err := s.stores.Signins.DeleteUser(t.Context(), u.ID)
@@ -264,6 +272,7 @@ func TestFactorsOfACompromisedAccountCanBeKept(t *testing.T) {
 		u := s.user("ada")
 		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
 		path := adminPath + "/users/" + u.ID + "/compromised"
 		for name, body := range map[string]map[string]any{"null": {"keep_factors": nil}, "a word": {"keep_factors": "perhaps"}, "another field": {"keep": true}} {
 			if r := root.send("POST", path, body); !isProblem(r, 400, "invalid") || !s.load(u.ID).HasPassword() {
@@ -277,6 +286,9 @@ func TestFactorsOfACompromisedAccountCanBeKept(t *testing.T) {
 		secret := s.linkSecret(root.send("POST", path, map[string]any{"keep_factors": true}))
 		if p, err := s.stores.Factors.Load(t.Context(), u.ID); err != nil || len(p.Factors) != 1 || p.RecoveryCodes != 1 {
 			t.Errorf("the user has %+v, %v; want the app and the recovery code", p, err)
+		}
+		if all, err := s.stores.Links.List(t.Context(), u.ID); len(all) != 1 || err != nil {
+			t.Errorf("the user has %d links, %v; want the one", len(all), err)
 		}
 		if n, err := s.stores.Signins.DeleteUser(t.Context(), u.ID); n != 0 || err != nil {
 			t.Errorf("%d sign-ins still wait, %v", n, err)

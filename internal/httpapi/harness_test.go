@@ -191,6 +191,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	return &httpapi.API{
 		Letters: o.mail.serve(t, st, ring, base, auditLog, logger),
 		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
+		Links:    st.Links,
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },

@@ -43,7 +43,7 @@ type Dialect struct {
 	LockSealed   string // a statement: no other transaction writes sealed secrets before this one ends; empty: transactions write one at a time
 	LockUsers    string // no other transaction adds users
 	LockCounter  string // no other transaction runs this statement for the counter with the key $1, whether it exists or not
-	LockTokens   string // no other transaction runs this statement for the user $1: for their tokens, recovery codes and pending sign-ins
+	LockTokens   string // no other transaction runs this statement for the user $1: for their tokens, recovery codes, links and pending sign-ins
 	LockSessions string // no other transaction changes the sessions of the user $1; locks them in the order of IDs
 	Alone        string // a condition: no other transaction that evaluated it is in progress
 
@@ -87,7 +87,7 @@ func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
 	db := &DB{store.Set{
 		Sessions: newSessions(p), Accounts: newAccounts(p), Tokens: newTokens(p), Throttles: newThrottles(p),
-		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Mail: newOutbox(p),
+		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Links: newLinks(p), Mail: newOutbox(p),
 	}, newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)
