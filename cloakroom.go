@@ -160,9 +160,6 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.onClose(s.flushAudit)
 	s.dataKeys = keyring.NewDataKeys(s.keys, s.storage.Sealed)
-	if err := s.startMail(c, checked); err != nil {
-		return err
-	}
 
 	var err error
 	if s.hasher, err = s.storage.newHasher(ctx); err != nil {
@@ -170,6 +167,9 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.throttle = &throttle.Guard{Store: measure.Throttles(s.storage.Throttles), Key: s.keys.Derive("throttle")[0]}
 	s.Accounts = s.newAccounts(c, checked)
+	if err := s.startMail(c, checked); err != nil {
+		return err
+	}
 	s.Sessions = s.newSessions(c, checked, measure)
 	s.Tokens = s.newTokens(c)
 	s.Auth = auth.New(s.Sessions, s.cached.accounts)

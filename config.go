@@ -158,6 +158,10 @@ type Config struct {
 	// MailFrom is the address that messages come from, such as "Example <no-reply@example.com>". It is required with SMTP.
 	MailFrom string
 
+	// MailPerHour is how many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many,
+	// and those of one network a tenth, so that what users and administrators cause is always sent. 0: 600.
+	MailPerHour int
+
 	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.
 	SendMail mail.Sender
 

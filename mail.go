@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -30,6 +31,9 @@ func (c *Config) checkMail(base *url.URL) error {
 		if c.MailFrom == "" {
 			return errors.New("Config.SMTP needs Config.MailFrom, the address that messages come from, such as no-reply@example.com")
 		}
+	}
+	if c.MailPerHour < 0 {
+		return fmt.Errorf("Config.MailPerHour %d: give a positive number", c.MailPerHour)
 	}
 	if _, err := c.mailFrom(base); err != nil {
 		return fmt.Errorf("Config.MailFrom: %w", err)
@@ -90,7 +94,9 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 		return errors.New("Config.Stores.Mail is nil: mail needs a store (Config.SMTP, Config.SendMail)")
 	}
 	s.sender = sender
-	s.letters = &letters.Service{Texts: checked.texts, URL: s.linkBase}
+	s.letters = &letters.Service{
+		Texts: checked.texts, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
+	}
 	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil
 }

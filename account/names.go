@@ -136,6 +136,17 @@ func normalizeEmail(s string) string {
 	return norm.NFC.String(local + domain)
 }
 
+// ParseEmail returns an address as it is stored. *[InvalidError] with the field email if it isn't one plain address.
+func ParseEmail(s string) (string, error) {
+	wrong := problems{}
+	s = normalizeEmail(s)
+	if s == "" {
+		wrong.add("email", "blank", "This field may not be blank.")
+	}
+	checkEmail(s, wrong)
+	return s, wrong.err()
+}
+
 func checkEmail(s string, wrong problems) {
 	if s != "" && !validEmail(s) {
 		wrong.add("email", "invalid", "Enter a valid email address.")

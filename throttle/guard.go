@@ -242,11 +242,15 @@ func (g *Guard) pair(kind, of string) []count {
 }
 
 func (g *Guard) address(addr netip.Addr) count {
+	return count{key: g.name("address", network(addr).String()), limit: &spraying}
+}
+
+func network(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		addr = netip.PrefixFrom(addr, 64).Masked().Addr()
 	}
-	return count{key: g.name("address", addr.String()), limit: &spraying}
+	return addr
 }
 
 // name returns the key of a counter. It includes the lengths, so that ("ab", "c") and ("a", "bc") differ.

@@ -64,7 +64,8 @@ type settings struct {
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The PEM file of the certificate's private key."`
 
 	mailFlags
-	Texts string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/mail.md)."`
+	MailPerHour int    `default:"600" placeholder:"N" help:"How many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many, and those of one network a tenth."`
+	Texts       string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/mail.md)."`
 
 	StopDelay time.Duration `placeholder:"TIME" standard:"0s" help:"After SIGTERM, answer 503 on /readyz but go on serving for this long, until the load balancer has noticed."`
 
@@ -99,6 +100,8 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--stop-delay %v: give a time of at most %v", s.StopDelay, longestStopDelay)
 	case s.AuditRetention < time.Hour || s.AuditRetention > longestPause:
 		return fmt.Errorf("--audit-retention %v: give a time from 1h to 100 years", s.AuditRetention)
+	case s.MailPerHour < 1:
+		return fmt.Errorf("--mail-per-hour %d: give a positive number", s.MailPerHour)
 	case s.MaxSessions < 0:
 		return fmt.Errorf("--max-sessions %d: give a positive number, or leave the flag out for no limit", s.MaxSessions)
 	}
@@ -140,7 +143,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 		c.KnoxTTL = -1 // no end
 	}
 	s.mailFlags.set(&c)
-	c.Texts = s.Texts
+	c.Texts, c.MailPerHour = s.Texts, s.MailPerHour
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}

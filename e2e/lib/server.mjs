@@ -1,7 +1,7 @@
 // Starts the real binary on a free port of 127.0.0.1, with its own data directory.
 
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -68,6 +68,15 @@ export async function startServer(t, flags = [], host = "127.0.0.1") {
       return (await readFile(path.join(data, "setup-link"), "utf8")).trim();
     },
 
+    /** Waits for the n-th message of a kind, counted from 0, and returns its plain text. Without a mail server, messages are files. */
+    async mail(kind, n = 0) {
+      for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+        const files = (await readdir(path.join(data, "mail")).catch(() => [])).filter((name) => name.endsWith(".eml") && name.includes(`-${kind}-`));
+        if (files.length > n) return plainText(await readFile(path.join(data, "mail", files.sort()[n]), "utf8"));
+      }
+      throw new Error(`no message of the kind ${kind} has come:\n${server.log}`);
+    },
+
     /** Creates the first administrator without a browser. */
     async makeAdmin() {
       const secret = new URL(await server.setupLink()).hash.slice(1);
@@ -97,6 +106,12 @@ export async function startServer(t, flags = [], host = "127.0.0.1") {
   });
   await server.start();
   return server;
+}
+
+/** The plain text of a message whose parts are quoted-printable. */
+function plainText(message) {
+  const part = message.split("text/plain")[1].split(/\r?\n\r?\n/).slice(1).join("\n\n").split(/\r?\n--/)[0];
+  return decodeURIComponent(part.replace(/=\r?\n/g, "").replace(/%/g, "%25").replace(/=([0-9A-F]{2})/g, "%$1"));
 }
 
 async function ready(url, exited, log) {

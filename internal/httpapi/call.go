@@ -162,6 +162,21 @@ func serve[In, Out any](needs need, f func(c *call, in In) (Out, error)) func(*A
 	}
 }
 
+// accept is serve for routes that only begin something: the answer is 202, without a result.
+func accept[In any](needs need, f func(c *call, in In) error) func(*API) http.Handler {
+	return func(a *API) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := &call{api: a, w: w, r: r, needs: needs}
+			_, err := answer(c, func(c *call, in In) (none, error) { return none{}, f(c, in) })
+			if err != nil {
+				c.finish(nil, err)
+				return
+			}
+			writeJSON(w, http.StatusAccepted, none{})
+		})
+	}
+}
+
 func respond[In, Out any](c *call, f func(c *call, in In) (Out, error)) {
 	out, err := answer(c, f)
 	c.finish(out, err)

@@ -116,6 +116,7 @@ var levels = map[string]string{
 	"POST /api/auth/reauthenticate":                     "session",
 	"POST /api/auth/password/change":                    "session",
 	"POST /api/auth/password/reset":                     "anybody",
+	"POST /api/auth/password/forgot":                    "anybody",
 	"GET /api/auth/events":                              "session",
 	"GET /api/auth/tokens":                              "session",
 	"POST /api/auth/tokens":                             "session",

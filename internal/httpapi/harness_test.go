@@ -189,7 +189,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		}
 	}
 	return &httpapi.API{
-		Letters: o.mail.serve(t, st, ring, base, auditLog, logger),
+		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
 		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
 		Links:    st.Links,
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,

@@ -244,7 +244,7 @@ type provider struct {
 
 // signInMethods tells which ways to sign in there are.
 func signInMethods(c *call, _ none) (methodsOut, error) {
-	return methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed"}, nil
+	return methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}, nil
 }
 
 // changePasswordPath leads to the page where people change their password (W3C, "A Well-Known URL for Changing Passwords").

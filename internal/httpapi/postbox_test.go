@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,8 @@ type postbox struct {
 	mu       sync.Mutex
 	messages []mail.Message
 	arrived  chan struct{} // closed at the next message
+	idle     bool          // nothing is sent
+	perHour  int           // 0: 600
 }
 
 func newPostbox() *postbox { return &postbox{arrived: make(chan struct{})} }
@@ -38,7 +41,7 @@ func (p *postbox) Send(_ context.Context, m *mail.Message) error {
 }
 
 // serve returns what writes and sends the mail of a server, and runs it until the test ends; nil if there is no postbox.
-func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string, events *audit.Log, log *slog.Logger) *letters.Service {
+func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string, accounts *account.Service, events *audit.Log, log *slog.Logger) *letters.Service {
 	t.Helper()
 	if p == nil {
 		return nil
@@ -47,9 +50,14 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &letters.Service{Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }}
+	l := &letters.Service{
+		Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
+		PerHour: cmp.Or(p.perHour, 600), Audit: events,
+	}
 	l.Outbox = outbox.New(st.Mail, keyring.NewDataKeys(ring, st.Sealed), p, l.Write, events, log)
-	inBackground(t, l.Outbox.Run)
+	if !p.idle {
+		inBackground(t, l.Outbox.Run)
+	}
 	return l
 }
 
@@ -75,6 +83,23 @@ func (p *postbox) next(t testing.TB, n int) mail.Message {
 		case <-arrived:
 		case <-timeout:
 			t.Fatalf("%d messages have arrived, want %d", len(messages), n+1)
+		}
+	}
+}
+
+// sent waits until no message waits.
+func (s *server) sent() {
+	s.t.Helper()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		all, err := s.stores.Mail.List(s.t.Context(), "", 1)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if len(all) == 0 {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			s.t.Fatal("messages still wait")
 		}
 	}
 }

@@ -82,6 +82,9 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 	if e, ok := errors.AsType[*throttle.Error](err); ok {
 		return throttled(e.RetryAfter)
 	}
+	if e, ok := errors.AsType[*throttle.QuotaError](err); ok {
+		return throttled(e.RetryAfter)
+	}
 	if e, ok := errors.AsType[*password.BusyError](err); ok {
 		return &problem.Problem{Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: max(e.RetryAfter, time.Second),
 			Detail: "Too many people are signing in at this moment. Try again in a few seconds."}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -34,6 +36,28 @@ func resetPassword(c *call, in resetIn) (none, error) {
 	c.removeAll(u.ID, auth.PasswordChanged)
 	c.api.rememberDevice(c.w, c.r, u)
 	return none{}, nil
+}
+
+// errNoMail answers requests that would send mail.
+var errNoMail = problem.New(http.StatusNotFound, "mail_not_configured", "This server sends no mail.")
+
+type forgotIn struct {
+	Email *string `json:"email"`
+}
+
+// forgotPassword sends a link for a new password to an address, if it is that of an account. The answer doesn't tell.
+func forgotPassword(c *call, in forgotIn) error {
+	if !c.api.Letters.Available() {
+		return errNoMail
+	}
+	if err := required(map[string]*string{"email": in.Email}); err != nil {
+		return err
+	}
+	address, err := account.ParseEmail(*in.Email)
+	if err != nil {
+		return err
+	}
+	return c.api.Letters.Forgot(c.ctx(), address, c.source(), c.about())
 }
 
 // removeAll deletes the ended sessions and tokens of a user from the stores, and notifies the open pages of the reason. The

@@ -40,6 +40,7 @@ var routes = []route{
 	{"DELETE", "/api/auth/factors/{id}", serve(needsFullyFresh, removeFactor)},
 	{"POST", "/api/auth/password/change", serve(needsSession, changePassword)},
 	{"POST", "/api/auth/password/reset", serve(needsNothing, resetPassword)},
+	{"POST", "/api/auth/password/forgot", accept(needsNothing, forgotPassword)},
 	{"GET", eventsPath, streamEvents},
 	{"GET", "/api/auth/tokens", serve(needsFreshSession, listTokens)},
 	{"POST", "/api/auth/tokens", serve(needsFreshSession, createToken)},

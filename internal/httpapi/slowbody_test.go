@@ -197,6 +197,7 @@ var heldRoutes = map[string]heldRoute{
 	"PATCH /api/auth/factors/{id}":                {by: "session", with: withKey(true), body: says(map[string]string{"name": "Laptop"})},
 	"DELETE /api/auth/factors/{id}":               {by: "session", with: withKey(true)},
 	"DELETE /api/auth/admin/users/{id}/factors":   {by: "admin", with: onSubject},
+	"POST /api/auth/password/forgot":              {}, // it needs no credential
 	"POST /api/auth/logout":                       {by: "session", body: says(map[string]bool{"everywhere": true})},
 	"PATCH /api/auth/me":                          {by: "session", body: says(map[string]string{"first_name": "Eve"})},
 	"DELETE /api/auth/sessions":                   {by: "session"},

@@ -12,17 +12,23 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/mail"
+	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 // Service writes messages and puts them into the outbox. Set the fields before first use; it is then safe for concurrent use. A nil
 // Service, and one whose Outbox is nil, sends nothing.
 type Service struct {
-	Outbox *outbox.Service
-	Texts  *texts.Catalogue
-	URL    func(context.Context) (string, error) // the public address, which links begin with
+	Outbox   *outbox.Service
+	Texts    *texts.Catalogue
+	URL      func(context.Context) (string, error) // the public address, which links begin with
+	Accounts *account.Service
+	Guard    *throttle.Guard
+	PerHour  int // how many messages the mail server takes in an hour; strangers cause at most half as many
+	Audit    *audit.Log
 }
 
 // About says who caused a message: the client's address, and its headers User-Agent and Accept-Language.
@@ -60,21 +66,23 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 	if err != nil {
 		return nil, err
 	}
-	switch Notice(r.Kind) {
-	case PasswordChanged:
-		return s.message(r, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/auth/account"}), nil
+	switch r.Kind {
+	case string(PasswordChanged):
+		return s.message(r, r.Kind, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/auth/account"}), nil
+	case forgot:
+		return s.writeForgot(ctx, r, base)
 	}
 	return nil, fmt.Errorf("no message is of the kind %q", r.Kind)
 }
 
 // message composes the message, with the values that every message has besides the given ones.
-func (s *Service) message(r *outbox.Request, base string, values map[string]string) *mail.Message {
+func (s *Service) message(r *outbox.Request, kind, base string, values map[string]string) *mail.Message {
 	values["host"] = host(base)
 	values["when"] = date(s.Texts, r.Language, time.Unix(r.Created, 0))
 	values["browser"] = browserText(s.Texts, r.Language, r.Agent)
 	values["address"] = cmp.Or(r.Address, s.Texts.Text(r.Language, "mail.address_unknown", nil))
-	m := &mail.Message{Kind: r.Kind, User: r.User, To: r.To}
-	m.Subject, m.Text, m.HTML = compose(s.Texts, r.Language, r.Kind, values)
+	m := &mail.Message{Kind: kind, User: r.User, To: r.To}
+	m.Subject, m.Text, m.HTML = compose(s.Texts, r.Language, kind, values)
 	return m
 }
 
@@ -87,5 +95,5 @@ func (s *Service) Test(ctx context.Context, to string) (*mail.Message, error) {
 	if to == "" {
 		return nil, errors.New("name an address")
 	}
-	return s.message(&outbox.Request{Kind: "test", To: to, Language: texts.Default}, base, map[string]string{}), nil
+	return s.message(&outbox.Request{Kind: "test", To: to, Language: texts.Default}, "test", base, map[string]string{}), nil
 }

@@ -1,5 +1,5 @@
 import { type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, PendingStep, Proof, Session, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, Session, SignInMethods, User } from "./types.js";
 export interface Client {
     /** The signed-in user. `slide: false`: the request doesn't count as a use of the session and doesn't extend it. */
     me(options?: {
@@ -22,6 +22,13 @@ export interface Client {
     reauthenticate(proof: string | Proof): Promise<User>;
     /** Ends all other sessions of the user. */
     changePassword(change: PasswordChange): Promise<void>;
+    /** Which ways to sign in the server offers, and whether it sends mail. */
+    methods(): Promise<SignInMethods>;
+    /**
+     * Sends a link for a new password to an address, if it is that of an account. The answer doesn't tell. Fails with
+     * `mail_not_configured` if the server sends no mail.
+     */
+    forgot(email: string): Promise<void>;
     /** The user's own sessions, the newest first. */
     sessions(): Promise<Session[]>;
     endSession(id: string): Promise<void>;

@@ -35,6 +35,8 @@ export function clientOf({ url, send }, recover) {
         logout: () => post("logout"),
         reauthenticate: (proof) => post("reauthenticate", typeof proof === "string" ? { password: proof } : proof),
         changePassword: (change) => post("password/change", change),
+        methods: () => call("GET", "/api/auth/methods"),
+        forgot: (email) => post("password/forgot", { email }),
         sessions: async () => (await call("GET", "/api/auth/sessions")).sessions,
         endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
         endOtherSessions: async () => (await call("DELETE", "/api/auth/sessions")).ended,

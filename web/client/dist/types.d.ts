@@ -91,6 +91,20 @@ export interface Token {
     /** The token itself; present only in the answer to its creation. */
     token?: string;
 }
+/** What the server offers to people who want in. */
+export interface SignInMethods {
+    password: boolean;
+    passkey: boolean;
+    /** A code that is mailed. */
+    code: boolean;
+    providers: {
+        name: string;
+        label: string;
+    }[];
+    signup: "open" | "invite" | "closed";
+    /** The server can send mail, such as for a forgotten password. */
+    mail: boolean;
+}
 export interface Setup {
     /** Whether there is no user yet, so that the first administrator has to be created. */
     needed: boolean;
@@ -109,4 +123,4 @@ export interface FirstAdministrator {
  * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "mail_not_configured" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

@@ -1,6 +1,6 @@
 import { AuthError, refusal } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, PendingStep, Proof, Session, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, Session, SignInMethods, User } from "./types.js";
 
 export interface Client {
   /** The signed-in user. `slide: false`: the request doesn't count as a use of the session and doesn't extend it. */
@@ -22,6 +22,13 @@ export interface Client {
   reauthenticate(proof: string | Proof): Promise<User>;
   /** Ends all other sessions of the user. */
   changePassword(change: PasswordChange): Promise<void>;
+  /** Which ways to sign in the server offers, and whether it sends mail. */
+  methods(): Promise<SignInMethods>;
+  /**
+   * Sends a link for a new password to an address, if it is that of an account. The answer doesn't tell. Fails with
+   * `mail_not_configured` if the server sends no mail.
+   */
+  forgot(email: string): Promise<void>;
   /** The user's own sessions, the newest first. */
   sessions(): Promise<Session[]>;
   endSession(id: string): Promise<void>;
@@ -67,6 +74,8 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
     logout: () => post("logout"),
     reauthenticate: (proof) => post("reauthenticate", typeof proof === "string" ? { password: proof } : proof),
     changePassword: (change) => post("password/change", change),
+    methods: () => call("GET", "/api/auth/methods"),
+    forgot: (email) => post("password/forgot", { email }),
     sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/auth/sessions")).sessions,
     endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
     endOtherSessions: async () => (await call<{ ended: number }>("DELETE", "/api/auth/sessions")).ended,

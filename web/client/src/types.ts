@@ -98,6 +98,18 @@ export interface Token {
   token?: string;
 }
 
+/** What the server offers to people who want in. */
+export interface SignInMethods {
+  password: boolean;
+  passkey: boolean;
+  /** A code that is mailed. */
+  code: boolean;
+  providers: { name: string; label: string }[];
+  signup: "open" | "invite" | "closed";
+  /** The server can send mail, such as for a forgotten password. */
+  mail: boolean;
+}
+
 export interface Setup {
   /** Whether there is no user yet, so that the first administrator has to be created. */
   needed: boolean;
@@ -133,6 +145,7 @@ export type KnownCode =
   | "csrf_failed"
   | "fresh_sign_in_required"
   | "setup_link_invalid"
+  | "mail_not_configured"
   | "invalid"
   | "not_found"
   | "unknown_host"

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "./api.ts";
+import { useMail } from "./forgot.tsx";
 import { useLinkSecret } from "./link-secret.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -55,10 +56,12 @@ function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
 }
 
 function InvalidLink({ heading, body }: { heading: string; body: string }) {
+  const mail = useMail();
   return (
     <>
       <Heading page={t.page} focus>{heading}</Heading>
       <p>{body}</p>
+      {mail && <p><Link className="button button-main" to="/auth/forgot">{t.again}</Link></p>}
       <p>{t.remedy}</p>
       <pre tabIndex={0}><code>{t.remedyCommand}</code></pre>
       <p><Link to="/signin">{t.signIn}</Link></p>

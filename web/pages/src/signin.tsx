@@ -1,6 +1,8 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useEffect, useState } from "react";
+import { Link } from "react-router";
 import { api, auth, isOutage, signIn as logIn, type Pending, type User } from "./api.ts";
+import { useMail } from "./forgot.tsx";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -46,6 +48,7 @@ interface SignInFormProps {
 
 function SignInForm({ ended, onLeaving }: SignInFormProps) {
   const setupNeeded = useSetupNeeded();
+  const mail = useMail();
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
     onLeaving(true);
     try {
@@ -81,6 +84,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
           {signIn.sending ? t.sending : t.submit}
         </Button>
       </Form>
+      {mail && <p><Link to="/auth/forgot">{texts.forgot.link}</Link></p>}
     </>
   );
 }

@@ -200,6 +200,19 @@ export const texts = {
     close: "I have saved it",
   },
 
+  forgot: {
+    link: "Forgot your password?",
+    page: "Forgotten password",
+    heading: "Forgot your password?",
+    intro: "Enter the e-mail address of your account. A link for a new password is sent to it.",
+    submit: "Send the link",
+    sending: "Sending…",
+    signIn: "Back to sign-in",
+    sentHeading: "Look into your mail",
+    sent: (to: string) => `If ${to} is the address of an account, a link is on its way. It works for an hour, and once.`,
+    nothing: "Nothing arrives? Look among the junk mail, and wait a few minutes before you ask again. For another address, this page can’t say whether there is an account.",
+  },
+
   reset: {
     page: "New password",
     heading: "Set a new password",
@@ -213,6 +226,7 @@ export const texts = {
     invalid: "It has been used already, it is more than an hour old, or a newer link has replaced it.",
     remedy: "Ask your administrator for a new link. Administrators create one on your user page, or with this command:",
     remedyCommand: "cloakroom user reset NAME",
+    again: "Send a new link by mail",
     doneHeading: "Your password is set",
     done: "You have been signed out on all devices. Sign in with the new password.",
     signIn: "Go to sign-in",

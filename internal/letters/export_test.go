@@ -1,0 +1,4 @@
+package letters
+
+// Compose composes a message, for tests of all texts.
+var Compose = compose

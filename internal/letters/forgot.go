@@ -1,0 +1,86 @@
+package letters
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
+	"github.com/cloakroom-auth/cloakroom/mail"
+	"github.com/cloakroom-auth/cloakroom/throttle"
+)
+
+// forgot is the kind of the request of a person who has forgotten a password.
+const forgot = "forgot"
+
+const (
+	forgotLife = time.Hour // that of the link
+	perQuarter = 3         // messages to one address in 15 minutes that strangers cause
+	perDay     = 10        // and in a day
+)
+
+// Forgot sends a link for a new password to an address, if it is that of an account. What Forgot does, and so how long it takes,
+// depends on what was typed and on the network alone: the account is looked up when the message is written. If too many messages were
+// asked for to this address it does nothing. *[throttle.QuotaError] if too many came from this network, or altogether.
+func (s *Service) Forgot(ctx context.Context, address string, from netip.Addr, about About) error {
+	sent, err := s.admit(ctx, address, from)
+	if err != nil || !sent {
+		return err
+	}
+	return s.Outbox.Put(ctx, s.request(forgot, address, about), forgotLife)
+}
+
+// admit counts a message to an address that a stranger causes. It reports false if the address has had enough of them.
+func (s *Service) admit(ctx context.Context, address string, from netip.Addr) (bool, error) {
+	name := account.CanonicalLogin(address)
+	err := s.Guard.Spend(ctx,
+		throttle.Quota{Kind: quotaNetwork, Of: throttle.Network(from), Most: max(s.PerHour/10, 1), Within: time.Hour},
+		throttle.Quota{Kind: "mail-strangers", Most: max(s.PerHour/2, 1), Within: time.Hour},
+		throttle.Quota{Kind: quotaAddress, Of: name, Most: perQuarter, Within: 15 * time.Minute},
+		throttle.Quota{Kind: quotaAddress + "-day", Of: name, Most: perDay, Within: 24 * time.Hour},
+	)
+	if full, ok := errors.AsType[*throttle.QuotaError](err); ok && (full.Quota.Kind == quotaAddress || full.Quota.Kind == quotaAddress+"-day") {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+const (
+	quotaNetwork = "mail-network"
+	quotaAddress = "mail-address"
+)
+
+// writeForgot writes to the account whose address was typed; nil if there is none, or if it is disabled. The message goes to the address
+// that the account has, never to what was typed.
+func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
+	u, err := s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
+	if errors.Is(err, account.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !u.IsActive || account.CanonicalLogin(u.Email) != account.CanonicalLogin(r.To) {
+		return nil, nil
+	}
+	r.User, r.To = u.ID, u.Email
+	values := map[string]string{"name": harmless(u.Username)}
+	if !u.HasPassword() {
+		values["link"] = base + "/signin"
+		return s.message(r, "no_password", base, values), nil
+	}
+	secret, _, err := s.Accounts.ResetSecret(ctx, u.ID)
+	if errors.Is(err, account.ErrDisabled) || errors.Is(err, account.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
+	values["link"] = base + "/auth/reset#" + secret
+	return s.message(r, "reset", base, values), nil
+}
