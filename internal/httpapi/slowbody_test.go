@@ -189,6 +189,8 @@ var heldRoutes = map[string]heldRoute{
 	"DELETE /api/auth/login/pending":              {}, // it needs no credential
 	"POST /api/auth/passkey/options":              {}, // it needs no credential
 	"POST /api/auth/passkey/login":                {by: "passkey", body: func(x *scenario) any { return x.s.assertion(x.device) }},
+	"POST /api/auth/login/enrol/totp":             {}, // likewise
+	"POST /api/auth/login/enrol/totp/confirm":     {}, // likewise
 	"POST /api/auth/login/second":                 {}, // a pending sign-in is looked for when the body is there
 	"PATCH /api/auth/factors":                     {by: "session", body: says(map[string]bool{"second_step": true})},
 	"POST /api/auth/factors/totp":                 {by: "session"},
