@@ -59,6 +59,16 @@ type factorsOut struct {
 	RecoveryCodes int         `json:"recovery_codes"` // how many are left
 	SecondStep    bool        `json:"second_step"`    // the user wants a second step after each password
 	Required      bool        `json:"required"`       // the server demands a second step of this user
+
+	Passkey *knownAs `json:"passkey,omitempty"`
+}
+
+// knownAs is what authenticators know the user by, for the signal methods of browsers (WebAuthn Level 3, section 5.1.10).
+type knownAs struct {
+	RPID        string `json:"rp_id"`
+	UserID      string `json:"user_id"` // the user handle
+	Name        string `json:"name"`
+	DisplayName string `json:"display_name"`
 }
 
 // listFactors lists what the caller can sign in with besides a password.
@@ -77,6 +87,10 @@ func (c *call) factorsOf(u *account.User) (factorsOut, error) {
 		out.Factors = append(out.Factors, newFactorOut(f))
 	}
 	out.RecoveryCodes, out.SecondStep = p.RecoveryCodes, p.SecondStep
+	if c.api.Passkeys != nil && p.Handle != nil {
+		known := passkeyUser(u)
+		out.Passkey = &knownAs{c.api.Passkeys.RPID, base64.RawURLEncoding.EncodeToString(p.Handle), known.Name, known.DisplayName}
+	}
 	return out, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
@@ -62,19 +63,19 @@ func passkeyLogin(c *call, in passkeyLoginIn) (userOut, error) {
 	}
 	u, done, err := c.provePasskey(in.Credential)
 	if err != nil {
-		c.recordPasskey(audit.Login.Fail, u, err)
+		c.recordRefusedPasskey(audit.Login.Fail, u, err)
 		return userOut{}, passkeyProblem(err, http.StatusUnauthorized)
 	}
 	done.remember, done.app, done.method = in.Remember == nil || *in.Remember, app, "passkey"
 	if app {
 		done.method = "app"
 	}
-	c.recordPasskey(audit.Login.Success, u, nil)
-	if err := c.signIn(done); err != nil {
+	out, err := c.finishSignIn(shorten(u.Username), done)
+	if err != nil {
 		return userOut{}, err
 	}
 	c.endPending()
-	return newUserOut(done.user), nil
+	return out, nil
 }
 
 // provePasskey verifies the credential of a user who isn't known yet. It returns the user also with an error if the credential
@@ -103,13 +104,16 @@ func (c *call) provePasskey(credential json.RawMessage) (u *account.User, done c
 	if err != nil {
 		return u, done, err
 	}
+	settled, demand, err := c.settleFactors(u, demand)
+	if err != nil {
+		return u, done, err
+	}
 	proof, err := keys.Check(c.ctx(), a, passkey.Ceremony{Purpose: passkey.SignIn, User: id, Verify: true})
 	if err != nil {
 		return u, done, err
 	}
 	c.recordCounter(proof, u.ID)
-	noted, err := c.api.Accounts.NoteSignIn(c.ctx(), u)
-	return u, completed{user: noted, epoch: u.Epoch, demand: demand, methods: proof.Methods, second: true}, err
+	return u, completed{user: settled, epoch: settled.Epoch, demand: demand, methods: proof.Methods, second: true}, nil
 }
 
 func readAssertion(credential json.RawMessage) (*passkey.Assertion, error) {
@@ -131,6 +135,63 @@ func (c *call) stepOptions(p *signin.Pending) (*passkey.RequestOptions, error) {
 // stepCeremony binds a challenge to a pending sign-in. After a password it is enough that the authenticator is there.
 func stepCeremony(p *signin.Pending) passkey.Ceremony {
 	return passkey.Ceremony{Purpose: passkey.Second, User: p.User, Bound: hex.EncodeToString(p.ID[:])}
+}
+
+// takeStepByPasskey completes a pending sign-in of u by a passkey or a security key.
+func (c *call) takeStepByPasskey(p *signin.Pending, demand secondstep.Demand, u *account.User, credential json.RawMessage) (userOut, error) {
+	proof, err := c.checkPasskey(credential, stepCeremony(p))
+	if err != nil {
+		c.recordRefusedPasskey(audit.Login.Fail, u, err)
+		return userOut{}, passkeyProblem(err, http.StatusBadRequest)
+	}
+	return c.takeStep(p, demand, proof.Methods...)
+}
+
+// checkPasskey verifies the credential of a user who is known. The account must have been read before.
+func (c *call) checkPasskey(credential json.RawMessage, about passkey.Ceremony) (*passkey.Proof, error) {
+	keys, err := c.passkeys()
+	if err != nil {
+		return nil, err
+	}
+	a, err := readAssertion(credential)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := keys.Check(c.ctx(), a, about)
+	if err == nil {
+		c.recordCounter(proof, about.User)
+	}
+	return proof, err
+}
+
+var errNoPasskey = problem.New(http.StatusConflict, "no_passkey", "You have no passkey or security key that works at this address.")
+
+// reauthenticateOptions returns the options for the caller to show a passkey or a security key again.
+func reauthenticateOptions(c *call, _ none) (*passkey.RequestOptions, error) {
+	keys, err := c.passkeys()
+	if err != nil {
+		return nil, err
+	}
+	options, err := keys.RequestOptionsFor(c.ctx(), c.againCeremony())
+	if err == nil && options == nil {
+		err = errNoPasskey
+	}
+	return options, err
+}
+
+// againCeremony binds a challenge to the caller's session.
+func (c *call) againCeremony() passkey.Ceremony {
+	return passkey.Ceremony{Purpose: passkey.Again, User: c.who.User.ID, Bound: c.who.Session.ID}
+}
+
+// showPasskeyAgain verifies a passkey or security key of the caller.
+func (c *call) showPasskeyAgain(credential json.RawMessage) (*passkey.Proof, error) {
+	proof, err := c.checkPasskey(credential, c.againCeremony())
+	if err != nil {
+		c.recordRefusedPasskey(audit.Reauthenticate.Fail, c.who.User, err)
+		return nil, passkeyProblem(err, http.StatusBadRequest)
+	}
+	return proof, nil
 }
 
 // passkeyProblem returns the response for an error of package passkey. The status is 401 where a sign-in is refused, and 400
@@ -156,18 +217,14 @@ func passkeyProblem(err error, status int) error {
 	return err
 }
 
-// recordPasskey records the use of a passkey. err is nil for a success; an outage is logged elsewhere.
-func (c *call) recordPasskey(kind audit.Kind, u *account.User, err error) {
-	about := []slog.Attr{slog.String("method", "passkey")}
-	switch {
-	case err == nil:
-	case errors.Is(err, passkey.ErrRefused), errors.Is(err, passkey.ErrUnknown), errors.Is(err, passkey.ErrChanged):
-		about = append(about, slog.String("reason", shorten(err.Error())))
-	default:
+// recordRefusedPasskey records that a passkey of u was refused; nil: it isn't known whose. An outage is logged elsewhere.
+func (c *call) recordRefusedPasskey(kind audit.Kind, u *account.User, err error) {
+	if !errors.Is(err, passkey.ErrRefused) && !errors.Is(err, passkey.ErrUnknown) && !errors.Is(err, passkey.ErrChanged) {
 		return
 	}
+	about := []slog.Attr{slog.String("method", "passkey"), slog.String("reason", shorten(err.Error()))}
 	if u != nil {
-		about = append(about, slog.String("login", shorten(u.Username)))
+		about = append(about, slog.String("user", u.ID), slog.String("login", shorten(u.Username)))
 	}
 	c.api.Audit.Record(c.ctx(), kind, about...)
 }

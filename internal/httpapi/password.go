@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +19,8 @@ import (
 type reauthenticateIn struct {
 	Password *string `json:"password"`
 	Code     *string `json:"code"`
+
+	Credential json.RawMessage `json:"credential"`
 }
 
 // reauthenticatedOut is the user, and until when this session is fresh, and fully fresh; null: it isn't.
@@ -27,9 +31,9 @@ type reauthenticatedOut struct {
 }
 
 // reauthenticate checks the password or a second factor again, or both, which makes the session fresh and gives it a new ticket.
-// Both together make it fully fresh.
+// Both together make it fully fresh, and so does a passkey that has verified its user.
 func reauthenticate(c *call, in reauthenticateIn) (reauthenticatedOut, error) {
-	if in.Password == nil && in.Code == nil {
+	if in.Password == nil && in.Code == nil && in.Credential == nil {
 		return reauthenticatedOut{}, required(map[string]*string{"password": nil})
 	}
 	u, methods := c.who.User, []signin.Method(nil)
@@ -47,7 +51,16 @@ func reauthenticate(c *call, in reauthenticateIn) (reauthenticatedOut, error) {
 		}
 		methods = append(methods, v.Method)
 	}
-	return c.reauthenticated(u, len(methods) == 2, methods...)
+	both := len(methods) == 2
+	if in.Credential != nil {
+		proof, err := c.showPasskeyAgain(in.Credential)
+		if err != nil {
+			return reauthenticatedOut{}, err
+		}
+		both = both || in.Password != nil || proof.Verified
+		methods = append(methods, proof.Methods...)
+	}
+	return c.reauthenticated(u, both, methods...)
 }
 
 // confirmPassword checks the caller's password, and returns the user as it was read together with it.
@@ -65,7 +78,7 @@ func (c *call) confirmPassword(typed string) (*account.User, error) {
 // reauthenticated gives the session of the caller a new ticket, after u has shown factors by these methods. second says that they
 // are two, or one that is both.
 func (c *call) reauthenticated(u *account.User, second bool, methods ...signin.Method) (reauthenticatedOut, error) {
-	if second {
+	if second && !slices.Contains(methods, signin.MultiFactor) {
 		methods = append(methods, signin.MultiFactor)
 	}
 	demanded, err := c.api.Steps.Demands(c.ctx(), u.ID)

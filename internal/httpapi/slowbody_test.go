@@ -18,6 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -146,6 +147,14 @@ func withKey(parameter bool) func(*testing.T, *scenario) []string {
 }
 
 // confirmingApp is the confirmation of an authenticator app that the actor has begun to set up in the session of the ticket.
+func addingPasskey(x *scenario) any {
+	options, err := x.s.api.Passkeys.CreationOptions(x.s.t.Context(), passkey.User{ID: x.actor.ID, Name: x.actor.Username}, factor.Passkey,
+		x.s.client().hold(x.ticket).sessionID())
+	must(x.s.t, err)
+	d := passkeytest.New(passkeyDomain, x.s.public)
+	return map[string]any{"credential": json.RawMessage(d.Creation(options.Response.Challenge.String()).JSON())}
+}
+
 func confirmingApp(x *scenario) any {
 	e, err := x.s.api.Factors.BeginApp(x.s.t.Context(), x.actor, x.s.client().hold(x.ticket).sessionID())
 	must(x.s.t, err)
@@ -185,15 +194,19 @@ func theSubject(x *scenario) *account.User { return x.subject }
 
 // heldRoutes has an entry for each route that may change something.
 var heldRoutes = map[string]heldRoute{
-	"POST /api/auth/login":                        {by: "password", body: actorsCredentials},
-	"DELETE /api/auth/login/pending":              {}, // it needs no credential
-	"POST /api/auth/passkey/options":              {}, // it needs no credential
-	"POST /api/auth/passkey/login":                {by: "passkey", body: func(x *scenario) any { return x.s.assertion(x.device) }},
-	"POST /api/auth/login/enrol/totp":             {}, // likewise
-	"POST /api/auth/login/enrol/totp/confirm":     {}, // likewise
-	"POST /api/auth/login/second":                 {}, // a pending sign-in is looked for when the body is there
-	"PATCH /api/auth/factors":                     {by: "session", body: says(map[string]bool{"second_step": true})},
-	"POST /api/auth/factors/totp":                 {by: "session"},
+	"POST /api/auth/login":                   {by: "password", body: actorsCredentials},
+	"DELETE /api/auth/login/pending":         {}, // it needs no credential
+	"POST /api/auth/passkey/options":         {}, // it needs no credential
+	"POST /api/auth/passkey/login":           {by: "passkey", body: func(x *scenario) any { return x.s.assertion(x.device) }},
+	"POST /api/auth/login/second":            {}, // a pending sign-in is looked for when the body is there
+	"PATCH /api/auth/factors":                {by: "session", body: says(map[string]bool{"second_step": true})},
+	"POST /api/auth/factors/totp":            {by: "session"},
+	"POST /api/auth/factors/passkey/options": {by: "session"},
+	"POST /api/auth/factors/passkey":         {by: "session", body: addingPasskey},
+	"POST /api/auth/reauthenticate/options": {by: "session", with: func(_ *testing.T, x *scenario) []string {
+		x.s.withPasskey(x.actor, factor.Passkey)
+		return nil
+	}},
 	"POST /api/auth/factors/totp/confirm":         {by: "session", body: confirmingApp},
 	"POST /api/auth/factors/recovery":             {by: "session", with: withKey(false)},
 	"PATCH /api/auth/factors/{id}":                {by: "session", with: withKey(true), body: says(map[string]string{"name": "Laptop"})},
