@@ -1,7 +1,7 @@
 import { type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, Proof, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, NewPasskey, PasswordChange, Proof, SecondFactor, User } from "./types.js";
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
@@ -49,6 +49,8 @@ export interface Pending {
      * `pending_ended` means that the user has to start over.
      */
     second(code: string): Promise<User>;
+    /** Takes the step with a passkey or a security key. undefined: the user has closed the dialog. Absent if none works here. */
+    readonly passkey?: (() => Promise<User | undefined>) | undefined;
     /** Gives the sign-in up. */
     cancel(): Promise<void>;
 }
@@ -111,6 +113,12 @@ export interface Auth {
     logout(): Promise<void>;
     /** Proves again that the user is at the browser. A string is the password. */
     reauthenticate(proof: string | Proof): Promise<User>;
+    /** Like `reauthenticate`, with one of the user's passkeys or security keys. undefined: the user has closed the dialog. */
+    reauthenticateByPasskey(): Promise<User | undefined>;
+    /** Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. */
+    addPasskey(options?: NewPasskey): Promise<AddedFactor | undefined>;
+    /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
+    removePasskey(id: string): Promise<void>;
     changePassword(change: PasswordChange): Promise<void>;
     /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
     adopt(user: User): void;

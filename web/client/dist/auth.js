@@ -17,6 +17,7 @@ export function createAuth(options = {}) {
     let asking;
     let freshSignIn;
     let confirming;
+    let loaded;
     let retry;
     function setState(next) {
         if (JSON.stringify(next) === JSON.stringify(state))
@@ -104,8 +105,16 @@ export function createAuth(options = {}) {
             return false; // the browser permits no storage: after a reload the user starts over
         }
     }
-    function pendingState({ factors, expires_at }) {
+    function pendingState({ factors, expires_at, passkey }) {
+        // A challenge counts once, and for a while.
+        let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
         const pending = {
+            passkey: passkey &&
+                (async () => {
+                    const before = until;
+                    until = 0;
+                    return passkeys("second")(passkey, before);
+                }),
             factors,
             expiresAt: expires_at,
             second: (code) => complete(() => raw.second(code)),
@@ -196,8 +205,12 @@ export function createAuth(options = {}) {
             return false;
         return (confirming ??= freshSignIn({ factors: factors ?? ["password"], full }).finally(() => (confirming = undefined)));
     };
-    let loaded;
-    const passkeys = () => (loaded ??= import("./passkey.js").then((it) => it.createPasskeys(raw, complete)));
+    /** A function of passkey.ts, which is loaded when one of them is first called. */
+    const passkeys = (name) => (async (...args) => {
+        const { createPasskeys } = await import("./passkey.js");
+        loaded ??= createPasskeys({ raw, client: auth.client, complete, change: (act, user) => changeTicket(act, (out) => (user ? signedIn(user(out)) : state)) });
+        return loaded[name](...args);
+    });
     const auth = {
         getState: () => state,
         subscribe(listener) {
@@ -227,8 +240,11 @@ export function createAuth(options = {}) {
             check();
         }),
         login,
-        passkey: async (options) => (await passkeys()).signIn(options),
-        autofill: async (signal, remember) => (await passkeys()).autofill(signal, remember),
+        passkey: passkeys("signIn"),
+        autofill: passkeys("autofill"),
+        reauthenticateByPasskey: passkeys("reauthenticate"),
+        addPasskey: passkeys("add"),
+        removePasskey: passkeys("remove"),
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
         reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),

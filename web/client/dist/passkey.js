@@ -1,12 +1,14 @@
-// Sign-in by passkey (WebAuthn). This module is loaded when one of its functions is first called.
+// Passkeys and security keys (WebAuthn). This module is loaded when one of its functions is first called.
 const base = "/api/auth/";
 /** @internal */
-export function createPasskeys(client, change) {
-    const post = (path, body = {}) => client.call("POST", base + path, body);
+export function createPasskeys({ raw, client, complete, change }) {
+    const post = (path, body = {}, by = client) => by.call("POST", base + path, body);
+    const options = () => post("passkey/options", {}, raw);
     let waiting;
-    async function finish(ask, credential, remember) {
+    /** Sends what the browser has answered, and lets the browser forget a passkey that the server has removed. */
+    async function finish(path, ask, credential, remember) {
         try {
-            return await change(() => post("passkey/login", { credential, ...(remember === false && { remember }) }));
+            return await complete(() => post(path, { credential, ...(remember === false && { remember }) }, raw));
         }
         catch (error) {
             if (error.code === "passkey_unknown") {
@@ -18,7 +20,7 @@ export function createPasskeys(client, change) {
     /** Asks until a passkey is chosen, with a new challenge before the old one is over. */
     async function waitForChoice(stopped, remember) {
         while (!stopped.aborted) {
-            const ask = await post("passkey/options").catch(() => undefined);
+            const ask = await options().catch(() => undefined);
             if (!ask || stopped.aborted)
                 return undefined;
             waiting.ask = ask;
@@ -37,13 +39,23 @@ export function createPasskeys(client, change) {
             clearTimeout(timer);
             question.abort();
             if (credential)
-                return finish(ask, credential, remember?.());
+                return finish("passkey/login", ask, credential, remember?.());
             if (why === "left")
                 await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
             else if (why !== "renew")
                 return undefined;
         }
         return undefined;
+    }
+    /** Tells the browser which passkeys the user has, so that it offers no others, and what the user is called. */
+    async function report() {
+        const { factors, passkey } = await client.call("GET", base + "factors");
+        if (!passkey)
+            return;
+        const { rp_id: rpId, user_id: userId, name, display_name: displayName } = passkey;
+        const own = factors.filter((factor) => factor.rp_id === rpId);
+        await signal("signalAllAcceptedCredentials", { rpId, userId, allAcceptedCredentialIds: own.map((factor) => factor.credential_id) });
+        await signal("signalCurrentUserDetails", { rpId, userId, name, displayName });
     }
     return {
         async signIn({ remember } = {}) {
@@ -52,9 +64,9 @@ export function createPasskeys(client, change) {
             const chosen = await waiting?.stop();
             if (chosen)
                 return chosen;
-            const ask = before ?? (await post("passkey/options"));
+            const ask = before ?? (await options());
             const credential = await get(ask);
-            return credential && finish(ask, credential, remember);
+            return credential && finish("passkey/login", ask, credential, remember);
         },
         async autofill(signal, remember) {
             if (!(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.()))
@@ -77,6 +89,34 @@ export function createPasskeys(client, change) {
                 if (waiting === mine)
                     waiting = undefined;
             });
+        },
+        async second(ask, until) {
+            if (Date.now() > until)
+                ask = (await raw.pending()).passkey ?? ask;
+            const credential = await get(ask);
+            return credential && finish("login/second", ask, credential);
+        },
+        async reauthenticate() {
+            const ask = await post("reauthenticate/options");
+            const credential = await get(ask);
+            return credential && change(() => post("reauthenticate", { credential }), (user) => user);
+        },
+        async add({ name, securityKey } = {}) {
+            const body = securityKey ? { kind: "security_key" } : {};
+            const { publicKey } = await post("factors/passkey/options", body);
+            const credential = await settle(() => navigator.credentials.create({
+                publicKey: {
+                    ...publicKey,
+                    challenge: bytes(publicKey.challenge),
+                    user: { ...publicKey.user, id: bytes(publicKey.user.id) },
+                    excludeCredentials: decoded(publicKey.excludeCredentials),
+                },
+            }));
+            return credential && change(() => post("factors/passkey", { ...body, credential, ...(name && { name }) }));
+        },
+        async remove(id) {
+            await change(() => client.call("DELETE", `${base}factors/${encodeURIComponent(id)}`));
+            await report();
         },
     };
 }
@@ -112,10 +152,12 @@ function explainAddress() {
 function encoded({ id, type, response, authenticatorAttachment }) {
     const it = response;
     const parts = {};
-    for (const name of ["clientDataJSON", "authenticatorData", "signature", "userHandle"]) {
+    for (const name of ["clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject"]) {
         if (it[name])
             parts[name] = text(it[name]);
     }
+    if (it.getTransports)
+        parts.transports = it.getTransports();
     return { id, rawId: id, type, response: parts, clientExtensionResults: {}, ...(authenticatorAttachment && { authenticatorAttachment }) };
 }
 function decoded(list = []) {

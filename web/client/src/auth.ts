@@ -3,7 +3,7 @@ import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
 import type { Passkeys } from "./passkey.js";
-import type { Credentials, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
 
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
@@ -54,6 +54,8 @@ export interface Pending {
    * `pending_ended` means that the user has to start over.
    */
   second(code: string): Promise<User>;
+  /** Takes the step with a passkey or a security key. undefined: the user has closed the dialog. Absent if none works here. */
+  readonly passkey?: (() => Promise<User | undefined>) | undefined;
   /** Gives the sign-in up. */
   cancel(): Promise<void>;
 }
@@ -110,6 +112,12 @@ export interface Auth {
   logout(): Promise<void>;
   /** Proves again that the user is at the browser. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
+  /** Like `reauthenticate`, with one of the user's passkeys or security keys. undefined: the user has closed the dialog. */
+  reauthenticateByPasskey(): Promise<User | undefined>;
+  /** Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. */
+  addPasskey(options?: NewPasskey): Promise<AddedFactor | undefined>;
+  /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
+  removePasskey(id: string): Promise<void>;
   changePassword(change: PasswordChange): Promise<void>;
   /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
   adopt(user: User): void;
@@ -152,6 +160,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   let asking: Promise<AuthState> | undefined;
   let freshSignIn: ((needed: FreshSignIn) => Promise<boolean>) | undefined;
   let confirming: Promise<boolean> | undefined;
+  let loaded: Passkeys | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
 
   function setState(next: AuthState): void {
@@ -232,8 +241,17 @@ export function createAuth(options: AuthOptions = {}): Auth {
     }
   }
 
-  function pendingState({ factors, expires_at }: PendingStep): AuthState & { status: "pending" } {
+  function pendingState({ factors, expires_at, passkey }: PendingStep): AuthState & { status: "pending" } {
+    // A challenge counts once, and for a while.
+    let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
     const pending: Pending = {
+      passkey:
+        passkey &&
+        (async () => {
+          const before = until;
+          until = 0;
+          return passkeys("second")(passkey, before);
+        }),
       factors,
       expiresAt: expires_at,
       second: (code) => complete(() => raw.second(code)),
@@ -321,9 +339,13 @@ export function createAuth(options: AuthOptions = {}): Auth {
     return (confirming ??= freshSignIn({ factors: factors ?? ["password"], full }).finally(() => (confirming = undefined)));
   };
 
-  let loaded: Promise<Passkeys> | undefined;
-  const passkeys = () =>
-    (loaded ??= import("./passkey.js").then((it) => it.createPasskeys(raw, complete)));
+  /** A function of passkey.ts, which is loaded when one of them is first called. */
+  const passkeys = <Name extends keyof Passkeys>(name: Name) =>
+    (async (...args: never[]) => {
+      const { createPasskeys } = await import("./passkey.js");
+      loaded ??= createPasskeys({ raw, client: auth.client, complete, change: (act, user) => changeTicket(act, (out) => (user ? signedIn(user(out)) : state)) });
+      return (loaded[name] as (...args: never[]) => unknown)(...args);
+    }) as Passkeys[Name];
 
   const auth: Auth = {
     getState: () => state,
@@ -353,8 +375,11 @@ export function createAuth(options: AuthOptions = {}): Auth {
         check();
       }),
     login,
-    passkey: async (options) => (await passkeys()).signIn(options),
-    autofill: async (signal, remember) => (await passkeys()).autofill(signal, remember),
+    passkey: passkeys("signIn"),
+    autofill: passkeys("autofill"),
+    reauthenticateByPasskey: passkeys("reauthenticate"),
+    addPasskey: passkeys("add"),
+    removePasskey: passkeys("remove"),
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
     reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),

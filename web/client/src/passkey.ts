@@ -1,34 +1,57 @@
-// Sign-in by passkey (WebAuthn). This module is loaded when one of its functions is first called.
+// Passkeys and security keys (WebAuthn). This module is loaded when one of its functions is first called.
 
 import type { Client } from "./client.js";
 import type { AuthError } from "./error.js";
-import type { PasskeyRequest, User } from "./types.js";
+import type { AddedFactor, Factors, NewPasskey, PasskeyRequest, User } from "./types.js";
 
-/** @internal Runs a request that signs in. */
-export type Change = (act: () => Promise<User>) => Promise<User>;
+/** @internal What auth.ts lends to this module. */
+export interface Host {
+  /** Asks no one to sign in. */
+  readonly raw: Client;
+  readonly client: Client;
+  /** Runs a request that completes a sign-in. */
+  complete(act: () => Promise<User>): Promise<User>;
+  /** Runs a request that brings a new ticket. `user` returns the user who is then signed in, if the answer says it. */
+  change<Out>(act: () => Promise<Out>, user?: (out: Out) => User): Promise<Out>;
+}
 
 /** @internal */
 export interface Passkeys {
   signIn(options?: { remember?: boolean }): Promise<User | undefined>;
   autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
+  /** Takes the second step. `until` is when the options, which the server has sent, must not be used any more. */
+  second(ask: PasskeyRequest, until: number): Promise<User | undefined>;
+  reauthenticate(): Promise<User | undefined>;
+  add(options?: NewPasskey): Promise<AddedFactor | undefined>;
+  remove(id: string): Promise<void>;
+}
+
+interface PasskeyCreation {
+  publicKey: {
+    challenge: string;
+    user: { id: string; name: string; displayName: string };
+    excludeCredentials?: { id: string }[];
+  };
 }
 
 interface Signal {
   rpId: string;
   [member: string]: unknown;
 }
-type Signals = { readonly [name in "signalUnknownCredential"]?: (about: Signal) => Promise<void> };
+type Signals = { readonly [name in "signalUnknownCredential" | "signalAllAcceptedCredentials" | "signalCurrentUserDetails"]?: (about: Signal) => Promise<void> };
 
 const base = "/api/auth/";
 
 /** @internal */
-export function createPasskeys(client: Client, change: Change): Passkeys {
-  const post = <Answer>(path: string, body = {}) => client.call<Answer>("POST", base + path, body);
+export function createPasskeys({ raw, client, complete, change }: Host): Passkeys {
+  const post = <Answer>(path: string, body = {}, by = client) => by.call<Answer>("POST", base + path, body);
+  const options = () => post<PasskeyRequest>("passkey/options", {}, raw);
   let waiting: { ask?: PasskeyRequest; stop: () => Promise<User | undefined> } | undefined;
 
-  async function finish(ask: PasskeyRequest, credential: object, remember?: boolean): Promise<User> {
+  /** Sends what the browser has answered, and lets the browser forget a passkey that the server has removed. */
+  async function finish(path: string, ask: PasskeyRequest, credential: object, remember?: boolean): Promise<User> {
     try {
-      return await change(() => post<User>("passkey/login", { credential, ...(remember === false && { remember }) }));
+      return await complete(() => post<User>(path, { credential, ...(remember === false && { remember }) }, raw));
     } catch (error) {
       if ((error as AuthError).code === "passkey_unknown") {
         await signal("signalUnknownCredential", { rpId: ask.publicKey.rpId, credentialId: (credential as { id: string }).id });
@@ -40,7 +63,7 @@ export function createPasskeys(client: Client, change: Change): Passkeys {
   /** Asks until a passkey is chosen, with a new challenge before the old one is over. */
   async function waitForChoice(stopped: AbortSignal, remember?: () => boolean): Promise<User | undefined> {
     while (!stopped.aborted) {
-      const ask = await post<PasskeyRequest>("passkey/options").catch(() => undefined);
+      const ask = await options().catch(() => undefined);
       if (!ask || stopped.aborted) return undefined;
       waiting!.ask = ask;
       let why: "renew" | "left" | undefined;
@@ -57,11 +80,21 @@ export function createPasskeys(client: Client, change: Change): Passkeys {
       const credential = await get(ask, { mediation: "conditional", signal });
       clearTimeout(timer);
       question.abort();
-      if (credential) return finish(ask, credential, remember?.());
+      if (credential) return finish("passkey/login", ask, credential, remember?.());
       if (why === "left") await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
       else if (why !== "renew") return undefined;
     }
     return undefined;
+  }
+
+  /** Tells the browser which passkeys the user has, so that it offers no others, and what the user is called. */
+  async function report(): Promise<void> {
+    const { factors, passkey } = await client.call<Factors>("GET", base + "factors");
+    if (!passkey) return;
+    const { rp_id: rpId, user_id: userId, name, display_name: displayName } = passkey;
+    const own = factors.filter((factor) => factor.rp_id === rpId);
+    await signal("signalAllAcceptedCredentials", { rpId, userId, allAcceptedCredentialIds: own.map((factor) => factor.credential_id) });
+    await signal("signalCurrentUserDetails", { rpId, userId, name, displayName });
   }
 
   return {
@@ -70,9 +103,9 @@ export function createPasskeys(client: Client, change: Change): Passkeys {
       const before = waiting?.ask;
       const chosen = await waiting?.stop();
       if (chosen) return chosen;
-      const ask = before ?? (await post<PasskeyRequest>("passkey/options"));
+      const ask = before ?? (await options());
       const credential = await get(ask);
-      return credential && finish(ask, credential, remember);
+      return credential && finish("passkey/login", ask, credential, remember);
     },
     async autofill(signal, remember) {
       if (!(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.())) return undefined;
@@ -92,6 +125,35 @@ export function createPasskeys(client: Client, change: Change): Passkeys {
       return done.finally(() => {
         if (waiting === mine) waiting = undefined;
       });
+    },
+    async second(ask, until) {
+      if (Date.now() > until) ask = (await raw.pending()).passkey ?? ask;
+      const credential = await get(ask);
+      return credential && finish("login/second", ask, credential);
+    },
+    async reauthenticate() {
+      const ask = await post<PasskeyRequest>("reauthenticate/options");
+      const credential = await get(ask);
+      return credential && change(() => post<User>("reauthenticate", { credential }), (user) => user);
+    },
+    async add({ name, securityKey } = {}) {
+      const body = securityKey ? { kind: "security_key" } : {};
+      const { publicKey } = await post<PasskeyCreation>("factors/passkey/options", body);
+      const credential = await settle(() =>
+        navigator.credentials.create({
+          publicKey: {
+            ...publicKey,
+            challenge: bytes(publicKey.challenge),
+            user: { ...publicKey.user, id: bytes(publicKey.user.id) },
+            excludeCredentials: decoded(publicKey.excludeCredentials),
+          } as object as PublicKeyCredentialCreationOptions,
+        }),
+      );
+      return credential && change(() => post<AddedFactor>("factors/passkey", { ...body, credential, ...(name && { name }) }));
+    },
+    async remove(id) {
+      await change(() => client.call("DELETE", `${base}factors/${encodeURIComponent(id)}`));
+      await report();
     },
   };
 }
@@ -128,11 +190,12 @@ function explainAddress(): void {
 
 /** What PublicKeyCredential.toJSON returns, which Safari lacks before 18.4. */
 function encoded({ id, type, response, authenticatorAttachment }: PublicKeyCredential): object {
-  const it = response as AuthenticatorAssertionResponse;
+  const it = response as AuthenticatorAssertionResponse & AuthenticatorAttestationResponse;
   const parts: Record<string, unknown> = {};
-  for (const name of ["clientDataJSON", "authenticatorData", "signature", "userHandle"] as const) {
+  for (const name of ["clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject"] as const) {
     if (it[name]) parts[name] = text(it[name]);
   }
+  if (it.getTransports) parts.transports = it.getTransports();
   return { id, rawId: id, type, response: parts, clientExtensionResults: {}, ...(authenticatorAttachment && { authenticatorAttachment }) };
 }
 

@@ -61,6 +61,44 @@ export interface Proof {
   code?: string;
 }
 
+/** Something that a user signs in with besides the password. */
+export interface Factor {
+  id: string;
+  kind: "totp" | "passkey" | "security_key";
+  /** As the user calls it. */
+  name: string;
+  created_at: string;
+  last_used_at: string | null;
+  /** The domain that a passkey or security key was made for. */
+  rp_id?: string;
+  credential_id?: string;
+}
+
+export interface Factors {
+  factors: Factor[];
+  /** How many are left. */
+  recovery_codes: number;
+  /** Whether the user wants a second step after each password. */
+  second_step: boolean;
+  /** Whether the server demands a second step of this user. */
+  required: boolean;
+  /** What browsers know the user by; absent if the user has never added a passkey. */
+  passkey?: { rp_id: string; user_id: string; name: string; display_name: string };
+}
+
+export interface NewPasskey {
+  /** As the user calls it. Default: "Passkey" or "Security key", and the date. */
+  name?: string;
+  /** A key that is a second factor only, and doesn't have to verify its user. */
+  securityKey?: boolean;
+}
+
+/** A factor that was added. The recovery codes come with the first one, and are never shown again. */
+export interface AddedFactor {
+  factor: Factor;
+  recovery_codes?: string[];
+}
+
 /** Options for navigator.credentials.get, as JSON. */
 export interface PasskeyRequest {
   publicKey: {

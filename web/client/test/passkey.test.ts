@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import "../src/explain.js"; // so that they are there when they are asked for
 import "../src/passkey.js";
+import type { Pending } from "../src/index.js";
 import { ada, asked, json, lost, next, pass, problem, server, tab } from "./world.js";
 
 /** A browser's passkeys: what it was asked, and answers that a test gives. */
@@ -36,6 +37,8 @@ beforeEach(() => {
   vi.stubGlobal("PublicKeyCredential", {
     isConditionalMediationAvailable: async () => true,
     signalUnknownCredential: signal("unknown"),
+    signalAllAcceptedCredentials: signal("accepted"),
+    signalCurrentUserDetails: signal("details"),
   });
   Object.defineProperty(navigator, "credentials", { configurable: true, value: { get: ask, create: ask } });
   server.answers.set("POST /api/auth/passkey/options", () =>
@@ -186,6 +189,63 @@ test("the browser forgets a passkey only if the server doesn't know it", async (
   expect(browser.signals).toEqual([["unknown", { rpId: "localhost", credentialId: "Y3JlZA" }]]);
 });
 
+test("a removal tells the browser which passkeys are left, and those of another domain are not named", async () => {
+  server.user = ada;
+  const { auth } = tab();
+  await pass();
+  server.answers.set("DELETE /api/auth/factors/f%2F1", () => json({}));
+  server.answers.set("GET /api/auth/factors", () =>
+    json({
+      factors: [{ rp_id: "localhost", credential_id: "b25l" }, { rp_id: "example.com", credential_id: "dHdv" }, { kind: "totp" }],
+      passkey: { rp_id: "localhost", user_id: "YWRh", name: "ada", display_name: "Ada" },
+    }),
+  );
+  await auth.removePasskey("f/1");
+  expect(browser.signals).toEqual([
+    ["accepted", { rpId: "localhost", userId: "YWRh", allAcceptedCredentialIds: ["b25l"] }],
+    ["details", { rpId: "localhost", userId: "YWRh", name: "ada", displayName: "Ada" }],
+  ]);
+});
+
+test("a passkey is added with what the browser makes", async () => {
+  server.user = ada;
+  const { auth } = tab();
+  await pass();
+  server.answers.set("POST /api/auth/factors/passkey/options", () =>
+    json({ publicKey: { challenge: "Q2hh", user: { id: "YWRh", name: "ada", displayName: "Ada" }, excludeCredentials: [{ id: "b25l" }] } }),
+  );
+  const added = { factor: { id: "f" }, recovery_codes: ["one"] };
+  server.answers.set("POST /api/auth/factors/passkey", () => json(added));
+  const done = auth.addPasskey({ name: "Key", securityKey: true });
+  await pass();
+  const { publicKey } = browser.asked[0];
+  expect([publicKey.user.id, publicKey.excludeCredentials[0].id].every((it) => it instanceof Uint8Array)).toBe(true);
+  browser.answer!({ id: "bmV3", type: "public-key", response: { clientDataJSON: buffer("{}"), attestationObject: buffer("o"), getTransports: () => ["usb"] } });
+  await pass();
+  expect(await done).toEqual(added);
+  expect(await server.requests.at(-1)!.json()).toEqual({
+    kind: "security_key", name: "Key",
+    credential: {
+      id: "bmV3", rawId: "bmV3", type: "public-key", clientExtensionResults: {},
+      response: { clientDataJSON: "e30", attestationObject: "bw", transports: ["usb"] },
+    },
+  });
+});
+
+test("a passkey makes the sign-in fresh again", async () => {
+  server.user = ada;
+  const { auth } = tab();
+  await pass();
+  server.answers.set("POST /api/auth/reauthenticate/options", () =>
+    json({ publicKey: { challenge: "Q2hh", timeout: 1, rpId: "localhost", userVerification: "preferred", allowCredentials: [{ id: "b25l" }] } }),
+  );
+  const done = auth.reauthenticateByPasskey();
+  await pass();
+  browser.answer!(chosen);
+  await pass();
+  expect(await done).toEqual(ada);
+});
+
 test("an IP address is explained in the console, once", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   vi.stubGlobal("location", new URL("http://127.0.0.1:5173/signin"));
@@ -199,4 +259,32 @@ test("an IP address is explained in the console, once", async () => {
     await pass();
   }
   expect(warn.mock.calls[0]![0]).toContain("open http://localhost:5173 instead");
+});
+
+test("it takes the second step with the options of the first, and with new ones after that", async () => {
+  const { auth } = tab();
+  await pass();
+  const step = (challenge: string) => ({
+    factors: ["passkey"], expires_at: "2026-01-01T00:10:00Z",
+    passkey: { publicKey: { challenge, timeout: 300_000, rpId: "localhost", userVerification: "preferred", allowCredentials: [{ type: "public-key", id: "b25l" }] } },
+  });
+  next("POST /api/auth/login", () => problem(401, "second_factor_required", { pending: step("Zmlyc3Q") }));
+  server.answers.set("GET /api/auth/login/pending", () => json(step("c2Vjb25k")));
+  const { pending } = (await auth.login({ username: "ada", password: "right" })) as { pending: Pending };
+  const challenges = () => browser.asked.map(({ publicKey }) => new TextDecoder().decode(publicKey.challenge));
+
+  next("POST /api/auth/login/second", () => problem(503, "unavailable"));
+  const first = pending.passkey!().catch((error) => error.code);
+  await pass();
+  browser.answer!(chosen);
+  await pass();
+  expect(await first).toBe("unavailable");
+  next("POST /api/auth/login/second", () => json((server.user = ada)));
+  const second = pending.passkey!();
+  await pass();
+  browser.answer!(chosen);
+  await pass();
+  expect(await second).toEqual(ada);
+  expect(challenges()).toEqual(["first", "second"]);
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
 });

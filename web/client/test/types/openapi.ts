@@ -1,7 +1,7 @@
 // Compares our hand-written types with openapi.yaml. A line fails to compile if they differ.
 
 import type {
-  Client, Credentials, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Session, Setup, Token, User,
+  AddedFactor, Client, Credentials, Factor, Factors, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Proof, Session, Setup, Token, User,
 } from "@cloakroom/client";
 import type { components, paths } from "../../.types/openapi.js";
 
@@ -29,15 +29,21 @@ type Answer<P extends Path, M extends string> = paths[P] extends Record<M, { res
 
 same<PasswordChange, Body<"/api/auth/password/change", "post">>();
 same<FirstAdministrator, Body<"/api/auth/setup", "post">>();
-same<{ password: string }, Body<"/api/auth/reauthenticate", "post">>();
+same<Proof & { credential?: Schema["PasskeyAssertion"] }, Body<"/api/auth/reauthenticate", "post">>();
+same<{ code?: string; credential?: Schema["PasskeyAssertion"] }, Body<"/api/auth/login/second", "post">>();
 same<Setup, Answer<"/api/auth/setup", "get">>();
 
 type Promised<K extends keyof Client> = Client[K] extends (...args: never) => Promise<infer T> ? T : never;
+same<Factors, Answer<"/api/auth/factors", "get">>();
+same<Factor, Schema["Factor"]>();
+same<AddedFactor, Answer<"/api/auth/factors/passkey", "post">>();
+same<{ credential: Schema["PasskeyAttestation"]; kind?: "passkey" | "security_key"; name?: string }, Body<"/api/auth/factors/passkey", "post">>();
+same<PasskeyRequest, Answer<"/api/auth/reauthenticate/options", "post">>();
 same<PasskeyRequest, Answer<"/api/auth/passkey/options", "post">>();
 same<{ credential: Schema["PasskeyAssertion"]; remember?: boolean; app?: boolean }, Body<"/api/auth/passkey/login", "post">>();
 same<Promised<"me">, Answer<"/api/me", "get">>();
 same<Promised<"login">, Answer<"/api/auth/login", "post">>();
-same<Promised<"reauthenticate">, Answer<"/api/auth/reauthenticate", "post">>();
+within<Answer<"/api/auth/reauthenticate", "post">, Promised<"reauthenticate">>();
 same<Promised<"pending">, Answer<"/api/auth/login/pending", "get">>();
 within<"delete", keyof paths["/api/auth/login/pending"]>();
 within<Answer<"/api/auth/sessions", "get">, { sessions: Promised<"sessions"> }>();
