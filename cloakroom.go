@@ -66,7 +66,8 @@ type Server struct {
 	jwt      *jwt.Service
 	events   *events.Hub
 	steps    *secondstep.Service
-	sender   mail.Sender // nil: no mail is sent
+	factors  *authenticator.Service // nil: there are no stores for factors
+	sender   mail.Sender            // nil: no mail is sent
 	letters  *letters.Service
 	gateway  *gateway.Gateway
 	api      *httpapi.API
@@ -103,6 +104,7 @@ type checkedConfig struct {
 
 	passkeyDomain string // "": there are no passkeys, because of noPasskeys
 	noPasskeys    string
+	requirement   secondstep.Requirement
 }
 
 func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
@@ -144,7 +146,23 @@ func (c *Config) check() (checkedConfig, error) {
 	} else if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.PasskeyDomain: %w", err)
 	}
-	return checked, nil
+	checked.requirement, err = c.requirement()
+	return checked, err
+}
+
+// requirement returns who must have a second factor.
+func (c *Config) requirement() (secondstep.Requirement, error) {
+	known := map[string]secondstep.Requirement{
+		"": secondstep.Optional, "optional": secondstep.Optional, "staff": secondstep.Staff, "required": secondstep.Required,
+	}
+	r, ok := known[c.SecondFactor]
+	if !ok {
+		return r, fmt.Errorf("Config.SecondFactor is %q; give optional, staff or required", c.SecondFactor)
+	}
+	if r != secondstep.Optional && c.Stores != nil && c.Stores.Factors == nil {
+		return r, errors.New("Config.SecondFactor needs Config.Stores.Factors and Signins, which are nil")
+	}
+	return r, nil
 }
 
 // assemble builds the parts of the server, each after those that it needs.
@@ -193,15 +211,16 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.onClose(s.gateway.Close)
 	s.steps = &secondstep.Service{
 		Factors: s.storage.Factors, Signins: s.storage.Signins, Accounts: s.cached.accounts, Log: c.Log,
-		LookAgain: s.storage.django != nil,
+		LookAgain: s.storage.django != nil, Requirement: checked.requirement,
 	}
 	s.Auth.SecondStep = s.steps.Demands
+	s.factors = s.newFactors(checked)
 	keys, noPasskeys, err := s.newPasskeys(c, checked)
 	if err != nil {
 		return err
 	}
 	s.api = &httpapi.API{
-		Steps: s.steps, Factors: s.newFactors(checked), Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
+		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Links:    s.storage.Links,
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
@@ -316,7 +335,7 @@ func (s *Server) newFactors(checked checkedConfig) *authenticator.Service {
 		return nil
 	}
 	return &authenticator.Service{
-		Factors: s.storage.Factors, Steps: s.steps, Keys: keyring.NewDataKeys(s.keys, s.storage.Sealed), Guard: s.throttle,
+		Factors: s.storage.Factors, Steps: s.steps, Keys: s.dataKeys, Guard: s.throttle,
 		Issuer: checked.url.Hostname(), Tags: func() [][]byte { return s.keys.Derive("enrolment") }, Log: s.Log,
 	}
 }

@@ -104,6 +104,15 @@ type Config struct {
 	// it.
 	KeepSiteData bool
 
+	// SecondFactor says who must have a second factor: "staff" (staff and superusers) or "required" (everyone); "" and "optional":
+	// it is up to each user. Who has none sets one up at the next sign-in.
+	SecondFactor string
+
+	// EnrolOnPassword lets those who must have a second factor, and have none, set one up after the password alone. False: only
+	// on a link for a new password, which an administrator makes or which is mailed to them. An attacker who knows a password
+	// could otherwise set up a factor before its owner does.
+	EnrolOnPassword bool
+
 	// StrictCSRF requires X-CSRFToken with every unsafe request that has a session. Otherwise the origin that the browser
 	// names is enough.
 	StrictCSRF bool

@@ -116,7 +116,7 @@ var layers = map[string]layer{
 	"": {
 		own: []string{
 			"internal/importing",
-			"account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
+			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 			"internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "internal/passkey",
@@ -136,7 +136,7 @@ var layers = map[string]layer{
 	"internal/smtpserver":   {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "account", "audit", "auth", "csrf", "internal/headervalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin"},
+		own:    []string{"", "factor", "account", "audit", "auth", "csrf", "internal/headervalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin"},
 		others: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
 	},
 }

@@ -19,7 +19,7 @@ const maxReauthInterval = 30 * day
 // deploymentIssues reports settings that are fine for development and unsafe in production.
 func (c *checkCmd) deploymentIssues(l locations) []issue {
 	var issues []issue
-	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess} {
+	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess, c.checkSecondFactor} {
 		issues = append(issues, check(l)...)
 	}
 	return issues
@@ -168,6 +168,19 @@ func (c *checkCmd) checkProcess(locations) (issues []issue) {
 	if os.Geteuid() == 0 {
 		issues = append(issues, newIssue("W011", "This runs as root.",
 			"Run the server as a user of its own that owns the data directory, and run check as the same user."))
+	}
+	return issues
+}
+
+// checkSecondFactor reports settings with which a password alone leads further than it should.
+func (c *checkCmd) checkSecondFactor(locations) (issues []issue) {
+	if c.SecondFactor != "optional" && c.EnrolOnPassword {
+		issues = append(issues, newIssue("W038", "--enrol-on-password lets anyone who knows the password of a user without a second factor "+
+			"set one up, and so keep the user out.", "Leave it out, and make a link for each such user: cloakroom user reset NAME"))
+	}
+	if c.SecondFactor == "optional" {
+		issues = append(issues, newIssue("I032", "Staff sign in by their passwords alone, unless they have added a second factor by themselves.",
+			"To require one of staff and superusers: --second-factor staff"))
 	}
 	return issues
 }

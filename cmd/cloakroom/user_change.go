@@ -229,7 +229,7 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		return a.act(ctx, s, admin.AboutUser(u), func(ctx context.Context) error {
-			if err := administration(s).DeleteUser(ctx, u); err != nil {
+			if err := s.DeleteUser(ctx, u); err != nil {
 				return err
 			}
 			return a.signedOut(ctx, s, u, "deleted %s")

@@ -84,6 +84,11 @@ func (c *call) checkAdmin() error {
 	if !c.who.User.IsStaff || !c.who.Has(c.permission) {
 		return auth.ErrPermissionDenied
 	}
+	if c.api.Steps.Requires(c.who.User) { // the session may be from before that
+		if err := auth.CheckSecond(c.who); err != nil {
+			return err
+		}
+	}
 	if c.full {
 		return auth.CheckFullyFresh(c.ctx(), c.who)
 	}

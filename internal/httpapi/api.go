@@ -52,6 +52,9 @@ type API struct {
 	NoPasskeys string
 	// RelatedOrigins may use the passkeys of this one; none: /.well-known/webauthn is the application's.
 	RelatedOrigins []string
+	// EnrolOnPassword lets users who must have a second factor and have none set one up after the password alone. False: only on
+	// a link that sets the password.
+	EnrolOnPassword bool
 	// Factors adds, removes and checks second factors; nil: users can have none.
 	Factors *authenticator.Service
 	// Links has the accounts at other providers that are linked to users; nil: users have none.

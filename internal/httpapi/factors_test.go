@@ -707,6 +707,9 @@ func TestAFailedStoreCallLeavesFactorsWhole(t *testing.T) {
 						break
 					}
 					call := plan.Calls()[before+n-1]
+					if strings.HasPrefix(call, "audit.") { // events are written in the background
+						continue
+					}
 					if r.StatusCode != 503 && r.StatusCode != 200 && r.StatusCode != 401 {
 						t.Errorf("%s fails: %d %s", call, r.StatusCode, r.body)
 					}
@@ -758,6 +761,9 @@ func TestAFailedStoreCallLeavesTheSecondStep(t *testing.T) {
 					break
 				}
 				call := plan.Calls()[before+n-1]
+				if strings.HasPrefix(call, "audit.") { // events are written in the background
+					continue
+				}
 				all, err := inner.Sessions.List(t.Context(), session.Query{User: u.ID})
 				must(t, err)
 				if r.StatusCode == http.StatusOK && name == "right" && len(all) == sessions+1 { // what failed was tidying

@@ -27,10 +27,16 @@ var errPendingEnded = problem.New(http.StatusUnauthorized, "pending_ended", "Thi
 
 // errSecondFactor refuses a password that comes alone where no second step can be taken. Programs use a token instead.
 var errSecondFactor = problem.New(http.StatusUnauthorized, "second_factor_required",
-	"This account has a second factor, so its password isn't enough here. Make a token on the account page, and use that.")
+	"This account needs a second factor, so its password isn't enough here. Make a token on the account page, and use that.")
 
-// pendingOut says what a pending sign-in waits for.
+// errEnrolment refuses a sign-in of a user who must have a second factor and has none.
+var errEnrolment = problem.New(http.StatusUnauthorized, "second_factor_enrolment_required",
+	"This server asks you for a second factor, and you have none yet. Ask an administrator for a link on which you set one up.")
+
+// pendingOut says what a pending sign-in waits for: one of the factors that the user has, or, if the kind is "enrol", that the user
+// sets up one of the factors.
 type pendingOut struct {
+	Kind      signin.Kind      `json:"kind"`
 	Factors   []secondstep.Way `json:"factors"`
 	ExpiresAt string           `json:"expires_at"`
 
@@ -50,8 +56,20 @@ func (c *call) complete(u *account.User, login, method string, remember, app boo
 	if u, demand, err = c.settleFactors(u, demand); err != nil {
 		return userOut{}, err
 	}
-	if len(demand.Ways) > 0 {
-		return userOut{}, c.suspend(u, demand.Ways, remember, app)
+	waiting := signin.Pending{
+		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: time.Now().Unix()},
+		Remember: remember, App: app, Device: c.device(u), Address: addressText(c.address()),
+	}
+	switch {
+	case len(demand.Ways) > 0:
+		waiting.Kind = signin.SecondStep
+		return userOut{}, c.suspend(&waiting, demand.Ways)
+	case demand.Enrol && !c.api.EnrolOnPassword && method != "setup":
+		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
+		return userOut{}, errEnrolment
+	case demand.Enrol:
+		waiting.Kind = signin.Enrolment
+		return userOut{}, c.suspend(&waiting, enrollable)
 	}
 	out, err := c.finishSignIn(login, completed{
 		user: u, epoch: u.Epoch, demand: demand, method: method, methods: []signin.Method{signin.Password}, remember: remember, app: app,
@@ -77,37 +95,56 @@ func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 	return newUserOut(in.user), c.signIn(in)
 }
 
+// enrollable are the factors that a user can set up while a sign-in waits for it.
+var enrollable = []secondstep.Way{secondstep.TOTP}
+
 // suspend keeps the sign-in, and returns the problem that asks for the next step.
-func (c *call) suspend(u *account.User, ways []secondstep.Way, remember, app bool) error {
-	pending := &signin.Pending{
-		Kind:     signin.SecondStep,
-		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: time.Now().Unix()},
-		Remember: remember, App: app, Device: c.device(u), Address: addressText(c.address()),
-	}
-	secret, err := c.api.Steps.Begin(c.ctx(), pending)
+func (c *call) suspend(p *signin.Pending, ways []secondstep.Way) error {
+	out, err := c.beginPending(p, ways)
 	if err != nil {
 		return err
 	}
-	options, err := c.stepOptions(pending)
-	if err != nil {
-		return err
+	answer := *errSecondFactor
+	answer.Detail = "One more step: show your second factor."
+	if p.Kind == signin.Enrolment {
+		answer = *errEnrolment
+		answer.Detail = "One more step: set up a second factor, which this server asks you for."
 	}
-	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
-	if app {
+	answer.Members = map[string]any{"pending": out}
+	return &answer
+}
+
+// beginPending keeps the sign-in, and gives its secret to the client.
+func (c *call) beginPending(p *signin.Pending, ways []secondstep.Way) (pendingOut, error) {
+	secret, err := c.api.Steps.Begin(c.ctx(), p)
+	if err != nil {
+		return pendingOut{}, err
+	}
+	out, err := c.pendingOut(p, ways)
+	if err != nil {
+		return pendingOut{}, err
+	}
+	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", p.User))
+	if p.App {
 		c.w.Header().Set("X-Session-Token", secret)
 	} else {
 		c.setPending(secret, secondstep.Lifetime)
 	}
-	p := *errSecondFactor
-	p.Detail = "One more step: show your second factor."
-	p.Members = map[string]any{"pending": pendingOut{ways, formatTime(pending.Expires), options}}
-	return &p
+	return out, nil
+}
+
+func (c *call) pendingOut(p *signin.Pending, ways []secondstep.Way) (out pendingOut, err error) {
+	out = pendingOut{Kind: p.Kind, Factors: ways, ExpiresAt: formatTime(p.Expires)}
+	if p.Kind == signin.SecondStep {
+		out.Passkey, err = c.stepOptions(p)
+	}
+	return out, err
 }
 
 // passwordAlone returns an error if the account demands a second step. It is for the ways in that have no room for one.
 func (c *call) passwordAlone(u *account.User) error {
-	demanded, err := c.api.Steps.Demands(c.ctx(), u.ID)
-	if err == nil && demanded {
+	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	if err == nil && (len(demand.Ways) > 0 || demand.Enrol) {
 		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
 		return errSecondFactor
 	}
@@ -120,8 +157,11 @@ func showPending(c *call, _ none) (pendingOut, error) {
 	if err != nil {
 		return pendingOut{}, err
 	}
-	options, err := c.stepOptions(p)
-	return pendingOut{demand.Ways, formatTime(p.Expires), options}, err
+	ways := demand.Ways
+	if p.Kind == signin.Enrolment {
+		ways = enrollable
+	}
+	return c.pendingOut(p, ways)
 }
 
 // takeStep ends a pending sign-in whose second step was taken by these methods, with a session.
@@ -133,6 +173,11 @@ func (c *call) takeStep(p *signin.Pending, demand secondstep.Demand, methods ...
 	if err != nil {
 		return userOut{}, err
 	}
+	return c.sessionOf(p, u, demand, methods)
+}
+
+// sessionOf starts the session of a pending sign-in that has ended because its step was taken by these methods.
+func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.Demand, methods []signin.Method) (userOut, error) {
 	method := "password"
 	if p.App {
 		method = "app"
@@ -142,7 +187,7 @@ func (c *call) takeStep(p *signin.Pending, demand secondstep.Demand, methods ...
 		methods = append(methods, signin.MultiFactor)
 	}
 	out, err := c.finishSignIn(shorten(u.Username), completed{
-		user: u, epoch: p.Epoch, demand: demand, method: method, methods: methods,
+		user: u, epoch: u.Epoch, demand: demand, method: method, methods: methods,
 		second: true, remember: p.Remember, app: p.App,
 	})
 	if err != nil {

@@ -135,7 +135,7 @@ func TestAPendingSignInOpensNothingElse(t *testing.T) {
 	secret := r.Header.Get("X-Session-Token")
 	for _, route := range append(readable(), unsafe()...) {
 		path := at(route)
-		if path == "/api/auth/login/pending" || path == "/api/auth/login/second" || path == "/api/auth/logout" {
+		if path == "/api/auth/login/pending" || path == "/api/auth/login/second" || strings.HasPrefix(path, "/api/auth/login/enrol/") || path == "/api/auth/logout" {
 			continue
 		}
 		var body any
@@ -243,8 +243,11 @@ func TestAFailedStoreCallLeavesThePendingSignIn(t *testing.T) {
 					}
 					break
 				}
+				if strings.HasPrefix(plan.Calls()[before+n-1], "audit.") { // events are written in the background
+					continue
+				}
 				if tidying := name == "signing out"; r.StatusCode != 503 && !tidying || len(s.records(u.ID)) > 0 || c.ticket() != "" {
-					t.Errorf("call %d fails: got %d %s, %d sessions; want 503 and none", n, r.StatusCode, r.body, len(s.records(u.ID)))
+					t.Errorf("call %d of %q fails: got %d %s, %d sessions; want 503 and none", n, plan.Calls()[before:], r.StatusCode, r.body, len(s.records(u.ID)))
 				}
 			}
 		})

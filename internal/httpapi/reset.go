@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -12,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -20,22 +22,52 @@ type resetIn struct {
 	New    *string `json:"new_password"`
 }
 
+// resetOut says what comes next, if the user must set up a second factor now.
+type resetOut struct {
+	Pending *pendingOut `json:"pending,omitempty"`
+}
+
 // resetPassword sets the password of the user that the one-time link was made for. It ends all of the user's sessions and
 // tokens, and starts no session. The browser is a known device from then on, so that an attacker who goes on guessing the former
 // password doesn't lock the user out of it.
-func resetPassword(c *call, in resetIn) (none, error) {
+func resetPassword(c *call, in resetIn) (resetOut, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "new_password": in.New}); err != nil {
-		return none{}, err
+		return resetOut{}, err
 	}
 	u, err := c.api.Accounts.ResetPassword(c.ctx(), *in.Secret, *in.New, c.source())
 	c.recordReset(u, err)
 	if err != nil {
-		return none{}, err
+		return resetOut{}, err
 	}
 	c.notify(u, letters.PasswordChanged)
 	c.removeAll(u.ID, auth.PasswordChanged)
 	c.api.rememberDevice(c.w, c.r, u)
-	return none{}, nil
+	return resetOut{c.enrolAfterReset(u)}, nil
+}
+
+// enrolAfterReset begins a sign-in that waits for its user to set up a second factor, if the user must have one and has none: only
+// the owner of the account was given the link. It returns nil otherwise, and if the store fails; another link is needed then.
+func (c *call) enrolAfterReset(u *account.User) *pendingOut {
+	if !c.api.Steps.Requires(u) {
+		return nil
+	}
+	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	if err == nil && !demand.Enrol {
+		return nil
+	}
+	out := pendingOut{}
+	if err == nil {
+		out, err = c.beginPending(&signin.Pending{
+			Kind:     signin.Enrolment,
+			Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: time.Now().Unix()},
+			Remember: true, Device: c.device(u), Address: addressText(c.address()),
+		}, enrollable)
+	}
+	if err != nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "no second factor can be set up after this reset", slog.Any("error", err))
+		return nil
+	}
+	return &out
 }
 
 // errNoMail answers requests that would send mail.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/afterrestore"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -86,6 +87,18 @@ var revocations = map[string]func(t *testing.T, h *holder){
 	"reset by an administrator": func(t *testing.T, h *holder) {
 		ok(t, h.admin("POST", "/users/"+h.u.ID+"/password", map[string]string{"password": newPassword}))
 	},
+	"second step demanded from now on": func(t *testing.T, h *holder) { h.here.enrol() },
+	"factor removed by its user": func(t *testing.T, h *holder) {
+		ok(t, h.here.send("DELETE", "/api/auth/factors/"+h.passkey(), nil))
+	},
+	"factors removed by an administrator": func(t *testing.T, h *holder) {
+		h.passkey()
+		ok(t, h.admin("DELETE", "/users/"+h.u.ID+"/factors", nil))
+	},
+	"further factor, new recovery codes": func(t *testing.T, h *holder) {
+		h.passkey()
+		ok(t, h.here.send("POST", "/api/auth/factors/recovery", nil))
+	},
 	"permission change": func(t *testing.T, h *holder) {
 		ok(t, h.admin("PATCH", "/users/"+h.u.ID, map[string][]string{"direct_permissions": {}}))
 	},
@@ -100,6 +113,15 @@ var revocations = map[string]func(t *testing.T, h *holder){
 		ok(t, r)
 		h.s.linkSecret(r)
 	},
+}
+
+// passkey gives the user a passkey, and returns its ID.
+func (h *holder) passkey() string {
+	h.s.t.Helper()
+	f := &factor.Factor{Kind: factor.Passkey, Name: "Key", Credential: []byte(h.u.ID), RPID: "localhost"}
+	_, err := h.s.api.Factors.Add(h.s.t.Context(), h.u, f, nil)
+	must(h.s.t, err)
+	return f.ID
 }
 
 // restored is the line of the table that is about all users at once.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -60,6 +62,74 @@ func (c *call) pendingOf(kind signin.Kind) (*signin.Pending, secondstep.Demand, 
 		err = errPendingEnded
 	}
 	return p, demand, err
+}
+
+// enrolling returns the pending sign-in in which its user must set up a factor, and the user. It has ended if the user has a factor
+// by now: between the steps of a sign-in, none is added to those that there are.
+func (c *call) enrolling() (*signin.Pending, *account.User, error) {
+	p, demand, err := c.pendingOf(signin.Enrolment)
+	if err == nil && !demand.Enrol {
+		err = errPendingEnded
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := c.api.Accounts.Store.Load(c.ctx(), p.User)
+	if errors.Is(err, account.ErrNotFound) || err == nil && u.Epoch != p.Epoch {
+		err = errPendingEnded
+	}
+	return p, u, err
+}
+
+// enrolmentHolder names a pending sign-in as the holder of an enrolment. No session has such an ID.
+func enrolmentHolder(p *signin.Pending) string { return "pending " + hex.EncodeToString(p.ID[:]) }
+
+// beginAppAtSignIn is beginApp in a pending sign-in.
+func beginAppAtSignIn(c *call, _ none) (appOut, error) {
+	p, u, err := c.enrolling()
+	if err != nil {
+		return appOut{}, err
+	}
+	return c.beginApp(u, enrolmentHolder(p))
+}
+
+// enrolledOut is a sign-in that was completed by setting up a factor.
+type enrolledOut struct {
+	addedOut
+	User userOut `json:"user"`
+}
+
+// confirmAppAtSignIn adds an authenticator app in a pending sign-in, which completes it.
+func confirmAppAtSignIn(c *call, in confirmAppIn) (enrolledOut, error) {
+	p, u, err := c.enrolling()
+	if err != nil {
+		return enrolledOut{}, err
+	}
+	f, change, err := c.confirmApp(u, enrolmentHolder(p), in, c.endAll)
+	if err != nil {
+		return enrolledOut{}, err
+	}
+	user, err := c.enrolled(p, change, signin.OneTimeCode)
+	return enrolledOut{addedOut{newFactorOut(f), change.RecoveryCodes}, user}, err
+}
+
+// enrolled completes a pending sign-in whose user has set up a factor in it, at the epoch to which that has moved: everything from
+// before has ended.
+func (c *call) enrolled(p *signin.Pending, change *authenticator.Change, methods ...signin.Method) (userOut, error) {
+	err := c.api.Steps.Finish(c.ctx(), p)
+	if errors.Is(err, secondstep.ErrEnded) {
+		err = errPendingEnded
+	}
+	if err != nil {
+		return userOut{}, err
+	}
+	u := change.User
+	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	if err != nil {
+		return userOut{}, err
+	}
+	c.removeAll(u.ID, session.EndedElsewhere)
+	return c.sessionOf(p, u, demand, methods)
 }
 
 // failStep counts a wrong second factor against the pending sign-in, and returns the answer.

@@ -42,6 +42,15 @@ const (
 	RecoveryCode Way = "recovery_code"
 )
 
+// Requirement says which users must take a second step at each sign-in by password.
+type Requirement int
+
+const (
+	Optional Requirement = iota // of users who have a factor that demands one
+	Staff                       // of staff and superusers as well
+	Required                    // of every user
+)
+
 // Service keeps pending sign-ins. Factors and Signins are both nil or neither; if they are nil, one step is always enough. Set
 // the fields before first use; the Service is then safe for concurrent use. Errors without a name are those of the stores.
 type Service struct {
@@ -50,6 +59,9 @@ type Service struct {
 	Accounts account.Store
 	Log      *slog.Logger
 
+	// Requirement says who must have a second factor. Zero: no user.
+	Requirement Requirement
+
 	// LookAgain says that a change of factors can't move the account's epoch, as beside Django, so that a sign-in must call
 	// [Service.Unchanged] once it has its session.
 	LookAgain bool
@@ -57,7 +69,11 @@ type Service struct {
 
 // Demand says what a sign-in asks of a user after the password.
 type Demand struct {
-	Ways []Way // in which the user can take the second step; none: the password is enough
+	Ways []Way // in which the user can take the second step; none: the password is enough, unless Enrol
+
+	// Enrol says that the installation requires a second step of a user who has nothing to take it with. A sign-in must not end
+	// with a session before the user has something.
+	Enrol bool
 
 	// Unsettled says that a change of the user's factors was interrupted, or is under way.
 	Unsettled bool
@@ -75,12 +91,32 @@ func (s *Service) Needs(ctx context.Context, user string) (Demand, error) {
 	if err != nil {
 		return Demand{}, err
 	}
-	return demandOf(p), nil
+	required, err := s.requiredOf(ctx, user)
+	if err != nil {
+		return Demand{}, err
+	}
+	return demandOf(p, required), nil
 }
 
-func demandOf(p *factor.Profile) Demand {
+func demandOf(p *factor.Profile, required bool) Demand {
 	unsettled := slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool { return f.State != factor.Active })
-	return Demand{Ways: needs(p), Unsettled: unsettled, factors: fingerprint(p)}
+	ways := needs(p, required)
+	return Demand{Ways: ways, Enrol: required && len(ways) == 0, Unsettled: unsettled, factors: fingerprint(p)}
+}
+
+// requiredOf is Requires for a user who isn't read yet.
+func (s *Service) requiredOf(ctx context.Context, user string) (bool, error) {
+	if s.Requirement == Optional {
+		return false, nil
+	}
+	u, err := s.Accounts.Load(ctx, user)
+	if errors.Is(err, account.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.Requires(u), nil
 }
 
 // Has returns what a sign-in asks of a user, and every way in which the user could show something besides the password, whether
@@ -93,12 +129,14 @@ func (s *Service) Has(ctx context.Context, user string) (Demand, []Way, error) {
 	if err != nil {
 		return Demand{}, nil, err
 	}
-	wished := *p
-	wished.SecondStep = true
-	return demandOf(p), needs(&wished), nil
+	required, err := s.requiredOf(ctx, user)
+	if err != nil {
+		return Demand{}, nil, err
+	}
+	return demandOf(p, required), needs(p, true), nil
 }
 
-// Demands reports whether a sign-in asks a user for a second step.
+// Demands reports whether a sign-in asks a user for a second step, which the user can take.
 func (s *Service) Demands(ctx context.Context, user string) (bool, error) {
 	d, err := s.Needs(ctx, user)
 	return len(d.Ways) > 0, err
@@ -129,21 +167,26 @@ func fingerprint(p *factor.Profile) string {
 }
 
 // Requires reports whether the installation requires a second step of a user.
-func (s *Service) Requires(*account.User) bool { return false }
+func (s *Service) Requires(u *account.User) bool {
+	return s.Factors != nil && (s.Requirement == Required || s.Requirement == Staff && (u.IsStaff || u.IsSuperuser))
+}
 
 // DemandedBy reports whether a password is not enough for a user who has this.
-func (s *Service) DemandedBy(_ *account.User, p *factor.Profile) bool { return len(needs(p)) > 0 }
+func (s *Service) DemandedBy(u *account.User, p *factor.Profile) bool {
+	return len(needs(p, s.Requires(u))) > 0
+}
 
 // needs applies the rules. An authenticator app and a security key demand a second step from the moment at which their addition
-// begins, and are accepted from then on. A passkey is added for comfort, and demands one only if the user has asked for it.
-func needs(p *factor.Profile) []Way {
+// begins, and are accepted from then on. A passkey is added for comfort, and demands one only if the user has asked for it, or the
+// installation requires it.
+func needs(p *factor.Profile, required bool) []Way {
 	demanded := false
 	var ways []Way
 	for _, f := range p.Factors {
 		if f.State == factor.Removing {
 			continue
 		}
-		demanded = demanded || f.Kind != factor.Passkey || p.SecondStep
+		demanded = demanded || f.Kind != factor.Passkey || p.SecondStep || required
 		if way := wayOf(f.Kind); !slices.Contains(ways, way) {
 			ways = append(ways, way)
 		}
@@ -244,6 +287,16 @@ func (s *Service) Spend(ctx context.Context, p *signin.Pending) (*account.User, 
 		return nil, err
 	}
 	return s.user(ctx, p)
+}
+
+// Finish ends a pending sign-in whose user has enrolled a factor in it, which has moved the epoch of the account. Of several calls at
+// the same time one succeeds: [ErrEnded] for the others.
+func (s *Service) Finish(ctx context.Context, p *signin.Pending) error {
+	err := s.Signins.Spend(ctx, p.ID)
+	if errors.Is(err, signin.ErrNotFound) {
+		return ErrEnded
+	}
+	return err
 }
 
 // Cancel ends the pending sign-in with this secret. It is no error if there is none.

@@ -1,0 +1,69 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+// ErrNoFactor says that a user has no factor with this ID.
+var ErrNoFactor = errors.New("the user has no such factor")
+
+// Factors returns what the user with this ID has besides a password.
+func (s *Server) Factors(ctx context.Context, id string) (*factor.Profile, error) {
+	if s.factors == nil {
+		return &factor.Profile{}, nil
+	}
+	return s.factors.Profile(ctx, id)
+}
+
+// RemoveFactor removes a factor of a user, also one that the user must have, and ends all sessions and tokens of the user. With the
+// last factor the recovery codes go. [ErrNoFactor].
+func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) error {
+	p, err := s.Factors(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range p.Factors {
+		if f.ID != id {
+			continue
+		}
+		if _, _, err := s.factors.Remove(ctx, u, id, true, s.endForFactors); err != nil {
+			return err
+		}
+		s.Audit.Record(ctx, audit.SecondFactor.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
+		return s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+	}
+	return ErrNoFactor
+}
+
+// RemoveFactors removes all factors and recovery codes of a user, and ends all sessions and tokens of the user.
+func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
+	if err := s.administration().RemoveFactors(ctx, u); err != nil {
+		return err
+	}
+	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+}
+
+// DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user.
+func (s *Server) DeleteUser(ctx context.Context, u *account.User) error {
+	return s.administration().DeleteUser(ctx, u)
+}
+
+// endForFactors ends everything of a user before a factor is gone.
+func (s *Server) endForFactors(ctx context.Context, u *account.User) (*account.User, error) {
+	if s.storage.django == nil {
+		return s.Accounts.RenewEpoch(ctx, u.ID, u.Epoch)
+	}
+	if err := s.steps.EndPending(ctx, u.ID); err != nil { // the epoch is Django's, and can't be moved
+		return nil, err
+	}
+	return u, s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+}
