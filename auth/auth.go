@@ -45,10 +45,10 @@ func (i *Identity) Fresh() bool {
 
 // Level is 2 if the user has shown two factors together in this session, or one that is both, such as a passkey; else it is 1.
 func (i *Identity) Level() int {
-	if i.Session != nil && !i.Session.SecondAt.IsZero() {
-		return 2
+	if i.Session == nil {
+		return 1
 	}
-	return 1
+	return i.Session.Level()
 }
 
 // Methods returns how the user has proven who they are in this session, as words of RFC 8176 and of signin.Method; none for

@@ -91,6 +91,14 @@ func (s *Session) Methods() []string {
 	return strings.Fields(s.record.Methods)
 }
 
+// Level is 2 if the user has shown two factors together in this session, or one that is both, such as a passkey; else it is 1.
+func (s *Session) Level() int {
+	if s.SecondAt.IsZero() {
+		return 1
+	}
+	return 2
+}
+
 // Values returns a copy of the session's values; to change them use [Manager.Update].
 func (s *Session) Values() Values {
 	values := make(Values, len(s.values))

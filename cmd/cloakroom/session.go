@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -31,6 +32,8 @@ type sessionOut struct {
 	IP         string          `json:"ip"`
 	UserAgent  string          `json:"user_agent"`
 	Method     string          `json:"method"`
+	Methods    []string        `json:"methods"`
+	Level      int             `json:"level"`
 }
 
 type endedOut struct {
@@ -73,7 +76,7 @@ func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string
 		out = append(out, sessionOut{
 			ID: one.ID, UserID: api.ID(one.User), Username: names[one.User], CreatedAt: one.CreatedAt.UTC(),
 			LastSeenAt: one.LastSeenAt.UTC(), ExpiresAt: one.ExpiresAt.UTC(), IP: one.IP, UserAgent: one.UserAgent,
-			Method: one.Method,
+			Method: one.Method, Methods: append([]string{}, one.Methods()...), Level: one.Level(),
 		})
 	}
 	if a.JSON {
@@ -108,9 +111,9 @@ func (a *app) printSessions(sessions []sessionOut) error {
 	var rows [][]string
 	for _, s := range sessions {
 		rows = append(rows, []string{s.ID, s.Username, distance(s.CreatedAt, now), distance(s.LastSeenAt, now),
-			distance(s.ExpiresAt, now), s.IP, s.Method, shorten(s.UserAgent, 60)})
+			distance(s.ExpiresAt, now), s.IP, s.Method, strconv.Itoa(s.Level), shorten(s.UserAgent, 60)})
 	}
-	return a.table([]string{"ID", "USER", "SIGNED IN", "LAST SEEN", "ENDS", "ADDRESS", "METHOD", "BROWSER"}, rows)
+	return a.table([]string{"ID", "USER", "SIGNED IN", "LAST SEEN", "ENDS", "ADDRESS", "METHOD", "FACTORS", "BROWSER"}, rows)
 }
 
 type sessionRevoke struct {

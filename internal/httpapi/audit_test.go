@@ -210,7 +210,7 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 
 // adminActs has an example of each route for administrators that changes something or exports the log.
 const adminActs = `POST:/users PATCH:/users/{id} DELETE:/users/{id} POST:/users/{id}/disable POST:/users/{id}/enable
-	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/compromised POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens
+	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/compromised POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens DELETE:/users/{id}/factors
 	DELETE:/sessions/{session} POST:/groups PATCH:/groups/staffers DELETE:/groups/staffers
 	PUT:/groups/staffers/members/{id} DELETE:/groups/staffers/members/{id} DELETE:/tokens/x GET:/audit/export?format=csv`
 

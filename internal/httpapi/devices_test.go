@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ type device struct {
 	IP        string    `json:"ip"`
 	UserAgent string    `json:"user_agent"`
 	Method    string    `json:"method"`
+	Methods   []string  `json:"methods"`
+	Level     int       `json:"level"`
 }
 
 func (c *client) devices() []device {
@@ -50,7 +53,8 @@ func TestUsersListAndEndTheirOwnSessions(t *testing.T) {
 				want = device{IP: "2001:db8::1", UserAgent: "laptop/2", Method: "basic"}
 			}
 			if d.IP != want.IP || d.UserAgent != want.UserAgent || d.Method != want.Method || time.Since(d.Created) > time.Minute ||
-				d.Seen.Before(d.Created) || d.Expires.Before(time.Now().Add(13*24*time.Hour)) || len(d.ID) < 22 {
+				d.Seen.Before(d.Created) || d.Expires.Before(time.Now().Add(13*24*time.Hour)) || len(d.ID) < 22 ||
+				!slices.Equal(d.Methods, []string{"pwd"}) || d.Level != 1 {
 				t.Errorf("%+v, not %+v", d, want)
 			}
 		}

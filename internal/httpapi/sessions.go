@@ -17,12 +17,14 @@ type sessionOut struct {
 	IP         string    `json:"ip"`
 	UserAgent  string    `json:"user_agent"`
 	Method     string    `json:"method"`
+	Methods    []string  `json:"methods"`
+	Level      int       `json:"level"`
 }
 
 func newSessionOut(s, current *session.Session) sessionOut {
 	return sessionOut{
 		ID: s.ID, Current: s.ID == current.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method,
+		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(),
 	}
 }
 

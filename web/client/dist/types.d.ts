@@ -28,8 +28,12 @@ export interface Session {
     /** The address at sign-in; `user_agent` is from then, too. */
     ip: string;
     user_agent: string;
-    /** The method of the sign-in: "password", "basic", "setup" and others. */
+    /** The method of the sign-in: "password", "passkey", "basic", "setup" and others. */
     method: string;
+    /** How the user has proven who they are in this session: words of RFC 8176, such as "pwd", "otp" and "mfa". */
+    methods: readonly string[];
+    /** 2 if two factors were shown together, or one that is both, such as a passkey. */
+    level: 1 | 2;
 }
 export interface Credentials {
     /** The username or the e-mail address. */
