@@ -31,7 +31,7 @@ export interface Session {
     /** The method of the sign-in: "password", "passkey", "basic", "setup" and others. */
     method: string;
     /** How the user has proven who they are in this session: words of RFC 8176, such as "pwd", "otp" and "mfa". */
-    methods: readonly string[];
+    methods: string[];
     /** 2 if two factors were shown together, or one that is both, such as a passkey. */
     level: 1 | 2;
 }
