@@ -22,11 +22,12 @@ const (
 )
 
 // State says how far the addition or the removal of a factor has come. Both write the factor first and change the epoch of the
-// account second, so that a sign-in which overlaps with them gets a session of the former epoch, which is dead.
+// account second, so that a sign-in which overlaps with them gets a session of the former epoch, which is dead. An addition that
+// moves no epoch looks at it second, so that nothing is added after everything was ended.
 type State string
 
 const (
-	Adding   State = "adding"   // the epoch may not have changed yet; sign-ins already demand the factor
+	Adding   State = "adding"   // the epoch may not have changed yet; sign-ins already demand the factor, if they do once it is active
 	Active   State = "active"   // sign-ins demand or accept the factor
 	Removing State = "removing" // the epoch may not have changed yet; sign-ins don't accept the factor
 )

@@ -31,6 +31,10 @@ type Plan struct {
 	After bool  // the call is done and then reported as failed, so the caller can't know the outcome
 	Err   error // what it returns; nil: ErrFault
 
+	// Before is called before each call, with its name, which may wait in it until a test lets it go on. If it returns an error, the
+	// call fails with it, and is not done. Nil: no call waits.
+	Before func(call string) error
+
 	mu    sync.Mutex
 	calls []string
 }
@@ -91,6 +95,11 @@ func Faulty(s store.Set, p *Plan) store.Set {
 
 // value carries a call out as the plan says.
 func value[T any](p *Plan, name string, call func() (T, error)) (result T, err error) {
+	if p.Before != nil {
+		if err := p.Before(name); err != nil {
+			return result, err
+		}
+	}
 	fault := p.fails(name)
 	if !fault {
 		return call()

@@ -76,12 +76,7 @@ func (s *Service) Add(ctx context.Context, u *account.User, f *factor.Factor, en
 	if f.ID == "" {
 		f.ID = NewID()
 	}
-	f.User, f.State, f.Epoch, f.Created = u.ID, factor.Active, c.User.Epoch, time.Now().Unix()
-	after := *p
-	after.Factors = append(slices.Clone(p.Factors), f)
-	if !s.Steps.DemandedBy(u, p) && s.Steps.DemandedBy(u, &after) {
-		f.State = factor.Adding
-	}
+	f.User, f.State, f.Epoch, f.Created = u.ID, factor.Adding, c.User.Epoch, time.Now().Unix()
 	if err := s.Factors.Add(ctx, f); err != nil {
 		return nil, err
 	}
@@ -89,15 +84,13 @@ func (s *Service) Add(ctx context.Context, u *account.User, f *factor.Factor, en
 		s.undoAdding(ctx, f)
 		return nil, err
 	}
-	if f.State == factor.Active {
-		return c, nil
-	}
 	switch err := s.Factors.SetState(ctx, f.ID, factor.Adding, factor.Active, c.User.Epoch); {
 	case errors.Is(err, factor.ErrNotFound):
 		return nil, account.ErrEpochChanged // it was removed together with everything else
 	case err != nil:
 		return nil, err
 	}
+	f.State, f.Epoch = factor.Active, c.User.Epoch
 	return c, nil
 }
 
@@ -138,9 +131,19 @@ func (s *Service) finishAdding(ctx context.Context, c *Change, before *factor.Pr
 		c.RecoveryCodes = codes
 	}
 	if s.Steps.DemandedBy(c.User, before) || !s.Steps.DemandedBy(c.User, now) {
-		return nil
+		return s.unchanged(ctx, c.User)
 	}
 	return c.end(ctx, end)
+}
+
+// unchanged returns [account.ErrEpochChanged] if everything of the user was ended meanwhile. What ends everything and removes the
+// factors moves the epoch first. So either it is seen here, or the factor that was just written is removed with the others.
+func (s *Service) unchanged(ctx context.Context, u *account.User) error {
+	now, err := s.Steps.Accounts.Load(ctx, u.ID)
+	if errors.Is(err, account.ErrNotFound) || err == nil && (now.Epoch != u.Epoch || !now.IsActive) {
+		return account.ErrEpochChanged
+	}
+	return err
 }
 
 func withoutApps(p *factor.Profile) []*factor.Factor {
@@ -161,14 +164,7 @@ func (c *Change) end(ctx context.Context, end End) error {
 func (s *Service) undoAdding(ctx context.Context, f *factor.Factor) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	err := s.Factors.SetState(ctx, f.ID, f.State, factor.Removing, f.Epoch)
-	if errors.Is(err, factor.ErrNotFound) {
-		return
-	}
-	if err == nil {
-		err = s.delete(ctx, f)
-	}
-	if err != nil {
+	if err := s.drop(ctx, f); err != nil && !errors.Is(err, factor.ErrNotFound) {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "factor that was not added is not removed yet", slog.String("user", f.User), slog.Any("error", err))
 	}
 }
@@ -249,15 +245,13 @@ func (s *Service) settled(ctx context.Context, u *account.User, end End) (*Chang
 		if f.State == factor.Active {
 			continue
 		}
-		if f.Epoch == u.Epoch && !c.Ended { // nothing has ended since
-			if err := c.end(ctx, end); err != nil {
-				return nil, nil, err
+		if f.State == factor.Adding && f.Epoch == u.Epoch && !s.beginsDemand(u, p, f) {
+			// It counts for nothing yet, and its addition is under way, or was interrupted.
+			if time.Since(time.Unix(f.Created, 0)) > additionTakes {
+				err = s.drop(ctx, f)
 			}
-		}
-		if f.State == factor.Removing {
-			err = s.delete(ctx, f)
 		} else {
-			err = s.Factors.SetState(ctx, f.ID, factor.Adding, factor.Active, c.User.Epoch)
+			err = s.finish(ctx, c, u, f, end)
 		}
 		if err != nil && !errors.Is(err, factor.ErrNotFound) {
 			return nil, nil, err
@@ -265,6 +259,42 @@ func (s *Service) settled(ctx context.Context, u *account.User, end End) (*Chang
 	}
 	p, err = s.Factors.Load(ctx, u.ID)
 	return c, p, err
+}
+
+// additionTakes is more time than the addition of a factor can take.
+const additionTakes = time.Minute
+
+// beginsDemand reports whether a factor that is being added is what a second step is demanded for.
+func (s *Service) beginsDemand(u *account.User, p *factor.Profile, f *factor.Factor) bool {
+	active := *p
+	active.Factors = slices.DeleteFunc(slices.Clone(p.Factors), func(f *factor.Factor) bool { return f.State != factor.Active })
+	return !s.Steps.DemandedBy(u, &active) && s.Steps.DemandedBy(u, &factor.Profile{Factors: []*factor.Factor{f}, SecondStep: p.SecondStep})
+}
+
+// drop deletes a factor unless its addition is confirmed just now, which is [factor.ErrNotFound].
+func (s *Service) drop(ctx context.Context, f *factor.Factor) error {
+	if err := s.Factors.SetState(ctx, f.ID, factor.Adding, factor.Removing, f.Epoch); err != nil {
+		return err
+	}
+	return s.delete(ctx, f)
+}
+
+// finish finishes the interrupted change of a factor. u is the user as before.
+func (s *Service) finish(ctx context.Context, c *Change, u *account.User, f *factor.Factor, end End) error {
+	if f.Epoch == u.Epoch && !c.Ended { // nothing has ended since
+		if err := c.end(ctx, end); err != nil {
+			return err
+		}
+	}
+	if f.State == factor.Removing {
+		return s.delete(ctx, f)
+	}
+	// A factor whose addition was interrupted after the epoch has moved is dropped: the user got no answer, and it can be an
+	// attacker's, whose request came after everything was ended.
+	if f.Epoch != u.Epoch {
+		return s.drop(ctx, f)
+	}
+	return s.Factors.SetState(ctx, f.ID, factor.Adding, factor.Active, c.User.Epoch)
 }
 
 // SetSecondStep sets whether the user wants a second step after each password, and ends everything from before if that demands one

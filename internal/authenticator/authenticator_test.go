@@ -599,7 +599,8 @@ func TestAnEndedSessionChangesNothing(t *testing.T) {
 	_, added := h.Add(t.Context(), former, key(2, factor.SecurityKey), h.end)
 	_, _, removed := h.Remove(t.Context(), former, h.profile().Factors[0].ID, false, h.end)
 	_, wished := h.SetSecondStep(t.Context(), former, true, h.end)
-	for _, err := range []error{added, removed, wished} {
+	_, passkey := h.Add(t.Context(), former, key(3, factor.Passkey), h.end) // which ends nothing
+	for _, err := range []error{added, removed, wished, passkey} {
 		if !errors.Is(err, account.ErrEpochChanged) {
 			t.Errorf("%v", err)
 		}
@@ -607,4 +608,52 @@ func TestAnEndedSessionChangesNothing(t *testing.T) {
 	if after := h.describe(); after != before {
 		t.Errorf("%s became %s", before, after)
 	}
+}
+
+// TestAnAdditionFromBeforeTheEndOfEverythingIsDropped: a request was killed after it had written its factor. If everything was ended
+// before or meanwhile, the factor may be an attacker's. Otherwise a second step that it began to demand stays demanded, and what demands
+// nothing counts for nothing until it is dropped.
+func TestAnAdditionFromBeforeTheEndOfEverythingIsDropped(t *testing.T) {
+	t.Attr("threat", "M06")
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		counts := func() bool {
+			t.Helper()
+			if _, err := h.Settle(t.Context(), h.load(), h.end); err != nil {
+				t.Fatal(err)
+			}
+			p, err := h.set.Factors.Load(t.Context(), h.user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(p.Factors) > 0 && p.Factors[0].State == factor.Active
+		}
+		for _, kind := range []factor.Kind{factor.SecurityKey, factor.Passkey} {
+			for _, ended := range []bool{false, true} {
+				f := key(1, kind)
+				f.ID, f.User, f.State, f.Epoch, f.Created = "f", h.user, factor.Adding, h.load().Epoch, time.Now().Unix()
+				if err := h.set.Factors.Add(t.Context(), f); err != nil {
+					t.Fatal(err)
+				}
+				if ended {
+					if _, err := h.end(t.Context(), h.load()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if want := kind == factor.SecurityKey && !ended; counts() != want {
+					t.Errorf("%s, everything was ended: %t: the factor counts: %t", kind, ended, !want)
+				}
+				time.Sleep(2 * time.Minute)
+				if kind == factor.Passkey {
+					counts()
+					if p, err := h.set.Factors.Load(t.Context(), h.user); err != nil || len(p.Factors) > 0 {
+						t.Errorf("after two minutes: %+v, %v", p, err)
+					}
+				}
+				if err := h.set.Factors.Delete(t.Context(), "f"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
 }

@@ -95,7 +95,7 @@ func (s *Service) find(ctx context.Context, profile *factor.Profile, a *Assertio
 		case f.RPID != s.RPID:
 			return nil, refused("it was registered for %s", f.RPID)
 		default:
-			return nil, refused("it is being removed")
+			return nil, refused("it is being added or removed")
 		}
 	}
 	if len(profile.Handle) == 0 || !bytes.Equal(profile.Handle, a.parsed.Response.UserHandle) {

@@ -245,7 +245,7 @@ func (s *Service) records(profile *factor.Profile) (all []webauthn.Credential, e
 }
 
 func (s *Service) usable(f *factor.Factor) bool {
-	return f.Credential != nil && f.RPID == s.RPID && f.State != factor.Removing
+	return f.Credential != nil && f.RPID == s.RPID && f.State == factor.Active
 }
 
 // recordOf returns what the library needs of a factor: all that it gave, flags included.

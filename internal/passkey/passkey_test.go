@@ -318,6 +318,23 @@ func TestAnUnknownPasskey(t *testing.T) {
 	}
 }
 
+// TestAPasskeyCountsOnceItsAdditionIsConfirmed, and no longer than until its removal begins.
+func TestAPasskeyCountsOnceItsAdditionIsConfirmed(t *testing.T) {
+	t.Attr("threat", "M06")
+	s, d := newSite(t), newDevice()
+	f := s.add(t, d, factor.Passkey)
+	for state, counts := range map[factor.State]bool{factor.Adding: false, factor.Active: true, factor.Removing: false} {
+		if err := s.db.Factors.SetState(t.Context(), f.ID, f.State, state, "epoch"); err != nil {
+			t.Fatal(err)
+		}
+		f.State = state
+		_, err := s.check(t, signIn, d.Assertion(s.challenge(t, signIn)).Sign(d))
+		if counts != (err == nil) || !counts && !errors.Is(err, passkey.ErrRefused) {
+			t.Errorf("%s: %v", state, err)
+		}
+	}
+}
+
 // TestAChallengeCountsOnceForOneThing: for its purpose, its user, what it is bound to, and five minutes.
 func TestAChallengeCountsOnceForOneThing(t *testing.T) {
 	t.Attr("threat", "N03")

@@ -1,0 +1,453 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/recoverycode"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+)
+
+// The tests in this file let sign-ins, changes of factors and the measure for a compromised account happen at the same time, each on
+// a server of its own with the same stores. A turn is one call to the accounts, factors, pending sign-ins or sessions, and the test
+// chooses whose turn is next, and whether its process is killed before it.
+
+var errKilled = errors.New("this process was killed")
+
+// player is one process, which does one thing at a time.
+type player struct {
+	*server
+	turns atomic.Pointer[turns] // nil: calls don't wait
+}
+
+// turns are what a player and the test say to each other.
+type turns struct {
+	wants  chan string // the call that the player waits with
+	answer chan error  // nil: its turn; errKilled: this call and all later ones fail
+	over   chan struct{}
+	killed bool
+	call   string // that the player waits with; "" if it is done
+}
+
+func newPlayer(t *testing.T, set stores) *player {
+	t.Helper()
+	p := &player{}
+	plan := &storetest.Plan{Before: p.before}
+	p.server = start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(set, plan) }})
+	return p
+}
+
+func (p *player) before(call string) error {
+	t := p.turns.Load()
+	kind, _, _ := strings.Cut(call, ".")
+	if t == nil || !slices.Contains([]string{"account", "factor", "signin", "session"}, kind) {
+		return nil
+	}
+	t.wants <- call
+	return <-t.answer
+}
+
+// await waits until the player wants another turn or is done.
+func (t *turns) await() {
+	select {
+	case t.call = <-t.wants:
+	case <-t.over:
+		t.call = ""
+	}
+}
+
+// play lets the players do what they do. choose chooses one of n possibilities; the first is that the player of the last turn goes on.
+// If kills is set, one of the players may be killed. It returns what happened, for people to read.
+func play(players []*player, deeds []func(), kills bool, choose func(n int) int) (told story) {
+	all := make([]*turns, len(players))
+	for i, p := range players {
+		all[i] = &turns{wants: make(chan string), answer: make(chan error), over: make(chan struct{})}
+		p.turns.Store(all[i])
+		go func() {
+			defer close(all[i].over)
+			deeds[i]()
+		}()
+		all[i].await()
+	}
+	for last := 0; ; {
+		var waiting []int
+		for i := range all {
+			if i := (last + i) % len(all); all[i].call != "" {
+				waiting = append(waiting, i)
+			}
+		}
+		if len(waiting) == 0 {
+			break
+		}
+		n := len(waiting)
+		if kills {
+			n *= 2
+		}
+		which := choose(n)
+		i := waiting[which%len(waiting)]
+		t := all[i]
+		last = i
+		if which >= len(waiting) {
+			kills, t.killed = false, true
+		}
+		for first := true; first || t.killed && t.call != ""; first = false {
+			if t.killed {
+				told = append(told, fmt.Sprintf("player %d killed before %s", i, t.call))
+				t.answer <- errKilled
+			} else {
+				told = append(told, fmt.Sprintf("player %d: %s", i, t.call))
+				t.answer <- nil
+			}
+			t.await()
+		}
+	}
+	for _, p := range players {
+		p.turns.Store(nil)
+	}
+	return told
+}
+
+// everyOrder calls run with each sequence of choices that there is; unless most is 0, only with those that choose something else than
+// the first at most so often.
+func everyOrder(most int, run func(choose func(n int) int)) (runs int) {
+	var taken, of []int
+	for {
+		step, others := 0, 0
+		run(func(n int) int {
+			if step == len(taken) {
+				if others == most && most > 0 {
+					n = 1
+				}
+				taken, of = append(taken, 0), append(of, n)
+			}
+			if taken[step] > 0 {
+				others++
+			}
+			step++
+			return taken[step-1]
+		})
+		runs++
+		taken, of = taken[:step], of[:step]
+		for len(taken) > 0 && taken[len(taken)-1]+1 == of[len(of)-1] {
+			taken, of = taken[:len(taken)-1], of[:len(of)-1]
+		}
+		if len(taken) == 0 {
+			return runs
+		}
+		taken[len(taken)-1]++
+	}
+}
+
+// overlap is a user whose factors change while others sign in.
+type overlap struct {
+	t     *testing.T
+	set   stores
+	calm  *server // whose calls don't wait
+	u     *account.User
+	fresh int
+}
+
+// newcomer makes another user.
+func (o *overlap) newcomer() *account.User {
+	o.fresh++
+	o.u = o.calm.user(fmt.Sprint("user", o.fresh))
+	return o.u
+}
+
+// service changes factors as the routes do, on the stores of a player.
+func service(p *server) *authenticator.Service {
+	return &authenticator.Service{
+		Factors: p.stores.Factors, Log: p.api.Log,
+		Steps: &secondstep.Service{Factors: p.stores.Factors, Signins: p.stores.Signins, Accounts: p.stores.Accounts, Log: p.api.Log},
+	}
+}
+
+// movesEpoch is what ends everything from before a change: the account gets another epoch, unless it has one already.
+func movesEpoch(p *server) authenticator.End {
+	return func(ctx context.Context, u *account.User) (*account.User, error) {
+		return p.api.Accounts.RenewEpoch(ctx, u.ID, u.Epoch)
+	}
+}
+
+func (o *overlap) load() *account.User {
+	o.t.Helper()
+	u, err := o.set.Accounts.Load(context.Background(), o.u.ID)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return u
+}
+
+// settle finishes what was interrupted, as the next sign-in does, and returns what the user then has.
+func (o *overlap) settle() *factor.Profile {
+	o.t.Helper()
+	ctx := context.Background()
+	if _, err := service(o.calm).Settle(ctx, o.load(), movesEpoch(o.calm)); err != nil {
+		o.t.Fatal(err)
+	}
+	p, err := o.set.Factors.Load(ctx, o.u.ID)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	// One that doesn't demand a second step may still be being added, and counts for nothing meanwhile.
+	p.Factors = slices.DeleteFunc(p.Factors, func(f *factor.Factor) bool {
+		return f.State == factor.Adding && f.Epoch == o.load().Epoch && f.Kind == factor.Passkey
+	})
+	for _, f := range p.Factors {
+		if f.State != factor.Active {
+			o.t.Errorf("after it is settled, a factor is %s", f.State)
+		}
+	}
+	return p
+}
+
+// attempt is a sign-in.
+type attempt struct {
+	c     *client
+	alone bool // with the password alone
+}
+
+func (a *attempt) signIn(p *player, u *account.User) func() {
+	a.c, a.alone = p.client(), true
+	return func() { a.c.login(u.Username, goodPassword) }
+}
+
+// alive reports whether the sign-in has given a session that counts.
+func (o *overlap) alive(a *attempt) bool {
+	ticket := a.c.ticket()
+	if ticket == "" {
+		return false
+	}
+	return o.calm.client().hold(ticket).send("GET", "/api/me", nil).StatusCode == 200
+}
+
+func securityKey(n int) *factor.Factor {
+	return &factor.Factor{Kind: factor.SecurityKey, Name: "Key", Credential: fmt.Append(nil, "credential ", n), RPID: "localhost"}
+}
+
+// overlaps are what happens at the same time. Each plays it once, and returns an error if the end is wrong.
+var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose func(int) int) error{
+	// Afterwards no session of the password alone counts if the factor does.
+	"a sign-in and the first second factor": func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+		u := o.newcomer()
+		var added error
+		var a attempt
+		story := play(players, []func(){
+			a.signIn(players[0], u),
+			func() {
+				_, added = service(players[1].server).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(players[1].server))
+			},
+		}, kills, choose)
+		p := o.settle()
+		if added == nil && len(p.Factors) != 1 {
+			return fmt.Errorf("the factor was added, and is not there: %s", story)
+		}
+		if len(p.Factors) > 0 && o.alive(&a) {
+			return fmt.Errorf("a session of the password alone lives beside the second factor: %s", story)
+		}
+		return nil
+	},
+
+	// The same for a passkey, which demands a second step only because of the wish.
+	"a sign-in and the wish for a second step": func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+		u := o.newcomer()
+		calm := service(o.calm)
+		if _, err := calm.Add(context.Background(), u, key(o.fresh, factor.Passkey), movesEpoch(o.calm)); err != nil {
+			return err
+		}
+		var wished error
+		var a attempt
+		story := play(players, []func(){
+			a.signIn(players[0], u),
+			func() {
+				_, wished = service(players[1].server).SetSecondStep(context.Background(), u, true, movesEpoch(players[1].server))
+			},
+		}, kills, choose)
+		if wished == nil && !o.settle().SecondStep {
+			return fmt.Errorf("the wish was accepted, and is not there: %s", story)
+		}
+		if wished == nil && o.alive(&a) {
+			return fmt.Errorf("a session of the password alone lives beside the wish: %s", story)
+		}
+		return nil
+	},
+
+	"a second step and the removal of what it used": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()) {
+		codes, hashes := recoverycode.NewSet()
+		p.withPasskey(u, factor.SecurityKey)
+		must(o.t, o.set.Factors.SetRecoveryCodes(context.Background(), u.ID, hashes))
+		a.c = p.client()
+		if r := a.c.login(u.Username, goodPassword); !isProblem(r, 401, "second_factor_required") {
+			o.t.Fatalf("got %d %s", r.StatusCode, r.body)
+		}
+		return a, o.factor(), func() {
+			a.c.send("POST", "/api/auth/login/second", map[string]string{"code": codes[0]})
+		}
+	}),
+
+	"a sign-in by passkey and its removal": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()) {
+		body := p.assertion(p.withPasskey(u, factor.Passkey))
+		a.c = p.client()
+		return a, o.factor(), func() { a.c.send("POST", "/api/auth/passkey/login", body) }
+	}),
+
+	// The password alone must not get in while the factor seems to go, and then stays.
+	"a sign-in and a removal that is refused": removal(refuses, func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()) {
+		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(o.calm))
+		must(o.t, err)
+		signIn := a.signIn(p, u)
+		return a, o.factor(), signIn
+	}),
+
+	"an attacker's sign-in and the measure for a compromised account":      takenBack(nil),
+	"an attacker's security key and the measure for a compromised account": takenBack(func(n int) *factor.Factor { return key(n, factor.SecurityKey) }),
+	"an attacker's passkey and the measure for a compromised account":      takenBack(func(n int) *factor.Factor { return key(n, factor.Passkey) }),
+}
+
+// removal removes a factor beside a sign-in. No session of the sign-in counts if the factor is gone; and none that was made with the
+// password alone if it is not.
+func removal(
+	end func(p *server) authenticator.End, begin func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()),
+) func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+	return func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+		a, id, deed := begin(o, players[0], o.newcomer())
+		u := o.load()
+		var removed error
+		story := play(players, []func(){deed, func() {
+			_, _, removed = service(players[1].server).Remove(context.Background(), u, id, false, end(players[1].server))
+		}}, kills, choose)
+		p := o.settle()
+		if removed == nil && len(p.Factors) > 0 {
+			return fmt.Errorf("the factor was removed, and is there: %s", story)
+		}
+		if gone := len(p.Factors) == 0; gone != a.alone && o.alive(&a) {
+			return fmt.Errorf("a session lives, the factor is gone: %t: %s", gone, story)
+		}
+		return nil
+	}
+}
+
+// refuses is the end of a request whose session has ended meanwhile.
+func refuses(*server) authenticator.End {
+	return func(context.Context, *account.User) (*account.User, error) { return nil, auth.ErrSessionEnded }
+}
+
+// factor returns the ID of the user's factor.
+func (o *overlap) factor() string {
+	o.t.Helper()
+	p, err := o.set.Factors.Load(context.Background(), o.u.ID)
+	if err != nil || len(p.Factors) != 1 {
+		o.t.Fatalf("%+v, %v", p, err)
+	}
+	return p.Factors[0].ID
+}
+
+// takenBack takes an account back while an attacker, who has a session, adds a factor, or signs in. Once it is taken back, the attacker
+// has nothing.
+func takenBack(adds func(n int) *factor.Factor) func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+	return func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+		u := o.newcomer()
+		var a attempt
+		attack := a.signIn(players[0], u)
+		if adds != nil {
+			a.c = o.calm.as(u)
+			attack = func() {
+				_, _ = service(players[0].server).Add(context.Background(), u, adds(o.fresh), movesEpoch(players[0].server))
+			}
+		}
+		administration := admin.Service{
+			Accounts: players[1].api.Accounts, Audit: players[1].api.Audit, SecondStep: players[1].api.Steps,
+			URL: func(context.Context) (string, error) { return "", nil },
+		}
+		var taken error
+		story := play(players, []func(){attack, func() { _, taken = administration.DeclareCompromised(context.Background(), u, admin.Compromised{}) }}, kills, choose)
+		if taken != nil {
+			return nil // it is repeated
+		}
+		if p := o.settle(); len(p.Factors) > 0 {
+			return fmt.Errorf("the attacker has a %s: %s", p.Factors[0].Kind, story)
+		}
+		if o.alive(&a) {
+			return fmt.Errorf("the attacker has a session: %s", story)
+		}
+		return nil
+	}
+}
+
+func key(n int, kind factor.Kind) *factor.Factor {
+	if kind == factor.TOTP {
+		return &factor.Factor{Kind: kind, Name: "App"}
+	}
+	return &factor.Factor{Kind: kind, Name: "Key", Credential: fmt.Append(nil, "credential ", n), RPID: "localhost"}
+}
+
+// story is the turns in their order.
+type story []string
+
+func (s story) String() string { return "\n" + strings.Join(s, "\n") }
+
+// TestEveryOverlapOfChangesOfFactors goes through the orders of the calls to the stores in which the turn changes at most three times, and in
+// the long run through all, also with a kill before each call.
+func TestEveryOverlapOfChangesOfFactors(t *testing.T) {
+	t.Attr("threat", "M06")
+	for name, run := range overlaps {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := inMemory(t)
+			o := &overlap{t: t, set: set, calm: start(t, options{stores: func(*testing.T) stores { return set }})}
+			players := []*player{newPlayer(t, set), newPlayer(t, set)}
+			long := os.Getenv("CLOAKROOM_LONG") != ""
+			most := 3
+			if long {
+				most = 0
+			}
+			for _, kills := range []bool{false, true} {
+				if kills && !long {
+					continue
+				}
+				bad := 0
+				runs := everyOrder(most, func(choose func(int) int) {
+					if err := run(o, players, kills, choose); err != nil {
+						if bad++; bad == 1 {
+							t.Error(err)
+						}
+					}
+				})
+				t.Logf("of %d orders %d are bad", runs, bad)
+			}
+		})
+	}
+}
+
+// TestOverlapsOfChangesOfFactors tries some orders, with and without a kill, on every store.
+func TestOverlapsOfChangesOfFactors(t *testing.T) {
+	t.Attr("threat", "M06")
+	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
+		set := open(t)
+		o := &overlap{t: t, set: set, calm: start(t, options{stores: func(*testing.T) stores { return set }})}
+		players := []*player{newPlayer(t, set), newPlayer(t, set)}
+		names := slices.Sorted(maps.Keys(overlaps))
+		rapid.Check(t, func(r *rapid.T) {
+			run := overlaps[rapid.SampledFrom(names).Draw(r, "what")]
+			choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(r, "turn") }
+			if err := run(o, players, rapid.Bool().Draw(r, "kills"), choose); err != nil {
+				r.Fatal(err)
+			}
+		})
+	})
+}
