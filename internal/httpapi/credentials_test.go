@@ -91,6 +91,8 @@ var levels = map[string]string{
 	"GET /api/auth/login/pending":                       "anybody",
 	"DELETE /api/auth/login/pending":                    "anybody",
 	"POST /api/auth/login/second":                       "anybody",
+	"POST /api/auth/login/enrol/passkey/options":        "anybody",
+	"POST /api/auth/login/enrol/passkey":                "anybody",
 	"POST /api/auth/login/enrol/totp":                   "anybody",
 	"POST /api/auth/login/enrol/totp/confirm":           "anybody",
 	"GET /api/auth/factors":                             "session",

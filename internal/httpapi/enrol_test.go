@@ -46,7 +46,7 @@ func TestARequiredFactorIsSetUpOnTheWayIn(t *testing.T) {
 		r := c.login("ada", goodPassword)
 		s.keepPending(r)
 		pending, _ := r.field("pending").(map[string]any)
-		if !isProblem(r, 401, "second_factor_enrolment_required") || pending["kind"] != "enrol" || !reflect.DeepEqual(pending["factors"], []any{"totp"}) {
+		if !isProblem(r, 401, "second_factor_enrolment_required") || pending["kind"] != "enrol" || !reflect.DeepEqual(pending["factors"], []any{"passkey", "security_key", "totp"}) {
 			t.Fatalf("%d %s", r.StatusCode, r.body)
 		}
 		if c.ticket() != "" || s.load(u.ID).LastLogin != 0 {

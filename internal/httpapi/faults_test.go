@@ -124,6 +124,7 @@ var elsewhere = []string{
 	"GET /api/auth/setup", "POST /api/auth/setup", "GET /readyz", "GET /api/auth/openapi.yaml", "GET /healthz",
 	"GET /api/auth/login/pending", "DELETE /api/auth/login/pending", "GET /api/auth/methods", "GET /.well-known/change-password",
 	"POST /api/auth/passkey/options", "POST /api/auth/passkey/login", "GET /.well-known/webauthn",
+	"POST /api/auth/login/enrol/passkey/options", "POST /api/auth/login/enrol/passkey",
 	"POST /api/auth/login/enrol/totp", "POST /api/auth/login/enrol/totp/confirm",
 	"POST /api/auth/login/second", "PATCH /api/auth/factors", "POST /api/auth/factors/totp", "POST /api/auth/factors/totp/confirm",
 	"POST /api/auth/factors/passkey/options", "POST /api/auth/factors/passkey", "POST /api/auth/reauthenticate/options",

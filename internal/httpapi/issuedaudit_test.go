@@ -14,6 +14,7 @@ var credentialsMade = map[string]string{
 	"POST /api/auth/passkey/login":                "authn_login_success session_created",
 	"POST /api/auth/login/second":                 "authn_login_success session_created",
 	"POST /api/auth/factors/passkey":              "authn_factor_added:passkey",
+	"POST /api/auth/login/enrol/passkey":          "authn_factor_added:passkey authn_login_success session_created",
 	"POST /api/auth/login/enrol/totp/confirm":     "authn_factor_added:totp authn_login_success session_created",
 	"POST /api/auth/factors/totp/confirm":         "authn_factor_added:totp session_renewed",
 	"POST /api/auth/factors/recovery":             "authn_recovery_renewed",
@@ -37,7 +38,7 @@ var credentialsMade = map[string]string{
 
 // nothingMade are the other routes that may change something.
 var nothingMade = strings.Fields(`
-	/api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/admin/users/{id}/factors
+	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/admin/users/{id}/factors
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
 	/api/auth/knox/logoutall /api/auth/jwt/verify /api/auth/jwt/blacklist /api/auth/admin/users/{id} /api/auth/admin/users/{id}/disable

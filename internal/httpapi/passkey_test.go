@@ -17,6 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
@@ -620,4 +621,50 @@ func TestAStoreThatFailsLeavesPasskeysWhole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAPasskeyIsSetUpOnTheWayIn: it completes the sign-in, and everything from before has ended.
+func TestAPasskeyIsSetUpOnTheWayIn(t *testing.T) {
+	t.Attr("threat", "M14")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for _, kind := range []factor.Kind{factor.Passkey, factor.SecurityKey} {
+			s := start(t, options{stores: open, change: requiring(secondstep.Required, true)})
+			u := s.user("ada")
+			before, c, other := s.as(u), s.client(), s.client()
+			s.keepPending(c.login("ada", goodPassword))
+			s.keepPending(other.login("ada", goodPassword))
+			d := passkeytest.New(passkeyDomain, s.public)
+			const path = "/api/auth/login/enrol/passkey"
+			creation := func(c *client) map[string]any {
+				options := c.send("POST", path+"/options", map[string]any{"kind": kind})
+				return map[string]any{"kind": kind, "credential": json.RawMessage(d.Creation(options.challenge()).JSON())}
+			}
+			if r := c.send("POST", path, creation(other)); !isProblem(r, 400, "invalid") {
+				t.Errorf("with another sign-in's challenge: %d %s", r.StatusCode, r.body)
+			}
+			body := creation(c)
+			r := c.send("POST", path, body)
+			codes, _ := r.field("recovery_codes").([]any)
+			if r.StatusCode != 200 || len(codes) != 10 || c.ticket() == "" {
+				t.Fatalf("got %d %s", r.StatusCode, r.body)
+			}
+			records := s.records(u.ID)
+			if want := "hwk mfa pwd user"; len(records) != 1 || records[0].SecondAt == 0 || records[0].Methods != want {
+				t.Errorf("the sessions are %+v", records)
+			}
+			if before.send("GET", "/api/me", nil).StatusCode != 401 || c.send("GET", "/api/me", nil).StatusCode != 200 {
+				t.Error("a session from before goes on, or this one doesn't")
+			}
+			for _, late := range []*client{c, other} {
+				if r := late.send("POST", path, body); !isProblem(r, 401, "pending_ended") {
+					t.Errorf("afterwards: %d %s", r.StatusCode, r.body)
+				}
+			}
+			if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") || r.challenge() == "" {
+				t.Errorf("the next sign-in: %d %s", r.StatusCode, r.body)
+			} else {
+				s.keepPending(r)
+			}
+		}
+	})
 }

@@ -25,6 +25,20 @@ type creationIn struct {
 
 // passkeyCreation returns the options for a new passkey or security key of the caller.
 func passkeyCreation(c *call, in creationIn) (*passkey.CreationOptions, error) {
+	return c.creationOptions(c.who.User, c.who.Session.ID, in)
+}
+
+// passkeyCreationAtSignIn is passkeyCreation in a pending sign-in.
+func passkeyCreationAtSignIn(c *call, in creationIn) (*passkey.CreationOptions, error) {
+	p, u, err := c.enrolling()
+	if err != nil {
+		return nil, err
+	}
+	return c.creationOptions(u, enrolmentHolder(p), in)
+}
+
+// creationOptions returns options that count in the session or the pending sign-in of holder.
+func (c *call) creationOptions(u *account.User, holder string, in creationIn) (*passkey.CreationOptions, error) {
 	keys, err := c.passkeys()
 	if err != nil {
 		return nil, err
@@ -33,7 +47,7 @@ func passkeyCreation(c *call, in creationIn) (*passkey.CreationOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := keys.CreationOptions(c.ctx(), passkeyUser(c.who.User), kind, c.who.Session.ID)
+	options, err := keys.CreationOptions(c.ctx(), passkeyUser(u), kind, holder)
 	if errors.Is(err, passkey.ErrTooMany) {
 		err = errTooManyFactors
 	}
@@ -69,27 +83,53 @@ func addPasskey(c *call, in addPasskeyIn) (addedOut, error) {
 	if err != nil {
 		return addedOut{}, err
 	}
-	f, err := c.register(in)
+	f, change, err := c.addPasskey(service, c.who.User, c.who.Session.ID, in, c.endOthers)
 	if err != nil {
-		return addedOut{}, passkeyProblem(err, http.StatusBadRequest)
+		return addedOut{}, err
 	}
-	change, err := service.Add(c.ctx(), c.who.User, f, c.endOthers)
+	if !change.Ended {
+		c.undoIfEnded(func(ctx context.Context) error { return takeBackFactor(ctx, service, f, change) })
+	}
+	c.afterChange(change, true, append(passkey.Shown(f), signin.MultiFactor)...)
+	return addedOut{newFactorOut(f), change.RecoveryCodes}, nil
+}
+
+// addPasskeyAtSignIn adds a passkey or a security key in a pending sign-in, which completes it.
+func addPasskeyAtSignIn(c *call, in addPasskeyIn) (enrolledOut, error) {
+	service, err := c.factors()
+	if err != nil {
+		return enrolledOut{}, err
+	}
+	p, u, err := c.enrolling()
+	if err != nil {
+		return enrolledOut{}, err
+	}
+	f, change, err := c.addPasskey(service, u, enrolmentHolder(p), in, c.endAll)
+	if err != nil {
+		return enrolledOut{}, err
+	}
+	user, err := c.enrolled(p, change, passkey.Shown(f)...)
+	return enrolledOut{addedOut{newFactorOut(f), change.RecoveryCodes}, user}, err
+}
+
+func (c *call) addPasskey(service *authenticator.Service, u *account.User, holder string, in addPasskeyIn, end authenticator.End) (*factor.Factor, *authenticator.Change, error) {
+	f, err := c.register(u, holder, in)
+	if err != nil {
+		return nil, nil, passkeyProblem(err, http.StatusBadRequest)
+	}
+	change, err := service.Add(c.ctx(), u, f, end)
 	if errors.Is(err, factor.ErrExists) {
 		err = errPasskeyExists
 	}
 	if err != nil {
-		return addedOut{}, err
+		return nil, nil, err
 	}
-	c.recordFactor(audit.SecondFactor.Added, c.who.User, f)
-	if !change.Ended {
-		c.undoIfEnded(func(ctx context.Context) error { return takeBackFactor(ctx, service, f, change) })
-	}
-	c.afterChange(change, true, signin.MultiFactor)
-	return addedOut{newFactorOut(f), change.RecoveryCodes}, nil
+	c.recordFactor(audit.SecondFactor.Added, u, f)
+	return f, change, nil
 }
 
 // register verifies a new credential.
-func (c *call) register(in addPasskeyIn) (*factor.Factor, error) {
+func (c *call) register(u *account.User, holder string, in addPasskeyIn) (*factor.Factor, error) {
 	keys, err := c.passkeys()
 	if err != nil {
 		return nil, err
@@ -105,7 +145,7 @@ func (c *call) register(in addPasskeyIn) (*factor.Factor, error) {
 	if in.Credential == nil {
 		return nil, invalid(map[string][]string{"credential": {"This field is required."}})
 	}
-	f, err := keys.Register(c.ctx(), c.who.User.ID, kind, c.who.Session.ID, in.Credential)
+	f, err := keys.Register(c.ctx(), u.ID, kind, holder, in.Credential)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (c *call) complete(u *account.User, login, method string, remember, app boo
 		return userOut{}, errEnrolment
 	case demand.Enrol:
 		waiting.Kind = signin.Enrolment
-		return userOut{}, c.suspend(&waiting, enrollable)
+		return userOut{}, c.suspend(&waiting, c.enrollable())
 	}
 	out, err := c.finishSignIn(login, completed{
 		user: u, epoch: u.Epoch, demand: demand, method: method, methods: []signin.Method{signin.Password}, remember: remember, app: app,
@@ -96,7 +96,12 @@ func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 }
 
 // enrollable are the factors that a user can set up while a sign-in waits for it.
-var enrollable = []secondstep.Way{secondstep.TOTP}
+func (c *call) enrollable() []secondstep.Way {
+	if c.api.Passkeys == nil {
+		return []secondstep.Way{secondstep.TOTP}
+	}
+	return []secondstep.Way{secondstep.Passkey, secondstep.SecurityKey, secondstep.TOTP}
+}
 
 // suspend keeps the sign-in, and returns the problem that asks for the next step.
 func (c *call) suspend(p *signin.Pending, ways []secondstep.Way) error {
@@ -159,7 +164,7 @@ func showPending(c *call, _ none) (pendingOut, error) {
 	}
 	ways := demand.Ways
 	if p.Kind == signin.Enrolment {
-		ways = enrollable
+		ways = c.enrollable()
 	}
 	return c.pendingOut(p, ways)
 }

@@ -61,7 +61,7 @@ func (c *call) enrolAfterReset(u *account.User) *pendingOut {
 			Kind:     signin.Enrolment,
 			Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: time.Now().Unix()},
 			Remember: true, Device: c.device(u), Address: addressText(c.address()),
-		}, enrollable)
+		}, c.enrollable())
 	}
 	if err != nil {
 		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "no second factor can be set up after this reset", slog.Any("error", err))

@@ -20,6 +20,8 @@ var routes = []route{
 	{"GET", "/api/auth/login/pending", serve(needsNothing, showPending)},
 	{"DELETE", "/api/auth/login/pending", serve(needsNothing, cancelPending)},
 	{"POST", "/api/auth/login/second", serve(needsNothing, takeSecondStep)},
+	{"POST", "/api/auth/login/enrol/passkey/options", serve(needsNothing, passkeyCreationAtSignIn)},
+	{"POST", "/api/auth/login/enrol/passkey", serve(needsNothing, addPasskeyAtSignIn)},
 	{"POST", "/api/auth/login/enrol/totp", serve(needsNothing, beginAppAtSignIn)},
 	{"POST", "/api/auth/login/enrol/totp/confirm", serve(needsNothing, confirmAppAtSignIn)},
 	{"GET", "/api/auth/methods", serve(needsNothing, signInMethods)},

@@ -153,20 +153,29 @@ func (s *Service) use(ctx context.Context, f *factor.Factor, record *webauthn.Cr
 	if err != nil {
 		return nil, err
 	}
-	return &Proof{Factor: f, Verified: flags.HasUserVerified(), Methods: methods(flags), CounterFell: fell}, nil
+	return &Proof{Factor: f, Verified: flags.HasUserVerified(), Methods: words(flags.HasBackupEligible(), flags.HasUserVerified()), CounterFell: fell}, nil
+}
+
+// Shown returns the words for what the registration of a factor has shown.
+func Shown(f *factor.Factor) []signin.Method {
+	record, err := recordOf(f)
+	if err != nil {
+		return nil
+	}
+	return words(record.Flags.BackupEligible, record.Flags.UserVerified)
 }
 
 func (a *Assertion) flags() protocol.AuthenticatorFlags {
 	return a.parsed.Response.AuthenticatorData.Flags
 }
 
-// methods are the words for what an assertion has shown (RFC 8176).
-func methods(flags protocol.AuthenticatorFlags) []signin.Method {
+// words are those of RFC 8176 for what an authenticator has shown.
+func words(synced, verified bool) []signin.Method {
 	words := []signin.Method{signin.HardwareKey}
-	if flags.HasBackupEligible() {
+	if synced {
 		words[0] = signin.SyncedKey
 	}
-	if flags.HasUserVerified() {
+	if verified {
 		words = append(words, signin.UserPresent, signin.MultiFactor)
 	}
 	return words
