@@ -423,7 +423,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.purgeThrottle(ctx) })
 	g.Go(func() error { return s.gateway.Run(ctx) })
 	g.Go(func() error { return s.steps.Run(ctx) })
-	g.Go(func() error { return s.letters.Outbox.Run(ctx) })
+	g.Go(func() error { return s.letters.Run(ctx) })
 	for _, cache := range s.cached.caches {
 		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}

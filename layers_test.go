@@ -55,7 +55,7 @@ var layers = map[string]layer{
 	"mail":                  {},
 	"internal/mailer":       {own: []string{"mail"}, others: []string{"github.com/wneessen/go-mail"}},
 	"internal/texts":        {others: []string{"golang.org/x/text"}},
-	"internal/letters":      {own: []string{"account", "audit", "throttle", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
+	"internal/letters":      {own: []string{"account", "audit", "throttle", "internal/housekeeping", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"internal/outbox":       {own: []string{"audit", "internal/keyring", "mail"}},
 	"signin":                {},
 	"store":                 {own: []string{"account", "audit", "factor", "link", "mail", "sealed", "session", "signin", "throttle", "token"}},

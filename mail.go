@@ -96,6 +96,7 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	s.sender = sender
 	s.letters = &letters.Service{
 		Texts: checked.texts, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
+		Secrets: s.storage.Mail, Log: c.Log,
 	}
 	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil

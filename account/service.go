@@ -274,8 +274,24 @@ func (s *Service) RenewEpoch(ctx context.Context, id, epoch string) (*User, erro
 	return changed, nil
 }
 
+// ProveEmail notes that a user receives mail at an address, and returns the user. [ErrEpochChanged] if the user has another address or
+// epoch by now, or is disabled. [ErrNotFound].
+func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*User, error) {
+	u, err := s.store().Change(ctx, id, func(u *User) error {
+		if !u.IsActive || u.Epoch != epoch || u.Email != address {
+			return ErrEpochChanged
+		}
+		u.EmailProven = address
+		return nil
+	})
+	if err == nil {
+		s.changed(id)
+	}
+	return u, err
+}
+
 // Edit changes a user's names, flags, groups and permissions, and returns the user. Hash, epoch and ID stay the same,
-// whatever change sets; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
+// whatever change sets, and so does the proven address, which no longer counts if the address is another; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
 // altered are checked, so that a name which another program once accepted doesn't prevent other edits. A user who becomes a
 // superuser becomes staff, too, and staff can't be taken from a superuser. change must be quick, do no I/O, and may be
 // called more than once; Edit returns its error unchanged. [ErrNotFound], *[InvalidError], also for groups that don't exist.
@@ -306,7 +322,7 @@ func (a act) edit(u *User, change func(*User) error) error {
 	if err := change(u); err != nil {
 		return err
 	}
-	u.ID, u.Password, u.Epoch = before.ID, before.Password, before.Epoch
+	u.ID, u.Password, u.Epoch, u.EmailProven = before.ID, before.Password, before.Epoch, before.EmailProven
 	if u.IsActive != before.IsActive {
 		u.Epoch = newEpoch()
 	}

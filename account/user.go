@@ -34,6 +34,7 @@ type User struct {
 	ID          string // assigned by the Store; decimal for our own accounts
 	Username    string // NFKC, at most 150 characters, unique regardless of case
 	Email       string // may be empty; else unique regardless of case, across usernames too
+	EmailProven string // an address that the user has proven to receive mail at; it counts only while it is Email. Empty: none
 	FirstName   string
 	LastName    string
 	Password    string // encoded hash; empty or beginning with "!": no password matches
@@ -48,6 +49,9 @@ type User struct {
 	UserPermissions []string // permissions given to the user directly, "app.codename", sorted
 	Permissions     []string // UserPermissions and the groups' together, sorted; computed by the Store on reading, ignored on writing
 }
+
+// HasProvenEmail reports whether the user has proven to receive mail at Email.
+func (u *User) HasProvenEmail() bool { return u.Email != "" && u.EmailProven == u.Email }
 
 // HasPassword reports whether the user has a password, which may be right or wrong. Without one, every password is wrong.
 func (u *User) HasPassword() bool { return u.Password != "" && !strings.HasPrefix(u.Password, "!") }

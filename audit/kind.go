@@ -43,6 +43,9 @@ var Password = struct{ Change, ChangeFail Kind }{
 	success("authn_password_change"), failure("authn_password_change_fail"),
 }
 
+// Email is about the address of an account. Verified: its user has proven to receive mail there.
+var Email = struct{ Verified Kind }{success("authn_email_verified")}
+
 // Token is what happens to tokens, and to links that are used once. Reuse is a refresh token that was presented twice.
 var Token = struct{ Created, Renewed, Reuse, Revoked Kind }{
 	success("authn_token_created"), success("authn_token_renewed"), failure("authn_token_reuse"), success("authn_token_revoked"),

@@ -42,6 +42,7 @@ func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
 		"user_archived INFO success":                 audit.User.Archived,
 		"user_compromised INFO success":              audit.User.Compromised,
 		"user_deleted INFO success":                  audit.User.Deleted,
+		"authn_email_verified INFO success":          audit.Email.Verified,
 		"mail_sent INFO success":                     audit.Mail.Sent,
 		"mail_refused WARN failure":                  audit.Mail.Refused,
 		"mail_expired WARN failure":                  audit.Mail.Expired,

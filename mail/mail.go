@@ -48,13 +48,23 @@ type Queued struct {
 	Tries   int   // how often it was claimed
 }
 
+// Secret is what is known of a secret that was mailed in a link.
+type Secret struct {
+	Hash    [32]byte // SHA-256 of the secret
+	Kind    string   // what it is for, such as "verify"
+	User    string   // the ID of the user whose account it is about; "": there is none yet
+	Epoch   string   // of the account when the secret was made
+	Box     []byte   // sealed with the secret itself, so that nothing else opens it: the address
+	Expires int64    // Unix time in seconds
+}
+
 // Errors that a [Store] returns by these names. Any other error means that the store could not be read or written.
 var (
-	ErrNotFound = errors.New("mail: there is no such message")
-	ErrExists   = errors.New("mail: the message exists already")
+	ErrNotFound = errors.New("mail: there is no such message or secret")
+	ErrExists   = errors.New("mail: the message or secret exists already")
 )
 
-// Store keeps messages that wait. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A
+// Store keeps messages that wait, and secrets that were mailed. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A
 // Store never reads the clock, and copies what it is given and what it returns.
 type Store interface {
 	// Put adds a message. ErrExists if the ID is stored already.
@@ -76,4 +86,16 @@ type Store interface {
 	// List returns at most limit messages whose IDs come after the given one, in the order of their IDs. A limit of 0 or less
 	// returns none.
 	List(ctx context.Context, after string, limit int) ([]*Queued, error)
+
+	// PutSecret adds a secret. ErrExists if the hash is stored already.
+	PutSecret(ctx context.Context, s *Secret) error
+
+	// FindSecret returns the secret with this hash, expired or not. ErrNotFound.
+	FindSecret(ctx context.Context, hash [32]byte) (*Secret, error)
+
+	// SpendSecret deletes a secret. Of several calls at the same time one succeeds. ErrNotFound.
+	SpendSecret(ctx context.Context, hash [32]byte) error
+
+	// DeleteSecrets deletes at most limit secrets whose Expires is at or before now, and returns how many it has deleted.
+	DeleteSecrets(ctx context.Context, now int64, limit int) (int, error)
 }

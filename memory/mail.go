@@ -13,9 +13,13 @@ import (
 type outbox struct {
 	mu     sync.Mutex
 	queued map[string]*mail.Queued
+
+	secrets map[[32]byte]*mail.Secret
 }
 
-func newOutbox() *outbox { return &outbox{queued: map[string]*mail.Queued{}} }
+func newOutbox() *outbox {
+	return &outbox{queued: map[string]*mail.Queued{}, secrets: map[[32]byte]*mail.Secret{}}
+}
 
 func copyQueued(q *mail.Queued) *mail.Queued {
 	c := *q
@@ -105,4 +109,65 @@ func (o *outbox) List(ctx context.Context, after string, limit int) ([]*mail.Que
 		}
 	}
 	return page, nil
+}
+
+func copySecret(s *mail.Secret) *mail.Secret {
+	c := *s
+	c.Box = bytes.Clone(s.Box)
+	return &c
+}
+
+func (o *outbox) PutSecret(ctx context.Context, s *mail.Secret) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.secrets[s.Hash] != nil {
+		return mail.ErrExists
+	}
+	o.secrets[s.Hash] = copySecret(s)
+	return nil
+}
+
+func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.secrets[hash]
+	if s == nil {
+		return nil, mail.ErrNotFound
+	}
+	return copySecret(s), nil
+}
+
+func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.secrets[hash] == nil {
+		return mail.ErrNotFound
+	}
+	delete(o.secrets, hash)
+	return nil
+}
+
+func (o *outbox) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for hash, s := range o.secrets {
+		if n < limit && s.Expires <= now {
+			delete(o.secrets, hash)
+			n++
+		}
+	}
+	return n, nil
 }

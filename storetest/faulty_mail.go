@@ -34,3 +34,19 @@ func (f faultyMail) Delete(ctx context.Context, id string) error {
 func (f faultyMail) List(ctx context.Context, after string, limit int) ([]*mail.Queued, error) {
 	return value(f.plan, "mail.List", func() ([]*mail.Queued, error) { return f.store.List(ctx, after, limit) })
 }
+
+func (f faultyMail) PutSecret(ctx context.Context, s *mail.Secret) error {
+	return attempt(f.plan, "mail.PutSecret", func() error { return f.store.PutSecret(ctx, s) })
+}
+
+func (f faultyMail) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+	return value(f.plan, "mail.FindSecret", func() (*mail.Secret, error) { return f.store.FindSecret(ctx, hash) })
+}
+
+func (f faultyMail) SpendSecret(ctx context.Context, hash [32]byte) error {
+	return attempt(f.plan, "mail.SpendSecret", func() error { return f.store.SpendSecret(ctx, hash) })
+}
+
+func (f faultyMail) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
+	return value(f.plan, "mail.DeleteSecrets", func() (int, error) { return f.store.DeleteSecrets(ctx, now, limit) })
+}

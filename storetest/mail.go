@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/mail"
@@ -194,6 +195,94 @@ var mailCases = []testCase[mail.Store]{
 			outboxHas(t, s, q)
 		},
 	},
+	{
+		"a secret is found as it was put, and spent once", "PutSecret, FindSecret; SpendSecret: of several calls at the same time one succeeds",
+		func(t *testing.T, s mail.Store) {
+			first, second := mailSecret(1, 2_000), mailSecret(2, 2_000)
+			second.User, second.Epoch, second.Box = "", "", nil
+			ok(t, s.PutSecret(t.Context(), first))
+			ok(t, s.PutSecret(t.Context(), second))
+			fails(t, s.PutSecret(t.Context(), mailSecret(1, 3_000)), mail.ErrExists)
+			findsSecret(t, s, first)
+			findsSecret(t, s, second)
+			var spent atomic.Int32
+			together(16, func(int) {
+				switch err := s.SpendSecret(t.Context(), first.Hash); {
+				case err == nil:
+					spent.Add(1)
+				case !errors.Is(err, mail.ErrNotFound):
+					t.Error(err)
+				}
+			})
+			if spent.Load() != 1 {
+				t.Fatalf("spent %d times, want once", spent.Load())
+			}
+			_, err := s.FindSecret(t.Context(), first.Hash)
+			fails(t, err, mail.ErrNotFound)
+			findsSecret(t, s, second)
+		},
+	},
+	{
+		"secrets that have expired are deleted, and no more than the limit at a time", "DeleteSecrets deletes at most limit",
+		func(t *testing.T, s mail.Store) {
+			for n := range 5 {
+				ok(t, s.PutSecret(t.Context(), mailSecret(n, int64(1_001+n))))
+			}
+			for _, step := range []struct {
+				now         int64
+				limit, want int
+			}{{1_000, 9, 0}, {1_003, 0, 0}, {1_003, -1, 0}, {1_003, 2, 2}, {1_003, 2, 1}, {1_003, 2, 0}} {
+				n, err := s.DeleteSecrets(t.Context(), step.now, step.limit)
+				ok(t, err)
+				if n != step.want {
+					t.Fatalf("%+v: deleted %d", step, n)
+				}
+			}
+			findsSecret(t, s, mailSecret(3, 1_004))
+		},
+	},
+	{
+		"secrets passed and returned are the caller's own, and nothing is done for a context that has ended", "a Store copies; each method is done whole or not at all",
+		func(t *testing.T, s mail.Store) {
+			secret := mailSecret(1, 2_000)
+			ok(t, s.PutSecret(t.Context(), secret))
+			secret.Box[0] = 'x'
+			got, err := s.FindSecret(t.Context(), secret.Hash)
+			ok(t, err)
+			got.Box[0] = 'y'
+			for name, call := range map[string]func(ctx context.Context) error{
+				"PutSecret":     func(ctx context.Context) error { return s.PutSecret(ctx, mailSecret(2, 2_000)) },
+				"FindSecret":    func(ctx context.Context) error { _, err := s.FindSecret(ctx, secret.Hash); return err },
+				"SpendSecret":   func(ctx context.Context) error { return s.SpendSecret(ctx, secret.Hash) },
+				"DeleteSecrets": func(ctx context.Context) error { _, err := s.DeleteSecrets(ctx, 9_000, 9); return err },
+			} {
+				if err := call(ended()); err == nil || errors.Is(err, mail.ErrNotFound) || errors.Is(err, mail.ErrExists) {
+					t.Errorf("%s returned %v, want the end of the context", name, err)
+				}
+			}
+			findsSecret(t, s, mailSecret(1, 2_000))
+			_, err = s.FindSecret(t.Context(), mailSecret(2, 0).Hash)
+			fails(t, err, mail.ErrNotFound)
+		},
+	},
+}
+
+// mailSecret is the n-th secret, with something in every field.
+func mailSecret(n int, expires int64) *mail.Secret {
+	return &mail.Secret{Hash: codeHash(n), Kind: "verify", User: "a\x00\xff", Epoch: "first", Box: []byte{0, 1, 255}, Expires: expires}
+}
+
+// findsSecret ends the test unless the store has exactly this secret.
+func findsSecret(t testing.TB, s mail.Store, want *mail.Secret) {
+	t.Helper()
+	got, err := s.FindSecret(t.Context(), want.Hash)
+	ok(t, err)
+	if len(got.Box) == 0 {
+		got.Box = want.Box // nil and empty are the same
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("found %+v\nwant  %+v", got, want)
+	}
 }
 
 var mailPersistenceCases = []testCase[Stores]{
@@ -210,6 +299,9 @@ var mailPersistenceCases = []testCase[Stores]{
 			a := queued("a", 5_000)
 			a.Tries = 3
 			outboxHas(t, s.Mail, a)
+			ok(t, s.Mail.PutSecret(t.Context(), mailSecret(1, 2_000)))
+			s = s.Reopen(t)
+			findsSecret(t, s.Mail, mailSecret(1, 2_000))
 		},
 	},
 }

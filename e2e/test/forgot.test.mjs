@@ -32,7 +32,7 @@ test("a forgotten password is replaced by a link that is mailed", async (t) => {
 
   await t.test("the link sets a password in another browser, and signs in nowhere", async (t) => {
     await signIn(page, server);
-    const link = /^http\S+$/m.exec(await server.mail("reset"))[0];
+    const link = /^http\S+$/m.exec(await server.mail("reset_first"))[0];
     assert.ok(link.startsWith(`${server.url}/auth/reset#`), link);
     const elsewhere = await openPage(t, browser);
     await elsewhere.goto(link);
@@ -49,7 +49,7 @@ test("a forgotten password is replaced by a link that is mailed", async (t) => {
   });
 
   await t.test("a link that was used leads to a new one", async (t) => {
-    const link = /^http\S+$/m.exec(await server.mail("reset"))[0];
+    const link = /^http\S+$/m.exec(await server.mail("reset_first"))[0];
     const elsewhere = await openPage(t, browser);
     await elsewhere.goto(link);
     await fillPassword(elsewhere, "New password", "three hangers for each coat");
@@ -57,5 +57,39 @@ test("a forgotten password is replaced by a link that is mailed", async (t) => {
     await elsewhere.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
     await elsewhere.getByRole("link", { name: "Send a new link by mail" }).click();
     await elsewhere.getByRole("heading", { name: "Forgot your password?" }).waitFor();
+  });
+});
+
+test("an address is confirmed by a link, in a session of its account", async (t) => {
+  const server = await startServer(t);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await signIn(page, server);
+  await atAccount(page);
+  await page.getByRole("button", { name: "Send a link" }).click();
+  await page.getByText("a link is on its way").waitFor();
+  const link = /^http\S+$/m.exec(await server.mail("verify"))[0];
+
+  await t.test("elsewhere the link asks for a sign-in first", async (t) => {
+    const elsewhere = await openPage(t, browser);
+    await elsewhere.goto(link);
+    await elsewhere.getByRole("heading", { name: "Sign in first" }).waitFor();
+    await checkAccessible(elsewhere, "verify, signed out");
+  });
+
+  await t.test("a press of the button confirms it, once", async () => {
+    await page.goto(link);
+    await page.getByRole("heading", { name: "Confirm your address" }).waitFor();
+    assert.equal(page.url(), `${server.url}/auth/verify`);
+    await checkAccessible(page, "verify");
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByText(`You receive mail at ${admin.email}.`).waitFor();
+    await page.goto(link);
+    await page.reload(); // the same document would keep its answer
+    await page.goto("about:blank");
+    await page.goto(link);
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByRole("heading", { name: "This link doesn’t work here" }).waitFor();
   });
 });

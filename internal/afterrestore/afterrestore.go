@@ -199,6 +199,15 @@ func endOrigins(ctx context.Context, set store.Set, _ Options, _ *Ended) error {
 }
 
 func dropMail(ctx context.Context, set store.Set, o Options, ended *Ended) error {
+	for set.Mail != nil {
+		n, err := set.Mail.DeleteSecrets(ctx, math.MaxInt64, batch)
+		if err != nil {
+			return fmt.Errorf("delete mailed links: %w", err)
+		}
+		if ended.Links += n; n == 0 {
+			break
+		}
+	}
 	for set.Mail != nil && !o.KeepMail {
 		page, err := set.Mail.List(ctx, "", batch)
 		if err != nil {

@@ -124,6 +124,8 @@ var levels = map[string]string{
 	"POST /api/auth/password/change":                    "session",
 	"POST /api/auth/password/reset":                     "anybody",
 	"POST /api/auth/password/forgot":                    "anybody",
+	"POST /api/auth/email/verify/send":                  "session",
+	"POST /api/auth/email/verify":                       "session",
 	"GET /api/auth/events":                              "session",
 	"GET /api/auth/tokens":                              "session",
 	"POST /api/auth/tokens":                             "session",

@@ -28,7 +28,7 @@ func TestAForgottenPasswordIsReplacedByMail(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		box := newPostbox()
 		s := start(t, options{mail: box, stores: open})
-		u := s.user("ada")
+		u := s.with(s.user("ada"), func(u *account.User) { u.EmailProven = u.Email })
 		before := s.as(u)
 		accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(" ADA@Example.COM ")))
 		m := box.next(t, 0)
@@ -52,13 +52,14 @@ func TestAForgottenPasswordIsReplacedByMail(t *testing.T) {
 // forgotten are addresses whose requests must not differ, and what is sent to them.
 func forgotten(s *server) map[string]string {
 	s.t.Helper()
-	s.user("known")
+	s.with(s.user("known"), func(u *account.User) { u.EmailProven = u.Email })
+	s.user("unproven")
 	s.with(s.user("disabled"), func(u *account.User) { u.IsActive = false })
 	s.with(s.user("unusable"), func(u *account.User) { u.Password = "!" })
 	s.with(s.user("moved"), func(u *account.User) { u.Username, u.Email = "moved@example.com", "" })
 	s.with(s.user("theirs"), func(u *account.User) { u.Username = "victim@example.com" })
 	return map[string]string{
-		"known@example.com": "reset", "unusable@example.com": "no_password",
+		"known@example.com": "reset", "unproven@example.com": "reset_first", "unusable@example.com": "no_password",
 		"unknown@example.com": "", "disabled@example.com": "", "moved@example.com": "", "victim@example.com": "",
 	}
 }

@@ -95,6 +95,7 @@ type server struct {
 	public string      // the configured public URL
 	log    *safeBuffer // the log, with the debug level
 	secret secrets
+	box    *postbox // of options
 }
 
 // start serves the API on a free port of this machine until the test ends.
@@ -103,7 +104,7 @@ func start(t *testing.T, o options) *server {
 	if o.stores == nil {
 		o.stores = inMemory
 	}
-	s := &server{t: t, stores: o.stores(t), log: &safeBuffer{}}
+	s := &server{t: t, stores: o.stores(t), log: &safeBuffer{}, box: o.mail}
 	var handler http.Handler
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.watchHeaders(handler, w, r)

@@ -52,11 +52,11 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 	}
 	l := &letters.Service{
 		Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
-		PerHour: cmp.Or(p.perHour, 600), Audit: events,
+		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log,
 	}
 	l.Outbox = outbox.New(st.Mail, keyring.NewDataKeys(ring, st.Sealed), p, l.Write, events, log)
 	if !p.idle {
-		inBackground(t, l.Outbox.Run)
+		inBackground(t, l.Run)
 	}
 	return l
 }
@@ -83,6 +83,16 @@ func (p *postbox) next(t testing.TB, n int) mail.Message {
 		case <-arrived:
 		case <-timeout:
 			t.Fatalf("%d messages have arrived, want %d", len(messages), n+1)
+		}
+	}
+}
+
+// to waits for a message to an address, and returns the first one.
+func (p *postbox) to(t testing.TB, address string) mail.Message {
+	t.Helper()
+	for n := 0; ; n++ {
+		if m := p.next(t, n); m.To == address {
+			return m
 		}
 	}
 }
@@ -151,3 +161,17 @@ func TestAPasswordIsChangedAlsoIfItCantBeTold(t *testing.T) {
 type brokenMail struct{ mail.Store }
 
 func (brokenMail) Put(context.Context, *mail.Queued) error { return fmt.Errorf("the disk is full") }
+
+// keptSecrets is a store that keeps a copy of each secret.
+type keptSecrets struct {
+	mail.Store
+	mu  sync.Mutex
+	all []mail.Secret
+}
+
+func (k *keptSecrets) PutSecret(ctx context.Context, s *mail.Secret) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all = append(k.all, *s)
+	return k.Store.PutSecret(ctx, s)
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -50,6 +51,8 @@ var sentinels = []struct {
 		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
 	{account.ErrResetSpent, problem.New(http.StatusForbidden, "reset_link_invalid",
 		"This link is no longer valid: it was used, replaced by another, or is over an hour old. Ask for a new one.")},
+	{letters.ErrLink, problem.New(http.StatusForbidden, "link_invalid",
+		"This link is not valid here: it was used, is too old, or is another account's. Ask for a new one.")},
 	{account.ErrEpochChanged, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
-	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -34,9 +32,16 @@ func resetPassword(c *call, in resetIn) (resetOut, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "new_password": in.New}); err != nil {
 		return resetOut{}, err
 	}
+	mailedTo, err := c.api.Letters.MailedTo(c.ctx(), *in.Secret)
+	if err != nil {
+		return resetOut{}, err
+	}
 	u, err := c.api.Accounts.ResetPassword(c.ctx(), *in.Secret, *in.New, c.source())
 	c.recordReset(u, err)
 	if err != nil {
+		return resetOut{}, err
+	}
+	if err := c.proveByReset(u, mailedTo); err != nil {
 		return resetOut{}, err
 	}
 	c.notify(u, letters.PasswordChanged)
@@ -70,8 +75,30 @@ func (c *call) enrolAfterReset(u *account.User) *pendingOut {
 	return &out
 }
 
-// errNoMail answers requests that would send mail.
-var errNoMail = problem.New(http.StatusNotFound, "mail_not_configured", "This server sends no mail.")
+// proveByReset notes that the user whose password was reset receives mail at the address to which the link was mailed. Until then a
+// stranger may have had the account, under an address that isn't the stranger's. So what the account has been given before is removed.
+// If that fails, the address stays unproven, and the next reset by mail removes it.
+func (c *call) proveByReset(u *account.User, mailedTo string) error {
+	if mailedTo == "" || u.Email != mailedTo || u.HasProvenEmail() {
+		return nil
+	}
+	if err := c.api.Steps.RemoveAll(c.ctx(), u.ID); err != nil {
+		return err
+	}
+	if c.api.Links != nil {
+		if _, err := c.api.Links.DeleteUser(c.ctx(), u.ID); err != nil {
+			return err
+		}
+	}
+	_, err := c.api.Accounts.ProveEmail(c.ctx(), u.ID, u.Epoch, mailedTo)
+	if errors.Is(err, account.ErrEpochChanged) { // another reset came between
+		return nil
+	}
+	if err == nil {
+		c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", "reset"))
+	}
+	return err
+}
 
 type forgotIn struct {
 	Email *string `json:"email"`

@@ -18,6 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -162,6 +163,13 @@ func confirmingApp(x *scenario) any {
 	return map[string]string{"id": e.ID, "code": appCode(x.s.t, e.Secret, 0)}
 }
 
+// verifying is the proof of the actor's address.
+func verifying(x *scenario) any {
+	must(x.s.t, x.s.api.Letters.SendVerification(x.s.t.Context(), x.actor, letters.About{}))
+	_, secret := x.s.link(x.s.box.to(x.s.t, x.actor.Email))
+	return map[string]string{"secret": secret}
+}
+
 func actorsRefresh(x *scenario) any { return map[string]string{"refresh": x.refresh} }
 
 func sessionOf(pick func(*scenario) *account.User) func(*testing.T, *scenario) []string {
@@ -217,6 +225,8 @@ var heldRoutes = map[string]heldRoute{
 	"DELETE /api/auth/factors/{id}":               {by: "session", with: withKey(true)},
 	"DELETE /api/auth/admin/users/{id}/factors":   {by: "admin", with: onSubject},
 	"POST /api/auth/password/forgot":              {}, // it needs no credential
+	"POST /api/auth/email/verify/send":            {by: "session"},
+	"POST /api/auth/email/verify":                 {by: "session", body: verifying},
 	"POST /api/auth/logout":                       {by: "session", body: says(map[string]bool{"everywhere": true})},
 	"PATCH /api/auth/me":                          {by: "session", body: says(map[string]string{"first_name": "Eve"})},
 	"DELETE /api/auth/sessions":                   {by: "session"},
@@ -341,7 +351,7 @@ func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 		}
 	}
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{stores: open})
+		s := start(t, options{stores: open, mail: newPostbox()})
 		root := s.as(s.superuser("root"))
 		n := 0
 		for _, route := range unsafe() {

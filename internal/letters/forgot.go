@@ -73,14 +73,20 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 		values["link"] = base + "/signin"
 		return s.message(r, "no_password", base, values), nil
 	}
-	secret, _, err := s.Accounts.ResetSecret(ctx, u.ID)
+	secret, expires, err := s.Accounts.ResetSecret(ctx, u.ID)
 	if errors.Is(err, account.ErrDisabled) || errors.Is(err, account.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	if err := s.putSecret(ctx, kindReset, secret, u.ID, u.Epoch, u.Email, expires); err != nil {
+		return nil, err
+	}
 	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
 	values["link"] = base + "/auth/reset#" + secret
+	if !u.HasProvenEmail() {
+		return s.message(r, "reset_first", base, values), nil
+	}
 	return s.message(r, "reset", base, values), nil
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -23,12 +24,14 @@ import (
 // Service, and one whose Outbox is nil, sends nothing.
 type Service struct {
 	Outbox   *outbox.Service
+	Secrets  mail.Store // has the secrets of links
 	Texts    *texts.Catalogue
 	URL      func(context.Context) (string, error) // the public address, which links begin with
 	Accounts *account.Service
 	Guard    *throttle.Guard
 	PerHour  int // how many messages the mail server takes in an hour; strangers cause at most half as many
 	Audit    *audit.Log
+	Log      *slog.Logger
 }
 
 // About says who caused a message: the client's address, and its headers User-Agent and Accept-Language.
@@ -69,6 +72,8 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 	switch r.Kind {
 	case string(PasswordChanged):
 		return s.message(r, r.Kind, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/auth/account"}), nil
+	case verify:
+		return s.writeVerify(ctx, r, base)
 	case forgot:
 		return s.writeForgot(ctx, r, base)
 	}

@@ -14,6 +14,8 @@ type outbox struct {
 	dialect Dialect
 
 	put, claim, postpone, replace, delete, list *statement
+
+	putSecret, findSecret, spendSecret, deleteSecrets *statement
 }
 
 const outboxColumns = `id, body, created, due, expires, tries`
@@ -30,6 +32,13 @@ func newOutbox(p *preparer) *outbox {
 		replace:  p.writing(`UPDATE outbox SET body = $3 WHERE id = $1 AND body = $2`),
 		delete:   p.writing(`DELETE FROM outbox WHERE id = $1`),
 		list:     p.reading(`SELECT ` + outboxColumns + ` FROM outbox WHERE id > $1 ORDER BY id LIMIT $2`),
+
+		putSecret: p.writing(`INSERT INTO mail_secrets (hash, kind, user_id, epoch, box, expires) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT DO NOTHING`),
+		findSecret:  p.reading(`SELECT kind, user_id, epoch, box, expires FROM mail_secrets WHERE hash = $1`),
+		spendSecret: p.writing(`DELETE FROM mail_secrets WHERE hash = $1`),
+		deleteSecrets: p.writing(`DELETE FROM mail_secrets WHERE ` + p.dialect.among(`hash`,
+			`SELECT hash FROM mail_secrets WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
 
@@ -99,4 +108,52 @@ func (o *outbox) List(ctx context.Context, after string, limit int) ([]*mail.Que
 		return nil, fmt.Errorf("list the outbox: %w", err)
 	}
 	return found, nil
+}
+
+func (o *outbox) PutSecret(ctx context.Context, s *mail.Secret) error {
+	text := o.dialect.Bytes
+	n, err := affected(o.putSecret.ExecContext(ctx, s.Hash[:], text(s.Kind), text(s.User), text(s.Epoch), bytesOrEmpty(s.Box), s.Expires))
+	if err != nil {
+		return fmt.Errorf("store a mailed secret: %w", err)
+	}
+	if n == 0 {
+		return mail.ErrExists
+	}
+	return nil
+}
+
+func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+	s, err := one(ctx, o.dialect, o.findSecret, scanSecret, mail.ErrNotFound, hash[:])
+	if err != nil {
+		return nil, fmt.Errorf("find a mailed secret: %w", err)
+	}
+	s.Hash = hash
+	return s, nil
+}
+
+func scanSecret(row scanner) (*mail.Secret, error) {
+	var s mail.Secret
+	if err := row.Scan(&s.Kind, &s.User, &s.Epoch, &s.Box, &s.Expires); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
+	n, err := affected(o.spendSecret.ExecContext(ctx, hash[:]))
+	if err != nil {
+		return fmt.Errorf("spend a mailed secret: %w", err)
+	}
+	if n == 0 {
+		return mail.ErrNotFound
+	}
+	return nil
+}
+
+func (o *outbox) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
+	n, err := affected(o.deleteSecrets.ExecContext(ctx, now, max(limit, 0)))
+	if err != nil {
+		return 0, fmt.Errorf("delete expired mailed secrets: %w", err)
+	}
+	return n, nil
 }

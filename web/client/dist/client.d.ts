@@ -29,6 +29,12 @@ export interface Client {
      * `mail_not_configured` if the server sends no mail.
      */
     forgot(email: string): Promise<void>;
+    /** Sends a link to the user's address, with which the user proves to receive mail there, unless that is proven already. */
+    sendVerification(): Promise<void>;
+    /** Proves the user's address with the part of that link after its # sign. Fails with `link_invalid`. */
+    verify(secret: string): Promise<{
+        email: string;
+    }>;
     /** The user's own sessions, the newest first. */
     sessions(): Promise<Session[]>;
     endSession(id: string): Promise<void>;

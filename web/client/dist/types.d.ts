@@ -166,4 +166,4 @@ export interface FirstAdministrator {
  * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "mail_not_configured" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

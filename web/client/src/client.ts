@@ -29,6 +29,10 @@ export interface Client {
    * `mail_not_configured` if the server sends no mail.
    */
   forgot(email: string): Promise<void>;
+  /** Sends a link to the user's address, with which the user proves to receive mail there, unless that is proven already. */
+  sendVerification(): Promise<void>;
+  /** Proves the user's address with the part of that link after its # sign. Fails with `link_invalid`. */
+  verify(secret: string): Promise<{ email: string }>;
   /** The user's own sessions, the newest first. */
   sessions(): Promise<Session[]>;
   endSession(id: string): Promise<void>;
@@ -76,6 +80,8 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
     changePassword: (change) => post("password/change", change),
     methods: () => call("GET", "/api/auth/methods"),
     forgot: (email) => post("password/forgot", { email }),
+    sendVerification: () => post("email/verify/send"),
+    verify: (secret) => post("email/verify", { secret }),
     sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/auth/sessions")).sessions,
     endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
     endOtherSessions: async () => (await call<{ ended: number }>("DELETE", "/api/auth/sessions")).ended,

@@ -188,6 +188,7 @@ export type KnownCode =
   | "fresh_sign_in_required"
   | "setup_link_invalid"
   | "mail_not_configured"
+  | "link_invalid"
   | "invalid"
   | "not_found"
   | "unknown_host"

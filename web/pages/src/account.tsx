@@ -13,6 +13,7 @@ import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
 import { SessionExpiring } from "./parts/session-expiring.tsx";
 import { visibleSections } from "./permissions.ts";
+import { Email } from "./email.tsx";
 import { Profile } from "./profile.tsx";
 import { texts } from "./texts.ts";
 import { Tokens } from "./tokens.tsx";
@@ -57,6 +58,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
         {devices && <Devices devices={devices} onChange={load.run} onSignOut={() => auth.logout()} />}
         <Tokens />
         <Profile user={user} />
+        <Email user={user} />
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
         <ConfirmPassword username={user.username} />
       </main>

@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { BrowserRouter, Route, Routes } from "react-router";
 import { Account } from "./account.tsx";
 import { auth } from "./api.ts";
+import { Verify } from "./email.tsx";
 import { Forgot } from "./forgot.tsx";
 import { takeLinkSecret } from "./link-secret.ts";
 import { Loading, TicketCard } from "./parts/layout.tsx";
@@ -47,6 +48,7 @@ createRoot(root, {
         <Routes>
           <Route path="/auth/setup" element={<Setup secret={secret} />} />
           <Route path="/auth/forgot" element={<Forgot />} />
+          <Route path="/auth/verify" element={<Verify secret={secret} />} />
           <Route path="/auth/reset" element={<Reset secret={secret} />} />
           <Route path="/auth/account" element={<Account />} />
           <Route path="/auth/admin/*" element={<Suspense fallback={<TicketCard><Loading /></TicketCard>}><Admin /></Suspense>} />

@@ -1,0 +1,65 @@
+import { useAuth } from "@cloakroom/client/react";
+import { useState } from "react";
+import { Link } from "react-router";
+import { auth, type User } from "./api.ts";
+import { useMail } from "./forgot.tsx";
+import { useLinkSecret } from "./link-secret.ts";
+import { Button } from "./parts/button.tsx";
+import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
+import { Notice, Problem } from "./parts/notice.tsx";
+import { texts } from "./texts.ts";
+import { useAction } from "./use-action.ts";
+
+const t = texts.email;
+
+/** The user's address, with a button that mails a link to confirm it. */
+export function Email({ user }: { user: User }) {
+  const mail = useMail();
+  const [sent, setSent] = useState(false);
+  const send = useAction(async () => {
+    await auth.client.sendVerification();
+    setSent(true);
+  });
+  if (!mail || !user.email) return null;
+  return (
+    <section aria-labelledby="email-heading">
+      <h2 id="email-heading">{t.heading}</h2>
+      <p className="intro">{t.intro(user.email)}</p>
+      {sent && !send.error && <Notice tone="good">{t.sent}</Notice>}
+      <Problem error={send.error} />
+      <Button disabled={send.sending} onClick={() => void send.run()}>{send.sending ? t.sending : t.send}</Button>
+    </section>
+  );
+}
+
+/** The page to which that link leads. A link alone proves nothing: it counts in a session of the account. */
+export function Verify({ secret: first }: { secret: string }) {
+  const secret = useLinkSecret(first);
+  const { status, user } = useAuth();
+  const [proven, setProven] = useState<string>();
+  const verify = useAction(async () => setProven((await auth.client.verify(secret!)).email));
+  if (status === "loading") return <TicketCard><Loading /></TicketCard>;
+  if (proven !== undefined) return <TicketCard><Message heading={t.doneHeading} body={t.done(proven)} account /></TicketCard>;
+  if (!secret || verify.error?.code === "link_invalid") {
+    return <TicketCard><Message heading={t.invalidHeading} body={t.invalid} account={user !== undefined} /></TicketCard>;
+  }
+  if (!user) return <TicketCard><Message heading={t.signInHeading} body={t.signInFirst} /></TicketCard>;
+  return (
+    <TicketCard>
+      <Heading page={t.page}>{t.confirmHeading}</Heading>
+      <p>{t.confirmAs(user.username)}</p>
+      <Problem error={verify.error} />
+      <Button variant="main" disabled={verify.sending} onClick={() => void verify.run()}>{verify.sending ? t.confirming : t.confirm}</Button>
+    </TicketCard>
+  );
+}
+
+function Message({ heading, body, account = false }: { heading: string; body: string; account?: boolean }) {
+  return (
+    <>
+      <Heading page={t.page} focus>{heading}</Heading>
+      <p>{body}</p>
+      <p><Link className="button button-main" to={account ? "/auth/account" : "/signin"}>{account ? t.toAccount : t.toSignIn}</Link></p>
+    </>
+  );
+}
