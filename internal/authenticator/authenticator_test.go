@@ -657,3 +657,31 @@ func TestAnAdditionFromBeforeTheEndOfEverythingIsDropped(t *testing.T) {
 		}
 	})
 }
+
+// TestAFactorIsWrittenBeforeAnythingEnds: while everything from before ends, a sign-in already sees what the user has from now on. In
+// the other order, a sign-in in between would have a session that lives on although it was begun without the new factor, or with one
+// that is gone.
+func TestAFactorIsWrittenBeforeAnythingEnds(t *testing.T) {
+	t.Attr("threat", "M06")
+	for _, first := range []factor.Kind{factor.SecurityKey, factor.TOTP} {
+		h := newHarness(t)
+		demandedAt := func(want bool) authenticator.End {
+			return func(ctx context.Context, u *account.User) (*account.User, error) {
+				if demanded, err := h.Steps.Demands(ctx, u.ID); err != nil || demanded != want {
+					t.Errorf("%s: while everything ends, a second step is demanded: %t, %v; want %t", first, demanded, err, want)
+				}
+				return h.end(ctx, u)
+			}
+		}
+		if _, err := h.Add(t.Context(), h.load(), key(1, first), demandedAt(true)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := h.Remove(t.Context(), h.load(), h.profile().Factors[0].ID, false, demandedAt(false)); err != nil {
+			t.Fatal(err)
+		}
+		h.add(key(2, factor.Passkey))
+		if _, err := h.SetSecondStep(t.Context(), h.load(), true, demandedAt(true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

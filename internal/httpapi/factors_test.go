@@ -128,10 +128,14 @@ func TestASecondStepCompletesTheSignIn(t *testing.T) {
 				s := start(t, options{stores: open, tls: https})
 				u, a := s.enrolled("ada")
 				for kind, code := range map[string]string{"app": a.next()[:3] + " " + a.lastThree(), "recovery": strings.ToLower(a.Recovery[0])} {
-					before := s.load(u.ID).LastLogin
+					before, recorded := s.load(u.ID).LastLogin, strings.Count(s.log.String(), "authn_login_success")
+					if before > 0 {
+						s.with(u, func(u *account.User) { u.LastLogin = 1 })
+						before = 1
+					}
 					c := s.client()
 					c.pendingStep("ada")
-					if s.load(u.ID).LastLogin != before {
+					if s.load(u.ID).LastLogin != before || strings.Count(s.log.String(), "authn_login_success") != recorded {
 						t.Errorf("%s: the first step counts as a sign-in", kind)
 					}
 					r := c.second(code)
@@ -775,4 +779,45 @@ func TestAFailedStoreCallLeavesTheSecondStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhereTheEpochStaysEverythingElseIsDeleted: beside Django the epoch is Django's, so a change of factors deletes the other sessions,
+// the tokens and the pending sign-ins of the user, and a sign-in that overlaps with it has no session.
+func TestWhereTheEpochStaysEverythingElseIsDeleted(t *testing.T) {
+	t.Attr("threat", "M06")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open, change: func(a *httpapi.API) { a.Steps.LookAgain = true }})
+		u := s.user("ada")
+		c, other := s.as(u), s.as(u)
+		personal := s.issue(u, token.Params{Kind: token.Personal, Name: "script"})
+		ended := func(what string) {
+			t.Helper()
+			if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+				t.Errorf("%s: this session: %d", what, r.StatusCode)
+			}
+			if r := other.send("GET", "/api/me", nil); r.StatusCode != 401 {
+				t.Errorf("%s: another session: %d", what, r.StatusCode)
+			}
+			if r := s.program().send("GET", "/api/me", nil, "Authorization: Bearer "+personal); r.StatusCode != 401 {
+				t.Errorf("%s: a token: %d", what, r.StatusCode)
+			}
+			if s.load(u.ID).Epoch != u.Epoch {
+				t.Errorf("%s: the epoch has moved", what)
+			}
+		}
+		a := c.enrol()
+		ended("the first app")
+		pending := s.client()
+		pending.pendingStep("ada")
+		other, personal = s.as(u), s.issue(u, token.Params{Kind: token.Personal, Name: "script"})
+		p, err := s.stores.Factors.Load(t.Context(), u.ID)
+		must(t, err)
+		s.change(u.ID, func(r *session.Record) { r.SecondAt = time.Now().Unix() })
+		ok(t, c.send("DELETE", "/api/auth/factors/"+p.Factors[0].ID, nil))
+		ended("its removal")
+		a.step = 0
+		if r := pending.second(a.next()); !isProblem(r, 401, "pending_ended") {
+			t.Errorf("a pending sign-in: %d %s", r.StatusCode, r.body)
+		}
+	})
 }
