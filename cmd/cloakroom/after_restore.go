@@ -37,8 +37,9 @@ these end:
   * sign-ins that wait for a second step
   * mail that waits to be sent, unless --keep-mail is given
 
-Users, passwords, groups, permissions, keys and the audit log stay as the backup has them. Passwords that were changed, users that
-were disabled or deleted, and rights that were taken away since the backup are as they were then: change them again.`
+Users, passwords, factors, groups, permissions, keys and the audit log stay as the backup has them. Passwords that were changed, users that
+were disabled or deleted, factors that were removed, recovery codes that were used, and rights that were taken away since the
+backup are as they were then: change them again.`
 
 func (afterRestoreCmd) Help() string {
 	return restoreCost + `
@@ -49,8 +50,8 @@ command can be interrupted and repeated.
 
 Beside Django, the sessions in Django's table end as well, anonymous ones too.
 
-With --audit, the command lists who was disabled, deleted, declared compromised or had a right taken away, and whose password was
-changed, since the backup. The file is an export of the audit log from before the restore: of the administration's page or
+With --audit, the command lists who was disabled, deleted, declared compromised or had a right taken away, whose password was
+changed, who removed a factor, and who used a recovery code, since the backup. The file is an export of the audit log from before the restore: of the administration's page or
 /api/auth/admin/audit/export as NDJSON, or of cloakroom audit list --limit 0 --json. Without --yes it only lists.
 
 Examples:

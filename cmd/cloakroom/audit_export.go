@@ -152,6 +152,12 @@ func undone(e api.Event) (what, detail string) {
 		return "declared compromised", ""
 	case audit.Password.Change.String():
 		return "password changed", e.Detail["method"]
+	case audit.SecondFactor.Removed.String():
+		return "factor removed", e.Detail["kind"]
+	case audit.SecondFactor.RecoveryUsed.String():
+		return "recovery code used", ""
+	case audit.SecondFactor.RecoveryRenewed.String():
+		return "recovery codes renewed", ""
 	case audit.Privilege.PermissionsChanged.String():
 		if taken(e.Detail["change"]) {
 			return "rights taken away", strings.TrimSpace(e.Detail["group"] + " " + e.Detail["change"])
@@ -213,7 +219,7 @@ func eachExported(file string, do func(api.Event) error) error {
 // printLookAt prints what an operator must look at.
 func (a *app) printLookAt(all []lookAt) error {
 	if len(all) == 0 {
-		a.say("\nThe export has no disabled or deleted user, changed password, withdrawn right or new key that the backup doesn't know.")
+		a.say("\nThe export has no disabled or deleted user, changed password, removed factor, withdrawn right or new key that the backup doesn't know.")
 		return nil
 	}
 	a.say("\nChanged since the backup, and undone by the restore. Look at each:")

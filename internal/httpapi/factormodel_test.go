@@ -219,7 +219,8 @@ func (o *overlap) settle() *factor.Profile {
 // attempt is a sign-in.
 type attempt struct {
 	c     *client
-	alone bool // with the password alone
+	alone bool   // with the password alone
+	token string // that it gave, in the place of a session
 }
 
 func (a *attempt) signIn(p *player, u *account.User) func() {
@@ -229,6 +230,9 @@ func (a *attempt) signIn(p *player, u *account.User) func() {
 
 // alive reports whether the sign-in has given a session that counts.
 func (o *overlap) alive(a *attempt) bool {
+	if a.token != "" {
+		return o.calm.program().send("GET", "/api/me", nil, "Authorization: Token "+a.token).StatusCode == 200
+	}
 	ticket := a.c.ticket()
 	if ticket == "" {
 		return false
@@ -287,11 +291,11 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		return nil
 	},
 
-	"a second step and the removal of what it used": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()) {
+	"a second step and the removal of what it used": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
 		codes, hashes := recoverycode.NewSet()
 		p.withPasskey(u, factor.SecurityKey)
 		must(o.t, o.set.Factors.SetRecoveryCodes(context.Background(), u.ID, hashes))
-		a.c = p.client()
+		a = &attempt{c: p.client()}
 		if r := a.c.login(u.Username, goodPassword); !isProblem(r, 401, "second_factor_required") {
 			o.t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
@@ -300,18 +304,28 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		}
 	}),
 
-	"a sign-in by passkey and its removal": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()) {
+	"a sign-in by passkey and its removal": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
 		body := p.assertion(p.withPasskey(u, factor.Passkey))
-		a.c = p.client()
+		a = &attempt{c: p.client()}
 		return a, o.factor(), func() { a.c.send("POST", "/api/auth/passkey/login", body) }
 	}),
 
 	// The password alone must not get in while the factor seems to go, and then stays.
-	"a sign-in and a removal that is refused": removal(refuses, func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()) {
+	"a sign-in and a removal that is refused": removal(refuses, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
 		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(o.calm))
 		must(o.t, err)
-		signIn := a.signIn(p, u)
-		return a, o.factor(), signIn
+		a = &attempt{}
+		return a, o.factor(), a.signIn(p, u)
+	}),
+
+	"a token by the password and a removal that is refused": removal(refuses, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
+		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(o.calm))
+		must(o.t, err)
+		a = &attempt{c: p.program(), alone: true}
+		return a, o.factor(), func() {
+			r := a.c.send("POST", "/api/auth/token", map[string]any{"username": u.Username, "password": goodPassword})
+			a.token, _ = r.field("token").(string)
+		}
 	}),
 
 	"an attacker's sign-in and the measure for a compromised account":      takenBack(nil),
@@ -322,7 +336,7 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 // removal removes a factor beside a sign-in. No session of the sign-in counts if the factor is gone; and none that was made with the
 // password alone if it is not.
 func removal(
-	end func(p *server) authenticator.End, begin func(o *overlap, p *player, u *account.User) (a attempt, id string, deed func()),
+	end func(p *server) authenticator.End, begin func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()),
 ) func(o *overlap, players []*player, kills bool, choose func(int) int) error {
 	return func(o *overlap, players []*player, kills bool, choose func(int) int) error {
 		a, id, deed := begin(o, players[0], o.newcomer())
@@ -335,7 +349,7 @@ func removal(
 		if removed == nil && len(p.Factors) > 0 {
 			return fmt.Errorf("the factor was removed, and is there: %s", story)
 		}
-		if gone := len(p.Factors) == 0; gone != a.alone && o.alive(&a) {
+		if gone := len(p.Factors) == 0; gone != a.alone && o.alive(a) {
 			return fmt.Errorf("a session lives, the factor is gone: %t: %s", gone, story)
 		}
 		return nil

@@ -67,7 +67,7 @@ func (c *call) authenticateAlone(username, password *string) (*account.User, err
 	if err != nil {
 		return nil, err
 	}
-	if err := c.passwordAlone(u); err != nil {
+	if u, err = c.passwordAlone(u); err != nil {
 		return nil, err
 	}
 	c.recordVerification(audit.Login, shorten(*username), nil)
@@ -96,7 +96,7 @@ func (a *API) verifyBasic(r *http.Request, login, password string) (*account.Use
 		c.recordVerification(audit.Login, name, err)
 		return nil, a.problem(r, err)
 	}
-	if err := c.passwordAlone(u); err != nil {
+	if u, err = c.passwordAlone(u); err != nil {
 		return nil, a.problem(r, err)
 	}
 	return u, nil

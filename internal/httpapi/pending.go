@@ -146,14 +146,21 @@ func (c *call) pendingOut(p *signin.Pending, ways []secondstep.Way) (out pending
 	return out, err
 }
 
-// passwordAlone returns an error if the account demands a second step. It is for the ways in that have no room for one.
-func (c *call) passwordAlone(u *account.User) error {
+// passwordAlone returns an error if the account demands a second step. It is for the ways in that have no room for one. It finishes
+// interrupted changes of factors, and returns the user as the user then is.
+func (c *call) passwordAlone(u *account.User) (*account.User, error) {
 	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
-	if err == nil && (len(demand.Ways) > 0 || demand.Enrol) {
-		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
-		return errSecondFactor
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if u, demand, err = c.settleFactors(u, demand); err != nil {
+		return nil, err
+	}
+	if len(demand.Ways) > 0 || demand.Enrol {
+		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
+		return nil, errSecondFactor
+	}
+	return u, nil
 }
 
 // showPending tells what the pending sign-in of the request waits for.
