@@ -1,0 +1,185 @@
+// Passkeys in a real browser with a virtual authenticator. The pages are the test's own, and use the client.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { addAuthenticator } from "../lib/authenticator.mjs";
+import { openPage, startBrowser } from "../lib/browser.mjs";
+import { clientFolder, filesOf } from "../lib/example.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+import { startSite } from "../lib/site.mjs";
+
+const signInPage = (url) => `<!doctype html><title>passkeys</title><p id="who"></p>
+<input id="name" autocomplete="username webauthn"><button id="passkey">Passkey</button>
+<script type="module">
+  import { createAuth } from "/client/index.js";
+  import { get } from "/client/passkey.js";
+  window.auth = createAuth({ url: "${url}" });
+  window.get = get;
+  const show = () => (who.textContent = [auth.getState().status, auth.getState().user?.username].join(" "));
+  auth.subscribe(show);
+  show();
+  passkey.onclick = () => (window.clicked = auth.passkey().then((user) => user?.username ?? "no one", (error) => nameOf(error)));
+  window.nameOf = (error) => (typeof error.code === "string" ? error.code : error.name);
+</script>`;
+
+const { username, password } = admin;
+const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 30_000 });
+const signIn = (page) => page.evaluate((credentials) => auth.login(credentials).then(({ user }) => user.username), { username, password });
+const call = (page, method, path, body) =>
+  page.evaluate(([method, path, body]) => auth.client.call(method, path, body).catch((error) => ({ code: error.code })), [method, "/api/auth/" + path, body]);
+
+/** Calls a function of `auth`, and returns its result, or the code or name of its error. */
+const ask = (page, name, ...args) =>
+  page.evaluate(([name, args]) => auth[name](...args).catch((error) => ({ code: nameOf(error) })), [name, args]);
+
+/** Starts a server whose pages are at another port of localhost. */
+async function startBoth(t) {
+  const pages = await filesOf(clientFolder, "/client/");
+  const site = `http://localhost:${await startSite(t, pages)}`;
+  const server = await startServer(t, ["--origin", site], "localhost");
+  await server.makeAdmin();
+  pages["/"] = signInPage(server.url);
+  return { server, site };
+}
+
+/** Opens a page in a new browser profile, with an authenticator. */
+async function open(t, browser, site, options) {
+  const page = await openPage(t, browser);
+  const authenticator = await addAuthenticator(page, options);
+  await page.goto(site);
+  await page.waitForFunction(() => window.auth);
+  return { page, authenticator };
+}
+
+test("passkeys", async (t) => {
+  const browser = await startBrowser(t);
+  const { server, site } = await startBoth(t);
+
+  /** Opens a page, signs in with the password, adds a passkey, and signs out unless `stay`. */
+  async function enrol(t, { stay = false, options, ...passkey } = {}) {
+    const { page, authenticator } = await open(t, browser, site, options);
+    await signIn(page);
+    const added = await ask(page, "addPasskey", { name: "Laptop", ...passkey });
+    assert.equal(added.factor?.name, "Laptop", JSON.stringify(added));
+    t.after(() => server.run("user", "factors", username, "--remove", added.factor.id).catch(() => {}));
+    if (!stay) {
+      await page.evaluate(() => auth.logout());
+      await who(page, "anonymous");
+    }
+    return { page, authenticator, added };
+  }
+
+  await t.test("a passkey is added, and the field offers it", async (t) => {
+    const { page, authenticator, added } = await enrol(t);
+    const [credential, ...more] = await authenticator.credentials();
+    assert.deepEqual([credential.rpId, credential.userName, more.length], ["localhost", username, 0]);
+    assert.equal(Buffer.from(credential.userHandle, "base64").length, 32);
+    assert.equal(added.factor.kind, "passkey");
+    assert.equal((await ask(page, "autofill")).username, username);
+    await who(page, `authenticated ${username}`);
+    const { sessions } = await call(page, "GET", "sessions");
+    assert.equal(sessions.find((session) => session.current).method, "passkey");
+  });
+
+  await t.test("the button signs in while the field waits", async (t) => {
+    const { page, authenticator } = await enrol(t);
+    await authenticator.touch(false);
+    await page.evaluate(() => {
+      window.waiting = auth.autofill().then((user) => user ?? "nothing");
+    });
+    await page.waitForTimeout(500); // until the browser has the question; an earlier click would be no different
+    await authenticator.touch(true);
+    await page.locator("#passkey").click();
+    assert.equal(await page.evaluate(() => clicked), username);
+    assert.equal(await page.evaluate(() => waiting), "nothing");
+    await who(page, `authenticated ${username}`);
+  });
+
+  await t.test("without verification of the person nothing happens", async (t) => {
+    const { page, authenticator } = await enrol(t);
+    await authenticator.verify(false);
+    await page.locator("#passkey").click();
+    assert.equal(await page.evaluate(() => clicked), "no one");
+    await who(page, "anonymous");
+  });
+
+  await t.test("two tabs have a challenge each, and hear of each other", async (t) => {
+    const { page, authenticator } = await enrol(t);
+    const tab = await page.context().newPage();
+    const second = await addAuthenticator(tab);
+    for (const credential of await authenticator.credentials()) await second.add(credential);
+    await tab.goto(site);
+    await who(tab, "anonymous");
+    const options = await call(page, "POST", "passkey/options");
+    assert.equal((await ask(tab, "passkey")).username, username);
+    await who(page, `authenticated ${username}`);
+    const credential = await page.evaluate((options) => get(options), options);
+    assert.equal((await call(page, "POST", "passkey/login", { credential })).username, username);
+    assert.equal((await call(page, "POST", "passkey/login", { credential })).code, "invalid_credentials");
+  });
+
+  await t.test("it is the second step after the password", async (t) => {
+    const { page } = await enrol(t, { stay: true });
+    assert.equal((await call(page, "PATCH", "factors", { second_step: true })).second_step, true);
+    await page.evaluate(() => auth.logout());
+    const step = await page.evaluate(async (credentials) => {
+      const { done, pending } = await auth.login(credentials);
+      return done ? "none" : (await pending.passkey()).username;
+    }, { username, password });
+    assert.equal(step, username);
+    await who(page, `authenticated ${username}`);
+  });
+
+  await t.test("it makes the sign-in fresh again", async (t) => {
+    const { page } = await enrol(t, { stay: true });
+    assert.equal((await ask(page, "reauthenticateByPasskey")).username, username);
+  });
+
+  await t.test("an authenticator has one passkey of an account", async (t) => {
+    const { page, authenticator } = await enrol(t, { stay: true });
+    assert.equal((await ask(page, "addPasskey")).code, "InvalidStateError");
+    assert.equal((await authenticator.credentials()).length, 1);
+  });
+
+  await t.test("a removed passkey is gone from the browser, too", async (t) => {
+    const { page, authenticator, added } = await enrol(t, { stay: true });
+    await ask(page, "removePasskey", added.factor.id);
+    assert.deepEqual((await call(page, "GET", "factors")).factors, []);
+    assert.deepEqual(await authenticator.credentials(), []);
+  });
+
+  await t.test("a passkey that was removed elsewhere is forgotten when it is used", async (t) => {
+    const { page, authenticator, added } = await enrol(t);
+    const elsewhere = await open(t, browser, site);
+    await signIn(elsewhere.page);
+    await ask(elsewhere.page, "removePasskey", added.factor.id);
+    assert.equal((await authenticator.credentials()).length, 1);
+    assert.equal((await ask(page, "passkey")).code, "passkey_unknown");
+    assert.deepEqual(await authenticator.credentials(), []);
+  });
+});
+
+test("N05 two servers under one relying party leave each other's passkeys alone", async (t) => {
+  const browser = await startBrowser(t);
+  const [one, two] = [await startBoth(t), await startBoth(t)];
+  const { page, authenticator } = await open(t, browser, one.site);
+  await signIn(page);
+  await ask(page, "addPasskey");
+  assert.equal((await authenticator.credentials()).length, 1);
+
+  await page.goto(two.site);
+  await page.waitForFunction(() => window.auth);
+  assert.equal((await ask(page, "passkey")).code, "invalid_credentials");
+  assert.equal((await authenticator.credentials()).length, 1);
+
+  await page.evaluate(() => auth.logout());
+  await signIn(page);
+  const added = await ask(page, "addPasskey");
+  assert.equal((await authenticator.credentials()).length, 2);
+  await ask(page, "removePasskey", added.factor.id);
+  assert.equal((await authenticator.credentials()).length, 1);
+
+  await page.goto(one.site);
+  await page.waitForFunction(() => window.auth);
+  assert.equal((await ask(page, "passkey")).username, username);
+});
