@@ -10,6 +10,7 @@ import { buildExample, clientFolder, filesOf } from "../lib/example.mjs";
 import { startPostgres } from "../lib/postgres.mjs";
 import { checkSecrecy, collectAnswers } from "../lib/secrecy.mjs";
 import { admin, startServer } from "../lib/server.mjs";
+import { addApp } from "../lib/totp.mjs";
 import { startSite } from "../lib/site.mjs";
 
 const away = Number(process.env.CLOAKROOM_AWAY ?? 10); // seconds without the database
@@ -48,7 +49,8 @@ async function device(server, password = admin.password) {
       headers: { Cookie: cookies.join("; "), "X-CSRFToken": csrf, ...(body && { "Content-Type": "application/json" }) },
       ...(body && { body: JSON.stringify(body) }),
     });
-    assert.equal(answer.status, 200, await answer.text());
+    assert.equal(answer.status, 200, await answer.clone().text());
+    return answer.json();
   };
 }
 
@@ -242,6 +244,28 @@ async function tell(t, { page, site, server, postgres }) {
     await form().waitFor({ timeout: 30_000 });
     await signIn();
     await signedIn().waitFor();
+  });
+
+  await t.test("an account with an authenticator app is asked for a code, which a reload doesn't forget", async () => {
+    const code = page.getByLabel("Code of your app");
+    const proceed = page.getByRole("button", { name: "Continue" });
+    let app;
+    await ends([page], async () => ({ app } = await addApp(await device(server))), "ended_elsewhere");
+    await signIn();
+    await code.waitFor();
+    assert.equal(await ticket(page), undefined);
+    await checkAccessible(page, "the second step");
+    await page.reload();
+    await code.fill(app.staleCode());
+    await proceed.click();
+    await page.getByRole("alert").getByText("Wrong code").waitFor();
+    const other = await page.context().newPage();
+    await other.goto(`${site}/`);
+    await form(other).waitFor(); // the first step was this tab's
+    await code.fill(await app.code());
+    await proceed.click();
+    await Promise.all([signedIn().waitFor(), signedIn(other).waitFor()]);
+    await other.close();
   });
 
   await t.test("it signs out, and stays signed out", async () => {

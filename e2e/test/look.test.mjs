@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { checkAccessible } from "../lib/axe.mjs";
 import { atAccount, atSignIn, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
+import { authenticator } from "../lib/totp.mjs";
 
 const sizes = { desktop: { width: 1200, height: 800 }, phone: { width: 390, height: 844 } };
 const every = Object.keys(sizes).flatMap((size) => ["light", "dark"].map((scheme) => [size, scheme]));
@@ -23,14 +24,14 @@ test("how the pages look", async (t) => {
   const browser = await startBrowser(t);
   const page = await openPage(t, browser);
 
-  /** Checks what the page shows in both themes and on both sizes. */
+  /** Checks what the page shows in both themes and on both sizes. `pictures` may be a part of the page. */
   async function look(t, name, { pictures = false } = {}) {
     for (const [size, scheme] of looks) {
       await t.test(`${name}, ${size}, ${scheme}`, async () => {
         await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
         await page.setViewportSize(sizes[size]);
         await checkAccessible(page, name);
-        if (pictures) await picture(page, `${name}-${size}-${scheme}`);
+        if (pictures) await picture(page, `${name}-${size}-${scheme}`, pictures === true ? undefined : pictures);
       });
     }
     await t.test(`${name} fits a narrow screen, and twice the text size`, async () => {
@@ -168,6 +169,52 @@ test("how the pages look", async (t) => {
     await atAccount(page);
   });
 
+  await t.test("ways in", async (t) => {
+    const section = page.getByRole("region", { name: "Ways in" });
+    await page.getByRole("button", { name: "Set up an authenticator app" }).click();
+    await page.getByRole("img", { name: "QR code" }).waitFor();
+    await look(t, "ways-in-app", { pictures: section });
+    const app = authenticator(await page.locator(".key code").innerText());
+    await page.getByLabel("Code", { exact: true }).fill(app.staleCode());
+    await page.getByRole("button", { name: "Turn it on" }).click();
+    await page.getByText("This code is not right").waitFor();
+    await look(t, "ways-in-refused");
+    await page.getByLabel("Code", { exact: true }).fill(await app.code());
+    await page.getByRole("button", { name: "Turn it on" }).click();
+    await page.getByRole("heading", { name: "Your recovery codes" }).waitFor();
+    await look(t, "ways-in-codes", { pictures: section });
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByRole("button", { name: "Rename Authenticator app" }).click();
+    await look(t, "ways-in-rename");
+    await page.getByRole("button", { name: "Cancel" }).click();
+
+    await page.route("**/api/auth/factors/recovery", (route) => route.fulfill({
+      status: 403, contentType: "application/problem+json",
+      body: '{"status":403,"code":"full_sign_in_required","factors":["password+totp","password+recovery_code"]}',
+    }), { times: 1 });
+    await page.getByRole("button", { name: "Make new codes" }).click();
+    await page.getByRole("group").getByRole("button", { name: "Make new codes" }).click();
+    await page.getByRole("dialog").waitFor();
+    await look(t, "confirm-both");
+    await page.keyboard.press("Escape");
+    await page.getByRole("group").getByRole("button", { name: "Cancel" }).click();
+
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await atSignIn(page);
+    await page.getByLabel("Username").fill(admin.username);
+    await fillPassword(page, "Password", admin.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "One more step" }).waitFor();
+    await look(t, "second-step", { pictures: true });
+    await page.getByLabel("Code", { exact: true }).fill(await app.code());
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await atAccount(page);
+    await page.getByRole("button", { name: "Remove Authenticator app" }).click();
+    await look(t, "ways-in-removing");
+    await page.getByRole("button", { name: "Remove it" }).click();
+    await page.getByText("Authenticator app has been removed").waitFor();
+  });
+
   await t.test("an outage", async (t) => {
     await page.route("**/api/**", (route) => route.abort());
     await page.reload();
@@ -190,10 +237,11 @@ test("how the pages look", async (t) => {
 });
 
 /** Writes docs/screenshots/NAME.png, if asked to: an ordinary run leaves the tree as it is. */
-async function picture(page, name) {
+async function picture(page, name, part) {
   if (!process.env.UPDATE_SCREENSHOTS) return;
   const folder = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
   await mkdir(folder, { recursive: true });
   await page.evaluate(() => scrollTo(0, 0));
-  await page.screenshot({ path: `${folder}${name}.png`, caret: "hide", fullPage: true });
+  if (part) await part.screenshot({ path: `${folder}${name}.png`, caret: "hide" });
+  else await page.screenshot({ path: `${folder}${name}.png`, caret: "hide", fullPage: true });
 }

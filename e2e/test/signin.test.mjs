@@ -72,7 +72,7 @@ test("signing in", async (t) => {
     await page.getByRole("button", { name: "Show the password" }).click();
     assert.equal(await password.getAttribute("type"), "text");
     assert.equal(await password.getAttribute("autocomplete"), "current-password");
-    assert.equal(await page.getByLabel("Username").getAttribute("autocomplete"), "username");
+    assert.equal(await page.getByLabel("Username").getAttribute("autocomplete"), "username webauthn");
     const pasted = await password.evaluate((field) =>
       field.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, cancelable: true })));
     assert.ok(pasted, "a paste is stopped");

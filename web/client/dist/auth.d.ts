@@ -1,7 +1,7 @@
 import { type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { AddedFactor, Credentials, NewPasskey, PasswordChange, Proof, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
@@ -40,7 +40,11 @@ export type AuthState = {
 };
 /** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
 export interface Pending {
-    /** Any one of these will do. */
+    /**
+     * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it; the
+     * server's page /signin does that.
+     */
+    readonly kind: PendingStep["kind"];
     readonly factors: readonly SecondFactor[];
     /** When it ends. */
     readonly expiresAt: string;
@@ -114,14 +118,18 @@ export interface Auth {
     /** Proves again that the user is at the browser. A string is the password. */
     reauthenticate(proof: string | Proof): Promise<User>;
     /** Like `reauthenticate`, with one of the user's passkeys or security keys. undefined: the user has closed the dialog. */
-    reauthenticateByPasskey(): Promise<User | undefined>;
+    reauthenticateByPasskey(options?: {
+        password?: string;
+    }): Promise<User | undefined>;
     /** Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. */
     addPasskey(options?: NewPasskey): Promise<AddedFactor | undefined>;
     /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
     removePasskey(id: string): Promise<void>;
     changePassword(change: PasswordChange): Promise<void>;
+    /** Runs a request that gives this browser a new ticket, such as a change of the user's factors. The other tabs wait for it. */
+    changing<Out>(act: () => Promise<Out>): Promise<Out>;
     /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
-    adopt(user: User): void;
+    adopt(found: User | PendingStep): void;
     /**
      * `fetch` for the app's own API. Requests to the server's origin, and to `origins`, get the cookie and the CSRF token. After
      * a 401 it asks `/api/me`: if the user is still signed in, the request is repeated once; otherwise the state changes.

@@ -105,7 +105,7 @@ export function createAuth(options = {}) {
             return false; // the browser permits no storage: after a reload the user starts over
         }
     }
-    function pendingState({ factors, expires_at, passkey }) {
+    function pendingState({ kind, factors, expires_at, passkey }) {
         // A challenge counts once, and for a while.
         let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
         const pending = {
@@ -115,6 +115,7 @@ export function createAuth(options = {}) {
                     until = 0;
                     return passkeys("second")(passkey, before);
                 }),
+            kind,
             factors,
             expiresAt: expires_at,
             second: (code) => complete(() => raw.second(code)),
@@ -153,12 +154,15 @@ export function createAuth(options = {}) {
             const { pending: step } = error;
             if (!step)
                 throw error;
-            begun(true);
-            changes++;
-            const next = pendingState(step);
-            setState(next);
-            return { done: false, pending: next.pending };
+            return { done: false, pending: adoptStep(step) };
         }
+    }
+    function adoptStep(step) {
+        begun(true);
+        changes++;
+        const next = pendingState(step);
+        setState(next);
+        return next.pending;
     }
     /** Retries after at least the server's Retry-After, each time later, at a random time so that browsers don't retry together. */
     function unavailable(error) {
@@ -197,7 +201,7 @@ export function createAuth(options = {}) {
         // A request of a rendering server has no cookie, so its 401 doesn't mean that the page's user is signed out.
         if (status === 401 && !page)
             return false;
-        if (status === 401 && !/^(invalid_credentials|second_factor_required|pending_ended)$/.test(code) && state.status !== "anonymous") {
+        if (status === 401 && !/^(invalid_credentials|second_factor\w+|pending_ended)$/.test(code) && state.status !== "anonymous") {
             return (await ask()).status === "authenticated" && first;
         }
         const full = code === "full_sign_in_required";
@@ -248,7 +252,8 @@ export function createAuth(options = {}) {
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
         reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
-        adopt: (user) => void changeTicket(async () => user, signedIn),
+        changing: (act) => changeTicket(act, () => state),
+        adopt: (found) => void ("factors" in found ? adoptStep(found) : complete(async () => found)),
         fetch: (input, init) => sender.send(new Request(input, init), recover),
         client: clientOf(sender, recover),
         onFreshSignIn: (ask) => void (freshSignIn = ask),

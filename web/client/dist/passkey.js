@@ -96,10 +96,10 @@ export function createPasskeys({ raw, client, complete, change }) {
             const credential = await get(ask);
             return credential && finish("login/second", ask, credential);
         },
-        async reauthenticate() {
+        async reauthenticate({ password } = {}) {
             const ask = await post("reauthenticate/options");
             const credential = await get(ask);
-            return credential && change(() => post("reauthenticate", { credential }), (user) => user);
+            return credential && change(() => post("reauthenticate", { credential, ...(password && { password }) }), (user) => user);
         },
         async add({ name, securityKey } = {}) {
             const body = securityKey ? { kind: "security_key" } : {};

@@ -45,7 +45,11 @@ export type AuthState =
 
 /** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
 export interface Pending {
-  /** Any one of these will do. */
+  /**
+   * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it; the
+   * server's page /signin does that.
+   */
+  readonly kind: PendingStep["kind"];
   readonly factors: readonly SecondFactor[];
   /** When it ends. */
   readonly expiresAt: string;
@@ -113,14 +117,16 @@ export interface Auth {
   /** Proves again that the user is at the browser. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
   /** Like `reauthenticate`, with one of the user's passkeys or security keys. undefined: the user has closed the dialog. */
-  reauthenticateByPasskey(): Promise<User | undefined>;
+  reauthenticateByPasskey(options?: { password?: string }): Promise<User | undefined>;
   /** Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. */
   addPasskey(options?: NewPasskey): Promise<AddedFactor | undefined>;
   /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
   removePasskey(id: string): Promise<void>;
   changePassword(change: PasswordChange): Promise<void>;
+  /** Runs a request that gives this browser a new ticket, such as a change of the user's factors. The other tabs wait for it. */
+  changing<Out>(act: () => Promise<Out>): Promise<Out>;
   /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
-  adopt(user: User): void;
+  adopt(found: User | PendingStep): void;
   /**
    * `fetch` for the app's own API. Requests to the server's origin, and to `origins`, get the cookie and the CSRF token. After
    * a 401 it asks `/api/me`: if the user is still signed in, the request is repeated once; otherwise the state changes.
@@ -241,7 +247,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     }
   }
 
-  function pendingState({ factors, expires_at, passkey }: PendingStep): AuthState & { status: "pending" } {
+  function pendingState({ kind, factors, expires_at, passkey }: PendingStep): AuthState & { status: "pending" } {
     // A challenge counts once, and for a while.
     let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
     const pending: Pending = {
@@ -252,6 +258,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
           until = 0;
           return passkeys("second")(passkey, before);
         }),
+      kind,
       factors,
       expiresAt: expires_at,
       second: (code) => complete(() => raw.second(code)),
@@ -289,12 +296,16 @@ export function createAuth(options: AuthOptions = {}): Auth {
     } catch (error) {
       const { pending: step } = error as AuthError;
       if (!step) throw error;
-      begun(true);
-      changes++;
-      const next = pendingState(step);
-      setState(next);
-      return { done: false, pending: next.pending };
+      return { done: false, pending: adoptStep(step) };
     }
+  }
+
+  function adoptStep(step: PendingStep): Pending {
+    begun(true);
+    changes++;
+    const next = pendingState(step);
+    setState(next);
+    return next.pending;
   }
 
   /** Retries after at least the server's Retry-After, each time later, at a random time so that browsers don't retry together. */
@@ -331,7 +342,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     tried.add(code);
     // A request of a rendering server has no cookie, so its 401 doesn't mean that the page's user is signed out.
     if (status === 401 && !page) return false;
-    if (status === 401 && !/^(invalid_credentials|second_factor_required|pending_ended)$/.test(code) && state.status !== "anonymous") {
+    if (status === 401 && !/^(invalid_credentials|second_factor\w+|pending_ended)$/.test(code) && state.status !== "anonymous") {
       return (await ask()).status === "authenticated" && first;
     }
     const full = code === "full_sign_in_required";
@@ -383,7 +394,8 @@ export function createAuth(options: AuthOptions = {}): Auth {
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
     reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
-    adopt: (user) => void changeTicket(async () => user, signedIn),
+    changing: (act) => changeTicket(act, () => state),
+    adopt: (found) => void ("factors" in found ? adoptStep(found) : complete(async () => found)),
     fetch: (input, init) => sender.send(new Request(input, init), recover),
     client: clientOf(sender, recover),
     onFreshSignIn: (ask) => void (freshSignIn = ask),

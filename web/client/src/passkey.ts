@@ -21,7 +21,7 @@ export interface Passkeys {
   autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
   /** Takes the second step. `until` is when the options, which the server has sent, must not be used any more. */
   second(ask: PasskeyRequest, until: number): Promise<User | undefined>;
-  reauthenticate(): Promise<User | undefined>;
+  reauthenticate(options?: { password?: string }): Promise<User | undefined>;
   add(options?: NewPasskey): Promise<AddedFactor | undefined>;
   remove(id: string): Promise<void>;
 }
@@ -131,10 +131,10 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
       const credential = await get(ask);
       return credential && finish("login/second", ask, credential);
     },
-    async reauthenticate() {
+    async reauthenticate({ password } = {}) {
       const ask = await post<PasskeyRequest>("reauthenticate/options");
       const credential = await get(ask);
-      return credential && change(() => post<User>("reauthenticate", { credential }), (user) => user);
+      return credential && change(() => post<User>("reauthenticate", { credential, ...(password && { password }) }), (user) => user);
     },
     async add({ name, securityKey } = {}) {
       const body = securityKey ? { kind: "security_key" } : {};

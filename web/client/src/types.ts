@@ -52,7 +52,8 @@ export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code"
 
 /** What a sign-in still waits for, as the server says it. */
 export interface PendingStep {
-  /** Any one of these will do. */
+  /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
+  kind: "second" | "enrol";
   factors: SecondFactor[];
   expires_at: string;
   /** What to ask the user's passkeys and security keys; absent if none works here. */
@@ -179,6 +180,7 @@ export type KnownCode =
   | "two_session_cookies"
   | "invalid_credentials"
   | "second_factor_required"
+  | "second_factor_enrolment_required"
   | "pending_ended"
   | "passkey_unknown"
   | "passkey_changed"
@@ -186,6 +188,12 @@ export type KnownCode =
   | "permission_denied"
   | "csrf_failed"
   | "fresh_sign_in_required"
+  | "full_sign_in_required"
+  | "second_factor_needed"
+  | "last_factor"
+  | "too_many_factors"
+  | "factor_exists"
+  | "no_factor"
   | "setup_link_invalid"
   | "mail_not_configured"
   | "link_invalid"

@@ -195,6 +195,13 @@ test("ready waits for an outage to end", async () => {
   await expect(auth.ready()).resolves.toMatchObject({ status: "anonymous" });
 });
 
+test("adopt sets the pending sign-in of another way in", async () => {
+  const { auth } = tab();
+  await pass();
+  auth.adopt({ kind: "enrol", factors: ["totp"], expires_at: "2026-01-01T00:10:00Z" });
+  expect(auth.getState()).toMatchObject({ status: "pending", pending: { kind: "enrol", factors: ["totp"] } });
+});
+
 test("adopt sets the user of another way to sign in", async () => {
   const { auth } = tab();
   await pass();

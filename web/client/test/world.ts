@@ -78,7 +78,7 @@ async function answer(input: RequestInfo | URL, init?: RequestInit): Promise<Res
   return found(request);
 }
 
-const step = { factors: ["totp", "recovery_code"], expires_at: "2026-01-01T00:10:00Z" };
+const step = { kind: "second", factors: ["totp", "recovery_code"], expires_at: "2026-01-01T00:10:00Z" };
 
 /** The server, once ada has a second factor: the first step leaves a pending sign-in, and a right code ends it. */
 export function demandCode() {

@@ -7,7 +7,7 @@ import { formatDay } from "./dates.ts";
 import { Devices } from "./devices.tsx";
 import { accountPath, signInPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
-import { ConfirmPassword } from "./parts/confirm-password.tsx";
+import { ConfirmIdentity } from "./parts/confirm-identity.tsx";
 import { Heading, Loading, Logo, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
@@ -19,6 +19,7 @@ import { texts } from "./texts.ts";
 import { Tokens } from "./tokens.tsx";
 import { useAction } from "./use-action.ts";
 import { usePasswordLength } from "./use-password-length.ts";
+import { WaysIn } from "./ways-in.tsx";
 
 const t = texts.account;
 
@@ -42,6 +43,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
   });
   const { devices, load } = useDevices(user);
   const min = usePasswordLength();
+  const [changes, setChanges] = useState(0); // each change of the ways in revokes tokens: the list is closed
   const outage = signOut.error && isOutage(signOut.error) ? t.notSignedOut : undefined;
   return (
     <>
@@ -56,11 +58,18 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
         <Summary user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
         {devices && <Devices devices={devices} onChange={load.run} onSignOut={() => auth.logout()} />}
-        <Tokens />
+        <WaysIn
+          devices={devices}
+          onEnded={async () => {
+            setChanges((n) => n + 1);
+            await load.run();
+          }}
+        />
+        <ChangePassword username={user.username} min={min} onChanged={load.run} />
+        <Tokens key={changes} />
         <Profile user={user} />
         <Email user={user} />
-        <ChangePassword username={user.username} min={min} onChanged={load.run} />
-        <ConfirmPassword username={user.username} />
+        <ConfirmIdentity username={user.username} />
       </main>
     </>
   );

@@ -9,5 +9,6 @@ test("an outage is no answer or a server error", () => {
 
 test("a declined password is recognised", () => {
   assert.ok(isDeclined(new AuthError("fresh_sign_in_required", 403)));
+  assert.ok(isDeclined(new AuthError("full_sign_in_required", 403)));
   assert.ok(!isDeclined(new AuthError("permission_denied", 403)));
 });

@@ -1,9 +1,9 @@
 /** The server's API, as the pages use it. */
 
-import { AuthError, createAuth, type Credentials, type FirstAdministrator, type Pending, type Setup, type Token, type User } from "@cloakroom/client";
+import { AuthError, createAuth, type Credentials, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type Token, type User } from "@cloakroom/client";
 
 export { AuthError } from "@cloakroom/client";
-export type { Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
+export type { Factor, Factors, Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
 
 export const auth = createAuth();
 
@@ -11,6 +11,13 @@ export interface NewToken {
   name: string;
   /** Seconds; 0 for a token that doesn't expire. */
   ttl: number;
+}
+
+/** What an authenticator app needs. `uri` is for a QR code, `secret` for typing, and `id` for the confirmation. */
+export interface NewApp {
+  id: string;
+  secret: string;
+  uri: string;
 }
 
 export type Names = Pick<User, "first_name" | "last_name">;
@@ -23,6 +30,10 @@ export interface PasswordReset {
 
 const { call, sessions, endSession, endOtherSessions } = auth.client;
 
+const factorsPath = "/api/auth/factors";
+const enrolPath = "/api/auth/login/enrol";
+const factorPath = (id: string) => `${factorsPath}/${encodeURIComponent(id)}`;
+
 export const api = {
   call,
   editNames: (names: Names) => call<User>("PATCH", "/api/auth/me", names),
@@ -32,12 +43,36 @@ export const api = {
   tokens: async () => (await call<{ tokens: Token[] }>("GET", "/api/auth/tokens")).tokens,
   createToken: (token: NewToken) => call<Token & { token: string }>("POST", "/api/auth/tokens", token),
   revokeToken: (id: string) => call<object>("DELETE", `/api/auth/tokens/${encodeURIComponent(id)}`),
+  factors: () => call<Factors>("GET", factorsPath),
+  renameFactor: (id: string, name: string) => call<Factor>("PATCH", factorPath(id), { name }),
+  /** Tells the browser, too, if it is a passkey. */
+  removeFactor: ({ id, kind }: Factor) =>
+    kind === "totp" ? auth.changing(() => call<object>("DELETE", factorPath(id))) : auth.removePasskey(id),
+  setSecondStep: (on: boolean) => auth.changing(() => call<Factors>("PATCH", factorsPath, { second_step: on })),
+  beginApp: () => call<NewApp>("POST", `${factorsPath}/totp`),
+  /** Returns the recovery codes that come with the first factor; none with a later one. */
+  confirmApp: async (app: { id: string; code: string }) =>
+    (await auth.changing(() => call<{ recovery_codes?: string[] }>("POST", `${factorsPath}/totp/confirm`, app))).recovery_codes ?? [],
+  /** The same in a sign-in that waits for it, which it completes. */
+  beginAppAtSignIn: () => call<NewApp>("POST", `${enrolPath}/totp`),
+  confirmAppAtSignIn: async (app: { id: string; code: string }) => {
+    const { user, recovery_codes } = await call<{ user: User; recovery_codes?: string[] }>("POST", `${enrolPath}/totp/confirm`, app);
+    auth.adopt(user);
+    await checkCookie();
+    return recovery_codes ?? [];
+  },
+  renewRecoveryCodes: async () => (await call<{ recovery_codes: string[] }>("POST", `${factorsPath}/recovery`)).recovery_codes,
   setup: () => call<Setup>("GET", "/api/auth/setup"),
   createFirstAdministrator: async (administrator: FirstAdministrator) => {
     auth.adopt(await call<User>("POST", "/api/auth/setup", administrator));
     await checkCookie();
   },
-  resetPassword: (reset: PasswordReset) => call<object>("POST", "/api/auth/password/reset", reset),
+  /** Returns whether a second factor has to be set up now, at the sign-in page. */
+  resetPassword: async (reset: PasswordReset) => {
+    const { pending } = await call<{ pending?: PendingStep }>("POST", "/api/auth/password/reset", reset);
+    if (pending) auth.adopt(pending);
+    return !!pending;
+  },
 };
 
 /** Returns whether the person is signed in. If not, the second step is due. */
@@ -47,9 +82,11 @@ export async function signIn(credentials: Credentials): Promise<boolean> {
   return done;
 }
 
-export async function takeSecondStep(pending: Pending, code: string): Promise<void> {
-  await pending.second(code);
+/** Completes a sign-in, and returns whether it is complete: a person may close the dialog for passkeys. */
+export async function complete(step: () => Promise<User | undefined>): Promise<boolean> {
+  if (!(await step())) return false;
   await checkCookie();
+  return true;
 }
 
 /** The code of the error after a sign-in whose cookie the browser dropped. */
@@ -81,7 +118,7 @@ export function isOutage(error: AuthError): boolean {
   return error.status === 0 || error.status >= 500;
 }
 
-/** Whether the request failed because the person declined to enter the password. */
+/** Whether the request failed because the person declined to prove their identity again. */
 export function isDeclined(error: AuthError): boolean {
-  return error.code === "fresh_sign_in_required";
+  return error.code === "fresh_sign_in_required" || error.code === "full_sign_in_required";
 }

@@ -2,19 +2,19 @@ import { useAuth } from "@cloakroom/client/react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { auth, type User } from "./api.ts";
-import { useMail } from "./forgot.tsx";
 import { useLinkSecret } from "./link-secret.ts";
 import { Button } from "./parts/button.tsx";
 import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { texts } from "./texts.ts";
 import { useAction } from "./use-action.ts";
+import { useMethods } from "./use-methods.ts";
 
 const t = texts.email;
 
 /** The user's address, with a button that mails a link to confirm it. */
 export function Email({ user }: { user: User }) {
-  const mail = useMail();
+  const mail = useMethods()?.mail;
   const [sent, setSent] = useState(false);
   const send = useAction(async () => {
     await auth.client.sendVerification();

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Link } from "react-router";
 import { auth } from "./api.ts";
 import { Button } from "./parts/button.tsx";
@@ -47,13 +47,4 @@ function Sent({ to }: { to: string }) {
       <p><Link className="button button-main" to="/signin">{t.signIn}</Link></p>
     </>
   );
-}
-
-/** Whether the server sends mail. Links to this page depend on it, so an error counts as no. */
-export function useMail(): boolean {
-  const [mail, setMail] = useState(false);
-  useEffect(() => {
-    auth.client.methods().then((methods) => setMail(methods.mail), () => undefined);
-  }, []);
-  return mail;
 }

@@ -1,7 +1,6 @@
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "./api.ts";
-import { useMail } from "./forgot.tsx";
 import { useLinkSecret } from "./link-secret.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -10,6 +9,7 @@ import { Heading, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
+import { useMethods } from "./use-methods.ts";
 import { usePasswordLength } from "./use-password-length.ts";
 
 const t = texts.reset;
@@ -17,18 +17,17 @@ const t = texts.reset;
 /** The page on which a one-time link sets a new password. */
 export function Reset({ secret: first }: { secret: string }) {
   const secret = useLinkSecret(first);
-  const [done, setDone] = useState(false);
-  if (done) return <TicketCard><Done /></TicketCard>;
+  const [done, setDone] = useState<"signIn" | "enrol">();
+  if (done) return <TicketCard><Done next={done} /></TicketCard>;
   if (!secret) return <TicketCard><InvalidLink heading={t.noSecretHeading} body={t.noSecret} /></TicketCard>;
   // A new link gets a new form, without the errors of the old one.
-  return <TicketCard><ResetForm key={secret} secret={secret} onDone={() => setDone(true)} /></TicketCard>;
+  return <TicketCard><ResetForm key={secret} secret={secret} onDone={setDone} /></TicketCard>;
 }
 
-function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
+function ResetForm({ secret, onDone }: { secret: string; onDone: (next: "signIn" | "enrol") => void }) {
   const min = usePasswordLength();
   const reset = useAction(async (new_password: string) => {
-    await api.resetPassword({ secret, new_password });
-    onDone();
+    onDone((await api.resetPassword({ secret, new_password })) ? "enrol" : "signIn");
   });
   const wait = useRetryAfter(reset.error);
   const disabled = reset.sending || (reset.error?.status === 429 && wait > 0);
@@ -56,7 +55,7 @@ function ResetForm({ secret, onDone }: { secret: string; onDone: () => void }) {
 }
 
 function InvalidLink({ heading, body }: { heading: string; body: string }) {
-  const mail = useMail();
+  const mail = useMethods()?.mail;
   return (
     <>
       <Heading page={t.page} focus>{heading}</Heading>
@@ -69,12 +68,12 @@ function InvalidLink({ heading, body }: { heading: string; body: string }) {
   );
 }
 
-function Done() {
+function Done({ next }: { next: "signIn" | "enrol" }) {
   return (
     <>
       <Heading page={t.page} focus>{t.doneHeading}</Heading>
-      <p>{t.done}</p>
-      <p><Link className="button button-main" to="/signin">{t.signIn}</Link></p>
+      <p>{next === "enrol" ? t.doneEnrol : t.done}</p>
+      <p><Link className="button button-main" to="/signin">{next === "enrol" ? t.enrol : t.signIn}</Link></p>
     </>
   );
 }

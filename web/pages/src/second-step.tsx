@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { checkPendingCookie, takeSecondStep, type Pending } from "./api.ts";
+import { checkPendingCookie, complete, type Pending, type User } from "./api.ts";
 import { Button } from "./parts/button.tsx";
 import { Field } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
@@ -10,7 +10,7 @@ import { useAction, useRetryAfter } from "./use-action.ts";
 
 const t = texts.secondStep;
 
-interface SecondStepProps {
+export interface SecondStepProps {
   pending: Pending;
   /** Leads to the next page. */
   onDone: () => "leaving";
@@ -19,15 +19,15 @@ interface SecondStepProps {
 
 /** The second step of a sign-in. One field takes codes of both kinds, since the server tells them apart. */
 export function SecondStep({ pending, onDone, onLeaving }: SecondStepProps) {
-  const enter = useAction(async (code: string) => {
+  const enter = useAction(async (step: () => Promise<User | undefined>) => {
     onLeaving(true);
     try {
-      await takeSecondStep(pending, code);
+      if (await complete(step)) return onDone();
     } catch (error) {
       onLeaving(false);
       throw error;
     }
-    return onDone();
+    onLeaving(false);
   });
   const cancel = useAction(async () => pending.cancel());
   const cookie = useAction(checkPendingCookie);
@@ -35,23 +35,27 @@ export function SecondStep({ pending, onDone, onLeaving }: SecondStepProps) {
   useEffect(() => void run(), [run]);
   const wait = useRetryAfter(enter.error);
   const disabled = enter.sending || (enter.error?.status === 429 && wait > 0);
+  const wrong = enter.error?.errors["code"];
   const app = pending.factors.includes("totp");
-  const lost = app && pending.factors.includes("recovery_code");
+  const key = pending.passkey;
+  const lost = app ? t.lost : t.lostKey;
   return (
     <>
       <Heading page={t.page}>{t.heading}</Heading>
-      <p>{app ? t.app : t.recovery}</p>
-      <Form error={enter.error} sending={disabled} onSend={(field) => void enter.run(field("code"))}>
-        <Problem error={enter.error ?? cancel.error ?? cookie.error} fields={["code"]} />
+      <p>{app ? t.app : key ? t.key : t.recovery}</p>
+      {key && !app && <Button variant="main" disabled={enter.sending} onClick={() => void enter.run(key)}>{t.useKey}</Button>}
+      <Form error={enter.error} sending={disabled} onSend={(field) => void enter.run(() => pending.second(field("code")))}>
+        <Problem error={wrong ? undefined : enter.error ?? cancel.error ?? cookie.error} />
         <Field
           name="code"
           label={app ? t.code : t.recoveryCode}
-          hint={lost && t.lost}
+          hint={(app || key) && pending.factors.includes("recovery_code") && lost}
           autoComplete="one-time-code"
-          errors={enter.error?.errors["code"]}
-          autoFocus
+          errors={wrong}
+          autoFocus={app || !key}
         />
-        <Button type="submit" variant="main" disabled={disabled}>{enter.sending ? t.sending : t.submit}</Button>
+        <Button type="submit" variant={app || !key ? "main" : "quiet"} disabled={disabled}>{enter.sending ? t.sending : t.submit}</Button>
+        {key && app && <Button disabled={enter.sending} onClick={() => void enter.run(key)}>{t.useKey}</Button>}
         <Button disabled={cancel.sending} onClick={() => void cancel.run()}>{t.cancel}</Button>
       </Form>
     </>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
-import { api, AuthError, isWithoutCookie, noCookie, type Setup as SetupState } from "./api.ts";
+import { api, auth, AuthError, isWithoutCookie, noCookie, type Setup as SetupState } from "./api.ts";
 import { useLinkSecret } from "./link-secret.ts";
-import { accountPath } from "./next.ts";
+import { accountPath, signInPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
@@ -37,6 +37,11 @@ function SetupForm({ secret, min, onDone }: { secret: string; min: number; onDon
     try {
       await api.createFirstAdministrator({ secret, username, email, password });
     } catch (error) {
+      if (error instanceof AuthError && error.pending) { // the server requires a second factor, which is set up there
+        auth.adopt(error.pending);
+        location.replace(signInPath(accountPath));
+        return "leaving";
+      }
       // The first account exists by now: say so, instead of showing a form that can't succeed.
       if (error instanceof AuthError && error.status === 409) onDone();
       throw error;

@@ -1,8 +1,8 @@
 import { useAuth } from "@cloakroom/client/react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
-import { api, auth, isOutage, signIn as logIn, type Pending, type User } from "./api.ts";
-import { useMail } from "./forgot.tsx";
+import { api, auth, complete, isOutage, signIn as logIn, type Pending, type User } from "./api.ts";
+import { EnrolStep } from "./enrol-step.tsx";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -12,6 +12,7 @@ import { Notice, Problem } from "./parts/notice.tsx";
 import { SecondStep } from "./second-step.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
+import { useMethods } from "./use-methods.ts";
 
 const t = texts.signIn;
 
@@ -29,7 +30,10 @@ export function SignIn() {
   const [leaving, setLeaving] = useState(false);
 
   if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;
-  if (step) return <TicketCard><SecondStep pending={step} onDone={openNext} onLeaving={setLeaving} /></TicketCard>;
+  if (step) {
+    const Step = step.kind === "enrol" ? EnrolStep : SecondStep;
+    return <TicketCard><Step pending={step} onDone={openNext} onLeaving={setLeaving} /></TicketCard>;
+  }
   if (!form) return <TicketCard><Loading /></TicketCard>;
   return <TicketCard><SignInForm ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} /></TicketCard>;
 }
@@ -48,7 +52,7 @@ interface SignInFormProps {
 
 function SignInForm({ ended, onLeaving }: SignInFormProps) {
   const setupNeeded = useSetupNeeded();
-  const mail = useMail();
+  const methods = useMethods();
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
     onLeaving(true);
     try {
@@ -57,36 +61,93 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
       onLeaving(false);
       throw error;
     }
+    onLeaving(false);
   });
-  const wait = useRetryAfter(signIn.error);
-  const disabled = signIn.sending || (signIn.error?.status === 429 && wait > 0);
+  const remember = useRef<HTMLInputElement>(null);
+  const [last, setLast] = useState<"password" | "passkey">("password");
+  const passkeys = methods?.passkey === true && "PublicKeyCredential" in window;
+  const passkey = usePasskey(passkeys, () => {
+    setLast("passkey");
+    return remember.current?.checked ?? true;
+  }, onLeaving);
+  const error = last === "password" ? signIn.error : passkey.error;
+  const wait = useRetryAfter(error);
+  const sending = signIn.sending || passkey.sending;
+  const disabled = sending || (error?.status === 429 && wait > 0);
   const errors = signIn.error?.errors ?? {};
   return (
     <>
       <Heading page={t.page}>{t.heading}</Heading>
       {setupNeeded && <Notice tone="plain">{t.setupNeeded}</Notice>}
-      {ended && !signIn.error && t.reason(ended) && <Notice tone="plain">{t.reason(ended)}</Notice>}
+      {ended && !error && t.reason(ended) && <Notice tone="plain">{t.reason(ended)}</Notice>}
       <Form
         error={signIn.error}
         sending={disabled}
         retype="password"
-        onSend={(field) => void signIn.run(field("username"), field("password"), field("remember") === "on")}
+        onSend={(field) => {
+          setLast("password");
+          void signIn.run(field("username"), field("password"), field("remember") === "on");
+        }}
       >
-        <Problem error={signIn.error} fields={["username", "password"]} />
-        <Field name="username" label={texts.field.login} autoComplete="username" errors={errors["username"]} autoFocus />
+        <Problem error={error} fields={["username", "password"]} {...(last === "passkey" && { credentials: t.passkeyRefused })} />
+        <Field name="username" label={texts.field.login} autoComplete="username webauthn" errors={errors["username"]} autoFocus />
         <PasswordField name="password" label={texts.field.password} autoComplete="current-password" errors={errors["password"]} />
         <label className="tick">
-          <input type="checkbox" name="remember" defaultChecked aria-describedby="remember-hint" />
+          <input ref={remember} type="checkbox" name="remember" defaultChecked aria-describedby="remember-hint" />
           <span>{texts.field.remember}</span>
         </label>
         <p id="remember-hint" className="field-hint tick-hint">{texts.field.rememberHint}</p>
         <Button type="submit" variant="main" disabled={disabled}>
           {signIn.sending ? t.sending : t.submit}
         </Button>
+        {passkeys && (
+          <Button disabled={disabled} onClick={passkey.ask}>{passkey.sending ? t.sending : t.passkey}</Button>
+        )}
       </Form>
-      {mail && <p><Link to="/auth/forgot">{texts.forgot.link}</Link></p>}
+      {methods?.mail && <p><Link to="/auth/forgot">{texts.forgot.link}</Link></p>}
     </>
   );
+}
+
+/**
+ * Sign-in by passkey: from the suggestions of the field for the username, as long as the form is shown, and by a button.
+ * `remember` is called when a passkey is asked for or chosen.
+ */
+function usePasskey(offered: boolean, remember: () => boolean, onLeaving: (leaving: boolean) => void) {
+  const signIn = useAction(async (start: () => Promise<User | undefined>) => {
+    try {
+      if (await complete(start)) return openNext();
+    } catch (error) {
+      onLeaving(false);
+      throw error;
+    }
+    onLeaving(false);
+  });
+  const { run } = signIn;
+  const latest = useRef(remember);
+  latest.current = remember;
+  useEffect(() => {
+    if (!offered) return;
+    const stop = new AbortController();
+    const chosen = () => {
+      onLeaving(true); // before the state says that a user is signed in
+      return latest.current();
+    };
+    // Suggestions wait for as long as the form is shown, so they are no action until one is chosen.
+    auth.autofill(stop.signal, chosen).then(
+      (user) => void (user && run(async () => user)),
+      (error) => void run(() => Promise.reject(error)),
+    );
+    return () => stop.abort();
+  }, [offered, run]);
+  return {
+    sending: signIn.sending,
+    error: signIn.error,
+    ask: () => {
+      onLeaving(true);
+      void run(() => auth.passkey({ remember: remember() }));
+    },
+  };
 }
 
 /** Whether there are no accounts yet. It only adds a sentence, so an error counts as no. */

@@ -44,6 +44,7 @@ same<{ credential: Schema["PasskeyAssertion"]; remember?: boolean; app?: boolean
 same<Promised<"me">, Answer<"/api/me", "get">>();
 same<Promised<"login">, Answer<"/api/auth/login", "post">>();
 within<Answer<"/api/auth/reauthenticate", "post">, Promised<"reauthenticate">>();
+same<Promised<"second">, Answer<"/api/auth/login/second", "post">>();
 same<Promised<"pending">, Answer<"/api/auth/login/pending", "get">>();
 within<"delete", keyof paths["/api/auth/login/pending"]>();
 within<Answer<"/api/auth/sessions", "get">, { sessions: Promised<"sessions"> }>();

@@ -4,7 +4,7 @@ import { useEffect, type ReactNode } from "react";
 import { Link, Navigate, NavLink, Route, Routes, useLocation } from "react-router";
 import { auth, type User } from "../api.ts";
 import { signInPath } from "../next.ts";
-import { ConfirmPassword } from "../parts/confirm-password.tsx";
+import { ConfirmIdentity } from "../parts/confirm-identity.tsx";
 import { Heading, Loading, Logo, TicketCard } from "../parts/layout.tsx";
 import { Outage, OutageBanner } from "../parts/outage.tsx";
 import { SessionExpiring } from "../parts/session-expiring.tsx";
@@ -47,7 +47,7 @@ export function Admin() {
           <Route path="audit" element={<Audit me={user} />} />
         </Routes>
       </Frame>
-      <ConfirmPassword username={user.username} />
+      <ConfirmIdentity username={user.username} />
     </QueryClientProvider>
   );
 }

@@ -62,7 +62,7 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (mess
           <Permissions initial={permissions} errors={change.error?.errors["permissions"]} />
           <div className="row">
             <Button type="submit" variant="main" disabled={change.isPending}>{texts.admin.user.save}</Button>
-            <Button onClick={() => setEditing(false)}>{texts.confirmPassword.cancel}</Button>
+            <Button onClick={() => setEditing(false)}>{texts.confirmIdentity.cancel}</Button>
           </div>
         </Form>
       ) : (

@@ -1,7 +1,7 @@
 /** The administration's routes as TanStack queries and mutations. */
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, type AuthError, isOutage, type Token } from "../api.ts";
+import { api, type AuthError, type Factors, isOutage, type Token } from "../api.ts";
 import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, ResetLink, UserChange } from "./types.ts";
 
 declare module "@tanstack/react-query" {
@@ -93,6 +93,10 @@ export function useUserTokens(id: string) {
   });
 }
 
+export function useUserFactors(id: string) {
+  return useQuery({ queryKey: ["factors", id], queryFn: () => api.call<Factors>("GET", route("users", id, "factors")) });
+}
+
 /** Undefined or "" matches every event. Times are in the format of RFC 3339. */
 export interface EventFilter extends Record<string, string | undefined> {
   user?: string | undefined;
@@ -143,6 +147,7 @@ export const mutations = {
   resetLink: (id: string) => api.call<ResetLink>("POST", route("users", id, "reset")),
   declareCompromised: ({ id, ...keep }: { id: string } & Compromised) => api.call<ResetLink>("POST", route("users", id, "compromised"), keep),
   revokeAll: (id: string) => api.call<object>("POST", route("users", id, "end")),
+  removeFactors: (id: string) => api.call<object>("DELETE", route("users", id, "factors")),
   revokeToken: (id: string) => api.call<object>("DELETE", route("tokens", id)),
   endSession: (id: string) => api.call<object>("DELETE", route("sessions", id)),
   createGroup: (group: Group) => api.call<Group>("POST", route("groups"), group),

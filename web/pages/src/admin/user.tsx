@@ -10,8 +10,9 @@ import { Notice } from "../parts/notice.tsx";
 import { ShownOnce } from "../parts/shown-once.tsx";
 import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
+import { FactorTable } from "./factor-table.tsx";
 import { Loaded, MutationProblem } from "./loaded.tsx";
-import { adminPath, mutations, useAdminMutation, useUser, useUserSessions, useUserTokens } from "./queries.ts";
+import { adminPath, mutations, useAdminMutation, useUser, useUserFactors, useUserSessions, useUserTokens } from "./queries.ts";
 import { SessionTable } from "./session-table.tsx";
 import { TokenTable } from "./token-table.tsx";
 import type { AdminUser, ResetLink } from "./types.ts";
@@ -72,6 +73,7 @@ function UserDetails({ me, user }: { me: User; user: AdminUser }) {
       ) : <Facts user={user} />}
       {hasPermission(me, "sessions.view_session") && <WhereSignedIn me={me} id={id} />}
       {hasPermission(me, "authtoken.view_token") && <UserTokens me={me} id={id} />}
+      {hasPermission(me, "auth.change_user") && <UserFactors me={me} user={user} />}
       {hasPermission(me, "admin.view_logentry") && <p><Link to={`${adminPath("audit")}?user=${id}`}>{t.audit}</Link></p>}
       {(hasPermission(me, "auth.change_user") || hasPermission(me, "auth.delete_user")) && <UserActions me={me} user={user} onDone={setDone} />}
     </>
@@ -107,6 +109,51 @@ function UserTokens({ me, id }: { me: User; id: string }) {
           : <p className="empty">{t.noTokens}</p>}
       </Loaded>
     </section>
+  );
+}
+
+/** A user's second factors. They are loaded by a button, since the server asks for all that a sign-in would ask for. */
+function UserFactors({ me, user }: { me: User; user: AdminUser }) {
+  const [shown, setShown] = useState(false);
+  const [done, setDone] = useState("");
+  const heading = useRef<HTMLHeadingElement>(null);
+  return (
+    <section className="panel" aria-labelledby="factors-heading">
+      <h2 id="factors-heading" ref={heading} tabIndex={-1}>{t.factorsHeading}</h2>
+      {done && <Notice tone="good">{done}</Notice>}
+      {!shown && <div className="row"><Button onClick={() => setShown(true)}>{t.factorsShow}</Button></div>}
+      {shown && <ShownFactors me={me} user={user} onRemoved={() => {
+        setDone(t.factorsRemoved(user.username));
+        heading.current?.focus(); // the button that had the focus was removed
+      }} />}
+    </section>
+  );
+}
+
+function ShownFactors({ me, user, onRemoved }: { me: User; user: AdminUser; onRemoved: () => void }) {
+  const id = String(user.id);
+  const factors = useUserFactors(id);
+  const remove = useAdminMutation(mutations.removeFactors);
+  return (
+    <Loaded query={factors}>
+      {({ factors, recovery_codes }) => (
+        <>
+          <MutationProblem error={remove.error} />
+          {factors.length === 0 ? <p className="empty">{t.factorsNone}</p> : (
+            <>
+              <FactorTable factors={factors} />
+              <p className="muted">{texts.waysIn.codesLeft(recovery_codes)}</p>
+              {user.id !== me.id && (
+                <UserAction what={t.factorsRemoveWhat}>
+                  <Confirm question={t.factorsRemoveSure(user.username)} yes={t.factorsRemoveYes} no={t.no} sending={remove.isPending}
+                    onYes={() => remove.mutate(id, { onSuccess: onRemoved })}>{t.factorsRemove}</Confirm>
+                </UserAction>
+              )}
+            </>
+          )}
+        </>
+      )}
+    </Loaded>
   );
 }
 

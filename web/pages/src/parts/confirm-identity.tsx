@@ -1,0 +1,108 @@
+import type { FreshSignIn } from "@cloakroom/client";
+import { useEffect, useRef, useState } from "react";
+import { auth } from "../api.ts";
+import { texts } from "../texts.ts";
+import { useAction, useRetryAfter } from "../use-action.ts";
+import { Button } from "./button.tsx";
+import { Field, HiddenUsername, PasswordField } from "./field.tsx";
+import { Form } from "./form.tsx";
+import { Problem } from "./notice.tsx";
+
+const t = texts.confirmIdentity;
+
+interface Question {
+  needed: FreshSignIn;
+  answer: (ok: boolean) => void;
+}
+
+/** Opens a dialog when the server asks for a fresh sign-in. The request is repeated once the person has proven their identity. */
+export function ConfirmIdentity({ username }: { username: string }) {
+  const [question, setQuestion] = useState<Question>();
+  useEffect(() => {
+    auth.onFreshSignIn(async (needed) => {
+      const ok = await new Promise<boolean>((answer) => setQuestion({ needed, answer }));
+      setQuestion(undefined);
+      return ok;
+    });
+    return () => auth.onFreshSignIn(undefined);
+  }, []);
+  return question && <IdentityDialog username={username} needed={question.needed} onAnswer={question.answer} />;
+}
+
+interface IdentityDialogProps {
+  username: string;
+  needed: FreshSignIn;
+  onAnswer: (ok: boolean) => void;
+}
+
+/** Asks for the password, for a code, or for both, as the server says what would do. */
+function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [preferCode, setPreferCode] = useState(false);
+  const { both, password, code, choice, key } = fieldsFor(needed, preferCode);
+  const confirm = useAction(async (proof: { password?: string; code?: string }) => {
+    await auth.reauthenticate(proof);
+    onAnswer(true);
+  });
+  const useKey = useAction(async () => {
+    const typed = dialog.current?.querySelector<HTMLInputElement>('[name="password"]')?.value;
+    if (await auth.reauthenticateByPasskey({ ...(typed && { password: typed }) })) onAnswer(true);
+  });
+  const wait = useRetryAfter(confirm.error);
+  const disabled = confirm.sending || (confirm.error?.status === 429 && wait > 0);
+  const errors = confirm.error?.errors ?? {};
+  useEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => shown?.close();
+  }, []);
+  return (
+    <dialog ref={dialog} aria-labelledby="confirm-heading" onCancel={() => onAnswer(false)}>
+      <h2 id="confirm-heading">{code ? t.headingCode : t.heading}</h2>
+      <p>{both ? t.both(username) : password ? t.password(username) : code ? t.code(username) : key ? t.onlyKey(username) : t.none}</p>
+      <Form
+        error={confirm.error}
+        sending={disabled}
+        retype="password"
+        onSend={(field) => void confirm.run({ ...(password && { password: field("password") }), ...(code && { code: field("code") }) })}
+      >
+        <Problem error={confirm.error ?? useKey.error} fields={confirm.error ? ["password", "code"] : []} credentials={texts.problem.wrongPassword} />
+        <HiddenUsername username={username} />
+        {password && (
+          <PasswordField name="password" label={texts.field.password} autoComplete="current-password" errors={errors["password"]} autoFocus />
+        )}
+        {code && (
+          <Field
+            name="code"
+            label={texts.secondStep.code}
+            hint={t.codeHint}
+            autoComplete="one-time-code"
+            errors={errors["code"]}
+            autoFocus={!password}
+          />
+        )}
+        {choice && <Button variant="link" onClick={() => setPreferCode(!preferCode)}>{code ? t.passwordInstead : t.codeInstead}</Button>}
+        <div className="row">
+          {(password || code) && <Button type="submit" variant="main" disabled={disabled}>{confirm.sending ? t.sending : t.submit}</Button>}
+          {key && <Button disabled={useKey.sending} onClick={() => void useKey.run()}>{t.key}</Button>}
+          <Button onClick={() => onAnswer(false)}>{t.cancel}</Button>
+        </div>
+      </Form>
+    </dialog>
+  );
+}
+
+/** Which fields the dialog has, and whether the person may choose between them. */
+function fieldsFor({ factors }: FreshSignIn, preferCode: boolean) {
+  const accepted = (...ways: string[]) => ways.some((way) => factors.includes(way));
+  const both = accepted("password+totp", "password+recovery_code");
+  const code = accepted("totp", "recovery_code");
+  const choice = !both && code && factors.includes("password");
+  return {
+    both,
+    choice,
+    key: accepted("passkey", "security_key", "password+security_key") && "PublicKeyCredential" in window,
+    password: both || (factors.includes("password") && !(choice && preferCode)),
+    code: both || (code && (!choice || preferCode)),
+  };
+}
