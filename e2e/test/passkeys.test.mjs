@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { addAuthenticator } from "../lib/authenticator.mjs";
-import { openPage, startBrowser } from "../lib/browser.mjs";
+import { atAccount, atSignIn, openPage, signIn as signInByPassword, startBrowser } from "../lib/browser.mjs";
 import { clientFolder, filesOf } from "../lib/example.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
@@ -182,4 +182,39 @@ test("N05 two servers under one relying party leave each other's passkeys alone"
   await page.goto(one.site);
   await page.waitForFunction(() => window.auth);
   assert.equal((await ask(page, "passkey")).username, username);
+});
+
+test("passkeys on our own pages", async (t) => {
+  const browser = await startBrowser(t);
+  const server = await startServer(t, [], "localhost");
+  await server.makeAdmin();
+  const page = await openPage(t, browser);
+  const authenticator = await addAuthenticator(page);
+  await signInByPassword(page, server);
+
+  await page.getByRole("button", { name: "Add a passkey" }).click();
+  const form = page.getByRole("region", { name: "Add a passkey" });
+  await form.getByLabel("Name").fill("Laptop");
+  await form.getByRole("button", { name: "Add a passkey" }).click();
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await page.getByRole("button", { name: "Remove Laptop" }).waitFor();
+  assert.equal((await authenticator.credentials()).length, 1);
+
+  await page.context().clearCookies();
+  await authenticator.touch(false);
+  await page.goto(`${server.url}/signin`);
+  await atSignIn(page);
+  await page.waitForTimeout(500); // until the browser has the question of the field
+  await authenticator.touch(true);
+  await page.getByRole("button", { name: "Use a passkey" }).click();
+  await atAccount(page);
+
+  await page.context().clearCookies();
+  await page.goto(`${server.url}/signin`); // the field offers it, and the browser answers at once
+  await atAccount(page);
+
+  await page.getByRole("button", { name: "Remove Laptop" }).click();
+  await page.getByRole("button", { name: "Remove it" }).click();
+  await page.getByText("Laptop has been removed.").waitFor();
+  assert.deepEqual(await authenticator.credentials(), []);
 });
