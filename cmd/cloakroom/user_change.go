@@ -229,10 +229,14 @@ func (c *userDelete) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		return a.act(ctx, s, admin.AboutUser(u), func(ctx context.Context) error {
+			live, err := s.Sessions.List(ctx, u.ID)
+			if err != nil {
+				return err
+			}
 			if err := s.DeleteUser(ctx, u); err != nil {
 				return err
 			}
-			return a.signedOut(ctx, s, u, "deleted %s")
+			return a.saySignedOut(u, "deleted %s", len(live))
 		})
 	})
 }
@@ -247,6 +251,11 @@ func (a *app) signedOut(ctx context.Context, s *cloakroom.Server, u *account.Use
 	if err != nil {
 		a.printError(fmt.Errorf("the user's sessions and tokens have ended, but could not be removed from the lists: %w", err))
 	}
+	return a.saySignedOut(u, done, n)
+}
+
+// saySignedOut says what a command has done to a user, and how many sessions have ended with it.
+func (a *app) saySignedOut(u *account.User, done string, n int) error {
 	if a.JSON {
 		return a.json(newUserOut(u))
 	}
