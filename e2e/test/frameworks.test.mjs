@@ -249,8 +249,8 @@ async function tell(t, { page, site, server, postgres }) {
   await t.test("an account with an authenticator app is asked for a code, which a reload doesn't forget", async () => {
     const code = page.getByLabel("Code of your app");
     const proceed = page.getByRole("button", { name: "Continue" });
-    let app;
-    await ends([page], async () => ({ app } = await addApp(await device(server))), "ended_elsewhere");
+    const { app } = await addApp(await device(server)); // which ends what was signed in with the password alone
+    await page.getByText("You are signed out").waitFor({ timeout: 30_000 });
     await signIn();
     await code.waitFor();
     assert.equal(await ticket(page), undefined);

@@ -9,7 +9,7 @@ const endings: Readonly<Record<string, string>> = {
   password_changed: "You were signed out because the password was changed. Sign in with the new password.",
   ended_elsewhere: "This device was signed out from another one. Sign in again to continue.",
   replaced: "You were signed out because your account was signed in on too many devices. Sign in again to continue.",
-  administrator: "An administrator signed you out. Sign in again to continue.",
+  administrator: "An administrator signed you out, or your ways in were changed on another device. Sign in again to continue.",
   expired: "You were signed out because you were away for too long. Sign in again to continue.",
   pending_ended: "This sign-in has ended, after too many wrong codes or after ten minutes. Start over with your password.",
 };
