@@ -33,6 +33,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
@@ -105,6 +106,8 @@ type checkedConfig struct {
 	passkeyDomain string // "": there are no passkeys, because of noPasskeys
 	noPasskeys    string
 	requirement   secondstep.Requirement
+
+	providers []*oidc.Provider
 }
 
 func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
@@ -145,6 +148,9 @@ func (c *Config) check() (checkedConfig, error) {
 		checked.noPasskeys = off.Reason
 	} else if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.PasskeyDomain: %w", err)
+	}
+	if checked.providers, err = c.readProviders(base); err != nil {
+		return checkedConfig{}, err
 	}
 	checked.requirement, err = c.requirement()
 	return checked, err
@@ -210,18 +216,21 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.onClose(s.gateway.Close)
 	s.steps = &secondstep.Service{
-		Factors: s.storage.Factors, Signins: s.storage.Signins, Accounts: s.cached.accounts, Log: c.Log,
+		Factors: s.storage.Factors, Signins: s.storage.Signins, Links: s.storage.Links, Accounts: s.cached.accounts, Log: c.Log,
 		LookAgain: s.storage.django != nil, Requirement: checked.requirement,
 	}
 	s.Auth.SecondStep = s.steps.Demands
 	s.factors = s.newFactors(checked)
+	if len(checked.providers) > 0 && (s.storage.Links == nil || s.storage.Signins == nil) {
+		return errors.New("Config.Providers: the database has no place for links; Config.Stores needs Links, Signins and Factors")
+	}
 	keys, noPasskeys, err := s.newPasskeys(c, checked)
 	if err != nil {
 		return err
 	}
 	s.api = &httpapi.API{
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
-		Links:    s.storage.Links,
+		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys,
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
@@ -382,7 +391,7 @@ func (c *Config) gateway() gateway.Config {
 func (s *Server) gatewayConfig(c Config, checked checkedConfig, protection *csrf.Protection) gateway.Config {
 	g := c.gateway()
 	g.Auth, g.Audit, g.CSRF, g.Client, g.Signer = s.Auth, s.Audit, protection, checked.proxies, s.jwt.Keys
-	g.Cookies = append([]string{httpapi.DeviceCookie}, httpapi.PendingCookies...)
+	g.Cookies = slices.Concat([]string{httpapi.DeviceCookie}, httpapi.PendingCookies, httpapi.AttemptCookies)
 	if theirs := s.storage.django; theirs != nil { // Django needs the session cookie as well
 		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Superseded}
 	} else {

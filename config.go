@@ -35,6 +35,10 @@ type Config struct {
 	// all passkeys useless. "": the host of URL.
 	PasskeyDomain string
 
+	// Providers are other services at which people can sign in, each as NAME=FILE: its name in URLs, and a file with its
+	// settings in JSON (docs/providers.md). None: people sign in here alone.
+	Providers []string
+
 	// TrustedProxies are the addresses or networks of proxies whose X-Forwarded-For is believed; "unix" stands for all
 	// clients of a Unix socket. None: X-Forwarded-For is ignored.
 	TrustedProxies []string

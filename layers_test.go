@@ -42,7 +42,7 @@ var layers = map[string]layer{
 	"internal/timelimit":    {},
 	"internal/totp":         {},
 	"internal/recoverycode": {},
-	"internal/secondstep":   {own: []string{"account", "factor", "signin", "internal/housekeeping"}},
+	"internal/secondstep":   {own: []string{"account", "factor", "link", "signin", "internal/housekeeping"}},
 	"internal/passkey":      {own: []string{"factor", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
 	"internal/api":          {own: []string{"audit"}},
@@ -109,7 +109,7 @@ var layers = map[string]layer{
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "internal/passkey",
-		"factor", "link", "internal/authenticator",
+		"factor", "link", "internal/authenticator", "internal/oidc",
 	}},
 
 	// The whole.
@@ -118,7 +118,7 @@ var layers = map[string]layer{
 			"internal/importing",
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
+			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 			"internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},

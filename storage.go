@@ -111,6 +111,9 @@ func (c *Config) broughtStores() (*storage, error) {
 	if (s.Factors == nil) != (s.Signins == nil) {
 		return nil, errors.New("Config.Stores: Factors and Signins are needed together, or neither")
 	}
+	if s.Links != nil && s.Signins == nil {
+		return nil, errors.New("Config.Stores: Links needs Signins and Factors")
+	}
 	for name, missing := range map[string]bool{
 		"Sessions": s.Sessions == nil, "Accounts": s.Accounts == nil, "Tokens": s.Tokens == nil,
 		"Throttles": s.Throttles == nil, "Sealed": s.Sealed == nil, "Audit": s.Audit == nil,

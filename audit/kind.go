@@ -38,6 +38,12 @@ var SecondFactor = struct{ Required, PasskeyCounter, Added, Removed, RecoveryUse
 	success("authn_recovery_used"), success("authn_recovery_renewed"),
 }
 
+// Provider is about other providers: Fail is a sign-in there that proved nothing, Linked and Unlinked an account there that is
+// or isn't a user's any more, and Logout the end of a session by its provider.
+var Provider = struct{ Fail, Linked, Unlinked, Logout Kind }{
+	failure("authn_provider_fail"), success("authn_link_added"), success("authn_link_removed"), success("authn_provider_logout"),
+}
+
 // Password is the change of a password.
 var Password = struct{ Change, ChangeFail Kind }{
 	success("authn_password_change"), failure("authn_password_change_fail"),

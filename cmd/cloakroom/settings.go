@@ -49,6 +49,8 @@ type settings struct {
 	EnrolOnPassword   bool          `help:"With --second-factor: who has no second factor sets one up after the password alone, and needs no link from an administrator. An attacker who knows a password can do that before its owner does."`
 	PasskeyDomain     string        `placeholder:"DOMAIN" standard:"the host of --url" help:"The domain that passkeys are made for: the host of --url or one above it, so that pages of other hosts below it can use them. A later change makes all passkeys useless."`
 
+	providerFlags
+
 	CookieName     string `placeholder:"NAME" standard:"__Host-Http-sessionid; sessionid beside Django or on http" help:"The name of the session cookie."`
 	CookieDomain   string `placeholder:"DOMAIN" standard:"only this host" help:"Share the session cookie with all subdomains of this domain: Django's SESSION_COOKIE_DOMAIN."`
 	CookiePath     string `default:"/" placeholder:"PATH" help:"The path of the session cookie: Django's SESSION_COOKIE_PATH."`
@@ -147,6 +149,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	}
 	s.mailFlags.set(&c)
 	c.Texts, c.MailPerHour = s.Texts, s.MailPerHour
+	c.Providers = s.Provider
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}

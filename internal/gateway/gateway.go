@@ -32,7 +32,7 @@ type Config struct {
 
 	URL     string                 // the public address: scheme and host
 	Owns    func(path string) bool // reports whether Cloakroom itself answers a path, before the gateway; nil: never
-	Cookies []string               // names of our cookies, which upstreams neither see nor set
+	Cookies []string               // names of our cookies, which upstreams neither see nor set; one that ends in * stands for all that begin so
 
 	Shared *Shared // the session cookie, if upstreams see and set it; nil: they don't
 

@@ -206,7 +206,7 @@ func containsCookie(pair string, names []string) bool {
 	}
 	pair = strings.ToLower(pair)
 	for _, name := range names {
-		name = strings.ToLower(name)
+		name, family := strings.CutSuffix(strings.ToLower(name), "*")
 		for rest, before := pair, byte(0); ; {
 			at := strings.Index(rest, name)
 			if at < 0 {
@@ -215,10 +215,15 @@ func containsCookie(pair string, names []string) bool {
 			if at > 0 {
 				before = rest[at-1]
 			}
+			head := pair[:len(pair)-len(rest)+at]
 			rest = rest[at+len(name):]
+			value := rest
+			if family {
+				value = strings.TrimLeftFunc(value, func(r rune) bool { return r < 0x80 && nameByte(byte(r)) })
+			}
 			// After spaces and quotes, the name is followed by its value, or it is all there is.
-			value := strings.TrimLeft(rest, " \t\"'")
-			alone := value == "" && !strings.Contains(pair[:len(pair)-len(rest)-len(name)], "=")
+			value = strings.TrimLeft(value, " \t\"'")
+			alone := value == "" && !strings.Contains(head, "=")
 			if !nameByte(before) && (strings.HasPrefix(value, "=") || alone) {
 				return true
 			}
@@ -235,7 +240,12 @@ func nameByte(c byte) bool {
 
 func containsFold(name string, names []string) bool {
 	name = strings.TrimSpace(name)
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	return slices.ContainsFunc(names, func(n string) bool {
+		if prefix, family := strings.CutSuffix(n, "*"); family {
+			return len(name) >= len(prefix) && strings.EqualFold(prefix, name[:len(prefix)])
+		}
+		return strings.EqualFold(n, name)
+	})
 }
 
 // hideCredentials removes the credential of the request, and everything else that could be a credential of ours.

@@ -79,7 +79,7 @@ func FuzzScrub(f *testing.F) {
 
 func TestOurCookiesDontReachTheUpstream(t *testing.T) {
 	t.Attr("threat", "C15")
-	ours := []string{"__Host-Http-sessionid", "cloakroom_device"}
+	ours := []string{"__Host-Http-sessionid", "cloakroom_device", "__Host-Http-cloakroom_oidc_*", "cloakroom_oidc_*"}
 	for in, want := range map[string]string{
 		"__Host-Http-sessionid=s":                               "",
 		"a=1; __Host-Http-sessionid=s; b=2":                     "a=1; b=2",
@@ -101,6 +101,12 @@ func TestOurCookiesDontReachTheUpstream(t *testing.T) {
 		"a=1 __Host-Http-sessionid=s":                   "",
 		"my__Host-Http-sessionid=s; x-cloakroom_device": "my__Host-Http-sessionid=s; x-cloakroom_device",
 		"__Host-Http-sessionid2=s":                      "__Host-Http-sessionid2=s",
+		"__Host-Http-cloakroom_oidc_0a1b2c3d=s; a=1":    "a=1",
+		"CLOAKROOM_oidc_0a1b2c3d =s; a=1":               "a=1",
+		`"cloakroom_oidc_%30a"=s`:                       "",
+		"cloakroom_oidc_":                               "",
+		"mycloakroom_oidc_0=s; cloakroom_oid=1":         "mycloakroom_oidc_0=s; cloakroom_oid=1",
+		"a=cloakroom_oidc_0":                            "a=cloakroom_oidc_0",
 		"; ;":                                           "",
 		"a;b=;=c":                                       "a; b=; =c",
 	} {

@@ -24,6 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
@@ -59,6 +60,10 @@ type API struct {
 	Factors *authenticator.Service
 	// Links has the accounts at other providers that are linked to users; nil: users have none.
 	Links link.Store
+	// Providers are where people can sign in besides. They need Links and Sealer.
+	Providers []*oidc.Provider
+	// Sealer seals what browsers keep for the server.
+	Sealer *keyring.DataKeys
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -60,12 +61,15 @@ type completed struct {
 	methods       []signin.Method
 	second        bool // two factors, or one that is both, were shown
 	remember, app bool
+
+	stale  bool         // nothing of the account itself was shown, so the session isn't fresh
+	origin *link.Origin // nil: no provider has signed the user in
 }
 
 // signIn starts a session for a user who has just shown a factor. An app gets the ticket in a header, and no cookie.
 func (c *call) signIn(in completed) error {
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
-		User: in.user.ID, Epoch: in.epoch, Method: in.method, Fresh: true, Second: in.second, Methods: texts(in.methods),
+		User: in.user.ID, Epoch: in.epoch, Method: in.method, Fresh: !in.stale, Second: in.second, Methods: texts(in.methods),
 		BrowserSession: !in.remember, App: in.app, Address: addressText(c.address()),
 	})
 	if err != nil {
@@ -73,6 +77,13 @@ func (c *call) signIn(in completed) error {
 	}
 	if err := c.api.Steps.Unchanged(c.ctx(), in.user.ID, in.demand); err != nil {
 		return c.takeBack(s, err)
+	}
+	if in.origin != nil {
+		o := *in.origin
+		o.Session, o.Pending, o.Expires = s.ID, false, time.Now().Add(originKept).Unix()
+		if err := c.keepOrigin(&o); err != nil {
+			return c.takeBack(s, err)
+		}
 	}
 	if in.app {
 		return nil

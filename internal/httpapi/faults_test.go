@@ -116,7 +116,7 @@ var acts = []struct {
 	{"GET", "/audit/export?format=csv", nil, nil},
 }
 
-// elsewhere are the routes that outage_test.go, forgot_test.go, verify_test.go, pending_test.go, passkey_test.go and factors_test.go test, and those that call no
+// elsewhere are the routes that outage_test.go, forgot_test.go, verify_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
 // store.
 var elsewhere = []string{
 	"POST /api/auth/login", "GET /api/auth/csrf", "GET /api/auth/sessions", "DELETE /api/auth/sessions", "DELETE /api/auth/sessions/{id}",
@@ -129,6 +129,8 @@ var elsewhere = []string{
 	"POST /api/auth/login/enrol/totp", "POST /api/auth/login/enrol/totp/confirm",
 	"POST /api/auth/login/second", "PATCH /api/auth/factors", "POST /api/auth/factors/totp", "POST /api/auth/factors/totp/confirm",
 	"POST /api/auth/factors/passkey/options", "POST /api/auth/factors/passkey", "POST /api/auth/reauthenticate/options",
+	"POST /api/auth/oidc/{provider}/start", "GET /api/auth/oidc/{provider}/callback", "POST /api/auth/oidc/{provider}/backchannel-logout",
+	"GET /api/auth/links", "DELETE /api/auth/links/{id}",
 	"POST /api/auth/factors/recovery", "PATCH /api/auth/factors/{id}", "DELETE /api/auth/factors/{id}",
 }
 

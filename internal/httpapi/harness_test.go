@@ -83,7 +83,8 @@ type options struct {
 	audit     audit.Store // nil: that of stores
 	change    func(*httpapi.API)
 	mail      *postbox
-	costly    bool // a password is hashed with as much work as in production
+	providers *providers // where people can sign in besides; nil: the usual ones
+	costly    bool       // a password is hashed with as much work as in production
 }
 
 // server is the API on a port of this machine.
@@ -189,10 +190,11 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 			Tags: func() [][]byte { return ring.Derive("enrolment") }, Log: logger,
 		}
 	}
+	at := cmp.Or(o.providers, newProviders())
 	return &httpapi.API{
 		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
 		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
-		Links:    st.Links,
+		Links: st.Links, Sealer: keyring.NewDataKeys(ring, st.Sealed), Providers: at.providers(t, base),
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },

@@ -190,9 +190,16 @@ func (c *call) takeStep(p *signin.Pending, demand secondstep.Demand, methods ...
 
 // sessionOf starts the session of a pending sign-in that has ended because its step was taken by these methods.
 func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.Demand, methods []signin.Method) (userOut, error) {
+	origin, err := c.originOf(p)
+	if err != nil {
+		return userOut{}, err
+	}
 	method := "password"
-	if p.App {
+	switch {
+	case p.App:
 		method = "app"
+	case origin != nil:
+		method = "oidc"
 	}
 	methods = append(methods, p.Methods...)
 	if !slices.Contains(methods, signin.MultiFactor) {
@@ -200,7 +207,7 @@ func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.D
 	}
 	out, err := c.finishSignIn(shorten(u.Username), completed{
 		user: u, epoch: u.Epoch, demand: demand, method: method, methods: methods,
-		second: true, remember: p.Remember, app: p.App,
+		second: true, remember: p.Remember, app: p.App, origin: origin,
 	})
 	if err != nil {
 		return userOut{}, err
@@ -306,7 +313,11 @@ type provider struct {
 
 // signInMethods tells which ways to sign in there are.
 func signInMethods(c *call, _ none) (methodsOut, error) {
-	return methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}, nil
+	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}
+	for _, p := range c.api.Providers {
+		out.Providers = append(out.Providers, provider{p.Name, p.Label})
+	}
+	return out, nil
 }
 
 // changePasswordPath leads to the page where people change their password (W3C, "A Well-Known URL for Changing Passwords").

@@ -271,6 +271,10 @@ var heldRoutes = map[string]heldRoute{
 		return onMember(t, x)
 	}},
 	"POST /api/auth/setup": {}, // TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid
+
+	"POST /api/auth/oidc/{provider}/start":              {by: "session", with: atProvider, body: says(map[string]string{"intent": "link"})},
+	"POST /api/auth/oidc/{provider}/backchannel-logout": {}, // it needs no credential
+	"DELETE /api/auth/links/{id}":                       {by: "session", with: linkOf},
 }
 
 // stored returns everything that is stored, except for times of use and the audit log.

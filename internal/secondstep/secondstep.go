@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
@@ -57,6 +58,7 @@ type Service struct {
 	Factors  factor.Store
 	Signins  signin.Store
 	Accounts account.Store
+	Links    link.Store // nil: no one signs in through other providers
 	Log      *slog.Logger
 
 	// Requirement says who must have a second factor. Zero: no user.
@@ -340,7 +342,12 @@ func (s *Service) Run(ctx context.Context) error {
 	housekeeping.Work{
 		Flush: func(context.Context) {},
 		Purge: func(ctx context.Context, limit int) (int, error) {
-			return s.Signins.DeleteExpired(ctx, time.Now().Unix(), limit)
+			n, err := s.Signins.DeleteExpired(ctx, time.Now().Unix(), limit)
+			if err != nil || s.Links == nil {
+				return n, err
+			}
+			more, err := s.Links.DeleteExpired(ctx, time.Now().Unix(), limit-n)
+			return n + more, err
 		},
 		Failed: func(ctx context.Context, err error) {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "purge of pending sign-ins failed", slog.Any("error", err))

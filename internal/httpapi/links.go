@@ -1,0 +1,204 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
+)
+
+type linkedOut struct {
+	ID       string  `json:"id"`
+	Provider string  `json:"provider"` // "" if it isn't configured any more
+	Label    string  `json:"label"`
+	Email    string  `json:"email"`
+	AddedAt  string  `json:"added_at"`
+	UsedAt   *string `json:"used_at"` // null: never
+}
+
+type linksOut struct {
+	Links []linkedOut `json:"links"`
+}
+
+// listLinks lists the accounts at other providers that are linked to the caller.
+func listLinks(c *call, _ none) (linksOut, error) {
+	out := linksOut{[]linkedOut{}}
+	if c.api.Links == nil {
+		return out, nil
+	}
+	all, err := c.api.Links.List(c.ctx(), c.who.User.ID)
+	for _, l := range all {
+		o := linkedOut{ID: l.ID, Label: l.Issuer, Email: l.Email, AddedAt: formatTime(l.Added)}
+		if l.Used > 0 {
+			o.UsedAt = new(formatTime(l.Used))
+		}
+		for _, p := range c.api.Providers {
+			if p.Issuer == l.Issuer {
+				o.Provider, o.Label = p.Name, p.Label
+			}
+		}
+		out.Links = append(out.Links, o)
+	}
+	return out, err
+}
+
+// removeLink removes a link, and ends what was begun through it. The last way into an account stays.
+func removeLink(c *call, _ none) (none, error) {
+	if c.api.Links == nil {
+		return none{}, errNotFound
+	}
+	u := c.who.User
+	all, err := c.api.Links.List(c.ctx(), u.ID)
+	if err != nil {
+		return none{}, err
+	}
+	i := slices.IndexFunc(all, func(l *link.Link) bool { return l.ID == c.r.PathValue("id") })
+	if i < 0 {
+		return none{}, errNotFound
+	}
+	_, ways, err := c.api.Steps.Has(c.ctx(), u.ID)
+	if err != nil {
+		return none{}, err
+	}
+	keep := 1
+	if u.HasPassword() || slices.Contains(ways, secondstep.Passkey) {
+		keep = 0
+	}
+	switch err := c.api.Links.Remove(c.ctx(), u.ID, all[i].ID, keep); {
+	case errors.Is(err, link.ErrNotFound):
+		return none{}, errNotFound
+	case errors.Is(err, link.ErrTooFew):
+		return none{}, errLastWayIn
+	case err != nil:
+		return none{}, err
+	}
+	c.api.Audit.Record(c.ctx(), audit.Provider.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
+	begun, err := c.api.Links.Origins(c.ctx(), all[i].Issuer, all[i].Subject, "")
+	if err != nil {
+		return none{}, err
+	}
+	for _, o := range begun {
+		if o.Session != c.who.Session.ID {
+			if err := c.endBegun(c.ctx(), o); err != nil {
+				return none{}, err
+			}
+		}
+	}
+	return none{}, nil
+}
+
+// endBegun ends the session or the pending sign-in of an origin. It is no error if it has ended.
+func (c *call) endBegun(ctx context.Context, o *link.Origin) error {
+	if !o.Pending {
+		err := c.api.Sessions.Revoke(ctx, o.User, o.Session)
+		if errors.Is(err, session.ErrEnded) {
+			return nil
+		}
+		return err
+	}
+	id, err := hex.DecodeString(o.Session)
+	if err != nil || len(id) != len(signin.ID{}) {
+		return nil
+	}
+	err = c.api.Steps.Signins.Spend(ctx, signin.ID(id))
+	if errors.Is(err, signin.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+type logoutTokenIn struct {
+	Token *string `json:"logout_token"`
+}
+
+func (*logoutTokenIn) takesForms() {}
+
+var errLogoutToken = problem.New(http.StatusBadRequest, "invalid_request", "This is no logout token that ends anything here.")
+
+// backchannel returns the handler by which a provider ends sessions that were begun there (OpenID Connect Back-Channel Logout).
+func backchannel(a *API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		respond(&call{api: a, w: w, r: r, lenient: true}, logoutAtProvider)
+	})
+}
+
+// logoutAtProvider ends what a logout token names, and was begun before the token was first seen. A repeat does the same work for the
+// same time, so it finishes what an outage has left, and ends nothing newer.
+func logoutAtProvider(c *call, in logoutTokenIn) (none, error) {
+	p, err := c.provider()
+	if err != nil {
+		return none{}, err
+	}
+	if in.Token == nil {
+		return none{}, errLogoutToken
+	}
+	var token *oidc.LogoutToken
+	_, err = c.askProvider(func(ctx context.Context) (_ string, err error) {
+		token, err = p.Logout(ctx, *in.Token)
+		return "", err
+	})
+	if errors.Is(err, oidc.ErrMismatch) {
+		c.api.Audit.Record(c.ctx(), audit.Provider.Fail, slog.String("provider", p.Name), slog.String("reason", shorten(err.Error())))
+		err = errLogoutToken
+	}
+	if err != nil {
+		return none{}, err
+	}
+	noted, err := c.noteLogout(p, token)
+	if err != nil {
+		return none{}, err
+	}
+	n := 0
+	for _, of := range [][2]string{{noted.Subject, ""}, {"", noted.SID}} {
+		begun, err := c.api.Links.Origins(c.ctx(), p.Issuer, of[0], of[1])
+		if err != nil {
+			return none{}, err
+		}
+		for _, o := range begun {
+			if o.Began > noted.At {
+				continue
+			}
+			if err := c.endBegun(c.ctx(), o); err != nil {
+				return none{}, err
+			}
+			n++
+		}
+	}
+	c.api.Audit.Record(c.ctx(), audit.Provider.Logout, slog.String("provider", p.Name), slog.Int("ended", n))
+	return none{}, nil
+}
+
+// noteLogout records what a logout token ends: the session that it names, and if none is known by that name, or none is named, all
+// sessions of the subject. A callback that is on its way looks for the record once its session exists.
+func (c *call) noteLogout(p *oidc.Provider, token *oidc.LogoutToken) (*link.Logout, error) {
+	now := time.Now()
+	l := &link.Logout{
+		Token: sha256.Sum256([]byte(p.Issuer + "\x00" + token.ID)), Issuer: p.Issuer, SID: token.Session, At: now.Unix(),
+		// Attempts and pending sign-ins that began before have run out by then, and so has the token.
+		Expires: now.Add(3 * attemptLife).Unix(),
+	}
+	known := 0
+	if token.Session != "" {
+		begun, err := c.api.Links.Origins(c.ctx(), p.Issuer, "", token.Session)
+		if err != nil {
+			return nil, err
+		}
+		known = len(begun)
+	}
+	if known == 0 {
+		l.Subject = token.Subject
+	}
+	return c.api.Links.Note(c.ctx(), l)
+}

@@ -1,0 +1,523 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
+)
+
+var (
+	errProviderAway = problem.New(http.StatusBadGateway, "provider_unavailable",
+		"The provider doesn't answer just now. Try again later, or sign in another way.")
+	errOwnFactor = problem.New(http.StatusForbidden, "own_factor_required",
+		"This account has a password or another factor of its own. Show that instead.")
+	errLastWayIn = problem.New(http.StatusConflict, "last_way_in",
+		"This link is the only way to sign in to the account. Set a password, or add a passkey or another link first.")
+)
+
+// providerTime bounds how long a browser that has come back waits for its provider.
+const providerTime = 15 * time.Second
+
+// provider returns the provider that the path names.
+func (c *call) provider() (*oidc.Provider, error) {
+	name := c.r.PathValue("provider")
+	i := slices.IndexFunc(c.api.Providers, func(p *oidc.Provider) bool { return p.Name == name })
+	if i < 0 {
+		return nil, errNotFound
+	}
+	return c.api.Providers[i], nil
+}
+
+type startIn struct {
+	Next     *string `json:"next"`
+	Remember *bool   `json:"remember"`
+	Intent   *string `json:"intent"`
+}
+
+type startOut struct {
+	Location string `json:"location"`
+}
+
+// startAtProvider returns the address at a provider to which the page goes next, and gives the browser the cookie of the attempt. It is
+// no form that is answered by a redirect, because browsers hold the redirects of a form to form-action.
+func startAtProvider(c *call, in startIn) (startOut, error) {
+	p, err := c.provider()
+	if err != nil {
+		return startOut{}, err
+	}
+	a := &attempt{
+		Attempt: oidc.NewAttempt(), Intent: toSignIn, Next: "/auth/account", Remember: in.Remember == nil || *in.Remember, Began: time.Now().Unix(),
+	}
+	if in.Next != nil {
+		if a.Next = *in.Next; !safeNext(a.Next) {
+			return startOut{}, invalid(map[string][]string{"next": {"This is no path of this site."}})
+		}
+	}
+	if in.Intent != nil {
+		a.Intent = *in.Intent
+	}
+	if err := c.checkIntent(a); err != nil {
+		return startOut{}, err
+	}
+	// A provider that is trusted for the second factor must say when it was shown.
+	a.Fresh = a.Intent == toReauthenticate || p.SecondFactor == "theirs"
+	location, err := c.askProvider(func(ctx context.Context) (string, error) { return p.Start(ctx, a.Attempt) })
+	if err != nil {
+		return startOut{}, err
+	}
+	return startOut{location}, c.keepAttempt(p.Name, a)
+}
+
+// checkIntent authorizes the caller for what an attempt is for, and binds it to the session.
+func (c *call) checkIntent(a *attempt) error {
+	switch a.Intent {
+	case toSignIn:
+		return nil
+	case toLink:
+		c.needs = needsFullyFresh
+	case toReauthenticate:
+		c.needs = needsSession
+	default:
+		return invalid(map[string][]string{"intent": {"Expected signin, link or reauthenticate."}})
+	}
+	if err := c.authorizeAgain(c.ctx()); err != nil {
+		return err
+	}
+	a.User, a.Session = c.who.User.ID, c.who.Session.ID
+	if a.Intent == toReauthenticate {
+		return c.checkNoOwnFactor(c.who.User)
+	}
+	return nil
+}
+
+// checkNoOwnFactor returns an error if the user has something of their own to show.
+func (c *call) checkNoOwnFactor(u *account.User) error {
+	_, ways, err := c.api.Steps.Has(c.ctx(), u.ID)
+	if err == nil && (u.HasPassword() || len(ways) > 0) {
+		err = errOwnFactor
+	}
+	return err
+}
+
+// askProvider calls a provider. Its time doesn't count against that of the stores.
+func (c *call) askProvider(ask func(context.Context) (string, error)) (string, error) {
+	defer timelimit.Pause(c.ctx())()
+	ctx, cancel := context.WithTimeout(c.ctx(), providerTime)
+	defer cancel()
+	text, err := ask(ctx)
+	if errors.Is(err, oidc.ErrUnavailable) || err != nil && ctx.Err() != nil && c.ctx().Err() == nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "provider unavailable", slog.Any("error", err))
+		err = errProviderAway
+	}
+	return text, err
+}
+
+// failed is an end of an attempt that the person can do something about. Its code is put behind the address of a page.
+type failed string
+
+func (f failed) Error() string { return string(f) }
+
+const (
+	attemptLost       failed = "attempt_lost"      // the browser hasn't begun it, or too long ago
+	providerRefused   failed = "provider_refused"  // or the person did, there
+	providerMismatch  failed = "provider_mismatch" // the answer proves nothing
+	noAccount         failed = "no_account"
+	linkRequired      failed = "link_required" // there is an account with this address; sign in to it and link it
+	alreadyLinked     failed = "already_linked"
+	enrolmentRequired failed = "enrolment_required" // this server asks the user for a second factor, and there is none
+	notFresh          failed = "not_fresh"          // the provider doesn't say that the person has authenticated just now
+)
+
+// finishAtProvider is where a provider sends the browser back to.
+func finishAtProvider(c *call) (location string, err error) {
+	p, err := c.provider()
+	if err != nil {
+		return "", err
+	}
+	if c.r.Method == http.MethodHead {
+		return "", errNotFound
+	}
+	ctx, cancel := timelimit.With(c.ctx(), callTimeout)
+	defer cancel()
+	c.r = c.r.WithContext(ctx)
+	answer, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		answer = url.Values{}
+	}
+	a, err := c.takeAttempt(p.Name, answer.Get("state"))
+	if err != nil {
+		return "", err
+	}
+	if a == nil {
+		return "/signin#error=" + string(attemptLost), nil
+	}
+	location, err = c.conclude(p, a, answer)
+	if code, ok := errors.AsType[failed](err); ok {
+		return a.failure(string(code)), nil
+	}
+	if errors.Is(err, errProviderAway) {
+		return a.failure(errProviderAway.Code), nil
+	}
+	if errors.Is(err, errPendingEnded) || errors.Is(err, session.ErrEnded) {
+		return a.failure(string(attemptLost)), nil
+	}
+	return location, err
+}
+
+// failure returns the page that shows why an attempt has failed.
+func (a *attempt) failure(code string) string {
+	if a.Intent != toSignIn {
+		return "/auth/account#error=" + code
+	}
+	return "/signin?next=" + url.QueryEscape(a.Next) + "#error=" + code
+}
+
+// conclude does what an attempt was begun for, and returns where the browser goes next.
+func (c *call) conclude(p *oidc.Provider, a *attempt, answer url.Values) (string, error) {
+	claims, err := c.claims(p, a, answer)
+	if err != nil {
+		return "", err
+	}
+	switch a.Intent {
+	case toLink:
+		return a.Next, c.linkAccount(p, a, claims)
+	case toReauthenticate:
+		return a.Next, c.reauthenticateAtProvider(a, claims)
+	}
+	return c.signInAtProvider(p, a, claims)
+}
+
+// claims returns what a provider says. An attempt counts once, even at a provider whose codes count more often.
+func (c *call) claims(p *oidc.Provider, a *attempt, answer url.Values) (*oidc.Claims, error) {
+	var claims *oidc.Claims
+	_, err := c.askProvider(func(ctx context.Context) (_ string, err error) {
+		claims, err = p.Finish(ctx, a.Attempt, answer)
+		return "", err
+	})
+	switch {
+	case errors.Is(err, oidc.ErrRefused):
+		err = c.recordFailure(p, providerRefused, err)
+	case errors.Is(err, oidc.ErrMismatch):
+		err = c.recordFailure(p, providerMismatch, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	mark := sha256.Sum256([]byte("attempt " + a.State))
+	err = c.api.Steps.Signins.Mark(c.ctx(), mark, a.Began+int64(2*attemptLife/time.Second))
+	if errors.Is(err, signin.ErrSpent) {
+		err = attemptLost
+	}
+	return claims, err
+}
+
+func (c *call) recordFailure(p *oidc.Provider, code failed, err error) error {
+	c.api.Audit.Record(c.ctx(), audit.Provider.Fail, slog.String("provider", p.Name), slog.String("reason", shorten(err.Error())))
+	return code
+}
+
+// origin returns the origin of what an attempt has begun.
+func (a *attempt) origin(user string, claims *oidc.Claims) *link.Origin {
+	return &link.Origin{User: user, Issuer: claims.Issuer, Subject: claims.Subject, SID: claims.Session, Began: a.Began}
+}
+
+// signInAtProvider signs in the user that the account at the provider is linked to.
+func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claims) (string, error) {
+	u, err := c.userOf(p, claims)
+	if err != nil {
+		return "", err
+	}
+	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
+	if err != nil {
+		return "", err
+	}
+	if u, demand, err = c.settleFactors(u, demand); err != nil {
+		return "", err
+	}
+	in := completed{
+		user: u, epoch: u.Epoch, demand: demand, method: "oidc", methods: []signin.Method{signin.Federated}, remember: a.Remember,
+		origin: a.origin(u.ID, claims),
+	}
+	fresh := claims.AuthAt >= time.Now().Add(-freshFor).Unix()
+	if in.second = claims.TwoFactors && fresh; in.second {
+		in.methods = append(in.methods, signin.MultiFactor)
+	}
+	switch {
+	case len(demand.Ways) > 0 && !in.second:
+		return c.suspendAtProvider(a, in, signin.SecondStep)
+	case demand.Enrol && !in.second && c.api.EnrolOnPassword:
+		return c.suspendAtProvider(a, in, signin.Enrolment)
+	case demand.Enrol && !in.second:
+		return "", enrolmentRequired
+	}
+	in.stale = !in.second && (!fresh || c.checkNoOwnFactor(u) != nil)
+	if _, err := c.finishSignIn(shorten(u.Username), in); err != nil {
+		return "", err
+	}
+	c.endPending()
+	return a.Next, nil
+}
+
+// freshFor is how long ago a provider may have authenticated a person for that to count as just now.
+const freshFor = 10 * time.Minute
+
+// suspendAtProvider keeps a sign-in that waits for the user's own second factor, or until there is one.
+func (c *call) suspendAtProvider(a *attempt, in completed, kind signin.Kind) (string, error) {
+	pending := &signin.Pending{
+		Kind:     kind,
+		Proof:    signin.Proof{User: in.user.ID, Epoch: in.epoch, Methods: in.methods, FirstAt: time.Now().Unix()},
+		Remember: in.remember, Device: c.device(in.user), Address: addressText(c.address()),
+	}
+	secret, err := c.api.Steps.Begin(c.ctx(), pending)
+	if err != nil {
+		return "", err
+	}
+	o := *in.origin
+	o.Session, o.Pending, o.Expires = hex.EncodeToString(pending.ID[:]), true, pending.Expires
+	if err := c.keepOrigin(&o); err != nil {
+		return "", errors.Join(err, c.api.Steps.Cancel(c.ctx(), secret))
+	}
+	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", in.user.ID))
+	c.setPending(secret, secondstep.Lifetime)
+	return "/signin?next=" + url.QueryEscape(a.Next) + "#pending", nil
+}
+
+// userOf returns the user that the account at the provider is linked to. If there is none, and the provider may sign people up, it makes
+// one. The account is read before the link: an act that takes the account back removes the link before it deletes sessions, so
+// that a sign-in which overlaps finds no link, or its session is among those.
+func (c *call) userOf(p *oidc.Provider, claims *oidc.Claims) (*account.User, error) {
+	l, err := c.api.Links.Find(c.ctx(), claims.Issuer, claims.Subject)
+	if errors.Is(err, link.ErrNotFound) {
+		return c.signUpAtProvider(p, claims)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u, err := c.api.Accounts.Store.Load(c.ctx(), l.User)
+	if errors.Is(err, account.ErrNotFound) { // the link was left by a deletion that was interrupted
+		if _, err := c.api.Links.DeleteUser(c.ctx(), l.User); err != nil {
+			return nil, err
+		}
+		return c.signUpAtProvider(p, claims)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !u.IsActive {
+		return nil, c.recordFailure(p, noAccount, errors.New("the account is disabled"))
+	}
+	err = c.api.Links.Use(c.ctx(), l.ID, time.Now().Unix(), claims.Email)
+	if errors.Is(err, link.ErrNotFound) {
+		err = attemptLost // it was removed meanwhile
+	}
+	return u, err
+}
+
+// signUpAtProvider makes an account for a person who has none. An address is no reason to let them into one that exists.
+func (c *call) signUpAtProvider(p *oidc.Provider, claims *oidc.Claims) (*account.User, error) {
+	email := ""
+	if claims.EmailVerified {
+		email = claims.Email
+	}
+	if email != "" {
+		_, err := c.api.Accounts.Lookup(c.ctx(), email)
+		if err == nil {
+			return nil, c.recordFailure(p, linkRequired, errors.New("an account has this address, and is not linked"))
+		}
+		if !errors.Is(err, account.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if !p.SignUp {
+		return nil, c.recordFailure(p, noAccount, errors.New("no account is linked"))
+	}
+	first, last := splitName(claims.Name)
+	u, err := c.create(account.NewUser{Email: email, FirstName: first, LastName: last, NoPassword: true}, usernames(p, claims))
+	if err != nil {
+		return nil, err
+	}
+	err = c.api.Links.Add(c.ctx(), newLink(u.ID, claims))
+	if err == nil {
+		c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("provider", p.Name))
+		return u, nil
+	}
+	// Another request was first, or nothing is known; the account has no way in.
+	if failed := c.api.Accounts.Delete(c.ctx(), u.ID); failed != nil {
+		return nil, failed
+	}
+	if errors.Is(err, link.ErrExists) {
+		err = attemptLost
+	}
+	return nil, err
+}
+
+func newLink(user string, claims *oidc.Claims) *link.Link {
+	now := time.Now().Unix()
+	return &link.Link{ID: rand.Text(), User: user, Issuer: claims.Issuer, Subject: claims.Subject, Email: claims.Email, Added: now, Used: now}
+}
+
+// create makes an account with the first of the usernames that is free and allowed.
+func (c *call) create(n account.NewUser, usernames []string) (u *account.User, err error) {
+	for _, n.Username = range usernames {
+		u, err = c.api.Accounts.Create(c.ctx(), n)
+		wrong, ok := errors.AsType[*account.InvalidError](err)
+		if err == nil || !ok {
+			return u, err
+		}
+		if len(wrong.Fields["username"]) == 0 { // another field is wrong, so no other username helps
+			n.Email, n.FirstName, n.LastName = "", "", ""
+		}
+	}
+	return nil, err
+}
+
+// usernames returns the usernames that a new person may get, the best first. None looks like an address.
+func usernames(p *oidc.Provider, claims *oidc.Claims) []string {
+	name := claims.Username
+	if name == "" || strings.Contains(name, "@") {
+		name, _, _ = strings.Cut(claims.Email, "@")
+	}
+	if name == "" || len(name) > 100 {
+		name = p.Name
+	}
+	all := []string{name}
+	for range 3 {
+		all = append(all, name+"-"+strings.ToLower(rand.Text()[:6]))
+	}
+	return append(all, p.Name+"-"+strings.ToLower(rand.Text()[:12]))
+}
+
+// splitName returns the parts of a name in front of its last blank and behind it.
+func splitName(name string) (first, last string) {
+	if i := strings.LastIndex(name, " "); i > 0 {
+		return name[:i], name[i+1:]
+	}
+	return name, ""
+}
+
+// callerOf returns the caller if they have begun the attempt in this very session.
+func (c *call) callerOf(a *attempt) (*auth.Identity, error) {
+	who, err := auth.Check(c.ctx())
+	if err != nil {
+		if _, isProblem := errors.AsType[*problem.Problem](err); isProblem {
+			err = attemptLost
+		}
+		return nil, err
+	}
+	if who.Session == nil || who.Session.ID != a.Session || who.User.ID != a.User {
+		return nil, attemptLost
+	}
+	return who, nil
+}
+
+// linkAccount links the account at the provider to the caller, who was fully fresh when the attempt began.
+func (c *call) linkAccount(p *oidc.Provider, a *attempt, claims *oidc.Claims) error {
+	who, err := c.callerOf(a)
+	if err != nil {
+		return err
+	}
+	l := newLink(who.User.ID, claims)
+	err = c.api.Links.Add(c.ctx(), l)
+	if errors.Is(err, link.ErrExists) {
+		return c.linkedAlready(who, claims)
+	}
+	if err != nil {
+		return err
+	}
+	c.who, c.needs = who, needsSession
+	c.undoIfEnded(func(ctx context.Context) error { return c.api.Links.Remove(ctx, l.User, l.ID, 0) })
+	if err := c.checkStillSignedIn(); err != nil {
+		return attemptLost
+	}
+	c.api.Audit.Record(c.ctx(), audit.Provider.Linked, slog.String("user", l.User), slog.String("provider", p.Name))
+	return nil
+}
+
+// linkedAlready returns nil if the account at the provider is linked to the caller.
+func (c *call) linkedAlready(who *auth.Identity, claims *oidc.Claims) error {
+	l, err := c.api.Links.Find(c.ctx(), claims.Issuer, claims.Subject)
+	if err == nil && l.User != who.User.ID || errors.Is(err, link.ErrNotFound) {
+		err = alreadyLinked
+	}
+	return err
+}
+
+// reauthenticateAtProvider makes the session of a caller fresh who has nothing of their own to show.
+func (c *call) reauthenticateAtProvider(a *attempt, claims *oidc.Claims) error {
+	who, err := c.callerOf(a)
+	if err != nil {
+		return err
+	}
+	l, err := c.api.Links.Find(c.ctx(), claims.Issuer, claims.Subject)
+	if err == nil && l.User != who.User.ID || errors.Is(err, link.ErrNotFound) {
+		return providerMismatch
+	}
+	if err != nil {
+		return err
+	}
+	if claims.AuthAt < time.Now().Add(-freshFor).Unix() {
+		return notFresh
+	}
+	if err := c.checkNoOwnFactor(who.User); err != nil {
+		if errors.Is(err, errOwnFactor) {
+			err = notFresh
+		}
+		return err
+	}
+	if err := c.rotate(who.User.Epoch, false, signin.Federated); err != nil {
+		return err
+	}
+	c.recordVerification(audit.Reauthenticate, shorten(who.User.Username), nil, slog.String("user", who.User.ID), slog.String("method", "fed"))
+	return nil
+}
+
+// keepOrigin records through which provider something was begun. It returns errPendingEnded if the provider has ended it since, or the
+// link is gone: whatever ends it either comes before these checks, or later, and then finds the origin.
+func (c *call) keepOrigin(o *link.Origin) error {
+	if err := c.api.Links.AddOrigin(c.ctx(), o); err != nil {
+		return err
+	}
+	at, err := c.api.Links.LoggedOut(c.ctx(), o.Issuer, o.Subject, o.SID)
+	if err != nil {
+		return err
+	}
+	l, err := c.api.Links.Find(c.ctx(), o.Issuer, o.Subject)
+	if errors.Is(err, link.ErrNotFound) || err == nil && l.User != o.User || err == nil && at >= o.Began {
+		err = errPendingEnded
+	}
+	return err
+}
+
+// originKept is how long the origin of a session is kept: longer than any session lives between two re-authentications.
+const originKept = 400 * 24 * time.Hour
+
+// originOf returns the origin of a pending sign-in, without its session; nil if a password was its first step.
+func (c *call) originOf(p *signin.Pending) (*link.Origin, error) {
+	if !slices.Contains(p.Methods, signin.Federated) || c.api.Links == nil {
+		return nil, nil
+	}
+	o, err := c.api.Links.Origin(c.ctx(), hex.EncodeToString(p.ID[:]))
+	if errors.Is(err, link.ErrNotFound) {
+		err = errPendingEnded
+	}
+	return o, err
+}

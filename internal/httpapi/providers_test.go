@@ -1,0 +1,866 @@
+package httpapi_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+)
+
+const (
+	exampleIssuer = "https://accounts.example.com"
+	otherIssuer   = "https://other.example"
+)
+
+// providers are two providers, "example", which signs people up, and "other", which doesn't. What they say can be changed.
+type providers struct {
+	key jose.JSONWebKey
+
+	mu     sync.Mutex
+	codes  map[string]url.Values
+	said   map[string]any // of the person who signs in there
+	away   bool
+	during func() // called while a code is exchanged
+}
+
+var providersKey = sync.OnceValue(func() jose.JSONWebKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return jose.JSONWebKey{Key: key, KeyID: "key", Algorithm: "ES256", Use: "sig"}
+})
+
+func newProviders() *providers {
+	return &providers{key: providersKey(), codes: map[string]url.Values{}, said: map[string]any{"sub": "ada-1", "sid": "sid-1"}}
+}
+
+// providers returns the API's side of both.
+func (p *providers) providers(t testing.TB, base string) []*oidc.Provider {
+	t.Helper()
+	var all []*oidc.Provider
+	for _, text := range []string{
+		`{"issuer":"` + exampleIssuer + `","client_id":"cloakroom","client_secret":"secret","label":"Example","signup":true}`,
+		`{"issuer":"` + otherIssuer + `","client_id":"cloakroom","client_secret":"secret","second_factor":"theirs"}`,
+	} {
+		name := "example"
+		if len(all) > 0 {
+			name = "other"
+		}
+		s, err := oidc.ParseSettings(name, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, oidc.New(s, base+"/api/auth/oidc/"+name+"/callback", p))
+	}
+	return all
+}
+
+func (p *providers) RoundTrip(r *http.Request) (*http.Response, error) {
+	p.mu.Lock()
+	away := p.away
+	p.mu.Unlock()
+	if away {
+		return nil, errors.New("connection refused")
+	}
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	issuer := "https://" + r.URL.Host
+	var out any
+	switch r.URL.Path {
+	case "/.well-known/openid-configuration":
+		out = map[string]any{
+			"issuer": issuer, "authorization_endpoint": issuer + "/authorize", "token_endpoint": issuer + "/token", "jwks_uri": issuer + "/keys",
+			"id_token_signing_alg_values_supported": []string{"ES256"}, "authorization_response_iss_parameter_supported": true,
+		}
+	case "/keys":
+		out = map[string]any{"keys": []any{p.key.Public()}}
+	case "/token":
+		out = p.exchange(issuer, r)
+	}
+	_ = json.NewEncoder(w).Encode(out)
+	answer := w.Result()
+	answer.Request = r
+	return answer, nil
+}
+
+func (p *providers) exchange(issuer string, r *http.Request) any {
+	_ = r.ParseForm()
+	if p.during != nil {
+		p.during()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	asked := p.codes[issuer+r.PostForm.Get("code")]
+	delete(p.codes, issuer+r.PostForm.Get("code"))
+	if asked == nil {
+		return map[string]any{"error": "invalid_grant"}
+	}
+	claims := map[string]any{"iss": issuer, "aud": "cloakroom", "nonce": asked.Get("nonce")}
+	if asked.Get("max_age") == "0" {
+		claims["auth_time"] = time.Now().Unix()
+	}
+	for name, value := range p.said {
+		claims[name] = value
+	}
+	return map[string]any{"access_token": "access", "token_type": "Bearer", "id_token": p.sign(nil, claims)}
+}
+
+// sign makes a token that was issued now.
+func (p *providers) sign(header map[jose.HeaderKey]any, claims map[string]any) string {
+	now := time.Now().Unix()
+	claims["iat"], claims["exp"] = now, now+120
+	text, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: p.key}, &jose.SignerOptions{ExtraHeaders: header})
+	if err != nil {
+		panic(err)
+	}
+	signed, err := signer.Sign(text)
+	if err != nil {
+		panic(err)
+	}
+	compact, err := signed.CompactSerialize()
+	if err != nil {
+		panic(err)
+	}
+	return compact
+}
+
+func (p *providers) says(claims map[string]any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said = claims
+}
+
+// logout makes a logout token.
+func (p *providers) logout(id string, claims map[string]any) string {
+	all := map[string]any{
+		"iss": exampleIssuer, "aud": "cloakroom", "jti": id,
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}
+	for name, value := range claims {
+		all[name] = value
+	}
+	return p.sign(map[jose.HeaderKey]any{"typ": "logout+jwt"}, all)
+}
+
+// startWith starts a server with providers.
+func startWith(t *testing.T, o options) (*server, *providers) {
+	t.Helper()
+	o.providers = newProviders()
+	return start(t, o), o.providers
+}
+
+const startPath, callbackPath, logoutPath = "/api/auth/oidc/example/start", "/api/auth/oidc/example/callback", "/api/auth/oidc/example/backchannel-logout"
+
+// goTo begins an attempt, lets the person sign in there, and returns the path at which the browser comes back.
+func (c *client) goTo(p *providers, name string, body map[string]any) (back string, r *answer) {
+	c.s.t.Helper()
+	if body == nil {
+		body = map[string]any{}
+	}
+	r = c.send("POST", "/api/auth/oidc/"+name+"/start", body)
+	if r.StatusCode != 200 {
+		return "", r
+	}
+	u, err := url.Parse(fmt.Sprint(r.field("location")))
+	if err != nil {
+		c.s.t.Fatal(err)
+	}
+	asked := u.Query()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	issuer := "https://" + u.Host
+	code := rand.Text()
+	p.codes[issuer+code] = asked
+	q := url.Values{"code": {code}, "state": {asked.Get("state")}, "iss": {issuer}}
+	return "/api/auth/oidc/" + name + "/callback?" + q.Encode(), r
+}
+
+// through signs in at a provider, and returns where the browser ends.
+func (c *client) through(p *providers, name string, body map[string]any) string {
+	c.s.t.Helper()
+	back, r := c.goTo(p, name, body)
+	if back == "" {
+		c.s.t.Fatalf("start: %d %s", r.StatusCode, r.body)
+	}
+	return c.lands(back)
+}
+
+func (c *client) lands(back string) string {
+	c.s.t.Helper()
+	r := c.send("GET", back, nil, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate")
+	if r.StatusCode != 303 {
+		c.s.t.Fatalf("the callback: %d %s", r.StatusCode, r.body)
+	}
+	return r.Header.Get("Location")
+}
+
+// linked links a user to a subject at the provider "example".
+func (s *server) linked(u *account.User, subject string) *account.User {
+	s.t.Helper()
+	must(s.t, s.stores.Links.Add(s.t.Context(), &link.Link{ID: rand.Text(), User: u.ID, Issuer: exampleIssuer, Subject: subject}))
+	return u
+}
+
+func atProvider(*testing.T, *scenario) []string { return []string{"example"} }
+
+// linkOf gives the actor a link, whose ID is the parameter of the path.
+func linkOf(t *testing.T, x *scenario) []string {
+	l := &link.Link{ID: rand.Text(), User: x.actor.ID, Issuer: exampleIssuer, Subject: rand.Text()}
+	must(t, x.s.stores.Links.Add(t.Context(), l))
+	return []string{l.ID}
+}
+
+func TestASignInAtAProvider(t *testing.T) {
+	t.Attr("threat", "O08")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for name, https := range map[string]bool{"http": false, "https": true} {
+			t.Run(name, func(t *testing.T) {
+				s, p := startWith(t, options{stores: open, tls: https})
+				u := s.linked(s.user("ada"), "ada-1")
+				c := s.client()
+				back, r := c.goTo(p, "example", map[string]any{"next": "/inbox?x=1#y", "remember": false})
+				prefix := map[bool]string{false: "cloakroom_oidc_", true: "__Host-Http-cloakroom_oidc_"}[https]
+				for _, cookie := range r.Cookies() {
+					if strings.HasPrefix(cookie.Name, prefix) && (cookie.MaxAge != 600 || !cookie.HttpOnly || cookie.Secure != https || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/") {
+						t.Errorf("the cookie is %+v", cookie)
+					}
+				}
+				answer := c.send("GET", back, nil)
+				if answer.StatusCode != 303 || answer.Header.Get("Location") != "/inbox?x=1#y" {
+					t.Fatalf("the callback: %d %s %s", answer.StatusCode, answer.Header.Get("Location"), answer.body)
+				}
+				records := s.records(u.ID)
+				if len(records) != 1 || records[0].Method != "oidc" || records[0].Methods != "fed" || records[0].ReauthenticatedAt != 0 || records[0].SecondAt != 0 || !records[0].Browser {
+					t.Errorf("the sessions are %+v; want one that isn't fresh", records)
+				}
+				if me := c.send("GET", "/api/me", nil); me.field("username") != "ada" {
+					t.Errorf("got %d %s", me.StatusCode, me.body)
+				}
+				if r := c.send("GET", "/api/auth/tokens", nil); !isProblem(r, 403, "fresh_sign_in_required") {
+					t.Errorf("got %d %s; want 403 fresh_sign_in_required", r.StatusCode, r.body)
+				}
+			})
+		}
+	})
+}
+
+// TestAnAttemptCountsOnceInItsBrowser at its provider.
+func TestAnAttemptCountsOnceInItsBrowser(t *testing.T) {
+	t.Attr("threat", "O08")
+	s, p := startWith(t, options{})
+	u := s.linked(s.user("ada"), "ada-1")
+	const lost = "/signin#error=attempt_lost"
+	victim, attacker := s.client(), s.client()
+	back, _ := attacker.goTo(p, "example", nil)
+	if got := victim.lands(back); got != lost {
+		t.Errorf("in another browser: %s", got)
+	}
+	other, _ := victim.goTo(p, "other", nil)
+	if got := victim.lands(strings.Replace(other, "/other/", "/example/", 1)); got != lost {
+		t.Errorf("at another provider: %s", got)
+	}
+	if got := victim.lands(callbackPath); got != lost {
+		t.Errorf("with nothing: %s", got)
+	}
+	if r := victim.send("HEAD", back, nil); r.StatusCode != 404 {
+		t.Errorf("HEAD: %d", r.StatusCode)
+	}
+	if got := len(s.records(u.ID)); got != 0 {
+		t.Fatalf("there are %d sessions", got)
+	}
+	if got := attacker.lands(back); got != "/auth/account" {
+		t.Errorf("in its own browser: %s", got)
+	}
+	if got := attacker.lands(back); got != lost {
+		t.Errorf("again: %s", got)
+	}
+	// A provider whose codes count more than once, and a browser that brings the cookie again.
+	back, r := attacker.goTo(p, "example", nil)
+	if got := attacker.lands(back); got != "/auth/account" {
+		t.Fatal(got)
+	}
+	q, err := url.ParseQuery(back[strings.Index(back, "?")+1:])
+	must(t, err)
+	nonce, err := url.Parse(fmt.Sprint(r.field("location")))
+	must(t, err)
+	p.codes[exampleIssuer+q.Get("code")] = nonce.Query()
+	attacker.jar.SetCookies(attacker.base(), r.Cookies())
+	if got := attacker.lands(back); !strings.HasSuffix(got, "#error=attempt_lost") {
+		t.Errorf("a replay: %s", got)
+	}
+}
+
+// TestTabsDontDisturbEachOther: five attempts of a browser count, and the sixth takes the place of the oldest.
+func TestTabsDontDisturbEachOther(t *testing.T) {
+	t.Attr("threat", "O08")
+	s, p := startWith(t, options{})
+	s.linked(s.user("ada"), "ada-1")
+	c := s.client()
+	var tabs []string
+	for range 6 {
+		back, _ := c.goTo(p, "example", nil)
+		tabs = append(tabs, back)
+	}
+	arrived := 0
+	for _, back := range tabs {
+		if c.lands(back) == "/auth/account" {
+			arrived++
+		}
+	}
+	if arrived != 5 {
+		t.Errorf("%d of six tabs arrived, want 5", arrived)
+	}
+}
+
+// TestNoAttemptLeavesTheSite goes through what browsers take for another site.
+func TestNoAttemptLeavesTheSite(t *testing.T) {
+	t.Attr("threat", "J03")
+	text, err := os.ReadFile("../../web/pages/src/testdata/redirects.json")
+	must(t, err)
+	var payloads []string
+	must(t, json.Unmarshal(text, &payloads))
+	s, _ := startWith(t, options{})
+	c := s.client()
+	base, err := url.Parse(s.public)
+	must(t, err)
+	accepted := 0
+	for _, next := range payloads {
+		r := c.send("POST", startPath, map[string]any{"next": next})
+		if isProblem(r, 400, "invalid") {
+			continue
+		}
+		accepted++
+		// As browsers read it: without tabs and line ends, and with slashes for backslashes.
+		read := strings.NewReplacer("\t", "", "\n", "", "\r", "", "\\", "/").Replace(next)
+		u, err := base.Parse(read)
+		if err != nil || u.Host != base.Host || u.Scheme != base.Scheme || strings.HasPrefix(u.Path, "//") || r.StatusCode != 200 {
+			t.Errorf("%q: %d %s; it leads to %s", next, r.StatusCode, r.body, u)
+		}
+	}
+	if accepted == 0 || accepted == len(payloads) {
+		t.Errorf("%d of %d are accepted", accepted, len(payloads))
+	}
+	for _, next := range []string{"", "x", "//evil.test", "/\\evil.test", "/\t/evil.test", "/\u00a0x", "/.//evil.test", "/%2e//evil.test", "/a/..//evil.test", "https://evil.test"} {
+		if r := c.send("POST", startPath, map[string]any{"next": next}); !isProblem(r, 400, "invalid") {
+			t.Errorf("%q: %d %s", next, r.StatusCode, r.body)
+		}
+	}
+	for _, next := range []string{"/", "/a/b?c=d&e=/f#g", "/ä/日本", "/a:b", "/.well-known/x"} {
+		if r := c.send("POST", startPath, map[string]any{"next": next}); r.StatusCode != 200 {
+			t.Errorf("%q: %d %s", next, r.StatusCode, r.body)
+		}
+	}
+}
+
+// TestWhatProvidersRefuse is told to the person by a code behind the address of the page.
+func TestWhatProvidersRefuse(t *testing.T) {
+	s, p := startWith(t, options{})
+	s.linked(s.user("ada"), "ada-1")
+	c := s.client()
+	back, _ := c.goTo(p, "example", map[string]any{"next": "/a?b"})
+	denied := strings.Replace(back, "code=", "error=access_denied&x=", 1)
+	if got := c.lands(denied); got != "/signin?next=%2Fa%3Fb#error=provider_refused" {
+		t.Errorf("refused: %s", got)
+	}
+	back, _ = c.goTo(p, "example", nil)
+	if got := c.lands(strings.Replace(back, url.QueryEscape(exampleIssuer), url.QueryEscape(otherIssuer), 1)); !strings.HasSuffix(got, "#error=provider_mismatch") {
+		t.Errorf("of another issuer: %s", got)
+	}
+	back, _ = c.goTo(p, "example", nil)
+	p.away = true
+	if got := c.lands(back); !strings.HasSuffix(got, "#error=provider_unavailable") {
+		t.Errorf("away: %s", got)
+	}
+	if _, r := c.goTo(p, "other", nil); !isProblem(r, 502, "provider_unavailable") {
+		t.Errorf("away at the start: %d %s", r.StatusCode, r.body)
+	}
+	if r := c.send("GET", "/readyz", nil); r.StatusCode != 200 {
+		t.Errorf("/readyz: %d", r.StatusCode)
+	}
+	for _, path := range []string{"/api/auth/oidc/unknown/start", "/api/auth/oidc/EXAMPLE/start"} {
+		if r := c.send("POST", path, nil); !isProblem(r, 404, "not_found") {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	if r := c.send("POST", startPath, nil, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"); r.StatusCode != 403 {
+		t.Errorf("from another site's page: %d %s", r.StatusCode, r.body)
+	}
+	if r := c.send("GET", startPath, nil); r.StatusCode != 405 {
+		t.Errorf("by a link: %d", r.StatusCode)
+	}
+}
+
+// TestPeopleWithoutAnAccount: the key of a person is issuer and subject, and no address opens an account that exists.
+func TestPeopleWithoutAnAccount(t *testing.T) {
+	t.Attr("threat", "J06")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open})
+		victim := s.with(s.user("ada"), func(u *account.User) { u.Email = "ada@example.com" })
+		for name, c := range map[string]struct {
+			at     string
+			claims map[string]any
+			want   string
+		}{
+			"the address of an account":             {"example", map[string]any{"sub": "a", "email": "ada@example.com", "email_verified": true}, "#error=link_required"},
+			"in capitals":                           {"example", map[string]any{"sub": "a", "email": "ADA@EXAMPLE.com", "email_verified": "true"}, "#error=link_required"},
+			"no sign-up":                            {"other", map[string]any{"sub": "b", "email": "b@example.com", "email_verified": true}, "#error=no_account"},
+			"no sign-up, the address of an account": {"other", map[string]any{"sub": "b", "email": "ada@example.com", "email_verified": true}, "#error=link_required"},
+		} {
+			p.says(c.claims)
+			if got := s.client().through(p, c.at, nil); !strings.HasSuffix(got, c.want) {
+				t.Errorf("%s: %s, want %s", name, got, c.want)
+			}
+		}
+		for name, c := range map[string]struct {
+			claims          map[string]any
+			username, email string
+		}{
+			"everything":                    {map[string]any{"sub": "1", "preferred_username": "bob", "email": "bob@example.com", "email_verified": true, "name": "Bob B. Builder"}, "bob", "bob@example.com"},
+			"an unverified address":         {map[string]any{"sub": "2", "preferred_username": "carol", "email": "ada@example.com", "email_verified": false}, "carol", ""},
+			"an address as username":        {map[string]any{"sub": "3", "preferred_username": "ada@example.com", "email": "dave@example.com", "email_verified": true}, "dave", "dave@example.com"},
+			"a username of another account": {map[string]any{"sub": "4", "preferred_username": "ada"}, "ada-", ""},
+			"nothing":                       {map[string]any{"sub": "5"}, "example", ""},
+		} {
+			p.says(c.claims)
+			client := s.client()
+			if got := client.through(p, "example", nil); got != "/auth/account" {
+				t.Errorf("%s: %s", name, got)
+				continue
+			}
+			me := client.send("GET", "/api/me", nil)
+			if username := fmt.Sprint(me.field("username")); !strings.HasPrefix(username, c.username) || me.field("email") != c.email {
+				t.Errorf("%s: %s", name, me.body)
+			}
+			again := s.client()
+			if got := again.through(p, "example", nil); got != "/auth/account" || again.send("GET", "/api/me", nil).field("id") != me.field("id") {
+				t.Errorf("%s, again: %s", name, got)
+			}
+		}
+		// The same subject elsewhere is another person.
+		p.says(map[string]any{"sub": "1"})
+		if got := s.client().through(p, "other", nil); !strings.HasSuffix(got, "#error=no_account") {
+			t.Errorf("the subject at another issuer: %s", got)
+		}
+		if len(s.records(victim.ID)) != 0 {
+			t.Error("the victim has a session")
+		}
+	})
+}
+
+// TestALinkOfAGoneOrDisabledAccountOpensNothing.
+func TestALinkOfAGoneOrDisabledAccountOpensNothing(t *testing.T) {
+	t.Attr("threat", "J06")
+	s, p := startWith(t, options{})
+	u := s.linked(s.user("ada"), "ada-1")
+	s.with(u, func(u *account.User) { u.IsActive = false })
+	if got := s.client().through(p, "example", nil); !strings.HasSuffix(got, "#error=no_account") {
+		t.Errorf("disabled: %s", got)
+	}
+	must(t, s.stores.Accounts.Delete(t.Context(), u.ID))
+	c := s.client()
+	if got := c.through(p, "example", nil); got != "/auth/account" || c.send("GET", "/api/me", nil).field("id") == u.ID {
+		t.Errorf("deleted: %s", got)
+	}
+}
+
+// TestTheLocalSecondFactorIsAskedAfterAProvider too, unless the provider is trusted for it and says that one was shown just now.
+func TestTheLocalSecondFactorIsAskedAfterAProvider(t *testing.T) {
+	t.Attr("threat", "O06")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open})
+		u, app := s.enrolled("ada")
+		s.linked(u, "ada-1")
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "other", User: u.ID, Issuer: otherIssuer, Subject: "ada-2"}))
+		c := s.client()
+		p.says(map[string]any{"sub": "ada-1", "amr": []string{"mfa"}})
+		before := len(s.records(u.ID))
+		if got := c.through(p, "example", map[string]any{"next": "/x"}); got != "/signin?next=%2Fx#pending" {
+			t.Fatalf("got %s", got)
+		}
+		for _, cookie := range c.jar.Cookies(c.base()) {
+			s.secret.add(cookie.Value)
+		}
+		if len(s.records(u.ID)) != before {
+			t.Fatal("there is a session after the first step")
+		}
+		ok(t, c.second(app.next()))
+		records := slices.DeleteFunc(s.records(u.ID), func(r *session.Record) bool { return r.Method != "oidc" })
+		if len(records) != 1 {
+			t.Fatalf("%d sessions were begun at the provider", len(records))
+		}
+		if r := records[0]; !strings.Contains(r.Methods, "fed") || !strings.Contains(r.Methods, "otp") || r.SecondAt == 0 {
+			t.Errorf("the session is %+v", r)
+		}
+		for name, claims := range map[string]map[string]any{
+			"no word of it": {"sub": "ada-2"},
+			"long ago":      {"sub": "ada-2", "amr": []string{"mfa"}, "auth_time": time.Now().Add(-time.Hour).Unix()},
+			"without time":  {"sub": "ada-2", "amr": []string{"mfa"}, "auth_time": nil},
+		} {
+			p.says(claims)
+			if got := s.client().through(p, "other", nil); !strings.HasSuffix(got, "#pending") {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		p.says(map[string]any{"sub": "ada-2", "amr": []string{"mfa"}})
+		c = s.client()
+		if got := c.through(p, "other", nil); got != "/auth/account" {
+			t.Fatalf("a trusted provider: %s", got)
+		}
+		if r := c.send("POST", "/api/auth/factors/recovery", nil); r.StatusCode != 200 {
+			t.Errorf("fully fresh: %d %s", r.StatusCode, r.body)
+		}
+	})
+}
+
+// TestLinking: an account at a provider is linked in the session that asked for it, fully fresh, and to one user.
+func TestLinking(t *testing.T) {
+	t.Attr("threat", "J06")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open})
+		u, other := s.user("ada"), s.user("bob")
+		c := s.client()
+		ok(t, c.login("ada", goodPassword))
+		linking := map[string]any{"intent": "link", "next": "/auth/account#linked"}
+		if _, r := s.client().goTo(p, "example", linking); !isProblem(r, 401, "not_authenticated") {
+			t.Errorf("a stranger: %d %s", r.StatusCode, r.body)
+		}
+		// Begun in one session, finished in another.
+		back, _ := c.goTo(p, "example", linking)
+		ok(t, c.login("bob", goodPassword))
+		if got := c.lands(back); got != "/auth/account#error=attempt_lost" {
+			t.Errorf("in another's session: %s", got)
+		}
+		ok(t, c.login("ada", goodPassword))
+		back, _ = c.goTo(p, "example", linking)
+		c.send("POST", "/api/auth/logout", nil)
+		if got := c.lands(back); got != "/auth/account#error=attempt_lost" {
+			t.Errorf("after a sign-out: %s", got)
+		}
+		if all, err := s.stores.Links.List(t.Context(), u.ID); err != nil || len(all) != 0 {
+			t.Fatalf("%d links, %v", len(all), err)
+		}
+		ok(t, c.login("ada", goodPassword))
+		for range 2 {
+			if got := c.through(p, "example", linking); got != "/auth/account#linked" {
+				t.Fatalf("got %s", got)
+			}
+		}
+		r := c.send("GET", "/api/auth/links", nil)
+		links, _ := r.field("links").([]any)
+		if len(links) != 1 || !strings.Contains(string(r.body), `"provider":"example","label":"Example"`) {
+			t.Fatalf("the links are %s", r.body)
+		}
+		id := fmt.Sprint(links[0].(map[string]any)["id"])
+		b := s.client()
+		ok(t, b.login("bob", goodPassword))
+		if got := b.through(p, "example", linking); got != "/auth/account#error=already_linked" {
+			t.Errorf("to a second account: %s", got)
+		}
+		if r := b.send("DELETE", "/api/auth/links/"+id, nil); !isProblem(r, 404, "not_found") {
+			t.Errorf("another's link: %d %s", r.StatusCode, r.body)
+		}
+		begun := s.client()
+		begun.through(p, "example", nil)
+		if r := begun.send("DELETE", "/api/auth/links/"+id, nil); !isProblem(r, 403, "full_sign_in_required") {
+			t.Errorf("without a fresh sign-in: %d %s", r.StatusCode, r.body)
+		}
+		ok(t, c.send("DELETE", "/api/auth/links/"+id, nil))
+		if r := begun.send("GET", "/api/me", nil); r.StatusCode != 401 {
+			t.Errorf("a session that was begun through it: %d", r.StatusCode)
+		}
+		if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+			t.Errorf("the session that has removed it: %d", r.StatusCode)
+		}
+		if got := len(s.records(other.ID)); got == 0 {
+			t.Error("another user's session has ended")
+		}
+	})
+}
+
+// TestTheLastWayInStays: a user who has nothing but links keeps one.
+func TestTheLastWayInStays(t *testing.T) {
+	t.Attr("threat", "O09")
+	s, p := startWith(t, options{})
+	c := s.client()
+	if got := c.through(p, "example", nil); got != "/auth/account" {
+		t.Fatal(got)
+	}
+	if r := c.send("POST", "/api/auth/oidc/example/start", map[string]any{"intent": "link"}); !isProblem(r, 403, "full_sign_in_required") {
+		t.Errorf("not fresh: %d %s", r.StatusCode, r.body)
+	}
+	if got := c.through(p, "example", map[string]any{"intent": "reauthenticate", "next": "/x"}); got != "/x" {
+		t.Fatalf("re-authentication: %s", got)
+	}
+	r := c.send("GET", "/api/auth/links", nil)
+	id := fmt.Sprint(r.field("links").([]any)[0].(map[string]any)["id"])
+	if r := c.send("DELETE", "/api/auth/links/"+id, nil); !isProblem(r, 409, "last_way_in") {
+		t.Errorf("the last link: %d %s", r.StatusCode, r.body)
+	}
+	p.says(map[string]any{"sub": "ada-2"})
+	if got := c.through(p, "other", map[string]any{"intent": "link"}); got != "/auth/account" {
+		t.Fatalf("linking another: %s", got)
+	}
+	ok(t, c.send("DELETE", "/api/auth/links/"+id, nil))
+}
+
+// TestReauthenticationAtAProvider counts for people who have nothing of their own to show, for their own link, and if the provider says
+// that they have authenticated just now.
+func TestReauthenticationAtAProvider(t *testing.T) {
+	t.Attr("threat", "O09")
+	s, p := startWith(t, options{})
+	again := map[string]any{"intent": "reauthenticate"}
+	owner := s.client()
+	s.linked(s.user("ada"), "ada-1")
+	ok(t, owner.login("ada", goodPassword))
+	if _, r := owner.goTo(p, "example", again); !isProblem(r, 403, "own_factor_required") {
+		t.Errorf("with a password: %d %s", r.StatusCode, r.body)
+	}
+	p.says(map[string]any{"sub": "new"})
+	c := s.client()
+	c.through(p, "example", nil)
+	for name, x := range map[string]struct {
+		claims map[string]any
+		want   string
+	}{
+		"another person": {map[string]any{"sub": "ada-1"}, "provider_mismatch"},
+		"unknown person": {map[string]any{"sub": "unknown"}, "provider_mismatch"},
+		"an hour ago":    {map[string]any{"sub": "new", "auth_time": time.Now().Add(-time.Hour).Unix()}, "not_fresh"},
+		"without time":   {map[string]any{"sub": "new", "auth_time": nil}, "not_fresh"},
+	} {
+		p.says(x.claims)
+		if got := c.through(p, "example", again); got != "/auth/account#error="+x.want {
+			t.Errorf("%s: %s, want %s", name, got, x.want)
+		}
+		if r := c.send("GET", "/api/auth/tokens", nil); !isProblem(r, 403, "fresh_sign_in_required") {
+			t.Fatalf("%s: %d %s", name, r.StatusCode, r.body)
+		}
+	}
+	p.says(map[string]any{"sub": "new"})
+	before := c.ticket()
+	if got := c.through(p, "example", again); got != "/auth/account" || c.ticket() == before {
+		t.Fatalf("got %s, and a new ticket: %v", got, c.ticket() != before)
+	}
+	if r := c.send("GET", "/api/auth/tokens", nil); r.StatusCode != 200 {
+		t.Errorf("afterwards: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// back sends a logout token as a provider does.
+func (s *server) back(token string) *answer {
+	s.t.Helper()
+	return s.program().raw("POST", logoutPath, strings.NewReader(url.Values{"logout_token": {token}}.Encode()), "Content-Type: application/x-www-form-urlencoded")
+}
+
+// TestAProviderEndsItsSessions by the session, by the subject, or by both.
+func TestAProviderEndsItsSessions(t *testing.T) {
+	t.Attr("threat", "O10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for name, x := range map[string]struct {
+			claims map[string]any
+			ended  string // of: one and two, the same person in two sessions there; other, another person; password
+		}{
+			"the session":                  {map[string]any{"sid": "sid-1"}, "one"},
+			"the session of the subject":   {map[string]any{"sid": "sid-1", "sub": "ada-1"}, "one"},
+			"the subject":                  {map[string]any{"sub": "ada-1"}, "one two"},
+			"an unknown session":           {map[string]any{"sid": "sid-9"}, ""},
+			"an unknown session, subject":  {map[string]any{"sid": "sid-9", "sub": "ada-1"}, "one two"},
+			"an unknown subject":           {map[string]any{"sub": "sid-1"}, ""},
+			"a session of another subject": {map[string]any{"sid": "sid-3", "sub": "ada-1"}, "other"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s, p := startWith(t, options{stores: open})
+				u := s.linked(s.linked(s.user("ada"), "ada-1"), "ada-3")
+				clients := map[string]*client{}
+				for name, claims := range map[string]map[string]any{
+					"one": {"sub": "ada-1", "sid": "sid-1"}, "two": {"sub": "ada-1", "sid": "sid-2"}, "other": {"sub": "ada-3", "sid": "sid-3"},
+				} {
+					p.says(claims)
+					clients[name] = s.client()
+					if got := clients[name].through(p, "example", nil); got != "/auth/account" {
+						t.Fatal(got)
+					}
+				}
+				clients["password"] = s.as(u)
+				token := p.logout("token", x.claims)
+				for range 2 {
+					ok(t, s.back(token))
+				}
+				for name, c := range clients {
+					want := 200
+					if strings.Contains(" "+x.ended+" ", " "+name+" ") {
+						want = 401
+					}
+					if r := c.send("GET", "/api/me", nil); r.StatusCode != want {
+						t.Errorf("%s: %d, want %d", name, r.StatusCode, want)
+					}
+				}
+				if r := s.back("x." + token); !isProblem(r, 400, "invalid_request") {
+					t.Errorf("a forged token: %d %s", r.StatusCode, r.body)
+				}
+			})
+		}
+	})
+}
+
+// TestALogoutReachesWhatIsOnItsWay: a callback that is being answered, and a sign-in that waits for its second step.
+func TestALogoutReachesWhatIsOnItsWay(t *testing.T) {
+	t.Attr("threat", "O10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open})
+		u := s.linked(s.user("ada"), "ada-1")
+		for name, claims := range map[string]map[string]any{"sid": {"sid": "sid-1"}, "sub": {"sub": "ada-1"}} {
+			p.during = func() { ok(t, s.back(p.logout("during "+name, claims))) }
+			c := s.client()
+			if got := c.through(p, "example", nil); !strings.HasSuffix(got, "#error=attempt_lost") || c.ticket() != "" || len(s.records(u.ID)) != 0 {
+				t.Errorf("%s: %s, and the session is there: %v", name, got, len(s.records(u.ID)) != 0)
+			}
+		}
+		p.during = nil
+		v, app := s.enrolled("bob")
+		s.linked(v, "bob-1")
+		p.says(map[string]any{"sub": "bob-1", "sid": "sid-b"})
+		c := s.client()
+		if got := c.through(p, "example", nil); !strings.HasSuffix(got, "#pending") {
+			t.Fatal(got)
+		}
+		for _, cookie := range c.jar.Cookies(c.base()) {
+			s.secret.add(cookie.Value)
+		}
+		ok(t, s.back(p.logout("pending", map[string]any{"sid": "sid-b"})))
+		if r := c.second(app.next()); !isProblem(r, 401, "pending_ended") {
+			t.Errorf("the second step: %d %s; want 401 pending_ended", r.StatusCode, r.body)
+		}
+	})
+}
+
+// TestAReplayedLogoutEndsNothingNewer: a repeat ends what was begun before its first time.
+func TestAReplayedLogoutEndsNothingNewer(t *testing.T) {
+	t.Attr("threat", "O10")
+	s, p := startWith(t, options{})
+	s.linked(s.user("ada"), "ada-1")
+	token := p.logout("token", map[string]any{"sub": "ada-1"})
+	ok(t, s.back(token))
+	time.Sleep(1100 * time.Millisecond) // times are whole seconds
+	c := s.client()
+	if got := c.through(p, "example", nil); got != "/auth/account" {
+		t.Fatal(got)
+	}
+	ok(t, s.back(token))
+	if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+		t.Errorf("a session that began after the logout: %d", r.StatusCode)
+	}
+	ok(t, s.back(p.logout("another", map[string]any{"sub": "ada-1"})))
+	if r := c.send("GET", "/api/me", nil); r.StatusCode != 401 {
+		t.Errorf("after another logout: %d", r.StatusCode)
+	}
+}
+
+// TestAFailedStoreCallDuringALogoutIsA503 and a repeat finishes what was left.
+func TestAFailedStoreCallDuringALogoutIsA503(t *testing.T) {
+	t.Attr("threat", "O10")
+	for n := 1; ; n++ {
+		plan := &storetest.Plan{}
+		inner := inMemory(t)
+		s, p := startWith(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+		s.stores = inner
+		s.linked(s.user("ada"), "ada-1")
+		var clients []*client
+		for range 2 {
+			c := s.client()
+			if got := c.through(p, "example", nil); got != "/auth/account" {
+				t.Fatal(got)
+			}
+			clients = append(clients, c)
+		}
+		token := p.logout("token", map[string]any{"sub": "ada-1"})
+		*plan = storetest.Plan{Call: n}
+		r := s.back(token)
+		calls := plan.Calls()
+		*plan = storetest.Plan{}
+		failed := len(calls) >= n
+		if failed && !isProblem(r, 503, "unavailable") {
+			t.Errorf("%s fails: %d %s", calls[n-1], r.StatusCode, r.body)
+		}
+		if failed {
+			ok(t, s.back(token))
+		}
+		for _, c := range clients {
+			if r := c.send("GET", "/api/me", nil); r.StatusCode != 401 {
+				t.Errorf("fault %d: a session is left: %d", n, r.StatusCode)
+			}
+		}
+		if !failed {
+			return
+		}
+	}
+}
+
+// TestAFailedStoreCallDuringACallbackStartsNoSession, and is a 503.
+func TestAFailedStoreCallDuringACallbackStartsNoSession(t *testing.T) {
+	t.Attr("threat", "O08")
+	for _, signup := range []bool{false, true} {
+		for n := 1; ; n++ {
+			plan := &storetest.Plan{}
+			inner := inMemory(t)
+			s, p := startWith(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+			s.stores = inner
+			if !signup {
+				s.linked(s.user("ada"), "ada-1")
+			}
+			c := s.client()
+			back, _ := c.goTo(p, "example", nil)
+			*plan = storetest.Plan{Call: n}
+			r := c.send("GET", back, nil)
+			if len(plan.Calls()) < n {
+				break
+			}
+			call := plan.Calls()[n-1]
+			if !isProblem(r, 503, "unavailable") && !(r.StatusCode == 303 && strings.HasPrefix(call, "throttle.")) {
+				t.Errorf("%s fails: %d %s %s", call, r.StatusCode, r.Header.Get("Location"), r.body)
+			}
+			if r.StatusCode == 503 && c.ticket() != "" {
+				t.Errorf("%s fails: the browser has a ticket", call)
+			}
+		}
+	}
+}
+
+// TestAnAccountTakenBackIsNotOpenedByALinkThatIsOnItsWay: the account is declared compromised while the provider answers.
+func TestAnAccountTakenBackIsNotOpenedByALinkThatIsOnItsWay(t *testing.T) {
+	t.Attr("threat", "X10")
+	s, p := startWith(t, options{})
+	root := s.as(s.superuser("root"))
+	u := s.linked(s.user("ada"), "ada-1")
+	p.during = func() { s.compromised(root, u) }
+	c := s.client()
+	if got := c.through(p, "example", nil); got == "/auth/account" && c.send("GET", "/api/me", nil).field("id") == u.ID {
+		t.Errorf("the attacker is signed in")
+	}
+	if all := s.records(u.ID); len(all) != 0 {
+		t.Errorf("there are sessions: %+v", all)
+	}
+}
