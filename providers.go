@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -28,3 +29,35 @@ func (c *Config) readProviders(base *url.URL) ([]*oidc.Provider, error) {
 	}
 	return all, nil
 }
+
+// Provider is another service at which people can sign in.
+type Provider struct {
+	Name, Label, Issuer string
+
+	// RedirectURI and LogoutURI are the addresses to register there: where it sends browsers back to, and where it tells that a
+	// session has ended (OpenID Connect Back-Channel Logout).
+	RedirectURI, LogoutURI string
+
+	provider *oidc.Provider
+}
+
+// Providers returns the providers of a Config, of which only URL and Providers are looked at. It asks none of them.
+func Providers(c Config) ([]Provider, error) {
+	base, err := publicURL(c)
+	if err != nil {
+		return nil, err
+	}
+	read, err := c.readProviders(base)
+	if err != nil {
+		return nil, err
+	}
+	var all []Provider
+	for _, p := range read {
+		redirect := p.RedirectURI()
+		all = append(all, Provider{p.Name, p.Label, p.Issuer, redirect, strings.TrimSuffix(redirect, "callback") + "backchannel-logout", p})
+	}
+	return all, nil
+}
+
+// Check asks the provider for its metadata and keys. The error says what is wrong.
+func (p Provider) Check(ctx context.Context) error { return p.provider.Check(ctx) }

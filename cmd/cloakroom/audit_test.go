@@ -10,7 +10,7 @@ import (
 )
 
 // readers are the commands that change nothing, or, the last three, only the schema.
-var readers = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|key show|backup|check|healthcheck|`+
+var readers = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|provider list|provider check|key show|backup|check|healthcheck|`+
 	`version|django check|migrate|django install-feed|django remove-feed|mail list|mail test`, "|")
 
 // TestEveryCommandIsRecordedOrOnlyReads: each other command has an attempt in the script of the audit log, in those of a

@@ -63,6 +63,7 @@ type cli struct {
 	Group        groupCmd        `cmd:"" help:"Add, list and remove groups, and change their permissions."`
 	Session      sessionCmd      `cmd:"" help:"List and end sessions."`
 	Token        tokenCmd        `cmd:"" help:"Make, list and end tokens for programs."`
+	Provider     providerCmd     `cmd:"" help:"List and check the other services at which people sign in."`
 	Mail         mailCmd         `cmd:"" help:"Test the mail server, and list the mail that waits."`
 	Audit        auditCmd        `cmd:"" help:"Show the audit log."`
 	Django       djangoCmd       `cmd:"" help:"Share users and sessions with Django."`
