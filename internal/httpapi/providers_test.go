@@ -21,6 +21,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -862,5 +863,17 @@ func TestAnAccountTakenBackIsNotOpenedByALinkThatIsOnItsWay(t *testing.T) {
 	}
 	if all := s.records(u.ID); len(all) != 0 {
 		t.Errorf("there are sessions: %+v", all)
+	}
+}
+
+// TestARequiredSecondFactorIsAskedAfterAProvider too.
+func TestARequiredSecondFactorIsAskedAfterAProvider(t *testing.T) {
+	t.Attr("threat", "O06")
+	for onPassword, want := range map[bool]string{false: "#error=enrolment_required", true: "#pending"} {
+		s, p := startWith(t, options{change: requiring(secondstep.Required, onPassword)})
+		u := s.linked(s.user("ada"), "ada-1")
+		if got := s.client().through(p, "example", nil); !strings.HasSuffix(got, want) || len(s.records(u.ID)) != 0 {
+			t.Errorf("set-up after one factor %v: %s, want %s and no session", onPassword, got, want)
+		}
 	}
 }
