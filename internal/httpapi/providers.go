@@ -350,6 +350,14 @@ func (c *call) signUpAtProvider(p *oidc.Provider, claims *oidc.Claims) (*account
 	if !p.SignUp {
 		return nil, c.recordFailure(p, noAccount, errors.New("no account is linked"))
 	}
+	// The first account is the administrator's: the set-up link works only until there is one.
+	needed, err := c.api.Accounts.NeedsSetup(c.ctx())
+	if err != nil {
+		return nil, err
+	}
+	if needed {
+		return nil, c.recordFailure(p, noAccount, errors.New("there is no administrator yet"))
+	}
 	first, last := splitName(claims.Name)
 	u, err := c.create(account.NewUser{Email: email, FirstName: first, LastName: last, NoPassword: true}, usernames(p, claims))
 	if err != nil {

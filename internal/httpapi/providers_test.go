@@ -171,7 +171,9 @@ func (p *providers) logout(id string, claims map[string]any) string {
 func startWith(t *testing.T, o options) (*server, *providers) {
 	t.Helper()
 	o.providers = newProviders()
-	return start(t, o), o.providers
+	s := start(t, o)
+	s.user("first")
+	return s, o.providers
 }
 
 const startPath, callbackPath, logoutPath = "/api/auth/oidc/example/start", "/api/auth/oidc/example/callback", "/api/auth/oidc/example/backchannel-logout"
@@ -470,6 +472,19 @@ func TestPeopleWithoutAnAccount(t *testing.T) {
 			t.Error("the victim has a session")
 		}
 	})
+}
+
+// TestNoStrangerComesBeforeTheFirstAdministrator: the set-up link would not work any more.
+func TestNoStrangerComesBeforeTheFirstAdministrator(t *testing.T) {
+	t.Attr("threat", "J06")
+	p := newProviders()
+	s := start(t, options{providers: p})
+	if got := s.client().through(p, "example", nil); !strings.HasSuffix(got, "#error=no_account") {
+		t.Errorf("got %s", got)
+	}
+	if needed, err := s.api.Accounts.NeedsSetup(t.Context()); err != nil || !needed {
+		t.Errorf("NeedsSetup = %v, %v", needed, err)
+	}
 }
 
 // TestALinkOfAGoneOrDisabledAccountOpensNothing.
