@@ -892,3 +892,32 @@ func TestARequiredSecondFactorIsAskedAfterAProvider(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyFormsOfProvidersAreRead: another body is refused, and other fields are ignored.
+func TestOnlyFormsOfProvidersAreRead(t *testing.T) {
+	t.Attr("threat", "O10")
+	s, p := startWith(t, options{})
+	s.linked(s.user("ada"), "ada-1")
+	c := s.client()
+	if got := c.through(p, "example", nil); got != "/auth/account" {
+		t.Fatal(got)
+	}
+	token := p.logout("token", map[string]any{"sub": "ada-1"})
+	for kind, body := range map[string]string{
+		"text/plain": "logout_token=" + token, "application/xml": token, "": "logout_token=" + token,
+		"application/json": `[]`, "application/x-www-form-urlencoded": "logout_token=" + token + "&logout_token=" + token,
+		"application/x-www-form-urlencoded; charset=utf-8": "x=y", "application/json; charset=utf-8": `{"logout_token":1}`,
+	} {
+		r := s.program().raw("POST", logoutPath, strings.NewReader(body), "Content-Type: "+kind)
+		if r.StatusCode != 400 && r.StatusCode != 415 {
+			t.Errorf("%q: %d %s", kind, r.StatusCode, r.body)
+		}
+	}
+	if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+		t.Errorf("the session has ended: %d", r.StatusCode)
+	}
+	ok(t, s.program().raw("POST", logoutPath, strings.NewReader("state=x&logout_token="+token), "Content-Type: application/x-www-form-urlencoded"))
+	if r := c.send("GET", "/api/me", nil); r.StatusCode != 401 {
+		t.Errorf("the session goes on: %d", r.StatusCode)
+	}
+}
