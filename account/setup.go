@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -47,10 +48,26 @@ func (s *Service) CreateFirst(ctx context.Context, secret string, n NewUser) (*U
 	n.IsStaff, n.IsSuperuser = true, true
 	u, err := s.prepare(ctx, n)
 	if err != nil {
-		return nil, err
+		return nil, s.unlessSpent(ctx, err)
 	}
 	if err := s.store().CreateFirst(ctx, u, sha256.Sum256([]byte(secret)), time.Now().Unix()); err != nil {
 		return nil, invalidIfTaken(err)
 	}
 	return u, nil
+}
+
+// unlessSpent returns err, or [ErrSetupSpent] if there is a user by now: what is wrong with a second first user, such as an address
+// that the first has, tells a stranger about the first.
+func (s *Service) unlessSpent(ctx context.Context, err error) error {
+	if _, invalid := errors.AsType[*InvalidError](err); !invalid {
+		return err
+	}
+	needed, failed := s.NeedsSetup(ctx)
+	if failed != nil {
+		return failed
+	}
+	if !needed {
+		return ErrSetupSpent
+	}
+	return err
 }

@@ -163,3 +163,39 @@ func TestThereAreNoDefaultAccounts(t *testing.T) {
 		}
 	})
 }
+
+// TestASecondFirstUserLearnsNothingOfTheFirst: another request has made the first user while this one was being read, and has taken
+// its address. The answer doesn't say so.
+func TestASecondFirstUserLearnsNothingOfTheFirst(t *testing.T) {
+	each(t, func(t *testing.T, stores store.Set) {
+		other := newService(t, stores)
+		secret, err := other.SetupSecret(t.Context())
+		must(t, err)
+		late := newService(t, stores)
+		late.Service.Store = &overtaken{Store: stores.Accounts, meanwhile: func() {
+			if _, err := other.CreateFirst(t.Context(), secret, first); err != nil {
+				t.Error(err)
+			}
+		}}
+		second := first
+		second.Username = "eve"
+		if u, err := late.CreateFirst(t.Context(), secret, second); u != nil || err != account.ErrSetupSpent {
+			t.Errorf("user %v, error %v; want ErrSetupSpent", u, err)
+		}
+	})
+}
+
+// overtaken is a store that something else is done to after the first List.
+type overtaken struct {
+	account.Store
+	meanwhile func()
+}
+
+func (s *overtaken) List(ctx context.Context, q account.Query) ([]*account.User, error) {
+	users, err := s.Store.List(ctx, q)
+	if meanwhile := s.meanwhile; meanwhile != nil {
+		s.meanwhile = nil
+		meanwhile()
+	}
+	return users, err
+}
