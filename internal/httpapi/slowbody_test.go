@@ -463,7 +463,8 @@ func TestUnauthenticatedRequestsAreRefusedBeforeTheirBodiesAreRead(t *testing.T)
 	t.Attr("threat", "W01")
 	s := start(t, options{})
 	for _, route := range unsafe() {
-		if by := heldRoutes[route.String()].by; by != "session" && by != "admin" || strings.Contains(route.Path, "knox") || strings.HasSuffix(route.Path, "logout") {
+		if by := heldRoutes[route.String()].by; by != "session" && by != "admin" || strings.Contains(route.Path, "knox") || strings.HasSuffix(route.Path, "logout") ||
+			strings.HasSuffix(route.Path, "/start") { // what its body says it is for decides
 			continue
 		}
 		r := s.wire(t, fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\nExpect: 100-continue\r\n\r\n",
