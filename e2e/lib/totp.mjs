@@ -21,10 +21,13 @@ export function authenticator(secret) {
   }
 
   return {
-    /** A code that hasn't been used. The server accepts those of the step before and after, and each step once. */
+    /**
+     * A code that hasn't been used. The server accepts those of the step before and after, and each step once. It is never that of the
+     * step before, which would be too old on a slow machine.
+     */
     async code() {
       const now = () => Math.floor(Date.now() / 1000 / period);
-      const step = Math.max(last + 1, now() - 1);
+      const step = Math.max(last + 1, now());
       while (step > now() + 1) await new Promise((resolve) => setTimeout(resolve, 500));
       last = step;
       return codeAt(step);
