@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -20,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/link"
@@ -865,19 +867,41 @@ func TestAFailedStoreCallDuringACallbackStartsNoSession(t *testing.T) {
 	}
 }
 
-// TestAnAccountTakenBackIsNotOpenedByALinkThatIsOnItsWay: the account is declared compromised while the provider answers.
+// usedLinks calls a function once, when the link of a sign-in has been read.
+type usedLinks struct {
+	link.Store
+	once func()
+}
+
+func (l *usedLinks) Use(ctx context.Context, id string, at int64, email string) error {
+	err := l.Store.Use(ctx, id, at, email)
+	if then := l.once; then != nil {
+		l.once = nil
+		then()
+	}
+	return err
+}
+
+// TestAnAccountTakenBackIsNotOpenedByALinkThatIsOnItsWay: the account is declared compromised while the provider answers, or once the
+// account and its link have been read.
 func TestAnAccountTakenBackIsNotOpenedByALinkThatIsOnItsWay(t *testing.T) {
 	t.Attr("threat", "X10")
-	s, p := startWith(t, options{})
-	root := s.as(s.superuser("root"))
-	u := s.linked(s.user("ada"), "ada-1")
-	p.during = func() { s.compromised(root, u) }
-	c := s.client()
-	if got := c.through(p, "example", nil); got == "/auth/account" && c.send("GET", "/api/me", nil).field("id") == u.ID {
-		t.Errorf("the attacker is signed in")
-	}
-	if all := s.records(u.ID); len(all) != 0 {
-		t.Errorf("there are sessions: %+v", all)
+	for _, read := range []bool{false, true} {
+		links := &usedLinks{}
+		s, p := startWith(t, options{change: func(a *httpapi.API) { links.Store, a.Links = a.Links, links }})
+		root := s.as(s.superuser("root"))
+		u := s.linked(s.user("ada"), "ada-1")
+		takeBack := func() { s.compromised(root, u) }
+		if p.during = takeBack; read {
+			p.during, links.once = nil, takeBack
+		}
+		c := s.client()
+		if got := c.through(p, "example", nil); got == "/auth/account" && c.send("GET", "/api/me", nil).field("id") == u.ID {
+			t.Error("the attacker is signed in")
+		}
+		if all := s.records(u.ID); len(all) != 0 {
+			t.Errorf("there are sessions: %+v", all)
+		}
 	}
 }
 
