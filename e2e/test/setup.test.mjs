@@ -85,7 +85,7 @@ test("the first administrator is made in the browser", async (t) => {
     await page.getByText("long enough").waitFor();
     await form.click();
     await atAccount(page);
-    await page.getByText(admin.email).waitFor();
+    await page.getByText(admin.email, { exact: true }).waitFor();
     await page.getByText("Administrator", { exact: true }).waitFor();
     await page.getByText("at first setup").waitFor();
   });

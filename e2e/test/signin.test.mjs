@@ -30,7 +30,7 @@ test("signing in", async (t) => {
     await signIn(page, server);
     await page.reload();
     await atAccount(page);
-    await page.getByText(admin.email).waitFor();
+    await page.getByText(admin.email, { exact: true }).waitFor();
   });
 
   await t.test("the keyboard alone is enough", async (t) => {
@@ -145,7 +145,7 @@ test("signing in", async (t) => {
     await page.evaluate(() => window.dispatchEvent(new Event("online"))); // has the page look again
     await page.getByText("You are still signed in, but this page may be out of date.").waitFor();
     assert.equal(new URL(page.url()).pathname, "/auth/account");
-    await page.getByText(admin.email).waitFor();
+    await page.getByText(admin.email, { exact: true }).waitFor();
 
     await server.start();
     await page.getByText("this page may be out of date").waitFor({ state: "detached" }); // it finds out by itself
