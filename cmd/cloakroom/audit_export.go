@@ -158,6 +158,8 @@ func undone(e api.Event) (what, detail string) {
 		return "recovery code used", ""
 	case audit.SecondFactor.RecoveryRenewed.String():
 		return "recovery codes renewed", ""
+	case audit.Provider.Unlinked.String():
+		return "link to a provider removed", e.Detail["issuer"]
 	case audit.Privilege.PermissionsChanged.String():
 		if taken(e.Detail["change"]) {
 			return "rights taken away", strings.TrimSpace(e.Detail["group"] + " " + e.Detail["change"])
