@@ -219,6 +219,24 @@ func TestTheAuditLogIsMeasured(t *testing.T) {
 	}
 	expect(t, m, 0, "audit_events_waiting")
 	expect(t, m, 100, "audit_events_left_out_total")
+	expect(t, m, 0, "audit_events_unseen_total")
+}
+
+func TestEventsThatAProgramMissesAreCounted(t *testing.T) {
+	m := newMetrics(t)
+	log := &audit.Log{Store: m.Audit(memory.New().Audit)}
+	log.Observe(func(audit.Event) {})
+	m.WatchAudit(log)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := log.Run(ctx); err != nil { // the program sees nothing after its end
+		t.Fatal(err)
+	}
+	log.Record(t.Context(), audit.Login.Fail, slog.String("login", "ada"))
+	if err := log.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, m, 1, "audit_events_unseen_total")
 }
 
 func TestRefusedTriesAreCounted(t *testing.T) {

@@ -333,7 +333,8 @@ func TestDjangoGetsExactlyTheUserWhoSignedIn(t *testing.T) {
 func (n *notes) copied(db *sql.DB, id int, login string) {
 	n.t.Helper()
 	for _, statement := range []string{
-		`INSERT INTO users SELECT $1, $2, '', first_name, last_name, password, is_active, is_staff, is_superuser, date_joined, last_login, epoch, search FROM users WHERE id = 1`,
+		`INSERT INTO users (id, username, email, first_name, last_name, password, is_active, is_staff, is_superuser, date_joined, last_login, epoch, search)
+			SELECT $1, $2, '', first_name, last_name, password, is_active, is_staff, is_superuser, date_joined, last_login, epoch, search FROM users WHERE id = 1`,
 		`INSERT INTO logins (key, user_id) VALUES ($2, $1)`,
 	} {
 		if _, err := db.ExecContext(n.t.Context(), statement, id, login); err != nil {

@@ -21,7 +21,8 @@ func TestExpiredSessionsGoAwayWithoutNotice(t *testing.T) {
 		dead = 5_000
 	}
 	_, err := db.ExecContext(t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-		INSERT INTO sessions SELECT randomblob(32), hex(randomblob(16)), $2, $3, 'password', 0, 1, 1, 1 + i % 1000, 1, 1e9, 1 + i % 1000,
+		INSERT INTO sessions (id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires, ip, agent, data, version)
+		SELECT randomblob(32), hex(randomblob(16)), $2, $3, 'password', 0, 1, 1, 1 + i % 1000, 1, 1e9, 1 + i % 1000,
 		'127.0.0.1', 'Mozilla/5.0', x'', hex(randomblob(8)) FROM n`, dead, user.ID, user.Epoch)
 	if err != nil {
 		t.Fatal(err)
