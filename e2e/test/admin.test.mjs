@@ -355,6 +355,7 @@ test("the administration", async (t) => {
 
   await t.test("signed out it leads to the sign-in, and back to the page", async () => {
     await ask(page, "/api/auth/logout", { method: "POST" });
+    await atSignIn(page); // the open page hears of it
     await page.goto(`${server.url}/auth/admin/groups`);
     await atSignIn(page);
     await page.getByLabel("Username").fill(admin.username);
