@@ -41,6 +41,11 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
+// afterwards returns a context for what must be done although the call was refused, or has done its work, and its client may be gone.
+func (c *call) afterwards() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+}
+
 func (c *call) address() netip.Addr { return c.api.Client.Addr(c.r) }
 
 // source is the address by which guesses are counted. Clients without an address, as on a Unix socket, share the counter of the
@@ -97,7 +102,7 @@ func (c *call) signIn(in completed) error {
 func (c *call) takeBack(s *session.Session, err error) error {
 	c.w.Header().Del("Set-Cookie")
 	c.w.Header().Del("X-Session-Token")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	ctx, cancel := c.afterwards()
 	defer cancel()
 	if failed := c.api.Sessions.Revoke(ctx, s.User, s.ID); failed != nil && !errors.Is(failed, session.ErrEnded) {
 		return failed
@@ -341,7 +346,7 @@ func (c *call) checkStillSignedIn() error {
 		return nil
 	}
 	c.w.Header().Del("Set-Cookie")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	ctx, cancel := c.afterwards()
 	defer cancel()
 	if undoErr := c.undo(ctx); undoErr != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "credential of an ended session not deleted; it was never sent", slog.Any("error", undoErr))

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 
@@ -22,7 +21,7 @@ func (c *call) notify(u *account.User, n letters.Notice) {
 	if !c.api.Letters.Available() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	ctx, cancel := c.afterwards()
 	defer cancel()
 	if err := c.api.Letters.Notify(ctx, u, n, c.about()); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "notice not stored", slog.String("kind", string(n)), slog.String("user", u.ID), slog.Any("error", err))

@@ -88,8 +88,6 @@ func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 		if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user); err != nil {
 			return userOut{}, err
 		}
-	}
-	if in.method != "setup" {
 		c.recordVerification(audit.Login, login, nil, slog.String("method", strings.Join(texts(in.methods), " ")))
 	}
 	return newUserOut(in.user), c.signIn(in)

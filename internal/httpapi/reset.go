@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -125,7 +124,7 @@ func (c *call) removeAll(user, reason string) { c.remove(user, reason, nil) }
 
 // remove is removeAll for all sessions but one.
 func (c *call) remove(user, reason string, except *session.Session) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), callTimeout)
+	ctx, cancel := c.afterwards()
 	defer cancel()
 	if err := c.api.Auth.RemoveEnded(session.WithReason(ctx, reason), user, except); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "ended sessions not deleted", slog.Any("error", err))
