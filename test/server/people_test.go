@@ -95,6 +95,13 @@ func (s *server) give(users ...*account.User) (tickets []string) {
 	return tickets
 }
 
+// madeUp returns the ticket of a session that never was. No node can know it without asking the store.
+func madeUp() string {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
 // open opens the server's file as another program would.
 func (s *server) open() *sql.DB { return openFile(s.t, s.database()) }
 

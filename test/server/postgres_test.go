@@ -198,7 +198,11 @@ func TestAcknowledgedRequestsSurviveAKillOfPostgres(t *testing.T) {
 		if err := database.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the server is ready again", s.isReady)
+		// Not /readyz: it may tell of a moment before the kill.
+		eventually(t, "the server looks sessions up again", func() bool {
+			a, err := s.holding(madeUp()).me()
+			return err == nil && a.status == http.StatusUnauthorized
+		})
 		crowd.check()
 	}
 	crowd.checkDead()
