@@ -19,9 +19,13 @@ import (
 // package nearcache understands, on the channel that package postgres uses in [Schema]. PostgreSQL delivers a notice after
 // the commit, so a node that then drops its cached entry and reads again reads the new state.
 //
-// The notices come from a node called "django", which never beats, so no other node waits for it. If there are too many
-// changes for notices, the triggers send a message that no node can parse, and every node then drops its whole cache. An
-// error in the trigger function never fails Django's statement.
+// The notices come from a node called "django", which never beats, so no other node waits for it. After too many changes in
+// one transaction, the triggers send a message that no node can parse, and every node then drops its whole cache. An error in
+// the trigger function never fails Django's statement.
+//
+// PostgreSQL commits transactions with a notice one after the other, each with its write to the disk. So what takes nothing
+// away sends none: a session's creation, a write that only lets it last longer, a user's creation, and last_login. The
+// conditions are in the triggers, so that PostgreSQL calls no function for these.
 
 // feedChannel is the channel of the installation in [Schema], as package postgres computes it.
 func feedChannel() string {
@@ -31,96 +35,123 @@ func feedChannel() string {
 
 const feedFunction = Schema + ".django_changed"
 
-// feedFunctionText creates the trigger function. Its arguments are the kind of the key, and the expression for the key's 16
-// bytes.
+// feedFunctionText creates the trigger function. Its arguments are the kind of the keys, and the column with the ID. Its
+// setting cloakroom.changes counts the changes of the transaction.
 func feedFunctionText() string {
 	return `CREATE OR REPLACE FUNCTION ` + feedFunction + `() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-	many boolean;
-	some_ boolean;
-	keys text;
+	everything CONSTANT text := 'I django everything';
+	channel CONSTANT text := '` + feedChannel() + `';
+	ids text[];
+	id text;
+	key bytea;
+	changes integer;
 BEGIN
-	IF TG_OP = 'TRUNCATE' THEN
-		PERFORM pg_notify('` + feedChannel() + `', 'I django everything');
+	changes := coalesce(nullif(current_setting('cloakroom.changes', true), ''), '0')::integer + 1;
+	PERFORM set_config('cloakroom.changes', changes::text, true);
+	IF TG_OP = 'TRUNCATE' OR changes > ` + fmt.Sprint(mostNotices) + ` THEN
+		PERFORM pg_notify(channel, everything);
 		RETURN NULL;
 	END IF;
-	EXECUTE 'SELECT count(*) > 0, count(*) > 2000 FROM (SELECT 1 FROM changed LIMIT 2001) AS few' INTO some_, many;
-	IF NOT some_ THEN
-		RETURN NULL;
-	ELSIF many THEN
-		PERFORM pg_notify('` + feedChannel() + `', 'I django everything');
-		RETURN NULL;
+	IF TG_OP <> 'INSERT' THEN
+		ids := ids || (to_jsonb(OLD) ->> TG_ARGV[1]);
 	END IF;
-	FOR keys IN EXECUTE format($query$
-		SELECT string_agg(key, ' ') FROM (
-			SELECT key, (row_number() OVER () - 1) / 200 AS batch FROM (
-				SELECT DISTINCT %L || ':' || translate(rtrim(encode(id, 'base64'), '='), '+/', '-_') AS key
-				FROM (SELECT %s AS id FROM changed) AS ids WHERE id IS NOT NULL
-			) AS keys
-		) AS batches GROUP BY batch $query$, TG_ARGV[0], TG_ARGV[1])
-	LOOP
-		PERFORM pg_notify('` + feedChannel() + `', 'I django django ' || keys);
+	IF TG_OP <> 'DELETE' THEN
+		ids := ids || (to_jsonb(NEW) ->> TG_ARGV[1]);
+	END IF;
+	FOREACH id IN ARRAY ids LOOP
+		key := CASE TG_ARGV[0]
+			WHEN 's' THEN CASE WHEN octet_length(id) >= 16 THEN substr(convert_to(id, 'UTF8'), 1, 16) END
+			WHEN 't' THEN CASE WHEN id ~ '^([0-9a-f]{40}|[0-9a-f]{128})$' THEN decode(left(id, 32), 'hex') END
+			WHEN 'u' THEN CASE WHEN octet_length(id) < 16
+				THEN decode(rpad(lpad(to_hex(octet_length(id)), 2, '0') || encode(convert_to(id, 'UTF8'), 'hex'), 32, '0'), 'hex')
+				ELSE substr(sha256(convert_to(id, 'UTF8')), 1, 16) END
+			ELSE decode(repeat('00', 16), 'hex')
+		END;
+		IF key IS NOT NULL THEN
+			PERFORM pg_notify(channel, 'I django django ' || TG_ARGV[0] || ':' || translate(rtrim(encode(key, 'base64'), '='), '+/', '-_'));
+		END IF;
 	END LOOP;
 	RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING 'cloakroom: %', SQLERRM;
-	PERFORM pg_notify('` + feedChannel() + `', 'I django everything');
+	PERFORM pg_notify(channel, everything);
 	RETURN NULL;
 END $body$`
 }
 
-// watchedTable is a table with triggers: the kind of its keys in nearcache, and the expression for their 16 bytes.
-type watchedTable struct{ table, kind, expression string }
+// mostNotices is the number of rows of one transaction that are named. Nodes drop everything sooner than they read more names.
+const mostNotices = 2000
 
-const everyAccount = `decode(repeat('00', 16), 'hex')`
+// watchedTable is a table with triggers: the kind of its keys in nearcache, the column with the ID, and which changes of a row
+// send a notice, as conditions over OLD and NEW. "true" stands for all, "" for none.
+type watchedTable struct{ table, kind, column, insert, update, delete string }
 
-// textKey is nearcache's key of an ID that is a text: its length, the text and zeros, or the hash of a longer text.
-func textKey(column string) string {
-	id := `(` + column + `)::text`
-	return `CASE WHEN octet_length(` + id + `) < 16
-		THEN decode(rpad(lpad(to_hex(octet_length(` + id + `)), 2, '0') || encode(convert_to(` + id + `, 'UTF8'), 'hex'), 32, '0'), 'hex')
-		ELSE substr(sha256(convert_to(` + id + `, 'UTF8')), 1, 16) END`
-}
+// feedTrigger is a trigger on a watched table.
+type feedTrigger struct{ name, event string }
 
-// hexKey is the key of an ID that the table has in hexadecimal.
-func hexKey(column string, digits int) string {
-	return fmt.Sprintf(`CASE WHEN %[1]s ~ '^[0-9a-f]{%[2]d}$' THEN decode(left(%[1]s, 32), 'hex') END`, column, digits)
-}
-
-func (db *DB) watchedTables() []watchedTable {
-	s := db.schema
-	all := []watchedTable{
-		{db.config.SessionTable, "s", `CASE WHEN octet_length(session_key) >= 16 THEN substr(convert_to(session_key, 'UTF8'), 1, 16) END`},
-		{db.config.UserTable, "u", textKey(quote(db.config.UserKey))},
-	}
-	for _, join := range []string{s.groups, s.permissions} {
-		if join != "" {
-			all = append(all, watchedTable{join, "u", textKey(quote(s.member))})
+func (w watchedTable) triggers() []feedTrigger {
+	all := []feedTrigger{{"cloakroom_feed_truncate", "TRUNCATE ON " + quote(w.table) + " FOR EACH STATEMENT"}}
+	for _, e := range []struct{ name, when string }{{"insert", w.insert}, {"update", w.update}, {"delete", w.delete}} {
+		if e.when != "" {
+			all = append(all, feedTrigger{"cloakroom_feed_" + e.name, e.name + " ON " + quote(w.table) + " FOR EACH ROW WHEN (" + e.when + ")"})
 		}
-	}
-	for _, table := range []string{"auth_group_permissions", "auth_group", "auth_permission", "django_content_type"} {
-		if s.tables[table] {
-			all = append(all, watchedTable{table, "g", everyAccount})
-		}
-	}
-	if s.tokens["authtoken_token"] {
-		all = append(all, watchedTable{"authtoken_token", "t", hexKey("key", 40)})
-	}
-	if s.tokens["knox_authtoken"] {
-		all = append(all, watchedTable{"knox_authtoken", "t", hexKey("digest", 128)})
 	}
 	return all
 }
 
-// feedEvents are the triggers of each table, and the rows that the function reads. If an update gives a row to another user,
-// both the old and the new row name a key. PostgreSQL sends equal notices of one transaction once.
-var feedEvents = []struct{ name, event, rows string }{
-	{"cloakroom_feed_insert", "INSERT", "REFERENCING NEW TABLE AS changed "},
-	{"cloakroom_feed_update_old", "UPDATE", "REFERENCING OLD TABLE AS changed "},
-	{"cloakroom_feed_update_new", "UPDATE", "REFERENCING NEW TABLE AS changed "},
-	{"cloakroom_feed_delete", "DELETE", "REFERENCING OLD TABLE AS changed "},
-	{"cloakroom_feed_truncate", "TRUNCATE", ""},
+// sessionUpdate is the condition under which a write to a session is told. Its data are Django's values, a time and a
+// signature; Django writes the latter two anew each time. A session that seems to have expired is read again before it is
+// refused, so one that lasts longer need not be told. Touch says itself that it does nothing else.
+const sessionUpdate = `current_setting('cloakroom.touch', true) IS DISTINCT FROM 'on' AND (
+	OLD.session_key <> NEW.session_key OR NEW.expire_date < OLD.expire_date OR
+	split_part(OLD.session_data, ':', 1) <> split_part(NEW.session_data, ':', 1) OR
+	NEW.session_data !~ '^[^:]+:[0-9A-Za-z]+:[0-9A-Za-z_-]{43}$')`
+
+// sessionDelete is the condition under which a deletion is told. What is cached is a minute old at most, so a session that
+// expired before that has been seen to have expired.
+const sessionDelete = `OLD.expire_date > now() - interval '2 minutes'`
+
+func (db *DB) watchedTables() []watchedTable {
+	s := db.schema
+	all := []watchedTable{
+		{db.config.SessionTable, "s", "session_key", "", sessionUpdate, sessionDelete},
+		{db.config.UserTable, "u", db.config.UserKey, "", db.userUpdate(), "true"},
+	}
+	for _, join := range []string{s.groups, s.permissions} {
+		if join != "" {
+			all = append(all, watchedTable{join, "u", s.member, "true", "true", "true"})
+		}
+	}
+	for _, table := range []string{"auth_group_permissions", "auth_group", "auth_permission", "django_content_type"} {
+		if s.tables[table] {
+			all = append(all, watchedTable{table, "g", "id", "true", "true", "true"})
+		}
+	}
+	if s.tokens["authtoken_token"] {
+		all = append(all, watchedTable{"authtoken_token", "t", "key", "true", "true", "true"})
+	}
+	if s.tokens["knox_authtoken"] {
+		all = append(all, watchedTable{"knox_authtoken", "t", "digest", "true", "true", "true"})
+	}
+	return all
+}
+
+// userUpdate is the condition under which a write to a user is told: one of the columns that are read has changed, and not
+// just last_login.
+func (db *DB) userUpdate() string {
+	columns := []string{db.config.UserKey}
+	for _, f := range db.fields() {
+		if f.column != "last_login" {
+			columns = append(columns, f.column)
+		}
+	}
+	conditions := make([]string, len(columns))
+	for i, c := range columns {
+		conditions[i] = "OLD." + quote(c) + " IS DISTINCT FROM NEW." + quote(c)
+	}
+	return strings.Join(conditions, " OR ")
 }
 
 // ErrFeedUnsupported is returned on SQLite, which has no notifications.
@@ -151,15 +182,36 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 }
 
 func (w watchedTable) install(ctx context.Context, t *sql.Tx) error {
-	for _, e := range feedEvents {
-		for _, statement := range []string{
-			`DROP TRIGGER IF EXISTS ` + e.name + ` ON ` + quote(w.table),
-			`CREATE TRIGGER ` + e.name + ` AFTER ` + e.event + ` ON ` + quote(w.table) + ` ` + e.rows + `FOR EACH STATEMENT
-				EXECUTE FUNCTION ` + feedFunction + `('` + w.kind + `', '` + strings.ReplaceAll(w.expression, `'`, `''`) + `')`,
-		} {
-			if _, err := t.ExecContext(ctx, statement); err != nil {
-				return err
-			}
+	if err := dropTriggers(ctx, t, w.table); err != nil {
+		return err
+	}
+	for _, e := range w.triggers() {
+		_, err := t.ExecContext(ctx, `CREATE TRIGGER `+e.name+` AFTER `+e.event+`
+			EXECUTE FUNCTION `+feedFunction+`('`+w.kind+`', '`+strings.ReplaceAll(w.column, `'`, `''`)+`')`)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropTriggers removes the feed's triggers from a table; "": from all.
+func dropTriggers(ctx context.Context, t *sql.Tx, table string) error {
+	name := ""
+	if table != "" {
+		name = quote(table)
+	}
+	names, err := queryAll(ctx, t, func(rows *sql.Rows) (statement string, err error) {
+		err = rows.Scan(&statement)
+		return statement, err
+	}, `SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger
+		WHERE tgname LIKE 'cloakroom\_feed\_%' AND NOT tgisinternal AND ($1 = '' OR tgrelid = to_regclass($1))`, name)
+	if err != nil {
+		return fmt.Errorf("list the triggers: %w", err)
+	}
+	for _, statement := range names {
+		if _, err := t.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
 	return nil
@@ -194,17 +246,11 @@ func (db *DB) RemoveFeed(ctx context.Context) error {
 		return ErrListening
 	}
 	return db.alterTables(ctx, func(t *sql.Tx) error {
-		names, err := queryAll(ctx, t, func(rows *sql.Rows) (statement string, err error) {
-			err = rows.Scan(&statement)
-			return statement, err
-		}, `SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgname LIKE 'cloakroom\_feed\_%' AND NOT tgisinternal`)
-		if err != nil {
-			return fmt.Errorf("list the triggers: %w", err)
+		if err := dropTriggers(ctx, t, ""); err != nil {
+			return err
 		}
-		for _, statement := range append(names, `DROP FUNCTION IF EXISTS `+feedFunction) {
-			if _, err := t.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("%s: %w", statement, err)
-			}
+		if _, err := t.ExecContext(ctx, `DROP FUNCTION IF EXISTS `+feedFunction); err != nil {
+			return fmt.Errorf("drop the trigger function: %w", err)
 		}
 		return dropEmptySchema(ctx, t)
 	})
@@ -278,7 +324,7 @@ func (db *DB) tablesWithoutFeed(ctx context.Context) (tables []string, err error
 		if err != nil {
 			return nil, fmt.Errorf("check the feed's triggers: %w", err)
 		}
-		if n != len(feedEvents) {
+		if n != len(w.triggers()) {
 			tables = append(tables, w.table)
 		}
 	}

@@ -157,6 +157,9 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return s.db().transaction(ctx, func(t *sql.Tx) error {
+		if err := s.silence(ctx, t); err != nil {
+			return fmt.Errorf("touch sessions: %w", err)
+		}
 		for _, use := range uses {
 			if err := s.touch(ctx, t, use); err != nil {
 				return fmt.Errorf("touch session: %w", err)
@@ -164,6 +167,15 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 		}
 		return nil
 	})
+}
+
+// silence keeps the feed from telling of this transaction's writes to sessions.
+func (s *sessions) silence(ctx context.Context, t *sql.Tx) error {
+	if !s.dialect.postgres {
+		return nil
+	}
+	_, err := t.ExecContext(ctx, `SET LOCAL cloakroom.touch = 'on'`)
+	return err
 }
 
 func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Use) error {
