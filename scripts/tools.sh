@@ -45,6 +45,8 @@ need_servers() {
   need /usr/sbin/pgbouncer pgbouncer # the stores must work through it, too
   need nginx nginx-light # test/gateway puts nginx and Caddy in front of the program
   need caddy caddy
+  need zsh zsh # cmd/cloakroom completes in each shell
+  need fish fish
   need /usr/bin/python3 python3
   need_django
   need_newer_djangos

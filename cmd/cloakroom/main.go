@@ -74,11 +74,17 @@ type cli struct {
 	Migrate      migrateCmd      `cmd:"" help:"Bring the database's schema up to date."`
 	Check        checkCmd        `cmd:"" help:"Find settings that keep the server from starting, or make it unsafe."`
 	Healthcheck  healthcheckCmd  `cmd:"" help:"Ask the running server whether it is ready."`
-	Version      versionCmd      `cmd:"" help:"Print the version."`
+	Version      versionCmd      `cmd:"" help:"Print the version, and the commit that it was built from."`
+	Completion   completionCmd   `cmd:"" help:"Print a script that completes commands and flags in a shell."`
+	Man          manCmd          `cmd:"" help:"Print the manual page."`
 }
 
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == completeCommand {
+		complete(stdout, args[1:])
+		return exitOK
+	}
 	args = normalizeArgs(args)
 	ctx = audit.WithActor(ctx, audit.CommandLine)
 	var c cli

@@ -51,6 +51,9 @@ func (b build) String() string {
 	parts := []string{"cloakroom " + b.Version}
 	if b.Revision != "" {
 		revision := "revision " + shorten(b.Revision, 13)
+		if day, _, ok := strings.Cut(b.Time, "T"); ok {
+			revision += " of " + day
+		}
 		if b.Modified {
 			revision += " with changes"
 		}
