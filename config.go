@@ -175,6 +175,18 @@ type Config struct {
 	// and those of one network a tenth, so that what users and administrators cause is always sent. 0: 600.
 	MailPerHour int
 
+	// Signup is "open" if people can make accounts for themselves, each for an address at which they receive mail; "" and "closed": no
+	// one can. It needs mail, and an administrator.
+	Signup string
+
+	// SignupDomains are the domains of addresses that may sign up, such as example.com; subdomains are others. None: all.
+	SignupDomains []string
+
+	// AllowSignup reports whether an address may sign up, besides SignupDomains. It is called for the same address when the mail is asked
+	// for and when the account is made, must be safe for concurrent use, and its answer must not depend on which accounts there are. An
+	// error is an outage. nil: it may.
+	AllowSignup func(ctx context.Context, address string) (bool, error)
+
 	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.
 	SendMail mail.Sender
 

@@ -11,8 +11,10 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/mailer"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
@@ -30,6 +32,20 @@ func (c *Config) checkMail(base *url.URL) error {
 		}
 		if c.MailFrom == "" {
 			return errors.New("Config.SMTP needs Config.MailFrom, the address that messages come from, such as no-reply@example.com")
+		}
+	}
+	switch c.Signup {
+	case "", "closed":
+		if len(c.SignupDomains) > 0 {
+			return errors.New("Config.SignupDomains has an effect with Config.Signup open alone")
+		}
+	case "open":
+	default:
+		return fmt.Errorf("Config.Signup %q: give open or closed", c.Signup)
+	}
+	for _, domain := range c.SignupDomains {
+		if _, err := account.ParseEmail("x@" + domain); err != nil || strings.Contains(domain, "@") {
+			return fmt.Errorf("Config.SignupDomains %q is not a domain such as example.com", domain)
 		}
 	}
 	if c.MailPerHour < 0 {
@@ -93,10 +109,23 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	if s.storage.Mail == nil && (c.SMTP != "" || c.SendMail != nil) {
 		return errors.New("Config.Stores.Mail is nil: mail needs a store (Config.SMTP, Config.SendMail)")
 	}
+	if c.Signup == "open" && (s.storage.Mail == nil || sender == nil) {
+		if s.storage.django != nil {
+			return errors.New("Config.Signup: beside Django, accounts are made by Django")
+		}
+		return errors.New("Config.Signup needs mail: name a mail server with Config.SMTP")
+	}
 	s.sender = sender
 	s.letters = &letters.Service{
 		Texts: checked.texts, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
-		Secrets: s.storage.Mail, Log: c.Log,
+		Secrets: s.storage.Mail, Log: c.Log, SignUps: letters.SignUps{Open: c.Signup == "open", Allow: c.AllowSignup},
+	}
+	for _, domain := range c.SignupDomains {
+		address, err := account.ParseEmail("x@" + domain) // as the address of a person is compared
+		if err != nil {
+			return err
+		}
+		s.letters.SignUps.Domains = append(s.letters.SignUps.Domains, strings.TrimPrefix(address, "x@"))
 	}
 	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil

@@ -24,6 +24,8 @@ type NewUser struct {
 	NoPassword  bool     // no sign-in is possible until a password is set; Password is ignored
 	Groups      []string // names
 	Permissions []string // given to the user directly
+
+	proven bool // the user has proven to receive mail at Email; see SignUp
 }
 
 // Create creates an active user and returns it. *[InvalidError], also if a name belongs to another user or a group doesn't
@@ -75,6 +77,9 @@ func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 	}
 	wrong := problems{}
 	normalize(u, User{}, wrong)
+	if n.proven {
+		u.EmailProven = u.Email
+	}
 	promote(u, User{}, wrong)
 	if err := s.checkFree(ctx, u, wrong); err != nil {
 		return nil, err

@@ -68,8 +68,10 @@ type settings struct {
 	TLSKey          string        `name:"tls-key" placeholder:"FILE" help:"The PEM file of the certificate's private key."`
 
 	mailFlags
-	MailPerHour int    `default:"600" placeholder:"N" help:"How many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many, and those of one network a tenth."`
-	Texts       string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/mail.md)."`
+	MailPerHour   int      `default:"600" placeholder:"N" help:"How many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many, and those of one network a tenth."`
+	Signup        string   `name:"signup" enum:"closed,open" default:"closed" placeholder:"WHO" help:"Who can make an account: closed leaves it to administrators; open lets everyone with an address at which they receive mail (docs/mail.md)."`
+	SignupDomains []string `name:"signup-domains" placeholder:"DOMAIN" help:"With --signup open: only addresses of this domain. Repeat it or separate by commas."`
+	Texts         string   `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/mail.md)."`
 
 	StopDelay time.Duration `placeholder:"TIME" standard:"0s" help:"After SIGTERM, answer 503 on /readyz but go on serving for this long, until the load balancer has noticed."`
 
@@ -149,6 +151,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	}
 	s.mailFlags.set(&c)
 	c.Texts, c.MailPerHour = s.Texts, s.MailPerHour
+	c.Signup, c.SignupDomains = s.Signup, s.SignupDomains
 	c.Providers = s.Provider
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20

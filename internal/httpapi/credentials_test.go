@@ -129,6 +129,8 @@ var levels = map[string]string{
 	"POST /api/auth/password/change":                    "session",
 	"POST /api/auth/password/reset":                     "anybody",
 	"POST /api/auth/password/forgot":                    "anybody",
+	"POST /api/auth/signup":                             "anybody",
+	"POST /api/auth/signup/complete":                    "anybody",
 	"POST /api/auth/email/verify/send":                  "session",
 	"POST /api/auth/email/verify":                       "session",
 	"GET /api/auth/events":                              "session",

@@ -34,12 +34,13 @@ var credentialsMade = map[string]string{
 	"POST /api/auth/admin/users/{id}/reset":       "authn_token_created:reset",
 	"POST /api/auth/admin/users/{id}/compromised": "user_compromised authn_token_created:reset",
 	"POST /api/auth/setup":                        "user_created session_created",
+	"POST /api/auth/signup/complete":              "authn_email_verified user_created session_created",
 }
 
 // nothingMade are the other routes that may change something.
 var nothingMade = strings.Fields(`
 	/api/auth/oidc/{provider}/start /api/auth/oidc/{provider}/backchannel-logout /api/auth/links/{id}
-	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/email/verify/send /api/auth/email/verify /api/auth/admin/users/{id}/factors
+	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/signup /api/auth/email/verify/send /api/auth/email/verify /api/auth/admin/users/{id}/factors
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
 	/api/auth/knox/logoutall /api/auth/jwt/verify /api/auth/jwt/blacklist /api/auth/admin/users/{id} /api/auth/admin/users/{id}/disable
@@ -56,13 +57,16 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 			t.Errorf("%s must be in exactly one of credentialsMade and nothingMade", route)
 		}
 	}
-	s := start(t, options{})
+	s := start(t, options{mail: openTo()})
 	secret, err := s.api.Accounts.SetupSecret(t.Context())
 	must(t, err)
 	first := s.client().send("POST", "/api/auth/setup", map[string]string{"secret": secret, "username": "first", "password": goodPassword})
 	ok(t, first)
 	root := s.as(s.superuser("root"))
 	s.made(t, root, "POST /api/auth/setup", first, "first")
+	signedUp := s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("second@example.com", 0), "second", goodPassword))
+	ok(t, signedUp)
+	s.made(t, root, "POST /api/auth/signup/complete", signedUp, "second")
 	n := 0
 	for route := range credentialsMade {
 		line := heldRoutes[route]

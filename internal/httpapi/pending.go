@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -45,6 +46,15 @@ type pendingOut struct {
 	Passkey *passkey.RequestOptions `json:"passkey,omitempty"`
 }
 
+// The methods of sessions that begin with the making of their account.
+const (
+	methodSetUp  = "setup"
+	methodSignUp = "signup"
+)
+
+// isNew reports whether the account was made in this very request, by the person who signs in.
+func isNew(method string) bool { return method == methodSetUp || method == methodSignUp }
+
 // complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
 // sign-in and the problem second_factor_required. u must be as it was read before the password was checked. login is the name that
 // was typed.
@@ -64,7 +74,7 @@ func (c *call) complete(u *account.User, login, method string, remember, app boo
 	case len(demand.Ways) > 0:
 		waiting.Kind = signin.SecondStep
 		return userOut{}, c.suspend(&waiting, demand.Ways)
-	case demand.Enrol && !c.api.EnrolOnPassword && method != "setup":
+	case demand.Enrol && !c.api.EnrolOnPassword && !isNew(method):
 		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
 		return userOut{}, errEnrolment
 	case demand.Enrol:
@@ -84,7 +94,7 @@ func (c *call) complete(u *account.User, login, method string, remember, app boo
 // finishSignIn starts the session of a sign-in that is complete, and records the sign-in.
 func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 	var err error
-	if in.method != "setup" { // it was recorded as the making of an account
+	if !isNew(in.method) { // it was recorded as the making of an account
 		if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user); err != nil {
 			return userOut{}, err
 		}
@@ -312,6 +322,12 @@ type provider struct {
 // signInMethods tells which ways to sign in there are.
 func signInMethods(c *call, _ none) (methodsOut, error) {
 	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}
+	switch err := c.api.Letters.MaySignUp(c.ctx()); {
+	case err == nil:
+		out.SignUp = "open"
+	case !errors.Is(err, letters.ErrSignUpClosed):
+		return methodsOut{}, err
+	}
 	for _, p := range c.api.Providers {
 		out.Providers = append(out.Providers, provider{p.Name, p.Label})
 	}

@@ -26,6 +26,7 @@ type postbox struct {
 	arrived  chan struct{} // closed at the next message
 	idle     bool          // nothing is sent
 	perHour  int           // 0: 600
+	signUps  letters.SignUps
 }
 
 func newPostbox() *postbox { return &postbox{arrived: make(chan struct{})} }
@@ -52,7 +53,7 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 	}
 	l := &letters.Service{
 		Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
-		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log,
+		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log, SignUps: p.signUps,
 	}
 	l.Outbox = outbox.New(st.Mail, keyring.NewDataKeys(ring, st.Sealed), p, l.Write, events, log)
 	if !p.idle {

@@ -53,6 +53,8 @@ var routes = []route{
 	{"POST", "/api/auth/password/change", serve(needsSession, changePassword)},
 	{"POST", "/api/auth/password/reset", serve(needsNothing, resetPassword)},
 	{"POST", "/api/auth/password/forgot", accept(needsNothing, forgotPassword)},
+	{"POST", "/api/auth/signup", accept(needsNothing, signUp)},
+	{"POST", "/api/auth/signup/complete", serve(needsNothing, completeSignUp)},
 	{"POST", "/api/auth/email/verify/send", accept(needsSession, sendVerification)},
 	{"POST", "/api/auth/email/verify", serve(needsSession, verifyEmail)},
 	{"GET", eventsPath, streamEvents},

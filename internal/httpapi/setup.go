@@ -41,5 +41,5 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	}
 	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
 		slog.Bool("superuser", u.IsSuperuser))
-	return c.complete(u, "", "setup", true, false)
+	return c.complete(u, "", methodSetUp, true, false)
 }

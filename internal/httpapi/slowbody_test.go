@@ -225,6 +225,8 @@ var heldRoutes = map[string]heldRoute{
 	"DELETE /api/auth/factors/{id}":               {by: "session", with: withKey(true)},
 	"DELETE /api/auth/admin/users/{id}/factors":   {by: "admin", with: onSubject},
 	"POST /api/auth/password/forgot":              {}, // it needs no credential
+	"POST /api/auth/signup":                       {}, // likewise
+	"POST /api/auth/signup/complete":              {}, // TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid
 	"POST /api/auth/email/verify/send":            {by: "session"},
 	"POST /api/auth/email/verify":                 {by: "session", body: verifying},
 	"POST /api/auth/logout":                       {by: "session", body: says(map[string]bool{"everywhere": true})},
@@ -421,6 +423,25 @@ func TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
 		ok(t, s.client().send("POST", "/api/auth/setup", first("ada")))
 		before := stored(t, s.stores)
 		if r := late.release(); r.StatusCode != http.StatusForbidden {
+			t.Errorf("got %d %s", r.StatusCode, r.body)
+		}
+		if after := stored(t, s.stores); after != before {
+			t.Errorf("the refused request changed the stores from\n%s\nto\n%s", before, after)
+		}
+	})
+}
+
+// TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid: the late request makes no account.
+func TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
+	t.Attr("threat", "W01")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: openTo(), stores: open})
+		s.superuser("root")
+		secret := s.signUpLink("ada@example.com", 0)
+		late := s.hold(t, "POST", "/api/auth/signup/complete", completing(secret, "late", goodPassword), "Origin: "+s.public)
+		ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)))
+		before := stored(t, s.stores)
+		if r := late.release(); !isProblem(r, 403, "link_invalid") {
 			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 		if after := stored(t, s.stores); after != before {

@@ -29,6 +29,7 @@ type Service struct {
 	URL      func(context.Context) (string, error) // the public address, which links begin with
 	Accounts *account.Service
 	Guard    *throttle.Guard
+	SignUps  SignUps
 	PerHour  int // how many messages the mail server takes in an hour; strangers cause at most half as many
 	Audit    *audit.Log
 	Log      *slog.Logger
@@ -76,6 +77,8 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 		return s.writeVerify(ctx, r, base)
 	case forgot:
 		return s.writeForgot(ctx, r, base)
+	case signUp:
+		return s.writeSignUp(ctx, r, base)
 	}
 	return nil, fmt.Errorf("no message is of the kind %q", r.Kind)
 }

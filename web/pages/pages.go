@@ -106,7 +106,7 @@ func refuse(w http.ResponseWriter, status int, code, detail string) {
 // without a known type, the licences, and index.html under its own name.
 func file(urlPath string) (name string, ok bool) {
 	switch strings.TrimSuffix(urlPath, "/") {
-	case "/signin", "/auth/account", "/auth/setup", "/auth/reset", "/auth/forgot", "/auth/verify":
+	case "/signin", "/auth/account", "/auth/setup", "/auth/reset", "/auth/forgot", "/auth/verify", "/auth/signup", "/auth/welcome":
 		return "dist/index.html", true
 	}
 	if adminPaths.MatchString(urlPath) {

@@ -37,6 +37,8 @@ export function clientOf({ url, send }, recover) {
         changePassword: (change) => post("password/change", change),
         methods: () => call("GET", "/api/auth/methods"),
         forgot: (email) => post("password/forgot", { email }),
+        signup: (email) => post("signup", { email }),
+        completeSignup: (account) => post("signup/complete", account),
         sendVerification: () => post("email/verify/send"),
         verify: (secret) => post("email/verify", { secret }),
         sessions: async () => (await call("GET", "/api/auth/sessions")).sessions,

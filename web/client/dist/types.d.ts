@@ -149,6 +149,13 @@ export interface SignInMethods {
     /** The server can send mail, such as for a forgotten password. */
     mail: boolean;
 }
+export interface SignUp {
+    /** The part of the mailed link after its # sign. */
+    secret: string;
+    /** One with an @ in it must be the address that the link was mailed to. */
+    username: string;
+    password: string;
+}
 export interface Setup {
     /** Whether there is no user yet, so that the first administrator has to be created. */
     needed: boolean;
@@ -167,4 +174,4 @@ export interface FirstAdministrator {
  * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

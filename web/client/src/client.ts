@@ -1,6 +1,6 @@
 import { AuthError, refusal } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, PendingStep, Proof, Session, SignInMethods, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, Session, SignInMethods, SignUp, User } from "./types.js";
 
 export interface Client {
   /** The signed-in user. `slide: false`: the request doesn't count as a use of the session and doesn't extend it. */
@@ -29,6 +29,16 @@ export interface Client {
    * `mail_not_configured` if the server sends no mail.
    */
   forgot(email: string): Promise<void>;
+  /**
+   * Sends a link to an address, on which its owner makes an account. If there is one already, the message says so: the answer doesn't
+   * tell. Fails with `signup_closed` if people can't sign up.
+   */
+  signup(email: string): Promise<void>;
+  /**
+   * Makes the account of that link, and signs in: pass the user on to `adopt`. Fails with `link_invalid`, or, if the server requires a
+   * second factor, with `second_factor_enrolment_required`.
+   */
+  completeSignup(account: SignUp): Promise<User>;
   /** Sends a link to the user's address, with which the user proves to receive mail there, unless that is proven already. */
   sendVerification(): Promise<void>;
   /** Proves the user's address with the part of that link after its # sign. Fails with `link_invalid`. */
@@ -80,6 +90,8 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
     changePassword: (change) => post("password/change", change),
     methods: () => call("GET", "/api/auth/methods"),
     forgot: (email) => post("password/forgot", { email }),
+    signup: (email) => post("signup", { email }),
+    completeSignup: (account) => post("signup/complete", account),
     sendVerification: () => post("email/verify/send"),
     verify: (secret) => post("email/verify", { secret }),
     sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/auth/sessions")).sessions,

@@ -153,6 +153,14 @@ export interface SignInMethods {
   mail: boolean;
 }
 
+export interface SignUp {
+  /** The part of the mailed link after its # sign. */
+  secret: string;
+  /** One with an @ in it must be the address that the link was mailed to. */
+  username: string;
+  password: string;
+}
+
 export interface Setup {
   /** Whether there is no user yet, so that the first administrator has to be created. */
   needed: boolean;
@@ -197,6 +205,7 @@ export type KnownCode =
   | "setup_link_invalid"
   | "mail_not_configured"
   | "link_invalid"
+  | "signup_closed"
   | "invalid"
   | "not_found"
   | "unknown_host"

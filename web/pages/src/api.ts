@@ -1,6 +1,6 @@
 /** The server's API, as the pages use it. */
 
-import { AuthError, createAuth, type Credentials, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type Token, type User } from "@cloakroom/client";
+import { AuthError, createAuth, type Credentials, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type SignUp, type Token, type User } from "@cloakroom/client";
 
 export { AuthError } from "@cloakroom/client";
 export type { Factor, Factors, Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
@@ -65,6 +65,10 @@ export const api = {
   setup: () => call<Setup>("GET", "/api/auth/setup"),
   createFirstAdministrator: async (administrator: FirstAdministrator) => {
     auth.adopt(await call<User>("POST", "/api/auth/setup", administrator));
+    await checkCookie();
+  },
+  completeSignUp: async (account: SignUp) => {
+    auth.adopt(await auth.client.completeSignup(account));
     await checkCookie();
   },
   /** Returns whether a second factor has to be set up now, at the sign-in page. */

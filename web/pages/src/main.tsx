@@ -11,6 +11,7 @@ import { Loading, TicketCard } from "./parts/layout.tsx";
 import { Reset } from "./reset.tsx";
 import { Setup } from "./setup.tsx";
 import { SignIn } from "./signin.tsx";
+import { SignUp, Welcome } from "./signup.tsx";
 import { texts } from "./texts.ts";
 import "./style/tokens.css";
 import "./style/base.css";
@@ -48,6 +49,8 @@ createRoot(root, {
         <Routes>
           <Route path="/auth/setup" element={<Setup secret={secret} />} />
           <Route path="/auth/forgot" element={<Forgot />} />
+          <Route path="/auth/signup" element={<SignUp />} />
+          <Route path="/auth/welcome" element={<Welcome secret={secret} />} />
           <Route path="/auth/verify" element={<Verify secret={secret} />} />
           <Route path="/auth/reset" element={<Reset secret={secret} />} />
           <Route path="/auth/account" element={<Account />} />

@@ -105,6 +105,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
         )}
       </Form>
       {methods?.mail && <p><Link to="/auth/forgot">{texts.forgot.link}</Link></p>}
+      {methods?.signup === "open" && <p><Link to="/auth/signup">{texts.signUp.link}</Link></p>}
     </>
   );
 }

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { checkAccessible } from "../lib/axe.mjs";
+import { ask, atAccount, fillPassword, openPage, startBrowser } from "../lib/browser.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+
+const password = "three umbrellas in the stand";
+
+test("an account is asked for in one browser and made in another", async (t) => {
+  const server = await startServer(t, ["--signup", "open"]);
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+
+  await t.test("the sign-in page offers none before there is an administrator", async () => {
+    await page.goto(`${server.url}/signin`);
+    await page.getByText("There are no accounts yet").waitFor();
+    assert.equal(await page.getByRole("link", { name: "Create an account" }).count(), 0);
+    await page.goto(`${server.url}/auth/signup`);
+    await page.getByLabel("E-mail").fill("eve@example.com");
+    await page.getByRole("button", { name: "Send the link" }).click();
+    await page.getByRole("heading", { name: "No new accounts here" }).waitFor();
+  });
+
+  await server.makeAdmin();
+
+  await t.test("the page says the same for every address, and keeps one that is refused", async () => {
+    await page.goto(`${server.url}/signin`);
+    await page.getByRole("link", { name: "Create an account" }).click();
+    await page.getByRole("heading", { name: "Create an account" }).waitFor();
+    assert.equal(page.url(), `${server.url}/auth/signup`);
+    await checkAccessible(page, "signup");
+    await page.getByLabel("E-mail").fill("bob@nowhere");
+    await page.getByRole("button", { name: "Send the link" }).click();
+    await page.getByText("Enter a valid email address.").waitFor();
+    assert.equal(await page.getByLabel("E-mail").inputValue(), "bob@nowhere");
+    for (const address of [admin.email, "bob@example.com"]) {
+      await page.goto(`${server.url}/auth/signup`);
+      await page.getByLabel("E-mail").fill(address);
+      await page.getByRole("button", { name: "Send the link" }).click();
+      await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+      await page.getByText(`A message to ${address} is on its way.`).waitFor();
+    }
+    await checkAccessible(page, "signup, sent");
+  });
+
+  await t.test("a person who has an account is told so", async () => {
+    const message = await server.mail("signup_known");
+    assert.match(message, new RegExp(`have\\s+one\\s+already: ${admin.username}\\.`));
+    assert.ok(!message.includes("#"), message);
+  });
+
+  await t.test("the link makes the account once it has a name and a password", async (t) => {
+    const link = /^http\S+$/m.exec(await server.mail("signup"))[0];
+    assert.ok(link.startsWith(`${server.url}/auth/welcome#`), link);
+    for (const method of ["GET", "HEAD"]) assert.equal((await fetch(link, { method })).status, 200); // as a scanner of mail does
+    const elsewhere = await openPage(t, browser);
+    await elsewhere.goto(link);
+    await elsewhere.getByRole("heading", { name: "Create your account" }).waitFor();
+    assert.equal(elsewhere.url(), `${server.url}/auth/welcome`);
+    await checkAccessible(elsewhere, "welcome");
+    await elsewhere.getByLabel("Username").fill(admin.username);
+    await fillPassword(elsewhere, "Password", password);
+    await elsewhere.getByRole("button", { name: "Create the account" }).click();
+    await elsewhere.getByText("A user with that username already exists.").waitFor();
+    assert.equal(await elsewhere.getByLabel("Password", { exact: true }).inputValue(), password);
+    assert.equal((await server.run("user", "list")).includes("bob@example.com"), false, "opening the link has made an account");
+    await elsewhere.getByLabel("Username").fill("bob");
+    await elsewhere.getByRole("button", { name: "Create the account" }).click();
+    await atAccount(elsewhere);
+    const me = await ask(elsewhere, "/api/me");
+    assert.equal(me.status, 200);
+    assert.equal((await ask(page, "/api/me")).status, 401, "the browser that asked is signed in");
+    assert.ok(!server.log.includes(link.split("#")[1]), "the log has the secret");
+
+    const again = await openPage(t, browser);
+    await again.goto(link);
+    await again.getByLabel("Username").fill("eve");
+    await fillPassword(again, "Password", password);
+    await again.getByRole("button", { name: "Create the account" }).click();
+    await again.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
+    await checkAccessible(again, "welcome, link used");
+    await again.getByRole("link", { name: "Ask for a new link" }).click();
+    await again.getByRole("heading", { name: "Create an account" }).waitFor();
+  });
+});

@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"log/slog"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+)
+
+type signUpIn struct {
+	Email *string `json:"email"`
+}
+
+// signUp sends a link to an address, on which an account is made. If there is an account with the address, the message says so: the
+// answer doesn't tell.
+func signUp(c *call, in signUpIn) error {
+	if err := required(map[string]*string{"email": in.Email}); err != nil {
+		return err
+	}
+	address, err := account.ParseEmail(*in.Email)
+	if err != nil {
+		return err
+	}
+	return c.api.Letters.SignUp(c.ctx(), address, c.source(), c.about())
+}
+
+type completeSignUpIn struct {
+	Secret   *string `json:"secret"`
+	Username *string `json:"username"`
+	Password *string `json:"password"`
+}
+
+// completeSignUp makes the account of a person who has opened that link, and signs them in: in this browser, whichever asked.
+func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
+	err := required(map[string]*string{"secret": in.Secret, "username": in.Username, "password": in.Password})
+	if err != nil {
+		return userOut{}, err
+	}
+	u, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, *in.Username, *in.Password)
+	if err != nil {
+		return userOut{}, err
+	}
+	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
+		slog.String("method", methodSignUp))
+	return c.complete(u, "", methodSignUp, true, false)
+}

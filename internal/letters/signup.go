@@ -1,0 +1,136 @@
+package letters
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/outbox"
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+// SignUps says who may make an account for themselves. The zero value: no one.
+type SignUps struct {
+	Open bool
+
+	// Domains are the domains of addresses that may sign up, in lower case. None: every address may.
+	Domains []string
+
+	// Allow reports whether an address may sign up, besides Domains. It is called for the same address at each step. nil: it may.
+	Allow func(ctx context.Context, address string) (bool, error)
+}
+
+// The errors of sign-up.
+var (
+	// ErrSignUpClosed says that people can't make accounts for themselves: the server doesn't offer it, or there is no administrator yet.
+	ErrSignUpClosed = errors.New("sign-up is closed")
+	// ErrAddressRefused says that people with this address can't sign up. It depends on the address alone, and not on accounts.
+	ErrAddressRefused = errors.New("no sign-up with this address")
+)
+
+// signUp is the kind of the request of a person who asks for an account, and of the secret that is mailed for it.
+const signUp = "signup"
+
+const signUpLife = 24 * time.Hour // that of the link
+
+// MaySignUp returns an error if no one can sign up now: [ErrSignUpClosed].
+func (s *Service) MaySignUp(ctx context.Context) error {
+	if !s.Available() || !s.SignUps.Open {
+		return ErrSignUpClosed
+	}
+	// The first account is the administrator's: the set-up link works only until there is one.
+	needed, err := s.Accounts.NeedsSetup(ctx)
+	if err == nil && needed {
+		err = ErrSignUpClosed
+	}
+	return err
+}
+
+func (s *Service) checkAddress(ctx context.Context, address string) error {
+	_, domain, _ := strings.Cut(address, "@")
+	if len(s.SignUps.Domains) > 0 && !slices.Contains(s.SignUps.Domains, domain) {
+		return ErrAddressRefused
+	}
+	if s.SignUps.Allow == nil {
+		return nil
+	}
+	allowed, err := s.SignUps.Allow(ctx, address)
+	if err == nil && !allowed {
+		err = ErrAddressRefused
+	}
+	return err
+}
+
+// SignUp sends a link to an address on which an account with this address is made; if there is one already, a message that says so. As
+// for [Service.Forgot], what happens depends on what was typed and on the network alone. [ErrSignUpClosed], [ErrAddressRefused],
+// *[throttle.QuotaError].
+func (s *Service) SignUp(ctx context.Context, address string, from netip.Addr, about About) error {
+	if err := s.MaySignUp(ctx); err != nil {
+		return err
+	}
+	if err := s.checkAddress(ctx, address); err != nil {
+		return err
+	}
+	sent, err := s.admit(ctx, address, from)
+	if err != nil || !sent {
+		return err
+	}
+	return s.Outbox.Put(ctx, s.request(signUp, address, about), signUpLife)
+}
+
+// writeSignUp writes to an address with which someone wants to sign up. An account is told of it only at the address that it has.
+func (s *Service) writeSignUp(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
+	u, err := s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
+	if errors.Is(err, account.ErrNotFound) {
+		secret, err := s.newSecret(ctx, signUp, "", "", r.To, signUpLife)
+		if err != nil {
+			return nil, err
+		}
+		return s.message(r, signUp, base, map[string]string{"link": base + "/auth/welcome#" + secret}), nil
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case account.CanonicalLogin(u.Email) != account.CanonicalLogin(r.To): // it is the username of an account whose address is another
+		return s.message(r, "signup_taken", base, map[string]string{"link": base + "/signin"}), nil
+	case !u.IsActive:
+		return nil, nil
+	}
+	r.User, r.To = u.ID, u.Email
+	return s.message(r, "signup_known", base, map[string]string{"name": harmless(u.Username), "link": base + "/signin"}), nil
+}
+
+// CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp], with the address that the link was mailed
+// to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
+// requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError]; after these errors
+// the link can be used again.
+func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password string) (*account.User, error) {
+	if err := s.MaySignUp(ctx); err != nil {
+		return nil, err
+	}
+	found, address, err := s.findSecret(ctx, signUp, secret)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkAddress(ctx, address); err != nil {
+		return nil, err
+	}
+	u, err := s.Accounts.SignUp(ctx, account.NewUser{Username: username, Email: address, Password: password})
+	if errors.Is(err, account.ErrAddressTaken) {
+		return nil, ErrLink
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Audit.Record(ctx, audit.Email.Verified, slog.String("user", u.ID), slog.String("method", "signup"))
+	if err := s.spend(ctx, found); err != nil { // The account exists, and as long as it has the address the link makes no other.
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of a sign-up not deleted", slog.Any("error", err))
+	}
+	return u, nil
+}
