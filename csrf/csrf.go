@@ -161,6 +161,9 @@ func (p *Protection) Check(r *http.Request, c Caller) error {
 	return nil
 }
 
+// Trusts reports whether origin, as browsers write it, is that of the configured URL or one of the configured origins.
+func (p *Protection) Trusts(origin string) bool { return p.origins[origin] }
+
 // fromBrowser reports whether the request says where it comes from.
 func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""

@@ -155,3 +155,14 @@ func safeNext(next string) bool {
 	resolved := (&url.URL{Scheme: "https", Host: "host", Path: "/"}).ResolveReference(&url.URL{Path: u.Path})
 	return !strings.HasPrefix(resolved.Path, "//") && !strings.Contains(u.Path, "//") && !strings.Contains(u.Path, `\`)
 }
+
+// safeElsewhere reports whether next is a page of another origin whose pages may sign people in here.
+func (c *call) safeElsewhere(next string) bool {
+	u, err := url.Parse(next)
+	if err != nil {
+		return false
+	}
+	origin := u.Scheme + "://" + u.Host
+	path, found := strings.CutPrefix(next, origin)
+	return found && c.api.CSRF.Trusts(origin) && safeNext(path)
+}

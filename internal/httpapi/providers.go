@@ -68,8 +68,8 @@ func startAtProvider(c *call, in startIn) (startOut, error) {
 		Attempt: oidc.NewAttempt(), Intent: toSignIn, Next: "/auth/account", Remember: in.Remember == nil || *in.Remember, Began: time.Now().Unix(),
 	}
 	if in.Next != nil {
-		if a.Next = *in.Next; !safeNext(a.Next) {
-			return startOut{}, invalid(map[string][]string{"next": {"This is no path of this site."}})
+		if a.Next = *in.Next; !safeNext(a.Next) && !c.safeElsewhere(a.Next) {
+			return startOut{}, invalid(map[string][]string{"next": {"This is neither a path of this site nor a page of an origin that it trusts."}})
 		}
 	}
 	if in.Intent != nil {
@@ -184,11 +184,18 @@ func finishAtProvider(c *call) (location string, err error) {
 }
 
 // failure returns the page that shows why an attempt has failed.
-func (a *attempt) failure(code string) string {
-	if a.Intent != toSignIn {
-		return "/auth/account#error=" + code
+func (a *attempt) failure(code string) string { return a.unfinished("error=" + code) }
+
+// unfinished returns the page on which a person goes on who is not signed in yet: the sign-in page, or the page of another origin
+// that has begun the attempt. The fragment says what is due.
+func (a *attempt) unfinished(fragment string) string {
+	page := "/signin?next=" + url.QueryEscape(a.Next)
+	if !strings.HasPrefix(a.Next, "/") {
+		page, _, _ = strings.Cut(a.Next, "#")
+	} else if a.Intent != toSignIn {
+		page = "/auth/account"
 	}
-	return "/signin?next=" + url.QueryEscape(a.Next) + "#error=" + code
+	return page + "#" + fragment
 }
 
 // conclude does what an attempt was begun for, and returns where the browser goes next.
@@ -298,7 +305,7 @@ func (c *call) suspendAtProvider(a *attempt, in completed, kind signin.Kind) (st
 	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", in.user.ID))
 	c.setPending(secret, secondstep.Lifetime)
-	return "/signin?next=" + url.QueryEscape(a.Next) + "#pending", nil
+	return a.unfinished("pending"), nil
 }
 
 // userOf returns the user that the account at the provider is linked to. If there is none, and the provider may sign people up, it makes

@@ -381,6 +381,39 @@ func TestNoAttemptLeavesTheSite(t *testing.T) {
 	}
 }
 
+// TestAPageOfATrustedOriginGetsItsBrowserBack signed in, before the second step, and after a refusal.
+func TestAPageOfATrustedOriginGetsItsBrowserBack(t *testing.T) {
+	t.Attr("threat", "J03")
+	const app = "http://127.0.0.1:3000"
+	s, p := startWith(t, options{origins: []string{app}})
+	c := s.client()
+	next := map[string]any{"next": app + "/notes?a=b#c"}
+	if at := c.through(p, "example", next); at != next["next"] {
+		t.Errorf("it ends at %s", at)
+	}
+	back, _ := s.client().goTo(p, "other", next)
+	if at := c.lands(back); at != "/signin#error=attempt_lost" {
+		t.Errorf("without the cookie, which has the page: %s", at)
+	}
+	if at := s.client().through(p, "other", next); at != app+"/notes?a=b#error=no_account" {
+		t.Errorf("a refusal is told at %s", at)
+	}
+	u, _ := s.enrolled("grace")
+	s.linked(u, "grace-1")
+	p.says(map[string]any{"sub": "grace-1"})
+	if at := s.client().through(p, "example", next); at != app+"/notes?a=b#pending" {
+		t.Errorf("the second step is taken at %s", at)
+	}
+	for _, next := range []string{
+		app, app + ".evil.test/", app + "@evil.test/", app + "//evil.test", app + `/\evil.test`, app + "/\t/x", "http://127.0.0.1:3001/", "https://127.0.0.1:3000/",
+		"HTTP://127.0.0.1:3000/", "http://127.0.0.1:3000:80/", "http:/127.0.0.1:3000/", "javascript://127.0.0.1:3000/", "http://u@127.0.0.1:3000/", " " + app + "/",
+	} {
+		if r := c.send("POST", startPath, map[string]any{"next": next}); !isProblem(r, 400, "invalid") {
+			t.Errorf("%q: %d %s", next, r.StatusCode, r.body)
+		}
+	}
+}
+
 // TestWhatProvidersRefuse is told to the person by a code behind the address of the page.
 func TestWhatProvidersRefuse(t *testing.T) {
 	s, p := startWith(t, options{})
