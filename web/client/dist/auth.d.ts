@@ -1,7 +1,7 @@
 import { type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
@@ -114,6 +114,12 @@ export interface Auth {
      * `remember` is asked at the choice.
      */
     autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
+    /**
+     * Leads to a provider of `client.methods()`, where the user signs in. The browser comes back to the page `next`, of this origin or the
+     * server's; default: this page. If the second step is due, the state is "pending" there. If the sign-in has failed, the
+     * address ends with `#error=` and a code. Pages of the server's own origin come back to its /signin in both cases.
+     */
+    startProvider(name: string, options?: ProviderVisit): Promise<void>;
     logout(): Promise<void>;
     /** Proves again that the user is at the browser. A string is the password. */
     reauthenticate(proof: string | Proof): Promise<User>;

@@ -47,6 +47,10 @@ export function createAuth(options = {}) {
         let next;
         try {
             next = signedIn(await me(slide, reason), slide ? undefined : state.expiresAt);
+            if (begun() === "away") {
+                begun(""); // this tab is back from a provider, with a new ticket
+                tabs.tell({ type: "changed" });
+            }
         }
         catch (thrown) {
             const error = thrown;
@@ -88,22 +92,30 @@ export function createAuth(options = {}) {
         catch (error) {
             if (error.code !== "pending_ended")
                 return unavailable(error);
-            begun(false);
+            begun("");
             return pending && signedOut(reason);
         }
     }
-    /** Remembers, in this tab alone, whether a sign-in was begun: other pages don't have to ask for one. */
+    /**
+     * Remembers, in this tab alone, whether a sign-in was begun, here or at a provider: other pages don't have to ask for one. "" is
+     * for none.
+     */
     function begun(now) {
         try {
-            if (now)
-                sessionStorage[mark] = 1;
-            if (now === false)
-                delete sessionStorage[mark];
-            return !!sessionStorage[mark];
+            if (now !== undefined)
+                sessionStorage[mark] = now;
+            return sessionStorage[mark] ?? "";
         }
         catch {
-            return false; // the browser permits no storage: after a reload the user starts over
+            return ""; // the browser permits no storage: after a reload the user starts over
         }
+    }
+    async function startProvider(name, { next = location.href, ...visit } = {}) {
+        const back = new URL(next, location.href);
+        const { href, origin } = back;
+        const to = await auth.client.startProvider(name, { ...visit, next: origin === sender.url.origin ? href.slice(origin.length) : href });
+        begun("away");
+        location.assign(to);
     }
     function pendingState({ kind, factors, expires_at, passkey }) {
         // A challenge counts once, and for a while.
@@ -130,7 +142,7 @@ export function createAuth(options = {}) {
     async function complete(act) {
         try {
             const user = await changeTicket(act, signedIn);
-            begun(false);
+            begun("");
             return user;
         }
         catch (error) {
@@ -141,7 +153,7 @@ export function createAuth(options = {}) {
     }
     /** Asks besides, since a session from before the sign-in goes on. */
     function leavePending(reason) {
-        begun(false);
+        begun("");
         changes++;
         setState(signedOut(reason));
         return askAgain();
@@ -158,7 +170,7 @@ export function createAuth(options = {}) {
         }
     }
     function adoptStep(step) {
-        begun(true);
+        begun("here");
         changes++;
         const next = pendingState(step);
         setState(next);
@@ -245,6 +257,7 @@ export function createAuth(options = {}) {
         }),
         login,
         passkey: passkeys("signIn"),
+        startProvider,
         autofill: passkeys("autofill"),
         reauthenticateByPasskey: passkeys("reauthenticate"),
         addPasskey: passkeys("add"),

@@ -32,6 +32,7 @@ export function clientOf({ url, send }, recover) {
         second: (code) => post("login/second", { code }),
         pending: () => call("GET", "/api/auth/login/pending"),
         cancelPending: () => call("DELETE", "/api/auth/login/pending"),
+        startProvider: async (name, visit = {}) => (await post(`oidc/${encodeURIComponent(name)}/start`, visit)).location,
         logout: () => post("logout"),
         reauthenticate: (proof) => post("reauthenticate", typeof proof === "string" ? { password: proof } : proof),
         changePassword: (change) => post("password/change", change),

@@ -3,7 +3,7 @@ import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
 import type { Passkeys } from "./passkey.js";
-import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
 
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
@@ -113,6 +113,12 @@ export interface Auth {
    * `remember` is asked at the choice.
    */
   autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
+  /**
+   * Leads to a provider of `client.methods()`, where the user signs in. The browser comes back to the page `next`, of this origin or the
+   * server's; default: this page. If the second step is due, the state is "pending" there. If the sign-in has failed, the
+   * address ends with `#error=` and a code. Pages of the server's own origin come back to its /signin in both cases.
+   */
+  startProvider(name: string, options?: ProviderVisit): Promise<void>;
   logout(): Promise<void>;
   /** Proves again that the user is at the browser. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
@@ -198,6 +204,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     let next;
     try {
       next = signedIn(await me(slide, reason), slide ? undefined : (state as { expiresAt?: string }).expiresAt);
+      if (begun() === "away") {
+        begun(""); // this tab is back from a provider, with a new ticket
+        tabs.tell({ type: "changed" });
+      }
     } catch (thrown) {
       const error = thrown as AuthError;
       // A 401 without a code of Cloakroom comes from a proxy, which doesn't know who is signed in.
@@ -231,20 +241,30 @@ export function createAuth(options: AuthOptions = {}): Auth {
       return pendingState(await raw.pending());
     } catch (error) {
       if ((error as AuthError).code !== "pending_ended") return unavailable(error as AuthError);
-      begun(false);
+      begun("");
       return pending && signedOut(reason);
     }
   }
 
-  /** Remembers, in this tab alone, whether a sign-in was begun: other pages don't have to ask for one. */
-  function begun(now?: boolean): boolean {
+  /**
+   * Remembers, in this tab alone, whether a sign-in was begun, here or at a provider: other pages don't have to ask for one. "" is
+   * for none.
+   */
+  function begun(now?: "here" | "away" | ""): string {
     try {
-      if (now) sessionStorage[mark] = 1;
-      if (now === false) delete sessionStorage[mark];
-      return !!sessionStorage[mark];
+      if (now !== undefined) sessionStorage[mark] = now;
+      return sessionStorage[mark] ?? "";
     } catch {
-      return false; // the browser permits no storage: after a reload the user starts over
+      return ""; // the browser permits no storage: after a reload the user starts over
     }
+  }
+
+  async function startProvider(name: string, { next = location.href, ...visit }: ProviderVisit = {}): Promise<void> {
+    const back = new URL(next, location.href);
+    const { href, origin } = back;
+    const to = await auth.client.startProvider(name, { ...visit, next: origin === sender.url.origin ? href.slice(origin.length) : href });
+    begun("away");
+    location.assign(to);
   }
 
   function pendingState({ kind, factors, expires_at, passkey }: PendingStep): AuthState & { status: "pending" } {
@@ -274,7 +294,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   async function complete(act: () => Promise<User>): Promise<User> {
     try {
       const user = await changeTicket(act, signedIn);
-      begun(false);
+      begun("");
       return user;
     } catch (error) {
       if ((error as AuthError).code === "pending_ended") void leavePending("pending_ended");
@@ -284,7 +304,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
 
   /** Asks besides, since a session from before the sign-in goes on. */
   function leavePending(reason: string): Promise<AuthState> {
-    begun(false);
+    begun("");
     changes++;
     setState(signedOut(reason));
     return askAgain();
@@ -301,7 +321,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   }
 
   function adoptStep(step: PendingStep): Pending {
-    begun(true);
+    begun("here");
     changes++;
     const next = pendingState(step);
     setState(next);
@@ -387,6 +407,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
       }),
     login,
     passkey: passkeys("signIn"),
+    startProvider,
     autofill: passkeys("autofill"),
     reauthenticateByPasskey: passkeys("reauthenticate"),
     addPasskey: passkeys("add"),

@@ -47,6 +47,19 @@ export interface Credentials {
   remember?: boolean;
 }
 
+/** What a user goes to a provider for. */
+export interface ProviderVisit {
+  /**
+   * "signin" (default); "link": to link the account there to the signed-in user, whose sign-in must be fresh; "reauthenticate": to make
+   * the sign-in of a user fresh who has nothing else to show.
+   */
+  intent?: "signin" | "link" | "reauthenticate";
+  /** Where the browser comes back to. */
+  next?: string;
+  /** As in {@link Credentials}. */
+  remember?: boolean;
+}
+
 /** What can be the second step of a sign-in. */
 export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code";
 
@@ -198,6 +211,9 @@ export type KnownCode =
   | "fresh_sign_in_required"
   | "full_sign_in_required"
   | "second_factor_needed"
+  | "own_factor_required"
+  | "last_way_in"
+  | "provider_unavailable"
   | "last_factor"
   | "too_many_factors"
   | "factor_exists"

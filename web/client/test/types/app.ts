@@ -45,6 +45,9 @@ export async function calls(): Promise<void> {
   await auth.reauthenticate("…");
   await auth.reauthenticate({ password: "…", code: "123456" });
   auth.onFreshSignIn(async ({ factors, full }: FreshSignIn) => full && factors.includes("password+totp"));
+  for (const { name } of (await client.methods()).providers) await auth.startProvider(name, { next: "/notes", intent: "link" });
+  // @ts-expect-error there is no such intent
+  await auth.startProvider("example", { intent: "signup" });
   // @ts-expect-error the password is missing
   await auth.login({ username: "ada" });
   const devices = await auth.client.sessions();

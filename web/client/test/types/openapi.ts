@@ -1,7 +1,7 @@
 // Compares our hand-written types with openapi.yaml. A line fails to compile if they differ.
 
 import type {
-  AddedFactor, Client, Credentials, Factor, Factors, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Proof, Session, Setup, Token, User,
+  AddedFactor, Client, Credentials, Factor, Factors, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Proof, ProviderVisit, Session, Setup, Token, User,
 } from "@cloakroom/client";
 import type { components, paths } from "../../.types/openapi.js";
 
@@ -41,6 +41,9 @@ same<{ credential: Schema["PasskeyAttestation"]; kind?: "passkey" | "security_ke
 same<PasskeyRequest, Answer<"/api/auth/reauthenticate/options", "post">>();
 same<PasskeyRequest, Answer<"/api/auth/passkey/options", "post">>();
 same<{ credential: Schema["PasskeyAssertion"]; remember?: boolean; app?: boolean }, Body<"/api/auth/passkey/login", "post">>();
+same<ProviderVisit, Body<"/api/auth/oidc/{provider}/start", "post">>();
+same<{ location: Promised<"startProvider"> }, Answer<"/api/auth/oidc/{provider}/start", "post">>();
+same<Promised<"methods">, Answer<"/api/auth/methods", "get">>();
 same<Promised<"me">, Answer<"/api/me", "get">>();
 same<Promised<"login">, Answer<"/api/auth/login", "post">>();
 within<Answer<"/api/auth/reauthenticate", "post">, Promised<"reauthenticate">>();

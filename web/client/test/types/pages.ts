@@ -1,7 +1,7 @@
 // The types of the administration's pages say what openapi.yaml says, too.
 
 import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, ResetLink, UserChange } from "../../../pages/src/admin/types.ts";
-import type { Factor, Factors, NewApp } from "../../../pages/src/api.ts";
+import type { Factor, Factors, LinkedAccount, NewApp } from "../../../pages/src/api.ts";
 import type { components, paths } from "../../.types/openapi.js";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -18,6 +18,7 @@ same<AdminUser, Schema["AdminUser"]>();
 same<Omit<AdminSession, "method">, Omit<Schema["AdminSession"], "method">>(); // more ways in are added
 within<Schema["Factors"], Factors>();
 within<Schema["Factor"], Factor>();
+same<LinkedAccount, Answer<"/api/auth/links", "get">["links"][number]>();
 same<NewApp, Answer<"/api/auth/factors/totp", "post">>();
 within<Answer<"/api/auth/admin/users/{id}/factors", "get">, Factors>();
 same<Group, Required<Schema["Group"]>>(); // a new one needs no permissions
