@@ -1,5 +1,5 @@
 import { type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, PendingStep, Proof, Session, SignInMethods, SignUp, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, ProviderVisit, Session, SignInMethods, SignUp, User } from "./types.js";
 export interface Client {
     /** The signed-in user. `slide: false`: the request doesn't count as a use of the session and doesn't extend it. */
     me(options?: {
@@ -16,6 +16,11 @@ export interface Client {
     pending(): Promise<PendingStep>;
     /** Succeeds also if no sign-in is pending. */
     cancelPending(): Promise<void>;
+    /**
+     * Begins a visit to a provider, and returns the address there to which the page goes next. `next` is a path on the server's site, or
+     * the URL of a page of an origin that the server trusts; default: the account page.
+     */
+    startProvider(name: string, visit?: ProviderVisit): Promise<string>;
     /** Succeeds also if no one was signed in. */
     logout(): Promise<void>;
     /** Makes the sign-in fresh for ten minutes, for the routes that require that. A string is the password. */

@@ -42,6 +42,18 @@ export interface Credentials {
     /** false: a cookie that ends with the browser, and shorter limits. Default: true. */
     remember?: boolean;
 }
+/** What a user goes to a provider for. */
+export interface ProviderVisit {
+    /**
+     * "signin" (default); "link": to link the account there to the signed-in user, whose sign-in must be fresh; "reauthenticate": to make
+     * the sign-in of a user fresh who has nothing else to show.
+     */
+    intent?: "signin" | "link" | "reauthenticate";
+    /** Where the browser comes back to. */
+    next?: string;
+    /** As in {@link Credentials}. */
+    remember?: boolean;
+}
 /** What can be the second step of a sign-in. */
 export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code";
 /** What a sign-in still waits for, as the server says it. */
@@ -174,4 +186,4 @@ export interface FirstAdministrator {
  * Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

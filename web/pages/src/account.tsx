@@ -5,6 +5,7 @@ import { api, auth, type Device, isOutage, type User } from "./api.ts";
 import { ChangePassword } from "./change-password.tsx";
 import { formatDay } from "./dates.ts";
 import { Devices } from "./devices.tsx";
+import { LinkedAccounts } from "./linked-accounts.tsx";
 import { accountPath, signInPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { ConfirmIdentity } from "./parts/confirm-identity.tsx";
@@ -23,20 +24,21 @@ import { WaysIn } from "./ways-in.tsx";
 
 const t = texts.account;
 
-export function Account() {
+/** `fragment`: what the address said about a visit to a provider, such as "linked=google". */
+export function Account({ fragment }: { fragment: string }) {
   const state = useAuth();
   if (state.status === "anonymous") return <Navigate replace to={signInPath(accountPath)} />;
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
   if (!state.user) return <TicketCard>{down ? <Outage page={t.page} {...down} /> : <Loading />}</TicketCard>;
   return (
-    <SignedIn key={state.user.id} user={state.user}>
+    <SignedIn key={state.user.id} user={state.user} fragment={fragment}>
       {down && <OutageBanner {...down} />}
       {state.status === "authenticated" && state.expiresAt && <SessionExpiring at={state.expiresAt} />}
     </SignedIn>
   );
 }
 
-function SignedIn({ user, children }: { user: User; children: ReactNode }) {
+function SignedIn({ user, fragment, children }: { user: User; fragment: string; children: ReactNode }) {
   const signOut = useAction(async () => {
     await auth.logout();
     return "leaving";
@@ -65,6 +67,7 @@ function SignedIn({ user, children }: { user: User; children: ReactNode }) {
             await load.run();
           }}
         />
+        <LinkedAccounts fragment={fragment} onEnded={load.run} />
         <ChangePassword username={user.username} min={min} onChanged={load.run} />
         <Tokens key={changes} />
         <Profile user={user} />

@@ -20,6 +20,18 @@ export interface NewApp {
   uri: string;
 }
 
+/** An account at another provider that is linked to the user. */
+export interface LinkedAccount {
+  id: string;
+  /** The name of the provider; "" if the server has it no more. */
+  provider: string;
+  label: string;
+  /** May be empty. */
+  email: string;
+  added_at: string;
+  used_at: string | null;
+}
+
 export type Names = Pick<User, "first_name" | "last_name">;
 
 export interface PasswordReset {
@@ -62,6 +74,8 @@ export const api = {
     return recovery_codes ?? [];
   },
   renewRecoveryCodes: async () => (await call<{ recovery_codes: string[] }>("POST", `${factorsPath}/recovery`)).recovery_codes,
+  links: async () => (await call<{ links: LinkedAccount[] }>("GET", "/api/auth/links")).links,
+  unlink: (id: string) => call<object>("DELETE", `/api/auth/links/${encodeURIComponent(id)}`),
   setup: () => call<Setup>("GET", "/api/auth/setup"),
   createFirstAdministrator: async (administrator: FirstAdministrator) => {
     auth.adopt(await call<User>("POST", "/api/auth/setup", administrator));

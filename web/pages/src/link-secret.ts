@@ -1,12 +1,12 @@
 import { useEffect, useState } from "react";
 
 /**
- * Returns a one-time link's secret, "" if there is none, and removes it from the address bar, so that it can't be read over
- * a shoulder and doesn't stay in the history.
+ * Returns a one-time link's secret, or what the server says about a visit to a provider; "" if there is neither. It removes it from
+ * the address bar, so that a secret can't be read over a shoulder, and nothing stays in the history.
  */
 export function takeLinkSecret(): string {
   const secret = location.hash.slice(1);
-  if (secret) history.replaceState(null, "", location.pathname);
+  if (secret) history.replaceState(null, "", location.pathname + location.search);
   return secret;
 }
 

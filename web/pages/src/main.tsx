@@ -1,3 +1,4 @@
+import type { AuthState } from "@cloakroom/client";
 import { AuthProvider } from "@cloakroom/client/react";
 import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
@@ -26,7 +27,12 @@ const root = document.getElementById("page")!;
 const secret = takeLinkSecret();
 
 // Opening the sign-in page must not extend a session. The components share the answer of this request.
-if (location.pathname.startsWith("/signin")) void auth.refresh({ slide: false });
+if (location.pathname.startsWith("/signin")) void auth.refresh({ slide: false }).then(findPending);
+
+/** Finds the second step that is due after a visit to a provider, also if another page than this one led there. */
+async function findPending({ status }: AuthState): Promise<void> {
+  if (secret === "pending" && status !== "pending") await auth.client.pending().then(auth.adopt, () => undefined);
+}
 
 // A page that the Back button restores shows its old content, which may belong to an account that has signed out since.
 // It stays hidden until the server has answered.
@@ -53,9 +59,9 @@ createRoot(root, {
           <Route path="/auth/welcome" element={<Welcome secret={secret} />} />
           <Route path="/auth/verify" element={<Verify secret={secret} />} />
           <Route path="/auth/reset" element={<Reset secret={secret} />} />
-          <Route path="/auth/account" element={<Account />} />
+          <Route path="/auth/account" element={<Account fragment={secret} />} />
           <Route path="/auth/admin/*" element={<Suspense fallback={<TicketCard><Loading /></TicketCard>}><Admin /></Suspense>} />
-          <Route path="*" element={<SignIn />} />
+          <Route path="*" element={<SignIn fragment={secret} />} />
         </Routes>
       </BrowserRouter>
     </AuthProvider>

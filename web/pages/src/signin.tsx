@@ -9,6 +9,7 @@ import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Heading, Loading, TicketCard } from "./parts/layout.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
+import { providerError, useVisit, VisitProblem } from "./providers.tsx";
 import { SecondStep } from "./second-step.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
@@ -16,7 +17,8 @@ import { useMethods } from "./use-methods.ts";
 
 const t = texts.signIn;
 
-export function SignIn() {
+/** `fragment`: what the address said about a visit to a provider, such as "error=no_account". */
+export function SignIn({ fragment }: { fragment: string }) {
   const state = useAuth();
   const { status, user } = state;
   // Once shown, the form stays: a check in the background must not remove what was typed.
@@ -35,22 +37,25 @@ export function SignIn() {
     return <TicketCard><Step pending={step} onDone={openNext} onLeaving={setLeaving} /></TicketCard>;
   }
   if (!form) return <TicketCard><Loading /></TicketCard>;
-  return <TicketCard><SignInForm ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} /></TicketCard>;
+  return <TicketCard><SignInForm failed={providerError(fragment)} ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} /></TicketCard>;
 }
 
+const next = () => safeNext(new URLSearchParams(location.search).get("next"), location.origin);
+
 function openNext(): "leaving" {
-  const next = new URLSearchParams(location.search).get("next");
-  location.replace(safeNext(next, location.origin));
+  location.replace(next());
   return "leaving";
 }
 
 interface SignInFormProps {
   /** Why the session ended, as the server names it. */
   ended: string | undefined;
+  /** Why a sign-in at a provider has failed. */
+  failed: string | undefined;
   onLeaving: (leaving: boolean) => void;
 }
 
-function SignInForm({ ended, onLeaving }: SignInFormProps) {
+function SignInForm({ ended, failed, onLeaving }: SignInFormProps) {
   const setupNeeded = useSetupNeeded();
   const methods = useMethods();
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
@@ -64,22 +69,24 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
     onLeaving(false);
   });
   const remember = useRef<HTMLInputElement>(null);
-  const [last, setLast] = useState<"password" | "passkey">("password");
+  const [last, setLast] = useState<"password" | "passkey" | "provider">("password");
   const passkeys = methods?.passkey === true && "PublicKeyCredential" in window;
   const passkey = usePasskey(passkeys, () => {
     setLast("passkey");
     return remember.current?.checked ?? true;
   }, onLeaving);
-  const error = last === "password" ? signIn.error : passkey.error;
+  const visit = useVisit();
+  const error = { password: signIn.error, passkey: passkey.error, provider: undefined }[last];
   const wait = useRetryAfter(error);
-  const sending = signIn.sending || passkey.sending;
+  const sending = signIn.sending || passkey.sending || visit.sending;
   const disabled = sending || (error?.status === 429 && wait > 0);
   const errors = signIn.error?.errors ?? {};
   return (
     <>
       <Heading page={t.page}>{t.heading}</Heading>
       {setupNeeded && <Notice tone="plain">{t.setupNeeded}</Notice>}
-      {ended && !error && t.reason(ended) && <Notice tone="plain">{t.reason(ended)}</Notice>}
+      {failed && last === "password" && !error && <Notice tone="bad">{failed}</Notice>}
+      {ended && !failed && !error && t.reason(ended) && <Notice tone="plain">{t.reason(ended)}</Notice>}
       <Form
         error={signIn.error}
         sending={disabled}
@@ -89,6 +96,7 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
           void signIn.run(field("username"), field("password"), field("remember") === "on");
         }}
       >
+        {last === "provider" && <VisitProblem error={visit.error} />}
         <Problem error={error} fields={["username", "password"]} {...(last === "passkey" && { credentials: t.passkeyRefused })} />
         <Field name="username" label={texts.field.login} autoComplete="username webauthn" errors={errors["username"]} autoFocus />
         <PasswordField name="password" label={texts.field.password} autoComplete="current-password" errors={errors["password"]} />
@@ -103,6 +111,18 @@ function SignInForm({ ended, onLeaving }: SignInFormProps) {
         {passkeys && (
           <Button disabled={disabled} onClick={passkey.ask}>{passkey.sending ? t.sending : t.passkey}</Button>
         )}
+        {methods?.providers.map(({ name, label }) => (
+          <Button
+            key={name}
+            disabled={disabled}
+            onClick={() => {
+              setLast("provider");
+              void visit.run(name, { next: next(), remember: remember.current?.checked ?? true });
+            }}
+          >
+            {t.provider(label)}
+          </Button>
+        ))}
       </Form>
       {methods?.mail && <p><Link to="/auth/forgot">{texts.forgot.link}</Link></p>}
       {methods?.signup === "open" && <p><Link to="/auth/signup">{texts.signUp.link}</Link></p>}

@@ -1,6 +1,7 @@
 import type { FreshSignIn } from "@cloakroom/client";
 import { useEffect, useRef, useState } from "react";
-import { auth } from "../api.ts";
+import { api, auth, type LinkedAccount } from "../api.ts";
+import { useVisit, VisitProblem } from "../providers.tsx";
 import { texts } from "../texts.ts";
 import { useAction, useRetryAfter } from "../use-action.ts";
 import { Button } from "./button.tsx";
@@ -48,6 +49,8 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
     const typed = dialog.current?.querySelector<HTMLInputElement>('[name="password"]')?.value;
     if (await auth.reauthenticateByPasskey({ ...(typed && { password: typed }) })) onAnswer(true);
   });
+  const providers = useLinkedProviders(needed);
+  const visit = useVisit();
   const wait = useRetryAfter(confirm.error);
   const disabled = confirm.sending || (confirm.error?.status === 429 && wait > 0);
   const errors = confirm.error?.errors ?? {};
@@ -58,8 +61,8 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
   }, []);
   return (
     <dialog ref={dialog} aria-labelledby="confirm-heading" onCancel={() => onAnswer(false)}>
-      <h2 id="confirm-heading">{code ? t.headingCode : t.heading}</h2>
-      <p>{both ? t.both(username) : password ? t.password(username) : code ? t.code(username) : key ? t.onlyKey(username) : t.none}</p>
+      <h2 id="confirm-heading">{password && !code ? t.heading : t.headingCode}</h2>
+      <p>{both ? t.both(username) : password ? t.password(username) : code ? t.code(username) : key ? t.onlyKey(username) : providers.length > 0 ? t.provider(username) : t.none}</p>
       <Form
         error={confirm.error}
         sending={disabled}
@@ -67,6 +70,7 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
         onSend={(field) => void confirm.run({ ...(password && { password: field("password") }), ...(code && { code: field("code") }) })}
       >
         <Problem error={confirm.error ?? useKey.error} fields={confirm.error ? ["password", "code"] : []} credentials={texts.problem.wrongPassword} />
+        <VisitProblem error={visit.error} />
         <HiddenUsername username={username} />
         {password && (
           <PasswordField name="password" label={texts.field.password} autoComplete="current-password" errors={errors["password"]} autoFocus />
@@ -85,11 +89,26 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
         <div className="row">
           {(password || code) && <Button type="submit" variant="main" disabled={disabled}>{confirm.sending ? t.sending : t.submit}</Button>}
           {key && <Button disabled={useKey.sending} onClick={() => void useKey.run()}>{t.key}</Button>}
+          {providers.map(({ provider, label }) => (
+            <Button key={provider} disabled={visit.sending} onClick={() => void visit.run(provider, { intent: "reauthenticate", next: location.pathname + location.search })}>
+              {texts.signIn.provider(label)}
+            </Button>
+          ))}
           <Button onClick={() => onAnswer(false)}>{t.cancel}</Button>
         </div>
       </Form>
     </dialog>
   );
+}
+
+/** The providers of a person who has nothing of their own to show. */
+function useLinkedProviders({ factors }: FreshSignIn): readonly LinkedAccount[] {
+  const [links, setLinks] = useState<readonly LinkedAccount[]>([]);
+  const nothing = factors.length === 0;
+  useEffect(() => {
+    if (nothing) api.links().then((all) => setLinks(all.filter(({ provider }) => provider)), () => undefined);
+  }, [nothing]);
+  return links;
 }
 
 /** Which fields the dialog has, and whether the person may choose between them. */
