@@ -1,0 +1,269 @@
+// Signing in at another provider, the certified oidc-provider, on the built-in pages. It is another site than the server.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { checkAccessible } from "../lib/axe.mjs";
+import { atAccount, atSignIn, ask, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs";
+import { clientFolder, filesOf } from "../lib/example.mjs";
+import { signInThere, signOutThere, startOP } from "../lib/op.mjs";
+import { admin, freePort, startServer } from "../lib/server.mjs";
+import { startSite } from "../lib/site.mjs";
+import { addApp } from "../lib/totp.mjs";
+
+/** Starts a provider and a server, which knows it as "example" and signs its people up, and another one, which is away, as "gone". */
+async function startBoth(t, flags = []) {
+  const op = await startOP(t);
+  const file = await op.settings("example", { label: "Example", signup: true });
+  const gone = await op.settings("gone", { label: "Gone", issuer: `http://127.0.0.1:${await freePort()}` });
+  const server = await startServer(t, ["--provider", `example=${file}`, "--provider", `gone=${gone}`, ...flags], "localhost");
+  op.connect(server.url, "example");
+  await server.makeAdmin();
+  return { op, server };
+}
+
+const button = (page) => page.getByRole("button", { name: "Continue with Example" });
+
+/** Signs in by the button of the sign-in page. */
+async function signInBy(page, server, name, next = "") {
+  await page.goto(`${server.url}/signin${next && `?next=${encodeURIComponent(next)}`}`);
+  await button(page).click();
+  await signInThere(page, name);
+}
+
+/** Sends a request of the page's session. */
+async function send(page, method, path, body) {
+  const init = { method, headers: { "Content-Type": "application/json" }, ...(body && { body: JSON.stringify(body) }) };
+  const answer = await ask(page, path, init);
+  assert.equal(answer.status, 200, answer.body);
+  return JSON.parse(answer.body);
+}
+
+const attempts = async (page) => (await page.context().cookies()).filter(({ name }) => name.startsWith("cloakroom_oidc_"));
+
+test("signing in at a provider", async (t) => {
+  const { op, server } = await startBoth(t);
+  const browser = await startBrowser(t);
+
+  await t.test("a button leads there and back, and a new person gets an account", async (t) => {
+    const page = await openPage(t, browser);
+    const response = await page.goto(`${server.url}/signin`);
+    const policy = response.headers()["content-security-policy"];
+    assert.match(policy, /form-action 'self'/);
+    assert.ok(!policy.includes(op.issuer), policy);
+    await button(page).waitFor();
+    await checkAccessible(page, "a provider's button");
+    await button(page).click();
+    await page.getByPlaceholder("Enter any login").waitFor();
+    assert.equal((await attempts(page)).length, 1);
+    await signInThere(page, "grace");
+    await atAccount(page);
+    await page.getByText("grace@example.com").first().waitFor();
+    await page.getByText("at another provider").waitFor();
+    assert.ok(await ticket(page));
+    assert.equal((await attempts(page)).length, 0);
+  });
+
+  await t.test("the browser ends where it wanted to go, and other tabs hear of it", async (t) => {
+    const page = await openPage(t, browser);
+    const other = await page.context().newPage();
+    await other.goto(`${server.url}/signin`);
+    await atSignIn(other);
+    await signInBy(page, server, "grace", "/auth/account?a=b#c");
+    await page.waitForURL("**/auth/account?a=b");
+    await page.getByRole("heading", { name: "Your account" }).waitFor();
+    await other.getByText("You’re signed in").waitFor();
+  });
+
+  await t.test("a person who cancels there is told so, and can try again", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin?next=%2Fauth%2Faccount%3Fa`);
+    await button(page).click();
+    await page.getByRole("link", { name: "Cancel" }).click();
+    await page.getByText("The provider has refused, or you have cancelled there").waitFor();
+    assert.equal(page.url(), `${server.url}/signin?next=%2Fauth%2Faccount%3Fa`);
+    await checkAccessible(page, "a refusal");
+    await button(page).click();
+    await signInThere(page, "grace");
+    await page.waitForURL("**/auth/account?a");
+  });
+
+  await t.test("an attempt that this browser hasn't begun is lost, and the button is there again", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await button(page).click();
+    await page.getByPlaceholder("Enter any login").waitFor();
+    await page.context().clearCookies({ name: /^cloakroom_oidc_/ });
+    await signInThere(page, "grace");
+    await page.getByText("This attempt was begun in another browser").waitFor();
+    assert.equal(await ticket(page), undefined);
+    await button(page).click();
+    await atAccount(page); // the provider still knows the person
+  });
+
+  await t.test("the last way in stays, and a person who has only a provider goes there again", async (t) => {
+    const page = await openPage(t, browser);
+    await signInBy(page, server, "grace");
+    await atAccount(page);
+    await page.getByRole("heading", { name: "Linked accounts" }).waitFor();
+    await page.getByRole("button", { name: "Unlink Example" }).click();
+    await page.getByRole("button", { name: "Unlink it" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Sign in as grace at your provider again").waitFor();
+    await checkAccessible(page, "again at the provider");
+    await dialog.getByRole("button", { name: "Continue with Example" }).click();
+    await signInThere(page, "grace", { permitted: true });
+    await atAccount(page);
+    await page.getByRole("button", { name: "Unlink Example" }).click();
+    await page.getByRole("button", { name: "Unlink it" }).click();
+    await page.getByText("This link is the only way to sign in to the account").waitFor();
+    assert.equal((await send(page, "GET", "/api/auth/links")).links.length, 1);
+  });
+
+  await t.test("a provider that is away costs its own button", async (t) => {
+    const page = await openPage(t, browser);
+    await page.goto(`${server.url}/signin`);
+    await page.getByRole("button", { name: "Continue with Gone" }).click();
+    await page.getByText("The provider doesn’t answer just now").waitFor();
+    await checkAccessible(page, "a provider that is away");
+    assert.equal((await fetch(`${server.url}/readyz`)).status, 200);
+    await signInBy(page, server, "grace");
+    await atAccount(page);
+  });
+});
+
+test("an account that is linked to a provider", async (t) => {
+  const { op, server } = await startBoth(t);
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  const elsewhere = await openPage(t, browser);
+  let app;
+
+  await t.test("the account page links it", async () => {
+    await signIn(page, server);
+    await page.getByRole("button", { name: "Link Example" }).click();
+    await signInThere(page, "ada-there");
+    await page.getByText("Your account at Example is linked").waitFor();
+    assert.equal(page.url(), `${server.url}/auth/account`);
+    await page.getByText("ada-there@example.com").waitFor();
+    await checkAccessible(page, "linked accounts");
+    const [{ provider, email }] = (await send(page, "GET", "/api/auth/links")).links;
+    assert.deepEqual({ provider, email }, { provider: "example", email: "ada-there@example.com" });
+  });
+
+  await t.test("the provider then signs in the same person", async () => {
+    await signInBy(elsewhere, server, "ada-there");
+    await atAccount(elsewhere);
+    assert.equal((await send(elsewhere, "GET", "/api/me")).username, admin.username);
+  });
+
+  await t.test("it is linked to one person", async (t) => {
+    const bob = { username: "bob", password: "another hanger for a coat" };
+    await ask(page, "/api/auth/admin/users", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(bob) });
+    const other = await openPage(t, browser);
+    await other.goto(`${server.url}/signin`);
+    await send(other, "POST", "/api/auth/login", bob);
+    await other.goto(`${server.url}/auth/account`);
+    await other.getByRole("button", { name: "Link Example" }).click();
+    await signInThere(other, "ada-there");
+    await other.getByText("That account is linked to another user here.").waitFor();
+    assert.deepEqual((await send(other, "GET", "/api/auth/links")).links, []);
+  });
+
+  await t.test("what was signed in with it ends with the link", async () => {
+    await page.getByRole("button", { name: "Unlink Example" }).click();
+    await page.getByRole("button", { name: "Unlink it" }).click();
+    await page.getByText("Example is no longer linked").waitFor();
+    await atSignIn(elsewhere);
+    await elsewhere.goto(`${server.url}/signin`);
+    await button(elsewhere).click();
+    await atAccount(elsewhere); // as a new person: an address alone links nothing
+    assert.equal((await send(elsewhere, "GET", "/api/me")).username, "ada-there");
+    await send(elsewhere, "POST", "/api/auth/logout");
+  });
+
+  await t.test("the own second factor is asked for after the provider", async (t) => {
+    const page = await openPage(t, browser);
+    await signIn(page, server);
+    ({ app } = await addApp((...request) => send(page, ...request)));
+    await page.getByRole("button", { name: "Link Example" }).click();
+    await signInThere(page, "ada-too");
+    await page.getByText("Your account at Example is linked").waitFor();
+    await page.goto(`${server.url}/auth/account`);
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await atSignIn(page);
+    await page.goto(`${server.url}/signin?next=%2Fauth%2Faccount%3Fafter`);
+    await button(page).click();
+    await page.getByRole("heading", { name: "One more step" }).waitFor();
+    assert.equal(await ticket(page), undefined);
+    await page.reload();
+    await page.getByLabel("Code", { exact: true }).fill(await app.code());
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/auth/account?after");
+    const current = (await send(page, "GET", "/api/auth/sessions")).sessions.find(({ current }) => current);
+    assert.equal(current.level, 2);
+  });
+
+  await t.test("a sign-out at the provider ends the session before it answers, and the open page shows it", async (t) => {
+    const page = await openPage(t, browser);
+    await signInBy(page, server, "grace-too");
+    await atAccount(page);
+    const provider = await page.context().newPage();
+    await signOutThere(provider, op);
+    const answer = await ask(page, "/api/me").catch(() => ({ status: 401 })); // the page may be on its way to the sign-in
+    assert.equal(answer.status, 401);
+    await atSignIn(page);
+    await page.getByText("Sign in again to continue").waitFor();
+  });
+});
+
+test("an app of another origin with a page of its own", async (t) => {
+  const pages = await filesOf(clientFolder, "/client/");
+  const site = `http://localhost:${await startSite(t, pages)}`;
+  const { server } = await startBoth(t, ["--origin", site]);
+  pages["/"] = `<!doctype html><title>app</title><p id="who"></p><script type="module">
+    import { createAuth } from "/client/index.js";
+    window.auth = createAuth({ url: "${server.url}" });
+    const show = () => (who.textContent = [auth.getState().status, auth.getState().user?.username].join(" "));
+    auth.subscribe(show);
+    show();
+  </script>`;
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  const who = (text) => page.locator("#who").getByText(text).waitFor({ timeout: 30_000 });
+  const start = () => page.evaluate(() => auth.startProvider("example", { next: "/?a=b" }));
+  let app;
+
+  await t.test("the browser comes back to it signed in", async () => {
+    await page.goto(site);
+    await who("anonymous");
+    await start();
+    await signInThere(page, "grace");
+    await page.waitForURL(`${site}/?a=b`);
+    await who("authenticated grace");
+  });
+
+  await t.test("a refusal is told in the address", async () => {
+    await page.context().clearCookies();
+    await page.goto(site);
+    await who("anonymous");
+    await start();
+    await page.getByRole("link", { name: "Cancel" }).click();
+    await page.waitForURL(`${site}/?a=b#error=provider_refused`);
+    await who("anonymous");
+  });
+
+  await t.test("the second step is due there", async (t) => {
+    const account = await openPage(t, browser);
+    await signIn(account, server);
+    ({ app } = await addApp((...request) => send(account, ...request)));
+    await account.getByRole("button", { name: "Link Example" }).click();
+    await signInThere(account, "ada-there");
+    await account.getByText("Your account at Example is linked").waitFor();
+    await start();
+    await signInThere(page, "ada-there");
+    await page.waitForURL(`${site}/?a=b#pending`);
+    await who("pending");
+    await page.evaluate((code) => auth.getState().pending.second(code).then(() => undefined), await app.code());
+    await who(`authenticated ${admin.username}`);
+  });
+});
