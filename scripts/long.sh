@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 need buildah buildah # builds the image of docs/deploy.md
+need debootstrap debootstrap # makes a Debian system to install the package in
+CLOAKROOM_DEBIAN_MIRROR=$(debian_mirror)
+export CLOAKROOM_DEBIAN_MIRROR
 go run ./internal/mutants
 CLOAKROOM_LONG=1 bash scripts/go.sh -count=1 -timeout 60m -p "$(nproc)"
 CLOAKROOM_LONG=1 bash scripts/web.sh --check
