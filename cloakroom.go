@@ -228,13 +228,17 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if err != nil {
 		return err
 	}
+	site, err := pages.New(checked.texts)
+	if err != nil {
+		return err
+	}
 	s.api = &httpapi.API{
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys,
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
-		Audit: s.Audit, Pages: pages.Handler(), Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
+		Audit: s.Audit, Pages: site, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
 		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
 	}
 	s.connect(measure)

@@ -102,14 +102,14 @@ var layers = map[string]layer{
 	},
 
 	// What the network sees.
-	"web/pages": {},
+	"web/pages": {own: []string{"internal/texts"}},
 	"internal/gateway": {own: []string{
 		"audit", "auth", "csrf", "session", "internal/clientip", "internal/headervalue", "internal/problem", "internal/reqinfo", "internal/timelimit",
 	}},
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "internal/passkey",
-		"factor", "link", "internal/authenticator", "internal/oidc",
+		"factor", "link", "internal/authenticator", "internal/oidc", "internal/texts",
 	}},
 
 	// The whole.

@@ -7,12 +7,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	words "github.com/cloakroom-auth/cloakroom/internal/texts"
 )
 
 // about says who has sent the request, for the message that it causes.
 func (c *call) about() letters.About {
 	return letters.About{
-		Address: addressText(c.address()), Agent: agent(c.r), AcceptLanguage: c.r.Header.Get("Accept-Language"),
+		Address: addressText(c.address()), Agent: agent(c.r), AcceptLanguage: words.Accept(c.r),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,7 +19,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed en.json de.json
+//go:embed en.json de.json pages/en.json pages/de.json
 var builtIn embed.FS
 
 // Default is the language of those who ask for none that there is.
@@ -36,13 +37,19 @@ type Catalogue struct {
 // text has other placeholders than the built-in one.
 func Load(dir string) (*Catalogue, error) {
 	c := &Catalogue{texts: map[string]map[string]string{}}
-	for _, file := range []string{"en.json", "de.json"} {
-		text, err := builtIn.ReadFile(file)
-		if err != nil {
-			return nil, err
+	for _, name := range []string{Default, "de"} {
+		given := map[string]string{}
+		for _, file := range []string{name + ".json", "pages/" + name + ".json"} {
+			text, err := builtIn.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			if err := json.Unmarshal(text, &given); err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
 		}
-		if err := c.add(strings.TrimSuffix(file, ".json"), text); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		if err := c.add(name, given); err != nil {
+			return nil, fmt.Errorf("%s.json: %w", name, err)
 		}
 	}
 	if err := c.overlay(dir); err != nil {
@@ -83,19 +90,19 @@ func (c *Catalogue) overlay(dir string) error {
 		if tag, err := language.Parse(name); err != nil || tag.String() != name {
 			return fmt.Errorf("%s: the name of the file is no language, such as en, de or pt-BR", path)
 		}
-		if err := c.add(name, text); err != nil {
+		var given map[string]string
+		if err := json.Unmarshal(text, &given); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err := c.add(name, given); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
 }
 
-// add lays the texts of a file over those that there are.
-func (c *Catalogue) add(name string, file []byte) error {
-	var given map[string]string
-	if err := json.Unmarshal(file, &given); err != nil {
-		return err
-	}
+// add lays given texts over those that there are.
+func (c *Catalogue) add(name string, given map[string]string) error {
 	texts, first := c.texts[name], len(c.texts) == 0
 	if texts == nil {
 		texts = map[string]string{}
@@ -105,24 +112,48 @@ func (c *Catalogue) add(name string, file []byte) error {
 		if err := check(key, text); err != nil {
 			return err
 		}
-		model, known := c.texts[Default][key]
-		if !known && !first {
+		model, known := c.model(key)
+		switch want, got := placeholders(model), placeholders(text); {
+		case first:
+		case !known:
 			return fmt.Errorf("%q: there is no text of this name", key)
-		}
-		if want, got := placeholders(model), placeholders(text); !first && !slices.Equal(want, got) {
+		case isPluralForm(key) && slices.Equal(without(want, count), without(got, count)): // "one device" needs no number
+		case !slices.Equal(want, got):
 			return fmt.Errorf("%q has the placeholders %v; it needs exactly %v", key, got, want)
 		}
 		texts[key] = text
 	}
-	if !first {
-		for _, key := range slices.Sorted(maps.Keys(c.texts[Default])) {
-			if _, there := texts[key]; !there {
-				return fmt.Errorf("%q is missing: a language that isn't built in needs every text", key)
-			}
+	for _, key := range slices.Sorted(maps.Keys(c.texts[Default])) {
+		if _, there := texts[key]; !there && !isPluralForm(key) {
+			return fmt.Errorf("%q is missing: a language that isn't built in needs every text", key)
 		}
 	}
 	c.texts[name] = texts
 	return nil
+}
+
+// count is the placeholder of the number that decides on a plural form.
+const count = "{n}"
+
+// pluralForms are the endings of keys for the plural forms of a language (Unicode CLDR, "Plural Rules"), apart from ".other", which
+// every language has. A language needs none of them, and may have those that English doesn't have.
+var pluralForms = []string{".zero", ".one", ".two", ".few", ".many"}
+
+func isPluralForm(key string) bool {
+	return slices.Contains(pluralForms, key[max(strings.LastIndexByte(key, '.'), 0):])
+}
+
+// model returns the text of the default language with whose placeholders a text must agree.
+func (c *Catalogue) model(key string) (text string, known bool) {
+	if isPluralForm(key) {
+		key = key[:strings.LastIndexByte(key, '.')] + ".other"
+	}
+	text, known = c.texts[Default][key]
+	return text, known
+}
+
+func without(list []string, item string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == item })
 }
 
 var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
@@ -167,6 +198,46 @@ func (c *Catalogue) Match(accept string) string {
 		return Default
 	}
 	return c.names[i]
+}
+
+// cookie keeps the language that a person has chosen on the pages, which set it.
+const cookie = "cloakroom_language"
+
+// Accept returns the languages that a request asks for, in the form of an Accept-Language header: that which the person has chosen on
+// the pages first.
+func Accept(r *http.Request) string {
+	accept := r.Header.Get("Accept-Language")
+	chosen, err := r.Cookie(cookie)
+	if err != nil || len(chosen.Value) > 35 { // a longer tag is none that a file could have (RFC 5646, section 4.4.1)
+		return accept
+	}
+	if tag, err := language.Parse(chosen.Value); err != nil || tag == language.Und {
+		return accept
+	}
+	return strings.TrimSuffix(chosen.Value+", "+accept, ", ")
+}
+
+// Section returns the texts of a language whose keys begin with a prefix.
+func (c *Catalogue) Section(name, prefix string) map[string]string {
+	out := map[string]string{}
+	for key, text := range c.texts[name] {
+		if strings.HasPrefix(key, prefix) {
+			out[key] = text
+		}
+	}
+	return out
+}
+
+// rightToLeft are the scripts (ISO 15924) that are written from the right.
+var rightToLeft = []string{"Adlm", "Arab", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa", "Yezi"}
+
+// Direction returns "rtl" for a language that is written from right to left, and "ltr" for others: a value of HTML's attribute dir.
+func Direction(name string) string {
+	script, _ := language.Make(name).Script()
+	if slices.Contains(rightToLeft, script.String()) {
+		return "rtl"
+	}
+	return "ltr"
 }
 
 // Raw returns a text with its placeholders. A language that there isn't is the default one. It panics if there is no such key.

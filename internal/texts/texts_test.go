@@ -2,6 +2,7 @@ package texts_test
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,16 +25,21 @@ func load(t *testing.T, files map[string]string) (*texts.Catalogue, error) {
 
 func builtIn(t *testing.T, language string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(language + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all map[string]string
-	if err := json.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
+	all := map[string]string{}
+	for _, file := range []string{language + ".json", "pages/" + language + ".json"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &all); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return all
 }
+
+// alike are words that are the same in German.
+var alike = []string{"Administration", "Browser", "Code", "JWT", "Name", "Passkey", "Token: {name}", "{page} · {product}", "–"}
 
 // TestEveryLanguageHasEveryText that is built in; Load compares the placeholders.
 func TestEveryLanguageHasEveryText(t *testing.T) {
@@ -43,12 +49,77 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 	}
 	english, german := builtIn(t, "en"), builtIn(t, "de")
 	for key := range english {
-		if german[key] == "" || german[key] == english[key] {
+		if german[key] == "" || german[key] == english[key] && !slices.Contains(alike, german[key]) {
 			t.Errorf("%s: the German text is %q", key, german[key])
 		}
 	}
 	if len(german) != len(english) || !slices.Equal(c.Languages(), []string{"en", "de"}) {
 		t.Errorf("%d English and %d German texts; the languages are %v", len(english), len(german), c.Languages())
+	}
+	for _, language := range c.Languages() {
+		if got := c.Section(language, "pages."); len(got) < 400 || got["pages.signIn.heading"] == "" || got["mail.date"] != "" {
+			t.Errorf("%s: the pages get %d texts", language, len(got))
+		}
+	}
+}
+
+// TestALanguageHasItsOwnPluralForms: Arabic has six, and Japanese only one.
+func TestALanguageHasItsOwnPluralForms(t *testing.T) {
+	arabic, japanese := builtIn(t, "en"), builtIn(t, "en")
+	for _, form := range []string{"zero", "two", "few", "many"} {
+		arabic["pages.waysIn.codesLeft."+form] = form
+	}
+	delete(japanese, "pages.waysIn.codesLeft.one")
+	write := func(texts map[string]string) string {
+		text, err := json.Marshal(texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	c, err := load(t, map[string]string{"ar.json": write(arabic), "ja.json": write(japanese)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Section("ar", "pages.waysIn.codesLeft."); len(got) != 6 || got["pages.waysIn.codesLeft.few"] != "few" {
+		t.Errorf("Arabic has the forms %v", got)
+	}
+	delete(japanese, "pages.waysIn.codesLeft.other")
+	if _, err := load(t, map[string]string{"ja.json": write(japanese)}); err == nil {
+		t.Error("a language without the form .other is accepted")
+	}
+	arabic["pages.forgot.sent.few"] = "x" // no text that depends on a number
+	if _, err := load(t, map[string]string{"ar.json": write(arabic)}); err == nil {
+		t.Error("a plural form of a text that has none is accepted")
+	}
+}
+
+func TestDirection(t *testing.T) {
+	for name, want := range map[string]string{"ar": "rtl", "he": "rtl", "fa-IR": "rtl", "ur": "rtl", "dv": "rtl", "en": "ltr", "de": "ltr",
+		"ja": "ltr", "az-Arab": "rtl", "az": "ltr", "": "ltr"} {
+		if got := texts.Direction(name); got != want {
+			t.Errorf("%s is written %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestTheChosenLanguageComesFirst(t *testing.T) {
+	c, err := texts.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ cookie, accept, want string }{
+		{"", "de", "de"}, {"de", "en", "de"}, {"de", "", "de"}, {"en", "de-AT, de;q=0.9", "en"}, {"xx", "de", "de"}, {"fr", "", "en"},
+		{"und", "de", "de"}, {"de, en", "en", "en"}, {"<b>", "de", "de"}, {strings.Repeat("de-", 20), "de", "de"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Language", x.accept)
+		if x.cookie != "" {
+			r.Header.Set("Cookie", "cloakroom_language="+x.cookie)
+		}
+		if got := c.Match(texts.Accept(r)); got != x.want {
+			t.Errorf("chosen %q, accepted %q: got %s, want %s", x.cookie, x.accept, got, x.want)
+		}
 	}
 }
 

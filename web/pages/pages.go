@@ -2,19 +2,26 @@
 // setup.
 //
 // The pages are one small React program. Its build is committed in dist and embedded in the binary. Every path returns the
-// same document, and the program chooses the page by the path. It loads all data from the JSON API, so the document contains
-// no user's data.
+// same document, in the language that the browser asks for, and the program chooses the page by the path. It loads all data from
+// the JSON API, so the document contains no user's data. It loads the words of its language alone.
 package pages
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
 )
 
 //go:embed all:dist
@@ -47,29 +54,116 @@ var headers = map[string]string{
 	"X-Content-Type-Options":       "nosniff",
 }
 
-// Site serves the pages. Its zero value is ready, and safe for concurrent use.
-type Site struct{}
+// Site serves the pages. It is safe for concurrent use.
+type Site struct {
+	texts     *texts.Catalogue
+	documents map[string][]byte // by language
+	files     map[string]file   // by path: those that aren't in the build
+}
 
-// Handler returns the pages.
-func Handler() Site { return Site{} }
+// file is an answer that caches may keep for a year: its path has a hash of its body.
+type file struct {
+	body        []byte
+	contentType string
+}
+
+// Handler returns the pages with the built-in texts.
+func Handler() *Site {
+	catalogue, err := texts.Load("")
+	if err != nil {
+		panic(err) // a test loads them
+	}
+	site, err := New(catalogue)
+	if err != nil {
+		panic(err) // only the build could be wrong
+	}
+	return site
+}
+
+// New returns the pages in the languages of a catalogue. It is an error if the build isn't one of these pages.
+func New(catalogue *texts.Catalogue) (*Site, error) {
+	s := &Site{texts: catalogue, documents: map[string][]byte{}, files: map[string]file{}}
+	index, err := dist.ReadFile(document)
+	if err != nil {
+		return nil, err
+	}
+	model, err := template.New("").Parse(strings.Replace(string(index), "</head>", inHead+"</head>", 1))
+	if err != nil {
+		return nil, fmt.Errorf("index.html: %w", err)
+	}
+	languages := map[string]string{}
+	for _, name := range catalogue.Languages() {
+		languages[name] = catalogue.Raw(name, "pages.language")
+	}
+	for name := range languages {
+		words, err := json.Marshal(catalogue.Section(name, "pages."))
+		if err != nil {
+			return nil, err
+		}
+		path := s.add("texts-"+name, "application/json", ".json", words)
+		look, err := json.Marshal(look{
+			Name: product, Language: name, Languages: languages, Texts: path, Unloaded: catalogue.Raw(name, "pages.unloaded"),
+		})
+		if err != nil {
+			return nil, err
+		}
+		var page bytes.Buffer
+		err = model.Execute(&page, map[string]string{
+			"Language": name, "Direction": texts.Direction(name), "Name": product, "NoScript": catalogue.Raw(name, "pages.noScript"),
+			"Texts": path, "Look": string(look),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("index.html: %w", err)
+		}
+		s.documents[name] = page.Bytes()
+	}
+	return s, nil
+}
+
+// product is the name that the pages have.
+const product = "Cloakroom"
+
+// inHead is what the server adds to the head of the build's document.
+const inHead = `  <link rel="preload" as="fetch" crossorigin href="{{.Texts}}">
+    <meta name="look" content="{{.Look}}">
+  `
+
+// look is what the document says to the program: see web/pages/src/look.ts.
+type look struct {
+	Name      string            `json:"name"`
+	Language  string            `json:"language"`
+	Languages map[string]string `json:"languages"`
+	Texts     string            `json:"texts"`
+	Unloaded  string            `json:"unloaded"`
+}
+
+// add keeps a file, and returns its path, which has a hash of its content.
+func (s *Site) add(name, contentType, extension string, body []byte) (path string) {
+	sum := sha256.Sum256(body)
+	path = assets + name + "-" + base64.RawURLEncoding.EncodeToString(sum[:6]) + extension
+	s.files[path] = file{body, contentType}
+	return path
+}
 
 // Match reports whether ServeHTTP serves path: a page, with or without a trailing slash, or a file of the build. It doesn't
 // clean the path: "/./signin" doesn't match.
-func (Site) Match(path string) bool {
-	_, ok := file(path)
+func (s *Site) Match(path string) bool {
+	if _, ok := s.files[path]; ok {
+		return true
+	}
+	_, ok := built(path)
 	return ok
 }
 
 // ServeHTTP serves GET and HEAD of the paths that Match reports. Caches may store a file of the build for a year, since its
 // name contains a hash of its content, but not the document. Any other path gets 404 and any other method 405, as
 // application/problem+json with a code.
-func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	name, ok := file(r.URL.Path)
-	if !ok {
+	if !s.Match(r.URL.Path) {
 		refuse(w, http.StatusNotFound, "not_found", "There is no such page.")
 		return
 	}
@@ -78,7 +172,7 @@ func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "This page can only be read.")
 		return
 	}
-	body, err := dist.ReadFile(name)
+	f, err := s.file(r)
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, "server_error", "The page could not be read.")
 		return
@@ -86,9 +180,23 @@ func (Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, assets) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	w.Header().Set("Content-Type", contentTypes[path.Ext(name)])
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body) // net/http doesn't send the body of an answer to HEAD
+	w.Header().Set("Content-Type", f.contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(f.body)))
+	w.Write(f.body) // net/http doesn't send the body of an answer to HEAD
+}
+
+// file returns what is at the path of a request that Match reports.
+func (s *Site) file(r *http.Request) (file, error) {
+	if f, ok := s.files[r.URL.Path]; ok {
+		return f, nil
+	}
+	name, _ := built(r.URL.Path)
+	if name == document {
+		language := s.texts.Match(texts.Accept(r))
+		return file{s.documents[language], contentTypes[".html"]}, nil
+	}
+	body, err := dist.ReadFile(name)
+	return file{body, contentTypes[path.Ext(name)]}, err
 }
 
 // refuse answers with a problem in the API's format. Its request_id is the X-Request-Id header that the answer already has.
@@ -102,15 +210,18 @@ func refuse(w http.ResponseWriter, status int, code, detail string) {
 	})
 }
 
-// file returns the embedded file for a path. ok is false for a path that is not served: an unknown page, a directory, a file
+// document is the file that the documents are made of.
+const document = "dist/index.html"
+
+// built returns the embedded file for a path. ok is false for a path that is not served: an unknown page, a directory, a file
 // without a known type, the licences, and index.html under its own name.
-func file(urlPath string) (name string, ok bool) {
+func built(urlPath string) (name string, ok bool) {
 	switch strings.TrimSuffix(urlPath, "/") {
 	case "/signin", "/auth/account", "/auth/setup", "/auth/reset", "/auth/forgot", "/auth/verify", "/auth/signup", "/auth/welcome":
-		return "dist/index.html", true
+		return document, true
 	}
 	if adminPaths.MatchString(urlPath) {
-		return "dist/index.html", true
+		return document, true
 	}
 	rest, ok := strings.CutPrefix(urlPath, assets)
 	if !ok || contentTypes[path.Ext(rest)] == "" {

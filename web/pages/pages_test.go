@@ -3,25 +3,146 @@ package pages_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
+
+var site = pages.Handler()
 
 func do(t *testing.T, method, path string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", nil)
 	r.URL.Path = path
 	w := httptest.NewRecorder()
-	pages.Handler().ServeHTTP(w, r)
+	site.ServeHTTP(w, r)
 	return w.Result()
+}
+
+// in returns the document in the language that a site chooses for a request.
+func in(t *testing.T, site *pages.Site, accept, cookie string) string {
+	t.Helper()
+	r := httptest.NewRequest("GET", "/signin", nil)
+	r.Header.Set("Accept-Language", accept)
+	if cookie != "" {
+		r.AddCookie(&http.Cookie{Name: "cloakroom_language", Value: cookie})
+	}
+	w := httptest.NewRecorder()
+	site.ServeHTTP(w, r)
+	return body(t, w.Result())
+}
+
+// textsOf returns the path of the texts that a document names, and the texts.
+func textsOf(t *testing.T, site *pages.Site, document string) (path string, words map[string]string) {
+	t.Helper()
+	m := regexp.MustCompile(`<link rel="preload" as="fetch" crossorigin href="([^"]+)">`).FindStringSubmatch(document)
+	if m == nil {
+		t.Fatalf("the document names no texts:\n%s", document)
+	}
+	if !site.Match(m[1]) {
+		t.Fatalf("Match(%q) is false", m[1])
+	}
+	w := httptest.NewRecorder()
+	site.ServeHTTP(w, httptest.NewRequest("GET", m[1], nil))
+	if got := w.Header().Get("Content-Type"); w.Code != 200 || got != "application/json" {
+		t.Fatalf("%s: got %d %s", m[1], w.Code, got)
+	}
+	if got := w.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+		t.Errorf("%s: Cache-Control is %q, want a year and immutable", m[1], got)
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &words); err != nil {
+		t.Fatal(err)
+	}
+	return m[1], words
+}
+
+func TestTheDocumentIsInTheLanguageAskedFor(t *testing.T) {
+	for _, c := range []struct{ accept, cookie, want string }{
+		{"", "", "en"}, {"de-CH, de;q=0.9, en;q=0.8", "", "de"}, {"de", "en", "en"}, {"en", "de", "de"}, {"fr", "", "en"}, {"de", "xx", "de"},
+	} {
+		document := in(t, site, c.accept, c.cookie)
+		if !strings.Contains(document, `<html lang="`+c.want+`" dir="ltr">`) {
+			t.Errorf("%+v: the document isn't in this language:\n%s", c, document[:80])
+		}
+		path, words := textsOf(t, site, document)
+		want := map[string]string{"en": "Sign in", "de": "Anmelden"}[c.want]
+		if words["pages.signIn.heading"] != want || !strings.HasPrefix(path, "/auth/assets/texts-"+c.want+"-") {
+			t.Errorf("%+v: %s has %q", c, path, words["pages.signIn.heading"])
+		}
+		// A language costs only those who speak it.
+		if got := strings.Count(document, "/auth/assets/texts-"); got != 2 {
+			t.Errorf("%+v: the document names texts %d times, want once to preload them and once for the program", c, got)
+		}
+	}
+}
+
+func TestTextsOfAFolderAreNeverMarkup(t *testing.T) {
+	t.Attr("threat", "H02")
+	const hostile = `"><script>alert(1)</script>{{.Look}}'<!--`
+	dir := t.TempDir()
+	words := map[string]string{}
+	for key := range mustLoad(t, "").Section("en", "pages.") {
+		if key == "pages.language" || key == "pages.unloaded" || key == "pages.noScript" {
+			words[key] = strings.ReplaceAll(strings.ReplaceAll(hostile, "{", ""), "}", "")
+		}
+	}
+	file, err := json.Marshal(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "en.json"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own, err := pages.New(mustLoad(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := in(t, own, "en", "")
+	if strings.Count(document, "<script") != 1 || strings.Contains(document, "alert(1)</script>") || strings.Contains(document, "<!--") {
+		t.Errorf("a text is markup:\n%s", document)
+	}
+	if _, got := textsOf(t, own, document); got["pages.noScript"] != words["pages.noScript"] {
+		t.Errorf("the text has become %q", got["pages.noScript"])
+	}
+}
+
+func TestALanguageFromTheRight(t *testing.T) {
+	words := mustLoad(t, "").Section("en", "")
+	words["pages.language"] = "العربية"
+	file, err := json.Marshal(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ar.json"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own, err := pages.New(mustLoad(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if document := in(t, own, "ar-EG", ""); !strings.Contains(document, `<html lang="ar" dir="rtl">`) || !strings.Contains(document, "العربية") {
+		t.Errorf("the document is:\n%s", document)
+	}
+}
+
+func mustLoad(t *testing.T, dir string) *texts.Catalogue {
+	t.Helper()
+	c, err := texts.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func body(t *testing.T, resp *http.Response) string {
@@ -56,7 +177,7 @@ func built(t *testing.T) []string {
 
 func TestPagesAreTheDocument(t *testing.T) {
 	for _, path := range pagePaths {
-		if !pages.Handler().Match(path) {
+		if !site.Match(path) {
 			t.Errorf("Match(%q) is false", path)
 		}
 		resp := do(t, "GET", path)
@@ -79,7 +200,7 @@ func TestDocumentRefersToTheBuildAndToNothingElse(t *testing.T) {
 		t.Fatalf("the document refers only to %q, want at least 3 files", refs)
 	}
 	for _, ref := range refs {
-		if !strings.HasPrefix(ref[1], "/auth/assets/") || !pages.Handler().Match(ref[1]) {
+		if !strings.HasPrefix(ref[1], "/auth/assets/") || !site.Match(ref[1]) {
 			t.Errorf("the document refers to %q, which is not served", ref[1])
 		}
 	}
@@ -92,7 +213,7 @@ func TestDocumentRefersToTheBuildAndToNothingElse(t *testing.T) {
 func TestBuiltFilesMayBeKept(t *testing.T) {
 	types := map[string]string{"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml; charset=utf-8"}
 	for _, path := range built(t) {
-		if !pages.Handler().Match(path) {
+		if !site.Match(path) {
 			t.Errorf("Match(%q) is false: a file of the build is not served", path)
 			continue
 		}
@@ -113,7 +234,8 @@ func TestBuiltFilesMayBeKept(t *testing.T) {
 // The limits are for what a browser downloads for all pages, and for the pages without the administration.
 func TestTheBuildIsSmall(t *testing.T) {
 	all, withoutAdmin := 0, 0
-	for _, path := range append(built(t), "/signin") {
+	texts, _ := textsOf(t, site, in(t, site, "de", ""))
+	for _, path := range append(built(t), "/signin", texts) {
 		var b bytes.Buffer
 		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 		if err != nil {
@@ -143,7 +265,7 @@ func TestNothingElseIsServed(t *testing.T) {
 		"/auth/assets/../../pages.go", "/auth/assets//etc/passwd.js", "/auth/assets/\x00.js", `/auth/assets/..\index.html`,
 		"/auth/index.html", "/auth/licenses.md", "/auth/assets/../licenses.md", "/index.html", "//signin", "/./signin",
 	} {
-		if pages.Handler().Match(path) {
+		if site.Match(path) {
 			t.Errorf("Match(%q) is true, want false", path)
 		}
 		if resp := do(t, "GET", path); resp.StatusCode != 404 || resp.Header.Get("Cache-Control") != "no-store" {
@@ -179,7 +301,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		w.Header().Set("X-Request-Id", "R1")
-		pages.Handler().ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
+		site.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
 		if got := strings.TrimSpace(w.Body.String()); got != c.want || w.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s %s: got %s %s, want %s", c.method, c.path, w.Header().Get("Content-Type"), got, c.want)
 		}
@@ -187,7 +309,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 }
 
 func TestHEADSendsNoBody(t *testing.T) {
-	server := httptest.NewServer(pages.Handler())
+	server := httptest.NewServer(site)
 	defer server.Close()
 	resp, err := http.Head(server.URL + "/signin")
 	if err != nil {
@@ -299,7 +421,7 @@ func FuzzMatch(f *testing.F) {
 			user = strings.TrimSuffix(user, "/")
 			want = want || user != "" && !strings.Contains(user, "/")
 		}
-		if got := pages.Handler().Match(path); got != want {
+		if got := site.Match(path); got != want {
 			t.Errorf("Match(%q) is %t, want %t", path, got, want)
 		}
 	})

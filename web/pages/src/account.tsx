@@ -2,6 +2,7 @@ import { useAuth } from "@cloakroom/client/react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { Link, Navigate } from "react-router";
 import { api, auth, type Device, isOutage, type User } from "./api.ts";
+import { locale } from "./catalogue.ts";
 import { ChangePassword } from "./change-password.tsx";
 import { formatDay } from "./dates.ts";
 import { Devices } from "./devices.tsx";
@@ -9,6 +10,7 @@ import { LinkedAccounts } from "./linked-accounts.tsx";
 import { accountPath, signInPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { ConfirmIdentity } from "./parts/confirm-identity.tsx";
+import { Foot } from "./parts/foot.tsx";
 import { Heading, Loading, Logo, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
@@ -74,6 +76,7 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
         <Email user={user} />
         <ConfirmIdentity username={user.username} />
       </main>
+      <Foot />
     </>
   );
 }
@@ -107,5 +110,5 @@ function Summary({ user }: { user: User }) {
 }
 
 function initial(name: string): string {
-  return ([...name][0] ?? "").toLocaleUpperCase();
+  return ([...name][0] ?? "").toLocaleUpperCase(locale);
 }

@@ -1,4 +1,7 @@
-import { locale } from "./texts.ts";
+import { locale } from "./catalogue.ts";
+import { texts } from "./texts.ts";
+
+const t = texts.duration;
 
 const steps: readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60],
@@ -42,7 +45,7 @@ function format(moment: string, style: Intl.DateTimeFormatOptions): string {
 /** Seconds as "45 s", "2 min 5 s" or "1 h 5 min". */
 export function formatDuration(seconds: number): string {
   const [h, min, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
-  if (h > 0) return min > 0 ? `${h} h ${min} min` : `${h} h`;
-  if (min > 0) return s > 0 ? `${min} min ${s} s` : `${min} min`;
-  return `${s} s`;
+  if (h > 0) return min > 0 ? `${t.hours(h)} ${t.minutes(min)}` : t.hours(h);
+  if (min > 0) return s > 0 ? `${t.minutes(min)} ${t.seconds(s)}` : t.minutes(min);
+  return t.seconds(s);
 }

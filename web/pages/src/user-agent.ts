@@ -1,5 +1,9 @@
 /** Describes a User-Agent header in words. A client can send anything in it: it is a hint, never proof. */
 
+import { texts } from "./texts.ts";
+
+const t = texts.agent;
+
 type Rule = readonly [name: string, pattern: RegExp];
 
 // In order: the browsers built on Chromium also say "Chrome", and all of them say "Safari".
@@ -29,17 +33,17 @@ const programs: readonly Rule[] = [
   ["Wget", /^Wget\//],
   ["HTTPie", /^HTTPie\//],
   ["Postman", /^PostmanRuntime\//],
-  ["a Go program", /^Go-http-client\//],
-  ["a Python program", /^(?:python-requests|Python-urllib|python-httpx|aiohttp)\b/i],
-  ["a Node program", /^(?:node|undici|axios\/|node-fetch)/],
-  ["a Java or Android program", /^(?:okhttp|Java|Apache-HttpClient)\//],
+  [t.go, /^Go-http-client\//],
+  [t.python, /^(?:python-requests|Python-urllib|python-httpx|aiohttp)\b/i],
+  [t.node, /^(?:node|undici|axios\/|node-fetch)/],
+  [t.java, /^(?:okhttp|Java|Apache-HttpClient)\//],
 ];
 
 /** Returns "Chrome on Linux" or "curl", or undefined if no rule matches. */
 export function describeUserAgent(header: string): string | undefined {
   const browser = first(browsers, header);
   const system = first(systems, header);
-  if (browser && system) return `${browser} on ${system}`;
+  if (browser && system) return t.on(browser, system);
   return browser ?? first(programs, header) ?? system;
 }
 

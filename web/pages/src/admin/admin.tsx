@@ -5,6 +5,7 @@ import { Link, Navigate, NavLink, Route, Routes, useLocation } from "react-route
 import { auth, type User } from "../api.ts";
 import { signInPath } from "../next.ts";
 import { ConfirmIdentity } from "../parts/confirm-identity.tsx";
+import { Foot } from "../parts/foot.tsx";
 import { Heading, Loading, Logo, TicketCard } from "../parts/layout.tsx";
 import { Outage, OutageBanner } from "../parts/outage.tsx";
 import { SessionExpiring } from "../parts/session-expiring.tsx";
@@ -63,6 +64,7 @@ function Frame({ user, sections, children }: { user: User; sections: ReturnType<
         <Link to="/auth/account">{user.username}</Link>
       </header>
       <main className="admin">{children}</main>
+      <Foot />
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { Link } from "react-router";
 import type { User } from "../api.ts";
+import { locale } from "../catalogue.ts";
 import { formatFull, formatTime, startOfDay } from "../dates.ts";
 import { Button } from "../parts/button.tsx";
 import { DateField, Select } from "../parts/field.tsx";
@@ -15,7 +16,7 @@ import type { AuditEvent } from "./types.ts";
 import { useUrlFilter } from "./use-url-filter.ts";
 
 const t = texts.admin.audit;
-const eventNames = Object.entries(t.events).sort(([, a], [, b]) => a.localeCompare(b));
+const eventNames = Object.entries(t.events).sort(([, a], [, b]) => a.localeCompare(b, locale));
 
 /** The audit log, with the filters that are in the address. */
 export function Audit({ me }: { me: User }) {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { texts } from "../texts.ts";
+import { Foot } from "./foot.tsx";
 
 /** The logo. It is hidden from screen readers, since the product's name stands beside it. */
 export function Logo() {
@@ -26,17 +27,20 @@ export function Heading({ page, children, focus = false }: { page: string; child
 /** A page that is one card in the shape of a cloakroom ticket: the logo on its stub, and the content below. */
 export function TicketCard({ children }: { children: ReactNode }) {
   return (
-    <main className="ticket-page">
-      <div className="ticket-shadow">
-        <div className="ticket">
-          <div className="stub">
-            <Logo />
-            <span>{texts.product}</span>
+    <>
+      <main className="ticket-page">
+        <div className="ticket-shadow">
+          <div className="ticket">
+            <div className="stub">
+              <Logo />
+              <span>{texts.product}</span>
+            </div>
+            <div className="ticket-body">{children}</div>
           </div>
-          <div className="ticket-body">{children}</div>
         </div>
-      </div>
-    </main>
+      </main>
+      <Foot />
+    </>
   );
 }
 
