@@ -101,7 +101,10 @@ test("a language that is written from right to left, with other plural forms", a
   const [button, box] = [await show.boundingBox(), await field.boundingBox()];
   assert.ok(button.x - box.x < 20, "the button stands at the end of the field, which is on its left");
   await inBothThemes(page, "signin");
-  for (const agent of ["curl/8.14.1", "Wget/1.25.0"]) await server.post("/api/auth/login", admin, { "User-Agent": agent });
+  const { username, password } = admin;
+  for (const agent of ["curl/8.14.1", "Wget/1.25.0"]) {
+    assert.equal((await server.post("/api/auth/login", { username, password }, { "User-Agent": agent })).status, 200);
+  }
   await page.getByLabel("ع Username or e-mail").fill(admin.username);
   await field.fill(admin.password);
   await page.getByRole("button", { name: "ع Sign in" }).click();
