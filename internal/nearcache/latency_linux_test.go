@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +52,59 @@ func BenchmarkSignOut(b *testing.B) {
 				}
 				stop()
 				for range nodes {
+					<-done
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkSignOuts measures how many sessions, which every node has cached, several clients end per second on three nodes.
+func BenchmarkSignOuts(b *testing.B) {
+	for name, open := range map[string]func(b *testing.B) (session.Store, func() feed.Feed){
+		"postgres": openPostgres,
+		"redis":    openRedis,
+	} {
+		for _, clients := range []int{1, 16, 32} {
+			b.Run(fmt.Sprintf("%s/%d", name, clients), func(b *testing.B) {
+				store, join := open(b)
+				var all []session.Store
+				ctx, stop := context.WithCancel(context.Background())
+				done := make(chan error, 3)
+				for range 3 {
+					c := nearcache.New(nearcache.Config{Feed: join()})
+					go func() { done <- c.Run(ctx) }()
+					nearcache.Settle(b, c)
+					all = append(all, c.Sessions(store))
+				}
+				for i := range b.N {
+					r := record("ann", 0)
+					r.ID, r.PublicID = numbered(i), fmt.Sprint("public", i)
+					if err := store.Create(b.Context(), r); err != nil {
+						b.Fatal(err)
+					}
+					for _, s := range all {
+						if _, err := s.(session.Viewer).View(b.Context(), r.ID, 1); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				var next atomic.Int64
+				var group sync.WaitGroup
+				b.ResetTimer()
+				for range clients {
+					group.Go(func() {
+						for i := int(next.Add(1) - 1); i < b.N; i = int(next.Add(1) - 1) {
+							if err := all[i%len(all)].Delete(b.Context(), numbered(i)); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				group.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sign-outs/s")
+				stop()
+				for range 3 {
 					<-done
 				}
 			})

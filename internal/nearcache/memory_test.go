@@ -521,11 +521,8 @@ func TestAnswersAreBatched(t *testing.T) {
 		c.nodes[1].wire.set(func() { c.nodes[1].wire.delay = 5 * time.Millisecond })
 		var group sync.WaitGroup
 		for i := range ends {
-			group.Go(func() {
-				var id session.ID
-				copy(id[:], fmt.Sprintf("%016d", i))
-				c.nodes[0].end(id)
-			})
+			time.Sleep(100 * time.Microsecond) // otherwise they share a notice
+			group.Go(func() { c.nodes[0].end(numbered(i)) })
 		}
 		group.Wait()
 		answered := 0
@@ -534,6 +531,49 @@ func TestAnswersAreBatched(t *testing.T) {
 		}
 		if n := len(c.net.said("A")); answered != ends || n > ends/2 {
 			t.Errorf("%d answers in %d messages", answered, n)
+		}
+	})
+}
+
+// TestNoticesAreShared: while one notice is being sent, the next keys are collected. Each is in a notice that was sent after
+// its revocation began.
+func TestNoticesAreShared(t *testing.T) {
+	t.Attr("threat", "X01")
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		const ends = 1000
+		c.nodes[0].wire.set(func() { c.nodes[0].wire.delay = 5 * time.Millisecond })
+		var all []session.ID
+		for i := range ends {
+			r := record("ann", 0)
+			r.ID, r.PublicID = numbered(i), fmt.Sprint("public ", i)
+			if err := c.nodes[0].sessions.Create(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, r.ID)
+		}
+		time.Sleep(hold)
+		for _, id := range all {
+			c.nodes[1].valid(id)
+		}
+		var group sync.WaitGroup
+		for i, id := range all {
+			if i%50 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			group.Go(func() {
+				c.nodes[0].end(id)
+				if c.nodes[1].valid(id) {
+					t.Errorf("session %d is honoured by the other node", i)
+				}
+			})
+		}
+		group.Wait()
+		named := 0
+		for _, m := range c.net.said("I") {
+			named += len(strings.Fields(m)) - 3
+		}
+		if n := len(c.net.said("I")); named != ends || n > ends/50 {
+			t.Errorf("%d keys in %d notices", named, n)
 		}
 	})
 }

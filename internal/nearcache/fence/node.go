@@ -25,6 +25,7 @@ type Node struct {
 	sent     atomic.Uint64 // notices sent; part of their tokens
 	beatNow  chan struct{} // a heartbeat is due now
 	ackReady chan struct{} // acknowledgements are waiting to be sent
+	sending  chan struct{} // held while a notice is being sent
 
 	mu         sync.Mutex
 	up         bool
@@ -33,6 +34,7 @@ type Node struct {
 	heartbeats map[string]time.Duration  // own heartbeats that haven't come back, and when they were sent
 	peers      map[string]time.Duration  // other nodes, and when they were last heard
 	notices    map[string]*pendingNotice // own notices, by token
+	gathering  *pendingNotice            // the next notice, if keys wait for it
 	unacked    []string                  // tokens of notices of others that were carried out and not yet acknowledged
 
 	loggedDown time.Duration // when the log was last told that the feed is down; 0: it is up, as far as the log says
@@ -44,7 +46,8 @@ type Node struct {
 func NewNode(m Memory, f feed.Feed, strict bool, logger *slog.Logger) *Node {
 	n := &Node{
 		memory: m, feed: f, strict: strict, logger: logger, name: rand.Text()[:16],
-		beatNow: make(chan struct{}, 1), ackReady: make(chan struct{}, 1), notices: map[string]*pendingNotice{},
+		beatNow: make(chan struct{}, 1), ackReady: make(chan struct{}, 1), sending: make(chan struct{}, 1),
+		notices: map[string]*pendingNotice{},
 	}
 	n.reset()
 	return n
@@ -123,7 +126,7 @@ func (n *Node) reset() {
 	n.heartbeats, n.peers = map[string]time.Duration{}, map[string]time.Duration{}
 	for _, p := range n.notices {
 		p.broken = true
-		wake(p.changed)
+		p.tell()
 	}
 }
 

@@ -8,11 +8,27 @@ import (
 
 // pendingNotice is a notice of this node that others have yet to acknowledge. The node's mutex guards it.
 type pendingNotice struct {
+	token    string
+	keys     []Key
+	waiting  int                      // how many wait for it
 	received bool                     // this node has received its own notice, so it knows whose acknowledgements it needs
 	broken   bool                     // the feed went down since the notice was sent
 	missing  map[string]time.Duration // nodes that haven't acknowledged, and when their leases have run out
 	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
-	changed  chan struct{}
+	changed  chan struct{}            // closed, and replaced, when more is known
+
+	sent  chan struct{} // closed when the notice was sent, with limit, or couldn't be, with err
+	err   error
+	limit time.Duration // when every lease has run out that was given before the notice
+}
+
+// mostKeys is how many keys share a notice, which has room for 300.
+const mostKeys = 200
+
+// tell wakes all who wait. The caller holds the node's mutex.
+func (p *pendingNotice) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 // Write implements [Validator]. Every node drops the keys and blocks them for BlockFor, or its lease runs out. Then the
@@ -45,38 +61,80 @@ func (n *Node) blockedFor(began time.Duration) time.Duration {
 }
 
 // announce sends a notice of the keys. It returns once no node holds an entry of them or may cache one, with the time from
-// which the blocks count.
+// which the blocks count. Keys that arrive while a notice is being sent share the next one.
 func (n *Node) announce(ctx context.Context, keys []Key) (began time.Duration, err error) {
 	began = n.memory.Now()
 	n.memory.Block(began, began+BlockFor, keys)
-	token := n.nextToken()
-	p := &pendingNotice{changed: make(chan struct{}, 1)}
-	n.mu.Lock()
-	p.broken = !n.up
-	n.notices[token] = p
-	n.mu.Unlock()
-	defer func() {
-		n.mu.Lock()
-		delete(n.notices, token)
-		n.mu.Unlock()
-	}()
-	if err := n.feed.Send(ctx, noticeText(n.name, token, keys)); err != nil {
-		return 0, err
+	p := n.join(keys)
+	defer n.leave(p)
+	select {
+	case <-p.sent:
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
-	return began, n.await(ctx, p, n.memory.Now()+lease+margin)
+	if p.err != nil {
+		return 0, p.err
+	}
+	return began, n.await(ctx, p)
+}
+
+// join adds keys to the next notice. The first to do so has it sent.
+func (n *Node) join(keys []Key) *pendingNotice {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.gathering
+	if p == nil || len(p.keys)+len(keys) > mostKeys {
+		p = &pendingNotice{token: n.nextToken(), sent: make(chan struct{}), changed: make(chan struct{})}
+		n.gathering = p
+		go n.send(p)
+	}
+	p.keys = append(p.keys, keys...)
+	p.waiting++
+	return p
+}
+
+// leave forgets a notice for which nothing waits any more.
+func (n *Node) leave(p *pendingNotice) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p.waiting--; p.waiting == 0 {
+		delete(n.notices, p.token)
+	}
+}
+
+// send sends a notice once the one before it has been sent.
+func (n *Node) send(p *pendingNotice) {
+	n.sending <- struct{}{}
+	n.mu.Lock()
+	if n.gathering == p {
+		n.gathering = nil
+	}
+	p.broken = !n.up
+	if p.waiting > 0 {
+		n.notices[p.token] = p
+	}
+	text := noticeText(n.name, p.token, p.keys)
+	n.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), maxSilence)
+	defer cancel()
+	p.err = n.feed.Send(ctx, text)
+	p.limit = n.memory.Now() + lease + margin
+	close(p.sent)
+	<-n.sending
 }
 
 // await waits until every node has acknowledged or has no lease any more. A heartbeat that this node hasn't received was
-// sent before the notice, so waiting until limit is always enough.
-func (n *Node) await(ctx context.Context, p *pendingNotice, limit time.Duration) error {
+// sent before the notice, so waiting until the limit is always enough.
+func (n *Node) await(ctx context.Context, p *pendingNotice) error {
 	for {
-		pause := n.pendingUntil(p, limit) - n.memory.Now()
+		until, changed := n.pendingUntil(p)
+		pause := until - n.memory.Now()
 		if pause <= 0 {
 			return nil
 		}
 		timer := time.NewTimer(pause)
 		select {
-		case <-p.changed:
+		case <-changed:
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
@@ -86,18 +144,19 @@ func (n *Node) await(ctx context.Context, p *pendingNotice, limit time.Duration)
 	}
 }
 
-// pendingUntil returns the time until which some memory may still hold an entry of the notice, as far as is known.
-func (n *Node) pendingUntil(p *pendingNotice, limit time.Duration) time.Duration {
+// pendingUntil returns the time until which some memory may still hold an entry of the notice, as far as is known, and a
+// channel that is closed when more is known.
+func (n *Node) pendingUntil(p *pendingNotice) (time.Duration, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !p.received || p.broken {
-		return limit
+		return p.limit, p.changed
 	}
 	until := p.young
 	for _, end := range p.missing {
 		until = max(until, end)
 	}
-	return min(until, limit)
+	return min(until, p.limit), p.changed
 }
 
 // handleOwnNotice decides whose acknowledgements a notice needs: those of the nodes heard shortly before it. A node that is
@@ -118,7 +177,7 @@ func (n *Node) handleOwnNotice(token string) {
 			delete(n.peers, peer)
 		}
 	}
-	wake(p.changed)
+	p.tell()
 }
 
 func (n *Node) handleAcknowledgement(from string, tokens []string) {
@@ -135,6 +194,6 @@ func (n *Node) handleAcknowledgement(from string, tokens []string) {
 func (p *pendingNotice) settle(from string) {
 	if _, ok := p.missing[from]; ok {
 		delete(p.missing, from)
-		wake(p.changed)
+		p.tell()
 	}
 }
