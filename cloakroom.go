@@ -26,6 +26,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/courier"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
@@ -70,6 +71,7 @@ type Server struct {
 	factors  *authenticator.Service // nil: there are no stores for factors
 	sender   mail.Sender            // nil: no mail is sent
 	letters  *letters.Service
+	webhooks *courier.Service // nil: there are no endpoints
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
@@ -108,6 +110,7 @@ type checkedConfig struct {
 	requirement   secondstep.Requirement
 
 	providers []*oidc.Provider
+	webhooks  []courier.Endpoint
 }
 
 func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
@@ -152,6 +155,9 @@ func (c *Config) check() (checkedConfig, error) {
 	if checked.providers, err = c.readProviders(base); err != nil {
 		return checkedConfig{}, err
 	}
+	if checked.webhooks, err = c.checkWebhooks(); err != nil {
+		return checkedConfig{}, err
+	}
 	checked.requirement, err = c.requirement()
 	return checked, err
 }
@@ -176,13 +182,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if err := s.open(ctx, c, measure); err != nil {
 		return err
 	}
-	s.Audit = &audit.Log{
-		Store: measure.Audit(s.storage.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
-	}
-	if c.OnEvent != nil {
-		s.Audit.Observe(c.OnEvent)
-	}
-	s.onClose(s.flushAudit)
+	s.startAudit(c, checked, measure)
 	s.dataKeys = keyring.NewDataKeys(s.keys, s.storage.Sealed)
 
 	var err error
@@ -372,6 +372,7 @@ func (s *Server) connect(measure *metrics.Metrics) {
 	if measure != nil {
 		measure.Watch(s.hasher)
 		measure.WatchAudit(s.Audit)
+		measure.WatchWebhooks(s.webhooks)
 		s.Sessions.Observe(measure.Ended, measure.Checked)
 	}
 }
@@ -429,6 +430,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.PublishURL(ctx); err != nil && ctx.Err() == nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "commands on this database need --url", slog.Any("error", err))
 	}
+	if err := s.webhooks.Begin(ctx); err != nil && ctx.Err() == nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "webhooks unavailable", slog.Any("error", err)) // its Run adds them later
+	}
 	g.Go(func() error { return s.Sessions.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx) })
 	g.Go(func() error { return s.Audit.Run(ctx) })
@@ -437,6 +441,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.gateway.Run(ctx) })
 	g.Go(func() error { return s.steps.Run(ctx) })
 	g.Go(func() error { return s.letters.Run(ctx) })
+	g.Go(func() error { return s.webhooks.Run(ctx) })
 	for _, cache := range s.cached.caches {
 		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}

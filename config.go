@@ -199,6 +199,11 @@ type Config struct {
 	// for it, and audit.Stats and the metrics count them. nil: no function sees them.
 	OnEvent func(audit.Event)
 
+	// Webhooks are addresses that get what happens to accounts, rights, factors, sessions and tokens: each event of these kinds in
+	// the audit log, in their order, at least once, signed as Standard Webhooks says. An endpoint that is new gets what happens
+	// from the first Run on. None: no events are sent.
+	Webhooks []Webhook
+
 	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
 	Metrics prometheus.Registerer
 

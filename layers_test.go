@@ -58,7 +58,9 @@ var layers = map[string]layer{
 	"internal/letters":      {own: []string{"account", "audit", "throttle", "internal/housekeeping", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"internal/outbox":       {own: []string{"audit", "internal/keyring", "mail"}},
 	"signin":                {},
-	"store":                 {own: []string{"account", "audit", "factor", "link", "mail", "sealed", "session", "signin", "throttle", "token"}},
+	"webhook":               {own: []string{"audit"}},
+	"internal/courier":      {own: []string{"audit", "webhook"}, others: []string{"golang.org/x/sync"}},
+	"store":                 {own: []string{"account", "audit", "factor", "link", "mail", "sealed", "session", "signin", "throttle", "token", "webhook"}},
 	"internal/reqinfo":      {},
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":    {},
@@ -71,13 +73,13 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"internal/importing", "account", "audit", "factor", "link", "mail", "session", "signin", "throttle", "token", "sealed", "store"},
+		own:    []string{"internal/importing", "account", "audit", "factor", "link", "mail", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"internal/importing", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
-	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store"}},
+	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
@@ -97,7 +99,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store"},
+		own:    []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -119,12 +121,12 @@ var layers = map[string]layer{
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
-			"internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "internal/passkey",
+			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
 	},
 	"internal/metrics": {
-		own:    []string{"internal/reqinfo", "account", "audit", "internal/feed", "password", "session", "throttle", "token"},
+		own:    []string{"internal/reqinfo", "account", "audit", "internal/courier", "internal/feed", "password", "session", "throttle", "token"},
 		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 	"cloakroomtest":         {own: []string{"", "account", "csrf", "memory", "session"}},

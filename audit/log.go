@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
 const (
@@ -50,6 +51,10 @@ type Log struct {
 	// password that was typed into the wrong field. nil: names are stored as they are.
 	UserID func(ctx context.Context, login string) string
 
+	// Kept reports which events are never left out, and are in the Store before a request that causes them is answered: see
+	// Settle. It must not block. nil: none.
+	Kept func(*Event) bool
+
 	begin sync.Once
 	turn  chan struct{} // holds one value while a batch is written; a channel, so that waiting for it can time out
 
@@ -79,11 +84,11 @@ func (l *Log) Stats() Stats {
 	return Stats{len(l.queue), l.leftOut, l.unseen}
 }
 
-// add queues an event. Events of administrators are never left out.
-func (l *Log) add(e *Event) {
+// add queues an event. Kept ones and those of administrators are never left out.
+func (l *Log) add(e *Event, kept bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !byAdministrator(e) && (!l.withinBudget(e) || len(l.queue) >= maxQueued) {
+	if !kept && !byAdministrator(e) && (!l.withinBudget(e) || len(l.queue) >= maxQueued) {
 		l.left++
 		l.leftOut++
 		return
@@ -156,6 +161,14 @@ func (l *Log) Flush(ctx context.Context) error {
 			return err
 		}
 		l.show(events)
+	}
+}
+
+// Settle is for the end of a request, before its answer: if the request has caused an event that is Kept, Settle writes the queued
+// events, or gives up after five seconds, when they stay queued and Run reports the error. A nil *Log has nothing to write.
+func (l *Log) Settle(ctx context.Context) {
+	if l != nil && reqinfo.TakeKept(ctx) {
+		_ = l.flushAct(ctx)
 	}
 }
 

@@ -24,7 +24,11 @@ func (l *Log) record(ctx context.Context, kind Kind, outcome string, attrs []slo
 	e := newEvent(ctx, kind, outcome, attrs)
 	noteSuccess(ctx, e)
 	if l.Store != nil {
-		l.add(e)
+		kept := l.Kept != nil && l.Kept(e)
+		if kept {
+			reqinfo.NoteKept(ctx)
+		}
+		l.add(e, kept)
 	}
 	if l.Text != nil {
 		l.Text.LogAttrs(ctx, kind.level, kind.name, attrs...)

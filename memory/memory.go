@@ -14,8 +14,10 @@ type DB struct{ store.Set }
 
 // New returns an empty DB.
 func New() *DB {
+	log := &events{}
 	return &DB{store.Set{
 		Sessions: newSessions(), Accounts: newAccounts(), Tokens: newTokens(), Throttles: newThrottles(),
-		Sealed: newKeys(), Audit: &events{}, Factors: newFactors(), Signins: newSignins(), Links: newLinks(), Mail: newOutbox(),
+		Sealed: newKeys(), Audit: log, Factors: newFactors(), Signins: newSignins(), Links: newLinks(), Mail: newOutbox(),
+		Webhooks: newWebhooks(log),
 	}}
 }

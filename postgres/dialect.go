@@ -21,6 +21,7 @@ const (
 	lockMigration = "7020664101" // "Cloa" as a number, and one more digit
 	lockPurge     = "7020664102"
 	seedCounter   = "7020664103" // of the hash of a counter's key
+	lockEvents    = "7020664105"
 	seedTokens    = "7020664104" // of the hash of a user's ID
 )
 
@@ -51,7 +52,12 @@ var dialect = sqlstore.Dialect{
 	LockCounter: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + ")), " +
 		"set_config('synchronous_commit', 'local', true)",
 	LockSessions: "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY id FOR UPDATE",
-	Alone:        "(SELECT pg_try_advisory_xact_lock(" + lockPurge + "))",
+	// Shared, so that no transaction waits for another.
+	LockEvents: "SELECT pg_advisory_xact_lock_shared(" + lockEvents + ")",
+	AddingEvents: "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 " +
+		"AND classid::bigint = " + lockEvents + " >> 32 AND objid::bigint = " + lockEvents + " & 4294967295 " +
+		"AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+	Alone: "(SELECT pg_try_advisory_xact_lock(" + lockPurge + "))",
 	Touch: `UPDATE sessions s SET seen = u.seen, expires = u.expires
 		FROM (SELECT s.id, u.seen, u.expires FROM sessions s
 			JOIN unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS u (id, seen, expires) ON u.id = s.id

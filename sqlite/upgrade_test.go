@@ -59,7 +59,8 @@ func makeEarlier(t *testing.T, path string, version int64) {
 	}
 	for _, statement := range []string{
 		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version),
-		`INSERT INTO users VALUES (1, 'ada', '', '', '', '', 1, 0, 0, 0, 0, 'epoch', 'ada')`,
+		`INSERT INTO users (id, username, email, first_name, last_name, password, is_active, is_staff, is_superuser, date_joined, last_login, epoch, search)
+			VALUES (1, 'ada', '', '', '', '', 1, 0, 0, 0, 0, 'epoch', 'ada')`,
 		`INSERT INTO logins VALUES ('ada', 1)`,
 		`INSERT INTO resets (user_id, hash, epoch, expires) VALUES (1, randomblob(32), 'epoch', 1)`,
 	} {

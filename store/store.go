@@ -12,6 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
+	"github.com/cloakroom-auth/cloakroom/webhook"
 )
 
 // Set is one store of each kind. The stores may be in different databases, because no transaction spans two of them. Package
@@ -33,4 +34,7 @@ type Set struct {
 
 	// Mail may be nil: then the server sends no mail.
 	Mail mail.Store
+
+	// Webhooks may be nil: then the server delivers events to no endpoint. It reads them from Audit's store.
+	Webhooks webhook.Store
 }

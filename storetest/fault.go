@@ -90,6 +90,9 @@ func Faulty(s store.Set, p *Plan) store.Set {
 	if s.Mail != nil {
 		faulty.Mail = faultyMail{s.Mail, p}
 	}
+	if s.Webhooks != nil {
+		faulty.Webhooks = faultyWebhooks{s.Webhooks, p}
+	}
 	return faulty
 }
 

@@ -5,7 +5,7 @@
 //	}
 //
 // An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
-// [Signins], [Links] or [Mail]. Run leaves out the cases of stores that may be nil and are. Each case is
+// [Signins], [Links], [Mail] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
@@ -79,10 +79,18 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 			Mail(t, func(t *testing.T) mail.Store { return open(t).Mail })
 		})
 	}
+	if open(t).Webhooks != nil {
+		t.Run("webhooks", func(t *testing.T) {
+			Webhooks(t, func(t *testing.T) store.Set { return open(t).Set })
+		})
+	}
 	if open(t).Reopen != nil {
 		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases, auditPersistenceCases) })
 		if open(t).Mail != nil {
 			t.Run("persistence of mail", func(t *testing.T) { run(t, open, mailPersistenceCases) })
+		}
+		if open(t).Webhooks != nil {
+			t.Run("persistence of webhooks", func(t *testing.T) { run(t, open, webhookPersistenceCases) })
 		}
 	}
 }
@@ -137,6 +145,12 @@ func Mail(t *testing.T, open func(t *testing.T) mail.Store) {
 // Audit runs the cases of an audit.Store. open returns an empty one.
 func Audit(t *testing.T, open func(t *testing.T) audit.Store) {
 	run(t, open, auditCases)
+}
+
+// Webhooks runs the cases of a webhook.Store together with the audit.Store whose events it reads. open returns empty stores, of which
+// the cases use these two.
+func Webhooks(t *testing.T, open func(t *testing.T) store.Set) {
+	run(t, open, webhookCases)
 }
 
 // testCase is one promise of a store S.

@@ -123,6 +123,9 @@ func (c *checkCmd) checkFiles(l locations) (issues []issue) {
 	if file != "" {
 		paths = append(paths, filepath.Dir(file), file, file+"-wal")
 	}
+	for _, w := range c.Webhook {
+		paths = append(paths, w.file)
+	}
 	seen := map[string]bool{}
 	for _, path := range paths {
 		info, err := os.Stat(path)

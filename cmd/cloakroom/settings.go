@@ -73,6 +73,8 @@ type settings struct {
 	SignupDomains []string `name:"signup-domains" placeholder:"DOMAIN" help:"With --signup open: only addresses of this domain. Repeat it or separate by commas."`
 	Texts         string   `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/look.md)."`
 
+	Webhook []webhookFlag `placeholder:"URL=SECRETFILE" help:"Send what happens to users, sessions and tokens to this address, signed with the secrets in the file (docs/webhooks.md). Repeat it or separate by commas."`
+
 	StopDelay time.Duration `placeholder:"TIME" standard:"0s" help:"After SIGTERM, answer 503 on /readyz but go on serving for this long, until the load balancer has noticed."`
 
 	MetricsListen string `placeholder:"HOST:PORT" standard:"no metrics" help:"The address on which GET /metrics answers Prometheus. Anyone who can connect to it can read the metrics."`
@@ -152,7 +154,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	s.mailFlags.set(&c)
 	c.Texts, c.MailPerHour = s.Texts, s.MailPerHour
 	c.Signup, c.SignupDomains = s.Signup, s.SignupDomains
-	c.Providers = s.Provider
+	c.Providers, c.Webhooks = s.Provider, s.webhooks()
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}

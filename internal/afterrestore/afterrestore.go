@@ -54,6 +54,7 @@ var steps = []step{
 	{"Factors", nil},   // what users had when the backup was made; what was added or removed since is in the audit log
 	{"Throttles", nil}, // failures that were counted before the backup
 	{"Sealed", nil},    // keys, which the backup knows as well as any later state
+	{"Webhooks", nil},  // what endpoints got since is delivered again
 	{"Audit", nil},     // what happened until the backup
 }
 

@@ -22,6 +22,7 @@ type Request struct {
 	address netip.Addr
 	agent   string
 	stored  atomic.Bool
+	kept    atomic.Bool
 }
 
 type key struct{}
@@ -107,6 +108,19 @@ func NoteStored(ctx context.Context) {
 func Stored(ctx context.Context) bool {
 	q := Of(ctx)
 	return q != nil && q.stored.Load()
+}
+
+// NoteKept records that the request has caused an event that must be stored before its answer.
+func NoteKept(ctx context.Context) {
+	if q := Of(ctx); q != nil {
+		q.kept.Store(true)
+	}
+}
+
+// TakeKept reports whether NoteKept was called since the last call of TakeKept.
+func TakeKept(ctx context.Context) bool {
+	q := Of(ctx)
+	return q != nil && q.kept.Load() && q.kept.Swap(false)
 }
 
 type actorKey struct{}

@@ -15,7 +15,7 @@ type events struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	add, deleteOlder *statement
+	lock, add, deleteOlder *statement
 }
 
 const eventColumns = `at, name, outcome, actor, subject, login, session, address, agent, request, detail`
@@ -24,6 +24,7 @@ func newEvents(p *preparer) *events {
 	return &events{
 		read: p.read, write: p.write, dialect: p.dialect,
 
+		lock:        p.locking(p.dialect.LockEvents),
 		add:         p.writing(`INSERT INTO audit (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`),
 		deleteOlder: p.writing(`DELETE FROM audit WHERE at < $1 AND ` + p.dialect.among(`id`, `SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
@@ -35,6 +36,9 @@ func (s *events) Append(ctx context.Context, events []*audit.Event) error {
 	}
 	ids := make([]string, len(events))
 	err := s.dialect.transaction(ctx, s.write, func(t tx) error {
+		if _, err := t.exec(s.lock); err != nil {
+			return fmt.Errorf("lock audit events: %w", err)
+		}
 		for i, e := range events {
 			values, err := s.values(e)
 			if err != nil {

@@ -45,7 +45,10 @@ type Dialect struct {
 	LockCounter  string // no other transaction runs this statement for the counter with the key $1, whether it exists or not
 	LockTokens   string // no other transaction runs this statement for the user $1: for their tokens, recovery codes, links and pending sign-ins
 	LockSessions string // no other transaction changes the sessions of the user $1; locks them in the order of IDs
+	LockEvents   string // other transactions see by AddingEvents that this one adds audit events; several may run it at a time
 	Alone        string // a condition: no other transaction that evaluated it is in progress
+
+	AddingEvents string // a query: the transactions that have run LockEvents; empty: IDs of events become visible in their order
 
 	Touch   string // the UPDATE of sessions.touch, for the arrays $1, $2 and $3 at once; empty: uses are written one by one
 	RaiseID string // makes new IDs greater than all existing ones; empty: they are anyway
@@ -88,6 +91,7 @@ func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	db := &DB{store.Set{
 		Sessions: newSessions(p), Accounts: newAccounts(p), Tokens: newTokens(p), Throttles: newThrottles(p),
 		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Links: newLinks(p), Mail: newOutbox(p),
+		Webhooks: newWebhooks(p),
 	}, newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)

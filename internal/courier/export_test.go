@@ -1,0 +1,4 @@
+package courier
+
+// Signatures is for the test vector.
+var Signatures = signatures
