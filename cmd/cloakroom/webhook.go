@@ -112,17 +112,17 @@ Example:
 
 func (c *webhookForget) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
-		found := false
-		err := a.act(ctx, s, []slog.Attr{slog.String("endpoint", logged(withoutQuery(c.URL)))}, func(ctx context.Context) (err error) {
-			found, err = s.ForgetWebhook(ctx, c.URL)
+		err := a.act(ctx, s, []slog.Attr{slog.String("endpoint", logged(withoutQuery(c.URL)))}, func(ctx context.Context) error {
+			found, err := s.ForgetWebhook(ctx, c.URL)
+			if err == nil && !found {
+				err = fmt.Errorf("there is no endpoint %s; cloakroom webhook list shows all", c.URL)
+			}
 			return err
 		})
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case !found:
-			return fmt.Errorf("there is no endpoint %s; cloakroom webhook list shows all", c.URL)
-		case a.JSON:
+		}
+		if a.JSON {
 			return a.json(map[string]string{"forgotten": c.URL})
 		}
 		a.say("forgot %s", c.URL)
