@@ -39,7 +39,7 @@ type message struct {
 
 type data struct {
 	Event   string `json:"event_id"`             // in the audit log
-	User    string `json:"user_id,omitempty"`    // whom it is about
+	User    string `json:"user_id,omitempty"`    // the user that it is about
 	Actor   string `json:"actor_id,omitempty"`   // who caused it; "command line" for a command
 	Session string `json:"session_id,omitempty"` // the public ID
 	Group   string `json:"group,omitempty"`      // the name of the group that it is about
