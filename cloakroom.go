@@ -75,6 +75,8 @@ type Server struct {
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
+	passkeyDomain string // "": there are no passkeys
+
 	closers []func() error // called by Close, the last one first
 }
 
@@ -92,7 +94,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Config.Metrics: %w", err)
 	}
-	s := &Server{Log: c.Log, url: c.URL, urlGiven: urlGiven, keyFile: c.KeyFile}
+	s := &Server{Log: c.Log, url: c.URL, urlGiven: urlGiven, keyFile: c.KeyFile, passkeyDomain: checked.passkeyDomain}
 	if err := s.assemble(ctx, c, checked, measure); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -22,6 +23,76 @@ func (s *Server) Factors(ctx context.Context, id string) (*factor.Profile, error
 		return &factor.Profile{}, nil
 	}
 	return s.factors.Profile(ctx, id)
+}
+
+// FactorCensus counts what an operator should know about the second factors of an installation. The zero value is that of one
+// where all is well.
+type FactorCensus struct {
+	StaffWithout int // active staff and superusers whose sign-ins by password demand no second factor that they have
+
+	Foreign int      // passkeys and security keys that were made for another domain than the server's, and so work nowhere here
+	Domains []string // the domains that they were made for, sorted
+}
+
+// CountFactors reads all staff and all passkeys and security keys.
+func (s *Server) CountFactors(ctx context.Context) (FactorCensus, error) {
+	var found FactorCensus
+	if s.factors == nil {
+		return found, nil
+	}
+	if err := s.countStaff(ctx, &found); err != nil {
+		return found, err
+	}
+	for _, kind := range []factor.Kind{factor.Passkey, factor.SecurityKey} {
+		if err := s.countForeign(ctx, kind, &found); err != nil {
+			return found, err
+		}
+	}
+	slices.Sort(found.Domains)
+	return found, nil
+}
+
+const censusPage = 500
+
+func (s *Server) countStaff(ctx context.Context, found *FactorCensus) error {
+	for after := ""; ; {
+		users, err := s.Accounts.Store.List(ctx, account.Query{After: after, Limit: censusPage})
+		if err != nil || len(users) == 0 {
+			return err
+		}
+		after = users[len(users)-1].ID
+		for _, u := range users {
+			if !u.IsActive || !u.IsStaff && !u.IsSuperuser || !u.HasPassword() {
+				continue
+			}
+			demanded, err := s.steps.Demands(ctx, u.ID)
+			if err != nil {
+				return err
+			}
+			if !demanded {
+				found.StaffWithout++
+			}
+		}
+	}
+}
+
+func (s *Server) countForeign(ctx context.Context, kind factor.Kind, found *FactorCensus) error {
+	for after := ""; ; {
+		keys, err := s.storage.Factors.List(ctx, kind, after, censusPage)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		after = keys[len(keys)-1].ID
+		for _, f := range keys {
+			if f.RPID == s.passkeyDomain {
+				continue
+			}
+			found.Foreign++
+			if !slices.Contains(found.Domains, f.RPID) {
+				found.Domains = append(found.Domains, f.RPID)
+			}
+		}
+	}
 }
 
 // RemoveFactor removes a factor of a user, also one that the user must have, and ends all sessions and tokens of the user. With the

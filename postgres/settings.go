@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,7 +21,10 @@ type Settings struct {
 	Private        bool // the connection is encrypted, or stays on this machine
 	Verified       bool // the server's certificate is verified, or the server is on this machine
 	Ordinary       bool // the role isn't a superuser
+	OnTime         bool // its clock and that of this machine differ by ten seconds at most
 }
+
+const maxSkew = 10 * time.Second
 
 // Inspect reads the settings of a database's server. A server that [Open] refuses is an error here, too.
 func Inspect(ctx context.Context, url string) (Settings, error) {
@@ -46,12 +50,15 @@ func settings(ctx context.Context, d *pgdial.Dialer) (s Settings, err error) {
 	defer conn.HangUp()
 	s.Direct = !conn.Pooled()
 	s.Private, s.Verified = conn.Way()
+	before, theirs := time.Now(), time.Time{}
 	err = conn.Conn.Conn().QueryRow(ctx, `SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
 		(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') <> 'off',
 		current_setting('synchronous_standby_names') <> '' OR NOT EXISTS (SELECT 1 FROM pg_stat_replication),
 		current_setting('synchronous_standby_names') = '' OR current_setting('synchronous_commit') IN ('off', 'local') OR
 			EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state IS NULL OR sync_state IN ('sync', 'quorum')),
-		NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`, pgx.QueryExecModeExec).
-		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Standby, &s.Ordinary)
+		NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+		clock_timestamp()`, pgx.QueryExecModeExec).
+		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Standby, &s.Ordinary, &theirs)
+	s.OnTime = theirs.After(before.Add(-maxSkew)) && theirs.Before(time.Now().Add(maxSkew))
 	return s, err
 }

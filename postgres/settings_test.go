@@ -14,16 +14,32 @@ import (
 func TestInspect(t *testing.T) {
 	s := pgserver.TestServer(t, "fsync=off", "full_page_writes=off", "synchronous_commit=off")
 	sql(t, s.URL("postgres"), `CREATE ROLE app LOGIN`)
-	looks(t, s.URL("postgres"), postgres.Settings{NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true})
+	looks(t, s.URL("postgres"), postgres.Settings{NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, OnTime: true})
 	sql(t, s.URL("postgres"), `ALTER ROLE app SET synchronous_commit = on`)
 	as := strings.Replace(s.URL("postgres"), "postgres@", "app@", 1)
-	looks(t, as, postgres.Settings{Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, Ordinary: true})
+	looks(t, as, postgres.Settings{Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, Ordinary: true, OnTime: true})
 
 	safe := pgserver.Test(t)
-	all := postgres.Settings{Fsync: true, FullPageWrites: true, Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true}
+	all := postgres.Settings{Fsync: true, FullPageWrites: true, Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, OnTime: true}
 	looks(t, safe, all)
 	all.Direct = false
 	looks(t, through(pgserver.Shared(t).TestPooler(t), safe), all)
+}
+
+// TestAClockThatIsOffIsReported: the database's server has a clock of its own, here one that a function turns.
+func TestAClockThatIsOffIsReported(t *testing.T) {
+	for _, c := range []struct {
+		skew   string
+		onTime bool
+	}{{"0 s", true}, {"-1 minute", false}, {"1 minute", false}} {
+		url := pgserver.Test(t)
+		sql(t, url, `CREATE SCHEMA turned;
+			CREATE FUNCTION turned.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + '`+c.skew+`' $$;
+			ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET search_path = turned, pg_catalog, public`)
+		if s, err := postgres.Inspect(t.Context(), url); err != nil || s.OnTime != c.onTime {
+			t.Errorf("%s: %+v, %v", c.skew, s, err)
+		}
+	}
 }
 
 // TestAnAbsentStandbyIsReported: a commit would wait for it for ever.

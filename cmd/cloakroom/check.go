@@ -165,6 +165,12 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 			return nil, err
 		}
 		issues = append(issues, found...)
+		if c.Deploy {
+			if found, err = factorIssues(ctx, s, c.SecondFactor); err != nil {
+				return nil, err
+			}
+			issues = append(issues, found...)
+		}
 	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
 	if needed && c.Deploy && len(issues) == 0 {
@@ -182,6 +188,27 @@ func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, er
 	}
 	return []issue{newIssue("W020", fmt.Sprintf("%d users can't be named in a header: %v", found.Count, found),
 		"Give them other names or addresses: cloakroom user set ID. Until then the gateway and forward-auth answer them 403 identity_not_expressible.")}, nil
+}
+
+// factorIssues reports staff without a second factor, and passkeys that work nowhere.
+func factorIssues(ctx context.Context, s *cloakroom.Server, required string) (issues []issue, err error) {
+	census, err := s.CountFactors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n := census.StaffWithout; n > 0 && required == "optional" {
+		issues = append(issues, newIssue("I033", fmt.Sprintf("Staff and superusers whose passwords alone are enough to sign in: %d.", n),
+			"They add a second factor on their account pages. cloakroom user factors NAME shows what a user has."))
+	} else if n > 0 {
+		issues = append(issues, newIssue("I034", fmt.Sprintf("Staff and superusers who have no second factor, and so can't sign in by their passwords: %d.", n),
+			"Make a link for each, on which a factor is set up: cloakroom user reset NAME"))
+	}
+	if census.Foreign > 0 {
+		issues = append(issues, newIssue("W040", fmt.Sprintf("%d passkeys and security keys were made for another domain than this server's, and are "+
+			"of no use here: %s", census.Foreign, strings.Join(census.Domains, ", ")),
+			"Give the domain with --passkey-domain, or --url as it was. If it has changed for good, their users add new ones."))
+	}
+	return issues, nil
 }
 
 // useTempDir moves the data of a Config into a temporary directory, which remove deletes. Sessions in Redis stay there.

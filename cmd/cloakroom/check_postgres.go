@@ -13,6 +13,10 @@ func (c *checkCmd) checkPostgres(ctx context.Context, l locations) ([]issue, err
 		return nil, err
 	}
 	issues := append(durabilityIssues(s), exposureIssues(s)...)
+	if !s.OnTime {
+		issues = append(issues, newIssue("W039", "The clocks of this machine and of the database's server differ by more than ten seconds: if ours "+
+			"is off, codes of authenticator apps are refused, and sessions end early or late.", "Let both machines set their clocks by NTP."))
+	}
 	found, err := poolerIssue(ctx, s, c.Feed+string(c.FeedFile))
 	return append(issues, found...), err
 }
