@@ -377,6 +377,35 @@ test("where a second factor is required, it is set up on the way in", async (t) 
   await page.getByText("you can’t remove your last one").or(page.getByText("you can't remove your last one")).first().waitFor();
 });
 
+test("where a second factor is required, a passkey is set up on the way in", async (t) => {
+  const server = await startServer(t, ["--second-factor", "required", "--enrol-on-password"], "localhost");
+  await server.makeAdmin().catch(() => {}); // it is answered that a second factor is to be set up
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser, { viewport: phone });
+  const authenticator = await addAuthenticator(page, { isUserVerified: false });
+  const add = page.getByRole("button", { name: "Add a passkey" });
+  await page.goto(`${server.url}/signin`);
+  await page.getByLabel("Username").fill(admin.username);
+  await fillPassword(page, "Password", admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await add.waitFor();
+  await checkAccessible(page, "the choice of a factor on the way in");
+  await page.getByRole("button", { name: "Set up an authenticator app" }).click();
+  await page.getByRole("img", { name: "QR code" }).waitFor();
+  await page.getByRole("button", { name: "Choose another way" }).click();
+  await add.click(); // the person isn't verified, which is as if the dialog was closed
+  await page.waitForTimeout(300);
+  assert.equal(await ticket(page), undefined);
+  await authenticator.verify(true);
+  await add.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Your recovery codes" }).waitFor();
+  assert.equal((await authenticator.credentials()).length, 1);
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await atAccount(page);
+  await page.getByRole("button", { name: "Remove Passkey" }).waitFor();
+});
+
 test("passkeys and security keys on the pages", async (t) => {
   const server = await startServer(t, [], "localhost"); // browsers refuse passkeys at an IP address
   await server.makeAdmin();

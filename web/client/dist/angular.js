@@ -1,4 +1,4 @@
-import { computed, inject, InjectionToken, makeEnvironmentProviders, provideEnvironmentInitializer, signal, DestroyRef, } from "@angular/core";
+import { computed, effect, inject, InjectionToken, makeEnvironmentProviders, provideEnvironmentInitializer, signal, DestroyRef, } from "@angular/core";
 import { Router } from "@angular/router";
 import { catchError, from, mergeMap, throwError } from "rxjs";
 import { idle, signInActions } from "./signin.js";
@@ -17,14 +17,19 @@ export function injectAuth() {
     return inject(token);
 }
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export function injectSignIn() {
+export function injectSignIn({ autofill = false } = {}) {
     const auth = injectAuth();
     const progress = signal(idle);
+    const { autofill: offer, ...actions } = signInActions(auth, (now) => progress.set(now));
+    const offered = computed(() => autofill && auth.status() === "anonymous");
+    effect((onCleanup) => void (offered() && onCleanup(offer())));
     return {
-        ...signInActions(auth, (now) => progress.set(now)),
+        ...actions,
         pending: computed(() => auth.state().pending),
+        recoveryCodes: computed(() => auth.state().recoveryCodes),
         sending: computed(() => progress().sending),
         error: computed(() => progress().error),
+        app: computed(() => progress().app),
     };
 }
 /**

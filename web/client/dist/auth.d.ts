@@ -1,7 +1,7 @@
 import { type Client } from "./client.js";
 import type { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
-import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, Enrolled, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
@@ -10,10 +10,12 @@ export type AuthState = {
     readonly status: "loading";
     readonly user?: undefined;
     readonly pending?: undefined;
+    readonly recoveryCodes?: undefined;
 } | {
     readonly status: "anonymous";
     readonly user?: undefined;
     readonly pending?: undefined;
+    readonly recoveryCodes?: undefined;
     /**
      * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser, "pending_ended" if the user
      * has to start the sign-in over. Otherwise why the session ended: "session_ended", or a more precise reason from the server.
@@ -24,26 +26,30 @@ export type AuthState = {
     readonly status: "pending";
     readonly user?: undefined;
     readonly pending: Pending;
+    readonly recoveryCodes?: undefined;
 } | {
     readonly status: "authenticated";
     readonly user: User;
     readonly pending?: undefined;
+    /**
+     * Set after the user has set up a second factor during the sign-in, until `codesKept` is called: show them, with a button that
+     * calls it. The server never shows them again, and each replaces a code of the factor once.
+     */
+    readonly recoveryCodes?: readonly string[] | undefined;
     /** When the session will end because it isn't used; set in its last minute. `refresh()` extends it. */
     readonly expiresAt?: string | undefined;
 } | {
     readonly status: "unavailable";
     readonly user: User | undefined;
     readonly pending?: undefined;
+    readonly recoveryCodes?: readonly string[] | undefined;
     readonly error: AuthError;
     /** When it will ask again, in milliseconds as `Date.now()` returns them. */
     readonly retryAt: number;
 };
 /** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
 export interface Pending {
-    /**
-     * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it; the
-     * server's page /signin does that.
-     */
+    /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
     readonly kind: PendingStep["kind"];
     readonly factors: readonly SecondFactor[];
     /** When it ends. */
@@ -55,8 +61,29 @@ export interface Pending {
     second(code: string): Promise<User>;
     /** Takes the step with a passkey or a security key. undefined: the user has closed the dialog. Absent if none works here. */
     readonly passkey?: (() => Promise<User | undefined>) | undefined;
+    /** Sets a factor up; present if the kind is "enrol". */
+    readonly enrol?: Enrolment | undefined;
     /** Gives the sign-in up. */
     cancel(): Promise<void>;
+}
+/**
+ * Sets up the second factor that the server requires, which completes the sign-in: the state becomes "authenticated", with the recovery
+ * codes. Everything that was signed in with the password alone ends.
+ */
+export interface Enrolment {
+    /** With a passkey or a security key; call it from a click. undefined: the user has closed the dialog. */
+    passkey(options?: NewPasskey): Promise<Enrolled | undefined>;
+    /** Begins to set up an authenticator app. */
+    app(): Promise<EnrolmentOfApp>;
+}
+/** What an authenticator app needs. It is of use for a quarter of an hour. */
+export interface EnrolmentOfApp {
+    /** For the QR code that the app scans. */
+    readonly uri: string;
+    /** For typing into the app. */
+    readonly secret: string;
+    /** Confirms that the app shows this code. A wrong one is `invalid`. */
+    confirm(code: string): Promise<Enrolled>;
 }
 /** What comes of a sign-in: a user, or a second step. */
 export type SignIn = {
@@ -127,11 +154,16 @@ export interface Auth {
     reauthenticateByPasskey(options?: {
         password?: string;
     }): Promise<User | undefined>;
-    /** Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. */
+    /**
+     * Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. Fails with `factor_exists` if
+     * the authenticator has one of this account.
+     */
     addPasskey(options?: NewPasskey): Promise<AddedFactor | undefined>;
     /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
     removePasskey(id: string): Promise<void>;
     changePassword(change: PasswordChange): Promise<void>;
+    /** Removes `recoveryCodes` from the state: the user has kept them. */
+    codesKept(): void;
     /** Runs a request that gives this browser a new ticket, such as a change of the user's factors. The other tabs wait for it. */
     changing<Out>(act: () => Promise<Out>): Promise<Out>;
     /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */

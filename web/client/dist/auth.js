@@ -18,11 +18,14 @@ export function createAuth(options = {}) {
     let freshSignIn;
     let confirming;
     let loaded;
+    let enrolled; // with codes that the user hasn't kept yet
     let retry;
     function setState(next) {
         if (JSON.stringify(next) === JSON.stringify(state))
             return;
         state = next;
+        if (/^(anonymous|pending)$/.test(next.status))
+            enrolled = undefined;
         updateBackground();
         for (const listener of listeners)
             listener();
@@ -121,6 +124,7 @@ export function createAuth(options = {}) {
         // A challenge counts once, and for a while.
         let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
         const pending = {
+            enrol: kind === "enrol" ? { passkey: passkeys("enrol"), app: passkeys("enrolApp") } : undefined,
             passkey: passkey &&
                 (async () => {
                     const before = until;
@@ -141,9 +145,14 @@ export function createAuth(options = {}) {
     /** Runs a request that completes the pending sign-in. */
     async function complete(act) {
         try {
-            const user = await changeTicket(act, signedIn);
+            const out = await changeTicket(act, (out) => {
+                if ("username" in out)
+                    return signedIn(out);
+                enrolled = out;
+                return signedIn(out.user);
+            });
             begun("");
-            return user;
+            return out;
         }
         catch (error) {
             if (error.code === "pending_ended")
@@ -181,7 +190,10 @@ export function createAuth(options = {}) {
         failures = state.status === "unavailable" ? failures + 1 : 0;
         const seconds = Math.max(error.retryAfter ?? 0, Math.min(30, 2 ** failures / 2));
         const retryAt = Date.now() + seconds * (1000 + 500 * Math.random());
-        return { status: "unavailable", user: state.user, error, retryAt };
+        return { status: "unavailable", user: state.user, recoveryCodes: state.recoveryCodes, error, retryAt };
+    }
+    function signedIn(user, expiresAt) {
+        return { status: "authenticated", user, recoveryCodes: user.id === enrolled?.user.id ? enrolled.recovery_codes : undefined, expiresAt };
     }
     /** Runs a request that changes or removes the browser's ticket. */
     async function changeTicket(act, next) {
@@ -265,6 +277,10 @@ export function createAuth(options = {}) {
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
         reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
+        codesKept() {
+            enrolled = undefined;
+            setState({ ...state, recoveryCodes: undefined });
+        },
         changing: (act) => changeTicket(act, () => state),
         adopt: (found) => void ("factors" in found ? adoptStep(found) : complete(async () => found)),
         fetch: (input, init) => sender.send(new Request(input, init), recover),
@@ -274,9 +290,6 @@ export function createAuth(options = {}) {
         sender,
     };
     return auth;
-}
-function signedIn(user, expiresAt) {
-    return { status: "authenticated", user, expiresAt };
 }
 function signedOut(reason) {
     return { status: "anonymous", reason };

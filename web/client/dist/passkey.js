@@ -1,7 +1,10 @@
-// Passkeys and security keys (WebAuthn). This module is loaded when one of its functions is first called.
+// Passkeys and security keys (WebAuthn), and setting up a factor during a sign-in. This module is loaded when one of its functions is first called.
+import { AuthError } from "./error.js";
 const base = "/api/auth/";
+const enrolment = "login/enrol/";
 /** @internal */
 export function createPasskeys({ raw, client, complete, change }) {
+    explainAddress();
     const post = (path, body = {}, by = client) => by.call("POST", base + path, body);
     const options = () => post("passkey/options", {}, raw);
     let waiting;
@@ -35,7 +38,7 @@ export function createPasskeys({ raw, client, complete, change }) {
                 why = reason;
                 question.abort();
             }
-            const credential = await get(ask, { mediation: "conditional", signal });
+            const credential = await get(ask, { mediation: "conditional", signal }).catch(() => undefined);
             clearTimeout(timer);
             question.abort();
             if (credential)
@@ -46,6 +49,21 @@ export function createPasskeys({ raw, client, complete, change }) {
                 return undefined;
         }
         return undefined;
+    }
+    /** Lets the browser make a credential, and returns what adds it; undefined: the person has refused. */
+    async function make(path, { name, securityKey } = {}, by) {
+        await waiting?.stop();
+        const body = securityKey ? { kind: "security_key" } : {};
+        const { publicKey } = await post(path + "/options", body, by);
+        const credential = await settle(() => navigator.credentials.create({
+            publicKey: {
+                ...publicKey,
+                challenge: bytes(publicKey.challenge),
+                user: { ...publicKey.user, id: bytes(publicKey.user.id) },
+                excludeCredentials: decoded(publicKey.excludeCredentials),
+            },
+        }));
+        return credential && { ...body, credential, ...(name && { name }) };
     }
     /** Tells the browser which passkeys the user has, so that it offers no others, and what the user is called. */
     async function report() {
@@ -91,28 +109,33 @@ export function createPasskeys({ raw, client, complete, change }) {
             });
         },
         async second(ask, until) {
+            const chosen = await waiting?.stop();
+            if (chosen)
+                return chosen;
             if (Date.now() > until)
                 ask = (await raw.pending()).passkey ?? ask;
             const credential = await get(ask);
             return credential && finish("login/second", ask, credential);
         },
         async reauthenticate({ password } = {}) {
+            await waiting?.stop();
             const ask = await post("reauthenticate/options");
             const credential = await get(ask);
             return credential && change(() => post("reauthenticate", { credential, ...(password && { password }) }), (user) => user);
         },
-        async add({ name, securityKey } = {}) {
-            const body = securityKey ? { kind: "security_key" } : {};
-            const { publicKey } = await post("factors/passkey/options", body);
-            const credential = await settle(() => navigator.credentials.create({
-                publicKey: {
-                    ...publicKey,
-                    challenge: bytes(publicKey.challenge),
-                    user: { ...publicKey.user, id: bytes(publicKey.user.id) },
-                    excludeCredentials: decoded(publicKey.excludeCredentials),
-                },
-            }));
-            return credential && change(() => post("factors/passkey", { ...body, credential, ...(name && { name }) }));
+        async add(options) {
+            const path = "factors/passkey";
+            const made = await make(path, options, client);
+            return made && change(() => post(path, made));
+        },
+        async enrol(options) {
+            const path = enrolment + "passkey";
+            const made = await make(path, options, raw);
+            return made && complete(() => post(path, made, raw));
+        },
+        async enrolApp() {
+            const { id, secret, uri } = await post(enrolment + "totp", {}, raw);
+            return { secret, uri, confirm: (code) => complete(() => post(enrolment + "totp/confirm", { id, code }, raw)) };
         },
         async remove(id) {
             await change(() => client.call("DELETE", `${base}factors/${encodeURIComponent(id)}`));
@@ -120,7 +143,7 @@ export function createPasskeys({ raw, client, complete, change }) {
         },
     };
 }
-/** Asks for a passkey; undefined: the person has refused, or `signal` was aborted. */
+/** Asks for a passkey; undefined: the person has refused, or `signal` was aborted. Fails with `passkey_failed`. */
 export function get({ publicKey }, more) {
     return settle(() => navigator.credentials.get({
         publicKey: {
@@ -132,15 +155,15 @@ export function get({ publicKey }, more) {
     }));
 }
 async function settle(ask) {
-    explainAddress();
     try {
         const credential = (await ask());
         return credential ? encoded(credential) : undefined;
     }
     catch (error) {
-        if (/^(NotAllowed|Abort)Error$/.test(error.name))
+        const { name } = error;
+        if (/^(NotAllowed|Abort)Error$/.test(name))
             return undefined;
-        throw error;
+        throw new AuthError(name === "InvalidStateError" ? "factor_exists" : "passkey_failed", 400);
     }
 }
 /** Tells the developer, in the console, why a browser refuses passkeys. */

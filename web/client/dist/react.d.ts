@@ -1,6 +1,6 @@
 import { type ReactNode } from "react";
 import type { Auth, AuthState, Pending } from "./auth.js";
-import { type SignInActions, type SignInProgress } from "./signin.js";
+import { type SignInActions, type SignInOptions, type SignInProgress } from "./signin.js";
 export interface AuthProviderProps {
     auth: Auth;
     children?: ReactNode;
@@ -12,12 +12,17 @@ export declare function useAuth(): AuthState & Auth;
 export interface SignInForm extends SignInActions, SignInProgress {
     /** Set while the second step is due. */
     readonly pending: Pending | undefined;
+    /** Set after the user has set up a second factor: show them until `codesKept` is called. */
+    readonly recoveryCodes: readonly string[] | undefined;
 }
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export declare function useSignIn(): SignInForm;
+export declare function useSignIn({ autofill }?: SignInOptions): SignInForm;
 export interface RequireAuthProps {
     children?: ReactNode;
-    /** Shown if no one is signed in, also while a second step is due: a sign-in form, or a link to one. */
+    /**
+     * Shown if no one is signed in, also while a second step is due, and until the recovery codes of one are kept: a sign-in form, or a
+     * link to one.
+     */
     signIn: ReactNode;
     /** Shown until it is known whether a user is signed in. */
     loading?: ReactNode;

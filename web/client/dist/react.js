@@ -19,19 +19,21 @@ export function useAuth() {
     return useMemo(() => ({ ...auth, ...state }), [auth, state]);
 }
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export function useSignIn() {
+export function useSignIn({ autofill = false } = {}) {
     const auth = useAuth();
     const [progress, setProgress] = useState(idle);
     const { getState } = auth; // the same as long as the Auth is
-    const actions = useMemo(() => signInActions(auth, setProgress), [getState]);
-    return { ...actions, ...progress, pending: auth.pending };
+    const { autofill: offer, ...actions } = useMemo(() => signInActions(auth, setProgress), [getState]);
+    const offered = autofill && auth.status === "anonymous";
+    useEffect(() => (offered ? offer() : undefined), [offered, offer]);
+    return { ...actions, ...progress, pending: auth.pending, recoveryCodes: auth.recoveryCodes };
 }
 /** Shows its children to a signed-in user, also during an outage. It only hides things: the server has to protect the data. */
 export function RequireAuth({ children, signIn, loading, unavailable = loading }) {
-    const { status, user } = useAuth();
-    if (user)
+    const { status, user, recoveryCodes } = useAuth();
+    if (user && !recoveryCodes)
         return children;
-    if (status === "anonymous" || status === "pending")
+    if (user || status === "anonymous" || status === "pending")
         return signIn;
     return status === "loading" ? loading : unavailable;
 }

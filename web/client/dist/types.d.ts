@@ -109,6 +109,10 @@ export interface AddedFactor {
     factor: Factor;
     recovery_codes?: string[];
 }
+/** A sign-in that was completed by setting up a factor. */
+export interface Enrolled extends AddedFactor {
+    user: User;
+}
 /** Options for navigator.credentials.get, as JSON. */
 export interface PasskeyRequest {
     publicKey: {
@@ -181,9 +185,9 @@ export interface FirstAdministrator {
     password: string;
 }
 /**
- * The code of a refusal, for programs to branch on. `KnownCode` has those that a page may meet; there are others. Two kinds
- * come from this client: "unreachable" if there was no answer, and "http_" with the status for an answer that isn't from
- * Cloakroom, such as a proxy's error page.
+ * The code of a refusal, for programs to branch on. `KnownCode` has those that a page may meet; there are others. Three kinds
+ * come from this client: "unreachable" if there was no answer, "passkey_failed" if the browser can't ask for a passkey here, and
+ * "http_" with the status for an answer that isn't from Cloakroom, such as a proxy's error page.
  */
-export type ErrorCode = KnownCode | "unreachable" | (string & {});
+export type ErrorCode = KnownCode | "unreachable" | "passkey_failed" | (string & {});
 export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

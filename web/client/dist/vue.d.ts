@@ -1,6 +1,6 @@
 import { type App, type ComputedRef, type ShallowRef } from "vue";
 import type { Auth, AuthState, Pending } from "./auth.js";
-import { type SignInActions, type SignInProgress } from "./signin.js";
+import { type SignInActions, type SignInOptions, type SignInProgress } from "./signin.js";
 import type { User } from "./types.js";
 /** An {@link Auth} whose state can be watched. */
 export interface VueAuth extends Auth {
@@ -17,11 +17,14 @@ export declare function useAuth(): VueAuth;
 export interface SignInForm extends SignInActions {
     /** Set while the second step is due. */
     readonly pending: ComputedRef<Pending | undefined>;
+    /** Set after the user has set up a second factor: show them until `codesKept` is called. */
+    readonly recoveryCodes: ComputedRef<readonly string[] | undefined>;
     readonly sending: ComputedRef<boolean>;
     readonly error: ComputedRef<SignInProgress["error"]>;
+    readonly app: ComputedRef<SignInProgress["app"]>;
 }
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export declare function useSignIn(): SignInForm;
+export declare function useSignIn({ autofill }?: SignInOptions): SignInForm;
 /** The part of vue-router's Router (4 or 5) that {@link guardRouter} uses. */
 export interface GuardedRouter<To extends GuardedRoute = GuardedRoute> {
     readonly currentRoute: {

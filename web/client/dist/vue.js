@@ -31,14 +31,19 @@ function hydrating(auth) {
     return withRefs(auth, state);
 }
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export function useSignIn() {
+export function useSignIn({ autofill = false } = {}) {
     const auth = useAuth();
     const progress = shallowRef(idle);
+    const { autofill: offer, ...actions } = signInActions(auth, (now) => (progress.value = now));
+    const offered = () => autofill && auth.status.value === "anonymous";
+    watch(offered, (now, _, onCleanup) => void (now && onCleanup(offer())), { immediate: true });
     return {
-        ...signInActions(auth, (now) => (progress.value = now)),
+        ...actions,
         pending: computed(() => auth.state.value.pending),
+        recoveryCodes: computed(() => auth.state.value.recoveryCodes),
         sending: computed(() => progress.value.sending),
         error: computed(() => progress.value.error),
+        app: computed(() => progress.value.app),
     };
 }
 /**

@@ -1,6 +1,7 @@
 import type { HttpErrorResponse, HttpInterceptorFn, HttpRequest } from "@angular/common/http";
 import {
   computed,
+  effect,
   inject,
   InjectionToken,
   makeEnvironmentProviders,
@@ -14,7 +15,7 @@ import { Router, type CanActivateFn } from "@angular/router";
 import { catchError, from, mergeMap, throwError } from "rxjs";
 import type { Auth, AuthState, Pending } from "./auth.js";
 import type { Refused } from "./send.js";
-import { idle, signInActions, type SignInActions, type SignInProgress } from "./signin.js";
+import { idle, signInActions, type SignInActions, type SignInOptions, type SignInProgress } from "./signin.js";
 import type { User } from "./types.js";
 
 /** An {@link Auth} whose state is a signal. */
@@ -44,19 +45,27 @@ export function injectAuth(): AngularAuth {
 export interface SignInForm extends SignInActions {
   /** Set while the second step is due. */
   readonly pending: Signal<Pending | undefined>;
+  /** Set after the user has set up a second factor: show them until `codesKept` is called. */
+  readonly recoveryCodes: Signal<readonly string[] | undefined>;
   readonly sending: Signal<boolean>;
   readonly error: Signal<SignInProgress["error"]>;
+  readonly app: Signal<SignInProgress["app"]>;
 }
 
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export function injectSignIn(): SignInForm {
+export function injectSignIn({ autofill = false }: SignInOptions = {}): SignInForm {
   const auth = injectAuth();
   const progress = signal(idle);
+  const { autofill: offer, ...actions } = signInActions(auth, (now) => progress.set(now));
+  const offered = computed(() => autofill && auth.status() === "anonymous");
+  effect((onCleanup) => void (offered() && onCleanup(offer())));
   return {
-    ...signInActions(auth, (now) => progress.set(now)),
+    ...actions,
     pending: computed(() => auth.state().pending),
+    recoveryCodes: computed(() => auth.state().recoveryCodes),
     sending: computed(() => progress().sending),
     error: computed(() => progress().error),
+    app: computed(() => progress().app),
   };
 }
 

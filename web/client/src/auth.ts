@@ -3,18 +3,19 @@ import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
 import type { Passkeys } from "./passkey.js";
-import type { AddedFactor, Credentials, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, Enrolled, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
 
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
  * answer it is "unavailable", and keeps the user of the state before. State objects are immutable.
  */
 export type AuthState =
-  | { readonly status: "loading"; readonly user?: undefined; readonly pending?: undefined }
+  | { readonly status: "loading"; readonly user?: undefined; readonly pending?: undefined; readonly recoveryCodes?: undefined }
   | {
       readonly status: "anonymous";
       readonly user?: undefined;
       readonly pending?: undefined;
+      readonly recoveryCodes?: undefined;
       /**
        * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser, "pending_ended" if the user
        * has to start the sign-in over. Otherwise why the session ended: "session_ended", or a more precise reason from the server.
@@ -26,11 +27,17 @@ export type AuthState =
       readonly status: "pending";
       readonly user?: undefined;
       readonly pending: Pending;
+      readonly recoveryCodes?: undefined;
     }
   | {
       readonly status: "authenticated";
       readonly user: User;
       readonly pending?: undefined;
+      /**
+       * Set after the user has set up a second factor during the sign-in, until `codesKept` is called: show them, with a button that
+       * calls it. The server never shows them again, and each replaces a code of the factor once.
+       */
+      readonly recoveryCodes?: readonly string[] | undefined;
       /** When the session will end because it isn't used; set in its last minute. `refresh()` extends it. */
       readonly expiresAt?: string | undefined;
     }
@@ -38,6 +45,7 @@ export type AuthState =
       readonly status: "unavailable";
       readonly user: User | undefined;
       readonly pending?: undefined;
+      readonly recoveryCodes?: readonly string[] | undefined;
       readonly error: AuthError;
       /** When it will ask again, in milliseconds as `Date.now()` returns them. */
       readonly retryAt: number;
@@ -45,10 +53,7 @@ export type AuthState =
 
 /** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
 export interface Pending {
-  /**
-   * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it; the
-   * server's page /signin does that.
-   */
+  /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
   readonly kind: PendingStep["kind"];
   readonly factors: readonly SecondFactor[];
   /** When it ends. */
@@ -60,8 +65,31 @@ export interface Pending {
   second(code: string): Promise<User>;
   /** Takes the step with a passkey or a security key. undefined: the user has closed the dialog. Absent if none works here. */
   readonly passkey?: (() => Promise<User | undefined>) | undefined;
+  /** Sets a factor up; present if the kind is "enrol". */
+  readonly enrol?: Enrolment | undefined;
   /** Gives the sign-in up. */
   cancel(): Promise<void>;
+}
+
+/**
+ * Sets up the second factor that the server requires, which completes the sign-in: the state becomes "authenticated", with the recovery
+ * codes. Everything that was signed in with the password alone ends.
+ */
+export interface Enrolment {
+  /** With a passkey or a security key; call it from a click. undefined: the user has closed the dialog. */
+  passkey(options?: NewPasskey): Promise<Enrolled | undefined>;
+  /** Begins to set up an authenticator app. */
+  app(): Promise<EnrolmentOfApp>;
+}
+
+/** What an authenticator app needs. It is of use for a quarter of an hour. */
+export interface EnrolmentOfApp {
+  /** For the QR code that the app scans. */
+  readonly uri: string;
+  /** For typing into the app. */
+  readonly secret: string;
+  /** Confirms that the app shows this code. A wrong one is `invalid`. */
+  confirm(code: string): Promise<Enrolled>;
 }
 
 /** What comes of a sign-in: a user, or a second step. */
@@ -124,11 +152,16 @@ export interface Auth {
   reauthenticate(proof: string | Proof): Promise<User>;
   /** Like `reauthenticate`, with one of the user's passkeys or security keys. undefined: the user has closed the dialog. */
   reauthenticateByPasskey(options?: { password?: string }): Promise<User | undefined>;
-  /** Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. */
+  /**
+   * Adds a passkey or a security key; needs a fresh sign-in. undefined: the user has closed the dialog. Fails with `factor_exists` if
+   * the authenticator has one of this account.
+   */
   addPasskey(options?: NewPasskey): Promise<AddedFactor | undefined>;
   /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
   removePasskey(id: string): Promise<void>;
   changePassword(change: PasswordChange): Promise<void>;
+  /** Removes `recoveryCodes` from the state: the user has kept them. */
+  codesKept(): void;
   /** Runs a request that gives this browser a new ticket, such as a change of the user's factors. The other tabs wait for it. */
   changing<Out>(act: () => Promise<Out>): Promise<Out>;
   /** Sets the user after a sign-in by other means than `login`, such as the first setup, and tells the other tabs. */
@@ -173,11 +206,13 @@ export function createAuth(options: AuthOptions = {}): Auth {
   let freshSignIn: ((needed: FreshSignIn) => Promise<boolean>) | undefined;
   let confirming: Promise<boolean> | undefined;
   let loaded: Passkeys | undefined;
+  let enrolled: Enrolled | undefined; // with codes that the user hasn't kept yet
   let retry: ReturnType<typeof setTimeout> | undefined;
 
   function setState(next: AuthState): void {
     if (JSON.stringify(next) === JSON.stringify(state)) return;
     state = next;
+    if (/^(anonymous|pending)$/.test(next.status)) enrolled = undefined;
     updateBackground();
     for (const listener of listeners) listener();
   }
@@ -271,6 +306,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     // A challenge counts once, and for a while.
     let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
     const pending: Pending = {
+      enrol: kind === "enrol" ? { passkey: passkeys("enrol"), app: passkeys("enrolApp") } : undefined,
       passkey:
         passkey &&
         (async () => {
@@ -291,11 +327,15 @@ export function createAuth(options: AuthOptions = {}): Auth {
   }
 
   /** Runs a request that completes the pending sign-in. */
-  async function complete(act: () => Promise<User>): Promise<User> {
+  async function complete<Out extends User | Enrolled>(act: () => Promise<Out>): Promise<Out> {
     try {
-      const user = await changeTicket(act, signedIn);
+      const out = await changeTicket(act, (out: User | Enrolled) => {
+        if ("username" in out) return signedIn(out);
+        enrolled = out;
+        return signedIn(out.user);
+      });
       begun("");
-      return user;
+      return out as Out;
     } catch (error) {
       if ((error as AuthError).code === "pending_ended") void leavePending("pending_ended");
       throw error;
@@ -333,7 +373,11 @@ export function createAuth(options: AuthOptions = {}): Auth {
     failures = state.status === "unavailable" ? failures + 1 : 0;
     const seconds = Math.max(error.retryAfter ?? 0, Math.min(30, 2 ** failures / 2));
     const retryAt = Date.now() + seconds * (1000 + 500 * Math.random());
-    return { status: "unavailable", user: state.user, error, retryAt };
+    return { status: "unavailable", user: state.user, recoveryCodes: state.recoveryCodes, error, retryAt };
+  }
+
+  function signedIn(user: User, expiresAt?: string): AuthState {
+    return { status: "authenticated", user, recoveryCodes: user.id === enrolled?.user.id ? enrolled.recovery_codes : undefined, expiresAt };
   }
 
   /** Runs a request that changes or removes the browser's ticket. */
@@ -415,6 +459,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
     reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
+    codesKept() {
+      enrolled = undefined;
+      setState({ ...state, recoveryCodes: undefined });
+    },
     changing: (act) => changeTicket(act, () => state),
     adopt: (found) => void ("factors" in found ? adoptStep(found) : complete(async () => found)),
     fetch: (input, init) => sender.send(new Request(input, init), recover),
@@ -424,10 +472,6 @@ export function createAuth(options: AuthOptions = {}): Auth {
     sender,
   };
   return auth;
-}
-
-function signedIn(user: User, expiresAt?: string): AuthState {
-  return { status: "authenticated", user, expiresAt };
 }
 
 function signedOut(reason: string): AuthState {

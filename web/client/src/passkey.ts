@@ -1,8 +1,9 @@
-// Passkeys and security keys (WebAuthn). This module is loaded when one of its functions is first called.
+// Passkeys and security keys (WebAuthn), and setting up a factor during a sign-in. This module is loaded when one of its functions is first called.
 
 import type { Client } from "./client.js";
-import type { AuthError } from "./error.js";
-import type { AddedFactor, Factors, NewPasskey, PasskeyRequest, User } from "./types.js";
+import { AuthError } from "./error.js";
+import type { EnrolmentOfApp } from "./auth.js";
+import type { AddedFactor, Enrolled, Factors, NewPasskey, PasskeyRequest, User } from "./types.js";
 
 /** @internal What auth.ts lends to this module. */
 export interface Host {
@@ -10,7 +11,7 @@ export interface Host {
   readonly raw: Client;
   readonly client: Client;
   /** Runs a request that completes a sign-in. */
-  complete(act: () => Promise<User>): Promise<User>;
+  complete<Out extends User | Enrolled>(act: () => Promise<Out>): Promise<Out>;
   /** Runs a request that brings a new ticket. `user` returns the user who is then signed in, if the answer says it. */
   change<Out>(act: () => Promise<Out>, user?: (out: Out) => User): Promise<Out>;
 }
@@ -23,6 +24,8 @@ export interface Passkeys {
   second(ask: PasskeyRequest, until: number): Promise<User | undefined>;
   reauthenticate(options?: { password?: string }): Promise<User | undefined>;
   add(options?: NewPasskey): Promise<AddedFactor | undefined>;
+  enrol(options?: NewPasskey): Promise<Enrolled | undefined>;
+  enrolApp(): Promise<EnrolmentOfApp>;
   remove(id: string): Promise<void>;
 }
 
@@ -41,9 +44,11 @@ interface Signal {
 type Signals = { readonly [name in "signalUnknownCredential" | "signalAllAcceptedCredentials" | "signalCurrentUserDetails"]?: (about: Signal) => Promise<void> };
 
 const base = "/api/auth/";
+const enrolment = "login/enrol/";
 
 /** @internal */
 export function createPasskeys({ raw, client, complete, change }: Host): Passkeys {
+  explainAddress();
   const post = <Answer>(path: string, body = {}, by = client) => by.call<Answer>("POST", base + path, body);
   const options = () => post<PasskeyRequest>("passkey/options", {}, raw);
   let waiting: { ask?: PasskeyRequest; stop: () => Promise<User | undefined> } | undefined;
@@ -77,7 +82,7 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
         why = reason;
         question.abort();
       }
-      const credential = await get(ask, { mediation: "conditional", signal });
+      const credential = await get(ask, { mediation: "conditional", signal }).catch(() => undefined);
       clearTimeout(timer);
       question.abort();
       if (credential) return finish("passkey/login", ask, credential, remember?.());
@@ -85,6 +90,24 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
       else if (why !== "renew") return undefined;
     }
     return undefined;
+  }
+
+  /** Lets the browser make a credential, and returns what adds it; undefined: the person has refused. */
+  async function make(path: string, { name, securityKey }: NewPasskey = {}, by: Client): Promise<object | undefined> {
+    await waiting?.stop();
+    const body = securityKey ? { kind: "security_key" } : {};
+    const { publicKey } = await post<PasskeyCreation>(path + "/options", body, by);
+    const credential = await settle(() =>
+      navigator.credentials.create({
+        publicKey: {
+          ...publicKey,
+          challenge: bytes(publicKey.challenge),
+          user: { ...publicKey.user, id: bytes(publicKey.user.id) },
+          excludeCredentials: decoded(publicKey.excludeCredentials),
+        } as object as PublicKeyCredentialCreationOptions,
+      }),
+    );
+    return credential && { ...body, credential, ...(name && { name }) };
   }
 
   /** Tells the browser which passkeys the user has, so that it offers no others, and what the user is called. */
@@ -127,29 +150,31 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
       });
     },
     async second(ask, until) {
+      const chosen = await waiting?.stop();
+      if (chosen) return chosen;
       if (Date.now() > until) ask = (await raw.pending()).passkey ?? ask;
       const credential = await get(ask);
       return credential && finish("login/second", ask, credential);
     },
     async reauthenticate({ password } = {}) {
+      await waiting?.stop();
       const ask = await post<PasskeyRequest>("reauthenticate/options");
       const credential = await get(ask);
       return credential && change(() => post<User>("reauthenticate", { credential, ...(password && { password }) }), (user) => user);
     },
-    async add({ name, securityKey } = {}) {
-      const body = securityKey ? { kind: "security_key" } : {};
-      const { publicKey } = await post<PasskeyCreation>("factors/passkey/options", body);
-      const credential = await settle(() =>
-        navigator.credentials.create({
-          publicKey: {
-            ...publicKey,
-            challenge: bytes(publicKey.challenge),
-            user: { ...publicKey.user, id: bytes(publicKey.user.id) },
-            excludeCredentials: decoded(publicKey.excludeCredentials),
-          } as object as PublicKeyCredentialCreationOptions,
-        }),
-      );
-      return credential && change(() => post<AddedFactor>("factors/passkey", { ...body, credential, ...(name && { name }) }));
+    async add(options) {
+      const path = "factors/passkey";
+      const made = await make(path, options, client);
+      return made && change(() => post<AddedFactor>(path, made));
+    },
+    async enrol(options) {
+      const path = enrolment + "passkey";
+      const made = await make(path, options, raw);
+      return made && complete(() => post<Enrolled>(path, made, raw));
+    },
+    async enrolApp() {
+      const { id, secret, uri } = await post<{ id: string; secret: string; uri: string }>(enrolment + "totp", {}, raw);
+      return { secret, uri, confirm: (code) => complete(() => post<Enrolled>(enrolment + "totp/confirm", { id, code }, raw)) };
     },
     async remove(id) {
       await change(() => client.call("DELETE", `${base}factors/${encodeURIComponent(id)}`));
@@ -158,7 +183,7 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
   };
 }
 
-/** Asks for a passkey; undefined: the person has refused, or `signal` was aborted. */
+/** Asks for a passkey; undefined: the person has refused, or `signal` was aborted. Fails with `passkey_failed`. */
 export function get({ publicKey }: PasskeyRequest, more?: object): Promise<object | undefined> {
   return settle(() =>
     navigator.credentials.get({
@@ -173,13 +198,13 @@ export function get({ publicKey }: PasskeyRequest, more?: object): Promise<objec
 }
 
 async function settle(ask: () => Promise<Credential | null>): Promise<object | undefined> {
-  explainAddress();
   try {
     const credential = (await ask()) as PublicKeyCredential | null;
     return credential ? encoded(credential) : undefined;
   } catch (error) {
-    if (/^(NotAllowed|Abort)Error$/.test((error as DOMException).name)) return undefined;
-    throw error;
+    const { name } = error as DOMException;
+    if (/^(NotAllowed|Abort)Error$/.test(name)) return undefined;
+    throw new AuthError(name === "InvalidStateError" ? "factor_exists" : "passkey_failed", 400);
   }
 }
 

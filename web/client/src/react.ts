@@ -2,7 +2,7 @@
 
 import { createContext, createElement, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import type { Auth, AuthState, Pending } from "./auth.js";
-import { idle, signInActions, type SignInActions, type SignInProgress } from "./signin.js";
+import { idle, signInActions, type SignInActions, type SignInOptions, type SignInProgress } from "./signin.js";
 
 // The state that a server rendered. React hydrates with it, however late, and then renders the current state.
 const rendered: AuthState = { status: "loading" };
@@ -32,20 +32,27 @@ export function useAuth(): AuthState & Auth {
 export interface SignInForm extends SignInActions, SignInProgress {
   /** Set while the second step is due. */
   readonly pending: Pending | undefined;
+  /** Set after the user has set up a second factor: show them until `codesKept` is called. */
+  readonly recoveryCodes: readonly string[] | undefined;
 }
 
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export function useSignIn(): SignInForm {
+export function useSignIn({ autofill = false }: SignInOptions = {}): SignInForm {
   const auth = useAuth();
   const [progress, setProgress] = useState(idle);
   const { getState } = auth; // the same as long as the Auth is
-  const actions = useMemo(() => signInActions(auth, setProgress), [getState]);
-  return { ...actions, ...progress, pending: auth.pending };
+  const { autofill: offer, ...actions } = useMemo(() => signInActions(auth, setProgress), [getState]);
+  const offered = autofill && auth.status === "anonymous";
+  useEffect(() => (offered ? offer() : undefined), [offered, offer]);
+  return { ...actions, ...progress, pending: auth.pending, recoveryCodes: auth.recoveryCodes };
 }
 
 export interface RequireAuthProps {
   children?: ReactNode;
-  /** Shown if no one is signed in, also while a second step is due: a sign-in form, or a link to one. */
+  /**
+   * Shown if no one is signed in, also while a second step is due, and until the recovery codes of one are kept: a sign-in form, or a
+   * link to one.
+   */
   signIn: ReactNode;
   /** Shown until it is known whether a user is signed in. */
   loading?: ReactNode;
@@ -55,8 +62,8 @@ export interface RequireAuthProps {
 
 /** Shows its children to a signed-in user, also during an outage. It only hides things: the server has to protect the data. */
 export function RequireAuth({ children, signIn, loading, unavailable = loading }: RequireAuthProps): ReactNode {
-  const { status, user } = useAuth();
-  if (user) return children;
-  if (status === "anonymous" || status === "pending") return signIn;
+  const { status, user, recoveryCodes } = useAuth();
+  if (user && !recoveryCodes) return children;
+  if (user || status === "anonymous" || status === "pending") return signIn;
   return status === "loading" ? loading : unavailable;
 }

@@ -117,6 +117,11 @@ export interface AddedFactor {
   recovery_codes?: string[];
 }
 
+/** A sign-in that was completed by setting up a factor. */
+export interface Enrolled extends AddedFactor {
+  user: User;
+}
+
 /** Options for navigator.credentials.get, as JSON. */
 export interface PasskeyRequest {
   publicKey: {
@@ -189,11 +194,11 @@ export interface FirstAdministrator {
 }
 
 /**
- * The code of a refusal, for programs to branch on. `KnownCode` has those that a page may meet; there are others. Two kinds
- * come from this client: "unreachable" if there was no answer, and "http_" with the status for an answer that isn't from
- * Cloakroom, such as a proxy's error page.
+ * The code of a refusal, for programs to branch on. `KnownCode` has those that a page may meet; there are others. Three kinds
+ * come from this client: "unreachable" if there was no answer, "passkey_failed" if the browser can't ask for a passkey here, and
+ * "http_" with the status for an answer that isn't from Cloakroom, such as a proxy's error page.
  */
-export type ErrorCode = KnownCode | "unreachable" | (string & {});
+export type ErrorCode = KnownCode | "unreachable" | "passkey_failed" | (string & {});
 
 export type KnownCode =
   | "not_authenticated"

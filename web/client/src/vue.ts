@@ -11,7 +11,7 @@ import {
   type ShallowRef,
 } from "vue";
 import type { Auth, AuthState, Pending } from "./auth.js";
-import { idle, signInActions, type SignInActions, type SignInProgress } from "./signin.js";
+import { idle, signInActions, type SignInActions, type SignInOptions, type SignInProgress } from "./signin.js";
 import type { User } from "./types.js";
 
 /** An {@link Auth} whose state can be watched. */
@@ -57,19 +57,27 @@ function hydrating(auth: VueAuth): VueAuth {
 export interface SignInForm extends SignInActions {
   /** Set while the second step is due. */
   readonly pending: ComputedRef<Pending | undefined>;
+  /** Set after the user has set up a second factor: show them until `codesKept` is called. */
+  readonly recoveryCodes: ComputedRef<readonly string[] | undefined>;
   readonly sending: ComputedRef<boolean>;
   readonly error: ComputedRef<SignInProgress["error"]>;
+  readonly app: ComputedRef<SignInProgress["app"]>;
 }
 
 /** What a sign-in form needs: which step is due, whether a request is under way, why it was refused, and the steps themselves. */
-export function useSignIn(): SignInForm {
+export function useSignIn({ autofill = false }: SignInOptions = {}): SignInForm {
   const auth = useAuth();
   const progress = shallowRef(idle);
+  const { autofill: offer, ...actions } = signInActions(auth, (now) => (progress.value = now));
+  const offered = () => autofill && auth.status.value === "anonymous";
+  watch(offered, (now, _, onCleanup) => void (now && onCleanup(offer())), { immediate: true });
   return {
-    ...signInActions(auth, (now) => (progress.value = now)),
+    ...actions,
     pending: computed(() => auth.state.value.pending),
+    recoveryCodes: computed(() => auth.state.value.recoveryCodes),
     sending: computed(() => progress.value.sending),
     error: computed(() => progress.value.error),
+    app: computed(() => progress.value.app),
   };
 }
 

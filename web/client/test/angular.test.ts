@@ -1,6 +1,6 @@
 import "@angular/compiler";
 import { HttpClient, HttpErrorResponse, provideHttpClient, withFetch, withInterceptors } from "@angular/common/http";
-import { provideZonelessChangeDetection } from "@angular/core";
+import { Component, provideZonelessChangeDetection } from "@angular/core";
 import { TestBed } from "@angular/core/testing";
 import { BrowserTestingModule, platformBrowserTesting } from "@angular/platform-browser/testing";
 import { provideRouter, Router } from "@angular/router";
@@ -8,9 +8,14 @@ import { firstValueFrom } from "rxjs";
 import { beforeAll, expect, test } from "vitest";
 import { authGuard, authInterceptor, injectAuth, injectSignIn, provideAuth } from "../src/angular.js";
 import { createAuth } from "../src/index.js";
-import { ada, asked, demandCode, json, lost, next, pass, problem, server, Stream, url } from "./world.js";
+import { ada, asked, codes, demandCode, demandEnrolment, json, lost, next, pass, problem, server, Stream, url } from "./world.js";
 
 beforeAll(() => TestBed.initTestEnvironment(BrowserTestingModule, platformBrowserTesting()));
+
+class Form {
+  readonly form = injectSignIn({ autofill: true });
+}
+Component({ template: "" })(Form);
 
 function start() {
   const auth = createAuth({ url });
@@ -57,6 +62,45 @@ test("injectSignIn says which step is due, and why one was refused", async () =>
   expect([form.sending(), form.error()]).toEqual([true, undefined]);
   await second;
   expect([form.sending(), form.pending(), it.user()]).toEqual([false, undefined, ada]);
+});
+
+test("injectSignIn sets up the factor that the server requires, and says its codes", async () => {
+  demandEnrolment();
+  const { it } = start();
+  await pass();
+  const form = TestBed.runInInjectionContext(injectSignIn);
+  await form.login({ username: "ada", password: "right" });
+  await form.enrolApp();
+  expect([form.pending()?.kind, form.app()?.secret]).toEqual(["enrol", "ABCD"]);
+  await form.confirmApp("123456");
+  expect([form.pending(), form.app(), form.recoveryCodes(), it.user()]).toEqual([undefined, undefined, codes, ada]);
+  form.codesKept();
+  expect(form.recoveryCodes()).toBeUndefined();
+});
+
+test("injectSignIn suggests passkeys as long as the form is shown and its first step is due", async () => {
+  demandCode();
+  const { auth, it } = start();
+  const offers: AbortSignal[] = [];
+  const waiting = () => offers.filter(({ aborted }) => !aborted).length;
+  it.autofill = (signal) => {
+    offers.push(signal!);
+    return new Promise(() => {});
+  };
+  const fixture = TestBed.createComponent(Form);
+  await pass();
+  fixture.detectChanges();
+  expect(waiting()).toBe(1);
+  const { form } = fixture.componentInstance;
+  await form.login({ username: "ada", password: "right" });
+  fixture.detectChanges();
+  expect(waiting()).toBe(0);
+  await form.cancel();
+  fixture.detectChanges();
+  expect(waiting()).toBe(1);
+  fixture.destroy();
+  expect(waiting()).toBe(0);
+  expect(auth.getState().status).toBe("anonymous");
 });
 
 test("the guard leads to the sign-in, and away when the session ends", async () => {

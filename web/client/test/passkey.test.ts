@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import "../src/explain.js"; // so that they are there when they are asked for
 import "../src/passkey.js";
 import type { Pending } from "../src/index.js";
-import { ada, asked, json, lost, next, pass, problem, server, tab } from "./world.js";
+import { ada, asked, codes, demandEnrolment, json, lost, next, pass, problem, server, tab } from "./world.js";
 
 /** A browser's passkeys: what it was asked, and answers that a test gives. */
 const browser = {
@@ -287,4 +287,65 @@ test("it takes the second step with the options of the first, and with new ones 
   expect(await second).toEqual(ada);
   expect(challenges()).toEqual(["first", "second"]);
   expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+});
+
+test("a passkey that the server requires is set up on the way in, and ends the autofill before", async () => {
+  demandEnrolment();
+  const { auth } = tab();
+  await pass();
+  const suggested = auth.autofill();
+  await pass();
+  expect(browser.pending).toBe(1);
+  const { pending } = (await auth.login({ username: "ada", password: "right" })) as { pending: Pending };
+  const closed = pending.enrol!.passkey();
+  await pass();
+  expect(await suggested).toBeUndefined();
+  browser.answer!();
+  await pass();
+  expect(await closed).toBeUndefined();
+  expect(auth.getState().status).toBe("pending");
+  const done = pending.enrol!.passkey({ securityKey: true });
+  await pass();
+  browser.answer!({ id: "bmV3", type: "public-key", response: { clientDataJSON: buffer("{}"), attestationObject: buffer("o") } });
+  await pass();
+  expect(await done).toMatchObject({ user: ada, recovery_codes: codes });
+  expect(await server.requests.at(-1)!.json()).toMatchObject({ kind: "security_key", credential: { id: "bmV3" } });
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada, recoveryCodes: codes });
+});
+
+test("what the browser refuses has a code", async () => {
+  server.user = ada;
+  const { auth } = tab();
+  await pass();
+  server.answers.set("POST /api/auth/factors/passkey/options", () => json({ publicKey: { challenge: "Q2hh", user: { id: "YWRh" } } }));
+  for (const [name, code] of [["InvalidStateError", "factor_exists"], ["SecurityError", "passkey_failed"]]) {
+    const refuse = () => Promise.reject(new DOMException("no", name));
+    Object.defineProperty(navigator, "credentials", { configurable: true, value: { get: refuse, create: refuse } });
+    await expect(auth.addPasskey()).rejects.toMatchObject({ code, status: 400 });
+  }
+  await expect(auth.passkey()).rejects.toMatchObject({ code: "passkey_failed" });
+});
+
+test("the second step ends an autofill that still waits", async () => {
+  const { auth } = tab();
+  await pass();
+  void auth.autofill();
+  await pass();
+  const passkey = { publicKey: { challenge: "Q2hh", timeout: 300_000, rpId: "localhost", userVerification: "preferred" } };
+  next("POST /api/auth/login", () => problem(401, "second_factor_required", { pending: { kind: "second", factors: ["passkey"], expires_at: "", passkey } }));
+  next("POST /api/auth/login/second", () => json((server.user = ada)));
+  const { pending } = (await auth.login({ username: "ada", password: "right" })) as { pending: Pending };
+  const done = pending.passkey!();
+  await pass();
+  expect(browser.asked.at(-1).mediation).toBeUndefined();
+  browser.answer!(chosen);
+  await pass();
+  expect(await done).toEqual(ada);
+});
+
+test("autofill is quiet where the browser refuses to ask", async () => {
+  const { auth } = tab();
+  await pass();
+  Object.defineProperty(navigator, "credentials", { configurable: true, value: { get: async () => { throw new DOMException("no", "SecurityError"); } } });
+  expect(await Promise.race([auth.autofill(), pass(1000).then(() => "late")])).toBeUndefined();
 });

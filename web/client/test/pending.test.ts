@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Auth, Pending } from "../src/index.js";
-import { ada, asked, demandCode, lost, next, pass, server, tab } from "./world.js";
+import { ada, asked, bob, codes, demandCode, demandEnrolment, lost, next, pass, server, tab } from "./world.js";
 
 const right = { username: "ada", password: "right" };
 
@@ -144,4 +144,58 @@ test("ready knows that a step is due", async () => {
   await pass();
   await auth.login(right);
   await expect(auth.ready()).resolves.toMatchObject({ status: "pending" });
+});
+
+test("a factor that the server requires is set up on the way in, and its codes stay until they are kept", async () => {
+  demandEnrolment();
+  const { auth, states } = tab();
+  await pass();
+  await auth.login(right);
+  const { kind, enrol } = pendingOf(auth);
+  expect(kind).toBe("enrol");
+  const { uri, secret, confirm } = await enrol!.app();
+  expect([uri, secret]).toEqual(["otpauth://totp/ada", "ABCD"]);
+  await expect(confirm("000000")).rejects.toMatchObject({ code: "invalid", errors: { code: ["Wrong."] } });
+  expect(auth.getState().status).toBe("pending");
+  expect(await confirm("123456")).toMatchObject({ user: ada, recovery_codes: codes });
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada, recoveryCodes: codes });
+  await auth.refresh();
+  expect(auth.getState().recoveryCodes).toEqual(codes);
+  next("GET /api/me", lost);
+  await auth.refresh();
+  expect(auth.getState()).toMatchObject({ status: "unavailable", recoveryCodes: codes });
+  await auth.refresh();
+  expect(auth.getState()).toMatchObject({ status: "authenticated", recoveryCodes: codes });
+  auth.codesKept();
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+  expect(auth.getState().recoveryCodes).toBeUndefined();
+  await auth.refresh();
+  expect(auth.getState().recoveryCodes).toBeUndefined();
+  expect(states.slice(0, 3)).toEqual(["anonymous", "pending", "authenticated"]);
+});
+
+test("the codes of one user are not shown to another, nor after a sign-out", async () => {
+  demandEnrolment();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  await (await pendingOf(auth).enrol!.app()).confirm("123456");
+  server.user = bob;
+  await auth.refresh();
+  expect(auth.getState()).toMatchObject({ user: bob });
+  expect(auth.getState().recoveryCodes).toBeUndefined();
+  await auth.logout();
+  server.user = ada;
+  auth.adopt(ada);
+  await pass();
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
+  expect(auth.getState().recoveryCodes).toBeUndefined();
+});
+
+test("a step that shows a factor sets none up", async () => {
+  demandCode();
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  expect(pendingOf(auth).enrol).toBeUndefined();
 });

@@ -4,9 +4,9 @@ import { act, createElement as h, lazy, StrictMode, Suspense, type ReactNode } f
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
-import { createAuth } from "../src/index.js";
+import { AuthError, createAuth } from "../src/index.js";
 import { AuthProvider, RequireAuth, useAuth, useSignIn, type SignInForm } from "../src/react.js";
-import { ada, asked, demandCode, finally_, lost, pass, server, Stream, url } from "./world.js";
+import { ada, asked, codes, demandCode, demandEnrolment, finally_, lost, pass, server, Stream, url } from "./world.js";
 
 async function show(content: ReactNode, auth = createAuth({ url })) {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
@@ -79,6 +79,72 @@ test("an outage without a known user doesn't show the sign-in", async () => {
   server.answers.set("GET /api/me", lost);
   const { text } = await show(gate);
   expect(text()).toBe("unavailable");
+});
+
+test("useSignIn sets up the factor that the server requires, and its codes are shown until they are kept", async () => {
+  demandEnrolment();
+  let form!: SignInForm;
+  function Page() {
+    form = useSignIn();
+    return `${form.pending?.kind} ${form.app?.secret} ${form.error?.code} ${form.recoveryCodes?.join()}`;
+  }
+  const { text } = await show(h(RequireAuth, { signIn: h(Page) }, "in"));
+  await act(() => form.login({ username: "ada", password: "right" }));
+  await act(() => form.confirmApp("123456"));
+  expect(text()).toBe("enrol undefined undefined undefined");
+  await act(() => form.enrolApp());
+  await act(() => form.confirmApp("000000"));
+  expect(text()).toBe("enrol ABCD invalid undefined");
+  await act(() => form.confirmApp("123456"));
+  expect(text()).toBe(`undefined undefined undefined ${codes.join()}`);
+  act(() => form.codesKept());
+  expect(text()).toBe("in");
+});
+
+test("useSignIn suggests passkeys as long as the form is shown and its first step is due", async () => {
+  demandCode();
+  const auth = createAuth({ url });
+  const offers: AbortSignal[] = [];
+  const waiting = () => offers.filter(({ aborted }) => !aborted).length;
+  auth.autofill = (signal) => {
+    offers.push(signal!);
+    return new Promise(() => {});
+  };
+  auth.passkey = async () => (server.user = ada);
+  let form!: SignInForm;
+  function Page({ autofill }: { autofill?: boolean }) {
+    form = useSignIn({ autofill });
+    return "form";
+  }
+  const { unmount } = await show(h(RequireAuth, { signIn: h(Page, { autofill: true }) }, "in"), auth);
+  expect(waiting()).toBe(1);
+  await act(() => form.login({ username: "ada", password: "right" }));
+  expect(waiting()).toBe(0);
+  await act(() => form.cancel());
+  expect(waiting()).toBe(1);
+  unmount();
+  expect(waiting()).toBe(0);
+  const before = offers.length;
+  await show(h(RequireAuth, { signIn: h(Page) }, "in"), auth);
+  expect(offers.length).toBe(before);
+});
+
+test("useSignIn reports why a passkey was refused, from the field as well", async () => {
+  const auth = createAuth({ url });
+  let refuse = (_: Error): void => {};
+  auth.autofill = () => new Promise((_, reject) => (refuse = reject));
+  auth.passkey = () => Promise.reject(new AuthError("throttled", 429));
+  let form!: SignInForm;
+  function Page() {
+    form = useSignIn({ autofill: true });
+    return `${form.sending} ${form.error?.code}`;
+  }
+  const { text } = await show(h(Page), auth);
+  expect(text()).toBe("false undefined");
+  await act(async () => refuse(new AuthError("passkey_unknown", 401)));
+  expect(text()).toBe("false passkey_unknown");
+  await act(() => form.passkey());
+  expect(text()).toBe("false throttled");
 });
 
 test("strict mode mounts twice, and asks once", async () => {

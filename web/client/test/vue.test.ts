@@ -4,7 +4,7 @@ import { createMemoryHistory, createRouter, RouterView } from "vue-router";
 import { renderToString } from "vue/server-renderer";
 import { createAuth } from "../src/index.js";
 import { authPlugin, guardRouter, useAuth, useSignIn, type SignInForm } from "../src/vue.js";
-import { ada, demandCode, finally_, lost, pass, server, Stream, url } from "./world.js";
+import { ada, codes, demandCode, demandEnrolment, finally_, lost, pass, server, Stream, url } from "./world.js";
 
 const Page = defineComponent(() => {
   const { status, user } = useAuth();
@@ -53,6 +53,55 @@ test("useSignIn says which step is due, and why one was refused", async () => {
   await second;
   await nextTick();
   expect(text()).toBe("undefined false undefined");
+});
+
+test("useSignIn sets up the factor that the server requires, and says its codes", async () => {
+  demandEnrolment();
+  let form!: SignInForm;
+  const { mount: go, text } = mount(defineComponent(() => {
+    form = useSignIn();
+    return () => h("b", `${form.pending.value?.kind} ${form.app.value?.secret} ${form.recoveryCodes.value?.join()}`);
+  }));
+  go();
+  await pass();
+  await form.login({ username: "ada", password: "right" });
+  await form.enrolApp();
+  await nextTick();
+  expect(text()).toBe("enrol ABCD undefined");
+  await form.confirmApp("123456");
+  await nextTick();
+  expect(text()).toBe(`undefined undefined ${codes.join()}`);
+  form.codesKept();
+  await nextTick();
+  expect(text()).toBe("undefined undefined undefined");
+});
+
+test("useSignIn suggests passkeys as long as the form is shown and its first step is due", async () => {
+  demandCode();
+  const auth = createAuth({ url });
+  const offers: AbortSignal[] = [];
+  const waiting = () => offers.filter(({ aborted }) => !aborted).length;
+  auth.autofill = (signal) => {
+    offers.push(signal!);
+    return new Promise(() => {});
+  };
+  let form!: SignInForm;
+  const { app, mount: go } = mount(defineComponent(() => {
+    form = useSignIn({ autofill: true });
+    return () => h("b");
+  }), auth);
+  go();
+  expect(waiting()).toBe(0);
+  await pass();
+  expect(waiting()).toBe(1);
+  await form.login({ username: "ada", password: "right" });
+  await nextTick();
+  expect(waiting()).toBe(0);
+  await form.cancel();
+  await nextTick();
+  expect(waiting()).toBe(1);
+  app.unmount();
+  expect(waiting()).toBe(0);
 });
 
 function guarded() {

@@ -107,6 +107,25 @@ export function demandCode() {
   return { end: () => (pending = false) };
 }
 
+export const codes = ["AAAA-BBBB", "CCCC-DDDD"];
+
+/** The server, if it requires a second factor and ada has none: "123456" is the code of the app that she sets up. */
+export function demandEnrolment() {
+  const pending = { kind: "enrol", factors: ["passkey", "security_key", "totp"], expires_at: "2026-01-01T00:10:00Z" };
+  const enrolled = () => json({ user: (server.user = ada), factor: { id: "f" }, recovery_codes: codes });
+  server.answers.set("POST /api/auth/login", () => problem(401, "second_factor_enrolment_required", { pending }));
+  server.answers.set("GET /api/auth/login/pending", () => json(pending));
+  server.answers.set("POST /api/auth/login/enrol/totp", () => json({ id: "app", secret: "ABCD", uri: "otpauth://totp/ada" }));
+  server.answers.set("POST /api/auth/login/enrol/totp/confirm", async (request) => {
+    const { id, code } = await request.json();
+    return id === "app" && code === "123456" ? enrolled() : problem(400, "invalid", { errors: { code: ["Wrong."] } });
+  });
+  server.answers.set("POST /api/auth/login/enrol/passkey/options", () =>
+    json({ publicKey: { challenge: "Q2hh", user: { id: "YWRh", name: "ada", displayName: "Ada" } } }),
+  );
+  server.answers.set("POST /api/auth/login/enrol/passkey", enrolled);
+}
+
 /** Locks as the Web Locks API has them: shared and exclusive, first come, first served. */
 class Locks {
   private held = new Map<string, { shared: boolean; count: number }>();

@@ -1,9 +1,9 @@
 /** The server's API, as the pages use it. */
 
-import { AuthError, createAuth, type Credentials, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type SignUp, type Token, type User } from "@cloakroom/client";
+import { AuthError, createAuth, type Credentials, type Enrolled, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type SignUp, type Token, type User } from "@cloakroom/client";
 
 export { AuthError } from "@cloakroom/client";
-export type { Factor, Factors, Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
+export type { EnrolmentOfApp, Factor, Factors, Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
 
 export const auth = createAuth();
 
@@ -43,7 +43,6 @@ export interface PasswordReset {
 const { call, sessions, endSession, endOtherSessions } = auth.client;
 
 const factorsPath = "/api/auth/factors";
-const enrolPath = "/api/auth/login/enrol";
 const factorPath = (id: string) => `${factorsPath}/${encodeURIComponent(id)}`;
 
 export const api = {
@@ -65,14 +64,6 @@ export const api = {
   /** Returns the recovery codes that come with the first factor; none with a later one. */
   confirmApp: async (app: { id: string; code: string }) =>
     (await auth.changing(() => call<{ recovery_codes?: string[] }>("POST", `${factorsPath}/totp/confirm`, app))).recovery_codes ?? [],
-  /** The same in a sign-in that waits for it, which it completes. */
-  beginAppAtSignIn: () => call<NewApp>("POST", `${enrolPath}/totp`),
-  confirmAppAtSignIn: async (app: { id: string; code: string }) => {
-    const { user, recovery_codes } = await call<{ user: User; recovery_codes?: string[] }>("POST", `${enrolPath}/totp/confirm`, app);
-    auth.adopt(user);
-    await checkCookie();
-    return recovery_codes ?? [];
-  },
   renewRecoveryCodes: async () => (await call<{ recovery_codes: string[] }>("POST", `${factorsPath}/recovery`)).recovery_codes,
   links: async () => (await call<{ links: LinkedAccount[] }>("GET", "/api/auth/links")).links,
   unlink: (id: string) => call<object>("DELETE", `/api/auth/links/${encodeURIComponent(id)}`),
@@ -101,7 +92,7 @@ export async function signIn(credentials: Credentials): Promise<boolean> {
 }
 
 /** Completes a sign-in, and returns whether it is complete: a person may close the dialog for passkeys. */
-export async function complete(step: () => Promise<User | undefined>): Promise<boolean> {
+export async function complete(step: () => Promise<User | Enrolled | undefined>): Promise<boolean> {
   if (!(await step())) return false;
   await checkCookie();
   return true;

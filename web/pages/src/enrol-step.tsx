@@ -1,5 +1,6 @@
-import { useCallback, useEffect, useState } from "react";
-import { api, type NewApp } from "./api.ts";
+import { useEffect, useState } from "react";
+import { auth, complete, type EnrolmentOfApp } from "./api.ts";
+import { Button } from "./parts/button.tsx";
 import { Heading, Loading } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { NewRecoveryCodes } from "./recovery-codes.tsx";
@@ -9,39 +10,72 @@ import { texts } from "./texts.ts";
 import { useAction } from "./use-action.ts";
 
 const t = texts.secondStep;
+const kinds = ["passkey", "security_key"] as const;
 
-/** The second step of a person who has no second factor, on a server that requires one: an authenticator app is set up. */
+/** The second step of a person who has no second factor, on a server that requires one: the person chooses one and sets it up. */
 export function EnrolStep({ pending, onDone, onLeaving }: SecondStepProps) {
-  const [app, setApp] = useState<NewApp>();
+  const [app, setApp] = useState<EnrolmentOfApp>();
   const [codes, setCodes] = useState<readonly string[]>();
-  const begin = useAction(useCallback(async () => setApp(await api.beginAppAtSignIn()), []));
-  const cancel = useAction(async () => pending.cancel());
-  const { run } = begin;
-  useEffect(() => void run(), [run]);
-  const confirm = async (code: string) => {
+  const keys = kinds.filter((kind) => "PublicKeyCredential" in window && pending.factors.includes(kind));
+  const onlyApp = keys.length === 0;
+
+  /** Takes a step that completes the sign-in, and then shows the recovery codes. */
+  async function finish(step: Parameters<typeof complete>[0]): Promise<void> {
     onLeaving(true);
     try {
-      setCodes(await api.confirmAppAtSignIn({ id: app!.id, code }));
+      if (await complete(step)) return setCodes(auth.getState().recoveryCodes ?? []);
     } catch (error) {
       onLeaving(false);
       throw error;
     }
-  };
+    onLeaving(false);
+  }
+  const add = useAction((kind: (typeof kinds)[number]) => finish(() => pending.enrol!.passkey({ securityKey: kind === "security_key" })));
+  const begin = useAction(async () => setApp(await pending.enrol!.app()));
+  const cancel = useAction(async () => pending.cancel());
+  const { run } = begin;
+  useEffect(() => {
+    if (onlyApp) void run();
+  }, [onlyApp, run]);
+
+  function leave(): void {
+    auth.codesKept();
+    onDone();
+  }
+
   if (codes) {
     return (
       <>
         <Heading page={t.enrolPage}>{t.enrolled}</Heading>
-        <NewRecoveryCodes codes={codes} heading="h2" onKept={onDone} />
+        <NewRecoveryCodes codes={codes} heading="h2" onKept={leave} />
       </>
     );
   }
+  const sending = add.sending || begin.sending;
+  const back = onlyApp ? { cancel: t.cancel, onCancel: () => void cancel.run() } : { cancel: t.otherWay, onCancel: () => setApp(undefined) };
   return (
     <>
       <Heading page={t.enrolPage}>{t.enrol}</Heading>
       <p>{t.enrolWhy}</p>
       <p>{t.enrolEnds}</p>
-      <Problem error={begin.error ?? cancel.error} />
-      {app ? <SetUpApp app={app} heading="h2" onCode={confirm} cancel={t.cancel} onCancel={() => void cancel.run()} /> : !begin.error && <Loading />}
+      <Problem error={add.error ?? begin.error ?? cancel.error} />
+      {app && <SetUpApp app={app} heading="h2" onCode={(code) => finish(() => app.confirm(code))} {...back} />}
+      {!app && onlyApp && !begin.error && <Loading />}
+      {!app && !onlyApp && (
+        <div className="stack">
+          {keys.map((kind) => (
+            <div className="stack" key={kind}>
+              <p>{texts.waysIn.keyWhat[kind]}</p>
+              <Button {...(kind === "passkey" && { variant: "main" })} disabled={sending} onClick={() => void add.run(kind)}>{texts.waysIn.addKey[kind]}</Button>
+            </div>
+          ))}
+          <div className="stack">
+            <p>{t.enrolApp}</p>
+            <Button disabled={sending} onClick={() => void run()}>{texts.waysIn.addKey.totp}</Button>
+          </div>
+          <Button variant="quiet" disabled={cancel.sending} onClick={() => void cancel.run()}>{t.cancel}</Button>
+        </div>
+      )}
     </>
   );
 }

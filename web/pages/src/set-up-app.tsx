@@ -18,7 +18,7 @@ export interface Ends {
 }
 
 interface SetUpAppProps {
-  app: NewApp;
+  app: Pick<NewApp, "secret" | "uri">;
   /** What ends; undefined if nothing does, since a second step is asked for already. */
   ends?: Ends | undefined;
   /** Confirms that the app shows this code. */

@@ -72,11 +72,28 @@ async function second(pending: Pending): Promise<User | void> {
   return pending.second("123 456");
 }
 
+export async function enrol({ kind, enrol, factors }: Pending): Promise<readonly string[] | undefined> {
+  // @ts-expect-error it is there only if a factor has to be set up
+  void enrol.app;
+  if (kind !== "enrol" || !enrol) return undefined;
+  if (factors.includes("passkey")) return (await enrol.passkey({ name: "Laptop" }))?.recovery_codes;
+  const { uri, secret, confirm } = await enrol.app();
+  const { user, factor } = await confirm(`${uri} ${secret}`);
+  user.username.trim();
+  factor.name.trim();
+  auth.codesKept();
+  return auth.getState().recoveryCodes;
+}
+
 export function React(): unknown {
   const { status, user, login, logout } = useAuth();
   void [status === "authenticated" && user.username, login, logout];
   const form = useSignIn();
   void [form.pending?.factors, form.sending, form.error?.errors["code"], form.second("123456"), form.cancel()];
+  void [form.passkey({ remember: false }), form.enrolPasskey({ securityKey: true }), form.enrolApp(), form.app?.secret, form.confirmApp("1")];
+  void [form.recoveryCodes?.join(), form.codesKept(), useSignIn({ autofill: true })];
+  // @ts-expect-error codes are confirmed by the form
+  form.app?.confirm;
   // @ts-expect-error what to show signed out is needed
   createElement(RequireAuth, {});
   return createElement(AuthProvider, { auth }, createElement(RequireAuth, { signIn: null }));
@@ -91,6 +108,7 @@ export function vue(): void {
   void [user.value?.username, status.value === "loading", logout];
   const form = useVueSignIn();
   void [form.pending.value?.factors, form.sending.value, form.error.value?.code, form.second("123456"), form.cancel()];
+  void [form.passkey(), form.enrolApp(), form.app.value?.uri, form.recoveryCodes.value?.join(), useVueSignIn({ autofill: true })];
 }
 
 export const routes: Route[] = [{ path: "", canActivate: [authGuard()], children: [] }];
@@ -100,5 +118,6 @@ export function angular(): string | undefined {
   void [status() === "anonymous", login];
   const form = injectSignIn();
   void [form.pending()?.factors, form.sending(), form.error()?.code, form.second("123456"), form.cancel()];
+  void [form.passkey(), form.enrolApp(), form.app()?.uri, form.recoveryCodes()?.join(), injectSignIn({ autofill: true })];
   return user()?.username;
 }

@@ -1,7 +1,7 @@
 // Compares our hand-written types with openapi.yaml. A line fails to compile if they differ.
 
 import type {
-  AddedFactor, Client, Credentials, Factor, Factors, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Proof, ProviderVisit, Session, Setup, Token, User,
+  AddedFactor, Client, Credentials, Enrolled, Factor, Factors, FirstAdministrator, KnownCode, PasskeyRequest, PasswordChange, PendingStep, Proof, ProviderVisit, Session, Setup, Token, User,
 } from "@cloakroom/client";
 import type { components, paths } from "../../.types/openapi.js";
 
@@ -38,6 +38,8 @@ same<Factors, Answer<"/api/auth/factors", "get">>();
 same<Factor, Schema["Factor"]>();
 same<AddedFactor, Answer<"/api/auth/factors/passkey", "post">>();
 same<{ credential: Schema["PasskeyAttestation"]; kind?: "passkey" | "security_key"; name?: string }, Body<"/api/auth/factors/passkey", "post">>();
+same<Enrolled, Answer<"/api/auth/login/enrol/passkey", "post">>();
+same<Enrolled, Answer<"/api/auth/login/enrol/totp/confirm", "post">>();
 same<PasskeyRequest, Answer<"/api/auth/reauthenticate/options", "post">>();
 same<PasskeyRequest, Answer<"/api/auth/passkey/options", "post">>();
 same<{ credential: Schema["PasskeyAssertion"]; remember?: boolean; app?: boolean }, Body<"/api/auth/passkey/login", "post">>();

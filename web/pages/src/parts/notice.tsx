@@ -46,6 +46,8 @@ function sentence(error: AuthError, credentials: string, outage: string | undefi
   if (isOutage(error)) return outage ?? (error.status === 0 ? texts.problem.unreachable : texts.problem.unavailable);
   if (error.code === "invalid_credentials") return credentials;
   if (error.code === noCookie) return texts.problem.noCookie;
+  if (error.code === "factor_exists" && !error.detail) return texts.problem.passkeyExists;
+  if (error.code === "passkey_failed") return texts.problem.passkeyFailed;
   if (error.status === 429) return texts.problem.throttled;
   if (Object.keys(error.errors).length > others) return texts.problem.fields;
   return error.detail || texts.problem.refused;
