@@ -1,11 +1,13 @@
 // Builds the apps in examples/ with their own tools, and serves them.
 
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { startServer } from "./server.mjs";
+import { startSite } from "./site.mjs";
 
 const top = fileURLToPath(new URL("../../", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8" };
@@ -45,3 +47,31 @@ export async function filesOf(folder, prefix = "/") {
 
 /** The built client, for the pages that a test writes. */
 export const clientFolder = path.join(top, "web", "client", "dist");
+
+const places = { "on another port": elsewhere, "on the server's own origin": own };
+const usual = { react: "on another port", vue: "on the server's own origin", angular: "on another port" };
+
+/**
+ * The examples with a framework, each in its usual place; with CLOAKROOM_LONG=1 in both. `start(t, name, flags)` returns the address of
+ * the app and its server. Both are at localhost, since browsers refuse passkeys at an IP address.
+ */
+export const runs = Object.keys(usual).flatMap((name) =>
+  Object.entries(places).filter(([where]) => process.env.CLOAKROOM_LONG || where === usual[name]).map(([where, start]) => ({ name, where, start })));
+
+/** The app on a port of its own, and the server that allows it. */
+async function elsewhere(t, name, flags) {
+  const pages = await filesOf(clientFolder, "/client/");
+  const site = `http://localhost:${await startSite(t, pages)}`;
+  const server = await startServer(t, ["--origin", site, ...flags], "localhost");
+  const files = await filesOf(await buildExample(t, name, server.url));
+  Object.assign(pages, files, { "*": files["/index.html"] });
+  return { site, server };
+}
+
+/** The app handed out by the server itself. */
+async function own(t, name, flags) {
+  const folder = await buildExample(t, name, "");
+  await cp(clientFolder, path.join(folder, "client"), { recursive: true });
+  const server = await startServer(t, ["--app", folder, ...flags], "localhost");
+  return { site: server.url, server };
+}

@@ -1,41 +1,17 @@
 // The same steps in each framework, with examples/ unchanged, on the server's own origin or on another; with CLOAKROOM_LONG=1 on both.
 
 import assert from "node:assert/strict";
-import { cp } from "node:fs/promises";
-import path from "node:path";
 import test from "node:test";
 import { checkAccessible } from "../lib/axe.mjs";
 import { ask, openPage, startBrowser, ticket } from "../lib/browser.mjs";
-import { buildExample, clientFolder, filesOf } from "../lib/example.mjs";
+import { runs } from "../lib/example.mjs";
 import { startPostgres } from "../lib/postgres.mjs";
 import { checkSecrecy, collectAnswers } from "../lib/secrecy.mjs";
-import { admin, startServer } from "../lib/server.mjs";
+import { admin } from "../lib/server.mjs";
 import { addApp } from "../lib/totp.mjs";
-import { startSite } from "../lib/site.mjs";
 
 const away = Number(process.env.CLOAKROOM_AWAY ?? 10); // seconds without the database
-const places = { "on another port": elsewhere, "on the server's own origin": own };
-const usual = { react: "on another port", vue: "on the server's own origin", angular: "on another port" };
 
-/** The app on a port of its own, and the server that allows it. */
-async function elsewhere(t, name) {
-  const pages = await filesOf(clientFolder, "/client/");
-  const site = `http://127.0.0.1:${await startSite(t, pages)}`;
-  const postgres = await startPostgres(t, () => server?.stop());
-  const server = await startServer(t, ["--origin", site, "--db", postgres.url]);
-  const files = await filesOf(await buildExample(t, name, server.url));
-  Object.assign(pages, files, { "*": files["/index.html"] });
-  return { site, server, postgres };
-}
-
-/** The app handed out by the server itself. */
-async function own(t, name) {
-  const folder = await buildExample(t, name, "");
-  await cp(clientFolder, path.join(folder, "client"), { recursive: true });
-  const postgres = await startPostgres(t, () => server?.stop());
-  const server = await startServer(t, ["--app", folder, "--db", postgres.url]);
-  return { site: server.url, server, postgres };
-}
 
 /** Another device, which can do to the account what a person can. */
 async function device(server, password = admin.password) {
@@ -56,17 +32,16 @@ async function device(server, password = admin.password) {
 
 // Two at a time, since most of the time is waiting.
 test("the examples", { concurrency: 2 }, async (t) => {
-  const stories = Object.keys(usual).flatMap((name) =>
-    Object.entries(places).filter(([where]) => process.env.CLOAKROOM_LONG || where === usual[name]).map(([where, start]) =>
-      t.test(`examples/${name} ${where}`, { concurrency: 1 }, async (t) => {
-        const { site, server, postgres } = await start(t, name);
-        await server.makeAdmin();
-        const browser = await startBrowser(t);
-        const page = await openPage(t, browser);
-        await page.context().addInitScript(watchForForm);
-        await tell(t, { page, site, server, postgres });
-      })));
-  await Promise.all(stories);
+  await Promise.all(runs.map(({ name, where, start }) =>
+    t.test(`examples/${name} ${where}`, { concurrency: 1 }, async (t) => {
+      const postgres = await startPostgres(t, () => server?.stop());
+      const { site, server } = await start(t, name, ["--db", postgres.url]);
+      await server.makeAdmin();
+      const browser = await startBrowser(t);
+      const page = await openPage(t, browser);
+      await page.context().addInitScript(watchForForm);
+      await tell(t, { page, site, server, postgres });
+    })));
 });
 
 /** Runs in each page: notes whether a sign-in form was ever shown, however briefly. */

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 
-// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
-const API = import.meta.env.VITE_API ?? 'http://127.0.0.1:8000'
+// The address of Cloakroom. Its host must be the page's, since a cookie belongs to a host.
+const API = import.meta.env.VITE_API ?? 'http://localhost:8000'
 
 // Every request includes the session's cookie. The page itself can't read it.
 async function call(method, path, headers) {

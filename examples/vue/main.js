@@ -6,8 +6,10 @@ import App from './App.vue'
 import Home from './Home.vue'
 import SignIn from './SignIn.vue'
 
-// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
-const auth = createAuth({ url: import.meta.env.VITE_API ?? 'http://127.0.0.1:8000' })
+// The address of Cloakroom. Its host must be the page's, and a name, since browsers refuse passkeys at an IP address.
+const auth = createAuth({ url: import.meta.env.VITE_API ?? 'http://localhost:8000' })
+// What needs a fresh sign-in asks for a passkey.
+auth.onFreshSignIn(async ({ factors }) => factors.includes('passkey') && !!(await auth.reauthenticateByPasskey()))
 
 const router = createRouter({
   history: createWebHistory(),

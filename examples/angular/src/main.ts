@@ -5,12 +5,15 @@ import { createAuth } from '@cloakroom/client'
 import { authGuard, authInterceptor, provideAuth } from '@cloakroom/client/angular'
 import { App, Home, SignIn } from './app'
 
-// The address of Cloakroom. Its host must be the page's, 127.0.0.1 and not localhost, since a cookie belongs to a host.
+// The address of Cloakroom. Its host must be the page's, and a name, since browsers refuse passkeys at an IP address.
 declare const API: string // angular.json defines it
+const auth = createAuth({ url: API })
+// What needs a fresh sign-in asks for a passkey.
+auth.onFreshSignIn(async ({ factors }) => factors.includes('passkey') && !!(await auth.reauthenticateByPasskey()))
 
 bootstrapApplication(App, {
   providers: [
-    provideAuth(createAuth({ url: API })),
+    provideAuth(auth),
     provideHttpClient(withInterceptors([authInterceptor])),
     provideRouter([
       { path: '', component: Home, canActivate: [authGuard('/login')] },
