@@ -22,10 +22,6 @@ func (c *Config) readProviders(base *url.URL) ([]*oidc.Provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("Config.Providers: %s: %w", name, err)
 		}
-		if s.ResponseMode == "form_post" {
-			return nil, fmt.Errorf("Config.Providers: %s: the answer would come as a form from another site, which is not accepted: "+
-				`write "response_mode": "query", and for Apple "scopes": ["openid"], without name and address`, name)
-		}
 		if slices.ContainsFunc(all, func(p *oidc.Provider) bool { return p.Name == name }) {
 			return nil, fmt.Errorf("Config.Providers: there are two with the name %s", name)
 		}

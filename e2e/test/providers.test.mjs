@@ -267,3 +267,21 @@ test("an app of another origin with a page of its own", async (t) => {
     await who(`authenticated ${admin.username}`);
   });
 });
+
+test("a provider that answers by a form", async (t) => {
+  const op = await startOP(t);
+  const file = await op.settings("example", { label: "Example", signup: true, response_mode: "form_post" });
+  const server = await startServer(t, ["--provider", `example=${file}`, "--csrf", "strict"], "localhost");
+  op.connect(server.url, "example");
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  const posted = [];
+  page.on("request", (request) => request.method() === "POST" && request.url().endsWith("/callback") && posted.push(request.allHeaders()));
+  await signInBy(page, server, "grace", "/auth/account?form");
+  await page.waitForURL("**/auth/account?form");
+  await page.getByText("grace@example.com").first().waitFor();
+  const headers = await posted[0];
+  assert.equal(headers["sec-fetch-site"], "cross-site");
+  assert.equal(headers["cookie"] ?? "", "", "the form came with cookies");
+});

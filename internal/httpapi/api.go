@@ -225,9 +225,14 @@ func (a *API) checkHost(next http.Handler) http.Handler {
 	})
 }
 
-// checkCSRF refuses unsafe requests that a page of another site may have sent.
+// checkCSRF refuses unsafe requests that a page of another site may have sent. The answer of a provider as a form is no such request,
+// since it changes nothing.
 func (a *API) checkCSRF(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.isProvidersForm(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		token, err := a.formToken(w, r)
 		if err != nil {
 			a.fail(w, r, err)

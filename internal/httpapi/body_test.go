@@ -64,11 +64,11 @@ var malformed = map[string]struct {
 	"a megabyte":                  {`{"password":"` + strings.Repeat("a", 1<<20) + `"}`, 413, "body_too_large"},
 }
 
-// ownRoutes returns the routes that may change something and have a wire of our own: neither compatibility routes nor the one that
-// providers post a form to, in which other fields are ignored (TestOnlyFormsOfProvidersAreRead).
+// ownRoutes returns the routes that may change something and have a wire of our own: neither compatibility routes nor those that
+// providers post a form to, in which other fields are ignored (TestOnlyFormsOfProvidersAreRead, TestAnAnswerAsAForm).
 func ownRoutes() []httpapi.Route {
 	return slices.DeleteFunc(unsafe(), func(r httpapi.Route) bool {
-		return r.Plain || r.Path == "/api/auth/oidc/{provider}/backchannel-logout"
+		return r.Plain || r.Path == "/api/auth/oidc/{provider}/backchannel-logout" || r.Path == "/api/auth/oidc/{provider}/callback"
 	})
 }
 

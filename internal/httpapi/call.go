@@ -242,14 +242,19 @@ func redirect(f func(c *call) (location string, err error)) func(*API) http.Hand
 			c := &call{api: a, w: w, r: r}
 			location, err := f(c)
 			a.Audit.Settle(c.ctx())
-			if err != nil {
-				c.finish(nil, err)
-				return
-			}
-			w.Header().Set("Location", location)
-			w.WriteHeader(http.StatusSeeOther)
+			c.goTo(location, err)
 		})
 	}
+}
+
+// goTo answers with where the browser goes next.
+func (c *call) goTo(location string, err error) {
+	if err != nil {
+		c.finish(nil, err)
+		return
+	}
+	c.w.Header().Set("Location", location)
+	c.w.WriteHeader(http.StatusSeeOther)
 }
 
 // answer authorizes the caller, reads the body, authorizes the caller again, and calls f.

@@ -112,6 +112,7 @@ var levels = map[string]string{
 	"POST /api/auth/passkey/login":                      "anybody",
 	"POST /api/auth/oidc/{provider}/start":              "anybody",
 	"GET /api/auth/oidc/{provider}/callback":            "anybody",
+	"POST /api/auth/oidc/{provider}/callback":           "anybody",
 	"POST /api/auth/oidc/{provider}/backchannel-logout": "anybody",
 	"GET /api/auth/links":                               "session",
 	"DELETE /api/auth/links/{id}":                       "session",

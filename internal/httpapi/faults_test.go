@@ -129,7 +129,7 @@ var elsewhere = []string{
 	"POST /api/auth/login/enrol/totp", "POST /api/auth/login/enrol/totp/confirm",
 	"POST /api/auth/login/second", "PATCH /api/auth/factors", "POST /api/auth/factors/totp", "POST /api/auth/factors/totp/confirm",
 	"POST /api/auth/factors/passkey/options", "POST /api/auth/factors/passkey", "POST /api/auth/reauthenticate/options",
-	"POST /api/auth/oidc/{provider}/start", "GET /api/auth/oidc/{provider}/callback", "POST /api/auth/oidc/{provider}/backchannel-logout",
+	"POST /api/auth/oidc/{provider}/start", "GET /api/auth/oidc/{provider}/callback", "POST /api/auth/oidc/{provider}/callback", "POST /api/auth/oidc/{provider}/backchannel-logout",
 	"GET /api/auth/links", "DELETE /api/auth/links/{id}",
 	"POST /api/auth/factors/recovery", "PATCH /api/auth/factors/{id}", "DELETE /api/auth/factors/{id}",
 }

@@ -163,6 +163,9 @@ func finishAtProvider(c *call) (location string, err error) {
 	if err != nil {
 		answer = url.Values{}
 	}
+	if err := c.openUser(p, answer); err != nil {
+		return "", err
+	}
 	a, err := c.takeAttempt(p.Name, answer.Get("state"))
 	if err != nil {
 		return "", err

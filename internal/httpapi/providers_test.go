@@ -34,7 +34,7 @@ const (
 	otherIssuer   = "https://other.example"
 )
 
-// providers are two providers, "example", which signs people up, and "other", which doesn't. What they say can be changed.
+// providers are two providers, "example", which signs people up, and "other", which doesn't, and answers by a form. What they say can be changed.
 type providers struct {
 	key jose.JSONWebKey
 
@@ -63,7 +63,7 @@ func (p *providers) providers(t testing.TB, base string) []*oidc.Provider {
 	var all []*oidc.Provider
 	for _, text := range []string{
 		`{"issuer":"` + exampleIssuer + `","client_id":"cloakroom","client_secret":"secret","label":"Example","signup":true}`,
-		`{"issuer":"` + otherIssuer + `","client_id":"cloakroom","client_secret":"secret","second_factor":"theirs"}`,
+		`{"issuer":"` + otherIssuer + `","kind":"apple","client_id":"cloakroom","client_secret":"secret","second_factor":"theirs"}`,
 	} {
 		name := "example"
 		if len(all) > 0 {
@@ -183,10 +183,16 @@ const startPath, callbackPath, logoutPath = "/api/auth/oidc/example/start", "/ap
 // goTo begins an attempt, lets the person sign in there, and returns the path at which the browser comes back.
 func (c *client) goTo(p *providers, name string, body map[string]any) (back string, r *answer) {
 	c.s.t.Helper()
+	return c.goToWith(p, name, body)
+}
+
+// goToWith is goTo with headers.
+func (c *client) goToWith(p *providers, name string, body map[string]any, headers ...string) (back string, r *answer) {
+	c.s.t.Helper()
 	if body == nil {
 		body = map[string]any{}
 	}
-	r = c.send("POST", "/api/auth/oidc/"+name+"/start", body)
+	r = c.send("POST", "/api/auth/oidc/"+name+"/start", body, headers...)
 	if r.StatusCode != 200 {
 		return "", r
 	}
@@ -976,5 +982,82 @@ func TestOnlyFormsOfProvidersAreRead(t *testing.T) {
 	ok(t, s.program().raw("POST", logoutPath, strings.NewReader("state=x&logout_token="+token), "Content-Type: application/x-www-form-urlencoded"))
 	if r := c.send("GET", "/api/me", nil); r.StatusCode != 401 {
 		t.Errorf("the session goes on: %d", r.StatusCode)
+	}
+}
+
+// TestAnAnswerAsAForm changes nothing, and becomes the same answer as others give, whatever page it comes from.
+func TestAnAnswerAsAForm(t *testing.T) {
+	t.Attr("threat", "E3")
+	s, p := startWith(t, options{strict: true, change: func(a *httpapi.API) { a.Providers[1].SignUp = true }})
+	c := s.client()
+	apple := []string{"Content-Type: application/x-www-form-urlencoded", "Origin: https://other.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"}
+	csrf := c.send("GET", "/api/auth/csrf", nil)
+	back, r := c.goToWith(p, "other", nil, "X-CSRFToken: "+fmt.Sprint(csrf.field("csrftoken")))
+	if back == "" {
+		t.Fatalf("start: %d %s", r.StatusCode, r.body)
+	}
+	path, query, _ := strings.Cut(back, "?")
+	form, err := url.ParseQuery(query)
+	must(t, err)
+	form.Set("user", `{"name":{"firstName":"Grace","lastName":"Hopper"},"email":"grace@example.com"}`)
+	form.Set("id_token", "ignored")
+
+	before := snapshot(t, s.stores)
+	stranger := s.program()
+	r = stranger.raw("POST", path, strings.NewReader(form.Encode()), apple...)
+	at := r.Header.Get("Location")
+	if r.StatusCode != 303 || !strings.HasPrefix(at, path+"?") || len(r.Header["Set-Cookie"]) > 0 || strings.Contains(at, "Grace") || strings.Contains(at, "ignored") {
+		t.Fatalf("the form: %d %v %s", r.StatusCode, r.Header, r.body)
+	}
+	if now := snapshot(t, s.stores); now != before {
+		t.Errorf("the form has changed something:\n%s\n%s", before, now)
+	}
+	if got := stranger.lands(at); got != "/signin#error=attempt_lost" {
+		t.Errorf("in another browser: %s", got)
+	}
+	if got := c.lands(at); got != "/auth/account" {
+		t.Fatalf("it lands at %s", got)
+	}
+	if me := c.send("GET", "/api/me", nil); me.field("first_name") != "Grace" || me.field("last_name") != "Hopper" {
+		t.Errorf("the person is %s", me.body)
+	}
+
+	for name, x := range map[string]struct {
+		path, body string
+		code       int
+	}{
+		"a provider that answers by a redirect": {callbackPath, "state=x", 403},
+		"a slash at the end":                    {path + "/", "state=x", 403},
+		"another spelling":                      {strings.Replace(path, "other", "%6fther", 1), "state=x", 403},
+		"capital letters":                       {strings.Replace(path, "other", "OTHER", 1), "state=x", 403},
+		"the start":                             {strings.Replace(path, "callback", "start", 1), "", 403},
+		"no such provider":                      {strings.Replace(path, "other", "gone", 1), "state=x", 403},
+		"a field twice":                         {path, "state=x&state=y", 400},
+		"a field that is too long":              {path, "state=" + strings.Repeat("x", 4097), 400},
+		"nothing":                               {path, "", 303},
+		"a user that is too long":               {path, "user=" + strings.Repeat("x", 1025), 303},
+	} {
+		if r := stranger.raw("POST", x.path, strings.NewReader(x.body), apple...); r.StatusCode != x.code || strings.Contains(r.Header.Get("Location"), "user") {
+			t.Errorf("%s: %d %s", name, r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	if r := stranger.raw("POST", callbackPath, strings.NewReader("state=x"), apple[0]); r.StatusCode != 404 {
+		t.Errorf("without an origin, at a provider that answers by a redirect: %d", r.StatusCode)
+	}
+}
+
+// TestWordsAboutThePersonAreThoseOfTheForm: what stands in the address is no other text.
+func TestWordsAboutThePersonAreThoseOfTheForm(t *testing.T) {
+	t.Attr("threat", "O08")
+	for _, user := range []string{`{"name":{"firstName":"Mallory"}}`, "AAAA", ""} {
+		s, p := startWith(t, options{change: func(a *httpapi.API) { a.Providers[1].SignUp = true }})
+		c := s.client()
+		back, _ := c.goTo(p, "other", nil)
+		if got := c.lands(back + "&user=" + url.QueryEscape(user)); got != "/auth/account" {
+			t.Fatalf("it lands at %s", got)
+		}
+		if me := c.send("GET", "/api/me", nil); me.field("first_name") != "" {
+			t.Errorf("%q: the person is %s", user, me.body)
+		}
 	}
 }

@@ -29,6 +29,7 @@ var routes = []route{
 	{"POST", "/api/auth/passkey/login", serve(needsNothing, passkeyLogin)},
 	{"POST", "/api/auth/oidc/{provider}/start", serve(needsNothing, startAtProvider)},
 	{"GET", "/api/auth/oidc/{provider}/callback", redirect(finishAtProvider)},
+	{"POST", "/api/auth/oidc/{provider}/callback", receiveForm},
 	{"POST", "/api/auth/oidc/{provider}/backchannel-logout", backchannel},
 	{"GET", "/api/auth/links", serve(needsSession, listLinks)},
 	{"DELETE", "/api/auth/links/{id}", serve(needsFullyFresh, removeLink)},

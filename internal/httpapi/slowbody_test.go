@@ -275,7 +275,8 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/setup": {}, // TestASetUpLinkThatIsUsedDuringTheBodyIsInvalid
 
 	"POST /api/auth/oidc/{provider}/start":              {by: "session", with: atProvider, body: says(map[string]string{"intent": "link"})},
-	"POST /api/auth/oidc/{provider}/backchannel-logout": {}, // it needs no credential
+	"POST /api/auth/oidc/{provider}/callback":           {}, // it needs no credential
+	"POST /api/auth/oidc/{provider}/backchannel-logout": {}, // nor does this
 	"DELETE /api/auth/links/{id}":                       {by: "session", with: linkOf},
 }
 

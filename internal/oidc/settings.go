@@ -55,7 +55,7 @@ type Settings struct {
 	SecondFactor string   `json:"second_factor"`
 	ACRValues    []string `json:"acr_values"`
 
-	// ResponseMode is how the answer comes back: "query" ("") or "form_post".
+	// ResponseMode is how the answer comes back: "query" ("") or [FormPost].
 	ResponseMode string `json:"response_mode"`
 
 	// UntypedLogout says that logout tokens without the type logout+jwt are accepted.
@@ -183,7 +183,7 @@ func (s *Settings) setDefaults() {
 			s.Scopes = []string{"openid", "email", "name"}
 		}
 		if len(s.Scopes) > 1 && s.ResponseMode == "" {
-			s.ResponseMode = formPost // Apple demands it where more than openid is asked for
+			s.ResponseMode = FormPost // Apple demands it where more than openid is asked for
 		}
 	case OpenID:
 		if s.Scopes == nil {
@@ -195,7 +195,9 @@ func (s *Settings) setDefaults() {
 const (
 	gitHubIssuer = "https://github.com"
 	appleIssuer  = "https://appleid.apple.com"
-	formPost     = "form_post"
+
+	// FormPost is the response mode in which the browser brings the answer as a form (OAuth 2.0 Form Post Response Mode).
+	FormPost = "form_post"
 )
 
 func (s *Settings) checkIssuer() error {
@@ -307,9 +309,9 @@ func (s *Settings) checkChoices() error {
 		return errors.New(`"second_factor": GitHub doesn't say whether a second factor was shown; write "ours"`)
 	case len(s.ACRValues) > 0 && s.SecondFactor != "theirs":
 		return errors.New(`"acr_values" are for "second_factor": "theirs" only`)
-	case !slices.Contains([]string{"", "query", formPost}, s.ResponseMode):
+	case !slices.Contains([]string{"", "query", FormPost}, s.ResponseMode):
 		return fmt.Errorf(`"response_mode": write "query" or "form_post", not %q`, s.ResponseMode)
-	case s.ResponseMode == formPost && s.Kind == GitHub:
+	case s.ResponseMode == FormPost && s.Kind == GitHub:
 		return errors.New(`"response_mode": GitHub has none; leave it out`)
 	}
 	return nil
