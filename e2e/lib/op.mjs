@@ -11,11 +11,15 @@ import Provider from "oidc-provider";
 const secret = "a secret of the client, which is long enough";
 
 /** Starts a provider, which is stopped when the test or suite `t` ends. It knows no clients before `connect`. */
-export async function startOP(t, configuration = {}) {
+export async function startOP(t) {
   const folder = await mkdtemp(path.join(os.tmpdir(), "cloakroom-op-"));
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
   let handle = (_, response) => response.writeHead(404).end();
-  const listener = http.createServer((request, response) => handle(request, response));
+  const asked = [];
+  const listener = http.createServer((request, response) => {
+    asked.push(`${request.method} ${request.url.split("?")[0]}`);
+    handle(request, response);
+  });
   await new Promise((resolve) => listener.listen(0, "127.0.0.1", resolve));
   t.after(async () => {
     listener.closeAllConnections();
@@ -26,6 +30,9 @@ export async function startOP(t, configuration = {}) {
   return {
     issuer,
 
+    /** What it was asked, such as "POST /token". */
+    asked,
+
     /** Writes the settings of the provider for `--provider NAME=FILE`, and returns the file. */
     async settings(name, more = {}) {
       const file = path.join(folder, `${name}.json`);
@@ -33,8 +40,8 @@ export async function startOP(t, configuration = {}) {
       return file;
     },
 
-    /** Registers the client NAME, the Cloakroom at `url`. */
-    connect(url, name) {
+    /** Registers the client NAME, the Cloakroom at `url`. `more` are settings of the client. */
+    connect(url, name, more = {}) {
       const client = {
         client_id: name,
         client_secret: secret,
@@ -42,6 +49,7 @@ export async function startOP(t, configuration = {}) {
         grant_types: ["authorization_code", "refresh_token"],
         backchannel_logout_uri: `${url}/api/auth/oidc/${name}/backchannel-logout`,
         backchannel_logout_session_required: true,
+        ...more,
       };
       const provider = new Provider(issuer, {
         clients: [client],
@@ -60,7 +68,6 @@ export async function startOP(t, configuration = {}) {
           delete options.dispatcher;
           return fetch(address, options);
         },
-        ...configuration,
       });
       handle = provider.callback();
       return provider;

@@ -285,3 +285,53 @@ test("a provider that answers by a form", async (t) => {
   assert.equal(headers["sec-fetch-site"], "cross-site");
   assert.equal(headers["cookie"] ?? "", "", "the form came with cookies");
 });
+
+// RFC 9700, section 4.4: one provider leads the browser to another, so as to be given the code that the other makes out.
+test("two providers are not mixed up", async (t) => {
+  const [bad, good] = [await startOP(t), await startOP(t)];
+  const files = [await bad.settings("bad", { label: "Bad", signup: true }), await good.settings("good", { label: "Good", signup: true })];
+  const server = await startServer(t, ["--provider", `bad=${files[0]}`, "--provider", `good=${files[1]}`], "localhost");
+  const callback = (name) => `${server.url}/api/auth/oidc/${name}/callback`;
+  bad.connect(server.url, "bad");
+  good.connect(server.url, "good", { redirect_uris: [callback("good"), callback("bad")] });
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+
+  /** Begins at the bad provider, which leads the browser to the good one with another address to come back to. */
+  async function misled(t, back) {
+    const page = await openPage(t, browser);
+    await page.route(`${bad.issuer}/auth?*`, (route) => {
+      const address = new URL(route.request().url());
+      address.searchParams.set("client_id", "good");
+      address.searchParams.set("redirect_uri", back);
+      return route.fulfill({ status: 302, headers: { Location: `${good.issuer}/auth${address.search}` } });
+    });
+    await page.goto(`${server.url}/signin`);
+    await page.getByRole("button", { name: "Continue with Bad" }).click();
+    await signInThere(page, "grace");
+    return page;
+  }
+
+  await t.test("the answer says its issuer, which is not the one that was asked", async (t) => {
+    const page = await misled(t, callback("bad"));
+    await page.getByText("The provider’s answer doesn’t belong to this attempt").waitFor();
+    assert.equal(await ticket(page), undefined);
+  });
+
+  await t.test("each provider has its own way back, on which the attempt at another is none", async (t) => {
+    const page = await misled(t, callback("good"));
+    await page.getByText("This attempt was begun in another browser").waitFor();
+    assert.equal(await ticket(page), undefined);
+  });
+
+  assert.deepEqual([...bad.asked, ...good.asked].filter((what) => what === "POST /token"), [], "a code was sent to a provider");
+  await t.test("both work by themselves", async (t) => {
+    for (const name of ["Bad", "Good"]) {
+      const page = await openPage(t, browser);
+      await page.goto(`${server.url}/signin`);
+      await page.getByRole("button", { name: `Continue with ${name}` }).click();
+      await signInThere(page, `grace-${name.toLowerCase()}`);
+      await atAccount(page);
+    }
+  });
+});
