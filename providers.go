@@ -38,6 +38,9 @@ type Provider struct {
 	// session has ended (OpenID Connect Back-Channel Logout).
 	RedirectURI, LogoutURI string
 
+	SecretFiles   []string // the files from which its secret was read
+	UntypedLogout bool     // logout tokens without the type logout+jwt are accepted
+
 	provider *oidc.Provider
 }
 
@@ -54,10 +57,17 @@ func Providers(c Config) ([]Provider, error) {
 	var all []Provider
 	for _, p := range read {
 		redirect := p.RedirectURI()
-		all = append(all, Provider{p.Name, p.Label, p.Issuer, redirect, strings.TrimSuffix(redirect, "callback") + "backchannel-logout", p})
+		all = append(all, Provider{
+			Name: p.Name, Label: p.Label, Issuer: p.Issuer,
+			RedirectURI: redirect, LogoutURI: strings.TrimSuffix(redirect, "callback") + "backchannel-logout",
+			SecretFiles: p.SecretFiles(), UntypedLogout: p.UntypedLogout, provider: p,
+		})
 	}
 	return all, nil
 }
 
 // Check asks the provider for its metadata and keys. The error says what is wrong.
 func (p Provider) Check(ctx context.Context) error { return p.provider.Check(ctx) }
+
+// SaysIssuer reports whether the provider promises to say in each answer that it comes from it (RFC 9207), which it is asked for.
+func (p Provider) SaysIssuer(ctx context.Context) (bool, error) { return p.provider.SaysIssuer(ctx) }

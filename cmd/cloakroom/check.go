@@ -88,6 +88,7 @@ func (c *checkCmd) findIssues(ctx context.Context, a *app) ([]issue, error) {
 	issues = append(issues, found...)
 	if c.Deploy {
 		issues = append(issues, c.deploymentIssues(where)...)
+		issues = append(issues, c.checkProviders(ctx, a)...)
 		found, err := c.checkPostgres(ctx, where)
 		if err != nil {
 			return nil, err

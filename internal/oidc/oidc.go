@@ -118,3 +118,12 @@ func (p *Provider) Check(ctx context.Context) error {
 	_, err = p.keys.get(ctx, keptFor)
 	return err
 }
+
+// SaysIssuer reports whether the provider promises to say its issuer in its answers (RFC 9207). ErrUnavailable.
+func (p *Provider) SaysIssuer(ctx context.Context) (bool, error) {
+	m, err := p.metadata.get(ctx, keptFor)
+	if err != nil {
+		return false, err
+	}
+	return m.HasIss, nil
+}

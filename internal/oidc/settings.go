@@ -61,8 +61,12 @@ type Settings struct {
 	// UntypedLogout says that logout tokens without the type logout+jwt are accepted.
 	UntypedLogout bool `json:"untyped_logout"`
 
-	key *ecdsa.PrivateKey
+	key     *ecdsa.PrivateKey
+	secrets []string // the files that hold a secret
 }
+
+// SecretFiles returns the files from which a secret was read.
+func (s *Settings) SecretFiles() []string { return s.secrets }
 
 // maxSettings bounds the files of settings.
 const maxSettings = 64 << 10
@@ -77,6 +81,9 @@ func ReadSettings(name, file string) (Settings, error) {
 	s, err := ParseSettings(name, text)
 	if err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if s.ClientSecret != "" {
+		s.secrets = []string{file}
 	}
 	if err := s.readSecrets(filepath.Dir(file)); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", file, err)
@@ -105,6 +112,7 @@ func (s *Settings) readSecrets(dir string) error {
 		return filepath.Join(dir, name)
 	}
 	if s.ClientSecretFile != "" {
+		s.secrets = append(s.secrets, beside(s.ClientSecretFile))
 		text, err := readFile(beside(s.ClientSecretFile))
 		if err != nil {
 			return err
@@ -114,6 +122,7 @@ func (s *Settings) readSecrets(dir string) error {
 		}
 	}
 	if s.KeyFile != "" {
+		s.secrets = append(s.secrets, beside(s.KeyFile))
 		text, err := readFile(beside(s.KeyFile))
 		if err != nil {
 			return err
