@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -85,6 +86,7 @@ func removeLink(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	c.api.Audit.Record(c.ctx(), audit.Provider.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
+	c.notify(u, letters.ProviderUnlinked)
 	begun, err := c.api.Links.Origins(c.ctx(), all[i].Issuer, all[i].Subject, "")
 	if err != nil {
 		return none{}, err

@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -467,6 +468,7 @@ func (c *call) linkAccount(p *oidc.Provider, a *attempt, claims *oidc.Claims) er
 		return attemptLost
 	}
 	c.api.Audit.Record(c.ctx(), audit.Provider.Linked, slog.String("user", l.User), slog.String("provider", p.Name))
+	c.notify(who.User, letters.ProviderLinked)
 	return nil
 }
 

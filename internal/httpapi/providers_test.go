@@ -1061,3 +1061,25 @@ func TestWordsAboutThePersonAreThoseOfTheForm(t *testing.T) {
 		}
 	}
 }
+
+// TestALinkIsToldByMail, and its removal too.
+func TestALinkIsToldByMail(t *testing.T) {
+	t.Attr("threat", "J06")
+	box := newPostbox()
+	s, p := startWith(t, options{mail: box})
+	u := s.user("ada")
+	c := s.client()
+	ok(t, c.login("ada", goodPassword))
+	if got := c.through(p, "example", map[string]any{"intent": "link"}); got != "/auth/account" {
+		t.Fatalf("it lands at %s", got)
+	}
+	if m := box.next(t, 0); about(m) != fmt.Sprintf("provider_linked to %s about %q", u.Email, u.ID) {
+		t.Errorf("the message is %s", about(m))
+	}
+	all, err := s.stores.Links.List(t.Context(), u.ID)
+	must(t, err)
+	ok(t, c.send("DELETE", "/api/auth/links/"+all[0].ID, nil))
+	if m := box.next(t, 1); about(m) != fmt.Sprintf("provider_unlinked to %s about %q", u.Email, u.ID) {
+		t.Errorf("the message is %s", about(m))
+	}
+}

@@ -42,7 +42,11 @@ type About struct{ Address, Agent, AcceptLanguage string }
 type Notice string
 
 // The notices.
-const PasswordChanged Notice = "password_changed"
+const (
+	PasswordChanged  Notice = "password_changed"
+	ProviderLinked   Notice = "provider_linked"
+	ProviderUnlinked Notice = "provider_unlinked"
+)
 
 // noticeLife is how long a notice is worth sending.
 const noticeLife = 24 * time.Hour
@@ -71,7 +75,7 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 		return nil, err
 	}
 	switch r.Kind {
-	case string(PasswordChanged):
+	case string(PasswordChanged), string(ProviderLinked), string(ProviderUnlinked):
 		return s.message(r, r.Kind, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/auth/account"}), nil
 	case verify:
 		return s.writeVerify(ctx, r, base)
