@@ -6,6 +6,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,8 @@ type checkedConfig struct {
 	url     *url.URL
 	proxies clientip.Trust
 	texts   *texts.Catalogue
+	pages   *pages.Site
+	name    string // the product's; "": it has none
 
 	passkeyDomain string // "": there are no passkeys, because of noPasskeys
 	noPasskeys    string
@@ -147,7 +150,13 @@ func (c *Config) check() (checkedConfig, error) {
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.Texts: %w", err)
 	}
-	checked := checkedConfig{url: base, proxies: proxies, texts: catalogue}
+	site, err := pages.New(catalogue, pages.Look{
+		Name: c.Name, Accent: c.Accent, Logo: c.Logo, Style: c.Style, Help: c.LinkHelp, Terms: c.LinkTerms, Privacy: c.LinkPrivacy,
+	})
+	if err != nil {
+		return checkedConfig{}, fmt.Errorf("Config.%w", err)
+	}
+	checked := checkedConfig{url: base, proxies: proxies, texts: catalogue, pages: site, name: c.Name}
 	checked.passkeyDomain, err = passkey.Domain(base, c.PasskeyDomain)
 	if off, ok := errors.AsType[*passkey.OffError](err); ok {
 		checked.noPasskeys = off.Reason
@@ -230,17 +239,13 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if err != nil {
 		return err
 	}
-	site, err := pages.New(checked.texts)
-	if err != nil {
-		return err
-	}
 	s.api = &httpapi.API{
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys,
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
-		Audit: s.Audit, Pages: site, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
+		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
 		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
 	}
 	s.connect(measure)
@@ -315,7 +320,7 @@ func (s *Server) newPasskeys(c Config, checked checkedConfig) (keys *passkey.Ser
 		return nil, off, nil
 	}
 	keys, err = passkey.New(passkey.Config{
-		RPID: checked.passkeyDomain, Name: checked.passkeyDomain, Origins: append([]string{c.URL}, c.Origins...),
+		RPID: checked.passkeyDomain, Name: cmp.Or(c.Name, checked.passkeyDomain), Origins: append([]string{c.URL}, c.Origins...),
 		Keys: func() [][]byte { return s.keys.Derive("passkey") }, Factors: s.storage.Factors, Signins: s.storage.Signins,
 	})
 	if err != nil {
@@ -351,7 +356,7 @@ func (s *Server) newFactors(checked checkedConfig) *authenticator.Service {
 	}
 	return &authenticator.Service{
 		Factors: s.storage.Factors, Steps: s.steps, Keys: s.dataKeys, Guard: s.throttle,
-		Issuer: checked.url.Hostname(), Tags: func() [][]byte { return s.keys.Derive("enrolment") }, Log: s.Log,
+		Issuer: cmp.Or(checked.name, checked.url.Hostname()), Tags: func() [][]byte { return s.keys.Derive("enrolment") }, Log: s.Log,
 	}
 }
 

@@ -190,6 +190,23 @@ type Config struct {
 	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.
 	SendMail mail.Sender
 
+	// Name is the product's name, on pages, in mails and in authenticator apps. "": Cloakroom on pages, and the host of URL elsewhere.
+	Name string
+
+	// Accent is the colour of buttons and links on the pages, as #rrggbb. It must be dark enough to be read on a light page; the dark
+	// theme gets a lighter tint. "": a green.
+	Accent string
+
+	// Logo is an SVG, PNG, JPEG or WebP file of at most 512 kB, which stands beside the name. "": a hanger.
+	Logo string
+
+	// Style is a CSS file of at most 512 kB that is loaded after the pages' own style sheets. It can load pictures and fonts from paths
+	// of URL alone. "": none.
+	Style string
+
+	// LinkHelp, LinkTerms and LinkPrivacy are addresses that the foot of each page links to: https://…, or a path of URL. "": no link.
+	LinkHelp, LinkTerms, LinkPrivacy string
+
 	// Texts is a folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as
 	// de.json. "": none.
 	Texts string

@@ -19,6 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/mailer"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/mail"
+	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // checkMail returns an error if what the Config says about mail is wrong.
@@ -59,7 +60,7 @@ func (c *Config) checkMail(base *url.URL) error {
 
 func (c *Config) mailFrom(base *url.URL) (netmail.Address, error) {
 	if c.MailFrom == "" {
-		return netmail.Address{Name: "Cloakroom", Address: "cloakroom@" + mailDomain(base)}, nil
+		return netmail.Address{Name: cmp.Or(c.Name, pages.DefaultName), Address: "cloakroom@" + mailDomain(base)}, nil
 	}
 	return mailer.ParseFrom(c.MailFrom)
 }
@@ -117,7 +118,7 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	}
 	s.sender = sender
 	s.letters = &letters.Service{
-		Texts: checked.texts, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
+		Texts: checked.texts, Name: c.Name, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
 		Secrets: s.storage.Mail, Log: c.Log, SignUps: letters.SignUps{Open: c.Signup == "open", Allow: c.AllowSignup},
 	}
 	for _, domain := range c.SignupDomains {

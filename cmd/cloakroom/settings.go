@@ -71,7 +71,8 @@ type settings struct {
 	MailPerHour   int      `default:"600" placeholder:"N" help:"How many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many, and those of one network a tenth."`
 	Signup        string   `name:"signup" enum:"closed,open" default:"closed" placeholder:"WHO" help:"Who can make an account: closed leaves it to administrators; open lets everyone with an address at which they receive mail (docs/mail.md)."`
 	SignupDomains []string `name:"signup-domains" placeholder:"DOMAIN" help:"With --signup open: only addresses of this domain. Repeat it or separate by commas."`
-	Texts         string   `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/look.md)."`
+	lookFlags
+	Texts string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/look.md)."`
 
 	Webhook []webhookFlag `placeholder:"URL=SECRETFILE" help:"Send what happens to users, sessions and tokens to this address, signed with the secrets in the file (docs/webhooks.md). Repeat it or separate by commas."`
 
@@ -153,6 +154,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	}
 	s.mailFlags.set(&c)
 	c.Texts, c.MailPerHour = s.Texts, s.MailPerHour
+	s.lookFlags.set(&c)
 	c.Signup, c.SignupDomains = s.Signup, s.SignupDomains
 	c.Providers, c.Webhooks = s.Provider, s.webhooks()
 	c.RedisMayLose, c.Log = s.RedisMayLose, log

@@ -26,6 +26,7 @@ type Service struct {
 	Outbox   *outbox.Service
 	Secrets  mail.Store // has the secrets of links
 	Texts    *texts.Catalogue
+	Name     string                                // of the product; "": the host of the public address
 	URL      func(context.Context) (string, error) // the public address, which links begin with
 	Accounts *account.Service
 	Guard    *throttle.Guard
@@ -89,7 +90,7 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 
 // message composes the message, with the values that every message has besides the given ones.
 func (s *Service) message(r *outbox.Request, kind, base string, values map[string]string) *mail.Message {
-	values["host"] = host(base)
+	values["host"] = cmp.Or(s.Name, host(base))
 	values["when"] = date(s.Texts, r.Language, time.Unix(r.Created, 0))
 	values["browser"] = browserText(s.Texts, r.Language, r.Agent)
 	values["address"] = cmp.Or(r.Address, s.Texts.Text(r.Language, "mail.address_unknown", nil))

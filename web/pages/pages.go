@@ -65,52 +65,54 @@ type Site struct {
 type file struct {
 	body        []byte
 	contentType string
+	policy      string // the Content-Security-Policy; "": that of the pages
 }
 
-// Handler returns the pages with the built-in texts.
+// Handler returns the pages with the built-in texts and look.
 func Handler() *Site {
 	catalogue, err := texts.Load("")
 	if err != nil {
 		panic(err) // a test loads them
 	}
-	site, err := New(catalogue)
+	site, err := New(catalogue, Look{})
 	if err != nil {
 		panic(err) // only the build could be wrong
 	}
 	return site
 }
 
-// New returns the pages in the languages of a catalogue. It is an error if the build isn't one of these pages.
-func New(catalogue *texts.Catalogue) (*Site, error) {
+// New returns the pages in the languages of a catalogue. It is an error if the look can't be had; the error then begins with the name of
+// the field that is wrong.
+func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 	s := &Site{texts: catalogue, documents: map[string][]byte{}, files: map[string]file{}}
-	index, err := dist.ReadFile(document)
+	common, styles, err := s.dress(l)
 	if err != nil {
 		return nil, err
 	}
-	model, err := template.New("").Parse(strings.Replace(string(index), "</head>", inHead+"</head>", 1))
-	if err != nil {
-		return nil, fmt.Errorf("index.html: %w", err)
-	}
-	languages := map[string]string{}
+	common.Languages = map[string]string{}
 	for _, name := range catalogue.Languages() {
-		languages[name] = catalogue.Raw(name, "pages.language")
+		common.Languages[name] = catalogue.Raw(name, "pages.language")
 	}
-	for name := range languages {
+	model, err := documentModel(common.Logo != "")
+	if err != nil {
+		return nil, err
+	}
+	for name := range common.Languages {
 		words, err := json.Marshal(catalogue.Section(name, "pages."))
 		if err != nil {
 			return nil, err
 		}
-		path := s.add("texts-"+name, "application/json", ".json", words)
-		look, err := json.Marshal(look{
-			Name: product, Language: name, Languages: languages, Texts: path, Unloaded: catalogue.Raw(name, "pages.unloaded"),
-		})
+		in := common
+		in.Language, in.Unloaded = name, catalogue.Raw(name, "pages.unloaded")
+		in.Texts = s.add("texts-"+name, ".json", file{body: words, contentType: "application/json"})
+		look, err := json.Marshal(in)
 		if err != nil {
 			return nil, err
 		}
 		var page bytes.Buffer
-		err = model.Execute(&page, map[string]string{
-			"Language": name, "Direction": texts.Direction(name), "Name": product, "NoScript": catalogue.Raw(name, "pages.noScript"),
-			"Texts": path, "Look": string(look),
+		err = model.Execute(&page, map[string]any{
+			"Language": name, "Direction": texts.Direction(name), "Name": in.Name, "NoScript": catalogue.Raw(name, "pages.noScript"),
+			"Texts": in.Texts, "Look": string(look), "Styles": styles, "Logo": in.Logo,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("index.html: %w", err)
@@ -120,17 +122,69 @@ func New(catalogue *texts.Catalogue) (*Site, error) {
 	return s, nil
 }
 
-// product is the name that the pages have.
-const product = "Cloakroom"
+// dress reads a look, and returns what the documents of all languages say about it, and the paths of its style sheets.
+func (s *Site) dress(l Look) (common look, styles []string, err error) {
+	if common.Name, err = l.name(); err != nil {
+		return look{}, nil, err
+	}
+	if common.Links, err = l.links(); err != nil {
+		return look{}, nil, err
+	}
+	if l.Accent != "" {
+		style, err := accentStyle(l.Accent)
+		if err != nil {
+			return look{}, nil, err
+		}
+		styles = append(styles, s.add("accent", ".css", file{body: style, contentType: contentTypes[".css"]}))
+	}
+	style, err := l.readStyle()
+	if err != nil {
+		return look{}, nil, err
+	}
+	if style != nil {
+		styles = append(styles, s.add("style", ".css", file{body: style, contentType: contentTypes[".css"]}))
+	}
+	logo, extension, err := l.readLogo()
+	if err != nil {
+		return look{}, nil, err
+	}
+	if extension != "" {
+		common.Logo = s.add("logo", extension, logo)
+	}
+	return common, styles, nil
+}
 
-// inHead is what the server adds to the head of the build's document.
+// inHead is what the server adds to the head of the build's document. The style sheets come last, so that they count.
 const inHead = `  <link rel="preload" as="fetch" crossorigin href="{{.Texts}}">
-    <meta name="look" content="{{.Look}}">
+    <meta name="look" content="{{.Look}}">{{range .Styles}}
+    <link rel="stylesheet" href="{{.}}">{{end}}
   `
+
+// icon matches the link of the built-in icon.
+var icon = regexp.MustCompile(`<link rel="icon"[^>]*>`)
+
+// documentModel returns the build's document as a template.
+func documentModel(ownLogo bool) (*template.Template, error) {
+	index, err := dist.ReadFile(document)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.Replace(string(index), "</head>", inHead+"</head>", 1)
+	if ownLogo {
+		text = icon.ReplaceAllLiteralString(text, `<link rel="icon" href="{{.Logo}}">`)
+	}
+	model, err := template.New("").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("index.html: %w", err)
+	}
+	return model, nil
+}
 
 // look is what the document says to the program: see web/pages/src/look.ts.
 type look struct {
 	Name      string            `json:"name"`
+	Logo      string            `json:"logo,omitempty"`
+	Links     map[string]string `json:"links"`
 	Language  string            `json:"language"`
 	Languages map[string]string `json:"languages"`
 	Texts     string            `json:"texts"`
@@ -138,10 +192,10 @@ type look struct {
 }
 
 // add keeps a file, and returns its path, which has a hash of its content.
-func (s *Site) add(name, contentType, extension string, body []byte) (path string) {
-	sum := sha256.Sum256(body)
+func (s *Site) add(name, extension string, f file) (path string) {
+	sum := sha256.Sum256(f.body)
 	path = assets + name + "-" + base64.RawURLEncoding.EncodeToString(sum[:6]) + extension
-	s.files[path] = file{body, contentType}
+	s.files[path] = f
 	return path
 }
 
@@ -180,6 +234,9 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, assets) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
+	if f.policy != "" {
+		w.Header().Set("Content-Security-Policy", f.policy)
+	}
 	w.Header().Set("Content-Type", f.contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(f.body)))
 	w.Write(f.body) // net/http doesn't send the body of an answer to HEAD
@@ -193,10 +250,10 @@ func (s *Site) file(r *http.Request) (file, error) {
 	name, _ := built(r.URL.Path)
 	if name == document {
 		language := s.texts.Match(texts.Accept(r))
-		return file{s.documents[language], contentTypes[".html"]}, nil
+		return file{body: s.documents[language], contentType: contentTypes[".html"]}, nil
 	}
 	body, err := dist.ReadFile(name)
-	return file{body, contentTypes[path.Ext(name)]}, err
+	return file{body: body, contentType: contentTypes[path.Ext(name)]}, err
 }
 
 // refuse answers with a problem in the API's format. Its request_id is the X-Request-Id header that the answer already has.

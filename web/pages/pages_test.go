@@ -103,7 +103,7 @@ func TestTextsOfAFolderAreNeverMarkup(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "en.json"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	own, err := pages.New(mustLoad(t, dir))
+	own, err := pages.New(mustLoad(t, dir), pages.Look{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestALanguageFromTheRight(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ar.json"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	own, err := pages.New(mustLoad(t, dir))
+	own, err := pages.New(mustLoad(t, dir), pages.Look{})
 	if err != nil {
 		t.Fatal(err)
 	}

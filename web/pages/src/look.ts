@@ -2,6 +2,10 @@
 export interface Look {
   /** The product's name. */
   name: string;
+  /** The path of a picture beside the name; undefined for the built-in one. */
+  logo?: string;
+  /** The addresses of the links at the foot of each page. */
+  links: Readonly<Partial<Record<"help" | "terms" | "privacy", string>>>;
   /** The language of the document, and all that there are, each with its own name for itself. */
   language: string;
   languages: Readonly<Record<string, string>>;
@@ -11,7 +15,7 @@ export interface Look {
   unloaded: string;
 }
 
-const development: Look = { name: "Cloakroom", language: "en", languages: { en: "English" }, texts: "", unloaded: "" };
+const development: Look = { name: "Cloakroom", links: {}, language: "en", languages: { en: "English" }, texts: "", unloaded: "" };
 
 /** The pages' look. Outside a build, as in tests, it is the default one, in English. */
 export const look: Look = import.meta.env.DEV

@@ -1,9 +1,11 @@
 import { useEffect, useRef, type ReactNode } from "react";
+import { look } from "../look.ts";
 import { texts } from "../texts.ts";
 import { Foot } from "./foot.tsx";
 
 /** The logo. It is hidden from screen readers, since the product's name stands beside it. */
 export function Logo() {
+  if (look.logo) return <img className="logo" src={look.logo} alt="" />;
   return (
     <svg className="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
       <path d="M13 11.2a3 3 0 1 1 4.6 2.5c-1 .6-1.6 1.2-1.6 2.3v.6" />

@@ -1,0 +1,121 @@
+// The pages in the look of another product.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import test from "node:test";
+import { checkAccessible } from "../lib/axe.mjs";
+import { openPage, startBrowser } from "../lib/browser.mjs";
+import { admin, startServer } from "../lib/server.mjs";
+import { authenticator } from "../lib/totp.mjs";
+
+/** Writes the files of a look into a folder, which is removed after the test. */
+async function lookFiles(t, files) {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "look-"));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, name), text);
+  return (name) => path.join(folder, name);
+}
+
+async function inBothThemes(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await checkAccessible(page, `${name}, ${colorScheme}`);
+  }
+}
+
+const hat = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 32"><style>path { fill: #7a1fa2 }</style><path d="M2 26h60v4H2zM16 24V4h32v20z"/></svg>`;
+
+test("sign-in, second step and reset, in another look and in German", async (t) => {
+  const file = await lookFiles(t, { "hat.svg": hat, "hat.css": ":root { --round: 0; --round-large: 0 } .stub { text-transform: uppercase }" });
+  const server = await startServer(t, [
+    "--name", "Hut & Söhne", "--accent", "#7a1fa2", "--logo", file("hat.svg"), "--style", file("hat.css"), "--link-help", "/help", "--link-privacy", "https://example.com/privacy",
+  ]);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser, { locale: "de-DE" });
+  const requests = [];
+  page.on("request", (request) => requests.push(request.url()));
+
+  const { link } = JSON.parse(await server.run("user", "reset", admin.username, "--url", server.url, "--json"));
+  await page.goto(link);
+  await page.getByRole("heading", { name: "Setze ein neues Passwort" }).waitFor();
+  assert.equal(await page.title(), "Neues Passwort · Hut & Söhne");
+  await inBothThemes(page, "reset");
+  await page.getByLabel("Neues Passwort", { exact: true }).fill("zwei Haken für jeden Mantel");
+  await page.getByRole("button", { name: "Passwort setzen" }).click();
+  await page.getByRole("heading", { name: "Dein Passwort ist gesetzt" }).waitFor();
+  await page.getByRole("link", { name: "Zur Anmeldung" }).click();
+
+  const signIn = async () => {
+    await page.getByLabel("Benutzername oder E-Mail").fill(admin.username);
+    await page.getByLabel("Passwort", { exact: true }).fill("zwei Haken für jeden Mantel");
+    await page.getByRole("button", { name: "Anmelden", exact: true }).click();
+  };
+  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
+  await inBothThemes(page, "signin");
+  await page.emulateMedia({ colorScheme: "light" });
+  const look = await page.evaluate(() => {
+    const button = getComputedStyle(document.querySelector(".button-main"));
+    const logo = document.querySelector(".logo");
+    return { background: button.backgroundColor, radius: button.borderRadius, drawn: logo.naturalWidth > 0, icon: document.querySelector('link[rel="icon"]').href === logo.src };
+  });
+  assert.deepEqual(look, { background: "rgb(122, 31, 162)", radius: "0px", drawn: true, icon: true });
+  assert.equal(await page.getByRole("link", { name: "Hilfe" }).getAttribute("href"), "/help");
+  assert.equal(await page.getByRole("link", { name: "Datenschutz" }).getAttribute("href"), "https://example.com/privacy");
+  await signIn();
+  await page.getByRole("heading", { name: "Dein Konto" }).waitFor();
+
+  await page.getByRole("button", { name: "Authenticator-App einrichten" }).click();
+  const app = authenticator(await page.locator(".key code").innerText());
+  await page.getByLabel("Code", { exact: true }).fill(await app.code());
+  await page.getByRole("button", { name: "Einschalten" }).click();
+  await page.getByRole("button", { name: "Ich habe sie aufbewahrt" }).click();
+  await inBothThemes(page, "account");
+  await page.getByRole("button", { name: "Abmelden", exact: true }).click();
+  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
+  await signIn();
+  await page.getByRole("heading", { name: "Noch ein Schritt" }).waitFor();
+  await inBothThemes(page, "second step");
+  await page.getByLabel("Code", { exact: true }).fill(await app.code());
+  await page.getByRole("button", { name: "Anmelden", exact: true }).click();
+  await page.getByRole("heading", { name: "Dein Konto" }).waitFor();
+  assert.deepEqual(requests.filter((url) => new URL(url).origin !== server.url && !url.startsWith("data:")), []);
+});
+
+test("H09 a hostile logo and style sheet run nothing, load nothing from elsewhere, and see no secret", async (t) => {
+  const reached = [];
+  const file = await lookFiles(t, {
+    "logo.svg": `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" onload="alert(1)" viewBox="0 0 9 9">
+      <script>alert(2); fetch("https://evil.example/svg")</script>
+      <image href="https://evil.example/image" width="9" height="9"/>
+      <foreignObject width="9" height="9"><body xmlns="http://www.w3.org/1999/xhtml"><iframe src="https://evil.example/frame"/><img src="x" onerror="alert(3)"/></body></foreignObject>
+      <a href="javascript:alert(4)"><rect width="9" height="9"/></a></svg>`,
+    // What the check at the start lets through: an address in another form, and a request for what was typed.
+    "own.css": `
+      .stub { background: image-set("https://evil.example/set" 1x) }
+      .ticket-body { background: u\\72l(https://evil.example/escaped) }
+      @font-face { font-family: x; src: ur\\l(https://evil.example/font) } html { font-family: x }
+      input[type=password][value^="a"] { background: url(/typed-a) }
+      input[name=username][value^="a"] { background: url(/typed-a) }`,
+  });
+  const server = await startServer(t, ["--logo", file("logo.svg"), "--style", file("own.css")]);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser, { tolerant: true });
+  page.on("dialog", () => assert.fail("a script ran"));
+  await page.context().route("https://evil.example/**", (route) => (reached.push(route.request().url()), route.abort()));
+  const requests = [];
+  page.context().on("request", (request) => requests.push(request.url()));
+  await page.goto(`${server.url}/signin`);
+  await page.getByLabel("Username").fill(admin.username);
+  await page.getByLabel("Password", { exact: true }).fill(admin.password);
+  const logo = await page.locator(".logo").evaluate((image) => image.src);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Your account" }).waitFor();
+  await page.goto(logo); // by itself
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.deepEqual(reached, []);
+  assert.deepEqual(requests.filter((url) => url.includes("evil.example") || url.includes("/typed-")), []);
+});
