@@ -25,6 +25,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/django"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/courier"
@@ -248,8 +249,25 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
 		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
 	}
+	if measure != nil || c.AccessLog {
+		s.api.Answered = answered(c, measure)
+	}
 	s.connect(measure)
 	return nil
+}
+
+// answered returns a function that counts and logs each answer.
+func answered(c Config, measure *metrics.Metrics) func(*http.Request, httpapi.Answer) {
+	return func(r *http.Request, a httpapi.Answer) {
+		took := time.Since(a.Began)
+		measure.Answered(a.Route, r.Method, a.Status, took, a.Stream)
+		if !c.AccessLog {
+			return
+		}
+		c.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("host", r.Host),
+			slog.String("path", admin.LogText(r.URL.EscapedPath())), slog.String("route", a.Route), slog.Int("status", a.Status),
+			slog.Int64("bytes", a.Bytes), slog.Float64("seconds", took.Seconds()))
+	}
 }
 
 // open opens the databases and the server secret, and checks that they belong together.

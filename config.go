@@ -211,6 +211,9 @@ type Config struct {
 	// de.json. "": none.
 	Texts string
 
+	// AccessLog writes a line to Log for each answered request: its method, path without the query, status, length and time.
+	AccessLog bool
+
 	// OnEvent sees each event of the audit log once it is stored: in their order, one at a time, on a goroutine of Run. It can
 	// neither delay nor fail a request. While it is slower than events come, 10,000 wait for it; those that come on top are lost
 	// for it, and audit.Stats and the metrics count them. nil: no function sees them.

@@ -30,7 +30,10 @@ func assembled(t *testing.T, c cloakroom.Config) (*cloakroom.Server, *httptest.S
 	t.Helper()
 	web := httptest.NewUnstartedServer(nil)
 	t.Cleanup(web.Close)
-	c.URL, c.Data, c.Log = "http://"+web.Listener.Addr().String(), t.TempDir(), slog.New(slog.DiscardHandler)
+	c.URL, c.Data = "http://"+web.Listener.Addr().String(), t.TempDir()
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	srv, err := cloakroom.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

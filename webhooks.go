@@ -58,6 +58,9 @@ func (s *Server) startAudit(c Config, checked checkedConfig, measure *metrics.Me
 	if s.webhooks != nil {
 		s.Audit.Kept = courier.Delivers
 	}
+	if measure != nil {
+		s.Audit.OnRecord = measure.Recorded
+	}
 	if c.OnEvent != nil {
 		s.Audit.Observe(c.OnEvent)
 	}

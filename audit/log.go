@@ -46,6 +46,10 @@ type Log struct {
 	Text      *slog.Logger  // gets a line for each event, and errors of the Log itself; nil: no text log
 	Retention time.Duration // how long Run keeps events; 0: DefaultRetention
 
+	// OnRecord sees each event when it is recorded, before it is stored, and also those that are left out of the Store. It must
+	// not block, and not change the attributes. nil: none.
+	OnRecord func(Kind, []slog.Attr)
+
 	// UserID returns the ID of the user with a name as it was typed, or "" if there is none. The Log calls it for events that
 	// have only a name. If there is no such user, only the first two letters of the name are stored, since it may be a
 	// password that was typed into the wrong field. nil: names are stored as they are.

@@ -23,6 +23,9 @@ func (l *Log) Record(ctx context.Context, kind Kind, attrs ...slog.Attr) {
 func (l *Log) record(ctx context.Context, kind Kind, outcome string, attrs []slog.Attr) {
 	e := newEvent(ctx, kind, outcome, attrs)
 	noteSuccess(ctx, e)
+	if l.OnRecord != nil {
+		l.OnRecord(kind, attrs)
+	}
 	if l.Store != nil {
 		kept := l.Kept != nil && l.Kept(e)
 		if kept {

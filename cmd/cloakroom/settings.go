@@ -81,6 +81,7 @@ type settings struct {
 	MetricsListen string `placeholder:"HOST:PORT" standard:"no metrics" help:"The address on which GET /metrics answers Prometheus. Anyone who can connect to it can read the metrics."`
 
 	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"The format of the log on standard error: text or json."`
+	AccessLog bool   `help:"Log each request once it is answered: method, path without the query, route, status, bytes and seconds."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"The lowest level that is logged: debug, info, warn or error."`
 }
 
@@ -143,6 +144,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.URL, c.Origins, c.TrustedProxies, c.InsecureHTTP = publicURL, s.Origin, s.TrustedProxy, s.InsecureHTTP
 	c.Idle, c.Lifetime, c.MaxSessions, c.AuditRetention = s.Idle, s.Lifetime, s.MaxSessions, s.AuditRetention
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
+	c.AccessLog = s.AccessLog
 	c.KeepSiteData, c.PasskeyDomain = s.KeepSiteData, s.PasskeyDomain
 	c.SecondFactor, c.EnrolOnPassword = s.SecondFactor, s.EnrolOnPassword
 	c.Audiences = s.Audience

@@ -83,6 +83,9 @@ type API struct {
 	HSTS string
 	Log  *slog.Logger
 
+	// Answered is called after each answer. nil: answers aren't observed.
+	Answered func(*http.Request, Answer)
+
 	// BodyTimeout is how long a client may take to send a body; 0: 15 seconds.
 	BodyTimeout time.Duration
 	// KeepSiteData means that a sign-out doesn't make the browser delete what pages have stored. False: it does.
@@ -159,7 +162,13 @@ func (a *API) outermost(next http.Handler) http.Handler {
 	next = a.Auth.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := reqinfo.New(r.Context(), a.Client.Addr(r), agent(r))
+		record.NoteTrace(r.Header)
 		r = r.WithContext(record)
+		if a.Answered != nil {
+			observed := &observed{ResponseWriter: w}
+			w = observed
+			defer a.answered(r, observed, time.Now())
+		}
 		h := w.Header()
 		record.SetHeader(h)
 		if a.HSTS != "" {
@@ -171,6 +180,9 @@ func (a *API) outermost(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(w, r)
+		if observed, ok := w.(*observed); ok {
+			observed.note(http.StatusOK) // net/http writes it for a handler that has written nothing
+		}
 	})
 }
 

@@ -27,6 +27,8 @@ type Metrics struct {
 	lag         prometheus.Histogram
 	waits       prometheus.Histogram
 	feeds       feedMetrics
+	requests    requestMetrics
+	audited     eventMetrics
 }
 
 // fast are the buckets of histograms, from 20 microseconds to 10 seconds.
@@ -54,6 +56,8 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 	m.lag = histogram(m, "revocation_seconds", "How long it took from the wish to end something until it had ended everywhere.")
 	m.waits = histogram(m, "fence_wait_seconds", "How much of that was waiting until no node remembered it any more.")
 	m.feeds.register(m)
+	m.requests.register(m)
+	m.audited.register(m)
 	return m, m.err
 }
 

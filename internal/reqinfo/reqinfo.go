@@ -21,6 +21,7 @@ type Request struct {
 	id      [1]string // as the header wants it
 	address netip.Addr
 	agent   string
+	trace   string
 	stored  atomic.Bool
 	kept    atomic.Bool
 }
@@ -46,7 +47,7 @@ func New(ctx context.Context, address netip.Addr, agent string) *Request {
 func Child(ctx context.Context) *Request {
 	q := &Request{Context: ctx}
 	if outer := Of(ctx); outer != nil {
-		q.id, q.address, q.agent, q.Session, q.Auth = outer.id, outer.address, outer.agent, outer.Session, outer.Auth
+		q.id, q.address, q.agent, q.trace, q.Session, q.Auth = outer.id, outer.address, outer.agent, outer.trace, outer.Session, outer.Auth
 	}
 	return q
 }
@@ -136,7 +137,7 @@ func Actor(ctx context.Context) string {
 	return actor
 }
 
-// LogHandler adds the ID and the client's address of the request, and the actor, to each record that is logged with their
+// LogHandler adds the ID, the client's address and the trace of the request, and the actor, to each record that is logged with their
 // context.
 func LogHandler(next slog.Handler) slog.Handler { return handler{next} }
 
@@ -145,6 +146,9 @@ type handler struct{ slog.Handler }
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if id := ID(ctx); id != "" {
 		r.AddAttrs(slog.String("request_id", id), slog.String("source_ip", Address(ctx)))
+		if trace := Of(ctx).trace; trace != "" {
+			r.AddAttrs(slog.String("trace_id", trace))
+		}
 	}
 	if actor := Actor(ctx); actor != "" {
 		r.AddAttrs(slog.String("actor", actor))

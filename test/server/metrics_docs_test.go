@@ -226,6 +226,12 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 	s.must(err)
 	token.Header.Set("Authorization", "Token 0123456789012345678901234567890123456789")
 	s.visitor().must(s.visitor().do(token))
+	s.change(ann.Username, func(u *account.User) { u.Email, u.EmailProven = "ann@example.com", "ann@example.com" })
+	v := s.visitor()
+	if a := v.must(v.send("POST", "/api/auth/password/forgot", map[string]string{"email": "ann@example.com"})); a.status != http.StatusAccepted {
+		t.Errorf("a message for a new password: %s", a)
+	}
+	eventually(t, "the message is sent", func() bool { return scrape(t, addr).sum("mail_total", "outcome", "sent") > 0 })
 	eventually(t, "the audit log is written", func() bool { return scrape(t, addr).sum("store_seconds", "store", "audit") > 0 })
 	if f := scrape(t, addr); f.sum("feed_up", "", "") != 1 || f.sum("feed_losses_total", "", "") != 0 || f.sum("store_outages_total", "", "") != 0 {
 		t.Errorf("all is well, and feed_up is %v, feed_losses_total %v, store_outages_total %v",
