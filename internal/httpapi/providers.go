@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
@@ -145,6 +147,7 @@ const (
 	linkRequired      failed = "link_required" // there is an account with this address; sign in to it and link it
 	alreadyLinked     failed = "already_linked"
 	enrolmentRequired failed = "enrolment_required" // this server asks the user for a second factor, and there is none
+	notAdmitted       failed = "not_admitted"       // the provider's settings let in people of other domains alone
 	notFresh          failed = "not_fresh"          // the provider doesn't say that the person has authenticated just now
 )
 
@@ -229,6 +232,8 @@ func (c *call) claims(p *oidc.Provider, a *attempt, answer url.Values) (*oidc.Cl
 		err = c.recordFailure(p, providerRefused, err)
 	case errors.Is(err, oidc.ErrMismatch):
 		err = c.recordFailure(p, providerMismatch, err)
+	case err == nil && !p.Admits(claims):
+		err = c.recordFailure(p, notAdmitted, errors.New("the address is of no allowed domain, or is not verified"))
 	}
 	if err != nil {
 		return nil, err
@@ -255,6 +260,9 @@ func (a *attempt) origin(user string, claims *oidc.Claims) *link.Origin {
 func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claims) (string, error) {
 	u, err := c.userOf(p, claims)
 	if err != nil {
+		return "", err
+	}
+	if u, err = c.setGroups(p, u, claims); err != nil {
 		return "", err
 	}
 	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
@@ -286,6 +294,37 @@ func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claim
 	}
 	c.endPending()
 	return a.Next, nil
+}
+
+// setGroups puts a user into the groups that the provider gives, and takes them out of those that it could give and doesn't. Other
+// groups are left alone.
+func (c *call) setGroups(p *oidc.Provider, u *account.User, claims *oidc.Claims) (*account.User, error) {
+	if p.GroupsClaim == "" {
+		return u, nil
+	}
+	want := slices.DeleteFunc(slices.Clone(u.Groups), func(name string) bool {
+		return slices.Contains(slices.Collect(maps.Values(p.Groups)), name)
+	})
+	for _, name := range claims.Groups {
+		_, err := c.api.Accounts.Group(c.ctx(), name)
+		if errors.Is(err, account.ErrNotFound) {
+			c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "a provider gives a group that isn't there", slog.String("provider", p.Name), slog.String("group", name))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		want = append(want, name)
+	}
+	slices.Sort(want)
+	if slices.Equal(want, u.Groups) {
+		return u, nil
+	}
+	service := admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit}
+	return service.EditUser(c.ctx(), u.ID, func(u *account.User) error {
+		u.Groups = want
+		return nil
+	})
 }
 
 // freshFor is how long ago a provider may have authenticated a person for that to count as just now.

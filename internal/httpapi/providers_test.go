@@ -21,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -724,6 +725,13 @@ func TestReauthenticationAtAProvider(t *testing.T) {
 	if r := c.send("GET", "/api/auth/tokens", nil); r.StatusCode != 200 {
 		t.Errorf("afterwards: %d %s", r.StatusCode, r.body)
 	}
+	back, _ := c.goTo(p, "example", again)
+	before = c.ticket()
+	user := fmt.Sprint(c.send("GET", "/api/me", nil).field("id"))
+	must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "key", User: user, Kind: factor.Passkey, State: factor.Active, Credential: []byte("key")}))
+	if got := c.lands(back); got != "/auth/account#error=not_fresh" || c.ticket() != before {
+		t.Errorf("with a passkey that was added meanwhile: %s, and a new ticket: %v", got, c.ticket() != before)
+	}
 }
 
 // back sends a logout token as a provider does.
@@ -1081,5 +1089,64 @@ func TestALinkIsToldByMail(t *testing.T) {
 	ok(t, c.send("DELETE", "/api/auth/links/"+all[0].ID, nil))
 	if m := box.next(t, 1); about(m) != fmt.Sprintf("provider_unlinked to %s about %q", u.Email, u.ID) {
 		t.Errorf("the message is %s", about(m))
+	}
+}
+
+// TestGroupsComeAndGoAsTheProviderSays, and others stay.
+func TestGroupsComeAndGoAsTheProviderSays(t *testing.T) {
+	t.Attr("threat", "O11")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open, change: func(a *httpapi.API) {
+			a.Providers[0].GroupsClaim, a.Providers[0].Groups = "groups", map[string]string{"devs": "editors", "ops": "admins", "lost": "nowhere"}
+		}})
+		for _, name := range []string{"editors", "admins", "club"} {
+			s.group(name)
+		}
+		u := s.linked(s.with(s.user("ada"), func(u *account.User) { u.Groups = []string{"admins", "club"} }), "ada-1")
+		for _, step := range []struct {
+			claim any
+			want  []string
+		}{
+			{[]string{"devs", "lost", "club"}, []string{"club", "editors"}},
+			{[]string{"devs", "ops"}, []string{"admins", "club", "editors"}},
+			{nil, []string{"club"}},
+		} {
+			p.says(map[string]any{"sub": "ada-1", "groups": step.claim})
+			if got := s.client().through(p, "example", nil); got != "/auth/account" {
+				t.Fatalf("it lands at %s", got)
+			}
+			now, err := s.stores.Accounts.Load(t.Context(), u.ID)
+			must(t, err)
+			if !slices.Equal(now.Groups, step.want) {
+				t.Errorf("after %v the groups are %v", step.claim, now.Groups)
+			}
+		}
+		p.says(map[string]any{"sub": "new-1", "groups": []string{"ops"}})
+		c := s.client()
+		c.through(p, "example", nil)
+		if me := c.send("GET", "/api/me", nil); fmt.Sprint(me.field("groups")) != "[admins]" {
+			t.Errorf("a new person is %s", me.body)
+		}
+	})
+}
+
+// TestPeopleOfOtherDomainsStayOut, whatever they come for.
+func TestPeopleOfOtherDomainsStayOut(t *testing.T) {
+	t.Attr("threat", "O11")
+	s, p := startWith(t, options{change: func(a *httpapi.API) { a.Providers[0].AllowedDomains = []string{"example.com"} }})
+	u := s.linked(s.user("ada"), "ada-1")
+	p.says(map[string]any{"sub": "ada-1", "email": "ada@evil.test", "email_verified": true})
+	if got := s.client().through(p, "example", nil); got != "/signin?next=%2Fauth%2Faccount#error=not_admitted" || len(s.records(u.ID)) != 0 {
+		t.Errorf("a linked person lands at %s", got)
+	}
+	c := s.client()
+	s.user("bob")
+	ok(t, c.login("bob", goodPassword))
+	if got := c.through(p, "example", map[string]any{"intent": "link"}); got != "/auth/account#error=not_admitted" {
+		t.Errorf("linking lands at %s", got)
+	}
+	p.says(map[string]any{"sub": "ada-1", "email": "ada@example.com", "email_verified": true})
+	if got := s.client().through(p, "example", nil); got != "/auth/account" {
+		t.Errorf("a person of the domain lands at %s", got)
 	}
 }

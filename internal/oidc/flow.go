@@ -163,9 +163,11 @@ func hideToken(err error) error {
 	return errors.New("it answered without an access token")
 }
 
-// addUserInfo asks for the address if the ID token hasn't got it (OpenID Connect Core 5.3).
+// addUserInfo asks for the address and the groups if the ID token hasn't got them (OpenID Connect Core 5.3).
 func (p *Provider) addUserInfo(ctx context.Context, m *metadata, c *Claims, access string) error {
-	if c.Email != "" || m.UserInfo == "" || !slices.Contains(p.Scopes, "email") {
+	lacksEmail := c.Email == "" && slices.Contains(p.Scopes, "email")
+	lacksGroups := c.Groups == nil && p.GroupsClaim != ""
+	if m.UserInfo == "" || !lacksEmail && !lacksGroups {
 		return nil
 	}
 	var told claimSet
@@ -175,6 +177,11 @@ func (p *Provider) addUserInfo(ctx context.Context, m *metadata, c *Claims, acce
 	if told.text("sub") != c.Subject { // OpenID Connect Core 5.3.2
 		return mismatch("UserInfo is about another subject")
 	}
-	told.describe(c)
+	if lacksEmail {
+		told.describe(c)
+	}
+	if lacksGroups {
+		c.Groups = p.groupsIn(told)
+	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	goidc "github.com/coreos/go-oidc/v3/oidc"
@@ -89,6 +91,8 @@ type Claims struct {
 	Username      string // which the person would like to have; not unique, and it may look like an address
 	Name          string
 
+	Groups []string // those here that the provider gives, sorted
+
 	AuthAt     int64 // when the person has authenticated; 0: it doesn't say
 	TwoFactors bool  // the provider is trusted for the second factor, and says that one was shown
 }
@@ -126,4 +130,25 @@ func (p *Provider) SaysIssuer(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return m.HasIss, nil
+}
+
+// Admits reports whether the person may come from this provider.
+func (p *Provider) Admits(c *Claims) bool {
+	_, domain, _ := strings.Cut(c.Email, "@")
+	return len(p.AllowedDomains) == 0 || c.EmailVerified && slices.Contains(p.AllowedDomains, strings.ToLower(domain))
+}
+
+// groupsIn returns the groups here that a claim gives; nil: the claim isn't there.
+func (p *Provider) groupsIn(claims claimSet) []string {
+	if p.GroupsClaim == "" || claims[p.GroupsClaim] == nil {
+		return nil
+	}
+	groups := []string{}
+	for _, there := range claims.texts(p.GroupsClaim) {
+		if here, ok := p.Groups[there]; ok && !slices.Contains(groups, here) {
+			groups = append(groups, here)
+		}
+	}
+	slices.Sort(groups)
+	return groups
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +51,7 @@ func TestAVisitToAProvider(t *testing.T) {
 	}
 	if want := (oidc.Claims{
 		Issuer: issuer, Subject: "ada-1", Session: "session-1", Email: "ada@example.com", EmailVerified: true, Username: "ada", Name: "Ada Lovelace",
-	}); *got != want {
+	}); !reflect.DeepEqual(*got, want) {
 		t.Errorf("Finish = %+v\nwant     %+v", *got, want)
 	}
 	if n := o.count("/userinfo"); n != 0 {
@@ -336,6 +338,61 @@ func TestWhatAProviderSaysOfAPerson(t *testing.T) {
 				t.Errorf("the address is %q, verified %v; want %q, %v", got.Email, got.EmailVerified, c.email, c.verified)
 			}
 		})
+	}
+}
+
+// TestGroupsOfAPerson are those of the settings alone, by their exact names.
+func TestGroupsOfAPerson(t *testing.T) {
+	t.Attr("threat", "O11")
+	for name, c := range map[string]struct {
+		change func(o *op)
+		want   []string
+	}{
+		"a list":                  {func(o *op) { o.claims["groups"] = []string{"devs", "ops", "others"} }, []string{"admins", "editors"}},
+		"one twice":               {func(o *op) { o.claims["groups"] = []string{"devs", "devs"} }, []string{"editors"}},
+		"none":                    {func(o *op) { o.claims["groups"] = []string{} }, []string{}},
+		"of other names":          {func(o *op) { o.claims["groups"] = []string{"Devs", "editors", "admins"} }, []string{}},
+		"a text":                  {func(o *op) { o.claims["groups"] = "devs" }, []string{}},
+		"a list of more":          {func(o *op) { o.claims["groups"] = []any{"devs", 1} }, []string{}},
+		"another claim":           {func(o *op) { o.claims["Groups"] = []string{"devs"} }, nil},
+		"at UserInfo":             {func(o *op) { o.userInfo["groups"] = []string{"devs"} }, []string{"editors"}},
+		"at both":                 {func(o *op) { o.claims["groups"] = []string{"devs"}; o.userInfo["groups"] = []string{"ops"} }, []string{"editors"}},
+		"nowhere":                 {func(*op) {}, nil},
+		"UserInfo has no address": {func(o *op) { o.userInfo = map[string]any{"sub": "ada-1", "groups": []string{"ops"}} }, []string{"admins"}},
+	} {
+		o := newOP(t)
+		c.change(o)
+		p := newProvider(t, o)
+		p.GroupsClaim, p.Groups = "groups", map[string]string{"devs": "editors", "ops": "admins"}
+		got, err := visit(t, p, o, oidc.NewAttempt())
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !slices.Equal(got.Groups, c.want) || got.Email != "ada@example.com" {
+			t.Errorf("%s: the groups are %q of %q", name, got.Groups, got.Email)
+		}
+	}
+}
+
+// TestOnlyPeopleOfAllowedDomainsAreAdmitted, whose address the provider has verified.
+func TestOnlyPeopleOfAllowedDomainsAreAdmitted(t *testing.T) {
+	t.Attr("threat", "O11")
+	p := newProvider(t, newOP(t))
+	stranger := &oidc.Claims{}
+	if !p.Admits(stranger) {
+		t.Error("without a list a person is refused")
+	}
+	p.AllowedDomains = []string{"example.com", "example.org"}
+	for email, want := range map[string]bool{
+		"ada@example.com": true, "ada@EXAMPLE.org": true, "ada@sub.example.com": false, "ada@example.com.evil.test": false, "example.com": false, "": false,
+	} {
+		if got := p.Admits(&oidc.Claims{Email: email, EmailVerified: true}); got != want {
+			t.Errorf("%q: %v", email, got)
+		}
+		if p.Admits(&oidc.Claims{Email: email}) {
+			t.Errorf("%q counts though it isn't verified", email)
+		}
 	}
 }
 
@@ -741,7 +798,7 @@ func TestGitHub(t *testing.T) {
 			if !errors.Is(err, c.want) {
 				t.Fatalf("Finish: %v; want %v", err, c.want)
 			}
-			if err == nil && *got != (oidc.Claims{Issuer: server.URL, Subject: "583231", Email: c.email, EmailVerified: c.email != "", Username: "octocat", Name: "Octo Cat"}) {
+			if err == nil && !reflect.DeepEqual(*got, oidc.Claims{Issuer: server.URL, Subject: "583231", Email: c.email, EmailVerified: c.email != "", Username: "octocat", Name: "Octo Cat"}) {
 				t.Errorf("Finish = %+v", got)
 			}
 			if _, err := p.Finish(t.Context(), a, url.Values{"state": {a.State}, "code": {"another"}}); !errors.Is(err, oidc.ErrMismatch) && !errors.Is(err, oidc.ErrUnavailable) {

@@ -55,6 +55,14 @@ type Settings struct {
 	SecondFactor string   `json:"second_factor"`
 	ACRValues    []string `json:"acr_values"`
 
+	// AllowedDomains are the domains of the addresses whose owners may come, if the provider has verified them; nil: any person may.
+	AllowedDomains []string `json:"allowed_domains"`
+
+	// GroupsClaim is the claim with the person's groups at the provider, and Groups has the group here for those that count. ""
+	// leaves groups alone.
+	GroupsClaim string            `json:"groups_claim"`
+	Groups      map[string]string `json:"groups"`
+
 	// ResponseMode is how the answer comes back: "query" ("") or [FormPost].
 	ResponseMode string `json:"response_mode"`
 
@@ -162,7 +170,7 @@ func ParseSettings(name string, text []byte) (Settings, error) {
 		return Settings{}, errors.New("want one JSON object of settings, and nothing after it")
 	}
 	s.setDefaults()
-	for _, check := range []func() error{s.checkChoices, s.checkIssuer, s.checkClient, s.checkTexts} {
+	for _, check := range []func() error{s.checkChoices, s.checkIssuer, s.checkClient, s.checkTexts, s.checkPeople} {
 		if err := check(); err != nil {
 			return Settings{}, err
 		}
@@ -336,3 +344,30 @@ func checkEndpoint(text string) error {
 	address, _, _ := strings.Cut(text, "?")
 	return checkURL(address)
 }
+
+// checkPeople checks who may come, and into which groups.
+func (s *Settings) checkPeople() error {
+	for _, domain := range s.AllowedDomains {
+		if !domainForm.MatchString(domain) {
+			return fmt.Errorf(`"allowed_domains": %q is no domain in lower-case letters, such as "example.com"`, domain)
+		}
+	}
+	switch {
+	case len(s.AllowedDomains) > 0 && !slices.Contains(s.Scopes, "email") && s.Kind != GitHub:
+		return errors.New(`"allowed_domains" are for providers that are asked for the address: add "email" to "scopes"`)
+	case s.GroupsClaim != "" && s.Kind != OpenID:
+		return errors.New(`"groups_claim" is for OpenID Connect only`)
+	case s.GroupsClaim != "" && !isText(s.GroupsClaim, maxText):
+		return errors.New(`"groups_claim" must be at most 255 bytes in one line`)
+	case (s.GroupsClaim == "") != (len(s.Groups) == 0):
+		return errors.New(`"groups_claim" and "groups" belong together: write the claim, and for each group there the name of the group here`)
+	}
+	for there, here := range s.Groups {
+		if there == "" || here == "" {
+			return errors.New(`"groups": a name is empty`)
+		}
+	}
+	return nil
+}
+
+var domainForm = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)

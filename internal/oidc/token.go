@@ -147,6 +147,7 @@ func (p *Provider) verifyID(ctx context.Context, m *metadata, a Attempt, token s
 	c.TwoFactors = p.SecondFactor == "theirs" &&
 		(slices.Contains(claims.texts("amr"), "mfa") || slices.Contains(p.ACRValues, claims.text("acr")))
 	claims.describe(c)
+	c.Groups = p.groupsIn(claims)
 	return c, nil
 }
 
