@@ -71,6 +71,7 @@ func normalize(u *User, before User, wrong problems) {
 		u.LastName = strings.TrimSpace(u.LastName)
 		checkName("last_name", u.LastName, wrong)
 	}
+	normalizeExtra(u, before, wrong)
 	u.Groups, u.UserPermissions = sorted(u.Groups), sorted(u.UserPermissions)
 	for _, p := range u.UserPermissions {
 		if !slices.Contains(before.UserPermissions, p) && !ValidPermission(p) {

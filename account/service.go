@@ -24,6 +24,7 @@ type NewUser struct {
 	NoPassword  bool     // no sign-in is possible until a password is set; Password is ignored
 	Groups      []string // names
 	Permissions []string // given to the user directly
+	Extra       Extra    // what the program keeps with the user
 
 	proven bool // the user has proven to receive mail at Email; see SignUp
 }
@@ -51,6 +52,9 @@ func (s *Service) Create(ctx context.Context, n NewUser) (made *User, err error)
 		if errors.Is(err, ErrNotFound) {
 			return noSuchGroup()
 		}
+		if errors.Is(err, ErrNoExtra) {
+			return noExtra()
+		}
 		if err == nil {
 			made, err = a.Load(next.ID)
 		}
@@ -73,7 +77,7 @@ func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 	u := &User{
 		Username: n.Username, Email: n.Email, FirstName: n.FirstName, LastName: n.LastName,
 		IsActive: true, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, DateJoined: time.Now().Unix(), Epoch: newEpoch(),
-		Groups: n.Groups, UserPermissions: n.Permissions,
+		Groups: n.Groups, UserPermissions: n.Permissions, Extra: n.Extra,
 	}
 	wrong := problems{}
 	normalize(u, User{}, wrong)
@@ -343,6 +347,9 @@ func (a act) edit(u *User, change func(*User) error) error {
 	err := a.Change(u)
 	if errors.Is(err, ErrNotFound) {
 		return noSuchGroup()
+	}
+	if errors.Is(err, ErrNoExtra) {
+		return noExtra()
 	}
 	return err
 }

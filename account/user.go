@@ -43,6 +43,7 @@ type User struct {
 	IsSuperuser bool
 	DateJoined  int64  // seconds since 1970 UTC
 	LastLogin   int64  // likewise; 0: never
+	Extra       Extra  // what the program keeps with the user
 	Epoch       string // opaque; a new one ends every session and token of the user
 
 	Groups          []string // names, sorted

@@ -30,6 +30,9 @@ func (a *accounts) Create(ctx context.Context, u *account.User) error {
 }
 
 func (a *accounts) create(ctx context.Context, t *sql.Tx, u *account.User) (id string, err error) {
+	if u.Extra != (account.Extra{}) {
+		return "", account.ErrNoExtra
+	}
 	if err := a.unifyEmailLogin(&account.User{}, u); err != nil {
 		return "", err
 	}
@@ -192,6 +195,9 @@ func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.U
 }
 
 func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account.User) error {
+	if after.Extra != (account.Extra{}) {
+		return account.ErrNoExtra
+	}
 	if after.Username != before.Username {
 		key, err := a.key(before.ID)
 		if err != nil {

@@ -49,6 +49,21 @@ func TestStepsBesideDjango(t *testing.T) {
 			}
 			all.Wait()
 		}
+		t.Run("there is no place for Extra, and nothing is written", func(t *testing.T) {
+			s := &account.Service{Store: store}
+			u := made("extra")
+			extra := account.Extra{Public: `{"a":1}`}
+			_, err := s.Edit(t.Context(), u.ID, func(u *account.User) error { u.Extra, u.FirstName = extra, "Ada"; return nil })
+			if invalid, ok := errors.AsType[*account.InvalidError](err); !ok || len(invalid.Fields["extra"]) != 1 || invalid.Fields["extra"][0].Code != "not_supported" {
+				t.Errorf("Edit returned %v", err)
+			}
+			if got, err := store.Load(t.Context(), u.ID); err != nil || got.FirstName != "" {
+				t.Errorf("the user is %+v, %v", got, err)
+			}
+			if err := store.Create(t.Context(), &account.User{Username: "other", Password: "!", Extra: extra}); !errors.Is(err, account.ErrNoExtra) {
+				t.Errorf("Create returned %v", err)
+			}
+		})
 		t.Run("a group is made once", func(t *testing.T) {
 			var won atomic.Int32
 			together(8, func(k int) error {

@@ -61,6 +61,9 @@ type userOut struct {
 	LastLogin   *time.Time      `json:"last_login"`
 	Groups      []string        `json:"groups"`
 	Permissions []string        `json:"permissions"`
+
+	Extra        json.RawMessage `json:"extra,omitempty"`
+	PrivateExtra json.RawMessage `json:"private_extra,omitempty"`
 }
 
 func newUserOut(u *account.User) userOut {
@@ -68,6 +71,7 @@ func newUserOut(u *account.User) userOut {
 		ID: api.ID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser, DateJoined: time.Unix(u.DateJoined, 0).UTC(),
 		Groups: append([]string{}, u.Groups...), Permissions: append([]string{}, u.Permissions...),
+		Extra: json.RawMessage(u.Extra.Public), PrivateExtra: json.RawMessage(u.Extra.Private),
 	}
 	if u.LastLogin != 0 {
 		at := time.Unix(u.LastLogin, 0).UTC()
@@ -167,7 +171,7 @@ func (c *userShow) Run(ctx context.Context, a *app) error {
 		if u.LastLogin != 0 {
 			last = time.Unix(u.LastLogin, 0)
 		}
-		return a.card(u.Username, [][2]string{
+		rows := [][2]string{
 			{"id", u.ID},
 			{"e-mail", u.Email},
 			{"name", strings.TrimSpace(u.FirstName + " " + u.LastName)},
@@ -178,6 +182,12 @@ func (c *userShow) Run(ctx context.Context, a *app) error {
 			{"joined", when(time.Unix(u.DateJoined, 0))},
 			{"last login", when(last)},
 			{"sessions", strconv.Itoa(len(sessions))},
-		})
+		}
+		for _, extra := range [][2]string{{"extra", u.Extra.Public}, {"private extra", u.Extra.Private}} {
+			if extra[1] != "" {
+				rows = append(rows, extra)
+			}
+		}
+		return a.card(u.Username, rows)
 	})
 }

@@ -75,6 +75,9 @@ type userSet struct {
 	Revoke    []string `env:"-" placeholder:"PERMISSION" help:"Take away a permission that was given to the user directly."`
 	Join      []string `env:"-" placeholder:"GROUP" help:"Make the user a member of a group. Repeat it or separate by commas."`
 	Leave     []string `env:"-" placeholder:"GROUP" help:"Take the user out of a group."`
+
+	Extra        *string `env:"-" placeholder:"JSON" help:"A JSON object of yours that the user sees in /api/me; empty: none."`
+	PrivateExtra *string `env:"-" placeholder:"JSON" help:"A JSON object of yours that administrators alone see; empty: none."`
 }
 
 func (userSet) Help() string {
@@ -84,7 +87,8 @@ Examples:
   cloakroom user set bob --email bob@example.org --last-name Brown
   cloakroom user set bob --staff --no-superuser
   cloakroom user set bob --grant blog.add_post,blog.change_post
-  cloakroom user set bob --join editors --leave authors`
+  cloakroom user set bob --join editors --leave authors
+  cloakroom user set bob --extra '{"plan":"pro"}'`
 }
 
 // Validate is called by kong.
@@ -107,7 +111,7 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 
 // renames reports whether a flag other than those for rights is given.
 func (c *userSet) renames() bool {
-	return c.Username != nil || c.Email != nil || c.FirstName != nil || c.LastName != nil
+	return c.Username != nil || c.Email != nil || c.FirstName != nil || c.LastName != nil || c.Extra != nil || c.PrivateExtra != nil
 }
 
 func (c *userSet) apply(u *account.User) error {
@@ -115,6 +119,8 @@ func (c *userSet) apply(u *account.User) error {
 	set(&u.Email, c.Email)
 	set(&u.FirstName, c.FirstName)
 	set(&u.LastName, c.LastName)
+	set(&u.Extra.Public, c.Extra)
+	set(&u.Extra.Private, c.PrivateExtra)
 	set(&u.IsStaff, c.Staff)
 	set(&u.IsSuperuser, c.Superuser)
 	for _, p := range c.Revoke {

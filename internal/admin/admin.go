@@ -75,6 +75,9 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 	if err != nil {
 		return nil, err
 	}
+	if before.Extra != u.Extra {
+		s.record(ctx, audit.User.Updated, u, slog.String("change", "extra"))
+	}
 	if before.Username != u.Username || before.Email != u.Email || before.FirstName != u.FirstName || before.LastName != u.LastName {
 		s.record(ctx, audit.User.Updated, u)
 	}

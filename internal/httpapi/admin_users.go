@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -17,12 +18,14 @@ type adminUserOut struct {
 	IsActive          bool     `json:"is_active"`
 	HasPassword       bool     `json:"has_password"`
 	DirectPermissions []string `json:"direct_permissions"`
+
+	PrivateExtra json.RawMessage `json:"private_extra,omitempty"` // an object
 }
 
 func newAdminUserOut(u *account.User) adminUserOut {
 	return adminUserOut{
 		userOut: newUserOut(u), IsActive: u.IsActive, DirectPermissions: orEmpty(u.UserPermissions),
-		HasPassword: u.HasPassword(),
+		HasPassword: u.HasPassword(), PrivateExtra: json.RawMessage(u.Extra.Private),
 	}
 }
 
@@ -72,6 +75,9 @@ type editUserIn struct {
 	IsSuperuser *bool     `json:"is_superuser"`
 	Groups      *[]string `json:"groups"`
 	Permissions *[]string `json:"direct_permissions"`
+
+	Extra        json.RawMessage `json:"extra"`
+	PrivateExtra json.RawMessage `json:"private_extra"`
 }
 
 func (in editUserIn) apply(u *account.User) {
@@ -83,6 +89,12 @@ func (in editUserIn) apply(u *account.User) {
 	set(&u.IsSuperuser, in.IsSuperuser)
 	set(&u.Groups, in.Groups)
 	set(&u.UserPermissions, in.Permissions)
+	if in.Extra != nil {
+		u.Extra.Public = string(in.Extra)
+	}
+	if in.PrivateExtra != nil {
+		u.Extra.Private = string(in.PrivateExtra)
+	}
 }
 
 // set changes a field if a value for it was given.
@@ -106,7 +118,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	in.apply(&wanted)
 	n := account.NewUser{
 		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
-		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.UserPermissions,
+		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.UserPermissions, Extra: wanted.Extra,
 		NoPassword: in.Password == nil,
 	}
 	set(&n.Password, in.Password)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"hash/maphash"
 	"slices"
 	"sync/atomic"
@@ -11,7 +12,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/api"
 )
 
-// userOut is the JSON of a user. It has no fields with a MarshalJSON method, whose results encoding/json would check and copy.
+// userOut is the JSON of a user. But for Extra, which few users have, it has no fields with a MarshalJSON method, whose results
+// encoding/json would check and copy.
 type userOut struct {
 	ID          any      `json:"id"` // int64 or string
 	Username    string   `json:"username"`
@@ -24,6 +26,8 @@ type userOut struct {
 	IsSuperuser bool     `json:"is_superuser"`
 	Groups      []string `json:"groups"`
 	Permissions []string `json:"permissions"`
+
+	Extra json.RawMessage `json:"extra,omitempty"` // an object
 }
 
 func newUserOut(u *account.User) userOut {
@@ -31,6 +35,7 @@ func newUserOut(u *account.User) userOut {
 		ID: api.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		DateJoined: formatTime(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
+		Extra: json.RawMessage(u.Extra.Public),
 	}
 	if u.LastLogin != 0 {
 		at := formatTime(u.LastLogin)

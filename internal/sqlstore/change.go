@@ -251,7 +251,8 @@ func set(names []string) []string { return slices.Compact(slices.Sorted(slices.V
 // columns returns the fields of a user in the order of the statements create and save.
 func (a *accounts) columns(u *account.User) []any {
 	return []any{u.Username, u.Email, u.FirstName, u.LastName, u.Password,
-		u.IsActive, u.IsStaff, u.IsSuperuser, u.DateJoined, u.LastLogin, u.Epoch, a.dialect.Bytes(searchable(u)), u.EmailProven}
+		u.IsActive, u.IsStaff, u.IsSuperuser, u.DateJoined, u.LastLogin, u.Epoch, a.dialect.Bytes(searchable(u)), u.EmailProven,
+		u.Extra.Public, u.Extra.Private}
 }
 
 func copyUser(u *account.User) *account.User {

@@ -13,6 +13,8 @@ export interface User {
     groups: string[];
     /** As `app.codename`: the user's own and those of the groups. A superuser has every permission, listed or not. */
     permissions: string[];
+    /** What the server's program keeps with the user and shows to them. Absent if there is nothing. */
+    extra?: Record<string, unknown>;
 }
 /** A session of the account: one device on which it is signed in. */
 export interface Session {

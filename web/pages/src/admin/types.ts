@@ -6,6 +6,7 @@ export interface AdminUser extends User {
   is_active: boolean;
   has_password: boolean;
   direct_permissions: string[];
+  private_extra?: Record<string, unknown>;
 }
 
 export type UserChange = Partial<
