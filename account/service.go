@@ -299,6 +299,58 @@ func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*U
 	return u, err
 }
 
+// ChangeEmail gives a user another address, at which the user has proven to receive mail, and ends all sessions and tokens. It returns the
+// user as before and after. [ErrEpochChanged] if the user has another epoch by now, or is disabled; [ErrAddressTaken]. [ErrNotFound].
+func (s *Service) ChangeEmail(ctx context.Context, id, epoch, address string) (before, after *User, err error) {
+	after, err = s.store().Change(ctx, id, func(u *User) error {
+		if !u.IsActive || u.Epoch != epoch {
+			return ErrEpochChanged
+		}
+		former := *u
+		before = &former
+		u.Email, u.EmailProven, u.Epoch = address, address, newEpoch()
+		return nil
+	})
+	if _, taken := errors.AsType[*TakenError](err); taken {
+		err = ErrAddressTaken
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s.changed(id)
+	return before, after, nil
+}
+
+// ErrWrongName says that a name isn't that of the user.
+var ErrWrongName = errors.New("the name is not the user's")
+
+// RevertEmail gives an account back to the owner of an address that it had: the address counts as proven, and as after
+// [Service.DeclareCompromised] the password, all sessions, all tokens and earlier reset secrets no longer count, and the secret that it
+// returns sets a new password. name must be the user's name, in any spelling that signs in. [ErrWrongName], [ErrAddressTaken],
+// [ErrDisabled], [ErrNotFound]; nothing has changed then.
+func (s *Service) RevertEmail(ctx context.Context, id, name, address string) (secret string, expires time.Time, err error) {
+	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
+		u, err := a.subject(id)
+		switch {
+		case err != nil:
+			return err
+		case !u.IsActive:
+			return ErrDisabled
+		case loginKey(name) != CanonicalLogin(u.Username):
+			return ErrWrongName
+		}
+		u.Email, u.EmailProven = address, address
+		return a.removeWaysIn(u)
+	})
+	if _, taken := errors.AsType[*TakenError](err); taken {
+		err = ErrAddressTaken
+	}
+	if err == nil {
+		s.changed(id)
+	}
+	return secret, expires, err
+}
+
 // Edit changes a user's names, flags, groups and permissions, and returns the user. Hash, epoch and ID stay the same,
 // whatever change sets, and so does the proven address, which no longer counts if the address is another; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
 // altered are checked, so that a name which another program once accepted doesn't prevent other edits. A user who becomes a

@@ -49,8 +49,11 @@ var Password = struct{ Change, ChangeFail Kind }{
 	success("authn_password_change"), failure("authn_password_change_fail"),
 }
 
-// Email is about the address of an account. Verified: its user has proven to receive mail there.
-var Email = struct{ Verified Kind }{success("authn_email_verified")}
+// Email is about the address of an account. Verified: its user has proven to receive mail there. Changed: its user has proven to receive
+// mail at another, which it is from then on. Reverted: the owner of a former address has taken the account back.
+var Email = struct{ Verified, Changed, Reverted Kind }{
+	success("authn_email_verified"), success("authn_email_change"), success("authn_email_revert"),
+}
 
 // Token is what happens to tokens, and to links that are used once. Reuse is a refresh token that was presented twice.
 var Token = struct{ Created, Renewed, Reuse, Revoked Kind }{

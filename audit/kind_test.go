@@ -47,6 +47,8 @@ func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
 		"user_compromised INFO success":              audit.User.Compromised,
 		"user_deleted INFO success":                  audit.User.Deleted,
 		"authn_email_verified INFO success":          audit.Email.Verified,
+		"authn_email_change INFO success":            audit.Email.Changed,
+		"authn_email_revert INFO success":            audit.Email.Reverted,
 		"mail_sent INFO success":                     audit.Mail.Sent,
 		"mail_refused WARN failure":                  audit.Mail.Refused,
 		"mail_expired WARN failure":                  audit.Mail.Expired,

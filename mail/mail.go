@@ -96,6 +96,9 @@ type Store interface {
 	// SpendSecret deletes a secret. Of several calls at the same time one succeeds. ErrNotFound.
 	SpendSecret(ctx context.Context, hash [32]byte) error
 
+	// DeleteSecretsOf deletes the secrets of a user that are of this kind. It is no error if there are none.
+	DeleteSecretsOf(ctx context.Context, user, kind string) error
+
 	// DeleteSecrets deletes at most limit secrets whose Expires is at or before now, and returns how many it has deleted.
 	DeleteSecrets(ctx context.Context, now int64, limit int) (int, error)
 }

@@ -156,6 +156,20 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return nil
 }
 
+func (o *outbox) DeleteSecretsOf(ctx context.Context, user, kind string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for hash, s := range o.secrets {
+		if s.User == user && s.Kind == kind {
+			delete(o.secrets, hash)
+		}
+	}
+	return nil
+}
+
 func (o *outbox) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

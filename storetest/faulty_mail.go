@@ -47,6 +47,10 @@ func (f faultyMail) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return attempt(f.plan, "mail.SpendSecret", func() error { return f.store.SpendSecret(ctx, hash) })
 }
 
+func (f faultyMail) DeleteSecretsOf(ctx context.Context, user, kind string) error {
+	return attempt(f.plan, "mail.DeleteSecretsOf", func() error { return f.store.DeleteSecretsOf(ctx, user, kind) })
+}
+
 func (f faultyMail) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
 	return value(f.plan, "mail.DeleteSecrets", func() (int, error) { return f.store.DeleteSecrets(ctx, now, limit) })
 }

@@ -223,6 +223,29 @@ var mailCases = []testCase[mail.Store]{
 		},
 	},
 	{
+		"the secrets of a user that are of a kind are deleted together, and no others", "DeleteSecretsOf",
+		func(t *testing.T, s mail.Store) {
+			var all []*mail.Secret
+			for n, of := range [][2]string{{"1", "change"}, {"1", "change"}, {"1", "revert"}, {"11", "change"}, {"", "change"}} {
+				secret := mailSecret(n, 2_000)
+				secret.User, secret.Kind = of[0], of[1]
+				all = append(all, secret)
+				ok(t, s.PutSecret(t.Context(), secret))
+			}
+			for range 2 {
+				ok(t, s.DeleteSecretsOf(t.Context(), "1", "change"))
+			}
+			for n, secret := range all {
+				if n > 1 {
+					findsSecret(t, s, secret)
+					continue
+				}
+				_, err := s.FindSecret(t.Context(), secret.Hash)
+				fails(t, err, mail.ErrNotFound)
+			}
+		},
+	},
+	{
 		"secrets that have expired are deleted, and no more than the limit at a time", "DeleteSecrets deletes at most limit",
 		func(t *testing.T, s mail.Store) {
 			for n := range 5 {
@@ -251,10 +274,11 @@ var mailCases = []testCase[mail.Store]{
 			ok(t, err)
 			got.Box[0] = 'y'
 			for name, call := range map[string]func(ctx context.Context) error{
-				"PutSecret":     func(ctx context.Context) error { return s.PutSecret(ctx, mailSecret(2, 2_000)) },
-				"FindSecret":    func(ctx context.Context) error { _, err := s.FindSecret(ctx, secret.Hash); return err },
-				"SpendSecret":   func(ctx context.Context) error { return s.SpendSecret(ctx, secret.Hash) },
-				"DeleteSecrets": func(ctx context.Context) error { _, err := s.DeleteSecrets(ctx, 9_000, 9); return err },
+				"PutSecret":       func(ctx context.Context) error { return s.PutSecret(ctx, mailSecret(2, 2_000)) },
+				"FindSecret":      func(ctx context.Context) error { _, err := s.FindSecret(ctx, secret.Hash); return err },
+				"SpendSecret":     func(ctx context.Context) error { return s.SpendSecret(ctx, secret.Hash) },
+				"DeleteSecretsOf": func(ctx context.Context) error { return s.DeleteSecretsOf(ctx, secret.User, secret.Kind) },
+				"DeleteSecrets":   func(ctx context.Context) error { _, err := s.DeleteSecrets(ctx, 9_000, 9); return err },
 			} {
 				if err := call(ended()); err == nil || errors.Is(err, mail.ErrNotFound) || errors.Is(err, mail.ErrExists) {
 					t.Errorf("%s returned %v, want the end of the context", name, err)

@@ -92,4 +92,40 @@ test("an address is confirmed by a link, in a session of its account", async (t)
     await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByRole("heading", { name: "This link doesn’t work here" }).waitFor();
   });
+
+  await t.test("another address is confirmed by a link to it, and the former one can take the account back", async (t) => {
+    await page.goto(`${server.url}/auth/account`);
+    await atAccount(page);
+    await page.getByLabel("New address").fill("eve@example.org");
+    await page.getByRole("button", { name: "Change the address" }).click();
+    await page.getByText("A message to eve@example.org is on its way.").waitFor();
+    await checkAccessible(page, "account, address asked for");
+    await page.goto(/^http\S+$/m.exec(await server.mail("change"))[0]);
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByText("You receive mail at eve@example.org.").waitFor();
+    assert.equal(JSON.parse((await ask(page, "/api/me")).body).email, "eve@example.org");
+
+    const link = /^http\S+$/m.exec(await server.mail("email_changed"))[0];
+    const elsewhere = await openPage(t, browser);
+    await elsewhere.goto(link);
+    await elsewhere.getByRole("heading", { name: "Take your account back" }).waitFor();
+    assert.equal(elsewhere.url(), `${server.url}/auth/revert`);
+    await checkAccessible(elsewhere, "revert");
+    await elsewhere.getByLabel("Username").fill("eve");
+    await elsewhere.getByRole("button", { name: "Take it back" }).click();
+    await elsewhere.getByText("This isn't the username of the account.").waitFor();
+    await elsewhere.getByLabel("Username").fill(admin.username);
+    await elsewhere.getByRole("button", { name: "Take it back" }).click();
+    await elsewhere.getByRole("heading", { name: "The account is yours again" }).waitFor();
+    await checkAccessible(elsewhere, "revert, done");
+    await page.goto(`${server.url}/auth/account`);
+    await atSignIn(page);
+    await elsewhere.getByRole("link", { name: "Choose a new password" }).click();
+    await fillPassword(elsewhere, "New password", "one umbrella for each guest");
+    await elsewhere.getByRole("button", { name: "Set the password" }).click();
+    await elsewhere.getByRole("heading", { name: "Your password is set" }).waitFor();
+    await signIn(elsewhere, server, { password: "one umbrella for each guest" });
+    await atAccount(elsewhere);
+    assert.equal(JSON.parse((await ask(elsewhere, "/api/me")).body).email, admin.email);
+  });
 });

@@ -130,6 +130,8 @@ var levels = map[string]string{
 	"POST /api/auth/password/change":                    "session",
 	"POST /api/auth/password/reset":                     "anybody",
 	"POST /api/auth/password/forgot":                    "anybody",
+	"POST /api/auth/email/change":                       "session",
+	"POST /api/auth/email/revert":                       "anybody",
 	"POST /api/auth/signup":                             "anybody",
 	"POST /api/auth/signup/complete":                    "anybody",
 	"POST /api/auth/email/verify/send":                  "session",

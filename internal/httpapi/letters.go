@@ -1,13 +1,19 @@
 package httpapi
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	words "github.com/cloakroom-auth/cloakroom/internal/texts"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // about says who has sent the request, for the message that it causes.
@@ -56,6 +62,96 @@ func verifyEmail(c *call, in proveIn) (proveOut, error) {
 	if err := required(map[string]*string{"secret": in.Secret}); err != nil {
 		return proveOut{}, err
 	}
+	wanted, err := c.api.Letters.WantedEmail(c.ctx(), c.who.User, *in.Secret)
+	if err != nil {
+		return proveOut{}, err
+	}
+	if wanted != "" {
+		return proveOut{wanted}, c.moveTo(wanted)
+	}
 	address, err := c.api.Letters.Verify(c.ctx(), c.who.User.ID, *in.Secret)
 	return proveOut{address}, err
+}
+
+// changeEmail sends a link to an address that the caller wants to have. The answer doesn't tell whether it is another account's.
+func changeEmail(c *call, in forgotIn) error {
+	if !c.api.Letters.Available() {
+		return errNoMail
+	}
+	if err := required(map[string]*string{"email": in.Email}); err != nil {
+		return err
+	}
+	address, err := account.ParseEmail(*in.Email)
+	if err != nil {
+		return err
+	}
+	return c.api.Letters.ChangeEmail(c.ctx(), c.who.User, address, c.about())
+}
+
+// moveTo gives the caller an address at which the caller has proven to receive mail. It changes the epoch, which ends every other session,
+// and gives this one a new ticket. Once the address is committed the call succeeds, as in changePassword.
+func (c *call) moveTo(address string) error {
+	if err := auth.CheckFullyFresh(c.ctx(), c.who); err != nil {
+		return err
+	}
+	before, after, err := c.accounts().ChangeEmail(c.ctx(), c.who.User.ID, c.who.User.Epoch, address)
+	if errors.Is(err, account.ErrAddressTaken) {
+		err = letters.ErrLink
+	}
+	if err != nil {
+		return err
+	}
+	c.api.Audit.Record(c.ctx(), audit.Email.Changed, slog.String("user", after.ID))
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	if err := c.api.Letters.Changed(ctx, before, after, c.about()); err != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "former address not told", slog.String("user", after.ID), slog.Any("error", err))
+	}
+	c.afterChange(&authenticator.Change{User: after, Ended: true}, false)
+	return nil
+}
+
+type revertIn struct {
+	Secret   *string `json:"secret"`
+	Username *string `json:"username"`
+}
+
+type revertOut struct {
+	Secret string `json:"secret"` // of a link for a new password
+}
+
+// revertEmail gives an account back to the owner of an address that it had, and takes it away from everyone else.
+func revertEmail(c *call, in revertIn) (revertOut, error) {
+	if !c.api.Letters.Available() {
+		return revertOut{}, errNoMail
+	}
+	if err := required(map[string]*string{"secret": in.Secret, "username": in.Username}); err != nil {
+		return revertOut{}, err
+	}
+	reset, err := c.api.Letters.Revert(c.ctx(), *in.Secret, *in.Username, c.source(), c.removeSince)
+	if errors.Is(err, account.ErrWrongName) {
+		err = invalid(map[string][]string{"username": {"This isn't the username of the account. It is in the message with the link."}})
+	}
+	return revertOut{reset}, err
+}
+
+// removeSince removes what was added to an account since a time, in Unix seconds, and what its new epoch has ended.
+func (c *call) removeSince(u *account.User, since int64) error {
+	if c.api.Links != nil {
+		all, err := c.api.Links.List(c.ctx(), u.ID)
+		if err != nil {
+			return err
+		}
+		for _, l := range all {
+			if l.Added < since {
+				continue
+			}
+			if err := c.api.Links.Remove(c.ctx(), u.ID, l.ID, 0); err != nil && !errors.Is(err, link.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	c.removeAll(u.ID, session.EndedElsewhere)
+	// Only now: while the password counted, a second factor that was missing would have let it in alone.
+	return c.api.Steps.RemoveSince(c.ctx(), u.ID, since)
 }

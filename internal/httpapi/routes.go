@@ -57,6 +57,8 @@ var routes = []route{
 	{"POST", "/api/auth/signup", accept(needsNothing, signUp)},
 	{"POST", "/api/auth/signup/complete", serve(needsNothing, completeSignUp)},
 	{"POST", "/api/auth/email/verify/send", accept(needsSession, sendVerification)},
+	{"POST", "/api/auth/email/change", accept(needsFullyFresh, changeEmail)},
+	{"POST", "/api/auth/email/revert", serve(needsNothing, revertEmail)},
 	{"POST", "/api/auth/email/verify", serve(needsSession, verifyEmail)},
 	{"GET", eventsPath, streamEvents},
 	{"GET", "/api/auth/tokens", serve(needsFreshSession, listTokens)},

@@ -228,6 +228,8 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/signup":                       {}, // likewise
 	"POST /api/auth/signup/complete":              {}, // TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid
 	"POST /api/auth/email/verify/send":            {by: "session"},
+	"POST /api/auth/email/change":                 {by: "session", body: says(map[string]string{"email": "new@example.com"})},
+	"POST /api/auth/email/revert":                 {}, // it needs no credential
 	"POST /api/auth/email/verify":                 {by: "session", body: verifying},
 	"POST /api/auth/logout":                       {by: "session", body: says(map[string]bool{"everywhere": true})},
 	"PATCH /api/auth/me":                          {by: "session", body: says(map[string]string{"first_name": "Eve"})},

@@ -82,6 +82,10 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 		return s.writeVerify(ctx, r, base)
 	case forgot:
 		return s.writeForgot(ctx, r, base)
+	case change:
+		return s.writeChange(ctx, r, base)
+	case changed:
+		return s.writeChanged(ctx, r, base)
 	case signUp:
 		return s.writeSignUp(ctx, r, base)
 	}

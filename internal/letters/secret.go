@@ -23,12 +23,18 @@ var ErrLink = errors.New("the link is not valid")
 const (
 	kindReset  = "reset" // beside the secret of the account: says that its link was mailed to an address
 	kindVerify = "verify"
+	kindChange = "change" // of the address, mailed to the new one
+	kindRevert = "revert" // of such a change, mailed to the former one; its box has the time of the change as well
 )
 
 // newSecret makes a secret of 130 random bits for a link to an address, and stores what is known of it.
 func (s *Service) newSecret(ctx context.Context, kind, user, epoch, address string, life time.Duration) (string, error) {
+	return s.newSecretUntil(ctx, kind, user, epoch, address, time.Now().Add(life))
+}
+
+func (s *Service) newSecretUntil(ctx context.Context, kind, user, epoch, text string, expires time.Time) (string, error) {
 	secret := rand.Text()
-	return secret, s.putSecret(ctx, kind, secret, user, epoch, address, time.Now().Add(life))
+	return secret, s.putSecret(ctx, kind, secret, user, epoch, text, expires)
 }
 
 func (s *Service) putSecret(ctx context.Context, kind, secret, user, epoch, address string, expires time.Time) error {

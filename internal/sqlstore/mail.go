@@ -15,7 +15,7 @@ type outbox struct {
 
 	put, claim, postpone, replace, delete, list *statement
 
-	putSecret, findSecret, spendSecret, deleteSecrets *statement
+	putSecret, findSecret, spendSecret, deleteSecretsOf, deleteSecrets *statement
 }
 
 const outboxColumns = `id, body, created, due, expires, tries`
@@ -35,8 +35,9 @@ func newOutbox(p *preparer) *outbox {
 
 		putSecret: p.writing(`INSERT INTO mail_secrets (hash, kind, user_id, epoch, box, expires) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT DO NOTHING`),
-		findSecret:  p.reading(`SELECT kind, user_id, epoch, box, expires FROM mail_secrets WHERE hash = $1`),
-		spendSecret: p.writing(`DELETE FROM mail_secrets WHERE hash = $1`),
+		findSecret:      p.reading(`SELECT kind, user_id, epoch, box, expires FROM mail_secrets WHERE hash = $1`),
+		spendSecret:     p.writing(`DELETE FROM mail_secrets WHERE hash = $1`),
+		deleteSecretsOf: p.writing(`DELETE FROM mail_secrets WHERE user_id = $1 AND kind = $2`),
 		deleteSecrets: p.writing(`DELETE FROM mail_secrets WHERE ` + p.dialect.among(`hash`,
 			`SELECT hash FROM mail_secrets WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
@@ -146,6 +147,14 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 	}
 	if n == 0 {
 		return mail.ErrNotFound
+	}
+	return nil
+}
+
+func (o *outbox) DeleteSecretsOf(ctx context.Context, user, kind string) error {
+	_, err := o.deleteSecretsOf.ExecContext(ctx, o.dialect.Bytes(user), o.dialect.Bytes(kind))
+	if err != nil {
+		return fmt.Errorf("delete mailed secrets of a user: %w", err)
 	}
 	return nil
 }

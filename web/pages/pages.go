@@ -274,7 +274,7 @@ const document = "dist/index.html"
 // without a known type, the licences, and index.html under its own name.
 func built(urlPath string) (name string, ok bool) {
 	switch strings.TrimSuffix(urlPath, "/") {
-	case "/signin", "/auth/account", "/auth/setup", "/auth/reset", "/auth/forgot", "/auth/verify", "/auth/signup", "/auth/welcome":
+	case "/signin", "/auth/account", "/auth/setup", "/auth/reset", "/auth/forgot", "/auth/verify", "/auth/revert", "/auth/signup", "/auth/welcome":
 		return document, true
 	}
 	if adminPaths.MatchString(urlPath) {

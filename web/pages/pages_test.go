@@ -154,7 +154,7 @@ func body(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/", "/auth/setup", "/auth/setup/", "/auth/forgot", "/auth/verify", "/auth/signup", "/auth/welcome", "/auth/reset",
+var pagePaths = []string{"/signin", "/signin/", "/auth/account", "/auth/account/", "/auth/setup", "/auth/setup/", "/auth/forgot", "/auth/verify", "/auth/revert", "/auth/signup", "/auth/welcome", "/auth/reset",
 	"/auth/admin", "/auth/admin/", "/auth/admin/users", "/auth/admin/users/7", "/auth/admin/users/new", "/auth/admin/groups",
 	"/auth/admin/sessions/", "/auth/admin/audit"}
 

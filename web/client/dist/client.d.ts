@@ -46,9 +46,27 @@ export interface Client {
     completeSignup(account: SignUp): Promise<User>;
     /** Sends a link to the user's address, with which the user proves to receive mail there, unless that is proven already. */
     sendVerification(): Promise<void>;
-    /** Proves the user's address with the part of that link after its # sign. Fails with `link_invalid`. */
+    /**
+     * Proves the user's address with the part of that link after its # sign, or changes it with that of `changeEmail`; then all other
+     * sessions end, and this one gets a new ticket, so wrap the call in `changing`. Fails with `link_invalid`.
+     */
     verify(secret: string): Promise<{
         email: string;
+    }>;
+    /**
+     * Sends a link to an address that the user wants to have, whose secret `verify` takes. If it is another account's, the message says so:
+     * the answer doesn't tell. Needs a fully fresh sign-in.
+     */
+    changeEmail(email: string): Promise<void>;
+    /**
+     * Takes an account back with the link that was mailed to its former address after a change. Returns the secret of a link for a new
+     * password. Fails with `link_invalid`.
+     */
+    revertEmail(link: {
+        secret: string;
+        username: string;
+    }): Promise<{
+        secret: string;
     }>;
     /** The user's own sessions, the newest first. */
     sessions(): Promise<Session[]>;

@@ -42,6 +42,8 @@ export function clientOf({ url, send }, recover) {
         completeSignup: (account) => post("signup/complete", account),
         sendVerification: () => post("email/verify/send"),
         verify: (secret) => post("email/verify", { secret }),
+        changeEmail: (email) => post("email/change", { email }),
+        revertEmail: (link) => post("email/revert", link),
         sessions: async () => (await call("GET", "/api/auth/sessions")).sessions,
         endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
         endOtherSessions: async () => (await call("DELETE", "/api/auth/sessions")).ended,

@@ -10,6 +10,7 @@ import { Forgot } from "./forgot.tsx";
 import { takeLinkSecret } from "./link-secret.ts";
 import { Loading, TicketCard } from "./parts/layout.tsx";
 import { Reset } from "./reset.tsx";
+import { Revert } from "./revert.tsx";
 import { Setup } from "./setup.tsx";
 import { SignIn } from "./signin.tsx";
 import { SignUp, Welcome } from "./signup.tsx";
@@ -55,6 +56,7 @@ createRoot(root, {
         <Routes>
           <Route path="/auth/setup" element={<Setup secret={secret} />} />
           <Route path="/auth/forgot" element={<Forgot />} />
+          <Route path="/auth/revert" element={<Revert secret={secret} />} />
           <Route path="/auth/signup" element={<SignUp />} />
           <Route path="/auth/welcome" element={<Welcome secret={secret} />} />
           <Route path="/auth/verify" element={<Verify secret={secret} />} />

@@ -152,8 +152,11 @@ export const texts = {
     sent: (to: string) => t("pages.signUp.sent", { to }),
   },
 
+  revert: section("pages.revert"),
+
   email: {
     ...section("pages.email"),
+    changeSent: (to: string) => t("pages.email.changeSent", { to }),
     intro: (email: string) => t("pages.email.intro", { email }),
     confirmAs: (name: string) => t("pages.email.confirmAs", { name }),
     done: (email: string) => t("pages.email.done", { email }),

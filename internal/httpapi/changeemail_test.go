@@ -1,0 +1,379 @@
+package httpapi_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// proven is user, with an address that is proven.
+func (s *server) proven(name string) *account.User {
+	s.t.Helper()
+	return s.with(s.user(name), func(u *account.User) { u.EmailProven = u.Email })
+}
+
+// changeLink asks for a change of the address, and returns the secret of the link in the n-th message.
+func (s *server) changeLink(c *client, email string, n int) string {
+	s.t.Helper()
+	accepted(s.t, c.send("POST", "/api/auth/email/change", signingUp(email)))
+	m := s.box.next(s.t, n)
+	address, secret := s.link(m)
+	if m.Kind != "change" || m.To != email || address != s.public+"/auth/verify" {
+		s.t.Fatalf("the message is %s, with a link to %s", about(m), address)
+	}
+	return secret
+}
+
+func reverting(secret, username string) map[string]string {
+	return map[string]string{"secret": secret, "username": username}
+}
+
+// TestAnAddressChangesOnceTheNewOneIsProven: until then the former one stays; then everything else ends, and the former one is told.
+func TestAnAddressChangesOnceTheNewOneIsProven(t *testing.T) {
+	t.Attr("threat", "R10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: newPostbox(), stores: open})
+		u := s.proven("ada")
+		c, other := s.as(u), s.as(u)
+		program := s.issue(u, token.Params{Kind: token.Personal, Name: "x"})
+		secret := s.changeLink(c, "ada@example.org", 0)
+		if got := s.load(u.ID); got.Email != u.Email || !got.HasProvenEmail() {
+			t.Fatalf("before the link was used, the user is %+v", got)
+		}
+		for name, c := range map[string]*client{"no session": s.client(), "another's": s.as(s.user("eve"))} {
+			if r := c.send("POST", "/api/auth/email/verify", proving(secret)); r.StatusCode != 401 && r.StatusCode != 403 {
+				t.Errorf("%s: got %d %s", name, r.StatusCode, r.body)
+			}
+		}
+		before := c.ticket()
+		r := c.send("POST", "/api/auth/email/verify", proving(secret))
+		ok(t, r)
+		if got := s.load(u.ID); r.field("email") != "ada@example.org" || got.Email != "ada@example.org" || !got.HasProvenEmail() || got.Epoch == u.Epoch {
+			t.Errorf("got %s; the user is %+v", r.body, got)
+		}
+		if c.ticket() == before {
+			t.Error("the session has its former ticket")
+		}
+		ok(t, c.send("GET", "/api/auth/sessions", nil))
+		if r := other.send("GET", "/api/auth/sessions", nil); r.StatusCode != 401 {
+			t.Errorf("another session: got %d", r.StatusCode)
+		}
+		if r := s.program().send("GET", "/api/me", nil, "Authorization: Bearer "+program); r.StatusCode != 401 {
+			t.Errorf("a token: got %d", r.StatusCode)
+		}
+		if m := s.box.next(t, 1); about(m) != fmt.Sprintf("email_changed to ada@example.com about %q", u.ID) {
+			t.Errorf("the notice is %s", about(m))
+		} else if address, _ := s.link(m); address != s.public+"/auth/revert" {
+			t.Errorf("it leads to %s", address)
+		}
+		if r := c.send("POST", "/api/auth/email/verify", proving(secret)); !isProblem(r, 403, "link_invalid") {
+			t.Errorf("the link again: got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, s.client().login("ada@example.org", goodPassword))
+		if r := s.client().login("ada@example.com", goodPassword); r.StatusCode != 401 {
+			t.Errorf("by the former address: got %d", r.StatusCode)
+		}
+		if !s.logged(`"msg":"authn_email_change"`) {
+			t.Error("it isn't in the audit log")
+		}
+	})
+}
+
+// TestAChangeOfTheAddressNeedsAFullyFreshSession, when it is asked for and when the link is used.
+func TestAChangeOfTheAddressNeedsAFullyFreshSession(t *testing.T) {
+	t.Attr("threat", "R10")
+	s := start(t, options{mail: newPostbox()})
+	u := s.proven("ada")
+	c := s.as(u)
+	secret := s.changeLink(c, "ada@example.org", 0)
+	s.change(u.ID, func(r *session.Record) { r.ReauthenticatedAt -= 601 })
+	for path, body := range map[string]any{"/api/auth/email/change": signingUp("eve@example.org"), "/api/auth/email/verify": proving(secret)} {
+		if r := c.send("POST", path, body); r.StatusCode != 403 || r.field("code") == "link_invalid" {
+			t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	if got := s.load(u.ID); got.Email != u.Email {
+		t.Errorf("the address is %s", got.Email)
+	}
+	ok(t, c.send("POST", "/api/auth/reauthenticate", map[string]string{"password": goodPassword}))
+	ok(t, c.send("POST", "/api/auth/email/verify", proving(secret)))
+}
+
+// TestTheLatestChangeOfAnAddressCounts: the link of an earlier one is void, and so is any after a change of the password.
+func TestTheLatestChangeOfAnAddressCounts(t *testing.T) {
+	t.Attr("threat", "R10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: newPostbox(), stores: open})
+		u := s.proven("ada")
+		c := s.as(u)
+		first := s.changeLink(c, "ada@example.org", 0)
+		second := s.changeLink(c, "ada@example.net", 1)
+		if r := c.send("POST", "/api/auth/email/verify", proving(first)); !isProblem(r, 403, "link_invalid") {
+			t.Errorf("the first link: got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, c.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword)))
+		if r := c.send("POST", "/api/auth/email/verify", proving(second)); !isProblem(r, 403, "link_invalid") {
+			t.Errorf("after a change of the password: got %d %s", r.StatusCode, r.body)
+		}
+		if got := s.load(u.ID); got.Email != u.Email {
+			t.Errorf("the address is %s", got.Email)
+		}
+	})
+}
+
+// TestAWantedAddressTellsNothingAboutAccounts: answers, calls of the store and rows are the same, and an address of another account changes
+// hands neither at once nor later.
+func TestAWantedAddressTellsNothingAboutAccounts(t *testing.T) {
+	t.Attr("threat", "R11")
+	box := newPostbox()
+	box.idle = true
+	open, plan := counting(t)
+	s := start(t, options{mail: box, stores: open})
+	addresses := forgotten(s)
+	accepted(t, s.as(s.user("first")).send("POST", "/api/auth/email/change", signingUp("first@example.org"))) // makes the data key
+	var first, calls string
+	for n, address := range slices.Sorted(maps.Keys(addresses)) {
+		c := s.as(s.user(fmt.Sprint("asker", n)))
+		var r *answer
+		all := since(plan, func() { r = c.send("POST", "/api/auth/email/change", signingUp(address)) })
+		made := fmt.Sprint(slices.DeleteFunc(all, func(call string) bool { return call == "sealed.Sealed" }))
+		r.Header.Del("Date")
+		r.Header.Del("X-Request-Id")
+		seen := fmt.Sprint(r.StatusCode, r.Header, string(r.body))
+		if first == "" {
+			first, calls = seen, made
+		}
+		if seen != first || made != calls {
+			t.Errorf("%s: got\n%s after %s, want\n%s after %s", address, seen, made, first, calls)
+		}
+	}
+	if !strings.Contains(calls, "throttle.Update mail.Put]") {
+		t.Errorf("the calls are %s", calls)
+	}
+
+	s = start(t, options{mail: newPostbox()})
+	owner, eve := s.proven("owner"), s.proven("eve")
+	accepted(t, s.as(eve).send("POST", "/api/auth/email/change", signingUp("OWNER@example.com")))
+	if m := s.box.next(t, 0); m.Kind != "change_taken" || strings.Contains(m.Text, "#") || strings.Contains(m.Text, "eve") {
+		t.Errorf("the owner gets %s:\n%s", about(m), m.Text)
+	}
+	late := s.changeLink(s.as(eve), "late@example.com", 1)
+	s.user("late") // has it by now
+	if r := s.as(eve).send("POST", "/api/auth/email/verify", proving(late)); !isProblem(r, 403, "link_invalid") {
+		t.Errorf("got %d %s", r.StatusCode, r.body)
+	}
+	if s.load(owner.ID).Email != owner.Email || s.load(eve.ID).Email != eve.Email {
+		t.Error("an address has changed")
+	}
+}
+
+// TestTheOwnerOfAFormerAddressTakesTheAccountBack, whole: the attacker's password, sessions, tokens, factors and links are gone, and so is
+// the way in through the attacker's address. The owner's own factors stay.
+func TestTheOwnerOfAFormerAddressTakesTheAccountBack(t *testing.T) {
+	t.Attr("threat", "R12")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: newPostbox(), stores: open})
+		u := s.proven("ada")
+		key := func(id string, created int64) {
+			t.Helper()
+			must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{
+				ID: id, User: u.ID, Kind: factor.Passkey, State: factor.Active, Epoch: s.load(u.ID).Epoch, Credential: []byte(id), RPID: "localhost", Created: created,
+			}))
+		}
+		key("the owner's", 1)
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "the owner's", User: u.ID, Issuer: "https://op.example", Subject: "1", Added: 1}))
+		attacker := s.as(u)
+		ok(t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, "eve@example.org", 0))))
+		_, revert := s.link(s.box.next(t, 1))
+		// The attacker settles in, and moves on to a second address.
+		key("the attacker's", time.Now().Unix())
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "the attacker's", User: u.ID, Issuer: "https://op.example", Subject: "2", Added: time.Now().Unix()}))
+		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
+		ok(t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, "eve@example.net", 2))))
+		_, attackers := s.link(s.box.next(t, 3))
+		waiting := s.changeLink(attacker, "eve@example.com", 4)
+		program := s.issue(s.load(u.ID), token.Params{Kind: token.Personal, Name: "x"})
+
+		for _, name := range []string{"", "eve", "ada@example.com", "1"} {
+			if r := s.client().send("POST", "/api/auth/email/revert", reverting(revert, name)); !isProblem(r, 400, "invalid") {
+				t.Errorf("as %q: got %d %s", name, r.StatusCode, r.body)
+			}
+		}
+		if got := s.load(u.ID); got.Email != "eve@example.net" {
+			t.Fatalf("a wrong name has changed the address to %s", got.Email)
+		}
+		r := s.client().send("POST", "/api/auth/email/revert", reverting(revert, " ADA "))
+		ok(t, r)
+		reset := fmt.Sprint(r.field("secret"))
+		s.secret.add(reset)
+		if got := s.load(u.ID); got.Email != "ada@example.com" || !got.HasProvenEmail() || got.HasPassword() {
+			t.Errorf("the user is %+v", got)
+		}
+		if r := attacker.send("GET", "/api/auth/sessions", nil); r.StatusCode != 401 {
+			t.Errorf("the attacker's session: got %d", r.StatusCode)
+		}
+		if r := s.program().send("GET", "/api/me", nil, "Authorization: Bearer "+program); r.StatusCode != 401 {
+			t.Errorf("the attacker's token: got %d", r.StatusCode)
+		}
+		p, err := s.stores.Factors.Load(t.Context(), u.ID)
+		must(t, err)
+		if len(p.Factors) != 1 || p.Factors[0].ID != "the owner's" || p.RecoveryCodes != 0 {
+			t.Errorf("the account has %+v", p)
+		}
+		if links, err := s.stores.Links.List(t.Context(), u.ID); err != nil || len(links) != 1 || links[0].ID != "the owner's" {
+			t.Errorf("the account has the links %+v, %v", links, err)
+		}
+		for name, secret := range map[string]string{"the attacker's": attackers, "the owner's again": revert} {
+			if r := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada")); !isProblem(r, 403, "link_invalid") {
+				t.Errorf("%s link: got %d %s", name, r.StatusCode, r.body)
+			}
+		}
+		if r := s.as(s.load(u.ID)).send("POST", "/api/auth/email/verify", proving(waiting)); !isProblem(r, 403, "link_invalid") {
+			t.Errorf("a change that waited: got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(reset, newPassword)))
+		if !s.logged(`"msg":"authn_email_revert"`) {
+			t.Error("it isn't in the audit log")
+		}
+	})
+}
+
+// TestAnUnprovenFormerAddressTakesNothingBack: it may be a stranger's, written with a mistake.
+func TestAnUnprovenFormerAddressTakesNothingBack(t *testing.T) {
+	t.Attr("threat", "R12")
+	s := start(t, options{mail: newPostbox()})
+	u := s.user("ada")
+	c := s.as(u)
+	ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.org", 0))))
+	if m := s.box.next(t, 1); m.Kind != "email_changed_unproven" || m.To != u.Email || strings.Contains(m.Text, "#") {
+		t.Errorf("the former address gets %s:\n%s", about(m), m.Text)
+	}
+	// Neither an account without an address, nor another spelling of the same one, has a former address to tell.
+	for n, from := range []string{"", "Bob@example.com"} {
+		u := s.with(s.user(fmt.Sprint("bob", n)), func(u *account.User) { u.Email = from })
+		c := s.as(u)
+		to := "bob@example.com"
+		if n == 0 {
+			to = "new@example.com"
+		}
+		ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, to, 2+n))))
+	}
+	s.sent()
+	if n := len(s.box.all()); n != 4 {
+		t.Errorf("%d messages, want 4", n)
+	}
+}
+
+// TestALinkOfARevertLastsThreeDays from the change, whenever it was sent, and ends with the account.
+func TestALinkOfARevertLastsThreeDays(t *testing.T) {
+	t.Attr("threat", "R12")
+	s := start(t, options{mail: newPostbox()})
+	u := s.proven("ada")
+	c := s.as(u)
+	ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.org", 0))))
+	_, secret := s.link(s.box.next(t, 1))
+	if n, err := s.stores.Mail.DeleteSecrets(t.Context(), time.Now().Add(71*time.Hour).Unix(), 100); err != nil || n != 0 {
+		t.Errorf("%d secrets expire within 71 hours, %v", n, err)
+	}
+	s.with(s.load(u.ID), func(u *account.User) { u.IsActive = false })
+	if r := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada")); !isProblem(r, 403, "link_invalid") {
+		t.Errorf("of a disabled account: got %d %s", r.StatusCode, r.body)
+	}
+	s.with(s.load(u.ID), func(u *account.User) { u.IsActive = true })
+	s.user("taker")
+	s.with(s.user("taken"), func(u *account.User) { u.Email = "ada@example.com" })
+	if r := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada")); !isProblem(r, 403, "link_invalid") {
+		t.Errorf("to an address of another: got %d %s", r.StatusCode, r.body)
+	}
+	if n, err := s.stores.Mail.DeleteSecrets(t.Context(), time.Now().Add(73*time.Hour).Unix(), 100); err != nil || n != 1 {
+		t.Errorf("%d secrets expire within 73 hours, %v", n, err)
+	}
+}
+
+// TestTooManyChangesOfAnAddress: a user can't flood a mailbox, nor use up what the mail server takes.
+func TestTooManyChangesOfAnAddress(t *testing.T) {
+	t.Attr("threat", "R05")
+	box := newPostbox()
+	box.idle = true
+	s := start(t, options{mail: box})
+	c := s.as(s.user("ada"))
+	for n := range 3 {
+		accepted(t, c.send("POST", "/api/auth/email/change", signingUp(fmt.Sprintf("a%d@example.org", n))))
+	}
+	if r := c.send("POST", "/api/auth/email/change", signingUp("b@example.org")); !isProblem(r, 429, "throttled") {
+		t.Errorf("the fourth: got %d %s", r.StatusCode, r.body)
+	}
+	for n := range 3 {
+		accepted(t, s.as(s.user(fmt.Sprint("eve", n))).send("POST", "/api/auth/email/change", signingUp("victim@example.org")))
+	}
+	if r := s.as(s.user("eve")).send("POST", "/api/auth/email/change", signingUp("VICTIM@example.org")); !isProblem(r, 429, "throttled") {
+		t.Errorf("the fourth to one mailbox: got %d %s", r.StatusCode, r.body)
+	}
+}
+
+// TestAFailingStoreLosesNoChangeOfTheAddress: 503 or a change that is done, and a revert can be repeated.
+func TestAFailingStoreLosesNoChangeOfTheAddress(t *testing.T) {
+	for n := 1; ; n++ {
+		inner := inMemory(t)
+		s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
+		u := s.proven("ada")
+		c := s.as(u)
+		secret := s.changeLink(c, "ada@example.org", 0)
+		s.sent()
+		plan := &storetest.Plan{Call: n}
+		st := faulty(inner, plan)
+		s.api.Letters.Secrets, s.api.Accounts.Store = st.Mail, st.Accounts
+		r := c.send("POST", "/api/auth/email/verify", proving(secret))
+		s.api.Letters.Secrets, s.api.Accounts.Store = inner.Mail, inner.Accounts
+		done := s.load(u.ID).Email == "ada@example.org"
+		if (r.StatusCode == 200) != done || r.StatusCode != 200 && r.StatusCode != 503 {
+			t.Errorf("call %d fails: got %d %s, and the address is %s", n, r.StatusCode, r.body, s.load(u.ID).Email)
+		}
+		if len(plan.Calls()) < n {
+			break
+		}
+	}
+	for n := 1; ; n++ {
+		inner := inMemory(t)
+		s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
+		c := s.as(s.proven("ada"))
+		ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.org", 0))))
+		_, secret := s.link(s.box.next(t, 1))
+		s.sent()
+		plan := &storetest.Plan{Call: n}
+		st := faulty(inner, plan)
+		s.api.Letters.Secrets, s.api.Accounts.Store, s.api.Steps.Factors, s.api.Links = st.Mail, st.Accounts, st.Factors, st.Links
+		r := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada"))
+		s.api.Letters.Secrets, s.api.Accounts.Store, s.api.Steps.Factors, s.api.Links = inner.Mail, inner.Accounts, inner.Factors, inner.Links
+		if text, isText := r.field("secret").(string); isText {
+			s.secret.add(text)
+		}
+		if len(plan.Calls()) < n {
+			ok(t, r)
+			break
+		}
+		if r.StatusCode != 503 {
+			t.Errorf("call %d fails: got %d %s", n, r.StatusCode, r.body)
+		}
+		again := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada"))
+		if again.StatusCode == 200 {
+			s.secret.add(fmt.Sprint(again.field("secret")))
+			continue
+		}
+		// Its very last step was done.
+		if _, err := inner.Accounts.Find(t.Context(), "ada@example.com"); err != nil || !isProblem(again, 403, "link_invalid") {
+			t.Errorf("call %d failed: then got %d %s, %v", n, again.StatusCode, again.body, errors.Join(err))
+		}
+	}
+}
