@@ -152,7 +152,7 @@ func (c *Config) check() (checkedConfig, error) {
 		return checkedConfig{}, fmt.Errorf("Config.Texts: %w", err)
 	}
 	site, err := pages.New(catalogue, pages.Look{
-		Name: c.Name, Accent: c.Accent, Logo: c.Logo, Style: c.Style, Help: c.LinkHelp, Terms: c.LinkTerms, Privacy: c.LinkPrivacy,
+		Name: c.Name, Accent: c.Accent, Logo: c.Logo, Style: c.Style, Help: c.LinkHelp, Terms: c.LinkTerms, Privacy: c.LinkPrivacy, SignIn: c.SignInPath,
 	})
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.%w", err)
@@ -413,7 +413,7 @@ func (c *Config) csrf() csrf.Config {
 func (c *Config) gateway() gateway.Config {
 	return gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
-		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups, URL: c.URL, Owns: httpapi.Owns, Log: c.Log,
+		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups, URL: c.URL, SignIn: c.SignInPath, Owns: httpapi.Owns, Log: c.Log,
 	}
 }
 

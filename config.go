@@ -136,6 +136,11 @@ type Config struct {
 	// KnoxLimit is how many tokens of this kind a user may have at a time. 0: no limit.
 	KnoxLimit int
 
+	// SignInPath is the path of a sign-in page of App, of an upstream or of the handler that Handler gets. Browsers that must sign in are
+	// sent there, with the path that they asked for as "next"; its GET is public. It can't be a path of Cloakroom, nor one for which a
+	// rule wants a user. "": /signin, which stays in any case.
+	SignInPath string
+
 	// App is the folder of a built single-page app, which the server serves. "": none.
 	App string
 

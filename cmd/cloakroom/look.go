@@ -11,9 +11,11 @@ type lookFlags struct {
 	LinkHelp    string `placeholder:"URL" help:"Where people find help: an address, or a path of this server. The foot of each page links to it."`
 	LinkTerms   string `placeholder:"URL" help:"The terms of use, linked in the same place."`
 	LinkPrivacy string `placeholder:"URL" help:"The privacy statement, linked in the same place."`
+	SignInPath  string `placeholder:"PATH" standard:"/signin" help:"The path of your own sign-in page, in the app or an upstream. Browsers that must sign in are sent there, and it is public (docs/look.md)."`
 }
 
 func (f lookFlags) set(c *cloakroom.Config) {
 	c.Name, c.Accent, c.Logo, c.Style = f.Name, f.Accent, f.Logo, f.Style
 	c.LinkHelp, c.LinkTerms, c.LinkPrivacy = f.LinkHelp, f.LinkTerms, f.LinkPrivacy
+	c.SignInPath = f.SignInPath
 }

@@ -98,7 +98,7 @@ test("H09 a hostile logo and style sheet run nothing, load nothing from elsewher
       .ticket-body { background: u\\72l(https://evil.example/escaped) }
       @font-face { font-family: x; src: ur\\l(https://evil.example/font) } html { font-family: x }
       input[type=password][value^="a"] { background: url(/typed-a) }
-      input[name=username][value^="a"] { background: url(/typed-a) }`,
+      input[value*="a hanger"] { background: url(/typed-b) } code[title], [data-secret], [value^="cloak_"] { background: url(/typed-c) }`,
   });
   const server = await startServer(t, ["--logo", file("logo.svg"), "--style", file("own.css")]);
   await server.makeAdmin();
@@ -115,7 +115,7 @@ test("H09 a hostile logo and style sheet run nothing, load nothing from elsewher
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Your account" }).waitFor();
   await page.goto(logo); // by itself
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  assert.deepEqual(reached, []);
-  assert.deepEqual(requests.filter((url) => url.includes("evil.example") || url.includes("/typed-")), []);
+  await page.waitForLoadState("networkidle");
+  assert.deepEqual(reached, [], "a request that the policy has blocked goes nowhere");
+  assert.deepEqual(requests.filter((url) => url.includes("/typed-")), []);
 });

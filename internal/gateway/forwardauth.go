@@ -86,7 +86,7 @@ func (g *Gateway) check(r *http.Request) (caller, error) {
 		path, required = r.URL.Path, g.rules.requireBelow(r.Method, prefix, signedIn)
 	} else if err != nil {
 		return caller{}, err
-	} else if required = g.rules.require(r.Method, path, signedIn); g.owns(path) {
+	} else if required = g.require(r.Method, path, signedIn); g.owns(path) {
 		return caller{}, errMisrouted
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{

@@ -31,6 +31,7 @@ type Config struct {
 	Stall           time.Duration // how long a client may pause within a body; 0: a minute
 
 	URL     string                 // the public address: scheme and host
+	SignIn  string                 // the path of a sign-in page of the app or an upstream, which is public; "": Cloakroom's own page
 	Owns    func(path string) bool // reports whether Cloakroom itself answers a path, before the gateway; nil: never
 	Cookies []string               // names of our cookies, which upstreams neither see nor set; one that ends in * stands for all that begin so
 
@@ -89,6 +90,9 @@ func New(c Config) (*Gateway, error) {
 	if err = g.openUnsafe(c.UnsafePaths); err != nil {
 		return nil, fmt.Errorf("Config.UnsafePaths: %w", err)
 	}
+	if err = g.checkSignIn(c.Rules); err != nil {
+		return nil, fmt.Errorf("Config.SignInPath %q %w", c.SignIn, err)
+	}
 	if !slices.Contains([]string{"", "both", "header", "assertion", "none"}, c.PassGroups) {
 		return nil, fmt.Errorf("Config.PassGroups %q: want both, header, assertion or none", c.PassGroups)
 	}
@@ -138,7 +142,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) find(r *http.Request) (path string, by backend, d requirement, err error) {
 	if path, err = target(r); err == nil {
 		by = g.choose(r, path)
-		return path, by, g.rules.require(r.Method, path, by.defaultRequirement()), nil
+		return path, by, g.require(r.Method, path, by.defaultRequirement()), nil
 	}
 	prefix, ok := g.unsafePrefix(r)
 	for _, u := range g.upstreams {
@@ -295,7 +299,7 @@ func (g *Gateway) deny(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	answer := *p
-	answer.LoginURL = g.c.URL + "/signin"
+	answer.LoginURL = g.c.URL + g.c.signInPath()
 	refuse(w, r, &answer)
 }
 

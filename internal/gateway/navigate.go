@@ -32,18 +32,19 @@ const longestNext = 2048
 // signIn returns the address of the sign-in, which then leads back to the requested page: a path of this host, with nothing
 // in it that a browser could take for another host. Only GET and HEAD requests are repeated.
 func (g *Gateway) signIn(r *http.Request) string {
+	page := g.c.signInPath()
 	if !g.isOwnHost(r.Host) {
-		return g.c.URL + "/signin"
+		return g.c.URL + page
 	}
 	next := r.URL.EscapedPath()
 	if _, err := plainPath(next); err != nil || !isRead(r.Method) {
-		return "/signin"
+		return page
 	}
 	if r.URL.RawQuery != "" {
 		next += "?" + r.URL.RawQuery
 	}
 	if len(next) > longestNext {
-		return "/signin"
+		return page
 	}
-	return "/signin?next=" + url.QueryEscape(next)
+	return page + "?next=" + url.QueryEscape(next)
 }

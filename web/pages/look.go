@@ -27,6 +27,8 @@ type Look struct {
 	Style string
 	// Help, Terms and Privacy are addresses that the foot of each page links to: https://…, or a path of this server. "": no link.
 	Help, Terms, Privacy string
+	// SignIn is the path of a sign-in page of the app, to which the other pages lead. "": the built-in page.
+	SignIn string
 }
 
 // DefaultName is the product's name if Look has none.

@@ -127,6 +127,7 @@ func (s *Site) dress(l Look) (common look, styles []string, err error) {
 	if common.Name, err = l.name(); err != nil {
 		return look{}, nil, err
 	}
+	common.SignIn = l.SignIn
 	if common.Links, err = l.links(); err != nil {
 		return look{}, nil, err
 	}
@@ -184,6 +185,7 @@ func documentModel(ownLogo bool) (*template.Template, error) {
 type look struct {
 	Name      string            `json:"name"`
 	Logo      string            `json:"logo,omitempty"`
+	SignIn    string            `json:"signIn,omitempty"`
 	Links     map[string]string `json:"links"`
 	Language  string            `json:"language"`
 	Languages map[string]string `json:"languages"`

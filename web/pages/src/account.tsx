@@ -1,19 +1,20 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
-import { Link, Navigate } from "react-router";
+import { Link } from "react-router";
 import { api, auth, type Device, isOutage, type User } from "./api.ts";
 import { locale } from "./catalogue.ts";
 import { ChangePassword } from "./change-password.tsx";
 import { formatDay } from "./dates.ts";
 import { Devices } from "./devices.tsx";
 import { LinkedAccounts } from "./linked-accounts.tsx";
-import { accountPath, signInPath } from "./next.ts";
+import { accountPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { ConfirmIdentity } from "./parts/confirm-identity.tsx";
 import { Foot } from "./parts/foot.tsx";
 import { Heading, Loading, Logo, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
+import { SignInFirst } from "./parts/sign-in-first.tsx";
 import { SessionExpiring } from "./parts/session-expiring.tsx";
 import { visibleSections } from "./permissions.ts";
 import { Email } from "./email.tsx";
@@ -29,7 +30,7 @@ const t = texts.account;
 /** `fragment`: what the address said about a visit to a provider, such as "linked=google". */
 export function Account({ fragment }: { fragment: string }) {
   const state = useAuth();
-  if (state.status === "anonymous") return <Navigate replace to={signInPath(accountPath)} />;
+  if (state.status === "anonymous") return <SignInFirst path={accountPath} />;
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
   if (!state.user) return <TicketCard>{down ? <Outage page={t.page} {...down} /> : <Loading />}</TicketCard>;
   return (

@@ -4,6 +4,8 @@ export interface Look {
   name: string;
   /** The path of a picture beside the name; undefined for the built-in one. */
   logo?: string;
+  /** The path of the app's own sign-in page; undefined if it has none. */
+  signIn?: string;
   /** The addresses of the links at the foot of each page. */
   links: Readonly<Partial<Record<"help" | "terms" | "privacy", string>>>;
   /** The language of the document, and all that there are, each with its own name for itself. */

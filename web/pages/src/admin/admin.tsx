@@ -3,11 +3,11 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { useEffect, type ReactNode } from "react";
 import { Link, Navigate, NavLink, Route, Routes, useLocation } from "react-router";
 import { auth, type User } from "../api.ts";
-import { signInPath } from "../next.ts";
 import { ConfirmIdentity } from "../parts/confirm-identity.tsx";
 import { Foot } from "../parts/foot.tsx";
 import { Heading, Loading, Logo, TicketCard } from "../parts/layout.tsx";
 import { Outage, OutageBanner } from "../parts/outage.tsx";
+import { SignInFirst } from "../parts/sign-in-first.tsx";
 import { SessionExpiring } from "../parts/session-expiring.tsx";
 import { visibleSections } from "../permissions.ts";
 import { texts } from "../texts.ts";
@@ -27,7 +27,7 @@ export function Admin() {
   const { pathname, search } = useLocation();
   const id = state.user?.id;
   useEffect(() => () => queries.clear(), [id]); // the next administrator must not see the cached answers of this one
-  if (state.status === "anonymous") return <Navigate replace to={signInPath(pathname + search)} />;
+  if (state.status === "anonymous") return <SignInFirst path={pathname + search} />;
   const down = state.status === "unavailable" && { error: state.error, retryAt: state.retryAt, onRetry: () => void auth.refresh() };
   const { user } = state;
   if (!user) return <TicketCard>{down ? <Outage page={t.page} {...down} /> : <Loading />}</TicketCard>;
