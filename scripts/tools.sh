@@ -45,6 +45,7 @@ need_servers() {
   need /usr/sbin/pgbouncer pgbouncer # the stores must work through it, too
   need nginx nginx-light # test/gateway puts nginx and Caddy in front of the program
   need caddy caddy
+  need promtool prometheus # test/server reads the metrics with it
   need zsh zsh # cmd/cloakroom completes in each shell
   need fish fish
   need /usr/bin/python3 python3
