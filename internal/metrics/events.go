@@ -17,8 +17,10 @@ func (e *eventMetrics) register(m *Metrics) {
 	e.events = counters(m, "events_total", "Events of the audit log, by name.", "event")
 	e.signIns = counters(m, "signins_total", "Sign-ins, by how they were tried and what came of them.", "method", "outcome")
 	e.mail = counters(m, "mail_total", "Messages, by what became of them.", "outcome")
+	// These are there from the start, so that alerts see the first one as a change.
+	e.events.WithLabelValues(audit.Sys.Crash.String())
 	for _, outcome := range mailOutcomes {
-		e.mail.WithLabelValues(outcome) // alerts see the first one as a change
+		e.mail.WithLabelValues(outcome)
 	}
 	for _, outcome := range signInOutcomes {
 		e.signIns.WithLabelValues("password", outcome)

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestCommandsInTheDocsAreRight parses each command of the program in the pages of documentation, without running it.
+func TestCommandsInTheDocsAreRight(t *testing.T) {
+	var files []string
+	for _, root := range []string{"../../docs", "../../examples", "../../README.md", "../../web/client/README.md"} {
+		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			if strings.HasSuffix(file, ".md") {
+				files = append(files, file)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pages := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[file] = string(text)
+	}
+	// The grammar reads files of secrets.
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"smtp-password", "hooks.secret"} {
+		if err := os.WriteFile(name, []byte("a secret of more than sixteen bytes, for these pages alone\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for file, page := range pages {
+		for _, command := range docCommands(page) {
+			n++
+			args, err := shellWords(command)
+			if err != nil {
+				t.Errorf("%s: %s: %v", file, command, err)
+				continue
+			}
+			parser, err := newParser(&cli{}, io.Discard, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parser.Parse(normalizeArgs(args[1:])); err != nil {
+				t.Errorf("%s: %s: %v", file, command, err)
+			}
+		}
+	}
+	if n < 30 {
+		t.Errorf("only %d commands are found in %d pages", n, len(files))
+	}
+}
+
+// docCommands returns the commands in blocks of code that begin with the name of the program. A line ends with a comment after two
+// spaces, and goes on in the next after a backslash. README.md has several commands in a line, in columns.
+func docCommands(page string) []string {
+	var found []string
+	blocks := strings.Split(page, "```")
+	for i := 1; i < len(blocks); i += 2 {
+		language, code, _ := strings.Cut(blocks[i], "\n")
+		if language != "" && language != "sh" && language != "bash" {
+			continue
+		}
+		for line := range strings.Lines(strings.ReplaceAll(code, "\\\n", " ")) {
+			for _, column := range regexp.MustCompile(`\s{3,}`).Split(strings.TrimSpace(line), -1) {
+				command, _, _ := strings.Cut(column, "  ")
+				command, _, _ = strings.Cut(command, " #")
+				if strings.HasPrefix(command, "cloakroom ") && !strings.Contains(command, "…") {
+					found = append(found, regexp.MustCompile(` (>|<|\|).*`).ReplaceAllString(command, ""))
+				}
+			}
+		}
+	}
+	return found
+}
+
+// shellWords splits a command as a shell does.
+func shellWords(command string) ([]string, error) {
+	out, err := exec.Command("bash", "-c", "printf '%s\\0' "+command).Output()
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), err
+}
