@@ -1,5 +1,7 @@
 package httpapi
 
+import "github.com/cloakroom-auth/cloakroom/internal/letters"
+
 // listUserFactors lists what a user can sign in with besides a password.
 func listUserFactors(c *call, _ none) (factorsOut, error) {
 	u, err := c.pathUser()
@@ -21,6 +23,7 @@ func removeUserFactors(c *call, _ none) (none, error) {
 	if err := c.admin().RemoveFactors(c.ctx(), u); err != nil {
 		return none{}, err
 	}
+	c.notify(u, letters.FactorRemoved)
 	if c.api.Steps.LookAgain { // no epoch has ended them
 		_, err = c.endWithoutEpoch(c.ctx(), u, nil)
 	}

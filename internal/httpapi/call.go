@@ -12,6 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
@@ -66,6 +67,7 @@ type completed struct {
 	methods       []signin.Method
 	second        bool // two factors, or one that is both, were shown
 	remember, app bool
+	device        string // the known device on which the sign-in began, if it took two steps; "": none
 
 	stale  bool         // nothing of the account itself was shown, so the session isn't fresh
 	origin *link.Origin // nil: no provider has signed the user in
@@ -94,6 +96,9 @@ func (c *call) signIn(in completed) error {
 		return nil
 	}
 	c.api.CSRF.Issue(c.w, c.r, s.ID)
+	if !isNew(in.method) && in.device == "" && c.device(in.user) == "" {
+		c.notify(in.user, letters.NewDevice)
+	}
 	c.api.rememberDevice(c.w, c.r, in.user)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -181,8 +182,14 @@ func removeFactor(c *call, _ none) (none, error) {
 	return none{}, nil
 }
 
+// recordFactor records a change of a user's factors, and tells the user.
 func (c *call) recordFactor(kind audit.Kind, u *account.User, f *factor.Factor) {
 	c.api.Audit.Record(c.ctx(), kind, slog.String("user", u.ID), slog.String("kind", string(f.Kind)), slog.String("factor", f.ID))
+	if kind == audit.SecondFactor.Added {
+		c.notify(u, letters.FactorAdded)
+	} else {
+		c.notify(u, letters.FactorRemoved)
+	}
 }
 
 type recoveryCodesOut struct {
@@ -200,6 +207,7 @@ func renewRecoveryCodes(c *call, _ none) (recoveryCodesOut, error) {
 		return recoveryCodesOut{}, err
 	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.RecoveryRenewed, slog.String("user", c.who.User.ID))
+	c.notify(c.who.User, letters.RecoveryRenewed)
 	return recoveryCodesOut{codes}, nil
 }
 

@@ -215,7 +215,7 @@ func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.D
 	}
 	out, err := c.finishSignIn(shorten(u.Username), completed{
 		user: u, epoch: u.Epoch, demand: demand, method: method, methods: methods,
-		second: true, remember: p.Remember, app: p.App, origin: origin,
+		second: true, remember: p.Remember, app: p.App, origin: origin, device: p.Device,
 	})
 	if err != nil {
 		return userOut{}, err

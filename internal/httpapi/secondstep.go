@@ -12,6 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -148,8 +149,19 @@ func (c *call) failStep(p *signin.Pending) error {
 	case 0:
 		sentence = "This code is not right, and there are no more tries. Start over."
 		c.dropPendingCookie()
+		c.notifyGuessed(p)
 	}
 	return invalid(map[string][]string{"code": {sentence}})
+}
+
+// notifyGuessed tells a user that a sign-in with a right first factor has failed at the second (ASVS 5.0, 6.3.5).
+func (c *call) notifyGuessed(p *signin.Pending) {
+	u, err := c.api.Accounts.Store.Load(c.ctx(), p.User)
+	if err != nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "notice not stored", slog.String("kind", string(letters.CodesGuessed)), slog.String("user", p.User), slog.Any("error", err))
+		return
+	}
+	c.notify(u, letters.CodesGuessed)
 }
 
 // verifyCode checks a code of u, and records the result if it isn't right.
@@ -168,6 +180,7 @@ func (c *call) verifyCode(kinds audit.Verification, u *account.User, code, devic
 		c.api.Audit.Record(c.ctx(), kinds.Fail, about...)
 	case err == nil && v.Method == signin.RecoveryCode:
 		c.api.Audit.Record(c.ctx(), audit.SecondFactor.RecoveryUsed, slog.String("user", u.ID), slog.Int("left", v.Left))
+		c.notify(u, letters.RecoveryUsed)
 	}
 	return v, err
 }

@@ -47,7 +47,19 @@ const (
 	PasswordChanged  Notice = "password_changed"
 	ProviderLinked   Notice = "provider_linked"
 	ProviderUnlinked Notice = "provider_unlinked"
+	NewDevice        Notice = "new_device"   // a sign-in from a browser that isn't a known device
+	FactorAdded      Notice = "factor_added" // an authenticator app, a passkey or a security key
+	FactorRemoved    Notice = "factor_removed"
+	RecoveryUsed     Notice = "recovery_used"    // a recovery code
+	RecoveryRenewed  Notice = "recovery_renewed" // all recovery codes
+	CodesGuessed     Notice = "codes_guessed"    // the second factor was wrong until no try was left, after a right password
 )
+
+// notices are all notices, and how many of a kind a user gets in a day, because strangers can cause them; 0: any number.
+var notices = map[Notice]int{
+	PasswordChanged: 0, ProviderLinked: 0, ProviderUnlinked: 0, NewDevice: perDay, FactorAdded: 0, FactorRemoved: 0, RecoveryUsed: 0,
+	RecoveryRenewed: 0, CodesGuessed: perDay,
+}
 
 // noticeLife is how long a notice is worth sending.
 const noticeLife = 24 * time.Hour
@@ -55,10 +67,19 @@ const noticeLife = 24 * time.Hour
 // Available reports whether mail can be sent.
 func (s *Service) Available() bool { return s != nil && s.Outbox != nil }
 
-// Notify tells a user what has happened. It does nothing for users without an address.
+// Notify tells a user what has happened. It does nothing for users without an address, and for those who were told often enough today.
 func (s *Service) Notify(ctx context.Context, u *account.User, n Notice, about About) error {
 	if !s.Available() || u.Email == "" {
 		return nil
+	}
+	if most := notices[n]; most > 0 {
+		err := s.Guard.Spend(ctx, throttle.Quota{Kind: "mail-notice-" + string(n), Of: u.ID, Most: most, Within: 24 * time.Hour})
+		if _, full := errors.AsType[*throttle.QuotaError](err); full {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
 	r := s.request(string(n), u.Email, about)
 	r.User, r.Data = u.ID, map[string]string{"name": u.Username}
@@ -75,9 +96,10 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 	if err != nil {
 		return nil, err
 	}
-	switch r.Kind {
-	case string(PasswordChanged), string(ProviderLinked), string(ProviderUnlinked):
+	if _, ok := notices[Notice(r.Kind)]; ok {
 		return s.message(r, r.Kind, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/auth/account"}), nil
+	}
+	switch r.Kind {
 	case verify:
 		return s.writeVerify(ctx, r, base)
 	case forgot:
