@@ -105,17 +105,18 @@ export function createAuth(options = {}) {
      */
     function begun(now) {
         try {
-            if (now !== undefined)
+            if (now)
                 sessionStorage[mark] = now;
-            return sessionStorage[mark] ?? "";
+            else if (now === "")
+                delete sessionStorage[mark];
+            return sessionStorage[mark];
         }
         catch {
-            return ""; // the browser permits no storage: after a reload the user starts over
+            return undefined; // the browser permits no storage: after a reload the user starts over
         }
     }
     async function startProvider(name, { next = location.href, ...visit } = {}) {
-        const back = new URL(next, location.href);
-        const { href, origin } = back;
+        const { href, origin } = new URL(next, location.href);
         const to = await auth.client.startProvider(name, { ...visit, next: origin === sender.url.origin ? href.slice(origin.length) : href });
         begun("away");
         location.assign(to);

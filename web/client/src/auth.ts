@@ -285,18 +285,18 @@ export function createAuth(options: AuthOptions = {}): Auth {
    * Remembers, in this tab alone, whether a sign-in was begun, here or at a provider: other pages don't have to ask for one. "" is
    * for none.
    */
-  function begun(now?: "here" | "away" | ""): string {
+  function begun(now?: "here" | "away" | ""): string | undefined {
     try {
-      if (now !== undefined) sessionStorage[mark] = now;
-      return sessionStorage[mark] ?? "";
+      if (now) sessionStorage[mark] = now;
+      else if (now === "") delete sessionStorage[mark];
+      return sessionStorage[mark];
     } catch {
-      return ""; // the browser permits no storage: after a reload the user starts over
+      return undefined; // the browser permits no storage: after a reload the user starts over
     }
   }
 
   async function startProvider(name: string, { next = location.href, ...visit }: ProviderVisit = {}): Promise<void> {
-    const back = new URL(next, location.href);
-    const { href, origin } = back;
+    const { href, origin } = new URL(next, location.href);
     const to = await auth.client.startProvider(name, { ...visit, next: origin === sender.url.origin ? href.slice(origin.length) : href });
     begun("away");
     location.assign(to);

@@ -74,6 +74,7 @@ test("back from the provider the other tabs hear of the sign-in, once", async ()
   await pass();
   channel.close();
   expect(heard).toEqual([{ type: "changed" }]);
+  expect(sessionStorage.length).toBe(0); // the page keeps nothing
   expect(asked("GET /api/auth/login/pending")).toBe(0);
 });
 
@@ -88,4 +89,5 @@ test("after an attempt that failed nothing is pending, and it isn't asked for ag
   expect(auth.getState()).toEqual({ status: "anonymous", reason: "not_authenticated" });
   await auth.refresh();
   expect(asked("GET /api/auth/login/pending")).toBe(1);
+  expect(sessionStorage.length).toBe(0);
 });
