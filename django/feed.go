@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,8 @@ import (
 //
 // PostgreSQL commits transactions with a notice one after the other, each with its write to the disk. So what takes nothing
 // away sends none: a session's creation, a write that only lets it last longer, a user's creation, and last_login. The
-// conditions are in the triggers, so that PostgreSQL calls no function for these.
+// conditions are in the triggers, so that PostgreSQL calls no function for these. They name no column of users: PostgreSQL refuses
+// to change the type of a column that a trigger names, as Django's migrations do.
 
 // feedChannel is the channel of the installation in [Schema], as package postgres computes it.
 func feedChannel() string {
@@ -91,6 +93,12 @@ type watchedTable struct{ table, kind, column, insert, update, delete string }
 // feedTrigger is a trigger on a watched table.
 type feedTrigger struct{ name, event string }
 
+// mark changes with what the trigger does, and is its last argument, by which a trigger of another version is recognised.
+func (t feedTrigger) mark() string {
+	sum := sha256.Sum256([]byte(t.event + feedFunctionText()))
+	return hex.EncodeToString(sum[:8])
+}
+
 func (w watchedTable) triggers() []feedTrigger {
 	all := []feedTrigger{{"cloakroom_feed_truncate", "TRUNCATE ON " + quote(w.table) + " FOR EACH STATEMENT"}}
 	for _, e := range []struct{ name, when string }{{"insert", w.insert}, {"update", w.update}, {"delete", w.delete}} {
@@ -147,12 +155,14 @@ func (db *DB) userUpdate() string {
 			columns = append(columns, f.column)
 		}
 	}
-	conditions := make([]string, len(columns))
 	for i, c := range columns {
-		conditions[i] = "OLD." + quote(c) + " IS DISTINCT FROM NEW." + quote(c)
+		columns[i] = `to_jsonb(OLD) -> ` + literal(c) + ` IS DISTINCT FROM to_jsonb(NEW) -> ` + literal(c)
 	}
-	return strings.Join(conditions, " OR ")
+	return strings.Join(columns, " OR ")
 }
+
+// literal quotes a text for SQL.
+func literal(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }
 
 // ErrFeedUnsupported is returned on SQLite, which has no notifications.
 var ErrFeedUnsupported = errors.New("only PostgreSQL notifies of changes; on SQLite every check reads the database")
@@ -187,7 +197,7 @@ func (w watchedTable) install(ctx context.Context, t *sql.Tx) error {
 	}
 	for _, e := range w.triggers() {
 		_, err := t.ExecContext(ctx, `CREATE TRIGGER `+e.name+` AFTER `+e.event+`
-			EXECUTE FUNCTION `+feedFunction+`('`+w.kind+`', '`+strings.ReplaceAll(w.column, `'`, `''`)+`')`)
+			EXECUTE FUNCTION `+feedFunction+`(`+literal(w.kind)+`, `+literal(w.column)+`, `+literal(e.mark())+`)`)
 		if err != nil {
 			return err
 		}
@@ -305,7 +315,7 @@ func (db *DB) hasListener(ctx context.Context) (bool, error) {
 	}
 }
 
-// HasFeed reports whether all triggers exist and are enabled.
+// HasFeed reports whether all triggers exist, are enabled, and tell what this version needs to hear.
 func (db *DB) HasFeed(ctx context.Context) (bool, error) {
 	if !db.dialect.postgres {
 		return false, nil
@@ -314,18 +324,24 @@ func (db *DB) HasFeed(ctx context.Context) (bool, error) {
 	return err == nil && len(missing) == 0, err
 }
 
-// tablesWithoutFeed returns the tables on which a trigger is missing or disabled.
+// tablesWithoutFeed returns the tables on which a trigger is missing, disabled, or of another version: one that was installed
+// before a column was added may not tell of that column.
 func (db *DB) tablesWithoutFeed(ctx context.Context) (tables []string, err error) {
 	for _, w := range db.watchedTables() {
-		var n int
-		err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+		there, err := queryAll(ctx, db.read, func(rows *sql.Rows) (t [2]string, err error) {
+			err = rows.Scan(&t[0], &t[1])
+			return t, err
+		}, `SELECT t.tgname, encode(t.tgargs, 'escape') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 			WHERE t.tgrelid = $1::regclass AND t.tgname LIKE 'cloakroom\_feed\_%' AND t.tgenabled IN ('O', 'A') AND p.proname = 'django_changed'`,
-			quote(w.table)).Scan(&n)
+			quote(w.table))
 		if err != nil {
 			return nil, fmt.Errorf("check the feed's triggers: %w", err)
 		}
-		if n != len(w.triggers()) {
-			tables = append(tables, w.table)
+		for _, want := range w.triggers() {
+			if !slices.ContainsFunc(there, func(t [2]string) bool { return t[0] == want.name && strings.Contains(t[1], want.mark()) }) {
+				tables = append(tables, w.table)
+				break
+			}
 		}
 	}
 	return tables, nil

@@ -182,7 +182,7 @@ func (i *inspection) feed(ctx context.Context) error {
 	case len(missing) == len(i.watchedTables()):
 		i.add("info", "To answer from memory, run cloakroom django install-feed.", "every check reads the database: the feed of Django's changes isn't installed")
 	default:
-		i.add("warning", "Run cloakroom django install-feed again.", "every check reads the database: the feed's triggers are missing or disabled on %s",
+		i.add("warning", "Run cloakroom django install-feed again.", "every check reads the database: the feed's triggers are missing, disabled or outdated on %s",
 			strings.Join(missing, ", "))
 	}
 	return nil
