@@ -171,6 +171,10 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 				return nil, err
 			}
 			issues = append(issues, found...)
+			if found, err = mailIssues(ctx, s); err != nil {
+				return nil, err
+			}
+			issues = append(issues, found...)
 		}
 	}
 	needed, err := s.Accounts.NeedsSetup(ctx)

@@ -19,7 +19,7 @@ const maxReauthInterval = 30 * day
 // deploymentIssues reports settings that are fine for development and unsafe in production.
 func (c *checkCmd) deploymentIssues(l locations) []issue {
 	var issues []issue
-	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess, c.checkSecondFactor} {
+	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess, c.checkSecondFactor, c.checkMail} {
 		issues = append(issues, check(l)...)
 	}
 	return issues
