@@ -28,6 +28,7 @@ const Default = "en"
 // Catalogue has the texts. It is safe for concurrent use.
 type Catalogue struct {
 	texts   map[string]map[string]string // by language and key
+	builtIn map[string]string            // those of Default before a folder's
 	names   []string                     // of the languages, Default first
 	matcher language.Matcher
 }
@@ -52,6 +53,7 @@ func Load(dir string) (*Catalogue, error) {
 			return nil, fmt.Errorf("%s.json: %w", name, err)
 		}
 	}
+	c.builtIn = maps.Clone(c.texts[Default])
 	if err := c.overlay(dir); err != nil {
 		return nil, err
 	}
@@ -223,6 +225,18 @@ func (c *Catalogue) Section(name, prefix string) map[string]string {
 	for key, text := range c.texts[name] {
 		if strings.HasPrefix(key, prefix) {
 			out[key] = text
+		}
+	}
+	return out
+}
+
+// Said returns how a language says the sentences of the API that people see: the text of each key below the prefix, by the built-in
+// English one, which the API answers with.
+func (c *Catalogue) Said(name, prefix string) map[string]string {
+	out := map[string]string{}
+	for key, text := range c.Section(name, prefix) {
+		if sentence, ok := c.builtIn[key]; ok && sentence != text {
+			out[sentence] = text
 		}
 	}
 	return out

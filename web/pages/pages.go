@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"regexp"
@@ -98,7 +99,12 @@ func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 		return nil, err
 	}
 	for name := range common.Languages {
-		words, err := json.Marshal(catalogue.Section(name, "pages."))
+		section := catalogue.Section(name, "pages.")
+		maps.DeleteFunc(section, func(key, _ string) bool { return strings.HasPrefix(key, said) })
+		for sentence, text := range catalogue.Said(name, said) {
+			section[said+sentence] = text
+		}
+		words, err := json.Marshal(section)
 		if err != nil {
 			return nil, err
 		}
@@ -154,6 +160,9 @@ func (s *Site) dress(l Look) (common look, styles []string, err error) {
 	}
 	return common, styles, nil
 }
+
+// said is the prefix of texts for sentences of the API. The program gets each by the sentence instead of its key.
+const said = "pages.said."
 
 // inHead is what the server adds to the head of the build's document. The style sheets come last, so that they count.
 const inHead = `  <link rel="preload" as="fetch" crossorigin href="{{.Texts}}">

@@ -426,3 +426,40 @@ func FuzzMatch(f *testing.F) {
 		}
 	})
 }
+
+// TestSentencesOfTheAPIAreTranslated: the texts below pages.said are sentences that the API really answers with, and a page gets each by
+// the sentence.
+func TestSentencesOfTheAPIAreTranslated(t *testing.T) {
+	var sources strings.Builder
+	for _, pattern := range []string{"account", "auth", "password", "internal/httpapi", "internal/authenticator", "internal/secondstep"} {
+		files, err := filepath.Glob("../../" + pattern + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(err, pattern)
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(name, "_test.go") {
+				sources.Write(text)
+			}
+		}
+	}
+	all := regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(sources.String(), "")
+	_, german := textsOf(t, site, in(t, site, "de", ""))
+	english := mustLoad(t, "").Section("en", "pages.said.")
+	for key, sentence := range english {
+		// Of the last sentences, the API puts together the beginning and a name of a field.
+		begins := strings.HasPrefix(sentence, "The password is too similar to the ") || strings.HasPrefix(sentence, "A user with that ")
+		if !begins && !strings.Contains(all, `"`+strings.ReplaceAll(sentence, "{n}", "%d")+`"`) {
+			t.Errorf("%s: the API never says %q", key, sentence)
+		}
+		if german["pages.said."+sentence] == "" {
+			t.Errorf("a German page doesn't get %q", sentence)
+		}
+	}
+	if _, got := textsOf(t, site, in(t, site, "en", "")); len(english) < 40 || got["pages.said.This field is required."] != "" {
+		t.Errorf("there are %d sentences, and an English page gets %q", len(english), got["pages.said.This field is required."])
+	}
+}

@@ -40,6 +40,25 @@ export function section<Name extends string>(name: Name): Section<Name> {
   return Object.fromEntries(texts) as Section<Name>;
 }
 
+const saidPrefix = "pages.said.";
+
+/** The sentences of the server with placeholders, as patterns, each with what it is in this language. */
+const saidPatterns = Object.entries(catalogue).flatMap(([key, text]) => {
+  const [before, after, ...more] = key.slice(saidPrefix.length).split("{n}");
+  return key.startsWith(saidPrefix) && after !== undefined && more.length === 0 ? [{ before: before!, after, text }] : [];
+});
+
+/** Returns a sentence of the server in the page's language, or as it is if the language has none for it. */
+export function said(sentence: string): string {
+  const whole = catalogue[saidPrefix + sentence];
+  if (whole !== undefined) return whole;
+  for (const { before, after, text } of saidPatterns) {
+    const n = sentence.slice(before.length, sentence.length - after.length);
+    if (/^\d{1,9}$/.test(n) && sentence === before + n + after) return fill(text, { n: Number(n) });
+  }
+  return sentence;
+}
+
 function fill(text: string, values: Readonly<Record<string, string | number>>): string {
   return text.replace(/\{([a-z_]+)\}/g, (whole, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;

@@ -1,4 +1,5 @@
 import { useId, useState, type HTMLAttributes, type KeyboardEvent, type ReactNode, type Ref } from "react";
+import { said } from "../catalogue.ts";
 import { texts } from "../texts.ts";
 
 interface FieldProps {
@@ -156,7 +157,7 @@ export function FieldMessages({ id, hint, errors }: { id: string; hint: ReactNod
     <>
       {errors && (
         <ul id={`${id}-errors`} className="field-errors">
-          {errors.map((text) => <li key={text}>{text}</li>)}
+          {errors.map((text) => <li key={text}>{said(text)}</li>)}
         </ul>
       )}
       {hint && <p id={`${id}-hint`} className="field-hint">{hint}</p>}

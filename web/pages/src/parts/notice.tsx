@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { type AuthError, isOutage, noCookie } from "../api.ts";
+import { said } from "../catalogue.ts";
 import { formatDuration } from "../dates.ts";
 import { texts } from "../texts.ts";
 import { useRetryAfter } from "../use-action.ts";
@@ -36,7 +37,7 @@ export function Problem({ error, fields = [], credentials = texts.problem.creden
   return (
     <Notice tone="bad">
       <p>{sentence(error, credentials, outage, otherErrors.length)}</p>
-      {otherErrors.map((text) => <p key={text}>{text}</p>)}
+      {otherErrors.map((text) => <p key={text}>{said(text)}</p>)}
       {left > 0 && <p aria-hidden="true" className="countdown">{texts.problem.retryIn(formatDuration(left))}</p>}
     </Notice>
   );
@@ -50,5 +51,5 @@ function sentence(error: AuthError, credentials: string, outage: string | undefi
   if (error.code === "passkey_failed") return texts.problem.passkeyFailed;
   if (error.status === 429) return texts.problem.throttled;
   if (Object.keys(error.errors).length > others) return texts.problem.fields;
-  return error.detail || texts.problem.refused;
+  return said(error.detail) || texts.problem.refused;
 }
