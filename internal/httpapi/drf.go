@@ -82,11 +82,28 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 	if err != nil {
 		return obtainedToken{}, refuseInFields(err)
 	}
-	text, _, err := c.newToken(u, token.Params{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
+	text, t, err := c.newToken(u, token.Params{Kind: token.DRF, Limit: maxDRFTokens, Evict: true})
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		return obtainedToken{}, errUnableToLogIn
 	}
-	return obtainedToken{text}, err
+	if err != nil {
+		return obtainedToken{}, err
+	}
+	if err := c.stillAlone(u, c.revoking(t)); err != nil {
+		return obtainedToken{}, refuseInFields(err)
+	}
+	return obtainedToken{text}, nil
+}
+
+// revoking ends a token that this request has made.
+func (c *call) revoking(t *token.Token) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID)
+		if errors.Is(err, token.ErrNotFound) {
+			err = nil // it has ended already
+		}
+		return err
+	}
 }
 
 // newToken creates a token for a user whose password has just been checked. If the epoch has changed since, the password may
@@ -120,7 +137,9 @@ func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
 		return knoxOut{}, err
 	}
 	if c.who != nil {
-		c.undoIfEnded(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
+		c.undoIfEnded(c.revoking(t))
+	} else if err := c.stillAlone(u, c.revoking(t)); err != nil {
+		return knoxOut{}, err
 	}
 	out := knoxOut{Token: text}
 	if !t.ExpiresAt.IsZero() {

@@ -98,6 +98,63 @@ func TestARequiredFactorIsSetUpOnTheWayIn(t *testing.T) {
 }
 
 // TestAPasswordAloneEnrolsNothing unless the server is told so: an attacker who knows it would be first.
+// TestWhereTheEpochStaysAFactorIsSetUpOnTheWayIn: beside Django the enrolment deletes the user's pending sign-ins, and completes its own.
+func TestWhereTheEpochStaysAFactorIsSetUpOnTheWayIn(t *testing.T) {
+	t.Attr("threat", "M14")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open, change: besideDjango})
+		u := s.user("ada")
+		before, c, other := s.as(u), s.client(), s.client()
+		s.keepPending(c.login("ada", goodPassword))
+		s.keepPending(other.login("ada", goodPassword))
+		if _, done := c.enrolAtSignIn(); done.StatusCode != 200 || s.load(u.ID).Epoch != u.Epoch {
+			t.Fatalf("%d %s", done.StatusCode, done.body)
+		}
+		if r := c.send("GET", "/api/me", nil); r.StatusCode != 200 {
+			t.Errorf("the session: %d", r.StatusCode)
+		}
+		if r := before.send("GET", "/api/me", nil); r.StatusCode != 401 {
+			t.Errorf("a session of the password alone: %d", r.StatusCode)
+		}
+		if r := other.send("GET", "/api/auth/login/pending", nil); !isProblem(r, 401, "pending_ended") {
+			t.Errorf("another pending sign-in: %d %s", r.StatusCode, r.body)
+		}
+	})
+}
+
+// TestNothingIsSetUpAfterTheEndOfEverything: an attacker's enrolment that began before an account is taken back leaves no factor, also
+// where the epoch stays when factors change.
+func TestNothingIsSetUpAfterTheEndOfEverything(t *testing.T) {
+	t.Attr("threat", "M06")
+	for _, change := range []func(*httpapi.API){requiring(secondstep.Required, true), besideDjango} {
+		set := inMemory(t)
+		var user string
+		plan := &storetest.Plan{Before: func(call string) error {
+			if call == "factor.Add" {
+				_, err := set.Accounts.Change(t.Context(), user, func(u *account.User) error { u.Epoch = "taken back"; return nil })
+				must(t, err)
+			}
+			return nil
+		}}
+		s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(set, plan) }, change: change})
+		user = s.user("ada").ID
+		c := s.client()
+		s.keepPending(c.login("ada", goodPassword))
+		_, done := c.enrolAtSignIn()
+		if p, err := set.Factors.Load(t.Context(), user); err != nil || len(p.Factors) > 0 || done.StatusCode == 200 {
+			t.Errorf("%d %s leaves %+v, %v", done.StatusCode, done.body, p, err)
+		}
+		if c.ticket() != "" {
+			t.Error("it signs in")
+		}
+	}
+}
+
+// besideDjango requires a second factor where the epoch can't be moved.
+func besideDjango(a *httpapi.API) {
+	a.Steps.Requirement, a.Steps.LookAgain, a.EnrolOnPassword = secondstep.Required, true, true
+}
+
 func TestAPasswordAloneEnrolsNothing(t *testing.T) {
 	t.Attr("threat", "M14")
 	s := start(t, options{change: requiring(secondstep.Required, false)})

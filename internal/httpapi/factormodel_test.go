@@ -18,13 +18,16 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
+	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/internal/recoverycode"
-	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
 // The tests in this file let sign-ins, changes of factors and the measure for a compromised account happen at the same time, each on
-// a server of its own with the same stores. A turn is one call to the accounts, factors, pending sign-ins or sessions, and the test
+// a server of its own with the same stores: as they are, beside Django, whose epoch can't be moved, and behind caches, as nodes have
+// them. A turn is one call to the accounts, factors, pending sign-ins or sessions, and the test
 // chooses whose turn is next, and whether its process is killed before it.
 
 var errKilled = errors.New("this process was killed")
@@ -44,18 +47,55 @@ type turns struct {
 	call   string // that the player waits with; "" if it is done
 }
 
-func newPlayer(t *testing.T, set stores) *player {
-	t.Helper()
+func newPlayer(node func(set stores, plan *storetest.Plan) *server, set stores) *player {
 	p := &player{}
-	plan := &storetest.Plan{Before: p.before}
-	p.server = start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(set, plan) }})
+	p.server = node(set, &storetest.Plan{Before: p.before})
 	return p
+}
+
+// places are where the overlaps happen. Each returns what starts a server with these stores, whose calls follow a plan if there is one.
+var places = map[string]func(t *testing.T) func(stores, *storetest.Plan) *server{
+	"plain": func(t *testing.T) func(stores, *storetest.Plan) *server {
+		return func(set stores, plan *storetest.Plan) *server { return start(t, options{stores: planned(set, plan)}) }
+	},
+	"beside Django": func(t *testing.T) func(stores, *storetest.Plan) *server {
+		return func(set stores, plan *storetest.Plan) *server {
+			return start(t, options{
+				stores: planned(set, plan), change: func(a *httpapi.API) { a.Steps.LookAgain = true },
+			})
+		}
+	},
+	"on nodes": func(t *testing.T) func(stores, *storetest.Plan) *server {
+		hub := feed.NewLocal()
+		return func(set stores, plan *storetest.Plan) *server {
+			cache := nearcache.New(nearcache.Config{Feed: hub})
+			set.Sessions, set.Accounts, set.Tokens = cache.Sessions(set.Sessions), cache.Accounts(set.Accounts), cache.Tokens(set.Tokens)
+			inBackground(t, cache.Run)
+			must(t, cache.Reach(t.Context()))
+			return start(t, options{stores: planned(set, plan)})
+		}
+	},
+}
+
+func planned(set stores, plan *storetest.Plan) func(*testing.T) stores {
+	return func(*testing.T) stores {
+		if plan == nil {
+			return set
+		}
+		return storetest.Faulty(set, plan)
+	}
+}
+
+// newOverlap returns a place with three servers: two that play, and a calm one.
+func newOverlap(t *testing.T, place string, set stores) (*overlap, []*player) {
+	node := places[place](t)
+	return &overlap{t: t, set: set, calm: node(set, nil)}, []*player{newPlayer(node, set), newPlayer(node, set)}
 }
 
 func (p *player) before(call string) error {
 	t := p.turns.Load()
 	kind, _, _ := strings.Cut(call, ".")
-	if t == nil || !slices.Contains([]string{"account", "factor", "signin", "session"}, kind) {
+	if t == nil || !slices.Contains([]string{"account", "factor", "signin", "session", "token"}, kind) {
 		return nil
 	}
 	t.wants <- call
@@ -171,15 +211,26 @@ func (o *overlap) newcomer() *account.User {
 
 // service changes factors as the routes do, on the stores of a player.
 func service(p *server) *authenticator.Service {
-	return &authenticator.Service{
-		Factors: p.stores.Factors, Log: p.api.Log,
-		Steps: &secondstep.Service{Factors: p.stores.Factors, Signins: p.stores.Signins, Accounts: p.stores.Accounts, Log: p.api.Log},
-	}
+	return &authenticator.Service{Factors: p.stores.Factors, Log: p.api.Log, Steps: p.api.Steps}
 }
 
-// movesEpoch is what ends everything from before a change: the account gets another epoch, unless it has one already.
-func movesEpoch(p *server) authenticator.End {
+// ends is what ends everything from before a change: the account gets another epoch, unless it has one already. Where the epoch can't be
+// moved, everything is deleted.
+func ends(p *server) authenticator.End {
 	return func(ctx context.Context, u *account.User) (*account.User, error) {
+		if p.api.Steps.LookAgain {
+			now, err := p.stores.Accounts.Load(ctx, u.ID)
+			if err == nil && now.Epoch != u.Epoch {
+				err = account.ErrEpochChanged
+			}
+			if err == nil {
+				err = p.api.Steps.EndPending(ctx, u.ID)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return u, p.api.Auth.RemoveEnded(ctx, u.ID, nil)
+		}
 		return p.api.Accounts.RenewEpoch(ctx, u.ID, u.Epoch)
 	}
 }
@@ -197,7 +248,7 @@ func (o *overlap) load() *account.User {
 func (o *overlap) settle() *factor.Profile {
 	o.t.Helper()
 	ctx := context.Background()
-	if _, err := service(o.calm).Settle(ctx, o.load(), movesEpoch(o.calm)); err != nil {
+	if _, err := service(o.calm).Settle(ctx, o.load(), ends(o.calm)); err != nil {
 		o.t.Fatal(err)
 	}
 	p, err := o.set.Factors.Load(ctx, o.u.ID)
@@ -220,7 +271,15 @@ func (o *overlap) settle() *factor.Profile {
 type attempt struct {
 	c     *client
 	alone bool   // with the password alone
-	token string // that it gave, in the place of a session
+	token string // that it gave, in the place of a session, as in the header Authorization
+}
+
+// obtain gets a token by the password alone.
+func (a *attempt) obtain(path, member, scheme string, u *account.User) {
+	r := a.c.send("POST", path, map[string]any{"username": u.Username, "password": goodPassword})
+	if text, ok := r.field(member).(string); ok {
+		a.token = scheme + text
+	}
 }
 
 func (a *attempt) signIn(p *player, u *account.User) func() {
@@ -231,7 +290,7 @@ func (a *attempt) signIn(p *player, u *account.User) func() {
 // alive reports whether the sign-in has given a session that counts.
 func (o *overlap) alive(a *attempt) bool {
 	if a.token != "" {
-		return o.calm.program().send("GET", "/api/me", nil, "Authorization: Token "+a.token).StatusCode == 200
+		return o.calm.program().send("GET", "/api/me", nil, "Authorization: "+a.token).StatusCode == 200
 	}
 	ticket := a.c.ticket()
 	if ticket == "" {
@@ -254,7 +313,7 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		story := play(players, []func(){
 			a.signIn(players[0], u),
 			func() {
-				_, added = service(players[1].server).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(players[1].server))
+				_, added = service(players[1].server).Add(context.Background(), u, key(o.fresh, factor.TOTP), ends(players[1].server))
 			},
 		}, kills, choose)
 		p := o.settle()
@@ -267,11 +326,15 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		return nil
 	},
 
+	"a token by the password and the first second factor": tokenBesideTheFirst("/api/auth/token", "token", "Token "),
+	"knox's token and the first second factor":            tokenBesideTheFirst("/api/auth/knox/login", "token", "Token "),
+	"simplejwt's pair and the first second factor":        tokenBesideTheFirst("/api/auth/jwt/create", "access", "Bearer "),
+
 	// The same for a passkey, which demands a second step only because of the wish.
 	"a sign-in and the wish for a second step": func(o *overlap, players []*player, kills bool, choose func(int) int) error {
 		u := o.newcomer()
 		calm := service(o.calm)
-		if _, err := calm.Add(context.Background(), u, key(o.fresh, factor.Passkey), movesEpoch(o.calm)); err != nil {
+		if _, err := calm.Add(context.Background(), u, key(o.fresh, factor.Passkey), ends(o.calm)); err != nil {
 			return err
 		}
 		var wished error
@@ -279,7 +342,7 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		story := play(players, []func(){
 			a.signIn(players[0], u),
 			func() {
-				_, wished = service(players[1].server).SetSecondStep(context.Background(), u, true, movesEpoch(players[1].server))
+				_, wished = service(players[1].server).SetSecondStep(context.Background(), u, true, ends(players[1].server))
 			},
 		}, kills, choose)
 		if wished == nil && !o.settle().SecondStep {
@@ -291,7 +354,7 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		return nil
 	},
 
-	"a second step and the removal of what it used": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
+	"a second step and the removal of what it used": removal(ends, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
 		codes, hashes := recoverycode.NewSet()
 		p.withPasskey(u, factor.SecurityKey)
 		must(o.t, o.set.Factors.SetRecoveryCodes(context.Background(), u.ID, hashes))
@@ -304,7 +367,7 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 		}
 	}),
 
-	"a sign-in by passkey and its removal": removal(movesEpoch, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
+	"a sign-in by passkey and its removal": removal(ends, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
 		body := p.assertion(p.withPasskey(u, factor.Passkey))
 		a = &attempt{c: p.client()}
 		return a, o.factor(), func() { a.c.send("POST", "/api/auth/passkey/login", body) }
@@ -312,25 +375,41 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 
 	// The password alone must not get in while the factor seems to go, and then stays.
 	"a sign-in and a removal that is refused": removal(refuses, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
-		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(o.calm))
+		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), ends(o.calm))
 		must(o.t, err)
 		a = &attempt{}
 		return a, o.factor(), a.signIn(p, u)
 	}),
 
 	"a token by the password and a removal that is refused": removal(refuses, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
-		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), movesEpoch(o.calm))
+		_, err := service(o.calm).Add(context.Background(), u, key(o.fresh, factor.TOTP), ends(o.calm))
 		must(o.t, err)
 		a = &attempt{c: p.program(), alone: true}
-		return a, o.factor(), func() {
-			r := a.c.send("POST", "/api/auth/token", map[string]any{"username": u.Username, "password": goodPassword})
-			a.token, _ = r.field("token").(string)
-		}
+		return a, o.factor(), func() { a.obtain("/api/auth/token", "token", "Token ", u) }
 	}),
 
 	"an attacker's sign-in and the measure for a compromised account":      takenBack(nil),
 	"an attacker's security key and the measure for a compromised account": takenBack(func(n int) *factor.Factor { return key(n, factor.SecurityKey) }),
 	"an attacker's passkey and the measure for a compromised account":      takenBack(func(n int) *factor.Factor { return key(n, factor.Passkey) }),
+}
+
+// tokenBesideTheFirst gets a token by a password while the first second factor is added. Afterwards it doesn't count if the factor does.
+func tokenBesideTheFirst(path, member, scheme string) func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+	return func(o *overlap, players []*player, kills bool, choose func(int) int) error {
+		u := o.newcomer()
+		var added error
+		a := attempt{c: players[0].program(), alone: true}
+		story := play(players, []func(){
+			func() { a.obtain(path, member, scheme, u) },
+			func() {
+				_, added = service(players[1].server).Add(context.Background(), u, key(o.fresh, factor.TOTP), ends(players[1].server))
+			},
+		}, kills, choose)
+		if p := o.settle(); (added == nil || len(p.Factors) > 0) && o.alive(&a) {
+			return fmt.Errorf("a token by the password alone lives beside the second factor: %s", story)
+		}
+		return nil
+	}
 }
 
 // removal removes a factor beside a sign-in. No session of the sign-in counts if the factor is gone; and none that was made with the
@@ -381,7 +460,7 @@ func takenBack(adds func(n int) *factor.Factor) func(o *overlap, players []*play
 		if adds != nil {
 			a.c = o.calm.as(u)
 			attack = func() {
-				_, _ = service(players[0].server).Add(context.Background(), u, adds(o.fresh), movesEpoch(players[0].server))
+				_, _ = service(players[0].server).Add(context.Background(), u, adds(o.fresh), ends(players[0].server))
 			}
 		}
 		administration := admin.Service{
@@ -419,49 +498,56 @@ func (s story) String() string { return "\n" + strings.Join(s, "\n") }
 // the long run through all, also with a kill before each call.
 func TestEveryOverlapOfChangesOfFactors(t *testing.T) {
 	t.Attr("threat", "M06")
+	long := os.Getenv("CLOAKROOM_LONG") != ""
 	for name, run := range overlaps {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			set := inMemory(t)
-			o := &overlap{t: t, set: set, calm: start(t, options{stores: func(*testing.T) stores { return set }})}
-			players := []*player{newPlayer(t, set), newPlayer(t, set)}
-			long := os.Getenv("CLOAKROOM_LONG") != ""
-			most := 3
-			if long {
-				most = 0
+		for place := range places {
+			if place == "on nodes" && !long {
+				continue // TestOverlapsOfChangesOfFactors tries some
 			}
-			for _, kills := range []bool{false, true} {
-				if kills && !long {
-					continue
-				}
-				bad := 0
-				runs := everyOrder(most, func(choose func(int) int) {
-					if err := run(o, players, kills, choose); err != nil {
-						if bad++; bad == 1 {
-							t.Error(err)
-						}
-					}
-				})
-				t.Logf("of %d orders %d are bad", runs, bad)
-			}
-		})
+			everyOverlap(t, name, place, run, long)
+		}
 	}
+}
+
+func everyOverlap(t *testing.T, name, place string, run func(*overlap, []*player, bool, func(int) int) error, long bool) {
+	t.Run(name+" "+place, func(t *testing.T) {
+		t.Parallel()
+		o, players := newOverlap(t, place, inMemory(t))
+		most := 3
+		if long {
+			most = 0
+		}
+		for _, kills := range []bool{false, true} {
+			if kills && !long {
+				continue
+			}
+			bad := 0
+			runs := everyOrder(most, func(choose func(int) int) {
+				if err := run(o, players, kills, choose); err != nil {
+					if bad++; bad == 1 {
+						t.Error(err)
+					}
+				}
+			})
+			t.Logf("of %d orders %d are bad", runs, bad)
+		}
+	})
 }
 
 // TestOverlapsOfChangesOfFactors tries some orders, with and without a kill, on every store.
 func TestOverlapsOfChangesOfFactors(t *testing.T) {
 	t.Attr("threat", "M06")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
-		set := open(t)
-		o := &overlap{t: t, set: set, calm: start(t, options{stores: func(*testing.T) stores { return set }})}
-		players := []*player{newPlayer(t, set), newPlayer(t, set)}
 		names := slices.Sorted(maps.Keys(overlaps))
-		rapid.Check(t, func(r *rapid.T) {
-			run := overlaps[rapid.SampledFrom(names).Draw(r, "what")]
-			choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(r, "turn") }
-			if err := run(o, players, rapid.Bool().Draw(r, "kills"), choose); err != nil {
-				r.Fatal(err)
-			}
-		})
+		for _, place := range slices.Sorted(maps.Keys(places)) {
+			o, players := newOverlap(t, place, open(t))
+			rapid.Check(t, func(r *rapid.T) {
+				run := overlaps[rapid.SampledFrom(names).Draw(r, "what")]
+				choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(r, "turn") }
+				if err := run(o, players, rapid.Bool().Draw(r, "kills"), choose); err != nil {
+					r.Fatal(place, err)
+				}
+			})
+		}
 	})
 }

@@ -305,6 +305,14 @@ func (c *call) checkSignedIn(ctx context.Context) error {
 // endAll is the authenticator.End of a caller who has no session.
 func (c *call) endAll(ctx context.Context, u *account.User) (*account.User, error) {
 	if c.api.Steps.LookAgain {
+		// What ends everything and removes the factors moves the epoch first.
+		now, err := c.api.Accounts.Store.Load(ctx, u.ID)
+		if err != nil {
+			return nil, err
+		}
+		if now.Epoch != u.Epoch {
+			return nil, account.ErrEpochChanged
+		}
 		return c.endWithoutEpoch(ctx, u, nil)
 	}
 	return c.api.Accounts.RenewEpoch(ctx, u.ID, u.Epoch)

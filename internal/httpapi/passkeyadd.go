@@ -104,7 +104,7 @@ func addPasskeyAtSignIn(c *call, in addPasskeyIn) (enrolledOut, error) {
 	if err != nil {
 		return enrolledOut{}, err
 	}
-	f, change, err := c.addPasskey(service, u, enrolmentHolder(p), in, c.endAll)
+	f, change, err := c.addPasskey(service, u, enrolmentHolder(p), in, c.endEnrolling(p))
 	if err != nil {
 		return enrolledOut{}, err
 	}

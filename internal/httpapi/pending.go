@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -169,6 +170,24 @@ func (c *call) passwordAlone(u *account.User) (*account.User, error) {
 		return nil, errSecondFactor
 	}
 	return u, nil
+}
+
+// stillAlone undoes what a password alone has given, if the account demands a second step by now and no epoch says so: what a change of
+// factors had to delete, beside Django, it may have deleted before this was there.
+func (c *call) stillAlone(u *account.User, undo func(context.Context) error) error {
+	if !c.api.Steps.LookAgain {
+		return nil
+	}
+	_, err := c.passwordAlone(u)
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	if failed := undo(ctx); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // showPending tells what the pending sign-in of the request waits for.

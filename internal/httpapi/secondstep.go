@@ -106,7 +106,7 @@ func confirmAppAtSignIn(c *call, in confirmAppIn) (enrolledOut, error) {
 	if err != nil {
 		return enrolledOut{}, err
 	}
-	f, change, err := c.confirmApp(u, enrolmentHolder(p), in, c.endAll)
+	f, change, err := c.confirmApp(u, enrolmentHolder(p), in, c.endEnrolling(p))
 	if err != nil {
 		return enrolledOut{}, err
 	}
@@ -117,12 +117,10 @@ func confirmAppAtSignIn(c *call, in confirmAppIn) (enrolledOut, error) {
 // enrolled completes a pending sign-in whose user has set up a factor in it, at the epoch to which that has moved: everything from
 // before has ended.
 func (c *call) enrolled(p *signin.Pending, change *authenticator.Change, methods ...signin.Method) (userOut, error) {
-	err := c.api.Steps.Finish(c.ctx(), p)
-	if errors.Is(err, secondstep.ErrEnded) {
-		err = errPendingEnded
-	}
-	if err != nil {
-		return userOut{}, err
+	if !c.api.Steps.LookAgain || !change.Ended {
+		if err := c.finishEnrolling(c.ctx(), p); err != nil {
+			return userOut{}, err
+		}
 	}
 	u := change.User
 	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
@@ -131,6 +129,27 @@ func (c *call) enrolled(p *signin.Pending, change *authenticator.Change, methods
 	}
 	c.removeAll(u.ID, session.EndedElsewhere)
 	return c.sessionOf(p, u, demand, methods)
+}
+
+func (c *call) finishEnrolling(ctx context.Context, p *signin.Pending) error {
+	err := c.api.Steps.Finish(ctx, p)
+	if errors.Is(err, secondstep.ErrEnded) {
+		err = errPendingEnded
+	}
+	return err
+}
+
+// endEnrolling is the authenticator.End of a pending sign-in. Where the epoch can't be moved, it deletes the pending sign-ins of the user,
+// so it finishes this one first.
+func (c *call) endEnrolling(p *signin.Pending) authenticator.End {
+	return func(ctx context.Context, u *account.User) (*account.User, error) {
+		if c.api.Steps.LookAgain {
+			if err := c.finishEnrolling(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+		return c.endAll(ctx, u)
+	}
 }
 
 // failStep counts a wrong second factor against the pending sign-in, and returns the answer.

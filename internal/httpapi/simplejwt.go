@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -83,15 +84,34 @@ func createJWT(c *call, in credentialsIn) (pairOut, error) {
 	switch {
 	case errors.Is(err, account.ErrInvalidCredentials):
 		return pairOut{}, errNoActiveAccount
-	case err == error(errSecondFactor):
-		return pairOut{}, simpleJWTError(jwtRefusal{Detail: errSecondFactor.Detail, Code: errSecondFactor.Code})
 	case err != nil:
-		return pairOut{}, err
+		return pairOut{}, secondFactorOfJWT(err)
 	}
 	pair, err := c.api.Auth.JWT.Create(c.ctx(), jwt.SignIn{
 		User: u.ID, Epoch: u.Epoch, Address: addressText(c.address()), Agent: agent(c.r),
 	})
-	return pairOut{Refresh: pair.Refresh, Access: pair.Access}, err
+	if err != nil {
+		return pairOut{}, err
+	}
+	undo := func(ctx context.Context) error {
+		err := c.api.Auth.JWT.Blacklist(ctx, pair.Refresh)
+		if errors.Is(err, jwt.ErrEnded) {
+			err = nil // it has ended already
+		}
+		return err
+	}
+	if err := c.stillAlone(u, undo); err != nil {
+		return pairOut{}, secondFactorOfJWT(err)
+	}
+	return pairOut{Refresh: pair.Refresh, Access: pair.Access}, nil
+}
+
+// secondFactorOfJWT says that a second factor is needed in the form in which simplejwt refuses credentials.
+func secondFactorOfJWT(err error) error {
+	if err != error(errSecondFactor) {
+		return err
+	}
+	return simpleJWTError(jwtRefusal{Detail: errSecondFactor.Detail, Code: errSecondFactor.Code})
 }
 
 type refreshIn struct {

@@ -80,7 +80,8 @@ type Demand struct {
 	// Unsettled says that a change of the user's factors was interrupted, or is under way.
 	Unsettled bool
 
-	factors string // what the user had when the demand was read
+	factors  string // what the user had when the demand was read
+	removing bool   // some of it was being removed
 }
 
 // Needs returns what a sign-in asks of a user after the password. The caller must have read the account before: what is added
@@ -103,7 +104,7 @@ func (s *Service) Needs(ctx context.Context, user string) (Demand, error) {
 func demandOf(p *factor.Profile, required bool) Demand {
 	unsettled := slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool { return f.State != factor.Active })
 	ways := needs(p, required)
-	return Demand{Ways: ways, Enrol: required && len(ways) == 0, Unsettled: unsettled, factors: fingerprint(p)}
+	return Demand{Ways: ways, Enrol: required && len(ways) == 0, Unsettled: unsettled, factors: fingerprint(p), removing: slices.ContainsFunc(p.Factors, removing)}
 }
 
 // requiredOf is Requires for a user who isn't read yet.
@@ -151,22 +152,25 @@ func (s *Service) Unchanged(ctx context.Context, user string, d Demand) error {
 		return nil
 	}
 	now, err := s.Needs(ctx, user)
-	if err == nil && now.factors != d.factors {
+	if err == nil && (now.removing || now.factors != d.factors) {
 		err = ErrEnded
 	}
 	return err
 }
 
-// fingerprint names the factors that a sign-in accepts, and the wish for a second step.
+// fingerprint names the factors of a user, those that are being removed as well, and the wish for a second step. A removal ends what
+// began before it is done.
 func fingerprint(p *factor.Profile) string {
 	text := fmt.Sprint(p.SecondStep)
 	for _, f := range p.Factors {
-		if f.State != factor.Removing {
-			text += " " + f.ID
+		if text += " " + f.ID; removing(f) {
+			text += "!"
 		}
 	}
 	return text
 }
+
+func removing(f *factor.Factor) bool { return f.State == factor.Removing }
 
 // Requires reports whether the installation requires a second step of a user.
 func (s *Service) Requires(u *account.User) bool {
