@@ -397,9 +397,19 @@ func (s *Server) connect(measure *metrics.Metrics) {
 	if measure != nil {
 		measure.Watch(s.hasher)
 		measure.WatchAudit(s.Audit)
+		measure.WatchStreams(s.events.Len)
+		if s.storage.Mail != nil {
+			measure.WatchMail(s.countMail)
+		}
 		measure.WatchWebhooks(s.webhooks)
 		s.Sessions.Observe(measure.Ended, measure.Checked)
 	}
+}
+
+// countMail returns how many messages wait, at most 1,000.
+func (s *Server) countMail(ctx context.Context) (int, error) {
+	all, err := s.storage.Mail.List(ctx, "", 1000)
+	return len(all), err
 }
 
 // csrf is the part of the Config that package csrf reads, without the keys.
