@@ -60,6 +60,7 @@ type Site struct {
 	texts     *texts.Catalogue
 	documents map[string][]byte // by language
 	files     map[string]file   // by path: those that aren't in the build
+	words     map[string]file   // the texts by language
 }
 
 // file is an answer that caches may keep for a year: its path has a hash of its body.
@@ -67,6 +68,7 @@ type file struct {
 	body        []byte
 	contentType string
 	policy      string // the Content-Security-Policy; "": that of the pages
+	replaced    bool   // it isn't what the hash in its path says
 }
 
 // Handler returns the pages with the built-in texts and look.
@@ -85,7 +87,7 @@ func Handler() *Site {
 // New returns the pages in the languages of a catalogue. It is an error if the look can't be had; the error then begins with the name of
 // the field that is wrong.
 func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
-	s := &Site{texts: catalogue, documents: map[string][]byte{}, files: map[string]file{}}
+	s := &Site{texts: catalogue, documents: map[string][]byte{}, files: map[string]file{}, words: map[string]file{}}
 	common, styles, err := s.dress(l)
 	if err != nil {
 		return nil, err
@@ -110,7 +112,8 @@ func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 		}
 		in := common
 		in.Language, in.Unloaded = name, catalogue.Raw(name, "pages.unloaded")
-		in.Texts = s.add("texts-"+name, ".json", file{body: words, contentType: "application/json"})
+		s.words[name] = file{body: words, contentType: "application/json"}
+		in.Texts = s.add("texts-"+name, ".json", s.words[name])
 		look, err := json.Marshal(in)
 		if err != nil {
 			return nil, err
@@ -213,12 +216,16 @@ func (s *Site) add(name, extension string, f file) (path string) {
 // Match reports whether ServeHTTP serves path: a page, with or without a trailing slash, or a file of the build. It doesn't
 // clean the path: "/./signin" doesn't match.
 func (s *Site) Match(path string) bool {
-	if _, ok := s.files[path]; ok {
+	if _, ok := s.files[path]; ok || otherTexts.MatchString(path) {
 		return true
 	}
 	_, ok := built(path)
 	return ok
 }
+
+// otherTexts matches paths of texts. A node that another node's document leads to, while texts or versions are being replaced, answers
+// with its own texts, which no cache may keep: a page without words would be worse.
+var otherTexts = regexp.MustCompile(`^` + assets + `texts-([a-zA-Z0-9-]{2,35})-[\w-]{8}\.json$`)
 
 // ServeHTTP serves GET and HEAD of the paths that Match reports. Caches may store a file of the build for a year, since its
 // name contains a hash of its content, but not the document. Any other path gets 404 and any other method 405, as
@@ -242,7 +249,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, "server_error", "The page could not be read.")
 		return
 	}
-	if strings.HasPrefix(r.URL.Path, assets) {
+	if strings.HasPrefix(r.URL.Path, assets) && !f.replaced {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	if f.policy != "" {
@@ -256,6 +263,14 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // file returns what is at the path of a request that Match reports.
 func (s *Site) file(r *http.Request) (file, error) {
 	if f, ok := s.files[r.URL.Path]; ok {
+		return f, nil
+	}
+	if m := otherTexts.FindStringSubmatch(r.URL.Path); m != nil {
+		f, ok := s.words[m[1]]
+		if !ok {
+			f = s.words[texts.Default]
+		}
+		f.replaced = true
 		return f, nil
 	}
 	name, _ := built(r.URL.Path)

@@ -421,6 +421,8 @@ func FuzzMatch(f *testing.F) {
 			user = strings.TrimSuffix(user, "/")
 			want = want || user != "" && !strings.Contains(user, "/")
 		}
+		// Texts of another node; they are this node's own.
+		want = want || regexp.MustCompile(`^/auth/assets/texts-[a-zA-Z0-9-]{2,35}-[\w-]{8}\.json$`).MatchString(path)
 		if got := site.Match(path); got != want {
 			t.Errorf("Match(%q) is %t, want %t", path, got, want)
 		}
@@ -461,5 +463,26 @@ func TestSentencesOfTheAPIAreTranslated(t *testing.T) {
 	}
 	if _, got := textsOf(t, site, in(t, site, "en", "")); len(english) < 40 || got["pages.said.This field is required."] != "" {
 		t.Errorf("there are %d sentences, and an English page gets %q", len(english), got["pages.said.This field is required."])
+	}
+}
+
+// TestTextsOfAnotherNode: while texts are being replaced, a document of one node asks another node for them.
+func TestTextsOfAnotherNode(t *testing.T) {
+	for path, want := range map[string]string{
+		"/auth/assets/texts-de-AAAAAAAA.json": "Anmelden", "/auth/assets/texts-en-_-3456-8.json": "Sign in", "/auth/assets/texts-pt-BR-AAAAAAAA.json": "Sign in",
+	} {
+		resp := get(t, site, path)
+		var words map[string]string
+		if err := json.NewDecoder(resp.Body).Decode(&words); err != nil || resp.StatusCode != 200 || words["pages.signIn.heading"] != want {
+			t.Errorf("%s: %d, %q, %v", path, resp.StatusCode, words["pages.signIn.heading"], err)
+		}
+		if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("%s: Cache-Control is %q: a cache would keep the wrong texts", path, got)
+		}
+	}
+	for _, path := range []string{"/auth/assets/texts-de.json", "/auth/assets/texts-de-short.json", "/auth/assets/texts-..-AAAAAAAA.json", "/auth/assets/texts-de-AAAAAAAA.js"} {
+		if site.Match(path) {
+			t.Errorf("Match(%q) is true", path)
+		}
 	}
 }
