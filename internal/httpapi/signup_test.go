@@ -326,6 +326,7 @@ func TestALinkOfAnotherKindSignsNoOneUp(t *testing.T) {
 	s.superuser("root")
 	u := s.user("ada")
 	verification := s.verification(s.as(u), 0)
+	u = s.with(u, func(u *account.User) { u.Email = "moved@example.com" }) // the address of the link is free
 	signUp := s.signUpLink("eve@example.com", 1)
 	for path, body := range map[string]any{
 		"/api/auth/signup/complete": completing(verification, "eve", goodPassword),
