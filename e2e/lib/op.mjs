@@ -16,6 +16,7 @@ export async function startOP(t) {
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
   let handle = (_, response) => response.writeHead(404).end();
   const asked = [];
+  const tokens = [];
   const listener = http.createServer((request, response) => {
     asked.push(`${request.method} ${request.url.split("?")[0]}`);
     handle(request, response);
@@ -32,6 +33,9 @@ export async function startOP(t) {
 
     /** What it was asked, such as "POST /token". */
     asked,
+
+    /** The tokens that it has made out. */
+    tokens,
 
     /** Writes the settings of the provider for `--provider NAME=FILE`, and returns the file. */
     async settings(name, more = {}) {
@@ -69,6 +73,7 @@ export async function startOP(t) {
           return fetch(address, options);
         },
       });
+      provider.on("grant.success", ({ body }) => tokens.push(...[body.access_token, body.id_token, body.refresh_token].filter(Boolean)));
       handle = provider.callback();
       return provider;
     },

@@ -77,6 +77,13 @@ export async function startServer(t, flags = [], host = "127.0.0.1") {
       throw new Error(`no message of the kind ${kind} has come:\n${server.log}`);
     },
 
+    /** Everything that is in its data directory, each byte as a character. */
+    async stored() {
+      const entries = await readdir(data, { recursive: true, withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile()).map((entry) => readFile(path.join(entry.parentPath ?? entry.path, entry.name), "latin1"));
+      return (await Promise.all(files)).join("\n");
+    },
+
     /** Creates the first administrator without a browser. */
     async makeAdmin() {
       const secret = new URL(await server.setupLink()).hash.slice(1);

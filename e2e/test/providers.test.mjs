@@ -6,6 +6,7 @@ import { checkAccessible } from "../lib/axe.mjs";
 import { atAccount, atSignIn, ask, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs";
 import { clientFolder, filesOf } from "../lib/example.mjs";
 import { signInThere, signOutThere, startOP } from "../lib/op.mjs";
+import { checkSecrecy, collectAnswers } from "../lib/secrecy.mjs";
 import { admin, freePort, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 import { addApp } from "../lib/totp.mjs";
@@ -334,4 +335,27 @@ test("two providers are not mixed up", async (t) => {
       await atAccount(page);
     }
   });
+});
+
+test("tokens of a provider stay out of sight", async (t) => {
+  const { op, server } = await startBoth(t);
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  const { answers, settled } = collectAnswers(page.context());
+  await signInBy(page, server, "grace");
+  await atAccount(page);
+  await page.getByRole("heading", { name: "Linked accounts" }).waitFor();
+  for (const path of ["/api/me", "/api/auth/sessions", "/api/auth/links", "/api/auth/factors"]) await ask(page, path);
+  await page.getByRole("button", { name: "Sign out", exact: true }).click(); // which ends the stream of events
+  await atSignIn(page);
+  await settled();
+  assert.equal(op.tokens.length, 2, "an access token and an ID token");
+  const ours = answers.filter(({ url }) => url.startsWith(server.url));
+  const stored = await server.stored();
+  assert.ok(stored.includes(op.issuer), "what is stored was not searched");
+  for (const token of op.tokens) {
+    await checkSecrecy(token, page, ours, { inReach: "csrftoken", inHeap: "Keep me signed in" });
+    assert.ok(!stored.includes(token), "a token is stored");
+    assert.ok(!server.log.includes(token), "a token is in the log");
+  }
 });
