@@ -28,14 +28,14 @@ func (c *Config) checkWebhooks() ([]courier.Endpoint, error) {
 	seen := map[string]bool{}
 	for _, w := range c.Webhooks {
 		if err := courier.CheckURL(w.URL); err != nil {
-			return nil, fmt.Errorf("Config.Webhooks %q: %w", w.URL, err)
+			return nil, fmt.Errorf("Config.Webhooks %s: %w", courier.Name(w.URL), err)
 		}
 		keys, err := courier.ParseSecrets(w.Secrets)
 		if err != nil {
-			return nil, fmt.Errorf("Config.Webhooks %q: %w", w.URL, err)
+			return nil, fmt.Errorf("Config.Webhooks %s: %w", courier.Name(w.URL), err)
 		}
 		if seen[w.URL] {
-			return nil, fmt.Errorf("Config.Webhooks %q is there twice", w.URL)
+			return nil, fmt.Errorf("Config.Webhooks %s is there twice", courier.Name(w.URL))
 		}
 		seen[w.URL] = true
 		all = append(all, courier.Endpoint{URL: w.URL, Keys: keys})

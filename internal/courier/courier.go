@@ -17,7 +17,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +46,15 @@ var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
 type Endpoint struct {
 	URL  string
 	Keys [][]byte
+}
+
+// Name returns what errors and logs may show of a URL: neither its query nor a password, which are secrets of its owner.
+func Name(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "an address"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // CheckURL returns an error if events must not be sent to a URL: they go by https, or to this machine.
@@ -83,9 +91,10 @@ type Service struct {
 // route is the way to one endpoint. Only its own goroutine uses the fields but wake.
 type route struct {
 	Endpoint
-	name   string // for logs: the URL without its query
+	name   string // for logs
 	holder string
 	wake   chan struct{}
+	failed bool   // this process has made an attempt, and the last one failed
 	seen   string // the last event that was read, if none until then is for the endpoint
 }
 
@@ -104,14 +113,9 @@ func New(store webhook.Store, endpoints []Endpoint, transport http.RoundTripper,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	for _, e := range endpoints {
-		s.routes = append(s.routes, &route{Endpoint: e, name: nameOf(e.URL), holder: rand.Text(), wake: make(chan struct{}, 1)})
+		s.routes = append(s.routes, &route{Endpoint: e, name: Name(e.URL), holder: rand.Text(), wake: make(chan struct{}, 1)})
 	}
 	return s
-}
-
-func nameOf(text string) string {
-	before, _, _ := strings.Cut(text, "?")
-	return before
 }
 
 // Stats are counts since the process began.
@@ -271,15 +275,19 @@ func (s *Service) deliverAll(ctx context.Context, r *route, e *webhook.Endpoint)
 				}
 			}
 		}
+		// Many that are not for the endpoint may take longer than the claim.
+		if err := s.save(ctx, r, e, claimFor); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// dropOld drops the events that were tried for too long, and returns the others: what has never been tried is tried once, however
-// long the server was away.
+// dropOld drops the events that are too old while attempts of this process fail, and returns the others. A process that begins tries
+// first, however long no server ran: the endpoint may be well.
 func (s *Service) dropOld(ctx context.Context, r *route, e *webhook.Endpoint, events []*audit.Event) ([]*audit.Event, error) {
 	oldest, dropped := time.Now().Add(-Retention).UnixMilli(), 0
-	for e.Tries > 0 && len(events) > 0 && events[0].At < oldest {
+	for r.failed && len(events) > 0 && events[0].At < oldest {
 		if Delivers(events[0]) {
 			dropped++
 		}
@@ -303,13 +311,14 @@ func (s *Service) deliver(ctx context.Context, r *route, e *webhook.Endpoint, ev
 	id, body := messageOf(event)
 	err := s.send(ctx, r, id, body)
 	if err == nil {
-		e.Tries = 0
+		e.Tries, r.failed = 0, false
 		s.delivered.Add(1)
 		return true
 	}
 	if ctx.Err() != nil {
 		return false // the server stops; the next one tries at once
 	}
+	r.failed = true
 	e.Tries++
 	pause := pauses[min(e.Tries, len(pauses))-1]
 	e.Due = time.Now().Add(pause).Unix()

@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -360,6 +362,74 @@ func TestALongOutageOfTheServerLosesNothing(t *testing.T) {
 			t.Errorf("got %q", users)
 		}
 	})
+}
+
+// TestAFailureBeforeALongOutageOfTheServerDropsNothing: the server that begins tries first.
+func TestAFailureBeforeALongOutageOfTheServerDropsNothing(t *testing.T) {
+	t.Attr("threat", "WH06")
+	synctest.Test(t, func(t *testing.T) {
+		set := memory.New().Set
+		receiver := &endpoint{answer: func(n int, _ *http.Request) (int, error) {
+			if n == 0 {
+				return http.StatusBadGateway, nil
+			}
+			return http.StatusOK, nil
+		}}
+		p := newProcess(t, set, receiver, url)
+		stop := p.run(t)
+		p.happens(t, audit.User.Created, "1", "2")
+		synctest.Wait()
+		stop()
+		time.Sleep(200 * time.Hour)
+		next := newProcess(t, set, receiver, url)
+		stop = next.run(t)
+		synctest.Wait()
+		stop()
+		if users := receiver.users(t); !slices.Equal(users, []string{"1", "1", "2"}) || next.Stats().Dropped != 0 {
+			t.Errorf("got %q, %+v", users, next.Stats())
+		}
+	})
+}
+
+// TestEachKindIsDeliveredOrNot: a new kind of success needs a decision.
+func TestEachKindIsDeliveredOrNot(t *testing.T) {
+	not := []string{
+		"authn_login_success", "authn_reauthenticate_success", "authn_second_required", "authn_provider_logout", "authn_token_renewed",
+		"authz_admin", "mail_sent", "session_renewed", "sys_startup", "sys_shutdown",
+	}
+	source, err := os.ReadFile("../../audit/kind.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`success\("(\w+)"\)`).FindAllStringSubmatch(string(source), -1)
+	if len(found) < 20 {
+		t.Fatalf("only %d kinds were found", len(found))
+	}
+	for _, match := range found {
+		name := match[1]
+		sent := courier.Delivers(&audit.Event{Name: name, Outcome: audit.Success})
+		if sent == slices.Contains(not, name) {
+			t.Errorf("%s is delivered: %v; decide", name, sent)
+		}
+		if sent != strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("%s is delivered: %v, and docs/webhooks.md says otherwise", name, sent)
+		}
+	}
+}
+
+// TestNamesOfURLsHaveNoSecrets, whatever is wrong with them.
+func TestNamesOfURLsHaveNoSecrets(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://a:canary@app.example.com/x?key=canary#canary": "https://app.example.com/x", "https://a:canary@\x7f/": "an address", "canary": "an address", "": "an address",
+	} {
+		if got := courier.Name(text); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
 }
 
 // TestAHangingEndpointDelaysNoOther, and is given up after five seconds.

@@ -12,7 +12,7 @@ import (
 // tried isn't among them, because strangers could fill the endpoint with it.
 var delivered = names(
 	audit.User.Created, audit.User.Updated, audit.User.Archived, audit.User.Compromised, audit.User.Deleted,
-	audit.Privilege.PermissionsChanged, audit.Email.Verified, audit.Password.Change,
+	audit.Privilege.PermissionsChanged, audit.Email.Verified, audit.Email.Changed, audit.Email.Reverted, audit.Password.Change,
 	audit.SecondFactor.Added, audit.SecondFactor.Removed, audit.SecondFactor.RecoveryUsed, audit.SecondFactor.RecoveryRenewed,
 	audit.Provider.Linked, audit.Provider.Unlinked, audit.Token.Created, audit.Token.Revoked,
 	audit.Session.Created, audit.Session.Expired, audit.Sys.Restored,
