@@ -27,10 +27,11 @@ func (e *eventMetrics) register(m *Metrics) {
 	}
 }
 
-// signInOutcomes are the events of a sign-in, and its outcome.
+// signInOutcomes are the events of a sign-in, and its outcome. Failures at other providers aren't among them: they are also about links,
+// re-authentication and sign-outs.
 var signInOutcomes = map[string]string{
 	audit.Session.Created.String(): "success", audit.Login.Fail.String(): "fail", audit.Login.Lock.String(): "lock",
-	audit.SecondFactor.Required.String(): "second_required", audit.Provider.Fail.String(): "fail",
+	audit.SecondFactor.Required.String(): "second_required",
 }
 
 var mailOutcomes = map[string]string{
@@ -42,7 +43,7 @@ func (m *Metrics) Recorded(kind audit.Kind, attrs []slog.Attr) {
 	name := kind.String()
 	m.audited.events.WithLabelValues(name).Inc()
 	if outcome, ok := signInOutcomes[name]; ok {
-		m.audited.signIns.WithLabelValues(signInMethod(name, attrs), outcome).Inc()
+		m.audited.signIns.WithLabelValues(signInMethod(attrs), outcome).Inc()
 	}
 	if outcome, ok := mailOutcomes[name]; ok {
 		m.audited.mail.WithLabelValues(outcome).Inc()
@@ -50,10 +51,7 @@ func (m *Metrics) Recorded(kind audit.Kind, attrs []slog.Attr) {
 }
 
 // signInMethod returns how someone tried to sign in. Without a word about it, it was by password.
-func signInMethod(name string, attrs []slog.Attr) string {
-	if name == audit.Provider.Fail.String() {
-		return "oidc"
-	}
+func signInMethod(attrs []slog.Attr) string {
 	for _, a := range attrs {
 		if a.Key == "method" {
 			switch method := a.Value.String(); method {
