@@ -393,8 +393,10 @@ test("where a second factor is required, a passkey is set up on the way in", asy
   await page.getByRole("button", { name: "Set up an authenticator app" }).click();
   await page.getByRole("img", { name: "QR code" }).waitFor();
   await page.getByRole("button", { name: "Choose another way" }).click();
+  const asked = page.waitForResponse((it) => it.url().endsWith("/api/auth/login/enrol/passkey/options"));
   await add.click(); // the person isn't verified, which is as if the dialog was closed
-  await page.waitForTimeout(300);
+  await asked;
+  await page.locator("button[aria-disabled=false]", { hasText: "Add a passkey" }).waitFor();
   assert.equal(await ticket(page), undefined);
   await authenticator.verify(true);
   await add.focus();
