@@ -27,15 +27,15 @@ func (c *checkCmd) checkProviders(ctx context.Context, a *app) (issues []issue) 
 
 func (c *checkCmd) checkProvider(ctx context.Context, p cloakroom.Provider, several bool) (issues []issue) {
 	if err := p.Check(ctx); err != nil {
-		issues = append(issues, newIssue("W043", fmt.Sprintf("No one can sign in at the provider %s: %v", p.Name, err),
+		issues = append(issues, newIssue("W045", fmt.Sprintf("No one can sign in at the provider %s: %v", p.Name, err),
 			"Run: cloakroom provider check "+p.Name))
 	} else if says, err := p.SaysIssuer(ctx); err == nil && !says && several {
-		issues = append(issues, newIssue("I035", fmt.Sprintf("The provider %s doesn't say in its answers that they come from it (RFC 9207), so "+
+		issues = append(issues, newIssue("I037", fmt.Sprintf("The provider %s doesn't say in its answers that they come from it (RFC 9207), so "+
 			"that only its redirect URI tells them from those of another provider.", p.Name),
 			"Let no other provider register "+p.RedirectURI))
 	}
 	if strings.HasPrefix(p.Issuer, "http://") {
-		issues = append(issues, newIssue("W044", fmt.Sprintf("The provider %s is asked by plain http.", p.Name),
+		issues = append(issues, newIssue("W046", fmt.Sprintf("The provider %s is asked by plain http.", p.Name),
 			"That is for tests on one machine. Give the https address of the provider as its issuer."))
 	}
 	if p.UntypedLogout {
