@@ -20,5 +20,6 @@ fi
 export CLOAKROOM_TESTS_NEED_ALL=1
 (cd bench && go test -vet=all ./...)
 (cd test/otherop && go test -vet=all ./...)
+(cd examples/routers && go test -vet=all ./...)
 (cd release && go test -vet=all -timeout 60m ./...)
 go test -vet=all -timeout 30m "$@" ./...
