@@ -10,7 +10,7 @@ unformatted=$(git ls-files '*.go' | xargs gofmt -l)
 [ -z "$unformatted" ] || { echo "run gofmt -w on these files: $unformatted" >&2; exit 1; }
 
 say "vet and staticcheck"
-for module in . bench release test/otherop; do
+for module in . bench examples/routers release test/otherop; do
   (cd "$module" && go vet ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...)
 done
 
