@@ -26,6 +26,35 @@ func newService(t *testing.T) (*secondstep.Service, *account.User) {
 	return &secondstep.Service{Factors: db.Factors, Signins: db.Signins, Accounts: db.Accounts}, u
 }
 
+// TestARemovalEndsASignInWithoutAnEpoch: where the epoch can't say it, a sign-in that began before a removal is done has no session, in
+// whatever state the removal is when it looks again.
+func TestARemovalEndsASignInWithoutAnEpoch(t *testing.T) {
+	t.Attr("threat", "M06")
+	for began, states := range map[factor.State][]factor.State{factor.Active: {factor.Active, factor.Removing, ""}, factor.Removing: {factor.Removing, ""}} {
+		for _, now := range states {
+			s, u := newService(t)
+			s.LookAgain = true
+			f := &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: began}
+			if err := s.Factors.Add(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			demand, err := s.Needs(t.Context(), u.ID)
+			switch {
+			case now == "":
+				err = errors.Join(err, s.Factors.Delete(t.Context(), f.ID))
+			case now != began:
+				err = errors.Join(err, s.Factors.SetState(t.Context(), f.ID, began, now, ""))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Unchanged(t.Context(), u.ID, demand); errors.Is(err, secondstep.ErrEnded) == (now == factor.Active) {
+				t.Errorf("began while the factor is %s, looks again while it is %q: %v", began, now, err)
+			}
+		}
+	}
+}
+
 // TestWhatDemandsASecondStep goes through each set of factors in each state.
 func TestWhatDemandsASecondStep(t *testing.T) {
 	t.Attr("threat", "M01")
