@@ -261,7 +261,7 @@ func TestNoAccountWaitsForItsOwner(t *testing.T) {
 	}
 	ok(t, s.client().login("late", goodPassword))
 	// Or the address was made another's username.
-	secret = s.signUpLink("name@example.com", 2)
+	secret = s.signUpLink("name@example.com", 3) // after the notice of the sign-in
 	s.with(s.user("namesake"), func(u *account.User) { u.Username = "Name@example.com" })
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "later", newPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
