@@ -58,7 +58,7 @@ type Pending struct {
 	Created int64
 	Expires int64
 	Tries   int    // how many wrong second factors were given
-	Data    []byte // sealed; what the kind needs besides
+	Data    []byte // what the way of signing in needs besides; none of it secret
 }
 
 // Errors that a [Store] returns by these names. Any other error means that the store could not be read or written.

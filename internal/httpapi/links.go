@@ -77,6 +77,13 @@ func removeLink(c *call, _ none) (none, error) {
 	if u.HasPassword() || slices.Contains(ways, secondstep.Passkey) {
 		keep = 0
 	}
+	if len(all) <= keep {
+		return none{}, errLastWayIn
+	}
+	// Before as well: if what follows fails, a repetition finds no link, and nothing would tell it whose sessions to end.
+	if err := c.endBegunBy(all[i]); err != nil {
+		return none{}, err
+	}
 	switch err := c.api.Links.Remove(c.ctx(), u.ID, all[i].ID, keep); {
 	case errors.Is(err, link.ErrNotFound):
 		return none{}, errNotFound
@@ -87,18 +94,23 @@ func removeLink(c *call, _ none) (none, error) {
 	}
 	c.api.Audit.Record(c.ctx(), audit.Provider.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
 	c.notify(u, letters.ProviderUnlinked)
-	begun, err := c.api.Links.Origins(c.ctx(), all[i].Issuer, all[i].Subject, "")
+	return none{}, c.endBegunBy(all[i])
+}
+
+// endBegunBy ends what was begun by a link, except the session of the request.
+func (c *call) endBegunBy(l *link.Link) error {
+	begun, err := c.api.Links.Origins(c.ctx(), l.Issuer, l.Subject, "")
 	if err != nil {
-		return none{}, err
+		return err
 	}
 	for _, o := range begun {
 		if o.Session != c.who.Session.ID {
 			if err := c.endBegun(c.ctx(), o); err != nil {
-				return none{}, err
+				return err
 			}
 		}
 	}
-	return none{}, nil
+	return nil
 }
 
 // endBegun ends the session or the pending sign-in of an origin. It is no error if it has ended.

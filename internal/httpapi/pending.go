@@ -221,6 +221,10 @@ func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.D
 	if err != nil {
 		return userOut{}, err
 	}
+	epoch := u.Epoch // before a change of groups reads the account again
+	if u, err = c.setPendingGroups(p, u); err != nil {
+		return userOut{}, err
+	}
 	method := "password"
 	switch {
 	case p.App:
@@ -233,7 +237,7 @@ func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.D
 		methods = append(methods, signin.MultiFactor)
 	}
 	out, err := c.finishSignIn(shorten(u.Username), completed{
-		user: u, epoch: u.Epoch, demand: demand, method: method, methods: methods,
+		user: u, epoch: epoch, demand: demand, method: method, methods: methods,
 		second: true, remember: p.Remember, app: p.App, origin: origin, device: p.Device,
 	})
 	if err != nil {

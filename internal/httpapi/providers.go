@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -262,9 +264,6 @@ func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claim
 	if err != nil {
 		return "", err
 	}
-	if u, err = c.setGroups(p, u, claims); err != nil {
-		return "", err
-	}
 	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
 	if err != nil {
 		return "", err
@@ -282,13 +281,19 @@ func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claim
 	}
 	switch {
 	case len(demand.Ways) > 0 && !in.second:
-		return c.suspendAtProvider(a, in, signin.SecondStep)
+		return c.suspendAtProvider(p, a, claims, in, signin.SecondStep)
 	case demand.Enrol && !in.second && c.api.EnrolOnPassword:
-		return c.suspendAtProvider(a, in, signin.Enrolment)
+		return c.suspendAtProvider(p, a, claims, in, signin.Enrolment)
 	case demand.Enrol && !in.second:
 		return "", enrolmentRequired
 	}
 	in.stale = !in.second && (!fresh || c.checkNoOwnFactor(u) != nil)
+	switch in.user, err = c.setGroups(p, u, claims.Groups); {
+	case errors.Is(err, account.ErrNotFound): // the user or a group was deleted meanwhile
+		return "", attemptLost
+	case err != nil:
+		return "", err
+	}
 	if _, err := c.finishSignIn(shorten(u.Username), in); err != nil {
 		return "", err
 	}
@@ -297,15 +302,13 @@ func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claim
 }
 
 // setGroups puts a user into the groups that the provider gives, and takes them out of those that it could give and doesn't. Other
-// groups are left alone.
-func (c *call) setGroups(p *oidc.Provider, u *account.User, claims *oidc.Claims) (*account.User, error) {
+// groups are left alone. It is called once the sign-in is complete.
+func (c *call) setGroups(p *oidc.Provider, u *account.User, gives []string) (*account.User, error) {
 	if p.GroupsClaim == "" {
 		return u, nil
 	}
-	want := slices.DeleteFunc(slices.Clone(u.Groups), func(name string) bool {
-		return slices.Contains(slices.Collect(maps.Values(p.Groups)), name)
-	})
-	for _, name := range claims.Groups {
+	var there []string
+	for _, name := range gives {
 		_, err := c.api.Accounts.Group(c.ctx(), name)
 		if errors.Is(err, account.ErrNotFound) {
 			c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "a provider gives a group that isn't there", slog.String("provider", p.Name), slog.String("group", name))
@@ -314,28 +317,66 @@ func (c *call) setGroups(p *oidc.Provider, u *account.User, claims *oidc.Claims)
 		if err != nil {
 			return nil, err
 		}
-		want = append(want, name)
+		there = append(there, name)
 	}
-	slices.Sort(want)
-	if slices.Equal(want, u.Groups) {
+	could := slices.Collect(maps.Values(p.Groups))
+	merged := func(has []string) []string {
+		groups := slices.DeleteFunc(slices.Clone(has), func(name string) bool { return slices.Contains(could, name) })
+		groups = append(groups, there...)
+		slices.Sort(groups)
+		return slices.Compact(groups)
+	}
+	if slices.Equal(merged(u.Groups), u.Groups) {
 		return u, nil
 	}
 	service := admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit}
-	return service.EditUser(c.ctx(), u.ID, func(u *account.User) error {
-		u.Groups = want
+	return service.EditUser(c.ctx(), u.ID, func(now *account.User) error {
+		now.Groups = merged(now.Groups) // an administrator may have changed them meanwhile
 		return nil
 	})
+}
+
+// given is what a pending sign-in keeps of the groups that a provider gives, in its Data.
+type given struct {
+	Provider string   `json:"provider"`
+	Groups   []string `json:"groups"`
+}
+
+// setPendingGroups is setGroups for a pending sign-in that has been completed.
+func (c *call) setPendingGroups(p *signin.Pending, u *account.User) (*account.User, error) {
+	if len(p.Data) == 0 {
+		return u, nil
+	}
+	var g given
+	if err := json.Unmarshal(p.Data, &g); err != nil {
+		return nil, fmt.Errorf("pending sign-in: %w", err)
+	}
+	i := slices.IndexFunc(c.api.Providers, func(p *oidc.Provider) bool { return p.Name == g.Provider })
+	if i < 0 {
+		return nil, errPendingEnded
+	}
+	u, err := c.setGroups(c.api.Providers[i], u, g.Groups)
+	if errors.Is(err, account.ErrNotFound) {
+		err = errPendingEnded
+	}
+	return u, err
 }
 
 // freshFor is how long ago a provider may have authenticated a person for that to count as just now.
 const freshFor = 10 * time.Minute
 
 // suspendAtProvider keeps a sign-in that waits for the user's own second factor, or until there is one.
-func (c *call) suspendAtProvider(a *attempt, in completed, kind signin.Kind) (string, error) {
+func (c *call) suspendAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claims, in completed, kind signin.Kind) (string, error) {
 	pending := &signin.Pending{
 		Kind:     kind,
 		Proof:    signin.Proof{User: in.user.ID, Epoch: in.epoch, Methods: in.methods, FirstAt: time.Now().Unix()},
 		Remember: in.remember, Device: c.device(in.user), Address: addressText(c.address()),
+	}
+	if p.GroupsClaim != "" {
+		var err error
+		if pending.Data, err = json.Marshal(given{p.Name, claims.Groups}); err != nil {
+			return "", fmt.Errorf("pending sign-in: %w", err)
+		}
 	}
 	secret, err := c.api.Steps.Begin(c.ctx(), pending)
 	if err != nil {

@@ -659,6 +659,49 @@ func TestLinking(t *testing.T) {
 	})
 }
 
+// failsOnce is a link store that can't say, once, what was begun by a link.
+type failsOnce struct {
+	link.Store
+	after int // how many calls it answers before
+}
+
+func (s *failsOnce) Origins(ctx context.Context, issuer, subject, sid string) ([]*link.Origin, error) {
+	if s.after--; s.after == -1 {
+		return nil, errors.New("the store is away")
+	}
+	return s.Store.Origins(ctx, issuer, subject, sid)
+}
+
+// TestARemovalOfALinkThatFailsLeavesNoSession: whichever look at the store fails, a repetition doesn't find less to end.
+func TestARemovalOfALinkThatFailsLeavesNoSession(t *testing.T) {
+	t.Attr("threat", "J06")
+	for _, after := range []int{0, 1} {
+		var store *failsOnce
+		s, p := startWith(t, options{change: func(a *httpapi.API) {
+			store = &failsOnce{Store: a.Links, after: 1 << 30}
+			a.Links = store
+		}})
+		u := s.user("ada")
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+		c, begun := s.client(), s.client()
+		ok(t, c.login("ada", goodPassword))
+		p.says(map[string]any{"sub": "ada-1"})
+		if got := begun.through(p, "example", nil); got != "/auth/account" {
+			t.Fatalf("it lands at %s", got)
+		}
+		store.after = after
+		if r := c.send("DELETE", "/api/auth/links/mine", nil); !isProblem(r, 503, "unavailable") {
+			t.Errorf("the store fails after %d calls: %d %s", after, r.StatusCode, r.body)
+		}
+		if r := c.send("DELETE", "/api/auth/links/mine", nil); r.StatusCode != 204 && r.StatusCode != 200 && r.StatusCode != 404 {
+			t.Errorf("the repetition: %d %s", r.StatusCode, r.body)
+		}
+		if r := begun.send("GET", "/api/me", nil); r.StatusCode != 401 {
+			t.Errorf("the store fails after %d calls, and a session that was begun by the link lives on: %d", after, r.StatusCode)
+		}
+	}
+}
+
 // TestTheLastWayInStays: a user who has nothing but links keeps one.
 func TestTheLastWayInStays(t *testing.T) {
 	t.Attr("threat", "O09")
@@ -1129,6 +1172,82 @@ func TestGroupsComeAndGoAsTheProviderSays(t *testing.T) {
 			t.Errorf("a new person is %s", me.body)
 		}
 	})
+}
+
+// TestHalfASignInGivesNoGroups: they come with the second step.
+func TestHalfASignInGivesNoGroups(t *testing.T) {
+	t.Attr("threat", "O11")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open, change: func(a *httpapi.API) {
+			a.Providers[0].GroupsClaim, a.Providers[0].Groups = "groups", map[string]string{"devs": "editors"}
+		}})
+		s.group("editors")
+		u, app := s.enrolled("ada")
+		s.linked(u, "ada-1")
+		p.says(map[string]any{"sub": "ada-1", "groups": []string{"devs"}})
+		c := s.client()
+		if got := c.through(p, "example", nil); !strings.HasSuffix(got, "#pending") {
+			t.Fatalf("it lands at %s", got)
+		}
+		groups := func() []string {
+			now, err := s.stores.Accounts.Load(t.Context(), u.ID)
+			must(t, err)
+			return now.Groups
+		}
+		if got := groups(); len(got) != 0 {
+			t.Errorf("half a sign-in has given the groups %v", got)
+		}
+		ok(t, c.second(app.next()))
+		if got := groups(); !slices.Equal(got, []string{"editors"}) {
+			t.Errorf("the whole sign-in has given the groups %v", got)
+		}
+	})
+}
+
+// changesGroups is an account store in which an administrator changes a user once a provider's group has been looked up.
+type changesGroups struct {
+	account.Store
+	meanwhile func()
+}
+
+func (s *changesGroups) Groups(ctx context.Context) ([]account.Group, error) {
+	all, err := s.Store.Groups(ctx)
+	if do := s.meanwhile; do != nil {
+		s.meanwhile = nil
+		do()
+	}
+	return all, err
+}
+
+// TestAProviderLeavesTheGroupsThatAnAdministratorGivesMeanwhile: they are read again in the change itself.
+func TestAProviderLeavesTheGroupsThatAnAdministratorGivesMeanwhile(t *testing.T) {
+	t.Attr("threat", "O11")
+	var store *changesGroups
+	s, p := startWith(t, options{change: func(a *httpapi.API) {
+		store = &changesGroups{Store: a.Accounts.Store}
+		a.Accounts.Store = store
+		a.Providers[0].GroupsClaim, a.Providers[0].Groups = "groups", map[string]string{"devs": "editors"}
+	}})
+	for _, name := range []string{"editors", "club", "board"} {
+		s.group(name)
+	}
+	u := s.linked(s.with(s.user("ada"), func(u *account.User) { u.Groups = []string{"club"} }), "ada-1")
+	store.meanwhile = func() {
+		_, err := s.stores.Accounts.Change(t.Context(), u.ID, func(u *account.User) error { u.Groups = []string{"board"}; return nil })
+		must(t, err)
+	}
+	p.says(map[string]any{"sub": "ada-1", "groups": []string{"devs"}})
+	if got := s.client().through(p, "example", nil); got != "/auth/account" {
+		t.Fatalf("it lands at %s", got)
+	}
+	if store.meanwhile != nil {
+		t.Fatal("no group was looked up")
+	}
+	now, err := s.stores.Accounts.Load(t.Context(), u.ID)
+	must(t, err)
+	if !slices.Equal(now.Groups, []string{"board", "editors"}) {
+		t.Errorf("the groups are %v", now.Groups)
+	}
 }
 
 // TestPeopleOfOtherDomainsStayOut, whatever they come for.
