@@ -116,6 +116,7 @@ export function createAuth(options = {}) {
         }
     }
     async function startProvider(name, { next = location.href, ...visit } = {}) {
+        next = next.replace(/#(pending|error=.*)$/, ""); // of an earlier visit
         const { href, origin } = new URL(next, location.href);
         const to = await auth.client.startProvider(name, { ...visit, next: origin === sender.url.origin ? href.slice(origin.length) : href });
         begun("away");

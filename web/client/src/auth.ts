@@ -295,16 +295,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
     }
   }
 
-  async function startProvider(name: string, { next = here(), ...visit }: ProviderVisit = {}): Promise<void> {
+  async function startProvider(name: string, { next = location.href, ...visit }: ProviderVisit = {}): Promise<void> {
+    next = next.replace(/#(pending|error=.*)$/, ""); // of an earlier visit
     const { href, origin } = new URL(next, location.href);
     const to = await auth.client.startProvider(name, { ...visit, next: origin === sender.url.origin ? href.slice(origin.length) : href });
     begun("away");
     location.assign(to);
-  }
-
-  /** This page, without what an earlier visit to a provider has left in its address. */
-  function here(): string {
-    return location.href.replace(/#(pending|error=\w*)$/, "");
   }
 
   function pendingState({ kind, factors, expires_at, passkey }: PendingStep): AuthState & { status: "pending" } {

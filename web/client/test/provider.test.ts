@@ -34,6 +34,16 @@ test("a page of this origin is named by its URL, one of the server's by its path
   expect(await sent()).toEqual({ next: "/auth/account#x", intent: "link" });
 });
 
+test("a visit that is begun again doesn't come back to the end of the one before", async () => {
+  const { auth } = tab();
+  await pass();
+  for (const end of ["#error=no_account", "#pending"]) {
+    server.requests = [];
+    await auth.startProvider("example", { next: "/notes" + end });
+    expect(await sent()).toEqual({ next: "http://127.0.0.1:3000/notes" });
+  }
+});
+
 test("a provider that is away leaves the page where it is", async () => {
   server.answers.set(start, () => problem(502, "provider_unavailable"));
   const { auth } = tab();
