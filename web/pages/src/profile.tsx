@@ -9,7 +9,7 @@ import { useAction } from "./use-action.ts";
 
 const t = texts.profile;
 
-/** A form for the user's first and last name. Only an administrator can change the username and the e-mail address. */
+/** A form for the user's first and last name. The address has a form of its own; only an administrator can change the username. */
 export function Profile({ user }: { user: User }) {
   const [saved, setSaved] = useState(false);
   const save = useAction(async (names: Names) => {
