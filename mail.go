@@ -128,6 +128,9 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 		}
 		s.letters.SignUps.Domains = append(s.letters.SignUps.Domains, strings.TrimPrefix(address, "x@"))
 	}
+	if s.storage.Mail != nil {
+		s.Accounts.EndMailed = s.letters.EndChanges
+	}
 	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil
 }

@@ -57,6 +57,11 @@ type Service struct {
 	// "" if it may concern any user. It must not block. nil: it is not called.
 	OnChange func(id string)
 
+	// EndMailed makes links of a user invalid that were mailed to addresses which the account has had or was to get. It is called after
+	// an administrator has taken the account in hand: after DeclareCompromised, SetPassword, and an Edit that changes the address. What
+	// these have written stays if it fails, and they return its error. nil: there are no such links.
+	EndMailed func(ctx context.Context, id string) error
+
 	observers []func(id string)
 	actor     *Actor // see By; nil: no actor is checked
 }
@@ -66,6 +71,13 @@ func (s *Service) store() Store {
 		panic("account: Service.Store is nil; give it a store, such as that of package sqlite")
 	}
 	return s.Store
+}
+
+func (s *Service) endMailed(ctx context.Context, id string) error {
+	if s.EndMailed == nil {
+		return nil
+	}
+	return s.EndMailed(ctx, id)
 }
 
 func (s *Service) changed(id string) {

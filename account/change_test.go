@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -157,4 +158,39 @@ func TestNothingOfAPasswordIsCutOff(t *testing.T) {
 	s.refused("ann", long[:72]+"b")
 	s.refused("ann", long+" ")
 	s.signsIn("ann", long)
+}
+
+// TestAnAddressThatHasChangedMeanwhileIsLeftAlone: a change is from the address, the proof and the epoch that the caller has seen.
+func TestAnAddressThatHasChangedMeanwhileIsLeftAlone(t *testing.T) {
+	t.Attr("threat", "R10")
+	each(t, func(t *testing.T, stores store.Set) {
+		s := newService(t, stores)
+		seen := s.load(s.enrol(ann()).ID)
+		if err := s.edit(seen.ID, func(u *account.User) { u.Email = "administrator@example.com" })(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddressChanged) {
+			t.Errorf("from another address: got %v", err)
+		}
+		seen = s.load(seen.ID)
+		if _, err := s.ProveEmail(t.Context(), seen.ID, seen.Epoch, seen.Email); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddressChanged) {
+			t.Errorf("from an address that wasn't proven: got %v", err)
+		}
+		seen = s.load(seen.ID)
+		if err := s.RevokeAll(t.Context(), seen.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrEpochChanged) {
+			t.Errorf("at another epoch: got %v", err)
+		}
+		if got := s.load(seen.ID); got.Email != "administrator@example.com" {
+			t.Errorf("the address is %s", got.Email)
+		}
+		if got, err := s.ChangeEmail(t.Context(), s.load(seen.ID), "new@example.com"); err != nil || got.Email != "new@example.com" || !got.HasProvenEmail() {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
 }

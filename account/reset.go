@@ -34,7 +34,8 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 // DeclareCompromised takes everything from the account that anyone can sign in with: its password, sessions, tokens,
 // remembered devices and earlier reset secrets. In the same step it makes a reset secret like that of [Service.ResetSecret],
 // which is then the only way in. A disabled user stays disabled; the secret works once the user is enabled. An actor can't do
-// this to their own account, since it would end the session that learns the secret. [ErrNotFound].
+// this to their own account, since it would end the session that learns the secret. Links that were mailed for a change of the address
+// are void as well, even those to former addresses. [ErrNotFound].
 func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret string, expires time.Time, err error) {
 	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
 		u, err := a.other(id)
@@ -43,10 +44,14 @@ func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret str
 		}
 		return a.removeWaysIn(u)
 	})
-	if err == nil {
-		s.changed(id)
+	if err != nil {
+		return "", time.Time{}, err
 	}
-	return secret, expires, err
+	s.changed(id)
+	if err := s.endMailed(ctx, id); err != nil {
+		return "", time.Time{}, err
+	}
+	return secret, expires, nil
 }
 
 // removeWaysIn writes the user back without a password, and at an epoch under which no session, token, remembered device or

@@ -199,8 +199,8 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 	return changed, err
 }
 
-// SetPassword sets a user's password for an administrator, and ends all sessions and tokens of the user. [ErrNotFound],
-// *[InvalidError] with the field password.
+// SetPassword sets a user's password for an administrator, and ends all sessions and tokens of the user, and links that were mailed for a
+// change of the address. [ErrNotFound], *[InvalidError] with the field password.
 func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	u, err := s.ManagedUser(ctx, id)
 	if err != nil {
@@ -210,7 +210,10 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, act.subject, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() })
+	if err := s.change(ctx, act.subject, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() }); err != nil {
+		return err
+	}
+	return s.endMailed(ctx, id)
 }
 
 // change finds and alters a user in one step, and then calls OnChange.
@@ -299,15 +302,20 @@ func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*U
 	return u, err
 }
 
-// ChangeEmail gives a user another address, at which the user has proven to receive mail, and ends all sessions and tokens. It returns the
-// user as before and after. [ErrEpochChanged] if the user has another epoch by now, or is disabled; [ErrAddressTaken]. [ErrNotFound].
-func (s *Service) ChangeEmail(ctx context.Context, id, epoch, address string) (before, after *User, err error) {
-	after, err = s.store().Change(ctx, id, func(u *User) error {
-		if !u.IsActive || u.Epoch != epoch {
+// ErrAddressChanged says that a user has another address by now.
+var ErrAddressChanged = errors.New("the address of the user has changed")
+
+// ChangeEmail gives the user before another address, at which the user has proven to receive mail, and ends all sessions and tokens. It
+// returns the user as changed. [ErrEpochChanged] if the user has another epoch than before, or is disabled; [ErrAddressChanged] if the user
+// has another address than before, or it is proven by now; [ErrAddressTaken]; [ErrNotFound]. After any other error it may be done.
+func (s *Service) ChangeEmail(ctx context.Context, before *User, address string) (*User, error) {
+	after, err := s.store().Change(ctx, before.ID, func(u *User) error {
+		switch {
+		case !u.IsActive || u.Epoch != before.Epoch:
 			return ErrEpochChanged
+		case u.Email != before.Email || u.EmailProven != before.EmailProven:
+			return ErrAddressChanged
 		}
-		former := *u
-		before = &former
 		u.Email, u.EmailProven, u.Epoch = address, address, newEpoch()
 		return nil
 	})
@@ -315,10 +323,10 @@ func (s *Service) ChangeEmail(ctx context.Context, id, epoch, address string) (b
 		err = ErrAddressTaken
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s.changed(id)
-	return before, after, nil
+	s.changed(before.ID)
+	return after, nil
 }
 
 // ErrWrongName says that a name isn't that of the user.
@@ -352,16 +360,19 @@ func (s *Service) RevertEmail(ctx context.Context, id, name, address string) (se
 }
 
 // Edit changes a user's names, flags, groups and permissions, and returns the user. Hash, epoch and ID stay the same,
-// whatever change sets, and so does the proven address, which no longer counts if the address is another; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
+// whatever change sets, and so does the proven address, which no longer counts if the address is another, and links that were mailed for
+// a change of the address are void then; but a user who is disabled is signed out everywhere, as by SetActive. Only fields that change has
 // altered are checked, so that a name which another program once accepted doesn't prevent other edits. A user who becomes a
 // superuser becomes staff, too, and staff can't be taken from a superuser. change must be quick, do no I/O, and may be
 // called more than once; Edit returns its error unchanged. [ErrNotFound], *[InvalidError], also for groups that don't exist.
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
+	var former string
 	err = s.transact(ctx, func(a act) error {
 		u, err := a.subject(id)
 		if err != nil {
 			return err
 		}
+		former = u.Email
 		if err := a.edit(u, change); err != nil {
 			return err
 		}
@@ -374,6 +385,11 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 		return nil, invalidIfTaken(err)
 	}
 	s.changed(id)
+	if edited.Email != former {
+		if err := s.endMailed(ctx, id); err != nil {
+			return nil, err
+		}
+	}
 	return edited, nil
 }
 

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -374,6 +375,216 @@ func TestAFailingStoreLosesNoChangeOfTheAddress(t *testing.T) {
 		// Its very last step was done.
 		if _, err := inner.Accounts.Find(t.Context(), "ada@example.com"); err != nil || !isProblem(again, 403, "link_invalid") {
 			t.Errorf("call %d failed: then got %d %s, %v", n, again.StatusCode, again.body, errors.Join(err))
+		}
+	}
+}
+
+// moved returns a user of whose account an attacker has changed the address twice. The former addresses, the owner's and the attacker's
+// first one, have a link each to take the account back, and a link for a third address waits.
+func (s *server) moved(name string) (u *account.User, owners, attackers, waiting string) {
+	s.t.Helper()
+	u = s.proven(name)
+	attacker := s.as(u)
+	seen := len(s.box.all())
+	ok(s.t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, name+"@one.example", seen))))
+	_, owners = s.link(s.box.next(s.t, seen+1))
+	ok(s.t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, name+"@two.example", seen+2))))
+	_, attackers = s.link(s.box.next(s.t, seen+3))
+	return s.load(u.ID), owners, attackers, s.changeLink(attacker, name+"@three.example", seen+4)
+}
+
+// administrate asks a route of the administration about a user.
+func administrate(method, route string, body any) func(root *client, u *account.User) *answer {
+	return func(root *client, u *account.User) *answer {
+		return root.send(method, adminPath+"/users/"+u.ID+route, body)
+	}
+}
+
+// TestNoFormerAddressTakesBackWhatAnAdministratorHas: an attacker who has changed the address twice has a link to the first of the new
+// ones. It is void once an administrator has taken the account in hand, and so is a link for a third address.
+func TestNoFormerAddressTakesBackWhatAnAdministratorHas(t *testing.T) {
+	t.Attr("threat", "R12")
+	measures := map[string]func(root *client, u *account.User) *answer{
+		"declares it compromised": administrate("POST", "/compromised", nil),
+		"sets a password":         administrate("POST", "/password", map[string]string{"password": newPassword}),
+		"sets the address":        administrate("PATCH", "", map[string]string{"email": "ada@example.com"}),
+	}
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for name, measure := range measures {
+			s := start(t, options{mail: newPostbox(), stores: open})
+			root := s.as(s.superuser("root"))
+			u, owners, attackers, waiting := s.moved("ada")
+			// What is neither about the address nor the password leaves the owner's link as it is.
+			ok(t, root.send("PATCH", adminPath+"/users/"+u.ID, map[string]string{"first_name": "Ada"}))
+			if n := len(s.changeSecrets(owners, attackers, waiting)); n != 3 {
+				t.Fatalf("%d secrets before, want 3", n)
+			}
+			r := measure(root, u)
+			if r.StatusCode/100 != 2 {
+				t.Fatalf("%s: got %d %s", name, r.StatusCode, r.body)
+			}
+			if link, isText := r.field("link").(string); isText {
+				s.secret.add(link[strings.Index(link, "#")+1:])
+			}
+			ok(t, root.send("PATCH", adminPath+"/users/"+u.ID, map[string]string{"email": "ada@example.com"}))
+			for whose, secret := range map[string]string{"the owner's": owners, "the attacker's": attackers} {
+				if r := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada")); !isProblem(r, 403, "link_invalid") {
+					t.Errorf("an administrator %s: %s link: got %d %s", name, whose, r.StatusCode, r.body)
+				}
+			}
+			if r := s.as(s.load(u.ID)).send("POST", "/api/auth/email/verify", proving(waiting)); !isProblem(r, 403, "link_invalid") {
+				t.Errorf("an administrator %s: a change that waited: got %d %s", name, r.StatusCode, r.body)
+			}
+			if got := s.load(u.ID); got.Email != "ada@example.com" {
+				t.Errorf("an administrator %s: the address is %s", name, got.Email)
+			}
+		}
+	})
+}
+
+// changeSecrets returns those of some secrets of links that are stored.
+func (s *server) changeSecrets(secrets ...string) (stored []string) {
+	s.t.Helper()
+	for _, secret := range secrets {
+		if _, err := s.stores.Mail.FindSecret(s.t.Context(), sha256.Sum256([]byte(secret))); err == nil {
+			stored = append(stored, secret)
+		}
+	}
+	return stored
+}
+
+// TestAMessageThatWaitsBringsNoLinkAfterTheAccountWasTakenBack, by the owner or by an administrator: the attacker's first address is told
+// of the change, and can't revert it.
+func TestAMessageThatWaitsBringsNoLinkAfterTheAccountWasTakenBack(t *testing.T) {
+	t.Attr("threat", "R12")
+	for by, takeBack := range map[string]func(s *server, root *client, u *account.User, owners string) *answer{
+		"the owner": func(s *server, _ *client, _ *account.User, owners string) *answer {
+			return s.client().send("POST", "/api/auth/email/revert", reverting(owners, "ada"))
+		},
+		"an administrator": func(_ *server, root *client, u *account.User, _ string) *answer {
+			return root.send("POST", adminPath+"/users/"+u.ID+"/compromised", nil)
+		},
+	} {
+		s := start(t, options{mail: newPostbox()})
+		root := s.as(s.superuser("root"))
+		u := s.proven("ada")
+		attacker := s.as(u)
+		ok(t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, "eve@example.org", 0))))
+		_, owners := s.link(s.box.next(t, 1))
+		secret := s.changeLink(attacker, "eve@example.net", 2)
+		s.sent()
+		blocked := make(chan struct{})
+		s.box.mu.Lock()
+		s.box.blocked = blocked
+		s.box.mu.Unlock()
+		other := s.user("other")
+		accepted(t, s.client().send("POST", "/api/auth/password/forgot", signingUp(other.Email))) // the mail server is busy with it
+		ok(t, attacker.send("POST", "/api/auth/email/verify", proving(secret)))
+		r := takeBack(s, root, u, owners)
+		ok(t, r)
+		for _, field := range []string{"secret", "link"} {
+			if text, isText := r.field(field).(string); isText {
+				s.secret.add(text[strings.Index(text, "#")+1:])
+			}
+		}
+		s.box.mu.Lock()
+		s.box.blocked = nil
+		s.box.mu.Unlock()
+		close(blocked)
+		_, _ = s.link(s.box.to(t, other.Email))
+		if m := s.box.to(t, "eve@example.org"); m.Kind != "change" {
+			t.Fatalf("the first message to the attacker is %s", about(m))
+		}
+		s.sent()
+		told := 0
+		for _, m := range s.box.all() {
+			if m.To == "eve@example.org" && m.Kind != "change" {
+				told++
+				if m.Kind != "email_changed_unproven" || strings.Contains(m.Text, "#") {
+					t.Errorf("taken back by %s: the attacker gets %s:\n%s", by, about(m), m.Text)
+				}
+			}
+		}
+		if told != 1 {
+			t.Errorf("taken back by %s: the address was told %d times, want once", by, told)
+		}
+	}
+}
+
+// TestNoCrashLosesTheOwnersWayBack: whichever call to a store is the last one, or fails, before or after it is done, the former address
+// is told if the address has changed, and only then, and the link that it gets takes the account back.
+func TestNoCrashLosesTheOwnersWayBack(t *testing.T) {
+	t.Attr("threat", "R12")
+	for _, how := range []struct{ after, rest bool }{{}, {after: true}, {rest: true}, {after: true, rest: true}} {
+		for n := 1; ; n++ {
+			inner := inMemory(t)
+			s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
+			u := s.proven("ada")
+			c := s.as(u)
+			secret := s.changeLink(c, "ada@example.org", 0)
+			s.sent()
+			plan := &storetest.Plan{Call: n, After: how.after, Rest: how.rest}
+			st := faulty(inner, plan)
+			whole := s.api.Letters.Outbox
+			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.box.outbox(st.Mail), st.Accounts
+			r := c.send("POST", "/api/auth/email/verify", proving(secret))
+			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = inner.Mail, whole, inner.Accounts
+			done := s.load(u.ID).Email == "ada@example.org"
+			if r.StatusCode == 200 && !done || r.StatusCode != 200 && r.StatusCode != 503 {
+				t.Errorf("call %d, %+v: got %d %s, and the address is %s", n, how, r.StatusCode, r.body, s.load(u.ID).Email)
+			}
+			// A minute passes.
+			waiting, err := inner.Mail.List(t.Context(), "", 100)
+			must(t, err)
+			for _, q := range waiting {
+				must(t, inner.Mail.Postpone(t.Context(), q.ID, time.Now().Unix()))
+			}
+			other := s.user("other")
+			accepted(t, s.client().send("POST", "/api/auth/password/forgot", signingUp(other.Email))) // wakes the outbox
+			_, _ = s.link(s.box.to(t, other.Email))
+			s.sent()
+			told := 0
+			for _, m := range s.box.all() {
+				if m.Kind != "email_changed" {
+					continue
+				}
+				told++
+				_, back := s.link(m)
+				r := s.client().send("POST", "/api/auth/email/revert", reverting(back, "ada"))
+				ok(t, r)
+				s.secret.add(fmt.Sprint(r.field("secret")))
+			}
+			if (told == 1) != done || told > 1 {
+				t.Errorf("call %d, %+v: the address has changed: %v, and the former one was told %d times", n, how, done, told)
+			}
+			if len(plan.Calls()) < n {
+				break
+			}
+		}
+	}
+}
+
+// TestAWishForAnAddressEndsWithTheFormerOne: once an administrator has set another address, a wish that waits gets no link.
+func TestAWishForAnAddressEndsWithTheFormerOne(t *testing.T) {
+	t.Attr("threat", "R10")
+	s := start(t, options{mail: newPostbox()})
+	u, other := s.proven("ada"), s.user("other")
+	blocked := make(chan struct{})
+	s.box.mu.Lock()
+	s.box.blocked = blocked
+	s.box.mu.Unlock()
+	accepted(t, s.client().send("POST", "/api/auth/password/forgot", signingUp(other.Email))) // the mail server is busy with it
+	accepted(t, s.as(u).send("POST", "/api/auth/email/change", signingUp("ada@example.org")))
+	ok(t, s.as(s.superuser("root")).send("PATCH", adminPath+"/users/"+u.ID, map[string]string{"email": "ada@example.net"}))
+	s.box.mu.Lock()
+	s.box.blocked = nil
+	s.box.mu.Unlock()
+	close(blocked)
+	_, _ = s.link(s.box.to(t, other.Email))
+	s.sent()
+	for _, m := range s.box.all() {
+		if m.To == "ada@example.org" {
+			t.Errorf("there is a %s", about(m))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -212,7 +214,9 @@ func TestAdministratorsWhoTakeEachOthersAccountsBack(t *testing.T) {
 func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 	t.Attr("threat", "X10")
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{stores: open})
+		box := newPostbox()
+		box.idle = true
+		s := start(t, options{mail: box, stores: open})
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")
 		s.as(u)
@@ -221,6 +225,9 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
 		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
 		must(t, s.stores.Links.AddOrigin(t.Context(), &link.Origin{Session: "s", User: u.ID, Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
+		for _, kind := range []string{"revert", "change"} { // links that were mailed to addresses of the attacker
+			must(t, s.stores.Mail.PutSecret(t.Context(), &mail.Secret{Hash: sha256.Sum256([]byte(kind)), Kind: kind, User: u.ID, Epoch: u.Epoch, Expires: 1 << 40}))
+		}
 		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") {
 			t.Fatalf("got %d %s; want 401 second_factor_required", r.StatusCode, r.body)
 		}
@@ -245,7 +252,11 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 				n, err := s.stores.Signins.DeleteUser(t.Context(), u.ID)
 				return n, err == nil && n == 0
 			},
-			"Throttles": nil, "Sealed": nil, "Audit": nil, "Mail": nil, "Webhooks": nil, // nothing in them opens an account
+			"Mail": func() (any, bool) {
+				left := s.changeSecrets("revert", "change")
+				return left, len(left) == 0
+			},
+			"Throttles": nil, "Sealed": nil, "Audit": nil, "Webhooks": nil, // nothing in them opens an account
 		}
 		for field := range reflect.TypeFor[stores]().Fields() {
 			check, known := left[field.Name]

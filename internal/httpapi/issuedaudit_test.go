@@ -34,7 +34,7 @@ var credentialsMade = map[string]string{
 	"POST /api/auth/admin/users/{id}/reset":       "authn_token_created:reset",
 	"POST /api/auth/admin/users/{id}/compromised": "user_compromised authn_token_created:reset",
 	"POST /api/auth/setup":                        "user_created session_created",
-	"POST /api/auth/signup/complete":              "authn_email_verified user_created session_created",
+	"POST /api/auth/signup/complete":              "user_created authn_email_verified session_created",
 }
 
 // nothingMade are the other routes that may change something.

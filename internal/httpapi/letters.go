@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -89,26 +90,44 @@ func changeEmail(c *call, in forgotIn) error {
 }
 
 // moveTo gives the caller an address at which the caller has proven to receive mail. It changes the epoch, which ends every other session,
-// and gives this one a new ticket. Once the address is committed the call succeeds, as in changePassword.
+// and gives this one a new ticket. The message to the former address is stored before, so that no crash loses its owner's way back. Once the
+// address is committed the call succeeds, as in changePassword.
 func (c *call) moveTo(address string) error {
 	if err := auth.CheckFullyFresh(c.ctx(), c.who); err != nil {
 		return err
 	}
-	before, after, err := c.accounts().ChangeEmail(c.ctx(), c.who.User.ID, c.who.User.Epoch, address)
-	if errors.Is(err, account.ErrAddressTaken) {
-		err = letters.ErrLink
-	}
+	before := c.who.User
+	change, err := c.api.Letters.Changing(c.ctx(), before, address, c.about())
 	if err != nil {
 		return err
 	}
-	c.api.Audit.Record(c.ctx(), audit.Email.Changed, slog.String("user", after.ID))
+	after, err := c.accounts().ChangeEmail(c.ctx(), before, address)
 	ctx, cancel := c.afterwards()
 	defer cancel()
-	if err := c.api.Letters.Changed(ctx, before, after, c.about()); err != nil {
-		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "former address not told", slog.String("user", after.ID), slog.Any("error", err))
+	if err != nil {
+		return c.unmoved(ctx, change, err)
+	}
+	c.api.Audit.Record(c.ctx(), audit.Email.Changed, slog.String("user", after.ID))
+	if err := change.Done(ctx); err != nil { // the former address is told a little later
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "former address not told at once", slog.String("user", after.ID), slog.Any("error", err))
 	}
 	c.afterChange(&authenticator.Change{User: after, Ended: true}, false)
 	return nil
+}
+
+// unmoved returns the error of a change of the address, and forgets the change if it surely hasn't happened.
+func (c *call) unmoved(ctx context.Context, change *letters.Change, err error) error {
+	switch {
+	case errors.Is(err, account.ErrAddressTaken), errors.Is(err, account.ErrAddressChanged):
+		err = letters.ErrLink
+	case errors.Is(err, account.ErrEpochChanged), errors.Is(err, account.ErrNotFound):
+	default:
+		return err
+	}
+	if failed := change.Undone(ctx); failed != nil { // then it is found out when the message is written
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "notice of a change of the address not removed", slog.Any("error", failed))
+	}
+	return err
 }
 
 type revertIn struct {

@@ -27,12 +27,21 @@ type postbox struct {
 	idle     bool          // nothing is sent
 	perHour  int           // 0: 600
 	signUps  letters.SignUps
+
+	blocked chan struct{}                    // not nil: Send waits until it is closed
+	outbox  func(mail.Store) *outbox.Service // made by serve: an outbox with another store
 }
 
 func newPostbox() *postbox { return &postbox{arrived: make(chan struct{})} }
 
 // Send is called by the outbox.
 func (p *postbox) Send(_ context.Context, m *mail.Message) error {
+	p.mu.Lock()
+	blocked := p.blocked
+	p.mu.Unlock()
+	if blocked != nil {
+		<-blocked
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.messages = append(p.messages, *m)
@@ -55,7 +64,10 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 		Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
 		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log, SignUps: p.signUps,
 	}
-	l.Outbox = outbox.New(st.Mail, keyring.NewDataKeys(ring, st.Sealed), p, l.Write, events, log)
+	accounts.EndMailed = l.EndChanges
+	keys := keyring.NewDataKeys(ring, st.Sealed)
+	p.outbox = func(store mail.Store) *outbox.Service { return outbox.New(store, keys, p, l.Write, events, log) }
+	l.Outbox = p.outbox(st.Mail)
 	if !p.idle {
 		inBackground(t, l.Run)
 	}

@@ -42,5 +42,6 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	}
 	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
 		slog.String("method", methodSignUp))
+	c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
 	return c.complete(u, "", methodSignUp, true, false)
 }

@@ -42,7 +42,7 @@ func (s *Service) ChangeEmail(ctx context.Context, u *account.User, address stri
 		return err
 	}
 	r := s.request(change, address, about)
-	r.User, r.Data = u.ID, map[string]string{"epoch": u.Epoch}
+	r.User, r.Data = u.ID, map[string]string{"epoch": u.Epoch, "from": u.Email}
 	return s.Outbox.Put(ctx, r, changeLife)
 }
 
@@ -55,7 +55,7 @@ func (s *Service) writeChange(ctx context.Context, r *outbox.Request, base strin
 	if err != nil {
 		return nil, err
 	}
-	if !u.IsActive || u.Epoch != r.Data["epoch"] {
+	if !u.IsActive || u.Epoch != r.Data["epoch"] || u.Email != r.Data["from"] {
 		return nil, nil
 	}
 	// The latest wish counts: what was mailed before, perhaps to an address with a mistake in it, must not.
@@ -92,40 +92,101 @@ func (s *Service) WantedEmail(ctx context.Context, u *account.User, secret strin
 	return address, nil
 }
 
-// Changed tells the former address of an account that its user has another one now. If the former one was proven, its owner gets a link
-// with which the change can be reverted within three days. It uses up the link that was mailed to the new address.
-func (s *Service) Changed(ctx context.Context, before, after *account.User, about About) error {
-	if err := s.Secrets.DeleteSecretsOf(ctx, after.ID, kindChange); err != nil {
-		return err
-	}
-	if before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(after.Email) {
-		return nil
+// Change is a change of an address that is about to happen. Call Done or Undone once; after neither, the former address is told if the
+// change has happened.
+type Change struct {
+	letters *Service
+	user    string
+	notice  *outbox.Held // nil: there is no former address to tell
+	secret  string       // of the link for the former address; "": it gets none
+}
+
+// Changing prepares to tell the former address of a user that the account has another one. If the former one is proven, its owner gets a
+// link with which the change can be reverted within three days. Both are stored before the change, so that a crash right after it doesn't
+// lose them.
+func (s *Service) Changing(ctx context.Context, before *account.User, address string, about About) (*Change, error) {
+	c := &Change{letters: s, user: before.ID}
+	if before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(address) {
+		return c, nil
 	}
 	r := s.request(changed, before.Email, about)
-	r.User = before.ID
-	r.Data = map[string]string{"name": before.Username, "since": strconv.FormatInt(time.Now().Unix(), 10)}
+	r.User, r.Data = before.ID, map[string]string{"name": before.Username, "wanted": address}
+	var err error
 	if before.HasProvenEmail() {
-		r.Data["proven"] = "true"
+		since := time.Now()
+		text := before.Email + "\n" + strconv.FormatInt(since.Unix(), 10)
+		if c.secret, err = s.newSecretUntil(ctx, kindRevert, before.ID, "", text, since.Add(revertLife)); err != nil {
+			return nil, err
+		}
+		r.Data["secret"] = c.secret
 	}
-	return s.Outbox.Put(ctx, r, revertLife)
+	if c.notice, err = s.Outbox.Hold(ctx, r, revertLife); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Done has the former address told, and uses up the links that were mailed to the new one.
+func (c *Change) Done(ctx context.Context) error {
+	var err error
+	if c.notice != nil {
+		err = c.notice.Release(ctx)
+	}
+	return errors.Join(err, c.letters.Secrets.DeleteSecretsOf(ctx, c.user, kindChange))
+}
+
+// Undone forgets the change, which hasn't happened and won't.
+func (c *Change) Undone(ctx context.Context) error {
+	if c.notice == nil {
+		return nil
+	}
+	return errors.Join(c.notice.Drop(ctx), c.letters.forget(ctx, c.secret))
+}
+
+// forget deletes a secret, if there is one.
+func (s *Service) forget(ctx context.Context, secret string) error {
+	if secret == "" {
+		return nil
+	}
+	return s.spend(ctx, &mail.Secret{Hash: hashOf(secret)})
 }
 
 func (s *Service) writeChanged(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
+	secret := r.Data["secret"]
+	if r.Held {
+		switch u, err := s.Accounts.Store.Load(ctx, r.User); {
+		case errors.Is(err, account.ErrNotFound), err == nil && u.Email != r.Data["wanted"]: // it hasn't happened
+			return nil, s.forget(ctx, secret)
+		case err != nil:
+			return nil, err
+		}
+	}
 	values := map[string]string{"name": harmless(r.Data["name"]), "link": base + "/signin"}
-	if r.Data["proven"] == "" { // It may be a stranger's, who must not get the account.
+	// Without a link if the former address wasn't proven: it may be a stranger's, who must not get the account. And without one if the
+	// account was taken back meanwhile, which has deleted the secret.
+	if secret == "" {
 		return s.message(r, "email_changed_unproven", base, values), nil
 	}
-	since, err := strconv.ParseInt(r.Data["since"], 10, 64)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := s.newSecretUntil(ctx, kindRevert, r.User, "", r.To+"\n"+r.Data["since"], time.Unix(since, 0).Add(revertLife))
-	if err != nil {
+	switch _, _, err := s.findSecret(ctx, kindRevert, secret); {
+	case errors.Is(err, ErrLink):
+		return s.message(r, "email_changed_unproven", base, values), nil
+	case err != nil:
 		return nil, err
 	}
 	values["link"] = base + "/auth/revert#" + secret
 	return s.message(r, changed, base, values), nil
 }
+
+// EndChanges makes the links of a user invalid that were mailed for a change of the address, to new and to former addresses: whatever an
+// attacker has had changed must not bring the account back to the attacker. It is [account.Service.EndMailed].
+func (s *Service) EndChanges(ctx context.Context, user string) error {
+	// What it follows is written, so it doesn't end with the request.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
+	defer cancel()
+	return errors.Join(s.Secrets.DeleteSecretsOf(ctx, user, kindRevert), s.Secrets.DeleteSecretsOf(ctx, user, kindChange))
+}
+
+const endFor = 5 * time.Second
 
 // Revert undoes a change of the address, with the secret that was mailed to the former one and the user's name, so that opening the link
 // does nothing by itself. The account has the former address again, which counts as proven, and can be entered by the reset secret alone

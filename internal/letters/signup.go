@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
@@ -128,7 +127,6 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password
 	if err != nil {
 		return nil, err
 	}
-	s.Audit.Record(ctx, audit.Email.Verified, slog.String("user", u.ID), slog.String("method", "signup"))
 	if err := s.spend(ctx, found); err != nil { // The account exists, and as long as it has the address the link makes no other.
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of a sign-up not deleted", slog.Any("error", err))
 	}

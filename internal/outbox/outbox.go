@@ -43,6 +43,9 @@ type Request struct {
 	Address  string            `json:"address,omitempty"` // of the client that caused it
 	Agent    string            `json:"agent,omitempty"`   // its User-Agent header
 	Data     map[string]string `json:"data,omitempty"`    // what the kind needs besides
+
+	// Held says that it isn't known whether what the message tells has happened: the process has ended before it could say so.
+	Held bool `json:"held,omitempty"`
 }
 
 // Writer writes the message that a request asks for; nil if there is none to send. It sets neither ID nor Created. After an error it
@@ -79,23 +82,75 @@ type letter struct {
 
 // Put stores a request, whose message is sent from then on until it has expired. It sets Created.
 func (s *Service) Put(ctx context.Context, r Request, life time.Duration) error {
+	if _, err := s.put(ctx, r, 0, life); err != nil {
+		return err
+	}
+	s.wakeUp()
+	return nil
+}
+
+func (s *Service) put(ctx context.Context, r Request, hold, life time.Duration) (*mail.Queued, error) {
 	now := time.Now()
 	r.Created = now.Unix()
 	id := rand.Text()
 	sealed, err := s.seal(ctx, id, letter{Request: r})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	q := &mail.Queued{ID: id, Body: sealed, Created: r.Created, Due: r.Created, Expires: now.Add(life).Unix()}
-	if err := s.store.Put(ctx, q); err != nil {
-		return err
-	}
+	q := &mail.Queued{ID: id, Body: sealed, Created: r.Created, Due: now.Add(hold).Unix(), Expires: now.Add(life).Unix()}
+	return q, s.store.Put(ctx, q)
+}
+
+func (s *Service) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// holdFor is how long a request is held: longer than what it tells can take to be written.
+const holdFor = time.Minute
+
+// Held is a request whose message isn't sent yet, because what it tells hasn't happened yet. Call Release or Drop once. If neither is done
+// within a minute the message is written with Request.Held, and the Writer finds out whether it has happened.
+type Held struct {
+	s       *Service
+	queued  *mail.Queued
+	request Request
+}
+
+// Hold stores a request before what it tells happens, so that a crash afterwards doesn't lose it. It sets Created.
+func (s *Service) Hold(ctx context.Context, r Request, life time.Duration) (*Held, error) {
+	r.Held = true
+	q, err := s.put(ctx, r, holdFor, life)
+	if err != nil {
+		return nil, err
+	}
+	r.Created = q.Created
+	return &Held{s, q, r}, nil
+}
+
+// Release has the message sent from now on.
+func (h *Held) Release(ctx context.Context) error {
+	h.request.Held = false
+	sealed, err := h.s.seal(ctx, h.queued.ID, letter{Request: h.request})
+	if err != nil {
+		return err
+	}
+	// If it was sealed anew meanwhile it stays as it is, and is due a minute after Hold.
+	replaced, err := h.s.store.Replace(ctx, h.queued.ID, h.queued.Body, sealed)
+	if err != nil || !replaced {
+		return err
+	}
+	if err := h.s.store.Postpone(ctx, h.queued.ID, time.Now().Unix()); err != nil {
+		return err
+	}
+	h.s.wakeUp()
 	return nil
 }
+
+// Drop removes the request: what it tells hasn't happened, and won't.
+func (h *Held) Drop(ctx context.Context) error { return h.s.store.Delete(ctx, h.queued.ID) }
 
 func (s *Service) seal(ctx context.Context, id string, l letter) ([]byte, error) {
 	body, err := json.Marshal(l)
