@@ -189,7 +189,7 @@ type Config struct {
 
 	// AllowSignup reports whether an address may sign up, besides SignupDomains. It is called for the same address when the mail is asked
 	// for and when the account is made, must be safe for concurrent use, and its answer must not depend on which accounts there are. An
-	// error is an outage. nil: it may.
+	// error is an outage. nil: it may. It has an effect with Signup open alone, and is refused otherwise.
 	AllowSignup func(ctx context.Context, address string) (bool, error)
 
 	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.

@@ -40,6 +40,9 @@ func (c *Config) checkMail(base *url.URL) error {
 		if len(c.SignupDomains) > 0 {
 			return errors.New("Config.SignupDomains has an effect with Config.Signup open alone")
 		}
+		if c.AllowSignup != nil {
+			return errors.New("Config.AllowSignup has an effect with Config.Signup open alone")
+		}
 	case "open":
 	default:
 		return fmt.Errorf("Config.Signup %q: give open or closed", c.Signup)

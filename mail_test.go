@@ -51,3 +51,22 @@ func TestAProgramThatTakesAnAccountInHandEndsMailedLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitsOfSignUpNeedSignUp: who limits sign-up and hasn't opened it believes something that isn't so.
+func TestLimitsOfSignUpNeedSignUp(t *testing.T) {
+	for field, c := range map[string]cloakroom.Config{
+		"Config.SignupDomains": {SignupDomains: []string{"example.com"}},
+		"Config.AllowSignup":   {AllowSignup: func(context.Context, string) (bool, error) { return true, nil }},
+	} {
+		for _, signup := range []string{"", "closed"} {
+			c.URL, c.Data, c.Signup = "https://app.example.com", t.TempDir(), signup
+			s, err := cloakroom.New(t.Context(), c)
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || err.Error() != field+" has an effect with Config.Signup open alone" {
+				t.Errorf("%s with Signup %q: %v", field, signup, err)
+			}
+		}
+	}
+}
