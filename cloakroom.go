@@ -59,7 +59,8 @@ type Server struct {
 	Log      *slog.Logger // Config.Log, with the ID and the client of the request that a line is about
 
 	url      string
-	urlGiven bool // the Config named it
+	urlGiven bool   // the Config named it
+	signup   string // Config.Signup
 	keyFile  string
 	keys     *keyring.Ring
 	dataKeys *keyring.DataKeys

@@ -180,14 +180,14 @@ type Config struct {
 	// and those of one network a tenth, so that what users and administrators cause is always sent. 0: 600.
 	MailPerHour int
 
-	// Signup is "open" if people can make accounts for themselves, each for an address at which they receive mail; "" and "closed": no
-	// one can. It needs mail, and an administrator.
+	// Signup is "open" if people can make accounts for themselves, each for an address at which they receive mail; "invite" if only those
+	// can that an administrator has invited; "" and "closed": no one can. It needs mail, and an administrator.
 	Signup string
 
-	// SignupDomains are the domains of addresses that may sign up, such as example.com; subdomains are others. None: all.
+	// SignupDomains are the domains of addresses that may sign up uninvited, such as example.com; subdomains are others. None: all.
 	SignupDomains []string
 
-	// AllowSignup reports whether an address may sign up, besides SignupDomains. It is called for the same address when the mail is asked
+	// AllowSignup reports whether an address may sign up uninvited, besides SignupDomains. It is called for the same address when the mail is asked
 	// for and when the account is made, must be safe for concurrent use, and its answer must not depend on which accounts there are. An
 	// error is an outage. nil: it may. It has an effect with Signup open alone, and is refused otherwise.
 	AllowSignup func(ctx context.Context, address string) (bool, error)

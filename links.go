@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,8 +79,11 @@ func (s *Server) administration() *admin.Service {
 	}}
 }
 
-// urlName is the sealed row that PublishURL writes.
-const urlName = "url"
+// urlName and signupName are the sealed rows that PublishURL writes.
+const (
+	urlName    = "url"
+	signupName = "signup" // Config.Signup; no row: "closed"
+)
 
 // linkBase returns the address that links begin with: Config.URL, else that of the server that ran last on this database, else
 // the default.
@@ -87,21 +91,21 @@ func (s *Server) linkBase(ctx context.Context) (string, error) {
 	if s.urlGiven {
 		return s.url, nil
 	}
-	url, err := s.publishedURL(ctx)
+	url, err := s.published(ctx, urlName)
 	if err != nil || url == "" {
 		return s.url, err
 	}
 	return url, nil
 }
 
-// publishedURL returns what PublishURL has written; "" if no server has run yet.
-func (s *Server) publishedURL(ctx context.Context) (string, error) {
+// published returns what PublishURL has written under a name; "" if no server has run yet.
+func (s *Server) published(ctx context.Context, name string) (string, error) {
 	all, err := s.storage.Sealed.Sealed(ctx)
 	if err != nil {
-		return "", fmt.Errorf("read the server's address: %w", err)
+		return "", fmt.Errorf("read the server's %s: %w", name, err)
 	}
 	for _, secret := range all {
-		if secret.Name != urlName {
+		if secret.Name != name {
 			continue
 		}
 		plain, err := s.keys.Open(secret)
@@ -113,15 +117,23 @@ func (s *Server) publishedURL(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// PublishURL stores the public URL in the database, for commands that make links beside this server. Run does it as well; a
-// program calls it to be sure that it is done.
+// PublishURL stores the public URL and Config.Signup in the database, for commands that make links beside this server. Run does it as
+// well; a program calls it to be sure that it is done.
 func (s *Server) PublishURL(ctx context.Context) error {
-	published, err := s.publishedURL(ctx)
-	if err != nil || published == s.url {
+	if err := s.publish(ctx, urlName, s.url, ""); err != nil {
 		return err
 	}
-	if err := s.storage.Sealed.PutSealed(ctx, []sealed.Secret{s.keys.Seal(urlName, []byte(s.url))}); err != nil {
-		return fmt.Errorf("store the server's address: %w", err)
+	return s.publish(ctx, signupName, cmp.Or(s.signup, signupClosed), signupClosed)
+}
+
+// publish stores a value under a name, unless it is there; no row stands for the value unset.
+func (s *Server) publish(ctx context.Context, name, value, unset string) error {
+	published, err := s.published(ctx, name)
+	if err != nil || cmp.Or(published, unset) == value {
+		return err
+	}
+	if err := s.storage.Sealed.PutSealed(ctx, []sealed.Secret{s.keys.Seal(name, []byte(value))}); err != nil {
+		return fmt.Errorf("store the server's %s: %w", name, err)
 	}
 	return nil
 }

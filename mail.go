@@ -36,7 +36,7 @@ func (c *Config) checkMail(base *url.URL) error {
 		}
 	}
 	switch c.Signup {
-	case "", "closed":
+	case "", "closed", "invite":
 		if len(c.SignupDomains) > 0 {
 			return errors.New("Config.SignupDomains has an effect with Config.Signup open alone")
 		}
@@ -45,7 +45,7 @@ func (c *Config) checkMail(base *url.URL) error {
 		}
 	case "open":
 	default:
-		return fmt.Errorf("Config.Signup %q: give open or closed", c.Signup)
+		return fmt.Errorf("Config.Signup %q: give closed, open or invite", c.Signup)
 	}
 	for _, domain := range c.SignupDomains {
 		if _, err := account.ParseEmail("x@" + domain); err != nil || strings.Contains(domain, "@") {
@@ -113,16 +113,16 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	if s.storage.Mail == nil && (c.SMTP != "" || c.SendMail != nil) {
 		return errors.New("Config.Stores.Mail is nil: mail needs a store (Config.SMTP, Config.SendMail)")
 	}
-	if c.Signup == "open" && (s.storage.Mail == nil || sender == nil) {
+	if (c.Signup == "open" || c.Signup == "invite") && (s.storage.Mail == nil || sender == nil) {
 		if s.storage.django != nil {
 			return errors.New("Config.Signup: beside Django, accounts are made by Django")
 		}
 		return errors.New("Config.Signup needs mail: name a mail server with Config.SMTP")
 	}
-	s.sender = sender
+	s.sender, s.signup = sender, c.Signup
 	s.letters = &letters.Service{
 		Texts: checked.texts, Name: c.Name, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
-		Secrets: s.storage.Mail, Log: c.Log, SignUps: letters.SignUps{Open: c.Signup == "open", Allow: c.AllowSignup},
+		Secrets: s.storage.Mail, Log: c.Log, SignUps: letters.SignUps{Open: c.Signup == "open", Invite: c.Signup == "invite", Allow: c.AllowSignup},
 	}
 	for _, domain := range c.SignupDomains {
 		address, err := account.ParseEmail("x@" + domain) // as the address of a person is compared

@@ -9,10 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -32,6 +34,7 @@ import (
 //	stranger STATUS                  starts another server, which always answers so, or never if 0; sets $URL
 //	redis SETTINGS…                  starts a Redis with these settings; sets $REDIS to its HOST:PORT
 //	postgres SETTINGS…               starts a PostgreSQL with these settings; sets $POSTGRES to its HOST:PORT
+//	mailed KIND FILE                 waits for a message that the server writes to a file, and copies it
 //	capture VARIABLE REGEXP FILE     sets the variable to what the first group matches
 //	tty ANSWERS PROGRAM ARGS…        runs a program on a terminal, typing the lines of the file ANSWERS, one to each
 //	                                 question; what it showed is in the file tty
@@ -91,7 +94,7 @@ func runScriptsIn(t *testing.T, p testscript.Params, variables ...string) {
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "serve": serve, "endserve": endServe, "http": request, "forget": forget,
 		"inflight": inflight, "capture": capture, "newer": newer, "sql": execute, "stranger": stranger, "tty": tty,
-		"redis": startRedis, "postgres": startPostgres,
+		"redis": startRedis, "postgres": startPostgres, "mailed": mailed,
 	}
 	p.Condition = func(name string) (bool, error) {
 		switch name {
@@ -123,6 +126,26 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// mailed waits for a message of a kind that a server on localhost has written to a file, and copies it with its long lines whole.
+func mailed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mailed KIND FILE")
+	}
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(20 * time.Millisecond) {
+		found, err := filepath.Glob(ts.MkAbs("cloakroom-data/mail/*-" + args[0] + "-*.eml"))
+		ts.Check(err)
+		if len(found) == 0 {
+			continue
+		}
+		text, err := os.ReadFile(found[0])
+		ts.Check(err)
+		whole := strings.NewReplacer("\r\n", "\n", "=\r\n", "").Replace(string(text))
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(whole), 0o600))
+		return
+	}
+	ts.Fatalf("no message of the kind %s", args[0])
 }
 
 // newer writes a version that no release has into the header of a database file, where PRAGMA user_version is.

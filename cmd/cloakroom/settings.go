@@ -69,7 +69,7 @@ type settings struct {
 
 	mailFlags
 	MailPerHour   int      `default:"600" placeholder:"N" help:"How many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many, and those of one network a tenth."`
-	Signup        string   `name:"signup" enum:"closed,open" default:"closed" placeholder:"WHO" help:"Who can make an account: closed leaves it to administrators; open lets everyone with an address at which they receive mail (docs/mail.md)."`
+	Signup        string   `name:"signup" enum:"closed,open,invite" default:"closed" placeholder:"WHO" help:"Who can make an account: closed leaves it to administrators; invite lets people that an administrator has invited; open lets everyone with an address at which they receive mail (docs/mail.md)."`
 	SignupDomains []string `name:"signup-domains" placeholder:"DOMAIN" help:"With --signup open: only addresses of this domain. Repeat it or separate by commas."`
 	lookFlags
 	Texts string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/look.md)."`

@@ -18,6 +18,7 @@ type userCmd struct {
 	Add         userAdd         `cmd:"" help:"Add a user."`
 	List        userList        `cmd:"" help:"List the users."`
 	Show        userShow        `cmd:"" help:"Show a user."`
+	Invite      userInvite      `cmd:"" help:"Mail a link on which a person makes an account."`
 	Set         userSet         `cmd:"" help:"Change a user's names, roles, permissions and groups."`
 	Password    userPassword    `cmd:"" help:"Set a user's password, and end all of the user's sessions."`
 	Reset       userReset       `cmd:"" help:"Make a one-time link on which a user sets a new password."`

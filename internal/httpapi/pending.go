@@ -350,6 +350,13 @@ func signInMethods(c *call, _ none) (methodsOut, error) {
 		out.SignUp = "open"
 	case !errors.Is(err, letters.ErrSignUpClosed):
 		return methodsOut{}, err
+	default:
+		err := c.api.Letters.MayJoin(c.ctx())
+		if err == nil {
+			out.SignUp = "invite"
+		} else if !errors.Is(err, letters.ErrSignUpClosed) {
+			return methodsOut{}, err
+		}
 	}
 	for _, p := range c.api.Providers {
 		out.Providers = append(out.Providers, provider{p.Name, p.Label})

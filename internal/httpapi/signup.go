@@ -5,6 +5,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 type signUpIn struct {
@@ -30,7 +31,7 @@ type completeSignUpIn struct {
 	Password *string `json:"password"`
 }
 
-// completeSignUp makes the account of a person who has opened that link, and signs them in: in this browser, whichever asked.
+// completeSignUp makes the account of a person who has opened that link, or that of an invitation, and signs them in: in this browser, whichever asked.
 func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	err := required(map[string]*string{"secret": in.Secret, "username": in.Username, "password": in.Password})
 	if err != nil {
@@ -40,8 +41,11 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
-		slog.String("method", methodSignUp))
+	about := []slog.Attr{slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("method", methodSignUp)}
+	if len(u.Groups) > 0 { // those of an invitation
+		about = append(about, slog.String("change", admin.LogText(u.DescribeRightsChange(&account.User{}))))
+	}
+	c.api.Audit.Record(c.ctx(), audit.User.Created, about...)
 	c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
 	return c.complete(u, "", methodSignUp, true, false)
 }

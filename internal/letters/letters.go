@@ -110,6 +110,8 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 		return s.writeChanged(ctx, r, base)
 	case signUp:
 		return s.writeSignUp(ctx, r, base)
+	case invitation:
+		return s.writeInvitation(ctx, r, base)
 	}
 	return nil, fmt.Errorf("no message is of the kind %q", r.Kind)
 }

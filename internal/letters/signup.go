@@ -16,18 +16,20 @@ import (
 
 // SignUps says who may make an account for themselves. The zero value: no one.
 type SignUps struct {
-	Open bool
+	Open   bool
+	Invite bool // people that an administrator has invited may, even if it isn't open
 
-	// Domains are the domains of addresses that may sign up, in lower case. None: every address may.
+	// Domains are the domains of addresses that may sign up uninvited, in lower case. None: every address may.
 	Domains []string
 
-	// Allow reports whether an address may sign up, besides Domains. It is called for the same address at each step. nil: it may.
+	// Allow reports whether an address may sign up uninvited, besides Domains. It is called for the same address at each step. nil: it may.
 	Allow func(ctx context.Context, address string) (bool, error)
 }
 
 // The errors of sign-up.
 var (
-	// ErrSignUpClosed says that people can't make accounts for themselves: the server doesn't offer it, or there is no administrator yet.
+	// ErrSignUpClosed says that people can't make accounts for themselves, or not without an invitation: the server doesn't offer it, or
+	// there is no administrator yet.
 	ErrSignUpClosed = errors.New("sign-up is closed")
 	// ErrAddressRefused says that people with this address can't sign up. It depends on the address alone, and not on accounts.
 	ErrAddressRefused = errors.New("no sign-up with this address")
@@ -38,11 +40,23 @@ const signUp = "signup"
 
 const signUpLife = 24 * time.Hour // that of the link
 
-// MaySignUp returns an error if no one can sign up now: [ErrSignUpClosed].
+// MaySignUp returns an error if no one can sign up uninvited now: [ErrSignUpClosed].
 func (s *Service) MaySignUp(ctx context.Context) error {
 	if !s.Available() || !s.SignUps.Open {
 		return ErrSignUpClosed
 	}
+	return s.hasAdministrator(ctx)
+}
+
+// MayJoin returns an error if not even people with an invitation can make an account now: [ErrSignUpClosed].
+func (s *Service) MayJoin(ctx context.Context) error {
+	if !s.Available() || !s.SignUps.Open && !s.SignUps.Invite {
+		return ErrSignUpClosed
+	}
+	return s.hasAdministrator(ctx)
+}
+
+func (s *Service) hasAdministrator(ctx context.Context) error {
 	// The first account is the administrator's: the set-up link works only until there is one.
 	needed, err := s.Accounts.NeedsSetup(ctx)
 	if err == nil && needed {
@@ -105,17 +119,23 @@ func (s *Service) writeSignUp(ctx context.Context, r *outbox.Request, base strin
 	return s.message(r, "signup_known", base, map[string]string{"name": harmless(u.Username), "link": base + "/signin"}), nil
 }
 
-// CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp], with the address that the link was mailed
-// to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
+// CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that
+// the link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
 // requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError]; after these errors
 // the link can be used again.
 func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password string) (*account.User, error) {
-	if err := s.MaySignUp(ctx); err != nil {
+	if err := s.MayJoin(ctx); err != nil {
 		return nil, err
 	}
 	found, address, err := s.findSecret(ctx, signUp, secret)
+	if errors.Is(err, ErrLink) {
+		return s.acceptInvitation(ctx, secret, username, password)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if !s.SignUps.Open {
+		return nil, ErrSignUpClosed
 	}
 	if err := s.checkAddress(ctx, address); err != nil {
 		return nil, err
@@ -127,7 +147,8 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password
 	if err != nil {
 		return nil, err
 	}
-	if err := s.spend(ctx, found); err != nil { // The account exists, and as long as it has the address the link makes no other.
+	// The account exists, and as long as it has the address no link makes another.
+	if err := errors.Join(s.spend(ctx, found), s.Withdraw(ctx, address)); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of a sign-up not deleted", slog.Any("error", err))
 	}
 	return u, nil
