@@ -68,7 +68,11 @@ func TestTriesWaitForThoseThatAreOpen(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGuard()
 				tries := reserved(t, g, ann, 10)
-				let, refused := later(t, g, ann, 30, c.then)
+				ended := make(chan struct{}) // each success forgets failures, so those of later tries come after all ten
+				let, refused := later(t, g, ann, 30, func(try *throttle.Try) error {
+					<-ended
+					return c.then(try)
+				})
 				if let.Load() != 0 || refused.Load() != 0 {
 					t.Fatalf("%d let through and %d refused while ten are undecided", let.Load(), refused.Load())
 				}
@@ -77,6 +81,7 @@ func TestTriesWaitForThoseThatAreOpen(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				close(ended)
 				synctest.Wait()
 				if let.Load() != c.let || refused.Load() != c.refused {
 					t.Errorf("%d let through and %d refused, want %d and %d", let.Load(), refused.Load(), c.let, c.refused)
