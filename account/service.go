@@ -305,8 +305,23 @@ func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*U
 // ErrAddressChanged says that a user has another address by now.
 var ErrAddressChanged = errors.New("the address of the user has changed")
 
+// NameAfter returns the username of u once [Service.ChangeEmail] has given u an address. It is the one of now, but a username that is the
+// address of u follows it: as its former name it would be another person's address one day. Beside Django, where names and addresses
+// are apart, it stays. *[InvalidError] with the field email if the address can't be a username.
+func (s *Service) NameAfter(u *User, address string) (string, error) {
+	if s.Names != nil || u.Email == "" || CanonicalLogin(u.Username) != CanonicalLogin(u.Email) {
+		return u.Username, nil
+	}
+	name, wrong := normalizeUsername(address), problems{}
+	if checkUsername(name, wrong); len(wrong) > 0 {
+		wrong = problems{}
+		wrong.add("email", "invalid", "Your username is your address, and this address can't be a username. Ask an administrator for another username first.")
+	}
+	return name, wrong.err()
+}
+
 // ChangeEmail gives the user before another address, at which the user has proven to receive mail, and ends all sessions and tokens. It
-// returns the user as changed. [ErrEpochChanged] if the user has another epoch than before, or is disabled; [ErrAddressChanged] if the user
+// returns the user as changed, with the name of [Service.NameAfter], whose error it returns. [ErrEpochChanged] if the user has another epoch than before, or is disabled; [ErrAddressChanged] if the user
 // has another address than before, or it is proven by now; [ErrAddressTaken]; [ErrNotFound]. After any other error it may be done.
 func (s *Service) ChangeEmail(ctx context.Context, before *User, address string) (*User, error) {
 	after, err := s.store().Change(ctx, before.ID, func(u *User) error {
@@ -316,6 +331,11 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 		case u.Email != before.Email || u.EmailProven != before.EmailProven:
 			return ErrAddressChanged
 		}
+		name, err := s.NameAfter(u, address)
+		if err != nil {
+			return err
+		}
+		u.Username = name
 		u.Email, u.EmailProven, u.Epoch = address, address, newEpoch()
 		return nil
 	})
@@ -334,9 +354,10 @@ var ErrWrongName = errors.New("the name is not the user's")
 
 // RevertEmail gives an account back to the owner of an address that it had: the address counts as proven, and as after
 // [Service.DeclareCompromised] the password, all sessions, all tokens and earlier reset secrets no longer count, and the secret that it
-// returns sets a new password. name must be the user's name, in any spelling that signs in. [ErrWrongName], [ErrAddressTaken],
+// returns sets a new password. name must be the user's name or told, the one that its owner was told, in any spelling that signs in. A name
+// that is the address is renamed as by [Service.ChangeEmail]. [ErrWrongName], [ErrAddressTaken],
 // [ErrDisabled], [ErrNotFound]; nothing has changed then.
-func (s *Service) RevertEmail(ctx context.Context, id, name, address string) (secret string, expires time.Time, err error) {
+func (s *Service) RevertEmail(ctx context.Context, id, name, told, address string) (secret string, expires time.Time, err error) {
 	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
 		u, err := a.subject(id)
 		switch {
@@ -344,8 +365,11 @@ func (s *Service) RevertEmail(ctx context.Context, id, name, address string) (se
 			return err
 		case !u.IsActive:
 			return ErrDisabled
-		case loginKey(name) != CanonicalLogin(u.Username):
+		case loginKey(name) != CanonicalLogin(u.Username) && (told == "" || loginKey(name) != CanonicalLogin(told)):
 			return ErrWrongName
+		}
+		if former, err := s.NameAfter(u, address); err == nil {
+			u.Username = former
 		}
 		u.Email, u.EmailProven = address, address
 		return a.removeWaysIn(u)

@@ -588,3 +588,45 @@ func TestAWishForAnAddressEndsWithTheFormerOne(t *testing.T) {
 		}
 	}
 }
+
+// TestANameThatIsTheAddressFollowsIt: the former address signs in no one, and is free for the person who has it then. Its owner takes the
+// account back by the name in the message, whatever the name has become since.
+func TestANameThatIsTheAddressFollowsIt(t *testing.T) {
+	t.Attr("threat", "SU03")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: newPostbox(), stores: open})
+		u := s.with(s.proven("ada"), func(u *account.User) { u.Username = "Ada@Example.com" })
+		c := s.as(u)
+		if r := c.send("POST", "/api/auth/email/change", signingUp("o'brien@example.org")); !isProblem(r, 400, "invalid") || !strings.Contains(string(r.body), "can't be a username") {
+			t.Errorf("an address that can't be a username: got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.org", 0))))
+		m := s.box.next(t, 1)
+		_, back := s.link(m)
+		if got := s.load(u.ID); got.Username != "ada@example.org" || got.Email != "ada@example.org" {
+			t.Errorf("the user is %+v", got)
+		}
+		if !strings.Contains(m.Text, "Your account ada@example.org") {
+			t.Errorf("the message is\n%s", m.Text)
+		}
+		if r := s.client().login("ada@example.com", goodPassword); r.StatusCode != 401 {
+			t.Errorf("by the former address: got %d", r.StatusCode)
+		}
+		if _, err := s.stores.Accounts.Find(t.Context(), "ada@example.com"); !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("the former address is taken: %v", err)
+		}
+		ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.net", 2))))
+		s.box.next(t, 3)
+		for _, name := range []string{"eve", "ada@example.com"} {
+			if r := s.client().send("POST", "/api/auth/email/revert", reverting(back, name)); !isProblem(r, 400, "invalid") {
+				t.Errorf("as %q: got %d %s", name, r.StatusCode, r.body)
+			}
+		}
+		r := s.client().send("POST", "/api/auth/email/revert", reverting(back, "ada@example.org"))
+		ok(t, r)
+		s.secret.add(fmt.Sprint(r.field("secret")))
+		if got := s.load(u.ID); got.Username != "ada@example.com" || got.Email != "ada@example.com" {
+			t.Errorf("after it was taken back, the user is %+v", got)
+		}
+	})
+}

@@ -86,6 +86,9 @@ func changeEmail(c *call, in forgotIn) error {
 	if err != nil {
 		return err
 	}
+	if _, err := c.accounts().NameAfter(c.who.User, address); err != nil {
+		return err
+	}
 	return c.api.Letters.ChangeEmail(c.ctx(), c.who.User, address, c.about())
 }
 

@@ -109,12 +109,15 @@ func (s *Service) Changing(ctx context.Context, before *account.User, address st
 	if before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(address) {
 		return c, nil
 	}
+	name, err := s.Accounts.NameAfter(before, address)
+	if err != nil {
+		return nil, err
+	}
 	r := s.request(changed, before.Email, about)
-	r.User, r.Data = before.ID, map[string]string{"name": before.Username, "wanted": address}
-	var err error
+	r.User, r.Data = before.ID, map[string]string{"name": name, "wanted": address}
 	if before.HasProvenEmail() {
 		since := time.Now()
-		text := before.Email + "\n" + strconv.FormatInt(since.Unix(), 10)
+		text := before.Email + "\n" + strconv.FormatInt(since.Unix(), 10) + "\n" + name
 		if c.secret, err = s.newSecretUntil(ctx, kindRevert, before.ID, "", text, since.Add(revertLife)); err != nil {
 			return nil, err
 		}
@@ -199,7 +202,8 @@ func (s *Service) Revert(
 	if err != nil {
 		return "", err
 	}
-	address, time, _ := strings.Cut(text, "\n")
+	address, rest, _ := strings.Cut(text, "\n")
+	time, told, _ := strings.Cut(rest, "\n")
 	since, err := strconv.ParseInt(time, 10, 64)
 	if err != nil {
 		return "", err
@@ -209,7 +213,7 @@ func (s *Service) Revert(
 		return "", err
 	}
 	defer try.Undo(ctx)
-	reset, _, err = s.Accounts.RevertEmail(ctx, found.User, name, address)
+	reset, _, err = s.Accounts.RevertEmail(ctx, found.User, name, told, address)
 	switch {
 	case errors.Is(err, account.ErrWrongName):
 		_ = try.Failed(ctx) // Failed always returns nil

@@ -24,7 +24,7 @@ const (
 	kindReset  = "reset" // beside the secret of the account: says that its link was mailed to an address
 	kindVerify = "verify"
 	kindChange = "change" // of the address, mailed to the new one
-	kindRevert = "revert" // of such a change, mailed to the former one; its box has the time of the change as well
+	kindRevert = "revert" // of such a change, mailed to the former one; its box has the time of the change, and the name of the account, as well
 )
 
 // newSecret makes a secret of 130 random bits for a link to an address, and stores what is known of it.
