@@ -186,6 +186,7 @@ test("an account that is linked to a provider", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
     ({ app } = await addApp((...request) => send(page, ...request)));
+    await page.reload(); // what the page has asked meanwhile was asked with the ticket from before
     await page.getByRole("button", { name: "Link Example" }).click();
     await signInThere(page, "ada-too");
     await page.getByText("Your account at Example is linked").waitFor();
@@ -257,6 +258,7 @@ test("an app of another origin with a page of its own", async (t) => {
     const account = await openPage(t, browser);
     await signIn(account, server);
     ({ app } = await addApp((...request) => send(account, ...request)));
+    await page.reload(); // what the page has asked meanwhile was asked with the ticket from before
     await account.getByRole("button", { name: "Link Example" }).click();
     await signInThere(account, "ada-there");
     await account.getByText("Your account at Example is linked").waitFor();
