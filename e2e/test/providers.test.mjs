@@ -258,7 +258,7 @@ test("an app of another origin with a page of its own", async (t) => {
     const account = await openPage(t, browser);
     await signIn(account, server);
     ({ app } = await addApp((...request) => send(account, ...request)));
-    await page.reload(); // what the page has asked meanwhile was asked with the ticket from before
+    await account.reload(); // what the page has asked meanwhile was asked with the ticket from before
     await account.getByRole("button", { name: "Link Example" }).click();
     await signInThere(account, "ada-there");
     await account.getByText("Your account at Example is linked").waitFor();
