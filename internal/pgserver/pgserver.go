@@ -202,11 +202,11 @@ const dropSchemas = `DO $$ DECLARE name text; BEGIN
 	END LOOP;
 END $$`
 
-// GiveBack ends all connections to a database from Database, and empties it. It isn't dropped, since the server would then
-// write everything to the disk.
+// GiveBack ends all connections to a database from Database, and empties it. It waits for their end, because a pooler might hand
+// one that is about to end to the next test. The database isn't dropped, since the server would then write everything to the disk.
 func (s *Server) GiveBack(ctx context.Context, url string) error {
 	name := url[strings.LastIndexByte(url, '/')+1:]
-	err := run(ctx, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "+
+	err := run(ctx, url, "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "+
 		"WHERE datname = current_database() AND pid <> pg_backend_pid()",
 		dropSchemas, "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC", "ALTER DATABASE "+name+" RESET ALL")
 	if err != nil {
