@@ -233,8 +233,10 @@ test("a session that is about to end", async (t) => {
     await notice.waitFor();
     await page.getByRole("button", { name: "Stay signed in" }).click();
     await notice.waitFor({ state: "detached" });
+    const listens = page.waitForResponse((r) => r.url().endsWith("/api/auth/events") && r.ok());
     await page.reload();
     await atAccount(page);
+    await listens; // only then it learns why its session ends
   });
 
   await t.test("says so if there are too many of them", async () => {
