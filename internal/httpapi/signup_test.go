@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -181,31 +180,7 @@ func TestASignUpTellsNothingAboutAccounts(t *testing.T) {
 	open, plan := counting(t)
 	s := start(t, options{mail: box, stores: open})
 	addresses := signedUp(s)
-	s.client().send("POST", "/api/auth/signup", signingUp("first@example.com")) // makes the data key
-	var first, calls string
-	for _, address := range slices.Sorted(maps.Keys(addresses)) {
-		var r *answer
-		all := since(plan, func() { r = s.client().send("POST", "/api/auth/signup", signingUp(address)) })
-		// The data key is read anew when it was read a second ago.
-		made := fmt.Sprint(slices.DeleteFunc(all, func(call string) bool { return call == "sealed.Sealed" }))
-		r.Header.Del("Date")
-		r.Header.Del("X-Request-Id")
-		seen := fmt.Sprint(r.StatusCode, r.Header, string(r.body))
-		if first == "" {
-			first, calls = seen, made
-		}
-		if seen != first || made != calls {
-			t.Errorf("%s: got\n%s after %s, want\n%s after %s", address, seen, made, first, calls)
-		}
-	}
-	if calls != "[account.List throttle.Update mail.Put]" {
-		t.Errorf("the calls are %s: an account was looked up", calls)
-	}
-	rows, err := s.stores.Mail.List(t.Context(), "", 100)
-	must(t, err)
-	if len(rows) != len(addresses)+1 {
-		t.Errorf("%d rows, want %d", len(rows), len(addresses)+1)
-	}
+	s.tellsNothing(plan, "/api/auth/signup", func(address string) any { return signingUp(address) }, addresses, "[account.List throttle.Update mail.Put]")
 }
 
 // TestAnAccountIsToldOfASignUpWithItsAddress, and nothing that was typed reaches anyone else.
