@@ -47,7 +47,9 @@ type meta struct {
 	Agent    string   `json:"agent"`
 	Was      []string `json:"was,omitempty"`  // hashes of the keys that the session had before its rotations
 	Over     string   `json:"over,omitempty"` // the hash of the key of the session that this one replaced
-	V        string   `json:"v"`              // random, so that no two states have the same version
+	Bound    bool     `json:"bound,omitempty"`
+	Binding  string   `json:"binding,omitempty"`
+	V        string   `json:"v"` // random, so that no two states have the same version
 
 	// What the row had when it was last written here: another time or another expiry means that Django has written it since.
 	At   int64 `json:"at,omitempty"`
@@ -139,7 +141,7 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 	s.Record = &session.Record{
 		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: s.meta.Method, Browser: browser(d),
 		Created: s.meta.Created, ReauthenticatedAt: s.meta.Fresh, SecondAt: s.meta.Second, Methods: s.meta.Methods, Seen: signed.at, Idle: idle, Deadline: deadline,
-		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Values: d.members(hidden), Version: version(d, s.meta.V),
+		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Bound: s.meta.Bound, Binding: s.meta.Binding, Values: d.members(hidden), Version: version(d, s.meta.V),
 	}
 	copy(s.ID[:], r.key)
 	if s.createdByDjango {
@@ -251,7 +253,7 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 		d.drop(expiryKey)
 	}
 	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.ReauthenticatedAt
-	m.Second, m.Methods = r.SecondAt, r.Methods
+	m.Second, m.Methods, m.Bound, m.Binding = r.SecondAt, r.Methods, r.Bound, r.Binding
 	m.IP, m.Agent, m.V = r.IP, r.Agent, (SessionKeys{}).New()
 	written := *r
 	if from != nil && from.createdByDjango && r.Seen == from.Seen {

@@ -43,6 +43,8 @@ type Record struct {
 	Expires           int64  // the session ends then unless it is used: the earlier of Seen+Idle and Deadline
 	IP                string // at sign-in
 	Agent             string // the User-Agent at sign-in
+	Bound             bool   // the session is in use by a browser that has proven to hold the key of Binding, and counts in no other
+	Binding           string // the key of the browser that the session is or may be bound to, as [Manager.Device] has written it; "": none
 	Values            []byte // a JSON object, or empty
 	Version           string // set by the Store at Create and Replace; opaque
 }

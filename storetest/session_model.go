@@ -58,6 +58,8 @@ func (m *sessionModel) draw(rt *rapid.T) *session.Record {
 		PublicID: rapid.SampledFrom([]string{"a", "B", "c", "ä"}).Draw(rt, "public ID"),
 		User:     rapid.SampledFrom([]string{"ann", "bob", ""}).Draw(rt, "user"),
 		Agent:    rapid.String().Draw(rt, "agent"),
+		Bound:    rapid.Bool().Draw(rt, "bound"),
+		Binding:  rapid.String().Draw(rt, "binding"),
 		Browser:  rapid.Bool().Draw(rt, "browser"),
 		Seen:     rapid.Int64Range(0, 20).Draw(rt, "seen"),
 		Expires:  rapid.Int64Range(0, 20).Draw(rt, "expires"),

@@ -101,7 +101,7 @@ var absentSize = int(unsafe.Sizeof(entry[session.ID]{})) + slotBytes
 func (s *sessions) copy(r *session.Record) (session.Record, int) {
 	kept := *r
 	shared := s.names.intern(&kept.Method) + s.names.intern(&kept.Methods) + s.names.intern(&kept.Agent)
-	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.IP, &kept.Version)
+	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.IP, &kept.Version, &kept.Binding)
 	kept.Values = bytes.Clone(r.Values)
 	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + shared + len(kept.Values)
 }

@@ -9,18 +9,20 @@ import (
 
 // A session is stored as one string. The scripts read its beginning (lua/session.lua):
 //
-//	format   1 byte, '2'; '1' before sessions had second and methods
+//	format   1 byte: '2'; '3' with a binding; '1' before sessions had second and methods
 //	version  16 bytes
 //	seen     8 bytes, big-endian like all numbers
 //	expires  8 bytes
 //	place    4 bytes: length of name; 4 bytes: length of user; name; user
 //	numbers  created, fresh, second, idle, deadline, 8 bytes each; 1 byte: browser
 //	texts    epoch, method, methods, IP, agent, values: 4 bytes of length, and the bytes, each
+//	binding  only in format '3': 1 byte: bound; binding, like the texts
 //
 // The ID is in the name, so that a reader can check that an answer belongs to its question.
 const (
-	format      = '2'
 	firstFormat = '1'
+	plainFormat = '2'
+	boundFormat = '3'
 	versionSize = 16
 	placeAt     = 1 + versionSize + 8 + 8
 )
@@ -39,11 +41,15 @@ func name(publicID string, id session.ID) string {
 func encode(r *session.Record, version string) string {
 	n := name(r.PublicID, r.ID)
 	texts := []string{r.Epoch, r.Method, r.Methods, r.IP, r.Agent, string(r.Values)}
-	size := placeAt + 8 + len(n) + len(r.User) + 5*8 + 1
+	size := placeAt + 8 + len(n) + len(r.User) + 5*8 + 1 + 1 + 4 + len(r.Binding)
 	for _, t := range texts {
 		size += 4 + len(t)
 	}
-	b := append(make([]byte, 0, size), format)
+	form := byte(plainFormat) // also readable for a node from before sessions had a binding
+	if r.Bound || r.Binding != "" {
+		form = boundFormat
+	}
+	b := append(make([]byte, 0, size), form)
 	b = append(b, version...)
 	b = append(b, times(r.Seen, r.Expires)...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(n)))
@@ -52,9 +58,16 @@ func encode(r *session.Record, version string) string {
 	b = append(b, times(r.Created, r.ReauthenticatedAt, r.SecondAt, r.Idle, r.Deadline)...)
 	b = append(b, flag(r.Browser))
 	for _, t := range texts {
-		b = append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
+		b = appendText(b, t)
+	}
+	if form == boundFormat {
+		b = appendText(append(b, flag(r.Bound)), r.Binding)
 	}
 	return string(b)
+}
+
+func appendText(b []byte, t string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
 }
 
 func times(seconds ...int64) []byte {
@@ -75,11 +88,11 @@ func flag(on bool) byte {
 // decode reads what encode wrote.
 func decode(text string) (*session.Record, error) {
 	d := decoder{rest: text}
-	written := d.take(1)
-	if written != string(rune(format)) && written != string(rune(firstFormat)) {
+	form := d.take(1)
+	if form == "" || form[0] < firstFormat || form[0] > boundFormat {
 		return nil, errDamaged
 	}
-	first := written == string(rune(firstFormat))
+	first := form[0] == firstFormat
 	r := &session.Record{Version: d.take(versionSize), Seen: d.number(), Expires: d.number()}
 	nameSize, userSize := d.size(), d.size()
 	d.name(r, d.take(nameSize))
@@ -97,6 +110,10 @@ func decode(text string) (*session.Record, error) {
 	r.IP, r.Agent = d.text(), d.text()
 	if values := d.text(); values != "" {
 		r.Values = []byte(values)
+	}
+	if form[0] == boundFormat {
+		r.Bound = d.take(1) == "\x01"
+		r.Binding = d.text()
 	}
 	if d.short || d.rest != "" {
 		return nil, errDamaged

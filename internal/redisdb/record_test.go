@@ -21,7 +21,7 @@ func drawRecord(t *rapid.T) *session.Record {
 		Created: rapid.Int64().Draw(t, "created"), ReauthenticatedAt: rapid.Int64().Draw(t, "fresh"), SecondAt: rapid.Int64().Draw(t, "second"),
 		Methods: text("methods"), Seen: rapid.Int64().Draw(t, "seen"),
 		Idle: rapid.Int64().Draw(t, "idle"), Deadline: rapid.Int64().Draw(t, "deadline"), Expires: rapid.Int64().Draw(t, "expires"),
-		IP: text("ip"), Agent: text("agent"), Version: aVersion,
+		IP: text("ip"), Agent: text("agent"), Bound: rapid.Bool().Draw(t, "bound"), Binding: text("binding"), Version: aVersion,
 	}
 	copy(r.ID[:], text("id"))
 	if values := text("values"); values != "" {
@@ -57,6 +57,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(whole[:n])
 	}
 	f.Add(whole + "x")
+	f.Add(redisdb.Encode(&session.Record{PublicID: "p", User: "ann", Bound: true, Binding: "{}"}, aVersion))
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := redisdb.Decode(text)
 		if err != nil {
@@ -96,5 +97,17 @@ func TestACutRecordIsAnError(t *testing.T) {
 	}
 	if _, err := redisdb.Decode(whole + "x"); err == nil {
 		t.Fatal("a byte too many passed")
+	}
+}
+
+// TestARecordWithoutABindingKeepsItsFormat: nodes from before sessions had a binding read it.
+func TestARecordWithoutABindingKeepsItsFormat(t *testing.T) {
+	plain := &session.Record{PublicID: "p", User: "ann"}
+	if got := redisdb.Encode(plain, aVersion)[:1]; got != "2" {
+		t.Errorf("without a binding the format is %q, want 2", got)
+	}
+	plain.Binding = "{}"
+	if got := redisdb.Encode(plain, aVersion)[:1]; got != "3" {
+		t.Errorf("with a binding the format is %q, want 3", got)
 	}
 }

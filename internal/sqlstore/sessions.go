@@ -21,14 +21,14 @@ type sessions struct {
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
-	ip, agent, data, version, second_at, methods`
+	ip, agent, data, version, second_at, methods, bound, binding`
 
 func newSessions(p *preparer) *sessions {
 	return &sessions{
 		read: p.read, write: p.write, dialect: p.dialect,
 
 		create: p.writing(`INSERT INTO sessions (` + sessionColumns + `)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`),
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT DO NOTHING`),
 
 		load: p.reading(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
 
@@ -38,8 +38,8 @@ func newSessions(p *preparer) *sessions {
 			seen = CASE WHEN id = $1 AND seen > $9 THEN seen ELSE $9 END,
 			idle = $10, deadline = $11,
 			expires = CASE WHEN id = $1 AND expires > $12 THEN expires ELSE $12 END,
-			ip = $13, agent = $14, data = $15, version = $16, second_at = $17, methods = $18
-			WHERE id = $19 AND version = $20`),
+			ip = $13, agent = $14, data = $15, version = $16, second_at = $17, methods = $18, bound = $19, binding = $20
+			WHERE id = $21 AND version = $22`),
 
 		exists: p.writing(`SELECT 1 FROM sessions WHERE id = $1`),
 
@@ -223,14 +223,16 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 func (s *sessions) values(r *session.Record, version string) []any {
 	text := s.dialect.Bytes
 	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.ReauthenticatedAt,
-		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), bytesOrEmpty(r.Values), version, r.SecondAt, text(r.Methods)}
+		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), bytesOrEmpty(r.Values), version, r.SecondAt, text(r.Methods),
+		r.Bound, text(r.Binding)}
 }
 
 func scanSession(row scanner) (*session.Record, error) {
 	var r session.Record
 	var id []byte
 	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &r.Method, &r.Browser, &r.Created, &r.ReauthenticatedAt,
-		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &r.Agent, &r.Values, &r.Version, &r.SecondAt, &r.Methods)
+		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &r.Agent, &r.Values, &r.Version, &r.SecondAt, &r.Methods,
+		&r.Bound, &r.Binding)
 	if err != nil {
 		return nil, err
 	}
