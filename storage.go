@@ -114,6 +114,9 @@ func (c *Config) broughtStores() (*storage, error) {
 	if s.Links != nil && s.Signins == nil {
 		return nil, errors.New("Config.Stores: Links needs Signins and Factors")
 	}
+	if s.Grants != nil && s.Links == nil {
+		return nil, errors.New("Config.Stores: Grants needs Links")
+	}
 	for name, missing := range map[string]bool{
 		"Sessions": s.Sessions == nil, "Accounts": s.Accounts == nil, "Tokens": s.Tokens == nil,
 		"Throttles": s.Throttles == nil, "Sealed": s.Sealed == nil, "Audit": s.Audit == nil,

@@ -17,7 +17,7 @@ func New() *DB {
 	log := &events{}
 	return &DB{store.Set{
 		Sessions: newSessions(), Accounts: newAccounts(), Tokens: newTokens(), Throttles: newThrottles(),
-		Sealed: newKeys(), Audit: log, Factors: newFactors(), Signins: newSignins(), Links: newLinks(), Mail: newOutbox(),
+		Sealed: newKeys(), Audit: log, Factors: newFactors(), Signins: newSignins(), Links: newLinks(), Grants: newGrants(), Mail: newOutbox(),
 		Webhooks: newWebhooks(log),
 	}}
 }

@@ -32,6 +32,9 @@ type Set struct {
 	// Links may be nil: then no one signs in through another provider. It needs Signins.
 	Links link.Store
 
+	// Grants may be nil: then no tokens of other providers are kept. It needs Links.
+	Grants link.GrantStore
+
 	// Mail may be nil: then the server sends no mail.
 	Mail mail.Store
 

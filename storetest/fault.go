@@ -87,6 +87,9 @@ func Faulty(s store.Set, p *Plan) store.Set {
 	if s.Links != nil {
 		faulty.Links = faultyLinks{s.Links, p}
 	}
+	if s.Grants != nil {
+		faulty.Grants = faultyGrants{s.Grants, p}
+	}
 	if s.Mail != nil {
 		faulty.Mail = faultyMail{s.Mail, p}
 	}

@@ -5,7 +5,7 @@
 //	}
 //
 // An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
-// [Signins], [Links], [Mail] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
+// [Signins], [Links], [Grants], [Mail] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
@@ -74,6 +74,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 			Links(t, func(t *testing.T) link.Store { return open(t).Links })
 		})
 	}
+	if open(t).Grants != nil {
+		t.Run("grants", func(t *testing.T) {
+			Grants(t, func(t *testing.T) link.GrantStore { return open(t).Grants })
+		})
+	}
 	if open(t).Mail != nil {
 		t.Run("mail", func(t *testing.T) {
 			Mail(t, func(t *testing.T) mail.Store { return open(t).Mail })
@@ -88,6 +93,9 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		t.Run("persistence", func(t *testing.T) { run(t, open, persistenceCases, tokenPersistenceCases, auditPersistenceCases) })
 		if open(t).Mail != nil {
 			t.Run("persistence of mail", func(t *testing.T) { run(t, open, mailPersistenceCases) })
+		}
+		if open(t).Grants != nil {
+			t.Run("persistence of grants", func(t *testing.T) { run(t, open, grantPersistenceCases) })
 		}
 		if open(t).Webhooks != nil {
 			t.Run("persistence of webhooks", func(t *testing.T) { run(t, open, webhookPersistenceCases) })
@@ -135,6 +143,11 @@ func Signins(t *testing.T, open func(t *testing.T) signin.Store) {
 // Links runs the cases of a link.Store. open returns an empty one.
 func Links(t *testing.T, open func(t *testing.T) link.Store) {
 	run(t, open, linkCases)
+}
+
+// Grants runs the cases of a link.GrantStore. open returns an empty one.
+func Grants(t *testing.T, open func(t *testing.T) link.GrantStore) {
+	run(t, open, grantCases)
 }
 
 // Mail runs the cases of a mail.Store. open returns an empty one.

@@ -50,6 +50,7 @@ var steps = []step{
 	{"Tokens", endTokens},
 	{"Signins", endSignins},
 	{"Links", endOrigins}, // of sessions; links stay, as factors do
+	{"Grants", nil},       // the server revokes them, because their sessions have ended
 	{"Mail", dropMail},
 	{"Factors", nil},   // what users had when the backup was made; what was added or removed since is in the audit log
 	{"Throttles", nil}, // failures that were counted before the backup

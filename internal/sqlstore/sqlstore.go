@@ -90,8 +90,8 @@ func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
 	db := &DB{store.Set{
 		Sessions: newSessions(p), Accounts: newAccounts(p), Tokens: newTokens(p), Throttles: newThrottles(p),
-		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Links: newLinks(p), Mail: newOutbox(p),
-		Webhooks: newWebhooks(p),
+		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Links: newLinks(p), Grants: newGrants(p),
+		Mail: newOutbox(p), Webhooks: newWebhooks(p),
 	}, newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)

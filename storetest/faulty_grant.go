@@ -1,0 +1,36 @@
+package storetest
+
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/link"
+)
+
+type faultyGrants struct {
+	store link.GrantStore
+	plan  *Plan
+}
+
+func (f faultyGrants) Put(ctx context.Context, g *link.Grant) error {
+	return attempt(f.plan, "grant.Put", func() error { return f.store.Put(ctx, g) })
+}
+
+func (f faultyGrants) Get(ctx context.Context, session string) (*link.Grant, error) {
+	return value(f.plan, "grant.Get", func() (*link.Grant, error) { return f.store.Get(ctx, session) })
+}
+
+func (f faultyGrants) Swap(ctx context.Context, old, new *link.Grant) error {
+	return attempt(f.plan, "grant.Swap", func() error { return f.store.Swap(ctx, old, new) })
+}
+
+func (f faultyGrants) Delete(ctx context.Context, g *link.Grant) error {
+	return attempt(f.plan, "grant.Delete", func() error { return f.store.Delete(ctx, g) })
+}
+
+func (f faultyGrants) List(ctx context.Context, user, after string, limit int) ([]*link.Grant, error) {
+	return value(f.plan, "grant.List", func() ([]*link.Grant, error) { return f.store.List(ctx, user, after, limit) })
+}
+
+func (f faultyGrants) Due(ctx context.Context, now int64, limit int) ([]*link.Grant, error) {
+	return value(f.plan, "grant.Due", func() ([]*link.Grant, error) { return f.store.Due(ctx, now, limit) })
+}
