@@ -131,7 +131,7 @@ func (s *Server) DeleteUser(ctx context.Context, u *account.User) error {
 // endForFactors ends everything of a user before a factor is gone.
 func (s *Server) endForFactors(ctx context.Context, u *account.User) (*account.User, error) {
 	if s.storage.django == nil {
-		return s.Accounts.RenewEpoch(ctx, u.ID, u.Epoch)
+		return s.Accounts.RevokeAllAt(ctx, u.ID, u.Epoch)
 	}
 	if err := s.steps.EndPending(ctx, u.ID); err != nil { // the epoch is Django's, and can't be moved
 		return nil, err

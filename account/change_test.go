@@ -194,3 +194,37 @@ func TestAnAddressThatHasChangedMeanwhileIsLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEpochTellsWhetherItsUserMovedIt, on each store: another process learns from it why the sessions ended.
+func TestAnEpochTellsWhetherItsUserMovedIt(t *testing.T) {
+	t.Attr("threat", "B10")
+	each(t, func(t *testing.T, stores store.Set) {
+		s := newService(t, stores)
+		id := s.enrol(ann()).ID
+		for _, act := range []struct {
+			what string
+			own  bool
+			do   func(u *account.User) error
+		}{
+			{"a change of factors", true, func(u *account.User) error { _, err := s.RenewEpoch(t.Context(), id, u.Epoch); return err }},
+			{"an administrator", false, func(*account.User) error { return s.RevokeAll(t.Context(), id) }},
+			{"another address", true, func(u *account.User) error {
+				_, err := s.ChangeEmail(t.Context(), u, "new@example.com")
+				return err
+			}},
+			{"the operator, at the epoch seen", false, func(u *account.User) error {
+				_, err := s.RevokeAllAt(t.Context(), id, u.Epoch)
+				return err
+			}},
+		} {
+			before := s.load(id)
+			must(t, act.do(before))
+			if now := s.load(id); now.Epoch == before.Epoch || now.ChangedByOwner() != act.own {
+				t.Errorf("%s: the epoch was %q and is %q: by its user %t, want %t", act.what, before.Epoch, now.Epoch, now.ChangedByOwner(), act.own)
+			}
+		}
+		if _, err := s.RevokeAllAt(t.Context(), id, "an earlier one"); !errors.Is(err, account.ErrEpochChanged) {
+			t.Errorf("at another epoch: got %v", err)
+		}
+	})
+}

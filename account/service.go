@@ -170,6 +170,9 @@ func unusable() string { return "!" + (rand.Text() + rand.Text())[:40] }
 // newEpoch returns a random epoch, so that no earlier session matches it.
 func newEpoch() string { return rand.Text() }
 
+// newOwnEpoch returns a random epoch for which [User.ChangedByOwner] is true.
+func newOwnEpoch() string { return ownEpoch + rand.Text() }
+
 // ChangePassword sets a new password for the user with this ID after checking the current one, a.Password. It changes the
 // epoch in the same step and returns the user with the new one. [ErrInvalidCredentials], *[throttle.Error], *[InvalidError]
 // with the field new_password; [ErrEpochChanged] also if the epoch has changed since the current password was checked, since
@@ -266,14 +269,22 @@ func (s *Service) RevokeAll(ctx context.Context, id string) error {
 	return s.change(ctx, act.subject, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
-// RenewEpoch changes a user's epoch if it still is the given one, which ends all sessions and tokens of the user at once, and
-// returns the user with the new one. [ErrEpochChanged].
+// RevokeAllAt is RevokeAll for a user whose epoch still is the given one. It returns the user with the new one. [ErrEpochChanged].
+func (s *Service) RevokeAllAt(ctx context.Context, id, epoch string) (*User, error) {
+	return s.moveEpoch(ctx, id, epoch, newEpoch())
+}
+
+// RenewEpoch is RevokeAllAt for a change by the user, of which [User.ChangedByOwner] tells.
 func (s *Service) RenewEpoch(ctx context.Context, id, epoch string) (*User, error) {
+	return s.moveEpoch(ctx, id, epoch, newOwnEpoch())
+}
+
+func (s *Service) moveEpoch(ctx context.Context, id, from, to string) (*User, error) {
 	changed, err := s.store().Change(ctx, id, func(u *User) error {
-		if u.Epoch != epoch {
+		if u.Epoch != from {
 			return ErrEpochChanged
 		}
-		u.Epoch = newEpoch()
+		u.Epoch = to
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -336,7 +347,7 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 			return err
 		}
 		u.Username = name
-		u.Email, u.EmailProven, u.Epoch = address, address, newEpoch()
+		u.Email, u.EmailProven, u.Epoch = address, address, newOwnEpoch()
 		return nil
 	})
 	if _, taken := errors.AsType[*TakenError](err); taken {

@@ -54,6 +54,13 @@ type User struct {
 // HasProvenEmail reports whether the user has proven to receive mail at Email.
 func (u *User) HasProvenEmail() bool { return u.Email != "" && u.EmailProven == u.Email }
 
+// ownEpoch begins an epoch that a user's own change has moved to. No random epoch and no hash of Django's begins like this.
+const ownEpoch = "own."
+
+// ChangedByOwner reports whether the epoch was last moved by the user's own change of a factor or the address. It is false after a
+// change of the password, and always beside Django, whose epoch is a hash of the password.
+func (u *User) ChangedByOwner() bool { return strings.HasPrefix(u.Epoch, ownEpoch) }
+
 // HasPassword reports whether the user has a password, which may be right or wrong. Without one, every password is wrong.
 func (u *User) HasPassword() bool { return u.Password != "" && !strings.HasPrefix(u.Password, "!") }
 

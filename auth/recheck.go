@@ -13,6 +13,7 @@ import (
 const (
 	Expired         = "expired"
 	PasswordChanged = "password_changed"
+	AccountChanged  = "account_changed" // its user changed the factors or the address of the account from another session
 	Disabled        = "disabled"
 	Deleted         = "deleted"
 	Administrator   = "administrator" // an administrator ended it
@@ -51,8 +52,10 @@ func (a *Resolver) why(ctx context.Context, i *Identity) (string, error) {
 		return "", err
 	case !u.IsActive:
 		return Disabled, nil
-	case u.Epoch != i.User.Epoch && u.Password != i.User.Password:
+	case u.Epoch != i.User.Epoch && u.Password != i.User.Password && u.HasPassword():
 		return PasswordChanged, nil
+	case u.Epoch != i.User.Epoch && u.ChangedByOwner():
+		return AccountChanged, nil
 	case u.Epoch != i.User.Epoch:
 		return Administrator, nil
 	case !time.Now().Before(i.Session.ExpiresAt):

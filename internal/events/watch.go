@@ -33,8 +33,8 @@ func (Changed) Name() string  { return "permissions.changed" }
 // notice is how long before the end of its session a page gets [Expiring].
 const notice = time.Minute
 
-// confirmAfter is how long a session must look ended by a password change before its pages are closed. The session in which
-// the password was changed gets its new ticket, and with it the new epoch, a moment after the account has.
+// confirmAfter is how long a session must look ended by its user's change of the account before its pages are closed. The session in
+// which the account was changed gets its new ticket, and with it the new epoch, a moment after the account has.
 const confirmAfter = 300 * time.Millisecond
 
 // Watch is a page that a Hub keeps.
@@ -47,7 +47,7 @@ type Watch struct {
 	identity  *auth.Identity // as of the last check
 	timer     *time.Timer
 	warnedOf  time.Time // the end of the session that the page was warned of
-	suspected time.Time // when a check first found the session ended by a password change; zero if the last check didn't
+	suspected time.Time // when a check first found the session ended by its user; zero if the last check didn't
 	closed    bool
 }
 
@@ -114,13 +114,13 @@ func (w *Watch) check(ctx context.Context) error {
 
 // ended closes the page whose session a check found ended, once that is certain.
 func (w *Watch) ended(reason string) {
-	if reason == auth.PasswordChanged && w.unconfirmed() {
+	if (reason == auth.PasswordChanged || reason == auth.AccountChanged) && w.unconfirmed() {
 		return
 	}
 	w.end(reason)
 }
 
-// unconfirmed reports whether it is too early to say that a password change has ended the session. The first call has the
+// unconfirmed reports whether it is too early to say that a change of the account has ended the session. The first call has the
 // page checked again later.
 func (w *Watch) unconfirmed() bool {
 	w.mu.Lock()

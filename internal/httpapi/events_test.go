@@ -121,7 +121,7 @@ func (st *stream) quiet(about string) {
 	select {
 	case e := <-st.events:
 		st.t.Errorf("%s: the stream sent %q", about, e)
-	case <-time.After(1200 * time.Millisecond): // the Hub checks twice in this time, and once more after a password change
+	case <-time.After(1200 * time.Millisecond): // the Hub checks twice in this time, and once more after a change of the account
 	}
 }
 
@@ -146,6 +146,26 @@ var sessionEndings = []struct {
 	}},
 	{"password changed", "password_changed", func(_ *server, _ *account.User, _, other *client) error {
 		return status(other.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword)))
+	}},
+	{"a factor added", "account_changed", func(_ *server, _ *account.User, _, other *client) error {
+		other.enrol()
+		return nil
+	}},
+	{"a factor added at another node", "account_changed", func(s *server, u *account.User, _, _ *client) error {
+		_, err := s.api.Accounts.RenewEpoch(s.t.Context(), u.ID, u.Epoch)
+		return err
+	}},
+	{"the address changed at another node", "account_changed", func(s *server, u *account.User, _, _ *client) error {
+		_, err := s.api.Accounts.ChangeEmail(s.t.Context(), u, "new@example.com")
+		return err
+	}},
+	{"a factor removed by the operator", "administrator", func(s *server, u *account.User, _, _ *client) error {
+		_, err := s.api.Accounts.RevokeAllAt(s.t.Context(), u.ID, u.Epoch)
+		return err
+	}},
+	{"compromised, at another node", "administrator", func(s *server, u *account.User, _, _ *client) error {
+		_, _, err := s.api.Accounts.DeclareCompromised(s.t.Context(), u.ID)
+		return err
 	}},
 	{"one sign-in too many", "replaced", func(s *server, _ *account.User, _, other *client) error {
 		s.api.Sessions.MaxSessions = 2

@@ -14,7 +14,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	words "github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/link"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // about says who has sent the request, for the message that it causes.
@@ -173,7 +172,7 @@ func (c *call) removeSince(u *account.User, since int64) error {
 			}
 		}
 	}
-	c.removeAll(u.ID, session.EndedElsewhere)
+	c.removeAll(u.ID, auth.AccountChanged)
 	// Only now: while the password counted, a second factor that was missing would have let it in alone.
 	return c.api.Steps.RemoveSince(c.ctx(), u.ID, since)
 }

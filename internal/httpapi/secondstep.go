@@ -11,11 +11,11 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
-	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -127,7 +127,7 @@ func (c *call) enrolled(p *signin.Pending, change *authenticator.Change, methods
 	if err != nil {
 		return userOut{}, err
 	}
-	c.removeAll(u.ID, session.EndedElsewhere)
+	c.removeAll(u.ID, auth.AccountChanged)
 	return c.sessionOf(p, u, demand, methods)
 }
 
