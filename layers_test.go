@@ -43,7 +43,8 @@ var layers = map[string]layer{
 	"internal/totp":         {},
 	"internal/recoverycode": {},
 	"internal/secondstep":   {own: []string{"account", "factor", "link", "signin", "internal/housekeeping"}},
-	"internal/passkey":      {own: []string{"factor", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
+	"internal/tag":          {},
+	"internal/passkey":      {own: []string{"factor", "internal/tag", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "link", "signin", "session", "store", "token"}},
@@ -65,7 +66,7 @@ var layers = map[string]layer{
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
 	"internal/reconnect":    {},
 
-	"internal/authenticator": {own: []string{"account", "factor", "internal/keyring", "internal/recoverycode", "internal/secondstep", "internal/totp", "signin", "throttle"}},
+	"internal/authenticator": {own: []string{"account", "factor", "internal/keyring", "internal/recoverycode", "internal/secondstep", "internal/tag", "internal/totp", "signin", "throttle"}},
 
 	"internal/feed/feedtest": {own: []string{"internal/feed"}},
 

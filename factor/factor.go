@@ -5,6 +5,8 @@ package factor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 )
 
 // Kind is a kind of factor.
@@ -20,6 +22,12 @@ const (
 	// SecurityKey is a WebAuthn credential that only shows that it is there. It is a second factor and no more.
 	SecurityKey Kind = "security_key"
 )
+
+// MaxKeys is how many passkeys and security keys a user can have together.
+const MaxKeys = 10
+
+// ErrTooManyKeys says that a user has [MaxKeys] passkeys and security keys. The caller of a Store checks it.
+var ErrTooManyKeys = fmt.Errorf("factor: a user can have no more than %d passkeys and security keys", MaxKeys)
 
 // State says how far the addition or the removal of a factor has come. Both write the factor first and change the epoch of the
 // account second, so that a sign-in which overlaps with them gets a session of the former epoch, which is dead. An addition that
@@ -67,6 +75,11 @@ type Profile struct {
 	RecoveryCodes int    // how many are left
 	SecondStep    bool   // the user wants a second step after each password
 	Handle        []byte // the user handle of WebAuthn; nil: none was made
+}
+
+// Keys returns the passkeys and security keys, the earliest first.
+func (p *Profile) Keys() []*Factor {
+	return slices.DeleteFunc(slices.Clone(p.Factors), func(f *Factor) bool { return f.Kind == TOTP })
 }
 
 // Use is one use of a factor.

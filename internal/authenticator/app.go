@@ -2,8 +2,6 @@ package authenticator
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -12,6 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/tag"
 	"github.com/cloakroom-auth/cloakroom/internal/totp"
 )
 
@@ -50,9 +49,9 @@ func (s *Service) BeginApp(ctx context.Context, u *account.User, holder string) 
 	}
 	secret := totp.NewSecret()
 	body := binary.BigEndian.AppendUint64(secret, uint64(time.Now().Add(enrolmentFor).Unix()))
-	tag := enrolmentTag(s.Tags()[0], u, holder, body)
+	made := tag.Of(s.Tags()[0], enrolmentParts(u, holder, body)...)
 	return &Enrolment{
-		ID:     base64.RawURLEncoding.EncodeToString(append(body, tag...)),
+		ID:     base64.RawURLEncoding.EncodeToString(append(body, made...)),
 		Secret: totp.Text(secret[:secretSize]), URI: totp.URI(s.Issuer, u.Username, secret[:secretSize]),
 	}, nil
 }
@@ -62,29 +61,22 @@ const (
 	bodySize   = secretSize + 8
 )
 
-// enrolmentTag returns the tag of an enrolment's body.
-func enrolmentTag(key []byte, u *account.User, holder string, body []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	for _, part := range []string{"app", u.ID, u.Epoch, holder, string(body)} {
-		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		mac.Write([]byte(part))
-	}
-	return mac.Sum(nil)
+// enrolmentParts returns what the tag of an enrolment covers.
+func enrolmentParts(u *account.User, holder string, body []byte) []string {
+	return []string{"app", u.ID, u.Epoch, holder, string(body)}
 }
 
 // readEnrolment returns the secret of an enrolment. [ErrEnrolmentEnded].
 func (s *Service) readEnrolment(u *account.User, holder, id string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	if err != nil || len(raw) != bodySize+sha256.Size {
+	if err != nil || len(raw) != bodySize+tag.Size {
 		return nil, ErrEnrolmentEnded
 	}
-	body, tag := raw[:bodySize], raw[bodySize:]
-	for _, key := range s.Tags() {
-		if hmac.Equal(tag, enrolmentTag(key, u, holder, body)) && time.Now().Unix() < int64(binary.BigEndian.Uint64(body[secretSize:])) {
-			return body[:secretSize], nil
-		}
+	body := raw[:bodySize]
+	if !tag.Fits(raw[bodySize:], s.Tags(), enrolmentParts(u, holder, body)...) || time.Now().Unix() >= int64(binary.BigEndian.Uint64(body[secretSize:])) {
+		return nil, ErrEnrolmentEnded
 	}
-	return nil, ErrEnrolmentEnded
+	return body[:secretSize], nil
 }
 
 // ConfirmApp adds the authenticator app of an enrolment if the code is one of it; the code then counts as used. Otherwise it is

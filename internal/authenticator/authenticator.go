@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -26,13 +25,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// maxKeys is how many passkeys and security keys a user can have together.
-const maxKeys = 10
-
 // Errors that a [Service] returns by these names. Any other error, except one that the caller's [End] has returned, is a
 // store's and means that the result is unknown.
 var (
-	ErrTooMany  = fmt.Errorf("a user can have no more than %d passkeys and security keys", maxKeys)
 	ErrExists   = errors.New("the user has an authenticator app already")
 	ErrNotFound = errors.New("the user has no such factor")
 	ErrLast     = errors.New("the user's last factor can't be removed, because a second step is required")
@@ -64,7 +59,7 @@ type Change struct {
 
 // Add adds a factor, of which ID, State, Epoch and Created are set unless the ID is set already. It ends everything from before if
 // sign-ins demand a second step from now on, and didn't. With the first factor of any kind the user gets recovery codes.
-// [ErrTooMany]; [ErrExists] for a second authenticator app; [factor.ErrExists] if the credential is stored already.
+// [factor.ErrTooManyKeys]; [ErrExists] for a second authenticator app; [factor.ErrExists] if the credential is stored already.
 func (s *Service) Add(ctx context.Context, u *account.User, f *factor.Factor, end End) (*Change, error) {
 	c, p, err := s.settled(ctx, u, end)
 	if err != nil {
@@ -98,17 +93,12 @@ func (s *Service) Add(ctx context.Context, u *account.User, f *factor.Factor, en
 func NewID() string { return rand.Text() }
 
 func fits(p *factor.Profile, f *factor.Factor) error {
-	keys := 0
-	for _, other := range p.Factors {
-		switch {
-		case other.Kind != factor.TOTP:
-			keys++
-		case f.Kind == factor.TOTP:
-			return ErrExists
-		}
-	}
-	if f.Kind != factor.TOTP && keys >= maxKeys {
-		return ErrTooMany
+	keys := len(p.Keys())
+	switch {
+	case f.Kind == factor.TOTP && len(p.Factors) > keys:
+		return ErrExists
+	case f.Kind != factor.TOTP && keys >= factor.MaxKeys:
+		return factor.ErrTooManyKeys
 	}
 	return nil
 }
@@ -120,8 +110,8 @@ func (s *Service) finishAdding(ctx context.Context, c *Change, before *factor.Pr
 	if err != nil {
 		return err
 	}
-	if slices.IndexFunc(withoutApps(now), func(other *factor.Factor) bool { return other.ID == f.ID }) >= maxKeys {
-		return ErrTooMany
+	if slices.IndexFunc(now.Keys(), func(other *factor.Factor) bool { return other.ID == f.ID }) >= factor.MaxKeys {
+		return factor.ErrTooManyKeys
 	}
 	if len(before.Factors) == 0 {
 		codes, hashes := recoverycode.NewSet()
@@ -146,10 +136,6 @@ func (s *Service) unchanged(ctx context.Context, u *account.User) error {
 	return err
 }
 
-func withoutApps(p *factor.Profile) []*factor.Factor {
-	return slices.DeleteFunc(slices.Clone(p.Factors), func(f *factor.Factor) bool { return f.Kind == factor.TOTP })
-}
-
 func (c *Change) end(ctx context.Context, end End) error {
 	u, err := end(ctx, c.User)
 	if err != nil {
@@ -162,14 +148,17 @@ func (c *Change) end(ctx context.Context, end End) error {
 // undoAdding removes a factor whose addition has failed, unless [Service.Settle] has finished it. If the store fails here as well,
 // the factor stays as it is until it is settled.
 func (s *Service) undoAdding(ctx context.Context, f *factor.Factor) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	ctx, cancel := undoing(ctx)
 	defer cancel()
 	if err := s.drop(ctx, f); err != nil && !errors.Is(err, factor.ErrNotFound) {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "factor that was not added is not removed yet", slog.String("user", f.User), slog.Any("error", err))
 	}
 }
 
-const undoTimeout = 5 * time.Second
+// undoing returns the context in which a change that has failed is undone, though the request may be over.
+func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+}
 
 // Remove removes a factor, and ends everything from before. With the last factor the recovery codes and the wish for a second step
 // go. [ErrNotFound]; [ErrLast] unless forced.
@@ -202,7 +191,7 @@ func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced
 
 // undoRemoving makes a factor count again whose removal was refused.
 func (s *Service) undoRemoving(ctx context.Context, f *factor.Factor) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	ctx, cancel := undoing(ctx)
 	defer cancel()
 	err := s.Factors.SetState(ctx, f.ID, factor.Removing, f.State, f.Epoch)
 	if err != nil && !errors.Is(err, factor.ErrNotFound) {
@@ -305,7 +294,7 @@ func (s *Service) SetSecondStep(ctx context.Context, u *account.User, on bool, e
 		return nil, err
 	}
 	if err := s.wish(ctx, c, before, on, end); err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		ctx, cancel := undoing(ctx)
 		defer cancel()
 		if undo := s.Factors.SetSecondStep(ctx, u.ID, before.SecondStep); undo != nil {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "the wish for a second step is not undone", slog.String("user", u.ID), slog.Any("error", undo))

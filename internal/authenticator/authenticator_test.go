@@ -242,7 +242,7 @@ func TestTenKeysAndOneApp(t *testing.T) {
 			switch _, err := h.Add(t.Context(), u, key(n, factor.Passkey), h.end); {
 			case err == nil:
 				added.Add(1)
-			case !errors.Is(err, authenticator.ErrTooMany):
+			case !errors.Is(err, factor.ErrTooManyKeys):
 				t.Error(err)
 			}
 		})
@@ -255,7 +255,7 @@ func TestTenKeysAndOneApp(t *testing.T) {
 	if p := h.profile(); len(p.Factors) != 11 {
 		t.Errorf("%d factors", len(p.Factors))
 	}
-	if _, err := h.Add(t.Context(), h.load(), key(99, factor.SecurityKey), h.end); !errors.Is(err, authenticator.ErrTooMany) {
+	if _, err := h.Add(t.Context(), h.load(), key(99, factor.SecurityKey), h.end); !errors.Is(err, factor.ErrTooManyKeys) {
 		t.Errorf("the eleventh: %v", err)
 	}
 	if _, err := h.Add(t.Context(), h.load(), key(0, factor.TOTP), h.end); !errors.Is(err, authenticator.ErrExists) {

@@ -436,7 +436,7 @@ func TestWhatIsNotAdded(t *testing.T) {
 			t.Errorf("the credential of user %d: %d %s", i, r.StatusCode, r.body)
 		}
 	}
-	for i := 1; i < passkey.Most; i++ {
+	for i := 1; i < factor.MaxKeys; i++ {
 		if _, r := c.adds(factor.Passkey); r.StatusCode != 200 {
 			t.Fatalf("passkey %d: %d %s", i, r.StatusCode, r.body)
 		}

@@ -47,11 +47,7 @@ func (c *call) creationOptions(u *account.User, holder string, in creationIn) (*
 	if err != nil {
 		return nil, err
 	}
-	options, err := keys.CreationOptions(c.ctx(), passkeyUser(u), kind, holder)
-	if errors.Is(err, passkey.ErrTooMany) {
-		err = errTooManyFactors
-	}
-	return options, err
+	return keys.CreationOptions(c.ctx(), passkeyUser(u), kind, holder)
 }
 
 // credentialKind is a passkey, unless a security key is asked for.

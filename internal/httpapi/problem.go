@@ -67,7 +67,7 @@ var sentinels = []struct {
 	{token.ErrLimit, errTooManyTokens},
 	{authenticator.ErrNotFound, errNotFound},
 	{authenticator.ErrLast, errLastFactor},
-	{authenticator.ErrTooMany, errTooManyFactors},
+	{factor.ErrTooManyKeys, errTooManyFactors},
 	{authenticator.ErrExists, errFactorExists},
 	{factor.ErrExists, errFactorExists},
 	{authenticator.ErrNone, errNoFactor},

@@ -2,7 +2,6 @@ package passkey
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,15 +10,16 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/tag"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
-// A challenge is 32 random bytes, the Unix time in seconds at which it expires (8 bytes, big-endian), and the HMAC-SHA256 of
-// these, of its purpose and of what it is bound to. The server recognises its own challenges by computing the MAC again, so it
+// A challenge is 32 random bytes, the Unix time in seconds at which it expires (8 bytes, big-endian), and the tag of
+// these, of its purpose and of what it is bound to. The server recognises its own challenges by computing the tag again, so it
 // keeps none, and a stranger who asks for options leaves no trace. A challenge is spent once its answer has been verified: its
 // hash is marked, before anything is made of the answer.
 
-// Purpose is what the answer to a challenge is for. The values are part of the MAC.
+// Purpose is what the answer to a challenge is for. The values are part of the tag.
 type Purpose string
 
 const (
@@ -46,7 +46,7 @@ func adding(user string, kind factor.Kind, bound string) Ceremony {
 const (
 	randomSize    = 32
 	expirySize    = 8
-	challengeSize = randomSize + expirySize + sha256.Size
+	challengeSize = randomSize + expirySize + tag.Size
 
 	// markMargin is how much longer a mark is kept than its challenge lives, for nodes whose clocks differ.
 	markMargin = 5 * time.Minute
@@ -56,23 +56,16 @@ func (s *Service) newChallenge(c Ceremony) []byte {
 	challenge := make([]byte, randomSize, challengeSize)
 	_, _ = rand.Read(challenge) // never fails
 	challenge = binary.BigEndian.AppendUint64(challenge, uint64(time.Now().Add(Lifetime).Unix()))
-	return append(challenge, c.mac(s.Keys()[0], challenge)...)
+	return append(challenge, tag.Of(s.Keys()[0], c.parts(challenge)...)...)
 }
 
-// mac returns the MAC of the head of a challenge. Each text is preceded by its length, so that no two ceremonies have the same
-// input.
-func (c Ceremony) mac(key, head []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(head)
+// parts returns what the tag of a challenge covers.
+func (c Ceremony) parts(head []byte) []string {
 	verify := "not verified"
 	if c.Verify {
 		verify = "verified"
 	}
-	for _, text := range []string{string(c.Purpose), c.User, c.Bound, verify} {
-		_ = binary.Write(mac, binary.BigEndian, uint64(len(text)))
-		mac.Write([]byte(text))
-	}
-	return mac.Sum(nil)
+	return []string{string(head), string(c.Purpose), c.User, c.Bound, verify}
 }
 
 // mark is what remains of a challenge that was answered.
@@ -91,7 +84,7 @@ func (s *Service) openChallenge(text string, c Ceremony) (mark, error) {
 		return mark{}, refused("the challenge is spelled in another way") // Go's decoder skips line ends
 	}
 	head, sum := challenge[:randomSize+expirySize], challenge[randomSize+expirySize:]
-	if !s.sealed(head, sum, c) {
+	if !tag.Fits(sum, s.Keys(), c.parts(head)...) {
 		return mark{}, refused("the challenge was made for something else")
 	}
 	expires := int64(binary.BigEndian.Uint64(head[randomSize:]))
@@ -99,15 +92,6 @@ func (s *Service) openChallenge(text string, c Ceremony) (mark, error) {
 		return mark{}, refused("the challenge has expired")
 	}
 	return mark{sha256.Sum256(challenge), expires + int64(markMargin/time.Second)}, nil
-}
-
-func (s *Service) sealed(head, sum []byte, c Ceremony) bool {
-	for _, key := range s.Keys() {
-		if hmac.Equal(sum, c.mac(key, head)) {
-			return true
-		}
-	}
-	return false
 }
 
 // spend marks a challenge as answered. ErrRefused if it was answered before.

@@ -25,9 +25,6 @@ const (
 	// Lifetime is how long a challenge can be answered.
 	Lifetime = 5 * time.Minute
 
-	// Most is how many passkeys and security keys a user can have.
-	Most = 10
-
 	// MaxCredential is the length in bytes from which on an answer is refused unread. With an attestation, which isn't asked
 	// for, an answer has some kilobytes.
 	MaxCredential = 32 << 10
@@ -47,9 +44,6 @@ var (
 	// ErrChanged means that a credential which could not be copied to other devices when it was registered now can, or the
 	// reverse (WebAuthn 7.2, step 19). It may be another credential, and must be registered anew.
 	ErrChanged = errors.New("the passkey isn't the one that was registered")
-
-	// ErrTooMany means that the user has as many as are allowed.
-	ErrTooMany = errors.New("the user has as many passkeys and security keys as are allowed")
 )
 
 func refused(format string, args ...any) error {
@@ -130,14 +124,14 @@ func (s *Service) request(c Ceremony, allowed []protocol.CredentialDescriptor) (
 }
 
 // CreationOptions returns the options of navigator.credentials.create for a user who adds a passkey or a security key. The
-// credentials that the user has are excluded: an authenticator would overwrite its own otherwise. ErrTooMany.
+// credentials that the user has are excluded: an authenticator would overwrite its own otherwise. [factor.ErrTooManyKeys].
 func (s *Service) CreationOptions(ctx context.Context, u User, kind factor.Kind, bound string) (*CreationOptions, error) {
 	profile, err := s.Factors.Load(ctx, u.ID)
 	if err != nil {
 		return nil, err
 	}
-	if Count(profile) >= Most {
-		return nil, ErrTooMany
+	if len(profile.Keys()) >= factor.MaxKeys {
+		return nil, factor.ErrTooManyKeys
 	}
 	own, err := s.records(profile)
 	if err != nil {
@@ -217,16 +211,6 @@ func (s *Service) handle(ctx context.Context, user string, profile *factor.Profi
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
 	return s.Factors.AddHandle(ctx, user, fresh)
-}
-
-// Count returns how many passkeys and security keys there are.
-func Count(profile *factor.Profile) (n int) {
-	for _, f := range profile.Factors {
-		if f.Credential != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // records returns the credentials of a user that can be used with this relying party.

@@ -149,10 +149,10 @@ func TestWhatOptionsLeaveOut(t *testing.T) {
 
 func TestTenCredentialsAtMost(t *testing.T) {
 	s := newSite(t)
-	for range passkey.Most {
+	for range factor.MaxKeys {
 		s.add(t, newDevice(), factor.SecurityKey)
 	}
-	if _, err := s.CreationOptions(t.Context(), ada, factor.Passkey, "session"); !errors.Is(err, passkey.ErrTooMany) {
+	if _, err := s.CreationOptions(t.Context(), ada, factor.Passkey, "session"); !errors.Is(err, factor.ErrTooManyKeys) {
 		t.Errorf("the eleventh: %v", err)
 	}
 }
