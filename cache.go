@@ -93,6 +93,8 @@ func (c *Config) cacheOf(ctx context.Context, st *storage) (*nearcache.Config, e
 	switch {
 	case st.django != nil:
 		return c.djangoFeed(ctx, st)
+	case c.Pool != nil:
+		return c.poolFeed(ctx)
 	case st.postgres != nil:
 		return c.postgresFeed(ctx, cmp.Or(c.Feed, c.DB), c.DB, "")
 	case c.Feed != "":
@@ -139,6 +141,26 @@ func (c *Config) postgresFeed(ctx context.Context, feed, db, schema string) (*ne
 		if err := f.CheckSameDatabase(ctx, db, schema); err != nil {
 			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), f.Close())
 		}
+	}
+	return &nearcache.Config{Feed: f}, nil
+}
+
+// poolFeed returns the feed of the database that Config.Pool leads to.
+func (c *Config) poolFeed(ctx context.Context) (*nearcache.Config, error) {
+	schema := c.pool().SchemaName()
+	if c.Feed == "" {
+		f, err := pgfeed.Beside(c.Pool, schema)
+		if err != nil {
+			return nil, fmt.Errorf("Config.Pool: %w", err)
+		}
+		return &nearcache.Config{Feed: f}, nil
+	}
+	f, err := pgfeed.InSchema(c.Feed, schema)
+	if err != nil {
+		return nil, fmt.Errorf("Config.Feed: %w", err)
+	}
+	if err := f.CheckSameAs(ctx, c.Pool, schema); err != nil {
+		return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), f.Close())
 	}
 	return &nearcache.Config{Feed: f}, nil
 }

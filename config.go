@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -56,6 +57,15 @@ type Config struct {
 	// database of a Django project, which Django describes. "": cloakroom.db in Data.
 	DB string
 
+	// Pool is the program's own pool of connections to a PostgreSQL server, which takes the place of DB. Each statement borrows a connection; no
+	// setting of one is changed or relied upon (package postgres). Each node has up to three connections besides, with the pool's settings,
+	// on which nodes tell each other about revocations. The program closes the pool, after Close. nil: DB names the database.
+	Pool *pgxpool.Pool
+
+	// Schema is where the tables are in the database of Pool. New creates it. Other programs reach the same tables at
+	// "postgres://…?search_path=SCHEMA". "": cloakroom.
+	Schema string
+
 	// Django describes the project if DB begins with "django+".
 	Django Django
 
@@ -71,7 +81,7 @@ type Config struct {
 	RedisMayLose time.Duration
 
 	// Feed is the address of the PostgreSQL server itself, "postgres://…", on which nodes tell each other about
-	// revocations. It is needed if DB leads through a pooler. "": DB.
+	// revocations. It is needed if DB or Pool leads through a pooler. "": that of DB or Pool.
 	Feed string
 
 	// Stores are the program's own stores; DB, Sessions and Feed must then be empty. The program opens them before New and

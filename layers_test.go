@@ -124,7 +124,7 @@ var layers = map[string]layer{
 			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
-		others: []string{"golang.org/x/sync", "github.com/prometheus/client_golang/prometheus"},
+		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},
 	},
 	"internal/metrics": {
 		own:    []string{"internal/reqinfo", "account", "audit", "internal/courier", "internal/feed", "password", "session", "throttle", "token"},

@@ -101,8 +101,8 @@ func (c *Config) makeDataDir() error {
 
 // broughtStores returns the stores of c.Stores.
 func (c *Config) broughtStores() (*storage, error) {
-	if c.DB != "" || c.Sessions != "" || c.Feed != "" {
-		return nil, errors.New("Config.Stores replaces DB, Sessions and Feed: leave these empty")
+	if c.DB != "" || c.Pool != nil || c.Sessions != "" || c.Feed != "" {
+		return nil, errors.New("Config.Stores replaces DB, Pool, Sessions and Feed: leave these empty")
 	}
 	s := &storage{Set: *c.Stores, ping: c.Ping, close: func() error { return nil }}
 	if s.ping == nil {
@@ -128,8 +128,17 @@ func (c *Config) broughtStores() (*storage, error) {
 	return s, nil
 }
 
-// engine returns the database that Config.DB names.
+// engine returns the database that Config.DB names, or that of Config.Pool.
 func (c *Config) engine() (engine, error) {
+	if c.Pool != nil {
+		if c.DB != "" {
+			return nil, errors.New("Config.Pool replaces DB: leave it empty")
+		}
+		return lentPool{c.pool()}, nil
+	}
+	if c.Schema != "" {
+		return nil, errors.New("Config.Schema is for Config.Pool; a schema in DB is postgres://…?search_path=SCHEMA")
+	}
 	if c.DB == "" {
 		return sqliteFile(filepath.Join(c.Data, "cloakroom.db")), nil
 	}
@@ -239,11 +248,16 @@ func (d Database) Backup(ctx context.Context, to string) error {
 
 // Postgres returns the settings of the PostgreSQL server that the database is on; nil if it is on none.
 func (d Database) Postgres(ctx context.Context) (*postgres.Settings, error) {
-	p, ok := d.engine.(postgresURL)
-	if !ok {
+	var s postgres.Settings
+	var err error
+	switch p := d.engine.(type) {
+	case postgresURL:
+		s, err = postgres.Inspect(ctx, p.url)
+	case lentPool:
+		s, err = p.Inspect(ctx)
+	default:
 		return nil, nil
 	}
-	s, err := postgres.Inspect(ctx, p.url)
 	return &s, err
 }
 
@@ -312,6 +326,31 @@ func (p postgresURL) pending(ctx context.Context) ([]string, error) {
 
 func (p postgresURL) missing(ctx context.Context) (bool, error) {
 	_, empty, err := postgres.Pending(ctx, p.url)
+	return empty, err
+}
+
+// lentPool is a schema of the database that a program's own pool leads to.
+type lentPool struct{ postgres.Pool }
+
+func (c *Config) pool() postgres.Pool { return postgres.Pool{Conns: c.Pool, Schema: c.Schema} }
+
+func (p lentPool) open(ctx context.Context) (*storage, error) {
+	db, err := p.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &storage{Set: db.Set, ping: db.Ping, close: db.Close, postgres: db}, nil
+}
+
+func (p lentPool) migrate(ctx context.Context) ([]string, error) { return p.Migrate(ctx) }
+
+func (p lentPool) pending(ctx context.Context) ([]string, error) {
+	names, _, err := p.Pending(ctx)
+	return names, err
+}
+
+func (p lentPool) missing(ctx context.Context) (bool, error) {
+	_, empty, err := p.Pending(ctx)
 	return empty, err
 }
 

@@ -65,6 +65,17 @@ var dialect = sqlstore.Dialect{
 		WHERE s.id = u.id AND s.seen < u.seen AND s.expires > u.seen`,
 }
 
+// dialectIn returns the dialect of tables in a schema, which stands before the name of each.
+func dialectIn(schema string) sqlstore.Dialect {
+	d := dialect
+	d.Table = func(name string) string { return quoted(schema) + "." + name }
+	d.Versions = d.Table(d.Versions)
+	return d
+}
+
+// quoted returns the name of a schema for a statement, where it could also be a key word.
+func quoted(schema string) string { return `"` + schema + `"` }
+
 // hasCode reports whether err is an error of the server with one of these SQLSTATEs.
 func hasCode(err error, codes ...string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)

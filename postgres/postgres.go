@@ -8,9 +8,14 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
@@ -37,30 +42,129 @@ type DB struct {
 // default), and the first that accepts writes is used. The option pool_max_conns bounds the open connections. No error holds
 // the password.
 func Open(ctx context.Context, url string) (*DB, error) {
-	d, err := dial(url)
+	p, err := at(url)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := migrate(ctx, d); err != nil {
-		return nil, fmt.Errorf("open %s: %w", d.Address(), err)
+	return p.open(ctx)
+}
+
+// Pool is a program's own pool of connections, and where in its database the tables are: beside the program's own, which can refer to
+// users with foreign keys.
+//
+// Each statement borrows one connection and names its tables with their schema, so no setting of a connection is changed or relied
+// upon. A transaction borrows one until it ends. A pool is refused whose connections don't wait for the disk (synchronous_commit is
+// off), lead to a standby, or hide rows of the tables by row security; each connection is looked at when it is first borrowed. What
+// a connection may wait for, and for how long, is up to the pool.
+type Pool struct {
+	// Conns are the connections: two or more. They stay open until the program closes them.
+	Conns *pgxpool.Pool
+
+	// Schema is a name of letters a to z, digits and underscores. Open creates the schema if it is missing. "": cloakroom.
+	Schema string
+}
+
+// Open opens the database, and brings the schema up to date as [Migrate] does. [DB.Close] gives back what was borrowed, and closes
+// no connection.
+func (p Pool) Open(ctx context.Context) (*DB, error) {
+	in, err := p.place()
+	if err != nil {
+		return nil, err
 	}
-	db := &DB{pool: d.Pool()}
-	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, dialect); err != nil {
+	return in.open(ctx)
+}
+
+// Migrate is [Migrate] for the schema.
+func (p Pool) Migrate(ctx context.Context) (applied []string, err error) {
+	in, err := p.place()
+	if err != nil {
+		return nil, err
+	}
+	return in.migrate(ctx)
+}
+
+// Pending is [Pending] for the schema.
+func (p Pool) Pending(ctx context.Context) (names []string, empty bool, err error) {
+	in, err := p.place()
+	if err != nil {
+		return nil, false, err
+	}
+	return in.pending(ctx)
+}
+
+// Inspect is [Inspect] for the server that the connections lead to.
+func (p Pool) Inspect(ctx context.Context) (Settings, error) {
+	in, err := p.place()
+	if err != nil {
+		return Settings{}, err
+	}
+	return in.inspect(ctx)
+}
+
+// String returns the address of the database without the password and the options, and the schema.
+func (p Pool) String() string {
+	in, err := p.place()
+	if err != nil {
+		return "a pool that can't be used"
+	}
+	return in.String()
+}
+
+// schemaName is a name that means the same with and without quotes, but for SQL's key words.
+var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// SchemaName returns the schema.
+func (p Pool) SchemaName() string { return cmp.Or(p.Schema, "cloakroom") }
+
+func (p Pool) place() (place, error) {
+	schema := p.SchemaName()
+	if !schemaName.MatchString(schema) || strings.HasPrefix(schema, "pg_") {
+		return place{}, fmt.Errorf("%q is no name of a schema: give up to 63 of the letters a to z, digits and underscores", schema)
+	}
+	in := place{schema: schema, dialect: dialectIn(schema)}
+	var err error
+	in.dialer, err = pgdial.Borrow(p.Conns, in.tables()...)
+	return in, err
+}
+
+// place is where the tables are.
+type place struct {
+	dialer  *pgdial.Dialer
+	schema  string // "": the one that the search path of the connections begins with
+	dialect sqlstore.Dialect
+}
+
+// at returns the place at an address.
+func at(url string) (place, error) {
+	in := place{dialect: dialect}
+	var err error
+	in.dialer, err = pgdial.Open(url, in.tables()...)
+	return in, err
+}
+
+func (p place) String() string {
+	if p.schema == "" {
+		return p.dialer.Address().String()
+	}
+	return p.dialer.Address().String() + ", schema " + p.schema
+}
+
+// tables returns the names of all tables, which need not exist yet.
+func (p place) tables() []string { return append(p.dialect.Tables(), p.dialect.Versions) }
+
+func (p place) open(ctx context.Context) (*DB, error) {
+	if _, err := p.migrate(ctx); err != nil {
+		return nil, err
+	}
+	db := &DB{pool: p.dialer.Pool()}
+	var err error
+	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, p.dialect); err != nil {
 		db.pool.Close()
-		return nil, fmt.Errorf("open %s: %w", d.Address(), err)
+		return nil, fmt.Errorf("open %s: %w", p, err)
 	}
 	db.Set = db.health.Set
 	return db, nil
 }
-
-// tables are those of the schema. They need not exist yet.
-var tables = []string{
-	"audit", "cloakroom_migrations", "counters", "group_permissions", "groups", "health", "imports", "logins", "members", "resets",
-	"retired", "sealed", "sessions", "setup", "tokens", "user_permissions", "users",
-}
-
-// dial returns what connects to the database at url.
-func dial(url string) (*pgdial.Dialer, error) { return pgdial.Open(url, tables...) }
 
 // Name returns the address of a database without the password and the options. An error means that url is no address, and
 // quotes nothing of it.

@@ -28,13 +28,17 @@ const maxSkew = 10 * time.Second
 
 // Inspect reads the settings of a database's server. A server that [Open] refuses is an error here, too.
 func Inspect(ctx context.Context, url string) (Settings, error) {
-	d, err := dial(url)
+	p, err := at(url)
 	if err != nil {
 		return Settings{}, err
 	}
-	s, err := settings(ctx, d)
+	return p.inspect(ctx)
+}
+
+func (p place) inspect(ctx context.Context) (Settings, error) {
+	s, err := settings(ctx, p.dialer)
 	if err != nil {
-		return Settings{}, fmt.Errorf("look at %s: %w", d.Address(), err)
+		return Settings{}, fmt.Errorf("look at %s: %w", p, err)
 	}
 	return s, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 const (
@@ -34,6 +35,8 @@ type Address struct {
 	hosts  []host
 	conns  int  // the maximum of open connections
 	mode   bool // the address sets how statements are run
+
+	options []stdlib.OptionOpenDB // of a program's own pool
 }
 
 // host is one host of an address, with the ways to connect to it: with TLS and without.
@@ -143,6 +146,12 @@ func (a *Address) fill() {
 		defer cancel()
 		return lookup(ctx, name)
 	}
+	a.list()
+}
+
+// list sets the hosts to those of the configuration, with the ways to connect to each.
+func (a *Address) list() {
+	c := a.config
 	ways := append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...)
 	for _, way := range ways {
 		name := way.Host

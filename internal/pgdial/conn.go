@@ -110,6 +110,10 @@ func (r *rows) Close() error { return r.conn.judge(r.Rows.Close()) }
 
 // HangUp closes a connection that isn't in a pool. It doesn't wait long if the server is unreachable.
 func (c *Conn) HangUp() {
+	if c.dialer.lender != nil {
+		c.Close()
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	_ = c.Conn.Conn().Close(ctx) // an error changes nothing: it is closed

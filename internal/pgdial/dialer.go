@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
@@ -35,7 +36,8 @@ const (
 // nothing, because there each transaction may run in another server process.
 type Dialer struct {
 	address *Address
-	hidden  string // see hidden
+	hidden  string        // see hidden
+	lender  *pgxpool.Pool // connections are borrowed from it; nil: the Dialer makes its own
 	gate    reconnect.Gate
 
 	pooled    atomic.Bool         // the last connection was behind a pooler
@@ -76,6 +78,10 @@ func (d *Dialer) Address() *Address { return d.address }
 // Pool returns a pool of connections. It opens no connection yet.
 func (d *Dialer) Pool() *sql.DB {
 	db := sql.OpenDB(d)
+	if d.lender != nil {
+		db.SetMaxIdleConns(0) // each goes back to the lender after its use
+		return db
+	}
 	db.SetMaxOpenConns(d.address.conns)
 	db.SetMaxIdleConns(d.address.conns)
 	db.SetConnMaxIdleTime(idleTime)
@@ -95,6 +101,9 @@ func (d *Dialer) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
 // Connect implements driver.Connector. While the server is unreachable it returns a *[ConnectError] at once. An attempt goes on
 // after its caller's context ends, because later callers use its result.
 func (d *Dialer) Connect(ctx context.Context) (driver.Conn, error) {
+	if d.lender != nil {
+		return d.borrow(ctx)
+	}
 	conn, err := reconnect.Connect(ctx, &d.gate, d.dial)
 	if err != nil && err == ctx.Err() {
 		err = fmt.Errorf("connect to %s: %w", d.address, err)
@@ -153,10 +162,10 @@ func (d *Dialer) dialWay(ctx context.Context, config *pgx.ConnConfig) (*Conn, er
 		}
 		var found server
 		config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) (err error) {
-			found, err = inspect(ctx, conn, d.hidden)
+			found, err = inspect(ctx, conn, d.hidden, true)
 			return err
 		}
-		conn, err := stdlib.GetConnector(*config, reuse()...).Connect(ctx)
+		conn, err := stdlib.GetConnector(*config, append(reuse(), d.address.options...)...).Connect(ctx)
 		if err != nil {
 			return nil, err
 		}

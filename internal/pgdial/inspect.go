@@ -17,13 +17,13 @@ type server struct {
 
 // inspection is the query that inspects a server, given our server process and the expression of [hidden]. It sets what it can:
 // that a commit waits for the disk, and that hiding rows by row security is an error. Behind a pooler it can't, since the
-// settings would stay for the next client of the server process.
-func inspection(pid uint32, hidden string) string {
+// settings would stay for the next client of the server process. own says that no one else uses the connection.
+func inspection(pid uint32, hidden string, own bool) string {
 	return fmt.Sprintf(`SELECT pg_backend_pid(), current_setting('synchronous_commit'), current_setting('server_encoding'),
 		pg_is_in_recovery(), current_setting('transaction_read_only'), coalesce(%s, ''),
-		CASE WHEN pg_backend_pid() = %d THEN set_config('row_security', 'off', false) ||
+		CASE WHEN %t AND pg_backend_pid() = %d THEN set_config('row_security', 'off', false) ||
 			CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) ELSE '' END END`,
-		hidden, pid)
+		hidden, own, pid)
 }
 
 // recheck is the query for what may have changed, on a server that doesn't report it.
@@ -53,8 +53,8 @@ func hides(table string) error {
 }
 
 // inspect returns an error for a server on which a promise would not hold.
-func inspect(ctx context.Context, conn *pgconn.PgConn, hidden string) (s server, err error) {
-	row, err := one(ctx, conn, inspection(conn.PID(), hidden), 7)
+func inspect(ctx context.Context, conn *pgconn.PgConn, hidden string, own bool) (s server, err error) {
+	row, err := one(ctx, conn, inspection(conn.PID(), hidden, own), 7)
 	if err != nil {
 		return s, fmt.Errorf("look at the server: %w", err)
 	}
@@ -70,7 +70,7 @@ func inspect(ctx context.Context, conn *pgconn.PgConn, hidden string) (s server,
 		return s, fmt.Errorf("the database's encoding is %s, and must be UTF8", encoding)
 	case table != "":
 		return s, hides(table)
-	case commit == "off" && s.pooled:
+	case commit == "off" && (s.pooled || !own):
 		return s, errors.New("synchronous_commit is off: a power cut would bring ended sessions back. " +
 			"Run: ALTER ROLE … SET synchronous_commit = on")
 	}

@@ -6,16 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// channel is the expression for the channel's name. A database may hold several installations, each in its own schema.
-const channel = `'cloakroom_' || left(encode(sha256(convert_to(coalesce(current_schema(), ''), 'UTF8')), 'hex'), 16)`
+// channelOf returns the expression for the channel's name. A database may hold several installations, each in its own schema.
+func channelOf(schema string) string {
+	return `'cloakroom_' || left(encode(sha256(convert_to(` + schema + `, 'UTF8')), 'hex'), 16)`
+}
+
+// currentSchema is the expression for the schema that the search path of a connection begins with.
+const currentSchema = `coalesce(current_schema(), '')`
 
 const (
 	// longestRetry is the longest wait before Listen connects again.
@@ -30,18 +37,40 @@ var errPooled = errors.New("the connection goes through a pooler, where LISTEN r
 type Feed struct {
 	dialer *pgdial.Dialer
 	send   *sql.DB
+	schema string // the expression for the schema
 }
 
 // New returns the feed of the database at url, which must lead to the server directly: through a pooler Listen returns an error,
 // because a pooler in transaction mode delivers no notifications. New doesn't connect yet. Close the feed when done.
-func New(url string) (*Feed, error) {
+func New(url string) (*Feed, error) { return InSchema(url, "") }
+
+// InSchema is [New] for tables in another schema than the default of url; "": the default.
+func InSchema(url, schema string) (*Feed, error) {
 	a, err := pgdial.Parse(url)
 	if err != nil {
 		return nil, err
 	}
+	return of(a, schema), nil
+}
+
+// Beside returns the feed of the database of a program's own pool. It has connections of its own, with the settings of the pool's:
+// the pool may be busy, and a node that can't send would have to stop answering from memory.
+func Beside(pool *pgxpool.Pool, schema string) (*Feed, error) {
+	a, err := pgdial.Of(pool)
+	if err != nil {
+		return nil, err
+	}
+	return of(a, schema), nil
+}
+
+func of(a *pgdial.Address, schema string) *Feed {
 	a.ForFeed()
 	d := pgdial.New(a)
-	return &Feed{dialer: d, send: d.Pool()}, nil
+	f := &Feed{dialer: d, send: d.Pool(), schema: currentSchema}
+	if schema != "" {
+		f.schema = `'` + strings.ReplaceAll(schema, `'`, `''`) + `'`
+	}
+	return f
 }
 
 // Close closes the connections for sending. Listen has its own, which ends with its context.
@@ -54,7 +83,7 @@ func (f *Feed) Send(ctx context.Context, message string) error {
 	}
 	// A read-only server would deliver messages too, and a node that receives its own would wrongly conclude that it receives
 	// all.
-	result, err := f.send.ExecContext(ctx, `SELECT pg_notify(`+channel+`, $1) WHERE current_setting('transaction_read_only') = 'off'`, message)
+	result, err := f.send.ExecContext(ctx, `SELECT pg_notify(`+channelOf(f.schema)+`, $1) WHERE current_setting('transaction_read_only') = 'off'`, message)
 	if err != nil {
 		return fmt.Errorf("send to the feed: %w", err)
 	}
@@ -139,7 +168,7 @@ func (f *Feed) listen(ctx context.Context, made *pgdial.Conn) error {
 	}
 	conn := made.Conn.Conn()
 	var name string
-	if err := conn.QueryRow(ctx, `SELECT `+channel).Scan(&name); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT `+channelOf(f.schema)).Scan(&name); err != nil {
 		return err
 	}
 	// A node that has stopped reading must not block the server's queue for ever. On a Unix socket these have no effect.

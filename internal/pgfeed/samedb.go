@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
@@ -17,6 +19,19 @@ func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error 
 	if err != nil {
 		return err
 	}
+	return f.checkSame(ctx, d, schema)
+}
+
+// CheckSameAs is [Feed.CheckSameDatabase] for the database of a program's own pool.
+func (f *Feed) CheckSameAs(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	d, err := pgdial.Borrow(pool)
+	if err != nil {
+		return err
+	}
+	return f.checkSame(ctx, d, schema)
+}
+
+func (f *Feed) checkSame(ctx context.Context, d *pgdial.Dialer, schema string) error {
 	ctx, cancel := context.WithTimeout(ctx, f.dialer.Address().ConnectTimeout()+d.Address().ConnectTimeout())
 	defer cancel()
 	db := d.Pool()
@@ -28,11 +43,11 @@ func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error 
 	}
 	defer tx.Rollback()
 	number, its, there, free := rand.Int64(), "", "", false
-	err = tx.QueryRowContext(ctx, `SELECT coalesce(current_schema(), '') FROM pg_advisory_xact_lock($1)`, number).Scan(&its)
+	err = tx.QueryRowContext(ctx, `SELECT `+f.schema+` FROM pg_advisory_xact_lock($1)`, number).Scan(&its)
 	if err != nil {
 		return fmt.Errorf("compare %s with %s: %w", f.dialer.Address(), d.Address(), err)
 	}
-	err = db.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1), coalesce(current_schema(), '')`, number).Scan(&free, &there)
+	err = db.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1), `+currentSchema, number).Scan(&free, &there)
 	if schema == "" {
 		schema = there
 	}
@@ -40,7 +55,7 @@ func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error 
 	case err != nil:
 		return fmt.Errorf("compare %s with %s: %w", f.dialer.Address(), d.Address(), err)
 	case free:
-		return errors.New("this is not the database of Config.DB, so nodes would not receive each other's messages")
+		return errors.New("this is not the database of Config.DB or Config.Pool, so nodes would not receive each other's messages")
 	case its != schema:
 		return fmt.Errorf("this leads to the schema %q, and Config.DB to %q: nodes would not receive each other's messages", its, schema)
 	}

@@ -101,7 +101,7 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	if !ok {
 		return nil, nil
 	}
-	found, err := all(ctx, a.dialect, func() (*sql.Rows, error) { return a.read.QueryContext(ctx, query, args...) }, scanUser)
+	found, err := all(ctx, a.dialect, func() (*sql.Rows, error) { return a.read.QueryContext(ctx, a.dialect.Named(query), args...) }, scanUser)
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}

@@ -80,7 +80,7 @@ func (s *events) List(ctx context.Context, q audit.Query) ([]*audit.Event, error
 	if !ok {
 		return nil, ctx.Err()
 	}
-	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, query, args...) }, scanEvent)
+	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, s.dialect.Named(query), args...) }, scanEvent)
 	if err != nil {
 		return nil, fmt.Errorf("list audit events: %w", err)
 	}

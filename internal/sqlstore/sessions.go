@@ -176,7 +176,7 @@ func (s *sessions) deleteAll(ctx context.Context, user any, spared []byte) (n in
 
 func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
 	query, args := s.listing(q)
-	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, query, args...) }, scanSession)
+	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, s.dialect.Named(query), args...) }, scanSession)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}

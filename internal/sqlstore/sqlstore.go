@@ -16,6 +16,10 @@ type Dialect struct {
 	Name     string // of the folder with its migrations; also goose's name of the database
 	Versions string // the table of applied migrations; empty: goose's default
 
+	// Table returns the name of a table in statements, such as one with a schema; PostgreSQL's name of the sequence of users' IDs is
+	// passed as well. Nil: the name as it is.
+	Table func(name string) string
+
 	// Bytes turns a text, which may hold any bytes including NUL and invalid UTF-8, into an argument for its column.
 	Bytes func(text string) any
 
@@ -114,6 +118,7 @@ func (p *preparer) reading(query string) *statement { return p.prepare(p.read, q
 func (p *preparer) writing(query string) *statement { return p.prepare(p.write, query) }
 
 func (p *preparer) prepare(db *sql.DB, query string) *statement {
+	query = p.dialect.Named(query)
 	s := &statement{db: db, query: query, undone: p.dialect.Undone}
 	if p.err == nil && !p.dialect.Unprepared {
 		s.prepared, p.err = db.PrepareContext(p.ctx, query)

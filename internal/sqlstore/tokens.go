@@ -196,7 +196,7 @@ func (s *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 		}
 		query += ` AND kind IN (` + strings.Join(places, ", ") + `)`
 	}
-	n, err := affected(s.write.ExecContext(ctx, query, args...))
+	n, err := affected(s.write.ExecContext(ctx, s.dialect.Named(query), args...))
 	if err != nil {
 		return 0, fmt.Errorf("delete tokens of a user: %w", err)
 	}
@@ -205,7 +205,7 @@ func (s *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 
 func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, error) {
 	query, args := s.listing(q)
-	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, query, args...) }, scanToken)
+	found, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.read.QueryContext(ctx, s.dialect.Named(query), args...) }, scanToken)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
