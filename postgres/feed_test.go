@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
 	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
@@ -100,5 +102,42 @@ func TestAFeedServesOneDatabase(t *testing.T) {
 		if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
 			t.Errorf("%s: %v, want %q", name, err, c.wrong)
 		}
+	}
+}
+
+// TestAnIdleTimeoutSparesTheFeed: for idle_session_timeout, a session that only listens is idle.
+func TestAnIdleTimeoutSparesTheFeed(t *testing.T) {
+	t.Parallel() // it waits for the server
+	url := pgserver.Test(t)
+	sql(t, url, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET idle_session_timeout = ''1s''', current_database()); END $$`)
+	ctx, end := context.WithTimeout(t.Context(), time.Minute)
+	defer end()
+	up, heard, down := make(chan bool, 1), make(chan string, 1), make(chan error, 1)
+	f := newFeed(t, url)
+	go f.Listen(ctx, feed.Listener{
+		Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(err error) { down <- err }, Failed: func(error) {},
+	})
+	<-up
+	// The feed has been idle for as long as this connection when the server ends it.
+	plain, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close(ctx)
+	if _, err := plain.WaitForNotification(ctx); err == nil || ctx.Err() != nil {
+		t.Fatalf("a connection without the feed's setting lives on: %v", err)
+	}
+	if err := newFeed(t, url).Send(ctx, "after the timeout"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case m := <-heard:
+		if m != "after the timeout" {
+			t.Errorf("heard %q", m)
+		}
+	case err := <-down:
+		t.Errorf("the feed was ended: %v", err)
+	case <-ctx.Done():
+		t.Error("nothing was heard")
 	}
 }

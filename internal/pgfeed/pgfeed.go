@@ -171,8 +171,11 @@ func (f *Feed) listen(ctx context.Context, made *pgdial.Conn) error {
 	if err := conn.QueryRow(ctx, `SELECT `+channelOf(f.schema)).Scan(&name); err != nil {
 		return err
 	}
-	// A node that has stopped reading must not block the server's queue for ever. On a Unix socket these have no effect.
+	// A node that has stopped reading must not block the server's queue for ever. On a Unix socket these have no effect. For
+	// idle_session_timeout, which PostgreSQL 14 and later have, a session that only listens is idle.
 	_, err := conn.Exec(ctx, `SET tcp_user_timeout = '10s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
-		SET tcp_keepalives_count = 3; LISTEN `+pgx.Identifier{name}.Sanitize())
+		SET tcp_keepalives_count = 3;
+		SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
+		LISTEN `+pgx.Identifier{name}.Sanitize())
 	return err
 }
