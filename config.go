@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -65,6 +66,11 @@ type Config struct {
 	// Schema is where the tables are in the database of Pool. New creates it. Other programs reach the same tables at
 	// "postgres://…?search_path=SCHEMA". "": cloakroom.
 	Schema string
+
+	// SQLite is the program's own database file, which takes the place of DB. Its driver must be modernc.org/sqlite. The tables' names begin
+	// with cloakroom_; Cloakroom uses the file with connections of its own, and turns its journal mode to WAL (package sqlite).
+	// The program closes it, after Close. nil: DB names the database.
+	SQLite *sql.DB
 
 	// Django describes the project if DB begins with "django+".
 	Django Django

@@ -1,6 +1,7 @@
 package cloakroom_test
 
 import (
+	"database/sql"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -36,13 +37,13 @@ func TestAProgramBringsItsOwnPool(t *testing.T) {
 	t.Attr("threat", "X01")
 	database := pgserver.Test(t)
 	pool := lent(t, database)
-	sql := func(statement string, args ...any) {
+	execute := func(statement string, args ...any) {
 		t.Helper()
 		if _, err := pool.Exec(t.Context(), statement, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sql(`CREATE TABLE users (patient text)`) // of the program
+	execute(`CREATE TABLE users (patient text)`) // of the program
 	web := httptest.NewUnstartedServer(nil)
 	t.Cleanup(web.Close)
 	key := filepath.Join(t.TempDir(), "secret.key")
@@ -75,8 +76,8 @@ func TestAProgramBringsItsOwnPool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sql(`CREATE TABLE orders (user_id BIGINT NOT NULL REFERENCES cloakroom.users (id) ON DELETE CASCADE)`)
-	sql(`INSERT INTO orders VALUES ($1::text::bigint)`, ada.ID)
+	execute(`CREATE TABLE orders (user_id BIGINT NOT NULL REFERENCES cloakroom.users (id) ON DELETE CASCADE)`)
+	execute(`INSERT INTO orders VALUES ($1::text::bigint)`, ada.ID)
 
 	web.Config.Handler = first.Handler(nil)
 	web.Start()
@@ -123,6 +124,46 @@ func TestAProgramBringsItsOwnPool(t *testing.T) {
 	}
 }
 
+// TestAProgramBringsItsOwnFile of SQLite: its tables refer to users, and its commits end no session and keep none.
+func TestAProgramBringsItsOwnFile(t *testing.T) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	execute := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(`CREATE TABLE users (patient text)`) // of the program
+	srv, web := assembled(t, cloakroom.Config{SQLite: db})
+	run(t, srv)
+	web.Config.Handler = srv.Handler(nil)
+	web.Start()
+	execute(`CREATE TABLE orders (user_id INTEGER NOT NULL REFERENCES cloakroom_users (id) ON DELETE CASCADE)`)
+	execute(`INSERT INTO orders SELECT id FROM cloakroom_users WHERE username = 'ada'`)
+	b := newBrowser(t, web.URL)
+	b.signIn()
+	for range 3 {
+		if r := b.send("GET", "/api/me", nil); r.StatusCode != 200 {
+			t.Errorf("signed in: %d", r.StatusCode)
+		}
+		execute(`INSERT INTO users VALUES ('x')`)
+	}
+	if err := srv.Accounts.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.send("GET", "/api/me", nil); r.StatusCode != 401 {
+		t.Errorf("after the deletion: %d", r.StatusCode)
+	}
+	n := -1
+	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM orders`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("after the deletion of their user there are %d orders, %v", n, err)
+	}
+}
+
 // TestAPoolIsTheOnlyDatabaseOfAConfig, and a schema is that of a pool.
 func TestAPoolIsTheOnlyDatabaseOfAConfig(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), "postgres://ann:hunter2@127.0.0.1:1/app")
@@ -130,6 +171,11 @@ func TestAPoolIsTheOnlyDatabaseOfAConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
+	file, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	stores := memory.New().Set
 	for name, c := range map[string]struct {
 		config cloakroom.Config
@@ -137,6 +183,9 @@ func TestAPoolIsTheOnlyDatabaseOfAConfig(t *testing.T) {
 	}{
 		"a pool and a DB":          {cloakroom.Config{Pool: pool, DB: "sqlite:x.db"}, "Config.Pool replaces DB"},
 		"a pool and stores":        {cloakroom.Config{Pool: pool, Stores: &stores}, "Config.Stores replaces"},
+		"a pool and a file":        {cloakroom.Config{Pool: pool, SQLite: file}, "Config.Pool replaces"},
+		"a file and a DB":          {cloakroom.Config{SQLite: file, DB: "sqlite:x.db"}, "Config.SQLite replaces"},
+		"a file in memory":         {cloakroom.Config{SQLite: file}, "must be a file"},
 		"a schema without a pool":  {cloakroom.Config{Schema: "shop"}, "search_path"},
 		"a name that is no schema": {cloakroom.Config{Pool: pool, Schema: "Shop"}, "no name of a schema"},
 		"a server that is away":    {cloakroom.Config{Pool: pool}, "open postgres://ann@127.0.0.1:1/app, schema cloakroom"},

@@ -101,8 +101,8 @@ func (c *Config) makeDataDir() error {
 
 // broughtStores returns the stores of c.Stores.
 func (c *Config) broughtStores() (*storage, error) {
-	if c.DB != "" || c.Pool != nil || c.Sessions != "" || c.Feed != "" {
-		return nil, errors.New("Config.Stores replaces DB, Pool, Sessions and Feed: leave these empty")
+	if c.DB != "" || c.Pool != nil || c.SQLite != nil || c.Sessions != "" || c.Feed != "" {
+		return nil, errors.New("Config.Stores replaces DB, Pool, SQLite, Sessions and Feed: leave these empty")
 	}
 	s := &storage{Set: *c.Stores, ping: c.Ping, close: func() error { return nil }}
 	if s.ping == nil {
@@ -128,13 +128,17 @@ func (c *Config) broughtStores() (*storage, error) {
 	return s, nil
 }
 
-// engine returns the database that Config.DB names, or that of Config.Pool.
+// engine returns the database that Config.DB names, or that of Config.Pool or Config.SQLite.
 func (c *Config) engine() (engine, error) {
-	if c.Pool != nil {
-		if c.DB != "" {
-			return nil, errors.New("Config.Pool replaces DB: leave it empty")
-		}
+	switch {
+	case c.Pool != nil && (c.DB != "" || c.SQLite != nil):
+		return nil, errors.New("Config.Pool replaces DB and SQLite: leave these empty")
+	case c.SQLite != nil && c.DB != "":
+		return nil, errors.New("Config.SQLite replaces DB: leave it empty")
+	case c.Pool != nil:
 		return lentPool{c.pool()}, nil
+	case c.SQLite != nil:
+		return sharedFile{sqlite.Shared{DB: c.SQLite}}, nil
 	}
 	if c.Schema != "" {
 		return nil, errors.New("Config.Schema is for Config.Pool; a schema in DB is postgres://…?search_path=SCHEMA")
@@ -292,6 +296,37 @@ func (f sqliteFile) pending(ctx context.Context) ([]string, error) {
 func (f sqliteFile) missing(context.Context) (bool, error) {
 	_, err := os.Stat(string(f))
 	return errors.Is(err, fs.ErrNotExist), nil
+}
+
+// sharedFile is a program's own SQLite file.
+type sharedFile struct{ sqlite.Shared }
+
+func (f sharedFile) String() string {
+	path, err := f.Path(context.Background())
+	if err != nil {
+		return "a file that can't be used"
+	}
+	return path + ", tables cloakroom_…"
+}
+
+func (f sharedFile) open(ctx context.Context) (*storage, error) {
+	db, err := f.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &storage{Set: db.Set, ping: db.Ping, close: db.Close, version: db.DataVersion, sqlite: db}, nil
+}
+
+func (f sharedFile) migrate(ctx context.Context) ([]string, error) { return f.Migrate(ctx) }
+
+func (f sharedFile) pending(ctx context.Context) ([]string, error) {
+	names, _, err := f.Pending(ctx)
+	return names, err
+}
+
+func (f sharedFile) missing(ctx context.Context) (bool, error) {
+	_, empty, err := f.Pending(ctx)
+	return empty, err
 }
 
 // postgresURL is the address of a database on a PostgreSQL server.

@@ -30,7 +30,7 @@ func backup(ctx context.Context, path, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return fmt.Errorf("%s: %w", to, ErrBackupExists)
 	}
-	if have, err := fileVersion(ctx, path); err != nil {
+	if have, err := own(path).fileVersion(ctx, path); err != nil {
 		return err
 	} else if have == 0 {
 		return errors.New("the database is empty")

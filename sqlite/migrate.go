@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,13 +34,32 @@ var inspecting = use{"deferred", []setting{
 // makes one. All migrations run in one transaction, so several processes may start at once, and a process that is stopped in
 // the middle has changed nothing. A schema newer than this program's is an error.
 func Migrate(ctx context.Context, path string) (applied []string, err error) {
-	real := resolve(path)
+	return own(path).migrate(ctx)
+}
+
+// Pending returns the names of the migrations that [Migrate] would apply: all of them if there is no file. It changes nothing.
+func Pending(ctx context.Context, path string) ([]string, error) {
+	return own(path).pending(ctx)
+}
+
+// home is a file, and where in it the tables are.
+type home struct {
+	path    string // as the caller named it; may be a symbolic link
+	shared  bool   // the file is a program's own
+	dialect sqlstore.Dialect
+}
+
+// own returns the home in a file that has nothing but the tables.
+func own(path string) home { return home{path: path, dialect: dialect} }
+
+func (h home) migrate(ctx context.Context) (applied []string, err error) {
+	real := resolve(h.path)
 	if err := create(real); err != nil {
 		return nil, err
 	}
 	// Turning WAL on fails at once with "locked" while another process does the same.
 	for wait := time.Millisecond; ; wait *= 2 {
-		applied, err = migrate(ctx, real)
+		applied, err = h.migrateFile(ctx, real)
 		if !hasCode(err, sqlitelib.SQLITE_BUSY) || wait > 2*time.Second {
 			break
 		}
@@ -50,17 +70,16 @@ func Migrate(ctx context.Context, path string) (applied []string, err error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+		return nil, fmt.Errorf("open %s: %w", h.path, explain(err))
 	}
 	return applied, nil
 }
 
-// Pending returns the names of the migrations that [Migrate] would apply: all of them if there is no file. It changes nothing.
-func Pending(ctx context.Context, path string) ([]string, error) {
+func (h home) pending(ctx context.Context) ([]string, error) {
 	have := int64(0)
-	if _, err := os.Stat(path); err == nil {
-		if have, err = fileVersion(ctx, resolve(path)); err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, explain(err))
+	if _, err := os.Stat(h.path); err == nil {
+		if have, err = h.fileVersion(ctx, resolve(h.path)); err != nil {
+			return nil, fmt.Errorf("open %s: %w", h.path, explain(err))
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -68,22 +87,26 @@ func Pending(ctx context.Context, path string) ([]string, error) {
 	return dialect.Missing(have)
 }
 
-func migrate(ctx context.Context, path string) ([]string, error) {
+func (h home) migrateFile(ctx context.Context, path string) ([]string, error) {
 	// First of all, so that another program's file isn't even switched to WAL.
-	have, err := fileVersion(ctx, path)
+	have, err := h.fileVersion(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	if missing, err := dialect.Missing(have); err != nil || len(missing) == 0 {
 		return nil, err
 	}
-	db := sql.OpenDB(sqlstore.OneTransaction(connector{path, migrating}))
+	var connect driver.Connector = connector{path, migrating}
+	if h.shared {
+		connect = h.dialect.NamedMigrations(connect)
+	}
+	db := sql.OpenDB(sqlstore.OneTransaction(connect))
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	if _, err := db.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, err
 	}
-	applied, err := apply(ctx, db)
+	applied, err := h.apply(ctx, db)
 	if err != nil {
 		return nil, err // closing the connection rolls back
 	}
@@ -94,8 +117,8 @@ func migrate(ctx context.Context, path string) ([]string, error) {
 }
 
 // apply runs the migrations within the transaction that db's one connection is in.
-func apply(ctx context.Context, db *sql.DB) ([]string, error) {
-	have, err := version(ctx, db) // read again, now that no other process can change it
+func (h home) apply(ctx context.Context, db *sql.DB) ([]string, error) {
+	have, err := h.version(ctx, db) // read again, now that no other process can change it
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +126,15 @@ func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 	if err != nil || len(missing) == 0 {
 		return nil, err
 	}
-	migrator, err := dialect.Migrator(db)
+	migrator, err := h.dialect.Migrator(db)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := migrator.Up(ctx); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	if err := h.checkKeys(ctx, db); err != nil || h.shared {
+		return missing, err
 	}
 	reached, err := migrator.GetDBVersion(ctx)
 	if err != nil {
@@ -117,30 +143,46 @@ func apply(ctx context.Context, db *sql.DB) ([]string, error) {
 	return missing, seal(ctx, db, reached)
 }
 
-// seal checks the foreign keys, and writes the application ID and the version into the file's header.
-func seal(ctx context.Context, db *sql.DB, version int64) error {
+// checkKeys checks the foreign keys of the tables, and of no table of another program.
+func (h home) checkKeys(ctx context.Context, db *sql.DB) error {
+	query := `SELECT c."table" FROM sqlite_schema AS s, pragma_foreign_key_check(s.name) AS c WHERE s.type = 'table'`
+	if h.shared {
+		query += ` AND substr(s.name, 1, 10) = 'cloakroom_'`
+	}
 	var table string
-	err := db.QueryRowContext(ctx, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`).Scan(&table)
+	err := db.QueryRowContext(ctx, query+` LIMIT 1`).Scan(&table)
 	if err == nil {
 		return fmt.Errorf("migrate: table %s refers to rows that are not there", table)
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("check foreign keys: %w", err)
 	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
+	return nil
+}
+
+// seal writes the application ID and the version into the file's header.
+func seal(ctx context.Context, db *sql.DB, version int64) error {
+	_, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
 	return err
 }
 
 // fileVersion returns the version of a file without changing anything.
-func fileVersion(ctx context.Context, path string) (int64, error) {
+func (h home) fileVersion(ctx context.Context, path string) (int64, error) {
 	db := pool(path, inspecting)
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	have, err := version(ctx, db)
+	have, err := h.version(ctx, db)
 	if hasCode(err, sqlitelib.SQLITE_NOTADB) {
 		return 0, fmt.Errorf("this is not an SQLite database: %w", err)
 	}
 	return have, err
+}
+
+func (h home) version(ctx context.Context, db *sql.DB) (int64, error) {
+	if h.shared {
+		return sharedVersion(ctx, db)
+	}
+	return version(ctx, db)
 }
 
 // version returns the version of the schema: 0 for an empty file. A file of another program is an error.

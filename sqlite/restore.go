@@ -91,7 +91,7 @@ func (r *Replacement) hold(ctx context.Context) error {
 	} else if used {
 		return ErrInUse
 	}
-	_, err := fileVersion(ctx, r.real)
+	_, err := own(r.real).fileVersion(ctx, r.real)
 	if hasCode(err, sqlitelib.SQLITE_NOTADB, sqlitelib.SQLITE_CORRUPT) {
 		r.damaged = true // nothing can be locked, and it is kept as it is
 		return nil
@@ -166,7 +166,7 @@ func copyFile(from, to string) error {
 
 // checkCopy returns an error unless the file is an undamaged database of this program that it can bring up to date.
 func checkCopy(ctx context.Context, path string) error {
-	have, err := fileVersion(ctx, path)
+	have, err := own(path).fileVersion(ctx, path)
 	if err != nil {
 		return damage(err)
 	}

@@ -40,12 +40,14 @@ type DB struct {
 // Open opens the file and brings its schema up to date as [Migrate] does. If there is no file, it makes one with the mode
 // 0600, and its directory with 0700. It follows symbolic links. A file that isn't a database of this program is an error, and
 // stays as it is.
-func Open(ctx context.Context, path string) (*DB, error) {
-	if _, err := Migrate(ctx, path); err != nil {
+func Open(ctx context.Context, path string) (*DB, error) { return own(path).open(ctx) }
+
+func (h home) open(ctx context.Context) (*DB, error) {
+	if _, err := h.migrate(ctx); err != nil {
 		return nil, err
 	}
-	real := resolve(path)
-	file, err := findFile(path, real)
+	real := resolve(h.path)
+	file, err := findFile(h.path, real)
 	if err != nil {
 		return nil, err
 	}
@@ -55,12 +57,12 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
-	d := dialect
+	d := h.dialect
 	d.AcquireReader = newReadLimit(file, readers).acquire
 	stores, err := sqlstore.New(ctx, db.read, db.write, d)
 	if err != nil {
 		db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", h.path, err)
 	}
 	db.Set, db.health = stores.Set, stores
 	return db, nil

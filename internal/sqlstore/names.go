@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql/driver"
 	"io/fs"
 	"path"
 	"regexp"
@@ -33,9 +35,13 @@ var tables = sync.OnceValue(func() (names []string) {
 	return slices.Compact(names)
 })
 
+// tableName matches the name of a table, and what may hold a word like it: a comment and a literal.
 var tableName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\b(?:` + strings.Join(append(slices.Clone(tables()), sequence), "|") + `)\b`)
+	return regexp.MustCompile(`--[^\n]*|'(?:[^']|'')*'|\b(?:` + strings.Join(append(slices.Clone(tables()), sequence), "|") + `)\b`)
 })
+
+// madeName matches the name of an index or a trigger where it is made or dropped.
+var madeName = regexp.MustCompile(`\b((?:CREATE|DROP) (?:UNIQUE )?(?:INDEX|TRIGGER) )(\w+)`)
 
 // Tables returns the names of all tables of the stores, as the statements of the dialect name them.
 func (d Dialect) Tables() []string {
@@ -53,5 +59,56 @@ func (d Dialect) Named(statement string) string {
 	if d.Table == nil {
 		return statement
 	}
-	return tableName().ReplaceAllStringFunc(statement, d.Table)
+	return tableName().ReplaceAllStringFunc(statement, func(found string) string {
+		switch {
+		case found == "'"+sequence+"'": // PostgreSQL takes the name of a sequence as a text
+			return "'" + d.Table(sequence) + "'"
+		case found[0] == '\'' || found[0] == '-':
+			return found
+		}
+		return d.Table(found)
+	})
+}
+
+// NamedMigrations returns a connector whose connections give the tables, indexes and triggers of migrations the names of the
+// dialect. In SQLite, the names of indexes and triggers are those of the whole file.
+func (d Dialect) NamedMigrations(c driver.Connector) driver.Connector { return naming{c, d} }
+
+type naming struct {
+	driver.Connector
+	dialect Dialect
+}
+
+func (c naming) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return namingConn{conn.(nestable), c.dialect}, nil
+}
+
+type namingConn struct {
+	nestable
+	dialect Dialect
+}
+
+func (c namingConn) named(statement string) string {
+	made := madeName.FindAllStringSubmatchIndex(statement, -1)
+	for i := len(made) - 1; i >= 0; i-- {
+		from, to := made[i][4], made[i][5]
+		statement = statement[:from] + c.dialect.Table(statement[from:to]) + statement[to:]
+	}
+	return c.dialect.Named(statement)
+}
+
+func (c namingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return c.nestable.ExecContext(ctx, c.named(query), args)
+}
+
+func (c namingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.nestable.QueryContext(ctx, c.named(query), args)
+}
+
+func (c namingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	return c.nestable.PrepareContext(ctx, c.named(query))
 }
