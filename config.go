@@ -208,6 +208,10 @@ type Config struct {
 	// error is an outage. nil: it may. It has an effect with Signup open alone, and is refused otherwise.
 	AllowSignup func(ctx context.Context, address string) (bool, error)
 
+	// MailCode lets people sign in with a code that is mailed to the proven address of their account, in the browser that has asked
+	// for it. The sign-in is of level 1, and asks for a second factor where the account has one. It needs mail. False: no one can.
+	MailCode bool
+
 	// SendMail sends mail instead of a server. It is called by one process at a time for a message. nil: SMTP.
 	SendMail mail.Sender
 

@@ -119,10 +119,13 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 		}
 		return errors.New("Config.Signup needs mail: name a mail server with Config.SMTP")
 	}
+	if c.MailCode && (s.storage.Mail == nil || sender == nil || s.storage.Signins == nil) {
+		return errors.New("Config.MailCode needs mail: name a mail server with Config.SMTP. Config.Stores needs Mail, Factors and Signins")
+	}
 	s.sender, s.signup = sender, c.Signup
 	s.letters = &letters.Service{
 		Texts: checked.texts, Name: c.Name, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
-		Secrets: s.storage.Mail, Log: c.Log, SignUps: letters.SignUps{Open: c.Signup == "open", Invite: c.Signup == "invite", Allow: c.AllowSignup},
+		Secrets: s.storage.Mail, Log: c.Log, SignInCodes: c.MailCode, CodeKeys: func() [][]byte { return s.keys.Derive("mailed code") }, SignUps: letters.SignUps{Open: c.Signup == "open", Invite: c.Signup == "invite", Allow: c.AllowSignup},
 	}
 	for _, domain := range c.SignupDomains {
 		address, err := account.ParseEmail("x@" + domain) // as the address of a person is compared

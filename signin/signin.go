@@ -37,8 +37,10 @@ type Kind string
 const (
 	SecondStep Kind = "second" // a second factor
 	Enrolment  Kind = "enrol"  // the enrolment of a second factor, which is required and which the user doesn't have
-	Code       Kind = "code"   // a code that was mailed
+	Code       Kind = "code"   // a code that was mailed; its user isn't known before
 	Link       Kind = "link"   // a proof of the account to which an account at a provider is to be linked
+
+	EnrolmentCode Kind = "enrol_code" // a code that was mailed, after which another pending sign-in waits for the Enrolment
 )
 
 // ID is the SHA-256 of the secret that the client of a pending sign-in holds.

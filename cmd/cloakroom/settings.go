@@ -71,6 +71,7 @@ type settings struct {
 	MailPerHour   int      `default:"600" placeholder:"N" help:"How many messages the mail server takes in an hour. Requests without a sign-in cause at most half as many, and those of one network a tenth."`
 	Signup        string   `name:"signup" enum:"closed,open,invite" default:"closed" placeholder:"WHO" help:"Who can make an account: closed leaves it to administrators; invite lets people that an administrator has invited; open lets everyone with an address at which they receive mail (docs/mail.md)."`
 	SignupDomains []string `name:"signup-domains" placeholder:"DOMAIN" help:"With --signup open: only addresses of this domain. Repeat it or separate by commas."`
+	MailCode      bool     `name:"mail-code" help:"Let people sign in with a code that is mailed to the proven address of their account. It is no second factor (docs/mail.md)."`
 	lookFlags
 	Texts string `type:"path" placeholder:"DIR" help:"A folder with texts that replace the built-in ones, or add a language: one JSON file for each language, such as de.json (docs/look.md)."`
 
@@ -157,7 +158,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	s.mailFlags.set(&c)
 	c.Texts, c.MailPerHour = s.Texts, s.MailPerHour
 	s.lookFlags.set(&c)
-	c.Signup, c.SignupDomains = s.Signup, s.SignupDomains
+	c.Signup, c.SignupDomains, c.MailCode = s.Signup, s.SignupDomains, s.MailCode
 	c.Providers, c.Webhooks = s.Provider, s.webhooks()
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20

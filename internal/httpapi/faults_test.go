@@ -116,7 +116,7 @@ var acts = []struct {
 	{"GET", "/audit/export?format=csv", nil, nil},
 }
 
-// elsewhere are the routes that outage_test.go, forgot_test.go, signup_test.go, verify_test.go, changeemail_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
+// elsewhere are the routes that outage_test.go, forgot_test.go, code_test.go, signup_test.go, verify_test.go, changeemail_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
 // store.
 var elsewhere = []string{
 	"POST /api/auth/login", "GET /api/auth/csrf", "GET /api/auth/sessions", "DELETE /api/auth/sessions", "DELETE /api/auth/sessions/{id}",
@@ -126,6 +126,7 @@ var elsewhere = []string{
 	"GET /api/auth/login/pending", "DELETE /api/auth/login/pending", "GET /api/auth/methods", "GET /.well-known/change-password",
 	"POST /api/auth/passkey/options", "POST /api/auth/passkey/login", "GET /.well-known/webauthn",
 	"POST /api/auth/login/enrol/passkey/options", "POST /api/auth/login/enrol/passkey",
+	"POST /api/auth/code", "POST /api/auth/code/login", "POST /api/auth/login/enrol/code", "POST /api/auth/login/enrol/code/confirm", "POST /api/auth/reauthenticate/code",
 	"POST /api/auth/login/enrol/totp", "POST /api/auth/login/enrol/totp/confirm",
 	"POST /api/auth/login/second", "PATCH /api/auth/factors", "POST /api/auth/factors/totp", "POST /api/auth/factors/totp/confirm",
 	"POST /api/auth/factors/passkey/options", "POST /api/auth/factors/passkey", "POST /api/auth/reauthenticate/options",

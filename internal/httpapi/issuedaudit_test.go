@@ -12,6 +12,7 @@ import (
 var credentialsMade = map[string]string{
 	"POST /api/auth/login":                        "authn_login_success session_created",
 	"POST /api/auth/passkey/login":                "authn_login_success session_created",
+	"POST /api/auth/code/login":                   "authn_login_success session_created",
 	"POST /api/auth/login/second":                 "authn_login_success session_created",
 	"POST /api/auth/factors/passkey":              "authn_factor_added:passkey",
 	"POST /api/auth/login/enrol/passkey":          "authn_factor_added:passkey authn_login_success session_created",
@@ -41,6 +42,7 @@ var credentialsMade = map[string]string{
 var nothingMade = strings.Fields(`
 	/api/auth/oidc/{provider}/start /api/auth/oidc/{provider}/callback /api/auth/oidc/{provider}/backchannel-logout /api/auth/links/{id}
 	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/email/change /api/auth/email/revert /api/auth/signup /api/auth/email/verify/send /api/auth/email/verify /api/auth/admin/users/{id}/factors
+	/api/auth/code /api/auth/login/enrol/code /api/auth/login/enrol/code/confirm /api/auth/reauthenticate/code
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
 	/api/auth/knox/logoutall /api/auth/jwt/verify /api/auth/jwt/blacklist /api/auth/admin/users/{id} /api/auth/admin/users/{id}/disable

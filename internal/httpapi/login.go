@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -44,7 +45,9 @@ func login(c *call, in loginIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	return c.complete(u, shorten(*in.Username), method, in.Remember == nil || *in.Remember, app)
+	return c.complete(u, firstStep{
+		login: shorten(*in.Username), method: method, methods: []signin.Method{signin.Password}, remember: in.Remember == nil || *in.Remember, app: app,
+	})
 }
 
 // authenticate checks a username and a password. It records a failure in the audit log, and leaves a success to its caller, since

@@ -34,7 +34,7 @@ func passkeyCreationAtSignIn(c *call, in creationIn) (*passkey.CreationOptions, 
 	if err != nil {
 		return nil, err
 	}
-	return c.creationOptions(u, enrolmentHolder(p), in)
+	return c.creationOptions(u, pendingHolder(p), in)
 }
 
 // creationOptions returns options that count in the session or the pending sign-in of holder.
@@ -100,7 +100,7 @@ func addPasskeyAtSignIn(c *call, in addPasskeyIn) (enrolledOut, error) {
 	if err != nil {
 		return enrolledOut{}, err
 	}
-	f, change, err := c.addPasskey(service, u, enrolmentHolder(p), in, c.endEnrolling(p))
+	f, change, err := c.addPasskey(service, u, pendingHolder(p), in, c.endEnrolling(p))
 	if err != nil {
 		return enrolledOut{}, err
 	}

@@ -21,6 +21,8 @@ type reauthenticateIn struct {
 	Code     *string `json:"code"`
 
 	Credential json.RawMessage `json:"credential"`
+
+	MailedCode *string `json:"mailed_code"` // of a user who has nothing else to show
 }
 
 // reauthenticatedOut is the user, and until when this session is fresh, and fully fresh; null: it isn't.
@@ -33,6 +35,9 @@ type reauthenticatedOut struct {
 // reauthenticate checks the password or a second factor again, or both, which makes the session fresh and gives it a new ticket.
 // Both together make it fully fresh, and so does a passkey that has verified its user.
 func reauthenticate(c *call, in reauthenticateIn) (reauthenticatedOut, error) {
+	if in.MailedCode != nil {
+		return reauthenticateByMail(c, in.MailedCode)
+	}
 	if in.Password == nil && in.Code == nil && in.Credential == nil {
 		return reauthenticatedOut{}, required(map[string]*string{"password": nil})
 	}

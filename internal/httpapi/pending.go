@@ -36,7 +36,7 @@ var errEnrolment = problem.New(http.StatusUnauthorized, "second_factor_enrolment
 	"This server asks you for a second factor, and you have none yet. Ask an administrator for a link on which you set one up.")
 
 // pendingOut says what a pending sign-in waits for: one of the factors that the user has, or, if the kind is "enrol", that the user
-// sets up one of the factors.
+// sets up one of the factors. If it is "enrol_code", a mailed code is asked for before that; if it is "code", a mailed code is the first step.
 type pendingOut struct {
 	Kind      signin.Kind      `json:"kind"`
 	Factors   []secondstep.Way `json:"factors"`
@@ -56,10 +56,17 @@ const (
 // isNew reports whether the account was made in this very request, by the person who signs in.
 func isNew(method string) bool { return method == methodSetUp || method == methodSignUp }
 
-// complete ends a sign-in whose password was right: with a session, or, if the account demands another step, with a pending
-// sign-in and the problem second_factor_required. u must be as it was read before the password was checked. login is the name that
-// was typed.
-func (c *call) complete(u *account.User, login, method string, remember, app bool) (userOut, error) {
+// firstStep is the first step of a sign-in, which its user has shown.
+type firstStep struct {
+	login         string // the name that was typed; "": none
+	method        string // for lists and logs
+	methods       []signin.Method
+	remember, app bool
+}
+
+// complete ends a sign-in whose first step was right: with a session, or, if the account demands another step, with a pending
+// sign-in and the problem second_factor_required. u must be as it was read before the first step was checked.
+func (c *call) complete(u *account.User, first firstStep) (userOut, error) {
 	demand, err := c.api.Steps.Needs(c.ctx(), u.ID)
 	if err != nil {
 		return userOut{}, err
@@ -68,22 +75,28 @@ func (c *call) complete(u *account.User, login, method string, remember, app boo
 		return userOut{}, err
 	}
 	waiting := signin.Pending{
-		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: []signin.Method{signin.Password}, FirstAt: time.Now().Unix()},
-		Remember: remember, App: app, Device: c.device(u), Address: addressText(c.address()),
+		Proof:    signin.Proof{User: u.ID, Epoch: u.Epoch, Methods: first.methods, FirstAt: time.Now().Unix()},
+		Remember: first.remember, App: first.app, Device: c.device(u), Address: addressText(c.address()),
 	}
+	mailed := slices.Contains(first.methods, signin.MailedCode)
 	switch {
 	case len(demand.Ways) > 0:
 		waiting.Kind = signin.SecondStep
 		return userOut{}, c.suspend(&waiting, demand.Ways)
-	case demand.Enrol && !c.api.EnrolOnPassword && !isNew(method):
+	case demand.Enrol && !c.api.EnrolOnPassword && !isNew(first.method) && !mailed:
+		if c.canMailCode(u) {
+			waiting.Kind = signin.EnrolmentCode
+			return userOut{}, c.suspend(&waiting, c.enrollable())
+		}
 		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
 		return userOut{}, errEnrolment
 	case demand.Enrol:
 		waiting.Kind = signin.Enrolment
 		return userOut{}, c.suspend(&waiting, c.enrollable())
 	}
-	out, err := c.finishSignIn(login, completed{
-		user: u, epoch: u.Epoch, demand: demand, method: method, methods: []signin.Method{signin.Password}, remember: remember, app: app,
+	out, err := c.finishSignIn(first.login, completed{
+		user: u, epoch: u.Epoch, demand: demand, method: first.method, methods: first.methods, remember: first.remember, app: first.app,
+		stale: mailed && c.checkNoOwnFactor(u) != nil,
 	})
 	if err != nil {
 		return userOut{}, err
@@ -120,9 +133,13 @@ func (c *call) suspend(p *signin.Pending, ways []secondstep.Way) error {
 	}
 	answer := *errSecondFactor
 	answer.Detail = "One more step: show your second factor."
-	if p.Kind == signin.Enrolment {
+	switch p.Kind {
+	case signin.Enrolment:
 		answer = *errEnrolment
 		answer.Detail = "One more step: set up a second factor, which this server asks you for."
+	case signin.EnrolmentCode:
+		answer = *errEnrolment
+		answer.Detail = "Two more steps: enter a code that is mailed to you, and set up a second factor, which this server asks you for."
 	}
 	answer.Members = map[string]any{"pending": out}
 	return &answer
@@ -139,16 +156,21 @@ func (c *call) beginPending(p *signin.Pending, ways []secondstep.Way) (pendingOu
 		return pendingOut{}, err
 	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", p.User))
-	if p.App {
+	c.givePending(secret, p.App)
+	return out, nil
+}
+
+// givePending gives the secret of a pending sign-in to the client.
+func (c *call) givePending(secret string, app bool) {
+	if app {
 		c.w.Header().Set("X-Session-Token", secret)
 	} else {
 		c.setPending(secret, secondstep.Lifetime)
 	}
-	return out, nil
 }
 
 func (c *call) pendingOut(p *signin.Pending, ways []secondstep.Way) (out pendingOut, err error) {
-	out = pendingOut{Kind: p.Kind, Factors: ways, ExpiresAt: formatTime(p.Expires)}
+	out = pendingOut{Kind: p.Kind, Factors: append([]secondstep.Way{}, ways...), ExpiresAt: formatTime(p.Expires)}
 	if p.Kind == signin.SecondStep {
 		out.Passkey, err = c.stepOptions(p)
 	}
@@ -197,7 +219,7 @@ func showPending(c *call, _ none) (pendingOut, error) {
 		return pendingOut{}, err
 	}
 	ways := demand.Ways
-	if p.Kind == signin.Enrolment {
+	if p.Kind == signin.Enrolment || p.Kind == signin.EnrolmentCode {
 		ways = c.enrollable()
 	}
 	return c.pendingOut(p, ways)
@@ -231,14 +253,17 @@ func (c *call) sessionOf(p *signin.Pending, u *account.User, demand secondstep.D
 		method = "app"
 	case origin != nil:
 		method = "oidc"
+	case mailedAlone(p):
+		method = methodCode
 	}
+	second := !mailedAlone(p) || slices.Contains(methods, signin.MultiFactor)
 	methods = append(methods, p.Methods...)
-	if !slices.Contains(methods, signin.MultiFactor) {
+	if second && !slices.Contains(methods, signin.MultiFactor) {
 		methods = append(methods, signin.MultiFactor)
 	}
 	out, err := c.finishSignIn(shorten(u.Username), completed{
 		user: u, epoch: epoch, demand: demand, method: method, methods: methods,
-		second: true, remember: p.Remember, app: p.App, origin: origin, device: p.Device,
+		second: second, remember: p.Remember, app: p.App, origin: origin, device: p.Device,
 	})
 	if err != nil {
 		return userOut{}, err
@@ -344,7 +369,7 @@ type provider struct {
 
 // signInMethods tells which ways to sign in there are.
 func signInMethods(c *call, _ none) (methodsOut, error) {
-	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}
+	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Code: c.api.Letters.SignsInByCode(), Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}
 	switch err := c.api.Letters.MaySignUp(c.ctx()); {
 	case err == nil:
 		out.SignUp = "open"

@@ -27,6 +27,7 @@ type postbox struct {
 	idle     bool          // nothing is sent
 	perHour  int           // 0: 600
 	signUps  letters.SignUps
+	codes    bool // people can sign in with a mailed code
 
 	blocked chan struct{}                    // not nil: Send waits until it is closed
 	outbox  func(mail.Store) *outbox.Service // made by serve: an outbox with another store
@@ -63,6 +64,7 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 	l := &letters.Service{
 		Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
 		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log, SignUps: p.signUps,
+		SignInCodes: p.codes, CodeKeys: func() [][]byte { return ring.Derive("mailed code") },
 	}
 	accounts.EndMailed = l.EndChanges
 	keys := keyring.NewDataKeys(ring, st.Sealed)

@@ -284,6 +284,8 @@ func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claim
 		return c.suspendAtProvider(p, a, claims, in, signin.SecondStep)
 	case demand.Enrol && !in.second && c.api.EnrolOnPassword:
 		return c.suspendAtProvider(p, a, claims, in, signin.Enrolment)
+	case demand.Enrol && !in.second && c.canMailCode(u):
+		return c.suspendAtProvider(p, a, claims, in, signin.EnrolmentCode)
 	case demand.Enrol && !in.second:
 		return "", enrolmentRequired
 	}
@@ -382,9 +384,7 @@ func (c *call) suspendAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Clai
 	if err != nil {
 		return "", err
 	}
-	o := *in.origin
-	o.Session, o.Pending, o.Expires = hex.EncodeToString(pending.ID[:]), true, pending.Expires
-	if err := c.keepOrigin(&o); err != nil {
+	if err := c.keepPendingOrigin(*in.origin, pending); err != nil {
 		return "", errors.Join(err, c.api.Steps.Cancel(c.ctx(), secret))
 	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", in.user.ID))
@@ -605,6 +605,12 @@ func (c *call) keepOrigin(o *link.Origin) error {
 		err = errPendingEnded
 	}
 	return err
+}
+
+// keepPendingOrigin records through which provider a pending sign-in was begun.
+func (c *call) keepPendingOrigin(o link.Origin, p *signin.Pending) error {
+	o.Session, o.Pending, o.Expires = hex.EncodeToString(p.ID[:]), true, p.Expires
+	return c.keepOrigin(&o)
 }
 
 // originKept is how long the origin of a session is kept: longer than any session lives between two re-authentications.

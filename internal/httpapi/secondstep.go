@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -82,8 +81,8 @@ func (c *call) enrolling() (*signin.Pending, *account.User, error) {
 	return p, u, err
 }
 
-// enrolmentHolder names a pending sign-in as the holder of an enrolment. No session has such an ID.
-func enrolmentHolder(p *signin.Pending) string { return "pending " + hex.EncodeToString(p.ID[:]) }
+// pendingHolder names a pending sign-in as the holder of an enrolment or of a mailed code. No session has such an ID.
+func pendingHolder(p *signin.Pending) string { return "pending " + hex.EncodeToString(p.ID[:]) }
 
 // beginAppAtSignIn is beginApp in a pending sign-in.
 func beginAppAtSignIn(c *call, _ none) (appOut, error) {
@@ -91,7 +90,7 @@ func beginAppAtSignIn(c *call, _ none) (appOut, error) {
 	if err != nil {
 		return appOut{}, err
 	}
-	return c.beginApp(u, enrolmentHolder(p))
+	return c.beginApp(u, pendingHolder(p))
 }
 
 // enrolledOut is a sign-in that was completed by setting up a factor.
@@ -106,7 +105,7 @@ func confirmAppAtSignIn(c *call, in confirmAppIn) (enrolledOut, error) {
 	if err != nil {
 		return enrolledOut{}, err
 	}
-	f, change, err := c.confirmApp(u, enrolmentHolder(p), in, c.endEnrolling(p))
+	f, change, err := c.confirmApp(u, pendingHolder(p), in, c.endEnrolling(p))
 	if err != nil {
 		return enrolledOut{}, err
 	}
@@ -161,16 +160,10 @@ func (c *call) failStep(p *signin.Pending) error {
 	if err != nil {
 		return err
 	}
-	sentence := fmt.Sprintf("This code is not right. %d tries are left.", left)
-	switch left {
-	case 1:
-		sentence = "This code is not right. One try is left."
-	case 0:
-		sentence = "This code is not right, and there are no more tries. Start over."
-		c.dropPendingCookie()
+	if left == 0 {
 		c.notifyGuessed(p)
 	}
-	return invalid(map[string][]string{"code": {sentence}})
+	return c.wrongCode("code", left)
 }
 
 // notifyGuessed tells a user that a sign-in with a right first factor has failed at the second (ASVS 5.0, 6.3.5).
@@ -255,6 +248,9 @@ func (c *call) wouldDo(u *account.User, fully bool) []string {
 		case u.HasPassword():
 			ways = append(ways, strings.Join([]string{"password", string(way)}, "+"))
 		}
+	}
+	if !u.HasPassword() && len(all) == 0 && c.canMailCode(u) {
+		ways = append(ways, "mailed_code")
 	}
 	return ways
 }

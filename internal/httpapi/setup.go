@@ -5,6 +5,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
 type setupOut struct {
@@ -41,5 +42,5 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	}
 	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
 		slog.Bool("superuser", u.IsSuperuser))
-	return c.complete(u, "", methodSetUp, true, false)
+	return c.complete(u, firstStep{method: methodSetUp, methods: []signin.Method{signin.Password}, remember: true})
 }

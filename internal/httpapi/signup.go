@@ -6,6 +6,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
 type signUpIn struct {
@@ -47,5 +48,5 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	}
 	c.api.Audit.Record(c.ctx(), audit.User.Created, about...)
 	c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
-	return c.complete(u, "", methodSignUp, true, false)
+	return c.complete(u, firstStep{method: methodSignUp, methods: []signin.Method{signin.Password}, remember: true})
 }

@@ -207,14 +207,22 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/passkey/options":             {}, // it needs no credential
 	"POST /api/auth/passkey/login":               {by: "passkey", body: func(x *scenario) any { return x.s.assertion(x.device) }},
 	"POST /api/auth/login/enrol/passkey/options": {}, // likewise
-	"POST /api/auth/login/enrol/passkey":         {}, // likewise
-	"POST /api/auth/login/enrol/totp":            {}, // likewise
-	"POST /api/auth/login/enrol/totp/confirm":    {}, // likewise
-	"POST /api/auth/login/second":                {}, // a pending sign-in is looked for when the body is there
-	"PATCH /api/auth/factors":                    {by: "session", body: says(map[string]bool{"second_step": true})},
-	"POST /api/auth/factors/totp":                {by: "session"},
-	"POST /api/auth/factors/passkey/options":     {by: "session"},
-	"POST /api/auth/factors/passkey":             {by: "session", body: addingPasskey},
+	"POST /api/auth/login/enrol/code":            {}, // likewise
+	"POST /api/auth/login/enrol/code/confirm":    {}, // likewise
+	"POST /api/auth/code":                        {}, // it needs no credential
+	"POST /api/auth/code/login":                  {}, // a pending sign-in is looked for when the body is there
+	"POST /api/auth/reauthenticate/code": {by: "session", with: func(_ *testing.T, x *scenario) []string {
+		x.s.with(x.actor, func(u *account.User) { u.Password, u.EmailProven = "!", u.Email })
+		return nil
+	}},
+	"POST /api/auth/login/enrol/passkey":      {}, // likewise
+	"POST /api/auth/login/enrol/totp":         {}, // likewise
+	"POST /api/auth/login/enrol/totp/confirm": {}, // likewise
+	"POST /api/auth/login/second":             {}, // a pending sign-in is looked for when the body is there
+	"PATCH /api/auth/factors":                 {by: "session", body: says(map[string]bool{"second_step": true})},
+	"POST /api/auth/factors/totp":             {by: "session"},
+	"POST /api/auth/factors/passkey/options":  {by: "session"},
+	"POST /api/auth/factors/passkey":          {by: "session", body: addingPasskey},
 	"POST /api/auth/reauthenticate/options": {by: "session", with: func(_ *testing.T, x *scenario) []string {
 		x.s.withPasskey(x.actor, factor.Passkey)
 		return nil

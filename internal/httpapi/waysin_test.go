@@ -170,9 +170,12 @@ func TestNoWayInGivesMoreThanWasProven(t *testing.T) {
 // opens says which routes a pending sign-in of each kind opens, besides those that show it, cancel it and sign out.
 var opens = map[signin.Kind]func(path string) bool{
 	signin.SecondStep: func(path string) bool { return path == "/api/auth/login/second" },
-	signin.Enrolment:  func(path string) bool { return strings.HasPrefix(path, "/api/auth/login/enrol/") },
-	signin.Code:       func(string) bool { return false },
-	signin.Link:       func(string) bool { return false },
+	signin.Enrolment: func(path string) bool {
+		return strings.HasPrefix(path, "/api/auth/login/enrol/") && !strings.Contains(path, "/code")
+	},
+	signin.Code:          func(path string) bool { return path == "/api/auth/code/login" },
+	signin.EnrolmentCode: func(path string) bool { return strings.HasPrefix(path, "/api/auth/login/enrol/code") },
+	signin.Link:          func(string) bool { return false },
 }
 
 // TestEachKindOfPendingSignInOpensItsOwnRoutes asks every route with a pending sign-in of each kind, as a browser and as a program.
@@ -207,6 +210,8 @@ func TestEachKindOfPendingSignInOpensItsOwnRoutes(t *testing.T) {
 					body = map[string]any{"code": app.next()}
 				case "/api/auth/login/enrol/totp/confirm":
 					body = map[string]any{"id": "x", "code": "123456"}
+				case "/api/auth/code/login", "/api/auth/login/enrol/code/confirm":
+					body = map[string]any{"code": "12345678"}
 				}
 				want := s.program().send(route.Method, path, body)
 				for _, line := range []string{cookie, header} {

@@ -32,8 +32,12 @@ type Service struct {
 	Guard    *throttle.Guard
 	SignUps  SignUps
 	PerHour  int // how many messages the mail server takes in an hour; strangers cause at most half as many
-	Audit    *audit.Log
-	Log      *slog.Logger
+
+	SignInCodes bool            // people can sign in with a code that is mailed
+	CodeKeys    func() [][]byte // with which codes are stored, the current one first
+
+	Audit *audit.Log
+	Log   *slog.Logger
 }
 
 // About says who caused a message: the client's address, and its headers User-Agent and Accept-Language.
@@ -112,6 +116,8 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 		return s.writeSignUp(ctx, r, base)
 	case invitation:
 		return s.writeInvitation(ctx, r, base)
+	case string(ToSignIn), string(ToEnrol), string(ToReauth):
+		return s.writeCode(ctx, r, base)
 	}
 	return nil, fmt.Errorf("no message is of the kind %q", r.Kind)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -218,18 +219,27 @@ func wayOf(kind factor.Kind) Way {
 }
 
 // Begin keeps a sign-in that waits for another step, and returns the secret for its client. It sets the ID, Created and
-// Expires. The oldest of a user's five pending sign-ins makes room.
+// Expires. The oldest of a user's five pending sign-ins makes room. One whose user isn't known yet makes none.
 func (s *Service) Begin(ctx context.Context, p *signin.Pending) (secret string, err error) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	secret = base64.RawURLEncoding.EncodeToString(random)
-	if p.App {
-		secret = AppPrefix + secret
-	}
+	secret = NewSecret(p.App)
 	p.ID = idOf(secret)
+	if p.User == "" {
+		p.User = "unknown " + hex.EncodeToString(p.ID[:]) // no user has such an ID
+	}
 	p.Created = time.Now().Unix()
 	p.Expires = p.Created + int64(Lifetime/time.Second)
 	return secret, s.Signins.Create(ctx, p, maxPending)
+}
+
+// NewSecret returns a secret as [Service.Begin] makes it, of no pending sign-in.
+func NewSecret(app bool) string {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	secret := base64.RawURLEncoding.EncodeToString(random)
+	if app {
+		secret = AppPrefix + secret
+	}
+	return secret
 }
 
 func idOf(secret string) signin.ID { return sha256.Sum256([]byte(secret)) }
@@ -249,6 +259,9 @@ func (s *Service) Find(ctx context.Context, secret string) (*signin.Pending, Dem
 	}
 	if p.Expires <= time.Now().Unix() || p.Tries >= maxTries {
 		return nil, Demand{}, ErrEnded
+	}
+	if p.Kind == signin.Code { // its code will say whose it is
+		return p, Demand{}, nil
 	}
 	if _, err := s.user(ctx, p); err != nil {
 		return nil, Demand{}, err
@@ -281,6 +294,16 @@ func (s *Service) Fail(ctx context.Context, p *signin.Pending) (left int, err er
 	return max(0, maxTries-tries), err
 }
 
+// Try takes one of the tries of a pending sign-in before something short is checked, so that tries at the same time are not more than
+// there are, and returns how many are left. [ErrEnded] if none was left.
+func (s *Service) Try(ctx context.Context, p *signin.Pending) (left int, err error) {
+	tries, err := s.Signins.Fail(ctx, p.ID)
+	if errors.Is(err, signin.ErrNotFound) || err == nil && tries > maxTries {
+		return 0, ErrEnded
+	}
+	return maxTries - tries, err
+}
+
 // Spend ends a pending sign-in whose step was taken, and returns its account. Of several calls at the same time one succeeds:
 // [ErrEnded] for the others, and if the account has another epoch now, is disabled or was deleted. A crash after Spend costs
 // the user another sign-in, and never gives two sessions.
@@ -295,8 +318,8 @@ func (s *Service) Spend(ctx context.Context, p *signin.Pending) (*account.User, 
 	return s.user(ctx, p)
 }
 
-// Finish ends a pending sign-in whose user has enrolled a factor in it, which has moved the epoch of the account. Of several calls at
-// the same time one succeeds: [ErrEnded] for the others.
+// Finish ends a pending sign-in without asking for its account: one whose user has enrolled a factor in it, which has moved the epoch,
+// or one that goes on as another. Of several calls at the same time one succeeds: [ErrEnded] for the others.
 func (s *Service) Finish(ctx context.Context, p *signin.Pending) error {
 	err := s.Signins.Spend(ctx, p.ID)
 	if errors.Is(err, signin.ErrNotFound) {
