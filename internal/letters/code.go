@@ -64,7 +64,7 @@ func (s *Service) SendSignInCode(ctx context.Context, address, holder string, ab
 	return s.Outbox.Put(ctx, r, codeLife)
 }
 
-// SendCode sends a code to the proven address of a user whom the holder has named already. It does nothing for users without one.
+// SendCode sends a code to the proven address of a user who is known to the holder. It does nothing for users without one.
 // *[throttle.QuotaError] if the user has asked too often.
 func (s *Service) SendCode(ctx context.Context, p Purpose, u *account.User, holder string, about About) error {
 	if !u.HasProvenEmail() {

@@ -49,7 +49,10 @@ export type AuthState = {
 };
 /** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
 export interface Pending {
-    /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
+    /**
+     * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it;
+     * "enrol_code": the same, after a mailed code. "code": the user enters the mailed code of the first step.
+     */
     readonly kind: PendingStep["kind"];
     readonly factors: readonly SecondFactor[];
     /** When it ends. */
@@ -63,8 +66,22 @@ export interface Pending {
     readonly passkey?: (() => Promise<User | undefined>) | undefined;
     /** Sets a factor up; present if the kind is "enrol". */
     readonly enrol?: Enrolment | undefined;
+    /** Takes a mailed code; present if the kind is "code" or "enrol_code". */
+    readonly mailed?: MailedCode | undefined;
     /** Gives the sign-in up. */
     cancel(): Promise<void>;
+}
+/** A step that is taken with a mailed code. */
+export interface MailedCode {
+    /** Mails a code to the user's address; present if the kind is "enrol_code". For "code", call `sendCode` of the {@link Auth} again. */
+    readonly send?: (() => Promise<void>) | undefined;
+    /**
+     * Enters the code, however it is spaced. A wrong one is `invalid`, and `pending_ended` means that the user has to start over. `remember`
+     * counts for the kind "code", and is as in `login`.
+     */
+    enter(code: string, options?: {
+        remember?: boolean;
+    }): Promise<SignIn>;
 }
 /**
  * Sets up the second factor that the server requires, which completes the sign-in: the state becomes "authenticated", with the recovery
@@ -97,7 +114,7 @@ export type SignIn = {
 export interface FreshSignIn {
     /**
      * What would do: each entry alone. What has to be shown together is joined by a plus sign, such as "password+totp"; the words are
-     * "password" and those of {@link SecondFactor}.
+     * "password", those of {@link SecondFactor}, and "mailed_code", for `client.sendReauthenticationCode`.
      */
     readonly factors: readonly string[];
     /**
@@ -147,6 +164,11 @@ export interface Auth {
      * address ends with `#error=` and a code. Pages of the server's own origin come back to its /signin in both cases.
      */
     startProvider(name: string, options?: ProviderVisit): Promise<void>;
+    /**
+     * Mails a code to an address, if it is the proven one of an account, with which this browser can sign in: the state is "pending" then,
+     * for every address.
+     */
+    sendCode(email: string): Promise<Pending>;
     logout(): Promise<void>;
     /** Proves again that the user is at the browser. A string is the password. */
     reauthenticate(proof: string | Proof): Promise<User>;

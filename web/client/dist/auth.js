@@ -126,6 +126,9 @@ export function createAuth(options = {}) {
         // A challenge counts once, and for a while.
         let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
         const pending = {
+            mailed: /code$/.test(kind)
+                ? { send: kind === "code" ? undefined : raw.sendEnrolmentCode, enter: (code, options) => (kind === "code" ? firstStep(() => raw.signInByCode(code, options)) : confirmEnrolment(code)) }
+                : undefined,
             enrol: kind === "enrol" ? { passkey: passkeys("enrol"), app: passkeys("enrolApp") } : undefined,
             passkey: passkey &&
                 (async () => {
@@ -169,15 +172,30 @@ export function createAuth(options = {}) {
         setState(signedOut(reason));
         return askAgain();
     }
-    async function login(credentials) {
+    const login = (credentials) => firstStep(() => raw.login(credentials));
+    async function firstStep(act) {
         try {
-            return { done: true, user: await complete(() => raw.login(credentials)) };
+            return { done: true, user: await complete(act) };
         }
         catch (error) {
             const { pending: step } = error;
             if (!step)
                 throw error;
             return { done: false, pending: adoptStep(step) };
+        }
+    }
+    async function sendCode(email) {
+        await auth.client.sendCode(email);
+        return adoptStep({ kind: "code", factors: [], expires_at: new Date(Date.now() + 600_000).toISOString() });
+    }
+    async function confirmEnrolment(code) {
+        try {
+            return { done: false, pending: adoptStep(await raw.confirmEnrolment(code)) };
+        }
+        catch (error) {
+            if (error.code === "pending_ended")
+                void leavePending("pending_ended");
+            throw error;
         }
     }
     function adoptStep(step) {
@@ -272,6 +290,7 @@ export function createAuth(options = {}) {
         login,
         passkey: passkeys("signIn"),
         startProvider,
+        sendCode,
         autofill: passkeys("autofill"),
         reauthenticateByPasskey: passkeys("reauthenticate"),
         addPasskey: passkeys("add"),

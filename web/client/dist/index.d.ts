@@ -1,5 +1,5 @@
 export { createAuth } from "./auth.js";
-export type { Auth, AuthOptions, AuthState, Enrolment, EnrolmentOfApp, FreshSignIn, Pending, SignIn } from "./auth.js";
+export type { Auth, AuthOptions, AuthState, Enrolment, EnrolmentOfApp, FreshSignIn, MailedCode, Pending, SignIn } from "./auth.js";
 export { createClient } from "./client.js";
 export type { Client } from "./client.js";
 export { AuthError } from "./error.js";

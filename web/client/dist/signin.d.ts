@@ -27,6 +27,12 @@ export interface SignInActions {
     }): Promise<void>;
     /** Takes the second step of the pending sign-in. */
     second(code: string): Promise<void>;
+    /** Mails a code to sign in with to an address, or, without one, the code that the pending sign-in waits for. */
+    sendCode(email?: string): Promise<void>;
+    /** Enters a mailed code. Returns undefined if it was refused. */
+    enterCode(code: string, options?: {
+        remember?: boolean;
+    }): Promise<SignIn | undefined>;
     /** Sets up a passkey or a security key, if the pending sign-in is of the kind "enrol"; call it from a click. */
     enrolPasskey(options?: NewPasskey): Promise<void>;
     /** Begins to set up an authenticator app, if the pending sign-in is of the kind "enrol". */

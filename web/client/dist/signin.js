@@ -26,6 +26,8 @@ export function signInActions(auth, tell) {
         login: (credentials) => run(() => auth.login(credentials)),
         passkey: async (options) => void (await run(() => (pending() ? pending().passkey?.() : auth.passkey(options)))),
         second: async (code) => void (await run(() => pending()?.second(code))),
+        sendCode: async (email) => void (await run(() => (email === undefined ? pending()?.mailed?.send?.() : auth.sendCode(email)))),
+        enterCode: (code, options) => run(() => pending()?.mailed?.enter(code, options)),
         enrolPasskey: async (options) => void (await run(() => pending()?.enrol?.passkey(options))),
         enrolApp: async () => void (await run(async () => (app = await pending()?.enrol?.app()))),
         confirmApp: async (code) => void (await run(() => app?.confirm(code))),

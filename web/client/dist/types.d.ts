@@ -60,8 +60,11 @@ export interface ProviderVisit {
 export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code";
 /** What a sign-in still waits for, as the server says it. */
 export interface PendingStep {
-    /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
-    kind: "second" | "enrol";
+    /**
+     * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it;
+     * "enrol_code": the same, after a mailed code. "code": the user enters the mailed code of the first step, and there are no factors.
+     */
+    kind: "second" | "enrol" | "enrol_code" | "code";
     factors: SecondFactor[];
     expires_at: string;
     /** What to ask the user's passkeys and security keys; absent if none works here. */
@@ -71,6 +74,8 @@ export interface PendingStep {
 export interface Proof {
     password?: string;
     code?: string;
+    /** Of `sendReauthenticationCode`, for a user who has nothing else to show. It comes alone. */
+    mailed_code?: string;
 }
 /** Something that a user signs in with besides the password. */
 export interface Factor {
@@ -192,4 +197,4 @@ export interface FirstAdministrator {
  * "http_" with the status for an answer that isn't from Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | "passkey_failed" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "mailed_code_off" | "no_proven_address" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

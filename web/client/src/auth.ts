@@ -53,7 +53,10 @@ export type AuthState =
 
 /** A sign-in that waits for its second step. It lasts ten minutes, and permits five wrong attempts. */
 export interface Pending {
-  /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
+  /**
+   * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it;
+   * "enrol_code": the same, after a mailed code. "code": the user enters the mailed code of the first step.
+   */
   readonly kind: PendingStep["kind"];
   readonly factors: readonly SecondFactor[];
   /** When it ends. */
@@ -67,8 +70,21 @@ export interface Pending {
   readonly passkey?: (() => Promise<User | undefined>) | undefined;
   /** Sets a factor up; present if the kind is "enrol". */
   readonly enrol?: Enrolment | undefined;
+  /** Takes a mailed code; present if the kind is "code" or "enrol_code". */
+  readonly mailed?: MailedCode | undefined;
   /** Gives the sign-in up. */
   cancel(): Promise<void>;
+}
+
+/** A step that is taken with a mailed code. */
+export interface MailedCode {
+  /** Mails a code to the user's address; present if the kind is "enrol_code". For "code", call `sendCode` of the {@link Auth} again. */
+  readonly send?: (() => Promise<void>) | undefined;
+  /**
+   * Enters the code, however it is spaced. A wrong one is `invalid`, and `pending_ended` means that the user has to start over. `remember`
+   * counts for the kind "code", and is as in `login`.
+   */
+  enter(code: string, options?: { remember?: boolean }): Promise<SignIn>;
 }
 
 /**
@@ -99,7 +115,7 @@ export type SignIn = { readonly done: true; readonly user: User } | { readonly d
 export interface FreshSignIn {
   /**
    * What would do: each entry alone. What has to be shown together is joined by a plus sign, such as "password+totp"; the words are
-   * "password" and those of {@link SecondFactor}.
+   * "password", those of {@link SecondFactor}, and "mailed_code", for `client.sendReauthenticationCode`.
    */
   readonly factors: readonly string[];
   /**
@@ -147,6 +163,11 @@ export interface Auth {
    * address ends with `#error=` and a code. Pages of the server's own origin come back to its /signin in both cases.
    */
   startProvider(name: string, options?: ProviderVisit): Promise<void>;
+  /**
+   * Mails a code to an address, if it is the proven one of an account, with which this browser can sign in: the state is "pending" then,
+   * for every address.
+   */
+  sendCode(email: string): Promise<Pending>;
   logout(): Promise<void>;
   /** Proves again that the user is at the browser. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
@@ -307,6 +328,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
     // A challenge counts once, and for a while.
     let until = Date.now() + ((passkey?.publicKey.timeout ?? 0) * 3) / 4;
     const pending: Pending = {
+      mailed: /code$/.test(kind)
+        ? { send: kind === "code" ? undefined : raw.sendEnrolmentCode, enter: (code, options) => (kind === "code" ? firstStep(() => raw.signInByCode(code, options)) : confirmEnrolment(code)) }
+        : undefined,
       enrol: kind === "enrol" ? { passkey: passkeys("enrol"), app: passkeys("enrolApp") } : undefined,
       passkey:
         passkey &&
@@ -351,13 +375,29 @@ export function createAuth(options: AuthOptions = {}): Auth {
     return askAgain();
   }
 
-  async function login(credentials: Credentials): Promise<SignIn> {
+  const login = (credentials: Credentials) => firstStep(() => raw.login(credentials));
+
+  async function firstStep(act: () => Promise<User>): Promise<SignIn> {
     try {
-      return { done: true, user: await complete(() => raw.login(credentials)) };
+      return { done: true, user: await complete(act) };
     } catch (error) {
       const { pending: step } = error as AuthError;
       if (!step) throw error;
       return { done: false, pending: adoptStep(step) };
+    }
+  }
+
+  async function sendCode(email: string): Promise<Pending> {
+    await auth.client.sendCode(email);
+    return adoptStep({ kind: "code", factors: [], expires_at: new Date(Date.now() + 600_000).toISOString() });
+  }
+
+  async function confirmEnrolment(code: string): Promise<SignIn> {
+    try {
+      return { done: false, pending: adoptStep(await raw.confirmEnrolment(code)) };
+    } catch (error) {
+      if ((error as AuthError).code === "pending_ended") void leavePending("pending_ended");
+      throw error;
     }
   }
 
@@ -453,6 +493,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     login,
     passkey: passkeys("signIn"),
     startProvider,
+    sendCode,
     autofill: passkeys("autofill"),
     reauthenticateByPasskey: passkeys("reauthenticate"),
     addPasskey: passkeys("add"),

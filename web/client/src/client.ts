@@ -14,6 +14,17 @@ export interface Client {
   login(credentials: Credentials): Promise<User>;
   /** Takes the second step of a pending sign-in, with a code of an authenticator app or a recovery code. */
   second(code: string): Promise<User>;
+  /**
+   * Mails a code to an address, if it is the proven one of an account, with which this browser can sign in. The answer doesn't tell. Fails
+   * with `mailed_code_off` if the server signs no one in so.
+   */
+  sendCode(email: string): Promise<void>;
+  /** Signs in with that code; a further step fails as in `login`. `remember` as there. */
+  signInByCode(code: string, options?: { remember?: boolean }): Promise<User>;
+  /** Mails the code that a pending sign-in of the kind "enrol_code" waits for. */
+  sendEnrolmentCode(): Promise<void>;
+  /** Enters that code. The pending sign-in goes on as one of the kind "enrol". */
+  confirmEnrolment(code: string): Promise<PendingStep>;
   /** What the browser's pending sign-in waits for. Fails with `pending_ended` if there is none. */
   pending(): Promise<PendingStep>;
   /** Succeeds also if no sign-in is pending. */
@@ -27,6 +38,11 @@ export interface Client {
   logout(): Promise<void>;
   /** Makes the sign-in fresh for ten minutes, for the routes that require that. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
+  /**
+   * Mails a code for `reauthenticate` to the proven address of a user who has nothing else to show. Fails with `own_factor_required` or
+   * `no_proven_address`.
+   */
+  sendReauthenticationCode(): Promise<void>;
   /** Ends all other sessions of the user. */
   changePassword(change: PasswordChange): Promise<void>;
   /** Which ways to sign in the server offers, and whether it sends mail. */
@@ -103,11 +119,16 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
     me: ({ slide = true } = {}) => call("GET", "/api/me" + (slide ? "" : "?slide=false")),
     login: (credentials) => post("login", credentials),
     second: (code) => post("login/second", { code }),
+    sendCode: (email) => post("code", { email }),
+    signInByCode: (code, options) => post("code/login", { code, ...options }),
+    sendEnrolmentCode: () => post("login/enrol/code"),
+    confirmEnrolment: (code) => post("login/enrol/code/confirm", { code }),
     pending: () => call("GET", "/api/auth/login/pending"),
     cancelPending: () => call("DELETE", "/api/auth/login/pending"),
     startProvider: async (name, visit = {}) => (await post<{ location: string }>(`oidc/${encodeURIComponent(name)}/start`, visit)).location,
     logout: () => post("logout"),
     reauthenticate: (proof) => post("reauthenticate", typeof proof === "string" ? { password: proof } : proof),
+    sendReauthenticationCode: () => post("reauthenticate/code"),
     changePassword: (change) => post("password/change", change),
     methods: () => call("GET", "/api/auth/methods"),
     forgot: (email) => post("password/forgot", { email }),

@@ -28,6 +28,10 @@ export interface SignInActions {
   passkey(options?: { remember?: boolean }): Promise<void>;
   /** Takes the second step of the pending sign-in. */
   second(code: string): Promise<void>;
+  /** Mails a code to sign in with to an address, or, without one, the code that the pending sign-in waits for. */
+  sendCode(email?: string): Promise<void>;
+  /** Enters a mailed code. Returns undefined if it was refused. */
+  enterCode(code: string, options?: { remember?: boolean }): Promise<SignIn | undefined>;
   /** Sets up a passkey or a security key, if the pending sign-in is of the kind "enrol"; call it from a click. */
   enrolPasskey(options?: NewPasskey): Promise<void>;
   /** Begins to set up an authenticator app, if the pending sign-in is of the kind "enrol". */
@@ -70,6 +74,8 @@ export function signInActions(auth: Auth, tell: (progress: SignInProgress) => vo
     login: (credentials) => run(() => auth.login(credentials)),
     passkey: async (options) => void (await run(() => (pending() ? pending()!.passkey?.() : auth.passkey(options)))),
     second: async (code) => void (await run(() => pending()?.second(code))),
+    sendCode: async (email) => void (await run<unknown>(() => (email === undefined ? pending()?.mailed?.send?.() : auth.sendCode(email)))),
+    enterCode: (code, options) => run(() => pending()?.mailed?.enter(code, options)),
     enrolPasskey: async (options) => void (await run(() => pending()?.enrol?.passkey(options))),
     enrolApp: async () => void (await run(async () => (app = await pending()?.enrol?.app()))),
     confirmApp: async (code) => void (await run(() => app?.confirm(code))),

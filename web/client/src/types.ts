@@ -67,8 +67,11 @@ export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code"
 
 /** What a sign-in still waits for, as the server says it. */
 export interface PendingStep {
-  /** "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it. */
-  kind: "second" | "enrol";
+  /**
+   * "second": the user shows one of the factors. "enrol": the user has to set one of them up, since the server requires it;
+   * "enrol_code": the same, after a mailed code. "code": the user enters the mailed code of the first step, and there are no factors.
+   */
+  kind: "second" | "enrol" | "enrol_code" | "code";
   factors: SecondFactor[];
   expires_at: string;
   /** What to ask the user's passkeys and security keys; absent if none works here. */
@@ -79,6 +82,8 @@ export interface PendingStep {
 export interface Proof {
   password?: string;
   code?: string;
+  /** Of `sendReauthenticationCode`, for a user who has nothing else to show. It comes alone. */
+  mailed_code?: string;
 }
 
 /** Something that a user signs in with besides the password. */
@@ -227,6 +232,8 @@ export type KnownCode =
   | "no_factor"
   | "setup_link_invalid"
   | "mail_not_configured"
+  | "mailed_code_off"
+  | "no_proven_address"
   | "link_invalid"
   | "signup_closed"
   | "invalid"

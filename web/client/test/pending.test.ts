@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Auth, Pending } from "../src/index.js";
-import { ada, asked, bob, codes, demandCode, demandEnrolment, lost, next, pass, server, tab } from "./world.js";
+import { ada, asked, bob, codes, demandCode, demandEnrolment, json, lost, mailCodes, next, pass, problem, server, tab } from "./world.js";
 
 const right = { username: "ada", password: "right" };
 
@@ -198,4 +198,51 @@ test("a step that shows a factor sets none up", async () => {
   await pass();
   await auth.login(right);
   expect(pendingOf(auth).enrol).toBeUndefined();
+});
+
+test("a mailed code signs in, also after a reload", async () => {
+  mailCodes();
+  const { auth, states, close } = tab();
+  await pass();
+  const pending = await auth.sendCode("ada@example.com");
+  expect(pending).toMatchObject({ kind: "code", factors: [] });
+  expect(pending.mailed?.send).toBeUndefined();
+  await expect(pending.mailed?.enter("00000000")).rejects.toMatchObject({ code: "invalid" });
+  expect(states).toEqual(["anonymous", "pending"]);
+  close();
+  const again = tab();
+  await pass();
+  await expect(pendingOf(again.auth).mailed?.enter("12345678", { remember: false })).resolves.toEqual({ done: true, user: bob });
+  expect(again.auth.getState().status).toBe("authenticated");
+});
+
+test("after a mailed code the second factor is due", async () => {
+  mailCodes({ kind: "second", factors: ["totp"], expires_at: "2026-01-01T00:10:00Z" });
+  const { auth } = tab();
+  await pass();
+  const result = await (await auth.sendCode("ada@example.com")).mailed?.enter("12345678");
+  expect(result).toMatchObject({ done: false, pending: { kind: "second", factors: ["totp"] } });
+  expect(pendingOf(auth).kind).toBe("second");
+});
+
+test("a mailed code comes before the enrolment", async () => {
+  demandEnrolment();
+  const pending = { factors: ["totp"], expires_at: "2026-01-01T00:10:00Z" };
+  server.answers.set("POST /api/auth/login", () => problem(401, "second_factor_enrolment_required", { pending: { ...pending, kind: "enrol_code" } }));
+  server.answers.set("POST /api/auth/login/enrol/code", () => json({}));
+  server.answers.set("POST /api/auth/login/enrol/code/confirm", async (request) =>
+    (await request.json()).code === "12345678" ? json({ ...pending, kind: "enrol" }) : problem(401, "pending_ended"));
+  const { auth } = tab();
+  await pass();
+  await auth.login(right);
+  const { mailed, enrol } = pendingOf(auth);
+  expect(enrol).toBeUndefined();
+  await mailed?.send?.();
+  expect(asked("POST /api/auth/login/enrol/code")).toBe(1);
+  await expect(mailed?.enter("12345678")).resolves.toMatchObject({ done: false, pending: { kind: "enrol" } });
+  expect(pendingOf(auth).enrol).toBeDefined();
+  await auth.login(right);
+  await expect(pendingOf(auth).mailed?.enter("00000000")).rejects.toMatchObject({ code: "pending_ended" });
+  await pass();
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "pending_ended" });
 });

@@ -109,6 +109,20 @@ export function demandCode() {
 
 export const codes = ["AAAA-BBBB", "CCCC-DDDD"];
 
+/** The server mails the code "12345678" to every address; with `next` the code alone isn't enough. */
+export function mailCodes(next?: object): void {
+  let due = false;
+  server.answers.set("POST /api/auth/code", () => ((due = true), json({})));
+  server.answers.set("GET /api/auth/login/pending", () => (due ? json({ kind: "code", factors: [], expires_at: "2026-01-01T00:10:00Z" }) : problem(401, "pending_ended")));
+  server.answers.set("POST /api/auth/code/login", async (request) => {
+    const { code, remember } = await request.json();
+    if (!due) return problem(401, "pending_ended");
+    if (code !== "12345678") return problem(400, "invalid", { errors: { code: ["Wrong."] } });
+    if (next) return problem(401, "second_factor_required", { pending: next });
+    return json((server.user = remember === false ? bob : ada));
+  });
+}
+
 /** The server, if it requires a second factor and ada has none: "123456" is the code of the app that she sets up. */
 export function demandEnrolment() {
   const pending = { kind: "enrol", factors: ["passkey", "security_key", "totp"], expires_at: "2026-01-01T00:10:00Z" };

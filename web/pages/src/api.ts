@@ -1,6 +1,6 @@
 /** The server's API, as the pages use it. */
 
-import { AuthError, createAuth, type Credentials, type Enrolled, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type SignUp, type Token, type User } from "@cloakroom/client";
+import { AuthError, createAuth, type Credentials, type Enrolled, type Factor, type Factors, type FirstAdministrator, type PendingStep, type Setup, type SignIn, type SignUp, type Token, type User } from "@cloakroom/client";
 
 export { AuthError } from "@cloakroom/client";
 export type { EnrolmentOfApp, Factor, Factors, Pending, Setup, Token, User, PasswordChange, Session as Device } from "@cloakroom/client";
@@ -85,8 +85,11 @@ export const api = {
 };
 
 /** Returns whether the person is signed in. If not, the second step is due. */
-export async function signIn(credentials: Credentials): Promise<boolean> {
-  const { done } = await auth.login(credentials);
+export const signIn = (credentials: Credentials): Promise<boolean> => finished(auth.login(credentials));
+
+/** Returns whether a step has completed the sign-in. If not, another one is due. */
+export async function finished(step: Promise<SignIn>): Promise<boolean> {
+  const { done } = await step;
   if (done) await checkCookie();
   return done;
 }

@@ -2,6 +2,7 @@ import { useAuth } from "@cloakroom/client/react";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import { api, auth, complete, isOutage, signIn as logIn, type Pending, type User } from "./api.ts";
+import { CodeForm, CodeStep } from "./code-step.tsx";
 import { EnrolStep } from "./enrol-step.tsx";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
@@ -30,14 +31,16 @@ export function SignIn({ fragment }: { fragment: string }) {
   if (due !== step) setStep(due);
   // After a sign-in the form stays until the next page is loaded.
   const [leaving, setLeaving] = useState(false);
+  const [byCode, setByCode] = useState(false);
 
   if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;
   if (step) {
-    const Step = step.kind === "enrol" ? EnrolStep : SecondStep;
+    const Step = { second: SecondStep, enrol: EnrolStep, enrol_code: CodeStep, code: CodeStep }[step.kind];
     return <TicketCard><Step pending={step} onDone={openNext} onLeaving={setLeaving} /></TicketCard>;
   }
   if (!form) return <TicketCard><Loading /></TicketCard>;
-  return <TicketCard><SignInForm failed={providerError(fragment)} ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} /></TicketCard>;
+  if (byCode) return <TicketCard><CodeForm onBack={() => setByCode(false)} /></TicketCard>;
+  return <TicketCard><SignInForm failed={providerError(fragment)} ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} onCode={() => setByCode(true)} /></TicketCard>;
 }
 
 const next = () => safeNext(new URLSearchParams(location.search).get("next"), location.origin);
@@ -53,9 +56,11 @@ interface SignInFormProps {
   /** Why a sign-in at a provider has failed. */
   failed: string | undefined;
   onLeaving: (leaving: boolean) => void;
+  /** Shows the form that asks for a mailed code. */
+  onCode: () => void;
 }
 
-function SignInForm({ ended, failed, onLeaving }: SignInFormProps) {
+function SignInForm({ ended, failed, onLeaving, onCode }: SignInFormProps) {
   const setupNeeded = useSetupNeeded();
   const methods = useMethods();
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
@@ -111,6 +116,7 @@ function SignInForm({ ended, failed, onLeaving }: SignInFormProps) {
         {passkeys && (
           <Button disabled={disabled} onClick={passkey.ask}>{passkey.sending ? t.sending : t.passkey}</Button>
         )}
+        {methods?.code && <Button disabled={disabled} onClick={onCode}>{t.code}</Button>}
         {methods?.providers.map(({ name, label }) => (
           <Button
             key={name}

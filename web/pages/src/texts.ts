@@ -59,6 +59,8 @@ export const texts = {
 
   secondStep: section("pages.secondStep"),
 
+  code: section("pages.code"),
+
   account: {
     ...section("pages.account"),
     since: (day: string) => t("pages.account.since", { day }),
@@ -86,6 +88,8 @@ export const texts = {
     both: (name: string) => t("pages.confirmIdentity.both", { name }),
     onlyKey: (name: string) => t("pages.confirmIdentity.onlyKey", { name }),
     provider: (name: string) => t("pages.confirmIdentity.provider", { name }),
+    mail: (name: string) => t("pages.confirmIdentity.mail", { name }),
+    mailed: (name: string) => t("pages.confirmIdentity.mailed", { name }),
   },
 
   waysIn: {

@@ -1,4 +1,4 @@
-import type { FreshSignIn } from "@cloakroom/client";
+import type { FreshSignIn, Proof } from "@cloakroom/client";
 import { useEffect, useRef, useState } from "react";
 import { api, auth, type LinkedAccount } from "../api.ts";
 import { useVisit, VisitProblem } from "../providers.tsx";
@@ -40,14 +40,19 @@ interface IdentityDialogProps {
 function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [preferCode, setPreferCode] = useState(false);
-  const { both, password, code, choice, key } = fieldsFor(needed, preferCode);
-  const confirm = useAction(async (proof: { password?: string; code?: string }) => {
+  const { both, password, code, choice, key, mail } = fieldsFor(needed, preferCode);
+  const [mailed, setMailed] = useState(false);
+  const confirm = useAction(async (proof: Proof) => {
     await auth.reauthenticate(proof);
     onAnswer(true);
   });
   const useKey = useAction(async () => {
     const typed = dialog.current?.querySelector<HTMLInputElement>('[name="password"]')?.value;
     if (await auth.reauthenticateByPasskey({ ...(typed && { password: typed }) })) onAnswer(true);
+  });
+  const mailCode = useAction(async () => {
+    await auth.client.sendReauthenticationCode();
+    setMailed(true);
   });
   const providers = useLinkedProviders(needed);
   const visit = useVisit();
@@ -62,14 +67,17 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
   return (
     <dialog ref={dialog} aria-labelledby="confirm-heading" onCancel={() => onAnswer(false)}>
       <h2 id="confirm-heading">{password && !code ? t.heading : t.headingCode}</h2>
-      <p>{both ? t.both(username) : password ? t.password(username) : code ? t.code(username) : key ? t.onlyKey(username) : providers.length > 0 ? t.provider(username) : t.none}</p>
+      {(!mail || (providers.length > 0 && !mailed)) && (
+        <p>{both ? t.both(username) : password ? t.password(username) : code ? t.code(username) : key ? t.onlyKey(username) : providers.length > 0 ? t.provider(username) : t.none}</p>
+      )}
+      {mail && <p>{mailed ? t.mailed(username) : t.mail(username)}</p>}
       <Form
         error={confirm.error}
         sending={disabled}
         retype="password"
-        onSend={(field) => void confirm.run({ ...(password && { password: field("password") }), ...(code && { code: field("code") }) })}
+        onSend={(field) => void confirm.run({ ...(password && { password: field("password") }), ...(code && { code: field("code") }), ...(mailed && { mailed_code: field("mailed_code") }) })}
       >
-        <Problem error={confirm.error ?? useKey.error} fields={confirm.error ? ["password", "code"] : []} credentials={texts.problem.wrongPassword} />
+        <Problem error={confirm.error ?? useKey.error ?? mailCode.error} fields={confirm.error ? ["password", "code", "mailed_code"] : []} credentials={texts.problem.wrongPassword} />
         <VisitProblem error={visit.error} />
         <HiddenUsername username={username} />
         {password && (
@@ -85,9 +93,13 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
             autoFocus={!password}
           />
         )}
+        {mailed && (
+          <Field name="mailed_code" label={texts.code.code} hint={texts.code.codeHint} autoComplete="one-time-code" errors={errors["mailed_code"]} autoFocus />
+        )}
         {choice && <Button variant="link" onClick={() => setPreferCode(!preferCode)}>{code ? t.passwordInstead : t.codeInstead}</Button>}
         <div className="row">
-          {(password || code) && <Button type="submit" variant="main" disabled={disabled}>{confirm.sending ? t.sending : t.submit}</Button>}
+          {(password || code || mailed) && <Button type="submit" variant="main" disabled={disabled}>{confirm.sending ? t.sending : t.submit}</Button>}
+          {mail && <Button disabled={mailCode.sending} onClick={() => void mailCode.run()}>{mailed ? texts.code.another : t.mailCode}</Button>}
           {key && <Button disabled={useKey.sending} onClick={() => void useKey.run()}>{t.key}</Button>}
           {providers.map(({ provider, label }) => (
             <Button key={provider} disabled={visit.sending} onClick={() => void visit.run(provider, { intent: "reauthenticate", next: location.pathname + location.search })}>
@@ -104,7 +116,7 @@ function IdentityDialog({ username, needed, onAnswer }: IdentityDialogProps) {
 /** The providers of a person who has nothing of their own to show. */
 function useLinkedProviders({ factors }: FreshSignIn): readonly LinkedAccount[] {
   const [links, setLinks] = useState<readonly LinkedAccount[]>([]);
-  const nothing = factors.length === 0;
+  const nothing = !factors.some((way) => way !== "mailed_code");
   useEffect(() => {
     if (nothing) api.links().then((all) => setLinks(all.filter(({ provider }) => provider)), () => undefined);
   }, [nothing]);
@@ -121,6 +133,7 @@ function fieldsFor({ factors }: FreshSignIn, preferCode: boolean) {
     both,
     choice,
     key: accepted("passkey", "security_key", "password+security_key") && "PublicKeyCredential" in window,
+    mail: accepted("mailed_code"),
     password: both || (factors.includes("password") && !(choice && preferCode)),
     code: both || (code && (!choice || preferCode)),
   };
