@@ -31,6 +31,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/courier"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
+	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -75,6 +76,7 @@ type Server struct {
 	sender   mail.Sender            // nil: no mail is sent
 	letters  *letters.Service
 	webhooks *courier.Service // nil: there are no endpoints
+	grants   *grant.Service   // nil: there is no store for the tokens of providers
 	gateway  *gateway.Gateway
 	api      *httpapi.API
 
@@ -168,6 +170,9 @@ func (c *Config) check() (checkedConfig, error) {
 	if checked.providers, err = c.readProviders(base); err != nil {
 		return checkedConfig{}, err
 	}
+	if err := c.checkUpstreamTokens(checked.providers); err != nil {
+		return checkedConfig{}, err
+	}
 	if checked.webhooks, err = c.checkWebhooks(); err != nil {
 		return checkedConfig{}, err
 	}
@@ -224,6 +229,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if err != nil {
 		return fmt.Errorf("Config.Origins: %w", err)
 	}
+	s.grants = s.newGrants(c, checked)
 	if s.gateway, err = gateway.New(s.gatewayConfig(c, checked, protection)); err != nil {
 		return err
 	}
@@ -237,13 +243,16 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if len(checked.providers) > 0 && (s.storage.Links == nil || s.storage.Signins == nil) {
 		return errors.New("Config.Providers: the database has no place for links; Config.Stores needs Links, Signins and Factors")
 	}
+	if s.grants == nil && slices.ContainsFunc(checked.providers, func(p *oidc.Provider) bool { return p.KeepTokens }) {
+		return errors.New("Config.Providers: the database has no place for tokens; Config.Stores needs Grants")
+	}
 	keys, noPasskeys, err := s.newPasskeys(c, checked)
 	if err != nil {
 		return err
 	}
 	s.api = &httpapi.API{
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
-		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys,
+		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys, Grants: s.grants,
 		Letters:  s.letters,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
@@ -391,6 +400,9 @@ func (s *Server) newTokens(c Config) *token.Service {
 // and Accounts are left to the program.
 func (s *Server) connect(measure *metrics.Metrics) {
 	s.Sessions.Observe(s.events.SessionsEnded, nil)
+	if s.grants != nil {
+		s.Sessions.Observe(s.grants.Ended, nil)
+	}
 	s.Accounts.Observe(s.events.Wake)
 	if s.storage.django != nil { // upstreams see the cookie
 		s.Sessions.OnCookieChange = s.gateway.Moved
@@ -424,7 +436,7 @@ func (c *Config) csrf() csrf.Config {
 func (c *Config) gateway() gateway.Config {
 	return gateway.Config{
 		App: c.App, Upstreams: c.Upstreams, Rules: c.Rules, UpstreamTimeout: c.UpstreamTimeout,
-		UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups, URL: c.URL, SignIn: c.SignInPath, Owns: httpapi.Owns, Log: c.Log,
+		UpstreamTokens: c.UpstreamTokens, UnsafePaths: c.UnsafePaths, PassGroups: c.PassGroups, URL: c.URL, SignIn: c.SignInPath, Owns: httpapi.Owns, Log: c.Log,
 	}
 }
 
@@ -432,6 +444,9 @@ func (c *Config) gateway() gateway.Config {
 func (s *Server) gatewayConfig(c Config, checked checkedConfig, protection *csrf.Protection) gateway.Config {
 	g := c.gateway()
 	g.Auth, g.Audit, g.CSRF, g.Client, g.Signer = s.Auth, s.Audit, protection, checked.proxies, s.jwt.Keys
+	if s.grants != nil {
+		g.Tokens = upstreamTokens{s.grants}
+	}
 	g.Cookies = slices.Concat([]string{httpapi.DeviceCookie}, httpapi.PendingCookies, httpapi.AttemptCookies)
 	if theirs := s.storage.django; theirs != nil { // Django needs the session cookie as well
 		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Superseded}
@@ -478,6 +493,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.steps.Run(ctx) })
 	g.Go(func() error { return s.letters.Run(ctx) })
 	g.Go(func() error { return s.webhooks.Run(ctx) })
+	if s.grants != nil {
+		g.Go(func() error { return s.grants.Run(ctx) })
+	}
 	for _, cache := range s.cached.caches {
 		g.Go(func() error { return s.cached.run(ctx, cache, s.Log) })
 	}

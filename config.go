@@ -249,6 +249,11 @@ type Config struct {
 	// from the first Run on. None: no events are sent.
 	Webhooks []Webhook
 
+	// UpstreamTokens are upstreams that get the access token of the provider at which the session was begun, as PREFIX=NAME: the prefix
+	// of one of Upstreams ("/" for the one without), and the name of one of Providers whose settings have "keep_tokens". Such an
+	// upstream is for those sessions alone, and never sees what a client sends as Authorization.
+	UpstreamTokens []string
+
 	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
 	Metrics prometheus.Registerer
 

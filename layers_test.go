@@ -46,6 +46,7 @@ var layers = map[string]layer{
 	"internal/tag":          {},
 	"internal/passkey":      {own: []string{"factor", "internal/tag", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
+	"internal/grant":        {own: []string{"audit", "internal/keyring", "internal/oidc", "link", "session"}, others: []string{"golang.org/x/sync"}},
 	"internal/api":          {own: []string{"audit"}},
 	"internal/afterrestore": {own: []string{"account", "link", "signin", "session", "store", "token"}},
 	"internal/admin":        {own: []string{"account", "link", "audit", "auth", "internal/secondstep"}},
@@ -112,7 +113,7 @@ var layers = map[string]layer{
 	"internal/httpapi": {own: []string{
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
 		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "internal/passkey",
-		"factor", "link", "internal/authenticator", "internal/oidc", "internal/texts",
+		"factor", "link", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
 	}},
 
 	// The whole.
@@ -121,7 +122,7 @@ var layers = map[string]layer{
 			"internal/importing",
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
+			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/grant", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},

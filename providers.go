@@ -2,12 +2,16 @@ package cloakroom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/cloakroom-auth/cloakroom/internal/gateway"
+	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // readProviders returns the providers of c.Providers. It asks none of them: a server starts without them.
@@ -28,6 +32,67 @@ func (c *Config) readProviders(base *url.URL) ([]*oidc.Provider, error) {
 		all = append(all, oidc.New(s, strings.TrimSuffix(base.String(), "/")+"/api/auth/oidc/"+name+"/callback", nil))
 	}
 	return all, nil
+}
+
+// checkUpstreamTokens returns an error unless each name of c.UpstreamTokens is that of a provider whose tokens are kept.
+func (c *Config) checkUpstreamTokens(providers []*oidc.Provider) error {
+	for _, text := range c.UpstreamTokens {
+		_, name, _ := strings.Cut(text, "=")
+		i := slices.IndexFunc(providers, func(p *oidc.Provider) bool { return p.Name == name })
+		switch {
+		case i < 0:
+			return fmt.Errorf("Config.UpstreamTokens: %q: none of Config.Providers has the name %s", text, name)
+		case !providers[i].KeepTokens:
+			return fmt.Errorf(`Config.UpstreamTokens: %q: write "keep_tokens": true into the settings of the provider %s`, text, name)
+		}
+	}
+	return nil
+}
+
+// newGrants returns the service that keeps the tokens of providers. It is there without such a provider, too, since tokens may be left
+// from earlier settings.
+func (s *Server) newGrants(c Config, checked checkedConfig) *grant.Service {
+	if s.storage.Grants == nil {
+		return nil
+	}
+	return &grant.Service{
+		Store: s.storage.Grants, Sessions: s.Sessions, Keys: s.dataKeys, Providers: checked.providers, Audit: s.Audit, Log: c.Log,
+	}
+}
+
+// upstreamTokens are the kept tokens as the gateway needs them.
+type upstreamTokens struct{ *grant.Service }
+
+func (t upstreamTokens) Header(ctx context.Context, of *session.Session, provider string) ([]string, error) {
+	value, err := t.Service.Header(ctx, of, provider)
+	switch {
+	case errors.Is(err, grant.ErrNone):
+		err = gateway.ErrNoToken
+	case errors.Is(err, oidc.ErrUnavailable):
+		err = gateway.ErrProviderAway
+	}
+	return value, err
+}
+
+// ErrNoProviderToken says that a session has no token of a provider that could be used.
+var ErrNoProviderToken = grant.ErrNone
+
+// ErrProviderUnavailable says that a provider doesn't answer. Trying again may help.
+var ErrProviderUnavailable = oidc.ErrUnavailable
+
+// ProviderToken returns the access token that a provider has given for a session, which must be that of the request in hand. It is
+// renewed if its time is over, which can take seconds; check the session again before it is used then. The settings of the provider need
+// "keep_tokens". [ErrNoProviderToken]; [session.ErrEnded] if the provider has ended the sign-in, and with it the session;
+// [ErrProviderUnavailable]; any other error is an outage.
+func (s *Server) ProviderToken(ctx context.Context, of *session.Session, provider string) (string, error) {
+	if s.grants == nil {
+		return "", ErrNoProviderToken
+	}
+	value, err := s.grants.Header(ctx, of, provider)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(value[0], "Bearer "), nil
 }
 
 // Provider is another service at which people can sign in.

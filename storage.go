@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
@@ -41,6 +42,9 @@ func (s *storage) sealedColumns() (columns []keyring.Column) {
 	}
 	if s.Mail != nil {
 		columns = append(columns, outbox.Column(s.Mail))
+	}
+	if s.Grants != nil {
+		columns = append(columns, grant.Column(s.Grants))
 	}
 	return columns
 }

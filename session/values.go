@@ -91,6 +91,15 @@ func (s *Session) Methods() []string {
 	return strings.Fields(s.record.Methods)
 }
 
+// Version changes whenever the session does, such as when it gets a new ticket, but not by being used. It says nothing else, and is ""
+// for a session that no Manager has made.
+func (s *Session) Version() string {
+	if s.record == nil {
+		return ""
+	}
+	return s.record.Version
+}
+
 // Level is 2 if the user has shown two factors together in this session, or one that is both, such as a passkey; else it is 1.
 func (s *Session) Level() int {
 	if s.SecondAt.IsZero() {

@@ -11,7 +11,7 @@ var configField = regexp.MustCompile(`Config\.((?:Django\.|Cookie\.)?[A-Z]\w*)`)
 
 // irregular are the flags whose names differ from those of the Config fields.
 var irregular = map[string]string{
-	"Origins": "origin", "TrustedProxies": "trusted-proxy", "Audiences": "audience", "Upstreams": "upstream", "Rules": "rule", "Providers": "provider", "Webhooks": "webhook",
+	"Origins": "origin", "TrustedProxies": "trusted-proxy", "Audiences": "audience", "Upstreams": "upstream", "UpstreamTokens": "upstream-token", "Rules": "rule", "Providers": "provider", "Webhooks": "webhook",
 	"DB": "db", "URL": "url", "Cookie.SameSite": "cookie-samesite",
 }
 

@@ -61,6 +61,7 @@ type settings struct {
 	App             string        `type:"path" placeholder:"DIR" help:"Serve the single-page app that was built into this folder."`
 	Upstream        []string      `placeholder:"[PREFIX=]URL" help:"Pass other requests on to this server, or only those for paths below the prefix. Repeat it or separate by commas."`
 	UpstreamTimeout time.Duration `default:"1m" placeholder:"TIME" help:"How long an upstream may take until its answer begins."`
+	UpstreamToken   []string      `placeholder:"PREFIX=P" help:"Give the upstream with this prefix (/ means the one without a prefix) the access token of the provider P, whose settings need keep_tokens. Such an upstream is for sessions that were begun there (docs/providers.md). Repeat it or separate by commas."`
 	Rule            []string      `sep:";" placeholder:"RULE" help:"Who may use a path of the app and the upstreams: LEVEL [METHOD,...] PATH, where LEVEL is public, signed-in, scoped, fresh, second or permission:NAME. The first rule that covers a request counts. Repeat it or separate by semicolons."`
 	UnsafePaths     []string      `placeholder:"PREFIX" help:"Pass on paths with %2F, // and ; in them to the upstream with this prefix (/ means the upstream without one). Rules can't tell such paths apart, so each needs what any rule below the prefix asks for. Repeat it or separate by commas."`
 	PassGroups      string        `enum:"both,header,assertion,none" default:"both" placeholder:"MODE" help:"Where applications find a user's groups: in the header Remote-Groups, in the assertion, in both, or nowhere (none)."`
@@ -150,6 +151,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.SecondFactor, c.EnrolOnPassword = s.SecondFactor, s.EnrolOnPassword
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
+	c.UpstreamTokens = s.UpstreamToken
 	c.UnsafePaths, c.PassGroups = s.UnsafePaths, s.PassGroups
 	c.Basic, c.AppTokens, c.KnoxTTL, c.KnoxLimit = s.Basic, s.AppTokens, s.KnoxTTL, s.KnoxLimit
 	if c.KnoxTTL == 0 {

@@ -19,12 +19,15 @@ type exchange struct {
 	u *upstream
 	caller
 	assertion string
-	in        *http.Request
-	body      *body
-	buffered  *bufferedBody // the part of the body that was read in advance; nil: none
-	cancel    context.CancelCauseFunc
-	tickets   requestTickets
-	stream    *stream // nil: the caller isn't signed in
+
+	authorization []string // what the upstream gets as Authorization; nil: what the client sends, unless it is a credential of ours
+
+	in       *http.Request
+	body     *body
+	buffered *bufferedBody // the part of the body that was read in advance; nil: none
+	cancel   context.CancelCauseFunc
+	tickets  requestTickets
+	stream   *stream // nil: the caller isn't signed in
 }
 
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +46,10 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	defer x.free()
 	var err error
 	if x.assertion, err = x.u.g.assertion(r, x.caller); err != nil {
+		x.u.g.deny(w, r, err)
+		return
+	}
+	if err := x.attach(r); err != nil {
 		x.u.g.deny(w, r, err)
 		return
 	}
@@ -146,7 +153,13 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		delete(h, "Connection")
 		delete(h, "Upgrade")
 	}
+	if x.authorization != nil {
+		delete(h, "Authorization") // before it is looked at: the client's own is nothing to this upstream
+	}
 	x.u.g.hideCredentials(in.Context(), h, x.who)
+	if x.authorization != nil {
+		h["Authorization"] = x.authorization
+	}
 	x.u.g.describe(h, x.caller, x.assertion)
 	x.u.g.forwarded(h, in)
 }

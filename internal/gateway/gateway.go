@@ -24,6 +24,7 @@ import (
 type Config struct {
 	App             string        // the folder of a built single-page app; "": none
 	Upstreams       []string      // [PREFIX=]URL; see [New]
+	UpstreamTokens  []string      // PREFIX=NAME: the upstream with this prefix gets the access tokens of this provider
 	Rules           []string      // "LEVEL [METHOD,…] PATH"; the first that matches a request applies
 	UnsafePaths     []string      // prefixes of the upstreams that accept paths which servers read differently
 	PassGroups      string        // where upstreams find groups: "header", "assertion", "none"; "" or "both"
@@ -41,6 +42,7 @@ type Config struct {
 	CSRF   *csrf.Protection
 	Client clientip.Trust
 	Signer Signer       // nil: no assertions
+	Tokens Tokens       // needed with UpstreamTokens
 	Audit  *audit.Log   // records refused requests of other sites; nil: nothing is recorded
 	Log    *slog.Logger // nil: slog.Default()
 }
@@ -86,6 +88,9 @@ func New(c Config) (*Gateway, error) {
 	}
 	if g.upstreams, err = g.openUpstreams(c.Upstreams); err != nil {
 		return nil, fmt.Errorf("Config.Upstreams: %w", err)
+	}
+	if err = g.openTokens(c.UpstreamTokens); err != nil {
+		return nil, fmt.Errorf("Config.UpstreamTokens: %w", err)
 	}
 	if err = g.openUnsafe(c.UnsafePaths); err != nil {
 		return nil, fmt.Errorf("Config.UnsafePaths: %w", err)

@@ -21,6 +21,7 @@ type upstream struct {
 	prefix    string // "": all paths that no other backend has
 	scheme    string // http or https
 	host      string
+	provider  string // whose access tokens it gets; "": none
 	transport *http.Transport
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
+	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
@@ -62,6 +63,8 @@ type API struct {
 	Links link.Store
 	// Providers are where people can sign in besides. They need Links and Sealer.
 	Providers []*oidc.Provider
+	// Grants keeps the tokens of those Providers whose settings say so; nil: there must be no such.
+	Grants *grant.Service
 	// Sealer seals what browsers keep for the server.
 	Sealer *keyring.DataKeys
 	// Pages are the HTML pages; nil: none.

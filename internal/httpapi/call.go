@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
@@ -71,6 +72,9 @@ type completed struct {
 
 	stale  bool         // nothing of the account itself was shown, so the session isn't fresh
 	origin *link.Origin // nil: no provider has signed the user in
+
+	provider *oidc.Provider // whose tokens are kept for the session
+	tokens   *oidc.Tokens   // nil: none, unless those of the pending sign-in that the origin names
 }
 
 // signIn starts a session for a user who has just shown a factor. An app gets the ticket in a header, and no cookie.
@@ -91,6 +95,9 @@ func (c *call) signIn(in completed) error {
 		if err := c.keepOrigin(&o); err != nil {
 			return c.takeBack(s, err)
 		}
+		if err := c.keepTokens(in, s.ID); err != nil {
+			return c.takeBack(s, err)
+		}
 	}
 	if in.app {
 		return nil
@@ -100,6 +107,19 @@ func (c *call) signIn(in completed) error {
 		c.notify(in.user, letters.NewDevice)
 	}
 	c.api.rememberDevice(c.w, c.r, in.user)
+	return nil
+}
+
+// keepTokens keeps what the provider has given for the session, which it has begun. Should the session be taken back, they are revoked.
+func (c *call) keepTokens(in completed, session string) error {
+	switch {
+	case c.api.Grants == nil:
+		return nil
+	case in.tokens != nil:
+		return c.api.Grants.Keep(c.ctx(), session, in.user.ID, in.provider, in.tokens)
+	case in.origin.Pending:
+		return c.api.Grants.Move(c.ctx(), in.origin.Session, session)
+	}
 	return nil
 }
 

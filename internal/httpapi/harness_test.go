@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
+	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -123,6 +124,9 @@ func start(t *testing.T, o options) *server {
 	t.Cleanup(s.searchAudit)
 	t.Cleanup(s.Close)
 	s.public = cmp.Or(o.url, s.URL)
+	if o.providers != nil {
+		o.providers.gives = s.secret.key
+	}
 	s.api = assemble(t, s.stores, s.public, o, s.log)
 	if o.change != nil {
 		o.change(s.api)
@@ -191,10 +195,18 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		}
 	}
 	at := cmp.Or(o.providers, newProviders())
+	all := at.providers(t, base)
+	var grants *grant.Service
+	if st.Grants != nil {
+		grants = &grant.Service{
+			Store: st.Grants, Sessions: sessions, Keys: keyring.NewDataKeys(ring, st.Sealed), Providers: all, Audit: auditLog, Log: logger,
+		}
+	}
 	return &httpapi.API{
+		Grants:  grants,
 		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
 		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
-		Links: st.Links, Sealer: keyring.NewDataKeys(ring, st.Sealed), Providers: at.providers(t, base),
+		Links: st.Links, Sealer: keyring.NewDataKeys(ring, st.Sealed), Providers: all,
 		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },

@@ -94,20 +94,29 @@ func removeLink(c *call, _ none) (none, error) {
 	}
 	c.api.Audit.Record(c.ctx(), audit.Provider.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
 	c.notify(u, letters.ProviderUnlinked)
-	return none{}, c.endBegunBy(all[i])
+	if err = c.endBegunBy(all[i]); err != nil {
+		return none{}, err
+	}
+	// The ticket may have been in the hands of those who had the account at the provider. No node knows the tokens of the provider under
+	// the new one.
+	return none{}, c.rotate(u.Epoch, false)
 }
 
-// endBegunBy ends what was begun by a link, except the session of the request.
+// endBegunBy ends what was begun by a link. Of the session of the request it ends only the use of the provider's tokens.
 func (c *call) endBegunBy(l *link.Link) error {
 	begun, err := c.api.Links.Origins(c.ctx(), l.Issuer, l.Subject, "")
 	if err != nil {
 		return err
 	}
 	for _, o := range begun {
-		if o.Session != c.who.Session.ID {
-			if err := c.endBegun(c.ctx(), o); err != nil {
-				return err
-			}
+		switch {
+		case o.Session != c.who.Session.ID:
+			err = c.endBegun(c.ctx(), o)
+		case c.api.Grants != nil:
+			err = c.api.Grants.End(c.ctx(), o.Session)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

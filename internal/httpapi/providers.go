@@ -273,7 +273,7 @@ func (c *call) signInAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Claim
 	}
 	in := completed{
 		user: u, epoch: u.Epoch, demand: demand, method: "oidc", methods: []signin.Method{signin.Federated}, remember: a.Remember,
-		origin: a.origin(u.ID, claims),
+		origin: a.origin(u.ID, claims), provider: p, tokens: claims.Tokens,
 	}
 	fresh := claims.AuthAt >= time.Now().Add(-freshFor).Unix()
 	if in.second = claims.TwoFactors && fresh; in.second {
@@ -386,6 +386,12 @@ func (c *call) suspendAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Clai
 	}
 	if err := c.keepPendingOrigin(*in.origin, pending); err != nil {
 		return "", errors.Join(err, c.api.Steps.Cancel(c.ctx(), secret))
+	}
+	if claims.Tokens != nil {
+		err := c.api.Grants.KeepPending(c.ctx(), hex.EncodeToString(pending.ID[:]), in.user.ID, pending.Expires, p, claims.Tokens)
+		if err != nil {
+			return "", errors.Join(err, c.api.Steps.Cancel(c.ctx(), secret))
+		}
 	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", in.user.ID))
 	c.setPending(secret, secondstep.Lifetime)
@@ -607,10 +613,15 @@ func (c *call) keepOrigin(o *link.Origin) error {
 	return err
 }
 
-// keepPendingOrigin records through which provider a pending sign-in was begun.
+// keepPendingOrigin records through which provider a pending sign-in was begun. If it goes on from another one, which the origin names, it
+// gets the tokens of that.
 func (c *call) keepPendingOrigin(o link.Origin, p *signin.Pending) error {
+	from, was := o.Session, o.Pending
 	o.Session, o.Pending, o.Expires = hex.EncodeToString(p.ID[:]), true, p.Expires
-	return c.keepOrigin(&o)
+	if err := c.keepOrigin(&o); err != nil || !was || c.api.Grants == nil {
+		return err
+	}
+	return c.api.Grants.MovePending(c.ctx(), from, o.Session, p.Expires)
 }
 
 // originKept is how long the origin of a session is kept: longer than any session lives between two re-authentications.

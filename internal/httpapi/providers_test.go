@@ -44,6 +44,8 @@ type providers struct {
 	said   map[string]any // of the person who signs in there
 	away   bool
 	during func() // called while a code is exchanged
+
+	gives func(tokens ...string) // called with the tokens that are given; may be nil
 }
 
 var providersKey = sync.OnceValue(func() jose.JSONWebKey {
@@ -63,7 +65,7 @@ func (p *providers) providers(t testing.TB, base string) []*oidc.Provider {
 	t.Helper()
 	var all []*oidc.Provider
 	for _, text := range []string{
-		`{"issuer":"` + exampleIssuer + `","client_id":"cloakroom","client_secret":"secret","label":"Example","signup":true}`,
+		`{"issuer":"` + exampleIssuer + `","client_id":"cloakroom","client_secret":"secret","label":"Example","signup":true,"keep_tokens":true}`,
 		`{"issuer":"` + otherIssuer + `","kind":"apple","client_id":"cloakroom","client_secret":"secret","second_factor":"theirs"}`,
 	} {
 		name := "example"
@@ -126,7 +128,11 @@ func (p *providers) exchange(issuer string, r *http.Request) any {
 	for name, value := range p.said {
 		claims[name] = value
 	}
-	return map[string]any{"access_token": "access", "token_type": "Bearer", "id_token": p.sign(nil, claims)}
+	access, refresh, id := "access-"+rand.Text(), "refresh-"+rand.Text(), p.sign(nil, claims)
+	if p.gives != nil {
+		p.gives(access, refresh, id)
+	}
+	return map[string]any{"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "id_token": id}
 }
 
 // sign makes a token that was issued now.
@@ -655,6 +661,69 @@ func TestLinking(t *testing.T) {
 		}
 		if got := len(s.records(other.ID)); got == 0 {
 			t.Error("another user's session has ended")
+		}
+	})
+}
+
+// grantOf returns the tokens that are kept for one of the sessions of a user, and for no other.
+func (s *server) grantOf(user string) *link.Grant {
+	s.t.Helper()
+	all, err := s.stores.Grants.List(s.t.Context(), user, "", 9)
+	must(s.t, err)
+	if len(all) != 1 || !slices.ContainsFunc(s.records(user), func(r *session.Record) bool { return r.PublicID == all[0].Session }) {
+		s.t.Fatalf("the tokens of %s are kept as %+v", user, all)
+	}
+	return all[0]
+}
+
+// TestUnlinkingEndsTheTokensAndTheTicket of the session that does it, which was begun through the link.
+func TestUnlinkingEndsTheTokensAndTheTicket(t *testing.T) {
+	t.Attr("threat", "O12")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open})
+		u := s.user("ada")
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+		c := s.client()
+		if got := c.through(p, "example", nil); got != "/auth/account" {
+			t.Fatal(got)
+		}
+		ok(t, c.send("POST", "/api/auth/reauthenticate", map[string]any{"password": goodPassword}))
+		if g := s.grantOf(u.ID); g.Ended != 0 || g.User != u.ID || g.Issuer != exampleIssuer {
+			t.Fatalf("the tokens are kept as %+v", g)
+		}
+		before := c.ticket()
+		ok(t, c.send("DELETE", "/api/auth/links/mine", nil))
+		if g := s.grantOf(u.ID); g.Ended == 0 {
+			t.Error("the tokens still count")
+		}
+		if c.ticket() == before {
+			t.Error("the ticket has stayed")
+		}
+		ok(t, c.send("GET", "/api/me", nil))
+		if r := s.client().hold(before).send("GET", "/api/me", nil); r.StatusCode != 401 {
+			t.Errorf("the former ticket: %d", r.StatusCode)
+		}
+	})
+}
+
+// TestTokensFollowASignInThroughItsSecondStep.
+func TestTokensFollowASignInThroughItsSecondStep(t *testing.T) {
+	t.Attr("threat", "O12")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s, p := startWith(t, options{stores: open})
+		u, a := s.enrolled("ada")
+		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+		c := s.client()
+		if got := c.through(p, "example", nil); !strings.HasSuffix(got, "#pending") {
+			t.Fatal(got)
+		}
+		all, err := s.stores.Grants.List(t.Context(), "", "", 9)
+		if err != nil || len(all) != 1 || !all[0].Pending {
+			t.Fatalf("%d grants, %v", len(all), err)
+		}
+		ok(t, c.second(a.next()))
+		if g := s.grantOf(u.ID); g.Pending || g.Ended != 0 {
+			t.Errorf("the tokens are kept as %+v", g)
 		}
 	})
 }

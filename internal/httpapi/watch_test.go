@@ -255,6 +255,15 @@ func dumped(st stores) (all []byte, err error) {
 			fmt.Fprintf(&dump, "%+v %s\n", *f, f.Data)
 		}
 	}
+	if st.Grants != nil {
+		grants, err := st.Grants.List(ctx, "", "", 1000)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range grants {
+			fmt.Fprintf(&dump, "%+v %s\n", *g, g.Box)
+		}
+	}
 	sealed, err := st.Sealed.Sealed(ctx)
 	if err != nil {
 		return nil, err

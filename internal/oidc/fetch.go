@@ -84,8 +84,10 @@ type metadata struct {
 	Token         string   `json:"token_endpoint"`
 	UserInfo      string   `json:"userinfo_endpoint"`
 	JWKSURI       string   `json:"jwks_uri"`
+	Revocation    string   `json:"revocation_endpoint"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
+	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported"`
 	HasIss        bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -124,8 +126,9 @@ func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
 	}
 	for name, address := range map[string]string{
 		"authorization_endpoint": m.Authorization, "token_endpoint": m.Token, "jwks_uri": m.JWKSURI, "userinfo_endpoint": m.UserInfo,
+		"revocation_endpoint": m.Revocation,
 	} {
-		if address == "" && name == "userinfo_endpoint" {
+		if address == "" && (name == "userinfo_endpoint" || name == "revocation_endpoint") {
 			continue
 		}
 		if err := checkEndpoint(address); err != nil {

@@ -49,6 +49,9 @@ func (p *Provider) Start(ctx context.Context, a Attempt) (location string, err e
 	if a.Fresh && p.Kind != GitHub {
 		set("max_age", "0")
 	}
+	for name, value := range p.Parameters {
+		set(name, value)
+	}
 	return p.oauth(m).AuthCodeURL(a.State, o...), nil
 }
 
@@ -81,8 +84,18 @@ func (p *Provider) Finish(ctx context.Context, a Attempt, answer url.Values) (*C
 	if err != nil {
 		return nil, err
 	}
+	var keep *Tokens
+	if p.KeepTokens {
+		if keep, err = newTokens(tokens); err != nil {
+			return nil, err
+		}
+	}
 	if p.Kind == GitHub {
-		return p.gitHubClaims(ctx, tokens.AccessToken)
+		c, err := p.gitHubClaims(ctx, tokens.AccessToken)
+		if err == nil {
+			c.Tokens = keep
+		}
+		return c, err
 	}
 	text, _ := tokens.Extra("id_token").(string)
 	c, err := p.verifyID(ctx, m, a, text)
@@ -95,6 +108,7 @@ func (p *Provider) Finish(ctx context.Context, a Attempt, answer url.Values) (*C
 	if c.Name == "" && p.Kind == Apple {
 		c.Name = appleName(answer.Get("user"))
 	}
+	c.Tokens = keep
 	return c, nil
 }
 
@@ -131,7 +145,8 @@ func errorCode(code string) error {
 	return errors.New("the provider's code: " + code)
 }
 
-func (p *Provider) exchange(ctx context.Context, m *metadata, a Attempt, code string) (*oauth2.Token, error) {
+// signingOauth returns the client with the secret that it has just now.
+func (p *Provider) signingOauth(m *metadata) (*oauth2.Config, error) {
 	config := p.oauth(m)
 	if p.key != nil {
 		secret, err := p.appleSecret(time.Now())
@@ -139,6 +154,14 @@ func (p *Provider) exchange(ctx context.Context, m *metadata, a Attempt, code st
 			return nil, unavailable("sign the client's secret: %w", err)
 		}
 		config.ClientSecret = secret
+	}
+	return config, nil
+}
+
+func (p *Provider) exchange(ctx context.Context, m *metadata, a Attempt, code string) (*oauth2.Token, error) {
+	config, err := p.signingOauth(m)
+	if err != nil {
+		return nil, err
 	}
 	tokens, err := config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, p.client), code, oauth2.VerifierOption(a.Verifier))
 	var told *oauth2.RetrieveError

@@ -28,6 +28,9 @@ var (
 	// ErrRefused says that the provider has refused, or that the person has.
 	ErrRefused = errors.New("the provider refused")
 
+	// ErrEnded says that the provider doesn't renew the tokens: their time is over, or they were withdrawn there.
+	ErrEnded = errors.New("the provider has ended the grant")
+
 	// ErrMismatch says that an answer or a token is not what was asked for, and proves nothing.
 	ErrMismatch = errors.New("not the answer to this attempt")
 )
@@ -92,6 +95,8 @@ type Claims struct {
 	Name          string
 
 	Groups []string // those here that the provider gives, sorted
+
+	Tokens *Tokens // nil unless Settings.KeepTokens
 
 	AuthAt     int64 // when the person has authenticated; 0: it doesn't say
 	TwoFactors bool  // the provider is trusted for the second factor, and says that one was shown

@@ -66,6 +66,12 @@ type Settings struct {
 	// ResponseMode is how the answer comes back: "query" ("") or [FormPost].
 	ResponseMode string `json:"response_mode"`
 
+	// Parameters are added to the address at which a browser begins, such as "prompt" and "access_type".
+	Parameters map[string]string `json:"parameters"`
+
+	// KeepTokens says that the tokens of a sign-in are kept at the server, for upstreams.
+	KeepTokens bool `json:"keep_tokens"`
+
 	// UntypedLogout says that logout tokens without the type logout+jwt are accepted.
 	UntypedLogout bool `json:"untyped_logout"`
 
@@ -170,7 +176,7 @@ func ParseSettings(name string, text []byte) (Settings, error) {
 		return Settings{}, errors.New("want one JSON object of settings, and nothing after it")
 	}
 	s.setDefaults()
-	for _, check := range []func() error{s.checkChoices, s.checkIssuer, s.checkClient, s.checkTexts, s.checkPeople} {
+	for _, check := range []func() error{s.checkChoices, s.checkIssuer, s.checkClient, s.checkTexts, s.checkParameters, s.checkPeople} {
 		if err := check(); err != nil {
 			return Settings{}, err
 		}
@@ -312,6 +318,24 @@ func (s *Settings) checkTexts() error {
 	}
 	if s.Kind != GitHub && !slices.Contains(s.Scopes, "openid") {
 		return errors.New(`"scopes" must have "openid"`)
+	}
+	return nil
+}
+
+// ownParameters are those that the program sets itself, and those by which an answer would come that it doesn't read.
+var ownParameters = []string{
+	"client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
+	"code_challenge_method", "acr_values", "max_age", "request", "request_uri", "claims", "id_token_hint",
+}
+
+func (s *Settings) checkParameters() error {
+	for name, value := range s.Parameters {
+		if !isText(name, 64) || !isText(value, 1024) {
+			return fmt.Errorf(`"parameters": %q must have a name and a value of printable characters`, name)
+		}
+		if slices.Contains(ownParameters, name) {
+			return fmt.Errorf(`"parameters": %s is set by this program; leave it out`, name)
+		}
 	}
 	return nil
 }

@@ -186,7 +186,8 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { net.Close() })
-	s := &rich{server: start(t, "--metrics-listen", addr, "--sessions", "redis://"+net.Addr, "--max-sessions", "2", newReceiver(t).flag())}
+	provider := newOP(t)
+	s := &rich{server: start(t, provider.flags(echo(t), "--metrics-listen", addr, "--sessions", "redis://"+net.Addr, "--max-sessions", "2", newReceiver(t).flag())...)}
 	db, err := redis.Open(t.Context(), redisServer.URL())
 	s.must(err)
 	t.Cleanup(func() { db.Close() })
@@ -206,6 +207,12 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 			t.Errorf("%s went from %v to %v", cause, before, after)
 		}
 	}
+
+	provider.setLife(1)
+	there := newBrowser(t, s.server, s.base)
+	there.signIn()
+	provider.forget()
+	eventually(t, "the provider doesn't renew the token", func() bool { return there.send("GET", "/things/1", nil).status == http.StatusUnauthorized })
 
 	ann := s.person("ann")
 	live := s.put(ann, time.Now().Add(time.Hour))

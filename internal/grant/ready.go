@@ -1,0 +1,84 @@
+package grant
+
+import (
+	"sync"
+	"time"
+)
+
+// held is a token as requests need it.
+type held struct {
+	provider string
+	header   []string  // the value of Authorization
+	until    time.Time // when it must be looked at again
+}
+
+// readyFor bounds how long a token is used that the provider gives no time for, and with it how long ago it was read.
+const readyFor = 10 * time.Minute
+
+func holding(t *tokens) *held {
+	until := time.Now().Add(readyFor)
+	if t.Expires != 0 {
+		until = earlier(until, t.ends())
+	}
+	return &held{t.Provider, []string{"Bearer " + t.Access}, until}
+}
+
+// orElse returns tokens that are about to end, and whose renewal has failed, as long as they haven't; else the error.
+func (t *tokens) orElse(err error) (*held, error) {
+	ends := time.Unix(t.Expires, 0)
+	if !time.Now().Before(ends) {
+		return nil, err
+	}
+	return &held{t.Provider, []string{"Bearer " + t.Access}, earlier(ends, time.Now().Add(afterFailure))}, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// readyKept limits the tokens in each of two generations.
+const readyKept = 4096
+
+// ready has the tokens of the sessions that were used lately.
+type ready struct {
+	mu         sync.Mutex
+	young, old map[key]*held
+}
+
+func (r *ready) get(k key, provider string) []string {
+	r.mu.Lock()
+	h := r.young[k]
+	if h == nil {
+		h = r.old[k]
+	}
+	r.mu.Unlock()
+	if h == nil || h.provider != provider || !time.Now().Before(h.until) {
+		return nil
+	}
+	return h.header
+}
+
+func (r *ready) put(k key, h *held) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.young == nil || len(r.young) >= readyKept {
+		r.young, r.old = map[key]*held{}, r.young
+	}
+	r.young[k] = h
+}
+
+// drop forgets the tokens of a session.
+func (r *ready) drop(session string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, all := range []map[key]*held{r.young, r.old} {
+		for k := range all {
+			if k.session == session {
+				delete(all, k)
+			}
+		}
+	}
+}

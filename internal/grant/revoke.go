@@ -1,0 +1,327 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const (
+	lookAgain  = 10 * time.Minute // how often it is looked whether a session has ended, which another process may have ended
+	lookEvery  = 10 * time.Second // how often it is looked which grants are due
+	firstRetry = 10 * time.Second
+	lastRetry  = time.Hour
+	giveUp     = 24 * time.Hour // how long a provider is told to revoke
+	page       = 100            // grants that are read at a time
+	atOnce     = 8              // grants that are looked at, and revoked, at the same time
+)
+
+// Ended notes that sessions have ended in this process, so that Run looks at their tokens at once. It doesn't block.
+func (s *Service) Ended(e session.EndEvent) {
+	if e.ID != "" {
+		s.ready.drop(e.ID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == nil {
+		s.ended = map[string]bool{}
+	}
+	if len(s.ended) < maxEnded { // the others are found when they are due
+		s.ended[e.User] = true
+	}
+	s.wakeUp()
+}
+
+const maxEnded = 10_000
+
+// wakeUp makes Run look at once. The caller holds mu.
+func (s *Service) wakeUp() {
+	select {
+	case s.signal() <- struct{}{}:
+	default:
+	}
+}
+
+// signal returns the channel that wakes Run. The caller holds mu.
+func (s *Service) signal() chan struct{} {
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1)
+	}
+	return s.wake
+}
+
+// End makes the tokens of a session useless, and has them revoked. It is no error if there are none.
+func (s *Service) End(ctx context.Context, session string) error {
+	defer s.ready.drop(session)
+	for {
+		g, err := s.get(ctx, session)
+		if errors.Is(err, link.ErrNoGrant) || err == nil && g.Ended != 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := time.Now().Unix()
+		n := next(g)
+		n.Ended, n.Due = now, now
+		if err := s.swap(ctx, g, n); !errors.Is(err, link.ErrGrantChanged) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.wakeUp()
+			return err
+		}
+	}
+}
+
+// Run has tokens revoked whose session has ended, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	s.mu.Lock()
+	wake := s.signal()
+	s.mu.Unlock()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		s.look(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// look looks at the grants of the users whose sessions have ended here, and at those that are due.
+func (s *Service) look(ctx context.Context) {
+	s.mu.Lock()
+	users := s.ended
+	s.ended = nil
+	s.mu.Unlock()
+	for user := range users {
+		if err := s.lookAtUser(ctx, user); err != nil {
+			s.lookFailed(ctx, err)
+			return // they are due later
+		}
+	}
+	for {
+		due, err := s.due(ctx)
+		if err == nil {
+			err = s.lookAt(ctx, due)
+		}
+		if err != nil {
+			s.lookFailed(ctx, err)
+			return
+		}
+		if len(due) < page || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (s *Service) lookFailed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens of ended sessions not revoked yet", slog.Any("error", err))
+	}
+}
+
+func (s *Service) due(ctx context.Context) ([]*link.Grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return s.Store.Due(ctx, time.Now().Unix(), page)
+}
+
+func (s *Service) lookAtUser(ctx context.Context, user string) error {
+	for after := ""; ; {
+		list, err := s.list(ctx, user, after)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		after = list[len(list)-1].Session
+		if err := s.lookAt(ctx, list); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) list(ctx context.Context, user, after string) ([]*link.Grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return s.Store.List(ctx, user, after, page)
+}
+
+// lookAt looks at some grants, and returns the first error of a store.
+func (s *Service) lookAt(ctx context.Context, list []*link.Grant) error {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, g := range list {
+		group.Go(func() error {
+			err := s.lookAtOne(ctx, g)
+			if errors.Is(err, link.ErrGrantChanged) { // another process is at it
+				err = nil
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// lookAtOne has the tokens of a grant revoked if their session has ended.
+func (s *Service) lookAtOne(ctx context.Context, g *link.Grant) error {
+	now := time.Now()
+	if g.Lease > now.Unix() || g.Ended != 0 && g.Due > now.Unix() {
+		return s.later(ctx, g, max(g.Lease, g.Due))
+	}
+	n := next(g)
+	if g.Ended == 0 {
+		ended, err := s.hasEnded(ctx, g, now)
+		if err != nil {
+			return err
+		}
+		if !ended {
+			return s.later(ctx, g, now.Add(lookAgain).Unix())
+		}
+		n.Ended = now.Unix()
+	}
+	n.Lease = now.Add(leaseTime).Unix()
+	n.Due = n.Lease
+	if err := s.swap(ctx, g, n); err != nil {
+		return err
+	}
+	return s.revoke(ctx, n)
+}
+
+// hasEnded reports whether the session or the pending sign-in of a grant has ended.
+func (s *Service) hasEnded(ctx context.Context, g *link.Grant, now time.Time) (bool, error) {
+	if g.Pending {
+		return g.Due <= now.Unix(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, err := s.Sessions.Find(ctx, g.Session)
+	if errors.Is(err, session.ErrEnded) {
+		return true, nil
+	}
+	return false, err
+}
+
+// later sets when a grant is looked at again, if it is due.
+func (s *Service) later(ctx context.Context, g *link.Grant, due int64) error {
+	if g.Due > time.Now().Unix() {
+		return nil
+	}
+	n := next(g)
+	n.Due = due
+	return s.swap(ctx, g, n)
+}
+
+func (s *Service) get(ctx context.Context, session string) (*link.Grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return s.Store.Get(ctx, session)
+}
+
+func (s *Service) swap(ctx context.Context, old, new *link.Grant) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return s.Store.Swap(ctx, old, new)
+}
+
+func (s *Service) delete(ctx context.Context, g *link.Grant) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return s.Store.Delete(ctx, g)
+}
+
+// revoke tells the provider that the tokens of a grant, whose lease this process has, aren't used any more, and deletes them.
+func (s *Service) revoke(ctx context.Context, g *link.Grant) error {
+	t, err := s.open(ctx, g)
+	if errors.Is(err, keyring.ErrWrongSecret) || errors.Is(err, keyring.ErrUnknownDataKey) {
+		return s.forget(ctx, g, "they can't be opened")
+	}
+	if err != nil {
+		return err
+	}
+	p := s.provider(g, t)
+	if p == nil {
+		return s.forget(ctx, g, "their provider isn't configured any more")
+	}
+	err = s.tell(ctx, p, t)
+	if err == nil {
+		return s.delete(ctx, g)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	since := time.Since(time.Unix(g.Ended, 0))
+	if since > giveUp {
+		return s.forget(ctx, g, err.Error())
+	}
+	s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens of an ended session not revoked yet", slog.String("provider", p.Name), slog.Any("error", err))
+	n := next(g)
+	n.Lease, n.Due = 0, time.Now().Add(min(max(since, firstRetry), lastRetry)).Unix()
+	return s.swap(ctx, g, n)
+}
+
+func (s *Service) tell(ctx context.Context, p *oidc.Provider, t *tokens) error {
+	if s.failedLately(p.Name) {
+		return oidc.ErrUnavailable
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	err := p.Revoke(ctx, &oidc.Tokens{Access: t.Access, Refresh: t.Refresh})
+	if err != nil {
+		s.fail(p.Name)
+	}
+	return err
+}
+
+// forget deletes tokens that can't be revoked.
+func (s *Service) forget(ctx context.Context, g *link.Grant, why string) error {
+	s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens of an ended session deleted without being revoked", slog.String("user", g.User),
+		slog.String("issuer", g.Issuer), slog.String("reason", why))
+	return s.delete(ctx, g)
+}
+
+// Column is what is sealed under the data key.
+func Column(store link.GrantStore) keyring.Column { return column{store} }
+
+type column struct{ store link.GrantStore }
+
+func (c column) Purpose() string { return purpose }
+
+func (c column) Values(ctx context.Context, after string, limit int) ([]keyring.Value, error) {
+	list, err := c.store.List(ctx, "", after, limit)
+	if err != nil {
+		return nil, err
+	}
+	var values []keyring.Value
+	for _, g := range list {
+		values = append(values, keyring.Value{ID: g.Session, Box: g.Box})
+	}
+	return values, nil
+}
+
+func (c column) Replace(ctx context.Context, id string, old, new []byte) (bool, error) {
+	g, err := c.store.Get(ctx, id)
+	if errors.Is(err, link.ErrNoGrant) || err == nil && string(g.Box) != string(old) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	n := next(g)
+	n.Box = new
+	err = c.store.Swap(ctx, g, n)
+	if errors.Is(err, link.ErrGrantChanged) {
+		return false, nil
+	}
+	return err == nil, err
+}
