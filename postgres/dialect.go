@@ -51,6 +51,7 @@ var dialect = sqlstore.Dialect{
 	// attempt could not be given back, and the right password would be refused. A failover may lose a few failures.
 	LockCounter: "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), " + seedCounter + ")), " +
 		"set_config('synchronous_commit', 'local', true)",
+	DeleteAmong:  "DELETE FROM sessions WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE id = ANY ($1::bytea[]) ORDER BY id FOR UPDATE))",
 	LockSessions: "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY id FOR UPDATE",
 	// Shared, so that no transaction waits for another.
 	LockEvents: "SELECT pg_advisory_xact_lock_shared(" + lockEvents + ")",

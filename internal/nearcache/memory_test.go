@@ -516,20 +516,19 @@ func TestAnUnreadableMessageDropsEverything(t *testing.T) {
 
 // TestAnswersAreBatched: while one message with answers is being sent, the next ones are collected.
 func TestAnswersAreBatched(t *testing.T) {
-	inCluster(t, 2, func(t *testing.T, c *cluster) {
-		const ends = 500
-		c.nodes[1].wire.set(func() { c.nodes[1].wire.delay = 5 * time.Millisecond })
+	inCluster(t, 12, func(t *testing.T, c *cluster) {
 		var group sync.WaitGroup
-		for i := range ends {
-			time.Sleep(100 * time.Microsecond) // otherwise they share a notice
-			group.Go(func() { c.nodes[0].end(numbered(i)) })
+		for i, m := range c.nodes {
+			m.wire.set(func() { m.wire.delay = 5 * time.Millisecond })
+			time.Sleep(100 * time.Microsecond)
+			group.Go(func() { m.end(numbered(i)) })
 		}
 		group.Wait()
 		answered := 0
 		for _, m := range c.net.said("A") {
 			answered += len(strings.Fields(m)) - 2
 		}
-		if n := len(c.net.said("A")); answered != ends || n > ends/2 {
+		if n := len(c.net.said("A")); answered != 12*11 || n > answered/2 {
 			t.Errorf("%d answers in %d messages", answered, n)
 		}
 	})
@@ -575,5 +574,39 @@ func TestNoticesAreShared(t *testing.T) {
 		if n := len(c.net.said("I")); named != ends || n > ends/50 {
 			t.Errorf("%d keys in %d notices", named, n)
 		}
+	})
+}
+
+// TestANoticeGathersUntilTheOneBeforeIsAcknowledged: what begins until then shares a notice.
+func TestANoticeGathersUntilTheOneBeforeIsAcknowledged(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		c.nodes[1].wire.set(func() { c.nodes[1].wire.delay = 5 * time.Millisecond })
+		var group sync.WaitGroup
+		for i := range 5 {
+			group.Go(func() { c.nodes[0].end(numbered(i)) })
+			time.Sleep(time.Millisecond)
+		}
+		group.Wait()
+		if n := len(c.net.said("I")); n != 2 {
+			t.Errorf("%d notices", n)
+		}
+	})
+}
+
+// TestASilentNodeHoldsUpTheNextNoticeForMilliseconds: revocations don't wait for one that waits for a lease to run out.
+func TestASilentNodeHoldsUpTheNextNoticeForMilliseconds(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		c.nodes[1].wire.freeze()
+		var group sync.WaitGroup
+		for i := range 2 {
+			group.Go(func() { c.nodes[0].end(numbered(i)) })
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Millisecond)
+		synctest.Wait()
+		if n := len(c.net.said("I")); n != 2 {
+			t.Errorf("%d notices after 10 ms", n)
+		}
+		group.Wait()
 	})
 }

@@ -17,14 +17,16 @@ type sessions struct {
 	dialect     Dialect
 
 	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *statement
-	retire, forget, lockUser, touchAll                                      *statement
+	retire, forget, lockUser, touchAll, deleteAmong                         *statement
+
+	together *together // nil: each session is deleted by itself
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
 	ip, agent, data, version, second_at, methods, bound, binding`
 
 func newSessions(p *preparer) *sessions {
-	return &sessions{
+	s := &sessions{
 		read: p.read, write: p.write, dialect: p.dialect,
 
 		create: p.writing(`INSERT INTO sessions (` + sessionColumns + `)
@@ -59,7 +61,13 @@ func newSessions(p *preparer) *sessions {
 
 		// The condition is repeated, because a session may be used between the selection and the deletion.
 		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND ` + p.dialect.among(`id`, `SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
+
+		deleteAmong: p.locking(p.dialect.DeleteAmong),
 	}
+	if s.deleteAmong != nil {
+		s.together = newTogether(s.deleteEach)
+	}
+	return s
 }
 
 // newVersion never returns the same text twice, so that a session that is created again isn't mistaken for the former one.
@@ -135,15 +143,27 @@ func (s *sessions) replaceError(t tx, id session.ID) error {
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	delete := func() error {
-		_, err := s.delete.ExecContext(ctx, id[:])
-		return err
+	end := func() error { return s.deleteEach(ctx, [][]byte{id[:]}) }
+	if s.together != nil {
+		end = func() error { return s.together.end(ctx, id) }
 	}
-	// Repeating is right whether or not the statement was done before the connection was lost.
-	if err := retry(ctx, s.dialect.Lost, delete); err != nil {
+	if err := end(); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil
+}
+
+// deleteEach deletes these sessions with one statement.
+func (s *sessions) deleteEach(ctx context.Context, ids [][]byte) error {
+	// Repeating is right whether or not the statement was done before the connection was lost.
+	return retry(ctx, s.dialect.Lost, func() (err error) {
+		if len(ids) == 1 {
+			_, err = s.delete.ExecContext(ctx, ids[0])
+		} else {
+			_, err = s.deleteAmong.ExecContext(ctx, ids)
+		}
+		return err
+	})
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {

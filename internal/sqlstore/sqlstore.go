@@ -54,7 +54,11 @@ type Dialect struct {
 
 	AddingEvents string // a query: the transactions that have run LockEvents; empty: IDs of events become visible in their order
 
-	Touch   string // the UPDATE of sessions.touch, for the arrays $1, $2 and $3 at once; empty: uses are written one by one
+	Touch string // the UPDATE of sessions.touch, for the arrays $1, $2 and $3 at once; empty: uses are written one by one
+	// DeleteAmong deletes the sessions whose IDs are in the array $1, and locks them in the order of IDs before; empty: each is
+	// deleted by itself.
+	DeleteAmong string
+
 	RaiseID string // makes new IDs greater than all existing ones; empty: they are anyway
 
 	// Unprepared statements are not prepared here; the driver decides.

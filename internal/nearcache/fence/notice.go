@@ -17,6 +17,9 @@ type pendingNotice struct {
 	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
 	changed  chan struct{}            // closed, and replaced, when more is known
 
+	acknowledged bool          // by every node
+	settled      chan struct{} // closed then
+
 	sent  chan struct{} // closed when the notice was sent, with limit, or couldn't be, with err
 	err   error
 	limit time.Duration // when every lease has run out that was given before the notice
@@ -25,8 +28,15 @@ type pendingNotice struct {
 // mostKeys is how many keys share a notice, which has room for 300.
 const mostKeys = 200
 
+// gatherFor is how long a notice gathers keys at most, after the one before it was sent, while that one is being acknowledged.
+const gatherFor = 10 * time.Millisecond
+
 // tell wakes all who wait. The caller holds the node's mutex.
 func (p *pendingNotice) tell() {
+	if p.received && len(p.missing) == 0 && !p.broken && !p.acknowledged {
+		p.acknowledged = true
+		close(p.settled)
+	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
@@ -61,7 +71,7 @@ func (n *Node) blockedFor(began time.Duration) time.Duration {
 }
 
 // announce sends a notice of the keys. It returns once no node holds an entry of them or may cache one, with the time from
-// which the blocks count. Keys that arrive while a notice is being sent share the next one.
+// which the blocks count. Keys that arrive meanwhile share the next one.
 func (n *Node) announce(ctx context.Context, keys []Key) (began time.Duration, err error) {
 	began = n.memory.Now()
 	n.memory.Block(began, began+BlockFor, keys)
@@ -84,7 +94,7 @@ func (n *Node) join(keys []Key) *pendingNotice {
 	defer n.mu.Unlock()
 	p := n.gathering
 	if p == nil || len(p.keys)+len(keys) > mostKeys {
-		p = &pendingNotice{token: n.nextToken(), sent: make(chan struct{}), changed: make(chan struct{})}
+		p = &pendingNotice{token: n.nextToken(), sent: make(chan struct{}), settled: make(chan struct{}), changed: make(chan struct{})}
 		n.gathering = p
 		go n.send(p)
 	}
@@ -102,7 +112,7 @@ func (n *Node) leave(p *pendingNotice) {
 	}
 }
 
-// send sends a notice once the one before it has been sent.
+// send sends a notice once the one before it has been sent and acknowledged, or not within gatherFor.
 func (n *Node) send(p *pendingNotice) {
 	n.sending <- struct{}{}
 	n.mu.Lock()
@@ -120,7 +130,21 @@ func (n *Node) send(p *pendingNotice) {
 	p.err = n.feed.Send(ctx, text)
 	p.limit = n.memory.Now() + lease + margin
 	close(p.sent)
+	if p.err == nil {
+		n.gather(p)
+	}
 	<-n.sending
+}
+
+// gather waits until a notice is acknowledged, so that the next one has more keys. Every message costs each node, however many
+// keys it has. A node that doesn't answer must not hold up others than those that wait for it anyway.
+func (n *Node) gather(p *pendingNotice) {
+	pause := time.NewTimer(gatherFor)
+	defer pause.Stop()
+	select {
+	case <-p.settled:
+	case <-pause.C:
+	}
 }
 
 // await waits until every node has acknowledged or has no lease any more. A heartbeat that this node hasn't received was
