@@ -71,6 +71,8 @@ var layers = map[string]layer{
 
 	"internal/feed/feedtest": {own: []string{"internal/feed"}},
 
+	"internal/oidc/oidctest": {others: []string{"github.com/go-jose/go-jose/v4"}},
+
 	"internal/passkey/passkeytest": {others: []string{"github.com/descope/virtualwebauthn"}},
 
 	// Where things are kept.

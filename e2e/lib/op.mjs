@@ -44,8 +44,8 @@ export async function startOP(t) {
       return file;
     },
 
-    /** Registers the client NAME, the Cloakroom at `url`. `more` are settings of the client. */
-    connect(url, name, more = {}) {
+    /** Registers the client NAME, the Cloakroom at `url`. `more` are settings of the client, and `config` of the provider. */
+    connect(url, name, more = {}, config = {}) {
       const client = {
         client_id: name,
         client_secret: secret,
@@ -72,6 +72,7 @@ export async function startOP(t) {
           delete options.dispatcher;
           return fetch(address, options);
         },
+        ...config,
       });
       provider.on("grant.success", ({ body }) => tokens.push(...[body.access_token, body.id_token, body.refresh_token].filter(Boolean)));
       handle = provider.callback();

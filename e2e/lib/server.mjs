@@ -57,6 +57,24 @@ export async function startServer(t, flags = [], host = "127.0.0.1") {
       if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.log}`);
     },
 
+    /** Starts another process on the same data and database, which is stopped with `t`, and returns its port. */
+    async beside(t) {
+      const port = await freePort();
+      const node = spawn(binary, ["serve", "--listen", `127.0.0.1:${port}`, "--url", url, "--data", data, ...flags], { stdio: "ignore", env: withoutSettings() });
+      const ended = new Promise((resolve) => node.once("exit", (code, signal) => resolve(signal ?? code)));
+      const kill = () => node.kill("SIGKILL");
+      process.once("exit", kill);
+      t.after(async () => {
+        node.kill("SIGTERM");
+        const late = setTimeout(kill, 30_000);
+        await ended;
+        clearTimeout(late);
+        process.removeListener("exit", kill);
+      });
+      await ready(`http://127.0.0.1:${port}`, ended, () => "");
+      return port;
+    },
+
     /** Runs another command of the binary on the same data, and returns its output. */
     async run(...command) {
       const { stdout } = await promisify(execFile)(binary, [...command, "--data", data], { env: withoutSettings() });

@@ -1,11 +1,14 @@
 // Signing in at another provider, the certified oidc-provider, on the built-in pages. It is another site than the server.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import http from "node:http";
 import test from "node:test";
 import { checkAccessible } from "../lib/axe.mjs";
 import { atAccount, atSignIn, ask, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs";
 import { clientFolder, filesOf } from "../lib/example.mjs";
 import { signInThere, signOutThere, startOP } from "../lib/op.mjs";
+import { startPostgres } from "../lib/postgres.mjs";
 import { checkSecrecy, collectAnswers } from "../lib/secrecy.mjs";
 import { admin, freePort, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
@@ -338,6 +341,88 @@ test("two providers are not mixed up", async (t) => {
     }
   });
 });
+
+/** An application that asks the provider who the token is for, and answers with that and the token's hash. */
+async function startApplication(t, op) {
+  const listener = http.createServer(async (request, response) => {
+    const { authorization = "" } = request.headers;
+    const told = await fetch(`${op.issuer}/me`, { headers: { Authorization: authorization } });
+    const { sub } = told.ok ? await told.json() : {};
+    response.end(JSON.stringify({ sub, token: createHash("sha256").update(authorization).digest("hex") }));
+  });
+  await new Promise((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  t.after(() => new Promise((resolve) => {
+    listener.close(resolve);
+    listener.closeAllConnections();
+  }));
+  return `http://127.0.0.1:${listener.address().port}`;
+}
+
+/** Asks a node, at its port, under the name of the server. */
+function askNode(server, port, path, cookie) {
+  return new Promise((resolve, reject) => {
+    const headers = { Host: new URL(server.url).host, Cookie: cookie };
+    http.get({ host: "127.0.0.1", port, path, headers }, (response) => {
+      let body = "";
+      response.on("data", (chunk) => (body += chunk));
+      response.on("end", () => resolve({ status: response.statusCode, body }));
+    }).on("error", reject);
+  });
+}
+
+for (const nodes of [1, 3]) {
+  test(`an application gets the tokens of a provider, on ${nodes === 1 ? "one node" : "three nodes"}`, async (t) => {
+    const op = await startOP(t);
+    const file = await op.settings("example", {
+      label: "Example", signup: true, keep_tokens: true, scopes: ["openid", "email", "profile", "offline_access"], parameters: { prompt: "consent" },
+    });
+    const application = await startApplication(t, op);
+    const flags = ["--provider", `example=${file}`, "--upstream", `/things=${application}`, "--upstream-token", "/things=example"];
+    let server;
+    if (nodes > 1) flags.push("--db", (await startPostgres(t, () => server?.stop())).url);
+    server = await startServer(t, flags, "localhost");
+    // Each refresh token counts once, and an access token for eight seconds.
+    op.connect(server.url, "example", {}, { rotateRefreshToken: true, ttl: { AccessToken: 8, Grant: 3600, IdToken: 3600, Interaction: 3600, RefreshToken: 3600, Session: 3600 } });
+    await server.makeAdmin();
+    const ports = [new URL(server.url).port];
+    while (ports.length < nodes) ports.push(await server.beside(t));
+    const browser = await startBrowser(t);
+    const page = await openPage(t, browser);
+    const { answers, settled } = collectAnswers(page.context());
+    await signInBy(page, server, "grace");
+    await atAccount(page);
+    const cookie = (await page.context().cookies(server.url)).filter(({ name }) => name === "sessionid").map(({ name, value }) => `${name}=${value}`).join("; ");
+    const first = JSON.parse((await ask(page, "/things/1")).body);
+    assert.equal(first.sub, "grace");
+    const exchanged = () => op.asked.filter((what) => what === "POST /token").length;
+    const before = exchanged();
+    await new Promise((resolve) => setTimeout(resolve, 8_000)); // until the access token has ended
+    const all = await Promise.all(Array.from({ length: 20 }, (_, i) => askNode(server, ports[i % nodes], "/things/1", cookie)));
+    assert.deepEqual(new Set(all.map(({ status }) => status)), new Set([200]), all[0].body);
+    assert.equal(exchanged(), before + 1, "renewals");
+    assert.equal(new Set(all.map(({ body }) => body)).size, 1, "tokens");
+    const renewed = JSON.parse(all[0].body);
+    assert.equal(renewed.sub, "grace");
+    assert.notEqual(renewed.token, first.token);
+
+    for (const path of ["/api/me", "/api/auth/sessions", "/api/auth/links", "/things/2"]) await ask(page, path);
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await atSignIn(page);
+    for (const port of ports) assert.equal((await askNode(server, port, "/things/1", cookie)).status, 401);
+    for (const end = Date.now() + 60_000; !op.asked.includes("POST /token/revocation"); await new Promise((resolve) => setTimeout(resolve, 50))) {
+      assert.ok(Date.now() < end, "the tokens were not revoked");
+    }
+    await settled();
+    assert.ok(op.tokens.length >= 6, `${op.tokens.length} tokens`);
+    const ours = answers.filter(({ url }) => url.startsWith(server.url));
+    const stored = await server.stored();
+    for (const token of op.tokens) {
+      await checkSecrecy(token, page, ours, { inReach: "csrftoken", inHeap: "Keep me signed in" });
+      assert.ok(!stored.includes(token), "a token is stored");
+      assert.ok(!server.log.includes(token), "a token is in the log");
+    }
+  });
+}
 
 test("tokens of a provider stay out of sight", async (t) => {
   const { op, server } = await startBoth(t);

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
+	"github.com/cloakroom-auth/cloakroom/internal/oidc/oidctest"
 	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/test/harness"
@@ -186,8 +187,8 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { net.Close() })
-	provider := newOP(t)
-	s := &rich{server: start(t, provider.flags(echo(t), "--metrics-listen", addr, "--sessions", "redis://"+net.Addr, "--max-sessions", "2", newReceiver(t).flag())...)}
+	provider := oidctest.New(t)
+	s := &rich{server: start(t, providerFlags(provider, echo(t), "--metrics-listen", addr, "--sessions", "redis://"+net.Addr, "--max-sessions", "2", newReceiver(t).flag())...)}
 	db, err := redis.Open(t.Context(), redisServer.URL())
 	s.must(err)
 	t.Cleanup(func() { db.Close() })
@@ -208,10 +209,10 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 		}
 	}
 
-	provider.setLife(1)
+	provider.SetLife(1)
 	there := newBrowser(t, s.server, s.base)
 	there.signIn()
-	provider.forget()
+	provider.Forget()
 	eventually(t, "the provider doesn't renew the token", func() bool { return there.send("GET", "/things/1", nil).status == http.StatusUnauthorized })
 
 	ann := s.person("ann")

@@ -2,9 +2,6 @@ package server_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,247 +12,50 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
+	"github.com/cloakroom-auth/cloakroom/internal/oidc/oidctest"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-// op is a provider at which everyone is ada. It gives each refresh token once, and ends all of a grant when one is used twice.
-type op struct {
-	*httptest.Server
-	t   *testing.T
-	key jose.JSONWebKey
-
-	mu       sync.Mutex
-	life     int64 // seconds that an access token is good for
-	n        int
-	codes    map[string]url.Values
-	refresh  map[string]bool // those that count
-	renewals int
-	revoked  []string
-	given    []string // every token that was given
-	clients  []string // the addresses of the Cloakrooms
-	hang     chan struct{}
+// providerFlags are those of a server with the provider "example", whose tokens the upstream of /things gets, and that of /others not.
+func providerFlags(o *oidctest.OP, upstream string, more ...string) []string {
+	return append([]string{
+		"--provider", "example=" + o.Settings(`"keep_tokens":true`), "--upstream", "/things=" + upstream, "--upstream", "/others=" + upstream,
+		"--upstream-token", "/things=example",
+	}, more...)
 }
 
-func newOP(t *testing.T) *op {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// logout sends a logout token to a node.
+func (s *server) logout(o *oidctest.OP) int {
+	s.t.Helper()
+	form := url.Values{"logout_token": {o.LogoutToken()}}
+	r, err := http.NewRequest("POST", s.base+"/api/auth/oidc/example/backchannel-logout", strings.NewReader(form.Encode()))
 	if err != nil {
-		t.Fatal(err)
-	}
-	o := &op{
-		t: t, key: jose.JSONWebKey{Key: key, KeyID: "key", Algorithm: "ES256", Use: "sig"}, life: 3600,
-		codes: map[string]url.Values{}, refresh: map[string]bool{},
-	}
-	o.Server = httptest.NewServer(o)
-	t.Cleanup(func() {
-		o.release()
-		o.CloseClientConnections()
-		o.Close()
-	})
-	return o
-}
-
-// flags writes a file of settings, and returns the flags of the server.
-func (o *op) flags(upstream string, more ...string) []string {
-	o.t.Helper()
-	file := filepath.Join(o.t.TempDir(), "example.json")
-	text := fmt.Sprintf(`{"issuer":%q,"client_id":"cloakroom","client_secret":"secret","signup":true,"keep_tokens":true}`, o.URL)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		o.t.Fatal(err)
-	}
-	return append([]string{"--provider", "example=" + file, "--upstream", "/things=" + upstream, "--upstream", "/others=" + upstream,
-		"--upstream-token", "/things=example"}, more...)
-}
-
-// stall lets every request wait until release is called.
-func (o *op) stall() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.hang = make(chan struct{})
-}
-
-func (o *op) release() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.hang != nil {
-		close(o.hang)
-		o.hang = nil
-	}
-}
-
-func (o *op) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body) // at once, so that the end of the connection is noticed
-	if err != nil {
-		return
-	}
-	o.mu.Lock()
-	hang := o.hang
-	o.mu.Unlock()
-	if hang != nil {
-		select {
-		case <-hang:
-		case <-r.Context().Done():
-			return
-		}
-	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		form = url.Values{}
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	write := func(v any) {
-		if err := json.NewEncoder(w).Encode(v); err != nil {
-			o.t.Logf("the provider answers: %v", err)
-		}
-	}
-	switch r.URL.Path {
-	case "/.well-known/openid-configuration":
-		write(map[string]any{
-			"issuer": o.URL, "authorization_endpoint": o.URL + "/authorize", "token_endpoint": o.URL + "/token", "jwks_uri": o.URL + "/keys",
-			"revocation_endpoint": o.URL + "/revoke", "id_token_signing_alg_values_supported": []string{"ES256"},
-		})
-	case "/keys":
-		write(map[string]any{"keys": []any{o.key.Public()}})
-	case "/authorize":
-		o.n++
-		code := fmt.Sprint("code-", o.n)
-		o.codes[code] = r.URL.Query()
-		http.Redirect(w, r, r.URL.Query().Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {r.URL.Query().Get("state")}}.Encode(), http.StatusSeeOther)
-	case "/token":
-		out, ok := o.grant(form)
-		if !ok {
-			w.WriteHeader(http.StatusBadRequest)
-			out = map[string]any{"error": "invalid_grant"}
-		}
-		write(out)
-	case "/revoke":
-		o.revoked = append(o.revoked, form.Get("token"))
-		delete(o.refresh, form.Get("token"))
-	default:
-		w.WriteHeader(http.StatusNotFound)
-	}
-}
-
-func (o *op) grant(form url.Values) (map[string]any, bool) {
-	o.n++
-	access, refresh := fmt.Sprintf("their-access-%d-%s", o.n, rand.Text()), fmt.Sprintf("their-refresh-%d-%s", o.n, rand.Text())
-	out := map[string]any{"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": o.life}
-	switch form.Get("grant_type") {
-	case "authorization_code":
-		asked := o.codes[form.Get("code")]
-		if asked == nil {
-			return nil, false
-		}
-		delete(o.codes, form.Get("code"))
-		id := o.sign(nil, map[string]any{"sub": "ada-there", "sid": "sid-" + form.Get("code"), "nonce": asked.Get("nonce")})
-		out["id_token"] = id
-		o.given = append(o.given, id)
-	case "refresh_token":
-		if !o.refresh[form.Get("refresh_token")] {
-			clear(o.refresh) // used twice
-			return nil, false
-		}
-		delete(o.refresh, form.Get("refresh_token"))
-		o.renewals++
-	}
-	o.refresh[refresh] = true
-	o.given = append(o.given, access, refresh)
-	return out, true
-}
-
-func (o *op) sign(header map[jose.HeaderKey]any, claims map[string]any) string {
-	now := time.Now().Unix()
-	claims["iss"], claims["aud"], claims["iat"], claims["exp"] = o.URL, "cloakroom", now, now+120
-	text, err := json.Marshal(claims)
-	if err != nil {
-		o.t.Error(err)
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: o.key}, &jose.SignerOptions{ExtraHeaders: header})
-	if err != nil {
-		o.t.Error(err)
-		return ""
-	}
-	signed, err := signer.Sign(text)
-	if err != nil {
-		o.t.Error(err)
-		return ""
-	}
-	compact, err := signed.CompactSerialize()
-	if err != nil {
-		o.t.Error(err)
-	}
-	return compact
-}
-
-// logout sends a logout token for a subject to a node.
-func (o *op) logout(at *server) int {
-	o.t.Helper()
-	token := o.sign(map[jose.HeaderKey]any{"typ": "logout+jwt"}, map[string]any{
-		"jti": rand.Text(), "sub": "ada-there", "events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
-	})
-	r, err := http.NewRequest("POST", at.base+"/api/auth/oidc/example/backchannel-logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
-	if err != nil {
-		o.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := at.through.RoundTrip(r)
+	answer, err := s.through.RoundTrip(r)
 	if err != nil {
-		o.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	defer answer.Body.Close()
 	return answer.StatusCode
 }
 
-func (o *op) setLife(seconds int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.life = seconds
-}
-
-func (o *op) count() (renewals int, revoked []string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.renewals, slices.Clone(o.revoked)
-}
-
-// forget ends every grant.
-func (o *op) forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	clear(o.refresh)
-}
-
-// isLive reports whether a header has an access token that the provider has given.
-func (o *op) isLive(header string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	token, ok := strings.CutPrefix(header, "Bearer ")
-	return ok && slices.Contains(o.given, token) && strings.HasPrefix(token, "their-access-")
-}
-
-// search ends the test if a token is in the log of the server, or in a file of its data.
-func (o *op) search(s *server) {
-	o.t.Helper()
-	o.mu.Lock()
-	given := slices.Clone(o.given)
-	o.mu.Unlock()
-	if len(given) == 0 {
-		o.t.Fatal("no token was given")
+// holdsNone ends the test if one of the tokens is in the log of the server, or in a file of its data.
+func (s *server) holdsNone(tokens []string) {
+	s.t.Helper()
+	if len(tokens) == 0 {
+		s.t.Fatal("no token was given")
 	}
 	holds := func(where string, text []byte) {
-		for _, token := range given {
+		for _, token := range tokens {
 			if bytes.Contains(text, []byte(token)) {
-				o.t.Errorf("%s has a token of the provider", where)
+				s.t.Errorf("%s has a token of the provider", where)
 				return
 			}
 		}
@@ -270,7 +70,7 @@ func (o *op) search(s *server) {
 		return err
 	})
 	if err != nil {
-		o.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 }
 
@@ -387,13 +187,13 @@ func quoted(header string) string { return strings.TrimSuffix(strings.TrimPrefix
 // gets to that upstream, whatever they send.
 func TestTokensOfAProviderReachTheirUpstreamAlone(t *testing.T) {
 	t.Attr("threat", "O12")
-	o := newOP(t)
-	s := start(t, o.flags(echo(t), "--rule", "public /things/open")...)
+	o := oidctest.New(t)
+	s := start(t, providerFlags(o, echo(t), "--rule", "public /things/open")...)
 	s.people("ann", 1)
 	b := newBrowser(t, s, s.base)
 	b.signIn()
 	token := b.tokenAt("/things/1")
-	if !o.isLive(quoted(token)) {
+	if !o.Gave(quoted(token)) {
 		t.Fatalf("the upstream got %s", token)
 	}
 	if got := b.tokenAt("/things/open", "Authorization: Custom of-the-client"); got != token {
@@ -442,9 +242,9 @@ func TestTokensOfAProviderReachTheirUpstreamAlone(t *testing.T) {
 	if r := b.send("GET", "/things/1", nil); r.status != 401 {
 		t.Errorf("after the sign-out: %s", r)
 	}
-	eventually(t, "the tokens are revoked", func() bool { _, revoked := o.count(); return len(revoked) == 2 })
+	eventually(t, "the tokens are revoked", func() bool { _, revoked := o.Count(); return len(revoked) == 2 })
 	s.stop()
-	o.search(s)
+	s.holdsNone(o.Tokens())
 }
 
 // TestParallelRequestsRenewATokenOnce, on one node and over three, and the end of the session on another node ends the use of the token
@@ -454,19 +254,19 @@ func TestParallelRequestsRenewATokenOnce(t *testing.T) {
 	for name, nodes := range map[string]int{"one node": 1, "three nodes": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := newOP(t)
-			o.setLife(4)
+			o := oidctest.New(t)
+			o.SetLife(4)
 			upstream := echo(t)
 			var all []*server
 			if nodes == 1 {
-				all = []*server{start(t, o.flags(upstream)...)}
+				all = []*server{start(t, providerFlags(o, upstream)...)}
 			} else {
-				all = apart(t, pgserver.Test(t), o.flags(upstream), o.flags(upstream), o.flags(upstream))
+				all = apart(t, pgserver.Test(t), providerFlags(o, upstream), providerFlags(o, upstream), providerFlags(o, upstream))
 			}
 			all[0].people("ann", 1)
 			b := newBrowser(t, all[0], all[0].base)
 			b.signIn()
-			o.setLife(3600)
+			o.SetLife(3600)
 			before := b.tokenAt("/things/1")
 			time.Sleep(4 * time.Second) // until the token has ended
 			var group sync.WaitGroup
@@ -475,16 +275,16 @@ func TestParallelRequestsRenewATokenOnce(t *testing.T) {
 				group.Go(func() { got[i] = string(b.asking(all[i%nodes]).send("GET", "/things/1", nil).body) })
 			}
 			group.Wait()
-			if n, _ := o.count(); n != 1 {
+			if n, _ := o.Count(); n != 1 {
 				t.Errorf("renewed %d times, want once", n)
 			}
 			for _, token := range got {
-				if token == before || token != got[0] || !o.isLive(quoted(token)) {
+				if token == before || token != got[0] || !o.Gave(quoted(token)) {
 					t.Fatalf("the upstream got %q", got)
 				}
 			}
 			last := all[nodes-1]
-			if status := o.logout(last); status != 200 {
+			if status := last.logout(o); status != 200 {
 				t.Fatalf("a logout of the provider: %d", status)
 			}
 			for _, node := range all {
@@ -492,10 +292,10 @@ func TestParallelRequestsRenewATokenOnce(t *testing.T) {
 					t.Errorf("after the logout: %s", r)
 				}
 			}
-			eventually(t, "the tokens are revoked", func() bool { _, revoked := o.count(); return len(revoked) == 2 })
+			eventually(t, "the tokens are revoked", func() bool { _, revoked := o.Count(); return len(revoked) == 2 })
 			for _, node := range all {
 				node.stop()
-				o.search(node)
+				node.holdsNone(o.Tokens())
 			}
 		})
 	}
@@ -504,14 +304,14 @@ func TestParallelRequestsRenewATokenOnce(t *testing.T) {
 // TestAProviderThatHangsHoldsOnlyWhatNeedsIt: neither other upstreams nor /readyz, and no session ends.
 func TestAProviderThatHangsHoldsOnlyWhatNeedsIt(t *testing.T) {
 	t.Attr("threat", "O05")
-	o := newOP(t)
-	o.setLife(4)
-	s := start(t, o.flags(echo(t))...)
+	o := oidctest.New(t)
+	o.SetLife(4)
+	s := start(t, providerFlags(o, echo(t))...)
 	s.people("ann", 1)
 	b := newBrowser(t, s, s.base)
 	b.signIn()
 	time.Sleep(4 * time.Second)
-	o.stall()
+	o.Stall()
 	held := make(chan answer, 1)
 	go func() { held <- b.asking(s).send("GET", "/things/1", nil) }()
 	for _, path := range []string{"/others/1", "/readyz", "/api/auth/me"} {
@@ -522,6 +322,6 @@ func TestAProviderThatHangsHoldsOnlyWhatNeedsIt(t *testing.T) {
 	if r := <-held; r.status != 502 || r.code() != "provider_unavailable" {
 		t.Errorf("what needs the provider: %s", r)
 	}
-	o.release()
+	o.Release()
 	eventually(t, "the provider is asked again", func() bool { return b.send("GET", "/things/1", nil).status == 200 })
 }
