@@ -18,56 +18,115 @@ const signupClosed = "closed"
 
 // Invitation is what a person gets who is invited to make an account.
 type Invitation struct {
-	Address  string   // the e-mail address; the account gets it as proven
+	Address  string   // the e-mail address, which the account gets
 	Groups   []string // the account becomes a member of these groups, if all of them exist then
 	Language string   // of the message, such as "de"; one without texts, and "": the default
+	Printed  bool     // nothing is mailed: the caller passes the link on, and the address isn't proven by it
 }
 
-// Invite mails a link to an address, on which the person chooses a username and a password, and returns when it expires, in seven days.
-// It works once. Earlier invitations of the address become invalid. A server that runs on this database sends the message, so this Server
+// Invited is an invitation that was made.
+type Invited struct {
+	Link    string    // of a printed invitation; "" if it was mailed
+	Expires time.Time // in seven days
+}
+
+// Invite mails a link to an address, on which the person chooses a username and a password, unless the link is to be printed. It works
+// once. An earlier invitation of the address becomes invalid. A server that runs on this database sends the message, so this Server
 // needs no mail server. It is an error if Config.Signup is neither invite nor open; if that is empty, that of the server that ran last
-// counts. Further errors: [account.ErrAddressTaken], *[account.InvalidError] for the address.
-func (s *Server) Invite(ctx context.Context, i Invitation) (expires time.Time, err error) {
+// counts. Further errors: [account.ErrAddressTaken], *[account.InvalidError] for the address and the groups.
+func (s *Server) Invite(ctx context.Context, i Invitation) (Invited, error) {
 	address, err := account.ParseEmail(i.Address)
 	if err != nil {
-		return time.Time{}, err
+		return Invited{}, err
 	}
+	inviting, err := s.inviting(ctx)
+	if err != nil {
+		return Invited{}, err
+	}
+	made, link, err := inviting.Invite(ctx, letters.Invitation{Address: address, Groups: i.Groups, Language: i.Language, Printed: i.Printed})
+	if err != nil {
+		return Invited{}, err
+	}
+	return Invited{link, time.Unix(made.Expires, 0)}, nil
+}
+
+// inviting returns the service for invitations, or why an invitation would lead nowhere.
+func (s *Server) inviting(ctx context.Context) (*letters.Service, error) {
 	if s.storage.django != nil {
-		return time.Time{}, errors.New("beside Django, accounts are made by Django")
+		return nil, errors.New("beside Django, accounts are made by Django")
 	}
 	if s.storage.Mail == nil {
-		return time.Time{}, errors.New("there is no store for mail, so no one can be invited")
+		return nil, errors.New("there is no store for mail, so no one can be invited")
 	}
 	signup := s.signup
 	if signup == "" {
+		var err error
 		if signup, err = s.published(ctx, signupName); err != nil {
-			return time.Time{}, err
+			return nil, err
 		}
 	}
 	if cmp.Or(signup, signupClosed) == signupClosed {
-		return time.Time{}, errors.New("no one can be invited, because the link would lead nowhere: run the server with Config.Signup invite, or open")
+		return nil, errors.New("no one can be invited, because the link would lead nowhere: run the server with Config.Signup invite, or open")
 	}
 	needed, err := s.Accounts.NeedsSetup(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
 	if needed {
-		return time.Time{}, errors.New("no one can be invited before there is an administrator")
+		return nil, errors.New("no one can be invited before there is an administrator")
 	}
 	inviting := *s.letters
 	if inviting.Outbox == nil {
 		inviting.Outbox = outbox.New(s.storage.Mail, s.dataKeys, elsewhere{}, inviting.Write, s.Audit, s.Log)
 	}
-	return inviting.Invite(ctx, letters.Invitation{Address: address, Groups: i.Groups, Language: i.Language})
+	return &inviting, nil
 }
 
-// WithdrawInvitation makes the links of all invitations of an address invalid. It is no error if there are none.
+// OpenInvitation is an invitation that wasn't used yet, and hasn't expired.
+type OpenInvitation struct {
+	ID       string
+	Address  string
+	Groups   []string
+	Language string
+	Printed  bool
+	Inviter  string // the ID of the administrator; "": the operator
+	Created  time.Time
+	Expires  time.Time
+}
+
+// Invitations returns the invitations that can be used, in no particular order.
+func (s *Server) Invitations(ctx context.Context) ([]OpenInvitation, error) {
+	var all []OpenInvitation
+	for after := ""; s.storage.Mail != nil; {
+		page, err := s.storage.Mail.Invitations(ctx, after, 200)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, i := range page {
+			if i.Expires > time.Now().Unix() {
+				all = append(all, OpenInvitation{i.ID, i.Address, i.Groups, i.Language, i.Printed, i.Inviter, time.Unix(i.Created, 0), time.Unix(i.Expires, 0)})
+			}
+		}
+		after = page[len(page)-1].ID
+	}
+	return all, nil
+}
+
+// WithdrawInvitation makes the link of the invitation of an address invalid. It is no error if there is none.
 func (s *Server) WithdrawInvitation(ctx context.Context, address string) error {
 	address, err := account.ParseEmail(address)
 	if err != nil || s.storage.Mail == nil {
 		return err
 	}
 	return s.letters.Withdraw(ctx, address)
+}
+
+// WithdrawInvitationsOf makes the links of all invitations invalid that the user with this ID has made. It is no error if there are none.
+func (s *Server) WithdrawInvitationsOf(ctx context.Context, user string) error {
+	return s.letters.WithdrawInvitationsOf(ctx, user)
 }
 
 // elsewhere sends nothing: another process does.

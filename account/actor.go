@@ -29,12 +29,13 @@ type Actor struct {
 	ID         string // the user's
 	Epoch      string // the user's epoch when the request was checked
 	Permission string // the permission that the action needs
+	Earlier    bool   // the actor has decided it earlier, so Epoch doesn't count; the actor's rights are those of now
 }
 
 // By returns a Service that acts for an administrator. Its methods that change users or groups read the actor and the user
 // or group in the same atomic step of the store that writes, and check there:
 //
-//   - The actor is active, at the same epoch, staff, and has the permission: else [ErrEpochChanged] or [ErrNotPermitted].
+//   - The actor is active, at the same epoch unless it was decided earlier, staff, and has the permission: else [ErrEpochChanged] or [ErrNotPermitted].
 //   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrOutranked].
 //   - Only a superuser changes who is staff or a superuser: [ErrSuperuserOnly].
 //   - Actors don't disable, enable or delete their own account, or remove their own flags: [ErrOwnAccount].
@@ -78,7 +79,7 @@ func (s *Service) transact(ctx context.Context, do func(a act) error) error {
 // load returns the actor, or why the actor lacks the permission.
 func (a *Actor) load(tx Tx) (*User, error) {
 	u, err := tx.Load(a.ID)
-	if errors.Is(err, ErrNotFound) || err == nil && (!u.IsActive || u.Epoch != a.Epoch) {
+	if errors.Is(err, ErrNotFound) || err == nil && (!u.IsActive || u.Epoch != a.Epoch && !a.Earlier) {
 		return nil, ErrEpochChanged
 	}
 	if err != nil {

@@ -57,7 +57,8 @@ type Service struct {
 	// "" if it may concern any user. It must not block. nil: it is not called.
 	OnChange func(id string)
 
-	// EndMailed makes links of a user invalid that were mailed to addresses which the account has had or was to get. It is called after
+	// EndMailed makes links of a user invalid that were mailed to addresses which the account has had or was to get, and invitations that
+	// the user has made. It is called after
 	// an administrator has taken the account in hand: after DeclareCompromised, SetPassword, and an Edit that changes the address. What
 	// these have written stays if it fails, and they return its error. nil: there are no such links.
 	EndMailed func(ctx context.Context, id string) error

@@ -66,6 +66,26 @@ func (s *Service) Create(ctx context.Context, n NewUser) (made *User, err error)
 	return made, nil
 }
 
+// MayCreate returns the error that Create would return now because of the groups of n, or because the actor may not make such a user. It
+// looks at nothing else of n.
+func (s *Service) MayCreate(ctx context.Context, n NewUser) error {
+	wanted := &User{IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, Groups: n.Groups, UserPermissions: n.Permissions}
+	return s.transact(ctx, func(a act) error {
+		if err := a.mayMake(&User{}, wanted); err != nil {
+			return err
+		}
+		for _, name := range n.Groups {
+			switch _, err := a.Group(name); {
+			case errors.Is(err, ErrNotFound):
+				return noSuchGroup()
+			case err != nil:
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func noSuchGroup() error {
 	wrong := problems{}
 	wrong.add("groups", "does_not_exist", "One of the groups does not exist.")

@@ -10,12 +10,13 @@ import (
 // username.
 var ErrAddressTaken = errors.New("the address belongs to another user")
 
-// SignUp creates the account of a person who has proven to receive mail at n.Email, which is required and counts as proven from then
-// on. [ErrAddressTaken], also if the address was taken since it was proven; *[InvalidError] for the other fields.
+// SignUp creates the account of a person who chooses its username. n.Email is required; it counts as proven from then on if the person
+// has proven to receive mail there. [ErrAddressTaken], also if the address was taken since it was proven; *[InvalidError] for the other
+// fields.
 //
 // A username that people choose for themselves may not look like an address, so that no one waits under the address of another
 // person; their own proven address may be their username.
-func (s *Service) SignUp(ctx context.Context, n NewUser) (*User, error) {
+func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool) (*User, error) {
 	address, err := ParseEmail(n.Email)
 	if err != nil {
 		return nil, err
@@ -26,12 +27,12 @@ func (s *Service) SignUp(ctx context.Context, n NewUser) (*User, error) {
 		return nil, err
 	case taken != nil:
 		return nil, ErrAddressTaken
-	case strings.Contains(CanonicalLogin(n.Username), "@") && CanonicalLogin(n.Username) != CanonicalLogin(address):
+	case strings.Contains(CanonicalLogin(n.Username), "@") && (!proven || CanonicalLogin(n.Username) != CanonicalLogin(address)):
 		wrong := problems{}
 		wrong.add("username", "invalid", "A username with @ in it must be your own address.")
 		return nil, wrong.err()
 	}
-	n.Email, n.proven = address, true
+	n.Email, n.proven = address, proven
 	u, err := s.Create(ctx, n)
 	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 { // another request was first
 		return nil, ErrAddressTaken

@@ -1,4 +1,5 @@
-// Package mail defines messages to users, and the store in which they wait until a mail server has accepted them.
+// Package mail defines messages to users, and the store in which they wait until a mail server has accepted them, with what is known of
+// the links in them.
 package mail
 
 import (
@@ -58,13 +59,30 @@ type Secret struct {
 	Expires int64    // Unix time in seconds
 }
 
+// Invitation says that a person may make an account. Times are Unix times in seconds.
+type Invitation struct {
+	ID       string
+	Address  string // the account gets it
+	Login    string // the address as account.CanonicalLogin has it; there is one invitation for each
+	Groups   []string
+	Language string   // of the message, such as "de"; "": the default
+	Inviter  string   // the ID of the administrator; "": the operator
+	Printed  bool     // the inviter got the link instead of the address, so it doesn't prove the address
+	Hash     [32]byte // SHA-256 of the secret in the link
+	Created  int64
+	Expires  int64
+}
+
+// Invited selects invitations by the one of its fields that isn't empty.
+type Invited struct{ ID, Login, Inviter string }
+
 // Errors that a [Store] returns by these names. Any other error means that the store could not be read or written.
 var (
-	ErrNotFound = errors.New("mail: there is no such message or secret")
+	ErrNotFound = errors.New("mail: there is no such message, secret or invitation")
 	ErrExists   = errors.New("mail: the message or secret exists already")
 )
 
-// Store keeps messages that wait, and secrets that were mailed. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A
+// Store keeps messages that wait, secrets that were mailed, and invitations. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A
 // Store never reads the clock, and copies what it is given and what it returns.
 type Store interface {
 	// Put adds a message. ErrExists if the ID is stored already.
@@ -101,4 +119,28 @@ type Store interface {
 
 	// DeleteSecrets deletes at most limit secrets whose Expires is at or before now, and returns how many it has deleted.
 	DeleteSecrets(ctx context.Context, now int64, limit int) (int, error)
+
+	// PutInvitation adds an invitation, and deletes an earlier one with the same Login in the same step. Its ID and
+	// its hash are new.
+	PutInvitation(ctx context.Context, i *Invitation) error
+
+	// RenewInvitation changes the Inviter, Hash, Created and Expires of the invitation with this ID to those given, if its hash still is
+	// old. ErrNotFound.
+	RenewInvitation(ctx context.Context, old [32]byte, i *Invitation) error
+
+	// FindInvitation returns the invitation with this hash, expired or not. ErrNotFound.
+	FindInvitation(ctx context.Context, hash [32]byte) (*Invitation, error)
+
+	// LoadInvitation returns the invitation with this ID, expired or not. ErrNotFound.
+	LoadInvitation(ctx context.Context, id string) (*Invitation, error)
+
+	// Invitations returns at most limit invitations whose IDs come after the given one, in the order of their IDs. A limit of 0 or less
+	// returns none.
+	Invitations(ctx context.Context, after string, limit int) ([]*Invitation, error)
+
+	// DeleteInvitations deletes the selected invitations, and returns how many there were.
+	DeleteInvitations(ctx context.Context, of Invited) (int, error)
+
+	// DeleteExpiredInvitations deletes at most limit invitations whose Expires is at or before now, and returns how many it has deleted.
+	DeleteExpiredInvitations(ctx context.Context, now int64, limit int) (int, error)
 }

@@ -15,10 +15,12 @@ type outbox struct {
 	queued map[string]*mail.Queued
 
 	secrets map[[32]byte]*mail.Secret
+
+	invitations map[string]*mail.Invitation // by ID
 }
 
 func newOutbox() *outbox {
-	return &outbox{queued: map[string]*mail.Queued{}, secrets: map[[32]byte]*mail.Secret{}}
+	return &outbox{queued: map[string]*mail.Queued{}, secrets: map[[32]byte]*mail.Secret{}, invitations: map[string]*mail.Invitation{}}
 }
 
 func copyQueued(q *mail.Queued) *mail.Queued {

@@ -54,3 +54,31 @@ func (f faultyMail) DeleteSecretsOf(ctx context.Context, user, kind string) erro
 func (f faultyMail) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
 	return value(f.plan, "mail.DeleteSecrets", func() (int, error) { return f.store.DeleteSecrets(ctx, now, limit) })
 }
+
+func (f faultyMail) PutInvitation(ctx context.Context, i *mail.Invitation) error {
+	return attempt(f.plan, "mail.PutInvitation", func() error { return f.store.PutInvitation(ctx, i) })
+}
+
+func (f faultyMail) RenewInvitation(ctx context.Context, old [32]byte, i *mail.Invitation) error {
+	return attempt(f.plan, "mail.RenewInvitation", func() error { return f.store.RenewInvitation(ctx, old, i) })
+}
+
+func (f faultyMail) FindInvitation(ctx context.Context, hash [32]byte) (*mail.Invitation, error) {
+	return value(f.plan, "mail.FindInvitation", func() (*mail.Invitation, error) { return f.store.FindInvitation(ctx, hash) })
+}
+
+func (f faultyMail) LoadInvitation(ctx context.Context, id string) (*mail.Invitation, error) {
+	return value(f.plan, "mail.LoadInvitation", func() (*mail.Invitation, error) { return f.store.LoadInvitation(ctx, id) })
+}
+
+func (f faultyMail) Invitations(ctx context.Context, after string, limit int) ([]*mail.Invitation, error) {
+	return value(f.plan, "mail.Invitations", func() ([]*mail.Invitation, error) { return f.store.Invitations(ctx, after, limit) })
+}
+
+func (f faultyMail) DeleteInvitations(ctx context.Context, of mail.Invited) (int, error) {
+	return value(f.plan, "mail.DeleteInvitations", func() (int, error) { return f.store.DeleteInvitations(ctx, of) })
+}
+
+func (f faultyMail) DeleteExpiredInvitations(ctx context.Context, now int64, limit int) (int, error) {
+	return value(f.plan, "mail.DeleteExpiredInvitations", func() (int, error) { return f.store.DeleteExpiredInvitations(ctx, now, limit) })
+}

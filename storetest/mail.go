@@ -289,6 +289,172 @@ var mailCases = []testCase[mail.Store]{
 			fails(t, err, mail.ErrNotFound)
 		},
 	},
+	{
+		"an invitation is found by its hash, and replaces an earlier one of its address", "PutInvitation deletes an earlier one with the same Login",
+		func(t *testing.T, s mail.Store) {
+			first, second := invitation(1, 2_000), invitation(2, 2_000)
+			second.Groups, second.Language, second.Inviter, second.Printed = nil, "", "", false
+			ok(t, s.PutInvitation(t.Context(), first))
+			ok(t, s.PutInvitation(t.Context(), second))
+			invited(t, s, first, second)
+			for _, want := range []*mail.Invitation{first, second} {
+				got, err := s.FindInvitation(t.Context(), want.Hash)
+				ok(t, err)
+				loaded, err := s.LoadInvitation(t.Context(), want.ID)
+				ok(t, err)
+				if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(loaded, want) {
+					t.Fatalf("found %+v\nand   %+v\nwant  %+v", got, loaded, want)
+				}
+			}
+			again := invitation(3, 3_000)
+			again.Login = first.Login
+			ok(t, s.PutInvitation(t.Context(), again))
+			invited(t, s, second, again)
+			_, err := s.FindInvitation(t.Context(), first.Hash)
+			fails(t, err, mail.ErrNotFound)
+			_, err = s.LoadInvitation(t.Context(), first.ID)
+			fails(t, err, mail.ErrNotFound)
+		},
+	},
+	{
+		"an invitation is renewed once, and not after it was deleted", "RenewInvitation: if its hash still is old",
+		func(t *testing.T, s mail.Store) {
+			first, other := invitation(1, 2_000), invitation(4, 2_000)
+			ok(t, s.PutInvitation(t.Context(), first))
+			ok(t, s.PutInvitation(t.Context(), other))
+			var renewed atomic.Int32
+			together(8, func(n int) {
+				next := *first
+				next.Hash, next.Inviter, next.Created, next.Expires = codeHash(100+n), "another", 1_500, 9_000
+				switch err := s.RenewInvitation(t.Context(), first.Hash, &next); {
+				case err == nil:
+					renewed.Add(1)
+				case !errors.Is(err, mail.ErrNotFound):
+					t.Error(err)
+				}
+			})
+			all, err := s.Invitations(t.Context(), "", 9)
+			ok(t, err)
+			if renewed.Load() != 1 || len(all) != 2 {
+				t.Fatalf("renewed %d times, and there are %d", renewed.Load(), len(all))
+			}
+			want := *first
+			want.Hash, want.Inviter, want.Created, want.Expires = all[0].Hash, "another", 1_500, 9_000
+			invited(t, s, &want, other)
+			if n, err := s.DeleteInvitations(t.Context(), mail.Invited{ID: first.ID}); err != nil || n != 1 {
+				t.Fatalf("deleted %d, %v", n, err)
+			}
+			fails(t, s.RenewInvitation(t.Context(), want.Hash, first), mail.ErrNotFound)
+			invited(t, s, other)
+		},
+	},
+	{
+		"invitations are deleted by ID, by address and by inviter, and no others", "DeleteInvitations deletes the selected invitations",
+		func(t *testing.T, s mail.Store) {
+			var all []*mail.Invitation
+			for n := range 6 {
+				i := invitation(n, 2_000)
+				i.Inviter = []string{"", "", "7", "7", "77", "77"}[n]
+				all = append(all, i)
+				ok(t, s.PutInvitation(t.Context(), i))
+			}
+			for _, row := range []struct {
+				of   mail.Invited
+				n    int
+				left []*mail.Invitation
+			}{
+				{mail.Invited{}, 0, all}, {mail.Invited{ID: all[0].Login}, 0, all}, {mail.Invited{ID: all[0].ID}, 1, all[1:]},
+				{mail.Invited{ID: all[0].ID}, 0, all[1:]}, {mail.Invited{Login: all[1].Login}, 1, all[2:]}, {mail.Invited{Inviter: "7"}, 2, all[4:]},
+			} {
+				n, err := s.DeleteInvitations(t.Context(), row.of)
+				ok(t, err)
+				if n != row.n {
+					t.Fatalf("%+v: deleted %d, want %d", row.of, n, row.n)
+				}
+				invited(t, s, row.left...)
+			}
+		},
+	},
+	{
+		"invitations that have expired are deleted, and no more than the limit at a time", "DeleteExpiredInvitations deletes at most limit",
+		func(t *testing.T, s mail.Store) {
+			for n := range 5 {
+				ok(t, s.PutInvitation(t.Context(), invitation(n, int64(1_001+n))))
+			}
+			for _, step := range []struct {
+				now         int64
+				limit, want int
+			}{{1_000, 9, 0}, {1_003, 0, 0}, {1_003, -1, 0}, {1_003, 2, 2}, {1_003, 2, 1}, {1_003, 2, 0}} {
+				n, err := s.DeleteExpiredInvitations(t.Context(), step.now, step.limit)
+				ok(t, err)
+				if n != step.want {
+					t.Fatalf("%+v: deleted %d", step, n)
+				}
+			}
+			invited(t, s, invitation(3, 1_004), invitation(4, 1_005))
+		},
+	},
+	{
+		"invitations passed and returned are the caller's own, and nothing is done for a context that has ended", "a Store copies; each method is done whole or not at all",
+		func(t *testing.T, s mail.Store) {
+			i := invitation(1, 2_000)
+			ok(t, s.PutInvitation(t.Context(), i))
+			i.Groups[0] = "x"
+			got, err := s.FindInvitation(t.Context(), i.Hash)
+			ok(t, err)
+			got.Groups[0] = "y"
+			for name, call := range map[string]func(ctx context.Context) error{
+				"PutInvitation":   func(ctx context.Context) error { return s.PutInvitation(ctx, invitation(2, 2_000)) },
+				"RenewInvitation": func(ctx context.Context) error { return s.RenewInvitation(ctx, i.Hash, invitation(1, 3_000)) },
+				"FindInvitation":  func(ctx context.Context) error { _, err := s.FindInvitation(ctx, i.Hash); return err },
+				"LoadInvitation":  func(ctx context.Context) error { _, err := s.LoadInvitation(ctx, i.ID); return err },
+				"Invitations":     func(ctx context.Context) error { _, err := s.Invitations(ctx, "", 1); return err },
+				"DeleteInvitations": func(ctx context.Context) error {
+					_, err := s.DeleteInvitations(ctx, mail.Invited{ID: i.ID})
+					return err
+				},
+				"DeleteExpiredInvitations": func(ctx context.Context) error {
+					_, err := s.DeleteExpiredInvitations(ctx, 9_000, 9)
+					return err
+				},
+			} {
+				if err := call(ended()); err == nil || errors.Is(err, mail.ErrNotFound) {
+					t.Errorf("%s returned %v, want the end of the context", name, err)
+				}
+			}
+			invited(t, s, invitation(1, 2_000))
+			if page, err := s.Invitations(t.Context(), i.ID, 9); err != nil || len(page) != 0 {
+				t.Errorf("after the last there are %d, %v", len(page), err)
+			}
+			if page, err := s.Invitations(t.Context(), "", 0); err != nil || len(page) != 0 {
+				t.Errorf("a page of none has %d, %v", len(page), err)
+			}
+		},
+	},
+}
+
+// invitation is the n-th invitation, with something in every field.
+func invitation(n int, expires int64) *mail.Invitation {
+	name := string(rune('a' + n))
+	return &mail.Invitation{
+		ID: name, Address: name + "@Example.com\x00\xff", Login: name + "@example.com", Groups: []string{"editors", "a\"b"}, Language: "de", Inviter: "7",
+		Printed: true, Hash: codeHash(n), Created: 1_000, Expires: expires,
+	}
+}
+
+// invited ends the test unless the store has exactly these invitations.
+func invited(t testing.TB, s mail.Store, want ...*mail.Invitation) {
+	t.Helper()
+	got, err := s.Invitations(t.Context(), "", 99)
+	ok(t, err)
+	if len(got) != len(want) {
+		t.Fatalf("there are %d invitations, want %d", len(got), len(want))
+	}
+	for n := range got {
+		if !reflect.DeepEqual(got[n], want[n]) {
+			t.Fatalf("invitation %d is %+v\nwant %+v", n, got[n], want[n])
+		}
+	}
 }
 
 // mailSecret is the n-th secret, with something in every field.

@@ -33,7 +33,7 @@ func (n userArg) change(ctx context.Context, a *app, do func(context.Context, *c
 
 // administration returns the service that changes users and groups. On the command line everything is allowed.
 func administration(s *cloakroom.Server) *admin.Service {
-	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit}
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s}
 }
 
 // logged returns a text in the form for the log.

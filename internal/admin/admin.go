@@ -4,6 +4,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -34,6 +35,11 @@ type Service struct {
 	// Links has the accounts at other providers that are linked to users. Only DeclareCompromised and DeleteUser need it; nil: users
 	// have none.
 	Links link.Store
+
+	// Invitations makes the invitations invalid that a user has made. Only DisableUser and DeleteUser need it; nil: there are none.
+	Invitations interface {
+		WithdrawInvitationsOf(ctx context.Context, user string) error
+	}
 
 	// URL returns the server's public address, with which links begin. Only methods that return a [Link] need it.
 	URL func(context.Context) (string, error)
@@ -94,16 +100,28 @@ func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
 		return err
 	}
 	// Only now: an account that stays must not lose its second factor. A link that is left by an error opens nothing, and makes room
-	// when it is used.
-	if err := s.unlink(ctx, u); err != nil || s.SecondStep == nil {
+	// when it is used. An invitation that is left is void.
+	if err := errors.Join(s.uninvite(ctx, u), s.unlink(ctx, u)); err != nil || s.SecondStep == nil {
 		return err
 	}
 	return s.SecondStep.RemoveAll(ctx, u.ID)
 }
 
-// DisableUser keeps a user from signing in, and ends their sessions and tokens.
+// DisableUser keeps a user from signing in, and ends their sessions, tokens and invitations. After an error call it again.
 func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
-	return s.end(ctx, audit.User.Archived, auth.Disabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
+	err := s.end(ctx, audit.User.Archived, auth.Disabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
+	if err != nil {
+		return err
+	}
+	return s.uninvite(ctx, u)
+}
+
+// uninvite withdraws the invitations of a user. They are void already, and must not count again if the user is enabled.
+func (s *Service) uninvite(ctx context.Context, u *account.User) error {
+	if s.Invitations == nil {
+		return nil
+	}
+	return s.Invitations.WithdrawInvitationsOf(ctx, u.ID)
 }
 
 // EnableUser lets a disabled user sign in again. Sessions from before stay ended.

@@ -210,6 +210,15 @@ func dropMail(ctx context.Context, set store.Set, o Options, ended *Ended) error
 			break
 		}
 	}
+	for set.Mail != nil {
+		n, err := set.Mail.DeleteExpiredInvitations(ctx, math.MaxInt64, batch)
+		if err != nil {
+			return fmt.Errorf("delete invitations: %w", err)
+		}
+		if ended.Links += n; n == 0 {
+			break
+		}
+	}
 	for set.Mail != nil && !o.KeepMail {
 		page, err := set.Mail.List(ctx, "", batch)
 		if err != nil {

@@ -80,7 +80,8 @@ func fill(t *testing.T, s store.Set, sessions int) (filled afterrestore.Ended) {
 	must(t, s.Mail.Put(ctx, &mail.Queued{ID: "m", Body: []byte("sealed"), Due: 1 << 40, Expires: 1 << 40}))
 	filled.Mail++
 	must(t, s.Mail.PutSecret(ctx, &mail.Secret{Hash: sum("secret", 1), Expires: 1 << 40}))
-	filled.Links++
+	must(t, s.Mail.PutInvitation(ctx, &mail.Invitation{ID: "invitation", Login: "x@example.com", Hash: sum("invitation", 1), Expires: 1 << 40}))
+	filled.Links += 2
 	must(t, s.Factors.SetRecoveryCodes(ctx, ids(t, s)[0], [][32]byte{{1}}))
 	must(t, s.Accounts.SetReset(ctx, ids(t, s)[0], reset, 1<<40))
 	filled.Links++
@@ -123,6 +124,9 @@ func ended(t *testing.T, s store.Set) {
 	}
 	if _, err := s.Mail.FindSecret(ctx, sum("secret", 1)); !errors.Is(err, mail.ErrNotFound) {
 		t.Fatalf("the mailed link: %v", err)
+	}
+	if _, err := s.Mail.FindInvitation(ctx, sum("invitation", 1)); !errors.Is(err, mail.ErrNotFound) {
+		t.Fatalf("the invitation: %v", err)
 	}
 	if p, err := s.Factors.Load(ctx, ids(t, s)[0]); err != nil || p.RecoveryCodes != 1 {
 		t.Fatalf("the factors are %+v, %v; want them as they were", p, err)

@@ -51,6 +51,8 @@ var adminRoutes = map[string]string{
 	"GET /users/{id}/tokens":             "authtoken.view_token",
 	"DELETE /users/{id}/tokens":          "authtoken.delete_token",
 	"DELETE /tokens/{id}":                "authtoken.delete_token",
+	"GET /invitations":                   "auth.view_user", "POST /invitations": "auth.add_user", "POST /invitations/{id}/send": "auth.add_user",
+	"DELETE /invitations/{id}": "auth.add_user",
 }
 
 // administrator creates a staff user with these permissions.
@@ -124,7 +126,7 @@ func TestANewSuperuserMayUseTheAdministration(t *testing.T) {
 // TestAdministrationRequiresStaffThePermissionAndAFreshSignIn: each route refuses all other callers, with the same reason for
 // any path and body.
 func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
-	s := start(t, options{})
+	s := start(t, options{mail: byInvitation()})
 	root := s.superuser("root")
 	stale := s.as(root)
 	s.change(root.ID, func(r *session.Record) { r.ReauthenticatedAt -= 3600 })

@@ -172,6 +172,8 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 				body["first_name"] = "Eve"
 			case path == "/users":
 				body["username"] = "eve"
+			case path == "/invitations":
+				body["email"] = "eve@example.com"
 			case path == "/groups":
 				body["name"] = "eve"
 			case strings.HasSuffix(path, "/password"):
@@ -212,7 +214,7 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 const adminActs = `POST:/users PATCH:/users/{id} DELETE:/users/{id} POST:/users/{id}/disable POST:/users/{id}/enable
 	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/compromised POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens DELETE:/users/{id}/factors
 	DELETE:/sessions/{session} POST:/groups PATCH:/groups/staffers DELETE:/groups/staffers
-	PUT:/groups/staffers/members/{id} DELETE:/groups/staffers/members/{id} DELETE:/tokens/x GET:/audit/export?format=csv`
+	POST:/invitations POST:/invitations/x/send DELETE:/invitations/x PUT:/groups/staffers/members/{id} DELETE:/groups/staffers/members/{id} DELETE:/tokens/x GET:/audit/export?format=csv`
 
 // TestAdminActsAreComplete: every such route has an example.
 func TestAdminActsAreComplete(t *testing.T) {
@@ -221,7 +223,7 @@ func TestAdminActsAreComplete(t *testing.T) {
 		if method == "GET" && path != "/audit/export" {
 			continue
 		}
-		path = strings.NewReplacer("/sessions/{id}", "/sessions/{session}", "/tokens/{id}", "/tokens/x", "{name}", "staffers").Replace(path)
+		path = strings.NewReplacer("/sessions/{id}", "/sessions/{session}", "/tokens/{id}", "/tokens/x", "/invitations/{id}", "/invitations/x", "{name}", "staffers").Replace(path)
 		if !strings.Contains(adminActs, method+":"+path) {
 			t.Errorf("adminActs has no %s", route)
 		}

@@ -24,7 +24,7 @@ func byInvitation() *postbox {
 // invite invites an address, and returns the secret of the link in the n-th message.
 func (s *server) invite(i letters.Invitation, n int) string {
 	s.t.Helper()
-	_, err := s.api.Letters.Invite(s.t.Context(), i)
+	_, _, err := s.api.Letters.Invite(s.t.Context(), i)
 	must(s.t, err)
 	m := s.box.next(s.t, n)
 	address, secret := s.link(m)
@@ -143,7 +143,7 @@ func TestAnInvitationThatWasReplacedIsNotSent(t *testing.T) {
 	s := start(t, options{mail: box})
 	s.superuser("root")
 	for _, address := range []string{"ada@example.com", "ada@example.com", "bob@example.com", "eve@example.com"} {
-		_, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: address, Language: "de"})
+		_, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: address, Language: "de"})
 		must(t, err)
 	}
 	s.user("bob")
@@ -163,11 +163,11 @@ func TestAnInvitationLastsSevenDays(t *testing.T) {
 	s.superuser("root")
 	secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
 	const day = 24 * time.Hour
-	if n, err := s.stores.Mail.DeleteSecrets(t.Context(), time.Now().Add(7*day-time.Hour).Unix(), 100); err != nil || n != 0 {
-		t.Errorf("%d secrets expire within seven days, %v", n, err)
+	if n, err := s.stores.Mail.DeleteExpiredInvitations(t.Context(), time.Now().Add(7*day-time.Hour).Unix(), 100); err != nil || n != 0 {
+		t.Errorf("%d invitations expire within seven days, %v", n, err)
 	}
-	if n, err := s.stores.Mail.DeleteSecrets(t.Context(), time.Now().Add(7*day+time.Hour).Unix(), 100); err != nil || n != 1 {
-		t.Errorf("%d secrets expire after seven days, %v", n, err)
+	if n, err := s.stores.Mail.DeleteExpiredInvitations(t.Context(), time.Now().Add(7*day+time.Hour).Unix(), 100); err != nil || n != 1 {
+		t.Errorf("%d invitations expire after seven days, %v", n, err)
 	}
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -180,8 +180,8 @@ func TestAnInvitationGivesNoOtherGroups(t *testing.T) {
 	s := start(t, options{mail: byInvitation()})
 	s.superuser("root")
 	must(t, s.stores.Accounts.SetGroup(t.Context(), account.Group{Name: "editors"}))
-	_, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "ada@example.com", Groups: []string{"editors", "authors"}})
-	if missing, found := errors.AsType[*letters.NoGroupError](err); !found || missing.Name != "authors" {
+	_, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "ada@example.com", Groups: []string{"editors", "authors"}})
+	if wrong, ok := errors.AsType[*account.InvalidError](err); !ok || len(wrong.Fields["groups"]) == 0 {
 		t.Errorf("a group that doesn't exist: %v", err)
 	}
 	secret := s.invite(letters.Invitation{Address: "ada@example.com", Groups: []string{"editors"}}, 0)
@@ -200,7 +200,7 @@ func TestAnInvitedAddressGetsNoSecondAccount(t *testing.T) {
 	s := start(t, options{mail: byInvitation()})
 	s.superuser("root")
 	s.user("bob")
-	if _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "BOB@example.com"}); !errors.Is(err, account.ErrAddressTaken) {
+	if _, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "BOB@example.com"}); !errors.Is(err, account.ErrAddressTaken) {
 		t.Errorf("an address that has an account: %v", err)
 	}
 	secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)

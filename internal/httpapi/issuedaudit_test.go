@@ -34,6 +34,8 @@ var credentialsMade = map[string]string{
 	"POST /api/auth/admin/users/{id}/password":    "authn_password_change",
 	"POST /api/auth/admin/users/{id}/reset":       "authn_token_created:reset",
 	"POST /api/auth/admin/users/{id}/compromised": "user_compromised authn_token_created:reset",
+	"POST /api/auth/admin/invitations":            "authn_token_created:invitation",
+	"POST /api/auth/admin/invitations/{id}/send":  "authn_token_created:invitation",
 	"POST /api/auth/setup":                        "user_created session_created",
 	"POST /api/auth/signup/complete":              "user_created authn_email_verified session_created",
 }
@@ -42,6 +44,7 @@ var credentialsMade = map[string]string{
 var nothingMade = strings.Fields(`
 	/api/auth/oidc/{provider}/start /api/auth/oidc/{provider}/callback /api/auth/oidc/{provider}/backchannel-logout /api/auth/links/{id}
 	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/email/change /api/auth/email/revert /api/auth/signup /api/auth/email/verify/send /api/auth/email/verify /api/auth/admin/users/{id}/factors
+	/api/auth/signup/link /api/auth/admin/invitations/{id}
 	/api/auth/code /api/auth/login/enrol/code /api/auth/login/enrol/code/confirm /api/auth/reauthenticate/code
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
@@ -59,7 +62,7 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 			t.Errorf("%s must be in exactly one of credentialsMade and nothingMade", route)
 		}
 	}
-	s := start(t, options{mail: openTo()})
+	s := start(t, options{mail: openTo()}) // which invited people may use as well
 	secret, err := s.api.Accounts.SetupSecret(t.Context())
 	must(t, err)
 	first := s.client().send("POST", "/api/auth/setup", map[string]string{"secret": secret, "username": "first", "password": goodPassword})

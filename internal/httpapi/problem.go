@@ -18,6 +18,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -63,6 +64,7 @@ var sentinels = []struct {
 	{session.ErrNotATicket, problem.New(http.StatusBadRequest, "unreadable_session",
 		"The session cookie or header of this request can't be read, so no session was ended. If you were signed in, you still are.")},
 	{jwt.ErrSpent, errSpent},
+	{mail.ErrNotFound, errNotFound},
 	{token.ErrNotFound, errNotFound},
 	{token.ErrLimit, errTooManyTokens},
 	{authenticator.ErrNotFound, errNotFound},

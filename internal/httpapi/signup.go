@@ -26,6 +26,23 @@ func signUp(c *call, in signUpIn) error {
 	return c.api.Letters.SignUp(c.ctx(), address, c.source(), c.about())
 }
 
+type signUpLinkIn struct {
+	Secret *string `json:"secret"`
+}
+
+type signUpLinkOut struct {
+	Email string `json:"email"`
+}
+
+// showSignUpLink says for which address a link is, so that a person who was sent a stranger's link can see it. It changes nothing.
+func showSignUpLink(c *call, in signUpLinkIn) (signUpLinkOut, error) {
+	if err := required(map[string]*string{"secret": in.Secret}); err != nil {
+		return signUpLinkOut{}, err
+	}
+	address, err := c.api.Letters.SignUpAddress(c.ctx(), *in.Secret)
+	return signUpLinkOut{address}, err
+}
+
 type completeSignUpIn struct {
 	Secret   *string `json:"secret"`
 	Username *string `json:"username"`
@@ -47,6 +64,8 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 		about = append(about, slog.String("change", admin.LogText(u.DescribeRightsChange(&account.User{}))))
 	}
 	c.api.Audit.Record(c.ctx(), audit.User.Created, about...)
-	c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
+	if u.HasProvenEmail() { // the link of an invitation may have been passed on otherwise
+		c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
+	}
 	return c.complete(u, firstStep{method: methodSignUp, methods: []signin.Method{signin.Password}, remember: true})
 }

@@ -128,6 +128,13 @@ func onSubject(_ *testing.T, x *scenario) []string { return []string{x.subject.I
 
 func onGroup(_ *testing.T, x *scenario) []string { return []string{x.group} }
 
+// onInvitation makes an invitation that the request is about.
+func onInvitation(t *testing.T, x *scenario) []string {
+	made, _, err := x.s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "of" + x.actor.ID + "@example.com", Printed: true})
+	must(t, err)
+	return []string{made.ID}
+}
+
 func onMember(_ *testing.T, x *scenario) []string { return []string{x.group, x.subject.ID} }
 
 func actorsCredentials(x *scenario) any {
@@ -227,13 +234,19 @@ var heldRoutes = map[string]heldRoute{
 		x.s.withPasskey(x.actor, factor.Passkey)
 		return nil
 	}},
-	"POST /api/auth/factors/totp/confirm":         {by: "session", body: confirmingApp},
-	"POST /api/auth/factors/recovery":             {by: "session", with: withKey(false)},
-	"PATCH /api/auth/factors/{id}":                {by: "session", with: withKey(true), body: says(map[string]string{"name": "Laptop"})},
-	"DELETE /api/auth/factors/{id}":               {by: "session", with: withKey(true)},
-	"DELETE /api/auth/admin/users/{id}/factors":   {by: "admin", with: onSubject},
-	"POST /api/auth/password/forgot":              {}, // it needs no credential
-	"POST /api/auth/signup":                       {}, // likewise
+	"POST /api/auth/factors/totp/confirm":       {by: "session", body: confirmingApp},
+	"POST /api/auth/factors/recovery":           {by: "session", with: withKey(false)},
+	"PATCH /api/auth/factors/{id}":              {by: "session", with: withKey(true), body: says(map[string]string{"name": "Laptop"})},
+	"DELETE /api/auth/factors/{id}":             {by: "session", with: withKey(true)},
+	"DELETE /api/auth/admin/users/{id}/factors": {by: "admin", with: onSubject},
+	"POST /api/auth/password/forgot":            {}, // it needs no credential
+	"POST /api/auth/signup":                     {}, // likewise
+	"POST /api/auth/signup/link":                {}, // likewise, and it changes nothing
+	"POST /api/auth/admin/invitations": {by: "admin", body: func(x *scenario) any {
+		return map[string]any{"email": "by" + x.actor.ID + "@example.com", "printed": true}
+	}},
+	"POST /api/auth/admin/invitations/{id}/send":  {by: "admin", with: onInvitation},
+	"DELETE /api/auth/admin/invitations/{id}":     {by: "admin", with: onInvitation},
 	"POST /api/auth/signup/complete":              {}, // TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid
 	"POST /api/auth/email/verify/send":            {by: "session"},
 	"POST /api/auth/email/change":                 {by: "session", body: says(map[string]string{"email": "new@example.com"})},
@@ -368,7 +381,7 @@ func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 		}
 	}
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{stores: open, mail: newPostbox()})
+		s := start(t, options{stores: open, mail: byInvitation()})
 		root := s.as(s.superuser("root"))
 		n := 0
 		for _, route := range unsafe() {

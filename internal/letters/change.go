@@ -181,12 +181,13 @@ func (s *Service) writeChanged(ctx context.Context, r *outbox.Request, base stri
 }
 
 // EndChanges makes the links of a user invalid that were mailed for a change of the address, to new and to former addresses: whatever an
-// attacker has had changed must not bring the account back to the attacker. It is [account.Service.EndMailed].
+// attacker has had changed must not bring the account back to the attacker. The invitations that the user has made end as well. It is [account.Service.EndMailed].
 func (s *Service) EndChanges(ctx context.Context, user string) error {
 	// What it follows is written, so it doesn't end with the request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
 	defer cancel()
-	return errors.Join(s.Secrets.DeleteSecretsOf(ctx, user, kindRevert), s.Secrets.DeleteSecretsOf(ctx, user, kindChange))
+	return errors.Join(
+		s.Secrets.DeleteSecretsOf(ctx, user, kindRevert), s.Secrets.DeleteSecretsOf(ctx, user, kindChange), s.WithdrawInvitationsOf(ctx, user))
 }
 
 const endFor = 5 * time.Second
@@ -233,7 +234,7 @@ func (s *Service) Revert(
 	s.Audit.Record(ctx, audit.Email.Reverted, slog.String("user", u.ID))
 	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", kindReset), slog.String("user", u.ID), slog.String("method", "revert"))
 	// Links to addresses that the account has had since are an attacker's.
-	if err := s.Secrets.DeleteSecretsOf(ctx, u.ID, kindChange); err != nil {
+	if err := errors.Join(s.Secrets.DeleteSecretsOf(ctx, u.ID, kindChange), s.WithdrawInvitationsOf(ctx, u.ID)); err != nil {
 		return "", err
 	}
 	return reset, s.Secrets.DeleteSecretsOf(ctx, u.ID, kindRevert)

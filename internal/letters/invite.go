@@ -3,11 +3,7 @@ package letters
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -16,82 +12,162 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/mail"
+	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
-// invitation is the kind of the request to write to an invited person, and of the secret that is mailed.
+// invitation is the kind of the request to write to an invited person.
 const invitation = "invitation"
 
 const invitationLife = 7 * 24 * time.Hour // that of the link
 
+// inviteUsers is the permission to invite people, which is that to make users.
+const inviteUsers = "auth.add_user"
+
 // Invitation says who may make an account, and what it gets.
 type Invitation struct {
-	Address  string   `json:"address"` // as of [account.ParseEmail]
-	Groups   []string `json:"groups"`  // names; the account becomes their member
-	Language string   `json:"-"`       // of the message, such as "de"; one that the catalogue lacks: the default
+	Address  string   // as of [account.ParseEmail]
+	Groups   []string // names; the account becomes their member
+	Language string   // of the message, such as "de"; one that the catalogue lacks: the default
+	Printed  bool     // the caller passes the link on. It doesn't prove the address then.
 }
 
-// NoGroupError says that there is no group with this name.
-type NoGroupError struct{ Name string }
-
-func (e *NoGroupError) Error() string { return fmt.Sprintf("there is no group %q", e.Name) }
-
-// Invite sends a link to an address on which an account is made, and returns when the link expires. It replaces the earlier links of
-// invitations to this address. It doesn't ask whether people can join now: they can't use the link before. [account.ErrAddressTaken];
-// *[NoGroupError] if a group doesn't exist.
-func (s *Service) Invite(ctx context.Context, i Invitation) (expires time.Time, err error) {
+// Invite sends a link to an address on which an account is made, unless it is to be printed, and returns the invitation and a link that is
+// to be printed. It replaces an earlier invitation of this address. If Accounts acts for an administrator, the account gets only groups to
+// which the administrator may add users, now and when it is made. Invite doesn't ask whether people can join now: they can't use the link
+// before. [account.ErrAddressTaken]; *[account.InvalidError] for the groups, and the errors of [account.Service.By];
+// *[throttle.QuotaError] if administrators have had too many messages sent to this address.
+func (s *Service) Invite(ctx context.Context, i Invitation) (made *mail.Invitation, link string, err error) {
 	_, err = s.Accounts.Store.Find(ctx, account.CanonicalLogin(i.Address))
 	if err == nil {
-		return time.Time{}, account.ErrAddressTaken
+		return nil, "", account.ErrAddressTaken
 	}
 	if !errors.Is(err, account.ErrNotFound) {
-		return time.Time{}, err
+		return nil, "", err
 	}
-	for _, name := range i.Groups {
-		_, err := s.Accounts.Group(ctx, name)
-		if errors.Is(err, account.ErrNotFound) {
-			return time.Time{}, &NoGroupError{name}
-		}
-		if err != nil {
-			return time.Time{}, err
-		}
+	made = &mail.Invitation{
+		ID: rand.Text(), Address: i.Address, Login: account.CanonicalLogin(i.Address), Groups: i.Groups, Language: i.Language, Printed: i.Printed,
 	}
-	text, err := json.Marshal(i)
+	link, err = s.issue(ctx, made, func() error { return s.Secrets.PutInvitation(ctx, made) })
+	return made, link, err
+}
+
+// InviteAgain sends another link for an invitation, and makes the earlier one invalid. The invitation is from then on that
+// of the administrator that Accounts acts for. [mail.ErrNotFound] if it was used or withdrawn; else as [Service.Invite].
+func (s *Service) InviteAgain(ctx context.Context, id string) (renewed *mail.Invitation, link string, err error) {
+	renewed, err = s.Secrets.LoadInvitation(ctx, id)
 	if err != nil {
-		return time.Time{}, err
+		return nil, "", err
 	}
-	if err := s.Withdraw(ctx, i.Address); err != nil {
-		return time.Time{}, err
+	old := renewed.Hash
+	link, err = s.issue(ctx, renewed, func() error { return s.Secrets.RenewInvitation(ctx, old, renewed) })
+	return renewed, link, err
+}
+
+// issue gives an invitation a secret, has it stored, and sends the link unless it is to be printed.
+func (s *Service) issue(ctx context.Context, i *mail.Invitation, store func() error) (link string, err error) {
+	if err := s.Accounts.MayCreate(ctx, account.NewUser{Groups: i.Groups}); err != nil {
+		return "", err
+	}
+	actor, acts := s.Accounts.Actor()
+	if acts && !i.Printed {
+		if err := s.Guard.Spend(ctx, throttle.Quota{Kind: "mail-invitation", Of: i.Login, Most: perDay, Within: 24 * time.Hour}); err != nil {
+			return "", err
+		}
+	}
+	base, err := s.URL(ctx)
+	if err != nil {
+		return "", err
 	}
 	// The secret is made here and not when the message is written, so that of two invitations the later one counts, whichever is sent first.
-	secret := rand.Text()
-	expires = time.Now().Add(invitationLife)
-	if err := s.putSecret(ctx, invitation, secret, addressee(i.Address), "", string(text), expires); err != nil {
-		return time.Time{}, err
-	}
-	r := outbox.Request{Kind: invitation, To: i.Address, Language: i.Language, Data: map[string]string{"secret": secret}}
-	if err := s.Outbox.Put(ctx, r, invitationLife); err != nil {
-		return time.Time{}, err
+	secret, now := rand.Text(), time.Now()
+	i.Inviter, i.Hash, i.Created, i.Expires = actor.ID, hashOf(secret), now.Unix(), now.Add(invitationLife).Unix()
+	if err := store(); err != nil {
+		return "", err
 	}
 	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", invitation), slog.String("groups", strings.Join(i.Groups, ",")))
-	return expires, nil
+	if i.Printed {
+		return base + "/auth/welcome#" + secret, nil
+	}
+	r := outbox.Request{Kind: invitation, To: i.Address, Language: i.Language, Data: map[string]string{"secret": secret}}
+	return "", s.Outbox.Put(ctx, r, invitationLife)
 }
 
-// Withdraw makes the links of all invitations to an address invalid. It is no error if there are none.
+// Withdraw makes the link of the invitation of an address invalid. It is no error if there is none.
 func (s *Service) Withdraw(ctx context.Context, address string) error {
-	return s.Secrets.DeleteSecretsOf(ctx, addressee(address), invitation)
+	_, err := s.withdraw(ctx, mail.Invited{Login: account.CanonicalLogin(address)})
+	return err
 }
 
-// addressee stands for the user who doesn't exist yet in the secrets of invitations to an address: by it they are found, without the
-// links. Each spelling of an address has the same one.
-func addressee(address string) string {
-	sum := sha256.Sum256([]byte("cloakroom invitation\x00" + account.CanonicalLogin(address)))
-	return hex.EncodeToString(sum[:])
+// WithdrawInvitation makes the link of the invitation with this ID invalid. [mail.ErrNotFound] if it was used or withdrawn already.
+func (s *Service) WithdrawInvitation(ctx context.Context, id string) error {
+	n, err := s.withdraw(ctx, mail.Invited{ID: id})
+	if err == nil && n == 0 {
+		err = mail.ErrNotFound
+	}
+	return err
+}
+
+// WithdrawInvitationsOf makes the links of all invitations invalid that a user has made, whose account was taken back or closed.
+func (s *Service) WithdrawInvitationsOf(ctx context.Context, user string) error {
+	if s == nil || s.Secrets == nil {
+		return nil
+	}
+	_, err := s.withdraw(ctx, mail.Invited{Inviter: user})
+	return err
+}
+
+func (s *Service) withdraw(ctx context.Context, of mail.Invited) (int, error) {
+	n, err := s.Secrets.DeleteInvitations(ctx, of)
+	if err == nil && n > 0 {
+		s.Audit.Record(ctx, audit.Token.Revoked, slog.String("kind", invitation), slog.Int("count", n))
+	}
+	return n, err
+}
+
+// findInvitation returns the invitation of a link. [ErrLink].
+func (s *Service) findInvitation(ctx context.Context, secret string) (*mail.Invitation, error) {
+	i, err := s.Secrets.FindInvitation(ctx, hashOf(secret))
+	if errors.Is(err, mail.ErrNotFound) || err == nil && i.Expires <= time.Now().Unix() {
+		return nil, ErrLink
+	}
+	return i, err
+}
+
+// inviting returns the service that makes the account of an invitation: it acts for the administrator who has made the invitation, with
+// the rights that the administrator has now.
+func (s *Service) inviting(i *mail.Invitation) *account.Service {
+	if i.Inviter == "" {
+		return s.Accounts
+	}
+	return s.Accounts.By(account.Actor{ID: i.Inviter, Permission: inviteUsers, Earlier: true})
+}
+
+// isVoid reports whether err says that an invitation can't be fulfilled any more: its inviter is disabled or lacks a right by now, or one
+// of its groups is gone.
+func isVoid(err error) bool {
+	wrong, _ := errors.AsType[*account.InvalidError](err)
+	if wrong != nil && len(wrong.Fields["groups"]) > 0 {
+		return true
+	}
+	for _, reason := range []error{account.ErrEpochChanged, account.ErrNotPermitted, account.ErrOutranked, account.ErrNotMember, account.ErrSuperuserOnly} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // writeInvitation writes to an invited person; nil if the invitation doesn't count any more.
 func (s *Service) writeInvitation(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
-	_, _, err := s.findSecret(ctx, invitation, r.Data["secret"])
+	i, err := s.findInvitation(ctx, r.Data["secret"])
 	if errors.Is(err, ErrLink) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = s.inviting(i).MayCreate(ctx, account.NewUser{Groups: i.Groups})
+	if isVoid(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -105,27 +181,28 @@ func (s *Service) writeInvitation(ctx context.Context, r *outbox.Request, base s
 	return s.message(r, invitation, base, map[string]string{"link": base + "/auth/welcome#" + r.Data["secret"]}), nil
 }
 
-// acceptInvitation makes the account of an invited person, as [Service.CompleteSignUp] does. [ErrLink] also if one of its groups doesn't
-// exist any more: what the administrator wanted can't be done.
+// acceptInvitation makes the account of an invited person, as [Service.CompleteSignUp] does. [ErrLink] also if the invitation is void:
+// what the administrator wanted can't be done.
 func (s *Service) acceptInvitation(ctx context.Context, secret, username, password string) (*account.User, error) {
-	_, text, err := s.findSecret(ctx, invitation, secret)
+	i, err := s.findInvitation(ctx, secret)
 	if err != nil {
 		return nil, err
 	}
-	var i Invitation
-	if err := json.Unmarshal([]byte(text), &i); err != nil {
-		return nil, fmt.Errorf("read an invitation: %w", err)
-	}
-	u, err := s.Accounts.SignUp(ctx, account.NewUser{Username: username, Email: i.Address, Password: password, Groups: i.Groups})
-	wrong, _ := errors.AsType[*account.InvalidError](err)
-	if errors.Is(err, account.ErrAddressTaken) || wrong != nil && len(wrong.Fields["groups"]) > 0 {
+	u, err := s.inviting(i).SignUp(ctx, account.NewUser{Username: username, Email: i.Address, Password: password, Groups: i.Groups}, !i.Printed)
+	if errors.Is(err, account.ErrAddressTaken) || isVoid(err) {
 		return nil, ErrLink
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Withdraw(ctx, i.Address); err != nil { // The account exists, and as long as it has the address no link makes another.
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of an invitation not deleted", slog.Any("error", err))
+	switch n, err := s.Secrets.DeleteInvitations(ctx, mail.Invited{ID: i.ID}); {
+	case err != nil: // The account exists, and as long as it has the address no link makes another.
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "invitation that was used not deleted", slog.Any("error", err))
+	case n == 0: // it was withdrawn, or replaced by another, before the account was made
+		if err := s.Accounts.Delete(ctx, u.ID); err != nil {
+			return nil, err
+		}
+		return nil, ErrLink
 	}
 	return u, nil
 }

@@ -102,7 +102,13 @@ func (s *Service) Run(ctx context.Context) error {
 	housekeeping.Work{
 		Flush: func(context.Context) {},
 		Purge: func(ctx context.Context, limit int) (int, error) {
-			return s.Secrets.DeleteSecrets(ctx, time.Now().Unix(), limit)
+			now := time.Now().Unix()
+			secrets, err := s.Secrets.DeleteSecrets(ctx, now, limit)
+			if err != nil {
+				return secrets, err
+			}
+			invitations, err := s.Secrets.DeleteExpiredInvitations(ctx, now, limit-secrets)
+			return secrets + invitations, err
 		},
 		Failed: func(ctx context.Context, err error) {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "purge of mailed links failed", slog.Any("error", err))

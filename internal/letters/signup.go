@@ -119,6 +119,40 @@ func (s *Service) writeSignUp(ctx context.Context, r *outbox.Request, base strin
 	return s.message(r, "signup_known", base, map[string]string{"name": harmless(u.Username), "link": base + "/signin"}), nil
 }
 
+// SignUpAddress returns the address that the account of a link of [Service.SignUp] or [Service.Invite] gets. It changes nothing.
+// [ErrLink], also if the account can't be made any more; [ErrSignUpClosed].
+func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, error) {
+	if err := s.MayJoin(ctx); err != nil {
+		return "", err
+	}
+	_, address, err := s.findSecret(ctx, signUp, secret)
+	switch {
+	case errors.Is(err, ErrLink):
+		i, err := s.findInvitation(ctx, secret)
+		if err != nil {
+			return "", err
+		}
+		address = i.Address
+		if err := s.inviting(i).MayCreate(ctx, account.NewUser{Groups: i.Groups}); isVoid(err) {
+			return "", ErrLink
+		} else if err != nil {
+			return "", err
+		}
+	case err != nil:
+		return "", err
+	case !s.SignUps.Open:
+		return "", ErrSignUpClosed
+	}
+	_, err = s.Accounts.Store.Find(ctx, account.CanonicalLogin(address))
+	if err == nil {
+		return "", ErrLink
+	}
+	if !errors.Is(err, account.ErrNotFound) {
+		return "", err
+	}
+	return address, nil
+}
+
 // CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that
 // the link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
 // requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError]; after these errors
@@ -140,7 +174,7 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password
 	if err := s.checkAddress(ctx, address); err != nil {
 		return nil, err
 	}
-	u, err := s.Accounts.SignUp(ctx, account.NewUser{Username: username, Email: address, Password: password})
+	u, err := s.Accounts.SignUp(ctx, account.NewUser{Username: username, Email: address, Password: password}, true)
 	if errors.Is(err, account.ErrAddressTaken) {
 		return nil, ErrLink
 	}

@@ -16,6 +16,8 @@ type outbox struct {
 	put, claim, postpone, replace, delete, list *statement
 
 	putSecret, findSecret, spendSecret, deleteSecretsOf, deleteSecrets *statement
+
+	invitations invitations
 }
 
 const outboxColumns = `id, body, created, due, expires, tries`
@@ -40,6 +42,8 @@ func newOutbox(p *preparer) *outbox {
 		deleteSecretsOf: p.writing(`DELETE FROM mail_secrets WHERE user_id = $1 AND kind = $2`),
 		deleteSecrets: p.writing(`DELETE FROM mail_secrets WHERE ` + p.dialect.among(`hash`,
 			`SELECT hash FROM mail_secrets WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
+
+		invitations: newInvitations(p),
 	}
 }
 
