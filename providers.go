@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
@@ -133,6 +134,10 @@ func Providers(c Config) ([]Provider, error) {
 
 // Check asks the provider for its metadata and keys. The error says what is wrong.
 func (p Provider) Check(ctx context.Context) error { return p.provider.Check(ctx) }
+
+// Clock asks the provider, and returns by how much its clock is ahead of this machine's, as far as the answer tells; less than 0 if it is
+// behind.
+func (p Provider) Clock(ctx context.Context) (time.Duration, error) { return p.provider.Clock(ctx) }
 
 // SaysIssuer reports whether the provider promises to say in each answer that it comes from it (RFC 9207), which it is asked for.
 func (p Provider) SaysIssuer(ctx context.Context) (bool, error) { return p.provider.SaysIssuer(ctx) }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
 )
@@ -25,6 +26,9 @@ func (c *checkCmd) checkProviders(ctx context.Context, a *app) (issues []issue) 
 	return issues
 }
 
+// clockTolerance is by how much the clock of a provider may differ before it is told.
+const clockTolerance = 10 * time.Second
+
 func (c *checkCmd) checkProvider(ctx context.Context, p cloakroom.Provider, several bool) (issues []issue) {
 	if err := p.Check(ctx); err != nil {
 		issues = append(issues, newIssue("W045", fmt.Sprintf("No one can sign in at the provider %s: %v", p.Name, err),
@@ -33,6 +37,10 @@ func (c *checkCmd) checkProvider(ctx context.Context, p cloakroom.Provider, seve
 		issues = append(issues, newIssue("I037", fmt.Sprintf("The provider %s doesn't say in its answers that they come from it (RFC 9207), so "+
 			"that only its redirect URI tells them from those of another provider.", p.Name),
 			"Let no other provider register "+p.RedirectURI))
+	}
+	if ahead, err := p.Clock(ctx); err == nil && ahead.Abs() > clockTolerance {
+		issues = append(issues, newIssue("W047", fmt.Sprintf("The clock of this machine differs by %v from that of the provider %s. Codes of authenticator "+
+			"apps and tokens of providers count for a short time.", ahead.Abs().Round(time.Second), p.Name), "Let NTP set the clock of this machine."))
 	}
 	if strings.HasPrefix(p.Issuer, "http://") {
 		issues = append(issues, newIssue("W046", fmt.Sprintf("The provider %s is asked by plain http.", p.Name),

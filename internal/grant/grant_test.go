@@ -284,8 +284,8 @@ func TestManyRequestsWithAnExpiredTokenCauseOneRenewal(t *testing.T) {
 					})
 				}
 				group.Wait()
-				if n := o.renewals(); n != 1 {
-					t.Errorf("renewed %d times, want once", n)
+				if n := o.renewals(); n != 1 || o.refresh != "secret-refresh-1" {
+					t.Errorf("renewed %d times, want once; the provider now knows %q, want no token used twice", n, o.refresh)
 				}
 				if value := all[0].Ready(s, "example"); len(value) != 1 || value[0] != "Bearer secret-access-1" {
 					t.Errorf("Ready = %q", value)

@@ -137,6 +137,36 @@ func (p *Provider) SaysIssuer(ctx context.Context) (bool, error) {
 	return m.HasIss, nil
 }
 
+// Clock asks the provider for its metadata, and returns by how much its clock is ahead of this machine's, exact to a second and the time
+// that the answer took; 0 if it doesn't say. ErrUnavailable.
+func (p *Provider) Clock(ctx context.Context) (time.Duration, error) {
+	m, err := p.metadata.get(ctx, keptFor)
+	if err != nil || m.JWKSURI == "" {
+		return 0, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, m.JWKSURI, nil)
+	if err != nil {
+		return 0, unavailable("%w", err)
+	}
+	began := time.Now()
+	answer, err := p.client.Do(request)
+	if err != nil {
+		return 0, unavailable("%w", err)
+	}
+	answer.Body.Close()
+	ended := time.Now()
+	theirs, err := http.ParseTime(answer.Header.Get("Date"))
+	switch {
+	case err != nil || answer.Header.Get("Age") != "": // a cache's answer is of another time
+		return 0, nil
+	case theirs.Before(began.Truncate(time.Second)):
+		return theirs.Sub(began.Truncate(time.Second)), nil
+	case theirs.After(ended):
+		return theirs.Sub(ended), nil
+	}
+	return 0, nil
+}
+
 // Admits reports whether the person may come from this provider.
 func (p *Provider) Admits(c *Claims) bool {
 	_, domain, _ := strings.Cut(c.Email, "@")

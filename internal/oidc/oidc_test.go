@@ -881,3 +881,47 @@ func TestAnAnswerOfOneMiB(t *testing.T) {
 		})
 	}
 }
+
+// dated is a provider whose clock is ahead by so much.
+type dated struct {
+	*op
+	ahead time.Duration
+	slow  time.Duration // how long an answer takes
+	age   string
+}
+
+func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := d.op.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	answer.Header.Set("Date", time.Now().Add(d.ahead).UTC().Format(http.TimeFormat))
+	if d.age != "" {
+		answer.Header.Set("Age", d.age)
+	}
+	time.Sleep(d.slow)
+	return answer, nil
+}
+
+func TestTheClockOfAProvider(t *testing.T) {
+	for _, c := range []struct {
+		ahead, slow time.Duration
+		age         string
+		want        time.Duration
+	}{
+		{0, 0, "", 0},
+		{0, 3 * time.Second, "", 0},
+		{time.Minute, 0, "", time.Minute},
+		{time.Minute, 3 * time.Second, "", 57 * time.Second},
+		{-time.Minute, 0, "", -time.Minute},
+		{-time.Minute, 0, "60", 0}, // from a cache
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOP(t)
+			p := oidc.New(settings(t, func(map[string]any) {}), redirectURI, dated{o, c.ahead, c.slow, c.age})
+			if ahead, err := p.Clock(t.Context()); err != nil || ahead != c.want {
+				t.Errorf("%+v: %v, %v", c, ahead, err)
+			}
+		})
+	}
+}

@@ -275,8 +275,8 @@ func TestParallelRequestsRenewATokenOnce(t *testing.T) {
 				group.Go(func() { got[i] = string(b.asking(all[i%nodes]).send("GET", "/things/1", nil).body) })
 			}
 			group.Wait()
-			if n, _ := o.Count(); n != 1 {
-				t.Errorf("renewed %d times, want once", n)
+			if n, _ := o.Count(); n != 1 || o.Reused() != 0 {
+				t.Errorf("renewed %d times, want once; a refresh token was used again %d times", n, o.Reused())
 			}
 			for _, token := range got {
 				if token == before || token != got[0] || !o.Gave(quoted(token)) {

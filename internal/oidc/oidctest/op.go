@@ -34,6 +34,7 @@ type OP struct {
 	codes    map[string]url.Values
 	refresh  map[string]bool // those that count
 	renewals int
+	reused   int
 	revoked  []string
 	given    []string // every token that was given
 	hang     chan struct{}
@@ -147,7 +148,8 @@ func (o *OP) grant(form url.Values) (map[string]any, bool) {
 		o.given = append(o.given, id)
 	case "refresh_token":
 		if !o.refresh[form.Get("refresh_token")] {
-			clear(o.refresh) // used twice
+			clear(o.refresh)
+			o.reused++
 			return nil, false
 		}
 		delete(o.refresh, form.Get("refresh_token"))
@@ -194,6 +196,13 @@ func (o *OP) Count() (renewals int, revoked []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.renewals, slices.Clone(o.revoked)
+}
+
+// Reused returns how often a refresh token was used that doesn't count.
+func (o *OP) Reused() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.reused
 }
 
 // Forget ends every grant.
