@@ -68,9 +68,12 @@ var Authz = struct{ Admin, Fail Kind }{success("authz_admin"), failure("authz_fa
 var Privilege = struct{ PermissionsChanged Kind }{success("privilege_permissions_changed")}
 
 // Session is what happens to sessions. UseAfterExpire is a request with a ticket of no live session. It is no warning, since
-// a browser does so whenever a session has ended.
-var Session = struct{ Created, Renewed, Expired, UseAfterExpire Kind }{
-	success("session_created"), success("session_renewed"), success("session_expired"),
+// a browser does so whenever a session has ended. Bound is a session that counts only in its browser from then on, Unproven
+// a request with the ticket of such a session and without the proof, which a browser that has lost its key sends as a thief does, and
+// BindingFail one that tried to bind the session to another key, or to renew the proof without the key.
+var Session = struct{ Created, Renewed, Expired, Bound, BindingFail, Unproven, UseAfterExpire Kind }{
+	success("session_created"), success("session_renewed"), success("session_expired"), success("session_bound"), failure("session_binding_fail"),
+	Kind{"session_unproven", slog.LevelInfo, Failure},
 	Kind{"session_use_after_expire", slog.LevelInfo, Failure},
 }
 

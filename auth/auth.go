@@ -184,7 +184,7 @@ func FromContext(ctx context.Context) (*Identity, error) {
 }
 
 // Check returns the identity of a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
-// [ErrTwoSessionCookies], a refusal of another credential, or an outage.
+// [ErrDeviceUnproven], [ErrTwoSessionCookies], a refusal of another credential, or an outage.
 func Check(ctx context.Context) (*Identity, error) {
 	q := requestFrom(ctx)
 	switch {
@@ -249,8 +249,12 @@ func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, er
 
 // identify returns the identity of the request's session; s is nil if there is none.
 func (q *request) identify(ctx context.Context, s *session.Session) (*Identity, error) {
-	switch {
+	switch unproven, excused := q.session.Unproven(); {
 	case s != nil:
+	case unproven != nil && excused:
+		return nil, ErrProofUnavailable
+	case unproven != nil:
+		return nil, ErrDeviceUnproven
 	case q.session.HasTicket():
 		return nil, ErrSessionEnded
 	case q.session.TwoCookies():

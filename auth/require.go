@@ -17,6 +17,8 @@ var (
 		"Authentication credentials were not provided."))
 	ErrSessionEnded = error(problem.New(http.StatusUnauthorized, "session_ended",
 		"Your session has ended. Sign in again."))
+	ErrDeviceUnproven = error(problem.New(http.StatusUnauthorized, "device_unproven",
+		"This session belongs to the browser that it began in, and the request has no proof that it comes from there. Sign in again."))
 	ErrTwoSessionCookies = error(problem.New(http.StatusUnauthorized, "two_session_cookies",
 		"The browser sent two session cookies, so neither counts. Sign in again; if that doesn't help, delete the cookies of this site."))
 	ErrPermissionDenied = error(problem.New(http.StatusForbidden, "permission_denied",
@@ -38,6 +40,13 @@ var (
 var ErrNoHandler = error(problem.New(http.StatusInternalServerError, "no_handler",
 	"This program asks who is signed in, on a request that did not pass Cloakroom's Handler. The program must serve its "+
 		"handlers behind it: http.ListenAndServe(address, server.Handler(mux))."))
+
+// ErrProofUnavailable says that the browser couldn't renew the proof that its session is bound to it, and says that this was because
+// of the server. That is an outage.
+var ErrProofUnavailable = error(&problem.Problem{
+	Status: http.StatusServiceUnavailable, Code: "device_unproven", RetryAfter: 10 * time.Second,
+	Detail: "Your browser couldn't prove just now that this session belongs to it. You are still signed in; try again shortly.",
+})
 
 // bearerChallenge is the challenge that simplejwt sends.
 const bearerChallenge = `Bearer realm="api"`

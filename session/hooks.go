@@ -62,7 +62,7 @@ func (m *Manager) Observe(ended func(EndEvent), checked func(Check)) {
 
 // Check is the result of looking up one ticket, for [Manager.OnCheck].
 type Check struct {
-	Result string // "live", "unknown" (no such session), "expired", "revoked" (the account's epoch differs) or "unavailable"
+	Result string // "live", "unknown" (no such session), "expired", "revoked" (the account's epoch differs), "unproven" (not from the browser that it is bound to) or "unavailable"
 	Stored bool   // a store was asked, and not this process's cache alone
 }
 
@@ -72,6 +72,7 @@ const (
 	checkUnknown     = "unknown"
 	checkExpired     = "expired"
 	checkRevoked     = "revoked"
+	checkUnproven    = "unproven"
 	checkUnavailable = "unavailable"
 )
 

@@ -88,7 +88,7 @@ func (m *Manager) alive(ctx context.Context, records []*Record, epochs map[strin
 		if !live {
 			continue
 		}
-		s, err := newSession(r)
+		s, err := m.newSession(r)
 		if err != nil {
 			return nil, err
 		}

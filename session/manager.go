@@ -67,6 +67,10 @@ type Manager struct {
 	// Skip selects requests that another credential authenticates, so that their ticket isn't looked up. nil: none.
 	Skip func(*http.Request) bool
 
+	// Device binds the sessions of browsers to the browser that they began in. nil: none is bound, and those that were are as
+	// others.
+	Device Device
+
 	// OnEnd is called when this Manager has ended sessions. It must not block. nil: no call.
 	OnEnd func(EndEvent)
 

@@ -21,7 +21,7 @@ func (m *Manager) Recheck(ctx context.Context, s *Session) (c Unconfirmed, ok bo
 	if r == nil || hasExpired(r, now) {
 		return Unconfirmed{}, false, nil
 	}
-	current, err := newSession(r)
+	current, err := m.newSession(r)
 	if err != nil {
 		return Unconfirmed{}, false, err
 	}

@@ -25,6 +25,7 @@ type Request struct {
 	skipped bool // another credential authenticates the request: the ticket doesn't sign it in
 	app     bool // the ticket comes in the header for programs
 	tickets presented
+	proof   proof // under mu once the request is handled
 
 	mu      sync.Mutex
 	settled bool // session is the result of a check, or of a sign-in or sign-out
@@ -119,6 +120,9 @@ func (m *Manager) Begin(q *Request, r *http.Request, skip bool) {
 		q.tickets = m.presentByApp(r)
 		return
 	}
+	if m.Device != nil {
+		q.proof.sent = r.Header
+	}
 	q.tickets = m.present(r)
 	if !skip && q.tickets.count > 1 {
 		m.Audit.Record(r.Context(), audit.Input.ValidationFail, slog.String("reason", "two session cookies"))
@@ -197,7 +201,7 @@ func (m *Manager) notifyCookieChange(r *http.Request) {
 }
 
 // FromContext returns the live session of the request, and loads it on the first call. It returns nil, nil for an anonymous
-// request. An error means that nothing is known: answer 503, and leave the cookie as it is; but [ErrNoHandler] is a mistake
+// request, and for one that is not from the browser that its session is bound to. An error means that nothing is known: answer 503, and leave the cookie as it is; but [ErrNoHandler] is a mistake
 // of the program: answer 500. Safe for concurrent use.
 func FromContext(ctx context.Context) (*Session, error) {
 	q := RequestFrom(ctx)
@@ -207,14 +211,18 @@ func FromContext(ctx context.Context) (*Session, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.known() {
-		return q.session, nil
+		return q.session, q.excuse()
 	}
 	c, ok, err := q.load(ctx)
 	if !ok || err != nil {
 		return nil, err
 	}
 	live, err := q.m.current(ctx, c.session.record)
-	return q.settle(ctx, c, live, err)
+	s, err := q.settle(ctx, c, live, err)
+	if err == nil {
+		err = q.excuse()
+	}
+	return s, err
 }
 
 // Unconfirmed is a session that was loaded and is within its limits. It is live if its account still has its epoch.
@@ -318,6 +326,12 @@ func (q *Request) settle(ctx context.Context, c Unconfirmed, live bool, err erro
 		result = checkRevoked
 		q.m.logRejected(ctx, result, c.session.record)
 		c.session = nil
+	case !q.prove(ctx, &c):
+		result = checkUnproven
+		if !q.excused() {
+			q.m.Audit.Record(ctx, audit.Session.Unproven, sessionAttrs(c.session.record)...)
+		}
+		c.session = nil
 	}
 	if !c.again {
 		q.m.notifyCheck(ctx, result)
@@ -371,7 +385,7 @@ func (m *Manager) load(ctx context.Context, id ID) (c Unconfirmed, result string
 		m.logRejected(ctx, checkExpired, r)
 		return Unconfirmed{}, checkExpired, nil
 	}
-	s, err := newSession(r)
+	s, err := m.newSession(r)
 	if err != nil {
 		return Unconfirmed{}, checkUnavailable, err
 	}

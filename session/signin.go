@@ -55,14 +55,14 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	if err := m.start(r, record); err != nil {
 		return nil, fmt.Errorf("start session: %w", err)
 	}
-	s, err := newSession(record)
+	s, err := m.newSession(record)
 	if err != nil {
 		return nil, err
 	}
 	if !in.App {
 		m.expireHostOnly(w, r)
 	}
-	m.issue(w, r, ticket, in.App, record.Browser)
+	m.issue(w, r, ticket, in.App, record)
 	RequestFrom(r.Context()).set(s)
 	m.Audit.Record(r.Context(), audit.Session.Created, sessionAttrs(record)...)
 	m.trim(r.Context(), s)
@@ -206,10 +206,10 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, in Reau
 	if err != nil {
 		return nil, fmt.Errorf("renew session: %w", err)
 	}
-	if s, err = newSession(renewed); err != nil {
+	if s, err = m.newSession(renewed); err != nil {
 		return nil, err
 	}
-	m.issue(w, r, ticket, app, renewed.Browser)
+	m.issue(w, r, ticket, app, renewed)
 	RequestFrom(r.Context()).set(s)
 	m.Audit.Record(r.Context(), audit.Session.Renewed, sessionAttrs(renewed)...)
 	return s, nil

@@ -45,10 +45,13 @@ func appTicket(r *http.Request) (ID, bool) {
 }
 
 // issue sends the ticket in the answer: to a program in the header, else as a cookie.
-func (m *Manager) issue(w http.ResponseWriter, r *http.Request, ticket string, app, browser bool) {
+func (m *Manager) issue(w http.ResponseWriter, r *http.Request, ticket string, app bool, record *Record) {
 	if !app {
 		m.notifyCookieChange(r)
-		m.setCookie(w, ticket, browser)
+		m.setCookie(w, ticket, record.Browser)
+		if m.Device != nil && !record.Bound {
+			m.Device.Offer(w.Header(), record)
+		}
 		return
 	}
 	w.Header().Set(appHeader, ticket)

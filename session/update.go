@@ -56,6 +56,7 @@ func updated(ctx context.Context, s *Session, r *Record) (*Session, error) {
 		return nil, err
 	}
 	next.LastSeenAt, next.ExpiresAt = s.LastSeenAt, s.ExpiresAt
+	next.needsProof, next.provenUntil = s.needsProof, s.provenUntil
 	if q := RequestFrom(ctx); q != nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()

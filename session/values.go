@@ -78,9 +78,25 @@ type Session struct {
 	ExpiresAt         time.Time // when the session ends unless it is used
 	IP                string    // at sign-in
 	UserAgent         string    // at sign-in
+	Bound             bool      // the session is bound to a browser; see NeedsProof
 
 	record *Record // as the store had it; never changed
 	values Values
+
+	needsProof  bool
+	provenUntil int64 // in Unix seconds; 0: it isn't bound, or not proven
+}
+
+// NeedsProof reports whether the session is bound, and counts only with a proof that the request comes from its browser.
+func (s *Session) NeedsProof() bool { return s.needsProof }
+
+// ProvenUntil returns until when the request that the session was loaded for has proven that it comes from the browser that the
+// session is bound to; zero if it hasn't. What goes on for longer than a request should end then.
+func (s *Session) ProvenUntil() time.Time {
+	if s.provenUntil == 0 {
+		return time.Time{}
+	}
+	return at(s.provenUntil)
 }
 
 // Methods returns how the user has proven who they are in this session.
@@ -119,7 +135,7 @@ func (s *Session) Values() Values {
 
 func newSession(r *Record) (*Session, error) {
 	s := &Session{
-		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent,
+		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent, Bound: r.Bound,
 		CreatedAt: at(r.Created), LastSeenAt: at(max(r.Seen, r.Created)), ExpiresAt: at(r.Expires), record: r,
 	}
 	if r.ReauthenticatedAt != 0 {

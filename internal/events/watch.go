@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // Event is what the server sends to a page: one of the types below.
@@ -49,6 +50,8 @@ type Watch struct {
 	warnedOf  time.Time // the end of the session that the page was warned of
 	suspected time.Time // when a check first found the session ended by its user; zero if the last check didn't
 	closed    bool
+
+	proven time.Time // until when the page has proven to be in the browser that the session is bound to; zero: not bound when last checked
 }
 
 // Close ends the watch and closes the page.
@@ -139,6 +142,10 @@ func (w *Watch) update(now *auth.Identity) {
 	if w.closed {
 		return
 	}
+	if w.unproven(now.Session) {
+		w.close()
+		return
+	}
 	before := w.identity
 	w.identity, w.suspected = now, time.Time{}
 	if !shownAlike(before.User, now.User) && w.page.Send(Changed{}) != nil {
@@ -148,6 +155,18 @@ func (w *Watch) update(now *auth.Identity) {
 	if !before.Session.ExpiresAt.Equal(now.Session.ExpiresAt) {
 		w.schedule()
 	}
+}
+
+// unproven reports whether the page has been open for longer than it has proven to be in the browser that the session is bound to. A page
+// in that browser connects again, with its next proof. If the session was bound since the page was opened, the time counts from now.
+func (w *Watch) unproven(s *session.Session) bool {
+	if !s.NeedsProof() {
+		return false
+	}
+	if w.proven.IsZero() {
+		w.proven = time.Now().Add(session.ProofLife)
+	}
+	return !time.Now().Before(w.proven)
 }
 
 // shownAlike reports whether a page would look the same for both users.

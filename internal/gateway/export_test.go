@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
@@ -126,4 +127,13 @@ func (g *Gateway) WrapUpstreams(wrap func(net.Conn) net.Conn) {
 			return wrap(c), nil
 		}
 	}
+}
+
+// Unproven reports whether an answer to a caller who is checked as who is cut, at first and after a time; proven and endless are those
+// of its stream.
+func Unproven(who *auth.Identity, proven time.Time, endless bool, after time.Duration) (first, then bool) {
+	s, one := &streams{}, &stream{endless: endless, proven: proven}
+	first = s.unproven(one, who)
+	time.Sleep(after)
+	return first, s.unproven(one, who)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // recheckInterval is how often the callers of long exchanges are checked again. An exchange is checked from its second turn
@@ -30,6 +31,8 @@ type stream struct {
 	cut     func(*cutError)
 	turn    int64 // when it began
 	endless bool  // its answer has no known length
+
+	proven time.Time // until when its caller has proven to be the browser that the session is bound to; zero: not bound when last checked
 }
 
 // cutError is why an exchange was cut. If the answer hasn't begun, the client gets why as its answer; nil: it gets none.
@@ -47,6 +50,9 @@ func (e *cutError) Unwrap() error { return e.why }
 // add adds a stream; call remove when it ends.
 func (s *streams) add(r *http.Request, c caller, cut func(*cutError)) *stream {
 	one := &stream{caller: c, r: r, cut: cut}
+	if c.who.Session != nil {
+		one.proven = c.who.Session.ProvenUntil()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
@@ -136,8 +142,11 @@ func (g *Gateway) review(ctx context.Context, same []*stream) {
 		}
 	case err == nil:
 		for _, one := range same {
-			if one.requirement.revokedFor(who) {
+			switch {
+			case one.requirement.revokedFor(who):
 				one.cut(&cutError{auth.ErrPermissionDenied})
+			case g.streams.unproven(one, who):
+				one.cut(&cutError{auth.ErrDeviceUnproven})
 			}
 		}
 		g.streams.update(same, who)
@@ -151,6 +160,21 @@ func (s *streams) update(same []*stream, who *auth.Identity) {
 	for _, one := range same {
 		one.who = who
 	}
+}
+
+// unproven reports whether an answer without a known length has gone on for longer than its caller has proven to be the browser that
+// the session is bound to. Such an answer could go on for the whole life of the session in another browser. The right browser asks
+// again, with its next proof. If the session was bound since the answer began, the time counts from now.
+func (s *streams) unproven(one *stream, who *auth.Identity) bool {
+	if who.Session == nil || !who.Session.NeedsProof() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one.proven.IsZero() {
+		one.proven = time.Now().Add(session.ProofLife)
+	}
+	return one.endless && !time.Now().Before(one.proven)
 }
 
 // Drain cuts all streams without a known length, because a stopping server can't wait for their end.

@@ -43,7 +43,7 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{registry: registry, checks: map[string][2]prometheus.Counter{}}
 
 	checks := counters(m, "checks_total", "Checks of a session's ticket, by what they found and what was asked.", "result", "source")
-	for _, result := range []string{"live", "unknown", "expired", "revoked", "unavailable"} {
+	for _, result := range []string{"live", "unknown", "expired", "revoked", "unproven", "unavailable"} {
 		m.checks[result] = [2]prometheus.Counter{checks.WithLabelValues(result, "memory"), checks.WithLabelValues(result, "store")}
 	}
 	m.calls = prometheus.NewHistogramVec(prometheus.HistogramOpts{
