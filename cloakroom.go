@@ -29,6 +29,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/courier"
+	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/gateway"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
@@ -78,6 +79,7 @@ type Server struct {
 	webhooks *courier.Service // nil: there are no endpoints
 	grants   *grant.Service   // nil: there is no store for the tokens of providers
 	gateway  *gateway.Gateway
+	devices  *device.Service // nil: no session is bound to a browser
 	api      *httpapi.API
 
 	passkeyDomain string // "": there are no passkeys
@@ -138,6 +140,9 @@ func (c *Config) check() (checkedConfig, error) {
 	}
 	if err := c.csrf().Validate(); err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.Origins: %w", err)
+	}
+	if err := c.checkBinding(base); err != nil {
+		return checkedConfig{}, err
 	}
 	c.warnOfAliases(base)
 	if err := c.checkMail(base); err != nil {
@@ -253,7 +258,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.api = &httpapi.API{
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys, Grants: s.grants,
-		Letters:  s.letters,
+		Letters: s.letters, Devices: s.devices,
 		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
@@ -374,6 +379,7 @@ func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.M
 		m.Tickets = django.SessionKeys{} // Django's session keys
 	}
 	c.setCookie(m, checked.https())
+	s.devices = s.newDevices(c, m)
 	return m
 }
 
@@ -447,7 +453,7 @@ func (s *Server) gatewayConfig(c Config, checked checkedConfig, protection *csrf
 	if s.grants != nil {
 		g.Tokens = upstreamTokens{s.grants}
 	}
-	g.Cookies = slices.Concat([]string{httpapi.DeviceCookie}, httpapi.PendingCookies, httpapi.AttemptCookies)
+	g.Cookies = slices.Concat([]string{httpapi.DeviceCookie, device.CookieName}, httpapi.PendingCookies, httpapi.AttemptCookies)
 	if theirs := s.storage.django; theirs != nil { // Django needs the session cookie as well
 		g.Shared = &gateway.Shared{Name: s.Sessions.CookieName, Sessions: s.Sessions, Succeeded: theirs.Superseded}
 	} else {

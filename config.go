@@ -124,6 +124,11 @@ type Config struct {
 	// it.
 	KeepSiteData bool
 
+	// BindDevices binds sessions to the browser that they began in, where the browser can do so (Device Bound Session Credentials): a
+	// copied ticket opens nothing there. It needs https and a session cookie of one host, and can't be used beside Django. Once
+	// set, all nodes should have it: see docs/device-bound-sessions.md.
+	BindDevices bool
+
 	// SecondFactor says who must have a second factor: "staff" (staff and superusers) or "required" (everyone); "" and "optional":
 	// it is up to each user. Who has none sets one up at the next sign-in.
 	SecondFactor string

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -47,7 +48,7 @@ func (c *Config) setCookie(m *session.Manager, secure bool) {
 func checkCookie(c Config, base *url.URL) error {
 	var m session.Manager
 	c.setCookie(&m, base.Scheme == "https")
-	for _, taken := range []string{csrf.CookieName, httpapi.DeviceCookie} {
+	for _, taken := range []string{csrf.CookieName, httpapi.DeviceCookie, device.CookieName} {
 		if m.CookieName == taken {
 			return fmt.Errorf("the name %s belongs to another cookie of this server, and the two would overwrite each other", taken)
 		}

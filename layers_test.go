@@ -74,6 +74,8 @@ var layers = map[string]layer{
 
 	"internal/oidc/oidctest": {others: []string{"github.com/go-jose/go-jose/v4"}},
 
+	"internal/device/devicetest": {},
+
 	"internal/passkey/passkeytest": {others: []string{"github.com/descope/virtualwebauthn"}},
 
 	// Where things are kept.

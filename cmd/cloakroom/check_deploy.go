@@ -19,7 +19,7 @@ const maxReauthInterval = 30 * day
 // deploymentIssues reports settings that are fine for development and unsafe in production.
 func (c *checkCmd) deploymentIssues(l locations) []issue {
 	var issues []issue
-	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess, c.checkSecondFactor, c.checkMail} {
+	for _, check := range []func(locations) []issue{c.checkHTTPS, c.checkProxies, c.checkUpstreams, c.checkLimits, c.checkFiles, c.checkRedis, c.checkProcess, c.checkSecondFactor, c.checkBinding, c.checkMail} {
 		issues = append(issues, check(l)...)
 	}
 	return issues
@@ -171,6 +171,15 @@ func (c *checkCmd) checkProcess(locations) (issues []issue) {
 	if os.Geteuid() == 0 {
 		issues = append(issues, newIssue("W011", "This runs as root.",
 			"Run the server as a user of its own that owns the data directory, and run check as the same user."))
+	}
+	return issues
+}
+
+// checkBinding reports that a copied session cookie opens a session elsewhere.
+func (c *checkCmd) checkBinding(l locations) (issues []issue) {
+	if strings.HasPrefix(c.URL, "https://") && !c.BindDevices && !strings.HasPrefix(l.db.String(), "django+") && c.CookieDomain == "" {
+		issues = append(issues, newIssue("I038", "A copied session cookie opens the session in another browser too.",
+			"To bind sessions to their browser, where it can do so: --bind-devices (docs/device-bound-sessions.md)"))
 	}
 	return issues
 }

@@ -34,6 +34,7 @@ type sessionOut struct {
 	Method     string          `json:"method"`
 	Methods    []string        `json:"methods"`
 	Level      int             `json:"level"`
+	Bound      bool            `json:"bound"`
 }
 
 type endedOut struct {
@@ -76,7 +77,7 @@ func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string
 		out = append(out, sessionOut{
 			ID: one.ID, UserID: api.ID(one.User), Username: names[one.User], CreatedAt: one.CreatedAt.UTC(),
 			LastSeenAt: one.LastSeenAt.UTC(), ExpiresAt: one.ExpiresAt.UTC(), IP: one.IP, UserAgent: one.UserAgent,
-			Method: one.Method, Methods: append([]string{}, one.Methods()...), Level: one.Level(),
+			Method: one.Method, Methods: append([]string{}, one.Methods()...), Level: one.Level(), Bound: one.Bound,
 		})
 	}
 	if a.JSON {

@@ -45,6 +45,7 @@ type settings struct {
 	Audience          []string      `placeholder:"NAME" help:"A service that a session can get a JWT for. Repeat it or separate by commas."`
 	KeepSiteData      bool          `help:"Keep the pages' localStorage and sessionStorage at a sign-out. Otherwise Clear-Site-Data tells the browser to delete them."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains as well (Strict-Transport-Security)."`
+	BindDevices       bool          `help:"Bind sessions to the browser that they began in, where the browser can do so: a copied session cookie opens nothing elsewhere (docs/device-bound-sessions.md). Needs https."`
 	SecondFactor      string        `enum:"optional,staff,required" default:"optional" placeholder:"WHO" help:"Who must have a second factor: optional leaves it to each user; staff asks staff and superusers for one, and required every user, at the next sign-in."`
 	EnrolOnPassword   bool          `help:"With --second-factor: who has no second factor sets one up after the password alone, and needs no link from an administrator. An attacker who knows a password can do that before its owner does."`
 	PasskeyDomain     string        `placeholder:"DOMAIN" standard:"the host of --url" help:"The domain that passkeys are made for: the host of --url or one above it, so that pages of other hosts below it can use them. A later change makes all passkeys useless."`
@@ -148,7 +149,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
 	c.AccessLog = s.AccessLog
 	c.KeepSiteData, c.PasskeyDomain = s.KeepSiteData, s.PasskeyDomain
-	c.SecondFactor, c.EnrolOnPassword = s.SecondFactor, s.EnrolOnPassword
+	c.SecondFactor, c.EnrolOnPassword, c.BindDevices = s.SecondFactor, s.EnrolOnPassword, s.BindDevices
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout
 	c.UpstreamTokens = s.UpstreamToken

@@ -4,13 +4,15 @@ import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { admin } from "./server.mjs";
 
-export async function startBrowser(t) {
+/** Starts the browser. `args` are added to its command line. */
+export async function startBrowser(t, args = []) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
       "--js-flags=--heap-snapshot-string-limit=10000000",
+      ...args,
     ],
   });
   t.after(() => browser.close());

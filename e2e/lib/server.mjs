@@ -20,20 +20,23 @@ export async function freePort() {
 
 /**
  * Starts a server. It is stopped, and its data removed, when the test or suite `t` ends. `flags` are added to its command line.
- * Browsers reach it as `host`, which must be this machine.
+ * Browsers reach it as `host`, which must be this machine, or at `publicURL`, where a proxy of the test serves it.
  */
-export async function startServer(t, flags = [], host = "127.0.0.1") {
+export async function startServer(t, flags = [], host = "127.0.0.1", publicURL = undefined) {
   const binary = process.env.CLOAKROOM_BIN;
   if (!binary) throw new Error("CLOAKROOM_BIN is not set: run the tests with e2e/run.sh");
   const data = await mkdtemp(path.join(os.tmpdir(), "cloakroom-e2e-"));
   const port = await freePort();
-  const url = `http://${host}:${port}`;
+  const local = `http://${host}:${port}`;
+  const url = publicURL ?? local;
   const args = ["serve", "--listen", `127.0.0.1:${port}`, "--url", url, "--data", data, ...flags];
   let child;
   let exited;
 
   const server = {
     url,
+    /** The address that it listens on itself. */
+    local,
     /** Everything that the server wrote to its standard output and error. */
     log: "",
 
@@ -44,7 +47,7 @@ export async function startServer(t, flags = [], host = "127.0.0.1") {
         child.once("error", (error) => resolve((server.log += error))); // it could not be started
       });
       for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (server.log += chunk));
-      await ready(url, exited, () => server.log);
+      await ready(local, exited, () => server.log);
     },
 
     /** Stops it with SIGTERM, and fails unless it exits with 0. */

@@ -21,6 +21,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -67,6 +68,8 @@ type API struct {
 	Grants *grant.Service
 	// Sealer seals what browsers keep for the server.
 	Sealer *keyring.DataKeys
+	// Devices binds sessions to browsers; nil: none is bound.
+	Devices *device.Service
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.
@@ -241,10 +244,10 @@ func (a *API) checkHost(next http.Handler) http.Handler {
 }
 
 // checkCSRF refuses unsafe requests that a page of another site may have sent. The answer of a provider as a form is no such request,
-// since it changes nothing.
+// since it changes nothing, nor is what browsers send by themselves.
 func (a *API) checkCSRF(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.isProvidersForm(r) {
+		if a.isProvidersForm(r) || isFromBrowserItself(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
@@ -127,6 +128,7 @@ func (c *call) keepTokens(in completed, session string) error {
 func (c *call) takeBack(s *session.Session, err error) error {
 	c.w.Header().Del("Set-Cookie")
 	c.w.Header().Del("X-Session-Token")
+	device.Withdraw(c.w.Header())
 	ctx, cancel := c.afterwards()
 	defer cancel()
 	if failed := c.api.Sessions.Revoke(ctx, s.User, s.ID); failed != nil && !errors.Is(failed, session.ErrEnded) {
@@ -378,6 +380,7 @@ func (c *call) checkStillSignedIn() error {
 		return nil
 	}
 	c.w.Header().Del("Set-Cookie")
+	device.Withdraw(c.w.Header())
 	ctx, cancel := c.afterwards()
 	defer cancel()
 	if undoErr := c.undo(ctx); undoErr != nil {

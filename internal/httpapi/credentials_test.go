@@ -128,6 +128,8 @@ var levels = map[string]string{
 	"GET /api/auth/me":                                  "anyone",
 	"PATCH /api/auth/me":                                "session",
 	"GET /api/auth/csrf":                                "anybody",
+	"POST /api/auth/device/register":                    "anybody",
+	"POST /api/auth/device/refresh":                     "anybody",
 	"GET /api/auth/sessions":                            "session",
 	"DELETE /api/auth/sessions":                         "session",
 	"DELETE /api/auth/sessions/{id}":                    "session",

@@ -116,9 +116,10 @@ var acts = []struct {
 	{"GET", "/audit/export?format=csv", nil, nil},
 }
 
-// elsewhere are the routes that outage_test.go, forgot_test.go, code_test.go, signup_test.go, invite_test.go, verify_test.go, changeemail_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
+// elsewhere are the routes that outage_test.go, binding_test.go, forgot_test.go, code_test.go, signup_test.go, invite_test.go, verify_test.go, changeemail_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
 // store.
 var elsewhere = []string{
+	"POST /api/auth/device/register", "POST /api/auth/device/refresh",
 	"POST /api/auth/login", "GET /api/auth/csrf", "GET /api/auth/sessions", "DELETE /api/auth/sessions", "DELETE /api/auth/sessions/{id}",
 	"POST /api/auth/reauthenticate", "POST /api/auth/password/change", "POST /api/auth/password/reset", "POST /api/auth/password/forgot", "POST /api/auth/email/change", "POST /api/auth/email/revert", "POST /api/auth/signup", "POST /api/auth/signup/link",
 	"GET /api/auth/admin/invitations", "POST /api/auth/admin/invitations", "POST /api/auth/admin/invitations/{id}/send", "DELETE /api/auth/admin/invitations/{id}",

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/cloakroom-auth/cloakroom/internal/device"
 )
 
 // route is a row of the table below. Paths are matched exactly as they were sent, with or without a trailing slash. A segment
@@ -45,6 +47,8 @@ var routes = []route{
 	{"DELETE", "/api/auth/sessions", serve(needsFreshSession, endOtherSessions)},
 	{"DELETE", "/api/auth/sessions/{id}", serve(needsSession, endSession)},
 	{"POST", "/api/auth/reauthenticate", serve(needsSession, reauthenticate)},
+	{"POST", device.RegisterPath, serve(needsNothing, registerDevice)},
+	{"POST", device.RefreshPath, serve(needsNothing, refreshDevice)},
 	{"GET", "/api/auth/factors", serve(needsSession, listFactors)},
 	{"PATCH", "/api/auth/factors", serve(needsFullyFresh, switchSecondStep)},
 	{"POST", "/api/auth/factors/totp", serve(needsFullyFresh, beginApp)},

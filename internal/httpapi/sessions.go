@@ -19,12 +19,13 @@ type sessionOut struct {
 	Method     string    `json:"method"`
 	Methods    []string  `json:"methods"`
 	Level      int       `json:"level"`
+	Bound      bool      `json:"bound"`
 }
 
 func newSessionOut(s, current *session.Session) sessionOut {
 	return sessionOut{
 		ID: s.ID, Current: s.ID == current.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(),
+		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(), Bound: s.NeedsProof(),
 	}
 }
 

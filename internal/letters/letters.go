@@ -56,13 +56,14 @@ const (
 	FactorRemoved    Notice = "factor_removed"
 	RecoveryUsed     Notice = "recovery_used"    // a recovery code
 	RecoveryRenewed  Notice = "recovery_renewed" // all recovery codes
+	DeviceRefused    Notice = "device_refused"   // a session that is bound to a browser was to be bound to another key
 	CodesGuessed     Notice = "codes_guessed"    // the second factor was wrong until no try was left, after a right password
 )
 
 // notices are all notices, and how many of a kind a user gets in a day, because strangers can cause them; 0: any number.
 var notices = map[Notice]int{
 	PasswordChanged: 0, ProviderLinked: 0, ProviderUnlinked: 0, NewDevice: perDay, FactorAdded: 0, FactorRemoved: 0, RecoveryUsed: 0,
-	RecoveryRenewed: 0, CodesGuessed: perDay,
+	RecoveryRenewed: 0, CodesGuessed: perDay, DeviceRefused: perDay,
 }
 
 // noticeLife is how long a notice is worth sending.

@@ -112,6 +112,7 @@ func TestAClientCannotChooseItsAddress(t *testing.T) {
 func TestCredentialsDontReachTheApplication(t *testing.T) {
 	t.Attr("threat", "C15")
 	t.Attr("threat", "E06")
+	t.Attr("threat", "DB01")
 	onEachFront(t, func(t *testing.T, f *front, protocol string) {
 		cookie := f.signedIn(t, "ada-"+protocol)
 		ticket := strings.TrimPrefix(cookie, "Cookie: "+sessionCookie+"=")
@@ -120,6 +121,7 @@ func TestCredentialsDontReachTheApplication(t *testing.T) {
 			"Cookie: a=1; " + sessionCookie + "=" + ticket + "; b=2":              "a=1; b=2",
 			"Cookie: a=1;" + sessionCookie + "=" + ticket + ";cloakroom_device=d": "a=1",
 			cookie + "; csrftoken=x; sessionid=of-the-application":                "csrftoken=x; sessionid=of-the-application",
+			cookie + "; __Host-bound=1.x; c=3":                                    "c=3",
 		} {
 			r := f.send(t, protocol, ask{path: "/private", header: []string{sent, "Authorization: Basic YTpi"}})
 			s, ok := r.seen()

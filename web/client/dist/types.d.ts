@@ -36,6 +36,8 @@ export interface Session {
     methods: string[];
     /** 2 if two factors were shown together, or one that is both, such as a passkey. */
     level: 1 | 2;
+    /** Whether the session counts only in the browser that it began in, which holds a key for it. */
+    bound: boolean;
 }
 export interface Credentials {
     /** The username or the e-mail address. */
@@ -197,4 +199,4 @@ export interface FirstAdministrator {
  * "http_" with the status for an answer that isn't from Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | "passkey_failed" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "mailed_code_off" | "no_proven_address" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "device_unproven" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "mailed_code_off" | "no_proven_address" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

@@ -39,6 +39,8 @@ export interface Session {
   methods: string[];
   /** 2 if two factors were shown together, or one that is both, such as a passkey. */
   level: 1 | 2;
+  /** Whether the session counts only in the browser that it began in, which holds a key for it. */
+  bound: boolean;
 }
 
 export interface Credentials {
@@ -210,6 +212,7 @@ export type ErrorCode = KnownCode | "unreachable" | "passkey_failed" | (string &
 export type KnownCode =
   | "not_authenticated"
   | "session_ended"
+  | "device_unproven"
   | "two_session_cookies"
   | "invalid_credentials"
   | "second_factor_required"

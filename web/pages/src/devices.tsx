@@ -91,6 +91,7 @@ function Row({ device, sending, onEnd }: { device: Device; sending: boolean; onE
         <h3 title={device.user_agent}>
           {known ?? t.unknown}
           {device.current && <span className="badge">{t.thisDevice}</span>}
+          {device.bound && <span className="badge" title={t.boundMeans}>{t.bound}</span>}
         </h3>
         <dl>
           <div>

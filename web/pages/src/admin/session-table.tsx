@@ -44,7 +44,7 @@ export function SessionTable({ me, sessions, named = false }: SessionTableProps)
               <tr key={session.id}>
                 {named && <th scope="row"><Link to={adminPath(`users/${session.user_id}`)}>{session.username}</Link></th>}
                 <td data-label={t.device} title={session.user_agent}>
-                  <span>{known ?? texts.devices.unknown} {session.current && <span className="badge">{texts.devices.thisDevice}</span>}</span>
+                  <span>{known ?? texts.devices.unknown} {session.current && <span className="badge">{texts.devices.thisDevice}</span>} {session.bound && <span className="badge" title={texts.devices.boundMeans}>{texts.devices.bound}</span>}</span>
                   {!known && session.user_agent && <span className="agent">{session.user_agent}</span>}
                 </td>
                 <td data-label={texts.devices.address} className="address">{session.ip || "–"}</td>
