@@ -57,7 +57,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret str
 // removeWaysIn writes the user back without a password, and at an epoch under which no session, token, remembered device or
 // reset secret exists. What else an account can be entered with is removed here as well.
 func (a act) removeWaysIn(u *User) error {
-	u.Password, u.Epoch = unusable(), newEpoch()
+	u.Password, u.PasswordWithheld, u.Epoch = unusable(), true, newEpoch()
 	return a.Change(u)
 }
 
@@ -115,7 +115,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 		if !c.IsActive {
 			return ErrResetSpent
 		}
-		c.Password, c.Epoch = encoded, newEpoch()
+		c.Password, c.PasswordWithheld, c.Epoch = encoded, false, newEpoch()
 		return nil
 	})
 	if err != nil {

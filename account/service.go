@@ -21,7 +21,8 @@ type NewUser struct {
 	IsStaff     bool
 	IsSuperuser bool // implies IsStaff
 
-	NoPassword  bool     // no sign-in is possible until a password is set; Password is ignored
+	NoPassword  bool     // no sign-in by password is possible until one is set; Password is ignored
+	Withheld    bool     // with NoPassword: the user can't set one by mail alone; see [User.PasswordWithheld]
 	Groups      []string // names
 	Permissions []string // given to the user directly
 	Extra       Extra    // what the program keeps with the user
@@ -115,7 +116,7 @@ func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 		return nil, err
 	}
 	if n.NoPassword {
-		u.Password = unusable()
+		u.Password, u.PasswordWithheld = unusable(), n.Withheld
 		return u, nil
 	}
 	var err error
@@ -210,7 +211,7 @@ func (s *Service) ChangePassword(ctx context.Context, id string, a Attempt, new 
 		if c.Epoch != u.Epoch {
 			return ErrEpochChanged
 		}
-		c.Password, c.Epoch = hash, newEpoch()
+		c.Password, c.PasswordWithheld, c.Epoch = hash, false, newEpoch()
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -233,7 +234,7 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.change(ctx, act.subject, id, func(c *User) { c.Password, c.Epoch = hash, newEpoch() }); err != nil {
+	if err := s.change(ctx, act.subject, id, func(c *User) { c.Password, c.PasswordWithheld, c.Epoch = hash, false, newEpoch() }); err != nil {
 		return err
 	}
 	return s.endMailed(ctx, id)
@@ -455,6 +456,7 @@ func (a act) edit(u *User, change func(*User) error) error {
 		return err
 	}
 	u.ID, u.Password, u.Epoch, u.EmailProven = before.ID, before.Password, before.Epoch, before.EmailProven
+	u.PasswordWithheld = before.PasswordWithheld
 	if u.IsActive != before.IsActive {
 		u.Epoch = newEpoch()
 	}

@@ -39,6 +39,11 @@ type User struct {
 	LastName    string
 	Password    string // encoded hash; empty or beginning with "!": no password matches
 	IsActive    bool
+
+	// PasswordWithheld says that an administrator has left the user without a password, so that the user can't set one by mail alone. It
+	// has no effect on a user with a password.
+	PasswordWithheld bool
+
 	IsStaff     bool
 	IsSuperuser bool
 	DateJoined  int64  // seconds since 1970 UTC

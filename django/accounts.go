@@ -149,6 +149,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 	if db.loginIsEmail() {
 		u.Email = u.Username
 	}
+	u.PasswordWithheld = !u.HasPassword() // as in Django's own form
 	u.Epoch = authHash(db.form.keys[0], u.Password)
 	return u, unmarshalLists(lists, &u.Groups, &u.UserPermissions, &u.Permissions)
 }

@@ -17,7 +17,7 @@ var accountChangeCases = []testCase[account.Store]{
 			u := enrolled(t, s, user("ann"))
 			other := enrolled(t, s, user("bob"))
 			want := &account.User{
-				ID: u.ID, Username: "Anne", Email: "Anne@example.org", FirstName: "Anne", LastName: "Other", Password: "!", EmailProven: "Anne@example.org",
+				ID: u.ID, Username: "Anne", Email: "Anne@example.org", FirstName: "Anne", LastName: "Other", Password: "!", PasswordWithheld: true, EmailProven: "Anne@example.org",
 				Extra:    account.Extra{Public: `{"plan":"pro"}`, Private: `{"notes":"\u0000 é"}`},
 				IsActive: false, IsStaff: true, IsSuperuser: true, DateJoined: 2_000, LastLogin: 2_001, Epoch: "second",
 				Groups: []string{"staff"}, UserPermissions: []string{"app.do"}, Permissions: []string{"app.do", "app.see"},

@@ -119,7 +119,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	n := account.NewUser{
 		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
 		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.UserPermissions, Extra: wanted.Extra,
-		NoPassword: in.Password == nil,
+		NoPassword: in.Password == nil, Withheld: true,
 	}
 	set(&n.Password, in.Password)
 	u, err := c.admin().CreateUser(c.ctx(), n)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -57,6 +58,8 @@ func forgotten(s *server) map[string]string {
 	s.user("unproven")
 	s.with(s.user("disabled"), func(u *account.User) { u.IsActive = false })
 	s.with(s.user("unusable"), func(u *account.User) { u.Password = "!" })
+	s.with(s.user("passwordless"), passwordless)
+	s.with(s.user("withheld"), func(u *account.User) { passwordless(u); u.PasswordWithheld = true })
 	s.with(s.user("moved"), func(u *account.User) { u.Username, u.Email = "moved@example.com", "" })
 	s.with(s.user("theirs"), func(u *account.User) { u.Username = "victim@example.com" })
 	return map[string]string{
@@ -241,5 +244,84 @@ func TestAFailingStoreIsNoAnswerToAForgottenPassword(t *testing.T) {
 		if (r.StatusCode == 202) != (len(all) == 1) || r.StatusCode != 202 && r.StatusCode != 503 {
 			t.Errorf("call %d fails: got %d %s, and %d messages wait", n, r.StatusCode, r.body, len(all))
 		}
+	}
+}
+
+// TestAFirstPasswordIsSetByMail for an account that has none but a proven address, unless an administrator has left it without one.
+func TestAFirstPasswordIsSetByMail(t *testing.T) {
+	t.Attr("threat", "R10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		box := newPostbox()
+		s := start(t, options{mail: box, stores: open})
+		u := s.with(s.user("ada"), passwordless)
+		ask := func() mail.Message {
+			t.Helper()
+			before := len(box.all())
+			accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(u.Email)))
+			return box.next(t, before)
+		}
+		m := ask()
+		if about(m) != fmt.Sprintf("first_password to %s about %q", u.Email, u.ID) {
+			t.Fatalf("the message is %s", about(m))
+		}
+		_, secret := s.link(m)
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+		ok(t, s.client().login("ada", newPassword))
+		s.sent()
+
+		// An administrator takes the account back: its mailbox may be a stranger's, too.
+		s.forgive()
+		link, _, err := s.api.Accounts.DeclareCompromised(t.Context(), u.ID)
+		must(t, err)
+		s.secret.add(link)
+		if m := ask(); m.Kind != "no_password" || strings.Contains(m.Text, "#") {
+			t.Errorf("after the account was taken back: %s", about(m))
+		}
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(link, goodPassword)))
+		s.sent()
+		if m := ask(); m.Kind != "reset" {
+			t.Errorf("with a password again: %s", about(m))
+		}
+	})
+}
+
+// TestALinkFromBeforeSetsNoFirstPassword: an administrator has taken the account back since it was mailed.
+func TestALinkFromBeforeSetsNoFirstPassword(t *testing.T) {
+	t.Attr("threat", "R10")
+	box := newPostbox()
+	s := start(t, options{mail: box})
+	u := s.with(s.user("ada"), passwordless)
+	accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(u.Email)))
+	_, secret := s.link(box.next(t, 0))
+	link, _, err := s.api.Accounts.DeclareCompromised(t.Context(), u.ID)
+	must(t, err)
+	s.secret.add(link)
+	if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)); !isProblem(r, 403, "reset_link_invalid") {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
+// TestAnAccountThatAnAdministratorMadeWithoutAPassword: accounts that an administrator makes without one set none by mail, and edits change
+// nothing of that.
+func TestAnAccountThatAnAdministratorMadeWithoutAPassword(t *testing.T) {
+	t.Attr("threat", "R10")
+	box := newPostbox()
+	s := start(t, options{mail: box})
+	root := s.as(s.superuser("root"))
+	r := root.send("POST", adminPath+"/users", map[string]any{"username": "ada", "email": "ada@example.com"})
+	ok(t, r)
+	id := fmt.Sprint(r.field("id"))
+	ok(t, root.send("PATCH", adminPath+"/users/"+id, map[string]any{"first_name": "Ada"}))
+	u := s.with(s.load(id), proven)
+	if !u.PasswordWithheld {
+		t.Errorf("the account is %+v", u)
+	}
+	accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(u.Email)))
+	if m := box.next(t, 0); m.Kind != "no_password" {
+		t.Errorf("the message is %s", about(m))
+	}
+	ok(t, root.send("POST", adminPath+"/users/"+id+"/password", map[string]string{"password": goodPassword}))
+	if s.load(id).PasswordWithheld {
+		t.Error("the administrator has set a password since")
 	}
 }

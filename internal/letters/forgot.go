@@ -69,7 +69,7 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 	}
 	r.User, r.To = u.ID, u.Email
 	values := map[string]string{"name": harmless(u.Username)}
-	if !u.HasPassword() {
+	if !u.HasPassword() && (u.PasswordWithheld || !u.HasProvenEmail()) {
 		values["link"] = base + "/signin"
 		return s.message(r, "no_password", base, values), nil
 	}
@@ -85,8 +85,11 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 	}
 	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
 	values["link"] = base + "/auth/reset#" + secret
-	if !u.HasProvenEmail() {
+	switch {
+	case !u.HasProvenEmail():
 		return s.message(r, "reset_first", base, values), nil
+	case !u.HasPassword():
+		return s.message(r, "first_password", base, values), nil
 	}
 	return s.message(r, "reset", base, values), nil
 }
