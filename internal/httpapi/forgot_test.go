@@ -249,7 +249,7 @@ func TestAFailingStoreIsNoAnswerToAForgottenPassword(t *testing.T) {
 
 // TestAFirstPasswordIsSetByMail for an account that has none but a proven address, unless an administrator has left it without one.
 func TestAFirstPasswordIsSetByMail(t *testing.T) {
-	t.Attr("threat", "R10")
+	t.Attr("threat", "R14")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		box := newPostbox()
 		s := start(t, options{mail: box, stores: open})
@@ -287,7 +287,7 @@ func TestAFirstPasswordIsSetByMail(t *testing.T) {
 
 // TestALinkFromBeforeSetsNoFirstPassword: an administrator has taken the account back since it was mailed.
 func TestALinkFromBeforeSetsNoFirstPassword(t *testing.T) {
-	t.Attr("threat", "R10")
+	t.Attr("threat", "R14")
 	box := newPostbox()
 	s := start(t, options{mail: box})
 	u := s.with(s.user("ada"), passwordless)
@@ -304,7 +304,7 @@ func TestALinkFromBeforeSetsNoFirstPassword(t *testing.T) {
 // TestAnAccountThatAnAdministratorMadeWithoutAPassword: accounts that an administrator makes without one set none by mail, and edits change
 // nothing of that.
 func TestAnAccountThatAnAdministratorMadeWithoutAPassword(t *testing.T) {
-	t.Attr("threat", "R10")
+	t.Attr("threat", "R14")
 	box := newPostbox()
 	s := start(t, options{mail: box})
 	root := s.as(s.superuser("root"))
