@@ -335,7 +335,9 @@ func CSRFSafe(ctx context.Context) bool {
 	return q.session.UsesTokenHeader()
 }
 
-// SessionID returns the public ID of the live session of the request; "" if it has none, or is judged by another credential.
+// SessionID returns the public ID of the live session of the request; "" if it has none, or is judged by another credential. It is
+// what a csrftoken is bound to, and opens nothing: a session counts here even if the request lacks the proof that it comes from its
+// browser, so that the browser can sign out, or sign in again.
 func SessionID(ctx context.Context) (string, error) {
 	q := requestFrom(ctx)
 	if q == nil {
@@ -345,6 +347,9 @@ func SessionID(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	i, err := FromContext(ctx)
+	if unproven, _ := q.session.Unproven(); unproven != nil {
+		return unproven.ID, nil
+	}
 	if err != nil || i == nil {
 		return "", err
 	}

@@ -328,9 +328,11 @@ func (q *Request) settle(ctx context.Context, c Unconfirmed, live bool, err erro
 		c.session = nil
 	case !q.prove(ctx, &c):
 		result = checkUnproven
-		if !q.excused() {
-			q.m.Audit.Record(ctx, audit.Session.Unproven, sessionAttrs(c.session.record)...)
+		reason := "no proof"
+		if q.excused() {
+			reason = "the browser says that it got none"
 		}
+		q.m.Audit.Record(ctx, audit.Session.Unproven, append(sessionAttrs(c.session.record), slog.String("reason", reason))...)
 		c.session = nil
 	}
 	if !c.again {

@@ -30,11 +30,16 @@ var (
 		"Prove that you hold the key of this session, with the challenge in the header Secure-Session-Challenge.")
 )
 
-// isFromBrowserItself reports whether a request is one that browsers send by themselves to bind a session. No page can make a browser
-// send it: it counts by a proof with a key that scripts can't use, and the refresh needs a header besides that they can't set.
+// isFromBrowserItself reports whether a request is one that browsers send by themselves to bind a session. A page of another site can't
+// make a browser send its header without asking first (CORS), and no page at all that of a refresh. Besides, both count by a proof with
+// a key that scripts can't use.
 func isFromBrowserItself(r *http.Request) bool {
-	return r.Method == http.MethodPost &&
-		(route{path: device.RegisterPath}.match(r.URL.EscapedPath()) || route{path: device.RefreshPath}.match(r.URL.EscapedPath()))
+	if r.Method != http.MethodPost {
+		return false
+	}
+	path := r.URL.EscapedPath()
+	return r.Header["Secure-Session-Response"] != nil && route{path: device.RegisterPath}.match(path) ||
+		r.Header["Sec-Secure-Session-Id"] != nil && route{path: device.RefreshPath}.match(path)
 }
 
 // registerDevice binds the session of the request to a key of the browser. It judges the session by the ticket alone: a caller with no

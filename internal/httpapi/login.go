@@ -219,13 +219,9 @@ type csrfOut struct {
 
 // csrfToken returns the token that a page must send as X-CSRFToken, in the body and in a cookie that scripts can read.
 func csrfToken(c *call, _ none) (csrfOut, error) {
-	i, err := auth.FromContext(c.ctx())
+	binding, err := auth.SessionID(c.ctx())
 	if err != nil {
 		return csrfOut{}, err
-	}
-	binding := ""
-	if i != nil && i.Session != nil {
-		binding = i.Session.ID
 	}
 	return csrfOut{c.api.CSRF.Issue(c.w, c.r, binding)}, nil
 }
