@@ -337,7 +337,7 @@ func (s *Server) newAccounts(c Config, checked checkedConfig) *account.Service {
 		},
 	}
 	if theirs := s.storage.django; theirs != nil {
-		a.HashTemplate, a.Names = theirs.HashTemplate, theirs
+		a.HashTemplate, a.Names, a.Resets = theirs.HashTemplate, theirs, theirs.Resets()
 	}
 	return a
 }

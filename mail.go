@@ -113,14 +113,18 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	if s.storage.Mail == nil && (c.SMTP != "" || c.SendMail != nil) {
 		return errors.New("Config.Stores.Mail is nil: mail needs a store (Config.SMTP, Config.SendMail)")
 	}
-	if (c.Signup == "open" || c.Signup == "invite") && (s.storage.Mail == nil || sender == nil) {
-		if s.storage.django != nil {
-			return errors.New("Config.Signup: beside Django, accounts are made by Django")
-		}
+	signup := c.Signup == "open" || c.Signup == "invite"
+	if signup && s.storage.django != nil {
+		return fmt.Errorf("Config.Signup %q: beside Django people sign up at Django, which alone knows what an account of its needs", c.Signup)
+	}
+	if signup && (s.storage.Mail == nil || sender == nil) {
 		return errors.New("Config.Signup needs mail: name a mail server with Config.SMTP")
 	}
 	if c.MailCode && (s.storage.Mail == nil || sender == nil || s.storage.Signins == nil) {
 		return errors.New("Config.MailCode needs mail: name a mail server with Config.SMTP. Config.Stores needs Mail, Factors and Signins")
+	}
+	if c.MailCode && s.storage.django != nil {
+		return errors.New("Config.MailCode: beside Django, which has no place for proven addresses, no code is mailed")
 	}
 	s.sender, s.signup = sender, c.Signup
 	s.letters = &letters.Service{

@@ -53,6 +53,9 @@ type Service struct {
 	// [CanonicalLogin].
 	Names LoginFinder
 
+	// Resets has the reset links of another program that shares the accounts. nil: there are none.
+	Resets SharedResets
+
 	// OnChange is called with the ID of a user whose rights, name or epoch this Service has changed, after the change; with
 	// "" if it may concern any user. It must not block. nil: it is not called.
 	OnChange func(id string)

@@ -103,7 +103,13 @@ func (a act) enable(u *User) error {
 // Nothing is hashed without a valid secret. Wrong secrets are counted by address.
 func (s *Service) ResetPassword(ctx context.Context, secret, new string, from netip.Addr) (*User, error) {
 	hash := sha256.Sum256([]byte(secret))
-	u, err := s.resets(ctx, hash, from)
+	find, spend := s.store().FindReset, s.store().SpendReset
+	if s.Resets != nil {
+		if id, ok := s.Resets.ParseReset(secret); ok {
+			find, spend = s.sharedReset(id, secret)
+		}
+	}
+	u, err := s.resets(ctx, hash, from, find)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +117,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 	if err != nil {
 		return nil, err
 	}
-	u, err = s.store().SpendReset(ctx, hash, time.Now().Unix(), func(c *User) error {
+	u, err = spend(ctx, hash, time.Now().Unix(), func(c *User) error {
 		if !c.IsActive {
 			return ErrResetSpent
 		}
@@ -125,14 +131,68 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 	return u, nil
 }
 
+// SharedResets are the reset links of another program, which shares the accounts. Each program accepts the links of the other.
+type SharedResets interface {
+	// FindAddress returns users whose address may be this one, in any spelling, at most as many as limit. The caller compares.
+	FindAddress(ctx context.Context, address string, limit int) ([]*User, error)
+
+	// NewReset returns what the end of a link says of a user and the time. The link ends when it is too old by the rules of the program, or
+	// the password, the address or the last sign-in of the user changes. It isn't stored.
+	NewReset(u *User, at time.Time) string
+
+	// ParseReset returns the ID of the user that such a text is about; false if it has another form. It checks nothing.
+	ParseReset(text string) (id string, ok bool)
+
+	// ValidReset reports whether a text is genuine, and good for this user at a time.
+	ValidReset(u *User, text string, now time.Time) bool
+}
+
+// sharedReset returns what finds and changes the user of a text of [SharedResets], as the store does for our own secrets. The new password
+// makes the text invalid.
+func (s *Service) sharedReset(id, text string) (
+	find func(context.Context, [32]byte, int64) (*User, error),
+	spend func(context.Context, [32]byte, int64, func(*User) error) (*User, error),
+) {
+	spent := func(u *User, err error) (*User, error) {
+		if errors.Is(err, ErrNotFound) {
+			err = ErrResetSpent
+		}
+		return u, err
+	}
+	check := func(u *User, now int64) error {
+		if !s.Resets.ValidReset(u, text, time.Unix(now, 0)) {
+			return ErrResetSpent
+		}
+		return nil
+	}
+	find = func(ctx context.Context, _ [32]byte, now int64) (*User, error) {
+		u, err := spent(s.store().Load(ctx, id))
+		if err != nil {
+			return nil, err
+		}
+		return u, check(u, now)
+	}
+	spend = func(ctx context.Context, _ [32]byte, now int64, change func(*User) error) (*User, error) {
+		return spent(s.store().Change(ctx, id, func(u *User) error {
+			if err := check(u, now); err != nil {
+				return err
+			}
+			return change(u)
+		}))
+	}
+	return find, spend
+}
+
 // resets returns the user whose reset secret has this hash.
-func (s *Service) resets(ctx context.Context, hash [32]byte, from netip.Addr) (u *User, err error) {
+func (s *Service) resets(
+	ctx context.Context, hash [32]byte, from netip.Addr, find func(context.Context, [32]byte, int64) (*User, error),
+) (u *User, err error) {
 	try, err := s.Guard.Reserve(ctx, throttle.Attempt{Account: "reset:" + hex.EncodeToString(hash[:8]), Address: from})
 	if err != nil {
 		return nil, err
 	}
 	defer try.Undo(ctx)
-	u, err = s.store().FindReset(ctx, hash, time.Now().Unix())
+	u, err = find(ctx, hash, time.Now().Unix())
 	if err == nil && !u.IsActive {
 		err = ErrResetSpent
 	}

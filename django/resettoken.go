@@ -19,6 +19,9 @@ type ResetTokens struct {
 	Keys Keys
 	Zone *time.Location // TIME_ZONE; nil: UTC
 	Life time.Duration  // PASSWORD_RESET_TIMEOUT; 0: Django's default of three days
+
+	// LoginZone is the zone in which Django reads the last sign-in: TIME_ZONE if USE_TZ is off. nil: UTC.
+	LoginZone *time.Location
 }
 
 const (
@@ -30,7 +33,7 @@ var resetEpoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // New returns the user's token, made at a time.
 func (t ResetTokens) New(u *account.User, at time.Time) string {
-	return resetToken(t.Keys[0], u, t.seconds(at))
+	return t.token(t.Keys[0], u, t.seconds(at))
 }
 
 // Valid reports whether a token was made for the user, by any of the keys, and is no older than Life.
@@ -42,7 +45,7 @@ func (t ResetTokens) Valid(u *account.User, token string, now time.Time) bool {
 	}
 	genuine := false
 	for _, secret := range t.Keys {
-		genuine = hmac.Equal([]byte(token), []byte(resetToken(secret, u, made))) || genuine
+		genuine = hmac.Equal([]byte(token), []byte(t.token(secret, u, made))) || genuine
 	}
 	return genuine && t.seconds(now)-made <= int64(cmp.Or(t.Life, resetLife)/time.Second)
 }
@@ -66,10 +69,10 @@ func (t ResetTokens) seconds(at time.Time) int64 {
 	return wall.Unix() - resetEpoch.Unix()
 }
 
-func resetToken(secret string, u *account.User, made int64) string {
+func (t ResetTokens) token(secret string, u *account.User, made int64) string {
 	login := ""
 	if u.LastLogin != 0 {
-		login = time.Unix(u.LastLogin, 0).UTC().Format(time.DateTime)
+		login = time.Unix(u.LastLogin, 0).In(cmp.Or(t.LoginZone, time.UTC)).Format(time.DateTime)
 	}
 	mac := hex.EncodeToString(salted(resetSalt, secret, u.ID, u.Password, login, strconv.FormatInt(made, 10), u.Email))
 	short := make([]byte, 0, len(mac)/2)

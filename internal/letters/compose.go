@@ -18,6 +18,7 @@ const width = 72
 
 // compose returns the subject of a message, and its words as plain text and as HTML. A paragraph that begins with four blanks keeps its
 // lines. One that is {link} or {code} alone is not wrapped, and stands out in HTML.
+// One that is {links} alone has several, each in a line behind a name and a tab.
 func compose(c *texts.Catalogue, language, kind string, values map[string]string) (subject, plain, document string) {
 	subject = c.Text(language, "mail."+kind+".subject", values)
 	var text, body strings.Builder
@@ -30,6 +31,15 @@ func compose(c *texts.Catalogue, language, kind string, values map[string]string
 		case model == "{link}":
 			text.WriteString(p + "\n")
 			body.WriteString(`<p><a href="` + html.EscapeString(p) + `">` + html.EscapeString(p) + "</a></p>\n")
+		case model == "{links}":
+			for i, line := range strings.Split(p, "\n") {
+				if i > 0 {
+					text.WriteString("\n")
+				}
+				name, link, _ := strings.Cut(line, "\t")
+				text.WriteString(name + ":\n" + link + "\n")
+				body.WriteString("<p>" + html.EscapeString(name) + `:<br>` + "\n" + `<a href="` + html.EscapeString(link) + `">` + html.EscapeString(link) + "</a></p>\n")
+			}
 		case model == "{code}":
 			text.WriteString("    " + p + "\n")
 			body.WriteString(`<p style="font-size:1.75em;letter-spacing:.1em">` + html.EscapeString(p) + "</p>\n")

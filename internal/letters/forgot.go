@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -57,6 +59,9 @@ const (
 // writeForgot writes to the account whose address was typed; nil if there is none, or if it is disabled. The message goes to the address
 // that the account has, never to what was typed.
 func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
+	if s.Accounts.Resets != nil {
+		return s.writeSharedForgot(ctx, r, base)
+	}
 	u, err := s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
 	if errors.Is(err, account.ErrNotFound) {
 		return nil, nil
@@ -92,4 +97,48 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 		return s.message(r, "first_password", base, values), nil
 	}
 	return s.message(r, "reset", base, values), nil
+}
+
+const (
+	mostAccounts = 5  // of one address, which one message has links for
+	mostRead     = 50 // that may have it
+)
+
+// writeSharedForgot is writeForgot beside another program, in whose form the links are. There, several accounts may have one address. The
+// message has a link for each that has a password, as the other program's would; accounts that have the address in another spelling are
+// left out.
+func (s *Service) writeSharedForgot(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
+	found, err := s.Accounts.Resets.FindAddress(ctx, r.To, mostRead)
+	if err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(u *account.User) bool {
+		return !u.IsActive || account.CanonicalLogin(u.Email) != account.CanonicalLogin(r.To)
+	})
+	if len(found) == 0 {
+		return nil, nil
+	}
+	to := found[0].Email
+	if slices.ContainsFunc(found, func(u *account.User) bool { return u.Email == r.To }) {
+		to = r.To
+	}
+	r.To = to
+	var lines []string
+	for _, u := range found {
+		if u.Email != to || !u.HasPassword() || len(lines) == mostAccounts {
+			continue
+		}
+		r.User = u.ID
+		lines = append(lines, harmless(u.Username)+"\t"+base+"/auth/reset#"+s.Accounts.Resets.NewReset(u, time.Now()))
+		s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
+	}
+	switch len(lines) {
+	case 0:
+		r.User = found[0].ID
+		return s.message(r, "no_password", base, map[string]string{"name": harmless(found[0].Username), "link": base + "/signin"}), nil
+	case 1:
+	default:
+		r.User = "" // it is about several
+	}
+	return s.message(r, "reset_shared", base, map[string]string{"links": strings.Join(lines, "\n")}), nil
 }

@@ -78,7 +78,7 @@ func TestBothPartsHaveTheSameWords(t *testing.T) {
 		for _, kind := range kinds(t) {
 			m := &mail.Message{To: "ada@example.org"}
 			m.Subject, m.Text, m.HTML = letters.Compose(s.Texts, language, kind, map[string]string{
-				"host": "app.example.com", "link": base + "/auth/reset#SECRET", "when": "now", "browser": "Firefox", "address": "203.0.113.7", "code": "1234 5678",
+				"host": "app.example.com", "link": base + "/auth/reset#SECRET", "when": "now", "browser": "Firefox", "address": "203.0.113.7", "code": "1234 5678", "links": "ada\t" + base + "/auth/reset#A/B\nbob\t" + base + "/auth/reset#C/D",
 				"name": "ada <b>&amp;</b> " + strings.Repeat("long", 40),
 			})
 			if got, want := words(m.HTML), strings.Join(strings.Fields(m.Text), " "); got != want {

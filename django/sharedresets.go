@@ -1,0 +1,50 @@
+package django
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+)
+
+// sharedResets implements [account.SharedResets] by Django's own reset links, whose path ends with UID/TOKEN/.
+type sharedResets struct {
+	accounts *accounts
+	tokens   ResetTokens
+}
+
+// Resets returns Django's reset links. They are valid for three days here, which is Django's default, whatever PASSWORD_RESET_TIMEOUT says;
+// and by the clock of UTC, since TIME_ZONE isn't known here: it may be up to 14 hours more or less.
+func (db *DB) Resets() account.SharedResets {
+	return &sharedResets{&accounts{db, (*sessions)(db)}, ResetTokens{Keys: db.config.Keys, Zone: db.config.Zone, LoginZone: db.config.Zone}}
+}
+
+func (r *sharedResets) FindAddress(ctx context.Context, address string, limit int) ([]*account.User, error) {
+	column := "email"
+	if r.accounts.loginIsEmail() {
+		column = r.accounts.config.UserLogin
+	}
+	if strings.ContainsRune(address, 0) || !r.accounts.schema.users.has(column) {
+		return nil, nil
+	}
+	return r.accounts.loadMany(ctx, ` WHERE lower(u.`+quote(column)+`) = lower($1) ORDER BY u.`+quote(r.accounts.config.UserKey)+` LIMIT $2`, address, limit)
+}
+
+func (r *sharedResets) NewReset(u *account.User, at time.Time) string {
+	return r.tokens.UID(u.ID) + "/" + r.tokens.New(u, at)
+}
+
+func (r *sharedResets) ParseReset(text string) (id string, ok bool) {
+	uid, _, ok := strings.Cut(strings.TrimSuffix(text, "/"), "/")
+	if !ok {
+		return "", false
+	}
+	return r.tokens.ParseUID(uid)
+}
+
+func (r *sharedResets) ValidReset(u *account.User, text string, now time.Time) bool {
+	uid, token, _ := strings.Cut(strings.TrimSuffix(text, "/"), "/")
+	id, ok := r.tokens.ParseUID(uid)
+	return ok && id == u.ID && r.tokens.Valid(u, token, now)
+}
