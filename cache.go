@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
@@ -22,6 +23,7 @@ type cachedStores struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
+	together auth.Together // nil: sessions and accounts are in different databases
 
 	accountsCache *nearcache.Cache   // nil: accounts aren't cached
 	caches        []*nearcache.Cache // each needs its Run
@@ -62,6 +64,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 	s := &cachedStores{
 		sessions: measure.Sessions(st.Sessions), accounts: measure.Accounts(st.Accounts), tokens: measure.Tokens(st.Tokens),
 	}
+	s.together = measure.Together(auth.ReadTogether(st.Sessions, st.Accounts))
 	config, err := c.cacheOf(ctx, st)
 	if err != nil {
 		return nil, err
@@ -72,6 +75,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 		s.accounts, s.tokens = s.accountsCache.Accounts(s.accounts), s.accountsCache.Tokens(s.tokens)
 		if st.redis == nil || config.Feed != nil { // one feed serves both databases
 			s.sessions = s.accountsCache.Sessions(s.sessions)
+			s.together = s.accountsCache.Together(s.together)
 			if st.django != nil {
 				s.accounts = endsSessions{s.accounts, s.sessions}
 			}

@@ -220,7 +220,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.Sessions = s.newSessions(c, checked, measure)
 	s.Tokens = s.newTokens(c)
 	s.Auth = auth.New(s.Sessions, s.cached.accounts)
-	s.Auth.Tokens = s.Tokens
+	s.Auth.Tokens, s.Auth.Together = s.Tokens, s.cached.together
 	s.jwt = &jwt.Service{
 		Keys: &jwt.Keys{Ring: s.keys, Store: s.storage.Sealed}, Store: s.cached.tokens, Accounts: s.Auth, Sessions: s.Sessions,
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Audit: s.Audit,

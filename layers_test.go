@@ -85,10 +85,11 @@ var layers = map[string]layer{
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"internal/importing", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
+	"internal/sqliterow":       {others: []string{"modernc.org/sqlite/lib", "modernc.org/libc"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
 	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"sqlite": {
-		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
+		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqliterow", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "golang.org/x/sys"},
 	},
 	"redis":            {own: []string{"internal/redisdb", "session", "throttle"}},

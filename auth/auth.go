@@ -85,6 +85,9 @@ type Resolver struct {
 	// error is an outage.
 	SecondStep func(ctx context.Context, user string) (bool, error)
 
+	// Together reads a session and its user in one step, if the stores can do that; nil: one after the other.
+	Together Together
+
 	sessions *session.Manager
 	accounts account.Store
 }
@@ -107,6 +110,7 @@ type request struct {
 
 	mu       sync.Mutex
 	user     *account.User // of the session
+	together *account.User // the user that was read together with the session; nil: none was
 	first    Identity      // the first that a session has given, kept here to save an allocation
 	settled  bool          // identity and refusal are what header has given
 	identity *Identity
@@ -163,9 +167,13 @@ func epochOf(u *account.User) string {
 	return u.Epoch
 }
 
-// load returns a user who may be signed in. No other code decides who may.
+// load returns a user who may be signed in.
 func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
-	u, err := account.View(ctx, a.accounts, id)
+	return mayBeSignedIn(account.View(ctx, a.accounts, id))
+}
+
+// mayBeSignedIn returns session.ErrNoAccount in the place of a user who may not be signed in. No other code decides who may.
+func mayBeSignedIn(u *account.User, err error) (*account.User, error) {
 	if errors.Is(err, account.ErrNotFound) || (err == nil && !u.IsActive) {
 		return nil, session.ErrNoAccount
 	}
@@ -216,7 +224,7 @@ func (q *request) bySession(ctx context.Context) (*Identity, error) {
 	defer q.mu.Unlock()
 	s, known := q.session.Known()
 	if !known {
-		c, ok, err := q.session.Load(ctx)
+		c, ok, err := q.session.Load(ctx, q.viewer())
 		if s, err = q.settle(ctx, c, ok, err); err != nil {
 			return nil, err
 		}
@@ -228,7 +236,7 @@ func (q *request) bySession(ctx context.Context) (*Identity, error) {
 func (q *request) bySessionAgain(ctx context.Context) (*Identity, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c, ok, err := q.session.Reload(ctx)
+	c, ok, err := q.session.Reload(ctx, q.viewer())
 	s, err := q.settle(ctx, c, ok, err)
 	if err != nil {
 		return nil, err
@@ -243,7 +251,7 @@ func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, er
 	if !ok || err != nil {
 		return nil, err
 	}
-	q.user, err = q.resolver.load(ctx, c.User)
+	q.user, err = q.loadUser(ctx, c.User)
 	return q.session.Confirm(ctx, c, epochOf(q.user), err)
 }
 

@@ -33,9 +33,13 @@ var dialect = sqlstore.Dialect{
 	Unique:     func(err error) bool { return hasCode(err, "23505") },
 	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") || isReadOnly(err) }, // serialization failure, deadlock
 	Lost:       isLost,
-	JSONArray:  "json_agg",
+	JSONArray:  func(item string) string { return "json_agg(" + item + ")" },
 	Position:   func(text, part string) string { return "position(" + part + " in " + text + ")" },
 	Holds:      func(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") },
+	// The escapes are of bytes that are no digits, so it fails on no text. IDs of 19 digits are not found.
+	Number: func(column string) string {
+		return "CASE WHEN encode(" + column + ", 'escape') ~ '^[1-9][0-9]{0,17}$' THEN encode(" + column + ", 'escape')::bigint END"
+	},
 	SkipLocked: " FOR UPDATE SKIP LOCKED",
 	// IN may run a query with a LIMIT and locks once for each row, and so select more rows than the limit.
 	Among:   func(column, query string) string { return column + " = ANY (ARRAY(" + query + "))" },

@@ -157,8 +157,10 @@ func (p place) open(ctx context.Context) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{pool: p.dialer.Pool()}
+	d := p.dialect
+	d.ReadRow = readRow(db.pool)
 	var err error
-	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, p.dialect); err != nil {
+	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, d); err != nil {
 		db.pool.Close()
 		return nil, fmt.Errorf("open %s: %w", p, err)
 	}

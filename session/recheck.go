@@ -11,7 +11,7 @@ import (
 // session. An error means that nothing is known. Like every check it may be answered from a cache that the store keeps
 // valid.
 func (m *Manager) Recheck(ctx context.Context, s *Session) (c Unconfirmed, ok bool, err error) {
-	r, now, err := view(ctx, m.Store, s.record.ID)
+	r, now, err := view(ctx, m.Store, nil, s.record.ID)
 	if errors.Is(err, ErrNotFound) {
 		r, err = m.find(ctx, s.User, s.ID) // perhaps rotated
 	}

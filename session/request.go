@@ -213,7 +213,7 @@ func FromContext(ctx context.Context) (*Session, error) {
 	if q.known() {
 		return q.session, q.excuse()
 	}
-	c, ok, err := q.load(ctx)
+	c, ok, err := q.load(ctx, nil)
 	if !ok || err != nil {
 		return nil, err
 	}
@@ -256,19 +256,20 @@ func (q *Request) known() bool { return q.settled || !q.HasTicket() }
 
 // Load loads the session that the ticket names, and reports whether there is one within its limits. It doesn't ask
 // Manager.Accounts: the caller loads the account and calls [Request.Confirm]. Load and Confirm do what [FromContext] does, for
-// code that needs the account itself, such as package auth.
-func (q *Request) Load(ctx context.Context) (c Unconfirmed, ok bool, err error) {
+// code that needs the account itself, such as package auth. from is asked in the place of Manager.Store, whose sessions it must
+// have; nil: the Store.
+func (q *Request) Load(ctx context.Context, from Viewer) (c Unconfirmed, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.load(ctx)
+	return q.load(ctx, from)
 }
 
-func (q *Request) load(ctx context.Context) (c Unconfirmed, ok bool, err error) {
+func (q *Request) load(ctx context.Context, from Viewer) (c Unconfirmed, ok bool, err error) {
 	id, ok := q.ticket()
 	if !ok {
 		return Unconfirmed{}, false, nil
 	}
-	c, result, err := q.m.load(ctx, id)
+	c, result, err := q.m.load(ctx, from, id)
 	if result != checkLive {
 		q.m.notifyCheck(ctx, result)
 	}
@@ -283,7 +284,7 @@ func (q *Request) load(ctx context.Context) (c Unconfirmed, ok bool, err error) 
 
 // Reload is Load, but asks the store even if the request's session is known. Call it before an act that follows a long wait,
 // such as for the body. It doesn't count as a use of the session.
-func (q *Request) Reload(ctx context.Context) (c Unconfirmed, ok bool, err error) {
+func (q *Request) Reload(ctx context.Context, from Viewer) (c Unconfirmed, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	id, ok := q.ticket()
@@ -293,7 +294,7 @@ func (q *Request) Reload(ctx context.Context) (c Unconfirmed, ok bool, err error
 	if !ok {
 		return Unconfirmed{}, false, nil
 	}
-	c, _, err = q.m.load(ctx, id)
+	c, _, err = q.m.load(ctx, from, id)
 	if c.session == nil && err == nil {
 		q.session, q.settled = nil, true
 	}
@@ -365,7 +366,7 @@ func (m *Manager) IsTicket(ctx context.Context, text string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	_, _, err := view(ctx, m.Store, id)
+	_, _, err := view(ctx, m.Store, nil, id)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -374,8 +375,8 @@ func (m *Manager) IsTicket(ctx context.Context, text string) (bool, error) {
 
 // load loads the session with this ID. c has no session if there is none within its limits; result is the result of the
 // check so far.
-func (m *Manager) load(ctx context.Context, id ID) (c Unconfirmed, result string, err error) {
-	r, now, err := view(ctx, m.Store, id)
+func (m *Manager) load(ctx context.Context, from Viewer, id ID) (c Unconfirmed, result string, err error) {
+	r, now, err := view(ctx, m.Store, from, id)
 	if errors.Is(err, ErrNotFound) {
 		m.logRejected(ctx, checkUnknown, nil)
 		return Unconfirmed{}, checkUnknown, nil

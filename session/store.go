@@ -114,12 +114,15 @@ type Viewer interface {
 	View(ctx context.Context, id ID, now int64) (*Record, error)
 }
 
-// view loads a session for a check, from the store's cache if it is a [Viewer], and returns the time to compare its limits
-// with.
-func view(ctx context.Context, s Store, id ID) (r *Record, now int64, err error) {
-	if v, ok := s.(Viewer); ok {
+// view loads a session for a check, and returns the time to compare its limits with. It asks from, or if that is nil the store's
+// cache, if it is a [Viewer].
+func view(ctx context.Context, s Store, from Viewer, id ID) (r *Record, now int64, err error) {
+	if from == nil {
+		from, _ = s.(Viewer)
+	}
+	if from != nil {
 		now = time.Now().Unix()
-		r, err = v.View(ctx, id, now)
+		r, err = from.View(ctx, id, now)
 		return r, now, err
 	}
 	ctx, cancel := timelimit.ForCheck(ctx)

@@ -22,7 +22,8 @@ var dialect = sqlstore.Dialect{
 	Name:      "sqlite3",
 	Bytes:     func(text string) any { return text },
 	Unique:    isUnique,
-	JSONArray: "json_group_array",
+	JSONArray: func(item string) string { return "nullif(json_group_array(" + item + "), '[]')" },
+	Number:    func(column string) string { return "CAST(" + column + " AS INTEGER)" },
 	Position:  func(text, part string) string { return "instr(" + text + ", " + part + ")" },
 }
 

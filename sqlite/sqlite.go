@@ -34,6 +34,7 @@ type DB struct {
 	file        dbFile
 	health      *sqlstore.DB
 	read, write *sql.DB
+	rows        *rowReader
 	commits     *walwatch.Counter
 }
 
@@ -57,8 +58,10 @@ func (h home) open(ctx context.Context) (*DB, error) {
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
+	limit := newReadLimit(file, readers)
+	db.rows = &rowReader{limit: limit, connector: connector{real, reading}}
 	d := h.dialect
-	d.AcquireReader = newReadLimit(file, readers).acquire
+	d.AcquireReader, d.ReadRow = limit.acquire, db.rows.read
 	stores, err := sqlstore.New(ctx, db.read, db.write, d)
 	if err != nil {
 		db.Close()
@@ -70,7 +73,7 @@ func (h home) open(ctx context.Context) (*DB, error) {
 
 // Close closes all connections. The DB must not be used afterwards.
 func (db *DB) Close() error {
-	return errors.Join(db.read.Close(), db.write.Close(), db.commits.Close())
+	return errors.Join(db.rows.close(), db.read.Close(), db.write.Close(), db.commits.Close())
 }
 
 // Ping reads from the file and commits a small write to it, which waits for the disk like any other write. Only such a write

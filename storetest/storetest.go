@@ -4,7 +4,7 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// An implementation of a single interface runs [Sessions], [Accounts], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
+// An implementation of a single interface runs [Sessions], [Accounts], [Together], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
 // [Signins], [Links], [Grants], [Mail] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
@@ -47,6 +47,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("accounts", func(t *testing.T) {
 		Accounts(t, func(t *testing.T) account.Store { return open(t).Accounts })
 	})
+	if s := open(t); reading(s.Sessions, s.Accounts) != nil {
+		t.Run("sessions with their users", func(t *testing.T) {
+			Together(t, func(t *testing.T) store.Set { return open(t).Set })
+		})
+	}
 	t.Run("tokens", func(t *testing.T) {
 		Tokens(t, func(t *testing.T) token.Store { return open(t).Tokens })
 	})

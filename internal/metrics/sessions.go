@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -36,6 +37,18 @@ func (s sessions) Load(ctx context.Context, id session.ID) (r *session.Record, e
 	reqinfo.NoteStored(ctx)
 	err = s.call("load", func() error { r, err = s.Store.Load(ctx, id); return err })
 	return r, err
+}
+
+// Together returns the read of sessions with their users measured, as a load of a session; nil for nil.
+func (m *Metrics) Together(read func(context.Context, session.ID, int64) (*session.Record, *account.User, error)) func(context.Context, session.ID, int64) (*session.Record, *account.User, error) {
+	if m == nil || read == nil {
+		return read
+	}
+	return func(ctx context.Context, id session.ID, now int64) (r *session.Record, u *account.User, err error) {
+		reqinfo.NoteStored(ctx)
+		err = m.call("sessions", "load", sessionAnswers, func() error { r, u, err = read(ctx, id, now); return err })
+		return r, u, err
+	}
 }
 
 func (s sessions) Replace(ctx context.Context, old, new *session.Record) error {

@@ -29,7 +29,7 @@ func (c *Cache) Accounts(store account.Store) account.Store {
 		id:   func(u *account.User) string { return u.ID },
 		copy: func(u *account.User) (account.User, int) { return copied(u), size(u) },
 	}
-	c.dropAccount = a.view.drop
+	c.accounts, c.dropAccount = a, a.view.drop
 	return a
 }
 

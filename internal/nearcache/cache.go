@@ -29,6 +29,9 @@ type Cache struct {
 	limit      int64
 
 	dropSession, dropToken, dropAccount func(fence.Sum)
+
+	sessions *sessions
+	accounts *accounts
 }
 
 // New returns an empty Cache.

@@ -40,6 +40,7 @@ type member struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
+	together nearcache.ReadTogether
 	stop     func()
 }
 
@@ -77,6 +78,14 @@ func (c *cluster) idle(config nearcache.Config) *member {
 	m.cache = nearcache.New(config)
 	m.sessions = m.cache.Sessions(gatedSessions{c.db.Sessions, m.gate})
 	m.accounts = m.cache.Accounts(gatedAccounts{c.db.Accounts, m.gate})
+	m.together = m.cache.Together(func(ctx context.Context, id session.ID, _ int64) (*session.Record, *account.User, error) {
+		r, err := c.db.Sessions.Load(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		u, err := through(m.gate, "Load", func() (*account.User, error) { return c.db.Accounts.Load(ctx, r.User) })
+		return r, u, err
+	})
 	m.tokens = m.cache.Tokens(gatedTokens{c.db.Tokens, m.gate})
 	c.nodes = append(c.nodes, m)
 	return m

@@ -3,6 +3,7 @@ package nearcache
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
@@ -38,9 +39,9 @@ func (v *view[ID, R]) get(ctx context.Context, id ID, now int64) (*R, error) {
 	case r != nil || err != nil:
 		return r, err
 	case !live:
-		return v.read(ctx, id)
+		return v.read(ctx, id, v.load)
 	}
-	return v.readShared(ctx, id, now)
+	return v.readShared(ctx, id, now, v.load)
 }
 
 // cached returns the cached record, notFound if it is cached that there is none, or neither. live reports whether anything
@@ -71,11 +72,11 @@ func (v *view[ID, R]) ownerRevoked(e *entry[R]) bool {
 }
 
 // readShared reads the store once for all callers that miss the same ID at the same time.
-func (v *view[ID, R]) readShared(ctx context.Context, id ID, now int64) (*R, error) {
+func (v *view[ID, R]) readShared(ctx context.Context, id ID, now int64, load func(context.Context, ID) (*R, error)) (*R, error) {
 	var r *R
 	var err error
 	ran, outage := v.flights.share(ctx, v.sum(id), func() error {
-		if r, err = v.read(ctx, id); errors.Is(err, v.notFound) {
+		if r, err = v.read(ctx, id, load); errors.Is(err, v.notFound) {
 			return nil
 		}
 		return err
@@ -90,27 +91,45 @@ func (v *view[ID, R]) readShared(ctx context.Context, id ID, now int64) (*R, err
 	if outage != nil {
 		return nil, outage
 	}
-	return v.read(ctx, id)
+	return v.read(ctx, id, load)
 }
 
-// read asks the store, and caches the answer if it may be cached.
-func (v *view[ID, R]) read(ctx context.Context, id ID) (*R, error) {
+// read asks the store by load, and caches the answer if it may be cached.
+func (v *view[ID, R]) read(ctx context.Context, id ID, load func(context.Context, ID) (*R, error)) (*R, error) {
 	ctx, cancel := timelimit.ForCheck(ctx)
 	defer cancel()
-	since := v.cache.now()
-	point, ok := v.cache.validator.BeginRead()
-	r, err := v.load(ctx, id)
-	if !ok || err != nil && !errors.Is(err, v.notFound) {
-		return r, err
-	}
-	unchanged := func() bool { return v.cache.validator.Unchanged(point) }
-	if err == nil {
-		copied, size := v.copy(r)
-		v.present.put(v.cache.now(), since, v.sum(id), copied, size, unchanged)
-	} else if v.absent != nil {
-		v.absent.put(v.cache.now(), since, v.sum(id), id, absentSize, unchanged)
+	begun := v.cache.beginRead()
+	r, err := load(ctx, id)
+	switch {
+	case err == nil:
+		v.keep(begun, r)
+	case begun.ok && errors.Is(err, v.notFound) && v.absent != nil:
+		v.absent.put(v.cache.now(), begun.since, v.sum(id), id, absentSize, begun.unchanged)
 	}
 	return r, err
+}
+
+// keep caches a record that a read has returned, if it may be cached.
+func (v *view[ID, R]) keep(begun reading, r *R) {
+	if !begun.ok {
+		return
+	}
+	copied, size := v.copy(r)
+	v.present.put(v.cache.now(), begun.since, v.sum(v.id(r)), copied, size, begun.unchanged)
+}
+
+// reading is a read of the store that was begun.
+type reading struct {
+	since     time.Duration
+	ok        bool // what is read may be cached
+	unchanged func() bool
+}
+
+// beginRead begins a read of the store. What the store returns afterwards may be cached as of then.
+func (c *Cache) beginRead() reading {
+	since := c.now()
+	point, ok := c.validator.BeginRead()
+	return reading{since, ok, func() bool { return c.validator.Unchanged(point) }}
 }
 
 // key returns the key of one record.

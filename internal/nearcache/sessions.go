@@ -31,7 +31,7 @@ func (c *Cache) Sessions(store session.Store) session.Store {
 		expired: func(r *session.Record, now int64) bool { return now >= r.Expires },
 		copy:    s.copy,
 	}
-	c.dropSession = s.view.drop
+	c.sessions, c.dropSession = s, s.view.drop
 	return s
 }
 

@@ -19,7 +19,7 @@ type accounts struct {
 	resets      resets
 	imports     imports
 
-	load, find                                             *statement // in read
+	load, find                                             rowQuery
 	reload                                                 *statement // in write
 	create, save, delete                                   *statement
 	addLogin, dropLogin                                    *statement
@@ -35,8 +35,8 @@ func newAccounts(p *preparer) *accounts {
 		groups: newGroups(p),
 		resets: newResets(p), imports: newImports(p),
 
-		load:   p.reading(user + ` WHERE u.id = $1`),
-		find:   p.reading(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),
+		load:   p.row(user + ` WHERE u.id = $1`),
+		find:   p.row(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),
 		reload: p.writing(user + ` WHERE u.id = $1`),
 
 		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
@@ -66,18 +66,20 @@ func newAccounts(p *preparer) *accounts {
 	}
 }
 
-// selectUser reads a user u with groups and permissions in one statement, so that they are from one state of the database.
-func selectUser(d Dialect) string {
+// selectUser reads users u.
+func selectUser(d Dialect) string { return `SELECT ` + userColumns(d) + ` FROM users u` }
+
+// userColumns are those of a user u with groups and permissions, in one statement, so that they are from one state of the database.
+func userColumns(d Dialect) string {
 	list := func(query string) string {
-		return `(SELECT ` + d.JSONArray + `(item) FROM (` + query + ` ORDER BY 1) AS items)`
+		return `(SELECT ` + d.JSONArray(`item`) + ` FROM (` + query + ` ORDER BY 1) AS items)`
 	}
-	return `SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.password,
+	return `u.id, u.username, u.email, u.first_name, u.last_name, u.password,
 		u.is_active, u.is_staff, u.is_superuser, u.date_joined, u.last_login, u.epoch, u.email_proven, u.extra_public, u.extra_private, u.password_withheld, ` +
 		list(`SELECT g.name AS item FROM members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id`) + `, ` +
 		list(`SELECT permission AS item FROM user_permissions WHERE user_id = u.id`) + `, ` +
 		list(`SELECT permission AS item FROM user_permissions WHERE user_id = u.id UNION
-			SELECT p.permission FROM members m JOIN group_permissions p ON p.group_id = m.group_id WHERE m.user_id = u.id`) +
-		` FROM users u`
+			SELECT p.permission FROM members m JOIN group_permissions p ON p.group_id = m.group_id WHERE m.user_id = u.id`)
 }
 
 func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
@@ -156,21 +158,18 @@ func wrapLoad(u *account.User, err error) (*account.User, error) {
 
 func scanUser(row scanner) (*account.User, error) {
 	var u account.User
-	var id int64
-	var groups, direct, all []byte
-	err := row.Scan(&id, &u.Username, &u.Email, &u.FirstName, &u.LastName, &u.Password,
-		&u.IsActive, &u.IsStaff, &u.IsSuperuser, &u.DateJoined, &u.LastLogin, &u.Epoch, &u.EmailProven, &u.Extra.Public, &u.Extra.Private, &u.PasswordWithheld, &groups, &direct, &all)
+	var s struct { // in one piece
+		id                  int64
+		groups, direct, all []byte
+	}
+	err := row.Scan(&s.id, &u.Username, &u.Email, &u.FirstName, &u.LastName, &u.Password,
+		&u.IsActive, &u.IsStaff, &u.IsSuperuser, &u.DateJoined, &u.LastLogin, &u.Epoch, &u.EmailProven, &u.Extra.Public, &u.Extra.Private, &u.PasswordWithheld, &s.groups, &s.direct, &s.all)
 	if err != nil {
 		return nil, err
 	}
-	u.ID = strconv.FormatInt(id, 10)
-	for _, list := range []struct {
-		json []byte
-		into *[]string
-	}{{groups, &u.Groups}, {direct, &u.UserPermissions}, {all, &u.Permissions}} {
-		if err := names(list.json, list.into); err != nil {
-			return nil, fmt.Errorf("read the lists of user %d: %w", id, err)
-		}
+	u.ID = strconv.FormatInt(s.id, 10)
+	if err := errors.Join(names(s.groups, &u.Groups), names(s.direct, &u.UserPermissions), names(s.all, &u.Permissions)); err != nil {
+		return nil, fmt.Errorf("read the lists of user %d: %w", s.id, err)
 	}
 	return &u, nil
 }

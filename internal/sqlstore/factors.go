@@ -12,12 +12,13 @@ type factors struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	lock, load, find, add, exists, setState, use, useOnce, rename, delete, list, replaceData *statement
+	lock, load, add, exists, setState, use, useOnce, rename, delete, list, replaceData *statement
 
 	deleteFactors, deleteCodes, deleteUser *statement
 
-	addCode, spendCode, countCodes       *statement
-	addHandle, findHandle, setSecondStep *statement
+	addCode, spendCode, countCodes *statement
+	addHandle, setSecondStep       *statement
+	find, findHandle               rowQuery
 }
 
 const factorColumns = `id, user_id, kind, name, state, epoch, created, used, counter, credential, rp_id, data`
@@ -37,7 +38,7 @@ func newFactors(p *preparer) *factors {
 				(SELECT second_step FROM factor_users WHERE user_id = $1) AS second_step) AS u
 			LEFT JOIN factors AS f ON f.user_id = $1 ORDER BY f.number`),
 
-		find: p.reading(`SELECT ` + factorColumns + ` FROM factors WHERE credential = $1`),
+		find: p.row(`SELECT ` + factorColumns + ` FROM factors WHERE credential = $1`),
 
 		add: p.writing(`INSERT INTO factors (` + factorColumns + `)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`),
@@ -69,7 +70,7 @@ func newFactors(p *preparer) *factors {
 
 		addHandle: p.writing(`INSERT INTO factor_users (user_id, handle, second_step) VALUES ($1, $2, $3)
 			ON CONFLICT (user_id) DO UPDATE SET handle = COALESCE(factor_users.handle, excluded.handle) RETURNING handle`),
-		findHandle: p.reading(`SELECT user_id FROM factor_users WHERE handle = $1`),
+		findHandle: p.row(`SELECT user_id FROM factor_users WHERE handle = $1`),
 		setSecondStep: p.writing(`INSERT INTO factor_users (user_id, second_step) VALUES ($1, $2)
 			ON CONFLICT (user_id) DO UPDATE SET second_step = excluded.second_step`),
 	}

@@ -11,7 +11,8 @@ import (
 type grants struct {
 	dialect Dialect
 
-	put, get, swap, remove, list, ofUser, due *statement
+	put, swap, remove, list, ofUser, due *statement
+	get                                  rowQuery
 }
 
 const grantColumns = `session, pending, user_id, issuer, box, version, lease, due, ended`
@@ -21,7 +22,7 @@ func newGrants(p *preparer) *grants {
 		dialect: p.dialect,
 
 		put: p.writing(`INSERT INTO link_grants (` + grantColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`),
-		get: p.reading(`SELECT ` + grantColumns + ` FROM link_grants WHERE session = $1`),
+		get: p.row(`SELECT ` + grantColumns + ` FROM link_grants WHERE session = $1`),
 		swap: p.writing(`UPDATE link_grants SET session = $1, pending = $2, user_id = $3, issuer = $4, box = $5, version = $6, lease = $7, due = $8, ended = $9
 			WHERE session = $10 AND version = $11 AND NOT EXISTS (SELECT 1 FROM link_grants WHERE session = $1 AND session <> $10)`),
 		remove: p.writing(`DELETE FROM link_grants WHERE session = $1 AND version = $2`),

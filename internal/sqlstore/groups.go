@@ -16,7 +16,7 @@ type groups struct {
 }
 
 func newGroups(p *preparer) groups {
-	group := `SELECT g.name, (SELECT ` + p.dialect.JSONArray + `(item) FROM
+	group := `SELECT g.name, (SELECT ` + p.dialect.JSONArray(`item`) + ` FROM
 		(SELECT permission AS item FROM group_permissions WHERE group_id = g.id ORDER BY 1) AS items) FROM groups g`
 	return groups{
 		all:            p.reading(group + ` ORDER BY g.name`),

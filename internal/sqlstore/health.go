@@ -7,15 +7,16 @@ import (
 )
 
 type health struct {
-	dialect    Dialect
-	read, beat *statement
+	dialect Dialect
+	read    rowQuery
+	beat    *statement
 }
 
 func newHealth(p *preparer) *health {
 	return &health{
 		dialect: p.dialect,
 
-		read: p.reading(`SELECT beats FROM health WHERE id = 1`),
+		read: p.row(`SELECT beats FROM health WHERE id = 1`),
 		beat: p.writing(`UPDATE health SET beats = beats + 1 WHERE id = 1`),
 	}
 }

@@ -10,7 +10,10 @@ import (
 )
 
 // invitations are the statements of the outbox about invitations.
-type invitations struct{ put, renew, find, load, list, delete, deleteExpired *statement }
+type invitations struct {
+	put, renew, list, delete, deleteExpired *statement
+	find, load                              rowQuery
+}
 
 const invitationColumns = `id, address, login, member_of, language, inviter, printed, hash, created, expires`
 
@@ -21,8 +24,8 @@ func newInvitations(p *preparer) invitations {
 				language = excluded.language, inviter = excluded.inviter, printed = excluded.printed, hash = excluded.hash,
 				created = excluded.created, expires = excluded.expires`),
 		renew:  p.writing(`UPDATE invitations SET inviter = $3, hash = $4, created = $5, expires = $6 WHERE id = $1 AND hash = $2`),
-		find:   p.reading(`SELECT ` + invitationColumns + ` FROM invitations WHERE hash = $1`),
-		load:   p.reading(`SELECT ` + invitationColumns + ` FROM invitations WHERE id = $1`),
+		find:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE hash = $1`),
+		load:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE id = $1`),
 		list:   p.reading(`SELECT ` + invitationColumns + ` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`),
 		delete: p.writing(`DELETE FROM invitations WHERE id = $1 OR login = $2 OR inviter = $3 AND inviter <> $4`),
 		deleteExpired: p.writing(`DELETE FROM invitations WHERE ` + p.dialect.among(`id`,

@@ -12,9 +12,10 @@ type links struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	lock, add, find, list, use, remove, owns, others, deleteLinks, deleteOrigins *statement
+	lock, add, list, use, remove, owns, others, deleteLinks, deleteOrigins *statement
 
-	addOrigin, origin, ofSubject, ofSession, note, noted, loggedOut, expiredOrigins, expiredLogouts *statement
+	addOrigin, ofSubject, ofSession, note, noted, expiredOrigins, expiredLogouts *statement
+	find, origin, loggedOut                                                      rowQuery
 }
 
 const (
@@ -30,7 +31,7 @@ func newLinks(p *preparer) *links {
 		lock: p.locking(p.dialect.LockTokens),
 
 		add:    p.writing(`INSERT INTO links (` + linkColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`),
-		find:   p.reading(`SELECT ` + linkColumns + ` FROM links WHERE issuer = $1 AND subject = $2`),
+		find:   p.row(`SELECT ` + linkColumns + ` FROM links WHERE issuer = $1 AND subject = $2`),
 		list:   p.reading(`SELECT ` + linkColumns + ` FROM links WHERE user_id = $1 ORDER BY number`),
 		use:    p.writing(`UPDATE links SET used = CASE WHEN used > $2 THEN used ELSE $2 END, email = $3 WHERE id = $1`),
 		remove: p.writing(`DELETE FROM links WHERE id = $1 AND user_id = $2`),
@@ -43,13 +44,13 @@ func newLinks(p *preparer) *links {
 		addOrigin: p.writing(`INSERT INTO link_origins (` + originColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (session) DO UPDATE SET pending = excluded.pending, user_id = excluded.user_id, issuer = excluded.issuer,
 				subject = excluded.subject, sid = excluded.sid, began = excluded.began, expires = excluded.expires`),
-		origin:    p.reading(`SELECT ` + originColumns + ` FROM link_origins WHERE session = $1`),
+		origin:    p.row(`SELECT ` + originColumns + ` FROM link_origins WHERE session = $1`),
 		ofSubject: p.reading(`SELECT ` + originColumns + ` FROM link_origins WHERE issuer = $1 AND subject = $2`),
 		ofSession: p.reading(`SELECT ` + originColumns + ` FROM link_origins WHERE issuer = $1 AND sid = $2`),
 
 		note:  p.writing(`INSERT INTO link_logouts (` + logoutColumns + `) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`),
 		noted: p.writing(`SELECT ` + logoutColumns + ` FROM link_logouts WHERE token = $1`),
-		loggedOut: p.reading(`SELECT COALESCE(MAX(at), 0) FROM link_logouts
+		loggedOut: p.row(`SELECT COALESCE(MAX(at), 0) FROM link_logouts
 			WHERE issuer = $1 AND (subject = $2 AND subject <> '' OR sid = $3 AND sid <> '')`),
 
 		expiredOrigins: p.writing(`DELETE FROM link_origins WHERE ` + p.dialect.among(`session`, `SELECT session FROM link_origins WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),

@@ -15,7 +15,8 @@ type outbox struct {
 
 	put, claim, postpone, replace, delete, list *statement
 
-	putSecret, findSecret, spendSecret, deleteSecretsOf, deleteSecrets *statement
+	putSecret, spendSecret, deleteSecretsOf, deleteSecrets *statement
+	findSecret                                             rowQuery
 
 	invitations invitations
 }
@@ -37,7 +38,7 @@ func newOutbox(p *preparer) *outbox {
 
 		putSecret: p.writing(`INSERT INTO mail_secrets (hash, kind, user_id, epoch, box, expires) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT DO NOTHING`),
-		findSecret:      p.reading(`SELECT kind, user_id, epoch, box, expires FROM mail_secrets WHERE hash = $1`),
+		findSecret:      p.row(`SELECT kind, user_id, epoch, box, expires FROM mail_secrets WHERE hash = $1`),
 		spendSecret:     p.writing(`DELETE FROM mail_secrets WHERE hash = $1`),
 		deleteSecretsOf: p.writing(`DELETE FROM mail_secrets WHERE user_id = $1 AND kind = $2`),
 		deleteSecrets: p.writing(`DELETE FROM mail_secrets WHERE ` + p.dialect.among(`hash`,

@@ -6,31 +6,28 @@ import (
 	"errors"
 )
 
-// scanner is a *sql.Row or *sql.Rows.
+// scanner is a *sql.Row, *sql.Rows, or a row.
 type scanner interface{ Scan(dest ...any) error }
 
+// rowQuery is a query that returns at most one row. It is run by [Dialect.ReadRow].
+type rowQuery string
+
 // one reads a single row. If there is none, it returns missing.
-func one[T any](ctx context.Context, d Dialect, statement *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
-	var none T
-	rowCtx, release, err := d.acquireReader(ctx)
-	if err != nil {
-		return none, err
-	}
-	defer release()
-	var value T
-	err = retry(ctx, d.Lost, func() (err error) {
-		value, err = scan(statement.QueryRowContext(rowCtx, args...))
+func one[T any](ctx context.Context, d Dialect, query rowQuery, scan func(scanner) (T, error), missing error, args ...any) (value T, err error) {
+	read := func(c Columns) (err error) {
+		value, err = scan(row{c})
 		return err
-	})
+	}
+	err = retry(ctx, d.Lost, func() error { return d.ReadRow(ctx, string(query), read, args...) })
 	if errors.Is(err, sql.ErrNoRows) {
-		return none, missing
+		return value, missing
 	}
 	return value, err
 }
 
 // all reads every row that query returns.
 func all[T any](ctx context.Context, d Dialect, query func() (*sql.Rows, error), scan func(scanner) (T, error)) ([]T, error) {
-	_, release, err := d.acquireReader(ctx)
+	release, err := d.acquireReader(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -11,14 +11,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-type resets struct{ put, find, ofUser, spend, clear, clearSetup *statement }
+type resets struct {
+	put, ofUser, spend, clear, clearSetup *statement
+	find                                  rowQuery
+}
 
 func newResets(p *preparer) resets {
 	return resets{
 		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, rights, expires) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (user_id) DO UPDATE
 			SET hash = excluded.hash, epoch = excluded.epoch, rights = excluded.rights, expires = excluded.expires`),
-		find:   p.reading(`SELECT user_id, epoch, rights FROM resets WHERE hash = $1 AND expires > $2`),
+		find:   p.row(`SELECT user_id, epoch, rights FROM resets WHERE hash = $1 AND expires > $2`),
 		ofUser: p.writing(`SELECT hash, expires, epoch, rights FROM resets WHERE user_id = $1 AND expires > $2`),
 		spend:  p.writing(`DELETE FROM resets WHERE hash = $1 AND expires > $2 RETURNING user_id, epoch, rights`),
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -16,23 +17,29 @@ type sessions struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	create, load, replace, exists, touch, delete, deleteUser, deleteExpired *statement
-	retire, forget, lockUser, touchAll, deleteAmong                         *statement
+	create, replace, exists, touch, delete, deleteUser, deleteExpired *statement
+	retire, forget, lockUser, touchAll, deleteAmong                   *statement
+	load, loadTogether                                                rowQuery
 
+	accounts *accounts // of the same database
 	together *together // nil: each session is deleted by itself
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
 	ip, agent, data, version, second_at, methods, bound, binding`
 
-func newSessions(p *preparer) *sessions {
+func newSessions(p *preparer, accounts *accounts) *sessions {
 	s := &sessions{
-		read: p.read, write: p.write, dialect: p.dialect,
+		read: p.read, write: p.write, dialect: p.dialect, accounts: accounts,
 
 		create: p.writing(`INSERT INTO sessions (` + sessionColumns + `)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT DO NOTHING`),
 
-		load: p.reading(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
+		load: p.row(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
+
+		// A user's ID that this package has not made is no number, and then there is no user.
+		loadTogether: p.row(`SELECT ` + of("s", sessionColumns) + `, ` + userColumns(p.dialect) + `
+			FROM sessions s LEFT JOIN users u ON u.id = ` + p.dialect.Number(`s.user_id`) + ` WHERE s.id = $1`),
 
 		// On the right side of SET, columns have their old values.
 		replace: p.writing(`UPDATE sessions SET id = $1, public_id = $2, user_id = $3, epoch = $4, method = $5, browser = $6,
@@ -245,6 +252,63 @@ func (s *sessions) values(r *session.Record, version string) []any {
 	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.ReauthenticatedAt,
 		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), bytesOrEmpty(r.Values), version, r.SecondAt, text(r.Methods),
 		r.Bound, text(r.Binding)}
+}
+
+// Together returns what reads a session and its user in one statement; nil unless accounts is the store of users of the same
+// [DB]. The user is nil if there is none, or may be one that another statement finds.
+func (s *sessions) Together(accounts account.Store) func(context.Context, session.ID) (*session.Record, *account.User, error) {
+	if accounts != account.Store(s.accounts) {
+		return nil
+	}
+	return s.readTogether
+}
+
+// both is a session and its user.
+type both struct {
+	session *session.Record
+	user    *account.User
+}
+
+func (s *sessions) readTogether(ctx context.Context, id session.ID) (*session.Record, *account.User, error) {
+	var b both
+	read := func(c Columns) (err error) {
+		b, err = scanBoth(c)
+		return err
+	}
+	err := retry(ctx, s.dialect.Lost, func() error { return s.dialect.ReadRow(ctx, string(s.loadTogether), read, id[:]) })
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil, session.ErrNotFound
+	case err != nil:
+		return nil, nil, fmt.Errorf("load session and user: %w", err)
+	case b.session.ID != id:
+		return nil, nil, errors.New("load session: the database returned another session")
+	}
+	if b.user != nil && b.user.ID != b.session.User { // "07" is not the ID of user 7
+		b.user = nil
+	}
+	return b.session, b.user, nil
+}
+
+// sessionWidth is the number of sessionColumns.
+var sessionWidth = strings.Count(sessionColumns, ",") + 1
+
+func scanBoth(c Columns) (b both, err error) {
+	users := part{c, sessionWidth, c.Len() - sessionWidth}
+	if b.session, err = scanSession(row{part{c, 0, sessionWidth}}); err != nil || users.Null(0) {
+		return b, err
+	}
+	b.user, err = scanUser(row{users})
+	return b, err
+}
+
+// of returns a list of columns with the name of their table.
+func of(table, columns string) string {
+	names := strings.Split(columns, ",")
+	for i, name := range names {
+		names[i] = table + "." + strings.TrimSpace(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func scanSession(row scanner) (*session.Record, error) {

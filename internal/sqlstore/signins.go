@@ -14,7 +14,8 @@ type signins struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	lock, create, evict, load, fail, spend, deleteUser *statement
+	lock, create, evict, fail, spend, deleteUser *statement
+	load                                         rowQuery
 
 	mark, deleteExpired, deleteMarks *statement
 }
@@ -31,7 +32,7 @@ func newSignins(p *preparer) *signins {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`),
 		evict: p.writing(`DELETE FROM pending_signins WHERE user_id = $1 AND expires > $2 AND number NOT IN
 			(SELECT number FROM pending_signins WHERE user_id = $1 AND expires > $2 ORDER BY number DESC LIMIT $3)`),
-		load:       p.reading(`SELECT ` + signinColumns + ` FROM pending_signins WHERE id = $1`),
+		load:       p.row(`SELECT ` + signinColumns + ` FROM pending_signins WHERE id = $1`),
 		fail:       p.writing(`UPDATE pending_signins SET tries = tries + 1 WHERE id = $1 RETURNING tries`),
 		spend:      p.writing(`DELETE FROM pending_signins WHERE id = $1`),
 		deleteUser: p.writing(`DELETE FROM pending_signins WHERE user_id = $1`),

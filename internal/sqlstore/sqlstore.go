@@ -35,8 +35,9 @@ type Dialect struct {
 	Undone, Lost func(err error) bool
 
 	// Parts of statements.
-	JSONArray  string                            // the aggregate function that makes a JSON array
+	JSONArray  func(item string) string          // the aggregate that makes a JSON array; may be NULL for none
 	Position   func(text, part string) string    // the position of part in a column of Bytes; 0: it isn't there
+	Number     func(column string) string        // the number that a column of Bytes holds, if it is a decimal one; else any number, or NULL
 	SkipLocked string                            // at the end of a SELECT: skips rows that other transactions are changing; may be empty
 	GivenID    string                            // in an INSERT of users with a given ID, before VALUES; may be empty
 	Among      func(column, query string) string // a condition: the column is in the result of the query, which runs once; nil: column IN (query)
@@ -64,9 +65,14 @@ type Dialect struct {
 	// Unprepared statements are not prepared here; the driver decides.
 	Unprepared bool
 
-	// AcquireReader waits for a connection to read with. It returns the context under which to read a single row, and what
-	// releases the connection. Nil: reads wait for connections by themselves, and each ends with its context.
-	AcquireReader func(ctx context.Context) (rowCtx context.Context, release func(), err error)
+	// ReadRow runs a query whose parameters are texts from Bytes, []byte, int64 or int, and calls scan with the first row of the
+	// answer, which may be used until scan returns. It returns sql.ErrNoRows if there is none. It reads what was committed before
+	// the call, and prepares the query where that is possible.
+	ReadRow func(ctx context.Context, query string, scan func(Columns) error, args ...any) error
+
+	// AcquireReader waits for a connection to read several rows with. It returns what releases the connection. Nil: reads wait for
+	// connections by themselves.
+	AcquireReader func(ctx context.Context) (release func(), err error)
 }
 
 func (d Dialect) among(column, query string) string {
@@ -78,9 +84,9 @@ func (d Dialect) among(column, query string) string {
 
 func (d Dialect) holds(text string) bool { return d.Holds == nil || d.Holds(text) }
 
-func (d Dialect) acquireReader(ctx context.Context) (rowCtx context.Context, release func(), err error) {
+func (d Dialect) acquireReader(ctx context.Context) (release func(), err error) {
 	if d.AcquireReader == nil {
-		return ctx, func() {}, nil
+		return func() {}, nil
 	}
 	return d.AcquireReader(ctx)
 }
@@ -96,8 +102,9 @@ type DB struct {
 // caller closes them.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
+	accounts := newAccounts(p)
 	db := &DB{store.Set{
-		Sessions: newSessions(p), Accounts: newAccounts(p), Tokens: newTokens(p), Throttles: newThrottles(p),
+		Sessions: newSessions(p, accounts), Accounts: accounts, Tokens: newTokens(p), Throttles: newThrottles(p),
 		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Links: newLinks(p), Grants: newGrants(p),
 		Mail: newOutbox(p), Webhooks: newWebhooks(p),
 	}, newHealth(p)}
@@ -118,6 +125,7 @@ type preparer struct {
 	err         error
 }
 
+func (p *preparer) row(query string) rowQuery       { return rowQuery(p.dialect.Named(query)) }
 func (p *preparer) reading(query string) *statement { return p.prepare(p.read, query) }
 func (p *preparer) writing(query string) *statement { return p.prepare(p.write, query) }
 

@@ -17,7 +17,8 @@ type tokens struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	lock, count, evict, create, load, replace, exists, touch, delete, deleteExpired *statement
+	lock, count, evict, create, replace, exists, touch, delete, deleteExpired *statement
+	load                                                                      rowQuery
 }
 
 const tokenColumns = `id, public_id, user_id, epoch, kind, name, scopes, created, used, expires, ip, agent, data, version`
@@ -34,7 +35,7 @@ func newTokens(p *preparer) *tokens {
 		create: p.writing(`INSERT INTO tokens (` + tokenColumns + `)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`),
 
-		load: p.reading(`SELECT ` + tokenColumns + ` FROM tokens WHERE id = $1`),
+		load: p.row(`SELECT ` + tokenColumns + ` FROM tokens WHERE id = $1`),
 
 		// On the right side of SET, columns have their old values.
 		replace: p.writing(`UPDATE tokens SET user_id = $1, epoch = $2, kind = $3, name = $4, scopes = $5, created = $6,

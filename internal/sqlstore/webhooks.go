@@ -17,7 +17,8 @@ type webhooks struct {
 	write   *sql.DB
 	dialect Dialect
 
-	add, find, list, claim, save, remove, lastEvent, events, adding *statement
+	add, list, claim, save, remove, events, adding *statement
+	find, lastEvent                                rowQuery
 }
 
 const endpointColumns = `url, position, tries, due, dropped`
@@ -28,14 +29,14 @@ func newWebhooks(p *preparer) *webhooks {
 
 		add: p.writing(`INSERT INTO webhooks (url, position, tries, due, dropped, holder, until)
 			SELECT $1, COALESCE(max(id), 0), 0, 0, 0, $2, 0 FROM audit WHERE TRUE ON CONFLICT DO NOTHING`),
-		find: p.reading(`SELECT ` + endpointColumns + ` FROM webhooks WHERE url = $1`),
+		find: p.row(`SELECT ` + endpointColumns + ` FROM webhooks WHERE url = $1`),
 		list: p.reading(`SELECT ` + endpointColumns + ` FROM webhooks ORDER BY url`),
 		claim: p.writing(`UPDATE webhooks SET holder = $2, until = $4 WHERE url = $1 AND due <= $3 AND (until <= $3 OR holder = $2)
 			RETURNING ` + endpointColumns),
 		save: p.writing(`UPDATE webhooks SET position = $3, tries = $4, due = $5, dropped = $6, until = $7 WHERE url = $1 AND holder = $2`),
 
 		remove:    p.writing(`DELETE FROM webhooks WHERE url = $1`),
-		lastEvent: p.reading(`SELECT COALESCE(max(id), 0) FROM audit`),
+		lastEvent: p.row(`SELECT COALESCE(max(id), 0) FROM audit`),
 		events:    p.reading(`SELECT id, ` + eventColumns + ` FROM audit WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3`),
 	}
 	if p.dialect.AddingEvents != "" {

@@ -1,0 +1,81 @@
+package sqlstore
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Columns are the values of one row, by position.
+type Columns interface {
+	Len() int
+	Null(i int) bool
+	Int64(i int) (int64, error) // 1 and 0 for a Boolean
+	Text(i int) (string, error) // also of a column of bytes
+	Bytes(i int) ([]byte, error)
+}
+
+// row is a row that [Dialect.ReadRow] has found.
+type row struct{ Columns }
+
+// Scan sets what each of dest points to, which is an int64, bool, string, []byte or of a type made from these, to a column. NULL is
+// the zero value.
+func (r row) Scan(dest ...any) error {
+	if len(dest) != r.Len() {
+		return fmt.Errorf("the answer has %d columns, want %d", r.Len(), len(dest))
+	}
+	for i, d := range dest {
+		if err := scanColumn(r.Columns, i, d); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func scanColumn(c Columns, i int, dest any) (err error) {
+	if c.Null(i) {
+		reflect.ValueOf(dest).Elem().SetZero()
+		return nil
+	}
+	switch d := dest.(type) {
+	case *string:
+		*d, err = c.Text(i)
+	case *int64:
+		*d, err = c.Int64(i)
+	case *bool:
+		var n int64
+		n, err = c.Int64(i)
+		*d = n != 0
+	case *[]byte:
+		*d, err = c.Bytes(i)
+	default:
+		err = scanKind(c, i, reflect.ValueOf(dest).Elem())
+	}
+	return err
+}
+
+// scanKind is scanColumn for other types of these kinds.
+func scanKind(c Columns, i int, into reflect.Value) error {
+	switch into.Kind() {
+	case reflect.String:
+		text, err := c.Text(i)
+		into.SetString(text)
+		return err
+	case reflect.Int, reflect.Int64:
+		n, err := c.Int64(i)
+		into.SetInt(n)
+		return err
+	}
+	return fmt.Errorf("can't be read into %s", into.Type())
+}
+
+// part is n columns of a row, beginning with the one at from.
+type part struct {
+	Columns
+	from, n int
+}
+
+func (p part) Len() int                    { return p.n }
+func (p part) Null(i int) bool             { return p.Columns.Null(p.from + i) }
+func (p part) Int64(i int) (int64, error)  { return p.Columns.Int64(p.from + i) }
+func (p part) Text(i int) (string, error)  { return p.Columns.Text(p.from + i) }
+func (p part) Bytes(i int) ([]byte, error) { return p.Columns.Bytes(p.from + i) }
