@@ -146,7 +146,11 @@ func TestATokenOfAProviderCostsTheGatewayLittle(t *testing.T) {
 		before := calls.Load()
 		ask()
 		statements = calls.Load() - before
-		return statements, testing.AllocsPerRun(300, ask)
+		allocations = testing.AllocsPerRun(100, ask)
+		for range 4 { // the fewest: what runs beside may allocate, too
+			allocations = min(allocations, testing.AllocsPerRun(100, ask))
+		}
+		return statements, allocations
 	}
 	without, fewest := cost("/others/1")
 	with, allocations := cost("/things/1")

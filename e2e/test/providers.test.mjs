@@ -424,6 +424,29 @@ for (const nodes of [1, 3]) {
   });
 }
 
+test("a sign-out leads to the provider, where the person signs out as well", async (t) => {
+  const op = await startOP(t);
+  const file = await op.settings("example", { label: "Example", signup: true, end_session: true });
+  const server = await startServer(t, ["--provider", `example=${file}`], "localhost");
+  op.connect(server.url, "example", { post_logout_redirect_uris: [`${server.url}/signin`] });
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await signInBy(page, server, "grace");
+  await atAccount(page);
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.getByRole("button", { name: "Yes" }).waitFor();
+  assert.equal(await ticket(page), undefined, "it isn't signed out here yet");
+  await page.getByRole("button", { name: "Yes" }).click();
+  await atSignIn(page);
+  await button(page).click();
+  await page.getByPlaceholder("Enter any login").waitFor(); // the provider doesn't know the person any more
+  await page.goto(`${server.url}/signin`);
+  await signIn(page, server); // a session of a password has no provider
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await atSignIn(page);
+});
+
 test("tokens of a provider stay out of sight", async (t) => {
   const { op, server } = await startBoth(t);
   const browser = await startBrowser(t);

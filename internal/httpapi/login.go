@@ -171,28 +171,41 @@ type logoutIn struct {
 
 func (*logoutIn) takesForms() {}
 
+type logoutOut struct {
+	// EndSessionURL is where the browser goes to sign out at the provider of the session as well.
+	EndSessionURL string `json:"end_session_url,omitempty"`
+}
+
 // logout ends the credential of the request: the session, or the token. With everywhere it also ends all sessions of the user
 // and the tokens that come from a sign-in. Personal tokens stay.
-func logout(c *call, in logoutIn) (none, error) {
+func logout(c *call, in logoutIn) (logoutOut, error) {
+	p := c.providerToLeave() // while the session says where it was begun
+	if err := c.logOut(in); err != nil {
+		return logoutOut{}, err
+	}
+	return logoutOut{c.endSessionURL(p)}, nil
+}
+
+func (c *call) logOut(in logoutIn) error {
 	everywhere := in.Everywhere != nil && *in.Everywhere
 	c.endPending()
 	if !everywhere && (!auth.CSRFSafe(c.ctx()) || session.RequestFrom(c.ctx()).UsesTokenHeader()) {
-		return none{}, c.signOut()
+		return c.signOut()
 	}
 	c.needs = needsIdentity
 	if err := c.authorizeAgain(c.ctx()); err != nil {
-		return none{}, err
+		return err
 	}
 	if !everywhere {
-		return none{}, c.endToken(c.who)
+		return c.endToken(c.who)
 	}
 	if err := auth.CheckSession(c.who); err != nil {
-		return none{}, err
+		return err
 	}
 	if _, err := c.api.Auth.EndSignIns(c.ctx(), c.who.User.ID); err != nil {
-		return none{}, err
+		return err
 	}
-	return none{}, c.signOut()
+	return c.signOut()
 }
 
 // endToken ends the token of the request, or the family of its JWT. It is no error if that has ended meanwhile.

@@ -624,6 +624,49 @@ func (c *call) keepPendingOrigin(o link.Origin, p *signin.Pending) error {
 	return c.api.Grants.MovePending(c.ctx(), from, o.Session, p.Expires)
 }
 
+// providerToLeave returns the provider at which the session of the request was begun, if a sign-out there is asked for; else nil. A store
+// that fails keeps no one from signing out here.
+func (c *call) providerToLeave() *oidc.Provider {
+	if !slices.ContainsFunc(c.api.Providers, func(p *oidc.Provider) bool { return p.EndSession }) {
+		return nil
+	}
+	s, err := session.FromContext(c.ctx())
+	if err != nil || s == nil {
+		return nil
+	}
+	o, err := c.api.Links.Origin(c.ctx(), s.ID)
+	if err != nil {
+		if !errors.Is(err, link.ErrNotFound) {
+			c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "no sign-out at the provider", slog.Any("error", err))
+		}
+		return nil
+	}
+	i := slices.IndexFunc(c.api.Providers, func(p *oidc.Provider) bool { return p.EndSession && p.Issuer == o.Issuer })
+	if i < 0 {
+		return nil
+	}
+	return c.api.Providers[i]
+}
+
+// endSessionTime bounds how long a sign-out that is done waits for its provider.
+const endSessionTime = 2 * time.Second
+
+// endSessionURL returns where the browser signs out at a provider; "" for nil, and if the provider doesn't answer.
+func (c *call) endSessionURL(p *oidc.Provider) string {
+	if p == nil {
+		return ""
+	}
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, endSessionTime)
+	defer stop()
+	address, err := p.EndSessionURL(ctx, c.api.URL+"/signin")
+	if err != nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "no sign-out at the provider", slog.Any("error", err))
+	}
+	return address
+}
+
 // originKept is how long the origin of a session is kept: longer than any session lives between two re-authentications.
 const originKept = 400 * 24 * time.Hour
 

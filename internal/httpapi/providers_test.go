@@ -45,6 +45,7 @@ type providers struct {
 	away   bool
 	during func() // called while a code is exchanged
 
+	ends  bool                   // a sign-out leads to "example"
 	gives func(tokens ...string) // called with the tokens that are given; may be nil
 }
 
@@ -65,7 +66,7 @@ func (p *providers) providers(t testing.TB, base string) []*oidc.Provider {
 	t.Helper()
 	var all []*oidc.Provider
 	for _, text := range []string{
-		`{"issuer":"` + exampleIssuer + `","client_id":"cloakroom","client_secret":"secret","label":"Example","signup":true,"keep_tokens":true}`,
+		`{"issuer":"` + exampleIssuer + `","client_id":"cloakroom","client_secret":"secret","label":"Example","signup":true,"keep_tokens":true,"end_session":` + fmt.Sprint(p.ends) + `}`,
 		`{"issuer":"` + otherIssuer + `","kind":"apple","client_id":"cloakroom","client_secret":"secret","second_factor":"theirs"}`,
 	} {
 		name := "example"
@@ -96,6 +97,7 @@ func (p *providers) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "/.well-known/openid-configuration":
 		out = map[string]any{
 			"issuer": issuer, "authorization_endpoint": issuer + "/authorize", "token_endpoint": issuer + "/token", "jwks_uri": issuer + "/keys",
+			"end_session_endpoint":                  issuer + "/end?of=session",
 			"id_token_signing_alg_values_supported": []string{"ES256"}, "authorization_response_iss_parameter_supported": true,
 		}
 	case "/keys":
@@ -726,6 +728,52 @@ func TestTokensFollowASignInThroughItsSecondStep(t *testing.T) {
 			t.Errorf("the tokens are kept as %+v", g)
 		}
 	})
+}
+
+// TestASignOutLeadsToTheProvider of the session, if its settings ask for that, and is done before. The address has no token.
+func TestASignOutLeadsToTheProvider(t *testing.T) {
+	p := newProviders()
+	p.ends = true
+	s := start(t, options{providers: p})
+	s.user("first")
+	s.user("ada")
+	leaves := func(c *client, body map[string]any) string {
+		t.Helper()
+		r := c.send("POST", "/api/auth/logout", body)
+		ok(t, r)
+		if me := c.send("GET", "/api/me", nil); me.StatusCode != 401 {
+			t.Errorf("after the sign-out: %d", me.StatusCode)
+		}
+		address, _ := r.field("end_session_url").(string)
+		return address
+	}
+	want := exampleIssuer + "/end?" + url.Values{"of": {"session"}, "client_id": {"cloakroom"}, "post_logout_redirect_uri": {s.public + "/signin"}}.Encode()
+	for _, body := range []map[string]any{{}, {"everywhere": true}} {
+		c := s.client()
+		c.through(p, "example", nil)
+		if got := leaves(c, body); got != want {
+			t.Errorf("%v: it leads to %q, want %q", body, got, want)
+		}
+	}
+	c := s.client()
+	ok(t, c.login("ada", goodPassword))
+	if got := leaves(c, map[string]any{}); got != "" {
+		t.Errorf("a session of a password leads to %q", got)
+	}
+	p.says(map[string]any{"sub": "ada-2"})
+	c = s.client()
+	c.through(p, "example", nil)
+	s.api.Links = brokenOrigins{s.api.Links}
+	if got := leaves(c, map[string]any{}); got != "" {
+		t.Errorf("with a store that fails it leads to %q", got)
+	}
+}
+
+// brokenOrigins is a link store that can't say where a session was begun.
+type brokenOrigins struct{ link.Store }
+
+func (brokenOrigins) Origin(context.Context, string) (*link.Origin, error) {
+	return nil, errors.New("the store is away")
 }
 
 // failsOnce is a link store that can't say, once, what was begun by a link.

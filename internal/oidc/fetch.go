@@ -85,6 +85,7 @@ type metadata struct {
 	UserInfo      string   `json:"userinfo_endpoint"`
 	JWKSURI       string   `json:"jwks_uri"`
 	Revocation    string   `json:"revocation_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
 	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -126,9 +127,9 @@ func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
 	}
 	for name, address := range map[string]string{
 		"authorization_endpoint": m.Authorization, "token_endpoint": m.Token, "jwks_uri": m.JWKSURI, "userinfo_endpoint": m.UserInfo,
-		"revocation_endpoint": m.Revocation,
+		"revocation_endpoint": m.Revocation, "end_session_endpoint": m.EndSession,
 	} {
-		if address == "" && (name == "userinfo_endpoint" || name == "revocation_endpoint") {
+		if address == "" && slices.Contains([]string{"userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"}, name) {
 			continue
 		}
 		if err := checkEndpoint(address); err != nil {

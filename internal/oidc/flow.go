@@ -55,6 +55,28 @@ func (p *Provider) Start(ctx context.Context, a Attempt) (location string, err e
 	return p.oauth(m).AuthCodeURL(a.State, o...), nil
 }
 
+// EndSessionURL returns the URL at which a browser signs out at the provider, which then sends it to back; "" if there is none, or the
+// settings don't ask for it (OpenID Connect RP-Initiated Logout 2). It has no ID token, because tokens stay on the server, so the provider
+// may ask the person. ErrUnavailable.
+func (p *Provider) EndSessionURL(ctx context.Context, back string) (string, error) {
+	if !p.EndSession {
+		return "", nil
+	}
+	m, err := p.metadata.get(ctx, keptFor)
+	if err != nil || m.EndSession == "" {
+		return "", err
+	}
+	u, err := url.Parse(m.EndSession)
+	if err != nil {
+		return "", unavailable("%w", err)
+	}
+	q := u.Query()
+	q.Set("client_id", p.ClientID)
+	q.Set("post_logout_redirect_uri", back)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
 // oauth returns the client. How it authenticates is said from the metadata: left to find out, the library sends a code, which counts
 // once, a second time.
 func (p *Provider) oauth(m *metadata) *oauth2.Config {

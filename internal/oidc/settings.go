@@ -72,6 +72,9 @@ type Settings struct {
 	// KeepTokens says that the tokens of a sign-in are kept at the server, for upstreams.
 	KeepTokens bool `json:"keep_tokens"`
 
+	// EndSession says that a sign-out here leads to the provider, to sign out there as well.
+	EndSession bool `json:"end_session"`
+
 	// UntypedLogout says that logout tokens without the type logout+jwt are accepted.
 	UntypedLogout bool `json:"untyped_logout"`
 
@@ -348,6 +351,8 @@ func (s *Settings) checkChoices() error {
 		return fmt.Errorf(`"second_factor": write "ours" or "theirs", not %q`, s.SecondFactor)
 	case s.SecondFactor == "theirs" && s.Kind == GitHub:
 		return errors.New(`"second_factor": GitHub doesn't say whether a second factor was shown; write "ours"`)
+	case s.EndSession && s.Kind != OpenID:
+		return errors.New(`"end_session" is for OpenID Connect only; leave it out`)
 	case len(s.ACRValues) > 0 && s.SecondFactor != "theirs":
 		return errors.New(`"acr_values" are for "second_factor": "theirs" only`)
 	case !slices.Contains([]string{"", "query", FormPost}, s.ResponseMode):

@@ -1,5 +1,5 @@
 import { type SenderOptions } from "./send.js";
-import type { Credentials, PasswordChange, PendingStep, Proof, ProviderVisit, Session, SignInMethods, SignUp, User } from "./types.js";
+import type { Credentials, PasswordChange, PendingStep, Proof, ProviderVisit, Session, SignedOut, SignInMethods, SignUp, User } from "./types.js";
 export interface Client {
     /** The signed-in user. `slide: false`: the request doesn't count as a use of the session and doesn't extend it. */
     me(options?: {
@@ -35,7 +35,7 @@ export interface Client {
      */
     startProvider(name: string, visit?: ProviderVisit): Promise<string>;
     /** Succeeds also if no one was signed in. */
-    logout(): Promise<void>;
+    logout(): Promise<SignedOut>;
     /** Makes the sign-in fresh for ten minutes, for the routes that require that. A string is the password. */
     reauthenticate(proof: string | Proof): Promise<User>;
     /**

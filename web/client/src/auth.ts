@@ -3,7 +3,7 @@ import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
 import type { Passkeys } from "./passkey.js";
-import type { AddedFactor, Credentials, Enrolled, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, User } from "./types.js";
+import type { AddedFactor, Credentials, Enrolled, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, SignedOut, User } from "./types.js";
 
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
@@ -168,7 +168,8 @@ export interface Auth {
    * for every address.
    */
   sendCode(email: string): Promise<Pending>;
-  logout(): Promise<void>;
+  /** Signs out here. The page then goes to `end_session_url`, if there is one, to sign out at the provider as well. */
+  logout(): Promise<SignedOut>;
   /** Proves again that the user is at the browser. A string is the password. */
   reauthenticate(proof: string | Proof): Promise<User>;
   /** Like `reauthenticate`, with one of the user's passkeys or security keys. undefined: the user has closed the dialog. */

@@ -64,6 +64,12 @@ export interface ProviderVisit {
   remember?: boolean;
 }
 
+/** What is left to do after a sign-out. */
+export interface SignedOut {
+  /** Where the page goes next, by `location.assign`, to sign out at the provider of the session as well. The session here has ended. */
+  end_session_url?: string;
+}
+
 /** What can be the second step of a sign-in. */
 export type SecondFactor = "passkey" | "security_key" | "totp" | "recovery_code";
 

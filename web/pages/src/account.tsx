@@ -6,6 +6,7 @@ import { locale } from "./catalogue.ts";
 import { ChangePassword } from "./change-password.tsx";
 import { formatDay } from "./dates.ts";
 import { Devices } from "./devices.tsx";
+import { leaveProvider } from "./leave-provider.ts";
 import { LinkedAccounts } from "./linked-accounts.tsx";
 import { accountPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
@@ -43,7 +44,7 @@ export function Account({ fragment }: { fragment: string }) {
 
 function SignedIn({ user, fragment, children }: { user: User; fragment: string; children: ReactNode }) {
   const signOut = useAction(async () => {
-    await auth.logout();
+    leaveProvider(await auth.logout());
     return "leaving";
   });
   const { devices, load } = useDevices(user);
@@ -62,7 +63,7 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
         <Heading page={t.page}>{t.heading}</Heading>
         <Summary user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
-        {devices && <Devices devices={devices} onChange={load.run} onSignOut={() => auth.logout()} />}
+        {devices && <Devices devices={devices} onChange={load.run} onSignOut={async () => leaveProvider(await auth.logout())} />}
         <WaysIn
           devices={devices}
           onEnded={async () => {

@@ -4,6 +4,7 @@ import { Link } from "react-router";
 import { api, auth, complete, isOutage, signIn as logIn, type Pending, type User } from "./api.ts";
 import { CodeForm, CodeStep } from "./code-step.tsx";
 import { EnrolStep } from "./enrol-step.tsx";
+import { leaveProvider } from "./leave-provider.ts";
 import { safeNext } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
@@ -188,7 +189,7 @@ function useSetupNeeded(): boolean {
 
 function AlreadySignedIn({ user }: { user: User }) {
   const signOut = useAction(async () => {
-    await auth.logout();
+    leaveProvider(await auth.logout());
   });
   const outage = signOut.error && isOutage(signOut.error) ? texts.account.notSignedOut : undefined;
   return (

@@ -56,7 +56,7 @@ within<Answer<"/api/auth/sessions", "get">, { sessions: Promised<"sessions"> }>(
 same<{ ended: Promised<"endOtherSessions"> }, Answer<"/api/auth/sessions", "delete">>();
 same<keyof NonNullable<paths["/api/me"]["get"]["parameters"]["query"]>, "slide">();
 within<"delete", keyof paths["/api/auth/sessions/{id}"]>();
-within<"post", keyof paths["/api/auth/logout"]>();
+same<Promised<"logout">, Answer<"/api/auth/logout", "post">>();
 within<"get", keyof paths["/api/auth/csrf"]>();
 
 // @ts-expect-error `same` can fail: a field is missing
