@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"io/fs"
 	"os"
@@ -96,4 +97,26 @@ func docCommands(page string) []string {
 func shellWords(command string) ([]string, error) {
 	out, err := exec.Command("bash", "-c", "printf '%s\\0' "+command).Output()
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), err
+}
+
+// TestThePageOfFlagsIsCurrent: docs/commands.md is what the command prints. With UPDATE_SCRIPTS=1 in the environment, it is brought up
+// to date.
+func TestThePageOfFlagsIsCurrent(t *testing.T) {
+	const page = "../../docs/commands.md"
+	var want bytes.Buffer
+	if code := run(t.Context(), []string{"man", "--markdown"}, nil, &want, io.Discard); code != exitOK {
+		t.Fatalf("exit code %d", code)
+	}
+	if os.Getenv("UPDATE_SCRIPTS") != "" {
+		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(page)
+	if err != nil || string(have) != want.String() {
+		t.Errorf("docs/commands.md is not current, %v; run: UPDATE_SCRIPTS=1 go test ./cmd/cloakroom -run TestThePageOfFlagsIsCurrent", err)
+	}
+	if strings.Count(want.String(), "\n### ") < 40 || !strings.Contains(want.String(), "| `--listen=HOST:PORT` |") {
+		t.Errorf("the page lacks commands or flags:\n%s", want.String())
+	}
 }

@@ -8,20 +8,26 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-type manCmd struct{}
+type manCmd struct {
+	Markdown bool `help:"Print a page of Markdown with all commands and flags."`
+}
 
 func (manCmd) Help() string {
 	return `Packages of Cloakroom install the page; "man cloakroom" then shows it.
 
 Examples:
   cloakroom man | man -l -
-  cloakroom man > /usr/local/share/man/man1/cloakroom.1`
+  cloakroom man > /usr/local/share/man/man1/cloakroom.1
+  cloakroom man --markdown`
 }
 
-func (manCmd) Run(a *app) error {
+func (c manCmd) Run(a *app) error {
 	parser, err := newParser(&cli{}, io.Discard, io.Discard)
 	if err != nil {
 		return err
+	}
+	if c.Markdown {
+		return reference(a.out, parser.Model.Node)
 	}
 	p := &manPage{}
 	p.program(parser.Model.Node, thisBuild())
