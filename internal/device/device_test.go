@@ -1,6 +1,7 @@
 package device_test
 
 import (
+	"context"
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -32,11 +33,15 @@ type site struct {
 	m       *session.Manager
 	d       *device.Service
 	secrets [][]byte
+	epoch   string // of the only account
 }
 
+// Epoch implements session.Epochs.
+func (s *site) Epoch(context.Context, string) (string, error) { return s.epoch, nil }
+
 func newSite(t *testing.T) *site {
-	s := &site{T: t, secrets: [][]byte{[]byte("the first key")}}
-	s.m = &session.Manager{Store: memory.New().Sessions}
+	s := &site{T: t, secrets: [][]byte{[]byte("the first key")}, epoch: "1"}
+	s.m = &session.Manager{Store: memory.New().Sessions, Accounts: s}
 	s.d = &device.Service{Sessions: s.m, URL: origin, Keys: func() [][]byte { return s.secrets }}
 	s.m.Device = s.d
 	return s
@@ -57,7 +62,7 @@ var offered = regexp.MustCompile(`^\(ES256 RS256\);path="/api/auth/device/regist
 func (s *site) signIn() *browser {
 	s.Helper()
 	w := httptest.NewRecorder()
-	signed, err := s.m.SignIn(w, httptest.NewRequest("POST", origin+"/", nil), session.SignIn{User: "ada", Method: "password"})
+	signed, err := s.m.SignIn(w, httptest.NewRequest("POST", origin+"/", nil), session.SignIn{User: "ada", Epoch: s.epoch, Method: "password"})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -206,7 +211,7 @@ func TestUntilTheCookieComesBackAnotherRegistrationReplaces(t *testing.T) {
 	first := b.offer
 	w := httptest.NewRecorder()
 	s.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.m.Reauthenticate(w, r, session.Reauthentication{}); err != nil {
+		if _, err := s.m.Reauthenticate(w, r, session.Reauthentication{Epoch: s.epoch}); err != nil {
 			t.Error(err)
 		}
 	})).ServeHTTP(w, with(b.ticket))
@@ -245,7 +250,7 @@ func TestABoundSessionTakesNoOtherKey(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	s.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.m.Reauthenticate(w, r, session.Reauthentication{}); err != nil {
+		if _, err := s.m.Reauthenticate(w, r, session.Reauthentication{Epoch: s.epoch}); err != nil {
 			t.Error(err)
 		}
 	})).ServeHTTP(w, with(b.ticket+"; "+b.bound))
@@ -497,8 +502,9 @@ func TestASessionThatHasEndedIsNeverRenewed(t *testing.T) {
 		"revoked":     func(b *browser) error { return b.m.Revoke(b.Context(), "ada", b.id) },
 		"all revoked": func(b *browser) error { _, err := b.m.RevokeAll(b.Context(), "ada", nil); return err },
 		"expired":     func(*browser) error { time.Sleep(15 * 24 * time.Hour); return nil },
+		"epoch":       func(b *browser) error { b.epoch = "2"; return nil },
 		"another sign-in": func(b *browser) error {
-			_, err := b.m.SignIn(httptest.NewRecorder(), with(b.ticket), session.SignIn{User: "ada", Method: "password"})
+			_, err := b.m.SignIn(httptest.NewRecorder(), with(b.ticket), session.SignIn{User: "ada", Epoch: "1", Method: "password"})
 			return err
 		},
 	} {
