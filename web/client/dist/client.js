@@ -44,6 +44,7 @@ export function clientOf({ url, send }, recover) {
         methods: () => call("GET", "/api/auth/methods"),
         forgot: (email) => post("password/forgot", { email }),
         signup: (email) => post("signup", { email }),
+        signupLink: (secret) => post("signup/link", { secret }),
         completeSignup: (account) => post("signup/complete", account),
         sendVerification: () => post("email/verify/send"),
         verify: (secret) => post("email/verify", { secret }),

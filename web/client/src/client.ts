@@ -57,6 +57,8 @@ export interface Client {
    * tell. Fails with `signup_closed` if people can't sign up.
    */
   signup(email: string): Promise<void>;
+  /** The address that the account of that link gets: show it, so that a person who was sent a stranger's link sees it. Fails with `link_invalid`. */
+  signupLink(secret: string): Promise<{ email: string }>;
   /**
    * Makes the account of that link, and signs in: pass the user on to `adopt`. Fails with `link_invalid`, or, if the server requires a
    * second factor, with `second_factor_enrolment_required`.
@@ -133,6 +135,7 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
     methods: () => call("GET", "/api/auth/methods"),
     forgot: (email) => post("password/forgot", { email }),
     signup: (email) => post("signup", { email }),
+    signupLink: (secret) => post("signup/link", { secret }),
     completeSignup: (account) => post("signup/complete", account),
     sendVerification: () => post("email/verify/send"),
     verify: (secret) => post("email/verify", { secret }),

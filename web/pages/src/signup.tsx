@@ -1,56 +1,25 @@
-import { useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { Link } from "react-router";
 import { api, auth, AuthError, isWithoutCookie } from "./api.ts";
 import { useLinkSecret } from "./link-secret.ts";
 import { accountPath, signInPath } from "./next.ts";
+import { AddressForm } from "./parts/address-form.tsx";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Heading, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
+import { OutageBanner } from "./parts/outage.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
+import { useMethods } from "./use-methods.ts";
 import { usePasswordLength } from "./use-password-length.ts";
 
 const t = texts.signUp;
 
-/** The page on which people ask for an account. It says the same for every address. */
+/** The page on which people ask for an account. */
 export function SignUp() {
-  const [sentTo, setSentTo] = useState<string>();
-  return <TicketCard>{sentTo === undefined ? <SignUpForm onSent={setSentTo} /> : <Sent to={sentTo} />}</TicketCard>;
-}
-
-function SignUpForm({ onSent }: { onSent: (email: string) => void }) {
-  const signUp = useAction(async (email: string) => {
-    await auth.client.signup(email);
-    onSent(email);
-  });
-  const wait = useRetryAfter(signUp.error);
-  const disabled = signUp.sending || (signUp.error?.status === 429 && wait > 0);
-  if (signUp.error?.code === "signup_closed") return <Closed />;
-  return (
-    <>
-      <Heading page={t.page}>{t.heading}</Heading>
-      <p>{t.intro}</p>
-      <Form error={signUp.error} sending={disabled} onSend={(field) => void signUp.run(field("email"))}>
-        <Problem error={signUp.error} fields={["email"]} />
-        <Field name="email" type="email" label={texts.field.email} autoComplete="email" errors={signUp.error?.errors["email"]} autoFocus />
-        <Button type="submit" variant="main" disabled={disabled}>{signUp.sending ? t.sending : t.submit}</Button>
-      </Form>
-      <p><Link to="/signin">{t.signIn}</Link></p>
-    </>
-  );
-}
-
-function Sent({ to }: { to: string }) {
-  return (
-    <>
-      <Heading page={t.page} focus>{t.sentHeading}</Heading>
-      <p>{t.sent(to)}</p>
-      <p>{t.nothing}</p>
-      <p><Link className="button button-main" to="/signin">{t.signIn}</Link></p>
-    </>
-  );
+  return <AddressForm texts={t} onSend={auth.client.signup} instead={(error) => error.code === "signup_closed" && <Closed />} />;
 }
 
 function Closed() {
@@ -72,6 +41,10 @@ export function Welcome({ secret: first }: { secret: string }) {
 }
 
 function WelcomeForm({ secret }: { secret: string }) {
+  const [email, setEmail] = useState<string>();
+  const look = useAction(useCallback(async () => setEmail((await auth.client.signupLink(secret)).email), [secret]));
+  const { run } = look;
+  useEffect(() => void run(), [run]);
   const min = usePasswordLength();
   const complete = useAction(async (username: string, password: string) => {
     try {
@@ -90,12 +63,15 @@ function WelcomeForm({ secret }: { secret: string }) {
   const wait = useRetryAfter(complete.error);
   const disabled = complete.sending || (complete.error?.status === 429 && wait > 0);
   const errors = complete.error?.errors ?? {};
-  if (complete.error?.code === "signup_closed") return <Closed />;
-  if (complete.error?.code === "link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
+  const refused = complete.error?.code ?? look.error?.code;
+  if (refused === "signup_closed") return <Closed />;
+  if (refused === "link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
   if (complete.error && isWithoutCookie(complete.error)) return <Made error={complete.error} />;
   return (
     <>
       <Heading page={t.page}>{t.welcomeHeading}</Heading>
+      {look.error && <OutageBanner error={look.error} onRetry={() => void look.run()} />}
+      {email !== undefined && <p>{t.welcomeFor(email)}</p>}
       <p>{t.welcome}</p>
       <Form error={complete.error} sending={disabled} onSend={(field) => void complete.run(field("username"), field("password"))}>
         <Problem error={complete.error} fields={["username", "password"]} />
@@ -108,12 +84,15 @@ function WelcomeForm({ secret }: { secret: string }) {
   );
 }
 
+/** A new link can be asked for where everyone may sign up; where people are invited, the inviter makes one. */
 function InvalidLink({ heading, body }: { heading: string; body: string }) {
+  const signup = useMethods()?.signup;
   return (
     <>
       <Heading page={t.page} focus>{heading}</Heading>
       <p>{body}</p>
-      <p><Link className="button button-main" to="/auth/signup">{t.again}</Link></p>
+      {signup === "open" && <p><Link className="button button-main" to="/auth/signup">{t.again}</Link></p>}
+      {signup === "invite" && <p>{t.askInviter}</p>}
       <p><Link to="/signin">{t.signIn}</Link></p>
     </>
   );

@@ -153,6 +153,7 @@ export const texts = {
 
   signUp: {
     ...section("pages.signUp"),
+    welcomeFor: (email: string) => t("pages.signUp.welcomeFor", { email }),
     sent: (to: string) => t("pages.signUp.sent", { to }),
   },
 
@@ -191,6 +192,15 @@ export const texts = {
       compromisedSure: (name: string) => t("pages.admin.user.compromisedSure", { name }),
       deleteSure: (name: string) => t("pages.admin.user.deleteSure", { name }),
       deleted: (name: string) => t("pages.admin.user.deleted", { name }),
+    },
+
+    invitations: {
+      ...section("pages.admin.invitations"),
+      invited: (email: string) => t("pages.admin.invitations.invited", { email }),
+      printed: (email: string, until: string) => t("pages.admin.invitations.printed", { email, until }),
+      sendNamed: (email: string) => t("pages.admin.invitations.sendNamed", { email }),
+      withdrawNamed: (email: string) => t("pages.admin.invitations.withdrawNamed", { email }),
+      withdrawn: (email: string) => t("pages.admin.invitations.withdrawn", { email }),
     },
 
     groups: {

@@ -13,6 +13,7 @@ import { visibleSections } from "../permissions.ts";
 import { texts } from "../texts.ts";
 import { Audit } from "./audit.tsx";
 import { Groups } from "./groups.tsx";
+import { Invitations } from "./invitations.tsx";
 import { NewUser } from "./new-user.tsx";
 import { adminPath, queries } from "./queries.ts";
 import { Sessions } from "./sessions.tsx";
@@ -41,6 +42,7 @@ export function Admin() {
         <Routes>
           <Route index element={<Navigate replace to={adminPath(sections[0]!.path)} />} />
           <Route path="users" element={<Users me={user} />} />
+          <Route path="users/invitations" element={<Invitations me={user} />} />
           <Route path="users/new" element={<NewUser me={user} />} />
           <Route path="users/:id" element={<UserPage me={user} />} />
           <Route path="groups" element={<Groups me={user} />} />

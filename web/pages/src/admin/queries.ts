@@ -2,7 +2,7 @@
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type AuthError, type Factors, isOutage, type Token } from "../api.ts";
-import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, ResetLink, UserChange } from "./types.ts";
+import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, Invitation, IssuedInvitation, ResetLink, UserChange } from "./types.ts";
 
 declare module "@tanstack/react-query" {
   interface Register {
@@ -65,6 +65,16 @@ export function useSessions() {
     queryKey: ["sessions"],
     queryFn: ({ pageParam }) =>
       api.call<{ sessions: AdminSession[]; next: string | null }>("GET", withQuery(route("sessions"), { after: pageParam })),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+export function useInvitations() {
+  return useInfiniteQuery({
+    queryKey: ["invitations"],
+    queryFn: ({ pageParam }) =>
+      api.call<{ invitations: Invitation[]; next: string | null }>("GET", withQuery(route("invitations"), { after: pageParam })),
     initialPageParam: "",
     getNextPageParam: (page) => page.next,
   });
@@ -150,6 +160,10 @@ export const mutations = {
   removeFactors: (id: string) => api.call<object>("DELETE", route("users", id, "factors")),
   revokeToken: (id: string) => api.call<object>("DELETE", route("tokens", id)),
   endSession: (id: string) => api.call<object>("DELETE", route("sessions", id)),
+  invite: (invitation: { email: string; groups: string[]; language: string; printed: boolean }) =>
+    api.call<IssuedInvitation>("POST", route("invitations"), invitation),
+  inviteAgain: (id: string) => api.call<IssuedInvitation>("POST", route("invitations", id, "send")),
+  withdrawInvitation: (id: string) => api.call<object>("DELETE", route("invitations", id)),
   createGroup: (group: Group) => api.call<Group>("POST", route("groups"), group),
   changeGroup: ({ name, permissions }: Group) => api.call<Group>("PATCH", route("groups", name), { permissions }),
   deleteGroup: (name: string) => api.call<object>("DELETE", route("groups", name)),

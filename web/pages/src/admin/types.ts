@@ -23,6 +23,26 @@ export interface Group {
   permissions: string[];
 }
 
+export interface Invitation {
+  id: string;
+  email: string;
+  groups: string[];
+  language: string;
+  /** The inviter got the link. */
+  printed: boolean;
+  /** null: the operator. */
+  inviter_id: number | string | null;
+  /** "" for the operator and for a deleted user. */
+  inviter: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface IssuedInvitation extends Invitation {
+  /** Of a printed one. */
+  link?: string;
+}
+
 /** What stays of an account that is taken back. */
 export interface Compromised {
   keep_factors: boolean;

@@ -8,6 +8,7 @@ import { Heading } from "../parts/layout.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
+import { useMethods } from "../use-methods.ts";
 import { Loaded } from "./loaded.tsx";
 import { adminPath, useGroups, useUsers } from "./queries.ts";
 import type { AdminUser } from "./types.ts";
@@ -21,12 +22,14 @@ export function Users({ me }: { me: User }) {
   const [search, setSearch] = useState(filter.get("search") ?? "");
   const group = filter.get("group") ?? "";
   const [done] = useFlash();
+  const signup = useMethods()?.signup;
   const groups = useGroups(hasPermission(me, "auth.view_group"));
   const users = useUsers({ search: useDeferredValue(search), group });
   return (
     <>
       <div className="heading-row">
         <Heading page={t.heading}>{t.heading}</Heading>
+        {signup !== undefined && signup !== "closed" && <Link to={adminPath("users/invitations")}>{t.invitations}</Link>}
         {hasPermission(me, "auth.add_user") && <Link className="button button-main" to={adminPath("users/new")}>{t.add}</Link>}
       </div>
       {done && <Notice tone="good">{done}</Notice>}
