@@ -61,9 +61,9 @@ type Service struct {
 	OnChange func(id string)
 
 	// EndMailed makes links of a user invalid that were mailed to addresses which the account has had or was to get, and invitations that
-	// the user has made. It is called after
-	// an administrator has taken the account in hand: after DeclareCompromised, SetPassword, and an Edit that changes the address. What
-	// these have written stays if it fails, and they return its error. nil: there are no such links.
+	// the user has made. It is called when an administrator takes the account in hand, by DeclareCompromised, SetPassword, and an Edit
+	// that changes the address: before they write, so that no such link overtakes them, and afterwards, for what was made meanwhile. They
+	// return its error; what they have written stays. nil: there are no such links.
 	EndMailed func(ctx context.Context, id string) error
 
 	observers []func(id string)

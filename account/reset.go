@@ -37,6 +37,16 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 // this to their own account, since it would end the session that learns the secret. Links that were mailed for a change of the address
 // are void as well, even those to former addresses. [ErrNotFound].
 func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret string, expires time.Time, err error) {
+	err = s.transact(ctx, func(a act) error { // before any link ends
+		_, err := a.other(id)
+		return err
+	})
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if err := s.endMailed(ctx, id); err != nil {
+		return "", time.Time{}, err
+	}
 	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
 		u, err := a.other(id)
 		if err != nil {

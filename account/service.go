@@ -234,6 +234,9 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.endMailed(ctx, id); err != nil {
+		return err
+	}
 	if err := s.change(ctx, act.subject, id, func(c *User) { c.Password, c.PasswordWithheld, c.Epoch = hash, false, newEpoch() }); err != nil {
 		return err
 	}
@@ -387,14 +390,18 @@ var ErrWrongName = errors.New("the name is not the user's")
 // RevertEmail gives an account back to the owner of an address that it had: the address counts as proven, and as after
 // [Service.DeclareCompromised] the password, all sessions, all tokens and earlier reset secrets no longer count, and the secret that it
 // returns sets a new password. name must be the user's name or told, the one that its owner was told, in any spelling that signs in. A name
-// that is the address is renamed as by [Service.ChangeEmail]. [ErrWrongName], [ErrAddressTaken],
+// that is the address is renamed as by [Service.ChangeEmail]. before is the user as read before the caller has found that the owner may do
+// this: [ErrEpochChanged] if the user has another epoch or address by now. [ErrWrongName], [ErrAddressTaken],
 // [ErrDisabled], [ErrNotFound]; nothing has changed then.
-func (s *Service) RevertEmail(ctx context.Context, id, name, told, address string) (secret string, expires time.Time, err error) {
+func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, address string) (secret string, expires time.Time, err error) {
+	id := before.ID
 	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
 		u, err := a.subject(id)
 		switch {
 		case err != nil:
 			return err
+		case u.Epoch != before.Epoch || u.Email != before.Email:
+			return ErrEpochChanged
 		case !u.IsActive:
 			return ErrDisabled
 		case loginKey(name) != CanonicalLogin(u.Username) && (told == "" || loginKey(name) != CanonicalLogin(told)):
@@ -422,6 +429,9 @@ func (s *Service) RevertEmail(ctx context.Context, id, name, told, address strin
 // superuser becomes staff, too, and staff can't be taken from a superuser. change must be quick, do no I/O, and may be
 // called more than once; Edit returns its error unchanged. [ErrNotFound], *[InvalidError], also for groups that don't exist.
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
+	if err := s.endMailedBefore(ctx, id, change); err != nil {
+		return nil, err
+	}
 	var former string
 	err = s.transact(ctx, func(a act) error {
 		u, err := a.subject(id)
@@ -447,6 +457,22 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 		}
 	}
 	return edited, nil
+}
+
+// endMailedBefore calls EndMailed if change will alter the address, and the actor may change the user.
+func (s *Service) endMailedBefore(ctx context.Context, id string, change func(*User) error) error {
+	if s.EndMailed == nil {
+		return nil
+	}
+	u, err := s.ManagedUser(ctx, id)
+	if err != nil {
+		return err
+	}
+	former := u.Email
+	if err := change(u); err != nil || u.Email == former {
+		return err
+	}
+	return s.endMailed(ctx, id)
 }
 
 func (a act) edit(u *User, change func(*User) error) error {

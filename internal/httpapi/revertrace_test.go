@@ -1,0 +1,110 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/mail"
+)
+
+// TestARevertDoesNotOvertakeAnAdministrator who takes the account in hand after the link was looked up, and before the account is written.
+func TestARevertDoesNotOvertakeAnAdministrator(t *testing.T) {
+	t.Attr("threat", "R12")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for name, act := range map[string]func(s *server, id string) error{
+			"declares it compromised": func(s *server, id string) error {
+				secret, _, err := s.api.Accounts.DeclareCompromised(context.WithoutCancel(t.Context()), id)
+				s.secret.add(secret)
+				return err
+			},
+			"sets a password": func(s *server, id string) error {
+				return s.api.Accounts.SetPassword(context.WithoutCancel(t.Context()), id, newPassword)
+			},
+			"sets the address": func(s *server, id string) error {
+				_, err := s.api.Accounts.Edit(context.WithoutCancel(t.Context()), id, func(u *account.User) error { u.Email = "right@example.com"; return nil })
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := start(t, options{mail: newPostbox(), stores: open})
+				u, _, attackers, _ := s.moved("ada")
+				var after *account.User
+				var once atomic.Bool
+				store := &interruptedSecrets{Store: s.stores.Mail}
+				store.found = func(kind string) {
+					if kind != "revert" || store.lookups.Add(1) < 2 || once.Swap(true) { // the second look is right before the account is written
+						return
+					}
+					must(t, act(s, u.ID))
+					after = s.load(u.ID)
+				}
+				s.api.Letters.Secrets = store
+				if r := s.client().send("POST", "/api/auth/email/revert", reverting(attackers, "ada")); !isProblem(r, 403, "link_invalid") {
+					t.Errorf("got %d %s", r.StatusCode, r.body)
+				}
+				if after == nil {
+					t.Fatal("the administrator has not acted")
+				}
+				if now := s.load(u.ID); now.Email != after.Email || now.Epoch != after.Epoch || now.Password != after.Password {
+					t.Errorf("the account is %+v, want what the administrator made of it: %+v", now, after)
+				}
+			})
+		}
+	})
+}
+
+// TestALinkOfARevertEndsBeforeAnAdministratorActs: if the process ends right after the account is written, the link is void all the same.
+func TestALinkOfARevertEndsBeforeAnAdministratorActs(t *testing.T) {
+	t.Attr("threat", "R12")
+	for name, act := range map[string]func(s *server, id string) error{
+		"declares it compromised": func(s *server, id string) error {
+			_, _, err := s.api.Accounts.DeclareCompromised(t.Context(), id)
+			return err
+		},
+		"sets a password": func(s *server, id string) error { return s.api.Accounts.SetPassword(t.Context(), id, newPassword) },
+		"sets the address": func(s *server, id string) error {
+			_, err := s.api.Accounts.Edit(t.Context(), id, func(u *account.User) error { u.Email = "right@example.com"; return nil })
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, options{mail: newPostbox()})
+			u, _, attackers, _ := s.moved("ada")
+			whole, calls, ended := s.api.Accounts.EndMailed, 0, errors.New("the process has ended")
+			s.api.Accounts.EndMailed = func(ctx context.Context, id string) error {
+				if calls++; calls > 1 {
+					return ended
+				}
+				return whole(ctx, id)
+			}
+			before := s.load(u.ID)
+			if err := act(s, u.ID); !errors.Is(err, ended) {
+				t.Fatalf("got %v", err)
+			}
+			if now := s.load(u.ID); now.Epoch == before.Epoch && now.Email == before.Email {
+				t.Fatal("the account was not written")
+			}
+			if r := s.client().send("POST", "/api/auth/email/revert", reverting(attackers, "ada")); !isProblem(r, 403, "link_invalid") {
+				t.Errorf("got %d %s", r.StatusCode, r.body)
+			}
+		})
+	}
+}
+
+// interruptedSecrets is a store that calls found after it has found a secret.
+type interruptedSecrets struct {
+	mail.Store
+	lookups atomic.Int32
+	found   func(kind string)
+}
+
+func (s *interruptedSecrets) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+	found, err := s.Store.FindSecret(ctx, hash)
+	if err == nil {
+		s.found(found.Kind)
+	}
+	return found, err
+}
