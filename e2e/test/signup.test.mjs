@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { checkAccessible } from "../lib/axe.mjs";
-import { ask, atAccount, fillPassword, openPage, startBrowser } from "../lib/browser.mjs";
+import { ask, atAccount, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 
 const password = "three umbrellas in the stand";
@@ -57,6 +57,7 @@ test("an account is asked for in one browser and made in another", async (t) => 
     await elsewhere.goto(link);
     await elsewhere.getByRole("heading", { name: "Create your account" }).waitFor();
     assert.equal(elsewhere.url(), `${server.url}/auth/welcome`);
+    await elsewhere.getByText("The account gets the address bob@example.com.").waitFor();
     await checkAccessible(elsewhere, "welcome");
     await elsewhere.getByLabel("Username").fill(admin.username);
     await fillPassword(elsewhere, "Password", password);
@@ -74,12 +75,57 @@ test("an account is asked for in one browser and made in another", async (t) => 
 
     const again = await openPage(t, browser);
     await again.goto(link);
-    await again.getByLabel("Username").fill("eve");
-    await fillPassword(again, "Password", password);
-    await again.getByRole("button", { name: "Create the account" }).click();
     await again.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
     await checkAccessible(again, "welcome, link used");
     await again.getByRole("link", { name: "Ask for a new link" }).click();
     await again.getByRole("heading", { name: "Create an account" }).waitFor();
   });
+});
+
+test("an administrator invites", async (t) => {
+  const server = await startServer(t, ["--signup", "invite"]);
+  await server.makeAdmin();
+  await server.run("group", "add", "editors");
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await signIn(page, server);
+  const told = (text) => page.getByRole("status").getByText(text);
+
+  await page.goto(`${server.url}/auth/admin/users`);
+  await page.getByRole("link", { name: "Invitations" }).click();
+  await page.getByText("There are no open invitations.").waitFor();
+  await page.getByLabel("E-mail").fill("bob@example.com");
+  const groups = page.getByRole("combobox", { name: "Groups" });
+  await groups.fill("editors");
+  await page.getByRole("option").first().waitFor();
+  await groups.press("Enter");
+  await page.getByRole("button", { name: "Invite", exact: true }).click();
+  await told("bob@example.com is invited.").waitFor();
+  await page.getByRole("row").filter({ hasText: "bob@example.com" }).getByText("editors").waitFor();
+  await checkAccessible(page, "invitations");
+  const link = /^http\S+$/m.exec(await server.mail("invitation"))[0];
+
+  const guest = await openPage(t, browser);
+  await guest.goto(link);
+  await guest.getByText("The account gets the address bob@example.com.").waitFor();
+  await guest.getByLabel("Username").fill("bob");
+  await fillPassword(guest, "Password", password);
+  await guest.getByRole("button", { name: "Create the account" }).click();
+  await atAccount(guest);
+  assert.deepEqual(JSON.parse((await ask(guest, "/api/me")).body).groups, ["editors"]);
+
+  await page.getByLabel("E-mail").fill("eve@example.com");
+  await page.getByLabel(/^Show me the link/).check();
+  await page.getByRole("button", { name: "Invite", exact: true }).click();
+  const printed = await page.locator("pre code").textContent();
+  assert.ok(printed.startsWith(`${server.url}/auth/welcome#`), printed);
+  await page.getByRole("button", { name: "Withdraw the invitation of eve@example.com" }).click();
+  await page.getByRole("button", { name: "Withdraw it", exact: true }).click();
+  await told("The invitation of eve@example.com is withdrawn.").waitFor();
+
+  const late = await openPage(t, browser);
+  await late.goto(printed);
+  await late.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
+  await late.getByText("Ask the person who has invited you for a new one.").waitFor();
+  assert.equal(await late.getByRole("link", { name: "Ask for a new link" }).count(), 0);
 });

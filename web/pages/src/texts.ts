@@ -199,6 +199,7 @@ export const texts = {
       invited: (email: string) => t("pages.admin.invitations.invited", { email }),
       printed: (email: string, until: string) => t("pages.admin.invitations.printed", { email, until }),
       sendNamed: (email: string) => t("pages.admin.invitations.sendNamed", { email }),
+      renewNamed: (email: string) => t("pages.admin.invitations.renewNamed", { email }),
       withdrawNamed: (email: string) => t("pages.admin.invitations.withdrawNamed", { email }),
       withdrawn: (email: string) => t("pages.admin.invitations.withdrawn", { email }),
     },

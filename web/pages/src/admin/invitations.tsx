@@ -89,7 +89,7 @@ function List({ invitations, mayInvite, onIssued, onDone }: ListProps) {
               {mayInvite && (
                 <td>
                   <div className="row">
-                    <Button label={t.sendNamed(email)} disabled={sending} onClick={() => again.mutate(id, { onSuccess: onIssued })}>
+                    <Button label={printed ? t.renewNamed(email) : t.sendNamed(email)} disabled={sending} onClick={() => again.mutate(id, { onSuccess: onIssued })}>
                       {printed ? t.renew : t.send}
                     </Button>
                     <Confirm label={t.withdrawNamed(email)} question={t.withdrawSure} yes={t.withdrawYes} no={texts.admin.user.no} sending={sending}
