@@ -139,7 +139,7 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 		s.letters.SignUps.Domains = append(s.letters.SignUps.Domains, strings.TrimPrefix(address, "x@"))
 	}
 	if s.storage.Mail != nil {
-		s.Accounts.EndMailed = s.letters.EndChanges
+		s.Accounts.EndMailed, s.Accounts.Moving = s.letters.EndChanges, s.letters.Moving
 	}
 	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil

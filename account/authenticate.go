@@ -66,6 +66,10 @@ type Service struct {
 	// return its error; what they have written stays. nil: there are no such links.
 	EndMailed func(ctx context.Context, id string) error
 
+	// Moving prepares to tell the address of a user that an Edit is about to give the account another one, as which it will be stored. Edit
+	// calls moved once that is written. If it isn't called, it is for Moving to find out whether it has happened. nil: the address isn't told.
+	Moving func(ctx context.Context, before *User, address string) (moved func(context.Context), err error)
+
 	observers []func(id string)
 	actor     *Actor // see By; nil: no actor is checked
 }

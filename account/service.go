@@ -429,7 +429,8 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 // superuser becomes staff, too, and staff can't be taken from a superuser. change must be quick, do no I/O, and may be
 // called more than once; Edit returns its error unchanged. [ErrNotFound], *[InvalidError], also for groups that don't exist.
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
-	if err := s.endMailedBefore(ctx, id, change); err != nil {
+	moved, err := s.beforeMove(ctx, id, change)
+	if err != nil {
 		return nil, err
 	}
 	var former string
@@ -452,6 +453,7 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 	}
 	s.changed(id)
 	if edited.Email != former {
+		moved(ctx)
 		if err := s.endMailed(ctx, id); err != nil {
 			return nil, err
 		}
@@ -459,20 +461,30 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 	return edited, nil
 }
 
-// endMailedBefore calls EndMailed if change will alter the address, and the actor may change the user.
-func (s *Service) endMailedBefore(ctx context.Context, id string, change func(*User) error) error {
-	if s.EndMailed == nil {
-		return nil
+// beforeMove calls EndMailed and Moving if change will alter the address, and the actor may change the user. moved is never nil.
+func (s *Service) beforeMove(ctx context.Context, id string, change func(*User) error) (moved func(context.Context), err error) {
+	moved = func(context.Context) {}
+	if s.EndMailed == nil && s.Moving == nil {
+		return moved, nil
 	}
-	u, err := s.ManagedUser(ctx, id)
+	before, err := s.ManagedUser(ctx, id)
 	if err != nil {
-		return err
+		return moved, err
 	}
-	former := u.Email
-	if err := change(u); err != nil || u.Email == former {
-		return err
+	after := *before
+	after.Groups, after.UserPermissions = slices.Clone(before.Groups), slices.Clone(before.UserPermissions)
+	if err := change(&after); err != nil {
+		return moved, err
 	}
-	return s.endMailed(ctx, id)
+	wrong := problems{}
+	normalize(&after, *before, wrong)
+	if after.Email == before.Email || len(wrong["email"]) > 0 {
+		return moved, nil
+	}
+	if err := s.endMailed(ctx, id); err != nil || s.Moving == nil {
+		return moved, err
+	}
+	return s.Moving(ctx, before, after.Email)
 }
 
 func (a act) edit(u *User, change func(*User) error) error {

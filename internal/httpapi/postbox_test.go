@@ -66,7 +66,7 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log, SignUps: p.signUps,
 		SignInCodes: p.codes, CodeKeys: func() [][]byte { return ring.Derive("mailed code") },
 	}
-	accounts.EndMailed = l.EndChanges
+	accounts.EndMailed, accounts.Moving = l.EndChanges, l.Moving
 	keys := keyring.NewDataKeys(ring, st.Sealed)
 	p.outbox = func(store mail.Store) *outbox.Service { return outbox.New(store, keys, p, l.Write, events, log) }
 	l.Outbox = p.outbox(st.Mail)

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -92,6 +93,36 @@ func TestALinkOfARevertEndsBeforeAnAdministratorActs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAFormerAddressIsToldWhatAnAdministratorHasDone, once it is done, and not where the administrator was.
+func TestAFormerAddressIsToldWhatAnAdministratorHasDone(t *testing.T) {
+	t.Attr("threat", "R15")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: newPostbox(), stores: open})
+		root := s.as(s.superuser("root"))
+		u := s.user("ada")
+		path := adminPath + "/users/" + u.ID
+		if r := root.send("PATCH", path, map[string]string{"email": "root@example.com"}); !isProblem(r, 400, "invalid") {
+			t.Errorf("an address that is taken: got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, root.send("PATCH", path, map[string]string{"first_name": "Ada"}))
+		ok(t, root.send("PATCH", path, map[string]string{"email": "new@example.org"}))
+		m := s.box.next(t, 0)
+		if m.Kind != "email_moved" || m.To != u.Email || strings.Contains(m.Text, "#") || strings.Contains(m.Text, "from 127.0.0.1") || strings.Contains(m.Text, "new@") {
+			t.Errorf("sent %s:\n%s", about(m), m.Text)
+		}
+		// The message of the refused change waits, in case it has happened after all, and says nothing once it is due.
+		waiting, err := s.stores.Mail.List(t.Context(), "", 9)
+		must(t, err)
+		for _, q := range waiting {
+			must(t, s.stores.Mail.Postpone(t.Context(), q.ID, 0))
+		}
+		s.sent()
+		if n := len(s.box.all()); n != 1 {
+			t.Errorf("%d messages were sent, want 1", n)
+		}
+	})
 }
 
 // interruptedSecrets is a store that calls found after it has found a secret.

@@ -20,6 +20,7 @@ import (
 const (
 	change  = "change"        // to the new address
 	changed = "email_changed" // to the former one, once it is done
+	moved   = "email_moved"   // likewise, after an administrator has done it
 )
 
 const (
@@ -178,6 +179,39 @@ func (s *Service) writeChanged(ctx context.Context, r *outbox.Request, base stri
 	}
 	values["link"] = base + "/auth/revert#" + secret
 	return s.message(r, changed, base, values), nil
+}
+
+// Moving prepares to tell the address of a user that an administrator gives the account another one. It is [account.Service.Moving].
+func (s *Service) Moving(ctx context.Context, before *account.User, address string) (func(context.Context), error) {
+	if !s.Available() || before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(address) {
+		return func(context.Context) {}, nil
+	}
+	r := s.request(moved, before.Email, About{}) // the user isn't told where the administrator was
+	r.User, r.Data = before.ID, map[string]string{"name": before.Username, "wanted": address}
+	notice, err := s.Outbox.Hold(ctx, r, noticeLife)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
+		defer cancel()
+		if err := notice.Release(ctx); err != nil { // it is sent a little later
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "former address not told at once", slog.String("user", before.ID), slog.Any("error", err))
+		}
+	}, nil
+}
+
+// writeMoved writes to the former address of an account; nil if the account hasn't got another one.
+func (s *Service) writeMoved(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
+	if r.Held {
+		switch u, err := s.Accounts.Store.Load(ctx, r.User); {
+		case errors.Is(err, account.ErrNotFound), err == nil && u.Email != r.Data["wanted"]:
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+	return s.message(r, moved, base, map[string]string{"name": harmless(r.Data["name"]), "link": base + "/signin"}), nil
 }
 
 // EndChanges makes the links of a user invalid that were mailed for a change of the address, to new and to former addresses: whatever an
