@@ -56,7 +56,7 @@ export function fillPassword(page, label, password) {
 }
 
 export async function atAccount(page) {
-  await page.waitForURL("**/auth/account");
+  await page.waitForURL(/\/auth\/account(\?reset)?$/);
   await page.getByRole("heading", { name: "Your account" }).waitFor();
 }
 

@@ -41,6 +41,15 @@ test("a forgotten password is replaced by a link that is mailed", async (t) => {
     await elsewhere.getByRole("button", { name: "Set the password" }).click();
     await elsewhere.getByRole("heading", { name: "Your password is set" }).waitFor();
     assert.equal((await ask(elsewhere, "/api/me")).status, 401, "the link signed the user in");
+    await elsewhere.getByRole("link", { name: "Go to sign-in" }).click();
+    await elsewhere.getByLabel("Username").fill(admin.username);
+    await fillPassword(elsewhere, "Password", changed);
+    await elsewhere.getByRole("button", { name: "Sign in" }).click();
+    await elsewhere.getByText("Is every way into your account yours?").waitFor();
+    await checkAccessible(elsewhere, "account after a reset");
+    await elsewhere.getByRole("button", { name: "All are mine" }).click();
+    await elsewhere.getByText("Is every way into your account yours?").waitFor({ state: "detached" });
+    assert.equal(elsewhere.url(), `${server.url}/auth/account`);
     await atSignIn(page); // by itself
     await signIn(page, server, { password: changed });
     await atAccount(page);

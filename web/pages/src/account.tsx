@@ -1,6 +1,6 @@
 import { useAuth } from "@cloakroom/client/react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
-import { Link } from "react-router";
+import { Link, useLocation, useNavigate } from "react-router";
 import { api, auth, type Device, isOutage, type User } from "./api.ts";
 import { locale } from "./catalogue.ts";
 import { ChangePassword } from "./change-password.tsx";
@@ -13,7 +13,7 @@ import { Button } from "./parts/button.tsx";
 import { ConfirmIdentity } from "./parts/confirm-identity.tsx";
 import { Foot } from "./parts/foot.tsx";
 import { Heading, Loading, Logo, TicketCard } from "./parts/layout.tsx";
-import { Problem } from "./parts/notice.tsx";
+import { Notice, Problem } from "./parts/notice.tsx";
 import { Outage, OutageBanner } from "./parts/outage.tsx";
 import { SignInFirst } from "./parts/sign-in-first.tsx";
 import { SessionExpiring } from "./parts/session-expiring.tsx";
@@ -48,6 +48,8 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
     return "leaving";
   });
   const { devices, load } = useDevices(user);
+  const { search } = useLocation();
+  const navigate = useNavigate();
   const min = usePasswordLength();
   const [changes, setChanges] = useState(0); // each change of the ways in revokes tokens: the list is closed
   const outage = signOut.error && isOutage(signOut.error) ? t.notSignedOut : undefined;
@@ -60,6 +62,12 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
       <main className="account">
         <Problem error={signOut.error} {...(outage && { outage })} />
         {children}
+        {search === "?reset" && (
+          <Notice tone="plain">
+            <p>{t.afterReset}</p>
+            <div className="row"><Button onClick={() => void navigate(accountPath, { replace: true })}>{t.afterResetMine}</Button></div>
+          </Notice>
+        )}
         <Heading page={t.page}>{t.heading}</Heading>
         <Summary user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}

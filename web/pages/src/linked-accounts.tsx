@@ -6,6 +6,7 @@ import { Button } from "./parts/button.tsx";
 import { Confirm } from "./parts/confirm.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { OutageBanner } from "./parts/outage.tsx";
+import { Recent } from "./parts/recent.tsx";
 import { providerError, useVisit, VisitProblem } from "./providers.tsx";
 import { texts } from "./texts.ts";
 import { useAction } from "./use-action.ts";
@@ -87,7 +88,7 @@ function Row({ link: { label, email, added_at, used_at }, sending, onUnlink }: {
         <path d="M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3a4 4 0 0 0 5.7 5.7l1-1" />
       </svg>
       <div className="device-text">
-        <h3>{label}</h3>
+        <h3>{label}<Recent at={added_at} /></h3>
         <dl>
           {email && <div><dt>{t.email}</dt><dd>{email}</dd></div>}
           <div><dt>{t.since}</dt><dd><time dateTime={added_at} title={formatFull(added_at)}>{formatDay(added_at)}</time></dd></div>

@@ -1,6 +1,9 @@
 /** The account page, to which a sign-in without a valid `next` leads. */
 export const accountPath = "/auth/account";
 
+/** The account page for a person who has just set a new password by a link: it asks whether all ways in are theirs. */
+export const afterResetPath = `${accountPath}?reset`;
+
 /** The path of the sign-in page, with the way back to `path`. */
 export function signInPath(path: string): string {
   return `/signin?next=${encodeURIComponent(path)}`;

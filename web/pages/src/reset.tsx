@@ -2,6 +2,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "./api.ts";
 import { useLinkSecret } from "./link-secret.ts";
+import { afterResetPath, signInPath } from "./next.ts";
 import { Button } from "./parts/button.tsx";
 import { Field, PasswordField } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
@@ -73,7 +74,7 @@ function Done({ next }: { next: "signIn" | "enrol" }) {
     <>
       <Heading page={t.page} focus>{t.doneHeading}</Heading>
       <p>{next === "enrol" ? t.doneEnrol : t.done}</p>
-      <p><Link className="button button-main" to="/signin">{next === "enrol" ? t.enrol : t.signIn}</Link></p>
+      <p><Link className="button button-main" to={signInPath(afterResetPath)}>{next === "enrol" ? t.enrol : t.signIn}</Link></p>
     </>
   );
 }

@@ -7,6 +7,7 @@ import { Field } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { OutageBanner } from "./parts/outage.tsx";
+import { Recent } from "./parts/recent.tsx";
 import { AddKey } from "./add-key.tsx";
 import { NewRecoveryCodes } from "./recovery-codes.tsx";
 import { SetUpApp } from "./set-up-app.tsx";
@@ -220,7 +221,7 @@ function Row({ factor, sure, removing, onRenamed, onRemove }: RowProps) {
     <li className="device">
       <Drawing kind={kind} />
       <div className="device-text">
-        <h3>{name}{name !== t.kinds[kind] && <span className="badge">{t.kinds[kind]}</span>}</h3>
+        <h3>{name}{name !== t.kinds[kind] && <span className="badge">{t.kinds[kind]}</span>}<Recent at={created_at} /></h3>
         <dl>
           <div><dt>{t.added}</dt><dd><time dateTime={created_at} title={formatFull(created_at)}>{formatDay(created_at)}</time></dd></div>
           <div><dt>{t.used}</dt><dd>{last_used_at ? timeAgo(last_used_at, Date.now()) ?? t.justNow : t.never}</dd></div>
