@@ -190,3 +190,15 @@ func (k *keptSecrets) PutSecret(ctx context.Context, s *mail.Secret) error {
 	k.all = append(k.all, *s)
 	return k.Store.PutSecret(ctx, s)
 }
+
+// lastsFor ends the test unless the only link of its kind expires after life, to within an hour. It deletes the link.
+func lastsFor(t *testing.T, life time.Duration, deleteExpired func(ctx context.Context, now int64, limit int) (int, error)) {
+	t.Helper()
+	for n, at := range []time.Duration{life - time.Hour, life + time.Hour} {
+		deleted, err := deleteExpired(t.Context(), time.Now().Add(at).Unix(), 100)
+		must(t, err)
+		if deleted != n {
+			t.Fatalf("%d links have expired after %v, want %d", deleted, at, n)
+		}
+	}
+}
