@@ -97,7 +97,7 @@ func TestALinkOfARevertEndsBeforeAnAdministratorActs(t *testing.T) {
 
 // TestAFormerAddressIsToldWhatAnAdministratorHasDone, once it is done, and not where the administrator was.
 func TestAFormerAddressIsToldWhatAnAdministratorHasDone(t *testing.T) {
-	t.Attr("threat", "R15")
+	t.Attr("threat", "R16")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: newPostbox(), stores: open})
 		root := s.as(s.superuser("root"))
