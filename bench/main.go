@@ -1,6 +1,6 @@
 // Command bench measures Cloakroom beside its peers, in one run on one machine, and prints how they compare.
 //
-//	go run . [--quick] [--json] [--only WORDS] [--plots DIR] [--profile DIR]
+//	go run . [--quick] [--json] [--only WORDS] [--plots DIR] [--profile DIR] [--against BINARY]
 //
 // Each contender is a server in a process of its own. They are measured in turn, in many short rounds in changing order, so
 // that other load on the machine affects all of them alike. The output has the median of the rounds, and the median of the
@@ -36,11 +36,12 @@ func main() {
 	only := flag.String("only", "", "measure only what contains this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, gateways, mail, purge")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
 	profiles := flag.String("profile", "", "only write profiles of /api/me and of the bare handler to this directory")
+	former := flag.String("against", "", "only compare the command of this source with the one at this path")
 	flag.Parse()
 	pin()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(run(ctx, *quick, *asJSON, *only, *plots, *profiles))
+	exit(run(ctx, *quick, *asJSON, *only, *plots, *profiles, *former))
 }
 
 func exit(err error) {
@@ -81,14 +82,14 @@ type plan struct {
 	fronts time.Duration // for all rounds of the gateways
 }
 
-func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) error {
+func run(ctx context.Context, quick, asJSON bool, only, plots, profiles, former string) error {
 	p := plan{quick: quick, rounds: 90 * time.Second, burst: 200 * time.Millisecond, hashes: 20, flood: 10 * time.Second, fronts: 30 * time.Second}
 	if quick {
 		p = plan{quick: quick, rounds: 10 * time.Second, burst: 100 * time.Millisecond, hashes: 3, flood: 1500 * time.Millisecond, fronts: 2 * time.Second}
 	}
 	p.only = only
 	var end time.Time
-	if quick {
+	if quick && former == "" {
 		end = time.Now().Add(quickEnd)
 		var stop context.CancelFunc
 		ctx, stop = context.WithDeadline(ctx, end)
@@ -108,7 +109,11 @@ func run(ctx context.Context, quick, asJSON bool, only, plots, profiles string) 
 	if profiles != "" {
 		return b.profile(ctx, profiles, 5*time.Second)
 	}
-	if err := b.measure(ctx); err != nil {
+	measure := b.measure
+	if former != "" {
+		measure = func(ctx context.Context) error { return b.against(ctx, former) }
+	}
+	if err := measure(ctx); err != nil {
 		return err
 	}
 	if plots != "" {
