@@ -102,6 +102,18 @@ func (p *postbox) next(t testing.TB, n int) mail.Message {
 	}
 }
 
+// ofKind waits for the n-th message of a kind, counted from 0, and returns it.
+func (p *postbox) ofKind(t testing.TB, kind string, n int) mail.Message {
+	t.Helper()
+	for i := 0; ; i++ {
+		if m := p.next(t, i); m.Kind == kind {
+			if n--; n < 0 {
+				return m
+			}
+		}
+	}
+}
+
 // to waits for a message to an address, and returns the first one.
 func (p *postbox) to(t testing.TB, address string) mail.Message {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	randv2 "math/rand/v2"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -23,7 +24,8 @@ const (
 	purpose = "outbox.body"
 
 	pollEvery = 5 * time.Second
-	claimFor  = 3 * time.Minute // longer than sendFor, so that a message which is being sent isn't sent by another node as well
+	settleFor = 50 * time.Millisecond // at least, and at most twice as long
+	claimFor  = 3 * time.Minute       // longer than sendFor, so that a message which is being sent isn't sent by another node as well
 	sendFor   = 80 * time.Second
 	stopFor   = 5 * time.Second // how long a message may take that is being sent when the server stops
 	storeFor  = 5 * time.Second
@@ -176,6 +178,12 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-s.wake:
+			// The answer of the request leaves first: how much work its message is tells whether the address is known.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(settleFor + randv2.N(settleFor)):
+			}
 		case <-time.After(pollEvery):
 		}
 	}

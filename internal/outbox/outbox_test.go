@@ -148,13 +148,22 @@ func alone(t *testing.T, do func(t *testing.T, b *box)) {
 	})
 }
 
+// TestAMessageIsSentAtOnceAndDeleted, but not before the answer of its request is away: what its message costs would be in the time of that.
 func TestAMessageIsSentAtOnceAndDeleted(t *testing.T) {
+	t.Attr("threat", "R03")
 	alone(t, func(t *testing.T, b *box) {
 		stop := b.run(t)
 		time.Sleep(time.Second)
+		asked := time.Now()
 		b.put(t, time.Hour)
+		time.Sleep(49 * time.Millisecond)
 		synctest.Wait()
-		if got := b.relay.all(); len(got) != 1 || got[0].To != "ada@example.org" || got[0].Text != "the words 1\n" || got[0].ID == "" || !got[0].at.Equal(time.Now()) {
+		if b.waiting(t) != 1 || len(b.relay.all()) != 0 {
+			t.Error("it was sent before its request was answered")
+		}
+		time.Sleep(51 * time.Millisecond)
+		synctest.Wait()
+		if got := b.relay.all(); len(got) != 1 || got[0].To != "ada@example.org" || got[0].Text != "the words 1\n" || got[0].ID == "" || got[0].at.Sub(asked) > 100*time.Millisecond {
 			t.Errorf("sent: %+v", got)
 		}
 		stop()
