@@ -41,6 +41,8 @@ test("a mailed code signs in, in the browser that has asked for it", async (t) =
     await page.getByText("If this is the confirmed address of an account").waitFor();
     await checkAccessible(page, "code");
     await page.getByRole("button", { name: "Start over" }).click();
+    await page.getByRole("heading", { name: "Sign in by mailed code" }).waitFor();
+    await page.getByRole("button", { name: "Back to sign-in" }).click();
     await page.getByRole("heading", { name: "Sign in", exact: true }).waitFor();
   });
 

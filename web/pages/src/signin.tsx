@@ -33,7 +33,6 @@ export function SignIn({ fragment }: { fragment: string }) {
   // After a sign-in the form stays until the next page is loaded.
   const [leaving, setLeaving] = useState(false);
   const [byCode, setByCode] = useState(false);
-  if (step && byCode) setByCode(false); // who starts over chooses anew
 
   if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;
   if (step) {
