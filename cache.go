@@ -31,6 +31,9 @@ type cachedStores struct {
 }
 
 func (s *cachedStores) close() error {
+	for _, cache := range s.caches {
+		cache.Close()
+	}
 	if s.feed == nil {
 		return nil
 	}

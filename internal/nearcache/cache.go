@@ -51,8 +51,12 @@ func New(config Config) *Cache {
 }
 
 // Run listens to the feed until ctx ends, and then tells the other nodes that this one no longer caches anything. Without it
-// nothing is cached, and each revocation takes about a second. Run it once; it returns only errors that a retry can't fix.
+// nothing is cached, and the first revocation begins to listen, until [Cache.Close]. Run it once; it returns only errors that a
+// retry can't fix.
 func (c *Cache) Run(ctx context.Context) error { return c.validator.Run(ctx) }
+
+// Close ends the listening that a revocation without Run has begun. Nothing may be revoked afterwards.
+func (c *Cache) Close() { c.validator.Close() }
 
 // Reach publishes a message that changes nothing. An error means that revocations can't be published.
 func (c *Cache) Reach(ctx context.Context) error { return c.validator.Reach(ctx) }

@@ -76,6 +76,7 @@ func (c *cluster) idle(config nearcache.Config) *member {
 	m := &member{t: c.t, wire: c.net.join(), gate: &gate{}}
 	config.Feed = m.wire
 	m.cache = nearcache.New(config)
+	c.t.Cleanup(m.cache.Close)
 	m.sessions = m.cache.Sessions(gatedSessions{c.db.Sessions, m.gate})
 	m.accounts = m.cache.Accounts(gatedAccounts{c.db.Accounts, m.gate})
 	m.together = m.cache.Together(func(ctx context.Context, id session.ID, _ int64) (*session.Record, *account.User, error) {

@@ -3,10 +3,12 @@ package nearcache_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -179,7 +181,7 @@ func TestARevokerThatIsCutOffWhileItWaits(t *testing.T) {
 	})
 }
 
-// TestACommandWithoutACacheFencesToo: the command line doesn't listen to the feed.
+// TestACommandWithoutACacheFencesToo: the command line listens from its first revocation on, and waits for a node that can't answer.
 func TestACommandWithoutACacheFencesToo(t *testing.T) {
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		id := c.signIn("ann", 1)
@@ -326,6 +328,12 @@ func TestALateWriteIsAnnouncedOnceMore(t *testing.T) {
 	})
 }
 
+func cacheOn(t *testing.T, f feed.Feed) *nearcache.Cache {
+	c := nearcache.New(nearcache.Config{Feed: f})
+	t.Cleanup(c.Close)
+	return c
+}
+
 // TestAnAnnouncementThatTookLongIsRepeated: the blocks must outlast the write, so the write must not begin shortly before
 // they end.
 func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
@@ -334,7 +342,7 @@ func TestAnAnnouncementThatTookLongIsRepeated(t *testing.T) {
 		revoker := c.idle(nearcache.Config{})
 		write := revoker.gate.stopBefore("Delete")
 		slow := &slowFeed{wire: revoker.wire, delay: hold}
-		store := nearcache.New(nearcache.Config{Feed: slow}).Sessions(gatedSessions{c.db.Sessions, revoker.gate})
+		store := cacheOn(t, slow).Sessions(gatedSessions{c.db.Sessions, revoker.gate})
 		done := make(chan error)
 		go func() { done <- store.Delete(t.Context(), id) }()
 		time.Sleep(3 * hold) // the call waits just before the write
@@ -505,6 +513,109 @@ func TestARestoredDatabaseIsReadAnew(t *testing.T) {
 			if m.valid(id) || m.valid(slow.ID) {
 				t.Errorf("node %d honours a session that the restored database doesn't have", i)
 			}
+		}
+	})
+}
+
+// TestANewcomerWaitsForNodesThatItHasNotHeard: a node that has listened since long ago names them, so the first revocation of a
+// command takes no longer than that of a node, unless a node can't answer, whether or not that one was to give the list.
+func TestANewcomerWaitsForNodesThatItHasNotHeard(t *testing.T) {
+	t.Attr("threat", "X01")
+	for story := range 8 {
+		inCluster(t, 3, func(t *testing.T, c *cluster) {
+			id := c.signIn("ann", 1)
+			command := c.idle(nearcache.Config{})
+			frozen, told := story%4, story > 3
+			if told { // it has the list before the node falls silent, and has heard no heartbeat
+				command.end(numbered(7))
+			}
+			if frozen < len(c.nodes)-1 {
+				c.nodes[frozen].wire.freeze()
+			}
+			took := command.end(id)
+			switch silent := frozen < len(c.nodes)-1; {
+			case silent && (took < lease*3/4 || took > longest), !silent && took != 0:
+				t.Errorf("with node %d silent the end took %v", frozen, took)
+			}
+			for i, m := range c.nodes {
+				if m.valid(id) {
+					t.Errorf("with node %d silent, node %d honours what has ended", frozen, i)
+				}
+			}
+		})
+	}
+}
+
+// TestAYoungNodeGivesNoList: it doesn't know the nodes itself.
+func TestAYoungNodeGivesNoList(t *testing.T) {
+	t.Attr("threat", "X01")
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[0].wire.freeze()
+		for range 5 { // at least one has a name before that of the silent node
+			c.join(nearcache.Config{})
+		}
+		synctest.Wait()
+		c.idle(nearcache.Config{}).end(id)
+		if c.nodes[0].valid(id) {
+			t.Error("the silent node honours what has ended")
+		}
+	})
+}
+
+// TestAListFromBeforeTheFeedWasLostDoesNotCount: a node may have begun to cache since.
+func TestAListFromBeforeTheFeedWasLostDoesNotCount(t *testing.T) {
+	t.Attr("threat", "X01")
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[0].wire.freeze()
+		command := c.idle(nearcache.Config{})
+		command.end(numbered(7)) // from now on it listens
+		asked := c.net.said("Q")
+		first := strings.Fields(asked[len(asked)-1])
+		command.wire.cutOff()
+		c.nodes[0].wire.thaw()
+		time.Sleep(2 * hold)
+		if !c.nodes[0].valid(id) || !c.nodes[0].remembers(id) {
+			t.Fatal("not cached")
+		}
+		c.nodes[0].wire.freeze()
+		command.wire.mend()
+		synctest.Wait()
+		if err := command.wire.Send(t.Context(), "R other "+first[1]+" "+first[2]+" "+first[1]); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		command.end(id)
+		if c.nodes[0].valid(id) {
+			t.Error("the silent node honours what has ended")
+		}
+	})
+}
+
+// TestAnAnswerNamesNodesForANoticeThatWaits: the notice was heard before the list, and needs the answers of the nodes on it.
+func TestAnAnswerNamesNodesForANoticeThatWaits(t *testing.T) {
+	t.Attr("threat", "X01")
+	inCluster(t, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		for _, m := range c.nodes {
+			m.wire.set(func() { m.wire.delay = 5 * time.Millisecond }) // so that the list comes after the notice
+		}
+		newcomer := c.join(nearcache.Config{})
+		synctest.Wait()
+		c.nodes[1].wire.freeze()
+		took := newcomer.end(id)
+		for i, m := range c.nodes {
+			if m.valid(id) {
+				t.Errorf("node %d honours what has ended, after %v", i, took)
+			}
+		}
+		c.nodes[1].wire.thaw()
+		time.Sleep(2 * hold)
+		again := c.join(nearcache.Config{})
+		synctest.Wait()
+		if took := again.end(id); took > lease/2 {
+			t.Errorf("with nodes that all answer, the end took %v", took)
 		}
 	})
 }

@@ -500,7 +500,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 
 // TestAnUnreadableMessageDropsEverything: it may have been a notice.
 func TestAnUnreadableMessageDropsEverything(t *testing.T) {
-	for _, text := range []string{"X", "I", "I a b", "I a b c", "I a b s:", "Q a b", " ", "I a b z:AAAAAAAAAAAAAAAAAAAAAA", "I a b s:AAAAAAAAAAAAAAAAAAAAAA "} {
+	for _, text := range []string{"X", "I", "I a b", "I a b c", "I a b s:", " ", "Q a b c", "R a b", "I a b z:AAAAAAAAAAAAAAAAAAAAAA", "I a b s:AAAAAAAAAAAAAAAAAAAAAA "} {
 		inCluster(t, 1, func(t *testing.T, c *cluster) {
 			id := c.signIn("ann", 1)
 			if err := c.nodes[0].wire.Send(t.Context(), text); err != nil {

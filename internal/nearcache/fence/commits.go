@@ -73,3 +73,5 @@ func (c *commits) Write(ctx context.Context, keys []Key, write func(context.Cont
 func (c *commits) Reach(context.Context) error { return nil }
 
 func (c *commits) Run(ctx context.Context) error { return c.counter.Run(ctx) }
+
+func (c *commits) Close() {}

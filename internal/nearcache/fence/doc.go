@@ -54,6 +54,9 @@ type Validator interface {
 
 	// Run listens until ctx ends. It is called once; it returns only errors that a retry can't fix.
 	Run(ctx context.Context) error
+
+	// Close ends what Write has begun where Run wasn't called. There are no writes afterwards.
+	Close()
 }
 
 const (

@@ -12,6 +12,8 @@ import (
 //	P NODE NONCE         heartbeat of a node that caches nothing, so others needn't wait for its acknowledgement
 //	I NODE TOKEN KEY…    notice: drop the entries of these keys and cache nothing for them for a while
 //	A NODE TOKEN…        acknowledgement of these notices
+//	Q NODE NONCE         question of a node that has begun to listen: which nodes answer from memory?
+//	R NODE ASKER NONCE NODE…  answer to it
 //	L NODE               this node no longer answers from memory
 //
 // A node's name is random for each start of a process, because two processes with one name would answer for each other. A
@@ -22,13 +24,15 @@ const (
 	notice          = "I"
 	acknowledgement = "A"
 	leave           = "L"
+	question        = "Q"
+	answer          = "R"
 )
 
 // message is a parsed message.
 type message struct {
 	kind string
 	node string
-	rest []string // the nonce; a token and keys; or tokens
+	rest []string // the nonce; a token and keys; tokens; or the asker, its nonce and nodes
 }
 
 // parse is strict: a node must not treat a message as handled if it can't read all of it.
@@ -44,8 +48,10 @@ func parse(text string) (m message, ok bool) {
 	}
 	m = message{words[0], words[1], words[2:]}
 	switch m.kind {
-	case heartbeat, ping:
+	case heartbeat, ping, question:
 		return m, len(m.rest) == 1
+	case answer:
+		return m, len(m.rest) >= 3
 	case notice:
 		return m, len(m.rest) >= 2
 	case acknowledgement:

@@ -24,7 +24,8 @@ type Node struct {
 
 	sent     atomic.Uint64 // notices sent; part of their tokens
 	beatNow  chan struct{} // a heartbeat is due now
-	ackReady chan struct{} // acknowledgements are waiting to be sent
+	ackReady chan struct{} // acknowledgements or answers are waiting to be sent
+	askNow   chan struct{} // the feed has come up
 	sending  chan struct{} // held while a notice is being sent
 
 	mu         sync.Mutex
@@ -35,7 +36,15 @@ type Node struct {
 	peers      map[string]time.Duration  // other nodes, and when they were last heard
 	notices    map[string]*pendingNotice // own notices, by token
 	gathering  *pendingNotice            // the next notice, if keys wait for it
-	unacked    []string                  // tokens of notices of others that were carried out and not yet acknowledged
+	asked      string                    // the nonce of the last question; an answer to an earlier one is from another time
+	told       bool                      // the question was answered since the feed came up
+	questions  []string                  // askers that wait for an answer, each with its nonce
+	ran        bool                      // Run was called
+	running    bool                      // Run hasn't returned
+	closed     bool
+	visit      *visit        // nil: it hasn't begun
+	upOnce     chan struct{} // closed when the feed has come up for the first time
+	unacked    []string      // tokens of notices of others that were carried out and not yet acknowledged
 
 	loggedDown time.Duration // when the log was last told that the feed is down; 0: it is up, as far as the log says
 	unsent     error         // why the last heartbeat could not be sent; nil: it was
@@ -46,8 +55,8 @@ type Node struct {
 func NewNode(m Memory, f feed.Feed, strict bool, logger *slog.Logger) *Node {
 	n := &Node{
 		memory: m, feed: f, strict: strict, logger: logger, name: rand.Text()[:16],
-		beatNow: make(chan struct{}, 1), ackReady: make(chan struct{}, 1), sending: make(chan struct{}, 1),
-		notices: map[string]*pendingNotice{},
+		beatNow: make(chan struct{}, 1), ackReady: make(chan struct{}, 1), askNow: make(chan struct{}, 1), sending: make(chan struct{}, 1),
+		notices: map[string]*pendingNotice{}, upOnce: make(chan struct{}),
 	}
 	n.reset()
 	return n
@@ -81,7 +90,13 @@ func (n *Node) onUp() {
 	if !n.strict {
 		n.memory.UnblockAll(n.upAt + BlockFor)
 	}
+	select {
+	case <-n.upOnce:
+	default:
+		close(n.upOnce)
+	}
 	wake(n.beatNow)
+	wake(n.askNow)
 }
 
 // onDown is called when messages may have been missed.
@@ -122,7 +137,7 @@ func (n *Node) reset() {
 	n.memory.BlockAll(Forever)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.up, n.unacked = false, nil
+	n.up, n.unacked, n.questions, n.asked, n.told = false, nil, nil, "", false
 	n.heartbeats, n.peers = map[string]time.Duration{}, map[string]time.Duration{}
 	for _, p := range n.notices {
 		p.broken = true
@@ -152,6 +167,10 @@ func (n *Node) handle(text string) {
 		n.handleAcknowledgement(m.node, m.rest)
 	case leave:
 		n.handleLeave(m.node)
+	case question:
+		n.handleQuestion(m)
+	case answer:
+		n.handleAnswer(m)
 	}
 }
 
@@ -177,7 +196,7 @@ func (n *Node) handleHeartbeat(m message, nonce string) {
 	delete(n.heartbeats, nonce)
 	n.heard = n.memory.Now()
 	n.logRecovered()
-	if n.up && !n.strict {
+	if n.up && m.kind == heartbeat {
 		n.extendLease(at + lease)
 	}
 }
@@ -208,8 +227,10 @@ func (n *Node) handleNotice(m message, text string) {
 	n.memory.Block(now, now+BlockFor, keys)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.unacked = append(n.unacked, token)
-	wake(n.ackReady)
+	if n.running {
+		n.unacked = append(n.unacked, token)
+		wake(n.ackReady)
+	}
 }
 
 func (n *Node) handleLeave(from string) {

@@ -14,6 +14,7 @@ type pendingNotice struct {
 	received bool                     // this node has received its own notice, so it knows whose acknowledgements it needs
 	broken   bool                     // the feed went down since the notice was sent
 	missing  map[string]time.Duration // nodes that haven't acknowledged, and when their leases have run out
+	answered map[string]bool          // nodes that have acknowledged since then
 	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
 	changed  chan struct{}            // closed, and replaced, when more is known
 
@@ -45,6 +46,7 @@ func (p *pendingNotice) tell() {
 // store is written; the write is abandoned shortly before the blocks end. If that happens, every node drops the keys once
 // more, because the store may have carried out the write nevertheless.
 func (n *Node) Write(ctx context.Context, keys []Key, write func(context.Context) error) error {
+	n.listenOnWrite(ctx)
 	began, err := n.announce(ctx, keys)
 	for err == nil && n.blockedFor(began) <= 0 {
 		began, err = n.announce(ctx, keys)
@@ -193,7 +195,10 @@ func (n *Node) handleOwnNotice(token string) {
 		return
 	}
 	now := n.memory.Now()
-	p.received, p.young, p.missing = true, n.upAt+lease+margin, map[string]time.Duration{}
+	p.received, p.missing, p.answered = true, map[string]time.Duration{}, map[string]bool{}
+	if !n.told {
+		p.young = n.youngUntil()
+	}
 	for peer, seen := range n.peers {
 		if end := seen + lease + margin; end > now {
 			p.missing[peer] = end
@@ -208,7 +213,8 @@ func (n *Node) handleAcknowledgement(from string, tokens []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, token := range tokens {
-		if p := n.notices[token]; p != nil {
+		if p := n.notices[token]; p != nil && p.received {
+			p.answered[from] = true
 			p.settle(from)
 		}
 	}

@@ -13,14 +13,22 @@ import (
 // Run implements [Validator]. When ctx ends, the node stops answering from memory and then sends a leave message, so that
 // others needn't wait for its lease to run out.
 func (n *Node) Run(ctx context.Context) error {
+	n.mu.Lock()
+	n.ran, n.running = true, true
+	n.mu.Unlock()
+	n.endVisit()
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var group sync.WaitGroup
 	group.Go(func() { n.sendAcknowledgements(inner) })
 	group.Go(func() { n.sendHeartbeats(inner) })
+	group.Go(func() { n.ask(inner) })
 	err := n.listen(ctx)
 	stop()
 	group.Wait()
+	n.mu.Lock()
+	n.running = false
+	n.mu.Unlock()
 	if err == nil && !n.strict {
 		n.sendLeave()
 	}
@@ -88,7 +96,7 @@ func (n *Node) sendHeartbeats(ctx context.Context) {
 // sendHeartbeat notes the time before it sends, so that the lease counts from when this node can't have missed anything.
 func (n *Node) sendHeartbeat(ctx context.Context, nonce string) {
 	n.mu.Lock()
-	up := n.up
+	up, caches := n.up, n.running && !n.strict
 	if up {
 		n.prune()
 		n.heartbeats[nonce] = n.memory.Now()
@@ -99,9 +107,9 @@ func (n *Node) sendHeartbeat(ctx context.Context, nonce string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
-	kind := heartbeat
-	if n.strict {
-		kind = ping
+	kind := ping
+	if caches {
+		kind = heartbeat
 	}
 	err := n.feed.Send(ctx, kind+" "+n.name+" "+nonce) // a heartbeat that fails doesn't come back, which is what counts
 	n.mu.Lock()
@@ -136,7 +144,11 @@ func (n *Node) sendAcknowledgements(ctx context.Context) {
 		n.mu.Lock()
 		tokens := n.unacked
 		n.unacked = nil
+		answers := n.answers()
 		n.mu.Unlock()
+		for _, text := range answers {
+			n.sendAcknowledgement(ctx, text)
+		}
 		for len(tokens) > 0 && ctx.Err() == nil {
 			var text string
 			text, tokens = acknowledgementText(n.name, tokens)
