@@ -227,7 +227,7 @@ func (l *Log) Run(ctx context.Context) error {
 			}
 			failing = err != nil
 		},
-		Every: flushEvery, Purge: l.purge, Batch: purgeBatch,
+		Every: flushEvery, Purge: l.purge, Batch: purgeBatch, Most: purgeBatch,
 		Failed: func(_ context.Context, err error) { l.report(err, "audit purge failed") },
 	}.Run(ctx)
 	l.report(l.Flush(context.WithoutCancel(ctx)), "audit events not written")

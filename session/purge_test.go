@@ -37,7 +37,7 @@ func TestExpiredSessionsLeaveTheStore(t *testing.T) {
 func TestPurgingGoesInSmallBatchesWithPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
-		for i := range 450 {
+		for i := range 1000 {
 			r := &session.Record{ID: session.ID{byte(i), byte(i >> 8)}, PublicID: fmt.Sprint(i), User: "1", Expires: 1, Deadline: 1}
 			if err := m.Store.Create(t.Context(), r); err != nil {
 				t.Fatal(err)
@@ -60,7 +60,7 @@ func TestPurgingGoesInSmallBatchesWithPauses(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		mu.Lock()
 		defer mu.Unlock()
-		if fmt.Sprint(left) != "[250 50 0]" {
+		if fmt.Sprint(left) != "[800 400 0]" {
 			t.Errorf("rows left after each call: %v", left)
 		}
 		for i := 1; i < len(at); i++ {

@@ -15,7 +15,10 @@ const (
 
 	purgeEvery = time.Minute
 	purgeBatch = 200
-	purgePause = 20 * time.Millisecond
+	purgeMost  = 5000
+	purgePause = 10 * time.Millisecond // at least
+	// purgeTakes is how long a batch should take at most: other writes may wait for it.
+	purgeTakes = 20 * time.Millisecond
 )
 
 // Work is the work of one store. The goroutine that calls Run does all of it.
@@ -23,9 +26,11 @@ type Work struct {
 	// Flush writes a batch. It is called once in every Every; 0: FlushEvery.
 	Flush func(context.Context)
 	Every time.Duration
-	// Purge removes at most limit expired rows, and returns how many it has removed. limit is Batch; 0: 200.
+	// Purge removes at most limit expired rows, and returns how many it has removed. The first limit is Batch; 0: 200. While
+	// more rows wait, batches that are quick grow to Most rows, and those that take over 20 ms shrink to Batch.
 	Purge func(ctx context.Context, limit int) (int, error)
 	Batch int
+	Most  int // 0: 5000
 	// Failed is called with the error of a purge. The next purge is tried nevertheless.
 	Failed func(context.Context, error)
 }
@@ -35,6 +40,7 @@ func (w Work) Run(ctx context.Context) {
 	flush, purge := time.NewTicker(cmp.Or(w.Every, FlushEvery)), time.NewTimer(0)
 	defer flush.Stop()
 	defer purge.Stop()
+	limit := cmp.Or(w.Batch, purgeBatch)
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,22 +48,32 @@ func (w Work) Run(ctx context.Context) {
 		case <-flush.C:
 			w.Flush(ctx)
 		case <-purge.C:
-			purge.Reset(w.purge(ctx))
+			var pause time.Duration
+			limit, pause = w.purge(ctx, limit)
+			purge.Reset(pause)
 		}
 	}
 }
 
-// purge removes a batch, and returns the pause before the next. Small batches with pauses don't block other writes for long.
-func (w Work) purge(ctx context.Context) time.Duration {
+// purge removes a batch, and returns the limit of the next one and the pause before it. It rests for half as long as it has worked, so
+// that other writes get through.
+func (w Work) purge(ctx context.Context, limit int) (next int, pause time.Duration) {
 	bounded, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	limit := cmp.Or(w.Batch, purgeBatch)
+	least := cmp.Or(w.Batch, purgeBatch)
+	began := time.Now()
 	n, err := w.Purge(bounded, limit)
+	took := time.Since(began)
 	if err != nil && ctx.Err() == nil {
 		w.Failed(ctx, err)
 	}
-	if err != nil || n < limit {
-		return purgeEvery
+	switch {
+	case err != nil || n < limit:
+		return least, purgeEvery
+	case took > purgeTakes:
+		limit = max(limit/2, least)
+	case took < purgeTakes/2:
+		limit = max(min(2*limit, cmp.Or(w.Most, purgeMost)), least)
 	}
-	return purgePause
+	return limit, max(took/2, purgePause)
 }
