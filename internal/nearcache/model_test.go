@@ -22,13 +22,14 @@ type small struct {
 	*cluster
 	clock atomic.Int64
 	late  bool // stores carry out abandoned calls
+	keeps bool // planted: at a failover one node keeps the feed of the former primary
 
 	mu      sync.Mutex
 	history map[byte][]porcupine.Operation
 }
 
 // TestNoHistoryOfNodesHonoursWhatHasEnded tries many short histories, in which the feed is late, breaks and works again,
-// stores are slow and report failures of writes that were done, and nodes come and go.
+// stores are slow and report failures of writes that were done, and all nodes move to another primary.
 func TestNoHistoryOfNodesHonoursWhatHasEnded(t *testing.T) {
 	manyRounds(t, false, func(history []porcupine.Operation) []porcupine.Operation { return history })
 }
@@ -153,6 +154,8 @@ func (w *small) weather(stop chan struct{}) {
 			m.wire.set(func() { m.wire.delay = rand.N(300 * time.Millisecond) })
 			time.Sleep(wait)
 			m.wire.set(func() { m.wire.delay = 0 })
+		case 4:
+			w.failover(m)
 		}
 		select {
 		case <-stop:
@@ -160,6 +163,57 @@ func (w *small) weather(stop chan struct{}) {
 		case <-time.After(rand.N(5 * time.Second)):
 		}
 	}
+}
+
+// failover has the primary hang or die at once. What it hasn't passed on by then is lost, and the nodes find the new one at
+// different times.
+func (w *small) failover(kept *member) {
+	if rand.IntN(2) == 0 {
+		for _, m := range w.nodes {
+			m.wire.freeze()
+			m.wire.silence(errors.New("the primary hangs"))
+		}
+		time.Sleep(rand.N(2 * time.Second))
+	}
+	for _, m := range w.nodes {
+		m.wire.set(func() {
+			m.wire.frozen, m.wire.mute = false, nil
+			if m == kept && w.keeps {
+				m.wire.old = true
+			} else {
+				m.wire.cut = true
+			}
+		})
+	}
+	for _, i := range rand.Perm(len(w.nodes)) {
+		time.Sleep(rand.N(500 * time.Millisecond))
+		w.nodes[i].wire.mend()
+	}
+	time.Sleep(rand.N(2 * time.Second))
+	if w.keeps { // so that the next one may be another
+		kept.wire.set(func() { kept.wire.old, kept.wire.alone, kept.wire.cut = false, nil, true })
+		time.Sleep(time.Millisecond)
+		kept.wire.mend()
+	}
+}
+
+// TestTheModelFindsANodeThatKeepsItsOldFeed plants a node that goes on with a former primary, which still answers it.
+func TestTheModelFindsANodeThatKeepsItsOldFeed(t *testing.T) {
+	t.Attr("threat", "X01")
+	for range 200 {
+		found := false
+		inCluster(t, 3, func(t *testing.T, c *cluster) {
+			w := &small{cluster: c, keeps: true, history: map[byte][]porcupine.Operation{}}
+			w.live()
+			for _, history := range w.history {
+				found = found || porcupine.CheckOperationsTimeout(life, history, 10*time.Second) == porcupine.Illegal
+			}
+		})
+		if found {
+			return
+		}
+	}
+	t.Error("no history shows it")
 }
 
 // lifeOf makes a session, uses it on all nodes, and has one or two clients end it while others use it.

@@ -28,6 +28,8 @@ type wire struct {
 	cut    bool          // goes down, and can't come up
 	mute   error         // what Send returns
 	delay  time.Duration // before Send does anything
+	old    bool          // stays with a former primary, which it has for itself
+	alone  []string      // the messages there, not yet delivered
 	heard  int           // how many of the messages were delivered or missed
 	ups    int
 }
@@ -74,6 +76,11 @@ func (w *wire) Send(ctx context.Context, message string) error {
 	defer w.net.mu.Unlock()
 	if w.mute != nil {
 		return w.mute
+	}
+	if w.old {
+		w.alone = append(w.alone, message)
+		w.wake()
+		return nil
 	}
 	w.net.messages = append(w.net.messages, message)
 	for _, other := range w.net.wires {
@@ -126,6 +133,11 @@ func (w *wire) next(up bool) (message string, now bool) {
 	case !up:
 		w.heard = len(w.net.messages)
 		w.ups++
+		return "", true
+	case w.old && len(w.alone) > 0:
+		message, w.alone = w.alone[0], w.alone[1:]
+		return message, true
+	case w.old:
 		return "", true
 	case w.frozen || w.heard == len(w.net.messages):
 		return "", true
