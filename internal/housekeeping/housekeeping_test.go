@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 // backlog is a store with expired rows, each of which takes some time to remove.
 type backlog struct {
+	mu      sync.Mutex // held but while it works
 	rows    int
 	each    time.Duration
 	fail    error
@@ -20,6 +23,8 @@ type backlog struct {
 }
 
 func (b *backlog) purge(_ context.Context, limit int) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.limits = append(b.limits, limit)
 	if b.fail != nil {
 		return 0, b.fail
@@ -29,9 +34,25 @@ func (b *backlog) purge(_ context.Context, limit int) (int, error) {
 	}
 	n := min(limit, b.rows)
 	b.rows -= n
-	time.Sleep(time.Duration(n) * b.each)
-	b.working += time.Duration(n) * b.each
+	works := time.Duration(n) * b.each
+	b.working += works
+	b.mu.Unlock()
+	time.Sleep(works)
+	b.mu.Lock()
 	return n, nil
+}
+
+func (b *backlog) left() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rows
+}
+
+// set changes what purge returns.
+func (b *backlog) set(fail error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fail = fail
 }
 
 // work runs until the rows are gone, and returns how long that took.
@@ -43,7 +64,7 @@ func (b *backlog) work(t *testing.T, batch int) (took time.Duration) {
 		defer close(done)
 		Work{Flush: func(context.Context) {}, Purge: b.purge, Batch: batch, Failed: func(context.Context, error) {}}.Run(ctx)
 	}()
-	for b.rows > 0 {
+	for b.left() > 0 {
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 	}
@@ -93,19 +114,19 @@ func TestAPurgeThatFailsWaits(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		b := &backlog{rows: 100_000, each: time.Microsecond}
-		failed := 0
-		go Work{Flush: func(context.Context) {}, Purge: b.purge, Failed: func(context.Context, error) { failed++ }}.Run(ctx)
+		var failed atomic.Int32
+		go Work{Flush: func(context.Context) {}, Purge: b.purge, Failed: func(context.Context, error) { failed.Add(1) }}.Run(ctx)
 		time.Sleep(3 * time.Millisecond)
 		synctest.Wait()
-		b.fail = errors.New("away")
+		b.set(errors.New("away"))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		tried := len(b.limits)
-		b.fail = nil
+		b.set(nil)
 		time.Sleep(purgeEvery)
 		synctest.Wait()
-		if failed != 1 || b.limits[tried] != purgeBatch {
-			t.Errorf("%d failures, then a batch of %v", failed, b.limits[tried])
+		if n := failed.Load(); n != 1 || b.limits[tried] != purgeBatch {
+			t.Errorf("%d failures, then a batch of %v", n, b.limits[tried])
 		}
 	})
 }
