@@ -208,7 +208,8 @@ type Config struct {
 	// SignupDomains are the domains of addresses that may sign up uninvited, such as example.com; subdomains are others. None: all.
 	SignupDomains []string
 
-	// AllowSignup reports whether an address may sign up uninvited, besides SignupDomains. It is called for the same address when the mail is asked
+	// AllowSignup reports whether an address may sign up uninvited, besides SignupDomains. Neither is about accounts that are made at a sign-in
+	// through a provider: its own settings say who gets one. It is called for the same address when the mail is asked
 	// for and when the account is made, must be safe for concurrent use, and its answer must not depend on which accounts there are. An
 	// error is an outage. nil: it may. It has an effect with Signup open alone, and is refused otherwise.
 	AllowSignup func(ctx context.Context, address string) (bool, error)
