@@ -97,7 +97,7 @@ func (p place) apply(ctx context.Context, db *sql.DB) ([]string, error) {
 	}
 	_, err = migrator.Up(ctx)
 	if hasCode(err, "42P07") { // duplicate_table
-		return nil, fmt.Errorf("another program's tables are in the way; give Cloakroom a database, or a schema, of its own: %w", err)
+		return nil, fmt.Errorf("another program's tables are in the way; give Cloakroom a database of its own, or another schema: %w", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
