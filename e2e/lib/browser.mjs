@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { admin } from "./server.mjs";
 
-/** Starts the browser. `args` are added to its command line. */
-export async function startBrowser(t, args = []) {
+/**
+ * Starts the browser. `args` are added to its command line. `back`: with the cache of left pages for the Back button, which Playwright
+ * switches off.
+ */
+export async function startBrowser(t, args = [], { back = false } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    ignoreDefaultArgs: back ? ["--disable-back-forward-cache"] : [],
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { addAuthenticator } from "../lib/authenticator.mjs";
+import { addAuthenticator, answered, suggests, watch } from "../lib/authenticator.mjs";
 import { checkAccessible } from "../lib/axe.mjs";
 import { ask, openPage, startBrowser, ticket } from "../lib/browser.mjs";
 import { runs } from "../lib/example.mjs";
@@ -17,23 +17,10 @@ for (const { name, where, start } of runs) {
     await server.makeAdmin().catch(() => {}); // it is answered that a second factor is to be set up
     const browser = await startBrowser(t);
     const page = await openPage(t, browser);
-    await page.addInitScript(watchQuestions);
+    await watch(page);
     const authenticator = await addAuthenticator(page);
     await tell(t, { page, site, server, authenticator });
   });
-}
-
-/** Runs in each page: notes what the browser is asked for, and how each question ends. */
-function watchQuestions() {
-  window.questions = [];
-  const { get } = CredentialsContainer.prototype;
-  CredentialsContainer.prototype.get = function (options) {
-    const question = { suggestions: options.mediation === "conditional" };
-    window.questions.push(question);
-    const answer = get.call(this, options);
-    answer.then(() => (question.end = "answered"), (error) => (question.end = error.name));
-    return answer;
-  };
 }
 
 async function tell(t, { page, site, server, authenticator }) {
@@ -52,7 +39,7 @@ async function tell(t, { page, site, server, authenticator }) {
     await authenticator.touch(false);
     await button("Sign out").click();
     await button("Sign in").waitFor();
-    await page.waitForFunction(() => window.questions.some((it) => it.suggestions && !it.end));
+    await suggests(page);
   }
   /** Signs out while someone touches the authenticator, so that the suggestions are answered at once. */
   async function signOutAndIn() {
@@ -113,7 +100,7 @@ async function tell(t, { page, site, server, authenticator }) {
     await authenticator.verify(false);
     await touch();
     await button("Use a passkey").click();
-    await page.waitForFunction(() => window.questions.some((it) => !it.suggestions && it.end === "NotAllowedError"));
+    await answered(page, "NotAllowedError");
     assert.equal(await ticket(page), undefined);
     assert.equal(await button("Sign in").count(), 1);
     await authenticator.touch(false);

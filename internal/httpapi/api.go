@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -231,16 +232,22 @@ func addressText(address netip.Addr) string {
 	return address.String()
 }
 
-// checkHost refuses requests for a host that isn't configured. Health checks are exempt, since they use the IP address.
+// checkHost refuses requests for a host that isn't configured. Health checks are exempt, since they use the IP address, and so
+// is the list of related origins at the host of the passkeys' domain, where browsers ask for it.
 func (a *API) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
-		if path != "/healthz" && path != "/readyz" && !a.CSRF.AllowedHost(r.Host) {
+		if path != "/healthz" && path != "/readyz" && !a.asksRelatedOrigins(r, path) && !a.CSRF.AllowedHost(r.Host) {
 			refuse(w, r, errMisdirected)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (a *API) asksRelatedOrigins(r *http.Request, path string) bool {
+	return path == relatedOriginsPath && (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(a.RelatedOrigins) > 0 &&
+		a.Passkeys != nil && strings.EqualFold((&url.URL{Host: r.Host}).Hostname(), a.Passkeys.RPID)
 }
 
 // checkCSRF refuses unsafe requests that a page of another site may have sent. The answer of a provider as a form is no such request,

@@ -348,32 +348,31 @@ func TestGuessesOverManySignInsMeetOneLimit(t *testing.T) {
 	}
 }
 
+// fullyFresh are requests that only a fully fresh session may make.
+var fullyFresh = map[string]struct {
+	method, path string
+	body         any
+}{
+	"switch":          {"PATCH", "/api/auth/factors", map[string]bool{"second_step": false}},
+	"app":             {"POST", "/api/auth/factors/totp", nil},
+	"confirm":         {"POST", "/api/auth/factors/totp/confirm", map[string]any{"id": "x", "code": "y"}},
+	"passkey options": {"POST", "/api/auth/factors/passkey/options", nil},
+	"passkey":         {"POST", "/api/auth/factors/passkey", map[string]any{"credential": map[string]any{}}},
+	"codes":           {"POST", "/api/auth/factors/recovery", nil},
+	"removal":         {"DELETE", "/api/auth/factors/x", nil},
+	"password":        {"POST", "/api/auth/password/change", changing(goodPassword, newPassword)},
+}
+
 // TestChangesOfFactorsNeedAFullSignIn: a code alone, or the password alone, is not enough.
 func TestChangesOfFactorsNeedAFullSignIn(t *testing.T) {
 	t.Attr("threat", "M12")
 	s := start(t, options{})
 	u, a := s.enrolled("ada")
 	c := s.as(u) // by the password alone, as if from before
-	changes := map[string]func() *answer{
-		"switch": func() *answer { return c.send("PATCH", "/api/auth/factors", map[string]bool{"second_step": false}) },
-		"app":    func() *answer { return c.send("POST", "/api/auth/factors/totp", nil) },
-		"confirm": func() *answer {
-			return c.send("POST", "/api/auth/factors/totp/confirm", map[string]any{"id": "x", "code": "y"})
-		},
-		"passkey options": func() *answer { return c.send("POST", "/api/auth/factors/passkey/options", nil) },
-		"passkey": func() *answer {
-			return c.send("POST", "/api/auth/factors/passkey", map[string]any{"credential": map[string]any{}})
-		},
-		"codes":   func() *answer { return c.send("POST", "/api/auth/factors/recovery", nil) },
-		"removal": func() *answer { return c.send("DELETE", "/api/auth/factors/x", nil) },
-		"password": func() *answer {
-			return c.send("POST", "/api/auth/password/change", changing(goodPassword, newPassword))
-		},
-	}
 	refused := func(when string) {
 		t.Helper()
-		for name, try := range changes {
-			r := try()
+		for name, x := range fullyFresh {
+			r := c.send(x.method, x.path, x.body)
 			if !isProblem(r, 403, "full_sign_in_required") || !reflect.DeepEqual(r.field("factors"), []any{"password+totp", "password+recovery_code"}) {
 				t.Errorf("%s, %s: %d %s", when, name, r.StatusCode, r.body)
 			}
@@ -404,7 +403,7 @@ func TestChangesOfFactorsNeedAFullSignIn(t *testing.T) {
 	if r.StatusCode != 200 || r.field("fully_fresh_until") == nil || c.ticket() == before {
 		t.Fatalf("both: %d %s", r.StatusCode, r.body)
 	}
-	if r := changes["switch"](); r.StatusCode != 200 {
+	if r := c.send("PATCH", "/api/auth/factors", map[string]bool{"second_step": false}); r.StatusCode != 200 {
 		t.Errorf("then the switch: %d %s", r.StatusCode, r.body)
 	}
 	s.change(u.ID, func(r *session.Record) { r.SecondAt -= 601 })

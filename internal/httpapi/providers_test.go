@@ -28,6 +28,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 const (
@@ -892,6 +893,57 @@ func TestReauthenticationAtAProvider(t *testing.T) {
 	if got := c.lands(back); got != "/auth/account#error=not_fresh" || c.ticket() != before {
 		t.Errorf("with a passkey that was added meanwhile: %s, and a new ticket: %v", got, c.ticket() != before)
 	}
+}
+
+// TestAProviderOpensNoChangeOfFactors to a person who has factors: neither a sign-in at one, nor its word that the person has just shown
+// two factors there, nor a token, stands for the factors of the account.
+func TestAProviderOpensNoChangeOfFactors(t *testing.T) {
+	t.Attr("threat", "O09")
+	s, p := startWith(t, options{})
+	u, app := s.enrolled("ada")
+	s.linked(u, "ada-1")
+	c := s.client()
+	p.says(map[string]any{"sub": "ada-1", "amr": []string{"mfa"}})
+	if got := c.through(p, "example", nil); !strings.HasSuffix(got, "#pending") {
+		t.Fatalf("got %s", got)
+	}
+	ok(t, c.second(app.next()))
+	s.change(u.ID, func(r *session.Record) { r.SecondAt -= 601 })
+	personal := s.issue(u, token.Params{Kind: token.Personal, Name: "script"})
+	again := map[string]any{"intent": "reauthenticate"}
+	refused := func(when string) {
+		t.Helper()
+		for name, x := range fullyFresh {
+			if r := c.send(x.method, x.path, x.body); !isProblem(r, 403, "full_sign_in_required") {
+				t.Errorf("%s, %s: %d %s", when, name, r.StatusCode, r.body)
+			}
+			if r := s.program().send(x.method, x.path, x.body, "Authorization: Bearer "+personal); r.StatusCode != 403 {
+				t.Errorf("%s, %s, by a token: %d %s", when, name, r.StatusCode, r.body)
+			}
+		}
+	}
+	refused("ten minutes after the sign-in")
+	for _, name := range []string{"example", "other"} {
+		if _, r := c.goTo(p, name, again); !isProblem(r, 403, "own_factor_required") {
+			t.Errorf("step-up at %s: %d %s", name, r.StatusCode, r.body)
+		}
+	}
+	refused("after a step-up at a provider")
+
+	// An attempt from before there was a factor counts no more than one from after.
+	bare := s.linked(s.user("eve"), "eve-1")
+	s.with(bare, func(u *account.User) { u.Password = "!" })
+	c = s.as(bare)
+	p.says(map[string]any{"sub": "eve-1", "amr": []string{"mfa"}})
+	back, r := c.goTo(p, "example", again)
+	if back == "" {
+		t.Fatalf("start: %d %s", r.StatusCode, r.body)
+	}
+	must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "key", User: bare.ID, Kind: factor.SecurityKey, State: factor.Active, Credential: []byte("key")}))
+	if got := c.lands(back); got != "/auth/account#error=not_fresh" {
+		t.Errorf("an attempt from before: %s", got)
+	}
+	refused("with a key that was added meanwhile")
 }
 
 // back sends a logout token as a provider does.

@@ -20,20 +20,29 @@ export function createPasskeys({ raw, client, complete, change }) {
             throw error;
         }
     }
-    /** Asks until a passkey is chosen, with a new challenge before the old one is over. */
-    async function waitForChoice(stopped, remember) {
+    /** Asks until a passkey is chosen, with a new challenge before the old one is over. `quiet` is called when a pause has begun. */
+    async function waitForChoice(mine, stopped, quiet, remember) {
         while (!stopped.aborted) {
+            if (mine.paused) {
+                quiet();
+                await mine.paused;
+                continue;
+            }
             const ask = await options().catch(() => undefined);
-            if (!ask || stopped.aborted)
+            if (!ask)
                 return undefined;
-            waiting.ask = ask;
+            if (mine.paused || stopped.aborted)
+                continue;
+            mine.ask = ask;
+            const asked = Date.now();
             let why;
             const question = new AbortController();
             const { signal } = question;
             const timer = setTimeout(end, (ask.publicKey.timeout * 3) / 4, "renew");
             // A browser keeps no page with an open question for its Back button. After a return to the page the question is asked again.
             addEventListener("pagehide", () => end("left"), { signal });
-            stopped.addEventListener("abort", () => end(), { signal });
+            stopped.addEventListener("abort", () => end("stop"), { signal });
+            mine.withdraw = () => end("stop");
             function end(reason) {
                 why = reason;
                 question.abort();
@@ -45,7 +54,8 @@ export function createPasskeys({ raw, client, complete, change }) {
                 return finish("passkey/login", ask, credential, remember?.());
             if (why === "left")
                 await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
-            else if (why !== "renew")
+            // A browser that refuses at once would refuse again; later, the person has closed its dialog.
+            else if (!why && Date.now() - asked < 1000)
                 return undefined;
         }
         return undefined;
@@ -78,31 +88,60 @@ export function createPasskeys({ raw, client, complete, change }) {
     return {
         async signIn({ remember } = {}) {
             // Some browsers ask only right after a click. The options of the autofill save a request.
-            const before = waiting?.ask;
-            const chosen = await waiting?.stop();
+            const suggestions = waiting;
+            const before = suggestions?.ask;
+            const chosen = await suggestions?.pause();
             if (chosen)
                 return chosen;
-            const ask = before ?? (await options());
-            const credential = await get(ask);
-            return credential && finish("passkey/login", ask, credential, remember);
+            try {
+                const ask = before ?? (await options());
+                const credential = await get(ask);
+                const user = credential && (await finish("passkey/login", ask, credential, remember));
+                if (user)
+                    void suggestions?.stop();
+                return user;
+            }
+            finally {
+                suggestions?.resume();
+            }
         },
         async autofill(signal, remember) {
             if (!(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.()))
                 return undefined;
             await waiting?.stop();
-            const stopping = new AbortController();
-            const stop = () => stopping.abort();
             if (signal?.aborted)
                 return undefined;
-            signal?.addEventListener("abort", stop, { once: true });
+            const stopping = new AbortController();
+            let pauses = 0;
+            let begun;
+            let quiet = () => { };
+            let resume = () => { };
             const mine = {
+                pause() {
+                    if (!pauses++) {
+                        mine.paused = new Promise((resolve) => (resume = resolve));
+                        begun = new Promise((resolve) => (quiet = () => resolve(undefined)));
+                        delete mine.ask; // its challenge will be spent
+                        mine.withdraw?.();
+                    }
+                    return Promise.race([begun, done.catch(() => undefined)]);
+                },
+                resume() {
+                    if (--pauses)
+                        return;
+                    delete mine.paused;
+                    resume();
+                },
                 stop() {
-                    stop();
+                    stopping.abort();
+                    delete mine.paused;
+                    resume();
                     return done.catch(() => undefined);
                 },
             };
+            signal?.addEventListener("abort", () => void mine.stop(), { once: true });
             waiting = mine;
-            const done = waitForChoice(stopping.signal, remember);
+            const done = waitForChoice(mine, stopping.signal, () => quiet(), remember);
             return done.finally(() => {
                 if (waiting === mine)
                     waiting = undefined;

@@ -153,8 +153,8 @@ export interface Auth {
   passkey(options?: { remember?: boolean }): Promise<User | undefined>;
   /**
    * Offers passkeys in the suggestions of a field with `autocomplete="username webauthn"`, for as long as the page is shown or
-   * until `signal` is aborted or `passkey` is called. undefined: none was chosen, or the browser can't do it. It throws only after a choice.
-   * `remember` is asked at the choice.
+   * until `signal` is aborted or another way has signed a user in; while `passkey` asks, the suggestions wait. undefined: none was chosen,
+   * or the browser can't do it. It throws only after a choice. `remember` is asked at the choice.
    */
   autofill(signal?: AbortSignal, remember?: () => boolean): Promise<User | undefined>;
   /**

@@ -29,6 +29,19 @@ export interface Passkeys {
   remove(id: string): Promise<void>;
 }
 
+/** Suggestions that wait for a choice. The promises are of the user whose passkey was chosen before. */
+interface Waiting {
+  ask?: PasskeyRequest;
+  /** Set while another question is open. */
+  paused?: Promise<void>;
+  /** Ends the open question. */
+  withdraw?: () => void;
+  /** Withdraws the question until `resume` was called as often. */
+  pause(): Promise<User | undefined>;
+  resume(): void;
+  stop(): Promise<User | undefined>;
+}
+
 interface PasskeyCreation {
   publicKey: {
     challenge: string;
@@ -51,7 +64,7 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
   explainAddress();
   const post = <Answer>(path: string, body = {}, by = client) => by.call<Answer>("POST", base + path, body);
   const options = () => post<PasskeyRequest>("passkey/options", {}, raw);
-  let waiting: { ask?: PasskeyRequest; stop: () => Promise<User | undefined> } | undefined;
+  let waiting: Waiting | undefined;
 
   /** Sends what the browser has answered, and lets the browser forget a passkey that the server has removed. */
   async function finish(path: string, ask: PasskeyRequest, credential: object, remember?: boolean): Promise<User> {
@@ -65,20 +78,28 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
     }
   }
 
-  /** Asks until a passkey is chosen, with a new challenge before the old one is over. */
-  async function waitForChoice(stopped: AbortSignal, remember?: () => boolean): Promise<User | undefined> {
+  /** Asks until a passkey is chosen, with a new challenge before the old one is over. `quiet` is called when a pause has begun. */
+  async function waitForChoice(mine: Waiting, stopped: AbortSignal, quiet: () => void, remember?: () => boolean): Promise<User | undefined> {
     while (!stopped.aborted) {
+      if (mine.paused) {
+        quiet();
+        await mine.paused;
+        continue;
+      }
       const ask = await options().catch(() => undefined);
-      if (!ask || stopped.aborted) return undefined;
-      waiting!.ask = ask;
-      let why: "renew" | "left" | undefined;
+      if (!ask) return undefined;
+      if (mine.paused || stopped.aborted) continue;
+      mine.ask = ask;
+      const asked = Date.now();
+      let why: "renew" | "left" | "stop" | undefined;
       const question = new AbortController();
       const { signal } = question;
       const timer = setTimeout(end, (ask.publicKey.timeout * 3) / 4, "renew");
       // A browser keeps no page with an open question for its Back button. After a return to the page the question is asked again.
       addEventListener("pagehide", () => end("left"), { signal });
-      stopped.addEventListener("abort", () => end(), { signal });
-      function end(reason?: typeof why): void {
+      stopped.addEventListener("abort", () => end("stop"), { signal });
+      mine.withdraw = () => end("stop");
+      function end(reason: typeof why): void {
         why = reason;
         question.abort();
       }
@@ -87,7 +108,8 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
       question.abort();
       if (credential) return finish("passkey/login", ask, credential, remember?.());
       if (why === "left") await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
-      else if (why !== "renew") return undefined;
+      // A browser that refuses at once would refuse again; later, the person has closed its dialog.
+      else if (!why && Date.now() - asked < 1000) return undefined;
     }
     return undefined;
   }
@@ -123,28 +145,54 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
   return {
     async signIn({ remember } = {}) {
       // Some browsers ask only right after a click. The options of the autofill save a request.
-      const before = waiting?.ask;
-      const chosen = await waiting?.stop();
+      const suggestions = waiting;
+      const before = suggestions?.ask;
+      const chosen = await suggestions?.pause();
       if (chosen) return chosen;
-      const ask = before ?? (await options());
-      const credential = await get(ask);
-      return credential && finish("passkey/login", ask, credential, remember);
+      try {
+        const ask = before ?? (await options());
+        const credential = await get(ask);
+        const user = credential && (await finish("passkey/login", ask, credential, remember));
+        if (user) void suggestions?.stop();
+        return user;
+      } finally {
+        suggestions?.resume();
+      }
     },
     async autofill(signal, remember) {
       if (!(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.())) return undefined;
       await waiting?.stop();
-      const stopping = new AbortController();
-      const stop = () => stopping.abort();
       if (signal?.aborted) return undefined;
-      signal?.addEventListener("abort", stop, { once: true });
-      const mine: typeof waiting = {
+      const stopping = new AbortController();
+      let pauses = 0;
+      let begun: Promise<undefined>;
+      let quiet = () => {};
+      let resume = () => {};
+      const mine: Waiting = {
+        pause() {
+          if (!pauses++) {
+            mine.paused = new Promise((resolve) => (resume = resolve));
+            begun = new Promise((resolve) => (quiet = () => resolve(undefined)));
+            delete mine.ask; // its challenge will be spent
+            mine.withdraw?.();
+          }
+          return Promise.race([begun, done.catch(() => undefined)]);
+        },
+        resume() {
+          if (--pauses) return;
+          delete mine.paused;
+          resume();
+        },
         stop() {
-          stop();
+          stopping.abort();
+          delete mine.paused;
+          resume();
           return done.catch(() => undefined);
         },
       };
+      signal?.addEventListener("abort", () => void mine.stop(), { once: true });
       waiting = mine;
-      const done = waitForChoice(stopping.signal, remember);
+      const done = waitForChoice(mine, stopping.signal, () => quiet(), remember);
       return done.finally(() => {
         if (waiting === mine) waiting = undefined;
       });

@@ -128,6 +128,68 @@ test("passkey() ends the autofill, waits for its end, and uses its options", asy
   expect(await second).toEqual(ada);
 });
 
+test("a closed dialog, and a passkey that is refused, leave the autofill waiting with a new challenge", async () => {
+  const { auth } = tab();
+  await pass();
+  const stop = new AbortController();
+  const suggested = auth.autofill(stop.signal);
+  await pass();
+  const closed = auth.passkey();
+  await pass();
+  browser.answer!();
+  await pass();
+  expect(await closed).toBeUndefined();
+  expect(browser.asked.map(({ mediation }) => mediation)).toEqual(["conditional", undefined, "conditional"]);
+  expect(browser.asked[2].publicKey.challenge).not.toEqual(browser.asked[0].publicKey.challenge);
+
+  next("POST /api/auth/passkey/login", () => problem(401, "invalid_credentials"));
+  const refused = auth.passkey().catch((error) => error.code);
+  const twice = auth.passkey().catch((error) => error.code);
+  await pass();
+  browser.answer!(chosen);
+  await pass();
+  expect([await refused, await twice].sort()).toEqual(["invalid_credentials", "passkey_failed"]);
+  expect(browser.asked.at(-1).mediation).toBe("conditional");
+  expect(browser.pending).toBe(1);
+
+  browser.answer!(chosen);
+  await pass();
+  expect(await suggested).toEqual(ada);
+  expect(browser.pending).toBe(0);
+});
+
+test("autofill that is stopped during another question doesn't ask again", async () => {
+  const { auth } = tab();
+  await pass();
+  const stop = new AbortController();
+  const suggested = auth.autofill(stop.signal);
+  await pass();
+  const asking = auth.passkey();
+  await pass();
+  stop.abort();
+  await pass();
+  expect(await suggested).toBeUndefined();
+  browser.answer!();
+  await pass();
+  expect(await asking).toBeUndefined();
+  expect(browser.pending).toBe(0);
+  expect(browser.asked.length).toBe(2);
+});
+
+test("autofill asks again after the person has closed the browser's dialog of it", async () => {
+  const { auth } = tab();
+  await pass();
+  const suggested = auth.autofill();
+  await pass(3000);
+  browser.answer!();
+  await pass();
+  expect(browser.pending).toBe(1);
+  browser.answer!(); // at once: this is no person
+  await pass();
+  expect(await suggested).toBeUndefined();
+  expect(browser.pending).toBe(0);
+});
+
 test("a second autofill ends the first one, and a signal ends it, too", async () => {
   const { auth } = tab();
   await pass();
