@@ -50,7 +50,8 @@ func benchNode(b testing.TB, file bool) (c *nearcache.Cache, stop func()) {
 	}
 }
 
-// manySessions is a store that makes up its sessions, so that only the memory of the cache is measured.
+// manySessions is a store that makes up its sessions, so that only the memory of the cache is measured. They were begun with two
+// factors, which the record names.
 type manySessions struct {
 	session.Store
 	loads *atomic.Int64
@@ -69,7 +70,7 @@ func (s manySessions) Load(_ context.Context, id session.ID) (*session.Record, e
 	n := binary.LittleEndian.Uint64(id[:]) % 1_000_000
 	return &session.Record{
 		ID: id, PublicID: fmt.Sprintf("%026d", n), User: strconv.FormatUint(n, 10), Epoch: fmt.Sprintf("%026d", n), Method: "password",
-		Created: 1, Seen: 1, Idle: 1 << 40, Deadline: 1 << 40, Expires: 1 << 40, IP: "192.0.2.117",
+		Created: 1, ReauthenticatedAt: 1, SecondAt: 1, Methods: "pwd otp mfa", Seen: 1, Idle: 1 << 40, Deadline: 1 << 40, Expires: 1 << 40, IP: "192.0.2.117",
 		Agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" + strconv.FormatUint(n%300, 10), Version: fmt.Sprintf("%016d", n),
 	}, nil
 }
@@ -166,6 +167,24 @@ func TestACheckFromMemoryAllocatesNothing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestASessionTakesLittleMemory, also one that was begun with two factors. The map of a cache can be half empty, which is 20 bytes each.
+func TestASessionTakesLittleMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector keeps more")
+	}
+	for name, file := range map[string]bool{"feed": false, "sqlite": true} {
+		t.Run(name, func(t *testing.T) {
+			c, stop := benchNode(t, file)
+			defer stop()
+			if all := remember(t, c, 100_000); all.bytes > 450 || all.bytes < 200 {
+				t.Errorf("a session takes %.0f bytes", all.bytes)
+			} else {
+				t.Logf("a session takes %.0f bytes", all.bytes)
+			}
+		})
 	}
 }
 
