@@ -70,6 +70,7 @@ func TestSecondFactorsCountOnceAcrossAKill(t *testing.T) {
 
 // enrolledApp is an authenticator app that was just set up.
 type enrolledApp struct {
+	id       string // of the enrolment
 	secret   []byte
 	spent    string // the code that has set it up
 	recovery []string
@@ -78,19 +79,35 @@ type enrolledApp struct {
 // enrolsApp sets up an authenticator app.
 func (v *visitor) enrolsApp() enrolledApp {
 	v.s.t.Helper()
+	app := v.beginsApp()
+	app.recovery = v.recoveryCodes(v.confirms(app))
+	return app
+}
+
+func (v *visitor) beginsApp() enrolledApp {
+	v.s.t.Helper()
 	var begun struct{ ID, Secret string }
 	v.reads(v.must(v.send("POST", "/api/auth/factors/totp", nil)), &begun)
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(begun.Secret)
 	if err != nil {
 		v.s.t.Fatal(err)
 	}
-	app := enrolledApp{secret: secret, spent: totp.Code(secret, totp.Step(time.Now()))}
-	var added struct {
+	return enrolledApp{id: begun.ID, secret: secret, spent: totp.Code(secret, totp.Step(time.Now()))}
+}
+
+func (v *visitor) confirms(app enrolledApp) answer {
+	v.s.t.Helper()
+	return v.must(v.send("POST", "/api/auth/factors/totp/confirm", map[string]string{"id": app.id, "code": app.spent}))
+}
+
+// recoveryCodes returns those that came with the first factor.
+func (v *visitor) recoveryCodes(added answer) []string {
+	v.s.t.Helper()
+	var out struct {
 		Codes []string `json:"recovery_codes"`
 	}
-	v.reads(v.must(v.send("POST", "/api/auth/factors/totp/confirm", map[string]string{"id": begun.ID, "code": app.spent})), &added)
-	app.recovery = added.Codes
-	return app
+	v.reads(added, &out)
+	return out.Codes
 }
 
 // reads decodes an answer of 200.
