@@ -76,4 +76,5 @@ test("a mailed code comes before the second factor that the server requires", as
   await checkAccessible(page, "code before the enrolment");
   await enter(page, codeIn(await server.mail("code_enrol")));
   await page.getByRole("heading", { name: "Set up a second factor" }).waitFor();
+  await page.waitForLoadState("networkidle"); // what the page loads after a refusal
 });
