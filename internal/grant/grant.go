@@ -114,6 +114,12 @@ func (s *Service) open(ctx context.Context, g *link.Grant) (*tokens, error) {
 	return &t, nil
 }
 
+// isSealedElsewhere reports whether an error of open says that no key here opens the tokens: they are those of another session, or the
+// server secret was lost.
+func isSealedElsewhere(err error) bool {
+	return errors.Is(err, keyring.ErrWrongSecret) || errors.Is(err, keyring.ErrUnknownDataKey)
+}
+
 // Keep stores the tokens of a sign-in for a session.
 func (s *Service) Keep(ctx context.Context, session, user string, p *oidc.Provider, t *oidc.Tokens) error {
 	return s.keep(ctx, &link.Grant{Session: session, User: user, Due: time.Now().Add(lookAgain).Unix()}, p, t)
@@ -158,6 +164,9 @@ func (s *Service) move(ctx context.Context, pending string, change func(g *link.
 			return err
 		}
 		t, err := s.open(ctx, g)
+		if isSealedElsewhere(err) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -259,6 +268,10 @@ func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 			return nil, err
 		}
 		t, err := s.open(ctx, g)
+		if isSealedElsewhere(err) {
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "the tokens of a session can't be opened", slog.String("user", g.User), slog.Any("error", err))
+			return nil, ErrNone
+		}
 		if err != nil {
 			return nil, err
 		}

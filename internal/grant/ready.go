@@ -39,23 +39,29 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// entry is a token, for a session as it is in one version.
+type entry struct {
+	version string
+	*held
+}
+
 // readyKept limits the tokens in each of two generations.
 const readyKept = 4096
 
 // ready has the tokens of the sessions that were used lately.
 type ready struct {
 	mu         sync.Mutex
-	young, old map[key]*held
+	young, old map[string]entry // by their sessions
 }
 
 func (r *ready) get(k key, provider string) []string {
 	r.mu.Lock()
-	h := r.young[k]
-	if h == nil {
-		h = r.old[k]
+	h, ok := r.young[k.session]
+	if !ok {
+		h, ok = r.old[k.session]
 	}
 	r.mu.Unlock()
-	if h == nil || h.provider != provider || !time.Now().Before(h.until) {
+	if !ok || h.version != k.version || h.provider != provider || !time.Now().Before(h.until) {
 		return nil
 	}
 	return h.header
@@ -65,20 +71,15 @@ func (r *ready) put(k key, h *held) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.young == nil || len(r.young) >= readyKept {
-		r.young, r.old = map[key]*held{}, r.young
+		r.young, r.old = map[string]entry{}, r.young
 	}
-	r.young[k] = h
+	r.young[k.session] = entry{k.version, h}
 }
 
 // drop forgets the tokens of a session.
 func (r *ready) drop(session string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, all := range []map[key]*held{r.young, r.old} {
-		for k := range all {
-			if k.session == session {
-				delete(all, k)
-			}
-		}
-	}
+	delete(r.young, session)
+	delete(r.old, session)
 }

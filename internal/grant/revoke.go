@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,9 @@ const (
 
 // Ended notes that sessions have ended in this process, so that Run looks at their tokens at once. It doesn't block.
 func (s *Service) Ended(e session.EndEvent) {
+	if !slices.ContainsFunc(s.Providers, func(p *oidc.Provider) bool { return p.KeepTokens }) {
+		return // what earlier settings have left is found when it is due
+	}
 	if e.ID != "" {
 		s.ready.drop(e.ID)
 	}
@@ -243,7 +247,7 @@ func (s *Service) delete(ctx context.Context, g *link.Grant) error {
 // revoke tells the provider that the tokens of a grant, whose lease this process has, aren't used any more, and deletes them.
 func (s *Service) revoke(ctx context.Context, g *link.Grant) error {
 	t, err := s.open(ctx, g)
-	if errors.Is(err, keyring.ErrWrongSecret) || errors.Is(err, keyring.ErrUnknownDataKey) {
+	if isSealedElsewhere(err) {
 		return s.forget(ctx, g, "they can't be opened")
 	}
 	if err != nil {

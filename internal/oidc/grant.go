@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -57,7 +58,7 @@ func (p *Provider) Refresh(ctx context.Context, refresh string) (*Tokens, error)
 	case err == nil:
 		return newTokens(renewed)
 	case errors.As(err, &told) && (told.ErrorCode == "invalid_grant" || told.ErrorCode == "bad_refresh_token"): // GitHub's name for it
-		return nil, errors.Join(ErrEnded, errorCode(told.ErrorCode))
+		return nil, fmt.Errorf("%w: %w", ErrEnded, errorCode(told.ErrorCode))
 	case errors.As(err, &told):
 		return nil, unavailable("POST %s: it answered %d: %w", m.Token, told.Response.StatusCode, errorCode(told.ErrorCode))
 	}
