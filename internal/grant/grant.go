@@ -60,10 +60,18 @@ type Service struct {
 	ready   ready
 	mu      sync.Mutex
 	flights map[key]*flight
-	failed  map[string]time.Time // when a provider has failed, by its name
-	ended   map[string]bool      // users of sessions that have ended here, to be looked at
-	wake    chan struct{}        // nil until it is needed
+	failed  map[asked]time.Time
+	ended   map[string]bool // users of sessions that have ended here, to be looked at
+	wake    chan struct{}   // nil until it is needed
 }
+
+// asked is what a provider was asked for and has failed to do. Each of its endpoints may be away alone.
+type asked struct{ provider, what string }
+
+const (
+	renewal    = "renewal"
+	revocation = "revocation"
+)
 
 // key names a session as it is since its last change. After a rotation, nothing that was kept for the time before counts.
 type key struct{ session, version string }
@@ -200,28 +208,29 @@ func (s *Service) provider(g *link.Grant, t *tokens) *oidc.Provider {
 // Ready returns the value of the header Authorization for a session, if this process has it in memory; else nil. It must not be changed.
 // The session must have been checked for this request.
 func (s *Service) Ready(of *session.Session, provider string) []string {
-	return s.ready.get(keyOf(of), provider)
+	if h := s.ready.get(keyOf(of)); h != nil && h.provider == provider {
+		return h.header
+	}
+	return nil
 }
 
 // Header is Ready, and reads or renews the tokens if need be, for which it may take [leaseTime] and more. Afterwards the session must be
 // checked again. ErrNone, [oidc.ErrUnavailable], [session.ErrEnded]; any other error is an outage.
 func (s *Service) Header(ctx context.Context, of *session.Session, provider string) ([]string, error) {
-	if value := s.Ready(of, provider); value != nil {
-		return value, nil
+	k := keyOf(of)
+	if h := s.ready.get(k); h != nil {
+		return h.of(provider)
 	}
-	f := s.join(ctx, keyOf(of))
+	f := s.join(ctx, k)
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	switch {
-	case f.err != nil:
+	if f.err != nil {
 		return nil, f.err
-	case f.held.provider != provider:
-		return nil, ErrNone
 	}
-	return f.held.header, nil
+	return f.held.of(provider)
 }
 
 // flight is one reading of tokens, for all requests of this process that wait for them.
@@ -257,7 +266,8 @@ func (s *Service) join(ctx context.Context, k key) *flight {
 	return f
 }
 
-// fetch reads the tokens of a session, and renews them if their time is over.
+// fetch reads the tokens of a session, and renews them if their time is over. Those that can't be opened are remembered as well, so that
+// they cost each session a read and a line of the log now and then, and not with each request.
 func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 	for {
 		g, err := s.get(ctx, session)
@@ -270,7 +280,7 @@ func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 		t, err := s.open(ctx, g)
 		if isSealedElsewhere(err) {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "the tokens of a session can't be opened", slog.String("user", g.User), slog.Any("error", err))
-			return nil, ErrNone
+			return unopened(), nil
 		}
 		if err != nil {
 			return nil, err
@@ -284,7 +294,7 @@ func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 			return holding(t), nil
 		case t.Refresh == "":
 			return nil, ErrNone
-		case s.failedLately(p.Name):
+		case s.failedLately(asked{p.Name, renewal}):
 			return t.orElse(fmt.Errorf("%w: it has failed a moment ago", oidc.ErrUnavailable))
 		case g.Lease > now.Unix(): // another process renews them
 			select {
@@ -319,7 +329,7 @@ func (s *Service) renew(ctx context.Context, leased *link.Grant, p *oidc.Provide
 		return s.refused(ctx, leased, p, err)
 	case err != nil:
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "provider unavailable", slog.String("provider", p.Name), slog.Any("error", err))
-		s.fail(p.Name)
+		s.fail(asked{p.Name, renewal})
 		free := next(leased)
 		free.Lease = 0
 		if failed := s.swap(ctx, leased, free); failed != nil && !errors.Is(failed, link.ErrGrantChanged) {
@@ -395,18 +405,18 @@ func (s *Service) refused(ctx context.Context, leased *link.Grant, p *oidc.Provi
 	return nil, false, session.ErrEnded
 }
 
-func (s *Service) fail(provider string) {
+func (s *Service) fail(a asked) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil {
-		s.failed = map[string]time.Time{}
+		s.failed = map[asked]time.Time{}
 	}
-	s.failed[provider] = time.Now()
+	s.failed[a] = time.Now()
 }
 
-func (s *Service) failedLately(provider string) bool {
+func (s *Service) failedLately(a asked) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, ok := s.failed[provider]
+	at, ok := s.failed[a]
 	return ok && time.Since(at) < afterFailure
 }

@@ -45,6 +45,8 @@ type op struct {
 	code    string // of the error
 	hook    func() // called while a token is asked for
 	plain   bool   // it has no revocation endpoint
+	deaf    bool   // its revocation endpoint fails
+	told    int    // how often it was told to revoke something while deaf
 }
 
 func newOP() *op { return &op{refresh: "secret-refresh-0", life: 3600} }
@@ -107,6 +109,11 @@ func (o *op) answer(w *httptest.ResponseRecorder, r *http.Request, body string) 
 		o.refresh = fmt.Sprint("secret-refresh-", o.given)
 		write(map[string]any{"access_token": fmt.Sprint("secret-access-", o.given), "refresh_token": o.refresh, "token_type": "Bearer", "expires_in": o.life})
 	case "/revoke":
+		if o.deaf {
+			o.told++
+			w.WriteHeader(503)
+			return
+		}
 		o.revoked = append(o.revoked, form.PostForm.Get("token"))
 	default:
 		w.WriteHeader(404)
@@ -448,6 +455,42 @@ func TestTokensThatCannotBeUsed(t *testing.T) {
 	})
 }
 
+// TestTokensThatNoKeyOpensAreReadOnce, and logged once, until they are looked at again.
+func TestTokensThatNoKeyOpensAreReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newOP())
+		n, s := w.node(), w.begin("one")
+		w.keep(n, "one", 86400)
+		right, err := w.set.Grants.Get(t.Context(), "one")
+		must(t, err)
+		wrong := *right
+		wrong.Version, wrong.Box = 2, bytes.Clone(right.Box)
+		wrong.Box[0] ^= 1 // the ID of a data key that isn't there
+		must(t, w.set.Grants.Swap(t.Context(), right, &wrong))
+		reads := 0
+		w.plan.Before = func(name string) error {
+			if name == "grant.Get" {
+				reads++
+			}
+			return nil
+		}
+		for range 5 {
+			fails(t, n, s, grant.ErrNone)
+		}
+		if logged := strings.Count(w.log.String(), "can't be opened"); reads != 1 || logged != 1 {
+			t.Errorf("read %d times and logged %d times, want once", reads, logged)
+		}
+		if value := n.Ready(s, ""); value != nil {
+			t.Errorf("Ready = %q", value)
+		}
+		again := *right
+		again.Version = 3
+		must(t, w.set.Grants.Swap(t.Context(), &wrong, &again)) // the key is back
+		time.Sleep(11 * time.Minute)
+		gets(t, n, s, "secret-access-0")
+	})
+}
+
 // TestTokensOfAnUnlinkedAccountAreGoneOnEveryNode once the session has its new ticket.
 func TestTokensOfAnUnlinkedAccountAreGoneOnEveryNode(t *testing.T) {
 	t.Attr("threat", "O12")
@@ -571,6 +614,41 @@ func TestARevocationIsRepeatedUntilTheProviderHasHeardOfIt(t *testing.T) {
 		synctest.Wait()
 		if left() != 0 || !strings.Contains(w.log.String(), "deleted without being revoked") {
 			t.Errorf("%d grants are left; the log:\n%s", left(), w.log)
+		}
+	})
+}
+
+// TestARevocationThatFailsStopsNoRenewal, nor the other way round: they are different endpoints of a provider.
+func TestARevocationThatFailsStopsNoRenewal(t *testing.T) {
+	t.Attr("threat", "O14")
+	synctest.Test(t, func(t *testing.T) {
+		o := newOP()
+		o.deaf = true
+		w := newWorld(t, o)
+		n, kept := w.node(), w.begin("kept")
+		w.manager.OnEnd = n.Ended
+		end := func(id string) { // synctest.Wait doesn't let time pass
+			w.begin(id)
+			must(t, n.Keep(t.Context(), id, "ada", w.provider("example"), &oidc.Tokens{Access: "secret-access-of-" + id}))
+			must(t, w.manager.Revoke(t.Context(), "ada", id))
+			synctest.Wait()
+		}
+		run(t, n)
+		synctest.Wait()
+		w.keep(n, "kept", 5)
+		time.Sleep(6 * time.Second)
+		end("first")
+		if o.told != 1 {
+			t.Fatalf("the provider was told %d times, want once", o.told)
+		}
+		gets(t, n, kept, "secret-access-1")
+
+		time.Sleep(time.Hour) // the token is over
+		o.change(func() { o.status, o.deaf = 500, false })
+		fails(t, n, kept, oidc.ErrUnavailable)
+		end("second")
+		if got := o.revocations(); !slices.Contains(got, "secret-access-of-second") {
+			t.Errorf("revoked %q, want that of the session that has just ended", got)
 		}
 	})
 }

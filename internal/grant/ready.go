@@ -7,7 +7,7 @@ import (
 
 // held is a token as requests need it.
 type held struct {
-	provider string
+	provider string    // "": tokens are there, but can't be opened
 	header   []string  // the value of Authorization
 	until    time.Time // when it must be looked at again
 }
@@ -22,6 +22,17 @@ func holding(t *tokens) *held {
 	}
 	return &held{t.Provider, []string{"Bearer " + t.Access}, until}
 }
+
+// of returns the value of the header if the token is one of this provider, else ErrNone.
+func (h *held) of(provider string) ([]string, error) {
+	if h.header == nil || h.provider != provider {
+		return nil, ErrNone
+	}
+	return h.header, nil
+}
+
+// unopened stands for tokens that no key here opens. They are looked at again, since the key may come back.
+func unopened() *held { return &held{until: time.Now().Add(readyFor)} }
 
 // orElse returns tokens that are about to end, and whose renewal has failed, as long as they haven't; else the error.
 func (t *tokens) orElse(err error) (*held, error) {
@@ -54,17 +65,18 @@ type ready struct {
 	young, old map[string]entry // by their sessions
 }
 
-func (r *ready) get(k key, provider string) []string {
+// get returns nil if nothing is known.
+func (r *ready) get(k key) *held {
 	r.mu.Lock()
 	h, ok := r.young[k.session]
 	if !ok {
 		h, ok = r.old[k.session]
 	}
 	r.mu.Unlock()
-	if !ok || h.version != k.version || h.provider != provider || !time.Now().Before(h.until) {
+	if !ok || h.version != k.version || !time.Now().Before(h.until) {
 		return nil
 	}
-	return h.header
+	return h.held
 }
 
 func (r *ready) put(k key, h *held) {

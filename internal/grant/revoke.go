@@ -275,14 +275,14 @@ func (s *Service) revoke(ctx context.Context, g *link.Grant) error {
 }
 
 func (s *Service) tell(ctx context.Context, p *oidc.Provider, t *tokens) error {
-	if s.failedLately(p.Name) {
+	if s.failedLately(asked{p.Name, revocation}) {
 		return oidc.ErrUnavailable
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	err := p.Revoke(ctx, &oidc.Tokens{Access: t.Access, Refresh: t.Refresh})
 	if err != nil {
-		s.fail(p.Name)
+		s.fail(asked{p.Name, revocation})
 	}
 	return err
 }
