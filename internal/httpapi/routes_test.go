@@ -108,7 +108,7 @@ func TestOnlyListedMethodsAreAccepted(t *testing.T) {
 }
 
 func TestTrailingSlashMakesNoDifference(t *testing.T) {
-	s := start(t, options{pages: pages.Handler(), mail: newPostbox()})
+	s := start(t, options{pages: pages.Handler(), mail: codeBox(), change: binding})
 	c := s.client()
 	for _, route := range httpapi.Routes() {
 		plain, slash := c.send(route.Method, at(route), nil), c.send(route.Method, at(route)+"/", nil)

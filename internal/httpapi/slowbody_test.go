@@ -217,6 +217,8 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/login/enrol/code":            {}, // likewise
 	"POST /api/auth/login/enrol/code/confirm":    {}, // likewise
 	"POST /api/auth/code":                        {}, // it needs no credential
+	"POST /api/auth/device/register":             {}, // what it needs is in the headers
+	"POST /api/auth/device/refresh":              {}, // likewise
 	"POST /api/auth/code/login":                  {}, // a pending sign-in is looked for when the body is there
 	"POST /api/auth/reauthenticate/code": {by: "session", with: func(_ *testing.T, x *scenario) []string {
 		x.s.with(x.actor, func(u *account.User) { u.Password, u.EmailProven = "!", u.Email })
