@@ -2,7 +2,7 @@
 // that names the record.
 //
 // [Manager] does all of it. Its Handler reads the ticket of each request, [FromContext] loads the [Session] that the ticket
-// names, and SignIn, Reauthenticate and SignOut are the only calls that write the cookie. A session is revoked by deleting
+// names, and SignIn, Reauthenticate, Rotate and SignOut are the only calls that write the cookie. A session is revoked by deleting
 // it; all sessions of an account are revoked by changing the account's epoch, which each check compares.
 //
 // The rules are those of OWASP ASVS 5.0 chapter 7 and NIST SP 800-63B-4 section 5: tickets are random, the server's clock

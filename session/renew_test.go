@@ -107,6 +107,62 @@ func TestReauthenticationKeepsTheSession(t *testing.T) {
 	})
 }
 
+// TestARotationAloneKeepsFreshnessAndTheDeadline, however often a session is rotated.
+func TestARotationAloneKeepsFreshnessAndTheDeadline(t *testing.T) {
+	t.Attr("threat", "T02")
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		m.Idle, m.Lifetime = time.Hour, 3*time.Hour
+		epochs := &accounts{epochs: map[string]string{"1": "1"}}
+		m.Accounts = epochs
+		v := &visitor{t: t, m: m}
+		rotate := func(epoch string) (s *session.Session, err error) {
+			v.serve(func(w http.ResponseWriter, r *http.Request) { s, err = m.Rotate(w, r, epoch) })
+			return s, err
+		}
+		if _, err := rotate("1"); !errors.Is(err, session.ErrEnded) {
+			t.Errorf("without a session: %v", err)
+		}
+		before := v.signIn(session.SignIn{User: "1", Fresh: true, Second: true, Methods: []string{"pwd", "otp"}})
+		if _, err := rotate(""); err == nil {
+			t.Error("rotated without an epoch")
+		}
+		for i := range 5 {
+			time.Sleep(30 * time.Minute)
+			old := *v
+			next := epochs.epochs["1"] + "+"
+			var s *session.Session
+			v.serve(func(w http.ResponseWriter, r *http.Request) {
+				if _, err := session.FromContext(r.Context()); err != nil {
+					t.Error(err)
+				}
+				epochs.move("1", next)
+				var err error
+				if s, err = m.Rotate(w, r, next); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if v.cookie == old.cookie || old.alive() {
+				t.Errorf("rotation %d: the old ticket stays", i)
+			}
+			if s.ID != before.ID || !s.CreatedAt.Equal(before.CreatedAt) || !s.ReauthenticatedAt.Equal(before.ReauthenticatedAt) ||
+				!s.SecondAt.Equal(before.SecondAt) || !slices.Equal(s.Methods(), before.Methods()) {
+				t.Errorf("rotation %d: it was %+v, it is %+v", i, before, s)
+			}
+			if want := time.Now().Add(time.Hour); i < 3 && !s.ExpiresAt.Equal(want) {
+				t.Errorf("rotation %d: ends at %v, want %v, an hour after this use", i, s.ExpiresAt, want)
+			}
+			if !v.alive() {
+				t.Fatalf("rotation %d: the session has ended", i)
+			}
+		}
+		time.Sleep(30 * time.Minute)
+		if v.alive() {
+			t.Error("the session lives past its deadline")
+		}
+	})
+}
+
 func TestASessionKnowsByWhatItsUserHasProvenWhoTheyAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &visitor{t: t, m: newManager()}

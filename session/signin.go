@@ -188,8 +188,30 @@ type Reauthentication struct {
 // working in the same step, the session is fresh, and both limits start anew. ErrEnded if the session has ended, or another
 // request has rotated it meanwhile.
 func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, in Reauthentication) (*Session, error) {
-	if in.Epoch == "" && m.Accounts != nil {
-		return nil, errors.New("session: Reauthenticate needs Epoch where there are accounts")
+	return m.rotate(w, r, in.Epoch, func(record *Record, now int64) {
+		record.ReauthenticatedAt = now
+		record.Methods = joinMethods(record.Methods, in.Methods)
+		if in.Second {
+			record.SecondAt = now
+		}
+		m.restart(record, now)
+	})
+}
+
+// Rotate gives the request's session a new ticket and this epoch of its account although its user has shown nothing, such as after
+// a change of the account that ends every other session. The old ticket stops working in the same step. The session is as fresh
+// as it was, and ends when it would have; like any request, this one counts as a use. Errors as of [Manager.Reauthenticate].
+func (m *Manager) Rotate(w http.ResponseWriter, r *http.Request, epoch string) (*Session, error) {
+	return m.rotate(w, r, epoch, func(record *Record, now int64) {
+		record.Seen = max(record.Seen, now)
+		record.Expires = min(record.Seen+record.Idle, record.Deadline)
+	})
+}
+
+// rotate gives the request's session a new ticket and epoch, and changes it further.
+func (m *Manager) rotate(w http.ResponseWriter, r *http.Request, epoch string, change func(record *Record, now int64)) (*Session, error) {
+	if epoch == "" && m.Accounts != nil {
+		return nil, errors.New("session: a new ticket needs the epoch where there are accounts")
 	}
 	s, err := FromContext(r.Context())
 	if err != nil {
@@ -199,7 +221,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, in Reau
 		return nil, ErrEnded
 	}
 	app := m.UsesTokenHeader(r)
-	ticket, renewed, err := m.renew(r.Context(), app, s.record.ID, in)
+	ticket, renewed, err := m.renew(r.Context(), app, s.record.ID, epoch, change)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrEnded
 	}
@@ -223,7 +245,7 @@ func joinMethods(record string, methods []string) string {
 }
 
 // renew puts the session under a new ticket.
-func (m *Manager) renew(ctx context.Context, app bool, id ID, in Reauthentication) (ticket string, renewed *Record, err error) {
+func (m *Manager) renew(ctx context.Context, app bool, id ID, epoch string, change func(*Record, int64)) (ticket string, renewed *Record, err error) {
 	ticket, next, err := m.newTicket(app)
 	if err != nil {
 		return "", nil, err
@@ -234,12 +256,8 @@ func (m *Manager) renew(ctx context.Context, app bool, id ID, in Reauthenticatio
 			return nil, ErrNotFound
 		}
 		r := *old
-		r.ID, r.Epoch, r.ReauthenticatedAt = next, in.Epoch, now
-		r.Methods = joinMethods(r.Methods, in.Methods)
-		if in.Second {
-			r.SecondAt = now
-		}
-		m.restart(&r, now)
+		r.ID, r.Epoch = next, epoch
+		change(&r, now)
 		renewed = &r
 		return renewed, nil
 	})

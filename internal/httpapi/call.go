@@ -149,8 +149,13 @@ func texts(methods []signin.Method) []string {
 	return all
 }
 
-// rotate gives the session a new ticket, because its user has shown factors again by these methods.
+// rotate gives the session a new ticket after a change of the account. If factors were shown in this request, by these methods, the session
+// is fresh as well. If none was, it is as fresh as before: else a stolen session could be kept fresh by changes alone.
 func (c *call) rotate(epoch string, second bool, methods ...signin.Method) error {
+	if len(methods) == 0 {
+		_, err := c.api.Sessions.Rotate(c.w, c.r, epoch)
+		return err
+	}
 	_, err := c.api.Sessions.Reauthenticate(c.w, c.r, session.Reauthentication{Epoch: epoch, Second: second, Methods: texts(methods)})
 	return err
 }

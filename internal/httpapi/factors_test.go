@@ -17,6 +17,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/totp"
+	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -502,6 +503,59 @@ func TestWhatAChangeOfFactorsEnds(t *testing.T) {
 						t.Errorf("the former ticket: %d", r.StatusCode)
 					}
 				}
+			})
+		}
+	})
+}
+
+// TestAChangeThatShowsNothingMakesNoSessionFresher, nor lets it last longer: else a thief of a fresh ticket could keep it so without
+// knowing a factor.
+func TestAChangeThatShowsNothingMakesNoSessionFresher(t *testing.T) {
+	t.Attr("threat", "M12")
+	key := func(s *server, u *account.User) {
+		must(s.t, s.stores.Factors.Add(s.t.Context(), &factor.Factor{ID: "key", User: u.ID, Kind: factor.Passkey, State: factor.Active, Credential: []byte("key")}))
+	}
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for name, x := range map[string]struct {
+			prepare func(s *server, u *account.User, c *client) string
+			do      func(c *client, with string) *answer
+		}{
+			"a link removed": {func(s *server, u *account.User, _ *client) string {
+				must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+				return ""
+			}, func(c *client, _ string) *answer { return c.send("DELETE", "/api/auth/links/mine", nil) }},
+			"a factor removed": {func(s *server, u *account.User, _ *client) string { key(s, u); return "" },
+				func(c *client, _ string) *answer { return c.send("DELETE", "/api/auth/factors/key", nil) }},
+			"the switch on": {func(s *server, u *account.User, _ *client) string { key(s, u); return "" }, func(c *client, _ string) *answer {
+				return c.send("PATCH", "/api/auth/factors", map[string]bool{"second_step": true})
+			}},
+			"another address": {func(s *server, _ *account.User, c *client) string { return s.changeLink(c, "ada@example.org", 0) },
+				func(c *client, secret string) *answer {
+					return c.send("POST", "/api/auth/email/verify", proving(secret))
+				}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s, _ := startWith(t, options{stores: open, mail: newPostbox()})
+				u := s.proven("ada")
+				c := s.as(u)
+				with := x.prepare(s, u, c)
+				s.change(u.ID, func(r *session.Record) {
+					r.SecondAt = r.ReauthenticatedAt
+					for _, at := range []*int64{&r.Created, &r.ReauthenticatedAt, &r.SecondAt, &r.Seen, &r.Deadline, &r.Expires} {
+						*at -= 300
+					}
+				})
+				before := s.records(u.ID)[0]
+				ok(t, x.do(c, with))
+				all := s.records(u.ID)
+				if len(all) != 1 || all[0].ID == before.ID {
+					t.Fatalf("%d sessions, want this one under a new ticket", len(all))
+				}
+				if now := all[0]; now.Created != before.Created || now.ReauthenticatedAt != before.ReauthenticatedAt || now.SecondAt != before.SecondAt ||
+					now.Deadline != before.Deadline || now.Methods != before.Methods {
+					t.Errorf("it was %+v, it is %+v", before, now)
+				}
+				ok(t, c.send("GET", "/api/auth/tokens", nil))
 			})
 		}
 	})
