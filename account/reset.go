@@ -112,6 +112,13 @@ func (a act) enable(u *User) error {
 //
 // Nothing is hashed without a valid secret. Wrong secrets are counted by address.
 func (s *Service) ResetPassword(ctx context.Context, secret, new string, from netip.Addr) (*User, error) {
+	return s.ResetMailedPassword(ctx, secret, "", new, from)
+}
+
+// ResetMailedPassword is ResetPassword for a secret that was mailed to an address. It is valid while the account has this address, compared
+// in the step that sets the password: a link in the mailbox of a former address must not open the account. An empty address is that of a
+// secret that was not mailed.
+func (s *Service) ResetMailedPassword(ctx context.Context, secret, address, new string, from netip.Addr) (*User, error) {
 	hash := sha256.Sum256([]byte(secret))
 	find, spend := s.store().FindReset, s.store().SpendReset
 	if s.Resets != nil {
@@ -119,7 +126,14 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 			find, spend = s.sharedReset(id, secret)
 		}
 	}
-	u, err := s.resets(ctx, hash, from, find)
+	elsewhere := func(u *User) bool { return address != "" && u.Email != address }
+	u, err := s.resets(ctx, hash, from, func(ctx context.Context, hash [32]byte, now int64) (*User, error) {
+		u, err := find(ctx, hash, now)
+		if err == nil && elsewhere(u) {
+			err = ErrResetSpent
+		}
+		return u, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +142,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, new string, from ne
 		return nil, err
 	}
 	u, err = spend(ctx, hash, time.Now().Unix(), func(c *User) error {
-		if !c.IsActive {
+		if !c.IsActive || elsewhere(c) {
 			return ErrResetSpent
 		}
 		c.Password, c.PasswordWithheld, c.Epoch = encoded, false, newEpoch()

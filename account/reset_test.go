@@ -185,3 +185,38 @@ func TestGroupsAreMadeAndChanged(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// movedMeanwhile gives a user another address right before a reset secret is spent.
+type movedMeanwhile struct {
+	account.Store
+	user string
+}
+
+func (m movedMeanwhile) SpendReset(ctx context.Context, hash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
+	if _, err := m.Change(ctx, m.user, func(u *account.User) error { u.Email = "new@example.org"; return nil }); err != nil {
+		return nil, err
+	}
+	return m.Store.SpendReset(ctx, hash, now, change)
+}
+
+// TestAMailedResetEndsWithItsAddress, also while it is under way. One that was not mailed lives on.
+func TestAMailedResetEndsWithItsAddress(t *testing.T) {
+	t.Attr("threat", "R01")
+	each(t, func(t *testing.T, stores store.Set) {
+		s := newService(t, stores)
+		u := s.enrol(ann())
+		secret := s.resetSecret(u.ID)
+		late := *s.Service
+		late.Store = movedMeanwhile{s.Store, u.ID}
+		if got, err := late.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrResetSpent) {
+			t.Errorf("the address changes meanwhile: user %v, error %v", got, err)
+		}
+		unhashed := *s.Service
+		unhashed.Hasher = noRoom()
+		if got, err := unhashed.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrResetSpent) {
+			t.Errorf("the address has changed: user %v, error %v", got, err)
+		}
+		_, err := s.ResetPassword(t.Context(), secret, better, home)
+		must(t, err)
+	})
+}

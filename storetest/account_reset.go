@@ -220,6 +220,25 @@ var accountResetCases = []testCase[account.Store]{
 		},
 	},
 	{
+		"the step that spends a reset secret sees the user of that moment", "SpendReset changes, like Change, the user",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
+			found, err := s.FindReset(t.Context(), secret, 1_000)
+			ok(t, err)
+			has(t, s, found)
+			alters(t, s, u.ID, func(u *account.User) { u.Email = "moved@example.org" })
+			_, err = s.SpendReset(t.Context(), secret, 1_000, func(u *account.User) error {
+				if u.Email != "moved@example.org" {
+					t.Errorf("change sees the address %q", u.Email)
+				}
+				return errRefused
+			})
+			fails(t, err, errRefused)
+			resets(t, s, secret, 1_000, u.ID)
+		},
+	},
+	{
 		"a missing user has no reset secret", "SetReset: ErrNotFound",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))

@@ -51,6 +51,33 @@ func TestAForgottenPasswordIsReplacedByMail(t *testing.T) {
 	})
 }
 
+// TestAMailedLinkEndsWithItsAddress: an administrator who gives an account another address, because the former mailbox is lost, makes the
+// links in it void. A link of the administrator's own stays.
+func TestAMailedLinkEndsWithItsAddress(t *testing.T) {
+	t.Attr("threat", "R01")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		box := newPostbox()
+		s := start(t, options{mail: box, stores: open})
+		root := s.as(s.superuser("root"))
+		move := func(u *account.User) {
+			t.Helper()
+			ok(t, root.send("PATCH", adminPath+"/users/"+u.ID, map[string]string{"email": u.Username + "@example.org"}))
+		}
+		u := s.proven("ada")
+		accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(u.Email)))
+		_, secret := s.link(box.to(t, u.Email))
+		move(u)
+		if r := s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)); !isProblem(r, 403, "reset_link_invalid") {
+			t.Errorf("got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, s.client().login("ada", goodPassword))
+		other := s.proven("bob")
+		secret = s.resetSecret(other)
+		move(other)
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+	})
+}
+
 // forgotten are addresses whose requests must not differ, and what is sent to them.
 func forgotten(s *server) map[string]string {
 	s.t.Helper()

@@ -35,7 +35,7 @@ func resetPassword(c *call, in resetIn) (resetOut, error) {
 	if err != nil {
 		return resetOut{}, err
 	}
-	u, err := c.api.Accounts.ResetPassword(c.ctx(), *in.Secret, *in.New, c.source())
+	u, err := c.api.Accounts.ResetMailedPassword(c.ctx(), *in.Secret, mailedTo, *in.New, c.source())
 	c.recordReset(u, err)
 	if err != nil {
 		return resetOut{}, err
