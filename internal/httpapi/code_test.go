@@ -169,10 +169,12 @@ func codeAddresses(s *server) map[string]string {
 	s.user("unproven")
 	s.with(s.user("disabled"), func(u *account.User) { proven(u); u.IsActive = false })
 	s.with(s.user("unusable"), passwordless)
+	s.with(s.user("withheld"), func(u *account.User) { passwordless(u); u.PasswordWithheld = true })
 	s.with(s.user("theirs"), func(u *account.User) { u.Username = "victim@example.com" })
 	return map[string]string{
 		"known@example.com": "code", "unproven@example.com": "code_unproven", "unusable@example.com": "code",
-		"unknown@example.com": "", "disabled@example.com": "", "victim@example.com": "",
+		"withheld@example.com": "code_withheld",
+		"unknown@example.com":  "", "disabled@example.com": "", "victim@example.com": "",
 	}
 }
 
@@ -307,6 +309,9 @@ func TestACodeEndsWithWhatItWasMailedFor(t *testing.T) {
 			secret, _, err := s.api.Accounts.DeclareCompromised(s.t.Context(), u.ID)
 			must(s.t, err)
 			s.secret.add(secret)
+		},
+		"left without a password": func(s *server, u *account.User, _ *client) {
+			s.with(u, func(u *account.User) { u.Password, u.PasswordWithheld = "!", true })
 		},
 		"cancelled":  func(s *server, _ *account.User, c *client) { ok(s.t, c.send("DELETE", "/api/auth/login/pending", nil)) },
 		"signed out": func(s *server, _ *account.User, c *client) { ok(s.t, c.send("POST", "/api/auth/logout", nil)) },

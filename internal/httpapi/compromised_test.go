@@ -59,6 +59,31 @@ func TestOnlyTheLinkOpensACompromisedAccount(t *testing.T) {
 	})
 }
 
+// TestNoMailedCodeOpensACompromisedAccount: the attacker may read its mailbox. The link opens it, and codes work again then.
+func TestNoMailedCodeOpensACompromisedAccount(t *testing.T) {
+	t.Attr("threat", "X10")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: codeBox(), stores: open})
+		root := s.as(s.superuser("root"))
+		u := s.proven("ada")
+		early, ask := s.client(), s.client()
+		early.askCode(u.Email)
+		code := s.code(s.box.ofKind(t, "code", 0))
+		secret := s.compromised(root, u)
+		if r := early.enterCode(code); !isProblem(r, 400, "invalid") {
+			t.Errorf("a code from before: got %d %s", r.StatusCode, r.body)
+		}
+		ask.askCode(u.Email)
+		if m := s.box.ofKind(t, "code_withheld", 0); m.To != u.Email || mailedCode.MatchString(m.Text) {
+			t.Errorf("sent %s:\n%s", about(m), m.Text)
+		}
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+		again := s.client()
+		again.askCode(u.Email)
+		ok(t, again.enterCode(s.code(s.box.ofKind(t, "code", 1))))
+	})
+}
+
 // TestADisabledAccountIsTakenBackToo and stays disabled: enabling it opens neither the old password nor anything but the link.
 func TestADisabledAccountIsTakenBackToo(t *testing.T) {
 	t.Attr("threat", "X10")

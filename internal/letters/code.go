@@ -95,6 +95,9 @@ func (s *Service) writeCode(ctx context.Context, r *outbox.Request, base string)
 		values["link"] = base + "/signin"
 		return s.message(r, "code_unproven", base, values), nil
 	}
+	if withheldFrom(u, r.Kind) {
+		return s.message(r, "code_withheld", base, values), nil
+	}
 	code, err := newCode()
 	if err != nil {
 		return nil, err
@@ -107,6 +110,12 @@ func (s *Service) writeCode(ctx context.Context, r *outbox.Request, base string)
 	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", r.Kind), slog.String("user", u.ID), slog.String("method", "mail"))
 	values["code"] = code[:codeDigits/2] + " " + code[codeDigits/2:]
 	return s.message(r, r.Kind, base, values), nil
+}
+
+// withheldFrom reports whether an administrator has left an account without a password, by making it so or by declaring it compromised, so
+// that mail must not open it: its mailbox may be a stranger's. Codes of the other purposes come after another way in.
+func withheldFrom(u *account.User, kind string) bool {
+	return Purpose(kind) == ToSignIn && !u.HasPassword() && u.PasswordWithheld
 }
 
 // codeUser returns the account that a request for a code is about; nil: none.
@@ -156,7 +165,7 @@ func (s *Service) useSecret(ctx context.Context, kind, secret string) (*account.
 	if err != nil {
 		return nil, err
 	}
-	if !u.IsActive || u.Epoch != found.Epoch || u.Email != address || !u.HasProvenEmail() {
+	if !u.IsActive || u.Epoch != found.Epoch || u.Email != address || !u.HasProvenEmail() || withheldFrom(u, kind) {
 		return nil, ErrWrongCode
 	}
 	err = s.Secrets.SpendSecret(ctx, found.Hash)
