@@ -31,6 +31,24 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 	})
 }
 
+// ResetSecretAt is ResetSecret for a user who is still as the caller has read it, before: [ErrEpochChanged] if the user has another epoch or
+// address by now, or has a password now and had none, or the reverse. Nothing has changed then.
+func (s *Service) ResetSecretAt(ctx context.Context, before *User) (secret string, expires time.Time, err error) {
+	return s.newResetSecret(ctx, before.ID, func(a act) error {
+		u, err := a.subject(before.ID)
+		switch {
+		case err != nil:
+			return err
+		case !u.IsActive:
+			return ErrDisabled
+		case u.Epoch != before.Epoch || u.Email != before.Email || u.EmailProven != before.EmailProven ||
+			u.HasPassword() != before.HasPassword() || u.PasswordWithheld != before.PasswordWithheld:
+			return ErrEpochChanged
+		}
+		return nil
+	})
+}
+
 // DeclareCompromised takes everything from the account that anyone can sign in with: its password, sessions, tokens,
 // remembered devices and earlier reset secrets. In the same step it makes a reset secret like that of [Service.ResetSecret],
 // which is then the only way in. A disabled user stays disabled; the secret works once the user is enabled. An actor can't do

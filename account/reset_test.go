@@ -220,3 +220,29 @@ func TestAMailedResetEndsWithItsAddress(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// TestAResetSecretIsMadeForTheUserWhoWasReadBefore, or not at all.
+func TestAResetSecretIsMadeForTheUserWhoWasReadBefore(t *testing.T) {
+	t.Attr("threat", "X10")
+	each(t, func(t *testing.T, stores store.Set) {
+		s := newService(t, stores)
+		u := s.enrol(ann())
+		secret, _, err := s.ResetSecretAt(t.Context(), u)
+		must(t, err)
+		for what, change := range map[string]func(*account.User){
+			"another epoch":     func(u *account.User) { u.Epoch = "another" },
+			"another address":   func(u *account.User) { u.Email = "new@example.org" },
+			"unproven":          func(u *account.User) { u.EmailProven = "other@example.org" },
+			"no password":       func(u *account.User) { u.Password = "!" },
+			"password withheld": func(u *account.User) { u.PasswordWithheld = true },
+		} {
+			before := *u
+			change(&before)
+			if _, _, err := s.ResetSecretAt(t.Context(), &before); !errors.Is(err, account.ErrEpochChanged) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		_, err = s.ResetPassword(t.Context(), secret, better, home)
+		must(t, err)
+	})
+}

@@ -229,7 +229,7 @@ const endFor = 5 * time.Second
 // revert gives the account back if the secret still counts in the step that writes: an administrator who takes the account in hand deletes
 // the secret first, and then changes the epoch or the address.
 func (s *Service) revert(ctx context.Context, secret, user, name, told, address string) (reset string, err error) {
-	for range revertTries {
+	for range mostTries {
 		u, err := s.Accounts.Store.Load(ctx, user)
 		if err != nil {
 			return "", err
@@ -245,7 +245,7 @@ func (s *Service) revert(ctx context.Context, secret, user, name, told, address 
 	return "", errors.New("revert a change of the address: the account keeps changing")
 }
 
-const revertTries = 10
+const mostTries = 10 // of a step that an account that has changed meanwhile refuses
 
 // Revert undoes a change of the address, with the secret that was mailed to the former one and the user's name, so that opening the link
 // does nothing by itself. The account has the former address again, which counts as proven, and can be entered by the reset secret alone

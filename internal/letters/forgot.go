@@ -62,6 +62,18 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 	if s.Accounts.Resets != nil {
 		return s.writeSharedForgot(ctx, r, base)
 	}
+	for range mostTries {
+		m, err := s.tryForgot(ctx, r, base)
+		if !errors.Is(err, account.ErrEpochChanged) {
+			return m, err
+		}
+	}
+	return nil, errors.New("mail a link for a new password: the account keeps changing")
+}
+
+// tryForgot is writeForgot, but [account.ErrEpochChanged] if the account has changed since it was read: the link must not replace that of
+// an administrator who has declared the account compromised meanwhile.
+func (s *Service) tryForgot(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
 	u, err := s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
 	if errors.Is(err, account.ErrNotFound) {
 		return nil, nil
@@ -78,7 +90,7 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 		values["link"] = base + "/signin"
 		return s.message(r, "no_password", base, values), nil
 	}
-	secret, expires, err := s.Accounts.ResetSecret(ctx, u.ID)
+	secret, expires, err := s.Accounts.ResetSecretAt(ctx, u)
 	if errors.Is(err, account.ErrDisabled) || errors.Is(err, account.ErrNotFound) {
 		return nil, nil
 	}
