@@ -431,7 +431,7 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 func (s *Service) Edit(ctx context.Context, id string, change func(*User) error) (edited *User, err error) {
 	moved, err := s.beforeMove(ctx, id, change)
 	if err != nil {
-		return nil, err
+		return nil, invalidIfTaken(err)
 	}
 	var former string
 	err = s.transact(ctx, func(a act) error {
@@ -461,7 +461,11 @@ func (s *Service) Edit(ctx context.Context, id string, change func(*User) error)
 	return edited, nil
 }
 
-// beforeMove calls EndMailed and Moving if change will alter the address, and the actor may change the user. moved is never nil.
+// errTried rolls back an edit that would be done.
+var errTried = errors.New("the edit was only tried")
+
+// beforeMove calls EndMailed and Moving if change will alter the address, and the edit would be done now; else it returns why not. moved
+// is never nil.
 func (s *Service) beforeMove(ctx context.Context, id string, change func(*User) error) (moved func(context.Context), err error) {
 	moved = func(context.Context) {}
 	if s.EndMailed == nil && s.Moving == nil {
@@ -480,6 +484,20 @@ func (s *Service) beforeMove(ctx context.Context, id string, change func(*User) 
 	normalize(&after, *before, wrong)
 	if after.Email == before.Email || len(wrong["email"]) > 0 {
 		return moved, nil
+	}
+	// An edit that is refused must end no link: the whole edit is tried first, and rolled back.
+	err = s.transact(ctx, func(a act) error {
+		u, err := a.subject(id)
+		if err != nil {
+			return err
+		}
+		if err := a.edit(u, change); err != nil {
+			return err
+		}
+		return errTried
+	})
+	if !errors.Is(err, errTried) {
+		return moved, err
 	}
 	if err := s.endMailed(ctx, id); err != nil || s.Moving == nil {
 		return moved, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
 
@@ -93,6 +94,45 @@ func TestALinkOfARevertEndsBeforeAnAdministratorActs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestARefusedEditEndsNoLink of a change of the address, and no invitation that the user has made.
+func TestARefusedEditEndsNoLink(t *testing.T) {
+	t.Attr("threat", "R12")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		box := byInvitation()
+		s := start(t, options{mail: box, stores: open})
+		u, owners, _, _ := s.moved("ada")
+		s.superuser("root")
+		s.group("editors", "blog.add_post")
+		clerk := s.as(s.with(s.user("clerk"), func(u *account.User) {
+			u.IsStaff, u.UserPermissions = true, []string{"auth.change_user", "auth.view_user"}
+		}))
+		_, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "new@example.com"})
+		must(t, err)
+		invited, err := s.stores.Mail.Invitations(t.Context(), "", 9)
+		must(t, err)
+		renewed := *invited[0]
+		renewed.Inviter = u.ID
+		must(t, s.stores.Mail.RenewInvitation(t.Context(), renewed.Hash, &renewed))
+		path := adminPath + "/users/" + u.ID
+		for what, body := range map[string]map[string]any{
+			"an address that is taken":                  {"email": "root@example.com"},
+			"a username that is taken":                  {"email": "right@example.com", "username": "root"},
+			"a group that doesn't exist":                {"email": "right@example.com", "groups": []string{"none"}},
+			"a group that the administrator can't give": {"email": "right@example.com", "groups": []string{"editors"}},
+		} {
+			if r := clerk.send("PATCH", path, body); r.StatusCode != 400 && r.StatusCode != 403 {
+				t.Errorf("%s: got %d %s", what, r.StatusCode, r.body)
+			}
+		}
+		if left, err := s.stores.Mail.Invitations(t.Context(), "", 9); err != nil || len(left) != 1 {
+			t.Errorf("%d invitations are left, %v", len(left), err)
+		}
+		r := s.client().send("POST", "/api/auth/email/revert", reverting(owners, "ada"))
+		ok(t, r)
+		s.secret.add(r.field("secret").(string))
+	})
 }
 
 // TestAFormerAddressIsToldWhatAnAdministratorHasDone, once it is done, and not where the administrator was.
