@@ -73,8 +73,11 @@ type Invitation struct {
 	Expires  int64
 }
 
-// Invited selects invitations by the one of its fields that isn't empty.
-type Invited struct{ ID, Login, Inviter string }
+// Invited selects invitations by the one of its fields that isn't zero.
+type Invited struct {
+	ID, Login, Inviter string
+	Hash               [32]byte
+}
 
 // Errors that a [Store] returns by these names. Any other error means that the store could not be read or written.
 var (

@@ -349,7 +349,7 @@ var mailCases = []testCase[mail.Store]{
 		},
 	},
 	{
-		"invitations are deleted by ID, by address and by inviter, and no others", "DeleteInvitations deletes the selected invitations",
+		"invitations are deleted by ID, by address, by inviter and by hash, and no others", "DeleteInvitations deletes the selected invitations",
 		func(t *testing.T, s mail.Store) {
 			var all []*mail.Invitation
 			for n := range 6 {
@@ -365,6 +365,7 @@ var mailCases = []testCase[mail.Store]{
 			}{
 				{mail.Invited{}, 0, all}, {mail.Invited{ID: all[0].Login}, 0, all}, {mail.Invited{ID: all[0].ID}, 1, all[1:]},
 				{mail.Invited{ID: all[0].ID}, 0, all[1:]}, {mail.Invited{Login: all[1].Login}, 1, all[2:]}, {mail.Invited{Inviter: "7"}, 2, all[4:]},
+				{mail.Invited{Hash: all[0].Hash}, 0, all[4:]}, {mail.Invited{Hash: all[4].Hash}, 1, all[5:]},
 			} {
 				n, err := s.DeleteInvitations(t.Context(), row.of)
 				ok(t, err)

@@ -120,13 +120,7 @@ func invite(c *call, in inviteIn) (issuedInvitationOut, error) {
 		return issuedInvitationOut{}, err
 	}
 	made, link, err := s.Invite(c.ctx(), wanted)
-	if errors.Is(err, account.ErrAddressTaken) {
-		err = invalid(map[string][]string{"email": {"A user with that email address already exists."}})
-	}
-	if err != nil {
-		return issuedInvitationOut{}, err
-	}
-	return c.issued(made, link)
+	return c.issued(made, link, err)
 }
 
 // inviteAgain sends another link for an invitation.
@@ -136,14 +130,17 @@ func inviteAgain(c *call, _ none) (issuedInvitationOut, error) {
 		return issuedInvitationOut{}, err
 	}
 	renewed, link, err := s.InviteAgain(c.ctx(), c.r.PathValue("id"))
+	return c.issued(renewed, link, err)
+}
+
+// issued returns the answer for an invitation that the caller has made, or tried to make with err. It is withdrawn if the caller's session has ended meanwhile.
+func (c *call) issued(i *mail.Invitation, link string, err error) (issuedInvitationOut, error) {
+	if errors.Is(err, account.ErrAddressTaken) {
+		err = invalid(map[string][]string{"email": {"A user with that email address already exists."}})
+	}
 	if err != nil {
 		return issuedInvitationOut{}, err
 	}
-	return c.issued(renewed, link)
-}
-
-// issued returns the answer for an invitation that the caller has made. It is withdrawn if the caller's session has ended meanwhile.
-func (c *call) issued(i *mail.Invitation, link string) (issuedInvitationOut, error) {
 	c.undoIfEnded(func(ctx context.Context) error {
 		err := c.api.Letters.WithdrawInvitation(ctx, i.ID)
 		if errors.Is(err, mail.ErrNotFound) {

@@ -37,13 +37,6 @@ type Invitation struct {
 // before. [account.ErrAddressTaken]; *[account.InvalidError] for the groups, and the errors of [account.Service.By];
 // *[throttle.QuotaError] if administrators have had too many messages sent to this address.
 func (s *Service) Invite(ctx context.Context, i Invitation) (made *mail.Invitation, link string, err error) {
-	_, err = s.Accounts.Store.Find(ctx, account.CanonicalLogin(i.Address))
-	if err == nil {
-		return nil, "", account.ErrAddressTaken
-	}
-	if !errors.Is(err, account.ErrNotFound) {
-		return nil, "", err
-	}
 	made = &mail.Invitation{
 		ID: rand.Text(), Address: i.Address, Login: account.CanonicalLogin(i.Address), Groups: i.Groups, Language: i.Language, Printed: i.Printed,
 	}
@@ -52,7 +45,8 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (made *mail.Invitati
 }
 
 // InviteAgain sends another link for an invitation, and makes the earlier one invalid. The invitation is from then on that
-// of the administrator that Accounts acts for. [mail.ErrNotFound] if it was used or withdrawn; else as [Service.Invite].
+// of the administrator that Accounts acts for. [mail.ErrNotFound] if it was used or withdrawn; [account.ErrAddressTaken] if its address
+// has an account by now; else as [Service.Invite].
 func (s *Service) InviteAgain(ctx context.Context, id string) (renewed *mail.Invitation, link string, err error) {
 	renewed, err = s.Secrets.LoadInvitation(ctx, id)
 	if err != nil {
@@ -66,6 +60,12 @@ func (s *Service) InviteAgain(ctx context.Context, id string) (renewed *mail.Inv
 // issue gives an invitation a secret, has it stored, and sends the link unless it is to be printed.
 func (s *Service) issue(ctx context.Context, i *mail.Invitation, store func() error) (link string, err error) {
 	if err := s.Accounts.MayCreate(ctx, account.NewUser{Groups: i.Groups}); err != nil {
+		return "", err
+	}
+	switch _, err := s.Accounts.Store.Find(ctx, i.Login); {
+	case err == nil:
+		return "", account.ErrAddressTaken
+	case !errors.Is(err, account.ErrNotFound):
 		return "", err
 	}
 	actor, acts := s.Accounts.Actor()
@@ -195,14 +195,33 @@ func (s *Service) acceptInvitation(ctx context.Context, secret, username, passwo
 	if err != nil {
 		return nil, err
 	}
-	switch n, err := s.Secrets.DeleteInvitations(ctx, mail.Invited{ID: i.ID}); {
-	case err != nil: // The account exists, and as long as it has the address no link makes another.
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "invitation that was used not deleted", slog.Any("error", err))
-	case n == 0: // it was withdrawn, or replaced by another, before the account was made
-		if err := s.Accounts.Delete(ctx, u.ID); err != nil {
-			return nil, err
+	if err := s.spendInvitation(ctx, i); err != nil {
+		if left := s.takeBack(ctx, u); left != nil {
+			return nil, left
 		}
-		return nil, ErrLink
+		return nil, err
 	}
 	return u, nil
+}
+
+// spendInvitation deletes an invitation of which an account was made. [ErrLink] if it was withdrawn, renewed or replaced meanwhile.
+func (s *Service) spendInvitation(ctx context.Context, i *mail.Invitation) error {
+	// The account exists, so this doesn't end with the request.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
+	defer cancel()
+	n, err := s.Secrets.DeleteInvitations(ctx, mail.Invited{Hash: i.Hash})
+	if err == nil && n == 0 {
+		err = ErrLink
+	}
+	return err
+}
+
+// takeBack deletes an account that was made of an invitation which may not have counted any more.
+func (s *Service) takeBack(ctx context.Context, u *account.User) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
+	defer cancel()
+	if err := s.Accounts.Delete(ctx, u.ID); !errors.Is(err, account.ErrNotFound) {
+		return err
+	}
+	return nil
 }

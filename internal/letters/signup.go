@@ -181,7 +181,9 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password
 	if err != nil {
 		return nil, err
 	}
-	// The account exists, and as long as it has the address no link makes another.
+	// The account exists, so this doesn't end with the request. As long as the account has the address no link makes another.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
+	defer cancel()
 	if err := errors.Join(s.spend(ctx, found), s.Withdraw(ctx, address)); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of a sign-up not deleted", slog.Any("error", err))
 	}

@@ -27,7 +27,7 @@ func newInvitations(p *preparer) invitations {
 		find:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE hash = $1`),
 		load:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE id = $1`),
 		list:   p.reading(`SELECT ` + invitationColumns + ` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`),
-		delete: p.writing(`DELETE FROM invitations WHERE id = $1 OR login = $2 OR inviter = $3 AND inviter <> $4`),
+		delete: p.writing(`DELETE FROM invitations WHERE id = $1 OR login = $2 OR inviter = $3 AND inviter <> $4 OR hash = $5`),
 		deleteExpired: p.writing(`DELETE FROM invitations WHERE ` + p.dialect.among(`id`,
 			`SELECT id FROM invitations WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
@@ -112,7 +112,7 @@ func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*m
 
 func (o *outbox) DeleteInvitations(ctx context.Context, of mail.Invited) (int, error) {
 	text := o.dialect.Bytes
-	n, err := affected(o.invitations.delete.ExecContext(ctx, text(of.ID), text(of.Login), text(of.Inviter), text("")))
+	n, err := affected(o.invitations.delete.ExecContext(ctx, text(of.ID), text(of.Login), text(of.Inviter), text(""), of.Hash[:]))
 	if err != nil {
 		return 0, fmt.Errorf("delete invitations: %w", err)
 	}
