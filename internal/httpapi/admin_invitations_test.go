@@ -260,13 +260,35 @@ func TestACancelledRequestKeepsNoAccountOfAWithdrawnInvitation(t *testing.T) {
 				cancel()
 				return row.fails
 			}}
-			if _, err := s.api.Letters.CompleteSignUp(ctx, secret, "ada", goodPassword); !errors.Is(err, row.want) {
+			if _, _, err := s.api.Letters.CompleteSignUp(ctx, secret, "ada", goodPassword); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 			if _, err := s.stores.Accounts.Find(t.Context(), "ada"); !errors.Is(err, account.ErrNotFound) {
 				t.Errorf("there is an account: %v", err)
 			}
 		})
+	}
+}
+
+// TestTheAuditLogSaysWhoseInvitationMadeAnAccount: that of the administrator who has sent the link that was used.
+func TestTheAuditLogSaysWhoseInvitationMadeAnAccount(t *testing.T) {
+	t.Attr("threat", "SU08")
+	s := start(t, options{mail: byInvitation()})
+	s.superuser("root")
+	_, first := s.inviter("boss")
+	second, c := s.inviter("other")
+	r := first.send("POST", invitationsPath, map[string]any{"email": "ada@example.com"})
+	ok(t, r)
+	s.box.next(t, 0)
+	id := r.field("id").(string)
+	ok(t, c.send("POST", invitationsPath+"/"+id+"/send", nil))
+	_, secret := s.link(s.box.next(t, 1))
+	ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)))
+	if !s.logged(`"msg":"authn_token_created"`, `"kind":"invitation"`, `"invitation":"`+id+`"`) {
+		t.Error("the audit log doesn't say which invitation was made")
+	}
+	if !s.logged(`"msg":"user_created"`, `"login":"ada"`, `"invitation":"`+id+`"`, `"inviter":"`+second.ID+`"`) {
+		t.Error("the audit log doesn't say whose invitation made the account")
 	}
 }
 

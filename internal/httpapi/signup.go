@@ -55,11 +55,17 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	u, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, *in.Username, *in.Password)
+	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, *in.Username, *in.Password)
 	if err != nil {
 		return userOut{}, err
 	}
 	about := []slog.Attr{slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("method", methodSignUp)}
+	if invitation != nil {
+		about = append(about, slog.String("invitation", invitation.ID))
+		if invitation.Inviter != "" { // not the operator
+			about = append(about, slog.String("inviter", invitation.Inviter))
+		}
+	}
 	if len(u.Groups) > 0 { // those of an invitation
 		about = append(about, slog.String("change", admin.LogText(u.DescribeRightsChange(&account.User{}))))
 	}

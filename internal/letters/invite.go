@@ -84,7 +84,7 @@ func (s *Service) issue(ctx context.Context, i *mail.Invitation, store func() er
 	if err := store(); err != nil {
 		return "", err
 	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", invitation), slog.String("groups", strings.Join(i.Groups, ",")))
+	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", invitation), slog.String("invitation", i.ID), slog.String("groups", strings.Join(i.Groups, ",")))
 	if i.Printed {
 		return base + "/auth/welcome#" + secret, nil
 	}
@@ -183,25 +183,25 @@ func (s *Service) writeInvitation(ctx context.Context, r *outbox.Request, base s
 
 // acceptInvitation makes the account of an invited person, as [Service.CompleteSignUp] does. [ErrLink] also if the invitation is void:
 // what the administrator wanted can't be done.
-func (s *Service) acceptInvitation(ctx context.Context, secret, username, password string) (*account.User, error) {
+func (s *Service) acceptInvitation(ctx context.Context, secret, username, password string) (*account.User, *mail.Invitation, error) {
 	i, err := s.findInvitation(ctx, secret)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	u, err := s.inviting(i).SignUp(ctx, account.NewUser{Username: username, Email: i.Address, Password: password, Groups: i.Groups}, !i.Printed)
 	if errors.Is(err, account.ErrAddressTaken) || isVoid(err) {
-		return nil, ErrLink
+		return nil, nil, ErrLink
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := s.spendInvitation(ctx, i); err != nil {
 		if left := s.takeBack(ctx, u); left != nil {
-			return nil, left
+			return nil, nil, left
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	return u, nil
+	return u, i, nil
 }
 
 // spendInvitation deletes an invitation of which an account was made. [ErrLink] if it was withdrawn, renewed or replaced meanwhile.

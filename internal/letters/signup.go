@@ -156,30 +156,30 @@ func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, err
 // CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that
 // the link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
 // requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError]; after these errors
-// the link can be used again.
-func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password string) (*account.User, error) {
+// the link can be used again. It also returns the invitation that was used; nil without one.
+func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password string) (*account.User, *mail.Invitation, error) {
 	if err := s.MayJoin(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	found, address, err := s.findSecret(ctx, signUp, secret)
 	if errors.Is(err, ErrLink) {
 		return s.acceptInvitation(ctx, secret, username, password)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !s.SignUps.Open {
-		return nil, ErrSignUpClosed
+		return nil, nil, ErrSignUpClosed
 	}
 	if err := s.checkAddress(ctx, address); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	u, err := s.Accounts.SignUp(ctx, account.NewUser{Username: username, Email: address, Password: password}, true)
 	if errors.Is(err, account.ErrAddressTaken) {
-		return nil, ErrLink
+		return nil, nil, ErrLink
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The account exists, so this doesn't end with the request. As long as the account has the address no link makes another.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
@@ -187,5 +187,5 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password
 	if err := errors.Join(s.spend(ctx, found), s.Withdraw(ctx, address)); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of a sign-up not deleted", slog.Any("error", err))
 	}
-	return u, nil
+	return u, nil, nil
 }
