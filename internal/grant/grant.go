@@ -62,7 +62,8 @@ type Service struct {
 	flights map[key]*flight
 	failed  map[asked]time.Time
 	ended   map[string]bool // users of sessions that have ended here, to be looked at
-	wake    chan struct{}   // nil until it is needed
+	dropped []dropped
+	wake    chan struct{} // nil until it is needed
 }
 
 // asked is what a provider was asked for and has failed to do. Each of its endpoints may be away alone.

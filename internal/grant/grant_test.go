@@ -653,6 +653,47 @@ func TestARevocationThatFailsStopsNoRenewal(t *testing.T) {
 	})
 }
 
+// TestDroppedTokensAreRevoked, though nothing is stored about them, and a provider that is away for a moment is told again.
+func TestDroppedTokensAreRevoked(t *testing.T) {
+	t.Attr("threat", "O15")
+	synctest.Test(t, func(t *testing.T) {
+		o := newOP()
+		o.away = true
+		w := newWorld(t, o)
+		n := w.node()
+		run(t, n)
+		drop := func() {
+			n.Drop(w.provider("example"), &oidc.Tokens{Access: "secret-access-0", Refresh: "secret-refresh-0"})
+			synctest.Wait()
+		}
+		drop()
+		all, err := w.set.Grants.List(t.Context(), "", "", 9)
+		if must(t, err); len(all) != 0 {
+			t.Errorf("%d grants are stored", len(all))
+		}
+		time.Sleep(time.Minute)
+		o.change(func() { o.away = false })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := o.revocations(); !slices.Equal(got, []string{"secret-refresh-0", "secret-access-0"}) {
+			t.Fatalf("revoked %q", got)
+		}
+		o.change(func() { o.away = true })
+		drop()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := strings.Count(w.log.String(), "tokens without a session not revoked"); n != 1 {
+			t.Errorf("given up %d times, want once", n)
+		}
+		o.change(func() { o.away = false })
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if got := o.revocations(); len(got) != 2 {
+			t.Errorf("revoked %q, want nothing more", got)
+		}
+	})
+}
+
 // TestWhatChangesDuringARenewalIsNotLost: a seal under another data key keeps the new tokens, and the end of the session has the new ones
 // revoked.
 func TestWhatChangesDuringARenewalIsNotLost(t *testing.T) {

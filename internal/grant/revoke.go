@@ -85,6 +85,55 @@ func (s *Service) End(ctx context.Context, session string) error {
 	}
 }
 
+// Drop has tokens revoked that nothing here will use, such as those of a visit that has begun no session. It stores nothing, since they may
+// be a stranger's: what isn't revoked within a few minutes, or when the process ends, lasts as long as the provider lets it. It doesn't block.
+func (s *Service) Drop(p *oidc.Provider, t *oidc.Tokens) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.dropped) < maxDropped {
+		s.dropped = append(s.dropped, dropped{p, newTokens(p.Name, t), time.Now().Add(dropFor)})
+	}
+	s.wakeUp()
+}
+
+// dropped are tokens to be revoked that aren't stored.
+type dropped struct {
+	provider *oidc.Provider
+	tokens   *tokens
+	until    time.Time
+}
+
+const (
+	maxDropped = 200
+	dropFor    = 5 * time.Minute
+)
+
+// revokeDropped revokes what was dropped, and keeps for the next time what a provider hasn't heard of.
+func (s *Service) revokeDropped(ctx context.Context) {
+	s.mu.Lock()
+	list := s.dropped
+	s.dropped = nil
+	s.mu.Unlock()
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, d := range list {
+		group.Go(func() error {
+			err := s.tell(ctx, d.provider, d.tokens)
+			switch {
+			case err == nil || ctx.Err() != nil:
+			case time.Now().After(d.until):
+				s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens without a session not revoked", slog.String("provider", d.provider.Name), slog.Any("error", err))
+			default:
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.dropped = append(s.dropped, d)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // there are no errors
+}
+
 // Run has tokens revoked whose session has ended, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	s.mu.Lock()
@@ -103,8 +152,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// look looks at the grants of the users whose sessions have ended here, and at those that are due.
+// look revokes what was dropped, and looks at the grants of the users whose sessions have ended here, and at those that are due.
 func (s *Service) look(ctx context.Context) {
+	s.revokeDropped(ctx)
 	s.mu.Lock()
 	users := s.ended
 	s.ended = nil

@@ -40,6 +40,7 @@ type call struct {
 	full       bool   // whether an administrator must be fully fresh
 
 	undo func(context.Context) error // see undoIfEnded
+	kept bool                        // whether a provider's tokens were stored, with which it has answered this call
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -117,7 +118,9 @@ func (c *call) keepTokens(in completed, session string) error {
 	case c.api.Grants == nil:
 		return nil
 	case in.tokens != nil:
-		return c.api.Grants.Keep(c.ctx(), session, in.user.ID, in.provider, in.tokens)
+		err := c.api.Grants.Keep(c.ctx(), session, in.user.ID, in.provider, in.tokens)
+		c.kept = err == nil
+		return err
 	case in.origin.Pending:
 		return c.api.Grants.Move(c.ctx(), in.origin.Session, session)
 	}

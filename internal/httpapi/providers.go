@@ -207,12 +207,36 @@ func (a *attempt) unfinished(fragment string) string {
 	return page + "#" + fragment
 }
 
-// conclude does what an attempt was begun for, and returns where the browser goes next.
+// conclude does what an attempt was begun for, and returns where the browser goes next. Tokens that weren't kept are given back.
 func (c *call) conclude(p *oidc.Provider, a *attempt, answer url.Values) (string, error) {
 	claims, err := c.claims(p, a, answer)
 	if err != nil {
 		return "", err
 	}
+	location, err := c.act(p, a, claims)
+	c.dropTokens(p, claims)
+	return location, err
+}
+
+// dropTokens has the tokens of a visit revoked, unless they were kept, or something lives that was begun by the same account there: many
+// providers end all tokens of a person with one of them, which would end that session as well.
+func (c *call) dropTokens(p *oidc.Provider, claims *oidc.Claims) {
+	if claims.Tokens == nil || c.kept || c.api.Grants == nil {
+		return
+	}
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	begun, err := c.api.Links.Origins(ctx, claims.Issuer, claims.Subject, "")
+	if err != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "tokens that weren't kept are not revoked", slog.String("provider", p.Name), slog.Any("error", err))
+	}
+	if err == nil && len(begun) == 0 {
+		c.api.Grants.Drop(p, claims.Tokens)
+	}
+}
+
+// act does what an attempt was begun for, with what the provider says.
+func (c *call) act(p *oidc.Provider, a *attempt, claims *oidc.Claims) (string, error) {
 	switch a.Intent {
 	case toLink:
 		return a.Next, c.linkAccount(p, a, claims)
@@ -235,6 +259,7 @@ func (c *call) claims(p *oidc.Provider, a *attempt, answer url.Values) (*oidc.Cl
 	case errors.Is(err, oidc.ErrMismatch):
 		err = c.recordFailure(p, providerMismatch, err)
 	case err == nil && !p.Admits(claims):
+		c.dropTokens(p, claims)
 		err = c.recordFailure(p, notAdmitted, errors.New("the address is of no allowed domain, or is not verified"))
 	}
 	if err != nil {
@@ -392,6 +417,7 @@ func (c *call) suspendAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Clai
 		if err != nil {
 			return "", errors.Join(err, c.api.Steps.Cancel(c.ctx(), secret))
 		}
+		c.kept = true
 	}
 	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", in.user.ID))
 	c.setPending(secret, secondstep.Lifetime)

@@ -48,6 +48,8 @@ type providers struct {
 
 	ends  bool                   // a sign-out leads to "example"
 	gives func(tokens ...string) // called with the tokens that are given; may be nil
+
+	given, revoked []string // access tokens
 }
 
 var providersKey = sync.OnceValue(func() jose.JSONWebKey {
@@ -99,10 +101,16 @@ func (p *providers) RoundTrip(r *http.Request) (*http.Response, error) {
 		out = map[string]any{
 			"issuer": issuer, "authorization_endpoint": issuer + "/authorize", "token_endpoint": issuer + "/token", "jwks_uri": issuer + "/keys",
 			"end_session_endpoint":                  issuer + "/end?of=session",
+			"revocation_endpoint":                   issuer + "/revoke",
 			"id_token_signing_alg_values_supported": []string{"ES256"}, "authorization_response_iss_parameter_supported": true,
 		}
 	case "/keys":
 		out = map[string]any{"keys": []any{p.key.Public()}}
+	case "/revoke":
+		_ = r.ParseForm()
+		p.mu.Lock()
+		p.revoked = append(p.revoked, r.PostForm.Get("token"))
+		p.mu.Unlock()
 	case "/token":
 		out = p.exchange(issuer, r)
 	}
@@ -132,6 +140,7 @@ func (p *providers) exchange(issuer string, r *http.Request) any {
 		claims[name] = value
 	}
 	access, refresh, id := "access-"+rand.Text(), "refresh-"+rand.Text(), p.sign(nil, claims)
+	p.given = append(p.given, access)
 	if p.gives != nil {
 		p.gives(access, refresh, id)
 	}
@@ -707,6 +716,79 @@ func TestUnlinkingEndsTheTokensAndTheTicket(t *testing.T) {
 			t.Errorf("the former ticket: %d", r.StatusCode)
 		}
 	})
+}
+
+// lastGiven returns the access token that was given last.
+func (p *providers) lastGiven() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.given[len(p.given)-1]
+}
+
+// has reports whether a token was revoked.
+func (p *providers) has(revoked string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Contains(p.revoked, revoked)
+}
+
+// TestTokensThatAreNotKeptAreRevoked: those of a visit that began no session, and of none that its revocation could end.
+func TestTokensThatAreNotKeptAreRevoked(t *testing.T) {
+	t.Attr("threat", "O15")
+	s, p := startWith(t, options{})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.api.Grants.Run(ctx) }()
+	t.Cleanup(func() { stop(); must(t, <-done) })
+	linking := map[string]any{"intent": "link", "next": "/auth/account#linked"}
+	s.user("ada")
+	c := s.client()
+	ok(t, c.login("ada", goodPassword))
+	bob := s.linked(s.user("bob"), "bob-1")
+
+	p.says(map[string]any{"sub": "bob-1"})
+	b := s.client()
+	if got := b.through(p, "example", nil); got != "/auth/account" {
+		t.Fatalf("a sign-in: %s", got)
+	}
+	kept := []string{p.lastGiven()}
+	if got := c.through(p, "example", linking); got != "/auth/account#error=already_linked" {
+		t.Fatalf("bob's account: %s", got)
+	}
+	kept = append(kept, p.lastGiven()) // to revoke it may end bob's session
+	ok(t, b.send("GET", "/api/me", nil))
+
+	for _, x := range []struct {
+		name   string
+		claims map[string]any
+		by     *client
+		body   map[string]any
+		want   string
+	}{
+		{"an address of an account", map[string]any{"sub": "eve", "email": "ada@example.com", "email_verified": true}, s.client(), nil, "/signin?next=%2Fauth%2Faccount#error=link_required"},
+		{"a link", map[string]any{"sub": "ada-1"}, c, linking, "/auth/account#linked"},
+		{"the same again", map[string]any{"sub": "ada-1"}, c, linking, "/auth/account#linked"},
+	} {
+		p.says(x.claims)
+		if got := x.by.through(p, "example", x.body); got != x.want {
+			t.Errorf("%s: %s, want %s", x.name, got, x.want)
+		}
+		token := p.lastGiven()
+		for i := 0; !p.has(token); i++ {
+			if i == 1000 {
+				t.Fatalf("%s: not revoked", x.name)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	for _, token := range kept {
+		if p.has(token) {
+			t.Error("tokens of a living session, or of the account it was begun with, were revoked")
+		}
+	}
+	if g := s.grantOf(bob.ID); g.Ended != 0 {
+		t.Errorf("the grant has ended: %+v", g)
+	}
 }
 
 // TestTokensFollowASignInThroughItsSecondStep.
