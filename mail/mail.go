@@ -117,6 +117,9 @@ type Store interface {
 	// SpendSecret deletes a secret. Of several calls at the same time one succeeds. ErrNotFound.
 	SpendSecret(ctx context.Context, hash [32]byte) error
 
+	// SecretsOf returns the secrets of a user that are of this kind, expired or not, in no particular order.
+	SecretsOf(ctx context.Context, user, kind string) ([]*Secret, error)
+
 	// DeleteSecretsOf deletes the secrets of a user that are of this kind. It is no error if there are none.
 	DeleteSecretsOf(ctx context.Context, user, kind string) error
 

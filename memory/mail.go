@@ -158,6 +158,20 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return nil
 }
 
+func (o *outbox) SecretsOf(ctx context.Context, user, kind string) (found []*mail.Secret, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.secrets {
+		if s.User == user && s.Kind == kind {
+			found = append(found, copySecret(s))
+		}
+	}
+	return found, nil
+}
+
 func (o *outbox) DeleteSecretsOf(ctx context.Context, user, kind string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -47,6 +47,10 @@ func (f faultyMail) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return attempt(f.plan, "mail.SpendSecret", func() error { return f.store.SpendSecret(ctx, hash) })
 }
 
+func (f faultyMail) SecretsOf(ctx context.Context, user, kind string) ([]*mail.Secret, error) {
+	return value(f.plan, "mail.SecretsOf", func() ([]*mail.Secret, error) { return f.store.SecretsOf(ctx, user, kind) })
+}
+
 func (f faultyMail) DeleteSecretsOf(ctx context.Context, user, kind string) error {
 	return attempt(f.plan, "mail.DeleteSecretsOf", func() error { return f.store.DeleteSecretsOf(ctx, user, kind) })
 }

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -223,7 +225,7 @@ var mailCases = []testCase[mail.Store]{
 		},
 	},
 	{
-		"the secrets of a user that are of a kind are deleted together, and no others", "DeleteSecretsOf",
+		"the secrets of a user that are of a kind are listed, and deleted together, and no others", "SecretsOf, DeleteSecretsOf",
 		func(t *testing.T, s mail.Store) {
 			var all []*mail.Secret
 			for n, of := range [][2]string{{"1", "change"}, {"1", "change"}, {"1", "revert"}, {"11", "change"}, {"", "change"}} {
@@ -231,6 +233,14 @@ var mailCases = []testCase[mail.Store]{
 				secret.User, secret.Kind = of[0], of[1]
 				all = append(all, secret)
 				ok(t, s.PutSecret(t.Context(), secret))
+			}
+			found, err := s.SecretsOf(t.Context(), "1", "change")
+			ok(t, err)
+			slices.SortFunc(found, func(a, b *mail.Secret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+			want := slices.Clone(all[:2])
+			slices.SortFunc(want, func(a, b *mail.Secret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+			if !reflect.DeepEqual(found, want) {
+				t.Fatalf("listed %+v\nwant   %+v", found, want)
 			}
 			for range 2 {
 				ok(t, s.DeleteSecretsOf(t.Context(), "1", "change"))
@@ -242,6 +252,11 @@ var mailCases = []testCase[mail.Store]{
 				}
 				_, err := s.FindSecret(t.Context(), secret.Hash)
 				fails(t, err, mail.ErrNotFound)
+			}
+			found, err = s.SecretsOf(t.Context(), "1", "change")
+			ok(t, err)
+			if len(found) != 0 {
+				t.Fatalf("listed %+v after all were deleted", found)
 			}
 		},
 	},
@@ -277,6 +292,7 @@ var mailCases = []testCase[mail.Store]{
 				"PutSecret":       func(ctx context.Context) error { return s.PutSecret(ctx, mailSecret(2, 2_000)) },
 				"FindSecret":      func(ctx context.Context) error { _, err := s.FindSecret(ctx, secret.Hash); return err },
 				"SpendSecret":     func(ctx context.Context) error { return s.SpendSecret(ctx, secret.Hash) },
+				"SecretsOf":       func(ctx context.Context) error { _, err := s.SecretsOf(ctx, secret.User, secret.Kind); return err },
 				"DeleteSecretsOf": func(ctx context.Context) error { return s.DeleteSecretsOf(ctx, secret.User, secret.Kind) },
 				"DeleteSecrets":   func(ctx context.Context) error { _, err := s.DeleteSecrets(ctx, 9_000, 9); return err },
 			} {

@@ -15,8 +15,8 @@ type outbox struct {
 
 	put, claim, postpone, replace, delete, list *statement
 
-	putSecret, spendSecret, deleteSecretsOf, deleteSecrets *statement
-	findSecret                                             rowQuery
+	putSecret, spendSecret, secretsOf, deleteSecretsOf, deleteSecrets *statement
+	findSecret                                                        rowQuery
 
 	invitations invitations
 }
@@ -40,6 +40,7 @@ func newOutbox(p *preparer) *outbox {
 			ON CONFLICT DO NOTHING`),
 		findSecret:      p.row(`SELECT kind, user_id, epoch, box, expires FROM mail_secrets WHERE hash = $1`),
 		spendSecret:     p.writing(`DELETE FROM mail_secrets WHERE hash = $1`),
+		secretsOf:       p.reading(`SELECT hash, kind, user_id, epoch, box, expires FROM mail_secrets WHERE user_id = $1 AND kind = $2`),
 		deleteSecretsOf: p.writing(`DELETE FROM mail_secrets WHERE user_id = $1 AND kind = $2`),
 		deleteSecrets: p.writing(`DELETE FROM mail_secrets WHERE ` + p.dialect.among(`hash`,
 			`SELECT hash FROM mail_secrets WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
@@ -154,6 +155,24 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 		return mail.ErrNotFound
 	}
 	return nil
+}
+
+func (o *outbox) SecretsOf(ctx context.Context, user, kind string) ([]*mail.Secret, error) {
+	found, err := all(ctx, o.dialect, func() (*sql.Rows, error) {
+		return o.secretsOf.QueryContext(ctx, o.dialect.Bytes(user), o.dialect.Bytes(kind))
+	}, func(row scanner) (*mail.Secret, error) {
+		var s mail.Secret
+		var hash []byte
+		if err := row.Scan(&hash, &s.Kind, &s.User, &s.Epoch, &s.Box, &s.Expires); err != nil {
+			return nil, err
+		}
+		copy(s.Hash[:], hash)
+		return &s, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list mailed secrets of a user: %w", err)
+	}
+	return found, nil
 }
 
 func (o *outbox) DeleteSecretsOf(ctx context.Context, user, kind string) error {
