@@ -70,7 +70,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret str
 		if err != nil {
 			return err
 		}
-		return a.removeWaysIn(u)
+		return a.removeWaysIn(u, true, newEpoch())
 	})
 	if err != nil {
 		return "", time.Time{}, err
@@ -83,9 +83,9 @@ func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret str
 }
 
 // removeWaysIn writes the user back without a password, and at an epoch under which no session, token, remembered device or
-// reset secret exists. What else an account can be entered with is removed here as well.
-func (a act) removeWaysIn(u *User) error {
-	u.Password, u.PasswordWithheld, u.Epoch = unusable(), true, newEpoch()
+// reset secret exists. What else an account can be entered with is removed here as well. withheld: mail gives the user no password.
+func (a act) removeWaysIn(u *User, withheld bool, epoch string) error {
+	u.Password, u.PasswordWithheld, u.Epoch = unusable(), withheld, epoch
 	return a.Change(u)
 }
 

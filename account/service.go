@@ -387,11 +387,23 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 // ErrWrongName says that a name isn't that of the user.
 var ErrWrongName = errors.New("the name is not the user's")
 
+// CheckRevert is what [Service.RevertEmail] checks of the user and the names in the step that writes: [ErrDisabled], [ErrWrongName].
+func CheckRevert(u *User, name, told string) error {
+	switch {
+	case !u.IsActive:
+		return ErrDisabled
+	case loginKey(name) != CanonicalLogin(u.Username) && (told == "" || loginKey(name) != CanonicalLogin(told)):
+		return ErrWrongName
+	}
+	return nil
+}
+
 // RevertEmail gives an account back to the owner of an address that it had: the address counts as proven, and as after
 // [Service.DeclareCompromised] the password, all sessions, all tokens and earlier reset secrets no longer count, and the secret that it
 // returns sets a new password. name must be the user's name or told, the one that its owner was told, in any spelling that signs in. A name
 // that is the address is renamed as by [Service.ChangeEmail]. before is the user as read before the caller has found that the owner may do
-// this: [ErrEpochChanged] if the user has another epoch or address by now. [ErrWrongName], [ErrAddressTaken],
+// this: [ErrEpochChanged] if the user has another epoch or address by now. If the secret is lost, the user gets another by mail: unlike
+// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [ErrWrongName], [ErrAddressTaken],
 // [ErrDisabled], [ErrNotFound]; nothing has changed then.
 func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, address string) (secret string, expires time.Time, err error) {
 	id := before.ID
@@ -402,16 +414,15 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 			return err
 		case u.Epoch != before.Epoch || u.Email != before.Email:
 			return ErrEpochChanged
-		case !u.IsActive:
-			return ErrDisabled
-		case loginKey(name) != CanonicalLogin(u.Username) && (told == "" || loginKey(name) != CanonicalLogin(told)):
-			return ErrWrongName
+		}
+		if err := CheckRevert(u, name, told); err != nil {
+			return err
 		}
 		if former, err := s.NameAfter(u, address); err == nil {
 			u.Username = former
 		}
 		u.Email, u.EmailProven = address, address
-		return a.removeWaysIn(u)
+		return a.removeWaysIn(u, false, newOwnEpoch())
 	})
 	if _, taken := errors.AsType[*TakenError](err); taken {
 		err = ErrAddressTaken

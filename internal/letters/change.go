@@ -2,6 +2,7 @@ package letters
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -119,7 +120,11 @@ func (s *Service) Changing(ctx context.Context, before *account.User, address st
 	if before.HasProvenEmail() {
 		since := time.Now()
 		text := before.Email + "\n" + strconv.FormatInt(since.Unix(), 10) + "\n" + name
-		if c.secret, err = s.newSecretUntil(ctx, kindRevert, before.ID, "", text, since.Add(revertLife)); err != nil {
+		expires, err := s.revertEnd(ctx, before.ID, since)
+		if err != nil {
+			return nil, err
+		}
+		if c.secret, err = s.newSecretUntil(ctx, kindRevert, before.ID, "", text, expires); err != nil {
 			return nil, err
 		}
 		r.Data["secret"] = c.secret
@@ -128,6 +133,37 @@ func (s *Service) Changing(ctx context.Context, before *account.User, address st
 		return nil, err
 	}
 	return c, nil
+}
+
+// revertEnd returns when a link to a former address expires. It is after the end of every earlier one of the user, so that these times tell
+// which link is about an earlier change.
+func (s *Service) revertEnd(ctx context.Context, user string, since time.Time) (time.Time, error) {
+	end := since.Add(revertLife).Unix()
+	all, err := s.Secrets.SecretsOf(ctx, user, kindRevert)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, earlier := range all {
+		end = max(end, earlier.Expires+1)
+	}
+	return time.Unix(end, 0), nil
+}
+
+// endLaterReverts makes the links of a user void that were mailed for later changes of the address than this one: the addresses that
+// they went to are an attacker's. Links of earlier changes stay.
+func (s *Service) endLaterReverts(ctx context.Context, than *mail.Secret) error {
+	all, err := s.Secrets.SecretsOf(ctx, than.User, kindRevert)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Expires > than.Expires {
+			if err := s.spend(ctx, other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Done has the former address told, and uses up the links that were mailed to the new one.
@@ -227,30 +263,37 @@ func (s *Service) EndChanges(ctx context.Context, user string) error {
 const endFor = 5 * time.Second
 
 // revert gives the account back if the secret still counts in the step that writes: an administrator who takes the account in hand deletes
-// the secret first, and then changes the epoch or the address.
-func (s *Service) revert(ctx context.Context, secret, user, name, told, address string) (reset string, err error) {
+// the secret first, and then changes the epoch or the address. So do the links of later changes end, before the account is written.
+func (s *Service) revert(ctx context.Context, secret, user, name, told, address string) (reset string, expires time.Time, err error) {
 	for range mostTries {
 		u, err := s.Accounts.Store.Load(ctx, user)
 		if err != nil {
-			return "", err
+			return "", time.Time{}, err
 		}
-		if _, _, err := s.findSecret(ctx, kindRevert, secret); err != nil {
-			return "", err
+		found, _, err := s.findSecret(ctx, kindRevert, secret)
+		if err != nil {
+			return "", time.Time{}, err
 		}
-		reset, _, err = s.Accounts.RevertEmail(ctx, u, name, told, address)
+		if err := account.CheckRevert(u, name, told); err != nil {
+			return "", time.Time{}, err
+		}
+		if err := s.endLaterReverts(ctx, found); err != nil {
+			return "", time.Time{}, err
+		}
+		reset, expires, err = s.Accounts.RevertEmail(ctx, u, name, told, address)
 		if !errors.Is(err, account.ErrEpochChanged) {
-			return reset, err
+			return reset, expires, err
 		}
 	}
-	return "", errors.New("revert a change of the address: the account keeps changing")
+	return "", time.Time{}, errors.New("revert a change of the address: the account keeps changing")
 }
 
 const mostTries = 10 // of a step that an account that has changed meanwhile refuses
 
 // Revert undoes a change of the address, with the secret that was mailed to the former one and the user's name, so that opening the link
 // does nothing by itself. The account has the former address again, which counts as proven, and can be entered by the reset secret alone
-// that Revert returns. clean removes what else was added to the account since a time, in Unix seconds. After an error of clean the secret
-// can be used again. [ErrLink]; [account.ErrWrongName], *[throttle.Error], which leave all as it is.
+// that Revert returns. clean removes what else was added to the account since a time, in Unix seconds. It makes the links of later changes void, and leaves those of earlier ones: whichever is used
+// first, the earliest wins. After an error of clean the secret can be used again. [ErrLink]; [account.ErrWrongName], *[throttle.Error], which leave all as it is.
 func (s *Service) Revert(
 	ctx context.Context, secret, name string, from netip.Addr, clean func(u *account.User, since int64) error,
 ) (reset string, err error) {
@@ -264,12 +307,12 @@ func (s *Service) Revert(
 	if err != nil {
 		return "", err
 	}
-	try, err := s.Guard.Reserve(ctx, throttle.Attempt{Account: "revert:" + found.User, Address: from})
+	try, err := s.Guard.Reserve(ctx, throttle.Attempt{Account: "revert:" + hex.EncodeToString(found.Hash[:8]), Address: from})
 	if err != nil {
 		return "", err
 	}
 	defer try.Undo(ctx)
-	reset, err = s.revert(ctx, secret, found.User, name, told, address)
+	reset, expires, err := s.revert(ctx, secret, found.User, name, told, address)
 	switch {
 	case errors.Is(err, account.ErrWrongName):
 		_ = try.Failed(ctx) // Failed always returns nil
@@ -279,18 +322,22 @@ func (s *Service) Revert(
 	case err != nil:
 		return "", err
 	}
+	s.Audit.Record(ctx, audit.Email.Reverted, slog.String("user", found.User))
+	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", kindReset), slog.String("user", found.User), slog.String("method", "revert"))
 	u, err := s.Accounts.Store.Load(ctx, found.User)
 	if err != nil {
+		return "", err
+	}
+	// The secret ends when the account gets another address, as one does that was mailed.
+	if err := s.putSecret(ctx, kindReset, reset, u.ID, u.Epoch, address, expires); err != nil {
 		return "", err
 	}
 	if err := clean(u, since); err != nil {
 		return "", err
 	}
-	s.Audit.Record(ctx, audit.Email.Reverted, slog.String("user", u.ID))
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", kindReset), slog.String("user", u.ID), slog.String("method", "revert"))
 	// Links to addresses that the account has had since are an attacker's.
 	if err := errors.Join(s.Secrets.DeleteSecretsOf(ctx, u.ID, kindChange), s.WithdrawInvitationsOf(ctx, u.ID)); err != nil {
 		return "", err
 	}
-	return reset, s.Secrets.DeleteSecretsOf(ctx, u.ID, kindRevert)
+	return reset, s.spend(ctx, found)
 }
