@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -192,7 +193,11 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, c.admin().SetPassword(c.ctx(), u, *in.Password)
+	if err := c.admin().SetPassword(c.ctx(), u, *in.Password); err != nil {
+		return none{}, err
+	}
+	c.notifyAbout(u, letters.PasswordChanged, letters.About{}) // the user isn't told where the administrator is
+	return none{}, nil
 }
 
 type linkOut struct {

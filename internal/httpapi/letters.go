@@ -24,13 +24,16 @@ func (c *call) about() letters.About {
 }
 
 // notify tells a user by mail what has happened to the account. It has happened, so a failure is only logged.
-func (c *call) notify(u *account.User, n letters.Notice) {
+func (c *call) notify(u *account.User, n letters.Notice) { c.notifyAbout(u, n, c.about()) }
+
+// notifyAbout is notify for what someone else has done, as about says.
+func (c *call) notifyAbout(u *account.User, n letters.Notice, about letters.About) {
 	if !c.api.Letters.Available() {
 		return
 	}
 	ctx, cancel := c.afterwards()
 	defer cancel()
-	if err := c.api.Letters.Notify(ctx, u, n, c.about()); err != nil {
+	if err := c.api.Letters.Notify(ctx, u, n, about); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "notice not stored", slog.String("kind", string(n)), slog.String("user", u.ID), slog.Any("error", err))
 	}
 }

@@ -119,3 +119,22 @@ func TestASignInSucceedsAlsoIfItCantBeTold(t *testing.T) {
 	s.user("ada")
 	ok(t, s.client().login("ada", goodPassword))
 }
+
+// TestAPasswordThatAnAdministratorSetsIsToldByMail, and not where the administrator was. A refused one isn't.
+func TestAPasswordThatAnAdministratorSetsIsToldByMail(t *testing.T) {
+	t.Attr("threat", "MA05")
+	s := start(t, options{mail: newPostbox()})
+	u := s.user("ada")
+	root, path := s.as(s.superuser("root")), adminPath+"/users/"+u.ID+"/password"
+	if r := root.send("POST", path, map[string]string{"password": "short"}); !isProblem(r, 400, "invalid") {
+		t.Errorf("got %d %s", r.StatusCode, r.body)
+	}
+	ok(t, root.send("POST", path, map[string]string{"password": newPassword}))
+	m := s.box.next(t, 0)
+	if m.Kind != "password_changed" || m.To != u.Email || strings.Contains(m.Text, "from 127.0.0.1") {
+		t.Errorf("sent %s:\n%s", about(m), m.Text)
+	}
+	if kinds := s.kinds(); len(kinds) != 1 {
+		t.Errorf("the notices are %v", kinds)
+	}
+}
