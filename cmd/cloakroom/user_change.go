@@ -156,7 +156,8 @@ type userPassword struct {
 }
 
 func (userPassword) Help() string {
-	return `All sessions and tokens of the user end.
+	return `All sessions and tokens of the user end. Second factors, passkeys and linked accounts stay: this is for a forgotten password. If someone
+else may have got into the account, use cloakroom user compromised, which removes them.
 
 Examples:
   cloakroom user password ada

@@ -133,7 +133,8 @@ func (s *Service) EnableUser(ctx context.Context, u *account.User) error {
 	return nil
 }
 
-// SetPassword gives a user another password, which ends their sessions and tokens.
+// SetPassword gives a user another password, which ends their sessions and tokens. Factors and links to other providers stay, also those of
+// an attacker: against one, DeclareCompromised helps.
 func (s *Service) SetPassword(ctx context.Context, u *account.User, password string) error {
 	return s.end(ctx, audit.Password.Change, auth.PasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, password) })
 }
