@@ -44,12 +44,12 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer x.free()
-	var err error
-	if x.assertion, err = x.u.g.assertion(r, x.caller); err != nil {
+	if err := x.attach(r); err != nil {
 		x.u.g.deny(w, r, err)
 		return
 	}
-	if err := x.attach(r); err != nil {
+	var err error
+	if x.assertion, err = x.u.g.assertion(r, x.caller); err != nil { // last, since what is before may wait and find other rights
 		x.u.g.deny(w, r, err)
 		return
 	}

@@ -26,10 +26,13 @@ type member struct {
 	server  *httptest.Server
 	cookie  string
 	signOut func()
+
+	accounts account.Store
+	user     *account.User
 }
 
 // newMember serves a gateway in front of an application. Nothing runs in the background.
-func newMember(t *testing.T, application http.HandlerFunc) *member {
+func newMember(t *testing.T, application http.HandlerFunc, changes ...func(c *gateway.Config)) *member {
 	t.Helper()
 	backend := httptest.NewServer(application)
 	t.Cleanup(backend.Close)
@@ -40,14 +43,19 @@ func newMember(t *testing.T, application http.HandlerFunc) *member {
 	}
 	sessions := &session.Manager{Store: db.Sessions}
 	resolver := auth.New(sessions, db.Accounts)
-	m := &member{t: t}
-	if m.g, err = gateway.New(gateway.Config{Upstreams: []string{backend.URL}, URL: "https://app.example.com", Auth: resolver, CSRF: guard}); err != nil {
+	m := &member{t: t, accounts: db.Accounts}
+	c := gateway.Config{Upstreams: []string{backend.URL}, URL: "https://app.example.com", Auth: resolver, CSRF: guard}
+	for _, change := range changes {
+		change(&c)
+	}
+	if m.g, err = gateway.New(c); err != nil {
 		t.Fatal(err)
 	}
 	ada := &account.User{Username: "ada", Epoch: "1", IsActive: true}
 	if err := db.Accounts.Create(t.Context(), ada); err != nil {
 		t.Fatal(err)
 	}
+	m.user = ada
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
 	s, err := sessions.SignIn(w, r, session.SignIn{User: ada.ID, Epoch: ada.Epoch})
 	if err != nil {

@@ -82,6 +82,9 @@ func (x *exchange) attach(r *http.Request) (err error) {
 	} else if x.caller = caller; caller.who == nil {
 		return auth.ErrSessionEnded
 	}
+	if again := x.checkExpressible(); again != nil {
+		return again
+	}
 	if errors.Is(err, session.ErrEnded) {
 		return auth.ErrSessionEnded
 	}
