@@ -53,6 +53,20 @@ func TestASessionAndItsUserAreReadOnceAndCached(t *testing.T) {
 	})
 }
 
+// readsTogether begins to read a session and its user, and holds the store's answer back until arrive is called.
+func (m *member) readsTogether(t *testing.T, id session.ID) (arrive func(), done <-chan error) {
+	t.Helper()
+	time.Sleep(time.Millisecond)
+	arrive = m.gate.stopAfter("Load")
+	read := make(chan error)
+	go func() {
+		_, _, err := m.together(t.Context(), id, 100)
+		read <- err
+	}()
+	synctest.Wait()
+	return arrive, read
+}
+
 // TestAUserThatChangesWhileItIsReadWithASessionIsNotCached: the read was made before the change, and its answer comes after it.
 func TestAUserThatChangesWhileItIsReadWithASessionIsNotCached(t *testing.T) {
 	t.Attr("threat", "X02")
@@ -60,15 +74,8 @@ func TestAUserThatChangesWhileItIsReadWithASessionIsNotCached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inCluster(t, 2, func(t *testing.T, c *cluster) {
 				r := c.userOf(1)
-				time.Sleep(time.Millisecond)
 				slow := c.nodes[1]
-				arrive := slow.gate.stopAfter("Load")
-				done := make(chan error)
-				go func() {
-					_, _, err := slow.together(t.Context(), r.ID, 100)
-					done <- err
-				}()
-				synctest.Wait()
+				arrive, done := slow.readsTogether(t, r.ID)
 				_, err := c.nodes[0].accounts.Change(t.Context(), r.User, func(u *account.User) error { u.Epoch = "2"; return nil })
 				if err != nil {
 					t.Fatal(err)
@@ -91,15 +98,8 @@ func TestASessionThatEndsWhileItIsReadWithItsUserIsNotCached(t *testing.T) {
 	t.Attr("threat", "X07")
 	inCluster(t, 2, func(t *testing.T, c *cluster) {
 		r := c.userOf(1)
-		time.Sleep(time.Millisecond)
 		slow := c.nodes[1]
-		arrive := slow.gate.stopAfter("Load")
-		done := make(chan error)
-		go func() {
-			_, _, err := slow.together(t.Context(), r.ID, 100)
-			done <- err
-		}()
-		synctest.Wait()
+		arrive, done := slow.readsTogether(t, r.ID)
 		c.nodes[0].end(r.ID)
 		arrive()
 		<-done // either answer is right: the check began before
